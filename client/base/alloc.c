@@ -1,0 +1,84 @@
+/* Memory: wrappers of malloc with a failure hook for tests. May include: libc only. */
+
+#include "client/base/alloc.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Allocations left until the one that fails, itself included; 0 when disarmed. */
+static atomic_uint_least64_t countdown;
+static atomic_bool failed;
+
+/* The armed case of this_one_fails, out of line: only tests come here. */
+static bool count_down (void)
+{
+    uint_least64_t left = atomic_load (&countdown);
+    while (left > 0) {
+        if (atomic_compare_exchange_weak (&countdown, &left, left - 1)) {
+            if (left == 1) {
+                atomic_store (&failed, true);
+                return true;
+            }
+            return false;
+        }
+    }
+    return false;
+}
+
+static inline bool this_one_fails (void)
+{
+    if (__builtin_expect (atomic_load_explicit (&countdown, memory_order_relaxed) == 0, 1)) {
+        return false;
+    }
+    return count_down ();
+}
+
+void *mem_alloc (size_t size)
+{
+    return this_one_fails () ? NULL : malloc (size > 0 ? size : 1);
+}
+
+void *mem_calloc (size_t count, size_t size)
+{
+    if (this_one_fails ()) {
+        return NULL;
+    }
+    return count > 0 && size > 0 ? calloc (count, size) : calloc (1, 1);
+}
+
+void *mem_realloc (void *old, size_t size)
+{
+    return this_one_fails () ? NULL : realloc (old, size > 0 ? size : 1);
+}
+
+void *mem_dup (const void *data, size_t size)
+{
+    void *copy = mem_alloc (size);
+    if (copy != NULL && size > 0) {
+        memcpy (copy, data, size);
+    }
+    return copy;
+}
+
+char *mem_strdup (const char *string)
+{
+    return mem_dup (string, strlen (string) + 1);
+}
+
+void mem_free (void *memory)
+{
+    free (memory);
+}
+
+void mem_fail_at (uint64_t n)
+{
+    atomic_store (&failed, false);
+    atomic_store (&countdown, n);
+}
+
+bool mem_fail_clear (void)
+{
+    atomic_store (&countdown, 0);
+    return atomic_exchange (&failed, false);
+}

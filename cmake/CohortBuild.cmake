@@ -1,0 +1,44 @@
+# The compiler and its options, the same for every target of the project.
+
+if (PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set (CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Build type" FORCE)
+endif ()
+
+if (NOT DEFINED CMAKE_C_COMPILER_LAUNCHER)
+    find_program (CCACHE_PROGRAM ccache)
+    mark_as_advanced (CCACHE_PROGRAM)
+    if (CCACHE_PROGRAM)
+        set (CMAKE_C_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+    endif ()
+endif ()
+
+if (NOT DEFINED CMAKE_C_STANDARD)
+    set (CMAKE_C_STANDARD 11)
+endif ()
+set (CMAKE_C_STANDARD_REQUIRED ON)
+set (CMAKE_C_EXTENSIONS OFF)
+set (CMAKE_C_VISIBILITY_PRESET hidden)
+set (CMAKE_POSITION_INDEPENDENT_CODE ON)
+set (CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+set (CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+set (CMAKE_LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
+set (CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
+
+# Linked by every target of our own and never exported or installed: warnings, and paths.
+add_library (cohort-options INTERFACE)
+target_compile_options (cohort-options INTERFACE
+    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wcast-align -Wformat=2
+    -Wundef -Wvla
+    $<$<BOOL:${COHORT_WERROR}>:-Werror>)
+# "client/base/buf.h" and the like are named from the root.
+target_include_directories (cohort-options INTERFACE "${PROJECT_SOURCE_DIR}")
+
+# Messages of assertions name files from the root too, and builds can be reproduced.
+add_compile_options ("-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
+
+if (COHORT_SANITIZE)
+    add_compile_options ("-fsanitize=${COHORT_SANITIZE}" -fno-sanitize-recover=all
+                         -fno-omit-frame-pointer)
+    add_link_options ("-fsanitize=${COHORT_SANITIZE}")
+endif ()

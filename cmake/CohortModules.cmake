@@ -1,0 +1,141 @@
+# How the parts of the project are defined. Every source is named: no globs.
+
+# cohort_subdirectories (folder...)
+# add_subdirectory for each folder that has a CMakeLists.txt.
+function (cohort_subdirectories)
+    foreach (folder IN LISTS ARGN)
+        if (EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/CMakeLists.txt")
+            add_subdirectory (${folder})
+        else ()
+            # So that a folder which appears later is noticed by the next build.
+            set_property (DIRECTORY "${PROJECT_SOURCE_DIR}" APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+                          "${CMAKE_CURRENT_SOURCE_DIR}")
+        endif ()
+    endforeach ()
+endfunction ()
+
+# What every target of our own has. POSIX is for those that do I/O.
+function (cohort_target_defaults name posix)
+    target_link_libraries (${name} PRIVATE $<BUILD_INTERFACE:cohort-options>)
+    if (posix)
+        target_compile_definitions (${name} PRIVATE _POSIX_C_SOURCE=200809L)
+    endif ()
+endfunction ()
+
+# cohort_module (name SOURCES file... [LIBS lib...] [INCLUDES folder...] [POSIX])
+# A static library, one module of the project: position independent, hidden symbols, our warnings.
+# LIBS and INCLUDES are passed on to whatever links it.
+function (cohort_module name)
+    cmake_parse_arguments (PARSE_ARGV 1 arg "POSIX" "" "SOURCES;LIBS;INCLUDES")
+    cohort_check_arguments (cohort_module)
+    add_library (${name} STATIC ${arg_SOURCES})
+    target_link_libraries (${name} PUBLIC ${arg_LIBS})
+    target_include_directories (${name} PUBLIC ${arg_INCLUDES})
+    cohort_target_defaults (${name} "${arg_POSIX}")
+endfunction ()
+
+# cohort_program (name SOURCES file... [LIBS lib...] [POSIX] [INSTALL])
+# An executable in build/bin; INSTALL also puts it into the installed package.
+function (cohort_program name)
+    cmake_parse_arguments (PARSE_ARGV 1 arg "POSIX;INSTALL" "OUTPUT" "SOURCES;LIBS")
+    cohort_check_arguments (cohort_program)
+    add_executable (${name} ${arg_SOURCES})
+    target_link_libraries (${name} PRIVATE ${arg_LIBS})
+    if (arg_OUTPUT)
+        set_target_properties (${name} PROPERTIES OUTPUT_NAME "${arg_OUTPUT}")
+    endif ()
+    cohort_target_defaults (${name} "${arg_POSIX}")
+    if (arg_INSTALL)
+        install (TARGETS ${name} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+    endif ()
+endfunction ()
+
+# cohort_protobuf_c (name file.proto)
+# A static library of the messages in file.proto (of the current folder), written by protoc-c into
+# the build folder; include them as "file.pb-c.h". Compiled without our warnings.
+function (cohort_protobuf_c name proto)
+    cmake_path (ABSOLUTE_PATH proto OUTPUT_VARIABLE input)
+    cmake_path (GET input PARENT_PATH folder)
+    cmake_path (GET input STEM stem)
+    set (output "${CMAKE_CURRENT_BINARY_DIR}/${stem}.pb-c")
+    add_custom_command (
+        OUTPUT "${output}.c" "${output}.h"
+        COMMAND "${PROTOC_C}" "--c_out=${CMAKE_CURRENT_BINARY_DIR}" "--proto_path=${folder}"
+                "${input}"
+        DEPENDS "${input}"
+        COMMENT "protoc-c ${stem}.proto"
+        VERBATIM)
+    add_library (${name} STATIC "${output}.c" "${output}.h")
+    target_compile_options (${name} PRIVATE -w)
+    target_include_directories (${name} SYSTEM PUBLIC "${CMAKE_CURRENT_BINARY_DIR}")
+    target_link_libraries (${name} PUBLIC PkgConfig::PROTOBUF_C)
+endfunction ()
+
+# cohort_shared_library (name
+#     MODULES module...       cohort_module targets that make up the library, whole
+#     [LIBS lib...]           what it needs besides, e.g. PkgConfig::ZMQ
+#     INCLUDE folder...       its public header folders (each with a cohort/ inside)
+#     REQUIRES "pkg ..."      pkg-config packages for static linking and for the reader
+#     DESCRIPTION text)
+# lib<name>.so with SONAME = major version, its headers, <name>.pc and its part of the CMake
+# package (cohort::<name>). LIBS and all the modules' own dependencies stay private.
+function (cohort_shared_library name)
+    cmake_parse_arguments (PARSE_ARGV 1 arg "" "DESCRIPTION" "MODULES;LIBS;INCLUDE;REQUIRES")
+    cohort_check_arguments (cohort_shared_library)
+    list (TRANSFORM arg_MODULES REPLACE "(.+)" "$<TARGET_OBJECTS:\\1>" OUTPUT_VARIABLE objects)
+    add_library (${name} SHARED ${objects})
+    add_library (cohort::${name} ALIAS ${name})
+    target_link_libraries (${name} PRIVATE ${arg_LIBS})
+    set_target_properties (${name} PROPERTIES
+        LINKER_LANGUAGE C
+        VERSION "${PROJECT_VERSION}"
+        SOVERSION "${PROJECT_VERSION_MAJOR}")
+    # A missing symbol shall fail here and not in a user's program.
+    if (NOT COHORT_SANITIZE)
+        target_link_options (${name} PRIVATE -Wl,--no-undefined -Wl,--as-needed)
+    endif ()
+    foreach (folder IN LISTS arg_INCLUDE)
+        cmake_path (ABSOLUTE_PATH folder)
+        target_include_directories (${name} PUBLIC $<BUILD_INTERFACE:${folder}>)
+        install (DIRECTORY "${folder}/cohort" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
+                 FILES_MATCHING PATTERN "*.h")
+    endforeach ()
+    target_include_directories (${name} PUBLIC
+        $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    install (TARGETS ${name} EXPORT cohort-targets
+        LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+
+    set (PC_NAME "${name}")
+    set (PC_DESCRIPTION "${arg_DESCRIPTION}")
+    list (JOIN arg_REQUIRES ", " PC_REQUIRES_PRIVATE)
+    configure_file ("${PROJECT_SOURCE_DIR}/cmake/cohort.pc.in"
+                    "${PROJECT_BINARY_DIR}/pkgconfig/${name}.pc" @ONLY)
+    install (FILES "${PROJECT_BINARY_DIR}/pkgconfig/${name}.pc"
+             DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+    set_property (GLOBAL APPEND PROPERTY COHORT_SHARED_LIBRARIES ${name})
+endfunction ()
+
+# Called once, at the end of the top: the CMake package of the shared libraries that there are.
+function (cohort_install_packages)
+    get_property (libraries GLOBAL PROPERTY COHORT_SHARED_LIBRARIES)
+    if (NOT libraries)
+        return ()
+    endif ()
+    include (CMakePackageConfigHelpers)
+    set (destination "${CMAKE_INSTALL_LIBDIR}/cmake/cohort")
+    configure_package_config_file ("${PROJECT_SOURCE_DIR}/cmake/cohort-config.cmake.in"
+        "${PROJECT_BINARY_DIR}/cohort-config.cmake" INSTALL_DESTINATION "${destination}")
+    write_basic_package_version_file ("${PROJECT_BINARY_DIR}/cohort-config-version.cmake"
+        COMPATIBILITY SameMajorVersion)
+    install (EXPORT cohort-targets NAMESPACE cohort:: DESTINATION "${destination}")
+    install (FILES "${PROJECT_BINARY_DIR}/cohort-config.cmake"
+                   "${PROJECT_BINARY_DIR}/cohort-config-version.cmake"
+             DESTINATION "${destination}")
+endfunction ()
+
+# A misspelt keyword shall not pass unnoticed.
+macro (cohort_check_arguments function)
+    if (arg_UNPARSED_ARGUMENTS)
+        message (FATAL_ERROR "${function}: unknown arguments: ${arg_UNPARSED_ARGUMENTS}")
+    endif ()
+endmacro ()

@@ -1,0 +1,38 @@
+# How tests are registered.
+
+# cohort_unit_test (NAME name SOURCES file... [LIBS lib...] [TIMEOUT seconds] [POSIX])
+# A cmocka program, build/bin/tests/test-<name>, and the ctest `unit-<name>`; label `unit`.
+# It includes "tests/unit/unit.h" instead of cmocka.h. By default 60 s are its limit.
+function (cohort_unit_test)
+    cmake_parse_arguments (PARSE_ARGV 0 arg "POSIX" "NAME;TIMEOUT" "SOURCES;LIBS")
+    cohort_check_arguments (cohort_unit_test)
+    if (NOT arg_TIMEOUT)
+        set (arg_TIMEOUT 60)
+    endif ()
+    set (target "test-${arg_NAME}")
+    add_executable (${target} ${arg_SOURCES})
+    set_target_properties (${target} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin/tests")
+    target_link_libraries (${target} PRIVATE ${arg_LIBS} PkgConfig::CMOCKA)
+    cohort_target_defaults (${target} "${arg_POSIX}")
+    add_test (NAME "unit-${arg_NAME}" COMMAND ${target})
+    set_tests_properties ("unit-${arg_NAME}" PROPERTIES
+        LABELS unit TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${COHORT_TEST_ENVIRONMENT}")
+endfunction ()
+
+# What sanitized programs are told; owners of other tests may use it too.
+set (COHORT_TEST_ENVIRONMENT
+    "ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1"
+    "UBSAN_OPTIONS=print_stacktrace=1"
+    "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+
+# The test `purity`: the modules that must be pure refer to nothing outside but what is allowed.
+function (cohort_purity_test)
+    set (archives)
+    foreach (module cohort-base cohort-core cohort-tree)
+        if (TARGET ${module})
+            list (APPEND archives "$<TARGET_FILE:${module}>")
+        endif ()
+    endforeach ()
+    add_test (NAME purity COMMAND "${PROJECT_SOURCE_DIR}/tests/lib/purity.sh" ${archives})
+endfunction ()
