@@ -1,0 +1,162 @@
+/*
+ *  server/tree/entry.h - the requests that the log replicates, as bytes
+ *
+ *  One fixed little-endian layout, produced once where a request enters the ensemble
+ *  (server/node), then forwarded, appended to the log and applied in place.  PURE.
+ *
+ *      u8  kind            ENTRY_...
+ *      u8  level           feature level the entry was encoded under
+ *      u16 reserved        0
+ *      ... the kind's fields in the order of its struct below; strings and blobs as u32 length
+ *          and bytes; 16-byte values as they are
+ *
+ *  Decoding borrows from the input and never trusts it: a malformed entry gives false, and so
+ *  does one with bytes left over.
+ */
+#ifndef SERVER_TREE_ENTRY_H
+#define SERVER_TREE_ENTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/base/buf.h"
+#include "server/core/config.h"
+
+enum {
+    ENTRY_LEVEL = 1,      /*  the feature level this binary writes                              */
+    ENTRY_OPS_MAX = 1024, /*  operations of a multi                                             */
+    ENTRY_REAP_MAX = 500  /*  ephemerals removed by one CLOSE or REAP                           */
+};
+
+enum entry_kind {
+    ENTRY_CLUSTER = 1,    /*  the first entry of every log                                      */
+    ENTRY_MEMBER_STORE,   /*  an emptied member counts again, with a new store                  */
+    ENTRY_CREATE_SESSION, /*  exactly once by its nonce                                         */
+    ENTRY_ATTACH,
+    ENTRY_CLOSE, /*  by the leader: conditional on attach_no                                    */
+    ENTRY_REAP,  /*  the next ENTRY_REAP_MAX ephemerals of a dead session                       */
+    ENTRY_WRITE  /*  a numbered request of a session                                            */
+};
+
+struct entry_limits {
+    uint32_t data_size_max;     /*  bytes                                                       */
+    uint32_t path_size_max;     /*  bytes                                                       */
+    uint32_t window;            /*  writes in flight a session                                  */
+    uint32_t results_size_max;  /*  bytes of unacknowledged results a session                   */
+    uint32_t timeout_min_ms;    /*  session time limits are clamped to these                    */
+    uint32_t timeout_max_ms;
+    uint32_t grace_min_ms;
+};
+
+struct entry_cluster {
+    uint8_t cluster_id[16];
+    struct config config; /*  its version is the entry's zxid                                   */
+    struct entry_limits limits;
+};
+
+struct entry_member_store {
+    uint32_t id;
+    uint64_t old_store_id;
+    uint64_t new_store_id;
+};
+
+struct entry_create_session {
+    uint8_t nonce[16];
+    uint64_t password_hash;
+    uint32_t timeout_ms;
+    uint32_t grace_ms;
+    uint32_t server; /*  that the client is connected to                                        */
+};
+
+struct entry_attach {
+    uint64_t session;
+    uint64_t password_hash;
+    uint64_t attach_no;
+    uint32_t incarnation;          /*  the same: a move; one more: replaces the one before      */
+    uint8_t nonce[16];             /*  of the process, for a new incarnation                    */
+    uint32_t server;
+};
+
+enum entry_close_reason { ENTRY_EXPIRED = 1, ENTRY_DISCONNECTED, ENTRY_KILLED };
+
+struct entry_close {
+    uint64_t session;
+    uint64_t attach_no; /*  does nothing if another attach is current; KILLED ignores it        */
+    enum entry_close_reason reason;
+};
+
+struct entry_reap {
+    uint64_t session;
+};
+
+/* ---- Numbered requests ------------------------------------------------------------------- */
+
+enum op_kind {
+    OP_CREATE = 1,
+    OP_DELETE,
+    OP_SET,
+    OP_CHECK_VERSION,
+    OP_CHECK_CZXID,
+    OP_CHECK_OWNER,
+    OP_CLOSE_SESSION, /*  alone only                                                            */
+    OP_REJECT         /*  alone only: what ingress refused; keeps the numbers without a gap     */
+};
+
+/*  One operation.  Layout: u8 kind, then: path, and
+ *    CREATE  u8 mode, u32 acl_id, u64 ttl_ms, data     DELETE  i32 version
+ *    SET     i32 version, data                          CHECK_VERSION i32 version
+ *    CHECK_CZXID u64 czxid                              CHECK_OWNER u64 session, u64 ozxid
+ *    CLOSE_SESSION (no path)                            REJECT i32 code (no path) */
+struct op {
+    enum op_kind kind;
+    const char *path; /*  not ended with 0                                                      */
+    uint32_t path_size;
+    const uint8_t *data;
+    uint32_t data_size;
+    uint8_t mode;
+    uint32_t acl_id; /*  0: open                                                                */
+    uint64_t ttl_ms;
+    int32_t version;
+    uint64_t czxid;
+    uint64_t session;
+    uint64_t ozxid;
+    int32_t code;
+};
+
+struct entry_write {
+    uint64_t session;
+    uint32_t incarnation;
+    uint64_t number;
+    uint64_t ack_to;  /*  the client has every result up to this number                         */
+    bool multi;       /*  several operations as one, or one alone                               */
+    uint32_t count;
+    struct reader ops; /*  decode: read each with op_decode                                     */
+};
+
+struct entry {
+    enum entry_kind kind;
+    uint8_t level;
+    union {
+        struct entry_cluster cluster;
+        struct entry_member_store member_store;
+        struct entry_create_session create_session;
+        struct entry_attach attach;
+        struct entry_close close;
+        struct entry_reap reap;
+        struct entry_write write;
+    } u;
+};
+
+/*  Appends the entry; for ENTRY_WRITE everything but the operations, which follow by `count`
+ *  calls of op_encode.  Failures are sticky in `out`. */
+void entry_encode (struct buf *out, const struct entry *entry);
+void op_encode (struct buf *out, const struct op *op);
+
+bool entry_decode (struct entry *entry, const uint8_t *data, size_t size);
+bool op_decode (struct op *op, struct reader *ops);
+
+/*  For routing without decoding the whole: session and number of an ENTRY_WRITE, else false. */
+bool entry_peek_write (const uint8_t *data, size_t size, uint64_t *session, uint64_t *number);
+
+#endif
