@@ -31,8 +31,12 @@ target_compile_options (cohort-options INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wcast-align -Wformat=2
     -Wundef -Wvla
     $<$<BOOL:${COHORT_WERROR}>:-Werror>)
-# "client/base/buf.h" and the like are named from the root.
-target_include_directories (cohort-options INTERFACE "${PROJECT_SOURCE_DIR}")
+# Internal headers are named from the root ("client/base/buf.h"), public ones as by users
+# ("cohort/error.h").
+target_include_directories (cohort-options INTERFACE
+    "${PROJECT_SOURCE_DIR}"
+    "${PROJECT_SOURCE_DIR}/client/include"
+    "${PROJECT_SOURCE_DIR}/server/include")
 
 # Messages of assertions name files from the root too, and builds can be reproduced.
 add_compile_options ("-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
