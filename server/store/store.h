@@ -1,0 +1,159 @@
+/*
+ *  server/store/store.h - what a server remembers: log, snapshots, metadata
+ *
+ *  Two sides.  The owner (the core's thread) submits requests and never waits; the worker (the
+ *  disk thread, or the simulator) carries them out in order with store_work: everything that is
+ *  waiting is written and made durable by one fdatasync (group commit).  The two meet at one
+ *  queue.  Reads of the log's tail come from memory.
+ *
+ *  On disk (formats in format.h; every file names magic, version, cluster id, store id):
+ *    meta.0 meta.1   metadata, two checksummed, numbered copies, both written and synced
+ *    manifest        which snapshot and which log segments count; changed by rename alone
+ *    log.<n>         segments, filled with zeros ahead of time; chained, checksummed records
+ *    snap.<zxid>     snapshots: temporary name, sync, verify, rename, sync of names, manifest
+ *
+ *  Errors: any failed write (but for want of space), sync or rename is final: store_failure says
+ *  so, nothing more is acknowledged, and the server must stop.  No space: see store_space.
+ */
+#ifndef SERVER_STORE_STORE_H
+#define SERVER_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/core/zab.h"
+#include "server/store/disk.h"
+
+struct store;
+
+/*  cluster_id all zero: an empty store (never part of an ensemble). */
+struct store_meta {
+    uint32_t server_id;
+    uint64_t store_id;
+    uint8_t cluster_id[16];
+    bool bootstrapped;    /*  the ensemble's first round has ended: elections may begin        */
+    struct config config; /*  as of bootstrap; the log's own entry counts once it is there      */
+    uint32_t accepted_epoch;
+    uint32_t current_epoch;
+};
+
+struct store_options {
+    struct disk *disk; /*  taken over, also on failure                                          */
+    uint32_t server_id;
+    uint64_t store_id; /*  for a new, empty store (random, not 0)                               */
+    uint64_t segment_bytes;    /*  0: 64 MiB                                                    */
+    uint64_t cache_bytes;      /*  0: 64 MiB of the log's tail in memory                        */
+    unsigned snapshots_kept;   /*  0: 2; and the log since the oldest of them                   */
+};
+
+/*  Opens and recovers: reads metadata, manifest, newest valid snapshot, log; cuts a torn tail;
+ *  0, or COHORT_E... with an English text in error[error_size] that names file, place and what
+ *  to do: COHORT_EINUSE (locked), COHORT_ECORRUPT, COHORT_ECONFIG (another server's folder, or
+ *  an unknown version), COHORT_EDISKFULL, COHORT_ESYSTEM.  Blocks. */
+int store_open (const struct store_options *options, struct store **store, char *error,
+                size_t error_size);
+
+/*  Ends; the worker must have stopped.  What was not synced may be lost, as in a crash. */
+void store_close (struct store **self_p);
+
+/*  Owner, before the worker starts, or worker idle: writes both copies; blocks.  0 or
+ *  COHORT_E.... */
+int store_set_meta (struct store *self, const struct store_meta *meta);
+const struct store_meta *store_meta (const struct store *self);
+
+/* ---- The log: owner ---------------------------------------------------------------------- */
+
+/*  The log begins behind base (zero, or the snapshot it was cut at). */
+void store_base (const struct store *self, struct zab_point *base, int64_t *stamp_ms);
+zxid_t store_last (const struct store *self);      /*  last entry submitted                     */
+zxid_t store_committed (const struct store *self); /*  highest commit index found by recovery   */
+
+/*  Submits: data is copied.  Completed in order; see store_completed. */
+void store_persist (struct store *self, const struct zab_persist *persist);
+
+/*  Entries with a zxid > after and <= through, at most max_bytes of data (but at least one), at
+ *  most `room` of them, into entries; the data lives until the next store_persist that truncates,
+ *  store_compact, or the next store_read of entries no longer cached.  Returns how many; 0 also
+ *  if `after` is older than base.  Entries older than the cache are read from disk: blocks. */
+size_t store_read (struct store *self, zxid_t after, zxid_t through, size_t max_bytes,
+                   struct zab_entry *entries, size_t room);
+
+/*  The highest request number that is durable, with all before it.  0: none yet. */
+uint64_t store_completed (struct store *self);
+
+/*  0, or COHORT_ESYSTEM, COHORT_ECORRUPT: stop the server; text: static or of the store. */
+int store_failure (struct store *self, const char **text);
+
+/*  COHORT_EDISKFULL while the next segment cannot be reserved (no byte of a record was written;
+ *  appends already submitted wait and are completed when there is space again). */
+int store_space (struct store *self);
+
+/*  Bytes submitted and not yet durable. */
+uint64_t store_backlog (struct store *self);
+
+/*  Bytes of log since the newest snapshot. */
+uint64_t store_log_bytes (const struct store *self);
+
+/* ---- Snapshots: owner -------------------------------------------------------------------- */
+
+struct store_snapshot_info {
+    struct zab_point point;
+    int64_t stamp_ms; /*  of point */
+    uint64_t size;    /*  bytes as they come out of store_snapshot_read                        */
+};
+
+/*  Newest valid snapshot; false: none. */
+bool store_snapshot_newest (const struct store *self, struct store_snapshot_info *info);
+
+/*  Writing.  One at a time: COHORT_ESTATE.  append copies and never blocks; pending tells how
+ *  many bytes wait, so that the caller keeps within a bound. */
+struct store_writer;
+int store_writer_new (struct store *self, struct zab_point point, int64_t stamp_ms,
+                      struct store_writer **writer);
+void store_writer_append (struct store_writer *self, const uint8_t *data, size_t size);
+uint64_t store_writer_pending (struct store_writer *self);
+
+/*  Finishes in the background: file synced, read back and verified, renamed, named in the
+ *  manifest; then old snapshots and segments are removed.  install: it replaces the whole log
+ *  (one flip of the manifest): store_base and store_last are its point from then on, as seen by
+ *  the owner once store_writer_state gives 1. */
+void store_writer_finish (struct store_writer *self, bool install);
+
+/*  0: under way, 1: done, negative COHORT_E...: failed, nothing has changed. */
+int store_writer_state (struct store_writer *self);
+
+/*  Ends it; unfinished: the temporary file is removed. */
+void store_writer_destroy (struct store_writer **self_p);
+
+/*  Reading (for recovery, and for learners).  Several at a time; the file, and the log behind it,
+ *  are kept while it is open.  read: bytes from offset; *done 0 at the end; blocks on the disk. */
+struct store_reader;
+int store_reader_new (struct store *self, struct store_reader **reader,
+                      struct store_snapshot_info *info);
+int store_reader_read (struct store_reader *self, uint64_t offset, uint8_t *data, size_t size,
+                       size_t *done);
+void store_reader_destroy (struct store_reader **self_p);
+
+/*  What has been dropped from the front of the log since it was last asked: the new base.  The
+ *  driver tells the core (ZAB_EVENT_COMPACTED). */
+bool store_compacted (struct store *self, struct zab_point *base, int64_t *stamp_ms);
+
+/* ---- The worker -------------------------------------------------------------------------- */
+
+/*  Does all that is waiting now; returns false if there was nothing.  Worker only. */
+bool store_work (struct store *self);
+
+/*  Milliseconds until the worker has something to do by itself (the idle flush that writes the
+ *  durable watermark 100 ms after the last batch); -1: nothing. */
+int store_work_due (struct store *self);
+
+/*  A thread that works, for servers.  notify runs on it after each piece of work; it must only
+ *  wake the owner.  Stop: finishes what is waiting. */
+struct store_thread;
+typedef void store_notify_fn (void *arg);
+int store_thread_start (struct store *store, store_notify_fn *notify, void *arg,
+                        struct store_thread **thread);
+void store_thread_stop (struct store_thread **self_p);
+
+#endif
