@@ -34,15 +34,21 @@ struct map_node {
     uint64_t hash;
 };
 
+/* Private: 2^bits buckets, in segments that come and go one by one. */
+struct map_table {
+    struct map_node ***segments; /* a directory of them, or &only; NULL: no such table */
+    struct map_node **only;      /* the one segment of a small table */
+    uint8_t bits;
+};
+
 /* Private, and must not move in memory once initialised. */
 struct map {
-    struct map_node **buckets;
-    struct map_node **old_buckets; /* NULL unless a resize is under way */
-    size_t count;
-    size_t migrated; /* buckets of the old table that were emptied so far, from the first on */
-    uint8_t bits, old_bits;
+    struct map_table tables[2];
+    uint8_t current; /* the other table is what a resize has not emptied yet, or unused */
     bool visiting;
-    struct map_node *seed[1]; /* the first table: makes an empty map free of allocations */
+    size_t count;
+    size_t migrated;          /* buckets of the old table that are empty, from the first on */
+    struct map_node *seed[1]; /* the first table's: makes an empty map free of allocations */
 };
 
 /* Where a scan stands; starts as all zeroes: `struct map_cursor cursor = {0};` */
