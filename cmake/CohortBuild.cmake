@@ -38,8 +38,8 @@ target_include_directories (cohort-options INTERFACE
     "${PROJECT_SOURCE_DIR}/client/include"
     "${PROJECT_SOURCE_DIR}/server/include")
 
-# Messages of assertions name files from the root too, and builds can be reproduced.
-add_compile_options ("-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
+# Messages of assertions name files from the root, and do not depend on where that is.
+add_compile_options ("-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
 
 if (COHORT_SANITIZE)
     add_compile_options ("-fsanitize=${COHORT_SANITIZE}" -fno-sanitize-recover=all

@@ -34,8 +34,8 @@ function (cohort_module name)
     cohort_target_defaults (${name} "${arg_POSIX}")
 endfunction ()
 
-# cohort_program (name SOURCES file... [LIBS lib...] [POSIX] [INSTALL])
-# An executable in build/bin; INSTALL also puts it into the installed package.
+# cohort_program (name SOURCES file... [LIBS lib...] [OUTPUT file] [POSIX] [INSTALL])
+# An executable, build/bin/<name> or <file>; INSTALL also puts it into the installed package.
 function (cohort_program name)
     cmake_parse_arguments (PARSE_ARGV 1 arg "POSIX;INSTALL" "OUTPUT" "SOURCES;LIBS")
     cohort_check_arguments (cohort_program)
@@ -75,12 +75,11 @@ endfunction ()
 #     MODULES module...       cohort_module targets that make up the library, whole
 #     [LIBS lib...]           what it needs besides, e.g. PkgConfig::ZMQ
 #     INCLUDE folder...       its public header folders (each with a cohort/ inside)
-#     REQUIRES "pkg ..."      pkg-config packages for static linking and for the reader
 #     DESCRIPTION text)
 # lib<name>.so with SONAME = major version, its headers, <name>.pc and its part of the CMake
 # package (cohort::<name>). LIBS and all the modules' own dependencies stay private.
 function (cohort_shared_library name)
-    cmake_parse_arguments (PARSE_ARGV 1 arg "" "DESCRIPTION" "MODULES;LIBS;INCLUDE;REQUIRES")
+    cmake_parse_arguments (PARSE_ARGV 1 arg "" "DESCRIPTION" "MODULES;LIBS;INCLUDE")
     cohort_check_arguments (cohort_shared_library)
     list (TRANSFORM arg_MODULES REPLACE "(.+)" "$<TARGET_OBJECTS:\\1>" OUTPUT_VARIABLE objects)
     add_library (${name} SHARED ${objects})
@@ -107,7 +106,13 @@ function (cohort_shared_library name)
 
     set (PC_NAME "${name}")
     set (PC_DESCRIPTION "${arg_DESCRIPTION}")
-    list (JOIN arg_REQUIRES ", " PC_REQUIRES_PRIVATE)
+    # Relative to the file itself, so that an installed tree can be moved.
+    cmake_path (RELATIVE_PATH CMAKE_INSTALL_FULL_LIBDIR BASE_DIRECTORY "${CMAKE_INSTALL_PREFIX}"
+                OUTPUT_VARIABLE PC_LIBDIR)
+    cmake_path (RELATIVE_PATH CMAKE_INSTALL_FULL_INCLUDEDIR
+                BASE_DIRECTORY "${CMAKE_INSTALL_PREFIX}" OUTPUT_VARIABLE PC_INCLUDEDIR)
+    cmake_path (RELATIVE_PATH CMAKE_INSTALL_PREFIX
+                BASE_DIRECTORY "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" OUTPUT_VARIABLE PC_PREFIX)
     configure_file ("${PROJECT_SOURCE_DIR}/cmake/cohort.pc.in"
                     "${PROJECT_BINARY_DIR}/pkgconfig/${name}.pc" @ONLY)
     install (FILES "${PROJECT_BINARY_DIR}/pkgconfig/${name}.pc"

@@ -6,13 +6,14 @@
 
 # What the project is built with.
 build_packages=(
-    cmake ninja-build gcc pkg-config git
+    cmake ninja-build gcc libc6-dev pkg-config git
     libzmq3-dev libczmq-dev libprotobuf-c-dev protobuf-c-compiler
     libxxhash-dev libzstd-dev libjansson-dev uthash-dev
+    libmicrohttpd-dev libedit-dev libsystemd-dev
 )
 # What its tests need besides: other compilers, checkers of the source, tools that cut networks.
 test_packages=(
-    g++ clang clang-format clang-tidy libcmocka-dev iproute2
+    g++ clang libclang-rt-14-dev clang-format clang-tidy libcmocka-dev iproute2
 )
 
 # install_missing package...

@@ -213,6 +213,38 @@ static void test_scan (void **state)
     }
 }
 
+static void visit_and_drop_all (struct map_node *node, void *arg)
+{
+    map_remove (arg, node);
+    map_entry (node, struct element, node)->visits++;
+}
+
+/* The visit's own removals must not move the chain that is being visited: sizes at which a resize
+ * has just begun, so that its frontier is where the scan begins. */
+static void test_scan_at_the_frontier (void **state)
+{
+    (void) state;
+    struct element *elements = new_elements (HASH_GOOD);
+    for (int size = 1; size < 300; size++) {
+        struct map map;
+        map_init (&map);
+        for (int i = 0; i < size; i++) {
+            elements[i].node.hash = hash_of ((uint64_t) i / 3, HASH_GOOD);
+            map_insert (&map, &elements[i].node);
+        }
+        struct map_cursor cursor = {0};
+        while (map_scan (&map, &cursor, visit_and_drop_all, &map)) {
+        }
+        for (int i = 0; i < size; i++) {
+            assert_int_equal (elements[i].visits, 1);
+            elements[i].visits = 0;
+        }
+        assert_int_equal (map_count (&map), 0);
+        map_deinit (&map);
+    }
+    free (elements);
+}
+
 /* Removals at other places than the scan's, down to a tiny table, while the scan stands still in
  * the middle: what is left must be visited once. */
 static void test_scan_through_resizes (void **state)
@@ -365,6 +397,7 @@ int main (void)
         cmocka_unit_test (test_against_model),
         cmocka_unit_test (test_scan),
         cmocka_unit_test (test_scan_through_resizes),
+        cmocka_unit_test (test_scan_at_the_frontier),
         cmocka_unit_test (test_order_is_deterministic),
         cmocka_unit_test (test_out_of_memory),
         cmocka_unit_test (test_no_memory_at_all),
