@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # the lists are for those who source this
 # Installs the Debian packages that are missing. Sourced by tests/run and examples/run:
 #
 #     . "$root/cmake/deps.sh"

@@ -41,7 +41,8 @@ void *mem_alloc (size_t size)
 
 void *mem_calloc (size_t count, size_t size)
 {
-    if (this_one_fails ()) {
+    /* libc checks the product too; sanitizers abort the program there instead of failing. */
+    if ((size > 0 && count > SIZE_MAX / size) || this_one_fails ()) {
         return NULL;
     }
     return count > 0 && size > 0 ? calloc (count, size) : calloc (1, 1);

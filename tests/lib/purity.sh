@@ -2,6 +2,7 @@
 # purity.sh libcohort-base.a [libcohort-core.a libcohort-tree.a]
 # The pure modules may call each other, base and a handful of functions of libc, and nothing else:
 # what they refer to is read from the objects, where no macro and no include can hide it.
+# shellcheck disable=SC2086 # the lists are split into words
 set -u -o pipefail
 
 # Every pure module may use these: they read and write the memory that they are given. Compilers
