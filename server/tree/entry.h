@@ -26,7 +26,10 @@
 enum {
     ENTRY_LEVEL = 1,      /*  the feature level this binary writes                              */
     ENTRY_OPS_MAX = 1024, /*  operations of a multi                                             */
-    ENTRY_REAP_MAX = 500  /*  ephemerals removed by one CLOSE or REAP                           */
+    ENTRY_REAP_MAX = 500, /*  ephemerals removed by one CLOSE or REAP                           */
+    ENTRY_PATH_MAX = 65535,
+    ENTRY_DATA_MAX = 1 << 30,
+    ENTRY_WINDOW_MAX = 1 << 20
 };
 
 enum entry_kind {
@@ -40,14 +43,19 @@ enum entry_kind {
 };
 
 struct entry_limits {
-    uint32_t data_size_max;     /*  bytes                                                       */
-    uint32_t path_size_max;     /*  bytes                                                       */
-    uint32_t window;            /*  writes in flight a session                                  */
-    uint32_t results_size_max;  /*  bytes of unacknowledged results a session                   */
-    uint32_t timeout_min_ms;    /*  session time limits are clamped to these                    */
+    uint32_t data_size_max;    /*  bytes                                                       */
+    uint32_t path_size_max;    /*  bytes                                                       */
+    uint32_t window;           /*  writes in flight a session                                  */
+    uint32_t results_size_max; /*  bytes of unacknowledged results a session                   */
+    uint32_t timeout_min_ms;   /*  session time limits are clamped to these                    */
     uint32_t timeout_max_ms;
     uint32_t grace_min_ms;
 };
+
+/*  What decoding demands of limits: sizes, window and timeout_max_ms at least 1; paths at most
+ *  ENTRY_PATH_MAX, data at most ENTRY_DATA_MAX, window at most ENTRY_WINDOW_MAX; timeout_min_ms
+ *  not above timeout_max_ms. */
+bool entry_limits_valid (const struct entry_limits *limits);
 
 struct entry_cluster {
     uint8_t cluster_id[16];
@@ -65,16 +73,17 @@ struct entry_create_session {
     uint8_t nonce[16];
     uint64_t password_hash;
     uint32_t timeout_ms;
-    uint32_t grace_ms;
-    uint32_t server; /*  that the client is connected to                                        */
+    uint32_t grace_ms;  /*  0: as timeout_ms                                                    */
+    uint32_t server;    /*  that the client is connected to                                     */
+    uint64_t attach_no; /*  of the hello, 0 is 1: orders attempts by way of different servers   */
 };
 
 struct entry_attach {
     uint64_t session;
     uint64_t password_hash;
     uint64_t attach_no;
-    uint32_t incarnation;          /*  the same: a move; one more: replaces the one before      */
-    uint8_t nonce[16];             /*  of the process, for a new incarnation                    */
+    uint32_t incarnation; /*  the same: a move; one more: replaces the one before      */
+    uint8_t nonce[16];    /*  of the process; the same in all attaches of an incarnation above 1  */
     uint32_t server;
 };
 
@@ -82,7 +91,8 @@ enum entry_close_reason { ENTRY_EXPIRED = 1, ENTRY_DISCONNECTED, ENTRY_KILLED };
 
 struct entry_close {
     uint64_t session;
-    uint64_t attach_no; /*  does nothing if another attach is current; KILLED ignores it        */
+    uint64_t attach_no;   /*  does nothing if another attach is current; KILLED ignores it        */
+    uint32_t incarnation; /*  of that attach, for numbers begin anew; 0: whatever it is         */
     enum entry_close_reason reason;
 };
 
@@ -128,8 +138,8 @@ struct entry_write {
     uint64_t session;
     uint32_t incarnation;
     uint64_t number;
-    uint64_t ack_to;  /*  the client has every result up to this number                         */
-    bool multi;       /*  several operations as one, or one alone                               */
+    uint64_t ack_to; /*  the client has every result up to this number                         */
+    bool multi;      /*  several operations as one, or one alone                               */
     uint32_t count;
     struct reader ops; /*  decode: read each with op_decode                                     */
 };
@@ -148,11 +158,12 @@ struct entry {
     } u;
 };
 
-/*  Appends the entry; for ENTRY_WRITE everything but the operations, which follow by `count`
- *  calls of op_encode.  Failures are sticky in `out`. */
+/*  Appends the entry (level 0: ENTRY_LEVEL); for ENTRY_WRITE everything but the operations, which
+ *  follow by `count` calls of op_encode.  Failures are sticky in `out`. */
 void entry_encode (struct buf *out, const struct entry *entry);
 void op_encode (struct buf *out, const struct op *op);
 
+/*  false: malformed, or of a level that this binary does not know. */
 bool entry_decode (struct entry *entry, const uint8_t *data, size_t size);
 bool op_decode (struct op *op, struct reader *ops);
 

@@ -38,7 +38,8 @@ void tree_destroy (struct tree **self_p);
 struct tree_outcome {
     enum entry_kind kind;
     uint64_t session; /*  concerned; 0: none                                                    */
-    int code;         /*  0 or COHORT_E...: of CREATE_SESSION, ATTACH, WRITE                    */
+    int code;         /*  0 or COHORT_E...: of CREATE_SESSION, ATTACH, WRITE.  COHORT_ESTATE:
+                          a second CLUSTER, a MEMBER_STORE that names another store             */
 
     /* CREATE_SESSION, ATTACH */
     const uint8_t *nonce; /*  16 bytes, of the entry                                            */
@@ -56,10 +57,24 @@ struct tree_outcome {
     bool session_gone;   /*  its last ephemeral is reaped, nothing is left of it                */
     bool config_changed; /*  CLUSTER, MEMBER_STORE: see tree_configs                            */
     size_t effects;      /*  number of effects this entry put into the ring                     */
+
+    /* How `code` comes about.
+     *   CREATE_SESSION  0: new, or a repetition of its nonce that attaches anew (attach_no above
+     *       the current one) or changes nothing (the current one); attach_no is the session's.
+     *       ESESSIONMOVED: repeated by an older attempt, or attached otherwise since;
+     *       ESESSIONEXPIRED: closed since; EAUTHFAILED: the nonce is there with another password.
+     *   ATTACH  0: current now, or was already; ESESSIONEXPIRED: unknown or dead; EAUTHFAILED;
+     *       ESESSIONMOVED: not above the current (incarnation, attach_no), or the incarnation is
+     *       neither the current one of this process nor the next.
+     *   WRITE  executed: the result's code.  Otherwise nothing was changed.  ESESSIONEXPIRED:
+     *       unknown or dead; ESESSIONMOVED: of another incarnation; EGAP: see expected; EWINDOW:
+     *       too many results are unacknowledged, the number is not consumed; a duplicate: the
+     *       stored result's code, or EDUPLICATE if that is not kept any more. */
 };
 
-/*  Applies the next entry; zxid greater than tree_zxid.  false: the entry cannot be decoded, or
- *  its level is not known: the server must stop (it would diverge), nothing was changed. */
+/*  Applies the next entry; zxid greater than tree_zxid.  false: the entry cannot be decoded, its
+ *  level is not known, or the very first is not CLUSTER: the server must stop (it would diverge),
+ *  nothing was changed. */
 bool tree_apply (struct tree *self, zxid_t zxid, int64_t stamp_ms, const uint8_t *data, size_t size,
                  struct tree_outcome *outcome);
 
@@ -76,22 +91,26 @@ struct tree_node {
     cohort_stat_t stat;
 };
 
-/*  0, COHORT_ENONODE, COHORT_EPATH.  What it points to lives until the next tree_apply. */
+/*  0, COHORT_ENONODE, COHORT_EPATH.  The data lives until the next tree_apply; the path too, but
+ *  no longer than until the next tree_get. */
 int tree_get (const struct tree *self, const char *path, size_t path_size, struct tree_node *node);
 
-/*  The names of the children in ascending order: calls fn for each; fn returns false to stop. */
+/*  The names of the children in ascending order of their bytes: calls fn for each; fn returns
+ *  false to stop.  COHORT_ENONODE, COHORT_EPATH, COHORT_ENOMEM. */
 typedef bool tree_name_fn (void *arg, const char *name, size_t size);
 int tree_children (const struct tree *self, const char *path, size_t path_size, tree_name_fn *fn,
                    void *arg);
 
-/*  Every node of the subtree, parents before children, siblings by name.  No recursion. */
+/*  Every node of the subtree, parents before children, siblings by name.  No recursion.  The path
+ *  lives until fn returns.  COHORT_ENONODE, COHORT_EPATH, COHORT_ENOMEM. */
 typedef bool tree_node_fn (void *arg, const struct tree_node *node);
 int tree_walk (const struct tree *self, const char *path, size_t path_size, tree_node_fn *fn,
                void *arg);
 
 uint64_t tree_node_count (const struct tree *self);
 
-/*  Path rules (ZooKeeper's): 0 or COHORT_EPATH, COHORT_ETOOBIG.  sequential: may end in '/'. */
+/*  Path rules (ZooKeeper's): 0 or COHORT_EPATH, COHORT_ETOOBIG.  sequential: may end in '/'.
+ *  The limit is the ensemble's, 4,096 bytes as long as there is none. */
 int tree_path_check (const struct tree *self, const char *path, size_t size, bool sequential);
 
 /* ---- Sessions ---------------------------------------------------------------------------- */
@@ -104,7 +123,7 @@ struct tree_session {
     uint64_t attach_no;
     uint32_t server; /*  of the current attach                                                  */
     uint64_t last_number;
-    uint64_t acked;  /*  results up to it are trimmed                                           */
+    uint64_t acked; /*  results up to it are trimmed                                           */
     uint64_t ephemerals;
     bool dead; /*  closed; REAP until its ephemerals are gone                                   */
 };
@@ -129,7 +148,7 @@ uint64_t tree_password_hash (const uint8_t password[16]);
 const uint8_t *tree_cluster_id (const struct tree *self);
 const struct config_set *tree_configs (const struct tree *self);
 const struct entry_limits *tree_limits (const struct tree *self);
-uint8_t tree_level (const struct tree *self);
+uint8_t tree_level (const struct tree *self); /*  0 before                                      */
 
 /* ---- Effects ----------------------------------------------------------------------------- */
 
@@ -143,7 +162,9 @@ struct effect {
     uint32_t path_size;
     const uint8_t *data; /*  CREATED, DATA                                                      */
     uint32_t data_size;
-    cohort_stat_t stat; /*  as of zxid                                                          */
+    cohort_stat_t stat; /*  right behind this change; DELETED: of what was deleted.  Counting each
+                            creation and deletion of a child into the parent's cversion, pzxid and
+                            child_count makes a mirror exact */
 };
 
 /*  History is whole for every zxid above the floor. */
@@ -166,11 +187,13 @@ void tree_effects_pin (struct tree *self, zxid_t zxid);
  *  tree_apply goes on (copy-before-write).  At most one at a time. */
 struct tree_snapshot;
 
+/*  NULL: one is under way, or out of memory.  It must be ended before the tree is destroyed. */
 struct tree_snapshot *tree_snapshot_begin (struct tree *self);
 
-/*  Appends about `budget` bytes (more only for one large object, less at the end) to out;
- *  returns true while there is more to come.  The format carries its own version, and for each
- *  object what later versions need (ACL id, owner zxid, mode, TTL). */
+/*  Appends about `budget` bytes (more only for one large object, less at the end, and none where a
+ *  slice found only what was handed over before) to out; returns true while there is more to come.
+ *  out->failed: memory ran out, the snapshot is lost.  The format carries its own version, and for
+ *  each object what later versions need (ACL id, owner zxid, mode, TTL). */
 bool tree_snapshot_next (struct tree_snapshot *self, struct buf *out, size_t budget);
 zxid_t tree_snapshot_zxid (const struct tree_snapshot *self);
 
