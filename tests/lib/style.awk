@@ -69,6 +69,7 @@ function code_of(line,    result, c, quote, two)
             in_comment = 1
             line = substr(line, 3)
         } else if (two == "//") {
+            complain("comments are written /* so */")
             line = ""
         } else if (c == "\"" || c == "'") {
             quote = c
@@ -185,9 +186,6 @@ FNR == 1 {
     code = code_of($0)
     if (code == "") {
         next
-    }
-    if (code ~ /\/\//) {
-        complain("comments are written /* so */")
     }
     check_calls(code)
     check_braces(code)

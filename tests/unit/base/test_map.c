@@ -10,7 +10,7 @@
 #include "client/base/prng.h"
 #include "tests/unit/unit.h"
 
-#define ELEMENTS 40000
+#define ELEMENTS 20000
 
 struct element {
     uint64_t key;
@@ -250,7 +250,7 @@ static void test_scan_at_the_frontier (void **state)
 static void test_scan_through_resizes (void **state)
 {
     (void) state;
-    for (uint64_t stop = 1; stop < 20000; stop = stop * 3 + 1) {
+    for (uint64_t stop = 1; stop < 10000; stop = stop * 3 + 1) {
         struct map map;
         map_init (&map);
         struct element *elements = new_elements (HASH_GOOD);
