@@ -3,7 +3,9 @@
  *
  *  The store is written against this, so that the same code runs on files (posix_disk.c), in
  *  memory (memory_disk.c) and on the simulator's disk, which loses and tears what was not synced.
- *  All calls are synchronous.  Names are relative to one folder and hold no '/'.
+ *  All calls are synchronous.  Names are relative to one folder and hold no '/'.  Two threads use
+ *  one disk: the worker does everything, while the owner opens, reads and closes files of its own.
+ *  A file that is open when its name is unlinked or replaced can still be read until it is closed.
  *
  *  Errors: 0 or a negative errno value (-ENOSPC, -EIO, -ENOENT, ...).
  */

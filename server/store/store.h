@@ -10,7 +10,8 @@
  *    meta.0 meta.1   metadata, two checksummed, numbered copies, both written and synced
  *    manifest        which snapshot and which log segments count; changed by rename alone
  *    log.<n>         segments, filled with zeros ahead of time; chained, checksummed records
- *    snap.<zxid>     snapshots: temporary name, sync, verify, rename, sync of names, manifest
+ *    snap.<zxid>.<n> snapshots: temporary name, sync, verify, rename, sync of names, manifest
+ *    reserve         a little space for the manifest on a full disk; lock
  *
  *  Errors: any failed write (but for want of space), sync or rename is final: store_failure says
  *  so, nothing more is acknowledged, and the server must stop.  No space: see store_space.
@@ -57,9 +58,11 @@ int store_open (const struct store_options *options, struct store **store, char 
 /*  Ends; the worker must have stopped.  What was not synced may be lost, as in a crash. */
 void store_close (struct store **self_p);
 
-/*  Owner, before the worker starts, or worker idle: writes both copies; blocks.  0 or
- *  COHORT_E.... */
+/*  Owner, with nothing waiting (a running thread does it meanwhile): writes both copies; blocks.
+ *  0 or COHORT_E.... */
 int store_set_meta (struct store *self, const struct store_meta *meta);
+
+/*  As submitted last: the epochs of store_persist show here at once.  The owner's. */
 const struct store_meta *store_meta (const struct store *self);
 
 /* ---- The log: owner ---------------------------------------------------------------------- */
@@ -69,20 +72,25 @@ void store_base (const struct store *self, struct zab_point *base, int64_t *stam
 zxid_t store_last (const struct store *self);      /*  last entry submitted                     */
 zxid_t store_committed (const struct store *self); /*  highest commit index found by recovery   */
 
-/*  Submits: data is copied.  Completed in order; see store_completed. */
+/*  Submits: data is copied.  Completed in order; see store_completed.  Numbers rise.  Entries must
+ *  follow the last one submitted (asserted), truncate_to be in the log, and neither is allowed
+ *  between store_writer_finish (install) and its end. */
 void store_persist (struct store *self, const struct zab_persist *persist);
 
 /*  Entries with a zxid > after and <= through, at most max_bytes of data (but at least one), at
- *  most `room` of them, into entries; the data lives until the next store_persist that truncates,
- *  store_compact, or the next store_read of entries no longer cached.  Returns how many; 0 also
- *  if `after` is older than base.  Entries older than the cache are read from disk: blocks. */
+ *  most `room` of them, into entries; the data lives until the next store_persist, store_compacted
+ *  or installation, or the next store_read of entries no longer cached.  Returns how many, perhaps
+ *  fewer than there are (go on from the last one); 0 also if `after` is older than base, or, with
+ *  store_failure set, if the disk cannot give them.  Entries older than the cache are read from
+ *  disk: blocks. */
 size_t store_read (struct store *self, zxid_t after, zxid_t through, size_t max_bytes,
                    struct zab_entry *entries, size_t room);
 
 /*  The highest request number that is durable, with all before it.  0: none yet. */
 uint64_t store_completed (struct store *self);
 
-/*  0, or COHORT_ESYSTEM, COHORT_ECORRUPT: stop the server; text: static or of the store. */
+/*  0, or COHORT_ESYSTEM, COHORT_ECORRUPT, COHORT_ENOMEM: stop the server; text (may be NULL): of
+ *  the store. */
 int store_failure (struct store *self, const char **text);
 
 /*  COHORT_EDISKFULL while the next segment cannot be reserved (no byte of a record was written;
@@ -123,11 +131,14 @@ void store_writer_finish (struct store_writer *self, bool install);
 /*  0: under way, 1: done, negative COHORT_E...: failed, nothing has changed. */
 int store_writer_state (struct store_writer *self);
 
-/*  Ends it; unfinished: the temporary file is removed. */
+/*  Ends it; not given to store_writer_finish: the temporary file is removed.  A finished one goes
+ *  on in the background and counts; but an installation must not be left before its state is
+ *  final (asserted; a stopped worker excepted): the owner has to know its log. */
 void store_writer_destroy (struct store_writer **self_p);
 
-/*  Reading (for recovery, and for learners).  Several at a time; the file, and the log behind it,
- *  are kept while it is open.  read: bytes from offset; *done 0 at the end; blocks on the disk. */
+/*  Reading the newest (for recovery, and for learners); COHORT_ESTATE: there is none.  Several at a
+ *  time; the file, and the log behind it, are kept while it is open.  read: bytes from offset;
+ *  *done 0 at the end; blocks on the disk; COHORT_ECORRUPT, COHORT_ESYSTEM. */
 struct store_reader;
 int store_reader_new (struct store *self, struct store_reader **reader,
                       struct store_snapshot_info *info);
@@ -135,17 +146,21 @@ int store_reader_read (struct store_reader *self, uint64_t offset, uint8_t *data
                        size_t *done);
 void store_reader_destroy (struct store_reader **self_p);
 
-/*  What has been dropped from the front of the log since it was last asked: the new base.  The
- *  driver tells the core (ZAB_EVENT_COMPACTED). */
+/*  Drops what is not needed any more from the front of the log (the oldest of the snapshots kept,
+ *  or the oldest open reader, is the new base) and says whether there was anything.  Nothing is
+ *  dropped but here, so that the driver can tell the core at once (ZAB_EVENT_COMPACTED); to be
+ *  called now and then, at least after each snapshot. */
 bool store_compacted (struct store *self, struct zab_point *base, int64_t *stamp_ms);
 
 /* ---- The worker -------------------------------------------------------------------------- */
 
-/*  Does all that is waiting now; returns false if there was nothing.  Worker only. */
+/*  Does all that is waiting now, or, if nothing is, what store_work_due has announced, without
+ *  looking at a clock: the caller waits.  Returns false if there was nothing to do.  Worker only. */
 bool store_work (struct store *self);
 
-/*  Milliseconds until the worker has something to do by itself (the idle flush that writes the
- *  durable watermark 100 ms after the last batch); -1: nothing. */
+/*  Milliseconds, from the last store_work on, until the worker has something to do by itself (the
+ *  idle flush that writes the durable watermark 100 ms after the last batch, space reserved ahead,
+ *  another try on a full disk); -1: nothing.  Worker only. */
 int store_work_due (struct store *self);
 
 /*  A thread that works, for servers.  notify runs on it after each piece of work; it must only
