@@ -1,0 +1,263 @@
+#include "client/cli/arguments.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cli/message.h"
+#include "client/cli/nearest.h"
+
+/* ':' or '+:' in front, and up to two characters for each flag. */
+#define LETTERS_SIZE (2 * ARGUMENTS_FLAGS_MAX + 3)
+
+void settings_init (struct settings *self)
+{
+    const char *servers = getenv ("COHORT_SERVERS");
+    self->servers = servers != NULL && *servers != 0 ? servers : ARGUMENTS_SERVERS_DEFAULT;
+    self->timeout_ms = ARGUMENTS_TIMEOUT_MS_DEFAULT;
+    self->timeout_given = false;
+}
+
+bool arguments_parse_number (const char *text, int64_t min, int64_t max, int64_t *number)
+{
+    /* strtoll alone would let blanks and a plus sign pass. */
+    if (*text != '-' && (*text < '0' || *text > '9')) {
+        return false;
+    }
+    char *end = NULL;
+    errno = 0;
+    long long value = strtoll (text, &end, 10);
+    if (errno != 0 || end == text || *end != 0 || value < min || value > max) {
+        return false;
+    }
+    *number = value;
+    return true;
+}
+
+static void collect_flags (struct arguments *self)
+{
+    self->flag_count = 0;
+    const struct flag *lists[] = {self->command->flags, command_common_flags};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        for (const struct flag *flag = lists[i]; flag != NULL && flag->id != 0; flag++) {
+            assert (self->flag_count < ARGUMENTS_FLAGS_MAX);
+            self->flags[self->flag_count] = flag;
+            self->values[self->flag_count] = NULL;
+            self->flag_count++;
+        }
+    }
+}
+
+static int index_of (const struct arguments *self, int flag_id)
+{
+    for (int i = 0; i < self->flag_count; i++) {
+        if (self->flags[i]->id == flag_id) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static void fill_tables (const struct arguments *self, char *letters, struct option *longs)
+{
+    char *next = letters;
+    if (self->command == &command_root) {
+        *next++ = '+';
+    }
+    *next++ = ':';
+    for (int i = 0; i < self->flag_count; i++) {
+        const struct flag *flag = self->flags[i];
+        int has_argument = flag->argument != NULL ? required_argument : no_argument;
+        longs[i] = (struct option){flag->name, has_argument, NULL, flag->id};
+        if (flag->id < 256) {
+            *next++ = (char) flag->id;
+            if (has_argument == required_argument) {
+                *next++ = ':';
+            }
+        }
+    }
+    *next = 0;
+    longs[self->flag_count] = (struct option){NULL, 0, NULL, 0};
+}
+
+/* What users of zkCli look for under a flag that Cohort does not have. */
+static const char *hint_for (const char *text)
+{
+    if (strcmp (text, "-w") == 0) {
+        return "'cohort watch PATH' follows changes";
+    }
+    if (strcmp (text, "-c") == 0 || strcmp (text, "-t") == 0) {
+        return "this version has no container and TTL znodes";
+    }
+    return NULL;
+}
+
+/* getopt refused an option: says which, and what may have been meant. */
+static void describe_unknown (struct arguments *self, const char *text)
+{
+    const char *names[ARGUMENTS_FLAGS_MAX];
+    for (int i = 0; i < self->flag_count; i++) {
+        names[i] = self->flags[i]->name;
+    }
+    char name[NEAREST_WORD_MAX + 1];
+    snprintf (name, sizeof name, "%s", text + strspn (text, "-"));
+    name[strcspn (name, "=")] = 0;
+    /* A word behind one dash is what zkCli takes: -server. */
+    int nearest = strlen (name) > 1 ? nearest_word (name, names, (size_t) self->flag_count) : -1;
+    const char *hint = hint_for (text);
+    size_t used = (size_t) snprintf (self->error, sizeof self->error, "unknown option %.64s", text);
+    if (nearest >= 0) {
+        snprintf (self->error + used, sizeof self->error - used, " (did you mean --%s?)",
+                  names[nearest]);
+    } else if (hint != NULL) {
+        snprintf (self->error + used, sizeof self->error - used, " (%s)", hint);
+    } else if (self->command->operands_max > 0 && self->command != &command_root) {
+        snprintf (self->error + used, sizeof self->error - used,
+                  " (operands that begin with '-' go behind --)");
+    }
+}
+
+static void describe_problem (struct arguments *self, int problem, const char *text)
+{
+    int index = optopt != 0 ? index_of (self, optopt) : -1;
+    if (problem == ':' && index >= 0) {
+        snprintf (self->error, sizeof self->error, "%.64s needs an argument: %s", text,
+                  self->flags[index]->argument);
+    } else if (index >= 0) {
+        snprintf (self->error, sizeof self->error, "--%s takes no argument",
+                  self->flags[index]->name);
+    } else {
+        describe_unknown (self, text);
+    }
+}
+
+/* The word in which getopt just met a problem. It does not say which one when it was a letter: a
+ * long word with that letter behind one dash is taken to be it, and shown whole. */
+static const char *offending_word (int argc, char **argv, char *buffer, size_t size)
+{
+    if (optopt == 0 || optopt >= 256) {
+        return argv[optind - 1];
+    }
+    for (int i = 1; i < argc && strcmp (argv[i], "--") != 0; i++) {
+        const char *word = argv[i];
+        if (word[0] == '-' && word[1] != '-' && strlen (word) > 3 && strchr (word, optopt)) {
+            return word;
+        }
+    }
+    snprintf (buffer, size, "-%c", optopt);
+    return buffer;
+}
+
+static bool apply_common (struct arguments *self, struct settings *settings)
+{
+    const char *servers = arguments_value (self, FLAG_SERVERS);
+    if (servers != NULL) {
+        settings->servers = servers;
+    }
+    const char *timeout = arguments_value (self, FLAG_TIMEOUT);
+    if (timeout != NULL) {
+        int64_t number = 0;
+        if (!arguments_parse_number (timeout, 1, ARGUMENTS_TIMEOUT_MS_MAX, &number)) {
+            snprintf (self->error, sizeof self->error,
+                      "--timeout: '%.64s' is not a number of milliseconds from 1 to %d", timeout,
+                      ARGUMENTS_TIMEOUT_MS_MAX);
+            return false;
+        }
+        settings->timeout_ms = (int) number;
+        settings->timeout_given = true;
+    }
+    self->settings = *settings;
+    return true;
+}
+
+static bool check_operands (struct arguments *self)
+{
+    if (self->operand_count < self->command->operands_min) {
+        snprintf (self->error, sizeof self->error, "an operand is missing: %s %s",
+                  self->command->name, self->command->operands);
+        return false;
+    }
+    if (self->operand_count > self->command->operands_max) {
+        snprintf (self->error, sizeof self->error,
+                  "one operand too many: '%.64s' (quote what has blanks in it)",
+                  self->operands[self->command->operands_max]);
+        return false;
+    }
+    return true;
+}
+
+enum arguments_verdict arguments_parse (struct arguments *self, const struct command *command,
+                                        struct settings *settings, int argc, char **argv)
+{
+    assert (argc >= 1 && command != NULL);
+    memset (self, 0, sizeof *self);
+    self->command = command;
+    collect_flags (self);
+    char letters[LETTERS_SIZE];
+    struct option longs[ARGUMENTS_FLAGS_MAX + 1];
+    fill_tables (self, letters, longs);
+
+    opterr = 0;
+    optind = 0; /* 0, not 1: glibc then forgets the command line of an earlier call. */
+    for (;;) {
+        optopt = 0;
+        int id = getopt_long (argc, argv, letters, longs, NULL);
+        if (id == -1) {
+            break;
+        }
+        if (id == '?' || id == ':') {
+            char buffer[8];
+            describe_problem (self, id, offending_word (argc, argv, buffer, sizeof buffer));
+            return ARGUMENTS_WRONG;
+        }
+        int index = index_of (self, id);
+        assert (index >= 0);
+        self->values[index] = optarg != NULL ? optarg : "";
+    }
+    self->operands = argv + optind;
+    self->operand_count = argc - optind;
+    if (arguments_has (self, FLAG_HELP)) {
+        return ARGUMENTS_HELP;
+    }
+    if (arguments_has (self, FLAG_VERSION)) {
+        return ARGUMENTS_VERSION;
+    }
+    if (!apply_common (self, settings)) {
+        return ARGUMENTS_WRONG;
+    }
+    if (command != &command_root && !check_operands (self)) {
+        return ARGUMENTS_WRONG;
+    }
+    return ARGUMENTS_OK;
+}
+
+bool arguments_has (const struct arguments *self, int flag_id)
+{
+    return arguments_value (self, flag_id) != NULL;
+}
+
+const char *arguments_value (const struct arguments *self, int flag_id)
+{
+    int index = index_of (self, flag_id);
+    return index >= 0 ? self->values[index] : NULL;
+}
+
+bool arguments_number (const struct arguments *self, int flag_id, int64_t min, int64_t max,
+                       int64_t otherwise, int64_t *number)
+{
+    const char *text = arguments_value (self, flag_id);
+    if (text == NULL) {
+        *number = otherwise;
+        return true;
+    }
+    if (!arguments_parse_number (text, min, max, number)) {
+        message ("--%s: '%s' is not a number from %" PRId64 " to %" PRId64,
+                 self->flags[index_of (self, flag_id)]->name, text, min, max);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,65 @@
+/* The command line, checked against the table of commands.
+ * May include: command, nearest; getopt. */
+
+#ifndef COHORT_CLI_ARGUMENTS_H
+#define COHORT_CLI_ARGUMENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/cli/command.h"
+
+/* Flags of one command and the common ones together. */
+#define ARGUMENTS_FLAGS_MAX 16
+/* Where a server is expected when nothing says otherwise. */
+#define ARGUMENTS_SERVERS_DEFAULT    "tcp://127.0.0.1:5181"
+#define ARGUMENTS_TIMEOUT_MS_DEFAULT 10000
+#define ARGUMENTS_TIMEOUT_MS_MAX     86400000
+
+/* What the common flags and the environment say. */
+struct settings {
+    const char *servers;
+    int timeout_ms;
+    bool timeout_given; /* by the user, not the default */
+};
+
+enum arguments_verdict {
+    ARGUMENTS_OK,
+    ARGUMENTS_HELP,    /* --help was among them    */
+    ARGUMENTS_VERSION, /* --version was among them */
+    ARGUMENTS_WRONG    /* see error                */
+};
+
+struct arguments {
+    const struct command *command;
+    struct settings settings;
+    const struct flag *flags[ARGUMENTS_FLAGS_MAX];
+    const char *values[ARGUMENTS_FLAGS_MAX]; /* "": given without argument; NULL: not given */
+    int flag_count;
+    char **operands;
+    int operand_count;
+    char error[512]; /* a sentence without full stop, ARGUMENTS_WRONG only */
+};
+
+/* COHORT_SERVERS, or what holds without it. */
+void settings_init (struct settings *self);
+
+/* Parses argv[1] to argv[argc - 1], moving operands behind the flags (argv[0] is not looked at).
+ * command_root stops at the first operand, for the rest belongs to the command. Common flags
+ * change `settings`, from which self->settings is copied. What self points to belongs to argv. */
+enum arguments_verdict arguments_parse (struct arguments *self, const struct command *command,
+                                        struct settings *settings, int argc, char **argv);
+
+/* Whether a flag was given; its argument, NULL when it was not given. */
+bool arguments_has (const struct arguments *self, int flag_id);
+const char *arguments_value (const struct arguments *self, int flag_id);
+
+/* The argument of a flag as a number from min to max, or `otherwise` when it was not given. False:
+ * it is no such number; a message has been printed. */
+bool arguments_number (const struct arguments *self, int flag_id, int64_t min, int64_t max,
+                       int64_t otherwise, int64_t *number);
+
+/* A decimal number from min to max with nothing around it. */
+bool arguments_parse_number (const char *text, int64_t min, int64_t max, int64_t *number);
+
+#endif

@@ -1,0 +1,47 @@
+/* The load generator: the workloads of the yardstick, by the same names, on the same keys, after
+ * the same set-up and with the same printed line, so that both sides of a comparison mean the same.
+ * May include: arguments, the public client API. */
+
+#ifndef COHORT_CLI_BENCH_H
+#define COHORT_CLI_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/cli/arguments.h"
+
+/* A server that is slow is what is measured; one that says nothing for so long is not. */
+#define BENCH_SILENCE_MS 60000
+/* The session timeout of the yardstick's sessions. */
+#define BENCH_SESSION_TIMEOUT_MS 30000
+
+enum bench_kind { BENCH_LOAD, BENCH_FANOUT, BENCH_VANISH, BENCH_GAP };
+
+struct bench_workload {
+    const char *name;     /* as the user gives it                            */
+    const char *reported; /* as the line has it                              */
+    enum bench_kind kind;
+    int sessions, window, total, size; /* when the flags do not say otherwise */
+};
+
+struct bench_plan {
+    struct settings settings;
+    const char *workload;
+    enum bench_kind kind;
+    int sessions, window, total, size;
+    int grace_ms;
+    bool json;
+    char *data; /* size bytes of 'x' */
+};
+
+/* NULL: there is none of that name. */
+const struct bench_workload *bench_find (const char *name);
+
+/* Each runs a plan, prints its line and returns the exit status. */
+int bench_load (const struct bench_plan *plan);
+int bench_fanout (const struct bench_plan *plan);
+int bench_vanish (const struct bench_plan *plan);
+int bench_gap (const struct bench_plan *plan);
+
+#endif

@@ -1,0 +1,198 @@
+/* watch: one line for each change of a subtree. */
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "client/cli/arguments.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/format.h"
+#include "client/cli/interrupt.h"
+#include "client/cli/output.h"
+#include "client/cli/session.h"
+
+struct watch {
+    const char *path;
+    bool recursive;
+    bool data;
+    bool initial;
+    enum format format;
+    int64_t count; /* of events after which it ends; 0: never  */
+    int64_t seen;  /* events that have been printed            */
+    bool whole;    /* a snapshot has been seen to its end      */
+    bool ended;
+    int code;
+};
+
+/* Whether path is the one that is watched, or a child of it. */
+static bool is_near (const char *watched, const char *path)
+{
+    size_t size = strlen (watched);
+    if (strncmp (path, watched, size) != 0) {
+        return false;
+    }
+    if (path[size] == 0) {
+        return true;
+    }
+    /* What is watched ends in a slash only if it is the root. */
+    bool is_root = watched[size - 1] == '/';
+    if (!is_root && path[size] != '/') {
+        return false;
+    }
+    return strchr (path + size + !is_root, '/') == NULL;
+}
+
+static bool in_scope (const struct watch *self, const cohort_change_t *change)
+{
+    return self->recursive || is_near (self->path, change->path);
+}
+
+static void print_line (const struct watch *self, uint64_t zxid, const char *kind,
+                        const cohort_change_t *change)
+{
+    char id[OUTPUT_ID_SIZE];
+    output_id (zxid, id);
+    bool deleted = change->kind == COHORT_CHANGE_DELETED;
+    if (self->format == FORMAT_JSON) {
+        json_t *object =
+            json_pack ("{s:s, s:s, s:s}", "zxid", id, "kind", kind, "path", change->path);
+        if (!deleted) {
+            json_object_set_new (object, "size", json_integer ((json_int_t) change->size));
+        }
+        if (!deleted && self->data) {
+            output_json_data (object, change->data, change->size);
+        }
+        output_json (stdout, object, 0);
+        return;
+    }
+    printf ("%s\t%s\t%s\t", id, kind, change->path);
+    if (deleted) {
+        fputs ("-", stdout);
+    } else {
+        printf ("%zu", change->size);
+    }
+    if (self->data && !deleted) {
+        fputc ('\t', stdout);
+        output_escaped (stdout, change->data, change->size);
+    }
+    fputc ('\n', stdout);
+}
+
+static void print_reset (const struct watch *self, uint64_t zxid)
+{
+    char id[OUTPUT_ID_SIZE];
+    output_id (zxid, id);
+    if (self->format == FORMAT_JSON) {
+        output_json (stdout,
+                     json_pack ("{s:s, s:s, s:s}", "zxid", id, "kind", "reset", "path", self->path),
+                     0);
+    } else {
+        printf ("%s\treset\t%s\t-\n", id, self->path);
+    }
+}
+
+static const char *kind_name (cohort_change_kind_t kind)
+{
+    switch (kind) {
+    case COHORT_CHANGE_CREATED:
+        return "created";
+    case COHORT_CHANGE_DELETED:
+        return "deleted";
+    case COHORT_CHANGE_DATA:
+        return "changed";
+    }
+    return "unknown";
+}
+
+/* The first snapshot is where the watch begins; a later one means that history was lost. */
+static void take_snapshot (struct watch *self, const cohort_batch_t *batch)
+{
+    if (batch->first && self->whole) {
+        print_reset (self, batch->zxid);
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        if ((self->initial || self->whole) && in_scope (self, &batch->changes[i])) {
+            print_line (self, batch->zxid, "present", &batch->changes[i]);
+        }
+    }
+    if (!batch->more && !self->whole) {
+        char id[OUTPUT_ID_SIZE];
+        self->whole = true;
+        message ("watching %s from zxid %s on", self->path, output_id (batch->zxid, id));
+    }
+}
+
+static void on_batch (cohort_stream_t *stream, const cohort_batch_t *batch, void *arg)
+{
+    (void) stream;
+    struct watch *self = arg;
+    if (batch == NULL) {
+        message ("%s: the session has ended, events may be missing from now on", self->path);
+        self->code = CLI_EXIT_NO_CONNECTION;
+        self->ended = true;
+        return;
+    }
+    if (batch->snapshot) {
+        take_snapshot (self, batch);
+    }
+    for (size_t i = 0; !batch->snapshot && !self->ended && i < batch->count; i++) {
+        if (in_scope (self, &batch->changes[i])) {
+            print_line (self, batch->zxid, kind_name (batch->changes[i].kind), &batch->changes[i]);
+            self->seen++;
+            self->ended = self->count > 0 && self->seen == self->count;
+        }
+    }
+    /* Nobody listens any more, or the disk is full. */
+    if (fflush (stdout) != 0) {
+        self->ended = true;
+    }
+}
+
+static void on_state (cohort_t *client, cohort_state_t state, void *arg)
+{
+    bool *suspended = arg;
+    if (state == COHORT_SUSPENDED) {
+        message ("no server at the moment: waiting");
+        *suspended = true;
+    } else if (state == COHORT_CONNECTED && *suspended) {
+        char server[256];
+        cohort_server (client, server, sizeof server);
+        message ("connected to %s, nothing has been missed", server);
+        *suspended = false;
+    }
+}
+
+int cmd_watch (const struct arguments *arguments)
+{
+    struct watch watch = {
+        .path = arguments->operands[0],
+        .recursive = arguments_has (arguments, 'R'),
+        .data = arguments_has (arguments, 'd'),
+        .initial = arguments_has (arguments, 'i'),
+    };
+    if (!format_of (arguments, &watch.format) ||
+        !arguments_number (arguments, FLAG_COUNT, 1, INT64_MAX, 0, &watch.count)) {
+        return CLI_EXIT_USAGE;
+    }
+    if (!interrupt_catch ()) {
+        message ("signals cannot be caught");
+        return CLI_EXIT_FAILED;
+    }
+    struct session session;
+    int code = session_open (&session, &arguments->settings, NULL);
+    if (code != CLI_EXIT_OK) {
+        return code;
+    }
+    bool suspended = false;
+    cohort_set_state_handler (session.client, on_state, &suspended);
+    cohort_stream_t *stream = cohort_stream_new (session.client, watch.path, on_batch, &watch);
+    if (stream == NULL) {
+        code = session_result (&session, ACTIVITY_READ, watch.path, COHORT_EPATH);
+    } else {
+        while (!watch.ended && interrupt_run (session.client)) {
+        }
+        code = watch.code;
+        cohort_stream_destroy (&stream);
+    }
+    session_close (&session);
+    return code;
+}

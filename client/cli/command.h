@@ -1,0 +1,77 @@
+/* The commands of `cohort`: one table from which parsing, help and suggestions are made.
+ * May include: arguments, the public client API. */
+
+#ifndef COHORT_CLI_COMMAND_H
+#define COHORT_CLI_COMMAND_H
+
+#include <stddef.h>
+
+struct arguments;
+
+/* Flags without a letter have an id above all letters. */
+enum flag_id {
+    FLAG_HELP = 'h',
+    FLAG_SERVERS = 256,
+    FLAG_TIMEOUT,
+    FLAG_VERSION,
+    FLAG_COUNT,
+    FLAG_GRACE,
+    FLAG_HOLD,
+    FLAG_JSON,
+    FLAG_SESSIONS,
+    FLAG_SIZE,
+    FLAG_TOTAL,
+    FLAG_WAIT,
+    FLAG_WINDOW
+};
+
+struct flag {
+    int id;               /* its letter, or FLAG_...; 0 ends a list of flags                    */
+    const char *name;     /* the long form, without dashes                                      */
+    const char *argument; /* what the help calls its argument; NULL: it takes none              */
+    const char *text;     /* what it does                                                       */
+};
+
+struct command {
+    const char *name;
+    const char *operands; /* as the usage line has them                                         */
+    int operands_min;
+    int operands_max;
+    const char *summary;      /* one line                                                       */
+    const char *details;      /* whole lines; "": the summary says it all                       */
+    const struct flag *flags; /* of this command alone                                          */
+    const char *example;      /* whole lines                                                    */
+    int (*run) (const struct arguments *arguments); /* returns the exit status                  */
+};
+
+/* What every command understands; ended like each list of flags. */
+extern const struct flag command_common_flags[];
+
+/* `cohort` itself: flags may also stand in front of the command. */
+extern const struct command command_root;
+
+extern const struct command command_table[];
+extern const size_t command_count;
+
+/* The command of that name, or NULL. */
+const struct command *command_find (const char *name);
+
+/* The name of the command that was probably meant: one that is spelled much like it, or the one
+ * that does what zkCli or etcdctl call by that name. NULL: no idea. */
+const char *command_suggest (const char *name);
+
+/* Each returns its exit status; arguments have been checked against the table. */
+int cmd_bench (const struct arguments *arguments);
+int cmd_create (const struct arguments *arguments);
+int cmd_delete (const struct arguments *arguments);
+int cmd_deleteall (const struct arguments *arguments);
+int cmd_get (const struct arguments *arguments);
+int cmd_help (const struct arguments *arguments);
+int cmd_ls (const struct arguments *arguments);
+int cmd_set (const struct arguments *arguments);
+int cmd_stat (const struct arguments *arguments);
+int cmd_status (const struct arguments *arguments);
+int cmd_sync (const struct arguments *arguments);
+int cmd_watch (const struct arguments *arguments);
+
+#endif

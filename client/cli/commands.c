@@ -1,0 +1,214 @@
+/* The table of commands: what parsing, help and suggestions are made from. */
+
+#include "client/cli/command.h"
+
+#include <string.h>
+
+#include "client/cli/nearest.h"
+
+const struct flag command_common_flags[] = {
+    {FLAG_SERVERS, "servers", "LIST",
+     "servers, as tcp://HOST:PORT,...[/CHROOT]\n(else COHORT_SERVERS, else tcp://127.0.0.1:5181)"},
+    {FLAG_TIMEOUT, "timeout", "MS",
+     "time limit of the call (10000; without this flag a\n"
+     "command ends after 2000 if no server answers at all)"},
+    {FLAG_HELP, "help", NULL, "print this"},
+    {FLAG_VERSION, "version", NULL, "print the version"},
+    {0},
+};
+
+static const struct flag create_flags[] = {
+    {'s', "sequential", NULL, "add a number of the parent's to the name, never repeated"},
+    {'e', "ephemeral", NULL, "the znode vanishes with its session, when this command ends"},
+    {FLAG_HOLD, "hold", NULL, "keep the session, until SIGINT or SIGTERM"},
+    {FLAG_GRACE, "grace", "MS", "with -e: what is left to the session after a crash (10000)"},
+    {'b', "base64", NULL, "DATA is base64"},
+    {0},
+};
+
+static const struct flag get_flags[] = {
+    {'s', "stat", NULL, "print the stat behind the data"},
+    {'b', "base64", NULL, "print the data as base64"},
+    {'x', "hexdump", NULL, "print the data as hexadecimal dump"},
+    {'o', "output", "FORMAT", "text, or json: path, data and stat in one object"},
+    {0},
+};
+
+static const struct flag set_flags[] = {
+    {'s', "stat", NULL, "print the stat as it is after the change"},
+    {'v', "if-version", "N", "only if the data has version N"},
+    {'b', "base64", NULL, "DATA is base64"},
+    {0},
+};
+
+static const struct flag ls_flags[] = {
+    {'s', "stat", NULL, "print the stat behind the names"},
+    {'R', "recursive", NULL, "all paths of the subtree, parents first"},
+    {'o', "output", "FORMAT", "text, or json: an array of names (-R: of paths)"},
+    {0},
+};
+
+static const struct flag stat_flags[] = {
+    {'o', "output", "FORMAT", "text, or json"},
+    {0},
+};
+
+static const struct flag delete_flags[] = {
+    {'v', "if-version", "N", "only if the data has version N"},
+    {0},
+};
+
+static const struct flag deleteall_flags[] = {
+    {'b', "batch", "N", "requests in flight, 1 to 1000 (1000)"},
+    {0},
+};
+
+static const struct flag watch_flags[] = {
+    {'R', "recursive", NULL, "everything below PATH, not only PATH and its children"},
+    {'d', "data", NULL, "add the data of created and changed znodes"},
+    {'i', "initial", NULL, "begin with the znodes that are there"},
+    {FLAG_COUNT, "count", "N", "end after N events"},
+    {'o', "output", "FORMAT", "text, or json: one object a line"},
+    {0},
+};
+
+static const struct flag status_flags[] = {
+    {'o', "output", "FORMAT", "text, or json: an array of objects"},
+    {FLAG_WAIT, "wait", "MS", "wait so long for a leader"},
+    {0},
+};
+
+static const struct flag bench_flags[] = {
+    {FLAG_SESSIONS, "sessions", "N", "sessions"},
+    {FLAG_WINDOW, "window", "N", "requests in flight a session (vanish: session timeout, ms)"},
+    {FLAG_TOTAL, "total", "N", "operations or rounds (gap: seconds)"},
+    {FLAG_SIZE, "size", "N", "bytes of data a znode"},
+    {FLAG_GRACE, "grace", "MS", "vanish: what a crash leaves to the session (50)"},
+    {FLAG_JSON, "json", NULL, "print one JSON object"},
+    {0},
+};
+
+static const struct flag no_flags[] = {{0}};
+
+const struct command command_root = {
+    "cohort", "COMMAND ...", 1, 1, "", "", no_flags, "", NULL,
+};
+
+const struct command command_table[] = {
+    {"create", "PATH [DATA]", 1, 2, "create a znode and print its path",
+     "DATA is the second operand; - reads it from standard input; without it the znode is\n"
+     "empty. The parent must exist. What is printed is the path that was created: with -s it\n"
+     "ends in a number.\n",
+     create_flags,
+     "  $ cohort create /config '{\"players\": 16}'\n"
+     "  /config\n"
+     "  $ cohort create -e --hold /lobby/room-7 &\n",
+     cmd_create},
+    {"get", "PATH", 1, 1, "print the data of a znode",
+     "The bytes are printed as they are; only a terminal gets a line feed behind them.\n",
+     get_flags,
+     "  $ cohort get /config > config.json\n"
+     "  $ cohort get -x /config\n",
+     cmd_get},
+    {"set", "PATH DATA", 2, 2, "replace the data of a znode",
+     "DATA - reads it from standard input.\n", set_flags,
+     "  $ cohort set /config '{\"players\": 24}'\n"
+     "  $ cohort set -v 3 /config - < config.json\n",
+     cmd_set},
+    {"ls", "[PATH]", 0, 1, "list the children of a znode",
+     "The names are sorted: one a line, or [a, b] on a terminal. Without PATH: those of /.\n"
+     "With -R each line is a whole path, PATH itself the first.\n",
+     ls_flags,
+     "  $ cohort ls /\n"
+     "  [config, lobby]\n"
+     "  $ cohort ls -R /lobby | wc -l\n",
+     cmd_ls},
+    {"stat", "PATH", 1, 1, "print what is known of a znode",
+     "Zxids, times, versions, owner and sizes, under ZooKeeper's names.\n", stat_flags,
+     "  $ cohort stat /config\n"
+     "  $ cohort stat -o json /config | jq .version\n",
+     cmd_stat},
+    {"delete", "PATH", 1, 1, "delete a znode without children", "", delete_flags,
+     "  $ cohort delete -v 3 /config\n", cmd_delete},
+    {"deleteall", "PATH", 1, 1, "delete a znode and everything below it",
+     "Children go before their parents. This is not one transaction: what others create\n"
+     "meanwhile may stay, and its parents with it, and the exit status says so.\n",
+     deleteall_flags, "  $ cohort deleteall /lobby\n", cmd_deleteall},
+    {"sync", "[PATH]", 0, 1, "wait for all that has been committed",
+     "Waits until the server has applied everything that the ensemble had committed when the\n"
+     "call began, and prints the zxid reached. PATH has no meaning: it is accepted for\n"
+     "scripts that were written for zkCli.\n",
+     no_flags, "  $ cohort sync\n  0x100000005\n", cmd_sync},
+    {"watch", "PATH", 1, 1, "print each change of a znode and its children",
+     "One line an event, in the order of the transactions, none missing, fields separated by\n"
+     "tabs: zxid, kind, path, size and with -d the data, with escapes such as \\n and \\x00.\n"
+     "Kinds: created, changed, deleted (its size is -); present (-i: it is there). Should the\n"
+     "servers no longer have the history, a line of the kind reset and then present lines tell\n"
+     "the whole state anew. It goes on after the death of a server, and ends with SIGINT or\n"
+     "SIGTERM.\n",
+     watch_flags,
+     "  $ cohort watch -R -d /config\n"
+     "  0x100000007\tchanged\t/config/game\t15\t{\"players\": 24}\n",
+     cmd_watch},
+    {"status", "", 0, 0, "show every server of the ensemble",
+     "Asks all servers of the list, and those which they name. The exit status is 0 with a\n"
+     "leader (or a server that stands alone), 8 if servers answer but have no quorum, 3 if\n"
+     "none answers. A server has 1000 ms to answer, or what --timeout says.\n",
+     status_flags,
+     "  $ cohort status\n"
+     "  $ cohort status --wait 10000 > /dev/null && echo ready\n",
+     cmd_status},
+    {"bench", "WORKLOAD", 1, 1, "measure the ensemble",
+     "Workloads, with their sessions, window, total and size:\n"
+     "  set     8 64 60000 100      writes\n"
+     "  get     8 64 300000 100     reads\n"
+     "  mix     8 64 100000 100     90 % reads, 10 % writes\n"
+     "  create  8 64 60000 100      creates /bench/sN/nN\n"
+     "  delete  8 64 60000 100      deletes what create has made\n"
+     "  set-1   1 1 2000 100        one write at a time\n"
+     "  get-1   1 1 10000 100       one read at a time\n"
+     "  fanout  500 1 20 100        one write wakes every watcher; time of the last\n"
+     "  vanish  1 4000 3 0          SIGKILL of an ephemeral's owner until a watcher knows\n"
+     "  gap     1 1 8 1             longest time without an acknowledged write (kill the\n"
+     "                              leader meanwhile)\n"
+     "  fill    10 100 1000000 100  creates znodes, 1000 a parent\n"
+     "They write below /bench, /vanish and /gap, and leave that there.\n",
+     bench_flags, "  $ cohort bench set --sessions 8 --window 64 --total 60000\n", cmd_bench},
+    {"help", "[COMMAND]", 0, 1, "explain a command", "", no_flags, "  $ cohort help watch\n",
+     cmd_help},
+};
+
+const size_t command_count = sizeof command_table / sizeof command_table[0];
+
+const struct command *command_find (const char *name)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        if (strcmp (command_table[i].name, name) == 0) {
+            return &command_table[i];
+        }
+    }
+    return NULL;
+}
+
+const char *command_suggest (const char *name)
+{
+    static const char *const others[][2] = {
+        {"addWatch", "watch"},     {"del", "delete"},    {"exists", "stat"}, {"list", "ls"},
+        {"printwatches", "watch"}, {"put", "set"},       {"rm", "delete"},   {"rmr", "deleteall"},
+        {"touch", "create"},       {"add", "create"},    {"srvr", "status"}, {"mntr", "status"},
+        {"endpoint", "status"},    {"member", "status"}, {"ruok", "status"},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (strcmp (others[i][0], name) == 0) {
+            return others[i][1];
+        }
+    }
+    const char *names[32];
+    size_t count = 0;
+    while (count < command_count && count < sizeof names / sizeof names[0]) {
+        names[count] = command_table[count].name;
+        count++;
+    }
+    int nearest = nearest_word (name, names, count);
+    return nearest >= 0 ? names[nearest] : NULL;
+}

@@ -1,0 +1,106 @@
+#include "client/cli/help.h"
+
+#include <string.h>
+
+#include "client/cli/arguments.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/message.h"
+
+/* Where the text of a flag begins. */
+#define FLAG_TEXT_COLUMN 26
+
+static void print_flag (FILE *stream, const struct flag *flag)
+{
+    char letter[] = "    ", head[64];
+    if (flag->id < 256) {
+        snprintf (letter, sizeof letter, "-%c, ", flag->id);
+    }
+    int size =
+        snprintf (head, sizeof head, "  %s--%s%s%s", letter, flag->name,
+                  flag->argument != NULL ? " " : "", flag->argument != NULL ? flag->argument : "");
+    fprintf (stream, "%-*s", FLAG_TEXT_COLUMN, head);
+    if (size >= FLAG_TEXT_COLUMN) {
+        fprintf (stream, "\n%*s", FLAG_TEXT_COLUMN, "");
+    }
+    for (const char *line = flag->text; *line != 0;) {
+        size_t length = strcspn (line, "\n");
+        fprintf (stream, "%.*s\n", (int) length, line);
+        line += length;
+        if (*line == '\n') {
+            line++;
+            fprintf (stream, "%*s", FLAG_TEXT_COLUMN, "");
+        }
+    }
+}
+
+static void print_flags (FILE *stream, const char *title, const struct flag *flags)
+{
+    if (flags->id == 0) {
+        return;
+    }
+    fprintf (stream, "\n%s:\n", title);
+    for (; flags->id != 0; flags++) {
+        print_flag (stream, flags);
+    }
+}
+
+static void print_overview (FILE *stream)
+{
+    fputs ("cohort - the command line of Cohort, a coordination service\n\n"
+           "Usage: cohort COMMAND [OPTIONS] [OPERANDS]\n\nCommands:\n",
+           stream);
+    for (size_t i = 0; i < command_count; i++) {
+        fprintf (stream, "  %-11s%s\n", command_table[i].name, command_table[i].summary);
+    }
+    fputs ("\n'cohort help COMMAND' explains one of them.\n", stream);
+    print_flags (stream, "Options of all commands", command_common_flags);
+    fputs ("\nExample:\n"
+           "  $ cohortd dev &\n"
+           "  $ cohort create /config '{\"players\": 16}'\n"
+           "  /config\n"
+           "  $ cohort get /config\n"
+           "  {\"players\": 16}\n",
+           stream);
+}
+
+void help_print (FILE *stream, const struct command *command)
+{
+    if (command == &command_root) {
+        print_overview (stream);
+    } else {
+        const char *blank = *command->operands != 0 ? " " : "";
+        fprintf (stream, "cohort %s - %s\n\nUsage: cohort %s [OPTIONS]%s%s\n", command->name,
+                 command->summary, command->name, blank, command->operands);
+        if (*command->details != 0) {
+            fprintf (stream, "\n%s", command->details);
+        }
+        print_flags (stream, "Options", command->flags);
+        print_flags (stream, "Options of all commands", command_common_flags);
+        fprintf (stream, "\nExample:\n%s", command->example);
+    }
+    fprintf (stream, "\nExit status:\n%s", exit_code_list);
+}
+
+void help_hint (const struct command *command)
+{
+    if (command == &command_root) {
+        fputs ("Try 'cohort --help'.\n", stderr);
+    } else {
+        fprintf (stderr, "Try 'cohort %s --help'.\n", command->name);
+    }
+}
+
+int cmd_help (const struct arguments *arguments)
+{
+    const struct command *command = &command_root;
+    if (arguments->operand_count > 0) {
+        command = command_find (arguments->operands[0]);
+    }
+    if (command == NULL) {
+        message ("'%s' is not a command", arguments->operands[0]);
+        help_hint (&command_root);
+        return CLI_EXIT_USAGE;
+    }
+    help_print (stdout, command);
+    return CLI_EXIT_OK;
+}

@@ -1,0 +1,17 @@
+/* The help, made from the table of commands.
+ * May include: command. */
+
+#ifndef COHORT_CLI_HELP_H
+#define COHORT_CLI_HELP_H
+
+#include <stdio.h>
+
+#include "client/cli/command.h"
+
+/* Of one command; of command_root: the overview. */
+void help_print (FILE *stream, const struct command *command);
+
+/* "Try 'cohort get --help'." on stderr, behind the message about wrong usage. */
+void help_hint (const struct command *command);
+
+#endif

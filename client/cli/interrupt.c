@@ -1,0 +1,47 @@
+#include "client/cli/interrupt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+/* A handler may do little more than write: this end wakes the poll below. */
+static int pipe_ends[2] = {-1, -1};
+
+static void on_signal (int number)
+{
+    int saved = errno;
+    char byte = (char) number;
+    /* A full pipe wakes as well. */
+    ssize_t written = write (pipe_ends[1], &byte, 1);
+    (void) written;
+    errno = saved;
+}
+
+bool interrupt_catch (void)
+{
+    if (pipe (pipe_ends) != 0) {
+        return false;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (fcntl (pipe_ends[i], F_SETFL, O_NONBLOCK) != 0 ||
+            fcntl (pipe_ends[i], F_SETFD, FD_CLOEXEC) != 0) {
+            return false;
+        }
+    }
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigemptyset (&action.sa_mask);
+    return sigaction (SIGINT, &action, NULL) == 0 && sigaction (SIGTERM, &action, NULL) == 0;
+}
+
+bool interrupt_run (cohort_t *client)
+{
+    struct pollfd items[] = {{pipe_ends[0], POLLIN, 0}, {cohort_fd (client), POLLIN, 0}};
+    int ready = poll (items, 2, cohort_timeout (client));
+    if (ready > 0 && items[0].revents != 0) {
+        return false;
+    }
+    cohort_dispatch (client, 0);
+    return true;
+}

@@ -1,0 +1,17 @@
+/* SIGINT and SIGTERM as an orderly end, for commands that run until then.
+ * May include: the public client API. */
+
+#ifndef COHORT_CLI_INTERRUPT_H
+#define COHORT_CLI_INTERRUPT_H
+
+#include <stdbool.h>
+
+#include "cohort/client.h"
+
+/* From now on the two signals no longer end the process. Returns false if the system refuses. */
+bool interrupt_catch (void);
+
+/* Waits until callbacks are ready, and runs them. Returns false once a signal has come. */
+bool interrupt_run (cohort_t *client);
+
+#endif

@@ -1,0 +1,83 @@
+/* cohort - the command line. Finds the command in the table and runs it. */
+
+#include <stdio.h>
+
+#include "client/cli/arguments.h"
+#include "client/cli/command.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/help.h"
+#include "client/cli/message.h"
+#include "cohort/version.h"
+
+/* What is left to do when parsing did not end with ARGUMENTS_OK. */
+static int finish_early (const struct arguments *arguments, enum arguments_verdict verdict)
+{
+    switch (verdict) {
+    case ARGUMENTS_HELP:
+        help_print (stdout, arguments->command);
+        return CLI_EXIT_OK;
+    case ARGUMENTS_VERSION:
+        printf ("cohort %d.%d.%d\n", COHORT_VERSION_MAJOR, COHORT_VERSION_MINOR,
+                COHORT_VERSION_PATCH);
+        return CLI_EXIT_OK;
+    default:
+        message ("%s", arguments->error);
+        help_hint (arguments->command);
+        return CLI_EXIT_USAGE;
+    }
+}
+
+static int unknown_command (const char *name)
+{
+    const char *suggestion = command_suggest (name);
+    if (suggestion != NULL) {
+        message ("'%s' is not a command (did you mean '%s'?)", name, suggestion);
+    } else {
+        message ("'%s' is not a command", name);
+    }
+    help_hint (&command_root);
+    return CLI_EXIT_USAGE;
+}
+
+static int run (int argc, char **argv)
+{
+    struct settings settings;
+    settings_init (&settings);
+    struct arguments arguments;
+    enum arguments_verdict verdict =
+        arguments_parse (&arguments, &command_root, &settings, argc, argv);
+    if (verdict != ARGUMENTS_OK) {
+        return finish_early (&arguments, verdict);
+    }
+    if (arguments.operand_count == 0) {
+        help_print (stderr, &command_root);
+        return CLI_EXIT_USAGE;
+    }
+    int rest_count = arguments.operand_count;
+    char **rest = arguments.operands;
+    const struct command *command = command_find (rest[0]);
+    if (command == NULL) {
+        return unknown_command (rest[0]);
+    }
+    verdict = arguments_parse (&arguments, command, &settings, rest_count, rest);
+    if (verdict != ARGUMENTS_OK) {
+        return finish_early (&arguments, verdict);
+    }
+    return command->run (&arguments);
+}
+
+int main (int argc, char **argv)
+{
+    if (argc < 1) {
+        return CLI_EXIT_USAGE;
+    }
+    int status = run (argc, argv);
+    /* Data that did not reach its file, for a full disk say, is a failure. */
+    if (fflush (stdout) != 0 || ferror (stdout)) {
+        message ("standard output cannot be written");
+        if (status == CLI_EXIT_OK) {
+            status = CLI_EXIT_FAILED;
+        }
+    }
+    return status;
+}

@@ -1,0 +1,101 @@
+#include "client/cli/message.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cohort/error.h"
+
+void message (const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    fputs ("cohort: ", stderr);
+    vfprintf (stderr, format, arguments);
+    fputc ('\n', stderr);
+    va_end (arguments);
+}
+
+/* The parent of a path as precision and start of a "%.*s". */
+static int parent_size (const char *path)
+{
+    const char *slash = strrchr (path, '/');
+    return slash == NULL || slash == path ? 1 : (int) (slash - path);
+}
+
+static bool explain_create (char *buffer, size_t size, const char *path, int rc)
+{
+    int parent = parent_size (path);
+    switch (rc) {
+    case COHORT_ENONODE:
+        snprintf (buffer, size,
+                  "%s: its parent %.*s does not exist (create it with: cohort create %.*s)", path,
+                  parent, path, parent, path);
+        return true;
+    case COHORT_ENODEEXISTS:
+        snprintf (buffer, size, "%s: the znode exists already (change it with: cohort set %s DATA)",
+                  path, path);
+        return true;
+    case COHORT_ENOCHILDREN4EPHEMERALS:
+        snprintf (buffer, size, "%s: its parent %.*s is ephemeral and so cannot have children",
+                  path, parent, path);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool explain_write (char *buffer, size_t size, const char *path, int rc)
+{
+    switch (rc) {
+    case COHORT_EBADVERSION:
+        snprintf (buffer, size,
+                  "%s: the version does not match: somebody has changed the znode (see dataVersion "
+                  "in: cohort stat %s)",
+                  path, path);
+        return true;
+    case COHORT_ENOTEMPTY:
+        snprintf (buffer, size,
+                  "%s: the znode has children (delete them as well with: cohort deleteall %s)",
+                  path, path);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool explain_missing (char *buffer, size_t size, enum activity activity, const char *path,
+                             int rc)
+{
+    if (rc != COHORT_ENONODE) {
+        return false;
+    }
+    if (activity == ACTIVITY_DELETE) {
+        snprintf (buffer, size, "%s: the znode does not exist", path);
+    } else {
+        snprintf (buffer, size,
+                  "%s: the znode does not exist (create it with: cohort create %s %s)", path, path,
+                  activity == ACTIVITY_SET ? "DATA" : "[DATA]");
+    }
+    return true;
+}
+
+void explain (char *buffer, size_t size, enum activity activity, const char *path, int rc,
+              const char *detail)
+{
+    bool changes = activity == ACTIVITY_SET || activity == ACTIVITY_DELETE;
+    if ((activity == ACTIVITY_CREATE && explain_create (buffer, size, path, rc)) ||
+        (changes && explain_write (buffer, size, path, rc)) ||
+        explain_missing (buffer, size, activity, path, rc)) {
+        return;
+    }
+    bool has_detail = detail != NULL && *detail != 0;
+    const char *text = has_detail ? detail : cohort_error_text (rc);
+    /* What the library says about an argument names it already. */
+    if (activity == ACTIVITY_SYNC || strstr (text, path) != NULL) {
+        snprintf (buffer, size, "%s", text);
+    } else {
+        snprintf (buffer, size, "%s: %s", path, text);
+    }
+}

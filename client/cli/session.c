@@ -1,0 +1,117 @@
+#include "client/cli/session.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cli/clock.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/status_query.h"
+
+/* How long each server is given to say who it is when a time limit has passed. */
+#define PROBE_MS 500
+
+/* Why there was no answer in time: CLI_EXIT_NO_CONNECTION, CLI_EXIT_NO_QUORUM, or
+ * CLI_EXIT_TIMED_OUT when the servers look well. */
+static int probe_servers (const char *servers)
+{
+    struct ensemble_status *status = calloc (1, sizeof *status);
+    int code = CLI_EXIT_TIMED_OUT;
+    if (status != NULL && status_query (status, servers, PROBE_MS) == COHORT_OK) {
+        code = status_exit_code (status);
+        code = code == CLI_EXIT_OK ? CLI_EXIT_TIMED_OUT : code;
+    }
+    free (status);
+    return code;
+}
+
+static int report_no_session (const struct settings *settings, int rc)
+{
+    if (rc != COHORT_ETIMEDOUT) {
+        message ("%s: %s", settings->servers, cohort_error_text (rc));
+        return exit_code_of (rc);
+    }
+    int code = probe_servers (settings->servers);
+    if (code == CLI_EXIT_NO_CONNECTION) {
+        message ("no server answers at %s (start one with: cohortd dev)", settings->servers);
+    } else if (code == CLI_EXIT_NO_QUORUM) {
+        message ("the servers have no quorum (see: cohort status)");
+    } else {
+        message ("no session could be started within %d ms, though servers answer (see: cohort "
+                 "status)",
+                 settings->timeout_ms);
+    }
+    return code;
+}
+
+static int at_most (int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int report_new_error (void)
+{
+    const char *text = NULL;
+    int rc = cohort_new_error (&text);
+    message ("%s", text != NULL && *text != 0 ? text : cohort_error_text (rc));
+    return rc == COHORT_EINVAL ? CLI_EXIT_USAGE : exit_code_of (rc);
+}
+
+int session_open (struct session *self, const struct settings *settings,
+                  const cohort_options_t *options)
+{
+    cohort_options_t all = {.size = sizeof all};
+    if (options != NULL) {
+        assert (options->size == sizeof all);
+        all = *options;
+    }
+    all.time_limit_ms = settings->timeout_ms;
+    self->settings = *settings;
+    int64_t start = clock_ms ();
+    self->client = cohort_new (settings->servers, &all);
+    if (self->client == NULL) {
+        return report_new_error ();
+    }
+    int limit = settings->timeout_ms;
+    int first = settings->timeout_given ? limit : at_most (limit, SESSION_SILENCE_MS - PROBE_MS);
+    int rc = cohort_wait (self->client, first);
+    if (rc == COHORT_ETIMEDOUT && first < limit &&
+        probe_servers (settings->servers) != CLI_EXIT_NO_CONNECTION) {
+        rc = cohort_wait (self->client, limit - at_most ((int) (clock_ms () - start), limit));
+    }
+    if (rc != COHORT_OK) {
+        cohort_abandon (&self->client);
+        return report_no_session (settings, rc);
+    }
+    int passed = at_most ((int) (clock_ms () - start), limit - 1);
+    cohort_set_time_limit (self->client, limit - passed);
+    return CLI_EXIT_OK;
+}
+
+void session_close (struct session *self)
+{
+    cohort_destroy (&self->client);
+}
+
+int session_result (struct session *self, enum activity activity, const char *path, int rc)
+{
+    if (rc == COHORT_OK) {
+        return CLI_EXIT_OK;
+    }
+    if (rc != COHORT_ETIMEDOUT) {
+        char detail[256] = "", text[1024];
+        cohort_errmsg (self->client, detail, sizeof detail);
+        explain (text, sizeof text, activity, path, rc, detail);
+        message ("%s", text);
+        return exit_code_of (rc);
+    }
+    int code = probe_servers (self->settings.servers);
+    const char *why = code == CLI_EXIT_NO_CONNECTION ? "no server answers any more"
+                      : code == CLI_EXIT_NO_QUORUM   ? "the servers have no quorum"
+                                                     : "no answer in time";
+    bool write = activity != ACTIVITY_READ && activity != ACTIVITY_SYNC;
+    message ("%s: %s, after %d ms%s", path, why, self->settings.timeout_ms,
+             write ? " (the change may or may not take place)" : "");
+    return code;
+}

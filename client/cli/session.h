@@ -1,0 +1,34 @@
+/* The session of a one-shot command: connects within the time limit, and tells why it cannot.
+ * May include: arguments, message, status_query, the public client API. */
+
+#ifndef COHORT_CLI_SESSION_H
+#define COHORT_CLI_SESSION_H
+
+#include <stdint.h>
+
+#include "client/cli/arguments.h"
+#include "client/cli/message.h"
+#include "cohort/client.h"
+
+/* Without --timeout, for how long a command waits when no server answers at all. */
+#define SESSION_SILENCE_MS 2000
+
+struct session {
+    cohort_t *client;
+    struct settings settings;
+};
+
+/* Starts a session and waits until it is connected. options: NULL, or what is to differ from the
+ * defaults; the time limit comes from settings. Returns CLI_EXIT_OK, and afterwards blocking calls
+ * have the rest of the time limit; or what to exit with: a message has been printed, and there is
+ * nothing to close. Blocks. */
+int session_open (struct session *self, const struct settings *settings,
+                  const cohort_options_t *options);
+
+void session_close (struct session *self);
+
+/* Prints what `rc` means for what was being done, and returns what to exit with: CLI_EXIT_OK
+ * without a message for 0. A time-out is looked into: the servers may have lost their quorum. */
+int session_result (struct session *self, enum activity activity, const char *path, int rc);
+
+#endif
