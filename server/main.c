@@ -1,0 +1,342 @@
+/*
+ *  server/main.c - cohortd: the server as a process
+ *
+ *  The main thread reads the configuration, starts a server (cohort/server.h) and waits for a
+ *  signal or for the server's end.  SIGTERM and SIGINT are taken from a descriptor, so that none
+ *  is missed between looking and waiting.
+ */
+#include <czmq.h>
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cohort/server.h"
+#include "cohort/version.h"
+#include "server/config_file.h"
+
+enum { EXIT_USAGE = 2, DEV_SERVERS_MAX = 7, ENDPOINT_SIZE = 160, READY_LIMIT_MS = 10000 };
+
+static const char usage[] =
+    "cohortd - a Cohort server\n"
+    "\n"
+    "usage: cohortd --config FILE    run a server of an ensemble, or one alone\n"
+    "       cohortd dev [OPTIONS]    run a server in memory for trying things out\n"
+    "       cohortd keygen FILE      make a CURVE certificate: FILE and FILE_secret\n"
+    "\n"
+    "options\n"
+    "  -c, --config FILE     configuration, in ZooKeeper's zoo.cfg syntax\n"
+    "      --check           read the configuration, say what is wrong with it, and end\n"
+    "      --log-level L     error, warning, info (default) or debug\n"
+    "  -h, --help            this text\n"
+    "      --version         the version\n"
+    "\n"
+    "options of dev\n"
+    "      --clients LIST    endpoints for clients; default tcp://127.0.0.1:5181; port 0: any\n"
+    "      --data DIR        keep data in DIR; default: in memory\n"
+    "\n"
+    "keys of the configuration\n"
+    "  dataDir=DIR           where log and snapshots are kept; DIR/myid holds the server's id\n"
+    "  clients=LIST          endpoints for clients: tcp://HOST:PORT or ipc://PATH, with commas\n"
+    "  server.N=HOST:PORT    the servers of the ensemble, this one too (:observer: no vote)\n"
+    "  clients.N=ENDPOINT    where clients reach server N: shown by `cohort status`\n"
+    "  id=N                  this server's id, in place of DIR/myid\n"
+    "  peerTimeout=MS        silence after which a server is given up; default 500\n"
+    "  minSessionTimeout=MS, maxSessionTimeout=MS\n"
+    "                        what clients may ask for; taken at the ensemble's first start\n"
+    "  dataSizeMax=BYTES     of a znode's data, default 1048576; taken at the first start\n"
+    "  snapshotBytes=BYTES   of log after which a snapshot is written; default 268435456\n"
+    "  certificate=FILE      CURVE keys for the clients' endpoints (see keygen)\n"
+    "  insecure=yes          serve other machines without keys\n"
+    "  logLevel=L            as --log-level\n"
+    "  and those of zoo.cfg: taken, with a notice where they mean nothing here\n"
+    "\n"
+    "Each event is one line on stderr: time, level, name, details.  Signals: SIGTERM and SIGINT\n"
+    "hand over leadership and stop.  Exit status: 0 stopped by a signal, 1 failure, 2 usage.\n";
+
+/* ---- Logging ----------------------------------------------------------------------------- */
+
+static void log_line (int level, const char *event, const char *details, void *arg)
+{
+    static const char *const names[] = {"ERROR", "WARN", "INFO", "DEBUG"};
+    struct timespec now;
+    struct tm utc;
+    char text[32];
+
+    (void) arg;
+    (void) clock_gettime (CLOCK_REALTIME, &now);
+    (void) gmtime_r (&now.tv_sec, &utc);
+    (void) strftime (text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+    (void) fprintf (stderr, "%s.%03ldZ %-5s %s%s%s\n", text, now.tv_nsec / 1000000, names[level],
+                    event, *details ? " " : "", details);
+}
+
+static int fail (const char *text)
+{
+    (void) fprintf (stderr, "cohortd: %s\n", text);
+    return EXIT_FAILURE;
+}
+
+static int fail_usage (const char *what, const char *value)
+{
+    (void) fprintf (stderr, "cohortd: %s%s%s\nTry 'cohortd --help'.\n", what, *value ? ": " : "",
+                    value);
+    return EXIT_USAGE;
+}
+
+/* ---- Running ----------------------------------------------------------------------------- */
+
+/*  Before any thread is made, so that all of them leave these signals to the descriptor. */
+static int signals_open (void)
+{
+    sigset_t set;
+    (void) sigemptyset (&set);
+    (void) sigaddset (&set, SIGTERM);
+    (void) sigaddset (&set, SIGINT);
+    return sigprocmask (SIG_BLOCK, &set, NULL) == 0 ? signalfd (-1, &set, SFD_CLOEXEC) : -1;
+}
+
+/*  Until a signal (true) or the server's own end (false). */
+static bool wait_for_end (cohort_server_t *server, int signals)
+{
+    struct pollfd fds[2] = {{.fd = signals, .events = POLLIN},
+                            {.fd = cohort_server_fd (server), .events = POLLIN}};
+    while (poll (fds, 2, -1) < 0) {
+        if (errno != EINTR) {
+            return false;
+        }
+    }
+    return (fds[0].revents & POLLIN) != 0;
+}
+
+static void log_endpoints (cohort_server_t *server, const cohort_server_options_t *options)
+{
+    char details[ENDPOINT_SIZE + 64];
+    const char *endpoint;
+    for (size_t i = 0; (endpoint = cohort_server_endpoint (server, i)) != NULL; i++) {
+        (void) snprintf (details, sizeof details, "clients=%s", endpoint);
+        log_line (COHORT_LOG_INFO, "listening", details, NULL);
+    }
+    if (options->members_count < 2 && cohort_server_wait (server, READY_LIMIT_MS) == 0) {
+        log_line (COHORT_LOG_INFO, "ready", "role=standalone", NULL);
+    }
+}
+
+static int run (const cohort_server_options_t *options)
+{
+    int signals = signals_open ();
+    if (signals < 0) {
+        return fail ("signals cannot be handled");
+    }
+    cohort_server_t *server = cohort_server_new (options);
+    if (!server) {
+        const char *text;
+        (void) cohort_server_new_error (&text);
+        return fail (text);
+    }
+    int status = EXIT_SUCCESS;
+    if (cohort_server_start (server) != 0) {
+        status = fail (cohort_server_errmsg (server));
+    } else {
+        log_endpoints (server, options);
+        if (wait_for_end (server, signals)) {
+            log_line (COHORT_LOG_INFO, "stopping", "reason=signal", NULL);
+            status = cohort_server_stop (server) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+            log_line (COHORT_LOG_INFO, "stopped", "", NULL);
+        } else {
+            (void) cohort_server_failure (server);
+            status = fail (cohort_server_errmsg (server));
+        }
+    }
+    cohort_server_destroy (&server);
+    (void) close (signals);
+    return status;
+}
+
+/* ---- Certificates ------------------------------------------------------------------------ */
+
+static int keygen (const char *path)
+{
+    zcert_t *certificate = zcert_new ();
+    int rc = certificate ? zcert_save (certificate, path) : -1;
+    if (rc == 0) {
+        (void) printf ("%s\n", zcert_public_txt (certificate));
+    }
+    zcert_destroy (&certificate);
+    return rc == 0 ? EXIT_SUCCESS : fail ("the certificate cannot be made or written");
+}
+
+/*  The secret key of a certificate; `key` has room for 41 bytes. */
+static bool load_certificate (const char *path, char *key)
+{
+    zcert_t *certificate = zcert_load (path);
+    if (!certificate) {
+        return false;
+    }
+    (void) snprintf (key, 41, "%s", zcert_secret_txt (certificate));
+    zcert_destroy (&certificate);
+    return strlen (key) == 40;
+}
+
+/* ---- The command line -------------------------------------------------------------------- */
+
+struct arguments {
+    const char *config;
+    const char *clients;
+    const char *data;
+    int log_level; /*  -1: not given */
+    bool check;
+};
+
+static int parse_level (const char *text)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+    for (int i = 0; i < 4; i++) {
+        if (strcmp (text, names[i]) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/*  -1: go on; else the exit status. */
+static int parse_arguments (int argc, char **argv, struct arguments *arguments)
+{
+    enum { CHECK = 256, LEVEL, VERSION, CLIENTS, DATA };
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check", no_argument, NULL, CHECK},
+        {"log-level", required_argument, NULL, LEVEL},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, VERSION},
+        {"clients", required_argument, NULL, CLIENTS},
+        {"data", required_argument, NULL, DATA},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    while ((option = getopt_long (argc, argv, "c:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            arguments->config = optarg;
+            break;
+        case CHECK:
+            arguments->check = true;
+            break;
+        case LEVEL:
+            arguments->log_level = parse_level (optarg);
+            if (arguments->log_level < 0) {
+                return fail_usage ("--log-level is error, warning, info or debug, not", optarg);
+            }
+            break;
+        case CLIENTS:
+            arguments->clients = optarg;
+            break;
+        case DATA:
+            arguments->data = optarg;
+            break;
+        case 'h':
+            (void) fputs (usage, stdout);
+            return EXIT_SUCCESS;
+        case VERSION:
+            (void) printf ("cohortd %d.%d.%d\n", COHORT_VERSION_MAJOR, COHORT_VERSION_MINOR,
+                           COHORT_VERSION_PATCH);
+            return EXIT_SUCCESS;
+        default:
+            return fail_usage ("see above", "");
+        }
+    }
+    return -1;
+}
+
+static int run_dev (const struct arguments *arguments)
+{
+    cohort_server_options_t options = {
+        .size = sizeof options,
+        .clients = arguments->clients ? arguments->clients : "tcp://127.0.0.1:5181",
+        .data_dir = arguments->data,
+        .log = log_line,
+        .log_level = arguments->log_level < 0 ? COHORT_LOG_INFO : arguments->log_level,
+    };
+    return run (&options);
+}
+
+static int run_config (const struct arguments *arguments)
+{
+    static struct config_file config;
+    cohort_server_member_t members[CONFIG_MEMBERS_MAX];
+    char error[CONFIG_TEXT_SIZE + CONFIG_VALUE_SIZE];
+    char secret_key[41];
+
+    config_file_init (&config);
+    if (config_file_load (&config, arguments->config, error, sizeof error) != 0) {
+        return fail (error);
+    }
+    for (size_t i = 0; i < config.notices_count; i++) {
+        log_line (COHORT_LOG_WARNING, "configuration", config.notices[i], NULL);
+    }
+    if (*config.certificate && !load_certificate (config.certificate, secret_key)) {
+        (void) snprintf (error, sizeof error,
+                         "%s: certificate=%s: cannot be loaded (make one with cohortd keygen)",
+                         arguments->config, config.certificate);
+        return fail (error);
+    }
+    for (size_t i = 0; i < config.servers_count; i++) {
+        members[i] = (cohort_server_member_t){.id = config.servers[i].id,
+                                              .address = config.servers[i].address,
+                                              .client_address = config.servers[i].client_address,
+                                              .observer = config.servers[i].observer};
+    }
+    cohort_server_options_t options = {
+        .size = sizeof options,
+        .id = config.id,
+        .members = members,
+        .members_count = config.servers_count,
+        .clients = config.clients,
+        .data_dir = config.data_dir,
+        .peer_timeout_ms = config.peer_timeout_ms,
+        .snapshot_bytes = config.snapshot_bytes,
+        .data_size_max = config.data_size_max,
+        .session_timeout_min_ms = config.session_timeout_min_ms,
+        .session_timeout_max_ms = config.session_timeout_max_ms,
+        .log = log_line,
+        .log_level = arguments->log_level < 0 ? config.log_level : arguments->log_level,
+        .secret_key = *config.certificate ? secret_key : NULL,
+    };
+    return arguments->check ? EXIT_SUCCESS : run (&options);
+}
+
+int main (int argc, char **argv)
+{
+    struct arguments arguments = {.log_level = -1};
+    int status = parse_arguments (argc, argv, &arguments);
+    if (status >= 0) {
+        return status;
+    }
+    const char *command = optind < argc ? argv[optind] : "";
+    int operands = argc - optind;
+
+    if (strcmp (command, "keygen") == 0) {
+        return operands == 2 ? keygen (argv[optind + 1]) : fail_usage ("keygen wants a FILE", "");
+    }
+    if (strcmp (command, "dev") == 0) {
+        return operands == 1 ? run_dev (&arguments)
+                             : fail_usage ("dev takes options only", argv[optind + 1]);
+    }
+    if (*command) {
+        return fail_usage ("unknown command (there are dev and keygen)", command);
+    }
+    if (!arguments.config) {
+        return fail_usage ("give --config FILE, or dev for a server to try things out with", "");
+    }
+    if (arguments.clients || arguments.data) {
+        return fail_usage ("--clients and --data go with dev; the configuration has them", "");
+    }
+    return run_config (&arguments);
+}
