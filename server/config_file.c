@@ -1,5 +1,5 @@
 /*
- *  server/config_file.c - the configuration file of cohortd
+ * server/config_file.c - the configuration file of cohortd
  */
 #include "server/config_file.h"
 
@@ -13,7 +13,7 @@
 
 enum { FILE_SIZE_MAX = 1024 * 1024, KEY_DISTANCE_MAX = 4, WORD_SIZE = 64 };
 
-/*  One line being read, and where its complaint goes. */
+/* One line being read, and where its complaint goes. */
 struct line {
     struct config_file *config;
     const char *file;
@@ -179,7 +179,7 @@ static int key_client_port (const struct line *line)
     return 0;
 }
 
-/*  ZooKeeper's ticks govern sessions of its own protocol only. */
+/* ZooKeeper's ticks govern sessions of its own protocol only. */
 static int key_zookeeper_only (const struct line *line)
 {
     notice (line->config, "%s:%d: %s=%s: has no effect in Cohort", line->file, line->number,
@@ -195,7 +195,7 @@ static int key_silent (const struct line *line)
 
 /* ---- server.N ---------------------------------------------------------------------------- */
 
-/*  Takes the text up to one of `ends` out of *at.  A host in [] may hold colons. */
+/* Takes the text up to one of `ends` out of *at.  A host in [] may hold colons. */
 static bool take_part (const char **at, const char *ends, char *part, size_t size)
 {
     size_t length = **at == '[' && strchr (*at, ']') ? (size_t) (strchr (*at, ']') - *at) : 0;
@@ -216,7 +216,7 @@ static bool is_port (const char *text)
     return isdigit ((unsigned char) *text) && *end == '\0' && port > 0 && port <= 65535;
 }
 
-/*  What follows host:port: ":port" (ZooKeeper's election port, not needed), ":role". */
+/* What follows host:port: ":port" (ZooKeeper's election port, not needed), ":role". */
 static int parse_rest (const struct line *line, const char **at, struct config_file_server *server)
 {
     char part[WORD_SIZE];
@@ -234,8 +234,8 @@ static int parse_rest (const struct line *line, const char **at, struct config_f
     return 0;
 }
 
-/*  server.N=host:port[:port][:participant|observer][;...]  What follows ';' is ZooKeeper's client
- *  port. */
+/* server.N=host:port[:port][:participant|observer][;...]  What follows ';' is ZooKeeper's client
+ * port. */
 static int parse_server (const struct line *line, const char *id_text)
 {
     struct config_file *config = line->config;
@@ -274,7 +274,7 @@ static int parse_server (const struct line *line, const char *id_text)
     return 0;
 }
 
-/*  clients.N=tcp://host:port  Where server N's clients connect: for `cohort status`. */
+/* clients.N=tcp://host:port  Where server N's clients connect: for `cohort status`. */
 static int parse_client_address (const struct line *line, const char *id_text)
 {
     unsigned long id = strtoul (id_text, NULL, 10);
@@ -342,7 +342,7 @@ static size_t min3 (size_t a, size_t b, size_t c)
     return least < c ? least : c;
 }
 
-/*  Edits (insert, delete, replace; case does not count) between two words. */
+/* Edits (insert, delete, replace; case does not count) between two words. */
 static size_t distance (const char *a, const char *b)
 {
     size_t row[WORD_SIZE + 1];
@@ -468,7 +468,7 @@ int config_file_parse (struct config_file *self, const char *name, const char *t
 
 /* ---- Files ------------------------------------------------------------------------------- */
 
-/*  The whole file, to be freed; NULL: error says why. */
+/* The whole file, to be freed; NULL: error says why. */
 static char *read_file (const char *path, const char *advice, char *error, size_t error_size)
 {
     FILE *file = fopen (path, "r");
@@ -544,7 +544,7 @@ static int check_exposed (const struct config_file *self, const char *path, cons
     return 0;
 }
 
-/*  The whole: what the lines cannot say one by one. */
+/* The whole: what the lines cannot say one by one. */
 static int check (struct config_file *self, const char *path, char *error, size_t error_size)
 {
     bool named = self->servers_count == 0;

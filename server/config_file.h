@@ -1,9 +1,9 @@
 /*
- *  server/config_file.h - the configuration file of cohortd
+ * server/config_file.h - the configuration file of cohortd
  *
- *  "key=value" lines, '#' and '!' begin a comment: a superset of ZooKeeper's zoo.cfg.  A file that
- *  works for ZooKeeper starts Cohort; what means nothing here is taken with a notice, what is
- *  unknown is an error that names the nearest known key.
+ * "key=value" lines, '#' and '!' begin a comment: a superset of ZooKeeper's zoo.cfg.  A file that
+ * works for ZooKeeper starts Cohort; what means nothing here is taken with a notice, what is
+ * unknown is an error that names the nearest known key.
  */
 #ifndef SERVER_CONFIG_FILE_H
 #define SERVER_CONFIG_FILE_H
@@ -24,15 +24,15 @@ enum {
 
 struct config_file_server {
     uint32_t id;
-    char address[CONFIG_ADDRESS_SIZE];        /*  tcp://host:port                               */
-    char client_address[CONFIG_ADDRESS_SIZE]; /*  "" if not given                               */
+    char address[CONFIG_ADDRESS_SIZE];        /* tcp://host:port */
+    char client_address[CONFIG_ADDRESS_SIZE]; /* "" if not given */
     bool observer;
 };
 
 struct config_file {
-    char data_dir[CONFIG_VALUE_SIZE]; /*  "": not given                                         */
-    char clients[CONFIG_VALUE_SIZE];  /*  endpoints                                             */
-    uint32_t id;                      /*  0: from dataDir/myid                                  */
+    char data_dir[CONFIG_VALUE_SIZE]; /* "": not given */
+    char clients[CONFIG_VALUE_SIZE];  /* endpoints */
+    uint32_t id;                      /* 0: from dataDir/myid */
     bool insecure;
     int peer_timeout_ms;
     int log_level;
@@ -40,27 +40,27 @@ struct config_file {
     uint32_t data_size_max;
     uint32_t session_timeout_min_ms;
     uint32_t session_timeout_max_ms;
-    char certificate[CONFIG_VALUE_SIZE]; /*  CURVE keys of the clients' endpoints; "": none    */
+    char certificate[CONFIG_VALUE_SIZE]; /* CURVE keys of the clients' endpoints; "": none */
     size_t servers_count;
     struct config_file_server servers[CONFIG_MEMBERS_MAX];
 
-    /*  What was understood and has no effect, or had to be guessed: for people. */
+    /* What was understood and has no effect, or had to be guessed: for people. */
     size_t notices_count;
     char notices[CONFIG_NOTICES_MAX][CONFIG_TEXT_SIZE];
 };
 
-/*  The defaults: clients=tcp://127.0.0.1:5181, the rest empty. */
+/* The defaults: clients=tcp://127.0.0.1:5181, the rest empty. */
 void config_file_init (struct config_file *self);
 
-/*  Reads a text; `name` is for messages.  0, or COHORT_ECONFIG and an error that names file,
- *  line, key, value and what to do. */
+/* Reads a text; `name` is for messages.  0, or COHORT_ECONFIG and an error that names file,
+ * line, key, value and what to do. */
 int config_file_parse (struct config_file *self, const char *name, const char *text, char *error,
                        size_t error_size);
 
-/*  Reads a file and, for an ensemble, dataDir/myid; checks that the whole makes sense. */
+/* Reads a file and, for an ensemble, dataDir/myid; checks that the whole makes sense. */
 int config_file_load (struct config_file *self, const char *path, char *error, size_t error_size);
 
-/*  Whether an endpoint can be reached from this machine alone. */
+/* Whether an endpoint can be reached from this machine alone. */
 bool config_endpoint_is_local (const char *endpoint);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- *  server/keep_disk.c - a disk that outlives its store
+ * server/keep_disk.c - a disk that outlives its store
  */
 #include "server/keep_disk.h"
 
@@ -50,7 +50,7 @@ static int keep_space (struct disk *self, uint64_t *bytes)
     return inner (self)->ops->space (inner (self), bytes);
 }
 
-/*  There is but one store on it at a time: its server is the only one that knows the disk. */
+/* There is but one store on it at a time: its server is the only one that knows the disk. */
 static int keep_lock (struct disk *self)
 {
     (void) self;

@@ -1,9 +1,9 @@
 /*
- *  server/main.c - cohortd: the server as a process
+ * server/main.c - cohortd: the server as a process
  *
- *  The main thread reads the configuration, starts a server (cohort/server.h) and waits for a
- *  signal or for the server's end.  SIGTERM and SIGINT are taken from a descriptor, so that none
- *  is missed between looking and waiting.
+ * The main thread reads the configuration, starts a server (cohort/server.h) and waits for a
+ * signal or for the server's end.  SIGTERM and SIGINT are taken from a descriptor, so that none
+ * is missed between looking and waiting.
  */
 #include <czmq.h>
 #include <errno.h>
@@ -92,7 +92,7 @@ static int fail_usage (const char *what, const char *value)
 
 /* ---- Running ----------------------------------------------------------------------------- */
 
-/*  Before any thread is made, so that all of them leave these signals to the descriptor. */
+/* Before any thread is made, so that all of them leave these signals to the descriptor. */
 static int signals_open (void)
 {
     sigset_t set;
@@ -102,7 +102,7 @@ static int signals_open (void)
     return sigprocmask (SIG_BLOCK, &set, NULL) == 0 ? signalfd (-1, &set, SFD_CLOEXEC) : -1;
 }
 
-/*  Until a signal (true) or the server's own end (false). */
+/* Until a signal (true) or the server's own end (false). */
 static bool wait_for_end (cohort_server_t *server, int signals)
 {
     struct pollfd fds[2] = {{.fd = signals, .events = POLLIN},
@@ -172,7 +172,7 @@ static int keygen (const char *path)
     return rc == 0 ? EXIT_SUCCESS : fail ("the certificate cannot be made or written");
 }
 
-/*  The secret key of a certificate; `key` has room for 41 bytes. */
+/* The secret key of a certificate; `key` has room for 41 bytes. */
 static bool load_certificate (const char *path, char *key)
 {
     zcert_t *certificate = zcert_load (path);
@@ -190,7 +190,7 @@ struct arguments {
     const char *config;
     const char *clients;
     const char *data;
-    int log_level; /*  -1: not given */
+    int log_level; /* -1: not given */
     bool check;
 };
 
@@ -205,7 +205,7 @@ static int parse_level (const char *text)
     return -1;
 }
 
-/*  -1: go on; else the exit status. */
+/* -1: go on; else the exit status. */
 static int parse_arguments (int argc, char **argv, struct arguments *arguments)
 {
     enum { CHECK = 256, LEVEL, VERSION, CLIENTS, DATA };

@@ -1,5 +1,5 @@
 /*
- *  server/server.c - the embeddable server: cohort/server.h over a runner
+ * server/server.c - the embeddable server: cohort/server.h over a runner
  */
 #include "cohort/server.h"
 
@@ -18,14 +18,14 @@
 enum {
     TEXT_SIZE = 512,
     SOCKETS_MAX = 65535,
-    SETTLE_LIMIT_MS = 10000, /*  real time that a step of a manual clock may take */
+    SETTLE_LIMIT_MS = 10000, /* real time that a step of a manual clock may take */
     ADVANCE_STEP_MS = 10,
     SETTLE_ROUNDS = 3,
     MEMBERS_MAX = CONFIG_MEMBERS_MAX
 };
 
 struct cohort_server {
-    cohort_server_options_t options; /*  its strings are the copies below */
+    cohort_server_options_t options; /* its strings are the copies below */
     char *clients;
     char *data_dir;
     char *secret_key;
@@ -33,11 +33,11 @@ struct cohort_server {
     size_t members_count;
     void *context;
     bool own_context;
-    struct disk *memory; /*  kept over a crash; NULL: a folder */
+    struct disk *memory; /* kept over a crash; NULL: a folder */
     struct runner *runner;
     cohort_loop_t *loop;
     _Atomic int64_t manual_ms;
-    int64_t manual_wall_ms; /*  wall clock at manual_ms 0 */
+    int64_t manual_wall_ms; /* wall clock at manual_ms 0 */
     int failure;
     char text[TEXT_SIZE];
 };
@@ -121,7 +121,7 @@ static bool copy_address (char to[NODE_ADDRESS_MAX], const char *from)
     return true;
 }
 
-/*  Members in ascending order of id, as struct config wants them. */
+/* Members in ascending order of id, as struct config wants them. */
 static const char *copy_members (cohort_server_t *self, const cohort_server_options_t *options)
 {
     if (options->members_count == 0) {
@@ -362,8 +362,8 @@ cohort_loop_t *cohort_server_loop (cohort_server_t *self)
     return self->loop;
 }
 
-/*  Server and clients answer each other until both are at rest: a heartbeat is a question, an
- *  answer, and a client that has taken it in. */
+/* Server and clients answer each other until both are at rest: a heartbeat is a question, an
+ * answer, and a client that has taken it in. */
 static int settle (cohort_server_t *self)
 {
     int rc = 0;

@@ -1,24 +1,24 @@
 /*
- *  server/core/zab.h - Zab: the agreement of a server with its ensemble
+ * server/core/zab.h - Zab: the agreement of a server with its ensemble
  *
- *  PURE: no I/O, clock, randomness, thread or global.  The same events give the same updates, to
- *  the byte; the simulator runs this object code.
+ * PURE: no I/O, clock, randomness, thread or global.  The same events give the same updates, to
+ * the byte; the simulator runs this object code.
  *
  *      zab_step (self, event) -> update
  *
- *  The core knows the log as an index: zxid, chain hash, size and stamp of each entry.  The bytes
- *  stay with whoever drives it (server/node): a message that carries entries names a range.
+ * The core knows the log as an index: zxid, chain hash, size and stamp of each entry.  The bytes
+ * stay with whoever drives it (server/node): a message that carries entries names a range.
  *
- *  The driver does with each update, in this order:
+ * The driver does with each update, in this order:
  *    1. reset links, 2. hand `persist` to the store (which works through such requests one after
  *    the other), 3. send the messages, 4. apply entries up to `deliver`, 5. look at the rest.
- *  When the store says that request n, and with it all earlier ones, is durable, the driver feeds
- *  ZAB_DURABLE (n).  The core sends nothing that depends on a request before that: the table of
- *  ZAB.md section 1 (what must be durable before which message) stands in one function, send.c,
- *  as assertions.
+ * When the store says that request n, and with it all earlier ones, is durable, the driver feeds
+ * ZAB_DURABLE (n).  The core sends nothing that depends on a request before that: the table of
+ * ZAB.md section 1 (what must be durable before which message) stands in one function, send.c,
+ * as assertions.
  *
- *  Sources: Junqueira, Reed, Serafini, "Zab" (DSN 2011); ZooKeeper's protocol-spec/Zab.tla, whose
- *  action names the functions bear.
+ * Sources: Junqueira, Reed, Serafini, "Zab" (DSN 2011); ZooKeeper's protocol-spec/Zab.tla, whose
+ * action names the functions bear.
  */
 #ifndef SERVER_CORE_ZAB_H
 #define SERVER_CORE_ZAB_H
@@ -34,50 +34,50 @@ struct zab;
 
 /* ---- Entries ----------------------------------------------------------------------------- */
 
-/*  One entry of the log.  chain = zab_chain (predecessor's chain, zxid, stamp, data): equal
- *  chains mean equal histories. */
+/* One entry of the log.  chain = zab_chain (predecessor's chain, zxid, stamp, data): equal
+ * chains mean equal histories. */
 struct zab_entry {
     zxid_t zxid;
-    int64_t stamp_ms; /*  the leader's time, never less than the predecessor's */
+    int64_t stamp_ms; /* the leader's time, never less than the predecessor's */
     uint64_t chain;
-    const uint8_t *data; /*  borrowed for the call */
+    const uint8_t *data; /* borrowed for the call */
     uint32_t size;
 };
 
 uint64_t zab_chain (uint64_t previous, zxid_t zxid, int64_t stamp_ms, const void *data,
                     size_t size);
 
-/*  A point of a log: everything up to and with zxid. */
+/* A point of a log: everything up to and with zxid. */
 struct zab_point {
     zxid_t zxid;
     uint64_t chain;
 };
 
-enum { ZAB_EPOCHS_MAX = 64 }; /*  points of an ACKEPOCH: of the last so many epochs of the log */
-enum { ZAB_PEERS_MAX = 64 };  /*  links up at one time; further ones are reset                   */
-enum { ZAB_PROPOSALS_MAX = 1 << 16 }; /*  of one ZAB_EVENT_PROPOSE                               */
+enum { ZAB_EPOCHS_MAX = 64 }; /* points of an ACKEPOCH: of the last so many epochs of the log */
+enum { ZAB_PEERS_MAX = 64 };  /* links up at one time; further ones are reset */
+enum { ZAB_PROPOSALS_MAX = 1 << 16 }; /* of one ZAB_EVENT_PROPOSE */
 
 /* ---- Messages ---------------------------------------------------------------------------- */
 
 enum zab_message_type {
-    ZAB_VOTE = 1,      /*  round, leader, epoch, zxid (last durable), role, config_version      */
-    ZAB_FOLLOWERINFO,  /*  epoch: acceptedEpoch                                                */
-    ZAB_LEADERINFO,    /*  epoch: the new epoch                                                */
-    ZAB_ACKEPOCH,      /*  epoch: currentEpoch; zxid; points; counts == false: not counted     */
-    ZAB_TRY,           /*  point: does your log have it?  (the agreement of two logs)          */
-    ZAB_TRY_ANSWER,    /*  point: yes if it is the one asked for, else my next lower candidate */
-    ZAB_DIFF,          /*  entries after point; first of a sync: truncate to point first       */
-    ZAB_SNAP,          /*  a snapshot follows (the drivers transfer it: zab_update.snapshots,  */
-                       /*  ZAB_EVENT_SNAPSHOT); once it is installed the learner says          */
-    ZAB_SYNC_POINT,    /*  point: my log ends here, durably (progress of DIFF, installed SNAP) */
-    ZAB_NEWLEADER,     /*  epoch                                                               */
-    ZAB_ACK,           /*  zxid: durable up to here; (e, 0) acknowledges NEWLEADER             */
-    ZAB_UPTODATE,      /*  zxid: committed                                                     */
-    ZAB_PROPOSAL,      /*  entries                                                             */
-    ZAB_COMMIT,        /*  zxid: committed up to here                                          */
-    ZAB_PING,          /*  nonce: of the leader's newest round; zxid: committed                */
-    ZAB_PONG,          /*  nonce; counts == false: alive, but not synchronized: no round vote  */
-    ZAB_LEAVING        /*  the sender shuts down: elect somebody else                          */
+    ZAB_VOTE = 1,     /* round, leader, epoch, zxid (last durable), role, config_version */
+    ZAB_FOLLOWERINFO, /* epoch: acceptedEpoch */
+    ZAB_LEADERINFO,   /* epoch: the new epoch */
+    ZAB_ACKEPOCH,     /* epoch: currentEpoch; zxid; points; counts == false: not counted */
+    ZAB_TRY,          /* point: does your log have it?  (the agreement of two logs) */
+    ZAB_TRY_ANSWER,   /* point: yes if it is the one asked for, else my next lower candidate */
+    ZAB_DIFF,         /* entries after point; first of a sync: truncate to point first */
+    ZAB_SNAP,         /* a snapshot follows (the drivers transfer it: zab_update.snapshots, */
+                      /* ZAB_EVENT_SNAPSHOT); once it is installed the learner says */
+    ZAB_SYNC_POINT,   /* point: my log ends here, durably (progress of DIFF, installed SNAP) */
+    ZAB_NEWLEADER,    /* epoch */
+    ZAB_ACK,          /* zxid: durable up to here; (e, 0) acknowledges NEWLEADER */
+    ZAB_UPTODATE,     /* zxid: committed */
+    ZAB_PROPOSAL,     /* entries */
+    ZAB_COMMIT,       /* zxid: committed up to here */
+    ZAB_PING,         /* nonce: of the leader's newest round; zxid: committed */
+    ZAB_PONG,         /* nonce; counts == false: alive, but not synchronized: no round vote */
+    ZAB_LEAVING       /* the sender shuts down: elect somebody else */
 };
 
 enum zab_role {
@@ -85,21 +85,21 @@ enum zab_role {
     ZAB_FOLLOWING,
     ZAB_LEADING,
     ZAB_OBSERVING,
-    ZAB_HALTED /*  see zab_update.halt */
+    ZAB_HALTED /* see zab_update.halt */
 };
 
-/*  The edge between servers carries every field of every message, whatever its type. */
+/* The edge between servers carries every field of every message, whatever its type. */
 struct zab_message {
     enum zab_message_type type;
-    uint32_t peer;  /*  in an event: the sender; in an update: the addressee                    */
+    uint32_t peer; /* in an event: the sender; in an update: the addressee */
     uint32_t epoch;
     zxid_t zxid;
-    zxid_t durable; /*  of a leader: its log is durable through this zxid                       */
+    zxid_t durable; /* of a leader: its log is durable through this zxid */
     uint64_t nonce;
     struct zab_point point;
     bool counts;
 
-    /*  One attempt of a learner to follow a leader: drawn by the learner in FOLLOWERINFO, repeated
+    /* One attempt of a learner to follow a leader: drawn by the learner in FOLLOWERINFO, repeated
      *  in everything that the two exchange until it ends.  What belongs to an earlier attempt over
      *  the same link is dropped; so nobody has to reset a link to begin anew. */
     uint32_t session;
@@ -111,7 +111,8 @@ struct zab_message {
     zxid_t config_version;
 
     /* ACKEPOCH: last point of each epoch in the log, ascending; the first is the log's base; at
-     * most ZAB_EPOCHS_MAX.  Borrowed: in an event for the call, in an update until the next step. */
+     * most ZAB_EPOCHS_MAX.  Borrowed: in an event for the call, in an update until the next step.
+     */
     size_t points_count;
     const struct zab_point *points;
 
@@ -126,22 +127,22 @@ struct zab_message {
 /* ---- Events ------------------------------------------------------------------------------ */
 
 enum zab_event_type {
-    ZAB_EVENT_TICK = 1,    /*  time passed: at zab_deadline at the latest                       */
-    ZAB_EVENT_LINK_UP,     /*  peer, store_id                                                  */
-    ZAB_EVENT_LINK_DOWN,   /*  peer: nothing sent on it before will arrive any more            */
-    ZAB_EVENT_MESSAGE,     /*  message                                                         */
-    ZAB_EVENT_PROPOSE,     /*  proposals: only while zab_status says activated                 */
-    ZAB_EVENT_DURABLE,     /*  persisted: request number                                       */
-    ZAB_EVENT_SNAPSHOT,    /*  a whole, verified snapshot has come from peer: point, stamp_ms.  */
-                           /*  May it replace the log?  See zab_persist.install.               */
-    ZAB_EVENT_INSTALLED,   /*  the snapshot that zab_persist.install has asked for has replaced */
-                           /*  the whole log, durably, and the state: point, stamp_ms          */
-    ZAB_EVENT_PROGRESS,    /*  peer: its snapshot transfer moved on                            */
-    ZAB_EVENT_COMPACTED,   /*  point, stamp_ms: the log before it is gone                      */
-    ZAB_EVENT_ROUND,       /*  begin a quorum round now (leader): see zab_update.round         */
-    ZAB_EVENT_CONFIG,      /*  configs: the applied member list has changed                    */
-    ZAB_EVENT_LEAVE        /*  shut down: hand over.  Done when zab_status is leaving and not  */
-                           /*  LEADING; this server takes no part in elections any more        */
+    ZAB_EVENT_TICK = 1,  /* time passed: at zab_deadline at the latest */
+    ZAB_EVENT_LINK_UP,   /* peer, store_id */
+    ZAB_EVENT_LINK_DOWN, /* peer: nothing sent on it before will arrive any more */
+    ZAB_EVENT_MESSAGE,   /* message */
+    ZAB_EVENT_PROPOSE,   /* proposals: only while zab_status says activated */
+    ZAB_EVENT_DURABLE,   /* persisted: request number */
+    ZAB_EVENT_SNAPSHOT,  /* a whole, verified snapshot has come from peer: point, stamp_ms. */
+                         /* May it replace the log?  See zab_persist.install. */
+    ZAB_EVENT_INSTALLED, /* the snapshot that zab_persist.install has asked for has replaced */
+                         /* the whole log, durably, and the state: point, stamp_ms */
+    ZAB_EVENT_PROGRESS,  /* peer: its snapshot transfer moved on */
+    ZAB_EVENT_COMPACTED, /* point, stamp_ms: the log before it is gone */
+    ZAB_EVENT_ROUND,     /* begin a quorum round now (leader): see zab_update.round */
+    ZAB_EVENT_CONFIG,    /* configs: the applied member list has changed */
+    ZAB_EVENT_LEAVE      /* shut down: hand over.  Done when zab_status is leaving and not */
+                         /* LEADING; this server takes no part in elections any more */
 };
 
 struct zab_proposal {
@@ -151,8 +152,8 @@ struct zab_proposal {
 
 struct zab_event {
     enum zab_event_type type;
-    int64_t now_ms;  /*  monotonic                                                              */
-    int64_t wall_ms; /*  since 1970, for stamps                                                 */
+    int64_t now_ms;  /* monotonic */
+    int64_t wall_ms; /* since 1970, for stamps */
     uint32_t peer;
     uint64_t store_id;
     const struct zab_message *message;
@@ -166,19 +167,19 @@ struct zab_event {
 
 /* ---- Updates ----------------------------------------------------------------------------- */
 
-/*  What to make durable, in this order, as one request to the store.  number 0: nothing. */
+/* What to make durable, in this order, as one request to the store.  number 0: nothing. */
 struct zab_persist {
     uint64_t number;
-    bool truncate; /*  drop every entry after truncate_to                                       */
+    bool truncate; /* drop every entry after truncate_to */
     zxid_t truncate_to;
-    const struct zab_entry *entries; /*  append; data as in the event                           */
+    const struct zab_entry *entries; /* append; data as in the event */
     size_t entries_count;
-    zxid_t commit; /*  the commit index to be written into each of these records                */
-    bool epochs;   /*  write both epochs (after the log)                                        */
+    zxid_t commit; /* the commit index to be written into each of these records */
+    bool epochs;   /* write both epochs (after the log) */
     uint32_t accepted_epoch;
     uint32_t current_epoch;
 
-    /*  Replace the whole log, and the state, by the snapshot that this very ZAB_EVENT_SNAPSHOT
+    /* Replace the whole log, and the state, by the snapshot that this very ZAB_EVENT_SNAPSHOT
      *  announced; nothing else is in such a request.  If it is false in the answer to that event,
      *  the snapshot is stale: throw it away.  ZAB_EVENT_INSTALLED reports the end of it, not
      *  ZAB_EVENT_DURABLE; no further request comes before that. */
@@ -187,52 +188,52 @@ struct zab_persist {
 
 enum zab_halt {
     ZAB_RUNNING = 0,
-    ZAB_HALT_DIVERGED,   /*  would have to truncate what was applied                            */
-    ZAB_HALT_CORRUPT,    /*  a chain hash does not match                                        */
-    ZAB_HALT_EXHAUSTED,  /*  no epoch left                                                      */
-    ZAB_HALT_MEMORY      /*  out of memory; what is durable is sound: restart                   */
+    ZAB_HALT_DIVERGED,  /* would have to truncate what was applied */
+    ZAB_HALT_CORRUPT,   /* a chain hash does not match */
+    ZAB_HALT_EXHAUSTED, /* no epoch left */
+    ZAB_HALT_MEMORY     /* out of memory; what is durable is sound: restart */
 };
 
-/*  Lives until the next zab_step. */
+/* Lives until the next zab_step. */
 struct zab_update {
     struct zab_persist persist;
 
     const struct zab_message *messages;
     size_t messages_count;
 
-    /*  Peers whose link must be reset: they broke the protocol or stand still.  The core regards
+    /* Peers whose link must be reset: they broke the protocol or stand still.  The core regards
      *  the link as down from now on; ZAB_EVENT_LINK_DOWN for it may be fed or not. */
     const uint32_t *resets;
     size_t resets_count;
 
-    const uint32_t *snapshots; /*  peers that need a snapshot now                               */
+    const uint32_t *snapshots; /* peers that need a snapshot now */
     size_t snapshots_count;
 
-    zxid_t deliver; /*  entries up to here are committed and durable here: apply them           */
+    zxid_t deliver; /* entries up to here are committed and durable here: apply them */
 
-    bool status_changed; /*  look at zab_status                                                 */
+    bool status_changed; /* look at zab_status */
 
-    /*  The newest round that a quorum has answered after it had begun; what was received before
+    /* The newest round that a quorum has answered after it had begun; what was received before
      *  that round began is confirmed.  0: none since activation. */
     uint64_t round;
 
     enum zab_halt halt;
-    const char *note; /*  what this step was about, for the log; static; NULL: nothing to say   */
+    const char *note; /* what this step was about, for the log; static; NULL: nothing to say */
     uint32_t note_peer;
 };
 
 struct zab_status {
     enum zab_role role;
-    uint32_t leader; /*  0: none known                                                         */
-    bool activated;  /*  leading: may propose (false again while it hands over).               */
-                     /*  following: synchronized, UPTODATE received                            */
+    uint32_t leader; /* 0: none known */
+    bool activated;  /* leading: may propose (false again while it hands over). */
+                     /* following: synchronized, UPTODATE received */
     bool leaving;
     uint32_t accepted_epoch;
     uint32_t current_epoch;
-    zxid_t last;      /*  last entry of the log                                                */
-    zxid_t durable;   /*  last durable entry                                                   */
-    zxid_t committed; /*  known to be committed                                                */
-    uint64_t round_begun; /*  leader: newest round begun                                       */
+    zxid_t last;          /* last entry of the log */
+    zxid_t durable;       /* last durable entry */
+    zxid_t committed;     /* known to be committed */
+    uint64_t round_begun; /* leader: newest round begun */
 };
 
 /* ---- Life -------------------------------------------------------------------------------- */
@@ -242,24 +243,24 @@ struct zab_options {
     uint64_t store_id;
     uint64_t seed;
     struct config_set configs;
-    int peer_timeout_ms;       /*  0: 500; pings go every fifth of it                           */
-    int settle_ms;             /*  0: 20; wait for better votes when not all reachable agree    */
-    uint32_t sync_chunk_bytes; /*  0: 1 MiB a DIFF                                              */
-    uint32_t sync_window;      /*  0: 4 DIFFs in flight to a learner; at most 16                */
-    uint64_t counter_max;      /*  0: the natural end; hand over when a counter gets there      */
+    int peer_timeout_ms;       /* 0: 500; pings go every fifth of it */
+    int settle_ms;             /* 0: 20; wait for better votes when not all reachable agree */
+    uint32_t sync_chunk_bytes; /* 0: 1 MiB a DIFF */
+    uint32_t sync_window;      /* 0: 4 DIFFs in flight to a learner; at most 16 */
+    uint64_t counter_max;      /* 0: the natural end; hand over when a counter gets there */
 };
 
-/*  NULL: out of memory or invalid options. */
+/* NULL: out of memory or invalid options. */
 struct zab *zab_new (const struct zab_options *options);
 void zab_destroy (struct zab **self_p);
 
-/*  Before zab_start: what the store holds durably.  The log begins behind base; entries in
- *  order.  The data is hashed and compared with the chain: false when it does not match. */
+/* Before zab_start: what the store holds durably.  The log begins behind base; entries in
+ * order.  The data is hashed and compared with the chain: false when it does not match. */
 void zab_recover_base (struct zab *self, struct zab_point base, int64_t stamp_ms);
 bool zab_recover_entry (struct zab *self, const struct zab_entry *entry);
 
-/*  Starts LOOKING (a configuration of this server alone leads at once).  committed: the highest
- *  commit index known from the store; entries up to it are delivered by the first update. */
+/* Starts LOOKING (a configuration of this server alone leads at once).  committed: the highest
+ * commit index known from the store; entries up to it are delivered by the first update. */
 const struct zab_update *zab_start (struct zab *self, uint32_t accepted_epoch,
                                     uint32_t current_epoch, zxid_t committed, int64_t now_ms);
 
@@ -267,13 +268,13 @@ const struct zab_update *zab_step (struct zab *self, const struct zab_event *eve
 
 const struct zab_status *zab_status (const struct zab *self);
 
-/*  When the next ZAB_EVENT_TICK is due; INT64_MAX: never. */
+/* When the next ZAB_EVENT_TICK is due; INT64_MAX: never. */
 int64_t zab_deadline (const struct zab *self);
 
-/*  Checks every invariant that can be checked inside one server; asserts. */
+/* Checks every invariant that can be checked inside one server; asserts. */
 void zab_check (const struct zab *self);
 
-/*  The names used in traces: "VOTE", "LOOKING". */
+/* The names used in traces: "VOTE", "LOOKING". */
 const char *zab_message_name (enum zab_message_type type);
 const char *zab_role_name (enum zab_role role);
 

@@ -1,9 +1,9 @@
 /*
- *  server/core/zxid.h - the number of a transaction
+ * server/core/zxid.h - the number of a transaction
  *
- *  64 bits, the sign bit never set: 23 bits of epoch, 40 of counter.  (e, 0) names the epoch
- *  itself (NEWLEADER), never a transaction; the first transaction of epoch e is (e, 1).  Zero is
- *  "before everything".
+ * 64 bits, the sign bit never set: 23 bits of epoch, 40 of counter.  (e, 0) names the epoch
+ * itself (NEWLEADER), never a transaction; the first transaction of epoch e is (e, 1).  Zero is
+ * "before everything".
  */
 #ifndef SERVER_CORE_ZXID_H
 #define SERVER_CORE_ZXID_H
@@ -13,8 +13,8 @@
 typedef uint64_t zxid_t;
 
 #define ZXID_COUNTER_BITS 40
-#define ZXID_COUNTER_MAX ((UINT64_C (1) << ZXID_COUNTER_BITS) - 1)
-#define ZXID_EPOCH_MAX ((UINT32_C (1) << 23) - 1)
+#define ZXID_COUNTER_MAX  ((UINT64_C (1) << ZXID_COUNTER_BITS) - 1)
+#define ZXID_EPOCH_MAX    ((UINT32_C (1) << 23) - 1)
 
 static inline zxid_t zxid_make (uint32_t epoch, uint64_t counter)
 {
@@ -31,8 +31,8 @@ static inline uint64_t zxid_counter (zxid_t zxid)
     return zxid & ZXID_COUNTER_MAX;
 }
 
-/*  Whether `next` may follow `zxid` in a log: the same epoch and the next counter, or the first
- *  transaction of a later epoch. */
+/* Whether `next` may follow `zxid` in a log: the same epoch and the next counter, or the first
+ * transaction of a later epoch. */
 static inline int zxid_follows (zxid_t next, zxid_t zxid)
 {
     return next == zxid + 1 ? zxid_counter (next) != 0

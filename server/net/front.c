@@ -1,5 +1,5 @@
 /*
- *  server/net/front.c - the sockets that clients connect to
+ * server/net/front.c - the sockets that clients connect to
  */
 #include "server/net/front.h"
 
@@ -20,14 +20,14 @@ enum {
     ENDPOINT_SIZE = 128,
     ROUTING_ID_MAX = 255,
     FRAMES_A_TURN = 512,
-    FRAME_SIZE_MAX = 32 * 1024 * 1024, /*  above any frame that a client may send */
+    FRAME_SIZE_MAX = 32 * 1024 * 1024, /* above any frame that a client may send */
     HANDSHAKE_MS = 5000,
     BACKLOG = 4096,
     INPROC_PROBE_MS = 10,
     INPROC_PROBES_A_TURN = 64
 };
 
-/*  After DISCONNECTED a probe can still succeed; it is repeated after so many ms. */
+/* After DISCONNECTED a probe can still succeed; it is repeated after so many ms. */
 static const int probe_delays_ms[] = {0, 1, 5, 20};
 enum { PROBES = sizeof probe_delays_ms / sizeof *probe_delays_ms };
 
@@ -39,15 +39,15 @@ struct socket {
 };
 
 struct connection {
-    struct map_node by_route; /*  (socket, routing id) -> connection */
+    struct map_node by_route; /* (socket, routing id) -> connection */
     struct map_node by_number;
-    struct list_node on_list; /*  of all inproc ones, or of its descriptor's bucket */
+    struct list_node on_list; /* of all inproc ones, or of its descriptor's bucket */
     struct list_node on_probes;
     struct socket *socket;
     uint64_t number;
     int fd;
     bool probing;
-    unsigned probes; /*  made since DISCONNECTED */
+    unsigned probes; /* made since DISCONNECTED */
     int64_t probe_ms;
     size_t route_size;
     uint8_t route[ROUTING_ID_MAX];
@@ -63,12 +63,12 @@ struct front {
     uint64_t last_number;
     struct map routes;
     struct map numbers;
-    struct list fds[FD_BUCKETS]; /*  connections by descriptor, modulo */
+    struct list fds[FD_BUCKETS]; /* connections by descriptor, modulo */
     struct list inprocs;
     struct list probes;
     int64_t now_ms;
     int64_t inproc_probe_ms;
-    bool sent; /*  since the last turn: the sockets must be looked at before sleeping */
+    bool sent; /* since the last turn: the sockets must be looked at before sleeping */
 };
 
 struct route_key {
@@ -146,7 +146,7 @@ static void connection_suspect (struct front *self, struct connection *connectio
 
 /* ---- Receiving --------------------------------------------------------------------------- */
 
-/*  The descriptor a message came by; -1: inproc. */
+/* The descriptor a message came by; -1: inproc. */
 static int message_fd (zmq_msg_t *message)
 {
     return zmq_msg_get (message, ZMQ_SRCFD);
@@ -181,7 +181,7 @@ static void receive (struct front *self, struct socket *socket, const uint8_t *r
     }
 }
 
-/*  The next frame of a socket: routing id and one part.  false: nothing waits. */
+/* The next frame of a socket: routing id and one part.  false: nothing waits. */
 static bool receive_next (struct front *self, struct socket *socket)
 {
     uint8_t route[ROUTING_ID_MAX];
@@ -239,7 +239,7 @@ static bool read_monitor (struct front *self, struct socket *socket)
     return any;
 }
 
-/*  Sends an empty frame.  0: there is somebody, EAGAIN: cannot tell, EHOSTUNREACH: nobody. */
+/* Sends an empty frame.  0: there is somebody, EAGAIN: cannot tell, EHOSTUNREACH: nobody. */
 static int probe (struct connection *connection)
 {
     void *router = connection->socket->router;
@@ -434,7 +434,7 @@ static int configure (void *router, const char *secret_key)
                : 0;
 }
 
-/*  Opens one socket and binds it; on failure closes it again. */
+/* Opens one socket and binds it; on failure closes it again. */
 static int bind_endpoint (struct front *self, const struct front_options *options,
                           const char *endpoint)
 {

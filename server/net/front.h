@@ -1,11 +1,11 @@
 /*
- *  server/net/front.h - the sockets that clients connect to
+ * server/net/front.h - the sockets that clients connect to
  *
- *  One ROUTER for each endpoint.  A connection of a client is a number, given at its first frame
- *  and never used again.  Its end is reported when it is proven, not when it is suspected: the
- *  monitor's DISCONNECTED is a hint, EHOSTUNREACH for its routing id is the proof, and only after
- *  the ROUTER was drained behind that is its input complete.  (inproc has no monitor events:
- *  such connections are probed in turn.)
+ * One ROUTER for each endpoint.  A connection of a client is a number, given at its first frame
+ * and never used again.  Its end is reported when it is proven, not when it is suspected: the
+ * monitor's DISCONNECTED is a hint, EHOSTUNREACH for its routing id is the proof, and only after
+ * the ROUTER was drained behind that is its input complete.  (inproc has no monitor events:
+ * such connections are probed in turn.)
  */
 #ifndef SERVER_NET_FRONT_H
 #define SERVER_NET_FRONT_H
@@ -25,35 +25,35 @@ struct front_handler {
 };
 
 struct front_options {
-    void *context;          /*  ZeroMQ's; borrowed */
-    const char *endpoints;  /*  separated by commas */
-    const char *secret_key; /*  CURVE, Z85; NULL: none */
+    void *context;          /* ZeroMQ's; borrowed */
+    const char *endpoints;  /* separated by commas */
+    const char *secret_key; /* CURVE, Z85; NULL: none */
     struct front_handler handler;
     struct logger logger;
 };
 
-/*  Binds.  0, or -errno with a text that names the endpoint. */
+/* Binds.  0, or -errno with a text that names the endpoint. */
 int front_new (const struct front_options *options, struct front **front, char *error,
                size_t error_size);
 void front_destroy (struct front **self_p);
 
-/*  The endpoint as it was bound, with its real port; NULL: no such index. */
+/* The endpoint as it was bound, with its real port; NULL: no such index. */
 const char *front_endpoint (const struct front *self, size_t index);
 
-/*  One turn at now_ms: receives (a bounded number of frames), reads the monitors, probes.
- *  true: something was done, or there may be more. */
+/* One turn at now_ms: receives (a bounded number of frames), reads the monitors, probes.
+ * true: something was done, or there may be more. */
 bool front_turn (struct front *self, int64_t now_ms);
 
-/*  When the next probe is due; INT64_MAX: none. */
+/* When the next probe is due; INT64_MAX: none. */
 int64_t front_deadline (const struct front *self);
 
-/*  false: the connection's pipe is full, nothing was taken.  To a dead one: taken, and lost. */
+/* false: the connection's pipe is full, nothing was taken.  To a dead one: taken, and lost. */
 bool front_send (struct front *self, uint64_t connection, const uint8_t *data, size_t size);
 
-/*  Forgets the connection: whatever it sends later comes as a new one. */
+/* Forgets the connection: whatever it sends later comes as a new one. */
 void front_drop (struct front *self, uint64_t connection);
 
-/*  Calls fn with each descriptor to wait on (edge-triggered, as ZMQ_FD is). */
+/* Calls fn with each descriptor to wait on (edge-triggered, as ZMQ_FD is). */
 void front_descriptors (const struct front *self, void (*fn) (void *arg, int fd), void *arg);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- *  server/net/monitor.c - the events of one ZeroMQ socket
+ * server/net/monitor.c - the events of one ZeroMQ socket
  */
 #include "server/net/monitor.h"
 
@@ -39,7 +39,7 @@ int monitor_open (struct monitor *self, void *context, void *socket, int events)
     return 0;
 }
 
-/*  Each event has two parts: number and value, and the address, which we do not need. */
+/* Each event has two parts: number and value, and the address, which we do not need. */
 bool monitor_next (struct monitor *self, struct monitor_event *event)
 {
     uint8_t head[6];

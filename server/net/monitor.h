@@ -1,9 +1,9 @@
 /*
- *  server/net/monitor.h - the events of one ZeroMQ socket
+ * server/net/monitor.h - the events of one ZeroMQ socket
  *
- *  A monitor's PAIR has no high-water mark (an unread monitor would block the I/O thread), is
- *  connected before the watched socket binds or connects (zmq_bind would hang), and the monitor
- *  is switched off before the PAIR is closed (the I/O thread would hang).
+ * A monitor's PAIR has no high-water mark (an unread monitor would block the I/O thread), is
+ * connected before the watched socket binds or connects (zmq_bind would hang), and the monitor
+ * is switched off before the PAIR is closed (the I/O thread would hang).
  */
 #ifndef SERVER_NET_MONITOR_H
 #define SERVER_NET_MONITOR_H
@@ -12,22 +12,22 @@
 #include <stdint.h>
 
 struct monitor {
-    void *watched; /*  the socket that is watched */
-    void *pair;    /*  NULL: closed */
+    void *watched; /* the socket that is watched */
+    void *pair;    /* NULL: closed */
 };
 
 struct monitor_event {
-    uint16_t event; /*  ZMQ_EVENT_... */
-    int32_t value;  /*  descriptor, or an error number, as the event has it */
+    uint16_t event; /* ZMQ_EVENT_... */
+    int32_t value;  /* descriptor, or an error number, as the event has it */
 };
 
-/*  Watches `socket` for `events` from now on.  0, or -errno. */
+/* Watches `socket` for `events` from now on.  0, or -errno. */
 int monitor_open (struct monitor *self, void *context, void *socket, int events);
 
-/*  The next event that waits; never blocks. */
+/* The next event that waits; never blocks. */
 bool monitor_next (struct monitor *self, struct monitor_event *event);
 
-/*  Before the watched socket is closed.  May be called again. */
+/* Before the watched socket is closed.  May be called again. */
 void monitor_close (struct monitor *self);
 
 #endif

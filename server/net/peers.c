@@ -1,5 +1,5 @@
 /*
- *  server/net/peers.c - the sockets between servers
+ * server/net/peers.c - the sockets between servers
  */
 #include "server/net/peers.h"
 
@@ -18,18 +18,18 @@ enum {
     ENDPOINT_SIZE = 128,
     FRAMES_A_TURN = 512,
     HANDSHAKE_MS = 500,
-    FRAME_SIZE_MAX = 64 * 1024 * 1024, /*  above any frame that a server sends */
+    FRAME_SIZE_MAX = 64 * 1024 * 1024, /* above any frame that a server sends */
     DISCARD_SIZE = 256
 };
 
 struct peer {
     uint32_t id;
     char endpoint[ENDPOINT_SIZE];
-    void *dealer; /*  NULL: none */
+    void *dealer; /* NULL: none */
     struct monitor monitor;
-    bool connected; /*  the handshake is done */
-    bool failed;    /*  the connection could not even be begun: to be reported */
-    bool sent;      /*  since the last turn */
+    bool connected; /* the handshake is done */
+    bool failed;    /* the connection could not even be begun: to be reported */
+    bool sent;      /* since the last turn */
 };
 
 struct peers {
@@ -82,7 +82,7 @@ static void disconnect (struct peers *self, struct peer *peer)
     peer->failed = false;
 }
 
-/*  RECONNECT_IVL -1 and IMMEDIATE 1: one connection, and no frame that outlives it. */
+/* RECONNECT_IVL -1 and IMMEDIATE 1: one connection, and no frame that outlives it. */
 static int open_dealer (struct peers *self, struct peer *peer)
 {
     peer->dealer = zmq_socket (self->context, ZMQ_DEALER);
@@ -139,7 +139,7 @@ bool peers_send (struct peers *self, uint32_t id, const uint8_t *data, size_t si
     return zmq_send (peer->dealer, data, size, ZMQ_DONTWAIT) >= 0;
 }
 
-/*  What happened to an outgoing connection; handlers may connect anew. */
+/* What happened to an outgoing connection; handlers may connect anew. */
 static bool turn_peer (struct peers *self, struct peer *peer)
 {
     struct monitor_event event;
@@ -172,7 +172,7 @@ static bool turn_peer (struct peers *self, struct peer *peer)
 
 /* ---- Incoming ---------------------------------------------------------------------------- */
 
-/*  Routing id and one part; the frame itself says who sent it. */
+/* Routing id and one part; the frame itself says who sent it. */
 static bool receive_next (struct peers *self)
 {
     uint8_t route[DISCARD_SIZE];

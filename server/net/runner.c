@@ -1,8 +1,8 @@
 /*
- *  server/net/runner.c - runs one node
+ * server/net/runner.c - runs one node
  *
- *  The only file of the server with a lock beside the store's queue: it guards what other threads
- *  ask of the runner and what it tells them (struct shared); the node is its thread's alone.
+ * The only file of the server with a lock beside the store's queue: it guards what other threads
+ * ask of the runner and what it tells them (struct shared); the node is its thread's alone.
  */
 #include "server/net/runner.h"
 
@@ -23,16 +23,16 @@
 
 enum { EPOLL_EVENTS = 64, TEXT_SIZE = 256, SLEEP_MS_MAX = 60000 };
 
-/*  Between the thread and everybody else. */
+/* Between the thread and everybody else. */
 struct shared {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    uint64_t asked;  /*  number of the newest runner_settle */
-    uint64_t rested; /*  number of the newest one after which the thread has come to rest */
+    uint64_t asked;  /* number of the newest runner_settle */
+    uint64_t rested; /* number of the newest one after which the thread has come to rest */
     bool stop;
     enum runner_stop how;
     bool ready;
-    bool ended; /*  the thread has left its loop */
+    bool ended; /* the thread has left its loop */
     int failure;
     char text[TEXT_SIZE];
 };
@@ -43,10 +43,10 @@ struct runner {
     struct store_thread *store_thread;
     struct node *node;
     struct front *front;
-    struct peers *peers; /*  NULL: standalone */
+    struct peers *peers; /* NULL: standalone */
     int epoll;
-    int wake;       /*  eventfd: the disk, or somebody asks */
-    int failure_fd; /*  eventfd */
+    int wake;       /* eventfd: the disk, or somebody asks */
+    int failure_fd; /* eventfd */
     bool leaving;
     bool thread_started;
     pthread_t thread;
@@ -133,7 +133,7 @@ static void watch_on (void *arg, int fd)
     watch_fd (arg, fd, true);
 }
 
-/*  How long the thread may sleep; -1: until it is woken. */
+/* How long the thread may sleep; -1: until it is woken. */
 static int sleep_ms (const struct runner *self, int64_t now_ms)
 {
     int64_t deadline = front_deadline (self->front);
@@ -175,7 +175,7 @@ static void sleep_until_something (struct runner *self, int64_t now_ms)
 
 /* ---- The thread -------------------------------------------------------------------------- */
 
-/*  Receives and lets the node work; true: do it again before sleeping. */
+/* Receives and lets the node work; true: do it again before sleeping. */
 static bool turn (struct runner *self, int64_t now_ms)
 {
     bool busy = false;
@@ -192,7 +192,7 @@ static bool turn (struct runner *self, int64_t now_ms)
     return busy;
 }
 
-/*  Learns what others want; `asked` is set to the newest runner_settle.  true: stop now. */
+/* Learns what others want; `asked` is set to the newest runner_settle.  true: stop now. */
 static bool look_at_shared (struct runner *self, uint64_t *asked)
 {
     struct zab_status zab;
@@ -507,7 +507,7 @@ static struct timespec time_limit (int limit_ms)
     return limit;
 }
 
-/*  Waits until `done`, with the mutex held. */
+/* Waits until `done`, with the mutex held. */
 static int wait_for (struct runner *self, bool (*done) (const struct shared *, uint64_t),
                      uint64_t number, int limit_ms)
 {

@@ -1,12 +1,12 @@
 /*
- *  server/node/clients.h - the clients of this server
+ * server/node/clients.h - the clients of this server
  *
- *  Connections, attaching, each session's requests in order, replies, watches and streams.
- *  Speaks client.proto; knows the ensemble only through `host`, and the network through
- *  node_transport's client part.  Deterministic, one thread.
+ * Connections, attaching, each session's requests in order, replies, watches and streams.
+ * Speaks client.proto; knows the ensemble only through `host`, and the network through
+ * node_transport's client part.  Deterministic, one thread.
  *
- *  What a session asked for is kept here until it is answered: a write as its encoded entry, in
- *  number order, so that it can be submitted again to each new leader.
+ * What a session asked for is kept here until it is answered: a write as its encoded entry, in
+ * number order, so that it can be submitted again to each new leader.
  */
 #ifndef SERVER_NODE_CLIENTS_H
 #define SERVER_NODE_CLIENTS_H
@@ -21,34 +21,34 @@
 
 struct clients;
 
-/*  What clients need of the ensemble.  submit: an encoded entry goes to the leader, in order;
- *  only between clients_leader (true) and clients_leader (false), else it is dropped (it will be
- *  submitted again).  Nothing here calls back at once: answers come by the functions below. */
+/* What clients need of the ensemble.  submit: an encoded entry goes to the leader, in order;
+ * only between clients_leader (true) and clients_leader (false), else it is dropped (it will be
+ * submitted again).  Nothing here calls back at once: answers come by the functions below. */
 struct clients_host {
     void *arg;
     void (*submit) (void *arg, const uint8_t *entry, size_t size);
 
-    /*  The leader shall hear: a heartbeat of the session (answer: clients_confirmed); that its
+    /* The leader shall hear: a heartbeat of the session (answer: clients_confirmed); that its
      *  connection here is proven dead (no answer; repeated by clients to each new leader until
      *  the session was closed or attached anew). */
     void (*heartbeat) (void *arg, uint64_t session, uint64_t attach_no, uint64_t seq);
     void (*disconnected) (void *arg, uint64_t session, uint64_t attach_no);
 
-    /*  A quorum-confirmed read point: answer: clients_synced with the same token. Lost when the
+    /* A quorum-confirmed read point: answer: clients_synced with the same token. Lost when the
      *  leader is lost: asked again by clients after clients_leader (true). */
     void (*sync) (void *arg, uint64_t token);
 };
 
 struct clients_options {
-    uint32_t id; /*  of this server */
+    uint32_t id; /* of this server */
     struct clients_host host;
     struct node_transport transport;
     struct logger logger;
     const struct tree *tree;
-    uint64_t pending_bytes_max; /*  of all sessions' unanswered writes; 0: 256 MiB              */
-    uint64_t output_bytes_max;  /*  waiting for one slow client before it is cut off; 0: 16 MiB */
+    uint64_t pending_bytes_max; /* of all sessions' unanswered writes; 0: 256 MiB */
+    uint64_t output_bytes_max;  /* waiting for one slow client before it is cut off; 0: 16 MiB */
 
-    /*  Answers StatusQuery. */
+    /* Answers StatusQuery. */
     void (*status) (void *arg, struct node_status *status);
     void *status_arg;
     const struct node_member *members;
@@ -65,33 +65,33 @@ void clients_closed (struct clients *self, uint64_t connection);
 
 /* ---- From the ensemble ------------------------------------------------------------------- */
 
-/*  true: there is an activated leader that this server is synchronized with (or it is itself):
- *  everything unanswered is submitted again, each session from its lowest number.  false: there
- *  is none; submits wait. */
+/* true: there is an activated leader that this server is synchronized with (or it is itself):
+ * everything unanswered is submitted again, each session from its lowest number.  false: there
+ * is none; submits wait. */
 void clients_leader (struct clients *self, bool up);
 
-/*  After each tree_apply on this server, in order. */
+/* After each tree_apply on this server, in order. */
 void clients_applied (struct clients *self, zxid_t zxid, const struct tree_outcome *outcome);
 
-/*  The tree was replaced by a snapshot of another server: everybody is reset; or, `reset` false,
- *  only the pointer has changed (start). */
+/* The tree was replaced by a snapshot of another server: everybody is reset; or, `reset` false,
+ * only the pointer has changed (start). */
 void clients_tree (struct clients *self, const struct tree *tree, bool reset);
 
 void clients_confirmed (struct clients *self, uint64_t session, uint64_t attach_no, uint64_t seq);
 void clients_synced (struct clients *self, uint64_t token, zxid_t zxid);
 
-/*  Why writes wait, for people ("no quorum"); NULL: they do not. */
+/* Why writes wait, for people ("no quorum"); NULL: they do not. */
 void clients_held (struct clients *self, const char *reason);
 
 /* ---- Turns ------------------------------------------------------------------------------- */
 
 void clients_time (struct clients *self, int64_t now_ms);
 
-/*  Sends what is ready: one frame a client as a rule.  true: more to do at once. */
+/* Sends what is ready: one frame a client as a rule.  true: more to do at once. */
 bool clients_flush (struct clients *self);
 int64_t clients_deadline (const struct clients *self);
 
-/*  Takes nothing more, tells every client to go elsewhere. */
+/* Takes nothing more, tells every client to go elsewhere. */
 void clients_leave (struct clients *self);
 
 uint64_t clients_connections (const struct clients *self);

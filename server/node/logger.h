@@ -1,8 +1,8 @@
 /*
- *  server/node/logger.h - one line an event: level, name, details
+ * server/node/logger.h - one line an event: level, name, details
  *
- *  Whoever embeds a node decides where lines go and adds the time.  `event` is a fixed name of
- *  lower-case words joined with '-' ("leader-elected"); details are "key=value" pairs.
+ * Whoever embeds a node decides where lines go and adds the time.  `event` is a fixed name of
+ * lower-case words joined with '-' ("leader-elected"); details are "key=value" pairs.
  */
 #ifndef SERVER_NODE_LOGGER_H
 #define SERVER_NODE_LOGGER_H
@@ -12,9 +12,9 @@ enum log_level { LOG_ERROR = 0, LOG_WARNING = 1, LOG_INFO = 2, LOG_DEBUG = 3 };
 typedef void logger_fn (void *arg, enum log_level level, const char *event, const char *details);
 
 struct logger {
-    logger_fn *fn; /*  NULL: nothing is logged */
+    logger_fn *fn; /* NULL: nothing is logged */
     void *arg;
-    enum log_level level; /*  lines above it are not even formatted */
+    enum log_level level; /* lines above it are not even formatted */
 };
 
 #if defined(__GNUC__)

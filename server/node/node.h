@@ -1,19 +1,19 @@
 /*
- *  server/node/node.h - one server: joins core, tree, store and transport
+ * server/node/node.h - one server: joins core, tree, store and transport
  *
- *  Deterministic: all input comes through these calls, time and randomness included, and all
- *  output leaves through `store` and `transport`.  Production (server/net) and the simulator run
- *  the same node.  One thread.
+ * Deterministic: all input comes through these calls, time and randomness included, and all
+ * output leaves through `store` and `transport`.  Production (server/net) and the simulator run
+ * the same node.  One thread.
  *
- *  A turn:  node_time, any number of inputs, node_flush.  Output is batched until node_flush.
+ * A turn:  node_time, any number of inputs, node_flush.  Output is batched until node_flush.
  *
- *  Inside (each with a header of its own):
+ * Inside (each with a header of its own):
  *    link.h       the ordered channel between two servers, over connections that lose frames
  *    bootstrap.h  the first round of an ensemble
  *    ensemble.h   drives the core: updates to store and links, entries to the tree, snapshots
  *    tracker.h    the leader's view of sessions: deadlines, rounds, expiry
  *    clients.h    connections, sessions' requests, replies, watches and streams
- *  node.c joins them; none of them calls another except through what its header names.
+ * node.c joins them; none of them calls another except through what its header names.
  */
 #ifndef SERVER_NODE_NODE_H
 #define SERVER_NODE_NODE_H
@@ -30,14 +30,14 @@
 
 struct node;
 
-/*  What a node needs of a network.  None of these calls back into the node.
+/* What a node needs of a network.  None of these calls back into the node.
  *
- *  Peers: one outgoing connection to each (frames to it are sent there; frames from it come in
- *  by its own outgoing connection).  connect: drops what there was and starts afresh; the answer
- *  is node_peer_connected or node_peer_disconnected.  send: false when the pipe is full or gone.
+ * Peers: one outgoing connection to each (frames to it are sent there; frames from it come in
+ * by its own outgoing connection).  connect: drops what there was and starts afresh; the answer
+ * is node_peer_connected or node_peer_disconnected.  send: false when the pipe is full or gone.
  *
- *  Clients: a connection is a number never used twice.  send: false when its pipe is full (the
- *  frame was not taken).  drop: forget the connection; nothing more is delivered from it. */
+ * Clients: a connection is a number never used twice.  send: false when its pipe is full (the
+ * frame was not taken).  drop: forget the connection; nothing more is delivered from it. */
 struct node_transport {
     void *arg;
     void (*peer_connect) (void *arg, uint32_t peer);
@@ -52,64 +52,64 @@ enum { NODE_ADDRESS_MAX = 128 };
 struct node_member {
     uint32_t id;
     enum config_role role;
-    char address[NODE_ADDRESS_MAX];        /*  between servers; for status                      */
-    char client_address[NODE_ADDRESS_MAX]; /*  "" if not known                                  */
+    char address[NODE_ADDRESS_MAX];        /* between servers; for status */
+    char client_address[NODE_ADDRESS_MAX]; /* "" if not known */
 };
 
 struct node_options {
     uint32_t id;
-    const struct node_member *members; /*  with this server; one member: standalone             */
+    const struct node_member *members; /* with this server; one member: standalone */
     size_t members_count;
-    struct store *store;               /*  open; borrowed                                       */
+    struct store *store; /* open; borrowed */
     struct node_transport transport;
     struct logger logger;
-    uint64_t seed;                     /*  random                                               */
-    uint8_t cluster_id[16];            /*  random: for the ensemble if this server founds it    */
-    int peer_timeout_ms;               /*  0: 500                                               */
-    uint64_t snapshot_bytes;           /*  0: 256 MiB of log make a snapshot due                */
-    uint64_t effects_bytes;            /*  0: 64 MiB                                            */
-    struct entry_limits limits;        /*  for a new ensemble; zero fields: the defaults        */
+    uint64_t seed;              /* random */
+    uint8_t cluster_id[16];     /* random: for the ensemble if this server founds it */
+    int peer_timeout_ms;        /* 0: 500 */
+    uint64_t snapshot_bytes;    /* 0: 256 MiB of log make a snapshot due */
+    uint64_t effects_bytes;     /* 0: 64 MiB */
+    struct entry_limits limits; /* for a new ensemble; zero fields: the defaults */
 };
 
-/*  NULL: out of memory, or the configuration and the store do not agree: error says how. */
+/* NULL: out of memory, or the configuration and the store do not agree: error says how. */
 struct node *node_new (const struct node_options *options, char *error, size_t error_size);
 void node_destroy (struct node **self_p);
 
-/*  Recovers: loads the newest snapshot, replays the log up to what it records as committed.
- *  Blocks.  0 or COHORT_E... with an error text. */
+/* Recovers: loads the newest snapshot, replays the log up to what it records as committed.
+ * Blocks.  0 or COHORT_E... with an error text. */
 int node_start (struct node *self, int64_t now_ms, int64_t wall_ms, char *error, size_t error_size);
 
 /* ---- A turn ------------------------------------------------------------------------------ */
 
-/*  now_ms: monotonic; wall_ms: since 1970. */
+/* now_ms: monotonic; wall_ms: since 1970. */
 void node_time (struct node *self, int64_t now_ms, int64_t wall_ms);
 
 void node_peer_connected (struct node *self, uint32_t peer);
 void node_peer_disconnected (struct node *self, uint32_t peer);
 
-/*  A frame that some peer sent here; it names its sender itself. */
+/* A frame that some peer sent here; it names its sender itself. */
 void node_peer_frame (struct node *self, const uint8_t *data, size_t size);
 
 void node_client_frame (struct node *self, uint64_t connection, const uint8_t *data, size_t size);
 
-/*  The connection is proven dead and its input is complete. */
+/* The connection is proven dead and its input is complete. */
 void node_client_closed (struct node *self, uint64_t connection);
 
-/*  Timers, the store's completions, applying, batched output.  true: there is more to do at
- *  once (call again after looking at the sockets). */
+/* Timers, the store's completions, applying, batched output.  true: there is more to do at
+ * once (call again after looking at the sockets). */
 bool node_flush (struct node *self);
 
-/*  When to call again at the latest, now_ms; INT64_MAX: no timer. */
+/* When to call again at the latest, now_ms; INT64_MAX: no timer. */
 int64_t node_deadline (const struct node *self);
 
 /* ---- Ending ------------------------------------------------------------------------------ */
 
-/*  Hands leadership over and takes no more clients' writes; node_left turns true when it is done
- *  or after peer_timeout. */
+/* Hands leadership over and takes no more clients' writes; node_left turns true when it is done
+ * or after peer_timeout. */
 void node_leave (struct node *self);
 bool node_left (const struct node *self);
 
-/*  0, or why this server must stop at once (a failed disk, a halted core); text says it. */
+/* 0, or why this server must stop at once (a failed disk, a halted core); text says it. */
 int node_failure (const struct node *self, const char **text);
 
 /* ---- Looking ----------------------------------------------------------------------------- */
@@ -123,7 +123,7 @@ struct node_status {
     uint64_t znodes;
     uint64_t sessions;
     uint64_t connections;
-    const uint8_t *cluster_id; /*  NULL: none yet */
+    const uint8_t *cluster_id; /* NULL: none yet */
 };
 void node_status (const struct node *self, struct node_status *status);
 const struct tree *node_tree (const struct node *self);

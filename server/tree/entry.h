@@ -1,8 +1,8 @@
 /*
- *  server/tree/entry.h - the requests that the log replicates, as bytes
+ * server/tree/entry.h - the requests that the log replicates, as bytes
  *
- *  One fixed little-endian layout, produced once where a request enters the ensemble
- *  (server/node), then forwarded, appended to the log and applied in place.  PURE.
+ * One fixed little-endian layout, produced once where a request enters the ensemble
+ * (server/node), then forwarded, appended to the log and applied in place.  PURE.
  *
  *      u8  kind            ENTRY_...
  *      u8  level           feature level the entry was encoded under
@@ -10,8 +10,8 @@
  *      ... the kind's fields in the order of its struct below; strings and blobs as u32 length
  *          and bytes; 16-byte values as they are
  *
- *  Decoding borrows from the input and never trusts it: a malformed entry gives false, and so
- *  does one with bytes left over.
+ * Decoding borrows from the input and never trusts it: a malformed entry gives false, and so
+ * does one with bytes left over.
  */
 #ifndef SERVER_TREE_ENTRY_H
 #define SERVER_TREE_ENTRY_H
@@ -24,42 +24,42 @@
 #include "server/core/config.h"
 
 enum {
-    ENTRY_LEVEL = 1,      /*  the feature level this binary writes                              */
-    ENTRY_OPS_MAX = 1024, /*  operations of a multi                                             */
-    ENTRY_REAP_MAX = 500, /*  ephemerals removed by one CLOSE or REAP                           */
+    ENTRY_LEVEL = 1,      /* the feature level this binary writes */
+    ENTRY_OPS_MAX = 1024, /* operations of a multi */
+    ENTRY_REAP_MAX = 500, /* ephemerals removed by one CLOSE or REAP */
     ENTRY_PATH_MAX = 65535,
     ENTRY_DATA_MAX = 1 << 30,
     ENTRY_WINDOW_MAX = 1 << 20
 };
 
 enum entry_kind {
-    ENTRY_CLUSTER = 1,    /*  the first entry of every log                                      */
-    ENTRY_MEMBER_STORE,   /*  an emptied member counts again, with a new store                  */
-    ENTRY_CREATE_SESSION, /*  exactly once by its nonce                                         */
+    ENTRY_CLUSTER = 1,    /* the first entry of every log */
+    ENTRY_MEMBER_STORE,   /* an emptied member counts again, with a new store */
+    ENTRY_CREATE_SESSION, /* exactly once by its nonce */
     ENTRY_ATTACH,
-    ENTRY_CLOSE, /*  by the leader: conditional on attach_no                                    */
-    ENTRY_REAP,  /*  the next ENTRY_REAP_MAX ephemerals of a dead session                       */
-    ENTRY_WRITE  /*  a numbered request of a session                                            */
+    ENTRY_CLOSE, /* by the leader: conditional on attach_no */
+    ENTRY_REAP,  /* the next ENTRY_REAP_MAX ephemerals of a dead session */
+    ENTRY_WRITE  /* a numbered request of a session */
 };
 
 struct entry_limits {
-    uint32_t data_size_max;    /*  bytes                                                       */
-    uint32_t path_size_max;    /*  bytes                                                       */
-    uint32_t window;           /*  writes in flight a session                                  */
-    uint32_t results_size_max; /*  bytes of unacknowledged results a session                   */
-    uint32_t timeout_min_ms;   /*  session time limits are clamped to these                    */
+    uint32_t data_size_max;    /* bytes */
+    uint32_t path_size_max;    /* bytes */
+    uint32_t window;           /* writes in flight a session */
+    uint32_t results_size_max; /* bytes of unacknowledged results a session */
+    uint32_t timeout_min_ms;   /* session time limits are clamped to these */
     uint32_t timeout_max_ms;
     uint32_t grace_min_ms;
 };
 
-/*  What decoding demands of limits: sizes, window and timeout_max_ms at least 1; paths at most
- *  ENTRY_PATH_MAX, data at most ENTRY_DATA_MAX, window at most ENTRY_WINDOW_MAX; timeout_min_ms
- *  not above timeout_max_ms. */
+/* What decoding demands of limits: sizes, window and timeout_max_ms at least 1; paths at most
+ * ENTRY_PATH_MAX, data at most ENTRY_DATA_MAX, window at most ENTRY_WINDOW_MAX; timeout_min_ms
+ * not above timeout_max_ms. */
 bool entry_limits_valid (const struct entry_limits *limits);
 
 struct entry_cluster {
     uint8_t cluster_id[16];
-    struct config config; /*  its version is the entry's zxid                                   */
+    struct config config; /* its version is the entry's zxid */
     struct entry_limits limits;
 };
 
@@ -73,17 +73,17 @@ struct entry_create_session {
     uint8_t nonce[16];
     uint64_t password_hash;
     uint32_t timeout_ms;
-    uint32_t grace_ms;  /*  0: as timeout_ms                                                    */
-    uint32_t server;    /*  that the client is connected to                                     */
-    uint64_t attach_no; /*  of the hello, 0 is 1: orders attempts by way of different servers   */
+    uint32_t grace_ms;  /* 0: as timeout_ms */
+    uint32_t server;    /* that the client is connected to */
+    uint64_t attach_no; /* of the hello, 0 is 1: orders attempts by way of different servers */
 };
 
 struct entry_attach {
     uint64_t session;
     uint64_t password_hash;
     uint64_t attach_no;
-    uint32_t incarnation; /*  the same: a move; one more: replaces the one before      */
-    uint8_t nonce[16];    /*  of the process; the same in all attaches of an incarnation above 1  */
+    uint32_t incarnation; /* the same: a move; one more: replaces the one before */
+    uint8_t nonce[16];    /* of the process; the same in all attaches of an incarnation above 1 */
     uint32_t server;
 };
 
@@ -91,8 +91,8 @@ enum entry_close_reason { ENTRY_EXPIRED = 1, ENTRY_DISCONNECTED, ENTRY_KILLED };
 
 struct entry_close {
     uint64_t session;
-    uint64_t attach_no;   /*  does nothing if another attach is current; KILLED ignores it        */
-    uint32_t incarnation; /*  of that attach, for numbers begin anew; 0: whatever it is         */
+    uint64_t attach_no;   /* does nothing if another attach is current; KILLED ignores it */
+    uint32_t incarnation; /* of that attach, for numbers begin anew; 0: whatever it is */
     enum entry_close_reason reason;
 };
 
@@ -109,23 +109,23 @@ enum op_kind {
     OP_CHECK_VERSION,
     OP_CHECK_CZXID,
     OP_CHECK_OWNER,
-    OP_CLOSE_SESSION, /*  alone only                                                            */
-    OP_REJECT         /*  alone only: what ingress refused; keeps the numbers without a gap     */
+    OP_CLOSE_SESSION, /* alone only */
+    OP_REJECT         /* alone only: what ingress refused; keeps the numbers without a gap */
 };
 
-/*  One operation.  Layout: u8 kind, then: path, and
+/* One operation.  Layout: u8 kind, then: path, and
  *    CREATE  u8 mode, u32 acl_id, u64 ttl_ms, data     DELETE  i32 version
  *    SET     i32 version, data                          CHECK_VERSION i32 version
  *    CHECK_CZXID u64 czxid                              CHECK_OWNER u64 session, u64 ozxid
  *    CLOSE_SESSION (no path)                            REJECT i32 code (no path) */
 struct op {
     enum op_kind kind;
-    const char *path; /*  not ended with 0                                                      */
+    const char *path; /* not ended with 0 */
     uint32_t path_size;
     const uint8_t *data;
     uint32_t data_size;
     uint8_t mode;
-    uint32_t acl_id; /*  0: open                                                                */
+    uint32_t acl_id; /* 0: open */
     uint64_t ttl_ms;
     int32_t version;
     uint64_t czxid;
@@ -138,10 +138,10 @@ struct entry_write {
     uint64_t session;
     uint32_t incarnation;
     uint64_t number;
-    uint64_t ack_to; /*  the client has every result up to this number                         */
-    bool multi;      /*  several operations as one, or one alone                               */
+    uint64_t ack_to; /* the client has every result up to this number */
+    bool multi;      /* several operations as one, or one alone */
     uint32_t count;
-    struct reader ops; /*  decode: read each with op_decode                                     */
+    struct reader ops; /* decode: read each with op_decode */
 };
 
 struct entry {
@@ -158,16 +158,16 @@ struct entry {
     } u;
 };
 
-/*  Appends the entry (level 0: ENTRY_LEVEL); for ENTRY_WRITE everything but the operations, which
- *  follow by `count` calls of op_encode.  Failures are sticky in `out`. */
+/* Appends the entry (level 0: ENTRY_LEVEL); for ENTRY_WRITE everything but the operations, which
+ * follow by `count` calls of op_encode.  Failures are sticky in `out`. */
 void entry_encode (struct buf *out, const struct entry *entry);
 void op_encode (struct buf *out, const struct op *op);
 
-/*  false: malformed, or of a level that this binary does not know. */
+/* false: malformed, or of a level that this binary does not know. */
 bool entry_decode (struct entry *entry, const uint8_t *data, size_t size);
 bool op_decode (struct op *op, struct reader *ops);
 
-/*  For routing without decoding the whole: session and number of an ENTRY_WRITE, else false. */
+/* For routing without decoding the whole: session and number of an ENTRY_WRITE, else false. */
 bool entry_peek_write (const uint8_t *data, size_t size, uint64_t *session, uint64_t *number);
 
 #endif

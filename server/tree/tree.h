@@ -1,13 +1,13 @@
 /*
- *  server/tree/tree.h - the replicated state: znodes, sessions, members, limits
+ * server/tree/tree.h - the replicated state: znodes, sessions, members, limits
  *
- *  PURE and deterministic: tree_apply (state, zxid, stamp, entry) reads nothing else.  Equal zxids
- *  mean equal state; the digest proves it.  All changes of state go through tree_apply and, in
- *  it, through one choke point (change.h: copy-before-write for snapshots, digest, effects), so
- *  that nothing can change unseen.
+ * PURE and deterministic: tree_apply (state, zxid, stamp, entry) reads nothing else.  Equal zxids
+ * mean equal state; the digest proves it.  All changes of state go through tree_apply and, in
+ * it, through one choke point (change.h: copy-before-write for snapshots, digest, effects), so
+ * that nothing can change unseen.
  *
- *  One thread.  Errors inside the replicated state machine are results, never failures; running
- *  out of memory during apply asserts (a server must not diverge).
+ * One thread.  Errors inside the replicated state machine are results, never failures; running
+ * out of memory during apply asserts (a server must not diverge).
  */
 #ifndef SERVER_TREE_TREE_H
 #define SERVER_TREE_TREE_H
@@ -25,7 +25,7 @@
 struct tree;
 
 struct tree_options {
-    uint64_t effects_bytes_max; /*  of the effects ring; 0: 64 MiB                              */
+    uint64_t effects_bytes_max; /* of the effects ring; 0: 64 MiB */
 };
 
 struct tree *tree_new (const struct tree_options *options);
@@ -33,30 +33,30 @@ void tree_destroy (struct tree **self_p);
 
 /* ---- Apply ------------------------------------------------------------------------------- */
 
-/*  What an entry did, for the server that has to answer somebody.  Pointers live until the next
- *  tree_apply. */
+/* What an entry did, for the server that has to answer somebody.  Pointers live until the next
+ * tree_apply. */
 struct tree_outcome {
     enum entry_kind kind;
-    uint64_t session; /*  concerned; 0: none                                                    */
-    int code;         /*  0 or COHORT_E...: of CREATE_SESSION, ATTACH, WRITE.  COHORT_ESTATE:
-                          a second CLUSTER, a MEMBER_STORE that names another store             */
+    uint64_t session; /* concerned; 0: none */
+    int code;         /* 0 or COHORT_E...: of CREATE_SESSION, ATTACH, WRITE.  COHORT_ESTATE:
+                          a second CLUSTER, a MEMBER_STORE that names another store */
 
     /* CREATE_SESSION, ATTACH */
-    const uint8_t *nonce; /*  16 bytes, of the entry                                            */
+    const uint8_t *nonce; /* 16 bytes, of the entry */
     uint64_t attach_no;
     uint32_t server;
 
     /* WRITE */
     uint64_t number;
-    bool executed;         /*  n == last + 1: false: n <= last (a duplicate) or a gap           */
-    uint64_t expected;     /*  COHORT_EGAP: last + 1                                            */
-    const uint8_t *result; /*  encoded (result.h), also of a duplicate; NULL: not kept any more */
+    bool executed;         /* n == last + 1: false: n <= last (a duplicate) or a gap */
+    uint64_t expected;     /* COHORT_EGAP: last + 1 */
+    const uint8_t *result; /* encoded (result.h), also of a duplicate; NULL: not kept any more */
     size_t result_size;
 
-    bool session_closed; /*  by CLOSE, OP_CLOSE_SESSION: it is dead from now on                 */
-    bool session_gone;   /*  its last ephemeral is reaped, nothing is left of it                */
-    bool config_changed; /*  CLUSTER, MEMBER_STORE: see tree_configs                            */
-    size_t effects;      /*  number of effects this entry put into the ring                     */
+    bool session_closed; /* by CLOSE, OP_CLOSE_SESSION: it is dead from now on */
+    bool session_gone;   /* its last ephemeral is reaped, nothing is left of it */
+    bool config_changed; /* CLUSTER, MEMBER_STORE: see tree_configs */
+    size_t effects;      /* number of effects this entry put into the ring */
 
     /* How `code` comes about.
      *   CREATE_SESSION  0: new, or a repetition of its nonce that attaches anew (attach_no above
@@ -72,9 +72,9 @@ struct tree_outcome {
      *       stored result's code, or EDUPLICATE if that is not kept any more. */
 };
 
-/*  Applies the next entry; zxid greater than tree_zxid.  false: the entry cannot be decoded, its
- *  level is not known, or the very first is not CLUSTER: the server must stop (it would diverge),
- *  nothing was changed. */
+/* Applies the next entry; zxid greater than tree_zxid.  false: the entry cannot be decoded, its
+ * level is not known, or the very first is not CLUSTER: the server must stop (it would diverge),
+ * nothing was changed. */
 bool tree_apply (struct tree *self, zxid_t zxid, int64_t stamp_ms, const uint8_t *data, size_t size,
                  struct tree_outcome *outcome);
 
@@ -85,32 +85,32 @@ uint64_t tree_digest (const struct tree *self);
 /* ---- Reads ------------------------------------------------------------------------------- */
 
 struct tree_node {
-    const char *path; /*  ended with 0 */
+    const char *path; /* ended with 0 */
     const uint8_t *data;
     uint32_t data_size;
     cohort_stat_t stat;
 };
 
-/*  0, COHORT_ENONODE, COHORT_EPATH.  The data lives until the next tree_apply; the path too, but
- *  no longer than until the next tree_get. */
+/* 0, COHORT_ENONODE, COHORT_EPATH.  The data lives until the next tree_apply; the path too, but
+ * no longer than until the next tree_get. */
 int tree_get (const struct tree *self, const char *path, size_t path_size, struct tree_node *node);
 
-/*  The names of the children in ascending order of their bytes: calls fn for each; fn returns
- *  false to stop.  COHORT_ENONODE, COHORT_EPATH, COHORT_ENOMEM. */
+/* The names of the children in ascending order of their bytes: calls fn for each; fn returns
+ * false to stop.  COHORT_ENONODE, COHORT_EPATH, COHORT_ENOMEM. */
 typedef bool tree_name_fn (void *arg, const char *name, size_t size);
 int tree_children (const struct tree *self, const char *path, size_t path_size, tree_name_fn *fn,
                    void *arg);
 
-/*  Every node of the subtree, parents before children, siblings by name.  No recursion.  The path
- *  lives until fn returns.  COHORT_ENONODE, COHORT_EPATH, COHORT_ENOMEM. */
+/* Every node of the subtree, parents before children, siblings by name.  No recursion.  The path
+ * lives until fn returns.  COHORT_ENONODE, COHORT_EPATH, COHORT_ENOMEM. */
 typedef bool tree_node_fn (void *arg, const struct tree_node *node);
 int tree_walk (const struct tree *self, const char *path, size_t path_size, tree_node_fn *fn,
                void *arg);
 
 uint64_t tree_node_count (const struct tree *self);
 
-/*  Path rules (ZooKeeper's): 0 or COHORT_EPATH, COHORT_ETOOBIG.  sequential: may end in '/'.
- *  The limit is the ensemble's, 4,096 bytes as long as there is none. */
+/* Path rules (ZooKeeper's): 0 or COHORT_EPATH, COHORT_ETOOBIG.  sequential: may end in '/'.
+ * The limit is the ensemble's, 4,096 bytes as long as there is none. */
 int tree_path_check (const struct tree *self, const char *path, size_t size, bool sequential);
 
 /* ---- Sessions ---------------------------------------------------------------------------- */
@@ -121,22 +121,22 @@ struct tree_session {
     uint32_t grace_ms;
     uint32_t incarnation;
     uint64_t attach_no;
-    uint32_t server; /*  of the current attach                                                  */
+    uint32_t server; /* of the current attach */
     uint64_t last_number;
-    uint64_t acked; /*  results up to it are trimmed                                           */
+    uint64_t acked; /* results up to it are trimmed */
     uint64_t ephemerals;
-    bool dead; /*  closed; REAP until its ephemerals are gone                                   */
+    bool dead; /* closed; REAP until its ephemerals are gone */
 };
 
 bool tree_session (const struct tree *self, uint64_t id, struct tree_session *session);
 uint64_t tree_session_count (const struct tree *self);
 
-/*  The first session with an id greater than `after` (0: the first of all), in ascending order;
- *  and the first dead one. */
+/* The first session with an id greater than `after` (0: the first of all), in ascending order;
+ * and the first dead one. */
 bool tree_session_next (const struct tree *self, uint64_t after, struct tree_session *session);
 bool tree_session_dead (const struct tree *self, struct tree_session *session);
 
-/*  The stored result of a number not yet acknowledged: NULL: none.  For resent requests. */
+/* The stored result of a number not yet acknowledged: NULL: none.  For resent requests. */
 const uint8_t *tree_session_result (const struct tree *self, uint64_t session, uint64_t number,
                                     size_t *size);
 
@@ -144,64 +144,64 @@ uint64_t tree_password_hash (const uint8_t password[16]);
 
 /* ---- Ensemble ---------------------------------------------------------------------------- */
 
-/*  NULL before ENTRY_CLUSTER was applied. */
+/* NULL before ENTRY_CLUSTER was applied. */
 const uint8_t *tree_cluster_id (const struct tree *self);
 const struct config_set *tree_configs (const struct tree *self);
 const struct entry_limits *tree_limits (const struct tree *self);
-uint8_t tree_level (const struct tree *self); /*  0 before                                      */
+uint8_t tree_level (const struct tree *self); /* 0 before */
 
 /* ---- Effects ----------------------------------------------------------------------------- */
 
-/*  What a transaction changed, in a ring bounded in bytes: watches and streams read it.  */
+/* What a transaction changed, in a ring bounded in bytes: watches and streams read it. */
 enum effect_kind { EFFECT_CREATED = 1, EFFECT_DELETED = 2, EFFECT_DATA = 3 };
 
 struct effect {
     zxid_t zxid;
     enum effect_kind kind;
-    const char *path; /*  ended with 0 */
+    const char *path; /* ended with 0 */
     uint32_t path_size;
-    const uint8_t *data; /*  CREATED, DATA                                                      */
+    const uint8_t *data; /* CREATED, DATA */
     uint32_t data_size;
-    cohort_stat_t stat; /*  right behind this change; DELETED: of what was deleted.  Counting each
+    cohort_stat_t stat; /* right behind this change; DELETED: of what was deleted.  Counting each
                             creation and deletion of a child into the parent's cversion, pzxid and
                             child_count makes a mirror exact */
 };
 
-/*  History is whole for every zxid above the floor. */
+/* History is whole for every zxid above the floor. */
 zxid_t tree_effects_floor (const struct tree *self);
 
-/*  The effects with a zxid > after, in order, up to and with `through`; fn returns false to
- *  stop, but only between two transactions is it a place to go on from.  COHORT_EGAP if `after`
- *  is below the floor. */
+/* The effects with a zxid > after, in order, up to and with `through`; fn returns false to
+ * stop, but only between two transactions is it a place to go on from.  COHORT_EGAP if `after`
+ * is below the floor. */
 typedef bool tree_effect_fn (void *arg, const struct effect *effect);
 int tree_effects (const struct tree *self, zxid_t after, zxid_t through, tree_effect_fn *fn,
                   void *arg);
 
-/*  Keeps everything above zxid in the ring beyond its bound, while a stream's snapshot is under
- *  way; 0: no pin. */
+/* Keeps everything above zxid in the ring beyond its bound, while a stream's snapshot is under
+ * way; 0: no pin. */
 void tree_effects_pin (struct tree *self, zxid_t zxid);
 
 /* ---- Snapshots --------------------------------------------------------------------------- */
 
-/*  The state, exact at tree_zxid of the moment of tree_snapshot_begin, in slices, while
- *  tree_apply goes on (copy-before-write).  At most one at a time. */
+/* The state, exact at tree_zxid of the moment of tree_snapshot_begin, in slices, while
+ * tree_apply goes on (copy-before-write).  At most one at a time. */
 struct tree_snapshot;
 
-/*  NULL: one is under way, or out of memory.  It must be ended before the tree is destroyed. */
+/* NULL: one is under way, or out of memory.  It must be ended before the tree is destroyed. */
 struct tree_snapshot *tree_snapshot_begin (struct tree *self);
 
-/*  Appends about `budget` bytes (more only for one large object, less at the end, and none where a
- *  slice found only what was handed over before) to out; returns true while there is more to come.
- *  out->failed: memory ran out, the snapshot is lost.  The format carries its own version, and for
- *  each object what later versions need (ACL id, owner zxid, mode, TTL). */
+/* Appends about `budget` bytes (more only for one large object, less at the end, and none where a
+ * slice found only what was handed over before) to out; returns true while there is more to come.
+ * out->failed: memory ran out, the snapshot is lost.  The format carries its own version, and for
+ * each object what later versions need (ACL id, owner zxid, mode, TTL). */
 bool tree_snapshot_next (struct tree_snapshot *self, struct buf *out, size_t budget);
 zxid_t tree_snapshot_zxid (const struct tree_snapshot *self);
 
-/*  Ends it, finished or not. */
+/* Ends it, finished or not. */
 void tree_snapshot_end (struct tree_snapshot **self_p);
 
-/*  Loads what the slices made, fed in pieces cut anywhere, into a new tree.  finish: the tree,
- *  whole and with a matching digest, or NULL: damaged or unknown version. */
+/* Loads what the slices made, fed in pieces cut anywhere, into a new tree.  finish: the tree,
+ * whole and with a matching digest, or NULL: damaged or unknown version. */
 struct tree_loader;
 struct tree_loader *tree_loader_new (const struct tree_options *options);
 bool tree_loader_feed (struct tree_loader *self, const uint8_t *data, size_t size);

@@ -1,8 +1,8 @@
 /*
- *  server/tree/watch.h - who on this server wants to hear of which path
+ * server/tree/watch.h - who on this server wants to hear of which path
  *
- *  Not replicated: registrations of the clients of this server.  One-shot watches and streams,
- *  both driven by the effects of tree.h.  An owner is a number of the caller's (a client).  PURE.
+ * Not replicated: registrations of the clients of this server.  One-shot watches and streams,
+ * both driven by the effects of tree.h.  An owner is a number of the caller's (a client).  PURE.
  */
 #ifndef SERVER_TREE_WATCH_H
 #define SERVER_TREE_WATCH_H
@@ -14,7 +14,7 @@
 #include "cohort/types.h"
 #include "server/tree/tree.h"
 
-/*  The numbers are those of client.proto's WatchKind. */
+/* The numbers are those of client.proto's WatchKind. */
 enum watch_kind { WATCH_DATA = 1, WATCH_EXISTS = 2, WATCH_CHILDREN = 3 };
 
 struct watches;
@@ -22,13 +22,13 @@ struct watches;
 struct watches *watches_new (void);
 void watches_destroy (struct watches **self_p);
 
-/*  Registers; the same owner, kind and path twice is one watch.  false: out of memory. */
+/* Registers; the same owner, kind and path twice is one watch.  false: out of memory. */
 bool watches_add (struct watches *self, uint64_t owner, enum watch_kind kind, const char *path,
                   size_t path_size);
 void watches_remove_owner (struct watches *self, uint64_t owner);
 size_t watches_count (const struct watches *self);
 
-/*  Removes and reports the watches that the effect fires:
+/* Removes and reports the watches that the effect fires:
  *    CREATED  EXISTS on the path -> CREATED; CHILDREN on the parent -> CHILDREN
  *    DELETED  DATA and EXISTS on the path -> DELETED; CHILDREN on the path -> DELETED;
  *             CHILDREN on the parent -> CHILDREN
@@ -37,11 +37,11 @@ typedef void watches_fn (void *arg, uint64_t owner, enum watch_kind kind, cohort
                          const char *path, size_t path_size, zxid_t zxid);
 void watches_fire (struct watches *self, const struct effect *effect, watches_fn *fn, void *arg);
 
-/*  What a watch registered again by a client that saw everything up to `seen` has missed: the
- *  event to report at once (and not to register), or 0: register it.  From the ring if `seen` is
- *  at or above its floor, else by comparing the znode: a data watch fires if the znode is gone or
- *  mzxid > seen; an exists watch if it is there and changed since, or absent and the nearest
- *  existing ancestor's pzxid > seen; a child watch if it is gone or pzxid > seen. */
+/* What a watch registered again by a client that saw everything up to `seen` has missed: the
+ * event to report at once (and not to register), or 0: register it.  From the ring if `seen` is
+ * at or above its floor, else by comparing the znode: a data watch fires if the znode is gone or
+ * mzxid > seen; an exists watch if it is there and changed since, or absent and the nearest
+ * existing ancestor's pzxid > seen; a child watch if it is gone or pzxid > seen. */
 int watch_missed (const struct tree *tree, enum watch_kind kind, const char *path, size_t path_size,
                   zxid_t seen, zxid_t *zxid);
 
@@ -52,18 +52,18 @@ struct streams;
 struct streams *streams_new (void);
 void streams_destroy (struct streams **self_p);
 
-/*  A stream of an owner on the subtree of a path. */
+/* A stream of an owner on the subtree of a path. */
 bool streams_add (struct streams *self, uint64_t owner, uint64_t stream_id, const char *path,
                   size_t path_size);
 void streams_remove (struct streams *self, uint64_t owner, uint64_t stream_id);
 void streams_remove_owner (struct streams *self, uint64_t owner);
 
-/*  The streams whose subtree holds the path (itself included): one look-up an ancestor. */
+/* The streams whose subtree holds the path (itself included): one look-up an ancestor. */
 typedef void streams_fn (void *arg, uint64_t owner, uint64_t stream_id);
 void streams_match (const struct streams *self, const char *path, size_t path_size, streams_fn *fn,
                     void *arg);
 
-/*  Whether `path` lies in the subtree of `root`. */
+/* Whether `path` lies in the subtree of `root`. */
 bool stream_covers (const char *root, size_t root_size, const char *path, size_t path_size);
 
 #endif

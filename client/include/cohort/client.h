@@ -1,24 +1,24 @@
 /*
- *  cohort/client.h - the client: sessions, operations, watches and streams
+ * cohort/client.h - the client: sessions, operations, watches and streams
  *
- *  One cohort_t is one session with an ensemble.  It connects to one server at a time, moves to
- *  another by itself, and keeps what was asked for: a request that was sent and not answered is
- *  sent again after a reconnect and applied once.  What the application sees of a server's death
- *  is a delay.
+ * One cohort_t is one session with an ensemble.  It connects to one server at a time, moves to
+ * another by itself, and keeps what was asked for: a request that was sent and not answered is
+ * sent again after a reconnect and applied once.  What the application sees of a server's death
+ * is a delay.
  *
- *  Threads.  Every function may be called from any thread unless it says otherwise; a handle
- *  must not be used during or after its destruction.  Handlers and callbacks run only inside
- *  cohort_dispatch, on the thread that called it, without any lock held, in the order in which
- *  things happened; they may call anything, destroy their handle too, but no blocking call
- *  (COHORT_EDEADLK).
+ * Threads.  Every function may be called from any thread unless it says otherwise; a handle
+ * must not be used during or after its destruction.  Handlers and callbacks run only inside
+ * cohort_dispatch, on the thread that called it, without any lock held, in the order in which
+ * things happened; they may call anything, destroy their handle too, but no blocking call
+ * (COHORT_EDEADLK).
  *
- *  Blocking.  Functions of the form cohort_VERB block until the answer or the time limit of the
- *  handle (cohort_set_time_limit); cohort_VERB_async never block.  Arguments are borrowed for the
- *  call and copied where needed.  Outputs are written on success only; those that are allocated
- *  are freed with cohort_free, cohort_strings_destroy.
+ * Blocking.  Functions of the form cohort_VERB block until the answer or the time limit of the
+ * handle (cohort_set_time_limit); cohort_VERB_async never block.  Arguments are borrowed for the
+ * call and copied where needed.  Outputs are written on success only; those that are allocated
+ * are freed with cohort_free, cohort_strings_destroy.
  *
- *  Errors.  0 or a negative COHORT_E... (cohort/error.h).  Any operation can return, beyond what
- *  it names itself:
+ * Errors.  0 or a negative COHORT_E... (cohort/error.h).  Any operation can return, beyond what
+ * it names itself:
  *    COHORT_EINVAL           an argument is NULL or out of range
  *    COHORT_EPATH            the path is malformed: cohort_errmsg says where and why
  *    COHORT_ETOOBIG          data, path or multi exceeds the ensemble's limit
@@ -28,9 +28,9 @@
  *    COHORT_ECLOSING         the handle was destroyed before the answer came
  *    COHORT_ENOMEM
  *
- *  Memory.  libzmq aborts the process when memory runs out; above it, Cohort returns
- *  COHORT_ENOMEM.  fork: a child without exec keeps the parent's connections open; a handle must
- *  not be used in the child.
+ * Memory.  libzmq aborts the process when memory runs out; above it, Cohort returns
+ * COHORT_ENOMEM.  fork: a child without exec keeps the parent's connections open; a handle must
+ * not be used in the child.
  */
 #ifndef COHORT_CLIENT_H
 #define COHORT_CLIENT_H
@@ -48,160 +48,160 @@ typedef struct cohort_stream cohort_stream_t;
 
 /* ---- Loops ------------------------------------------------------------------------------- */
 
-/*  How a loop is driven. */
+/* How a loop is driven. */
 enum {
-    COHORT_DRIVER_THREAD = 0, /*  a background thread: heartbeats go on while the application
-                                  is busy (default)                                            */
-    COHORT_DRIVER_NONE = 1    /*  no thread: the application calls cohort_loop_process         */
+    COHORT_DRIVER_THREAD = 0, /* a background thread: heartbeats go on while the application
+                                  is busy (default) */
+    COHORT_DRIVER_NONE = 1    /* no thread: the application calls cohort_loop_process */
 };
 
-/*  Milliseconds of a clock that never goes back and counts while the machine sleeps. */
+/* Milliseconds of a clock that never goes back and counts while the machine sleeps. */
 typedef int64_t cohort_clock_fn (void *arg);
 
 typedef struct cohort_loop_options {
-    size_t size;            /*  sizeof (cohort_loop_options_t)                                 */
-    int driver;             /*  COHORT_DRIVER_...                                              */
-    void *zmq_context;      /*  borrowed ZeroMQ context, NULL: a new one of the loop's own     */
-    cohort_clock_fn *clock; /*  NULL: CLOCK_BOOTTIME                                           */
+    size_t size;            /* sizeof (cohort_loop_options_t) */
+    int driver;             /* COHORT_DRIVER_... */
+    void *zmq_context;      /* borrowed ZeroMQ context, NULL: a new one of the loop's own */
+    cohort_clock_fn *clock; /* NULL: CLOCK_BOOTTIME */
     void *clock_arg;
 } cohort_loop_options_t;
 
-/*  A loop serves any number of sessions with one ZeroMQ context and at most one thread.  NULL
- *  options: the defaults.  NULL: out of memory or descriptors. */
+/* A loop serves any number of sessions with one ZeroMQ context and at most one thread.  NULL
+ * options: the defaults.  NULL: out of memory or descriptors. */
 COHORT_API cohort_loop_t *cohort_loop_new (const cohort_loop_options_t *options);
 
-/*  Ends the loop.  Every session on it must have been destroyed: otherwise COHORT_ESTATE, and
- *  nothing happens.  Sets *self_p to NULL on success. */
+/* Ends the loop.  Every session on it must have been destroyed: otherwise COHORT_ESTATE, and
+ * nothing happens.  Sets *self_p to NULL on success. */
 COHORT_API int cohort_loop_destroy (cohort_loop_t **self_p);
 
-/*  COHORT_DRIVER_NONE: sends, receives and runs timers of all sessions of the loop; waits up to
- *  timeout_ms (0: not at all, -1: until something happens) for something to do.  Runs no
- *  callback.  0, or COHORT_ESTATE with a loop that has its own thread. */
+/* COHORT_DRIVER_NONE: sends, receives and runs timers of all sessions of the loop; waits up to
+ * timeout_ms (0: not at all, -1: until something happens) for something to do.  Runs no
+ * callback.  0, or COHORT_ESTATE with a loop that has its own thread. */
 COHORT_API int cohort_loop_process (cohort_loop_t *self, int timeout_ms);
 
-/*  COHORT_DRIVER_NONE: a descriptor that is readable (level-triggered) while cohort_loop_process
- *  has something to do, and the milliseconds until its next timer, -1: none.  Both change after
- *  each call of cohort_loop_process. */
+/* COHORT_DRIVER_NONE: a descriptor that is readable (level-triggered) while cohort_loop_process
+ * has something to do, and the milliseconds until its next timer, -1: none.  Both change after
+ * each call of cohort_loop_process. */
 COHORT_API int cohort_loop_fd (cohort_loop_t *self);
 COHORT_API int cohort_loop_timeout (cohort_loop_t *self);
 
-/*  Wakes whoever drives the loop, for clocks that jump: it looks at its clock again, does what
- *  is due, and comes to rest.  Returns once it has, or after limit_ms of real time with
- *  COHORT_ETIMEDOUT.  With COHORT_DRIVER_NONE it is cohort_loop_process until nothing is left.
- *  Blocks. */
+/* Wakes whoever drives the loop, for clocks that jump: it looks at its clock again, does what
+ * is due, and comes to rest.  Returns once it has, or after limit_ms of real time with
+ * COHORT_ETIMEDOUT.  With COHORT_DRIVER_NONE it is cohort_loop_process until nothing is left.
+ * Blocks. */
 COHORT_API int cohort_loop_settle (cohort_loop_t *self, int limit_ms);
 
 /* ---- Sessions ---------------------------------------------------------------------------- */
 
 typedef struct cohort_options {
-    size_t size;             /*  sizeof (cohort_options_t)                                     */
-    cohort_loop_t *loop;     /*  borrowed; NULL: a loop of this handle's own                   */
-    int timeout_ms;          /*  silence after which the session expires; 0: 10,000            */
-    int disconnect_grace_ms; /*  what remains to the session once a living server has seen its
-                                 connection close; 0: as timeout_ms                            */
-    int time_limit_ms;       /*  of blocking calls; 0: 30,000; -1: none                        */
-    int connect_timeout_ms;  /*  for one server to answer before the next is tried; 0: 1,000   */
-    int watchdog_ms;         /*  0: off.  Heartbeats stop when cohort_dispatch has not been called
-                                 for so long, so that a hung program loses its session         */
-    const char *server_key;  /*  CURVE: the ensemble's public key, Z85; NULL: no encryption    */
-    const char *public_key;  /*  CURVE: the client's own keys, Z85                             */
+    size_t size;             /* sizeof (cohort_options_t) */
+    cohort_loop_t *loop;     /* borrowed; NULL: a loop of this handle's own */
+    int timeout_ms;          /* silence after which the session expires; 0: 10,000 */
+    int disconnect_grace_ms; /* what remains to the session once a living server has seen its
+                                 connection close; 0: as timeout_ms */
+    int time_limit_ms;       /* of blocking calls; 0: 30,000; -1: none */
+    int connect_timeout_ms;  /* for one server to answer before the next is tried; 0: 1,000 */
+    int watchdog_ms;         /* 0: off.  Heartbeats stop when cohort_dispatch has not been called
+                                 for so long, so that a hung program loses its session */
+    const char *server_key;  /* CURVE: the ensemble's public key, Z85; NULL: no encryption */
+    const char *public_key;  /* CURVE: the client's own keys, Z85 */
     const char *secret_key;
 } cohort_options_t;
 
-/*  Starts a session: returns at once and connects in the background.
+/* Starts a session: returns at once and connects in the background.
  *
- *  servers: "tcp://host:port,tcp://host:port/chroot"; tcp, ipc and inproc endpoints separated by
- *  commas.  For tcp, what follows the port from the first '/' on is the chroot (once, at the end
- *  of the list); for ipc and inproc it follows a ';'.  Paths given and reported are below the
- *  chroot.  The list is shuffled; names are resolved again on every attempt, never on the
- *  caller's thread.
- *  NULL: malformed servers or options, or out of memory; cohort_new_error says which. */
+ * servers: "tcp://host:port,tcp://host:port/chroot"; tcp, ipc and inproc endpoints separated by
+ * commas.  For tcp, what follows the port from the first '/' on is the chroot (once, at the end
+ * of the list); for ipc and inproc it follows a ';'.  Paths given and reported are below the
+ * chroot.  The list is shuffled; names are resolved again on every attempt, never on the
+ * caller's thread.
+ * NULL: malformed servers or options, or out of memory; cohort_new_error says which. */
 COHORT_API cohort_t *cohort_new (const char *servers, const cohort_options_t *options);
 
-/*  Why the last cohort_new of this thread returned NULL: a code, and a text that names the
- *  argument and its value. */
+/* Why the last cohort_new of this thread returned NULL: a code, and a text that names the
+ * argument and its value. */
 COHORT_API int cohort_new_error (const char **text);
 
-/*  Ends the session at once (its ephemerals vanish) if a server can be reached within 1 s, and
- *  frees the handle in any case.  Callbacks still queued are dropped; requests in flight are
- *  dropped with their callbacks.  Inside a callback of this handle too, without waiting there:
- *  the loop ends the session afterwards.  Sets *self_p to NULL. */
+/* Ends the session at once (its ephemerals vanish) if a server can be reached within 1 s, and
+ * frees the handle in any case.  Callbacks still queued are dropped; requests in flight are
+ * dropped with their callbacks.  Inside a callback of this handle too, without waiting there:
+ * the loop ends the session afterwards.  Sets *self_p to NULL. */
 COHORT_API void cohort_destroy (cohort_t **self_p);
 
-/*  As cohort_destroy, but leaves the session to its time limits: what a crash looks like. */
+/* As cohort_destroy, but leaves the session to its time limits: what a crash looks like. */
 COHORT_API void cohort_abandon (cohort_t **self_p);
 
-/*  Blocks until CONNECTED; timeout_ms -1: for ever.  0, COHORT_ETIMEDOUT, COHORT_ESESSIONEXPIRED,
- *  COHORT_ECLUSTER, COHORT_EVERSION, COHORT_EAUTHFAILED, COHORT_EDEADLK. */
+/* Blocks until CONNECTED; timeout_ms -1: for ever.  0, COHORT_ETIMEDOUT, COHORT_ESESSIONEXPIRED,
+ * COHORT_ECLUSTER, COHORT_EVERSION, COHORT_EAUTHFAILED, COHORT_EDEADLK. */
 COHORT_API int cohort_wait (cohort_t *self, int timeout_ms) COHORT_MUST_CHECK;
 
 COHORT_API cohort_state_t cohort_state (cohort_t *self);
 
-/*  For how many ms from now this session is surely alive, without I/O: counted from the sending
- *  of the newest heartbeat that the leader has confirmed by a quorum; 0: not sure.  It ends
- *  before the ensemble can expire the session, differing clock rates aside. */
+/* For how many ms from now this session is surely alive, without I/O: counted from the sending
+ * of the newest heartbeat that the leader has confirmed by a quorum; 0: not sure.  It ends
+ * before the ensemble can expire the session, differing clock rates aside. */
 COHORT_API int64_t cohort_valid_ms (cohort_t *self);
 
-/*  The session's id, 0 before the first CONNECTED; the highest zxid this session has seen. */
+/* The session's id, 0 before the first CONNECTED; the highest zxid this session has seen. */
 COHORT_API uint64_t cohort_session_id (cohort_t *self);
 COHORT_API uint64_t cohort_last_zxid (cohort_t *self);
 
-/*  The endpoint of the server this session is attached to, "" when there is none; copied into
- *  buffer, always ended with 0. */
+/* The endpoint of the server this session is attached to, "" when there is none; copied into
+ * buffer, always ended with 0. */
 COHORT_API void cohort_server (cohort_t *self, char *buffer, size_t size);
 
-/*  What the last failed call on this handle, from this thread or another, had to say: names the
- *  argument, its value and what to do.  Copied into buffer. */
+/* What the last failed call on this handle, from this thread or another, had to say: names the
+ * argument, its value and what to do.  Copied into buffer. */
 COHORT_API void cohort_errmsg (cohort_t *self, char *buffer, size_t size);
 
-/*  Default time limit of blocking calls; -1: none. */
+/* Default time limit of blocking calls; -1: none. */
 COHORT_API void cohort_set_time_limit (cohort_t *self, int time_limit_ms);
 
 typedef void cohort_state_fn (cohort_t *self, cohort_state_t state, void *arg);
 
-/*  Reports each change of state; several may be queued.  NULL: none.  LOST is always reported
- *  before anything of a later session. */
+/* Reports each change of state; several may be queued.  NULL: none.  LOST is always reported
+ * before anything of a later session. */
 COHORT_API void cohort_set_state_handler (cohort_t *self, cohort_state_fn *fn, void *arg);
 
-/*  For event loops: a descriptor that stays readable while callbacks are queued; ms until the
- *  next local deadline (SUSPENDED, LOST, watchdog), -1: none; and the call that runs up to
- *  max_events callbacks (0: all that are queued now), never blocks, and returns how many ran.
- *  With a loop without a thread, cohort_dispatch calls cohort_loop_process (loop, 0) first, and
- *  cohort_fd and cohort_timeout cover the loop's too. */
+/* For event loops: a descriptor that stays readable while callbacks are queued; ms until the
+ * next local deadline (SUSPENDED, LOST, watchdog), -1: none; and the call that runs up to
+ * max_events callbacks (0: all that are queued now), never blocks, and returns how many ran.
+ * With a loop without a thread, cohort_dispatch calls cohort_loop_process (loop, 0) first, and
+ * cohort_fd and cohort_timeout cover the loop's too. */
 COHORT_API int cohort_fd (cohort_t *self);
 COHORT_API int cohort_timeout (cohort_t *self);
 COHORT_API int cohort_dispatch (cohort_t *self, int max_events);
 
-/*  Waits up to timeout_ms (-1: for ever) for a callback to become ready, then cohort_dispatch.
- *  Returns how many ran, 0 after the time, COHORT_EDEADLK inside a callback. */
+/* Waits up to timeout_ms (-1: for ever) for a callback to become ready, then cohort_dispatch.
+ * Returns how many ran, 0 after the time, COHORT_EDEADLK inside a callback. */
 COHORT_API int cohort_run (cohort_t *self, int timeout_ms);
 
 /* ---- Results ----------------------------------------------------------------------------- */
 
-/*  The result of one operation of a multi. */
+/* The result of one operation of a multi. */
 typedef struct cohort_op_result {
-    int rc;              /*  0, its error, or COHORT_EROLLEDBACK                               */
-    const char *path;    /*  create: the path created; others NULL                             */
-    cohort_stat_t stat;  /*  create and set; zero for others                                   */
+    int rc;             /* 0, its error, or COHORT_EROLLEDBACK */
+    const char *path;   /* create: the path created; others NULL */
+    cohort_stat_t stat; /* create and set; zero for others */
 } cohort_op_result_t;
 
-/*  The result of an asynchronous operation; everything in it lives until the callback returns. */
+/* The result of an asynchronous operation; everything in it lives until the callback returns. */
 typedef struct cohort_result {
     int rc;
-    uint64_t zxid;                    /*  of the write, or of the state that was read          */
-    const char *path;                 /*  the path created, or the path asked for              */
-    const void *data;                 /*  get                                                  */
+    uint64_t zxid;    /* of the write, or of the state that was read */
+    const char *path; /* the path created, or the path asked for */
+    const void *data; /* get */
     size_t size;
-    const cohort_stat_t *stat;        /*  create, exists, get, set, children; else NULL        */
-    const cohort_strings_t *children; /*  children; sorted by name                             */
-    const cohort_op_result_t *ops;    /*  multi                                                */
+    const cohort_stat_t *stat;        /* create, exists, get, set, children; else NULL */
+    const cohort_strings_t *children; /* children; sorted by name */
+    const cohort_op_result_t *ops;    /* multi */
     size_t ops_count;
 } cohort_result_t;
 
 typedef void cohort_result_fn (cohort_t *self, const cohort_result_t *result, void *arg);
 
-/*  A one-shot watch: runs at most once, and before the result of any later read that shows the
- *  change.  path lives until it returns. */
+/* A one-shot watch: runs at most once, and before the result of any later read that shows the
+ * change.  path lives until it returns. */
 typedef struct cohort_event {
     cohort_event_type_t type;
     const char *path;
@@ -215,44 +215,44 @@ COHORT_API void cohort_strings_destroy (cohort_strings_t **strings_p);
 
 /* ---- Operations, blocking ---------------------------------------------------------------- */
 
-/*  Creates a znode.  created: the path created, to be freed with cohort_free; stat: its stat;
- *  either may be NULL.  acl: NULL.  COHORT_ENODEEXISTS, COHORT_ENONODE (no parent),
- *  COHORT_ENOCHILDREN4EPHEMERALS, COHORT_EINVALIDACL. */
+/* Creates a znode.  created: the path created, to be freed with cohort_free; stat: its stat;
+ * either may be NULL.  acl: NULL.  COHORT_ENODEEXISTS, COHORT_ENONODE (no parent),
+ * COHORT_ENOCHILDREN4EPHEMERALS, COHORT_EINVALIDACL. */
 COHORT_API int cohort_create (cohort_t *self, const char *path, const void *data, size_t size,
                               int mode, const cohort_acl_t *acl, char **created,
                               cohort_stat_t *stat) COHORT_MUST_CHECK;
 
-/*  Deletes a znode without children.  COHORT_ENONODE, COHORT_EBADVERSION, COHORT_ENOTEMPTY. */
+/* Deletes a znode without children.  COHORT_ENONODE, COHORT_EBADVERSION, COHORT_ENOTEMPTY. */
 COHORT_API int cohort_delete (cohort_t *self, const char *path, int32_t version) COHORT_MUST_CHECK;
 
-/*  COHORT_ENONODE.  stat may be NULL. */
+/* COHORT_ENONODE.  stat may be NULL. */
 COHORT_API int cohort_exists (cohort_t *self, const char *path,
                               cohort_stat_t *stat) COHORT_MUST_CHECK;
 
-/*  The data of a znode: *data is freed with cohort_free, has *size bytes and one 0 behind them
- *  that is not counted.  COHORT_ENONODE.  stat may be NULL. */
+/* The data of a znode: *data is freed with cohort_free, has *size bytes and one 0 behind them
+ * that is not counted.  COHORT_ENONODE.  stat may be NULL. */
 COHORT_API int cohort_get (cohort_t *self, const char *path, void **data, size_t *size,
                            cohort_stat_t *stat) COHORT_MUST_CHECK;
 
-/*  Replaces the data.  COHORT_ENONODE, COHORT_EBADVERSION.  stat may be NULL. */
+/* Replaces the data.  COHORT_ENONODE, COHORT_EBADVERSION.  stat may be NULL. */
 COHORT_API int cohort_set (cohort_t *self, const char *path, const void *data, size_t size,
                            int32_t version, cohort_stat_t *stat) COHORT_MUST_CHECK;
 
-/*  The names of the children, sorted, without the parent's path.  COHORT_ENONODE. */
+/* The names of the children, sorted, without the parent's path.  COHORT_ENONODE. */
 COHORT_API int cohort_children (cohort_t *self, const char *path, cohort_strings_t **children,
                                 cohort_stat_t *stat) COHORT_MUST_CHECK;
 
-/*  Waits until this session's server has applied everything that the ensemble had committed when
- *  the call began, confirmed by a quorum: a read after it is linearizable. */
+/* Waits until this session's server has applied everything that the ensemble had committed when
+ * the call began, confirmed by a quorum: a read after it is linearizable. */
 COHORT_API int cohort_sync (cohort_t *self) COHORT_MUST_CHECK;
 
 /* ---- Operations, asynchronous ------------------------------------------------------------ */
 
-/*  Each queues the operation and returns at once: 0, and fn runs later, exactly once unless the
- *  handle is destroyed before; or an error, and fn never runs.  fn may be NULL.  Requests of one
- *  handle take effect and are answered in the order of the calls.  watch (may be NULL) is set
- *  together with the read, atomically: exists also when there is no such znode (it then reports
- *  the creation), get and children only on success. */
+/* Each queues the operation and returns at once: 0, and fn runs later, exactly once unless the
+ * handle is destroyed before; or an error, and fn never runs.  fn may be NULL.  Requests of one
+ * handle take effect and are answered in the order of the calls.  watch (may be NULL) is set
+ * together with the read, atomically: exists also when there is no such znode (it then reports
+ * the creation), get and children only on success. */
 COHORT_API int cohort_create_async (cohort_t *self, const char *path, const void *data, size_t size,
                                     int mode, const cohort_acl_t *acl, cohort_result_fn *fn,
                                     void *arg) COHORT_MUST_CHECK;
@@ -275,10 +275,10 @@ COHORT_API int cohort_sync_async (cohort_t *self, cohort_result_fn *fn,
 
 /* ---- Transactions ------------------------------------------------------------------------ */
 
-/*  A multi: all of its operations take effect in one transaction, or none.  A txn belongs to one
- *  thread at a time; it may be committed again.  The add functions copy their arguments; they
- *  return 0, COHORT_EPATH, COHORT_EINVAL, COHORT_ENOMEM, and the first error is also returned by
- *  the commit. */
+/* A multi: all of its operations take effect in one transaction, or none.  A txn belongs to one
+ * thread at a time; it may be committed again.  The add functions copy their arguments; they
+ * return 0, COHORT_EPATH, COHORT_EINVAL, COHORT_ENOMEM, and the first error is also returned by
+ * the commit. */
 COHORT_API cohort_txn_t *cohort_txn_new (void);
 COHORT_API void cohort_txn_destroy (cohort_txn_t **self_p);
 COHORT_API size_t cohort_txn_count (const cohort_txn_t *self);
@@ -288,17 +288,17 @@ COHORT_API int cohort_txn_delete (cohort_txn_t *self, const char *path, int32_t 
 COHORT_API int cohort_txn_set (cohort_txn_t *self, const char *path, const void *data, size_t size,
                                int32_t version);
 
-/*  Conditions: the data version; that it is the very znode created by czxid (a deleted and
- *  recreated one is refused: COHORT_EBADCZXID); that session owns it since ozxid
- *  (COHORT_EBADOWNER).  All: COHORT_ENONODE. */
+/* Conditions: the data version; that it is the very znode created by czxid (a deleted and
+ * recreated one is refused: COHORT_EBADCZXID); that session owns it since ozxid
+ * (COHORT_EBADOWNER).  All: COHORT_ENONODE. */
 COHORT_API int cohort_txn_check (cohort_txn_t *self, const char *path, int32_t version);
 COHORT_API int cohort_txn_check_czxid (cohort_txn_t *self, const char *path, uint64_t czxid);
 COHORT_API int cohort_txn_check_owner (cohort_txn_t *self, const char *path, uint64_t session,
                                        uint64_t ozxid);
 
-/*  Commits.  The result is 0, or the error of the first operation that failed; each operation's
- *  own result can be read with cohort_txn_result (0 to count - 1) until the next commit, or is
- *  in result->ops.  The asynchronous form copies what it needs: txn may be destroyed at once. */
+/* Commits.  The result is 0, or the error of the first operation that failed; each operation's
+ * own result can be read with cohort_txn_result (0 to count - 1) until the next commit, or is
+ * in result->ops.  The asynchronous form copies what it needs: txn may be destroyed at once. */
 COHORT_API int cohort_multi (cohort_t *self, cohort_txn_t *txn) COHORT_MUST_CHECK;
 COHORT_API const cohort_op_result_t *cohort_txn_result (const cohort_txn_t *txn, size_t index);
 COHORT_API int cohort_multi_async (cohort_t *self, const cohort_txn_t *txn, cohort_result_fn *fn,
@@ -307,7 +307,7 @@ COHORT_API int cohort_multi_async (cohort_t *self, const cohort_txn_t *txn, coho
 /* ---- Streams ----------------------------------------------------------------------------- */
 
 typedef enum cohort_change_kind {
-    COHORT_CHANGE_CREATED = 1, /*  in a snapshot: the node is there                            */
+    COHORT_CHANGE_CREATED = 1, /* in a snapshot: the node is there */
     COHORT_CHANGE_DELETED = 2,
     COHORT_CHANGE_DATA = 3
 } cohort_change_kind_t;
@@ -315,20 +315,20 @@ typedef enum cohort_change_kind {
 typedef struct cohort_change {
     cohort_change_kind_t kind;
     const char *path;
-    const void *data;    /*  CREATED and DATA                                                  */
+    const void *data; /* CREATED and DATA */
     size_t size;
-    cohort_stat_t stat;  /*  CREATED and DATA: as of the batch's zxid                          */
+    cohort_stat_t stat; /* CREATED and DATA: as of the batch's zxid */
 } cohort_change_t;
 
-/*  What a stream delivers.  First a snapshot: every znode of the subtree at zxid, parents before
- *  children; then one batch for each transaction that changed the subtree, in zxid order, none
- *  missing.  A batch may come in fragments: more != 0 says that another with the same zxid
- *  follows, and only with the last one is the state whole.  A further snapshot means that the
- *  history between was gone (RESET): forget the earlier state when first is set. */
+/* What a stream delivers.  First a snapshot: every znode of the subtree at zxid, parents before
+ * children; then one batch for each transaction that changed the subtree, in zxid order, none
+ * missing.  A batch may come in fragments: more != 0 says that another with the same zxid
+ * follows, and only with the last one is the state whole.  A further snapshot means that the
+ * history between was gone (RESET): forget the earlier state when first is set. */
 typedef struct cohort_batch {
-    int snapshot; /*  1: part of a snapshot, 0: a transaction                                  */
-    int first;    /*  1: first fragment                                                        */
-    int more;     /*  1: another fragment of the same zxid follows                             */
+    int snapshot; /* 1: part of a snapshot, 0: a transaction */
+    int first;    /* 1: first fragment */
+    int more;     /* 1: another fragment of the same zxid follows */
     uint64_t zxid;
     const cohort_change_t *changes;
     size_t count;
@@ -336,15 +336,15 @@ typedef struct cohort_batch {
 
 typedef void cohort_batch_fn (cohort_stream_t *self, const cohort_batch_t *batch, void *arg);
 
-/*  Follows the subtree at path (the node itself, and all below it).  The node need not exist: it
- *  is reported when it is created.  The stream resumes by itself after a reconnect, on any
- *  server.  When the session is lost fn gets a last call with batch NULL.  NULL: malformed path
- *  or out of memory, see cohort_errmsg. */
+/* Follows the subtree at path (the node itself, and all below it).  The node need not exist: it
+ * is reported when it is created.  The stream resumes by itself after a reconnect, on any
+ * server.  When the session is lost fn gets a last call with batch NULL.  NULL: malformed path
+ * or out of memory, see cohort_errmsg. */
 COHORT_API cohort_stream_t *cohort_stream_new (cohort_t *client, const char *path,
                                                cohort_batch_fn *fn, void *arg);
 
-/*  No call of fn after it; inside fn too.  Must come before cohort_destroy of its client.  Sets
- *  *self_p to NULL. */
+/* No call of fn after it; inside fn too.  Must come before cohort_destroy of its client.  Sets
+ * *self_p to NULL. */
 COHORT_API void cohort_stream_destroy (cohort_stream_t **self_p);
 
 #ifdef __cplusplus

@@ -1,12 +1,12 @@
 /*
- *  cohort/error.h - the error codes of every Cohort function
+ * cohort/error.h - the error codes of every Cohort function
  *
- *  A function that can fail returns 0 or a negative code of this table.  Codes are stable: a
- *  number is never given a second meaning.  Where ZooKeeper knows the same failure, the number
- *  is ZooKeeper's, so that a log line means the same to people who know it.  The number is also
- *  what travels on the wire.
+ * A function that can fail returns 0 or a negative code of this table.  Codes are stable: a
+ * number is never given a second meaning.  Where ZooKeeper knows the same failure, the number
+ * is ZooKeeper's, so that a log line means the same to people who know it.  The number is also
+ * what travels on the wire.
  *
- *  Three kinds, told apart by cohort_error_kind:
+ * Three kinds, told apart by cohort_error_kind:
  *    definite   the operation did not take place, and the same call would fail again;
  *    retryable  the operation did not take place, the same call may succeed later;
  *    unknown    the operation may or may not have taken place.  The only such outcomes are a
@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-/*  X (name, number, kind, text) */
+/* X (name, number, kind, text) */
 #define COHORT_ERROR_MAP(X)                                                                        \
     X (OK, 0, DEFINITE, "success")                                                                 \
     X (ESYSTEM, -1, DEFINITE, "the operating system refused a call")                               \
@@ -76,20 +76,20 @@ enum cohort_error_kind {
 };
 
 #if defined(__GNUC__)
-#define COHORT_API __attribute__ ((visibility ("default")))
+#define COHORT_API        __attribute__ ((visibility ("default")))
 #define COHORT_MUST_CHECK __attribute__ ((warn_unused_result))
 #else
 #define COHORT_API
 #define COHORT_MUST_CHECK
 #endif
 
-/*  The name of a code, such as "COHORT_ENONODE", or "COHORT_EUNKNOWN".  Static; any thread. */
+/* The name of a code, such as "COHORT_ENONODE", or "COHORT_EUNKNOWN".  Static; any thread. */
 COHORT_API const char *cohort_error_name (int code);
 
-/*  The text of a code, in English, without a full stop.  Static; any thread. */
+/* The text of a code, in English, without a full stop.  Static; any thread. */
 COHORT_API const char *cohort_error_text (int code);
 
-/*  COHORT_KIND_...: see the head of this file.  A code that is not in the table is UNKNOWN. */
+/* COHORT_KIND_...: see the head of this file.  A code that is not in the table is UNKNOWN. */
 COHORT_API int cohort_error_kind (int code);
 
 #ifdef __cplusplus
