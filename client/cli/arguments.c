@@ -14,10 +14,18 @@
 /* ':' or '+:' in front, and up to two characters for each flag. */
 #define LETTERS_SIZE (2 * ARGUMENTS_FLAGS_MAX + 3)
 
+/* NULL: not set, or empty. */
+static const char *from_environment (const char *name)
+{
+    const char *value = getenv (name);
+    return value != NULL && *value != 0 ? value : NULL;
+}
+
 void settings_init (struct settings *self)
 {
-    const char *servers = getenv ("COHORT_SERVERS");
-    self->servers = servers != NULL && *servers != 0 ? servers : ARGUMENTS_SERVERS_DEFAULT;
+    const char *servers = from_environment ("COHORT_SERVERS");
+    self->servers = servers != NULL ? servers : ARGUMENTS_SERVERS_DEFAULT;
+    self->server_key = from_environment ("COHORT_SERVER_KEY");
     self->timeout_ms = ARGUMENTS_TIMEOUT_MS_DEFAULT;
     self->timeout_given = false;
 }
@@ -157,6 +165,10 @@ static bool apply_common (struct arguments *self, struct settings *settings)
     const char *servers = arguments_value (self, FLAG_SERVERS);
     if (servers != NULL) {
         settings->servers = servers;
+    }
+    const char *server_key = arguments_value (self, FLAG_SERVER_KEY);
+    if (server_key != NULL) {
+        settings->server_key = server_key;
     }
     const char *timeout = arguments_value (self, FLAG_TIMEOUT);
     if (timeout != NULL) {

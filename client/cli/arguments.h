@@ -19,6 +19,7 @@
 /* What the common flags and the environment say. */
 struct settings {
     const char *servers;
+    const char *server_key; /* NULL: no encryption */
     int timeout_ms;
     bool timeout_given; /* by the user, not the default */
 };
@@ -41,7 +42,7 @@ struct arguments {
     char error[512]; /* a sentence without full stop, ARGUMENTS_WRONG only */
 };
 
-/* COHORT_SERVERS, or what holds without it. */
+/* What the environment says (COHORT_SERVERS, COHORT_SERVER_KEY), or what holds without it. */
 void settings_init (struct settings *self);
 
 /* Parses argv[1] to argv[argc - 1], moving operands behind the flags (argv[0] is not looked at).

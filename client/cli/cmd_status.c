@@ -140,14 +140,13 @@ static void print_remarks (const struct view *view)
 }
 
 /* Asks until there is a leader, or wait_ms have passed; once at least. */
-static int query (const struct arguments *arguments, struct ensemble_status *status,
-                  int64_t wait_ms)
+static int query (const struct settings *settings, const struct security *security, int64_t wait_ms,
+                  struct ensemble_status *status)
 {
-    const struct settings *settings = &arguments->settings;
     int64_t limit = settings->timeout_given ? settings->timeout_ms : STATUS_LIMIT_MS;
     int64_t end = clock_ms () + wait_ms;
     for (;;) {
-        int rc = status_query (status, settings->servers, (int) limit);
+        int rc = status_query (status, settings->servers, security, (int) limit);
         int64_t left = end - clock_ms ();
         if (rc != COHORT_OK || status_has_leader (status) || left <= 0) {
             return rc;
@@ -164,8 +163,15 @@ int cmd_status (const struct arguments *arguments)
         !arguments_number (arguments, FLAG_WAIT, 0, ARGUMENTS_TIMEOUT_MS_MAX, 0, &wait_ms)) {
         return CLI_EXIT_USAGE;
     }
+    struct security security;
+    if (!security_init (&security, arguments->settings.server_key)) {
+        return CLI_EXIT_USAGE;
+    }
     struct ensemble_status *status = calloc (1, sizeof *status);
-    int rc = status != NULL ? query (arguments, status, wait_ms) : COHORT_ENOMEM;
+    int rc = COHORT_ENOMEM;
+    if (status != NULL) {
+        rc = query (&arguments->settings, &security, wait_ms, status);
+    }
     int code = exit_code_of (rc);
     if (rc != COHORT_OK) {
         message ("status: %s", cohort_error_text (rc));

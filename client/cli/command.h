@@ -12,6 +12,7 @@ struct arguments;
 enum flag_id {
     FLAG_HELP = 'h',
     FLAG_SERVERS = 256,
+    FLAG_SERVER_KEY,
     FLAG_TIMEOUT,
     FLAG_VERSION,
     FLAG_COUNT,

@@ -9,6 +9,8 @@
 const struct flag command_common_flags[] = {
     {FLAG_SERVERS, "servers", "LIST",
      "servers, as tcp://HOST:PORT,...[/CHROOT]\n(else COHORT_SERVERS, else tcp://127.0.0.1:5181)"},
+    {FLAG_SERVER_KEY, "server-key", "KEY",
+     "the servers' public key: encrypts (else COHORT_SERVER_KEY)"},
     {FLAG_TIMEOUT, "timeout", "MS",
      "time limit of the call (10000; without this flag a\n"
      "command ends after 2000 if no server answers at all)"},

@@ -30,6 +30,11 @@ static int create_sessions (struct fleet *self)
         .loop = self->loop,
         .timeout_ms = BENCH_SESSION_TIMEOUT_MS,
     };
+    struct security security;
+    if (!security_init (&security, self->plan->settings.server_key)) {
+        return CLI_EXIT_USAGE;
+    }
+    security_apply (&security, &options);
     for (int i = 0; i < self->plan->sessions; i++) {
         /* The first one explains what is wrong when there is something. */
         if (i == 0) {

@@ -29,6 +29,13 @@ static bool explain_create (char *buffer, size_t size, const char *path, int rc)
     int parent = parent_size (path);
     switch (rc) {
     case COHORT_ENONODE:
+        if (parent == 1) {
+            snprintf (buffer, size,
+                      "%s: there is no /: the chroot of --servers does not exist (create it "
+                      "without chroot)",
+                      path);
+            return true;
+        }
         snprintf (buffer, size,
                   "%s: its parent %.*s does not exist (create it with: cohort create %.*s)", path,
                   parent, path, parent, path);

@@ -14,11 +14,12 @@
 
 /* Why there was no answer in time: CLI_EXIT_NO_CONNECTION, CLI_EXIT_NO_QUORUM, or
  * CLI_EXIT_TIMED_OUT when the servers look well. */
-static int probe_servers (const char *servers)
+static int probe_servers (const struct session *self)
 {
     struct ensemble_status *status = calloc (1, sizeof *status);
     int code = CLI_EXIT_TIMED_OUT;
-    if (status != NULL && status_query (status, servers, PROBE_MS) == COHORT_OK) {
+    if (status != NULL &&
+        status_query (status, self->settings.servers, &self->security, PROBE_MS) == COHORT_OK) {
         code = status_exit_code (status);
         code = code == CLI_EXIT_OK ? CLI_EXIT_TIMED_OUT : code;
     }
@@ -26,13 +27,14 @@ static int probe_servers (const char *servers)
     return code;
 }
 
-static int report_no_session (const struct settings *settings, int rc)
+static int report_no_session (const struct session *self, int rc)
 {
+    const struct settings *settings = &self->settings;
     if (rc != COHORT_ETIMEDOUT) {
         message ("%s: %s", settings->servers, cohort_error_text (rc));
         return exit_code_of (rc);
     }
-    int code = probe_servers (settings->servers);
+    int code = probe_servers (self);
     if (code == CLI_EXIT_NO_CONNECTION) {
         message ("no server answers at %s (start one with: cohortd dev)", settings->servers);
     } else if (code == CLI_EXIT_NO_QUORUM) {
@@ -68,6 +70,10 @@ int session_open (struct session *self, const struct settings *settings,
     }
     all.time_limit_ms = settings->timeout_ms;
     self->settings = *settings;
+    if (!security_init (&self->security, settings->server_key)) {
+        return CLI_EXIT_USAGE;
+    }
+    security_apply (&self->security, &all);
     int64_t start = clock_ms ();
     self->client = cohort_new (settings->servers, &all);
     if (self->client == NULL) {
@@ -76,13 +82,12 @@ int session_open (struct session *self, const struct settings *settings,
     int limit = settings->timeout_ms;
     int first = settings->timeout_given ? limit : at_most (limit, SESSION_SILENCE_MS - PROBE_MS);
     int rc = cohort_wait (self->client, first);
-    if (rc == COHORT_ETIMEDOUT && first < limit &&
-        probe_servers (settings->servers) != CLI_EXIT_NO_CONNECTION) {
+    if (rc == COHORT_ETIMEDOUT && first < limit && probe_servers (self) != CLI_EXIT_NO_CONNECTION) {
         rc = cohort_wait (self->client, limit - at_most ((int) (clock_ms () - start), limit));
     }
     if (rc != COHORT_OK) {
         cohort_abandon (&self->client);
-        return report_no_session (settings, rc);
+        return report_no_session (self, rc);
     }
     int passed = at_most ((int) (clock_ms () - start), limit - 1);
     cohort_set_time_limit (self->client, limit - passed);
@@ -106,7 +111,7 @@ int session_result (struct session *self, enum activity activity, const char *pa
         message ("%s", text);
         return exit_code_of (rc);
     }
-    int code = probe_servers (self->settings.servers);
+    int code = probe_servers (self);
     const char *why = code == CLI_EXIT_NO_CONNECTION ? "no server answers any more"
                       : code == CLI_EXIT_NO_QUORUM   ? "the servers have no quorum"
                                                      : "no answer in time";

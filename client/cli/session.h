@@ -1,5 +1,5 @@
 /* The session of a one-shot command: connects within the time limit, and tells why it cannot.
- * May include: arguments, message, status_query, the public client API. */
+ * May include: arguments, message, security, status_query, the public client API. */
 
 #ifndef COHORT_CLI_SESSION_H
 #define COHORT_CLI_SESSION_H
@@ -8,6 +8,7 @@
 
 #include "client/cli/arguments.h"
 #include "client/cli/message.h"
+#include "client/cli/security.h"
 #include "cohort/client.h"
 
 /* Without --timeout, for how long a command waits when no server answers at all. */
@@ -16,6 +17,7 @@
 struct session {
     cohort_t *client;
     struct settings settings;
+    struct security security;
 };
 
 /* Starts a session and waits until it is connected. options: NULL, or what is to differ from the

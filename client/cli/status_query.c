@@ -21,6 +21,7 @@ struct probe {
 
 struct query {
     struct ensemble_status *status;
+    const struct security *security;
     void *context;
     int limit_ms;
     size_t opened; /* the addresses before it have, or had, a probe */
@@ -81,7 +82,8 @@ static int open_probe (struct query *self, size_t index)
     set_int (probe->socket, ZMQ_LINGER, 0);
     set_int (probe->socket, ZMQ_HANDSHAKE_IVL, 500);
     probe->deadline_ms = clock_ms () + self->limit_ms;
-    if (!open_monitor (self, probe, index)) {
+    if (!security_apply_socket (self->security, probe->socket) ||
+        !open_monitor (self, probe, index)) {
         return COHORT_ESYSTEM;
     }
     if (zmq_connect (probe->socket, self->status->addresses.items[index]) != 0) {
@@ -242,7 +244,8 @@ static bool turn (struct query *self)
     return true;
 }
 
-int status_query (struct ensemble_status *self, const char *servers, int limit_ms)
+int status_query (struct ensemble_status *self, const char *servers,
+                  const struct security *security, int limit_ms)
 {
     assert (limit_ms > 0);
     memset (self, 0, sizeof *self);
@@ -252,6 +255,7 @@ int status_query (struct ensemble_status *self, const char *servers, int limit_m
         return COHORT_ENOMEM;
     }
     query->status = self;
+    query->security = security;
     query->limit_ms = limit_ms;
     query->context = zmq_ctx_new ();
     int rc = query->context != NULL ? COHORT_OK : COHORT_ESYSTEM;

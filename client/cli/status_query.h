@@ -1,6 +1,6 @@
 /* Asks servers who they are: client.proto's StatusQuery, which needs no session. One connection a
  * server, all at the same time.
- * May include: endpoints, the protocol, libzmq. */
+ * May include: endpoints, security, the protocol, libzmq. */
 
 #ifndef COHORT_CLI_STATUS_QUERY_H
 #define COHORT_CLI_STATUS_QUERY_H
@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "client/cli/endpoints.h"
+#include "client/cli/security.h"
 
 #define STATUS_ROLE_SIZE    16
 #define STATUS_CLUSTER_SIZE 16
@@ -35,7 +36,8 @@ struct ensemble_status {
 
 /* Asks every server of the list and every member that one of them names; each has limit_ms to
  * answer from when it is asked. 0, COHORT_ENOMEM or COHORT_ESYSTEM. Blocks. */
-int status_query (struct ensemble_status *self, const char *servers, int limit_ms);
+int status_query (struct ensemble_status *self, const char *servers,
+                  const struct security *security, int limit_ms);
 
 /* How many answered; whether one of them leads or stands alone. */
 size_t status_answered (const struct ensemble_status *self);

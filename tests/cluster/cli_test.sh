@@ -1,0 +1,473 @@
+#!/usr/bin/env bash
+# cli_test.sh COHORT COHORTD
+# Every command of `cohort` against real servers: what is printed, to the letter, and the exit
+# status. Servers take whatever port is free, and data lives in a folder of this run.
+set -u -o pipefail
+
+cohort=${1:?the program cohort}
+cohortd=${2:?the program cohortd}
+export TZ=UTC LC_ALL=C
+unset COHORT_SERVERS COHORT_SERVER_KEY
+
+folder=$(mktemp -d) || exit 1
+failures=0
+checks=0
+servers=()
+
+clean_up () {
+    local pid
+    for pid in "${servers[@]}"; do
+        kill -KILL "$pid" 2>/dev/null
+    done
+    wait 2>/dev/null
+    rm -rf "$folder"
+}
+trap clean_up EXIT
+
+fail () {
+    failures=$((failures + 1))
+    printf 'FAILED: %s\n' "$*" >&2
+}
+
+# expect STATUS STDOUT STDERR command...
+# Runs a command. STDOUT is what it prints, without line feeds at the end; STDERR is a pattern of
+# bash, as in [[ x == pattern ]].
+expect () {
+    local status=$1 stdout=$2 stderr=$3 got
+    shift 3
+    checks=$((checks + 1))
+    "$@" >"$folder/stdout" 2>"$folder/stderr"
+    got=$?
+    if [ $got -ne "$status" ]; then
+        fail "$*: exit status $got, not $status; $(cat "$folder/stderr")"
+    fi
+    got=$(tr '\0' '0' <"$folder/stdout")
+    if [ "$got" != "$stdout" ]; then
+        fail "$*: printed '$got', not '$stdout'"
+    fi
+    got=$(<"$folder/stderr")
+    # shellcheck disable=SC2053 # a pattern is meant
+    if [[ $got != $stderr ]]; then
+        fail "$*: said '$got', not '$stderr'"
+    fi
+}
+
+# matches TEXT REGEX what
+matches () {
+    checks=$((checks + 1))
+    if ! [[ $1 =~ $2 ]]; then
+        fail "$3: '$1' is not '$2'"
+    fi
+}
+
+# await FILE PATTERN
+# Waits until a line of FILE, which is still being written, matches; prints that line.
+await () {
+    # Not a pipe, which would wait for tail as well.
+    grep -m 1 -e "$2" < <(timeout 30 tail -n +1 -F "$1" 2>/dev/null)
+}
+
+# start_server NAME argument...
+# Starts cohortd; its log is in $folder/NAME.log, its process id in $started.
+start_server () {
+    local name=$1
+    shift
+    "$cohortd" "$@" >"$folder/$name.log" 2>&1 &
+    started=$!
+    servers+=("$started")
+}
+
+# stop_server PID
+stop_server () {
+    kill -TERM "$1"
+    wait "$1" 2>/dev/null
+}
+
+start_dev () {
+    start_server dev dev --clients tcp://127.0.0.1:0
+    if ! await "$folder/dev.log" ' ready' >/dev/null; then
+        cat "$folder/dev.log" >&2
+        echo "the server does not start" >&2
+        exit 1
+    fi
+    COHORT_SERVERS=$(sed -n 's/.* listening clients=//p' "$folder/dev.log")
+    export COHORT_SERVERS
+}
+
+test_help () {
+    local command
+    expect 0 'cohort 0.1.0' '' "$cohort" --version
+    expect 0 'cohort 0.1.0' '' "$cohort" get --version
+    expect 2 '' 'cohort - the command line*' "$cohort"
+    for command in create get set ls stat delete deleteall sync watch status bench help; do
+        checks=$((checks + 1))
+        "$cohort" "$command" --help >"$folder/stdout" || fail "$command --help"
+        "$cohort" help "$command" | cmp -s - "$folder/stdout" || fail "help $command differs"
+        grep -q "^Usage: cohort $command " "$folder/stdout" || fail "$command --help: no usage"
+        grep -q '^Example:' "$folder/stdout" || fail "$command --help: no example"
+        grep -q '^Exit status:' "$folder/stdout" || fail "$command --help: no exit status"
+    done
+}
+
+test_usage () {
+    expect 2 '' "cohort: 'gett' is not a command (did you mean 'get'[?])*" "$cohort" gett /a
+    expect 2 '' "cohort: 'addWatch' is not a command (did you mean 'watch'[?])*" \
+        "$cohort" addWatch /a
+    expect 2 '' 'cohort: an operand is missing: get PATH*' "$cohort" get
+    expect 2 '' 'cohort: unknown option --hexdmp (did you mean --hexdump[?])*' \
+        "$cohort" get --hexdmp /a
+    expect 2 '' "cohort: --output: 'xml' is not a format: text or json" "$cohort" get -o xml /a
+    expect 2 '' "cohort: --if-version: 'x' is not a number from -1 to 2147483647" \
+        "$cohort" set -v x /a b
+    expect 2 '' 'cohort: *a/b*' "$cohort" get a/b
+    expect 2 '' 'cohort: */a//b*' "$cohort" get /a//b
+    expect 2 '' 'cohort: *nonsense*' "$cohort" --servers nonsense get /a
+    expect 2 '' "cohort: --server-key: 'x' is not a public key of 40 characters" \
+        "$cohort" --server-key x get /a
+}
+
+test_create_get_set () {
+    expect 0 '/a' '' "$cohort" create /a hello
+    expect 0 'hello' '' "$cohort" get /a
+    checks=$((checks + 1))
+    "$cohort" get /a | cmp - <(printf hello) || fail 'get adds to the data'
+    expect 5 '' 'cohort: /a: the znode exists already (change it with: cohort set /a DATA)' \
+        "$cohort" create /a other
+    expect 4 '' \
+        'cohort: /x/y: its parent /x does not exist (create it with: cohort create /x)' \
+        "$cohort" create /x/y
+    expect 4 '' \
+        'cohort: /x: the znode does not exist (create it with: cohort create /x \[DATA])' \
+        "$cohort" get /x
+    expect 4 '' 'cohort: /x: the znode does not exist (create it with: cohort create /x DATA)' \
+        "$cohort" set /x data
+
+    expect 0 '' '' "$cohort" set /a one
+    expect 0 'one' '' "$cohort" get /a
+    expect 0 '' '' "$cohort" set -v 1 /a two
+    expect 6 '' 'cohort: /a: the version does not match*' "$cohort" set -v 1 /a three
+    expect 0 'two' '' "$cohort" get /a
+    matches "$("$cohort" set /a -s three)" 'dataVersion = 3' 'set -s'
+    expect 0 '' '' "$cohort" set /a -- -5
+    expect 0 '-5' '' "$cohort" get /a
+    expect 0 '/empty' '' "$cohort" create /empty
+    expect 0 '' '' "$cohort" get /empty
+    expect 1 '' 'cohort: standard output cannot be written' \
+        bash -c '"$1" get /a >/dev/full' - "$cohort"
+}
+
+test_binary () {
+    printf 'a\0b\377\n' >"$folder/binary"
+    checks=$((checks + 1))
+    "$cohort" create /binary - <"$folder/binary" >/dev/null || fail 'create -'
+    "$cohort" get /binary | cmp - "$folder/binary" || fail 'binary data differs'
+    expect 0 'YQBi/wo=' '' "$cohort" get -b /binary
+    expect 0 '00000000  61 00 62 ff 0a                                    |a.b..|
+00000005' '' "$cohort" get -x /binary
+    expect 0 '' '' "$cohort" set -b /binary aGVsbG8=
+    expect 0 'hello' '' "$cohort" get /binary
+    expect 1 '' 'cohort: the data is not base64' "$cohort" set -b /binary 'a'
+    head -c 1000000 /dev/zero | tr '\0' x >"$folder/large"
+    checks=$((checks + 1))
+    "$cohort" set /binary - <"$folder/large" || fail 'set of 1,000,000 bytes'
+    "$cohort" get /binary | cmp - "$folder/large" || fail 'large data differs'
+    head -c 2000000 /dev/zero >"$folder/large"
+    expect 1 '' 'cohort: */binary*' bash -c '"$1" set /binary - <"$2"' - "$cohort" "$folder/large"
+}
+
+test_stat () {
+    local date='[A-Z][a-z]{2} [A-Z][a-z]{2} [0-9]{2} [0-9:]{8} UTC [0-9]{4}'
+    local lines="cZxid = 0x[0-9a-f]+
+ctime = $date
+mZxid = 0x[0-9a-f]+
+mtime = $date
+pZxid = 0x[0-9a-f]+
+cversion = 1
+dataVersion = 1
+aclVersion = 0
+ephemeralOwner = 0x0
+dataLength = 4
+numChildren = 1"
+    expect 0 '/stat' '' "$cohort" create /stat
+    expect 0 '/stat/child' '' "$cohort" create /stat/child
+    expect 0 '' '' "$cohort" set /stat data
+    matches "$("$cohort" stat /stat)" "^$lines\$" 'stat'
+    matches "$("$cohort" get -s /stat)" "^data
+$lines\$" 'get -s'
+    matches "$("$cohort" ls -s /stat)" "^child
+$lines\$" 'ls -s'
+    matches "$("$cohort" set -s /stat more)" 'dataVersion = 2' 'set -s'
+    matches "$("$cohort" stat -o json /stat | tr -d ' \n')" \
+        '^\{"czxid":"0x[0-9a-f]+","mzxid":"0x[0-9a-f]+".*"version":2,.*"child_count":1\}$' \
+        'stat -o json'
+    matches "$("$cohort" get -o json /stat | tr -d ' \n')" \
+        '^\{"path":"/stat","data":"more","stat":\{"czxid":.*\}\}$' 'get -o json'
+    expect 4 '' 'cohort: /stat/none: the znode does not exist*' "$cohort" stat /stat/none
+}
+
+test_ls () {
+    expect 0 '/ls' '' "$cohort" create /ls
+    expect 0 '' '' "$cohort" ls /ls
+    local path
+    for path in /ls/b /ls/a /ls/a-b /ls/a/z /ls/a/y; do
+        "$cohort" create $path >/dev/null || fail "create $path"
+    done
+    expect 0 $'a\na-b\nb' '' "$cohort" ls /ls
+    expect 0 $'/ls\n/ls/a\n/ls/a/y\n/ls/a/z\n/ls/a-b\n/ls/b' '' "$cohort" ls -R /ls
+    expect 0 $'[\n  "a",\n  "a-b",\n  "b"\n]' '' "$cohort" ls -o json /ls
+    expect 4 '' 'cohort: /none: the znode does not exist*' "$cohort" ls /none
+    expect 4 '' 'cohort: /none: the znode does not exist*' "$cohort" ls -R /none
+    expect 2 '' 'cohort: ls: -s goes with a plain list only*' "$cohort" ls -sR /ls
+    matches "$("$cohort" ls)" $'(^|\n)ls($|\n)' 'ls without a path'
+    # Behind a chroot, paths are those below it.
+    expect 0 $'/\n/y\n/z' '' "$cohort" --servers "$COHORT_SERVERS/ls/a" ls -R /
+    expect 4 '' 'cohort: /n: there is no /: the chroot of --servers does not exist*' \
+        "$cohort" --servers "$COHORT_SERVERS/none" create /n
+}
+
+test_delete () {
+    expect 0 '/del' '' "$cohort" create /del
+    expect 0 '/del/child' '' "$cohort" create /del/child
+    expect 1 '' \
+        'cohort: /del: the znode has children (delete them as well with: cohort deleteall /del)' \
+        "$cohort" delete /del
+    expect 6 '' 'cohort: /del/child: the version does not match*' "$cohort" delete -v 7 /del/child
+    expect 0 '' '' "$cohort" delete -v 0 /del/child
+    expect 4 '' 'cohort: /del/child: the znode does not exist' "$cohort" delete /del/child
+    local i
+    for i in 1 2 3 4 5; do
+        "$cohort" create /del/$i >/dev/null && "$cohort" create /del/$i/x >/dev/null ||
+            fail "create /del/$i"
+    done
+    expect 0 '' '' "$cohort" deleteall -b 2 /del/1
+    expect 0 $'2\n3\n4\n5' '' "$cohort" ls /del
+    expect 0 '' '' "$cohort" deleteall /del
+    expect 4 '' 'cohort: /del: the znode does not exist' "$cohort" deleteall /del
+    expect 2 '' 'cohort: deleteall: / cannot be deleted*' "$cohort" deleteall /
+}
+
+test_sequential_and_ephemeral () {
+    expect 0 '/seq' '' "$cohort" create /seq
+    expect 0 '/seq/n0000000000' '' "$cohort" create -s /seq/n
+    expect 0 '/seq/n0000000001' '' "$cohort" create -s /seq/n
+    expect 0 '/eph' 'cohort: /eph is ephemeral: it vanishes now*' "$cohort" create -e /eph
+    expect 4 '' '*' "$cohort" stat /eph
+
+    "$cohort" create -es --hold /eph data >"$folder/hold.out" 2>"$folder/hold.err" &
+    local holder=$! path
+    path=$(await "$folder/hold.out" .)
+    await "$folder/hold.err" "^cohort: holding $path until" >/dev/null || fail 'create --hold'
+    expect 0 'data' '' "$cohort" get "$path"
+    expect 1 '' 'cohort: */child: its parent * is ephemeral and so cannot have children' \
+        "$cohort" create "$path/child"
+    matches "$("$cohort" stat "$path")" 'ephemeralOwner = 0x[1-9a-f]' 'the owner of an ephemeral'
+    kill -INT $holder
+    wait $holder
+    expect 0 '' '' test $? -eq 0
+    expect 4 '' '*' "$cohort" stat "$path"
+}
+
+test_sync () {
+    matches "$("$cohort" sync)" '^0x[0-9a-f]+$' sync
+    matches "$("$cohort" sync /some/path)" '^0x[0-9a-f]+$' 'sync PATH'
+}
+
+# start_watch argument...
+# Returns once it watches; its output is in $folder/watch.out, its process id in $watcher.
+start_watch () {
+    "$cohort" watch "$@" >"$folder/watch.out" 2>"$folder/watch.err" &
+    watcher=$!
+    await "$folder/watch.err" '^cohort: watching' >/dev/null ||
+        fail "watch $*: $(cat "$folder/watch.err")"
+}
+
+# end_watch STATUS LINES
+# LINES: without the zxids, which must grow or stay.
+end_watch () {
+    local status
+    wait "$watcher"
+    status=$?
+    checks=$((checks + 1))
+    [ $status -eq "$1" ] || fail "watch: exit status $status, not $1; $(cat "$folder/watch.err")"
+    [ "$(cut -f 2- "$folder/watch.out")" = "$2" ] ||
+        fail "watch printed '$(cat "$folder/watch.out")', not '$2'"
+    cut -f 1 "$folder/watch.out" | sort -c 2>/dev/null || fail "watch: zxids go back"
+}
+
+test_watch () {
+    expect 0 '/w' '' "$cohort" create /w
+    start_watch --count 4 -d /w
+    "$cohort" create /w/a $'x\ty' >/dev/null
+    "$cohort" create /w/a/deep >/dev/null # not a child of /w
+    "$cohort" set /w data
+    "$cohort" set /w/a more
+    "$cohort" delete /w/a/deep
+    "$cohort" delete /w/a
+    end_watch 0 $'created\t/w/a\t3\tx\\ty\nchanged\t/w\t4\tdata\nchanged\t/w/a\t4\tmore\ndeleted\t/w/a\t-'
+
+    "$cohort" create /w/b 12345 >/dev/null
+    start_watch -R -i --count 2 /w
+    "$cohort" create /w/b/c >/dev/null
+    "$cohort" set /w/b/c 1
+    end_watch 0 $'present\t/w\t4\npresent\t/w/b\t5\ncreated\t/w/b/c\t0\nchanged\t/w/b/c\t1'
+
+    # What is not there yet, its neighbours, and JSON.
+    start_watch -o json -d --count 2 /new
+    "$cohort" create /newer >/dev/null
+    "$cohort" create /new $'\1' >/dev/null
+    "$cohort" delete /new
+    wait $watcher
+    matches "$(cat "$folder/watch.out")" \
+        '^\{"zxid": "0x[0-9a-f]+", "kind": "created", "path": "/new", "size": 1, "data": "\\u0001"\}
+\{"zxid": "0x[0-9a-f]+", "kind": "deleted", "path": "/new"\}$' 'watch -o json'
+
+    start_watch /
+    "$cohort" create /root-child >/dev/null
+    await "$folder/watch.out" root-child >/dev/null || fail 'watch /'
+    kill -INT $watcher
+    end_watch 0 $'created\t/root-child\t0'
+    expect 2 '' 'cohort: *w*' "$cohort" watch w
+}
+
+test_status () {
+    local address=${COHORT_SERVERS//./[.]}
+    matches "$("$cohort" status)" \
+        "^ID  ADDRESS +ROLE +EPOCH  ZXID +CONNECTIONS
+[0-9]+ +$address  standalone  [0-9]+ +0x[0-9a-f]+ +[0-9]+\$" status
+    matches "$("$cohort" status -o json | tr -d ' \n')" \
+        "^\[\{\"id\":[0-9]+,\"address\":\"$address\",\"role\":\"standalone\",\"epoch\":[0-9]+,\
+\"zxid\":\"0x[0-9a-f]+\",\"connections\":[0-9]+\}\]\$" 'status -o json'
+    expect 0 "$("$cohort" status | wc -l)" '' bash -c '"$1" status --wait 5000 | wc -l' - "$cohort"
+}
+
+test_nobody () {
+    # A port that is free now: the server that had it is gone.
+    local free
+    start_server gone dev --clients tcp://127.0.0.1:0
+    await "$folder/gone.log" ' ready' >/dev/null
+    free=$(sed -n 's/.* listening clients=//p' "$folder/gone.log")
+    stop_server "$started"
+    expect 3 '' "cohort: no server answers at $free (start one with: cohortd dev)" \
+        "$cohort" --servers "$free" --timeout 300 get /a
+    expect 3 '' "cohort: no server answers at $free*" "$cohort" --servers "$free" get /a
+    expect 3 "ID  ADDRESS                ROLE         EPOCH  ZXID  CONNECTIONS
+-   $free  unreachable  -      -     -" 'cohort: no server answers*' \
+        "$cohort" --servers "$free" status
+    expect 3 "[
+  {
+    \"id\": null,
+    \"address\": \"$free\",
+    \"role\": \"unreachable\",
+    \"epoch\": null,
+    \"zxid\": null,
+    \"connections\": null
+  }
+]" 'cohort: no server answers*' "$cohort" --servers "$free" status -o json
+    # One of the list is enough.
+    expect 0 'hello' '' "$cohort" --servers "$free,$COHORT_SERVERS" get /hello
+}
+
+# One of three servers has no quorum: it answers, and no more.
+test_no_quorum () {
+    local port
+    for _ in 1 2 3 4 5; do
+        port=$((20000 + RANDOM % 12000))
+        mkdir -p "$folder/alone"
+        printf '%s\n' id=1 "dataDir=$folder/alone" "clients=ipc://$folder/alone/clients" \
+            "server.1=127.0.0.1:$port" "server.2=127.0.0.1:$((port + 1))" \
+            "server.3=127.0.0.1:$((port + 2))" >"$folder/alone.cfg"
+        start_server alone --config "$folder/alone.cfg"
+        if await "$folder/alone.log" ' listening \|cohortd: ' | grep -q listening; then
+            break
+        fi
+    done
+    local list="ipc://$folder/alone/clients"
+    matches "$("$cohort" --servers "$list" status 2>/dev/null | tail -n 1)" \
+        "^1 +$list +looking +[0-9]+ +0x[0-9a-f]+ +[0-9]+\$" 'status of one of three'
+    expect 8 "$("$cohort" --servers "$list" status 2>/dev/null)" \
+        '*cohort: no leader: the servers that answer have no quorum' \
+        "$cohort" --servers "$list" status
+    expect 8 '' 'cohort: the servers have no quorum (see: cohort status)' \
+        "$cohort" --servers "$list" --timeout 300 get /a
+    stop_server "$started"
+}
+
+# With keys: only who knows the server's is served.
+test_encrypted () {
+    local key list="ipc://$folder/safe/clients"
+    mkdir -p "$folder/safe"
+    key=$("$cohortd" keygen "$folder/safe/certificate")
+    printf '%s\n' "dataDir=$folder/safe" "clients=$list" \
+        "certificate=$folder/safe/certificate_secret" >"$folder/safe.cfg"
+    start_server safe --config "$folder/safe.cfg"
+    await "$folder/safe.log" ' ready' >/dev/null || fail "$(cat "$folder/safe.log")"
+    expect 0 '/secret' '' "$cohort" --servers "$list" --server-key "$key" create /secret 42
+    expect 0 '42' '' env COHORT_SERVER_KEY="$key" "$cohort" --servers "$list" get /secret
+    matches "$("$cohort" --servers "$list" --server-key "$key" status)" standalone \
+        'status, encrypted'
+    expect 3 '' 'cohort: no server answers*' "$cohort" --servers "$list" --timeout 300 get /secret
+    stop_server "$started"
+}
+
+# line WORKLOAD argument...
+bench_line () {
+    local workload=$1 got
+    shift
+    got=$("$cohort" bench "$workload" "$@" 2>&1)
+    matches "$got" "^$workload +sessions [0-9]+ window [0-9]+ size [0-9]+: [0-9]+ ops/s  p50 [0-9]+ us\
+  p99 [0-9]+ us  p99\.9 [0-9]+ us  errors 0\$" "bench $workload $*"
+}
+
+test_bench () {
+    bench_line set --sessions 2 --window 16 --total 1000
+    bench_line get --sessions 2 --window 16 --total 2000 --size 100
+    bench_line mix --sessions 3 --window 8 --total 999
+    bench_line create --sessions 2 --window 16 --total 500
+    bench_line delete --sessions 2 --window 16 --total 500
+    bench_line fill --sessions 1 --window 32 --total 1500
+    expect 0 1000 '' bash -c '"$1" ls /bench/f0-0 | wc -l' - "$cohort"
+    expect 0 500 '' bash -c '"$1" ls /bench/f0-1 | wc -l' - "$cohort"
+    bench_line fanout --sessions 20 --total 3
+    bench_line vanish --window 4000 --total 2
+    # A run after a killed one finds its own ephemerals.
+    bench_line vanish --total 1
+    matches "$("$cohort" bench gap --total 1 2>&1)" \
+        '^gap     acknowledged [1-9][0-9]*  errors 0  longest [0-9]+ ms$' 'bench gap'
+    matches "$("$cohort" bench set-1 --total 50)" \
+        '^set     sessions 1 window 1 size 100: .* errors 0$' 'bench set-1'
+    matches "$("$cohort" bench get-1 --total 50 --json)" \
+        '^\{"workload": "get", "sessions": 1, "window": 1, "size": 100, "ops_per_second": .*, "errors": 0\}$' \
+        'bench get-1 --json'
+    # Deleting what is not there: every operation is an error, and the line says so.
+    matches "$("$cohort" bench delete --sessions 2 --total 10)" 'errors 10$' 'bench errors'
+    expect 2 '' "cohort: bench: 'sett' is not a workload (did you mean 'set'[?])" \
+        "$cohort" bench sett
+    expect 2 '' "cohort: --window: '0' is not a number from 1 to 1000000" \
+        "$cohort" bench set --window 0
+    expect 2 '' 'cohort: bench: --total 3 is less than one operation a session*' \
+        "$cohort" bench set --total 3
+}
+
+test_help
+test_usage
+start_dev
+expect 0 '/hello' '' "$cohort" create /hello hello
+test_create_get_set
+test_binary
+test_stat
+test_ls
+test_delete
+test_sequential_and_ephemeral
+test_sync
+test_watch
+test_status
+test_bench
+test_nobody
+test_no_quorum
+test_encrypted
+
+if [ $failures -gt 0 ]; then
+    echo "$failures of $checks checks failed" >&2
+    exit 1
+fi
+echo "$checks checks passed"
