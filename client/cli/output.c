@@ -75,8 +75,8 @@ static void encode_base64 (const unsigned char *bytes, size_t count, char digits
     bits |= count > 2 ? (uint32_t) bytes[2] : 0;
     digits[0] = base64_digits[bits >> 18 & 63];
     digits[1] = base64_digits[bits >> 12 & 63];
-    digits[2] = count > 1 ? base64_digits[bits >> 6 & 63] : '=';
-    digits[3] = count > 2 ? base64_digits[bits & 63] : '=';
+    digits[2] = (char) (count > 1 ? base64_digits[bits >> 6 & 63] : '=');
+    digits[3] = (char) (count > 2 ? base64_digits[bits & 63] : '=');
     digits[4] = 0;
 }
 
