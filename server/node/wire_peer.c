@@ -104,8 +104,7 @@ static bool put_messages (struct arena *arena, Cohort__Peer__PeerFrame *wire,
     if (frame->messages_count == 0) {
         return true;
     }
-    Cohort__Peer__Message *messages =
-        arena_alloc (arena, frame->messages_count * sizeof *messages);
+    Cohort__Peer__Message *messages = arena_alloc (arena, frame->messages_count * sizeof *messages);
     wire->messages = arena_alloc (arena, frame->messages_count * sizeof (void *));
     if (messages == NULL || wire->messages == NULL) {
         return false;
@@ -523,8 +522,8 @@ static const char *get_bootstrap (struct peer_bootstrap *bootstrap,
         if (member->role != CONFIG_VOTER && member->role != CONFIG_OBSERVER) {
             return "a member's role is unknown";
         }
-        bootstrap->config.members[i] = (struct config_member){
-            member->id, (enum config_role) member->role, member->store_id};
+        bootstrap->config.members[i] =
+            (struct config_member){member->id, (enum config_role) member->role, member->store_id};
     }
     if (bootstrap->stage != PEER_EMPTY &&
         (!bootstrap->has_cluster || !config_valid (&bootstrap->config))) {
@@ -614,6 +613,8 @@ static const char *check_forwarded (struct peer_bytes bytes)
 
 static const char *get_bulk (struct peer_frame *frame, const struct peer_bytes *bulk)
 {
+    frame->entry_parts[0] = bulk[FIELD_ENTRIES - FIELD_BULK];
+    frame->entry_parts_count = 1;
     frame->forwarded = bulk[FIELD_FORWARDED - FIELD_BULK];
     frame->heartbeats = bulk[FIELD_HEARTBEATS - FIELD_BULK];
     frame->confirmations = bulk[FIELD_CONFIRMATIONS - FIELD_BULK];

@@ -104,7 +104,7 @@ struct peer_frame {
     struct peer_bootstrap bootstrap;
 
     /*  Decoded: entries and points of each message are filled in.  To encode: entries_count of
-     *  each, and the encoded entries of all of them in entry_parts. */
+     *  each, and the encoded entries of all of them, in order, in entry_parts. */
     struct zab_message *messages;
     size_t messages_count;
     struct peer_bytes entry_parts[PEER_PARTS_MAX];
