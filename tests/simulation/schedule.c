@@ -1,0 +1,76 @@
+/* A binary heap of events. */
+
+#include "tests/simulation/schedule.h"
+
+#include <stdlib.h>
+
+#include "client/base/assert.h"
+
+static bool before (const struct sim_event *a, const struct sim_event *b)
+{
+    return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->order < b->order;
+}
+
+static void swap (struct sim_event *a, struct sim_event *b)
+{
+    struct sim_event other = *a;
+    *a = *b;
+    *b = other;
+}
+
+void schedule_init (struct schedule *self)
+{
+    *self = (struct schedule){.now_ms = 1};
+}
+
+void schedule_deinit (struct schedule *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        free (self->heap[i].data);
+    }
+    free (self->heap);
+    *self = (struct schedule){0};
+}
+
+void schedule_add (struct schedule *self, struct sim_event event)
+{
+    if (self->count == self->capacity) {
+        self->capacity = self->capacity ? 2 * self->capacity : 1024;
+        self->heap = realloc (self->heap, self->capacity * sizeof *self->heap);
+        COHORT_ASSERT (self->heap != NULL);
+    }
+    if (event.at_ms < self->now_ms) {
+        event.at_ms = self->now_ms;
+    }
+    event.order = self->next_order++;
+    size_t i = self->count++;
+    self->heap[i] = event;
+    while (i > 0 && before (&self->heap[i], &self->heap[(i - 1) / 2])) {
+        swap (&self->heap[i], &self->heap[(i - 1) / 2]);
+        i = (i - 1) / 2;
+    }
+}
+
+bool schedule_next (struct schedule *self, struct sim_event *event)
+{
+    if (self->count == 0) {
+        return false;
+    }
+    *event = self->heap[0];
+    COHORT_ASSERT (event->at_ms >= self->now_ms);
+    self->now_ms = event->at_ms;
+    self->heap[0] = self->heap[--self->count];
+    for (size_t i = 0;;) {
+        size_t least = i;
+        for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < self->count; child++) {
+            if (before (&self->heap[child], &self->heap[least])) {
+                least = child;
+            }
+        }
+        if (least == i) {
+            return true;
+        }
+        swap (&self->heap[i], &self->heap[least]);
+        i = least;
+    }
+}

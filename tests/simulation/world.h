@@ -1,0 +1,204 @@
+/* A simulated world: servers, clients, network, disks and time, from one seed.
+ *
+ * Everything that runs is production code - node, core, tree, store, and the client's session
+ * machine with its codecs; only the network, the disks' hardware and the clock are made here. The
+ * same seed gives the same run, to the byte.
+ *
+ *   schedule.c   what happens when
+ *   network.c    connections between servers, and of clients to servers
+ *   servers.c    nodes: starting, turning, crashing
+ *   clients.c    sessions and what they ask for
+ *   faults.c     what goes wrong, and when it stops to
+ *   check.c      what must hold
+ */
+
+#ifndef TESTS_SIMULATION_WORLD_H
+#define TESTS_SIMULATION_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/base/list.h"
+#include "client/base/map.h"
+#include "client/base/prng.h"
+#include "client/src/session.h"
+#include "server/node/node.h"
+#include "server/store/store.h"
+#include "tests/simulation/schedule.h"
+
+enum { SIM_SERVERS_MAX = 7, SIM_CLIENTS_MAX = 16, SIM_KEYS_MAX = 64 };
+
+/* Chances are in millionths. Drawn from the seed: each run is bad in its own way. */
+struct sim_rates {
+    uint32_t lose, duplicate, delay; /* a frame between servers */
+    int64_t latency_ms_max;          /* of a frame */
+    int64_t delay_ms_max;            /* of a delayed one, which others overtake */
+    int64_t disk_ms_max;             /* of a group commit */
+    int64_t notice_ms_max;           /* until an end of a connection is noticed */
+    uint32_t notice_lost;            /* it never is */
+    int64_t fault_ms;                /* between two faults, about */
+};
+
+struct sim_server {
+    struct world *world;
+    uint32_t id; /* index + 1 */
+    bool up;
+    uint32_t incarnation; /* grows with every start: events of an older one are void */
+    struct disk *disk;    /* outlives the node */
+    struct store *store;
+    struct node *node;
+    bool disk_busy;   /* a SIM_SERVER_DISK is scheduled */
+    int64_t timer_ms; /* the time of the scheduled SIM_SERVER_TIMER; 0: none */
+    bool paused;      /* as by SIGSTOP: nothing is received, no time passes */
+    int64_t paused_until_ms;
+    zxid_t checked; /* the last applied zxid that the checker saw */
+};
+
+/* An outgoing connection from one server to another. */
+struct sim_pipe {
+    uint64_t number; /* 0: none */
+    bool open;
+    int64_t last_ms; /* when its newest frame arrives: frames of one connection keep their order */
+};
+
+struct sim_connection {
+    struct map_node node;
+    uint64_t number;
+    uint32_t client, client_incarnation, link;
+    uint32_t server, server_incarnation;
+    bool open_at_client, open_at_server;
+    int64_t to_server_ms, to_client_ms; /* as last_ms */
+};
+
+/* A key that one session alone writes, with the values 1, 2, 3 ... in order. */
+struct sim_key {
+    char path[32];
+    uint64_t submitted, acked; /* the newest values */
+    bool created, settled;     /* settled: its session is over, nothing more is submitted */
+};
+
+struct sim_client {
+    uint32_t incarnation;
+    bool up;
+    struct session *session;
+    struct sim_key *key;
+    size_t outstanding;
+    uint64_t serial; /* of its process: names key and ephemeral */
+    int64_t timer_ms;
+    bool lost;
+};
+
+struct world {
+    uint64_t seed;
+    bool verbose;
+    struct schedule schedule;
+    struct prng prng;
+    struct sim_rates rates;
+    bool faults; /* the safety phase: things go wrong */
+
+    size_t servers_count;
+    struct sim_server servers[SIM_SERVERS_MAX];
+    struct sim_pipe pipes[SIM_SERVERS_MAX][SIM_SERVERS_MAX];
+    uint32_t blocked[SIM_SERVERS_MAX + 1][SIM_SERVERS_MAX + 1]; /* count of partitions that block
+                                               frames from one to the other; the last: clients */
+    uint64_t last_number; /* of pipes, connections, partitions */
+    struct map connections;
+
+    size_t clients_count;
+    struct sim_client clients[SIM_CLIENTS_MAX];
+    struct hosts hosts;
+    struct sim_key *keys; /* all there ever were */
+    size_t keys_count, keys_capacity;
+
+    struct sim_checker *checker;
+
+    /* For the closing line. */
+    uint64_t frames, crashes, partitions, pauses, writes_acked, reads, sessions_lost;
+};
+
+/* ---- world.c --------------------------------------------------------------------------------- */
+
+struct world *world_new (uint64_t seed, size_t servers, size_t clients, bool verbose);
+void world_free (struct world *self);
+
+/* Lets `ms` of time pass. */
+void world_run (struct world *self, int64_t ms);
+
+/* Stops the faults and lets the ensemble come to rest within limit_ms: every request answered,
+ * every server at the same zxid. false: it does not. */
+bool world_settle (struct world *self, int64_t limit_ms);
+
+/* One line of the story, if the world is verbose. */
+#if defined(__GNUC__)
+__attribute__ ((format (printf, 2, 3)))
+#endif
+void world_tell (struct world *self, const char *format, ...);
+
+/* Reports what does not hold, with the seed, and ends the process. */
+#if defined(__GNUC__)
+__attribute__ ((format (printf, 2, 3), noreturn))
+#endif
+void world_fail (struct world *self, const char *format, ...);
+
+/* ---- network.c ------------------------------------------------------------------------------- */
+
+struct node_transport network_transport (struct world *self, struct sim_server *server);
+void network_event (struct world *self, struct sim_event *event);
+
+/* A server has died: its connections end, at once or when they are noticed. */
+void network_server_down (struct world *self, struct sim_server *server);
+void network_client_down (struct world *self, struct sim_client *client);
+
+/* Connects a client's link to an endpoint; sends on it; ends it. */
+void network_connect (struct world *self, struct sim_client *client, uint32_t link,
+                      const char *endpoint);
+void network_send (struct world *self, struct sim_client *client, uint32_t link,
+                   const uint8_t *data, size_t size);
+void network_disconnect (struct world *self, struct sim_client *client, uint32_t link);
+
+/* ---- servers.c ------------------------------------------------------------------------------- */
+
+void server_start (struct world *self, struct sim_server *server);
+void server_crash (struct world *self, struct sim_server *server);
+void server_event (struct world *self, struct sim_event *event);
+
+/* Around every input: false: the server is down or paused and must not get it. */
+bool server_begin (struct world *self, struct sim_server *server);
+void server_end (struct world *self, struct sim_server *server);
+
+/* ---- clients.c ------------------------------------------------------------------------------- */
+
+void client_start (struct world *self, struct sim_client *client);
+void client_kill (struct world *self, struct sim_client *client);
+void client_event (struct world *self, struct sim_event *event);
+
+/* After every input to its session. */
+void client_drive (struct world *self, struct sim_client *client);
+
+/* ---- faults.c -------------------------------------------------------------------------------- */
+
+void faults_draw (struct world *self);
+void faults_begin (struct world *self);
+void faults_event (struct world *self, struct sim_event *event);
+
+/* Everything is healed: what was down is up, nothing is lost any more. */
+void faults_end (struct world *self);
+
+/* ---- check.c --------------------------------------------------------------------------------- */
+
+struct sim_checker *checker_new (void);
+void checker_free (struct sim_checker *self);
+
+/* After every turn of a server: equal zxid, equal state; one leader an epoch; nothing applied is
+ * ever taken back. */
+void check_server (struct world *self, struct sim_server *server);
+
+/* When all is at rest: every acknowledged write is there, once; no ephemeral outlives its session;
+ * all servers agree. */
+void check_end (struct world *self);
+
+/* The state and the story of the run, as one number. */
+uint64_t world_digest (const struct world *self);
+
+#endif

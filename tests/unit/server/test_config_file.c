@@ -1,0 +1,211 @@
+/* The configuration file: what zoo.cfg says, and what is wrong with a line. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/config_file.h"
+#include "tests/unit/unit.h"
+
+static struct config_file config;
+static char error[CONFIG_TEXT_SIZE];
+
+static int parse (const char *text)
+{
+    config_file_init (&config);
+    error[0] = '\0';
+    return config_file_parse (&config, "zoo.cfg", text, error, sizeof error);
+}
+
+static void assert_refused (const char *text, const char *expected)
+{
+    assert_int_equal (parse (text), COHORT_ECONFIG);
+    assert_string_equal (error, expected);
+}
+
+static void test_zookeepers_own_sample (void **state)
+{
+    (void) state;
+    assert_int_equal (parse ("# The number of milliseconds of each tick\n"
+                             "tickTime=2000\ninitLimit=10\nsyncLimit=5\n"
+                             "dataDir=/tmp/zookeeper\nclientPort=2181\n"
+                             "maxClientCnxns=60\nautopurge.snapRetainCount=3\n"
+                             "autopurge.purgeInterval=1\n"
+                             "server.1=zoo1:2888:3888\nserver.2=zoo2:2888:3888\n"
+                             "server.3=zoo3:2888:3888:observer;2181\n"),
+                      0);
+    assert_string_equal (config.data_dir, "/tmp/zookeeper");
+    assert_int_equal (config.servers_count, 3);
+    assert_string_equal (config.servers[1].address, "tcp://zoo2:2888");
+    assert_false (config.servers[1].observer);
+    assert_true (config.servers[2].observer);
+    assert_int_equal (config.notices_count, 4); /* clientPort and three without effect */
+}
+
+static void test_own_keys (void **state)
+{
+    (void) state;
+    assert_int_equal (parse ("  clients = tcp://10.0.0.1:5181,ipc:///run/cohort  \r\n"
+                             "id=7\ninsecure=yes\npeerTimeout=250\nlogLevel=debug\n"
+                             "snapshotBytes=1000000\ndataSizeMax=2048\n"
+                             "minSessionTimeout=100\nmaxSessionTimeout=90000\n"
+                             "server.7=[::1]:5188\nclients.7=tcp://10.0.0.1:5181\n"),
+                      0);
+    assert_string_equal (config.clients, "tcp://10.0.0.1:5181,ipc:///run/cohort");
+    assert_int_equal (config.id, 7);
+    assert_true (config.insecure);
+    assert_int_equal (config.peer_timeout_ms, 250);
+    assert_int_equal (config.log_level, COHORT_LOG_DEBUG);
+    assert_int_equal (config.snapshot_bytes, 1000000);
+    assert_int_equal (config.data_size_max, 2048);
+    assert_int_equal (config.session_timeout_min_ms, 100);
+    assert_int_equal (config.session_timeout_max_ms, 90000);
+    assert_string_equal (config.servers[0].address, "tcp://[::1]:5188");
+    assert_string_equal (config.servers[0].client_address, "tcp://10.0.0.1:5181");
+}
+
+static void test_errors_name_line_key_value_and_remedy (void **state)
+{
+    (void) state;
+    assert_refused ("tickTime=2000\ndataDri=/x\n",
+                    "zoo.cfg:2: dataDri=/x: unknown key; did you mean dataDir?");
+    assert_refused ("something.else=1\n", "zoo.cfg:1: something.else=1: unknown key; see cohortd "
+                                          "--help for those there are");
+    assert_refused ("dataDir\n", "zoo.cfg:1: dataDir=: must be a line of the form key=value");
+    assert_refused ("dataDir=\n", "zoo.cfg:1: dataDir=: has no value");
+    assert_refused ("peerTimeout=5s\n",
+                    "zoo.cfg:1: peerTimeout=5s: must be a number from 50 to 60000");
+    assert_refused ("peerTimeout=49\n",
+                    "zoo.cfg:1: peerTimeout=49: must be a number from 50 to 60000");
+    assert_refused ("insecure=true\n", "zoo.cfg:1: insecure=true: must be yes or no");
+    assert_refused ("clients=127.0.0.1:5181\n",
+                    "zoo.cfg:1: clients=127.0.0.1:5181: 127.0.0.1:5181 is not tcp://HOST:PORT or "
+                    "ipc://PATH");
+    assert_refused ("logLevel=loud\n",
+                    "zoo.cfg:1: logLevel=loud: must be error, warning, info or debug");
+}
+
+static void test_malformed_servers (void **state)
+{
+    (void) state;
+    assert_refused ("server.x=a:1\n", "zoo.cfg:1: server.x=a:1: the id after 'server.' must be a "
+                                      "number from 1 to 2147483647");
+    assert_refused ("server.0=a:1\n", "zoo.cfg:1: server.0=a:1: the id after 'server.' must be a "
+                                      "number from 1 to 2147483647");
+    assert_refused ("server.1=a\n", "zoo.cfg:1: server.1=a: must be "
+                                    "HOST:PORT[:PORT][:participant|:observer]");
+    assert_refused ("server.1=a:70000\n", "zoo.cfg:1: server.1=a:70000: the port after the host "
+                                          "must be a number from 1 to 65535");
+    assert_refused ("server.1=a:1:spectator\n",
+                    "zoo.cfg:1: server.1=a:1:spectator: 'spectator' is neither a port nor "
+                    "participant nor observer");
+    assert_refused ("server.1=a:1\nserver.1=b:1\n",
+                    "zoo.cfg:2: server.1=b:1: server.1 is given twice");
+    assert_refused ("clients.4=tcp://a:1\n",
+                    "zoo.cfg:1: clients.4=tcp://a:1: there is no server.4 above this line");
+}
+
+static void test_local_endpoints (void **state)
+{
+    (void) state;
+    assert_true (config_endpoint_is_local ("tcp://127.0.0.1:5181"));
+    assert_true (config_endpoint_is_local ("tcp://localhost:5181"));
+    assert_true (config_endpoint_is_local ("tcp://[::1]:5181"));
+    assert_true (config_endpoint_is_local ("ipc:///run/x"));
+    assert_false (config_endpoint_is_local ("tcp://*:5181"));
+    assert_false (config_endpoint_is_local ("tcp://10.1.2.3:5181"));
+    assert_false (config_endpoint_is_local ("tcp://localhost.example.org:5181"));
+}
+
+/* ---- Files ----------------------------------------------------------------------------------- */
+
+static char folder[] = "/tmp/cohort-config-XXXXXX";
+static char path[64];
+
+static int make_folder (void **state)
+{
+    (void) state;
+    (void) snprintf (path, sizeof path, "%s/zoo.cfg", mkdtemp (folder));
+    return 0;
+}
+
+static int remove_folder (void **state)
+{
+    char myid[64];
+    (void) state;
+    (void) snprintf (myid, sizeof myid, "%s/myid", folder);
+    (void) unlink (myid);
+    (void) unlink (path);
+    return rmdir (folder);
+}
+
+static void write_file (const char *name, const char *text)
+{
+    char file_path[64];
+    (void) snprintf (file_path, sizeof file_path, "%s/%s", folder, name);
+    FILE *file = fopen (file_path, "w");
+    assert_non_null (file);
+    assert_true (fputs (text, file) >= 0);
+    assert_int_equal (fclose (file), 0);
+}
+
+static int load (const char *format)
+{
+    char text[512];
+    (void) snprintf (text, sizeof text, format, folder);
+    write_file ("zoo.cfg", text);
+    config_file_init (&config);
+    return config_file_load (&config, path, error, sizeof error);
+}
+
+static void test_file_with_myid (void **state)
+{
+    (void) state;
+    write_file ("myid", "2\n");
+    assert_int_equal (load ("dataDir=%s\nserver.1=127.0.0.1:1\nserver.2=127.0.0.1:2\n"), 0);
+    assert_int_equal (config.id, 2);
+    write_file ("myid", "3\n");
+    assert_int_equal (load ("dataDir=%s\nserver.1=127.0.0.1:1\n"), COHORT_ECONFIG);
+    assert_non_null (strstr (error, "id is 3"));
+    write_file ("myid", "two\n");
+    assert_int_equal (load ("dataDir=%s\nserver.1=127.0.0.1:1\n"), COHORT_ECONFIG);
+    assert_non_null (strstr (error, "'two' is no server id"));
+}
+
+static void test_file_that_exposes (void **state)
+{
+    (void) state;
+    assert_int_equal (load ("dataDir=%s\nclients=tcp://*:5181\n"), COHORT_ECONFIG);
+    assert_non_null (strstr (error, "insecure=yes"));
+    assert_int_equal (load ("dataDir=%s\nclients=tcp://*:5181\ninsecure=yes\n"), 0);
+    assert_int_equal (load ("dataDir=%s\nclients=tcp://*:5181\ncertificate=/k\n"), 0);
+    assert_int_equal (load ("dataDir=%s\nid=1\nserver.1=10.0.0.1:5188\n"), COHORT_ECONFIG);
+    assert_non_null (strstr (error, "tcp://10.0.0.1:5188 can be reached by other machines"));
+}
+
+static void test_file_that_is_not_there (void **state)
+{
+    (void) state;
+    assert_int_equal (config_file_load (&config, "/nonexistent", error, sizeof error),
+                      COHORT_ECONFIG);
+    assert_string_equal (error, "/nonexistent: cannot be read: No such file or directory");
+    assert_int_equal (load ("# %s\n"), COHORT_ECONFIG);
+    assert_non_null (strstr (error, "dataDir is missing"));
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_zookeepers_own_sample),
+        cmocka_unit_test (test_own_keys),
+        cmocka_unit_test (test_errors_name_line_key_value_and_remedy),
+        cmocka_unit_test (test_malformed_servers),
+        cmocka_unit_test (test_local_endpoints),
+        cmocka_unit_test (test_file_with_myid),
+        cmocka_unit_test (test_file_that_exposes),
+        cmocka_unit_test (test_file_that_is_not_there),
+    };
+    return cmocka_run_group_tests (tests, make_folder, remove_folder);
+}

@@ -1,0 +1,279 @@
+/* The clients' sockets: connections are numbered, and their end is proven before it is told. */
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "server/net/front.h"
+#include "tests/unit/unit.h"
+
+enum { LIMIT_MS = 10000, SEEN_MAX = 4096 };
+
+struct seen {
+    uint64_t frames, last_frame, last_size;
+    uint64_t closed, last_closed;
+    uint64_t frames_at_close; /* of all, when the last one was closed */
+    uint8_t last[64];
+};
+
+static void *context;
+static struct front *front;
+static struct seen seen;
+
+static int64_t now_ms (void)
+{
+    struct timespec now;
+    assert_int_equal (clock_gettime (CLOCK_MONOTONIC, &now), 0);
+    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void on_frame (void *arg, uint64_t connection, const uint8_t *data, size_t size)
+{
+    struct seen *self = arg;
+    self->frames++;
+    self->last_frame = connection;
+    self->last_size = size;
+    memcpy (self->last, data, size < sizeof self->last ? size : sizeof self->last);
+}
+
+static void on_closed (void *arg, uint64_t connection)
+{
+    struct seen *self = arg;
+    self->closed++;
+    self->last_closed = connection;
+    self->frames_at_close = self->frames;
+}
+
+static void open_front (const char *endpoints)
+{
+    char error[256] = "";
+    struct front_options options = {
+        .context = context, .endpoints = endpoints, .handler = {&seen, on_frame, on_closed}};
+    memset (&seen, 0, sizeof seen);
+    assert_int_equal (front_new (&options, &front, error, sizeof error), 0);
+    assert_string_equal (error, "");
+}
+
+static int set_up (void **state)
+{
+    (void) state;
+    context = zmq_ctx_new ();
+    return context ? 0 : -1;
+}
+
+static int tear_down (void **state)
+{
+    (void) state;
+    front_destroy (&front);
+    return zmq_ctx_term (context);
+}
+
+static void *dealer (void *its_context, const char *endpoint)
+{
+    int zero = 0;
+    void *socket = zmq_socket (its_context, ZMQ_DEALER);
+    assert_non_null (socket);
+    assert_int_equal (zmq_setsockopt (socket, ZMQ_LINGER, &zero, sizeof zero), 0);
+    assert_int_equal (zmq_connect (socket, endpoint), 0);
+    return socket;
+}
+
+static void turn_until (const uint64_t *counter, uint64_t value)
+{
+    int64_t limit = now_ms () + LIMIT_MS;
+    while (*counter < value) {
+        assert_true (now_ms () < limit);
+        (void) front_turn (front, now_ms ());
+    }
+    assert_int_equal (*counter, value);
+}
+
+static void test_echo_on (const char *endpoints)
+{
+    char answer[16];
+    open_front (endpoints);
+    void *client = dealer (context, front_endpoint (front, 0));
+
+    assert_int_equal (zmq_send (client, "hello", 5, 0), 5);
+    turn_until (&seen.frames, 1);
+    assert_int_equal (seen.last_size, 5);
+    assert_memory_equal (seen.last, "hello", 5);
+    assert_true (front_send (front, seen.last_frame, (const uint8_t *) "answer", 6));
+    int size;
+    while ((size = zmq_recv (client, answer, sizeof answer, 0)) == 0) {
+        /* a probe: clients ignore empty frames */
+    }
+    assert_int_equal (size, 6);
+    assert_memory_equal (answer, "answer", 6);
+
+    uint64_t connection = seen.last_frame;
+    assert_int_equal (zmq_close (client), 0);
+    turn_until (&seen.closed, 1);
+    assert_int_equal (seen.last_closed, connection);
+    assert_true (front_send (front, connection, (const uint8_t *) "late", 4)); /* lost */
+}
+
+static void test_tcp (void **state)
+{
+    (void) state;
+    test_echo_on ("tcp://127.0.0.1:*");
+}
+
+static void test_ipc (void **state)
+{
+    char endpoint[64];
+    (void) state;
+    (void) snprintf (endpoint, sizeof endpoint, "ipc:///tmp/cohort-front-%d", (int) getpid ());
+    test_echo_on (endpoint);
+}
+
+static void test_inproc (void **state)
+{
+    (void) state;
+    test_echo_on ("inproc://front");
+}
+
+/* Numbers are never used twice, descriptors are at once. */
+static void test_many_reconnects (void **state)
+{
+    (void) state;
+    open_front ("tcp://127.0.0.1:*");
+    uint64_t last = 0;
+    for (uint64_t i = 1; i <= 200; i++) {
+        void *client = dealer (context, front_endpoint (front, 0));
+        assert_int_equal (zmq_send (client, "x", 1, 0), 1);
+        turn_until (&seen.frames, i);
+        assert_true (seen.last_frame > last);
+        last = seen.last_frame;
+        assert_int_equal (zmq_close (client), 0);
+    }
+    turn_until (&seen.closed, 200);
+}
+
+/* A killed process: all that it got into the kernel is read before its end is told. */
+static void test_killed_process (void **state)
+{
+    enum { FRAMES = 500 };
+    (void) state;
+    open_front ("tcp://127.0.0.1:*");
+    int ready[2];
+    assert_int_equal (pipe (ready), 0);
+    pid_t child = fork ();
+    assert_true (child >= 0);
+    if (child == 0) {
+        char reply;
+        void *own = zmq_ctx_new (); /* ZeroMQ's state of the parent is not for the child */
+        void *client = zmq_socket (own, ZMQ_DEALER);
+        if (zmq_connect (client, front_endpoint (front, 0)) != 0) {
+            _exit (1);
+        }
+        for (int i = 0; i < FRAMES; i++) {
+            (void) zmq_send (client, "frame", 5, 0);
+        }
+        /* The answer to the last frame proves that all of them have left. */
+        if (zmq_recv (client, &reply, 1, 0) != 1 || write (ready[1], "r", 1) != 1) {
+            _exit (1);
+        }
+        for (;;) {
+            (void) pause ();
+        }
+    }
+    turn_until (&seen.frames, FRAMES);
+    assert_true (front_send (front, seen.last_frame, (const uint8_t *) "r", 1));
+    char byte;
+    int64_t limit = now_ms () + LIMIT_MS;
+    (void) front_turn (front, now_ms ());
+    assert_int_equal (read (ready[0], &byte, 1), 1);
+    int64_t killed_ms = now_ms ();
+    assert_int_equal (kill (child, SIGKILL), 0);
+    turn_until (&seen.closed, 1);
+    assert_int_equal (seen.frames_at_close, FRAMES);
+    assert_true (now_ms () - killed_ms < 1000 && now_ms () < limit);
+    assert_int_equal (waitpid (child, NULL, 0), child);
+    (void) close (ready[0]);
+    (void) close (ready[1]);
+}
+
+static void test_dropped_comes_as_new (void **state)
+{
+    (void) state;
+    open_front ("tcp://127.0.0.1:*");
+    void *client = dealer (context, front_endpoint (front, 0));
+    assert_int_equal (zmq_send (client, "a", 1, 0), 1);
+    turn_until (&seen.frames, 1);
+    uint64_t first = seen.last_frame;
+    front_drop (front, first);
+    assert_int_equal (zmq_send (client, "b", 1, 0), 1);
+    turn_until (&seen.frames, 2);
+    assert_true (seen.last_frame > first);
+    assert_int_equal (zmq_close (client), 0);
+    turn_until (&seen.closed, 1);
+    assert_int_equal (seen.last_closed, seen.last_frame);
+}
+
+/* A client that reads nothing costs a bounded number of frames, and says so. */
+static void test_full_pipe (void **state)
+{
+    static uint8_t big[65536];
+    (void) state;
+    open_front ("tcp://127.0.0.1:*");
+    void *client = dealer (context, front_endpoint (front, 0));
+    assert_int_equal (zmq_send (client, "a", 1, 0), 1);
+    turn_until (&seen.frames, 1);
+    size_t taken = 0;
+    while (front_send (front, seen.last_frame, big, sizeof big)) {
+        assert_true (++taken < 10000);
+    }
+    assert_int_equal (zmq_close (client), 0);
+    turn_until (&seen.closed, 1); /* and its end is seen all the same */
+}
+
+static void test_multipart_and_empty_frames_are_ignored (void **state)
+{
+    (void) state;
+    open_front ("tcp://127.0.0.1:*");
+    void *client = dealer (context, front_endpoint (front, 0));
+    assert_int_equal (zmq_send (client, "a", 1, ZMQ_SNDMORE), 1);
+    assert_int_equal (zmq_send (client, "b", 1, 0), 1);
+    assert_int_equal (zmq_send (client, "", 0, 0), 0);
+    assert_int_equal (zmq_send (client, "c", 1, 0), 1);
+    turn_until (&seen.frames, 1);
+    assert_memory_equal (seen.last, "c", 1);
+    assert_int_equal (zmq_close (client), 0);
+}
+
+static void test_port_in_use (void **state)
+{
+    char error[256] = "";
+    struct front *second = NULL;
+    (void) state;
+    open_front ("tcp://127.0.0.1:*");
+    struct front_options options = {.context = context,
+                                    .endpoints = front_endpoint (front, 0),
+                                    .handler = {&seen, on_frame, on_closed}};
+    assert_int_equal (front_new (&options, &second, error, sizeof error), -EADDRINUSE);
+    assert_null (second);
+    assert_non_null (strstr (error, front_endpoint (front, 0)));
+    assert_non_null (strstr (error, "another program has the port"));
+}
+
+int main (void)
+{
+#define FRONT_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        FRONT_TEST (test_tcp),
+        FRONT_TEST (test_ipc),
+        FRONT_TEST (test_inproc),
+        FRONT_TEST (test_many_reconnects),
+        FRONT_TEST (test_killed_process),
+        FRONT_TEST (test_dropped_comes_as_new),
+        FRONT_TEST (test_full_pipe),
+        FRONT_TEST (test_multipart_and_empty_frames_are_ignored),
+        FRONT_TEST (test_port_in_use),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
