@@ -56,7 +56,7 @@ const struct config_member *config_find (const struct config *self, uint32_t id)
 /*  The member of any configuration of the set, or NULL. */
 const struct config_member *config_set_find (const struct config_set *self, uint32_t id);
 
-/*  A voter of some configuration whose listed store is `store_id`. */
+/*  A voter of some configuration; and every one of which it is a voter lists this store. */
 bool config_set_counts (const struct config_set *self, uint32_t id, uint64_t store_id);
 
 /*  Whether `ids` holds a majority of the voters of every configuration of the set. */

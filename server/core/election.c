@@ -1,0 +1,395 @@
+/* Fast leader election: who should lead. It picks a candidate and no more; discovery checks all
+ * that safety needs again (ZAB.md section 1; ZooKeeper's FastLeaderElection.lookForLeader).
+ *
+ * Votes are ordered by (currentEpoch, last durable zxid, id). A server votes only when its store
+ * has drained: its vote speaks of the disk, never of memory (ZOOKEEPER-2845).
+ *
+ * What the loss of a leader costs (kill -9, three servers A, B and the leader; B wins):
+ *
+ *     both hear LINK_DOWN and vote for themselves                       0
+ *     A gets B's better vote; all whom it reaches agree: FOLLOWING,
+ *       its vote and FOLLOWERINFO go out together                     1/2 round trip
+ *     B gets both: LEADING, a quorum; acceptedEpoch                     1 round trip  + 1 fsync
+ *     A gets LEADERINFO; acceptedEpoch                              1 1/2             + 1 fsync
+ *     B gets ACKEPOCH: DIFF, NEWLEADER; currentEpoch meanwhile          2
+ *     A gets them; currentEpoch (the DIFF is empty)                 2 1/2             + 1 fsync
+ *     B gets ACK (e, 0): activated                                      3 round trips, 3 fsyncs
+ *
+ * and no timer; plus what the two disks had in flight. A server behind learns of it half a round
+ * trip later (UPTODATE).
+ *
+ * May include: client/base, server/core. */
+
+#include "server/core/state.h"
+
+#include <string.h>
+
+int election_compare (uint32_t epoch_a, zxid_t zxid_a, uint32_t id_a, uint32_t epoch_b,
+                      zxid_t zxid_b, uint32_t id_b)
+{
+    if (epoch_a != epoch_b) {
+        return epoch_a < epoch_b ? -1 : 1;
+    }
+    if (zxid_a != zxid_b) {
+        return zxid_a < zxid_b ? -1 : 1;
+    }
+    return id_a < id_b ? -1 : id_a > id_b;
+}
+
+/* Whether it makes sense to vote for, or to follow, this server. Someone behind a link that is
+ * down may be dead; and following it is impossible anyway. */
+static bool eligible (const struct zab *self, uint32_t id)
+{
+    if (id == self->id) {
+        return zab_counts (self) && !self->leaving;
+    }
+    const struct peer *peer = peer_find (self, id);
+    return peer != NULL && peer_counts (self, peer) && !peer->leaving;
+}
+
+/* Our vote for ourselves, or for nobody if we cannot be elected: then it is just a question. */
+static void vote_initially (struct zab *self)
+{
+    COHORT_ASSERT (persist_drained (self));
+    COHORT_ASSERT (self->durable == self->log.last.zxid);
+    memset (&self->vote, 0, sizeof self->vote);
+    if (eligible (self, self->id)) {
+        self->vote.leader = self->id;
+        self->vote.epoch = self->current_durable;
+        self->vote.zxid = self->durable;
+    }
+    self->votes_owed = true;
+    self->settled_ms = ZAB_NEVER;
+}
+
+static void finish (struct zab *self, uint32_t leader)
+{
+    COHORT_ASSERT (leader != 0);
+    const struct config_member *member = config_set_find (&self->configs, self->id);
+    self->votes_owed = true;
+    if (leader == self->id) {
+        zab_note (self, "elected", self->id);
+        role_become (self, ZAB_LEADING, leader);
+    } else if (member == NULL || member->role == CONFIG_OBSERVER) {
+        zab_note (self, "observes", leader);
+        role_become (self, ZAB_OBSERVING, leader);
+    } else {
+        zab_note (self, "follows", leader);
+        role_become (self, ZAB_FOLLOWING, leader);
+    }
+}
+
+/* A leader for a latecomer: it says LEADING itself, and a quorum names it; this server, which is
+ * about to follow it, included. Of several the one with the highest epoch. */
+static const struct peer *established_leader (const struct zab *self)
+{
+    const struct peer *best = NULL;
+    for (size_t i = 0; i < self->peers_count; i++) {
+        const struct peer *leader = self->peers[i];
+        if (!eligible (self, leader->id) || !leader->vote.received ||
+            leader->vote.role != ZAB_LEADING) {
+            continue;
+        }
+        struct id_set ids = {.count = 0};
+        id_set_add (&ids, leader->id);
+        if (zab_counts (self)) {
+            id_set_add (&ids, self->id);
+        }
+        for (size_t k = 0; k < self->peers_count; k++) {
+            const struct peer *peer = self->peers[k];
+            if (!peer->reset && peer_counts (self, peer) && peer->vote.received &&
+                peer->vote.role == ZAB_FOLLOWING && peer->vote.leader == leader->id) {
+                id_set_add (&ids, peer->id);
+            }
+        }
+        if (config_set_quorum (&self->configs, &ids) &&
+            (best == NULL || leader->vote.epoch > best->vote.epoch)) {
+            best = leader;
+        }
+    }
+    return best;
+}
+
+/* Adopts the best vote of this round. */
+static void adopt (struct zab *self)
+{
+    for (size_t i = 0; i < self->peers_count; i++) {
+        const struct peer *peer = self->peers[i];
+        const struct vote *vote = &peer->vote;
+        if (peer->reset || !vote->received || vote->role != ZAB_LOOKING ||
+            vote->round != self->round || vote->leader == self->id || !peer_counts (self, peer) ||
+            !eligible (self, vote->leader)) {
+            continue;
+        }
+        if (self->vote.leader == 0 ||
+            election_compare (vote->epoch, vote->zxid, vote->leader, self->vote.epoch,
+                              self->vote.zxid, self->vote.leader) > 0) {
+            self->vote.leader = vote->leader;
+            self->vote.epoch = vote->epoch;
+            self->vote.zxid = vote->zxid;
+            self->votes_owed = true;
+            self->settled_ms = ZAB_NEVER;
+        }
+    }
+}
+
+/* Looks at all votes again and finishes if they allow it. */
+static void evaluate (struct zab *self)
+{
+    COHORT_ASSERT (self->role == ZAB_LOOKING);
+    if (!self->voting) {
+        return;
+    }
+    const struct peer *leader = established_leader (self);
+    if (leader != NULL) {
+        self->round = leader->vote.round;
+        finish (self, leader->id);
+        return;
+    }
+    if (!zab_counts (self)) {
+        return;
+    }
+    adopt (self);
+    if (self->vote.leader == 0) {
+        return;
+    }
+    struct id_set ids = {.count = 0};
+    bool all = true;
+    id_set_add (&ids, self->id);
+    for (size_t i = 0; i < self->peers_count; i++) {
+        const struct peer *peer = self->peers[i];
+        if (peer->reset || peer->leaving || !peer_counts (self, peer)) {
+            continue;
+        }
+        const struct vote *vote = &peer->vote;
+        if (vote->received && vote->round == self->round && vote->leader == self->vote.leader &&
+            (vote->role == ZAB_LOOKING || vote->role == ZAB_FOLLOWING)) {
+            id_set_add (&ids, peer->id);
+        } else {
+            all = false;
+        }
+    }
+    if (!config_set_quorum (&self->configs, &ids)) {
+        self->settled_ms = ZAB_NEVER;
+        return;
+    }
+    if (all || self->now_ms >= self->settled_ms) {
+        finish (self, self->vote.leader);
+    } else if (self->settled_ms == ZAB_NEVER) {
+        self->settled_ms = self->now_ms + self->settle_ms;
+    }
+}
+
+static void new_round (struct zab *self)
+{
+    self->round++;
+    for (size_t i = 0; i < self->peers_count; i++) {
+        const struct vote *vote = &self->peers[i]->vote;
+        if (vote->received && vote->role == ZAB_LOOKING && vote->round > self->round) {
+            self->round = vote->round;
+        }
+    }
+    vote_initially (self);
+}
+
+static void arm_resend (struct zab *self)
+{
+    uint64_t jitter = prng_below (&self->prng, (uint64_t) self->resend_after_ms / 2 + 1);
+    self->resend_ms = self->now_ms + self->resend_after_ms + (int64_t) jitter;
+}
+
+/* Becomes a voter as soon as the store has drained. */
+static void begin_voting (struct zab *self)
+{
+    COHORT_ASSERT (self->role == ZAB_LOOKING);
+    if (self->voting || self->leaving || !self->started || !persist_drained (self)) {
+        return;
+    }
+    self->voting = true;
+    new_round (self);
+    self->resend_after_ms = ZAB_RESEND_MS;
+    arm_resend (self);
+    evaluate (self);
+}
+
+void election_start (struct zab *self)
+{
+    /* Whoever followed or led when this server last heard of it may have stopped: ask again. */
+    for (size_t i = 0; i < self->peers_count; i++) {
+        if (self->peers[i]->vote.role != ZAB_LOOKING) {
+            self->peers[i]->vote.received = false;
+        }
+    }
+    begin_voting (self);
+}
+
+void election_on_drained (struct zab *self)
+{
+    COHORT_ASSERT (persist_drained (self));
+    if (self->role == ZAB_LOOKING) {
+        begin_voting (self);
+    }
+}
+
+void election_on_link_up (struct zab *self, struct peer *peer)
+{
+    if (self->role == ZAB_LOOKING && self->voting) {
+        peer->owed = true;
+    }
+}
+
+void election_on_link_down (struct zab *self, uint32_t id)
+{
+    COHORT_ASSERT (self->role == ZAB_LOOKING);
+    if (!self->voting) {
+        return;
+    }
+    if (self->vote.leader == id) {
+        new_round (self);
+    }
+    evaluate (self);
+}
+
+void election_on_config (struct zab *self)
+{
+    if (self->role == ZAB_LOOKING && self->voting) {
+        new_round (self);
+        evaluate (self);
+    }
+}
+
+/* Somebody is LOOKING and tells us, who have a leader. */
+static void answer_with_leader (struct zab *self, struct peer *peer)
+{
+    peer->owed = true;
+    if (!role_is_learner (self) || self->follow.leader != peer->id) {
+        return;
+    }
+    /* Our own leader. It may just not have finished the election that we have finished: then it
+     * still names itself, in our round. */
+    bool waits = self->follow.phase == FOLLOW_INFO && peer->vote.leader == peer->id &&
+                 peer->vote.round == self->round;
+    if (!waits) {
+        role_look (self, "the leader is looking", peer->id);
+    }
+}
+
+void election_process_vote (struct zab *self, struct peer *peer, const struct zab_message *message)
+{
+    if (message->role < ZAB_LOOKING || message->role > ZAB_OBSERVING ||
+        (message->role == ZAB_LEADING && message->leader != peer->id)) {
+        peer_reset (self, peer, "impossible vote");
+        return;
+    }
+    peer->vote = (struct vote){.received = true,
+                               .role = message->role,
+                               .round = message->round,
+                               .leader = message->leader,
+                               .epoch = message->epoch,
+                               .zxid = message->zxid};
+    if (message->role == ZAB_LOOKING) {
+        peer_forget_learner (peer);
+    }
+    if (self->role == ZAB_LOOKING) {
+        if (self->voting && message->role == ZAB_LOOKING && peer_counts (self, peer)) {
+            if (message->round > self->round) {
+                self->round = message->round;
+                vote_initially (self);
+            } else if (message->round < self->round) {
+                peer->owed = true;
+            }
+        }
+        evaluate (self);
+    } else if (message->role == ZAB_LOOKING) {
+        answer_with_leader (self, peer);
+    } else if (role_is_learner (self) && self->follow.leader == peer->id) {
+        if (message->role != ZAB_LEADING) {
+            role_look (self, "the leader follows another", peer->id);
+        }
+    } else if (self->role == ZAB_LEADING && message->role == ZAB_LEADING &&
+               message->epoch > self->accepted_epoch && peer_counts (self, peer)) {
+        leader_step_down (self, "another leads in a higher epoch", peer->id);
+    }
+}
+
+void election_on_tick (struct zab *self)
+{
+    COHORT_ASSERT (self->role == ZAB_LOOKING);
+    if (!self->voting) {
+        return;
+    }
+    if (self->now_ms >= self->resend_ms) {
+        self->votes_owed = true;
+        self->resend_after_ms = 2 * self->resend_after_ms < ZAB_RESEND_MS_MAX
+                                    ? 2 * self->resend_after_ms
+                                    : ZAB_RESEND_MS_MAX;
+        arm_resend (self);
+    }
+    evaluate (self);
+}
+
+int64_t election_deadline (const struct zab *self)
+{
+    COHORT_ASSERT (self->role == ZAB_LOOKING);
+    if (!self->voting) {
+        return ZAB_NEVER; /* waits for the store, or leaves */
+    }
+    return self->settled_ms < self->resend_ms ? self->settled_ms : self->resend_ms;
+}
+
+void election_leave (struct zab *self)
+{
+    self->leaving = true;
+    for (size_t i = 0; i < self->peers_count; i++) {
+        if (!self->peers[i]->reset) {
+            send_message (self, self->peers[i], (struct zab_message){.type = ZAB_LEAVING});
+        }
+    }
+    if (self->role == ZAB_LOOKING) {
+        zab_note (self, "leaves", self->id);
+        self->voting = false;
+    } else {
+        role_look (self, "leaves", self->id);
+    }
+}
+
+void election_process_leaving (struct zab *self, struct peer *peer)
+{
+    peer->leaving = true;
+    peer->vote.received = false;
+    peer_forget_learner (peer);
+    if (role_is_learner (self) && self->follow.leader == peer->id) {
+        role_look (self, "the leader leaves", peer->id);
+    } else if (self->role == ZAB_LOOKING) {
+        election_on_link_down (self, peer->id);
+    }
+}
+
+void election_flush (struct zab *self)
+{
+    bool mute = self->role == ZAB_HALTED || (self->role == ZAB_LOOKING && !self->voting);
+    for (size_t i = 0; i < self->peers_count; i++) {
+        struct peer *peer = self->peers[i];
+        bool owed = (peer->owed || self->votes_owed) && !peer->reset && !peer->leaving;
+        peer->owed = false;
+        if (!owed || mute) {
+            continue;
+        }
+        struct zab_message message = {.type = ZAB_VOTE,
+                                      .role = self->role,
+                                      .round = self->round,
+                                      .config_version =
+                                          self->configs.configs[self->configs.count - 1].version};
+        if (self->role == ZAB_LOOKING) {
+            message.leader = self->vote.leader;
+            message.epoch = self->vote.epoch;
+            message.zxid = self->vote.zxid;
+        } else {
+            message.leader = self->role == ZAB_LEADING ? self->id : self->follow.leader;
+            message.epoch = self->accepted_durable;
+            message.zxid = self->durable;
+        }
+        send_message (self, peer, message);
+    }
+    self->votes_owed = false;
+}

@@ -1,0 +1,142 @@
+/* What goes to the store, and what of it is durable.
+ *
+ * A step makes at most one request; requests are numbered, worked through in order, and reported
+ * cumulatively. For each the core remembers what the store will hold with it, so that `durable`
+ * always describes the disk and never the memory. May include: client/base, server/core. */
+
+#include "server/core/state.h"
+
+/* This step's request; the number is drawn at its first use. */
+static struct zab_persist *request (struct zab *self)
+{
+    struct zab_persist *persist = &self->update.persist;
+    if (persist->number == 0) {
+        COHORT_ASSERT (self->install_number == 0);
+        persist->number = ++self->request_number;
+        persist->commit = self->committed;
+    }
+    COHORT_ASSERT (!persist->install);
+    return persist;
+}
+
+void persist_truncate (struct zab *self, zxid_t zxid)
+{
+    struct zab_persist *persist = request (self);
+    COHORT_ASSERT (!persist->truncate);
+    COHORT_ASSERT (persist->entries_count == 0);
+    COHORT_ASSERT (zxid >= self->committed);
+    persist->truncate = true;
+    persist->truncate_to = zxid;
+    log_truncate (&self->log, zxid);
+    if (self->durable > zxid) {
+        self->durable = zxid;
+    }
+    /* What earlier requests add behind that point will be gone again. */
+    for (size_t i = 0; i < ring_count (&self->requests); i++) {
+        struct request *earlier = ring_at (&self->requests, i);
+        if (earlier->log_end > zxid) {
+            earlier->log_end = zxid;
+        }
+    }
+}
+
+void persist_entries (struct zab *self, const struct zab_entry *entries, size_t count)
+{
+    COHORT_ASSERT (count > 0);
+    COHORT_ASSERT (entries[count - 1].zxid == self->log.last.zxid);
+    struct zab_persist *persist = request (self);
+    COHORT_ASSERT (persist->entries_count == 0);
+    persist->entries = entries;
+    persist->entries_count = count;
+}
+
+void persist_epochs (struct zab *self, uint32_t accepted_epoch, uint32_t current_epoch)
+{
+    COHORT_ASSERT (accepted_epoch >= self->accepted_epoch);
+    COHORT_ASSERT (current_epoch >= self->current_epoch);
+    COHORT_ASSERT (current_epoch <= accepted_epoch);
+    struct zab_persist *persist = request (self);
+    persist->epochs = true;
+    persist->accepted_epoch = self->accepted_epoch = accepted_epoch;
+    persist->current_epoch = self->current_epoch = current_epoch;
+}
+
+void persist_install (struct zab *self, struct zab_point point)
+{
+    COHORT_ASSERT (self->update.persist.number == 0);
+    COHORT_ASSERT (point.zxid >= self->delivered);
+    struct zab_persist *persist = request (self);
+    persist->install = true;
+    self->install_number = persist->number;
+    self->install_point = point;
+}
+
+void persist_flush (struct zab *self)
+{
+    const struct zab_persist *persist = &self->update.persist;
+    if (persist->number == 0) {
+        return;
+    }
+    COHORT_ASSERT (persist->number == self->request_number);
+    struct request entry = {.number = persist->number,
+                            .log_end = self->log.last.zxid,
+                            .accepted_epoch = self->accepted_epoch,
+                            .current_epoch = self->current_epoch,
+                            .issued_ms = self->now_ms};
+    if (!ring_push (&self->requests, &entry)) {
+        /* Too many, or no memory: it shares the record of its predecessor, which then counts as
+         * durable only when this one is. */
+        struct request *last = ring_back (&self->requests);
+        COHORT_ASSERT (last != NULL);
+        entry.issued_ms = last->issued_ms;
+        *last = entry;
+    }
+}
+
+bool persist_durable (struct zab *self, uint64_t number)
+{
+    COHORT_ASSERT (number <= self->request_number);
+    COHORT_ASSERT (self->install_number == 0 || number < self->install_number);
+    bool news = false;
+    const struct request *entry;
+    while ((entry = ring_front (&self->requests)) != NULL && entry->number <= number) {
+        COHORT_ASSERT (entry->log_end <= self->log.last.zxid);
+        COHORT_ASSERT (entry->accepted_epoch >= self->accepted_durable);
+        COHORT_ASSERT (entry->current_epoch >= self->current_durable);
+        self->durable = entry->log_end;
+        self->accepted_durable = entry->accepted_epoch;
+        self->current_durable = entry->current_epoch;
+        self->request_durable = entry->number;
+        ring_pop (&self->requests);
+        news = true;
+    }
+    return news;
+}
+
+void persist_installed (struct zab *self)
+{
+    COHORT_ASSERT (self->install_number != 0);
+    uint64_t number = self->install_number;
+    struct zab_point point = self->install_point;
+    COHORT_ASSERT (number == self->request_number);
+    self->install_number = 0;
+    persist_durable (self, number);
+    COHORT_ASSERT (persist_drained (self));
+    log_reset (&self->log, point);
+    self->durable = point.zxid;
+    self->delivered = point.zxid;
+    if (self->committed < point.zxid) {
+        self->committed = point.zxid;
+    }
+}
+
+bool persist_drained (const struct zab *self)
+{
+    return ring_empty (&self->requests);
+}
+
+int64_t persist_oldest_ms (const struct zab *self)
+{
+    const struct request *entry = ring_front (&self->requests);
+    return entry != NULL ? entry->issued_ms : ZAB_NEVER;
+}
