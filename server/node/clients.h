@@ -44,7 +44,7 @@ struct clients_options {
     struct clients_host host;
     struct node_transport transport;
     struct logger logger;
-    const struct tree *tree;
+    struct tree *tree; /* read; what streams still need is kept in its ring (tree_effects_pin) */
     uint64_t pending_bytes_max; /* of all sessions' unanswered writes; 0: 256 MiB */
     uint64_t output_bytes_max;  /* waiting for one slow client before it is cut off; 0: 16 MiB */
 
@@ -75,12 +75,14 @@ void clients_applied (struct clients *self, zxid_t zxid, const struct tree_outco
 
 /* The tree was replaced by a snapshot of another server: everybody is reset; or, `reset` false,
  * only the pointer has changed (start). */
-void clients_tree (struct clients *self, const struct tree *tree, bool reset);
+void clients_tree (struct clients *self, struct tree *tree, bool reset);
 
 void clients_confirmed (struct clients *self, uint64_t session, uint64_t attach_no, uint64_t seq);
 void clients_synced (struct clients *self, uint64_t token, zxid_t zxid);
 
-/* Why writes wait, for people ("no quorum"); NULL: they do not. */
+/* Why writes wait, for people; NULL: they do not.  While it is CLIENTS_NO_QUORUM, reads wait too:
+ * nobody knows how old they would be.  Clients know this text: they count as suspended. */
+#define CLIENTS_NO_QUORUM "no quorum"
 void clients_held (struct clients *self, const char *reason);
 
 /* ---- Turns ------------------------------------------------------------------------------- */
