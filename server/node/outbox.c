@@ -288,13 +288,29 @@ static bool take_core (struct outbox *self, struct room *room, outbox_read_fn *r
     return true;
 }
 
+/* What overtakes the core lane must not carry a commit of entries that wait there: the commit stays
+ * behind them as a message of its own. */
+static void split_ping (struct outbox *self, struct zab_message *ping)
+{
+    if (ping->type != ZAB_PING || ping->zxid == 0 || ring_empty (&self->core)) {
+        return;
+    }
+    struct zab_message commit = *ping;
+    commit.type = ZAB_COMMIT;
+    commit.nonce = 0;
+    outbox_message (self, &commit);
+    ping->zxid = 0;
+}
+
 static bool take_urgent (struct outbox *self, const struct room *room, struct arena *arena,
                          struct peer_frame *frame)
 {
     while (!ring_empty (&self->urgent) && frame->messages_count < room->messages) {
-        if (copy_first (&self->urgent, arena, frame) == NULL) {
+        struct zab_message *message = copy_first (&self->urgent, arena, frame);
+        if (message == NULL) {
             return false;
         }
+        split_ping (self, message);
         frame->messages_count++;
         pop_message (&self->urgent);
     }

@@ -3,7 +3,8 @@
  *
  *  Lanes, each first in, first out:
  *    core      messages of Zab; those with entries are bulk and wait for credit
- *    urgent    ping, pong, vote: they overtake the core lane, but only while that waits
+ *    urgent    ping, pong, vote: they overtake the core lane, but only while that waits (the
+ *              commit that a ping carries stays behind the entries it is about)
  *    small     bootstrap, heartbeats, confirmations, disconnects, sync points
  *    forwards  requests for the leader: bulk, with half of the window
  *    chunks    of a snapshot: bulk, with a quarter of it
