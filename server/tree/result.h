@@ -15,6 +15,8 @@
 #include "client/base/buf.h"
 #include "cohort/types.h"
 
+enum { RESULT_STAT_SIZE = 76 }; /*  bytes of an encoded stat */
+
 struct result_op {
     int32_t code;
     bool has_path;
@@ -33,6 +35,9 @@ struct result {
 
 void result_encode (struct buf *out, int32_t code, uint64_t zxid, uint32_t count);
 void result_op_encode (struct buf *out, const struct result_op *op);
+void result_stat_encode (struct buf *out, const cohort_stat_t *stat);
+
+/*  false: malformed, in an operation too, or bytes are left over.  Borrows from data. */
 bool result_decode (struct result *result, const uint8_t *data, size_t size);
 bool result_op_decode (struct result_op *op, struct reader *ops);
 

@@ -1,0 +1,314 @@
+/*
+ *  server/tree/change.c - the choke point: scalars and znodes
+ *
+ *  PURE.
+ */
+#include "server/tree/change.h"
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "server/tree/digest.h"
+#include "server/tree/path.h"
+#include "server/tree/snapshot.h"
+
+/*  Blocks for the old data of one multi; more than one value of the largest size is rare. */
+enum { UNDO_BLOCK_SIZE = 64 << 10, UNDO_KEEP_MAX = 256 << 10 };
+
+/* ---- Scalars ----------------------------------------------------------------------------- */
+
+void change_begin (struct tree *self, zxid_t zxid, int64_t stamp_ms)
+{
+    COHORT_ASSERT (zxid > self->scalars.zxid);
+    COHORT_ASSERT (!self->undo.active);
+    self->scalars.zxid = zxid;
+    if (stamp_ms > self->scalars.stamp_ms) {
+        self->scalars.stamp_ms = stamp_ms;
+    }
+}
+
+void change_cluster (struct tree *self, const struct entry_cluster *cluster, uint8_t level)
+{
+    struct scalars *scalars = &self->scalars;
+    COHORT_ASSERT (scalars->level == 0);
+    COHORT_ASSERT (level > 0);
+    scalars->level = level;
+    memcpy (scalars->cluster_id, cluster->cluster_id, sizeof (scalars->cluster_id));
+    scalars->configs = (struct config_set){.count = 1};
+    scalars->configs.configs[0] = cluster->config;
+    scalars->configs.configs[0].version = scalars->zxid;
+    scalars->limits = cluster->limits;
+}
+
+void change_store (struct tree *self, uint32_t member, uint64_t store_id)
+{
+    struct config_set *configs = &self->scalars.configs;
+    for (size_t c = 0; c < configs->count; c++) {
+        struct config *config = &configs->configs[c];
+        for (size_t i = 0; i < config->count; i++) {
+            if (config->members[i].id == member) {
+                config->members[i].store_id = store_id;
+                config->version = self->scalars.zxid;
+            }
+        }
+    }
+}
+
+/* ---- Znodes: the parts of a change ------------------------------------------------------- */
+
+/*  Before the first change of a znode since a snapshot began. */
+static void hand_over (struct tree *self, struct znode *znode)
+{
+    if (self->snapshot != NULL && znode->generation != self->generation) {
+        snapshot_hand_over_znode (self->snapshot, znode);
+    }
+}
+
+/*  Puts a znode that has all its fields into index, lists and digest; the parent's numbers are the
+ *  caller's, before the call.  next: the places in the lists, NULL: last. */
+static void join (struct tree *self, struct znode *znode, struct znode *parent,
+                  struct list_node *next_sibling, struct list_node *next_owned)
+{
+    znode_link (znode, parent, next_sibling);
+    parent->u.family->count++;
+    map_insert (&self->znodes, &znode->node);
+    struct tenure *tenure = znode_tenure (znode);
+    if (tenure != NULL) {
+        if (next_owned != NULL) {
+            list_insert_before (next_owned, &tenure->node);
+        } else {
+            list_push_back (&tenure->session->ephemerals, &tenure->node);
+        }
+        tenure->session->ephemeral_count++;
+    }
+    self->digest += digest_data (znode) + digest_stat (znode);
+}
+
+/*  The reverse. */
+static void leave (struct tree *self, struct znode *znode)
+{
+    self->digest -= digest_data (znode) + digest_stat (znode);
+    struct tenure *tenure = znode_tenure (znode);
+    if (tenure != NULL) {
+        COHORT_ASSERT (tenure->session->ephemeral_count > 0);
+        list_remove (&tenure->node);
+        tenure->session->ephemeral_count--;
+    }
+    map_remove (&self->znodes, &znode->node);
+    COHORT_ASSERT (znode->parent->u.family->count > 0);
+    znode->parent->u.family->count--;
+    znode_unlink (znode);
+}
+
+/*  A place for the way back, or NULL when none is needed. */
+static struct undo_step *undo_step (struct tree *self, enum undo_kind kind, struct znode *znode)
+{
+    if (!self->undo.active) {
+        return NULL;
+    }
+    COHORT_ASSERT (self->undo.count < ENTRY_OPS_MAX);
+    struct undo_step *step = &self->undo.steps[self->undo.count++];
+    *step = (struct undo_step){.kind = kind, .znode = znode};
+    return step;
+}
+
+static void note_parent (struct undo_step *step, const struct family *family)
+{
+    if (step != NULL) {
+        step->pzxid = family->pzxid;
+        step->sequence = family->sequence;
+        step->cversion = family->cversion;
+    }
+}
+
+/*  Versions never become negative, for -1 means any. */
+static int32_t version_after (int32_t version)
+{
+    return version == INT32_MAX ? 0 : version + 1;
+}
+
+static void report (struct tree *self, enum effect_kind kind, const struct znode *znode,
+                    const char *path, size_t path_size)
+{
+    struct effect effect = {
+        .zxid = self->scalars.zxid,
+        .kind = kind,
+        .path = path,
+        .path_size = (uint32_t) path_size,
+    };
+    if (kind != EFFECT_DELETED) {
+        effect.data = znode_data (znode);
+        effect.data_size = znode->data_size;
+    }
+    znode_stat (znode, &effect.stat);
+    uint64_t parent_hash = znode->parent != NULL ? znode->parent->node.hash : 0;
+    effects_add (&self->effects, &effect, znode->node.hash, parent_hash);
+}
+
+/* ---- Znodes: the changes ----------------------------------------------------------------- */
+
+struct znode *change_create (struct tree *self, const struct change_create *what)
+{
+    struct znode *parent = what->parent;
+    size_t name_at =
+        parent->parent != NULL ? tree_path_parent_size (what->path, what->path_size) : 0;
+    name_at++;
+    COHORT_ASSERT (name_at < what->path_size);
+    COHORT_ASSERT ((what->owner != NULL) == ((what->mode & COHORT_EPHEMERAL) != 0));
+    hand_over (self, parent);
+    bool ok = znode_need_family (parent);
+    COHORT_ASSERT (ok);
+    struct family *family = parent->u.family;
+    COHORT_ASSERT (what->sequence >= family->sequence);
+
+    struct znode *znode = znode_new (what->path + name_at, what->path_size - name_at, what->data,
+                                     what->data_size, what->mode);
+    COHORT_ASSERT (znode != NULL);
+    znode->node.hash = tree_path_hash_child (parent->node.hash, znode->bytes, znode->name_size);
+    znode->czxid = znode->mzxid = self->scalars.zxid;
+    znode->ctime_ms = znode->mtime_ms = self->scalars.stamp_ms;
+    znode->generation = self->generation;
+    if (what->owner != NULL) {
+        znode->u.tenure->session = what->owner;
+        znode->u.tenure->ozxid = znode->czxid;
+    }
+
+    note_parent (undo_step (self, UNDO_CREATE, znode), family);
+    self->digest -= digest_stat (parent);
+    family->pzxid = self->scalars.zxid;
+    family->cversion = version_after (family->cversion);
+    family->sequence = what->sequence;
+    join (self, znode, parent, NULL, NULL);
+    self->digest += digest_stat (parent);
+    report (self, EFFECT_CREATED, znode, what->path, what->path_size);
+    return znode;
+}
+
+void change_delete (struct tree *self, struct znode *znode, const char *path, size_t path_size)
+{
+    struct znode *parent = znode->parent;
+    COHORT_ASSERT (parent != NULL);
+    COHORT_ASSERT (znode_child_count (znode) == 0);
+    hand_over (self, znode);
+    hand_over (self, parent);
+    report (self, EFFECT_DELETED, znode, path, path_size);
+
+    struct family *family = parent->u.family;
+    struct undo_step *step = undo_step (self, UNDO_DELETE, znode);
+    note_parent (step, family);
+    if (step != NULL) {
+        step->next_sibling = znode->sibling.next;
+        step->next_owned = znode_ephemeral (znode) ? znode->u.tenure->node.next : NULL;
+    }
+    self->digest -= digest_stat (parent);
+    family->pzxid = self->scalars.zxid;
+    family->cversion = version_after (family->cversion);
+    leave (self, znode);
+    self->digest += digest_stat (parent);
+    if (step == NULL) {
+        znode_free (znode);
+    }
+}
+
+void change_set (struct tree *self, struct znode *znode, const char *path, size_t path_size,
+                 const uint8_t *data, size_t data_size)
+{
+    hand_over (self, znode);
+    struct undo_step *step = undo_step (self, UNDO_SET, znode);
+    if (step != NULL) {
+        step->version = znode->version;
+        step->mzxid = znode->mzxid;
+        step->mtime_ms = znode->mtime_ms;
+        step->data_size = znode->data_size;
+        step->data = arena_dup (&self->undo.data, znode_data (znode), znode->data_size);
+        COHORT_ASSERT (step->data != NULL);
+    }
+    self->digest -= digest_data (znode) + digest_stat (znode);
+    bool ok = znode_set_data (znode, data, data_size);
+    COHORT_ASSERT (ok);
+    znode->version = version_after (znode->version);
+    znode->mzxid = self->scalars.zxid;
+    znode->mtime_ms = self->scalars.stamp_ms;
+    self->digest += digest_data (znode) + digest_stat (znode);
+    report (self, EFFECT_DATA, znode, path, path_size);
+}
+
+/* ---- Undo -------------------------------------------------------------------------------- */
+
+void change_undo_begin (struct tree *self)
+{
+    struct undo *undo = &self->undo;
+    COHORT_ASSERT (!undo->active);
+    if (undo->steps == NULL) {
+        undo->steps = mem_calloc (ENTRY_OPS_MAX, sizeof (*undo->steps));
+        COHORT_ASSERT (undo->steps != NULL);
+        arena_init (&undo->data, UNDO_BLOCK_SIZE, UNDO_KEEP_MAX);
+    }
+    undo->active = true;
+    undo->count = 0;
+    undo->digest = self->digest;
+}
+
+void change_undo_discard (struct tree *self)
+{
+    struct undo *undo = &self->undo;
+    COHORT_ASSERT (undo->active);
+    for (size_t i = 0; i < undo->count; i++) {
+        if (undo->steps[i].kind == UNDO_DELETE) {
+            znode_free (undo->steps[i].znode);
+        }
+    }
+    arena_reset (&undo->data);
+    undo->active = false;
+}
+
+/*  The parent's numbers are set between the parts of the digest, with whatever goes along. */
+static void restore_parent (struct znode *parent, const struct undo_step *step)
+{
+    parent->u.family->pzxid = step->pzxid;
+    parent->u.family->sequence = step->sequence;
+    parent->u.family->cversion = step->cversion;
+}
+
+static void undo_one (struct tree *self, const struct undo_step *step)
+{
+    struct znode *znode = step->znode;
+    struct znode *parent = znode->parent;
+    switch (step->kind) {
+    case UNDO_CREATE:
+        self->digest -= digest_stat (parent);
+        leave (self, znode);
+        restore_parent (parent, step);
+        self->digest += digest_stat (parent);
+        znode_free (znode);
+        return;
+    case UNDO_DELETE:
+        self->digest -= digest_stat (parent);
+        join (self, znode, parent, step->next_sibling, step->next_owned);
+        restore_parent (parent, step);
+        self->digest += digest_stat (parent);
+        return;
+    case UNDO_SET:
+        self->digest -= digest_data (znode) + digest_stat (znode);
+        bool ok = znode_set_data (znode, step->data, step->data_size);
+        COHORT_ASSERT (ok);
+        znode->version = step->version;
+        znode->mzxid = step->mzxid;
+        znode->mtime_ms = step->mtime_ms;
+        self->digest += digest_data (znode) + digest_stat (znode);
+        return;
+    }
+    COHORT_ASSERT (!"the kind of the step is known");
+}
+
+void change_undo_all (struct tree *self)
+{
+    struct undo *undo = &self->undo;
+    COHORT_ASSERT (undo->active);
+    while (undo->count > 0) {
+        undo_one (self, &undo->steps[--undo->count]);
+    }
+    effects_rollback (&self->effects);
+    COHORT_ASSERT (self->digest == undo->digest);
+    arena_reset (&undo->data);
+    undo->active = false;
+}

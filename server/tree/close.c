@@ -1,0 +1,120 @@
+/*
+ *  server/tree/close.c - the end of sessions
+ *
+ *  PURE.  An entry removes at most ENTRY_REAP_MAX ephemerals, so that none takes long; until the
+ *  last is gone the session stays, dead.
+ */
+#include "client/base/arena.h"
+#include "client/base/assert.h"
+#include "server/tree/change.h"
+#include "server/tree/ops.h"
+#include "server/tree/sort.h"
+
+enum { ARENA_BLOCK_SIZE = 64 << 10 };
+
+struct doomed {
+    struct znode *znode;
+    const char *path;
+    size_t path_size;
+};
+
+/*  Ascending order of the bytes of the paths. */
+static int compare_paths (const void *left, const void *right)
+{
+    const struct doomed *a = left;
+    const struct doomed *b = right;
+    int order =
+        memcmp (a->path, b->path, a->path_size < b->path_size ? a->path_size : b->path_size);
+    return order != 0 ? order : a->path_size < b->path_size ? -1 : a->path_size > b->path_size;
+}
+
+/*  How many ephemerals of the session, from the first on, have to be looked at to know the first
+ *  ENTRY_REAP_MAX in the order (ozxid, path): the list is in the order of ozxid, and those with
+ *  the ozxid of the last one are in no order. */
+static size_t candidates (const struct session *session)
+{
+    size_t count = 0;
+    zxid_t last = 0;
+    for (struct list_node *at = list_first (&session->ephemerals); at != NULL;
+         at = list_next (&session->ephemerals, at)) {
+        const struct tenure *tenure = list_entry (at, struct tenure, node);
+        if (count >= ENTRY_REAP_MAX && tenure->ozxid != last) {
+            break;
+        }
+        last = tenure->ozxid;
+        count++;
+    }
+    return count;
+}
+
+static struct doomed *doom (struct tree *self, struct arena *arena, struct znode *znode)
+{
+    struct doomed *doomed = arena_alloc (arena, sizeof (*doomed));
+    COHORT_ASSERT (doomed != NULL);
+    size_t size;
+    bool ok = znode_path (znode, &self->path, &size);
+    COHORT_ASSERT (ok);
+    doomed->znode = znode;
+    doomed->path_size = size;
+    doomed->path = arena_dup (arena, self->path.data, size);
+    COHORT_ASSERT (doomed->path != NULL);
+    return doomed;
+}
+
+/*  Removes the next ephemerals of a dead session, and the session when none are left. */
+static void reap (struct tree *self, struct session *session, struct tree_outcome *outcome)
+{
+    COHORT_ASSERT (session->dead);
+    struct arena arena;
+    arena_init (&arena, ARENA_BLOCK_SIZE, 0);
+    size_t count = candidates (session);
+    struct sort_item *items = arena_alloc (&arena, 2 * count * sizeof (*items));
+    COHORT_ASSERT (items != NULL);
+    struct list_node *at = list_first (&session->ephemerals);
+    for (size_t i = 0; i < count; i++) {
+        const struct tenure *tenure = list_entry (at, struct tenure, node);
+        items[i].key = tenure->ozxid;
+        items[i].value = doom (self, &arena, tenure->znode);
+        at = list_next (&session->ephemerals, at);
+    }
+    sort_items (items, items + count, count, compare_paths);
+    for (size_t i = 0; i < count && i < ENTRY_REAP_MAX; i++) {
+        const struct doomed *doomed = items[i].value;
+        change_delete (self, doomed->znode, doomed->path, doomed->path_size);
+    }
+    arena_deinit (&arena);
+    if (session->ephemeral_count == 0) {
+        change_session_remove (self, session);
+        outcome->session_gone = true;
+    }
+}
+
+void close_and_reap (struct tree *self, struct session *session, struct tree_outcome *outcome)
+{
+    change_session_kill (self, session);
+    outcome->session_closed = true;
+    reap (self, session, outcome);
+}
+
+void close_apply (struct tree *self, const struct entry_close *close, struct tree_outcome *outcome)
+{
+    outcome->session = close->session;
+    struct session *session = session_find (&self->sessions, close->session);
+    if (session == NULL || session->dead) {
+        return;
+    }
+    bool current = close->attach_no == session->attach_no &&
+                   (close->incarnation == 0 || close->incarnation == session->incarnation);
+    if (current || close->reason == ENTRY_KILLED) {
+        close_and_reap (self, session, outcome);
+    }
+}
+
+void reap_apply (struct tree *self, const struct entry_reap *what, struct tree_outcome *outcome)
+{
+    outcome->session = what->session;
+    struct session *session = session_find (&self->sessions, what->session);
+    if (session != NULL && session->dead) {
+        reap (self, session, outcome);
+    }
+}

@@ -1,0 +1,85 @@
+/*
+ *  server/tree/digest.c - what each object adds to the digest of the state
+ *
+ *  PURE.
+ */
+#include "server/tree/digest.h"
+
+#include "client/base/assert.h"
+#include "client/base/hash.h"
+#include "server/tree/image.h"
+
+/*  Seeds that keep the kinds of terms apart. */
+#define SEED_DATA    UINT64_C (0x64617461)
+#define SEED_STAT    UINT64_C (0x73746174)
+#define SEED_SESSION UINT64_C (0x73657373)
+#define SEED_RESULT  UINT64_C (0x72657375)
+#define SEED_SCALARS UINT64_C (0x7363616c)
+
+uint64_t digest_data (const struct znode *znode)
+{
+    return hash64 (znode_data (znode), znode->data_size, znode->node.hash ^ SEED_DATA);
+}
+
+uint64_t digest_stat (const struct znode *znode)
+{
+    /* Not the number of children: each of them is in the sum itself. */
+    const struct family *family = znode_family (znode);
+    const struct tenure *tenure = znode_tenure (znode);
+    uint8_t bytes[80];
+    bytes_put_u64 (bytes, znode->czxid);
+    bytes_put_u64 (bytes + 8, znode->mzxid);
+    bytes_put_u64 (bytes + 16, family != NULL ? family->pzxid : znode->czxid);
+    bytes_put_u64 (bytes + 24, (uint64_t) znode->ctime_ms);
+    bytes_put_u64 (bytes + 32, (uint64_t) znode->mtime_ms);
+    bytes_put_u64 (bytes + 40, family != NULL ? family->sequence : 0);
+    bytes_put_u64 (bytes + 48, tenure != NULL ? tenure->session->id : 0);
+    bytes_put_u64 (bytes + 56, tenure != NULL ? tenure->ozxid : 0);
+    bytes_put_u32 (bytes + 64, (uint32_t) znode->version);
+    bytes_put_u32 (bytes + 68, family != NULL ? (uint32_t) family->cversion : 0);
+    bytes_put_u32 (bytes + 72, znode->data_size);
+    bytes_put_u32 (bytes + 76, znode->mode);
+    return hash64 (bytes, sizeof (bytes), znode->node.hash ^ SEED_STAT);
+}
+
+uint64_t digest_session (const struct session *session)
+{
+    uint8_t bytes[IMAGE_SESSION_SIZE];
+    image_session_bytes (session, bytes);
+    return hash64 (bytes, sizeof (bytes), SEED_SESSION);
+}
+
+uint64_t digest_result (const struct stored *stored)
+{
+    uint8_t key[16];
+    bytes_put_u64 (key, stored->session->id);
+    bytes_put_u64 (key + 8, stored->number);
+    return hash64 (stored->bytes, stored->size, hash64 (key, sizeof (key), SEED_RESULT));
+}
+
+uint64_t digest_scalars (const struct scalars *scalars)
+{
+    uint8_t bytes[IMAGE_SCALARS_SIZE_MAX];
+    size_t size = image_scalars_bytes (scalars, bytes);
+    COHORT_ASSERT (size <= sizeof (bytes));
+    return hash64 (bytes, size, SEED_SCALARS);
+}
+
+uint64_t digest_recompute (const struct tree *tree)
+{
+    uint64_t sum = 0;
+    for (struct map_node *at = map_first (&tree->znodes); at != NULL;
+         at = map_next (&tree->znodes, at)) {
+        const struct znode *znode = map_entry (at, struct znode, node);
+        sum += digest_data (znode) + digest_stat (znode);
+    }
+    for (struct list_node *at = list_first (&tree->session_order); at != NULL;
+         at = list_next (&tree->session_order, at)) {
+        sum += digest_session (list_entry (at, struct session, order));
+    }
+    for (struct list_node *at = list_first (&tree->results); at != NULL;
+         at = list_next (&tree->results, at)) {
+        sum += digest_result (list_entry (at, struct stored, node));
+    }
+    return sum;
+}

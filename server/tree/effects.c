@@ -1,0 +1,311 @@
+/*
+ *  server/tree/effects.c - the history of changes, bounded in bytes
+ *
+ *  PURE.
+ */
+#include "server/tree/effects.h"
+
+#include <stdalign.h>
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "server/tree/state.h"
+
+struct slot {
+    zxid_t zxid;
+    uint32_t offset; /*  of the record in data                                                  */
+    uint32_t path_hash;
+    uint32_t parent_hash;
+    uint32_t reserved;
+};
+
+/*  Followed by the path, a 0 and the data. */
+struct record {
+    cohort_stat_t stat;
+    uint32_t path_size;
+    uint32_t data_size;
+    uint8_t kind;
+};
+
+struct effects_chunk {
+    struct list_node node;
+    uint32_t size;  /*  of data                                                                 */
+    uint32_t used;  /*  by records, from the front                                              */
+    uint32_t count; /*  of slots, from the back                                                 */
+    alignas (8) uint8_t data[];
+};
+
+enum { ALIGNMENT = 8 };
+
+_Static_assert(alignof (struct record) <= ALIGNMENT, "records are aligned well enough");
+_Static_assert(sizeof (struct slot) % ALIGNMENT == 0, "and so are slots");
+
+static size_t aligned (size_t size)
+{
+    return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static struct effects_chunk *chunk_at (const struct list_node *node)
+{
+    return node != NULL ? list_entry (node, struct effects_chunk, node) : NULL;
+}
+
+static struct effects_chunk *newest (const struct effects *self)
+{
+    return chunk_at (list_last (&self->chunks));
+}
+
+/*  The slot of record i, counted in the order of writing. */
+static struct slot *slot_at (const struct effects_chunk *chunk, uint32_t i)
+{
+    uint8_t *end = (uint8_t *) (uintptr_t) chunk->data + chunk->size;
+    void *slot = end - (i + (size_t) 1) * sizeof (struct slot);
+    return slot;
+}
+
+void effects_init (struct effects *self, uint64_t bytes_max, zxid_t floor)
+{
+    *self = (struct effects){.floor = floor};
+    self->bytes_max = bytes_max == 0 ? EFFECTS_BYTES_MAX : (size_t) bytes_max;
+    size_t chunk_size = self->bytes_max / 8;
+    chunk_size = chunk_size < EFFECTS_CHUNK_MIN ? EFFECTS_CHUNK_MIN : chunk_size;
+    self->chunk_size = chunk_size > EFFECTS_CHUNK_MAX ? EFFECTS_CHUNK_MAX : aligned (chunk_size);
+    list_init (&self->chunks);
+}
+
+void effects_deinit (struct effects *self)
+{
+    struct list_node *node;
+    while ((node = list_pop_front (&self->chunks)) != NULL) {
+        mem_free (chunk_at (node));
+    }
+    mem_free (self->spare);
+    self->spare = NULL;
+}
+
+/*  Keeps one chunk of the ordinary size for reuse. */
+static void release (struct effects *self, struct effects_chunk *chunk)
+{
+    list_remove (&chunk->node);
+    COHORT_ASSERT (self->bytes >= chunk->size);
+    self->bytes -= chunk->size;
+    if (self->spare == NULL && chunk->size == self->chunk_size) {
+        self->spare = chunk;
+    } else {
+        mem_free (chunk);
+    }
+}
+
+/*  A chunk with room for a record of so many bytes, at the end of the list. */
+static struct effects_chunk *extend (struct effects *self, size_t record_size)
+{
+    size_t size = record_size + sizeof (struct slot);
+    struct effects_chunk *chunk;
+    if (size <= self->chunk_size && self->spare != NULL) {
+        chunk = self->spare;
+        self->spare = NULL;
+    } else {
+        size = size < self->chunk_size ? self->chunk_size : size;
+        COHORT_ASSERT (size <= UINT32_MAX);
+        chunk = mem_alloc (sizeof (*chunk) + size);
+        COHORT_ASSERT (chunk != NULL);
+        chunk->size = (uint32_t) size;
+        list_node_init (&chunk->node);
+    }
+    chunk->used = 0;
+    chunk->count = 0;
+    self->bytes += chunk->size;
+    list_push_back (&self->chunks, &chunk->node);
+    return chunk;
+}
+
+void effects_begin (struct effects *self)
+{
+    self->begun_chunk = newest (self);
+    self->begun_count = self->begun_chunk != NULL ? self->begun_chunk->count : 0;
+    self->begun_used = self->begun_chunk != NULL ? self->begun_chunk->used : 0;
+    self->pending = 0;
+}
+
+void effects_add (struct effects *self, const struct effect *effect, uint64_t path_hash,
+                  uint64_t parent_hash)
+{
+    COHORT_ASSERT (effect->zxid > self->floor);
+    size_t size = aligned (sizeof (struct record) + effect->path_size + 1 + effect->data_size);
+    struct effects_chunk *chunk = newest (self);
+    if (chunk == NULL || chunk->size - chunk->used - chunk->count * sizeof (struct slot) <
+                             size + sizeof (struct slot)) {
+        chunk = extend (self, size);
+    }
+    void *at = chunk->data + chunk->used;
+    struct record *record = at;
+    record->stat = effect->stat;
+    record->path_size = effect->path_size;
+    record->data_size = effect->data_size;
+    record->kind = (uint8_t) effect->kind;
+    uint8_t *bytes = (uint8_t *) (record + 1);
+    memcpy (bytes, effect->path, effect->path_size);
+    bytes[effect->path_size] = 0;
+    if (effect->data_size > 0) {
+        memcpy (bytes + effect->path_size + 1, effect->data, effect->data_size);
+    }
+    *slot_at (chunk, chunk->count) = (struct slot){
+        .zxid = effect->zxid,
+        .offset = chunk->used,
+        .path_hash = (uint32_t) path_hash,
+        .parent_hash = (uint32_t) parent_hash,
+    };
+    chunk->used += (uint32_t) size;
+    chunk->count++;
+    self->pending++;
+}
+
+void effects_rollback (struct effects *self)
+{
+    while (newest (self) != self->begun_chunk) {
+        release (self, newest (self));
+    }
+    if (self->begun_chunk != NULL) {
+        self->begun_chunk->used = self->begun_used;
+        self->begun_chunk->count = self->begun_count;
+    }
+    self->pending = 0;
+}
+
+/*  Gives up the oldest chunks beyond the bound.  The newest transaction stays whole, however large
+ *  it is, and so does what is pinned. */
+static void shrink (struct effects *self)
+{
+    struct effects_chunk *last = newest (self);
+    while (last != NULL && self->bytes > self->bytes_max) {
+        struct effects_chunk *first = chunk_at (list_first (&self->chunks));
+        zxid_t gone = slot_at (first, first->count - 1)->zxid;
+        if (gone >= slot_at (last, last->count - 1)->zxid || (self->pin != 0 && gone > self->pin)) {
+            return;
+        }
+        /* The rest of its last transaction, in the next chunk, is below the floor with it. */
+        self->floor = gone;
+        release (self, first);
+    }
+}
+
+size_t effects_end (struct effects *self)
+{
+    if (self->pending > 0) {
+        shrink (self);
+    }
+    return self->pending;
+}
+
+static void load (const struct effects_chunk *chunk, uint32_t i, struct effect *effect)
+{
+    const struct slot *slot = slot_at (chunk, i);
+    const void *at = chunk->data + slot->offset;
+    const struct record *record = at;
+    const uint8_t *bytes = (const uint8_t *) (record + 1);
+    effect->zxid = slot->zxid;
+    effect->kind = (enum effect_kind) record->kind;
+    effect->path = (const char *) bytes;
+    effect->path_size = record->path_size;
+    effect->data = bytes + record->path_size + 1;
+    effect->data_size = record->data_size;
+    effect->stat = record->stat;
+}
+
+/*  Where the effects with a zxid > after begin: the chunk, or NULL if there are none, and the
+ *  index in it.  *count: of all of them. */
+static const struct effects_chunk *seek (const struct effects *self, zxid_t after, uint32_t *index,
+                                         size_t *count)
+{
+    const struct effects_chunk *found = NULL;
+    *count = 0;
+    for (const struct list_node *at = list_last (&self->chunks); at != NULL;
+         at = list_prev (&self->chunks, at)) {
+        const struct effects_chunk *chunk = chunk_at (at);
+        uint32_t low = 0;
+        uint32_t high = chunk->count;
+        while (low < high) {
+            uint32_t middle = low + (high - low) / 2;
+            if (slot_at (chunk, middle)->zxid > after) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        if (low < chunk->count) {
+            found = chunk;
+            *index = low;
+            *count += chunk->count - low;
+        }
+        if (low > 0) {
+            break;
+        }
+    }
+    return found;
+}
+
+zxid_t tree_effects_floor (const struct tree *self)
+{
+    return self->effects.floor;
+}
+
+int tree_effects (const struct tree *self, zxid_t after, zxid_t through, tree_effect_fn *fn,
+                  void *arg)
+{
+    const struct effects *effects = &self->effects;
+    if (after < effects->floor) {
+        return COHORT_EGAP;
+    }
+    uint32_t index;
+    size_t count;
+    const struct effects_chunk *chunk = seek (effects, after, &index, &count);
+    while (chunk != NULL) {
+        for (; index < chunk->count; index++) {
+            struct effect effect;
+            load (chunk, index, &effect);
+            if (effect.zxid > through || !fn (arg, &effect)) {
+                return 0;
+            }
+        }
+        chunk = chunk_at (list_next (&effects->chunks, &chunk->node));
+        index = 0;
+    }
+    return 0;
+}
+
+void tree_effects_pin (struct tree *self, zxid_t zxid)
+{
+    self->effects.pin = zxid;
+    shrink (&self->effects);
+}
+
+bool effects_near (const struct effects *self, zxid_t after, uint64_t path_hash, size_t look_max,
+                   tree_effect_fn *fn, void *arg)
+{
+    if (after < self->floor) {
+        return false;
+    }
+    uint32_t index;
+    size_t count;
+    const struct effects_chunk *chunk = seek (self, after, &index, &count);
+    if (count > look_max) {
+        return false;
+    }
+    while (chunk != NULL) {
+        for (; index < chunk->count; index++) {
+            const struct slot *slot = slot_at (chunk, index);
+            if (slot->path_hash == (uint32_t) path_hash ||
+                slot->parent_hash == (uint32_t) path_hash) {
+                struct effect effect;
+                load (chunk, index, &effect);
+                if (!fn (arg, &effect)) {
+                    return true;
+                }
+            }
+        }
+        chunk = chunk_at (list_next (&self->chunks, &chunk->node));
+        index = 0;
+    }
+    return true;
+}

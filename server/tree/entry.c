@@ -1,0 +1,367 @@
+/*
+ *  server/tree/entry.c - encoding and decoding of the requests in the log
+ *
+ *  PURE.  Decoding is total: whatever the bytes are, it gives false or an entry that apply can
+ *  work with, all operations of a write included.
+ */
+#include "server/tree/entry.h"
+
+#include "client/base/assert.h"
+
+enum {
+    HEAD_SIZE = 4,        /*  kind, level, reserved                                            */
+    WRITE_SESSION_AT = 4, /*  where entry_peek_write looks                                     */
+    WRITE_NUMBER_AT = 16,
+    WRITE_HEAD_SIZE = 37
+};
+
+/* ---- Encoding ---------------------------------------------------------------------------- */
+
+static void encode_cluster (struct buf *out, const struct entry_cluster *cluster)
+{
+    COHORT_ASSERT (cluster->config.count <= CONFIG_MEMBERS_MAX);
+    buf_append (out, cluster->cluster_id, sizeof (cluster->cluster_id));
+    buf_u32 (out, (uint32_t) cluster->config.count);
+    for (size_t i = 0; i < cluster->config.count; i++) {
+        const struct config_member *member = &cluster->config.members[i];
+        buf_u32 (out, member->id);
+        buf_u8 (out, (uint8_t) member->role);
+        buf_u64 (out, member->store_id);
+    }
+    buf_u32 (out, cluster->limits.data_size_max);
+    buf_u32 (out, cluster->limits.path_size_max);
+    buf_u32 (out, cluster->limits.window);
+    buf_u32 (out, cluster->limits.results_size_max);
+    buf_u32 (out, cluster->limits.timeout_min_ms);
+    buf_u32 (out, cluster->limits.timeout_max_ms);
+    buf_u32 (out, cluster->limits.grace_min_ms);
+}
+
+static void encode_create_session (struct buf *out, const struct entry_create_session *create)
+{
+    buf_append (out, create->nonce, sizeof (create->nonce));
+    buf_u64 (out, create->password_hash);
+    buf_u32 (out, create->timeout_ms);
+    buf_u32 (out, create->grace_ms);
+    buf_u32 (out, create->server);
+    buf_u64 (out, create->attach_no);
+}
+
+static void encode_attach (struct buf *out, const struct entry_attach *attach)
+{
+    buf_u64 (out, attach->session);
+    buf_u64 (out, attach->password_hash);
+    buf_u64 (out, attach->attach_no);
+    buf_u32 (out, attach->incarnation);
+    buf_append (out, attach->nonce, sizeof (attach->nonce));
+    buf_u32 (out, attach->server);
+}
+
+static void encode_write (struct buf *out, const struct entry_write *write)
+{
+    COHORT_ASSERT (write->count <= ENTRY_OPS_MAX);
+    COHORT_ASSERT (write->multi || write->count == 1);
+    buf_u64 (out, write->session);
+    buf_u32 (out, write->incarnation);
+    buf_u64 (out, write->number);
+    buf_u64 (out, write->ack_to);
+    buf_u8 (out, write->multi);
+    buf_u32 (out, write->count);
+}
+
+void entry_encode (struct buf *out, const struct entry *entry)
+{
+    COHORT_ASSERT (entry->level <= ENTRY_LEVEL);
+    buf_u8 (out, (uint8_t) entry->kind);
+    buf_u8 (out, entry->level != 0 ? entry->level : ENTRY_LEVEL);
+    buf_u16 (out, 0);
+    switch (entry->kind) {
+    case ENTRY_CLUSTER:
+        encode_cluster (out, &entry->u.cluster);
+        return;
+    case ENTRY_MEMBER_STORE:
+        buf_u32 (out, entry->u.member_store.id);
+        buf_u64 (out, entry->u.member_store.old_store_id);
+        buf_u64 (out, entry->u.member_store.new_store_id);
+        return;
+    case ENTRY_CREATE_SESSION:
+        encode_create_session (out, &entry->u.create_session);
+        return;
+    case ENTRY_ATTACH:
+        encode_attach (out, &entry->u.attach);
+        return;
+    case ENTRY_CLOSE:
+        buf_u64 (out, entry->u.close.session);
+        buf_u64 (out, entry->u.close.attach_no);
+        buf_u32 (out, entry->u.close.incarnation);
+        buf_u8 (out, (uint8_t) entry->u.close.reason);
+        return;
+    case ENTRY_REAP:
+        buf_u64 (out, entry->u.reap.session);
+        return;
+    case ENTRY_WRITE:
+        encode_write (out, &entry->u.write);
+        return;
+    }
+    COHORT_ASSERT (!"the kind of the entry is known");
+}
+
+void op_encode (struct buf *out, const struct op *op)
+{
+    buf_u8 (out, (uint8_t) op->kind);
+    if (op->kind == OP_REJECT) {
+        buf_i32 (out, op->code);
+        return;
+    }
+    if (op->kind == OP_CLOSE_SESSION) {
+        return;
+    }
+    buf_blob (out, op->path, op->path_size);
+    switch (op->kind) {
+    case OP_CREATE:
+        buf_u8 (out, op->mode);
+        buf_u32 (out, op->acl_id);
+        buf_u64 (out, op->ttl_ms);
+        buf_blob (out, op->data, op->data_size);
+        return;
+    case OP_SET:
+        buf_i32 (out, op->version);
+        buf_blob (out, op->data, op->data_size);
+        return;
+    case OP_DELETE:
+    case OP_CHECK_VERSION:
+        buf_i32 (out, op->version);
+        return;
+    case OP_CHECK_CZXID:
+        buf_u64 (out, op->czxid);
+        return;
+    case OP_CHECK_OWNER:
+        buf_u64 (out, op->session);
+        buf_u64 (out, op->ozxid);
+        return;
+    case OP_CLOSE_SESSION:
+    case OP_REJECT:
+        break;
+    }
+    COHORT_ASSERT (!"the kind of the operation is known");
+}
+
+/* ---- Decoding ---------------------------------------------------------------------------- */
+
+/*  Copies a value of 16 bytes; nothing if they are not there (the reader has failed then). */
+static void decode_16 (struct reader *in, uint8_t value[16])
+{
+    const uint8_t *bytes = reader_bytes (in, 16);
+    if (bytes != NULL) {
+        memcpy (value, bytes, 16);
+    }
+}
+
+bool entry_limits_valid (const struct entry_limits *limits)
+{
+    return limits->data_size_max >= 1 && limits->data_size_max <= ENTRY_DATA_MAX &&
+           limits->path_size_max >= 1 && limits->path_size_max <= ENTRY_PATH_MAX &&
+           limits->window >= 1 && limits->window <= ENTRY_WINDOW_MAX &&
+           limits->results_size_max >= 1 && limits->timeout_max_ms >= 1 &&
+           limits->timeout_min_ms <= limits->timeout_max_ms;
+}
+
+static bool decode_cluster (struct reader *in, struct entry_cluster *cluster)
+{
+    decode_16 (in, cluster->cluster_id);
+    uint32_t count = reader_u32 (in);
+    if (count > CONFIG_MEMBERS_MAX) {
+        return false;
+    }
+    cluster->config.count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct config_member *member = &cluster->config.members[i];
+        member->id = reader_u32 (in);
+        uint8_t role = reader_u8 (in);
+        if (role != CONFIG_VOTER && role != CONFIG_OBSERVER) {
+            return false;
+        }
+        member->role = (enum config_role) role;
+        member->store_id = reader_u64 (in);
+    }
+    cluster->limits.data_size_max = reader_u32 (in);
+    cluster->limits.path_size_max = reader_u32 (in);
+    cluster->limits.window = reader_u32 (in);
+    cluster->limits.results_size_max = reader_u32 (in);
+    cluster->limits.timeout_min_ms = reader_u32 (in);
+    cluster->limits.timeout_max_ms = reader_u32 (in);
+    cluster->limits.grace_min_ms = reader_u32 (in);
+    return reader_done (in) && config_valid (&cluster->config) &&
+           entry_limits_valid (&cluster->limits);
+}
+
+static bool decode_create_session (struct reader *in, struct entry_create_session *create)
+{
+    decode_16 (in, create->nonce);
+    create->password_hash = reader_u64 (in);
+    create->timeout_ms = reader_u32 (in);
+    create->grace_ms = reader_u32 (in);
+    create->server = reader_u32 (in);
+    create->attach_no = reader_u64 (in);
+    return reader_done (in);
+}
+
+static bool decode_attach (struct reader *in, struct entry_attach *attach)
+{
+    attach->session = reader_u64 (in);
+    attach->password_hash = reader_u64 (in);
+    attach->attach_no = reader_u64 (in);
+    attach->incarnation = reader_u32 (in);
+    decode_16 (in, attach->nonce);
+    attach->server = reader_u32 (in);
+    return reader_done (in);
+}
+
+static bool decode_close (struct reader *in, struct entry_close *close)
+{
+    close->session = reader_u64 (in);
+    close->attach_no = reader_u64 (in);
+    close->incarnation = reader_u32 (in);
+    uint8_t reason = reader_u8 (in);
+    if (reason < ENTRY_EXPIRED || reason > ENTRY_KILLED) {
+        return false;
+    }
+    close->reason = (enum entry_close_reason) reason;
+    return reader_done (in);
+}
+
+/*  The operations stay encoded; but each is looked at, so that apply cannot meet a bad one when
+ *  it has done half of the work. */
+static bool decode_write (struct reader *in, struct entry_write *write)
+{
+    write->session = reader_u64 (in);
+    write->incarnation = reader_u32 (in);
+    write->number = reader_u64 (in);
+    write->ack_to = reader_u64 (in);
+    uint8_t multi = reader_u8 (in);
+    write->multi = multi == 1;
+    write->count = reader_u32 (in);
+    if (in->failed || multi > 1 || write->count > ENTRY_OPS_MAX || (!multi && write->count != 1)) {
+        return false;
+    }
+    write->ops = *in;
+    for (uint32_t i = 0; i < write->count; i++) {
+        struct op op;
+        if (!op_decode (&op, in)) {
+            return false;
+        }
+        if (write->multi && (op.kind == OP_CLOSE_SESSION || op.kind == OP_REJECT)) {
+            return false;
+        }
+    }
+    return reader_done (in);
+}
+
+bool entry_decode (struct entry *entry, const uint8_t *data, size_t size)
+{
+    struct reader in;
+    reader_init (&in, data, size);
+    uint8_t kind = reader_u8 (&in);
+    uint8_t level = reader_u8 (&in);
+    uint16_t reserved = reader_u16 (&in);
+    if (in.failed || level == 0 || level > ENTRY_LEVEL || reserved != 0) {
+        return false;
+    }
+    *entry = (struct entry){.level = level};
+    switch (kind) {
+    case ENTRY_CLUSTER:
+        entry->kind = ENTRY_CLUSTER;
+        return decode_cluster (&in, &entry->u.cluster);
+    case ENTRY_MEMBER_STORE:
+        entry->kind = ENTRY_MEMBER_STORE;
+        entry->u.member_store.id = reader_u32 (&in);
+        entry->u.member_store.old_store_id = reader_u64 (&in);
+        entry->u.member_store.new_store_id = reader_u64 (&in);
+        return reader_done (&in);
+    case ENTRY_CREATE_SESSION:
+        entry->kind = ENTRY_CREATE_SESSION;
+        return decode_create_session (&in, &entry->u.create_session);
+    case ENTRY_ATTACH:
+        entry->kind = ENTRY_ATTACH;
+        return decode_attach (&in, &entry->u.attach);
+    case ENTRY_CLOSE:
+        entry->kind = ENTRY_CLOSE;
+        return decode_close (&in, &entry->u.close);
+    case ENTRY_REAP:
+        entry->kind = ENTRY_REAP;
+        entry->u.reap.session = reader_u64 (&in);
+        return reader_done (&in);
+    case ENTRY_WRITE:
+        entry->kind = ENTRY_WRITE;
+        return decode_write (&in, &entry->u.write);
+    default:
+        return false;
+    }
+}
+
+/*  A string: borrowed, its size in 32 bits as it came. */
+static const void *decode_bytes (struct reader *in, uint32_t *size)
+{
+    size_t length;
+    const void *bytes = reader_blob (in, &length);
+    *size = (uint32_t) length;
+    return bytes;
+}
+
+bool op_decode (struct op *op, struct reader *ops)
+{
+    uint8_t kind = reader_u8 (ops);
+    if (ops->failed || kind < OP_CREATE || kind > OP_REJECT) {
+        return false;
+    }
+    *op = (struct op){.kind = (enum op_kind) kind};
+    if (op->kind == OP_REJECT) {
+        op->code = reader_i32 (ops);
+        return !ops->failed;
+    }
+    if (op->kind == OP_CLOSE_SESSION) {
+        return true;
+    }
+    op->path = decode_bytes (ops, &op->path_size);
+    switch (op->kind) {
+    case OP_CREATE:
+        op->mode = reader_u8 (ops);
+        op->acl_id = reader_u32 (ops);
+        op->ttl_ms = reader_u64 (ops);
+        op->data = decode_bytes (ops, &op->data_size);
+        break;
+    case OP_SET:
+        op->version = reader_i32 (ops);
+        op->data = decode_bytes (ops, &op->data_size);
+        break;
+    case OP_DELETE:
+    case OP_CHECK_VERSION:
+        op->version = reader_i32 (ops);
+        break;
+    case OP_CHECK_CZXID:
+        op->czxid = reader_u64 (ops);
+        break;
+    case OP_CHECK_OWNER:
+        op->session = reader_u64 (ops);
+        op->ozxid = reader_u64 (ops);
+        break;
+    case OP_CLOSE_SESSION:
+    case OP_REJECT:
+        break;
+    }
+    return !ops->failed;
+}
+
+bool entry_peek_write (const uint8_t *data, size_t size, uint64_t *session, uint64_t *number)
+{
+    if (size < WRITE_HEAD_SIZE || data[0] != ENTRY_WRITE || data[1] == 0 || data[1] > ENTRY_LEVEL) {
+        return false;
+    }
+    *session = bytes_get_u64 (data + WRITE_SESSION_AT);
+    *number = bytes_get_u64 (data + WRITE_NUMBER_AT);
+    return true;
+}
+
+_Static_assert(WRITE_SESSION_AT == HEAD_SIZE, "the session is the first field");
+_Static_assert(WRITE_NUMBER_AT == WRITE_SESSION_AT + 8 + 4, "the number follows the incarnation");
+_Static_assert(WRITE_HEAD_SIZE == WRITE_NUMBER_AT + 8 + 8 + 1 + 4, "all before the operations");

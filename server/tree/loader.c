@@ -1,0 +1,504 @@
+/*
+ *  server/tree/loader.c - a state from a snapshot
+ *
+ *  PURE.  The bytes are not trusted: whatever they are, feeding gives false or builds a sound tree,
+ *  and finishing compares counts and digest.
+ */
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "server/tree/digest.h"
+#include "server/tree/image.h"
+#include "server/tree/path.h"
+#include "server/tree/result.h"
+#include "server/tree/sort.h"
+#include "server/tree/state.h"
+
+enum stage { STAGE_HEAD, STAGE_SCALARS, STAGE_OBJECTS, STAGE_END, STAGE_FAILED };
+
+/*  A znode that has or had children, by its ordinal. */
+struct parent {
+    struct znode *znode;
+    size_t path_size; /*  0: the root                                                           */
+};
+
+struct tree_loader {
+    struct tree *tree;
+    enum stage stage;
+    struct buf rest; /*  of the input: the beginning of a record                                */
+    struct parent *parents;
+    size_t parents_count;
+    size_t parents_capacity;
+    uint64_t digest; /*  as the end of the image has it                                         */
+};
+
+struct tree_loader *tree_loader_new (const struct tree_options *options)
+{
+    struct tree_loader *self = mem_calloc (1, sizeof (*self));
+    if (self == NULL) {
+        return NULL;
+    }
+    self->tree = tree_new (options);
+    if (self->tree == NULL) {
+        mem_free (self);
+        return NULL;
+    }
+    return self;
+}
+
+void tree_loader_destroy (struct tree_loader **self_p)
+{
+    struct tree_loader *self = *self_p;
+    if (self == NULL) {
+        return;
+    }
+    tree_destroy (&self->tree);
+    buf_deinit (&self->rest);
+    mem_free (self->parents);
+    mem_free (self);
+    *self_p = NULL;
+}
+
+/* ---- Sessions and results ---------------------------------------------------------------- */
+
+static bool load_session (struct tree *tree, const uint8_t *data, size_t size)
+{
+    struct session *session = session_alloc ();
+    if (session == NULL) {
+        return false;
+    }
+    if (!image_session_read (session, data, size) || session->id > tree->scalars.last_session ||
+        session_find (&tree->sessions, session->id) != NULL ||
+        session_find_nonce (&tree->nonces, session->nonce) != NULL) {
+        session_release (session);
+        return false;
+    }
+    session->node.hash = session->id;
+    session->nonce_node.hash = session_nonce_hash (session->nonce);
+    map_insert (&tree->sessions, &session->node);
+    map_insert (&tree->nonces, &session->nonce_node);
+    /* The order is made in the end. */
+    list_push_back (&tree->session_order, &session->order);
+    session->digest = digest_session (session);
+    tree->digest += session->digest;
+    return true;
+}
+
+static bool load_result (struct tree *tree, const uint8_t *data, size_t size)
+{
+    struct reader in;
+    reader_init (&in, data, size);
+    uint64_t id = reader_u64 (&in);
+    uint64_t number = reader_u64 (&in);
+    struct session *session = session_find (&tree->sessions, id);
+    struct result result;
+    if (in.failed || session == NULL || !result_decode (&result, in.at, reader_left (&in))) {
+        return false;
+    }
+    /* They come in the order of their numbers, from the first that is not acknowledged. */
+    if (session->last_number - session->acked <= ring_count (&session->results) ||
+        number != session->acked + 1 + ring_count (&session->results)) {
+        return false;
+    }
+    struct stored *stored = stored_new (session, number, in.at, reader_left (&in));
+    if (stored == NULL) {
+        return false;
+    }
+    if (!ring_push (&session->results, &stored)) {
+        mem_free (stored);
+        return false;
+    }
+    list_push_back (&tree->results, &stored->node);
+    session->results_size += stored->size;
+    tree->result_count++;
+    stored->digest = digest_result (stored);
+    tree->digest += stored->digest;
+    return true;
+}
+
+/* ---- Znodes ------------------------------------------------------------------------------ */
+
+/*  A record of a znode. */
+struct record {
+    uint8_t parts;
+    uint8_t mode;
+    uint32_t parent;
+    zxid_t czxid;
+    zxid_t mzxid;
+    int64_t ctime_ms;
+    int64_t mtime_ms;
+    int32_t version;
+    zxid_t pzxid;
+    uint64_t sequence;
+    int32_t cversion;
+    uint64_t session;
+    zxid_t ozxid;
+    const char *name;
+    size_t name_size;
+    const uint8_t *data;
+    size_t data_size;
+};
+
+static bool read_znode (struct record *record, const uint8_t *bytes, size_t size)
+{
+    struct reader in;
+    reader_init (&in, bytes, size);
+    *record = (struct record){0};
+    record->parts = reader_u8 (&in);
+    record->mode = reader_u8 (&in);
+    uint32_t acl = reader_u32 (&in);
+    uint64_t ttl_ms = reader_u64 (&in);
+    uint32_t aversion = reader_u32 (&in);
+    record->parent = reader_u32 (&in);
+    record->czxid = reader_u64 (&in);
+    record->mzxid = reader_u64 (&in);
+    record->ctime_ms = reader_i64 (&in);
+    record->mtime_ms = reader_i64 (&in);
+    record->version = reader_i32 (&in);
+    if ((record->parts & IMAGE_FAMILY) != 0) {
+        record->pzxid = reader_u64 (&in);
+        record->sequence = reader_u64 (&in);
+        record->cversion = reader_i32 (&in);
+    }
+    if ((record->parts & IMAGE_TENURE) != 0) {
+        record->session = reader_u64 (&in);
+        record->ozxid = reader_u64 (&in);
+    }
+    record->name_size = reader_u16 (&in);
+    record->name = (const char *) reader_bytes (&in, record->name_size);
+    record->data_size = reader_left (&in);
+    record->data = reader_bytes (&in, record->data_size);
+    bool ephemeral = (record->mode & COHORT_EPHEMERAL) != 0;
+    return !in.failed && acl == 0 && ttl_ms == 0 && aversion == 0 &&
+           record->parts <= (IMAGE_FAMILY | IMAGE_TENURE) &&
+           record->mode <= (COHORT_EPHEMERAL | COHORT_SEQUENTIAL) &&
+           ephemeral == ((record->parts & IMAGE_TENURE) != 0) &&
+           !(ephemeral && (record->parts & IMAGE_FAMILY) != 0) &&
+           record->data_size <= ENTRY_DATA_MAX && record->sequence <= INT64_MAX;
+}
+
+/*  The next ordinal is this znode's. */
+static bool add_parent (struct tree_loader *self, struct znode *znode, size_t path_size)
+{
+    if (self->parents_count == self->parents_capacity) {
+        size_t capacity = self->parents_capacity > 0 ? self->parents_capacity * 2 : 64;
+        struct parent *parents = mem_realloc (self->parents, capacity * sizeof (*parents));
+        if (parents == NULL) {
+            return false;
+        }
+        self->parents = parents;
+        self->parents_capacity = capacity;
+    }
+    self->parents[self->parents_count++] = (struct parent){znode, path_size};
+    return true;
+}
+
+/*  What the record says of a znode, its family included. */
+static bool take_fields (struct znode *znode, const struct record *record)
+{
+    znode->czxid = record->czxid;
+    znode->mzxid = record->mzxid;
+    znode->ctime_ms = record->ctime_ms;
+    znode->mtime_ms = record->mtime_ms;
+    znode->version = record->version;
+    if ((record->parts & IMAGE_FAMILY) != 0) {
+        if (!znode_need_family (znode)) {
+            return false;
+        }
+        znode->u.family->pzxid = record->pzxid;
+        znode->u.family->sequence = record->sequence;
+        znode->u.family->cversion = record->cversion;
+    }
+    return true;
+}
+
+/*  The root is there already: it only gets its contents, once. */
+static bool load_root (struct tree_loader *self, const struct record *record)
+{
+    struct tree *tree = self->tree;
+    if (self->parents_count != 0 || record->name_size != 0 || record->parts != IMAGE_FAMILY ||
+        record->mode != COHORT_PERSISTENT) {
+        return false;
+    }
+    tree->digest -= digest_data (tree->root) + digest_stat (tree->root);
+    bool ok = znode_set_data (tree->root, record->data, record->data_size) &&
+              take_fields (tree->root, record) && add_parent (self, tree->root, 0);
+    tree->digest += digest_data (tree->root) + digest_stat (tree->root);
+    return ok;
+}
+
+/*  Puts a znode that has its fields into index and lists. */
+static bool join (struct tree_loader *self, struct znode *znode, const struct parent *parent,
+                  const struct record *record)
+{
+    struct tree *tree = self->tree;
+    struct tenure *tenure = znode_tenure (znode);
+    if (tenure != NULL) {
+        tenure->session = session_find (&tree->sessions, record->session);
+        tenure->ozxid = record->ozxid;
+        if (tenure->session == NULL) {
+            return false;
+        }
+    }
+    size_t path_size = parent->path_size + 1 + record->name_size;
+    struct znode *above = parent->znode;
+    if ((record->parts & IMAGE_FAMILY) != 0 && !add_parent (self, znode, path_size)) {
+        return false;
+    }
+    znode->node.hash = tree_path_hash_child (above->node.hash, znode->bytes, znode->name_size);
+    znode_link (znode, above, NULL);
+    above->u.family->count++;
+    map_insert (&tree->znodes, &znode->node);
+    if (tenure != NULL) {
+        list_push_back (&tenure->session->ephemerals, &tenure->node);
+        tenure->session->ephemeral_count++;
+    }
+    tree->digest += digest_data (znode) + digest_stat (znode);
+    return true;
+}
+
+static bool load_znode (struct tree_loader *self, const uint8_t *bytes, size_t size)
+{
+    struct tree *tree = self->tree;
+    struct record record;
+    if (!read_znode (&record, bytes, size)) {
+        return false;
+    }
+    if (record.parent == 0) {
+        return load_root (self, &record);
+    }
+    if (record.parent > self->parents_count || !tree_name_valid (record.name, record.name_size)) {
+        return false;
+    }
+    const struct parent *parent = &self->parents[record.parent - 1];
+    if (parent->path_size + 1 + record.name_size > ENTRY_PATH_MAX ||
+        znode_find_child (&tree->znodes, parent->znode, record.name, record.name_size) != NULL) {
+        return false;
+    }
+    struct znode *znode =
+        znode_new (record.name, record.name_size, record.data, record.data_size, record.mode);
+    if (znode == NULL) {
+        return false;
+    }
+    if (!take_fields (znode, &record) || !join (self, znode, parent, &record)) {
+        znode_free (znode);
+        return false;
+    }
+    return true;
+}
+
+/* ---- Records ----------------------------------------------------------------------------- */
+
+static bool load_end (struct tree_loader *self, const uint8_t *bytes, size_t size)
+{
+    struct reader in;
+    reader_init (&in, bytes, size);
+    uint64_t znodes = reader_u64 (&in);
+    uint64_t sessions = reader_u64 (&in);
+    uint64_t results = reader_u64 (&in);
+    self->digest = reader_u64 (&in);
+    self->stage = STAGE_END;
+    return reader_done (&in) && znodes == map_count (&self->tree->znodes) &&
+           sessions == map_count (&self->tree->sessions) && results == self->tree->result_count &&
+           self->parents_count > 0;
+}
+
+/*  One record without its size. */
+static bool load_record (struct tree_loader *self, const uint8_t *bytes, size_t size)
+{
+    COHORT_ASSERT (size > 0);
+    enum image_tag tag = (enum image_tag) bytes[0];
+    bytes++;
+    size--;
+    if (self->stage == STAGE_SCALARS) {
+        self->stage = STAGE_OBJECTS;
+        return tag == IMAGE_SCALARS && image_scalars_read (&self->tree->scalars, bytes, size);
+    }
+    if (self->stage != STAGE_OBJECTS) {
+        return false;
+    }
+    switch (tag) {
+    case IMAGE_SESSION:
+        return load_session (self->tree, bytes, size);
+    case IMAGE_RESULT:
+        return load_result (self->tree, bytes, size);
+    case IMAGE_ZNODE:
+        return load_znode (self, bytes, size);
+    case IMAGE_END:
+        return load_end (self, bytes, size);
+    default:
+        return false;
+    }
+}
+
+static bool load_head (struct tree_loader *self, const uint8_t *bytes)
+{
+    self->stage = STAGE_SCALARS;
+    return memcmp (bytes, IMAGE_MAGIC, IMAGE_MAGIC_SIZE) == 0 &&
+           bytes_get_u32 (bytes + IMAGE_MAGIC_SIZE) == IMAGE_VERSION;
+}
+
+/*  The size of the head or record that begins at `bytes`, as far as that can be told from `size`
+ *  bytes: those that are needed at least.  0: it cannot be one. */
+static size_t unit_size (const struct tree_loader *self, const uint8_t *bytes, size_t size)
+{
+    if (self->stage == STAGE_HEAD) {
+        return IMAGE_HEAD_SIZE;
+    }
+    if (size < 4) {
+        return 4;
+    }
+    uint32_t record = bytes_get_u32 (bytes);
+    return record >= 1 && record <= IMAGE_RECORD_SIZE_MAX ? 4 + (size_t) record : 0;
+}
+
+static bool load_unit (struct tree_loader *self, const uint8_t *bytes, size_t size)
+{
+    return self->stage == STAGE_HEAD ? load_head (self, bytes)
+                                     : load_record (self, bytes + 4, size - 4);
+}
+
+/*  Completes what the last piece of input left over; *data and *size become what is behind it. */
+static bool feed_rest (struct tree_loader *self, const uint8_t **data, size_t *size)
+{
+    while (self->rest.size > 0) {
+        size_t unit = unit_size (self, self->rest.data, self->rest.size);
+        if (unit == 0) {
+            return false;
+        }
+        if (self->rest.size >= 4 && self->rest.size == unit) {
+            if (!load_unit (self, self->rest.data, unit)) {
+                return false;
+            }
+            buf_clear (&self->rest);
+            return true;
+        }
+        size_t missing = unit - self->rest.size;
+        size_t taken = missing < *size ? missing : *size;
+        if (taken == 0) {
+            return true;
+        }
+        buf_append (&self->rest, *data, taken);
+        if (self->rest.failed) {
+            return false;
+        }
+        *data += taken;
+        *size -= taken;
+    }
+    return true;
+}
+
+static bool feed (struct tree_loader *self, const uint8_t *data, size_t size)
+{
+    if (!feed_rest (self, &data, &size)) {
+        return false;
+    }
+    while (size > 0) {
+        size_t unit = unit_size (self, data, size);
+        if (unit == 0) {
+            return false;
+        }
+        if (size < unit || (size == 4 && unit == 4)) {
+            buf_append (&self->rest, data, size);
+            return !self->rest.failed;
+        }
+        if (!load_unit (self, data, unit)) {
+            return false;
+        }
+        data += unit;
+        size -= unit;
+    }
+    return true;
+}
+
+bool tree_loader_feed (struct tree_loader *self, const uint8_t *data, size_t size)
+{
+    if (self->stage == STAGE_FAILED || !feed (self, data, size)) {
+        self->stage = STAGE_FAILED;
+        return false;
+    }
+    return true;
+}
+
+/* ---- The end ----------------------------------------------------------------------------- */
+
+/*  Lists that image order does not give are put in order. */
+static bool order_sessions (struct tree *tree)
+{
+    size_t count = map_count (&tree->sessions);
+    struct sort_item *items = mem_alloc (2 * count * sizeof (*items));
+    if (items == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct session *session =
+            list_entry (list_pop_front (&tree->session_order), struct session, order);
+        items[i] = (struct sort_item){session->id, session};
+    }
+    sort_items (items, items + count, count, NULL);
+    for (size_t i = 0; i < count; i++) {
+        struct session *session = items[i].value;
+        list_push_back (&tree->session_order, &session->order);
+        if (session->dead) {
+            list_push_back (&tree->dead, &session->dead_node);
+        }
+    }
+    mem_free (items);
+    return true;
+}
+
+static bool order_ephemerals (struct session *session)
+{
+    size_t count = session->ephemeral_count;
+    struct sort_item *items = mem_alloc (2 * count * sizeof (*items));
+    if (items == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct tenure *tenure =
+            list_entry (list_pop_front (&session->ephemerals), struct tenure, node);
+        items[i] = (struct sort_item){tenure->ozxid, tenure};
+    }
+    sort_items (items, items + count, count, NULL);
+    for (size_t i = 0; i < count; i++) {
+        struct tenure *tenure = items[i].value;
+        list_push_back (&session->ephemerals, &tenure->node);
+    }
+    mem_free (items);
+    return true;
+}
+
+/*  Whether all results came, and a session that is there has a reason to. */
+static bool session_whole (const struct session *session)
+{
+    return ring_count (&session->results) == session->last_number - session->acked &&
+           !(session->dead && session->ephemeral_count == 0);
+}
+
+static bool complete (struct tree_loader *self)
+{
+    struct tree *tree = self->tree;
+    if (self->stage != STAGE_END || self->rest.size > 0 || !order_sessions (tree)) {
+        return false;
+    }
+    for (struct list_node *at = list_first (&tree->session_order); at != NULL;
+         at = list_next (&tree->session_order, at)) {
+        struct session *session = list_entry (at, struct session, order);
+        if (!session_whole (session) || !order_ephemerals (session)) {
+            return false;
+        }
+    }
+    tree->effects.floor = tree->scalars.zxid;
+    return tree_digest (tree) == self->digest;
+}
+
+struct tree *tree_loader_finish (struct tree_loader **self_p)
+{
+    struct tree_loader *self = *self_p;
+    struct tree *tree = NULL;
+    if (complete (self)) {
+        tree = self->tree;
+        self->tree = NULL;
+    }
+    tree_loader_destroy (self_p);
+    return tree;
+}

@@ -1,0 +1,155 @@
+/*
+ *  server/tree/read.c - reading znodes
+ *
+ *  PURE.
+ */
+#include "client/base/assert.h"
+#include "server/tree/children.h"
+#include "server/tree/path.h"
+#include "server/tree/state.h"
+
+int tree_path_check (const struct tree *self, const char *path, size_t size, bool sequential)
+{
+    size_t max = self->scalars.level > 0 ? self->scalars.limits.path_size_max : PATH_SIZE_DEFAULT;
+    return tree_path_validate (path, size, max, sequential);
+}
+
+/*  The znode: 0, COHORT_ENONODE, or what is wrong with the path. */
+static int find (const struct tree *self, const char *path, size_t path_size, struct znode **znode)
+{
+    *znode = znode_find (&self->znodes, path, path_size);
+    if (*znode != NULL) {
+        return 0;
+    }
+    return tree_path_check (self, path, path_size, false) != 0 ? COHORT_EPATH : COHORT_ENONODE;
+}
+
+static void describe (const struct znode *znode, const char *path, struct tree_node *node)
+{
+    node->path = path;
+    node->data = znode_data (znode);
+    node->data_size = znode->data_size;
+    znode_stat (znode, &node->stat);
+}
+
+int tree_get (const struct tree *self, const char *path, size_t path_size, struct tree_node *node)
+{
+    struct znode *znode;
+    int rc = find (self, path, path_size, &znode);
+    if (rc != 0) {
+        return rc;
+    }
+    struct buf *copy = &self->scratch->get_path;
+    buf_clear (copy);
+    buf_append (copy, path, path_size);
+    buf_u8 (copy, 0);
+    if (copy->failed) {
+        return COHORT_ENOMEM;
+    }
+    describe (znode, (const char *) copy->data, node);
+    return 0;
+}
+
+int tree_children (const struct tree *self, const char *path, size_t path_size, tree_name_fn *fn,
+                   void *arg)
+{
+    struct znode *znode;
+    int rc = find (self, path, path_size, &znode);
+    if (rc != 0) {
+        return rc;
+    }
+    struct family *family = znode_family (znode);
+    if (family == NULL) {
+        return 0;
+    }
+    if (!children_sort (family)) {
+        return COHORT_ENOMEM;
+    }
+    for (struct list_node *at = list_first (&family->children); at != NULL;
+         at = list_next (&family->children, at)) {
+        const struct znode *child = list_entry (at, struct znode, sibling);
+        if (!fn (arg, child->bytes, child->name_size)) {
+            break;
+        }
+    }
+    return 0;
+}
+
+/* ---- Walking ----------------------------------------------------------------------------- */
+
+/*  The path of the znode that a walk stands on, ended with 0. */
+struct walk {
+    struct buf path;
+    size_t size; /*  without the 0; that of the root is 0 here                                  */
+};
+
+/*  Goes from a znode to its child. */
+static void walk_down (struct walk *walk, const struct znode *child)
+{
+    buf_truncate (&walk->path, walk->size);
+    buf_u8 (&walk->path, '/');
+    buf_append (&walk->path, child->bytes, child->name_size);
+    buf_u8 (&walk->path, 0);
+    walk->size += 1 + (size_t) child->name_size;
+}
+
+static void walk_up (struct walk *walk, const struct znode *child)
+{
+    COHORT_ASSERT (walk->size >= 1 + (size_t) child->name_size);
+    walk->size -= 1 + (size_t) child->name_size;
+}
+
+/*  The next znode in the order of the walk, NULL at the end; what a path needs is kept up to
+ *  date.  COHORT_ENOMEM in *rc. */
+static const struct znode *walk_next (struct walk *walk, const struct znode *top,
+                                      const struct znode *at, int *rc)
+{
+    struct family *family = znode_family (at);
+    if (family != NULL && family->count > 0) {
+        if (!children_sort (family)) {
+            *rc = COHORT_ENOMEM;
+            return NULL;
+        }
+        const struct znode *child =
+            list_entry (list_first (&family->children), struct znode, sibling);
+        walk_down (walk, child);
+        return child;
+    }
+    while (at != top) {
+        struct list_node *next = list_next (&at->parent->u.family->children, &at->sibling);
+        walk_up (walk, at);
+        if (next != NULL) {
+            const struct znode *sibling = list_entry (next, struct znode, sibling);
+            walk_down (walk, sibling);
+            return sibling;
+        }
+        at = at->parent;
+    }
+    return NULL;
+}
+
+int tree_walk (const struct tree *self, const char *path, size_t path_size, tree_node_fn *fn,
+               void *arg)
+{
+    struct znode *top;
+    int rc = find (self, path, path_size, &top);
+    if (rc != 0) {
+        return rc;
+    }
+    struct walk walk = {.size = top->parent != NULL ? path_size : 0};
+    buf_append (&walk.path, path, path_size);
+    buf_u8 (&walk.path, 0);
+    for (const struct znode *at = top; at != NULL; at = walk_next (&walk, top, at, &rc)) {
+        if (walk.path.failed) {
+            rc = COHORT_ENOMEM;
+            break;
+        }
+        struct tree_node node;
+        describe (at, (const char *) walk.path.data, &node);
+        if (!fn (arg, &node)) {
+            break;
+        }
+    }
+    buf_deinit (&walk.path);
+    return rc;
+}

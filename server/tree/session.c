@@ -1,0 +1,164 @@
+/*
+ *  server/tree/session.c - a session in memory, and what can be asked about sessions
+ *
+ *  PURE.
+ */
+#include "server/tree/session.h"
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "client/base/hash.h"
+#include "server/tree/state.h"
+
+struct session *session_alloc (void)
+{
+    struct session *self = mem_calloc (1, sizeof (*self));
+    if (self != NULL) {
+        list_init (&self->ephemerals);
+        ring_init (&self->results, sizeof (struct stored *), ENTRY_WINDOW_MAX);
+    }
+    return self;
+}
+
+void session_release (struct session *self)
+{
+    for (size_t i = 0; i < ring_count (&self->results); i++) {
+        mem_free (*(struct stored **) ring_at (&self->results, i));
+    }
+    ring_deinit (&self->results);
+    mem_free (self);
+}
+
+struct stored *stored_new (struct session *session, uint64_t number, const uint8_t *bytes,
+                           size_t size)
+{
+    COHORT_ASSERT (size <= UINT32_MAX);
+    struct stored *self = mem_alloc (sizeof (*self) + size);
+    if (self == NULL) {
+        return NULL;
+    }
+    *self = (struct stored){.session = session, .number = number, .size = (uint32_t) size};
+    if (size > 0) {
+        memcpy (self->bytes, bytes, size);
+    }
+    return self;
+}
+
+struct stored *session_stored (const struct session *self, uint64_t number)
+{
+    size_t count = ring_count (&self->results);
+    if (count == 0 || number > self->last_number || self->last_number - number >= count) {
+        return NULL;
+    }
+    size_t from_back = (size_t) (self->last_number - number);
+    struct stored *stored = *(struct stored **) ring_at (&self->results, count - 1 - from_back);
+    COHORT_ASSERT (stored->number == number);
+    return stored;
+}
+
+static bool has_id (const struct map_node *node, const void *key)
+{
+    /* The hash is the id, and it was compared. */
+    (void) node;
+    (void) key;
+    return true;
+}
+
+struct session *session_find (const struct map *sessions, uint64_t id)
+{
+    struct map_node *found = map_find (sessions, id, has_id, NULL);
+    return found != NULL ? map_entry (found, struct session, node) : NULL;
+}
+
+uint64_t session_nonce_hash (const uint8_t nonce[16])
+{
+    return hash64 (nonce, 16, 0);
+}
+
+static bool has_nonce (const struct map_node *node, const void *key)
+{
+    return memcmp (map_entry (node, struct session, nonce_node)->nonce, key, 16) == 0;
+}
+
+struct session *session_find_nonce (const struct map *nonces, const uint8_t nonce[16])
+{
+    struct map_node *found = map_find (nonces, session_nonce_hash (nonce), has_nonce, nonce);
+    return found != NULL ? map_entry (found, struct session, nonce_node) : NULL;
+}
+
+/* ---- Questions --------------------------------------------------------------------------- */
+
+static void describe (const struct session *session, struct tree_session *out)
+{
+    *out = (struct tree_session){
+        .id = session->id,
+        .timeout_ms = session->timeout_ms,
+        .grace_ms = session->grace_ms,
+        .incarnation = session->incarnation,
+        .attach_no = session->attach_no,
+        .server = session->server,
+        .last_number = session->last_number,
+        .acked = session->acked,
+        .ephemerals = session->ephemeral_count,
+        .dead = session->dead,
+    };
+}
+
+bool tree_session (const struct tree *self, uint64_t id, struct tree_session *session)
+{
+    const struct session *found = session_find (&self->sessions, id);
+    if (found == NULL) {
+        return false;
+    }
+    describe (found, session);
+    return true;
+}
+
+uint64_t tree_session_count (const struct tree *self)
+{
+    return map_count (&self->sessions);
+}
+
+bool tree_session_next (const struct tree *self, uint64_t after, struct tree_session *session)
+{
+    const struct list *order = &self->session_order;
+    const struct session *known = session_find (&self->sessions, after);
+    struct list_node *at = known != NULL ? list_next (order, &known->order) : list_first (order);
+    /* Only where the session that the caller saw last has gone is there something to pass. */
+    while (at != NULL && list_entry (at, struct session, order)->id <= after) {
+        at = list_next (order, at);
+    }
+    if (at == NULL) {
+        return false;
+    }
+    describe (list_entry (at, struct session, order), session);
+    return true;
+}
+
+bool tree_session_dead (const struct tree *self, struct tree_session *session)
+{
+    struct list_node *first = list_first (&self->dead);
+    if (first == NULL) {
+        return false;
+    }
+    describe (list_entry (first, struct session, dead_node), session);
+    return true;
+}
+
+const uint8_t *tree_session_result (const struct tree *self, uint64_t session, uint64_t number,
+                                    size_t *size)
+{
+    const struct session *found = session_find (&self->sessions, session);
+    const struct stored *stored = found != NULL ? session_stored (found, number) : NULL;
+    if (stored == NULL) {
+        return NULL;
+    }
+    *size = stored->size;
+    return stored->bytes;
+}
+
+uint64_t tree_password_hash (const uint8_t password[16])
+{
+    /* The seed keeps it apart from other hashes of the same bytes. */
+    return hash64 (password, 16, UINT64_C (0x70617373776f7264));
+}

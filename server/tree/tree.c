@@ -1,0 +1,123 @@
+/*
+ *  server/tree/tree.c - a state comes and goes, and says what it is
+ *
+ *  PURE.
+ */
+#include "server/tree/tree.h"
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "server/tree/digest.h"
+#include "server/tree/path.h"
+#include "server/tree/state.h"
+
+struct tree *tree_new (const struct tree_options *options)
+{
+    struct tree *self = mem_calloc (1, sizeof (*self));
+    if (self == NULL) {
+        return NULL;
+    }
+    map_init (&self->znodes);
+    map_init (&self->sessions);
+    map_init (&self->nonces);
+    list_init (&self->session_order);
+    list_init (&self->dead);
+    list_init (&self->results);
+    effects_init (&self->effects, options != NULL ? options->effects_bytes_max : 0, 0);
+    self->root = znode_new ("", 0, NULL, 0, COHORT_PERSISTENT);
+    self->scratch = mem_calloc (1, sizeof (*self->scratch));
+    if (self->root == NULL || self->scratch == NULL || !znode_need_family (self->root)) {
+        if (self->root != NULL) {
+            znode_free (self->root);
+        }
+        mem_free (self->scratch);
+        mem_free (self);
+        return NULL;
+    }
+    self->root->node.hash = PATH_HASH_ROOT;
+    map_insert (&self->znodes, &self->root->node);
+    self->digest = digest_data (self->root) + digest_stat (self->root);
+    return self;
+}
+
+static void free_znode (struct map_node *node, void *arg)
+{
+    (void) arg;
+    znode_free (map_entry (node, struct znode, node));
+}
+
+static void free_session (struct map_node *node, void *arg)
+{
+    (void) arg;
+    session_release (map_entry (node, struct session, node));
+}
+
+void tree_destroy (struct tree **self_p)
+{
+    struct tree *self = *self_p;
+    if (self == NULL) {
+        return;
+    }
+    COHORT_ASSERT (self->snapshot == NULL);
+    COHORT_ASSERT (!self->undo.active);
+    map_drain (&self->znodes, free_znode, NULL);
+    map_deinit (&self->nonces);
+    map_drain (&self->sessions, free_session, NULL);
+    effects_deinit (&self->effects);
+    if (self->undo.steps != NULL) {
+        arena_deinit (&self->undo.data);
+        mem_free (self->undo.steps);
+    }
+    buf_deinit (&self->path);
+    buf_deinit (&self->created);
+    buf_deinit (&self->result);
+    buf_deinit (&self->scratch->get_path);
+    mem_free (self->scratch);
+    mem_free (self);
+    *self_p = NULL;
+}
+
+zxid_t tree_zxid (const struct tree *self)
+{
+    return self->scalars.zxid;
+}
+
+int64_t tree_stamp_ms (const struct tree *self)
+{
+    return self->scalars.stamp_ms;
+}
+
+uint64_t tree_digest (const struct tree *self)
+{
+    return self->digest + digest_scalars (&self->scalars);
+}
+
+uint64_t tree_node_count (const struct tree *self)
+{
+    return map_count (&self->znodes);
+}
+
+static bool founded (const struct tree *self)
+{
+    return self->scalars.level > 0;
+}
+
+const uint8_t *tree_cluster_id (const struct tree *self)
+{
+    return founded (self) ? self->scalars.cluster_id : NULL;
+}
+
+const struct config_set *tree_configs (const struct tree *self)
+{
+    return founded (self) ? &self->scalars.configs : NULL;
+}
+
+const struct entry_limits *tree_limits (const struct tree *self)
+{
+    return founded (self) ? &self->scalars.limits : NULL;
+}
+
+uint8_t tree_level (const struct tree *self)
+{
+    return self->scalars.level;
+}

@@ -1,0 +1,49 @@
+/*
+ *  server/tree/undo.h - what takes a multi back
+ *
+ *  PURE.  Internal to server/tree: written and read by change.c.  A znode that was deleted is kept
+ *  until the multi is decided, with the places where it was in its lists: going back in the reverse
+ *  order, they are there again.
+ */
+#ifndef SERVER_TREE_UNDO_H
+#define SERVER_TREE_UNDO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/base/arena.h"
+#include "client/base/list.h"
+#include "server/core/zxid.h"
+
+struct znode;
+
+enum undo_kind { UNDO_CREATE = 1, UNDO_DELETE, UNDO_SET };
+
+struct undo_step {
+    enum undo_kind kind;
+    struct znode *znode;
+    /* CREATE, DELETE: the parent as it was. */
+    zxid_t pzxid;
+    uint64_t sequence;
+    int32_t cversion;
+    /* DELETE: what followed. */
+    struct list_node *next_sibling;
+    struct list_node *next_owned;
+    /* SET: the znode as it was. */
+    int32_t version;
+    zxid_t mzxid;
+    int64_t mtime_ms;
+    const uint8_t *data;
+    uint32_t data_size;
+};
+
+struct undo {
+    bool active;
+    size_t count;
+    struct undo_step *steps; /*  ENTRY_OPS_MAX of them; NULL: not needed yet                    */
+    struct arena data;
+    uint64_t digest; /*  of the state when it began                                             */
+};
+
+#endif

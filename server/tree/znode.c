@@ -1,0 +1,263 @@
+/*
+ *  server/tree/znode.c - a znode in memory
+ *
+ *  PURE.
+ */
+#include "server/tree/znode.h"
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "server/tree/path.h"
+#include "server/tree/session.h"
+
+/*  glibc's malloc gives sizes of the form 16 n + 8: what lies between is capacity. */
+enum { MALLOC_UNIT = 16, MALLOC_HEAD = 8 };
+
+static size_t round_up (size_t size)
+{
+    return (size + MALLOC_HEAD + MALLOC_UNIT - 1) / MALLOC_UNIT * MALLOC_UNIT - MALLOC_HEAD;
+}
+
+static uint8_t *place_of (struct znode *self)
+{
+    return (uint8_t *) self->bytes + self->name_size;
+}
+
+static void set_outside (struct znode *self, uint8_t *data)
+{
+    COHORT_ASSERT (self->capacity >= sizeof (data));
+    memcpy (place_of (self), &data, sizeof (data));
+    self->outside = true;
+}
+
+struct znode *znode_new (const char *name, size_t name_size, const uint8_t *data, size_t data_size,
+                         uint8_t mode)
+{
+    COHORT_ASSERT (name_size <= UINT16_MAX);
+    size_t room = data_size <= ZNODE_INLINE_MAX ? data_size : 0;
+    if (room < sizeof (uint8_t *)) {
+        room = sizeof (uint8_t *);
+    }
+    size_t fixed = offsetof (struct znode, bytes) + name_size;
+    size_t total = round_up (fixed + room);
+    if (total < sizeof (struct znode)) {
+        total = sizeof (struct znode);
+    }
+    struct znode *self = mem_alloc (total);
+    if (self == NULL) {
+        return NULL;
+    }
+    memset (self, 0, offsetof (struct znode, bytes));
+    self->mode = mode;
+    self->name_size = (uint16_t) name_size;
+    self->capacity = (uint16_t) (total - fixed);
+    if (name_size > 0) {
+        memcpy (self->bytes, name, name_size);
+    }
+    if (znode_ephemeral (self)) {
+        self->u.tenure = mem_calloc (1, sizeof (*self->u.tenure));
+        if (self->u.tenure == NULL) {
+            mem_free (self);
+            return NULL;
+        }
+        self->u.tenure->znode = self;
+    }
+    if (!znode_set_data (self, data, data_size)) {
+        znode_free (self);
+        return NULL;
+    }
+    return self;
+}
+
+void znode_free (struct znode *self)
+{
+    if (self->outside) {
+        uint8_t *data;
+        memcpy (&data, place_of (self), sizeof (data));
+        mem_free (data);
+    }
+    /* The family and the tenure lie in the same place. */
+    mem_free (self->u.family);
+    mem_free (self);
+}
+
+bool znode_set_data (struct znode *self, const uint8_t *data, size_t size)
+{
+    COHORT_ASSERT (size <= UINT32_MAX);
+    uint8_t *old = self->outside ? (uint8_t *) (uintptr_t) znode_data (self) : NULL;
+    if (size <= self->capacity) {
+        if (size > 0) {
+            memcpy (place_of (self), data, size);
+        }
+        self->outside = false;
+        mem_free (old);
+    } else if (old != NULL && size == self->data_size) {
+        memcpy (old, data, size);
+    } else {
+        uint8_t *copy = mem_dup (data, size);
+        if (copy == NULL) {
+            return false;
+        }
+        set_outside (self, copy);
+        mem_free (old);
+    }
+    self->data_size = (uint32_t) size;
+    return true;
+}
+
+bool znode_need_family (struct znode *self)
+{
+    COHORT_ASSERT (!znode_ephemeral (self));
+    if (self->u.family != NULL) {
+        return true;
+    }
+    struct family *family = mem_calloc (1, sizeof (*family));
+    if (family == NULL) {
+        return false;
+    }
+    list_init (&family->children);
+    family->pzxid = self->czxid;
+    family->sorted = true;
+    self->u.family = family;
+    return true;
+}
+
+void znode_stat (const struct znode *self, cohort_stat_t *stat)
+{
+    const struct family *family = znode_family (self);
+    const struct tenure *tenure = znode_tenure (self);
+    stat->czxid = self->czxid;
+    stat->mzxid = self->mzxid;
+    stat->pzxid = family != NULL ? family->pzxid : self->czxid;
+    stat->ctime_ms = self->ctime_ms;
+    stat->mtime_ms = self->mtime_ms;
+    stat->version = self->version;
+    stat->cversion = family != NULL ? family->cversion : 0;
+    stat->aversion = 0;
+    stat->data_size = (int32_t) self->data_size;
+    stat->ephemeral_owner = tenure != NULL ? tenure->session->id : 0;
+    stat->ozxid = tenure != NULL ? tenure->ozxid : 0;
+    stat->child_count = family != NULL ? family->count : 0;
+}
+
+bool znode_path (const struct znode *self, struct buf *out, size_t *size)
+{
+    size_t length = 0;
+    for (const struct znode *at = self; at->parent != NULL; at = at->parent) {
+        length += 1 + (size_t) at->name_size;
+    }
+    length = length > 0 ? length : 1;
+    buf_clear (out);
+    uint8_t *bytes = buf_extend (out, length + 1);
+    if (bytes == NULL) {
+        return false;
+    }
+    bytes[0] = '/';
+    bytes[length] = 0;
+    size_t end = length;
+    for (const struct znode *at = self; at->parent != NULL; at = at->parent) {
+        end -= at->name_size;
+        memcpy (bytes + end, at->bytes, at->name_size);
+        bytes[--end] = '/';
+    }
+    COHORT_ASSERT (end == 0 || self->parent == NULL);
+    *size = length;
+    return true;
+}
+
+int znode_compare_names (const struct znode *a, const struct znode *b)
+{
+    size_t common = a->name_size < b->name_size ? a->name_size : b->name_size;
+    int order = memcmp (a->bytes, b->bytes, common);
+    return order != 0 ? order : (int) a->name_size - (int) b->name_size;
+}
+
+void znode_link (struct znode *self, struct znode *parent, struct list_node *next)
+{
+    struct family *family = znode_family (parent);
+    COHORT_ASSERT (family != NULL);
+    COHORT_ASSERT (!list_linked (&self->sibling));
+    self->parent = parent;
+    if (next != NULL) {
+        list_insert_before (next, &self->sibling);
+        return;
+    }
+    struct list_node *last = list_last (&family->children);
+    if (last != NULL && family->sorted &&
+        znode_compare_names (list_entry (last, struct znode, sibling), self) > 0) {
+        family->sorted = false;
+    }
+    list_push_back (&family->children, &self->sibling);
+}
+
+void znode_unlink (struct znode *self)
+{
+    COHORT_ASSERT (self->parent != NULL);
+    list_remove (&self->sibling);
+}
+
+/* ---- The index by path ------------------------------------------------------------------- */
+
+struct path_key {
+    const char *path;
+    size_t size;
+};
+
+/*  Compares from the end, name by name: whatever the path, it is equal only if the names joined
+ *  by '/' are. */
+static bool has_path (const struct map_node *node, const void *key)
+{
+    const struct path_key *wanted = key;
+    const struct znode *at = map_entry (node, const struct znode, node);
+    size_t end = wanted->size;
+    if (at->parent == NULL) {
+        return end == 1 && wanted->path[0] == '/';
+    }
+    for (; at->parent != NULL; at = at->parent) {
+        if (end < 1 + (size_t) at->name_size) {
+            return false;
+        }
+        end -= at->name_size;
+        if (memcmp (wanted->path + end, at->bytes, at->name_size) != 0 ||
+            wanted->path[--end] != '/') {
+            return false;
+        }
+    }
+    return end == 0;
+}
+
+struct znode *znode_find_hashed (const struct map *index, uint64_t hash, const char *path,
+                                 size_t size)
+{
+    struct path_key key = {path, size};
+    struct map_node *found = map_find (index, hash, has_path, &key);
+    return found != NULL ? map_entry (found, struct znode, node) : NULL;
+}
+
+struct znode *znode_find (const struct map *index, const char *path, size_t size)
+{
+    return znode_find_hashed (index, tree_path_hash (path, size, NULL), path, size);
+}
+
+struct child_key {
+    const struct znode *parent;
+    const char *name;
+    size_t size;
+};
+
+static bool is_child (const struct map_node *node, const void *key)
+{
+    const struct child_key *wanted = key;
+    const struct znode *at = map_entry (node, const struct znode, node);
+    return at->parent == wanted->parent && at->name_size == wanted->size &&
+           memcmp (at->bytes, wanted->name, wanted->size) == 0;
+}
+
+struct znode *znode_find_child (const struct map *index, const struct znode *parent,
+                                const char *name, size_t size)
+{
+    struct child_key key = {parent, name, size};
+    uint64_t hash = tree_path_hash_child (parent->node.hash, name, size);
+    struct map_node *found = map_find (index, hash, is_child, &key);
+    return found != NULL ? map_entry (found, struct znode, node) : NULL;
+}

@@ -1,0 +1,367 @@
+/* Operations on znodes: what they change, what they refuse, what stat says. */
+
+#include "tests/unit/tree/fixture.h"
+
+static void test_root (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t session = fixture_session (&f, 1);
+    assert_int_equal (tree_node_count (f.tree), 1);
+    cohort_stat_t stat = fixture_stat (&f, "/");
+    assert_int_equal (stat.czxid, 0);
+    assert_int_equal (stat.version, 0);
+    assert_int_equal (fixture_delete (&f, session, "/", -1), COHORT_EINVAL);
+    assert_int_equal (fixture_create (&f, session, "/", "", 0), COHORT_ENODEEXISTS);
+    assert_int_equal (fixture_set (&f, session, "/", "data", -1), 0);
+    stat = fixture_stat (&f, "/");
+    assert_int_equal (stat.version, 1);
+    assert_int_equal (stat.mzxid, f.zxid);
+    assert_int_equal (stat.data_size, 4);
+    fixture_deinit (&f);
+}
+
+static void test_create_stat (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t session = fixture_session (&f, 1);
+    assert_int_equal (fixture_create (&f, session, "/a", "hello", 0), 0);
+    zxid_t created = f.zxid;
+    int64_t created_ms = f.stamp_ms;
+    fixture_expect_path (&f, 0, "/a");
+    cohort_stat_t stat = fixture_result (&f, 0).stat;
+    assert_true (fixture_result (&f, 0).has_stat);
+    cohort_stat_t now = fixture_stat (&f, "/a");
+    assert_memory_equal (&stat.czxid, &now.czxid, sizeof (stat.czxid));
+    assert_int_equal (stat.czxid, created);
+    assert_int_equal (stat.mzxid, created);
+    assert_int_equal (stat.pzxid, created);
+    assert_int_equal (stat.ctime_ms, created_ms);
+    assert_int_equal (stat.mtime_ms, created_ms);
+    assert_int_equal (stat.version, 0);
+    assert_int_equal (stat.cversion, 0);
+    assert_int_equal (stat.aversion, 0);
+    assert_int_equal (stat.data_size, 5);
+    assert_int_equal (stat.ephemeral_owner, 0);
+    assert_int_equal (stat.ozxid, 0);
+    assert_int_equal (stat.child_count, 0);
+
+    cohort_stat_t root = fixture_stat (&f, "/");
+    assert_int_equal (root.cversion, 1);
+    assert_int_equal (root.pzxid, created);
+    assert_int_equal (root.child_count, 1);
+
+    assert_int_equal (fixture_create (&f, session, "/a/b", "", COHORT_EPHEMERAL), 0);
+    now = fixture_stat (&f, "/a/b");
+    assert_int_equal (now.ephemeral_owner, session);
+    assert_int_equal (now.ozxid, f.zxid);
+    now = fixture_stat (&f, "/a");
+    assert_int_equal (now.cversion, 1);
+    assert_int_equal (now.pzxid, f.zxid);
+    assert_int_equal (now.mzxid, created);
+    assert_int_equal (now.child_count, 1);
+
+    assert_int_equal (fixture_delete (&f, session, "/a/b", 0), 0);
+    now = fixture_stat (&f, "/a");
+    assert_int_equal (now.cversion, 2);
+    assert_int_equal (now.pzxid, f.zxid);
+    assert_int_equal (now.child_count, 0);
+    fixture_deinit (&f);
+}
+
+static void test_refusals (void **state)
+{
+    (void) state;
+    struct fixture f;
+    struct entry_limits limits = fixture_limits;
+    limits.data_size_max = 10;
+    limits.path_size_max = 20;
+    fixture_init_with (&f, NULL, &limits);
+    uint64_t session = fixture_session (&f, 1);
+    assert_int_equal (fixture_create (&f, session, "/a", "", 0), 0);
+    assert_int_equal (fixture_create (&f, session, "/e", "", COHORT_EPHEMERAL), 0);
+    assert_int_equal (fixture_create (&f, session, "/a/b", "", 0), 0);
+    static const struct {
+        const char *path;
+        const char *data;
+        uint8_t mode;
+        int code;
+    } creates[] = {
+        {"/a", "", 0, COHORT_ENODEEXISTS},
+        {"/x/y", "", 0, COHORT_ENONODE},
+        {"/e/f", "", 0, COHORT_ENOCHILDREN4EPHEMERALS},
+        {"/e/f", "", COHORT_SEQUENTIAL, COHORT_ENOCHILDREN4EPHEMERALS},
+        {"a", "", 0, COHORT_EPATH},
+        {"", "", 0, COHORT_EPATH},
+        {"/c/", "", 0, COHORT_EPATH},
+        {"/a/..", "", 0, COHORT_EPATH},
+        {"/12345678901234567890", "", 0, COHORT_ETOOBIG},
+        {"/1234567890", "", COHORT_SEQUENTIAL, COHORT_ETOOBIG},
+        {"/d", "12345678901", 0, COHORT_ETOOBIG},
+        {"/d", "", 4, COHORT_EUNSUPPORTED},
+        {"/d", "", 7, COHORT_EUNSUPPORTED},
+        {"/d", "1234567890", 0, 0},
+        {"/1234567890123456789", "", 0, 0},
+        {"/123456789", "", COHORT_SEQUENTIAL, 0},
+    };
+    for (size_t i = 0; i < sizeof (creates) / sizeof (creates[0]); i++) {
+        assert_int_equal (
+            fixture_create (&f, session, creates[i].path, creates[i].data, creates[i].mode),
+            creates[i].code);
+        assert_int_equal (f.outcome.effects, creates[i].code == 0);
+    }
+    struct op op = op_create ("/z", "", 0);
+    op.acl_id = 1;
+    assert_int_equal (fixture_op (&f, session, &op), COHORT_EINVALIDACL);
+    op = op_create ("/z", "", 0);
+    op.ttl_ms = 1;
+    assert_int_equal (fixture_op (&f, session, &op), COHORT_EUNSUPPORTED);
+
+    assert_int_equal (fixture_delete (&f, session, "/x", -1), COHORT_ENONODE);
+    assert_int_equal (fixture_delete (&f, session, "/x/", -1), COHORT_EPATH);
+    assert_int_equal (fixture_delete (&f, session, "/a", 1), COHORT_EBADVERSION);
+    assert_int_equal (fixture_delete (&f, session, "/a", 0), COHORT_ENOTEMPTY);
+    assert_int_equal (fixture_set (&f, session, "/x", "", -1), COHORT_ENONODE);
+    assert_int_equal (fixture_set (&f, session, "/a", "", 1), COHORT_EBADVERSION);
+    assert_int_equal (fixture_set (&f, session, "/a", "12345678901", 0), COHORT_ETOOBIG);
+    fixture_deinit (&f);
+}
+
+static void test_set (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t session = fixture_session (&f, 1);
+    assert_int_equal (fixture_create (&f, session, "/a", "", 0), 0);
+    zxid_t created = f.zxid;
+    /* Sizes around the room in the znode and around the largest that is kept there. */
+    static const size_t sizes[] = {0, 1, 8, 30, 5, 4096, 4097, 4097, 100000, 3, 0};
+    char *data = mem_calloc (1, 100001);
+    assert_non_null (data);
+    for (size_t i = 0; i < sizeof (sizes) / sizeof (sizes[0]); i++) {
+        memset (data, (int) ('a' + i), sizes[i]);
+        data[sizes[i]] = 0;
+        assert_int_equal (fixture_set (&f, session, "/a", data, (int32_t) i), 0);
+        struct tree_node node;
+        assert_int_equal (tree_get (f.tree, "/a", 2, &node), 0);
+        assert_int_equal (node.data_size, sizes[i]);
+        assert_memory_equal (node.data, data, sizes[i]);
+        assert_int_equal (node.stat.version, i + 1);
+        assert_int_equal (node.stat.mzxid, f.zxid);
+        assert_int_equal (node.stat.mtime_ms, f.stamp_ms);
+        assert_int_equal (node.stat.czxid, created);
+        assert_int_equal (fixture_result (&f, 0).stat.version, i + 1);
+        assert_int_equal (fixture_set (&f, session, "/a", "no", (int32_t) i), COHORT_EBADVERSION);
+    }
+    mem_free (data);
+    fixture_deinit (&f);
+}
+
+static void test_version_wraps (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t session = fixture_session (&f, 1);
+    assert_int_equal (fixture_create (&f, session, "/a", "", 0), 0);
+    struct znode *znode = znode_find (&f.tree->znodes, "/a", 2);
+    f.tree->digest -= digest_stat (znode);
+    znode->version = INT32_MAX;
+    f.tree->digest += digest_stat (znode);
+    assert_int_equal (fixture_set (&f, session, "/a", "", INT32_MAX), 0);
+    assert_int_equal (fixture_stat (&f, "/a").version, 0);
+    fixture_deinit (&f);
+}
+
+static void test_checks (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t session = fixture_session (&f, 1);
+    uint64_t other = fixture_session (&f, 2);
+    assert_int_equal (fixture_create (&f, session, "/a", "", 0), 0);
+    zxid_t czxid = f.zxid;
+    assert_int_equal (fixture_create (&f, session, "/e", "", COHORT_EPHEMERAL), 0);
+    zxid_t ozxid = f.zxid;
+    struct op op = op_check ("/a", 0);
+    assert_int_equal (fixture_op (&f, other, &op), 0);
+    assert_int_equal (f.outcome.effects, 0);
+    op = op_check ("/a", 1);
+    assert_int_equal (fixture_op (&f, other, &op), COHORT_EBADVERSION);
+    op = op_check ("/b", -1);
+    assert_int_equal (fixture_op (&f, other, &op), COHORT_ENONODE);
+    op = (struct op){.kind = OP_CHECK_CZXID, .path = "/a", .path_size = 2, .czxid = czxid};
+    assert_int_equal (fixture_op (&f, other, &op), 0);
+    op.czxid++;
+    assert_int_equal (fixture_op (&f, other, &op), COHORT_EBADCZXID);
+    op = (struct op){
+        .kind = OP_CHECK_OWNER, .path = "/e", .path_size = 2, .session = session, .ozxid = ozxid};
+    assert_int_equal (fixture_op (&f, other, &op), 0);
+    op.session = other;
+    assert_int_equal (fixture_op (&f, other, &op), COHORT_EBADOWNER);
+    op.session = session;
+    op.ozxid--;
+    assert_int_equal (fixture_op (&f, other, &op), COHORT_EBADOWNER);
+    op.path = "/a";
+    op.session = 0;
+    op.ozxid = 0;
+    assert_int_equal (fixture_op (&f, other, &op), COHORT_EBADOWNER);
+    fixture_deinit (&f);
+}
+
+static void test_sequences (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t s = fixture_session (&f, 1);
+    const uint8_t sequential = COHORT_SEQUENTIAL;
+    assert_int_equal (fixture_create (&f, s, "/q", "", 0), 0);
+    assert_int_equal (fixture_create (&f, s, "/q/n-", "", sequential), 0);
+    fixture_expect_path (&f, 0, "/q/n-0000000000");
+    /* Other children do not count, nor do other prefixes have numbers of their own. */
+    assert_int_equal (fixture_create (&f, s, "/q/x", "", 0), 0);
+    assert_int_equal (fixture_create (&f, s, "/q/m-", "", sequential | COHORT_EPHEMERAL), 0);
+    fixture_expect_path (&f, 0, "/q/m-0000000001");
+    assert_int_equal (fixture_create (&f, s, "/q/", "", sequential), 0);
+    fixture_expect_path (&f, 0, "/q/0000000002");
+    assert_int_equal (fixture_create (&f, s, "/", "", sequential), 0);
+    fixture_expect_path (&f, 0, "/0000000000");
+    /* Deleting gives nothing back. */
+    assert_int_equal (fixture_delete (&f, s, "/q/0000000002", -1), 0);
+    assert_int_equal (fixture_create (&f, s, "/q/", "", sequential), 0);
+    fixture_expect_path (&f, 0, "/q/0000000003");
+    /* A failure takes nothing. */
+    struct op op = op_create ("/q/n-", "", sequential);
+    op.acl_id = 7;
+    assert_int_equal (fixture_op (&f, s, &op), COHORT_EINVALIDACL);
+    assert_int_equal (fixture_create (&f, s, "/q/n-", "", sequential), 0);
+    fixture_expect_path (&f, 0, "/q/n-0000000004");
+    /* Names that were given by hand are passed over. */
+    assert_int_equal (fixture_create (&f, s, "/q/n-0000000005", "", 0), 0);
+    assert_int_equal (fixture_create (&f, s, "/q/n-0000000006", "", 0), 0);
+    assert_int_equal (fixture_create (&f, s, "/q/n-", "", sequential), 0);
+    fixture_expect_path (&f, 0, "/q/n-0000000008");
+    assert_int_equal (fixture_create (&f, s, "/q/n-", "", sequential), 0);
+    fixture_expect_path (&f, 0, "/q/n-0000000009");
+    fixture_deinit (&f);
+}
+
+static void set_sequence (struct fixture *f, const char *path, uint64_t sequence)
+{
+    struct znode *znode = znode_find (&f->tree->znodes, path, strlen (path));
+    f->tree->digest -= digest_stat (znode);
+    znode->u.family->sequence = sequence;
+    f->tree->digest += digest_stat (znode);
+}
+
+static void test_sequence_sizes (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t s = fixture_session (&f, 1);
+    set_sequence (&f, "/", 9999999999);
+    assert_int_equal (fixture_create (&f, s, "/n", "", COHORT_SEQUENTIAL), 0);
+    fixture_expect_path (&f, 0, "/n9999999999");
+    assert_int_equal (fixture_create (&f, s, "/n", "", COHORT_SEQUENTIAL), 0);
+    fixture_expect_path (&f, 0, "/n10000000000");
+    set_sequence (&f, "/", INT64_MAX - 1);
+    assert_int_equal (fixture_create (&f, s, "/n", "", COHORT_SEQUENTIAL), 0);
+    fixture_expect_path (&f, 0, "/n9223372036854775806");
+    assert_int_equal (fixture_create (&f, s, "/n", "", COHORT_SEQUENTIAL), COHORT_ELIMIT);
+    fixture_deinit (&f);
+}
+
+static void test_children_in_order (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t s = fixture_session (&f, 1);
+    static const char *const paths[] = {"/b",          "/a",         "/ab",       "/aa",
+                                        "/abcdefghij", "/abcdefghi", "/\xc3\xa9", "/c"};
+    char out[1024];
+    for (size_t i = 0; i < sizeof (paths) / sizeof (paths[0]); i++) {
+        assert_int_equal (fixture_create (&f, s, paths[i], "", 0), 0);
+        if (i == 2) {
+            assert_string_equal (fixture_children (&f, "/", out), "a ab b");
+        }
+    }
+    assert_string_equal (fixture_children (&f, "/", out),
+                         "a aa ab abcdefghi abcdefghij b c \xc3\xa9");
+    assert_int_equal (fixture_delete (&f, s, "/b", -1), 0);
+    assert_int_equal (fixture_create (&f, s, "/0", "", 0), 0);
+    assert_string_equal (fixture_children (&f, "/", out),
+                         "0 a aa ab abcdefghi abcdefghij c \xc3\xa9");
+    assert_string_equal (fixture_children (&f, "/a", out), "");
+    assert_int_equal (tree_children (f.tree, "/none", 5, NULL, NULL), COHORT_ENONODE);
+    assert_int_equal (tree_children (f.tree, "none", 4, NULL, NULL), COHORT_EPATH);
+    fixture_deinit (&f);
+}
+
+struct walk {
+    char paths[1024];
+    int left;
+};
+
+static bool note_path (void *arg, const struct tree_node *node)
+{
+    struct walk *walk = arg;
+    size_t used = strlen (walk->paths);
+    size_t size = strlen (node->path);
+    assert_true (used + size + 2 < sizeof (walk->paths));
+    walk->paths[used] = ' ';
+    memcpy (walk->paths + used + 1, node->path, size + 1);
+    return --walk->left != 0;
+}
+
+static void test_walk (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t s = fixture_session (&f, 1);
+    static const char *const paths[] = {"/b",     "/a", "/a/z", "/a/y",
+                                        "/a/y/x", "/c", "/c/d", "/c/d/e"};
+    for (size_t i = 0; i < sizeof (paths) / sizeof (paths[0]); i++) {
+        assert_int_equal (fixture_create (&f, s, paths[i], "", 0), 0);
+    }
+    struct walk walk = {{0}, 0};
+    assert_int_equal (tree_walk (f.tree, "/", 1, note_path, &walk), 0);
+    assert_string_equal (walk.paths, " / /a /a/y /a/y/x /a/z /b /c /c/d /c/d/e");
+    walk = (struct walk){{0}, 0};
+    assert_int_equal (tree_walk (f.tree, "/a", 2, note_path, &walk), 0);
+    assert_string_equal (walk.paths, " /a /a/y /a/y/x /a/z");
+    walk = (struct walk){{0}, 0};
+    assert_int_equal (tree_walk (f.tree, "/c/d/e", 6, note_path, &walk), 0);
+    assert_string_equal (walk.paths, " /c/d/e");
+    walk = (struct walk){{0}, 3};
+    assert_int_equal (tree_walk (f.tree, "/", 1, note_path, &walk), 0);
+    assert_string_equal (walk.paths, " / /a /a/y");
+    assert_int_equal (tree_walk (f.tree, "/x", 2, note_path, &walk), COHORT_ENONODE);
+    assert_int_equal (tree_walk (f.tree, "/x/", 3, note_path, &walk), COHORT_EPATH);
+    fixture_deinit (&f);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_root),
+        cmocka_unit_test (test_create_stat),
+        cmocka_unit_test (test_refusals),
+        cmocka_unit_test (test_set),
+        cmocka_unit_test (test_version_wraps),
+        cmocka_unit_test (test_checks),
+        cmocka_unit_test (test_sequences),
+        cmocka_unit_test (test_sequence_sizes),
+        cmocka_unit_test (test_children_in_order),
+        cmocka_unit_test (test_walk),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
