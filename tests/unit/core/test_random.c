@@ -1,0 +1,336 @@
+/* A cluster of cores under random faults, from one seed: messages late and links cut (a suffix is
+ * lost, each end hears of it in its own time), disks that finish late, crashes between any two
+ * operations of a disk, servers that stand still, compaction, snapshots. The checker of the
+ * cluster (tests/scenario/checker.c) looks at Zab's invariants after each step.
+ *
+ * Then the faults stop, and the cluster has to come to one mind within a bounded time.
+ *
+ *     test-core-random [first seed] [seeds] [steps] [trace]
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/base/prng.h"
+#include "tests/scenario/cluster.h"
+#include "tests/unit/unit.h"
+
+enum { HEAL_MS = 20000 };
+
+static uint64_t first_seed = 1;
+static uint64_t seeds = 60;
+static uint64_t steps = 6000;
+static bool traced;
+
+struct run {
+    struct cluster cluster;
+    struct prng prng;
+    uint32_t servers; /* 1 .. servers; the last may be observers, or have foreign stores */
+    /* Chances of 1000. */
+    unsigned cut, crash, pause, compact;
+    struct run_counts {
+        uint64_t crashes, cuts, pauses, snapshots, compactions, proposals, rounds;
+    } counts;
+};
+
+static struct run_counts totals;
+static uint64_t total_activations, total_steps, total_committed;
+
+static bool chance (struct run *run, unsigned of_thousand)
+{
+    return prng_chance (&run->prng, of_thousand, 1000);
+}
+
+static uint32_t any_server (struct run *run)
+{
+    return (uint32_t) prng_between (&run->prng, 1, run->servers);
+}
+
+static void setup (struct run *run, uint64_t seed)
+{
+    memset (run, 0, sizeof *run);
+    prng_seed (&run->prng, seed);
+    struct prng *prng = &run->prng;
+    uint32_t voters = (uint32_t) prng_between (prng, 1, 5);
+    if (voters < 3 && prng_chance (prng, 2, 3)) {
+        voters = 3;
+    }
+    uint32_t observers = (uint32_t) prng_below (prng, 2);
+    bool foreign = voters >= 3 && prng_chance (prng, 1, 5);
+    run->servers = voters + observers;
+    struct zab_options options = {.seed = seed, .configs = {.count = 1}};
+    struct config *config = &options.configs.configs[0];
+    for (uint32_t id = 1; id <= run->servers; id++) {
+        config->members[config->count++] = (struct config_member){
+            .id = id, .role = id <= voters ? CONFIG_VOTER : CONFIG_OBSERVER, .store_id = id};
+    }
+    if (prng_chance (prng, 1, 6) && voters >= (foreign ? 4 : 3)) {
+        /* Two configurations: the second without the first voter. */
+        options.configs.count = 2;
+        options.configs.configs[1] = *config;
+        options.configs.configs[1].members[0].role = CONFIG_OBSERVER;
+    }
+    options.sync_chunk_bytes = (uint32_t) prng_between (prng, 1, 100);
+    options.sync_window = (uint32_t) prng_between (prng, 1, 4);
+    if (prng_chance (prng, 1, 3)) {
+        options.counter_max = prng_between (prng, 1, 50);
+    }
+    cluster_init (&run->cluster, &options);
+    if (traced) {
+        run->cluster.trace = stdout;
+    }
+    for (uint32_t id = 1; id <= run->servers; id++) {
+        cluster_add (&run->cluster, id, foreign && id == voters ? 99 : id);
+        cluster_start (&run->cluster, id);
+    }
+    run->cut = (unsigned) prng_below (prng, 12);
+    run->crash = (unsigned) prng_below (prng, 8);
+    run->pause = (unsigned) prng_below (prng, 4);
+    run->compact = (unsigned) prng_below (prng, 20);
+}
+
+static void random_crash (struct run *run)
+{
+    uint32_t id = any_server (run);
+    struct server *server = &run->cluster.servers[id];
+    if (server->core == NULL) {
+        return;
+    }
+    size_t done = chance (run, 500) ? 0 : prng_below (&run->prng, 6);
+    cluster_crash (&run->cluster, id, done);
+    run->counts.crashes++;
+}
+
+static void random_cut (struct run *run)
+{
+    uint32_t a = any_server (run), b = any_server (run);
+    if (a != b && run->cluster.connected[a][b]) {
+        size_t ab = run->cluster.queues[a][b].count, ba = run->cluster.queues[b][a].count;
+        cluster_cut (&run->cluster, a, b, prng_below (&run->prng, ab + 1),
+                     prng_below (&run->prng, ba + 1));
+        run->counts.cuts++;
+    }
+}
+
+static void random_propose (struct run *run)
+{
+    uint32_t id = any_server (run);
+    if (cluster_can_propose (&run->cluster, id)) {
+        cluster_propose (&run->cluster, id, prng_between (&run->prng, 1, 4),
+                         (uint32_t) prng_between (&run->prng, 8, CLUSTER_DATA_MAX));
+        run->counts.proposals++;
+    }
+}
+
+static void random_compact (struct run *run)
+{
+    uint32_t id = any_server (run);
+    const struct server *server = &run->cluster.servers[id];
+    const struct records *log = &server->disk.log;
+    if (server->core != NULL && log->count > 0) {
+        cluster_compact (&run->cluster, id,
+                         log->items[prng_below (&run->prng, log->count)].entry.zxid);
+        run->counts.compactions++;
+    }
+}
+
+static void random_round (struct run *run)
+{
+    uint32_t id = any_server (run);
+    if (run->cluster.servers[id].core != NULL && !run->cluster.servers[id].paused) {
+        cluster_event (&run->cluster, id, &(struct zab_event){.type = ZAB_EVENT_ROUND});
+        run->counts.rounds++;
+    }
+}
+
+/* Something that goes right: a message, a disk, a link, a start, time. */
+static void random_progress (struct run *run)
+{
+    struct cluster *cluster = &run->cluster;
+    uint32_t a = any_server (run), b = any_server (run);
+    switch (prng_below (&run->prng, 12)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+        for (uint64_t i = prng_between (&run->prng, 1, 4); i > 0; i--) {
+            cluster_deliver (cluster, a, b);
+        }
+        break;
+    case 4:
+    case 5:
+        cluster_durable (cluster, a, prng_between (&run->prng, 1, 4));
+        break;
+    case 6:
+        cluster_connect (cluster, a, b);
+        break;
+    case 7:
+        if (cluster->servers[a].core == NULL && chance (run, 300)) {
+            cluster_start (cluster, a);
+        } else if (chance (run, 100)) {
+            cluster->servers[a].paused = false;
+        }
+        break;
+    case 8:
+        run->counts.snapshots += cluster_snapshot (cluster, a, b);
+        break;
+    case 9:
+        random_propose (run);
+        break;
+    case 10:
+        random_round (run);
+        break;
+    default:
+        cluster_advance (cluster, (int64_t) prng_below (&run->prng, chance (run, 20) ? 700 : 6));
+        break;
+    }
+}
+
+static void random_step (struct run *run)
+{
+    if (chance (run, run->cut)) {
+        random_cut (run);
+    } else if (chance (run, run->crash)) {
+        random_crash (run);
+    } else if (chance (run, run->pause)) {
+        run->cluster.servers[any_server (run)].paused = true;
+        run->counts.pauses++;
+    } else if (chance (run, run->compact)) {
+        random_compact (run);
+    } else {
+        random_progress (run);
+    }
+}
+
+/* Whether all follow one activated leader and have committed all that it has. */
+static bool of_one_mind (const struct run *run)
+{
+    const struct cluster *cluster = &run->cluster;
+    uint32_t leader = cluster_leader (cluster);
+    if (leader == 0) {
+        return false;
+    }
+    const struct zab_status *lead = cluster_status (cluster, leader);
+    for (uint32_t id = 1; id <= run->servers; id++) {
+        const struct zab_status *status = cluster_status (cluster, id);
+        if (!status->activated || status->leader != leader || status->committed != lead->last ||
+            status->durable != lead->last) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void keep_connected (struct run *run)
+{
+    struct cluster *cluster = &run->cluster;
+    for (uint32_t a = 1; a <= run->servers; a++) {
+        for (uint32_t b = a + 1; b <= run->servers; b++) {
+            cluster_connect (cluster, a, b);
+        }
+    }
+}
+
+static void run_snapshots (struct run *run)
+{
+    for (uint32_t a = 1; a <= run->servers; a++) {
+        for (uint32_t b = 1; b <= run->servers; b++) {
+            run->counts.snapshots += cluster_snapshot (&run->cluster, a, b);
+        }
+    }
+}
+
+/* The liveness phase. */
+static void heal (struct run *run, uint64_t seed)
+{
+    struct cluster *cluster = &run->cluster;
+    for (uint32_t id = 1; id <= run->servers; id++) {
+        struct server *server = &cluster->servers[id];
+        server->paused = false;
+        if (server->core != NULL && zab_status (server->core)->role == ZAB_HALTED) {
+            checker_fail (cluster, server, "halted without a reason");
+        }
+        if (server->core == NULL) {
+            cluster_start (cluster, id);
+        }
+    }
+    int64_t limit = cluster->now_ms + HEAL_MS;
+    bool proposed = false;
+    while (cluster->now_ms < limit) {
+        cluster_run (cluster);
+        keep_connected (run);
+        run_snapshots (run);
+        cluster_run (cluster);
+        if (of_one_mind (run)) {
+            if (proposed) {
+                return;
+            }
+            cluster_propose (cluster, cluster_leader (cluster), 3, 16);
+            proposed = true;
+        } else {
+            cluster_advance (cluster, 1);
+        }
+    }
+    fprintf (stderr, "seed %llu: no agreement in %d ms\n", (unsigned long long) seed, HEAL_MS);
+    checker_fail (cluster, &cluster->servers[1], "does not converge");
+}
+
+static void run_seed (uint64_t seed)
+{
+    struct run run;
+    setup (&run, seed);
+    for (uint64_t i = 0; i < steps; i++) {
+        random_step (&run);
+    }
+    heal (&run, seed);
+    totals.crashes += run.counts.crashes;
+    totals.cuts += run.counts.cuts;
+    totals.pauses += run.counts.pauses;
+    totals.snapshots += run.counts.snapshots;
+    totals.compactions += run.counts.compactions;
+    totals.proposals += run.counts.proposals;
+    totals.rounds += run.counts.rounds;
+    total_activations += run.cluster.activations;
+    total_steps += run.cluster.steps;
+    total_committed += run.cluster.committed.count;
+    cluster_deinit (&run.cluster);
+}
+
+static uint64_t seed_now;
+
+/* An assertion of the core, too, shall say which seed it was. */
+static void on_assert (const char *expr, const char *file, int line)
+{
+    fprintf (stderr, "seed %llu: %s:%d: %s\n", (unsigned long long) seed_now, file, line, expr);
+}
+
+#include "client/base/assert.h"
+
+static void test_random (void **state)
+{
+    (void) state;
+    assert_set_handler (on_assert);
+    for (seed_now = first_seed; seed_now < first_seed + seeds; seed_now++) {
+        run_seed (seed_now);
+    }
+    printf ("%llu steps of cores, %llu leaders activated, %llu entries committed; %llu crashes, "
+            "%llu cuts, %llu pauses, %llu snapshots, %llu compactions\n",
+            (unsigned long long) total_steps, (unsigned long long) total_activations,
+            (unsigned long long) total_committed, (unsigned long long) totals.crashes,
+            (unsigned long long) totals.cuts, (unsigned long long) totals.pauses,
+            (unsigned long long) totals.snapshots, (unsigned long long) totals.compactions);
+    assert_true (total_activations > seeds);
+    assert_true (total_committed > seeds);
+}
+
+int main (int argc, char **argv)
+{
+    if (argc > 1) {
+        first_seed = strtoull (argv[1], NULL, 10);
+        seeds = argc > 2 ? strtoull (argv[2], NULL, 10) : 1;
+        steps = argc > 3 ? strtoull (argv[3], NULL, 10) : steps;
+        traced = argc > 4;
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test (test_random)};
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
