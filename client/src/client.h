@@ -1,0 +1,49 @@
+/* What the files of the public functions share. May include: handle, libc. */
+
+#ifndef COHORT_CLIENT_CLIENT_H
+#define COHORT_CLIENT_CLIENT_H
+
+#include "client/src/handle.h"
+
+/* Operations of a multi. */
+#define CLIENT_TXN_OPS_MAX 10000
+/* Data of one operation, whatever the ensemble's limit: a frame must hold it. */
+#define CLIENT_DATA_MAX (64u << 20)
+
+/* Sets the handle's error text and returns rc. */
+int client_fail (cohort_t *self, int rc, const char *format, ...)
+    __attribute__ ((format (printf, 3, 4)));
+
+/* The arguments of one operation, as its forms have them. */
+struct client_call {
+    enum wire_kind kind;
+    const char *path; /* NULL: the operation has none */
+    const void *data;
+    size_t size;
+    int mode;
+    int32_t version;
+    const cohort_acl_t *acl;
+    cohort_watch_fn *watch;
+    void *watch_arg;
+};
+
+/* Checks the arguments and makes the request: 0, or the error that the call returns. */
+int client_request (cohort_t *self, const struct client_call *call, struct request **request);
+int client_request_multi (cohort_t *self, const cohort_txn_t *txn, struct request **request);
+
+/* Submits; on failure the request is freed. */
+int client_submit (cohort_t *self, struct request *request, cohort_result_fn *fn, void *arg);
+
+/* "create /a/b" and the like, for error texts. */
+const char *client_op_name (enum wire_kind kind);
+
+/* The result of a request that is done, below the handle's chroot; `result` borrows from it. */
+void client_result (const cohort_t *self, struct request *request, cohort_result_t *result);
+
+/* The operations of a txn; the first error of the add functions, with its text. */
+const struct wire_op *txn_ops (const cohort_txn_t *txn, size_t *count);
+int txn_error (const cohort_txn_t *txn, const char **text);
+/* Copies the results of a commit into the txn: 0, COHORT_ENOMEM. */
+int txn_take_results (cohort_txn_t *txn, const cohort_result_t *result);
+
+#endif

@@ -1,0 +1,167 @@
+/* Callbacks: run inside cohort_dispatch, in the order of events, without any lock.
+ * May include: client, handle, libc. */
+
+#include <stdatomic.h>
+
+#include "client/base/assert.h"
+#include "client/src/client.h"
+#include "client/src/path.h"
+#include "client/src/streams.h"
+#include "client/src/watches.h"
+
+static const char *below (const cohort_t *self, const char *path)
+{
+    return path_strip (self->chroot, self->chroot_size, path);
+}
+
+void client_result (const cohort_t *self, struct request *request, cohort_result_t *result)
+{
+    const struct wire_reply *reply = request->reply;
+    const struct wire_op *op = &request->wire.op;
+    *result = (cohort_result_t){.rc = request->rc};
+    result->path = op->path != NULL ? below (self, op->path) : NULL;
+    if (reply == NULL) {
+        return;
+    }
+    result->zxid = reply->zxid;
+    if (op->kind == WIRE_MULTI) {
+        for (size_t i = 0; i < reply->ops_count; i++) {
+            cohort_op_result_t *each = &reply->ops[i];
+            each->path = each->path != NULL ? below (self, each->path) : NULL;
+        }
+        result->ops = reply->ops;
+        result->ops_count = reply->ops_count;
+    }
+    if (request->rc != COHORT_OK) {
+        return;
+    }
+    if (op->kind == WIRE_CREATE && reply->path[0] == '/') {
+        result->path = below (self, reply->path);
+    }
+    result->data = reply->data;
+    result->size = reply->size;
+    result->stat = reply->stat;
+    result->children = op->kind == WIRE_CHILDREN ? &reply->children : NULL;
+}
+
+static void run_result (cohort_t *self, struct request *request)
+{
+    if (request->fn != NULL) {
+        cohort_result_t result;
+        client_result (self, request, &result);
+        request->fn (self, &result, request->arg);
+    }
+}
+
+static void run_watch (cohort_t *self, const struct watch *watch)
+{
+    cohort_event_t event = {watch->type, below (self, watch->path), watch->zxid};
+    watch->fn (self, &event, watch->arg);
+}
+
+static void run_batch (cohort_t *self, struct cohort_stream *stream, const struct wire_batch *batch)
+{
+    if (atomic_load_explicit (&stream->closed, memory_order_acquire)) {
+        return;
+    }
+    if (batch == NULL) {
+        stream->fn (stream, NULL, stream->arg);
+        return;
+    }
+    for (size_t i = 0; i < batch->batch.count; i++) {
+        batch->changes[i].path = below (self, batch->changes[i].path);
+    }
+    stream->fn (stream, &batch->batch, stream->arg);
+}
+
+static void run_state (cohort_t *self, cohort_state_t state)
+{
+    void *arg = NULL;
+    cohort_state_fn *fn = mailbox_get_handler (&self->mailbox, &arg);
+    if (fn != NULL) {
+        fn (self, state, arg);
+    }
+}
+
+static void run_event (cohort_t *self, struct event *event)
+{
+    switch (event->kind) {
+    case EVENT_RESULT:
+        run_result (self, container_of (event, struct request, event));
+        break;
+    case EVENT_WATCH:
+        run_watch (self, container_of (event, struct watch, event));
+        break;
+    case EVENT_BATCH: {
+        struct batch_event *batch = container_of (event, struct batch_event, event);
+        run_batch (self, batch->stream, batch->batch);
+        break;
+    }
+    case EVENT_ENDED:
+        run_batch (self, container_of (event, struct cohort_stream, ended), NULL);
+        break;
+    case EVENT_STATE:
+        run_state (self, container_of (event, struct state_event, event)->state);
+        break;
+    case EVENT_RENEW:
+        COHORT_ASSERT (event->kind != EVENT_RENEW);
+        break;
+    }
+}
+
+int cohort_dispatch (cohort_t *self, int max_events)
+{
+    if (self == NULL) {
+        return COHORT_EINVAL;
+    }
+    struct exchange *exchange = &self->loop->exchange;
+    if (!exchange->threaded && !mailbox_in_callback (&self->mailbox)) {
+        exchange_process (exchange, 0);
+    }
+    if (!mailbox_dispatch_begin (&self->mailbox, &self->dispatch, loop_now_ms (self->loop))) {
+        return 0;
+    }
+    int ran = 0;
+    size_t requests = 0, bytes = 0;
+    struct list_node *last = list_last (&self->dispatch), *node = NULL;
+    while (!self->destroyed && node != last && (max_events <= 0 || ran < max_events)) {
+        node = list_pop_front (&self->dispatch);
+        struct event *event = list_entry (node, struct event, node);
+        if (event->kind == EVENT_RESULT) {
+            requests++;
+            bytes += container_of (event, struct request, event)->size;
+        }
+        run_event (self, event);
+        event_free (event);
+        ran++;
+    }
+    bool left = !list_empty (&self->dispatch);
+    if (self->destroyed) {
+        event_free_all (&self->dispatch);
+    }
+    if (mailbox_dispatch_end (&self->mailbox, left, requests, bytes)) {
+        handle_free (self);
+    }
+    return ran;
+}
+
+int cohort_run (cohort_t *self, int timeout_ms)
+{
+    if (self == NULL) {
+        return COHORT_EINVAL;
+    }
+    if (mailbox_in_callback (&self->mailbox)) {
+        return client_fail (self, COHORT_EDEADLK, "run: called inside a callback");
+    }
+    struct waiter waiter;
+    int rc = waiter_init (&waiter, &self->mailbox, WAITER_EVENT);
+    if (rc != COHORT_OK) {
+        return rc;
+    }
+    struct published view;
+    rc = waiter_wait (&waiter, timeout_ms, &view);
+    waiter_deinit (&waiter);
+    /* Called without events too: it tells the watchdog that the application lives. */
+    int ran = cohort_dispatch (self, 0);
+    return rc == COHORT_ETIMEDOUT && ran == 0 ? 0 : ran;
+}

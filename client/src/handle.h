@@ -1,0 +1,69 @@
+/* The inside of a cohort_t, and of a cohort_loop_t.
+ *
+ * Which thread may touch what: `fixed` fields are written before the handle is announced; `driver`
+ * fields belong to whoever drives the loop; `dispatcher` fields to whoever is inside
+ * cohort_dispatch; the mailbox is where they meet. May include: mailbox, session, hosts, io, libc.
+ */
+
+#ifndef COHORT_CLIENT_HANDLE_H
+#define COHORT_CLIENT_HANDLE_H
+
+#include "client/src/hosts.h"
+#include "client/src/io.h"
+#include "client/src/mailbox.h"
+#include "client/src/session.h"
+#include "cohort/client.h"
+
+/* The session has two links at a time, and a third for the moment of a move. */
+#define HANDLE_CHANNELS 3
+
+struct cohort {
+    struct mailbox mailbox;
+    /* fixed */
+    cohort_loop_t *loop;
+    bool own_loop;
+    char *chroot;
+    size_t chroot_size;
+    uint32_t watchdog_ms;
+    struct channel_keys keys;
+    bool encrypted;
+    /* driver */
+    struct session *session;
+    struct list_node in_loop;
+    struct list_node touched; /* something happened: outputs are to be looked at */
+    struct channel *channels[HANDLE_CHANNELS];
+    size_t received;     /* bytes, since the last publishing */
+    bool attached;       /* in the loop's list */
+    bool paused;         /* links are not read: the application does not dispatch */
+    int64_t close_by_us; /* when an orderly end has taken too long, 0: none is awaited */
+    /* dispatcher */
+    struct list dispatch; /* events taken and not yet run */
+    bool destroyed;       /* inside one of its own callbacks */
+};
+
+struct cohort_loop {
+    struct exchange exchange;
+    /* fixed */
+    void *context;
+    bool own_context;
+    cohort_clock_fn *clock;
+    void *clock_arg;
+    int epoll_fd;
+    /* driver */
+    struct list handles; /* attached */
+    struct list touched;
+    struct list dirty;        /* channels to be read before the loop may sleep */
+    int64_t next_deadline_ms; /* of all sessions; may be too early, never too late */
+    size_t closing;           /* handles whose end is awaited */
+    uint64_t monitors;        /* names given */
+};
+
+int64_t loop_now_ms (const cohort_loop_t *self);
+
+/* Frees a handle whose last reference is gone. */
+void handle_free (struct cohort *self);
+
+/* Marks a handle for the loop's next turn. Driver. */
+void loop_touch (struct cohort *handle);
+
+#endif

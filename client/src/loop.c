@@ -1,0 +1,492 @@
+/* The loop: turns until one does nothing, then epoll.
+ *
+ * libzmq's descriptors are edge-triggered and a send may swallow the edge of a message that has
+ * arrived: a loop may sleep only when the last look at every socket since its last send found
+ * nothing (ZEROMQ.md). So every channel that is sent on is marked, and marked channels are read
+ * before the loop sleeps. May include: handle, io, session, libzmq, epoll, libc. */
+
+#include "client/src/loop.h"
+
+#include <limits.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+
+/* Descriptors taken from epoll at a time. */
+#define EPOLL_EVENTS_MAX 64
+/* Sockets of a context of our own; every link takes two. */
+#define SOCKETS_MAX 60000
+/* Turns between two looks of a blocked call at whether its result has come. */
+#define DRIVE_TURNS_MAX 16
+/* How long an orderly end may take. */
+#define CLOSE_MS 1000
+/* How long cohort_loop_destroy waits for handles that were destroyed inside callbacks. */
+#define EMPTY_MS 5000
+
+static int64_t real_us (void)
+{
+    struct timespec now;
+    clock_gettime (CLOCK_MONOTONIC, &now);
+    return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* Counts while the machine sleeps: sessions expire meanwhile. */
+static int64_t boot_clock (void *arg)
+{
+    (void) arg;
+    struct timespec now;
+    clock_gettime (CLOCK_BOOTTIME, &now);
+    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t loop_now_ms (const cohort_loop_t *self)
+{
+    return self->clock (self->clock_arg);
+}
+
+void loop_touch (struct cohort *handle)
+{
+    if (!list_linked (&handle->touched)) {
+        list_push_back (&handle->loop->touched, &handle->touched);
+    }
+}
+
+/* ---- One handle ------------------------------------------------------------------------------ */
+
+static struct channel **channel_of (struct cohort *handle, uint32_t link)
+{
+    for (size_t i = 0; i < HANDLE_CHANNELS; i++) {
+        if (handle->channels[i] != NULL && handle->channels[i]->link == link) {
+            return &handle->channels[i];
+        }
+    }
+    return NULL;
+}
+
+static void open_channel (struct cohort *handle, const struct session_command *command)
+{
+    for (size_t i = 0; i < HANDLE_CHANNELS; i++) {
+        if (handle->channels[i] == NULL) {
+            handle->channels[i] = channel_open (handle, command->link, command->endpoint);
+            if (handle->channels[i] == NULL) {
+                session_link_down (handle->session, command->link, COHORT_ECONNECT,
+                                   loop_now_ms (handle->loop));
+            }
+            return;
+        }
+    }
+    COHORT_ASSERT (false);
+}
+
+static void close_channel (struct cohort *handle, uint32_t link)
+{
+    struct channel **channel = channel_of (handle, link);
+    if (channel != NULL) {
+        channel_close (*channel);
+        *channel = NULL;
+    }
+}
+
+/* Carries out what the session wants until it wants nothing more. */
+static void run_outputs (struct cohort *handle)
+{
+    struct session_command command;
+    bool more = true;
+    while (more) {
+        more = false;
+        while (session_next_command (handle->session, &command)) {
+            more = true;
+            if (command.kind == SESSION_CONNECT) {
+                open_channel (handle, &command);
+            } else {
+                close_channel (handle, command.link);
+            }
+        }
+        for (size_t i = 0; i < HANDLE_CHANNELS; i++) {
+            if (handle->channels[i] != NULL && channel_write (handle->channels[i])) {
+                more = true;
+            }
+        }
+    }
+}
+
+static void detach (struct cohort *handle)
+{
+    cohort_loop_t *loop = handle->loop;
+    for (size_t i = 0; i < HANDLE_CHANNELS; i++) {
+        if (handle->channels[i] != NULL) {
+            channel_close (handle->channels[i]);
+            handle->channels[i] = NULL;
+        }
+    }
+    list_remove (&handle->in_loop);
+    if (list_linked (&handle->touched)) {
+        list_remove (&handle->touched);
+    }
+    if (handle->close_by_us > 0) {
+        COHORT_ASSERT (loop->closing > 0);
+        loop->closing--;
+    }
+    if (mailbox_finish (&handle->mailbox)) {
+        handle_free (handle);
+    }
+}
+
+/* Looks after a handle to which something has happened. */
+static void serve (struct cohort *handle, int64_t now_ms)
+{
+    struct list events;
+    list_init (&events);
+    run_outputs (handle);
+    session_take_events (handle->session, &events);
+    struct session_view view;
+    session_view (handle->session, &view);
+    bool open = mailbox_publish (&handle->mailbox, &events, handle->received, &view);
+    handle->received = 0;
+    if (handle->paused && open) {
+        for (size_t i = 0; i < HANDLE_CHANNELS; i++) {
+            if (handle->channels[i] != NULL) {
+                channel_mark (handle->channels[i]);
+            }
+        }
+    }
+    handle->paused = !open;
+    if (session_closed (handle->session)) {
+        detach (handle);
+        return;
+    }
+    int64_t deadline_ms = session_deadline (handle->session);
+    if (handle->watchdog_ms > 0 && deadline_ms > now_ms + handle->watchdog_ms) {
+        deadline_ms = now_ms + handle->watchdog_ms;
+    }
+    if (handle->loop->next_deadline_ms > deadline_ms) {
+        handle->loop->next_deadline_ms = deadline_ms;
+    }
+}
+
+/* Takes what the application has submitted. */
+static void take_outgoing (struct cohort *handle, int64_t now_ms)
+{
+    struct list outgoing;
+    list_init (&outgoing);
+    enum mailbox_end end = mailbox_collect (&handle->mailbox, &outgoing);
+    struct list_node *node;
+    while ((node = list_pop_front (&outgoing)) != NULL) {
+        struct event *event = list_entry (node, struct event, node);
+        if (event->kind == EVENT_RENEW) {
+            /* Without memory the session stays LOST, and says so once more. */
+            struct renew_event *renew = container_of (event, struct renew_event, event);
+            int rc = session_renew (handle->session, &renew->random, now_ms);
+            (void) rc;
+            event_free (event);
+        } else {
+            session_submit (handle->session, container_of (event, struct request, event), now_ms);
+        }
+    }
+    if (end == MAILBOX_ABANDON) {
+        session_close (handle->session, false, now_ms);
+    } else if (end == MAILBOX_CLOSE && handle->close_by_us == 0) {
+        session_close (handle->session, true, now_ms);
+        handle->close_by_us = real_us () + CLOSE_MS * 1000;
+        handle->loop->closing++;
+    }
+}
+
+/* ---- A turn ---------------------------------------------------------------------------------- */
+
+static bool take_mailboxes (cohort_loop_t *self, int64_t now_ms)
+{
+    struct list mailboxes;
+    list_init (&mailboxes);
+    exchange_collect (&self->exchange, &mailboxes);
+    bool any = false;
+    struct mailbox *mailbox;
+    while ((mailbox = mailbox_pop (&self->exchange, &mailboxes)) != NULL) {
+        struct cohort *handle = container_of (mailbox, struct cohort, mailbox);
+        if (!handle->attached) {
+            handle->attached = true;
+            list_push_back (&self->handles, &handle->in_loop);
+            session_tick (handle->session, now_ms);
+        }
+        take_outgoing (handle, now_ms);
+        loop_touch (handle);
+        any = true;
+    }
+    return any;
+}
+
+static bool read_channels (cohort_loop_t *self)
+{
+    struct list dirty;
+    list_init (&dirty);
+    list_splice_back (&dirty, &self->dirty);
+    bool any = false;
+    struct list_node *node;
+    while ((node = list_pop_front (&dirty)) != NULL) {
+        struct channel *channel = list_entry (node, struct channel, dirty);
+        bool stuck = channel->stuck;
+        if (channel_read (channel) || stuck) {
+            /* A frame that is stuck is tried again whenever the socket has stirred. */
+            loop_touch (channel->handle);
+            any = true;
+        }
+    }
+    return any;
+}
+
+static void tick (struct cohort *handle, int64_t now_ms)
+{
+    if (handle->watchdog_ms > 0) {
+        session_mute (handle->session,
+                      mailbox_idle_ms (&handle->mailbox, now_ms) >= handle->watchdog_ms);
+    }
+    session_tick (handle->session, now_ms);
+    if (handle->close_by_us > 0 && real_us () >= handle->close_by_us) {
+        session_close (handle->session, false, now_ms);
+    }
+    loop_touch (handle);
+}
+
+/* Ticks the sessions that are due. A visit of all of them, but only when one is. */
+static bool run_timers (cohort_loop_t *self, int64_t now_ms)
+{
+    if (now_ms < self->next_deadline_ms && self->closing == 0) {
+        return false;
+    }
+    bool any = false;
+    self->next_deadline_ms = INT64_MAX;
+    for (struct list_node *at = list_first (&self->handles); at != NULL;
+         at = list_next (&self->handles, at)) {
+        struct cohort *handle = list_entry (at, struct cohort, in_loop);
+        int64_t deadline_ms = session_deadline (handle->session);
+        bool late = handle->close_by_us > 0 && real_us () >= handle->close_by_us;
+        if (deadline_ms <= now_ms || handle->watchdog_ms > 0 || late) {
+            tick (handle, now_ms);
+            any = any || deadline_ms <= now_ms || late;
+        } else if (deadline_ms < self->next_deadline_ms) {
+            self->next_deadline_ms = deadline_ms;
+        }
+    }
+    return any;
+}
+
+/* Does what is to be done; returns whether that was anything. */
+static bool run_turn (cohort_loop_t *self)
+{
+    int64_t now_ms = loop_now_ms (self);
+    bool any = read_channels (self);
+    any = take_mailboxes (self, now_ms) || any;
+    any = run_timers (self, now_ms) || any;
+    struct list_node *node;
+    while ((node = list_pop_front (&self->touched)) != NULL) {
+        serve (list_entry (node, struct cohort, touched), now_ms);
+    }
+    return any;
+}
+
+/* ---- Sleeping -------------------------------------------------------------------------------- */
+
+/* Milliseconds until something is due by itself, at most limit_ms; -1: nothing. */
+static int64_t sleep_ms (const cohort_loop_t *self, int64_t limit_ms)
+{
+    int64_t due_ms = -1;
+    if (self->next_deadline_ms != INT64_MAX) {
+        int64_t left = self->next_deadline_ms - loop_now_ms (self);
+        due_ms = left > 0 ? left : 0;
+    }
+    if (self->closing > 0 && (due_ms < 0 || due_ms > CLOSE_MS / 10)) {
+        due_ms = CLOSE_MS / 10;
+    }
+    if (limit_ms >= 0 && (due_ms < 0 || due_ms > limit_ms)) {
+        due_ms = limit_ms;
+    }
+    return due_ms;
+}
+
+/* Marks the channels whose descriptors are readable. */
+static void poll_channels (cohort_loop_t *self, int64_t timeout_ms)
+{
+    struct epoll_event events[EPOLL_EVENTS_MAX];
+    int limit = timeout_ms > 60000 ? 60000 : (int) timeout_ms;
+    int count = epoll_wait (self->epoll_fd, events, EPOLL_EVENTS_MAX, limit);
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.ptr != NULL) {
+            channel_mark (events[i].data.ptr);
+        }
+    }
+}
+
+/* Turns until one does nothing; false: there would be more. */
+static bool run_turns (cohort_loop_t *self, bool *any)
+{
+    for (int turns = 0; turns < DRIVE_TURNS_MAX; turns++) {
+        if (!run_turn (self)) {
+            return true;
+        }
+        *any = true;
+    }
+    return false;
+}
+
+static void drive (void *arg, int64_t timeout_ms)
+{
+    cohort_loop_t *self = arg;
+    bool any = false;
+    bool rest = run_turns (self, &any);
+    if (rest && !any && exchange_sleep_begin (&self->exchange)) {
+        poll_channels (self, sleep_ms (self, timeout_ms));
+        exchange_sleep_end (&self->exchange);
+        rest = run_turns (self, &any);
+    }
+    int64_t deadline_ms = self->next_deadline_ms;
+    if (self->closing > 0 && deadline_ms > loop_now_ms (self) + CLOSE_MS / 10) {
+        deadline_ms = loop_now_ms (self) + CLOSE_MS / 10;
+    }
+    exchange_driven_until (&self->exchange, deadline_ms, !rest);
+}
+
+/* ---- The public functions -------------------------------------------------------------------- */
+
+static void end_orphan (void *arg)
+{
+    loop_free (arg);
+}
+
+static int open_context (cohort_loop_t *self, void *context)
+{
+    self->own_context = context == NULL;
+    self->context = context != NULL ? context : zmq_ctx_new ();
+    if (self->context == NULL) {
+        return COHORT_ESYSTEM;
+    }
+    if (self->own_context) {
+        zmq_ctx_set (self->context, ZMQ_MAX_SOCKETS, SOCKETS_MAX);
+    }
+    return COHORT_OK;
+}
+
+static int open_epoll (cohort_loop_t *self)
+{
+    self->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+    if (self->epoll_fd < 0) {
+        return COHORT_ESYSTEM;
+    }
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    int rc = epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, self->exchange.wake_fd, &event);
+    return rc == 0 ? COHORT_OK : COHORT_ESYSTEM;
+}
+
+int loop_new (const cohort_loop_options_t *given, cohort_loop_t **loop)
+{
+    cohort_loop_options_t options = {0};
+    if (given != NULL) {
+        if (given->size < sizeof (given->size) || given->size > sizeof (options)) {
+            return COHORT_EINVAL;
+        }
+        memcpy (&options, given, given->size);
+    }
+    if (options.driver != COHORT_DRIVER_THREAD && options.driver != COHORT_DRIVER_NONE) {
+        return COHORT_EINVAL;
+    }
+    cohort_loop_t *self = mem_calloc (1, sizeof (*self));
+    if (self == NULL) {
+        return COHORT_ENOMEM;
+    }
+    self->clock = options.clock != NULL ? options.clock : boot_clock;
+    self->clock_arg = options.clock_arg;
+    self->epoll_fd = -1;
+    self->next_deadline_ms = INT64_MAX;
+    list_init (&self->handles);
+    list_init (&self->touched);
+    list_init (&self->dirty);
+    bool threaded = options.driver == COHORT_DRIVER_THREAD;
+    int rc = exchange_init (&self->exchange, threaded, drive, end_orphan, self);
+    if (rc != COHORT_OK) {
+        mem_free (self);
+        return rc;
+    }
+    rc = open_epoll (self);
+    rc = rc == COHORT_OK ? open_context (self, options.zmq_context) : rc;
+    rc = rc == COHORT_OK && threaded ? exchange_start (&self->exchange) : rc;
+    if (rc != COHORT_OK) {
+        loop_free (self);
+        return rc;
+    }
+    *loop = self;
+    return COHORT_OK;
+}
+
+void loop_free (cohort_loop_t *self)
+{
+    exchange_stop (&self->exchange);
+    COHORT_ASSERT (list_empty (&self->handles));
+    if (self->own_context && self->context != NULL) {
+        zmq_ctx_term (self->context);
+    }
+    if (self->epoll_fd >= 0) {
+        close (self->epoll_fd);
+    }
+    exchange_deinit (&self->exchange);
+    mem_free (self);
+}
+
+cohort_loop_t *cohort_loop_new (const cohort_loop_options_t *options)
+{
+    cohort_loop_t *self = NULL;
+    return loop_new (options, &self) == COHORT_OK ? self : NULL;
+}
+
+int cohort_loop_destroy (cohort_loop_t **self_p)
+{
+    if (self_p == NULL || *self_p == NULL) {
+        return COHORT_OK;
+    }
+    int rc = exchange_wait_empty (&(*self_p)->exchange, EMPTY_MS);
+    if (rc != COHORT_OK) {
+        return COHORT_ESTATE;
+    }
+    loop_free (*self_p);
+    *self_p = NULL;
+    return COHORT_OK;
+}
+
+int cohort_loop_process (cohort_loop_t *self, int timeout_ms)
+{
+    if (self == NULL) {
+        return COHORT_EINVAL;
+    }
+    if (self->exchange.threaded) {
+        return COHORT_ESTATE;
+    }
+    exchange_process (&self->exchange, timeout_ms);
+    return COHORT_OK;
+}
+
+int cohort_loop_fd (cohort_loop_t *self)
+{
+    return self == NULL ? COHORT_EINVAL : self->exchange.threaded ? COHORT_ESTATE : self->epoll_fd;
+}
+
+int cohort_loop_timeout (cohort_loop_t *self)
+{
+    if (self == NULL || self->exchange.threaded) {
+        return -1;
+    }
+    int64_t deadline_ms = exchange_deadline (&self->exchange);
+    if (deadline_ms == INT64_MAX) {
+        return -1;
+    }
+    int64_t now_ms = loop_now_ms (self);
+    int64_t left_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
+    return left_ms < INT_MAX ? (int) left_ms : INT_MAX;
+}
+
+int cohort_loop_settle (cohort_loop_t *self, int limit_ms)
+{
+    return self == NULL ? COHORT_EINVAL : exchange_settle (&self->exchange, limit_ms);
+}

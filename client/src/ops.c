@@ -1,0 +1,315 @@
+/* The operations: their arguments, and their asynchronous forms. May include: client, handle, libc.
+ */
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "client/src/client.h"
+#include "client/src/path.h"
+#include "client/src/streams.h"
+#include "client/src/watches.h"
+
+const char *client_op_name (enum wire_kind kind)
+{
+    static const char *const names[] = {
+        [WIRE_CREATE] = "create",
+        [WIRE_DELETE] = "delete",
+        [WIRE_SET] = "set",
+        [WIRE_CHECK] = "check",
+        [WIRE_CHECK_CZXID] = "check_czxid",
+        [WIRE_CHECK_OWNER] = "check_owner",
+        [WIRE_MULTI] = "multi",
+        [WIRE_CLOSE] = "close",
+        [WIRE_EXISTS] = "exists",
+        [WIRE_GET] = "get",
+        [WIRE_CHILDREN] = "children",
+        [WIRE_SYNC] = "sync",
+        [WIRE_STREAM_OPEN] = "stream",
+        [WIRE_STREAM_CLOSE] = "stream close",
+    };
+    return names[kind];
+}
+
+/* ---- Arguments ------------------------------------------------------------------------------- */
+
+static int check_path (cohort_t *self, const struct client_call *call)
+{
+    char text[MAILBOX_TEXT_SIZE];
+    bool sequential = call->kind == WIRE_CREATE && (call->mode & COHORT_SEQUENTIAL) != 0;
+    int rc = path_check (call->path, sequential, text, sizeof (text));
+    if (rc == COHORT_OK && path_joined_size (self->chroot, call->path) > PATH_SIZE_MAX) {
+        rc = COHORT_ETOOBIG;
+        strcpy (text, "the path exceeds 4096 bytes together with the chroot");
+    }
+    return rc == COHORT_OK ? rc
+                           : client_fail (self, rc, "%s: %s", client_op_name (call->kind), text);
+}
+
+static int check_data (cohort_t *self, const struct client_call *call)
+{
+    const char *name = client_op_name (call->kind);
+    if (call->data == NULL && call->size > 0) {
+        return client_fail (self, COHORT_EINVAL, "%s: data is NULL, size is %zu", name, call->size);
+    }
+    struct published view;
+    size_t limit = CLIENT_DATA_MAX;
+    if (call->size > 0) {
+        mailbox_view (&self->mailbox, &view);
+        limit = view.data_size_max > 0 && view.data_size_max < limit ? view.data_size_max : limit;
+    }
+    if (call->size > limit) {
+        return client_fail (self, COHORT_ETOOBIG, "%s: data has %zu bytes, the limit is %zu", name,
+                            call->size, limit);
+    }
+    return COHORT_OK;
+}
+
+static int check_call (cohort_t *self, const struct client_call *call)
+{
+    const char *name = client_op_name (call->kind);
+    if (call->kind == WIRE_CREATE && (call->mode & ~(COHORT_EPHEMERAL | COHORT_SEQUENTIAL)) != 0) {
+        return client_fail (self, COHORT_EINVAL, "%s: mode is %d", name, call->mode);
+    }
+    if (call->acl != NULL) {
+        return client_fail (self, COHORT_EINVALIDACL, "%s: acl is not NULL", name);
+    }
+    if (call->version < COHORT_ANY_VERSION) {
+        return client_fail (self, COHORT_EINVAL, "%s: version is %d", name, (int) call->version);
+    }
+    int rc = call->kind != WIRE_SYNC ? check_path (self, call) : COHORT_OK;
+    return rc == COHORT_OK ? check_data (self, call) : rc;
+}
+
+static int add_watch (cohort_t *self, const struct client_call *call, struct request *request)
+{
+    enum wire_watch_kind kind = call->kind == WIRE_EXISTS ? WIRE_WATCH_EXISTS
+                                : call->kind == WIRE_GET  ? WIRE_WATCH_DATA
+                                                          : WIRE_WATCH_CHILDREN;
+    request->watch = watch_new (kind, self->chroot, call->path, call->watch, call->watch_arg);
+    return request->watch != NULL ? COHORT_OK : COHORT_ENOMEM;
+}
+
+int client_request (cohort_t *self, const struct client_call *call, struct request **request_p)
+{
+    int rc = check_call (self, call);
+    if (rc != COHORT_OK) {
+        return rc;
+    }
+    struct request *request =
+        request_new (call->kind, self->chroot, call->path, call->data, call->size);
+    rc = request == NULL       ? COHORT_ENOMEM
+         : call->watch != NULL ? add_watch (self, call, request)
+                               : COHORT_OK;
+    if (rc != COHORT_OK) {
+        request_free (request);
+        return client_fail (self, rc, "%s: out of memory", client_op_name (call->kind));
+    }
+    request->wire.op.mode = (uint32_t) call->mode;
+    request->wire.op.version = call->version;
+    *request_p = request;
+    return COHORT_OK;
+}
+
+/* A path is checked again with this handle's chroot, which the txn does not know. */
+static int check_ops (cohort_t *self, const struct wire_op *ops, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct client_call call = {
+            .kind = ops[i].kind,
+            .path = ops[i].path,
+            .data = ops[i].data,
+            .size = ops[i].size,
+            .mode = (int) ops[i].mode,
+        };
+        int rc = check_call (self, &call);
+        if (rc != COHORT_OK) {
+            return rc;
+        }
+    }
+    return COHORT_OK;
+}
+
+int client_request_multi (cohort_t *self, const cohort_txn_t *txn, struct request **request_p)
+{
+    if (txn == NULL) {
+        return client_fail (self, COHORT_EINVAL, "multi: txn is NULL");
+    }
+    const char *text = NULL;
+    int rc = txn_error (txn, &text);
+    if (rc != COHORT_OK) {
+        return client_fail (self, rc, "multi: %s", text);
+    }
+    size_t count = 0;
+    const struct wire_op *ops = txn_ops (txn, &count);
+    rc = check_ops (self, ops, count);
+    if (rc != COHORT_OK) {
+        return rc;
+    }
+    struct request *request = request_new_multi (self->chroot, ops, count);
+    if (request == NULL) {
+        return client_fail (self, COHORT_ENOMEM, "multi: out of memory");
+    }
+    *request_p = request;
+    return COHORT_OK;
+}
+
+/* ---- Asynchronous forms ---------------------------------------------------------------------- */
+
+int client_submit (cohort_t *self, struct request *request, cohort_result_fn *fn, void *arg)
+{
+    const char *name = client_op_name (request->wire.op.kind);
+    request->fn = fn;
+    request->arg = arg;
+    int rc = mailbox_submit (&self->mailbox, request, NULL);
+    if (rc != COHORT_OK) {
+        request_free (request);
+        return client_fail (self, rc, "%s: %s", name, cohort_error_text (rc));
+    }
+    return COHORT_OK;
+}
+
+static int call_async (cohort_t *self, const struct client_call *call, cohort_result_fn *fn,
+                       void *arg)
+{
+    if (self == NULL) {
+        return COHORT_EINVAL;
+    }
+    struct request *request = NULL;
+    int rc = client_request (self, call, &request);
+    return rc == COHORT_OK ? client_submit (self, request, fn, arg) : rc;
+}
+
+int cohort_create_async (cohort_t *self, const char *path, const void *data, size_t size, int mode,
+                         const cohort_acl_t *acl, cohort_result_fn *fn, void *arg)
+{
+    struct client_call call = {
+        .kind = WIRE_CREATE, .path = path, .data = data, .size = size, .mode = mode, .acl = acl};
+    return call_async (self, &call, fn, arg);
+}
+
+int cohort_delete_async (cohort_t *self, const char *path, int32_t version, cohort_result_fn *fn,
+                         void *arg)
+{
+    struct client_call call = {.kind = WIRE_DELETE, .path = path, .version = version};
+    return call_async (self, &call, fn, arg);
+}
+
+int cohort_exists_async (cohort_t *self, const char *path, cohort_watch_fn *watch, void *watch_arg,
+                         cohort_result_fn *fn, void *arg)
+{
+    struct client_call call = {
+        .kind = WIRE_EXISTS, .path = path, .watch = watch, .watch_arg = watch_arg};
+    return call_async (self, &call, fn, arg);
+}
+
+int cohort_get_async (cohort_t *self, const char *path, cohort_watch_fn *watch, void *watch_arg,
+                      cohort_result_fn *fn, void *arg)
+{
+    struct client_call call = {
+        .kind = WIRE_GET, .path = path, .watch = watch, .watch_arg = watch_arg};
+    return call_async (self, &call, fn, arg);
+}
+
+int cohort_set_async (cohort_t *self, const char *path, const void *data, size_t size,
+                      int32_t version, cohort_result_fn *fn, void *arg)
+{
+    struct client_call call = {
+        .kind = WIRE_SET, .path = path, .data = data, .size = size, .version = version};
+    return call_async (self, &call, fn, arg);
+}
+
+int cohort_children_async (cohort_t *self, const char *path, cohort_watch_fn *watch,
+                           void *watch_arg, cohort_result_fn *fn, void *arg)
+{
+    struct client_call call = {
+        .kind = WIRE_CHILDREN, .path = path, .watch = watch, .watch_arg = watch_arg};
+    return call_async (self, &call, fn, arg);
+}
+
+int cohort_sync_async (cohort_t *self, cohort_result_fn *fn, void *arg)
+{
+    struct client_call call = {.kind = WIRE_SYNC};
+    return call_async (self, &call, fn, arg);
+}
+
+int cohort_multi_async (cohort_t *self, const cohort_txn_t *txn, cohort_result_fn *fn, void *arg)
+{
+    if (self == NULL) {
+        return COHORT_EINVAL;
+    }
+    struct request *request = NULL;
+    int rc = client_request_multi (self, txn, &request);
+    return rc == COHORT_OK ? client_submit (self, request, fn, arg) : rc;
+}
+
+/* ---- Streams --------------------------------------------------------------------------------- */
+
+/* The request that opens or closes the stream, with a reference to it. */
+static struct request *stream_request (cohort_t *self, enum wire_kind kind, const char *path,
+                                       struct cohort_stream *stream)
+{
+    struct request *request = request_new (kind, self->chroot, path, NULL, 0);
+    if (request != NULL) {
+        stream_retain (stream);
+        request->stream = stream;
+    }
+    return request;
+}
+
+cohort_stream_t *cohort_stream_new (cohort_t *client, const char *path, cohort_batch_fn *fn,
+                                    void *arg)
+{
+    if (client == NULL) {
+        return NULL;
+    }
+    struct client_call call = {.kind = WIRE_STREAM_OPEN, .path = path};
+    if (fn == NULL) {
+        client_fail (client, COHORT_EINVAL, "stream: fn is NULL");
+        return NULL;
+    }
+    if (check_call (client, &call) != COHORT_OK) {
+        return NULL;
+    }
+    uint64_t id = mailbox_next_stream (&client->mailbox);
+    struct cohort_stream *self = stream_new (id, client->chroot, path);
+    if (self == NULL) {
+        client_fail (client, COHORT_ENOMEM, "stream: out of memory");
+        return NULL;
+    }
+    self->client = client;
+    self->fn = fn;
+    self->arg = arg;
+    struct request *open = stream_request (client, WIRE_STREAM_OPEN, path, self);
+    self->close = stream_request (client, WIRE_STREAM_CLOSE, NULL, self);
+    if (open == NULL || self->close == NULL) {
+        request_free (open);
+        request_free (self->close);
+        client_fail (client, COHORT_ENOMEM, "stream: out of memory");
+    } else if (client_submit (client, open, NULL, NULL) == COHORT_OK) {
+        return self;
+    } else {
+        request_free (self->close);
+    }
+    stream_release (self);
+    return NULL;
+}
+
+void cohort_stream_destroy (cohort_stream_t **self_p)
+{
+    if (self_p == NULL || *self_p == NULL) {
+        return;
+    }
+    struct cohort_stream *self = *self_p;
+    *self_p = NULL;
+    atomic_store_explicit (&self->closed, true, memory_order_release);
+    struct request *close = self->close;
+    self->close = NULL;
+    COHORT_ASSERT (close != NULL);
+    if (mailbox_submit (&self->client->mailbox, close, NULL) != COHORT_OK) {
+        /* The handle is ending, and the stream with it. */
+        request_free (close);
+    }
+    stream_release (self);
+}

@@ -1,0 +1,324 @@
+/* The queue of unanswered requests. May include: watches, streams, path, wire, base, libc. */
+
+#include "client/src/requests.h"
+
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "client/src/path.h"
+#include "client/src/streams.h"
+#include "client/src/watches.h"
+
+static struct request *request_at (struct list_node *node)
+{
+    return list_entry (node, struct request, event.node);
+}
+
+/* ---- One request ----------------------------------------------------------------------------- */
+
+struct request *request_new (enum wire_kind kind, const char *chroot, const char *path,
+                             const void *data, size_t size)
+{
+    COHORT_ASSERT (chroot != NULL);
+    COHORT_ASSERT (data != NULL || size == 0);
+    size_t path_size = path != NULL ? path_joined_size (chroot, path) + 1 : 0;
+    if (size > SIZE_MAX / 2) {
+        return NULL;
+    }
+    struct request *request = mem_alloc (sizeof (*request) + path_size + size);
+    if (request == NULL) {
+        return NULL;
+    }
+    *request = (struct request){.event.kind = EVENT_RESULT};
+    request->wire.op.kind = kind;
+    char *tail = (char *) (request + 1);
+    if (path != NULL) {
+        path_join (tail, chroot, path);
+        request->wire.op.path = tail;
+    }
+    if (size > 0) {
+        memcpy (tail + path_size, data, size);
+        request->wire.op.data = tail + path_size;
+        request->wire.op.size = size;
+    }
+    request->size = wire_request_size (&request->wire);
+    return request;
+}
+
+/* Copies the operation's path and data to `tail` and returns what is behind them. */
+static char *copy_op (struct wire_op *to, const struct wire_op *from, const char *chroot,
+                      char *tail)
+{
+    *to = *from;
+    path_join (tail, chroot, from->path);
+    to->path = tail;
+    tail += path_joined_size (chroot, from->path) + 1;
+    if (from->size > 0) {
+        memcpy (tail, from->data, from->size);
+        to->data = tail;
+    }
+    return tail + from->size;
+}
+
+struct request *request_new_multi (const char *chroot, const struct wire_op *ops, size_t count)
+{
+    size_t total = count * sizeof (*ops);
+    for (size_t i = 0; i < count; i++) {
+        total += path_joined_size (chroot, ops[i].path) + 1 + ops[i].size;
+    }
+    struct request *request = mem_alloc (sizeof (*request) + total);
+    if (request == NULL) {
+        return NULL;
+    }
+    *request = (struct request){.event.kind = EVENT_RESULT};
+    struct wire_op *copies = (struct wire_op *) (void *) (request + 1);
+    char *tail = (char *) (copies + count);
+    for (size_t i = 0; i < count; i++) {
+        tail = copy_op (&copies[i], &ops[i], chroot, tail);
+    }
+    COHORT_ASSERT (tail == (char *) (request + 1) + total);
+    request->wire.op.kind = WIRE_MULTI;
+    request->wire.ops = copies;
+    request->wire.ops_count = count;
+    request->size = wire_request_size (&request->wire);
+    return request;
+}
+
+_Static_assert(sizeof (struct request) % _Alignof(struct wire_op) == 0,
+               "the operations of a multi follow the request");
+
+void request_free (struct request *request)
+{
+    if (request == NULL) {
+        return;
+    }
+    COHORT_ASSERT (request->waiter == NULL);
+    wire_frame_release (request->event.frame);
+    watch_free (request->watch);
+    if (request->stream != NULL) {
+        stream_release (request->stream);
+    }
+    mem_free (request);
+}
+
+/* ---- The queue ------------------------------------------------------------------------------- */
+
+void requests_init (struct requests *requests)
+{
+    *requests =
+        (struct requests){.window = REQUESTS_WINDOW_DEFAULT, .credit = REQUESTS_CREDIT_DEFAULT};
+    list_init (&requests->queue);
+}
+
+void requests_deinit (struct requests *requests)
+{
+    struct request *request;
+    while ((request = requests_pop (requests)) != NULL) {
+        request_free (request);
+    }
+}
+
+int requests_add (struct requests *requests, struct request *request)
+{
+    COHORT_ASSERT (request->wire.xid == 0);
+    COHORT_ASSERT (!list_linked (&request->event.node));
+    enum wire_kind kind = request->wire.op.kind;
+    bool ends = kind == WIRE_CLOSE || kind == WIRE_STREAM_CLOSE;
+    if (!ends && (requests->count >= REQUESTS_COUNT_MAX ||
+                  requests->bytes + request->size > REQUESTS_BYTES_MAX)) {
+        return COHORT_ELIMIT;
+    }
+    request->wire.xid = ++requests->last_xid;
+    request->wire.number = wire_is_write (kind) ? ++requests->last_number : 0;
+    list_push_back (&requests->queue, &request->event.node);
+    requests->count++;
+    requests->bytes += request->size;
+    if (requests->unsent == NULL) {
+        requests->unsent = &request->event.node;
+    }
+    return COHORT_OK;
+}
+
+void requests_rewind (struct requests *requests, uint32_t window, uint64_t credit)
+{
+    requests->unsent = list_first (&requests->queue);
+    requests->flight = requests->flight_writes = 0;
+    requests->flight_bytes = 0;
+    requests->window = window > 0 ? window : REQUESTS_WINDOW_DEFAULT;
+    requests->credit = credit > 0 ? credit : REQUESTS_CREDIT_DEFAULT;
+    requests->gap_xid = 0;
+    requests->gaps = 0;
+}
+
+/* Whether window and credit have room for the request. A write larger than the whole credit goes
+ * alone, or it could never go. */
+static bool fits (const struct requests *requests, const struct request *request)
+{
+    if (requests->flight >= REQUESTS_FLIGHT_MAX) {
+        return false;
+    }
+    if (request->wire.number == 0 || requests->flight_writes == 0) {
+        return true;
+    }
+    return requests->flight_writes < requests->window &&
+           requests->flight_bytes + request->size <= requests->credit;
+}
+
+static void flight_add (struct requests *requests, const struct request *request)
+{
+    requests->flight++;
+    if (request->wire.number > 0) {
+        requests->flight_writes++;
+        requests->flight_bytes += request->size;
+    }
+}
+
+static void flight_remove (struct requests *requests, const struct request *request)
+{
+    COHORT_ASSERT (requests->flight > 0);
+    requests->flight--;
+    if (request->wire.number > 0) {
+        COHORT_ASSERT (requests->flight_writes > 0);
+        COHORT_ASSERT (requests->flight_bytes >= request->size);
+        requests->flight_writes--;
+        requests->flight_bytes -= request->size;
+    }
+}
+
+bool requests_ready (const struct requests *requests)
+{
+    return requests->unsent != NULL && fits (requests, request_at (requests->unsent));
+}
+
+size_t requests_next (struct requests *requests, const struct wire_request **batch)
+{
+    size_t count = 0, bytes = 0;
+    while (count < REQUESTS_FRAME_COUNT_MAX && requests_ready (requests)) {
+        struct request *request = request_at (requests->unsent);
+        if (count > 0 && bytes + request->size > REQUESTS_FRAME_BYTES_MAX) {
+            break;
+        }
+        /* Stamped when sent, not when queued: the sooner the server may forget results. */
+        request->wire.ack_to = request->wire.number > 0 ? requests->acked : 0;
+        /* A stream may have got on since its request was made. */
+        if (request->wire.op.kind == WIRE_STREAM_OPEN) {
+            request->wire.op.zxid = request->stream->last_zxid;
+        }
+        batch[count++] = &request->wire;
+        bytes += request->size;
+        flight_add (requests, request);
+        requests->unsent = list_next (&requests->queue, requests->unsent);
+    }
+    return count;
+}
+
+void requests_unsend (struct requests *requests, size_t count)
+{
+    for (; count > 0; count--) {
+        struct list_node *last = requests->unsent != NULL
+                                     ? list_prev (&requests->queue, requests->unsent)
+                                     : list_last (&requests->queue);
+        COHORT_ASSERT (last != NULL);
+        flight_remove (requests, request_at (last));
+        requests->unsent = last;
+    }
+}
+
+/* ---- Answers --------------------------------------------------------------------------------- */
+
+/* The write with this number among those sent, at or before the one with `xid`; NULL: none. */
+static struct request *find_sent (struct requests *requests, uint64_t number, uint64_t xid)
+{
+    struct list_node *node = list_first (&requests->queue);
+    while (node != NULL && node != requests->unsent) {
+        struct request *request = request_at (node);
+        if (request->wire.xid > xid) {
+            return NULL;
+        }
+        if (request->wire.number == number) {
+            return request;
+        }
+        node = list_next (&requests->queue, node);
+    }
+    return NULL;
+}
+
+/* The server lacks a write (EGAP), or had no room to remember its result (EWINDOW): nothing from
+ * there on was applied, so all of it is sent again. What was in flight meanwhile is answered with
+ * gaps of its own; these are stale, until the answer to the write in question comes. */
+static enum requests_verdict answer_gap (struct requests *requests, const struct wire_reply *reply)
+{
+    if (requests->gap_xid > 0 && reply->xid > requests->gap_xid) {
+        return REQUESTS_IGNORED;
+    }
+    uint64_t expected = reply->code == COHORT_EGAP ? reply->expected : reply->number;
+    struct request *from = expected > 0 ? find_sent (requests, expected, reply->xid) : NULL;
+    if (from == NULL) {
+        /* Sent again already and not yet gone out: an echo. */
+        return requests->gap_xid > 0 ? REQUESTS_IGNORED : REQUESTS_WRONG;
+    }
+    if (++requests->gaps > REQUESTS_GAPS_MAX) {
+        return REQUESTS_WRONG;
+    }
+    while (requests->unsent != &from->event.node) {
+        requests_unsend (requests, 1);
+    }
+    requests->gap_xid = from->wire.xid;
+    return REQUESTS_RESEND;
+}
+
+enum requests_verdict requests_answer (struct requests *requests, const struct wire_reply *reply,
+                                       struct request **request_p)
+{
+    struct list_node *first = list_first (&requests->queue);
+    if (first == NULL || reply->xid < request_at (first)->wire.xid) {
+        return REQUESTS_IGNORED;
+    }
+    if (reply->code == COHORT_EGAP || reply->code == COHORT_EWINDOW) {
+        return answer_gap (requests, reply);
+    }
+    struct request *request = request_at (first);
+    if (reply->xid > request->wire.xid || first == requests->unsent) {
+        return requests->gap_xid > 0 ? REQUESTS_IGNORED : REQUESTS_WRONG;
+    }
+    if (reply->number != 0 && reply->number != request->wire.number) {
+        return REQUESTS_WRONG;
+    }
+    flight_remove (requests, request);
+    struct request *popped = requests_pop (requests);
+    COHORT_ASSERT (popped == request);
+    if (request->wire.number > 0) {
+        COHORT_ASSERT (request->wire.number > requests->acked);
+        requests->acked = request->wire.number;
+    }
+    requests->gaps = 0;
+    if (request->wire.xid >= requests->gap_xid) {
+        requests->gap_xid = 0;
+    }
+    *request_p = request;
+    return REQUESTS_ANSWERED;
+}
+
+struct request *requests_pop (struct requests *requests)
+{
+    struct list_node *first = list_first (&requests->queue);
+    if (first == NULL) {
+        return NULL;
+    }
+    if (requests->unsent == first) {
+        requests->unsent = list_next (&requests->queue, first);
+    }
+    list_remove (first);
+    struct request *request = request_at (first);
+    COHORT_ASSERT (requests->count > 0);
+    COHORT_ASSERT (requests->bytes >= request->size);
+    requests->count--;
+    requests->bytes -= request->size;
+    return request;
+}
+
+uint64_t requests_next_number (const struct requests *requests)
+{
+    return requests->acked + 1;
+}

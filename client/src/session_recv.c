@@ -1,0 +1,252 @@
+/* The session machine: frames of the server.
+ * May include: session_state and what it includes. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "client/src/session_state.h"
+
+/* What a server says when the ensemble cannot decide anything. */
+#define HELD_NO_QUORUM "no quorum"
+
+/* ---- Replies --------------------------------------------------------------------------------- */
+
+/* A watch is set together with the read: by exists also on what is not there. */
+static void settle_watch (struct session *self, struct request *request)
+{
+    struct watch *watch = request->watch;
+    request->watch = NULL;
+    bool set = request->rc == COHORT_OK ||
+               (request->rc == COHORT_ENONODE && request->wire.op.kind == WIRE_EXISTS);
+    if (watch != NULL && set) {
+        watches_add (&self->watches, watch);
+    } else {
+        watch_free (watch);
+    }
+}
+
+static bool take_reply (struct session *self, struct wire_frame *frame,
+                        const struct wire_reply *reply)
+{
+    struct request *request = NULL;
+    switch (requests_answer (&self->requests, reply, &request)) {
+    case REQUESTS_WRONG:
+        session_note (self, "%s answered request %llu out of turn (%s)", self->active.endpoint,
+                      (unsigned long long) reply->xid, cohort_error_name (reply->code));
+        return false;
+    case REQUESTS_IGNORED:
+    case REQUESTS_RESEND:
+        return true;
+    case REQUESTS_ANSWERED:
+        break;
+    }
+    COHORT_ASSERT (request != NULL);
+    wire_frame_retain (frame);
+    request->event.frame = frame;
+    request->reply = reply;
+    request->rc = reply->code;
+    if (request->wire.op.kind == WIRE_STREAM_OPEN) {
+        request->stream->opened = true;
+    }
+    settle_watch (self, request);
+    session_complete (self, request, reply->code);
+    return true;
+}
+
+/* ---- Streams --------------------------------------------------------------------------------- */
+
+static bool take_batch (struct session *self, struct wire_frame *frame,
+                        const struct wire_batch *batch)
+{
+    struct cohort_stream *stream = streams_find (&self->streams, batch->stream_id);
+    if (stream == NULL) {
+        return true;
+    }
+    /* Before the stream advances: without memory the batch has to come again. */
+    struct batch_event *event = mem_calloc (1, sizeof (*event));
+    if (event == NULL) {
+        session_note (self, "out of memory");
+        return false;
+    }
+    if (!streams_advance (stream, &batch->batch)) {
+        mem_free (event);
+        session_note (self, "%s sent a stream's past", self->active.endpoint);
+        return false;
+    }
+    /* Nothing but a new zxid: the server says how far the stream has got. */
+    if (batch->batch.count == 0 && !batch->batch.snapshot && !batch->batch.first &&
+        !batch->batch.more) {
+        mem_free (event);
+        return true;
+    }
+    wire_frame_retain (frame);
+    stream_retain (stream);
+    event->event.kind = EVENT_BATCH;
+    event->event.frame = frame;
+    event->stream = stream;
+    event->batch = batch;
+    list_push_back (&self->events, &event->event.node);
+    return true;
+}
+
+/* ---- Frames ---------------------------------------------------------------------------------- */
+
+static bool take_items (struct session *self, struct wire_frame *frame)
+{
+    uint64_t seen = frame->zxid, settled = frame->zxid;
+    for (size_t i = 0; i < frame->item_count && !self->closed; i++) {
+        const struct wire_item *item = &frame->items[i];
+        bool good = true;
+        uint64_t zxid = 0;
+        switch (item->kind) {
+        case WIRE_ITEM_REPLY:
+            good = take_reply (self, frame, item->u.reply);
+            /* All events up to a reply's zxid came before it. */
+            zxid = item->u.reply->zxid;
+            settled = settled > zxid ? settled : zxid;
+            break;
+        case WIRE_ITEM_EVENT:
+            watches_fire (&self->watches, item->u.event, &self->events);
+            zxid = item->u.event->zxid;
+            break;
+        case WIRE_ITEM_BATCH:
+            good = take_batch (self, frame, item->u.batch);
+            zxid = item->u.batch->batch.zxid;
+            break;
+        }
+        if (!good) {
+            return false;
+        }
+        seen = seen > zxid ? seen : zxid;
+    }
+    if (self->zxid_seen < seen) {
+        self->zxid_seen = seen;
+    }
+    if (self->zxid_events < settled && !streams_partial (&self->streams)) {
+        self->zxid_events = settled;
+    }
+    return true;
+}
+
+/* A heartbeat has been confirmed by a quorum: the session surely lives for its time limits from
+ * the moment at which that heartbeat was sent (DESIGN.md, section 6). */
+static bool take_confirmed (struct session *self, uint64_t beat)
+{
+    if (beat > self->beat) {
+        session_note (self, "%s confirmed a heartbeat that was never sent", self->active.endpoint);
+        return false;
+    }
+    if (beat <= self->confirmed || self->beat - beat >= SESSION_BEATS) {
+        return true;
+    }
+    self->confirmed = beat;
+    int64_t sent_ms = self->beat_sent_ms[beat % SESSION_BEATS];
+    COHORT_ASSERT (sent_ms >= 0);
+    if (self->touched_ms < sent_ms) {
+        self->touched_ms = sent_ms;
+    }
+    int64_t limit = self->timeout_ms < self->grace_ms ? self->timeout_ms : self->grace_ms;
+    int64_t until_ms = sent_ms + limit - session_margin_ms (self);
+    if (self->valid_until_ms < until_ms) {
+        self->valid_until_ms = until_ms;
+    }
+    return true;
+}
+
+static void take_held (struct session *self, const char *reason)
+{
+    self->held = reason[0] != '\0';
+    self->no_quorum = strcmp (reason, HELD_NO_QUORUM) == 0;
+    if (self->held) {
+        session_note (self, "held by %s: %s", self->active.endpoint, reason);
+    } else {
+        self->reason[0] = '\0';
+    }
+}
+
+static void frame_of_active (struct session *self, struct wire_frame *frame, int64_t now_ms)
+{
+    COHORT_ASSERT (self->active.phase == LINK_ATTACHED);
+    /* What came before a refusal in the same frame is still true. */
+    bool good = take_items (self, frame);
+    if (self->closed) {
+        session_finish (self);
+        return;
+    }
+    if (good && frame->confirmed > 0) {
+        good = take_confirmed (self, frame->confirmed);
+    }
+    if (!good) {
+        link_lose_active (self, now_ms);
+        return;
+    }
+    if (frame->held != NULL) {
+        take_held (self, frame->held);
+    }
+    if (frame->refused != NULL) {
+        link_refused (self, &self->active, frame->refused, now_ms);
+    }
+}
+
+static void frame_of_candidate (struct session *self, struct wire_frame *frame, int64_t now_ms)
+{
+    uint32_t link = self->candidate.id;
+    if (frame->refused != NULL) {
+        link_refused (self, &self->candidate, frame->refused, now_ms);
+        return;
+    }
+    if (frame->held != NULL && frame->held[0] != '\0') {
+        session_note (self, "held by %s: %s", self->candidate.endpoint, frame->held);
+    }
+    if (frame->welcome == NULL) {
+        /* Held, or a word that needs no session: the answer is still to come. */
+        return;
+    }
+    if (self->candidate.phase != LINK_GREETING) {
+        session_note (self, "%s spoke before it was greeted", self->candidate.endpoint);
+        link_fail_candidate (self, now_ms);
+        return;
+    }
+    link_welcome (self, frame->welcome, now_ms);
+    if (self->active.phase == LINK_ATTACHED && self->active.id == link) {
+        frame_of_active (self, frame, now_ms);
+    }
+}
+
+void session_frame (struct session *self, uint32_t link, const void *bytes, size_t size,
+                    int64_t now_ms)
+{
+    bool active = self->active.phase != LINK_NONE && self->active.id == link;
+    bool candidate = self->candidate.phase != LINK_NONE && self->candidate.id == link;
+    if ((!active && !candidate) || self->closed) {
+        /* What a left server still says counts no more: it will be said again by the new one. */
+        return;
+    }
+    if (active) {
+        self->active.heard_ms = now_ms;
+    }
+    if (size == 0) {
+        /* A server's probe whether the connection stands. */
+        session_evaluate (self, now_ms);
+        return;
+    }
+    struct wire_frame *frame = NULL;
+    int rc = wire_decode (bytes, size, &frame);
+    if (rc != COHORT_OK) {
+        session_note (self, "%s: %s", active ? self->active.endpoint : self->candidate.endpoint,
+                      rc == COHORT_ENOMEM ? "out of memory" : "a frame could not be understood");
+        if (active) {
+            link_lose_active (self, now_ms);
+        } else {
+            link_fail_candidate (self, now_ms);
+        }
+    } else if (active) {
+        frame_of_active (self, frame, now_ms);
+    } else {
+        frame_of_candidate (self, frame, now_ms);
+    }
+    wire_frame_release (frame);
+    session_evaluate (self, now_ms);
+}

@@ -1,0 +1,118 @@
+/* The session machine: frames to the server.
+ * May include: session_state and what it includes. */
+
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "client/src/session_state.h"
+
+/* Without memory nothing is sent for a moment; the session goes on. */
+static bool out_of_memory (struct session *self, int64_t now_ms)
+{
+    self->nomem_until_ms = now_ms + SESSION_NOMEM_MS;
+    return false;
+}
+
+static bool next_hello (struct session *self, struct buf *out, int64_t now_ms)
+{
+    struct link *link = &self->candidate;
+    COHORT_ASSERT (link->phase == LINK_UP);
+    struct wire_hello hello = {
+        .cluster_known = self->cluster_known,
+        .session_id = self->id,
+        .timeout_ms = self->id == 0 ? self->wanted_timeout_ms : self->timeout_ms,
+        .grace_ms = self->id == 0 ? self->wanted_grace_ms : self->grace_ms,
+        .attach_no = self->attach_no + 1,
+        .incarnation = 1,
+        .last_zxid = self->zxid_seen,
+        .next_number = requests_next_number (&self->requests),
+    };
+    memcpy (hello.cluster_id, self->cluster_id, WIRE_ID_SIZE);
+    memcpy (hello.nonce, self->nonce, WIRE_ID_SIZE);
+    memcpy (hello.password, self->password, WIRE_ID_SIZE);
+    if (wire_put_hello (out, &self->scratch, &hello) != COHORT_OK) {
+        return out_of_memory (self, now_ms);
+    }
+    /* A number is used up by what may have been sent under it. */
+    link->attach_no = ++self->attach_no;
+    link->creating = self->id == 0;
+    link->hello_ms = now_ms;
+    link->phase = LINK_GREETING;
+    return true;
+}
+
+/* A chunk of what was being watched. With the last one the old server is left: all that it could
+ * still say will be said by the new one. */
+static bool next_rearm (struct session *self, struct buf *out, int64_t now_ms)
+{
+    buf_clear (&self->rearm_watches);
+    buf_clear (&self->rearm_streams);
+    struct wire_rearm rearm = {.last_zxid = self->zxid_events};
+    rearm.more = watches_rearm (&self->watches, &self->rearm_watches);
+    if (!rearm.more) {
+        rearm.more = streams_rearm (&self->streams, &self->rearm_streams);
+    }
+    bool failed = self->rearm_watches.failed || self->rearm_streams.failed;
+    rearm.watches = (const struct wire_watch *) (const void *) self->rearm_watches.data;
+    rearm.watch_count = self->rearm_watches.size / sizeof (struct wire_watch);
+    rearm.streams = (const struct wire_stream *) (const void *) self->rearm_streams.data;
+    rearm.stream_count = self->rearm_streams.size / sizeof (struct wire_stream);
+    if (failed || wire_put_rearm (out, &self->scratch, &rearm) != COHORT_OK) {
+        /* The cursors have moved on: only a new connection begins at the beginning. */
+        session_note (self, "out of memory");
+        self->nomem_until_ms = now_ms + SESSION_NOMEM_MS;
+        link_lose_active (self, now_ms);
+        return false;
+    }
+    self->rearm_pending = rearm.more;
+    if (!rearm.more) {
+        link_drop (self, &self->retired);
+    }
+    return true;
+}
+
+static int64_t beat_distance_ms (const struct session *self)
+{
+    int64_t limit = self->timeout_ms < self->grace_ms ? self->timeout_ms : self->grace_ms;
+    int64_t distance = limit / 3;
+    distance = distance > SESSION_BEAT_MS_MIN ? distance : SESSION_BEAT_MS_MIN;
+    return distance < SESSION_BEAT_MS_MAX ? distance : SESSION_BEAT_MS_MAX;
+}
+
+static bool next_requests (struct session *self, struct buf *out, int64_t now_ms)
+{
+    bool beat = !self->muted && now_ms >= self->next_beat_ms;
+    if (!beat && !requests_ready (&self->requests)) {
+        return false;
+    }
+    const struct wire_request *batch[REQUESTS_FRAME_COUNT_MAX];
+    size_t count = requests_next (&self->requests, batch);
+    uint64_t seq = beat ? self->beat + 1 : 0;
+    if (wire_put_requests (out, &self->scratch, seq, batch, count) != COHORT_OK) {
+        requests_unsend (&self->requests, count);
+        return out_of_memory (self, now_ms);
+    }
+    if (beat) {
+        self->beat = seq;
+        self->beat_sent_ms[seq % SESSION_BEATS] = now_ms;
+        self->next_beat_ms = now_ms + beat_distance_ms (self);
+    }
+    return true;
+}
+
+bool session_next_frame (struct session *self, uint32_t link, struct buf *out, int64_t now_ms)
+{
+    COHORT_ASSERT (out->size == 0);
+    bool made = false;
+    if (self->closed || now_ms < self->nomem_until_ms) {
+        return false;
+    }
+    if (self->candidate.phase == LINK_UP && self->candidate.id == link) {
+        made = next_hello (self, out, now_ms);
+    } else if (self->active.phase == LINK_ATTACHED && self->active.id == link) {
+        made = self->rearm_pending ? next_rearm (self, out, now_ms)
+                                   : next_requests (self, out, now_ms);
+    }
+    arena_reset (&self->scratch);
+    return made;
+}

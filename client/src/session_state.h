@@ -1,0 +1,160 @@
+/* The inside of a session, for session*.c only.
+ *
+ *   session.c        inputs from the application, time, what it is like
+ *   session_link.c   servers: choosing, greeting, moving, losing
+ *   session_recv.c   frames of the server
+ *   session_send.c   frames to the server */
+
+#ifndef COHORT_CLIENT_SESSION_STATE_H
+#define COHORT_CLIENT_SESSION_STATE_H
+
+#include "client/base/arena.h"
+#include "client/base/prng.h"
+#include "client/src/session.h"
+#include "client/src/streams.h"
+#include "client/src/watches.h"
+
+/* Heartbeats whose sending times are remembered. With three of them a time limit, an answer that
+ * is later than this many tells nothing any more. */
+#define SESSION_BEATS 64
+/* Limits of the heartbeats' distance. */
+#define SESSION_BEAT_MS_MIN 20
+#define SESSION_BEAT_MS_MAX 10000
+/* Commands between two visits of the driver: an input closes three links and opens one at most. */
+#define SESSION_COMMANDS_MAX 8
+/* The first and the longest pause between rounds through all servers. */
+#define SESSION_BACKOFF_MS_MIN 10
+#define SESSION_BACKOFF_MS_MAX 1000
+/* A connection that ends sooner after its welcome counts as a failed attempt: a server that
+ * welcomes and drops must not be courted without pause. */
+#define SESSION_STEADY_MS 1000
+/* Redirects in a row that are followed without a pause. */
+#define SESSION_REDIRECTS_MAX 4
+/* The pause after memory ran out. */
+#define SESSION_NOMEM_MS 20
+/* The least margin by which a session's validity ends before its time limit. */
+#define SESSION_MARGIN_MS_MIN 50
+/* The least time for a server to answer a known session. */
+#define SESSION_ATTACH_MS_MIN 100
+
+enum link_phase {
+    LINK_NONE,
+    LINK_CONNECTING, /* asked for */
+    LINK_UP,         /* stands; hello is to be sent */
+    LINK_GREETING,   /* hello sent */
+    LINK_ATTACHED    /* welcomed */
+};
+
+struct link {
+    enum link_phase phase;
+    uint32_t id;
+    char endpoint[HOSTS_ENDPOINT_MAX + 1];
+    int64_t since_ms; /* when the phase CONNECTING, or ATTACHED, began */
+    int64_t heard_ms; /* the last frame */
+    int64_t hello_ms; /* when hello was made */
+    uint64_t attach_no;
+    bool creating; /* its hello asks for a new session */
+};
+
+struct session {
+    /* What it was made with. */
+    struct hosts hosts;
+    uint32_t wanted_timeout_ms, wanted_grace_ms, connect_timeout_ms;
+    struct prng prng;
+
+    /* Who it is. */
+    cohort_state_t state;
+    int rc; /* why it is LOST */
+    char reason[192];
+    uint8_t nonce[WIRE_ID_SIZE], password[WIRE_ID_SIZE], cluster_id[WIRE_ID_SIZE];
+    bool cluster_known;
+    uint64_t id;
+    uint32_t timeout_ms, grace_ms;
+    uint64_t attach_no;   /* the highest used */
+    uint64_t zxid_seen;   /* the highest of all */
+    uint64_t zxid_events; /* all events up to it have been handed up */
+    uint32_t data_size_max;
+
+    /* Connections: the one in use, the one being made, and the one that is left as soon as the
+     * first has been told what was watched. */
+    struct link active, candidate, retired;
+    uint32_t last_link;
+    size_t next_host;
+    unsigned failures;                     /* attempts in a row */
+    unsigned fatal;                        /* of these, those refused for good */
+    unsigned redirects;                    /* in a row */
+    char redirect[HOSTS_ENDPOINT_MAX + 1]; /* where to try next, or "" */
+    int64_t next_attempt_ms;
+    bool moving;        /* another server is wanted although there is an active link */
+    bool rearm_pending; /* what was watched has still to be told */
+    int64_t lost_at_ms; /* SUSPENDED: when the session cannot be alive any more */
+
+    /* Liveness. */
+    uint64_t beat; /* the newest heartbeat sent */
+    int64_t beat_sent_ms[SESSION_BEATS];
+    int64_t next_beat_ms;
+    uint64_t confirmed; /* the newest heartbeat confirmed */
+    int64_t touched_ms; /* sending time of the newest message that surely kept it alive */
+    int64_t valid_until_ms;
+    bool muted;
+    bool held, no_quorum;
+
+    /* What it does for the application. */
+    struct requests requests;
+    struct watches watches;
+    struct streams streams;
+    struct list events;
+    struct state_event *lost_event; /* made beforehand: LOST is never left unsaid */
+    bool state_owed;                /* a change of state is to be reported when memory allows */
+    bool closing, closed;
+    int64_t nomem_until_ms;
+
+    struct session_command commands[SESSION_COMMANDS_MAX];
+    size_t command_count;
+
+    struct arena scratch;
+    struct buf rearm_watches, rearm_streams;
+};
+
+/* ---- session.c ------------------------------------------------------------------------------- */
+
+/* Sets the state and reports it. */
+void session_set_state (struct session *self, cohort_state_t state);
+/* Ends the session: everything that waits is told so. */
+void session_lose (struct session *self, int rc);
+/* The end of session_close: what waits is told so, links are left. */
+void session_finish (struct session *self);
+/* Hands up the result of a request that is out of the queue. */
+void session_complete (struct session *self, struct request *request, int rc);
+/* Does what is due. Each input ends with it. */
+void session_evaluate (struct session *self, int64_t now_ms);
+/* Notes what went wrong, for people. */
+void session_note (struct session *self, const char *format, ...)
+    __attribute__ ((format (printf, 2, 3)));
+/* Silence of a server that is taken for its death. */
+int64_t session_silence_ms (const struct session *self);
+/* The margin of validity and of local expiry. */
+int64_t session_margin_ms (const struct session *self);
+
+/* ---- session_link.c -------------------------------------------------------------------------- */
+
+void link_command (struct session *self, enum session_command_kind kind, const struct link *link);
+/* Ends the link, if there is one. */
+void link_drop (struct session *self, struct link *link);
+/* Opens a candidate. */
+void link_start (struct session *self, int64_t now_ms);
+/* The attempt has failed; the reason has been noted. */
+void link_fail_candidate (struct session *self, int64_t now_ms);
+/* The active link has ended, or must. */
+void link_lose_active (struct session *self, int64_t now_ms);
+/* The server of the candidate has taken the session. */
+void link_welcome (struct session *self, const struct wire_welcome *welcome, int64_t now_ms);
+/* A server will not have the session on this link. */
+void link_refused (struct session *self, struct link *link, const struct wire_refused *refused,
+                   int64_t now_ms);
+/* From CONNECTED to SUSPENDED. */
+void link_suspend (struct session *self, int64_t now_ms);
+/* How long the candidate may take. */
+int64_t link_attempt_ms (const struct session *self);
+
+#endif

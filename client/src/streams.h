@@ -1,0 +1,76 @@
+/* Streams: which are open, and how far each has been delivered.
+ *
+ * last_zxid advances only when the last fragment of a batch has been handed up; from there a server
+ * resumes after a reconnect. Pure. May include: event, wire, base, libc. */
+
+#ifndef COHORT_CLIENT_STREAMS_H
+#define COHORT_CLIENT_STREAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/base/buf.h"
+#include "client/src/event.h"
+
+struct request;
+
+/* Paths that one frame of re-registrations takes before it ends. */
+#define STREAMS_REARM_BYTES (96u << 10)
+
+/* The public cohort_stream_t. */
+struct cohort_stream {
+    struct list_node node; /* in the registry */
+    uint64_t id;
+    const char *path;   /* inside this allocation */
+    uint64_t last_zxid; /* delivered as a whole; 0: no snapshot has been */
+    bool opened;        /* the server has answered its stream_open */
+    bool partial;       /* a transaction is delivered in part: more fragments are due */
+    struct event ended; /* EVENT_ENDED; holds a reference while it is in a queue */
+    _Atomic uint32_t references;
+    /* Of the application, and untouched here. */
+    cohort_t *client;
+    cohort_batch_fn *fn;
+    void *arg;
+    struct request *close; /* made beforehand, so that it can always be closed */
+    _Atomic bool closed;   /* no more calls of fn */
+};
+
+struct streams {
+    struct list open; /* ids grow */
+    size_t count;
+    uint64_t cursor; /* re-registration: ids up to it are done */
+};
+
+/* One reference; NULL without memory. id: grows with each stream of a session. */
+struct cohort_stream *stream_new (uint64_t id, const char *chroot, const char *path);
+void stream_retain (struct cohort_stream *stream);
+void stream_release (struct cohort_stream *stream);
+
+void streams_init (struct streams *streams);
+void streams_deinit (struct streams *streams);
+
+/* The registry takes a reference of its own; and gives it back. Removing what is not there does
+ * nothing. */
+void streams_add (struct streams *streams, struct cohort_stream *stream);
+void streams_remove (struct streams *streams, struct cohort_stream *stream);
+struct cohort_stream *streams_find (const struct streams *streams, uint64_t id);
+
+/* Takes the stream out, if it is in, and puts its EVENT_ENDED at the end of `events`. */
+void streams_end (struct streams *streams, struct cohort_stream *stream, struct list *events);
+
+/* Notes that a batch is handed up. False: it cannot be, for it does not continue what came before
+ * (a change of the past, or a transaction without its snapshot): the server broke the protocol. */
+bool streams_advance (struct cohort_stream *stream, const cohort_batch_t *batch);
+
+/* Whether a transaction has been handed up in part: what its zxid covers is not all here. */
+bool streams_partial (const struct streams *streams);
+
+/* A new connection: fragments that were not completed will come again. */
+void streams_rewind (struct streams *streams);
+
+/* As watches_rearm, with elements of struct wire_stream, for the streams whose stream_open has been
+ * answered; the others are opened by their own request. */
+void streams_rearm_begin (struct streams *streams);
+bool streams_rearm (struct streams *streams, struct buf *out);
+
+#endif

@@ -1,0 +1,282 @@
+/* The blocking forms: a request with a waiter of its own, whose result is copied to the caller on
+ * the caller's thread. May include: client, handle, libc. */
+
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "client/src/client.h"
+
+/* ---- Waiting --------------------------------------------------------------------------------- */
+
+/* What a call that gave up has to say. A write may still be applied, for it stays queued; of a read
+ * the caller loses nothing, so that the reason may stand in place of "unknown". */
+static int give_up (cohort_t *self, enum wire_kind kind, const struct published *view)
+{
+    const char *name = client_op_name (kind);
+    if (!wire_is_write (kind) && view->no_quorum) {
+        return client_fail (self, COHORT_ENOQUORUM, "%s: %s", name, view->reason);
+    }
+    const char *fate = wire_is_write (kind) ? "; the write stays queued and is applied once" : "";
+    const char *why = view->reason[0] != '\0' ? view->reason : "no answer";
+    if (view->state == COHORT_SUSPENDED || view->state == COHORT_CONNECTING) {
+        return client_fail (self, COHORT_ETIMEDOUT, "%s: not connected (%s)%s", name, why, fate);
+    }
+    return client_fail (self, COHORT_ETIMEDOUT, "%s: %s%s", name, why, fate);
+}
+
+/* Blocks until the request is answered. 0: *request is done with and the caller's to end with
+ * finish; whether the operation succeeded is in it. */
+static int wait_for (cohort_t *self, struct request **request)
+{
+    enum wire_kind kind = (*request)->wire.op.kind;
+    struct waiter waiter;
+    int rc = mailbox_in_callback (&self->mailbox)
+                 ? COHORT_EDEADLK
+                 : waiter_init (&waiter, &self->mailbox, WAITER_RESULT);
+    if (rc != COHORT_OK) {
+        request_free (*request);
+        return client_fail (self, rc, "%s: %s", client_op_name (kind), cohort_error_text (rc));
+    }
+    rc = mailbox_submit (&self->mailbox, *request, &waiter);
+    if (rc != COHORT_OK) {
+        waiter_deinit (&waiter);
+        request_free (*request);
+        return client_fail (self, rc, "%s: %s", client_op_name (kind), cohort_error_text (rc));
+    }
+    struct published view;
+    rc = waiter_wait (&waiter, mailbox_get_limit (&self->mailbox), &view);
+    waiter_deinit (&waiter);
+    if (rc != COHORT_OK) {
+        return give_up (self, kind, &view);
+    }
+    *request = waiter.request;
+    return COHORT_OK;
+}
+
+static void finish (cohort_t *self, struct request *request)
+{
+    mailbox_settled (&self->mailbox, request->size);
+    request_free (request);
+}
+
+/* The error of the operation itself, if any, with its text. */
+static int outcome (cohort_t *self, const struct request *request, const cohort_result_t *result)
+{
+    if (result->rc == COHORT_OK) {
+        return COHORT_OK;
+    }
+    return client_fail (self, result->rc, "%s%s%.150s: %s", client_op_name (request->wire.op.kind),
+                        result->path != NULL ? " " : "", result->path != NULL ? result->path : "",
+                        cohort_error_text (result->rc));
+}
+
+/* Makes the call and takes its result: 0 and a request to finish, or the error to return. */
+static int call_blocking (cohort_t *self, const struct client_call *call, struct request **request,
+                          cohort_result_t *result)
+{
+    if (self == NULL) {
+        return COHORT_EINVAL;
+    }
+    int rc = client_request (self, call, request);
+    rc = rc == COHORT_OK ? wait_for (self, request) : rc;
+    if (rc != COHORT_OK) {
+        return rc;
+    }
+    client_result (self, *request, result);
+    rc = outcome (self, *request, result);
+    if (rc != COHORT_OK) {
+        finish (self, *request);
+    }
+    return rc;
+}
+
+static void copy_stat (cohort_stat_t *to, const cohort_stat_t *from)
+{
+    if (to != NULL && from != NULL) {
+        *to = *from;
+    }
+}
+
+/* The operation took place, only its result cannot be handed over. */
+static int no_memory (cohort_t *self, struct request *request)
+{
+    int rc = client_fail (self, COHORT_ENOMEM, "%s: out of memory for the result",
+                          client_op_name (request->wire.op.kind));
+    finish (self, request);
+    return rc;
+}
+
+/* ---- The operations -------------------------------------------------------------------------- */
+
+int cohort_create (cohort_t *self, const char *path, const void *data, size_t size, int mode,
+                   const cohort_acl_t *acl, char **created, cohort_stat_t *stat)
+{
+    struct client_call call = {
+        .kind = WIRE_CREATE, .path = path, .data = data, .size = size, .mode = mode, .acl = acl};
+    struct request *request = NULL;
+    cohort_result_t result;
+    int rc = call_blocking (self, &call, &request, &result);
+    if (rc != COHORT_OK) {
+        return rc;
+    }
+    if (created != NULL) {
+        char *copy = mem_strdup (result.path);
+        if (copy == NULL) {
+            return no_memory (self, request);
+        }
+        *created = copy;
+    }
+    copy_stat (stat, result.stat);
+    finish (self, request);
+    return COHORT_OK;
+}
+
+int cohort_delete (cohort_t *self, const char *path, int32_t version)
+{
+    struct client_call call = {.kind = WIRE_DELETE, .path = path, .version = version};
+    struct request *request = NULL;
+    cohort_result_t result;
+    int rc = call_blocking (self, &call, &request, &result);
+    if (rc == COHORT_OK) {
+        finish (self, request);
+    }
+    return rc;
+}
+
+int cohort_exists (cohort_t *self, const char *path, cohort_stat_t *stat)
+{
+    struct client_call call = {.kind = WIRE_EXISTS, .path = path};
+    struct request *request = NULL;
+    cohort_result_t result;
+    int rc = call_blocking (self, &call, &request, &result);
+    if (rc == COHORT_OK) {
+        copy_stat (stat, result.stat);
+        finish (self, request);
+    }
+    return rc;
+}
+
+int cohort_get (cohort_t *self, const char *path, void **data, size_t *size, cohort_stat_t *stat)
+{
+    if (self != NULL && (data == NULL) != (size == NULL)) {
+        return client_fail (self, COHORT_EINVAL, "get: data and size go together");
+    }
+    struct client_call call = {.kind = WIRE_GET, .path = path};
+    struct request *request = NULL;
+    cohort_result_t result;
+    int rc = call_blocking (self, &call, &request, &result);
+    if (rc != COHORT_OK) {
+        return rc;
+    }
+    if (data != NULL) {
+        char *copy = mem_alloc (result.size + 1);
+        if (copy == NULL) {
+            return no_memory (self, request);
+        }
+        if (result.size > 0) {
+            memcpy (copy, result.data, result.size);
+        }
+        copy[result.size] = '\0';
+        *data = copy;
+        *size = result.size;
+    }
+    copy_stat (stat, result.stat);
+    finish (self, request);
+    return COHORT_OK;
+}
+
+int cohort_set (cohort_t *self, const char *path, const void *data, size_t size, int32_t version,
+                cohort_stat_t *stat)
+{
+    struct client_call call = {
+        .kind = WIRE_SET, .path = path, .data = data, .size = size, .version = version};
+    struct request *request = NULL;
+    cohort_result_t result;
+    int rc = call_blocking (self, &call, &request, &result);
+    if (rc == COHORT_OK) {
+        copy_stat (stat, result.stat);
+        finish (self, request);
+    }
+    return rc;
+}
+
+/* One allocation: the head, the pointers, the strings. */
+static cohort_strings_t *copy_strings (const cohort_strings_t *from)
+{
+    size_t total = sizeof (*from) + from->count * sizeof (char *);
+    for (size_t i = 0; i < from->count; i++) {
+        total += strlen (from->items[i]) + 1;
+    }
+    cohort_strings_t *copy = mem_alloc (total);
+    if (copy == NULL) {
+        return NULL;
+    }
+    const char **items = (const char **) (void *) (copy + 1);
+    char *tail = (char *) (items + from->count);
+    for (size_t i = 0; i < from->count; i++) {
+        size_t size = strlen (from->items[i]) + 1;
+        memcpy (tail, from->items[i], size);
+        items[i] = tail;
+        tail += size;
+    }
+    COHORT_ASSERT (tail == (char *) copy + total);
+    copy->count = from->count;
+    copy->items = items;
+    return copy;
+}
+
+int cohort_children (cohort_t *self, const char *path, cohort_strings_t **children,
+                     cohort_stat_t *stat)
+{
+    struct client_call call = {.kind = WIRE_CHILDREN, .path = path};
+    struct request *request = NULL;
+    cohort_result_t result;
+    int rc = call_blocking (self, &call, &request, &result);
+    if (rc != COHORT_OK) {
+        return rc;
+    }
+    if (children != NULL) {
+        cohort_strings_t *copy = copy_strings (result.children);
+        if (copy == NULL) {
+            return no_memory (self, request);
+        }
+        *children = copy;
+    }
+    copy_stat (stat, result.stat);
+    finish (self, request);
+    return COHORT_OK;
+}
+
+int cohort_sync (cohort_t *self)
+{
+    struct client_call call = {.kind = WIRE_SYNC};
+    struct request *request = NULL;
+    cohort_result_t result;
+    int rc = call_blocking (self, &call, &request, &result);
+    if (rc == COHORT_OK) {
+        finish (self, request);
+    }
+    return rc;
+}
+
+int cohort_multi (cohort_t *self, cohort_txn_t *txn)
+{
+    if (self == NULL) {
+        return COHORT_EINVAL;
+    }
+    struct request *request = NULL;
+    int rc = client_request_multi (self, txn, &request);
+    rc = rc == COHORT_OK ? wait_for (self, &request) : rc;
+    if (rc != COHORT_OK) {
+        return rc;
+    }
+    cohort_result_t result;
+    client_result (self, request, &result);
+    if (txn_take_results (txn, &result) != COHORT_OK) {
+        return no_memory (self, request);
+    }
+    rc = outcome (self, request, &result);
+    finish (self, request);
+    return rc;
+}

@@ -1,0 +1,182 @@
+/* Transactions: a list of operations, and the results of its last commit.
+ * May include: client, path, base, libc. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "client/base/arena.h"
+#include "client/base/assert.h"
+#include "client/base/buf.h"
+#include "client/src/client.h"
+#include "client/src/path.h"
+
+#define ARENA_BLOCK 2048
+
+struct cohort_txn {
+    struct arena memory; /* paths and data */
+    struct buf ops;      /* struct wire_op, one behind the other */
+    int rc;              /* the first error of an add function */
+    char text[MAILBOX_TEXT_SIZE];
+    struct arena results_memory;
+    cohort_op_result_t *results;
+    size_t results_count;
+};
+
+cohort_txn_t *cohort_txn_new (void)
+{
+    cohort_txn_t *self = mem_calloc (1, sizeof (*self));
+    if (self != NULL) {
+        arena_init (&self->memory, ARENA_BLOCK, 0);
+        arena_init (&self->results_memory, ARENA_BLOCK, ARENA_BLOCK);
+    }
+    return self;
+}
+
+void cohort_txn_destroy (cohort_txn_t **self_p)
+{
+    if (self_p == NULL || *self_p == NULL) {
+        return;
+    }
+    cohort_txn_t *self = *self_p;
+    *self_p = NULL;
+    arena_deinit (&self->memory);
+    arena_deinit (&self->results_memory);
+    buf_deinit (&self->ops);
+    mem_free (self);
+}
+
+const struct wire_op *txn_ops (const cohort_txn_t *txn, size_t *count)
+{
+    *count = txn->ops.size / sizeof (struct wire_op);
+    return (const struct wire_op *) (const void *) txn->ops.data;
+}
+
+int txn_error (const cohort_txn_t *txn, const char **text)
+{
+    *text = txn->text;
+    return txn->rc;
+}
+
+size_t cohort_txn_count (const cohort_txn_t *self)
+{
+    return self != NULL ? self->ops.size / sizeof (struct wire_op) : 0;
+}
+
+/* ---- Adding ---------------------------------------------------------------------------------- */
+
+/* The first error stays, for the commit to return. */
+static int fail (cohort_txn_t *self, int rc, const char *text)
+{
+    if (self->rc == COHORT_OK) {
+        self->rc = rc;
+        snprintf (self->text, sizeof (self->text), "operation %zu: %.220s", cohort_txn_count (self),
+                  text);
+    }
+    return rc;
+}
+
+static int add (cohort_txn_t *self, const struct wire_op *given)
+{
+    if (self == NULL) {
+        return COHORT_EINVAL;
+    }
+    char text[MAILBOX_TEXT_SIZE];
+    bool sequential = given->kind == WIRE_CREATE && (given->mode & COHORT_SEQUENTIAL) != 0;
+    int rc = path_check (given->path, sequential, text, sizeof (text));
+    if (rc != COHORT_OK) {
+        return fail (self, rc, text);
+    }
+    if (given->data == NULL && given->size > 0) {
+        return fail (self, COHORT_EINVAL, "data is NULL and size is not 0");
+    }
+    if (given->size > CLIENT_DATA_MAX) {
+        return fail (self, COHORT_ETOOBIG, "data has more than 64 MiB");
+    }
+    if (cohort_txn_count (self) >= CLIENT_TXN_OPS_MAX) {
+        return fail (self, COHORT_ETOOBIG, "more than 10000 operations");
+    }
+    struct wire_op op = *given;
+    op.path = arena_strdup (&self->memory, given->path);
+    op.data = given->size > 0 ? arena_dup (&self->memory, given->data, given->size) : NULL;
+    if (op.path == NULL || (op.data == NULL && given->size > 0) ||
+        !buf_reserve (&self->ops, sizeof (op))) {
+        return fail (self, COHORT_ENOMEM, "out of memory");
+    }
+    buf_append (&self->ops, &op, sizeof (op));
+    return COHORT_OK;
+}
+
+int cohort_txn_create (cohort_txn_t *self, const char *path, const void *data, size_t size,
+                       int mode, const cohort_acl_t *acl)
+{
+    if (self != NULL && (mode & ~(COHORT_EPHEMERAL | COHORT_SEQUENTIAL)) != 0) {
+        return fail (self, COHORT_EINVAL, "the mode of a create is not valid");
+    }
+    if (self != NULL && acl != NULL) {
+        return fail (self, COHORT_EINVALIDACL, "acl is not NULL");
+    }
+    struct wire_op op = {
+        .kind = WIRE_CREATE, .path = path, .data = data, .size = size, .mode = (uint32_t) mode};
+    return add (self, &op);
+}
+
+int cohort_txn_delete (cohort_txn_t *self, const char *path, int32_t version)
+{
+    struct wire_op op = {.kind = WIRE_DELETE, .path = path, .version = version};
+    return add (self, &op);
+}
+
+int cohort_txn_set (cohort_txn_t *self, const char *path, const void *data, size_t size,
+                    int32_t version)
+{
+    struct wire_op op = {
+        .kind = WIRE_SET, .path = path, .data = data, .size = size, .version = version};
+    return add (self, &op);
+}
+
+int cohort_txn_check (cohort_txn_t *self, const char *path, int32_t version)
+{
+    struct wire_op op = {.kind = WIRE_CHECK, .path = path, .version = version};
+    return add (self, &op);
+}
+
+int cohort_txn_check_czxid (cohort_txn_t *self, const char *path, uint64_t czxid)
+{
+    struct wire_op op = {.kind = WIRE_CHECK_CZXID, .path = path, .zxid = czxid};
+    return add (self, &op);
+}
+
+int cohort_txn_check_owner (cohort_txn_t *self, const char *path, uint64_t session, uint64_t ozxid)
+{
+    struct wire_op op = {.kind = WIRE_CHECK_OWNER, .path = path, .session = session, .zxid = ozxid};
+    return add (self, &op);
+}
+
+/* ---- Results --------------------------------------------------------------------------------- */
+
+int txn_take_results (cohort_txn_t *txn, const cohort_result_t *result)
+{
+    arena_reset (&txn->results_memory);
+    txn->results_count = 0;
+    txn->results = arena_calloc (&txn->results_memory, result->ops_count, sizeof (*txn->results));
+    if (txn->results == NULL) {
+        return COHORT_ENOMEM;
+    }
+    for (size_t i = 0; i < result->ops_count; i++) {
+        txn->results[i] = result->ops[i];
+        if (result->ops[i].path != NULL) {
+            txn->results[i].path = arena_strdup (&txn->results_memory, result->ops[i].path);
+            if (txn->results[i].path == NULL) {
+                return COHORT_ENOMEM;
+            }
+        }
+    }
+    txn->results_count = result->ops_count;
+    return COHORT_OK;
+}
+
+const cohort_op_result_t *cohort_txn_result (const cohort_txn_t *txn, size_t index)
+{
+    return txn != NULL && index < txn->results_count ? &txn->results[index] : NULL;
+}

@@ -1,0 +1,155 @@
+/* The table of one-shot watches. May include: path, base, libc. */
+
+#include "client/src/watches.h"
+
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "client/base/hash.h"
+#include "client/src/path.h"
+
+/* What one entry of a re-registration takes on the wire beyond its path, at most. */
+#define WATCH_OVERHEAD 16
+
+struct watch_key {
+    enum wire_watch_kind kind;
+    const char *path;
+};
+
+struct watch *watch_new (enum wire_watch_kind kind, const char *chroot, const char *path,
+                         cohort_watch_fn *fn, void *arg)
+{
+    size_t path_size = path_joined_size (chroot, path) + 1;
+    struct watch *watch = mem_alloc (sizeof (*watch) + path_size);
+    if (watch == NULL) {
+        return NULL;
+    }
+    *watch = (struct watch){.event.kind = EVENT_WATCH, .kind = kind, .fn = fn, .arg = arg};
+    list_init (&watch->same);
+    char *tail = (char *) (watch + 1);
+    path_join (tail, chroot, path);
+    watch->path = tail;
+    return watch;
+}
+
+void watch_free (struct watch *watch)
+{
+    if (watch != NULL) {
+        COHORT_ASSERT (list_empty (&watch->same));
+        mem_free (watch);
+    }
+}
+
+static bool watch_is (const struct map_node *node, const void *key_p)
+{
+    const struct watch_key *key = key_p;
+    const struct watch *watch = map_entry (node, struct watch, node);
+    return watch->kind == key->kind && strcmp (watch->path, key->path) == 0;
+}
+
+static uint64_t hash_of (const struct watches *watches, const struct watch_key *key)
+{
+    return hash64 (key->path, strlen (key->path), watches->seed + (uint64_t) key->kind);
+}
+
+void watches_init (struct watches *watches, uint64_t seed)
+{
+    *watches = (struct watches){.seed = seed};
+    map_init (&watches->table);
+}
+
+static void free_visited (struct map_node *node, void *arg)
+{
+    (void) arg;
+    struct watch *watch = map_entry (node, struct watch, node);
+    event_free_all (&watch->same);
+    watch_free (watch);
+}
+
+void watches_deinit (struct watches *watches)
+{
+    map_drain (&watches->table, free_visited, NULL);
+    map_deinit (&watches->table);
+}
+
+void watches_add (struct watches *watches, struct watch *watch)
+{
+    COHORT_ASSERT (!list_linked (&watch->event.node));
+    COHORT_ASSERT (list_empty (&watch->same));
+    struct watch_key key = {watch->kind, watch->path};
+    watch->node.hash = hash_of (watches, &key);
+    struct map_node *found = map_find (&watches->table, watch->node.hash, watch_is, &key);
+    if (found != NULL) {
+        list_push_back (&map_entry (found, struct watch, node)->same, &watch->event.node);
+    } else {
+        map_insert (&watches->table, &watch->node);
+    }
+}
+
+/* Moves a watch that is out of the table, and its followers, to the list. */
+static void fire (struct watch *first, cohort_event_type_t type, uint64_t zxid, struct list *fired)
+{
+    struct list group;
+    list_init (&group);
+    list_push_back (&group, &first->event.node);
+    list_splice_back (&group, &first->same);
+    for (struct list_node *at = list_first (&group); at != NULL; at = list_next (&group, at)) {
+        struct watch *watch = list_entry (at, struct watch, event.node);
+        watch->type = type;
+        watch->zxid = zxid;
+    }
+    list_splice_back (fired, &group);
+}
+
+void watches_fire (struct watches *watches, const struct wire_event *event, struct list *fired)
+{
+    struct watch_key key = {event->kind, event->path};
+    struct map_node *found = map_find (&watches->table, hash_of (watches, &key), watch_is, &key);
+    if (found != NULL) {
+        map_remove (&watches->table, found);
+        fire (map_entry (found, struct watch, node), event->type, event->zxid, fired);
+    }
+}
+
+static void lose_visited (struct map_node *node, void *fired)
+{
+    fire (map_entry (node, struct watch, node), COHORT_EVENT_WATCH_LOST, 0, fired);
+}
+
+void watches_lose (struct watches *watches, struct list *fired)
+{
+    map_drain (&watches->table, lose_visited, fired);
+    COHORT_ASSERT (map_count (&watches->table) == 0);
+}
+
+void watches_rearm_begin (struct watches *watches)
+{
+    watches->cursor = (struct map_cursor){0};
+}
+
+struct rearm_chunk {
+    struct buf *out;
+    size_t bytes;
+};
+
+static void rearm_visited (struct map_node *node, void *arg)
+{
+    struct rearm_chunk *chunk = arg;
+    const struct watch *watch = map_entry (node, struct watch, node);
+    struct wire_watch entry = {.kind = watch->kind, .path = watch->path};
+    buf_append (chunk->out, &entry, sizeof (entry));
+    chunk->bytes += strlen (watch->path) + WATCH_OVERHEAD;
+}
+
+bool watches_rearm (struct watches *watches, struct buf *out)
+{
+    struct rearm_chunk chunk = {out, 0};
+    while (chunk.bytes < WATCHES_REARM_BYTES) {
+        if (watches->cursor.done ||
+            !map_scan (&watches->table, &watches->cursor, rearm_visited, &chunk)) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,65 @@
+/* One-shot watches: which callbacks wait for which node.
+ *
+ * The server knows one watch for each path and kind; any number of callbacks of the application
+ * share it. Pure. May include: event, wire, base, libc. */
+
+#ifndef COHORT_CLIENT_WATCHES_H
+#define COHORT_CLIENT_WATCHES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/base/buf.h"
+#include "client/base/map.h"
+#include "client/src/event.h"
+
+/* Paths that one frame of re-registrations takes before it ends; it may exceed that by what one
+ * bucket of the table holds, and stays below 128 KiB. */
+#define WATCHES_REARM_BYTES (96u << 10)
+
+struct watch {
+    struct event event;
+    struct map_node node; /* in the table: the first of its path and kind */
+    struct list same;     /* its followers of the same path and kind, through event.node */
+    enum wire_watch_kind kind;
+    const char *path; /* inside this allocation */
+    cohort_watch_fn *fn;
+    void *arg;
+    /* Once it has fired. */
+    cohort_event_type_t type;
+    uint64_t zxid;
+};
+
+struct watches {
+    struct map table;
+    uint64_t seed;
+    struct map_cursor cursor; /* of the re-registration that is under way */
+};
+
+/* A watch on chroot + path; NULL without memory. */
+struct watch *watch_new (enum wire_watch_kind kind, const char *chroot, const char *path,
+                         cohort_watch_fn *fn, void *arg);
+/* One that is in no table. NULL is allowed. */
+void watch_free (struct watch *watch);
+
+/* seed: of the hash, so that no server can choose colliding paths. */
+void watches_init (struct watches *watches, uint64_t seed);
+void watches_deinit (struct watches *watches);
+
+/* Takes the watch into the table. */
+void watches_add (struct watches *watches, struct watch *watch);
+
+/* Moves all watches of this path and kind to `fired`, in the order they were set. */
+void watches_fire (struct watches *watches, const struct wire_event *event, struct list *fired);
+
+/* Moves every watch to `fired`, as COHORT_EVENT_WATCH_LOST, in an order that follows from the
+ * history and the seed alone. */
+void watches_lose (struct watches *watches, struct list *fired);
+
+/* Re-registration: begin, then chunks until it returns false. A chunk is appended to `out` as
+ * elements of struct wire_watch, whose paths are borrowed from the table. The table may change
+ * between chunks. A failed buffer means that memory ran out. */
+void watches_rearm_begin (struct watches *watches);
+bool watches_rearm (struct watches *watches, struct buf *out);
+
+#endif

@@ -1,0 +1,189 @@
+/* client.proto to and from plain structs: the client's half of the protocol's edge.
+ *
+ * Encodes ClientFrame, decodes ServerFrame; nothing else of the client sees protobuf. A malformed
+ * frame is an error and never an assertion. Pure.
+ * May include: generated protobuf code (wire.c only), public types, base, libc. */
+
+#ifndef COHORT_CLIENT_WIRE_H
+#define COHORT_CLIENT_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/base/arena.h"
+#include "client/base/buf.h"
+#include "cohort/client.h"
+
+#define WIRE_MAGIC       0x43485254u
+#define WIRE_VERSION_MIN 1
+#define WIRE_VERSION_MAX 1
+
+#define WIRE_ID_SIZE 16 /* bytes of a cluster id, a nonce, a password */
+
+/* The largest frame of a server that is looked at; more is malformed. Replies carry up to a
+ * mebibyte of data each, and a server may batch many. */
+#define WIRE_FRAME_MAX (256u << 20)
+
+/* ---- Client to server ------------------------------------------------------------------------ */
+
+enum wire_kind {
+    WIRE_CREATE,
+    WIRE_DELETE,
+    WIRE_SET,
+    WIRE_CHECK, /* in a multi only, as the next two */
+    WIRE_CHECK_CZXID,
+    WIRE_CHECK_OWNER,
+    WIRE_MULTI,
+    WIRE_CLOSE,
+    WIRE_EXISTS,
+    WIRE_GET,
+    WIRE_CHILDREN,
+    WIRE_SYNC,
+    WIRE_STREAM_OPEN,
+    WIRE_STREAM_CLOSE
+};
+
+/* The numbers of enum WatchKind. */
+enum wire_watch_kind { WIRE_WATCH_DATA = 1, WIRE_WATCH_EXISTS = 2, WIRE_WATCH_CHILDREN = 3 };
+
+/* A mutation, a condition or a read: what it needs is in the fields that its kind has on the
+ * wire. */
+struct wire_op {
+    enum wire_kind kind;
+    const char *path;
+    const void *data;
+    size_t size;
+    uint32_t mode;
+    int32_t version;
+    uint64_t zxid;      /* check_czxid: czxid; check_owner: ozxid; stream_open: from_zxid */
+    uint64_t session;   /* check_owner */
+    uint64_t stream_id; /* stream_open, stream_close */
+    bool watch;         /* reads */
+};
+
+struct wire_request {
+    uint64_t xid, number, ack_to;
+    struct wire_op op;
+    const struct wire_op *ops; /* multi */
+    size_t ops_count;
+};
+
+struct wire_hello {
+    uint8_t cluster_id[WIRE_ID_SIZE];
+    bool cluster_known;
+    uint64_t session_id;
+    uint8_t nonce[WIRE_ID_SIZE], password[WIRE_ID_SIZE];
+    uint32_t timeout_ms, grace_ms;
+    uint64_t attach_no;
+    uint32_t incarnation;
+    uint64_t last_zxid, next_number;
+};
+
+struct wire_watch {
+    enum wire_watch_kind kind;
+    const char *path;
+};
+
+struct wire_stream {
+    uint64_t id, from_zxid;
+    const char *path;
+};
+
+struct wire_rearm {
+    uint64_t last_zxid;
+    const struct wire_watch *watches;
+    size_t watch_count;
+    const struct wire_stream *streams;
+    size_t stream_count;
+    bool more;
+};
+
+/* Whether requests of this kind are numbered. */
+bool wire_is_write (enum wire_kind kind);
+
+/* About how many bytes the request takes in a frame; never fewer than its data and path. */
+size_t wire_request_size (const struct wire_request *request);
+
+/* Each appends one ClientFrame to `out`, using `scratch` (which the caller resets) on the way. 0 or
+ * COHORT_ENOMEM, then `out` is as it was. */
+int wire_put_hello (struct buf *out, struct arena *scratch, const struct wire_hello *hello);
+int wire_put_rearm (struct buf *out, struct arena *scratch, const struct wire_rearm *rearm);
+/* A heartbeat (0: none) and requests in one frame. */
+int wire_put_requests (struct buf *out, struct arena *scratch, uint64_t heartbeat,
+                       const struct wire_request *const *requests, size_t count);
+
+/* ---- Server to client ------------------------------------------------------------------------ */
+
+struct wire_welcome {
+    uint32_t version;
+    uint8_t cluster_id[WIRE_ID_SIZE];
+    uint64_t session_id;
+    uint32_t timeout_ms, grace_ms;
+    uint64_t last_number;
+    uint32_t server_id, window, data_size_max, path_size_max;
+    uint64_t attach_no, credit_bytes;
+};
+
+struct wire_refused {
+    int32_t code;
+    const char *text, *redirect;
+};
+
+struct wire_reply {
+    uint64_t xid, number, expected, zxid;
+    int32_t code;
+    const char *path; /* "" if there is none */
+    const void *data;
+    size_t size;
+    const cohort_stat_t *stat; /* NULL if there is none */
+    cohort_strings_t children;
+    cohort_op_result_t *ops; /* not const: the client cuts the chroot off their paths */
+    size_t ops_count;
+};
+
+struct wire_event {
+    cohort_event_type_t type;
+    enum wire_watch_kind kind;
+    const char *path;
+    uint64_t zxid;
+};
+
+struct wire_batch {
+    uint64_t stream_id;
+    cohort_batch_t batch;
+    cohort_change_t *changes; /* the same as batch.changes, not const: as with ops */
+};
+
+enum wire_item_kind { WIRE_ITEM_REPLY, WIRE_ITEM_EVENT, WIRE_ITEM_BATCH };
+
+struct wire_item {
+    enum wire_item_kind kind;
+    union {
+        struct wire_reply *reply;
+        struct wire_event *event;
+        struct wire_batch *batch;
+    } u;
+};
+
+/* A decoded frame. It owns all that its fields point to. */
+struct wire_frame {
+    struct arena arena;
+    const struct wire_welcome *welcome; /* NULL if there is none, as the next three */
+    const struct wire_refused *refused;
+    const char *held;
+    struct wire_item *items;
+    size_t item_count;
+    uint64_t zxid, confirmed;
+    _Atomic uint32_t references;
+};
+
+/* Decodes one frame of a server: *frame has one reference. 0, COHORT_EPROTOCOL or COHORT_ENOMEM. */
+int wire_decode (const void *bytes, size_t size, struct wire_frame **frame);
+
+/* References are counted across threads: results are read where callbacks run. Releasing NULL is
+ * allowed. */
+void wire_frame_retain (struct wire_frame *frame);
+void wire_frame_release (struct wire_frame *frame);
+
+#endif

@@ -1,0 +1,312 @@
+/* ServerFrame to plain structs.
+ *
+ * protobuf-c unpacks into the frame's arena; what it made is checked and translated, strings and
+ * data staying where they are. May include: wire, generated protobuf code, base, libc. */
+
+#include "client/src/wire.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "client.pb-c.h"
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+
+/* Unpacked and translated, a frame takes a few times the bytes that it had on the wire. */
+#define ARENA_FACTOR    6
+#define ARENA_BLOCK_MIN 1024
+#define ARENA_BLOCK_MAX (256u << 10)
+
+static void unpack_free (void *arg, void *memory)
+{
+    /* The arena takes all back at once. */
+    (void) arg;
+    (void) memory;
+}
+
+/* Counts what an arena could not give, to tell a malformed frame from a lack of memory. */
+struct unpack {
+    struct arena *arena;
+    bool exhausted;
+};
+
+static void *unpack_counting_alloc (void *arg, size_t size)
+{
+    struct unpack *unpack = arg;
+    void *memory = arena_alloc (unpack->arena, size);
+    unpack->exhausted = unpack->exhausted || memory == NULL;
+    return memory;
+}
+
+/* ---- Translation: 0, COHORT_EPROTOCOL or COHORT_ENOMEM --------------------------------------- */
+
+static void fill_stat (cohort_stat_t *stat, const Cohort__Wire__Stat *from)
+{
+    stat->czxid = from->czxid;
+    stat->mzxid = from->mzxid;
+    stat->pzxid = from->pzxid;
+    stat->ctime_ms = (int64_t) from->ctime_ms;
+    stat->mtime_ms = (int64_t) from->mtime_ms;
+    stat->version = from->version;
+    stat->cversion = from->cversion;
+    stat->aversion = from->aversion;
+    stat->data_size = (int32_t) from->data_size;
+    stat->ephemeral_owner = from->ephemeral_owner;
+    stat->ozxid = from->ozxid;
+    stat->child_count = from->child_count;
+}
+
+static int take_welcome (struct wire_frame *frame, const Cohort__Wire__Welcome *from)
+{
+    if (from->cluster_id.len != WIRE_ID_SIZE || from->session_id == 0 || from->timeout_ms == 0 ||
+        from->timeout_ms > INT32_MAX || from->grace_ms == 0 || from->grace_ms > INT32_MAX ||
+        from->attach_no == 0) {
+        return COHORT_EPROTOCOL;
+    }
+    struct wire_welcome *welcome = arena_calloc (&frame->arena, 1, sizeof (*welcome));
+    if (welcome == NULL) {
+        return COHORT_ENOMEM;
+    }
+    welcome->version = from->version;
+    memcpy (welcome->cluster_id, from->cluster_id.data, WIRE_ID_SIZE);
+    welcome->session_id = from->session_id;
+    welcome->timeout_ms = from->timeout_ms;
+    welcome->grace_ms = from->grace_ms;
+    welcome->last_number = from->last_number;
+    welcome->server_id = from->server_id;
+    welcome->window = from->window;
+    welcome->data_size_max = from->data_size_max;
+    welcome->path_size_max = from->path_size_max;
+    welcome->attach_no = from->attach_no;
+    welcome->credit_bytes = from->credit_bytes;
+    frame->welcome = welcome;
+    return COHORT_OK;
+}
+
+static int take_refused (struct wire_frame *frame, const Cohort__Wire__Refused *from)
+{
+    struct wire_refused *refused = arena_calloc (&frame->arena, 1, sizeof (*refused));
+    if (refused == NULL) {
+        return COHORT_ENOMEM;
+    }
+    refused->code = from->code;
+    refused->text = from->text;
+    refused->redirect = from->redirect;
+    frame->refused = refused;
+    return COHORT_OK;
+}
+
+static int take_op_results (struct arena *arena, struct wire_reply *reply,
+                            const Cohort__Wire__Reply *from)
+{
+    reply->ops = arena_calloc (arena, from->n_results, sizeof (*reply->ops));
+    if (reply->ops == NULL) {
+        return COHORT_ENOMEM;
+    }
+    reply->ops_count = from->n_results;
+    for (size_t i = 0; i < from->n_results; i++) {
+        const Cohort__Wire__OpResult *result = from->results[i];
+        if (result->code > 0) {
+            return COHORT_EPROTOCOL;
+        }
+        reply->ops[i].rc = result->code;
+        reply->ops[i].path = result->path[0] != '\0' ? result->path : NULL;
+        if (result->stat != NULL) {
+            fill_stat (&reply->ops[i].stat, result->stat);
+        }
+    }
+    return COHORT_OK;
+}
+
+static int take_reply (struct arena *arena, struct wire_item *item, const Cohort__Wire__Reply *from)
+{
+    if (from->xid == 0 || from->code > 0) {
+        return COHORT_EPROTOCOL;
+    }
+    struct wire_reply *reply = arena_calloc (arena, 1, sizeof (*reply));
+    if (reply == NULL) {
+        return COHORT_ENOMEM;
+    }
+    item->kind = WIRE_ITEM_REPLY;
+    item->u.reply = reply;
+    reply->xid = from->xid;
+    reply->number = from->number;
+    reply->expected = from->expected;
+    reply->zxid = from->zxid;
+    reply->code = from->code;
+    reply->path = from->path;
+    reply->data = from->data.data;
+    reply->size = from->data.len;
+    reply->children.count = from->n_children;
+    reply->children.items = (const char *const *) from->children;
+    if (from->stat != NULL) {
+        cohort_stat_t *stat = arena_calloc (arena, 1, sizeof (*stat));
+        if (stat == NULL) {
+            return COHORT_ENOMEM;
+        }
+        fill_stat (stat, from->stat);
+        reply->stat = stat;
+    }
+    return from->n_results > 0 ? take_op_results (arena, reply, from) : COHORT_OK;
+}
+
+static int take_event (struct arena *arena, struct wire_item *item,
+                       const Cohort__Wire__WatchEvent *from)
+{
+    if (from->type < COHORT_EVENT_CREATED || from->type > COHORT_EVENT_CHILDREN ||
+        (int) from->kind < (int) WIRE_WATCH_DATA || (int) from->kind > (int) WIRE_WATCH_CHILDREN ||
+        from->path[0] != '/') {
+        return COHORT_EPROTOCOL;
+    }
+    struct wire_event *event = arena_calloc (arena, 1, sizeof (*event));
+    if (event == NULL) {
+        return COHORT_ENOMEM;
+    }
+    item->kind = WIRE_ITEM_EVENT;
+    item->u.event = event;
+    event->type = (cohort_event_type_t) from->type;
+    event->kind = (enum wire_watch_kind) from->kind;
+    event->path = from->path;
+    event->zxid = from->zxid;
+    return COHORT_OK;
+}
+
+static int take_changes (struct arena *arena, struct wire_batch *batch,
+                         const Cohort__Wire__StreamBatch *from)
+{
+    batch->changes = arena_calloc (arena, from->n_changes, sizeof (*batch->changes));
+    if (batch->changes == NULL) {
+        return COHORT_ENOMEM;
+    }
+    for (size_t i = 0; i < from->n_changes; i++) {
+        const Cohort__Wire__Change *change = from->changes[i];
+        if (change->kind < COHORT_CHANGE_CREATED || change->kind > COHORT_CHANGE_DATA ||
+            change->path[0] != '/') {
+            return COHORT_EPROTOCOL;
+        }
+        batch->changes[i].kind = (cohort_change_kind_t) change->kind;
+        batch->changes[i].path = change->path;
+        batch->changes[i].data = change->data.data;
+        batch->changes[i].size = change->data.len;
+        if (change->stat != NULL) {
+            fill_stat (&batch->changes[i].stat, change->stat);
+        }
+    }
+    return COHORT_OK;
+}
+
+static int take_batch (struct arena *arena, struct wire_item *item,
+                       const Cohort__Wire__StreamBatch *from)
+{
+    if (from->stream_id == 0) {
+        return COHORT_EPROTOCOL;
+    }
+    struct wire_batch *batch = arena_calloc (arena, 1, sizeof (*batch));
+    if (batch == NULL) {
+        return COHORT_ENOMEM;
+    }
+    item->kind = WIRE_ITEM_BATCH;
+    item->u.batch = batch;
+    batch->stream_id = from->stream_id;
+    int rc = take_changes (arena, batch, from);
+    batch->batch.snapshot = from->snapshot != 0;
+    batch->batch.first = from->first != 0;
+    batch->batch.more = from->more != 0;
+    batch->batch.zxid = from->zxid;
+    batch->batch.changes = batch->changes;
+    batch->batch.count = from->n_changes;
+    return rc;
+}
+
+static int take_items (struct wire_frame *frame, const Cohort__Wire__ServerFrame *from)
+{
+    struct arena *arena = &frame->arena;
+    frame->items = arena_calloc (arena, from->n_items, sizeof (*frame->items));
+    if (frame->items == NULL) {
+        return COHORT_ENOMEM;
+    }
+    int rc = COHORT_OK;
+    for (size_t i = 0; i < from->n_items && rc == COHORT_OK; i++) {
+        const Cohort__Wire__Item *item = from->items[i];
+        struct wire_item *to = &frame->items[frame->item_count++];
+        switch (item->item_case) {
+        case COHORT__WIRE__ITEM__ITEM_REPLY:
+            rc = take_reply (arena, to, item->reply);
+            break;
+        case COHORT__WIRE__ITEM__ITEM_EVENT:
+            rc = take_event (arena, to, item->event);
+            break;
+        case COHORT__WIRE__ITEM__ITEM_BATCH:
+            rc = take_batch (arena, to, item->batch);
+            break;
+        default:
+            /* A later version's kind of item, which this client has not asked for. */
+            frame->item_count--;
+            break;
+        }
+    }
+    return rc;
+}
+
+static int take_frame (struct wire_frame *frame, const Cohort__Wire__ServerFrame *from)
+{
+    int rc = from->welcome != NULL ? take_welcome (frame, from->welcome) : COHORT_OK;
+    if (rc == COHORT_OK && from->refused != NULL) {
+        rc = take_refused (frame, from->refused);
+    }
+    if (rc == COHORT_OK) {
+        rc = take_items (frame, from);
+    }
+    frame->held = from->held != NULL ? from->held->reason : NULL;
+    frame->zxid = from->zxid;
+    frame->confirmed = from->confirmed;
+    return rc;
+}
+
+int wire_decode (const void *bytes, size_t size, struct wire_frame **frame_p)
+{
+    COHORT_ASSERT (bytes != NULL || size == 0);
+    COHORT_ASSERT (frame_p != NULL);
+    if (size > WIRE_FRAME_MAX) {
+        return COHORT_EPROTOCOL;
+    }
+    struct wire_frame *frame = mem_calloc (1, sizeof (*frame));
+    if (frame == NULL) {
+        return COHORT_ENOMEM;
+    }
+    size_t block = size * ARENA_FACTOR + ARENA_BLOCK_MIN;
+    arena_init (&frame->arena, block < ARENA_BLOCK_MAX ? block : ARENA_BLOCK_MAX, 0);
+    atomic_init (&frame->references, 1);
+    struct unpack unpack = {.arena = &frame->arena};
+    ProtobufCAllocator allocator = {unpack_counting_alloc, unpack_free, &unpack};
+    Cohort__Wire__ServerFrame *message =
+        cohort__wire__server_frame__unpack (&allocator, size, bytes);
+    int rc = message != NULL    ? take_frame (frame, message)
+             : unpack.exhausted ? COHORT_ENOMEM
+                                : COHORT_EPROTOCOL;
+    if (rc != COHORT_OK) {
+        wire_frame_release (frame);
+        return rc;
+    }
+    *frame_p = frame;
+    return COHORT_OK;
+}
+
+void wire_frame_retain (struct wire_frame *frame)
+{
+    uint32_t before = atomic_fetch_add_explicit (&frame->references, 1, memory_order_relaxed);
+    COHORT_ASSERT (before > 0);
+}
+
+void wire_frame_release (struct wire_frame *frame)
+{
+    if (frame == NULL) {
+        return;
+    }
+    uint32_t before = atomic_fetch_sub_explicit (&frame->references, 1, memory_order_acq_rel);
+    COHORT_ASSERT (before > 0);
+    if (before == 1) {
+        arena_deinit (&frame->arena);
+        mem_free (frame);
+    }
+}

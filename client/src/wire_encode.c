@@ -1,0 +1,362 @@
+/* Plain structs to ClientFrame.
+ *
+ * The messages of protobuf-c are trees of pointers; they are built in the caller's scratch arena,
+ * borrow all strings and data, and are packed into the buffer at once.
+ * May include: wire, generated protobuf code, base, libc. */
+
+#include "client/src/wire.h"
+
+#include <string.h>
+
+#include "client.pb-c.h"
+#include "client/base/assert.h"
+
+/* Bytes that a request takes beyond its paths and data, with room to spare: used for limits. */
+#define REQUEST_OVERHEAD 64
+
+_Static_assert((int) WIRE_WATCH_CHILDREN == (int) COHORT__WIRE__WATCH_KIND__WATCH_CHILDREN,
+               "the numbers of watch kinds are those of the wire");
+
+bool wire_is_write (enum wire_kind kind)
+{
+    return kind <= WIRE_CLOSE;
+}
+
+static size_t op_size (const struct wire_op *op)
+{
+    return REQUEST_OVERHEAD + op->size + (op->path != NULL ? strlen (op->path) : 0);
+}
+
+size_t wire_request_size (const struct wire_request *request)
+{
+    size_t size = op_size (&request->op);
+    for (size_t i = 0; i < request->ops_count; i++) {
+        size += op_size (&request->ops[i]);
+    }
+    return size;
+}
+
+/* protobuf-c wants pointers to non-const although packing only reads. */
+static ProtobufCBinaryData bytes_of (const void *data, size_t size)
+{
+    return (ProtobufCBinaryData){size, (uint8_t *) (uintptr_t) data};
+}
+
+static char *string_of (const char *string)
+{
+    return (char *) (uintptr_t) string;
+}
+
+/* A message of the type in the scratch arena, set to its initial value; NULL without memory. */
+#define NEW_MESSAGE(scratch, type, initial)                                                        \
+    ((type *) message_copy ((scratch), &(type) initial, sizeof (type)))
+
+static void *message_copy (struct arena *scratch, const void *initial, size_t size)
+{
+    return arena_dup (scratch, initial, size);
+}
+
+static int pack_frame (struct buf *out, const Cohort__Wire__ClientFrame *frame)
+{
+    size_t size = cohort__wire__client_frame__get_packed_size (frame);
+    size_t before = out->size;
+    uint8_t *at = buf_extend (out, size);
+    if (at == NULL) {
+        buf_truncate (out, before);
+        return COHORT_ENOMEM;
+    }
+    size_t packed = cohort__wire__client_frame__pack (frame, at);
+    COHORT_ASSERT (packed == size);
+    return COHORT_OK;
+}
+
+int wire_put_hello (struct buf *out, struct arena *scratch, const struct wire_hello *hello)
+{
+    (void) scratch;
+    COHORT_ASSERT (hello->attach_no > 0);
+    COHORT_ASSERT (hello->incarnation > 0);
+    Cohort__Wire__Hello message = COHORT__WIRE__HELLO__INIT;
+    message.magic = WIRE_MAGIC;
+    message.version_min = WIRE_VERSION_MIN;
+    message.version_max = WIRE_VERSION_MAX;
+    message.cluster_id = bytes_of (hello->cluster_id, hello->cluster_known ? WIRE_ID_SIZE : 0);
+    message.session_id = hello->session_id;
+    message.nonce = bytes_of (hello->nonce, WIRE_ID_SIZE);
+    message.password = bytes_of (hello->password, WIRE_ID_SIZE);
+    message.timeout_ms = hello->timeout_ms;
+    message.grace_ms = hello->grace_ms;
+    message.attach_no = hello->attach_no;
+    message.incarnation = hello->incarnation;
+    message.last_zxid = hello->last_zxid;
+    message.next_number = hello->next_number;
+    Cohort__Wire__ClientFrame frame = COHORT__WIRE__CLIENT_FRAME__INIT;
+    frame.hello = &message;
+    return pack_frame (out, &frame);
+}
+
+int wire_put_rearm (struct buf *out, struct arena *scratch, const struct wire_rearm *rearm)
+{
+    Cohort__Wire__Rearm message = COHORT__WIRE__REARM__INIT;
+    message.last_zxid = rearm->last_zxid;
+    message.more = rearm->more;
+    message.n_watches = rearm->watch_count;
+    message.n_streams = rearm->stream_count;
+    message.watches = arena_calloc (scratch, rearm->watch_count, sizeof (*message.watches));
+    message.streams = arena_calloc (scratch, rearm->stream_count, sizeof (*message.streams));
+    if (message.watches == NULL || message.streams == NULL) {
+        return COHORT_ENOMEM;
+    }
+    for (size_t i = 0; i < rearm->watch_count; i++) {
+        Cohort__Wire__Watch *watch =
+            NEW_MESSAGE (scratch, Cohort__Wire__Watch, COHORT__WIRE__WATCH__INIT);
+        if (watch == NULL) {
+            return COHORT_ENOMEM;
+        }
+        watch->kind = (Cohort__Wire__WatchKind) rearm->watches[i].kind;
+        watch->path = string_of (rearm->watches[i].path);
+        message.watches[i] = watch;
+    }
+    for (size_t i = 0; i < rearm->stream_count; i++) {
+        Cohort__Wire__StreamOpen *stream =
+            NEW_MESSAGE (scratch, Cohort__Wire__StreamOpen, COHORT__WIRE__STREAM_OPEN__INIT);
+        if (stream == NULL) {
+            return COHORT_ENOMEM;
+        }
+        stream->stream_id = rearm->streams[i].id;
+        stream->path = string_of (rearm->streams[i].path);
+        stream->from_zxid = rearm->streams[i].from_zxid;
+        message.streams[i] = stream;
+    }
+    Cohort__Wire__ClientFrame frame = COHORT__WIRE__CLIENT_FRAME__INIT;
+    frame.rearm = &message;
+    return pack_frame (out, &frame);
+}
+
+/* ---- Operations: shared by requests and the parts of a multi -------------------------------- */
+
+static Cohort__Wire__Create *create_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__Create *create =
+        NEW_MESSAGE (scratch, Cohort__Wire__Create, COHORT__WIRE__CREATE__INIT);
+    if (create != NULL) {
+        create->path = string_of (op->path);
+        create->data = bytes_of (op->data, op->size);
+        create->mode = op->mode;
+    }
+    return create;
+}
+
+static Cohort__Wire__Delete *delete_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__Delete *message =
+        NEW_MESSAGE (scratch, Cohort__Wire__Delete, COHORT__WIRE__DELETE__INIT);
+    if (message != NULL) {
+        message->path = string_of (op->path);
+        message->version = op->version;
+    }
+    return message;
+}
+
+static Cohort__Wire__Set *set_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__Set *set = NEW_MESSAGE (scratch, Cohort__Wire__Set, COHORT__WIRE__SET__INIT);
+    if (set != NULL) {
+        set->path = string_of (op->path);
+        set->data = bytes_of (op->data, op->size);
+        set->version = op->version;
+    }
+    return set;
+}
+
+static Cohort__Wire__Check *check_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__Check *check =
+        NEW_MESSAGE (scratch, Cohort__Wire__Check, COHORT__WIRE__CHECK__INIT);
+    if (check == NULL) {
+        return NULL;
+    }
+    check->path = string_of (op->path);
+    if (op->kind == WIRE_CHECK) {
+        check->condition_case = COHORT__WIRE__CHECK__CONDITION_VERSION;
+        check->version = op->version;
+    } else if (op->kind == WIRE_CHECK_CZXID) {
+        check->condition_case = COHORT__WIRE__CHECK__CONDITION_CZXID;
+        check->czxid = op->zxid;
+    } else {
+        COHORT_ASSERT (op->kind == WIRE_CHECK_OWNER);
+        check->condition_case = COHORT__WIRE__CHECK__CONDITION_OWNER;
+        check->owner =
+            NEW_MESSAGE (scratch, Cohort__Wire__Check__Owner, COHORT__WIRE__CHECK__OWNER__INIT);
+        if (check->owner == NULL) {
+            return NULL;
+        }
+        check->owner->session = op->session;
+        check->owner->ozxid = op->zxid;
+    }
+    return check;
+}
+
+static Cohort__Wire__Op *part_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__Op *part = NEW_MESSAGE (scratch, Cohort__Wire__Op, COHORT__WIRE__OP__INIT);
+    if (part == NULL) {
+        return NULL;
+    }
+    const void *inner;
+    switch (op->kind) {
+    case WIRE_CREATE:
+        part->op_case = COHORT__WIRE__OP__OP_CREATE;
+        inner = part->create = create_of (scratch, op);
+        break;
+    case WIRE_DELETE:
+        part->op_case = COHORT__WIRE__OP__OP_DELETE;
+        inner = part->delete_ = delete_of (scratch, op);
+        break;
+    case WIRE_SET:
+        part->op_case = COHORT__WIRE__OP__OP_SET;
+        inner = part->set = set_of (scratch, op);
+        break;
+    default:
+        part->op_case = COHORT__WIRE__OP__OP_CHECK;
+        inner = part->check = check_of (scratch, op);
+        break;
+    }
+    return inner != NULL ? part : NULL;
+}
+
+static Cohort__Wire__Multi *multi_of (struct arena *scratch, const struct wire_request *request)
+{
+    Cohort__Wire__Multi *multi =
+        NEW_MESSAGE (scratch, Cohort__Wire__Multi, COHORT__WIRE__MULTI__INIT);
+    if (multi == NULL) {
+        return NULL;
+    }
+    multi->n_ops = request->ops_count;
+    multi->ops = arena_calloc (scratch, request->ops_count, sizeof (*multi->ops));
+    for (size_t i = 0; multi->ops != NULL && i < request->ops_count; i++) {
+        multi->ops[i] = part_of (scratch, &request->ops[i]);
+        if (multi->ops[i] == NULL) {
+            return NULL;
+        }
+    }
+    return multi->ops != NULL ? multi : NULL;
+}
+
+static Cohort__Wire__Read *read_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__Read *read = NEW_MESSAGE (scratch, Cohort__Wire__Read, COHORT__WIRE__READ__INIT);
+    if (read != NULL) {
+        read->path = string_of (op->path);
+        read->watch = op->watch;
+    }
+    return read;
+}
+
+static Cohort__Wire__StreamOpen *stream_open_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__StreamOpen *open =
+        NEW_MESSAGE (scratch, Cohort__Wire__StreamOpen, COHORT__WIRE__STREAM_OPEN__INIT);
+    if (open != NULL) {
+        open->stream_id = op->stream_id;
+        open->path = string_of (op->path);
+        open->from_zxid = op->zxid;
+    }
+    return open;
+}
+
+/* Sets the operation of `message`; NULL without memory. The union's members are all pointers, so
+ * whichever was set tells whether memory sufficed. */
+static const void *fill_write (Cohort__Wire__Request *message, struct arena *scratch,
+                               const struct wire_request *request)
+{
+    const struct wire_op *op = &request->op;
+    switch (op->kind) {
+    case WIRE_CREATE:
+        message->op_case = COHORT__WIRE__REQUEST__OP_CREATE;
+        return message->create = create_of (scratch, op);
+    case WIRE_DELETE:
+        message->op_case = COHORT__WIRE__REQUEST__OP_DELETE;
+        return message->delete_ = delete_of (scratch, op);
+    case WIRE_SET:
+        message->op_case = COHORT__WIRE__REQUEST__OP_SET;
+        return message->set = set_of (scratch, op);
+    case WIRE_MULTI:
+        message->op_case = COHORT__WIRE__REQUEST__OP_MULTI;
+        return message->multi = multi_of (scratch, request);
+    default:
+        COHORT_ASSERT (op->kind == WIRE_CLOSE);
+        message->op_case = COHORT__WIRE__REQUEST__OP_CLOSE;
+        return message->close = NEW_MESSAGE (scratch, Cohort__Wire__CloseSession,
+                                             COHORT__WIRE__CLOSE_SESSION__INIT);
+    }
+}
+
+static const void *fill_read (Cohort__Wire__Request *message, struct arena *scratch,
+                              const struct wire_op *op)
+{
+    switch (op->kind) {
+    case WIRE_EXISTS:
+        message->op_case = COHORT__WIRE__REQUEST__OP_EXISTS;
+        return message->exists = read_of (scratch, op);
+    case WIRE_GET:
+        message->op_case = COHORT__WIRE__REQUEST__OP_GET;
+        return message->get = read_of (scratch, op);
+    case WIRE_CHILDREN:
+        message->op_case = COHORT__WIRE__REQUEST__OP_CHILDREN;
+        return message->children = read_of (scratch, op);
+    case WIRE_SYNC:
+        message->op_case = COHORT__WIRE__REQUEST__OP_SYNC;
+        return message->sync = NEW_MESSAGE (scratch, Cohort__Wire__Sync, COHORT__WIRE__SYNC__INIT);
+    case WIRE_STREAM_OPEN:
+        message->op_case = COHORT__WIRE__REQUEST__OP_STREAM_OPEN;
+        return message->stream_open = stream_open_of (scratch, op);
+    default:
+        COHORT_ASSERT (op->kind == WIRE_STREAM_CLOSE);
+        message->op_case = COHORT__WIRE__REQUEST__OP_STREAM_CLOSE;
+        message->stream_close =
+            NEW_MESSAGE (scratch, Cohort__Wire__StreamClose, COHORT__WIRE__STREAM_CLOSE__INIT);
+        if (message->stream_close != NULL) {
+            message->stream_close->stream_id = op->stream_id;
+        }
+        return message->stream_close;
+    }
+}
+
+static Cohort__Wire__Request *request_of (struct arena *scratch, const struct wire_request *request)
+{
+    COHORT_ASSERT (request->xid > 0);
+    COHORT_ASSERT ((request->number > 0) == wire_is_write (request->op.kind));
+    Cohort__Wire__Request *message =
+        NEW_MESSAGE (scratch, Cohort__Wire__Request, COHORT__WIRE__REQUEST__INIT);
+    if (message == NULL) {
+        return NULL;
+    }
+    message->xid = request->xid;
+    message->number = request->number;
+    message->ack_to = request->ack_to;
+    const void *op = wire_is_write (request->op.kind) ? fill_write (message, scratch, request)
+                                                      : fill_read (message, scratch, &request->op);
+    return op != NULL ? message : NULL;
+}
+
+int wire_put_requests (struct buf *out, struct arena *scratch, uint64_t heartbeat,
+                       const struct wire_request *const *requests, size_t count)
+{
+    COHORT_ASSERT (heartbeat > 0 || count > 0);
+    Cohort__Wire__Heartbeat beat = COHORT__WIRE__HEARTBEAT__INIT;
+    beat.seq = heartbeat;
+    Cohort__Wire__ClientFrame frame = COHORT__WIRE__CLIENT_FRAME__INIT;
+    frame.heartbeat = heartbeat > 0 ? &beat : NULL;
+    frame.n_requests = count;
+    frame.requests = arena_calloc (scratch, count, sizeof (*frame.requests));
+    if (frame.requests == NULL) {
+        return COHORT_ENOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        frame.requests[i] = request_of (scratch, requests[i]);
+        if (frame.requests[i] == NULL) {
+            return COHORT_ENOMEM;
+        }
+    }
+    return pack_frame (out, &frame);
+}
