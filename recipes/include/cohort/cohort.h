@@ -1,0 +1,14 @@
+/*
+ *  cohort/cohort.h - everything: the client and the recipes
+ */
+#ifndef COHORT_COHORT_H
+#define COHORT_COHORT_H
+
+#include "cohort/client.h"
+#include "cohort/directory.h"
+#include "cohort/error.h"
+#include "cohort/member.h"
+#include "cohort/mirror.h"
+#include "cohort/types.h"
+
+#endif

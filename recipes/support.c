@@ -1,0 +1,90 @@
+/* What the recipes share: see support.h. */
+
+#include "support.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+_Noreturn void recipe_assert_fail (const char *expr, const char *file, int line)
+{
+    fprintf (stderr, "%s:%d: assertion failed: %s\n", file, line, expr);
+    abort ();
+}
+
+int64_t recipe_clock (void *unused)
+{
+    (void) unused;
+    struct timespec now;
+    int rc = clock_gettime (CLOCK_BOOTTIME, &now);
+    RECIPE_ASSERT (rc == 0);
+    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void *recipe_copy (const void *data, size_t size)
+{
+    if (size == SIZE_MAX) {
+        return NULL;
+    }
+    char *copy = malloc (size + 1);
+    if (copy != NULL) {
+        if (size > 0) {
+            memcpy (copy, data, size);
+        }
+        copy[size] = 0;
+    }
+    return copy;
+}
+
+int recipe_renew (cohort_t *client, uint64_t *lost)
+{
+    if (cohort_state (client) != COHORT_LOST) {
+        return 0;
+    }
+    uint64_t session = cohort_session_id (client);
+    if (lost != NULL && (session == 0 || session == *lost)) {
+        return COHORT_ESESSIONEXPIRED;
+    }
+    int rc = cohort_renew (client);
+    /* Another thread may have been faster. */
+    if (rc == COHORT_ESTATE && cohort_state (client) != COHORT_LOST) {
+        rc = 0;
+    }
+    if (rc == 0 && lost != NULL) {
+        *lost = session;
+    }
+    return rc;
+}
+
+int recipe_wait (cohort_t *client, const struct recipe_guard *guard, int timeout_ms,
+                 recipe_done_fn *done, void *self)
+{
+    RECIPE_ASSERT (guard->depth > 0);
+    int64_t deadline = timeout_ms < 0 ? INT64_MAX : recipe_clock (NULL) + timeout_ms;
+    for (bool last = false;;) {
+        int rc = done (self);
+        if (rc != 0) {
+            return rc > 0 ? 0 : rc;
+        }
+        if (last) {
+            return COHORT_ETIMEDOUT;
+        }
+        int left = -1;
+        if (timeout_ms >= 0) {
+            int64_t now = recipe_clock (NULL);
+            left = deadline > now ? (int) (deadline - now) : 0;
+            /* What is queued at the very end still counts. */
+            last = left == 0;
+        }
+        rc = cohort_run (client, left);
+        /* A handler that destroyed the object may have destroyed the client as well. */
+        if (guard->destroyed) {
+            return COHORT_ECLOSING;
+        }
+        if (rc < 0) {
+            return rc;
+        }
+    }
+}

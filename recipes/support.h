@@ -1,0 +1,59 @@
+/* What the recipes share: a clock, the renewal of sessions, waiting, and objects that may be
+ * destroyed by their own handlers. Private. May include: the client's public headers, libc. */
+
+#ifndef COHORT_RECIPES_SUPPORT_H
+#define COHORT_RECIPES_SUPPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cohort/client.h"
+
+/* What a recipe's own logic guarantees; never asserted on what a server or a caller says. */
+#define RECIPE_ASSERT(cond)                                                                        \
+    (__builtin_expect (!!(cond), 1) ? (void) 0 : recipe_assert_fail (#cond, __FILE__, __LINE__))
+
+_Noreturn void recipe_assert_fail (const char *expr, const char *file, int line);
+
+/* The default clock of recipes: CLOCK_BOOTTIME in ms. */
+int64_t recipe_clock (void *unused);
+
+/* A copy of size bytes with one 0 behind them, or NULL. */
+void *recipe_copy (const void *data, size_t size);
+
+/* Embedded in each object. While depth is not 0 the object is in use further up the stack, and
+ * whoever destroys it leaves the freeing to the one that brings depth back to 0. */
+struct recipe_guard {
+    unsigned depth;
+    bool destroyed;
+};
+
+static inline void recipe_enter (struct recipe_guard *guard)
+{
+    guard->depth++;
+}
+
+/* True: the object was destroyed meanwhile and nobody else uses it: free it. */
+static inline bool recipe_leave (struct recipe_guard *guard)
+{
+    guard->depth--;
+    return guard->destroyed && guard->depth == 0;
+}
+
+/* Sees to it that the client has a session that has not ended: cohort_renew, unless somebody
+ * renewed it already. *lost (0 at first) remembers which session this recipe had renewed: one that
+ * ends before any server accepted it would end again, for it was refused, and is not renewed a
+ * second time: COHORT_ESESSIONEXPIRED. lost NULL: somebody asked for it, so it is. */
+int recipe_renew (cohort_t *client, uint64_t *lost);
+
+/* 1: what is waited for has come; 0: not yet; negative: it will not come, and why. */
+typedef int recipe_done_fn (void *self);
+
+/* Dispatches the client until done says so, the time is over or the guarded object is destroyed.
+ * The caller holds the guard. 0, COHORT_ETIMEDOUT, COHORT_EDEADLK, COHORT_ECLOSING, or what done
+ * said. */
+int recipe_wait (cohort_t *client, const struct recipe_guard *guard, int timeout_ms,
+                 recipe_done_fn *done, void *self);
+
+#endif

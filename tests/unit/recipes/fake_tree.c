@@ -1,0 +1,330 @@
+/* The ensemble behind the fake client: see fake_tree.h. */
+
+#include "tests/unit/recipes/fake_tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/recipes/fake.h"
+
+struct fake_tree fake_tree;
+
+void *fake_must (void *memory)
+{
+    if (memory == NULL) {
+        abort ();
+    }
+    return memory;
+}
+
+void *fake_copy (const void *data, size_t size)
+{
+    char *copy = fake_must (malloc (size + 1));
+    if (size > 0) {
+        memcpy (copy, data, size);
+    }
+    copy[size] = 0;
+    return copy;
+}
+
+char *fake_copy_text (const char *text)
+{
+    return fake_copy (text, strlen (text));
+}
+
+/* ---- The tree -------------------------------------------------------------------------------- */
+
+struct fake_node *fake_find (const char *path)
+{
+    for (size_t i = 0; i < fake_tree.nodes_count; i++) {
+        if (strcmp (fake_tree.nodes[i].path, path) == 0) {
+            return &fake_tree.nodes[i];
+        }
+    }
+    return NULL;
+}
+
+static void note (cohort_change_kind_t kind, const struct fake_node *node)
+{
+    assert_true (fake_tree.changes_count < FAKE_CHANGES_MAX);
+    cohort_change_t *change = &fake_tree.changes[fake_tree.changes_count++];
+    *change = (cohort_change_t){.kind = kind, .path = fake_copy_text (node->path)};
+    if (kind != COHORT_CHANGE_DELETED) {
+        change->data = fake_copy (node->data, node->size);
+        change->size = node->size;
+        change->stat = node->stat;
+    }
+}
+
+static bool has_parent (const char *path)
+{
+    const char *slash = strrchr (path, '/');
+    if (slash == path) {
+        return true;
+    }
+    char *parent = fake_copy (path, (size_t) (slash - path));
+    bool found = fake_find (parent) != NULL;
+    free (parent);
+    return found;
+}
+
+static int tree_create (const char *path, const void *data, size_t size, uint64_t owner)
+{
+    if (fake_find (path) != NULL) {
+        return COHORT_ENODEEXISTS;
+    }
+    if (!has_parent (path)) {
+        return COHORT_ENONODE;
+    }
+    assert_true (fake_tree.nodes_count < FAKE_NODES_MAX);
+    struct fake_node *node = &fake_tree.nodes[fake_tree.nodes_count++];
+    *node = (struct fake_node){
+        .path = fake_copy_text (path), .data = fake_copy (data, size), .size = size};
+    node->stat = (cohort_stat_t){.czxid = fake_tree.zxid,
+                                 .mzxid = fake_tree.zxid,
+                                 .pzxid = fake_tree.zxid,
+                                 .ozxid = fake_tree.zxid,
+                                 .data_size = (int32_t) size,
+                                 .ephemeral_owner = owner};
+    note (COHORT_CHANGE_CREATED, node);
+    return 0;
+}
+
+static int tree_set (const char *path, const void *data, size_t size, int32_t version)
+{
+    struct fake_node *node = fake_find (path);
+    if (node == NULL) {
+        return COHORT_ENONODE;
+    }
+    if (version != COHORT_ANY_VERSION && version != node->stat.version) {
+        return COHORT_EBADVERSION;
+    }
+    char *fresh = fake_copy (data, size);
+    free (node->data);
+    node->data = fresh;
+    node->size = size;
+    node->stat.mzxid = fake_tree.zxid;
+    node->stat.version++;
+    node->stat.data_size = (int32_t) size;
+    note (COHORT_CHANGE_DATA, node);
+    return 0;
+}
+
+static int tree_delete (const char *path, int32_t version)
+{
+    struct fake_node *node = fake_find (path);
+    if (node == NULL) {
+        return COHORT_ENONODE;
+    }
+    if (version != COHORT_ANY_VERSION && version != node->stat.version) {
+        return COHORT_EBADVERSION;
+    }
+    note (COHORT_CHANGE_DELETED, node);
+    free (node->path);
+    free (node->data);
+    *node = fake_tree.nodes[--fake_tree.nodes_count];
+    return 0;
+}
+
+static void forget_changes (void)
+{
+    for (size_t i = 0; i < fake_tree.changes_count; i++) {
+        free ((void *) fake_tree.changes[i].path);
+        free ((void *) fake_tree.changes[i].data);
+    }
+    fake_tree.changes_count = 0;
+}
+
+void fake_begin (void)
+{
+    assert_false (fake_tree.open);
+    fake_tree.open = true;
+    fake_tree.zxid++;
+}
+
+void fake_commit (void)
+{
+    assert_true (fake_tree.open);
+    fake_tree.open = false;
+    fake_publish ();
+    forget_changes ();
+}
+
+static void alone (bool begin)
+{
+    static bool mine;
+    if (begin && !fake_tree.open) {
+        mine = true;
+        fake_begin ();
+    } else if (!begin && mine) {
+        mine = false;
+        fake_commit ();
+    }
+}
+
+void fake_create (const char *path, const char *data, uint64_t owner)
+{
+    alone (true);
+    assert_int_equal (tree_create (path, data, strlen (data), owner), 0);
+    alone (false);
+}
+
+void fake_set (const char *path, const char *data)
+{
+    alone (true);
+    assert_int_equal (tree_set (path, data, strlen (data), COHORT_ANY_VERSION), 0);
+    alone (false);
+}
+
+void fake_delete (const char *path)
+{
+    alone (true);
+    assert_int_equal (tree_delete (path, COHORT_ANY_VERSION), 0);
+    alone (false);
+}
+
+const char *fake_data (const char *path)
+{
+    const struct fake_node *node = fake_find (path);
+    return node == NULL ? NULL : node->data;
+}
+
+const cohort_stat_t *fake_stat (const char *path)
+{
+    const struct fake_node *node = fake_find (path);
+    return node == NULL ? NULL : &node->stat;
+}
+
+uint64_t fake_zxid (void)
+{
+    return fake_tree.zxid;
+}
+
+/* ---- Transactions ---------------------------------------------------------------------------- */
+
+cohort_txn_t *cohort_txn_new (void)
+{
+    return fake_must (calloc (1, sizeof (cohort_txn_t)));
+}
+
+void fake_txn_clear (cohort_txn_t *txn)
+{
+    for (size_t i = 0; i < txn->count; i++) {
+        free (txn->ops[i].path);
+        free (txn->ops[i].data);
+    }
+    txn->count = 0;
+}
+
+void cohort_txn_destroy (cohort_txn_t **self_p)
+{
+    fake_txn_clear (*self_p);
+    free (*self_p);
+    *self_p = NULL;
+}
+
+void fake_txn_add (cohort_txn_t *txn, struct fake_op op, const char *path, const void *data,
+                   size_t size)
+{
+    assert_true (txn->count < FAKE_OPS_MAX);
+    op.path = fake_copy_text (path);
+    op.data = fake_copy (data, size);
+    op.size = size;
+    txn->ops[txn->count++] = op;
+}
+
+int cohort_txn_create (cohort_txn_t *self, const char *path, const void *data, size_t size,
+                       int mode, const cohort_acl_t *acl)
+{
+    assert_null (acl);
+    fake_txn_add (self, (struct fake_op){.kind = OP_CREATE, .mode = mode}, path, data, size);
+    return 0;
+}
+
+int cohort_txn_delete (cohort_txn_t *self, const char *path, int32_t version)
+{
+    fake_txn_add (self, (struct fake_op){.kind = OP_DELETE, .version = version}, path, NULL, 0);
+    return 0;
+}
+
+int cohort_txn_set (cohort_txn_t *self, const char *path, const void *data, size_t size,
+                    int32_t version)
+{
+    fake_txn_add (self, (struct fake_op){.kind = OP_SET, .version = version}, path, data, size);
+    return 0;
+}
+
+int cohort_txn_check_czxid (cohort_txn_t *self, const char *path, uint64_t czxid)
+{
+    fake_txn_add (self, (struct fake_op){.kind = OP_CHECK_CZXID, .czxid = czxid}, path, NULL, 0);
+    return 0;
+}
+
+static int apply_op (const struct fake_op *op, uint64_t session)
+{
+    const struct fake_node *node = fake_find (op->path);
+    switch (op->kind) {
+    case OP_CREATE:
+        return tree_create (op->path, op->data, op->size,
+                            (op->mode & COHORT_EPHEMERAL) ? session : 0);
+    case OP_DELETE:
+        return tree_delete (op->path, op->version);
+    case OP_SET:
+        return tree_set (op->path, op->data, op->size, op->version);
+    case OP_CHECK_CZXID:
+        return node == NULL ? COHORT_ENONODE : node->stat.czxid == op->czxid ? 0 : COHORT_EBADCZXID;
+    }
+    fail ();
+    return COHORT_EUNSUPPORTED;
+}
+
+static void free_nodes (struct fake_node *nodes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free (nodes[i].path);
+        free (nodes[i].data);
+    }
+}
+
+int fake_txn_apply (const cohort_txn_t *txn, uint64_t session, cohort_op_result_t *results)
+{
+    size_t count = fake_tree.nodes_count;
+    struct fake_node *saved = fake_must (calloc (count + 1, sizeof (*saved)));
+    for (size_t i = 0; i < count; i++) {
+        saved[i] = fake_tree.nodes[i];
+        saved[i].path = fake_copy_text (fake_tree.nodes[i].path);
+        saved[i].data = fake_copy (fake_tree.nodes[i].data, fake_tree.nodes[i].size);
+    }
+    fake_begin ();
+    fake_tree.writes++;
+    int rc = 0;
+    for (size_t i = 0; i < txn->count; i++) {
+        results[i] = (cohort_op_result_t){.rc = COHORT_EROLLEDBACK};
+        if (rc == 0) {
+            rc = apply_op (&txn->ops[i], session);
+            results[i].rc = rc;
+            const struct fake_node *node = fake_find (txn->ops[i].path);
+            if (rc == 0 && node != NULL) {
+                results[i].stat = node->stat;
+            }
+        }
+    }
+    if (rc != 0) {
+        forget_changes ();
+        free_nodes (fake_tree.nodes, fake_tree.nodes_count);
+        memcpy (fake_tree.nodes, saved, count * sizeof (*saved));
+        fake_tree.nodes_count = count;
+    } else {
+        free_nodes (saved, count);
+    }
+    free (saved);
+    fake_commit ();
+    return rc;
+}
+
+void fake_tree_reset (void)
+{
+    free_nodes (fake_tree.nodes, fake_tree.nodes_count);
+    forget_changes ();
+    memset (&fake_tree, 0, sizeof (fake_tree));
+}

@@ -1,0 +1,222 @@
+/* The recipes when memory runs out at any allocation: nothing leaks, nothing is half done, and
+ * trying again leads to where it would have led. The recipes are compiled with failing_malloc for
+ * malloc, and so on. */
+
+#include <stdlib.h>
+
+#include "cohort/directory.h"
+#include "cohort/member.h"
+#include "cohort/mirror.h"
+#include "tests/unit/recipes/fake.h"
+#include "tests/unit/unit.h"
+
+static long countdown = -1; /* allocations that succeed before one fails; -1: none will */
+static long failures = 1;   /* that fail one after the other */
+
+static bool fails (void)
+{
+    if (countdown < 0 || countdown-- > 0) {
+        return false;
+    }
+    failures--;
+    countdown = failures > 0 ? 0 : -1;
+    return true;
+}
+
+void *failing_malloc (size_t size);
+void *failing_realloc (void *memory, size_t size);
+
+void *failing_malloc (size_t size)
+{
+    return fails () ? NULL : malloc (size);
+}
+
+void *failing_realloc (void *memory, size_t size)
+{
+    return fails () ? NULL : realloc (memory, size);
+}
+
+static void settle_member (cohort_t *client, cohort_member_t *member)
+{
+    fake_settle (client);
+    if (cohort_member_wait (member, 0) != 0) {
+        assert_int_equal (cohort_member_retry (member), 0);
+        assert_int_equal (cohort_member_wait (member, -1), 0);
+    }
+}
+
+static void member_life (cohort_t *client)
+{
+    cohort_member_t *self = NULL;
+    for (int i = 0; i < 2 && self == NULL; i++) {
+        self = cohort_member_new (client, "/m/n", "one", 3, COHORT_MEMBER_WAIT);
+    }
+    assert_non_null (self);
+    settle_member (client, self);
+    assert_string_equal (fake_data ("/m/n"), "one");
+    if (cohort_member_update (self, "two", 3) != 0) {
+        /* The earlier data remains. */
+        fake_delete ("/m/n");
+        settle_member (client, self);
+        assert_string_equal (fake_data ("/m/n"), "one");
+        assert_int_equal (cohort_member_update (self, "two", 3), 0);
+    }
+    settle_member (client, self);
+    fake_expire (client, false, false);
+    settle_member (client, self);
+    assert_string_equal (fake_data ("/m/n"), "two");
+    assert_int_equal (fake_stat ("/m/n")->ephemeral_owner, cohort_session_id (client));
+    cohort_member_destroy (&self);
+    fake_settle (client);
+    /* Withdrawal allocates nothing of ours. */
+    assert_null (fake_data ("/m/n"));
+}
+
+static void destroyed_early (cohort_t *client)
+{
+    cohort_member_t *self = cohort_member_new (client, "/early", "", 0, COHORT_MEMBER_WAIT);
+    if (self != NULL) {
+        cohort_member_destroy (&self);
+    }
+    fake_settle (client);
+    /* Undoing the creation needs no memory. */
+    assert_null (fake_data ("/early"));
+}
+
+static int choose_first (const cohort_instance_t *const *candidates, size_t count, const char *key,
+                         void *arg)
+{
+    (void) candidates;
+    (void) count;
+    (void) key;
+    (void) arg;
+    return 0;
+}
+
+static void settle_directory (cohort_t *client, cohort_directory_t *directory, size_t expected)
+{
+    fake_settle (client);
+    if (cohort_directory_wait (directory, 0) != 0) {
+        assert_int_equal (cohort_directory_retry (directory), 0);
+        assert_int_equal (cohort_directory_wait (directory, -1), 0);
+    }
+    if (cohort_directory_count (directory) != expected) {
+        /* The next batch, whatever it is, makes up for it. */
+        fake_set ("/s", "");
+        fake_settle (client);
+    }
+    assert_int_equal (cohort_directory_count (directory), expected);
+}
+
+static void on_event (cohort_directory_t *self, const cohort_directory_event_t *event, void *arg)
+{
+    (void) self;
+    if (event->kind == COHORT_DIRECTORY_BAD) {
+        assert_int_equal (event->rc, COHORT_ENOMEM);
+        assert_string_equal (event->text, "out of memory");
+        *(int *) arg = 1;
+    }
+}
+
+static void directory_life (cohort_t *client)
+{
+    cohort_directory_t *self = NULL;
+    for (int i = 0; i < 2 && self == NULL; i++) {
+        self = cohort_directory_new (client, "/s", NULL);
+    }
+    assert_non_null (self);
+    int bad = 0;
+    cohort_directory_set_handler (self, on_event, &bad);
+    settle_directory (client, self, 2);
+    fake_set ("/s/e/1", "ip=a\nport=11\n");
+    fake_create ("/s/e/3", "ip=a\nport=3\n", 1);
+    settle_directory (client, self, 3);
+    assert_int_equal (cohort_directory_get (self, "e", "1")->port, 11);
+    cohort_directory_set_chooser (self, choose_first, NULL);
+    if (cohort_directory_pick (self, NULL, NULL) == NULL) {
+        assert_non_null (cohort_directory_pick (self, NULL, NULL));
+    }
+    fake_delete ("/s/e/3");
+    settle_directory (client, self, 2);
+    fake_expire (client, false, false);
+    settle_directory (client, self, 2);
+    cohort_directory_destroy (&self);
+}
+
+static void sticky_life (cohort_t *client)
+{
+    cohort_directory_options_t options = {.size = sizeof (options), .strategy = COHORT_STICKY};
+    cohort_directory_t *self = cohort_directory_new (client, "/s", &options);
+    if (self != NULL) {
+        fake_settle (client);
+        (void) cohort_directory_pick (self, NULL, NULL);
+        cohort_directory_destroy (&self);
+    }
+}
+
+static bool run (void (*life) (cohort_t *client), long allocation)
+{
+    fake_reset ();
+    fake_create ("/s", "", 0);
+    fake_create ("/s/e", "", 0);
+    fake_create ("/s/e/1", "ip=a\nport=1\n", 1);
+    fake_create ("/s/e/2", "ip=a\nport=2\n", 1);
+    cohort_t *client = fake_client ();
+    countdown = allocation;
+    failures = 1;
+    life (client);
+    bool reached = countdown < 0;
+    countdown = -1;
+    fake_reset ();
+    return reached;
+}
+
+static void every_allocation_fails_once (void **state)
+{
+    (void) state;
+    void (*const lives[]) (cohort_t *) = {member_life, destroyed_early, directory_life,
+                                          sticky_life};
+    for (size_t i = 0; i < sizeof (lives) / sizeof (lives[0]); i++) {
+        long allocation = 0;
+        while (run (lives[i], allocation)) {
+            allocation++;
+        }
+        print_message ("life %zu: %ld allocations\n", i, allocation);
+        assert_true (allocation > 3);
+    }
+}
+
+static void an_instance_without_memory_is_reported (void **state)
+{
+    (void) state;
+    fake_reset ();
+    fake_create ("/s", "", 0);
+    fake_create ("/s/e", "", 0);
+    cohort_t *client = fake_client ();
+    cohort_directory_t *self = cohort_directory_new (client, "/s", NULL);
+    fake_settle (client);
+    int bad = 0;
+    cohort_directory_set_handler (self, on_event, &bad);
+    fake_create ("/s/e/1", "ip=a\nport=1\n", 1);
+    /* The mirror finds memory, the directory does not, twice. */
+    countdown = 1;
+    failures = 2;
+    fake_settle (client);
+    assert_int_equal (countdown, -1);
+    assert_int_equal (bad, 1);
+    assert_int_equal (cohort_directory_count (self), 0);
+    fake_create ("/s/e/2", "ip=a\nport=2\n", 1);
+    fake_settle (client);
+    assert_int_equal (cohort_directory_count (self), 2);
+    cohort_directory_destroy (&self);
+    fake_reset ();
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (every_allocation_fails_once),
+        cmocka_unit_test (an_instance_without_memory_is_reported),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
