@@ -73,7 +73,7 @@ static int fanout_round (struct fanout *self, int number, int64_t *latency_ns)
 int bench_fanout (const struct bench_plan *plan)
 {
     struct fanout fanout = {.errors = 0};
-    int code = fleet_open (&fanout.fleet, plan);
+    int code = fleet_open (&fanout.fleet, plan, COHORT_DRIVER_THREAD);
     if (code != CLI_EXIT_OK) {
         return code;
     }

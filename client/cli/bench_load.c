@@ -227,7 +227,7 @@ static int load_run (struct load *self, struct fleet *fleet)
 int bench_load (const struct bench_plan *plan)
 {
     struct fleet fleet;
-    int code = fleet_open (&fleet, plan);
+    int code = fleet_open (&fleet, plan, COHORT_DRIVER_NONE);
     if (code != CLI_EXIT_OK) {
         return code;
     }

@@ -190,7 +190,7 @@ static int delete_paths (struct session *session, const struct paths *paths, siz
                                       COHORT_ANY_VERSION, on_deleted, &deletion);
             deletion.asked += rc == COHORT_OK;
         }
-        if (rc == COHORT_OK && cohort_run (session->client, session->settings.timeout_ms) == 0) {
+        if (rc == COHORT_OK && cohort_run (session->client, session->settings.timeout_ms) <= 0) {
             rc = COHORT_ETIMEDOUT;
         }
         progress_show (&progress, deletion.answered);

@@ -16,8 +16,7 @@
 
 static int create_sessions (struct fleet *self)
 {
-    cohort_loop_options_t loop_options = {.size = sizeof loop_options,
-                                          .driver = COHORT_DRIVER_NONE};
+    cohort_loop_options_t loop_options = {.size = sizeof loop_options, .driver = self->driver};
     self->loop = cohort_loop_new (&loop_options);
     self->clients = calloc ((size_t) self->plan->sessions, sizeof *self->clients);
     self->items = calloc ((size_t) self->plan->sessions, sizeof *self->items);
@@ -52,7 +51,6 @@ static int create_sessions (struct fleet *self)
                 return CLI_EXIT_FAILED;
             }
         }
-        self->items[i] = (struct pollfd){cohort_fd (self->clients[i]), POLLIN, 0};
         self->count++;
     }
     for (int i = 1; i < self->count; i++) {
@@ -61,6 +59,12 @@ static int create_sessions (struct fleet *self)
             message ("session %d of %d: %s", i + 1, self->count, cohort_error_text (rc));
             return exit_code_of (rc);
         }
+    }
+    /* A descriptor that is asked for must be kept up by the library: a single session needs none
+     * without a thread. */
+    bool alone = self->count == 1 && self->driver == COHORT_DRIVER_NONE;
+    for (int i = 0; !alone && i < self->count; i++) {
+        self->items[i] = (struct pollfd){cohort_fd (self->clients[i]), POLLIN, 0};
     }
     return CLI_EXIT_OK;
 }
@@ -132,10 +136,11 @@ static int set_up (struct fleet *self)
     return code == CLI_EXIT_OK ? await_set_up (self) : code;
 }
 
-int fleet_open (struct fleet *self, const struct bench_plan *plan)
+int fleet_open (struct fleet *self, const struct bench_plan *plan, int driver)
 {
     memset (self, 0, sizeof *self);
     self->plan = plan;
+    self->driver = driver;
     int code = create_sessions (self);
     if (code == CLI_EXIT_OK) {
         code = set_up (self);
@@ -161,32 +166,52 @@ void fleet_close (struct fleet *self)
     memset (self, 0, sizeof *self);
 }
 
+/* Nothing is ready at any session at the moment. */
+static int wait_and_dispatch (struct fleet *self)
+{
+    int wait = BENCH_SILENCE_MS;
+    for (int i = 0; i < self->count; i++) {
+        int due = cohort_timeout (self->clients[i]);
+        wait = due >= 0 && due < wait ? due : wait;
+    }
+    /* After a time-out: a deadline of the sessions' own. */
+    bool any = poll (self->items, (nfds_t) self->count, wait) > 0;
+    int ran = 0;
+    for (int i = 0; i < self->count; i++) {
+        if (!any || self->items[i].revents != 0) {
+            ran += cohort_dispatch (self->clients[i], 0);
+        }
+    }
+    return ran;
+}
+
+static int turn (struct fleet *self)
+{
+    if (self->driver == COHORT_DRIVER_THREAD) {
+        return wait_and_dispatch (self);
+    }
+    if (self->count == 1) {
+        return cohort_run (self->clients[0], BENCH_SILENCE_MS);
+    }
+    int ran = 0;
+    for (int i = 0; i < self->count; i++) {
+        ran += cohort_dispatch (self->clients[i], 0);
+    }
+    /* The last of these looks may have brought something to a session that came before: only the
+     * descriptors tell whether it is safe to sleep. */
+    return ran > 0 ? ran : wait_and_dispatch (self);
+}
+
 bool fleet_turn (struct fleet *self)
 {
-    int64_t give_up_ms = clock_ms () + BENCH_SILENCE_MS;
-    for (;;) {
-        int wait = BENCH_SILENCE_MS;
-        for (int i = 0; i < self->count; i++) {
-            int due = cohort_timeout (self->clients[i]);
-            wait = due >= 0 && due < wait ? due : wait;
-        }
-        int ran = 0;
-        if (poll (self->items, (nfds_t) self->count, wait) > 0) {
-            for (int i = 0; i < self->count; i++) {
-                if (self->items[i].revents != 0) {
-                    ran += cohort_dispatch (self->clients[i], 0);
-                }
-            }
-        } else {
-            /* A deadline of the sessions' own. */
-            ran = cohort_dispatch (self->clients[0], 0);
-        }
-        if (ran > 0) {
-            return true;
-        }
-        if (clock_ms () >= give_up_ms) {
+    int64_t give_up_ms = 0;
+    while (turn (self) == 0) {
+        int64_t now = clock_ms ();
+        give_up_ms = give_up_ms == 0 ? now + BENCH_SILENCE_MS : give_up_ms;
+        if (now >= give_up_ms) {
             message ("bench: no answer for %d s, giving up", BENCH_SILENCE_MS / 1000);
             return false;
         }
     }
+    return true;
 }

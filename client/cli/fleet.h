@@ -1,7 +1,10 @@
 /* Many sessions on one loop, driven by one thread: what the workloads run on.
  *
- * A turn waits until anything is ready and then runs the callbacks of every session that has some.
- * What these callbacks ask for leaves in one frame a session: batches come by themselves.
+ * Without a thread (COHORT_DRIVER_NONE) there are no hand-overs and no wake-ups while there is
+ * something to do, which is what throughput wants; but each look at a session is a look at the loop
+ * too, so that hundreds of mostly idle sessions are better served by the loop's own thread. In both
+ * cases what the callbacks of a turn ask for leaves in one frame a session: batches come by
+ * themselves.
  * May include: bench, the public client API. */
 
 #ifndef COHORT_CLI_FLEET_H
@@ -16,6 +19,7 @@
 
 struct fleet {
     const struct bench_plan *plan;
+    int driver; /* COHORT_DRIVER_... */
     cohort_loop_t *loop;
     cohort_t **clients;
     struct pollfd *items;
@@ -28,7 +32,7 @@ struct fleet {
  * session, /bench/k0..k999 with data; and has every session write once, so that every server has
  * seen the set-up. Returns the exit status; unless 0 a message has been printed and there is
  * nothing to close. Blocks. */
-int fleet_open (struct fleet *self, const struct bench_plan *plan);
+int fleet_open (struct fleet *self, const struct bench_plan *plan, int driver);
 void fleet_close (struct fleet *self);
 
 /* Waits and runs callbacks. False: nothing has happened for BENCH_SILENCE_MS; a message has been

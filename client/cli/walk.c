@@ -110,7 +110,7 @@ int walk_subtree (cohort_t *client, const char *path, int timeout_ms, struct pat
                                              on_children, &walk);
             walk.asked += walk.rc == COHORT_OK;
         }
-        if (walk.rc == COHORT_OK && cohort_run (client, timeout_ms) == 0) {
+        if (walk.rc == COHORT_OK && cohort_run (client, timeout_ms) <= 0) {
             walk.rc = COHORT_ETIMEDOUT;
         }
     }
