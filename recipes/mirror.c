@@ -50,8 +50,6 @@ struct cohort_mirror {
     int64_t current_ms; /* when the copy was last known to be current */
     uint64_t lost_session;
     int error; /* why it follows no more, or 0 */
-    bool reporting;
-    bool missed; /* a batch came while events were reported */
 
     struct recipe_guard guard;
     cohort_clock_fn *clock;
@@ -190,7 +188,6 @@ static void stream_close (cohort_mirror_t *self)
 static int mirror_open (cohort_mirror_t *self, bool asked)
 {
     RECIPE_ASSERT (self->stream == NULL);
-    self->missed = false;
     self->error = recipe_renew (self->client, asked ? NULL : &self->lost_session);
     if (self->error == 0) {
         self->stream = cohort_stream_new (self->client, self->path, on_batch, self);
@@ -281,14 +278,9 @@ static void commit (cohort_mirror_t *self)
     self->current = self->current || snapshot;
     look_at_state (self);
 
-    self->reporting = true;
     report_queue (self, &queue);
     if (report_plain (self, COHORT_MIRROR_BATCH, 0, queue.count) && snapshot) {
         report_plain (self, COHORT_MIRROR_SYNCED, 0, 0);
-    }
-    self->reporting = false;
-    if (self->missed && !self->guard.destroyed) {
-        mirror_reopen (self);
     }
 }
 
@@ -320,11 +312,6 @@ static int stage (cohort_mirror_t *self, const cohort_batch_t *batch)
 
 static void take_batch (cohort_mirror_t *self, const cohort_batch_t *batch)
 {
-    if (self->reporting) {
-        /* A handler dispatches the client: the copy must not change under its feet. */
-        self->missed = true;
-        return;
-    }
     if (!batch->snapshot && self->current && batch->zxid <= self->zxid) {
         return;
     }

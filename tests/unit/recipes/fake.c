@@ -542,6 +542,9 @@ static struct item *pop_item (cohort_t *client)
 int cohort_dispatch (cohort_t *self, int max_events)
 {
     alive (self);
+    if (self->depth > 0) {
+        return 0;
+    }
     int count = 0;
     self->depth++;
     while (!self->destroyed && self->items != NULL && (max_events == 0 || count < max_events)) {

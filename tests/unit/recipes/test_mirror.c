@@ -481,32 +481,6 @@ static void destroyed_between_two_fragments (void **state)
     assert_trace ("");
 }
 
-static void dispatch_inside (cohort_mirror_t *self, const cohort_mirror_event_t *event, void *arg)
-{
-    if (event->kind == COHORT_MIRROR_CHANGED && plan.at == COHORT_MIRROR_CHANGED) {
-        plan.at = 0;
-        fake_set ("/s/b", "two");
-        cohort_dispatch (arg, 0);
-        /* The copy has not changed under our feet. */
-        assert_string_equal (cohort_mirror_get (self, "/s/b")->data, "2");
-        assert_int_equal (cohort_mirror_wait (self, -1), 0);
-    }
-    on_event (self, event, NULL);
-}
-
-static void a_handler_that_dispatches (void **state)
-{
-    (void) state;
-    cohort_t *client = fake_client ();
-    cohort_mirror_t *self = synced (client);
-    cohort_mirror_set_handler (self, dispatch_inside, client);
-    plan = (struct plan){.at = COHORT_MIRROR_CHANGED};
-    fake_set ("/s/a", "one");
-    fake_settle (client);
-    assert_trace ("change /s/a=one (/s/a=1); batch 1; change /s/b=two (/s/b=2); batch 1; synced; ");
-    cohort_mirror_destroy (&self);
-}
-
 static void bad_arguments (void **state)
 {
     (void) state;
@@ -543,7 +517,6 @@ int main (void)
         TEST (destroyed_in_its_own_handler),
         TEST (destroyed_while_it_is_waited_for),
         TEST (destroyed_between_two_fragments),
-        TEST (a_handler_that_dispatches),
         TEST (bad_arguments),
     };
 #undef TEST
