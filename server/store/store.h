@@ -43,9 +43,9 @@ struct store_options {
     struct disk *disk; /*  taken over, also on failure                                          */
     uint32_t server_id;
     uint64_t store_id; /*  for a new, empty store (random, not 0)                               */
-    uint64_t segment_bytes;    /*  0: 64 MiB                                                    */
-    uint64_t cache_bytes;      /*  0: 64 MiB of the log's tail in memory                        */
-    unsigned snapshots_kept;   /*  0: 2; and the log since the oldest of them                   */
+    uint64_t segment_bytes;  /*  0: 64 MiB                                                    */
+    uint64_t cache_bytes;    /*  0: 64 MiB of the log's tail in memory                        */
+    unsigned snapshots_kept; /*  0: 2; and the log since the oldest of them                   */
 };
 
 /*  Opens and recovers: reads metadata, manifest, newest valid snapshot, log; cuts a torn tail;
@@ -155,7 +155,8 @@ bool store_compacted (struct store *self, struct zab_point *base, int64_t *stamp
 /* ---- The worker -------------------------------------------------------------------------- */
 
 /*  Does all that is waiting now, or, if nothing is, what store_work_due has announced, without
- *  looking at a clock: the caller waits.  Returns false if there was nothing to do.  Worker only. */
+ *  looking at a clock: the caller waits.  Returns false if there was nothing to do.  Worker only.
+ */
 bool store_work (struct store *self);
 
 /*  Milliseconds, from the last store_work on, until the worker has something to do by itself (the

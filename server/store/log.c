@@ -1,0 +1,295 @@
+/*
+ *  server/store/log.c - the log as the worker writes it: appending
+ *
+ *  What changes the manifest is in log_change.c.
+ */
+#include "server/store/log.h"
+
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "cohort/error.h"
+
+enum {
+    RESERVE_STEP_MAX = 1 << 20,
+    RESERVE_STEP_MIN = 8 << 10,
+    /*  The current segment has so many steps in advance, if its limit allows. */
+    RESERVE_STEPS_AHEAD = 4
+};
+
+void log_init (struct log *self, struct disk *disk, uint64_t segment_bytes)
+{
+    uint64_t step = segment_bytes / 16;
+    *self = (struct log){
+        .disk = disk,
+        .segment_bytes = segment_bytes,
+        .reserve_bytes = step > RESERVE_STEP_MAX   ? RESERVE_STEP_MAX
+                         : step < RESERVE_STEP_MIN ? RESERVE_STEP_MIN
+                                                   : step,
+    };
+}
+
+void log_deinit (struct log *self)
+{
+    segment_close (&self->current, self->disk);
+    segment_close (&self->next, self->disk);
+    manifest_deinit (&self->manifest);
+}
+
+/* ---- Space ------------------------------------------------------------------------------- */
+
+/*  A segment has always room for its seal behind the last record. */
+static bool has_room (const struct log *self, size_t total)
+{
+    const struct segment *current = &self->current;
+    return current->end + total + RECORD_HEADER_SIZE <= self->segment_bytes ||
+           current->end == SEGMENT_HEAD_SIZE; /*  a record larger than segments are */
+}
+
+static uint64_t round_up (uint64_t value, uint64_t step)
+{
+    return (value + step - 1) / step * step;
+}
+
+/*  How far to reserve so that `through` is covered: whole steps, but not beyond the limit. */
+static uint64_t reserve_goal (const struct log *self, uint64_t through)
+{
+    uint64_t goal = round_up (through, self->reserve_bytes);
+    if (goal > self->segment_bytes) {
+        goal =
+            through > self->segment_bytes ? round_up (through, SECTOR_SIZE) : self->segment_bytes;
+    }
+    return goal;
+}
+
+/*  Creates the next segment and lists it, so that its loss would be noticed. */
+static int make_next (struct log *self, struct fault *fault)
+{
+    COHORT_ASSERT (self->next.file == NULL);
+    struct manifest draft;
+    if (!manifest_copy (&draft, &self->manifest)) {
+        return fault_memory (fault);
+    }
+    draft.durable = self->durable;
+    uint32_t number = draft.next_segment++;
+    if (!manifest_add_span (&draft, number)) {
+        manifest_deinit (&draft);
+        return fault_set (fault, COHORT_EDISKFULL, "the log has too many segments");
+    }
+    int rc =
+        segment_create (&self->next, self->disk, &self->ids, number, self->reserve_bytes, fault);
+    if (rc != 0) {
+        manifest_deinit (&draft);
+        return rc;
+    }
+    rc = log_flip (self, &draft, fault);
+    if (rc == COHORT_EDISKFULL) {
+        struct fault second;
+        segment_close (&self->next, self->disk);
+        int error = self->disk->ops->unlink (self->disk, self->next.name);
+        if (error != 0) {
+            rc = fault_final (&second, self->next.name, "unlink", error);
+            *fault = second;
+        }
+    }
+    return rc;
+}
+
+static bool next_is_due (const struct log *self)
+{
+    return self->next.file == NULL && self->current.file != NULL;
+}
+
+static bool reserve_is_due (const struct log *self, uint64_t steps)
+{
+    uint64_t goal = self->current.end + steps * self->reserve_bytes;
+    if (goal > self->segment_bytes) {
+        goal = self->segment_bytes;
+    }
+    return self->current.file != NULL && self->current.reserved < goal;
+}
+
+bool log_wants_preparing (const struct log *self, bool *urgent)
+{
+    *urgent = reserve_is_due (self, RESERVE_STEPS_AHEAD / 2) ||
+              (next_is_due (self) && self->current.end > self->segment_bytes / 2);
+    return *urgent || next_is_due (self) || reserve_is_due (self, RESERVE_STEPS_AHEAD);
+}
+
+int log_prepare (struct log *self, bool *did, struct fault *fault)
+{
+    *did = true;
+    if (reserve_is_due (self, RESERVE_STEPS_AHEAD)) {
+        return segment_reserve (&self->current, self->disk,
+                                reserve_goal (self, self->current.reserved + 1), fault);
+    }
+    if (next_is_due (self)) {
+        return make_next (self, fault);
+    }
+    *did = false;
+    return 0;
+}
+
+/* ---- Records ----------------------------------------------------------------------------- */
+
+static int flush_run (struct log *self, struct fault *fault)
+{
+    if (self->run_size == 0) {
+        return 0;
+    }
+    int rc = segment_write (&self->current, self->disk, self->run_offset, self->run, self->run_size,
+                            fault);
+    self->run_size = 0;
+    self->unsynced = true;
+    return rc;
+}
+
+int log_sync (struct log *self, struct fault *fault)
+{
+    int rc = flush_run (self, fault);
+    if (rc != 0 || !self->unsynced) {
+        return rc;
+    }
+    rc = segment_sync (&self->current, self->disk, fault);
+    if (rc == 0) {
+        self->unsynced = false;
+        self->unmarked = self->unmarked || self->durable != self->last.zxid;
+        self->durable = self->last.zxid;
+    }
+    return rc;
+}
+
+/*  A record without data, written and synced at once. */
+static int write_note (struct log *self, enum record_type type, struct fault *fault)
+{
+    COHORT_ASSERT (self->run_size == 0);
+    COHORT_ASSERT (!self->unsynced);
+    struct segment *current = &self->current;
+    uint8_t bytes[RECORD_HEADER_SIZE];
+    struct record record = {
+        .type = type,
+        .zxid = self->last.zxid,
+        .previous = self->last.chain,
+        .chain = self->last.chain,
+        .commit = self->commit,
+    };
+    record_begin (bytes, &record);
+    record_finish (bytes, current->number, current->end, self->durable, current->salt);
+    int rc = segment_write (current, self->disk, current->end, bytes, sizeof bytes, fault);
+    if (rc == 0) {
+        rc = segment_sync (current, self->disk, fault);
+    }
+    if (rc == 0) {
+        current->end += sizeof bytes;
+        self->unmarked = false;
+    }
+    return rc;
+}
+
+/*  Ends the current segment and goes on to the next. */
+static int roll (struct log *self, struct fault *fault)
+{
+    if (self->next.file == NULL) {
+        int rc = make_next (self, fault);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    int rc = log_sync (self, fault);
+    if (rc != 0) {
+        return rc;
+    }
+    struct manifest *manifest = &self->manifest;
+    COHORT_ASSERT (manifest->spans_count >= 2);
+    struct span *span = &manifest->spans[manifest->spans_count - 2];
+    COHORT_ASSERT (span->segment == self->current.number);
+    span->end = self->current.end;
+    span->last = self->last.zxid;
+    rc = write_note (self, RECORD_SEAL, fault);
+    if (rc != 0) {
+        return rc;
+    }
+    segment_close (&self->current, self->disk);
+    self->current = self->next;
+    self->next.file = NULL;
+    return 0;
+}
+
+int log_mark (struct log *self, struct fault *fault)
+{
+    struct segment *current = &self->current;
+    COHORT_ASSERT (current->file != NULL);
+    if (!has_room (self, RECORD_HEADER_SIZE)) {
+        return roll (self, fault);
+    }
+    /*  Its own seal must fit behind it. */
+    uint64_t through = current->end + 2 * (uint64_t) RECORD_HEADER_SIZE;
+    int rc = segment_reserve (current, self->disk, through, fault);
+    return rc == 0 ? write_note (self, RECORD_MARK, fault) : rc;
+}
+
+/*  The first segment of all. */
+static int begin (struct log *self, struct fault *fault)
+{
+    int rc = make_next (self, fault);
+    if (rc == 0) {
+        self->current = self->next;
+        self->next.file = NULL;
+    }
+    return rc;
+}
+
+/*  Makes the current segment one that takes `total` more bytes. */
+static int make_room (struct log *self, size_t total, struct fault *fault)
+{
+    if (self->current.file == NULL) {
+        int rc = begin (self, fault);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    if (!has_room (self, total)) {
+        int rc = roll (self, fault);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    uint64_t through = self->current.end + total + RECORD_HEADER_SIZE;
+    if (through <= self->current.reserved) {
+        return 0;
+    }
+    return segment_reserve (&self->current, self->disk, reserve_goal (self, through), fault);
+}
+
+int log_append (struct log *self, uint8_t *records, size_t size, size_t *done, struct fault *fault)
+{
+    while (*done < size) {
+        uint8_t *at = records + *done;
+        size_t total = record_total (record_size (at));
+        COHORT_ASSERT (total <= size - *done);
+        int rc = make_room (self, total, fault);
+        if (rc != 0) {
+            return rc;
+        }
+        struct segment *current = &self->current;
+        record_finish (at, current->number, current->end, self->durable, current->salt);
+        if (self->run_size > 0 && (self->run + self->run_size != at ||
+                                   self->run_offset + self->run_size != current->end)) {
+            rc = flush_run (self, fault);
+            if (rc != 0) {
+                return rc;
+            }
+        }
+        if (self->run_size == 0) {
+            self->run = at;
+            self->run_offset = current->end;
+        }
+        self->run_size += total;
+        current->end += total;
+        *done += total;
+        self->last = (struct zab_point){.zxid = record_zxid (at), .chain = record_chain (at)};
+        zxid_t commit = record_commit (at);
+        self->commit = commit > self->commit ? commit : self->commit;
+    }
+    return 0;
+}

@@ -1,0 +1,79 @@
+/*
+ *  server/store/log.h - the log as the worker writes it
+ *
+ *  Records come as runs of bytes out of the cache's chunks, complete but for the fields that
+ *  depend on the place; they are finished there and written from there, one write for a run that
+ *  is contiguous on both sides.  log_sync makes all that was appended durable.
+ *
+ *  Segments.  `current` takes the records; `next`, made ahead of time and listed in the manifest,
+ *  follows it.  A segment is synced and sealed before the next takes its first record: so only
+ *  the last one can end in a torn record.
+ */
+#ifndef SERVER_STORE_LOG_H
+#define SERVER_STORE_LOG_H
+
+#include "server/store/disk.h"
+#include "server/store/fault.h"
+#include "server/store/format.h"
+#include "server/store/manifest.h"
+#include "server/store/segment.h"
+
+struct log {
+    struct disk *disk;
+    struct file_ids ids;
+    struct manifest manifest; /*  as on the disk, but for the ends of sealed segments */
+    uint64_t segment_bytes;
+    uint64_t reserve_bytes; /*  the step of reserving */
+    struct segment current, next;
+
+    struct zab_point last; /*  the last entry written */
+    zxid_t commit;         /*  the highest commit index written */
+    zxid_t durable;        /*  entries up to here are durable */
+    bool unmarked;         /*  ... and no record says so yet */
+    bool unsynced;
+
+    /*  Finished and not yet handed to the disk. */
+    const uint8_t *run;
+    size_t run_size;
+    uint64_t run_offset;
+};
+
+void log_init (struct log *self, struct disk *disk, uint64_t segment_bytes);
+void log_deinit (struct log *self);
+
+/*  Appends the records in [records + *done, records + size); *done says how far it came.
+ *  COHORT_EDISKFULL: sync what came through, and try the rest again later; else final. */
+int log_append (struct log *self, uint8_t *records, size_t size, size_t *done, struct fault *fault);
+
+/*  Makes all that was appended durable.  Final failures only. */
+int log_sync (struct log *self, struct fault *fault);
+
+/*  The mark of the idle log: "durable through last".  Nothing may be unsynced.  COHORT_EDISKFULL:
+ *  there is no room for it; else final. */
+int log_mark (struct log *self, struct fault *fault);
+
+/*  One step of preparing: next segment, or more space in the current one.  *did: there was
+ *  something to do.  COHORT_EDISKFULL; else final. */
+int log_prepare (struct log *self, bool *did, struct fault *fault);
+/*  Whether log_prepare has something to do; urgent: before the log may run into it. */
+bool log_wants_preparing (const struct log *self, bool *urgent);
+
+/*  Drops what follows the point (which ends at `end` in `segment`, or is the base: segment 0), in
+ *  one flip of the manifest; appending continues in a new segment.  COHORT_EDISKFULL: nothing has
+ *  changed; else final.  Nothing may be unsynced. */
+int log_truncate (struct log *self, struct zab_point to, uint32_t segment, uint64_t end,
+                  struct fault *fault);
+
+/*  The snapshot takes the place of the whole log and of all other snapshots, in one flip. */
+int log_install (struct log *self, const struct snapshot_entry *snapshot, struct fault *fault);
+
+/*  The snapshot counts from now on. */
+int log_add_snapshot (struct log *self, const struct snapshot_entry *snapshot, struct fault *fault);
+
+/*  The log begins behind `base`; segments and snapshots that end before it go. */
+int log_purge (struct log *self, struct zab_point base, int64_t stamp_ms, struct fault *fault);
+
+/*  Makes `draft` the manifest, if it can be written; draft is consumed in any case. */
+int log_flip (struct log *self, struct manifest *draft, struct fault *fault);
+
+#endif

@@ -1,0 +1,203 @@
+/*
+ *  server/store/log_change.c - the log as the worker writes it: what changes the manifest
+ *
+ *  Each change is one flip.  Files are removed only when the new manifest is durable; whatever an
+ *  interruption leaves behind is not named by it, and recovery removes it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "cohort/error.h"
+#include "server/store/log.h"
+
+int log_flip (struct log *self, struct manifest *draft, struct fault *fault)
+{
+    int rc = manifest_write (draft, self->disk, &self->ids, fault);
+    if (rc != 0) {
+        manifest_deinit (draft);
+        return rc;
+    }
+    manifest_deinit (&self->manifest);
+    self->manifest = *draft;
+    *draft = (struct manifest){.number = 0};
+    return 0;
+}
+
+static int unlink_file (struct log *self, const char *name, struct fault *fault)
+{
+    int rc = self->disk->ops->unlink (self->disk, name);
+    return rc == 0 || rc == -ENOENT ? 0 : fault_final (fault, name, "unlink", rc);
+}
+
+static bool has_snapshot (const struct manifest *manifest, uint64_t serial)
+{
+    for (size_t i = 0; i < manifest->snapshots_count; i++) {
+        if (manifest->snapshots[i].serial == serial) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*  Removes what `old` names and the manifest does not name any more. */
+static int remove_dropped (struct log *self, const struct manifest *old, struct fault *fault)
+{
+    char name[NAME_SIZE];
+    for (size_t i = 0; i < old->spans_count; i++) {
+        if (!manifest_has_segment (&self->manifest, old->spans[i].segment)) {
+            name_segment (name, old->spans[i].segment);
+            int rc = unlink_file (self, name, fault);
+            if (rc != 0) {
+                return rc;
+            }
+        }
+    }
+    for (size_t i = 0; i < old->snapshots_count; i++) {
+        if (!has_snapshot (&self->manifest, old->snapshots[i].serial)) {
+            name_snapshot (name, old->snapshots[i].point.zxid, old->snapshots[i].serial);
+            int rc = unlink_file (self, name, fault);
+            if (rc != 0) {
+                return rc;
+            }
+        }
+    }
+    return 0;
+}
+
+/*  Flips to the draft, then removes what it does not name.  The draft is consumed. */
+static int flip_and_remove (struct log *self, struct manifest *draft, struct fault *fault)
+{
+    struct manifest old;
+    if (!manifest_copy (&old, &self->manifest)) {
+        manifest_deinit (draft);
+        return fault_memory (fault);
+    }
+    int rc = log_flip (self, draft, fault);
+    if (rc == 0) {
+        rc = remove_dropped (self, &old, fault);
+    }
+    manifest_deinit (&old);
+    return rc;
+}
+
+/*  Flips to the draft, whose log ends at `to`, and continues in a fresh segment: the one that is
+ *  ready, or else a new one.  The draft is consumed. */
+static int switch_over (struct log *self, struct manifest *draft, struct zab_point to,
+                        struct fault *fault)
+{
+    COHORT_ASSERT (!self->unsynced);
+    COHORT_ASSERT (self->run_size == 0);
+    int rc = 0;
+    bool created = self->next.file == NULL;
+    if (created) {
+        rc = segment_create (&self->next, self->disk, &self->ids, draft->next_segment++,
+                             self->reserve_bytes, fault);
+    }
+    if (rc == 0 && !manifest_add_span (draft, self->next.number)) {
+        rc = fault_memory (fault);
+    }
+    if (rc != 0) {
+        manifest_deinit (draft);
+        return rc;
+    }
+    draft->durable = to.zxid;
+    rc = flip_and_remove (self, draft, fault);
+    if (rc == COHORT_EDISKFULL && created) {
+        /*  Not listed: its number will be used again. */
+        segment_close (&self->next, self->disk);
+        struct fault second;
+        if (unlink_file (self, self->next.name, &second) != 0) {
+            *fault = second;
+            return second.code;
+        }
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    segment_close (&self->current, self->disk);
+    self->current = self->next;
+    self->next.file = NULL;
+    self->last = to;
+    self->durable = to.zxid;
+    self->unmarked = false;
+    return 0;
+}
+
+int log_truncate (struct log *self, struct zab_point to, uint32_t segment, uint64_t end,
+                  struct fault *fault)
+{
+    COHORT_ASSERT (to.zxid < self->last.zxid);
+    COHORT_ASSERT (to.zxid >= self->manifest.base.zxid);
+    struct manifest draft;
+    if (!manifest_copy (&draft, &self->manifest)) {
+        return fault_memory (fault);
+    }
+    size_t kept = 0;
+    while (kept < draft.spans_count && draft.spans[kept].segment < segment) {
+        COHORT_ASSERT (draft.spans[kept].end != 0); /*  sealed, or cut before */
+        kept++;
+    }
+    if (segment != 0) {
+        COHORT_ASSERT (kept < draft.spans_count);
+        COHORT_ASSERT (draft.spans[kept].segment == segment);
+        draft.spans[kept].end = end;
+        draft.spans[kept].last = to.zxid;
+        kept++;
+    }
+    draft.spans_count = kept;
+    return switch_over (self, &draft, to, fault);
+}
+
+int log_install (struct log *self, const struct snapshot_entry *snapshot, struct fault *fault)
+{
+    struct manifest draft;
+    if (!manifest_copy (&draft, &self->manifest)) {
+        return fault_memory (fault);
+    }
+    draft.spans_count = 0;
+    draft.snapshots_count = 0;
+    draft.base = snapshot->point;
+    draft.base_stamp_ms = snapshot->stamp_ms;
+    (void) manifest_add_snapshot (&draft, snapshot);
+    int rc = switch_over (self, &draft, snapshot->point, fault);
+    if (rc == 0) {
+        /*  A snapshot is of what was committed. */
+        self->commit = snapshot->point.zxid;
+    }
+    return rc;
+}
+
+int log_add_snapshot (struct log *self, const struct snapshot_entry *snapshot, struct fault *fault)
+{
+    struct manifest draft;
+    if (!manifest_copy (&draft, &self->manifest)) {
+        return fault_memory (fault);
+    }
+    if (!manifest_add_snapshot (&draft, snapshot)) {
+        manifest_deinit (&draft);
+        return fault_set (fault, COHORT_ELIMIT, "too many snapshots are kept");
+    }
+    draft.durable = self->durable;
+    return log_flip (self, &draft, fault);
+}
+
+int log_purge (struct log *self, struct zab_point base, int64_t stamp_ms, struct fault *fault)
+{
+    COHORT_ASSERT (base.zxid >= self->manifest.base.zxid);
+    struct manifest draft;
+    if (!manifest_copy (&draft, &self->manifest)) {
+        return fault_memory (fault);
+    }
+    draft.base = base;
+    draft.base_stamp_ms = stamp_ms;
+    draft.durable = self->durable;
+    manifest_drop_snapshots (&draft, base.zxid);
+    size_t count = 0;
+    while (count < draft.spans_count && draft.spans[count].end != 0 &&
+           draft.spans[count].last <= base.zxid) {
+        count++;
+    }
+    manifest_drop_spans (&draft, count);
+    return flip_and_remove (self, &draft, fault);
+}

@@ -1,0 +1,112 @@
+/*
+ *  server/store/meta.c - the two copies of the metadata
+ */
+#include "server/store/meta.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "cohort/error.h"
+
+static const char *const names[2] = {"meta.0", "meta.1"};
+
+static int read_copy (struct meta_file *self, unsigned i, enum format_verdict *verdict,
+                      uint64_t *number, struct store_meta *meta, struct fault *fault)
+{
+    const struct disk_ops *ops = self->disk->ops;
+    *verdict = FORMAT_DAMAGED;
+    int rc = ops->open (self->disk, names[i], false, &self->copies[i]);
+    if (rc == -ENOENT) {
+        return 0;
+    }
+    if (rc != 0) {
+        return fault_final (fault, names[i], "open", rc);
+    }
+    uint8_t file[META_SIZE];
+    size_t done;
+    rc = ops->read (self->copies[i], 0, file, sizeof file, &done);
+    if (rc == -EIO) {
+        return 0; /*  a bad sector: the other copy may be good, and writing may cure it */
+    }
+    if (rc != 0) {
+        return fault_final (fault, names[i], "read", rc);
+    }
+    *verdict = meta_decode (file, done, number, meta);
+    return 0;
+}
+
+int meta_read (struct meta_file *self, struct disk *disk, enum meta_found *found,
+               struct fault *fault)
+{
+    *self = (struct meta_file){.disk = disk};
+    enum format_verdict verdicts[2];
+    uint64_t numbers[2] = {0, 0};
+    struct store_meta metas[2];
+    for (unsigned i = 0; i < 2; i++) {
+        int rc = read_copy (self, i, &verdicts[i], &numbers[i], &metas[i], fault);
+        if (rc != 0) {
+            return rc;
+        }
+        if (verdicts[i] == FORMAT_VERSION_UNKNOWN) {
+            return fault_set (
+                fault, COHORT_ECONFIG,
+                "%s: written by another version of Cohort, which this one cannot read", names[i]);
+        }
+    }
+    *found = META_NONE;
+    for (unsigned i = 0; i < 2; i++) {
+        if (verdicts[i] == FORMAT_OK && (*found == META_NONE || numbers[i] > self->number)) {
+            *found = META_VALID;
+            self->number = numbers[i];
+            self->meta = metas[i];
+            self->first = 1 - i;
+        }
+    }
+    return 0;
+}
+
+static int write_copy (struct meta_file *self, unsigned i, const uint8_t *file, struct fault *fault)
+{
+    const struct disk_ops *ops = self->disk->ops;
+    bool created = self->copies[i] == NULL;
+    if (created) {
+        int rc = ops->open (self->disk, names[i], true, &self->copies[i]);
+        if (rc != 0) {
+            self->copies[i] = NULL;
+            return fault_disk (fault, names[i], "create", rc);
+        }
+    }
+    int rc = ops->write (self->copies[i], 0, file, META_SIZE);
+    if (rc != 0) {
+        return created ? fault_disk (fault, names[i], "write", rc)
+                       : fault_final (fault, names[i], "write", rc);
+    }
+    rc = ops->sync (self->copies[i]);
+    return rc == 0 ? 0 : fault_final (fault, names[i], "sync", rc);
+}
+
+int meta_write (struct meta_file *self, const struct store_meta *meta, struct fault *fault)
+{
+    uint8_t file[META_SIZE];
+    meta_encode (file, self->number + 1, meta);
+    for (unsigned n = 0; n < 2; n++) {
+        int rc = write_copy (self, n == 0 ? self->first : 1 - self->first, file, fault);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    self->number++;
+    self->meta = *meta;
+    return 0;
+}
+
+void meta_close (struct meta_file *self)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (self->copies[i] != NULL) {
+            self->disk->ops->close (self->copies[i]);
+            self->copies[i] = NULL;
+        }
+    }
+}

@@ -1,0 +1,37 @@
+/*
+ *  server/store/meta.h - the two copies of the metadata
+ *
+ *  Both are written and synced before anything depends on them: a pair written by turns could not
+ *  tell a torn newest copy from a rotted one, and a server could vote twice.  One valid copy holds;
+ *  of two, the higher number.
+ */
+#ifndef SERVER_STORE_META_H
+#define SERVER_STORE_META_H
+
+#include "server/store/disk.h"
+#include "server/store/fault.h"
+#include "server/store/format.h"
+
+struct meta_file {
+    struct disk *disk;
+    struct disk_file *copies[2]; /*  NULL: not open */
+    uint64_t number;             /*  of the newest copy */
+    unsigned first;              /*  the copy to be written first: the one that is worse off */
+    struct store_meta meta;      /*  as on the disk */
+};
+
+/*  What meta_read found; COHORT_E... is for damage that nobody can decide about. */
+enum meta_found { META_NONE, META_VALID };
+
+/*  Opens and reads what copies there are.  META_NONE: not one valid copy (files may exist).
+ *  COHORT_ECONFIG: an unknown version; COHORT_ESYSTEM. */
+int meta_read (struct meta_file *self, struct disk *disk, enum meta_found *found,
+               struct fault *fault);
+
+/*  Writes and syncs both copies, the worse one first; creates files that are missing (their names
+ *  are not synced).  Any failure is final, but COHORT_EDISKFULL while files are created. */
+int meta_write (struct meta_file *self, const struct store_meta *meta, struct fault *fault);
+
+void meta_close (struct meta_file *self);
+
+#endif

@@ -1,0 +1,275 @@
+/*
+ *  server/store/posix_disk.c - a folder of the file system
+ *
+ *  May include: base, disk.h, POSIX.
+ */
+#define _FILE_OFFSET_BITS 64
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "client/base/container.h"
+#include "server/store/disk.h"
+
+_Static_assert(sizeof (off_t) == 8, "segments and snapshots may be large");
+
+struct posix_disk {
+    struct disk base;
+    int folder;
+    int lock; /*  -1: not taken */
+};
+
+struct disk_file {
+    int fd;
+};
+
+static struct posix_disk *of (struct disk *disk)
+{
+    return container_of (disk, struct posix_disk, base);
+}
+
+static void destroy (struct disk *disk)
+{
+    struct posix_disk *self = of (disk);
+    if (self->lock >= 0) {
+        (void) close (self->lock);
+    }
+    (void) close (self->folder);
+    mem_free (self);
+}
+
+static int open_file (struct disk *disk, const char *name, bool create, struct disk_file **file_p)
+{
+    COHORT_ASSERT (strchr (name, '/') == NULL);
+    struct disk_file *file = mem_alloc (sizeof *file);
+    if (file == NULL) {
+        return -ENOMEM;
+    }
+    int flags = O_RDWR | O_CLOEXEC | (create ? O_CREAT | O_EXCL : 0);
+    do {
+        file->fd = openat (of (disk)->folder, name, flags, 0600);
+    } while (file->fd < 0 && errno == EINTR);
+    if (file->fd < 0) {
+        int error = errno;
+        mem_free (file);
+        return error == EDQUOT ? -ENOSPC : -error;
+    }
+    *file_p = file;
+    return 0;
+}
+
+static void close_file (struct disk_file *file)
+{
+    (void) close (file->fd); /*  what matters was synced */
+    mem_free (file);
+}
+
+static int size_of (struct disk_file *file, uint64_t *size)
+{
+    struct stat status;
+    if (fstat (file->fd, &status) != 0) {
+        return -errno;
+    }
+    *size = (uint64_t) status.st_size;
+    return 0;
+}
+
+static int read_file (struct disk_file *file, uint64_t offset, void *data, size_t size,
+                      size_t *done)
+{
+    size_t got = 0;
+    while (got < size) {
+        ssize_t n = pread (file->fd, (char *) data + got, size - got, (off_t) (offset + got));
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return -errno;
+        }
+        if (n == 0) {
+            break;
+        }
+        got += (size_t) n;
+    }
+    *done = got;
+    return 0;
+}
+
+static int write_file (struct disk_file *file, uint64_t offset, const void *data, size_t size)
+{
+    size_t put = 0;
+    while (put < size) {
+        ssize_t n =
+            pwrite (file->fd, (const char *) data + put, size - put, (off_t) (offset + put));
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return errno == EDQUOT ? -ENOSPC : -errno;
+        }
+        if (n == 0) {
+            return -EIO;
+        }
+        put += (size_t) n;
+    }
+    return 0;
+}
+
+/*  Sizes are metadata that fdatasync must write: they are needed to find the data. */
+static int sync_file (struct disk_file *file)
+{
+    return fdatasync (file->fd) == 0 ? 0 : -errno;
+}
+
+static int truncate_file (struct disk_file *file, uint64_t size)
+{
+    return ftruncate (file->fd, (off_t) size) == 0 ? 0 : -errno;
+}
+
+static int rename_file (struct disk *disk, const char *from, const char *to)
+{
+    int folder = of (disk)->folder;
+    if (renameat (folder, from, folder, to) != 0) {
+        return errno == EDQUOT ? -ENOSPC : -errno;
+    }
+    return 0;
+}
+
+static int unlink_file (struct disk *disk, const char *name)
+{
+    return unlinkat (of (disk)->folder, name, 0) == 0 ? 0 : -errno;
+}
+
+static int sync_names (struct disk *disk)
+{
+    return fsync (of (disk)->folder) == 0 ? 0 : -errno;
+}
+
+static int list_names (struct disk *disk, disk_name_fn *fn, void *arg)
+{
+    /*  A description of its own: the position in the folder belongs to it. */
+    int fd = openat (of (disk)->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    DIR *names = fdopendir (fd);
+    if (names == NULL) {
+        int error = errno;
+        (void) close (fd);
+        return -error;
+    }
+    struct dirent *entry;
+    errno = 0;
+    while ((entry = readdir (names)) != NULL) {
+        if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0) {
+            fn (arg, entry->d_name);
+        }
+        errno = 0;
+    }
+    int error = errno;
+    (void) closedir (names);
+    return -error;
+}
+
+static int space (struct disk *disk, uint64_t *bytes)
+{
+    struct statvfs status;
+    if (fstatvfs (of (disk)->folder, &status) != 0) {
+        return -errno;
+    }
+    *bytes = (uint64_t) status.f_bavail * status.f_frsize;
+    return 0;
+}
+
+/*  flock and not fcntl: it also excludes a second store in this process, and closing another
+ *  description of the file does not release it. */
+static int lock (struct disk *disk)
+{
+    struct posix_disk *self = of (disk);
+    COHORT_ASSERT (self->lock < 0);
+    int fd = openat (self->folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return -errno;
+    }
+    if (flock (fd, LOCK_EX | LOCK_NB) != 0) {
+        int error = errno;
+        (void) close (fd);
+        return error == EWOULDBLOCK ? -EBUSY : -error;
+    }
+    self->lock = fd;
+    return 0;
+}
+
+static const struct disk_ops posix_ops = {
+    .destroy = destroy,
+    .open = open_file,
+    .close = close_file,
+    .size = size_of,
+    .read = read_file,
+    .write = write_file,
+    .sync = sync_file,
+    .truncate = truncate_file,
+    .rename = rename_file,
+    .unlink = unlink_file,
+    .sync_names = sync_names,
+    .list = list_names,
+    .space = space,
+    .lock = lock,
+};
+
+/*  Makes the folder, durably: its name stands in the folder above. */
+static int make_folder (const char *folder)
+{
+    if (mkdir (folder, 0700) != 0) {
+        return errno == EEXIST ? 0 : -errno;
+    }
+    size_t size = strlen (folder);
+    char *above = mem_alloc (size + 4);
+    if (above == NULL) {
+        return -ENOMEM;
+    }
+    memcpy (above, folder, size);
+    memcpy (above + size, "/..", 4);
+    int rc = 0;
+    int fd = open (above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync (fd) != 0) {
+        rc = -errno;
+    }
+    if (fd >= 0) {
+        (void) close (fd);
+    }
+    mem_free (above);
+    return rc;
+}
+
+int posix_disk_new (const char *folder, struct disk **disk)
+{
+    int rc = make_folder (folder);
+    if (rc != 0) {
+        return rc;
+    }
+    struct posix_disk *self = mem_alloc (sizeof *self);
+    if (self == NULL) {
+        return -ENOMEM;
+    }
+    self->base.ops = &posix_ops;
+    self->lock = -1;
+    self->folder = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (self->folder < 0) {
+        rc = -errno;
+        mem_free (self);
+        return rc;
+    }
+    *disk = &self->base;
+    return 0;
+}

@@ -1,0 +1,42 @@
+/*
+ *  server/store/queue.h - where owner and worker meet
+ *
+ *  Two lanes, each in order: the log's, which stands still while the disk is full, and that of
+ *  snapshots and removal, which goes on (it is what makes space).  May include: base, lock.h.
+ */
+#ifndef SERVER_STORE_QUEUE_H
+#define SERVER_STORE_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/base/list.h"
+
+enum queue_lane { LANE_LOG = 0, LANE_SNAPSHOT, LANES };
+
+enum queue_wake { QUEUE_WORK, QUEUE_TIMEOUT, QUEUE_STOP };
+
+struct queue;
+
+/*  NULL: out of memory. */
+struct queue *queue_new (void);
+/*  Elements still inside are the caller's: queue_take first. */
+void queue_destroy (struct queue **self_p);
+
+/*  Owner: moves all of `elements` to the end of the lane. */
+void queue_push (struct queue *self, enum queue_lane lane, struct list *elements);
+
+/*  Worker: moves all that is there to the ends of lists[LANES]. */
+void queue_take (struct queue *self, struct list *lists);
+
+/*  Worker: waits until something is there, or queue_stop, at most so long (-1: for ever). */
+enum queue_wake queue_wait (struct queue *self, int timeout_ms);
+/*  Owner: the worker's next queue_wait with nothing there says QUEUE_STOP. */
+void queue_stop (struct queue *self);
+
+/*  Worker: all up to ticket is done (UINT64_MAX: nothing more ever will be). */
+void queue_announce (struct queue *self, uint64_t ticket);
+/*  Owner: waits until ticket has been announced. */
+void queue_await (struct queue *self, uint64_t ticket);
+
+#endif

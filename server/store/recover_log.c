@@ -1,0 +1,330 @@
+/*
+ *  server/store/recover_log.c - reading the log back: where it ends, and whether it is whole
+ *
+ *  A record that is not sound is one of two things.  Torn: one of its sectors was never written
+ *  (space is filled with zeros ahead of time, so that sector is still zero).  Past everything
+ *  that is known to have been durable this ends the log, whatever follows: sectors that were not
+ *  synced land in any order, and nobody was told of them.  All else is damage: nothing is cut off,
+ *  the store does not open.  What was durable is known from the watermarks: in the records
+ *  themselves, also those behind the place, in the manifest, and because a segment is sealed
+ *  before the next one begins.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "cohort/error.h"
+#include "server/store/recovery.h"
+#include "server/store/scan.h"
+
+#define REPAIR_HINT                                                                                \
+    "; nothing was changed: restore the folder, or empty it and let the server join anew"
+
+/*  "(24.5)": epoch and counter, as people see them. */
+static void zxid_text (char text[32], zxid_t zxid)
+{
+    (void) snprintf (text, 32, "%" PRIu32 ".%" PRIu64, zxid_epoch (zxid), zxid_counter (zxid));
+}
+
+static int damaged (const struct log_recovery *self, const struct segment *segment, uint64_t offset,
+                    const char *what, struct fault *fault)
+{
+    char text[32];
+    zxid_text (text, self->last.zxid);
+    return fault_set (fault, COHORT_ECORRUPT,
+                      "%s: damaged at offset %" PRIu64 ", after zxid %s: %s" REPAIR_HINT,
+                      segment->name, offset, text, what);
+}
+
+/* ---- One record -------------------------------------------------------------------------- */
+
+/*  Whether the record may stand behind the last one; NULL: yes, else what is wrong. */
+static const char *misplaced (const struct log_recovery *self, const struct record *record)
+{
+    const struct zab_point *base = &self->log->manifest.base;
+    if (record->type == RECORD_ENTRY) {
+        if (!self->begun && record->zxid <= base->zxid) {
+            return record->zxid == base->zxid && record->chain != base->chain
+                       ? "another history than the snapshot's"
+                       : NULL;
+        }
+        if (!zxid_follows (record->zxid, self->last.zxid)) {
+            return "an entry is missing";
+        }
+        if (record->previous != self->last.chain) {
+            return "an entry of another history";
+        }
+        if (record->zxid == base->zxid && record->chain != base->chain) {
+            return "another history than the snapshot's";
+        }
+        return self->last.zxid < base->zxid && record->zxid > base->zxid
+                   ? "the entry that the log begins with is missing"
+                   : NULL;
+    }
+    if (!self->begun && record->zxid <= base->zxid) {
+        return NULL;
+    }
+    return record->zxid != self->last.zxid || record->chain != self->last.chain
+               ? "a mark of another history"
+               : NULL;
+}
+
+static int take (struct log_recovery *self, const struct record *record, const uint8_t *bytes,
+                 struct fault *fault)
+{
+    self->durable = record->durable > self->durable ? record->durable : self->durable;
+    self->commit = record->commit > self->commit ? record->commit : self->commit;
+    if (record->type != RECORD_ENTRY) {
+        return 0;
+    }
+    self->begun = true;
+    self->last = (struct zab_point){.zxid = record->zxid, .chain = record->chain};
+    if (record->zxid <= self->log->manifest.base.zxid) {
+        return 0;
+    }
+    uint8_t *at;
+    size_t total = record_total (record->size);
+    struct chunk *chunk = cache_extend (self->cache, total, &at);
+    if (chunk == NULL) {
+        return fault_memory (fault);
+    }
+    memcpy (at, bytes, total);
+    cache_commit (self->cache, chunk, total, record->zxid, record->chain);
+    cache_evict (self->cache, 0);
+    if (record->zxid <= self->watched) {
+        self->watched_position = cache_end (self->cache);
+    }
+    return 0;
+}
+
+/* ---- One segment ------------------------------------------------------------------------- */
+
+enum ending { ENDING_CLOSED = 1, ENDING_TAIL };
+
+/*  Reads the records of a span.  ENDING_TAIL: it is not closed and ceases at segment->end. */
+static int read_span (struct log_recovery *self, struct scan *scan, struct segment *segment,
+                      struct span *span, enum ending *ending, struct fault *fault)
+{
+    uint64_t at = span->start;
+    self->last_offset = 0;
+    for (;;) {
+        if (span->end != 0 && at >= span->end) {
+            if (at > span->end || span->last != self->last.zxid) {
+                return damaged (self, segment, at, "it does not end as the manifest says", fault);
+            }
+            *ending = ENDING_CLOSED;
+            return 0;
+        }
+        enum seen seen;
+        struct record record;
+        const uint8_t *bytes = NULL;
+        int rc = scan_record (scan, at, &seen, &record, &bytes, fault);
+        if (rc != 0) {
+            return rc;
+        }
+        if (seen == SEEN_DAMAGED || (seen == SEEN_TORN && span->end != 0)) {
+            return damaged (self, segment, at, "the checksum is wrong", fault);
+        }
+        if (seen == SEEN_TORN) {
+            segment->end = at;
+            *ending = ENDING_TAIL;
+            return 0;
+        }
+        const char *wrong = misplaced (self, &record);
+        if (wrong != NULL) {
+            return damaged (self, segment, at, wrong, fault);
+        }
+        rc = take (self, &record, bytes, fault);
+        if (rc != 0) {
+            return rc;
+        }
+        if (record.type == RECORD_SEAL) {
+            span->end = at;
+            span->last = self->last.zxid;
+            *ending = ENDING_CLOSED;
+            return 0;
+        }
+        self->last_offset = at;
+        at += record_total (record.size);
+    }
+}
+
+/*  What the log was durable through must be there. */
+static int check_watermark (const struct log_recovery *self, const struct segment *segment,
+                            struct fault *fault)
+{
+    if (self->durable <= self->last.zxid) {
+        return 0;
+    }
+    char text[32], what[96];
+    zxid_text (text, self->durable);
+    (void) snprintf (what, sizeof what, "entries up to zxid %s were durable", text);
+    return damaged (self, segment, segment->end, what, fault);
+}
+
+/*  The segment behind the one that ends: nothing may have been written to it. */
+static int check_next (struct log_recovery *self, uint64_t end, struct fault *fault)
+{
+    struct log *log = self->log;
+    struct scan scan;
+    scan_init (&scan, log->disk, &log->next);
+    zxid_t durable = self->durable;
+    uint64_t garbage_end;
+    int rc = scan_rest (&scan, SEGMENT_HEAD_SIZE, &durable, &garbage_end, fault);
+    scan_deinit (&scan);
+    if (rc == 0 && garbage_end > SEGMENT_HEAD_SIZE) {
+        return damaged (self, &log->current, end, "the log continues in the next segment", fault);
+    }
+    return rc;
+}
+
+/* ---- The tail ---------------------------------------------------------------------------- */
+
+/*  Where to begin writing again: at the first record that no watermark covers, and at the latest
+ *  at the last record (a mark, too, may be in the system's cache alone). */
+static int find_unproved (struct log_recovery *self, uint64_t *start, struct fault *fault)
+{
+    struct log *log = self->log;
+    *start = self->last_offset != 0 ? self->last_offset : log->current.end;
+    size_t index;
+    struct chunk *chunk = cache_find (self->cache, self->durable, &index);
+    if (chunk == NULL) {
+        return 0;
+    }
+    int rc = cache_load (self->cache, chunk, fault);
+    if (rc != 0) {
+        return rc;
+    }
+    chunk = cache_find (self->cache, self->durable, &index);
+    const uint8_t *record = cache_record (chunk, index);
+    uint64_t offset =
+        record_segment (record) == log->current.number ? record_offset (record) : SEGMENT_HEAD_SIZE;
+    *start = offset < *start ? offset : *start;
+    return 0;
+}
+
+/*  Writes [start, end) again as it is, zeros what follows, syncs. */
+static int rewrite (struct log_recovery *self, uint64_t start, struct fault *fault)
+{
+    enum { PIECE = 256 << 10 };
+    struct segment *current = &self->log->current;
+    struct disk *disk = self->log->disk;
+    uint64_t end = current->end, stop = self->garbage_end > end ? self->garbage_end : end;
+    uint8_t *bytes = mem_alloc (PIECE);
+    if (bytes == NULL) {
+        return fault_memory (fault);
+    }
+    int rc = 0;
+    for (uint64_t at = start; at < stop && rc == 0; at += PIECE) {
+        size_t size = stop - at < PIECE ? (size_t) (stop - at) : PIECE, done = 0;
+        rc = disk->ops->read (current->file, at, bytes, size, &done);
+        if (rc != 0) {
+            rc = fault_final (fault, current->name, "read", rc);
+            break;
+        }
+        memset (bytes + done, 0, size - done);
+        if (at + size > end) {
+            size_t keep = at < end ? (size_t) (end - at) : 0;
+            memset (bytes + keep, 0, size - keep);
+        }
+        rc = segment_write (current, disk, at, bytes, size, fault);
+    }
+    mem_free (bytes);
+    return rc == 0 ? segment_sync (current, disk, fault) : rc;
+}
+
+static int finish_tail (struct log_recovery *self, struct fault *fault)
+{
+    struct log *log = self->log;
+    int rc = check_watermark (self, &log->current, fault);
+    uint64_t start;
+    if (rc == 0) {
+        rc = find_unproved (self, &start, fault);
+    }
+    if (rc == 0) {
+        rc = rewrite (self, start, fault);
+    }
+    log->unmarked = self->durable < self->last.zxid;
+    return rc;
+}
+
+/* ---- All of it --------------------------------------------------------------------------- */
+
+/*  The span at `i` ceases.  What comes after it must be a segment that waits to be used. */
+static int read_tail (struct log_recovery *self, struct scan *scan, size_t i, struct fault *fault)
+{
+    struct log *log = self->log;
+    const struct manifest *manifest = &log->manifest;
+    uint64_t end = log->current.end;
+    int rc = scan_rest (scan, end, &self->durable, &self->garbage_end, fault);
+    if (rc != 0) {
+        return rc;
+    }
+    if (i + 2 < manifest->spans_count) {
+        return damaged (self, &log->current, end, "the log continues in other segments", fault);
+    }
+    if (i + 2 == manifest->spans_count) {
+        rc = segment_open (&log->next, log->disk, &log->ids, manifest->spans[i + 1].segment, fault);
+        if (rc == 0) {
+            rc = check_next (self, end, fault);
+        }
+    }
+    return rc == 0 ? finish_tail (self, fault) : rc;
+}
+
+static int read_segment (struct log_recovery *self, size_t i, enum ending *ending,
+                         struct fault *fault)
+{
+    struct log *log = self->log;
+    struct span *span = &log->manifest.spans[i];
+    int rc = segment_open (&log->current, log->disk, &log->ids, span->segment, fault);
+    if (rc != 0) {
+        return rc;
+    }
+    struct scan scan;
+    scan_init (&scan, log->disk, &log->current);
+    rc = read_span (self, &scan, &log->current, span, ending, fault);
+    if (rc == 0 && *ending == ENDING_TAIL) {
+        rc = read_tail (self, &scan, i, fault);
+    }
+    scan_deinit (&scan);
+    return rc;
+}
+
+int recover_log (struct log_recovery *self, struct fault *fault)
+{
+    struct log *log = self->log;
+    const struct manifest *manifest = &log->manifest;
+    self->begun = false;
+    self->last = manifest->base;
+    self->durable = manifest->durable;
+    cache_reset (self->cache, manifest->base, 0);
+    enum ending ending = ENDING_CLOSED;
+    for (size_t i = 0; i < manifest->spans_count && ending == ENDING_CLOSED; i++) {
+        segment_close (&log->current, log->disk);
+        int rc = read_segment (self, i, &ending, fault);
+        if (rc != 0) {
+            return rc;
+        }
+        /*  Before a segment is closed it is synced. */
+        if (ending == ENDING_CLOSED && self->last.zxid > self->durable) {
+            self->durable = self->last.zxid;
+        }
+    }
+    if (manifest->spans_count > 0 && ending == ENDING_CLOSED) {
+        return damaged (self, &log->current, log->current.reserved,
+                        "the segment to continue in is missing", fault);
+    }
+    if (self->last.zxid < manifest->base.zxid || self->durable > self->last.zxid) {
+        return fault_set (
+            fault, COHORT_ECORRUPT,
+            "%s: it says that more entries were durable than the log holds" REPAIR_HINT,
+            NAME_MANIFEST);
+    }
+    log->last = self->last;
+    log->durable = self->last.zxid;
+    log->commit = self->commit;
+    return 0;
+}

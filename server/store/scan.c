@@ -1,0 +1,144 @@
+/*
+ *  server/store/scan.c - a window that moves over a segment's file
+ */
+#include "server/store/scan.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "cohort/error.h"
+
+enum { WINDOW_SIZE = 1 << 20 };
+
+void scan_init (struct scan *self, struct disk *disk, const struct segment *segment)
+{
+    *self = (struct scan){.disk = disk, .segment = segment, .size = segment->reserved};
+}
+
+void scan_deinit (struct scan *self)
+{
+    mem_free (self->window);
+    self->window = NULL;
+}
+
+static bool make_window (struct scan *self, size_t size)
+{
+    size_t room = size > WINDOW_SIZE ? size : WINDOW_SIZE;
+    if (self->room >= room) {
+        return true;
+    }
+    mem_free (self->window);
+    self->length = self->room = 0;
+    self->window = mem_alloc (room);
+    if (self->window == NULL) {
+        return false;
+    }
+    self->room = room;
+    return true;
+}
+
+const uint8_t *scan_at (struct scan *self, uint64_t offset, size_t size, struct fault *fault)
+{
+    if (self->window != NULL && offset >= self->start &&
+        offset + size <= self->start + self->length) {
+        return self->window + (offset - self->start);
+    }
+    if (!make_window (self, size)) {
+        (void) fault_memory (fault);
+        return NULL;
+    }
+    size_t done = 0;
+    int rc = self->disk->ops->read (self->segment->file, offset, self->window, self->room, &done);
+    if (rc == -EIO) {
+        (void) fault_set (fault, COHORT_ECORRUPT,
+                          "%s: damaged: cannot be read near offset %llu (EIO)", self->segment->name,
+                          (unsigned long long) offset);
+        return NULL;
+    }
+    if (rc != 0) {
+        (void) fault_final (fault, self->segment->name, "read", rc);
+        return NULL;
+    }
+    memset (self->window + done, 0, self->room - done);
+    self->start = offset;
+    self->length = self->room;
+    return self->window;
+}
+
+static bool belongs_here (const struct scan *self, uint64_t offset, const struct record *record)
+{
+    return record->offset == offset && record->segment == self->segment->number;
+}
+
+int scan_record (struct scan *self, uint64_t offset, enum seen *seen, struct record *record,
+                 const uint8_t **bytes, struct fault *fault)
+{
+    const uint8_t *at = scan_at (self, offset, RECORD_HEADER_SIZE, fault);
+    if (at == NULL) {
+        return fault->code;
+    }
+    if (!record_decode (at, self->segment->salt, record)) {
+        *seen = zero_parts_count (at, RECORD_HEADER_SIZE, offset) > 0 ? SEEN_TORN : SEEN_DAMAGED;
+        return 0;
+    }
+    if (!belongs_here (self, offset, record)) {
+        *seen = SEEN_DAMAGED;
+        return 0;
+    }
+    size_t total = record_total (record->size);
+    if (offset + total > self->size) {
+        *seen = SEEN_TORN;
+        return 0;
+    }
+    at = scan_at (self, offset, total, fault);
+    if (at == NULL) {
+        return fault->code;
+    }
+    *bytes = at;
+    *seen = record_body_sound (at, record)                              ? SEEN_RECORD
+            : zero_parts_count (at, total, offset) > record->zero_parts ? SEEN_TORN
+                                                                        : SEEN_DAMAGED;
+    return 0;
+}
+
+/*  Notes what a piece of the rest holds. */
+static void look_through (const struct scan *self, const uint8_t *at, uint64_t offset, size_t size,
+                          zxid_t *durable, uint64_t *garbage_end)
+{
+    for (size_t i = size; i > 0; i--) {
+        if (at[i - 1] != 0) {
+            *garbage_end = offset + i;
+            break;
+        }
+    }
+    for (size_t i = 0; i < size; i += RECORD_ALIGN) {
+        struct record record;
+        if (at[i] != 0 && record_decode (at + i, self->segment->salt, &record) &&
+            belongs_here (self, offset + i, &record) && record.durable > *durable) {
+            *durable = record.durable;
+        }
+    }
+}
+
+int scan_rest (struct scan *self, uint64_t offset, zxid_t *durable, uint64_t *garbage_end,
+               struct fault *fault)
+{
+    enum { PIECE = 64 << 10 };
+    COHORT_ASSERT (offset % RECORD_ALIGN == 0);
+    *garbage_end = offset;
+    for (uint64_t at = offset; at < self->size; at += PIECE) {
+        uint64_t left = self->size - at;
+        size_t size = left < PIECE ? (size_t) left : PIECE;
+        /*  A header may begin in this piece and end behind it. */
+        const uint8_t *bytes = scan_at (self, at, size + RECORD_HEADER_SIZE, fault);
+        if (bytes == NULL) {
+            return fault->code;
+        }
+        if (!all_zero (bytes, size)) {
+            look_through (self, bytes, at, size, durable, garbage_end);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,167 @@
+/*
+ *  server/store/segment.c - one file of the log, as the worker writes it
+ */
+#include "server/store/segment.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "cohort/error.h"
+
+enum { ZEROS_SIZE = 256 << 10 };
+
+static const uint8_t zeros[ZEROS_SIZE];
+
+bool ids_match (const struct file_ids *ids, const struct file_ids *found)
+{
+    return ids->server_id == found->server_id && ids->store_id == found->store_id &&
+           (memcmp (ids->cluster_id, found->cluster_id, 16) == 0 ||
+            all_zero (found->cluster_id, 16));
+}
+
+int segment_reserve (struct segment *self, struct disk *disk, uint64_t through, struct fault *fault)
+{
+    if (through <= self->reserved) {
+        return 0;
+    }
+    uint64_t at = self->reserved;
+    while (at < through) {
+        size_t part = through - at < ZEROS_SIZE ? (size_t) (through - at) : ZEROS_SIZE;
+        int rc = disk->ops->write (self->file, at, zeros, part);
+        if (rc != 0) {
+            return fault_disk (fault, self->name, "reserve", rc);
+        }
+        at += part;
+    }
+    int rc = segment_sync (self, disk, fault);
+    if (rc == 0) {
+        self->reserved = through;
+    }
+    return rc;
+}
+
+int segment_create (struct segment *self, struct disk *disk, const struct file_ids *ids,
+                    uint32_t number, uint64_t bytes, struct fault *fault)
+{
+    COHORT_ASSERT (number > 0);
+    COHORT_ASSERT (self->file == NULL);
+    *self = (struct segment){
+        .number = number,
+        .salt = record_salt (ids->store_id, number),
+        .end = SEGMENT_HEAD_SIZE,
+        .reserved = SEGMENT_HEAD_SIZE,
+    };
+    name_segment (self->name, number);
+    int rc = disk->ops->open (disk, self->name, true, &self->file);
+    if (rc != 0) {
+        self->file = NULL;
+        return fault_disk (fault, self->name, "create", rc);
+    }
+    uint8_t head[SEGMENT_HEAD_SIZE] = {0};
+    head_encode (head, FILE_LOG, &(struct file_head){.ids = *ids, .number = number}, 0);
+    rc = disk->ops->write (self->file, 0, head, sizeof head);
+    if (rc != 0) {
+        rc = fault_disk (fault, self->name, "write", rc);
+    } else {
+        COHORT_ASSERT (bytes > SEGMENT_HEAD_SIZE);
+        rc = segment_reserve (self, disk, bytes, fault);
+    }
+    if (rc != 0) {
+        segment_close (self, disk);
+        struct fault second;
+        int error = disk->ops->unlink (disk, self->name);
+        if (rc == COHORT_EDISKFULL && error != 0) {
+            rc = fault_final (&second, self->name, "unlink", error);
+            *fault = second;
+        }
+    }
+    return rc;
+}
+
+static int check_head (const struct segment *self, const struct file_ids *ids, const uint8_t *bytes,
+                       size_t size, struct fault *fault)
+{
+    struct file_head head;
+    struct reader payload;
+    switch (head_decode (bytes, size, FILE_LOG, &head, &payload)) {
+    case FORMAT_OK:
+        break;
+    case FORMAT_VERSION_UNKNOWN:
+        return fault_set (fault, COHORT_ECONFIG,
+                          "%s: written by another version of Cohort, which this one cannot read",
+                          self->name);
+    case FORMAT_DAMAGED:
+        return fault_set (fault, COHORT_ECORRUPT, "%s: damaged: the head of the file", self->name);
+    }
+    if (!ids_match (ids, &head.ids)) {
+        return fault_set (fault, COHORT_ECONFIG, "%s: belongs to another server, store or cluster",
+                          self->name);
+    }
+    if (head.number != self->number) {
+        return fault_set (fault, COHORT_ECORRUPT, "%s: damaged: the file of another segment",
+                          self->name);
+    }
+    return 0;
+}
+
+int segment_open (struct segment *self, struct disk *disk, const struct file_ids *ids,
+                  uint32_t number, struct fault *fault)
+{
+    COHORT_ASSERT (self->file == NULL);
+    *self = (struct segment){
+        .number = number,
+        .salt = record_salt (ids->store_id, number),
+        .end = SEGMENT_HEAD_SIZE,
+    };
+    name_segment (self->name, number);
+    int rc = disk->ops->open (disk, self->name, false, &self->file);
+    if (rc != 0) {
+        self->file = NULL;
+        return rc == -ENOENT ? fault_set (fault, COHORT_ECORRUPT, "%s: missing", self->name)
+                             : fault_final (fault, self->name, "open", rc);
+    }
+    uint8_t head[HEAD_SIZE];
+    size_t done;
+    rc = disk->ops->read (self->file, 0, head, sizeof head, &done);
+    if (rc == 0) {
+        rc = disk->ops->size (self->file, &self->reserved);
+    }
+    if (rc == -EIO) {
+        rc = fault_set (fault, COHORT_ECORRUPT, "%s: damaged: cannot be read (EIO)", self->name);
+    } else if (rc != 0) {
+        rc = fault_final (fault, self->name, "read", rc);
+    } else {
+        rc = check_head (self, ids, head, done, fault);
+    }
+    if (rc != 0) {
+        segment_close (self, disk);
+        return rc;
+    }
+    if (self->reserved < SEGMENT_HEAD_SIZE) {
+        self->reserved = SEGMENT_HEAD_SIZE; /*  cut short behind its head: nothing was there */
+    }
+    return 0;
+}
+
+int segment_write (struct segment *self, struct disk *disk, uint64_t offset, const void *data,
+                   size_t size, struct fault *fault)
+{
+    COHORT_ASSERT (offset + size <= self->reserved);
+    int rc = disk->ops->write (self->file, offset, data, size);
+    return rc == 0 ? 0 : fault_final (fault, self->name, "write", rc);
+}
+
+int segment_sync (struct segment *self, struct disk *disk, struct fault *fault)
+{
+    int rc = disk->ops->sync (self->file);
+    return rc == 0 ? 0 : fault_final (fault, self->name, "sync", rc);
+}
+
+void segment_close (struct segment *self, struct disk *disk)
+{
+    if (self->file != NULL) {
+        disk->ops->close (self->file);
+        self->file = NULL;
+    }
+}

@@ -1,0 +1,323 @@
+/*
+ *  server/store/snapshots.c - the owner's side: writing and reading snapshots, dropping what is old
+ */
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "cohort/error.h"
+#include "server/store/state.h"
+
+/* ---- What there is ----------------------------------------------------------------------- */
+
+bool store_snapshot_newest (const struct store *self, struct store_snapshot_info *info)
+{
+    if (self->snapshots_count == 0) {
+        return false;
+    }
+    const struct snapshot_entry *entry = &self->snapshots[self->snapshots_count - 1];
+    *info = (struct store_snapshot_info){
+        .point = entry->point,
+        .stamp_ms = entry->stamp_ms,
+        .size = entry->size,
+    };
+    return true;
+}
+
+bool snapshots_installing (const struct store *self)
+{
+    const struct store_writer *writer = self->writer;
+    return writer != NULL && writer->install && writer->finished && !writer->applied &&
+           atomic_load_explicit (&((struct store_writer *) writer)->state, memory_order_acquire) >=
+               0;
+}
+
+/*  The worker has finished a snapshot: the owner's view follows. */
+static void apply (struct store *self, struct store_writer *writer)
+{
+    writer->applied = true;
+    const struct snapshot_entry *entry = &writer->entry;
+    if (writer->install) {
+        self->snapshots_count = 0;
+        cache_reset (&self->cache, entry->point,
+                     atomic_load_explicit (&self->done, memory_order_acquire));
+        self->base_stamp_ms = entry->stamp_ms;
+        self->snapshot_position = 0;
+    } else if (self->snapshots_count == 0 ||
+               self->snapshots[self->snapshots_count - 1].point.zxid <= entry->point.zxid) {
+        self->snapshot_position = writer->log_position;
+    }
+    COHORT_ASSERT (self->snapshots_count < MANIFEST_SNAPSHOTS_MAX);
+    size_t at = self->snapshots_count++;
+    while (at > 0 && self->snapshots[at - 1].point.zxid > entry->point.zxid) {
+        self->snapshots[at] = self->snapshots[at - 1];
+        at--;
+    }
+    self->snapshots[at] = *entry;
+}
+
+static int writer_state (struct store_writer *writer)
+{
+    struct store *self = writer->store;
+    int state = atomic_load_explicit (&writer->state, memory_order_acquire);
+    if (state == 1 && !writer->applied) {
+        apply (self, writer);
+    }
+    if (state == 0) {
+        state = store_failure (self, NULL);
+    }
+    return state;
+}
+
+static void let_go (struct store *self)
+{
+    struct work *work = work_new (self, WORK_SNAPSHOT_DROP);
+    if (work == NULL) {
+        return; /*  the store has failed; closing it frees the writer */
+    }
+    work->writer = self->writer;
+    self->writer = NULL;
+    work_push (self, LANE_SNAPSHOT, work);
+}
+
+void snapshots_poll (struct store *self)
+{
+    if (self->writer != NULL && self->writer->left && writer_state (self->writer) != 0) {
+        let_go (self);
+    }
+}
+
+void snapshots_deinit (struct store *self)
+{
+    if (self->writer != NULL) {
+        writer_free (self->writer);
+        self->writer = NULL;
+    }
+}
+
+/* ---- Writing ----------------------------------------------------------------------------- */
+
+static uint8_t *new_block (struct store *self)
+{
+    uint8_t *block = mem_alloc (SNAPSHOT_BLOCK_HEADER_SIZE + SNAPSHOT_BLOCK_SIZE);
+    if (block == NULL) {
+        struct fault fault;
+        (void) fault_memory (&fault);
+        store_fail (self, &fault);
+    }
+    return block;
+}
+
+int store_writer_new (struct store *self, struct zab_point point, int64_t stamp_ms,
+                      struct store_writer **writer_p)
+{
+    snapshots_poll (self);
+    if (self->writer != NULL) {
+        return COHORT_ESTATE;
+    }
+    int rc = store_failure (self, NULL);
+    if (rc != 0) {
+        return rc;
+    }
+    struct store_writer *writer = mem_calloc (1, sizeof *writer);
+    struct work *work = mem_calloc (1, sizeof *work);
+    if (writer == NULL || work == NULL) {
+        mem_free (writer);
+        mem_free (work);
+        return COHORT_ENOMEM;
+    }
+    writer->store = self;
+    writer->point = point;
+    writer->stamp_ms = stamp_ms;
+    writer->log_position = cache_position (&self->cache, point.zxid);
+    work->type = WORK_SNAPSHOT_BEGIN;
+    work->writer = self->writer = writer;
+    work_push (self, LANE_SNAPSHOT, work);
+    *writer_p = writer;
+    return 0;
+}
+
+static void push_block (struct store_writer *writer)
+{
+    struct store *self = writer->store;
+    struct work *work = work_new (self, WORK_SNAPSHOT_BLOCK);
+    if (work == NULL) {
+        return;
+    }
+    work->writer = writer;
+    work->block = writer->block;
+    work->block_size = writer->block_used;
+    writer->block = NULL;
+    writer->block_used = 0;
+    work_push (self, LANE_SNAPSHOT, work);
+}
+
+void store_writer_append (struct store_writer *writer, const uint8_t *data, size_t size)
+{
+    struct store *self = writer->store;
+    COHORT_ASSERT (!writer->finished);
+    atomic_fetch_add_explicit (&writer->pending, size, memory_order_relaxed);
+    while (size > 0 && self->owner_fault.code == 0) {
+        if (writer->block == NULL) {
+            writer->block = new_block (self);
+            if (writer->block == NULL) {
+                return;
+            }
+        }
+        size_t part = SNAPSHOT_BLOCK_SIZE - writer->block_used;
+        if (part > size) {
+            part = size;
+        }
+        memcpy (writer->block + SNAPSHOT_BLOCK_HEADER_SIZE + writer->block_used, data, part);
+        writer->block_used += part;
+        data += part;
+        size -= part;
+        if (writer->block_used == SNAPSHOT_BLOCK_SIZE) {
+            push_block (writer);
+        }
+    }
+}
+
+uint64_t store_writer_pending (struct store_writer *writer)
+{
+    return atomic_load_explicit (&writer->pending, memory_order_acquire);
+}
+
+void store_writer_finish (struct store_writer *writer, bool install)
+{
+    struct store *self = writer->store;
+    COHORT_ASSERT (!writer->finished);
+    writer->finished = true;
+    writer->install = install;
+    if (writer->block_used > 0) {
+        push_block (writer);
+    }
+    if (self->owner_fault.code != 0) {
+        return;
+    }
+    struct work *work = work_new (self, WORK_SNAPSHOT_END);
+    if (work != NULL) {
+        work->writer = writer;
+        work->install = install;
+        work_push (self, LANE_SNAPSHOT, work);
+    }
+}
+
+int store_writer_state (struct store_writer *writer)
+{
+    return writer_state (writer);
+}
+
+void store_writer_destroy (struct store_writer **self_p)
+{
+    struct store_writer *writer = *self_p;
+    if (writer == NULL) {
+        return;
+    }
+    *self_p = NULL;
+    struct store *self = writer->store;
+    COHORT_ASSERT (self->writer == writer);
+    if (writer->finished && writer_state (writer) == 0) {
+        COHORT_ASSERT (!writer->install || !self->threaded);
+        writer->left = true; /*  snapshots_poll sees to it */
+        return;
+    }
+    let_go (self);
+}
+
+/* ---- Reading ----------------------------------------------------------------------------- */
+
+int store_reader_new (struct store *self, struct store_reader **reader_p,
+                      struct store_snapshot_info *info)
+{
+    snapshots_poll (self);
+    if (!store_snapshot_newest (self, info)) {
+        return COHORT_ESTATE;
+    }
+    struct store_reader *reader = mem_calloc (1, sizeof *reader);
+    if (reader == NULL) {
+        return COHORT_ENOMEM;
+    }
+    const struct snapshot_entry *entry = &self->snapshots[self->snapshots_count - 1];
+    char name[NAME_SIZE];
+    name_snapshot (name, entry->point.zxid, entry->serial);
+    struct fault fault;
+    struct file_ids ids = {.server_id = self->meta.server_id, .store_id = self->meta.store_id};
+    memcpy (ids.cluster_id, self->meta.cluster_id, sizeof ids.cluster_id);
+    int rc = snapshot_open (&reader->file, self->disk, &ids, name, entry, &fault);
+    if (rc != 0) {
+        mem_free (reader);
+        return rc;
+    }
+    reader->store = self;
+    list_push_back (&self->readers, &reader->node);
+    *reader_p = reader;
+    return 0;
+}
+
+int store_reader_read (struct store_reader *reader, uint64_t offset, uint8_t *data, size_t size,
+                       size_t *done)
+{
+    struct fault fault;
+    return snapshot_read (&reader->file, offset, data, size, done, &fault);
+}
+
+void store_reader_destroy (struct store_reader **self_p)
+{
+    struct store_reader *reader = *self_p;
+    if (reader != NULL) {
+        list_remove (&reader->node);
+        snapshot_close (&reader->file);
+        mem_free (reader);
+        *self_p = NULL;
+    }
+}
+
+/* ---- Dropping ---------------------------------------------------------------------------- */
+
+/*  The oldest snapshot that is still needed, or NULL: all of them. */
+static const struct snapshot_entry *oldest_needed (const struct store *self)
+{
+    if (self->snapshots_count < self->snapshots_kept) {
+        return NULL;
+    }
+    const struct snapshot_entry *oldest =
+        &self->snapshots[self->snapshots_count - self->snapshots_kept];
+    for (struct list_node *at = list_first (&self->readers); at != NULL;
+         at = list_next (&self->readers, at)) {
+        const struct store_reader *reader = list_entry (at, struct store_reader, node);
+        if (reader->file.entry.point.zxid < oldest->point.zxid) {
+            oldest = &reader->file.entry;
+        }
+    }
+    return oldest;
+}
+
+bool store_compacted (struct store *self, struct zab_point *base, int64_t *stamp_ms)
+{
+    snapshots_poll (self);
+    const struct snapshot_entry *oldest = oldest_needed (self);
+    if (oldest == NULL || oldest->point.zxid <= self->cache.base.zxid ||
+        snapshots_installing (self)) {
+        return false;
+    }
+    struct work *work = work_new (self, WORK_PURGE);
+    if (work == NULL) {
+        return false;
+    }
+    work->point = oldest->point;
+    work->stamp_ms = oldest->stamp_ms;
+    *base = oldest->point;
+    *stamp_ms = oldest->stamp_ms;
+    size_t kept = 0;
+    for (size_t i = 0; i < self->snapshots_count; i++) {
+        if (self->snapshots[i].point.zxid >= base->zxid) {
+            self->snapshots[kept++] = self->snapshots[i];
+        }
+    }
+    self->snapshots_count = kept;
+    cache_purge (&self->cache, *base, atomic_load_explicit (&self->done, memory_order_acquire));
+    self->base_stamp_ms = *stamp_ms;
+    work_push (self, LANE_SNAPSHOT, work);
+    return true;
+}

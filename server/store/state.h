@@ -1,0 +1,175 @@
+/*
+ *  server/store/state.h - what owner and worker of a store have, each and together
+ *
+ *  Nothing is touched by both but what stands under "both", and the bytes of chunks: the owner
+ *  reads its own fields and the data of records, the worker adds its fields before it completes
+ *  the work; after that they are the owner's.
+ */
+#ifndef SERVER_STORE_STATE_H
+#define SERVER_STORE_STATE_H
+
+#include <stdatomic.h>
+
+#include "client/base/list.h"
+#include "server/store/cache.h"
+#include "server/store/log.h"
+#include "server/store/meta.h"
+#include "server/store/queue.h"
+#include "server/store/snapshot.h"
+#include "server/store/store.h"
+
+/* ---- Work -------------------------------------------------------------------------------- */
+
+enum work_type {
+    /*  the log's lane */
+    WORK_APPEND = 1,
+    WORK_TRUNCATE,
+    WORK_EPOCHS,
+    WORK_META,
+    WORK_NOTHING, /*  only completes its number */
+    /*  the snapshots' lane */
+    WORK_SNAPSHOT_BEGIN,
+    WORK_SNAPSHOT_BLOCK,
+    WORK_SNAPSHOT_END,
+    WORK_SNAPSHOT_DROP,
+    WORK_PURGE
+};
+
+struct work {
+    struct list_node node;
+    enum work_type type;
+    uint64_t ticket; /*  of the log's lane: counted from 1 */
+    uint64_t number; /*  the persist request that is complete with this; 0: none */
+    /*  APPEND: records of a chunk, [records + done, records + size) still to be written */
+    uint8_t *records;
+    size_t size, done;
+    /*  TRUNCATE: to this point; record: in memory, or NULL: it ends at `end` of `segment`, or is
+     *  the base (segment 0).  PURGE: the new base, and its stamp. */
+    struct zab_point point;
+    const uint8_t *record;
+    uint32_t segment;
+    uint64_t end;
+    int64_t stamp_ms;
+    /*  EPOCHS */
+    uint32_t accepted_epoch, current_epoch;
+    /*  META: the owner's, who waits */
+    const struct store_meta *meta;
+    /*  SNAPSHOT */
+    struct store_writer *writer;
+    uint8_t *block; /*  this work's; released when done */
+    size_t block_size;
+    bool install;
+};
+
+enum writer_phase { WRITER_WRITING = 0, WRITER_VERIFYING, WRITER_RENAMING, WRITER_OVER };
+
+struct store_writer {
+    struct store *store;
+    /*  owner */
+    uint8_t *block; /*  being filled; header first */
+    size_t block_used;
+    bool install, finished;
+    bool applied;          /*  the owner's view has followed */
+    bool left;             /*  by the caller: goes on by itself */
+    uint64_t log_position; /*  of the point, in the stream of records */
+    /*  set by the owner before the worker knows it */
+    struct zab_point point;
+    int64_t stamp_ms;
+    /*  both */
+    _Atomic int state;
+    _Atomic uint64_t pending;
+    /*  worker; entry is the owner's once state is 1 */
+    enum writer_phase phase;
+    struct snapshot_writer file;
+    struct snapshot_reader reader;
+    struct snapshot_entry entry;
+};
+
+struct store_reader {
+    struct list_node node;
+    struct store *store;
+    struct snapshot_reader file;
+};
+
+/* ---- The store --------------------------------------------------------------------------- */
+
+/*  What recovery found, beside what it put into the parts. */
+struct recovered {
+    zxid_t committed;
+    bool has_snapshot;
+    struct snapshot_entry snapshot; /*  the newest valid one */
+};
+
+struct store {
+    struct disk *disk;
+
+    /*  owner */
+    struct store_meta meta;
+    struct cache cache;
+    int64_t base_stamp_ms;
+    struct recovered recovered;
+    size_t snapshots_count;
+    struct snapshot_entry snapshots[MANIFEST_SNAPSHOTS_MAX]; /*  ascending */
+    unsigned snapshots_kept;
+    uint64_t snapshot_position; /*  of the newest one's point, in the stream of records */
+    struct store_writer *writer;
+    struct list readers;
+    uint64_t tickets;   /*  given out */
+    uint64_t submitted; /*  bytes of records */
+    uint64_t number;    /*  of the last persist request */
+    bool threaded;
+    struct fault owner_fault;
+
+    /*  both */
+    struct queue *queue;
+    _Atomic uint64_t completed; /*  persist request */
+    _Atomic uint64_t done;      /*  ticket */
+    _Atomic uint64_t durable;   /*  bytes of records */
+    _Atomic int space;          /*  0 or COHORT_EDISKFULL */
+    _Atomic int failed;         /*  0 or the code of worker_fault, which then stays as it is */
+
+    /*  worker */
+    struct log log;
+    struct meta_file meta_file;
+    struct fault worker_fault;
+    struct list waiting[LANES]; /*  taken out of the queue */
+    struct list written;        /*  of the log's lane: to be completed by the next sync */
+    uint64_t written_bytes;
+    bool full;        /*  the log's lane stands still */
+    bool purge_stuck; /*  the snapshots' lane does    */
+};
+
+/* ---- Between the files of the store ------------------------------------------------------ */
+
+/*  Lock, read, check, repair the tail; fills meta, cache, snapshots, log, meta_file, recovered. */
+int recovery_run (struct store *self, const struct store_options *options, struct fault *fault);
+
+/*  One round of the worker: all of the log's lane, then a slice of the snapshots'.  false: there
+ *  was nothing. */
+bool worker_turn (struct store *self);
+/*  What worker_due has announced; false: nothing. */
+bool worker_idle (struct store *self);
+int worker_due (const struct store *self);
+/*  Lets go of all work that was not done; the worker has stopped. */
+void worker_discard (struct store *self);
+
+/*  The worker's part of the snapshots: one step for the first of the lane; true: it is done, and
+ *  may be released.  *rc: set if it failed for good. */
+bool worker_snapshot_step (struct store *self, struct work *work, struct fault *fault, int *rc);
+
+void writer_free (struct store_writer *writer);
+
+/*  Notes a final failure of the worker; nothing is done any more. */
+void worker_fail (struct store *self, const struct fault *fault);
+
+/*  Owner: takes over what a writer has finished. */
+void snapshots_poll (struct store *self);
+bool snapshots_installing (const struct store *self);
+void snapshots_deinit (struct store *self);
+/*  Owner: a failure of its own. */
+void store_fail (struct store *self, const struct fault *fault);
+/*  Owner: a new element for a lane of the queue; NULL: out of memory, noted as failure. */
+struct work *work_new (struct store *self, enum work_type type);
+void work_push (struct store *self, enum queue_lane lane, struct work *work);
+
+#endif

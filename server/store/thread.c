@@ -1,0 +1,75 @@
+/*
+ *  server/store/thread.c - a thread that does the worker's part
+ *
+ *  May include: base, state.h, pthreads.
+ */
+#include <pthread.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "cohort/error.h"
+#include "server/store/state.h"
+
+struct store_thread {
+    struct store *store;
+    store_notify_fn *notify;
+    void *arg;
+    pthread_t thread;
+};
+
+static void *run (void *arg)
+{
+    struct store_thread *self = arg;
+    struct store *store = self->store;
+    for (;;) {
+        bool did = worker_turn (store);
+        if (!did) {
+            enum queue_wake wake = queue_wait (store->queue, worker_due (store));
+            if (wake == QUEUE_STOP) {
+                break;
+            }
+            if (wake == QUEUE_WORK && atomic_load (&store->failed) != 0) {
+                break; /*  nothing will be done any more */
+            }
+            did = wake == QUEUE_TIMEOUT && worker_idle (store);
+        }
+        if (did) {
+            self->notify (self->arg);
+        }
+    }
+    return NULL;
+}
+
+int store_thread_start (struct store *store, store_notify_fn *notify, void *arg,
+                        struct store_thread **thread)
+{
+    COHORT_ASSERT (!store->threaded);
+    struct store_thread *self = mem_alloc (sizeof *self);
+    if (self == NULL) {
+        return COHORT_ENOMEM;
+    }
+    *self = (struct store_thread){.store = store, .notify = notify, .arg = arg};
+    store->threaded = true;
+    if (pthread_create (&self->thread, NULL, run, self) != 0) {
+        store->threaded = false;
+        mem_free (self);
+        return COHORT_ESYSTEM;
+    }
+    *thread = self;
+    return 0;
+}
+
+void store_thread_stop (struct store_thread **self_p)
+{
+    struct store_thread *self = *self_p;
+    if (self == NULL) {
+        return;
+    }
+    struct store *store = self->store;
+    queue_stop (store->queue);
+    int rc = pthread_join (self->thread, NULL);
+    COHORT_ASSERT (rc == 0);
+    store->threaded = false;
+    mem_free (self);
+    *self_p = NULL;
+}

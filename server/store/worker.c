@@ -1,0 +1,326 @@
+/*
+ *  server/store/worker.c - what the disk thread does: the log's lane, and the time between
+ *
+ *  The steps of the snapshots' lane are in worker_snapshot.c.
+ */
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "cohort/error.h"
+#include "server/store/state.h"
+
+enum { MARK_DELAY_MS = 100, RETRY_DELAY_MS = 500, PREPARE_DELAY_MS = 10 };
+
+static bool has_failed (const struct store *self)
+{
+    return atomic_load_explicit (&self->failed, memory_order_relaxed) != 0;
+}
+
+void worker_fail (struct store *self, const struct fault *fault)
+{
+    COHORT_ASSERT (fault->code < 0);
+    if (has_failed (self)) {
+        return;
+    }
+    self->worker_fault = *fault;
+    atomic_store_explicit (&self->failed, fault->code, memory_order_release);
+    queue_announce (self->queue, UINT64_MAX);
+}
+
+static void set_space (struct store *self, int code)
+{
+    atomic_store_explicit (&self->space, code, memory_order_release);
+}
+
+static bool short_of_space (const struct store *self)
+{
+    return atomic_load_explicit (&self->space, memory_order_relaxed) != 0;
+}
+
+static void release (struct work *work)
+{
+    mem_free (work->block);
+    mem_free (work);
+}
+
+/* ---- The log's lane ---------------------------------------------------------------------- */
+
+/*  Publishes that this work is durable.  The number last: who sees it may rely on the rest. */
+static void complete (struct store *self, struct work *work)
+{
+    atomic_store_explicit (&self->done, work->ticket, memory_order_release);
+    if (work->number != 0) {
+        atomic_store_explicit (&self->completed, work->number, memory_order_release);
+    }
+    release (work);
+}
+
+/*  Makes everything written so far durable, and says so. */
+static int sync_written (struct store *self, struct fault *fault)
+{
+    int rc = log_sync (&self->log, fault);
+    if (rc != 0) {
+        return rc;
+    }
+    if (self->written_bytes > 0) {
+        atomic_fetch_add_explicit (&self->durable, self->written_bytes, memory_order_release);
+        self->written_bytes = 0;
+    }
+    struct list_node *node;
+    while ((node = list_pop_front (&self->written)) != NULL) {
+        complete (self, list_entry (node, struct work, node));
+    }
+    return 0;
+}
+
+static int do_truncate (struct store *self, struct work *work, struct fault *fault)
+{
+    if (work->point.zxid == self->log.last.zxid) {
+        return 0;
+    }
+    uint32_t segment = work->segment;
+    uint64_t end = work->end;
+    if (work->record != NULL) {
+        COHORT_ASSERT (record_zxid (work->record) == work->point.zxid);
+        segment = record_segment (work->record);
+        end = record_offset (work->record) + record_total (record_size (work->record));
+    }
+    return log_truncate (&self->log, work->point, segment, end, fault);
+}
+
+static int do_meta (struct store *self, const struct store_meta *meta, struct fault *fault)
+{
+    int rc = meta_write (&self->meta_file, meta, fault);
+    if (rc == COHORT_EDISKFULL) {
+        rc = COHORT_ESYSTEM; /*  both copies have existed since the store was made */
+        fault->code = rc;
+    }
+    if (rc == 0) {
+        memcpy (self->log.ids.cluster_id, meta->cluster_id, sizeof meta->cluster_id);
+    }
+    return rc;
+}
+
+static int do_epochs (struct store *self, const struct work *work, struct fault *fault)
+{
+    struct store_meta meta = self->meta_file.meta;
+    if (meta.accepted_epoch == work->accepted_epoch && meta.current_epoch == work->current_epoch) {
+        return 0;
+    }
+    meta.accepted_epoch = work->accepted_epoch;
+    meta.current_epoch = work->current_epoch;
+    return do_meta (self, &meta, fault);
+}
+
+/*  All but appending: everything before it must be durable first. */
+static int do_change (struct store *self, struct work *work, struct fault *fault)
+{
+    int rc = sync_written (self, fault);
+    if (rc != 0) {
+        return rc;
+    }
+    switch (work->type) {
+    case WORK_TRUNCATE:
+        return do_truncate (self, work, fault);
+    case WORK_EPOCHS:
+        return do_epochs (self, work, fault);
+    case WORK_META:
+        return do_meta (self, work->meta, fault);
+    default:
+        COHORT_ASSERT (work->type == WORK_NOTHING);
+        return 0;
+    }
+}
+
+static int do_work (struct store *self, struct work *work, struct fault *fault)
+{
+    if (work->type == WORK_APPEND) {
+        size_t before = work->done;
+        int rc = log_append (&self->log, work->records, work->size, &work->done, fault);
+        self->written_bytes += work->done - before;
+        if (rc == 0) {
+            list_remove (&work->node);
+            list_push_back (&self->written, &work->node);
+        }
+        return rc;
+    }
+    int rc = do_change (self, work, fault);
+    if (rc == 0) {
+        uint64_t ticket = work->type == WORK_META ? work->ticket : 0;
+        list_remove (&work->node);
+        complete (self, work);
+        if (ticket != 0) {
+            queue_announce (self->queue, ticket);
+        }
+    }
+    return rc;
+}
+
+/*  Does the whole lane; one sync makes all of its appends durable.  Without space the lane stands
+ *  still, with what came through made durable.  Returns whether anything was done. */
+static bool do_log_lane (struct store *self)
+{
+    struct fault fault;
+    bool did = false;
+    int rc = 0;
+    struct list_node *node;
+    while (rc == 0 && (node = list_first (&self->waiting[LANE_LOG])) != NULL) {
+        rc = do_work (self, list_entry (node, struct work, node), &fault);
+        did = did || rc == 0;
+    }
+    if (rc == COHORT_EDISKFULL) {
+        self->full = true;
+        set_space (self, COHORT_EDISKFULL);
+        rc = 0;
+    }
+    if (rc == 0) {
+        did = did || self->written_bytes > 0;
+        rc = sync_written (self, &fault);
+    }
+    if (rc != 0) {
+        worker_fail (self, &fault);
+    }
+    return did;
+}
+
+/* ---- The time between -------------------------------------------------------------------- */
+
+static bool prepare (struct store *self)
+{
+    struct fault fault;
+    bool did;
+    int rc = log_prepare (&self->log, &did, &fault);
+    if (rc == COHORT_EDISKFULL) {
+        set_space (self, COHORT_EDISKFULL);
+        return false;
+    }
+    if (rc != 0) {
+        worker_fail (self, &fault);
+        return true;
+    }
+    if (short_of_space (self) && !self->full) {
+        set_space (self, 0);
+        if (manifest_reserve (self->disk, &fault) != 0) {
+            worker_fail (self, &fault);
+        }
+    }
+    return did;
+}
+
+/*  Another try to get on with a full disk. */
+static bool retry (struct store *self)
+{
+    self->purge_stuck = false;
+    if (self->full) {
+        self->full = false;
+        bool did = do_log_lane (self);
+        return did || (!self->full && !has_failed (self) && prepare (self));
+    }
+    return prepare (self);
+}
+
+static bool mark (struct store *self)
+{
+    struct fault fault;
+    int rc = log_mark (&self->log, &fault);
+    if (rc == COHORT_EDISKFULL) {
+        self->log.unmarked = false; /*  the next record will carry it */
+        set_space (self, COHORT_EDISKFULL);
+        return false;
+    }
+    if (rc != 0) {
+        worker_fail (self, &fault);
+    }
+    return true;
+}
+
+int worker_due (const struct store *self)
+{
+    bool urgent;
+    if (has_failed (self)) {
+        return -1;
+    }
+    if (short_of_space (self) || self->purge_stuck) {
+        return RETRY_DELAY_MS;
+    }
+    bool wanted = log_wants_preparing (&self->log, &urgent);
+    return urgent ? 0 : wanted ? PREPARE_DELAY_MS : self->log.unmarked ? MARK_DELAY_MS : -1;
+}
+
+bool worker_idle (struct store *self)
+{
+    bool urgent;
+    if (has_failed (self)) {
+        return false;
+    }
+    if (short_of_space (self) || self->purge_stuck) {
+        return retry (self);
+    }
+    if (log_wants_preparing (&self->log, &urgent)) {
+        return prepare (self);
+    }
+    return self->log.unmarked && mark (self);
+}
+
+bool worker_turn (struct store *self)
+{
+    if (has_failed (self)) {
+        return false;
+    }
+    queue_take (self->queue, self->waiting);
+    bool did = false;
+    if (!list_empty (&self->waiting[LANE_LOG]) && !self->full) {
+        did = do_log_lane (self);
+        bool urgent;
+        if (!has_failed (self) && !short_of_space (self) &&
+            log_wants_preparing (&self->log, &urgent) && urgent) {
+            (void) prepare (self); /*  keeps pace with the load */
+        }
+    }
+    struct list_node *node = list_first (&self->waiting[LANE_SNAPSHOT]);
+    if (node == NULL || self->purge_stuck || has_failed (self)) {
+        return did;
+    }
+    struct fault fault;
+    struct work *work = list_entry (node, struct work, node);
+    int rc = 0;
+    bool over = worker_snapshot_step (self, work, &fault, &rc);
+    if (rc != 0) {
+        worker_fail (self, &fault);
+    } else if (over) {
+        list_remove (&work->node);
+        release (work);
+    }
+    return !self->purge_stuck;
+}
+
+void worker_discard (struct store *self)
+{
+    queue_take (self->queue, self->waiting);
+    list_splice_back (&self->waiting[LANE_LOG], &self->written);
+    for (int lane = 0; lane < LANES; lane++) {
+        struct list_node *node;
+        while ((node = list_pop_front (&self->waiting[lane])) != NULL) {
+            struct work *work = list_entry (node, struct work, node);
+            if (work->type == WORK_SNAPSHOT_DROP) {
+                writer_free (work->writer);
+            }
+            release (work);
+        }
+    }
+}
+
+bool store_work (struct store *self)
+{
+    bool did = false;
+    while (worker_turn (self)) {
+        did = true;
+    }
+    return did || worker_idle (self);
+}
+
+int store_work_due (struct store *self)
+{
+    return worker_due (self);
+}
