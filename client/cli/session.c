@@ -31,7 +31,9 @@ static int report_no_session (const struct session *self, int rc)
 {
     const struct settings *settings = &self->settings;
     if (rc != COHORT_ETIMEDOUT) {
-        message ("%s: %s", settings->servers, cohort_error_text (rc));
+        char detail[256];
+        cohort_errmsg (self->client, detail, sizeof detail);
+        message ("%s: %s", settings->servers, detail);
         return exit_code_of (rc);
     }
     int code = probe_servers (self);
@@ -86,8 +88,9 @@ int session_open (struct session *self, const struct settings *settings,
         rc = cohort_wait (self->client, limit - at_most ((int) (clock_ms () - start), limit));
     }
     if (rc != COHORT_OK) {
+        int code = report_no_session (self, rc);
         cohort_abandon (&self->client);
-        return report_no_session (self, rc);
+        return code;
     }
     int passed = at_most ((int) (clock_ms () - start), limit - 1);
     cohort_set_time_limit (self->client, limit - passed);
