@@ -117,7 +117,8 @@ static void adopt (struct zab *self)
         const struct peer *peer = self->peers[i];
         const struct vote *vote = &peer->vote;
         if (peer->reset || !vote->received || vote->role != ZAB_LOOKING ||
-            vote->round != self->round || vote->leader == self->id || !peer_counts (self, peer) ||
+            vote->round != self->round || vote->leader == self->id ||
+            vote->leader == self->barred || !peer_counts (self, peer) ||
             !eligible (self, vote->leader)) {
             continue;
         }
@@ -131,6 +132,18 @@ static void adopt (struct zab *self)
             self->settled_ms = ZAB_NEVER;
         }
     }
+}
+
+/* Who finishes at once may err, as another's vote is about to change; two such servers could chase
+ * each other without end, and without time passing. So every attempt that comes to nothing makes
+ * the next one more patient. */
+static int64_t settle_ms (struct zab *self)
+{
+    unsigned doublings = self->futile > 0 ? self->futile - 1 : 0;
+    if (doublings > ZAB_FUTILE_MAX) {
+        doublings = ZAB_FUTILE_MAX;
+    }
+    return self->settle_ms << doublings;
 }
 
 /* Looks at all votes again and finishes if they allow it. */
@@ -173,10 +186,10 @@ static void evaluate (struct zab *self)
         self->settled_ms = ZAB_NEVER;
         return;
     }
-    if (all || self->now_ms >= self->settled_ms) {
+    if ((all && self->futile == 0) || self->now_ms >= self->settled_ms) {
         finish (self, self->vote.leader);
     } else if (self->settled_ms == ZAB_NEVER) {
-        self->settled_ms = self->now_ms + self->settle_ms;
+        self->settled_ms = self->now_ms + settle_ms (self);
     }
 }
 
@@ -192,10 +205,39 @@ static void new_round (struct zab *self)
     vote_initially (self);
 }
 
-static void arm_resend (struct zab *self)
+/* now + after, and up to a half more. */
+static int64_t later (struct zab *self, int64_t after_ms)
 {
-    uint64_t jitter = prng_below (&self->prng, (uint64_t) self->resend_after_ms / 2 + 1);
-    self->resend_ms = self->now_ms + self->resend_after_ms + (int64_t) jitter;
+    return self->now_ms + after_ms +
+           (int64_t) prng_below (&self->prng, (uint64_t) after_ms / 2 + 1);
+}
+
+/* A quorum votes in this round, and nobody gets one. If the candidate stands for itself, then some
+ * of those who would have to follow it cannot reach it (links fail one by one, too): vote without
+ * it for a while. */
+static void bar_candidate (struct zab *self)
+{
+    self->stuck_ms = later (self, ZAB_STUCK_MS);
+    const struct peer *candidate = peer_find (self, self->vote.leader);
+    if (candidate == NULL || self->settled_ms != ZAB_NEVER || !candidate->vote.received ||
+        candidate->vote.round != self->round || candidate->vote.leader != candidate->id) {
+        self->barred = 0;
+        return;
+    }
+    struct id_set ids = {.count = 0};
+    id_set_add (&ids, self->id);
+    for (size_t i = 0; i < self->peers_count; i++) {
+        const struct peer *peer = self->peers[i];
+        if (!peer->reset && peer_counts (self, peer) && peer->vote.received &&
+            peer->vote.role == ZAB_LOOKING && peer->vote.round == self->round) {
+            id_set_add (&ids, peer->id);
+        }
+    }
+    if (config_set_quorum (&self->configs, &ids)) {
+        self->barred = candidate->id;
+        zab_note (self, "nobody gets a quorum: votes without", candidate->id);
+        new_round (self);
+    }
 }
 
 /* Becomes a voter as soon as the store has drained. */
@@ -208,7 +250,8 @@ static void begin_voting (struct zab *self)
     self->voting = true;
     new_round (self);
     self->resend_after_ms = ZAB_RESEND_MS;
-    arm_resend (self);
+    self->resend_ms = later (self, self->resend_after_ms);
+    self->stuck_ms = later (self, ZAB_STUCK_MS);
     evaluate (self);
 }
 
@@ -323,7 +366,10 @@ void election_on_tick (struct zab *self)
         self->resend_after_ms = 2 * self->resend_after_ms < ZAB_RESEND_MS_MAX
                                     ? 2 * self->resend_after_ms
                                     : ZAB_RESEND_MS_MAX;
-        arm_resend (self);
+        self->resend_ms = later (self, self->resend_after_ms);
+    }
+    if (self->now_ms >= self->stuck_ms) {
+        bar_candidate (self);
     }
     evaluate (self);
 }
@@ -334,7 +380,8 @@ int64_t election_deadline (const struct zab *self)
     if (!self->voting) {
         return ZAB_NEVER; /* waits for the store, or leaves */
     }
-    return self->settled_ms < self->resend_ms ? self->settled_ms : self->resend_ms;
+    int64_t deadline = self->settled_ms < self->resend_ms ? self->settled_ms : self->resend_ms;
+    return deadline < self->stuck_ms ? deadline : self->stuck_ms;
 }
 
 void election_leave (struct zab *self)

@@ -78,21 +78,24 @@ void follower_process_diff (struct zab *self, struct peer *peer, const struct za
     follower_append (self, peer, message);
 }
 
-void follower_process_snap (struct zab *self, struct peer *peer)
+void follower_process_snap (struct zab *self, struct peer *peer, const struct zab_message *message)
 {
     if (self->follow.phase != FOLLOW_READY) {
         peer_reset (self, peer, "unexpected SNAP");
         return;
     }
     self->follow.phase = FOLLOW_SNAP;
+    self->follow.snapshot = message->point.zxid;
 }
 
-/* A snapshot replaces the log only while this server waits for just that, so that one which was
- * asked for in the name of an earlier leader cannot undo what a later one was acknowledged. */
+/* A snapshot replaces the log only while this server waits for just that one, so that one which
+ * was asked for earlier, perhaps in the name of another leader, cannot undo what was acknowledged
+ * since. SNAP means that nothing of this log that is committed is above follow.snapshot. */
 void follower_on_snapshot (struct zab *self, const struct zab_event *event)
 {
     struct follow *follow = &self->follow;
-    if (!role_is_learner (self) || follow->leader != event->peer || follow->phase != FOLLOW_SNAP) {
+    if (!role_is_learner (self) || follow->leader != event->peer || follow->phase != FOLLOW_SNAP ||
+        event->point.zxid < follow->snapshot) {
         return;
     }
     if (event->point.zxid < self->committed) {

@@ -33,7 +33,8 @@ void role_become (struct zab *self, enum zab_role role, uint32_t leader)
     self->voting = false;
     memset (&self->vote, 0, sizeof self->vote);
     self->settled_ms = ZAB_NEVER;
-    self->resend_ms = ZAB_NEVER;
+    self->resend_ms = self->stuck_ms = ZAB_NEVER;
+    self->barred = 0;
     memset (&self->follow, 0, sizeof self->follow);
     memset (&self->lead, 0, sizeof self->lead);
     self->lead.stall_ms = ZAB_NEVER;
@@ -70,5 +71,7 @@ void role_look (struct zab *self, const char *note, uint32_t peer)
         return;
     }
     zab_note (self, note, peer);
+    bool served = self->follow.phase == FOLLOW_BROADCAST || self->lead.phase >= LEAD_BROADCAST;
+    self->futile = served ? 0 : self->futile + 1;
     role_become (self, ZAB_LOOKING, 0);
 }

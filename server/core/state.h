@@ -39,6 +39,8 @@ enum {
     ZAB_SNAP_TIMEOUTS = 60,     /* the same while it receives or installs a snapshot           */
     ZAB_RESEND_MS = 50,         /* a vote is repeated after this, then after twice as much ... */
     ZAB_RESEND_MS_MAX = 1000,
+    ZAB_STUCK_MS = 200,       /* so long may an election that hears a quorum take             */
+    ZAB_FUTILE_MAX = 4,       /* after futile elections settle_ms doubles, at most so often   */
     ZAB_DISCOVERIES_FREE = 3, /* failed discoveries in a row; from then on new epochs are    */
     ZAB_EPOCH_MS = 1000       /* at least so far apart                                       */
 };
@@ -122,6 +124,7 @@ struct follow {
     bool counts;    /* acceptedEpoch rose for it: ACKEPOCH is a promise                        */
     int64_t heard_ms;
     uint64_t newleader; /* the request that ACK (e, 0) waits for                                */
+    zxid_t snapshot;    /* SNAP: none below this will do */
     zxid_t history;  /* the end of the log at NEWLEADER                                         */
     zxid_t acked;    /* the last ACK sent                                                       */
     zxid_t reported; /* the last SYNC_POINT sent                                                */
@@ -197,6 +200,9 @@ struct zab {
     struct vote vote;
     int64_t settled_ms; /* ZAB_NEVER: no quorum agrees                                          */
     int64_t resend_ms, resend_after_ms;
+    int64_t stuck_ms; /* when to ask why nobody gets a quorum                                   */
+    uint32_t barred;  /* no vote for this one: others cannot reach it; 0: none                  */
+    unsigned futile;  /* elections in a row that came to nothing                                */
 
     /* FOLLOWING, OBSERVING */
     struct follow follow;
@@ -299,7 +305,7 @@ void leader_process_sync_point (struct zab *self, struct peer *peer,
 
 void follower_process_try (struct zab *self, struct peer *peer, const struct zab_message *message);
 void follower_process_diff (struct zab *self, struct peer *peer, const struct zab_message *message);
-void follower_process_snap (struct zab *self, struct peer *peer);
+void follower_process_snap (struct zab *self, struct peer *peer, const struct zab_message *message);
 void follower_on_snapshot (struct zab *self, const struct zab_event *event);
 void follower_on_installed (struct zab *self);
 void follower_process_newleader (struct zab *self, struct peer *peer,

@@ -23,7 +23,9 @@ static void send_snapshot (struct zab *self, struct peer *peer)
     }
     self->snapshots[self->update.snapshots_count++] = peer->id;
     zab_note (self, "needs a snapshot", peer->id);
-    send_message (self, peer, (struct zab_message){.type = ZAB_SNAP});
+    /* The snapshot has to reach at least to where this log begins: an older one, left over from an
+     * earlier attempt, might lack what the learner has acknowledged since. */
+    send_message (self, peer, (struct zab_message){.type = ZAB_SNAP, .point = self->log.base});
 }
 
 static void send_diff (struct zab *self, struct peer *peer, zxid_t through)

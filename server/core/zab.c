@@ -67,7 +67,7 @@ struct zab *zab_new (const struct zab_options *options)
     ring_init (&self->requests, sizeof (struct request), ZAB_REQUESTS_MAX);
     take_options (self, options);
     self->role = ZAB_LOOKING;
-    self->settled_ms = self->resend_ms = ZAB_NEVER;
+    self->settled_ms = self->resend_ms = self->stuck_ms = ZAB_NEVER;
     self->lead.stall_ms = ZAB_NEVER;
     self->storage = mem_calloc (ZAB_PEERS_MAX, sizeof *self->storage);
     self->messages = mem_calloc (ZAB_MESSAGES_MAX, sizeof *self->messages);
@@ -220,7 +220,7 @@ static void receive_as_learner (struct zab *self, struct peer *peer,
         follower_process_diff (self, peer, message);
         break;
     case ZAB_SNAP:
-        follower_process_snap (self, peer);
+        follower_process_snap (self, peer, message);
         break;
     case ZAB_NEWLEADER:
         follower_process_newleader (self, peer, message);

@@ -67,7 +67,8 @@ enum zab_message_type {
     ZAB_TRY,          /* point: does your log have it?  (the agreement of two logs) */
     ZAB_TRY_ANSWER,   /* point: yes if it is the one asked for, else my next lower candidate */
     ZAB_DIFF,         /* entries after point; first of a sync: truncate to point first */
-    ZAB_SNAP,         /* a snapshot follows (the drivers transfer it: zab_update.snapshots, */
+    ZAB_SNAP,         /* a snapshot follows, behind this message on the same link, at point or */
+                      /* later (the drivers transfer it: zab_update.snapshots, */
                       /* ZAB_EVENT_SNAPSHOT); once it is installed the learner says */
     ZAB_SYNC_POINT,   /* point: my log ends here, durably (progress of DIFF, installed SNAP) */
     ZAB_NEWLEADER,    /* epoch */

@@ -439,11 +439,23 @@ bool cluster_durable (struct cluster *self, uint32_t id, size_t requests)
     return true;
 }
 
+/* A snapshot comes on the link, behind SNAP. */
+static bool snap_on_its_way (const struct queue *queue)
+{
+    for (const struct item *item = queue->first; item != NULL; item = item->next) {
+        if (item->type == ITEM_MESSAGE && item->message.type == ZAB_SNAP) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool cluster_snapshot (struct cluster *self, uint32_t from, uint32_t to)
 {
     struct server *server = &self->servers[from];
     if (!server->snapshot_due[to] || server->core == NULL || self->servers[to].core == NULL ||
-        self->servers[to].paused || !self->up[from][to] || !self->up[to][from]) {
+        self->servers[to].paused || !self->up[from][to] || !self->up[to][from] ||
+        snap_on_its_way (&self->queues[from][to])) {
         return false;
     }
     server->snapshot_due[to] = false;
