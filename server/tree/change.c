@@ -8,7 +8,6 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "server/tree/digest.h"
-#include "server/tree/path.h"
 #include "server/tree/snapshot.h"
 
 /*  Blocks for the old data of one multi; more than one value of the largest size is rare. */
@@ -149,10 +148,8 @@ static void report (struct tree *self, enum effect_kind kind, const struct znode
 struct znode *change_create (struct tree *self, const struct change_create *what)
 {
     struct znode *parent = what->parent;
-    size_t name_at =
-        parent->parent != NULL ? tree_path_parent_size (what->path, what->path_size) : 0;
-    name_at++;
-    COHORT_ASSERT (name_at < what->path_size);
+    COHORT_ASSERT (what->name_at > 0);
+    COHORT_ASSERT (what->name_at < what->path_size);
     COHORT_ASSERT ((what->owner != NULL) == ((what->mode & COHORT_EPHEMERAL) != 0));
     hand_over (self, parent);
     bool ok = znode_need_family (parent);
@@ -160,10 +157,10 @@ struct znode *change_create (struct tree *self, const struct change_create *what
     struct family *family = parent->u.family;
     COHORT_ASSERT (what->sequence >= family->sequence);
 
-    struct znode *znode = znode_new (what->path + name_at, what->path_size - name_at, what->data,
-                                     what->data_size, what->mode);
+    struct znode *znode = znode_new (what->path + what->name_at, what->path_size - what->name_at,
+                                     what->data, what->data_size, what->mode);
     COHORT_ASSERT (znode != NULL);
-    znode->node.hash = tree_path_hash_child (parent->node.hash, znode->bytes, znode->name_size);
+    znode->node.hash = what->hash;
     znode->czxid = znode->mzxid = self->scalars.zxid;
     znode->ctime_ms = znode->mtime_ms = self->scalars.stamp_ms;
     znode->generation = self->generation;

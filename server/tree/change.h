@@ -27,6 +27,8 @@ struct change_create {
     struct znode *parent;
     const char *path; /*  whole; its last component is the name                                 */
     size_t path_size;
+    size_t name_at; /*  where in it the name begins                                             */
+    uint64_t hash;  /*  of it                                                                   */
     const uint8_t *data;
     size_t data_size;
     uint8_t mode;

@@ -267,9 +267,11 @@ bool entry_decode (struct entry *entry, const uint8_t *data, size_t size)
     if (in.failed || level == 0 || level > ENTRY_LEVEL || reserved != 0) {
         return false;
     }
-    *entry = (struct entry){.level = level};
+    entry->level = level;
     switch (kind) {
     case ENTRY_CLUSTER:
+        /* Only here does decoding leave parts alone. */
+        entry->u.cluster = (struct entry_cluster){0};
         entry->kind = ENTRY_CLUSTER;
         return decode_cluster (&in, &entry->u.cluster);
     case ENTRY_MEMBER_STORE:

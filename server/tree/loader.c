@@ -244,7 +244,6 @@ static bool join (struct tree_loader *self, struct znode *znode, const struct pa
     if ((record->parts & IMAGE_FAMILY) != 0 && !add_parent (self, znode, path_size)) {
         return false;
     }
-    znode->node.hash = tree_path_hash_child (above->node.hash, znode->bytes, znode->name_size);
     znode_link (znode, above, NULL);
     above->u.family->count++;
     map_insert (&tree->znodes, &znode->node);
@@ -270,8 +269,10 @@ static bool load_znode (struct tree_loader *self, const uint8_t *bytes, size_t s
         return false;
     }
     const struct parent *parent = &self->parents[record.parent - 1];
+    uint64_t hash = tree_path_hash_child (parent->znode->node.hash, record.name, record.name_size);
     if (parent->path_size + 1 + record.name_size > ENTRY_PATH_MAX ||
-        znode_find_child (&tree->znodes, parent->znode, record.name, record.name_size) != NULL) {
+        znode_find_child (&tree->znodes, parent->znode, hash, record.name, record.name_size) !=
+            NULL) {
         return false;
     }
     struct znode *znode =
@@ -279,6 +280,7 @@ static bool load_znode (struct tree_loader *self, const uint8_t *bytes, size_t s
     if (znode == NULL) {
         return false;
     }
+    znode->node.hash = hash;
     if (!take_fields (znode, &record) || !join (self, znode, parent, &record)) {
         znode_free (znode);
         return false;

@@ -65,15 +65,22 @@ static void append_number (struct buf *out, uint64_t number)
     buf_append (out, digits + at, sizeof (digits) - at);
 }
 
+/*  Whether the name is free below the parent; then what->hash is that of the path. */
+static bool name_free (const struct tree *self, struct change_create *what)
+{
+    const char *name = what->path + what->name_at;
+    size_t size = what->path_size - what->name_at;
+    what->hash = tree_path_hash_child (what->parent->node.hash, name, size);
+    return znode_find_child (&self->znodes, what->parent, what->hash, name, size) == NULL;
+}
+
 /*  Builds the path of a sequential create in self->created.  A number whose name is taken, by a
  *  create that gave the whole name, is passed over, in growing steps so that many taken names cost
- *  little.  *sequence: the parent's next number. */
-static int choose_name (struct tree *self, const struct znode *parent, const struct op *op,
-                        size_t name_at, uint64_t *sequence)
+ *  little. */
+static int choose_name (struct tree *self, const struct op *op, struct change_create *what)
 {
-    const struct family *family = znode_family (parent);
     struct buf *path = &self->created;
-    uint64_t number = family != NULL ? family->sequence : 0;
+    uint64_t number = what->sequence;
     for (int i = 0; i < NUMBER_TRIES; i++) {
         if (number >= INT64_MAX) {
             return COHORT_ELIMIT;
@@ -85,9 +92,10 @@ static int choose_name (struct tree *self, const struct znode *parent, const str
         if (path->size > self->scalars.limits.path_size_max) {
             return COHORT_ETOOBIG;
         }
-        const char *name = (const char *) path->data + name_at;
-        if (znode_find_child (&self->znodes, parent, name, path->size - name_at) == NULL) {
-            *sequence = number + 1;
+        what->path = (const char *) path->data;
+        what->path_size = path->size;
+        if (name_free (self, what)) {
+            what->sequence = number + 1;
             return 0;
         }
         number += UINT64_C (1) << i;
@@ -107,7 +115,6 @@ static int create (struct tree *self, struct session *session, const struct op *
         return COHORT_ENODEEXISTS;
     }
     size_t parent_size = op->path_size > 1 ? tree_path_parent_size (op->path, op->path_size) : 1;
-    size_t name_at = parent_size > 1 ? parent_size + 1 : 1;
     struct znode *parent = znode_find (&self->znodes, op->path, parent_size);
     if (parent == NULL) {
         return COHORT_ENONODE;
@@ -119,22 +126,18 @@ static int create (struct tree *self, struct session *session, const struct op *
         .parent = parent,
         .path = op->path,
         .path_size = op->path_size,
+        .name_at = parent_size > 1 ? parent_size + 1 : 1,
         .data = op->data,
         .data_size = op->data_size,
         .mode = op->mode,
         .owner = (op->mode & COHORT_EPHEMERAL) != 0 ? session : NULL,
         .sequence = parent->u.family != NULL ? parent->u.family->sequence : 0,
     };
-    if (sequential) {
-        rc = choose_name (self, parent, op, name_at, &what.sequence);
-        if (rc != 0) {
-            return rc;
-        }
-        what.path = (const char *) self->created.data;
-        what.path_size = self->created.size;
-    } else if (znode_find_child (&self->znodes, parent, op->path + name_at,
-                                 op->path_size - name_at) != NULL) {
-        return COHORT_ENODEEXISTS;
+    rc = sequential                 ? choose_name (self, op, &what)
+         : !name_free (self, &what) ? COHORT_ENODEEXISTS
+                                    : 0;
+    if (rc != 0) {
+        return rc;
     }
     const struct znode *znode = change_create (self, &what);
     result->has_path = true;

@@ -253,11 +253,10 @@ static bool is_child (const struct map_node *node, const void *key)
            memcmp (at->bytes, wanted->name, wanted->size) == 0;
 }
 
-struct znode *znode_find_child (const struct map *index, const struct znode *parent,
+struct znode *znode_find_child (const struct map *index, const struct znode *parent, uint64_t hash,
                                 const char *name, size_t size)
 {
     struct child_key key = {parent, name, size};
-    uint64_t hash = tree_path_hash_child (parent->node.hash, name, size);
     struct map_node *found = map_find (index, hash, is_child, &key);
     return found != NULL ? map_entry (found, struct znode, node) : NULL;
 }

@@ -103,7 +103,8 @@ void znode_unlink (struct znode *self);
 struct znode *znode_find (const struct map *index, const char *path, size_t size);
 struct znode *znode_find_hashed (const struct map *index, uint64_t hash, const char *path,
                                  size_t size);
-struct znode *znode_find_child (const struct map *index, const struct znode *parent,
+/*  hash: tree_path_hash_child of the parent's hash and the name. */
+struct znode *znode_find_child (const struct map *index, const struct znode *parent, uint64_t hash,
                                 const char *name, size_t size);
 
 /* ---- Parts ------------------------------------------------------------------------------- */
