@@ -1,0 +1,432 @@
+/* client_answer.c: the queue of a session is answered: see client_state.h.
+ *
+ * Answers go out in the order of the requests.  A write is answered once, when this server has
+ * applied it; what follows it in the queue right after that, in the state that it left. */
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "server/node/client_state.h"
+#include "server/tree/result.h"
+
+/* ---- The queue --------------------------------------------------------------------------- */
+
+static void pop (struct clients *self, struct client *client)
+{
+    const struct request *request = pending_front (&client->queue);
+    if (request->kind == REQUEST_WRITE) {
+        COHORT_ASSERT (client->writes > 0);
+        COHORT_ASSERT (client->write_bytes >= request->size);
+        client->writes--;
+        client->write_bytes -= request->size;
+        client->submitted_writes -= client->submitted_writes > 0;
+    } else if (request->kind == REQUEST_SYNC) {
+        COHORT_ASSERT (client->syncs > 0);
+        client->syncs--;
+        struct sync *sync = client_sync_find (self, request->id);
+        if (sync != NULL) {
+            client_sync_free (self, sync);
+        }
+    }
+    pending_pop (self, &client->queue);
+    if (client->queue.count == 0 && list_linked (&client->busy_node)) {
+        list_remove (&client->busy_node);
+    }
+}
+
+void client_answer_none (struct clients *self, struct client *client)
+{
+    while (client->queue.count > 0) {
+        pop (self, client);
+    }
+    COHORT_ASSERT (client->writes == 0);
+    COHORT_ASSERT (client->write_bytes == 0);
+    COHORT_ASSERT (client->syncs == 0);
+}
+
+/* A reply without anything in it. */
+static void reply_plain (struct clients *self, struct client *client,
+                         const struct wire_client_reply *reply)
+{
+    struct buf *out = deliver_begin (self, client);
+    if (out != NULL) {
+        wire_client_item_end (out, wire_client_reply_begin (out, reply, 0));
+        deliver_end (self, client);
+    }
+}
+
+/* ---- Writes ------------------------------------------------------------------------------ */
+
+static void reply_result (struct clients *self, struct client *client,
+                          const struct request *request, const uint8_t *data, size_t size)
+{
+    struct result result;
+    bool decoded = result_decode (&result, data, size);
+    COHORT_ASSERT (decoded); /* apply has made it */
+    struct buf *out = deliver_begin (self, client);
+    if (out == NULL) {
+        return;
+    }
+    struct wire_client_reply reply = {
+        .xid = request->xid,
+        .number = request->number,
+        .code = result.code,
+        .zxid = result.zxid,
+    };
+    bool multi = request->multi || result.count > 1;
+    struct wire_mark mark = wire_client_reply_begin (out, &reply, multi ? size : 0);
+    decoded = wire_client_reply_result (out, &result.ops, result.count, multi);
+    COHORT_ASSERT (decoded);
+    wire_client_item_end (out, mark);
+    deliver_end (self, client);
+}
+
+/* Nothing from `expected` on was applied.  The client sends all of it again, so whatever waits
+ * behind is dropped: it will come again too. */
+static void reply_gap (struct clients *self, struct client *client, const struct request *request,
+                       int code, uint64_t expected)
+{
+    struct wire_client_reply reply = {
+        .xid = request->xid,
+        .number = request->number,
+        .expected = code == COHORT_EGAP ? expected : 0,
+        .code = code,
+        .zxid = tree_zxid (self->tree),
+    };
+    reply_plain (self, client, &reply);
+    client_answer_none (self, client);
+    client->next_number = expected;
+    client->gap_ms = self->now_ms;
+}
+
+/* A number that was applied before: its first answer, if that is still kept. */
+static void reply_stored (struct clients *self, struct client *client,
+                          const struct request *request, uint64_t last_number)
+{
+    size_t size;
+    const uint8_t *result =
+        tree_session_result (self->tree, client->session, request->number, &size);
+    if (result != NULL) {
+        reply_result (self, client, request, result, size);
+        return;
+    }
+    if (request->number > last_number) {
+        reply_gap (self, client, request, COHORT_EGAP, last_number + 1);
+        return;
+    }
+    struct wire_client_reply reply = {
+        .xid = request->xid,
+        .number = request->number,
+        .code = COHORT_EDUPLICATE,
+        .zxid = tree_zxid (self->tree),
+    };
+    reply_plain (self, client, &reply);
+}
+
+/* A gap that is none of the client's: what it lacks waits here, and was lost on the way to the
+ * leader.  It is sent again, now and then. */
+static void repeat_lost (struct clients *self, struct client *client)
+{
+    if (self->leader && self->now_ms - client->gap_ms >= CLIENT_GAP_MS) {
+        client->gap_ms = self->now_ms;
+        client_resubmit (self, client);
+    }
+}
+
+void client_outcome (struct clients *self, struct client *client,
+                     const struct tree_outcome *outcome)
+{
+    const struct request *front = pending_front (&client->queue);
+    if (front == NULL || client->doom_text != NULL) {
+        return;
+    }
+    if (front->kind != REQUEST_WRITE || front->number != outcome->number) {
+        if (outcome->code == COHORT_EGAP && !outcome->executed) {
+            repeat_lost (self, client);
+        }
+        /* Applied without this server's doing; the queue will come to it. */
+        client->recheck |= outcome->executed;
+        return;
+    }
+    if (outcome->executed || outcome->result != NULL) {
+        reply_result (self, client, front, outcome->result, outcome->result_size);
+        pop (self, client);
+    } else if (outcome->code == COHORT_EGAP) {
+        reply_gap (self, client, front, COHORT_EGAP, outcome->expected);
+    } else if (outcome->code == COHORT_EWINDOW) {
+        reply_gap (self, client, front, COHORT_EWINDOW, front->number);
+    } else if (outcome->code == COHORT_EDUPLICATE) {
+        reply_stored (self, client, front, outcome->number);
+        pop (self, client);
+    } else {
+        /* Of another incarnation, or after the end: what ended this client's tenure says so. */
+        return;
+    }
+    client_answer_all (self, client);
+}
+
+/* ---- Reads ------------------------------------------------------------------------------- */
+
+struct names {
+    struct buf *out;
+};
+
+static bool add_name (void *arg, const char *name, size_t size)
+{
+    const struct names *names = arg;
+    wire_client_reply_child (names->out, name, size);
+    return true;
+}
+
+/* Sets the watch that goes with a read; 0, or why not. */
+static int set_watch (struct clients *self, struct client *client, const struct request *request,
+                      int rc)
+{
+    static const enum watch_kind kinds[] = {
+        [REQUEST_EXISTS] = WATCH_EXISTS,
+        [REQUEST_GET] = WATCH_DATA,
+        [REQUEST_CHILDREN] = WATCH_CHILDREN,
+    };
+    bool wanted =
+        request->watch && (rc == 0 || (rc == COHORT_ENONODE && request->kind == REQUEST_EXISTS));
+    if (!wanted) {
+        return rc;
+    }
+    int set = client_watch_set (self, client, kinds[request->kind],
+                                (const char *) request_payload (request), request->size);
+    return set != 0 ? set : rc;
+}
+
+static void reply_read (struct clients *self, struct client *client, const struct request *request)
+{
+    const char *path = (const char *) request_payload (request);
+    struct tree_node node;
+    int rc = tree_get (self->tree, path, request->size, &node);
+    rc = set_watch (self, client, request, rc);
+    struct wire_client_reply reply = {
+        .xid = request->xid,
+        .code = rc,
+        .zxid = tree_zxid (self->tree),
+    };
+    if (rc != 0) {
+        reply_plain (self, client, &reply);
+        return;
+    }
+    struct buf *out = deliver_begin (self, client);
+    if (out == NULL) {
+        return;
+    }
+    bool get = request->kind == REQUEST_GET;
+    bool children = request->kind == REQUEST_CHILDREN;
+    size_t size = get ? node.data_size : children ? node.stat.child_count : 0;
+    struct wire_mark mark = wire_client_reply_begin (out, &reply, size);
+    wire_client_reply_stat (out, &node.stat);
+    if (get) {
+        wire_client_reply_data (out, node.data, node.data_size);
+    } else if (children) {
+        struct names names = {out};
+        if (tree_children (self->tree, path, request->size, add_name, &names) != 0) {
+            out->failed = true;
+        }
+    }
+    wire_client_item_end (out, mark);
+    deliver_end (self, client);
+}
+
+static void reply_stream (struct clients *self, struct client *client,
+                          const struct request *request)
+{
+    const char *path = (const char *) request_payload (request);
+    bool open = request->kind == REQUEST_STREAM_OPEN;
+    struct wire_client_reply reply = {.xid = request->xid, .zxid = tree_zxid (self->tree)};
+    if (open) {
+        reply.code = request->id != 0 ? tree_path_check (self->tree, path, request->size, false)
+                                      : COHORT_EINVAL;
+        if (reply.code == 0) {
+            reply.code = feed_room (self, client, request->id);
+        }
+    } else {
+        feed_close (self, client, request->id);
+    }
+    reply_plain (self, client, &reply);
+    /* Behind its reply: from then on the client knows the stream. */
+    if (open && reply.code == 0) {
+        feed_open (self, client, request->id, path, request->size, request->from);
+    }
+}
+
+/* ---- Syncs ------------------------------------------------------------------------------- */
+
+static bool is_token (const struct map_node *node, const void *key)
+{
+    (void) node;
+    (void) key;
+    return true;
+}
+
+struct sync *client_sync_find (const struct clients *self, uint64_t token)
+{
+    struct map_node *node = map_find (&self->syncs, token, is_token, NULL);
+    return node != NULL ? map_entry (node, struct sync, node) : NULL;
+}
+
+uint64_t client_sync_add (struct clients *self, struct client *client)
+{
+    const struct clients_host *host = &self->options.host;
+    struct sync *sync = mem_calloc (1, sizeof *sync);
+    if (sync == NULL) {
+        client_doom (self, client, COHORT_ENOMEM, "out of memory");
+        return 0;
+    }
+    sync->token = ++self->last_token;
+    sync->connection = client->connection;
+    sync->node.hash = sync->token;
+    map_insert (&self->syncs, &sync->node);
+    list_push_back (&self->sync_order, &sync->list_node);
+    client->syncs++;
+    if (self->leader) {
+        host->sync (host->arg, sync->token);
+    }
+    return sync->token;
+}
+
+void client_sync_free (struct clients *self, struct sync *sync)
+{
+    map_remove (&self->syncs, &sync->node);
+    list_remove (&sync->list_node);
+    mem_free (sync);
+}
+
+void client_sync_repeat (struct clients *self)
+{
+    const struct clients_host *host = &self->options.host;
+    /* What the last leader had proposed may never be applied. */
+    list_splice_back (&self->sync_order, &self->sync_waiting);
+    for (struct list_node *at = list_first (&self->sync_order); at != NULL;
+         at = list_next (&self->sync_order, at)) {
+        host->sync (host->arg, list_entry (at, struct sync, list_node)->token);
+    }
+}
+
+static void wake (struct clients *self, const struct sync *sync)
+{
+    struct client *client = client_find (self, sync->connection);
+    COHORT_ASSERT (client != NULL);
+    client_dirty (self, client);
+}
+
+void clients_synced (struct clients *self, uint64_t token, zxid_t zxid)
+{
+    struct sync *sync = client_sync_find (self, token);
+    if (sync == NULL || sync->done) {
+        return;
+    }
+    sync->zxid = zxid;
+    list_remove (&sync->list_node);
+    list_push_back (&self->sync_waiting, &sync->list_node);
+    client_sync_applied (self, tree_zxid (self->tree));
+}
+
+void client_sync_applied (struct clients *self, zxid_t zxid)
+{
+    struct list_node *node = list_first (&self->sync_waiting);
+    while (node != NULL) {
+        struct list_node *next = list_next (&self->sync_waiting, node);
+        struct sync *sync = list_entry (node, struct sync, list_node);
+        if (sync->zxid <= zxid) {
+            sync->done = true;
+            list_remove (node);
+            list_push_back (&self->sync_done, node);
+            wake (self, sync);
+        }
+        node = next;
+    }
+}
+
+/* ---- The front --------------------------------------------------------------------------- */
+
+static uint64_t last_number (const struct clients *self, const struct client *client)
+{
+    struct tree_session session;
+    return tree_session (self->tree, client->session, &session) ? session.last_number : 0;
+}
+
+/* Answers the first request; false: it has to wait. */
+static bool answer_front (struct clients *self, struct client *client,
+                          const struct request *request)
+{
+    const struct sync *sync;
+    struct wire_client_reply reply = {.xid = request->xid, .number = request->number};
+    switch ((enum request_kind) request->kind) {
+    case REQUEST_WRITE:
+        if (!client->recheck || request->number > last_number (self, client)) {
+            client->recheck = false;
+            return false;
+        }
+        reply_stored (self, client, request, request->number);
+        return true;
+    case REQUEST_STORED:
+        reply_stored (self, client, request, last_number (self, client));
+        return true;
+    case REQUEST_GAP:
+        reply_gap (self, client, request, COHORT_EGAP, last_number (self, client) + 1);
+        return true;
+    case REQUEST_EXISTS:
+    case REQUEST_GET:
+    case REQUEST_CHILDREN:
+        if (self->reads_held) {
+            return false;
+        }
+        reply_read (self, client, request);
+        return true;
+    case REQUEST_SYNC:
+        sync = client_sync_find (self, request->id);
+        COHORT_ASSERT (sync != NULL);
+        if (!sync->done) {
+            return false;
+        }
+        break;
+    case REQUEST_STREAM_OPEN:
+    case REQUEST_STREAM_CLOSE:
+        reply_stream (self, client, request);
+        return true;
+    case REQUEST_FAILED:
+        reply.code = request->code;
+        break;
+    }
+    reply.zxid = tree_zxid (self->tree);
+    reply_plain (self, client, &reply);
+    return true;
+}
+
+/* true: it could go on, had the output room. */
+static bool answer (struct clients *self, struct client *client, bool all)
+{
+    const struct request *request;
+    while (client->doom_text == NULL && (request = pending_front (&client->queue)) != NULL) {
+        if (!all && !deliver_room (client)) {
+            return true;
+        }
+        if (!answer_front (self, client, request)) {
+            break;
+        }
+        /* A gap has emptied the queue. */
+        if (client->queue.count > 0) {
+            pop (self, client);
+        }
+    }
+    return false;
+}
+
+void client_answer_all (struct clients *self, struct client *client)
+{
+    answer (self, client, true);
+    client_submit_more (self, client);
+}
+
+bool client_answer (struct clients *self, struct client *client)
+{
+    /* Behind reads may be writes on their way: they must not be seen. */
+    bool more = answer (self, client, client->submitted_writes > 0);
+    client_submit_more (self, client);
+    return more;
+}

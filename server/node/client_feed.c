@@ -1,0 +1,236 @@
+/* client_feed.c: streams: who is where, and live delivery: see client_state.h.
+ *
+ * A feed is a stream of one client.  While it is live, the changes of each applied transaction are
+ * encoded once and copied to every feed that covers them, one batch each.  A feed whose client has
+ * too much waiting stops being live and catches up from the ring later (client_catchup.c). */
+
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "client/base/hash.h"
+#include "server/node/client_state.h"
+
+enum { NO_LINK = UINT32_MAX };
+
+/* Change number `change` of the present transaction concerns a feed; the next such is at `next`. */
+struct link {
+    uint32_t at, size; /* in clients.changes */
+    uint32_t next;
+};
+
+/* ---- The registry ------------------------------------------------------------------------ */
+
+static uint64_t feed_hash (uint64_t owner, uint64_t id)
+{
+    uint64_t key[2] = {owner, id};
+    return hash64 (key, sizeof key, 0);
+}
+
+struct feed_key {
+    uint64_t owner, id;
+};
+
+static bool is_feed (const struct map_node *node, const void *arg)
+{
+    const struct feed_key *key = arg;
+    const struct feed *feed = map_entry (node, struct feed, node);
+    return feed->id == key->id && feed->client->connection == key->owner;
+}
+
+static struct feed *find (const struct clients *self, uint64_t owner, uint64_t id)
+{
+    struct feed_key key = {owner, id};
+    struct map_node *node = map_find (&self->feed_map, feed_hash (owner, id), is_feed, &key);
+    return node != NULL ? map_entry (node, struct feed, node) : NULL;
+}
+
+int feed_room (const struct clients *self, const struct client *client, uint64_t id)
+{
+    return client->feeds_count < CLIENT_STREAMS_MAX || find (self, client->connection, id) != NULL
+               ? 0
+               : COHORT_ELIMIT;
+}
+
+static void feed_free (struct clients *self, struct feed *feed)
+{
+    struct client *client = feed->client;
+    feed_leave (self, feed);
+    if (list_linked (&feed->touch_node)) {
+        list_remove (&feed->touch_node);
+    }
+    streams_remove (self->streams, client->connection, feed->id);
+    map_remove (&self->feed_map, &feed->node);
+    list_remove (&feed->client_node);
+    client->feeds_count--;
+    mem_free (feed);
+}
+
+void feed_open (struct clients *self, struct client *client, uint64_t id, const char *path,
+                size_t size, zxid_t from)
+{
+    feed_close (self, client, id);
+    if (client->doom_text != NULL) {
+        return;
+    }
+    struct feed *feed = mem_calloc (1, sizeof *feed + size + 1);
+    if (feed == NULL || !streams_add (self->streams, client->connection, id, path, size)) {
+        mem_free (feed);
+        client_doom (self, client, COHORT_ENOMEM, "out of memory");
+        return;
+    }
+    feed->client = client;
+    feed->id = id;
+    feed->phase = FEED_LIVE;
+    feed->first_link = feed->last_link = NO_LINK;
+    list_init (&feed->snapshot);
+    feed->path_size = (uint32_t) size;
+    memcpy (feed->path, path, size);
+    feed->node.hash = feed_hash (client->connection, id);
+    map_insert (&self->feed_map, &feed->node);
+    list_push_back (&client->feeds, &feed->client_node);
+    client->feeds_count++;
+    feed_catch_up (self, feed, from);
+}
+
+void feed_close (struct clients *self, struct client *client, uint64_t id)
+{
+    struct feed *feed = find (self, client->connection, id);
+    if (feed != NULL) {
+        feed_free (self, feed);
+    }
+}
+
+void feeds_drop (struct clients *self, struct client *client)
+{
+    struct list_node *node;
+    while ((node = list_first (&client->feeds)) != NULL) {
+        feed_free (self, list_entry (node, struct feed, client_node));
+    }
+    COHORT_ASSERT (client->feeds_count == 0);
+    COHORT_ASSERT (client->pulling == 0);
+}
+
+/* ---- Live delivery ----------------------------------------------------------------------- */
+
+static struct link *link_at (const struct clients *self, uint32_t index)
+{
+    void *links = self->links.data;
+    return (struct link *) links + index;
+}
+
+struct matching {
+    struct clients *self;
+    const struct effect *effect;
+    uint32_t at, size; /* of the change, once it is encoded; size 0: it is not yet */
+};
+
+/* Of no use to a feed whose client has enough waiting: it goes on from the transaction before. */
+static bool is_live (struct clients *self, struct feed *feed, zxid_t zxid)
+{
+    if (feed->phase != FEED_LIVE || feed->client->doom_text != NULL) {
+        return false;
+    }
+    if (deliver_room (feed->client) || feed->first_link != NO_LINK) {
+        return true;
+    }
+    feed_catch_up (self, feed, zxid - 1);
+    return false;
+}
+
+static void match (void *arg, uint64_t owner, uint64_t stream_id)
+{
+    struct matching *matching = arg;
+    struct clients *self = matching->self;
+    const struct effect *effect = matching->effect;
+    struct feed *feed = find (self, owner, stream_id);
+    COHORT_ASSERT (feed != NULL);
+    if (!is_live (self, feed, effect->zxid)) {
+        return;
+    }
+    if (matching->size == 0) {
+        matching->at = (uint32_t) self->changes.size;
+        wire_client_change (&self->changes, effect->kind, effect->path, effect->path_size,
+                            effect->data, effect->data_size, &effect->stat);
+        matching->size = (uint32_t) (self->changes.size - matching->at);
+    }
+    struct link link = {matching->at, matching->size, NO_LINK};
+    uint32_t index = (uint32_t) (self->links.size / sizeof link);
+    buf_append (&self->links, &link, sizeof link);
+    if (self->links.failed || self->changes.failed) {
+        client_doom (self, feed->client, COHORT_ENOMEM, "out of memory");
+        return;
+    }
+    if (feed->first_link == NO_LINK) {
+        feed->first_link = index;
+        list_push_back (&self->touched, &feed->touch_node);
+    } else {
+        link_at (self, feed->last_link)->next = index;
+    }
+    feed->last_link = index;
+}
+
+void feed_effect (struct clients *self, const struct effect *effect)
+{
+    if (map_count (&self->feed_map) > 0) {
+        struct matching matching = {.self = self, .effect = effect};
+        streams_match (self->streams, effect->path, effect->path_size, match, &matching);
+    }
+}
+
+/* The changes of the transaction that concern the feed, as one batch, in fragments if it is
+ * long. */
+static void deliver_batch (struct clients *self, struct feed *feed, zxid_t zxid)
+{
+    struct wire_client_batch batch = {.stream = feed->id, .zxid = zxid, .first = true};
+    uint32_t index = feed->first_link;
+    while (index != NO_LINK) {
+        struct buf *out = deliver_begin (self, feed->client);
+        if (out == NULL) {
+            return;
+        }
+        size_t start = out->size;
+        struct wire_mark mark = wire_client_batch_begin (out, &batch);
+        while (index != NO_LINK && out->size - start < BATCH_BYTES) {
+            const struct link *link = link_at (self, index);
+            buf_append (out, self->changes.data + link->at, link->size);
+            index = link->next;
+        }
+        wire_client_batch_end (out, mark, index != NO_LINK);
+        deliver_end (self, feed->client);
+        batch.first = false;
+    }
+    feed->told = zxid;
+}
+
+void feed_effects_end (struct clients *self, zxid_t zxid)
+{
+    struct list_node *node;
+    while ((node = list_pop_front (&self->touched)) != NULL) {
+        struct feed *feed = list_entry (node, struct feed, touch_node);
+        deliver_batch (self, feed, zxid);
+        feed->first_link = feed->last_link = NO_LINK;
+    }
+    buf_clear (&self->changes);
+    buf_clear (&self->links);
+}
+
+void feed_progress (struct clients *self, struct client *client)
+{
+    zxid_t zxid = tree_zxid (self->tree);
+    for (struct list_node *at = list_first (&client->feeds); at != NULL;
+         at = list_next (&client->feeds, at)) {
+        struct feed *feed = list_entry (at, struct feed, client_node);
+        if (feed->phase != FEED_LIVE || zxid - feed->told < PROGRESS_DISTANCE) {
+            continue;
+        }
+        struct buf *out = deliver_begin (self, client);
+        if (out == NULL) {
+            return;
+        }
+        struct wire_client_batch batch = {.stream = feed->id, .zxid = zxid};
+        wire_client_batch_end (out, wire_client_batch_begin (out, &batch), false);
+        deliver_end (self, client);
+        feed->told = zxid;
+    }
+}

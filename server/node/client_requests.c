@@ -1,0 +1,412 @@
+/* client_requests.c: requests come in: see client_state.h.
+ *
+ * A write is checked and encoded once, as the entry that the log will carry; what is refused here
+ * becomes a REJECT under the same number, so that the numbers have no gap.  It is submitted at once
+ * and again to each new leader, in the order of the numbers, until this server has applied it.
+ *
+ * A read must see the writes before it and none behind it.  Reads are answered right after the
+ * write before them was applied, so a write may go ahead while a read waits for an earlier write;
+ * it waits only behind what takes longer: a sync, and reads that are held. */
+
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "server/node/client_state.h"
+
+/* ---- Encoding ---------------------------------------------------------------------------- */
+
+/* Paths come from protobuf-c: ended with 0. */
+static int take_path (const struct clients *self, struct op *op, const char *path, bool sequential)
+{
+    size_t size = strlen (path);
+    if (size > ENTRY_PATH_MAX) {
+        return COHORT_ETOOBIG;
+    }
+    op->path = path;
+    op->path_size = (uint32_t) size;
+    return tree_path_check (self->tree, path, size, sequential);
+}
+
+static int take_data (const struct clients *self, struct op *op, const ProtobufCBinaryData *data)
+{
+    if (data->len > tree_limits (self->tree)->data_size_max) {
+        return COHORT_ETOOBIG;
+    }
+    op->data = data->data;
+    op->data_size = (uint32_t) data->len;
+    return 0;
+}
+
+static int take_create (const struct clients *self, struct op *op,
+                        const Cohort__Wire__Create *create)
+{
+    if (create->mode > (COHORT_EPHEMERAL | COHORT_SEQUENTIAL)) {
+        return COHORT_EINVAL;
+    }
+    op->kind = OP_CREATE;
+    op->mode = (uint8_t) create->mode;
+    int rc = take_path (self, op, create->path, (create->mode & COHORT_SEQUENTIAL) != 0);
+    return rc != 0 ? rc : take_data (self, op, &create->data);
+}
+
+static int take_delete (const struct clients *self, struct op *op,
+                        const Cohort__Wire__Delete *delete)
+{
+    op->kind = OP_DELETE;
+    op->version = delete->version;
+    return take_path (self, op, delete->path, false);
+}
+
+static int take_set (const struct clients *self, struct op *op, const Cohort__Wire__Set *set)
+{
+    op->kind = OP_SET;
+    op->version = set->version;
+    int rc = take_path (self, op, set->path, false);
+    return rc != 0 ? rc : take_data (self, op, &set->data);
+}
+
+static int take_check (const struct clients *self, struct op *op, const Cohort__Wire__Check *check)
+{
+    switch (check->condition_case) {
+    case COHORT__WIRE__CHECK__CONDITION_VERSION:
+        op->kind = OP_CHECK_VERSION;
+        op->version = check->version;
+        break;
+    case COHORT__WIRE__CHECK__CONDITION_CZXID:
+        op->kind = OP_CHECK_CZXID;
+        op->czxid = check->czxid;
+        break;
+    case COHORT__WIRE__CHECK__CONDITION_OWNER:
+        op->kind = OP_CHECK_OWNER;
+        op->session = check->owner->session;
+        op->ozxid = check->owner->ozxid;
+        break;
+    default:
+        return COHORT_EUNSUPPORTED;
+    }
+    return take_path (self, op, check->path, false);
+}
+
+static int take_part (const struct clients *self, struct op *op, const Cohort__Wire__Op *part)
+{
+    switch (part->op_case) {
+    case COHORT__WIRE__OP__OP_CREATE:
+        return take_create (self, op, part->create);
+    case COHORT__WIRE__OP__OP_DELETE:
+        return take_delete (self, op, part->delete_);
+    case COHORT__WIRE__OP__OP_SET:
+        return take_set (self, op, part->set);
+    case COHORT__WIRE__OP__OP_CHECK:
+        return take_check (self, op, part->check);
+    default:
+        return COHORT_EUNSUPPORTED;
+    }
+}
+
+static int encode_multi (struct clients *self, const Cohort__Wire__Multi *multi)
+{
+    for (size_t i = 0; i < multi->n_ops; i++) {
+        struct op op = {0};
+        int rc = take_part (self, &op, multi->ops[i]);
+        if (rc != 0) {
+            return rc;
+        }
+        op_encode (&self->scratch, &op);
+    }
+    return 0;
+}
+
+static int encode_op (struct clients *self, const Cohort__Wire__Request *request)
+{
+    struct op op = {0};
+    int rc = 0;
+    switch (request->op_case) {
+    case COHORT__WIRE__REQUEST__OP_CREATE:
+        rc = take_create (self, &op, request->create);
+        break;
+    case COHORT__WIRE__REQUEST__OP_DELETE:
+        rc = take_delete (self, &op, request->delete_);
+        break;
+    case COHORT__WIRE__REQUEST__OP_SET:
+        rc = take_set (self, &op, request->set);
+        break;
+    case COHORT__WIRE__REQUEST__OP_MULTI:
+        return encode_multi (self, request->multi);
+    case COHORT__WIRE__REQUEST__OP_CLOSE:
+        op.kind = OP_CLOSE_SESSION;
+        break;
+    default:
+        return COHORT_EUNSUPPORTED;
+    }
+    if (rc == 0) {
+        op_encode (&self->scratch, &op);
+    }
+    return rc;
+}
+
+/* Begins the entry of the write in the scratch buffer; its operations follow. */
+static void encode_head (struct clients *self, const struct client *client,
+                         const Cohort__Wire__Request *request, bool multi, size_t count)
+{
+    struct entry entry = {.kind = ENTRY_WRITE, .level = ENTRY_LEVEL};
+    entry.u.write = (struct entry_write){
+        .session = client->session,
+        .incarnation = client->incarnation,
+        .number = request->number,
+        .ack_to = request->ack_to,
+        .multi = multi,
+        .count = (uint32_t) count,
+    };
+    buf_clear (&self->scratch);
+    entry_encode (&self->scratch, &entry);
+}
+
+static void encode_reject (struct clients *self, const struct client *client,
+                           const Cohort__Wire__Request *request, int code)
+{
+    struct op op = {.kind = OP_REJECT, .code = code};
+    encode_head (self, client, request, false, 1);
+    op_encode (&self->scratch, &op);
+}
+
+/* Why the session may not have another write of this size in flight, or 0. */
+static int check_credit (const struct clients *self, const struct client *client, size_t size)
+{
+    if (client->writes >= tree_limits (self->tree)->window) {
+        return COHORT_ELIMIT;
+    }
+    /* One larger than the whole credit goes alone, or it could never go. */
+    return client->writes > 0 && client->write_bytes + size > client->credit ? COHORT_ELIMIT : 0;
+}
+
+/* The entry is in the scratch buffer afterwards: what was asked for, or its refusal.  Returns
+ * whether it is a multi. */
+static bool encode (struct clients *self, const struct client *client,
+                    const Cohort__Wire__Request *request)
+{
+    bool multi = request->op_case == COHORT__WIRE__REQUEST__OP_MULTI;
+    size_t count = multi ? request->multi->n_ops : 1;
+    int rc = count <= ENTRY_OPS_MAX ? 0 : COHORT_ETOOBIG;
+    if (rc == 0) {
+        encode_head (self, client, request, multi, count);
+        rc = encode_op (self, request);
+    }
+    if (rc == 0 && self->scratch.size > CLIENT_WRITE_BYTES_MAX) {
+        rc = COHORT_ETOOBIG;
+    }
+    if (rc == 0) {
+        rc = check_credit (self, client, self->scratch.size);
+    }
+    if (rc != 0) {
+        encode_reject (self, client, request, rc);
+    }
+    return multi && rc == 0;
+}
+
+/* ---- Submitting -------------------------------------------------------------------------- */
+
+static bool is_read (const struct request *request)
+{
+    return request->kind == REQUEST_EXISTS || request->kind == REQUEST_GET ||
+           request->kind == REQUEST_CHILDREN;
+}
+
+/* Submits from the front on, up to what a write must not overtake.  again: everything, else what
+ * was never submitted to this leader. */
+static void submit_from_front (struct clients *self, struct client *client, bool again)
+{
+    const struct clients_host *host = &self->options.host;
+    const struct pending_block *block = NULL;
+    const struct request *request = pending_front (&client->queue);
+    uint32_t writes = 0, submitted = 0;
+    bool open = true;
+    while (request != NULL && writes < client->writes) {
+        if (request->kind == REQUEST_WRITE) {
+            writes++;
+            if (open && (again || writes > client->submitted_writes)) {
+                host->submit (host->arg, request_payload (request), request->size);
+            }
+            submitted += open;
+        } else if (request->kind == REQUEST_SYNC ||
+                   (is_read (request) && (self->reads_held || writes == 0))) {
+            open = false;
+        }
+        request = pending_next (&client->queue, request, &block);
+    }
+    client->submitted_writes = submitted;
+}
+
+void client_resubmit (struct clients *self, struct client *client)
+{
+    submit_from_front (self, client, true);
+}
+
+void client_submit_more (struct clients *self, struct client *client)
+{
+    if (self->leader && client->submitted_writes < client->writes) {
+        submit_from_front (self, client, false);
+    }
+}
+
+/* ---- Requests come in -------------------------------------------------------------------- */
+
+static void push (struct clients *self, struct client *client, const struct request *request,
+                  const void *payload)
+{
+    if (client->queue.bytes + request->size > CLIENT_QUEUE_BYTES_MAX + client->credit ||
+        self->queue_bytes > 2 * self->options.pending_bytes_max) {
+        client_doom (self, client, COHORT_ELIMIT, "too many requests wait");
+        return;
+    }
+    if (!pending_push (self, &client->queue, request, payload)) {
+        client_doom (self, client, COHORT_ENOMEM, "out of memory");
+        return;
+    }
+    if (!list_linked (&client->busy_node)) {
+        list_push_back (&self->busy, &client->busy_node);
+    }
+    if (request->kind == REQUEST_WRITE) {
+        client->writes++;
+        client->write_bytes += request->size;
+    }
+}
+
+static void receive_write (struct clients *self, struct client *client,
+                           const Cohort__Wire__Request *from)
+{
+    struct request request = {.xid = from->xid, .number = from->number};
+    if (from->number != client->next_number) {
+        request.kind = from->number < client->next_number ? REQUEST_STORED : REQUEST_GAP;
+        push (self, client, &request, NULL);
+        return;
+    }
+    if (client->writes >= 2 * (uint64_t) tree_limits (self->tree)->window) {
+        client_doom (self, client, COHORT_ELIMIT, "the window does not count for this client");
+        return;
+    }
+    request.kind = REQUEST_WRITE;
+    request.multi = encode (self, client, from);
+    if (self->scratch.failed) {
+        client_doom (self, client, COHORT_ENOMEM, "out of memory");
+        return;
+    }
+    request.size = (uint32_t) self->scratch.size;
+    push (self, client, &request, self->scratch.data);
+    if (client->doom_text != NULL) {
+        return;
+    }
+    client->next_number++;
+    if (!self->leader || client->submitted_writes + 1 < client->writes || client->syncs > 0) {
+        return;
+    }
+    /* What could be answered at once must not see this write. */
+    if (client->writes == 1 && client->queue.count > 1) {
+        client_answer_all (self, client);
+        client_submit_more (self, client);
+        return;
+    }
+    const struct clients_host *host = &self->options.host;
+    if (!self->reads_held) {
+        client->submitted_writes++;
+        host->submit (host->arg, self->scratch.data, self->scratch.size);
+    } else {
+        client_submit_more (self, client);
+    }
+}
+
+static enum request_kind read_kind (const Cohort__Wire__Request *from,
+                                    const Cohort__Wire__Read **read)
+{
+    switch (from->op_case) {
+    case COHORT__WIRE__REQUEST__OP_EXISTS:
+        *read = from->exists;
+        return REQUEST_EXISTS;
+    case COHORT__WIRE__REQUEST__OP_GET:
+        *read = from->get;
+        return REQUEST_GET;
+    default:
+        COHORT_ASSERT (from->op_case == COHORT__WIRE__REQUEST__OP_CHILDREN);
+        *read = from->children;
+        return REQUEST_CHILDREN;
+    }
+}
+
+static void receive_read (struct clients *self, struct client *client,
+                          const Cohort__Wire__Request *from)
+{
+    struct request request = {.xid = from->xid};
+    const Cohort__Wire__Read *read = NULL;
+    const char *path = NULL;
+    switch (from->op_case) {
+    case COHORT__WIRE__REQUEST__OP_EXISTS:
+    case COHORT__WIRE__REQUEST__OP_GET:
+    case COHORT__WIRE__REQUEST__OP_CHILDREN:
+        request.kind = (uint8_t) read_kind (from, &read);
+        request.watch = read->watch;
+        path = read->path;
+        break;
+    case COHORT__WIRE__REQUEST__OP_SYNC:
+        request.kind = REQUEST_SYNC;
+        request.id = client_sync_add (self, client);
+        if (request.id == 0) {
+            return;
+        }
+        break;
+    case COHORT__WIRE__REQUEST__OP_STREAM_OPEN:
+        request.kind = REQUEST_STREAM_OPEN;
+        request.id = from->stream_open->stream_id;
+        request.from = from->stream_open->from_zxid;
+        path = from->stream_open->path;
+        break;
+    case COHORT__WIRE__REQUEST__OP_STREAM_CLOSE:
+        request.kind = REQUEST_STREAM_CLOSE;
+        request.id = from->stream_close->stream_id;
+        break;
+    default:
+        request.kind = REQUEST_FAILED;
+        request.code = COHORT_EUNSUPPORTED;
+        break;
+    }
+    size_t size = path != NULL ? strlen (path) : 0;
+    if (size > ENTRY_PATH_MAX) {
+        request.kind = REQUEST_FAILED;
+        request.code = COHORT_ETOOBIG;
+        size = 0;
+    }
+    request.size = (uint32_t) size;
+    push (self, client, &request, path);
+}
+
+static bool is_write (const Cohort__Wire__Request *request)
+{
+    switch (request->op_case) {
+    case COHORT__WIRE__REQUEST__OP_CREATE:
+    case COHORT__WIRE__REQUEST__OP_DELETE:
+    case COHORT__WIRE__REQUEST__OP_SET:
+    case COHORT__WIRE__REQUEST__OP_MULTI:
+    case COHORT__WIRE__REQUEST__OP_CLOSE:
+        return true;
+    case COHORT__WIRE__REQUEST__OP__NOT_SET:
+        /* An operation of a later version: its number must be used up all the same. */
+        return request->number != 0;
+    default:
+        return false;
+    }
+}
+
+void client_receive (struct clients *self, struct client *client,
+                     const Cohort__Wire__ClientFrame *frame)
+{
+    for (size_t i = 0; i < frame->n_requests && client->doom_text == NULL; i++) {
+        const Cohort__Wire__Request *request = frame->requests[i];
+        bool write = is_write (request);
+        if (request->xid == 0 || write != (request->number != 0)) {
+            client_doom (self, client, COHORT_EPROTOCOL, "a request with the wrong numbers");
+        } else if (write) {
+            receive_write (self, client, request);
+        } else {
+            receive_read (self, client, request);
+        }
+    }
+    client_dirty (self, client);
+}

@@ -1,0 +1,411 @@
+/*
+ * server/node/client_state.h - the inside of clients.h, for clients.c and client_*.c only
+ *
+ *   clients.c           inputs, turns, ending
+ *   client_hello.c      sessions begin, attach, move and end
+ *   client_requests.c   requests come in: checked, encoded, submitted, queued
+ *   client_answer.c     the queue of a session is answered
+ *   client_pending.c      the memory of that queue
+ *   client_deliver.c    one FIFO to each client, and what bounds it
+ *   client_watch.c      one-shot watches
+ *   client_feed.c       streams: who is where; live delivery
+ *   client_catchup.c   streams: snapshots, and catching up from the ring
+ *
+ * A `client` is one connection that has said hello.  While it is attached it is the one that its
+ * session has here; what the session waits for is in its queue and goes with it: the session's
+ * client keeps everything unanswered and sends it again wherever it attaches next.
+ *
+ * Ending a client in the middle of something else would pull the floor from under it: a client is
+ * doomed (client_doom), and buried at the end of the input.
+ */
+#ifndef SERVER_NODE_CLIENT_STATE_H
+#define SERVER_NODE_CLIENT_STATE_H
+
+#include "client/base/arena.h"
+#include "client/base/buf.h"
+#include "client/base/list.h"
+#include "client/base/map.h"
+#include "server/node/clients.h"
+#include "server/node/wire_client.h"
+#include "server/tree/watch.h"
+
+enum {
+    CLIENTS_HELLOS_MAX = 65536,        /* hellos without an answer, forsaken ones included */
+    CLIENTS_FORSAKEN_MS = 60000,       /* how long the outcome of a forsaken one is awaited */
+    CLIENTS_PENDING_BYTES = 256 << 20, /* the default of pending_bytes_max */
+    CLIENTS_OUTPUT_BYTES = 16 << 20,   /* and of output_bytes_max */
+    CLIENTS_CREDIT_MIN = 64 << 10,     /* bytes of writes in flight that a session may have */
+    CLIENTS_CREDIT_MAX = 4 << 20,
+    CLIENTS_RETRY_MS = 2,     /* between attempts to fill a full pipe */
+    CLIENTS_STALL_MS = 10000, /* a pipe full for so long: the client is cut off */
+
+    CLIENT_QUEUE_BYTES_MAX = 32 << 20, /* of requests of one session that wait */
+    CLIENT_WATCHES_MAX = 1 << 20,      /* of one client */
+    CLIENT_STREAMS_MAX = 1024,
+    CLIENT_WRITE_BYTES_MAX = 32 << 20, /* of one encoded write */
+    CLIENT_GAP_MS = 100,               /* between repetitions for the sake of a gap */
+
+    SEGMENT_BYTES = 256 << 10, /* a frame ends with the item that goes beyond it */
+    SEGMENT_KEEP = 16 << 10,   /* memory that an unused segment keeps */
+    SEGMENTS_KEPT = 256,       /* unused ones */
+    OUTPUT_LOW = 512 << 10,    /* waiting for a client: below it, reads are answered and streams
+                                  go on; above it, both wait */
+
+    SNAPSHOTS_BYTES = 64 << 20, /* of streams, made and not yet sent: the next one waits */
+    SNAPSHOTS_A_TURN = 4,
+    SNAPSHOT_PIN_MS = 60000, /* how long one may keep the ring beyond its bound */
+    BATCH_BYTES = 256 << 10, /* of a fragment */
+    PULL_EFFECTS = 4096,     /* looked at in one slice of catching up */
+    PULL_SLICES = 16,        /* of one turn */
+    PROGRESS_DISTANCE = 1000 /* transactions after which a quiet stream says how far it is */
+};
+
+/* ---- Output ------------------------------------------------------------------------------ */
+
+/* Items, the inside of one ServerFrame. */
+struct segment {
+    struct list_node node;
+    struct buf buf;
+};
+
+/* ---- Requests ---------------------------------------------------------------------------- */
+
+enum request_kind {
+    REQUEST_WRITE,  /* submitted; its payload is the entry */
+    REQUEST_STORED, /* of a number applied before: answered from the table */
+    REQUEST_GAP,    /* of a number that does not follow */
+    REQUEST_EXISTS, /* reads; the payload is the path */
+    REQUEST_GET,
+    REQUEST_CHILDREN,
+    REQUEST_SYNC,
+    REQUEST_STREAM_OPEN, /* the payload is the path */
+    REQUEST_STREAM_CLOSE,
+    REQUEST_FAILED /* refused where it came in: code */
+};
+
+/* One request that waits, in client_pending.c. */
+struct request {
+    uint64_t xid;
+    uint64_t number; /* of a write; of the others 0 */
+    uint64_t id;     /* SYNC: token; STREAM_...: the stream's */
+    uint64_t from;   /* STREAM_OPEN */
+    int32_t code;    /* FAILED */
+    uint32_t size;   /* of the payload */
+    uint8_t kind;
+    bool watch;
+    bool multi;
+};
+
+struct pending_block;
+
+struct pending {
+    struct pending_block *first, *last;
+    size_t count;
+    size_t bytes;
+};
+
+/* ---- Clients ----------------------------------------------------------------------------- */
+
+enum client_phase {
+    CLIENT_HELLO,    /* the outcome of its entry is awaited */
+    CLIENT_ATTACHED, /* current for its session, here */
+    CLIENT_DETACHED  /* not any more: doomed */
+};
+
+struct client {
+    struct map_node node; /* of connections: by number */
+    struct map_node
+        session_node;            /* ATTACHED: of sessions; HELLO: of hellos (by session or nonce) */
+    struct list_node hello_node; /* HELLO: of hello_order */
+    struct list_node dirty_node; /* there is something to send or to answer */
+    struct list_node stuck_node; /* its pipe is full */
+    struct list_node busy_node;  /* its queue is not empty */
+    struct list_node doomed_node;
+    uint64_t connection;
+    enum client_phase phase;
+    bool submitted;        /* HELLO */
+    bool forsaken;         /* HELLO: the connection has ended */
+    bool armed;            /* what it watched before has been told: zxids may go out */
+    int doom;              /* doomed: the code of the refusal, or 0: it goes silently */
+    const char *doom_text; /* static; NULL: it is not doomed */
+
+    /* Its hello. */
+    bool creating;
+    uint8_t nonce[WIRE_CLIENT_ID_SIZE];
+    uint64_t password_hash;
+    uint64_t session; /* 0 while it is being created */
+    uint64_t attach_no;
+    uint32_t incarnation;
+    uint32_t timeout_ms, grace_ms;
+    zxid_t last_zxid;
+    int64_t since_ms; /* hello */
+
+    /* Requests. */
+    struct pending queue;
+    uint64_t next_number; /* that may come next */
+    uint64_t credit;
+    uint64_t write_bytes; /* in flight */
+    uint32_t writes;
+    uint32_t submitted_writes; /* the first so many of them, to the present leader */
+    uint32_t syncs;
+    bool recheck;   /* the write at the front may have been applied unnoticed */
+    int64_t gap_ms; /* when the last repetition for a gap was */
+
+    /* Output.  While a stream catches up, what follows its events is withheld. */
+    struct list out;      /* of segments */
+    struct list withheld; /* of segments */
+    size_t out_bytes;
+    size_t withheld_bytes;
+    uint64_t confirmed; /* heartbeat; 0: nothing new */
+    zxid_t seen;        /* the last zxid sent */
+    int64_t stuck_ms;   /* since when its pipe is full */
+
+    uint32_t watches;
+    struct list feeds;
+    uint32_t feeds_count;
+    uint32_t pulling; /* feeds that are not live */
+};
+
+/* That the connection of an attach is dead: told to each new leader until it is out of date. */
+struct report {
+    struct map_node node; /* by session */
+    uint64_t session;
+    uint64_t attach_no;
+};
+
+struct sync {
+    struct map_node node; /* by token */
+    struct list_node list_node;
+    uint64_t token;
+    uint64_t connection;
+    zxid_t zxid; /* that has to be applied */
+    bool done;
+};
+
+enum feed_phase {
+    FEED_WAITING,  /* for its snapshot to be made */
+    FEED_SNAPSHOT, /* which is being handed to the output */
+    FEED_PULLING,  /* reads the ring */
+    FEED_LIVE      /* gets what is applied */
+};
+
+/* A stream of a client on this server. */
+struct feed {
+    struct map_node node;         /* of feed_map */
+    struct list_node client_node; /* of its client's feeds */
+    struct list_node wait_node;   /* WAITING: of snapshot_wait */
+    struct list_node pin_node;    /* of pinned */
+    struct list_node touch_node;  /* of touched */
+    struct client *client;
+    uint64_t id;
+    enum feed_phase phase;
+    zxid_t zxid;                    /* not LIVE: everything up to it is in the output */
+    zxid_t told;                    /* the last zxid that the client was told of this stream */
+    zxid_t pin;                     /* on pinned: what the ring must keep is above it */
+    int64_t pinned_ms;              /* since when */
+    struct list snapshot;           /* segments that are not in the output yet */
+    size_t snapshot_bytes;          /* in them */
+    uint32_t first_link, last_link; /* of the present transaction's changes */
+    uint32_t path_size;
+    char path[];
+};
+
+struct clients {
+    struct clients_options options;
+    struct tree *tree;
+    int64_t now_ms;
+    int64_t retry_ms; /* of full pipes */
+    bool leader;
+    bool gone;     /* clients_leave */
+    char held[64]; /* "": not */
+    bool reads_held;
+
+    struct map connections;  /* clients, by connection */
+    struct map sessions;     /* attached clients, by session */
+    struct map hellos;       /* waiting clients, by session, or by nonce while creating */
+    struct list hello_order; /* of them, those that have a connection */
+    struct list forsaken;    /* and those that have none */
+    struct list dirty;
+    struct list stuck;
+    struct list busy;
+    struct list doomed;
+    struct map reports;
+    struct map syncs;
+    struct list sync_order;   /* asked for */
+    struct list sync_waiting; /* answered; their zxid is not applied yet */
+    struct list sync_done;
+    uint64_t last_token;
+    uint64_t attached;    /* clients */
+    uint64_t queue_bytes; /* of all queues */
+    uint64_t credit_granted;
+
+    struct segment *open; /* between deliver_begin and deliver_end */
+    size_t open_size;
+    bool open_ahead;
+    bool in_transaction;  /* its events are being queued */
+    struct list segments; /* unused */
+    size_t segments_count;
+    struct pending_block *blocks; /* unused */
+    size_t blocks_count;
+    struct arena arena; /* of the frame that is read */
+    struct buf scratch;
+    struct buf bare; /* a frame without items */
+
+    struct watches *watches;
+    struct streams *streams;
+    struct map feed_map;       /* by owner and id */
+    struct list snapshot_wait; /* streams whose snapshot has not been made yet */
+    struct list pinned;        /* streams that need the ring, in the order of their zxids */
+    zxid_t pin;
+    size_t snapshot_bytes;
+    struct list touched; /* streams that the transaction being delivered concerns */
+    struct buf changes;  /* its changes, encoded */
+    struct buf links;    /* which of them concern which stream */
+};
+
+/* ---- clients.c --------------------------------------------------------------------------- */
+
+struct client *client_find (const struct clients *self, uint64_t connection);
+struct client *client_of_session (const struct clients *self, uint64_t session);
+
+/* Ends the client at the end of the input, with a refusal (code < 0) or without a word (0), after
+ * what is queued.  The text is static, and logged.  The first call counts. */
+void client_doom (struct clients *self, struct client *client, int code, const char *text);
+/* Frees everything of a client that is in no one's hands. */
+void client_destroy (struct clients *self, struct client *client);
+void client_tell_held (struct clients *self, struct client *client);
+/* Refuses and drops a connection that is no client. */
+void connection_refuse (struct clients *self, uint64_t connection, int code, const char *text);
+
+/* ---- client_hello.c ---------------------------------------------------------------------- */
+
+#define CLIENTS_LEAVING "server is shutting down"
+
+void client_hello (struct clients *self, uint64_t connection, const Cohort__Wire__Hello *hello);
+void client_hello_submit (struct clients *self, struct client *client);
+/* An applied CREATE_SESSION or ATTACH. */
+void client_hello_outcome (struct clients *self, const struct tree_outcome *outcome);
+/* The connection of a hello has ended. */
+void client_forsake (struct clients *self, struct client *client);
+/* Gives up forsaken hellos whose outcome never came. */
+void hellos_expire (struct clients *self);
+int64_t hellos_deadline (const struct clients *self);
+/* An applied end of a session. */
+void client_session_ended (struct clients *self, const struct tree_outcome *outcome);
+
+/* The connection of the session's current attach is dead. */
+void report_add (struct clients *self, uint64_t session, uint64_t attach_no);
+void report_remove (struct clients *self, uint64_t session);
+/* Forgets what the session's state has overtaken: of one, of all after a change of the tree. */
+void report_prune (struct clients *self, const struct tree_session *session);
+void reports_prune (struct clients *self);
+void reports_repeat (struct clients *self);
+void reports_clear (struct clients *self);
+
+/* ---- client_requests.c ------------------------------------------------------------------- */
+
+void client_receive (struct clients *self, struct client *client,
+                     const Cohort__Wire__ClientFrame *frame);
+/* Submits all of the client's writes again. */
+void client_resubmit (struct clients *self, struct client *client);
+/* Submits those that had to wait, as far as they need not any more. */
+void client_submit_more (struct clients *self, struct client *client);
+
+/* ---- client_answer.c --------------------------------------------------------------------- */
+
+/* An applied write of this client's session. */
+void client_outcome (struct clients *self, struct client *client,
+                     const struct tree_outcome *outcome);
+/* Answers what stands at the front of the queue, as far as it can be answered now; true: it could
+ * go on, had the output room. */
+bool client_answer (struct clients *self, struct client *client);
+/* The same without regard to the output's room: the state is about to change. */
+void client_answer_all (struct clients *self, struct client *client);
+/* Empties the queue without a word. */
+void client_answer_none (struct clients *self, struct client *client);
+
+/* The token, or 0: the client is doomed. */
+uint64_t client_sync_add (struct clients *self, struct client *client);
+void client_sync_free (struct clients *self, struct sync *sync);
+struct sync *client_sync_find (const struct clients *self, uint64_t token);
+void client_sync_repeat (struct clients *self);
+void client_sync_applied (struct clients *self, zxid_t zxid);
+
+/* ---- client_pending.c ---------------------------------------------------------------------- */
+
+enum { PENDING_HEADER = sizeof (struct request) };
+
+/* The payload is copied; false: out of memory. */
+bool pending_push (struct clients *self, struct pending *queue, const struct request *request,
+                   const void *payload);
+/* NULL: empty.  The pointers live until the element is popped. */
+const struct request *pending_front (const struct pending *queue);
+const uint8_t *request_payload (const struct request *request);
+/* For a walk from the front: *block starts as NULL.  NULL: the end. */
+const struct request *pending_next (const struct pending *queue, const struct request *request,
+                                    const struct pending_block **block);
+void pending_pop (struct clients *self, struct pending *queue);
+void pending_free (struct clients *self);
+
+/* ---- client_deliver.c -------------------------------------------------------------------- */
+
+/* Where the next item goes, NULL: nowhere (the client is doomed).  Then deliver_end, whatever was
+ * appended. */
+struct buf *deliver_begin (struct clients *self, struct client *client);
+/* The same for what a stream that catches up has to say: ahead of what is withheld. */
+struct buf *deliver_begin_ahead (struct clients *self, struct client *client);
+void deliver_end (struct clients *self, struct client *client);
+/* Whole segments, made elsewhere: ahead too. */
+void deliver_segment (struct clients *self, struct client *client, struct segment *segment);
+/* The last stream has caught up: what was withheld follows. */
+void deliver_release (struct clients *self, struct client *client);
+void client_dirty (struct clients *self, struct client *client);
+/* Sends what there is; false: the pipe is full. */
+bool deliver_send (struct clients *self, struct client *client);
+/* Whether reads may be answered and streams go on. */
+bool deliver_room (const struct client *client);
+void deliver_discard (struct clients *self, struct client *client);
+/* NULL: out of memory. */
+struct segment *deliver_segment_new (struct clients *self);
+void deliver_segment_free (struct clients *self, struct segment *segment);
+void deliver_free (struct clients *self);
+
+/* ---- client_watch.c ---------------------------------------------------------------------- */
+
+/* 0, COHORT_ELIMIT or COHORT_ENOMEM. */
+int client_watch_set (struct clients *self, struct client *client, enum watch_kind kind,
+                      const char *path, size_t size);
+/* What the client watched before, streams too. */
+void client_watch_rearm (struct clients *self, struct client *client,
+                         const Cohort__Wire__Rearm *rearm);
+void client_watch_fire (struct clients *self, const struct effect *effect);
+
+/* ---- client_feed.c ----------------------------------------------------------------------- */
+
+/* Whether one more, or this one again, may be opened: 0 or COHORT_ELIMIT. */
+int feed_room (const struct clients *self, const struct client *client, uint64_t id);
+/* from 0: with a snapshot.  One that is open under the id is closed before. */
+void feed_open (struct clients *self, struct client *client, uint64_t id, const char *path,
+                size_t size, zxid_t from);
+void feed_close (struct clients *self, struct client *client, uint64_t id);
+void feeds_drop (struct clients *self, struct client *client);
+/* One applied transaction: effect by effect, then end. */
+void feed_effect (struct clients *self, const struct effect *effect);
+void feed_effects_end (struct clients *self, zxid_t zxid);
+/* Says how far quiet streams are. */
+void feed_progress (struct clients *self, struct client *client);
+
+/* ---- client_catchup.c -------------------------------------------------------------------- */
+
+/* A stream begins with a snapshot, or behind a zxid. */
+void feed_catch_up (struct clients *self, struct feed *feed, zxid_t from);
+/* It is not live any more, or closed. */
+void feed_leave (struct clients *self, struct feed *feed);
+/* Streams of the client that are not live go on; true: there is more to do at once. */
+bool feed_pull (struct clients *self, struct client *client);
+/* Makes snapshots that wait, as far as memory allows; ends pins that last too long. */
+void feed_turn (struct clients *self);
+bool feed_snapshot_due (const struct clients *self);
+int64_t feed_deadline (const struct clients *self);
+
+#endif

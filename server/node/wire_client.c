@@ -1,0 +1,430 @@
+/* wire_client.c: see wire_client.h. */
+
+#include "server/node/wire_client.h"
+
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "cohort/version.h"
+#include "server/tree/result.h"
+
+#define WIRE_TEXT(x)   #x
+#define WIRE_NUMBER(x) WIRE_TEXT (x)
+#define WIRE_CLIENT_VERSION                                                                        \
+    WIRE_NUMBER (COHORT_VERSION_MAJOR)                                                             \
+    "." WIRE_NUMBER (COHORT_VERSION_MINOR) "." WIRE_NUMBER (COHORT_VERSION_PATCH)
+
+/* ---- protobuf-c with an arena ------------------------------------------------------------ */
+
+static void *pool_alloc (void *arg, size_t size)
+{
+    return arena_alloc (arg, size);
+}
+
+static void pool_free (void *arg, void *memory)
+{
+    (void) arg;
+    (void) memory;
+}
+
+const Cohort__Wire__ClientFrame *wire_client_decode (struct arena *arena, const uint8_t *data,
+                                                     size_t size)
+{
+    if (size > WIRE_CLIENT_FRAME_MAX) {
+        return NULL;
+    }
+    ProtobufCAllocator allocator = {pool_alloc, pool_free, arena};
+    return cohort__wire__client_frame__unpack (&allocator, size, data);
+}
+
+/* protobuf-c wants pointers to non-const although packing only reads. */
+static ProtobufCBinaryData bytes_of (const uint8_t *data, size_t size)
+{
+    return (ProtobufCBinaryData){data != NULL ? size : 0, (uint8_t *) (uintptr_t) data};
+}
+
+static char *string_of (const char *string)
+{
+    return (char *) (uintptr_t) string;
+}
+
+/* Fields of a message that follow one another are one message: a frame can be written in parts. */
+static void pack_part (struct buf *out, const Cohort__Wire__ServerFrame *frame)
+{
+    size_t size = cohort__wire__server_frame__get_packed_size (frame);
+    uint8_t *at = buf_extend (out, size);
+    if (at != NULL) {
+        size_t packed = cohort__wire__server_frame__pack (frame, at);
+        COHORT_ASSERT (packed == size);
+    }
+}
+
+void wire_client_welcome (struct buf *out, const struct wire_client_welcome *welcome)
+{
+    Cohort__Wire__Welcome message = COHORT__WIRE__WELCOME__INIT;
+    message.version = WIRE_CLIENT_VERSION_MAX;
+    message.cluster_id = bytes_of (welcome->cluster_id, WIRE_CLIENT_ID_SIZE);
+    message.session_id = welcome->session;
+    message.timeout_ms = welcome->timeout_ms;
+    message.grace_ms = welcome->grace_ms;
+    message.last_number = welcome->last_number;
+    message.server_id = welcome->server;
+    message.window = welcome->limits->window;
+    message.data_size_max = welcome->limits->data_size_max;
+    message.path_size_max = welcome->limits->path_size_max;
+    message.attach_no = welcome->attach_no;
+    message.credit_bytes = welcome->credit_bytes;
+    Cohort__Wire__ServerFrame frame = COHORT__WIRE__SERVER_FRAME__INIT;
+    frame.welcome = &message;
+    pack_part (out, &frame);
+}
+
+void wire_client_refused (struct buf *out, int code, const char *text)
+{
+    COHORT_ASSERT (code < 0);
+    Cohort__Wire__Refused message = COHORT__WIRE__REFUSED__INIT;
+    message.code = code;
+    message.text = string_of (text);
+    Cohort__Wire__ServerFrame frame = COHORT__WIRE__SERVER_FRAME__INIT;
+    frame.refused = &message;
+    pack_part (out, &frame);
+}
+
+void wire_client_held (struct buf *out, const char *reason)
+{
+    Cohort__Wire__Held message = COHORT__WIRE__HELD__INIT;
+    message.reason = string_of (reason);
+    Cohort__Wire__ServerFrame frame = COHORT__WIRE__SERVER_FRAME__INIT;
+    frame.held = &message;
+    pack_part (out, &frame);
+}
+
+/* ---- Status ------------------------------------------------------------------------------ */
+
+static const char *role_text (const struct node_status *status)
+{
+    if (status->standalone) {
+        return "standalone";
+    }
+    switch (status->zab.role) {
+    case ZAB_LEADING:
+        return "leader";
+    case ZAB_FOLLOWING:
+        return "follower";
+    case ZAB_OBSERVING:
+        return "observer";
+    default:
+        return "looking";
+    }
+}
+
+static Cohort__Wire__Member *member_of (struct arena *arena, const struct node_member *from)
+{
+    Cohort__Wire__Member *member = arena_alloc (arena, sizeof *member);
+    if (member != NULL) {
+        cohort__wire__member__init (member);
+        member->id = from->id;
+        member->role = string_of (from->role == CONFIG_OBSERVER ? "observer" : "voter");
+        member->address = string_of (from->address);
+        member->client_address = string_of (from->client_address);
+    }
+    return member;
+}
+
+void wire_client_status (struct buf *out, struct arena *arena, const struct node_status *status,
+                         const struct node_member *members, size_t count)
+{
+    Cohort__Wire__Status message = COHORT__WIRE__STATUS__INIT;
+    message.server_id = status->id;
+    message.role = string_of (role_text (status));
+    message.epoch = status->zab.current_epoch;
+    message.zxid = status->applied;
+    message.connections = (uint32_t) status->connections;
+    message.leader_id = status->zab.leader;
+    message.cluster_id = bytes_of (status->cluster_id, WIRE_CLIENT_ID_SIZE);
+    message.version = string_of (WIRE_CLIENT_VERSION);
+    message.znodes = status->znodes;
+    message.sessions = status->sessions;
+    message.digest = status->digest;
+    message.members = arena_calloc (arena, count, sizeof *message.members);
+    for (size_t i = 0; message.members != NULL && i < count; i++) {
+        message.members[i] = member_of (arena, &members[i]);
+        if (message.members[i] == NULL) {
+            break;
+        }
+        message.n_members++;
+    }
+    Cohort__Wire__ServerFrame frame = COHORT__WIRE__SERVER_FRAME__INIT;
+    frame.status = &message;
+    pack_part (out, &frame);
+}
+
+/* ---- Fields ------------------------------------------------------------------------------ */
+
+enum { VARINT = 0, FIXED64 = 1, BYTES = 2 };
+enum { VARINT_MAX = 10, WIDE_SIZE = 5, NARROW_MAX = 127 };
+
+/* The numbers of fields in client.proto; the tests read the frames with protobuf-c. */
+enum {
+    FRAME_ITEMS = 3,
+    FRAME_ZXID = 4,
+    FRAME_CONFIRMED = 5,
+    ITEM_REPLY = 1,
+    ITEM_EVENT = 2,
+    ITEM_BATCH = 3,
+    REPLY_XID = 1,
+    REPLY_CODE = 2,
+    REPLY_ZXID = 3,
+    REPLY_PATH = 4,
+    REPLY_DATA = 5,
+    REPLY_STAT = 6,
+    REPLY_CHILDREN = 7,
+    REPLY_RESULTS = 8,
+    REPLY_NUMBER = 9,
+    REPLY_EXPECTED = 10,
+    RESULT_CODE = 1,
+    RESULT_PATH = 2,
+    RESULT_STAT = 3,
+    EVENT_TYPE = 1,
+    EVENT_PATH = 2,
+    EVENT_ZXID = 3,
+    EVENT_KIND = 4,
+    BATCH_STREAM = 1,
+    BATCH_ZXID = 2,
+    BATCH_SNAPSHOT = 3,
+    BATCH_FIRST = 4,
+    BATCH_MORE = 5,
+    BATCH_CHANGES = 6,
+    CHANGE_KIND = 1,
+    CHANGE_PATH = 2,
+    CHANGE_DATA = 3,
+    CHANGE_STAT = 4
+};
+
+static size_t put_varint (uint8_t *at, uint64_t value)
+{
+    size_t size = 0;
+    while (value >= 0x80) {
+        at[size++] = (uint8_t) (value | 0x80);
+        value >>= 7;
+    }
+    at[size++] = (uint8_t) value;
+    return size;
+}
+
+static void put_number (struct buf *out, unsigned field, uint64_t value)
+{
+    uint8_t bytes[1 + VARINT_MAX];
+    COHORT_ASSERT (field < 16);
+    if (value != 0) {
+        bytes[0] = (uint8_t) (field << 3 | VARINT);
+        size_t size = 1 + put_varint (bytes + 1, value);
+        buf_append (out, bytes, size);
+    }
+}
+
+/* sint32: small numbers of either sign are short. */
+static void put_signed (struct buf *out, unsigned field, int32_t value)
+{
+    put_number (out, field, (uint32_t) value << 1 ^ (value < 0 ? UINT32_MAX : 0));
+}
+
+static void put_fixed (struct buf *out, unsigned field, uint64_t value)
+{
+    if (value != 0) {
+        uint8_t *at = buf_extend (out, 9);
+        if (at != NULL) {
+            at[0] = (uint8_t) (field << 3 | FIXED64);
+            bytes_put_u64 (at + 1, value);
+        }
+    }
+}
+
+/* Also where it is empty: an element of a list, a message. */
+static void put_bytes (struct buf *out, unsigned field, const void *data, size_t size)
+{
+    uint8_t head[1 + VARINT_MAX];
+    head[0] = (uint8_t) (field << 3 | BYTES);
+    size_t head_size = 1 + put_varint (head + 1, size);
+    buf_append (out, head, head_size);
+    buf_append (out, data, size);
+}
+
+/* Opens a message inside: put_end writes its length.  A wide one has room for a length of five
+ * bytes (which may be longer than needed), another for one; it is moved if that is too little. */
+static size_t put_begin (struct buf *out, unsigned field, bool wide)
+{
+    uint8_t *at = buf_extend (out, wide ? 1 + WIDE_SIZE : 2);
+    if (at != NULL) {
+        at[0] = (uint8_t) (field << 3 | BYTES);
+    }
+    return out->size;
+}
+
+static void put_end (struct buf *out, size_t start, bool wide)
+{
+    uint8_t length[VARINT_MAX];
+    if (out->failed) {
+        return;
+    }
+    COHORT_ASSERT (start <= out->size);
+    size_t size = out->size - start;
+    COHORT_ASSERT (size <= UINT32_MAX);
+    if (wide) {
+        uint8_t *at = out->data + start - WIDE_SIZE;
+        for (int i = 0; i < WIDE_SIZE; i++) {
+            at[i] = (uint8_t) ((size >> (7 * i) & 0x7f) | (i < WIDE_SIZE - 1 ? 0x80 : 0));
+        }
+        return;
+    }
+    size_t length_size = put_varint (length, size);
+    if (length_size > 1 && buf_extend (out, length_size - 1) == NULL) {
+        return;
+    }
+    memmove (out->data + start + length_size - 1, out->data + start, size);
+    memcpy (out->data + start - 1, length, length_size);
+}
+
+static void put_stat (struct buf *out, unsigned field, const cohort_stat_t *stat)
+{
+    size_t start = put_begin (out, field, false);
+    put_fixed (out, 1, stat->czxid);
+    put_fixed (out, 2, stat->mzxid);
+    put_fixed (out, 3, stat->pzxid);
+    put_fixed (out, 4, (uint64_t) stat->ctime_ms);
+    put_fixed (out, 5, (uint64_t) stat->mtime_ms);
+    put_signed (out, 6, stat->version);
+    put_signed (out, 7, stat->cversion);
+    put_signed (out, 8, stat->aversion);
+    put_fixed (out, 9, stat->ephemeral_owner);
+    put_fixed (out, 10, stat->ozxid);
+    put_number (out, 11, (uint32_t) stat->data_size);
+    put_number (out, 12, stat->child_count);
+    put_end (out, start, false);
+}
+
+void wire_client_seen (struct buf *out, zxid_t zxid, uint64_t confirmed)
+{
+    put_fixed (out, FRAME_ZXID, zxid);
+    put_number (out, FRAME_CONFIRMED, confirmed);
+}
+
+/* ---- Items ------------------------------------------------------------------------------- */
+
+static struct wire_mark item_begin (struct buf *out, unsigned kind, bool wide)
+{
+    struct wire_mark mark = {.wide = wide};
+    mark.item = put_begin (out, FRAME_ITEMS, wide);
+    mark.body = put_begin (out, kind, wide);
+    return mark;
+}
+
+void wire_client_item_end (struct buf *out, struct wire_mark mark)
+{
+    put_end (out, mark.body, mark.wide);
+    put_end (out, mark.item, mark.wide);
+}
+
+enum { REPLY_SIZE = 110 }; /* bytes of a reply with a stat, about */
+
+struct wire_mark wire_client_reply_begin (struct buf *out, const struct wire_client_reply *reply,
+                                          size_t size)
+{
+    struct wire_mark mark = item_begin (out, ITEM_REPLY, REPLY_SIZE + size > NARROW_MAX);
+    put_number (out, REPLY_XID, reply->xid);
+    put_signed (out, REPLY_CODE, reply->code);
+    put_fixed (out, REPLY_ZXID, reply->zxid);
+    put_number (out, REPLY_NUMBER, reply->number);
+    put_number (out, REPLY_EXPECTED, reply->expected);
+    return mark;
+}
+
+void wire_client_reply_data (struct buf *out, const uint8_t *data, size_t size)
+{
+    if (size > 0) {
+        put_bytes (out, REPLY_DATA, data, size);
+    }
+}
+
+void wire_client_reply_stat (struct buf *out, const cohort_stat_t *stat)
+{
+    put_stat (out, REPLY_STAT, stat);
+}
+
+void wire_client_reply_child (struct buf *out, const char *name, size_t size)
+{
+    put_bytes (out, REPLY_CHILDREN, name, size);
+}
+
+bool wire_client_reply_result (struct buf *out, struct reader *ops, uint32_t count, bool multi)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct result_op op;
+        if (!result_op_decode (&op, ops)) {
+            return false;
+        }
+        size_t start = 0;
+        if (multi) {
+            start = put_begin (out, REPLY_RESULTS, false);
+            put_signed (out, RESULT_CODE, op.code);
+        }
+        if (op.has_path) {
+            put_bytes (out, multi ? RESULT_PATH : REPLY_PATH, op.path, op.path_size);
+        }
+        if (op.has_stat) {
+            put_stat (out, multi ? RESULT_STAT : REPLY_STAT, &op.stat);
+        }
+        if (multi) {
+            put_end (out, start, false);
+        }
+    }
+    return true;
+}
+
+void wire_client_event (struct buf *out, enum watch_kind kind, int type, const char *path,
+                        size_t size, zxid_t zxid)
+{
+    struct wire_mark mark = item_begin (out, ITEM_EVENT, false);
+    put_number (out, EVENT_TYPE, (uint64_t) type);
+    put_bytes (out, EVENT_PATH, path, size);
+    put_fixed (out, EVENT_ZXID, zxid);
+    put_number (out, EVENT_KIND, (uint64_t) kind);
+    wire_client_item_end (out, mark);
+}
+
+void wire_client_change (struct buf *out, enum effect_kind kind, const char *path, size_t path_size,
+                         const uint8_t *data, size_t size, const cohort_stat_t *stat)
+{
+    bool wide = REPLY_SIZE + path_size + size > NARROW_MAX;
+    size_t start = put_begin (out, BATCH_CHANGES, wide);
+    put_number (out, CHANGE_KIND, (uint64_t) kind);
+    put_bytes (out, CHANGE_PATH, path, path_size);
+    if (kind != EFFECT_DELETED) {
+        if (size > 0) {
+            put_bytes (out, CHANGE_DATA, data, size);
+        }
+        put_stat (out, CHANGE_STAT, stat);
+    }
+    put_end (out, start, wide);
+}
+
+struct wire_mark wire_client_batch_begin (struct buf *out, const struct wire_client_batch *batch)
+{
+    struct wire_mark mark = item_begin (out, ITEM_BATCH, true);
+    put_number (out, BATCH_STREAM, batch->stream);
+    put_fixed (out, BATCH_ZXID, batch->zxid);
+    put_number (out, BATCH_SNAPSHOT, batch->snapshot);
+    put_number (out, BATCH_FIRST, batch->first);
+    return mark;
+}
+
+void wire_client_batch_end (struct buf *out, struct wire_mark mark, bool more)
+{
+    put_number (out, BATCH_MORE, more);
+    wire_client_item_end (out, mark);
+}
+
+_Static_assert((int) COHORT__WIRE__WATCH_KIND__WATCH_CHILDREN == (int) WATCH_CHILDREN,
+               "the numbers of watch kinds are those of the wire");
+_Static_assert((int) EFFECT_CREATED == 1 && (int) EFFECT_DELETED == 2 && (int) EFFECT_DATA == 3,
+               "the numbers of effects are those of COHORT_CHANGE_...");

@@ -1,0 +1,104 @@
+/*
+ * server/node/wire_client.h - frames of clients, as bytes and as what is inside
+ *
+ * client/proto/client.proto is the schema.  Reading is protobuf-c's, into an arena.  Writing of
+ * what is frequent - replies, events, batches - goes straight into the bytes: a ServerFrame is a
+ * sequence of fields, so items can be appended one by one as they come up, and what concerns the
+ * frame as a whole is appended last.  The rest is packed by protobuf-c.
+ *
+ * Failures of writing are sticky in `out`.  Pure but for memory.
+ */
+#ifndef SERVER_NODE_WIRE_CLIENT_H
+#define SERVER_NODE_WIRE_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client.pb-c.h"
+#include "client/base/arena.h"
+#include "client/base/buf.h"
+#include "server/node/node.h"
+#include "server/tree/tree.h"
+#include "server/tree/watch.h"
+
+enum {
+    WIRE_CLIENT_MAGIC = 0x43485254, /* "CHRT" */
+    WIRE_CLIENT_VERSION_MIN = 1,
+    WIRE_CLIENT_VERSION_MAX = 1,
+    WIRE_CLIENT_ID_SIZE = 16,        /* bytes of a cluster id, a nonce, a password */
+    WIRE_CLIENT_FRAME_MAX = 64 << 20 /* bytes of a frame that is looked at */
+};
+
+/* ---- Reading ----------------------------------------------------------------------------- */
+
+/* What the frame holds lives in the arena until that is reset.  NULL: malformed, or out of
+ * memory. */
+const Cohort__Wire__ClientFrame *wire_client_decode (struct arena *arena, const uint8_t *data,
+                                                     size_t size);
+
+/* ---- Writing: what concerns a frame as a whole -------------------------------------------- */
+
+struct wire_client_welcome {
+    const uint8_t *cluster_id;
+    uint64_t session;
+    uint32_t timeout_ms, grace_ms;
+    uint64_t last_number;
+    uint32_t server;
+    uint64_t attach_no;
+    uint64_t credit_bytes;
+    const struct entry_limits *limits;
+};
+
+void wire_client_welcome (struct buf *out, const struct wire_client_welcome *welcome);
+void wire_client_refused (struct buf *out, int code, const char *text);
+/* "": no longer. */
+void wire_client_held (struct buf *out, const char *reason);
+/* Either may be 0: nothing new. */
+void wire_client_seen (struct buf *out, zxid_t zxid, uint64_t confirmed);
+void wire_client_status (struct buf *out, struct arena *arena, const struct node_status *status,
+                         const struct node_member *members, size_t count);
+
+/* ---- Writing: items ------------------------------------------------------------------------ */
+
+/* Where the lengths of an open item stand. */
+struct wire_mark {
+    size_t item, body;
+    bool wide;
+};
+
+/* A reply: begin, then its fields in any order, then end.  `size` is about how many bytes the
+ * fields will take: a guess that is far too low costs a copy. */
+struct wire_client_reply {
+    uint64_t xid;
+    uint64_t number;   /* 0: of a read */
+    uint64_t expected; /* COHORT_EGAP, else 0 */
+    int code;
+    zxid_t zxid;
+};
+struct wire_mark wire_client_reply_begin (struct buf *out, const struct wire_client_reply *reply,
+                                          size_t size);
+void wire_client_reply_data (struct buf *out, const uint8_t *data, size_t size);
+void wire_client_reply_stat (struct buf *out, const cohort_stat_t *stat);
+void wire_client_reply_child (struct buf *out, const char *name, size_t size);
+/* The result of a write (server/tree/result.h); false: it is malformed. */
+bool wire_client_reply_result (struct buf *out, struct reader *ops, uint32_t count, bool multi);
+void wire_client_item_end (struct buf *out, struct wire_mark mark);
+
+void wire_client_event (struct buf *out, enum watch_kind kind, int type, const char *path,
+                        size_t size, zxid_t zxid);
+
+/* One change of a batch, as bytes that wire_client_batch_change takes, any number of times. */
+void wire_client_change (struct buf *out, enum effect_kind kind, const char *path, size_t path_size,
+                         const uint8_t *data, size_t size, const cohort_stat_t *stat);
+
+struct wire_client_batch {
+    uint64_t stream;
+    zxid_t zxid;
+    bool snapshot, first;
+};
+struct wire_mark wire_client_batch_begin (struct buf *out, const struct wire_client_batch *batch);
+/* `more` is known last. */
+void wire_client_batch_end (struct buf *out, struct wire_mark mark, bool more);
+
+#endif
