@@ -94,6 +94,10 @@ void leader_process_followerinfo (struct zab *self, struct peer *peer,
         peer->owed = true; /* not here: see whom this server follows */
         return;
     }
+    if (peer->vote.received && peer->vote.role == ZAB_LOOKING &&
+        peer->vote.session >= message->session) {
+        return; /* overtaken by its vote: this attempt has ended already */
+    }
     peer_forget_learner (peer);
     struct learner *learner = &peer->learner;
     learner->phase = LEARNER_INFO;

@@ -309,9 +309,11 @@ static void answer_with_leader (struct zab *self, struct peer *peer)
         return;
     }
     /* Our own leader. It may just not have finished the election that we have finished: then it
-     * still names itself, in our round. */
-    bool waits = self->follow.phase == FOLLOW_INFO && peer->vote.leader == peer->id &&
-                 peer->vote.round == self->round;
+     * still votes for itself, in our round. Once it leads it never votes in that round again, so
+     * such a vote may also have been overtaken by what it sent as a leader. */
+    const struct vote *vote = &peer->vote;
+    bool waits = vote->round <= self->round &&
+                 (vote->leader == peer->id || self->follow.phase > FOLLOW_INFO);
     if (!waits) {
         role_look (self, "the leader is looking", peer->id);
     }
@@ -329,8 +331,10 @@ void election_process_vote (struct zab *self, struct peer *peer, const struct za
                                .round = message->round,
                                .leader = message->leader,
                                .epoch = message->epoch,
-                               .zxid = message->zxid};
-    if (message->role == ZAB_LOOKING) {
+                               .zxid = message->zxid,
+                               .session = message->session};
+    /* Who is LOOKING follows nobody; unless this vote was sent before its last FOLLOWERINFO. */
+    if (message->role == ZAB_LOOKING && message->session >= peer->learner.session) {
         peer_forget_learner (peer);
     }
     if (self->role == ZAB_LOOKING) {

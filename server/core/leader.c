@@ -118,17 +118,11 @@ void leader_process_pong (struct zab *self, struct peer *peer, const struct zab_
         peer_reset (self, peer, "PONG without a PING");
         return;
     }
-    if (!message->counts) {
-        return; /* alive, and no more */
-    }
-    if (learner->phase != LEARNER_SYNCED) {
-        peer_reset (self, peer, "unexpected PONG");
-        return;
-    }
-    if (message->nonce > learner->round) {
+    /* Not counted: alive, and no more. It may also have overtaken ACK (e, 0). */
+    if (message->counts && message->nonce > learner->round) {
         learner->round = message->nonce;
+        leader_count_rounds (self);
     }
-    leader_count_rounds (self);
 }
 
 void follower_process_ping (struct zab *self, struct peer *peer, const struct zab_message *message)

@@ -128,6 +128,7 @@ void send_message (struct zab *self, const struct peer *peer, struct zab_message
     switch (message.type) {
     case ZAB_VOTE:
         check_vote (self, &message);
+        message.session = self->session;
         break;
     case ZAB_LEAVING:
         COHORT_ASSERT (self->leaving);

@@ -101,8 +101,11 @@ struct zab_message {
     bool counts;
 
     /* One attempt of a learner to follow a leader: drawn by the learner in FOLLOWERINFO, repeated
-     *  in everything that the two exchange until it ends.  What belongs to an earlier attempt over
-     *  the same link is dropped; so nobody has to reset a link to begin anew. */
+     * in everything that the two exchange until it ends. What belongs to an earlier attempt over
+     * the same link is dropped; so nobody has to reset a link to begin anew. A VOTE carries the
+     * last one that its sender has drawn: so VOTE, PING and PONG may overtake, and be overtaken
+     * by, the other messages of a link (but not each other; and a PING with a zxid, which is a
+     * commit, must not overtake). */
     uint32_t session;
 
     /* VOTE */

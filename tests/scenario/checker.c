@@ -68,8 +68,7 @@ static bool quorum_holds (const struct cluster *self, struct zab_point point)
     struct id_set ids = {.count = 0};
     for (uint32_t id = 1; id <= CLUSTER_SERVERS_MAX; id++) {
         const struct server *server = &self->servers[id];
-        if (server->id != 0 &&
-            config_set_counts (&self->options.configs, id, server->store_id) &&
+        if (server->id != 0 && config_set_counts (&self->options.configs, id, server->store_id) &&
             disk_holds (server, point)) {
             id_set_add (&ids, id);
         }
@@ -154,7 +153,14 @@ static void check_leadership (struct cluster *self, const struct server *server,
     if (*leader == 0) {
         *leader = server->id;
         self->activations++;
-        struct zab_point last = committed_last (self);
+        /* It may learn late that it was activated, when a later leader has already committed. */
+        struct zab_point last = {0};
+        for (size_t i = 0; i < self->committed.count; i++) {
+            const struct zab_entry *entry = &self->committed.items[i].entry;
+            if (zxid_epoch (entry->zxid) < status->accepted_epoch) {
+                last = (struct zab_point){entry->zxid, entry->chain};
+            }
+        }
         require (self, server,
                  last.zxid < server->memory.base.zxid || last.zxid == 0 ||
                      image_has (&server->memory, last),
@@ -181,8 +187,9 @@ static void check_message (const struct cluster *self, const struct server *serv
     case ZAB_ACKEPOCH:
         require (self, server, message->epoch == disk->current_epoch, "ACKEPOCH: epoch");
         require (self, server, message->zxid == image_last (disk).zxid, "ACKEPOCH: zxid");
-        require (self, server, cluster_status (self, server->id)->accepted_epoch ==
-                                   disk->accepted_epoch, "ACKEPOCH: promise");
+        require (self, server,
+                 cluster_status (self, server->id)->accepted_epoch == disk->accepted_epoch,
+                 "ACKEPOCH: promise");
         break;
     case ZAB_SYNC_POINT:
         require (self, server, image_has (disk, message->point), "SYNC_POINT");

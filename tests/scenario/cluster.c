@@ -23,6 +23,30 @@ static void queue_push (struct queue *queue, struct item *item)
     queue->count++;
 }
 
+static bool is_urgent (const struct item *item)
+{
+    enum zab_message_type type = item->message.type;
+    return item->type == ITEM_MESSAGE && (type == ZAB_VOTE || type == ZAB_PING || type == ZAB_PONG);
+}
+
+/* Inserts in front of the items of the other lane that wait at the end. */
+static void queue_overtake (struct queue *queue, struct item *item)
+{
+    struct item *behind = NULL;
+    for (struct item *at = queue->first; at != NULL; at = at->next) {
+        if (at->type != ITEM_MESSAGE || is_urgent (at) == is_urgent (item)) {
+            behind = at;
+        }
+    }
+    if (behind == NULL || behind->next == NULL) {
+        queue_push (queue, item);
+        return;
+    }
+    item->next = behind->next;
+    behind->next = item;
+    queue->count++;
+}
+
 static struct item *queue_pop (struct queue *queue)
 {
     struct item *item = queue->first;
@@ -147,7 +171,12 @@ static void send (struct cluster *self, uint32_t from, const struct zab_message 
         }
         COHORT_ASSERT (item->log.count > 0);
     }
-    queue_push (&self->queues[from][to], item);
+    bool commit = message->type == ZAB_PING && message->zxid != 0;
+    if (self->reorder != NULL && !commit && prng_chance (self->reorder, 1, 3)) {
+        queue_overtake (&self->queues[from][to], item);
+    } else {
+        queue_push (&self->queues[from][to], item);
+    }
 }
 
 static void store (struct server *server, const struct zab_persist *persist, struct zab_point point,
@@ -565,8 +594,7 @@ bool cluster_can_propose (const struct cluster *self, uint32_t id)
 {
     const struct server *server = &self->servers[id];
     return server->core != NULL && !server->paused &&
-           zab_status (server->core)->role == ZAB_LEADING &&
-           zab_status (server->core)->activated;
+           zab_status (server->core)->role == ZAB_LEADING && zab_status (server->core)->activated;
 }
 
 void cluster_propose (struct cluster *self, uint32_t id, size_t count, uint32_t size)

@@ -16,12 +16,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "client/base/prng.h"
 #include "server/core/zab.h"
 
-enum {
-    CLUSTER_SERVERS_MAX = 9,
-    CLUSTER_DATA_MAX = 24
-};
+enum { CLUSTER_SERVERS_MAX = 9, CLUSTER_DATA_MAX = 24 };
 
 /* An entry with its bytes. */
 struct record {
@@ -55,11 +53,7 @@ struct disk_request {
     struct disk_request *next;
 };
 
-enum item_type {
-    ITEM_MESSAGE,
-    ITEM_UP,
-    ITEM_DOWN
-};
+enum item_type { ITEM_MESSAGE, ITEM_UP, ITEM_DOWN };
 
 /* Something on its way from one server to another. */
 struct item {
@@ -94,19 +88,21 @@ struct server {
 };
 
 struct cluster {
-    struct server servers[CLUSTER_SERVERS_MAX + 1]; /* by id */
+    struct server servers[CLUSTER_SERVERS_MAX + 1];                        /* by id */
     struct queue queues[CLUSTER_SERVERS_MAX + 1][CLUSTER_SERVERS_MAX + 1]; /* from, to */
-    bool up[CLUSTER_SERVERS_MAX + 1][CLUSTER_SERVERS_MAX + 1];             /* as seen by the first */
+    bool up[CLUSTER_SERVERS_MAX + 1][CLUSTER_SERVERS_MAX + 1];        /* as seen by the first */
     bool connected[CLUSTER_SERVERS_MAX + 1][CLUSTER_SERVERS_MAX + 1]; /* symmetric: not cut */
     struct zab_options options; /* of all; id, store_id and seed are filled in */
     int64_t now_ms;
     uint64_t proposals;
     FILE *trace; /* NULL: none */
+    struct prng
+        *reorder; /* NULL: links are FIFO; else VOTE, PING and PONG have a lane of their own */
     uint64_t steps, delivered_messages;
 
     /* checker.c */
-    struct records committed;   /* K: everything that has ever been committed */
-    uint32_t *leader_of_epoch;  /* by epoch; 0: none yet */
+    struct records committed;  /* K: everything that has ever been committed */
+    uint32_t *leader_of_epoch; /* by epoch; 0: none yet */
     size_t leaders_capacity;
     uint64_t activations;
 };

@@ -78,8 +78,8 @@ void image_append (struct image *self, const struct record *record)
     struct zab_point last = image_last (self);
     const struct zab_entry *entry = &record->entry;
     COHORT_ASSERT (zxid_follows (entry->zxid, last.zxid));
-    COHORT_ASSERT (entry->chain == zab_chain (last.chain, entry->zxid, entry->stamp_ms,
-                                              record->data, entry->size));
+    COHORT_ASSERT (entry->chain ==
+                   zab_chain (last.chain, entry->zxid, entry->stamp_ms, record->data, entry->size));
     records_append (&self->log, record);
 }
 

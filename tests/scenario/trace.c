@@ -108,8 +108,7 @@ static void put_message (struct text *text, const struct zab_message *message)
         put_zxid (text, message->zxid);
         break;
     case ZAB_PONG:
-        put (text, " round %" PRIu64 "%s", message->nonce,
-             message->counts ? "" : ", not counted");
+        put (text, " round %" PRIu64 "%s", message->nonce, message->counts ? "" : ", not counted");
         break;
     case ZAB_SNAP:
     case ZAB_LEAVING:

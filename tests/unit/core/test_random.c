@@ -76,6 +76,9 @@ static void setup (struct run *run, uint64_t seed)
         options.counter_max = prng_between (prng, 1, 50);
     }
     cluster_init (&run->cluster, &options);
+    if (prng_chance (prng, 1, 2)) {
+        run->cluster.reorder = &run->prng;
+    }
     if (traced) {
         run->cluster.trace = stdout;
     }
