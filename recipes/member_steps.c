@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* check, delete, create */
+#define REPLACE_OPS 3
+
 /* ---- Requests ------------------------------------------------------------------------------ */
 
 static cohort_result_fn on_result;
@@ -157,6 +160,28 @@ static void member_held (cohort_member_t *self, const cohort_stat_t *stat, uint6
     member_go (self);
 }
 
+/* The stat of the znode that a creation or a replacement has made; NULL: the server does not say.
+ */
+static const cohort_stat_t *stat_of (const struct member_request *request,
+                                     const cohort_result_t *result)
+{
+    if (request->phase == MEMBER_REPLACE) {
+        return result->ops_count == REPLACE_OPS ? &result->ops[REPLACE_OPS - 1].stat : NULL;
+    }
+    return result->stat;
+}
+
+static void member_made (cohort_member_t *self, const struct member_request *request,
+                         const cohort_result_t *result)
+{
+    const cohort_stat_t *stat = stat_of (request, result);
+    if (stat != NULL) {
+        member_held (self, stat, request->generation, result->zxid);
+    } else {
+        member_fail (self, COHORT_EPROTOCOL);
+    }
+}
+
 /* Length of the path of the parent of the first `length` bytes of path, 0: it is the root. */
 static size_t parent_length (const char *path, size_t length)
 {
@@ -197,7 +222,7 @@ static void created (cohort_member_t *self, const struct member_request *request
     } else if (request->parent > 0 && (result->rc == 0 || result->rc == COHORT_ENODEEXISTS)) {
         descend (self, request->parent);
     } else if (result->rc == 0) {
-        member_held (self, result->stat, request->generation, result->zxid);
+        member_made (self, request, result);
     } else if (result->rc == COHORT_ENODEEXISTS) {
         self->phase = MEMBER_EXAMINE;
         member_go (self);
@@ -226,8 +251,8 @@ static void examined (cohort_member_t *self, const cohort_result_t *result)
         create_again (self);
         return;
     }
-    if (result->rc != 0) {
-        member_fail (self, result->rc);
+    if (result->rc != 0 || result->stat == NULL) {
+        member_fail (self, result->rc != 0 ? result->rc : COHORT_EPROTOCOL);
         return;
     }
     self->found = *result->stat;
@@ -249,8 +274,7 @@ static void replaced (cohort_member_t *self, const struct member_request *reques
                       const cohort_result_t *result)
 {
     if (result->rc == 0) {
-        RECIPE_ASSERT (result->ops_count == 3);
-        member_held (self, &result->ops[2].stat, request->generation, result->zxid);
+        member_made (self, request, result);
     } else if (result->rc == COHORT_ENONODE || result->rc == COHORT_EBADCZXID) {
         /* The old session has been cleared away meanwhile. */
         create_again (self);
@@ -288,10 +312,11 @@ static void undo (cohort_t *client, const struct member_request *request,
     if (request->undo == NULL || result->rc != 0) {
         return;
     }
-    uint64_t czxid =
-        request->phase == MEMBER_REPLACE ? result->ops[2].stat.czxid : result->stat->czxid;
-    /* If there is no memory for it the znode stays until the session ends. */
-    (void) member_withdraw (client, request->undo, czxid);
+    const cohort_stat_t *stat = stat_of (request, result);
+    if (stat != NULL) {
+        /* If there is no memory for it the znode stays until the session ends. */
+        (void) member_withdraw (client, request->undo, stat->czxid);
+    }
 }
 
 static void on_result (cohort_t *client, const cohort_result_t *result, void *arg)
