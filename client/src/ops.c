@@ -40,8 +40,8 @@ static int check_path (cohort_t *self, const struct client_call *call)
     bool sequential = call->kind == WIRE_CREATE && (call->mode & COHORT_SEQUENTIAL) != 0;
     int rc = path_check (call->path, sequential, text, sizeof (text));
     if (rc == COHORT_OK && path_joined_size (self->chroot, call->path) > PATH_SIZE_MAX) {
-        rc = COHORT_ETOOBIG;
-        strcpy (text, "the path exceeds 4096 bytes together with the chroot");
+        return client_fail (self, COHORT_ETOOBIG, "%s: path and chroot have more than %d bytes",
+                            client_op_name (call->kind), PATH_SIZE_MAX);
     }
     return rc == COHORT_OK ? rc
                            : client_fail (self, rc, "%s: %s", client_op_name (call->kind), text);

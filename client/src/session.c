@@ -304,7 +304,7 @@ static void watch_active (struct session *self, int64_t now_ms)
         self->moving = false;
         link_drop (self, &self->candidate);
     }
-    if (!silent && !self->moving && self->state == COHORT_SUSPENDED) {
+    if (!silent) {
         session_set_state (self, COHORT_CONNECTED);
     }
 }
