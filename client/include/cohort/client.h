@@ -131,6 +131,12 @@ COHORT_API void cohort_destroy (cohort_t **self_p);
 /* As cohort_destroy, but leaves the session to its time limits: what a crash looks like. */
 COHORT_API void cohort_abandon (cohort_t **self_p);
 
+/* After LOST: starts a new session on the same handle. What was asked of the old one has been
+ * answered or has failed; watches and streams are gone and are to be set again. The state handler
+ * hears CONNECTING, after the LOST of the old session. Requests made before this call fail with
+ * the old session. Never blocks. 0, COHORT_ESTATE: the session is not LOST, COHORT_ENOMEM. */
+COHORT_API int cohort_renew (cohort_t *self) COHORT_MUST_CHECK;
+
 /* Blocks until CONNECTED; timeout_ms -1: for ever.  0, COHORT_ETIMEDOUT, COHORT_ESESSIONEXPIRED,
  * COHORT_ECLUSTER, COHORT_EVERSION, COHORT_EAUTHFAILED, COHORT_EDEADLK. */
 COHORT_API int cohort_wait (cohort_t *self, int timeout_ms) COHORT_MUST_CHECK;
