@@ -199,6 +199,9 @@ static bool submit_truncate (struct store *self, struct list *list, zxid_t to)
     struct cache *cache = &self->cache;
     COHORT_ASSERT (to >= cache->base.zxid);
     COHORT_ASSERT (to <= cache->last.zxid);
+    /*  What a snapshot holds was applied: never taken back. */
+    COHORT_ASSERT (self->snapshots_count == 0 ||
+                   to >= self->snapshots[self->snapshots_count - 1].point.zxid);
     if (to == cache->last.zxid) {
         return true;
     }

@@ -102,8 +102,8 @@ void history_reset (struct history *self, struct zab_point base, int64_t stamp_m
     self->base_stamp_ms = stamp_ms;
 }
 
-void history_submit (const struct history *self, struct store *store, size_t from, uint64_t number,
-                     zxid_t commit)
+void history_submit_with (const struct history *self, struct store *store, size_t from,
+                          const struct zab_persist *request)
 {
     size_t count = self->count - from, bytes = 0;
     for (size_t i = from; i < self->count; i++) {
@@ -124,15 +124,19 @@ void history_submit (const struct history *self, struct store *store, size_t fro
         };
         at += entry->size;
     }
-    struct zab_persist persist = {
-        .number = number,
-        .entries = entries,
-        .entries_count = count,
-        .commit = commit,
-    };
+    struct zab_persist persist = *request;
+    persist.entries = entries;
+    persist.entries_count = count;
     store_persist (store, &persist);
     mem_free (entries);
     mem_free (data);
+}
+
+void history_submit (const struct history *self, struct store *store, size_t from, uint64_t number,
+                     zxid_t commit)
+{
+    history_submit_with (self, store, from,
+                         &(struct zab_persist){.number = number, .commit = commit});
 }
 
 static void assert_same (const struct expected *expected, const struct zab_entry *found)

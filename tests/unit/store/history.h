@@ -49,6 +49,10 @@ void history_data (const struct expected *entry, uint8_t *data);
 void history_submit (const struct history *self, struct store *store, size_t from, uint64_t number,
                      zxid_t commit);
 
+/*  The same with the rest of the request as given. */
+void history_submit_with (const struct history *self, struct store *store, size_t from,
+                          const struct zab_persist *request);
+
 /*  Reads the whole store; asserts that each entry it has is the one of the history, and returns
  *  how many there are.  Base must be the history's, or a point in it. */
 size_t history_compare (const struct history *self, struct store *store);

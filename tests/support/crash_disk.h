@@ -1,0 +1,81 @@
+/*
+ *  tests/support/crash_disk.h - a disk that forgets what was not synced
+ *
+ *  One crash_disk stands for the hardware and lives across crashes; crash_disk_open gives what a
+ *  store is opened on, one at a time.  All is decided by the seed: same calls, same disk.
+ *
+ *  Model
+ *  - What is written is seen by reads at once and is durable when a sync of the file has succeeded.
+ *    Until then a power cut keeps, drops, or keeps an older version of each 512-byte sector, each
+ *    for itself.  A sector is never torn.  A file's size may stay behind, too.
+ *  - Names created, renamed and unlinked are durable when sync_names has succeeded.  Until then a
+ *    power cut keeps or drops each of these operations.  Syncing a file does not make its name
+ *    durable.
+ *  - After a failed sync the data still reads as written; whether it is durable is open, and
+ *    further syncs will not make it so: only writing again does.
+ *
+ *  "Operations" below are those that change something: create, write, sync, truncate, rename,
+ *  unlink, sync_names.  One thread.
+ */
+#ifndef TESTS_SUPPORT_CRASH_DISK_H
+#define TESTS_SUPPORT_CRASH_DISK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/store/disk.h"
+
+struct crash_disk;
+
+/*  An empty disk; never NULL (it asserts). */
+struct crash_disk *crash_disk_new (uint64_t seed);
+/*  What was opened on it must have been destroyed. */
+void crash_disk_destroy (struct crash_disk **self_p);
+
+/*  For a store.  Its destroy is the end of the process, not of the power: what was not synced
+ *  stays in the system's cache.  The one before must have been destroyed. */
+struct disk *crash_disk_open (struct crash_disk *self);
+
+/*  The power is cut and comes back.  Nothing may be open. */
+void crash_disk_power_cut (struct crash_disk *self);
+
+/* ---- Faults ------------------------------------------------------------------------------ */
+
+/*  Operations since the beginning. */
+uint64_t crash_disk_operations (const struct crash_disk *self);
+
+/*  The n-th operation from now on (1: the next) is begun, and nothing works any more: all calls
+ *  give -EIO until crash_disk_power_cut.  0: never. */
+void crash_disk_stop_at (struct crash_disk *self, uint64_t n);
+bool crash_disk_stopped (const struct crash_disk *self);
+
+/*  The n-th operation from now on fails once with this error (-EIO, -ENOSPC), having been done in
+ *  part.  0: never. */
+void crash_disk_fail_at (struct crash_disk *self, uint64_t n, int error);
+bool crash_disk_failed (const struct crash_disk *self);
+
+/*  Space for the data of all files together: beyond it, -ENOSPC.  UINT64_MAX at the beginning. */
+void crash_disk_set_space (struct crash_disk *self, uint64_t bytes);
+uint64_t crash_disk_used (const struct crash_disk *self);
+
+/*  Reads of this sector of the file give -EIO until it is written (bad: true), or work again. */
+bool crash_disk_set_bad (struct crash_disk *self, const char *name, uint64_t offset, bool bad);
+
+/*  Changes the byte on the disk, and in the cache.  false: no such file, or it is shorter. */
+bool crash_disk_flip (struct crash_disk *self, const char *name, uint64_t offset, uint8_t mask);
+/*  Zeros the sector that holds the offset. */
+bool crash_disk_zero_sector (struct crash_disk *self, const char *name, uint64_t offset);
+/*  Size of a file; false: there is none. */
+bool crash_disk_size (const struct crash_disk *self, const char *name, uint64_t *size);
+/*  The i-th name (in the order of their creation), or NULL; valid until something changes. */
+const char *crash_disk_name (const struct crash_disk *self, size_t i);
+
+/*  A copy of the disk as it is: durable and cached, without faults.  Nothing may be open. */
+struct crash_disk *crash_disk_copy (const struct crash_disk *self, uint64_t seed);
+
+/*  From now on every open file, every write and every sync is told (for traces); NULL: nobody. */
+typedef void crash_disk_trace_fn (void *arg, const char *operation, const char *name,
+                                  uint64_t offset, uint64_t size);
+void crash_disk_trace (struct crash_disk *self, crash_disk_trace_fn *fn, void *arg);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ *  tests/support/crash_image.h - what is on a crash_disk: durable, in the cache, and on the way
+ *
+ *  Private to crash_disk.
+ */
+#ifndef TESTS_SUPPORT_CRASH_IMAGE_H
+#define TESTS_SUPPORT_CRASH_IMAGE_H
+
+#include "client/base/container.h"
+#include "client/base/prng.h"
+#include "tests/support/crash_disk.h"
+
+enum { CRASH_NAME_SIZE = 64, CRASH_SECTOR = 512, CRASH_BAD_MAX = 8 };
+
+struct bytes {
+    uint8_t *data;
+    uint64_t size, room;
+};
+
+/*  A write, or (data NULL) a change of size, that no sync has covered. */
+struct change {
+    uint64_t offset, size;
+    uint8_t *data;
+};
+
+struct image {
+    unsigned references; /*  names, durable and cached, operations on names, open files */
+    struct bytes durable, cached;
+    struct change *changes;
+    size_t changes_count, changes_room;
+    uint64_t bad[CRASH_BAD_MAX]; /*  sectors, + 1 */
+};
+
+struct name {
+    char name[CRASH_NAME_SIZE];
+    struct image *image;
+};
+
+struct folder {
+    struct name *names;
+    size_t count, room;
+};
+
+enum name_change_type { NAME_CREATE = 1, NAME_RENAME, NAME_UNLINK };
+
+struct name_change {
+    enum name_change_type type;
+    char name[CRASH_NAME_SIZE], to[CRASH_NAME_SIZE];
+    struct image *image;
+};
+
+struct crash_disk {
+    struct prng prng;
+    bool opened, stopped, failed;
+    uint64_t operations, stop_at, fail_at, space;
+    int fail_error;
+    struct folder durable, cached;
+    struct name_change *changes;
+    size_t changes_count, changes_room;
+    crash_disk_trace_fn *trace;
+    void *trace_arg;
+};
+
+void crash_set_name (char to[CRASH_NAME_SIZE], const char *name);
+struct image *crash_find (const struct crash_disk *self, const char *name);
+
+/*  With a reference for the caller. */
+struct image *crash_create (struct crash_disk *self, const char *name);
+void crash_release (struct crash_disk *self, struct image *image);
+void crash_rename (struct crash_disk *self, const char *from, const char *to);
+void crash_unlink (struct crash_disk *self, const char *name);
+void crash_sync_names (struct crash_disk *self);
+
+void crash_write (struct image *image, uint64_t offset, const void *data, size_t size);
+void crash_truncate (struct image *image, uint64_t size);
+void crash_sync (struct image *image);
+/*  Some sectors reach the disk, the others never will. */
+void crash_sync_fails (struct crash_disk *self, struct image *image);
+bool crash_is_bad (const struct image *image, uint64_t offset, size_t size);
+
+#endif
