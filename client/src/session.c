@@ -61,8 +61,8 @@ struct session *session_new (const struct session_options *options)
     self->connect_timeout_ms = options->connect_timeout_ms;
     prng_seed (&self->prng, options->random.seed);
     hosts_shuffle (&self->hosts, &self->prng);
-    watches_init (&self->watches, prng_u64 (&self->prng));
-    streams_init (&self->streams);
+    watch_table_init (&self->watches, prng_u64 (&self->prng));
+    stream_table_init (&self->streams);
     list_init (&self->events);
     arena_init (&self->scratch, SCRATCH_BLOCK, SCRATCH_KEEP);
     reset (self, &options->random, lost_event);
@@ -78,8 +78,8 @@ void session_free (struct session **self_p)
     }
     *self_p = NULL;
     requests_deinit (&self->requests);
-    watches_deinit (&self->watches);
-    streams_deinit (&self->streams);
+    watch_table_deinit (&self->watches);
+    stream_table_deinit (&self->streams);
     event_free_all (&self->events);
     hosts_deinit (&self->hosts);
     arena_deinit (&self->scratch);
@@ -154,7 +154,7 @@ void session_complete (struct session *self, struct request *request, int rc)
     request->rc = rc;
     list_push_back (&self->events, &request->event.node);
     if (request->wire.op.kind == WIRE_STREAM_OPEN && rc != COHORT_OK) {
-        streams_end (&self->streams, request->stream, &self->events);
+        stream_table_end (&self->streams, request->stream, &self->events);
     }
 }
 
@@ -180,10 +180,11 @@ void session_lose (struct session *self, int rc)
     while ((request = requests_pop (&self->requests)) != NULL) {
         session_complete (self, request, pending_rc);
     }
-    watches_lose (&self->watches, &self->events);
+    watch_table_lose (&self->watches, &self->events);
     struct list_node *node;
     while ((node = list_first (&self->streams.open)) != NULL) {
-        streams_end (&self->streams, list_entry (node, struct cohort_stream, node), &self->events);
+        stream_table_end (&self->streams, list_entry (node, struct cohort_stream, node),
+                          &self->events);
     }
     self->closed = self->closed || self->closing;
 }
@@ -217,7 +218,7 @@ void session_submit (struct session *self, struct request *request, int64_t now_
             return;
         }
         /* Batches that are still under way find no stream and are dropped. */
-        streams_remove (&self->streams, request->stream);
+        stream_table_remove (&self->streams, request->stream);
     }
     int rc = self->closing                ? COHORT_ECLOSING
              : self->state != COHORT_LOST ? requests_add (&self->requests, request)
@@ -227,7 +228,7 @@ void session_submit (struct session *self, struct request *request, int64_t now_
         session_complete (self, request, rc);
     } else if (op->kind == WIRE_STREAM_OPEN) {
         op->stream_id = request->stream->id;
-        streams_add (&self->streams, request->stream);
+        stream_table_add (&self->streams, request->stream);
     }
     session_evaluate (self, now_ms);
 }

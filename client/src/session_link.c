@@ -252,9 +252,9 @@ void link_welcome (struct session *self, const struct wire_welcome *welcome, int
     }
     self->next_beat_ms = now_ms;
     requests_rewind (&self->requests, welcome->window, welcome->credit_bytes);
-    streams_rewind (&self->streams);
-    watches_rearm_begin (&self->watches);
-    streams_rearm_begin (&self->streams);
+    stream_table_rewind (&self->streams);
+    watch_table_rearm_begin (&self->watches);
+    stream_table_rearm_begin (&self->streams);
     if (!self->rearm_pending) {
         link_drop (self, &self->retired);
     }

@@ -21,7 +21,7 @@ static void settle_watch (struct session *self, struct request *request)
     bool set = request->rc == COHORT_OK ||
                (request->rc == COHORT_ENONODE && request->wire.op.kind == WIRE_EXISTS);
     if (watch != NULL && set) {
-        watches_add (&self->watches, watch);
+        watch_table_add (&self->watches, watch);
     } else {
         watch_free (watch);
     }
@@ -60,7 +60,7 @@ static bool take_reply (struct session *self, struct wire_frame *frame,
 static bool take_batch (struct session *self, struct wire_frame *frame,
                         const struct wire_batch *batch)
 {
-    struct cohort_stream *stream = streams_find (&self->streams, batch->stream_id);
+    struct cohort_stream *stream = stream_table_find (&self->streams, batch->stream_id);
     if (stream == NULL) {
         return true;
     }
@@ -70,7 +70,7 @@ static bool take_batch (struct session *self, struct wire_frame *frame,
         session_note (self, "out of memory");
         return false;
     }
-    if (!streams_advance (stream, &batch->batch)) {
+    if (!stream_table_advance (stream, &batch->batch)) {
         mem_free (event);
         session_note (self, "%s sent a stream's past", self->active.endpoint);
         return false;
@@ -108,7 +108,7 @@ static bool take_items (struct session *self, struct wire_frame *frame)
             settled = settled > zxid ? settled : zxid;
             break;
         case WIRE_ITEM_EVENT:
-            watches_fire (&self->watches, item->u.event, &self->events);
+            watch_table_fire (&self->watches, item->u.event, &self->events);
             zxid = item->u.event->zxid;
             break;
         case WIRE_ITEM_BATCH:
@@ -124,7 +124,7 @@ static bool take_items (struct session *self, struct wire_frame *frame)
     if (self->zxid_seen < seen) {
         self->zxid_seen = seen;
     }
-    if (self->zxid_events < settled && !streams_partial (&self->streams)) {
+    if (self->zxid_events < settled && !stream_table_partial (&self->streams)) {
         self->zxid_events = settled;
     }
     return true;

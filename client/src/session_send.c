@@ -48,9 +48,9 @@ static bool next_rearm (struct session *self, struct buf *out, int64_t now_ms)
     buf_clear (&self->rearm_watches);
     buf_clear (&self->rearm_streams);
     struct wire_rearm rearm = {.last_zxid = self->zxid_events};
-    rearm.more = watches_rearm (&self->watches, &self->rearm_watches);
+    rearm.more = watch_table_rearm (&self->watches, &self->rearm_watches);
     if (!rearm.more) {
-        rearm.more = streams_rearm (&self->streams, &self->rearm_streams);
+        rearm.more = stream_table_rearm (&self->streams, &self->rearm_streams);
     }
     bool failed = self->rearm_watches.failed || self->rearm_streams.failed;
     rearm.watches = (const struct wire_watch *) (const void *) self->rearm_watches.data;

@@ -101,8 +101,8 @@ struct session {
 
     /* What it does for the application. */
     struct requests requests;
-    struct watches watches;
-    struct streams streams;
+    struct watch_table watches;
+    struct stream_table streams;
     struct list events;
     struct state_event *lost_event; /* made beforehand: LOST is never left unsaid */
     bool state_owed;                /* a change of state is to be reported when memory allows */

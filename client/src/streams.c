@@ -45,13 +45,13 @@ void stream_release (struct cohort_stream *stream)
     }
 }
 
-void streams_init (struct streams *streams)
+void stream_table_init (struct stream_table *streams)
 {
-    *streams = (struct streams){0};
+    *streams = (struct stream_table){0};
     list_init (&streams->open);
 }
 
-void streams_deinit (struct streams *streams)
+void stream_table_deinit (struct stream_table *streams)
 {
     struct list_node *node;
     while ((node = list_pop_front (&streams->open)) != NULL) {
@@ -60,7 +60,7 @@ void streams_deinit (struct streams *streams)
     streams->count = 0;
 }
 
-void streams_add (struct streams *streams, struct cohort_stream *stream)
+void stream_table_add (struct stream_table *streams, struct cohort_stream *stream)
 {
     COHORT_ASSERT (!list_linked (&stream->node));
     struct list_node *last = list_last (&streams->open);
@@ -77,7 +77,7 @@ void streams_add (struct streams *streams, struct cohort_stream *stream)
     streams->count++;
 }
 
-void streams_remove (struct streams *streams, struct cohort_stream *stream)
+void stream_table_remove (struct stream_table *streams, struct cohort_stream *stream)
 {
     if (list_linked (&stream->node)) {
         COHORT_ASSERT (streams->count > 0);
@@ -87,15 +87,16 @@ void streams_remove (struct streams *streams, struct cohort_stream *stream)
     }
 }
 
-void streams_end (struct streams *streams, struct cohort_stream *stream, struct list *events)
+void stream_table_end (struct stream_table *streams, struct cohort_stream *stream,
+                       struct list *events)
 {
     COHORT_ASSERT (!list_linked (&stream->ended.node));
     stream_retain (stream);
     list_push_back (events, &stream->ended.node);
-    streams_remove (streams, stream);
+    stream_table_remove (streams, stream);
 }
 
-struct cohort_stream *streams_find (const struct streams *streams, uint64_t id)
+struct cohort_stream *stream_table_find (const struct stream_table *streams, uint64_t id)
 {
     for (struct list_node *at = list_first (&streams->open); at != NULL;
          at = list_next (&streams->open, at)) {
@@ -107,7 +108,7 @@ struct cohort_stream *streams_find (const struct streams *streams, uint64_t id)
     return NULL;
 }
 
-bool streams_advance (struct cohort_stream *stream, const cohort_batch_t *batch)
+bool stream_table_advance (struct cohort_stream *stream, const cohort_batch_t *batch)
 {
     if (batch->snapshot) {
         /* The application forgets its state at the first fragment: from then on only a whole
@@ -126,7 +127,7 @@ bool streams_advance (struct cohort_stream *stream, const cohort_batch_t *batch)
     return true;
 }
 
-bool streams_partial (const struct streams *streams)
+bool stream_table_partial (const struct stream_table *streams)
 {
     for (struct list_node *at = list_first (&streams->open); at != NULL;
          at = list_next (&streams->open, at)) {
@@ -137,7 +138,7 @@ bool streams_partial (const struct streams *streams)
     return false;
 }
 
-void streams_rewind (struct streams *streams)
+void stream_table_rewind (struct stream_table *streams)
 {
     for (struct list_node *at = list_first (&streams->open); at != NULL;
          at = list_next (&streams->open, at)) {
@@ -145,12 +146,12 @@ void streams_rewind (struct streams *streams)
     }
 }
 
-void streams_rearm_begin (struct streams *streams)
+void stream_table_rearm_begin (struct stream_table *streams)
 {
     streams->cursor = 0;
 }
 
-bool streams_rearm (struct streams *streams, struct buf *out)
+bool stream_table_rearm (struct stream_table *streams, struct buf *out)
 {
     size_t bytes = 0;
     for (struct list_node *at = list_first (&streams->open); at != NULL;

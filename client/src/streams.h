@@ -35,7 +35,7 @@ struct cohort_stream {
     _Atomic bool closed;   /* no more calls of fn */
 };
 
-struct streams {
+struct stream_table {
     struct list open; /* ids grow */
     size_t count;
     uint64_t cursor; /* re-registration: ids up to it are done */
@@ -46,31 +46,32 @@ struct cohort_stream *stream_new (uint64_t id, const char *chroot, const char *p
 void stream_retain (struct cohort_stream *stream);
 void stream_release (struct cohort_stream *stream);
 
-void streams_init (struct streams *streams);
-void streams_deinit (struct streams *streams);
+void stream_table_init (struct stream_table *streams);
+void stream_table_deinit (struct stream_table *streams);
 
 /* The registry takes a reference of its own; and gives it back. Removing what is not there does
  * nothing. */
-void streams_add (struct streams *streams, struct cohort_stream *stream);
-void streams_remove (struct streams *streams, struct cohort_stream *stream);
-struct cohort_stream *streams_find (const struct streams *streams, uint64_t id);
+void stream_table_add (struct stream_table *streams, struct cohort_stream *stream);
+void stream_table_remove (struct stream_table *streams, struct cohort_stream *stream);
+struct cohort_stream *stream_table_find (const struct stream_table *streams, uint64_t id);
 
 /* Takes the stream out, if it is in, and puts its EVENT_ENDED at the end of `events`. */
-void streams_end (struct streams *streams, struct cohort_stream *stream, struct list *events);
+void stream_table_end (struct stream_table *streams, struct cohort_stream *stream,
+                       struct list *events);
 
 /* Notes that a batch is handed up. False: it cannot be, for it does not continue what came before
  * (a change of the past, or a transaction without its snapshot): the server broke the protocol. */
-bool streams_advance (struct cohort_stream *stream, const cohort_batch_t *batch);
+bool stream_table_advance (struct cohort_stream *stream, const cohort_batch_t *batch);
 
 /* Whether a transaction has been handed up in part: what its zxid covers is not all here. */
-bool streams_partial (const struct streams *streams);
+bool stream_table_partial (const struct stream_table *streams);
 
 /* A new connection: fragments that were not completed will come again. */
-void streams_rewind (struct streams *streams);
+void stream_table_rewind (struct stream_table *streams);
 
-/* As watches_rearm, with elements of struct wire_stream, for the streams whose stream_open has been
- * answered; the others are opened by their own request. */
-void streams_rearm_begin (struct streams *streams);
-bool streams_rearm (struct streams *streams, struct buf *out);
+/* As watch_table_rearm, with elements of struct wire_stream, for the streams whose stream_open has
+ * been answered; the others are opened by their own request. */
+void stream_table_rearm_begin (struct stream_table *streams);
+bool stream_table_rearm (struct stream_table *streams, struct buf *out);
 
 #endif

@@ -48,14 +48,14 @@ static bool watch_is (const struct map_node *node, const void *key_p)
     return watch->kind == key->kind && strcmp (watch->path, key->path) == 0;
 }
 
-static uint64_t hash_of (const struct watches *watches, const struct watch_key *key)
+static uint64_t hash_of (const struct watch_table *watches, const struct watch_key *key)
 {
     return hash64 (key->path, strlen (key->path), watches->seed + (uint64_t) key->kind);
 }
 
-void watches_init (struct watches *watches, uint64_t seed)
+void watch_table_init (struct watch_table *watches, uint64_t seed)
 {
-    *watches = (struct watches){.seed = seed};
+    *watches = (struct watch_table){.seed = seed};
     map_init (&watches->table);
 }
 
@@ -67,13 +67,13 @@ static void free_visited (struct map_node *node, void *arg)
     watch_free (watch);
 }
 
-void watches_deinit (struct watches *watches)
+void watch_table_deinit (struct watch_table *watches)
 {
     map_drain (&watches->table, free_visited, NULL);
     map_deinit (&watches->table);
 }
 
-void watches_add (struct watches *watches, struct watch *watch)
+void watch_table_add (struct watch_table *watches, struct watch *watch)
 {
     COHORT_ASSERT (!list_linked (&watch->event.node));
     COHORT_ASSERT (list_empty (&watch->same));
@@ -102,7 +102,8 @@ static void fire (struct watch *first, cohort_event_type_t type, uint64_t zxid, 
     list_splice_back (fired, &group);
 }
 
-void watches_fire (struct watches *watches, const struct wire_event *event, struct list *fired)
+void watch_table_fire (struct watch_table *watches, const struct wire_event *event,
+                       struct list *fired)
 {
     struct watch_key key = {event->kind, event->path};
     struct map_node *found = map_find (&watches->table, hash_of (watches, &key), watch_is, &key);
@@ -117,13 +118,13 @@ static void lose_visited (struct map_node *node, void *fired)
     fire (map_entry (node, struct watch, node), COHORT_EVENT_WATCH_LOST, 0, fired);
 }
 
-void watches_lose (struct watches *watches, struct list *fired)
+void watch_table_lose (struct watch_table *watches, struct list *fired)
 {
     map_drain (&watches->table, lose_visited, fired);
     COHORT_ASSERT (map_count (&watches->table) == 0);
 }
 
-void watches_rearm_begin (struct watches *watches)
+void watch_table_rearm_begin (struct watch_table *watches)
 {
     watches->cursor = (struct map_cursor){0};
 }
@@ -142,7 +143,7 @@ static void rearm_visited (struct map_node *node, void *arg)
     chunk->bytes += strlen (watch->path) + WATCH_OVERHEAD;
 }
 
-bool watches_rearm (struct watches *watches, struct buf *out)
+bool watch_table_rearm (struct watch_table *watches, struct buf *out)
 {
     struct rearm_chunk chunk = {out, 0};
     while (chunk.bytes < WATCHES_REARM_BYTES) {

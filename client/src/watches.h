@@ -30,7 +30,7 @@ struct watch {
     uint64_t zxid;
 };
 
-struct watches {
+struct watch_table {
     struct map table;
     uint64_t seed;
     struct map_cursor cursor; /* of the re-registration that is under way */
@@ -43,23 +43,24 @@ struct watch *watch_new (enum wire_watch_kind kind, const char *chroot, const ch
 void watch_free (struct watch *watch);
 
 /* seed: of the hash, so that no server can choose colliding paths. */
-void watches_init (struct watches *watches, uint64_t seed);
-void watches_deinit (struct watches *watches);
+void watch_table_init (struct watch_table *watches, uint64_t seed);
+void watch_table_deinit (struct watch_table *watches);
 
 /* Takes the watch into the table. */
-void watches_add (struct watches *watches, struct watch *watch);
+void watch_table_add (struct watch_table *watches, struct watch *watch);
 
 /* Moves all watches of this path and kind to `fired`, in the order they were set. */
-void watches_fire (struct watches *watches, const struct wire_event *event, struct list *fired);
+void watch_table_fire (struct watch_table *watches, const struct wire_event *event,
+                       struct list *fired);
 
 /* Moves every watch to `fired`, as COHORT_EVENT_WATCH_LOST, in an order that follows from the
  * history and the seed alone. */
-void watches_lose (struct watches *watches, struct list *fired);
+void watch_table_lose (struct watch_table *watches, struct list *fired);
 
 /* Re-registration: begin, then chunks until it returns false. A chunk is appended to `out` as
  * elements of struct wire_watch, whose paths are borrowed from the table. The table may change
  * between chunks. A failed buffer means that memory ran out. */
-void watches_rearm_begin (struct watches *watches);
-bool watches_rearm (struct watches *watches, struct buf *out);
+void watch_table_rearm_begin (struct watch_table *watches);
+bool watch_table_rearm (struct watch_table *watches, struct buf *out);
 
 #endif
