@@ -349,8 +349,8 @@ static bool take_snapshots (struct outbox *self, bool chunks, struct arena *aren
                             struct peer_frame *frame)
 {
     size_t count = ring_count (&self->snapshots);
-    if (count == 0) {
-        return true;
+    if (count == 0 || !ring_empty (&self->core)) {
+        return true; /* never before the core's SNAP */
     }
     frame->snapshots = arena_alloc (arena, count * sizeof *frame->snapshots);
     if (frame->snapshots == NULL) {

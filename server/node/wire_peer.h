@@ -37,7 +37,7 @@ enum {
     PEER_SYNCED_SIZE = 16,
     PEER_MESSAGES_MAX = 4096, /*  of one frame                                                  */
     PEER_SNAPSHOTS_MAX = 64,
-    PEER_PARTS_MAX = 64,            /*  pieces that the entries of one frame are encoded from   */
+    PEER_PARTS_MAX = 4,             /*  pieces that the entries of one frame are encoded from   */
     PEER_ENVELOPE_MAX = 8 << 20,    /*  bytes before the bulk */
     PEER_ENTRY_SIZE_MAX = 64 << 20, /*  bytes of one entry; ingress allows far less             */
     PEER_FRAME_MAX = 256 << 20

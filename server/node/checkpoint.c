@@ -1,0 +1,131 @@
+/* checkpoint.c: see checkpoint.h. */
+
+#include "server/node/checkpoint.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "cohort/error.h"
+#include "server/node/error_text.h"
+
+void checkpoint_init (struct checkpoint *self, struct store *store, uint64_t log_bytes,
+                      const struct logger *logger)
+{
+    memset (self, 0, sizeof *self);
+    self->store = store;
+    self->logger = *logger;
+    self->log_bytes = log_bytes > 0 ? log_bytes : CHECKPOINT_LOG_BYTES;
+    self->retry_at_ms = INT64_MIN;
+    buf_init (&self->slice);
+}
+
+void checkpoint_abort (struct checkpoint *self)
+{
+    tree_snapshot_end (&self->snapshot);
+    store_writer_destroy (&self->writer);
+}
+
+void checkpoint_deinit (struct checkpoint *self)
+{
+    checkpoint_abort (self);
+    buf_deinit (&self->slice);
+}
+
+void checkpoint_want (struct checkpoint *self)
+{
+    self->wanted = true;
+}
+
+bool checkpoint_busy (const struct checkpoint *self)
+{
+    return self->writer != NULL;
+}
+
+static bool is_due (const struct checkpoint *self, int64_t now_ms)
+{
+    struct store_snapshot_info newest;
+    if (now_ms < self->retry_at_ms) {
+        return false;
+    }
+    uint64_t limit = self->log_bytes;
+    if (store_snapshot_newest (self->store, &newest) && newest.size > limit) {
+        limit = newest.size;
+    }
+    return self->wanted || store_log_bytes (self->store) > limit;
+}
+
+static void begin (struct checkpoint *self, struct tree *tree, struct zab_point point)
+{
+    struct store_snapshot_info newest;
+    if (point.zxid == 0 || tree_zxid (tree) != point.zxid) {
+        return;
+    }
+    if (store_snapshot_newest (self->store, &newest) && newest.point.zxid >= point.zxid) {
+        self->wanted = false; /* there is one of just this state */
+        return;
+    }
+    if (store_writer_new (self->store, point, tree_stamp_ms (tree), &self->writer) != 0) {
+        self->writer = NULL; /* another one is being written */
+        return;
+    }
+    self->snapshot = tree_snapshot_begin (tree);
+    if (self->snapshot == NULL) {
+        store_writer_destroy (&self->writer);
+        return;
+    }
+    self->wanted = false;
+    self->zxid = point.zxid;
+    logger_write (&self->logger, LOG_INFO, "snapshot-begun", "zxid=%" PRIx64, point.zxid);
+}
+
+static void fail (struct checkpoint *self, int64_t now_ms, const char *why)
+{
+    logger_write (&self->logger, LOG_WARNING, "snapshot-failed", "zxid=%" PRIx64 " reason=\"%s\"",
+                  self->zxid, why);
+    checkpoint_abort (self);
+    self->retry_at_ms = now_ms + CHECKPOINT_RETRY_MS;
+}
+
+static bool write_slice (struct checkpoint *self, int64_t now_ms)
+{
+    if (store_writer_pending (self->writer) > CHECKPOINT_PENDING_MAX) {
+        return false; /* the store wakes us */
+    }
+    buf_clear (&self->slice);
+    bool more = tree_snapshot_next (self->snapshot, &self->slice, CHECKPOINT_SLICE);
+    if (self->slice.failed) {
+        fail (self, now_ms, "out of memory");
+        return false;
+    }
+    store_writer_append (self->writer, self->slice.data, self->slice.size);
+    if (!more) {
+        tree_snapshot_end (&self->snapshot);
+        store_writer_finish (self->writer, false);
+    }
+    return more;
+}
+
+bool checkpoint_turn (struct checkpoint *self, struct tree *tree, struct zab_point point,
+                      int64_t now_ms)
+{
+    if (self->writer == NULL && is_due (self, now_ms)) {
+        begin (self, tree, point);
+    }
+    if (self->writer == NULL) {
+        return false;
+    }
+    int state = store_writer_state (self->writer);
+    if (state < 0) {
+        fail (self, now_ms, error_text (state));
+        return false;
+    }
+    if (self->snapshot != NULL) {
+        return write_slice (self, now_ms);
+    }
+    if (state == 1) {
+        logger_write (&self->logger, LOG_INFO, "snapshot-done", "zxid=%" PRIx64, self->zxid);
+        store_writer_destroy (&self->writer);
+    }
+    return false;
+}

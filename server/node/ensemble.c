@@ -1,0 +1,331 @@
+/* ensemble.c: life, turns, looking. See ensemble.h and ensemble_state.h. */
+
+#include "server/node/ensemble.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "cohort/error.h"
+#include "server/node/bootstrap.h"
+#include "server/node/clients.h"
+#include "server/node/ensemble_state.h"
+#include "server/node/error_text.h"
+#include "server/node/recovery.h"
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+struct ensemble *ensemble_new (const struct ensemble_options *options)
+{
+    COHORT_ASSERT (entry_limits_valid (&options->limits));
+    struct ensemble *self = mem_calloc (1, sizeof *self);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->id = options->id;
+    self->configured = *options->configured;
+    self->store = options->store;
+    self->links = options->links;
+    self->host = options->host;
+    self->logger = options->logger;
+    self->seed = options->seed;
+    self->peer_timeout_ms =
+        options->peer_timeout_ms > 0 ? options->peer_timeout_ms : ENSEMBLE_PEER_TIMEOUT_MS;
+    self->limits = options->limits;
+    self->tree_options.effects_bytes_max = options->effects_bytes;
+    self->now_ms = self->down_since_ms = options->now_ms;
+    self->leave_ms = INT64_MAX;
+    for (size_t i = 0; i < self->configured.count; i++) {
+        if (self->configured.members[i].id != self->id) {
+            self->peers[self->peers_count++].id = self->configured.members[i].id;
+        }
+    }
+    proposals_init (&self->proposals);
+    ring_init (&self->syncs, sizeof (struct ensemble_sync), ENSEMBLE_SYNCS_MAX);
+    ranges_init (&self->ranges, self->store);
+    ensemble_snapshots_init (self, options->snapshot_bytes);
+    if (!ensemble_tracker_init (self) || self->snapshots == NULL) {
+        ensemble_destroy (&self);
+        return NULL;
+    }
+    return self;
+}
+
+void ensemble_destroy (struct ensemble **self_p)
+{
+    struct ensemble *self = *self_p;
+    if (self == NULL) {
+        return;
+    }
+    checkpoint_deinit (&self->checkpoint);
+    install_deinit (&self->install);
+    snapshots_destroy (&self->snapshots);
+    ranges_deinit (&self->ranges);
+    tracker_destroy (&self->tracker);
+    proposals_deinit (&self->proposals);
+    ring_deinit (&self->syncs);
+    zab_destroy (&self->zab);
+    tree_destroy (&self->tree);
+    mem_free (self);
+    *self_p = NULL;
+}
+
+void ensemble_fail (struct ensemble *self, int code, const char *text)
+{
+    COHORT_ASSERT (code != 0);
+    if (self->failure == 0) {
+        self->failure = code;
+        snprintf (self->text, sizeof self->text, "%s", text);
+        logger_write (&self->logger, LOG_ERROR, "server-failed", "code=%s reason=\"%s\"",
+                      error_name (code), self->text);
+    }
+}
+
+struct ensemble_peer *ensemble_find (struct ensemble *self, uint32_t id)
+{
+    for (size_t i = 0; i < self->peers_count; i++) {
+        if (self->peers[i].id == id) {
+            return &self->peers[i];
+        }
+    }
+    return NULL;
+}
+
+const struct config *ensemble_config (const struct ensemble *self)
+{
+    const struct config_set *configs = self->tree != NULL ? tree_configs (self->tree) : NULL;
+    return configs != NULL ? &configs->configs[0] : NULL;
+}
+
+int ensemble_recover (struct ensemble *self, char *error, size_t error_size)
+{
+    COHORT_ASSERT (self->tree == NULL);
+    int code = recovery_tree (self->store, &self->tree_options, &self->tree, &self->applied, error,
+                              error_size);
+    if (code != 0) {
+        return code;
+    }
+    const struct config *config = ensemble_config (self);
+    if (config != NULL && !bootstrap_same_members (&self->configured, config, error, error_size)) {
+        return COHORT_ECONFIG;
+    }
+    self->deliver = self->applied.zxid;
+    logger_write (&self->logger, LOG_INFO, "recovered",
+                  "zxid=%" PRIx64 " log=%" PRIx64 " nodes=%" PRIu64, self->applied.zxid,
+                  store_last (self->store), tree_node_count (self->tree));
+    return 0;
+}
+
+int ensemble_start (struct ensemble *self, int64_t now_ms, char *error, size_t error_size)
+{
+    COHORT_ASSERT (self->zab == NULL);
+    COHORT_ASSERT (self->tree != NULL);
+    const struct store_meta *meta = store_meta (self->store);
+    struct zab_options options = {.id = self->id,
+                                  .store_id = meta->store_id,
+                                  .seed = self->seed,
+                                  .configs = {.count = 1, .configs = {meta->config}},
+                                  .peer_timeout_ms = self->peer_timeout_ms};
+    const struct config_set *configs = tree_configs (self->tree);
+    if (configs != NULL) {
+        options.configs = *configs;
+    }
+    self->now_ms = self->down_since_ms = now_ms;
+    self->zab = zab_new (&options);
+    if (self->zab == NULL) {
+        snprintf (error, error_size, "the members of the ensemble are not sound");
+        return COHORT_ECONFIG;
+    }
+    int code = recovery_core (self->store, self->zab, error, error_size);
+    if (code != 0) {
+        return code;
+    }
+    zxid_t committed = store_committed (self->store);
+    committed = committed > self->applied.zxid ? committed : self->applied.zxid;
+    const struct zab_update *update =
+        zab_start (self->zab, meta->accepted_epoch, meta->current_epoch, committed, now_ms);
+    ensemble_update (self, update);
+    for (size_t i = 0; i < self->peers_count; i++) {
+        uint32_t peer = self->peers[i].id;
+        if (links_is_up (self->links, peer)) {
+            ensemble_link_up (self, peer, links_store_id (self->links, peer));
+        }
+    }
+    return 0;
+}
+
+bool ensemble_started (const struct ensemble *self)
+{
+    return self->zab != NULL;
+}
+
+/* ---- Turns ----------------------------------------------------------------------------------- */
+
+void ensemble_time (struct ensemble *self, int64_t now_ms, int64_t wall_ms)
+{
+    COHORT_ASSERT (now_ms >= self->now_ms);
+    self->now_ms = now_ms;
+    self->wall_ms = wall_ms;
+    tracker_time (self->tracker, now_ms);
+}
+
+static void take_completions (struct ensemble *self)
+{
+    const char *text = NULL;
+    int code = store_failure (self->store, &text);
+    if (code != 0) {
+        ensemble_fail (self, code, text != NULL ? text : "the store has failed");
+        return;
+    }
+    uint64_t completed = store_completed (self->store);
+    if (completed > self->completed) {
+        self->completed = completed;
+        ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_DURABLE, .persisted = completed});
+    }
+    links_hold (self->links, store_backlog (self->store) > ENSEMBLE_BACKLOG_BYTES);
+}
+
+/* Why clients wait. */
+static void tell_held (struct ensemble *self)
+{
+    const char *held = NULL;
+    int64_t patience = (int64_t) ENSEMBLE_HELD_TIMEOUTS * self->peer_timeout_ms;
+    if (!self->up && self->now_ms - self->down_since_ms >= patience) {
+        held = CLIENTS_NO_QUORUM;
+    } else if (store_space (self->store) != 0) {
+        held = "disk full";
+    }
+    if (held != self->held) {
+        self->held = held;
+        self->host.held (self->host.arg, held);
+    }
+}
+
+static void compact (struct ensemble *self)
+{
+    struct zab_event event = {.type = ZAB_EVENT_COMPACTED};
+    self->compact_due = false;
+    if (store_compacted (self->store, &event.point, &event.stamp_ms)) {
+        ranges_clear (&self->ranges);
+        ensemble_step (self, event);
+    }
+}
+
+static bool take_snapshots (struct ensemble *self)
+{
+    bool busy = checkpoint_busy (&self->checkpoint);
+    bool more = false;
+    if (self->install.state == INSTALL_NONE) {
+        more = checkpoint_turn (&self->checkpoint, self->tree, self->applied, self->now_ms);
+    }
+    snapshots_turn (self->snapshots, self->applied.zxid, self->now_ms);
+    self->compact_due |= busy && !checkpoint_busy (&self->checkpoint);
+    return more;
+}
+
+bool ensemble_flush (struct ensemble *self)
+{
+    if (self->zab == NULL) {
+        tell_held (self);
+        return false;
+    }
+    take_completions (self);
+    if (self->failure == 0 && self->now_ms >= zab_deadline (self->zab)) {
+        ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_TICK});
+    }
+    if (self->failure == 0) {
+        ensemble_install_turn (self);
+    }
+    if (self->failure != 0) {
+        return false;
+    }
+    bool more = ensemble_apply (self);
+    if (self->failure != 0) {
+        return false;
+    }
+    more |= tracker_turn (self->tracker);
+    more |= ensemble_propose (self);
+    if (ensemble_leads (self) && tracker_wants_round (self->tracker)) {
+        ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_ROUND});
+    }
+    more |= take_snapshots (self);
+    if (self->compact_due) {
+        compact (self);
+    }
+    tell_held (self);
+    return more && self->failure == 0;
+}
+
+bool ensemble_waiting (const struct ensemble *self)
+{
+    return proposals_count (&self->proposals) > 0 || !ring_empty (&self->syncs);
+}
+
+void ensemble_flushed (struct ensemble *self)
+{
+    ranges_clear (&self->ranges);
+}
+
+int64_t ensemble_deadline (const struct ensemble *self)
+{
+    int64_t deadline = tracker_deadline (self->tracker);
+    int64_t others[] = {
+        self->zab != NULL ? zab_deadline (self->zab) : INT64_MAX,
+        self->up || self->held != NULL
+            ? INT64_MAX
+            : self->down_since_ms + (int64_t) ENSEMBLE_HELD_TIMEOUTS * self->peer_timeout_ms,
+        self->leave_ms < INT64_MAX ? self->leave_ms + self->peer_timeout_ms : INT64_MAX};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        deadline = others[i] < deadline ? others[i] : deadline;
+    }
+    return self->failure != 0 ? INT64_MAX : deadline;
+}
+
+/* ---- Ending and looking ---------------------------------------------------------------------- */
+
+void ensemble_leave (struct ensemble *self)
+{
+    if (self->leave_ms != INT64_MAX) {
+        return;
+    }
+    self->leave_ms = self->now_ms;
+    if (self->zab != NULL) {
+        ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_LEAVE});
+    }
+}
+
+bool ensemble_left (const struct ensemble *self)
+{
+    if (self->leave_ms == INT64_MAX) {
+        return false;
+    }
+    if (self->zab == NULL || self->failure != 0 ||
+        self->now_ms - self->leave_ms >= self->peer_timeout_ms) {
+        return true;
+    }
+    const struct zab_status *status = ensemble_zab (self);
+    return status->leaving && status->role != ZAB_LEADING;
+}
+
+int ensemble_failure (const struct ensemble *self, const char **text)
+{
+    *text = self->text;
+    return self->failure;
+}
+
+void ensemble_status (const struct ensemble *self, struct zab_status *status)
+{
+    if (self->zab != NULL) {
+        *status = *zab_status (self->zab);
+    } else {
+        memset (status, 0, sizeof *status);
+        status->role = ZAB_LOOKING;
+    }
+}
+
+struct tree *ensemble_tree (const struct ensemble *self)
+{
+    return self->tree;
+}

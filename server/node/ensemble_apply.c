@@ -1,0 +1,191 @@
+/* ensemble_apply.c: committed entries to the tree, and snapshots that replace it. See
+ * ensemble_state.h. */
+
+#include "server/node/ensemble_state.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "client/base/assert.h"
+#include "cohort/error.h"
+#include "server/node/bootstrap.h"
+
+/* A turn shall not take longer than about 2 ms: what an entry costs, in units of about 2 us. */
+enum {
+    SLICE_COST = 1000,
+    SLICE_ENTRIES = 128,
+    SLICE_BYTES = 256 << 10,
+    COST_BYTES = 1024,
+    COST_CLOSE = 200
+};
+
+static int cost_of (const struct zab_entry *entry, const struct tree_outcome *outcome)
+{
+    int cost = 1 + (int) (entry->size / COST_BYTES);
+    if (outcome->kind == ENTRY_CLOSE || outcome->kind == ENTRY_REAP || outcome->session_closed) {
+        cost += COST_CLOSE;
+    }
+    return cost;
+}
+
+static void after_apply (struct ensemble *self, const struct zab_entry *entry,
+                         const struct tree_outcome *outcome)
+{
+    self->applied = (struct zab_point){entry->zxid, entry->chain};
+    self->config_due |= outcome->config_changed;
+    if (outcome->kind == ENTRY_MEMBER_STORE) {
+        for (size_t i = 0; i < self->peers_count; i++) {
+            self->peers[i].proposed = 0; /* decided; looked at again */
+        }
+    }
+    tracker_applied (self->tracker, outcome);
+    self->host.applied (self->host.arg, entry->zxid, outcome);
+}
+
+static void apply_slice (struct ensemble *self)
+{
+    struct zab_entry entries[SLICE_ENTRIES];
+    for (int left = SLICE_COST; left > 0 && self->applied.zxid < self->deliver;) {
+        size_t count = store_read (self->store, self->applied.zxid, self->deliver, SLICE_BYTES,
+                                   entries, SLICE_ENTRIES);
+        if (count == 0) {
+            const char *text = NULL;
+            int code = store_failure (self->store, &text);
+            ensemble_fail (self, code != 0 ? code : COHORT_ECORRUPT,
+                           "committed entries cannot be read");
+            return;
+        }
+        for (size_t i = 0; i < count && left > 0; i++) {
+            struct tree_outcome outcome;
+            if (!tree_apply (self->tree, entries[i].zxid, entries[i].stamp_ms, entries[i].data,
+                             entries[i].size, &outcome)) {
+                ensemble_fail (self, COHORT_EUNSUPPORTED,
+                               "an entry of the log is malformed, or of a later version");
+                return;
+            }
+            left -= cost_of (&entries[i], &outcome);
+            after_apply (self, &entries[i], &outcome);
+        }
+    }
+}
+
+static void tell_config (struct ensemble *self)
+{
+    const struct config_set *configs = tree_configs (self->tree);
+    char differs[160];
+    self->config_due = false;
+    if (configs == NULL) {
+        return;
+    }
+    if (!bootstrap_same_members (&self->configured, &configs->configs[0], differs,
+                                 sizeof differs)) {
+        logger_write (&self->logger, LOG_ERROR, "members-differ", "reason=\"%s\"", differs);
+    }
+    ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_CONFIG, .configs = configs});
+}
+
+bool ensemble_apply (struct ensemble *self)
+{
+    apply_slice (self);
+    if (self->config_due && self->failure == 0) {
+        tell_config (self);
+    }
+    if (tracker_leading (self->tracker) && self->applied.zxid >= self->history) {
+        tracker_ready (self->tracker);
+    }
+    return self->applied.zxid < self->deliver && self->failure == 0;
+}
+
+/* ---- Snapshots ------------------------------------------------------------------------------- */
+
+static void send_part (void *arg, uint32_t peer, const struct peer_snapshot *part,
+                       const uint8_t *chunk, size_t size)
+{
+    links_snapshot (((struct ensemble *) arg)->links, peer, part, chunk, size);
+}
+
+static void send_answer (void *arg, uint32_t peer, const struct peer_snapshot *part)
+{
+    links_snapshot (((struct ensemble *) arg)->links, peer, part, NULL, 0);
+}
+
+static void note_progress (void *arg, uint32_t peer)
+{
+    ensemble_step (arg, (struct zab_event){.type = ZAB_EVENT_PROGRESS, .peer = peer});
+}
+
+static void reset_link (void *arg, uint32_t peer, const char *why)
+{
+    links_reset (((struct ensemble *) arg)->links, peer, why);
+}
+
+void ensemble_snapshots_init (struct ensemble *self, uint64_t snapshot_bytes)
+{
+    struct snapshots_host sender = {self, send_part, note_progress, reset_link};
+    struct install_host receiver = {self, send_answer, reset_link};
+    checkpoint_init (&self->checkpoint, self->store, snapshot_bytes, &self->logger);
+    install_init (&self->install, self->store, &self->tree_options, &receiver, &self->logger);
+    self->snapshots = snapshots_new (self->store, &self->checkpoint, &sender, &self->logger,
+                                     self->seed ^ 0x736e6170);
+}
+
+void ensemble_snapshot_part (struct ensemble *self, uint32_t peer, const struct peer_snapshot *part,
+                             struct peer_bytes chunk)
+{
+    if (part->kind == PEER_PROGRESS || part->kind == PEER_REFUSED) {
+        snapshots_message (self->snapshots, peer, part);
+    } else if (install_message (&self->install, peer, part, chunk,
+                                ensemble_zab (self)->committed)) {
+        checkpoint_abort (&self->checkpoint);
+    }
+}
+
+/* The snapshot is whole: the core decides whether it may replace the log. */
+static void ask_core (struct ensemble *self)
+{
+    const struct peer_snapshot *offer = &self->install.offer;
+    self->install_wanted = false;
+    ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_SNAPSHOT,
+                                            .peer = self->install.peer,
+                                            .point = offer->point,
+                                            .stamp_ms = offer->stamp_ms});
+    if (self->install_wanted) {
+        install_begin (&self->install);
+    } else {
+        install_discard (&self->install);
+    }
+}
+
+/* The log begins behind the snapshot now; so must the state, at once. */
+static void finish_install (struct ensemble *self)
+{
+    struct zab_point point;
+    int64_t stamp_ms = 0;
+    struct tree *tree = install_take (&self->install, &point, &stamp_ms);
+    COHORT_ASSERT (point.zxid >= self->applied.zxid);
+    checkpoint_abort (&self->checkpoint);
+    ranges_clear (&self->ranges);
+    struct tree *old = self->tree;
+    self->tree = tree;
+    self->applied = point;
+    self->host.tree (self->host.arg, tree);
+    tree_destroy (&old);
+    logger_write (&self->logger, LOG_INFO, "snapshot-installed", "zxid=%" PRIx64, point.zxid);
+    ensemble_step (self, (struct zab_event){
+                             .type = ZAB_EVENT_INSTALLED, .point = point, .stamp_ms = stamp_ms});
+    tell_config (self);
+    self->compact_due = true;
+}
+
+void ensemble_install_turn (struct ensemble *self)
+{
+    install_turn (&self->install);
+    if (self->install.state == INSTALL_WHOLE) {
+        ask_core (self);
+    }
+    if (self->install.state == INSTALL_DONE) {
+        finish_install (self);
+    } else if (self->install.state == INSTALL_FAILED) {
+        ensemble_fail (self, self->install.code, "a snapshot could not be installed");
+    }
+}

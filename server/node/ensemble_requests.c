@@ -1,0 +1,270 @@
+/* ensemble_requests.c: clients' requests, own and forwarded; what the tracker wants. See
+ * ensemble_state.h. */
+
+#include "server/node/ensemble_state.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+
+/* ---- Into the log ---------------------------------------------------------------------------- */
+
+static void propose_entry (struct ensemble *self, const struct entry *entry)
+{
+    struct buf bytes;
+    buf_init (&bytes);
+    entry_encode (&bytes, entry);
+    if (!bytes.failed) {
+        (void) proposals_add (&self->proposals, bytes.data, bytes.size);
+    }
+    buf_deinit (&bytes);
+}
+
+/* The first entry of every log. */
+void ensemble_propose_cluster (struct ensemble *self)
+{
+    const struct store_meta *meta = store_meta (self->store);
+    struct entry entry = {.kind = ENTRY_CLUSTER,
+                          .u.cluster = {.config = meta->config, .limits = self->limits}};
+    memcpy (entry.u.cluster.cluster_id, meta->cluster_id, sizeof entry.u.cluster.cluster_id);
+    entry.u.cluster.config.version = zxid_make (ensemble_zab (self)->current_epoch, 1);
+    propose_entry (self, &entry);
+}
+
+/* false: no server could apply it. */
+static bool take_request (struct ensemble *self, const uint8_t *data, size_t size)
+{
+    struct entry entry;
+    if (!proposals_acceptable (data, size, &entry)) {
+        return false;
+    }
+    if (entry.kind == ENTRY_ATTACH) {
+        tracker_touch (self->tracker, entry.u.attach.session);
+    }
+    (void) proposals_add (&self->proposals, data, size);
+    return true;
+}
+
+void ensemble_submit (struct ensemble *self, const uint8_t *entry, size_t size)
+{
+    if (!self->up) {
+        return; /* submitted again to the next leader */
+    }
+    if (self->up_leader != self->id) {
+        links_forward (self->links, self->up_leader, entry, size);
+    } else if (!take_request (self, entry, size)) {
+        logger_write (&self->logger, LOG_ERROR, "request-malformed", "size=%zu", size);
+    }
+}
+
+static void take_forwarded (struct ensemble *self, uint32_t peer, struct peer_bytes forwarded)
+{
+    struct reader reader;
+    struct peer_bytes request;
+    reader_init (&reader, forwarded.data, forwarded.size);
+    while (peer_forward_next (&reader, &request)) {
+        if (!take_request (self, request.data, request.size)) {
+            logger_write (&self->logger, LOG_ERROR, "request-malformed",
+                          "peer=%" PRIu32 " size=%zu", peer, request.size);
+            links_reset (self->links, peer, "a malformed request");
+            return;
+        }
+    }
+}
+
+/* An emptied voter that has caught up counts again once an entry lists its new store. */
+static void propose_stores (struct ensemble *self)
+{
+    const struct config_set *configs = tree_configs (self->tree);
+    if (configs == NULL || self->applied.zxid < self->history) {
+        return;
+    }
+    const struct zab_status *status = ensemble_zab (self);
+    for (size_t i = 0; i < self->peers_count; i++) {
+        struct ensemble_peer *peer = &self->peers[i];
+        const struct config_member *member = config_find (&configs->configs[0], peer->id);
+        uint64_t store_id = links_store_id (self->links, peer->id);
+        if (member == NULL || member->role != CONFIG_VOTER || store_id == 0 ||
+            member->store_id == store_id || peer->proposed == store_id ||
+            peer->acked_epoch != status->current_epoch) {
+            continue;
+        }
+        struct entry entry = {.kind = ENTRY_MEMBER_STORE,
+                              .u.member_store = {.id = peer->id,
+                                                 .old_store_id = member->store_id,
+                                                 .new_store_id = store_id}};
+        peer->proposed = store_id;
+        logger_write (&self->logger, LOG_INFO, "member-store",
+                      "peer=%" PRIu32 " old=%" PRIx64 " new=%" PRIx64, peer->id, member->store_id,
+                      store_id);
+        propose_entry (self, &entry);
+    }
+}
+
+/* Everything of this turn at once, and behind it the points that reads have asked for. */
+bool ensemble_propose (struct ensemble *self)
+{
+    if (!ensemble_leads (self)) {
+        proposals_clear (&self->proposals);
+        ring_clear (&self->syncs);
+        return false;
+    }
+    propose_stores (self);
+    const struct zab_proposal *list = NULL;
+    size_t count = proposals_take (&self->proposals, &list);
+    if (count > 0) {
+        ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_PROPOSE,
+                                                .proposals = list,
+                                                .proposals_count = count});
+    }
+    if (proposals_count (&self->proposals) > 0) {
+        return true;
+    }
+    while (!ring_empty (&self->syncs)) {
+        struct ensemble_sync sync = *(const struct ensemble_sync *) ring_front (&self->syncs);
+        ring_pop (&self->syncs);
+        tracker_sync (self->tracker, sync.server, sync.token, ensemble_zab (self)->last);
+    }
+    return false;
+}
+
+/* ---- The leader's business with sessions ----------------------------------------------------- */
+
+void ensemble_heartbeat (struct ensemble *self, uint64_t session, uint64_t attach_no, uint64_t seq)
+{
+    if (!self->up) {
+        return;
+    }
+    if (self->up_leader == self->id) {
+        tracker_heartbeat (self->tracker, self->id, session, attach_no, seq);
+    } else {
+        links_heartbeat (self->links, self->up_leader, session, attach_no, seq);
+    }
+}
+
+void ensemble_disconnected (struct ensemble *self, uint64_t session, uint64_t attach_no)
+{
+    if (!self->up) {
+        return;
+    }
+    if (self->up_leader == self->id) {
+        tracker_disconnected (self->tracker, self->id, session, attach_no);
+    } else {
+        links_disconnect (self->links, self->up_leader, session, attach_no);
+    }
+}
+
+static void take_sync (struct ensemble *self, uint32_t server, uint64_t token)
+{
+    struct ensemble_sync sync = {server, token};
+    (void) ring_push (&self->syncs, &sync);
+}
+
+void ensemble_sync (struct ensemble *self, uint64_t token)
+{
+    if (!self->up) {
+        return;
+    }
+    if (self->up_leader == self->id) {
+        take_sync (self, self->id, token);
+    } else {
+        links_sync (self->links, self->up_leader, token);
+    }
+}
+
+static void take_as_leader (struct ensemble *self, uint32_t peer, const struct peer_frame *frame)
+{
+    struct reader reader;
+    take_forwarded (self, peer, frame->forwarded);
+    reader_init (&reader, frame->disconnects.data, frame->disconnects.size);
+    while (reader_left (&reader) > 0) {
+        uint64_t session = reader_u64 (&reader);
+        tracker_disconnected (self->tracker, peer, session, reader_u64 (&reader));
+    }
+    reader_init (&reader, frame->heartbeats.data, frame->heartbeats.size);
+    while (reader_left (&reader) > 0) {
+        uint64_t session = reader_u64 (&reader);
+        uint64_t attach_no = reader_u64 (&reader);
+        tracker_heartbeat (self->tracker, peer, session, attach_no, reader_u64 (&reader));
+    }
+    reader_init (&reader, frame->syncs.data, frame->syncs.size);
+    while (reader_left (&reader) > 0) {
+        take_sync (self, peer, reader_u64 (&reader));
+    }
+}
+
+static void take_from_leader (struct ensemble *self, const struct peer_frame *frame)
+{
+    struct reader reader;
+    reader_init (&reader, frame->confirmations.data, frame->confirmations.size);
+    while (reader_left (&reader) > 0) {
+        uint64_t session = reader_u64 (&reader);
+        uint64_t attach_no = reader_u64 (&reader);
+        self->host.confirmed (self->host.arg, session, attach_no, reader_u64 (&reader));
+    }
+    reader_init (&reader, frame->synced.data, frame->synced.size);
+    while (reader_left (&reader) > 0) {
+        uint64_t token = reader_u64 (&reader);
+        self->host.synced (self->host.arg, token, reader_u64 (&reader));
+    }
+}
+
+void ensemble_requests (struct ensemble *self, uint32_t peer, const struct peer_frame *frame)
+{
+    if (ensemble_leads (self)) {
+        take_as_leader (self, peer, frame);
+    } else if (self->up && self->up_leader == peer) {
+        take_from_leader (self, frame);
+    }
+}
+
+/* ---- The tracker's host ---------------------------------------------------------------------- */
+
+static bool find_session (void *arg, uint64_t id, struct tree_session *session)
+{
+    return tree_session (((struct ensemble *) arg)->tree, id, session);
+}
+
+static bool next_session (void *arg, uint64_t after, struct tree_session *session)
+{
+    return tree_session_next (((struct ensemble *) arg)->tree, after, session);
+}
+
+static bool dead_session (void *arg, struct tree_session *session)
+{
+    return tree_session_dead (((struct ensemble *) arg)->tree, session);
+}
+
+static void propose_for_tracker (void *arg, const struct entry *entry)
+{
+    propose_entry (arg, entry);
+}
+
+static void confirm (void *arg, uint32_t server, uint64_t session, uint64_t attach_no, uint64_t seq)
+{
+    struct ensemble *self = arg;
+    if (server == self->id) {
+        self->host.confirmed (self->host.arg, session, attach_no, seq);
+    } else {
+        links_confirmation (self->links, server, session, attach_no, seq);
+    }
+}
+
+static void synced (void *arg, uint32_t server, uint64_t token, zxid_t zxid)
+{
+    struct ensemble *self = arg;
+    if (server == self->id) {
+        self->host.synced (self->host.arg, token, zxid);
+    } else {
+        links_synced (self->links, server, token, zxid);
+    }
+}
+
+bool ensemble_tracker_init (struct ensemble *self)
+{
+    struct tracker_host host = {
+        self, find_session, next_session, dead_session, propose_for_tracker, confirm, synced};
+    self->tracker = tracker_new (&host, self->peer_timeout_ms, &self->logger, self->now_ms);
+    return self->tracker != NULL;
+}

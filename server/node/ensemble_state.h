@@ -1,0 +1,112 @@
+/*
+ *  server/node/ensemble_state.h - the state of ensemble.h, shared by its files
+ *
+ *      ensemble.c           life, turns, looking
+ *      ensemble_core.c      events to the core, updates from it, leadership
+ *      ensemble_apply.c     committed entries to the tree; snapshots that replace it
+ *      ensemble_requests.c  clients' requests, own and forwarded; what the tracker wants
+ */
+#ifndef SERVER_NODE_ENSEMBLE_STATE_H
+#define SERVER_NODE_ENSEMBLE_STATE_H
+
+#include "client/base/ring.h"
+#include "server/node/checkpoint.h"
+#include "server/node/ensemble.h"
+#include "server/node/install.h"
+#include "server/node/proposals.h"
+#include "server/node/ranges.h"
+#include "server/node/snapshots.h"
+#include "server/node/tracker.h"
+
+enum {
+    ENSEMBLE_PEER_TIMEOUT_MS = 500,
+    ENSEMBLE_HELD_TIMEOUTS = 4, /* peer timeouts without a leader: clients are held */
+    ENSEMBLE_SYNCS_MAX = 1 << 20
+};
+
+#define ENSEMBLE_BACKLOG_BYTES (UINT64_C (64) << 20) /* for the disk: peers shall send less */
+
+/* What the leader knows of a peer besides. */
+struct ensemble_peer {
+    uint32_t id;
+    bool told;            /* the core knows that its link is up */
+    uint32_t acked_epoch; /* it has acknowledged NEWLEADER of this epoch */
+    uint64_t proposed;    /* the store for which MEMBER_STORE is proposed, and not decided */
+};
+
+struct ensemble_sync {
+    uint32_t server;
+    uint64_t token;
+};
+
+struct ensemble {
+    uint32_t id;
+    struct config configured;
+    struct store *store;
+    struct links *links;
+    struct ensemble_host host;
+    struct logger logger;
+    uint64_t seed;
+    int peer_timeout_ms;
+    struct entry_limits limits;
+    struct tree_options tree_options;
+
+    int64_t now_ms;
+    int64_t wall_ms;
+    struct zab *zab; /* NULL until ensemble_start */
+    struct tree *tree;
+    struct zab_point applied;
+    zxid_t deliver;
+    uint64_t completed; /* of the store: told to the core */
+    bool config_due;    /* the applied members have changed */
+    bool compact_due;
+    bool install_wanted; /* in the answer to ZAB_EVENT_SNAPSHOT */
+
+    size_t peers_count;
+    struct ensemble_peer peers[CONFIG_MEMBERS_MAX];
+
+    /* Leadership as the clients know it. */
+    bool up;
+    uint32_t up_leader;
+    uint32_t up_epoch;
+    int64_t down_since_ms;
+    const char *held; /* what the clients were told; NULL: nothing */
+    zxid_t history;   /* leading: the end of the initial history */
+
+    struct proposals proposals;
+    struct ring syncs; /* of this turn */
+    struct tracker *tracker;
+    struct ranges ranges;
+    struct checkpoint checkpoint;
+    struct snapshots *snapshots;
+    struct install install;
+
+    int64_t leave_ms; /* when leaving began; INT64_MAX: not */
+    int failure;
+    char text[192];
+};
+
+/* ensemble.c */
+void ensemble_fail (struct ensemble *self, int code, const char *text);
+struct ensemble_peer *ensemble_find (struct ensemble *self, uint32_t id);
+
+/* ensemble_core.c */
+void ensemble_step (struct ensemble *self, struct zab_event event);
+void ensemble_update (struct ensemble *self, const struct zab_update *update);
+const struct zab_status *ensemble_zab (const struct ensemble *self);
+bool ensemble_leads (const struct ensemble *self); /* activated */
+
+/* ensemble_apply.c: true: more at once */
+bool ensemble_apply (struct ensemble *self);
+void ensemble_install_turn (struct ensemble *self);
+void ensemble_snapshots_init (struct ensemble *self, uint64_t snapshot_bytes);
+void ensemble_snapshot_part (struct ensemble *self, uint32_t peer, const struct peer_snapshot *part,
+                             struct peer_bytes chunk);
+
+/* ensemble_requests.c */
+bool ensemble_tracker_init (struct ensemble *self);
+void ensemble_propose_cluster (struct ensemble *self);
+void ensemble_requests (struct ensemble *self, uint32_t peer, const struct peer_frame *frame);
+bool ensemble_propose (struct ensemble *self); /* true: more at once */
+
+#endif

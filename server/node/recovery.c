@@ -1,0 +1,153 @@
+/* recovery.c: see recovery.h. */
+
+#include "server/node/recovery.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "client/base/alloc.h"
+#include "cohort/error.h"
+#include "server/node/error_text.h"
+
+enum { PIECE = 1 << 20, ENTRIES = 512, ENTRIES_BYTES = 4 << 20 };
+
+static int load (struct store_reader *reader, const struct store_snapshot_info *info,
+                 const struct tree_options *options, struct tree **tree)
+{
+    struct tree_loader *loader = tree_loader_new (options);
+    uint8_t *piece = mem_alloc (PIECE);
+    int code = loader != NULL && piece != NULL ? 0 : COHORT_ENOMEM;
+    uint64_t offset = 0;
+    while (code == 0) {
+        size_t done = 0;
+        code = store_reader_read (reader, offset, piece, PIECE, &done);
+        if (code != 0 || done == 0) {
+            break;
+        }
+        offset += done;
+        if (!tree_loader_feed (loader, piece, done)) {
+            code = COHORT_ECORRUPT;
+        }
+    }
+    if (code == 0) {
+        *tree = tree_loader_finish (&loader);
+        if (*tree == NULL || tree_zxid (*tree) != info->point.zxid) {
+            tree_destroy (tree);
+            code = COHORT_ECORRUPT;
+        }
+    }
+    mem_free (piece);
+    tree_loader_destroy (&loader);
+    return code;
+}
+
+static int load_newest (struct store *store, const struct tree_options *options, struct tree **tree,
+                        struct zab_point *applied, char *error, size_t error_size)
+{
+    struct store_reader *reader = NULL;
+    struct store_snapshot_info info;
+    int code = store_reader_new (store, &reader, &info);
+    if (code != 0) {
+        snprintf (error, error_size, "the newest snapshot cannot be opened: %s", error_text (code));
+        return code;
+    }
+    code = load (reader, &info, options, tree);
+    store_reader_destroy (&reader);
+    if (code != 0) {
+        snprintf (error, error_size, "the snapshot at zxid %" PRIx64 " cannot be loaded: %s",
+                  info.point.zxid, error_text (code));
+        return code;
+    }
+    *applied = info.point;
+    return 0;
+}
+
+/* Applies what the log records as committed. */
+static int replay (struct store *store, struct tree *tree, struct zab_point *applied, char *error,
+                   size_t error_size)
+{
+    zxid_t committed = store_committed (store);
+    zxid_t last = store_last (store);
+    zxid_t through = committed < last ? committed : last;
+    struct zab_entry *entries = mem_calloc (ENTRIES, sizeof *entries);
+    if (entries == NULL) {
+        return COHORT_ENOMEM;
+    }
+    int code = 0;
+    while (code == 0 && applied->zxid < through) {
+        size_t count = store_read (store, applied->zxid, through, ENTRIES_BYTES, entries, ENTRIES);
+        if (count == 0) {
+            code = COHORT_ECORRUPT;
+            snprintf (error, error_size, "the log behind zxid %" PRIx64 " cannot be read",
+                      applied->zxid);
+        }
+        for (size_t i = 0; i < count && code == 0; i++) {
+            struct tree_outcome outcome;
+            if (!tree_apply (tree, entries[i].zxid, entries[i].stamp_ms, entries[i].data,
+                             entries[i].size, &outcome)) {
+                code = COHORT_ECORRUPT;
+                snprintf (error, error_size,
+                          "the entry at zxid %" PRIx64 " is malformed, or of a later version",
+                          entries[i].zxid);
+            } else {
+                *applied = (struct zab_point){entries[i].zxid, entries[i].chain};
+            }
+        }
+    }
+    mem_free (entries);
+    return code;
+}
+
+int recovery_tree (struct store *store, const struct tree_options *options, struct tree **tree,
+                   struct zab_point *applied, char *error, size_t error_size)
+{
+    struct store_snapshot_info info;
+    struct tree *loaded = NULL;
+    int code = 0;
+    *applied = (struct zab_point){0, 0};
+    snprintf (error, error_size, "out of memory");
+    if (store_snapshot_newest (store, &info)) {
+        code = load_newest (store, options, &loaded, applied, error, error_size);
+    } else {
+        loaded = tree_new (options);
+        code = loaded != NULL ? 0 : COHORT_ENOMEM;
+    }
+    if (code == 0) {
+        code = replay (store, loaded, applied, error, error_size);
+    }
+    if (code != 0) {
+        tree_destroy (&loaded);
+        return code;
+    }
+    *tree = loaded;
+    return 0;
+}
+
+int recovery_core (struct store *store, struct zab *zab, char *error, size_t error_size)
+{
+    struct zab_point base;
+    int64_t stamp_ms = 0;
+    store_base (store, &base, &stamp_ms);
+    zab_recover_base (zab, base, stamp_ms);
+    struct zab_entry *entries = mem_calloc (ENTRIES, sizeof *entries);
+    if (entries == NULL) {
+        snprintf (error, error_size, "out of memory");
+        return COHORT_ENOMEM;
+    }
+    int code = 0;
+    zxid_t at = base.zxid;
+    zxid_t last = store_last (store);
+    while (code == 0 && at < last) {
+        size_t count = store_read (store, at, last, ENTRIES_BYTES, entries, ENTRIES);
+        code = count > 0 ? 0 : COHORT_ECORRUPT;
+        for (size_t i = 0; i < count && code == 0; i++) {
+            code = zab_recover_entry (zab, &entries[i]) ? 0 : COHORT_ECORRUPT;
+            at = entries[i].zxid;
+        }
+    }
+    if (code != 0) {
+        snprintf (error, error_size, "the log is damaged at zxid %" PRIx64, at);
+    }
+    mem_free (entries);
+    return code;
+}
