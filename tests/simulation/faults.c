@@ -52,7 +52,7 @@ static void crash (struct world *self)
     struct sim_server *server = some_server (self);
     if (server->up) {
         self->crashes++;
-        server_crash (self, server);
+        server_crash (self, server, prng_chance (&self->prng, 1, 2));
         schedule_add (&self->schedule, (struct sim_event){.at_ms = some_while (self, 3000),
                                                           .type = SIM_SERVER_START,
                                                           .a = server->id - 1});

@@ -87,8 +87,9 @@ static void run_seed (const struct arguments *arguments, uint64_t seed)
     free (world);
     running = world = made;
     world_run (world, (int64_t) arguments->ticks);
-    if (!world_settle (world, SETTLE_MS)) {
-        world_fail (world, "the ensemble has not come to rest in %d ms without faults", SETTLE_MS);
+    char why[128] = "";
+    if (!world_settle (world, SETTLE_MS, why, sizeof why)) {
+        world_fail (world, "not at rest after %d ms without faults: %s", SETTLE_MS, why);
     }
     check_end (world);
     printf ("seed %" PRIu64 " digest %016" PRIx64 " writes %" PRIu64 " reads %" PRIu64

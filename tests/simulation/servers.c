@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "client/base/assert.h"
-#include "tests/simulation/disk.h"
 #include "tests/simulation/world.h"
 
 enum { FLUSHES_MAX = 10000, ERROR_SIZE = 512 };
@@ -26,7 +25,7 @@ static void open_store (struct world *self, struct sim_server *server)
 {
     char error[ERROR_SIZE] = "";
     struct store_options options = {
-        .disk = sim_disk_handle (server->disk),
+        .disk = crash_disk_open (server->disk),
         .server_id = server->id,
         .store_id = prng_u64 (&self->prng) | 1,
         .segment_bytes = UINT64_C (1) << 18,
@@ -77,15 +76,17 @@ void server_start (struct world *self, struct sim_server *server)
     }
 }
 
-void server_crash (struct world *self, struct sim_server *server)
+void server_crash (struct world *self, struct sim_server *server, bool power_cut)
 {
     COHORT_ASSERT (server->up);
-    world_tell (self, "server %u: crashed", server->id);
+    world_tell (self, "server %u: %s", server->id, power_cut ? "power cut" : "killed");
     server->up = false;
     network_server_down (self, server);
     node_destroy (&server->node);
     store_close (&server->store);
-    sim_disk_crash (server->disk);
+    if (power_cut) {
+        crash_disk_power_cut (server->disk);
+    }
 }
 
 bool server_begin (struct world *self, struct sim_server *server)
@@ -97,9 +98,12 @@ bool server_begin (struct world *self, struct sim_server *server)
     return true;
 }
 
+/* After each turn the disk gets its turn, too; when it finds nothing to do it rests until the next
+ * one, or until the time that it names itself. */
 static void schedule_disk (struct world *self, struct sim_server *server)
 {
-    int due = store_backlog (server->store) > 0 ? 0 : store_work_due (server->store);
+    int due = server->disk_idle ? store_work_due (server->store) : 0;
+    server->disk_idle = false;
     if (server->disk_busy || due < 0) {
         return;
     }
@@ -160,7 +164,7 @@ void server_event (struct world *self, struct sim_event *event)
     }
     if (event->type == SIM_SERVER_DISK) {
         server->disk_busy = false;
-        (void) store_work (server->store);
+        server->disk_idle = !store_work (server->store);
     } else if (server->timer_ms == event->at_ms) {
         server->timer_ms = 0;
     }

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "client/base/assert.h"
-#include "tests/simulation/disk.h"
 
 enum { KEYS_MAX = 4096, ENDPOINT_SIZE = 16 };
 
@@ -63,7 +62,7 @@ struct world *world_new (uint64_t seed, size_t servers, size_t clients, bool ver
         (void) snprintf (list + used, sizeof list - used, "%stcp://s%zu:1", i ? "," : "", i + 1);
         self->servers[i].world = self;
         self->servers[i].id = (uint32_t) i + 1;
-        self->servers[i].disk = sim_disk_new (prng_u64 (&self->prng));
+        self->servers[i].disk = crash_disk_new (prng_u64 (&self->prng));
     }
     COHORT_ASSERT (hosts_parse (&self->hosts, list, text, sizeof text) == 0);
     for (size_t i = 0; i < servers; i++) {
@@ -91,9 +90,9 @@ void world_free (struct world *self)
     }
     for (size_t i = 0; i < self->servers_count; i++) {
         if (self->servers[i].up) {
-            server_crash (self, &self->servers[i]);
+            server_crash (self, &self->servers[i], false);
         }
-        sim_disk_free (self->servers[i].disk);
+        crash_disk_destroy (&self->servers[i].disk);
     }
     map_drain (&self->connections, free_connection, NULL);
     map_deinit (&self->connections);
@@ -208,35 +207,48 @@ void world_run (struct world *self, int64_t ms)
     }
 }
 
-static bool at_rest (const struct world *self)
+/* Why the world is not at rest, into `text`; false: it is. */
+static bool restless (const struct world *self, char *text, size_t size)
 {
     zxid_t zxid = 0;
     for (size_t i = 0; i < self->servers_count; i++) {
         struct node_status status;
         if (!self->servers[i].up || self->servers[i].paused) {
-            return false;
+            (void) snprintf (text, size, "server %zu does not run", i + 1);
+            return true;
         }
         node_status (self->servers[i].node, &status);
-        if (!status.zab.activated || (i > 0 && status.applied != zxid)) {
-            return false;
+        if (!status.zab.activated) {
+            (void) snprintf (text, size, "server %zu is %s", i + 1,
+                             zab_role_name (status.zab.role));
+            return true;
+        }
+        if (i > 0 && status.applied != zxid) {
+            (void) snprintf (text, size, "server 1 is at %#" PRIx64 ", server %zu at %#" PRIx64,
+                             zxid, i + 1, status.applied);
+            return true;
         }
         zxid = status.applied;
     }
     for (size_t i = 0; i < self->clients_count; i++) {
         if (self->clients[i].outstanding > 0) {
-            return false;
+            struct session_view view;
+            session_view (self->clients[i].session, &view);
+            (void) snprintf (text, size, "client %zu (state %d, at %s) waits for %zu answers", i,
+                             (int) view.state, view.endpoint, self->clients[i].outstanding);
+            return true;
         }
     }
-    return true;
+    return false;
 }
 
-bool world_settle (struct world *self, int64_t limit_ms)
+bool world_settle (struct world *self, int64_t limit_ms, char *why, size_t size)
 {
     int64_t end_ms = self->schedule.now_ms + limit_ms;
     faults_end (self);
     while (self->schedule.now_ms < end_ms) {
         world_run (self, 10);
-        if (at_rest (self)) {
+        if (!restless (self, why, size)) {
             return true;
         }
     }

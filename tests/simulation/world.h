@@ -26,6 +26,7 @@
 #include "server/node/node.h"
 #include "server/store/store.h"
 #include "tests/simulation/schedule.h"
+#include "tests/support/crash_disk.h"
 
 enum { SIM_SERVERS_MAX = 7, SIM_CLIENTS_MAX = 16, SIM_KEYS_MAX = 64 };
 
@@ -44,11 +45,12 @@ struct sim_server {
     struct world *world;
     uint32_t id; /* index + 1 */
     bool up;
-    uint32_t incarnation; /* grows with every start: events of an older one are void */
-    struct disk *disk;    /* outlives the node */
+    uint32_t incarnation;    /* grows with every start: events of an older one are void */
+    struct crash_disk *disk; /* outlives the node */
     struct store *store;
     struct node *node;
     bool disk_busy;   /* a SIM_SERVER_DISK is scheduled */
+    bool disk_idle;   /* the last one found nothing to do */
     int64_t timer_ms; /* the time of the scheduled SIM_SERVER_TIMER; 0: none */
     bool paused;      /* as by SIGSTOP: nothing is received, no time passes */
     int64_t paused_until_ms;
@@ -126,8 +128,8 @@ void world_free (struct world *self);
 void world_run (struct world *self, int64_t ms);
 
 /* Stops the faults and lets the ensemble come to rest within limit_ms: every request answered,
- * every server at the same zxid. false: it does not. */
-bool world_settle (struct world *self, int64_t limit_ms);
+ * every server at the same zxid. false: it does not, and `why` says what it waits for. */
+bool world_settle (struct world *self, int64_t limit_ms, char *why, size_t size);
 
 /* One line of the story, if the world is verbose. */
 #if defined(__GNUC__)
@@ -160,7 +162,8 @@ void network_disconnect (struct world *self, struct sim_client *client, uint32_t
 /* ---- servers.c ------------------------------------------------------------------------------- */
 
 void server_start (struct world *self, struct sim_server *server);
-void server_crash (struct world *self, struct sim_server *server);
+/* The process ends; power_cut: and its machine, with all that was not synced. */
+void server_crash (struct world *self, struct sim_server *server, bool power_cut);
 void server_event (struct world *self, struct sim_event *event);
 
 /* Around every input: false: the server is down or paused and must not get it. */
