@@ -1,13 +1,13 @@
 /*
- *  game_server - one game server: keeps /servers/GROUP/UID true for as long as it lives
+ * game_server - one game server: keeps /servers/GROUP/UID true for as long as it lives
  *
  *      game_server SERVERS GROUP UID IP PORT [GRACE_MS]
  *
- *  Players come and go; their number is published a few times a second.  The session is this
- *  program's alone, with a short disconnect_grace: when the process dies, the kernel closes its
- *  connection, and the lobby drops it GRACE_MS later; when only the network is slow, the long
- *  timeout counts.  SIGTERM and SIGINT: announces that it takes nobody new, then withdraws.
- *  Prints what happens, and at the end how long its slowest update took.
+ * Players come and go; their number is published a few times a second.  The session is this
+ * program's alone, with a short disconnect_grace: when the process dies, the kernel closes its
+ * connection, and the lobby drops it GRACE_MS later; when only the network is slow, the long
+ * timeout counts.  SIGTERM and SIGINT: announces that it takes nobody new, then withdraws.
+ * Prints what happens, and at the end how long its slowest update took.
  */
 #include <cohort/cohort.h>
 #include <inttypes.h>
@@ -23,7 +23,7 @@ struct game {
     cohort_instance_t instance;
     const char *uid;
     unsigned seed;
-    int64_t updated_ms; /*  when the oldest update that is not stored was made, 0: all are    */
+    int64_t updated_ms; /* when the oldest update that is not stored was made, 0: all are */
     int64_t slowest_ms;
     int updates;
 };
@@ -51,7 +51,7 @@ static void say (const struct game *game, const char *text)
             text);
 }
 
-/*  Runs inside cohort_run.  There is nothing to do: the member heals itself. */
+/* Runs inside cohort_run.  There is nothing to do: the member heals itself. */
 static void on_event (cohort_member_t *member, const cohort_member_event_t *event, void *arg)
 {
     struct game *game = arg;
@@ -95,7 +95,7 @@ static void publish (struct game *game, cohort_member_t *member)
     }
 }
 
-/*  A player comes or goes. */
+/* A player comes or goes. */
 static void play (struct game *game)
 {
     game->seed = game->seed * 1103515245u + 12345u;
@@ -105,7 +105,7 @@ static void play (struct game *game)
     }
 }
 
-/*  Until a signal, then in an orderly way out. */
+/* Until a signal, then in an orderly way out. */
 static void run (struct game *game, cohort_t *client, cohort_member_t *member)
 {
     int64_t next_ms = now_ms () + TICK_MS;
@@ -126,7 +126,7 @@ static void run (struct game *game, cohort_t *client, cohort_member_t *member)
     }
 }
 
-/*  0 if it is none: no port, and the library's default as grace. */
+/* 0 if it is none: no port, and the library's default as grace. */
 static int number (const char *text)
 {
     long value = strtol (text, NULL, 10);

@@ -1,12 +1,12 @@
 /*
- *  lobby - shows which game servers there are, and tells players where to go
+ * lobby - shows which game servers there are, and tells players where to go
  *
  *      lobby SERVERS
  *
- *  Prints each change of the list, and the list after it.  Each line of standard input is the name
- *  of a player, or "name group"; the answer is the server with the least load.  When no Cohort
- *  server can be reached the lobby keeps its list, says how old it is, and goes on answering.
- *  SIGTERM and SIGINT end it; the end of standard input does not.
+ * Prints each change of the list, and the list after it.  Each line of standard input is the name
+ * of a player, or "name group"; the answer is the server with the least load.  When no Cohort
+ * server can be reached the lobby keeps its list, says how old it is, and goes on answering.
+ * SIGTERM and SIGINT end it; the end of standard input does not.
  */
 #include <cohort/cohort.h>
 #include <inttypes.h>
@@ -22,8 +22,8 @@ enum { LOOK_MS = 50, SAY_AGE_MS = 500 };
 struct lobby {
     cohort_t *client;
     cohort_directory_t *directory;
-    int64_t said_ms; /*  age of the list that was said last, 0: it is live                     */
-    char input[256]; /*  the beginning of a line                                               */
+    int64_t said_ms; /* age of the list that was said last, 0: it is live */
+    char input[256]; /* the beginning of a line */
     size_t input_size;
     int input_ended;
 };
@@ -36,7 +36,7 @@ static void on_signal (int number)
     stopping = 1;
 }
 
-/*  A line with the time, in ms since 1970. */
+/* A line with the time, in ms since 1970. */
 static void say (const char *format, ...)
 {
     struct timespec now;
@@ -62,7 +62,7 @@ static void say_list (cohort_directory_t *directory)
     say ("list %zu:%s", cohort_directory_count (directory), line);
 }
 
-/*  Runs inside cohort_dispatch. */
+/* Runs inside cohort_dispatch. */
 static void on_event (cohort_directory_t *directory, const cohort_directory_event_t *event,
                       void *arg)
 {
@@ -99,7 +99,7 @@ static void on_event (cohort_directory_t *directory, const cohort_directory_even
     }
 }
 
-/*  "name" or "name group". */
+/* "name" or "name group". */
 static void place (struct lobby *lobby, char *line)
 {
     char *group = strchr (line, ' ');
@@ -129,16 +129,16 @@ static void read_players (struct lobby *lobby)
         memmove (lobby->input, end + 1, lobby->input_size);
     }
     if (lobby->input_size == sizeof lobby->input) {
-        lobby->input_size = 0; /*  no name is that long                                        */
+        lobby->input_size = 0; /* no name is that long */
     }
 }
 
-/*  Says so when the list stops being live, how old it is while it is not, and when it is again. */
+/* Says so when the list stops being live, how old it is while it is not, and when it is again. */
 static void look_at_age (struct lobby *lobby)
 {
     int64_t age_ms = cohort_directory_stale_ms (lobby->directory);
     if (age_ms < 0) {
-        return; /*  there is no list yet                                                       */
+        return; /* there is no list yet */
     }
     if (age_ms > 0 && (lobby->said_ms == 0 || age_ms - lobby->said_ms >= SAY_AGE_MS)) {
         say ("no connection: the list of %zu is %" PRId64 " ms old",

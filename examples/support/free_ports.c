@@ -1,7 +1,7 @@
 /*
- *  free_ports N - prints N TCP ports of 127.0.0.1 that were free a moment ago
+ * free_ports N - prints N TCP ports of 127.0.0.1 that were free a moment ago
  *
- *  The kernel chooses; all N are bound at the same time, so that they differ.
+ * The kernel chooses; all N are bound at the same time, so that they differ.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
 /*
- *  cohort/cohort.h - everything: the client and the recipes
+ * cohort/cohort.h - everything: the client and the recipes
  */
 #ifndef COHORT_COHORT_H
 #define COHORT_COHORT_H
