@@ -213,14 +213,6 @@ void network_connect (struct world *self, struct sim_client *client, uint32_t li
                                    });
 }
 
-static int64_t in_order (struct world *self, int64_t *last_ms)
-{
-    int64_t at_ms = self->schedule.now_ms + latency (self);
-    at_ms = at_ms < *last_ms ? *last_ms : at_ms;
-    *last_ms = at_ms;
-    return at_ms;
-}
-
 void network_send (struct world *self, struct sim_client *client, uint32_t link,
                    const uint8_t *data, size_t size)
 {
@@ -229,8 +221,9 @@ void network_send (struct world *self, struct sim_client *client, uint32_t link,
         return;
     }
     schedule_add (&self->schedule, (struct sim_event){
-                                       .at_ms = in_order (self, &connection->to_server_ms),
+                                       .at_ms = self->schedule.now_ms + latency (self),
                                        .type = SIM_FRAME_TO_SERVER,
+                                       .a = connection->to_server_sent++,
                                        .number = connection->number,
                                        .data = copy (data, size),
                                        .size = size,
@@ -241,10 +234,11 @@ static void end_at_client (struct world *self, struct sim_connection *connection
 {
     connection->open_at_client = false;
     /* What was sent before arrives before the end. */
-    int64_t at_ms = in_order (self, &connection->to_server_ms) + notice (self);
-    schedule_add (&self->schedule, (struct sim_event){.at_ms = at_ms,
-                                                      .type = SIM_CONNECTION_GONE,
-                                                      .number = connection->number});
+    schedule_add (&self->schedule,
+                  (struct sim_event){.at_ms = self->schedule.now_ms + notice (self),
+                                     .type = SIM_CONNECTION_GONE,
+                                     .a = connection->to_server_sent++,
+                                     .number = connection->number});
 }
 
 void network_disconnect (struct world *self, struct sim_client *client, uint32_t link)
@@ -275,8 +269,9 @@ static bool client_send (void *arg, uint64_t number, const uint8_t *data, size_t
         return true; /* lost with its connection */
     }
     schedule_add (&self->schedule, (struct sim_event){
-                                       .at_ms = in_order (self, &connection->to_client_ms),
+                                       .at_ms = self->schedule.now_ms + latency (self),
                                        .type = SIM_FRAME_TO_CLIENT,
+                                       .a = connection->to_client_sent++,
                                        .number = number,
                                        .data = copy (data, size),
                                        .size = size,
@@ -320,6 +315,27 @@ static void peer_event (struct world *self, struct sim_event *event)
     server_end (self, server);
 }
 
+/* Whether what is in the event has to wait: for what was sent before it, or for the end of a
+ * partition. Then it is scheduled again. */
+static bool must_wait (struct world *self, struct sim_event *event,
+                       struct sim_connection *connection)
+{
+    bool to_client = event->type == SIM_FRAME_TO_CLIENT;
+    uint32_t *taken = to_client ? &connection->to_client_taken : &connection->to_server_taken;
+    size_t from = to_client ? connection->server : CLIENTS_SIDE;
+    size_t to = to_client ? CLIENTS_SIDE : connection->server;
+
+    if (event->a == *taken && !self->blocked[from][to]) {
+        (*taken)++;
+        return false;
+    }
+    struct sim_event later = *event;
+    later.at_ms = self->schedule.now_ms + 1;
+    event->data = NULL;
+    schedule_add (&self->schedule, later);
+    return true;
+}
+
 static void connection_event (struct world *self, struct sim_event *event,
                               struct sim_connection *connection)
 {
@@ -344,7 +360,7 @@ static void connection_event (struct world *self, struct sim_event *event,
         connection->open_at_client = false;
         break;
     default:
-        if (client_lives && !self->blocked[connection->server][CLIENTS_SIDE]) {
+        if (client_lives && !must_wait (self, event, connection)) {
             session_frame (client->session, connection->link, event->data, event->size, now_ms);
             client_drive (self, client);
         }
@@ -357,13 +373,13 @@ static void connection_server_event (struct world *self, struct sim_event *event
 {
     struct sim_server *server = &self->servers[connection->server];
     if (!connection->open_at_server || connection->server_incarnation != server->incarnation ||
-        !server_begin (self, server)) {
+        must_wait (self, event, connection) || !server_begin (self, server)) {
         return;
     }
     if (event->type == SIM_CONNECTION_GONE) {
         connection->open_at_server = false;
         node_client_closed (server->node, connection->number);
-    } else if (!self->blocked[CLIENTS_SIDE][connection->server]) {
+    } else {
         node_client_frame (server->node, connection->number, event->data, event->size);
     }
     server_end (self, server);

@@ -19,9 +19,10 @@ enum event_type {
     SIM_CLIENT_TIMER,    /* a: client, b: its incarnation */
     SIM_CLIENT_OPENED,   /* number: connection */
     SIM_CLIENT_CLOSED,   /* number: connection; the client learns of its end */
-    SIM_CONNECTION_GONE, /* number: connection; the server learns of its end */
-    SIM_FRAME_TO_SERVER, /* number: connection, data */
-    SIM_FRAME_TO_CLIENT, /* number: connection, data */
+    SIM_CONNECTION_GONE, /* number: connection, a: place in its order; the server learns of its end
+                          */
+    SIM_FRAME_TO_SERVER, /* number: connection, a: place in its order, data */
+    SIM_FRAME_TO_CLIENT, /* number: connection, a: place in its order, data */
     SIM_CLIENT_WORK,     /* a: client, b: its incarnation */
     SIM_FAULT,           /* the next fault is due */
     SIM_HEAL             /* number: partition */

@@ -70,7 +70,9 @@ struct sim_connection {
     uint32_t client, client_incarnation, link;
     uint32_t server, server_incarnation;
     bool open_at_client, open_at_server;
-    int64_t to_server_ms, to_client_ms; /* as last_ms */
+    /* TCP's promise: what is sent arrives in order, or the connection ends. What a partition
+     * blocks waits. */
+    uint32_t to_server_sent, to_server_taken, to_client_sent, to_client_taken;
 };
 
 /* A key that one session alone writes, with the values 1, 2, 3 ... in order. */
