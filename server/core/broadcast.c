@@ -201,7 +201,7 @@ static bool entries_follow (struct zab *self, struct peer *peer, const struct za
         if (entry->zxid <= self->log.last.zxid) {
             /* Zab.tla drops redundant proposals (its Issue 2); one number with another hash from
              * one leader is the proof that something is corrupt. */
-            if (!log_agrees (&self->log, (struct zab_point){entry->zxid, entry->chain})) {
+            if (!history_agrees (&self->log, (struct zab_point){entry->zxid, entry->chain})) {
                 zab_halt (self, ZAB_HALT_CORRUPT, "two entries for one zxid");
                 return false;
             }
@@ -260,7 +260,7 @@ bool follower_commit (struct zab *self, struct peer *peer, zxid_t zxid)
     if (zxid <= self->committed) {
         return true;
     }
-    if (!log_has (&self->log, zxid)) {
+    if (!history_has (&self->log, zxid)) {
         peer_reset (self, peer, "a commit beyond the log");
         return false;
     }

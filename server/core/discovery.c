@@ -57,7 +57,7 @@ void follower_on_epochs_durable (struct zab *self)
     const struct peer *leader = peer_find (self, follow->leader);
     COHORT_ASSERT (leader != NULL);
     follow->phase = FOLLOW_READY;
-    size_t count = log_points (&self->log, self->points, ZAB_EPOCHS_MAX);
+    size_t count = history_points (&self->log, self->points, ZAB_EPOCHS_MAX);
     send_message (self, leader,
                   (struct zab_message){.type = ZAB_ACKEPOCH,
                                        .epoch = self->current_durable,

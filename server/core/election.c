@@ -274,11 +274,11 @@ void election_on_drained (struct zab *self)
     }
 }
 
+/* Whoever is LOOKING behind the new link, or leads without a quorum, hears at once how it is. */
 void election_on_link_up (struct zab *self, struct peer *peer)
 {
-    if (self->role == ZAB_LOOKING && self->voting) {
-        peer->owed = true;
-    }
+    (void) self;
+    peer->owed = true;
 }
 
 void election_on_link_down (struct zab *self, uint32_t id)

@@ -1,42 +1,42 @@
 /* The log as an index: see log.h. May include: client/base, server/core. */
 
-#include "server/core/log.h"
+#include "server/core/history.h"
 
 #include <string.h>
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 
-enum { LOG_BLOCK = 4096 };
+enum { HISTORY_BLOCK = 4096 };
 
 /* chain and, so that any range is one subtraction, the bytes of all entries up to this one. */
-struct log_block {
-    uint64_t chain[LOG_BLOCK];
-    uint64_t bytes[LOG_BLOCK];
+struct history_block {
+    uint64_t chain[HISTORY_BLOCK];
+    uint64_t bytes[HISTORY_BLOCK];
 };
 
 /* Entry (epoch, counter) is at position + counter - first. */
-struct log_epoch {
+struct history_epoch {
     uint32_t epoch;
     uint64_t first;
     uint64_t position;
 };
 
-void log_init (struct log *self)
+void history_init (struct history *self)
 {
     memset (self, 0, sizeof *self);
 }
 
-void log_deinit (struct log *self)
+void history_deinit (struct history *self)
 {
-    log_reset (self, (struct zab_point){0});
+    history_reset (self, (struct zab_point){0});
     mem_free (self->blocks);
     mem_free (self->epochs);
-    log_init (self);
+    history_init (self);
 }
 
 /* Releases the blocks from index `keep` on. */
-static void release_blocks_from (struct log *self, size_t keep)
+static void release_blocks_from (struct history *self, size_t keep)
 {
     while (self->blocks_count > keep) {
         self->blocks_count--;
@@ -45,7 +45,7 @@ static void release_blocks_from (struct log *self, size_t keep)
     }
 }
 
-void log_reset (struct log *self, struct zab_point base)
+void history_reset (struct history *self, struct zab_point base)
 {
     release_blocks_from (self, 0);
     self->base = base;
@@ -57,31 +57,31 @@ void log_reset (struct log *self, struct zab_point base)
     self->epochs_count = 0;
 }
 
-static const struct log_block *block_of (const struct log *self, uint64_t position)
+static const struct history_block *block_of (const struct history *self, uint64_t position)
 {
-    uint64_t index = position / LOG_BLOCK;
+    uint64_t index = position / HISTORY_BLOCK;
     COHORT_ASSERT (index >= self->first_block);
     COHORT_ASSERT (index - self->first_block < self->blocks_count);
     return self->blocks[index - self->first_block];
 }
 
-static uint64_t chain_at (const struct log *self, uint64_t position)
+static uint64_t chain_at (const struct history *self, uint64_t position)
 {
-    return block_of (self, position)->chain[position % LOG_BLOCK];
+    return block_of (self, position)->chain[position % HISTORY_BLOCK];
 }
 
 /* Bytes of all entries before the position `end`. */
-static uint64_t bytes_before (const struct log *self, uint64_t end)
+static uint64_t bytes_before (const struct history *self, uint64_t end)
 {
     COHORT_ASSERT (end >= self->begin && end <= self->end);
     if (end == self->begin) {
         return self->base_bytes;
     }
-    return block_of (self, end - 1)->bytes[(end - 1) % LOG_BLOCK];
+    return block_of (self, end - 1)->bytes[(end - 1) % HISTORY_BLOCK];
 }
 
 /* The index behind the last epoch that is not above `epoch`. */
-static size_t epochs_up_to (const struct log *self, uint32_t epoch)
+static size_t epochs_up_to (const struct history *self, uint32_t epoch)
 {
     size_t low = 0, high = self->epochs_count;
     while (low < high) {
@@ -95,7 +95,7 @@ static size_t epochs_up_to (const struct log *self, uint32_t epoch)
     return low;
 }
 
-static zxid_t zxid_at (const struct log *self, uint64_t position)
+static zxid_t zxid_at (const struct history *self, uint64_t position)
 {
     COHORT_ASSERT (position >= self->begin && position < self->end);
     size_t low = 0, high = self->epochs_count;
@@ -107,18 +107,18 @@ static zxid_t zxid_at (const struct log *self, uint64_t position)
             high = middle;
         }
     }
-    const struct log_epoch *epoch = &self->epochs[low];
+    const struct history_epoch *epoch = &self->epochs[low];
     return zxid_make (epoch->epoch, epoch->first + (position - epoch->position));
 }
 
 /* Position behind the last entry that is not above zxid; begin if there is none. */
-static uint64_t position_behind (const struct log *self, zxid_t zxid)
+static uint64_t position_behind (const struct history *self, zxid_t zxid)
 {
     size_t count = epochs_up_to (self, zxid_epoch (zxid));
     if (count == 0) {
         return self->begin;
     }
-    const struct log_epoch *epoch = &self->epochs[count - 1];
+    const struct history_epoch *epoch = &self->epochs[count - 1];
     uint64_t next = count < self->epochs_count ? self->epochs[count].position : self->end;
     uint64_t position = next;
     if (epoch->epoch == zxid_epoch (zxid)) {
@@ -132,18 +132,18 @@ static uint64_t position_behind (const struct log *self, zxid_t zxid)
     return position > self->begin ? position : self->begin;
 }
 
-static bool grow_blocks (struct log *self)
+static bool grow_blocks (struct history *self)
 {
     if (self->blocks_count == self->blocks_capacity) {
         size_t capacity = self->blocks_capacity > 0 ? 2 * self->blocks_capacity : 16;
-        struct log_block **blocks = mem_realloc (self->blocks, capacity * sizeof *blocks);
+        struct history_block **blocks = mem_realloc (self->blocks, capacity * sizeof *blocks);
         if (blocks == NULL) {
             return false;
         }
         self->blocks = blocks;
         self->blocks_capacity = capacity;
     }
-    struct log_block *block = mem_alloc (sizeof *block);
+    struct history_block *block = mem_alloc (sizeof *block);
     if (block == NULL) {
         return false;
     }
@@ -151,13 +151,13 @@ static bool grow_blocks (struct log *self)
     return true;
 }
 
-static bool grow_epochs (struct log *self)
+static bool grow_epochs (struct history *self)
 {
     if (self->epochs_count < self->epochs_capacity) {
         return true;
     }
     size_t capacity = self->epochs_capacity > 0 ? 2 * self->epochs_capacity : 16;
-    struct log_epoch *epochs = mem_realloc (self->epochs, capacity * sizeof *epochs);
+    struct history_epoch *epochs = mem_realloc (self->epochs, capacity * sizeof *epochs);
     if (epochs == NULL) {
         return false;
     }
@@ -166,7 +166,7 @@ static bool grow_epochs (struct log *self)
     return true;
 }
 
-bool log_append (struct log *self, struct zab_point point, uint32_t size)
+bool history_append (struct history *self, struct zab_point point, uint32_t size)
 {
     COHORT_ASSERT (zxid_follows (point.zxid, self->last.zxid));
     COHORT_ASSERT (self->count == self->end - self->begin);
@@ -175,26 +175,27 @@ bool log_append (struct log *self, struct zab_point point, uint32_t size)
     if (new_epoch && !grow_epochs (self)) {
         return false;
     }
-    if (self->end / LOG_BLOCK - self->first_block == self->blocks_count && !grow_blocks (self)) {
+    if (self->end / HISTORY_BLOCK - self->first_block == self->blocks_count &&
+        !grow_blocks (self)) {
         return false;
     }
     if (new_epoch) {
-        self->epochs[self->epochs_count++] = (struct log_epoch){
+        self->epochs[self->epochs_count++] = (struct history_epoch){
             .epoch = epoch, .first = zxid_counter (point.zxid), .position = self->end};
     }
-    struct log_block *block = self->blocks[self->end / LOG_BLOCK - self->first_block];
-    block->bytes[self->end % LOG_BLOCK] = bytes_before (self, self->end) + size;
-    block->chain[self->end % LOG_BLOCK] = point.chain;
+    struct history_block *block = self->blocks[self->end / HISTORY_BLOCK - self->first_block];
+    block->bytes[self->end % HISTORY_BLOCK] = bytes_before (self, self->end) + size;
+    block->chain[self->end % HISTORY_BLOCK] = point.chain;
     self->end++;
     self->count++;
     self->last = point;
     return true;
 }
 
-void log_truncate (struct log *self, zxid_t zxid)
+void history_truncate (struct history *self, zxid_t zxid)
 {
     struct zab_point point;
-    bool found = log_floor (self, zxid, &point);
+    bool found = history_floor (self, zxid, &point);
     COHORT_ASSERT (found);
     COHORT_ASSERT (point.zxid == zxid);
     self->end = position_behind (self, zxid);
@@ -204,14 +205,14 @@ void log_truncate (struct log *self, zxid_t zxid)
            (self->epochs[self->epochs_count - 1].position >= self->end || self->count == 0)) {
         self->epochs_count--;
     }
-    uint64_t blocks = (self->end + LOG_BLOCK - 1) / LOG_BLOCK;
+    uint64_t blocks = (self->end + HISTORY_BLOCK - 1) / HISTORY_BLOCK;
     release_blocks_from (self, blocks > self->first_block ? blocks - self->first_block : 0);
 }
 
-void log_drop (struct log *self, zxid_t zxid)
+void history_drop (struct history *self, zxid_t zxid)
 {
     struct zab_point point;
-    bool found = log_floor (self, zxid, &point);
+    bool found = history_floor (self, zxid, &point);
     COHORT_ASSERT (found);
     COHORT_ASSERT (point.zxid == zxid);
     uint64_t begin = position_behind (self, zxid);
@@ -229,7 +230,7 @@ void log_drop (struct log *self, zxid_t zxid)
         self->epochs_count -= gone;
         memmove (self->epochs, self->epochs + gone, self->epochs_count * sizeof *self->epochs);
     }
-    size_t blocks = begin / LOG_BLOCK - self->first_block;
+    size_t blocks = begin / HISTORY_BLOCK - self->first_block;
     if (blocks > self->blocks_count) {
         blocks = self->blocks_count;
     }
@@ -240,10 +241,10 @@ void log_drop (struct log *self, zxid_t zxid)
         self->blocks_count -= blocks;
         memmove (self->blocks, self->blocks + blocks, self->blocks_count * sizeof *self->blocks);
     }
-    self->first_block = begin / LOG_BLOCK;
+    self->first_block = begin / HISTORY_BLOCK;
 }
 
-bool log_floor (const struct log *self, zxid_t zxid, struct zab_point *point)
+bool history_floor (const struct history *self, zxid_t zxid, struct zab_point *point)
 {
     if (zxid < self->base.zxid) {
         return false;
@@ -261,27 +262,27 @@ bool log_floor (const struct log *self, zxid_t zxid, struct zab_point *point)
     return true;
 }
 
-bool log_has (const struct log *self, zxid_t zxid)
+bool history_has (const struct history *self, zxid_t zxid)
 {
     struct zab_point point;
-    return log_floor (self, zxid, &point) && point.zxid == zxid;
+    return history_floor (self, zxid, &point) && point.zxid == zxid;
 }
 
-bool log_agrees (const struct log *self, struct zab_point point)
+bool history_agrees (const struct history *self, struct zab_point point)
 {
     struct zab_point mine;
-    return log_floor (self, point.zxid, &mine) && mine.zxid == point.zxid &&
+    return history_floor (self, point.zxid, &mine) && mine.zxid == point.zxid &&
            mine.chain == point.chain;
 }
 
-uint64_t log_bytes_after (const struct log *self, zxid_t after)
+uint64_t history_bytes_after (const struct history *self, zxid_t after)
 {
     COHORT_ASSERT (after >= self->base.zxid);
     COHORT_ASSERT (after <= self->last.zxid);
     return bytes_before (self, self->end) - bytes_before (self, position_behind (self, after));
 }
 
-zxid_t log_chunk_end (const struct log *self, zxid_t after, uint64_t bytes_max)
+zxid_t history_chunk_end (const struct history *self, zxid_t after, uint64_t bytes_max)
 {
     COHORT_ASSERT (after >= self->base.zxid);
     COHORT_ASSERT (after <= self->last.zxid);
@@ -305,7 +306,7 @@ zxid_t log_chunk_end (const struct log *self, zxid_t after, uint64_t bytes_max)
     return zxid_at (self, low - 1);
 }
 
-size_t log_points (const struct log *self, struct zab_point *points, size_t max)
+size_t history_points (const struct history *self, struct zab_point *points, size_t max)
 {
     COHORT_ASSERT (max >= 2);
     size_t count = 0;
@@ -324,14 +325,14 @@ size_t log_points (const struct log *self, struct zab_point *points, size_t max)
 /* If two logs both have an entry of an epoch, one primary wrote both, on top of one history: they
  * agree up to the lower of their last entries of that epoch. So the highest such epoch decides,
  * and one confirmation of the hash is enough. */
-enum log_agreement log_agree (const struct log *self, const struct zab_point *points, size_t count,
-                              struct zab_point *point)
+enum history_agreement history_agree (const struct history *self, const struct zab_point *points,
+                                      size_t count, struct zab_point *point)
 {
     COHORT_ASSERT (count >= 1);
     COHORT_ASSERT (count <= ZAB_EPOCHS_MAX);
     for (size_t i = count; i-- > 0;) {
         struct zab_point mine;
-        if (!log_floor (self, points[i].zxid, &mine)) {
+        if (!history_floor (self, points[i].zxid, &mine)) {
             return LOG_AGREE_NONE;
         }
         *point = mine;

@@ -27,7 +27,7 @@ void follower_process_try (struct zab *self, struct peer *peer, const struct zab
     }
     struct zab_point mine;
     if (message->point.zxid < self->committed ||
-        !log_floor (&self->log, message->point.zxid, &mine)) {
+        !history_floor (&self->log, message->point.zxid, &mine)) {
         halt_diverged (self, message->point.zxid);
         return;
     }
@@ -42,7 +42,7 @@ void follower_process_try (struct zab *self, struct peer *peer, const struct zab
 static bool truncate_to (struct zab *self, struct peer *peer, struct zab_point point)
 {
     struct zab_point mine;
-    if (point.zxid < self->committed || !log_floor (&self->log, point.zxid, &mine)) {
+    if (point.zxid < self->committed || !history_floor (&self->log, point.zxid, &mine)) {
         halt_diverged (self, point.zxid);
         return false;
     }
@@ -165,7 +165,7 @@ void follower_acknowledge (struct zab *self)
     COHORT_ASSERT (leader != NULL);
     if (follow->phase == FOLLOW_DIFF && self->durable > follow->reported) {
         struct zab_point point;
-        bool found = log_floor (&self->log, self->durable, &point);
+        bool found = history_floor (&self->log, self->durable, &point);
         COHORT_ASSERT (found);
         follow->reported = point.zxid;
         send_message (self, leader, (struct zab_message){.type = ZAB_SYNC_POINT, .point = point});

@@ -27,7 +27,7 @@ void persist_truncate (struct zab *self, zxid_t zxid)
     COHORT_ASSERT (zxid >= self->committed);
     persist->truncate = true;
     persist->truncate_to = zxid;
-    log_truncate (&self->log, zxid);
+    history_truncate (&self->log, zxid);
     if (self->durable > zxid) {
         self->durable = zxid;
     }
@@ -122,7 +122,7 @@ void persist_installed (struct zab *self)
     self->install_number = 0;
     persist_durable (self, number);
     COHORT_ASSERT (persist_drained (self));
-    log_reset (&self->log, point);
+    history_reset (&self->log, point);
     self->durable = point.zxid;
     self->delivered = point.zxid;
     if (self->committed < point.zxid) {

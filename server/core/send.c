@@ -51,7 +51,7 @@ static void check_learner (const struct zab *self, const struct peer *peer,
     case ZAB_TRY_ANSWER:
     case ZAB_SYNC_POINT:
         COHORT_ASSERT (message->point.zxid <= self->durable);
-        COHORT_ASSERT (log_agrees (&self->log, message->point));
+        COHORT_ASSERT (history_agrees (&self->log, message->point));
         break;
     case ZAB_ACK:
         /* History, then currentEpoch = e, then ACK (e, 0); each entry, then its ACK. */
@@ -104,8 +104,8 @@ static void check_leader (const struct zab *self, const struct peer *peer,
         COHORT_ASSERT (lead->phase >= LEAD_SYNC);
         COHORT_ASSERT (message->entries_after == learner->sent);
         COHORT_ASSERT (message->entries_after <= message->entries_through);
-        COHORT_ASSERT (log_has (&self->log, message->entries_after));
-        COHORT_ASSERT (log_has (&self->log, message->entries_through));
+        COHORT_ASSERT (history_has (&self->log, message->entries_after));
+        COHORT_ASSERT (history_has (&self->log, message->entries_through));
         break;
     case ZAB_UPTODATE:
     case ZAB_COMMIT:

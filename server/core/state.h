@@ -25,7 +25,7 @@
 #include "client/base/assert.h"
 #include "client/base/prng.h"
 #include "client/base/ring.h"
-#include "server/core/log.h"
+#include "server/core/history.h"
 #include "server/core/zab.h"
 
 enum {
@@ -182,7 +182,7 @@ struct zab {
     enum zab_halt halt;
 
     /* What the log, the epochs and the commit index will be once all requests are done ... */
-    struct log log;
+    struct history log;
     int64_t stamp_ms; /* never less than that of any entry seen                                 */
     uint32_t accepted_epoch, current_epoch;
     zxid_t committed, delivered;

@@ -32,7 +32,7 @@ static void send_diff (struct zab *self, struct peer *peer, zxid_t through)
 {
     struct learner *learner = &peer->learner;
     struct zab_point point;
-    bool found = log_floor (&self->log, learner->sent, &point);
+    bool found = history_floor (&self->log, learner->sent, &point);
     COHORT_ASSERT (found);
     COHORT_ASSERT (point.zxid == learner->sent);
     send_message (self, peer,
@@ -53,11 +53,11 @@ static void send_diffs (struct zab *self, struct peer *peer)
         send_snapshot (self, peer); /* the log was compacted meanwhile */
         return;
     }
-    while (log_bytes_after (&self->log, learner->sent) > self->sync_chunk_bytes) {
+    while (history_bytes_after (&self->log, learner->sent) > self->sync_chunk_bytes) {
         if (learner->flight_count == self->sync_window) {
             return;
         }
-        zxid_t end = log_chunk_end (&self->log, learner->sent, self->sync_chunk_bytes);
+        zxid_t end = history_chunk_end (&self->log, learner->sent, self->sync_chunk_bytes);
         if (end == self->log.last.zxid) {
             break; /* one entry, larger than a chunk */
         }
@@ -89,7 +89,7 @@ static void agree (struct zab *self, struct peer *peer, const struct zab_point *
 {
     struct learner *learner = &peer->learner;
     struct zab_point point;
-    switch (log_agree (&self->log, points, count, &point)) {
+    switch (history_agree (&self->log, points, count, &point)) {
     case LOG_AGREE_FOUND:
         begin_diffs (self, peer, point.zxid);
         break;
@@ -139,7 +139,7 @@ void leader_process_sync_point (struct zab *self, struct peer *peer,
     leader_progress (self, peer);
     switch (learner->phase) {
     case LEARNER_SNAP:
-        if (log_agrees (&self->log, message->point)) {
+        if (history_agrees (&self->log, message->point)) {
             begin_diffs (self, peer, message->point.zxid);
         } else if (message->point.zxid < self->log.base.zxid) {
             send_snapshot (self, peer); /* the log has moved on beyond that snapshot */

@@ -63,7 +63,7 @@ struct zab *zab_new (const struct zab_options *options)
     if (self == NULL) {
         return NULL;
     }
-    log_init (&self->log);
+    history_init (&self->log);
     ring_init (&self->requests, sizeof (struct request), ZAB_REQUESTS_MAX);
     take_options (self, options);
     self->role = ZAB_LOOKING;
@@ -94,7 +94,7 @@ void zab_destroy (struct zab **self_p)
     if (self == NULL) {
         return;
     }
-    log_deinit (&self->log);
+    history_deinit (&self->log);
     ring_deinit (&self->requests);
     mem_free (self->storage);
     mem_free (self->messages);
@@ -107,7 +107,7 @@ void zab_recover_base (struct zab *self, struct zab_point base, int64_t stamp_ms
 {
     COHORT_ASSERT (!self->started);
     COHORT_ASSERT (self->log.count == 0);
-    log_reset (&self->log, base);
+    history_reset (&self->log, base);
     self->stamp_ms = stamp_ms;
 }
 
@@ -119,7 +119,7 @@ bool zab_recover_entry (struct zab *self, const struct zab_entry *entry)
                                    entry->size)) {
         return false;
     }
-    if (!log_append (&self->log, (struct zab_point){entry->zxid, entry->chain}, entry->size)) {
+    if (!history_append (&self->log, (struct zab_point){entry->zxid, entry->chain}, entry->size)) {
         return false;
     }
     if (self->stamp_ms < entry->stamp_ms) {
@@ -154,7 +154,7 @@ bool zab_counts (const struct zab *self)
 
 bool zab_append (struct zab *self, const struct zab_entry *entry)
 {
-    if (!log_append (&self->log, (struct zab_point){entry->zxid, entry->chain}, entry->size)) {
+    if (!history_append (&self->log, (struct zab_point){entry->zxid, entry->chain}, entry->size)) {
         zab_halt (self, ZAB_HALT_MEMORY, "out of memory");
         return false;
     }
@@ -340,8 +340,8 @@ static void on_compacted (struct zab *self, const struct zab_event *event)
         return;
     }
     COHORT_ASSERT (event->point.zxid <= self->delivered);
-    COHORT_ASSERT (log_agrees (&self->log, event->point));
-    log_drop (&self->log, event->point.zxid);
+    COHORT_ASSERT (history_agrees (&self->log, event->point));
+    history_drop (&self->log, event->point.zxid);
 }
 
 static void on_progress (struct zab *self, uint32_t id)
@@ -467,7 +467,7 @@ const struct zab_update *zab_start (struct zab *self, uint32_t accepted_epoch,
     self->committed = self->delivered = self->log.base.zxid;
     if (committed > self->committed) {
         struct zab_point point;
-        bool found = log_floor (&self->log, committed, &point);
+        bool found = history_floor (&self->log, committed, &point);
         COHORT_ASSERT (found);
         self->committed = point.zxid;
     }

@@ -145,6 +145,12 @@ void cluster_disk_append (struct cluster *self, uint32_t id, zxid_t zxid, uint64
     image_append (disk, &record);
 }
 
+void cluster_compact_disk (struct cluster *self, uint32_t id, zxid_t zxid)
+{
+    COHORT_ASSERT (self->servers[id].core == NULL);
+    image_compact (&self->servers[id].disk, zxid);
+}
+
 /* ---- Steps ------------------------------------------------------------------------------- */
 
 static void send (struct cluster *self, uint32_t from, const struct zab_message *message)

@@ -116,6 +116,8 @@ void cluster_add (struct cluster *self, uint32_t id, uint64_t store_id);
 /* Appends an entry to the disk of a server that is down; content tells entries of one zxid apart
  * (0: the same everywhere). */
 void cluster_disk_append (struct cluster *self, uint32_t id, zxid_t zxid, uint64_t content);
+/* Makes zxid, which the disk of a server that is down must have, the base of its log. */
+void cluster_compact_disk (struct cluster *self, uint32_t id, zxid_t zxid);
 
 void cluster_start (struct cluster *self, uint32_t id);
 /* What the disk has not finished is lost, except the first `done` operations (a truncation, an

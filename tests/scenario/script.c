@@ -1,0 +1,627 @@
+/* The commands of the scenarios.
+ *
+ *   Setting up
+ *     cluster ID...            servers; voters, with store ids equal to their ids. An ID may be
+ *                              4o (an observer) or 3s99 (its store is 99, the listed one is 3)
+ *     second ID...             a second configuration: both must agree from now on
+ *     option NAME VALUE        before the first start: chunk, window, counter_max
+ *     disk ID accepted E current E [base E:C] [E:C..C]... [E:C..C/X]...
+ *                              what the disk of a server that is down holds; entries with the same
+ *                              X (0 by default) are the same
+ *     committed ID E:C         this log up to there is what has been committed so far
+ *   Servers
+ *     start ID...   crash ID [OPERATIONS]   restart ID (and link it)
+ *     pause ID   resume ID
+ *     hold ID   release ID     its disk, in run and exchange
+ *   Links
+ *     link [A B]               all, or one; link all that can be
+ *     cut A B [KEEP_AB KEEP_BA]
+ *     block A B   unblock A B  what A sends to B waits, in run and exchange
+ *   Making things happen
+ *     run                      deliver and finish disks until nothing is left
+ *     exchange [N]             deliver what is on its way now, N times: half a round trip each
+ *     disks                    finish all requests that the disks have now
+ *     deliver A B [N]   drain A B   durable ID [N]
+ *     pass MS                  time passes; ticks only
+ *     wait MS                  time passes in steps of 5 ms, with a run after each
+ *   Events
+ *     propose ID N   round ID   leave ID   compact ID E:C   store ID STORE
+ *     snapshot FROM TO         the one that FROM's core has asked for arrives
+ *     offer FROM TO E:C        any other one arrives
+ *   Looking
+ *     status   quiet   loud    (quiet: no trace until loud) */
+
+#include "tests/scenario/script.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "tests/scenario/cluster.h"
+
+enum { WORDS_MAX = 32, WORD_MAX = 32, WAIT_STEP_MS = 5 };
+
+struct script {
+    const char *path;
+    size_t line;
+    struct cluster cluster;
+    bool made;
+    bool quiet;
+    FILE *trace;
+    /* The command being run. */
+    char words[WORDS_MAX][WORD_MAX];
+    size_t count;
+    bool failed;
+};
+
+static void complain (struct script *self, const char *what)
+{
+    if (!self->failed) {
+        fprintf (stderr, "%s:%zu: %s: %s\n", self->path, self->line, self->words[0], what);
+    }
+    self->failed = true;
+}
+
+/* ---- Reading words ----------------------------------------------------------------------- */
+
+static uint64_t number (struct script *self, size_t index)
+{
+    char *end = NULL;
+    uint64_t value = index < self->count ? strtoull (self->words[index], &end, 10) : 0;
+    if (end == NULL || end == self->words[index] || *end != '\0') {
+        complain (self, "a number is expected");
+        return 0;
+    }
+    return value;
+}
+
+static uint64_t number_or (struct script *self, size_t index, uint64_t otherwise)
+{
+    return index < self->count ? number (self, index) : otherwise;
+}
+
+static uint32_t server (struct script *self, size_t index)
+{
+    uint64_t id = number (self, index);
+    if (id < 1 || id > CLUSTER_SERVERS_MAX || self->cluster.servers[id].id == 0) {
+        complain (self, "there is no such server");
+        return 0;
+    }
+    return (uint32_t) id;
+}
+
+static uint32_t live_server (struct script *self, size_t index)
+{
+    uint32_t id = server (self, index);
+    if (id != 0 && self->cluster.servers[id].core == NULL) {
+        complain (self, "the server is down");
+        return 0;
+    }
+    return id;
+}
+
+/* E:C, E:C..D or E:C..D/X. */
+static bool range (struct script *self, const char *word, zxid_t *first, uint64_t *count,
+                   uint64_t *content)
+{
+    unsigned epoch;
+    uint64_t from, to;
+    *content = 0;
+    int parts = sscanf (word, "%u:%" SCNu64 "..%" SCNu64 "/%" SCNu64, &epoch, &from, &to, content);
+    if (parts < 2) {
+        complain (self, "E:C or E:C..D is expected");
+        return false;
+    }
+    if (parts == 2) {
+        to = from;
+        sscanf (word, "%u:%" SCNu64 "/%" SCNu64, &epoch, &from, content);
+    }
+    *first = zxid_make (epoch, from);
+    *count = to - from + 1;
+    return true;
+}
+
+static zxid_t zxid (struct script *self, size_t index)
+{
+    zxid_t first = 0;
+    uint64_t count, content;
+    if (index >= self->count || !range (self, self->words[index], &first, &count, &content)) {
+        complain (self, "E:C is expected");
+    }
+    return first;
+}
+
+/* ---- Setting up -------------------------------------------------------------------------- */
+
+/* 4, 4o or 3s99. */
+static bool member (struct script *self, size_t index, struct config_member *result,
+                    uint64_t *store_id)
+{
+    unsigned id = 0;
+    char kind = '\0';
+    uint64_t store = 0;
+    int parts = sscanf (self->words[index], "%u%c%" SCNu64, &id, &kind, &store);
+    if (parts < 1 || id < 1 || id > CLUSTER_SERVERS_MAX ||
+        (parts > 1 && kind != 'o' && kind != 's')) {
+        complain (self, "4, 4o or 3s99 is expected");
+        return false;
+    }
+    *result = (struct config_member){
+        .id = id, .role = kind == 'o' ? CONFIG_OBSERVER : CONFIG_VOTER, .store_id = id};
+    *store_id = parts == 3 ? store : id;
+    return true;
+}
+
+static void command_cluster (struct script *self)
+{
+    struct zab_options options = {.seed = 1, .configs = {.count = 1}};
+    struct config *config = &options.configs.configs[0];
+    uint64_t stores[WORDS_MAX];
+    for (size_t i = 1; i < self->count; i++) {
+        if (!member (self, i, &config->members[config->count], &stores[config->count])) {
+            return;
+        }
+        config->count++;
+    }
+    if (self->made || !config_valid (config)) {
+        complain (self, "one cluster, ascending ids");
+        return;
+    }
+    cluster_init (&self->cluster, &options);
+    self->made = true;
+    for (size_t i = 0; i < config->count; i++) {
+        cluster_add (&self->cluster, config->members[i].id, stores[i]);
+    }
+}
+
+static void command_second (struct script *self)
+{
+    struct config_set *configs = &self->cluster.options.configs;
+    struct config *config = &configs->configs[1];
+    memset (config, 0, sizeof *config);
+    configs->count = 2;
+    for (size_t i = 1; i < self->count; i++) {
+        uint64_t store;
+        struct config_member *added = &config->members[config->count];
+        if (!member (self, i, added, &store)) {
+            return;
+        }
+        config->count++;
+        if (self->cluster.servers[added->id].id == 0) {
+            cluster_add (&self->cluster, added->id, store);
+        }
+    }
+    if (!config_valid (config)) {
+        complain (self, "ascending ids");
+        return;
+    }
+    for (uint32_t id = 1; id <= CLUSTER_SERVERS_MAX; id++) {
+        if (self->cluster.servers[id].core != NULL) {
+            cluster_event (&self->cluster, id,
+                           &(struct zab_event){.type = ZAB_EVENT_CONFIG, .configs = configs});
+        }
+    }
+}
+
+static void command_option (struct script *self)
+{
+    struct zab_options *options = &self->cluster.options;
+    uint64_t value = number (self, 2);
+    if (strcmp (self->words[1], "chunk") == 0) {
+        options->sync_chunk_bytes = (uint32_t) value;
+    } else if (strcmp (self->words[1], "window") == 0) {
+        options->sync_window = (uint32_t) value;
+    } else if (strcmp (self->words[1], "counter_max") == 0) {
+        options->counter_max = value;
+    } else {
+        complain (self, "chunk, window or counter_max is expected");
+    }
+}
+
+static void command_disk (struct script *self)
+{
+    uint32_t id = server (self, 1);
+    struct image *disk = &self->cluster.servers[id].disk;
+    size_t first = 2;
+    for (; first + 1 < self->count && strchr (self->words[first], ':') == NULL; first += 2) {
+        const char *name = self->words[first];
+        if (strcmp (name, "accepted") == 0) {
+            disk->accepted_epoch = (uint32_t) number (self, first + 1);
+        } else if (strcmp (name, "current") == 0) {
+            disk->current_epoch = (uint32_t) number (self, first + 1);
+        } else if (strcmp (name, "base") == 0) {
+            /* Everything up to there was written, and compacted. */
+            cluster_compact_disk (&self->cluster, id, zxid (self, first + 1));
+        } else {
+            complain (self, "accepted, current or base is expected");
+        }
+    }
+    for (size_t i = first; i < self->count && !self->failed; i++) {
+        zxid_t from = 0;
+        uint64_t count = 0, content = 0;
+        if (range (self, self->words[i], &from, &count, &content)) {
+            for (uint64_t k = 0; k < count; k++) {
+                cluster_disk_append (&self->cluster, id, from + k, content);
+            }
+        }
+    }
+}
+
+static void command_committed (struct script *self)
+{
+    uint32_t id = server (self, 1);
+    checker_seed (&self->cluster, id, zxid (self, 2));
+}
+
+/* ---- Servers, links ---------------------------------------------------------------------- */
+
+static void link_all (struct script *self)
+{
+    for (uint32_t a = 1; a <= CLUSTER_SERVERS_MAX; a++) {
+        for (uint32_t b = a + 1; b <= CLUSTER_SERVERS_MAX; b++) {
+            cluster_connect (&self->cluster, a, b);
+        }
+    }
+}
+
+static void command_start (struct script *self)
+{
+    for (size_t i = 1; i < self->count; i++) {
+        uint32_t id = server (self, i);
+        if (self->failed || self->cluster.servers[id].core != NULL) {
+            complain (self, "the server runs");
+            return;
+        }
+        cluster_start (&self->cluster, id);
+    }
+}
+
+static void command_restart (struct script *self)
+{
+    command_start (self);
+    if (!self->failed) {
+        link_all (self);
+    }
+}
+
+static void command_crash (struct script *self)
+{
+    uint32_t id = live_server (self, 1);
+    uint64_t operations = number_or (self, 2, 0);
+    if (!self->failed) {
+        cluster_crash (&self->cluster, id, operations);
+    }
+}
+
+static void command_pause (struct script *self)
+{
+    self->cluster.servers[server (self, 1)].paused = true;
+}
+
+static void command_resume (struct script *self)
+{
+    self->cluster.servers[server (self, 1)].paused = false;
+}
+
+static void command_hold (struct script *self)
+{
+    self->cluster.servers[server (self, 1)].held = true;
+}
+
+static void command_release (struct script *self)
+{
+    self->cluster.servers[server (self, 1)].held = false;
+}
+
+static void command_link (struct script *self)
+{
+    if (self->count == 1) {
+        link_all (self);
+    } else if (!cluster_connect (&self->cluster, server (self, 1), server (self, 2))) {
+        complain (self, "the old link is not gone");
+    }
+}
+
+static void command_cut (struct script *self)
+{
+    uint32_t a = server (self, 1), b = server (self, 2);
+    cluster_cut (&self->cluster, a, b, number_or (self, 3, SIZE_MAX),
+                 number_or (self, 4, SIZE_MAX));
+}
+
+static void command_block (struct script *self)
+{
+    self->cluster.queues[server (self, 1)][server (self, 2)].blocked = true;
+}
+
+static void command_unblock (struct script *self)
+{
+    self->cluster.queues[server (self, 1)][server (self, 2)].blocked = false;
+}
+
+/* ---- Making things happen ---------------------------------------------------------------- */
+
+static void command_run (struct script *self)
+{
+    cluster_run (&self->cluster);
+}
+
+static void command_exchange (struct script *self)
+{
+    for (uint64_t i = number_or (self, 1, 1); i > 0; i--) {
+        cluster_exchange (&self->cluster);
+    }
+}
+
+static void command_disks (struct script *self)
+{
+    for (uint32_t id = 1; id <= CLUSTER_SERVERS_MAX; id++) {
+        if (!self->cluster.servers[id].held) {
+            cluster_durable (&self->cluster, id, SIZE_MAX);
+        }
+    }
+}
+
+static void command_deliver (struct script *self)
+{
+    uint32_t from = server (self, 1), to = server (self, 2);
+    for (uint64_t i = number_or (self, 3, 1); i > 0 && !self->failed; i--) {
+        if (!cluster_deliver (&self->cluster, from, to)) {
+            complain (self, "nothing is on its way");
+        }
+    }
+}
+
+static void command_drain (struct script *self)
+{
+    uint32_t from = server (self, 1), to = server (self, 2);
+    while (!self->failed && cluster_deliver (&self->cluster, from, to)) {
+    }
+}
+
+static void command_durable (struct script *self)
+{
+    uint32_t id = live_server (self, 1);
+    uint64_t requests = number_or (self, 2, SIZE_MAX);
+    if (!self->failed && !cluster_durable (&self->cluster, id, requests)) {
+        complain (self, "the disk has nothing to do");
+    }
+}
+
+static void command_pass (struct script *self)
+{
+    cluster_advance (&self->cluster, (int64_t) number (self, 1));
+}
+
+static void command_wait (struct script *self)
+{
+    int64_t left = (int64_t) number (self, 1);
+    while (left > 0) {
+        int64_t ms = left < WAIT_STEP_MS ? left : WAIT_STEP_MS;
+        cluster_advance (&self->cluster, ms);
+        cluster_run (&self->cluster);
+        left -= ms;
+    }
+}
+
+/* ---- Events ------------------------------------------------------------------------------ */
+
+static void command_propose (struct script *self)
+{
+    uint32_t id = live_server (self, 1);
+    uint64_t count = number (self, 2);
+    if (self->failed || !cluster_can_propose (&self->cluster, id)) {
+        complain (self, "it may not propose");
+        return;
+    }
+    cluster_propose (&self->cluster, id, count, sizeof (uint64_t));
+}
+
+static void plain_event (struct script *self, enum zab_event_type type)
+{
+    uint32_t id = live_server (self, 1);
+    if (!self->failed) {
+        cluster_event (&self->cluster, id, &(struct zab_event){.type = type});
+    }
+}
+
+static void command_round (struct script *self)
+{
+    plain_event (self, ZAB_EVENT_ROUND);
+}
+
+static void command_leave (struct script *self)
+{
+    plain_event (self, ZAB_EVENT_LEAVE);
+}
+
+static void command_snapshot (struct script *self)
+{
+    if (!cluster_snapshot (&self->cluster, server (self, 1), server (self, 2))) {
+        complain (self, "no snapshot is owed");
+    }
+}
+
+static void command_offer (struct script *self)
+{
+    uint32_t from = live_server (self, 1), to = live_server (self, 2);
+    zxid_t at = zxid (self, 3);
+    const struct records *committed = &self->cluster.committed;
+    for (size_t i = 0; i < committed->count && !self->failed; i++) {
+        const struct zab_entry *entry = &committed->items[i].entry;
+        if (entry->zxid == at) {
+            cluster_event (&self->cluster, to,
+                           &(struct zab_event){.type = ZAB_EVENT_SNAPSHOT,
+                                               .peer = from,
+                                               .point = {entry->zxid, entry->chain},
+                                               .stamp_ms = entry->stamp_ms});
+            return;
+        }
+    }
+    complain (self, "that was never committed");
+}
+
+static void command_compact (struct script *self)
+{
+    uint32_t id = live_server (self, 1);
+    if (!self->failed) {
+        cluster_compact (&self->cluster, id, zxid (self, 2));
+    }
+}
+
+/* The configuration now lists this store for this server; applied by all that run. */
+static void command_store (struct script *self)
+{
+    uint32_t id = server (self, 1);
+    struct config_set *configs = &self->cluster.options.configs;
+    for (size_t i = 0; i < configs->count; i++) {
+        for (size_t k = 0; k < configs->configs[i].count; k++) {
+            if (configs->configs[i].members[k].id == id) {
+                configs->configs[i].members[k].store_id = number (self, 2);
+            }
+        }
+    }
+    for (uint32_t each = 1; each <= CLUSTER_SERVERS_MAX; each++) {
+        if (self->cluster.servers[each].core != NULL) {
+            cluster_event (&self->cluster, each,
+                           &(struct zab_event){.type = ZAB_EVENT_CONFIG, .configs = configs});
+        }
+    }
+}
+
+static void command_status (struct script *self)
+{
+    trace_status (&self->cluster, self->trace);
+}
+
+static void command_quiet (struct script *self)
+{
+    self->quiet = true;
+}
+
+static void command_loud (struct script *self)
+{
+    self->quiet = false;
+}
+
+/* ---- Running ----------------------------------------------------------------------------- */
+
+static const struct command {
+    const char *name;
+    void (*run) (struct script *self);
+} commands[] = {
+    {"block", command_block},     {"cluster", command_cluster},   {"committed", command_committed},
+    {"compact", command_compact}, {"crash", command_crash},       {"cut", command_cut},
+    {"deliver", command_deliver}, {"disk", command_disk},         {"disks", command_disks},
+    {"drain", command_drain},     {"durable", command_durable},   {"exchange", command_exchange},
+    {"hold", command_hold},       {"leave", command_leave},       {"link", command_link},
+    {"loud", command_loud},       {"offer", command_offer},       {"option", command_option},
+    {"pass", command_pass},       {"pause", command_pause},       {"propose", command_propose},
+    {"quiet", command_quiet},     {"release", command_release},   {"restart", command_restart},
+    {"resume", command_resume},   {"round", command_round},       {"run", command_run},
+    {"second", command_second},   {"snapshot", command_snapshot}, {"start", command_start},
+    {"status", command_status},   {"store", command_store},       {"unblock", command_unblock},
+    {"wait", command_wait},
+};
+
+static void run_line (struct script *self, const char *line, size_t size)
+{
+    self->count = 0;
+    size_t at = 0;
+    while (at < size) {
+        size_t start = at;
+        while (at < size && line[at] != ' ') {
+            at++;
+        }
+        if (at > start) {
+            if (self->count == WORDS_MAX || at - start >= WORD_MAX) {
+                complain (self, "too long");
+                return;
+            }
+            memcpy (self->words[self->count], line + start, at - start);
+            self->words[self->count++][at - start] = '\0';
+        }
+        at++;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (self->count > 0 && strcmp (self->words[0], commands[i].name) == 0) {
+            if (!self->made && commands[i].run != command_cluster) {
+                complain (self, "the first command is cluster");
+                return;
+            }
+            self->cluster.trace = self->quiet ? NULL : self->trace;
+            commands[i].run (self);
+            return;
+        }
+    }
+    complain (self, "there is no such command");
+}
+
+static void take_trace (struct script *self, struct buf *result)
+{
+    char chunk[4096];
+    size_t size;
+    rewind (self->trace);
+    while ((size = fread (chunk, 1, sizeof chunk, self->trace)) > 0) {
+        buf_append (result, chunk, size);
+    }
+    fclose (self->trace);
+    self->trace = tmpfile ();
+    COHORT_ASSERT (self->trace != NULL);
+}
+
+/* Copies lines, runs commands, and puts the trace in the place of the old one. */
+static void run_blocks (struct script *self, const char *text, struct buf *result)
+{
+    bool in_trace = false;
+    while (*text != '\0' && !self->failed) {
+        size_t size = strcspn (text, "\n");
+        const char *next = text + size + (text[size] == '\n');
+        self->line++;
+        if (size == 0) {
+            in_trace = false;
+            buf_append (result, "\n", 1);
+        } else if (in_trace) {
+            /* the old trace */
+        } else if (size == 4 && memcmp (text, "----", 4) == 0) {
+            in_trace = true;
+            buf_append (result, "----\n", 5);
+            take_trace (self, result);
+        } else {
+            buf_append (result, text, size);
+            buf_append (result, "\n", 1);
+            if (*text != '#') {
+                run_line (self, text, size);
+            }
+        }
+        text = next;
+    }
+}
+
+bool script_run (const char *path, const char *text, struct buf *result)
+{
+    struct script *self = calloc (1, sizeof *self);
+    if (self == NULL) {
+        return false;
+    }
+    self->path = path;
+    self->trace = tmpfile ();
+    bool good = self->trace != NULL;
+    if (good) {
+        run_blocks (self, text, result);
+        good = !self->failed;
+        if (!good) {
+            take_trace (self, result); /* how far it came */
+        }
+    }
+    if (self->made) {
+        cluster_deinit (&self->cluster);
+    }
+    if (self->trace != NULL) {
+        fclose (self->trace);
+    }
+    free (self);
+    return good;
+}
