@@ -15,6 +15,7 @@
 #include "client/base/assert.h"
 #include "client/base/hash.h"
 #include "server/node/client_state.h"
+#include "server/node/error_text.h"
 
 enum { TEXT_SIZE = 256, ID_TEXT_SIZE = 2 * WIRE_CLIENT_ID_SIZE + 1 };
 
@@ -326,7 +327,7 @@ static void refuse_all (struct clients *self, uint64_t hash, const struct hello_
 {
     struct client *client;
     while ((client = find_hello (self, hash, key)) != NULL) {
-        client_doom (self, client, client->forsaken ? 0 : code, cohort_error_text (code));
+        client_doom (self, client, client->forsaken ? 0 : code, error_text (code));
     }
 }
 

@@ -7,6 +7,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "server/node/client_state.h"
+#include "server/node/error_text.h"
 
 /* ---- Life -------------------------------------------------------------------------------- */
 
@@ -173,7 +174,7 @@ void connection_refuse (struct clients *self, uint64_t connection, int code, con
 {
     logger_write (&self->options.logger, LOG_INFO, "connection-refused",
                   "connection=%llu code=%s text=\"%s\"", (unsigned long long) connection,
-                  cohort_error_name (code), text);
+                  error_name (code), text);
     refuse (self, connection, code, text);
     self->options.transport.client_drop (self->options.transport.arg, connection);
 }
@@ -193,7 +194,7 @@ static void bury (struct clients *self)
             logger_write (&self->options.logger, LOG_INFO, "client-dropped",
                           "session=%llx connection=%llu code=%s text=\"%s\"",
                           (unsigned long long) client->session,
-                          (unsigned long long) client->connection, cohort_error_name (client->doom),
+                          (unsigned long long) client->connection, error_name (client->doom),
                           client->doom_text);
             refuse (self, client->connection, client->doom, client->doom_text);
             transport->client_drop (transport->arg, client->connection);

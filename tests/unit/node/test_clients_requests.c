@@ -1,0 +1,464 @@
+/* Requests: their order, exactly-once, what is refused where it comes in, and bounds. */
+
+#include "tests/unit/node/clients_world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "client/base/alloc.h"
+
+static void answers_in_order (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *peer = peer_attached (world, 0);
+    ask_create (peer, "/a", "one", 0);
+    ask_get (peer, "/a", false);
+    ask_set (peer, "/a", "two", 0);
+    ask_get (peer, "/a", false);
+    ask_create (peer, "/a/s-", "", COHORT_SEQUENTIAL | COHORT_EPHEMERAL);
+    ask_create (peer, "/a/t", "", 0);
+    ask_children (peer, "/a", false);
+    ask_delete (peer, "/a/t", -1);
+    ask_exists (peer, "/a/t", false);
+    ask_multi (peer, (const char *[]){"/m", "/m/1", "/m/2", NULL});
+    ask_multi (peer, (const char *[]){"/n", "/m", NULL});
+    ask_exists (peer, "/n", false);
+    peer_do (peer);
+    expect (peer, "reply 1 OK n=1 path=/a v=0");
+    expect (peer, "reply 2 OK data=one v=0");
+    expect (peer, "reply 3 OK n=2 v=1");
+    expect (peer, "reply 4 OK data=two v=1");
+    expect (peer, "reply 5 OK n=3 path=/a/s-0000000000 v=0 owner=1");
+    expect (peer, "reply 6 OK n=4 path=/a/t v=0");
+    expect (peer, "reply 7 OK v=1 children=s-0000000000,t");
+    expect (peer, "reply 8 OK n=5");
+    expect (peer, "reply 9 ENONODE");
+    expect (peer, "reply 10 OK n=6 [OK /m v=0] [OK /m/1 v=0] [OK /m/2 v=0] [OK  v=1]");
+    expect (peer, "reply 11 ENODEEXISTS n=7 [EROLLEDBACK ] [ENODEEXISTS ] [EROLLEDBACK ]");
+    expect (peer, "reply 12 ENONODE");
+    expect (peer, NULL);
+    world_free (&world);
+}
+
+/* Reads between writes see just the writes before them, however much is applied at once. */
+static void a_read_sees_the_writes_before_it_only (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *peer = peer_attached (world, 0);
+    char text[64];
+    ask_create (peer, "/a", "0", 0);
+    for (int i = 1; i <= 100; i++) {
+        snprintf (text, sizeof text, "%d", i);
+        ask_set (peer, "/a", text, -1);
+        ask_get (peer, "/a", false);
+    }
+    peer_do (peer);
+    expect (peer, "reply 1 OK n=1 path=/a v=0");
+    for (int i = 1; i <= 100; i++) {
+        snprintf (text, sizeof text, "reply %d OK n=%d v=%d", 2 * i, i + 1, i);
+        expect (peer, text);
+        snprintf (text, sizeof text, "reply %d OK data=%d v=%d", 2 * i + 1, i, i);
+        expect (peer, text);
+    }
+    expect (peer, NULL);
+    world_free (&world);
+}
+
+static void a_write_does_not_overtake_a_sync (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct clients *clients = world->servers[0].clients;
+    struct peer *peer = peer_attached (world, 0);
+    ask_create (peer, "/a", "0", 0);
+    ask_sync (peer);
+    ask_get (peer, "/a", false);
+    ask_set (peer, "/a", "1", -1);
+    ask_set (peer, "/a", "2", -1);
+    ask_get (peer, "/a", false);
+    peer_do (peer);
+    expect (peer, "reply 1 OK n=1 path=/a v=0");
+    expect (peer, NULL);
+    expect_note (world, 0, "sync 1");
+
+    /* Lost with the leader, and asked for again. */
+    world_lose_leader (world);
+    world_new_leader (world);
+    expect_note (world, 0, "sync 1");
+    assert_int_equal (world->waiting_count, 0);
+    /* The point is ahead of this server. */
+    clients_synced (clients, 1, tree_zxid (world->servers[0].tree) + 1);
+    world_run (world);
+    expect (peer, NULL);
+    struct peer *other = peer_attached (world, 0);
+    expect (other, NULL);
+    world_run (world);
+    expect (peer, "reply 2 OK");
+    expect (peer, "reply 3 OK data=0 v=0");
+    expect (peer, "reply 4 OK n=2 v=1");
+    expect (peer, "reply 5 OK n=3 v=2");
+    expect (peer, "reply 6 OK data=2 v=2");
+    expect (peer, NULL);
+    clients_synced (clients, 1, 1);
+    clients_synced (clients, 99, 1);
+
+    /* Two at once, one after the other; and one whose connection ends. */
+    ask_sync (peer);
+    ask_sync (peer);
+    ask_sync (other);
+    peer_send (other);
+    peer_do (peer);
+    clients_synced (clients, 4, 1);
+    world_run (world);
+    expect (peer, NULL);
+    clients_synced (clients, 3, 1);
+    world_run (world);
+    expect (peer, "reply 7 OK");
+    expect (peer, "reply 8 OK");
+    peer_disconnect (other, true);
+    clients_synced (clients, 2, 1);
+    world_run (world);
+    world_free (&world);
+}
+
+static void writes_survive_the_leader (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *peer = peer_attached (world, 0);
+    world->held = true;
+    ask_create (peer, "/a", "", 0);
+    ask_set (peer, "/a", "1", -1);
+    ask_set (peer, "/a", "2", -1);
+    peer_do (peer);
+    /* The first two were committed, the third went with the leader. */
+    world_commit (world, 2);
+    world_lose_leader (world);
+    ask_set (peer, "/a", "3", -1);
+    peer_do (peer);
+    expect (peer, "reply 1 OK n=1 path=/a v=0");
+    expect (peer, "reply 2 OK n=2 v=1");
+    expect (peer, NULL);
+    world_new_leader (world);
+    assert_int_equal (world->waiting_count, 2);
+    /* Again, before anything was applied: everything comes twice. */
+    clients_leader (world->servers[0].clients, true);
+    assert_int_equal (world->waiting_count, 4);
+    world->held = false;
+    world_run (world);
+    expect (peer, "reply 3 OK n=3 v=2");
+    expect (peer, "reply 4 OK n=4 v=3");
+    expect (peer, NULL);
+    ask_get (peer, "/a", false);
+    peer_do (peer);
+    expect (peer, "reply 5 OK data=3 v=3");
+    world_free (&world);
+}
+
+/* The replies are lost; the session goes on at another server and asks again. */
+static void resent_writes_get_their_first_result (void **state)
+{
+    (void) state;
+    struct world *world = world_new (&(struct world_options){.servers = 2});
+    struct peer *peer = peer_attached (world, 0);
+    ask_create (peer, "/q-", "", COHORT_SEQUENTIAL);
+    ask_set (peer, "/none", "", -1);
+    peer_do (peer);
+    forget_lines (peer);
+    world->held = true;
+    ask_create (peer, "/q-", "", COHORT_SEQUENTIAL);
+    peer_send (peer);
+
+    peer_disconnect (peer, false);
+    peer_connect (peer, 1);
+    peer_hello (peer);
+    /* What the first server submitted is committed before the attach, and it counts. */
+    world->held = false;
+    world_run (world);
+    expect (peer, "welcome attach=2 last=3 timeout=10000");
+    peer->number = 0;
+    peer->xid = 0;
+    size_t log_count = world->log_count;
+    ask_create (peer, "/q-", "", COHORT_SEQUENTIAL);
+    ask_set (peer, "/none", "", -1);
+    ask_create (peer, "/q-", "", COHORT_SEQUENTIAL);
+    peer_do (peer);
+    expect (peer, "reply 1 OK n=1 path=/q-0000000000 v=0");
+    expect (peer, "reply 2 ENONODE n=2");
+    expect (peer, "reply 3 OK n=3 path=/q-0000000001 v=0");
+    assert_int_equal (world->log_count, log_count);
+
+    /* Acknowledged results are gone once a write that says so is applied. */
+    peer->ack_to = 3;
+    ask_create (peer, "/q-", "", COHORT_SEQUENTIAL);
+    peer_do (peer);
+    expect (peer, "reply 4 OK n=4 path=/q-0000000002 v=0");
+    peer->number = 0;
+    ask_create (peer, "/q-", "", COHORT_SEQUENTIAL);
+    peer_do (peer);
+    expect (peer, "reply 5 EDUPLICATE n=1");
+    world_free (&world);
+}
+
+/* An old server's copy of a write is applied after the attach to a new one. */
+static void late_copies_do_no_harm (void **state)
+{
+    (void) state;
+    struct world *world = world_new (&(struct world_options){.servers = 2});
+    struct peer *peer = peer_attached (world, 0);
+    world->held = true;
+    struct peer *moved = peer_clone (peer, 1);
+    peer_hello (moved);
+    ask_create (peer, "/a", "", 0);
+    ask_sync (moved);
+    peer_send (peer);
+    /* The attach comes first in the log, then the old copy; then what the new server has. */
+    world_commit (world, 1);
+    world_flush (world);
+    expect (moved, "welcome attach=2 last=0 timeout=10000");
+    moved->xid = 0;
+    moved->frame.n_requests = 0;
+    ask_create (moved, "/a", "", 0);
+    ask_set (moved, "/a", "1", -1);
+    peer_send (moved);
+    assert_int_equal (world->waiting_count, 3);
+    world->held = false;
+    world_run (world);
+    expect (moved, "reply 1 OK n=1 path=/a v=0");
+    expect (moved, "reply 2 OK n=2 v=1");
+    expect (moved, NULL);
+    /* Nothing came to the old connection but the refusal. */
+    expect (peer, "refused ESESSIONMOVED: the session has attached anew");
+    expect (peer, NULL);
+    world_free (&world);
+}
+
+static void an_old_copy_overtakes_a_write_that_waits (void **state)
+{
+    (void) state;
+    struct world *world = world_new (&(struct world_options){.servers = 2});
+    struct peer *peer = peer_attached (world, 0);
+    world->held = true;
+    struct peer *moved = peer_clone (peer, 1);
+    peer_hello (moved);
+    ask_create (peer, "/a", "", 0);
+    peer_send (peer);
+    world_commit (world, 1);
+    world_flush (world);
+    expect (moved, "welcome attach=2 last=0 timeout=10000");
+    ask_sync (moved);
+    ask_create (moved, "/a", "", 0);
+    peer_send (moved);
+    /* Behind the sync, so it is not submitted; the old copy is applied. */
+    assert_int_equal (world->waiting_count, 1);
+    world->held = false;
+    world_run (world);
+    expect (moved, NULL);
+    clients_synced (world->servers[1].clients, 1, 1);
+    world_run (world);
+    expect (moved, "reply 1 OK");
+    expect (moved, "reply 2 OK n=1 path=/a v=0");
+    world_free (&world);
+}
+
+static void a_gap_is_answered_and_filled (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *peer = peer_attached (world, 0);
+    ask_create (peer, "/a", "", 0);
+    peer->number++;
+    ask_create (peer, "/c", "", 0);
+    ask_get (peer, "/a", false);
+    ask_create (peer, "/d", "", 0);
+    peer_do (peer);
+    expect (peer, "reply 1 OK n=1 path=/a v=0");
+    expect (peer, "reply 2 EGAP n=3 expected=2");
+    /* What came behind it is sent again anyway. */
+    expect (peer, NULL);
+    /* What was on its way meanwhile. */
+    ask_create (peer, "/e", "", 0);
+    peer_do (peer);
+    expect (peer, "reply 5 EGAP n=5 expected=2");
+    peer->number = 1;
+    peer->xid = 1;
+    ask_create (peer, "/b", "", 0);
+    ask_create (peer, "/c", "", 0);
+    peer_do (peer);
+    expect (peer, "reply 2 OK n=2 path=/b v=0");
+    expect (peer, "reply 3 OK n=3 path=/c v=0");
+    world_free (&world);
+}
+
+/* A write is lost between this server and the leader although nobody noticed. */
+static void what_was_lost_on_the_way_is_sent_again (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *peer = peer_attached (world, 0);
+    world->held = true;
+    ask_create (peer, "/a", "", 0);
+    ask_create (peer, "/b", "", 0);
+    ask_create (peer, "/c", "", 0);
+    peer_send (peer);
+    mem_free (world->waiting[0].data);
+    world->waiting_count--;
+    memmove (world->waiting, world->waiting + 1, 2 * sizeof *world->waiting);
+    world->held = false;
+    world_run (world);
+    expect (peer, "reply 1 OK n=1 path=/a v=0");
+    expect (peer, "reply 2 OK n=2 path=/b v=0");
+    expect (peer, "reply 3 OK n=3 path=/c v=0");
+    expect (peer, NULL);
+    world_free (&world);
+}
+
+static void refuses_under_the_number (void **state)
+{
+    (void) state;
+    struct world *world = world_new (&(struct world_options){.data_size_max = 100});
+    struct peer *peer = peer_attached (world, 0);
+    ask_create (peer, "relative", "", 0);
+    ask_create (peer, "/a", "", 4);
+    ask_create_bytes (peer, "/a", 101);
+    ask_create_bytes (peer, "/a", 100);
+    ask_set (peer, "/a//b", "", -1);
+    ask_delete (peer, "/", -1);
+    Cohort__Wire__Request *later = ask_raw (peer, true);
+    later->op_case = COHORT__WIRE__REQUEST__OP__NOT_SET;
+    ask_multi (peer, (const char *[]){"/ok", "//", NULL});
+    Cohort__Wire__Request *unknown = ask_raw (peer, false);
+    unknown->op_case = COHORT__WIRE__REQUEST__OP__NOT_SET;
+    ask_get (peer, "nowhere", false);
+    ask_stream (peer, 0, "/", 0);
+    ask_stream (peer, 1, "//", 0);
+    ask_create (peer, "/b", "", 0);
+    peer_do (peer);
+    expect (peer, "reply 1 EPATH n=1");
+    expect (peer, "reply 2 EINVAL n=2");
+    expect (peer, "reply 3 ETOOBIG n=3");
+    expect (peer, "reply 4 OK n=4 path=/a v=0");
+    expect (peer, "reply 5 EPATH n=5");
+    expect_prefix (peer, "reply 6 E");
+    expect (peer, "reply 7 EUNSUPPORTED n=7");
+    expect (peer, "reply 8 EPATH n=8");
+    expect (peer, "reply 9 EUNSUPPORTED");
+    expect (peer, "reply 10 EPATH");
+    expect (peer, "reply 11 EINVAL");
+    expect (peer, "reply 12 EPATH");
+    expect (peer, "reply 13 OK n=9 path=/b v=0");
+
+    /* Numbers that make no sense end the connection. */
+    ask_get (peer, "/", false);
+    peer->requests[0]->number = 5;
+    peer_do (peer);
+    expect (peer, "refused EPROTOCOL: a request with the wrong numbers");
+    assert_true (peer->dropped);
+    world_free (&world);
+}
+
+static void bounds_what_is_in_flight (void **state)
+{
+    (void) state;
+    struct world *world = world_new (&(struct world_options){.window = 4});
+    struct peer *peer = peer_attached (world, 0);
+    world->held = true;
+    for (int i = 0; i < 6; i++) {
+        ask_create (peer, "/a-", "", COHORT_SEQUENTIAL);
+    }
+    peer_send (peer);
+    /* The fifth write meets a full table of results at apply, before that the window here. */
+    world->held = false;
+    world_run (world);
+    for (int i = 1; i <= 4; i++) {
+        char text[64];
+        snprintf (text, sizeof text, "reply %d OK n=%d path=/a-000000000%d v=0", i, i, i - 1);
+        expect (peer, text);
+    }
+    expect (peer, "reply 5 EWINDOW n=5");
+    expect (peer, NULL);
+    /* With an acknowledgement it goes. */
+    peer->number = peer->xid = peer->ack_to = 4;
+    ask_create (peer, "/a-", "", COHORT_SEQUENTIAL);
+    ask_create (peer, "/a-", "", COHORT_SEQUENTIAL);
+    peer_do (peer);
+    expect (peer, "reply 5 OK n=5 path=/a-0000000004 v=0");
+    expect (peer, "reply 6 OK n=6 path=/a-0000000005 v=0");
+
+    /* A client that knows no window at all is cut off. */
+    world->held = true;
+    for (int i = 0; i < 10; i++) {
+        ask_create (peer, "/b-", "", COHORT_SEQUENTIAL);
+    }
+    peer_send (peer);
+    expect (peer, "refused ELIMIT: the window does not count for this client");
+    world->held = false;
+    world_run (world);
+    world_free (&world);
+}
+
+static void bounds_the_bytes_in_flight (void **state)
+{
+    (void) state;
+    struct world *world = world_new (&(struct world_options){.pending_bytes = 1 << 20});
+    struct peer *peer = peer_attached (world, 0);
+    assert_int_equal (peer->credit, 64 << 10);
+    ask_create (peer, "/a", "", 0);
+    peer_do (peer);
+    expect_prefix (peer, "reply 1 OK");
+    peer->ack_to = 1;
+    ask_set_bytes (peer, "/a", 40 << 10);
+    ask_set_bytes (peer, "/a", 20 << 10);
+    ask_set_bytes (peer, "/a", 20 << 10);
+    ask_set_bytes (peer, "/a", 100);
+    peer_do (peer);
+    expect (peer, "reply 2 OK n=2 v=1");
+    expect (peer, "reply 3 OK n=3 v=2");
+    expect (peer, "reply 4 ELIMIT n=4");
+    expect (peer, "reply 5 OK n=5 v=3");
+    /* One that is larger than the credit goes alone. */
+    ask_set_bytes (peer, "/a", 200 << 10);
+    peer_do (peer);
+    expect (peer, "reply 6 OK n=6 v=4");
+
+    /* Reads are bounded too. */
+    world->held = true;
+    ask_set (peer, "/a", "", -1);
+    peer_send (peer);
+    char path[3000];
+    memset (path, 'x', sizeof path);
+    path[0] = '/';
+    path[sizeof path - 1] = '\0';
+    for (int i = 0; i < 100 && !peer->dropped; i++) {
+        for (int k = 0; k < 100; k++) {
+            ask_get (peer, path, false);
+        }
+        peer_send (peer);
+    }
+    expect (peer, "refused ELIMIT: too many requests wait");
+    assert_true (peer->dropped);
+    world->held = false;
+    world_run (world);
+    world_free (&world);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (answers_in_order),
+        cmocka_unit_test (a_read_sees_the_writes_before_it_only),
+        cmocka_unit_test (a_write_does_not_overtake_a_sync),
+        cmocka_unit_test (writes_survive_the_leader),
+        cmocka_unit_test (resent_writes_get_their_first_result),
+        cmocka_unit_test (late_copies_do_no_harm),
+        cmocka_unit_test (an_old_copy_overtakes_a_write_that_waits),
+        cmocka_unit_test (a_gap_is_answered_and_filled),
+        cmocka_unit_test (what_was_lost_on_the_way_is_sent_again),
+        cmocka_unit_test (refuses_under_the_number),
+        cmocka_unit_test (bounds_what_is_in_flight),
+        cmocka_unit_test (bounds_the_bytes_in_flight),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
