@@ -1,0 +1,252 @@
+/* The ring of effects: bounds, floor, pin, whole transactions. */
+
+#include <stdio.h>
+
+#include "server/tree/path.h"
+#include "tests/unit/tree/fixture.h"
+
+#define SEEN_MAX 5000
+
+struct seen {
+    size_t count, stop_at;
+    zxid_t zxids[SEEN_MAX];
+    enum effect_kind kinds[SEEN_MAX];
+    char last_path[64];
+    size_t bytes;
+};
+
+static bool note (void *arg, const struct effect *effect)
+{
+    struct seen *seen = arg;
+    assert_true (seen->count < SEEN_MAX);
+    assert_true (seen->count == 0 || seen->zxids[seen->count - 1] <= effect->zxid);
+    assert_int_equal (strlen (effect->path), effect->path_size);
+    seen->kinds[seen->count] = effect->kind;
+    seen->zxids[seen->count++] = effect->zxid;
+    seen->bytes += effect->data_size;
+    snprintf (seen->last_path, sizeof (seen->last_path), "%s", effect->path);
+    return seen->count != seen->stop_at;
+}
+
+static struct seen seen;
+
+/* Into `seen`. */
+static int look (const struct fixture *f, zxid_t after, zxid_t through)
+{
+    size_t stop_at = seen.stop_at;
+    seen = (struct seen){.stop_at = stop_at};
+    return tree_effects (f->tree, after, through, note, &seen);
+}
+
+static void test_ranges (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t id = fixture_session (&f, 1);
+    zxid_t begin = f.zxid;
+    assert_int_equal (fixture_create (&f, id, "/a", "12", 0), 0);
+    assert_int_equal (fixture_set (&f, id, "/a", "345", 0), 0);
+    assert_int_equal (fixture_set (&f, id, "/a", "", 0), COHORT_EBADVERSION);
+    struct op ops[] = {op_create ("/b", "", 0), op_set ("/a", "6", 1), op_delete ("/b", 0)};
+    assert_int_equal (fixture_multi (&f, id, ops, 3), 0);
+    assert_int_equal (f.outcome.effects, 3);
+    assert_int_equal (tree_effects_floor (f.tree), 0);
+    assert_int_equal (look (&f, 0, f.zxid), 0);
+    assert_int_equal (seen.count, 5);
+    static const enum effect_kind kinds[] = {EFFECT_CREATED, EFFECT_DATA, EFFECT_CREATED,
+                                             EFFECT_DATA, EFFECT_DELETED};
+    assert_memory_equal (seen.kinds, kinds, sizeof (kinds));
+    assert_int_equal (seen.bytes, 6);
+    assert_int_equal (look (&f, begin + 1, f.zxid), 0);
+    assert_int_equal (seen.count, 4);
+    assert_int_equal (look (&f, begin + 1, begin + 3), 0);
+    assert_int_equal (seen.count, 1);
+    assert_int_equal (look (&f, begin + 2, begin + 3), 0);
+    assert_int_equal (seen.count, 0);
+    assert_int_equal (look (&f, f.zxid, UINT64_MAX), 0);
+    assert_int_equal (seen.count, 0);
+    seen.stop_at = 2;
+    assert_int_equal (look (&f, 0, f.zxid), 0);
+    assert_int_equal (seen.count, 2);
+    seen.stop_at = 0;
+    fixture_deinit (&f);
+}
+
+/* Contents of an effect. */
+static bool check_created (void *arg, const struct effect *effect)
+{
+    const struct fixture *f = arg;
+    assert_int_equal (effect->kind, EFFECT_CREATED);
+    assert_string_equal (effect->path, "/dir/e");
+    assert_int_equal (effect->path_size, 6);
+    assert_int_equal (effect->data_size, 4);
+    assert_memory_equal (effect->data, "data", 4);
+    cohort_stat_t stat = fixture_stat (f, "/dir/e");
+    assert_int_equal (effect->stat.czxid, stat.czxid);
+    assert_int_equal (effect->stat.ephemeral_owner, stat.ephemeral_owner);
+    assert_int_equal (effect->stat.data_size, 4);
+    return true;
+}
+
+static void test_contents (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t id = fixture_session (&f, 1);
+    assert_int_equal (fixture_create (&f, id, "/dir", "", 0), 0);
+    assert_int_equal (fixture_create (&f, id, "/dir/e", "data", COHORT_EPHEMERAL), 0);
+    assert_int_equal (tree_effects (f.tree, f.zxid - 1, f.zxid, check_created, &f), 0);
+    fixture_deinit (&f);
+}
+
+/* After each step: every effect above the floor is there, nothing is missing or twice, and the
+ * ring keeps to its bound. */
+static void test_bound (void **state)
+{
+    (void) state;
+    struct fixture f;
+    struct tree_options options = {.effects_bytes_max = 40000};
+    fixture_init (&f, &options);
+    uint64_t id = fixture_session (&f, 1);
+    f.check_digest = false;
+    static zxid_t all[SEEN_MAX];
+    size_t count = 0;
+    char data[3000];
+    memset (data, 'd', sizeof (data));
+    struct prng prng;
+    prng_seed (&prng, 3);
+    zxid_t floor = 0;
+    for (int i = 0; i < 1500; i++) {
+        if (prng_chance (&prng, 1, 4)) {
+            struct op ops[20];
+            uint32_t ops_count = (uint32_t) prng_between (&prng, 1, 20);
+            for (uint32_t k = 0; k < ops_count; k++) {
+                ops[k] = op_set ("/", "multi", -1);
+            }
+            bool fail = prng_chance (&prng, 1, 3);
+            if (fail) {
+                ops[ops_count - 1] = op_delete ("/", -1);
+            }
+            assert_int_equal (fixture_multi (&f, id, ops, ops_count), fail ? COHORT_EINVAL : 0);
+            for (uint32_t k = 0; k < ops_count && !fail && count < SEEN_MAX; k++) {
+                all[count++] = f.zxid;
+            }
+        } else {
+            data[prng_below (&prng, prng_chance (&prng, 1, 10) ? sizeof (data) : 100)] = 0;
+            assert_int_equal (fixture_set (&f, id, "/", data, -1), 0);
+            memset (data, 'd', sizeof (data));
+            all[count++] = f.zxid;
+        }
+        zxid_t now = tree_effects_floor (f.tree);
+        assert_true (now >= floor);
+        floor = now;
+        /* At most a chunk too much, for the newest transaction stays whole. */
+        assert_true (f.tree->effects.bytes <= 40000 + 20 * EFFECTS_CHUNK_MIN);
+        if (floor > 0) {
+            assert_int_equal (look (&f, floor - 1, f.zxid), COHORT_EGAP);
+            assert_int_equal (seen.count, 0);
+        }
+        assert_int_equal (look (&f, floor, f.zxid), 0);
+        size_t first = 0;
+        while (first < count && all[first] <= floor) {
+            first++;
+        }
+        assert_int_equal (seen.count, count - first);
+        assert_memory_equal (seen.zxids, all + first, seen.count * sizeof (zxid_t));
+    }
+    assert_true (floor > 0);
+    fixture_deinit (&f);
+}
+
+static void test_large_transaction (void **state)
+{
+    (void) state;
+    struct fixture f;
+    struct tree_options options = {.effects_bytes_max = 1};
+    fixture_init (&f, &options);
+    uint64_t id = fixture_session (&f, 1);
+    char *data = mem_calloc (1, 20001);
+    assert_non_null (data);
+    memset (data, 'x', 20000);
+    struct op ops[10];
+    for (int i = 0; i < 10; i++) {
+        ops[i] = op_set ("/", data, -1);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal (fixture_multi (&f, id, ops, 10), 0);
+        assert_int_equal (look (&f, f.zxid - 1, f.zxid), 0);
+        assert_int_equal (seen.count, 10);
+        assert_int_equal (seen.bytes, 200000);
+        assert_int_equal (tree_effects_floor (f.tree), i == 0 ? 0 : f.zxid - 1);
+    }
+    mem_free (data);
+    fixture_deinit (&f);
+}
+
+static void test_pin (void **state)
+{
+    (void) state;
+    struct fixture f;
+    struct tree_options options = {.effects_bytes_max = 20000};
+    fixture_init (&f, &options);
+    uint64_t id = fixture_session (&f, 1);
+    f.check_digest = false;
+    for (int i = 0; i < 300; i++) {
+        assert_int_equal (fixture_set (&f, id, "/", "some data", -1), 0);
+    }
+    zxid_t pin = f.zxid;
+    assert_true (tree_effects_floor (f.tree) > 0);
+    tree_effects_pin (f.tree, pin);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal (fixture_set (&f, id, "/", "some data", -1), 0);
+    }
+    assert_true (tree_effects_floor (f.tree) <= pin);
+    assert_int_equal (look (&f, pin, f.zxid), 0);
+    assert_int_equal (seen.count, 1000);
+    assert_true (f.tree->effects.bytes > 100000);
+    tree_effects_pin (f.tree, pin + 500);
+    assert_int_equal (look (&f, pin + 500, f.zxid), 0);
+    assert_int_equal (seen.count, 500);
+    tree_effects_pin (f.tree, 0);
+    assert_true (f.tree->effects.bytes <= 20000);
+    assert_true (tree_effects_floor (f.tree) > pin + 500);
+    fixture_deinit (&f);
+}
+
+static void test_near (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t id = fixture_session (&f, 1);
+    assert_int_equal (fixture_create (&f, id, "/a", "", 0), 0);
+    assert_int_equal (fixture_create (&f, id, "/b", "", 0), 0);
+    assert_int_equal (fixture_create (&f, id, "/a/c", "", 0), 0);
+    assert_int_equal (fixture_create (&f, id, "/a/c/d", "", 0), 0);
+    assert_int_equal (fixture_set (&f, id, "/a", "", 0), 0);
+    seen = (struct seen){0};
+    uint64_t hash = tree_path_hash ("/a", 2, NULL);
+    assert_true (effects_near (&f.tree->effects, 0, hash, 5, note, &seen));
+    assert_int_equal (seen.count, 3);
+    seen = (struct seen){0};
+    assert_false (effects_near (&f.tree->effects, 0, hash, 4, note, &seen));
+    assert_int_equal (seen.count, 0);
+    assert_true (effects_near (&f.tree->effects, f.zxid - 2, hash, 4, note, &seen));
+    assert_int_equal (seen.count, 1);
+    seen = (struct seen){.stop_at = 1};
+    assert_true (effects_near (&f.tree->effects, 0, hash, 100, note, &seen));
+    assert_int_equal (seen.count, 1);
+    fixture_deinit (&f);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_ranges), cmocka_unit_test (test_contents),
+        cmocka_unit_test (test_bound),  cmocka_unit_test (test_large_transaction),
+        cmocka_unit_test (test_pin),    cmocka_unit_test (test_near),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
