@@ -79,8 +79,9 @@ static void finish (struct zab *self, uint32_t leader)
     }
 }
 
-/* A leader for a latecomer: it says LEADING itself, and a quorum names it; this server, which is
- * about to follow it, included. Of several the one with the highest epoch. */
+/* A leader for a latecomer: it says LEADING itself, and a quorum names it, this server included,
+ * which is about to follow it; or it says that a quorum has promised, for those who do not reach
+ * each other. Of several the one with the highest epoch. */
 static const struct peer *established_leader (const struct zab *self)
 {
     const struct peer *best = NULL;
@@ -102,7 +103,7 @@ static const struct peer *established_leader (const struct zab *self)
                 id_set_add (&ids, peer->id);
             }
         }
-        if (config_set_quorum (&self->configs, &ids) &&
+        if ((leader->vote.established || config_set_quorum (&self->configs, &ids)) &&
             (best == NULL || leader->vote.epoch > best->vote.epoch)) {
             best = leader;
         }
@@ -332,6 +333,7 @@ void election_process_vote (struct zab *self, struct peer *peer, const struct za
                                .leader = message->leader,
                                .epoch = message->epoch,
                                .zxid = message->zxid,
+                               .established = message->counts,
                                .session = message->session};
     /* Who is LOOKING follows nobody; unless this vote was sent before its last FOLLOWERINFO. */
     if (message->role == ZAB_LOOKING && message->session >= peer->learner.session) {
@@ -439,6 +441,7 @@ void election_flush (struct zab *self)
             message.leader = self->role == ZAB_LEADING ? self->id : self->follow.leader;
             message.epoch = self->accepted_durable;
             message.zxid = self->durable;
+            message.counts = self->lead.phase >= LEAD_SYNC;
         }
         send_message (self, peer, message);
     }

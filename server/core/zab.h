@@ -60,7 +60,8 @@ enum { ZAB_PROPOSALS_MAX = 1 << 16 }; /* of one ZAB_EVENT_PROPOSE */
 /* ---- Messages ---------------------------------------------------------------------------- */
 
 enum zab_message_type {
-    ZAB_VOTE = 1,     /* round, leader, epoch, zxid (last durable), role, config_version */
+    ZAB_VOTE = 1,     /* round, leader, epoch, zxid (last durable), role, config_version; */
+                      /* counts: LEADING, and a quorum has promised */
     ZAB_FOLLOWERINFO, /* epoch: acceptedEpoch */
     ZAB_LEADERINFO,   /* epoch: the new epoch */
     ZAB_ACKEPOCH,     /* epoch: currentEpoch; zxid; points; counts == false: not counted */

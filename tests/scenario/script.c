@@ -281,6 +281,15 @@ static void command_start (struct script *self)
 static void command_restart (struct script *self)
 {
     command_start (self);
+    for (size_t i = 1; i < self->count && !self->failed; i++) {
+        uint32_t id = server (self, i);
+        for (uint32_t peer = 1; peer <= CLUSTER_SERVERS_MAX; peer++) {
+            /* What it sent before it died, and the end of that link. */
+            while (!self->cluster.connected[id][peer] &&
+                   cluster_deliver (&self->cluster, id, peer)) {
+            }
+        }
+    }
     if (!self->failed) {
         link_all (self);
     }
