@@ -11,6 +11,7 @@
 #include "server/tree/digest.h"
 #include "server/tree/image.h"
 #include "server/tree/result.h"
+#include "server/tree/snapshot.h"
 #include "server/tree/state.h"
 #include "server/tree/tree.h"
 #include "tests/unit/unit.h"
