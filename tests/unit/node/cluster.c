@@ -193,6 +193,7 @@ void cluster_init (struct cluster *self, size_t count, uint64_t seed)
     self->seed = seed;
     self->count = count;
     self->now_ms = 1000;
+    stub_forget_digests ();
     for (uint32_t id = 1; id <= count; id++) {
         self->members[id - 1] = (struct node_member){.id = id, .role = CONFIG_VOTER};
         self->servers[id].id = id;
@@ -432,6 +433,9 @@ bool cluster_settled (struct cluster *self, void *unused)
     }
     struct node_status first;
     node_status (self->servers[leader].node, &first);
+    if (first.applied != first.zab.last) {
+        return false;
+    }
     for (uint32_t id = 1; id <= self->count; id++) {
         struct node_status status;
         if (self->servers[id].node == NULL || self->servers[id].paused) {

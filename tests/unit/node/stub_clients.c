@@ -2,14 +2,39 @@
 
 #include "tests/unit/node/stub_clients.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 
-enum { IDS = 64 };
+enum { IDS = 64, DIGESTS = 1 << 16 };
 
 static struct clients *by_id[IDS];
+
+/* The state at each zxid, as the first server had it: the others must have the same. */
+static struct {
+    zxid_t zxid;
+    uint64_t digest;
+} digests[DIGESTS];
+
+void stub_forget_digests (void)
+{
+    memset (digests, 0, sizeof digests);
+}
+
+static void check_digest (const struct clients *self, zxid_t zxid)
+{
+    size_t slot = (size_t) (zxid ^ zxid >> ZXID_COUNTER_BITS << 12) % DIGESTS;
+    uint64_t digest = tree_digest (self->tree);
+    if (digests[slot].zxid == zxid && digests[slot].digest != digest) {
+        fprintf (stderr, "server %u has another state at zxid %llx\n", self->options.id,
+                 (unsigned long long) zxid);
+        COHORT_ASSERT (digests[slot].digest == digest);
+    }
+    digests[slot].zxid = zxid;
+    digests[slot].digest = digest;
+}
 
 struct clients *stub_clients (uint32_t id)
 {
@@ -93,6 +118,7 @@ void clients_applied (struct clients *self, zxid_t zxid, const struct tree_outco
 {
     COHORT_ASSERT (zxid > self->applied);
     COHORT_ASSERT (tree_zxid (self->tree) == zxid);
+    check_digest (self, zxid);
     self->applied = zxid;
     self->applied_count++;
     if (outcome->kind == ENTRY_CREATE_SESSION && outcome->code == 0) {
@@ -113,6 +139,7 @@ void clients_tree (struct clients *self, struct tree *tree, bool reset)
     self->tree = tree;
     self->applied = tree_zxid (tree);
     self->resets += reset;
+    check_digest (self, self->applied);
     /* What the snapshot holds is answered. */
     for (size_t i = self->writes_first; i < self->writes_count; i++) {
         struct tree_session session;

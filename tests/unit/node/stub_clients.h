@@ -53,6 +53,9 @@ struct clients {
 /* The one of a server, as long as its node lives. */
 struct clients *stub_clients (uint32_t id);
 
+/* A new ensemble: states known from another one are forgotten. */
+void stub_forget_digests (void);
+
 /* Submits, and keeps for the next leader. */
 void stub_create_session (struct clients *self, uint8_t nonce, uint32_t timeout_ms,
                           uint32_t grace_ms);
