@@ -237,6 +237,7 @@ static int draw_random (cohort_server_t *self, struct runner_options *options)
 int cohort_server_start (cohort_server_t *self)
 {
     struct runner_options options = {
+        .disk_name = self->data_dir ? self->data_dir : "memory",
         .disk_thread = self->data_dir != NULL,
         .context = self->context,
         .clients = self->clients,

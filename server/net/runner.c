@@ -296,8 +296,13 @@ static int open_store (struct runner *self, char *error, size_t error_size)
         .server_id = self->options.node.id,
         .store_id = self->options.store_id,
     };
+    char text[TEXT_SIZE];
     self->options.disk = NULL; /* taken over */
-    return store_open (&options, &self->store, error, error_size);
+    int rc = store_open (&options, &self->store, text, sizeof text);
+    if (rc != 0) {
+        (void) snprintf (error, error_size, "%s: %s", self->options.disk_name, text);
+    }
+    return rc;
 }
 
 static int open_descriptors (struct runner *self, char *error, size_t error_size)

@@ -19,6 +19,7 @@ struct runner;
 struct runner_options {
     struct node_options node; /* store and transport are set by the runner */
     struct disk *disk;        /* taken over */
+    const char *disk_name;    /* the folder, for messages */
     bool disk_thread;         /* else the disk is worked on in the runner's turns (memory) */
     uint64_t store_id;        /* random, for a new store */
     void *context;            /* ZeroMQ's; borrowed */

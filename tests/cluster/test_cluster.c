@@ -214,10 +214,11 @@ static void test_clear_errors_at_start (void **state)
     (void) start (1000);
     load_until (&load, 1000, LOAD_MS);
 
-    /* The port, or the folder, is in use. */
+    /* The folder is in use. */
     assert_int_equal (ensemble_run (&ensemble, ensemble.servers[0].config, output, sizeof output),
                       1);
-    assert_non_null (strstr (output, "in use"));
+    assert_non_null (strstr (output, ensemble.servers[0].data));
+    assert_non_null (strstr (output, "another process uses this folder"));
 
     /* The folder of another server. */
     ensemble_stop (&ensemble, 0, STOP_MS);

@@ -29,7 +29,7 @@ cc -std=c99 -Wall -Wextra -Wpedantic -Werror "$here/consumer.c" -o "$prefix/with
 run "$prefix/with-c99"
 
 # shellcheck disable=SC2046
-c++ -x c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror "$here/consumer.c" -x none \
+c++ -x c++ -std=c++11 -Wall -Wpedantic -Werror "$here/consumer.c" -x none \
     -o "$prefix/with-c++" $(pkg-config --cflags --libs cohort cohort-server)
 run "$prefix/with-c++"
 

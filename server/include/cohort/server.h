@@ -58,8 +58,7 @@ typedef struct cohort_server_options {
     cohort_log_fn *log;              /* NULL: nothing is logged */
     void *log_arg;
     int log_level;          /* the most talkative level that is passed on; 0: errors only */
-    const char *server_key; /* CURVE for the clients' endpoints: Z85 keys; NULL: none */
-    const char *secret_key;
+    const char *secret_key; /* CURVE for the clients' endpoints, Z85; NULL: no encryption */
 } cohort_server_options_t;
 
 /* Checks and copies the options.  NULL: they are not valid, or out of memory; see
