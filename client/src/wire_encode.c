@@ -11,8 +11,11 @@
 #include "client.pb-c.h"
 #include "client/base/assert.h"
 
-/* Bytes that a request takes beyond its paths and data, with room to spare: used for limits. */
+/* Bytes that a request, and each operation in it, takes beyond its path and data. The credit counts
+ * with these, on both sides and each with a measure of its own: ours must not be the smaller one,
+ * or the server would refuse what we think it has room for. */
 #define REQUEST_OVERHEAD 64
+#define OP_OVERHEAD      64
 
 _Static_assert((int) WIRE_WATCH_CHILDREN == (int) COHORT__WIRE__WATCH_KIND__WATCH_CHILDREN,
                "the numbers of watch kinds are those of the wire");
@@ -24,12 +27,12 @@ bool wire_is_write (enum wire_kind kind)
 
 static size_t op_size (const struct wire_op *op)
 {
-    return REQUEST_OVERHEAD + op->size + (op->path != NULL ? strlen (op->path) : 0);
+    return OP_OVERHEAD + op->size + (op->path != NULL ? strlen (op->path) : 0);
 }
 
 size_t wire_request_size (const struct wire_request *request)
 {
-    size_t size = op_size (&request->op);
+    size_t size = REQUEST_OVERHEAD + op_size (&request->op);
     for (size_t i = 0; i < request->ops_count; i++) {
         size += op_size (&request->ops[i]);
     }

@@ -21,7 +21,7 @@
 #include "client/src/watches.h"
 #include "tests/unit/unit.h"
 
-#define RIG_LINKS_MAX 64
+#define RIG_LINKS_MAX 256
 
 struct rig {
     struct session *session;

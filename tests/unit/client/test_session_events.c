@@ -1,0 +1,260 @@
+/* The session machine: watches and streams across servers, and memory that runs out. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "tests/unit/client/rig.h"
+
+#define ONE "tcp://a:1"
+
+/* A new connection, greeted and welcomed, after the pause between attempts. */
+static void reconnect (struct rig *rig, uint64_t attach_no)
+{
+    rig_down (rig, rig->last_link);
+    rig_wait (rig, 40);
+    rig_up (rig, rig->last_link);
+    rig_forget (rig);
+    rig_welcome (rig, rig->last_link, attach_no);
+}
+
+static void test_watch_fires (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_connected (&rig, ONE);
+    rig_submit_watch (&rig, WIRE_GET, "/a");
+    rig_submit_watch (&rig, WIRE_GET, "/none");
+    rig_submit_watch (&rig, WIRE_EXISTS, "/none");
+    rig_submit_watch (&rig, WIRE_CHILDREN, "/a");
+    rig_reply (&rig, 1, 1, 0);
+    rig_reply (&rig, 1, 2, COHORT_ENONODE);
+    rig_reply (&rig, 1, 3, COHORT_ENONODE);
+    rig_reply (&rig, 1, 4, 0);
+    rig_forget (&rig);
+    rig_event (&rig, 1, COHORT_EVENT_CREATED, WIRE_WATCH_EXISTS, "/none");
+    rig_event (&rig, 1, COHORT_EVENT_CHANGED, WIRE_WATCH_DATA, "/a");
+    rig_event (&rig, 1, COHORT_EVENT_CHANGED, WIRE_WATCH_DATA, "/a");
+    rig_event (&rig, 1, COHORT_EVENT_CHANGED, WIRE_WATCH_DATA, "/none");
+    rig_event (&rig, 1, COHORT_EVENT_CHILDREN, WIRE_WATCH_CHILDREN, "/a");
+    /* get set no watch on what is not there; and a watch fires once. */
+    rig_expect (&rig, "watch CREATED /none at 100\n"
+                      "watch CHANGED /a at 100\n"
+                      "watch CHILDREN /a at 100\n");
+    rig_end (&rig);
+}
+
+static void test_watch_replay (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_connected (&rig, ONE);
+    rig_submit_watch (&rig, WIRE_GET, "/a");
+    rig_reply (&rig, 1, 1, 0);
+    rig_zxid (&rig, 1, 120);
+    rig_submit_watch (&rig, WIRE_CHILDREN, "/b"); /* never answered */
+    reconnect (&rig, 2);
+    rig_expect (&rig, "2> rearm from 120 watch 1 /a\n"
+                      "2> beat 2 | children+w /b #2\n"
+                      "connected\n");
+    rig.zxid = 121;
+    rig_event (&rig, 2, COHORT_EVENT_DELETED, WIRE_WATCH_DATA, "/a");
+    rig_expect (&rig, "watch DELETED /a at 121\n");
+    /* It is gone, and is not registered again. */
+    reconnect (&rig, 3);
+    assert_non_null (strstr (rig.trace, "3> rearm from 120\n"));
+    rig_end (&rig);
+}
+
+static void test_rearm_in_chunks (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_connected (&rig, ONE);
+    char path[256];
+    for (int i = 0; i < 3000; i++) {
+        snprintf (path, sizeof (path), "/%0100d", i);
+        rig_submit_watch (&rig, WIRE_GET, path);
+        rig_reply (&rig, 1, (uint64_t) i + 1, 0);
+        rig_forget (&rig);
+    }
+    reconnect (&rig, 2);
+    int chunks = 0, watches = 0;
+    for (const char *at = rig.trace; (at = strstr (at, "2> rearm from 100 ")) != NULL; at++) {
+        chunks++;
+        watches += atoi (at + strlen ("2> rearm from 100 "));
+        const char *line_end = strchr (at, '\n');
+        bool more = strncmp (line_end - 5, " more", 5) == 0;
+        assert_int_equal (more, strstr (line_end, "rearm") != NULL);
+    }
+    assert_int_equal (watches, 3000);
+    assert_true (chunks >= 3);
+    /* The first requests come behind the last of them. */
+    assert_true (strstr (rig.trace, "beat") > strstr (rig.trace, "rearm"));
+    rig_end (&rig);
+}
+
+static void test_stream (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_connected (&rig, ONE);
+    struct cohort_stream *stream = rig_stream (&rig, 7, "/s");
+    rig_expect (&rig, "1> | open /s #1\n");
+    rig_reply (&rig, 1, 1, 0);
+    rig_batch (&rig, 1, 7, 110, "sfm", "/s", "0");
+    rig_batch (&rig, 1, 7, 110, "s", "/s/a", "1");
+    rig_batch (&rig, 1, 7, 111, "f", "/s/a", "2");
+    rig_batch (&rig, 1, 8, 111, "f", "/other", "2");
+    rig_expect (&rig, "result #1 OK\n"
+                      "batch 7 snapshot first more at 110: /s=0\n"
+                      "batch 7 snapshot at 110: /s/a=1\n"
+                      "batch 7 first at 111: /s/a=2\n");
+    /* In the midst of a transaction the connection ends: it is asked for again as a whole. */
+    rig_zxid (&rig, 1, 111);
+    rig_batch (&rig, 1, 7, 112, "fm", "/s/a", "3");
+    rig_zxid (&rig, 1, 112);
+    reconnect (&rig, 2);
+    rig_expect (&rig, "2> rearm from 111 stream 7 /s from 111\n2> beat 2\nconnected\n");
+    /* A mark without changes only says how far it is. */
+    rig_batch (&rig, 2, 7, 200, "", NULL, "");
+    rig_expect (&rig, "");
+    reconnect (&rig, 3);
+    rig_expect (&rig, "3> rearm from 111 stream 7 /s from 200\n3> beat 3\nconnected\n");
+    rig_stream_close (&rig, stream);
+    rig_expect (&rig, "3> | unstream #2\n");
+    rig_batch (&rig, 3, 7, 201, "f", "/s", "4");
+    rig_expect (&rig, "");
+    rig_end (&rig);
+}
+
+static void test_stream_snapshot_interrupted (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_connected (&rig, ONE);
+    struct cohort_stream *stream = rig_stream (&rig, 1, "/s");
+    rig_reply (&rig, 1, 1, 0);
+    rig_batch (&rig, 1, 1, 110, "sf", "/s", "0");
+    /* A RESET that is cut off: the application has forgotten its state, so all comes anew. */
+    rig_batch (&rig, 1, 1, 130, "sfm", "/s", "1");
+    reconnect (&rig, 2);
+    rig_expect (&rig, "2> rearm from 100 stream 1 /s from 0\n2> beat 2\nconnected\n");
+    stream_release (stream);
+    rig_end (&rig);
+}
+
+static void test_stream_unanswered (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_connected (&rig, ONE);
+    struct cohort_stream *stream = rig_stream (&rig, 1, "/s");
+    reconnect (&rig, 2);
+    rig_expect (&rig, "2> rearm from 0\n2> beat 2 | open /s #1\nconnected\n");
+    rig_reply (&rig, 2, 1, COHORT_ELIMIT);
+    rig_expect (&rig, "result #1 ELIMIT\nstream 1 ended\n");
+    rig_stream_close (&rig, stream);
+    rig_expect (&rig, "result #0 OK\n");
+    rig_end (&rig);
+}
+
+static void test_stream_past (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_connected (&rig, ONE);
+    struct cohort_stream *stream = rig_stream (&rig, 1, "/s");
+    rig_reply (&rig, 1, 1, 0);
+    rig_batch (&rig, 1, 1, 110, "sf", "/s", "0");
+    rig_forget (&rig);
+    rig_batch (&rig, 1, 1, 110, "f", "/s", "1");
+    rig_expect (&rig, "drop 1\nsuspended\n");
+    stream_release (stream);
+    rig_end (&rig);
+}
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
+/* A life with everything in it. Whatever fails, the session must stay sound, lose no result, and
+ * go on: servers are patient. Returns false if there was no session to begin with. */
+static bool live (struct rig *rig)
+{
+    if (!rig_try_begin (rig, ONE)) {
+        return false;
+    }
+    rig_up (rig, 1);
+    rig_welcome (rig, 1, 1);
+    rig_submit_watch (rig, WIRE_GET, "/a");
+    rig_submit (rig, WIRE_SET, "/a", "x");
+    struct cohort_stream *stream = rig_stream (rig, 1, "/s");
+    rig_wait (rig, 100);
+    for (uint64_t xid = 1; xid <= 3; xid++) {
+        rig_reply (rig, rig->last_link, xid, 0);
+    }
+    rig_batch (rig, rig->last_link, 1, 110, "sf", "/s", "0");
+    rig_event (rig, rig->last_link, COHORT_EVENT_CHANGED, WIRE_WATCH_DATA, "/a");
+    rig_down (rig, rig->last_link);
+    rig_wait (rig, 30);
+    if (!rig->up[rig->last_link]) {
+        rig_up (rig, rig->last_link);
+    }
+    rig_wait (rig, 30);
+    rig->last_number = 1;
+    rig_welcome (rig, rig->last_link, 2);
+    rig_wait (rig, 30);
+    if (stream != NULL) {
+        stream_release (stream);
+    }
+    return true;
+}
+
+static void test_out_of_memory (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    uint64_t n = 1;
+    for (;; n++) {
+        mem_fail_at (n);
+        bool lived = live (&rig);
+        bool came = mem_fail_clear ();
+        if (!lived) {
+            assert_true (came);
+            continue;
+        }
+        /* Left alone, the session ends, and nothing that was asked for waits any longer. */
+        for (int i = 0; i < 20; i++) {
+            rig_jump (&rig, 100);
+        }
+        struct session_view view;
+        session_view (rig.session, &view);
+        assert_int_equal (view.state, view.id != 0 ? COHORT_LOST : COHORT_CONNECTING);
+        size_t expected = view.id != 0 ? 3 - rig.out_of_memory : 0;
+        size_t results = 0;
+        for (const char *at = rig.trace; (at = strstr (at, "result #")) != NULL; at++) {
+            results++;
+        }
+        assert_true (results >= expected && results <= 3);
+        rig_end (&rig);
+        if (!came) {
+            break;
+        }
+    }
+    assert_true (n > 20);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_watch_fires),
+        cmocka_unit_test (test_watch_replay),
+        cmocka_unit_test (test_rearm_in_chunks),
+        cmocka_unit_test (test_stream),
+        cmocka_unit_test (test_stream_snapshot_interrupted),
+        cmocka_unit_test (test_stream_unanswered),
+        cmocka_unit_test (test_stream_past),
+        cmocka_unit_test (test_out_of_memory),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
