@@ -19,9 +19,12 @@ static void pop (struct clients *self, struct client *client)
         client->writes--;
         client->write_bytes -= request->size;
         client->submitted_writes -= client->submitted_writes > 0;
+    } else if (request->kind == REQUEST_STREAM_OPEN) {
+        COHORT_ASSERT (client->barriers > 0);
+        client->barriers--;
     } else if (request->kind == REQUEST_SYNC) {
-        COHORT_ASSERT (client->syncs > 0);
-        client->syncs--;
+        COHORT_ASSERT (client->barriers > 0);
+        client->barriers--;
         struct sync *sync = client_sync_find (self, request->id);
         if (sync != NULL) {
             client_sync_free (self, sync);
@@ -40,7 +43,7 @@ void client_answer_none (struct clients *self, struct client *client)
     }
     COHORT_ASSERT (client->writes == 0);
     COHORT_ASSERT (client->write_bytes == 0);
-    COHORT_ASSERT (client->syncs == 0);
+    COHORT_ASSERT (client->barriers == 0);
 }
 
 /* A reply without anything in it. */
@@ -282,7 +285,6 @@ uint64_t client_sync_add (struct clients *self, struct client *client)
     sync->node.hash = sync->token;
     map_insert (&self->syncs, &sync->node);
     list_push_back (&self->sync_order, &sync->list_node);
-    client->syncs++;
     if (self->leader) {
         host->sync (host->arg, sync->token);
     }
@@ -386,6 +388,11 @@ static bool answer_front (struct clients *self, struct client *client,
         }
         break;
     case REQUEST_STREAM_OPEN:
+        if (client->pulling > 0) {
+            return false; /* its reply would come behind its events */
+        }
+        reply_stream (self, client, request);
+        return true;
     case REQUEST_STREAM_CLOSE:
         reply_stream (self, client, request);
         return true;

@@ -6,7 +6,8 @@
  *
  * A read must see the writes before it and none behind it.  Reads are answered right after the
  * write before them was applied, so a write may go ahead while a read waits for an earlier write;
- * it waits only behind what takes longer: a sync, and reads that are held. */
+ * it waits only behind what takes longer: a sync, the opening of a stream, and reads that are held.
+ */
 
 #include <string.h>
 
@@ -211,6 +212,12 @@ static bool is_read (const struct request *request)
            request->kind == REQUEST_CHILDREN;
 }
 
+/* Its answer may take longer than the writes before it. */
+static bool is_barrier (const struct request *request)
+{
+    return request->kind == REQUEST_SYNC || request->kind == REQUEST_STREAM_OPEN;
+}
+
 /* Submits from the front on, up to what a write must not overtake.  again: everything, else what
  * was never submitted to this leader. */
 static void submit_from_front (struct clients *self, struct client *client, bool again)
@@ -227,7 +234,7 @@ static void submit_from_front (struct clients *self, struct client *client, bool
                 host->submit (host->arg, request_payload (request), request->size);
             }
             submitted += open;
-        } else if (request->kind == REQUEST_SYNC ||
+        } else if (is_barrier (request) ||
                    (is_read (request) && (self->reads_held || writes == 0))) {
             open = false;
         }
@@ -265,6 +272,7 @@ static void push (struct clients *self, struct client *client, const struct requ
     if (!list_linked (&client->busy_node)) {
         list_push_back (&self->busy, &client->busy_node);
     }
+    client->barriers += is_barrier (request);
     if (request->kind == REQUEST_WRITE) {
         client->writes++;
         client->write_bytes += request->size;
@@ -296,7 +304,7 @@ static void receive_write (struct clients *self, struct client *client,
         return;
     }
     client->next_number++;
-    if (!self->leader || client->submitted_writes + 1 < client->writes || client->syncs > 0) {
+    if (!self->leader || client->submitted_writes + 1 < client->writes) {
         return;
     }
     /* What could be answered at once must not see this write. */
@@ -306,7 +314,7 @@ static void receive_write (struct clients *self, struct client *client,
         return;
     }
     const struct clients_host *host = &self->options.host;
-    if (!self->reads_held) {
+    if (!self->reads_held && client->barriers == 0) {
         client->submitted_writes++;
         host->submit (host->arg, self->scratch.data, self->scratch.size);
     } else {

@@ -147,9 +147,9 @@ struct client {
     uint64_t write_bytes; /* in flight */
     uint32_t writes;
     uint32_t submitted_writes; /* the first so many of them, to the present leader */
-    uint32_t syncs;
-    bool recheck;   /* the write at the front may have been applied unnoticed */
-    int64_t gap_ms; /* when the last repetition for a gap was */
+    uint32_t barriers;         /* in the queue: what a write must not overtake */
+    bool recheck;              /* the write at the front may have been applied unnoticed */
+    int64_t gap_ms;            /* when the last repetition for a gap was */
 
     /* Output.  While a stream catches up, what follows its events is withheld. */
     struct list out;      /* of segments */

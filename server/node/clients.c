@@ -436,13 +436,17 @@ static bool client_turn (struct clients *self, struct client *client)
     bool more = true;
     for (int i = 0; more && i < PULL_SLICES; i++) {
         more = client_answer (self, client);
+        bool pulling = client->pulling > 0;
         more |= feed_pull (self, client);
+        more |= pulling && client->pulling == 0;
         if (client->doom_text != NULL || !deliver_send (self, client)) {
             return false;
         }
     }
     if (more) {
         client_dirty (self, client);
+    } else if (list_linked (&client->dirty_node)) {
+        list_remove (&client->dirty_node);
     }
     return more;
 }

@@ -171,7 +171,7 @@ static void take_batch (struct peer *peer, const Cohort__Wire__StreamBatch *batc
 {
     uint64_t since = stream_since (peer, batch->stream_id);
     /* What a stream has to catch up with lies before its opening. */
-    assert_true (batch->zxid <= since || batch->zxid > peer->settled ||
+    assert_true (batch->zxid <= since || batch->zxid > peer->settled || batch->snapshot ||
                  (batch->n_changes == 0 && !batch->first));
     write_text (&peer->trace, "batch %llu%s%s%s", (unsigned long long) batch->stream_id,
                 batch->snapshot ? " snapshot" : "", batch->first ? " first" : "",
