@@ -1,4 +1,4 @@
-/* The log as an index: see log.h. May include: client/base, server/core. */
+/* The log as an index: see history.h. May include: client/base, server/core. */
 
 #include "server/core/history.h"
 
@@ -333,22 +333,22 @@ enum history_agreement history_agree (const struct history *self, const struct z
     for (size_t i = count; i-- > 0;) {
         struct zab_point mine;
         if (!history_floor (self, points[i].zxid, &mine)) {
-            return LOG_AGREE_NONE;
+            return HISTORY_AGREE_NONE;
         }
         *point = mine;
         if (mine.zxid == points[i].zxid) {
             /* With another hash, two histories bear one number. It is for the learner to see that
              * proof and to stop. */
-            return mine.chain == points[i].chain ? LOG_AGREE_FOUND : LOG_AGREE_TRY;
+            return mine.chain == points[i].chain ? HISTORY_AGREE_FOUND : HISTORY_AGREE_TRY;
         }
         if (i == 0 || zxid_epoch (mine.zxid) == zxid_epoch (points[i].zxid)) {
-            return LOG_AGREE_TRY;
+            return HISTORY_AGREE_TRY;
         }
         /* A full list has a hole behind its first point: the other's base. */
         if (i == 1 && count == ZAB_EPOCHS_MAX && points[0].zxid < mine.zxid) {
-            return LOG_AGREE_TRY;
+            return HISTORY_AGREE_TRY;
         }
     }
     COHORT_ASSERT (false);
-    return LOG_AGREE_NONE;
+    return HISTORY_AGREE_NONE;
 }

@@ -1,7 +1,6 @@
-/*
- *  server/core/state.h - the state of one server, shared by the files of the core
+/* server/core/state.h - the state of one server, shared by the files of the core
  *
- *  Private to server/core and its unit tests.  Who does what:
+ * Private to server/core and its unit tests. Who does what:
  *
  *      zab.c        life, recovery, the frame of a step, time
  *      role.c       role_become: the only place that changes the role
@@ -16,9 +15,9 @@
  *      send.c       the only place that sends: asserts what must be durable before
  *      check.c      the invariants (zab_check)
  *      name.c       names for traces
+ *      history.c    the log as an index
  *
- *  May include: client/base, server/core.
- */
+ * May include: client/base, server/core. */
 #ifndef SERVER_CORE_STATE_H
 #define SERVER_CORE_STATE_H
 
@@ -29,20 +28,20 @@
 #include "server/core/zab.h"
 
 enum {
-    ZAB_WINDOW_MAX = 16, /* DIFFs in flight to one learner                              */
+    ZAB_WINDOW_MAX = 16,                   /* DIFFs in flight to one learner */
     ZAB_MESSAGES_MAX = 32 * ZAB_PEERS_MAX, /* of one step: a window of DIFFs to every peer, twice */
-    ZAB_REQUESTS_MAX = 1 << 16, /* requests of the store that are told apart                   */
+    ZAB_REQUESTS_MAX = 1 << 16,            /* requests of the store that are told apart */
     ZAB_PEER_TIMEOUT_MS = 500,
     ZAB_SETTLE_MS = 20,
-    ZAB_PINGS = 5,              /* in a peer_timeout                                           */
-    ZAB_PROGRESS_TIMEOUTS = 10, /* peer_timeouts without progress: a learner stands still      */
-    ZAB_SNAP_TIMEOUTS = 60,     /* the same while it receives or installs a snapshot           */
+    ZAB_PINGS = 5,              /* in a peer_timeout */
+    ZAB_PROGRESS_TIMEOUTS = 10, /* peer_timeouts without progress: a learner stands still */
+    ZAB_SNAP_TIMEOUTS = 60,     /* the same while it receives or installs a snapshot */
     ZAB_RESEND_MS = 50,         /* a vote is repeated after this, then after twice as much ... */
     ZAB_RESEND_MS_MAX = 1000,
-    ZAB_STUCK_MS = 200,       /* so long may an election that hears a quorum take             */
-    ZAB_FUTILE_MAX = 4,       /* after futile elections settle_ms doubles, at most so often   */
-    ZAB_DISCOVERIES_FREE = 3, /* failed discoveries in a row; from then on new epochs are    */
-    ZAB_EPOCH_MS = 1000       /* at least so far apart                                       */
+    ZAB_STUCK_MS = 200,       /* so long may an election that hears a quorum take */
+    ZAB_FUTILE_MAX = 4,       /* after futile elections settle_ms doubles, at most so often */
+    ZAB_DISCOVERIES_FREE = 3, /* failed discoveries in a row; from then on new epochs are */
+    ZAB_EPOCH_MS = 1000       /* at least so far apart */
 };
 
 #define ZAB_SYNC_CHUNK_BYTES (1u << 20)
@@ -51,15 +50,15 @@ enum {
 
 /* The leader's view of a learner. The order matters: each phase includes the earlier ones. */
 enum learner_phase {
-    LEARNER_NONE = 0, /* does not follow this server                                            */
-    LEARNER_INFO,     /* FOLLOWERINFO received                                                  */
-    LEARNER_EPOCH,    /* LEADERINFO sent                                                        */
-    LEARNER_READY,    /* ACKEPOCH received; waits until the initial history is fixed            */
-    LEARNER_AGREE,    /* TRY sent                                                               */
-    LEARNER_SNAP,     /* SNAP sent                                                              */
-    LEARNER_DIFF,     /* DIFFs in flight                                                        */
-    LEARNER_FORWARD,  /* in the forwarding set, NEWLEADER sent                                  */
-    LEARNER_SYNCED    /* ACK (e, 0) received                                                    */
+    LEARNER_NONE = 0, /* does not follow this server */
+    LEARNER_INFO,     /* FOLLOWERINFO received */
+    LEARNER_EPOCH,    /* LEADERINFO sent */
+    LEARNER_READY,    /* ACKEPOCH received; waits until the initial history is fixed */
+    LEARNER_AGREE,    /* TRY sent */
+    LEARNER_SNAP,     /* SNAP sent */
+    LEARNER_DIFF,     /* DIFFs in flight */
+    LEARNER_FORWARD,  /* in the forwarding set, NEWLEADER sent */
+    LEARNER_SYNCED    /* ACK (e, 0) received */
 };
 
 struct learner {
@@ -68,28 +67,28 @@ struct learner {
     uint32_t accepted_epoch;
     int64_t heard_ms;
     int64_t progress_ms;
-    struct zab_point points[ZAB_EPOCHS_MAX]; /* of its ACKEPOCH                                 */
+    struct zab_point points[ZAB_EPOCHS_MAX]; /* of its ACKEPOCH */
     size_t points_count;
     struct zab_point tried;
     bool diff_begun;
-    zxid_t sent;                   /* DIFF, PROPOSAL: through here                              */
-    zxid_t flight[ZAB_WINDOW_MAX]; /* the ends of the DIFFs that it has not confirmed           */
+    zxid_t sent;                   /* DIFF, PROPOSAL: through here */
+    zxid_t flight[ZAB_WINDOW_MAX]; /* the ends of the DIFFs that it has not confirmed */
     size_t flight_count;
-    zxid_t joined;    /* the end of the leader's log at NEWLEADER; ACK (e, 0) stands for it     */
-    zxid_t acked;     /* durable there; 0 before ACK (e, 0)                                     */
-    bool uptodate;    /* UPTODATE sent                                                          */
-    zxid_t committed; /* the highest commit that it has been told                               */
-    uint64_t round;   /* the newest one it has answered                                         */
+    zxid_t joined;    /* the end of the leader's log at NEWLEADER; ACK (e, 0) stands for it */
+    zxid_t acked;     /* durable there; 0 before ACK (e, 0) */
+    bool uptodate;    /* UPTODATE sent */
+    zxid_t committed; /* the highest commit that it has been told */
+    uint64_t round;   /* the newest one it has answered */
 };
 
 struct vote {
     bool received;
     enum zab_role role;
     uint64_t round;
-    uint32_t leader; /* 0: none                                                                 */
+    uint32_t leader; /* 0: none */
     uint32_t epoch;
     zxid_t zxid;
-    bool established; /* LEADING, and a quorum has promised                                     */
+    bool established; /* LEADING, and a quorum has promised */
     uint32_t session;
 };
 
@@ -97,9 +96,9 @@ struct vote {
 struct peer {
     uint32_t id;
     uint64_t store_id;
-    bool reset;   /* in this step: regarded as down, removed at its end                         */
-    bool leaving; /* it said so                                                                 */
-    bool owed;    /* gets our vote at the end of this step                                      */
+    bool reset;   /* in this step: regarded as down, removed at its end */
+    bool leaving; /* it said so */
+    bool owed;    /* gets our vote at the end of this step */
     struct vote vote;
     struct learner learner;
 };
@@ -107,53 +106,53 @@ struct peer {
 /* A learner's own view. The order matters. */
 enum follow_phase {
     FOLLOW_NONE = 0,
-    FOLLOW_INFO,      /* FOLLOWERINFO sent                                                      */
-    FOLLOW_EPOCH,     /* LEADERINFO received, acceptedEpoch on its way to the disk              */
-    FOLLOW_READY,     /* ACKEPOCH sent                                                          */
-    FOLLOW_SNAP,      /* SNAP received                                                          */
-    FOLLOW_INSTALL,   /* the snapshot is being installed                                        */
-    FOLLOW_DIFF,      /* the log is a prefix of the leader's                                    */
-    FOLLOW_NEWLEADER, /* NEWLEADER received, currentEpoch on its way to the disk                */
-    FOLLOW_SYNCED,    /* ACK (e, 0) sent                                                        */
-    FOLLOW_BROADCAST  /* UPTODATE received                                                      */
+    FOLLOW_INFO,      /* FOLLOWERINFO sent */
+    FOLLOW_EPOCH,     /* LEADERINFO received, acceptedEpoch on its way to the disk */
+    FOLLOW_READY,     /* ACKEPOCH sent */
+    FOLLOW_SNAP,      /* SNAP received */
+    FOLLOW_INSTALL,   /* the snapshot is being installed */
+    FOLLOW_DIFF,      /* the log is a prefix of the leader's */
+    FOLLOW_NEWLEADER, /* NEWLEADER received, currentEpoch on its way to the disk */
+    FOLLOW_SYNCED,    /* ACK (e, 0) sent */
+    FOLLOW_BROADCAST  /* UPTODATE received */
 };
 
 struct follow {
     enum follow_phase phase;
     uint32_t leader;
     uint32_t session;
-    uint32_t epoch; /* of LEADERINFO                                                           */
-    bool counts;    /* acceptedEpoch rose for it: ACKEPOCH is a promise                        */
+    uint32_t epoch; /* of LEADERINFO */
+    bool counts;    /* acceptedEpoch rose for it: ACKEPOCH is a promise */
     int64_t heard_ms;
-    uint64_t newleader; /* the request that ACK (e, 0) waits for                                */
+    uint64_t newleader; /* the request that ACK (e, 0) waits for */
     zxid_t snapshot;    /* SNAP: none below this will do */
-    zxid_t history;  /* the end of the log at NEWLEADER                                         */
-    zxid_t acked;    /* the last ACK sent                                                       */
-    zxid_t reported; /* the last SYNC_POINT sent                                                */
+    zxid_t history;     /* the end of the log at NEWLEADER */
+    zxid_t acked;       /* the last ACK sent */
+    zxid_t reported;    /* the last SYNC_POINT sent */
 };
 
 enum lead_phase {
     LEAD_NONE = 0,
-    LEAD_DISCOVERY, /* collects FOLLOWERINFO                                                    */
-    LEAD_EPOCH,     /* epoch chosen; once it is durable, LEADERINFO; collects ACKEPOCH          */
-    LEAD_SYNC,      /* initial history fixed; collects ACK (e, 0)                               */
-    LEAD_BROADCAST, /* activated                                                                */
-    LEAD_HANDOVER   /* was activated; lets outstanding proposals commit                         */
+    LEAD_DISCOVERY, /* collects FOLLOWERINFO */
+    LEAD_EPOCH,     /* epoch chosen; once it is durable, LEADERINFO; collects ACKEPOCH */
+    LEAD_SYNC,      /* initial history fixed; collects ACK (e, 0) */
+    LEAD_BROADCAST, /* activated */
+    LEAD_HANDOVER   /* was activated; lets outstanding proposals commit */
 };
 
 struct lead {
     enum lead_phase phase;
-    uint32_t epoch;         /* 0: none chosen                                                */
-    struct id_set promises; /* whose ACKEPOCH for `epoch` counts                             */
-    zxid_t history;         /* the initial history ends here                                 */
-    int64_t ping_ms;        /* next PING                                                     */
-    int64_t quorum_ms;      /* when a quorum has last been heard                             */
-    int64_t progress_ms;    /* before activation: the last step forward                      */
-    int64_t epoch_ms;       /* the epoch may be chosen from then on                          */
-    int64_t handover_ms;    /* the outstanding proposals may take until then                 */
-    uint64_t round;         /* the newest that a quorum has answered                         */
-    uint64_t stall_round;   /* after a stall: this one must be answered ...                  */
-    int64_t stall_ms;       /* ... until then; ZAB_NEVER: no stall                           */
+    uint32_t epoch;         /* 0: none chosen */
+    struct id_set promises; /* whose ACKEPOCH for `epoch` counts */
+    zxid_t history;         /* the initial history ends here */
+    int64_t ping_ms;        /* next PING */
+    int64_t quorum_ms;      /* when a quorum has last been heard */
+    int64_t progress_ms;    /* before activation: the last step forward */
+    int64_t epoch_ms;       /* the epoch may be chosen from then on */
+    int64_t handover_ms;    /* the outstanding proposals may take until then */
+    uint64_t round;         /* the newest that a quorum has answered */
+    uint64_t stall_round;   /* after a stall: this one must be answered ... */
+    int64_t stall_ms;       /* ... until then; ZAB_NEVER: no stall */
 };
 
 /* A request to the store that is not durable yet, and what the store will hold with it. */
@@ -184,45 +183,45 @@ struct zab {
 
     /* What the log, the epochs and the commit index will be once all requests are done ... */
     struct history log;
-    int64_t stamp_ms; /* never less than that of any entry seen                                 */
+    int64_t stamp_ms; /* never less than that of any entry seen */
     uint32_t accepted_epoch, current_epoch;
     zxid_t committed, delivered;
     /* ... and what of it is durable. */
     zxid_t durable;
     uint32_t accepted_durable, current_durable;
-    uint64_t request_number;  /* of the newest request                                          */
-    uint64_t request_durable; /* it and all before it are durable                               */
-    uint64_t install_number;  /* 0: no snapshot is being installed                               */
+    uint64_t request_number;  /* of the newest request */
+    uint64_t request_durable; /* it and all before it are durable */
+    uint64_t install_number;  /* 0: no snapshot is being installed */
     struct zab_point install_point;
     struct ring requests;
 
     /* LOOKING */
     uint64_t round;
-    bool voting; /* the store has drained: takes part                                           */
+    bool voting; /* the store has drained: takes part */
     struct vote vote;
-    int64_t settled_ms; /* ZAB_NEVER: no quorum agrees                                          */
+    int64_t settled_ms; /* ZAB_NEVER: no quorum agrees */
     int64_t resend_ms, resend_after_ms;
-    int64_t stuck_ms; /* when to ask why nobody gets a quorum                                   */
-    uint32_t barred;  /* no vote for this one: others cannot reach it; 0: none                  */
-    unsigned futile;  /* elections in a row that came to nothing                                */
+    int64_t stuck_ms; /* when to ask why nobody gets a quorum */
+    uint32_t barred;  /* no vote for this one: others cannot reach it; 0: none */
+    unsigned futile;  /* elections in a row that came to nothing */
 
     /* FOLLOWING, OBSERVING */
     struct follow follow;
-    uint32_t session; /* the last one drawn                                                     */
+    uint32_t session; /* the last one drawn */
 
     /* LEADING */
     struct lead lead;
     uint64_t round_begun;
     unsigned discoveries_failed;
-    int64_t epoch_chosen_ms; /* when this server has last chosen an epoch                       */
+    int64_t epoch_chosen_ms; /* when this server has last chosen an epoch */
 
-    struct peer *peers[ZAB_PEERS_MAX]; /* ascending ids                                         */
+    struct peer *peers[ZAB_PEERS_MAX]; /* ascending ids */
     size_t peers_count;
     struct peer *spare[ZAB_PEERS_MAX];
     size_t spare_count;
     struct peer *storage;
 
-    bool votes_owed; /* every peer gets our vote at the end of this step                        */
+    bool votes_owed; /* every peer gets our vote at the end of this step */
     struct zab_status status;
     struct zab_update update;
     struct zab_message *messages;

@@ -90,15 +90,15 @@ static void agree (struct zab *self, struct peer *peer, const struct zab_point *
     struct learner *learner = &peer->learner;
     struct zab_point point;
     switch (history_agree (&self->log, points, count, &point)) {
-    case LOG_AGREE_FOUND:
+    case HISTORY_AGREE_FOUND:
         begin_diffs (self, peer, point.zxid);
         break;
-    case LOG_AGREE_TRY:
+    case HISTORY_AGREE_TRY:
         learner->phase = LEARNER_AGREE;
         learner->tried = point;
         send_message (self, peer, (struct zab_message){.type = ZAB_TRY, .point = point});
         break;
-    case LOG_AGREE_NONE:
+    case HISTORY_AGREE_NONE:
         send_snapshot (self, peer);
         break;
     }
