@@ -13,7 +13,10 @@
 static void pop (struct clients *self, struct client *client)
 {
     const struct request *request = pending_front (&client->queue);
-    if (request->kind == REQUEST_WRITE) {
+    if (request_is_read (request)) {
+        COHORT_ASSERT (client->reads > 0);
+        client->reads--;
+    } else if (request->kind == REQUEST_WRITE) {
         COHORT_ASSERT (client->writes > 0);
         COHORT_ASSERT (client->write_bytes >= request->size);
         client->writes--;
@@ -44,6 +47,7 @@ void client_answer_none (struct clients *self, struct client *client)
     COHORT_ASSERT (client->writes == 0);
     COHORT_ASSERT (client->write_bytes == 0);
     COHORT_ASSERT (client->barriers == 0);
+    COHORT_ASSERT (client->reads == 0);
 }
 
 /* A reply without anything in it. */

@@ -206,7 +206,7 @@ static bool encode (struct clients *self, const struct client *client,
 
 /* ---- Submitting -------------------------------------------------------------------------- */
 
-static bool is_read (const struct request *request)
+bool request_is_read (const struct request *request)
 {
     return request->kind == REQUEST_EXISTS || request->kind == REQUEST_GET ||
            request->kind == REQUEST_CHILDREN;
@@ -225,7 +225,7 @@ static void submit_from_front (struct clients *self, struct client *client, bool
     const struct clients_host *host = &self->options.host;
     const struct pending_block *block = NULL;
     const struct request *request = pending_front (&client->queue);
-    uint32_t writes = 0, submitted = 0;
+    uint32_t writes = 0, submitted = 0, reads = 0;
     bool open = true;
     while (request != NULL && writes < client->writes) {
         if (request->kind == REQUEST_WRITE) {
@@ -235,8 +235,11 @@ static void submit_from_front (struct clients *self, struct client *client, bool
             }
             submitted += open;
         } else if (is_barrier (request) ||
-                   (is_read (request) && (self->reads_held || writes == 0))) {
+                   (request_is_read (request) && (self->reads_held || writes == 0))) {
             open = false;
+        } else if (request_is_read (request)) {
+            reads++;
+            open = open && reads <= CLIENT_READS_AHEAD;
         }
         request = pending_next (&client->queue, request, &block);
     }
@@ -273,6 +276,7 @@ static void push (struct clients *self, struct client *client, const struct requ
         list_push_back (&self->busy, &client->busy_node);
     }
     client->barriers += is_barrier (request);
+    client->reads += request_is_read (request);
     if (request->kind == REQUEST_WRITE) {
         client->writes++;
         client->write_bytes += request->size;
@@ -309,12 +313,11 @@ static void receive_write (struct clients *self, struct client *client,
     }
     /* What could be answered at once must not see this write. */
     if (client->writes == 1 && client->queue.count > 1) {
-        client_answer_all (self, client);
-        client_submit_more (self, client);
+        client_answer (self, client);
         return;
     }
     const struct clients_host *host = &self->options.host;
-    if (!self->reads_held && client->barriers == 0) {
+    if (!self->reads_held && client->barriers == 0 && client->reads <= CLIENT_READS_AHEAD) {
         client->submitted_writes++;
         host->submit (host->arg, self->scratch.data, self->scratch.size);
     } else {

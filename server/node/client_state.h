@@ -43,7 +43,9 @@ enum {
     CLIENT_WATCHES_MAX = 1 << 20,      /* of one client */
     CLIENT_STREAMS_MAX = 1024,
     CLIENT_WRITE_BYTES_MAX = 32 << 20, /* of one encoded write */
-    CLIENT_GAP_MS = 100,               /* between repetitions for the sake of a gap */
+    CLIENT_READS_AHEAD = 256, /* that wait for a write and are answered as soon as it is applied,
+                                 for writes behind them are on their way */
+    CLIENT_GAP_MS = 100,      /* between repetitions for the sake of a gap */
 
     SEGMENT_BYTES = 256 << 10, /* a frame ends with the item that goes beyond it */
     SEGMENT_KEEP = 16 << 10,   /* memory that an unused segment keeps */
@@ -147,6 +149,7 @@ struct client {
     uint64_t write_bytes; /* in flight */
     uint32_t writes;
     uint32_t submitted_writes; /* the first so many of them, to the present leader */
+    uint32_t reads;            /* in the queue */
     uint32_t barriers;         /* in the queue: what a write must not overtake */
     bool recheck;              /* the write at the front may have been applied unnoticed */
     int64_t gap_ms;            /* when the last repetition for a gap was */
@@ -306,6 +309,7 @@ void reports_clear (struct clients *self);
 
 void client_receive (struct clients *self, struct client *client,
                      const Cohort__Wire__ClientFrame *frame);
+bool request_is_read (const struct request *request);
 /* Submits all of the client's writes again. */
 void client_resubmit (struct clients *self, struct client *client);
 /* Submits those that had to wait, as far as they need not any more. */

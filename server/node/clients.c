@@ -248,15 +248,19 @@ static void frame_of_client (struct clients *self, struct client *client,
         }
         return;
     }
-    if (frame->heartbeat != NULL) {
+    if (frame->heartbeat != NULL) { /* it lives, whatever else it says */
         const struct clients_host *host = &self->options.host;
         host->heartbeat (host->arg, client->session, client->attach_no, frame->heartbeat->seq);
+    }
+    if (frame->rearm != NULL && client->armed) {
+        client_doom (self, client, COHORT_EPROTOCOL, "what was watched comes too late");
+        return;
     }
     if (frame->rearm != NULL) {
         client_watch_rearm (self, client, frame->rearm);
     }
     /* Whoever tells what it watched does so before anything else. */
-    client->armed = frame->rearm != NULL ? !frame->rearm->more : client->armed || work;
+    client->armed = client->armed || (frame->rearm != NULL ? !frame->rearm->more : work);
     if (frame->n_requests > 0) {
         client_receive (self, client, frame);
     }

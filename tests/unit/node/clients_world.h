@@ -32,6 +32,7 @@ struct peer {
     uint64_t connection; /* 0: none */
     bool full;           /* its pipe takes nothing */
     bool dropped;        /* by the server */
+    bool mad;            /* says what no client says: the order of events is not checked */
     size_t frames;       /* received */
     size_t largest;      /* bytes of the largest of them */
 
