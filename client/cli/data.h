@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* More than any server takes (DESIGN.md section 6 has 1 MiB): reading ends there with an error. */
+/* More than any server takes (the default is 1 MiB): reading ends there with an error. */
 #define DATA_SIZE_MAX ((size_t) 64 * 1024 * 1024)
 
 struct data {

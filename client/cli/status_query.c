@@ -76,7 +76,7 @@ static int open_probe (struct query *self, size_t index)
     if (probe->socket == NULL) {
         return COHORT_ESYSTEM;
     }
-    /* A socket for one connection, see DESIGN.md section 5. */
+    /* A socket for one connection, see docs/zeromq.md. */
     set_int (probe->socket, ZMQ_RECONNECT_IVL, -1);
     set_int (probe->socket, ZMQ_IMMEDIATE, 1);
     set_int (probe->socket, ZMQ_LINGER, 0);

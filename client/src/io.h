@@ -1,6 +1,6 @@
 /* One connection to one server: a DEALER that lives for that connection, and its monitor.
  *
- * ZEROMQ.md has the reasons: no reconnects by libzmq, no queue without a connection, never a
+ * docs/zeromq.md has the reasons: no reconnects by libzmq, no queue without a connection, never a
  * blocking call, a fresh socket each time, and a monitor that is always read. inproc has no monitor
  * events: there the connection stands at once, and has ended when nothing can be written, for its
  * pipe is never full. May include: handle (io.c only), libzmq, base, libc. */

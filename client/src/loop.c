@@ -2,7 +2,7 @@
  *
  * libzmq's descriptors are edge-triggered and a send may swallow the edge of a message that has
  * arrived: a loop may sleep only when the last look at every socket since its last send found
- * nothing (ZEROMQ.md). So every channel that is sent on is marked, and marked channels are read
+ * nothing (docs/zeromq.md). So every channel that is sent on is marked, and marked channels are read
  * before the loop sleeps. May include: handle, io, session, libzmq, epoll, libc. */
 
 #include "client/src/loop.h"

@@ -3,7 +3,7 @@
  * A first-in first-out queue: the front part has been sent on the present connection, the rest has
  * not. Writes in flight are bounded by the server's window and credit; what exceeds them waits, and
  * all that is behind it, for requests take effect in the order of the calls. After a reconnect
- * everything is sent again under its old numbers (DESIGN.md, sections 1 and 3). Pure.
+ * everything is sent again under its old numbers (docs/architecture.md). Pure.
  * May include: wire, event, watches, base, libc. */
 
 #ifndef COHORT_CLIENT_REQUESTS_H

@@ -131,7 +131,7 @@ static bool take_items (struct session *self, struct wire_frame *frame)
 }
 
 /* A heartbeat has been confirmed by a quorum: the session surely lives for its time limits from
- * the moment at which that heartbeat was sent (DESIGN.md, section 6). */
+ * the moment at which that heartbeat was sent (docs/architecture.md). */
 static bool take_confirmed (struct session *self, uint64_t beat)
 {
     if (beat > self->beat) {

@@ -1,5 +1,5 @@
 /* Fast leader election: who should lead. It picks a candidate and no more; discovery checks all
- * that safety needs again (ZAB.md section 1; ZooKeeper's FastLeaderElection.lookForLeader).
+ * that safety needs again (docs/zab.md, section 2; ZooKeeper's FastLeaderElection.lookForLeader).
  *
  * Votes are ordered by (currentEpoch, last durable zxid, id). A server votes only when its store
  * has drained: its vote speaks of the disk, never of memory (ZOOKEEPER-2845).

@@ -65,7 +65,7 @@ static void send_pings (struct zab *self)
     }
 }
 
-/* Read index (ZAB.md section 1, Reads): a quorum that answers a ping which was sent after the
+/* Read index (docs/zab.md, section 7): a quorum that answers a ping which was sent after the
  * round began had accepted no later epoch when it answered. Numbers are never used twice, not
  * even in another term of this leader, so a late answer confirms nothing but its own round. */
 void leader_begin_round (struct zab *self)

@@ -1,5 +1,5 @@
-/* The one place that sends, and so the one place where the durability table of ZAB.md section 1
- * stands: what must be on this server's disk before which message. A rule that is broken here is
+/* The one place that sends, and so the one place where the durability table of docs/zab.md, section
+ * 1 stands: what must be on this server's disk before which message. A rule that is broken here is
  * a bug of the core, so it is asserted. May include: client/base, server/core. */
 
 #include "server/core/state.h"

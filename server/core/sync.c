@@ -1,7 +1,7 @@
 /* Synchronization, the leader's side: brings a learner's log in line with everything in the
  * leader's own, committed or not, durable or still being written. What is known to be committed
  * decides what is applied, never what is truncated: comparing with that would take an acknowledged
- * entry from a learner that returns (ZAB.md section 1, Sync).
+ * entry from a learner that returns (docs/zab.md, section 4).
  *
  * TRY until both know the highest point that both logs have; then DIFFs, each of a bounded size,
  * a bounded number in flight. When what is left fits one, it is sent, and in the same step the

@@ -14,8 +14,8 @@
  *    the other), 3. send the messages, 4. apply entries up to `deliver`, 5. look at the rest.
  * When the store says that request n, and with it all earlier ones, is durable, the driver feeds
  * ZAB_DURABLE (n).  The core sends nothing that depends on a request before that: the table of
- * ZAB.md section 1 (what must be durable before which message) stands in one function, send.c,
- * as assertions.
+ * docs/zab.md, section 1 (what must be durable before which message) stands in one function,
+ * send.c, as assertions.
  *
  * Sources: Junqueira, Reed, Serafini, "Zab" (DSN 2011); ZooKeeper's protocol-spec/Zab.tla, whose
  * action names the functions bear.

@@ -1,7 +1,7 @@
 /* client_deliver.c: one FIFO to each client: see client_state.h.
  *
  * Items are appended to segments; each segment becomes one frame.  Whatever carries a zxid z
- * follows all events up to z (DESIGN.md, section 6): events are appended when their transaction is
+ * follows all events up to z (docs/architecture.md): events are appended when their transaction is
  * applied, before anything that shows it; and while one of the client's streams has still to catch
  * up, everything that is later than its events is withheld. */
 

@@ -1,4 +1,4 @@
-/* The invariants of ZAB.md section 2, against what has ever been committed anywhere.
+/* The invariants of docs/zab.md, section 11, against what has ever been committed anywhere.
  *
  * Committed is K: the checker extends it when a core says that something is committed, and only if
  * a quorum of every configuration has it on its disk at that instant. */
