@@ -208,7 +208,7 @@ static int find_unproved (struct log_recovery *self, uint64_t *start, struct fau
 /*  Writes [start, end) again as it is, zeros what follows, syncs. */
 static int rewrite (struct log_recovery *self, uint64_t start, struct fault *fault)
 {
-    enum { PIECE = 256 << 10 };
+    enum { PIECE = 64 << 10 };
     struct segment *current = &self->log->current;
     struct disk *disk = self->log->disk;
     uint64_t end = current->end, stop = self->garbage_end > end ? self->garbage_end : end;

@@ -10,7 +10,7 @@
 #include "client/base/assert.h"
 #include "cohort/error.h"
 
-enum { WINDOW_SIZE = 1 << 20 };
+enum { WINDOW_SIZE = 256 << 10 };
 
 void scan_init (struct scan *self, struct disk *disk, const struct segment *segment)
 {
@@ -25,10 +25,11 @@ void scan_deinit (struct scan *self)
 
 static bool make_window (struct scan *self, size_t size)
 {
-    size_t room = size > WINDOW_SIZE ? size : WINDOW_SIZE;
-    if (self->room >= room) {
+    if (self->room >= size && self->room > 0) {
         return true;
     }
+    size_t room = self->size < WINDOW_SIZE ? (size_t) self->size : WINDOW_SIZE;
+    room = size > room ? size : room;
     mem_free (self->window);
     self->length = self->room = 0;
     self->window = mem_alloc (room);

@@ -67,6 +67,11 @@ int segment_create (struct segment *self, struct disk *disk, const struct file_i
         COHORT_ASSERT (bytes > SEGMENT_HEAD_SIZE);
         rc = segment_reserve (self, disk, bytes, fault);
     }
+    if (rc == 0) {
+        /*  Before a manifest names it: names, too, become durable in any order. */
+        rc = disk->ops->sync_names (disk);
+        rc = rc == 0 ? 0 : fault_final (fault, self->name, "sync of the folder", rc);
+    }
     if (rc != 0) {
         segment_close (self, disk);
         struct fault second;

@@ -21,7 +21,7 @@ struct segment {
     uint64_t reserved; /*  zeros are durable from end up to here */
 };
 
-/*  Creates file and head, reserves `bytes` in all and syncs; the name is not synced.
+/*  Creates file and head, reserves `bytes` in all, syncs file and name.
  *  COHORT_EDISKFULL: nothing is left of it; else final. */
 int segment_create (struct segment *self, struct disk *disk, const struct file_ids *ids,
                     uint32_t number, uint64_t bytes, struct fault *fault);

@@ -14,6 +14,9 @@ enum { VERIFY_BLOCKS = 8 };
 
 void writer_free (struct store_writer *writer)
 {
+    if (writer == NULL) {
+        return;
+    }
     snapshot_close (&writer->reader);
     if (writer->file.file != NULL) {
         writer->file.disk->ops->close (writer->file.file);
@@ -140,14 +143,17 @@ static int do_end (struct store *self, struct store_writer *writer, bool install
     return rc;
 }
 
-static int do_drop (struct store_writer *writer, struct fault *fault)
+/*  The writer is gone afterwards, also on failure. */
+static int do_drop (struct work *work, struct fault *fault)
 {
+    struct store_writer *writer = work->writer;
     int rc = 0;
     if (writer->phase != WRITER_OVER) {
         snapshot_close (&writer->reader);
         rc = snapshot_abandon (&writer->file, fault);
     }
     writer_free (writer);
+    work->writer = NULL;
     return rc;
 }
 
@@ -165,7 +171,7 @@ bool worker_snapshot_step (struct store *self, struct work *work, struct fault *
         *rc = do_end (self, work->writer, work->install, &over, fault);
         break;
     case WORK_SNAPSHOT_DROP:
-        *rc = do_drop (work->writer, fault);
+        *rc = do_drop (work, fault);
         break;
     default:
         COHORT_ASSERT (work->type == WORK_PURGE);

@@ -12,7 +12,7 @@
 
 #include "server/store/store.h"
 
-enum { HISTORY_MAX = 20000, ENTRY_SIZE_MAX = 40000 };
+enum { HISTORY_MAX = 6000, ENTRY_SIZE_MAX = 40000 };
 
 struct expected {
     zxid_t zxid;

@@ -16,7 +16,7 @@
 
 enum { STEPS = 60, STEPS_AFTER = 25 };
 
-static uint64_t seeds = 6;
+static uint64_t seeds = 2;
 
 /*  Where a failure happened: printed at the end if the program dies early. */
 static uint64_t at_seed, at_operation;
