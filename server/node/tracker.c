@@ -283,9 +283,9 @@ static void take_over (struct tracker *self, const struct tree_session *applied)
     session->timeout_ms = applied->timeout_ms;
     session->grace_ms = applied->grace_ms;
     session->heard_ms = self->clock_ms;
-    session->gone =
-        session->report_attach_no != 0 && session->report_attach_no == applied->attach_no;
+    session->gone = is_reported (session);
     session->gone_ms = session->report_ms;
+    self->newest = applied->id > self->newest ? applied->id : self->newest;
     arm (self, session);
 }
 
@@ -396,13 +396,10 @@ void tracker_disconnected (struct tracker *self, uint32_t server, uint64_t id, u
         (session->report_attach_no == attach_no && session->report_server == server)) {
         return; /* repeated: grace counts from the first report */
     }
-    if (session->gone) {
-        return; /* of another attach than the current one, which is known to be dead */
-    }
     session->report_attach_no = attach_no;
     session->report_server = server;
     session->report_ms = self->clock_ms;
-    if (session->known && is_reported (session)) {
+    if (session->known && is_reported (session) && !session->gone) {
         session->gone = true;
         session->gone_ms = self->clock_ms;
         arm (self, session);
