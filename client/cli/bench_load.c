@@ -64,7 +64,7 @@ static enum operation operation_of (const char *workload)
     return OPERATION_GET;
 }
 
-static void lane_go_on (struct lane *self);
+static void lane_go_on (struct lane *self, int64_t now_ns);
 
 static void on_result (cohort_t *client, const cohort_result_t *result, void *arg)
 {
@@ -72,9 +72,11 @@ static void on_result (cohort_t *client, const cohort_result_t *result, void *ar
     struct lane *self = arg;
     assert (self->answered < self->issued && self->done < self->load->per_session);
     int64_t start = self->starts_ns[self->answered++ % self->load->plan->window];
-    self->latencies_ns[self->done++] = clock_ns () - start;
+    /* One look at the clock an operation: the next one begins as this one ends. */
+    int64_t now = clock_ns ();
+    self->latencies_ns[self->done++] = now - start;
     self->errors += result->rc != COHORT_OK;
-    lane_go_on (self);
+    lane_go_on (self, now);
 }
 
 static int request_fill (struct lane *self, int i)
@@ -129,17 +131,16 @@ static int request (struct lane *self, int i)
 }
 
 /* Fills the window. */
-static void lane_go_on (struct lane *self)
+static void lane_go_on (struct lane *self, int64_t now_ns)
 {
     const struct load *load = self->load;
     int window = load->plan->window;
     while (self->sent < load->per_session && self->issued - self->answered < window) {
-        int64_t start = clock_ns ();
-        self->starts_ns[self->issued % window] = start;
+        self->starts_ns[self->issued % window] = now_ns;
         if (request (self, self->sent) == COHORT_OK) {
             self->issued++;
         } else {
-            self->latencies_ns[self->done++] = clock_ns () - start;
+            self->latencies_ns[self->done++] = clock_ns () - now_ns;
             self->errors++;
         }
         self->sent++;
@@ -204,7 +205,7 @@ static int load_run (struct load *self, struct fleet *fleet)
     bool alive = true;
     int64_t start = clock_ns ();
     for (int i = 0; i < self->plan->sessions; i++) {
-        lane_go_on (&self->lanes[i]);
+        lane_go_on (&self->lanes[i], clock_ns ());
     }
     uint64_t done = load_done (self);
     while (alive && done < total) {
