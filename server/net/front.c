@@ -22,6 +22,7 @@ enum {
     FRAMES_A_TURN = 512,
     FRAME_SIZE_MAX = 32 * 1024 * 1024, /* above any frame that a client may send */
     HANDSHAKE_MS = 5000,
+    UNBIND_MS = 1000,
     BACKLOG = 4096,
     INPROC_PROBE_MS = 10,
     INPROC_PROBES_A_TURN = 64
@@ -450,7 +451,7 @@ static int bind_endpoint (struct front *self, const struct front_options *option
     int rc = configure (socket->router, options->secret_key) ? -zmq_errno () : 0;
     if (rc == 0 && !socket->inproc) {
         rc = monitor_open (&socket->monitor, options->context, socket->router,
-                           ZMQ_EVENT_DISCONNECTED);
+                           ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED);
     }
     if (rc == 0 && zmq_bind (socket->router, endpoint) != 0) {
         rc = -zmq_errno ();
@@ -532,6 +533,22 @@ static void forget_list (struct front *self, struct list *list)
     }
 }
 
+/* Gives the endpoint up; when it returns another socket can bind it. zmq_close alone would leave
+ * that to the I/O thread's leisure. */
+static void socket_close (struct socket *socket)
+{
+    struct monitor_event event = {0};
+    zmq_pollitem_t wait = {.socket = socket->monitor.pair, .events = ZMQ_POLLIN};
+
+    if (zmq_unbind (socket->router, socket->endpoint) == 0 && !socket->inproc) {
+        while (event.event != ZMQ_EVENT_CLOSED && zmq_poll (&wait, 1, UNBIND_MS) > 0) {
+            (void) monitor_next (&socket->monitor, &event);
+        }
+    }
+    monitor_close (&socket->monitor);
+    (void) zmq_close (socket->router);
+}
+
 void front_destroy (struct front **self_p)
 {
     struct front *self = *self_p;
@@ -543,8 +560,7 @@ void front_destroy (struct front **self_p)
     }
     forget_list (self, &self->inprocs);
     for (size_t i = 0; i < self->sockets_count; i++) {
-        monitor_close (&self->sockets[i].monitor);
-        (void) zmq_close (self->sockets[i].router);
+        socket_close (&self->sockets[i]);
     }
     map_deinit (&self->routes);
     map_deinit (&self->numbers);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -246,6 +247,27 @@ static void test_multipart_and_empty_frames_are_ignored (void **state)
     assert_int_equal (zmq_close (client), 0);
 }
 
+/* The endpoint is free again the moment its front is gone, whatever is still connected. */
+static void test_reopened (void **state)
+{
+    static const char *const endpoints[] = {"tcp://127.0.0.1:*", "inproc://front"};
+    (void) state;
+    for (size_t i = 0; i < 2; i++) {
+        char endpoint[64];
+        open_front (endpoints[i]);
+        (void) snprintf (endpoint, sizeof endpoint, "%s", front_endpoint (front, 0));
+        void *client = dealer (context, endpoint);
+        assert_int_equal (zmq_send (client, "a", 1, 0), 1);
+        turn_until (&seen.frames, 1);
+        for (int round = 0; round < 50; round++) {
+            front_destroy (&front);
+            open_front (endpoint);
+        }
+        front_destroy (&front);
+        assert_int_equal (zmq_close (client), 0);
+    }
+}
+
 static void test_port_in_use (void **state)
 {
     char error[256] = "";
@@ -273,6 +295,7 @@ int main (void)
         FRONT_TEST (test_dropped_comes_as_new),
         FRONT_TEST (test_full_pipe),
         FRONT_TEST (test_multipart_and_empty_frames_are_ignored),
+        FRONT_TEST (test_reopened),
         FRONT_TEST (test_port_in_use),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
