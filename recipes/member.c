@@ -115,7 +115,8 @@ void member_lost (cohort_member_t *self)
     self->stored = 0;
     self->phase = MEMBER_FAILED;
     self->error = COHORT_ESESSIONEXPIRED;
-    if (!member_report (self, event) || self->stream != NULL) {
+    /* Without a registration nothing is lost. The handler may have opened the member anew. */
+    if (event.token.czxid != 0 && (!member_report (self, event) || self->stream != NULL)) {
         return;
     }
     int rc = member_open (self, false);

@@ -20,7 +20,7 @@
  * SUSPENDED: nothing changes.  The znode stands as long as the session does, updates wait, and
  * cohort_member_valid says for how long that is certain.  No event.
  *
- * LOST: the event COHORT_MEMBER_LOST with COHORT_ESESSIONEXPIRED; then the member calls
+ * LOST: the event COHORT_MEMBER_LOST, unless the znode was seen to go before; then the member calls
  * cohort_renew on its client, unless somebody else has done so, and registers anew: a further
  * COHORT_MEMBER_REGISTERED with a new token.  A session that no server ever accepted is not
  * renewed again: COHORT_MEMBER_ERROR.
@@ -53,9 +53,10 @@ typedef enum cohort_member_kind {
     COHORT_MEMBER_REGISTERED = 1, /* the znode is there: token, zxid */
     COHORT_MEMBER_UPDATED = 2,    /* all data given so far is stored: token, zxid */
     COHORT_MEMBER_CONFLICT = 3,   /* the path is held by another: rc COHORT_ENODEEXISTS, owner */
-    COHORT_MEMBER_LOST = 4,       /* the znode has gone.  rc COHORT_ENONODE: somebody deleted
-                                      or replaced it; COHORT_ESESSIONEXPIRED: the session has
-                                      ended.  It is being registered anew */
+    COHORT_MEMBER_LOST = 4,       /* the znode has gone, and is being registered anew; comes
+                                      once after each REGISTERED.  rc COHORT_ENONODE: somebody
+                                      deleted or replaced it, perhaps the ensemble, for the
+                                      session has ended; COHORT_ESESSIONEXPIRED: it surely has */
     COHORT_MEMBER_ERROR = 5       /* rc: a write was refused.  Of an update: the registration
                                       stands with its earlier data.  Otherwise there is none,
                                       until cohort_member_update or cohort_member_retry */
