@@ -220,7 +220,7 @@ static bool take_snapshots (struct ensemble *self)
     if (self->install.state == INSTALL_NONE) {
         more = checkpoint_turn (&self->checkpoint, self->tree, self->applied, self->now_ms);
     }
-    snapshots_turn (self->snapshots, self->applied.zxid, self->now_ms);
+    more |= snapshots_turn (self->snapshots, self->applied.zxid, self->now_ms);
     self->compact_due |= busy && !checkpoint_busy (&self->checkpoint);
     return more;
 }

@@ -50,6 +50,7 @@ static void begin_pair (struct link *self)
 
 static void say_hello_soon (struct link *self)
 {
+    self->greeting_ms = self->now_ms;
     self->hello_at_ms = self->now_ms;
     self->hello_wait_ms = LINK_HELLO_MIN_MS;
 }
@@ -109,8 +110,11 @@ void link_time (struct link *self, int64_t now_ms)
     if (self->connection == LINK_CONNECTING && now_ms >= self->connect_at_ms) {
         retry_later (self);
     }
-    if (self->connection == LINK_CONNECTED && !self->up && now_ms >= self->hello_at_ms) {
-        self->hello_due = true;
+    if (self->connection == LINK_CONNECTED && !self->up) {
+        self->hello_due |= now_ms >= self->hello_at_ms;
+        if (now_ms - self->greeting_ms >= LINK_GREETING_MAX_MS) {
+            retry_later (self);
+        }
     }
 }
 
@@ -350,5 +354,7 @@ int64_t link_deadline (const struct link *self)
     if (self->connection != LINK_CONNECTED) {
         return self->connect_at_ms;
     }
-    return self->up ? INT64_MAX : self->hello_at_ms;
+    int64_t given_up_ms = self->greeting_ms + LINK_GREETING_MAX_MS;
+    int64_t due_ms = self->hello_at_ms < given_up_ms ? self->hello_at_ms : given_up_ms;
+    return self->up ? INT64_MAX : due_ms;
 }

@@ -35,6 +35,7 @@ enum {
     LINK_HELLO_MIN_MS = 20,
     LINK_HELLO_MAX_MS = 200,
     LINK_CONNECT_MAX_MS = 3000,  /*  a connection that neither comes nor fails is given up      */
+    LINK_GREETING_MAX_MS = 1000, /*  and one on which nobody answers: it may be half dead */
     LINK_FLIGHT_MAX = 1 << 16,   /*  frames of bulk in flight */
     LINK_ACK_BYTES = 1 << 20,    /*  of bulk received: time to acknowledge                      */
     LINK_WINDOW_BYTES = 16 << 20 /*  of bulk in flight; classes of traffic use parts of it      */
@@ -80,6 +81,7 @@ struct link {
     bool up_due; /*  events not taken yet: the down first                                       */
     bool down_due;
 
+    int64_t greeting_ms; /*  since when HELLO waits for an answer on this connection */
     int64_t hello_at_ms;
     int hello_wait_ms;
     bool hello_due;

@@ -189,6 +189,12 @@ static void send_chunk (struct snapshots *self, struct transfer *transfer)
     self->host.send (self->host.arg, transfer->peer, &part, self->chunk, done);
 }
 
+static bool may_send (const struct transfer *transfer)
+{
+    return transfer->answered && transfer->sent < transfer->info.size &&
+           transfer->sent - transfer->confirmed < SNAPSHOTS_WINDOW;
+}
+
 static void go_on (struct snapshots *self, struct transfer *transfer, zxid_t applied,
                    int64_t now_ms)
 {
@@ -199,11 +205,10 @@ static void go_on (struct snapshots *self, struct transfer *transfer, zxid_t app
     if (self->chunk == NULL) {
         self->chunk = mem_alloc (SNAPSHOTS_CHUNK);
     }
-    if (!transfer->answered || self->chunk == NULL) {
+    if (self->chunk == NULL) {
         return;
     }
-    if (transfer->sent < transfer->info.size &&
-        transfer->sent - transfer->confirmed < SNAPSHOTS_WINDOW) {
+    if (may_send (transfer)) {
         send_chunk (self, transfer); /* one a turn: it is read from the disk */
         return;
     }
@@ -216,11 +221,14 @@ static void go_on (struct snapshots *self, struct transfer *transfer, zxid_t app
     }
 }
 
-void snapshots_turn (struct snapshots *self, zxid_t applied, int64_t now_ms)
+bool snapshots_turn (struct snapshots *self, zxid_t applied, int64_t now_ms)
 {
+    bool more = false;
     for (size_t i = 0; i < TRANSFERS_MAX; i++) {
         if (self->transfers[i].peer != 0) {
             go_on (self, &self->transfers[i], applied, now_ms);
+            more |= may_send (&self->transfers[i]);
         }
     }
+    return more;
 }

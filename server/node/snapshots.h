@@ -48,8 +48,9 @@ void snapshots_message (struct snapshots *self, uint32_t peer, const struct peer
 /*  The peer has caught up, or its link is down, or this server leads no more (peer 0: all). */
 void snapshots_end (struct snapshots *self, uint32_t peer);
 
-/*  Sends what the windows allow; applied: a new snapshot would be at least as new. */
-void snapshots_turn (struct snapshots *self, zxid_t applied, int64_t now_ms);
+/*  Sends what the windows allow; applied: a new snapshot would be at least as new.  true: more at
+ *  once. */
+bool snapshots_turn (struct snapshots *self, zxid_t applied, int64_t now_ms);
 
 /*  Transfers under way or pinned. */
 size_t snapshots_count (const struct snapshots *self);
