@@ -2,8 +2,8 @@
  *
  * libzmq's descriptors are edge-triggered and a send may swallow the edge of a message that has
  * arrived: a loop may sleep only when the last look at every socket since its last send found
- * nothing (docs/zeromq.md). So every channel that is sent on is marked, and marked channels are read
- * before the loop sleeps. May include: handle, io, session, libzmq, epoll, libc. */
+ * nothing (docs/zeromq.md). So every channel that is sent on is marked, and marked channels are
+ * read before the loop sleeps. May include: handle, io, session, libzmq, epoll, libc. */
 
 #include "client/src/loop.h"
 
@@ -199,6 +199,19 @@ static void take_outgoing (struct cohort *handle, int64_t now_ms)
 
 /* ---- A turn ---------------------------------------------------------------------------------- */
 
+static void tick (struct cohort *handle, int64_t now_ms)
+{
+    if (handle->watchdog_ms > 0) {
+        session_mute (handle->session,
+                      mailbox_hung (&handle->mailbox, now_ms, handle->watchdog_ms));
+    }
+    session_tick (handle->session, now_ms);
+    if (handle->close_by_us > 0 && real_us () >= handle->close_by_us) {
+        session_close (handle->session, false, now_ms);
+    }
+    loop_touch (handle);
+}
+
 static bool take_mailboxes (cohort_loop_t *self, int64_t now_ms)
 {
     struct list mailboxes;
@@ -211,10 +224,9 @@ static bool take_mailboxes (cohort_loop_t *self, int64_t now_ms)
         if (!handle->attached) {
             handle->attached = true;
             list_push_back (&self->handles, &handle->in_loop);
-            session_tick (handle->session, now_ms);
         }
         take_outgoing (handle, now_ms);
-        loop_touch (handle);
+        tick (handle, now_ms);
         any = true;
     }
     return any;
@@ -237,19 +249,6 @@ static bool read_channels (cohort_loop_t *self)
         }
     }
     return any;
-}
-
-static void tick (struct cohort *handle, int64_t now_ms)
-{
-    if (handle->watchdog_ms > 0) {
-        session_mute (handle->session,
-                      mailbox_idle_ms (&handle->mailbox, now_ms) >= handle->watchdog_ms);
-    }
-    session_tick (handle->session, now_ms);
-    if (handle->close_by_us > 0 && real_us () >= handle->close_by_us) {
-        session_close (handle->session, false, now_ms);
-    }
-    loop_touch (handle);
 }
 
 /* Ticks the sessions that are due. A visit of all of them, but only when one is. */

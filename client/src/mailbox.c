@@ -20,6 +20,7 @@ void mailbox_init (struct mailbox *self, struct exchange *exchange, int time_lim
                              .poll_fd = -1,
                              .references = 2,
                              .dispatched_all = true,
+                             .backlog_max = MAILBOX_BACKLOG_MAX,
                              .dispatched_ms = now_ms,
                              .time_limit_ms = time_limit_ms};
     list_init (&self->outgoing);
@@ -270,6 +271,31 @@ static void count_dropped (struct mailbox *self, struct list *dropped)
     }
 }
 
+/* Lock held: queues the event, or drops it. A session that flaps while nobody dispatches must not
+ * fill the memory: of a long row of its states only the newest says anything. */
+static void queue_event (struct mailbox *self, struct event *event, struct list *heard,
+                         struct list *dropped)
+{
+    struct list_node *last = list_last (list_empty (heard) ? &self->incoming : heard);
+    if (event->kind != EVENT_STATE) {
+        self->states = 0;
+    } else if (last == NULL) {
+        self->states = 1;
+    } else if (self->states < MAILBOX_STATES_MAX) {
+        self->states++;
+    } else {
+        struct event *before = list_entry (last, struct event, node);
+        struct state_event *kept = container_of (before, struct state_event, event);
+        COHORT_ASSERT (before->kind == EVENT_STATE);
+        if (kept->state != COHORT_LOST) {
+            kept->state = container_of (event, struct state_event, event)->state;
+            list_push_back (dropped, &event->node);
+            return;
+        }
+    }
+    list_push_back (heard, &event->node);
+}
+
 /* Whether nobody waits for the result. */
 static bool unheard (const struct event *event)
 {
@@ -291,8 +317,10 @@ bool mailbox_publish (struct mailbox *self, struct list *events, size_t bytes,
         results += event->kind == EVENT_RESULT ? 1 : 0;
         if (event->kind == EVENT_RESULT && container_of (event, struct request, event)->blocking) {
             give_back (self, container_of (event, struct request, event), &dropped);
+        } else if (unheard (event) || self->end != MAILBOX_OPEN) {
+            list_push_back (&dropped, node);
         } else {
-            list_push_back (unheard (event) || self->end != MAILBOX_OPEN ? &dropped : &heard, node);
+            queue_event (self, event, &heard, &dropped);
         }
     }
     COHORT_ASSERT (exchange->requests >= results);
@@ -313,7 +341,7 @@ bool mailbox_publish (struct mailbox *self, struct list *events, size_t bytes,
     } else if (list_empty (&self->incoming) && self->dispatched_all) {
         self->backlog = 0;
     }
-    self->paused = self->backlog > MAILBOX_BACKLOG_MAX && self->end == MAILBOX_OPEN;
+    self->paused = self->backlog > self->backlog_max && self->end == MAILBOX_OPEN;
     bool open = !self->paused;
     exchange_unlock (exchange);
     event_free_all (&dropped);
@@ -349,6 +377,15 @@ int64_t mailbox_idle_ms (struct mailbox *self, int64_t now_ms)
     return idle;
 }
 
+bool mailbox_hung (struct mailbox *self, int64_t now_ms, int64_t limit_ms)
+{
+    exchange_lock (self->exchange);
+    self->hung = !self->dispatching && now_ms - self->dispatched_ms >= limit_ms;
+    bool hung = self->hung;
+    exchange_unlock (self->exchange);
+    return hung;
+}
+
 /* ---- Dispatching ----------------------------------------------------------------------------- */
 
 bool mailbox_dispatch_begin (struct mailbox *self, struct list *events, int64_t now_ms)
@@ -359,6 +396,10 @@ bool mailbox_dispatch_begin (struct mailbox *self, struct list *events, int64_t 
         self->dispatching = true;
         self->dispatcher = pthread_self ();
         self->dispatched_ms = now_ms;
+        if (self->hung) {
+            self->hung = false;
+            make_ready (self);
+        }
         self->references++;
         list_splice_back (events, &self->incoming);
         self->dispatched_all = list_empty (events);

@@ -12,6 +12,8 @@
 
 /* Bytes received and not dispatched beyond which a handle's links are not read any more. */
 #define MAILBOX_BACKLOG_MAX (256u << 20)
+/* Changes of state that are queued one by one, when nothing else comes between them. */
+#define MAILBOX_STATES_MAX 64
 /* Bytes of an error text. */
 #define MAILBOX_TEXT_SIZE 256
 
@@ -34,6 +36,7 @@ struct mailbox {
     struct list_node ready;         /* in the exchange's list */
     struct list outgoing;           /* requests and renewals, for the driver */
     struct list incoming;           /* events, for the dispatcher */
+    size_t states;                  /* changes of state at its end, in a row */
     size_t requests, request_bytes; /* submitted and not done with */
     size_t backlog;                 /* bytes received since `incoming` was last empty */
     bool paused;                    /* the backlog is full: links are not read */
@@ -46,7 +49,9 @@ struct mailbox {
     bool dispatching;
     bool dispatched_all; /* nothing is left with the dispatcher */
     pthread_t dispatcher;
-    int64_t dispatched_ms;            /* when dispatch was last called: for the watchdog */
+    int64_t dispatched_ms; /* when dispatch was last called: for the watchdog */
+    bool hung;             /* that was too long ago */
+    size_t backlog_max;
     uint64_t renewals, renewals_seen; /* while they differ the driver's view is of the past */
     uint64_t last_stream;
     struct published view;
@@ -100,8 +105,10 @@ bool mailbox_publish (struct mailbox *self, struct list *events, size_t bytes,
                       const struct session_view *view);
 /* The loop has let go: blocked calls return. True if the loop's was the last reference. */
 bool mailbox_finish (struct mailbox *self);
-/* Milliseconds since cohort_dispatch was last called. */
+/* Milliseconds since cohort_dispatch was last called; 0 while it runs. */
 int64_t mailbox_idle_ms (struct mailbox *self, int64_t now_ms);
+/* For the driver: whether that is limit_ms or more. If so, the next dispatch wakes the loop. */
+bool mailbox_hung (struct mailbox *self, int64_t now_ms, int64_t limit_ms);
 
 /* For the dispatcher: begin moves what is queued to the end of `events`; false: another dispatch is
  * under way. It takes a reference that end gives back. end is told what was left over and how many

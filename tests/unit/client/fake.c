@@ -86,6 +86,7 @@ struct fake {
     char endpoints[SERVERS_MAX][128];
     char servers[SERVERS_MAX * 128];
     int count;
+    const char *secret_key; /* CURVE, or NULL */
     /* Under the lock: what the test wants, and what it may know. */
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -822,6 +823,11 @@ static void *bind_router (struct fake *self, int index)
         void *router = zmq_socket (self->context, ZMQ_ROUTER);
         zmq_setsockopt (router, ZMQ_LINGER, &zero, sizeof (zero));
         zmq_setsockopt (router, ZMQ_SNDHWM, &zero, sizeof (zero));
+        if (self->secret_key != NULL) {
+            int one = 1;
+            zmq_setsockopt (router, ZMQ_CURVE_SERVER, &one, sizeof (one));
+            zmq_setsockopt (router, ZMQ_CURVE_SECRETKEY, self->secret_key, 41);
+        }
         if (zmq_bind (router, self->endpoints[index]) == 0) {
             size_t size = sizeof (self->endpoints[index]);
             zmq_getsockopt (router, ZMQ_LAST_ENDPOINT, self->endpoints[index], &size);
@@ -952,7 +958,14 @@ static void settle (struct fake *self)
 
 struct fake *fake_new (void *context, const char *const *endpoints, int count_given)
 {
+    return fake_new_secure (context, endpoints, count_given, NULL);
+}
+
+struct fake *fake_new_secure (void *context, const char *const *endpoints, int count_given,
+                              const char *secret_key)
+{
     struct fake *self = calloc (1, sizeof (*self));
+    self->secret_key = secret_key;
     self->own_context = context == NULL;
     self->context = context != NULL ? context : zmq_ctx_new ();
     self->wake_fd = eventfd (0, EFD_NONBLOCK);

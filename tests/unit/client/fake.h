@@ -14,6 +14,9 @@ struct fake;
 /* Binds `count` endpoints ("tcp://127.0.0.1:*" and the like) in the given context, NULL: one of its
  * own. */
 struct fake *fake_new (void *context, const char *const *endpoints, int count);
+/* The same with CURVE; the server's secret key in Z85. */
+struct fake *fake_new_secure (void *context, const char *const *endpoints, int count,
+                              const char *secret_key);
 void fake_destroy (struct fake **self_p);
 
 /* "tcp://127.0.0.1:4711,..." of all the servers; lives as long as the fake. */

@@ -7,7 +7,8 @@ __attribute__ ((visibility ("default"))) const char *__tsan_default_suppressions
 const char *__tsan_default_suppressions (void)
 {
     return "called_from_lib:libzmq.so\nrace:libzmq.so\n"
-           "called_from_lib:libpgm-5.3.so\nrace:libpgm-5.3.so\n";
+           "called_from_lib:libpgm-5.3.so\nrace:libpgm-5.3.so\n"
+           "called_from_lib:libsodium.so\nrace:libsodium.so\n";
 }
 #else
 /* A translation unit must not be empty. */

@@ -1,0 +1,478 @@
+/* Loops, clocks, streams, encryption and limits, through the public functions; what only the inside
+ * can set is set there. */
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "client/base/alloc.h"
+#include "client/src/handle.h"
+#include "tests/unit/client/fake.h"
+#include "tests/unit/unit.h"
+
+/* ---- A clock that the test moves ------------------------------------------------------------- */
+
+static atomic_int_least64_t fake_now = 1000000;
+
+static int64_t fake_clock (void *arg)
+{
+    (void) arg;
+    return atomic_load (&fake_now);
+}
+
+struct world {
+    struct fake *fake;
+    cohort_loop_t *loop;
+    cohort_t *client;
+};
+
+static void begin (struct world *world, int driver, const cohort_options_t *given)
+{
+    const char *endpoint = "tcp://127.0.0.1:*";
+    world->fake = fake_new (NULL, &endpoint, 1);
+    cohort_loop_options_t loop_options = {
+        .size = sizeof (loop_options), .driver = driver, .clock = fake_clock};
+    world->loop = cohort_loop_new (&loop_options);
+    cohort_options_t options = *given;
+    options.size = sizeof (options);
+    options.loop = world->loop;
+    world->client = cohort_new (fake_servers (world->fake), &options);
+    assert_int_equal (cohort_wait (world->client, 10000), 0);
+    /* The first heartbeat follows the welcome at once. */
+    assert_int_equal (cohort_sync (world->client), 0);
+    assert_true (fake_await (world->fake, FAKE_BEATS, 1));
+}
+
+static void end (struct world *world)
+{
+    cohort_destroy (&world->client);
+    assert_int_equal (cohort_loop_destroy (&world->loop), 0);
+    fake_destroy (&world->fake);
+}
+
+static void advance (struct world *world, int64_t ms)
+{
+    atomic_fetch_add (&fake_now, ms);
+    assert_int_equal (cohort_loop_settle (world->loop, 10000), 0);
+}
+
+static void test_clock (void **state)
+{
+    (void) state;
+    for (int driver = COHORT_DRIVER_THREAD; driver <= COHORT_DRIVER_NONE; driver++) {
+        struct world world;
+        cohort_options_t options = {.timeout_ms = 9000};
+        begin (&world, driver, &options);
+        assert_int_equal (cohort_valid_ms (world.client), 8100);
+        advance (&world, 2999);
+        assert_int_equal (cohort_sync (world.client), 0);
+        assert_int_equal (fake_count (world.fake, FAKE_BEATS), 1);
+        assert_int_equal (cohort_valid_ms (world.client), 5101);
+        advance (&world, 1);
+        assert_true (fake_await (world.fake, FAKE_BEATS, 2));
+        assert_int_equal (cohort_sync (world.client), 0);
+        assert_int_equal (cohort_valid_ms (world.client), 8100);
+        /* Cut off and late: first suspended, then lost, by the clock alone. */
+        fake_stop (world.fake, 0);
+        int64_t step = 100;
+        while (cohort_state (world.client) == COHORT_CONNECTED) {
+            advance (&world, 0);
+        }
+        int64_t before = fake_clock (NULL);
+        while (cohort_state (world.client) == COHORT_SUSPENDED) {
+            assert_true (fake_clock (NULL) - before <= 9900);
+            advance (&world, step);
+        }
+        assert_int_equal (cohort_state (world.client), COHORT_LOST);
+        assert_in_range (fake_clock (NULL) - before, 9800, 9900);
+        assert_int_equal (cohort_valid_ms (world.client), 0);
+        end (&world);
+    }
+}
+
+static void test_watchdog (void **state)
+{
+    (void) state;
+    struct world world;
+    cohort_options_t options = {.timeout_ms = 9000, .watchdog_ms = 4000};
+    begin (&world, COHORT_DRIVER_THREAD, &options);
+    cohort_dispatch (world.client, 0);
+    assert_int_equal (cohort_timeout (world.client), 4000);
+    advance (&world, 3000);
+    assert_true (fake_await (world.fake, FAKE_BEATS, 2));
+    assert_int_equal (cohort_timeout (world.client), 1000);
+    /* The application has not dispatched for 4 s: no more heartbeats. */
+    advance (&world, 1000);
+    advance (&world, 2000);
+    assert_int_equal (cohort_sync (world.client), 0);
+    assert_int_equal (fake_count (world.fake, FAKE_BEATS), 2);
+    /* It lives again, and so does the session. */
+    cohort_dispatch (world.client, 0);
+    assert_true (fake_await (world.fake, FAKE_BEATS, 3));
+    end (&world);
+}
+
+static void test_threadless_loop (void **state)
+{
+    (void) state;
+    struct world world;
+    cohort_options_t options = {.timeout_ms = 9000};
+    begin (&world, COHORT_DRIVER_NONE, &options);
+    assert_true (cohort_loop_fd (world.loop) >= 0);
+    assert_in_range (cohort_loop_timeout (world.loop), 1, 3000);
+    assert_in_range (cohort_timeout (world.client), 1, 3000);
+    assert_int_equal (cohort_loop_process (world.loop, 0), 0);
+    /* Nothing to do: not readable. Something submitted: readable, until it is done. */
+    struct pollfd item = {.fd = cohort_loop_fd (world.loop), .events = POLLIN};
+    while (poll (&item, 1, 0) == 1) {
+        cohort_loop_process (world.loop, 0);
+    }
+    assert_int_equal (cohort_sync_async (world.client, NULL, NULL), 0);
+    assert_int_equal (poll (&item, 1, 0), 1);
+    assert_int_equal (cohort_loop_timeout (world.loop), 0);
+    uint64_t requests = fake_count (world.fake, FAKE_REQUESTS);
+    assert_int_equal (cohort_loop_process (world.loop, 0), 0);
+    assert_true (fake_await (world.fake, FAKE_REQUESTS, requests + 1));
+    end (&world);
+    cohort_loop_t *threaded = cohort_loop_new (NULL);
+    assert_int_equal (cohort_loop_process (threaded, 0), COHORT_ESTATE);
+    assert_int_equal (cohort_loop_fd (threaded), COHORT_ESTATE);
+    assert_int_equal (cohort_loop_timeout (threaded), -1);
+    cohort_t *client =
+        cohort_new ("tcp://127.0.0.1:1",
+                    &(cohort_options_t){.size = sizeof (cohort_options_t), .loop = threaded});
+    assert_int_equal (cohort_loop_destroy (&threaded), COHORT_ESTATE);
+    assert_non_null (threaded);
+    cohort_destroy (&client);
+    assert_int_equal (cohort_loop_destroy (&threaded), 0);
+    assert_null (threaded);
+}
+
+/* ---- Streams --------------------------------------------------------------------------------- */
+
+struct seen {
+    atomic_int batches, ended, results;
+    char text[4096];
+};
+
+static void on_batch (cohort_stream_t *self, const cohort_batch_t *batch, void *arg)
+{
+    struct seen *seen = arg;
+    (void) self;
+    if (batch == NULL) {
+        atomic_fetch_add (&seen->ended, 1);
+        return;
+    }
+    strcat (seen->text, batch->snapshot ? "S" : "T");
+    for (size_t i = 0; i < batch->count; i++) {
+        char part[160];
+        snprintf (part, sizeof (part), " %s=%.*s", batch->changes[i].path,
+                  (int) batch->changes[i].size,
+                  batch->changes[i].size > 0 ? (const char *) batch->changes[i].data : "");
+        strcat (seen->text, part);
+    }
+    strcat (seen->text, "\n");
+    atomic_fetch_add (&seen->batches, 1);
+}
+
+static void on_result (cohort_t *self, const cohort_result_t *result, void *arg)
+{
+    struct seen *seen = arg;
+    (void) self;
+    (void) result;
+    atomic_fetch_add (&seen->results, 1);
+}
+
+static void run_until (cohort_t *client, const atomic_int *flag, int value)
+{
+    for (int i = 0; atomic_load (flag) < value; i++) {
+        assert_true (i < 1000);
+        assert_true (cohort_run (client, 100) >= 0);
+    }
+}
+
+static void set_blocking (cohort_t *client, const char *path, const char *data)
+{
+    assert_int_equal (cohort_set (client, path, data, strlen (data), -1, NULL), 0);
+}
+
+static void test_stream_with_chroot (void **state)
+{
+    (void) state;
+    const char *endpoint = "tcp://127.0.0.1:*";
+    struct fake *fake = fake_new (NULL, &endpoint, 1);
+    char servers[256];
+    snprintf (servers, sizeof (servers), "%s/game", fake_servers (fake));
+    cohort_t *root = cohort_new (fake_servers (fake), NULL);
+    cohort_t *client = cohort_new (servers, NULL);
+    struct seen seen = {0};
+    assert_int_equal (cohort_create (root, "/game", "g", 1, 0, NULL, NULL, NULL), 0);
+    assert_int_equal (cohort_create (root, "/games", "no", 2, 0, NULL, NULL, NULL), 0);
+    cohort_stream_t *stream = cohort_stream_new (client, "/", on_batch, &seen);
+    assert_non_null (stream);
+    run_until (client, &seen.batches, 1);
+    assert_int_equal (cohort_create (client, "/a", "1", 1, 0, NULL, NULL, NULL), 0);
+    set_blocking (client, "/a", "2");
+    set_blocking (root, "/games", "never seen");
+    run_until (client, &seen.batches, 3);
+    /* Across a server's death, without a gap and without a repetition. */
+    fake_stop (fake, 0);
+    fake_start (fake, 0);
+    set_blocking (root, "/game/a", "3");
+    set_blocking (client, "/a", "4");
+    run_until (client, &seen.batches, 5);
+    assert_string_equal (seen.text, "S /=g\nT /a=1\nT /a=2\nT /a=3\nT /a=4\n");
+    char *created = NULL;
+    assert_int_equal (cohort_create (client, "/q", "", 0, COHORT_SEQUENTIAL, NULL, &created, NULL),
+                      0);
+    assert_string_equal (created, "/q0000000000");
+    cohort_free (created);
+    cohort_txn_t *txn = cohort_txn_new ();
+    assert_int_equal (cohort_txn_create (txn, "/m", "x", 1, 0, NULL), 0);
+    assert_int_equal (cohort_multi (client, txn), 0);
+    assert_string_equal (cohort_txn_result (txn, 0)->path, "/m");
+    assert_int_equal (cohort_exists (root, "/game/m", NULL), 0);
+    cohort_txn_destroy (&txn);
+    fake_expire (fake);
+    run_until (client, &seen.ended, 1);
+    int batches = seen.batches;
+    cohort_stream_destroy (&stream);
+    assert_null (stream);
+    assert_int_equal (cohort_renew (client), 0);
+    assert_int_equal (cohort_wait (client, 10000), 0);
+    assert_int_equal (cohort_sync (client), 0);
+    assert_int_equal (seen.batches, batches);
+    assert_null (cohort_stream_new (client, "game", on_batch, &seen));
+    assert_null (cohort_stream_new (client, "/game", NULL, &seen));
+    cohort_destroy (&client);
+    cohort_destroy (&root);
+    fake_destroy (&fake);
+}
+
+/* ---- Encryption ------------------------------------------------------------------------------ */
+
+static void test_curve (void **state)
+{
+    (void) state;
+    char public_key[41], secret_key[41], other_key[41], other_secret[41];
+    assert_int_equal (zmq_curve_keypair (public_key, secret_key), 0);
+    assert_int_equal (zmq_curve_keypair (other_key, other_secret), 0);
+    const char *endpoint = "tcp://127.0.0.1:*";
+    struct fake *fake = fake_new_secure (NULL, &endpoint, 1, secret_key);
+    cohort_options_t options = {.size = sizeof (options), .server_key = public_key};
+    cohort_t *anonymous = cohort_new (fake_servers (fake), &options);
+    assert_int_equal (cohort_wait (anonymous, 10000), 0);
+    options.public_key = other_key;
+    options.secret_key = other_secret;
+    cohort_t *named = cohort_new (fake_servers (fake), &options);
+    assert_int_equal (cohort_wait (named, 10000), 0);
+    assert_int_equal (cohort_sync (named), 0);
+    options.server_key = other_key;
+    cohort_t *wrong = cohort_new (fake_servers (fake), &options);
+    assert_int_not_equal (cohort_wait (wrong, 50), 0);
+    cohort_t *plain = cohort_new (fake_servers (fake), NULL);
+    assert_int_not_equal (cohort_wait (plain, 50), 0);
+    cohort_destroy (&plain);
+    cohort_destroy (&wrong);
+    cohort_destroy (&named);
+    cohort_destroy (&anonymous);
+    fake_destroy (&fake);
+}
+
+/* ---- Arguments ------------------------------------------------------------------------------- */
+
+static void refuse_new (const char *servers, cohort_options_t options, const char *part)
+{
+    const char *text = NULL;
+    options.size = options.size > 0 ? options.size : sizeof (options);
+    assert_null (cohort_new (servers, &options));
+    assert_true (cohort_new_error (&text) < 0);
+    if (strstr (text, part) == NULL) {
+        fail_msg ("\"%s\" does not say \"%s\"", text, part);
+    }
+}
+
+static void test_arguments (void **state)
+{
+    (void) state;
+    const char *one = "tcp://127.0.0.1:1";
+    refuse_new (NULL, (cohort_options_t){0}, "servers is NULL");
+    refuse_new ("x", (cohort_options_t){0}, "servers, byte 0");
+    refuse_new (one, (cohort_options_t){.size = 1}, "options.size is 1");
+    refuse_new (one, (cohort_options_t){.size = 4096}, "options.size is 4096");
+    refuse_new (one, (cohort_options_t){.timeout_ms = -1}, "options.timeout_ms is -1");
+    refuse_new (one, (cohort_options_t){.time_limit_ms = -2}, "options.time_limit_ms is -2");
+    refuse_new (one, (cohort_options_t){.watchdog_ms = -1}, "options.watchdog_ms is -1");
+    refuse_new (one, (cohort_options_t){.server_key = "short"}, "options.server_key");
+    refuse_new (one, (cohort_options_t){.public_key = "short"}, "options.public_key");
+    cohort_t *client = cohort_new (one, NULL);
+    char text[256];
+    assert_int_equal (cohort_set (client, "a", "x", 1, -1, NULL), COHORT_EPATH);
+    cohort_errmsg (client, text, sizeof (text));
+    assert_string_equal (text, "set: path \"a\", byte 0: a path begins with '/'");
+    assert_int_equal (cohort_set (client, "/a", NULL, 1, -1, NULL), COHORT_EINVAL);
+    assert_int_equal (cohort_set (client, "/a", "x", 1, -2, NULL), COHORT_EINVAL);
+    assert_int_equal (cohort_set (client, "/a", text, ((size_t) 65 << 20), -1, NULL),
+                      COHORT_ETOOBIG);
+    assert_int_equal (cohort_create (client, "/a", "x", 1, 8, NULL, NULL, NULL), COHORT_EINVAL);
+    assert_int_equal (cohort_create (client, "/a/", "x", 1, 0, NULL, NULL, NULL), COHORT_EPATH);
+    assert_int_equal (cohort_get (NULL, "/a", NULL, NULL, NULL), COHORT_EINVAL);
+    assert_int_equal (cohort_multi (client, NULL), COHORT_EINVAL);
+    assert_int_equal (cohort_state (client), COHORT_CONNECTING);
+    cohort_abandon (&client);
+    cohort_destroy (NULL);
+    cohort_stream_destroy (NULL);
+    cohort_txn_destroy (NULL);
+    assert_int_equal (cohort_loop_destroy (NULL), 0);
+}
+
+/* ---- Limits ---------------------------------------------------------------------------------- */
+
+static void test_queue_limit (void **state)
+{
+    (void) state;
+    cohort_t *client = cohort_new ("tcp://127.0.0.1:1", NULL);
+    char *data = calloc (1, 60 << 20);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal (cohort_set_async (client, "/a", data, 60 << 20, -1, NULL, NULL), 0);
+    }
+    assert_int_equal (cohort_set_async (client, "/a", data, 60 << 20, -1, NULL, NULL),
+                      COHORT_ELIMIT);
+    assert_int_equal (cohort_set_async (client, "/a", data, 1 << 20, -1, NULL, NULL), 0);
+    free (data);
+    cohort_destroy (&client);
+}
+
+static void test_backlog (void **state)
+{
+    (void) state;
+    struct world world;
+    struct seen seen = {0};
+    cohort_options_t options = {.timeout_ms = 9000};
+    begin (&world, COHORT_DRIVER_NONE, &options);
+    cohort_t *client = world.client;
+    while (cohort_dispatch (client, 0) > 0) {
+    }
+    client->mailbox.backlog_max = 1000;
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal (cohort_sync_async (client, on_result, &seen), 0);
+        assert_int_equal (cohort_loop_process (world.loop, 0), 0);
+    }
+    assert_true (fake_await (world.fake, FAKE_REQUESTS, 100));
+    /* The rest is left with the server until the application dispatches. */
+    for (int i = 0; !client->paused; i++) {
+        assert_true (i < 1000);
+        assert_int_equal (cohort_loop_process (world.loop, 10), 0);
+    }
+    run_until (client, &seen.results, 100);
+    /* The loop hears of the last dispatch when it is driven again. */
+    assert_int_equal (cohort_loop_process (world.loop, 0), 0);
+    assert_false (client->paused);
+    end (&world);
+}
+
+/* States that nobody takes are not kept without end. */
+static void test_flapping (void **state)
+{
+    (void) state;
+    struct world world;
+    cohort_options_t options = {.timeout_ms = 9000};
+    begin (&world, COHORT_DRIVER_NONE, &options);
+    struct mailbox *mailbox = &world.client->mailbox;
+    for (int i = 0; i < 1000; i++) {
+        struct list events;
+        list_init (&events);
+        struct state_event *event = mem_calloc (1, sizeof (*event));
+        event->event.kind = EVENT_STATE;
+        event->state = i % 2 == 0 ? COHORT_SUSPENDED : COHORT_CONNECTED;
+        list_push_back (&events, &event->event.node);
+        struct session_view view;
+        session_view (world.client->session, &view);
+        mailbox_publish (mailbox, &events, 0, &view);
+    }
+    assert_in_range (cohort_dispatch (world.client, 0), 1, MAILBOX_STATES_MAX + 1);
+    end (&world);
+}
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
+static void test_new_out_of_memory (void **state)
+{
+    (void) state;
+    for (uint64_t n = 1;; n++) {
+        mem_fail_at (n);
+        cohort_t *client = cohort_new ("tcp://127.0.0.1:1,tcp://127.0.0.1:2/x", NULL);
+        bool came = mem_fail_clear ();
+        bool failed = client == NULL;
+        if (failed) {
+            assert_int_equal (cohort_new_error (NULL), COHORT_ENOMEM);
+        }
+        cohort_destroy (&client);
+        if (!came || !failed) {
+            /* From here on it is the loop's thread that allocates. */
+            break;
+        }
+    }
+}
+
+static int use (cohort_t *client)
+{
+    cohort_txn_t *txn = cohort_txn_new ();
+    void *data = NULL;
+    size_t size = 0;
+    cohort_strings_t *children = NULL;
+    int rc = txn == NULL ? COHORT_ENOMEM : cohort_txn_set (txn, "/a", "x", 1, -1);
+    rc = rc == 0 ? cohort_multi (client, txn) : rc;
+    rc = rc == 0 ? cohort_get (client, "/a", &data, &size, NULL) : rc;
+    rc = rc == 0 ? cohort_children (client, "/", &children, NULL) : rc;
+    cohort_free (data);
+    cohort_strings_destroy (&children);
+    cohort_txn_destroy (&txn);
+    return rc;
+}
+
+static void test_calls_out_of_memory (void **state)
+{
+    (void) state;
+    struct world world;
+    cohort_options_t options = {.timeout_ms = 9000};
+    begin (&world, COHORT_DRIVER_NONE, &options);
+    assert_int_equal (cohort_create (world.client, "/a", "x", 1, 0, NULL, NULL, NULL), 0);
+    for (uint64_t n = 1;; n++) {
+        mem_fail_at (n);
+        int rc = use (world.client);
+        if (!mem_fail_clear ()) {
+            assert_int_equal (rc, 0);
+            break;
+        }
+        /* Either the call says so, or the session has got over it. */
+        assert_true (rc == COHORT_ENOMEM || rc == 0);
+        atomic_fetch_add (&fake_now, 1000);
+        assert_int_equal (cohort_wait (world.client, 10000), 0);
+    }
+    end (&world);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_clock),
+        cmocka_unit_test (test_watchdog),
+        cmocka_unit_test (test_threadless_loop),
+        cmocka_unit_test (test_stream_with_chroot),
+        cmocka_unit_test (test_curve),
+        cmocka_unit_test (test_arguments),
+        cmocka_unit_test (test_queue_limit),
+        cmocka_unit_test (test_backlog),
+        cmocka_unit_test (test_flapping),
+        cmocka_unit_test (test_new_out_of_memory),
+        cmocka_unit_test (test_calls_out_of_memory),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
