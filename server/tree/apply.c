@@ -28,6 +28,7 @@ static void apply_member_store (struct tree *self, const struct entry_member_sto
         return;
     }
     change_store (self, what->id, what->new_store_id);
+    COHORT_ASSERT (member->store_id == what->new_store_id);
     outcome->config_changed = true;
 }
 
@@ -55,6 +56,7 @@ static int repeat_creation (struct tree *self, struct session *session,
 static void apply_create_session (struct tree *self, const struct entry_create_session *what,
                                   struct tree_outcome *outcome)
 {
+    COHORT_ASSERT (outcome->kind == ENTRY_CREATE_SESSION);
     memcpy (self->nonce, what->nonce, sizeof (self->nonce));
     outcome->nonce = self->nonce;
     outcome->server = what->server;
@@ -67,6 +69,7 @@ static void apply_create_session (struct tree *self, const struct entry_create_s
     } else {
         session = change_session_create (self, what);
     }
+    COHORT_ASSERT (session->attach_no > 0);
     outcome->session = session->id;
     outcome->attach_no = session->attach_no;
 }
@@ -97,6 +100,7 @@ static int attach (struct tree *self, struct session *session, const struct entr
         return COHORT_ESESSIONMOVED;
     }
     change_session_attach (self, session, what->attach_no, what->server);
+    COHORT_ASSERT (session->incarnation == what->incarnation);
     return 0;
 }
 
@@ -156,5 +160,7 @@ bool tree_apply (struct tree *self, zxid_t zxid, int64_t stamp_ms, const uint8_t
     effects_begin (&self->effects);
     dispatch (self, &entry, outcome);
     outcome->effects = effects_end (&self->effects);
+    COHORT_ASSERT (self->scalars.zxid == zxid);
+    COHORT_ASSERT (!self->undo.active);
     return true;
 }

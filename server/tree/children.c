@@ -72,6 +72,7 @@ bool children_sort (struct family *family)
         list_node_init (&znode->sibling);
         list_push_back (&family->children, &znode->sibling);
     }
+    COHORT_ASSERT (znode_compare_names (items[0].value, items[count - 1].value) <= 0);
     family->sorted = true;
     mem_free (items);
     return true;

@@ -23,6 +23,7 @@ static int compare_paths (const void *left, const void *right)
 {
     const struct doomed *a = left;
     const struct doomed *b = right;
+    COHORT_ASSERT (a->znode != b->znode);
     int order =
         memcmp (a->path, b->path, a->path_size < b->path_size ? a->path_size : b->path_size);
     return order != 0 ? order : a->path_size < b->path_size ? -1 : a->path_size > b->path_size;
@@ -83,6 +84,7 @@ static void reap (struct tree *self, struct session *session, struct tree_outcom
         change_delete (self, doomed->znode, doomed->path, doomed->path_size);
     }
     arena_deinit (&arena);
+    COHORT_ASSERT (session->ephemeral_count == 0 || count >= ENTRY_REAP_MAX);
     if (session->ephemeral_count == 0) {
         change_session_remove (self, session);
         outcome->session_gone = true;
@@ -91,6 +93,7 @@ static void reap (struct tree *self, struct session *session, struct tree_outcom
 
 void close_and_reap (struct tree *self, struct session *session, struct tree_outcome *outcome)
 {
+    COHORT_ASSERT (!session->dead);
     change_session_kill (self, session);
     outcome->session_closed = true;
     reap (self, session, outcome);

@@ -51,6 +51,7 @@ uint64_t digest_session (const struct session *session)
 
 uint64_t digest_result (const struct stored *stored)
 {
+    COHORT_ASSERT (stored->session != NULL);
     uint8_t key[16];
     bytes_put_u64 (key, stored->session->id);
     bytes_put_u64 (key + 8, stored->number);
@@ -61,6 +62,7 @@ uint64_t digest_scalars (const struct scalars *scalars)
 {
     uint8_t bytes[IMAGE_SCALARS_SIZE_MAX];
     size_t size = image_scalars_bytes (scalars, bytes);
+    COHORT_ASSERT (size > 0);
     COHORT_ASSERT (size <= sizeof (bytes));
     return hash64 (bytes, size, SEED_SCALARS);
 }

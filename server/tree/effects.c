@@ -59,6 +59,7 @@ static struct effects_chunk *newest (const struct effects *self)
 /*  The slot of record i, counted in the order of writing. */
 static struct slot *slot_at (const struct effects_chunk *chunk, uint32_t i)
 {
+    COHORT_ASSERT ((i + (size_t) 1) * sizeof (struct slot) <= chunk->size - chunk->used);
     uint8_t *end = (uint8_t *) (uintptr_t) chunk->data + chunk->size;
     void *slot = end - (i + (size_t) 1) * sizeof (struct slot);
     return slot;
@@ -158,6 +159,7 @@ void effects_add (struct effects *self, const struct effect *effect, uint64_t pa
     };
     chunk->used += (uint32_t) size;
     chunk->count++;
+    COHORT_ASSERT (chunk->used + chunk->count * sizeof (struct slot) <= chunk->size);
     self->pending++;
 }
 
@@ -167,6 +169,8 @@ void effects_rollback (struct effects *self)
         release (self, newest (self));
     }
     if (self->begun_chunk != NULL) {
+        COHORT_ASSERT (self->begun_chunk->used >= self->begun_used);
+        COHORT_ASSERT (self->begun_chunk->count >= self->begun_count);
         self->begun_chunk->used = self->begun_used;
         self->begun_chunk->count = self->begun_count;
     }
@@ -180,11 +184,13 @@ static void shrink (struct effects *self)
     struct effects_chunk *last = newest (self);
     while (last != NULL && self->bytes > self->bytes_max) {
         struct effects_chunk *first = chunk_at (list_first (&self->chunks));
+        COHORT_ASSERT (first->count > 0);
         zxid_t gone = slot_at (first, first->count - 1)->zxid;
         if (gone >= slot_at (last, last->count - 1)->zxid || (self->pin != 0 && gone > self->pin)) {
             return;
         }
         /* The rest of its last transaction, in the next chunk, is below the floor with it. */
+        COHORT_ASSERT (gone >= self->floor);
         self->floor = gone;
         release (self, first);
     }
@@ -200,7 +206,9 @@ size_t effects_end (struct effects *self)
 
 static void load (const struct effects_chunk *chunk, uint32_t i, struct effect *effect)
 {
+    COHORT_ASSERT (i < chunk->count);
     const struct slot *slot = slot_at (chunk, i);
+    COHORT_ASSERT (slot->offset < chunk->used);
     const void *at = chunk->data + slot->offset;
     const struct record *record = at;
     const uint8_t *bytes = (const uint8_t *) (record + 1);

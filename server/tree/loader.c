@@ -188,6 +188,8 @@ static bool add_parent (struct tree_loader *self, struct znode *znode, size_t pa
         self->parents = parents;
         self->parents_capacity = capacity;
     }
+    COHORT_ASSERT (self->parents_count < self->parents_capacity);
+    COHORT_ASSERT (znode_family (znode) != NULL);
     self->parents[self->parents_count++] = (struct parent){znode, path_size};
     return true;
 }
@@ -269,6 +271,7 @@ static bool load_znode (struct tree_loader *self, const uint8_t *bytes, size_t s
         return false;
     }
     const struct parent *parent = &self->parents[record.parent - 1];
+    COHORT_ASSERT (znode_family (parent->znode) != NULL);
     uint64_t hash = tree_path_hash_child (parent->znode->node.hash, record.name, record.name_size);
     if (parent->path_size + 1 + record.name_size > ENTRY_PATH_MAX ||
         znode_find_child (&tree->znodes, parent->znode, hash, record.name, record.name_size) !=
@@ -414,6 +417,7 @@ static bool feed (struct tree_loader *self, const uint8_t *data, size_t size)
 
 bool tree_loader_feed (struct tree_loader *self, const uint8_t *data, size_t size)
 {
+    COHORT_ASSERT (data != NULL || size == 0);
     if (self->stage == STAGE_FAILED || !feed (self, data, size)) {
         self->stage = STAGE_FAILED;
         return false;
@@ -496,6 +500,7 @@ static bool complete (struct tree_loader *self)
 struct tree *tree_loader_finish (struct tree_loader **self_p)
 {
     struct tree_loader *self = *self_p;
+    COHORT_ASSERT (self != NULL);
     struct tree *tree = NULL;
     if (complete (self)) {
         tree = self->tree;

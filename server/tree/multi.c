@@ -11,6 +11,8 @@
 /*  The result of a multi whose operation `failed` gave `code`. */
 static void encode_failure (struct buf *out, zxid_t zxid, uint32_t count, uint32_t failed, int code)
 {
+    COHORT_ASSERT (code != 0);
+    COHORT_ASSERT (failed < count);
     result_encode (out, code, zxid, count);
     for (uint32_t i = 0; i < count; i++) {
         struct result_op op = {.code = i == failed ? code : COHORT_EROLLEDBACK};
@@ -23,6 +25,8 @@ int multi_execute (struct tree *self, struct session *session, const struct entr
 {
     size_t begin = out->size;
     struct reader ops = write->ops;
+    COHORT_ASSERT (write->multi);
+    COHORT_ASSERT (write->count <= ENTRY_OPS_MAX);
     change_undo_begin (self);
     result_encode (out, 0, self->scalars.zxid, write->count);
     for (uint32_t i = 0; i < write->count; i++) {
@@ -39,6 +43,7 @@ int multi_execute (struct tree *self, struct session *session, const struct entr
         }
         result_op_encode (out, &result);
     }
+    COHORT_ASSERT (reader_done (&ops));
     change_undo_discard (self);
     return 0;
 }

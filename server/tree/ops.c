@@ -140,6 +140,8 @@ static int create (struct tree *self, struct session *session, const struct op *
         return rc;
     }
     const struct znode *znode = change_create (self, &what);
+    COHORT_ASSERT (znode->parent == parent);
+    COHORT_ASSERT (znode->czxid == self->scalars.zxid);
     result->has_path = true;
     result->path = what.path;
     result->path_size = (uint32_t) what.path_size;
@@ -184,6 +186,8 @@ static int set (struct tree *self, const struct op *op, struct result_op *result
         return COHORT_EBADVERSION;
     }
     change_set (self, znode, op->path, op->path_size, op->data, op->data_size);
+    COHORT_ASSERT (znode->mzxid == self->scalars.zxid);
+    COHORT_ASSERT (znode->data_size == op->data_size);
     result->has_stat = true;
     znode_stat (znode, &result->stat);
     return 0;
@@ -210,6 +214,7 @@ static int check (const struct tree *self, const struct op *op)
 int op_execute (struct tree *self, struct session *session, const struct op *op,
                 struct result_op *result)
 {
+    COHORT_ASSERT (!session->dead);
     *result = (struct result_op){0};
     switch (op->kind) {
     case OP_CREATE:

@@ -22,6 +22,8 @@ static bool code_point_allowed (uint32_t c)
  *  forms included, or not allowed. */
 static size_t sequence_size (const uint8_t *at, size_t left)
 {
+    COHORT_ASSERT (left > 0);
+    COHORT_ASSERT (at[0] >= 0x80);
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t size = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
     if (at[0] < 0xc2 || at[0] > 0xf4 || size > left) {
@@ -70,6 +72,7 @@ bool tree_name_valid (const char *name, size_t size)
 
 int tree_path_validate (const char *path, size_t size, size_t size_max, bool sequential)
 {
+    COHORT_ASSERT (path != NULL);
     if (size == 0 || path[0] != '/') {
         return COHORT_EPATH;
     }
@@ -109,6 +112,7 @@ uint64_t tree_path_hash_child (uint64_t parent, const char *name, size_t size)
 
 uint64_t tree_path_hash (const char *path, size_t size, uint64_t *parent)
 {
+    COHORT_ASSERT (path != NULL);
     uint64_t above = PATH_HASH_ROOT;
     uint64_t hash = PATH_HASH_ROOT;
     size_t begin = 1;

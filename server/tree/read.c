@@ -17,6 +17,7 @@ int tree_path_check (const struct tree *self, const char *path, size_t size, boo
 /*  The znode: 0, COHORT_ENONODE, or what is wrong with the path. */
 static int find (const struct tree *self, const char *path, size_t path_size, struct znode **znode)
 {
+    COHORT_ASSERT (path != NULL);
     *znode = znode_find (&self->znodes, path, path_size);
     if (*znode != NULL) {
         return 0;
@@ -86,6 +87,7 @@ struct walk {
 /*  Goes from a znode to its child. */
 static void walk_down (struct walk *walk, const struct znode *child)
 {
+    COHORT_ASSERT (child->name_size > 0);
     buf_truncate (&walk->path, walk->size);
     buf_u8 (&walk->path, '/');
     buf_append (&walk->path, child->bytes, child->name_size);
@@ -95,6 +97,7 @@ static void walk_down (struct walk *walk, const struct znode *child)
 
 static void walk_up (struct walk *walk, const struct znode *child)
 {
+    COHORT_ASSERT (child->parent != NULL);
     COHORT_ASSERT (walk->size >= 1 + (size_t) child->name_size);
     walk->size -= 1 + (size_t) child->name_size;
 }

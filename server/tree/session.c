@@ -22,6 +22,7 @@ struct session *session_alloc (void)
 
 void session_release (struct session *self)
 {
+    COHORT_ASSERT (!list_linked (&self->dead_node) || self->dead);
     for (size_t i = 0; i < ring_count (&self->results); i++) {
         mem_free (*(struct stored **) ring_at (&self->results, i));
     }
@@ -132,6 +133,7 @@ bool tree_session_next (const struct tree *self, uint64_t after, struct tree_ses
         return false;
     }
     describe (list_entry (at, struct session, order), session);
+    COHORT_ASSERT (session->id > after);
     return true;
 }
 
@@ -142,6 +144,7 @@ bool tree_session_dead (const struct tree *self, struct tree_session *session)
         return false;
     }
     describe (list_entry (first, struct session, dead_node), session);
+    COHORT_ASSERT (session->dead);
     return true;
 }
 
@@ -153,6 +156,7 @@ const uint8_t *tree_session_result (const struct tree *self, uint64_t session, u
     if (stored == NULL) {
         return NULL;
     }
+    COHORT_ASSERT (stored->session == found);
     *size = stored->size;
     return stored->bytes;
 }

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "client/base/assert.h"
+
 /*  Runs of this size are made by insertion. */
 enum { RUN = 8 };
 
@@ -37,6 +39,7 @@ static void merge (const struct sort_item *from, size_t middle, size_t count, st
         memcpy (to, from, count * sizeof (*from));
         return;
     }
+    COHORT_ASSERT (middle > 0);
     size_t left = 0;
     size_t right = middle;
     for (size_t i = 0; i < count; i++) {
@@ -48,6 +51,7 @@ static void merge (const struct sort_item *from, size_t middle, size_t count, st
 
 void sort_items (struct sort_item *items, struct sort_item *spare, size_t count, sort_tie_fn *tie)
 {
+    COHORT_ASSERT (count == 0 || items != spare);
     size_t sorted = 1;
     while (sorted < count && !above (&items[sorted - 1], &items[sorted], tie)) {
         sorted++;

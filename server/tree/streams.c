@@ -198,6 +198,7 @@ bool streams_add (struct streams *self, uint64_t owner, uint64_t stream_id, cons
     stream->id = stream_id;
     list_push_back (&root->streams, &stream->of_root);
     list_push_back (&follower->streams, &stream->of_follower);
+    COHORT_ASSERT (find_stream (follower, stream_id) == stream);
     return true;
 }
 
@@ -262,8 +263,10 @@ void streams_match (const struct streams *self, const char *path, size_t path_si
 
 bool stream_covers (const char *root, size_t root_size, const char *path, size_t path_size)
 {
+    COHORT_ASSERT (root_size >= 1);
+    COHORT_ASSERT (path_size >= 1);
     if (root_size == 1) {
-        return path_size >= 1;
+        return true;
     }
     return path_size >= root_size && memcmp (path, root, root_size) == 0 &&
            (path_size == root_size || path[root_size] == '/');

@@ -291,6 +291,8 @@ static void fire (struct watches *self, struct watched *watched, const struct ef
         uint64_t owner = watch->owner->node.hash;
         enum watch_kind kind = (enum watch_kind) watch->kind;
         int event = event_of (effect->kind, kind, on_parent);
+        COHORT_ASSERT (event != 0);
+        COHORT_ASSERT (watch->watched == NULL);
         remove_watch (self, watch);
         fn (arg, owner, kind, (cohort_event_type_t) event, effect->path, path_size, effect->zxid);
     }

@@ -93,6 +93,7 @@ void write_apply (struct tree *self, const struct entry_write *write, struct tre
     if (session == NULL) {
         return;
     }
+    COHORT_ASSERT (ring_count (&session->results) <= self->scalars.limits.window);
     outcome->executed = true;
     change_session_number (self, session, write->ack_to);
     COHORT_ASSERT (session->last_number == write->number);
@@ -118,5 +119,6 @@ void write_apply (struct tree *self, const struct entry_write *write, struct tre
         close_and_reap (self, session, outcome);
     } else {
         change_session_result (self, session, out->data, out->size);
+        COHORT_ASSERT (session->last_number == write->number);
     }
 }

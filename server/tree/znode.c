@@ -43,6 +43,7 @@ struct znode *znode_new (const char *name, size_t name_size, const uint8_t *data
     if (total < sizeof (struct znode)) {
         total = sizeof (struct znode);
     }
+    COHORT_ASSERT (total - fixed <= UINT16_MAX);
     struct znode *self = mem_alloc (total);
     if (self == NULL) {
         return NULL;
@@ -193,6 +194,7 @@ void znode_link (struct znode *self, struct znode *parent, struct list_node *nex
 void znode_unlink (struct znode *self)
 {
     COHORT_ASSERT (self->parent != NULL);
+    COHORT_ASSERT (znode_child_count (self) == 0);
     list_remove (&self->sibling);
 }
 

@@ -22,7 +22,7 @@ struct fixture {
     int64_t stamp_ms;
     struct tree_outcome outcome; /* of the newest entry */
     struct buf entry;            /* its bytes */
-    bool check_digest;           /* after each entry, against a computation from scratch */
+    bool check;                  /* tree_check after each entry */
 };
 
 /* A path, name or value and its size. */

@@ -190,7 +190,7 @@ static void test_edge (void **state)
     for (int count = 500; count <= 501; count++) {
         struct fixture f;
         fixture_init (&f, NULL);
-        f.check_digest = false;
+        f.check = false;
         uint64_t id = fixture_session (&f, 1);
         for (int i = 0; i < count; i++) {
             assert_int_equal (

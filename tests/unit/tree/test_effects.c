@@ -110,7 +110,7 @@ static void test_bound (void **state)
     struct tree_options options = {.effects_bytes_max = 40000};
     fixture_init (&f, &options);
     uint64_t id = fixture_session (&f, 1);
-    f.check_digest = false;
+    f.check = false;
     static zxid_t all[SEEN_MAX];
     size_t count = 0;
     char data[3000];
@@ -192,7 +192,7 @@ static void test_pin (void **state)
     struct tree_options options = {.effects_bytes_max = 20000};
     fixture_init (&f, &options);
     uint64_t id = fixture_session (&f, 1);
-    f.check_digest = false;
+    f.check = false;
     for (int i = 0; i < 300; i++) {
         assert_int_equal (fixture_set (&f, id, "/", "some data", -1), 0);
     }

@@ -148,7 +148,7 @@ static void test_creation_of_dead (void **state)
     (void) state;
     struct fixture f;
     fixture_init (&f, NULL);
-    f.check_digest = false;
+    f.check = false;
     uint64_t id = fixture_session (&f, 1);
     for (int i = 0; i < 600; i++) {
         assert_int_equal (fixture_create (&f, id, "/e", "", COHORT_EPHEMERAL | COHORT_SEQUENTIAL),

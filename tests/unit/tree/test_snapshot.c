@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "client/base/hash.h"
 #include "tests/unit/tree/fixture.h"
 
 /* A state with something of everything. */
@@ -62,6 +63,27 @@ static void test_there_and_back (void **state)
     assert_int_equal (fixture_session (&f, 9), 4);
     buf_deinit (&image);
     buf_deinit (&again);
+    fixture_deinit (&f);
+}
+
+/* Servers compare digests and exchange snapshots: what a state gives may only change together with
+ * the feature level, or the version of the format. */
+static void test_golden (void **state)
+{
+    (void) state;
+    struct fixture f;
+    build (&f);
+    struct buf image = {0};
+    fixture_save (f.tree, &image);
+    assert_int_equal (tree_digest (f.tree), UINT64_C (0x868b7c0fcbe60379));
+    assert_int_equal (image.size, 1104);
+    assert_int_equal (crc32c (0, image.data, image.size), 0xbc909bc8);
+    /* The scalars are the first record, a session the next. */
+    assert_int_equal (image.data[16], IMAGE_SCALARS);
+    size_t second = 16 + bytes_get_u32 (image.data + 12);
+    assert_int_equal (bytes_get_u32 (image.data + second), 1 + IMAGE_SESSION_SIZE);
+    assert_int_equal (image.data[second + 4], IMAGE_SESSION);
+    buf_deinit (&image);
     fixture_deinit (&f);
 }
 
@@ -196,7 +218,7 @@ static void test_budget (void **state)
     struct entry_limits limits = fixture_limits;
     limits.window = 1000;
     fixture_init_with (&f, NULL, &limits);
-    f.check_digest = false;
+    f.check = false;
     uint64_t id = fixture_session (&f, 1);
     char path[64];
     for (int i = 0; i < 900; i++) {
@@ -446,6 +468,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_there_and_back),
+        cmocka_unit_test (test_golden),
         cmocka_unit_test (test_not_founded),
         cmocka_unit_test (test_pieces),
         cmocka_unit_test (test_damaged),

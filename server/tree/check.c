@@ -1,0 +1,141 @@
+/*
+ *  server/tree/check.c - every invariant of a state, asserted
+ *
+ *  PURE.
+ */
+#include "client/base/assert.h"
+#include "server/tree/digest.h"
+#include "server/tree/path.h"
+#include "server/tree/state.h"
+
+static void check_family (const struct tree *self, const struct znode *znode,
+                          const struct family *family)
+{
+    size_t count = 0;
+    const struct znode *last = NULL;
+    for (struct list_node *at = list_first (&family->children); at != NULL;
+         at = list_next (&family->children, at)) {
+        const struct znode *child = list_entry (at, struct znode, sibling);
+        COHORT_ASSERT (child->parent == znode);
+        COHORT_ASSERT (last == NULL || !family->sorted || znode_compare_names (last, child) < 0);
+        last = child;
+        count++;
+    }
+    COHORT_ASSERT (count == family->count);
+    COHORT_ASSERT (family->pzxid >= znode->czxid);
+    COHORT_ASSERT (family->pzxid <= self->scalars.zxid);
+    COHORT_ASSERT (family->sequence <= INT64_MAX);
+    COHORT_ASSERT (family->cversion >= 0);
+}
+
+static void check_znode (const struct tree *self, const struct znode *znode)
+{
+    const struct family *family = znode_family (znode);
+    const struct tenure *tenure = znode_tenure (znode);
+    const struct znode *parent = znode->parent;
+    COHORT_ASSERT ((parent == NULL) == (znode == self->root));
+    COHORT_ASSERT (znode->mode <= (COHORT_EPHEMERAL | COHORT_SEQUENTIAL));
+    COHORT_ASSERT (znode->czxid <= znode->mzxid);
+    COHORT_ASSERT (znode->mzxid <= self->scalars.zxid);
+    COHORT_ASSERT (znode->version >= 0);
+    COHORT_ASSERT (znode->capacity >= sizeof (void *));
+    COHORT_ASSERT (znode->outside == (znode->data_size > znode->capacity));
+    COHORT_ASSERT (znode->generation <= self->generation);
+    if (parent == NULL) {
+        COHORT_ASSERT (znode->node.hash == PATH_HASH_ROOT);
+        COHORT_ASSERT (family != NULL);
+    } else {
+        COHORT_ASSERT (tree_name_valid (znode->bytes, znode->name_size));
+        COHORT_ASSERT (znode->node.hash ==
+                       tree_path_hash_child (parent->node.hash, znode->bytes, znode->name_size));
+        COHORT_ASSERT (znode_family (parent) != NULL);
+        COHORT_ASSERT (list_linked (&znode->sibling));
+    }
+    if (family != NULL) {
+        check_family (self, znode, family);
+    }
+    if (tenure != NULL) {
+        COHORT_ASSERT (tenure->znode == znode);
+        COHORT_ASSERT (tenure->ozxid >= znode->czxid);
+        COHORT_ASSERT (tenure->ozxid <= self->scalars.zxid);
+        COHORT_ASSERT (session_find (&self->sessions, tenure->session->id) == tenure->session);
+    }
+}
+
+/*  Results are those of the numbers acked + 1 to last_number. */
+static void check_results (const struct tree *self, const struct session *session)
+{
+    size_t count = ring_count (&session->results);
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct stored *stored = *(struct stored **) ring_at (&session->results, i);
+        COHORT_ASSERT (stored->session == session);
+        COHORT_ASSERT (stored->number == session->acked + 1 + i);
+        COHORT_ASSERT (list_linked (&stored->node));
+        size += stored->size;
+    }
+    COHORT_ASSERT (size == session->results_size);
+    COHORT_ASSERT (count == session->last_number - session->acked);
+    COHORT_ASSERT (count <= self->scalars.limits.window);
+}
+
+static void check_session (const struct tree *self, const struct session *session)
+{
+    uint64_t count = 0;
+    zxid_t last = 0;
+    for (struct list_node *at = list_first (&session->ephemerals); at != NULL;
+         at = list_next (&session->ephemerals, at)) {
+        const struct tenure *tenure = list_entry (at, struct tenure, node);
+        COHORT_ASSERT (tenure->session == session);
+        COHORT_ASSERT (tenure->ozxid >= last);
+        last = tenure->ozxid;
+        count++;
+    }
+    COHORT_ASSERT (count == session->ephemeral_count);
+    COHORT_ASSERT (session->node.hash == session->id);
+    COHORT_ASSERT (session_find_nonce (&self->nonces, session->nonce) == session);
+    COHORT_ASSERT (session->incarnation > 0);
+    COHORT_ASSERT (session->grace_ms <= session->timeout_ms);
+    COHORT_ASSERT (session->dead == list_linked (&session->dead_node));
+    /* A dead session stays for its ephemerals only. */
+    COHORT_ASSERT (!session->dead || count > 0);
+    COHORT_ASSERT (session->digest == digest_session (session));
+    check_results (self, session);
+}
+
+void tree_check (const struct tree *self)
+{
+    uint64_t children = 0;
+    for (struct map_node *at = map_first (&self->znodes); at != NULL;
+         at = map_next (&self->znodes, at)) {
+        const struct znode *znode = map_entry (at, struct znode, node);
+        check_znode (self, znode);
+        children += znode_child_count (znode);
+    }
+    COHORT_ASSERT (children + 1 == map_count (&self->znodes));
+    uint64_t last = 0;
+    uint64_t sessions = 0;
+    uint64_t results = 0;
+    for (struct list_node *at = list_first (&self->session_order); at != NULL;
+         at = list_next (&self->session_order, at)) {
+        const struct session *session = list_entry (at, struct session, order);
+        COHORT_ASSERT (session->id > last);
+        check_session (self, session);
+        last = session->id;
+        sessions++;
+        results += ring_count (&session->results);
+    }
+    COHORT_ASSERT (last <= self->scalars.last_session);
+    COHORT_ASSERT (sessions == map_count (&self->sessions));
+    COHORT_ASSERT (sessions == map_count (&self->nonces));
+    COHORT_ASSERT (results == self->result_count);
+    for (struct list_node *at = list_first (&self->results); at != NULL;
+         at = list_next (&self->results, at)) {
+        COHORT_ASSERT (results > 0);
+        results--;
+    }
+    COHORT_ASSERT (results == 0);
+    COHORT_ASSERT (!self->undo.active);
+    COHORT_ASSERT (self->effects.floor <= self->scalars.zxid);
+    COHORT_ASSERT (self->digest == digest_recompute (self));
+}
