@@ -1,9 +1,8 @@
-/* A small ensemble for tests. */
+/* A small ensemble for tests: connections, faults, the thread. */
 
 #include "tests/unit/client/fake.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,109 +11,9 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#include "client.pb-c.h"
-#include "cohort/client.h"
+#include "tests/unit/client/fake_state.h"
 
-#define SERVERS_MAX  4
-#define PEERS_MAX    256
-#define SESSIONS_MAX 256
-#define NODES_MAX    512
-#define WATCHES_MAX  512
-#define STREAMS_MAX  64
-#define HISTORY_MAX  4096
-#define RESULTS_MAX  4096
-#define HELD_MAX     256
-
-struct node {
-    char path[128];
-    uint8_t *data;
-    size_t size;
-    uint64_t czxid, mzxid, owner, sequence;
-    int32_t version;
-};
-
-struct change {
-    char path[128], data[128];
-    uint64_t zxid;
-    uint32_t kind;
-};
-
-/* The result of a write: its code and the path that a create made. */
-struct result {
-    int32_t code;
-    uint64_t zxid;
-    char path[128];
-};
-
-struct fake_session {
-    uint64_t id, attach_no, last_number;
-    uint8_t nonce[16];
-    struct result *results; /* by number */
-};
-
-/* A connection, by its routing id. */
-struct peer {
-    int server;
-    uint8_t id[16];
-    size_t id_size;
-    uint64_t session;
-};
-
-struct fake_watch {
-    uint64_t session;
-    int kind;
-    char path[128];
-};
-
-struct fake_stream {
-    uint64_t session, id;
-    char path[128];
-};
-
-struct held {
-    struct peer peer;
-    uint8_t *bytes;
-    size_t size;
-};
-
-struct fake {
-    void *context;
-    bool own_context;
-    pthread_t thread;
-    int wake_fd;
-    void *routers[SERVERS_MAX];
-    char endpoints[SERVERS_MAX][128];
-    char servers[SERVERS_MAX * 128];
-    int count;
-    const char *secret_key; /* CURVE, or NULL */
-    /* Under the lock: what the test wants, and what it may know. */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool stop, want_stopped[SERVERS_MAX], stopped[SERVERS_MAX], muted[SERVERS_MAX];
-    bool expire, release;
-    int swallow, refuse;
-    char hold[64];
-    uint64_t wanted, done;
-    uint64_t counters[FAKE_COUNTERS];
-    /* The thread's own. */
-    uint64_t zxid, last_session;
-    struct peer peers[PEERS_MAX];
-    int peer_count;
-    struct fake_session sessions[SESSIONS_MAX];
-    int session_count;
-    struct node nodes[NODES_MAX];
-    int node_count;
-    struct fake_watch watches[WATCHES_MAX];
-    int watch_count;
-    struct fake_stream streams[STREAMS_MAX];
-    int stream_count;
-    struct change history[HISTORY_MAX];
-    int history_count;
-    struct held held[HELD_MAX];
-    int held_count;
-};
-
-static void count (struct fake *self, enum fake_counter counter)
+void fake_happened (struct fake *self, enum fake_counter counter)
 {
     pthread_mutex_lock (&self->lock);
     self->counters[counter]++;
@@ -124,8 +23,7 @@ static void count (struct fake *self, enum fake_counter counter)
 
 /* ---- Sending --------------------------------------------------------------------------------- */
 
-static void send_frame (struct fake *self, const struct peer *peer,
-                        const Cohort__Wire__ServerFrame *frame)
+void fake_send (struct fake *self, const struct peer *peer, const Cohort__Wire__ServerFrame *frame)
 {
     size_t size = cohort__wire__server_frame__get_packed_size (frame);
     uint8_t *bytes = malloc (size + 1);
@@ -139,510 +37,6 @@ static void send_frame (struct fake *self, const struct peer *peer,
     free (bytes);
 }
 
-static void send_item (struct fake *self, const struct peer *peer, Cohort__Wire__Item *item)
-{
-    Cohort__Wire__ServerFrame frame = COHORT__WIRE__SERVER_FRAME__INIT;
-    frame.n_items = 1;
-    frame.items = &item;
-    frame.zxid = self->zxid;
-    send_frame (self, peer, &frame);
-}
-
-static void send_reply (struct fake *self, const struct peer *peer, Cohort__Wire__Reply *reply)
-{
-    Cohort__Wire__Item item = COHORT__WIRE__ITEM__INIT;
-    item.item_case = COHORT__WIRE__ITEM__ITEM_REPLY;
-    item.reply = reply;
-    send_item (self, peer, &item);
-}
-
-static struct peer *peer_of_session (struct fake *self, uint64_t session)
-{
-    /* The newest connection of a session counts. */
-    for (int i = self->peer_count - 1; i >= 0; i--) {
-        if (self->peers[i].session == session) {
-            return &self->peers[i];
-        }
-    }
-    return NULL;
-}
-
-static void send_batch (struct fake *self, const struct peer *peer, uint64_t stream, uint64_t zxid,
-                        bool snapshot, struct change *changes, size_t size)
-{
-    Cohort__Wire__Stat stat = COHORT__WIRE__STAT__INIT;
-    Cohort__Wire__Change *made = calloc (size + 1, sizeof (*made));
-    Cohort__Wire__Change **list = calloc (size + 1, sizeof (*list));
-    for (size_t i = 0; i < size; i++) {
-        cohort__wire__change__init (&made[i]);
-        made[i].kind = changes[i].kind;
-        made[i].path = changes[i].path;
-        made[i].data.data = (uint8_t *) changes[i].data;
-        made[i].data.len = strlen (changes[i].data);
-        made[i].stat = &stat;
-        list[i] = &made[i];
-    }
-    Cohort__Wire__StreamBatch batch = COHORT__WIRE__STREAM_BATCH__INIT;
-    batch.stream_id = stream;
-    batch.zxid = zxid;
-    batch.snapshot = snapshot;
-    batch.first = 1;
-    batch.changes = list;
-    batch.n_changes = size;
-    Cohort__Wire__Item item = COHORT__WIRE__ITEM__INIT;
-    item.item_case = COHORT__WIRE__ITEM__ITEM_BATCH;
-    item.batch = &batch;
-    send_item (self, peer, &item);
-    free (list);
-    free (made);
-}
-
-/* ---- The tree -------------------------------------------------------------------------------- */
-
-static struct node *find (struct fake *self, const char *path)
-{
-    for (int i = 0; i < self->node_count; i++) {
-        if (strcmp (self->nodes[i].path, path) == 0) {
-            return &self->nodes[i];
-        }
-    }
-    return NULL;
-}
-
-static bool parent_of (const char *path, char *parent)
-{
-    strcpy (parent, path);
-    char *slash = strrchr (parent, '/');
-    slash[slash == parent ? 1 : 0] = '\0';
-    return strcmp (parent, path) != 0;
-}
-
-static void fire (struct fake *self, const char *path, int kind, int type)
-{
-    for (int i = 0; i < self->watch_count; i++) {
-        struct fake_watch *watch = &self->watches[i];
-        if (watch->kind != kind || strcmp (watch->path, path) != 0) {
-            continue;
-        }
-        Cohort__Wire__WatchEvent event = COHORT__WIRE__WATCH_EVENT__INIT;
-        event.type = (uint32_t) type;
-        event.kind = (Cohort__Wire__WatchKind) kind;
-        event.path = watch->path;
-        event.zxid = self->zxid;
-        Cohort__Wire__Item item = COHORT__WIRE__ITEM__INIT;
-        item.item_case = COHORT__WIRE__ITEM__ITEM_EVENT;
-        item.event = &event;
-        struct peer *peer = peer_of_session (self, watch->session);
-        if (peer != NULL) {
-            send_item (self, peer, &item);
-            self->watches[i--] = self->watches[--self->watch_count];
-        }
-    }
-}
-
-static bool below (const char *path, const char *root)
-{
-    size_t size = strlen (root);
-    return strcmp (root, "/") == 0 ||
-           (strncmp (path, root, size) == 0 && (path[size] == '/' || path[size] == '\0'));
-}
-
-/* Everything that follows a change: history, watches, streams. */
-static void changed (struct fake *self, const char *path, uint32_t kind, const char *data)
-{
-    assert (self->history_count < HISTORY_MAX);
-    struct change *change = &self->history[self->history_count++];
-    snprintf (change->path, sizeof (change->path), "%s", path);
-    snprintf (change->data, sizeof (change->data), "%s", data);
-    change->zxid = self->zxid;
-    change->kind = kind;
-    int type = kind == COHORT_CHANGE_CREATED   ? COHORT_EVENT_CREATED
-               : kind == COHORT_CHANGE_DELETED ? COHORT_EVENT_DELETED
-                                               : COHORT_EVENT_CHANGED;
-    fire (self, path, 2, type);
-    if (kind != COHORT_CHANGE_CREATED) {
-        fire (self, path, 1, type);
-    }
-    char parent[128];
-    if (kind != COHORT_CHANGE_DATA && parent_of (path, parent)) {
-        fire (self, parent, 3, COHORT_EVENT_CHILDREN);
-    }
-    for (int i = 0; i < self->stream_count; i++) {
-        struct peer *peer = peer_of_session (self, self->streams[i].session);
-        if (peer != NULL && below (path, self->streams[i].path)) {
-            send_batch (self, peer, self->streams[i].id, self->zxid, false, change, 1);
-        }
-    }
-}
-
-static void text_of (const ProtobufCBinaryData *data, char *text, size_t size)
-{
-    snprintf (text, size, "%.*s", (int) (data->len < 100 ? data->len : 100),
-              data->len > 0 ? (const char *) data->data : "");
-}
-
-static int do_create (struct fake *self, const Cohort__Wire__Create *create, uint64_t session,
-                      char *made)
-{
-    char parent[128], text[128];
-    snprintf (made, 128, "%s", create->path);
-    parent_of (create->path, parent);
-    struct node *above = find (self, parent);
-    if (above == NULL) {
-        return COHORT_ENONODE;
-    }
-    if ((create->mode & COHORT_SEQUENTIAL) != 0) {
-        snprintf (made, 128, "%.100s%010llu", create->path, (unsigned long long) above->sequence++);
-    } else if (find (self, create->path) != NULL) {
-        return COHORT_ENODEEXISTS;
-    }
-    assert (self->node_count < NODES_MAX);
-    struct node *node = &self->nodes[self->node_count++];
-    *node = (struct node){.czxid = self->zxid, .mzxid = self->zxid};
-    strcpy (node->path, made);
-    node->size = create->data.len;
-    node->data = malloc (node->size + 1);
-    if (node->size > 0) {
-        memcpy (node->data, create->data.data, node->size);
-    }
-    node->owner = (create->mode & COHORT_EPHEMERAL) != 0 ? session : 0;
-    text_of (&create->data, text, sizeof (text));
-    changed (self, made, COHORT_CHANGE_CREATED, text);
-    return 0;
-}
-
-static int do_set (struct fake *self, const Cohort__Wire__Set *set)
-{
-    struct node *node = find (self, set->path);
-    if (node == NULL) {
-        return COHORT_ENONODE;
-    }
-    if (set->version >= 0 && set->version != node->version) {
-        return COHORT_EBADVERSION;
-    }
-    node->data = realloc (node->data, set->data.len + 1);
-    if (set->data.len > 0) {
-        memcpy (node->data, set->data.data, set->data.len);
-    }
-    node->size = set->data.len;
-    node->version++;
-    node->mzxid = self->zxid;
-    char text[128];
-    text_of (&set->data, text, sizeof (text));
-    changed (self, set->path, COHORT_CHANGE_DATA, text);
-    return 0;
-}
-
-static int do_delete (struct fake *self, const char *path, int32_t version)
-{
-    struct node *node = find (self, path);
-    if (node == NULL) {
-        return COHORT_ENONODE;
-    }
-    if (version >= 0 && version != node->version) {
-        return COHORT_EBADVERSION;
-    }
-    free (node->data);
-    *node = self->nodes[--self->node_count];
-    changed (self, path, COHORT_CHANGE_DELETED, "");
-    return 0;
-}
-
-/* Checks first and then acts: enough of a transaction for these tests. */
-static int do_multi (struct fake *self, const Cohort__Wire__Multi *multi, uint64_t session)
-{
-    for (size_t i = 0; i < multi->n_ops; i++) {
-        const Cohort__Wire__Op *op = multi->ops[i];
-        const char *path = op->op_case == COHORT__WIRE__OP__OP_CHECK    ? op->check->path
-                           : op->op_case == COHORT__WIRE__OP__OP_DELETE ? op->delete_->path
-                           : op->op_case == COHORT__WIRE__OP__OP_SET    ? op->set->path
-                                                                        : NULL;
-        if (path != NULL && find (self, path) == NULL) {
-            return -1 - (int) i;
-        }
-    }
-    for (size_t i = 0; i < multi->n_ops; i++) {
-        const Cohort__Wire__Op *op = multi->ops[i];
-        char made[128];
-        if (op->op_case == COHORT__WIRE__OP__OP_CREATE) {
-            do_create (self, op->create, session, made);
-        } else if (op->op_case == COHORT__WIRE__OP__OP_SET) {
-            do_set (self, op->set);
-        } else if (op->op_case == COHORT__WIRE__OP__OP_DELETE) {
-            do_delete (self, op->delete_->path, -1);
-        }
-    }
-    return 0;
-}
-
-static void fill_stat (const struct node *node, Cohort__Wire__Stat *stat)
-{
-    stat->czxid = stat->ozxid = node->czxid;
-    stat->mzxid = node->mzxid;
-    stat->version = node->version;
-    stat->ephemeral_owner = node->owner;
-    stat->data_size = (uint32_t) node->size;
-}
-
-/* ---- Requests -------------------------------------------------------------------------------- */
-
-static struct fake_session *session_of (struct fake *self, uint64_t id)
-{
-    for (int i = 0; i < self->session_count; i++) {
-        if (self->sessions[i].id == id) {
-            return &self->sessions[i];
-        }
-    }
-    return NULL;
-}
-
-static void end_session (struct fake *self, uint64_t id)
-{
-    for (int i = 0; i < self->node_count; i++) {
-        if (self->nodes[i].owner == id) {
-            char path[128];
-            strcpy (path, self->nodes[i].path);
-            self->zxid++;
-            do_delete (self, path, -1);
-            i = -1;
-        }
-    }
-    struct fake_session *session = session_of (self, id);
-    if (session != NULL) {
-        free (session->results);
-        *session = self->sessions[--self->session_count];
-    }
-}
-
-static void apply (struct fake *self, struct fake_session *session,
-                   const Cohort__Wire__Request *request, struct result *result)
-{
-    self->zxid++;
-    switch (request->op_case) {
-    case COHORT__WIRE__REQUEST__OP_CREATE:
-        result->code = do_create (self, request->create, session->id, result->path);
-        break;
-    case COHORT__WIRE__REQUEST__OP_SET:
-        result->code = do_set (self, request->set);
-        break;
-    case COHORT__WIRE__REQUEST__OP_DELETE:
-        result->code = do_delete (self, request->delete_->path, request->delete_->version);
-        break;
-    case COHORT__WIRE__REQUEST__OP_MULTI:
-        result->code = do_multi (self, request->multi, session->id);
-        break;
-    default:
-        break;
-    }
-    result->zxid = self->zxid;
-    count (self, FAKE_APPLIED);
-}
-
-static void reply_multi (struct fake *self, const struct peer *peer, Cohort__Wire__Reply *reply,
-                         const Cohort__Wire__Multi *multi, int code)
-{
-    Cohort__Wire__OpResult *results = calloc (multi->n_ops + 1, sizeof (*results));
-    Cohort__Wire__OpResult **list = calloc (multi->n_ops + 1, sizeof (*list));
-    for (size_t i = 0; i < multi->n_ops; i++) {
-        cohort__wire__op_result__init (&results[i]);
-        list[i] = &results[i];
-        results[i].code = code == 0              ? 0
-                          : (int) i == -1 - code ? COHORT_ENONODE
-                                                 : COHORT_EROLLEDBACK;
-        if (code == 0 && multi->ops[i]->op_case == COHORT__WIRE__OP__OP_CREATE) {
-            results[i].path = multi->ops[i]->create->path;
-        }
-    }
-    reply->code = code == 0 ? 0 : COHORT_ENONODE;
-    reply->results = list;
-    reply->n_results = multi->n_ops;
-    send_reply (self, peer, reply);
-    free (list);
-    free (results);
-}
-
-/* Whether the server that got this write is to be closed instead of answering. */
-static bool swallowed (struct fake *self, int server)
-{
-    pthread_mutex_lock (&self->lock);
-    bool now = self->swallow > 0;
-    if (now && --self->swallow == 0) {
-        self->want_stopped[server] = true;
-    }
-    pthread_mutex_unlock (&self->lock);
-    return now;
-}
-
-static void take_write (struct fake *self, const struct peer *peer, struct fake_session *session,
-                        const Cohort__Wire__Request *request)
-{
-    Cohort__Wire__Reply reply = COHORT__WIRE__REPLY__INIT;
-    Cohort__Wire__Stat stat = COHORT__WIRE__STAT__INIT;
-    reply.xid = request->xid;
-    reply.number = request->number;
-    assert (request->number > 0 && request->number < RESULTS_MAX);
-    if (request->number > session->last_number + 1) {
-        reply.code = COHORT_EGAP;
-        reply.expected = session->last_number + 1;
-        send_reply (self, peer, &reply);
-        return;
-    }
-    struct result *result = &session->results[request->number];
-    if (request->number == session->last_number + 1) {
-        session->last_number++;
-        apply (self, session, request, result);
-    }
-    if (swallowed (self, peer->server)) {
-        return;
-    }
-    reply.code = result->code;
-    reply.zxid = result->zxid;
-    reply.path = result->path;
-    stat.czxid = stat.mzxid = stat.ozxid = result->zxid;
-    reply.stat = &stat;
-    if (request->op_case == COHORT__WIRE__REQUEST__OP_MULTI) {
-        reply_multi (self, peer, &reply, request->multi, result->code);
-        return;
-    }
-    send_reply (self, peer, &reply);
-    if (request->op_case == COHORT__WIRE__REQUEST__OP_CLOSE) {
-        end_session (self, session->id);
-        count (self, FAKE_CLOSED);
-    }
-}
-
-static void set_watch (struct fake *self, uint64_t session, int kind, const char *path)
-{
-    assert (self->watch_count < WATCHES_MAX);
-    struct fake_watch *watch = &self->watches[self->watch_count++];
-    watch->session = session;
-    watch->kind = kind;
-    snprintf (watch->path, sizeof (watch->path), "%s", path);
-}
-
-static int compare (const void *a, const void *b)
-{
-    return strcmp (*(char *const *) a, *(char *const *) b);
-}
-
-static size_t list_children (struct fake *self, const char *path, char **names)
-{
-    size_t found = 0;
-    for (int i = 0; i < self->node_count; i++) {
-        char parent[128];
-        if (parent_of (self->nodes[i].path, parent) && strcmp (parent, path) == 0) {
-            names[found++] = strrchr (self->nodes[i].path, '/') + 1;
-        }
-    }
-    qsort (names, found, sizeof (*names), compare);
-    return found;
-}
-
-static void take_read (struct fake *self, const struct peer *peer,
-                       const Cohort__Wire__Request *request, const Cohort__Wire__Read *read,
-                       int kind)
-{
-    Cohort__Wire__Reply reply = COHORT__WIRE__REPLY__INIT;
-    Cohort__Wire__Stat stat = COHORT__WIRE__STAT__INIT;
-    char *names[NODES_MAX];
-    reply.xid = request->xid;
-    reply.zxid = self->zxid;
-    const struct node *node = find (self, read->path);
-    if (node == NULL) {
-        reply.code = COHORT_ENONODE;
-    } else {
-        fill_stat (node, &stat);
-        reply.stat = &stat;
-        if (kind == 1) {
-            reply.data = (ProtobufCBinaryData){node->size, node->data};
-        } else if (kind == 3) {
-            reply.children = names;
-            reply.n_children = list_children (self, read->path, names);
-        }
-    }
-    if (read->watch && (node != NULL || kind == 2)) {
-        set_watch (self, peer->session, kind, read->path);
-    }
-    send_reply (self, peer, &reply);
-}
-
-static void open_stream (struct fake *self, const struct peer *peer,
-                         const Cohort__Wire__StreamOpen *open)
-{
-    assert (self->stream_count < STREAMS_MAX);
-    struct fake_stream *stream = &self->streams[self->stream_count++];
-    stream->session = peer->session;
-    stream->id = open->stream_id;
-    snprintf (stream->path, sizeof (stream->path), "%s", open->path);
-    if (open->from_zxid > 0) {
-        for (int i = 0; i < self->history_count; i++) {
-            struct change *change = &self->history[i];
-            if (change->zxid > open->from_zxid && below (change->path, open->path)) {
-                send_batch (self, peer, open->stream_id, change->zxid, false, change, 1);
-            }
-        }
-        return;
-    }
-    static struct change changes[NODES_MAX];
-    size_t size = 0;
-    for (int i = 0; i < self->node_count; i++) {
-        if (below (self->nodes[i].path, open->path)) {
-            strcpy (changes[size].path, self->nodes[i].path);
-            snprintf (changes[size].data, 128, "%.*s", (int) self->nodes[i].size,
-                      (const char *) self->nodes[i].data);
-            changes[size++].kind = COHORT_CHANGE_CREATED;
-        }
-    }
-    send_batch (self, peer, open->stream_id, self->zxid, true, changes, size);
-}
-
-static void close_stream (struct fake *self, uint64_t session, uint64_t id)
-{
-    for (int i = 0; i < self->stream_count; i++) {
-        if (self->streams[i].session == session && (id == 0 || self->streams[i].id == id)) {
-            self->streams[i--] = self->streams[--self->stream_count];
-        }
-    }
-}
-
-static void take_request (struct fake *self, const struct peer *peer,
-                          const Cohort__Wire__Request *request)
-{
-    struct fake_session *session = session_of (self, peer->session);
-    Cohort__Wire__Reply reply = COHORT__WIRE__REPLY__INIT;
-    count (self, FAKE_REQUESTS);
-    if (session == NULL) {
-        return;
-    }
-    reply.xid = request->xid;
-    reply.zxid = self->zxid;
-    switch (request->op_case) {
-    case COHORT__WIRE__REQUEST__OP_EXISTS:
-        take_read (self, peer, request, request->exists, 2);
-        break;
-    case COHORT__WIRE__REQUEST__OP_GET:
-        take_read (self, peer, request, request->get, 1);
-        break;
-    case COHORT__WIRE__REQUEST__OP_CHILDREN:
-        take_read (self, peer, request, request->children, 3);
-        break;
-    case COHORT__WIRE__REQUEST__OP_SYNC:
-        send_reply (self, peer, &reply);
-        break;
-    case COHORT__WIRE__REQUEST__OP_STREAM_OPEN:
-        send_reply (self, peer, &reply);
-        open_stream (self, peer, request->stream_open);
-        break;
-    case COHORT__WIRE__REQUEST__OP_STREAM_CLOSE:
-        close_stream (self, peer->session, request->stream_close->stream_id);
-        send_reply (self, peer, &reply);
-        break;
-    default:
-        take_write (self, peer, session, request);
-        break;
-    }
-}
-
 /* ---- Connections ----------------------------------------------------------------------------- */
 
 static void refuse (struct fake *self, const struct peer *peer, int code)
@@ -652,7 +46,7 @@ static void refuse (struct fake *self, const struct peer *peer, int code)
     refused.text = "as the test wants";
     Cohort__Wire__ServerFrame frame = COHORT__WIRE__SERVER_FRAME__INIT;
     frame.refused = &refused;
-    send_frame (self, peer, &frame);
+    fake_send (self, peer, &frame);
 }
 
 static struct fake_session *create_session (struct fake *self, const Cohort__Wire__Hello *hello)
@@ -675,15 +69,16 @@ static void take_hello (struct fake *self, struct peer *peer, const Cohort__Wire
     pthread_mutex_lock (&self->lock);
     int code = self->refuse;
     pthread_mutex_unlock (&self->lock);
-    struct fake_session *session = hello->session_id == 0 ? create_session (self, hello)
-                                                          : session_of (self, hello->session_id);
+    struct fake_session *session = hello->session_id == 0
+                                       ? create_session (self, hello)
+                                       : fake_session_of (self, hello->session_id);
     if (code != 0 || session == NULL) {
         refuse (self, peer, code != 0 ? code : COHORT_ESESSIONEXPIRED);
         return;
     }
     peer->session = session->id;
     session->attach_no = hello->session_id != 0 ? hello->attach_no : session->attach_no;
-    close_stream (self, session->id, 0);
+    fake_close_stream (self, session->id, 0);
     static uint8_t cluster[16] = {1, 2, 3};
     Cohort__Wire__Welcome welcome = COHORT__WIRE__WELCOME__INIT;
     welcome.version = 1;
@@ -698,8 +93,8 @@ static void take_hello (struct fake *self, struct peer *peer, const Cohort__Wire
     welcome.credit_bytes = 4 << 20;
     Cohort__Wire__ServerFrame frame = COHORT__WIRE__SERVER_FRAME__INIT;
     frame.welcome = &welcome;
-    send_frame (self, peer, &frame);
-    count (self, FAKE_HELLOS);
+    fake_send (self, peer, &frame);
+    fake_happened (self, FAKE_HELLOS);
 }
 
 static void take_rearm (struct fake *self, const struct peer *peer,
@@ -707,28 +102,29 @@ static void take_rearm (struct fake *self, const struct peer *peer,
 {
     /* The history is never cut: what was missed is what changed since. */
     for (size_t i = 0; i < rearm->n_watches; i++) {
-        set_watch (self, peer->session, (int) rearm->watches[i]->kind, rearm->watches[i]->path);
+        fake_set_watch (self, peer->session, (int) rearm->watches[i]->kind,
+                        rearm->watches[i]->path);
     }
     uint64_t zxid = self->zxid;
     for (int i = 0; i < self->history_count; i++) {
         const struct change *change = &self->history[i];
         if (change->zxid > rearm->last_zxid) {
             self->zxid = change->zxid;
-            fire (self, change->path, 1,
-                  change->kind == COHORT_CHANGE_DELETED ? COHORT_EVENT_DELETED
-                                                        : COHORT_EVENT_CHANGED);
+            fake_fire (self, change->path, 1,
+                       change->kind == COHORT_CHANGE_DELETED ? COHORT_EVENT_DELETED
+                                                             : COHORT_EVENT_CHANGED);
         }
     }
     self->zxid = zxid;
     for (size_t i = 0; i < rearm->n_streams; i++) {
-        open_stream (self, peer, rearm->streams[i]);
+        fake_open_stream (self, peer, rearm->streams[i]);
     }
 }
 
 static bool is_held (struct fake *self, char *reason)
 {
     pthread_mutex_lock (&self->lock);
-    strcpy (reason, self->hold);
+    memcpy (reason, self->hold, sizeof (self->hold));
     pthread_mutex_unlock (&self->lock);
     return reason[0] != '\0';
 }
@@ -739,7 +135,7 @@ static void send_held (struct fake *self, const struct peer *peer, char *reason)
     held.reason = reason;
     Cohort__Wire__ServerFrame frame = COHORT__WIRE__SERVER_FRAME__INIT;
     frame.held = &held;
-    send_frame (self, peer, &frame);
+    fake_send (self, peer, &frame);
 }
 
 static void take_frame (struct fake *self, struct peer *peer, const uint8_t *bytes, size_t size)
@@ -758,9 +154,9 @@ static void take_frame (struct fake *self, struct peer *peer, const uint8_t *byt
         answer.confirmed = frame->heartbeat->seq;
         answer.zxid = self->zxid;
         if (!is_held (self, reason)) {
-            send_frame (self, peer, &answer);
+            fake_send (self, peer, &answer);
         }
-        count (self, FAKE_BEATS);
+        fake_happened (self, FAKE_BEATS);
     }
     if (frame->n_requests > 0 && is_held (self, reason)) {
         assert (self->held_count < HELD_MAX);
@@ -770,7 +166,7 @@ static void take_frame (struct fake *self, struct peer *peer, const uint8_t *byt
         send_held (self, peer, reason);
     } else {
         for (size_t i = 0; i < frame->n_requests; i++) {
-            take_request (self, peer, frame->requests[i]);
+            fake_request (self, peer, frame->requests[i]);
         }
     }
     cohort__wire__client_frame__free_unpacked (frame, NULL);
@@ -862,11 +258,11 @@ static void release_held (struct fake *self)
 static void expire_all (struct fake *self)
 {
     while (self->session_count > 0) {
-        struct peer *peer = peer_of_session (self, self->sessions[0].id);
+        struct peer *peer = fake_peer_of_session (self, self->sessions[0].id);
         if (peer != NULL) {
             refuse (self, peer, COHORT_ESESSIONEXPIRED);
         }
-        end_session (self, self->sessions[0].id);
+        fake_end_session (self, self->sessions[0].id);
     }
 }
 
@@ -977,8 +373,9 @@ struct fake *fake_new_secure (void *context, const char *const *endpoints, int c
     for (int i = 0; i < count_given; i++) {
         snprintf (self->endpoints[i], sizeof (self->endpoints[i]), "%s", endpoints[i]);
         self->routers[i] = bind_router (self, i);
-        strcat (self->servers, i > 0 ? "," : "");
-        strcat (self->servers, self->endpoints[i]);
+        size_t used = strlen (self->servers);
+        snprintf (self->servers + used, sizeof (self->servers) - used, "%s%s", i > 0 ? "," : "",
+                  self->endpoints[i]);
     }
     pthread_create (&self->thread, NULL, run, self);
     return self;

@@ -198,12 +198,21 @@ struct seen {
     char text[1024];
 };
 
+/* One letter for each callback, in their order. */
+static void note (struct seen *seen, char letter)
+{
+    size_t size = strlen (seen->order);
+    assert_true (size + 1 < sizeof (seen->order));
+    seen->order[size] = letter;
+    seen->order[size + 1] = '\0';
+}
+
 static void on_result (cohort_t *self, const cohort_result_t *result, void *arg)
 {
     struct seen *seen = arg;
     (void) self;
     seen->rc = result->rc;
-    strcat (seen->order, "r");
+    note (seen, 'r');
     atomic_fetch_add (&seen->results, 1);
 }
 
@@ -211,7 +220,7 @@ static void on_watch (cohort_t *self, const cohort_event_t *event, void *arg)
 {
     struct seen *seen = arg;
     (void) self;
-    strcat (seen->order, event->type == COHORT_EVENT_WATCH_LOST ? "L" : "w");
+    note (seen, event->type == COHORT_EVENT_WATCH_LOST ? 'L' : 'w');
     snprintf (seen->text, sizeof (seen->text), "%s", event->path);
     atomic_fetch_add (&seen->watches, 1);
 }
@@ -220,10 +229,8 @@ static void on_state (cohort_t *self, cohort_state_t state, void *arg)
 {
     struct seen *seen = arg;
     (void) self;
-    strcat (seen->order, state == COHORT_LOST        ? "!"
-                         : state == COHORT_CONNECTED ? "c"
-                         : state == COHORT_SUSPENDED ? "s"
-                                                     : "-");
+    static const char letters[] = {'-', 'c', 's', '!'};
+    note (seen, letters[state]);
     atomic_fetch_add (&seen->states, 1);
     if (state == COHORT_LOST) {
         atomic_fetch_add (&seen->lost, 1);

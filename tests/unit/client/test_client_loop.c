@@ -161,6 +161,18 @@ struct seen {
     char text[4096];
 };
 
+static void note (struct seen *seen, const char *format, ...)
+    __attribute__ ((format (printf, 2, 3)));
+
+static void note (struct seen *seen, const char *format, ...)
+{
+    size_t used = strlen (seen->text);
+    va_list arguments;
+    va_start (arguments, format);
+    vsnprintf (seen->text + used, sizeof (seen->text) - used, format, arguments);
+    va_end (arguments);
+}
+
 static void on_batch (cohort_stream_t *self, const cohort_batch_t *batch, void *arg)
 {
     struct seen *seen = arg;
@@ -169,15 +181,12 @@ static void on_batch (cohort_stream_t *self, const cohort_batch_t *batch, void *
         atomic_fetch_add (&seen->ended, 1);
         return;
     }
-    strcat (seen->text, batch->snapshot ? "S" : "T");
+    note (seen, "%s", batch->snapshot ? "S" : "T");
     for (size_t i = 0; i < batch->count; i++) {
-        char part[160];
-        snprintf (part, sizeof (part), " %s=%.*s", batch->changes[i].path,
-                  (int) batch->changes[i].size,
-                  batch->changes[i].size > 0 ? (const char *) batch->changes[i].data : "");
-        strcat (seen->text, part);
+        note (seen, " %s=%.*s", batch->changes[i].path, (int) batch->changes[i].size,
+              batch->changes[i].size > 0 ? (const char *) batch->changes[i].data : "");
     }
-    strcat (seen->text, "\n");
+    note (seen, "\n");
     atomic_fetch_add (&seen->batches, 1);
 }
 

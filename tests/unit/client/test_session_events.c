@@ -80,10 +80,11 @@ static void test_rearm_in_chunks (void **state)
         rig_forget (&rig);
     }
     reconnect (&rig, 2);
-    int chunks = 0, watches = 0;
+    int chunks = 0;
+    long watches = 0;
     for (const char *at = rig.trace; (at = strstr (at, "2> rearm from 100 ")) != NULL; at++) {
         chunks++;
-        watches += atoi (at + strlen ("2> rearm from 100 "));
+        watches += strtol (at + strlen ("2> rearm from 100 "), NULL, 10);
         const char *line_end = strchr (at, '\n');
         bool more = strncmp (line_end - 5, " more", 5) == 0;
         assert_int_equal (more, strstr (line_end, "rearm") != NULL);

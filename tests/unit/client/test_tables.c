@@ -250,7 +250,7 @@ static void test_watches_rearm (void **state)
         const struct wire_watch *entries = (const struct wire_watch *) (const void *) chunk.data;
         for (size_t i = 0; i < chunk.size / sizeof (*entries); i++) {
             bytes += strlen (entries[i].path) + 8;
-            int number = atoi (entries[i].path + 1);
+            long number = strtol (entries[i].path + 1, NULL, 10);
             assert_int_equal (seen[number], 0);
             seen[number] = 1;
         }
