@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/base/prng.h"
+#include "cohort/error.h"
 #include "tests/unit/node/cluster.h"
 
 static struct node_status status_of (struct cluster *cluster, uint32_t id)
@@ -249,13 +251,328 @@ static void test_no_quorum (void **state)
     cluster_deinit (&cluster);
 }
 
+/* ---- Sessions -------------------------------------------------------------------------------- */
+
+static bool confirmed (const struct clients *clients, uint64_t session, uint64_t seq)
+{
+    for (size_t i = 0; i < clients->confirmed_count; i++) {
+        if (clients->confirmed[i].session == session && clients->confirmed[i].seq == seq) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool closed (const struct clients *clients, uint64_t session)
+{
+    for (size_t i = 0; i < clients->closed_count; i++) {
+        if (clients->closed[i] == session) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void heartbeat (uint32_t id, uint64_t session, uint64_t attach_no, uint64_t seq)
+{
+    const struct clients_host *host = &stub_clients (id)->options.host;
+    host->heartbeat (host->arg, session, attach_no, seq);
+}
+
+static void test_heartbeats_and_expiry (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    start (&cluster, 3, 8);
+    uint64_t session[4];
+    for (uint32_t id = 1; id <= 3; id++) {
+        stub_create_session (stub_clients (id), (uint8_t) id, 1000, 200);
+        assert_true (cluster_until (&cluster, 1000, nothing_pending, NULL));
+        session[id] = stub_clients (id)->created[id];
+    }
+    for (uint64_t seq = 1; seq <= 10; seq++) {
+        for (uint32_t id = 1; id <= 3; id++) {
+            heartbeat (id, session[id], 1, seq);
+        }
+        cluster_run (&cluster, 300);
+    }
+    for (uint32_t id = 1; id <= 3; id++) {
+        assert_true (confirmed (stub_clients (id), session[id], 10));
+        assert_int_equal (status_of (&cluster, id).sessions, 3);
+    }
+    /* 1 goes on, 2 is silent, the connection of 3 is dead. */
+    const struct clients_host *host = &stub_clients (3)->options.host;
+    host->disconnected (host->arg, session[3], 1);
+    cluster_run (&cluster, 190);
+    assert_false (closed (stub_clients (1), session[3]));
+    heartbeat (1, session[1], 1, 11);
+    cluster_run (&cluster, 30);
+    for (uint32_t id = 1; id <= 3; id++) {
+        assert_true (closed (stub_clients (id), session[3]));
+        assert_false (closed (stub_clients (id), session[2]));
+    }
+    for (uint64_t seq = 12; seq < 17; seq++) {
+        cluster_run (&cluster, 200);
+        heartbeat (1, session[1], 1, seq);
+    }
+    assert_true (closed (stub_clients (1), session[2]));
+    assert_false (closed (stub_clients (1), session[1]));
+    /* A new leader gives all the time again. */
+    cluster_run (&cluster, 600);
+    uint32_t leader = cluster_leader (&cluster);
+    uint32_t witness = leader == 2 ? 3 : 2;
+    cluster_kill (&cluster, leader);
+    cluster_run (&cluster, 700);
+    assert_false (closed (stub_clients (witness), session[1]));
+    cluster_run (&cluster, 600);
+    assert_true (closed (stub_clients (witness), session[1]));
+    cluster_deinit (&cluster);
+}
+
+/* A leader that was stopped neither expires anybody nor answers reads when it wakes. */
+static void test_leader_stalls (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    start (&cluster, 3, 9);
+    uint32_t leader = cluster_leader (&cluster);
+    uint32_t other = leader % 3 + 1;
+    stub_create_session (stub_clients (other), 1, 1000, 1000);
+    assert_true (cluster_until (&cluster, 1000, nothing_pending, NULL));
+    uint64_t session = stub_clients (other)->created[1];
+    cluster.servers[leader].paused = true;
+    for (uint64_t seq = 1; seq <= 20; seq++) {
+        cluster_run (&cluster, 200);
+        heartbeat (other, session, 1, seq);
+    }
+    uint32_t second = cluster_leader (&cluster);
+    assert_int_not_equal (second, leader);
+    size_t synced = stub_clients (leader)->synced_count;
+    cluster.servers[leader].paused = false;
+    const struct clients_host *host = &stub_clients (leader)->options.host;
+    host->sync (host->arg, 5); /* it still thinks that it leads */
+    cluster_run (&cluster, 1);
+    assert_int_equal (stub_clients (leader)->synced_count, synced);
+    assert_true (cluster_until (&cluster, 2000, cluster_settled, NULL));
+    assert_int_equal (stub_clients (leader)->synced_count, synced);
+    assert_false (closed (stub_clients (other), session));
+    cluster_deinit (&cluster);
+}
+
+static void test_sync (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    start (&cluster, 3, 21);
+    uint64_t session = make_session (&cluster, 1, 1);
+    for (uint32_t id = 1; id <= 3; id++) {
+        write_some (&cluster, id == 1 ? 1 : 1, session, id * 10 - 9, 10, 100);
+        cluster_run (&cluster, 2);
+        zxid_t last = status_of (&cluster, cluster_leader (&cluster)).zab.last;
+        const struct clients_host *host = &stub_clients (id)->options.host;
+        host->sync (host->arg, 70 + id);
+        cluster_run (&cluster, 20);
+        assert_int_equal (stub_clients (id)->synced_count, 1);
+        assert_int_equal (stub_clients (id)->synced[0].token, 70 + id);
+        assert_true (stub_clients (id)->synced[0].zxid >= last);
+    }
+    /* Without a quorum there is no answer. */
+    uint32_t leader = cluster_leader (&cluster);
+    uint32_t a = leader % 3 + 1;
+    uint32_t b = 6 - leader - a;
+    cluster_partition (&cluster, leader, a, true);
+    cluster_partition (&cluster, leader, b, true);
+    const struct clients_host *host = &stub_clients (leader)->options.host;
+    host->sync (host->arg, 80);
+    cluster_run (&cluster, 1000);
+    assert_int_equal (stub_clients (leader)->synced_count, 1);
+    cluster_deinit (&cluster);
+}
+
+/* ---- Ends ------------------------------------------------------------------------------------ */
+
+static void test_leave (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    start (&cluster, 3, 22);
+    uint32_t leader = cluster_leader (&cluster);
+    uint32_t other = leader % 3 + 1;
+    uint64_t session = make_session (&cluster, other, 1);
+    write_some (&cluster, other, session, 1, 200, 100);
+    cluster_run (&cluster, 1);
+    node_leave (cluster.servers[leader].node);
+    int64_t begun_ms = cluster.now_ms;
+    while (!node_left (cluster.servers[leader].node)) {
+        cluster_step (&cluster);
+        assert_in_range (cluster.now_ms - begun_ms, 0, 600);
+    }
+    cluster_kill (&cluster, leader);
+    assert_true (cluster_until (&cluster, 100, nothing_pending, NULL));
+    assert_in_range (cluster.now_ms - begun_ms, 0, 100);
+    assert_int_equal (status_of (&cluster, other).znodes, 201);
+    /* A follower leaves at once. */
+    uint32_t second = cluster_leader (&cluster);
+    uint32_t follower = 6 - leader - second;
+    node_leave (cluster.servers[follower].node);
+    cluster_run (&cluster, 2);
+    assert_true (node_left (cluster.servers[follower].node));
+    cluster_deinit (&cluster);
+}
+
+static void test_other_configuration (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    start (&cluster, 3, 23);
+    cluster_kill (&cluster, 2);
+    cluster.members[2].role = CONFIG_OBSERVER;
+    assert_int_equal (cluster_start (&cluster, 2), COHORT_ECONFIG);
+    cluster.members[2].role = CONFIG_VOTER;
+    cluster.options.members = cluster.members;
+    cluster.options.members_count = 2;
+    assert_int_equal (cluster_start (&cluster, 2), COHORT_ECONFIG);
+    cluster.options.members_count = 3;
+    assert_int_equal (cluster_start (&cluster, 2), 0);
+    assert_true (cluster_until (&cluster, 1000, cluster_settled, NULL));
+    cluster_deinit (&cluster);
+}
+
+/* ---- Overload and damage --------------------------------------------------------------------- */
+
+/* A follower whose disk hangs while others go on: it takes no more bulk than its bound, keeps its
+ * place, and catches up. */
+static void test_slow_follower (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    start (&cluster, 3, 24);
+    uint32_t leader = cluster_leader (&cluster);
+    uint32_t slow = leader % 3 + 1;
+    uint64_t session = make_session (&cluster, leader, 1);
+    cluster.servers[slow].slow_disk = true;
+    unsigned resets = stub_clients (slow)->downs;
+    uint64_t number = 1;
+    for (int round = 0; round < 50; round++, number += 60) {
+        write_some (&cluster, leader, session, number, 60, 40000);
+        cluster_run (&cluster, 4);
+    }
+    assert_int_equal (stub_pending (stub_clients (leader)), 0);
+    assert_int_equal (stub_clients (slow)->downs, resets); /* pings and votes went through */
+    assert_true (store_backlog (cluster.servers[slow].store) < 100 << 20);
+    cluster.servers[slow].slow_disk = false;
+    assert_true (cluster_until (&cluster, 3000, nothing_pending, NULL));
+    assert_int_equal (status_of (&cluster, slow).znodes, 3001);
+    assert_int_equal (cluster_leader (&cluster), leader);
+    cluster_deinit (&cluster);
+}
+
+static void test_garbage (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    start (&cluster, 3, 25);
+    uint8_t noise[300];
+    struct prng prng;
+    prng_seed (&prng, 25);
+    for (int i = 0; i < 3000; i++) {
+        for (size_t k = 0; k < sizeof noise; k++) {
+            noise[k] = (uint8_t) prng_u64 (&prng);
+        }
+        noise[0] = 0x0a;
+        node_peer_frame (cluster.servers[1 + i % 3].node, noise, (size_t) (i % 300));
+    }
+    cluster_run (&cluster, 300);
+    for (uint32_t id = 1; id <= 3; id++) {
+        assert_int_equal (stub_clients (id)->downs, 0); /* nobody can be harmed from outside */
+    }
+    assert_true (cluster_settled (&cluster, NULL));
+    cluster_deinit (&cluster);
+}
+
+/* A request that no server could apply is never proposed. */
+static void test_malformed_request (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    start (&cluster, 3, 26);
+    uint32_t leader = cluster_leader (&cluster);
+    uint32_t other = leader % 3 + 1;
+    zxid_t last = status_of (&cluster, leader).zab.last;
+    const struct clients_host *host = &stub_clients (other)->options.host;
+    host->submit (host->arg, (const uint8_t *) "nonsense", 8);
+    cluster_run (&cluster, 300);
+    assert_true (cluster_until (&cluster, 2000, cluster_settled, NULL));
+    assert_int_equal (status_of (&cluster, leader).zab.last, last);
+    /* Nor is one of a kind that only leaders make. */
+    struct buf bytes;
+    buf_init (&bytes);
+    struct entry entry = {.kind = ENTRY_CLOSE,
+                          .u.close = {.session = 1, .attach_no = 1, .reason = ENTRY_EXPIRED}};
+    entry_encode (&bytes, &entry);
+    host->submit (host->arg, bytes.data, bytes.size);
+    buf_deinit (&bytes);
+    cluster_run (&cluster, 300);
+    assert_int_equal (status_of (&cluster, leader).zab.last, last);
+    cluster_deinit (&cluster);
+}
+
+/* The transfer of a snapshot is broken off again and again; it goes on where it was. */
+static void test_snapshot_resumes (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    cluster_init (&cluster, 3, 27);
+    cluster.options.snapshot_bytes = 4 << 20;
+    cluster_start_all (&cluster);
+    assert_true (cluster_until (&cluster, 1000, cluster_settled, NULL));
+    uint32_t leader = cluster_leader (&cluster);
+    uint32_t follower = leader % 3 + 1;
+    uint64_t session = make_session (&cluster, leader, 1);
+    cluster_kill (&cluster, follower);
+    uint64_t number = 1;
+    for (int round = 0; round < 50; round++, number += 40) {
+        write_some (&cluster, leader, session, number, 40, 12000);
+        assert_true (cluster_until (&cluster, 5000, nothing_pending, NULL));
+    }
+    uint64_t before = cluster.bytes;
+    assert_int_equal (cluster_start (&cluster, follower), 0);
+    int breaks = 0;
+    while (!nothing_pending (&cluster, NULL)) {
+        cluster_run (&cluster, 60);
+        if (breaks < 30) {
+            cluster_break (&cluster, leader, follower);
+            breaks++;
+        }
+        assert_in_range (cluster.now_ms, 0, 60000);
+    }
+    assert_int_equal (stub_clients (follower)->resets, 1);
+    assert_int_equal (status_of (&cluster, follower).digest, status_of (&cluster, leader).digest);
+    /* 24 MB of state: not sent twice over. */
+    assert_in_range (cluster.bytes - before, 20 << 20, 60 << 20);
+    cluster_deinit (&cluster);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_standalone),        cmocka_unit_test (test_elects_and_replicates),
-        cmocka_unit_test (test_follower_restarts), cmocka_unit_test (test_leader_stops),
-        cmocka_unit_test (test_all_restart),       cmocka_unit_test (test_snapshot_catch_up),
-        cmocka_unit_test (test_emptied_server),    cmocka_unit_test (test_no_quorum),
+        cmocka_unit_test (test_standalone),
+        cmocka_unit_test (test_elects_and_replicates),
+        cmocka_unit_test (test_follower_restarts),
+        cmocka_unit_test (test_leader_stops),
+        cmocka_unit_test (test_all_restart),
+        cmocka_unit_test (test_snapshot_catch_up),
+        cmocka_unit_test (test_emptied_server),
+        cmocka_unit_test (test_no_quorum),
+        cmocka_unit_test (test_heartbeats_and_expiry),
+        cmocka_unit_test (test_leader_stalls),
+        cmocka_unit_test (test_sync),
+        cmocka_unit_test (test_leave),
+        cmocka_unit_test (test_other_configuration),
+        cmocka_unit_test (test_slow_follower),
+        cmocka_unit_test (test_garbage),
+        cmocka_unit_test (test_malformed_request),
+        cmocka_unit_test (test_snapshot_resumes),
     };
     return cmocka_run_group_tests_name ("cluster", tests, NULL, NULL);
 }

@@ -469,6 +469,35 @@ static void test_repeated_frames (void **state)
     pair_deinit (&pair);
 }
 
+/* a's own connection swallows everything, without an error: a fresh one is made after a while. */
+static void test_half_dead (void **state)
+{
+    (void) state;
+    struct pair pair;
+    bring_up (&pair);
+    link_reset (&pair.b.link, "silence"); /* b notices first, and can still speak */
+    bool fresh = false;
+    for (int i = 0; i < 3 * LINK_GREETING_MAX_MS && !(pair.a.link.up && pair.b.link.up); i++) {
+        pair.now_ms++;
+        link_time (&pair.a.link, pair.now_ms);
+        if (link_take_connect (&pair.a.link)) {
+            link_connected (&pair.a.link);
+            fresh = true;
+        }
+        act (&pair, &pair.a, true);
+        act (&pair, &pair.b, true);
+        deliver (&pair, &pair.b, WIRE_MAX);
+        if (fresh) {
+            deliver (&pair, &pair.a, WIRE_MAX);
+        } else {
+            lose (&pair.a, WIRE_MAX);
+        }
+    }
+    assert_true (fresh);
+    assert_true (pair.a.link.up && pair.b.link.up);
+    pair_deinit (&pair);
+}
+
 /* ---- Refusals -------------------------------------------------------------------------------- */
 
 static void test_other_cluster (void **state)
@@ -691,6 +720,7 @@ int main (void)
         cmocka_unit_test (test_stale_hello),
         cmocka_unit_test (test_lower_incarnation),
         cmocka_unit_test (test_repeated_frames),
+        cmocka_unit_test (test_half_dead),
         cmocka_unit_test (test_other_cluster),
         cmocka_unit_test (test_other_version),
         cmocka_unit_test (test_credit),
