@@ -87,21 +87,25 @@ static void reply_result (struct clients *self, struct client *client,
     deliver_end (self, client);
 }
 
-/* Nothing from `expected` on was applied.  The client sends all of it again, so whatever waits
- * behind is dropped: it will come again too. */
 static void reply_gap (struct clients *self, struct client *client, const struct request *request,
                        int code, uint64_t expected)
 {
     struct wire_client_reply reply = {
         .xid = request->xid,
         .number = request->number,
-        .expected = code == COHORT_EGAP ? expected : 0,
+        .expected = expected,
         .code = code,
         .zxid = tree_zxid (self->tree),
     };
     reply_plain (self, client, &reply);
+}
+
+/* The write at the front, of this number, cannot be applied, so nothing behind it can.  The client
+ * will send all of it again, reads included, and has not begun to: the queue is dropped. */
+static void start_over (struct clients *self, struct client *client, uint64_t number)
+{
     client_answer_none (self, client);
-    client->next_number = expected;
+    client->next_number = number;
     client->gap_ms = self->now_ms;
 }
 
@@ -159,8 +163,10 @@ void client_outcome (struct clients *self, struct client *client,
         pop (self, client);
     } else if (outcome->code == COHORT_EGAP) {
         reply_gap (self, client, front, COHORT_EGAP, outcome->expected);
+        start_over (self, client, outcome->expected);
     } else if (outcome->code == COHORT_EWINDOW) {
-        reply_gap (self, client, front, COHORT_EWINDOW, front->number);
+        reply_gap (self, client, front, COHORT_EWINDOW, 0);
+        start_over (self, client, outcome->number);
     } else if (outcome->code == COHORT_EDUPLICATE) {
         reply_stored (self, client, front, outcome->number);
         pop (self, client);
@@ -374,7 +380,8 @@ static bool answer_front (struct clients *self, struct client *client,
         reply_stored (self, client, request, last_number (self, client));
         return true;
     case REQUEST_GAP:
-        reply_gap (self, client, request, COHORT_EGAP, last_number (self, client) + 1);
+        /* What comes behind it may have been sent again already, and stays. */
+        reply_gap (self, client, request, COHORT_EGAP, request->id);
         return true;
     case REQUEST_EXISTS:
     case REQUEST_GET:
@@ -420,10 +427,7 @@ static bool answer (struct clients *self, struct client *client, bool all)
         if (!answer_front (self, client, request)) {
             break;
         }
-        /* A gap has emptied the queue. */
-        if (client->queue.count > 0) {
-            pop (self, client);
-        }
+        pop (self, client);
     }
     return false;
 }

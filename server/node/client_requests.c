@@ -289,6 +289,7 @@ static void receive_write (struct clients *self, struct client *client,
     struct request request = {.xid = from->xid, .number = from->number};
     if (from->number != client->next_number) {
         request.kind = from->number < client->next_number ? REQUEST_STORED : REQUEST_GAP;
+        request.id = client->next_number;
         push (self, client, &request, NULL);
         return;
     }

@@ -264,7 +264,11 @@ static struct peer *find_peer (struct world *world, uint64_t connection)
 static bool client_send (void *arg, uint64_t connection, const uint8_t *data, size_t size)
 {
     struct world_server *server = arg;
-    struct peer *peer = find_peer (server->world, connection);
+    struct world *world = server->world;
+    if (world->hooks != NULL) {
+        return world->hooks->send (world->hooks_arg, server->id - 1, connection, data, size);
+    }
+    struct peer *peer = find_peer (world, connection);
     assert_true (size > 0);
     if (peer == NULL) {
         return true;
@@ -285,7 +289,12 @@ static bool client_send (void *arg, uint64_t connection, const uint8_t *data, si
 static void client_drop (void *arg, uint64_t connection)
 {
     struct world_server *server = arg;
-    struct peer *peer = find_peer (server->world, connection);
+    struct world *world = server->world;
+    if (world->hooks != NULL) {
+        world->hooks->drop (world->hooks_arg, server->id - 1, connection);
+        return;
+    }
+    struct peer *peer = find_peer (world, connection);
     if (peer != NULL) {
         peer->dropped = true;
     }
@@ -305,7 +314,7 @@ static void submit (struct world *world, size_t server, const uint8_t *entry, si
     grow (&world->waiting, world->waiting_count, &world->waiting_capacity);
     uint8_t *copy = mem_dup (entry, size);
     assert_non_null (copy);
-    world->waiting[world->waiting_count++] = (struct world_entry){copy, size, server};
+    world->waiting[world->waiting_count++] = (struct world_entry){copy, size, server, 0};
 }
 
 static void host_submit (void *arg, const uint8_t *entry, size_t size)
@@ -320,6 +329,11 @@ static void host_submit (void *arg, const uint8_t *entry, size_t size)
 static void host_heartbeat (void *arg, uint64_t session, uint64_t attach_no, uint64_t seq)
 {
     struct world_server *server = arg;
+    struct world *world = server->world;
+    if (world->hooks != NULL) {
+        world->hooks->heartbeat (world->hooks_arg, server->id - 1, session, attach_no, seq);
+        return;
+    }
     write_text (&server->notes, "heartbeat %llx %llu %llu\n", (unsigned long long) session,
                 (unsigned long long) attach_no, (unsigned long long) seq);
 }
@@ -337,6 +351,10 @@ static void host_sync (void *arg, uint64_t token)
     struct world_server *server = arg;
     assert_true (server->leader);
     server->last_token = token;
+    if (server->world->hooks != NULL) {
+        server->world->hooks->sync (server->world->hooks_arg, server->id - 1, token);
+        return;
+    }
     write_text (&server->notes, "sync %llu\n", (unsigned long long) token);
 }
 
@@ -472,9 +490,19 @@ static void apply_next (struct world *world, struct world_server *server)
     size_t index = server->applied++;
     const struct world_entry *entry = &world->log[index];
     struct tree_outcome outcome;
-    assert_true (tree_apply (server->tree, world->zxids[index], world->now_ms, entry->data,
+    assert_true (tree_apply (server->tree, world->zxids[index], entry->stamp_ms, entry->data,
                              entry->size, &outcome));
     clients_applied (server->clients, world->zxids[index], &outcome);
+}
+
+bool world_apply (struct world *world, size_t index)
+{
+    struct world_server *server = &world->servers[index];
+    if (server->applied == world->log_count) {
+        return false;
+    }
+    apply_next (world, server);
+    return true;
 }
 
 void world_commit (struct world *world, size_t count)
@@ -488,6 +516,7 @@ void world_commit (struct world *world, size_t count)
             assert_non_null (world->zxids);
         }
         world->zxids[world->log_count] = zxid_make (world->epoch, ++world->counter);
+        world->waiting[i].stamp_ms = world->now_ms;
         world->log[world->log_count++] = world->waiting[i];
     }
     world->waiting_count -= count;

@@ -78,6 +78,7 @@ struct world_entry {
     uint8_t *data;
     size_t size;
     size_t server; /* that submitted it */
+    int64_t stamp_ms;
 };
 
 struct world {
@@ -93,6 +94,17 @@ struct world {
     size_t peers_count;
     uint64_t connections;
     int64_t now_ms;
+    /* Instead of peers, and of notes; or NULL. */
+    const struct world_hooks *hooks;
+    void *hooks_arg;
+};
+
+struct world_hooks {
+    bool (*send) (void *arg, size_t server, uint64_t connection, const uint8_t *data, size_t size);
+    void (*drop) (void *arg, size_t server, uint64_t connection);
+    void (*heartbeat) (void *arg, size_t server, uint64_t session, uint64_t attach_no,
+                       uint64_t seq);
+    void (*sync) (void *arg, size_t server, uint64_t token);
 };
 
 struct world_options {
@@ -110,6 +122,8 @@ void world_free (struct world **world);
 void world_run (struct world *world);
 /* The first `count` of what waits. */
 void world_commit (struct world *world, size_t count);
+/* One server applies the next entry of the log; false: it has all. */
+bool world_apply (struct world *world, size_t server);
 void world_flush (struct world *world);
 void world_advance (struct world *world, int64_t ms);
 /* The leader goes, and what was submitted with it; a new one comes, in a new epoch. */

@@ -276,7 +276,9 @@ static void a_gap_is_answered_and_filled (void **state)
     peer_do (peer);
     expect (peer, "reply 1 OK n=1 path=/a v=0");
     expect (peer, "reply 2 EGAP n=3 expected=2");
-    /* What came behind it is sent again anyway. */
+    /* What came behind it is stale: its client sends it again. */
+    expect (peer, "reply 3 OK v=0");
+    expect (peer, "reply 4 EGAP n=4 expected=2");
     expect (peer, NULL);
     /* What was on its way meanwhile. */
     ask_create (peer, "/e", "", 0);
@@ -289,6 +291,23 @@ static void a_gap_is_answered_and_filled (void **state)
     peer_do (peer);
     expect (peer, "reply 2 OK n=2 path=/b v=0");
     expect (peer, "reply 3 OK n=3 path=/c v=0");
+    expect (peer, NULL);
+
+    /* Stale requests that are still held up do not take with them what was sent again. */
+    ask_sync (peer);
+    peer->number = 4;
+    ask_create (peer, "/e", "", 0);
+    peer->number = 3;
+    ask_create (peer, "/d", "", 0);
+    ask_create (peer, "/e", "", 0);
+    peer_do (peer);
+    expect (peer, NULL);
+    clients_synced (world->servers[0].clients, 1, 1);
+    world_run (world);
+    expect (peer, "reply 4 OK");
+    expect (peer, "reply 5 EGAP n=5 expected=4");
+    expect (peer, "reply 6 OK n=4 path=/d v=0");
+    expect (peer, "reply 7 OK n=5 path=/e v=0");
     world_free (&world);
 }
 
