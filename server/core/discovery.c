@@ -108,6 +108,9 @@ void leader_process_followerinfo (struct zab *self, struct peer *peer,
         return; /* it has finished the election before us; remembered until we have */
     }
     self->lead.progress_ms = self->now_ms;
+    if (peer_counts (self, peer) && learner->accepted_epoch > self->epoch_seen) {
+        self->epoch_seen = learner->accepted_epoch;
+    }
     if (self->lead.epoch != 0 && peer_counts (self, peer)) {
         if (learner->accepted_epoch > self->lead.epoch) {
             leader_step_down (self, "a voter has accepted a higher epoch", peer->id);
@@ -126,7 +129,9 @@ static void choose_epoch (struct zab *self)
 {
     struct lead *lead = &self->lead;
     struct id_set ids = {.count = 0};
-    uint32_t epoch = self->accepted_epoch;
+    /* Above whatever made it step down last time, too: that voter may come late again. */
+    uint32_t epoch =
+        self->epoch_seen > self->accepted_epoch ? self->epoch_seen : self->accepted_epoch;
     id_set_add (&ids, self->id);
     for (size_t i = 0; i < self->peers_count; i++) {
         const struct peer *peer = self->peers[i];

@@ -213,6 +213,7 @@ struct zab {
     struct lead lead;
     uint64_t round_begun;
     unsigned discoveries_failed;
+    uint32_t epoch_seen; /* the highest that a voter has said it accepted: the next is above it */
     int64_t epoch_chosen_ms; /* when this server has last chosen an epoch */
 
     struct peer *peers[ZAB_PEERS_MAX]; /* ascending ids */

@@ -373,6 +373,30 @@ void cluster_cut (struct cluster *self, uint32_t a, uint32_t b, size_t keep_ab, 
     queue_push (&self->queues[b][a], item_new (ITEM_DOWN));
 }
 
+void cluster_overtake (struct cluster *self, uint32_t from, uint32_t to, size_t n)
+{
+    struct queue *queue = &self->queues[from][to];
+    struct queue before = {.count = 0}, after = {.blocked = queue->blocked};
+    while (before.count < n && queue->count > 1) {
+        queue_push (&before, queue_pop (queue));
+    }
+    queue_push (&after, queue_pop (queue));
+    struct item *item;
+    while ((item = queue_pop (&before)) != NULL) {
+        queue_push (&after, item);
+    }
+    while ((item = queue_pop (queue)) != NULL) {
+        queue_push (&after, item);
+    }
+    *queue = after;
+}
+
+void cluster_delay (struct cluster *self, uint32_t from, uint32_t to)
+{
+    struct queue *queue = &self->queues[from][to];
+    queue_push (queue, queue_pop (queue));
+}
+
 static void deliver_message (struct cluster *self, uint32_t to, struct item *item)
 {
     struct zab_entry *entries = NULL;

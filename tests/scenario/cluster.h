@@ -101,6 +101,7 @@ struct cluster {
     uint64_t steps, delivered_messages;
 
     /* checker.c */
+    bool unchecked;            /* a scenario in which disks have lost what no crash can take */
     struct records committed;  /* K: everything that has ever been committed */
     uint32_t *leader_of_epoch; /* by epoch; 0: none yet */
     size_t leaders_capacity;
@@ -129,6 +130,9 @@ bool cluster_connect (struct cluster *self, uint32_t a, uint32_t b);
 /* Keeps the first so many items of each direction; then each end hears of it. */
 void cluster_cut (struct cluster *self, uint32_t a, uint32_t b, size_t keep_ab, size_t keep_ba);
 
+/* Of what is on its way, item n (from 0) becomes the first; the first becomes the last. */
+void cluster_overtake (struct cluster *self, uint32_t from, uint32_t to, size_t n);
+void cluster_delay (struct cluster *self, uint32_t from, uint32_t to);
 /* Delivers the oldest item; false: there is none, or the receiver is paused. */
 bool cluster_deliver (struct cluster *self, uint32_t from, uint32_t to);
 /* The oldest request becomes durable; false: there is none, or the server is paused. */

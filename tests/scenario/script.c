@@ -8,7 +8,10 @@
  *     disk ID accepted E current E [base E:C] [E:C..C]... [E:C..C/X]...
  *                              what the disk of a server that is down holds; entries with the same
  *                              X (0 by default) are the same
+ *     disk ID cut E:C          takes away what is behind E:C
+ *     replace ID STORE         the disk of a server that is down is a new one, with that store id
  *     committed ID E:C         this log up to there is what has been committed so far
+ *     unchecked                no checker from now on: disks have forgotten what they were given
  *   Servers
  *     start ID...   crash ID [OPERATIONS]   restart ID (and link it)
  *     pause ID   resume ID
@@ -16,6 +19,7 @@
  *   Links
  *     link [A B]               all, or one; link all that can be
  *     cut A B [KEEP_AB KEEP_BA]
+ *     overtake A B N   delay A B   of what A sends to B, item N comes first; the first one last
  *     block A B   unblock A B  what A sends to B waits, in run and exchange
  *   Making things happen
  *     run                      deliver and finish disks until nothing is left
@@ -234,8 +238,10 @@ static void command_disk (struct script *self)
         } else if (strcmp (name, "base") == 0) {
             /* Everything up to there was written, and compacted. */
             cluster_compact_disk (&self->cluster, id, zxid (self, first + 1));
+        } else if (strcmp (name, "cut") == 0) {
+            image_truncate (disk, zxid (self, first + 1));
         } else {
-            complain (self, "accepted, current or base is expected");
+            complain (self, "accepted, current, base or cut is expected");
         }
     }
     for (size_t i = first; i < self->count && !self->failed; i++) {
@@ -247,6 +253,19 @@ static void command_disk (struct script *self)
             }
         }
     }
+}
+
+static void command_replace (struct script *self)
+{
+    uint32_t id = server (self, 1);
+    if (self->failed || self->cluster.servers[id].core != NULL) {
+        complain (self, "the server runs");
+        return;
+    }
+    struct image *disk = &self->cluster.servers[id].disk;
+    records_free (&disk->log);
+    memset (disk, 0, sizeof *disk);
+    cluster_add (&self->cluster, id, number (self, 2));
 }
 
 static void command_committed (struct script *self)
@@ -338,6 +357,21 @@ static void command_cut (struct script *self)
     uint32_t a = server (self, 1), b = server (self, 2);
     cluster_cut (&self->cluster, a, b, number_or (self, 3, SIZE_MAX),
                  number_or (self, 4, SIZE_MAX));
+}
+
+static void command_overtake (struct script *self)
+{
+    cluster_overtake (&self->cluster, server (self, 1), server (self, 2), number (self, 3));
+}
+
+static void command_delay (struct script *self)
+{
+    cluster_delay (&self->cluster, server (self, 1), server (self, 2));
+}
+
+static void command_unchecked (struct script *self)
+{
+    self->cluster.unchecked = true;
 }
 
 static void command_block (struct script *self)
@@ -521,18 +555,25 @@ static const struct command {
     const char *name;
     void (*run) (struct script *self);
 } commands[] = {
-    {"block", command_block},     {"cluster", command_cluster},   {"committed", command_committed},
-    {"compact", command_compact}, {"crash", command_crash},       {"cut", command_cut},
-    {"deliver", command_deliver}, {"disk", command_disk},         {"disks", command_disks},
-    {"drain", command_drain},     {"durable", command_durable},   {"exchange", command_exchange},
-    {"hold", command_hold},       {"leave", command_leave},       {"link", command_link},
-    {"loud", command_loud},       {"offer", command_offer},       {"option", command_option},
-    {"pass", command_pass},       {"pause", command_pause},       {"propose", command_propose},
-    {"quiet", command_quiet},     {"release", command_release},   {"restart", command_restart},
-    {"resume", command_resume},   {"round", command_round},       {"run", command_run},
-    {"second", command_second},   {"snapshot", command_snapshot}, {"start", command_start},
-    {"status", command_status},   {"store", command_store},       {"unblock", command_unblock},
-    {"wait", command_wait},
+    {"block", command_block},         {"cluster", command_cluster},
+    {"committed", command_committed}, {"compact", command_compact},
+    {"crash", command_crash},         {"cut", command_cut},
+    {"delay", command_delay},         {"deliver", command_deliver},
+    {"disk", command_disk},           {"disks", command_disks},
+    {"drain", command_drain},         {"durable", command_durable},
+    {"exchange", command_exchange},   {"hold", command_hold},
+    {"leave", command_leave},         {"link", command_link},
+    {"loud", command_loud},           {"offer", command_offer},
+    {"option", command_option},       {"overtake", command_overtake},
+    {"pass", command_pass},           {"pause", command_pause},
+    {"propose", command_propose},     {"quiet", command_quiet},
+    {"release", command_release},     {"replace", command_replace},
+    {"restart", command_restart},     {"resume", command_resume},
+    {"round", command_round},         {"run", command_run},
+    {"second", command_second},       {"snapshot", command_snapshot},
+    {"start", command_start},         {"status", command_status},
+    {"store", command_store},         {"unblock", command_unblock},
+    {"unchecked", command_unchecked}, {"wait", command_wait},
 };
 
 static void run_line (struct script *self, const char *line, size_t size)

@@ -86,8 +86,10 @@ static void setup (struct run *run, uint64_t seed)
         cluster_add (&run->cluster, id, foreign && id == voters ? 99 : id);
         cluster_start (&run->cluster, id);
     }
-    run->cut = (unsigned) prng_below (prng, 12);
-    run->crash = (unsigned) prng_below (prng, 8);
+    /* Some clusters hardly come to serve: their elections and discoveries are what is tested. */
+    unsigned storm = prng_chance (prng, 1, 3) ? 6 : 1;
+    run->cut = storm * (unsigned) prng_below (prng, 12);
+    run->crash = storm * (unsigned) prng_below (prng, 8);
     run->pause = (unsigned) prng_below (prng, 4);
     run->compact = (unsigned) prng_below (prng, 20);
 }
