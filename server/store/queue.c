@@ -88,10 +88,10 @@ enum queue_wake queue_wait (struct queue *self, int timeout_ms)
     return wake;
 }
 
-void queue_stop (struct queue *self)
+void queue_stop (struct queue *self, bool stop)
 {
     lock_enter (self->lock);
-    self->stop = true;
+    self->stop = stop;
     lock_wake (self->lock);
     lock_leave (self->lock);
 }

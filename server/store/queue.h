@@ -31,8 +31,8 @@ void queue_take (struct queue *self, struct list *lists);
 
 /*  Worker: waits until something is there, or queue_stop, at most so long (-1: for ever). */
 enum queue_wake queue_wait (struct queue *self, int timeout_ms);
-/*  Owner: the worker's next queue_wait with nothing there says QUEUE_STOP. */
-void queue_stop (struct queue *self);
+/*  Owner: the worker's next queue_wait with nothing there says QUEUE_STOP; or no more. */
+void queue_stop (struct queue *self, bool stop);
 
 /*  Worker: all up to ticket is done (UINT64_MAX: nothing more ever will be). */
 void queue_announce (struct queue *self, uint64_t ticket);

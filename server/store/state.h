@@ -150,6 +150,8 @@ bool worker_turn (struct store *self);
 /*  What worker_due has announced; false: nothing. */
 bool worker_idle (struct store *self);
 int worker_due (const struct store *self);
+/*  An orderly end: the log says how far it is durable. */
+void worker_finish (struct store *self);
 /*  Lets go of all work that was not done; the worker has stopped. */
 void worker_discard (struct store *self);
 

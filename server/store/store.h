@@ -165,7 +165,7 @@ bool store_work (struct store *self);
 int store_work_due (struct store *self);
 
 /*  A thread that works, for servers.  notify runs on it after each piece of work; it must only
- *  wake the owner.  Stop: finishes what is waiting. */
+ *  wake the owner.  Stop: finishes what is waiting; a thread may be started again. */
 struct store_thread;
 typedef void store_notify_fn (void *arg);
 int store_thread_start (struct store *store, store_notify_fn *notify, void *arg,

@@ -26,6 +26,7 @@ static void *run (void *arg)
         if (!did) {
             enum queue_wake wake = queue_wait (store->queue, worker_due (store));
             if (wake == QUEUE_STOP) {
+                worker_finish (store);
                 break;
             }
             if (wake == QUEUE_WORK && atomic_load (&store->failed) != 0) {
@@ -49,6 +50,7 @@ int store_thread_start (struct store *store, store_notify_fn *notify, void *arg,
         return COHORT_ENOMEM;
     }
     *self = (struct store_thread){.store = store, .notify = notify, .arg = arg};
+    queue_stop (store->queue, false);
     store->threaded = true;
     if (pthread_create (&self->thread, NULL, run, self) != 0) {
         store->threaded = false;
@@ -66,7 +68,7 @@ void store_thread_stop (struct store_thread **self_p)
         return;
     }
     struct store *store = self->store;
-    queue_stop (store->queue);
+    queue_stop (store->queue, true);
     int rc = pthread_join (self->thread, NULL);
     COHORT_ASSERT (rc == 0);
     store->threaded = false;

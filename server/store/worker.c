@@ -263,6 +263,13 @@ bool worker_idle (struct store *self)
     return self->log.unmarked && mark (self);
 }
 
+void worker_finish (struct store *self)
+{
+    if (!has_failed (self) && self->log.unmarked) {
+        (void) mark (self);
+    }
+}
+
 bool worker_turn (struct store *self)
 {
     if (has_failed (self)) {

@@ -1,0 +1,186 @@
+/*
+ *  tests/unit/store/test_disk.c - the disks do what disk.h says: files, memory, the test's own
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cohort/error.h"
+#include "server/store/store.h"
+#include "tests/support/crash_disk.h"
+#include "tests/unit/store/folder.h"
+#include "tests/unit/unit.h"
+
+static void count_name (void *arg, const char *name)
+{
+    (void) name;
+    ++*(size_t *) arg;
+}
+
+static size_t names (struct disk *disk)
+{
+    size_t count = 0;
+    assert_int_equal (disk->ops->list (disk, count_name, &count), 0);
+    return count;
+}
+
+/*  Everything but the lock, which is a file in one of them. */
+static void check_disk (struct disk *disk)
+{
+    const struct disk_ops *ops = disk->ops;
+    struct disk_file *file, *second;
+    uint64_t size;
+    size_t done;
+    uint8_t bytes[300];
+    assert_int_equal (names (disk), 0);
+    assert_int_equal (ops->open (disk, "a", false, &file), -ENOENT);
+    assert_int_equal (ops->open (disk, "a", true, &file), 0);
+    assert_int_equal (ops->open (disk, "a", true, &second), -EEXIST);
+    assert_int_equal (ops->open (disk, "a", false, &second), 0);
+    assert_int_equal (ops->size (file, &size), 0);
+    assert_int_equal (size, 0);
+
+    /*  A hole reads as zeros; reading stops at the end. */
+    memset (bytes, 7, sizeof bytes);
+    assert_int_equal (ops->write (file, 200000, bytes, 100), 0);
+    assert_int_equal (ops->write (file, 200100, bytes, 0), 0);
+    assert_int_equal (ops->sync (file), 0);
+    assert_int_equal (ops->size (second, &size), 0);
+    assert_int_equal (size, 200100);
+    assert_int_equal (ops->read (second, 199900, bytes, 300, &done), 0);
+    assert_int_equal (done, 200);
+    assert_int_equal (bytes[99], 0);
+    assert_int_equal (bytes[100], 7);
+    assert_int_equal (ops->read (second, 200100, bytes, 300, &done), 0);
+    assert_int_equal (done, 0);
+
+    /*  Shortened and lengthened: what was cut is zeros. */
+    assert_int_equal (ops->truncate (file, 200050), 0);
+    assert_int_equal (ops->truncate (file, 200100), 0);
+    assert_int_equal (ops->read (second, 200000, bytes, 300, &done), 0);
+    assert_int_equal (done, 100);
+    assert_int_equal (bytes[49], 7);
+    assert_int_equal (bytes[50], 0);
+
+    /*  Renaming replaces; the one replaced, and one without a name, can still be read. */
+    struct disk_file *other;
+    assert_int_equal (ops->open (disk, "b", true, &other), 0);
+    assert_int_equal (ops->write (other, 0, "other", 5), 0);
+    assert_int_equal (ops->sync (other), 0);
+    assert_int_equal (ops->rename (disk, "c", "a"), -ENOENT);
+    assert_int_equal (ops->rename (disk, "b", "a"), 0);
+    assert_int_equal (ops->sync_names (disk), 0);
+    assert_int_equal (names (disk), 1);
+    assert_int_equal (ops->read (file, 200000, bytes, 1, &done), 0);
+    assert_int_equal (bytes[0], 7);
+    assert_int_equal (ops->unlink (disk, "b"), -ENOENT);
+    assert_int_equal (ops->unlink (disk, "a"), 0);
+    assert_int_equal (names (disk), 0);
+    assert_int_equal (ops->read (other, 0, bytes, 10, &done), 0);
+    assert_int_equal (done, 5);
+    assert_memory_equal (bytes, "other", 5);
+    ops->close (file);
+    ops->close (second);
+    ops->close (other);
+    assert_int_equal (ops->space (disk, &size), 0);
+    assert_true (size > 1000);
+}
+
+static void test_memory (void **state)
+{
+    (void) state;
+    struct disk *disk = memory_disk_new ();
+    check_disk (disk);
+    assert_int_equal (disk->ops->lock (disk), 0);
+    assert_int_equal (disk->ops->lock (disk), -EBUSY);
+    disk->ops->destroy (disk);
+}
+
+static void test_crash (void **state)
+{
+    (void) state;
+    struct crash_disk *hardware = crash_disk_new (1);
+    struct disk *disk = crash_disk_open (hardware);
+    check_disk (disk);
+    disk->ops->destroy (disk);
+    crash_disk_destroy (&hardware);
+}
+
+static void test_posix (void **state)
+{
+    char folder[FOLDER_SIZE];
+    (void) state;
+    folder_make (folder);
+    char inside[FOLDER_SIZE + 8];
+    (void) snprintf (inside, sizeof inside, "%s/store", folder);
+    struct disk *disk, *second;
+    assert_int_equal (posix_disk_new (inside, &disk), 0);
+    check_disk (disk);
+    assert_int_equal (disk->ops->lock (disk), 0);
+    assert_int_equal (posix_disk_new (inside, &second), 0);
+    assert_int_equal (second->ops->lock (second), -EBUSY);
+    disk->ops->destroy (disk);
+    assert_int_equal (second->ops->lock (second), 0);
+    second->ops->destroy (second);
+    folder_remove (folder);
+}
+
+static int open_folder (const char *folder, struct store **store, char *error, size_t error_size)
+{
+    struct store_options options = {.server_id = 1, .store_id = 2, .segment_bytes = 64 << 10};
+    int rc = posix_disk_new (folder, &options.disk);
+    assert_int_equal (rc, 0);
+    return store_open (&options, store, error, error_size);
+}
+
+static void test_locked_folder (void **state)
+{
+    char folder[FOLDER_SIZE], error[256];
+    struct store *store, *second;
+    (void) state;
+    folder_make (folder);
+    assert_int_equal (open_folder (folder, &store, error, sizeof error), 0);
+    assert_int_equal (open_folder (folder, &second, error, sizeof error), COHORT_EINUSE);
+    assert_string_equal (error, "lock: another process uses this folder");
+    store_close (&store);
+    assert_int_equal (open_folder (folder, &store, error, sizeof error), 0);
+    store_close (&store);
+    folder_remove (folder);
+}
+
+static void test_no_folder (void **state)
+{
+    (void) state;
+    struct disk *disk;
+    assert_int_equal (posix_disk_new ("/nonexistent/folder", &disk), -ENOENT);
+    assert_int_equal (posix_disk_new ("/dev/null", &disk), -ENOTDIR);
+}
+
+/*  root is refused nothing by permissions; then a file system that cannot be written helps. */
+static void test_read_only_folder (void **state)
+{
+    char folder[FOLDER_SIZE], error[256];
+    struct store *store;
+    (void) state;
+    folder_make (folder);
+    assert_int_equal (chmod (folder, 0500), 0);
+    const char *path = geteuid () == 0 ? "/proc" : folder;
+    int rc = open_folder (path, &store, error, sizeof error);
+    assert_int_equal (rc, COHORT_ESYSTEM);
+    assert_non_null (strstr (error, "lock: create: "));
+    assert_int_equal (chmod (folder, 0700), 0);
+    folder_remove (folder);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_memory),    cmocka_unit_test (test_crash),
+        cmocka_unit_test (test_posix),     cmocka_unit_test (test_locked_folder),
+        cmocka_unit_test (test_no_folder), cmocka_unit_test (test_read_only_folder),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}

@@ -1,0 +1,222 @@
+/*
+ *  tests/unit/store/test_thread.c - owner and worker on two threads
+ *
+ *  Run under ThreadSanitizer, too (-DCOHORT_SANITIZE=thread).
+ */
+#include <semaphore.h>
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "cohort/error.h"
+#include "tests/unit/store/folder.h"
+#include "tests/unit/store/history.h"
+#include "tests/unit/unit.h"
+
+struct fixture {
+    char folder[FOLDER_SIZE]; /*  empty: in memory */
+    struct store *store;
+    struct store_thread *thread;
+    sem_t woken;
+    struct history history;
+    uint64_t number;
+};
+
+static void notify (void *arg)
+{
+    struct fixture *self = arg;
+    (void) sem_post (&self->woken);
+}
+
+static void open_store (struct fixture *self)
+{
+    struct store_options options = {
+        .server_id = 1,
+        .store_id = 2,
+        .segment_bytes = 256 << 10,
+        .cache_bytes = 128 << 10,
+    };
+    char error[256];
+    if (self->folder[0] != '\0') {
+        assert_int_equal (posix_disk_new (self->folder, &options.disk), 0);
+    } else {
+        options.disk = memory_disk_new ();
+    }
+    assert_int_equal (store_open (&options, &self->store, error, sizeof error), 0);
+    assert_int_equal (store_thread_start (self->store, notify, self, &self->thread), 0);
+}
+
+static void close_store (struct fixture *self)
+{
+    store_thread_stop (&self->thread);
+    store_close (&self->store);
+}
+
+static struct fixture *fixture_new (bool on_files)
+{
+    struct fixture *self = mem_calloc (1, sizeof *self);
+    history_init (&self->history);
+    assert_int_equal (sem_init (&self->woken, 0, 0), 0);
+    if (on_files) {
+        folder_make (self->folder);
+    }
+    open_store (self);
+    return self;
+}
+
+static void fixture_destroy (struct fixture *self)
+{
+    close_store (self);
+    if (self->folder[0] != '\0') {
+        folder_remove (self->folder);
+    }
+    (void) sem_destroy (&self->woken);
+    mem_free (self);
+}
+
+static void await (struct fixture *self)
+{
+    while (store_completed (self->store) < self->number) {
+        (void) sem_wait (&self->woken);
+        assert_int_equal (store_failure (self->store, NULL), 0);
+    }
+}
+
+static void append (struct fixture *self, size_t count, uint32_t size)
+{
+    size_t from = self->history.count;
+    for (size_t i = 0; i < count; i++) {
+        history_add (&self->history, 0, size, self->number * 100 + i);
+    }
+    history_submit (&self->history, self->store, from, ++self->number, 0);
+}
+
+/*  Reads while the worker writes. */
+static void compare (struct fixture *self)
+{
+    assert_int_equal (history_compare (&self->history, self->store), self->history.count);
+}
+
+static void snapshot (struct fixture *self, bool install)
+{
+    struct zab_point point = history_last (&self->history);
+    int64_t stamp_ms = history_last_stamp (&self->history);
+    struct store_writer *writer;
+    uint8_t bytes[10000];
+    if (install) {
+        point = (struct zab_point){.zxid = point.zxid + (UINT64_C (1) << 40), .chain = 5};
+    }
+    memset (bytes, 1, sizeof bytes);
+    assert_int_equal (store_writer_new (self->store, point, stamp_ms, &writer), 0);
+    for (int i = 0; i < 50; i++) {
+        store_writer_append (writer, bytes, sizeof bytes);
+        if (!install) {
+            append (self, 2, 100);
+        }
+    }
+    store_writer_finish (writer, install);
+    int state;
+    while ((state = store_writer_state (writer)) == 0) {
+        (void) sem_wait (&self->woken);
+    }
+    assert_int_equal (state, 1);
+    store_writer_destroy (&writer);
+    if (install) {
+        history_reset (&self->history, point, stamp_ms);
+    }
+    struct zab_point base;
+    if (store_compacted (self->store, &base, &stamp_ms)) {
+        history_purge (&self->history, base, stamp_ms);
+    }
+    struct store_reader *reader;
+    struct store_snapshot_info info;
+    size_t done;
+    assert_int_equal (store_reader_new (self->store, &reader, &info), 0);
+    assert_int_equal (store_reader_read (reader, 490000, bytes, sizeof bytes, &done), 0);
+    assert_int_equal (done, 10000);
+    store_reader_destroy (&reader);
+}
+
+static void exercise (struct fixture *self)
+{
+    struct store_meta meta = *store_meta (self->store);
+    memset (meta.cluster_id, 1, sizeof meta.cluster_id);
+    assert_int_equal (store_set_meta (self->store, &meta), 0);
+    for (int round = 0; round < 6; round++) {
+        for (int i = 0; i < 40; i++) {
+            append (self, 1 + (size_t) i % 7, (uint32_t) i * 30);
+            if (i % 10 == 0) {
+                compare (self);
+            }
+        }
+        zxid_t to = history_last (&self->history).zxid - 2;
+        store_persist (
+            self->store,
+            &(struct zab_persist){.number = ++self->number, .truncate = true, .truncate_to = to});
+        history_truncate (&self->history, to);
+        append (self, 3, 50);
+        await (self);
+        compare (self);
+        snapshot (self, round == 3);
+        store_persist (self->store, &(struct zab_persist){.number = ++self->number,
+                                                          .epochs = true,
+                                                          .accepted_epoch = (uint32_t) round + 1,
+                                                          .current_epoch = 1});
+        await (self);
+        meta = *store_meta (self->store);
+        assert_int_equal (store_set_meta (self->store, &meta), 0);
+        assert_int_equal (store_backlog (self->store), 0);
+    }
+}
+
+static void test_memory (void **state)
+{
+    (void) state;
+    struct fixture *self = fixture_new (false);
+    exercise (self);
+    fixture_destroy (self);
+}
+
+static void test_files (void **state)
+{
+    (void) state;
+    struct fixture *self = fixture_new (true);
+    exercise (self);
+    /*  Stopping finishes what is waiting. */
+    append (self, 100, 100);
+    close_store (self);
+    open_store (self);
+    compare (self);
+    assert_int_equal (store_meta (self->store)->accepted_epoch, 6);
+    fixture_destroy (self);
+}
+
+/*  Prepares, and writes its mark, by itself; stopped before that, it writes the mark at its end. */
+static void test_idle (void **state)
+{
+    (void) state;
+    struct fixture *self = fixture_new (false);
+    append (self, 1, 10);
+    await (self);
+    /*  Two steps of reserving, the next segment, the mark. */
+    for (int i = 0; i < 4; i++) {
+        (void) sem_wait (&self->woken);
+    }
+    store_thread_stop (&self->thread);
+    assert_int_equal (store_work_due (self->store), -1);
+    assert_int_equal (store_thread_start (self->store, notify, self, &self->thread), 0);
+    append (self, 1, 10);
+    store_thread_stop (&self->thread);
+    assert_int_equal (store_completed (self->store), 2);
+    assert_true (store_work_due (self->store) < 100);
+    fixture_destroy (self);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_memory),
+        cmocka_unit_test (test_files),
+        cmocka_unit_test (test_idle),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
