@@ -186,7 +186,10 @@ static void bury (struct clients *self)
     while ((node = list_first (&self->doomed)) != NULL) {
         struct client *client = list_entry (node, struct client, doomed_node);
         const struct node_transport *transport = &self->options.transport;
-        if (!client->forsaken && client->doom != COHORT_ENOMEM && client->pulling == 0 &&
+        if (client->phase == CLIENT_DETACHED && client->doom == 0) {
+            feeds_drop (self, client); /* its last reply must not wait for them */
+        }
+        if (!client->forsaken && client->doom != COHORT_ENOMEM &&
             !list_linked (&client->stuck_node)) {
             deliver_send (self, client);
         }

@@ -342,7 +342,8 @@ static void mirror_change (struct actor *actor, const cohort_change_t *change)
         found = &actor->mirror[actor->mirror_count++];
         snprintf (found->path, sizeof found->path, "%s", change->path);
     } else {
-        REQUIRE (number_of (change->data, change->size) > atoi (found->data) ||
+        REQUIRE (number_of (change->data, change->size) >
+                     number_of (found->data, strlen (found->data)) ||
                  strcmp (found->path, "/m") == 0);
     }
     snprintf (found->data, sizeof found->data, "%.*s", (int) change->size,
