@@ -156,7 +156,7 @@ static void on_state (cohort_t *client, cohort_state_t state, void *arg)
     } else if (state == COHORT_CONNECTED && *suspended) {
         char server[256];
         cohort_server (client, server, sizeof server);
-        message ("connected to %s, nothing has been missed", server);
+        message ("connected to %s", server);
         *suspended = false;
     }
 }
