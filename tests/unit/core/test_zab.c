@@ -202,6 +202,90 @@ static void test_impossible_vote (void **state)
     zab_destroy (&zab);
 }
 
+static const struct zab_update *durable (struct zab *zab)
+{
+    return zab_step (
+        zab, &(struct zab_event){.type = ZAB_EVENT_DURABLE, .persisted = zab->request_number});
+}
+
+/* Server 3 of three, with the log 1:1, leads in epoch 2; 2 follows it and has been sent NEWLEADER
+ * (or, with synced, has acknowledged it). */
+static struct zab *make_leader (bool synced)
+{
+    struct zab_options options = options_of (3);
+    options.id = 3;
+    options.store_id = 3;
+    struct zab *zab = zab_new (&options);
+    assert_true (recover (zab, zxid_make (1, 1), "a"));
+    zab_start (zab, 1, 1, 0, 0);
+    zab_step (zab, &(struct zab_event){.type = ZAB_EVENT_LINK_UP, .peer = 2, .store_id = 2});
+    receive (zab, (struct zab_message){.type = ZAB_VOTE,
+                                       .role = ZAB_LOOKING,
+                                       .round = 1,
+                                       .leader = 3,
+                                       .epoch = 1,
+                                       .zxid = zxid_make (1, 1)});
+    assert_int_equal (zab_status (zab)->role, ZAB_LEADING);
+    receive (zab, (struct zab_message){.type = ZAB_FOLLOWERINFO, .epoch = 1, .session = 1});
+    durable (zab);
+    struct zab_point points[2] = {{0, 0}, zab->log.last};
+    receive (zab, (struct zab_message){.type = ZAB_ACKEPOCH,
+                                       .epoch = 1,
+                                       .zxid = zxid_make (1, 1),
+                                       .counts = true,
+                                       .session = 1,
+                                       .points = points,
+                                       .points_count = 2});
+    durable (zab);
+    assert_int_equal (zab->peers[0]->learner.phase, LEARNER_FORWARD);
+    assert_false (zab_status (zab)->activated);
+    if (synced) {
+        receive (zab, (struct zab_message){
+                          .type = ZAB_ACK, .epoch = 2, .zxid = zxid_make (2, 0), .session = 1});
+        assert_true (zab_status (zab)->activated);
+    }
+    return zab;
+}
+
+/* A learner that says what it cannot say: its link is reset, and it is not believed. */
+static void expect_reset (bool synced, struct zab_message message)
+{
+    struct zab *zab = make_leader (synced);
+    message.epoch = 2;
+    message.session = 1;
+    zxid_t committed = zab_status (zab)->committed;
+    const struct zab_update *update = receive (zab, message);
+    assert_int_equal (update->resets_count, 1);
+    assert_int_equal (update->resets[0], 2);
+    assert_int_equal (update->messages_count, 0);
+    assert_int_equal (zab_status (zab)->role, ZAB_LEADING);
+    assert_int_equal (zab_status (zab)->activated, synced);
+    assert_true (zab_status (zab)->committed == committed);
+    zab_destroy (&zab);
+}
+
+static void test_impossible_learner (void **state)
+{
+    (void) state;
+    /* An entry before NEWLEADER; NEWLEADER twice; more than was sent; again. */
+    expect_reset (false, (struct zab_message){.type = ZAB_ACK, .zxid = zxid_make (1, 1)});
+    expect_reset (true, (struct zab_message){.type = ZAB_ACK, .zxid = zxid_make (2, 0)});
+    expect_reset (true, (struct zab_message){.type = ZAB_ACK, .zxid = zxid_make (2, 1)});
+    expect_reset (true, (struct zab_message){.type = ZAB_ACK, .zxid = zxid_make (1, 1)});
+    /* Answers without a question. */
+    expect_reset (true, (struct zab_message){.type = ZAB_PONG, .nonce = 1, .counts = true});
+    expect_reset (true, (struct zab_message){.type = ZAB_TRY_ANSWER});
+    expect_reset (true, (struct zab_message){.type = ZAB_ACKEPOCH});
+    /* Of another attempt: dropped. */
+    struct zab *zab = make_leader (false);
+    const struct zab_update *update = receive (
+        zab,
+        (struct zab_message){.type = ZAB_ACK, .epoch = 2, .zxid = zxid_make (2, 0), .session = 2});
+    assert_int_equal (update->resets_count, 0);
+    assert_false (zab_status (zab)->activated);
+    zab_destroy (&zab);
+}
+
 static void test_too_many_links (void **state)
 {
     (void) state;
@@ -221,12 +305,6 @@ static void test_too_many_links (void **state)
     update = zab_step (zab, &(struct zab_event){.type = ZAB_EVENT_LINK_UP, .peer = 900});
     assert_int_equal (update->resets_count, 0);
     zab_destroy (&zab);
-}
-
-static const struct zab_update *durable (struct zab *zab)
-{
-    return zab_step (
-        zab, &(struct zab_event){.type = ZAB_EVENT_DURABLE, .persisted = zab->request_number});
 }
 
 /* Stamps never go back, neither with the wall clock nor below those of the log. */
@@ -334,11 +412,17 @@ static void test_names (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_vote_order),      cmocka_unit_test (test_options),
-        cmocka_unit_test (test_recovery),        cmocka_unit_test (test_any_message),
-        cmocka_unit_test (test_impossible_vote), cmocka_unit_test (test_too_many_links),
-        cmocka_unit_test (test_stamps),          cmocka_unit_test (test_epochs_exhausted),
-        cmocka_unit_test (test_memory),          cmocka_unit_test (test_names),
+        cmocka_unit_test (test_vote_order),
+        cmocka_unit_test (test_options),
+        cmocka_unit_test (test_recovery),
+        cmocka_unit_test (test_any_message),
+        cmocka_unit_test (test_impossible_vote),
+        cmocka_unit_test (test_impossible_learner),
+        cmocka_unit_test (test_too_many_links),
+        cmocka_unit_test (test_stamps),
+        cmocka_unit_test (test_epochs_exhausted),
+        cmocka_unit_test (test_memory),
+        cmocka_unit_test (test_names),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
