@@ -17,26 +17,29 @@ struct store_thread {
     pthread_t thread;
 };
 
+static bool has_failed (struct store *store)
+{
+    return atomic_load_explicit (&store->failed, memory_order_relaxed) != 0;
+}
+
 static void *run (void *arg)
 {
     struct store_thread *self = arg;
     struct store *store = self->store;
-    for (;;) {
+    enum queue_wake wake = QUEUE_WORK;
+    while (wake != QUEUE_STOP && !has_failed (store)) {
         bool did = worker_turn (store);
-        if (!did) {
-            enum queue_wake wake = queue_wait (store->queue, worker_due (store));
-            if (wake == QUEUE_STOP) {
-                worker_finish (store);
-                break;
-            }
-            if (wake == QUEUE_WORK && atomic_load (&store->failed) != 0) {
-                break; /*  nothing will be done any more */
-            }
+        if (!did && !has_failed (store)) {
+            wake = queue_wait (store->queue, worker_due (store));
             did = wake == QUEUE_TIMEOUT && worker_idle (store);
         }
-        if (did) {
+        if (did && !has_failed (store)) {
             self->notify (self->arg);
         }
+    }
+    worker_finish (store);
+    if (has_failed (store)) {
+        self->notify (self->arg); /*  the owner has to know */
     }
     return NULL;
 }

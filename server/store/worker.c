@@ -299,7 +299,7 @@ bool worker_turn (struct store *self)
         list_remove (&work->node);
         release (work);
     }
-    return !self->purge_stuck;
+    return did || !self->purge_stuck;
 }
 
 void worker_discard (struct store *self)

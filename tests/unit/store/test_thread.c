@@ -3,11 +3,13 @@
  *
  *  Run under ThreadSanitizer, too (-DCOHORT_SANITIZE=thread).
  */
+#include <errno.h>
 #include <semaphore.h>
 #include <string.h>
 
 #include "client/base/alloc.h"
 #include "cohort/error.h"
+#include "tests/support/crash_disk.h"
 #include "tests/unit/store/folder.h"
 #include "tests/unit/store/history.h"
 #include "tests/unit/unit.h"
@@ -190,25 +192,61 @@ static void test_files (void **state)
     fixture_destroy (self);
 }
 
-/*  Prepares, and writes its mark, by itself; stopped before that, it writes the mark at its end. */
+/*  Left alone, it prepares the space to come, and 100 ms after a batch writes a mark. */
 static void test_idle (void **state)
 {
     (void) state;
     struct fixture *self = fixture_new (false);
     append (self, 1, 10);
-    await (self);
-    /*  Two steps of reserving, the next segment, the mark. */
-    for (int i = 0; i < 4; i++) {
+    int due = 0;
+    while (due >= 0) {
         (void) sem_wait (&self->woken);
+        store_thread_stop (&self->thread);
+        due = store_work_due (self->store);
+        assert_int_equal (store_thread_start (self->store, notify, self, &self->thread), 0);
     }
-    store_thread_stop (&self->thread);
-    assert_int_equal (store_work_due (self->store), -1);
-    assert_int_equal (store_thread_start (self->store, notify, self, &self->thread), 0);
+    while (sem_trywait (&self->woken) == 0) {
+    }
     append (self, 1, 10);
-    store_thread_stop (&self->thread);
+    (void) sem_wait (&self->woken); /*  the batch */
     assert_int_equal (store_completed (self->store), 2);
-    assert_true (store_work_due (self->store) < 100);
+    (void) sem_wait (&self->woken); /*  the mark  */
     fixture_destroy (self);
+}
+
+/*  The worker's disk fails: the owner is woken, even though nothing was completed. */
+static void test_failure (void **state)
+{
+    (void) state;
+    for (uint64_t n = 1; n < 30; n += 7) {
+        struct fixture *self = mem_calloc (1, sizeof *self);
+        struct crash_disk *hardware = crash_disk_new (n);
+        struct store_options options = {
+            .disk = crash_disk_open (hardware),
+            .server_id = 1,
+            .store_id = 2,
+        };
+        char error[256];
+        history_init (&self->history);
+        assert_int_equal (sem_init (&self->woken, 0, 0), 0);
+        assert_int_equal (store_open (&options, &self->store, error, sizeof error), 0);
+        crash_disk_fail_at (hardware, n, -EIO);
+        assert_int_equal (store_thread_start (self->store, notify, self, &self->thread), 0);
+        const char *text = NULL;
+        while (store_failure (self->store, &text) == 0) {
+            append (self, 1, 10);
+            (void) sem_wait (&self->woken);
+        }
+        assert_non_null (strstr (text, "EIO"));
+        uint64_t completed = store_completed (self->store);
+        append (self, 1, 10);
+        assert_int_equal (store_set_meta (self->store, store_meta (self->store)), COHORT_ESYSTEM);
+        close_store (self);
+        assert_true (completed < self->number);
+        crash_disk_destroy (&hardware);
+        (void) sem_destroy (&self->woken);
+        mem_free (self);
+    }
 }
 
 int main (void)
@@ -217,6 +255,7 @@ int main (void)
         cmocka_unit_test (test_memory),
         cmocka_unit_test (test_files),
         cmocka_unit_test (test_idle),
+        cmocka_unit_test (test_failure),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
