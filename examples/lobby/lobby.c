@@ -37,7 +37,7 @@ static void on_signal (int number)
 }
 
 /* A line with the time, in ms since 1970. */
-static void say (const char *format, ...)
+__attribute__ ((format (printf, 1, 2))) static void say (const char *format, ...)
 {
     struct timespec now;
     va_list args;

@@ -85,8 +85,9 @@ COHORT_API cohort_member_t *cohort_member_new (cohort_t *client, const char *pat
 /* Withdraws and frees: the znode is deleted by a queued conditional write, which the next
  * connection carries if there is none now; a creation that is still on its way is undone when
  * its result arrives.  No event after it.  Inside any handler too.  Does not block.  Must come
- * before cohort_destroy of the client (which ends the session, and so the znode, in any case).
- * Sets *self_p to NULL. */
+ * before cohort_destroy of the client (which ends the session, and so the znode, in any case;
+ * it also drops answers that are on their way, and with one of a member destroyed just before
+ * some 100 bytes of memory: dispatch once in between to have them back).  Sets *self_p to NULL. */
 COHORT_API void cohort_member_destroy (cohort_member_t **self_p);
 
 /* NULL: none. */

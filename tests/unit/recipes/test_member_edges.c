@@ -437,7 +437,7 @@ static void destroyed_in_its_own_handler (void **state)
             cohort_member_kind_t kind = (cohort_member_kind_t) kinds[i];
             plan = (struct plan){kind, &self, with_client ? &client : NULL};
             provoke (used, self, kind, i == 3 ? COHORT_ESESSIONEXPIRED : COHORT_ENONODE);
-            for (int n = 0; self != NULL; n++) {
+            for (int n = 0; *plan.member != NULL; n++) {
                 assert_true (n < 100);
                 fake_flush (used);
                 cohort_dispatch (used, 1);
