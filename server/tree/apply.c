@@ -140,7 +140,7 @@ static void dispatch (struct tree *self, const struct entry *entry, struct tree_
         write_apply (self, &entry->u.write, outcome);
         return;
     }
-    COHORT_ASSERT (!"the kind of the entry is known");
+    assert_fail ("the kind of the entry is known", __FILE__, __LINE__);
 }
 
 bool tree_apply (struct tree *self, zxid_t zxid, int64_t stamp_ms, const uint8_t *data, size_t size,

@@ -294,7 +294,7 @@ static void undo_one (struct tree *self, const struct undo_step *step)
         self->digest += digest_data (znode) + digest_stat (znode);
         return;
     }
-    COHORT_ASSERT (!"the kind of the step is known");
+    assert_fail ("the kind of the step is known", __FILE__, __LINE__);
 }
 
 void change_undo_all (struct tree *self)

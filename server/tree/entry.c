@@ -103,7 +103,7 @@ void entry_encode (struct buf *out, const struct entry *entry)
         encode_write (out, &entry->u.write);
         return;
     }
-    COHORT_ASSERT (!"the kind of the entry is known");
+    assert_fail ("the kind of the entry is known", __FILE__, __LINE__);
 }
 
 void op_encode (struct buf *out, const struct op *op)
@@ -143,7 +143,7 @@ void op_encode (struct buf *out, const struct op *op)
     case OP_REJECT:
         break;
     }
-    COHORT_ASSERT (!"the kind of the operation is known");
+    assert_fail ("the kind of the operation is known", __FILE__, __LINE__);
 }
 
 /* ---- Decoding ---------------------------------------------------------------------------- */

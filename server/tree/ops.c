@@ -235,5 +235,5 @@ int op_execute (struct tree *self, struct session *session, const struct op *op,
     case OP_REJECT:
         break;
     }
-    COHORT_ASSERT (!"the operation stands alone");
+    assert_fail ("the operation stands alone", __FILE__, __LINE__);
 }
