@@ -46,6 +46,9 @@ function (cohort_program name)
     endif ()
     cohort_target_defaults (${name} "${arg_POSIX}")
     if (arg_INSTALL)
+        # It finds the libraries beside it, wherever the prefix is.
+        file (RELATIVE_PATH libraries "/${CMAKE_INSTALL_BINDIR}" "/${CMAKE_INSTALL_LIBDIR}")
+        set_target_properties (${name} PROPERTIES INSTALL_RPATH "$ORIGIN/${libraries}")
         install (TARGETS ${name} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
     endif ()
 endfunction ()
@@ -88,7 +91,8 @@ function (cohort_shared_library name)
     set_target_properties (${name} PROPERTIES
         LINKER_LANGUAGE C
         VERSION "${PROJECT_VERSION}"
-        SOVERSION "${PROJECT_VERSION_MAJOR}")
+        SOVERSION "${PROJECT_VERSION_MAJOR}"
+        INSTALL_RPATH "$ORIGIN") # one of them may need another
     # A missing symbol shall fail here and not in a user's program.
     if (NOT COHORT_SANITIZE)
         target_link_options (${name} PRIVATE -Wl,--no-undefined -Wl,--as-needed)
