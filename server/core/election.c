@@ -194,9 +194,9 @@ static void evaluate (struct zab *self)
     }
 }
 
-static void new_round (struct zab *self)
+/* Votes in the round of whoever is ahead, anew. */
+static void join_round (struct zab *self)
 {
-    self->round++;
     for (size_t i = 0; i < self->peers_count; i++) {
         const struct vote *vote = &self->peers[i]->vote;
         if (vote->received && vote->role == ZAB_LOOKING && vote->round > self->round) {
@@ -204,6 +204,12 @@ static void new_round (struct zab *self)
         }
     }
     vote_initially (self);
+}
+
+static void new_round (struct zab *self)
+{
+    self->round++;
+    join_round (self);
 }
 
 /* now + after, and up to a half more. */
@@ -249,7 +255,7 @@ static void begin_voting (struct zab *self)
         return;
     }
     self->voting = true;
-    new_round (self);
+    join_round (self);
     self->resend_after_ms = ZAB_RESEND_MS;
     self->resend_ms = later (self, self->resend_after_ms);
     self->stuck_ms = later (self, ZAB_STUCK_MS);
@@ -264,6 +270,10 @@ void election_start (struct zab *self)
             self->peers[i]->vote.received = false;
         }
     }
+    /* Whoever follows or leads this server hears at once that it does not any more, even if it has
+     * no vote yet. */
+    self->round++;
+    self->votes_owed = true;
     begin_voting (self);
 }
 
@@ -420,7 +430,7 @@ void election_process_leaving (struct zab *self, struct peer *peer)
 
 void election_flush (struct zab *self)
 {
-    bool mute = self->role == ZAB_HALTED || (self->role == ZAB_LOOKING && !self->voting);
+    bool mute = self->role == ZAB_HALTED || (self->role == ZAB_LOOKING && self->leaving);
     for (size_t i = 0; i < self->peers_count; i++) {
         struct peer *peer = self->peers[i];
         bool owed = (peer->owed || self->votes_owed) && !peer->reset && !peer->leaving;

@@ -20,8 +20,11 @@ static void check_vote (const struct zab *self, const struct zab_message *messag
         COHORT_ASSERT (message->zxid <= self->durable);
         return;
     }
-    COHORT_ASSERT (self->voting);
     COHORT_ASSERT (!self->leaving);
+    if (message->leader == 0) {
+        return; /* it says nothing of this server but that it is LOOKING */
+    }
+    COHORT_ASSERT (self->voting);
     check_drained (self);
     if (message->leader == self->id) {
         COHORT_ASSERT (message->epoch == self->current_durable);
