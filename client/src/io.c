@@ -224,12 +224,13 @@ static size_t read_monitor (struct channel *self)
 
 bool channel_read (struct channel *self)
 {
-    /* What has arrived before what the monitor says of its connection. */
+    /* All that has arrived, and only then what became of the connection that it came on. */
     size_t count = read_frames (self);
+    if (count == READ_FRAMES_MAX) {
+        return true;
+    }
     if (self->monitor != NULL) {
-        count += read_monitor (self);
-        /* Frames that came before the end of their connection are read before it is believed. */
-        return count > 0;
+        return count + read_monitor (self) > 0;
     }
     int events = 0;
     size_t size = sizeof (events);

@@ -274,10 +274,28 @@ static bool run_timers (cohort_loop_t *self, int64_t now_ms)
     return any;
 }
 
+/* Marks the channels whose descriptors are readable. */
+static void poll_channels (cohort_loop_t *self, int64_t timeout_ms)
+{
+    struct epoll_event events[EPOLL_EVENTS_MAX];
+    int limit = timeout_ms > 60000 ? 60000 : (int) timeout_ms;
+    int count = epoll_wait (self->epoll_fd, events, EPOLL_EVENTS_MAX, limit);
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.ptr != NULL) {
+            channel_mark (events[i].data.ptr);
+        }
+    }
+}
+
 /* Does what is to be done; returns whether that was anything. */
 static bool run_turn (cohort_loop_t *self)
 {
     int64_t now_ms = loop_now_ms (self);
+    if (now_ms >= self->next_deadline_ms) {
+        /* After a pause of the whole process, what has arrived meanwhile speaks before the clock.
+         */
+        poll_channels (self, 0);
+    }
     bool any = read_channels (self);
     any = take_mailboxes (self, now_ms) || any;
     any = run_timers (self, now_ms) || any;
@@ -305,19 +323,6 @@ static int64_t sleep_ms (const cohort_loop_t *self, int64_t limit_ms)
         due_ms = limit_ms;
     }
     return due_ms;
-}
-
-/* Marks the channels whose descriptors are readable. */
-static void poll_channels (cohort_loop_t *self, int64_t timeout_ms)
-{
-    struct epoll_event events[EPOLL_EVENTS_MAX];
-    int limit = timeout_ms > 60000 ? 60000 : (int) timeout_ms;
-    int count = epoll_wait (self->epoll_fd, events, EPOLL_EVENTS_MAX, limit);
-    for (int i = 0; i < count; i++) {
-        if (events[i].data.ptr != NULL) {
-            channel_mark (events[i].data.ptr);
-        }
-    }
 }
 
 /* Turns until one does nothing; false: there would be more. */

@@ -237,8 +237,13 @@ static void take_view (struct mailbox *self, const struct session_view *view)
     self->view.held = view->held;
     self->view.no_quorum = view->no_quorum;
     self->view.data_size_max = view->data_size_max;
-    copy_text (self->view.endpoint, sizeof (self->view.endpoint), view->endpoint);
-    copy_text (self->view.reason, sizeof (self->view.reason), view->reason);
+    /* They hardly ever change, and this is done with every answer. */
+    if (strcmp (self->view.endpoint, view->endpoint) != 0) {
+        copy_text (self->view.endpoint, sizeof (self->view.endpoint), view->endpoint);
+    }
+    if (strcmp (self->view.reason, view->reason) != 0) {
+        copy_text (self->view.reason, sizeof (self->view.reason), view->reason);
+    }
     if (changed) {
         wake_waiters (self, WAITER_STATE);
     }

@@ -131,8 +131,10 @@ void exchange_drive_locked (struct exchange *self, int64_t timeout_ms)
     exchange_lock (self);
     self->driven = false;
     pthread_cond_broadcast (&self->turn);
-    if (!self->threaded || self->lent_until_us > 0) {
+    if (exchange_lent (self)) {
         hand_over (self);
+    } else {
+        pthread_cond_signal (&self->background);
     }
 }
 

@@ -42,12 +42,12 @@ size_t wire_request_size (const struct wire_request *request)
 /* protobuf-c wants pointers to non-const although packing only reads. */
 static ProtobufCBinaryData bytes_of (const void *data, size_t size)
 {
-    return (ProtobufCBinaryData){size, (uint8_t *) (uintptr_t) data};
+    return (ProtobufCBinaryData){size, (uint8_t *) data};
 }
 
 static char *string_of (const char *string)
 {
-    return (char *) (uintptr_t) string;
+    return (char *) string;
 }
 
 /* A message of the type in the scratch arena, set to its initial value; NULL without memory. */

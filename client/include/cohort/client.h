@@ -15,7 +15,8 @@
  * Blocking.  Functions of the form cohort_VERB block until the answer or the time limit of the
  * handle (cohort_set_time_limit); cohort_VERB_async never block.  Arguments are borrowed for the
  * call and copied where needed.  Outputs are written on success only; those that are allocated
- * are freed with cohort_free, cohort_strings_destroy.
+ * are freed with cohort_free, cohort_strings_destroy.  A result that a call has waited for does
+ * not queue behind the callbacks: a watch that fired before it may still wait for dispatch.
  *
  * Errors.  0 or a negative COHORT_E... (cohort/error.h).  Any operation can return, beyond what
  * it names itself:
@@ -24,6 +25,9 @@
  *    COHORT_ETOOBIG          data, path or multi exceeds the ensemble's limit
  *    COHORT_ESESSIONEXPIRED  the session has ended; a write may have been applied before that
  *    COHORT_ETIMEDOUT        the time limit passed; a write stays queued
+ *    COHORT_ENOQUORUM        the time limit of a blocking read or sync passed while the server had
+ *                            no quorum (of a write it is COHORT_ETIMEDOUT: its outcome is open)
+ *    COHORT_ELIMIT           too many requests wait: about a million, or 256 MiB a handle
  *    COHORT_EDEADLK          a blocking form inside a callback
  *    COHORT_ECLOSING         the handle was destroyed before the answer came
  *    COHORT_ENOMEM
@@ -330,7 +334,9 @@ typedef struct cohort_change {
  * children; then one batch for each transaction that changed the subtree, in zxid order, none
  * missing.  A batch may come in fragments: more != 0 says that another with the same zxid
  * follows, and only with the last one is the state whole.  A further snapshot means that the
- * history between was gone (RESET): forget the earlier state when first is set. */
+ * history between was gone (RESET): forget the earlier state when first is set.  A batch whose
+ * fragments were cut off by a reconnect comes again from its first one (a snapshot may then have
+ * another zxid): to apply its changes twice does no harm. */
 typedef struct cohort_batch {
     int snapshot; /* 1: part of a snapshot, 0: a transaction */
     int first;    /* 1: first fragment */
@@ -349,8 +355,9 @@ typedef void cohort_batch_fn (cohort_stream_t *self, const cohort_batch_t *batch
 COHORT_API cohort_stream_t *cohort_stream_new (cohort_t *client, const char *path,
                                                cohort_batch_fn *fn, void *arg);
 
-/* No call of fn after it; inside fn too.  Must come before cohort_destroy of its client.  Sets
- * *self_p to NULL. */
+/* No call of fn begins after it; inside fn too.  (One that is running in another thread's
+ * cohort_dispatch may not have returned yet.)  Must come before cohort_destroy of its client.
+ * Sets *self_p to NULL. */
 COHORT_API void cohort_stream_destroy (cohort_stream_t **self_p);
 
 #ifdef __cplusplus
