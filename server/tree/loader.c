@@ -473,10 +473,12 @@ static bool order_ephemerals (struct session *session)
     return true;
 }
 
-/*  Whether all results came, and a session that is there has a reason to. */
-static bool session_whole (const struct session *session)
+/*  Whether all results came, not more than the window has room for, and a session that is there has
+ *  a reason to. */
+static bool session_whole (const struct tree *tree, const struct session *session)
 {
-    return ring_count (&session->results) == session->last_number - session->acked &&
+    return ring_count (&session->results) <= tree->scalars.limits.window &&
+           ring_count (&session->results) == session->last_number - session->acked &&
            !(session->dead && session->ephemeral_count == 0);
 }
 
@@ -489,7 +491,7 @@ static bool complete (struct tree_loader *self)
     for (struct list_node *at = list_first (&tree->session_order); at != NULL;
          at = list_next (&tree->session_order, at)) {
         struct session *session = list_entry (at, struct session, order);
-        if (!session_whole (session) || !order_ephemerals (session)) {
+        if (!session_whole (tree, session) || !order_ephemerals (session)) {
             return false;
         }
     }
