@@ -113,9 +113,12 @@ static int outcome (struct crash_disk *disk, char *error, size_t error_size)
     struct store *store;
     struct store_options options = built.options;
     options.disk = crash_disk_open (disk);
+    uint64_t operations = crash_disk_operations (disk);
     int rc = store_open (&options, &store, error, error_size);
     if (rc != 0) {
         assert_true (rc == COHORT_ECORRUPT || rc == COHORT_ECONFIG);
+        /*  What may yet be rescued is as it was. */
+        assert_int_equal (crash_disk_operations (disk), operations);
         built.refused++;
         return rc;
     }
