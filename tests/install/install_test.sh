@@ -42,7 +42,7 @@ find_package (cohort REQUIRED)
 add_executable (with-cmake consumer.c)
 target_link_libraries (with-cmake PRIVATE cohort::cohort cohort::cohort-server)
 END
-cmake -S "$prefix/project" -B "$prefix/project/build" "-DCMAKE_PREFIX_PATH=$prefix/usr" \
+cmake -S "$prefix/project" -B "$prefix/project/build" -G Ninja "-DCMAKE_PREFIX_PATH=$prefix/usr" \
     >"$prefix/configure.log"
 cmake --build "$prefix/project/build" >"$prefix/build.log"
 run "$prefix/project/build/with-cmake"

@@ -180,7 +180,7 @@ FNR == 1 {
     if ($0 ~ /[ \t]$/) {
         complain("space at the end of the line")
     }
-    if ($0 ~ /(TODO|FIXME|XXX|HACK)([^A-Za-z0-9_]|$)/) {
+    if ($0 ~ /(^|[^A-Za-z0-9_])(TODO|FIXME|XXX|HACK)([^A-Za-z0-9_]|$)/) {
         complain("unfinished: do it, or open an issue and name it without this word")
     }
     code = code_of($0)
