@@ -18,6 +18,7 @@ enum { OUTSTANDING_MAX = 16, WORK_MS_MAX = 40, PATH_SIZE = 64 };
 
 /* What a request was for, kept in request.arg until it is answered. */
 struct purpose {
+    struct list_node node; /* in the client's list, until the answer */
     enum { MAKE_KEY, SET_KEY, GET_KEY, OTHER } what;
     struct sim_key *key;
     uint64_t value; /* SET_KEY: the value; GET_KEY: the newest submitted before */
@@ -76,6 +77,7 @@ void client_start (struct world *self, struct sim_client *client)
     client->up = true;
     client->incarnation++;
     client->outstanding = 0;
+    list_init (&client->purposes);
     client->timer_ms = 0;
     client->lost = false;
     (void) new_key (self, client);
@@ -87,6 +89,7 @@ void client_start (struct world *self, struct sim_client *client)
 void client_kill (struct world *self, struct sim_client *client)
 {
     struct list events;
+    struct list_node *node;
 
     world_tell (self, "client %zu: killed", (size_t) (client - self->clients));
     client->up = false;
@@ -96,6 +99,9 @@ void client_kill (struct world *self, struct sim_client *client)
     session_take_events (client->session, &events);
     event_free_all (&events);
     session_free (&client->session);
+    while ((node = list_pop_front (&client->purposes)) != NULL) {
+        free (list_entry (node, struct purpose, node));
+    }
 }
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
@@ -107,6 +113,7 @@ static void submit (struct world *self, struct sim_client *client, struct reques
     struct purpose *kept = malloc (sizeof *kept);
     COHORT_ASSERT (kept != NULL);
     *kept = purpose;
+    list_push_back (&client->purposes, &kept->node);
     request->arg = kept;
     client->outstanding++;
     session_submit (client->session, request, self->schedule.now_ms);
@@ -121,14 +128,15 @@ static void submit_set (struct world *self, struct sim_client *client)
     if (!key->created) {
         key->created = true;
         submit (self, client, request_new (WIRE_CREATE, "", key->path, "0", 1),
-                (struct purpose){MAKE_KEY, key, 0});
+                (struct purpose){.what = MAKE_KEY, .key = key, .value = 0});
         return;
     }
     size = snprintf (value, sizeof value, "%" PRIu64, ++key->submitted);
     struct request *request = request_new (WIRE_SET, "", key->path, value, (size_t) size);
     COHORT_ASSERT (request != NULL);
     request->wire.op.version = COHORT_ANY_VERSION;
-    submit (self, client, request, (struct purpose){SET_KEY, key, key->submitted});
+    submit (self, client, request,
+            (struct purpose){.what = SET_KEY, .key = key, .value = key->submitted});
 }
 
 static void submit_get (struct world *self, struct sim_client *client)
@@ -136,7 +144,7 @@ static void submit_get (struct world *self, struct sim_client *client)
     struct sim_key *key = client->key;
     if (key->created) {
         submit (self, client, request_new (WIRE_GET, "", key->path, NULL, 0),
-                (struct purpose){GET_KEY, key, key->submitted});
+                (struct purpose){.what = GET_KEY, .key = key, .value = key->submitted});
     }
 }
 
@@ -145,7 +153,7 @@ static void submit_create (struct world *self, struct sim_client *client)
     struct request *request = request_new (WIRE_CREATE, "", "/e-", NULL, 0);
     COHORT_ASSERT (request != NULL);
     request->wire.op.mode = COHORT_EPHEMERAL | COHORT_SEQUENTIAL;
-    submit (self, client, request, (struct purpose){OTHER, NULL, 0});
+    submit (self, client, request, (struct purpose){.what = OTHER, .key = NULL, .value = 0});
 }
 
 /* A multi whose last operation fails as often as not: all of it or nothing. */
@@ -159,13 +167,14 @@ static void submit_multi (struct world *self, struct sim_client *client)
          .path = prng_chance (&self->prng, 1, 2) ? path : "/none",
          .version = COHORT_ANY_VERSION},
     };
-    submit (self, client, request_new_multi ("", ops, 2), (struct purpose){OTHER, NULL, 0});
+    submit (self, client, request_new_multi ("", ops, 2),
+            (struct purpose){.what = OTHER, .key = NULL, .value = 0});
 }
 
 static void submit_sync (struct world *self, struct sim_client *client)
 {
     submit (self, client, request_new (WIRE_SYNC, "", NULL, NULL, 0),
-            (struct purpose){OTHER, NULL, 0});
+            (struct purpose){.what = OTHER, .key = NULL, .value = 0});
 }
 
 static void ask (struct world *self, struct sim_client *client)
@@ -191,6 +200,7 @@ static void answered (struct world *self, struct sim_client *client, struct requ
     struct purpose purpose = *(struct purpose *) request->arg;
     const struct wire_reply *reply = request->reply;
 
+    list_remove (&((struct purpose *) request->arg)->node);
     free (request->arg);
     request->arg = NULL;
     COHORT_ASSERT (client->outstanding > 0);

@@ -88,7 +88,8 @@ struct sim_client {
     struct session *session;
     struct sim_key *key;
     size_t outstanding;
-    uint64_t serial; /* of its process: names key and ephemeral */
+    struct list purposes; /* of the requests without an answer */
+    uint64_t serial;      /* of its process: names key and ephemeral */
     int64_t timer_ms;
     bool lost;
 };
