@@ -481,10 +481,21 @@ const struct zab_update *zab_start (struct zab *self, uint32_t accepted_epoch,
     return update;
 }
 
+/* Whether this server has not run for so long that its timers are worth nothing. Who leads has
+ * something to do with every ping; who follows may sleep until its leader is due, and only what it
+ * sleeps beyond that, more than a thread that wakes late, is a stall. */
+static bool has_stalled (const struct zab *self, int64_t now_ms)
+{
+    if (role_is_learner (self)) {
+        return now_ms - zab_deadline (self) > self->peer_timeout_ms / ZAB_PINGS;
+    }
+    return now_ms - self->now_ms > self->peer_timeout_ms;
+}
+
 const struct zab_update *zab_step (struct zab *self, const struct zab_event *event)
 {
     COHORT_ASSERT (self->started);
-    bool stalled = event->now_ms - self->now_ms > self->peer_timeout_ms;
+    bool stalled = has_stalled (self, event->now_ms);
     begin (self, event->now_ms, event->wall_ms);
     if (self->role == ZAB_HALTED) {
         return end (self);
