@@ -168,14 +168,18 @@ static bool send_frame (struct clients *self, struct client *client, const struc
     return false;
 }
 
-/* What the last frame says beyond its items: that nothing earlier is missing. */
-static bool put_trailer (const struct clients *self, const struct client *client, struct buf *out)
+/* What the last frame says beyond its items: that nothing earlier is missing, up to *zxid (0: that
+ * is not so), and which heartbeat was confirmed: that shows nothing of the state, and does not wait
+ * for streams that catch up. */
+static bool put_trailer (const struct clients *self, const struct client *client, struct buf *out,
+                         zxid_t *zxid)
 {
-    if (!client->armed || client->pulling > 0 || self->in_transaction) {
+    bool whole = client->pulling == 0 && !self->in_transaction;
+    *zxid = whole ? tree_zxid (self->tree) : 0;
+    if (!client->armed || (!whole && client->confirmed == 0)) {
         return false;
     }
-    zxid_t zxid = tree_zxid (self->tree);
-    wire_client_seen (out, zxid > client->seen ? zxid : 0, client->confirmed);
+    wire_client_seen (out, *zxid > client->seen ? *zxid : 0, client->confirmed);
     return true;
 }
 
@@ -192,7 +196,8 @@ bool deliver_send (struct clients *self, struct client *client)
             buf_clear (frame);
         }
         size_t size = frame->size;
-        bool trailer = list_last (&client->out) == node && put_trailer (self, client, frame);
+        zxid_t zxid = 0;
+        bool trailer = list_last (&client->out) == node && put_trailer (self, client, frame, &zxid);
         if (frame->failed) {
             client_doom (self, client, COHORT_ENOMEM, "out of memory");
             return true;
@@ -205,7 +210,7 @@ bool deliver_send (struct clients *self, struct client *client)
             return false;
         }
         if (trailer) {
-            client->seen = tree_zxid (self->tree);
+            client->seen = zxid > client->seen ? zxid : client->seen;
             client->confirmed = 0;
         }
         if (segment != NULL) {

@@ -398,6 +398,46 @@ static void many_wait_for_their_snapshots (void **state)
     world_free (&world);
 }
 
+/* A heartbeat's answer shows nothing of the state, so it does not wait for a stream that catches
+ * up: a session must not be in doubt for as long as another client blocks the snapshots' memory. */
+static void heartbeats_are_answered_while_they_catch_up (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *writer = peer_attached (world, 0);
+    for (int i = 0; i < 65; i++) {
+        char path[32];
+        snprintf (path, sizeof path, "/%02d", i);
+        writer->ack_to = writer->number;
+        ask_create_bytes (writer, path, 1 << 20);
+        peer_do (writer);
+    }
+    struct peer *slow = peer_attached (world, 0);
+    ask_stream (slow, 1, "/", 0);
+    slow->full = true;
+    peer_do (slow);
+    struct peer *peer = peer_attached (world, 0);
+    ask_stream (peer, 1, "/00", 0);
+    peer_do (peer);
+    forget_lines (peer);
+    ask_get (peer, "/none", false);
+    peer_do (peer);
+    ask_set (writer, "/01", "", -1);
+    peer_do (writer);
+    clients_confirmed (world->servers[0].clients, peer->session, 1, 1);
+    world_run (world);
+    expect (peer, "confirmed 1");
+    expect (peer, NULL);
+    /* It was not told how far it is: of its stream it has heard nothing yet. */
+    assert_true (peer->settled < tree_zxid (world->servers[0].tree));
+    peer_disconnect (slow, true);
+    world_run (world);
+    expect_prefix (peer, "batch 1 snapshot first +/00");
+    expect (peer, "reply 2 ENONODE");
+    assert_true (peer->settled == tree_zxid (world->servers[0].tree));
+    world_free (&world);
+}
+
 static void are_limited_in_number (void **state)
 {
     (void) state;
@@ -460,6 +500,7 @@ int main (void)
         cmocka_unit_test (too_slow_ones_are_reset),
         cmocka_unit_test (tell_how_far_they_are),
         cmocka_unit_test (many_wait_for_their_snapshots),
+        cmocka_unit_test (heartbeats_are_answered_while_they_catch_up),
         cmocka_unit_test (are_limited_in_number),
         cmocka_unit_test (a_stuck_snapshot_frees_the_ring),
     };
