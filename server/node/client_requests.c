@@ -260,17 +260,18 @@ void client_submit_more (struct clients *self, struct client *client)
 
 /* ---- Requests come in -------------------------------------------------------------------- */
 
-static void push (struct clients *self, struct client *client, const struct request *request,
+/* false: the client is doomed. */
+static bool push (struct clients *self, struct client *client, const struct request *request,
                   const void *payload)
 {
     if (client->queue.bytes + request->size > CLIENT_QUEUE_BYTES_MAX + client->credit ||
         self->queue_bytes > 2 * self->options.pending_bytes_max) {
         client_doom (self, client, COHORT_ELIMIT, "too many requests wait");
-        return;
+        return false;
     }
     if (!pending_push (self, &client->queue, request, payload)) {
         client_doom (self, client, COHORT_ENOMEM, "out of memory");
-        return;
+        return false;
     }
     if (!list_linked (&client->busy_node)) {
         list_push_back (&self->busy, &client->busy_node);
@@ -281,6 +282,7 @@ static void push (struct clients *self, struct client *client, const struct requ
         client->writes++;
         client->write_bytes += request->size;
     }
+    return true;
 }
 
 static void receive_write (struct clients *self, struct client *client,
@@ -290,7 +292,7 @@ static void receive_write (struct clients *self, struct client *client,
     if (from->number != client->next_number) {
         request.kind = from->number < client->next_number ? REQUEST_STORED : REQUEST_GAP;
         request.id = client->next_number;
-        push (self, client, &request, NULL);
+        (void) push (self, client, &request, NULL);
         return;
     }
     if (client->writes >= 2 * (uint64_t) tree_limits (self->tree)->window) {
@@ -304,8 +306,7 @@ static void receive_write (struct clients *self, struct client *client,
         return;
     }
     request.size = (uint32_t) self->scratch.size;
-    push (self, client, &request, self->scratch.data);
-    if (client->doom_text != NULL) {
+    if (!push (self, client, &request, self->scratch.data)) {
         return;
     }
     client->next_number++;
@@ -386,7 +387,9 @@ static void receive_read (struct clients *self, struct client *client,
         size = 0;
     }
     request.size = (uint32_t) size;
-    push (self, client, &request, path);
+    if (!push (self, client, &request, path) && request.kind == REQUEST_SYNC) {
+        client_sync_free (self, client_sync_find (self, request.id)); /* no queue has it */
+    }
 }
 
 static bool is_write (const Cohort__Wire__Request *request)

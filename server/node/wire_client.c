@@ -16,9 +16,21 @@
 
 /* ---- protobuf-c with an arena ------------------------------------------------------------ */
 
+/* A message of two bytes costs a hundred in memory, and who sends it may be a stranger: what a
+ * frame may cost is bounded. */
+struct pool {
+    struct arena *arena;
+    size_t bytes_max;
+};
+
 static void *pool_alloc (void *arg, size_t size)
 {
-    return arena_alloc (arg, size);
+    const struct pool *pool = arg;
+    size_t used = arena_used (pool->arena);
+    if (used > pool->bytes_max || size > pool->bytes_max - used) {
+        return NULL;
+    }
+    return arena_alloc (pool->arena, size);
 }
 
 static void pool_free (void *arg, void *memory)
@@ -33,7 +45,8 @@ const Cohort__Wire__ClientFrame *wire_client_decode (struct arena *arena, const 
     if (size > WIRE_CLIENT_FRAME_MAX) {
         return NULL;
     }
-    ProtobufCAllocator allocator = {pool_alloc, pool_free, arena};
+    struct pool pool = {arena, arena_used (arena) + 2 * size + WIRE_CLIENT_FRAME_COST};
+    ProtobufCAllocator allocator = {pool_alloc, pool_free, &pool};
     return cohort__wire__client_frame__unpack (&allocator, size, data);
 }
 

@@ -26,14 +26,15 @@ enum {
     WIRE_CLIENT_MAGIC = 0x43485254, /* "CHRT" */
     WIRE_CLIENT_VERSION_MIN = 1,
     WIRE_CLIENT_VERSION_MAX = 1,
-    WIRE_CLIENT_ID_SIZE = 16,        /* bytes of a cluster id, a nonce, a password */
-    WIRE_CLIENT_FRAME_MAX = 64 << 20 /* bytes of a frame that is looked at */
+    WIRE_CLIENT_ID_SIZE = 16,          /* bytes of a cluster id, a nonce, a password */
+    WIRE_CLIENT_FRAME_MAX = 64 << 20,  /* bytes of a frame that is looked at */
+    WIRE_CLIENT_FRAME_COST = 16 << 20, /* bytes of memory for reading one, beside its content */
 };
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
-/* What the frame holds lives in the arena until that is reset.  NULL: malformed, or out of
- * memory. */
+/* What the frame holds lives in the arena until that is reset.  NULL: malformed, with more parts
+ * than anybody needs, or out of memory. */
 const Cohort__Wire__ClientFrame *wire_client_decode (struct arena *arena, const uint8_t *data,
                                                      size_t size);
 

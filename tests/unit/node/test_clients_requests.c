@@ -463,6 +463,54 @@ static void bounds_the_bytes_in_flight (void **state)
     world_free (&world);
 }
 
+/* The sync whose request found no room any more is nobody's: its answer must not look for the
+ * client. */
+static void a_sync_without_room_is_forgotten (void **state)
+{
+    (void) state;
+    struct world *world = world_new (&(struct world_options){.pending_bytes = 64});
+    struct peer *peer = peer_attached (world, 0);
+    forget_notes (world, 0);
+    for (int i = 0; i < 16; i++) {
+        ask_sync (peer);
+    }
+    peer_do (peer);
+    expect (peer, "refused ELIMIT: too many requests wait");
+    for (uint64_t token = 1; token <= 16; token++) {
+        clients_synced (world->servers[0].clients, token, tree_zxid (world->servers[0].tree));
+    }
+    world_run (world);
+    world_free (&world);
+}
+
+/* What costs two bytes to send must not cost a hundred to read: not even of a stranger. */
+static void a_frame_of_nothing_costs_little (void **state)
+{
+    (void) state;
+    enum { SIZE = 8 << 20, ALLOWED = 64 << 20 };
+    static const uint8_t parts[][2] = {
+        {0x22, 0}, /* a request without anything in it */
+        {0x78, 0}, /* a field of a later version */
+    };
+    struct arena arena;
+    arena_init (&arena, 64 << 10, 1 << 20);
+    uint8_t *frame = mem_alloc (SIZE);
+    assert_non_null (frame);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        for (size_t at = 0; at < SIZE; at += 2) {
+            memcpy (frame + at, parts[i], 2);
+        }
+        arena_reset (&arena);
+        assert_null (wire_client_decode (&arena, frame, SIZE));
+        assert_true (arena_used (&arena) <= ALLOWED);
+        /* So many as a client may send in one are read. */
+        arena_reset (&arena);
+        assert_non_null (wire_client_decode (&arena, frame, 32 << 10));
+    }
+    mem_free (frame);
+    arena_deinit (&arena);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +526,8 @@ int main (void)
         cmocka_unit_test (refuses_under_the_number),
         cmocka_unit_test (bounds_what_is_in_flight),
         cmocka_unit_test (bounds_the_bytes_in_flight),
+        cmocka_unit_test (a_sync_without_room_is_forgotten),
+        cmocka_unit_test (a_frame_of_nothing_costs_little),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
