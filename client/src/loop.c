@@ -23,6 +23,8 @@
 #define SOCKETS_MAX 60000
 /* Turns between two looks of a blocked call at whether its result has come. */
 #define DRIVE_TURNS_MAX 16
+/* How often a session is looked at whose link takes nothing. */
+#define STUCK_MS 10
 /* How long an orderly end may take. */
 #define CLOSE_MS 1000
 /* How long cohort_loop_destroy waits for handles that were destroyed inside callbacks. */
@@ -137,6 +139,20 @@ static void detach (struct cohort *handle)
     }
 }
 
+/* When the session is due. While a link takes nothing, what would be sent stays due: it is looked
+ * at now and then, not all the time. */
+static int64_t deadline_of (const struct cohort *handle, int64_t now_ms)
+{
+    int64_t deadline_ms = session_deadline (handle->session);
+    for (size_t i = 0; i < HANDLE_CHANNELS; i++) {
+        const struct channel *channel = handle->channels[i];
+        if (channel != NULL && channel->stuck && deadline_ms < now_ms + STUCK_MS) {
+            deadline_ms = now_ms + STUCK_MS;
+        }
+    }
+    return deadline_ms;
+}
+
 /* Looks after a handle to which something has happened. */
 static void serve (struct cohort *handle, int64_t now_ms)
 {
@@ -160,7 +176,7 @@ static void serve (struct cohort *handle, int64_t now_ms)
         detach (handle);
         return;
     }
-    int64_t deadline_ms = session_deadline (handle->session);
+    int64_t deadline_ms = deadline_of (handle, now_ms);
     if (handle->watchdog_ms > 0 && deadline_ms > now_ms + handle->watchdog_ms) {
         deadline_ms = now_ms + handle->watchdog_ms;
     }
@@ -254,20 +270,23 @@ static bool read_channels (cohort_loop_t *self)
 /* Ticks the sessions that are due. A visit of all of them, but only when one is. */
 static bool run_timers (cohort_loop_t *self, int64_t now_ms)
 {
-    if (now_ms < self->next_deadline_ms && self->closing == 0) {
+    bool due = now_ms >= self->next_deadline_ms;
+    if (!due && self->closing == 0) {
         return false;
     }
     bool any = false;
-    self->next_deadline_ms = INT64_MAX;
+    if (due) {
+        self->next_deadline_ms = INT64_MAX;
+    }
     for (struct list_node *at = list_first (&self->handles); at != NULL;
          at = list_next (&self->handles, at)) {
         struct cohort *handle = list_entry (at, struct cohort, in_loop);
         int64_t deadline_ms = session_deadline (handle->session);
         bool late = handle->close_by_us > 0 && real_us () >= handle->close_by_us;
-        if (deadline_ms <= now_ms || handle->watchdog_ms > 0 || late) {
+        if (late || (due && (deadline_ms <= now_ms || handle->watchdog_ms > 0))) {
             tick (handle, now_ms);
             any = any || deadline_ms <= now_ms || late;
-        } else if (deadline_ms < self->next_deadline_ms) {
+        } else if (due && deadline_ms < self->next_deadline_ms) {
             self->next_deadline_ms = deadline_ms;
         }
     }
