@@ -11,7 +11,7 @@
 #include "client/base/hash.h"
 #include "server/node/client_state.h"
 
-enum { NO_LINK = UINT32_MAX };
+#define NO_LINK UINT32_MAX
 
 /* Change number `change` of the present transaction concerns a feed; the next such is at `next`. */
 struct link {

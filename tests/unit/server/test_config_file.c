@@ -151,10 +151,11 @@ static void write_file (const char *name, const char *text)
     assert_int_equal (fclose (file), 0);
 }
 
-static int load (const char *format)
+/* Loads a file with `lines`, and dataDir if they are to follow it. */
+static int load (bool with_folder, const char *lines)
 {
     char text[512];
-    (void) snprintf (text, sizeof text, format, folder);
+    (void) snprintf (text, sizeof text, "%s%s\n%s", with_folder ? "dataDir=" : "#", folder, lines);
     write_file ("zoo.cfg", text);
     config_file_init (&config);
     return config_file_load (&config, path, error, sizeof error);
@@ -164,24 +165,24 @@ static void test_file_with_myid (void **state)
 {
     (void) state;
     write_file ("myid", "2\n");
-    assert_int_equal (load ("dataDir=%s\nserver.1=127.0.0.1:1\nserver.2=127.0.0.1:2\n"), 0);
+    assert_int_equal (load (true, "server.1=127.0.0.1:1\nserver.2=127.0.0.1:2\n"), 0);
     assert_int_equal (config.id, 2);
     write_file ("myid", "3\n");
-    assert_int_equal (load ("dataDir=%s\nserver.1=127.0.0.1:1\n"), COHORT_ECONFIG);
+    assert_int_equal (load (true, "server.1=127.0.0.1:1\n"), COHORT_ECONFIG);
     assert_non_null (strstr (error, "id is 3"));
     write_file ("myid", "two\n");
-    assert_int_equal (load ("dataDir=%s\nserver.1=127.0.0.1:1\n"), COHORT_ECONFIG);
+    assert_int_equal (load (true, "server.1=127.0.0.1:1\n"), COHORT_ECONFIG);
     assert_non_null (strstr (error, "'two' is no server id"));
 }
 
 static void test_file_that_exposes (void **state)
 {
     (void) state;
-    assert_int_equal (load ("dataDir=%s\nclients=tcp://*:5181\n"), COHORT_ECONFIG);
+    assert_int_equal (load (true, "clients=tcp://*:5181\n"), COHORT_ECONFIG);
     assert_non_null (strstr (error, "insecure=yes"));
-    assert_int_equal (load ("dataDir=%s\nclients=tcp://*:5181\ninsecure=yes\n"), 0);
-    assert_int_equal (load ("dataDir=%s\nclients=tcp://*:5181\ncertificate=/k\n"), 0);
-    assert_int_equal (load ("dataDir=%s\nid=1\nserver.1=10.0.0.1:5188\n"), COHORT_ECONFIG);
+    assert_int_equal (load (true, "clients=tcp://*:5181\ninsecure=yes\n"), 0);
+    assert_int_equal (load (true, "clients=tcp://*:5181\ncertificate=/k\n"), 0);
+    assert_int_equal (load (true, "id=1\nserver.1=10.0.0.1:5188\n"), COHORT_ECONFIG);
     assert_non_null (strstr (error, "tcp://10.0.0.1:5188 can be reached by other machines"));
 }
 
@@ -191,7 +192,7 @@ static void test_file_that_is_not_there (void **state)
     assert_int_equal (config_file_load (&config, "/nonexistent", error, sizeof error),
                       COHORT_ECONFIG);
     assert_string_equal (error, "/nonexistent: cannot be read: No such file or directory");
-    assert_int_equal (load ("# %s\n"), COHORT_ECONFIG);
+    assert_int_equal (load (false, ""), COHORT_ECONFIG);
     assert_non_null (strstr (error, "dataDir is missing"));
 }
 

@@ -19,6 +19,8 @@ struct seen {
     uint64_t closed, last_closed;
     uint64_t frames_at_close; /* of all, when the last one was closed */
     uint8_t last[64];
+    void *flooder;  /* sends two for each frame that is received ... */
+    uint64_t flood; /* ... so many in all */
 };
 
 static void *context;
@@ -39,6 +41,9 @@ static void on_frame (void *arg, uint64_t connection, const uint8_t *data, size_
     self->last_frame = connection;
     self->last_size = size;
     memcpy (self->last, data, size < sizeof self->last ? size : sizeof self->last);
+    for (int i = 0; i < 2 && self->flood > 0; i++) {
+        self->flood -= zmq_send (self->flooder, "x", 1, ZMQ_DONTWAIT) == 1;
+    }
 }
 
 static void on_closed (void *arg, uint64_t connection)
@@ -283,6 +288,42 @@ static void test_port_in_use (void **state)
     assert_non_null (strstr (error, "another program has the port"));
 }
 
+/* One connection ends while another sends without end: the proof that the first one's input is
+ * complete must not keep the core thread for itself. */
+static void test_death_under_a_flood (void **state)
+{
+    (void) state;
+    enum { FLOOD = 300000, FRAMES_MAX = 4096 };
+    open_front ("inproc://front");
+    void *victim = dealer (context, "inproc://front");
+    void *flooder = zmq_socket (context, ZMQ_DEALER);
+    int zero = 0;
+    assert_int_equal (zmq_setsockopt (flooder, ZMQ_SNDHWM, &zero, sizeof zero), 0);
+    assert_int_equal (zmq_setsockopt (flooder, ZMQ_LINGER, &zero, sizeof zero), 0);
+    assert_int_equal (zmq_connect (flooder, "inproc://front"), 0);
+    assert_int_equal (zmq_send (victim, "v", 1, 0), 1);
+    turn_until (&seen.frames, 1);
+    uint64_t number = seen.last_frame;
+    for (int i = 0; i < 300; i++) {
+        assert_int_equal (zmq_send (victim, "v", 1, 0), 1);
+    }
+    assert_int_equal (zmq_close (victim), 0);
+    seen.flooder = flooder;
+    seen.flood = FLOOD;
+    assert_int_equal (zmq_send (flooder, "x", 1, 0), 1);
+    int64_t limit = now_ms () + LIMIT_MS;
+    while (seen.closed == 0) {
+        uint64_t before = seen.frames;
+        assert_true (now_ms () < limit);
+        (void) front_turn (front, now_ms ());
+        assert_in_range (seen.frames - before, 0, FRAMES_MAX);
+    }
+    assert_int_equal (seen.last_closed, number);
+    assert_true (seen.frames_at_close >= 301);
+    seen.flood = 0;
+    assert_int_equal (zmq_close (flooder), 0);
+}
+
 int main (void)
 {
 #define FRONT_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
@@ -297,6 +338,7 @@ int main (void)
         FRONT_TEST (test_multipart_and_empty_frames_are_ignored),
         FRONT_TEST (test_reopened),
         FRONT_TEST (test_port_in_use),
+        FRONT_TEST (test_death_under_a_flood),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
