@@ -20,6 +20,7 @@ enum {
     ENDPOINT_SIZE = 128,
     ROUTING_ID_MAX = 255,
     FRAMES_A_TURN = 512,
+    FRAMES_QUEUED = 2000,              /* of one connection, in ZeroMQ's queues */
     FRAME_SIZE_MAX = 32 * 1024 * 1024, /* above any frame that a client may send */
     HANDSHAKE_MS = 5000,
     UNBIND_MS = 1000,
@@ -48,7 +49,8 @@ struct connection {
     uint64_t number;
     int fd;
     bool probing;
-    unsigned probes; /* made since DISCONNECTED */
+    unsigned probes;   /* made since DISCONNECTED */
+    uint64_t complete; /* it is dead, and when so many were received its last was; 0: it may live */
     int64_t probe_ms;
     size_t route_size;
     uint8_t route[ROUTING_ID_MAX];
@@ -62,6 +64,7 @@ struct front {
     size_t sockets_count;
     struct socket sockets[SOCKETS_MAX];
     uint64_t last_number;
+    uint64_t received; /* frames, of all */
     struct map routes;
     struct map numbers;
     struct list fds[FD_BUCKETS]; /* connections by descriptor, modulo */
@@ -207,13 +210,15 @@ static bool receive_next (struct front *self, struct socket *socket)
     return true;
 }
 
-static bool drain (struct front *self, struct socket *socket, size_t frames_max)
+/* Returns how many there were: less than frames_max, and nothing waits any more. */
+static size_t drain (struct front *self, struct socket *socket, size_t frames_max)
 {
-    bool any = false;
-    for (size_t i = 0; i < frames_max && receive_next (self, socket); i++) {
-        any = true;
+    size_t count = 0;
+    while (count < frames_max && receive_next (self, socket)) {
+        count++;
     }
-    return any;
+    self->received += count;
+    return count;
 }
 
 /* ---- Disconnects ------------------------------------------------------------------------- */
@@ -254,20 +259,28 @@ static int probe (struct connection *connection)
     return zmq_send (router, "", 0, ZMQ_DONTWAIT) < 0 ? zmq_errno () : 0;
 }
 
-static void connection_dead (struct front *self, struct connection *connection)
+/* Its last frames may still wait behind the proof, and others' between them. Others may send
+ * without end; but ZeroMQ takes from all connections in turn, so that after enough frames this
+ * one's are out. false: not yet; it is looked at again in a later turn. */
+static bool connection_dead (struct front *self, struct connection *connection)
 {
     uint64_t number = connection->number;
-    struct socket *socket = connection->socket;
-
-    /* Its last frames may still wait behind the proof.  They can be many, never endless: the
-     * connection is gone, and others' frames are taken with them. */
-    while (drain (self, socket, FRAMES_A_TURN)) {
+    if (connection->complete == 0) {
+        connection->complete =
+            self->received + FRAMES_QUEUED * (uint64_t) map_count (&self->numbers);
     }
+    bool empty = drain (self, connection->socket, FRAMES_A_TURN) < FRAMES_A_TURN;
     connection = find_number (self, number); /* a frame's handler may have dropped it */
+    if (connection && !empty && self->received < connection->complete) {
+        connection_suspect (self, connection);
+        connection->probe_ms = self->now_ms + 1;
+        return false;
+    }
     if (connection) {
         connection_forget (self, connection);
         self->handler.closed (self->handler.arg, number);
     }
+    return true;
 }
 
 static void probe_again (struct front *self, struct connection *connection, int outcome)
@@ -295,7 +308,9 @@ static bool probe_due (struct front *self)
             int outcome = probe (connection);
             any = true;
             if (outcome == EHOSTUNREACH) {
-                connection_dead (self, connection);
+                if (!connection_dead (self, connection)) {
+                    return true; /* enough for one turn */
+                }
                 next = list_first (&self->probes);
             } else {
                 probe_again (self, connection, outcome);
@@ -317,8 +332,9 @@ static void probe_inprocs (struct front *self)
             list_entry (list_first (&self->inprocs), struct connection, on_list);
         list_remove (&connection->on_list);
         list_push_back (&self->inprocs, &connection->on_list);
-        if (probe (connection) == EHOSTUNREACH) {
-            connection_dead (self, connection);
+        if (!connection->probing && probe (connection) == EHOSTUNREACH &&
+            !connection_dead (self, connection)) {
+            return;
         }
         if (i + 1 >= map_count (&self->numbers)) {
             break;
@@ -336,7 +352,7 @@ bool front_turn (struct front *self, int64_t now_ms)
     self->sent = false;
     /* The ROUTERs before their monitors: what a client sent is then read before its end. */
     for (size_t i = 0; i < self->sockets_count; i++) {
-        any |= drain (self, &self->sockets[i], FRAMES_A_TURN);
+        any |= drain (self, &self->sockets[i], FRAMES_A_TURN) > 0;
     }
     for (size_t i = 0; i < self->sockets_count; i++) {
         any |= read_monitor (self, &self->sockets[i]);
