@@ -105,6 +105,26 @@ static void check_leader (struct world *world, const struct zab_status *zab, uin
     world_tell (world, "server %u: leads epoch %u", id, zab->current_epoch);
 }
 
+/* A client that counts on its session (session_valid_ms) is right to: nobody has ended it. */
+static void check_promises (struct world *world, const struct tree *tree)
+{
+    for (size_t i = 0; i < world->clients_count; i++) {
+        const struct sim_client *client = &world->clients[i];
+        if (!client->up || session_valid_ms (client->session, world->schedule.now_ms) == 0) {
+            continue;
+        }
+        struct session_view view;
+        struct tree_session session;
+        session_view (client->session, &view);
+        if (!tree_session (tree, view.id, &session) || session.dead) {
+            world_fail (world,
+                        "client %zu: its session %#" PRIx64 " has ended, %" PRId64
+                        " ms before it may",
+                        i, view.id, session_valid_ms (client->session, world->schedule.now_ms));
+        }
+    }
+}
+
 void check_server (struct world *world, struct sim_server *server)
 {
     struct node_status status;
@@ -118,6 +138,9 @@ void check_server (struct world *world, struct sim_server *server)
                     server->id, status.applied, status.zab.durable);
     }
     check_state (world, server, status.applied, status.digest);
+    if (status.applied == world->checker->highest) {
+        check_promises (world, node_tree (server->node));
+    }
 }
 
 /* ---- At the end ------------------------------------------------------------------------------ */
@@ -188,8 +211,10 @@ void check_end (struct world *world)
 uint64_t world_digest (const struct world *self)
 {
     const struct tree *tree = node_tree (self->servers[0].node);
-    uint64_t words[] = {self->seed,    tree_zxid (tree),    tree_digest (tree),
-                        self->frames,  self->writes_acked,  self->reads,
-                        self->crashes, self->sessions_lost, self->schedule.next_order};
+    uint64_t words[] = {self->seed,         tree_zxid (tree),
+                        tree_digest (tree), self->frames,
+                        self->writes_acked, self->reads,
+                        self->crashes,      self->sessions_lost,
+                        self->batches,      self->schedule.next_order};
     return hash64 (words, sizeof words, 0);
 }

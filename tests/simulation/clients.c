@@ -2,7 +2,8 @@
  *
  * Each session writes the values 1, 2, 3 ... to a key of its own, pipelined, and reads it back: the
  * order of its requests makes the value that a read must see known exactly. It also creates
- * ephemeral and sequential znodes, multis that fail, and reads of what others write. */
+ * ephemeral and sequential znodes, multis that fail, and reads of what others write, and mirrors
+ * the whole tree (mirror.c). */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,9 +20,10 @@ enum { OUTSTANDING_MAX = 16, WORK_MS_MAX = 40, PATH_SIZE = 64 };
 /* What a request was for, kept in request.arg until it is answered. */
 struct purpose {
     struct list_node node; /* in the client's list, until the answer */
-    enum { MAKE_KEY, SET_KEY, GET_KEY, OTHER } what;
+    enum { MAKE_KEY, SET_KEY, GET_KEY, SYNC, OTHER } what;
     struct sim_key *key;
-    uint64_t value; /* SET_KEY: the value; GET_KEY: the newest submitted before */
+    uint64_t value; /* SET_KEY: the value; GET_KEY: the newest submitted before; SYNC: the highest
+                       zxid that anybody had been told before */
 };
 
 static void schedule_work (struct world *self, struct sim_client *client)
@@ -80,7 +82,9 @@ void client_start (struct world *self, struct sim_client *client)
     list_init (&client->purposes);
     client->timer_ms = 0;
     client->lost = false;
+    client->streams = 0;
     (void) new_key (self, client);
+    mirror_open (self, client);
     session_tick (client->session, self->schedule.now_ms);
     client_drive (self, client);
     schedule_work (self, client);
@@ -99,6 +103,7 @@ void client_kill (struct world *self, struct sim_client *client)
     session_take_events (client->session, &events);
     event_free_all (&events);
     session_free (&client->session);
+    mirror_close (client);
     while ((node = list_pop_front (&client->purposes)) != NULL) {
         free (list_entry (node, struct purpose, node));
     }
@@ -174,7 +179,7 @@ static void submit_multi (struct world *self, struct sim_client *client)
 static void submit_sync (struct world *self, struct sim_client *client)
 {
     submit (self, client, request_new (WIRE_SYNC, "", NULL, NULL, 0),
-            (struct purpose){.what = OTHER, .key = NULL, .value = 0});
+            (struct purpose){.what = SYNC, .key = NULL, .value = self->zxid_told});
 }
 
 static void ask (struct world *self, struct sim_client *client)
@@ -207,6 +212,9 @@ static void answered (struct world *self, struct sim_client *client, struct requ
     client->outstanding--;
     if (request->rc == COHORT_ESESSIONEXPIRED) {
         return;
+    }
+    if (reply != NULL && reply->zxid > self->zxid_told) {
+        self->zxid_told = reply->zxid;
     }
     switch (purpose.what) {
     case MAKE_KEY:
@@ -245,6 +253,13 @@ static void answered (struct world *self, struct sim_client *client, struct requ
         self->reads++;
         break;
     }
+    case SYNC:
+        if (request->rc != 0 || reply->zxid < purpose.value) {
+            world_fail (self, "a sync gives %s at %#" PRIx64 ", and %#" PRIx64 " was told before",
+                        cohort_error_name (request->rc), reply != NULL ? reply->zxid : 0,
+                        purpose.value);
+        }
+        break;
     default:
         break;
     }
@@ -269,7 +284,14 @@ static void take_events (struct world *self, struct sim_client *client)
     while ((node = list_pop_front (&events)) != NULL) {
         struct event *event = list_entry (node, struct event, node);
         if (event->kind == EVENT_RESULT) {
-            answered (self, client, container_of (event, struct request, event));
+            struct request *request = container_of (event, struct request, event);
+            if (request->stream == NULL) {
+                answered (self, client, request);
+            }
+        } else if (event->kind == EVENT_BATCH) {
+            mirror_batch (self, client, container_of (event, struct batch_event, event));
+        } else if (event->kind == EVENT_ENDED) {
+            mirror_ended (self, client, event);
         } else if (event->kind == EVENT_STATE) {
             session_state (self, client, container_of (event, struct state_event, event)->state);
         }
@@ -321,6 +343,7 @@ void client_drive (struct world *self, struct sim_client *client)
         client->key->settled = true;
         (void) new_key (self, client);
         COHORT_ASSERT (session_renew (client->session, &random, self->schedule.now_ms) == 0);
+        mirror_open (self, client);
         carry_out (self, client);
     }
     int64_t due = session_deadline (client->session);

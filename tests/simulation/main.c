@@ -29,8 +29,12 @@ static const char usage[] =
     "Crashes with loss of what was not synced, pauses, partitions, and loss, doubling and\n"
     "overtaking of frames between servers, at rates drawn from the seed.  Then everything is\n"
     "healed, and the ensemble must come to rest: each acknowledged write is there exactly once,\n"
-    "all servers agree, no ephemeral outlives its session.  One line a seed, with a digest that\n"
-    "is the same in every run of that seed.  Exit status: 0 all hold, 1 something does not.\n";
+    "all servers agree, no ephemeral outlives its session.  All the time each client's stream "
+    "must\n"
+    "tell every change once, in order, no session ends that its client counts on, and a sync sees\n"
+    "what anybody was told before.  One line a seed, with a digest that is the same in every run "
+    "of\n"
+    "that seed.  Exit status: 0 all hold, 1 something does not.\n";
 
 struct arguments {
     uint64_t first, last;

@@ -70,6 +70,7 @@ struct world *world_new (uint64_t seed, size_t servers, size_t clients, bool ver
     }
     faults_begin (self);
     for (size_t i = 0; i < clients; i++) {
+        map_init (&self->clients[i].mirror);
         client_start (self, &self->clients[i]);
     }
     return self;
@@ -87,6 +88,7 @@ void world_free (struct world *self)
         if (self->clients[i].up) {
             client_kill (self, &self->clients[i]);
         }
+        map_deinit (&self->clients[i].mirror);
     }
     for (size_t i = 0; i < self->servers_count; i++) {
         if (self->servers[i].up) {
@@ -236,6 +238,12 @@ static bool restless (const struct world *self, char *text, size_t size)
             session_view (self->clients[i].session, &view);
             (void) snprintf (text, size, "client %zu (state %d, at %s) waits for %zu answers", i,
                              (int) view.state, view.endpoint, self->clients[i].outstanding);
+            return true;
+        }
+    }
+    for (size_t i = 0; i < self->clients_count; i++) {
+        if (!mirror_equal (&self->clients[i], node_tree (self->servers[0].node))) {
+            (void) snprintf (text, size, "client %zu's mirror is not the tree", i);
             return true;
         }
     }

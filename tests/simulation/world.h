@@ -8,6 +8,7 @@
  *   network.c    connections between servers, and of clients to servers
  *   servers.c    nodes: starting, turning, crashing
  *   clients.c    sessions and what they ask for
+ *   mirror.c     what streams tell them
  *   faults.c     what goes wrong, and when it stops to
  *   check.c      what must hold
  */
@@ -92,6 +93,12 @@ struct sim_client {
     uint64_t serial;      /* of its process: names key and ephemeral */
     int64_t timer_ms;
     bool lost;
+
+    struct cohort_stream *stream; /* of the whole tree; NULL: none */
+    uint64_t streams;             /* opened by this process */
+    struct map mirror;
+    uint64_t mirror_zxid;
+    bool mirror_whole; /* up to mirror_zxid */
 };
 
 struct world {
@@ -117,9 +124,10 @@ struct world {
     size_t keys_count, keys_capacity;
 
     struct sim_checker *checker;
+    uint64_t zxid_told; /* the highest in any reply: committed before now */
 
     /* For the closing line. */
-    uint64_t frames, crashes, partitions, pauses, writes_acked, reads, sessions_lost;
+    uint64_t frames, crashes, partitions, pauses, writes_acked, reads, sessions_lost, batches;
 };
 
 /* ---- world.c --------------------------------------------------------------------------------- */
@@ -182,6 +190,18 @@ void client_event (struct world *self, struct sim_event *event);
 /* After every input to its session. */
 void client_drive (struct world *self, struct sim_client *client);
 
+/* ---- mirror.c -------------------------------------------------------------------------------- */
+
+struct batch_event;
+
+/* A session begins to follow the tree; its process ends. */
+void mirror_open (struct world *self, struct sim_client *client);
+void mirror_close (struct sim_client *client);
+void mirror_batch (struct world *self, struct sim_client *client, const struct batch_event *event);
+/* The session is lost, and its streams with it. */
+void mirror_ended (struct world *self, struct sim_client *client, const struct event *event);
+bool mirror_equal (const struct sim_client *client, const struct tree *tree);
+
 /* ---- faults.c -------------------------------------------------------------------------------- */
 
 void faults_draw (struct world *self);
@@ -197,7 +217,7 @@ struct sim_checker *checker_new (void);
 void checker_free (struct sim_checker *self);
 
 /* After every turn of a server: equal zxid, equal state; one leader an epoch; nothing applied is
- * ever taken back. */
+ * ever taken back; no session has ended that its client counts on. */
 void check_server (struct world *self, struct sim_server *server);
 
 /* When all is at rest: every acknowledged write is there, once; no ephemeral outlives its session;

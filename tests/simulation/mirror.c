@@ -1,0 +1,178 @@
+/* What the clients of a simulated world are told by a stream: each keeps a mirror of the whole
+ * tree.
+ *
+ * Every batch must continue what came before: nothing is created twice, nothing is changed or
+ * deleted that is not there, each change of data is the next version. So an event that is lost,
+ * doubled or overtaken shows at once, and at the end the mirror must equal the tree. */
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "client/base/hash.h"
+#include "client/src/requests.h"
+#include "client/src/streams.h"
+#include "tests/simulation/world.h"
+
+/* A znode as the client knows it. */
+struct image {
+    struct map_node node;
+    cohort_stat_t stat;
+    char path[];
+};
+
+static bool image_equal (const struct map_node *node, const void *key)
+{
+    return strcmp (map_entry (node, struct image, node)->path, key) == 0;
+}
+
+static uint64_t path_hash (const char *path)
+{
+    return hash64 (path, strlen (path), 0);
+}
+
+static struct image *find (const struct sim_client *client, const char *path)
+{
+    struct map_node *node = map_find (&client->mirror, path_hash (path), image_equal, path);
+    return node != NULL ? map_entry (node, struct image, node) : NULL;
+}
+
+static void free_image (struct map_node *node, void *arg)
+{
+    (void) arg;
+    free (map_entry (node, struct image, node));
+}
+
+static void clear (struct sim_client *client)
+{
+    map_drain (&client->mirror, free_image, NULL);
+    client->mirror_zxid = 0;
+    client->mirror_whole = false;
+}
+
+void mirror_open (struct world *self, struct sim_client *client)
+{
+    COHORT_ASSERT (client->stream == NULL);
+    client->stream = stream_new (++client->streams, "", "/");
+    struct request *open = request_new (WIRE_STREAM_OPEN, "", "/", NULL, 0);
+    COHORT_ASSERT (client->stream != NULL && open != NULL);
+    stream_retain (client->stream);
+    open->stream = client->stream;
+    session_submit (client->session, open, self->schedule.now_ms);
+}
+
+void mirror_close (struct sim_client *client)
+{
+    if (client->stream != NULL) {
+        stream_release (client->stream);
+        client->stream = NULL;
+    }
+    clear (client);
+}
+
+/* ---- Batches --------------------------------------------------------------------------------- */
+
+static void put (struct sim_client *client, const cohort_change_t *change)
+{
+    size_t size = strlen (change->path) + 1;
+    struct image *image = malloc (sizeof *image + size);
+    COHORT_ASSERT (image != NULL);
+    *image = (struct image){.node.hash = path_hash (change->path), .stat = change->stat};
+    memcpy (image->path, change->path, size);
+    map_insert (&client->mirror, &image->node);
+}
+
+static const char *apply (struct sim_client *client, const cohort_change_t *change)
+{
+    struct image *image = find (client, change->path);
+    switch (change->kind) {
+    case COHORT_CHANGE_CREATED:
+        if (image != NULL) {
+            return "it is there already";
+        }
+        put (client, change);
+        return NULL;
+    case COHORT_CHANGE_DATA:
+        if (image == NULL) {
+            return "it is not there";
+        }
+        if (change->stat.version != image->stat.version + 1 ||
+            change->stat.czxid != image->stat.czxid) {
+            return "it is not the next version";
+        }
+        image->stat = change->stat;
+        return NULL;
+    default:
+        if (image == NULL) {
+            return "it is not there";
+        }
+        map_remove (&client->mirror, &image->node);
+        free (image);
+        return NULL;
+    }
+}
+
+void mirror_batch (struct world *self, struct sim_client *client, const struct batch_event *event)
+{
+    const cohort_batch_t *batch = &event->batch->batch;
+    size_t number = (size_t) (client - self->clients);
+    if (event->stream != client->stream) {
+        return; /* of a session that is over */
+    }
+    if (batch->snapshot && batch->first) {
+        clear (client);
+    }
+    if (batch->zxid < client->mirror_zxid) {
+        world_fail (self, "client %zu: its stream goes back from %#" PRIx64 " to %#" PRIx64, number,
+                    client->mirror_zxid, batch->zxid);
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        const char *wrong = apply (client, &batch->changes[i]);
+        if (wrong != NULL) {
+            world_fail (self,
+                        "client %zu: its stream, at %#" PRIx64 " after %#" PRIx64
+                        ", tells change %d of %s: %s",
+                        number, batch->zxid, client->mirror_zxid, (int) batch->changes[i].kind,
+                        batch->changes[i].path, wrong);
+        }
+    }
+    client->mirror_zxid = batch->zxid;
+    client->mirror_whole = !batch->more;
+    self->batches++;
+}
+
+void mirror_ended (struct world *self, struct sim_client *client, const struct event *event)
+{
+    if (client->stream != NULL && event == &client->stream->ended) {
+        mirror_close (client);
+        world_tell (self, "client %zu: its stream has ended", (size_t) (client - self->clients));
+    }
+}
+
+/* ---- At rest --------------------------------------------------------------------------------- */
+
+struct comparison {
+    const struct sim_client *client;
+    uint64_t count;
+    bool equal;
+};
+
+static bool compare (void *arg, const struct tree_node *node)
+{
+    struct comparison *comparison = arg;
+    const struct image *image = find (comparison->client, node->path);
+    comparison->count++;
+    comparison->equal = image != NULL && image->stat.czxid == node->stat.czxid &&
+                        image->stat.mzxid == node->stat.mzxid &&
+                        image->stat.version == node->stat.version;
+    return comparison->equal;
+}
+
+bool mirror_equal (const struct sim_client *client, const struct tree *tree)
+{
+    struct comparison comparison = {.client = client, .equal = true};
+    COHORT_ASSERT (tree_walk (tree, "/", 1, compare, &comparison) == 0);
+    return client->mirror_whole && comparison.equal &&
+           comparison.count == map_count (&client->mirror);
+}
