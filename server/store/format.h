@@ -36,6 +36,9 @@ enum {
     SEGMENT_HEAD_SIZE = 4096,
     RECORD_HEADER_SIZE = 80,
     RECORD_ALIGN = 8,
+    /*  The most that record_note_size gives: it is always reserved behind the last record of a
+     *  segment that is not sealed. */
+    NOTE_SIZE_MAX = RECORD_HEADER_SIZE + SECTOR_SIZE + RECORD_HEADER_SIZE,
     RECORD_DATA_MAX = 1 << 30,
     SNAPSHOT_HEAD_SIZE = 4096,
     SNAPSHOT_BLOCK_HEADER_SIZE = 8,
@@ -131,7 +134,8 @@ enum format_verdict manifest_decode (const uint8_t *file, size_t size, struct fi
  *  the rest, in place, when it knows where the record goes. */
 enum record_type {
     RECORD_ENTRY = 1,
-    RECORD_MARK, /*  "durable through": written when the log is idle; zxid, chain: the last entry */
+    RECORD_MARK, /*  "durable through": written when the log is idle; zxid, chain: the last entry;
+                  *  may hold zeros as data, less than a sector, to fill one */
     RECORD_SEAL  /*  likewise, and the segment ends here                                          */
 };
 
@@ -154,6 +158,10 @@ static inline size_t record_total (uint32_t size)
 {
     return ((size_t) RECORD_HEADER_SIZE + size + RECORD_ALIGN - 1) & ~(size_t) (RECORD_ALIGN - 1);
 }
+
+/*  Bytes that a mark or seal behind `end` takes: it begins a sector, so that no one sector holds
+ * both the last entry and the word about it; a mark with zeros as data fills the sector before. */
+size_t record_note_size (uint64_t end);
 
 /*  Fields of the owner's part, readable while the worker fills in its own. */
 uint32_t record_size (const uint8_t *at);

@@ -42,7 +42,7 @@ void log_deinit (struct log *self)
 static bool has_room (const struct log *self, size_t total)
 {
     const struct segment *current = &self->current;
-    return current->end + total + RECORD_HEADER_SIZE <= self->segment_bytes ||
+    return current->end + total + NOTE_SIZE_MAX <= self->segment_bytes ||
            current->end == SEGMENT_HEAD_SIZE; /*  a record larger than segments are */
 }
 
@@ -159,28 +159,43 @@ int log_sync (struct log *self, struct fault *fault)
     return rc;
 }
 
-/*  A record without data, written and synced at once. */
-static int write_note (struct log *self, enum record_type type, struct fault *fault)
+/*  A mark or a seal at `at` of the segment. */
+static void build_note (const struct log *self, uint8_t *bytes, enum record_type type,
+                        uint32_t size, uint64_t at)
 {
-    COHORT_ASSERT (self->run_size == 0);
-    COHORT_ASSERT (!self->unsynced);
-    struct segment *current = &self->current;
-    uint8_t bytes[RECORD_HEADER_SIZE];
     struct record record = {
         .type = type,
+        .size = size,
         .zxid = self->last.zxid,
         .previous = self->last.chain,
         .chain = self->last.chain,
         .commit = self->commit,
     };
     record_begin (bytes, &record);
-    record_finish (bytes, current->number, current->end, self->durable, current->salt);
-    int rc = segment_write (current, self->disk, current->end, bytes, sizeof bytes, fault);
+    memset (bytes + RECORD_HEADER_SIZE, 0, size);
+    record_finish (bytes, self->current.number, at, self->durable, self->current.salt);
+}
+
+/*  Writes a mark or a seal, and syncs. */
+static int write_note (struct log *self, enum record_type type, struct fault *fault)
+{
+    COHORT_ASSERT (self->run_size == 0);
+    COHORT_ASSERT (!self->unsynced);
+    struct segment *current = &self->current;
+    uint8_t bytes[NOTE_SIZE_MAX];
+    size_t size = record_note_size (current->end), filling = size - RECORD_HEADER_SIZE;
+    COHORT_ASSERT (size <= sizeof bytes);
+    if (filling > 0) {
+        build_note (self, bytes, RECORD_MARK, (uint32_t) (filling - RECORD_HEADER_SIZE),
+                    current->end);
+    }
+    build_note (self, bytes + filling, type, 0, current->end + filling);
+    int rc = segment_write (current, self->disk, current->end, bytes, size, fault);
     if (rc == 0) {
         rc = segment_sync (current, self->disk, fault);
     }
     if (rc == 0) {
-        current->end += sizeof bytes;
+        current->end += size;
         self->unmarked = false;
     }
     return rc;
@@ -219,11 +234,11 @@ int log_mark (struct log *self, struct fault *fault)
 {
     struct segment *current = &self->current;
     COHORT_ASSERT (current->file != NULL);
-    if (!has_room (self, RECORD_HEADER_SIZE)) {
+    if (!has_room (self, NOTE_SIZE_MAX)) {
         return roll (self, fault);
     }
-    /*  Its own seal must fit behind it. */
-    uint64_t through = current->end + 2 * (uint64_t) RECORD_HEADER_SIZE;
+    /*  The seal must fit behind it. */
+    uint64_t through = current->end + 2 * (uint64_t) NOTE_SIZE_MAX;
     int rc = segment_reserve (current, self->disk, through, fault);
     return rc == 0 ? write_note (self, RECORD_MARK, fault) : rc;
 }
@@ -254,7 +269,7 @@ static int make_room (struct log *self, size_t total, struct fault *fault)
             return rc;
         }
     }
-    uint64_t through = self->current.end + total + RECORD_HEADER_SIZE;
+    uint64_t through = self->current.end + total + NOTE_SIZE_MAX;
     if (through <= self->current.reserved) {
         return 0;
     }

@@ -69,6 +69,17 @@ uint64_t record_offset (const uint8_t *at)
     return bytes_get_u64 (at + AT_OFFSET);
 }
 
+size_t record_note_size (uint64_t end)
+{
+    size_t used = (size_t) (end % SECTOR_SIZE);
+    if (used == 0) {
+        return RECORD_HEADER_SIZE;
+    }
+    size_t filling = SECTOR_SIZE - used;
+    filling += filling < RECORD_HEADER_SIZE ? SECTOR_SIZE : 0;
+    return filling + RECORD_HEADER_SIZE;
+}
+
 uint64_t record_salt (uint64_t store_id, uint32_t segment)
 {
     uint8_t bytes[12];
@@ -133,7 +144,7 @@ bool record_decode (const uint8_t *at, uint64_t salt, struct record *record)
         .offset = bytes_get_u64 (at + AT_OFFSET),
         .segment = bytes_get_u32 (at + AT_SEGMENT),
     };
-    if (found.size > RECORD_DATA_MAX || (type != RECORD_ENTRY && found.size != 0) ||
+    if (found.size > RECORD_DATA_MAX || (type != RECORD_ENTRY && found.size >= SECTOR_SIZE) ||
         found.durable > found.zxid) {
         return false;
     }

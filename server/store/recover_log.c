@@ -107,7 +107,7 @@ enum ending { ENDING_CLOSED = 1, ENDING_TAIL };
 static int read_span (struct log_recovery *self, struct scan *scan, struct segment *segment,
                       struct span *span, enum ending *ending, struct fault *fault)
 {
-    uint64_t at = span->start;
+    uint64_t at = span->start, entries_end = span->start;
     self->last_offset = 0;
     for (;;) {
         if (span->end != 0 && at >= span->end) {
@@ -141,13 +141,16 @@ static int read_span (struct log_recovery *self, struct scan *scan, struct segme
             return rc;
         }
         if (record.type == RECORD_SEAL) {
-            span->end = at;
+            /*  The entries were durable before it was written; marks behind them may be in the
+             *  system's cache alone. */
+            span->end = entries_end;
             span->last = self->last.zxid;
             *ending = ENDING_CLOSED;
             return 0;
         }
         self->last_offset = at;
         at += record_total (record.size);
+        entries_end = record.type == RECORD_ENTRY ? at : entries_end;
     }
 }
 
@@ -258,6 +261,10 @@ static int read_tail (struct log_recovery *self, struct scan *scan, size_t i, st
     struct log *log = self->log;
     const struct manifest *manifest = &log->manifest;
     uint64_t end = log->current.end;
+    if (log->current.reserved < end + record_note_size (end)) {
+        /*  Space is reserved before it is used, and some more. */
+        return damaged (self, &log->current, end, "the file has been cut short", fault);
+    }
     int rc = scan_rest (scan, end, &self->durable, &self->garbage_end, fault);
     if (rc != 0) {
         return rc;

@@ -90,7 +90,7 @@ int scan_record (struct scan *self, uint64_t offset, enum seen *seen, struct rec
     }
     size_t total = record_total (record->size);
     if (offset + total > self->size) {
-        *seen = SEEN_TORN;
+        *seen = SEEN_DAMAGED; /*  its space was reserved, durably, before it was written */
         return 0;
     }
     at = scan_at (self, offset, total, fault);

@@ -67,10 +67,10 @@ static uint32_t session (struct crash_disk *hardware, uint32_t first, uint32_t l
 static void test_two_power_cuts (void **state)
 {
     (void) state;
-    for (uint64_t seed = 1; seed <= 8; seed++) {
-        for (uint64_t first = 1; first <= 20; first++) {
+    for (uint64_t seed = 1; seed <= 64; seed++) {
+        for (uint64_t first = 1; first <= 14; first++) {
             for (uint64_t second = 1; second <= 8; second++) {
-                struct crash_disk *hardware = crash_disk_new (seed * 1000 + first * 20 + second);
+                struct crash_disk *hardware = crash_disk_new (seed * 1000 + first * 10 + second);
                 uint32_t acknowledged = 0, none = 0;
                 crash_disk_stop_at (hardware, first);
                 (void) session (hardware, 1, 4, &acknowledged);
