@@ -233,7 +233,7 @@ struct zab_status {
     bool activated;  /* leading: may propose (false again while it hands over). */
                      /* following: synchronized, UPTODATE received */
     bool leaving;
-    uint32_t accepted_epoch;
+    uint32_t accepted_epoch; /* both as last asked of the store */
     uint32_t current_epoch;
     zxid_t last;          /* last entry of the log */
     zxid_t durable;       /* last durable entry */
