@@ -334,23 +334,31 @@ void clients_synced (struct clients *self, uint64_t token, zxid_t zxid)
     }
     sync->zxid = zxid;
     list_remove (&sync->list_node);
-    list_push_back (&self->sync_waiting, &sync->list_node);
+    /* In the order of their zxids, in which they mostly come: what is applied is at the front. */
+    struct list_node *last = list_last (&self->sync_waiting);
+    struct list_node *next = NULL;
+    while (last != NULL && list_entry (last, struct sync, list_node)->zxid > zxid) {
+        next = last;
+        last = list_prev (&self->sync_waiting, last);
+    }
+    if (next != NULL) {
+        list_insert_before (next, &sync->list_node);
+    } else {
+        list_push_back (&self->sync_waiting, &sync->list_node);
+    }
     client_sync_applied (self, tree_zxid (self->tree));
 }
 
 void client_sync_applied (struct clients *self, zxid_t zxid)
 {
-    struct list_node *node = list_first (&self->sync_waiting);
-    while (node != NULL) {
-        struct list_node *next = list_next (&self->sync_waiting, node);
+    struct list_node *node;
+    while ((node = list_first (&self->sync_waiting)) != NULL &&
+           list_entry (node, struct sync, list_node)->zxid <= zxid) {
         struct sync *sync = list_entry (node, struct sync, list_node);
-        if (sync->zxid <= zxid) {
-            sync->done = true;
-            list_remove (node);
-            list_push_back (&self->sync_done, node);
-            wake (self, sync);
-        }
-        node = next;
+        sync->done = true;
+        list_remove (node);
+        list_push_back (&self->sync_done, node);
+        wake (self, sync);
     }
 }
 

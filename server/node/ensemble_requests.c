@@ -32,6 +32,16 @@ void ensemble_propose_cluster (struct ensemble *self)
     propose_entry (self, &entry);
 }
 
+/* An ATTACH shows that its session's client lives, unless somebody else asks for it. */
+static void touch (struct ensemble *self, const struct entry_attach *attach)
+{
+    struct tree_session session;
+    if (tree_session (self->tree, attach->session, &session) &&
+        session.password_hash == attach->password_hash) {
+        tracker_touch (self->tracker, attach->session);
+    }
+}
+
 /* false: no server could apply it. */
 static bool take_request (struct ensemble *self, const uint8_t *data, size_t size)
 {
@@ -40,7 +50,7 @@ static bool take_request (struct ensemble *self, const uint8_t *data, size_t siz
         return false;
     }
     if (entry.kind == ENTRY_ATTACH) {
-        tracker_touch (self->tracker, entry.u.attach.session);
+        touch (self, &entry.u.attach);
     }
     (void) proposals_add (&self->proposals, data, size);
     return true;
@@ -124,7 +134,9 @@ bool ensemble_propose (struct ensemble *self)
     while (!ring_empty (&self->syncs)) {
         struct ensemble_sync sync = *(const struct ensemble_sync *) ring_front (&self->syncs);
         ring_pop (&self->syncs);
-        tracker_sync (self->tracker, sync.server, sync.token, ensemble_zab (self)->last);
+        if (sync.server != 0) {
+            tracker_sync (self->tracker, sync.server, sync.token, ensemble_zab (self)->last);
+        }
     }
     return false;
 }
@@ -171,6 +183,17 @@ void ensemble_sync (struct ensemble *self, uint64_t token)
     } else {
         links_sync (self->links, self->up_leader, token);
     }
+}
+
+void ensemble_forget_questions (struct ensemble *self, uint32_t server)
+{
+    for (size_t i = 0; i < ring_count (&self->syncs); i++) {
+        struct ensemble_sync *sync = ring_at (&self->syncs, i);
+        if (sync->server == server) {
+            sync->server = 0;
+        }
+    }
+    tracker_server_down (self->tracker, server);
 }
 
 static void take_as_leader (struct ensemble *self, uint32_t peer, const struct peer_frame *frame)

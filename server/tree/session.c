@@ -100,6 +100,7 @@ static void describe (const struct session *session, struct tree_session *out)
         .server = session->server,
         .last_number = session->last_number,
         .acked = session->acked,
+        .password_hash = session->password_hash,
         .ephemerals = session->ephemeral_count,
         .dead = session->dead,
     };

@@ -127,6 +127,7 @@ struct tree_session {
     uint32_t server; /* of the current attach */
     uint64_t last_number;
     uint64_t acked; /* results up to it are trimmed */
+    uint64_t password_hash;
     uint64_t ephemerals;
     bool dead; /* closed; REAP until its ephemerals are gone */
 };

@@ -463,6 +463,35 @@ static void bounds_the_bytes_in_flight (void **state)
     world_free (&world);
 }
 
+/* Each is answered when its own point is applied, in whatever order the points came. */
+static void syncs_wait_for_their_own_points (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct clients *clients = world->servers[0].clients;
+    struct peer *writer = peer_attached (world, 0);
+    struct peer *peers[4];
+    static const uint64_t ahead[] = {2, 1, 3, 2};
+    for (size_t i = 0; i < 4; i++) {
+        peers[i] = peer_attached (world, 0);
+        ask_sync (peers[i]);
+        peer_do (peers[i]);
+    }
+    zxid_t zxid = tree_zxid (world->servers[0].tree);
+    for (size_t i = 0; i < 4; i++) {
+        clients_synced (clients, i + 1, zxid + ahead[i]);
+    }
+    for (uint64_t step = 1; step <= 3; step++) {
+        ask_delete (writer, "/none", -1);
+        peer_do (writer);
+        assert_true (tree_zxid (world->servers[0].tree) == zxid + step);
+        for (size_t i = 0; i < 4; i++) {
+            expect (peers[i], ahead[i] == step ? "reply 1 OK" : NULL);
+        }
+    }
+    world_free (&world);
+}
+
 /* The sync whose request found no room any more is nobody's: its answer must not look for the
  * client. */
 static void a_sync_without_room_is_forgotten (void **state)
@@ -526,6 +555,7 @@ int main (void)
         cmocka_unit_test (refuses_under_the_number),
         cmocka_unit_test (bounds_what_is_in_flight),
         cmocka_unit_test (bounds_the_bytes_in_flight),
+        cmocka_unit_test (syncs_wait_for_their_own_points),
         cmocka_unit_test (a_sync_without_room_is_forgotten),
         cmocka_unit_test (a_frame_of_nothing_costs_little),
     };

@@ -329,6 +329,32 @@ static void test_heartbeats_and_expiry (void **state)
     cluster_deinit (&cluster);
 }
 
+/* Who does not know the password cannot keep a session alive by asking for it. */
+static void test_attach_with_wrong_password (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    start (&cluster, 3, 18);
+    stub_create_session (stub_clients (1), 1, 1000, 1000);
+    assert_true (cluster_until (&cluster, 1000, nothing_pending, NULL));
+    uint64_t session = stub_clients (1)->created[1];
+    struct entry entry = {
+        .kind = ENTRY_ATTACH,
+        .u.attach = {
+            .session = session, .password_hash = 8, .attach_no = 2, .incarnation = 1, .server = 1}};
+    struct buf bytes;
+    buf_init (&bytes);
+    entry_encode (&bytes, &entry);
+    const struct clients_host *host = &stub_clients (1)->options.host;
+    for (int i = 0; i < 12; i++) {
+        host->submit (host->arg, bytes.data, bytes.size);
+        cluster_run (&cluster, 100);
+    }
+    assert_true (closed (stub_clients (1), session));
+    buf_deinit (&bytes);
+    cluster_deinit (&cluster);
+}
+
 /* A leader that was stopped neither expires anybody nor answers reads when it wakes. */
 static void test_leader_stalls (void **state)
 {
@@ -565,6 +591,7 @@ int main (void)
         cmocka_unit_test (test_emptied_server),
         cmocka_unit_test (test_no_quorum),
         cmocka_unit_test (test_heartbeats_and_expiry),
+        cmocka_unit_test (test_attach_with_wrong_password),
         cmocka_unit_test (test_leader_stalls),
         cmocka_unit_test (test_sync),
         cmocka_unit_test (test_leave),
