@@ -160,6 +160,7 @@ void ensemble_link_down (struct ensemble *self, uint32_t id)
     peer->told = false;
     peer->acked_epoch = 0;
     snapshots_end (self->snapshots, id);
+    ensemble_forget_questions (self, id);
     ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_LINK_DOWN, .peer = id});
 }
 

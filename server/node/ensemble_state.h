@@ -107,6 +107,7 @@ void ensemble_snapshot_part (struct ensemble *self, uint32_t peer, const struct 
 bool ensemble_tracker_init (struct ensemble *self);
 void ensemble_propose_cluster (struct ensemble *self);
 void ensemble_requests (struct ensemble *self, uint32_t peer, const struct peer_frame *frame);
+void ensemble_forget_questions (struct ensemble *self, uint32_t server);
 bool ensemble_propose (struct ensemble *self); /* true: more at once */
 
 #endif

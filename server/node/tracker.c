@@ -41,7 +41,7 @@ struct session {
 /* A heartbeat or a sync point that waits for a round. */
 struct waiting {
     uint64_t round;
-    uint32_t server;
+    uint32_t server;      /* 0: it is gone */
     uint32_t incarnation; /* the session's current one at arrival */
     bool sync;
     uint64_t session; /* sync: token */
@@ -415,6 +415,16 @@ void tracker_sync (struct tracker *self, uint32_t server, uint64_t token, zxid_t
     wait_for_round (self, &waiting);
 }
 
+void tracker_server_down (struct tracker *self, uint32_t server)
+{
+    for (size_t i = 0; i < ring_count (&self->waiting); i++) {
+        struct waiting *waiting = ring_at (&self->waiting, i);
+        if (waiting->server == server) {
+            waiting->server = 0;
+        }
+    }
+}
+
 void tracker_applied (struct tracker *self, const struct tree_outcome *outcome)
 {
     if (!self->leading || outcome->session == 0) {
@@ -483,7 +493,9 @@ void tracker_rounds (struct tracker *self, uint64_t begun, uint64_t confirmed)
     while ((first = ring_front (&self->waiting)) != NULL && first->round <= confirmed) {
         struct waiting waiting = *first;
         ring_pop (&self->waiting);
-        answer (self, &waiting);
+        if (waiting.server != 0) {
+            answer (self, &waiting);
+        }
     }
 }
 

@@ -82,6 +82,10 @@ void tracker_disconnected (struct tracker *self, uint32_t server, uint64_t sessi
 /*  A read of `server` wants a point: last: everything proposed so far. */
 void tracker_sync (struct tracker *self, uint32_t server, uint64_t token, zxid_t last);
 
+/*  The link to that server is down: whatever it asked is forgotten.  If it is another process that
+ *  comes back, it may use the same tokens for later questions. */
+void tracker_server_down (struct tracker *self, uint32_t server);
+
 /*  After each entry applied here. */
 void tracker_applied (struct tracker *self, const struct tree_outcome *outcome);
 

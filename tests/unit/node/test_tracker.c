@@ -541,6 +541,32 @@ static void test_sync (void **state)
     world_free (world);
 }
 
+/* A server that comes back may be another process, which uses the same tokens anew. */
+static void test_server_down (void **state)
+{
+    (void) state;
+    struct world *world = world_new ();
+    add (world, 7, 4000, 4000);
+    lead (world);
+    tracker_rounds (world->tracker, 1, 1);
+    tracker_sync (world->tracker, 2, 1, 100);
+    tracker_sync (world->tracker, 3, 1, 100);
+    tracker_heartbeat (world->tracker, 1, 7, 1, 5);
+    tracker_rounds (world->tracker, 2, 1);
+    tracker_server_down (world->tracker, 2);
+    tracker_server_down (world->tracker, 1);
+    tracker_sync (world->tracker, 2, 1, 200);
+    tracker_rounds (world->tracker, 2, 2);
+    assert_int_equal (world->confirms_count, 0);
+    assert_int_equal (world->synced_count, 1);
+    assert_int_equal (world->synced[0].server, 3);
+    tracker_rounds (world->tracker, 3, 3);
+    assert_int_equal (world->synced_count, 2);
+    assert_int_equal (world->synced[1].server, 2);
+    assert_int_equal (world->synced[1].zxid, 200);
+    world_free (world);
+}
+
 /* ---- REAP ------------------------------------------------------------------------------------ */
 
 static void test_reap (void **state)
@@ -613,6 +639,7 @@ int main (void)
         cmocka_unit_test (test_confirmation),
         cmocka_unit_test (test_not_confirmed),
         cmocka_unit_test (test_sync),
+        cmocka_unit_test (test_server_down),
         cmocka_unit_test (test_reap),
         cmocka_unit_test (test_many),
     };
