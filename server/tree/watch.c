@@ -358,10 +358,12 @@ static int compare (const struct tree *tree, enum watch_kind kind, const char *p
 {
     const struct znode *znode = znode_find (&tree->znodes, path, path_size);
     if (znode == NULL) {
-        const struct family *family = znode_family (nearest_ancestor (tree, path, path_size));
-        *zxid = family != NULL && family->pzxid > seen ? family->pzxid : tree->scalars.zxid;
-        /* It was not there before either, if nothing has changed where it would have been. */
-        bool always_absent = family == NULL || family->pzxid <= seen;
+        cohort_stat_t above;
+        znode_stat (nearest_ancestor (tree, path, path_size), &above);
+        /* It was not there before either, if nothing has changed where it would have been; and that
+         * is not what it was then if it was made anew. */
+        bool always_absent = above.pzxid <= seen;
+        *zxid = always_absent ? tree->scalars.zxid : above.pzxid;
         return kind == WATCH_EXISTS && always_absent ? 0 : COHORT_EVENT_DELETED;
     }
     cohort_stat_t stat;

@@ -370,13 +370,46 @@ static void test_missed_deep (void **state)
     fixture_deinit (&f);
 }
 
+/* The node went, its parent with it, and the parent is there again, as if nothing had been. */
+static void test_missed_with_its_parent (void **state)
+{
+    (void) state;
+    for (int ring = 0; ring < 2; ring++) {
+        struct fixture f;
+        struct tree_options options = {.effects_bytes_max = ring ? 0 : 1};
+        fixture_init (&f, &options);
+        uint64_t id = fixture_session (&f, 1);
+        assert_int_equal (fixture_create (&f, id, "/p", "", 0), 0);
+        assert_int_equal (fixture_create (&f, id, "/p/w", "", 0), 0);
+        zxid_t seen = f.zxid;
+        assert_int_equal (fixture_delete (&f, id, "/p/w", -1), 0);
+        zxid_t gone = f.zxid;
+        assert_int_equal (fixture_delete (&f, id, "/p", -1), 0);
+        assert_int_equal (fixture_create (&f, id, "/p", "", 0), 0);
+        for (int i = 0; ring == 0 && i < 100; i++) {
+            assert_int_equal (fixture_set (&f, id, "/", "so that the history is gone", -1), 0);
+        }
+        zxid_t zxid = 0;
+        assert_int_equal (watch_missed (f.tree, WATCH_EXISTS, TEXT ("/p/w"), seen, &zxid),
+                          COHORT_EVENT_DELETED);
+        assert_true (ring ? zxid == gone : zxid > seen);
+        assert_int_equal (watch_missed (f.tree, WATCH_EXISTS, TEXT ("/p/w"), f.zxid, &zxid), 0);
+        fixture_deinit (&f);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_table),      cmocka_unit_test (test_root),
-        cmocka_unit_test (test_same_twice), cmocka_unit_test (test_within_callback),
-        cmocka_unit_test (test_many),       cmocka_unit_test (test_no_memory),
-        cmocka_unit_test (test_missed),     cmocka_unit_test (test_missed_deep),
+        cmocka_unit_test (test_table),
+        cmocka_unit_test (test_root),
+        cmocka_unit_test (test_same_twice),
+        cmocka_unit_test (test_within_callback),
+        cmocka_unit_test (test_many),
+        cmocka_unit_test (test_no_memory),
+        cmocka_unit_test (test_missed),
+        cmocka_unit_test (test_missed_deep),
+        cmocka_unit_test (test_missed_with_its_parent),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
