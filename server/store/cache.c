@@ -97,7 +97,7 @@ const uint8_t *cache_record (const struct chunk *chunk, size_t index)
 {
     COHORT_ASSERT (chunk->data != NULL);
     COHORT_ASSERT (index < chunk->count);
-    return chunk->data + bytes_get_u32 (offset_slot (chunk, index));
+    return chunk->data + bytes_get_u32 (offset_slot (chunk, chunk->gone + index));
 }
 
 static size_t capacity_for (size_t records, size_t count)
@@ -108,7 +108,7 @@ static size_t capacity_for (size_t records, size_t count)
 static bool fits (const struct chunk *chunk, size_t total)
 {
     return !chunk->closed && chunk->data != NULL &&
-           capacity_for (chunk->used + total, chunk->count + 1) <= chunk->capacity;
+           capacity_for (chunk->used + total, chunk->gone + chunk->count + 1) <= chunk->capacity;
 }
 
 static struct chunk *add_chunk (struct cache *self, size_t total)
@@ -157,7 +157,7 @@ void cache_commit (struct cache *self, struct chunk *chunk, size_t total, zxid_t
 {
     COHORT_ASSERT (self->count > 0 && self->chunks[self->count - 1] == chunk);
     COHORT_ASSERT (zxid > self->last.zxid);
-    bytes_put_u32 (offset_slot (chunk, chunk->count), (uint32_t) chunk->used);
+    bytes_put_u32 (offset_slot (chunk, chunk->gone + chunk->count), (uint32_t) chunk->used);
     if (chunk->count == 0) {
         chunk->first = zxid;
     }
@@ -273,7 +273,26 @@ static void unload (struct cache *self, struct chunk *chunk)
     forget_bytes (self, chunk);
     mem_free (chunk->data);
     chunk->data = NULL;
+    /*  It will be loaded without what the base has passed. */
+    chunk->position += chunk->gone_bytes;
+    chunk->used -= chunk->gone_bytes;
+    chunk->gone = chunk->gone_bytes = 0;
     if (self->loaded == chunk) {
+        self->loaded = NULL;
+    }
+}
+
+/*  A chunk that was evicted once, and loaded, has been changed. */
+static void note_runs_again (struct cache *self, struct chunk *chunk)
+{
+    if (chunk->runs == NULL) {
+        return;
+    }
+    mem_free (chunk->runs);
+    chunk->runs = NULL;
+    if (!note_runs (chunk)) {
+        /*  It stays in memory then, until memory is there to evict it. */
+        COHORT_ASSERT (self->loaded == chunk);
         self->loaded = NULL;
     }
 }
@@ -284,6 +303,10 @@ void cache_evict (struct cache *self, uint64_t done)
     /*  The last chunk stays: it is being filled. */
     while (self->bytes > self->bytes_max && self->evicted + 1 < self->count) {
         struct chunk *chunk = self->chunks[self->evicted];
+        if (chunk->data == NULL) {
+            self->evicted++;
+            continue;
+        }
         if (chunk->ticket > done || !note_runs (chunk)) {
             return;
         }
@@ -311,35 +334,7 @@ void cache_truncate (struct cache *self, struct chunk *chunk, size_t index, uint
         chunk->last = record_zxid (record);
         chunk->closed = true;
         self->last = (struct zab_point){.zxid = chunk->last, .chain = record_chain (record)};
-        if (chunk->runs != NULL) {
-            mem_free (chunk->runs);
-            chunk->runs = NULL;
-            if (!note_runs (chunk)) {
-                /*  It stays in memory then, as if it had never been evicted. */
-                COHORT_ASSERT (self->loaded == chunk);
-                COHORT_ASSERT (self->evicted == self->count);
-                self->evicted--;
-                self->loaded = NULL;
-            }
-        }
-    }
-    cache_close_file (self);
-}
-
-void cache_purge (struct cache *self, struct zab_point base, uint64_t done)
-{
-    COHORT_ASSERT (base.zxid >= self->base.zxid);
-    size_t count = 0;
-    while (count < self->count && self->chunks[count]->last <= base.zxid) {
-        drop (self, self->chunks[count], done);
-        count++;
-    }
-    self->count -= count;
-    memmove (self->chunks, self->chunks + count, self->count * sizeof (struct chunk *));
-    self->evicted -= count < self->evicted ? count : self->evicted;
-    self->base = base;
-    if (self->last.zxid < base.zxid) {
-        self->last = base;
+        note_runs_again (self, chunk);
     }
     cache_close_file (self);
 }
@@ -461,4 +456,49 @@ int cache_load (struct cache *self, struct chunk *chunk, struct fault *fault)
         chunk->used = used;
     }
     return rc;
+}
+
+/* ---- Purging ----------------------------------------------------------------------------- */
+
+/*  The base lies inside the chunk: what it has passed goes, also from the places on disk. */
+static int pass (struct cache *self, struct chunk *chunk, zxid_t base, struct fault *fault)
+{
+    int rc = cache_load (self, chunk, fault);
+    if (rc != 0) {
+        return rc;
+    }
+    size_t index;
+    struct chunk *found = cache_find (self, base, &index);
+    COHORT_ASSERT (found == chunk);
+    const uint8_t *record = cache_record (chunk, index);
+    chunk->gone += index;
+    chunk->count -= index;
+    chunk->gone_bytes = (size_t) (record - chunk->data);
+    chunk->first = record_zxid (record);
+    note_runs_again (self, chunk);
+    return 0;
+}
+
+int cache_purge (struct cache *self, struct zab_point base, uint64_t done, struct fault *fault)
+{
+    COHORT_ASSERT (base.zxid >= self->base.zxid);
+    size_t count = find_chunk (self, base.zxid);
+    if (count < self->count && self->chunks[count]->first <= base.zxid) {
+        int rc = pass (self, self->chunks[count], base.zxid, fault);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        drop (self, self->chunks[i], done);
+    }
+    self->count -= count;
+    memmove (self->chunks, self->chunks + count, self->count * sizeof (struct chunk *));
+    self->evicted -= count < self->evicted ? count : self->evicted;
+    self->base = base;
+    if (self->last.zxid < base.zxid) {
+        self->last = base;
+    }
+    cache_close_file (self);
+    return 0;
 }

@@ -33,8 +33,9 @@ struct chunk {
     size_t capacity;       /*  from the end backwards                                            */
     size_t used;
     size_t count;
-    zxid_t first, last;
-    uint64_t position; /*  of its first byte in the stream of all records ever indexed */
+    size_t gone, gone_bytes; /*  records at the front that the base has passed; not in count */
+    zxid_t first, last;      /*  of the records that count */
+    uint64_t position;       /*  of its first byte in the stream of all records ever indexed */
     uint64_t ticket;
     bool closed; /*  takes no more records: cut, or evicted once */
     struct run *runs;
@@ -85,8 +86,9 @@ int cache_load (struct cache *self, struct chunk *chunk, struct fault *fault);
 /*  Cuts behind the record `index` of chunk (or behind the base: NULL). */
 void cache_truncate (struct cache *self, struct chunk *chunk, size_t index, uint64_t done);
 
-/*  Forgets chunks that end at or before base. */
-void cache_purge (struct cache *self, struct zab_point base, uint64_t done);
+/*  Forgets what is at or before base; nothing of that will be read from the disk again.  Errors as
+ *  cache_load. */
+int cache_purge (struct cache *self, struct zab_point base, uint64_t done, struct fault *fault);
 
 /*  Of all records ever indexed: bytes up to the end, and up to and with this zxid (roughly, if
  *  its chunk is not in memory). */

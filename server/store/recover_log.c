@@ -107,8 +107,8 @@ enum ending { ENDING_CLOSED = 1, ENDING_TAIL };
 static int read_span (struct log_recovery *self, struct scan *scan, struct segment *segment,
                       struct span *span, enum ending *ending, struct fault *fault)
 {
-    uint64_t at = span->start, entries_end = span->start;
-    self->last_offset = 0;
+    uint64_t at = span->start;
+    self->entries_end = span->start;
     for (;;) {
         if (span->end != 0 && at >= span->end) {
             if (at > span->end || span->last != self->last.zxid) {
@@ -143,14 +143,13 @@ static int read_span (struct log_recovery *self, struct scan *scan, struct segme
         if (record.type == RECORD_SEAL) {
             /*  The entries were durable before it was written; marks behind them may be in the
              *  system's cache alone. */
-            span->end = entries_end;
+            span->end = self->entries_end;
             span->last = self->last.zxid;
             *ending = ENDING_CLOSED;
             return 0;
         }
-        self->last_offset = at;
         at += record_total (record.size);
-        entries_end = record.type == RECORD_ENTRY ? at : entries_end;
+        self->entries_end = record.type == RECORD_ENTRY ? at : self->entries_end;
     }
 }
 
@@ -186,11 +185,11 @@ static int check_next (struct log_recovery *self, uint64_t end, struct fault *fa
 /* ---- The tail ---------------------------------------------------------------------------- */
 
 /*  Where to begin writing again: at the first record that no watermark covers, and at the latest
- *  at the last record (a mark, too, may be in the system's cache alone). */
+ *  behind the last entry (the marks there, too, may be in the system's cache alone). */
 static int find_unproved (struct log_recovery *self, uint64_t *start, struct fault *fault)
 {
     struct log *log = self->log;
-    *start = self->last_offset != 0 ? self->last_offset : log->current.end;
+    *start = self->entries_end;
     size_t index;
     struct chunk *chunk = cache_find (self->cache, self->durable, &index);
     if (chunk == NULL) {

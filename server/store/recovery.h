@@ -19,7 +19,7 @@ struct log_recovery {
     bool begun; /*  a record was seen */
     struct zab_point last;
     zxid_t durable;       /*  the highest watermark */
-    uint64_t last_offset; /*  of the last record in the segment being read */
+    uint64_t entries_end; /*  behind the last entry in the segment being read */
     uint64_t garbage_end; /*  behind the log's end: the last byte that is not zero, plus 1 */
 };
 

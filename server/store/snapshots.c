@@ -301,14 +301,23 @@ bool store_compacted (struct store *self, struct zab_point *base, int64_t *stamp
         snapshots_installing (self)) {
         return false;
     }
+    struct zab_point point = oldest->point;
+    int64_t point_stamp_ms = oldest->stamp_ms;
     struct work *work = work_new (self, WORK_PURGE);
     if (work == NULL) {
         return false;
     }
-    work->point = oldest->point;
-    work->stamp_ms = oldest->stamp_ms;
-    *base = oldest->point;
-    *stamp_ms = oldest->stamp_ms;
+    struct fault fault;
+    if (cache_purge (&self->cache, point, atomic_load_explicit (&self->done, memory_order_acquire),
+                     &fault) != 0) {
+        store_fail (self, &fault);
+        mem_free (work);
+        return false;
+    }
+    work->point = point;
+    work->stamp_ms = point_stamp_ms;
+    *base = point;
+    *stamp_ms = self->base_stamp_ms = point_stamp_ms;
     size_t kept = 0;
     for (size_t i = 0; i < self->snapshots_count; i++) {
         if (self->snapshots[i].point.zxid >= base->zxid) {
@@ -316,8 +325,6 @@ bool store_compacted (struct store *self, struct zab_point *base, int64_t *stamp
         }
     }
     self->snapshots_count = kept;
-    cache_purge (&self->cache, *base, atomic_load_explicit (&self->done, memory_order_acquire));
-    self->base_stamp_ms = *stamp_ms;
     work_push (self, LANE_SNAPSHOT, work);
     return true;
 }
