@@ -16,18 +16,22 @@ static ProtobufCBinaryData cluster_bytes (bool has, const uint8_t *id)
     return (ProtobufCBinaryData){has ? PEER_CLUSTER_SIZE : 0, has ? (uint8_t *) id : NULL};
 }
 
-static Cohort__Peer__Point *put_point (struct arena *arena, struct zab_point point)
+/* A point of zeroes is left out, and decoded as zeroes. */
+static bool put_point (struct arena *arena, Cohort__Peer__Point **out, struct zab_point point)
 {
+    *out = NULL;
     if (point.zxid == 0 && point.chain == 0) {
-        return NULL; /* decoded as zeroes */
+        return true;
     }
     Cohort__Peer__Point *wire = arena_alloc (arena, sizeof *wire);
-    if (wire != NULL) {
-        cohort__peer__point__init (wire);
-        wire->zxid = point.zxid;
-        wire->chain = point.chain;
+    if (wire == NULL) {
+        return false;
     }
-    return wire;
+    cohort__peer__point__init (wire);
+    wire->zxid = point.zxid;
+    wire->chain = point.chain;
+    *out = wire;
+    return true;
 }
 
 static bool put_message (struct arena *arena, Cohort__Peer__Message *wire,
@@ -48,7 +52,9 @@ static bool put_message (struct arena *arena, Cohort__Peer__Message *wire,
     wire->entries_after = message->entries_after;
     wire->entries_through = message->entries_through;
     wire->entries_count = (uint32_t) message->entries_count;
-    wire->point = put_point (arena, message->point);
+    if (!put_point (arena, &wire->point, message->point)) {
+        return false;
+    }
     if (message->points_count > 0) {
         wire->points = arena_alloc (arena, message->points_count * sizeof (void *));
         if (wire->points == NULL) {
@@ -107,9 +113,11 @@ static bool put_snapshots (struct arena *arena, Cohort__Peer__PeerFrame *wire,
             return false;
         }
         cohort__peer__snapshot__init (part);
+        if (!put_point (arena, &part->point, snapshot->point)) {
+            return false;
+        }
         part->kind = (uint32_t) snapshot->kind;
         part->transfer = snapshot->transfer;
-        part->point = put_point (arena, snapshot->point);
         part->stamp_ms = (uint64_t) snapshot->stamp_ms;
         part->size = snapshot->size;
         part->offset = snapshot->offset;

@@ -45,10 +45,15 @@ struct clients *stub_clients (uint32_t id)
 struct clients *clients_new (const struct clients_options *options)
 {
     struct clients *self = mem_calloc (1, sizeof *self);
-    COHORT_ASSERT (self != NULL);
+    struct stub_write *writes = mem_calloc (STUB_WRITES_MAX, sizeof *writes);
+    if (self == NULL || writes == NULL) {
+        mem_free (self);
+        mem_free (writes);
+        return NULL;
+    }
     self->options = *options;
     self->tree = options->tree;
-    self->writes = mem_calloc (STUB_WRITES_MAX, sizeof *self->writes);
+    self->writes = writes;
     by_id[options->id] = self;
     return self;
 }

@@ -251,6 +251,40 @@ static void test_no_quorum (void **state)
     cluster_deinit (&cluster);
 }
 
+/* Not counted, not waited for, and with clients of its own. */
+static void test_observer (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    cluster_init (&cluster, 4, 28);
+    cluster.members[3].role = CONFIG_OBSERVER;
+    for (uint32_t id = 1; id <= 3; id++) {
+        assert_int_equal (cluster_start (&cluster, id), 0);
+    }
+    assert_true (cluster_until (&cluster, 1000, cluster_settled, NULL));
+    assert_int_equal (cluster_start (&cluster, 4), 0);
+    assert_true (cluster_until (&cluster, 1000, cluster_settled, NULL));
+    assert_int_equal (status_of (&cluster, 4).zab.role, ZAB_OBSERVING);
+    uint64_t session = make_session (&cluster, 4, 1);
+    write_some (&cluster, 4, session, 1, 100, 100);
+    assert_true (cluster_until (&cluster, 1000, nothing_pending, NULL));
+    assert_int_equal (status_of (&cluster, 4).znodes, 101);
+    uint32_t leader = cluster_leader (&cluster);
+    uint32_t other = leader % 3 + 1;
+    cluster_kill (&cluster, other);
+    write_some (&cluster, 4, session, 101, 10, 100);
+    assert_true (cluster_until (&cluster, 1000, nothing_pending, NULL));
+    /* One voter and the observer are no quorum. */
+    cluster_kill (&cluster, 6 - leader - other);
+    cluster_run (&cluster, 1000);
+    assert_int_equal (cluster_leader (&cluster), 0);
+    assert_int_equal (cluster_start (&cluster, other), 0);
+    write_some (&cluster, 4, session, 111, 10, 100);
+    assert_true (cluster_until (&cluster, 3000, nothing_pending, NULL));
+    assert_int_equal (status_of (&cluster, 4).znodes, 121);
+    cluster_deinit (&cluster);
+}
+
 /* ---- Sessions -------------------------------------------------------------------------------- */
 
 static bool confirmed (const struct clients *clients, uint64_t session, uint64_t seq)
@@ -590,6 +624,7 @@ int main (void)
         cmocka_unit_test (test_snapshot_catch_up),
         cmocka_unit_test (test_emptied_server),
         cmocka_unit_test (test_no_quorum),
+        cmocka_unit_test (test_observer),
         cmocka_unit_test (test_heartbeats_and_expiry),
         cmocka_unit_test (test_attach_with_wrong_password),
         cmocka_unit_test (test_leader_stalls),
