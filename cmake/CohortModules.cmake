@@ -1,19 +1,5 @@
 # How the parts of the project are defined. Every source is named: no globs.
 
-# cohort_subdirectories (folder...)
-# add_subdirectory for each folder that has a CMakeLists.txt.
-function (cohort_subdirectories)
-    foreach (folder IN LISTS ARGN)
-        if (EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/CMakeLists.txt")
-            add_subdirectory (${folder})
-        else ()
-            # So that a folder which appears later is noticed by the next build.
-            set_property (DIRECTORY "${PROJECT_SOURCE_DIR}" APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-                          "${CMAKE_CURRENT_SOURCE_DIR}")
-        endif ()
-    endforeach ()
-endfunction ()
-
 # What every target of our own has. POSIX is for those that do I/O.
 function (cohort_target_defaults name posix)
     target_link_libraries (${name} PRIVATE $<BUILD_INTERFACE:cohort-options>)

@@ -288,6 +288,25 @@ static void test_port_in_use (void **state)
     assert_non_null (strstr (error, "another program has the port"));
 }
 
+/* A turn takes what can be served in a moment: large frames are many requests. */
+static void test_a_turn_is_bounded_in_bytes (void **state)
+{
+    (void) state;
+    enum { FRAMES = 64, A_TURN_MAX = 8 };
+    static uint8_t big[65536];
+    open_front ("inproc://front");
+    void *client = dealer (context, "inproc://front");
+    for (int i = 0; i < FRAMES; i++) {
+        assert_int_equal (zmq_send (client, big, sizeof big, 0), sizeof big);
+    }
+    while (seen.frames < FRAMES) {
+        uint64_t before = seen.frames;
+        assert_true (front_turn (front, now_ms ()));
+        assert_in_range (seen.frames - before, 1, A_TURN_MAX);
+    }
+    assert_int_equal (zmq_close (client), 0);
+}
+
 /* One connection ends while another sends without end: the proof that the first one's input is
  * complete must not keep the core thread for itself. */
 static void test_death_under_a_flood (void **state)
@@ -338,6 +357,7 @@ int main (void)
         FRONT_TEST (test_multipart_and_empty_frames_are_ignored),
         FRONT_TEST (test_reopened),
         FRONT_TEST (test_port_in_use),
+        FRONT_TEST (test_a_turn_is_bounded_in_bytes),
         FRONT_TEST (test_death_under_a_flood),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
