@@ -20,6 +20,7 @@ enum {
     ENDPOINT_SIZE = 128,
     ROUTING_ID_MAX = 255,
     FRAMES_A_TURN = 512,
+    BYTES_A_TURN = 256 << 10,          /* and one frame more: what is served in a few ms */
     FRAMES_QUEUED = 2000,              /* of one connection, in ZeroMQ's queues */
     FRAME_SIZE_MAX = 32 * 1024 * 1024, /* above any frame that a client may send */
     HANDSHAKE_MS = 5000,
@@ -65,6 +66,7 @@ struct front {
     struct socket sockets[SOCKETS_MAX];
     uint64_t last_number;
     uint64_t received; /* frames, of all */
+    uint64_t received_bytes;
     struct map routes;
     struct map numbers;
     struct list fds[FD_BUCKETS]; /* connections by descriptor, modulo */
@@ -203,6 +205,7 @@ static bool receive_next (struct front *self, struct socket *socket)
             while (zmq_msg_more (&body) && zmq_msg_recv (&body, socket->router, 0) >= 0) {
             }
         } else {
+            self->received_bytes += zmq_msg_size (&body);
             receive (self, socket, route, (size_t) route_size, &body);
         }
     }
@@ -210,15 +213,23 @@ static bool receive_next (struct front *self, struct socket *socket)
     return true;
 }
 
-/* Returns how many there were: less than frames_max, and nothing waits any more. */
-static size_t drain (struct front *self, struct socket *socket, size_t frames_max)
+/* What came in by one call of drain. */
+struct drained {
+    size_t frames;
+    bool empty; /* nothing waits any more */
+};
+
+/* One turn's share. */
+static struct drained drain (struct front *self, struct socket *socket)
 {
-    size_t count = 0;
-    while (count < frames_max && receive_next (self, socket)) {
-        count++;
+    struct drained drained = {.frames = 0};
+    uint64_t bytes_max = self->received_bytes + BYTES_A_TURN;
+    while (drained.frames < FRAMES_A_TURN && self->received_bytes < bytes_max && !drained.empty) {
+        drained.empty = !receive_next (self, socket);
+        drained.frames += !drained.empty;
     }
-    self->received += count;
-    return count;
+    self->received += drained.frames;
+    return drained;
 }
 
 /* ---- Disconnects ------------------------------------------------------------------------- */
@@ -269,7 +280,7 @@ static bool connection_dead (struct front *self, struct connection *connection)
         connection->complete =
             self->received + FRAMES_QUEUED * (uint64_t) map_count (&self->numbers);
     }
-    bool empty = drain (self, connection->socket, FRAMES_A_TURN) < FRAMES_A_TURN;
+    bool empty = drain (self, connection->socket).empty;
     connection = find_number (self, number); /* a frame's handler may have dropped it */
     if (connection && !empty && self->received < connection->complete) {
         connection_suspect (self, connection);
@@ -352,7 +363,7 @@ bool front_turn (struct front *self, int64_t now_ms)
     self->sent = false;
     /* The ROUTERs before their monitors: what a client sent is then read before its end. */
     for (size_t i = 0; i < self->sockets_count; i++) {
-        any |= drain (self, &self->sockets[i], FRAMES_A_TURN) > 0;
+        any |= drain (self, &self->sockets[i]).frames > 0;
     }
     for (size_t i = 0; i < self->sockets_count; i++) {
         any |= read_monitor (self, &self->sockets[i]);
