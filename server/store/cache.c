@@ -27,9 +27,19 @@ void cache_init (struct cache *self, struct disk *disk, uint64_t bytes_max)
 
 /* ---- Chunks ------------------------------------------------------------------------------ */
 
-static void chunk_free (struct chunk *chunk)
+/*  Memory that was used once costs no page faults. */
+static void free_data (struct cache *self, const struct chunk *chunk)
 {
-    mem_free (chunk->data);
+    if (chunk->data != NULL && self->spare == NULL && chunk->capacity == self->chunk_bytes) {
+        self->spare = chunk->data;
+    } else {
+        mem_free (chunk->data);
+    }
+}
+
+static void chunk_free (struct cache *self, struct chunk *chunk)
+{
+    free_data (self, chunk);
     mem_free (chunk->runs);
     mem_free (chunk);
 }
@@ -53,7 +63,7 @@ static void drop (struct cache *self, struct chunk *chunk, uint64_t done)
         return;
     }
     forget_bytes (self, chunk);
-    chunk_free (chunk);
+    chunk_free (self, chunk);
 }
 
 static void drop_limbo (struct cache *self, uint64_t done)
@@ -65,7 +75,7 @@ static void drop_limbo (struct cache *self, uint64_t done)
         if (chunk->ticket <= done) {
             list_remove (&chunk->node);
             forget_bytes (self, chunk);
-            chunk_free (chunk);
+            chunk_free (self, chunk);
         }
     }
 }
@@ -84,6 +94,8 @@ void cache_deinit (struct cache *self)
 {
     cache_reset (self, self->base, UINT64_MAX);
     drop_limbo (self, UINT64_MAX);
+    mem_free (self->spare);
+    self->spare = NULL;
     mem_free (self->chunks);
     self->chunks = NULL;
 }
@@ -128,7 +140,12 @@ static struct chunk *add_chunk (struct cache *self, size_t total)
     }
     size_t needed = capacity_for (total, 1);
     chunk->capacity = needed > self->chunk_bytes ? needed : self->chunk_bytes;
-    chunk->data = mem_alloc (chunk->capacity);
+    if (self->spare != NULL && chunk->capacity == self->chunk_bytes) {
+        chunk->data = self->spare;
+        self->spare = NULL;
+    } else {
+        chunk->data = mem_alloc (chunk->capacity);
+    }
     if (chunk->data == NULL) {
         mem_free (chunk);
         return NULL;
@@ -236,42 +253,61 @@ uint64_t cache_position (const struct cache *self, zxid_t zxid)
 
 /* ---- Dropping ---------------------------------------------------------------------------- */
 
+/*  The first of the records [from, count) that is not in the segment of record `from`.  Segments
+ *  rise, and old records are in no processor's cache: so as few as possible are looked at. */
+static size_t run_end (const struct chunk *chunk, size_t from)
+{
+    uint32_t segment = record_segment (cache_record (chunk, from));
+    size_t low = from + 1, high = chunk->count;
+    if (record_segment (cache_record (chunk, chunk->count - 1)) == segment) {
+        return chunk->count;
+    }
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (record_segment (cache_record (chunk, middle)) == segment) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
 /*  Notes where the records of a durable chunk are. */
 static bool note_runs (struct chunk *chunk)
 {
     if (chunk->runs != NULL) {
         return true;
     }
-    size_t count = 1;
-    for (size_t i = 1; i < chunk->count; i++) {
-        count +=
-            record_segment (cache_record (chunk, i)) != record_segment (cache_record (chunk, i - 1))
-                ? 1
-                : 0;
+    size_t room = 0;
+    for (size_t i = 0; i < chunk->count; i = run_end (chunk, i)) {
+        room++;
     }
-    struct run *runs = mem_calloc (count, sizeof *runs);
+    struct run *runs = mem_calloc (room, sizeof *runs);
     if (runs == NULL) {
         return false;
     }
-    size_t at = 0;
-    for (size_t i = 0; i < chunk->count; i++) {
-        const uint8_t *record = cache_record (chunk, i);
-        uint64_t offset = record_offset (record);
-        if (i == 0 || runs[at].segment != record_segment (record)) {
-            at += i == 0 ? 0 : 1;
-            runs[at] = (struct run){.segment = record_segment (record), .start = offset};
-        }
-        runs[at].end = offset + record_total (record_size (record));
+    size_t count = 0;
+    for (size_t i = 0; i < chunk->count; count++) {
+        size_t end = run_end (chunk, i);
+        const uint8_t *first = cache_record (chunk, i), *last = cache_record (chunk, end - 1);
+        runs[count] = (struct run){
+            .segment = record_segment (first),
+            .start = record_offset (first),
+            .end = record_offset (last) + record_total (record_size (last)),
+        };
+        i = end;
     }
+    COHORT_ASSERT (count == room);
     chunk->runs = runs;
-    chunk->runs_count = at + 1;
+    chunk->runs_count = count;
     return true;
 }
 
 static void unload (struct cache *self, struct chunk *chunk)
 {
     forget_bytes (self, chunk);
-    mem_free (chunk->data);
+    free_data (self, chunk);
     chunk->data = NULL;
     /*  It will be loaded without what the base has passed. */
     chunk->position += chunk->gone_bytes;

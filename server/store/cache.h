@@ -52,6 +52,7 @@ struct cache {
     struct list limbo;
     size_t bytes, bytes_max; /*  in memory */
     size_t chunk_bytes;
+    uint8_t *spare; /*  chunk_bytes, or NULL: memory of the chunk evicted last */
     struct zab_point base, last;
 
     struct disk_file *file; /*  the segment read last */

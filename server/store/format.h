@@ -163,16 +163,59 @@ static inline size_t record_total (uint32_t size)
  * both the last entry and the word about it; a mark with zeros as data fills the sector before. */
 size_t record_note_size (uint64_t end);
 
+/*  Where the fields of a record's header are. */
+enum {
+    RECORD_AT_TYPE = 0,
+    RECORD_AT_ZERO_PARTS = 4,
+    RECORD_AT_SIZE = 8,
+    RECORD_AT_BODY_CRC = 12,
+    RECORD_AT_ZXID = 16,
+    RECORD_AT_STAMP = 24,
+    RECORD_AT_PREVIOUS = 32,
+    RECORD_AT_CHAIN = 40,
+    RECORD_AT_COMMIT = 48,
+    RECORD_AT_DURABLE = 56,
+    RECORD_AT_OFFSET = 64,
+    RECORD_AT_SEGMENT = 72,
+    RECORD_AT_CRC = 76
+};
+
 /*  Fields of the owner's part, readable while the worker fills in its own. */
-uint32_t record_size (const uint8_t *at);
-zxid_t record_zxid (const uint8_t *at);
-uint64_t record_chain (const uint8_t *at);
-int64_t record_stamp (const uint8_t *at);
-zxid_t record_commit (const uint8_t *at);
+static inline uint32_t record_size (const uint8_t *at)
+{
+    return bytes_get_u32 (at + RECORD_AT_SIZE);
+}
+
+static inline zxid_t record_zxid (const uint8_t *at)
+{
+    return bytes_get_u64 (at + RECORD_AT_ZXID);
+}
+
+static inline int64_t record_stamp (const uint8_t *at)
+{
+    return (int64_t) bytes_get_u64 (at + RECORD_AT_STAMP);
+}
+
+static inline uint64_t record_chain (const uint8_t *at)
+{
+    return bytes_get_u64 (at + RECORD_AT_CHAIN);
+}
+
+static inline zxid_t record_commit (const uint8_t *at)
+{
+    return bytes_get_u64 (at + RECORD_AT_COMMIT);
+}
 
 /*  Where a finished record is. */
-uint32_t record_segment (const uint8_t *at);
-uint64_t record_offset (const uint8_t *at);
+static inline uint64_t record_offset (const uint8_t *at)
+{
+    return bytes_get_u64 (at + RECORD_AT_OFFSET);
+}
+
+static inline uint32_t record_segment (const uint8_t *at)
+{
+    return bytes_get_u32 (at + RECORD_AT_SEGMENT);
+}
 
 uint64_t record_salt (uint64_t store_id, uint32_t segment);
 

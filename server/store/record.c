@@ -10,64 +10,12 @@
 #include "client/base/hash.h"
 #include "server/store/format.h"
 
-/*  Where the fields of a record's header are. */
-enum {
-    AT_TYPE = 0,
-    AT_ZERO_PARTS = 4,
-    AT_SIZE = 8,
-    AT_BODY_CRC = 12,
-    AT_ZXID = 16,
-    AT_STAMP = 24,
-    AT_PREVIOUS = 32,
-    AT_CHAIN = 40,
-    AT_COMMIT = 48,
-    AT_DURABLE = 56,
-    AT_OFFSET = 64,
-    AT_SEGMENT = 72,
-    AT_CRC = 76
-};
-
-_Static_assert(AT_CRC + 4 == RECORD_HEADER_SIZE, "the checksum ends the header");
+_Static_assert(RECORD_AT_CRC + 4 == RECORD_HEADER_SIZE, "the checksum ends the header");
 /*  A header touches at most two sectors.  The part in the first holds the type, the part in the
  *  second the segment's number, neither of which is zero: a part that is zero was not written. */
 _Static_assert(RECORD_HEADER_SIZE < SECTOR_SIZE, "a header touches two sectors at most");
 
 #define TYPE_WORD(type) (UINT32_C (0x01005243) | (uint32_t) (type) << 16) /* 'C' 'R' type 1 */
-
-uint32_t record_size (const uint8_t *at)
-{
-    return bytes_get_u32 (at + AT_SIZE);
-}
-
-zxid_t record_zxid (const uint8_t *at)
-{
-    return bytes_get_u64 (at + AT_ZXID);
-}
-
-uint64_t record_chain (const uint8_t *at)
-{
-    return bytes_get_u64 (at + AT_CHAIN);
-}
-
-int64_t record_stamp (const uint8_t *at)
-{
-    return (int64_t) bytes_get_u64 (at + AT_STAMP);
-}
-
-zxid_t record_commit (const uint8_t *at)
-{
-    return bytes_get_u64 (at + AT_COMMIT);
-}
-
-uint32_t record_segment (const uint8_t *at)
-{
-    return bytes_get_u32 (at + AT_SEGMENT);
-}
-
-uint64_t record_offset (const uint8_t *at)
-{
-    return bytes_get_u64 (at + AT_OFFSET);
-}
 
 size_t record_note_size (uint64_t end)
 {
@@ -92,21 +40,21 @@ static uint32_t header_crc (const uint8_t *at, uint64_t salt)
 {
     uint8_t bytes[8];
     bytes_put_u64 (bytes, salt);
-    return crc32c (crc32c (0, bytes, sizeof bytes), at, AT_CRC);
+    return crc32c (crc32c (0, bytes, sizeof bytes), at, RECORD_AT_CRC);
 }
 
 void record_begin (uint8_t *at, const struct record *record)
 {
-    bytes_put_u32 (at + AT_TYPE, TYPE_WORD (record->type));
-    bytes_put_u32 (at + AT_ZERO_PARTS, 0);
-    bytes_put_u32 (at + AT_SIZE, record->size);
-    bytes_put_u32 (at + AT_BODY_CRC, 0);
-    bytes_put_u64 (at + AT_ZXID, record->zxid);
-    bytes_put_u64 (at + AT_STAMP, (uint64_t) record->stamp_ms);
-    bytes_put_u64 (at + AT_PREVIOUS, record->previous);
-    bytes_put_u64 (at + AT_CHAIN, record->chain);
-    bytes_put_u64 (at + AT_COMMIT, record->commit);
-    memset (at + AT_DURABLE, 0, RECORD_HEADER_SIZE - AT_DURABLE);
+    bytes_put_u32 (at + RECORD_AT_TYPE, TYPE_WORD (record->type));
+    bytes_put_u32 (at + RECORD_AT_ZERO_PARTS, 0);
+    bytes_put_u32 (at + RECORD_AT_SIZE, record->size);
+    bytes_put_u32 (at + RECORD_AT_BODY_CRC, 0);
+    bytes_put_u64 (at + RECORD_AT_ZXID, record->zxid);
+    bytes_put_u64 (at + RECORD_AT_STAMP, (uint64_t) record->stamp_ms);
+    bytes_put_u64 (at + RECORD_AT_PREVIOUS, record->previous);
+    bytes_put_u64 (at + RECORD_AT_CHAIN, record->chain);
+    bytes_put_u64 (at + RECORD_AT_COMMIT, record->commit);
+    memset (at + RECORD_AT_DURABLE, 0, RECORD_HEADER_SIZE - RECORD_AT_DURABLE);
 }
 
 void record_finish (uint8_t *at, uint32_t segment, uint64_t offset, zxid_t durable, uint64_t salt)
@@ -114,35 +62,35 @@ void record_finish (uint8_t *at, uint32_t segment, uint64_t offset, zxid_t durab
     COHORT_ASSERT (segment > 0);
     COHORT_ASSERT (offset % RECORD_ALIGN == 0);
     uint32_t size = record_size (at);
-    bytes_put_u32 (at + AT_BODY_CRC, crc32c (0, at + RECORD_HEADER_SIZE, size));
-    bytes_put_u64 (at + AT_DURABLE, durable);
-    bytes_put_u64 (at + AT_OFFSET, offset);
-    bytes_put_u32 (at + AT_SEGMENT, segment);
-    bytes_put_u32 (at + AT_ZERO_PARTS, zero_parts_count (at, record_total (size), offset));
-    bytes_put_u32 (at + AT_CRC, header_crc (at, salt));
+    bytes_put_u32 (at + RECORD_AT_BODY_CRC, crc32c (0, at + RECORD_HEADER_SIZE, size));
+    bytes_put_u64 (at + RECORD_AT_DURABLE, durable);
+    bytes_put_u64 (at + RECORD_AT_OFFSET, offset);
+    bytes_put_u32 (at + RECORD_AT_SEGMENT, segment);
+    bytes_put_u32 (at + RECORD_AT_ZERO_PARTS, zero_parts_count (at, record_total (size), offset));
+    bytes_put_u32 (at + RECORD_AT_CRC, header_crc (at, salt));
 }
 
 bool record_decode (const uint8_t *at, uint64_t salt, struct record *record)
 {
-    uint32_t word = bytes_get_u32 (at + AT_TYPE);
+    uint32_t word = bytes_get_u32 (at + RECORD_AT_TYPE);
     uint32_t type = word >> 16 & 0xff;
     if (word != TYPE_WORD (type) || type < RECORD_ENTRY || type > RECORD_SEAL ||
-        bytes_get_u32 (at + AT_CRC) != header_crc (at, salt)) {
+        bytes_get_u32 (at + RECORD_AT_CRC) != header_crc (at, salt)) {
         return false;
     }
     struct record found = {
         .type = (enum record_type) type,
-        .zero_parts = bytes_get_u32 (at + AT_ZERO_PARTS),
-        .size = bytes_get_u32 (at + AT_SIZE),
-        .body_crc = bytes_get_u32 (at + AT_BODY_CRC),
-        .zxid = bytes_get_u64 (at + AT_ZXID),
+        .zero_parts = bytes_get_u32 (at + RECORD_AT_ZERO_PARTS),
+        .size = bytes_get_u32 (at + RECORD_AT_SIZE),
+        .body_crc = bytes_get_u32 (at + RECORD_AT_BODY_CRC),
+        .zxid = bytes_get_u64 (at + RECORD_AT_ZXID),
         .stamp_ms = record_stamp (at),
-        .previous = bytes_get_u64 (at + AT_PREVIOUS),
-        .chain = bytes_get_u64 (at + AT_CHAIN),
-        .commit = bytes_get_u64 (at + AT_COMMIT),
-        .durable = bytes_get_u64 (at + AT_DURABLE),
-        .offset = bytes_get_u64 (at + AT_OFFSET),
-        .segment = bytes_get_u32 (at + AT_SEGMENT),
+        .previous = bytes_get_u64 (at + RECORD_AT_PREVIOUS),
+        .chain = bytes_get_u64 (at + RECORD_AT_CHAIN),
+        .commit = bytes_get_u64 (at + RECORD_AT_COMMIT),
+        .durable = bytes_get_u64 (at + RECORD_AT_DURABLE),
+        .offset = bytes_get_u64 (at + RECORD_AT_OFFSET),
+        .segment = bytes_get_u32 (at + RECORD_AT_SEGMENT),
     };
     if (found.size > RECORD_DATA_MAX || (type != RECORD_ENTRY && found.size >= SECTOR_SIZE) ||
         found.durable > found.zxid) {

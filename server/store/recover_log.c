@@ -207,13 +207,15 @@ static int find_unproved (struct log_recovery *self, uint64_t *start, struct fau
     return 0;
 }
 
-/*  Writes [start, end) again as it is, zeros what follows, syncs. */
+/*  Writes [start, end) again as it is, zeros what follows, syncs.  Zeros behind that, and the file's
+ *  length, may be in the system's cache alone: they do not count as reserved. */
 static int rewrite (struct log_recovery *self, uint64_t start, struct fault *fault)
 {
     enum { PIECE = 64 << 10 };
     struct segment *current = &self->log->current;
     struct disk *disk = self->log->disk;
-    uint64_t end = current->end, stop = self->garbage_end > end ? self->garbage_end : end;
+    uint64_t end = current->end, stop = end + record_note_size (end);
+    stop = self->garbage_end > stop ? self->garbage_end : stop;
     uint8_t *bytes = mem_alloc (PIECE);
     if (bytes == NULL) {
         return fault_memory (fault);
@@ -234,6 +236,7 @@ static int rewrite (struct log_recovery *self, uint64_t start, struct fault *fau
         rc = segment_write (current, disk, at, bytes, size, fault);
     }
     mem_free (bytes);
+    current->reserved = stop;
     return rc == 0 ? segment_sync (current, disk, fault) : rc;
 }
 
