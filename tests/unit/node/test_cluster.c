@@ -230,6 +230,39 @@ static void test_emptied_server (void **state)
     cluster_deinit (&cluster);
 }
 
+static bool lists_store_of (struct cluster *cluster, uint32_t id)
+{
+    const struct config *config =
+        &tree_configs (node_tree (cluster->servers[cluster_leader (cluster)].node))->configs[0];
+    return config_find (config, id)->store_id == store_meta (cluster->servers[id].store)->store_id;
+}
+
+/* It is listed when it has caught up, not before. */
+static void test_emptied_server_waits (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    start (&cluster, 3, 29);
+    uint32_t leader = cluster_leader (&cluster);
+    uint32_t follower = leader % 3 + 1;
+    uint64_t session = make_session (&cluster, leader, 1);
+    write_some (&cluster, leader, session, 1, 100, 100);
+    assert_true (cluster_until (&cluster, 1000, nothing_pending, NULL));
+    cluster_kill (&cluster, follower);
+    cluster_empty (&cluster, follower);
+    assert_int_equal (cluster_start (&cluster, follower), 0);
+    cluster_run (&cluster, 5); /* long enough to join, not to catch up */
+    cluster.servers[follower].slow_disk = true;
+    cluster_run (&cluster, 1000);
+    assert_int_equal (cluster_leader (&cluster), leader);
+    assert_false (lists_store_of (&cluster, follower));
+    cluster.servers[follower].slow_disk = false;
+    assert_true (cluster_until (&cluster, 3000, cluster_settled, NULL));
+    cluster_run (&cluster, 100);
+    assert_true (lists_store_of (&cluster, follower));
+    cluster_deinit (&cluster);
+}
+
 static void test_no_quorum (void **state)
 {
     (void) state;
@@ -596,19 +629,20 @@ static void test_snapshot_resumes (void **state)
         assert_true (cluster_until (&cluster, 5000, nothing_pending, NULL));
     }
     uint64_t before = cluster.bytes;
+    uint64_t last = before;
     assert_int_equal (cluster_start (&cluster, follower), 0);
-    int breaks = 0;
-    while (!nothing_pending (&cluster, NULL)) {
-        cluster_run (&cluster, 60);
-        if (breaks < 30) {
+    for (int breaks = 0; !nothing_pending (&cluster, NULL);) {
+        cluster_step (&cluster);
+        if (breaks < 20 && cluster.bytes - last > 6 << 20) {
             cluster_break (&cluster, leader, follower);
+            last = cluster.bytes;
             breaks++;
         }
         assert_in_range (cluster.now_ms, 0, 60000);
     }
     assert_int_equal (stub_clients (follower)->resets, 1);
     assert_int_equal (status_of (&cluster, follower).digest, status_of (&cluster, leader).digest);
-    /* 24 MB of state: not sent twice over. */
+    /* 24 MB of state: what was under way at each break is lost, and no more. */
     assert_in_range (cluster.bytes - before, 20 << 20, 60 << 20);
     cluster_deinit (&cluster);
 }
@@ -623,6 +657,7 @@ int main (void)
         cmocka_unit_test (test_all_restart),
         cmocka_unit_test (test_snapshot_catch_up),
         cmocka_unit_test (test_emptied_server),
+        cmocka_unit_test (test_emptied_server_waits),
         cmocka_unit_test (test_no_quorum),
         cmocka_unit_test (test_observer),
         cmocka_unit_test (test_heartbeats_and_expiry),
