@@ -49,13 +49,14 @@ static uint16_t free_port (int *holder)
     return ntohs (address.sin_port);
 }
 
-static void write_config (struct ensemble *self, size_t index, const uint16_t *ports)
+static void write_config (struct ensemble *self, size_t index, const uint16_t *ports,
+                          const char *settings)
 {
     struct ensemble_server *server = &self->servers[index];
     FILE *file = fopen (server->config, "w");
     assert_non_null (file);
-    assert_true (fprintf (file, "dataDir=%s\nid=%u\nclients=%s\n", server->data, server->id,
-                          server->clients) > 0);
+    assert_true (fprintf (file, "dataDir=%s\nid=%u\nclients=%s\n%s", server->data, server->id,
+                          server->clients, settings) > 0);
     for (size_t i = 0; i < self->count && self->count > 1; i++) {
         assert_true (fprintf (file, "server.%zu=127.0.0.1:%u\nclients.%zu=%s\n", i + 1, ports[i],
                               i + 1, self->servers[i].clients) > 0);
@@ -63,7 +64,7 @@ static void write_config (struct ensemble *self, size_t index, const uint16_t *p
     assert_int_equal (fclose (file), 0);
 }
 
-void ensemble_init (struct ensemble *self, const char *cohortd, size_t count)
+void ensemble_init (struct ensemble *self, const char *cohortd, size_t count, const char *settings)
 {
     uint16_t ports[ENSEMBLE_MAX];
     int holders[2 * ENSEMBLE_MAX];
@@ -90,7 +91,7 @@ void ensemble_init (struct ensemble *self, const char *cohortd, size_t count)
         (void) close (holders[i]);
     }
     for (size_t i = 0; i < count; i++) {
-        write_config (self, i, ports);
+        write_config (self, i, ports, settings);
     }
 }
 

@@ -26,9 +26,9 @@ struct ensemble {
     struct ensemble_server servers[ENSEMBLE_MAX];
 };
 
-/* Lays out `count` servers with free ports and starts none. Fails the test on error, like all of
- * these. */
-void ensemble_init (struct ensemble *self, const char *cohortd, size_t count);
+/* Lays out `count` servers with free ports, and `settings` (lines) in the configuration of each,
+ * and starts none. Fails the test on error, like all of these. */
+void ensemble_init (struct ensemble *self, const char *cohortd, size_t count, const char *settings);
 
 /* Kills what runs, removes the folder; after a failure shows the ends of the logs. */
 void ensemble_deinit (struct ensemble *self, bool failed);
