@@ -58,11 +58,11 @@ int log_prepare (struct log *self, bool *did, struct fault *fault);
 /*  Whether log_prepare has something to do; urgent: before the log may run into it. */
 bool log_wants_preparing (const struct log *self, bool *urgent);
 
-/*  Drops what follows the point (which ends at `end` in `segment`, or is the base: segment 0), in
- *  one flip of the manifest; appending continues in a new segment.  COHORT_EDISKFULL: nothing has
- *  changed; else final.  Nothing may be unsynced. */
+/*  Drops what follows the point (which ends at `end` in `segment`; or is the base, with its stamp:
+ *  segment 0), in one flip of the manifest; appending continues in a new segment.
+ *  COHORT_EDISKFULL: nothing has changed; else final.  Nothing may be unsynced. */
 int log_truncate (struct log *self, struct zab_point to, uint32_t segment, uint64_t end,
-                  struct fault *fault);
+                  int64_t stamp_ms, struct fault *fault);
 
 /*  The snapshot takes the place of the whole log and of all other snapshots, in one flip. */
 int log_install (struct log *self, const struct snapshot_entry *snapshot, struct fault *fault);

@@ -125,13 +125,23 @@ static int switch_over (struct log *self, struct manifest *draft, struct zab_poi
 }
 
 int log_truncate (struct log *self, struct zab_point to, uint32_t segment, uint64_t end,
-                  struct fault *fault)
+                  int64_t stamp_ms, struct fault *fault)
 {
     COHORT_ASSERT (to.zxid < self->last.zxid);
     COHORT_ASSERT (to.zxid >= self->manifest.base.zxid);
     struct manifest draft;
     if (!manifest_copy (&draft, &self->manifest)) {
         return fault_memory (fault);
+    }
+    /*  Purging has a lane of its own: it may have overtaken this, or be overtaken by it. */
+    if (to.zxid == draft.base.zxid) {
+        segment = 0; /*  it was purged up to this point after the truncation was submitted */
+    } else if (segment == 0) {
+        /*  The owner's base, which may be ahead of this one: the purge is still waiting in its own
+         *  lane.  Without entries between the two, the log must begin there at once. */
+        draft.base = to;
+        draft.base_stamp_ms = stamp_ms;
+        manifest_drop_snapshots (&draft, to.zxid);
     }
     size_t kept = 0;
     while (kept < draft.spans_count && draft.spans[kept].segment < segment) {

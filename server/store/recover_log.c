@@ -207,8 +207,8 @@ static int find_unproved (struct log_recovery *self, uint64_t *start, struct fau
     return 0;
 }
 
-/*  Writes [start, end) again as it is, zeros what follows, syncs.  Zeros behind that, and the file's
- *  length, may be in the system's cache alone: they do not count as reserved. */
+/*  Writes [start, end) again as it is, zeros what follows, syncs.  Zeros behind that, and the
+ * file's length, may be in the system's cache alone: they do not count as reserved. */
 static int rewrite (struct log_recovery *self, uint64_t start, struct fault *fault)
 {
     enum { PIECE = 64 << 10 };

@@ -44,7 +44,7 @@ struct work {
     uint8_t *records;
     size_t size, done;
     /*  TRUNCATE: to this point; record: in memory, or NULL: it ends at `end` of `segment`, or is
-     *  the base (segment 0).  PURGE: the new base, and its stamp. */
+     *  the base (segment 0), with its stamp.  PURGE: the new base, and its stamp. */
     struct zab_point point;
     const uint8_t *record;
     uint32_t segment;

@@ -212,6 +212,7 @@ static bool submit_truncate (struct store *self, struct list *list, zxid_t to)
     struct chunk *chunk = NULL;
     size_t index = 0;
     work->point = cache->base;
+    work->stamp_ms = self->base_stamp_ms;
     if (to > cache->base.zxid) {
         struct fault fault;
         chunk = cache_find (cache, to - 1, &index);

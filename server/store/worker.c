@@ -86,7 +86,7 @@ static int do_truncate (struct store *self, struct work *work, struct fault *fau
         segment = record_segment (work->record);
         end = record_offset (work->record) + record_total (record_size (work->record));
     }
-    return log_truncate (&self->log, work->point, segment, end, fault);
+    return log_truncate (&self->log, work->point, segment, end, work->stamp_ms, fault);
 }
 
 static int do_meta (struct store *self, const struct store_meta *meta, struct fault *fault)

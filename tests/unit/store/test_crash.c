@@ -237,6 +237,62 @@ static void test_full (void **state)
     }
 }
 
+static void random_fault (struct model *model)
+{
+    uint64_t n = 1 + prng_below (&model->prng, 60);
+    switch (prng_below (&model->prng, 5)) {
+    case 0:
+        crash_disk_stop_at (model->disk, n);
+        break;
+    case 1:
+        crash_disk_fail_at (model->disk, n, -EIO);
+        break;
+    case 2:
+        crash_disk_fail_at (model->disk, n, -ENOSPC);
+        break;
+    case 3:
+        crash_disk_set_space (model->disk, crash_disk_used (model->disk) + n * 1000);
+        break;
+    default:
+        break;
+    }
+}
+
+/*  One fault after the other, also while the one before is being recovered from, with and without
+ *  a power cut between them. */
+static void soak (uint64_t seed)
+{
+    struct model *model = model_new (seed, seed);
+    for (int round = 0; round < 20; round++) {
+        random_fault (model);
+        int rc = model_open (model);
+        if (rc == 0) {
+            model_check (model);
+            (void) run (model, (int) prng_below (&model->prng, STEPS));
+        } else if (rc != COHORT_ESYSTEM && rc != COHORT_EDISKFULL) {
+            fail_msg ("store_open: %d %s", rc, model->error);
+        }
+        model_close (model);
+        crash_disk_set_space (model->disk, UINT64_MAX);
+        crash_disk_fail_at (model->disk, 0, 0);
+        if (crash_disk_stopped (model->disk) || prng_chance (&model->prng, 1, 2)) {
+            crash_disk_power_cut (model->disk);
+        }
+        crash_disk_stop_at (model->disk, 0);
+    }
+    come_back (model);
+    model_destroy (&model);
+}
+
+static void test_soak (void **state)
+{
+    (void) state;
+    for (uint64_t seed = 1; seed <= 40 * seeds; seed++) {
+        note_at (seed, 0);
+        soak (seed);
+    }
+}
+
 int main (int argc, char **argv)
 {
     if (argc > 1) {
@@ -248,6 +304,7 @@ int main (int argc, char **argv)
         cmocka_unit_test_teardown (test_io_error, teardown),
         cmocka_unit_test_teardown (test_no_space_once, teardown),
         cmocka_unit_test_teardown (test_full, teardown),
+        cmocka_unit_test_teardown (test_soak, teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
