@@ -1,0 +1,499 @@
+/* Snapshots on their way from a leader to a learner: both ends over stores in memory. */
+
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/base/alloc.h"
+#include "cohort/error.h"
+#include "server/node/install.h"
+#include "server/node/snapshots.h"
+
+enum { QUEUE_MAX = 64 };
+
+struct part {
+    struct peer_snapshot part;
+    uint8_t *chunk;
+    size_t size;
+};
+
+/* One server: a log, and the state that is its result. */
+struct server {
+    struct store *store;
+    struct tree *tree;
+    struct zab_point applied;
+    uint64_t number; /* of the last request to the store */
+};
+
+struct world {
+    struct server leader, learner;
+    struct checkpoint checkpoint;
+    struct snapshots *snapshots;
+    struct install install;
+    struct part down[QUEUE_MAX]; /* leader to learner */
+    size_t down_count;
+    struct part up[QUEUE_MAX];
+    size_t up_count;
+    unsigned progress, leader_resets, learner_resets;
+    zxid_t oldest; /* what the learner takes */
+    int64_t now_ms;
+};
+
+static struct world world;
+
+/* ---- Servers --------------------------------------------------------------------------------- */
+
+static void work (struct server *server)
+{
+    while (store_work (server->store)) {
+    }
+}
+
+static void append (struct server *server, struct buf *bytes)
+{
+    zxid_t zxid = server->applied.zxid == 0 ? zxid_make (1, 1) : server->applied.zxid + 1;
+    struct zab_entry entry = {
+        .zxid = zxid,
+        .stamp_ms = 1000,
+        .chain = zab_chain (server->applied.chain, zxid, 1000, bytes->data, bytes->size),
+        .data = bytes->data,
+        .size = (uint32_t) bytes->size};
+    struct zab_persist persist = {.number = ++server->number,
+                                  .entries = &entry,
+                                  .entries_count = 1,
+                                  .commit = server->applied.zxid};
+    struct tree_outcome outcome;
+    store_persist (server->store, &persist);
+    assert_true (tree_apply (server->tree, zxid, 1000, bytes->data, bytes->size, &outcome));
+    assert_int_equal (outcome.code, 0);
+    server->applied = (struct zab_point){zxid, entry.chain};
+    buf_clear (bytes);
+}
+
+static void server_init (struct server *server, uint32_t id)
+{
+    char error[200];
+    struct store_options options = {
+        .disk = memory_disk_new (), .server_id = id, .store_id = id, .segment_bytes = 1 << 20};
+    assert_int_equal (store_open (&options, &server->store, error, sizeof error), 0);
+    server->tree = tree_new (&(struct tree_options){0});
+    struct buf bytes;
+    buf_init (&bytes);
+    struct entry cluster = {.kind = ENTRY_CLUSTER,
+                            .u.cluster = {.cluster_id = {1},
+                                          .config = {.count = 1, .members = {{1, CONFIG_VOTER, 1}}},
+                                          .limits = {1 << 20, 4096, 1024, 1 << 20, 100, 60000, 0}}};
+    entry_encode (&bytes, &cluster);
+    append (server, &bytes);
+    struct entry session = {
+        .kind = ENTRY_CREATE_SESSION,
+        .u.create_session = {.nonce = {1}, .timeout_ms = 1000, .server = 1, .attach_no = 1}};
+    entry_encode (&bytes, &session);
+    append (server, &bytes);
+    buf_deinit (&bytes);
+    work (server);
+}
+
+/* Writes `count` znodes of `size` bytes. */
+static void write_some (struct server *server, unsigned count, size_t size)
+{
+    static uint8_t data[1 << 16];
+    struct tree_session session;
+    struct buf bytes;
+    buf_init (&bytes);
+    assert_true (tree_session_next (server->tree, 0, &session));
+    for (unsigned i = 0; i < count; i++) {
+        char path[32];
+        uint64_t number = session.last_number + 1 + i;
+        snprintf (path, sizeof path, "/%llu", (unsigned long long) number);
+        struct entry entry = {.kind = ENTRY_WRITE,
+                              .u.write = {.session = session.id,
+                                          .incarnation = 1,
+                                          .number = number,
+                                          .ack_to = number - 1,
+                                          .count = 1}};
+        struct op op = {.kind = OP_CREATE,
+                        .path = path,
+                        .path_size = (uint32_t) strlen (path),
+                        .data = data,
+                        .data_size = (uint32_t) size};
+        entry_encode (&bytes, &entry);
+        op_encode (&bytes, &op);
+        append (server, &bytes);
+    }
+    buf_deinit (&bytes);
+    work (server);
+}
+
+/* ---- Between them ---------------------------------------------------------------------------- */
+
+static void push (struct part *queue, size_t *count, const struct peer_snapshot *part,
+                  const uint8_t *chunk, size_t size)
+{
+    assert_true (*count < QUEUE_MAX);
+    queue[(*count)++] = (struct part){*part, size > 0 ? mem_dup (chunk, size) : NULL, size};
+}
+
+static void leader_sends (void *arg, uint32_t peer, const struct peer_snapshot *part,
+                          const uint8_t *chunk, size_t size)
+{
+    (void) arg;
+    assert_int_equal (peer, 2);
+    push (world.down, &world.down_count, part, chunk, size);
+}
+
+static void learner_sends (void *arg, uint32_t peer, const struct peer_snapshot *part)
+{
+    (void) arg;
+    assert_int_equal (peer, 1);
+    push (world.up, &world.up_count, part, NULL, 0);
+}
+
+static void on_progress (void *arg, uint32_t peer)
+{
+    (void) arg;
+    (void) peer;
+    world.progress++;
+}
+
+static void leader_resets (void *arg, uint32_t peer, const char *why)
+{
+    (void) arg;
+    (void) peer;
+    (void) why;
+    world.leader_resets++;
+}
+
+static void learner_resets (void *arg, uint32_t peer, const char *why)
+{
+    (void) arg;
+    (void) peer;
+    (void) why;
+    world.learner_resets++;
+}
+
+static void lose_all (void)
+{
+    for (size_t i = 0; i < world.down_count; i++) {
+        mem_free (world.down[i].chunk);
+    }
+    world.down_count = world.up_count = 0;
+}
+
+static int setup (void **state)
+{
+    (void) state;
+    struct logger logger = {NULL, NULL, LOG_ERROR};
+    memset (&world, 0, sizeof world);
+    world.now_ms = 1000;
+    server_init (&world.leader, 1);
+    server_init (&world.learner, 2);
+    checkpoint_init (&world.checkpoint, world.leader.store, 0, &logger);
+    struct snapshots_host sender = {NULL, leader_sends, on_progress, leader_resets};
+    world.snapshots = snapshots_new (world.leader.store, &world.checkpoint, &sender, &logger, 1);
+    struct install_host receiver = {NULL, learner_sends, learner_resets};
+    install_init (&world.install, world.learner.store, &(struct tree_options){0}, &receiver,
+                  &logger);
+    return 0;
+}
+
+static int teardown (void **state)
+{
+    (void) state;
+    lose_all ();
+    snapshots_destroy (&world.snapshots);
+    checkpoint_deinit (&world.checkpoint);
+    install_deinit (&world.install);
+    tree_destroy (&world.leader.tree);
+    tree_destroy (&world.learner.tree);
+    store_close (&world.leader.store);
+    store_close (&world.learner.store);
+    return 0;
+}
+
+static void leader_turn (void)
+{
+    checkpoint_turn (&world.checkpoint, world.leader.tree, world.leader.applied, world.now_ms);
+    snapshots_turn (world.snapshots, world.leader.applied.zxid, world.now_ms);
+    work (&world.leader);
+}
+
+static void learner_turn (void)
+{
+    install_turn (&world.install);
+    work (&world.learner);
+    install_turn (&world.install);
+}
+
+static void deliver_down (size_t count)
+{
+    for (size_t i = 0; i < count && world.down_count > 0; i++) {
+        struct part part = world.down[0];
+        world.down_count--;
+        memmove (world.down, world.down + 1, world.down_count * sizeof part);
+        install_message (&world.install, 1, &part.part, (struct peer_bytes){part.chunk, part.size},
+                         world.oldest);
+        mem_free (part.chunk);
+    }
+}
+
+static void deliver_up (void)
+{
+    for (size_t i = 0; i < world.up_count; i++) {
+        snapshots_message (world.snapshots, 2, &world.up[i].part);
+    }
+    world.up_count = 0;
+}
+
+/* Until the learner has all of it; false: it does not come to that. */
+static bool run (int turns)
+{
+    for (int i = 0; i < turns && world.install.state != INSTALL_WHOLE; i++) {
+        world.now_ms++;
+        leader_turn ();
+        deliver_down (QUEUE_MAX);
+        learner_turn ();
+        deliver_up ();
+    }
+    return world.install.state == INSTALL_WHOLE;
+}
+
+static void finish (void)
+{
+    struct zab_point point;
+    int64_t stamp_ms;
+    assert_int_equal (world.install.state, INSTALL_WHOLE);
+    install_begin (&world.install);
+    for (int i = 0; i < 10 && world.install.state == INSTALL_RUNNING; i++) {
+        learner_turn ();
+    }
+    assert_int_equal (world.install.state, INSTALL_DONE);
+    struct tree *tree = install_take (&world.install, &point, &stamp_ms);
+    tree_destroy (&world.learner.tree);
+    world.learner.tree = tree;
+    assert_int_equal (tree_zxid (tree), point.zxid);
+    assert_int_equal (store_last (world.learner.store), point.zxid);
+    assert_int_equal (world.install.state, INSTALL_NONE);
+}
+
+/* ---- Tests ----------------------------------------------------------------------------------- */
+
+/* There is none yet: it is taken first. */
+static void test_whole (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 500, 8000);
+    snapshots_offer (world.snapshots, 2);
+    assert_true (run (500));
+    assert_true (world.progress > 10);
+    finish ();
+    assert_int_equal (tree_digest (world.learner.tree), tree_digest (world.leader.tree));
+    assert_int_equal (world.leader_resets + world.learner_resets, 0);
+    assert_int_equal (snapshots_count (world.snapshots), 1); /* pinned */
+    snapshots_end (world.snapshots, 2);
+    assert_int_equal (snapshots_count (world.snapshots), 0);
+}
+
+static void test_pinned_not_for_ever (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 5, 100);
+    snapshots_offer (world.snapshots, 2);
+    assert_true (run (100));
+    leader_turn ();
+    world.now_ms += SNAPSHOTS_PINNED_MS + 1;
+    leader_turn ();
+    assert_int_equal (snapshots_count (world.snapshots), 0);
+    finish ();
+}
+
+/* While it goes on the leader does too; the learner gets the state of the snapshot. */
+static void test_writes_meanwhile (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 500, 8000);
+    snapshots_offer (world.snapshots, 2);
+    leader_turn (); /* asks for one; the next turn begins it */
+    uint64_t digest = tree_digest (world.leader.tree);
+    for (int i = 0; i < 500 && world.install.state != INSTALL_WHOLE; i++) {
+        run (1);
+        write_some (&world.leader, 3, 100);
+    }
+    finish ();
+    assert_int_equal (tree_digest (world.learner.tree), digest);
+}
+
+static void test_resumed (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 500, 8000);
+    snapshots_offer (world.snapshots, 2);
+    while (world.install.received < 1 << 20) {
+        run (1);
+    }
+    uint64_t received = world.install.received;
+    snapshots_end (world.snapshots, 2); /* the link is down */
+    lose_all ();
+    snapshots_offer (world.snapshots, 2);
+    run (2);
+    assert_true (world.install.received >= received); /* nothing is sent twice */
+    assert_true (run (500));
+    finish ();
+    assert_int_equal (tree_digest (world.learner.tree), tree_digest (world.leader.tree));
+}
+
+/* Another snapshot is offered: what had come of the first is of no use. */
+static void test_another (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 500, 8000);
+    snapshots_offer (world.snapshots, 2);
+    while (world.install.received < 1 << 20) {
+        run (1);
+    }
+    snapshots_end (world.snapshots, 2);
+    lose_all ();
+    write_some (&world.leader, 10, 100);
+    checkpoint_want (&world.checkpoint);
+    for (int i = 0; i < 100; i++) {
+        leader_turn ();
+    }
+    snapshots_offer (world.snapshots, 2);
+    assert_true (run (500));
+    finish ();
+    assert_int_equal (tree_digest (world.learner.tree), tree_digest (world.leader.tree));
+}
+
+/* What is older than what is committed here is refused; a newer one is taken. */
+static void test_too_old (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 100, 1000);
+    checkpoint_want (&world.checkpoint);
+    for (int i = 0; i < 100; i++) {
+        leader_turn ();
+    }
+    write_some (&world.leader, 100, 1000);
+    world.oldest = world.leader.applied.zxid - 5;
+    snapshots_offer (world.snapshots, 2);
+    assert_true (run (500));
+    assert_true (world.install.offer.point.zxid >= world.oldest);
+    finish ();
+    assert_int_equal (tree_digest (world.learner.tree), tree_digest (world.leader.tree));
+}
+
+/* The core does not want it: a later attempt gets another, from the beginning. */
+static void test_discarded (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 100, 1000);
+    snapshots_offer (world.snapshots, 2);
+    assert_true (run (500));
+    install_discard (&world.install);
+    assert_int_equal (world.install.state, INSTALL_NONE);
+    deliver_up ();
+    assert_true (run (500)); /* asked for again */
+    finish ();
+}
+
+static void test_damaged (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 500, 8000);
+    snapshots_offer (world.snapshots, 2);
+    while (world.install.received < 1 << 20) {
+        run (1);
+    }
+    while (world.down_count == 0 || world.down[0].size == 0) {
+        leader_turn ();
+        if (world.down_count == 0) {
+            learner_turn ();
+            deliver_up ();
+        }
+    }
+    for (size_t i = 100; i < world.down[0].size; i += 1000) {
+        world.down[0].chunk[i] ^= 0x55;
+    }
+    run (500);
+    assert_int_equal (world.learner_resets, 1);
+    assert_int_equal (world.install.state, INSTALL_NONE);
+    struct zab_point base;
+    int64_t stamp_ms;
+    store_base (world.learner.store, &base, &stamp_ms);
+    assert_int_equal (base.zxid, 0); /* nothing was replaced */
+    lose_all ();
+    snapshots_offer (world.snapshots, 2);
+    assert_true (run (500));
+    finish ();
+    assert_int_equal (tree_digest (world.learner.tree), tree_digest (world.leader.tree));
+}
+
+static void test_wrong_chunks (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 100, 8000);
+    snapshots_offer (world.snapshots, 2);
+    while (world.install.state != INSTALL_RECEIVING) {
+        run (1);
+    }
+    uint64_t received = world.install.received;
+    uint8_t chunk[10] = {0};
+    struct peer_bytes bytes = {chunk, sizeof chunk};
+    struct peer_snapshot part = {.kind = PEER_CHUNK, .transfer = 99, .offset = received};
+    install_message (&world.install, 1, &part, bytes, 0); /* of another transfer */
+    part.transfer = world.install.offer.transfer;
+    part.offset = received + 1; /* of another place */
+    install_message (&world.install, 1, &part, bytes, 0);
+    part.offset = received;
+    install_message (&world.install, 3, &part, bytes, 0); /* of another server */
+    assert_int_equal (world.install.received, received);
+    assert_int_equal (world.learner_resets, 0);
+    bytes.size = 0;
+    install_message (&world.install, 1, &part, bytes, 0);
+    assert_int_equal (world.learner_resets, 1);
+    assert_int_equal (world.install.state, INSTALL_NONE);
+    /* And what a learner must not say. */
+    lose_all ();
+    snapshots_offer (world.snapshots, 2);
+    leader_turn ();
+    part = world.down[world.down_count - 1].part;
+    part.kind = PEER_PROGRESS;
+    part.offset = part.size + 1;
+    snapshots_message (world.snapshots, 2, &part);
+    assert_int_equal (world.leader_resets, 1);
+}
+
+/* The learner's own snapshot is still being finished: it waits. */
+static void test_writer_busy (void **state)
+{
+    (void) state;
+    struct store_writer *writer = NULL;
+    write_some (&world.leader, 100, 1000);
+    assert_int_equal (store_writer_new (world.learner.store, world.learner.applied, 1000, &writer),
+                      0);
+    snapshots_offer (world.snapshots, 2);
+    assert_false (run (20));
+    assert_int_equal (world.install.state, INSTALL_WAITING);
+    store_writer_destroy (&writer);
+    assert_true (run (500));
+    finish ();
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown (test_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_pinned_not_for_ever, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_writes_meanwhile, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_resumed, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_another, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_too_old, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_discarded, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_wrong_chunks, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_writer_busy, setup, teardown),
+    };
+    return cmocka_run_group_tests_name ("snapshots", tests, NULL, NULL);
+}
