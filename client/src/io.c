@@ -237,6 +237,11 @@ bool channel_read (struct channel *self)
     if (zmq_getsockopt (self->dealer, ZMQ_EVENTS, &events, &size) != 0) {
         return count > 0;
     }
+    if ((events & ZMQ_POLLIN) != 0 && !self->handle->paused) {
+        /* It came since the last receive; having looked has used up its wake-up. */
+        channel_mark (self);
+        count++;
+    }
     if ((events & ZMQ_POLLOUT) != 0 && !self->up) {
         tell_up (self);
         count++;

@@ -332,10 +332,10 @@ static bool probe_due (struct front *self)
     return any;
 }
 
-static void probe_inprocs (struct front *self)
+static bool probe_inprocs (struct front *self)
 {
     if (list_empty (&self->inprocs) || self->now_ms < self->inproc_probe_ms) {
-        return;
+        return false;
     }
     self->inproc_probe_ms = self->now_ms + INPROC_PROBE_MS;
     for (size_t i = 0; i < INPROC_PROBES_A_TURN && !list_empty (&self->inprocs); i++) {
@@ -345,12 +345,13 @@ static void probe_inprocs (struct front *self)
         list_push_back (&self->inprocs, &connection->on_list);
         if (!connection->probing && probe (connection) == EHOSTUNREACH &&
             !connection_dead (self, connection)) {
-            return;
+            return true;
         }
         if (i + 1 >= map_count (&self->numbers)) {
             break;
         }
     }
+    return true; /* sockets that were sent on must be read before sleeping */
 }
 
 /* ---- Interface --------------------------------------------------------------------------- */
@@ -369,7 +370,7 @@ bool front_turn (struct front *self, int64_t now_ms)
         any |= read_monitor (self, &self->sockets[i]);
     }
     any |= probe_due (self);
-    probe_inprocs (self);
+    any |= probe_inprocs (self);
     return any;
 }
 

@@ -70,6 +70,20 @@ static void test_requests (void **state)
     cohort_destroy (&client);
 }
 
+/* Time stands still, so that nothing but a wake-up gets an answer through: none may be lost. */
+static void test_no_wake_up_is_lost (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 50; round++) {
+        cohort_t *client = connect_client (10000, 0);
+        cohort_set_time_limit (client, LIMIT_MS);
+        for (int i = 0; i < 100; i++) {
+            assert_int_equal (cohort_set (client, "/", "x", 1, COHORT_ANY_VERSION, NULL), 0);
+        }
+        cohort_destroy (&client);
+    }
+}
+
 /* Hours pass in a moment, and a session that heartbeats lives through them. */
 static void test_a_living_session_outlives_any_time (void **state)
 {
@@ -255,6 +269,7 @@ int main (void)
 #define EMBEDDED_TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
     const struct CMUnitTest tests[] = {
         EMBEDDED_TEST (test_requests),
+        EMBEDDED_TEST (test_no_wake_up_is_lost),
         EMBEDDED_TEST (test_a_living_session_outlives_any_time),
         EMBEDDED_TEST (test_an_abandoned_session_expires),
         EMBEDDED_TEST (test_a_closed_session_takes_its_ephemerals_at_once),
