@@ -1,8 +1,8 @@
 /*
- *  server/node/checkpoint.h - snapshots of this server's own state
+ * server/node/checkpoint.h - snapshots of this server's own state
  *
- *  Due when the log since the last one holds more than max (snapshot_bytes, its size); written in
- *  slices while requests go on, with a bound on what waits for the disk.
+ * Due when the log since the last one holds more than max (snapshot_bytes, its size); written in
+ * slices while requests go on, with a bound on what waits for the disk.
  */
 #ifndef SERVER_NODE_CHECKPOINT_H
 #define SERVER_NODE_CHECKPOINT_H
@@ -16,43 +16,43 @@
 #include "server/tree/tree.h"
 
 enum {
-    CHECKPOINT_SLICE = 128 << 10,     /*  bytes in a turn                                     */
-    CHECKPOINT_PENDING_MAX = 4 << 20, /*  bytes that wait for the disk                        */
-    CHECKPOINT_RETRY_MS = 10000       /*  after one that failed (the disk was full)           */
+    CHECKPOINT_SLICE = 128 << 10,     /* bytes in a turn */
+    CHECKPOINT_PENDING_MAX = 4 << 20, /* bytes that wait for the disk */
+    CHECKPOINT_RETRY_MS = 10000       /* after one that failed (the disk was full) */
 };
 
 #define CHECKPOINT_LOG_BYTES (UINT64_C (256) << 20)
 
-/*  Private. */
+/* Private. */
 struct checkpoint {
-    struct store *store; /*  borrowed */
+    struct store *store; /* borrowed */
     struct logger logger;
     uint64_t log_bytes;
-    bool wanted; /*  whatever the log holds */
+    bool wanted; /* whatever the log holds */
     struct tree_snapshot *snapshot;
-    struct store_writer *writer; /*  with snapshot NULL: it finishes */
+    struct store_writer *writer; /* with snapshot NULL: it finishes */
     struct buf slice;
     zxid_t zxid;
     int64_t retry_at_ms;
 };
 
-/*  log_bytes 0: CHECKPOINT_LOG_BYTES. */
+/* log_bytes 0: CHECKPOINT_LOG_BYTES. */
 void checkpoint_init (struct checkpoint *self, struct store *store, uint64_t log_bytes,
                       const struct logger *logger);
 
-/*  Before the tree is destroyed. */
+/* Before the tree is destroyed. */
 void checkpoint_deinit (struct checkpoint *self);
 
-/*  One is needed as soon as possible. */
+/* One is needed as soon as possible. */
 void checkpoint_want (struct checkpoint *self);
 
-/*  Gives up what is being written: the tree is about to be replaced, or the writer is needed. A
- *  finished file counts. */
+/* Gives up what is being written: the tree is about to be replaced, or the writer is needed. A
+ * finished file counts. */
 void checkpoint_abort (struct checkpoint *self);
 
 bool checkpoint_busy (const struct checkpoint *self);
 
-/*  Begins or goes on; point: the tree's zxid and the chain there.  true: more at once. */
+/* Begins or goes on; point: the tree's zxid and the chain there.  true: more at once. */
 bool checkpoint_turn (struct checkpoint *self, struct tree *tree, struct zab_point point,
                       int64_t now_ms);
 

@@ -1,12 +1,12 @@
 /*
- *  server/node/ensemble.h - drives the core: this server as one of an ensemble
+ * server/node/ensemble.h - drives the core: this server as one of an ensemble
  *
- *  Carries out what zab_step wants (links, store, tree), feeds it what comes back, and keeps the
- *  leader's business with sessions (tracker.h) and snapshots (checkpoint.h, snapshots.h,
- *  install.h).  Owns the tree.
+ * Carries out what zab_step wants (links, store, tree), feeds it what comes back, and keeps the
+ * leader's business with sessions (tracker.h) and snapshots (checkpoint.h, snapshots.h,
+ * install.h).  Owns the tree.
  *
- *  A turn: ensemble_time, inputs, ensemble_flush; then links_flush by the caller.  Nothing here
- *  calls the host but ensemble_flush, ensemble_start, ensemble_frame and ensemble_link_down.
+ * A turn: ensemble_time, inputs, ensemble_flush; then links_flush by the caller.  Nothing here
+ * calls the host but ensemble_flush, ensemble_start, ensemble_frame and ensemble_link_down.
  */
 #ifndef SERVER_NODE_ENSEMBLE_H
 #define SERVER_NODE_ENSEMBLE_H
@@ -22,8 +22,8 @@
 
 struct ensemble;
 
-/*  The clients of this server; see clients.h for the meaning.  submit, heartbeat, disconnected
- *  and sync below may be called from within these, nothing else. */
+/* The clients of this server; see clients.h for the meaning.  submit, heartbeat, disconnected
+ * and sync below may be called from within these, nothing else. */
 struct ensemble_host {
     void *arg;
     void (*leader) (void *arg, bool up);
@@ -36,29 +36,29 @@ struct ensemble_host {
 
 struct ensemble_options {
     uint32_t id;
-    const struct config *configured; /*  ids and roles; copied */
-    struct store *store;             /*  borrowed, as links */
+    const struct config *configured; /* ids and roles; copied */
+    struct store *store;             /* borrowed, as links */
     struct links *links;
     struct ensemble_host host;
     struct logger logger;
     uint64_t seed;
-    int peer_timeout_ms;     /*  0: 500 */
-    uint64_t snapshot_bytes; /*  0: see checkpoint.h */
+    int peer_timeout_ms;     /* 0: 500 */
+    uint64_t snapshot_bytes; /* 0: see checkpoint.h */
     uint64_t effects_bytes;
-    struct entry_limits limits; /*  of a new ensemble; sound */
+    struct entry_limits limits; /* of a new ensemble; sound */
     int64_t now_ms;
 };
 
-/*  NULL: out of memory. */
+/* NULL: out of memory. */
 struct ensemble *ensemble_new (const struct ensemble_options *options);
 void ensemble_destroy (struct ensemble **self_p);
 
-/*  Loads the state.  Blocks.  0 or COHORT_E... with a text; COHORT_ECONFIG: the members that the
- *  log names are not the configured ones. */
+/* Loads the state.  Blocks.  0 or COHORT_E... with a text; COHORT_ECONFIG: the members that the
+ * log names are not the configured ones. */
 int ensemble_recover (struct ensemble *self, char *error, size_t error_size);
 
-/*  This server belongs to an ensemble (bootstrap is done): the core starts.  The links that are
- *  up already are told to it.  Blocks, reading the log.  0 or COHORT_E... with a text. */
+/* This server belongs to an ensemble (bootstrap is done): the core starts.  The links that are
+ * up already are told to it.  Blocks, reading the log.  0 or COHORT_E... with a text. */
 int ensemble_start (struct ensemble *self, int64_t now_ms, char *error, size_t error_size);
 bool ensemble_started (const struct ensemble *self);
 
@@ -66,14 +66,14 @@ bool ensemble_started (const struct ensemble *self);
 
 void ensemble_time (struct ensemble *self, int64_t now_ms, int64_t wall_ms);
 
-/*  Of links_sink. */
+/* Of links_sink. */
 void ensemble_link_up (struct ensemble *self, uint32_t peer, uint64_t store_id);
 void ensemble_link_down (struct ensemble *self, uint32_t peer);
 void ensemble_frame (struct ensemble *self, uint32_t peer, const struct peer_frame *frame);
 bool ensemble_read (struct ensemble *self, zxid_t after, zxid_t through, size_t max_bytes,
                     struct outbox_range *range);
 
-/*  Of this server's own clients; see clients_host. */
+/* Of this server's own clients; see clients_host. */
 void ensemble_submit (struct ensemble *self, const uint8_t *entry, size_t size);
 void ensemble_heartbeat (struct ensemble *self, uint64_t session, uint64_t attach_no, uint64_t seq);
 void ensemble_disconnected (struct ensemble *self, uint64_t session, uint64_t attach_no);
@@ -81,30 +81,30 @@ void ensemble_sync (struct ensemble *self, uint64_t token);
 
 /* ---- Turns ------------------------------------------------------------------------------- */
 
-/*  true: there is more to do at once. */
+/* true: there is more to do at once. */
 bool ensemble_flush (struct ensemble *self);
 
-/*  Whether requests of this turn have not been proposed yet: flush again. */
+/* Whether requests of this turn have not been proposed yet: flush again. */
 bool ensemble_waiting (const struct ensemble *self);
 
-/*  After links_flush: what it shared is given back. */
+/* After links_flush: what it shared is given back. */
 void ensemble_flushed (struct ensemble *self);
 int64_t ensemble_deadline (const struct ensemble *self);
 
 /* ---- Ending and looking ------------------------------------------------------------------ */
 
-/*  Hands over; done when ensemble_left. */
+/* Hands over; done when ensemble_left. */
 void ensemble_leave (struct ensemble *self);
 bool ensemble_left (const struct ensemble *self);
 
-/*  0, or why this server must stop; text lives as long as it. */
+/* 0, or why this server must stop; text lives as long as it. */
 int ensemble_failure (const struct ensemble *self, const char **text);
 
-/*  Before the core runs: LOOKING, all else 0. */
+/* Before the core runs: LOOKING, all else 0. */
 void ensemble_status (const struct ensemble *self, struct zab_status *status);
 struct tree *ensemble_tree (const struct ensemble *self);
 
-/*  The members of the applied state; NULL: none yet. */
+/* The members of the applied state; NULL: none yet. */
 const struct config *ensemble_config (const struct ensemble *self);
 
 #endif

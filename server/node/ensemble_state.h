@@ -1,5 +1,5 @@
 /*
- *  server/node/ensemble_state.h - the state of ensemble.h, shared by its files
+ * server/node/ensemble_state.h - the state of ensemble.h, shared by its files
  *
  *      ensemble.c           life, turns, looking
  *      ensemble_core.c      events to the core, updates from it, leadership

@@ -1,12 +1,12 @@
 /*
- *  server/node/install.h - a snapshot that comes from the leader
+ * server/node/install.h - a snapshot that comes from the leader
  *
- *  The bytes go to the store's writer and, at the same time, into a new tree: when the last one is
- *  here the snapshot is known to be whole, before it replaces anything.  Whether it may replace
- *  the log is asked of the core (ZAB_EVENT_SNAPSHOT).
+ * The bytes go to the store's writer and, at the same time, into a new tree: when the last one is
+ * here the snapshot is known to be whole, before it replaces anything.  Whether it may replace
+ * the log is asked of the core (ZAB_EVENT_SNAPSHOT).
  *
- *  A transfer that is broken off goes on where it stopped, if the same server offers the same
- *  snapshot again.
+ * A transfer that is broken off goes on where it stopped, if the same server offers the same
+ * snapshot again.
  */
 #ifndef SERVER_NODE_INSTALL_H
 #define SERVER_NODE_INSTALL_H
@@ -20,17 +20,17 @@
 #include "server/tree/tree.h"
 
 enum {
-    INSTALL_PENDING_MAX = 4 << 20 /*  bytes that wait for the disk: no further progress is told */
+    INSTALL_PENDING_MAX = 4 << 20 /* bytes that wait for the disk: no further progress is told */
 };
 
 enum install_state {
     INSTALL_NONE = 0,
-    INSTALL_WAITING, /*  for the store's writer                                               */
+    INSTALL_WAITING, /* for the store's writer */
     INSTALL_RECEIVING,
-    INSTALL_WHOLE,   /*  all here and verified: ask the core, then install_begin or _discard  */
-    INSTALL_RUNNING, /*  the store replaces the log                                           */
-    INSTALL_DONE,    /*  it has: install_take                                                 */
-    INSTALL_FAILED   /*  nothing has changed, and the core waits: stop the server             */
+    INSTALL_WHOLE,   /* all here and verified: ask the core, then install_begin or _discard */
+    INSTALL_RUNNING, /* the store replaces the log */
+    INSTALL_DONE,    /* it has: install_take */
+    INSTALL_FAILED   /* nothing has changed, and the core waits: stop the server */
 };
 
 struct install_host {
@@ -39,9 +39,9 @@ struct install_host {
     void (*reset) (void *arg, uint32_t peer, const char *why);
 };
 
-/*  Private. */
+/* Private. */
 struct install {
-    struct store *store; /*  borrowed */
+    struct store *store; /* borrowed */
     struct tree_options tree_options;
     struct install_host host;
     struct logger logger;
@@ -52,8 +52,8 @@ struct install {
     uint64_t told;
     struct store_writer *writer;
     struct tree_loader *loader;
-    struct tree *tree; /*  WHOLE and later */
-    int code;          /*  FAILED */
+    struct tree *tree; /* WHOLE and later */
+    int code;          /* FAILED */
 };
 
 void install_init (struct install *self, struct store *store,
@@ -61,19 +61,19 @@ void install_init (struct install *self, struct store *store,
                    const struct logger *logger);
 void install_deinit (struct install *self);
 
-/*  OFFER or CHUNK of a peer; oldest: an offer below it is refused (it is committed here).  true:
- *  the store's writer is needed (see checkpoint_abort). */
+/* OFFER or CHUNK of a peer; oldest: an offer below it is refused (it is committed here).  true:
+ * the store's writer is needed (see checkpoint_abort). */
 bool install_message (struct install *self, uint32_t peer, const struct peer_snapshot *part,
                       struct peer_bytes chunk, zxid_t oldest);
 
-/*  Goes on, as far as the store allows. */
+/* Goes on, as far as the store allows. */
 void install_turn (struct install *self);
 
-/*  WHOLE: the core has said yes, or no. */
+/* WHOLE: the core has said yes, or no. */
 void install_begin (struct install *self);
 void install_discard (struct install *self);
 
-/*  DONE: the new tree is the caller's; the state is NONE again. */
+/* DONE: the new tree is the caller's; the state is NONE again. */
 struct tree *install_take (struct install *self, struct zab_point *point, int64_t *stamp_ms);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- *  server/node/links.h - the links of this server to all others
+ * server/node/links.h - the links of this server to all others
  *
- *  Joins for each peer a link (link.h: when is it up) and an outbox (outbox.h: what waits for
- *  it), encodes and decodes (wire_peer.h), and uses the peers' part of node_transport.
+ * Joins for each peer a link (link.h: when is it up) and an outbox (outbox.h: what waits for
+ * it), encodes and decodes (wire_peer.h), and uses the peers' part of node_transport.
  *
- *  Everything put in between two flushes goes out in as few frames as possible at the second.
+ * Everything put in between two flushes goes out in as few frames as possible at the second.
  */
 #ifndef SERVER_NODE_LINKS_H
 #define SERVER_NODE_LINKS_H
@@ -19,11 +19,11 @@
 
 struct links;
 
-/*  Who hears of it.  Called from links_connected, _disconnected, _frame, _time and _flush, never
- *  from the others; each may put something in, reset links and ask, and nothing else.
+/* Who hears of it.  Called from links_connected, _disconnected, _frame, _time and _flush, never
+ * from the others; each may put something in, reset links and ask, and nothing else.
  *
- *  frame: in order, of a link that is up.  It lives for the call.  After a links_reset of that
- *  peer, what is left of the frame must not be used: see links_is_up. */
+ * frame: in order, of a link that is up.  It lives for the call.  After a links_reset of that
+ * peer, what is left of the frame must not be used: see links_is_up. */
 struct links_sink {
     void *arg;
     void (*up) (void *arg, uint32_t peer, uint64_t store_id);
@@ -34,20 +34,20 @@ struct links_sink {
 
 struct links_options {
     struct link_identity identity;
-    const struct node_member *members; /*  this server among them is skipped */
+    const struct node_member *members; /* this server among them is skipped */
     size_t members_count;
     struct node_transport transport;
     struct logger logger;
     struct links_sink sink;
-    uint64_t incarnation; /*  greater than any used before                                      */
+    uint64_t incarnation; /* greater than any used before */
     int64_t now_ms;
 };
 
-/*  NULL: out of memory. */
+/* NULL: out of memory. */
 struct links *links_new (const struct links_options *options);
 void links_destroy (struct links **self_p);
 
-/*  This server belongs to a cluster from now on. */
+/* This server belongs to a cluster from now on. */
 void links_set_cluster (struct links *self, const uint8_t cluster_id[PEER_CLUSTER_SIZE]);
 
 /* ---- From the network -------------------------------------------------------------------- */
@@ -70,22 +70,22 @@ void links_disconnect (struct links *self, uint32_t peer, uint64_t session, uint
 void links_sync (struct links *self, uint32_t peer, uint64_t token);
 void links_synced (struct links *self, uint32_t peer, uint64_t token, zxid_t zxid);
 
-/*  At most OUTBOX_CHUNKS_MAX may wait. */
+/* At most OUTBOX_CHUNKS_MAX may wait. */
 void links_snapshot (struct links *self, uint32_t peer, const struct peer_snapshot *part,
                      const uint8_t *chunk, size_t size);
 
-/*  The peer broke a rule or stands still. */
+/* The peer broke a rule or stands still. */
 void links_reset (struct links *self, uint32_t peer, const char *why);
 
-/*  Whether peers shall send less bulk, because this server is behind. */
+/* Whether peers shall send less bulk, because this server is behind. */
 void links_hold (struct links *self, bool hold);
 
 bool links_is_up (const struct links *self, uint32_t peer);
 
-/*  Of the peer, while its link is up; else 0. */
+/* Of the peer, while its link is up; else 0. */
 uint64_t links_store_id (const struct links *self, uint32_t peer);
 
-/*  Connects, greets, sends.  true: there is more to send at once. */
+/* Connects, greets, sends.  true: there is more to send at once. */
 bool links_flush (struct links *self);
 int64_t links_deadline (const struct links *self);
 

@@ -1,10 +1,10 @@
 /*
- *  server/node/recovery.h - from what the store holds to a tree and a core
+ * server/node/recovery.h - from what the store holds to a tree and a core
  *
- *  The newest snapshot is loaded and the log behind it applied, but only as far as the log itself
- *  records as committed: what was applied is never taken back.  The rest is the core's affair.
+ * The newest snapshot is loaded and the log behind it applied, but only as far as the log itself
+ * records as committed: what was applied is never taken back.  The rest is the core's affair.
  *
- *  These block, at the start of a server.
+ * These block, at the start of a server.
  */
 #ifndef SERVER_NODE_RECOVERY_H
 #define SERVER_NODE_RECOVERY_H
@@ -15,11 +15,11 @@
 #include "server/store/store.h"
 #include "server/tree/tree.h"
 
-/*  The tree, and the point it stands at.  0 or COHORT_E... with an English text. */
+/* The tree, and the point it stands at.  0 or COHORT_E... with an English text. */
 int recovery_tree (struct store *store, const struct tree_options *options, struct tree **tree,
                    struct zab_point *applied, char *error, size_t error_size);
 
-/*  The whole log into a new core. */
+/* The whole log into a new core. */
 int recovery_core (struct store *store, struct zab *zab, char *error, size_t error_size);
 
 #endif

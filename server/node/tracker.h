@@ -1,18 +1,18 @@
 /*
- *  server/node/tracker.h - the leader's view of sessions: who lives, what is confirmed
+ * server/node/tracker.h - the leader's view of sessions: who lives, what is confirmed
  *
- *  Only an activated leader tracks.  From tracker_lead on every session has its full limits anew.
+ * Only an activated leader tracks.  From tracker_lead on every session has its full limits anew.
  *
- *  Time: the tracker has a clock of its own that stands still while this server does (a gap of
- *  more than half a peer timeout between two calls of tracker_time): a leader that was stopped
- *  must not take its own absence for that of its clients.  After such a stall nothing expires
- *  until a quorum round begun later is confirmed: it may be leader no more.
+ * Time: the tracker has a clock of its own that stands still while this server does (a gap of
+ * more than half a peer timeout between two calls of tracker_time): a leader that was stopped
+ * must not take its own absence for that of its clients.  After such a stall nothing expires
+ * until a quorum round begun later is confirmed: it may be leader no more.
  *
- *  Rounds: the core numbers quorum rounds.  What has arrived before round n began is confirmed
- *  once n is.  One round at a time; what arrives meanwhile waits for the next.
+ * Rounds: the core numbers quorum rounds.  What has arrived before round n began is confirmed
+ * once n is.  One round at a time; what arrives meanwhile waits for the next.
  *
- *  CLOSE and REAP are proposed once, until they are decided; apply decides whether they hold.
- *  Pure: the host knows sessions and proposes.
+ * CLOSE and REAP are proposed once, until they are decided; apply decides whether they hold.
+ * Pure: the host knows sessions and proposes.
  */
 #ifndef SERVER_NODE_TRACKER_H
 #define SERVER_NODE_TRACKER_H
@@ -27,9 +27,9 @@
 struct tracker;
 
 enum {
-    TRACKER_WAITING_MAX = 1 << 20, /*  heartbeats and sync points that wait for a round         */
-    TRACKER_FILL_SLICE = 2000,     /*  sessions taken over in one turn                          */
-    TRACKER_CLOSE_SLICE = 256      /*  CLOSE entries proposed in one turn                       */
+    TRACKER_WAITING_MAX = 1 << 20, /* heartbeats and sync points that wait for a round */
+    TRACKER_FILL_SLICE = 2000,     /* sessions taken over in one turn */
+    TRACKER_CLOSE_SLICE = 256      /* CLOSE entries proposed in one turn */
 };
 
 struct tracker_host {
@@ -43,21 +43,21 @@ struct tracker_host {
     void (*synced) (void *arg, uint32_t server, uint64_t token, zxid_t zxid);
 };
 
-/*  NULL: out of memory. */
+/* NULL: out of memory. */
 struct tracker *tracker_new (const struct tracker_host *host, int peer_timeout_ms,
                              const struct logger *logger, int64_t now_ms);
 void tracker_destroy (struct tracker **self_p);
 
 /* ---- Leadership -------------------------------------------------------------------------- */
 
-/*  This server is an activated leader. */
+/* This server is an activated leader. */
 void tracker_lead (struct tracker *self);
 
-/*  Its initial history is applied: sessions are taken over (in slices, by tracker_turn), and from
- *  then on they expire and heartbeats are confirmed. */
+/* Its initial history is applied: sessions are taken over (in slices, by tracker_turn), and from
+ * then on they expire and heartbeats are confirmed. */
 void tracker_ready (struct tracker *self);
 
-/*  It leads no more: everything is forgotten. */
+/* It leads no more: everything is forgotten. */
 void tracker_unlead (struct tracker *self);
 bool tracker_leading (const struct tracker *self);
 
@@ -65,41 +65,41 @@ bool tracker_leading (const struct tracker *self);
 
 void tracker_time (struct tracker *self, int64_t now_ms);
 
-/*  The newest quorum round begun, and the newest confirmed: answers what that confirms. */
+/* The newest quorum round begun, and the newest confirmed: answers what that confirms. */
 void tracker_rounds (struct tracker *self, uint64_t begun, uint64_t confirmed);
 
-/*  A heartbeat that `server` has passed on. */
+/* A heartbeat that `server` has passed on. */
 void tracker_heartbeat (struct tracker *self, uint32_t server, uint64_t session, uint64_t attach_no,
                         uint64_t seq);
 
-/*  An ATTACH of the session has been received, not yet applied: it lives. */
+/* An ATTACH of the session has been received, not yet applied: it lives. */
 void tracker_touch (struct tracker *self, uint64_t session);
 
-/*  The connection that `server` had for this attach is proven dead: grace counts from now. */
+/* The connection that `server` had for this attach is proven dead: grace counts from now. */
 void tracker_disconnected (struct tracker *self, uint32_t server, uint64_t session,
                            uint64_t attach_no);
 
-/*  A read of `server` wants a point: last: everything proposed so far. */
+/* A read of `server` wants a point: last: everything proposed so far. */
 void tracker_sync (struct tracker *self, uint32_t server, uint64_t token, zxid_t last);
 
-/*  The link to that server is down: whatever it asked is forgotten.  If it is another process that
- *  comes back, it may use the same tokens for later questions. */
+/* The link to that server is down: whatever it asked is forgotten.  If it is another process that
+ * comes back, it may use the same tokens for later questions. */
 void tracker_server_down (struct tracker *self, uint32_t server);
 
-/*  After each entry applied here. */
+/* After each entry applied here. */
 void tracker_applied (struct tracker *self, const struct tree_outcome *outcome);
 
 /* ---- Output ------------------------------------------------------------------------------ */
 
-/*  Takes over sessions, proposes what has expired.  true: more at once. */
+/* Takes over sessions, proposes what has expired.  true: more at once. */
 bool tracker_turn (struct tracker *self);
 
-/*  Whether a quorum round should begin now. */
+/* Whether a quorum round should begin now. */
 bool tracker_wants_round (const struct tracker *self);
 
 int64_t tracker_deadline (const struct tracker *self);
 
-/*  Sessions tracked. */
+/* Sessions tracked. */
 size_t tracker_count (const struct tracker *self);
 
 #endif

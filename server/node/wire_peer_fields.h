@@ -1,7 +1,7 @@
 /*
- *  server/node/wire_peer_fields.h - numbers of peer.proto that both directions need
+ * server/node/wire_peer_fields.h - numbers of peer.proto that both directions need
  *
- *  Private to wire_peer_encode.c and wire_peer_decode.c.
+ * Private to wire_peer_encode.c and wire_peer_decode.c.
  */
 #ifndef SERVER_NODE_WIRE_PEER_FIELDS_H
 #define SERVER_NODE_WIRE_PEER_FIELDS_H

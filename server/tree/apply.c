@@ -1,7 +1,7 @@
 /*
- *  server/tree/apply.c - the next entry of the log
+ * server/tree/apply.c - the next entry of the log
  *
- *  PURE.  tree_apply and the entries that concern the ensemble and the attachment of sessions.
+ * PURE.  tree_apply and the entries that concern the ensemble and the attachment of sessions.
  */
 #include "client/base/assert.h"
 #include "server/tree/change.h"
@@ -18,7 +18,7 @@ static void apply_cluster (struct tree *self, const struct entry *entry,
     outcome->config_changed = true;
 }
 
-/*  Compare and set: only who knows the store that is listed may replace it. */
+/* Compare and set: only who knows the store that is listed may replace it. */
 static void apply_member_store (struct tree *self, const struct entry_member_store *what,
                                 struct tree_outcome *outcome)
 {
@@ -32,7 +32,7 @@ static void apply_member_store (struct tree *self, const struct entry_member_sto
     outcome->config_changed = true;
 }
 
-/*  The nonce was seen before: another attempt of the same client, through whichever server. */
+/* The nonce was seen before: another attempt of the same client, through whichever server. */
 static int repeat_creation (struct tree *self, struct session *session,
                             const struct entry_create_session *what)
 {
@@ -73,9 +73,9 @@ static void apply_create_session (struct tree *self, const struct entry_create_s
     outcome->attach_no = session->attach_no;
 }
 
-/*  Attaches are ordered by (incarnation, attach_no).  A process that lost its request state takes
- *  the next incarnation, the first to ask for it gets it, and its nonce keeps another process with
- *  the same idea out. */
+/* Attaches are ordered by (incarnation, attach_no).  A process that lost its request state takes
+ * the next incarnation, the first to ask for it gets it, and its nonce keeps another process with
+ * the same idea out. */
 static int attach (struct tree *self, struct session *session, const struct entry_attach *what)
 {
     if (session == NULL || session->dead) {

@@ -1,7 +1,7 @@
 /*
- *  server/tree/change.c - the choke point: scalars and znodes
+ * server/tree/change.c - the choke point: scalars and znodes
  *
- *  PURE.
+ * PURE.
  */
 #include "server/tree/change.h"
 
@@ -10,7 +10,7 @@
 #include "server/tree/digest.h"
 #include "server/tree/snapshot.h"
 
-/*  Blocks for the old data of one multi; more than one value of the largest size is rare. */
+/* Blocks for the old data of one multi; more than one value of the largest size is rare. */
 enum { UNDO_BLOCK_SIZE = 64 << 10, UNDO_KEEP_MAX = 256 << 10 };
 
 /* ---- Scalars ----------------------------------------------------------------------------- */
@@ -54,7 +54,7 @@ void change_store (struct tree *self, uint32_t member, uint64_t store_id)
 
 /* ---- Znodes: the parts of a change ------------------------------------------------------- */
 
-/*  Before the first change of a znode since a snapshot began. */
+/* Before the first change of a znode since a snapshot began. */
 static void hand_over (struct tree *self, struct znode *znode)
 {
     if (self->snapshot != NULL && znode->generation != self->generation) {
@@ -62,8 +62,8 @@ static void hand_over (struct tree *self, struct znode *znode)
     }
 }
 
-/*  Puts a znode that has all its fields into index, lists and digest; the parent's numbers are the
- *  caller's, before the call.  next: the places in the lists, NULL: last. */
+/* Puts a znode that has all its fields into index, lists and digest; the parent's numbers are the
+ * caller's, before the call.  next: the places in the lists, NULL: last. */
 static void join (struct tree *self, struct znode *znode, struct znode *parent,
                   struct list_node *next_sibling, struct list_node *next_owned)
 {
@@ -82,7 +82,7 @@ static void join (struct tree *self, struct znode *znode, struct znode *parent,
     self->digest += digest_data (znode) + digest_stat (znode);
 }
 
-/*  The reverse. */
+/* The reverse. */
 static void leave (struct tree *self, struct znode *znode)
 {
     self->digest -= digest_data (znode) + digest_stat (znode);
@@ -98,7 +98,7 @@ static void leave (struct tree *self, struct znode *znode)
     znode_unlink (znode);
 }
 
-/*  A place for the way back, or NULL when none is needed. */
+/* A place for the way back, or NULL when none is needed. */
 static struct undo_step *undo_step (struct tree *self, enum undo_kind kind, struct znode *znode)
 {
     if (!self->undo.active) {
@@ -119,7 +119,7 @@ static void note_parent (struct undo_step *step, const struct family *family)
     }
 }
 
-/*  Versions never become negative, for -1 means any. */
+/* Versions never become negative, for -1 means any. */
 static int32_t version_after (int32_t version)
 {
     return version == INT32_MAX ? 0 : version + 1;
@@ -258,7 +258,7 @@ void change_undo_discard (struct tree *self)
     undo->active = false;
 }
 
-/*  The parent's numbers are set between the parts of the digest, with whatever goes along. */
+/* The parent's numbers are set between the parts of the digest, with whatever goes along. */
 static void restore_parent (struct znode *parent, const struct undo_step *step)
 {
     parent->u.family->pzxid = step->pzxid;

@@ -1,12 +1,12 @@
 /*
- *  server/tree/change.h - the choke point: everything that the log can change is changed here
+ * server/tree/change.h - the choke point: everything that the log can change is changed here
  *
- *  PURE.  Internal to server/tree.  Each function, in this order: hands the old version of what it
- *  is about to change to a snapshot that has not written it yet, takes its part out of the digest,
- *  changes it, puts the new part in, notes how to undo it if a multi is under way, and reports the
- *  effect.  None of them decides anything: what is asked for was checked before.
+ * PURE.  Internal to server/tree.  Each function, in this order: hands the old version of what it
+ * is about to change to a snapshot that has not written it yet, takes its part out of the digest,
+ * changes it, puts the new part in, notes how to undo it if a multi is under way, and reports the
+ * effect.  None of them decides anything: what is asked for was checked before.
  *
- *  Memory that runs out is an assertion: the state may not differ from the other servers'.
+ * Memory that runs out is an assertion: the state may not differ from the other servers'.
  */
 #ifndef SERVER_TREE_CHANGE_H
 #define SERVER_TREE_CHANGE_H
@@ -15,7 +15,7 @@
 
 /* ---- Scalars ----------------------------------------------------------------------------- */
 
-/*  The entry that is being applied: all stats and effects bear these. */
+/* The entry that is being applied: all stats and effects bear these. */
 void change_begin (struct tree *self, zxid_t zxid, int64_t stamp_ms);
 
 void change_cluster (struct tree *self, const struct entry_cluster *cluster, uint8_t level);
@@ -25,53 +25,53 @@ void change_store (struct tree *self, uint32_t member, uint64_t store_id);
 
 struct change_create {
     struct znode *parent;
-    const char *path; /*  whole; its last component is the name                                 */
+    const char *path; /* whole; its last component is the name */
     size_t path_size;
-    size_t name_at; /*  where in it the name begins                                             */
-    uint64_t hash;  /*  of it                                                                   */
+    size_t name_at; /* where in it the name begins */
+    uint64_t hash;  /* of it */
     const uint8_t *data;
     size_t data_size;
     uint8_t mode;
-    struct session *owner; /*  of an ephemeral                                                  */
-    uint64_t sequence;     /*  the parent's next number from now on                             */
+    struct session *owner; /* of an ephemeral */
+    uint64_t sequence;     /* the parent's next number from now on */
 };
 
 struct znode *change_create (struct tree *self, const struct change_create *what);
 
-/*  The znode has no children.  It is gone afterwards. */
+/* The znode has no children.  It is gone afterwards. */
 void change_delete (struct tree *self, struct znode *znode, const char *path, size_t path_size);
 
 void change_set (struct tree *self, struct znode *znode, const char *path, size_t path_size,
                  const uint8_t *data, size_t data_size);
 
-/*  Between begin and one of the others, the changes of znodes can be taken back. */
+/* Between begin and one of the others, the changes of znodes can be taken back. */
 void change_undo_begin (struct tree *self);
-void change_undo_discard (struct tree *self); /*  they stay                                     */
-void change_undo_all (struct tree *self);     /*  they never were, and nor were their effects   */
+void change_undo_discard (struct tree *self); /* they stay */
+void change_undo_all (struct tree *self);     /* they never were, and nor were their effects */
 
 /* ---- Sessions and results (change_session.c) --------------------------------------------- */
 
-/*  A new session with the next id. */
+/* A new session with the next id. */
 struct session *change_session_create (struct tree *self, const struct entry_create_session *what);
 
-/*  Attach number and server. */
+/* Attach number and server. */
 void change_session_attach (struct tree *self, struct session *session, uint64_t attach_no,
                             uint32_t server);
 
-/*  The next incarnation: numbers begin anew, the old results are gone. */
+/* The next incarnation: numbers begin anew, the old results are gone. */
 void change_session_renew (struct tree *self, struct session *session, const uint8_t process[16]);
 
-/*  The next number is consumed; results up to ack_to are given up. */
+/* The next number is consumed; results up to ack_to are given up. */
 void change_session_number (struct tree *self, struct session *session, uint64_t ack_to);
 
-/*  The result of the number just consumed. */
+/* The result of the number just consumed. */
 void change_session_result (struct tree *self, struct session *session, const uint8_t *bytes,
                             size_t size);
 
-/*  Closed: its results are gone, and only its ephemerals keep it from going too. */
+/* Closed: its results are gone, and only its ephemerals keep it from going too. */
 void change_session_kill (struct tree *self, struct session *session);
 
-/*  A dead session without ephemerals; it is gone afterwards. */
+/* A dead session without ephemerals; it is gone afterwards. */
 void change_session_remove (struct tree *self, struct session *session);
 
 #endif

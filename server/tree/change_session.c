@@ -1,7 +1,7 @@
 /*
- *  server/tree/change_session.c - the choke point: sessions and results
+ * server/tree/change_session.c - the choke point: sessions and results
  *
- *  PURE.
+ * PURE.
  */
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
@@ -9,7 +9,7 @@
 #include "server/tree/digest.h"
 #include "server/tree/snapshot.h"
 
-/*  Around each change of a session that is part of the state. */
+/* Around each change of a session that is part of the state. */
 static void begin_session (struct tree *self, struct session *session)
 {
     if (self->snapshot != NULL && session->generation != self->generation) {
@@ -24,7 +24,7 @@ static void finish_session (struct tree *self, struct session *session)
     self->digest += session->digest;
 }
 
-/*  Gives up the oldest result. */
+/* Gives up the oldest result. */
 static void drop_result (struct tree *self, struct session *session)
 {
     struct stored *stored = *(struct stored **) ring_front (&session->results);
@@ -52,7 +52,7 @@ static void drop_results (struct tree *self, struct session *session, uint64_t t
     }
 }
 
-/*  What the ensemble's limits make of the time limits asked for. */
+/* What the ensemble's limits make of the time limits asked for. */
 static void clamp_times (const struct entry_limits *limits, struct session *session)
 {
     uint32_t timeout = session->timeout_ms;

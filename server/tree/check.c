@@ -1,7 +1,7 @@
 /*
- *  server/tree/check.c - every invariant of a state, asserted
+ * server/tree/check.c - every invariant of a state, asserted
  *
- *  PURE.
+ * PURE.
  */
 #include "client/base/assert.h"
 #include "server/tree/digest.h"
@@ -62,7 +62,7 @@ static void check_znode (const struct tree *self, const struct znode *znode)
     }
 }
 
-/*  Results are those of the numbers acked + 1 to last_number. */
+/* Results are those of the numbers acked + 1 to last_number. */
 static void check_results (const struct tree *self, const struct session *session)
 {
     size_t count = ring_count (&session->results);

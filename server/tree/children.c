@@ -1,10 +1,10 @@
 /*
- *  server/tree/children.c - the children of a znode in order
+ * server/tree/children.c - the children of a znode in order
  *
- *  PURE.
+ * PURE.
  *
- *  Names are compared by 8 of their bytes, those behind what all of them have in common, taken as a
- *  number: a million names are in order after a fraction of a second.
+ * Names are compared by 8 of their bytes, those behind what all of them have in common, taken as a
+ * number: a million names are in order after a fraction of a second.
  */
 #include "server/tree/children.h"
 
@@ -12,8 +12,8 @@
 #include "client/base/assert.h"
 #include "server/tree/sort.h"
 
-/*  The 8 bytes from `at` on, the first being the highest.  A name that ends before is filled up
- *  with zeroes, which occur in no name. */
+/* The 8 bytes from `at` on, the first being the highest.  A name that ends before is filled up
+ * with zeroes, which occur in no name. */
 static uint64_t key_of (const struct znode *znode, size_t at)
 {
     uint64_t key = 0;

@@ -1,8 +1,8 @@
 /*
- *  server/tree/close.c - the end of sessions
+ * server/tree/close.c - the end of sessions
  *
- *  PURE.  An entry removes at most ENTRY_REAP_MAX ephemerals, so that none takes long; until the
- *  last is gone the session stays, dead.
+ * PURE.  An entry removes at most ENTRY_REAP_MAX ephemerals, so that none takes long; until the
+ * last is gone the session stays, dead.
  */
 #include "client/base/arena.h"
 #include "client/base/assert.h"
@@ -18,7 +18,7 @@ struct doomed {
     size_t path_size;
 };
 
-/*  Ascending order of the bytes of the paths. */
+/* Ascending order of the bytes of the paths. */
 static int compare_paths (const void *left, const void *right)
 {
     const struct doomed *a = left;
@@ -29,9 +29,9 @@ static int compare_paths (const void *left, const void *right)
     return order != 0 ? order : a->path_size < b->path_size ? -1 : a->path_size > b->path_size;
 }
 
-/*  How many ephemerals of the session, from the first on, have to be looked at to know the first
- *  ENTRY_REAP_MAX in the order (ozxid, path): the list is in the order of ozxid, and those with
- *  the ozxid of the last one are in no order. */
+/* How many ephemerals of the session, from the first on, have to be looked at to know the first
+ * ENTRY_REAP_MAX in the order (ozxid, path): the list is in the order of ozxid, and those with
+ * the ozxid of the last one are in no order. */
 static size_t candidates (const struct session *session)
 {
     size_t count = 0;
@@ -62,7 +62,7 @@ static struct doomed *doom (struct tree *self, struct arena *arena, struct znode
     return doomed;
 }
 
-/*  Removes the next ephemerals of a dead session, and the session when none are left. */
+/* Removes the next ephemerals of a dead session, and the session when none are left. */
 static void reap (struct tree *self, struct session *session, struct tree_outcome *outcome)
 {
     COHORT_ASSERT (session->dead);

@@ -1,7 +1,7 @@
 /*
- *  server/tree/digest.c - what each object adds to the digest of the state
+ * server/tree/digest.c - what each object adds to the digest of the state
  *
- *  PURE.
+ * PURE.
  */
 #include "server/tree/digest.h"
 
@@ -9,7 +9,7 @@
 #include "client/base/hash.h"
 #include "server/tree/image.h"
 
-/*  Seeds that keep the kinds of terms apart. */
+/* Seeds that keep the kinds of terms apart. */
 #define SEED_DATA    UINT64_C (0x64617461)
 #define SEED_STAT    UINT64_C (0x73746174)
 #define SEED_SESSION UINT64_C (0x73657373)

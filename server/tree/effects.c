@@ -1,7 +1,7 @@
 /*
- *  server/tree/effects.c - the history of changes, bounded in bytes
+ * server/tree/effects.c - the history of changes, bounded in bytes
  *
- *  PURE.
+ * PURE.
  */
 #include "server/tree/effects.h"
 
@@ -14,13 +14,13 @@
 
 struct slot {
     zxid_t zxid;
-    uint32_t offset; /*  of the record in data                                                  */
+    uint32_t offset; /* of the record in data */
     uint32_t path_hash;
     uint32_t parent_hash;
     uint32_t reserved;
 };
 
-/*  Followed by the path, a 0 and the data. */
+/* Followed by the path, a 0 and the data. */
 struct record {
     cohort_stat_t stat;
     uint32_t path_size;
@@ -30,9 +30,9 @@ struct record {
 
 struct effects_chunk {
     struct list_node node;
-    uint32_t size;  /*  of data                                                                 */
-    uint32_t used;  /*  by records, from the front                                              */
-    uint32_t count; /*  of slots, from the back                                                 */
+    uint32_t size;  /* of data */
+    uint32_t used;  /* by records, from the front */
+    uint32_t count; /* of slots, from the back */
     alignas (8) uint8_t data[];
 };
 
@@ -56,7 +56,7 @@ static struct effects_chunk *newest (const struct effects *self)
     return chunk_at (list_last (&self->chunks));
 }
 
-/*  The slot of record i, counted in the order of writing. */
+/* The slot of record i, counted in the order of writing. */
 static struct slot *slot_at (const struct effects_chunk *chunk, uint32_t i)
 {
     COHORT_ASSERT ((i + (size_t) 1) * sizeof (struct slot) <= chunk->size - chunk->used);
@@ -85,7 +85,7 @@ void effects_deinit (struct effects *self)
     self->spare = NULL;
 }
 
-/*  Keeps one chunk of the ordinary size for reuse. */
+/* Keeps one chunk of the ordinary size for reuse. */
 static void release (struct effects *self, struct effects_chunk *chunk)
 {
     list_remove (&chunk->node);
@@ -98,7 +98,7 @@ static void release (struct effects *self, struct effects_chunk *chunk)
     }
 }
 
-/*  A chunk with room for a record of so many bytes, at the end of the list. */
+/* A chunk with room for a record of so many bytes, at the end of the list. */
 static struct effects_chunk *extend (struct effects *self, size_t record_size)
 {
     size_t size = record_size + sizeof (struct slot);
@@ -177,8 +177,8 @@ void effects_rollback (struct effects *self)
     self->pending = 0;
 }
 
-/*  Gives up the oldest chunks beyond the bound.  The newest transaction stays whole, however large
- *  it is, and so does what is pinned. */
+/* Gives up the oldest chunks beyond the bound.  The newest transaction stays whole, however large
+ * it is, and so does what is pinned. */
 static void shrink (struct effects *self)
 {
     struct effects_chunk *last = newest (self);
@@ -221,8 +221,8 @@ static void load (const struct effects_chunk *chunk, uint32_t i, struct effect *
     effect->stat = record->stat;
 }
 
-/*  Where the effects with a zxid > after begin: the chunk, or NULL if there are none, and the
- *  index in it.  *count: of all of them. */
+/* Where the effects with a zxid > after begin: the chunk, or NULL if there are none, and the
+ * index in it.  *count: of all of them. */
 static const struct effects_chunk *seek (const struct effects *self, zxid_t after, uint32_t *index,
                                          size_t *count)
 {

@@ -1,16 +1,16 @@
 /*
- *  server/tree/entry.c - encoding and decoding of the requests in the log
+ * server/tree/entry.c - encoding and decoding of the requests in the log
  *
- *  PURE.  Decoding is total: whatever the bytes are, it gives false or an entry that apply can
- *  work with, all operations of a write included.
+ * PURE.  Decoding is total: whatever the bytes are, it gives false or an entry that apply can
+ * work with, all operations of a write included.
  */
 #include "server/tree/entry.h"
 
 #include "client/base/assert.h"
 
 enum {
-    HEAD_SIZE = 4,        /*  kind, level, reserved                                            */
-    WRITE_SESSION_AT = 4, /*  where entry_peek_write looks                                     */
+    HEAD_SIZE = 4,        /* kind, level, reserved */
+    WRITE_SESSION_AT = 4, /* where entry_peek_write looks */
     WRITE_NUMBER_AT = 16,
     WRITE_HEAD_SIZE = 37
 };
@@ -148,7 +148,7 @@ void op_encode (struct buf *out, const struct op *op)
 
 /* ---- Decoding ---------------------------------------------------------------------------- */
 
-/*  Copies a value of 16 bytes; nothing if they are not there (the reader has failed then). */
+/* Copies a value of 16 bytes; nothing if they are not there (the reader has failed then). */
 static void decode_16 (struct reader *in, uint8_t value[16])
 {
     const uint8_t *bytes = reader_bytes (in, 16);
@@ -230,8 +230,8 @@ static bool decode_close (struct reader *in, struct entry_close *close)
     return reader_done (in);
 }
 
-/*  The operations stay encoded; but each is looked at, so that apply cannot meet a bad one when
- *  it has done half of the work. */
+/* The operations stay encoded; but each is looked at, so that apply cannot meet a bad one when
+ * it has done half of the work. */
 static bool decode_write (struct reader *in, struct entry_write *write)
 {
     write->session = reader_u64 (in);
@@ -301,7 +301,7 @@ bool entry_decode (struct entry *entry, const uint8_t *data, size_t size)
     }
 }
 
-/*  A string: borrowed, its size in 32 bits as it came. */
+/* A string: borrowed, its size in 32 bits as it came. */
 static const void *decode_bytes (struct reader *in, uint32_t *size)
 {
     size_t length;

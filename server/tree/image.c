@@ -1,7 +1,7 @@
 /*
- *  server/tree/image.c - the format of snapshots: objects to bytes, and the fixed ones back
+ * server/tree/image.c - the format of snapshots: objects to bytes, and the fixed ones back
  *
- *  PURE.
+ * PURE.
  */
 #include "server/tree/image.h"
 
@@ -9,7 +9,7 @@
 
 _Static_assert(sizeof (IMAGE_MAGIC) - 1 == IMAGE_MAGIC_SIZE, "the magic's size");
 
-/*  Writes numbers one behind the other. */
+/* Writes numbers one behind the other. */
 struct cursor {
     uint8_t *at;
 };
@@ -173,7 +173,7 @@ bool image_session_read (struct session *session, const uint8_t *data, size_t si
 
 /* ---- Records ----------------------------------------------------------------------------- */
 
-/*  Begins a record; the size is written by end_record. */
+/* Begins a record; the size is written by end_record. */
 static size_t begin_record (struct buf *out, enum image_tag tag)
 {
     size_t at = out->size;

@@ -1,7 +1,7 @@
 /*
- *  server/tree/image.h - the format of snapshots
+ * server/tree/image.h - the format of snapshots
  *
- *  PURE.  Internal to server/tree.  Little-endian.
+ * PURE.  Internal to server/tree.  Little-endian.
  *
  *      8 bytes IMAGE_MAGIC, u32 IMAGE_VERSION, then records:
  *      u32 size of what follows, u8 tag, ...
@@ -16,8 +16,8 @@
  *               u16 size of the name, name   data: the rest
  *      END      last: u64 number of znodes, sessions, results   u64 digest (tree_digest)
  *
- *  A znode with a family gets the next ordinal, from 1 on, by which its children name it.  Whatever
- *  a record refers to comes before it: parents, the sessions of ephemerals and of results.
+ * A znode with a family gets the next ordinal, from 1 on, by which its children name it.  Whatever
+ * a record refers to comes before it: parents, the sessions of ephemerals and of results.
  */
 #ifndef SERVER_TREE_IMAGE_H
 #define SERVER_TREE_IMAGE_H
@@ -51,19 +51,19 @@ struct image_counts {
     uint64_t results;
 };
 
-/*  The scalars and the fixed part of a session as bytes: what snapshots hold, and what the digest
- *  is made of. */
+/* The scalars and the fixed part of a session as bytes: what snapshots hold, and what the digest
+ * is made of. */
 size_t image_scalars_bytes (const struct scalars *scalars, uint8_t bytes[IMAGE_SCALARS_SIZE_MAX]);
 void image_session_bytes (const struct session *session, uint8_t bytes[IMAGE_SESSION_SIZE]);
 
-/*  Back; false: malformed or not sound. */
+/* Back; false: malformed or not sound. */
 bool image_scalars_read (struct scalars *scalars, const uint8_t *data, size_t size);
 bool image_session_read (struct session *session, const uint8_t *data, size_t size);
 
 void image_put_head (struct buf *out, const struct scalars *scalars);
 void image_put_session (struct buf *out, const struct session *session);
 void image_put_result (struct buf *out, const struct stored *stored);
-/*  parent: its ordinal. */
+/* parent: its ordinal. */
 void image_put_znode (struct buf *out, const struct znode *znode, uint32_t parent);
 void image_put_end (struct buf *out, const struct image_counts *counts, uint64_t digest);
 

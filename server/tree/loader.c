@@ -1,8 +1,8 @@
 /*
- *  server/tree/loader.c - a state from a snapshot
+ * server/tree/loader.c - a state from a snapshot
  *
- *  PURE.  The bytes are not trusted: whatever they are, feeding gives false or builds a sound tree,
- *  and finishing compares counts and digest.
+ * PURE.  The bytes are not trusted: whatever they are, feeding gives false or builds a sound tree,
+ * and finishing compares counts and digest.
  */
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
@@ -15,20 +15,20 @@
 
 enum stage { STAGE_HEAD, STAGE_SCALARS, STAGE_OBJECTS, STAGE_END, STAGE_FAILED };
 
-/*  A znode that has or had children, by its ordinal. */
+/* A znode that has or had children, by its ordinal. */
 struct parent {
     struct znode *znode;
-    size_t path_size; /*  0: the root                                                           */
+    size_t path_size; /* 0: the root */
 };
 
 struct tree_loader {
     struct tree *tree;
     enum stage stage;
-    struct buf rest; /*  of the input: the beginning of a record                                */
+    struct buf rest; /* of the input: the beginning of a record */
     struct parent *parents;
     size_t parents_count;
     size_t parents_capacity;
-    uint64_t digest; /*  as the end of the image has it                                         */
+    uint64_t digest; /* as the end of the image has it */
 };
 
 struct tree_loader *tree_loader_new (const struct tree_options *options)
@@ -117,7 +117,7 @@ static bool load_result (struct tree *tree, const uint8_t *data, size_t size)
 
 /* ---- Znodes ------------------------------------------------------------------------------ */
 
-/*  A record of a znode. */
+/* A record of a znode. */
 struct record {
     uint8_t parts;
     uint8_t mode;
@@ -176,7 +176,7 @@ static bool read_znode (struct record *record, const uint8_t *bytes, size_t size
            record->data_size <= ENTRY_DATA_MAX && record->sequence <= INT64_MAX;
 }
 
-/*  The next ordinal is this znode's. */
+/* The next ordinal is this znode's. */
 static bool add_parent (struct tree_loader *self, struct znode *znode, size_t path_size)
 {
     if (self->parents_count == self->parents_capacity) {
@@ -194,7 +194,7 @@ static bool add_parent (struct tree_loader *self, struct znode *znode, size_t pa
     return true;
 }
 
-/*  What the record says of a znode, its family included. */
+/* What the record says of a znode, its family included. */
 static bool take_fields (struct znode *znode, const struct record *record)
 {
     znode->czxid = record->czxid;
@@ -213,7 +213,7 @@ static bool take_fields (struct znode *znode, const struct record *record)
     return true;
 }
 
-/*  The root is there already: it only gets its contents, once. */
+/* The root is there already: it only gets its contents, once. */
 static bool load_root (struct tree_loader *self, const struct record *record)
 {
     struct tree *tree = self->tree;
@@ -228,7 +228,7 @@ static bool load_root (struct tree_loader *self, const struct record *record)
     return ok;
 }
 
-/*  Puts a znode that has its fields into index and lists. */
+/* Puts a znode that has its fields into index and lists. */
 static bool join (struct tree_loader *self, struct znode *znode, const struct parent *parent,
                   const struct record *record)
 {
@@ -307,7 +307,7 @@ static bool load_end (struct tree_loader *self, const uint8_t *bytes, size_t siz
            self->parents_count > 0;
 }
 
-/*  One record without its size. */
+/* One record without its size. */
 static bool load_record (struct tree_loader *self, const uint8_t *bytes, size_t size)
 {
     COHORT_ASSERT (size > 0);
@@ -342,8 +342,8 @@ static bool load_head (struct tree_loader *self, const uint8_t *bytes)
            bytes_get_u32 (bytes + IMAGE_MAGIC_SIZE) == IMAGE_VERSION;
 }
 
-/*  The size of the head or record that begins at `bytes`, as far as that can be told from `size`
- *  bytes: those that are needed at least.  0: it cannot be one. */
+/* The size of the head or record that begins at `bytes`, as far as that can be told from `size`
+ * bytes: those that are needed at least.  0: it cannot be one. */
 static size_t unit_size (const struct tree_loader *self, const uint8_t *bytes, size_t size)
 {
     if (self->stage == STAGE_HEAD) {
@@ -362,7 +362,7 @@ static bool load_unit (struct tree_loader *self, const uint8_t *bytes, size_t si
                                      : load_record (self, bytes + 4, size - 4);
 }
 
-/*  Completes what the last piece of input left over; *data and *size become what is behind it. */
+/* Completes what the last piece of input left over; *data and *size become what is behind it. */
 static bool feed_rest (struct tree_loader *self, const uint8_t **data, size_t *size)
 {
     while (self->rest.size > 0) {
@@ -427,7 +427,7 @@ bool tree_loader_feed (struct tree_loader *self, const uint8_t *data, size_t siz
 
 /* ---- The end ----------------------------------------------------------------------------- */
 
-/*  Lists that image order does not give are put in order. */
+/* Lists that image order does not give are put in order. */
 static bool order_sessions (struct tree *tree)
 {
     size_t count = map_count (&tree->sessions);
@@ -473,8 +473,8 @@ static bool order_ephemerals (struct session *session)
     return true;
 }
 
-/*  Whether all results came, not more than the window has room for, and a session that is there has
- *  a reason to. */
+/* Whether all results came, not more than the window has room for, and a session that is there has
+ * a reason to. */
 static bool session_whole (const struct tree *tree, const struct session *session)
 {
     return ring_count (&session->results) <= tree->scalars.limits.window &&

@@ -1,14 +1,14 @@
 /*
- *  server/tree/multi.c - several operations as one
+ * server/tree/multi.c - several operations as one
  *
- *  PURE.  The operations are carried out one after the other, each on what the ones before it left;
- *  when one fails, all that was done is undone.
+ * PURE.  The operations are carried out one after the other, each on what the ones before it left;
+ * when one fails, all that was done is undone.
  */
 #include "client/base/assert.h"
 #include "server/tree/change.h"
 #include "server/tree/ops.h"
 
-/*  The result of a multi whose operation `failed` gave `code`. */
+/* The result of a multi whose operation `failed` gave `code`. */
 static void encode_failure (struct buf *out, zxid_t zxid, uint32_t count, uint32_t failed, int code)
 {
     COHORT_ASSERT (code != 0);

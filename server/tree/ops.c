@@ -1,8 +1,8 @@
 /*
- *  server/tree/ops.c - the operations on znodes
+ * server/tree/ops.c - the operations on znodes
  *
- *  PURE.  Each looks first and changes then, so that one alone needs no undo.  The order in which
- *  things are found wrong is ZooKeeper's (PrepRequestProcessor).
+ * PURE.  Each looks first and changes then, so that one alone needs no undo.  The order in which
+ * things are found wrong is ZooKeeper's (PrepRequestProcessor).
  */
 #include "server/tree/ops.h"
 
@@ -11,12 +11,12 @@
 #include "server/tree/path.h"
 
 enum {
-    NUMBER_SIZE_MIN = 10, /*  as "%010lld" prints it                                            */
+    NUMBER_SIZE_MIN = 10, /* as "%010lld" prints it */
     NUMBER_SIZE_MAX = 19,
     NUMBER_TRIES = 32
 };
 
-/*  The znode of an operation: 0, COHORT_ENONODE, or what is wrong with the path. */
+/* The znode of an operation: 0, COHORT_ENONODE, or what is wrong with the path. */
 static int locate (const struct tree *self, const struct op *op, struct znode **znode)
 {
     *znode = znode_find (&self->znodes, op->path, op->path_size);
@@ -52,7 +52,7 @@ static int check_create (const struct tree *self, const struct op *op)
     return op->acl_id != 0 ? COHORT_EINVALIDACL : 0;
 }
 
-/*  Appends the number as "%010lld" would. */
+/* Appends the number as "%010lld" would. */
 static void append_number (struct buf *out, uint64_t number)
 {
     char digits[NUMBER_SIZE_MAX];
@@ -65,7 +65,7 @@ static void append_number (struct buf *out, uint64_t number)
     buf_append (out, digits + at, sizeof (digits) - at);
 }
 
-/*  Whether the name is free below the parent; then what->hash is that of the path. */
+/* Whether the name is free below the parent; then what->hash is that of the path. */
 static bool name_free (const struct tree *self, struct change_create *what)
 {
     const char *name = what->path + what->name_at;
@@ -74,9 +74,9 @@ static bool name_free (const struct tree *self, struct change_create *what)
     return znode_find_child (&self->znodes, what->parent, what->hash, name, size) == NULL;
 }
 
-/*  Builds the path of a sequential create in self->created.  A number whose name is taken, by a
- *  create that gave the whole name, is passed over, in growing steps so that many taken names cost
- *  little. */
+/* Builds the path of a sequential create in self->created.  A number whose name is taken, by a
+ * create that gave the whole name, is passed over, in growing steps so that many taken names cost
+ * little. */
 static int choose_name (struct tree *self, const struct op *op, struct change_create *what)
 {
     struct buf *path = &self->created;

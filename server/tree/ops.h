@@ -1,7 +1,7 @@
 /*
- *  server/tree/ops.h - one operation of a write, a multi, a close
+ * server/tree/ops.h - one operation of a write, a multi, a close
  *
- *  PURE.  Internal to server/tree: what apply.c hands on to.
+ * PURE.  Internal to server/tree: what apply.c hands on to.
  */
 #ifndef SERVER_TREE_OPS_H
 #define SERVER_TREE_OPS_H
@@ -10,23 +10,23 @@
 #include "server/tree/result.h"
 #include "server/tree/state.h"
 
-/*  Checks an operation of a session and, if nothing speaks against it, carries it out: 0 or an
- *  error, and then nothing was changed.  For everything but CLOSE_SESSION and REJECT.  What result
- *  points to lives until the next call. */
+/* Checks an operation of a session and, if nothing speaks against it, carries it out: 0 or an
+ * error, and then nothing was changed.  For everything but CLOSE_SESSION and REJECT.  What result
+ * points to lives until the next call. */
 int op_execute (struct tree *self, struct session *session, const struct op *op,
                 struct result_op *result);
 
-/*  All operations of the write or none; appends the result to `out` and returns its code. */
+/* All operations of the write or none; appends the result to `out` and returns its code. */
 int multi_execute (struct tree *self, struct session *session, const struct entry_write *write,
                    struct buf *out);
 
 void write_apply (struct tree *self, const struct entry_write *write, struct tree_outcome *outcome);
 
-/*  Entries that end sessions. */
+/* Entries that end sessions. */
 void close_apply (struct tree *self, const struct entry_close *close, struct tree_outcome *outcome);
 void reap_apply (struct tree *self, const struct entry_reap *reap, struct tree_outcome *outcome);
 
-/*  Closes a living session; it may be gone afterwards. */
+/* Closes a living session; it may be gone afterwards. */
 void close_and_reap (struct tree *self, struct session *session, struct tree_outcome *outcome);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- *  server/tree/path.c - the rules of paths, and their hashes
+ * server/tree/path.c - the rules of paths, and their hashes
  *
- *  PURE.
+ * PURE.
  */
 #include "server/tree/path.h"
 
@@ -11,15 +11,15 @@
 #include "client/base/hash.h"
 #include "cohort/error.h"
 
-/*  Whether the code point, not of ASCII, may stand in a path: no control character and, as UTF-8
- *  has it, no surrogate. */
+/* Whether the code point, not of ASCII, may stand in a path: no control character and, as UTF-8
+ * has it, no surrogate. */
 static bool code_point_allowed (uint32_t c)
 {
     return c >= 0xa0 && !(c >= 0xd800 && c <= 0xdfff) && c <= 0x10ffff;
 }
 
-/*  The bytes of the UTF-8 sequence at `at`, which is not ASCII; 0 if it is not valid, overlong
- *  forms included, or not allowed. */
+/* The bytes of the UTF-8 sequence at `at`, which is not ASCII; 0 if it is not valid, overlong
+ * forms included, or not allowed. */
 static size_t sequence_size (const uint8_t *at, size_t left)
 {
     COHORT_ASSERT (left > 0);
@@ -39,7 +39,7 @@ static size_t sequence_size (const uint8_t *at, size_t left)
     return c >= smallest[size] && code_point_allowed (c) ? size : 0;
 }
 
-/*  Whether all characters of a component are allowed; '/' is none of them. */
+/* Whether all characters of a component are allowed; '/' is none of them. */
 static bool characters_valid (const char *name, size_t size)
 {
     const uint8_t *at = (const uint8_t *) name;

@@ -1,7 +1,7 @@
 /*
- *  server/tree/read.c - reading znodes
+ * server/tree/read.c - reading znodes
  *
- *  PURE.
+ * PURE.
  */
 #include "client/base/assert.h"
 #include "server/tree/children.h"
@@ -14,7 +14,7 @@ int tree_path_check (const struct tree *self, const char *path, size_t size, boo
     return tree_path_validate (path, size, max, sequential);
 }
 
-/*  The znode: 0, COHORT_ENONODE, or what is wrong with the path. */
+/* The znode: 0, COHORT_ENONODE, or what is wrong with the path. */
 static int find (const struct tree *self, const char *path, size_t path_size, struct znode **znode)
 {
     COHORT_ASSERT (path != NULL);
@@ -78,13 +78,13 @@ int tree_children (const struct tree *self, const char *path, size_t path_size, 
 
 /* ---- Walking ----------------------------------------------------------------------------- */
 
-/*  The path of the znode that a walk stands on, ended with 0. */
+/* The path of the znode that a walk stands on, ended with 0. */
 struct walk {
     struct buf path;
-    size_t size; /*  without the 0; that of the root is 0 here                                  */
+    size_t size; /* without the 0; that of the root is 0 here */
 };
 
-/*  Goes from a znode to its child. */
+/* Goes from a znode to its child. */
 static void walk_down (struct walk *walk, const struct znode *child)
 {
     COHORT_ASSERT (child->name_size > 0);
@@ -102,8 +102,8 @@ static void walk_up (struct walk *walk, const struct znode *child)
     walk->size -= 1 + (size_t) child->name_size;
 }
 
-/*  The next znode in the order of the walk, NULL at the end; what a path needs is kept up to
- *  date.  COHORT_ENOMEM in *rc. */
+/* The next znode in the order of the walk, NULL at the end; what a path needs is kept up to
+ * date.  COHORT_ENOMEM in *rc. */
 static const struct znode *walk_next (struct walk *walk, const struct znode *top,
                                       const struct znode *at, int *rc)
 {

@@ -1,7 +1,7 @@
 /*
- *  server/tree/result.c - encoding and decoding of results
+ * server/tree/result.c - encoding and decoding of results
  *
- *  PURE.  Results are read back from snapshots, so decoding trusts nothing.
+ * PURE.  Results are read back from snapshots, so decoding trusts nothing.
  */
 #include "server/tree/result.h"
 

@@ -1,13 +1,13 @@
 /*
- *  server/tree/result.h - the result of a numbered request, as bytes
+ * server/tree/result.h - the result of a numbered request, as bytes
  *
- *  Kept in the session's replicated result table until the client acknowledges it, so that a
- *  request that is sent again gets its first answer.  PURE.
+ * Kept in the session's replicated result table until the client acknowledges it, so that a
+ * request that is sent again gets its first answer.  PURE.
  *
  *      i32 code   u64 zxid   u32 count
  *      count times: i32 code, u8 has (1: path, 2: stat), [path], [stat]
  *
- *  A single operation has count 1 and the same code twice.
+ * A single operation has count 1 and the same code twice.
  */
 #ifndef SERVER_TREE_RESULT_H
 #define SERVER_TREE_RESULT_H
@@ -15,12 +15,12 @@
 #include "client/base/buf.h"
 #include "cohort/types.h"
 
-enum { RESULT_STAT_SIZE = 76 }; /*  bytes of an encoded stat */
+enum { RESULT_STAT_SIZE = 76 }; /* bytes of an encoded stat */
 
 struct result_op {
     int32_t code;
     bool has_path;
-    const char *path; /*  not ended with 0 */
+    const char *path; /* not ended with 0 */
     uint32_t path_size;
     bool has_stat;
     cohort_stat_t stat;
@@ -30,14 +30,14 @@ struct result {
     int32_t code;
     uint64_t zxid;
     uint32_t count;
-    struct reader ops; /*  read each with result_op_decode */
+    struct reader ops; /* read each with result_op_decode */
 };
 
 void result_encode (struct buf *out, int32_t code, uint64_t zxid, uint32_t count);
 void result_op_encode (struct buf *out, const struct result_op *op);
 void result_stat_encode (struct buf *out, const cohort_stat_t *stat);
 
-/*  false: malformed, in an operation too, or bytes are left over.  Borrows from data. */
+/* false: malformed, in an operation too, or bytes are left over.  Borrows from data. */
 bool result_decode (struct result *result, const uint8_t *data, size_t size);
 bool result_op_decode (struct result_op *op, struct reader *ops);
 

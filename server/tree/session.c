@@ -1,7 +1,7 @@
 /*
- *  server/tree/session.c - a session in memory, and what can be asked about sessions
+ * server/tree/session.c - a session in memory, and what can be asked about sessions
  *
- *  PURE.
+ * PURE.
  */
 #include "server/tree/session.h"
 

@@ -1,7 +1,7 @@
 /*
- *  server/tree/session.h - a session in memory, and its results
+ * server/tree/session.h - a session in memory, and its results
  *
- *  PURE.  Internal to server/tree; what belongs to the state is changed by change.h only.
+ * PURE.  Internal to server/tree; what belongs to the state is changed by change.h only.
  */
 #ifndef SERVER_TREE_SESSION_H
 #define SERVER_TREE_SESSION_H
@@ -15,38 +15,38 @@
 #include "client/base/ring.h"
 #include "server/tree/entry.h"
 
-/*  The result of a number above session.acked; results of a session are in a row, the newest is
- *  that of last_number. */
+/* The result of a number above session.acked; results of a session are in a row, the newest is
+ * that of last_number. */
 struct stored {
-    struct list_node node; /*  of tree.results: in order of age, whatever the session           */
+    struct list_node node; /* of tree.results: in order of age, whatever the session */
     struct session *session;
     uint64_t number;
-    uint64_t digest;     /*  its part of the state's                                            */
-    uint32_t generation; /*  newest snapshot that has no use for it any more                    */
+    uint64_t digest;     /* its part of the state's */
+    uint32_t generation; /* newest snapshot that has no use for it any more */
     uint32_t size;
     uint8_t bytes[];
 };
 
 struct session {
-    struct map_node node;       /*  of tree.sessions; its hash is the id                        */
-    struct map_node nonce_node; /*  of tree.nonces                                              */
-    struct list_node order;     /*  of tree.session_order: ascending ids                        */
-    struct list_node dead_node; /*  of tree.dead                                                */
-    struct list ephemerals;     /*  tenures, ascending ozxid                                    */
-    struct ring results;        /*  of struct stored *                                          */
-    size_t results_size;        /*  bytes in them                                               */
+    struct map_node node;       /* of tree.sessions; its hash is the id */
+    struct map_node nonce_node; /* of tree.nonces */
+    struct list_node order;     /* of tree.session_order: ascending ids */
+    struct list_node dead_node; /* of tree.dead */
+    struct list ephemerals;     /* tenures, ascending ozxid */
+    struct ring results;        /* of struct stored * */
+    size_t results_size;        /* bytes in them */
     uint64_t ephemeral_count;
-    uint64_t digest;     /*  its part of the state's                                            */
-    uint32_t generation; /*  newest snapshot that has no use for it any more                    */
+    uint64_t digest;     /* its part of the state's */
+    uint32_t generation; /* newest snapshot that has no use for it any more */
 
     /* What a snapshot holds, in image.h's layout. */
     uint64_t id;
-    uint8_t nonce[16]; /*  of the creation                                                      */
+    uint8_t nonce[16]; /* of the creation */
     uint64_t password_hash;
     uint32_t timeout_ms;
     uint32_t grace_ms;
     uint32_t incarnation;
-    uint8_t process[16]; /*  nonce of the process of this incarnation                           */
+    uint8_t process[16]; /* nonce of the process of this incarnation */
     uint64_t attach_no;
     uint32_t server;
     uint64_t last_number;
@@ -54,19 +54,19 @@ struct session {
     bool dead;
 };
 
-/*  A session in no tree.  NULL: out of memory. */
+/* A session in no tree.  NULL: out of memory. */
 struct session *session_alloc (void);
-/*  With its results; its ephemerals are gone already. */
+/* With its results; its ephemerals are gone already. */
 void session_release (struct session *self);
 
-/*  NULL: out of memory. */
+/* NULL: out of memory. */
 struct stored *stored_new (struct session *session, uint64_t number, const uint8_t *bytes,
                            size_t size);
 
-/*  The result of a number, or NULL. */
+/* The result of a number, or NULL. */
 struct stored *session_stored (const struct session *self, uint64_t number);
 
-/*  By id and by nonce; NULL: none. */
+/* By id and by nonce; NULL: none. */
 struct session *session_find (const struct map *sessions, uint64_t id);
 struct session *session_find_nonce (const struct map *nonces, const uint8_t nonce[16]);
 uint64_t session_nonce_hash (const uint8_t nonce[16]);

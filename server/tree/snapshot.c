@@ -1,13 +1,13 @@
 /*
- *  server/tree/snapshot.c - the state at one zxid, written while apply goes on
+ * server/tree/snapshot.c - the state at one zxid, written while apply goes on
  *
- *  PURE.
+ * PURE.
  *
- *  Two sources feed the image.  The slices scan the tables, object by object.  Apply hands over
- *  what it is about to change and the scan has not reached.  What was handed over waits in pieces
- *  and is written before the scan goes on, so that the order of writing is the order of finding.
- *  Whoever finds an object first writes before it what it refers to (its ancestors, its session),
- *  which cannot have changed since the snapshot began, for then it would have been handed over.
+ * Two sources feed the image.  The slices scan the tables, object by object.  Apply hands over
+ * what it is about to change and the scan has not reached.  What was handed over waits in pieces
+ * and is written before the scan goes on, so that the order of writing is the order of finding.
+ * Whoever finds an object first writes before it what it refers to (its ancestors, its session),
+ * which cannot have changed since the snapshot began, for then it would have been handed over.
  */
 #include "server/tree/snapshot.h"
 
@@ -26,7 +26,7 @@ enum {
     STEP_BYTES = 64
 };
 
-/*  Whole records that were handed over. */
+/* Whole records that were handed over. */
 struct piece {
     struct list_node node;
     size_t size;
@@ -46,14 +46,14 @@ struct tree_snapshot {
     uint64_t digest;
 
     enum phase phase;
-    struct map_cursor cursor; /*  of the table of this phase                                */
-    struct list_node *result; /*  next of tree.results to be written; NULL: none            */
+    struct map_cursor cursor; /* of the table of this phase */
+    struct list_node *result; /* next of tree.results to be written; NULL: none */
     struct image_counts written;
-    uint32_t ordinal; /*  the newest                                                */
+    uint32_t ordinal; /* the newest */
     struct list pieces;
-    struct buf record; /*  what is being handed over                                 */
-    struct buf chain;  /*  of struct znode *: ancestors to be written                */
-    bool failed;       /*  memory ran out                                            */
+    struct buf record; /* what is being handed over */
+    struct buf chain;  /* of struct znode *: ancestors to be written */
+    bool failed;       /* memory ran out */
 };
 
 struct tree_snapshot *tree_snapshot_begin (struct tree *self)
@@ -124,7 +124,7 @@ static void write_result (struct tree_snapshot *self, struct stored *stored, str
     self->written.results++;
 }
 
-/*  One znode; its parent and its session are written already. */
+/* One znode; its parent and its session are written already. */
 static void write_one (struct tree_snapshot *self, struct znode *znode, struct buf *out)
 {
     struct znode *parent = znode->parent;
@@ -138,7 +138,7 @@ static void write_one (struct tree_snapshot *self, struct znode *znode, struct b
     self->written.znodes++;
 }
 
-/*  A znode, after all of its ancestors that are not written yet. */
+/* A znode, after all of its ancestors that are not written yet. */
 static void write_znode (struct tree_snapshot *self, struct znode *znode, struct buf *out)
 {
     COHORT_ASSERT (znode->generation != self->generation);
@@ -165,7 +165,7 @@ static void write_znode (struct tree_snapshot *self, struct znode *znode, struct
 
 /* ---- Handing over ------------------------------------------------------------------------ */
 
-/*  What was written into self->record goes to the end of the pieces. */
+/* What was written into self->record goes to the end of the pieces. */
 static void keep_record (struct tree_snapshot *self)
 {
     struct list_node *last = list_last (&self->pieces);
@@ -226,7 +226,7 @@ void snapshot_result_goes (struct tree_snapshot *self, struct stored *stored)
 
 /* ---- Slices ------------------------------------------------------------------------------ */
 
-/*  Writes what was handed over, record by record, until `out` has `full` bytes. */
+/* Writes what was handed over, record by record, until `out` has `full` bytes. */
 static void drain_pieces (struct tree_snapshot *self, struct buf *out, size_t full)
 {
     struct list_node *first;
@@ -272,8 +272,8 @@ static void enter (struct tree_snapshot *self, enum phase phase)
     self->cursor = (struct map_cursor){0};
 }
 
-/*  The next result in the order of age.  The first that is of this generation, and so was stored
- *  later, ends them: those behind it are newer still. */
+/* The next result in the order of age.  The first that is of this generation, and so was stored
+ * later, ends them: those behind it are newer still. */
 static void step_results (struct tree_snapshot *self, struct buf *out)
 {
     struct stored *stored =
@@ -286,7 +286,7 @@ static void step_results (struct tree_snapshot *self, struct buf *out)
     write_result (self, stored, out);
 }
 
-/*  A bounded piece of the work of a phase. */
+/* A bounded piece of the work of a phase. */
 static void step (struct tree_snapshot *self, struct buf *out)
 {
     struct visit visit = {self, out};

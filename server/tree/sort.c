@@ -1,7 +1,7 @@
 /*
- *  server/tree/sort.c - sorting by a number: a merge sort from the bottom up
+ * server/tree/sort.c - sorting by a number: a merge sort from the bottom up
  *
- *  PURE.
+ * PURE.
  */
 #include "server/tree/sort.h"
 
@@ -10,7 +10,7 @@
 
 #include "client/base/assert.h"
 
-/*  Runs of this size are made by insertion. */
+/* Runs of this size are made by insertion. */
 enum { RUN = 8 };
 
 static bool above (const struct sort_item *a, const struct sort_item *b, sort_tie_fn *tie)
@@ -31,7 +31,7 @@ static void insertion_sort (struct sort_item *items, size_t count, sort_tie_fn *
     }
 }
 
-/*  Merges [0, middle) and [middle, count) of `from` into `to`. */
+/* Merges [0, middle) and [middle, count) of `from` into `to`. */
 static void merge (const struct sort_item *from, size_t middle, size_t count, struct sort_item *to,
                    sort_tie_fn *tie)
 {

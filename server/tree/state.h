@@ -1,8 +1,8 @@
 /*
- *  server/tree/state.h - the parts of struct tree
+ * server/tree/state.h - the parts of struct tree
  *
- *  PURE.  Internal to server/tree.  Reading is free to all of its files; writing is for change.c
- *  and change_session.c, and for loader.c, which builds a state that nobody sees yet.
+ * PURE.  Internal to server/tree.  Reading is free to all of its files; writing is for change.c
+ * and change_session.c, and for loader.c, which builds a state that nobody sees yet.
  */
 #ifndef SERVER_TREE_STATE_H
 #define SERVER_TREE_STATE_H
@@ -17,21 +17,21 @@
 #include "server/tree/undo.h"
 #include "server/tree/znode.h"
 
-/*  A session id has 56 bits. */
+/* A session id has 56 bits. */
 #define SESSION_ID_MAX ((UINT64_C (1) << 56) - 1)
 
-/*  What is replicated and is not a znode, session or result. */
+/* What is replicated and is not a znode, session or result. */
 struct scalars {
     zxid_t zxid;
     int64_t stamp_ms;
-    uint64_t last_session; /*  the newest session's id                                          */
-    uint8_t level;         /*  0: there is no cluster yet                                       */
+    uint64_t last_session; /* the newest session's id */
+    uint8_t level;         /* 0: there is no cluster yet */
     uint8_t cluster_id[16];
     struct config_set configs;
     struct entry_limits limits;
 };
 
-/*  What reading needs for a while. */
+/* What reading needs for a while. */
 struct scratch {
     struct buf get_path;
 };
@@ -39,26 +39,26 @@ struct scratch {
 struct tree {
     struct scalars scalars;
 
-    struct map znodes; /*  all of them, by the hash of the path                                 */
+    struct map znodes; /* all of them, by the hash of the path */
     struct znode *root;
-    struct map sessions;       /*  by id                                                        */
-    struct map nonces;         /*  the same, by the nonce of the creation                       */
-    struct list session_order; /*  the same, by ascending id                                    */
-    struct list dead;          /*  those of them that are dead                                  */
-    struct list results;       /*  of all sessions, in the order in which they were stored      */
+    struct map sessions;       /* by id */
+    struct map nonces;         /* the same, by the nonce of the creation */
+    struct list session_order; /* the same, by ascending id */
+    struct list dead;          /* those of them that are dead */
+    struct list results;       /* of all sessions, in the order in which they were stored */
     uint64_t result_count;
-    uint64_t digest; /*  sum over znodes, sessions and results                                  */
+    uint64_t digest; /* sum over znodes, sessions and results */
 
     struct effects effects;
     struct undo undo;
-    struct buf path;    /*  of the znode that is being changed                                  */
-    struct buf created; /*  the path that a sequential create made                              */
-    struct buf result;  /*  of the newest write                                                 */
-    uint8_t nonce[16];  /*  of the newest entry that has one                                    */
+    struct buf path;    /* of the znode that is being changed */
+    struct buf created; /* the path that a sequential create made */
+    struct buf result;  /* of the newest write */
+    uint8_t nonce[16];  /* of the newest entry that has one */
     struct scratch *scratch;
 
-    struct tree_snapshot *snapshot; /*  NULL: none under way                                    */
-    uint32_t generation;            /*  the number of the newest one                            */
+    struct tree_snapshot *snapshot; /* NULL: none under way */
+    uint32_t generation;            /* the number of the newest one */
 };
 
 #endif

@@ -1,8 +1,8 @@
 /*
- *  server/tree/streams.c - who follows which subtree
+ * server/tree/streams.c - who follows which subtree
  *
- *  PURE.  A table of roots, each with a list of its streams in the order in which they were opened;
- *  and a table of owners.
+ * PURE.  A table of roots, each with a list of its streams in the order in which they were opened;
+ * and a table of owners.
  */
 #include <string.h>
 
@@ -21,7 +21,7 @@ struct root {
 };
 
 struct follower {
-    struct map_node node; /*  its hash is the owner's number                                    */
+    struct map_node node; /* its hash is the owner's number */
     struct list streams;
 };
 
@@ -146,7 +146,7 @@ static struct follower *need_follower (struct streams *self, uint64_t owner)
     return follower;
 }
 
-/*  Lets go of entries that have no stream any more. */
+/* Lets go of entries that have no stream any more. */
 static void drop_if_empty (struct streams *self, struct root *root, struct follower *follower)
 {
     if (root != NULL && list_empty (&root->streams)) {

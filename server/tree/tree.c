@@ -1,7 +1,7 @@
 /*
- *  server/tree/tree.c - a state comes and goes, and says what it is
+ * server/tree/tree.c - a state comes and goes, and says what it is
  *
- *  PURE.
+ * PURE.
  */
 #include "server/tree/tree.h"
 

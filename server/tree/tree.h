@@ -82,7 +82,7 @@ zxid_t tree_zxid (const struct tree *self);
 int64_t tree_stamp_ms (const struct tree *self);
 uint64_t tree_digest (const struct tree *self);
 
-/*  Asserts every invariant of the state; takes time in proportion to its size. */
+/* Asserts every invariant of the state; takes time in proportion to its size. */
 void tree_check (const struct tree *self);
 
 /* ---- Reads ------------------------------------------------------------------------------- */

@@ -1,9 +1,9 @@
 /*
- *  server/tree/undo.h - what takes a multi back
+ * server/tree/undo.h - what takes a multi back
  *
- *  PURE.  Internal to server/tree: written and read by change.c.  A znode that was deleted is kept
- *  until the multi is decided, with the places where it was in its lists: going back in the reverse
- *  order, they are there again.
+ * PURE.  Internal to server/tree: written and read by change.c.  A znode that was deleted is kept
+ * until the multi is decided, with the places where it was in its lists: going back in the reverse
+ * order, they are there again.
  */
 #ifndef SERVER_TREE_UNDO_H
 #define SERVER_TREE_UNDO_H
@@ -41,9 +41,9 @@ struct undo_step {
 struct undo {
     bool active;
     size_t count;
-    struct undo_step *steps; /*  ENTRY_OPS_MAX of them; NULL: not needed yet                    */
+    struct undo_step *steps; /* ENTRY_OPS_MAX of them; NULL: not needed yet */
     struct arena data;
-    uint64_t digest; /*  of the state when it began                                             */
+    uint64_t digest; /* of the state when it began */
 };
 
 #endif

@@ -1,9 +1,9 @@
 /*
- *  server/tree/watch.c - one-shot watches
+ * server/tree/watch.c - one-shot watches
  *
- *  PURE.  A table of paths, each with a list of watches for each kind, in the order in which they
- *  were set; a table of owners, each with a list of its watches; and a table of watches, in which
- *  the second of two equal ones is noticed.
+ * PURE.  A table of paths, each with a list of watches for each kind, in the order in which they
+ * were set; a table of owners, each with a list of its watches; and a table of watches, in which
+ * the second of two equal ones is noticed.
  */
 #include "server/tree/watch.h"
 
@@ -31,7 +31,7 @@ struct watched {
 };
 
 struct owner {
-    struct map_node node; /*  its hash is the number                                            */
+    struct map_node node; /* its hash is the number */
     struct list watches;
 };
 
@@ -39,7 +39,7 @@ struct watch {
     struct map_node node;
     struct list_node of_path;
     struct list_node of_owner;
-    struct watched *watched; /*  NULL: about to be reported, and only its owner has it          */
+    struct watched *watched; /* NULL: about to be reported, and only its owner has it */
     struct owner *owner;
     uint8_t kind;
 };
@@ -168,7 +168,7 @@ static struct owner *need_owner (struct watches *self, uint64_t number)
     return owner;
 }
 
-/*  Lets go of entries that have no watch any more. */
+/* Lets go of entries that have no watch any more. */
 static void drop_if_empty (struct watches *self, struct watched *watched, struct owner *owner)
 {
     if (watched != NULL && list_empty (&watched->watches[0]) && list_empty (&watched->watches[1]) &&
@@ -249,8 +249,8 @@ void watches_remove_owner (struct watches *self, uint64_t owner)
 
 /* ---- Firing ------------------------------------------------------------------------------ */
 
-/*  Whether an effect fires a watch of a kind on the path itself, or (on_parent) on its parent: the
- *  event, or 0. */
+/* Whether an effect fires a watch of a kind on the path itself, or (on_parent) on its parent: the
+ * event, or 0. */
 static int event_of (enum effect_kind effect, enum watch_kind kind, bool on_parent)
 {
     if (on_parent) {
@@ -267,7 +267,7 @@ static int event_of (enum effect_kind effect, enum watch_kind kind, bool on_pare
     return 0;
 }
 
-/*  What is fired is taken out first, all of it: fn may set watches anew, or remove an owner. */
+/* What is fired is taken out first, all of it: fn may set watches anew, or remove an owner. */
 static void fire (struct watches *self, struct watched *watched, const struct effect *effect,
                   bool on_parent, watches_fn *fn, void *arg)
 {
@@ -320,11 +320,11 @@ struct missed {
     enum watch_kind kind;
     const char *path;
     size_t path_size;
-    int event; /*  0: none so far                                                               */
+    int event; /* 0: none so far */
     zxid_t zxid;
 };
 
-/*  The first effect that fires the watch ends the search. */
+/* The first effect that fires the watch ends the search. */
 static bool look (void *arg, const struct effect *effect)
 {
     struct missed *missed = arg;
@@ -341,7 +341,7 @@ static bool look (void *arg, const struct effect *effect)
     return missed->event == 0;
 }
 
-/*  The nearest ancestor of a path that exists. */
+/* The nearest ancestor of a path that exists. */
 static const struct znode *nearest_ancestor (const struct tree *tree, const char *path, size_t size)
 {
     const struct znode *znode = NULL;
@@ -352,7 +352,7 @@ static const struct znode *nearest_ancestor (const struct tree *tree, const char
     return znode;
 }
 
-/*  By what the znode looks like now: the event, or 0 if surely nothing was missed. */
+/* By what the znode looks like now: the event, or 0 if surely nothing was missed. */
 static int compare (const struct tree *tree, enum watch_kind kind, const char *path,
                     size_t path_size, zxid_t seen, zxid_t *zxid)
 {

@@ -1,15 +1,15 @@
 /*
- *  server/tree/write.c - numbered requests: each takes effect once, in the order of the numbers
+ * server/tree/write.c - numbered requests: each takes effect once, in the order of the numbers
  *
- *  PURE.
+ * PURE.
  */
 #include "client/base/assert.h"
 #include "server/tree/change.h"
 #include "server/tree/ops.h"
 
-/*  Whether the results that the client has not acknowledged leave no room for another.  ack_to of
- *  the write itself counts, for it is what the client knows now; it is taken over only if the
- *  write is. */
+/* Whether the results that the client has not acknowledged leave no room for another.  ack_to of
+ * the write itself counts, for it is what the client knows now; it is taken over only if the
+ * write is. */
 static bool window_full (const struct tree *self, const struct session *session, uint64_t ack_to)
 {
     size_t count = ring_count (&session->results);
@@ -28,7 +28,7 @@ static bool window_full (const struct tree *self, const struct session *session,
     return false;
 }
 
-/*  A number that was applied before: what it gave then, if that is still there. */
+/* A number that was applied before: what it gave then, if that is still there. */
 static void repeat (const struct session *session, uint64_t number, struct tree_outcome *outcome)
 {
     const struct stored *stored = session_stored (session, number);
@@ -43,7 +43,7 @@ static void repeat (const struct session *session, uint64_t number, struct tree_
     }
 }
 
-/*  The session of a write that is to be executed now; NULL: outcome says why not. */
+/* The session of a write that is to be executed now; NULL: outcome says why not. */
 static struct session *admit (struct tree *self, const struct entry_write *write,
                               struct tree_outcome *outcome)
 {
@@ -72,7 +72,7 @@ static struct session *admit (struct tree *self, const struct entry_write *write
     return session;
 }
 
-/*  One operation alone; appends its result to `out`. */
+/* One operation alone; appends its result to `out`. */
 static int execute_one (struct tree *self, struct session *session, const struct op *op,
                         struct buf *out)
 {

@@ -1,7 +1,7 @@
 /*
- *  server/tree/znode.c - a znode in memory
+ * server/tree/znode.c - a znode in memory
  *
- *  PURE.
+ * PURE.
  */
 #include "server/tree/znode.h"
 
@@ -10,7 +10,7 @@
 #include "server/tree/path.h"
 #include "server/tree/session.h"
 
-/*  glibc's malloc gives sizes of the form 16 n + 8: what lies between is capacity. */
+/* glibc's malloc gives sizes of the form 16 n + 8: what lies between is capacity. */
 enum { MALLOC_UNIT = 16, MALLOC_HEAD = 8 };
 
 static size_t round_up (size_t size)
@@ -205,8 +205,8 @@ struct path_key {
     size_t size;
 };
 
-/*  Compares from the end, name by name: whatever the path, it is equal only if the names joined
- *  by '/' are. */
+/* Compares from the end, name by name: whatever the path, it is equal only if the names joined
+ * by '/' are. */
 static bool has_path (const struct map_node *node, const void *key)
 {
     const struct path_key *wanted = key;

@@ -1,20 +1,20 @@
 /*
- *  server/tree/znode.h - a znode in memory
+ * server/tree/znode.h - a znode in memory
  *
- *  PURE.  Internal to server/tree.  Nothing here counts, digests or reports: change.h does, and
- *  is the only one to call what changes a znode that is part of the state.
+ * PURE.  Internal to server/tree.  Nothing here counts, digests or reports: change.h does, and
+ * is the only one to call what changes a znode that is part of the state.
  *
- *  A million znodes with 100 bytes of data take at most 250 bytes each, so:
+ * A million znodes with 100 bytes of data take at most 250 bytes each, so:
  *    - one allocation holds the fixed part, the name and data up to ZNODE_INLINE_MAX bytes;
  *    - what only parents have (family) and what only ephemerals have (tenure) stands apart; a
  *      znode has one of them at most, for an ephemeral has no children;
  *    - there is no path: it is made of the names up to the root when somebody asks.
- *  A znode never moves: others point to it.  Data that outgrows its room moves out of the
- *  allocation.
+ * A znode never moves: others point to it.  Data that outgrows its room moves out of the
+ * allocation.
  *
- *  Children are an intrusive list: creation and deletion cost the same however many there are.  It
- *  is sorted when somebody wants the names in order (children.h), and stays sorted as long as new
- *  names come in ascending order, as sequential ones do.
+ * Children are an intrusive list: creation and deletion cost the same however many there are.  It
+ * is sorted when somebody wants the names in order (children.h), and stays sorted as long as new
+ * names come in ascending order, as sequential ones do.
  */
 #ifndef SERVER_TREE_ZNODE_H
 #define SERVER_TREE_ZNODE_H
@@ -35,29 +35,29 @@ struct session;
 struct znode;
 
 struct family {
-    struct list children; /*  by znode.sibling                                                  */
+    struct list children; /* by znode.sibling */
     zxid_t pzxid;
-    uint64_t sequence; /*  next number of a sequential name                                     */
+    uint64_t sequence; /* next number of a sequential name */
     int32_t cversion;
     uint32_t count;
-    uint32_t ordinal; /*  of the snapshot under way, once it has written this znode             */
+    uint32_t ordinal; /* of the snapshot under way, once it has written this znode */
     bool sorted;
 };
 
 struct tenure {
-    struct list_node node; /*  of session.ephemerals                                            */
+    struct list_node node; /* of session.ephemerals */
     struct session *session;
     zxid_t ozxid;
     struct znode *znode;
 };
 
 struct znode {
-    struct map_node node; /*  of the index; its hash is that of the path                        */
-    struct znode *parent; /*  NULL: the root                                                    */
+    struct map_node node; /* of the index; its hash is that of the path */
+    struct znode *parent; /* NULL: the root */
     struct list_node sibling;
     union {
-        struct family *family; /*  NULL: never had children                                     */
-        struct tenure *tenure; /*  of ephemerals, never NULL                                    */
+        struct family *family; /* NULL: never had children */
+        struct tenure *tenure; /* of ephemerals, never NULL */
     } u;
     zxid_t czxid;
     zxid_t mzxid;
@@ -65,36 +65,36 @@ struct znode {
     int64_t mtime_ms;
     int32_t version;
     uint32_t data_size;
-    uint32_t generation; /*  newest snapshot that has no use for it any more                    */
+    uint32_t generation; /* newest snapshot that has no use for it any more */
     uint16_t name_size;
-    uint16_t capacity; /*  bytes for data behind the name; always enough for a pointer          */
-    uint8_t mode;      /*  as it was created: COHORT_EPHEMERAL | COHORT_SEQUENTIAL              */
-    bool outside;      /*  the data is elsewhere, and its place holds the pointer               */
-    char bytes[];      /*  name, data                                                           */
+    uint16_t capacity; /* bytes for data behind the name; always enough for a pointer */
+    uint8_t mode;      /* as it was created: COHORT_EPHEMERAL | COHORT_SEQUENTIAL */
+    bool outside;      /* the data is elsewhere, and its place holds the pointer */
+    char bytes[];      /* name, data */
 };
 
-/*  A znode in no tree.  NULL: out of memory.  Ephemerals have a tenure in no list. */
+/* A znode in no tree.  NULL: out of memory.  Ephemerals have a tenure in no list. */
 struct znode *znode_new (const char *name, size_t name_size, const uint8_t *data, size_t data_size,
                          uint8_t mode);
 void znode_free (struct znode *self);
 
-/*  Replaces the data; false: out of memory, nothing was changed. */
+/* Replaces the data; false: out of memory, nothing was changed. */
 bool znode_set_data (struct znode *self, const uint8_t *data, size_t size);
 
-/*  Makes sure that there is a family; false: out of memory. */
+/* Makes sure that there is a family; false: out of memory. */
 bool znode_need_family (struct znode *self);
 
 void znode_stat (const struct znode *self, cohort_stat_t *stat);
 
-/*  Replaces what `out` holds by the path and a 0 that is not counted in *size; false: out of
- *  memory. */
+/* Replaces what `out` holds by the path and a 0 that is not counted in *size; false: out of
+ * memory. */
 bool znode_path (const struct znode *self, struct buf *out, size_t *size);
 
-/*  Ascending order of the bytes of the names; negative, 0, positive. */
+/* Ascending order of the bytes of the names; negative, 0, positive. */
 int znode_compare_names (const struct znode *a, const struct znode *b);
 
-/*  Puts a znode into the list of its parent's children: before `next`, or last if that is NULL.
- *  The parent has a family.  Touches nothing else. */
+/* Puts a znode into the list of its parent's children: before `next`, or last if that is NULL.
+ * The parent has a family.  Touches nothing else. */
 void znode_link (struct znode *self, struct znode *parent, struct list_node *next);
 void znode_unlink (struct znode *self);
 
@@ -103,7 +103,7 @@ void znode_unlink (struct znode *self);
 struct znode *znode_find (const struct map *index, const char *path, size_t size);
 struct znode *znode_find_hashed (const struct map *index, uint64_t hash, const char *path,
                                  size_t size);
-/*  hash: tree_path_hash_child of the parent's hash and the name. */
+/* hash: tree_path_hash_child of the parent's hash and the name. */
 struct znode *znode_find_child (const struct map *index, const struct znode *parent, uint64_t hash,
                                 const char *name, size_t size);
 
@@ -114,13 +114,13 @@ static inline bool znode_ephemeral (const struct znode *self)
     return (self->mode & COHORT_EPHEMERAL) != 0;
 }
 
-/*  The family, or NULL. */
+/* The family, or NULL. */
 static inline struct family *znode_family (const struct znode *self)
 {
     return znode_ephemeral (self) ? NULL : self->u.family;
 }
 
-/*  The tenure, or NULL. */
+/* The tenure, or NULL. */
 static inline struct tenure *znode_tenure (const struct znode *self)
 {
     return znode_ephemeral (self) ? self->u.tenure : NULL;
@@ -137,7 +137,7 @@ static inline const char *znode_name (const struct znode *self)
     return self->bytes;
 }
 
-/*  Never NULL, though there may be 0 bytes. */
+/* Never NULL, though there may be 0 bytes. */
 static inline const uint8_t *znode_data (const struct znode *self)
 {
     const uint8_t *place = (const uint8_t *) self->bytes + self->name_size;

@@ -34,7 +34,7 @@ struct network {
     struct fake servers[SERVERS_MAX];
     size_t count;
     const char *named; /* client address of a further member with id 9 */
-    bool name_another; /* whether that member is told about            */
+    bool name_another; /* whether that member is told about */
 };
 
 static void answer (struct network *self, struct fake *server, zmq_msg_t *routing_id)
