@@ -176,6 +176,9 @@ bool worker_snapshot_step (struct store *self, struct work *work, struct fault *
     default:
         COHORT_ASSERT (work->type == WORK_PURGE);
         *rc = log_purge (&self->log, work->point, work->stamp_ms, fault);
+        if (*rc == 0) {
+            *rc = manifest_reserve (self->disk, fault); /*  it may have been needed for that */
+        }
         if (*rc == COHORT_EDISKFULL) {
             *rc = 0;
             over = false;

@@ -4,7 +4,8 @@
  *      bench-store-append [folder] [batches]
  *
  *  Entries of 100 bytes in batches of 64: one batch at a time (each waits for its fdatasync), then
- *  with up to 16 batches under way (group commit), in a folder, and in memory; then opening again.
+ *  with up to 16 batches under way (group commit), also while snapshots of 256 MiB are written, in
+ *  a folder and in memory; then opening again.
  */
 #include <inttypes.h>
 #include <semaphore.h>
@@ -18,7 +19,7 @@
 #include "server/store/store.h"
 #include "tests/unit/store/folder.h"
 
-enum { ENTRY_BYTES = 100, BATCH = 64, UNDER_WAY = 16 };
+enum { ENTRY_BYTES = 100, BATCH = 64, UNDER_WAY = 16, SNAPSHOT_BYTES = 256 << 20 };
 
 static sem_t woken;
 static struct zab_point last;
@@ -85,7 +86,35 @@ static double submit (struct store *store)
     return now () - start;
 }
 
-static void measure (struct store *store, const char *name, int batches, int under_way)
+/*  One snapshot after the other, fed as fast as the disk takes it.  Returns how many are done. */
+static int feed_snapshot (struct store *store, struct store_writer **writer, uint64_t *fed)
+{
+    static uint8_t piece[64 << 10] = "snapshot";
+    if (*writer == NULL) {
+        *fed = 0;
+        if (store_writer_new (store, last, 0, writer) != 0) {
+            exit (1);
+        }
+    }
+    while (*fed < SNAPSHOT_BYTES && store_writer_pending (*writer) < 2 * sizeof piece) {
+        store_writer_append (*writer, piece, sizeof piece);
+        *fed += sizeof piece;
+        if (*fed == SNAPSHOT_BYTES) {
+            store_writer_finish (*writer, false);
+        }
+    }
+    if (store_writer_state (*writer) != 1) {
+        return 0;
+    }
+    store_writer_destroy (writer);
+    struct zab_point base;
+    int64_t stamp_ms;
+    (void) store_compacted (store, &base, &stamp_ms);
+    return 1;
+}
+
+static void measure (struct store *store, const char *name, int batches, int under_way,
+                     bool snapshots)
 {
     double *begun = mem_calloc ((size_t) batches, sizeof *begun);
     double *taken = mem_calloc ((size_t) batches, sizeof *taken);
@@ -94,13 +123,18 @@ static void measure (struct store *store, const char *name, int batches, int und
     if (store_thread_start (store, notify, NULL, &thread) != 0) {
         exit (1);
     }
-    int submitted = 0, done = 0;
+    struct store_writer *writer = NULL;
+    uint64_t fed = 0;
+    int submitted = 0, done = 0, snapshots_done = 0;
     uint64_t base = number;
     double start = now (), owner = 0;
     while (done < batches) {
         while (submitted < batches && submitted - done < under_way) {
             begun[submitted++] = now ();
             owner += submit (store);
+        }
+        if (snapshots) {
+            snapshots_done += feed_snapshot (store, &writer, &fed);
         }
         (void) sem_wait (&woken);
         double time = now ();
@@ -111,6 +145,11 @@ static void measure (struct store *store, const char *name, int batches, int und
     }
     double elapsed = now () - start;
     store_thread_stop (&thread);
+    store_writer_destroy (&writer);
+    if (snapshots) {
+        printf ("%-28s %d snapshots of %d MiB meanwhile\n", "", snapshots_done,
+                SNAPSHOT_BYTES >> 20);
+    }
     qsort (taken, (size_t) batches, sizeof *taken, compare);
     printf ("%-28s %9.0f entries/s  batch: median %6.3f ms, p99 %7.3f, p99.9 %7.3f, max %7.3f;"
             "  owner %4.0f ns an entry\n",
@@ -124,7 +163,10 @@ static void measure (struct store *store, const char *name, int batches, int und
 static void read_all (struct store *store, double opened)
 {
     struct zab_entry entries[256];
-    zxid_t after = 0;
+    struct zab_point base;
+    int64_t stamp_ms;
+    store_base (store, &base, &stamp_ms);
+    zxid_t after = base.zxid;
     size_t count, all = 0;
     double start = now ();
     while ((count = store_read (store, after, UINT64_MAX, 1 << 20, entries, 256)) > 0) {
@@ -145,8 +187,10 @@ int main (int argc, char **argv)
     }
     (void) sem_init (&woken, 0, 0);
     struct store *store = open_store (folder);
-    measure (store, "files, one at a time", batches, 1);
-    measure (store, "files, 16 under way", 8 * batches, UNDER_WAY);
+    measure (store, "files, one at a time", batches, 1, false);
+    measure (store, "files, 16 under way", 8 * batches, UNDER_WAY, false);
+    measure (store, "files, 2 under way", 4 * batches, 2, false);
+    measure (store, "files, 2, and snapshots", 4 * batches, 2, true);
     store_close (&store);
     double start = now ();
     store = open_store (folder);
@@ -154,8 +198,8 @@ int main (int argc, char **argv)
     store_close (&store);
     last = (struct zab_point){.zxid = 0};
     store = open_store (NULL);
-    measure (store, "memory, one at a time", batches, 1);
-    measure (store, "memory, 16 under way", 8 * batches, UNDER_WAY);
+    measure (store, "memory, one at a time", batches, 1, false);
+    measure (store, "memory, 16 under way", 8 * batches, UNDER_WAY, false);
     store_close (&store);
     if (argc <= 1) {
         folder_remove (own);

@@ -237,6 +237,134 @@ static void test_full (void **state)
     }
 }
 
+/* ---- Truncation and purging, each overtaken by the other --------------------------------- */
+
+struct overtaking {
+    struct crash_disk *disk;
+    struct store *store;
+    struct history history;
+    uint64_t number;
+};
+
+static int open_again (struct overtaking *self)
+{
+    static const struct store_options options = {
+        .server_id = 1,
+        .store_id = 2,
+        .segment_bytes = 16 << 10,
+    };
+    struct store_options with_disk = options;
+    char error[256];
+    with_disk.disk = crash_disk_open (self->disk);
+    return store_open (&with_disk, &self->store, error, sizeof error);
+}
+
+static void append (struct overtaking *self, size_t count)
+{
+    size_t from = self->history.count;
+    for (size_t i = 0; i < count; i++) {
+        history_add (&self->history, 0, 900, self->number * 50 + i);
+    }
+    history_submit (&self->history, self->store, from, ++self->number, 0);
+}
+
+static void work_all (struct overtaking *self)
+{
+    while (store_work (self->store)) {
+    }
+}
+
+/*  Two snapshots of the same point, and some entries behind it: the point will be the base, and
+ *  nothing keeps the log from being cut there. */
+static struct zab_point set_up (struct overtaking *self, uint64_t seed)
+{
+    struct store_writer *writer;
+    self->number = 0;
+    self->disk = crash_disk_new (seed);
+    history_init (&self->history);
+    assert_int_equal (open_again (self), 0);
+    append (self, 33); /*  just fills three segments */
+    work_all (self);
+    struct zab_point point = history_last (&self->history);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal (store_writer_new (self->store, point, 0, &writer), 0);
+        store_writer_append (writer, (const uint8_t *) "snapshot", 8);
+        store_writer_finish (writer, false);
+        work_all (self);
+        assert_int_equal (store_writer_state (writer), 1);
+        store_writer_destroy (&writer);
+        work_all (self);
+    }
+    return point;
+}
+
+static void truncate_to (struct overtaking *self, zxid_t to)
+{
+    struct zab_persist persist = {.number = ++self->number, .truncate = true, .truncate_to = to};
+    store_persist (self->store, &persist);
+    history_truncate (&self->history, to);
+}
+
+static void finish (struct overtaking *self, struct zab_point point)
+{
+    store_close (&self->store);
+    crash_disk_power_cut (self->disk);
+    assert_int_equal (open_again (self), 0);
+    assert_true (store_last (self->store) >= point.zxid);
+    store_close (&self->store);
+    crash_disk_destroy (&self->disk);
+}
+
+/*  The log's lane comes first: the truncation to the new base is done before the purge. */
+static void test_truncate_before_purge (void **state)
+{
+    static struct overtaking self;
+    (void) state;
+    bool stopped = true;
+    for (uint64_t n = 1; stopped; n++) {
+        note_at (0, n);
+        struct zab_point point = set_up (&self, n), base;
+        int64_t stamp_ms;
+        append (&self, 3);
+        work_all (&self);
+        crash_disk_stop_at (self.disk, n);
+        assert_true (store_compacted (self.store, &base, &stamp_ms));
+        assert_int_equal (base.zxid, point.zxid);
+        truncate_to (&self, point.zxid);
+        append (&self, 2);
+        work_all (&self);
+        stopped = crash_disk_stopped (self.disk);
+        finish (&self, point);
+    }
+}
+
+/*  On a full disk the truncation waits, and the purge, which makes space, is done before it. */
+static void test_purge_before_truncate (void **state)
+{
+    static struct overtaking self;
+    (void) state;
+    struct zab_point point = set_up (&self, 1), base;
+    int64_t stamp_ms;
+    append (&self, 13); /*  into the next segment, after which none is ready */
+    (void) store_work (self.store);
+    crash_disk_set_space (self.disk, crash_disk_used (self.disk));
+    truncate_to (&self, point.zxid);
+    append (&self, 2);
+    work_all (&self);
+    assert_int_equal (store_space (self.store), COHORT_EDISKFULL);
+    assert_true (store_completed (self.store) < self.number);
+    assert_true (store_compacted (self.store, &base, &stamp_ms));
+    work_all (&self);
+    crash_disk_set_space (self.disk, UINT64_MAX);
+    work_all (&self);
+    assert_int_equal (store_failure (self.store, NULL), 0);
+    assert_int_equal (store_completed (self.store), self.number);
+    assert_int_equal (store_last (self.store), history_last (&self.history).zxid);
+    finish (&self, history_last (&self.history));
+}
+
+/* ---- Faults upon faults ------------------------------------------------------------------ */
+
 static void random_fault (struct model *model)
 {
     uint64_t n = 1 + prng_below (&model->prng, 60);
@@ -304,6 +432,8 @@ int main (int argc, char **argv)
         cmocka_unit_test_teardown (test_io_error, teardown),
         cmocka_unit_test_teardown (test_no_space_once, teardown),
         cmocka_unit_test_teardown (test_full, teardown),
+        cmocka_unit_test_teardown (test_truncate_before_purge, teardown),
+        cmocka_unit_test (test_purge_before_truncate),
         cmocka_unit_test_teardown (test_soak, teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
