@@ -27,6 +27,17 @@ static int probe_servers (const struct session *self)
     return code;
 }
 
+/* Servers answer, and yet nothing moves: what the library knows of it, such as that they hold
+ * writes for want of disk space. */
+static void report_detail (const struct session *self, int code)
+{
+    char detail[256] = "";
+    cohort_errmsg (self->client, detail, sizeof detail);
+    if (code == CLI_EXIT_TIMED_OUT && *detail) {
+        message ("%s", detail);
+    }
+}
+
 static int report_no_session (const struct session *self, int rc)
 {
     const struct settings *settings = &self->settings;
@@ -45,6 +56,7 @@ static int report_no_session (const struct session *self, int rc)
         message ("no session could be started within %d ms, though servers answer (see: cohort "
                  "status)",
                  settings->timeout_ms);
+        report_detail (self, code);
     }
     return code;
 }
@@ -121,5 +133,6 @@ int session_result (struct session *self, enum activity activity, const char *pa
     bool write = activity != ACTIVITY_READ && activity != ACTIVITY_SYNC;
     message ("%s: %s, after %d ms%s", path, why, self->settings.timeout_ms,
              write ? " (the change may or may not take place)" : "");
+    report_detail (self, code);
     return code;
 }

@@ -287,6 +287,10 @@ static void welcome (struct clients *self, struct client *client,
         .limits = tree_limits (self->tree),
     };
     wire_client_welcome (out, &message);
+    if (self->held[0] != '\0') {
+        /* Why its writes may wait; whoever was here before has been told. */
+        wire_client_held (out, self->held);
+    }
     deliver_end (self, client);
     logger_write (&self->options.logger, LOG_DEBUG, "session-attached",
                   "session=%llx connection=%llu attach=%llu last-number=%llu",

@@ -198,6 +198,9 @@ static void tell_held (struct ensemble *self)
         held = "disk full";
     }
     if (held != self->held) {
+        logger_write (&self->logger, held ? LOG_WARNING : LOG_INFO,
+                      held ? "writes-held" : "writes-go-on", "reason=\"%s\"",
+                      held ? held : self->held);
         self->held = held;
         self->host.held (self->host.arg, held);
     }

@@ -357,6 +357,14 @@ static void holds_while_there_is_no_quorum (void **state)
     peer_do (peer);
     expect (peer, "held \"disk full\"");
     expect (peer, "reply 6 OK data=new v=1");
+
+    /* And who comes later is told, too. */
+    struct peer *next = peer_new (world, 0);
+    peer_hello (next);
+    world_run (world);
+    expect (next, "welcome attach=1 last=0 timeout=10000");
+    expect (next, "held \"disk full\"");
+    expect (next, NULL);
     world_free (&world);
 }
 
