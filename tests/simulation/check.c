@@ -110,7 +110,9 @@ static void check_promises (struct world *world, const struct tree *tree)
 {
     for (size_t i = 0; i < world->clients_count; i++) {
         const struct sim_client *client = &world->clients[i];
-        if (!client->up || session_valid_ms (client->session, world->schedule.now_ms) == 0) {
+        int64_t valid_ms =
+            client->up ? session_valid_ms (client->session, client_now_ms (world, client)) : 0;
+        if (valid_ms == 0) {
             continue;
         }
         struct session_view view;
@@ -120,7 +122,7 @@ static void check_promises (struct world *world, const struct tree *tree)
             world_fail (world,
                         "client %zu: its session %#" PRIx64 " has ended, %" PRId64
                         " ms before it may",
-                        i, view.id, session_valid_ms (client->session, world->schedule.now_ms));
+                        i, view.id, valid_ms);
         }
     }
 }
@@ -211,7 +213,7 @@ void check_end (struct world *world)
 uint64_t world_digest (const struct world *self)
 {
     const struct tree *tree = node_tree (self->servers[0].node);
-    uint64_t words[] = {self->seed,         tree_zxid (tree),
+    uint64_t words[] = {self->options.seed, tree_zxid (tree),
                         tree_digest (tree), self->frames,
                         self->writes_acked, self->reads,
                         self->crashes,      self->sessions_lost,

@@ -30,24 +30,33 @@ static void schedule_work (struct world *self, struct sim_client *client)
 {
     schedule_add (&self->schedule, (struct sim_event){
                                        .at_ms = self->schedule.now_ms + 1 +
-                                                (int64_t) prng_below (&self->prng, WORK_MS_MAX),
+                                                (int64_t) prng_below (&client->prng, WORK_MS_MAX),
                                        .type = SIM_CLIENT_WORK,
                                        .a = (uint32_t) (client - self->clients),
                                        .b = client->incarnation,
                                    });
 }
 
-static struct session_random draw (struct world *self)
+int64_t client_now_ms (const struct world *self, const struct sim_client *client)
 {
+    return clock_local_ms (&client->clock, self->schedule.now_ms);
+}
+
+static struct session_random draw (const struct world *self, const struct sim_client *client)
+{
+    uint64_t number = (uint64_t) (client - self->clients);
+    struct prng prng;
     struct session_random random;
     uint8_t *bytes[] = {random.nonce, random.password};
+
+    prng_seed (&prng, world_draw (self, SIM_DRAW_SESSION, number, client->sessions));
     for (size_t i = 0; i < 2; i++) {
         for (size_t j = 0; j < WIRE_ID_SIZE; j += 8) {
-            uint64_t word = prng_u64 (&self->prng);
+            uint64_t word = prng_u64 (&prng);
             memcpy (bytes[i] + j, &word, 8);
         }
     }
-    random.seed = prng_u64 (&self->prng);
+    random.seed = prng_u64 (&prng);
     return random;
 }
 
@@ -57,9 +66,9 @@ static struct sim_key *new_key (struct world *self, struct sim_client *client)
     if (self->keys_count == self->keys_capacity) {
         world_fail (self, "more than %zu sessions", self->keys_capacity);
     }
-    struct sim_key *key = &self->keys[self->keys_count];
-    (void) snprintf (key->path, sizeof key->path, "/k%zu", self->keys_count);
-    self->keys_count++;
+    struct sim_key *key = &self->keys[self->keys_count++];
+    (void) snprintf (key->path, sizeof key->path, "/k%zu-%" PRIu64,
+                     (size_t) (client - self->clients), ++client->sessions);
     client->key = key;
     return key;
 }
@@ -68,10 +77,10 @@ void client_start (struct world *self, struct sim_client *client)
 {
     struct session_options options = {
         .hosts = &self->hosts,
-        .timeout_ms = 1000 + (uint32_t) prng_below (&self->prng, 4000),
-        .grace_ms = 200 + (uint32_t) prng_below (&self->prng, 4000),
+        .timeout_ms = 1000 + (uint32_t) prng_below (&client->prng, 4000),
+        .grace_ms = 200 + (uint32_t) prng_below (&client->prng, 4000),
         .connect_timeout_ms = 500,
-        .random = draw (self),
+        .random = draw (self, client),
     };
     COHORT_ASSERT (!client->up);
     client->session = session_new (&options);
@@ -85,7 +94,7 @@ void client_start (struct world *self, struct sim_client *client)
     client->streams = 0;
     (void) new_key (self, client);
     mirror_open (self, client);
-    session_tick (client->session, self->schedule.now_ms);
+    session_tick (client->session, client_now_ms (self, client));
     client_drive (self, client);
     schedule_work (self, client);
 }
@@ -121,7 +130,7 @@ static void submit (struct world *self, struct sim_client *client, struct reques
     list_push_back (&client->purposes, &kept->node);
     request->arg = kept;
     client->outstanding++;
-    session_submit (client->session, request, self->schedule.now_ms);
+    session_submit (client->session, request, client_now_ms (self, client));
 }
 
 static void submit_set (struct world *self, struct sim_client *client)
@@ -165,11 +174,11 @@ static void submit_create (struct world *self, struct sim_client *client)
 static void submit_multi (struct world *self, struct sim_client *client)
 {
     char path[PATH_SIZE];
-    (void) snprintf (path, sizeof path, "/m%" PRIu64, prng_below (&self->prng, 4));
+    (void) snprintf (path, sizeof path, "/m%" PRIu64, prng_below (&client->prng, 4));
     struct wire_op ops[2] = {
         {.kind = WIRE_CREATE, .path = path},
-        {.kind = prng_chance (&self->prng, 1, 2) ? WIRE_DELETE : WIRE_CHECK,
-         .path = prng_chance (&self->prng, 1, 2) ? path : "/none",
+        {.kind = prng_chance (&client->prng, 1, 2) ? WIRE_DELETE : WIRE_CHECK,
+         .path = prng_chance (&client->prng, 1, 2) ? path : "/none",
          .version = COHORT_ANY_VERSION},
     };
     submit (self, client, request_new_multi ("", ops, 2),
@@ -184,7 +193,7 @@ static void submit_sync (struct world *self, struct sim_client *client)
 
 static void ask (struct world *self, struct sim_client *client)
 {
-    uint64_t dice = prng_below (&self->prng, 100);
+    uint64_t dice = prng_below (&client->prng, 100);
     if (dice < 55) {
         submit_set (self, client);
     } else if (dice < 80) {
@@ -323,8 +332,8 @@ static void send_frames (struct world *self, struct sim_client *client)
             connection->client_incarnation != client->incarnation || !connection->open_at_client) {
             continue;
         }
-        while (
-            session_next_frame (client->session, connection->link, &frame, self->schedule.now_ms)) {
+        while (session_next_frame (client->session, connection->link, &frame,
+                                   client_now_ms (self, client))) {
             network_send (self, client, connection->link, frame.data, frame.size);
             buf_clear (&frame);
         }
@@ -338,15 +347,16 @@ void client_drive (struct world *self, struct sim_client *client)
     send_frames (self, client);
     take_events (self, client);
     if (client->lost) {
-        struct session_random random = draw (self);
+        struct session_random random = draw (self, client);
         client->lost = false;
         client->key->settled = true;
         (void) new_key (self, client);
-        COHORT_ASSERT (session_renew (client->session, &random, self->schedule.now_ms) == 0);
+        COHORT_ASSERT (session_renew (client->session, &random, client_now_ms (self, client)) == 0);
         mirror_open (self, client);
         carry_out (self, client);
     }
     int64_t due = session_deadline (client->session);
+    due = due != INT64_MAX ? clock_when_ms (&client->clock, due) : INT64_MAX;
     if (due != INT64_MAX && (client->timer_ms <= self->schedule.now_ms || due < client->timer_ms)) {
         due = due <= self->schedule.now_ms ? self->schedule.now_ms + 1 : due;
         client->timer_ms = due;
@@ -367,9 +377,9 @@ void client_event (struct world *self, struct sim_event *event)
         if (client->timer_ms == event->at_ms) {
             client->timer_ms = 0;
         }
-        session_tick (client->session, self->schedule.now_ms);
+        session_tick (client->session, client_now_ms (self, client));
     } else {
-        size_t burst = 1 + prng_below (&self->prng, 4);
+        size_t burst = 1 + prng_below (&client->prng, 4);
         while (self->faults && burst-- > 0 && client->outstanding < OUTSTANDING_MAX) {
             ask (self, client);
         }

@@ -11,7 +11,7 @@
 #include "client/base/assert.h"
 #include "tests/simulation/world.h"
 
-enum { TICKS_DEFAULT = 30000, SETTLE_MS = 60000, EXIT_USAGE = 2 };
+enum { TICKS_DEFAULT = 30000, LIVENESS_MS = 60000, EXIT_USAGE = 2 };
 
 static const char usage[] =
     "cohort-sim - runs clusters of production code in a simulated world\n"
@@ -37,9 +37,9 @@ static const char usage[] =
     "that seed.  Exit status: 0 all hold, 1 something does not.\n";
 
 struct arguments {
-    uint64_t first, last;
+    uint64_t first, last; /* seeds */
     uint64_t ticks, servers, clients;
-    bool verbose;
+    unsigned verbose;
 };
 
 static struct world *running;
@@ -47,6 +47,10 @@ static struct world *running;
 /* An assertion in production code fails: which world was it? */
 static void on_assert (const char *expression, const char *file, int line)
 {
+    if (running == NULL) {
+        fprintf (stderr, "cohort-sim: %s:%d: assertion failed: %s\n", file, line, expression);
+        exit (EXIT_FAILURE);
+    }
     world_fail (running, "%s:%d: assertion failed: %s", file, line, expression);
 }
 
@@ -81,20 +85,18 @@ static bool parse_option (struct arguments *arguments, int option, const char *t
 
 static void run_seed (const struct arguments *arguments, uint64_t seed)
 {
-    struct world *world = calloc (1, sizeof *world);
-    COHORT_ASSERT (world != NULL);
-    world->seed = seed; /* for an assertion while the world is being made */
-    world->servers_count = arguments->servers;
+    struct sim_options options = {
+        .seed = seed,
+        .servers = arguments->servers,
+        .clients = arguments->clients,
+        .safety_ms = (int64_t) arguments->ticks,
+        .liveness_ms = LIVENESS_MS,
+        .verbose = arguments->verbose,
+    };
+    struct world *world = world_new (&options);
     running = world;
-    struct world *made =
-        world_new (seed, arguments->servers, arguments->clients, arguments->verbose);
-    free (world);
-    running = world = made;
-    world_run (world, (int64_t) arguments->ticks);
-    char why[128] = "";
-    if (!world_settle (world, SETTLE_MS, why, sizeof why)) {
-        world_fail (world, "not at rest after %d ms without faults: %s", SETTLE_MS, why);
-    }
+    phase_safety (world);
+    phase_liveness (world);
     check_end (world);
     printf ("seed %" PRIu64 " digest %016" PRIx64 " writes %" PRIu64 " reads %" PRIu64
             " sessions lost %" PRIu64 " crashes %" PRIu64 " partitions %" PRIu64 " pauses %" PRIu64
@@ -124,7 +126,7 @@ int main (int argc, char **argv)
             return EXIT_SUCCESS;
         }
         if (option == 'v') {
-            arguments.verbose = true;
+            arguments.verbose++;
         } else if (option == '?' || !parse_option (&arguments, option, optarg)) {
             fprintf (stderr, "cohort-sim: %s\nTry 'cohort-sim --help'.\n",
                      option == '?' ? "see above" : "a number is malformed or out of range");

@@ -59,7 +59,7 @@ void mirror_open (struct world *self, struct sim_client *client)
     COHORT_ASSERT (client->stream != NULL && open != NULL);
     stream_retain (client->stream);
     open->stream = client->stream;
-    session_submit (client->session, open, self->schedule.now_ms);
+    session_submit (client->session, open, client_now_ms (self, client));
 }
 
 void mirror_close (struct sim_client *client)

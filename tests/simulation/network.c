@@ -155,7 +155,7 @@ static bool number_equal (const struct map_node *node, const void *key)
     return map_entry (node, struct sim_connection, node)->number == *(const uint64_t *) key;
 }
 
-static struct sim_connection *find (struct world *self, uint64_t number)
+struct sim_connection *network_connection (struct world *self, uint64_t number)
 {
     struct map_node *node =
         map_find (&self->connections, hash64 (&number, sizeof number, 0), number_equal, &number);
@@ -264,7 +264,7 @@ void network_client_down (struct world *self, struct sim_client *client)
 static bool client_send (void *arg, uint64_t number, const uint8_t *data, size_t size)
 {
     struct world *self = ((struct sim_server *) arg)->world;
-    struct sim_connection *connection = find (self, number);
+    struct sim_connection *connection = network_connection (self, number);
     if (!connection || !connection->open_at_server) {
         return true; /* lost with its connection */
     }
@@ -342,7 +342,7 @@ static void connection_event (struct world *self, struct sim_event *event,
     struct sim_client *client = &self->clients[connection->client];
     bool client_lives = client->up && client->incarnation == connection->client_incarnation &&
                         connection->open_at_client;
-    int64_t now_ms = self->schedule.now_ms;
+    int64_t now_ms = client_now_ms (self, client);
 
     switch (event->type) {
     case SIM_CLIENT_OPENED:
@@ -392,7 +392,7 @@ void network_event (struct world *self, struct sim_event *event)
         peer_event (self, event);
         return;
     }
-    struct sim_connection *connection = find (self, event->number);
+    struct sim_connection *connection = network_connection (self, event->number);
     if (!connection) {
         return;
     }
@@ -401,7 +401,7 @@ void network_event (struct world *self, struct sim_event *event)
     } else {
         connection_event (self, event, connection);
     }
-    connection = find (self, event->number);
+    connection = network_connection (self, event->number);
     if (connection) {
         forget_if_over (self, connection);
     }

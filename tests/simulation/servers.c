@@ -8,10 +8,14 @@
 
 enum { FLUSHES_MAX = 10000, ERROR_SIZE = 512 };
 
-/* The wall clock of a server: near that of the others, not equal to it. */
+static int64_t local_ms (const struct world *self, const struct sim_server *server)
+{
+    return clock_local_ms (&server->clock, self->schedule.now_ms);
+}
+
 static int64_t wall_ms (const struct world *self, const struct sim_server *server)
 {
-    return INT64_C (1700000000000) + self->schedule.now_ms + (int64_t) server->id * 7;
+    return clock_wall_ms (&server->clock, self->schedule.now_ms);
 }
 
 static void log_line (void *arg, enum log_level level, const char *event, const char *details)
@@ -27,7 +31,7 @@ static void open_store (struct world *self, struct sim_server *server)
     struct store_options options = {
         .disk = crash_disk_open (server->disk),
         .server_id = server->id,
-        .store_id = prng_u64 (&self->prng) | 1,
+        .store_id = world_draw (self, SIM_DRAW_STORE, server->id, server->incarnation) | 1,
         .segment_bytes = UINT64_C (1) << 18,
     };
     if (store_open (&options, &server->store, error, sizeof error) != 0) {
@@ -39,7 +43,7 @@ void server_start (struct world *self, struct sim_server *server)
 {
     char error[ERROR_SIZE] = "";
     struct node_member members[SIM_SERVERS_MAX];
-    uint64_t cluster[2] = {prng_u64 (&self->prng), prng_u64 (&self->prng)};
+    uint64_t cluster[2] = {self->options.seed, server->id};
 
     COHORT_ASSERT (!server->up);
     memset (members, 0, sizeof members);
@@ -55,13 +59,13 @@ void server_start (struct world *self, struct sim_server *server)
         .store = server->store,
         .transport = network_transport (self, server),
         .logger = {log_line, server, LOG_INFO},
-        .seed = prng_u64 (&self->prng),
+        .seed = world_draw (self, SIM_DRAW_NODE, server->id, server->incarnation),
         .snapshot_bytes = UINT64_C (1) << 18,
         .effects_bytes = UINT64_C (1) << 20,
     };
     memcpy (options.cluster_id, cluster, sizeof options.cluster_id);
     server->node = node_new (&options, error, sizeof error);
-    if (!server->node || node_start (server->node, self->schedule.now_ms, wall_ms (self, server),
+    if (!server->node || node_start (server->node, local_ms (self, server), wall_ms (self, server),
                                      error, sizeof error) != 0) {
         world_fail (self, "server %u does not start: %s", server->id, error);
     }
@@ -94,7 +98,7 @@ bool server_begin (struct world *self, struct sim_server *server)
     if (!server->up || server->paused) {
         return false;
     }
-    node_time (server->node, self->schedule.now_ms, wall_ms (self, server));
+    node_time (server->node, local_ms (self, server), wall_ms (self, server));
     return true;
 }
 
@@ -118,6 +122,7 @@ static void schedule_disk (struct world *self, struct sim_server *server)
 static void schedule_timer (struct world *self, struct sim_server *server)
 {
     int64_t due = node_deadline (server->node);
+    due = due != INT64_MAX ? clock_when_ms (&server->clock, due) : INT64_MAX;
     if (due == INT64_MAX || (server->timer_ms > self->schedule.now_ms && server->timer_ms <= due)) {
         return;
     }

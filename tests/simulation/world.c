@@ -2,52 +2,65 @@
 
 #include "tests/simulation/world.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "client/base/hash.h"
 
 enum { KEYS_MAX = 4096, ENDPOINT_SIZE = 16 };
 
-void world_tell (struct world *self, const char *format, ...)
+static const int64_t WALL_MS = INT64_C (1700000000000); /* the date when it begins */
+
+uint64_t world_draw (const struct world *self, enum sim_draw what, uint64_t a, uint64_t b)
 {
-    if (self->verbose) {
-        va_list args;
-        va_start (args, format);
-        printf ("[%8" PRId64 "] ", self->schedule.now_ms);
-        vprintf (format, args);
-        printf ("\n");
-        va_end (args);
-    }
+    uint64_t words[] = {self->options.seed, (uint64_t) what, a, b};
+    return hash64 (words, sizeof words, 0);
 }
 
-void world_fail (struct world *self, const char *format, ...)
-{
-    va_list args;
-    va_start (args, format);
-    fflush (stdout);
-    fprintf (stderr, "cohort-sim: seed %" PRIu64 " at %" PRId64 " ms: ", self->seed,
-             self->schedule.now_ms);
-    vfprintf (stderr, format, args);
-    fprintf (stderr, "\n  again: cohort-sim --seed %" PRIu64 " --servers %zu --verbose\n",
-             self->seed, self->servers_count);
-    va_end (args);
-    exit (EXIT_FAILURE);
-}
-
-struct world *world_new (uint64_t seed, size_t servers, size_t clients, bool verbose)
+static void make_servers (struct world *self)
 {
     char list[SIM_SERVERS_MAX * ENDPOINT_SIZE] = "";
     char text[128];
+
+    self->servers_count = self->options.servers;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        struct sim_server *server = &self->servers[i];
+        size_t used = strlen (list);
+        (void) snprintf (list + used, sizeof list - used, "%stcp://s%zu:1", i ? "," : "", i + 1);
+        server->world = self;
+        server->id = (uint32_t) i + 1;
+        server->disk = crash_disk_new (world_draw (self, SIM_DRAW_DISK, i, 0));
+        clock_init (&server->clock, self->schedule.now_ms, (int64_t) (i + 1) * 1000000,
+                    WALL_MS + (int64_t) i * 7);
+    }
+    COHORT_ASSERT (hosts_parse (&self->hosts, list, text, sizeof text) == 0);
+    for (size_t i = 0; i < self->servers_count; i++) {
+        server_start (self, &self->servers[i]);
+    }
+}
+
+static void make_clients (struct world *self)
+{
+    self->clients_count = self->options.clients;
+    for (size_t i = 0; i < self->clients_count; i++) {
+        struct sim_client *client = &self->clients[i];
+        map_init (&client->mirror);
+        prng_seed (&client->prng, world_draw (self, SIM_DRAW_CLIENT, i, 0));
+        clock_init (&client->clock, self->schedule.now_ms, (int64_t) (i + 1) * 1000000, WALL_MS);
+        client_start (self, client);
+    }
+}
+
+struct world *world_new (const struct sim_options *options)
+{
     struct world *self = calloc (1, sizeof *self);
     COHORT_ASSERT (self != NULL);
 
-    self->seed = seed;
-    self->verbose = verbose;
-    prng_seed (&self->prng, seed);
+    self->options = *options;
+    self->trace = trace_new (options);
+    prng_seed (&self->prng, options->seed);
     schedule_init (&self->schedule);
     map_init (&self->connections);
     self->checker = checker_new ();
@@ -55,24 +68,8 @@ struct world *world_new (uint64_t seed, size_t servers, size_t clients, bool ver
     self->keys = calloc (KEYS_MAX, sizeof *self->keys);
     COHORT_ASSERT (self->keys != NULL);
     faults_draw (self);
-    self->servers_count = servers;
-    self->clients_count = clients;
-    for (size_t i = 0; i < servers; i++) {
-        size_t used = strlen (list);
-        (void) snprintf (list + used, sizeof list - used, "%stcp://s%zu:1", i ? "," : "", i + 1);
-        self->servers[i].world = self;
-        self->servers[i].id = (uint32_t) i + 1;
-        self->servers[i].disk = crash_disk_new (prng_u64 (&self->prng));
-    }
-    COHORT_ASSERT (hosts_parse (&self->hosts, list, text, sizeof text) == 0);
-    for (size_t i = 0; i < servers; i++) {
-        server_start (self, &self->servers[i]);
-    }
-    faults_begin (self);
-    for (size_t i = 0; i < clients; i++) {
-        map_init (&self->clients[i].mirror);
-        client_start (self, &self->clients[i]);
-    }
+    make_servers (self);
+    make_clients (self);
     return self;
 }
 
@@ -101,28 +98,17 @@ void world_free (struct world *self)
     schedule_deinit (&self->schedule);
     hosts_deinit (&self->hosts);
     checker_free (self->checker);
+    trace_free (self->trace);
     free (self->keys);
     free (self);
 }
 
 /* ---- Time ------------------------------------------------------------------------------------ */
 
-static bool find_connection_server (struct world *self, uint64_t number, uint32_t *server)
-{
-    for (struct map_node *node = map_first (&self->connections); node;
-         node = map_next (&self->connections, node)) {
-        struct sim_connection *connection = map_entry (node, struct sim_connection, node);
-        if (connection->number == number) {
-            *server = connection->server;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The server that an event is an input of. */
 static bool target (struct world *self, const struct sim_event *event, uint32_t *server)
 {
+    const struct sim_connection *connection;
     switch (event->type) {
     case SIM_SERVER_TIMER:
     case SIM_SERVER_DISK:
@@ -135,7 +121,9 @@ static bool target (struct world *self, const struct sim_event *event, uint32_t 
         return true;
     case SIM_FRAME_TO_SERVER:
     case SIM_CONNECTION_GONE:
-        return find_connection_server (self, event->number, server);
+        connection = network_connection (self, event->number);
+        *server = connection != NULL ? connection->server : 0;
+        return connection != NULL;
     default:
         return false;
     }
@@ -207,58 +195,4 @@ void world_run (struct world *self, int64_t ms)
     int64_t end_ms = self->schedule.now_ms + ms;
     while (self->schedule.now_ms < end_ms && step (self)) {
     }
-}
-
-/* Why the world is not at rest, into `text`; false: it is. */
-static bool restless (const struct world *self, char *text, size_t size)
-{
-    zxid_t zxid = 0;
-    for (size_t i = 0; i < self->servers_count; i++) {
-        struct node_status status;
-        if (!self->servers[i].up || self->servers[i].paused) {
-            (void) snprintf (text, size, "server %zu does not run", i + 1);
-            return true;
-        }
-        node_status (self->servers[i].node, &status);
-        if (!status.zab.activated) {
-            (void) snprintf (text, size, "server %zu is %s", i + 1,
-                             zab_role_name (status.zab.role));
-            return true;
-        }
-        if (i > 0 && status.applied != zxid) {
-            (void) snprintf (text, size, "server 1 is at %#" PRIx64 ", server %zu at %#" PRIx64,
-                             zxid, i + 1, status.applied);
-            return true;
-        }
-        zxid = status.applied;
-    }
-    for (size_t i = 0; i < self->clients_count; i++) {
-        if (self->clients[i].outstanding > 0) {
-            struct session_view view;
-            session_view (self->clients[i].session, &view);
-            (void) snprintf (text, size, "client %zu (state %d, at %s) waits for %zu answers", i,
-                             (int) view.state, view.endpoint, self->clients[i].outstanding);
-            return true;
-        }
-    }
-    for (size_t i = 0; i < self->clients_count; i++) {
-        if (!mirror_equal (&self->clients[i], node_tree (self->servers[0].node))) {
-            (void) snprintf (text, size, "client %zu's mirror is not the tree", i);
-            return true;
-        }
-    }
-    return false;
-}
-
-bool world_settle (struct world *self, int64_t limit_ms, char *why, size_t size)
-{
-    int64_t end_ms = self->schedule.now_ms + limit_ms;
-    faults_end (self);
-    while (self->schedule.now_ms < end_ms) {
-        world_run (self, 10);
-        if (!restless (self, why, size)) {
-            return true;
-        }
-    }
-    return false;
 }

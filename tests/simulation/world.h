@@ -5,12 +5,15 @@
  * same seed gives the same run, to the byte.
  *
  *   schedule.c   what happens when
+ *   clock.c      what a machine takes for the time
  *   network.c    connections between servers, and of clients to servers
  *   servers.c    nodes: starting, turning, crashing
  *   clients.c    sessions and what they ask for
  *   mirror.c     what streams tell them
  *   faults.c     what goes wrong, and when it stops to
+ *   phases.c     first safety, then liveness
  *   check.c      what must hold
+ *   trace.c      the story, and its end when something does not hold
  */
 
 #ifndef TESTS_SIMULATION_WORLD_H
@@ -26,10 +29,20 @@
 #include "client/src/session.h"
 #include "server/node/node.h"
 #include "server/store/store.h"
+#include "tests/simulation/clock.h"
 #include "tests/simulation/schedule.h"
 #include "tests/support/crash_disk.h"
 
 enum { SIM_SERVERS_MAX = 7, SIM_CLIENTS_MAX = 16, SIM_KEYS_MAX = 64 };
+
+/* What a run is made from: the same options give the same run, to the byte. */
+struct sim_options {
+    uint64_t seed;
+    size_t servers, clients;
+    int64_t safety_ms;   /* things go wrong for so long; */
+    int64_t liveness_ms; /* and then the ensemble must have come to rest within this */
+    unsigned verbose;    /* 1: the story is told on stdout; 2: messages and disks, too */
+};
 
 /* Chances are in millionths. Drawn from the seed: each run is bad in its own way. */
 struct sim_rates {
@@ -45,6 +58,7 @@ struct sim_rates {
 struct sim_server {
     struct world *world;
     uint32_t id; /* index + 1 */
+    struct sim_clock clock;
     bool up;
     uint32_t incarnation;    /* grows with every start: events of an older one are void */
     struct crash_disk *disk; /* outlives the node */
@@ -84,13 +98,15 @@ struct sim_key {
 };
 
 struct sim_client {
+    struct sim_clock clock;
+    struct prng prng; /* of what it asks for */
     uint32_t incarnation;
     bool up;
     struct session *session;
     struct sim_key *key;
     size_t outstanding;
     struct list purposes; /* of the requests without an answer */
-    uint64_t serial;      /* of its process: names key and ephemeral */
+    uint64_t sessions;    /* that it has had: names its keys */
     int64_t timer_ms;
     bool lost;
 
@@ -102,8 +118,8 @@ struct sim_client {
 };
 
 struct world {
-    uint64_t seed;
-    bool verbose;
+    struct sim_options options;
+    struct sim_trace *trace;
     struct schedule schedule;
     struct prng prng;
     struct sim_rates rates;
@@ -132,23 +148,43 @@ struct world {
 
 /* ---- world.c --------------------------------------------------------------------------------- */
 
-struct world *world_new (uint64_t seed, size_t servers, size_t clients, bool verbose);
+struct world *world_new (const struct sim_options *options);
 void world_free (struct world *self);
 
 /* Lets `ms` of time pass. */
 void world_run (struct world *self, int64_t ms);
 
-/* Stops the faults and lets the ensemble come to rest within limit_ms: every request answered,
- * every server at the same zxid. false: it does not, and `why` says what it waits for. */
-bool world_settle (struct world *self, int64_t limit_ms, char *why, size_t size);
+/* A number that depends on nothing but the seed and these; what it is for keeps uses apart. */
+enum sim_draw {
+    SIM_DRAW_CLIENT = 1, /* what a client asks for */
+    SIM_DRAW_SESSION,    /* a session's random bytes */
+    SIM_DRAW_STORE,      /* a store's id */
+    SIM_DRAW_NODE,       /* a node's random numbers */
+    SIM_DRAW_DISK        /* what a power cut does to a disk */
+};
+uint64_t world_draw (const struct world *self, enum sim_draw what, uint64_t a, uint64_t b);
 
-/* One line of the story, if the world is verbose. */
+/* ---- phases.c -------------------------------------------------------------------------------- */
+
+/* Things go wrong, for options.safety_ms. */
+void phase_safety (struct world *self);
+
+/* Stops the faults; the ensemble must come to rest within options.liveness_ms: every request
+ * answered, every server at the same zxid. */
+void phase_liveness (struct world *self);
+
+/* ---- trace.c --------------------------------------------------------------------------------- */
+
+struct sim_trace *trace_new (const struct sim_options *options);
+void trace_free (struct sim_trace *self);
+
+/* One line of the story. */
 #if defined(__GNUC__)
 __attribute__ ((format (printf, 2, 3)))
 #endif
 void world_tell (struct world *self, const char *format, ...);
 
-/* Reports what does not hold, with the seed, and ends the process. */
+/* Reports what does not hold, with the end of the story, and ends the process. */
 #if defined(__GNUC__)
 __attribute__ ((format (printf, 2, 3), noreturn))
 #endif
@@ -158,6 +194,8 @@ void world_fail (struct world *self, const char *format, ...);
 
 struct node_transport network_transport (struct world *self, struct sim_server *server);
 void network_event (struct world *self, struct sim_event *event);
+/* A connection of a client; NULL: it is over. */
+struct sim_connection *network_connection (struct world *self, uint64_t number);
 
 /* A server has died: its connections end, at once or when they are noticed. */
 void network_server_down (struct world *self, struct sim_server *server);
@@ -186,6 +224,9 @@ void server_end (struct world *self, struct sim_server *server);
 void client_start (struct world *self, struct sim_client *client);
 void client_kill (struct world *self, struct sim_client *client);
 void client_event (struct world *self, struct sim_event *event);
+
+/* The time by its own clock: what its session is told. */
+int64_t client_now_ms (const struct world *self, const struct sim_client *client);
 
 /* After every input to its session. */
 void client_drive (struct world *self, struct sim_client *client);
