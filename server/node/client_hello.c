@@ -111,7 +111,7 @@ static struct client *client_new (struct clients *self, uint64_t connection,
     client->phase = CLIENT_HELLO;
     client->creating = hello->session_id == 0;
     memcpy (client->nonce, hello->nonce.data, WIRE_CLIENT_ID_SIZE);
-    client->password_hash = tree_password_hash (hello->password.data);
+    tree_password_hash (hello->password.data, client->password_hash);
     client->session = hello->session_id;
     client->attach_no = hello->attach_no;
     client->incarnation = hello->incarnation != 0 ? hello->incarnation : 1;
@@ -168,7 +168,7 @@ void client_hello_submit (struct clients *self, struct client *client)
         entry.kind = ENTRY_CREATE_SESSION;
         struct entry_create_session *create = &entry.u.create_session;
         memcpy (create->nonce, client->nonce, sizeof create->nonce);
-        create->password_hash = client->password_hash;
+        memcpy (create->password_hash, client->password_hash, sizeof create->password_hash);
         create->timeout_ms = client->timeout_ms;
         create->grace_ms = client->grace_ms;
         create->server = self->options.id;
@@ -177,7 +177,7 @@ void client_hello_submit (struct clients *self, struct client *client)
         entry.kind = ENTRY_ATTACH;
         struct entry_attach *attach = &entry.u.attach;
         attach->session = client->session;
-        attach->password_hash = client->password_hash;
+        memcpy (attach->password_hash, client->password_hash, sizeof attach->password_hash);
         attach->attach_no = client->attach_no;
         attach->incarnation = client->incarnation;
         memcpy (attach->nonce, client->nonce, sizeof attach->nonce);

@@ -134,7 +134,7 @@ struct client {
     /* Its hello. */
     bool creating;
     uint8_t nonce[WIRE_CLIENT_ID_SIZE];
-    uint64_t password_hash;
+    uint8_t password_hash[ENTRY_PASSWORD_HASH];
     uint64_t session; /* 0 while it is being created */
     uint64_t attach_no;
     uint32_t incarnation;

@@ -35,9 +35,7 @@ void ensemble_propose_cluster (struct ensemble *self)
 /* An ATTACH shows that its session's client lives, unless somebody else asks for it. */
 static void touch (struct ensemble *self, const struct entry_attach *attach)
 {
-    struct tree_session session;
-    if (tree_session (self->tree, attach->session, &session) &&
-        session.password_hash == attach->password_hash) {
+    if (tree_session_admits (self->tree, attach->session, attach->password_hash)) {
         tracker_touch (self->tracker, attach->session);
     }
 }

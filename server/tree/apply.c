@@ -37,7 +37,7 @@ static int repeat_creation (struct tree *self, struct session *session,
                             const struct entry_create_session *what)
 {
     uint64_t attach_no = what->attach_no != 0 ? what->attach_no : 1;
-    if (session->password_hash != what->password_hash) {
+    if (!session_admits (session, what->password_hash)) {
         return COHORT_EAUTHFAILED;
     }
     if (session->dead) {
@@ -81,7 +81,7 @@ static int attach (struct tree *self, struct session *session, const struct entr
     if (session == NULL || session->dead) {
         return COHORT_ESESSIONEXPIRED;
     }
-    if (session->password_hash != what->password_hash) {
+    if (!session_admits (session, what->password_hash)) {
         return COHORT_EAUTHFAILED;
     }
     if (what->incarnation == session->incarnation) {

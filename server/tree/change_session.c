@@ -73,7 +73,7 @@ struct session *change_session_create (struct tree *self, const struct entry_cre
     session->id = ++self->scalars.last_session;
     memcpy (session->nonce, what->nonce, sizeof (session->nonce));
     memcpy (session->process, what->nonce, sizeof (session->process));
-    session->password_hash = what->password_hash;
+    memcpy (session->password_hash, what->password_hash, sizeof (session->password_hash));
     session->timeout_ms = what->timeout_ms;
     session->grace_ms = what->grace_ms;
     clamp_times (&self->scalars.limits, session);

@@ -40,7 +40,7 @@ static void encode_cluster (struct buf *out, const struct entry_cluster *cluster
 static void encode_create_session (struct buf *out, const struct entry_create_session *create)
 {
     buf_append (out, create->nonce, sizeof (create->nonce));
-    buf_u64 (out, create->password_hash);
+    buf_append (out, create->password_hash, sizeof (create->password_hash));
     buf_u32 (out, create->timeout_ms);
     buf_u32 (out, create->grace_ms);
     buf_u32 (out, create->server);
@@ -50,7 +50,7 @@ static void encode_create_session (struct buf *out, const struct entry_create_se
 static void encode_attach (struct buf *out, const struct entry_attach *attach)
 {
     buf_u64 (out, attach->session);
-    buf_u64 (out, attach->password_hash);
+    buf_append (out, attach->password_hash, sizeof (attach->password_hash));
     buf_u64 (out, attach->attach_no);
     buf_u32 (out, attach->incarnation);
     buf_append (out, attach->nonce, sizeof (attach->nonce));
@@ -198,7 +198,7 @@ static bool decode_cluster (struct reader *in, struct entry_cluster *cluster)
 static bool decode_create_session (struct reader *in, struct entry_create_session *create)
 {
     decode_16 (in, create->nonce);
-    create->password_hash = reader_u64 (in);
+    decode_16 (in, create->password_hash);
     create->timeout_ms = reader_u32 (in);
     create->grace_ms = reader_u32 (in);
     create->server = reader_u32 (in);
@@ -209,7 +209,7 @@ static bool decode_create_session (struct reader *in, struct entry_create_sessio
 static bool decode_attach (struct reader *in, struct entry_attach *attach)
 {
     attach->session = reader_u64 (in);
-    attach->password_hash = reader_u64 (in);
+    decode_16 (in, attach->password_hash);
     attach->attach_no = reader_u64 (in);
     attach->incarnation = reader_u32 (in);
     decode_16 (in, attach->nonce);
@@ -364,6 +364,7 @@ bool entry_peek_write (const uint8_t *data, size_t size, uint64_t *session, uint
     return true;
 }
 
+_Static_assert(ENTRY_PASSWORD_HASH == 16, "decode_16 reads it");
 _Static_assert(WRITE_SESSION_AT == HEAD_SIZE, "the session is the first field");
 _Static_assert(WRITE_NUMBER_AT == WRITE_SESSION_AT + 8 + 4, "the number follows the incarnation");
 _Static_assert(WRITE_HEAD_SIZE == WRITE_NUMBER_AT + 8 + 8 + 1 + 4, "all before the operations");

@@ -29,6 +29,7 @@ enum {
     ENTRY_REAP_MAX = 500, /* ephemerals removed by one CLOSE or REAP */
     ENTRY_PATH_MAX = 65535,
     ENTRY_DATA_MAX = 1 << 30,
+    ENTRY_PASSWORD_HASH = 16, /* bytes, see tree_password_hash */
     ENTRY_WINDOW_MAX = 1 << 20
 };
 
@@ -71,7 +72,7 @@ struct entry_member_store {
 
 struct entry_create_session {
     uint8_t nonce[16];
-    uint64_t password_hash;
+    uint8_t password_hash[ENTRY_PASSWORD_HASH];
     uint32_t timeout_ms;
     uint32_t grace_ms;  /* 0: as timeout_ms */
     uint32_t server;    /* that the client is connected to */
@@ -80,7 +81,7 @@ struct entry_create_session {
 
 struct entry_attach {
     uint64_t session;
-    uint64_t password_hash;
+    uint8_t password_hash[ENTRY_PASSWORD_HASH];
     uint64_t attach_no;
     uint32_t incarnation; /* the same: a move; one more: replaces the one before */
     uint8_t nonce[16];    /* of the process; the same in all attaches of an incarnation above 1 */

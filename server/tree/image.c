@@ -134,7 +134,7 @@ void image_session_bytes (const struct session *session, uint8_t bytes[IMAGE_SES
     struct cursor cursor = {bytes};
     put_u64 (&cursor, session->id);
     put_bytes (&cursor, session->nonce, sizeof (session->nonce));
-    put_u64 (&cursor, session->password_hash);
+    put_bytes (&cursor, session->password_hash, sizeof (session->password_hash));
     put_u32 (&cursor, session->timeout_ms);
     put_u32 (&cursor, session->grace_ms);
     put_u32 (&cursor, session->incarnation);
@@ -156,7 +156,7 @@ bool image_session_read (struct session *session, const uint8_t *data, size_t si
     }
     session->id = reader_u64 (&in);
     memcpy (session->nonce, reader_bytes (&in, 16), 16);
-    session->password_hash = reader_u64 (&in);
+    memcpy (session->password_hash, reader_bytes (&in, 16), 16);
     session->timeout_ms = reader_u32 (&in);
     session->grace_ms = reader_u32 (&in);
     session->incarnation = reader_u32 (&in);

@@ -8,6 +8,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/hash.h"
+#include "client/base/sha256.h"
 #include "server/tree/state.h"
 
 struct session *session_alloc (void)
@@ -100,7 +101,6 @@ static void describe (const struct session *session, struct tree_session *out)
         .server = session->server,
         .last_number = session->last_number,
         .acked = session->acked,
-        .password_hash = session->password_hash,
         .ephemerals = session->ephemeral_count,
         .dead = session->dead,
     };
@@ -162,8 +162,25 @@ const uint8_t *tree_session_result (const struct tree *self, uint64_t session, u
     return stored->bytes;
 }
 
-uint64_t tree_password_hash (const uint8_t password[16])
+/* ---- Passwords --------------------------------------------------------------------------- */
+
+bool session_admits (const struct session *self, const uint8_t password_hash[ENTRY_PASSWORD_HASH])
 {
-    /* The seed keeps it apart from other hashes of the same bytes. */
-    return hash64 (password, 16, UINT64_C (0x70617373776f7264));
+    return secret_equal (self->password_hash, password_hash, ENTRY_PASSWORD_HASH);
 }
+
+void tree_password_hash (const uint8_t password[16], uint8_t hash[ENTRY_PASSWORD_HASH])
+{
+    uint8_t whole[SHA256_SIZE];
+    sha256 (password, 16, whole);
+    memcpy (hash, whole, ENTRY_PASSWORD_HASH);
+}
+
+bool tree_session_admits (const struct tree *self, uint64_t id,
+                          const uint8_t hash[ENTRY_PASSWORD_HASH])
+{
+    const struct session *session = session_find (&self->sessions, id);
+    return session != NULL && session_admits (session, hash);
+}
+
+_Static_assert((int) ENTRY_PASSWORD_HASH <= (int) SHA256_SIZE, "the hash is a part of SHA-256's");

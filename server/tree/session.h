@@ -42,7 +42,7 @@ struct session {
     /* What a snapshot holds, in image.h's layout. */
     uint64_t id;
     uint8_t nonce[16]; /* of the creation */
-    uint64_t password_hash;
+    uint8_t password_hash[ENTRY_PASSWORD_HASH];
     uint32_t timeout_ms;
     uint32_t grace_ms;
     uint32_t incarnation;
@@ -62,6 +62,9 @@ void session_release (struct session *self);
 /* NULL: out of memory. */
 struct stored *stored_new (struct session *session, uint64_t number, const uint8_t *bytes,
                            size_t size);
+
+/* Whether it is the hash of this session's password. */
+bool session_admits (const struct session *self, const uint8_t password_hash[ENTRY_PASSWORD_HASH]);
 
 /* The result of a number, or NULL. */
 struct stored *session_stored (const struct session *self, uint64_t number);

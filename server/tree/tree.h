@@ -127,7 +127,6 @@ struct tree_session {
     uint32_t server; /* of the current attach */
     uint64_t last_number;
     uint64_t acked; /* results up to it are trimmed */
-    uint64_t password_hash;
     uint64_t ephemerals;
     bool dead; /* closed; REAP until its ephemerals are gone */
 };
@@ -144,7 +143,13 @@ bool tree_session_dead (const struct tree *self, struct tree_session *session);
 const uint8_t *tree_session_result (const struct tree *self, uint64_t session, uint64_t number,
                                     size_t *size);
 
-uint64_t tree_password_hash (const uint8_t password[16]);
+/* What the log and the state hold of a password of 128 random bits: the first 128 bits of its
+ * SHA-256, from which it cannot be found. */
+void tree_password_hash (const uint8_t password[16], uint8_t hash[ENTRY_PASSWORD_HASH]);
+
+/* Whether the session is there and this is the hash of its password. */
+bool tree_session_admits (const struct tree *self, uint64_t id,
+                          const uint8_t hash[ENTRY_PASSWORD_HASH]);
 
 /* ---- Ensemble ---------------------------------------------------------------------------- */
 

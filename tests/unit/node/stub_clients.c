@@ -229,7 +229,7 @@ void stub_create_session (struct clients *self, uint8_t nonce, uint32_t timeout_
     buf_init (&bytes);
     struct entry entry = {.kind = ENTRY_CREATE_SESSION,
                           .u.create_session = {.nonce = {nonce},
-                                               .password_hash = 7,
+                                               .password_hash = {7},
                                                .timeout_ms = timeout_ms,
                                                .grace_ms = grace_ms,
                                                .server = self->options.id,
@@ -244,7 +244,7 @@ void stub_attach (struct clients *self, uint64_t session, uint64_t attach_no)
     buf_init (&bytes);
     struct entry entry = {.kind = ENTRY_ATTACH,
                           .u.attach = {.session = session,
-                                       .password_hash = 7,
+                                       .password_hash = {7},
                                        .attach_no = attach_no,
                                        .incarnation = 1,
                                        .server = self->options.id}};

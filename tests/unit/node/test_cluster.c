@@ -405,10 +405,12 @@ static void test_attach_with_wrong_password (void **state)
     stub_create_session (stub_clients (1), 1, 1000, 1000);
     assert_true (cluster_until (&cluster, 1000, nothing_pending, NULL));
     uint64_t session = stub_clients (1)->created[1];
-    struct entry entry = {
-        .kind = ENTRY_ATTACH,
-        .u.attach = {
-            .session = session, .password_hash = 8, .attach_no = 2, .incarnation = 1, .server = 1}};
+    struct entry entry = {.kind = ENTRY_ATTACH,
+                          .u.attach = {.session = session,
+                                       .password_hash = {8},
+                                       .attach_no = 2,
+                                       .incarnation = 1,
+                                       .server = 1}};
     struct buf bytes;
     buf_init (&bytes);
     entry_encode (&bytes, &entry);

@@ -78,18 +78,25 @@ void fixture_nonce (uint8_t nonce[16], uint64_t name)
     bytes_put_u64 (nonce, name);
 }
 
+void fixture_password (uint8_t hash[ENTRY_PASSWORD_HASH], uint64_t password)
+{
+    uint8_t bytes[16] = {0};
+    bytes_put_u64 (bytes, password);
+    tree_password_hash (bytes, hash);
+}
+
 void fixture_create_session (struct fixture *self, uint64_t name, uint64_t attach_no,
-                             uint32_t server, uint64_t password_hash)
+                             uint32_t server, uint64_t password)
 {
     struct entry entry = {.kind = ENTRY_CREATE_SESSION};
     entry.u.create_session = (struct entry_create_session){
-        .password_hash = password_hash,
         .timeout_ms = 10000,
         .grace_ms = 1000,
         .server = server,
         .attach_no = attach_no,
     };
     fixture_nonce (entry.u.create_session.nonce, name);
+    fixture_password (entry.u.create_session.password_hash, password);
     fixture_entry (self, &entry);
 }
 
@@ -107,11 +114,13 @@ void fixture_attach (struct fixture *self, uint64_t session, uint32_t incarnatio
     struct entry entry = {.kind = ENTRY_ATTACH};
     entry.u.attach = (struct entry_attach){
         .session = session,
-        .password_hash = found != NULL ? found->password_hash : 0,
         .attach_no = attach_no,
         .incarnation = incarnation,
         .server = server,
     };
+    if (found != NULL) {
+        memcpy (entry.u.attach.password_hash, found->password_hash, ENTRY_PASSWORD_HASH);
+    }
     fixture_nonce (entry.u.attach.nonce, process);
     fixture_entry (self, &entry);
 }

@@ -45,8 +45,9 @@ void fixture_entry (struct fixture *self, const struct entry *entry);
 /* A session with a nonce made of `name`; its id. */
 uint64_t fixture_session (struct fixture *self, uint64_t name);
 void fixture_nonce (uint8_t nonce[16], uint64_t name);
+void fixture_password (uint8_t hash[ENTRY_PASSWORD_HASH], uint64_t password);
 void fixture_create_session (struct fixture *self, uint64_t name, uint64_t attach_no,
-                             uint32_t server, uint64_t password_hash);
+                             uint32_t server, uint64_t password);
 void fixture_attach (struct fixture *self, uint64_t session, uint32_t incarnation,
                      uint64_t attach_no, uint32_t server, uint64_t process);
 void fixture_close (struct fixture *self, uint64_t session, uint64_t attach_no,

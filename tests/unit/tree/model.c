@@ -386,7 +386,7 @@ static void create_session (struct model *self, const struct entry_create_sessio
             continue;
         }
         outcome->session = session->id;
-        if (session->password_hash != create->password_hash) {
+        if (memcmp (session->password_hash, create->password_hash, ENTRY_PASSWORD_HASH) != 0) {
             outcome->code = COHORT_EAUTHFAILED;
         } else if (session->incarnation > 1 || attach_no < session->attach_no ||
                    (attach_no == session->attach_no && create->server != session->server)) {
@@ -403,7 +403,7 @@ static void create_session (struct model *self, const struct entry_create_sessio
     session->id = outcome->session = ++self->last_session;
     memcpy (session->nonce, create->nonce, 16);
     memcpy (session->process, create->nonce, 16);
-    session->password_hash = create->password_hash;
+    memcpy (session->password_hash, create->password_hash, ENTRY_PASSWORD_HASH);
     session->timeout_ms =
         clamp (create->timeout_ms, self->limits.timeout_min_ms, self->limits.timeout_max_ms);
     session->grace_ms = create->grace_ms == 0 ? session->timeout_ms : create->grace_ms;
@@ -421,7 +421,7 @@ static void attach (struct model *self, const struct entry_attach *attach,
     struct model_session *session = model_session (self, attach->session);
     if (session == NULL || session->dead) {
         outcome->code = COHORT_ESESSIONEXPIRED;
-    } else if (session->password_hash != attach->password_hash) {
+    } else if (memcmp (session->password_hash, attach->password_hash, ENTRY_PASSWORD_HASH) != 0) {
         outcome->code = COHORT_EAUTHFAILED;
     } else if (attach->incarnation == session->incarnation) {
         bool mine = session->incarnation == 1 || memcmp (session->process, attach->nonce, 16) == 0;

@@ -32,7 +32,7 @@ struct model_result {
 struct model_session {
     uint64_t id;
     uint8_t nonce[16], process[16];
-    uint64_t password_hash;
+    uint8_t password_hash[ENTRY_PASSWORD_HASH];
     uint32_t timeout_ms, grace_ms, incarnation, server;
     uint64_t attach_no, last, acked;
     bool dead;

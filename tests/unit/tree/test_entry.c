@@ -37,7 +37,7 @@ static bool example (unsigned i, struct buf *out)
     case 2:
         entry.kind = ENTRY_CREATE_SESSION;
         entry.u.create_session = (struct entry_create_session){.nonce = "0123456789abcde",
-                                                               .password_hash = 1,
+                                                               .password_hash = "fedcba987654321",
                                                                .timeout_ms = 2,
                                                                .grace_ms = 3,
                                                                .server = 4,
@@ -46,7 +46,7 @@ static bool example (unsigned i, struct buf *out)
     case 3:
         entry.kind = ENTRY_ATTACH;
         entry.u.attach = (struct entry_attach){.session = 1,
-                                               .password_hash = 2,
+                                               .password_hash = "fedcba987654321",
                                                .attach_no = 3,
                                                .incarnation = 4,
                                                .nonce = "0123456789abcde",
@@ -152,7 +152,7 @@ static void test_fields (void **state)
     assert_int_equal (entry.kind, ENTRY_ATTACH);
     assert_int_equal (entry.level, ENTRY_LEVEL);
     assert_int_equal (entry.u.attach.session, 1);
-    assert_int_equal (entry.u.attach.password_hash, 2);
+    assert_memory_equal (entry.u.attach.password_hash, "fedcba987654321", 16);
     assert_int_equal (entry.u.attach.attach_no, 3);
     assert_int_equal (entry.u.attach.incarnation, 4);
     assert_memory_equal (entry.u.attach.nonce, "0123456789abcde", 16);

@@ -163,7 +163,7 @@ static void build_session (struct run *run)
     struct entry_create_session *create = &entry.u.create_session;
     uint64_t name = prng_below (prng, 8);
     fixture_nonce (create->nonce, name);
-    create->password_hash = name + (prng_chance (prng, 1, 20) ? 1 : 0);
+    fixture_password (create->password_hash, name + (prng_chance (prng, 1, 20) ? 1 : 0));
     create->timeout_ms = (uint32_t) prng_below (prng, 200000);
     create->grace_ms = (uint32_t) prng_below (prng, 4) * 100;
     create->attach_no = prng_below (prng, 4);
@@ -182,7 +182,9 @@ static void build_attach (struct run *run)
     attach->incarnation = 1;
     attach->attach_no = 1;
     if (session != NULL) {
-        attach->password_hash = session->password_hash + (prng_chance (prng, 1, 20) ? 1 : 0);
+        memcpy (attach->password_hash, session->password_hash, ENTRY_PASSWORD_HASH);
+        attach->password_hash[prng_below (prng, ENTRY_PASSWORD_HASH)] ^=
+            prng_chance (prng, 1, 20) ? 1 : 0;
         attach->incarnation = session->incarnation + (uint32_t) prng_below (prng, 8) / 6;
         attach->attach_no = session->attach_no + prng_below (prng, 3);
         if (attach->attach_no > 0 && prng_chance (prng, 1, 10)) {

@@ -106,7 +106,7 @@ static void test_creation_once (void **state)
     static const struct {
         uint64_t attach_no;
         uint32_t server;
-        uint64_t password_hash;
+        uint64_t password;
         int code;
         uint64_t then; /* attach number of the session */
         uint32_t there;
@@ -121,7 +121,7 @@ static void test_creation_once (void **state)
         {4, 4, 77, 0, 4, 4},
     };
     for (size_t i = 0; i < sizeof (steps) / sizeof (steps[0]); i++) {
-        fixture_create_session (&f, 7, steps[i].attach_no, steps[i].server, steps[i].password_hash);
+        fixture_create_session (&f, 7, steps[i].attach_no, steps[i].server, steps[i].password);
         assert_int_equal (f.outcome.code, steps[i].code);
         assert_int_equal (f.outcome.session, 1);
         assert_int_equal (f.outcome.attach_no, steps[i].then);
@@ -483,9 +483,42 @@ static void test_next (void **state)
 static void test_password_hash (void **state)
 {
     (void) state;
-    uint8_t a[16] = {1}, b[16] = {2};
-    assert_int_equal (tree_password_hash (a), tree_password_hash (a));
-    assert_int_not_equal (tree_password_hash (a), tree_password_hash (b));
+    /* The first half of SHA-256 of 16 zeroes, by another program: it is on disk. */
+    static const uint8_t golden[] = {0x37, 0x47, 0x08, 0xff, 0xf7, 0x71, 0x9d, 0xd5,
+                                     0x97, 0x9e, 0xc8, 0x75, 0xd5, 0x6c, 0xd2, 0x28};
+    uint8_t password[16] = {0}, hash[ENTRY_PASSWORD_HASH];
+    tree_password_hash (password, hash);
+    assert_memory_equal (hash, golden, sizeof (golden));
+}
+
+/* Every bit of the hash counts, for creating anew and for attaching. */
+static void test_password_bits (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t id = fixture_session (&f, 7);
+    struct entry entry = {.kind = ENTRY_ATTACH,
+                          .u.attach = {.session = id, .attach_no = 2, .incarnation = 1}};
+    struct entry again = {.kind = ENTRY_CREATE_SESSION, .u.create_session = {.attach_no = 3}};
+    fixture_nonce (again.u.create_session.nonce, 7);
+    for (unsigned bit = 0; bit <= 8 * ENTRY_PASSWORD_HASH; bit++) {
+        uint8_t hash[ENTRY_PASSWORD_HASH];
+        fixture_password (hash, 1007);
+        if (bit < 8 * ENTRY_PASSWORD_HASH) {
+            hash[bit / 8] ^= (uint8_t) (1u << bit % 8);
+        }
+        int expected = bit < 8 * ENTRY_PASSWORD_HASH ? COHORT_EAUTHFAILED : 0;
+        assert_int_equal (tree_session_admits (f.tree, id, hash), expected == 0);
+        assert_false (tree_session_admits (f.tree, id + 1, hash));
+        memcpy (entry.u.attach.password_hash, hash, sizeof (hash));
+        fixture_entry (&f, &entry);
+        assert_int_equal (f.outcome.code, expected);
+        memcpy (again.u.create_session.password_hash, hash, sizeof (hash));
+        fixture_entry (&f, &again);
+        assert_int_equal (f.outcome.code, expected);
+    }
+    fixture_deinit (&f);
 }
 
 int main (void)
@@ -497,7 +530,7 @@ int main (void)
         cmocka_unit_test (test_numbers),         cmocka_unit_test (test_failures_are_kept),
         cmocka_unit_test (test_window_by_count), cmocka_unit_test (test_window_by_bytes),
         cmocka_unit_test (test_new_incarnation), cmocka_unit_test (test_next),
-        cmocka_unit_test (test_password_hash),
+        cmocka_unit_test (test_password_hash),   cmocka_unit_test (test_password_bits),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
