@@ -241,6 +241,13 @@ struct zab_status {
     uint64_t round_begun; /* leader: newest round begun */
 };
 
+/* Whoever drives a core lets an observer see each update, and the status behind it, before it does
+ * anything about it: for checkers. update NULL: nobody. */
+struct zab_observer {
+    void *arg;
+    void (*update) (void *arg, const struct zab_update *update, const struct zab_status *status);
+};
+
 /* ---- Life -------------------------------------------------------------------------------- */
 
 struct zab_options {

@@ -34,6 +34,7 @@ struct ensemble *ensemble_new (const struct ensemble_options *options)
     self->peer_timeout_ms =
         options->peer_timeout_ms > 0 ? options->peer_timeout_ms : ENSEMBLE_PEER_TIMEOUT_MS;
     self->limits = options->limits;
+    self->observer = options->observer;
     self->tree_options.effects_bytes_max = options->effects_bytes;
     self->now_ms = self->down_since_ms = options->now_ms;
     self->leave_ms = INT64_MAX;

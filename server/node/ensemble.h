@@ -46,6 +46,7 @@ struct ensemble_options {
     uint64_t snapshot_bytes; /* 0: see checkpoint.h */
     uint64_t effects_bytes;
     struct entry_limits limits; /* of a new ensemble; sound */
+    struct zab_observer observer;
     int64_t now_ms;
 };
 

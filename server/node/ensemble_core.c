@@ -100,6 +100,9 @@ static void halt (struct ensemble *self, enum zab_halt halt, const char *note)
 /* In the order that zab.h demands. */
 void ensemble_update (struct ensemble *self, const struct zab_update *update)
 {
+    if (self->observer.update != NULL) {
+        self->observer.update (self->observer.arg, update, ensemble_zab (self));
+    }
     if (update->note != NULL) {
         logger_write (&self->logger, LOG_INFO, "zab", "peer=%" PRIu32 " note=\"%s\"",
                       update->note_peer, update->note);

@@ -49,6 +49,7 @@ struct ensemble {
     uint64_t seed;
     int peer_timeout_ms;
     struct entry_limits limits;
+    struct zab_observer observer;
     struct tree_options tree_options;
 
     int64_t now_ms;

@@ -309,6 +309,7 @@ static bool make_ensemble (struct node *self)
         .snapshot_bytes = self->options.snapshot_bytes,
         .effects_bytes = self->options.effects_bytes,
         .limits = self->options.limits,
+        .observer = self->options.observer,
         .now_ms = self->now_ms,
     };
     self->ensemble = ensemble_new (&options);

@@ -69,6 +69,7 @@ struct node_options {
     uint64_t snapshot_bytes;    /* 0: 256 MiB of log make a snapshot due */
     uint64_t effects_bytes;     /* 0: 64 MiB */
     struct entry_limits limits; /* for a new ensemble; zero fields: the defaults */
+    struct zab_observer observer;
 };
 
 /* NULL: out of memory, or the configuration and the store do not agree: error says how. */

@@ -225,6 +225,11 @@ static void answered (struct world *self, struct sim_client *client, struct requ
     if (reply != NULL && reply->zxid > self->zxid_told) {
         self->zxid_told = reply->zxid;
     }
+    if (reply != NULL) {
+        bool sequential = request->wire.op.kind == WIRE_CREATE &&
+                          (request->wire.op.mode & COHORT_SEQUENTIAL) != 0;
+        check_answer (self, reply->zxid, sequential && request->rc == 0 ? reply->path : NULL);
+    }
     switch (purpose.what) {
     case MAKE_KEY:
         if (request->rc != 0) {

@@ -37,6 +37,7 @@ static void open_store (struct world *self, struct sim_server *server)
     if (store_open (&options, &server->store, error, sizeof error) != 0) {
         world_fail (self, "server %u cannot open its store: %s", server->id, error);
     }
+    check_started (self, server);
 }
 
 void server_start (struct world *self, struct sim_server *server)
@@ -62,6 +63,7 @@ void server_start (struct world *self, struct sim_server *server)
         .seed = world_draw (self, SIM_DRAW_NODE, server->id, server->incarnation),
         .snapshot_bytes = UINT64_C (1) << 18,
         .effects_bytes = UINT64_C (1) << 20,
+        .observer = check_observer (server),
     };
     memcpy (options.cluster_id, cluster, sizeof options.cluster_id);
     server->node = node_new (&options, error, sizeof error);
@@ -87,6 +89,7 @@ void server_crash (struct world *self, struct sim_server *server, bool power_cut
     server->up = false;
     network_server_down (self, server);
     node_destroy (&server->node);
+    check_stopped (self, server);
     store_close (&server->store);
     if (power_cut) {
         crash_disk_power_cut (server->disk);

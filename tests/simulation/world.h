@@ -12,7 +12,8 @@
  *   mirror.c     what streams tell them
  *   faults.c     what goes wrong, and when it stops to
  *   phases.c     first safety, then liveness
- *   check.c      what must hold
+ *   observe.c    what must hold at the servers: the table in invariants.h
+ *   check.c      what must be there at the end
  *   trace.c      the story, and its end when something does not hold
  */
 
@@ -69,7 +70,6 @@ struct sim_server {
     int64_t timer_ms; /* the time of the scheduled SIM_SERVER_TIMER; 0: none */
     bool paused;      /* as by SIGSTOP: nothing is received, no time passes */
     int64_t paused_until_ms;
-    zxid_t checked; /* the last applied zxid that the checker saw */
 };
 
 /* An outgoing connection from one server to another. */
@@ -252,17 +252,28 @@ void faults_event (struct world *self, struct sim_event *event);
 /* Everything is healed: what was down is up, nothing is lost any more. */
 void faults_end (struct world *self);
 
-/* ---- check.c --------------------------------------------------------------------------------- */
+/* ---- observe.c ------------------------------------------------------------------------------- */
 
 struct sim_checker *checker_new (void);
 void checker_free (struct sim_checker *self);
 
-/* After every turn of a server: equal zxid, equal state; one leader an epoch; nothing applied is
- * ever taken back; no session has ended that its client counts on. */
+/* The invariants (invariants.h) hold, as far as can be seen: its store is open and nothing else has
+ * happened yet; its process has ended; a turn of it is over. */
+void check_started (struct world *self, struct sim_server *server);
+void check_stopped (struct world *self, struct sim_server *server);
 void check_server (struct world *self, struct sim_server *server);
+/* Sees each update of its core. */
+struct zab_observer check_observer (struct sim_server *server);
 
-/* When all is at rest: every acknowledged write is there, once; no ephemeral outlives its session;
- * all servers agree. */
+/* A client is answered; name: what a sequential create has made, or NULL. */
+void check_answer (struct world *self, zxid_t zxid, const char *name);
+
+/* The ensemble has come to rest, or does not, and waits_for says why. */
+void check_rest (struct world *self, int64_t after_ms, const char *waits_for);
+
+/* ---- check.c --------------------------------------------------------------------------------- */
+
+/* When all is at rest: every acknowledged write is there, once. */
 void check_end (struct world *self);
 
 /* The state and the story of the run, as one number. */

@@ -1,0 +1,276 @@
+/* Invariants 1 to 7, 9 and 10: who leads, proposes, commits and applies what. */
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "tests/simulation/invariants.h"
+
+/* ---- Leading --------------------------------------------------------------------------------- */
+
+/* 1. At most one server is ever established as the leader of an epoch: not just at one time. */
+bool check_leadership (const struct ghost *ghost, const struct sight *sight,
+                       struct objection *objection)
+{
+    if (!sight_leads (sight)) {
+        return true;
+    }
+    const struct ghost_epoch *epoch = ghost_epoch (ghost, sight->status->current_epoch);
+    uint32_t others = epoch != NULL ? epoch->leaders & ~(UINT32_C (1) << sight->server) : 0;
+    if (others != 0) {
+        return object (objection, "server %u leads epoch %u, which another has led (mask %#x)",
+                       sight->server, epoch->epoch, others);
+    }
+    return true;
+}
+
+/* 6. Before its first broadcast of an epoch, a leader has every entry of earlier epochs that anyone
+ * has applied. */
+bool check_primary_integrity (const struct ghost *ghost, const struct sight *sight,
+                              struct objection *objection)
+{
+    size_t count;
+    const struct zab_entry *first = sight_proposes (sight, &count);
+    const struct ghost_server *leader = &ghost->servers[sight->server];
+    if (first == NULL) {
+        return true;
+    }
+    const struct ghost_epoch *own = ghost_epoch (ghost, zxid_epoch (first->zxid));
+    if (own != NULL && own->broadcast.count > 0) {
+        return true;
+    }
+    for (size_t i = 0; i < ghost->epochs_count; i++) {
+        const struct ghost_epoch *epoch = &ghost->epochs[i];
+        if (epoch->epoch < zxid_epoch (first->zxid) && epoch->applied.zxid != 0 &&
+            !shadow_covers (&leader->log, epoch->applied)) {
+            return object (objection,
+                           "server %u proposes %#" PRIx64 " and lacks %#" PRIx64
+                           ", which was applied",
+                           sight->server, first->zxid, epoch->applied.zxid);
+        }
+    }
+    return true;
+}
+
+/* 7. An established leader has everything that was committed in earlier epochs. (It may learn late
+ * that it was established, when a later leader has committed more.) */
+bool check_commit_completeness (const struct ghost *ghost, const struct sight *sight,
+                                struct objection *objection)
+{
+    if (!sight_leads (sight)) {
+        return true;
+    }
+    uint32_t number = sight->status->current_epoch;
+    const struct ghost_epoch *epoch = ghost_epoch (ghost, number);
+    if (epoch != NULL && (epoch->leaders & UINT32_C (1) << sight->server) != 0) {
+        return true; /* it was there, then; what is committed since is its own */
+    }
+    const struct zab_point *last = shadow_floor (&ghost->committed, zxid_make (number, 0));
+    if (last != NULL && !shadow_covers (&ghost->servers[sight->server].log, *last)) {
+        return object (objection,
+                       "server %u leads epoch %u and lacks %#" PRIx64 ", which is committed",
+                       sight->server, number, last->zxid);
+    }
+    return true;
+}
+
+/* ---- Committing ------------------------------------------------------------------------------ */
+
+/* 3, for what a core regards as committed: nothing else than what everybody else does, and what is
+ * new stands on top of all of it. */
+static bool commits_in_order (const struct ghost *ghost, const struct sight *sight,
+                              struct objection *objection)
+{
+    const struct ghost_server *server = &ghost->servers[sight->server];
+    zxid_t committed = sight->status->committed;
+    struct zab_point last = shadow_last (&ghost->committed);
+    if (committed == server->status.committed) {
+        return true;
+    }
+    if (committed < server->status.committed) {
+        return object (objection, "server %u takes its commit back, from %#" PRIx64 " to %#" PRIx64,
+                       sight->server, server->status.committed, committed);
+    }
+    const struct zab_point *here = shadow_find (&server->log, committed);
+    struct zab_point point = here != NULL ? *here : server->log.base;
+    if (point.zxid != committed) {
+        return object (objection, "server %u commits %#" PRIx64 ", which is not in its log",
+                       sight->server, committed);
+    }
+    if (committed <= last.zxid) {
+        return shadow_covers (&ghost->committed, point) ||
+               object (objection, "server %u commits %#" PRIx64 " with another history than others",
+                       sight->server, committed);
+    }
+    return (shadow_covers (&server->log, last) && server->log.base.zxid <= last.zxid) ||
+           object (objection,
+                   "server %u commits %#" PRIx64 " on top of something else than %#" PRIx64,
+                   sight->server, committed, last.zxid);
+}
+
+/* 3, for what is proposed: no zxid is given out twice. */
+static bool proposes_in_order (const struct ghost *ghost, const struct sight *sight,
+                               struct objection *objection)
+{
+    size_t count;
+    const struct zab_entry *proposed = sight_proposes (sight, &count);
+    if (proposed == NULL) {
+        return true;
+    }
+    const struct ghost_epoch *epoch = ghost_epoch (ghost, zxid_epoch (proposed->zxid));
+    zxid_t last = epoch != NULL ? shadow_last (&epoch->broadcast).zxid : 0;
+    return proposed->zxid > last ||
+           object (objection,
+                   "server %u proposes %#" PRIx64 ", and %#" PRIx64 " was proposed before",
+                   sight->server, proposed->zxid, last);
+}
+
+/* 9. A synchronized follower has committed nothing that its leader does not have. */
+bool check_history_consistency (const struct ghost *ghost, const struct sight *sight,
+                                struct objection *objection)
+{
+    const struct zab_status *status = sight->status;
+    const struct ghost_server *server = &ghost->servers[sight->server];
+    if (status->role != ZAB_FOLLOWING || !status->activated || status->leader > GHOST_ID_MAX) {
+        return true;
+    }
+    const struct ghost_server *leader = &ghost->servers[status->leader];
+    const struct zab_point *point = shadow_floor (&server->log, status->committed);
+    if (!leader->up || leader->status.role != ZAB_LEADING || !leader->status.activated ||
+        leader->status.current_epoch != status->current_epoch || point == NULL) {
+        return true;
+    }
+    return shadow_covers (&leader->log, *point) ||
+           object (objection, "server %u has committed %#" PRIx64 ", which its leader %u lacks",
+                   sight->server, point->zxid, status->leader);
+}
+
+/* 10. No core ever finds that a peer broke the protocol: links lose nothing in the middle, so
+ * what was not expected was sent by mistake. */
+bool check_actions (const struct ghost *ghost, const struct sight *sight,
+                    struct objection *objection)
+{
+    static const char *const excused[] = {"no progress", "too many links"};
+    const struct zab_update *update = sight->update;
+    (void) ghost;
+    if (update->halt != ZAB_RUNNING) {
+        return object (objection, "server %u halts: %s", sight->server,
+                       update->note != NULL ? update->note : "no reason given");
+    }
+    if (update->resets_count == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof excused / sizeof excused[0]; i++) {
+        if (update->note != NULL && strcmp (update->note, excused[i]) == 0) {
+            return true;
+        }
+    }
+    return object (objection, "server %u resets its link to %u: %s", sight->server,
+                   update->resets[0], update->note != NULL ? update->note : "no reason given");
+}
+
+/* ---- Applying -------------------------------------------------------------------------------- */
+
+/* Of the entries that this turn has applied, and that are still in the log: the first, and how many
+ * there are. */
+static const struct zab_point *newly_applied (const struct ghost *ghost, const struct sight *sight,
+                                              size_t *count)
+{
+    const struct ghost_server *server = &ghost->servers[sight->server];
+    const struct zab_point *last = shadow_floor (&server->log, sight->applied);
+    const struct zab_point *before = shadow_floor (&server->log, server->applied);
+    const struct zab_point *first = before != NULL ? before + 1 : server->log.points;
+    *count = last != NULL && last >= first ? (size_t) (last - first) + 1 : 0;
+    return first;
+}
+
+/* 2. Whatever is applied was proposed by a leader. */
+bool check_integrity (const struct ghost *ghost, const struct sight *sight,
+                      struct objection *objection)
+{
+    size_t count;
+    const struct zab_point *points = newly_applied (ghost, sight, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct ghost_epoch *epoch = ghost_epoch (ghost, zxid_epoch (points[i].zxid));
+        if (epoch == NULL || !shadow_covers (&epoch->broadcast, points[i])) {
+            return object (objection, "server %u applies %#" PRIx64 ", which nobody has proposed",
+                           sight->server, points[i].zxid);
+        }
+    }
+    return true;
+}
+
+/* 3, for what is applied: a prefix of the committed sequence. */
+static bool applies_in_order (const struct ghost *ghost, const struct sight *sight,
+                              struct objection *objection)
+{
+    const struct ghost_server *server = &ghost->servers[sight->server];
+    size_t count;
+    const struct zab_point *points = newly_applied (ghost, sight, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (!shadow_covers (&ghost->committed, points[i])) {
+            return object (objection, "server %u applies %#" PRIx64 ", which is not committed",
+                           sight->server, points[i].zxid);
+        }
+    }
+    if (sight->applied != 0 && shadow_find (&server->log, sight->applied) == NULL &&
+        server->log.base.zxid != sight->applied) {
+        return object (objection, "server %u has applied %#" PRIx64 ", which is not in its log",
+                       sight->server, sight->applied);
+    }
+    return true;
+}
+
+/* 3. All servers commit and apply prefixes of one sequence; no zxid has two contents. */
+bool check_total_order (const struct ghost *ghost, const struct sight *sight,
+                        struct objection *objection)
+{
+    if (sight->kind == SIGHT_UPDATE) {
+        return proposes_in_order (ghost, sight, objection) &&
+               commits_in_order (ghost, sight, objection);
+    }
+    return applies_in_order (ghost, sight, objection);
+}
+
+/* 4. For all entries a before b of one leader and epoch: who applies b has applied a before. It is
+ * enough to look at b's predecessor, for that had to pass the same test. */
+bool check_local_primary_order (const struct ghost *ghost, const struct sight *sight,
+                                struct objection *objection)
+{
+    const struct ghost_server *server = &ghost->servers[sight->server];
+    size_t count;
+    const struct zab_point *points = newly_applied (ghost, sight, &count);
+    zxid_t before =
+        server->applied > server->log.base.zxid ? server->applied : server->log.base.zxid;
+    for (size_t i = 0; i < count; i++) {
+        const struct ghost_epoch *epoch = ghost_epoch (ghost, zxid_epoch (points[i].zxid));
+        const struct zab_point *a =
+            epoch != NULL ? shadow_floor (&epoch->broadcast, points[i].zxid - 1) : NULL;
+        if (a != NULL && a->zxid > before) {
+            return object (objection,
+                           "server %u applies %#" PRIx64 " and not %#" PRIx64 ", proposed before",
+                           sight->server, points[i].zxid, a->zxid);
+        }
+        before = points[i].zxid;
+    }
+    return true;
+}
+
+/* 5. The zxids that a server applies increase. */
+bool check_global_primary_order (const struct ghost *ghost, const struct sight *sight,
+                                 struct objection *objection)
+{
+    const struct ghost_server *server = &ghost->servers[sight->server];
+    size_t count;
+    const struct zab_point *points = newly_applied (ghost, sight, &count);
+    if (sight->applied < server->applied) {
+        return object (objection, "server %u goes back from %#" PRIx64 " to %#" PRIx64,
+                       sight->server, server->applied, sight->applied);
+    }
+    for (size_t i = 1; i < count; i++) {
+        if (points[i].zxid <= points[i - 1].zxid) {
+            return object (objection, "server %u applies %#" PRIx64 " after %#" PRIx64,
+                           sight->server, points[i].zxid, points[i - 1].zxid);
+        }
+    }
+    return true;
+}

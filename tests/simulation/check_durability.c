@@ -1,0 +1,199 @@
+/* Invariants 8 and 11 to 14: what is on which disk. */
+
+#include <inttypes.h>
+
+#include "tests/simulation/invariants.h"
+
+/* ---- What is committed ----------------------------------------------------------------------- */
+
+/* 8. What is committed and durable somewhere is not taken from there: not by a truncation, not by a
+ * snapshot, not by a crash. */
+bool check_committed_durability (const struct ghost *ghost, const struct sight *sight,
+                                 struct objection *objection)
+{
+    const struct ghost_server *server = &ghost->servers[sight->server];
+    if (server->kept == 0) {
+        return true;
+    }
+    if (sight->kind == SIGHT_UPDATE) {
+        const struct zab_persist *persist = &sight->update->persist;
+        return !persist->truncate || persist->truncate_to >= server->kept ||
+               object (objection,
+                       "server %u truncates to %#" PRIx64 ", and %#" PRIx64 " is committed",
+                       sight->server, persist->truncate_to, server->kept);
+    }
+    if (sight->kind == SIGHT_BASE) {
+        bool sound = shadow_covers (&ghost->committed, sight->base);
+        return (sound && (!sight->replaced || sight->base.zxid >= server->kept)) ||
+               object (objection,
+                       "server %u has a snapshot at %#" PRIx64 " in place of its log, and %#" PRIx64
+                       " is committed",
+                       sight->server, sight->base.zxid, server->kept);
+    }
+    const struct zab_point *kept = shadow_find (&ghost->committed, server->kept);
+    return sight->damaged || kept == NULL || shadow_covers (sight->log, *kept) ||
+           object (objection, "server %u starts without %#" PRIx64 ", which is committed",
+                   sight->server, server->kept);
+}
+
+/* 11. What is committed is at that moment on the disks of a quorum of each configuration. Chains
+ * make it enough to look at the last of it. */
+bool check_quorum_durability (const struct ghost *ghost, const struct sight *sight,
+                              struct objection *objection)
+{
+    zxid_t committed = sight->status->committed;
+    if (committed <= shadow_last (&ghost->committed).zxid) {
+        return true;
+    }
+    const struct zab_point *point = shadow_find (&ghost->servers[sight->server].log, committed);
+    return (point != NULL && ghost_quorum_holds (ghost, *point)) ||
+           object (objection, "server %u commits %#" PRIx64 ", which no quorum has on its disks",
+                   sight->server, committed);
+}
+
+/* ---- What a disk holds ----------------------------------------------------------------------- */
+
+/* The entries of a request continue the log without a gap. */
+static bool contiguous (const struct ghost_server *server, const struct sight *sight,
+                        struct objection *objection)
+{
+    const struct zab_persist *persist = &sight->update->persist;
+    zxid_t before = shadow_last (&server->log).zxid;
+    if (persist->truncate && persist->truncate_to < before) {
+        before = persist->truncate_to;
+    }
+    for (size_t i = 0; i < persist->entries_count; i++) {
+        if (!zxid_follows (persist->entries[i].zxid, before)) {
+            return object (objection, "server %u logs %#" PRIx64 " after %#" PRIx64, sight->server,
+                           persist->entries[i].zxid, before);
+        }
+        before = persist->entries[i].zxid;
+    }
+    return true;
+}
+
+/* Epochs only grow, and the current one is never ahead of what was accepted. */
+static bool epochs_grow (const struct ghost_server *server, const struct sight *sight,
+                         uint32_t accepted, uint32_t current, struct objection *objection)
+{
+    return (current <= accepted && accepted >= server->accepted_epoch &&
+            current >= server->current_epoch) ||
+           object (objection, "server %u: epochs (accepted, current) (%u, %u) after (%u, %u)",
+                   sight->server, accepted, current, server->accepted_epoch, server->current_epoch);
+}
+
+/* Whether the log that was read back is what a crash may have left: all that was durable, and of
+ * what was asked for after that the first so many steps. The last point tells, for it stands for
+ * all before it. */
+static bool may_be_left (const struct ghost_server *server, struct zab_point last)
+{
+    struct zab_point point = shadow_last (&server->durable);
+    if (last.zxid == point.zxid && last.chain == point.chain) {
+        return true;
+    }
+    if (server->installing && last.zxid > point.zxid) {
+        return true; /* by a snapshot, which another invariant looks at */
+    }
+    for (size_t i = 0; i < ring_count (&server->pending); i++) {
+        const struct ghost_persist *persist = ring_at (&server->pending, i);
+        const struct zab_point *cut = shadow_floor (&server->durable, persist->truncate_to);
+        if (persist->truncate && last.zxid == persist->truncate_to &&
+            last.chain == (cut != NULL ? cut->chain : server->durable.base.chain)) {
+            return true;
+        }
+        for (size_t k = 0; k < persist->points_count; k++) {
+            if (last.zxid == persist->points[k].zxid && last.chain == persist->points[k].chain) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* 12. The current epoch is not above the accepted one, both only grow, the log has no gap; and what
+ * was durable is there after a crash. */
+bool check_durable_image (const struct ghost *ghost, const struct sight *sight,
+                          struct objection *objection)
+{
+    const struct ghost_server *server = &ghost->servers[sight->server];
+    if (sight->kind == SIGHT_UPDATE) {
+        const struct zab_persist *persist = &sight->update->persist;
+        return contiguous (server, sight, objection) &&
+               (!persist->epochs || epochs_grow (server, sight, persist->accepted_epoch,
+                                                 persist->current_epoch, objection));
+    }
+    if (server->id == 0 || sight->damaged) {
+        return true;
+    }
+    struct zab_point last = shadow_last (sight->log);
+    return epochs_grow (server, sight, sight->accepted_epoch, sight->current_epoch, objection) &&
+           (may_be_left (server, last) ||
+            object (objection,
+                    "server %u reads a log back that ends at %#" PRIx64 "; %#" PRIx64
+                    " was durable",
+                    sight->server, last.zxid, shadow_last (&server->durable).zxid));
+}
+
+/* ---- What a server says and does ------------------------------------------------------------- */
+
+static bool acknowledges (const struct ghost_server *server, const struct zab_message *message)
+{
+    if (message->epoch != server->current_epoch || message->epoch != server->accepted_epoch) {
+        return false;
+    }
+    /* (e, 0) acknowledges the epoch itself. */
+    return zxid_counter (message->zxid) == 0 || message->zxid <= server->durable.base.zxid ||
+           shadow_find (&server->durable, message->zxid) != NULL;
+}
+
+static bool justified (const struct ghost_server *server, const struct sight *sight,
+                       const struct zab_message *message)
+{
+    zxid_t last = shadow_last (&server->durable).zxid;
+    switch (message->type) {
+    case ZAB_VOTE: /* for itself, by its own history */
+        return message->role != ZAB_LOOKING || message->leader != sight->server ||
+               (message->epoch == server->current_epoch && message->zxid == last);
+    case ZAB_LEADERINFO:
+        return message->epoch == server->accepted_epoch;
+    case ZAB_ACKEPOCH:
+        return message->epoch == server->current_epoch && message->zxid == last &&
+               sight->status->accepted_epoch == server->accepted_epoch;
+    case ZAB_SYNC_POINT:
+        return shadow_covers (&server->durable, message->point);
+    case ZAB_ACK:
+        return acknowledges (server, message);
+    default:
+        return message->durable <= last;
+    }
+}
+
+/* 13. What a message says of its sender's epochs and log is true of its disk when it is sent. */
+bool check_justified_messages (const struct ghost *ghost, const struct sight *sight,
+                               struct objection *objection)
+{
+    const struct ghost_server *server = &ghost->servers[sight->server];
+    for (size_t i = 0; i < sight->update->messages_count; i++) {
+        const struct zab_message *message = &sight->update->messages[i];
+        if (!justified (server, sight, message)) {
+            return object (objection,
+                           "server %u sends %s (epoch %u, zxid %#" PRIx64
+                           "), and its disk has (%u, %u) and %#" PRIx64,
+                           sight->server, zab_message_name (message->type), message->epoch,
+                           message->zxid, server->accepted_epoch, server->current_epoch,
+                           shadow_last (&server->durable).zxid);
+        }
+    }
+    return true;
+}
+
+/* 14. A server applies nothing that is not durable in its own log. */
+bool check_applied_durable (const struct ghost *ghost, const struct sight *sight,
+                            struct objection *objection)
+{
+    zxid_t durable = shadow_last (&ghost->servers[sight->server].durable).zxid;
+    zxid_t applied = sight->kind == SIGHT_UPDATE ? sight->update->deliver : sight->applied;
+    return applied <= durable ||
+           object (objection, "server %u applies %#" PRIx64 ", its disk ends at %#" PRIx64,
+                   sight->server, applied, durable);
+}

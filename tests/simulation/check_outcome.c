@@ -1,0 +1,68 @@
+/* Invariants 15 to 18: states, answers, sessions, coming to rest. */
+
+#include <inttypes.h>
+
+#include "tests/simulation/invariants.h"
+
+/* 15. Equal applied zxid, equal state: whichever server, and whenever. */
+bool check_equal_states (const struct ghost *ghost, const struct sight *sight,
+                         struct objection *objection)
+{
+    const struct ghost_digest *seen = ghost_digest (ghost, sight->applied);
+    return seen == NULL || seen->digest == sight->digest ||
+           object (objection,
+                   "server %u at %#" PRIx64 " has digest %016" PRIx64 ", server %u had %016" PRIx64,
+                   sight->server, sight->applied, sight->digest, seen->server, seen->digest);
+}
+
+/* 16. What was acknowledged is committed; and whatever was committed is there in the end, at every
+ * server. That clients see a linearizable, or sequential, history is checked by tests/history. */
+bool check_acknowledged (const struct ghost *ghost, const struct sight *sight,
+                         struct objection *objection)
+{
+    if (sight->kind == SIGHT_ANSWER) {
+        return sight->zxid == 0 || shadow_find (&ghost->committed, sight->zxid) != NULL ||
+               object (objection, "an answer is of %#" PRIx64 ", which is not committed",
+                       sight->zxid);
+    }
+    zxid_t last = shadow_last (&ghost->committed).zxid;
+    for (uint32_t id = 1; id <= GHOST_ID_MAX && sight->reached; id++) {
+        const struct ghost_server *server = &ghost->servers[id];
+        if (server->up && server->applied < last) {
+            return object (objection,
+                           "server %u is at rest at %#" PRIx64 ", and %#" PRIx64 " is committed",
+                           id, server->applied, last);
+        }
+    }
+    return true;
+}
+
+/* 17. An ephemeral exists only while its session lives; the names that sequential creates make are
+ * all different. */
+bool check_ephemerals (const struct ghost *ghost, const struct sight *sight,
+                       struct objection *objection)
+{
+    if (sight->kind == SIGHT_ANSWER) {
+        return sight->name == NULL || !ghost_has_name (ghost, sight->name) ||
+               object (objection, "%s is created again", sight->name);
+    }
+    for (size_t i = 0; i < sight->ephemerals_count; i++) {
+        const struct sight_ephemeral *ephemeral = &sight->ephemerals[i];
+        if (!ephemeral->owner_lives) {
+            return object (objection, "at server %u %s outlives its session %#" PRIx64,
+                           sight->server, ephemeral->path, ephemeral->owner);
+        }
+    }
+    return true;
+}
+
+/* 18. Once faults have ended, the cluster answers everything and converges within a bounded time.
+ */
+bool check_liveness (const struct ghost *ghost, const struct sight *sight,
+                     struct objection *objection)
+{
+    (void) ghost;
+    return (sight->reached && sight->after_ms <= sight->limit_ms) ||
+           object (objection, "not at rest %" PRId64 " ms after the faults ended: %s",
+                   sight->after_ms, sight->waits_for != NULL ? sight->waits_for : "too late");
+}

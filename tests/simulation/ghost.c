@@ -1,0 +1,382 @@
+/* What a cluster looks like to somebody who sees all of it, and remembers. */
+
+#include "tests/simulation/ghost.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "client/base/hash.h"
+
+enum { PENDING_MAX = 1 << 20 };
+
+struct name {
+    struct map_node node;
+    char path[];
+};
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+void ghost_init (struct ghost *self)
+{
+    memset (self, 0, sizeof *self);
+    for (uint32_t id = 1; id <= GHOST_ID_MAX; id++) {
+        ring_init (&self->servers[id].pending, sizeof (struct ghost_persist), PENDING_MAX);
+    }
+    map_init (&self->digests);
+    map_init (&self->names);
+}
+
+static void drop_pending (struct ghost_server *server)
+{
+    while (!ring_empty (&server->pending)) {
+        free (((struct ghost_persist *) ring_front (&server->pending))->points);
+        ring_pop (&server->pending);
+    }
+}
+
+static void free_digest (struct map_node *node, void *arg)
+{
+    (void) arg;
+    free (map_entry (node, struct ghost_digest, node));
+}
+
+static void free_name (struct map_node *node, void *arg)
+{
+    (void) arg;
+    free (map_entry (node, struct name, node));
+}
+
+void ghost_deinit (struct ghost *self)
+{
+    for (uint32_t id = 1; id <= GHOST_ID_MAX; id++) {
+        struct ghost_server *server = &self->servers[id];
+        drop_pending (server);
+        ring_deinit (&server->pending);
+        shadow_deinit (&server->log);
+        shadow_deinit (&server->durable);
+    }
+    for (size_t i = 0; i < self->epochs_count; i++) {
+        shadow_deinit (&self->epochs[i].broadcast);
+    }
+    free (self->epochs);
+    shadow_deinit (&self->committed);
+    map_drain (&self->digests, free_digest, NULL);
+    map_drain (&self->names, free_name, NULL);
+    map_deinit (&self->digests);
+    map_deinit (&self->names);
+}
+
+/* ---- Looking --------------------------------------------------------------------------------- */
+
+/* Where the epoch is, or should be. */
+static size_t epoch_index (const struct ghost *self, uint32_t epoch)
+{
+    size_t at = self->epochs_count;
+    while (at > 0 && self->epochs[at - 1].epoch >= epoch) {
+        at--;
+    }
+    return at;
+}
+
+const struct ghost_epoch *ghost_epoch (const struct ghost *self, uint32_t epoch)
+{
+    size_t at = epoch_index (self, epoch);
+    return at < self->epochs_count && self->epochs[at].epoch == epoch ? &self->epochs[at] : NULL;
+}
+
+static bool any_key (const struct map_node *node, const void *key)
+{
+    /* The hash is the zxid. */
+    (void) node;
+    (void) key;
+    return true;
+}
+
+const struct ghost_digest *ghost_digest (const struct ghost *self, zxid_t zxid)
+{
+    struct map_node *node = map_find (&self->digests, zxid, any_key, NULL);
+    return node != NULL ? map_entry (node, struct ghost_digest, node) : NULL;
+}
+
+static bool has_path (const struct map_node *node, const void *key)
+{
+    return strcmp (map_entry (node, struct name, node)->path, key) == 0;
+}
+
+bool ghost_has_name (const struct ghost *self, const char *name)
+{
+    return map_find (&self->names, hash64 (name, strlen (name), 0), has_path, name) != NULL;
+}
+
+static bool majority_holds (const struct ghost *self, const struct config *config,
+                            struct zab_point point)
+{
+    size_t voters = 0, holders = 0;
+    for (size_t i = 0; i < config->count; i++) {
+        const struct config_member *member = &config->members[i];
+        if (member->role != CONFIG_VOTER) {
+            continue;
+        }
+        COHORT_ASSERT (member->id <= GHOST_ID_MAX);
+        const struct ghost_server *server = &self->servers[member->id];
+        voters++;
+        holders += server->store_id == member->store_id && shadow_covers (&server->durable, point);
+    }
+    return 2 * holders > voters;
+}
+
+bool ghost_quorum_holds (const struct ghost *self, struct zab_point point)
+{
+    for (size_t i = 0; i < self->configs.count; i++) {
+        if (!majority_holds (self, &self->configs.configs[i], point)) {
+            return false;
+        }
+    }
+    return self->configs.count > 0;
+}
+
+bool sight_leads (const struct sight *sight)
+{
+    return sight->status->role == ZAB_LEADING && sight->status->activated;
+}
+
+const struct zab_entry *sight_proposes (const struct sight *sight, size_t *count)
+{
+    const struct zab_persist *persist = &sight->update->persist;
+    *count = sight->status->role == ZAB_LEADING ? persist->entries_count : 0;
+    return *count > 0 ? persist->entries : NULL;
+}
+
+/* ---- Taking in ------------------------------------------------------------------------------- */
+
+static struct ghost_epoch *need_epoch (struct ghost *self, uint32_t epoch)
+{
+    size_t at = epoch_index (self, epoch);
+    if (at < self->epochs_count && self->epochs[at].epoch == epoch) {
+        return &self->epochs[at];
+    }
+    if (self->epochs_count == self->epochs_capacity) {
+        self->epochs_capacity = self->epochs_capacity > 0 ? 2 * self->epochs_capacity : 16;
+        self->epochs = realloc (self->epochs, self->epochs_capacity * sizeof *self->epochs);
+        COHORT_ASSERT (self->epochs != NULL);
+    }
+    memmove (self->epochs + at + 1, self->epochs + at,
+             (self->epochs_count - at) * sizeof *self->epochs);
+    self->epochs_count++;
+    self->epochs[at] = (struct ghost_epoch){.epoch = epoch};
+    return &self->epochs[at];
+}
+
+/* The highest committed entry that is durable here. */
+static void note_kept (struct ghost *self, struct ghost_server *server)
+{
+    struct zab_point mine = shadow_last (&server->durable);
+    struct zab_point all = shadow_last (&self->committed);
+    if (mine.zxid <= all.zxid) {
+        if (mine.zxid > server->kept && shadow_covers (&self->committed, mine)) {
+            server->kept = mine.zxid;
+        }
+    } else if (all.zxid > server->kept && shadow_covers (&server->durable, all)) {
+        server->kept = all.zxid;
+    }
+}
+
+static void see_start (struct ghost *self, struct ghost_server *server, const struct sight *sight)
+{
+    server->id = sight->server;
+    server->up = true;
+    server->store_id = sight->store_id;
+    shadow_copy (&server->log, sight->log);
+    shadow_copy (&server->durable, sight->log);
+    server->accepted_epoch = sight->accepted_epoch;
+    server->current_epoch = sight->current_epoch;
+    server->installing = false;
+    server->kept = 0;
+    server->applied = 0;
+    server->status = (struct zab_status){.role = ZAB_LOOKING};
+    drop_pending (server);
+    note_kept (self, server);
+}
+
+static void complete (struct ghost_server *server, const struct ghost_persist *persist)
+{
+    if (persist->truncate) {
+        shadow_truncate (&server->durable, persist->truncate_to);
+    }
+    for (size_t i = 0; i < persist->points_count; i++) {
+        shadow_append (&server->durable, persist->points[i]);
+    }
+    if (persist->epochs) {
+        server->accepted_epoch = persist->accepted_epoch;
+        server->current_epoch = persist->current_epoch;
+    }
+}
+
+static void see_durable (struct ghost *self, struct ghost_server *server, uint64_t completed)
+{
+    struct ghost_persist *persist;
+    while ((persist = ring_front (&server->pending)) != NULL && persist->number <= completed) {
+        complete (server, persist);
+        free (persist->points);
+        ring_pop (&server->pending);
+    }
+    note_kept (self, server);
+}
+
+static void see_base (struct ghost *self, struct ghost_server *server, const struct sight *sight)
+{
+    if (sight->replaced) {
+        shadow_replace (&server->log, sight->base);
+        shadow_replace (&server->durable, sight->base);
+        server->installing = false;
+        note_kept (self, server);
+    } else {
+        shadow_compact (&server->log, sight->base);
+        shadow_compact (&server->durable, sight->base);
+    }
+}
+
+/* Points of a request to the store: kept until it is durable. */
+static void take_persist (struct ghost_server *server, const struct zab_persist *persist)
+{
+    struct ghost_persist pending = {
+        .number = persist->number,
+        .truncate = persist->truncate,
+        .truncate_to = persist->truncate_to,
+        .points_count = persist->entries_count,
+        .epochs = persist->epochs,
+        .accepted_epoch = persist->accepted_epoch,
+        .current_epoch = persist->current_epoch,
+    };
+    if (persist->truncate) {
+        shadow_truncate (&server->log, persist->truncate_to);
+    }
+    if (pending.points_count > 0) {
+        pending.points = malloc (pending.points_count * sizeof *pending.points);
+        COHORT_ASSERT (pending.points != NULL);
+    }
+    for (size_t i = 0; i < persist->entries_count; i++) {
+        struct zab_point point = {persist->entries[i].zxid, persist->entries[i].chain};
+        pending.points[i] = point;
+        shadow_append (&server->log, point);
+    }
+    bool pushed = ring_push (&server->pending, &pending);
+    COHORT_ASSERT (pushed);
+}
+
+/* The committed sequence grows by what this log has above it. */
+static void extend_committed (struct ghost *self, const struct ghost_server *server,
+                              zxid_t committed)
+{
+    zxid_t known = shadow_last (&self->committed).zxid;
+    const struct zab_point *point = shadow_floor (&server->log, known);
+    size_t at = point != NULL ? (size_t) (point - server->log.points) + 1 : 0;
+    while (at < server->log.count && server->log.points[at].zxid <= committed) {
+        shadow_append (&self->committed, server->log.points[at++]);
+    }
+    for (uint32_t id = 1; id <= GHOST_ID_MAX; id++) {
+        if (self->servers[id].id != 0) {
+            note_kept (self, &self->servers[id]);
+        }
+    }
+}
+
+static void see_update (struct ghost *self, struct ghost_server *server, const struct sight *sight)
+{
+    const struct zab_status *status = sight->status;
+    size_t count;
+    const struct zab_entry *proposed = sight_proposes (sight, &count);
+    for (size_t i = 0; i < count; i++) {
+        shadow_append (&need_epoch (self, zxid_epoch (proposed[i].zxid))->broadcast,
+                       (struct zab_point){proposed[i].zxid, proposed[i].chain});
+    }
+    if (sight->update->persist.install) {
+        server->installing = true;
+    } else if (sight->update->persist.number != 0) {
+        take_persist (server, &sight->update->persist);
+    }
+    if (sight_leads (sight)) {
+        need_epoch (self, status->current_epoch)->leaders |= UINT32_C (1) << server->id;
+    }
+    if (status->committed > shadow_last (&self->committed).zxid) {
+        extend_committed (self, server, status->committed);
+    }
+    server->status = *status;
+}
+
+static void note_digest (struct ghost *self, const struct sight *sight)
+{
+    if (sight->applied == 0 || ghost_digest (self, sight->applied) != NULL) {
+        return;
+    }
+    struct ghost_digest *digest = calloc (1, sizeof *digest);
+    COHORT_ASSERT (digest != NULL);
+    digest->node.hash = sight->applied;
+    digest->digest = sight->digest;
+    digest->server = sight->server;
+    map_insert (&self->digests, &digest->node);
+}
+
+static void see_turn (struct ghost *self, struct ghost_server *server, const struct sight *sight)
+{
+    if (sight->configs != NULL &&
+        (self->configs.count == 0 || sight->configs->configs[sight->configs->count - 1].version >
+                                         self->configs.configs[self->configs.count - 1].version)) {
+        self->configs = *sight->configs;
+    }
+    if (sight->applied == server->applied) {
+        return;
+    }
+    const struct zab_point *point = shadow_find (&server->log, sight->applied);
+    if (point != NULL) {
+        struct ghost_epoch *epoch = need_epoch (self, zxid_epoch (point->zxid));
+        epoch->applied = point->zxid > epoch->applied.zxid ? *point : epoch->applied;
+    }
+    server->applied = sight->applied;
+    note_digest (self, sight);
+}
+
+static void see_answer (struct ghost *self, const struct sight *sight)
+{
+    if (sight->name == NULL || ghost_has_name (self, sight->name)) {
+        return;
+    }
+    size_t size = strlen (sight->name) + 1;
+    struct name *name = malloc (sizeof *name + size);
+    COHORT_ASSERT (name != NULL);
+    memcpy (name->path, sight->name, size);
+    name->node.hash = hash64 (sight->name, size - 1, 0);
+    map_insert (&self->names, &name->node);
+}
+
+void ghost_see (struct ghost *self, const struct sight *sight)
+{
+    COHORT_ASSERT (sight->server <= GHOST_ID_MAX);
+    struct ghost_server *server = &self->servers[sight->server];
+    switch (sight->kind) {
+    case SIGHT_STARTED:
+        see_start (self, server, sight);
+        break;
+    case SIGHT_STOPPED:
+        server->up = false;
+        break;
+    case SIGHT_DURABLE:
+        see_durable (self, server, sight->completed);
+        break;
+    case SIGHT_BASE:
+        see_base (self, server, sight);
+        break;
+    case SIGHT_UPDATE:
+        see_update (self, server, sight);
+        break;
+    case SIGHT_TURN:
+        see_turn (self, server, sight);
+        break;
+    case SIGHT_ANSWER:
+        see_answer (self, sight);
+        break;
+    case SIGHT_REST:
+        break;
+    }
+}

@@ -1,0 +1,155 @@
+/* What a cluster looks like to somebody who sees all of it, and remembers: the ghost state that the
+ * invariants are about (the protocol itself never has it).
+ *
+ * Servers are seen by way of sights: what their core asks for, what their store says is durable,
+ * what they have applied. Each sight is first checked (invariants.h) against everything that was
+ * seen before it, and then taken into the ghost state, which judges nothing.
+ *
+ * Pure: no server, world or disk is known here, so that tests can make any history by hand. Memory
+ * that runs out ends the program. May include: client/base, server/core/zab.h. */
+
+#ifndef TESTS_SIMULATION_GHOST_H
+#define TESTS_SIMULATION_GHOST_H
+
+#include "client/base/map.h"
+#include "client/base/ring.h"
+#include "server/core/zab.h"
+#include "tests/simulation/shadow.h"
+
+enum { GHOST_ID_MAX = 16 }; /* server ids are 1 to this */
+
+/* ---- Sights ---------------------------------------------------------------------------------- */
+
+/* Bits, so that a checker can name several. */
+enum sight_kind {
+    SIGHT_STARTED = 1, /* a process has read its store: log, epochs, store_id */
+    SIGHT_STOPPED = 2, /* it has died, or was killed */
+    SIGHT_DURABLE = 4, /* its store says that requests up to `completed` are durable */
+    SIGHT_BASE = 8,    /* its store's log begins behind `base` now; replaced: by a snapshot */
+    SIGHT_UPDATE = 16, /* its core wants `update`; nothing of it is done yet */
+    SIGHT_TURN = 32,   /* a turn is over: applied, digest */
+    SIGHT_ANSWER = 64, /* a client has got an answer */
+    SIGHT_REST = 128   /* the cluster came to rest after all faults had ended, or did not in time */
+};
+
+struct sight_ephemeral {
+    const char *path;
+    uint64_t owner;
+    bool owner_lives;
+};
+
+struct sight {
+    enum sight_kind kind;
+    uint32_t server; /* its id; 0: none in particular (ANSWER, REST) */
+
+    /* STARTED. damaged: its disk has lost or garbled what it had promised to keep, by a fault that
+     * is more than a crash; nothing that it held counts any more. */
+    const struct shadow *log;
+    uint32_t accepted_epoch, current_epoch;
+    uint64_t store_id;
+    bool damaged;
+
+    uint64_t completed; /* DURABLE */
+
+    /* BASE */
+    struct zab_point base;
+    bool replaced;
+
+    const struct zab_update *update; /* UPDATE */
+    const struct zab_status *status; /* UPDATE, TURN */
+
+    /* TURN */
+    zxid_t applied;
+    uint64_t digest;
+    const struct config_set *configs;         /* NULL: none yet */
+    const struct sight_ephemeral *ephemerals; /* all there are, or none if nobody looked */
+    size_t ephemerals_count;
+
+    /* ANSWER. name: the path that a sequential create has made, or NULL. */
+    zxid_t zxid;
+    const char *name;
+
+    /* REST. reached: within limit_ms, after so many; otherwise what it waits for. */
+    bool reached;
+    int64_t after_ms, limit_ms;
+    const char *waits_for;
+};
+
+/* ---- The ghost state ------------------------------------------------------------------------- */
+
+/* A request to a store, not known to be durable. */
+struct ghost_persist {
+    uint64_t number;
+    bool truncate;
+    zxid_t truncate_to;
+    struct zab_point *points;
+    size_t points_count;
+    bool epochs;
+    uint32_t accepted_epoch, current_epoch;
+};
+
+struct ghost_server {
+    uint32_t id; /* 0: never seen */
+    bool up;
+    uint64_t store_id;
+    struct shadow log;                      /* all that its core has asked to keep */
+    struct shadow durable;                  /* the part of it that its store says is durable */
+    uint32_t accepted_epoch, current_epoch; /* durable */
+    struct ring pending;                    /* of struct ghost_persist */
+    bool installing;                        /* a snapshot was asked for, to replace the log */
+    zxid_t kept;                            /* the highest committed entry that was durable here */
+    zxid_t applied;
+    struct zab_status status; /* after its newest update */
+};
+
+struct ghost_epoch {
+    uint32_t epoch;
+    uint32_t leaders;         /* bit id: that server was established as its leader */
+    struct shadow broadcast;  /* what they proposed, in that order */
+    struct zab_point applied; /* the last of it that any server has applied */
+};
+
+/* What some server was seen to hold at a zxid. */
+struct ghost_digest {
+    struct map_node node; /* the hash is the zxid */
+    uint64_t digest;
+    uint32_t server;
+};
+
+struct ghost {
+    struct ghost_server servers[GHOST_ID_MAX + 1]; /* by id */
+    struct ghost_epoch *epochs;                    /* ascending */
+    size_t epochs_count, epochs_capacity;
+    struct shadow committed; /* in order, by whichever core said so first */
+    struct config_set configs;
+    struct map digests;
+    struct map names; /* that sequential creates have made */
+};
+
+void ghost_init (struct ghost *self);
+void ghost_deinit (struct ghost *self);
+
+/* Takes a sight in. */
+void ghost_see (struct ghost *self, const struct sight *sight);
+
+/* ---- Looking, for checkers ------------------------------------------------------------------- */
+
+/* NULL: nobody has led, proposed or applied anything of it. */
+const struct ghost_epoch *ghost_epoch (const struct ghost *self, uint32_t epoch);
+
+/* NULL: nobody was seen to hold a state at this zxid. */
+const struct ghost_digest *ghost_digest (const struct ghost *self, zxid_t zxid);
+
+bool ghost_has_name (const struct ghost *self, const char *name);
+
+/* Whether a majority of the voters of every configuration hold the point durably, each on the store
+ * that the configuration lists. */
+bool ghost_quorum_holds (const struct ghost *self, struct zab_point point);
+
+/* Whether the server of this update leads, and may propose. */
+bool sight_leads (const struct sight *sight);
+
+/* What the update proposes: the entries of a leader, of its own epoch; NULL: nothing. */
+const struct zab_entry *sight_proposes (const struct sight *sight, size_t *count);
+
+#endif

@@ -1,0 +1,51 @@
+/* What must always hold, as a table of checkers. */
+
+#include "tests/simulation/invariants.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Numbers and names are those of docs/zab.md, section 11. */
+const struct invariant invariants[INVARIANTS_COUNT] = {
+    {1, "leadership", SIGHT_UPDATE, check_leadership},
+    {2, "integrity", SIGHT_TURN, check_integrity},
+    {3, "total order", SIGHT_UPDATE | SIGHT_TURN, check_total_order},
+    {4, "local primary order", SIGHT_TURN, check_local_primary_order},
+    {5, "global primary order", SIGHT_TURN, check_global_primary_order},
+    {6, "primary integrity", SIGHT_UPDATE, check_primary_integrity},
+    {7, "commit completeness", SIGHT_UPDATE, check_commit_completeness},
+    {8, "durability of the committed", SIGHT_STARTED | SIGHT_BASE | SIGHT_UPDATE,
+     check_committed_durability},
+    {9, "history consistency", SIGHT_UPDATE, check_history_consistency},
+    {10, "no illegal action", SIGHT_UPDATE, check_actions},
+    {11, "committed by a quorum's disks", SIGHT_UPDATE, check_quorum_durability},
+    {12, "durable image", SIGHT_STARTED | SIGHT_UPDATE, check_durable_image},
+    {13, "messages justified by the disk", SIGHT_UPDATE, check_justified_messages},
+    {14, "applied is durable", SIGHT_UPDATE | SIGHT_TURN, check_applied_durable},
+    {15, "equal zxid, equal state", SIGHT_TURN, check_equal_states},
+    {16, "acknowledged is committed", SIGHT_ANSWER | SIGHT_REST, check_acknowledged},
+    {17, "ephemerals and names", SIGHT_TURN | SIGHT_ANSWER, check_ephemerals},
+    {18, "liveness", SIGHT_REST, check_liveness},
+};
+
+bool object (struct objection *objection, const char *format, ...)
+{
+    va_list args;
+    va_start (args, format);
+    (void) vsnprintf (objection->text, sizeof objection->text, format, args);
+    va_end (args);
+    return false;
+}
+
+const struct invariant *invariants_see (struct ghost *ghost, const struct sight *sight,
+                                        struct objection *objection)
+{
+    for (size_t i = 0; i < INVARIANTS_COUNT; i++) {
+        const struct invariant *invariant = &invariants[i];
+        if ((invariant->when & sight->kind) != 0 && !invariant->holds (ghost, sight, objection)) {
+            return invariant;
+        }
+    }
+    ghost_see (ghost, sight);
+    return NULL;
+}

@@ -1,0 +1,56 @@
+/* What must always hold, as a table of checkers: the eighteen invariants of docs/zab.md.
+ *
+ * A checker is a predicate: given all that was seen before, may this be seen now? It changes
+ * nothing, and knows nothing of how servers work. Each has a test that shows it something that must
+ * not be, and sees it object (tests/unit/simulation): a checker that has never failed proves
+ * nothing. What clients may see of it all is checked by tests/history.
+ *
+ *   check_agreement.c    1 to 7, 9, 10   who leads, proposes, commits and applies what
+ *   check_durability.c   8, 11 to 14     what is on which disk
+ *   check_outcome.c      15 to 18        states, answers, sessions, coming to rest
+ *
+ * Pure. May include: ghost, client/base, server/core/zab.h. */
+
+#ifndef TESTS_SIMULATION_INVARIANTS_H
+#define TESTS_SIMULATION_INVARIANTS_H
+
+#include "tests/simulation/ghost.h"
+
+/* What is wrong, for people. */
+struct objection {
+    char text[256];
+};
+
+/* true: the sight is in order. Otherwise says into `objection` why not. */
+typedef bool invariant_fn (const struct ghost *ghost, const struct sight *sight,
+                           struct objection *objection);
+
+struct invariant {
+    unsigned number;
+    const char *name;
+    unsigned when; /* sight_kind's bits: where it could break */
+    invariant_fn *holds;
+};
+
+enum { INVARIANTS_COUNT = 18 };
+
+/* In the order of their numbers, 1 to 18. */
+extern const struct invariant invariants[INVARIANTS_COUNT];
+
+/* Checks the sight against all of them, then takes it in. The first that does not hold, or NULL. */
+const struct invariant *invariants_see (struct ghost *ghost, const struct sight *sight,
+                                        struct objection *objection);
+
+/* For checkers: writes the text and returns false. */
+#if defined(__GNUC__)
+__attribute__ ((format (printf, 2, 3)))
+#endif
+bool object (struct objection *objection, const char *format, ...);
+
+invariant_fn check_leadership, check_integrity, check_total_order, check_local_primary_order,
+    check_global_primary_order, check_primary_integrity, check_commit_completeness,
+    check_committed_durability, check_history_consistency, check_actions, check_quorum_durability,
+    check_durable_image, check_justified_messages, check_applied_durable, check_equal_states,
+    check_acknowledged, check_ephemerals, check_liveness;
+
+#endif

@@ -1,0 +1,263 @@
+/* Looks at the servers of a simulated world, for the invariants: makes sights out of what their
+ * stores, cores and trees say, and ends the run when one does not hold. */
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "client/base/hash.h"
+#include "tests/simulation/invariants.h"
+#include "tests/simulation/world.h"
+
+enum { READ_ENTRIES = 512, READ_BYTES = 4 << 20 };
+
+/* What was seen of a server last: most turns change none of it. */
+struct view {
+    zxid_t base;
+    uint64_t completed;
+    zxid_t applied;
+    uint64_t sessions;
+    bool looked; /* in this incarnation */
+};
+
+struct sim_checker {
+    struct ghost ghost;
+    struct view views[SIM_SERVERS_MAX];
+};
+
+struct sim_checker *checker_new (void)
+{
+    struct sim_checker *self = calloc (1, sizeof *self);
+    COHORT_ASSERT (self != NULL);
+    ghost_init (&self->ghost);
+    return self;
+}
+
+void checker_free (struct sim_checker *self)
+{
+    ghost_deinit (&self->ghost);
+    free (self);
+}
+
+static void see (struct world *world, const struct sight *sight)
+{
+    struct objection objection;
+    const struct invariant *broken = invariants_see (&world->checker->ghost, sight, &objection);
+    if (broken != NULL) {
+        world_fail (world, "invariant %u, %s: %s", broken->number, broken->name, objection.text);
+    }
+}
+
+/* ---- Stores ---------------------------------------------------------------------------------- */
+
+/* The log as recovery has found it. */
+static void read_log (struct sim_server *server, struct shadow *log)
+{
+    struct zab_entry entries[READ_ENTRIES];
+    int64_t stamp_ms;
+    store_base (server->store, &log->base, &stamp_ms);
+    zxid_t last = store_last (server->store);
+    for (zxid_t at = log->base.zxid; at < last; at = shadow_last (log).zxid) {
+        size_t count = store_read (server->store, at, last, READ_BYTES, entries, READ_ENTRIES);
+        if (count == 0) {
+            world_fail (server->world, "server %u cannot read its log behind %#" PRIx64, server->id,
+                        at);
+        }
+        for (size_t i = 0; i < count; i++) {
+            shadow_append (log, (struct zab_point){entries[i].zxid, entries[i].chain});
+        }
+    }
+}
+
+void check_started (struct world *world, struct sim_server *server)
+{
+    struct view *view = &world->checker->views[server->id - 1];
+    const struct store_meta *meta = store_meta (server->store);
+    struct shadow log = {.count = 0};
+    read_log (server, &log);
+    *view = (struct view){.base = log.base.zxid};
+    see (world, &(struct sight){.kind = SIGHT_STARTED,
+                                .server = server->id,
+                                .log = &log,
+                                .accepted_epoch = meta->accepted_epoch,
+                                .current_epoch = meta->current_epoch,
+                                .store_id = meta->store_id});
+    shadow_deinit (&log);
+}
+
+void check_stopped (struct world *world, struct sim_server *server)
+{
+    see (world, &(struct sight){.kind = SIGHT_STOPPED, .server = server->id});
+}
+
+/* What the store has done since it was looked at last. */
+static void look_at_store (struct world *world, struct sim_server *server)
+{
+    struct view *view = &world->checker->views[server->id - 1];
+    struct sight sight = {.kind = SIGHT_BASE, .server = server->id};
+    int64_t stamp_ms;
+    store_base (server->store, &sight.base, &stamp_ms);
+    if (sight.base.zxid != view->base) {
+        view->base = sight.base.zxid;
+        sight.replaced = world->checker->ghost.servers[server->id].installing &&
+                         store_last (server->store) == sight.base.zxid;
+        see (world, &sight);
+    }
+    uint64_t completed = store_completed (server->store);
+    if (completed != view->completed) {
+        view->completed = completed;
+        see (world,
+             &(struct sight){.kind = SIGHT_DURABLE, .server = server->id, .completed = completed});
+    }
+}
+
+/* ---- Cores ----------------------------------------------------------------------------------- */
+
+static void on_update (void *arg, const struct zab_update *update, const struct zab_status *status)
+{
+    struct sim_server *server = arg;
+    look_at_store (server->world, server);
+    see (server->world,
+         &(struct sight){
+             .kind = SIGHT_UPDATE, .server = server->id, .update = update, .status = status});
+}
+
+struct zab_observer check_observer (struct sim_server *server)
+{
+    return (struct zab_observer){server, on_update};
+}
+
+/* ---- Trees ----------------------------------------------------------------------------------- */
+
+struct ephemerals {
+    const struct tree *tree;
+    bool at_rest;
+    struct sight_ephemeral *items;
+    size_t count, capacity;
+};
+
+/* Its path outlives the walk, so it is copied. */
+static bool add_ephemeral (void *arg, const struct tree_node *node)
+{
+    struct ephemerals *self = arg;
+    struct tree_session session;
+    if (node->stat.ephemeral_owner == 0) {
+        return true;
+    }
+    /* One that is dead is still being reaped: a few hundred in one entry. At rest that is over. */
+    bool lives = tree_session (self->tree, node->stat.ephemeral_owner, &session) &&
+                 !(session.dead && self->at_rest);
+    if (self->count == self->capacity) {
+        self->capacity = self->capacity > 0 ? 2 * self->capacity : 64;
+        self->items = realloc (self->items, self->capacity * sizeof *self->items);
+        COHORT_ASSERT (self->items != NULL);
+    }
+    char *path = strdup (node->path);
+    COHORT_ASSERT (path != NULL);
+    self->items[self->count++] = (struct sight_ephemeral){path, node->stat.ephemeral_owner, lives};
+    return true;
+}
+
+static void free_ephemerals (struct ephemerals *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        free ((char *) self->items[i].path);
+    }
+    free (self->items);
+}
+
+/* A client that counts on its session (session_valid_ms) is right to: nobody has ended it. */
+static void check_promises (struct world *world, const struct tree *tree)
+{
+    for (size_t i = 0; i < world->clients_count; i++) {
+        const struct sim_client *client = &world->clients[i];
+        int64_t valid_ms =
+            client->up ? session_valid_ms (client->session, client_now_ms (world, client)) : 0;
+        if (valid_ms == 0) {
+            continue;
+        }
+        struct session_view view;
+        struct tree_session session;
+        session_view (client->session, &view);
+        if (!tree_session (tree, view.id, &session) || session.dead) {
+            world_fail (world,
+                        "client %zu: its session %#" PRIx64 " has ended, %" PRId64
+                        " ms before it may",
+                        i, view.id, valid_ms);
+        }
+    }
+}
+
+static const struct config_set *configs_of (const struct sim_server *server,
+                                            struct config_set *scratch)
+{
+    const struct config_set *configs = tree_configs (node_tree (server->node));
+    const struct store_meta *meta = store_meta (server->store);
+    if (configs != NULL || !meta->bootstrapped) {
+        return configs;
+    }
+    *scratch = (struct config_set){.count = 1, .configs = {meta->config}};
+    return scratch;
+}
+
+static void look_at_tree (struct world *world, struct sim_server *server, bool at_rest)
+{
+    struct view *view = &world->checker->views[server->id - 1];
+    const struct tree *tree = node_tree (server->node);
+    uint64_t sessions = tree_session_count (tree);
+    struct ephemerals ephemerals = {.tree = tree, .at_rest = at_rest};
+    struct node_status status;
+    struct config_set scratch;
+    bool founded = world->checker->ghost.configs.count > 0;
+    if (view->looked && founded && view->applied == tree_zxid (tree) && !at_rest) {
+        return;
+    }
+    node_status (server->node, &status);
+    if (sessions < view->sessions || at_rest) {
+        COHORT_ASSERT (tree_walk (tree, "/", 1, add_ephemeral, &ephemerals) == 0);
+    }
+    view->applied = status.applied;
+    view->sessions = sessions;
+    view->looked = true;
+    see (world, &(struct sight){.kind = SIGHT_TURN,
+                                .server = server->id,
+                                .status = &status.zab,
+                                .applied = status.applied,
+                                .digest = status.digest,
+                                .configs = configs_of (server, &scratch),
+                                .ephemerals = ephemerals.items,
+                                .ephemerals_count = ephemerals.count});
+    free_ephemerals (&ephemerals);
+}
+
+void check_server (struct world *world, struct sim_server *server)
+{
+    look_at_store (world, server);
+    look_at_tree (world, server, false);
+    const struct shadow *committed = &world->checker->ghost.committed;
+    if (tree_zxid (node_tree (server->node)) >= shadow_last (committed).zxid) {
+        check_promises (world, node_tree (server->node));
+    }
+}
+
+/* ---- Clients --------------------------------------------------------------------------------- */
+
+void check_answer (struct world *world, zxid_t zxid, const char *name)
+{
+    see (world, &(struct sight){.kind = SIGHT_ANSWER, .zxid = zxid, .name = name});
+}
+
+/* ---- At the end ------------------------------------------------------------------------------ */
+
+void check_rest (struct world *world, int64_t after_ms, const char *waits_for)
+{
+    for (size_t i = 0; i < world->servers_count && waits_for == NULL; i++) {
+        look_at_tree (world, &world->servers[i], true);
+    }
+    see (world, &(struct sight){.kind = SIGHT_REST,
+                                .reached = waits_for == NULL,
+                                .after_ms = after_ms,
+                                .limit_ms = world->options.liveness_ms,
+                                .waits_for = waits_for});
+}

@@ -1,0 +1,265 @@
+/* Invariants 1 to 7, 9 and 10: what must be, and what must not. */
+
+#include "tests/unit/simulation/fixture.h"
+
+static zxid_t z (uint32_t epoch, uint64_t counter)
+{
+    return zxid_make (epoch, counter);
+}
+
+/* 1 */
+static void test_two_leaders_of_an_epoch (void **state)
+{
+    struct fixture *self = *state;
+    sight_update (self, 1, ZAB_LEADING, 4);
+    assert_true (fixture_holds (self, 1));
+    fixture_see (self);
+    sight_update (self, 1, ZAB_LEADING, 4);
+    assert_true (fixture_holds (self, 1)); /* still */
+    sight_update (self, 2, ZAB_LEADING, 5);
+    assert_true (fixture_holds (self, 1));
+    sight_update (self, 2, ZAB_LEADING, 4);
+    self->status.activated = false;
+    assert_true (fixture_holds (self, 1)); /* not established */
+
+    /* Not even after the first one has ended. */
+    sight_update (self, 1, ZAB_LOOKING, 4);
+    fixture_see (self);
+    sight_update (self, 2, ZAB_LEADING, 4);
+    assert_false (fixture_holds (self, 1));
+}
+
+/* 2 */
+static void test_applied_without_a_proposal (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    fixture_log (self, 3, ZAB_FOLLOWING, 1, 1, 3);
+    sight_turn (self, 3, z (1, 3), z (1, 3));
+    assert_true (fixture_holds (self, 2));
+
+    /* Logged by a follower that has it from nobody; then one with another content. */
+    fixture_log (self, 3, ZAB_FOLLOWING, 1, 4, 4);
+    sight_turn (self, 3, z (1, 4), 0);
+    assert_false (fixture_holds (self, 2));
+    sight_update (self, 1, ZAB_LEADING, 1);
+    update_entry (self, z (1, 4), 666);
+    fixture_see (self);
+    sight_turn (self, 3, z (1, 4), 0);
+    assert_false (fixture_holds (self, 2));
+}
+
+/* 3 */
+static void test_commit_of_another_history (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    sight_update (self, 3, ZAB_FOLLOWING, 1);
+    update_entry (self, z (1, 1), fixture_chain (z (1, 1)));
+    update_entry (self, z (1, 2), 666);
+    fixture_see (self);
+    fixture_durable (self, 3);
+    sight_update (self, 3, ZAB_FOLLOWING, 1);
+    self->status.committed = z (1, 1);
+    assert_true (fixture_holds (self, 3));
+    self->status.committed = z (1, 2);
+    assert_false (fixture_holds (self, 3));
+    self->status.committed = z (1, 3); /* not in its log at all */
+    assert_false (fixture_holds (self, 3));
+    sight_turn (self, 3, z (1, 1), 0);
+    assert_true (fixture_holds (self, 3));
+    sight_turn (self, 3, z (1, 2), 0);
+    assert_false (fixture_holds (self, 3));
+}
+
+static void test_commit_on_top_of_something_else (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    /* A leader of epoch 2 that has never heard of (1, 3). */
+    fixture_log (self, 3, ZAB_FOLLOWING, 1, 1, 2);
+    sight_update (self, 3, ZAB_FOLLOWING, 2);
+    update_entry (self, z (2, 1), fixture_chain (z (2, 1)));
+    fixture_see (self);
+    sight_update (self, 3, ZAB_FOLLOWING, 2);
+    self->status.committed = z (2, 1);
+    assert_false (fixture_holds (self, 3));
+}
+
+static void test_commit_taken_back (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    sight_update (self, 2, ZAB_FOLLOWING, 1);
+    assert_true (fixture_holds (self, 3));
+    self->status.committed = z (1, 2);
+    assert_false (fixture_holds (self, 3));
+}
+
+static void test_zxid_proposed_twice (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    sight_update (self, 1, ZAB_LEADING, 1);
+    update_entry (self, z (1, 4), 4);
+    assert_true (fixture_holds (self, 3));
+    sight_update (self, 1, ZAB_LEADING, 1);
+    update_entry (self, z (1, 3), 3);
+    assert_false (fixture_holds (self, 3));
+}
+
+static void test_applied_beyond_the_log (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    fixture_log (self, 3, ZAB_FOLLOWING, 1, 1, 2);
+    sight_turn (self, 3, z (1, 2), z (1, 2));
+    assert_true (fixture_holds (self, 3));
+    sight_turn (self, 3, z (1, 3), z (1, 3));
+    assert_false (fixture_holds (self, 3));
+}
+
+/* 4: b without a, as the published specification's "there exist a, b" would never find. */
+static void test_a_missing_before_b (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 4);
+    fixture_log (self, 3, ZAB_FOLLOWING, 1, 1, 2);
+    fixture_apply (self, 3, z (1, 2));
+    /* A log with a hole, as no store would take it. */
+    sight_update (self, 3, ZAB_FOLLOWING, 1);
+    update_entry (self, z (1, 4), fixture_chain (z (1, 4)));
+    ghost_see (&self->ghost, &self->sight);
+    sight_turn (self, 3, z (1, 4), z (1, 4));
+    assert_false (fixture_holds (self, 4));
+    sight_turn (self, 3, z (1, 2), z (1, 2));
+    assert_true (fixture_holds (self, 4));
+    sight_turn (self, 1, z (1, 4), z (1, 4));
+    assert_true (fixture_holds (self, 4));
+}
+
+static void test_a_in_a_snapshot_before_b (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 4);
+    sight_update (self, 3, ZAB_FOLLOWING, 1);
+    self->update.persist.install = true;
+    fixture_see (self);
+    sight_base (self, 3, z (1, 3), true);
+    fixture_see (self);
+    fixture_log (self, 3, ZAB_FOLLOWING, 1, 4, 4);
+    sight_turn (self, 3, z (1, 4), z (1, 4));
+    assert_true (fixture_holds (self, 4));
+    assert_true (fixture_holds (self, 3));
+}
+
+/* 5 */
+static void test_applying_goes_back (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    sight_turn (self, 1, z (1, 3), z (1, 3));
+    assert_true (fixture_holds (self, 5));
+    sight_turn (self, 1, z (1, 2), z (1, 2));
+    assert_false (fixture_holds (self, 5));
+
+    /* Out of order in the log itself. */
+    sight_update (self, 3, ZAB_FOLLOWING, 1);
+    update_entry (self, z (1, 2), fixture_chain (z (1, 2)));
+    update_entry (self, z (1, 1), fixture_chain (z (1, 1)));
+    update_entry (self, z (1, 3), fixture_chain (z (1, 3)));
+    ghost_see (&self->ghost, &self->sight);
+    sight_turn (self, 3, z (1, 3), z (1, 3));
+    assert_false (fixture_holds (self, 5));
+}
+
+/* 6 */
+static void test_leader_proposes_without_what_was_applied (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    sight_update (self, 2, ZAB_LEADING, 2);
+    update_entry (self, z (2, 1), fixture_chain (z (2, 1)));
+    assert_true (fixture_holds (self, 6)); /* has it */
+    sight_update (self, 3, ZAB_LEADING, 2);
+    update_entry (self, z (2, 1), fixture_chain (z (2, 1)));
+    assert_false (fixture_holds (self, 6));
+    sight_update (self, 3, ZAB_FOLLOWING, 2);
+    update_entry (self, z (2, 1), fixture_chain (z (2, 1)));
+    assert_true (fixture_holds (self, 6)); /* proposes nothing: it is told */
+}
+
+/* 7 */
+static void test_leader_without_what_is_committed (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    fixture_log (self, 3, ZAB_FOLLOWING, 1, 1, 2);
+    sight_update (self, 2, ZAB_LEADING, 2);
+    assert_true (fixture_holds (self, 7));
+    sight_update (self, 3, ZAB_LEADING, 2);
+    assert_false (fixture_holds (self, 7));
+    self->status.activated = false;
+    assert_true (fixture_holds (self, 7)); /* not established yet */
+    sight_update (self, 3, ZAB_LEADING, 1);
+    assert_true (fixture_holds (self, 7)); /* it is of epoch 1 itself: not of an earlier one */
+}
+
+/* 9 */
+static void test_follower_has_committed_what_its_leader_lacks (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    sight_update (self, 2, ZAB_FOLLOWING, 1);
+    assert_true (fixture_holds (self, 9));
+
+    /* The leader's log was cut behind its back. */
+    shadow_truncate (&self->ghost.servers[1].log, z (1, 2));
+    sight_update (self, 2, ZAB_FOLLOWING, 1);
+    assert_false (fixture_holds (self, 9));
+    self->status.activated = false;
+    assert_true (fixture_holds (self, 9)); /* not synchronized */
+    sight_update (self, 2, ZAB_FOLLOWING, 2);
+    assert_true (fixture_holds (self, 9)); /* of another epoch than what was seen of the leader */
+}
+
+/* 10 */
+static void test_peers_that_break_the_protocol (void **state)
+{
+    struct fixture *self = *state;
+    static const uint32_t peers[] = {2};
+    sight_update (self, 1, ZAB_LEADING, 1);
+    assert_true (fixture_holds (self, 10));
+    self->update.resets = peers;
+    self->update.resets_count = 1;
+    self->update.note = "gap in the entries";
+    assert_false (fixture_holds (self, 10));
+    self->update.note = "no progress";
+    assert_true (fixture_holds (self, 10));
+    sight_update (self, 1, ZAB_LEADING, 1);
+    self->update.halt = ZAB_HALT_DIVERGED;
+    assert_false (fixture_holds (self, 10));
+}
+
+int main (void)
+{
+#define INVARIANT_TEST(name)                                                                       \
+    cmocka_unit_test_setup_teardown (name, fixture_set_up, fixture_tear_down)
+    const struct CMUnitTest tests[] = {
+        INVARIANT_TEST (test_two_leaders_of_an_epoch),
+        INVARIANT_TEST (test_applied_without_a_proposal),
+        INVARIANT_TEST (test_commit_of_another_history),
+        INVARIANT_TEST (test_commit_on_top_of_something_else),
+        INVARIANT_TEST (test_commit_taken_back),
+        INVARIANT_TEST (test_zxid_proposed_twice),
+        INVARIANT_TEST (test_applied_beyond_the_log),
+        INVARIANT_TEST (test_a_missing_before_b),
+        INVARIANT_TEST (test_a_in_a_snapshot_before_b),
+        INVARIANT_TEST (test_applying_goes_back),
+        INVARIANT_TEST (test_leader_proposes_without_what_was_applied),
+        INVARIANT_TEST (test_leader_without_what_is_committed),
+        INVARIANT_TEST (test_follower_has_committed_what_its_leader_lacks),
+        INVARIANT_TEST (test_peers_that_break_the_protocol),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}

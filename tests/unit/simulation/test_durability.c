@@ -1,0 +1,309 @@
+/* Invariants 8 and 11 to 14: what must be, and what must not. */
+
+#include "tests/unit/simulation/fixture.h"
+
+static zxid_t z (uint32_t epoch, uint64_t counter)
+{
+    return zxid_make (epoch, counter);
+}
+
+static void fill (struct shadow *log, uint32_t epoch, uint64_t last)
+{
+    for (uint64_t counter = 1; counter <= last; counter++) {
+        shadow_append (log,
+                       (struct zab_point){z (epoch, counter), fixture_chain (z (epoch, counter))});
+    }
+}
+
+/* ---- 8: what is committed stays where it is durable ------------------------------------------ */
+
+static void test_truncated_although_committed (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    fixture_log (self, 2, ZAB_FOLLOWING, 1, 4, 5); /* not committed */
+    sight_update (self, 2, ZAB_FOLLOWING, 1);
+    self->update.persist = (struct zab_persist){.number = 9, .truncate = true};
+    self->update.persist.truncate_to = z (1, 3);
+    assert_true (fixture_holds (self, 8));
+    self->update.persist.truncate_to = z (1, 2);
+    assert_false (fixture_holds (self, 8));
+}
+
+static void test_replaced_by_an_older_snapshot (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    sight_base (self, 2, z (1, 3), true);
+    assert_true (fixture_holds (self, 8));
+    sight_base (self, 2, z (1, 2), true);
+    assert_false (fixture_holds (self, 8));
+    sight_base (self, 2, z (1, 2), false);
+    assert_true (fixture_holds (self, 8)); /* only compacted: what follows is kept */
+    sight_base (self, 2, z (1, 3), true)->base.chain++;
+    assert_false (fixture_holds (self, 8)); /* of another history */
+}
+
+static void test_crash_loses_what_is_committed (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow log = {.count = 0};
+    fixture_history (self, 1, 1, 3);
+    fill (&log, 1, 3);
+    sight_started (self, 2, &log);
+    assert_true (fixture_holds (self, 8));
+    shadow_truncate (&log, z (1, 2));
+    sight_started (self, 2, &log);
+    assert_false (fixture_holds (self, 8));
+    sight_started (self, 2, &log)->damaged = true;
+    assert_true (fixture_holds (self, 8)); /* more than a crash: others must have it */
+    sight_started (self, 3, &log);
+    assert_true (fixture_holds (self, 8)); /* never had it */
+    shadow_deinit (&log);
+}
+
+/* ---- 11 -------------------------------------------------------------------------------------- */
+
+static void test_commit_without_a_quorum_of_disks (void **state)
+{
+    struct fixture *self = *state;
+    fixture_log (self, 1, ZAB_LEADING, 1, 1, 1);
+    sight_update (self, 2, ZAB_FOLLOWING, 1);
+    update_entry (self, z (1, 1), fixture_chain (z (1, 1)));
+    fixture_see (self); /* on its way to the disk */
+    sight_update (self, 1, ZAB_LEADING, 1);
+    self->status.committed = z (1, 1);
+    assert_false (fixture_holds (self, 11));
+    fixture_durable (self, 2);
+    sight_update (self, 1, ZAB_LEADING, 1);
+    self->status.committed = z (1, 1);
+    assert_true (fixture_holds (self, 11));
+}
+
+static void test_a_store_that_is_not_listed_does_not_count (void **state)
+{
+    struct fixture *self = *state;
+    fixture_log (self, 1, ZAB_LEADING, 1, 1, 1);
+    fixture_log (self, 2, ZAB_FOLLOWING, 1, 1, 1);
+    self->ghost.servers[2].store_id = 666;
+    sight_update (self, 1, ZAB_LEADING, 1);
+    self->status.committed = z (1, 1);
+    assert_false (fixture_holds (self, 11));
+}
+
+static void test_every_configuration_needs_its_quorum (void **state)
+{
+    struct fixture *self = *state;
+    fixture_log (self, 1, ZAB_LEADING, 1, 1, 1);
+    fixture_log (self, 2, ZAB_FOLLOWING, 1, 1, 1);
+    /* The next configuration is servers 2 and 3. */
+    self->ghost.configs.count = 2;
+    self->ghost.configs.configs[1] = (struct config){.count = 2};
+    for (size_t i = 0; i < 2; i++) {
+        self->ghost.configs.configs[1].members[i] = self->configs.configs[0].members[i + 1];
+    }
+    sight_update (self, 1, ZAB_LEADING, 1);
+    self->status.committed = z (1, 1);
+    assert_false (fixture_holds (self, 11));
+    self->ghost.configs.configs[1].members[1].role = CONFIG_OBSERVER;
+    assert_true (fixture_holds (self, 11)); /* 2 alone is a quorum then */
+}
+
+/* ---- 12 -------------------------------------------------------------------------------------- */
+
+static void test_epochs_out_of_order (void **state)
+{
+    struct fixture *self = *state;
+    fixture_log (self, 1, ZAB_LEADING, 3, 1, 1);
+    sight_update (self, 1, ZAB_LEADING, 3);
+    struct zab_persist *persist = &self->update.persist;
+    *persist = (struct zab_persist){.number = 9, .epochs = true};
+    persist->accepted_epoch = 4;
+    persist->current_epoch = 3;
+    assert_true (fixture_holds (self, 12));
+    persist->current_epoch = 5;
+    assert_false (fixture_holds (self, 12)); /* current above accepted */
+    persist->current_epoch = 2;
+    assert_false (fixture_holds (self, 12)); /* goes back */
+    persist->accepted_epoch = persist->current_epoch = 2;
+    assert_false (fixture_holds (self, 12));
+}
+
+static void test_log_with_a_gap (void **state)
+{
+    struct fixture *self = *state;
+    fixture_log (self, 1, ZAB_LEADING, 1, 1, 3);
+    sight_update (self, 1, ZAB_FOLLOWING, 1);
+    update_entry (self, z (1, 4), 4);
+    update_entry (self, z (2, 1), 5);
+    assert_true (fixture_holds (self, 12));
+    sight_update (self, 1, ZAB_FOLLOWING, 1);
+    update_entry (self, z (1, 5), 5);
+    assert_false (fixture_holds (self, 12));
+    sight_update (self, 1, ZAB_FOLLOWING, 1);
+    update_entry (self, z (2, 2), 5);
+    assert_false (fixture_holds (self, 12)); /* a later epoch begins with 1 */
+    sight_update (self, 1, ZAB_FOLLOWING, 1);
+    update_entry (self, z (1, 3), 5);
+    assert_false (fixture_holds (self, 12)); /* it is there already */
+    self->update.persist.truncate = true;
+    self->update.persist.truncate_to = z (1, 2);
+    assert_true (fixture_holds (self, 12)); /* not any more */
+}
+
+/* What a crash may leave: the durable log, and the first few steps of what was asked for since. */
+static void test_log_read_back (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow log = {.count = 0};
+    fixture_log (self, 1, ZAB_LEADING, 1, 1, 3);
+    sight_update (self, 1, ZAB_LEADING, 1);
+    update_entry (self, z (1, 4), fixture_chain (z (1, 4)));
+    update_entry (self, z (1, 5), fixture_chain (z (1, 5)));
+    fixture_see (self);
+    for (uint64_t last = 1; last <= 6; last++) {
+        shadow_replace (&log, (struct zab_point){0, 0});
+        fill (&log, 1, last);
+        sight_started (self, 1, &log);
+        assert_true (fixture_holds (self, 12) == (last >= 3 && last <= 5));
+    }
+    shadow_truncate (&log, z (1, 4));
+    log.points[3].chain++;
+    sight_started (self, 1, &log);
+    assert_false (fixture_holds (self, 12)); /* something else in its place */
+    shadow_deinit (&log);
+}
+
+static void test_truncation_read_back (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow log = {.count = 0};
+    fixture_log (self, 1, ZAB_LEADING, 1, 1, 3);
+    sight_update (self, 1, ZAB_FOLLOWING, 2);
+    self->update.persist =
+        (struct zab_persist){.number = 9, .truncate = true, .truncate_to = z (1, 1)};
+    fixture_see (self);
+    for (uint64_t last = 0; last <= 3; last++) {
+        shadow_replace (&log, (struct zab_point){0, 0});
+        fill (&log, 1, last);
+        sight_started (self, 1, &log);
+        assert_true (fixture_holds (self, 12) == (last == 1 || last == 3));
+    }
+    shadow_deinit (&log);
+}
+
+static void test_epochs_read_back (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow log = {.count = 0};
+    fixture_log (self, 1, ZAB_LEADING, 3, 1, 1);
+    fill (&log, 3, 1);
+    sight_started (self, 1, &log);
+    assert_true (fixture_holds (self, 12));
+    sight_started (self, 1, &log)->accepted_epoch = 2;
+    assert_false (fixture_holds (self, 12));
+    sight_started (self, 1, &log)->current_epoch = 2;
+    assert_false (fixture_holds (self, 12));
+    shadow_deinit (&log);
+}
+
+/* ---- 13 -------------------------------------------------------------------------------------- */
+
+static bool may_send (struct fixture *self, struct zab_message message)
+{
+    sight_update (self, 1, ZAB_LOOKING, 3);
+    update_message (self, message);
+    return fixture_holds (self, 13);
+}
+
+/* The disk holds epochs (3, 3) and the log up to (3, 2); (3, 3) is on its way. */
+static void test_messages_and_the_disk (void **state)
+{
+    struct fixture *self = *state;
+    zxid_t last = z (3, 2), next = z (3, 3);
+    fixture_log (self, 1, ZAB_FOLLOWING, 3, 1, 2);
+    sight_update (self, 1, ZAB_FOLLOWING, 3);
+    update_entry (self, next, fixture_chain (next));
+    fixture_see (self);
+
+    struct zab_message vote = {
+        .type = ZAB_VOTE, .role = ZAB_LOOKING, .leader = 1, .epoch = 3, .zxid = last};
+    assert_true (may_send (self, vote));
+    vote.zxid = next;
+    assert_false (may_send (self, vote));
+    vote.leader = 2;
+    assert_true (may_send (self, vote)); /* for another: by that one's word */
+
+    struct zab_message message = {.type = ZAB_LEADERINFO, .epoch = 3};
+    assert_true (may_send (self, message));
+    message.epoch = 4;
+    assert_false (may_send (self, message));
+
+    message = (struct zab_message){.type = ZAB_ACKEPOCH, .epoch = 3, .zxid = last};
+    assert_true (may_send (self, message));
+    message.zxid = next;
+    assert_false (may_send (self, message));
+    message = (struct zab_message){.type = ZAB_ACKEPOCH, .epoch = 3, .zxid = last};
+    sight_update (self, 1, ZAB_FOLLOWING, 4);
+    update_message (self, message);
+    assert_false (fixture_holds (self, 13)); /* a promise that is not durable */
+
+    message = (struct zab_message){.type = ZAB_ACK, .epoch = 3, .zxid = z (3, 0)};
+    assert_true (may_send (self, message));
+    message.zxid = last;
+    assert_true (may_send (self, message));
+    message.zxid = next;
+    assert_false (may_send (self, message));
+    message = (struct zab_message){.type = ZAB_ACK, .epoch = 4, .zxid = z (4, 0)};
+    assert_false (may_send (self, message));
+
+    message = (struct zab_message){.type = ZAB_SYNC_POINT, .point = {last, fixture_chain (last)}};
+    assert_true (may_send (self, message));
+    message.point = (struct zab_point){next, fixture_chain (next)};
+    assert_false (may_send (self, message));
+
+    message = (struct zab_message){.type = ZAB_PROPOSAL, .durable = last};
+    assert_true (may_send (self, message));
+    message.durable = next;
+    assert_false (may_send (self, message));
+}
+
+/* ---- 14 -------------------------------------------------------------------------------------- */
+
+static void test_applied_before_it_is_durable (void **state)
+{
+    struct fixture *self = *state;
+    fixture_log (self, 1, ZAB_LEADING, 1, 1, 2);
+    sight_update (self, 1, ZAB_LEADING, 1);
+    update_entry (self, z (1, 3), fixture_chain (z (1, 3)));
+    self->update.deliver = z (1, 2);
+    assert_true (fixture_holds (self, 14));
+    self->update.deliver = z (1, 3);
+    assert_false (fixture_holds (self, 14));
+    sight_turn (self, 1, z (1, 2), 0);
+    assert_true (fixture_holds (self, 14));
+    sight_turn (self, 1, z (1, 3), 0);
+    assert_false (fixture_holds (self, 14));
+}
+
+int main (void)
+{
+#define INVARIANT_TEST(name)                                                                       \
+    cmocka_unit_test_setup_teardown (name, fixture_set_up, fixture_tear_down)
+    const struct CMUnitTest tests[] = {
+        INVARIANT_TEST (test_truncated_although_committed),
+        INVARIANT_TEST (test_replaced_by_an_older_snapshot),
+        INVARIANT_TEST (test_crash_loses_what_is_committed),
+        INVARIANT_TEST (test_commit_without_a_quorum_of_disks),
+        INVARIANT_TEST (test_a_store_that_is_not_listed_does_not_count),
+        INVARIANT_TEST (test_every_configuration_needs_its_quorum),
+        INVARIANT_TEST (test_epochs_out_of_order),
+        INVARIANT_TEST (test_log_with_a_gap),
+        INVARIANT_TEST (test_log_read_back),
+        INVARIANT_TEST (test_truncation_read_back),
+        INVARIANT_TEST (test_epochs_read_back),
+        INVARIANT_TEST (test_messages_and_the_disk),
+        INVARIANT_TEST (test_applied_before_it_is_durable),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
