@@ -134,6 +134,9 @@ int cohort_dispatch (cohort_t *self, int max_events)
         run_event (self, event);
         event_free (event);
         ran++;
+        if (self->watchdog_ms > 0) {
+            mailbox_alive (&self->mailbox, loop_now_ms (self->loop));
+        }
     }
     bool left = !list_empty (&self->dispatch);
     if (self->destroyed) {

@@ -60,6 +60,10 @@ struct cohort_loop {
 
 int64_t loop_now_ms (const cohort_loop_t *self);
 
+/* Mutes the session while the application hangs, as of this moment; returns whether it does.
+ * Driver: before each tick and, since a thread may be stopped anywhere, before each frame. */
+bool loop_watch (struct cohort *handle, int64_t now_ms);
+
 /* Frees a handle whose last reference is gone. */
 void handle_free (struct cohort *self);
 

@@ -265,14 +265,17 @@ static bool send_frame (struct channel *self)
 
 bool channel_write (struct channel *self)
 {
-    if (self->stuck && !send_frame (self)) {
-        return false;
-    }
+    struct cohort *handle = self->handle;
     bool any = false;
     for (;;) {
+        int64_t now_ms = loop_now_ms (handle->loop);
+        bool hung = loop_watch (handle, now_ms);
+        if (self->stuck && (hung || !send_frame (self))) {
+            /* A heartbeat may be in it: it too waits for an application that lives. */
+            return any;
+        }
         buf_clear (&self->frame);
-        if (!session_next_frame (self->handle->session, self->link, &self->frame,
-                                 loop_now_ms (self->handle->loop))) {
+        if (!session_next_frame (handle->session, self->link, &self->frame, now_ms)) {
             return any;
         }
         any = true;

@@ -58,6 +58,14 @@ void loop_touch (struct cohort *handle)
     }
 }
 
+bool loop_watch (struct cohort *handle, int64_t now_ms)
+{
+    bool hung =
+        handle->watchdog_ms > 0 && mailbox_hung (&handle->mailbox, now_ms, handle->watchdog_ms);
+    session_mute (handle->session, hung);
+    return hung;
+}
+
 /* ---- One handle ------------------------------------------------------------------------------ */
 
 static struct channel **channel_of (struct cohort *handle, uint32_t link)
@@ -177,9 +185,6 @@ static void serve (struct cohort *handle, int64_t now_ms)
         return;
     }
     int64_t deadline_ms = deadline_of (handle, now_ms);
-    if (handle->watchdog_ms > 0 && deadline_ms > now_ms + handle->watchdog_ms) {
-        deadline_ms = now_ms + handle->watchdog_ms;
-    }
     if (handle->loop->next_deadline_ms > deadline_ms) {
         handle->loop->next_deadline_ms = deadline_ms;
     }
@@ -217,10 +222,7 @@ static void take_outgoing (struct cohort *handle, int64_t now_ms)
 
 static void tick (struct cohort *handle, int64_t now_ms)
 {
-    if (handle->watchdog_ms > 0) {
-        session_mute (handle->session,
-                      mailbox_hung (&handle->mailbox, now_ms, handle->watchdog_ms));
-    }
+    loop_watch (handle, now_ms);
     session_tick (handle->session, now_ms);
     if (handle->close_by_us > 0 && real_us () >= handle->close_by_us) {
         session_close (handle->session, false, now_ms);
@@ -228,14 +230,11 @@ static void tick (struct cohort *handle, int64_t now_ms)
     loop_touch (handle);
 }
 
-static bool take_mailboxes (cohort_loop_t *self, int64_t now_ms)
+static bool take_mailboxes (cohort_loop_t *self, struct list *mailboxes, int64_t now_ms)
 {
-    struct list mailboxes;
-    list_init (&mailboxes);
-    exchange_collect (&self->exchange, &mailboxes);
     bool any = false;
     struct mailbox *mailbox;
-    while ((mailbox = mailbox_pop (&self->exchange, &mailboxes)) != NULL) {
+    while ((mailbox = mailbox_pop (&self->exchange, mailboxes)) != NULL) {
         struct cohort *handle = container_of (mailbox, struct cohort, mailbox);
         if (!handle->attached) {
             handle->attached = true;
@@ -283,9 +282,9 @@ static bool run_timers (cohort_loop_t *self, int64_t now_ms)
         struct cohort *handle = list_entry (at, struct cohort, in_loop);
         int64_t deadline_ms = session_deadline (handle->session);
         bool late = handle->close_by_us > 0 && real_us () >= handle->close_by_us;
-        if (late || (due && (deadline_ms <= now_ms || handle->watchdog_ms > 0))) {
+        if (late || (due && deadline_ms <= now_ms)) {
             tick (handle, now_ms);
-            any = any || deadline_ms <= now_ms || late;
+            any = true;
         } else if (due && deadline_ms < self->next_deadline_ms) {
             self->next_deadline_ms = deadline_ms;
         }
@@ -309,6 +308,10 @@ static void poll_channels (cohort_loop_t *self, int64_t timeout_ms)
 /* Does what is to be done; returns whether that was anything. */
 static bool run_turn (cohort_loop_t *self)
 {
+    struct list mailboxes;
+    list_init (&mailboxes);
+    /* In this order: whoever waits for the loop to settle moved the clock before. */
+    exchange_collect (&self->exchange, &mailboxes);
     int64_t now_ms = loop_now_ms (self);
     if (now_ms >= self->next_deadline_ms) {
         /* After a pause of the whole process, what has arrived meanwhile speaks before the clock.
@@ -316,7 +319,7 @@ static bool run_turn (cohort_loop_t *self)
         poll_channels (self, 0);
     }
     bool any = read_channels (self);
-    any = take_mailboxes (self, now_ms) || any;
+    any = take_mailboxes (self, &mailboxes, now_ms) || any;
     any = run_timers (self, now_ms) || any;
     struct list_node *node;
     while ((node = list_pop_front (&self->touched)) != NULL) {

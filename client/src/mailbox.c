@@ -21,7 +21,7 @@ void mailbox_init (struct mailbox *self, struct exchange *exchange, int time_lim
                              .references = 2,
                              .dispatched_all = true,
                              .backlog_max = MAILBOX_BACKLOG_MAX,
-                             .dispatched_ms = now_ms,
+                             .alive_ms = now_ms,
                              .time_limit_ms = time_limit_ms};
     list_init (&self->outgoing);
     list_init (&self->incoming);
@@ -374,10 +374,16 @@ bool mailbox_finish (struct mailbox *self)
     return last;
 }
 
+/* Lock held. */
+static int64_t idle_ms (const struct mailbox *self, int64_t now_ms)
+{
+    return self->runners > 0 ? 0 : now_ms - self->alive_ms;
+}
+
 int64_t mailbox_idle_ms (struct mailbox *self, int64_t now_ms)
 {
     exchange_lock (self->exchange);
-    int64_t idle = self->dispatching ? 0 : now_ms - self->dispatched_ms;
+    int64_t idle = idle_ms (self, now_ms);
     exchange_unlock (self->exchange);
     return idle;
 }
@@ -385,10 +391,27 @@ int64_t mailbox_idle_ms (struct mailbox *self, int64_t now_ms)
 bool mailbox_hung (struct mailbox *self, int64_t now_ms, int64_t limit_ms)
 {
     exchange_lock (self->exchange);
-    self->hung = !self->dispatching && now_ms - self->dispatched_ms >= limit_ms;
+    self->hung = idle_ms (self, now_ms) >= limit_ms;
     bool hung = self->hung;
     exchange_unlock (self->exchange);
     return hung;
+}
+
+/* Lock held: what the watchdog has silenced may be said again. */
+static void note_awake (struct mailbox *self)
+{
+    if (self->hung) {
+        self->hung = false;
+        make_ready (self);
+    }
+}
+
+void mailbox_alive (struct mailbox *self, int64_t now_ms)
+{
+    exchange_lock (self->exchange);
+    self->alive_ms = now_ms;
+    note_awake (self);
+    exchange_unlock (self->exchange);
 }
 
 /* ---- Dispatching ----------------------------------------------------------------------------- */
@@ -400,11 +423,8 @@ bool mailbox_dispatch_begin (struct mailbox *self, struct list *events, int64_t 
     if (free) {
         self->dispatching = true;
         self->dispatcher = pthread_self ();
-        self->dispatched_ms = now_ms;
-        if (self->hung) {
-            self->hung = false;
-            make_ready (self);
-        }
+        self->alive_ms = now_ms;
+        note_awake (self);
         self->references++;
         list_splice_back (events, &self->incoming);
         self->dispatched_all = list_empty (events);
@@ -545,6 +565,10 @@ int waiter_wait (struct waiter *self, int64_t limit_ms, struct published *view)
     int64_t until = exchange_until (limit_ms);
     exchange_lock (exchange);
     list_push_back (&exchange->waiters, &self->blocked.node);
+    if (self->kind == WAITER_EVENT) {
+        mailbox->runners++;
+        note_awake (mailbox);
+    }
     while (!satisfied (self)) {
         int64_t left = exchange_left_ms (until);
         if (left == 0) {
@@ -557,6 +581,7 @@ int waiter_wait (struct waiter *self, int64_t limit_ms, struct published *view)
         }
     }
     list_remove (&self->blocked.node);
+    mailbox->runners -= self->kind == WAITER_EVENT ? 1 : 0;
     int rc = satisfied (self) ? COHORT_OK : COHORT_ETIMEDOUT;
     if (rc != COHORT_OK && self->request != NULL) {
         /* The request goes on; its result will find nobody. */

@@ -49,8 +49,9 @@ struct mailbox {
     bool dispatching;
     bool dispatched_all; /* nothing is left with the dispatcher */
     pthread_t dispatcher;
-    int64_t dispatched_ms; /* when dispatch was last called: for the watchdog */
-    bool hung;             /* that was too long ago */
+    unsigned runners; /* threads that wait for something to dispatch: the application lives */
+    int64_t alive_ms; /* when it last began a dispatch or ended a callback */
+    bool hung;        /* that was too long ago */
     size_t backlog_max;
     uint64_t renewals, renewals_seen; /* while they differ the driver's view is of the past */
     uint64_t last_stream;
@@ -105,7 +106,9 @@ bool mailbox_publish (struct mailbox *self, struct list *events, size_t bytes,
                       const struct session_view *view);
 /* The loop has let go: blocked calls return. True if the loop's was the last reference. */
 bool mailbox_finish (struct mailbox *self);
-/* Milliseconds since cohort_dispatch was last called; 0 while it runs. */
+/* The application has ended a callback. */
+void mailbox_alive (struct mailbox *self, int64_t now_ms);
+/* Milliseconds since it last did, or began to dispatch; 0: a thread waits to dispatch. */
 int64_t mailbox_idle_ms (struct mailbox *self, int64_t now_ms);
 /* For the driver: whether that is limit_ms or more. If so, the next dispatch wakes the loop. */
 bool mailbox_hung (struct mailbox *self, int64_t now_ms, int64_t limit_ms);

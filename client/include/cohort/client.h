@@ -105,8 +105,9 @@ typedef struct cohort_options {
                                  connection close; 0: as timeout_ms */
     int time_limit_ms;       /* of blocking calls; 0: 30,000; -1: none */
     int connect_timeout_ms;  /* for one server to answer before the next is tried; 0: 1,000 */
-    int watchdog_ms;         /* 0: off.  Heartbeats stop when cohort_dispatch has not been called
-                                 for so long, so that a hung program loses its session */
+    int watchdog_ms;         /* 0: off.  No heartbeat is sent once, for so long, nobody has called
+                                 cohort_dispatch or waited in cohort_run, and no callback has
+                                 returned: a program that hangs loses its session */
     const char *server_key;  /* CURVE: the ensemble's public key, Z85; NULL: no encryption */
     const char *public_key;  /* CURVE: the client's own keys, Z85 */
     const char *secret_key;

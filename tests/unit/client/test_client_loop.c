@@ -13,117 +13,15 @@
 
 #include "client/base/alloc.h"
 #include "client/src/handle.h"
-#include "tests/unit/client/fake.h"
+#include "tests/unit/client/clock_world.h"
 #include "tests/unit/unit.h"
-
-/* ---- A clock that the test moves ------------------------------------------------------------- */
-
-static atomic_int_least64_t fake_now = 1000000;
-
-static int64_t fake_clock (void *arg)
-{
-    (void) arg;
-    return atomic_load (&fake_now);
-}
-
-struct world {
-    struct fake *fake;
-    cohort_loop_t *loop;
-    cohort_t *client;
-};
-
-static void begin (struct world *world, int driver, const cohort_options_t *given)
-{
-    const char *endpoint = "tcp://127.0.0.1:*";
-    world->fake = fake_new (NULL, &endpoint, 1);
-    cohort_loop_options_t loop_options = {
-        .size = sizeof (loop_options), .driver = driver, .clock = fake_clock};
-    world->loop = cohort_loop_new (&loop_options);
-    cohort_options_t options = *given;
-    options.size = sizeof (options);
-    options.loop = world->loop;
-    world->client = cohort_new (fake_servers (world->fake), &options);
-    assert_int_equal (cohort_wait (world->client, 10000), 0);
-    /* The first heartbeat follows the welcome at once. */
-    assert_int_equal (cohort_sync (world->client), 0);
-    assert_true (fake_await (world->fake, FAKE_BEATS, 1));
-}
-
-static void end (struct world *world)
-{
-    cohort_destroy (&world->client);
-    assert_int_equal (cohort_loop_destroy (&world->loop), 0);
-    fake_destroy (&world->fake);
-}
-
-static void advance (struct world *world, int64_t ms)
-{
-    atomic_fetch_add (&fake_now, ms);
-    assert_int_equal (cohort_loop_settle (world->loop, 10000), 0);
-}
-
-static void test_clock (void **state)
-{
-    (void) state;
-    for (int driver = COHORT_DRIVER_THREAD; driver <= COHORT_DRIVER_NONE; driver++) {
-        struct world world;
-        cohort_options_t options = {.timeout_ms = 9000};
-        begin (&world, driver, &options);
-        assert_int_equal (cohort_valid_ms (world.client), 8100);
-        advance (&world, 2999);
-        assert_int_equal (cohort_sync (world.client), 0);
-        assert_int_equal (fake_count (world.fake, FAKE_BEATS), 1);
-        assert_int_equal (cohort_valid_ms (world.client), 5101);
-        advance (&world, 1);
-        assert_true (fake_await (world.fake, FAKE_BEATS, 2));
-        assert_int_equal (cohort_sync (world.client), 0);
-        assert_int_equal (cohort_valid_ms (world.client), 8100);
-        /* Cut off and late: first suspended, then lost, by the clock alone. */
-        fake_stop (world.fake, 0);
-        int64_t step = 100;
-        while (cohort_state (world.client) == COHORT_CONNECTED) {
-            advance (&world, 0);
-        }
-        int64_t before = fake_clock (NULL);
-        while (cohort_state (world.client) == COHORT_SUSPENDED) {
-            assert_true (fake_clock (NULL) - before <= 9900);
-            advance (&world, step);
-        }
-        assert_int_equal (cohort_state (world.client), COHORT_LOST);
-        assert_in_range (fake_clock (NULL) - before, 9800, 9900);
-        assert_int_equal (cohort_valid_ms (world.client), 0);
-        end (&world);
-    }
-}
-
-static void test_watchdog (void **state)
-{
-    (void) state;
-    struct world world;
-    cohort_options_t options = {.timeout_ms = 9000, .watchdog_ms = 4000};
-    begin (&world, COHORT_DRIVER_THREAD, &options);
-    cohort_dispatch (world.client, 0);
-    assert_int_equal (cohort_timeout (world.client), 4000);
-    advance (&world, 3000);
-    assert_true (fake_await (world.fake, FAKE_BEATS, 2));
-    assert_int_equal (cohort_timeout (world.client), 1000);
-    /* The application has not dispatched for 4 s: no more heartbeats. */
-    advance (&world, 1000);
-    advance (&world, 2000);
-    assert_int_equal (cohort_sync (world.client), 0);
-    assert_int_equal (fake_count (world.fake, FAKE_BEATS), 2);
-    /* It lives again, and so does the session. */
-    cohort_dispatch (world.client, 0);
-    assert_true (fake_await (world.fake, FAKE_BEATS, 3));
-    end (&world);
-}
 
 static void test_threadless_loop (void **state)
 {
     (void) state;
     struct world world;
     cohort_options_t options = {.timeout_ms = 9000};
-    begin (&world, COHORT_DRIVER_NONE, &options);
+    world_begin (&world, COHORT_DRIVER_NONE, &options);
     assert_true (cohort_loop_fd (world.loop) >= 0);
     assert_in_range (cohort_loop_timeout (world.loop), 1, 3000);
     assert_in_range (cohort_timeout (world.client), 1, 3000);
@@ -139,7 +37,7 @@ static void test_threadless_loop (void **state)
     uint64_t requests = fake_count (world.fake, FAKE_REQUESTS);
     assert_int_equal (cohort_loop_process (world.loop, 0), 0);
     assert_true (fake_await (world.fake, FAKE_REQUESTS, requests + 1));
-    end (&world);
+    world_end (&world);
     cohort_loop_t *threaded = cohort_loop_new (NULL);
     assert_int_equal (cohort_loop_process (threaded, 0), COHORT_ESTATE);
     assert_int_equal (cohort_loop_fd (threaded), COHORT_ESTATE);
@@ -364,7 +262,7 @@ static void test_backlog (void **state)
     struct world world;
     struct seen seen = {0};
     cohort_options_t options = {.timeout_ms = 9000};
-    begin (&world, COHORT_DRIVER_NONE, &options);
+    world_begin (&world, COHORT_DRIVER_NONE, &options);
     cohort_t *client = world.client;
     while (cohort_dispatch (client, 0) > 0) {
     }
@@ -383,7 +281,7 @@ static void test_backlog (void **state)
     /* The loop hears of the last dispatch when it is driven again. */
     assert_int_equal (cohort_loop_process (world.loop, 0), 0);
     assert_false (client->paused);
-    end (&world);
+    world_end (&world);
 }
 
 /* States that nobody takes are not kept without end. */
@@ -392,7 +290,7 @@ static void test_flapping (void **state)
     (void) state;
     struct world world;
     cohort_options_t options = {.timeout_ms = 9000};
-    begin (&world, COHORT_DRIVER_NONE, &options);
+    world_begin (&world, COHORT_DRIVER_NONE, &options);
     struct mailbox *mailbox = &world.client->mailbox;
     for (int i = 0; i < 1000; i++) {
         struct list events;
@@ -406,7 +304,7 @@ static void test_flapping (void **state)
         mailbox_publish (mailbox, &events, 0, &view);
     }
     assert_in_range (cohort_dispatch (world.client, 0), 1, MAILBOX_STATES_MAX + 1);
-    end (&world);
+    world_end (&world);
 }
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
@@ -451,7 +349,7 @@ static void test_calls_out_of_memory (void **state)
     (void) state;
     struct world world;
     cohort_options_t options = {.timeout_ms = 9000};
-    begin (&world, COHORT_DRIVER_NONE, &options);
+    world_begin (&world, COHORT_DRIVER_NONE, &options);
     assert_int_equal (cohort_create (world.client, "/a", "x", 1, 0, NULL, NULL, NULL), 0);
     for (uint64_t n = 1;; n++) {
         mem_fail_at (n);
@@ -462,17 +360,15 @@ static void test_calls_out_of_memory (void **state)
         }
         /* Either the call says so, or the session has got over it. */
         assert_true (rc == COHORT_ENOMEM || rc == 0);
-        atomic_fetch_add (&fake_now, 1000);
+        world_jump (1000);
         assert_int_equal (cohort_wait (world.client, 10000), 0);
     }
-    end (&world);
+    world_end (&world);
 }
 
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_clock),
-        cmocka_unit_test (test_watchdog),
         cmocka_unit_test (test_threadless_loop),
         cmocka_unit_test (test_stream_with_chroot),
         cmocka_unit_test (test_curve),
