@@ -63,12 +63,12 @@ static void hand_over (struct tree *self, struct znode *znode)
 }
 
 /* Puts a znode that has all its fields into index, lists and digest; the parent's numbers are the
- * caller's, before the call.  next: the places in the lists, NULL: last. */
+ * caller's, before the call.  next_owned: what it precedes among its session's, NULL: nothing. */
 static void join (struct tree *self, struct znode *znode, struct znode *parent,
-                  struct list_node *next_sibling, struct list_node *next_owned)
+                  struct list_node *next_owned)
 {
-    znode_link (znode, parent, next_sibling);
-    parent->u.family->count++;
+    bool ok = znode_link (znode, parent);
+    COHORT_ASSERT (ok);
     map_insert (&self->znodes, &znode->node);
     struct tenure *tenure = znode_tenure (znode);
     if (tenure != NULL) {
@@ -93,8 +93,6 @@ static void leave (struct tree *self, struct znode *znode)
         tenure->session->ephemeral_count--;
     }
     map_remove (&self->znodes, &znode->node);
-    COHORT_ASSERT (znode->parent->u.family->count > 0);
-    znode->parent->u.family->count--;
     znode_unlink (znode);
 }
 
@@ -174,7 +172,7 @@ struct znode *change_create (struct tree *self, const struct change_create *what
     family->pzxid = self->scalars.zxid;
     family->cversion = version_after (family->cversion);
     family->sequence = what->sequence;
-    join (self, znode, parent, NULL, NULL);
+    join (self, znode, parent, NULL);
     self->digest += digest_stat (parent);
     report (self, EFFECT_CREATED, znode, what->path, what->path_size);
     return znode;
@@ -193,7 +191,6 @@ void change_delete (struct tree *self, struct znode *znode, const char *path, si
     struct undo_step *step = undo_step (self, UNDO_DELETE, znode);
     note_parent (step, family);
     if (step != NULL) {
-        step->next_sibling = znode->sibling.next;
         step->next_owned = znode_ephemeral (znode) ? znode->u.tenure->node.next : NULL;
     }
     self->digest -= digest_stat (parent);
@@ -280,7 +277,7 @@ static void undo_one (struct tree *self, const struct undo_step *step)
         return;
     case UNDO_DELETE:
         self->digest -= digest_stat (parent);
-        join (self, znode, parent, step->next_sibling, step->next_owned);
+        join (self, znode, parent, step->next_owned);
         restore_parent (parent, step);
         self->digest += digest_stat (parent);
         return;

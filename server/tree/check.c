@@ -8,20 +8,18 @@
 #include "server/tree/path.h"
 #include "server/tree/state.h"
 
+static bool check_child (void *arg, const struct znode *child)
+{
+    const struct znode *const *parent = arg;
+    COHORT_ASSERT (child->parent == *parent);
+    return true;
+}
+
 static void check_family (const struct tree *self, const struct znode *znode,
                           const struct family *family)
 {
-    size_t count = 0;
-    const struct znode *last = NULL;
-    for (struct list_node *at = list_first (&family->children); at != NULL;
-         at = list_next (&family->children, at)) {
-        const struct znode *child = list_entry (at, struct znode, sibling);
-        COHORT_ASSERT (child->parent == znode);
-        COHORT_ASSERT (last == NULL || !family->sorted || znode_compare_names (last, child) < 0);
-        last = child;
-        count++;
-    }
-    COHORT_ASSERT (count == family->count);
+    children_check (&family->children);
+    children_visit (&family->children, NULL, 0, false, check_child, &znode);
     COHORT_ASSERT (family->pzxid >= znode->czxid);
     COHORT_ASSERT (family->pzxid <= self->scalars.zxid);
     COHORT_ASSERT (family->sequence <= INT64_MAX);
@@ -49,7 +47,6 @@ static void check_znode (const struct tree *self, const struct znode *znode)
         COHORT_ASSERT (znode->node.hash ==
                        tree_path_hash_child (parent->node.hash, znode->bytes, znode->name_size));
         COHORT_ASSERT (znode_family (parent) != NULL);
-        COHORT_ASSERT (list_linked (&znode->sibling));
     }
     if (family != NULL) {
         check_family (self, znode, family);

@@ -246,8 +246,9 @@ static bool join (struct tree_loader *self, struct znode *znode, const struct pa
     if ((record->parts & IMAGE_FAMILY) != 0 && !add_parent (self, znode, path_size)) {
         return false;
     }
-    znode_link (znode, above, NULL);
-    above->u.family->count++;
+    if (!znode_link (znode, above)) {
+        return false;
+    }
     map_insert (&tree->znodes, &znode->node);
     if (tenure != NULL) {
         list_push_back (&tenure->session->ephemerals, &tenure->node);

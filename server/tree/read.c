@@ -51,6 +51,17 @@ int tree_get (const struct tree *self, const char *path, size_t path_size, struc
     return 0;
 }
 
+struct names {
+    tree_name_fn *fn;
+    void *arg;
+};
+
+static bool pass_name (void *arg, const struct znode *child)
+{
+    const struct names *names = arg;
+    return names->fn (names->arg, child->bytes, child->name_size);
+}
+
 int tree_children (const struct tree *self, const char *path, size_t path_size, tree_name_fn *fn,
                    void *arg)
 {
@@ -59,19 +70,10 @@ int tree_children (const struct tree *self, const char *path, size_t path_size, 
     if (rc != 0) {
         return rc;
     }
-    struct family *family = znode_family (znode);
-    if (family == NULL) {
-        return 0;
-    }
-    if (!children_sort (family)) {
-        return COHORT_ENOMEM;
-    }
-    for (struct list_node *at = list_first (&family->children); at != NULL;
-         at = list_next (&family->children, at)) {
-        const struct znode *child = list_entry (at, struct znode, sibling);
-        if (!fn (arg, child->bytes, child->name_size)) {
-            break;
-        }
+    const struct family *family = znode_family (znode);
+    if (family != NULL) {
+        struct names names = {fn, arg};
+        children_visit (&family->children, NULL, 0, false, pass_name, &names);
     }
     return 0;
 }
@@ -81,7 +83,8 @@ int tree_children (const struct tree *self, const char *path, size_t path_size, 
 /* The path of the znode that a walk stands on, ended with 0. */
 struct walk {
     struct buf path;
-    size_t size; /* without the 0; that of the root is 0 here */
+    size_t size;                       /* without the 0; that of the root is 0 here */
+    struct children_iterator siblings; /* behind it */
 };
 
 /* Goes from a znode to its child. */
@@ -103,30 +106,29 @@ static void walk_up (struct walk *walk, const struct znode *child)
 }
 
 /* The next znode in the order of the walk, NULL at the end; what a path needs is kept up to
- * date.  COHORT_ENOMEM in *rc. */
+ * date. */
 static const struct znode *walk_next (struct walk *walk, const struct znode *top,
-                                      const struct znode *at, int *rc)
+                                      const struct znode *at)
 {
-    struct family *family = znode_family (at);
-    if (family != NULL && family->count > 0) {
-        if (!children_sort (family)) {
-            *rc = COHORT_ENOMEM;
-            return NULL;
-        }
-        const struct znode *child =
-            list_entry (list_first (&family->children), struct znode, sibling);
+    const struct family *family = znode_family (at);
+    if (family != NULL && family->children.count > 0) {
+        children_begin (&family->children, &walk->siblings);
+        const struct znode *child = children_next (&walk->siblings);
         walk_down (walk, child);
         return child;
     }
     while (at != top) {
-        struct list_node *next = list_next (&at->parent->u.family->children, &at->sibling);
+        const struct znode *sibling = children_next (&walk->siblings);
         walk_up (walk, at);
-        if (next != NULL) {
-            const struct znode *sibling = list_entry (next, struct znode, sibling);
+        if (sibling != NULL) {
             walk_down (walk, sibling);
             return sibling;
         }
         at = at->parent;
+        if (at != top) {
+            children_seek (&at->parent->u.family->children, at->bytes, at->name_size,
+                           &walk->siblings);
+        }
     }
     return NULL;
 }
@@ -142,7 +144,7 @@ int tree_walk (const struct tree *self, const char *path, size_t path_size, tree
     struct walk walk = {.size = top->parent != NULL ? path_size : 0};
     buf_append (&walk.path, path, path_size);
     buf_u8 (&walk.path, 0);
-    for (const struct znode *at = top; at != NULL; at = walk_next (&walk, top, at, &rc)) {
+    for (const struct znode *at = top; at != NULL; at = walk_next (&walk, top, at)) {
         if (walk.path.failed) {
             rc = COHORT_ENOMEM;
             break;

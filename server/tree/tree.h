@@ -99,7 +99,7 @@ struct tree_node {
 int tree_get (const struct tree *self, const char *path, size_t path_size, struct tree_node *node);
 
 /* The names of the children in ascending order of their bytes: calls fn for each; fn returns
- * false to stop.  COHORT_ENONODE, COHORT_EPATH, COHORT_ENOMEM. */
+ * false to stop.  COHORT_ENONODE, COHORT_EPATH. */
 typedef bool tree_name_fn (void *arg, const char *name, size_t size);
 int tree_children (const struct tree *self, const char *path, size_t path_size, tree_name_fn *fn,
                    void *arg);

@@ -28,7 +28,6 @@ struct undo_step {
     uint64_t sequence;
     int32_t cversion;
     /* DELETE: what followed. */
-    struct list_node *next_sibling;
     struct list_node *next_owned;
     /* SET: the znode as it was. */
     int32_t version;

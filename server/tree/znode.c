@@ -77,6 +77,9 @@ void znode_free (struct znode *self)
         memcpy (&data, place_of (self), sizeof (data));
         mem_free (data);
     }
+    if (!znode_ephemeral (self) && self->u.family != NULL) {
+        children_deinit (&self->u.family->children);
+    }
     /* The family and the tenure lie in the same place. */
     mem_free (self->u.family);
     mem_free (self);
@@ -116,9 +119,8 @@ bool znode_need_family (struct znode *self)
     if (family == NULL) {
         return false;
     }
-    list_init (&family->children);
+    children_init (&family->children);
     family->pzxid = self->czxid;
-    family->sorted = true;
     self->u.family = family;
     return true;
 }
@@ -138,7 +140,7 @@ void znode_stat (const struct znode *self, cohort_stat_t *stat)
     stat->data_size = (int32_t) self->data_size;
     stat->ephemeral_owner = tenure != NULL ? tenure->session->id : 0;
     stat->ozxid = tenure != NULL ? tenure->ozxid : 0;
-    stat->child_count = family != NULL ? family->count : 0;
+    stat->child_count = family != NULL ? family->children.count : 0;
 }
 
 bool znode_path (const struct znode *self, struct buf *out, size_t *size)
@@ -173,29 +175,19 @@ int znode_compare_names (const struct znode *a, const struct znode *b)
     return order != 0 ? order : (int) a->name_size - (int) b->name_size;
 }
 
-void znode_link (struct znode *self, struct znode *parent, struct list_node *next)
+bool znode_link (struct znode *self, struct znode *parent)
 {
     struct family *family = znode_family (parent);
     COHORT_ASSERT (family != NULL);
-    COHORT_ASSERT (!list_linked (&self->sibling));
     self->parent = parent;
-    if (next != NULL) {
-        list_insert_before (next, &self->sibling);
-        return;
-    }
-    struct list_node *last = list_last (&family->children);
-    if (last != NULL && family->sorted &&
-        znode_compare_names (list_entry (last, struct znode, sibling), self) > 0) {
-        family->sorted = false;
-    }
-    list_push_back (&family->children, &self->sibling);
+    return children_insert (&family->children, self);
 }
 
 void znode_unlink (struct znode *self)
 {
     COHORT_ASSERT (self->parent != NULL);
     COHORT_ASSERT (znode_child_count (self) == 0);
-    list_remove (&self->sibling);
+    children_remove (&self->parent->u.family->children, self);
 }
 
 /* ---- The index by path ------------------------------------------------------------------- */

@@ -12,9 +12,7 @@
  * A znode never moves: others point to it.  Data that outgrows its room moves out of the
  * allocation.
  *
- * Children are an intrusive list: creation and deletion cost the same however many there are.  It
- * is sorted when somebody wants the names in order (children.h), and stays sorted as long as new
- * names come in ascending order, as sequential ones do.
+ * Children are kept in the order of their names (children.h).
  */
 #ifndef SERVER_TREE_ZNODE_H
 #define SERVER_TREE_ZNODE_H
@@ -28,6 +26,7 @@
 #include "client/base/map.h"
 #include "cohort/types.h"
 #include "server/core/zxid.h"
+#include "server/tree/children.h"
 
 enum { ZNODE_INLINE_MAX = 4096 };
 
@@ -35,13 +34,11 @@ struct session;
 struct znode;
 
 struct family {
-    struct list children; /* by znode.sibling */
+    struct children children;
     zxid_t pzxid;
     uint64_t sequence; /* next number of a sequential name */
     int32_t cversion;
-    uint32_t count;
     uint32_t ordinal; /* of the snapshot under way, once it has written this znode */
-    bool sorted;
 };
 
 struct tenure {
@@ -54,7 +51,6 @@ struct tenure {
 struct znode {
     struct map_node node; /* of the index; its hash is that of the path */
     struct znode *parent; /* NULL: the root */
-    struct list_node sibling;
     union {
         struct family *family; /* NULL: never had children */
         struct tenure *tenure; /* of ephemerals, never NULL */
@@ -93,9 +89,9 @@ bool znode_path (const struct znode *self, struct buf *out, size_t *size);
 /* Ascending order of the bytes of the names; negative, 0, positive. */
 int znode_compare_names (const struct znode *a, const struct znode *b);
 
-/* Puts a znode into the list of its parent's children: before `next`, or last if that is NULL.
- * The parent has a family.  Touches nothing else. */
-void znode_link (struct znode *self, struct znode *parent, struct list_node *next);
+/* Puts a znode among the children of its parent, which has a family.  Touches nothing else.
+ * false: out of memory. */
+bool znode_link (struct znode *self, struct znode *parent);
 void znode_unlink (struct znode *self);
 
 /* ---- The index by path ------------------------------------------------------------------- */
@@ -129,7 +125,7 @@ static inline struct tenure *znode_tenure (const struct znode *self)
 static inline uint32_t znode_child_count (const struct znode *self)
 {
     const struct family *family = znode_family (self);
-    return family != NULL ? family->count : 0;
+    return family != NULL ? family->children.count : 0;
 }
 
 static inline const char *znode_name (const struct znode *self)

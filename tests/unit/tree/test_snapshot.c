@@ -441,12 +441,12 @@ static void test_reads_without_memory (void **state)
     (void) state;
     struct fixture f;
     build (&f);
-    /* Not in order, so that listing has to sort. */
+    /* Listing needs none. */
     assert_int_equal (fixture_create (&f, 2, "/b", "", 0), 0);
     assert_int_equal (fixture_create (&f, 2, "/a", "", 0), 0);
     mem_fail_at (1);
-    assert_int_equal (tree_children (f.tree, "/", 1, any_name, NULL), COHORT_ENOMEM);
-    assert_true (mem_fail_clear ());
+    assert_int_equal (tree_children (f.tree, "/", 1, any_name, NULL), 0);
+    assert_false (mem_fail_clear ());
     for (uint64_t n = 1;; n++) {
         mem_fail_at (n);
         int rc = tree_walk (f.tree, "/", 1, any_node, NULL);
