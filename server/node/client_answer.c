@@ -269,36 +269,48 @@ static void reply_stream (struct clients *self, struct client *client,
 
 /* ---- Syncs ------------------------------------------------------------------------------- */
 
-static bool is_token (const struct map_node *node, const void *key)
+static bool is_id (const struct map_node *node, const void *key)
 {
     (void) node;
     (void) key;
     return true;
 }
 
-struct sync *client_sync_find (const struct clients *self, uint64_t token)
+struct sync *client_sync_find (const struct clients *self, uint64_t id)
 {
-    struct map_node *node = map_find (&self->syncs, token, is_token, NULL);
+    struct map_node *node = map_find (&self->syncs, id, is_id, NULL);
     return node != NULL ? map_entry (node, struct sync, node) : NULL;
+}
+
+/* The question of this turn: whoever asks it after its first asker is answered with him, for the
+ * answer covers everything committed before the turn's end. */
+static uint64_t ask (struct clients *self)
+{
+    const struct clients_host *host = &self->options.host;
+    if (!self->asked) {
+        self->asked = true;
+        self->last_token++;
+        if (self->leader) {
+            host->sync (host->arg, self->last_token);
+        }
+    }
+    return self->last_token;
 }
 
 uint64_t client_sync_add (struct clients *self, struct client *client)
 {
-    const struct clients_host *host = &self->options.host;
     struct sync *sync = mem_calloc (1, sizeof *sync);
     if (sync == NULL) {
         client_doom (self, client, COHORT_ENOMEM, "out of memory");
         return 0;
     }
-    sync->token = ++self->last_token;
+    sync->id = ++self->last_sync;
+    sync->token = ask (self);
     sync->connection = client->connection;
-    sync->node.hash = sync->token;
+    sync->node.hash = sync->id;
     map_insert (&self->syncs, &sync->node);
     list_push_back (&self->sync_order, &sync->list_node);
-    if (self->leader) {
-        host->sync (host->arg, sync->token);
-    }
-    return sync->token;
+    return sync->id;
 }
 
 void client_sync_free (struct clients *self, struct sync *sync)
@@ -310,12 +322,13 @@ void client_sync_free (struct clients *self, struct sync *sync)
 
 void client_sync_repeat (struct clients *self)
 {
-    const struct clients_host *host = &self->options.host;
-    /* What the last leader had proposed may never be applied. */
+    /* What the last leader had proposed may never be applied; and an answer that he has sent is to
+     * find nobody. */
+    self->asked = false;
     list_splice_back (&self->sync_order, &self->sync_waiting);
     for (struct list_node *at = list_first (&self->sync_order); at != NULL;
          at = list_next (&self->sync_order, at)) {
-        host->sync (host->arg, list_entry (at, struct sync, list_node)->token);
+        list_entry (at, struct sync, list_node)->token = ask (self);
     }
 }
 
@@ -326,17 +339,12 @@ static void wake (struct clients *self, const struct sync *sync)
     client_dirty (self, client);
 }
 
-void clients_synced (struct clients *self, uint64_t token, zxid_t zxid)
+/* In the order of their zxids, in which they mostly come: what is applied is at the front. */
+static void await (struct clients *self, struct sync *sync, zxid_t zxid)
 {
-    struct sync *sync = client_sync_find (self, token);
-    if (sync == NULL || sync->done) {
-        return;
-    }
-    sync->zxid = zxid;
-    list_remove (&sync->list_node);
-    /* In the order of their zxids, in which they mostly come: what is applied is at the front. */
     struct list_node *last = list_last (&self->sync_waiting);
     struct list_node *next = NULL;
+    sync->zxid = zxid;
     while (last != NULL && list_entry (last, struct sync, list_node)->zxid > zxid) {
         next = last;
         last = list_prev (&self->sync_waiting, last);
@@ -345,6 +353,17 @@ void clients_synced (struct clients *self, uint64_t token, zxid_t zxid)
         list_insert_before (next, &sync->list_node);
     } else {
         list_push_back (&self->sync_waiting, &sync->list_node);
+    }
+}
+
+void clients_synced (struct clients *self, uint64_t token, zxid_t zxid)
+{
+    /* Asked in the order of the tokens. */
+    struct list_node *node;
+    while ((node = list_first (&self->sync_order)) != NULL &&
+           list_entry (node, struct sync, list_node)->token <= token) {
+        list_remove (node);
+        await (self, list_entry (node, struct sync, list_node), zxid);
     }
     client_sync_applied (self, tree_zxid (self->tree));
 }

@@ -89,7 +89,7 @@ enum request_kind {
 struct request {
     uint64_t xid;
     uint64_t number; /* of a write; of the others 0 */
-    uint64_t id;     /* SYNC: token; STREAM_...: the stream's */
+    uint64_t id;     /* of the sync, or of the stream */
     uint64_t from;   /* STREAM_OPEN */
     int32_t code;    /* FAILED */
     uint32_t size;   /* of the payload */
@@ -176,9 +176,11 @@ struct report {
     uint64_t attach_no;
 };
 
+/* A SYNC that waits. All that come in one turn are one question, with one token. */
 struct sync {
-    struct map_node node; /* by token */
+    struct map_node node; /* by id */
     struct list_node list_node;
+    uint64_t id;
     uint64_t token;
     uint64_t connection;
     zxid_t zxid; /* that has to be applied */
@@ -237,7 +239,9 @@ struct clients {
     struct list sync_order;   /* asked for */
     struct list sync_waiting; /* answered; their zxid is not applied yet */
     struct list sync_done;
+    uint64_t last_sync; /* id */
     uint64_t last_token;
+    bool asked;           /* last_token is this turn's */
     uint64_t attached;    /* clients */
     uint64_t queue_bytes; /* of all queues */
     uint64_t credit_granted;
@@ -328,10 +332,10 @@ void client_answer_all (struct clients *self, struct client *client);
 /* Empties the queue without a word. */
 void client_answer_none (struct clients *self, struct client *client);
 
-/* The token, or 0: the client is doomed. */
+/* Its id, or 0: the client is doomed. */
 uint64_t client_sync_add (struct clients *self, struct client *client);
 void client_sync_free (struct clients *self, struct sync *sync);
-struct sync *client_sync_find (const struct clients *self, uint64_t token);
+struct sync *client_sync_find (const struct clients *self, uint64_t id);
 void client_sync_repeat (struct clients *self);
 void client_sync_applied (struct clients *self, zxid_t zxid);
 

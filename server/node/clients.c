@@ -486,6 +486,7 @@ static void retry_stuck (struct clients *self)
 bool clients_flush (struct clients *self)
 {
     bool more = false;
+    self->asked = false;
     retry_stuck (self);
     feed_turn (self);
     struct list turn;

@@ -34,8 +34,9 @@ struct clients_host {
     void (*heartbeat) (void *arg, uint64_t session, uint64_t attach_no, uint64_t seq);
     void (*disconnected) (void *arg, uint64_t session, uint64_t attach_no);
 
-    /* A quorum-confirmed read point: answer: clients_synced with the same token. Lost when the
-     *  leader is lost: asked again by clients after clients_leader (true). */
+    /* A quorum-confirmed read point, once a turn at most, with growing tokens: answer:
+     *  clients_synced with this token or a later one, which answers this one too. Lost when the
+     *  leader is lost: asked again by clients, as a new one, after clients_leader (true). */
     void (*sync) (void *arg, uint64_t token);
 };
 
@@ -78,6 +79,7 @@ void clients_applied (struct clients *self, zxid_t zxid, const struct tree_outco
 void clients_tree (struct clients *self, struct tree *tree, bool reset);
 
 void clients_confirmed (struct clients *self, uint64_t session, uint64_t attach_no, uint64_t seq);
+/* Everything asked for with this token, or one before it. */
 void clients_synced (struct clients *self, uint64_t token, zxid_t zxid);
 
 /* Why writes wait, for people; NULL: they do not.  While it is CLIENTS_NO_QUORUM, reads wait too:

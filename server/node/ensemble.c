@@ -37,14 +37,13 @@ struct ensemble *ensemble_new (const struct ensemble_options *options)
     self->observer = options->observer;
     self->tree_options.effects_bytes_max = options->effects_bytes;
     self->now_ms = self->down_since_ms = options->now_ms;
-    self->leave_ms = INT64_MAX;
+    self->leave_ms = self->resubmit_ms = INT64_MAX;
     for (size_t i = 0; i < self->configured.count; i++) {
         if (self->configured.members[i].id != self->id) {
             self->peers[self->peers_count++].id = self->configured.members[i].id;
         }
     }
     proposals_init (&self->proposals);
-    ring_init (&self->syncs, sizeof (struct ensemble_sync), ENSEMBLE_SYNCS_MAX);
     ranges_init (&self->ranges, self->store);
     ensemble_snapshots_init (self, options->snapshot_bytes);
     if (!ensemble_tracker_init (self) || self->snapshots == NULL) {
@@ -66,7 +65,6 @@ void ensemble_destroy (struct ensemble **self_p)
     ranges_deinit (&self->ranges);
     tracker_destroy (&self->tracker);
     proposals_deinit (&self->proposals);
-    ring_deinit (&self->syncs);
     zab_destroy (&self->zab);
     tree_destroy (&self->tree);
     mem_free (self);
@@ -249,6 +247,7 @@ bool ensemble_flush (struct ensemble *self)
     if (self->failure != 0) {
         return false;
     }
+    ensemble_resubmit (self);
     more |= tracker_turn (self->tracker);
     more |= ensemble_propose (self);
     if (ensemble_leads (self) && tracker_wants_round (self->tracker)) {
@@ -264,7 +263,7 @@ bool ensemble_flush (struct ensemble *self)
 
 bool ensemble_waiting (const struct ensemble *self)
 {
-    return proposals_count (&self->proposals) > 0 || !ring_empty (&self->syncs);
+    return proposals_count (&self->proposals) > 0 || ensemble_sync_due (self);
 }
 
 void ensemble_flushed (struct ensemble *self)
@@ -276,7 +275,7 @@ int64_t ensemble_deadline (const struct ensemble *self)
 {
     int64_t deadline = tracker_deadline (self->tracker);
     int64_t others[] = {
-        self->zab != NULL ? zab_deadline (self->zab) : INT64_MAX,
+        self->resubmit_ms, self->zab != NULL ? zab_deadline (self->zab) : INT64_MAX,
         self->up || self->held != NULL
             ? INT64_MAX
             : self->down_since_ms + (int64_t) ENSEMBLE_HELD_TIMEOUTS * self->peer_timeout_ms,

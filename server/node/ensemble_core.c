@@ -25,7 +25,8 @@ static void lose_leader (struct ensemble *self)
     self->up = false;
     self->down_since_ms = self->now_ms;
     proposals_clear (&self->proposals);
-    ring_clear (&self->syncs);
+    ensemble_forget_syncs (self);
+    self->resubmit_ms = INT64_MAX;
     tracker_unlead (self->tracker);
     logger_write (&self->logger, LOG_INFO, "leader-lost", "leader=%" PRIu32 " epoch=%" PRIu32,
                   self->up_leader, self->up_epoch);

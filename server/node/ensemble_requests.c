@@ -7,16 +7,18 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "cohort/error.h"
 
 /* ---- Into the log ---------------------------------------------------------------------------- */
 
+/* What the leader itself proposes is asked for once. Without memory for it he can lead no more. */
 static void propose_entry (struct ensemble *self, const struct entry *entry)
 {
     struct buf bytes;
     buf_init (&bytes);
     entry_encode (&bytes, entry);
-    if (!bytes.failed) {
-        (void) proposals_add (&self->proposals, bytes.data, bytes.size);
+    if (bytes.failed || !proposals_add (&self->proposals, bytes.data, bytes.size)) {
+        ensemble_fail (self, COHORT_ENOMEM, "out of memory for what the leader proposes");
     }
     buf_deinit (&bytes);
 }
@@ -40,18 +42,18 @@ static void touch (struct ensemble *self, const struct entry_attach *attach)
     }
 }
 
-/* false: no server could apply it. */
-static bool take_request (struct ensemble *self, const uint8_t *data, size_t size)
+/* 0, COHORT_EPROTOCOL: no server could apply it, COHORT_ENOMEM: whoever has it must send it again.
+ */
+static int take_request (struct ensemble *self, const uint8_t *data, size_t size)
 {
     struct entry entry;
     if (!proposals_acceptable (data, size, &entry)) {
-        return false;
+        return COHORT_EPROTOCOL;
     }
     if (entry.kind == ENTRY_ATTACH) {
         touch (self, &entry.u.attach);
     }
-    (void) proposals_add (&self->proposals, data, size);
-    return true;
+    return proposals_add (&self->proposals, data, size) ? 0 : COHORT_ENOMEM;
 }
 
 void ensemble_submit (struct ensemble *self, const uint8_t *entry, size_t size)
@@ -61,8 +63,27 @@ void ensemble_submit (struct ensemble *self, const uint8_t *entry, size_t size)
     }
     if (self->up_leader != self->id) {
         links_forward (self->links, self->up_leader, entry, size);
-    } else if (!take_request (self, entry, size)) {
+        return;
+    }
+    int code = take_request (self, entry, size);
+    if (code == COHORT_EPROTOCOL) {
         logger_write (&self->logger, LOG_ERROR, "request-malformed", "size=%zu", size);
+    } else if (code == COHORT_ENOMEM && self->resubmit_ms == INT64_MAX) {
+        self->resubmit_ms = self->now_ms + ENSEMBLE_NOMEM_MS;
+    }
+}
+
+/* As if there were a new leader: the clients submit again whatever is unanswered. */
+void ensemble_resubmit (struct ensemble *self)
+{
+    if (self->now_ms < self->resubmit_ms) {
+        return;
+    }
+    self->resubmit_ms = INT64_MAX;
+    if (self->up) {
+        logger_write (&self->logger, LOG_WARNING, "requests-repeated", "reason=\"out of memory\"");
+        self->host.leader (self->host.arg, false);
+        self->host.leader (self->host.arg, true);
     }
 }
 
@@ -72,10 +93,15 @@ static void take_forwarded (struct ensemble *self, uint32_t peer, struct peer_by
     struct peer_bytes request;
     reader_init (&reader, forwarded.data, forwarded.size);
     while (peer_forward_next (&reader, &request)) {
-        if (!take_request (self, request.data, request.size)) {
+        int code = take_request (self, request.data, request.size);
+        if (code == COHORT_EPROTOCOL) {
             logger_write (&self->logger, LOG_ERROR, "request-malformed",
                           "peer=%" PRIu32 " size=%zu", peer, request.size);
-            links_reset (self->links, peer, "a malformed request");
+        }
+        if (code != 0) {
+            /* It sends all of them again, to whoever leads then. */
+            links_reset (self->links, peer,
+                         code == COHORT_ENOMEM ? "out of memory" : "a malformed request");
             return;
         }
     }
@@ -110,12 +136,21 @@ static void propose_stores (struct ensemble *self)
     }
 }
 
+/* Each server's newest question is its only one: the answer to it answers those before. */
+static void answer_sync (struct ensemble *self, uint32_t server, uint64_t *token)
+{
+    if (*token != 0) {
+        tracker_sync (self->tracker, server, *token, ensemble_zab (self)->last);
+        *token = 0;
+    }
+}
+
 /* Everything of this turn at once, and behind it the points that reads have asked for. */
 bool ensemble_propose (struct ensemble *self)
 {
     if (!ensemble_leads (self)) {
         proposals_clear (&self->proposals);
-        ring_clear (&self->syncs);
+        ensemble_forget_syncs (self);
         return false;
     }
     propose_stores (self);
@@ -129,12 +164,9 @@ bool ensemble_propose (struct ensemble *self)
     if (proposals_count (&self->proposals) > 0) {
         return true;
     }
-    while (!ring_empty (&self->syncs)) {
-        struct ensemble_sync sync = *(const struct ensemble_sync *) ring_front (&self->syncs);
-        ring_pop (&self->syncs);
-        if (sync.server != 0) {
-            tracker_sync (self->tracker, sync.server, sync.token, ensemble_zab (self)->last);
-        }
+    answer_sync (self, self->id, &self->sync);
+    for (size_t i = 0; i < self->peers_count; i++) {
+        answer_sync (self, self->peers[i].id, &self->peers[i].sync);
     }
     return false;
 }
@@ -165,10 +197,21 @@ void ensemble_disconnected (struct ensemble *self, uint64_t session, uint64_t at
     }
 }
 
-static void take_sync (struct ensemble *self, uint32_t server, uint64_t token)
+void ensemble_forget_syncs (struct ensemble *self)
 {
-    struct ensemble_sync sync = {server, token};
-    (void) ring_push (&self->syncs, &sync);
+    self->sync = 0;
+    for (size_t i = 0; i < self->peers_count; i++) {
+        self->peers[i].sync = 0;
+    }
+}
+
+bool ensemble_sync_due (const struct ensemble *self)
+{
+    bool due = self->sync != 0;
+    for (size_t i = 0; i < self->peers_count; i++) {
+        due |= self->peers[i].sync != 0;
+    }
+    return due;
 }
 
 void ensemble_sync (struct ensemble *self, uint64_t token)
@@ -177,7 +220,7 @@ void ensemble_sync (struct ensemble *self, uint64_t token)
         return;
     }
     if (self->up_leader == self->id) {
-        take_sync (self, self->id, token);
+        self->sync = token;
     } else {
         links_sync (self->links, self->up_leader, token);
     }
@@ -185,12 +228,9 @@ void ensemble_sync (struct ensemble *self, uint64_t token)
 
 void ensemble_forget_questions (struct ensemble *self, uint32_t server)
 {
-    for (size_t i = 0; i < ring_count (&self->syncs); i++) {
-        struct ensemble_sync *sync = ring_at (&self->syncs, i);
-        if (sync->server == server) {
-            sync->server = 0;
-        }
-    }
+    struct ensemble_peer *peer = ensemble_find (self, server);
+    COHORT_ASSERT (peer != NULL);
+    peer->sync = 0;
     tracker_server_down (self->tracker, server);
 }
 
@@ -209,9 +249,11 @@ static void take_as_leader (struct ensemble *self, uint32_t peer, const struct p
         uint64_t attach_no = reader_u64 (&reader);
         tracker_heartbeat (self->tracker, peer, session, attach_no, reader_u64 (&reader));
     }
+    struct ensemble_peer *from = ensemble_find (self, peer);
+    COHORT_ASSERT (from != NULL);
     reader_init (&reader, frame->syncs.data, frame->syncs.size);
     while (reader_left (&reader) > 0) {
-        take_sync (self, peer, reader_u64 (&reader));
+        from->sync = reader_u64 (&reader);
     }
 }
 

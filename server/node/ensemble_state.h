@@ -9,7 +9,6 @@
 #ifndef SERVER_NODE_ENSEMBLE_STATE_H
 #define SERVER_NODE_ENSEMBLE_STATE_H
 
-#include "client/base/ring.h"
 #include "server/node/checkpoint.h"
 #include "server/node/ensemble.h"
 #include "server/node/install.h"
@@ -21,7 +20,7 @@
 enum {
     ENSEMBLE_PEER_TIMEOUT_MS = 500,
     ENSEMBLE_HELD_TIMEOUTS = 4, /* peer timeouts without a leader: clients are held */
-    ENSEMBLE_SYNCS_MAX = 1 << 20
+    ENSEMBLE_NOMEM_MS = 20      /* without memory for a request: before it is asked for again */
 };
 
 #define ENSEMBLE_BACKLOG_BYTES (UINT64_C (64) << 20) /* for the disk: peers shall send less */
@@ -32,11 +31,7 @@ struct ensemble_peer {
     bool told;            /* the core knows that its link is up */
     uint32_t acked_epoch; /* it has acknowledged NEWLEADER of this epoch */
     uint64_t proposed;    /* the store for which MEMBER_STORE is proposed, and not decided */
-};
-
-struct ensemble_sync {
-    uint32_t server;
-    uint64_t token;
+    uint64_t sync;        /* a point that it has asked for, and not the tracker yet; 0: none */
 };
 
 struct ensemble {
@@ -75,7 +70,8 @@ struct ensemble {
     zxid_t history;   /* leading: the end of the initial history */
 
     struct proposals proposals;
-    struct ring syncs; /* of this turn */
+    uint64_t sync;       /* as ensemble_peer.sync, of this server's own clients */
+    int64_t resubmit_ms; /* a request of theirs found no memory: they shall repeat; INT64_MAX */
     struct tracker *tracker;
     struct ranges ranges;
     struct checkpoint checkpoint;
@@ -109,6 +105,9 @@ bool ensemble_tracker_init (struct ensemble *self);
 void ensemble_propose_cluster (struct ensemble *self);
 void ensemble_requests (struct ensemble *self, uint32_t peer, const struct peer_frame *frame);
 void ensemble_forget_questions (struct ensemble *self, uint32_t server);
+void ensemble_forget_syncs (struct ensemble *self);
+bool ensemble_sync_due (const struct ensemble *self);
+void ensemble_resubmit (struct ensemble *self);
 bool ensemble_propose (struct ensemble *self); /* true: more at once */
 
 #endif

@@ -9,11 +9,12 @@
 #include "client/base/assert.h"
 #include "client/base/map.h"
 #include "client/base/ring.h"
+#include "server/node/points.h"
 
 enum {
     NOT_IN_HEAP = -1,
     HEARTBEAT_ROUND_MS = 10, /* rounds for heartbeats alone are at least so far apart */
-    TICKS = 8                /* looks at the clock in a peer timeout, to notice a stall */
+    TICKS = 8,               /* looks at the clock in a peer timeout, to notice a stall */
 };
 
 /* A session. Times are of the tracker's own clock. */
@@ -38,15 +39,14 @@ struct session {
     ptrdiff_t position;        /* in the heap */
 };
 
-/* A heartbeat or a sync point that waits for a round. */
+/* A heartbeat that waits for a round. */
 struct waiting {
     uint64_t round;
     uint32_t server;      /* 0: it is gone */
     uint32_t incarnation; /* the session's current one at arrival */
-    bool sync;
-    uint64_t session; /* sync: token */
+    uint64_t session;
     uint64_t attach_no;
-    uint64_t seq; /* sync: zxid */
+    uint64_t seq;
 };
 
 struct tracker {
@@ -73,8 +73,8 @@ struct tracker {
     size_t heap_capacity;
 
     struct ring waiting;
-    uint64_t sync_round; /* the newest that a sync point waits for */
     uint64_t beat_round; /* the newest that a heartbeat waits for */
+    struct points points;
 
     bool reaping; /* a REAP is proposed and not decided */
     bool look_for_dead;
@@ -108,7 +108,8 @@ static void forget_all (struct tracker *self)
     map_drain (&self->sessions, free_session, NULL);
     self->heap_count = 0;
     ring_clear (&self->waiting);
-    self->sync_round = self->beat_round = 0;
+    self->beat_round = 0;
+    self->points = (struct points){.count = 0};
 }
 
 void tracker_destroy (struct tracker **self_p)
@@ -344,24 +345,13 @@ void tracker_time (struct tracker *self, int64_t now_ms)
     self->trust_round = self->begun + 1;
 }
 
-static void wait_for_round (struct tracker *self, const struct waiting *waiting)
-{
-    if (ring_push (&self->waiting, waiting)) {
-        if (waiting->sync) {
-            self->sync_round = waiting->round;
-        } else {
-            self->beat_round = waiting->round;
-        }
-    }
-}
-
 void tracker_heartbeat (struct tracker *self, uint32_t server, uint64_t id, uint64_t attach_no,
                         uint64_t seq)
 {
     if (!self->leading) {
         return;
     }
-    struct waiting waiting = {self->begun + 1, server, 0, false, id, attach_no, seq};
+    struct waiting waiting = {self->begun + 1, server, 0, id, attach_no, seq};
     struct session *session = find (self, id);
     if (session != NULL && session->known) {
         waiting.incarnation = session->incarnation;
@@ -369,7 +359,9 @@ void tracker_heartbeat (struct tracker *self, uint32_t server, uint64_t id, uint
             session->heard_ms = self->clock_ms;
         }
     }
-    wait_for_round (self, &waiting);
+    if (ring_push (&self->waiting, &waiting)) {
+        self->beat_round = waiting.round;
+    }
 }
 
 void tracker_touch (struct tracker *self, uint64_t id)
@@ -411,8 +403,7 @@ void tracker_sync (struct tracker *self, uint32_t server, uint64_t token, zxid_t
     if (!self->leading) {
         return;
     }
-    struct waiting waiting = {self->begun + 1, server, 0, true, token, 0, last};
-    wait_for_round (self, &waiting);
+    points_add (&self->points, &(struct point){self->begun + 1, server, token, last});
 }
 
 void tracker_server_down (struct tracker *self, uint32_t server)
@@ -423,6 +414,7 @@ void tracker_server_down (struct tracker *self, uint32_t server)
             waiting->server = 0;
         }
     }
+    points_forget (&self->points, server);
 }
 
 void tracker_applied (struct tracker *self, const struct tree_outcome *outcome)
@@ -466,10 +458,6 @@ void tracker_applied (struct tracker *self, const struct tree_outcome *outcome)
 
 static void answer (struct tracker *self, const struct waiting *waiting)
 {
-    if (waiting->sync) {
-        self->host.synced (self->host.arg, waiting->server, waiting->session, waiting->seq);
-        return;
-    }
     const struct session *session = find (self, waiting->session);
     if (self->filled && session != NULL && session->known && !session->dead && !session->closing &&
         session->attach_no == waiting->attach_no && session->server == waiting->server &&
@@ -497,6 +485,10 @@ void tracker_rounds (struct tracker *self, uint64_t begun, uint64_t confirmed)
             answer (self, &waiting);
         }
     }
+    struct point point;
+    while (points_take (&self->points, confirmed, &point)) {
+        self->host.synced (self->host.arg, point.server, point.token, point.zxid);
+    }
 }
 
 bool tracker_wants_round (const struct tracker *self)
@@ -504,7 +496,7 @@ bool tracker_wants_round (const struct tracker *self)
     if (!self->leading || self->begun > self->confirmed) {
         return false; /* one at a time */
     }
-    if (self->sync_round > self->begun || self->trust_round > self->begun) {
+    if (points_due (&self->points, self->begun) || self->trust_round > self->begun) {
         return true;
     }
     return self->beat_round > self->begun && self->now_ms >= self->heartbeat_round_ms;

@@ -27,7 +27,8 @@
 struct tracker;
 
 enum {
-    TRACKER_WAITING_MAX = 1 << 20, /* heartbeats and sync points that wait for a round */
+    TRACKER_WAITING_MAX = 1 << 20, /* heartbeats that wait for a round; one too many is lost, and
+                                      its client's next one counts */
     TRACKER_FILL_SLICE = 2000,     /* sessions taken over in one turn */
     TRACKER_CLOSE_SLICE = 256      /* CLOSE entries proposed in one turn */
 };
@@ -79,7 +80,8 @@ void tracker_touch (struct tracker *self, uint64_t session);
 void tracker_disconnected (struct tracker *self, uint32_t server, uint64_t session,
                            uint64_t attach_no);
 
-/* A read of `server` wants a point: last: everything proposed so far. */
+/* A read of `server` wants a point: last: everything proposed so far.  Tokens of a server grow, and
+ * the answer to one is that to all before it (points.h). */
 void tracker_sync (struct tracker *self, uint32_t server, uint64_t token, zxid_t last);
 
 /* The link to that server is down: whatever it asked is forgotten.  If it is another process that

@@ -343,9 +343,14 @@ static void deliver (struct cluster *self, struct cluster_pipe *pipe)
     for (size_t i = 0; i < count && !to->paused && to->node != NULL; i++) {
         struct frame frame = *(struct frame *) ring_front (&pipe->frames);
         ring_pop (&pipe->frames);
+        bool starved = self->starved == pipe->to && frame.size >= self->starved_size;
+        if (starved) {
+            mem_fail_at (self->fail_at);
+        }
         if (!self->cut[pipe->from][pipe->to]) {
             node_peer_frame (to->node, frame.data, frame.size);
         }
+        self->failed |= starved && mem_fail_clear ();
         mem_free (frame.data);
     }
 }

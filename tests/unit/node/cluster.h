@@ -34,6 +34,12 @@ struct cluster {
     bool cut[CLUSTER_MAX][CLUSTER_MAX];                   /* from, to: frames vanish */
     uint64_t frames, bytes;
     uint64_t stores; /* made so far */
+    /* Frames of at least so many bytes to this server: of what it allocates for each, this fails.
+     */
+    uint32_t starved;
+    size_t starved_size;
+    uint64_t fail_at;
+    bool failed; /* it has */
 };
 
 void cluster_init (struct cluster *self, size_t count, uint64_t seed);

@@ -86,10 +86,13 @@ static void a_write_does_not_overtake_a_sync (void **state)
     /* Lost with the leader, and asked for again. */
     world_lose_leader (world);
     world_new_leader (world);
-    expect_note (world, 0, "sync 1");
+    expect_note (world, 0, "sync 2");
     assert_int_equal (world->waiting_count, 0);
+    clients_synced (clients, 1, 1); /* late, of the old one */
+    world_run (world);
+    expect (peer, NULL);
     /* The point is ahead of this server. */
-    clients_synced (clients, 1, tree_zxid (world->servers[0].tree) + 1);
+    clients_synced (clients, 2, tree_zxid (world->servers[0].tree) + 1);
     world_run (world);
     expect (peer, NULL);
     struct peer *other = peer_attached (world, 0);
@@ -101,25 +104,58 @@ static void a_write_does_not_overtake_a_sync (void **state)
     expect (peer, "reply 5 OK n=3 v=2");
     expect (peer, "reply 6 OK data=2 v=2");
     expect (peer, NULL);
-    clients_synced (clients, 1, 1);
+    clients_synced (clients, 2, 1);
     clients_synced (clients, 99, 1);
+    world_free (&world);
+}
 
-    /* Two at once, one after the other; and one whose connection ends. */
-    ask_sync (peer);
-    ask_sync (peer);
-    ask_sync (other);
+/* However many ask in a turn, it is one question; and the answer to a later one will do. */
+static void syncs_of_a_turn_are_one_question (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct clients *clients = world->servers[0].clients;
+    struct peer *peer = peer_attached (world, 0);
+    struct peer *other = peer_attached (world, 0);
+    struct peer *leaver = peer_attached (world, 0);
+    for (int i = 0; i < 3; i++) {
+        ask_sync (peer);
+        ask_sync (other);
+    }
+    ask_sync (leaver);
+    peer_send (leaver);
     peer_send (other);
     peer_do (peer);
-    clients_synced (clients, 4, 1);
+    expect_note (world, 0, "sync 1");
+    expect_note (world, 0, NULL);
+    ask_sync (peer);
+    peer_do (peer);
+    expect_note (world, 0, "sync 2");
+    expect_note (world, 0, NULL);
+    peer_disconnect (leaver, true);
+    clients_synced (clients, 1, 1);
     world_run (world);
+    for (int i = 1; i <= 3; i++) {
+        char line[32];
+        snprintf (line, sizeof line, "reply %d OK", i);
+        expect (peer, line);
+        expect (other, line);
+    }
     expect (peer, NULL);
+    ask_sync (other);
+    peer_do (other);
+    forget_notes (world, 0);
     clients_synced (clients, 3, 1);
     world_run (world);
-    expect (peer, "reply 7 OK");
-    expect (peer, "reply 8 OK");
-    peer_disconnect (other, true);
-    clients_synced (clients, 2, 1);
-    world_run (world);
+    expect (peer, "reply 4 OK");
+    expect (other, "reply 4 OK");
+    /* Who asks while there is nobody to ask is heard with the next leader. */
+    world_lose_leader (world);
+    ask_sync (peer);
+    peer_do (peer);
+    expect_note (world, 0, NULL);
+    world_new_leader (world);
+    expect_note (world, 0, "sync 5");
     world_free (&world);
 }
 
@@ -546,6 +582,7 @@ int main (void)
         cmocka_unit_test (answers_in_order),
         cmocka_unit_test (a_read_sees_the_writes_before_it_only),
         cmocka_unit_test (a_write_does_not_overtake_a_sync),
+        cmocka_unit_test (syncs_of_a_turn_are_one_question),
         cmocka_unit_test (writes_survive_the_leader),
         cmocka_unit_test (resent_writes_get_their_first_result),
         cmocka_unit_test (late_copies_do_no_harm),

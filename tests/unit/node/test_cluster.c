@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/base/alloc.h"
 #include "client/base/prng.h"
 #include "cohort/error.h"
 #include "tests/unit/node/cluster.h"
@@ -484,6 +485,55 @@ static void test_sync (void **state)
     cluster_deinit (&cluster);
 }
 
+/* A request for which a leader finds no memory is not forgotten: it is asked for again. */
+static void test_own_requests_without_memory (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    start (&cluster, 1, 22);
+    uint64_t session = make_session (&cluster, 1, 1);
+    struct clients *clients = stub_clients (1);
+    clients->up = false; /* it keeps what it is given */
+    write_some (&cluster, 1, session, 1, 2, 60000);
+    clients->up = true;
+    const struct clients_host *host = &clients->options.host;
+    for (size_t i = clients->writes_first; i < clients->writes_count; i++) {
+        mem_fail_at (1);
+        host->submit (host->arg, clients->writes[i].entry, clients->writes[i].size);
+        assert_true (mem_fail_clear ());
+    }
+    assert_true (cluster_until (&cluster, 1000, nothing_pending, NULL));
+    assert_int_equal (status_of (&cluster, 1).znodes, 3);
+    assert_int_equal (clients->downs, 1);
+    cluster_deinit (&cluster);
+}
+
+static void test_forwarded_requests_without_memory (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    start (&cluster, 3, 23);
+    uint32_t other = cluster_leader (&cluster) % 3 + 1;
+    uint64_t session = make_session (&cluster, other, 1);
+    uint64_t n = 0, number = 1;
+    do {
+        cluster.starved = cluster_leader (&cluster);
+        cluster.starved_size = 50000;
+        cluster.failed = false;
+        cluster.fail_at = ++n;
+        /* More each time: the memory of before is not enough. */
+        unsigned count = 4 << n;
+        write_some (&cluster, other, session, number, count, 60000);
+        number += count;
+        cluster_run (&cluster, 5);
+        cluster.starved = 0;
+        assert_true (cluster_until (&cluster, 5000, nothing_pending, NULL));
+        assert_true (cluster_until (&cluster, 5000, cluster_settled, NULL));
+    } while (cluster.failed);
+    assert_true (n > 2);
+    cluster_deinit (&cluster);
+}
+
 /* ---- Ends ------------------------------------------------------------------------------------ */
 
 static void test_leave (void **state)
@@ -666,6 +716,8 @@ int main (void)
         cmocka_unit_test (test_attach_with_wrong_password),
         cmocka_unit_test (test_leader_stalls),
         cmocka_unit_test (test_sync),
+        cmocka_unit_test (test_own_requests_without_memory),
+        cmocka_unit_test (test_forwarded_requests_without_memory),
         cmocka_unit_test (test_leave),
         cmocka_unit_test (test_other_configuration),
         cmocka_unit_test (test_slow_follower),

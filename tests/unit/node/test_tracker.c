@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/base/alloc.h"
 #include "client/base/prng.h"
 #include "server/node/tracker.h"
 
@@ -541,6 +542,46 @@ static void test_sync (void **state)
     world_free (world);
 }
 
+/* A read point is lost neither among heartbeats nor among others: at most two of a server wait. */
+static void test_sync_among_many (void **state)
+{
+    (void) state;
+    struct world *world = world_new ();
+    lead (world);
+    tracker_rounds (world->tracker, 1, 1);
+    for (uint64_t i = 0; i < TRACKER_WAITING_MAX; i++) {
+        tracker_heartbeat (world->tracker, 1, 1000 + i, 1, 1);
+    }
+    mem_fail_at (1);
+    tracker_sync (world->tracker, 2, 1, 100);
+    assert_false (mem_fail_clear ()); /* needs no memory */
+    tracker_sync (world->tracker, 2, 2, 101);
+    tracker_sync (world->tracker, 3, 1, 101);
+    tracker_rounds (world->tracker, 2, 1);
+    for (uint64_t token = 3; token < 5000; token++) {
+        tracker_sync (world->tracker, 2, token, 100 + token);
+    }
+    tracker_rounds (world->tracker, 2, 2);
+    assert_int_equal (world->synced_count, 2);
+    assert_int_equal (world->synced[0].token, 2);
+    assert_int_equal (world->synced[0].zxid, 101);
+    assert_int_equal (world->synced[1].server, 3);
+    /* Rounds that the core begins on its own, beyond the one under way: none is left out. */
+    tracker_rounds (world->tracker, 3, 2);
+    tracker_sync (world->tracker, 2, 5000, 200);
+    tracker_rounds (world->tracker, 4, 2);
+    tracker_sync (world->tracker, 2, 5001, 201);
+    tracker_rounds (world->tracker, 4, 4);
+    assert_int_equal (world->synced_count, 3);
+    assert_int_equal (world->synced[2].token, 4999);
+    assert_true (tracker_wants_round (world->tracker));
+    tracker_rounds (world->tracker, 5, 5);
+    assert_int_equal (world->synced_count, 4);
+    assert_int_equal (world->synced[3].token, 5001);
+    assert_int_equal (world->synced[3].zxid, 201);
+    world_free (world);
+}
+
 /* A server that comes back may be another process, which uses the same tokens anew. */
 static void test_server_down (void **state)
 {
@@ -639,6 +680,7 @@ int main (void)
         cmocka_unit_test (test_confirmation),
         cmocka_unit_test (test_not_confirmed),
         cmocka_unit_test (test_sync),
+        cmocka_unit_test (test_sync_among_many),
         cmocka_unit_test (test_server_down),
         cmocka_unit_test (test_reap),
         cmocka_unit_test (test_many),
