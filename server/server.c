@@ -227,6 +227,7 @@ static int draw_random (cohort_server_t *self, struct runner_options *options)
 {
     if (getrandom (&options->store_id, sizeof options->store_id, 0) < 0 ||
         getrandom (&options->node.seed, sizeof options->node.seed, 0) < 0 ||
+        getrandom (&options->node.hash_seed, sizeof options->node.hash_seed, 0) < 0 ||
         getrandom (options->node.cluster_id, sizeof options->node.cluster_id, 0) < 0) {
         return fail (self, COHORT_ESYSTEM, "no random numbers to be had from the system");
     }

@@ -319,6 +319,23 @@ struct map_node *map_next (const struct map *map, const struct map_node *node)
     return end == UINT64_MAX ? NULL : first_from (map, end + 1);
 }
 
+size_t map_chain_max (const struct map *map)
+{
+    size_t max = 0;
+    for (uint64_t position = 0;;) {
+        size_t length = 0;
+        for (struct map_node *node = *chain_of (map, position); node != NULL; node = node->next) {
+            length++;
+        }
+        max = length > max ? length : max;
+        uint64_t end = bucket_end (table_of (map, position), position);
+        if (end == UINT64_MAX) {
+            return max;
+        }
+        position = end + 1;
+    }
+}
+
 void map_drain (struct map *map, map_visit_fn *visit, void *arg)
 {
     COHORT_ASSERT (!map->visiting);

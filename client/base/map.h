@@ -71,6 +71,9 @@ void map_init (struct map *map);
 void map_deinit (struct map *map);
 
 size_t map_count (const struct map *map);
+/* The most elements that share a bucket, for tests of hashes; takes time in proportion to the
+ * size. */
+size_t map_chain_max (const struct map *map);
 
 /* Adds an element that is in no map. Equal keys are the caller's affair: look first. */
 void map_insert (struct map *map, struct map_node *node);

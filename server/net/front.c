@@ -62,6 +62,7 @@ enum { FD_BUCKETS = 4096 };
 struct front {
     struct front_handler handler;
     struct logger logger;
+    uint64_t hash_seed;
     size_t sockets_count;
     struct socket sockets[SOCKETS_MAX];
     uint64_t last_number;
@@ -85,7 +86,8 @@ struct route_key {
 
 static uint64_t route_hash (const struct front *self, const struct route_key *key)
 {
-    return hash64 (key->route, key->size, (uint64_t) (key->socket - self->sockets));
+    return hash64 (key->route, key->size,
+                   self->hash_seed + (uint64_t) (key->socket - self->sockets));
 }
 
 static bool route_equal (const struct map_node *node, const void *key_arg)
@@ -103,8 +105,7 @@ static bool number_equal (const struct map_node *node, const void *key)
 
 static struct connection *find_number (struct front *self, uint64_t number)
 {
-    struct map_node *node =
-        map_find (&self->numbers, hash64 (&number, sizeof number, 0), number_equal, &number);
+    struct map_node *node = map_find (&self->numbers, number, number_equal, &number);
     return node ? container_of (node, struct connection, by_number) : NULL;
 }
 
@@ -123,7 +124,7 @@ static struct connection *connection_new (struct front *self, const struct route
     memcpy (connection->route, key->route, key->size);
     connection->by_route.hash = route_hash (self, key);
     map_insert (&self->routes, &connection->by_route);
-    connection->by_number.hash = hash64 (&connection->number, sizeof connection->number, 0);
+    connection->by_number.hash = connection->number;
     map_insert (&self->numbers, &connection->by_number);
     list_push_back (fd >= 0 ? &self->fds[fd % FD_BUCKETS] : &self->inprocs, &connection->on_list);
     return connection;
@@ -537,6 +538,7 @@ int front_new (const struct front_options *options, struct front **front, char *
     }
     self->handler = options->handler;
     self->logger = options->logger;
+    self->hash_seed = options->hash_seed;
     map_init (&self->routes);
     map_init (&self->numbers);
     list_init (&self->inprocs);

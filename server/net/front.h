@@ -30,6 +30,7 @@ struct front_options {
     const char *secret_key; /* CURVE, Z85; NULL: none */
     struct front_handler handler;
     struct logger logger;
+    uint64_t hash_seed; /* random and secret: clients may choose their routing ids */
 };
 
 /* Binds.  0, or -errno with a text that names the endpoint. */

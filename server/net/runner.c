@@ -361,6 +361,7 @@ static int open_front (struct runner *self, char *error, size_t error_size)
         .secret_key = self->options.secret_key,
         .handler = {self, on_client_frame, on_client_closed},
         .logger = self->options.node.logger,
+        .hash_seed = self->options.node.hash_seed,
     };
     int rc = front_new (&options, &self->front, error, error_size);
     if (rc != 0) {

@@ -21,10 +21,10 @@ struct link {
 
 /* ---- The registry ------------------------------------------------------------------------ */
 
-static uint64_t feed_hash (uint64_t owner, uint64_t id)
+static uint64_t feed_hash (const struct clients *self, uint64_t owner, uint64_t id)
 {
     uint64_t key[2] = {owner, id};
-    return hash64 (key, sizeof key, 0);
+    return hash64 (key, sizeof key, self->options.hash_seed);
 }
 
 struct feed_key {
@@ -41,7 +41,7 @@ static bool is_feed (const struct map_node *node, const void *arg)
 static struct feed *find (const struct clients *self, uint64_t owner, uint64_t id)
 {
     struct feed_key key = {owner, id};
-    struct map_node *node = map_find (&self->feed_map, feed_hash (owner, id), is_feed, &key);
+    struct map_node *node = map_find (&self->feed_map, feed_hash (self, owner, id), is_feed, &key);
     return node != NULL ? map_entry (node, struct feed, node) : NULL;
 }
 
@@ -86,7 +86,7 @@ void feed_open (struct clients *self, struct client *client, uint64_t id, const 
     list_init (&feed->snapshot);
     feed->path_size = (uint32_t) size;
     memcpy (feed->path, path, size);
-    feed->node.hash = feed_hash (client->connection, id);
+    feed->node.hash = feed_hash (self, client->connection, id);
     map_insert (&self->feed_map, &feed->node);
     list_push_back (&client->feeds, &feed->client_node);
     client->feeds_count++;

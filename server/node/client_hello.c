@@ -95,9 +95,12 @@ static struct client *find_hello (const struct clients *self, uint64_t hash,
     return node != NULL ? map_entry (node, struct client, session_node) : NULL;
 }
 
-static uint64_t nonce_hash (const uint8_t *nonce)
+/* By the nonce or by the session that is asked for: strangers choose both. */
+static uint64_t hello_hash (const struct clients *self, bool creating, const uint8_t *nonce,
+                            uint64_t session)
 {
-    return hash64 (nonce, WIRE_CLIENT_ID_SIZE, 0);
+    return creating ? hash64 (nonce, WIRE_CLIENT_ID_SIZE, self->options.hash_seed)
+                    : hash64 (&session, sizeof session, self->options.hash_seed);
 }
 
 static struct client *client_new (struct clients *self, uint64_t connection,
@@ -123,7 +126,7 @@ static struct client *client_new (struct clients *self, uint64_t connection,
     list_init (&client->withheld);
     list_init (&client->feeds);
     client->node.hash = connection;
-    client->session_node.hash = client->creating ? nonce_hash (client->nonce) : hello->session_id;
+    client->session_node.hash = hello_hash (self, client->creating, client->nonce, client->session);
     map_insert (&self->connections, &client->node);
     map_insert (&self->hellos, &client->session_node);
     list_push_back (&self->hello_order, &client->hello_node);
@@ -140,8 +143,8 @@ void client_hello (struct clients *self, uint64_t connection, const Cohort__Wire
     }
     bool creating = hello->session_id == 0;
     struct hello_key key = {creating, hello->nonce.data, hello->attach_no, hello->attach_no};
-    if (find_hello (self, creating ? nonce_hash (hello->nonce.data) : hello->session_id, &key) !=
-        NULL) {
+    uint64_t hash = hello_hash (self, creating, hello->nonce.data, hello->session_id);
+    if (find_hello (self, hash, &key) != NULL) {
         connection_refuse (self, connection, COHORT_EPROTOCOL,
                            "an attempt with this attach number is under way");
         return;
@@ -358,7 +361,7 @@ void client_hello_outcome (struct clients *self, const struct tree_outcome *outc
     bool creation = outcome->kind == ENTRY_CREATE_SESSION;
     bool known = outcome->session != 0 && tree_session (self->tree, outcome->session, &session);
     bool here = outcome->server == self->options.id;
-    uint64_t hash = creation ? nonce_hash (outcome->nonce) : outcome->session;
+    uint64_t hash = hello_hash (self, creation, outcome->nonce, outcome->session);
     struct hello_key key = {creation, outcome->nonce, 0, UINT64_MAX};
     if (known) {
         supersede (self, &session);

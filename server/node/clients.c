@@ -46,8 +46,8 @@ struct clients *clients_new (const struct clients_options *options)
     list_init (&self->pinned);
     list_init (&self->touched);
     arena_init (&self->arena, 64 << 10, 1 << 20);
-    self->watches = watches_new ();
-    self->streams = streams_new ();
+    self->watches = watches_new (options->hash_seed);
+    self->streams = streams_new (options->hash_seed);
     if (self->watches == NULL || self->streams == NULL) {
         clients_destroy (&self);
     }

@@ -45,7 +45,8 @@ struct clients_options {
     struct clients_host host;
     struct node_transport transport;
     struct logger logger;
-    struct tree *tree; /* read; what streams still need is kept in its ring (tree_effects_pin) */
+    uint64_t hash_seed; /* random and secret: of the tables in memory (tree.h) */
+    struct tree *tree;  /* read; what streams still need is kept in its ring (tree_effects_pin) */
     uint64_t pending_bytes_max; /* of all sessions' unanswered writes; 0: 256 MiB */
     uint64_t output_bytes_max;  /* waiting for one slow client before it is cut off; 0: 16 MiB */
 

@@ -36,6 +36,7 @@ struct ensemble *ensemble_new (const struct ensemble_options *options)
     self->limits = options->limits;
     self->observer = options->observer;
     self->tree_options.effects_bytes_max = options->effects_bytes;
+    self->tree_options.hash_seed = options->hash_seed;
     self->now_ms = self->down_since_ms = options->now_ms;
     self->leave_ms = self->resubmit_ms = INT64_MAX;
     for (size_t i = 0; i < self->configured.count; i++) {

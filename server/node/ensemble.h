@@ -42,6 +42,7 @@ struct ensemble_options {
     struct ensemble_host host;
     struct logger logger;
     uint64_t seed;
+    uint64_t hash_seed;      /* of the tree's tables */
     int peer_timeout_ms;     /* 0: 500 */
     uint64_t snapshot_bytes; /* 0: see checkpoint.h */
     uint64_t effects_bytes;

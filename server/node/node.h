@@ -64,6 +64,7 @@ struct node_options {
     struct node_transport transport;
     struct logger logger;
     uint64_t seed;              /* random */
+    uint64_t hash_seed;         /* random and secret: of the tables in memory (tree.h) */
     uint8_t cluster_id[16];     /* random: for the ensemble if this server founds it */
     int peer_timeout_ms;        /* 0: 500 */
     uint64_t snapshot_bytes;    /* 0: 256 MiB of log make a snapshot due */

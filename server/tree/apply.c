@@ -60,7 +60,7 @@ static void apply_create_session (struct tree *self, const struct entry_create_s
     memcpy (self->nonce, what->nonce, sizeof (self->nonce));
     outcome->nonce = self->nonce;
     outcome->server = what->server;
-    struct session *session = session_find_nonce (&self->nonces, what->nonce);
+    struct session *session = session_find_nonce (self, what->nonce);
     if (session != NULL) {
         outcome->code = repeat_creation (self, session, what);
     } else if (self->scalars.last_session == SESSION_ID_MAX) {

@@ -8,6 +8,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "server/tree/digest.h"
+#include "server/tree/path.h"
 #include "server/tree/snapshot.h"
 
 /* Blocks for the old data of one multi; more than one value of the largest size is rare. */
@@ -62,9 +63,27 @@ static void hand_over (struct tree *self, struct znode *znode)
     }
 }
 
+/* The digest's names of a path and of its parent. */
+struct names {
+    uint64_t own, parent;
+};
+
+static struct names names_of (const char *path, size_t path_size)
+{
+    struct names names;
+    names.own = tree_path_hash (PATH_HASH_ROOT, path, path_size, &names.parent);
+    return names;
+}
+
+/* What a znode with this name adds to the digest. */
+static uint64_t share (const struct znode *znode, uint64_t name)
+{
+    return digest_data (znode, name) + digest_stat (znode, name);
+}
+
 /* Puts a znode that has all its fields into index, lists and digest; the parent's numbers are the
  * caller's, before the call.  next_owned: what it precedes among its session's, NULL: nothing. */
-static void join (struct tree *self, struct znode *znode, struct znode *parent,
+static void join (struct tree *self, struct znode *znode, uint64_t name, struct znode *parent,
                   struct list_node *next_owned)
 {
     bool ok = znode_link (znode, parent);
@@ -79,13 +98,13 @@ static void join (struct tree *self, struct znode *znode, struct znode *parent,
         }
         tenure->session->ephemeral_count++;
     }
-    self->digest += digest_data (znode) + digest_stat (znode);
+    self->digest += share (znode, name);
 }
 
 /* The reverse. */
-static void leave (struct tree *self, struct znode *znode)
+static void leave (struct tree *self, struct znode *znode, uint64_t name)
 {
-    self->digest -= digest_data (znode) + digest_stat (znode);
+    self->digest -= share (znode, name);
     struct tenure *tenure = znode_tenure (znode);
     if (tenure != NULL) {
         COHORT_ASSERT (tenure->session->ephemeral_count > 0);
@@ -168,12 +187,13 @@ struct znode *change_create (struct tree *self, const struct change_create *what
     }
 
     note_parent (undo_step (self, UNDO_CREATE, znode), family);
-    self->digest -= digest_stat (parent);
+    struct names names = names_of (what->path, what->path_size);
+    self->digest -= digest_stat (parent, names.parent);
     family->pzxid = self->scalars.zxid;
     family->cversion = version_after (family->cversion);
     family->sequence = what->sequence;
-    join (self, znode, parent, NULL);
-    self->digest += digest_stat (parent);
+    join (self, znode, names.own, parent, NULL);
+    self->digest += digest_stat (parent, names.parent);
     report (self, EFFECT_CREATED, znode, what->path, what->path_size);
     return znode;
 }
@@ -193,11 +213,12 @@ void change_delete (struct tree *self, struct znode *znode, const char *path, si
     if (step != NULL) {
         step->next_owned = znode_ephemeral (znode) ? znode->u.tenure->node.next : NULL;
     }
-    self->digest -= digest_stat (parent);
+    struct names names = names_of (path, path_size);
+    self->digest -= digest_stat (parent, names.parent);
     family->pzxid = self->scalars.zxid;
     family->cversion = version_after (family->cversion);
-    leave (self, znode);
-    self->digest += digest_stat (parent);
+    leave (self, znode, names.own);
+    self->digest += digest_stat (parent, names.parent);
     if (step == NULL) {
         znode_free (znode);
     }
@@ -216,13 +237,14 @@ void change_set (struct tree *self, struct znode *znode, const char *path, size_
         step->data = arena_dup (&self->undo.data, znode_data (znode), znode->data_size);
         COHORT_ASSERT (step->data != NULL);
     }
-    self->digest -= digest_data (znode) + digest_stat (znode);
+    struct names names = names_of (path, path_size);
+    self->digest -= share (znode, names.own);
     bool ok = znode_set_data (znode, data, data_size);
     COHORT_ASSERT (ok);
     znode->version = version_after (znode->version);
     znode->mzxid = self->scalars.zxid;
     znode->mtime_ms = self->scalars.stamp_ms;
-    self->digest += digest_data (znode) + digest_stat (znode);
+    self->digest += share (znode, names.own);
     report (self, EFFECT_DATA, znode, path, path_size);
 }
 
@@ -267,28 +289,32 @@ static void undo_one (struct tree *self, const struct undo_step *step)
 {
     struct znode *znode = step->znode;
     struct znode *parent = znode->parent;
+    size_t path_size;
+    bool ok = znode_path (znode, &self->path, &path_size);
+    COHORT_ASSERT (ok);
+    struct names names = names_of ((const char *) self->path.data, path_size);
     switch (step->kind) {
     case UNDO_CREATE:
-        self->digest -= digest_stat (parent);
-        leave (self, znode);
+        self->digest -= digest_stat (parent, names.parent);
+        leave (self, znode, names.own);
         restore_parent (parent, step);
-        self->digest += digest_stat (parent);
+        self->digest += digest_stat (parent, names.parent);
         znode_free (znode);
         return;
     case UNDO_DELETE:
-        self->digest -= digest_stat (parent);
-        join (self, znode, parent, step->next_owned);
+        self->digest -= digest_stat (parent, names.parent);
+        join (self, znode, names.own, parent, step->next_owned);
         restore_parent (parent, step);
-        self->digest += digest_stat (parent);
+        self->digest += digest_stat (parent, names.parent);
         return;
     case UNDO_SET:
-        self->digest -= digest_data (znode) + digest_stat (znode);
-        bool ok = znode_set_data (znode, step->data, step->data_size);
+        self->digest -= share (znode, names.own);
+        ok = znode_set_data (znode, step->data, step->data_size);
         COHORT_ASSERT (ok);
         znode->version = step->version;
         znode->mzxid = step->mzxid;
         znode->mtime_ms = step->mtime_ms;
-        self->digest += digest_data (znode) + digest_stat (znode);
+        self->digest += share (znode, names.own);
         return;
     }
     assert_fail ("the kind of the step is known", __FILE__, __LINE__);

@@ -82,7 +82,7 @@ struct session *change_session_create (struct tree *self, const struct entry_cre
     session->server = what->server;
     session->generation = self->generation;
     session->node.hash = session->id;
-    session->nonce_node.hash = session_nonce_hash (session->nonce);
+    session->nonce_node.hash = session_nonce_hash (self, session->nonce);
     map_insert (&self->sessions, &session->node);
     map_insert (&self->nonces, &session->nonce_node);
     list_push_back (&self->session_order, &session->order);

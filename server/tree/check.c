@@ -40,7 +40,6 @@ static void check_znode (const struct tree *self, const struct znode *znode)
     COHORT_ASSERT (znode->outside == (znode->data_size > znode->capacity));
     COHORT_ASSERT (znode->generation <= self->generation);
     if (parent == NULL) {
-        COHORT_ASSERT (znode->node.hash == PATH_HASH_ROOT);
         COHORT_ASSERT (family != NULL);
     } else {
         COHORT_ASSERT (tree_name_valid (znode->bytes, znode->name_size));
@@ -90,7 +89,7 @@ static void check_session (const struct tree *self, const struct session *sessio
     }
     COHORT_ASSERT (count == session->ephemeral_count);
     COHORT_ASSERT (session->node.hash == session->id);
-    COHORT_ASSERT (session_find_nonce (&self->nonces, session->nonce) == session);
+    COHORT_ASSERT (session_find_nonce (self, session->nonce) == session);
     COHORT_ASSERT (session->incarnation > 0);
     COHORT_ASSERT (session->grace_ms <= session->timeout_ms);
     COHORT_ASSERT (session->dead == list_linked (&session->dead_node));

@@ -8,6 +8,7 @@
 #include "client/base/assert.h"
 #include "client/base/hash.h"
 #include "server/tree/image.h"
+#include "server/tree/path.h"
 
 /* Seeds that keep the kinds of terms apart. */
 #define SEED_DATA    UINT64_C (0x64617461)
@@ -16,12 +17,12 @@
 #define SEED_RESULT  UINT64_C (0x72657375)
 #define SEED_SCALARS UINT64_C (0x7363616c)
 
-uint64_t digest_data (const struct znode *znode)
+uint64_t digest_data (const struct znode *znode, uint64_t path_hash)
 {
-    return hash64 (znode_data (znode), znode->data_size, znode->node.hash ^ SEED_DATA);
+    return hash64 (znode_data (znode), znode->data_size, path_hash ^ SEED_DATA);
 }
 
-uint64_t digest_stat (const struct znode *znode)
+uint64_t digest_stat (const struct znode *znode, uint64_t path_hash)
 {
     /* Not the number of children: each of them is in the sum itself. */
     const struct family *family = znode_family (znode);
@@ -39,7 +40,7 @@ uint64_t digest_stat (const struct znode *znode)
     bytes_put_u32 (bytes + 68, family != NULL ? (uint32_t) family->cversion : 0);
     bytes_put_u32 (bytes + 72, znode->data_size);
     bytes_put_u32 (bytes + 76, znode->mode);
-    return hash64 (bytes, sizeof (bytes), znode->node.hash ^ SEED_STAT);
+    return hash64 (bytes, sizeof (bytes), path_hash ^ SEED_STAT);
 }
 
 uint64_t digest_session (const struct session *session)
@@ -70,11 +71,17 @@ uint64_t digest_scalars (const struct scalars *scalars)
 uint64_t digest_recompute (const struct tree *tree)
 {
     uint64_t sum = 0;
+    struct buf path = {0};
     for (struct map_node *at = map_first (&tree->znodes); at != NULL;
          at = map_next (&tree->znodes, at)) {
         const struct znode *znode = map_entry (at, struct znode, node);
-        sum += digest_data (znode) + digest_stat (znode);
+        size_t size;
+        bool ok = znode_path (znode, &path, &size);
+        COHORT_ASSERT (ok);
+        uint64_t hash = tree_path_hash (PATH_HASH_ROOT, (const char *) path.data, size, NULL);
+        sum += digest_data (znode, hash) + digest_stat (znode, hash);
     }
+    buf_deinit (&path);
     for (struct list_node *at = list_first (&tree->session_order); at != NULL;
          at = list_next (&tree->session_order, at)) {
         sum += digest_session (list_entry (at, struct session, order));

@@ -4,7 +4,7 @@
  * PURE.  Internal to server/tree.  The digest is a sum over the objects, so that it depends on no
  * order and can follow each change.  A znode adds two terms: the data, and everything else; for
  * the parent of a new child the second alone is computed anew, whatever the size of its data.
- * The path comes in by its hash.
+ * The path comes in by its hash, in the chain of PATH_HASH_ROOT.
  */
 #ifndef SERVER_TREE_DIGEST_H
 #define SERVER_TREE_DIGEST_H
@@ -15,15 +15,15 @@
 #include "server/tree/state.h"
 #include "server/tree/znode.h"
 
-uint64_t digest_data (const struct znode *znode);
-uint64_t digest_stat (const struct znode *znode);
+uint64_t digest_data (const struct znode *znode, uint64_t path_hash);
+uint64_t digest_stat (const struct znode *znode, uint64_t path_hash);
 uint64_t digest_session (const struct session *session);
 uint64_t digest_result (const struct stored *stored);
 
 /* Not kept in the sum: they change with every entry. */
 uint64_t digest_scalars (const struct scalars *scalars);
 
-/* The sum from scratch, for tests and for the end of loading. */
+/* The sum from scratch, for tests.  Asserts that there is memory for a path. */
 uint64_t digest_recompute (const struct tree *tree);
 
 #endif

@@ -19,6 +19,7 @@ enum stage { STAGE_HEAD, STAGE_SCALARS, STAGE_OBJECTS, STAGE_END, STAGE_FAILED }
 struct parent {
     struct znode *znode;
     size_t path_size; /* 0: the root */
+    uint64_t name;    /* the digest's hash of its path */
 };
 
 struct tree_loader {
@@ -68,12 +69,12 @@ static bool load_session (struct tree *tree, const uint8_t *data, size_t size)
     }
     if (!image_session_read (session, data, size) || session->id > tree->scalars.last_session ||
         session_find (&tree->sessions, session->id) != NULL ||
-        session_find_nonce (&tree->nonces, session->nonce) != NULL) {
+        session_find_nonce (tree, session->nonce) != NULL) {
         session_release (session);
         return false;
     }
     session->node.hash = session->id;
-    session->nonce_node.hash = session_nonce_hash (session->nonce);
+    session->nonce_node.hash = session_nonce_hash (tree, session->nonce);
     map_insert (&tree->sessions, &session->node);
     map_insert (&tree->nonces, &session->nonce_node);
     /* The order is made in the end. */
@@ -177,7 +178,8 @@ static bool read_znode (struct record *record, const uint8_t *bytes, size_t size
 }
 
 /* The next ordinal is this znode's. */
-static bool add_parent (struct tree_loader *self, struct znode *znode, size_t path_size)
+static bool add_parent (struct tree_loader *self, struct znode *znode, size_t path_size,
+                        uint64_t name)
 {
     if (self->parents_count == self->parents_capacity) {
         size_t capacity = self->parents_capacity > 0 ? self->parents_capacity * 2 : 64;
@@ -190,7 +192,7 @@ static bool add_parent (struct tree_loader *self, struct znode *znode, size_t pa
     }
     COHORT_ASSERT (self->parents_count < self->parents_capacity);
     COHORT_ASSERT (znode_family (znode) != NULL);
-    self->parents[self->parents_count++] = (struct parent){znode, path_size};
+    self->parents[self->parents_count++] = (struct parent){znode, path_size, name};
     return true;
 }
 
@@ -221,10 +223,11 @@ static bool load_root (struct tree_loader *self, const struct record *record)
         record->mode != COHORT_PERSISTENT) {
         return false;
     }
-    tree->digest -= digest_data (tree->root) + digest_stat (tree->root);
+    uint64_t name = PATH_HASH_ROOT;
+    tree->digest -= digest_data (tree->root, name) + digest_stat (tree->root, name);
     bool ok = znode_set_data (tree->root, record->data, record->data_size) &&
-              take_fields (tree->root, record) && add_parent (self, tree->root, 0);
-    tree->digest += digest_data (tree->root) + digest_stat (tree->root);
+              take_fields (tree->root, record) && add_parent (self, tree->root, 0, name);
+    tree->digest += digest_data (tree->root, name) + digest_stat (tree->root, name);
     return ok;
 }
 
@@ -243,7 +246,8 @@ static bool join (struct tree_loader *self, struct znode *znode, const struct pa
     }
     size_t path_size = parent->path_size + 1 + record->name_size;
     struct znode *above = parent->znode;
-    if ((record->parts & IMAGE_FAMILY) != 0 && !add_parent (self, znode, path_size)) {
+    uint64_t name = tree_path_hash_child (parent->name, record->name, record->name_size);
+    if ((record->parts & IMAGE_FAMILY) != 0 && !add_parent (self, znode, path_size, name)) {
         return false;
     }
     if (!znode_link (znode, above)) {
@@ -254,7 +258,7 @@ static bool join (struct tree_loader *self, struct znode *znode, const struct pa
         list_push_back (&tenure->session->ephemerals, &tenure->node);
         tenure->session->ephemeral_count++;
     }
-    tree->digest += digest_data (znode) + digest_stat (znode);
+    tree->digest += digest_data (znode, name) + digest_stat (znode, name);
     return true;
 }
 

@@ -19,7 +19,7 @@ enum {
 /* The znode of an operation: 0, COHORT_ENONODE, or what is wrong with the path. */
 static int locate (const struct tree *self, const struct op *op, struct znode **znode)
 {
-    *znode = znode_find (&self->znodes, op->path, op->path_size);
+    *znode = znode_find (&self->znodes, self->root, op->path, op->path_size);
     if (*znode != NULL) {
         return 0;
     }
@@ -115,7 +115,7 @@ static int create (struct tree *self, struct session *session, const struct op *
         return COHORT_ENODEEXISTS;
     }
     size_t parent_size = op->path_size > 1 ? tree_path_parent_size (op->path, op->path_size) : 1;
-    struct znode *parent = znode_find (&self->znodes, op->path, parent_size);
+    struct znode *parent = znode_find (&self->znodes, self->root, op->path, parent_size);
     if (parent == NULL) {
         return COHORT_ENONODE;
     }

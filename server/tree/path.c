@@ -110,11 +110,16 @@ uint64_t tree_path_hash_child (uint64_t parent, const char *name, size_t size)
     return hash64 (name, size, parent);
 }
 
-uint64_t tree_path_hash (const char *path, size_t size, uint64_t *parent)
+uint64_t tree_path_hash_root (uint64_t seed)
+{
+    return hash64 ("/", 1, seed);
+}
+
+uint64_t tree_path_hash (uint64_t root, const char *path, size_t size, uint64_t *parent)
 {
     COHORT_ASSERT (path != NULL);
-    uint64_t above = PATH_HASH_ROOT;
-    uint64_t hash = PATH_HASH_ROOT;
+    uint64_t above = root;
+    uint64_t hash = root;
     size_t begin = 1;
     while (begin < size) {
         const char *slash = memchr (path + begin, '/', size - begin);

@@ -3,9 +3,13 @@
  *
  * PURE.  Internal to server/tree.
  *
- * The hash of a path is a chain: that of "/" is PATH_HASH_ROOT, that of a child is made of the
- * parent's hash and the child's name.  So one pass over a path gives the hashes of all its
- * ancestors, and a znode that knows its parent knows its own.
+ * The hash of a path is a chain: that of "/" is given, that of a child is made of the parent's hash
+ * and the child's name.  So one pass over a path gives the hashes of all its ancestors, and a znode
+ * that knows its parent knows its own.
+ *
+ * There are two such chains.  The digest's begins with PATH_HASH_ROOT and is the same on every
+ * server.  That of tables in memory begins with a secret of this process: clients choose the paths,
+ * and who can compute the hashes can choose a hundred thousand that fall into one bucket.
  */
 #ifndef SERVER_TREE_PATH_H
 #define SERVER_TREE_PATH_H
@@ -14,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PATH_HASH_ROOT UINT64_C (0x9ae16a3b2f90404f)
+#define PATH_HASH_ROOT UINT64_C (0x9ae16a3b2f90404f) /* the digest's */
 
 enum { PATH_SIZE_DEFAULT = 4096 /* the limit as long as the ensemble has set none */ };
 
@@ -34,8 +38,11 @@ size_t tree_path_parent_size (const char *path, size_t size);
 
 uint64_t tree_path_hash_child (uint64_t parent, const char *name, size_t size);
 
-/* Of any sequence of bytes; for paths that are not valid it has no meaning.  *parent, if not
- * NULL, gets the hash of the parent ("/": its own). */
-uint64_t tree_path_hash (const char *path, size_t size, uint64_t *parent);
+/* That of "/" in the tables of who has this seed. */
+uint64_t tree_path_hash_root (uint64_t seed);
+
+/* Of any sequence of bytes, in the chain that begins with `root`; for paths that are not valid it
+ * has no meaning.  *parent, if not NULL, gets the hash of the parent ("/": its own). */
+uint64_t tree_path_hash (uint64_t root, const char *path, size_t size, uint64_t *parent);
 
 #endif

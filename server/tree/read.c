@@ -18,7 +18,7 @@ int tree_path_check (const struct tree *self, const char *path, size_t size, boo
 static int find (const struct tree *self, const char *path, size_t path_size, struct znode **znode)
 {
     COHORT_ASSERT (path != NULL);
-    *znode = znode_find (&self->znodes, path, path_size);
+    *znode = znode_find (&self->znodes, self->root, path, path_size);
     if (*znode != NULL) {
         return 0;
     }

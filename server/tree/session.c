@@ -72,9 +72,10 @@ struct session *session_find (const struct map *sessions, uint64_t id)
     return found != NULL ? map_entry (found, struct session, node) : NULL;
 }
 
-uint64_t session_nonce_hash (const uint8_t nonce[16])
+uint64_t session_nonce_hash (const struct tree *tree, const uint8_t nonce[16])
 {
-    return hash64 (nonce, 16, 0);
+    /* Clients draw them: their table has the secret of the paths' one. */
+    return hash64 (nonce, 16, tree->root->node.hash);
 }
 
 static bool has_nonce (const struct map_node *node, const void *key)
@@ -82,9 +83,10 @@ static bool has_nonce (const struct map_node *node, const void *key)
     return memcmp (map_entry (node, struct session, nonce_node)->nonce, key, 16) == 0;
 }
 
-struct session *session_find_nonce (const struct map *nonces, const uint8_t nonce[16])
+struct session *session_find_nonce (const struct tree *tree, const uint8_t nonce[16])
 {
-    struct map_node *found = map_find (nonces, session_nonce_hash (nonce), has_nonce, nonce);
+    struct map_node *found =
+        map_find (&tree->nonces, session_nonce_hash (tree, nonce), has_nonce, nonce);
     return found != NULL ? map_entry (found, struct session, nonce_node) : NULL;
 }
 

@@ -15,6 +15,8 @@
 #include "client/base/ring.h"
 #include "server/tree/entry.h"
 
+struct tree;
+
 /* The result of a number above session.acked; results of a session are in a row, the newest is
  * that of last_number. */
 struct stored {
@@ -71,7 +73,7 @@ struct stored *session_stored (const struct session *self, uint64_t number);
 
 /* By id and by nonce; NULL: none. */
 struct session *session_find (const struct map *sessions, uint64_t id);
-struct session *session_find_nonce (const struct map *nonces, const uint8_t nonce[16]);
-uint64_t session_nonce_hash (const uint8_t nonce[16]);
+struct session *session_find_nonce (const struct tree *tree, const uint8_t nonce[16]);
+uint64_t session_nonce_hash (const struct tree *tree, const uint8_t nonce[16]);
 
 #endif

@@ -34,14 +34,16 @@ struct stream {
 };
 
 struct streams {
+    uint64_t hash_root;
     struct map roots;
     struct map followers;
 };
 
-struct streams *streams_new (void)
+struct streams *streams_new (uint64_t hash_seed)
 {
     struct streams *self = mem_calloc (1, sizeof (*self));
     if (self != NULL) {
+        self->hash_root = tree_path_hash_root (hash_seed);
         map_init (&self->roots);
         map_init (&self->followers);
     }
@@ -101,7 +103,7 @@ static struct root *find_root (const struct streams *self, uint64_t hash, const 
 
 static struct root *need_root (struct streams *self, const char *path, size_t size)
 {
-    uint64_t hash = tree_path_hash (path, size, NULL);
+    uint64_t hash = tree_path_hash (self->hash_root, path, size, NULL);
     struct root *root = find_root (self, hash, path, size);
     if (root == NULL) {
         root = mem_alloc (sizeof (*root) + size);
@@ -244,7 +246,7 @@ void streams_match (const struct streams *self, const char *path, size_t path_si
     if (map_count (&self->roots) == 0) {
         return;
     }
-    uint64_t hash = PATH_HASH_ROOT;
+    uint64_t hash = self->hash_root;
     const struct root *root = find_root (self, hash, "/", 1);
     if (root != NULL) {
         report (root, fn, arg);

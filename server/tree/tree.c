@@ -34,9 +34,10 @@ struct tree *tree_new (const struct tree_options *options)
         mem_free (self);
         return NULL;
     }
-    self->root->node.hash = PATH_HASH_ROOT;
+    self->root->node.hash = tree_path_hash_root (options != NULL ? options->hash_seed : 0);
     map_insert (&self->znodes, &self->root->node);
-    self->digest = digest_data (self->root) + digest_stat (self->root);
+    self->digest =
+        digest_data (self->root, PATH_HASH_ROOT) + digest_stat (self->root, PATH_HASH_ROOT);
     return self;
 }
 

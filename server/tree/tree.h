@@ -26,6 +26,9 @@ struct tree;
 
 struct tree_options {
     uint64_t effects_bytes_max; /* of the effects ring; 0: 64 MiB */
+    uint64_t hash_seed; /* of the tables in memory: random and secret, or clients could choose
+                           paths that make these slow.  No outcome, read, effect or digest depends
+                           on it; the order of the records in a snapshot may */
 };
 
 struct tree *tree_new (const struct tree_options *options);

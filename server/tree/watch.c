@@ -45,15 +45,17 @@ struct watch {
 };
 
 struct watches {
+    uint64_t hash_root;
     struct map paths;
     struct map owners;
     struct map all;
 };
 
-struct watches *watches_new (void)
+struct watches *watches_new (uint64_t hash_seed)
 {
     struct watches *self = mem_calloc (1, sizeof (*self));
     if (self != NULL) {
+        self->hash_root = tree_path_hash_root (hash_seed);
         map_init (&self->paths);
         map_init (&self->owners);
         map_init (&self->all);
@@ -116,7 +118,7 @@ static struct watched *find_path (const struct watches *self, const char *path, 
 {
     struct path_key key = {path, size};
     struct map_node *found =
-        map_find (&self->paths, tree_path_hash (path, size, NULL), has_path, &key);
+        map_find (&self->paths, tree_path_hash (self->hash_root, path, size, NULL), has_path, &key);
     return found != NULL ? map_entry (found, struct watched, node) : NULL;
 }
 
@@ -133,7 +135,7 @@ static struct watched *need_path (struct watches *self, const char *path, size_t
         }
         watched->path_size = (uint32_t) size;
         memcpy (watched->path, path, size);
-        watched->node.hash = tree_path_hash (path, size, NULL);
+        watched->node.hash = tree_path_hash (self->hash_root, path, size, NULL);
         map_insert (&self->paths, &watched->node);
     }
     return watched;
@@ -347,7 +349,7 @@ static const struct znode *nearest_ancestor (const struct tree *tree, const char
     const struct znode *znode = NULL;
     while (znode == NULL) {
         size = size > 1 ? tree_path_parent_size (path, size) : 1;
-        znode = size > 1 ? znode_find (&tree->znodes, path, size) : tree->root;
+        znode = size > 1 ? znode_find (&tree->znodes, tree->root, path, size) : tree->root;
     }
     return znode;
 }
@@ -356,7 +358,7 @@ static const struct znode *nearest_ancestor (const struct tree *tree, const char
 static int compare (const struct tree *tree, enum watch_kind kind, const char *path,
                     size_t path_size, zxid_t seen, zxid_t *zxid)
 {
-    const struct znode *znode = znode_find (&tree->znodes, path, path_size);
+    const struct znode *znode = znode_find (&tree->znodes, tree->root, path, path_size);
     if (znode == NULL) {
         cohort_stat_t above;
         znode_stat (nearest_ancestor (tree, path, path_size), &above);
@@ -390,8 +392,8 @@ int watch_missed (const struct tree *tree, enum watch_kind kind, const char *pat
         return 0;
     }
     struct missed missed = {.kind = kind, .path = path, .path_size = path_size};
-    bool known = effects_near (&tree->effects, seen, tree_path_hash (path, path_size, NULL),
-                               LOOK_MAX, look, &missed);
+    uint64_t hash = tree_path_hash (tree->root->node.hash, path, path_size, NULL);
+    bool known = effects_near (&tree->effects, seen, hash, LOOK_MAX, look, &missed);
     /* A znode that is gone without any effect was gone when the watch was set: say so. */
     if (known && (missed.event != 0 || kind == WATCH_EXISTS)) {
         *zxid = missed.zxid;

@@ -19,7 +19,8 @@ enum watch_kind { WATCH_DATA = 1, WATCH_EXISTS = 2, WATCH_CHILDREN = 3 };
 
 struct watches;
 
-struct watches *watches_new (void);
+/* hash_seed: as tree_options has it. */
+struct watches *watches_new (uint64_t hash_seed);
 void watches_destroy (struct watches **self_p);
 
 /* Registers; the same owner, kind and path twice is one watch.  false: out of memory. */
@@ -49,7 +50,7 @@ int watch_missed (const struct tree *tree, enum watch_kind kind, const char *pat
 
 struct streams;
 
-struct streams *streams_new (void);
+struct streams *streams_new (uint64_t hash_seed);
 void streams_destroy (struct streams **self_p);
 
 /* A stream of an owner on the subtree of a path. */

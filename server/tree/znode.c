@@ -228,9 +228,11 @@ struct znode *znode_find_hashed (const struct map *index, uint64_t hash, const c
     return found != NULL ? map_entry (found, struct znode, node) : NULL;
 }
 
-struct znode *znode_find (const struct map *index, const char *path, size_t size)
+struct znode *znode_find (const struct map *index, const struct znode *root, const char *path,
+                          size_t size)
 {
-    return znode_find_hashed (index, tree_path_hash (path, size, NULL), path, size);
+    return znode_find_hashed (index, tree_path_hash (root->node.hash, path, size, NULL), path,
+                              size);
 }
 
 struct child_key {

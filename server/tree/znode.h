@@ -49,7 +49,8 @@ struct tenure {
 };
 
 struct znode {
-    struct map_node node; /* of the index; its hash is that of the path */
+    struct map_node node; /* of the index; its hash is that of the path, in the chain of the
+                             tables' secret */
     struct znode *parent; /* NULL: the root */
     union {
         struct family *family; /* NULL: never had children */
@@ -96,7 +97,9 @@ void znode_unlink (struct znode *self);
 
 /* ---- The index by path ------------------------------------------------------------------- */
 
-struct znode *znode_find (const struct map *index, const char *path, size_t size);
+/* root: that of all in the index. */
+struct znode *znode_find (const struct map *index, const struct znode *root, const char *path,
+                          size_t size);
 struct znode *znode_find_hashed (const struct map *index, uint64_t hash, const char *path,
                                  size_t size);
 /* hash: tree_path_hash_child of the parent's hash and the name. */

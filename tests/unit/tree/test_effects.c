@@ -227,7 +227,7 @@ static void test_near (void **state)
     assert_int_equal (fixture_create (&f, id, "/a/c/d", "", 0), 0);
     assert_int_equal (fixture_set (&f, id, "/a", "", 0), 0);
     seen = (struct seen){0};
-    uint64_t hash = tree_path_hash ("/a", 2, NULL);
+    uint64_t hash = tree_path_hash (f.tree->root->node.hash, "/a", 2, NULL);
     assert_true (effects_near (&f.tree->effects, 0, hash, 5, note, &seen));
     assert_int_equal (seen.count, 3);
     seen = (struct seen){0};

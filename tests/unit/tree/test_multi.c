@@ -87,7 +87,8 @@ static void znodes_dump (struct fixture *f, struct buf *out)
         buf_blob (out, node.data, node.data_size);
         result_stat_encode (out, &node.stat);
         buf_string (out, fixture_children (f, paths[i], names));
-        struct znode *znode = znode_find (&f->tree->znodes, paths[i], strlen (paths[i]));
+        struct znode *znode =
+            znode_find (&f->tree->znodes, f->tree->root, paths[i], strlen (paths[i]));
         struct family *family = znode_family (znode);
         buf_u64 (out, family != NULL ? family->sequence : 0);
     }

@@ -108,17 +108,21 @@ static void test_parents_and_hashes (void **state)
     assert_int_equal (tree_path_parent_size ("/a", 2), 1);
     assert_int_equal (tree_path_parent_size ("/abc/de", 7), 4);
     assert_int_equal (tree_path_parent_size ("/a/", 3), 2);
-    uint64_t parent;
-    assert_int_equal (tree_path_hash ("/", 1, &parent), PATH_HASH_ROOT);
-    assert_int_equal (parent, PATH_HASH_ROOT);
-    uint64_t a = tree_path_hash ("/a", 2, &parent);
-    assert_int_equal (parent, PATH_HASH_ROOT);
-    assert_int_equal (a, tree_path_hash_child (PATH_HASH_ROOT, "a", 1));
-    uint64_t b = tree_path_hash ("/a/bc", 5, &parent);
+    uint64_t parent, root = PATH_HASH_ROOT;
+    assert_int_equal (tree_path_hash (root, "/", 1, &parent), root);
+    assert_int_equal (parent, root);
+    uint64_t a = tree_path_hash (root, "/a", 2, &parent);
+    assert_int_equal (parent, root);
+    assert_int_equal (a, tree_path_hash_child (root, "a", 1));
+    uint64_t b = tree_path_hash (root, "/a/bc", 5, &parent);
     assert_int_equal (parent, a);
     assert_int_equal (b, tree_path_hash_child (a, "bc", 2));
+    /* Another root, another chain. */
+    assert_int_not_equal (tree_path_hash (tree_path_hash_root (1), "/a", 2, NULL),
+                          tree_path_hash (tree_path_hash_root (2), "/a", 2, NULL));
     /* Components count, not characters alone. */
-    assert_int_not_equal (tree_path_hash ("/ab/c", 5, NULL), tree_path_hash ("/a/bc", 5, NULL));
+    assert_int_not_equal (tree_path_hash (root, "/ab/c", 5, NULL),
+                          tree_path_hash (root, "/a/bc", 5, NULL));
 }
 
 int main (void)

@@ -24,7 +24,7 @@ static void expect (const struct streams *streams, const char *path, const char 
 static void test_match (void **state)
 {
     (void) state;
-    struct streams *streams = streams_new ();
+    struct streams *streams = streams_new (7);
     assert_non_null (streams);
     expect (streams, "/a", "");
     assert_true (streams_add (streams, 1, 1, "/", 1));
@@ -82,7 +82,7 @@ static void test_agree (void **state)
                                         "/b/aa", "/b/a", "/ab",  "/a/a/a"};
     size_t count = sizeof (paths) / sizeof (paths[0]);
     for (size_t i = 0; i < count; i++) {
-        struct streams *streams = streams_new ();
+        struct streams *streams = streams_new (7);
         assert_non_null (streams);
         assert_true (streams_add (streams, 1, 1, TEXT (paths[i])));
         for (size_t k = 0; k < count; k++) {
@@ -98,7 +98,7 @@ static void test_no_memory (void **state)
     (void) state;
     for (uint64_t n = 1;; n++) {
         mem_fail_at (n);
-        struct streams *streams = streams_new ();
+        struct streams *streams = streams_new (7);
         bool added = streams != NULL && streams_add (streams, 1, 1, "/a", 2);
         bool failed = mem_fail_clear ();
         assert_int_equal (added, !failed);

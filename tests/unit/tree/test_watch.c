@@ -86,7 +86,7 @@ static void test_table (void **state)
     };
     static struct events events;
     for (size_t i = 0; i < sizeof (table) / sizeof (table[0]); i++) {
-        struct watches *watches = watches_new ();
+        struct watches *watches = watches_new (7);
         assert_non_null (watches);
         events = (struct events){.watches = watches};
         assert_true (watches_add (watches, 5, table[i].kind, TEXT (table[i].path)));
@@ -113,7 +113,7 @@ static void test_root (void **state)
 {
     (void) state;
     static struct events events;
-    events = (struct events){.watches = watches_new ()};
+    events = (struct events){.watches = watches_new (7)};
     assert_true (watches_add (events.watches, 1, WATCH_CHILDREN, "/", 1));
     assert_true (watches_add (events.watches, 1, WATCH_DATA, "/", 1));
     fire (&events, EFFECT_DATA, "/");
@@ -130,7 +130,7 @@ static void test_same_twice (void **state)
 {
     (void) state;
     static struct events events;
-    events = (struct events){.watches = watches_new ()};
+    events = (struct events){.watches = watches_new (7)};
     for (int i = 0; i < 3; i++) {
         assert_true (watches_add (events.watches, 1, WATCH_DATA, "/a", 2));
     }
@@ -155,7 +155,7 @@ static void test_within_callback (void **state)
 {
     (void) state;
     static struct events events;
-    events = (struct events){.watches = watches_new ()};
+    events = (struct events){.watches = watches_new (7)};
     for (uint64_t owner = 1; owner <= 4; owner++) {
         assert_true (watches_add (events.watches, owner, WATCH_DATA, "/a", 2));
         assert_true (watches_add (events.watches, owner, WATCH_DATA, "/b", 2));
@@ -181,7 +181,7 @@ static void test_many (void **state)
 {
     (void) state;
     static struct events events;
-    events = (struct events){.watches = watches_new ()};
+    events = (struct events){.watches = watches_new (7)};
     struct prng prng;
     prng_seed (&prng, 5);
     static bool set[20][3][50];
@@ -225,7 +225,7 @@ static void test_no_memory (void **state)
     (void) state;
     for (uint64_t n = 1;; n++) {
         mem_fail_at (n);
-        struct watches *watches = watches_new ();
+        struct watches *watches = watches_new (7);
         bool added = watches != NULL && watches_add (watches, 1, WATCH_DATA, "/a", 2);
         bool failed = mem_fail_clear ();
         assert_int_equal (added, !failed);
