@@ -44,6 +44,7 @@ static void begin_pair (struct link *self)
     self->received = 0;
     self->announced = 0;
     self->unannounced = 0;
+    self->heard = 0;
     self->in_flight = 0;
     ring_clear (&self->flights);
 }
@@ -62,6 +63,9 @@ static void go_up (struct link *self)
     begin_pair (self);
     self->up = true;
     self->up_due = true;
+    self->probe_at_ms = self->now_ms + LINK_PROBE_MS;
+    self->probes = 0;
+    self->echoed = false;
     self->backoff_ms = LINK_BACKOFF_MIN_MS;
     self->refused = LINK_WELCOME;
     logger_write (&self->logger, LOG_DEBUG, "link-up",
@@ -103,6 +107,21 @@ static void retry_later (struct link *self)
 
 /* ---- Input ----------------------------------------------------------------------------------- */
 
+/* Questions are counted, not time: a server that was stopped itself must not blame its peers. */
+static void probe (struct link *self)
+{
+    self->probe_at_ms = self->now_ms + LINK_PROBE_MS;
+    if (self->echoed) {
+        self->echoed = false;
+        self->probes = 0;
+    } else if (self->probes < LINK_PROBES_MAX) {
+        self->probes++;
+        self->hello_due = true;
+    } else {
+        link_reset (self, "it does not answer");
+    }
+}
+
 void link_time (struct link *self, int64_t now_ms)
 {
     COHORT_ASSERT (now_ms >= self->now_ms);
@@ -115,6 +134,9 @@ void link_time (struct link *self, int64_t now_ms)
         if (now_ms - self->greeting_ms >= LINK_GREETING_MAX_MS) {
             retry_later (self);
         }
+    }
+    if (self->up && now_ms >= self->probe_at_ms) {
+        probe (self);
     }
 }
 
@@ -215,6 +237,10 @@ static bool receive_hello (struct link *self, const struct peer_frame *frame)
 static void acknowledged (struct link *self, uint64_t through)
 {
     struct flight *flight = NULL;
+    if (through > self->heard) {
+        self->heard = through;
+        self->echoed = true;
+    }
     while ((flight = ring_front (&self->flights)) != NULL && flight->seq <= through) {
         COHORT_ASSERT (self->in_flight >= flight->bytes);
         self->in_flight -= flight->bytes;
@@ -243,6 +269,7 @@ bool link_receive (struct link *self, const struct peer_frame *frame, size_t bul
         self->answer_due = greeting;
     }
     acknowledged (self, header->received);
+    self->echoed |= frame->has_hello_ack;
     if (greeting) {
         if (header->seq > self->received) {
             go_down (self, "frames are missing");
@@ -295,7 +322,7 @@ bool link_take_hello (struct link *self, struct peer_frame *frame)
     const struct link_identity *identity = self->identity;
     memset (frame, 0, sizeof *frame);
     frame->header = (struct peer_header){identity->id, self->peer, self->mine,
-                                         self->theirs, self->sent, self->received};
+                                         self->theirs, self->sent, self->announced};
     frame->has_hello_ack = self->answer_due;
     if (self->hello_due || self->answer_with_hello) {
         frame->has_hello = true;
@@ -356,5 +383,5 @@ int64_t link_deadline (const struct link *self)
     }
     int64_t given_up_ms = self->greeting_ms + LINK_GREETING_MAX_MS;
     int64_t due_ms = self->hello_at_ms < given_up_ms ? self->hello_at_ms : given_up_ms;
-    return self->up ? INT64_MAX : due_ms;
+    return self->up ? self->probe_at_ms : due_ms;
 }

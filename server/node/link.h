@@ -12,6 +12,10 @@
  *    - I raise mine when I leave an UP link, once; and never because of a stale frame.
  *    - While the link is not UP, HELLO is repeated; a connection that fails is tried again after
  *      10 ms to 1 s.
+ *    - While it is UP, HELLO asks every half a second whether the peer still hears me and knows the
+ *      pair, unless its acknowledgements say so. After five questions without an answer the link
+ *      is DOWN: the peer has died unnoticed, perhaps to return with a clock that was set back, or
+ *      is deaf, and must not be believed.
  *
  * Flow: frames with bulk are counted against the peer's acknowledgements (header.received), so
  * that bulk never fills a pipe that votes and pings need.
@@ -36,6 +40,8 @@ enum {
     LINK_HELLO_MAX_MS = 200,
     LINK_CONNECT_MAX_MS = 3000,  /* a connection that neither comes nor fails is given up */
     LINK_GREETING_MAX_MS = 1000, /* and one on which nobody answers: it may be half dead */
+    LINK_PROBE_MS = 500,         /* between two questions on a link that is up */
+    LINK_PROBES_MAX = 5,         /* without an answer */
     LINK_FLIGHT_MAX = 1 << 16,   /* frames of bulk in flight */
     LINK_ACK_BYTES = 1 << 20,    /* of bulk received: time to acknowledge */
     LINK_WINDOW_BYTES = 16 << 20 /* of bulk in flight; classes of traffic use parts of it */
@@ -88,9 +94,14 @@ struct link {
     bool answer_due; /* HELLO_ACK */
     bool answer_with_hello;
 
+    int64_t probe_at_ms; /* UP: when to look whether the peer hears me */
+    unsigned probes;     /* questions without an answer */
+    bool echoed;         /* since the last look it has shown that it does */
+
     uint64_t sent;             /* number of the last frame of this pair */
     uint64_t received;         /* numbers up to it have come */
     uint64_t announced;        /* of received: told to the peer */
+    uint64_t heard;            /* of sent: what the peer has told to have received */
     uint64_t unannounced;      /* bytes of bulk received since */
     bool hold;                 /* tell nothing: the peer shall send less */
     struct ring flights;       /* bulk under way */

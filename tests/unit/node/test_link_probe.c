@@ -1,0 +1,93 @@
+/* Links that are up: whether the other end is still there, and hears. */
+
+#include "tests/unit/unit.h"
+
+#include <string.h>
+
+#include "tests/unit/node/link_pair.h"
+
+/* The clock of a machine moved back: its new process has a lower number, and nobody is told that
+ * the old one has died. */
+static void test_lower_incarnation_unnoticed (void **state)
+{
+    (void) state;
+    struct pair pair;
+    bring_up (&pair);
+    link_deinit (&pair.b.link);
+    end_init (&pair.b, 2, 1, 5, pair.now_ms);
+    run (&pair, (LINK_PROBES_MAX + 2) * LINK_PROBE_MS + LINK_GREETING_MAX_MS);
+    assert_string_equal (pair.trace, "a down; a up; b up; ");
+    pair_deinit (&pair);
+}
+
+/* b does not hear a any more, but goes on speaking: it must not be believed for ever. */
+static void test_deaf (void **state)
+{
+    (void) state;
+    struct pair pair;
+    bring_up (&pair);
+    for (int i = 0; i < (LINK_PROBES_MAX + 2) * LINK_PROBE_MS; i++) {
+        pair.now_ms++;
+        act (&pair, &pair.a, true);
+        act (&pair, &pair.b, true);
+        if (pair.b.link.up && i % 100 == 0) {
+            send_data (&pair.b, 0);
+        }
+        lose (&pair.a, WIRE_MAX);
+        deliver (&pair, &pair.b, WIRE_MAX);
+    }
+    assert_false (pair.a.link.up);
+    assert_non_null (strstr (pair.trace, "a down; "));
+    assert_null (strstr (pair.trace, "a up; "));
+    /* It hears again. */
+    forget_trace (&pair);
+    run (&pair, 2 * LINK_GREETING_MAX_MS);
+    assert_true (pair.a.link.up && pair.b.link.up);
+    pair_deinit (&pair);
+}
+
+/* Idle or busy, while each hears the other nothing happens. */
+static void test_answers (void **state)
+{
+    (void) state;
+    struct pair pair;
+    bring_up (&pair);
+    run (&pair, 20000);
+    for (int i = 0; i < 5000; i++) {
+        send_data (&pair.a, 0);
+        send_data (&pair.b, 0);
+        deliver (&pair, &pair.a, WIRE_MAX);
+        deliver (&pair, &pair.b, WIRE_MAX);
+        forget_trace (&pair);
+        run (&pair, 1);
+        assert_string_equal (pair.trace, "");
+    }
+    assert_int_equal (pair.a.link.mine, 10);
+    assert_int_equal (pair.b.link.mine, 20);
+    pair_deinit (&pair);
+}
+
+/* One that was stopped for long asks first, before it takes the others for dead. */
+static void test_own_stall (void **state)
+{
+    (void) state;
+    struct pair pair;
+    bring_up (&pair);
+    pair.now_ms += 60000;
+    link_time (&pair.b.link, pair.now_ms);
+    assert_int_equal (link_deadline (&pair.b.link), pair.now_ms + LINK_PROBE_MS);
+    run (&pair, 5000);
+    assert_string_equal (pair.trace, "");
+    pair_deinit (&pair);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_lower_incarnation_unnoticed),
+        cmocka_unit_test (test_deaf),
+        cmocka_unit_test (test_answers),
+        cmocka_unit_test (test_own_stall),
+    };
+    return cmocka_run_group_tests_name ("link-probe", tests, NULL, NULL);
+}
