@@ -44,10 +44,11 @@ static enum fate fate_of (struct crash_disk *self, const char *operation, const 
     }
     if (self->stop_at > 0 && --self->stop_at == 0) {
         self->stopped = true;
-        return FATE_PARTLY;
+        return self->stop_whole ? FATE_DONE : FATE_PARTLY;
     }
     if (self->fail_at > 0 && --self->fail_at == 0) {
         self->failed = true;
+        self->failures++;
         *error = self->fail_error;
         return FATE_PARTLY;
     }
@@ -62,6 +63,19 @@ uint64_t crash_disk_operations (const struct crash_disk *self)
 void crash_disk_stop_at (struct crash_disk *self, uint64_t n)
 {
     self->stop_at = n;
+    self->stop_whole = false;
+}
+
+void crash_disk_stop_after (struct crash_disk *self, uint64_t n)
+{
+    self->stop_at = n;
+    self->stop_whole = true;
+}
+
+void crash_disk_resume (struct crash_disk *self)
+{
+    COHORT_ASSERT (!self->opened);
+    self->stopped = false;
 }
 
 bool crash_disk_stopped (const struct crash_disk *self)
@@ -79,6 +93,16 @@ void crash_disk_fail_at (struct crash_disk *self, uint64_t n, int error)
 bool crash_disk_failed (const struct crash_disk *self)
 {
     return self->failed;
+}
+
+void crash_disk_fail_read_at (struct crash_disk *self, uint64_t n)
+{
+    self->fail_read_at = n;
+}
+
+uint64_t crash_disk_failures (const struct crash_disk *self)
+{
+    return self->failures;
 }
 
 void crash_disk_set_space (struct crash_disk *self, uint64_t bytes)
@@ -163,6 +187,10 @@ static int read_file (struct disk_file *file, uint64_t offset, void *data, size_
         size = (size_t) (bytes->size - offset);
     }
     if (size > 0 && crash_is_bad (file->image, offset, size)) {
+        return -EIO;
+    }
+    if (file->disk->fail_read_at > 0 && --file->disk->fail_read_at == 0) {
+        file->disk->failures++;
         return -EIO;
     }
     if (size > 0) {

@@ -47,12 +47,21 @@ uint64_t crash_disk_operations (const struct crash_disk *self);
 /*  The n-th operation from now on (1: the next) is begun, and nothing works any more: all calls
  *  give -EIO until crash_disk_power_cut.  0: never. */
 void crash_disk_stop_at (struct crash_disk *self, uint64_t n);
+/*  Likewise, but the n-th operation is done whole before nothing works any more. */
+void crash_disk_stop_after (struct crash_disk *self, uint64_t n);
 bool crash_disk_stopped (const struct crash_disk *self);
+
+/*  Works again, with all that was written: only the process had ended.  Nothing may be open. */
+void crash_disk_resume (struct crash_disk *self);
 
 /*  The n-th operation from now on fails once with this error (-EIO, -ENOSPC), having been done in
  *  part.  0: never. */
 void crash_disk_fail_at (struct crash_disk *self, uint64_t n, int error);
 bool crash_disk_failed (const struct crash_disk *self);
+/*  The n-th read from now on fails once with -EIO.  0: never. */
+void crash_disk_fail_read_at (struct crash_disk *self, uint64_t n);
+/*  How many operations and reads have failed like this since the beginning. */
+uint64_t crash_disk_failures (const struct crash_disk *self);
 
 /*  Space for the data of all files together: beyond it, -ENOSPC.  UINT64_MAX at the beginning. */
 void crash_disk_set_space (struct crash_disk *self, uint64_t bytes);

@@ -362,7 +362,7 @@ void crash_disk_power_cut (struct crash_disk *self)
         folder_set (self, &self->cached, self->durable.names[i].name, image);
     }
     self->stopped = self->failed = false;
-    self->stop_at = self->fail_at = 0;
+    self->stop_at = self->fail_at = self->fail_read_at = 0;
 }
 
 static struct image *copy_image (const struct image *from)

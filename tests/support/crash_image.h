@@ -52,7 +52,8 @@ struct name_change {
 struct crash_disk {
     struct prng prng;
     bool opened, stopped, failed;
-    uint64_t operations, stop_at, fail_at, space;
+    bool stop_whole; /*  what stop_at counts to is done first */
+    uint64_t operations, stop_at, fail_at, fail_read_at, failures, space;
     int fail_error;
     struct folder durable, cached;
     struct name_change *changes;
