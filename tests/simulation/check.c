@@ -45,10 +45,10 @@ void check_end (struct world *world)
 uint64_t world_digest (const struct world *self)
 {
     const struct tree *tree = node_tree (self->servers[0].node);
-    uint64_t words[] = {self->options.seed, tree_zxid (tree),
-                        tree_digest (tree), self->frames,
-                        self->writes_acked, self->reads,
-                        self->crashes,      self->sessions_lost,
-                        self->batches,      self->schedule.next_order};
+    uint64_t words[] = {self->options.seed,  tree_zxid (tree),
+                        tree_digest (tree),  self->frames,
+                        self->writes_acked,  self->reads,
+                        self->sessions_lost, self->plan.happened.count,
+                        self->batches,       self->schedule.next_order};
     return hash64 (words, sizeof words, 0);
 }

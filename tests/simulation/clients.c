@@ -24,6 +24,7 @@ struct purpose {
     struct sim_key *key;
     uint64_t value; /* SET_KEY: the value; GET_KEY: the newest submitted before; SYNC: the highest
                        zxid that anybody had been told before */
+    bool fresh;     /* the write that the liveness phase waits for */
 };
 
 static void schedule_work (struct world *self, struct sim_client *client)
@@ -49,7 +50,7 @@ static struct session_random draw (const struct world *self, const struct sim_cl
     struct session_random random;
     uint8_t *bytes[] = {random.nonce, random.password};
 
-    prng_seed (&prng, world_draw (self, SIM_DRAW_SESSION, number, client->sessions));
+    prng_seed (&prng, world_draw (self, SIM_DRAW_SESSION, number, client->sessions, 0));
     for (size_t i = 0; i < 2; i++) {
         for (size_t j = 0; j < WIRE_ID_SIZE; j += 8) {
             uint64_t word = prng_u64 (&prng);
@@ -75,6 +76,8 @@ static struct sim_key *new_key (struct world *self, struct sim_client *client)
 
 void client_start (struct world *self, struct sim_client *client)
 {
+    COHORT_ASSERT (!client->up);
+    (void) new_key (self, client);
     struct session_options options = {
         .hosts = &self->hosts,
         .timeout_ms = 1000 + (uint32_t) prng_below (&client->prng, 4000),
@@ -82,32 +85,31 @@ void client_start (struct world *self, struct sim_client *client)
         .connect_timeout_ms = 500,
         .random = draw (self, client),
     };
-    COHORT_ASSERT (!client->up);
     client->session = session_new (&options);
     COHORT_ASSERT (client->session != NULL);
     client->up = true;
+    client->closing = client->paused = client->lost = client->fresh_sent = false;
     client->incarnation++;
     client->outstanding = 0;
     list_init (&client->purposes);
+    list_init (&client->links);
     client->timer_ms = 0;
-    client->lost = false;
     client->streams = 0;
-    (void) new_key (self, client);
     mirror_open (self, client);
     session_tick (client->session, client_now_ms (self, client));
     client_drive (self, client);
     schedule_work (self, client);
 }
 
-void client_kill (struct world *self, struct sim_client *client)
+/* The end of the process, and of all that it knew. */
+static void bury (struct world *self, struct sim_client *client)
 {
     struct list events;
     struct list_node *node;
 
-    world_tell (self, "client %zu: killed", (size_t) (client - self->clients));
-    client->up = false;
+    client->up = client->paused = false;
     client->key->settled = true;
-    network_client_down (self, client);
+    network_client_down (self, client, false);
     list_init (&events);
     session_take_events (client->session, &events);
     event_free_all (&events);
@@ -116,6 +118,25 @@ void client_kill (struct world *self, struct sim_client *client)
     while ((node = list_pop_front (&client->purposes)) != NULL) {
         free (list_entry (node, struct purpose, node));
     }
+    schedule_add (&self->schedule,
+                  (struct sim_event){.at_ms = self->schedule.now_ms + client->next_start_ms,
+                                     .type = SIM_CLIENT_START,
+                                     .a = (uint32_t) (client - self->clients),
+                                     .b = client->incarnation});
+}
+
+void client_kill (struct world *self, struct sim_client *client)
+{
+    world_tell (self, "client %zu: killed", (size_t) (client - self->clients));
+    bury (self, client);
+}
+
+void client_close (struct world *self, struct sim_client *client)
+{
+    world_tell (self, "client %zu: closes its session", (size_t) (client - self->clients));
+    client->closing = true;
+    session_close (client->session, true, client_now_ms (self, client));
+    client_drive (self, client);
 }
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
@@ -133,7 +154,7 @@ static void submit (struct world *self, struct sim_client *client, struct reques
     session_submit (client->session, request, client_now_ms (self, client));
 }
 
-static void submit_set (struct world *self, struct sim_client *client)
+static void submit_set (struct world *self, struct sim_client *client, bool fresh)
 {
     struct sim_key *key = client->key;
     char value[24];
@@ -142,7 +163,7 @@ static void submit_set (struct world *self, struct sim_client *client)
     if (!key->created) {
         key->created = true;
         submit (self, client, request_new (WIRE_CREATE, "", key->path, "0", 1),
-                (struct purpose){.what = MAKE_KEY, .key = key, .value = 0});
+                (struct purpose){.what = MAKE_KEY, .key = key, .value = 0, .fresh = fresh});
         return;
     }
     size = snprintf (value, sizeof value, "%" PRIu64, ++key->submitted);
@@ -150,7 +171,7 @@ static void submit_set (struct world *self, struct sim_client *client)
     COHORT_ASSERT (request != NULL);
     request->wire.op.version = COHORT_ANY_VERSION;
     submit (self, client, request,
-            (struct purpose){.what = SET_KEY, .key = key, .value = key->submitted});
+            (struct purpose){.what = SET_KEY, .key = key, .value = key->submitted, .fresh = fresh});
 }
 
 static void submit_get (struct world *self, struct sim_client *client)
@@ -193,9 +214,10 @@ static void submit_sync (struct world *self, struct sim_client *client)
 
 static void ask (struct world *self, struct sim_client *client)
 {
+    self->requests++;
     uint64_t dice = prng_below (&client->prng, 100);
     if (dice < 55) {
-        submit_set (self, client);
+        submit_set (self, client, false);
     } else if (dice < 80) {
         submit_get (self, client);
     } else if (dice < 88) {
@@ -219,8 +241,9 @@ static void answered (struct world *self, struct sim_client *client, struct requ
     request->arg = NULL;
     COHORT_ASSERT (client->outstanding > 0);
     client->outstanding--;
-    if (request->rc == COHORT_ESESSIONEXPIRED) {
-        return;
+    if (request->rc == COHORT_ESESSIONEXPIRED ||
+        (request->rc == COHORT_ECLOSING && client->closing)) {
+        return; /* its outcome is not known */
     }
     if (reply != NULL && reply->zxid > self->zxid_told) {
         self->zxid_told = reply->zxid;
@@ -229,6 +252,9 @@ static void answered (struct world *self, struct sim_client *client, struct requ
         bool sequential = request->wire.op.kind == WIRE_CREATE &&
                           (request->wire.op.mode & COHORT_SEQUENTIAL) != 0;
         check_answer (self, reply->zxid, sequential && request->rc == 0 ? reply->path : NULL);
+    }
+    if (purpose.fresh && request->rc == 0) {
+        client->fresh_due = false;
     }
     switch (purpose.what) {
     case MAKE_KEY:
@@ -299,7 +325,7 @@ static void take_events (struct world *self, struct sim_client *client)
         struct event *event = list_entry (node, struct event, node);
         if (event->kind == EVENT_RESULT) {
             struct request *request = container_of (event, struct request, event);
-            if (request->stream == NULL) {
+            if (request->arg != NULL) {
                 answered (self, client, request);
             }
         } else if (event->kind == EVENT_BATCH) {
@@ -330,36 +356,20 @@ static void carry_out (struct world *self, struct sim_client *client)
 static void send_frames (struct world *self, struct sim_client *client)
 {
     struct buf frame = {0};
-    for (struct map_node *node = map_first (&self->connections); node;
-         node = map_next (&self->connections, node)) {
-        struct sim_connection *connection = map_entry (node, struct sim_connection, node);
-        if (connection->client != (uint32_t) (client - self->clients) ||
-            connection->client_incarnation != client->incarnation || !connection->open_at_client) {
-            continue;
-        }
+    for (struct list_node *node = list_first (&client->links); node;
+         node = list_next (&client->links, node)) {
+        struct sim_connection *connection = list_entry (node, struct sim_connection, in_client);
         while (session_next_frame (client->session, connection->link, &frame,
                                    client_now_ms (self, client))) {
-            network_send (self, client, connection->link, frame.data, frame.size);
+            network_send (self, connection, frame.data, frame.size);
             buf_clear (&frame);
         }
     }
     buf_deinit (&frame);
 }
 
-void client_drive (struct world *self, struct sim_client *client)
+static void schedule_timer (struct world *self, struct sim_client *client)
 {
-    carry_out (self, client);
-    send_frames (self, client);
-    take_events (self, client);
-    if (client->lost) {
-        struct session_random random = draw (self, client);
-        client->lost = false;
-        client->key->settled = true;
-        (void) new_key (self, client);
-        COHORT_ASSERT (session_renew (client->session, &random, client_now_ms (self, client)) == 0);
-        mirror_open (self, client);
-        carry_out (self, client);
-    }
     int64_t due = session_deadline (client->session);
     due = due != INT64_MAX ? clock_when_ms (&client->clock, due) : INT64_MAX;
     if (due != INT64_MAX && (client->timer_ms <= self->schedule.now_ms || due < client->timer_ms)) {
@@ -372,10 +382,68 @@ void client_drive (struct world *self, struct sim_client *client)
     }
 }
 
+/* After LOST: a new session of the same process. */
+static void renew (struct world *self, struct sim_client *client)
+{
+    client->lost = client->fresh_sent = false;
+    client->key->settled = true;
+    (void) new_key (self, client);
+    struct session_random random = draw (self, client);
+    int rc = session_renew (client->session, &random, client_now_ms (self, client));
+    COHORT_ASSERT (rc == 0);
+    mirror_open (self, client);
+    carry_out (self, client);
+}
+
+void client_drive (struct world *self, struct sim_client *client)
+{
+    carry_out (self, client);
+    send_frames (self, client);
+    take_events (self, client);
+    if (client->closing && (client->lost || session_closed (client->session))) {
+        world_tell (self, "client %zu: has closed its session", (size_t) (client - self->clients));
+        bury (self, client);
+        return;
+    }
+    if (client->lost) {
+        renew (self, client);
+    }
+    schedule_timer (self, client);
+}
+
+/* The write that the liveness phase waits for: once in each session, until it is answered. */
+static void write_fresh (struct world *self, struct sim_client *client)
+{
+    if (client->fresh_due && !client->fresh_sent && !client->closing) {
+        client->fresh_sent = true;
+        submit_set (self, client, true);
+    }
+}
+
+static void work (struct world *self, struct sim_client *client)
+{
+    size_t burst = 1 + prng_below (&client->prng, 4);
+    while (self->working && !client->closing && burst-- > 0 &&
+           client->outstanding < OUTSTANDING_MAX && self->requests < self->options.requests_max) {
+        ask (self, client);
+    }
+    write_fresh (self, client);
+    schedule_work (self, client);
+}
+
 void client_event (struct world *self, struct sim_event *event)
 {
     struct sim_client *client = &self->clients[event->a];
-    if (!client->up || client->incarnation != event->b) {
+    if (client->incarnation != event->b) {
+        return;
+    }
+    if (event->type == SIM_CLIENT_START) {
+        if (!client->up) {
+            client_start (self, client);
+        }
+        return;
+    }
+    if (!client->up) {
         return;
     }
     if (event->type == SIM_CLIENT_TIMER) {
@@ -384,11 +452,7 @@ void client_event (struct world *self, struct sim_event *event)
         }
         session_tick (client->session, client_now_ms (self, client));
     } else {
-        size_t burst = 1 + prng_below (&client->prng, 4);
-        while (self->faults && burst-- > 0 && client->outstanding < OUTSTANDING_MAX) {
-            ask (self, client);
-        }
-        schedule_work (self, client);
+        work (self, client);
     }
     client_drive (self, client);
 }

@@ -71,6 +71,7 @@ struct sight {
 
     /* REST. reached: within limit_ms, after so many; otherwise what it waits for. */
     bool reached;
+    uint32_t core; /* of which servers, by id: the others were dead or cut off */
     int64_t after_ms, limit_ms;
     const char *waits_for;
 };

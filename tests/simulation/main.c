@@ -91,18 +91,23 @@ static void run_seed (const struct arguments *arguments, uint64_t seed)
         .clients = arguments->clients,
         .safety_ms = (int64_t) arguments->ticks,
         .liveness_ms = LIVENESS_MS,
+        .requests_max = UINT64_MAX,
         .verbose = arguments->verbose,
+        .kept = 1,
     };
+    for (size_t i = 0; i < FAULT_KINDS; i++) {
+        options.rates[i] = SIM_RATE_DRAWN;
+    }
     struct world *world = world_new (&options);
     running = world;
     phase_safety (world);
     phase_liveness (world);
+    phase_reunion (world);
     check_end (world);
     printf ("seed %" PRIu64 " digest %016" PRIx64 " writes %" PRIu64 " reads %" PRIu64
-            " sessions lost %" PRIu64 " crashes %" PRIu64 " partitions %" PRIu64 " pauses %" PRIu64
-            " time %" PRId64 " ms\n",
+            " sessions lost %" PRIu64 " faults %zu time %" PRId64 " ms\n",
             seed, world_digest (world), world->writes_acked, world->reads, world->sessions_lost,
-            world->crashes, world->partitions, world->pauses, world->schedule.now_ms);
+            world->plan.happened.count, world->schedule.now_ms);
     fflush (stdout);
     world_free (world);
     running = NULL;

@@ -75,7 +75,9 @@ void check_started (struct world *world, struct sim_server *server)
     struct view *view = &world->checker->views[server->id - 1];
     const struct store_meta *meta = store_meta (server->store);
     struct shadow log = {.count = 0};
+    crash_disk_spare (server->disk, true);
     read_log (server, &log);
+    crash_disk_spare (server->disk, false);
     *view = (struct view){.base = log.base.zxid};
     see (world, &(struct sight){.kind = SIGHT_STARTED,
                                 .server = server->id,
@@ -253,10 +255,13 @@ void check_answer (struct world *world, zxid_t zxid, const char *name)
 void check_rest (struct world *world, int64_t after_ms, const char *waits_for)
 {
     for (size_t i = 0; i < world->servers_count && waits_for == NULL; i++) {
-        look_at_tree (world, &world->servers[i], true);
+        if ((world->core >> i) & 1) {
+            look_at_tree (world, &world->servers[i], true);
+        }
     }
     see (world, &(struct sight){.kind = SIGHT_REST,
                                 .reached = waits_for == NULL,
+                                .core = world->core << 1,
                                 .after_ms = after_ms,
                                 .limit_ms = world->options.liveness_ms,
                                 .waits_for = waits_for});

@@ -1,91 +1,232 @@
-/* How a run goes: first safety, while things go wrong, then liveness, when they no longer do. */
+/* How a run goes: first safety, while things go wrong; then liveness, when a core is well and the
+ * rest is gone; then the rest comes back. */
 
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "client/base/prng.h"
 #include "tests/simulation/world.h"
 
-enum { TEXT_SIZE = 160, STEP_MS = 10 };
+enum { TEXT_SIZE = 200, STEP_MS = 10 };
 
 void phase_safety (struct world *self)
 {
     faults_begin (self);
     world_run (self, self->options.safety_ms);
+    self->working = false;
+    faults_end (self);
 }
 
-/* ---- Liveness -------------------------------------------------------------------------------- */
+/* ---- Rest ------------------------------------------------------------------------------------ */
 
-/* Why a server is not at rest; false: it is, and *zxid is what it has applied. */
-static bool server_restless (const struct sim_server *server, zxid_t *zxid, char *text)
+static bool is_core (const struct world *self, size_t server)
 {
-    struct node_status status;
+    return (self->core >> server) & 1;
+}
+
+/* Why a server is not at rest; false: it is. */
+static bool server_restless (const struct sim_server *server, struct node_status *status,
+                             char *text)
+{
     if (!server->up || server->paused) {
         (void) snprintf (text, TEXT_SIZE, "server %u does not run", server->id);
         return true;
     }
-    node_status (server->node, &status);
-    *zxid = status.applied;
-    if (!status.zab.activated) {
-        (void) snprintf (text, TEXT_SIZE, "server %u is %s", server->id,
-                         zab_role_name (status.zab.role));
+    node_status (server->node, status);
+    if (!status->zab.activated) {
+        (void) snprintf (text, TEXT_SIZE, "server %u is %s, without a quorum", server->id,
+                         zab_role_name (status->zab.role));
         return true;
     }
     return false;
 }
 
-static bool client_restless (const struct world *self, const struct sim_client *client, char *text)
+static bool client_restless (const struct world *self, const struct sim_client *client,
+                             const struct tree *tree, char *text)
 {
     size_t number = (size_t) (client - self->clients);
-    if (client->outstanding > 0) {
-        struct session_view view;
-        session_view (client->session, &view);
-        (void) snprintf (text, TEXT_SIZE, "client %zu (state %d, at %s) waits for %zu answers",
-                         number, (int) view.state, view.endpoint, client->outstanding);
+    if (!client->up || client->closing) {
+        (void) snprintf (text, TEXT_SIZE, "client %zu %s", number,
+                         client->up ? "has not closed its session" : "has not started again");
         return true;
     }
-    if (!mirror_equal (client, node_tree (self->servers[0].node))) {
+    if (client->outstanding > 0 || client->fresh_due) {
+        struct session_view view;
+        session_view (client->session, &view);
+        (void) snprintf (text, TEXT_SIZE, "client %zu (state %d, at '%s') waits for %zu answers%s",
+                         number, (int) view.state, view.endpoint, client->outstanding,
+                         client->fresh_due ? ", and for its fresh write" : "");
+        return true;
+    }
+    if (!mirror_equal (client, tree)) {
         (void) snprintf (text, TEXT_SIZE, "client %zu's mirror is not the tree", number);
         return true;
     }
     return false;
 }
 
-/* Why the world is not at rest; false: it is. */
+/* Why the core is not at rest; false: it is. */
 static bool restless (const struct world *self, char *text)
 {
-    zxid_t first = 0;
+    const struct sim_server *first = NULL;
+    struct node_status one, other;
     for (size_t i = 0; i < self->servers_count; i++) {
-        zxid_t zxid;
-        if (server_restless (&self->servers[i], &zxid, text)) {
+        if (!is_core (self, i)) {
+            continue;
+        }
+        if (server_restless (&self->servers[i], &other, text)) {
             return true;
         }
-        if (i > 0 && zxid != first) {
+        if (first == NULL) {
+            first = &self->servers[i];
+            one = other;
+        } else if (one.applied != other.applied || one.digest != other.digest) {
             (void) snprintf (text, TEXT_SIZE,
-                             "server 1 is at %#" PRIx64 ", server %zu at %#" PRIx64, first, i + 1,
-                             zxid);
+                             "server %u is at %#" PRIx64 " with digest %016" PRIx64
+                             ", server %zu at %#" PRIx64 " with %016" PRIx64,
+                             first->id, one.applied, one.digest, i + 1, other.applied,
+                             other.digest);
             return true;
         }
-        first = zxid;
     }
     for (size_t i = 0; i < self->clients_count; i++) {
-        if (client_restless (self, &self->clients[i], text)) {
+        if (client_restless (self, &self->clients[i], node_tree (first->node), text)) {
             return true;
         }
     }
     return false;
 }
 
-void phase_liveness (struct world *self)
+/* Each client writes once more. Only then is it certain that the core takes writes. */
+static void ask_for_fresh_writes (struct world *self)
+{
+    for (size_t i = 0; i < self->clients_count; i++) {
+        self->clients[i].fresh_due = true;
+        self->clients[i].fresh_sent = false;
+    }
+}
+
+static void come_to_rest (struct world *self, const char *phase)
 {
     int64_t begin_ms = self->schedule.now_ms;
     char why[TEXT_SIZE] = "";
 
-    faults_end (self);
+    ask_for_fresh_writes (self);
     while (restless (self, why)) {
         if (self->schedule.now_ms - begin_ms >= self->options.liveness_ms) {
+            world_tell (self, "%s: not at rest", phase);
             check_rest (self, self->schedule.now_ms - begin_ms, why);
         }
         world_run (self, STEP_MS);
     }
     check_rest (self, self->schedule.now_ms - begin_ms, NULL);
+    world_tell (self, "%s: at rest after %" PRId64 " ms", phase, self->schedule.now_ms - begin_ms);
+}
+
+/* ---- The core, and the rest ------------------------------------------------------------------ */
+
+/* An ensemble is founded by all its servers: until it is, none of them may stay away. */
+static bool is_founded (const struct world *self)
+{
+    for (size_t i = 0; i < self->servers_count; i++) {
+        if (!self->servers[i].founded) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void draw_core (struct world *self, struct prng *prng)
+{
+    size_t count = self->servers_count, quorum = count / 2 + 1;
+    size_t size = prng_chance (prng, 1, 2) ? quorum : (size_t) prng_between (prng, quorum, count);
+
+    self->core = (UINT32_C (1) << count) - 1;
+    while (is_founded (self) && count > size) {
+        uint32_t server = UINT32_C (1) << prng_below (prng, self->servers_count);
+        count -= (self->core & server) != 0;
+        self->core &= ~server;
+    }
+}
+
+/* How somebody who does not belong to the core is gone. */
+enum absence {
+    DEAD,
+    CUT_OFF, /* from the core, and from clients or not */
+    MUTE,    /* it hears the core, and is not heard */
+    DEAF,    /* it is heard by the core, and does not hear it */
+    ABSENCES
+};
+
+static void cut_off (struct world *self, size_t server, enum absence absence, bool from_clients)
+{
+    for (size_t i = 0; i < SIM_NODES_MAX; i++) {
+        bool client = i >= SIM_SERVERS_MAX;
+        if (client ? from_clients : is_core (self, i)) {
+            self->blocked[server][i] += absence == CUT_OFF || absence == MUTE;
+            self->blocked[i][server] += absence == CUT_OFF || absence == DEAF;
+        }
+    }
+}
+
+static void send_away (struct world *self, size_t index, struct prng *prng)
+{
+    static const char *const names[] = {"dead", "cut off", "mute", "deaf"};
+    struct sim_server *server = &self->servers[index];
+    enum absence absence = (enum absence) prng_below (prng, ABSENCES);
+    bool power_cut = prng_chance (prng, 1, 2), from_clients = prng_chance (prng, 1, 2);
+
+    world_tell (self, "server %u: %s%s", server->id, names[absence],
+                absence != DEAD && from_clients ? ", for clients too" : "");
+    if (absence != DEAD) {
+        cut_off (self, index, absence, from_clients);
+        return;
+    }
+    server->retired = true;
+    if (server->up) {
+        server_crash (self, server, power_cut);
+    }
+}
+
+/* Whoever is down is started. */
+static void start (struct world *self)
+{
+    for (size_t i = 0; i < self->servers_count; i++) {
+        struct sim_server *server = &self->servers[i];
+        if (!server->up && !server->retired) {
+            server_start_after (self, server, 1);
+        }
+    }
+    for (size_t i = 0; i < self->clients_count; i++) {
+        if (!self->clients[i].up) {
+            client_start (self, &self->clients[i]);
+        }
+    }
+}
+
+void phase_liveness (struct world *self)
+{
+    struct prng prng;
+    prng_seed (&prng, world_draw (self, SIM_DRAW_CORE, 0, 0, 0));
+    draw_core (self, &prng);
+    for (size_t i = 0; i < self->servers_count; i++) {
+        if (is_core (self, i)) {
+            world_tell (self, "server %zu: of the core", i + 1);
+        } else {
+            send_away (self, i, &prng);
+        }
+    }
+    start (self);
+    come_to_rest (self, "liveness");
+}
+
+void phase_reunion (struct world *self)
+{
+    self->core = (UINT32_C (1) << self->servers_count) - 1;
+    fault_links_mend (self);
+    for (size_t i = 0; i < self->servers_count; i++) {
+        self->servers[i].retired = false;
+    }
+    start (self);
+    come_to_rest (self, "reunion");
 }

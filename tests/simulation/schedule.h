@@ -24,8 +24,9 @@ enum event_type {
     SIM_FRAME_TO_SERVER, /* number: connection, a: place in its order, data */
     SIM_FRAME_TO_CLIENT, /* number: connection, a: place in its order, data */
     SIM_CLIENT_WORK,     /* a: client, b: its incarnation */
-    SIM_FAULT,           /* the next fault is due */
-    SIM_HEAL             /* number: partition */
+    SIM_CLIENT_START,    /* a: client, b: the incarnation that has ended */
+    SIM_FAULT_BEGIN,     /* number: of the planned fault */
+    SIM_FAULT_END        /* likewise */
 };
 
 struct sim_event {

@@ -6,7 +6,7 @@
 #include "client/base/assert.h"
 #include "tests/simulation/world.h"
 
-enum { FLUSHES_MAX = 10000, ERROR_SIZE = 512 };
+enum { FLUSHES_MAX = 10000, ERROR_SIZE = 512, RETRY_MS = 300 };
 
 static int64_t local_ms (const struct world *self, const struct sim_server *server)
 {
@@ -25,60 +25,35 @@ static void log_line (void *arg, enum log_level level, const char *event, const 
     world_tell (server->world, "server %u: %s %s", server->id, event, details);
 }
 
-static void open_store (struct world *self, struct sim_server *server)
+/* ---- Life and death -------------------------------------------------------------------------- */
+
+void server_start_after (struct world *self, struct sim_server *server, int64_t ms)
 {
-    char error[ERROR_SIZE] = "";
-    struct store_options options = {
-        .disk = crash_disk_open (server->disk),
-        .server_id = server->id,
-        .store_id = world_draw (self, SIM_DRAW_STORE, server->id, server->incarnation) | 1,
-        .segment_bytes = UINT64_C (1) << 18,
-    };
-    if (store_open (&options, &server->store, error, sizeof error) != 0) {
-        world_fail (self, "server %u cannot open its store: %s", server->id, error);
-    }
-    check_started (self, server);
+    schedule_add (&self->schedule, (struct sim_event){.at_ms = self->schedule.now_ms + ms,
+                                                      .type = SIM_SERVER_START,
+                                                      .a = server->id - 1,
+                                                      .b = server->incarnation});
 }
 
-void server_start (struct world *self, struct sim_server *server)
+/* What is left of a process: its node and store go, and what was open. */
+static void bury (struct world *self, struct sim_server *server, bool power_cut)
 {
-    char error[ERROR_SIZE] = "";
-    struct node_member members[SIM_SERVERS_MAX];
-    uint64_t cluster[2] = {self->options.seed, server->id};
-
-    COHORT_ASSERT (!server->up);
-    memset (members, 0, sizeof members);
-    for (size_t i = 0; i < self->servers_count; i++) {
-        members[i].id = (uint32_t) i + 1;
-        members[i].role = CONFIG_VOTER;
+    if (server->node != NULL) {
+        node_destroy (&server->node);
     }
-    open_store (self, server);
-    struct node_options options = {
-        .id = server->id,
-        .members = members,
-        .members_count = self->servers_count,
-        .store = server->store,
-        .transport = network_transport (self, server),
-        .logger = {log_line, server, LOG_INFO},
-        .seed = world_draw (self, SIM_DRAW_NODE, server->id, server->incarnation),
-        .snapshot_bytes = UINT64_C (1) << 18,
-        .effects_bytes = UINT64_C (1) << 20,
-        .observer = check_observer (server),
-    };
-    memcpy (options.cluster_id, cluster, sizeof options.cluster_id);
-    server->node = node_new (&options, error, sizeof error);
-    if (!server->node || node_start (server->node, local_ms (self, server), wall_ms (self, server),
-                                     error, sizeof error) != 0) {
-        world_fail (self, "server %u does not start: %s", server->id, error);
+    if (server->store != NULL) {
+        check_stopped (self, server);
+        store_close (&server->store);
     }
-    server->up = true;
-    server->incarnation++;
-    server->disk_busy = false;
-    server->timer_ms = 0;
-    server->paused = false;
-    world_tell (self, "server %u: started", server->id);
-    if (server_begin (self, server)) {
-        server_end (self, server);
+    server_resume (self, server);
+    if (server->up) {
+        server->up = false;
+        network_server_down (self, server);
+    }
+    if (power_cut) {
+        crash_disk_power_cut (server->disk);
+    } else if (crash_disk_stopped (server->disk)) {
+        crash_disk_resume (server->disk);
     }
 }
 
@@ -86,15 +61,143 @@ void server_crash (struct world *self, struct sim_server *server, bool power_cut
 {
     COHORT_ASSERT (server->up);
     world_tell (self, "server %u: %s", server->id, power_cut ? "power cut" : "killed");
-    server->up = false;
-    network_server_down (self, server);
-    node_destroy (&server->node);
-    check_stopped (self, server);
-    store_close (&server->store);
-    if (power_cut) {
-        crash_disk_power_cut (server->disk);
+    bury (self, server, power_cut);
+}
+
+/* Whether the crash point that waited on the disk has been reached: then the process is no more. */
+static bool at_crash_point (struct world *self, struct sim_server *server)
+{
+    if (!crash_disk_stopped (server->disk)) {
+        return false;
+    }
+    world_tell (self, "server %u: %s at its crash point%s", server->id,
+                server->point_cuts ? "power cut" : "killed", server->up ? "" : ", while starting");
+    bury (self, server, server->point_cuts);
+    server_start_after (self, server, server->point_down_ms);
+    return true;
+}
+
+/* Whether this end of the process is what a fault of its disk leads to: of this turn, or of the one
+ * before, for what was read while frames were made up is looked at in the next. */
+static bool is_excused (const struct sim_server *server, int rc)
+{
+    return crash_disk_failures (server->disk) > server->failures ||
+           (rc == COHORT_EDISKFULL && server->full);
+}
+
+/* The process ends by itself, with an error; who runs it starts it again. */
+static void give_up (struct world *self, struct sim_server *server, int rc, const char *text)
+{
+    if (at_crash_point (self, server)) {
+        return;
+    }
+    if (!is_excused (server, rc)) {
+        world_fail (self, "server %u gives up: %s", server->id, text);
+    }
+    world_tell (self, "server %u: ends: %s", server->id, text);
+    bury (self, server, false);
+    server_start_after (self, server, RETRY_MS);
+}
+
+static int open_store (struct world *self, struct sim_server *server, char *error)
+{
+    struct store_options options = {
+        .disk = crash_disk_open (server->disk),
+        .server_id = server->id,
+        .store_id = world_draw (self, SIM_DRAW_STORE, server->id, server->incarnation, 0) | 1,
+        .segment_bytes = self->conditions.segment_bytes,
+        .cache_bytes = self->conditions.cache_bytes,
+    };
+    int rc = store_open (&options, &server->store, error, ERROR_SIZE);
+    if (rc == 0) {
+        check_started (self, server);
+    }
+    return rc;
+}
+
+static int start_node (struct world *self, struct sim_server *server, char *error)
+{
+    struct node_member members[SIM_SERVERS_MAX];
+    uint64_t cluster[2] = {self->options.seed, server->id};
+
+    memset (members, 0, sizeof members);
+    for (size_t i = 0; i < self->servers_count; i++) {
+        members[i].id = (uint32_t) i + 1;
+        members[i].role = CONFIG_VOTER;
+    }
+    struct node_options options = {
+        .id = server->id,
+        .members = members,
+        .members_count = self->servers_count,
+        .store = server->store,
+        .transport = network_transport (self, server),
+        .logger = {log_line, server, LOG_INFO},
+        .seed = world_draw (self, SIM_DRAW_NODE, server->id, server->incarnation, 0),
+        .snapshot_bytes = self->conditions.snapshot_bytes,
+        .effects_bytes = UINT64_C (1) << 20,
+        .observer = check_observer (server),
+    };
+    memcpy (options.cluster_id, cluster, sizeof options.cluster_id);
+    server->node = node_new (&options, error, ERROR_SIZE);
+    if (server->node == NULL) {
+        return COHORT_ENOMEM;
+    }
+    return node_start (server->node, local_ms (self, server), wall_ms (self, server), error,
+                       ERROR_SIZE);
+}
+
+void server_start (struct world *self, struct sim_server *server)
+{
+    char error[ERROR_SIZE] = "";
+
+    COHORT_ASSERT (!server->up);
+    server->incarnation++;
+    server->failures = server->failures_next = crash_disk_failures (server->disk);
+    server->disk_busy = server->disk_idle = false;
+    server->timer_ms = 0;
+    int rc = open_store (self, server, error);
+    rc = rc == 0 ? start_node (self, server, error) : rc;
+    if (rc != 0 || crash_disk_stopped (server->disk)) {
+        give_up (self, server, rc, error);
+        return;
+    }
+    server->up = true;
+    world_tell (self, "server %u: started", server->id);
+    if (server_begin (self, server)) {
+        server_end (self, server);
     }
 }
+
+void server_resume (struct world *self, struct sim_server *server)
+{
+    server->paused = false;
+    if (server->clock.stopped) {
+        /* The date is kept by a clock that does not sleep. */
+        clock_stop (&server->clock, self->schedule.now_ms, false);
+        clock_step_wall (&server->clock, self->schedule.now_ms - server->paused_from_ms);
+    }
+}
+
+struct sim_server *server_leader (struct world *self)
+{
+    struct sim_server *leader = NULL;
+    uint32_t epoch = 0;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        struct node_status status;
+        if (!self->servers[i].up) {
+            continue;
+        }
+        node_status (self->servers[i].node, &status);
+        if (status.zab.role == ZAB_LEADING && status.zab.activated &&
+            status.zab.current_epoch > epoch) {
+            leader = &self->servers[i];
+            epoch = status.zab.current_epoch;
+        }
+    }
+    return leader;
+}
+
+/* ---- Turns ----------------------------------------------------------------------------------- */
 
 bool server_begin (struct world *self, struct sim_server *server)
 {
@@ -110,12 +213,18 @@ bool server_begin (struct world *self, struct sim_server *server)
 static void schedule_disk (struct world *self, struct sim_server *server)
 {
     int due = server->disk_idle ? store_work_due (server->store) : 0;
+    uint64_t dice;
     server->disk_idle = false;
     if (server->disk_busy || due < 0) {
         return;
     }
     server->disk_busy = true;
-    int64_t takes = (int64_t) prng_below (&self->prng, (uint64_t) self->rates.disk_ms_max + 1);
+    uint64_t nth = server->disk_turns++;
+    int64_t takes = (int64_t) (world_draw (self, SIM_DRAW_TURN, server->id, nth, 0) %
+                               (uint64_t) (self->conditions.disk_ms_max + 1));
+    if (plan_strikes (self, FAULT_SLOW_DISK, server->id - 1, 0, nth, &dice)) {
+        takes += (int64_t) (dice % (uint64_t) self->conditions.slow_ms_max);
+    }
     schedule_add (&self->schedule, (struct sim_event){.at_ms = self->schedule.now_ms + due + takes,
                                                       .type = SIM_SERVER_DISK,
                                                       .a = server->id - 1,
@@ -149,12 +258,28 @@ void server_end (struct world *self, struct sim_server *server)
             world_fail (self, "server %u never comes to rest", server->id);
         }
     }
-    if (node_failure (server->node, &text) != 0) {
-        world_fail (self, "server %u gives up: %s", server->id, text);
+    if (at_crash_point (self, server)) {
+        return;
     }
+    int rc = node_failure (server->node, &text);
+    if (rc != 0) {
+        give_up (self, server, rc, text);
+        return;
+    }
+    /* What did no harm excuses nothing later. */
+    server->failures = server->failures_next;
+    server->failures_next = crash_disk_failures (server->disk);
+    server->founded |= store_meta (server->store)->bootstrapped;
     check_server (self, server);
     schedule_disk (self, server);
     schedule_timer (self, server);
+}
+
+static void start_event (struct world *self, struct sim_event *event, struct sim_server *server)
+{
+    if (!server->up && !server->retired && event->b == server->incarnation) {
+        server_start (self, server);
+    }
 }
 
 void server_event (struct world *self, struct sim_event *event)
@@ -162,9 +287,7 @@ void server_event (struct world *self, struct sim_event *event)
     struct sim_server *server = &self->servers[event->a];
 
     if (event->type == SIM_SERVER_START) {
-        if (!server->up) {
-            server_start (self, server);
-        }
+        start_event (self, event, server);
         return;
     }
     if (!server->up || server->incarnation != event->b) {
@@ -173,6 +296,9 @@ void server_event (struct world *self, struct sim_event *event)
     if (event->type == SIM_SERVER_DISK) {
         server->disk_busy = false;
         server->disk_idle = !store_work (server->store);
+        if (at_crash_point (self, server)) {
+            return; /* nobody hears of what became durable just before */
+        }
     } else if (server->timer_ms == event->at_ms) {
         server->timer_ms = 0;
     }

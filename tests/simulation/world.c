@@ -13,10 +13,30 @@ enum { KEYS_MAX = 4096, ENDPOINT_SIZE = 16 };
 
 static const int64_t WALL_MS = INT64_C (1700000000000); /* the date when it begins */
 
-uint64_t world_draw (const struct world *self, enum sim_draw what, uint64_t a, uint64_t b)
+uint64_t world_draw (const struct world *self, int what, uint64_t a, uint64_t b, uint64_t c)
 {
-    uint64_t words[] = {self->options.seed, (uint64_t) what, a, b};
+    uint64_t words[] = {self->options.seed, (uint64_t) what, a, b, c};
     return hash64 (words, sizeof words, 0);
+}
+
+size_t world_node_of_client (size_t client)
+{
+    return SIM_SERVERS_MAX + client;
+}
+
+static void draw_conditions (struct world *self)
+{
+    struct sim_conditions *conditions = &self->conditions;
+    struct prng prng;
+    prng_seed (&prng, world_draw (self, SIM_DRAW_CONDITIONS, 0, 0, 0));
+    conditions->latency_ms_max = 1 + (int64_t) prng_below (&prng, 10);
+    conditions->delay_ms_max = 1 + (int64_t) prng_below (&prng, 300);
+    conditions->disk_ms_max = 1 + (int64_t) prng_below (&prng, 20);
+    conditions->slow_ms_max = 1 + (int64_t) prng_below (&prng, 3000);
+    conditions->notice_ms_max = 1 + (int64_t) prng_below (&prng, 2000);
+    conditions->segment_bytes = UINT64_C (1) << (16 + prng_below (&prng, 4));
+    conditions->cache_bytes = UINT64_C (1) << (12 + prng_below (&prng, 12));
+    conditions->snapshot_bytes = UINT64_C (1) << (15 + prng_below (&prng, 5));
 }
 
 static void make_servers (struct world *self)
@@ -31,7 +51,7 @@ static void make_servers (struct world *self)
         (void) snprintf (list + used, sizeof list - used, "%stcp://s%zu:1", i ? "," : "", i + 1);
         server->world = self;
         server->id = (uint32_t) i + 1;
-        server->disk = crash_disk_new (world_draw (self, SIM_DRAW_DISK, i, 0));
+        server->disk = crash_disk_new (world_draw (self, SIM_DRAW_DISK, i, 0, 0));
         clock_init (&server->clock, self->schedule.now_ms, (int64_t) (i + 1) * 1000000,
                     WALL_MS + (int64_t) i * 7);
     }
@@ -47,7 +67,7 @@ static void make_clients (struct world *self)
     for (size_t i = 0; i < self->clients_count; i++) {
         struct sim_client *client = &self->clients[i];
         map_init (&client->mirror);
-        prng_seed (&client->prng, world_draw (self, SIM_DRAW_CLIENT, i, 0));
+        prng_seed (&client->prng, world_draw (self, SIM_DRAW_CLIENT, i, 0, 0));
         clock_init (&client->clock, self->schedule.now_ms, (int64_t) (i + 1) * 1000000, WALL_MS);
         client_start (self, client);
     }
@@ -59,15 +79,16 @@ struct world *world_new (const struct sim_options *options)
     COHORT_ASSERT (self != NULL);
 
     self->options = *options;
-    self->trace = trace_new (options);
-    prng_seed (&self->prng, options->seed);
+    self->trace = trace_new ();
+    self->working = true;
     schedule_init (&self->schedule);
     map_init (&self->connections);
     self->checker = checker_new ();
     self->keys_capacity = KEYS_MAX;
     self->keys = calloc (KEYS_MAX, sizeof *self->keys);
     COHORT_ASSERT (self->keys != NULL);
-    faults_draw (self);
+    draw_conditions (self);
+    plan_make (self);
     make_servers (self);
     make_clients (self);
     return self;
@@ -96,6 +117,7 @@ void world_free (struct world *self)
     map_drain (&self->connections, free_connection, NULL);
     map_deinit (&self->connections);
     schedule_deinit (&self->schedule);
+    plan_deinit (&self->plan);
     hosts_deinit (&self->hosts);
     checker_free (self->checker);
     trace_free (self->trace);
@@ -105,50 +127,82 @@ void world_free (struct world *self)
 
 /* ---- Time ------------------------------------------------------------------------------------ */
 
-/* The server that an event is an input of. */
-static bool target (struct world *self, const struct sim_event *event, uint32_t *server)
+/* Whom an event is an input of: a server, or a client; the other is NULL. */
+static void find_target (struct world *self, const struct sim_event *event,
+                         struct sim_server **server, struct sim_client **client)
 {
     const struct sim_connection *connection;
+    *server = NULL;
+    *client = NULL;
     switch (event->type) {
     case SIM_SERVER_TIMER:
     case SIM_SERVER_DISK:
     case SIM_PEER_OPENED:
     case SIM_PEER_CLOSED:
-        *server = event->a;
-        return true;
+        *server = &self->servers[event->a];
+        break;
     case SIM_PEER_FRAME:
-        *server = event->b;
-        return true;
+        *server = &self->servers[event->b];
+        break;
+    case SIM_CLIENT_TIMER:
+    case SIM_CLIENT_WORK:
+        *client = &self->clients[event->a];
+        break;
     case SIM_FRAME_TO_SERVER:
     case SIM_CONNECTION_GONE:
         connection = network_connection (self, event->number);
-        *server = connection != NULL ? connection->server : 0;
-        return connection != NULL;
+        *server = connection != NULL ? &self->servers[connection->server] : NULL;
+        break;
+    case SIM_CLIENT_OPENED:
+    case SIM_CLIENT_CLOSED:
+    case SIM_FRAME_TO_CLIENT:
+        connection = network_connection (self, event->number);
+        *client = connection != NULL ? &self->clients[connection->client] : NULL;
+        break;
     default:
-        return false;
+        break;
     }
 }
 
-/* What a paused server should get waits until it goes on. */
-static bool put_off (struct world *self, struct sim_event *event)
+/* Who is paused goes on when it is time. Whether anybody still is. */
+static bool resume (struct world *self)
 {
-    uint32_t index;
-    bool any_paused = false;
-
+    bool any = false;
     for (size_t i = 0; i < self->servers_count; i++) {
         struct sim_server *server = &self->servers[i];
-        if (server->paused && (!server->up || server->paused_until_ms <= self->schedule.now_ms)) {
-            server->paused = false;
+        if (server->paused && server->paused_until_ms <= self->schedule.now_ms) {
+            world_tell (self, "server %u: goes on", server->id);
+            server_resume (self, server);
         }
-        any_paused |= server->paused;
+        any |= server->paused;
     }
-    if (!any_paused || !target (self, event, &index) || !self->servers[index].paused) {
+    for (size_t i = 0; i < self->clients_count; i++) {
+        struct sim_client *client = &self->clients[i];
+        client->paused &= client->paused_until_ms > self->schedule.now_ms;
+        any |= client->paused;
+    }
+    return any;
+}
+
+/* What somebody who is paused should get waits until it goes on. */
+static bool put_off (struct world *self, struct sim_event *event)
+{
+    struct sim_server *server;
+    struct sim_client *client;
+    if (!resume (self)) {
+        return false;
+    }
+    find_target (self, event, &server, &client);
+    bool waits = (server != NULL && server->paused) || (client != NULL && client->paused);
+    if (!waits) {
         return false;
     }
     struct sim_event later = *event;
-    later.at_ms = self->servers[index].paused_until_ms;
+    later.at_ms = server != NULL ? server->paused_until_ms : client->paused_until_ms;
     if (later.type == SIM_SERVER_TIMER) {
-        self->servers[index].timer_ms = later.at_ms;
+        server->timer_ms = later.at_ms;
+    } else if (later.type == SIM_CLIENT_TIMER) {
+        client->timer_ms = later.at_ms;
     }
     event->data = NULL;
     schedule_add (&self->schedule, later);
@@ -165,10 +219,11 @@ static void dispatch (struct world *self, struct sim_event *event)
         break;
     case SIM_CLIENT_TIMER:
     case SIM_CLIENT_WORK:
+    case SIM_CLIENT_START:
         client_event (self, event);
         break;
-    case SIM_FAULT:
-    case SIM_HEAL:
+    case SIM_FAULT_BEGIN:
+    case SIM_FAULT_END:
         faults_event (self, event);
         break;
     default:

@@ -10,8 +10,8 @@
  *   servers.c    nodes: starting, turning, crashing
  *   clients.c    sessions and what they ask for
  *   mirror.c     what streams tell them
- *   faults.c     what goes wrong, and when it stops to
- *   phases.c     first safety, then liveness
+ *   faults.h     what goes wrong, and when it stops to
+ *   phases.c     first safety, then liveness, then all of it together
  *   observe.c    what must hold at the servers: the table in invariants.h
  *   check.c      what must be there at the end
  *   trace.c      the story, and its end when something does not hold
@@ -31,29 +31,51 @@
 #include "server/node/node.h"
 #include "server/store/store.h"
 #include "tests/simulation/clock.h"
+#include "tests/simulation/faults.h"
 #include "tests/simulation/schedule.h"
 #include "tests/support/crash_disk.h"
 
-enum { SIM_SERVERS_MAX = 7, SIM_CLIENTS_MAX = 16, SIM_KEYS_MAX = 64 };
+enum {
+    SIM_SERVERS_MAX = 7,
+    SIM_CLIENTS_MAX = 16,
+    SIM_NODES_MAX = SIM_SERVERS_MAX + SIM_CLIENTS_MAX /* servers, then clients; see blocked */
+};
+
+/* In a set of servers: whoever leads at that time. */
+#define SIM_LEADER (UINT32_C (1) << 31)
+
+/* Of a kind of fault: drawn from the seed. */
+#define SIM_RATE_DRAWN UINT64_MAX
 
 /* What a run is made from: the same options give the same run, to the byte. */
 struct sim_options {
     uint64_t seed;
     size_t servers, clients;
-    int64_t safety_ms;   /* things go wrong for so long; */
-    int64_t liveness_ms; /* and then the ensemble must have come to rest within this */
-    unsigned verbose;    /* 1: the story is told on stdout; 2: messages and disks, too */
+    int64_t safety_ms;               /* things go wrong for so long; */
+    int64_t liveness_ms;             /* and then the rest must have come to rest within this */
+    uint64_t requests_max;           /* of all clients together in the first phase */
+    uint64_t rates[FAULT_KINDS];     /* SIM_RATE_DRAWN, or what is asked for */
+    const struct fault_list *replay; /* NULL: drawn; else just these, and rates do not count */
+
+    unsigned verbose; /* what is told on stdout; 1: the story; 2: messages and disks as well */
+    unsigned kept;    /* likewise, of what is kept for the case that something does not hold */
+
+    /* NULL, or called for each fault that takes effect. */
+    void (*on_fault) (void *arg, const struct sim_fault *fault);
+    void *on_fault_arg;
+    /* NULL, or called with the reason before the process ends because something does not hold. */
+    void (*on_failure) (void *arg, const char *where, const char *text, int64_t at_ms);
+    void *on_failure_arg;
 };
 
-/* Chances are in millionths. Drawn from the seed: each run is bad in its own way. */
-struct sim_rates {
-    uint32_t lose, duplicate, delay; /* a frame between servers */
-    int64_t latency_ms_max;          /* of a frame */
-    int64_t delay_ms_max;            /* of a delayed one, which others overtake */
-    int64_t disk_ms_max;             /* of a group commit */
-    int64_t notice_ms_max;           /* until an end of a connection is noticed */
-    uint32_t notice_lost;            /* it never is */
-    int64_t fault_ms;                /* between two faults, about */
+/* What the world is like when nothing goes wrong: drawn from the seed. */
+struct sim_conditions {
+    int64_t latency_ms_max; /* of a frame */
+    int64_t delay_ms_max;   /* of a delayed one, besides */
+    int64_t disk_ms_max;    /* of a group commit */
+    int64_t slow_ms_max;    /* of a slow one, besides */
+    int64_t notice_ms_max;  /* until an end of a connection is noticed late */
+    uint64_t segment_bytes, cache_bytes, snapshot_bytes; /* of the servers */
 };
 
 struct sim_server {
@@ -68,8 +90,16 @@ struct sim_server {
     bool disk_busy;   /* a SIM_SERVER_DISK is scheduled */
     bool disk_idle;   /* the last one found nothing to do */
     int64_t timer_ms; /* the time of the scheduled SIM_SERVER_TIMER; 0: none */
-    bool paused;      /* as by SIGSTOP: nothing is received, no time passes */
-    int64_t paused_until_ms;
+    bool paused;      /* as by SIGSTOP: nothing is received */
+    int64_t paused_from_ms, paused_until_ms;
+    bool founded;      /* it has been part of the ensemble */
+    bool retired;      /* dead, and not to be started */
+    uint64_t failures; /* of its disk, before the last turn; and after it: */
+    uint64_t failures_next;
+    bool full;             /* its disk has been given no more space */
+    uint64_t disk_turns;   /* so many there have been */
+    bool point_cuts;       /* at the crash point that waits on its disk the power is cut; */
+    int64_t point_down_ms; /* and it is down for so long */
 };
 
 /* An outgoing connection from one server to another. */
@@ -79,15 +109,24 @@ struct sim_pipe {
     int64_t last_ms; /* when its newest frame arrives: frames of one connection keep their order */
 };
 
+/* What has been sent from one server to another, by all connections. */
+struct sim_way {
+    uint64_t frames, ends;
+};
+
 struct sim_connection {
     struct map_node node;
-    uint64_t number;
+    struct list_node in_client; /* while it is open there */
+    uint64_t number;            /* among all */
+    uint64_t ordinal;           /* among those of its client */
     uint32_t client, client_incarnation, link;
     uint32_t server, server_incarnation;
     bool open_at_client, open_at_server;
+    bool cut; /* nothing gets through any more, and each side may have noticed */
     /* TCP's promise: what is sent arrives in order, or the connection ends. What a partition
      * blocks waits. */
     uint32_t to_server_sent, to_server_taken, to_client_sent, to_client_taken;
+    int64_t to_server_ms, to_client_ms; /* when the newest arrives */
 };
 
 /* A key that one session alone writes, with the values 1, 2, 3 ... in order. */
@@ -102,6 +141,14 @@ struct sim_client {
     struct prng prng; /* of what it asks for */
     uint32_t incarnation;
     bool up;
+    bool closing;    /* it says goodbye, and then its process ends */
+    bool fresh_due;  /* a write of now is to be acknowledged; */
+    bool fresh_sent; /* it is on its way */
+    bool paused;
+    int64_t paused_until_ms;
+    struct list links;     /* connections */
+    uint64_t connections;  /* that it has opened */
+    int64_t next_start_ms; /* down: after how long a new one comes */
     struct session *session;
     struct sim_key *key;
     size_t outstanding;
@@ -121,16 +168,19 @@ struct world {
     struct sim_options options;
     struct sim_trace *trace;
     struct schedule schedule;
-    struct prng prng;
-    struct sim_rates rates;
-    bool faults; /* the safety phase: things go wrong */
+    struct sim_conditions conditions;
+    struct fault_plan plan;
+    uint32_t core;     /* in the liveness phase: the servers that are well */
+    bool working;      /* clients ask for more */
+    uint64_t requests; /* that they have made */
 
     size_t servers_count;
     struct sim_server servers[SIM_SERVERS_MAX];
     struct sim_pipe pipes[SIM_SERVERS_MAX][SIM_SERVERS_MAX];
-    uint32_t blocked[SIM_SERVERS_MAX + 1][SIM_SERVERS_MAX + 1]; /* count of partitions that block
-                                               frames from one to the other; the last: clients */
-    uint64_t last_number; /* of pipes, connections, partitions */
+    struct sim_way ways[SIM_SERVERS_MAX][SIM_SERVERS_MAX];
+    uint32_t blocked[SIM_NODES_MAX][SIM_NODES_MAX]; /* how many partitions block what goes from one
+                                                       to the other */
+    uint64_t last_number;                           /* of pipes, connections, partitions */
     struct map connections;
 
     size_t clients_count;
@@ -143,7 +193,7 @@ struct world {
     uint64_t zxid_told; /* the highest in any reply: committed before now */
 
     /* For the closing line. */
-    uint64_t frames, crashes, partitions, pauses, writes_acked, reads, sessions_lost, batches;
+    uint64_t frames, writes_acked, reads, sessions_lost, batches;
 };
 
 /* ---- world.c --------------------------------------------------------------------------------- */
@@ -160,31 +210,56 @@ enum sim_draw {
     SIM_DRAW_SESSION,    /* a session's random bytes */
     SIM_DRAW_STORE,      /* a store's id */
     SIM_DRAW_NODE,       /* a node's random numbers */
-    SIM_DRAW_DISK        /* what a power cut does to a disk */
+    SIM_DRAW_DISK,       /* what a power cut does to a disk */
+    SIM_DRAW_CONDITIONS,
+    SIM_DRAW_LATENCY,
+    SIM_DRAW_NOTICE,
+    SIM_DRAW_TURN, /* of a disk */
+    SIM_DRAW_CORE,
+    SIM_DRAW_PLAN = 100, /* of each kind of fault */
+    SIM_DRAW_CHANCE = 200
 };
-uint64_t world_draw (const struct world *self, enum sim_draw what, uint64_t a, uint64_t b);
+uint64_t world_draw (const struct world *self, int what, uint64_t a, uint64_t b, uint64_t c);
+
+/* The index of a client among the nodes; servers have their own. */
+size_t world_node_of_client (size_t client);
 
 /* ---- phases.c -------------------------------------------------------------------------------- */
 
-/* Things go wrong, for options.safety_ms. */
+/* Safety: things go wrong, for options.safety_ms. */
 void phase_safety (struct world *self);
 
-/* Stops the faults; the ensemble must come to rest within options.liveness_ms: every request
- * answered, every server at the same zxid. */
+/* Liveness: a core - a quorum drawn from the seed - is healed, and all others are dead or cut off.
+ * It must come to rest within options.liveness_ms: a leader, a fresh write of every client
+ * acknowledged, no request without an answer, equal states. */
 void phase_liveness (struct world *self);
+
+/* Reunion: the others come back, and everybody must come to rest within options.liveness_ms. */
+void phase_reunion (struct world *self);
 
 /* ---- trace.c --------------------------------------------------------------------------------- */
 
-struct sim_trace *trace_new (const struct sim_options *options);
+struct sim_trace *trace_new (void);
 void trace_free (struct sim_trace *self);
 
-/* One line of the story. */
+/* A line of the story. */
 #if defined(__GNUC__)
 __attribute__ ((format (printf, 2, 3)))
 #endif
 void world_tell (struct world *self, const char *format, ...);
 
-/* Reports what does not hold, with the end of the story, and ends the process. */
+/* A line about a message or a disk, if anybody wants to know: see trace_wants_details. */
+#if defined(__GNUC__)
+__attribute__ ((format (printf, 2, 3)))
+#endif
+void world_tell_detail (struct world *self, const char *format, ...);
+/* What a frame between servers says. */
+void trace_frame (struct world *self, const struct sim_server *to, const uint8_t *data,
+                  size_t size);
+bool trace_wants_details (const struct world *self);
+
+/* Reports what does not hold, with the end of the story, and ends the process. The format itself
+ * tells one kind of failure from another. */
 #if defined(__GNUC__)
 __attribute__ ((format (printf, 2, 3), noreturn))
 #endif
@@ -199,18 +274,21 @@ struct sim_connection *network_connection (struct world *self, uint64_t number);
 
 /* A server has died: its connections end, at once or when they are noticed. */
 void network_server_down (struct world *self, struct sim_server *server);
-void network_client_down (struct world *self, struct sim_client *client);
+/* A client has died, or (lost) only its connections: both sides notice. */
+void network_client_down (struct world *self, struct sim_client *client, bool lost);
 
 /* Connects a client's link to an endpoint; sends on it; ends it. */
 void network_connect (struct world *self, struct sim_client *client, uint32_t link,
                       const char *endpoint);
-void network_send (struct world *self, struct sim_client *client, uint32_t link,
-                   const uint8_t *data, size_t size);
+void network_send (struct world *self, struct sim_connection *connection, const uint8_t *data,
+                   size_t size);
 void network_disconnect (struct world *self, struct sim_client *client, uint32_t link);
 
 /* ---- servers.c ------------------------------------------------------------------------------- */
 
+/* Starts the process; if a fault of its disk prevents it, it is tried again later. */
 void server_start (struct world *self, struct sim_server *server);
+void server_start_after (struct world *self, struct sim_server *server, int64_t ms);
 /* The process ends; power_cut: and its machine, with all that was not synced. */
 void server_crash (struct world *self, struct sim_server *server, bool power_cut);
 void server_event (struct world *self, struct sim_event *event);
@@ -219,10 +297,19 @@ void server_event (struct world *self, struct sim_event *event);
 bool server_begin (struct world *self, struct sim_server *server);
 void server_end (struct world *self, struct sim_server *server);
 
+/* A paused server goes on. */
+void server_resume (struct world *self, struct sim_server *server);
+
+/* The activated leader of the highest epoch; NULL: nobody is. */
+struct sim_server *server_leader (struct world *self);
+
 /* ---- clients.c ------------------------------------------------------------------------------- */
 
 void client_start (struct world *self, struct sim_client *client);
+/* Its process ends, without a word. A new one comes after client.next_start_ms. */
 void client_kill (struct world *self, struct sim_client *client);
+/* It closes its session; then its process ends. */
+void client_close (struct world *self, struct sim_client *client);
 void client_event (struct world *self, struct sim_event *event);
 
 /* The time by its own clock: what its session is told. */
@@ -242,15 +329,6 @@ void mirror_batch (struct world *self, struct sim_client *client, const struct b
 /* The session is lost, and its streams with it. */
 void mirror_ended (struct world *self, struct sim_client *client, const struct event *event);
 bool mirror_equal (const struct sim_client *client, const struct tree *tree);
-
-/* ---- faults.c -------------------------------------------------------------------------------- */
-
-void faults_draw (struct world *self);
-void faults_begin (struct world *self);
-void faults_event (struct world *self, struct sim_event *event);
-
-/* Everything is healed: what was down is up, nothing is lost any more. */
-void faults_end (struct world *self);
 
 /* ---- observe.c ------------------------------------------------------------------------------- */
 

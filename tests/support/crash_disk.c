@@ -100,6 +100,11 @@ void crash_disk_fail_read_at (struct crash_disk *self, uint64_t n)
     self->fail_read_at = n;
 }
 
+void crash_disk_spare (struct crash_disk *self, bool spared)
+{
+    self->spared = spared;
+}
+
 uint64_t crash_disk_failures (const struct crash_disk *self)
 {
     return self->failures;
@@ -189,7 +194,7 @@ static int read_file (struct disk_file *file, uint64_t offset, void *data, size_
     if (size > 0 && crash_is_bad (file->image, offset, size)) {
         return -EIO;
     }
-    if (file->disk->fail_read_at > 0 && --file->disk->fail_read_at == 0) {
+    if (!file->disk->spared && file->disk->fail_read_at > 0 && --file->disk->fail_read_at == 0) {
         file->disk->failures++;
         return -EIO;
     }

@@ -60,6 +60,8 @@ void crash_disk_fail_at (struct crash_disk *self, uint64_t n, int error);
 bool crash_disk_failed (const struct crash_disk *self);
 /*  The n-th read from now on fails once with -EIO.  0: never. */
 void crash_disk_fail_read_at (struct crash_disk *self, uint64_t n);
+/*  While it is spared, reads are not counted and none fails: for a checker's own. */
+void crash_disk_spare (struct crash_disk *self, bool spared);
 /*  How many operations and reads have failed like this since the beginning. */
 uint64_t crash_disk_failures (const struct crash_disk *self);
 

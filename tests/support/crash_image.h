@@ -51,7 +51,7 @@ struct name_change {
 
 struct crash_disk {
     struct prng prng;
-    bool opened, stopped, failed;
+    bool opened, stopped, failed, spared;
     bool stop_whole; /*  what stop_at counts to is done first */
     uint64_t operations, stop_at, fail_at, fail_read_at, failures, space;
     int fail_error;

@@ -110,6 +110,7 @@ struct sight *sight_rest (struct fixture *self, bool reached, int64_t after_ms)
 {
     struct sight *sight = begin (self, SIGHT_REST, 0);
     sight->reached = reached;
+    sight->core = 0xe; /* servers 1 to 3 */
     sight->after_ms = after_ms;
     sight->limit_ms = 1000;
     return sight;

@@ -38,6 +38,8 @@ static void test_committed_and_gone_in_the_end (void **state)
     fixture_history (self, 1, 1, 2);
     sight_rest (self, true, 0);
     assert_false (fixture_holds (self, 16)); /* server 3 has none of it */
+    sight_rest (self, true, 0)->core = 0x6;
+    assert_true (fixture_holds (self, 16)); /* and was cut off */
     fixture_log (self, 3, ZAB_FOLLOWING, 1, 1, 2);
     fixture_commit (self, 3, ZAB_FOLLOWING, z (1, 2));
     fixture_apply (self, 3, z (1, 2));

@@ -1,0 +1,87 @@
+/* What goes wrong with disks. */
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "tests/simulation/world.h"
+
+enum { SPACE_LEFT_MAX = 1 << 19 };
+
+/* The n-th operation from now on will be its process's last. */
+static bool set_crash_point (struct world *self, struct sim_server *server,
+                             const struct sim_fault *fault)
+{
+    server->point_cuts = (fault->value & 1) != 0;
+    server->point_down_ms = fault->length_ms;
+    if (fault->value & 2) {
+        crash_disk_stop_after (server->disk, fault->b);
+    } else {
+        crash_disk_stop_at (server->disk, fault->b);
+    }
+    world_tell (self, "server %u: %s %s operation %u of its disk from now", server->id,
+                server->point_cuts ? "the power is cut" : "is killed",
+                fault->value & 2 ? "after" : "within", fault->b);
+    return true;
+}
+
+static bool fill (struct world *self, struct sim_server *server, const struct sim_fault *fault)
+{
+    uint64_t left = fault->value % SPACE_LEFT_MAX;
+    if (server->full) {
+        return false;
+    }
+    server->full = true;
+    crash_disk_set_space (server->disk, crash_disk_used (server->disk) + left);
+    world_tell (self, "server %u: %" PRIu64 " bytes are left on its disk, for %" PRId64 " ms",
+                server->id, left, fault->length_ms);
+    return true;
+}
+
+static void give_space (struct sim_server *server)
+{
+    server->full = false;
+    crash_disk_set_space (server->disk, UINT64_MAX);
+}
+
+bool fault_disks_begin (struct world *self, const struct sim_fault *fault)
+{
+    if (fault->a >= self->servers_count) {
+        return false;
+    }
+    struct sim_server *server = &self->servers[fault->a];
+    switch (fault->kind) {
+    case FAULT_CRASH_POINT:
+        return set_crash_point (self, server, fault);
+    case FAULT_FULL_DISK:
+        return fill (self, server, fault);
+    case FAULT_WRITE_ERROR:
+        world_tell (self, "server %u: operation %u of its disk from now fails", server->id,
+                    fault->b);
+        crash_disk_fail_at (server->disk, fault->b, -EIO);
+        return true;
+    case FAULT_READ_ERROR:
+        world_tell (self, "server %u: read %u of its disk from now fails", server->id, fault->b);
+        crash_disk_fail_read_at (server->disk, fault->b);
+        return true;
+    default:
+        return false;
+    }
+}
+
+void fault_disks_end (struct world *self, const struct sim_fault *fault)
+{
+    struct sim_server *server = &self->servers[fault->a];
+    world_tell (self, "server %u: its disk has space again", server->id);
+    give_space (server);
+}
+
+void fault_disks_mend (struct world *self)
+{
+    for (size_t i = 0; i < self->servers_count; i++) {
+        struct sim_server *server = &self->servers[i];
+        crash_disk_stop_at (server->disk, 0);
+        crash_disk_fail_at (server->disk, 0, 0);
+        crash_disk_fail_read_at (server->disk, 0);
+        give_space (server);
+    }
+}

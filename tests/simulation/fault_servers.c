@@ -1,0 +1,101 @@
+/* What goes wrong with whole servers: processes that die or stand still, clocks. */
+
+#include <inttypes.h>
+
+#include "tests/simulation/world.h"
+
+static bool is_meant (struct world *self, const struct sim_fault *fault, size_t server,
+                      const struct sim_server *leader)
+{
+    return fault->a == SIM_LEADER ? leader == &self->servers[server] : (fault->a >> server) & 1;
+}
+
+static void crash (struct world *self, struct sim_server *server, const struct sim_fault *fault)
+{
+    server_crash (self, server, fault->kind == FAULT_POWER_CUT);
+    server_start_after (self, server, fault->length_ms);
+}
+
+static void pause (struct world *self, struct sim_server *server, const struct sim_fault *fault)
+{
+    world_tell (self, "server %u: %s for %" PRId64 " ms", server->id,
+                fault->kind == FAULT_SLEEP ? "sleeps" : "paused", fault->length_ms);
+    server->paused = true;
+    server->paused_from_ms = self->schedule.now_ms;
+    server->paused_until_ms = self->schedule.now_ms + fault->length_ms;
+    if (fault->kind == FAULT_SLEEP) {
+        clock_stop (&server->clock, self->schedule.now_ms, true);
+    }
+}
+
+static bool strike_servers (struct world *self, const struct sim_fault *fault)
+{
+    const struct sim_server *leader = server_leader (self);
+    bool any = false;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        struct sim_server *server = &self->servers[i];
+        if (!server->up || server->paused || !is_meant (self, fault, i, leader)) {
+            continue;
+        }
+        any = true;
+        if (fault->kind == FAULT_PAUSE || fault->kind == FAULT_SLEEP) {
+            pause (self, server, fault);
+        } else {
+            crash (self, server, fault);
+        }
+    }
+    return any;
+}
+
+/* ---- Clocks ---------------------------------------------------------------------------------- */
+
+static bool step_date (struct world *self, const struct sim_fault *fault)
+{
+    if (fault->a >= self->servers_count) {
+        return false;
+    }
+    int64_t ms = (int64_t) fault->value;
+    world_tell (self, "server %u: its date jumps by %" PRId64 " ms", fault->a + 1, ms);
+    clock_step_wall (&self->servers[fault->a].clock, ms);
+    return true;
+}
+
+/* The timers that were scheduled by the old rate may come too early, which does no harm, or too
+ * late: so whoever has one looks again now. */
+static bool set_rate (struct world *self, const struct sim_fault *fault)
+{
+    int32_t ppm = (int32_t) (int64_t) fault->value;
+    size_t client = fault->a - SIM_SERVERS_MAX;
+    if (fault->a < self->servers_count) {
+        struct sim_server *server = &self->servers[fault->a];
+        world_tell (self, "server %u: its clock is off by %" PRId32 " ppm", server->id, ppm);
+        clock_set_rate (&server->clock, self->schedule.now_ms, ppm);
+        server->timer_ms = 0;
+        if (server_begin (self, server)) {
+            server_end (self, server);
+        }
+        return true;
+    }
+    if (fault->a >= SIM_SERVERS_MAX && client < self->clients_count) {
+        world_tell (self, "client %zu: its clock is off by %" PRId32 " ppm", client, ppm);
+        clock_set_rate (&self->clients[client].clock, self->schedule.now_ms, ppm);
+        self->clients[client].timer_ms = 0;
+        if (self->clients[client].up && !self->clients[client].paused) {
+            client_drive (self, &self->clients[client]);
+        }
+        return true;
+    }
+    return false;
+}
+
+bool fault_servers_begin (struct world *self, const struct sim_fault *fault)
+{
+    switch (fault->kind) {
+    case FAULT_CLOCK_STEP:
+        return step_date (self, fault);
+    case FAULT_CLOCK_RATE:
+        return set_rate (self, fault);
+    default:
+        return strike_servers (self, fault);
+    }
+}

@@ -1,0 +1,23 @@
+/* Inside the simulated network: what its two files, between servers and to clients, share. */
+
+#ifndef TESTS_SIMULATION_NETWORK_H
+#define TESTS_SIMULATION_NETWORK_H
+
+#include "tests/simulation/world.h"
+
+uint8_t *network_copy (const uint8_t *data, size_t size);
+
+/* How long the nth frame from a on the way b takes. */
+int64_t network_latency (const struct world *self, uint32_t a, uint64_t b, uint64_t nth);
+
+/* When node a notices that its nth connection to b has ended; false: it never does. */
+bool network_notice (struct world *self, uint32_t a, uint32_t b, uint64_t nth, int64_t *at_ms);
+
+/* ---- network_clients.c ----------------------------------------------------------------------- */
+
+bool network_client_send (void *arg, uint64_t connection, const uint8_t *data, size_t size);
+void network_client_drop (void *arg, uint64_t connection);
+void network_clients_server_down (struct world *self, struct sim_server *server);
+void network_clients_event (struct world *self, struct sim_event *event);
+
+#endif

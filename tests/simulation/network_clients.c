@@ -1,0 +1,319 @@
+/* The simulated network between clients and servers.
+ *
+ * It gives what TCP gives: in order, until the connection ends, and what a partition holds back
+ * comes later; but the end may be noticed late on one side, or never. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "client/base/hash.h"
+#include "tests/simulation/network.h"
+
+enum { BLOCKED_MS = 20, CONNECT_MS = 250 };
+
+static bool number_equal (const struct map_node *node, const void *key)
+{
+    return map_entry (node, struct sim_connection, node)->number == *(const uint64_t *) key;
+}
+
+struct sim_connection *network_connection (struct world *self, uint64_t number)
+{
+    struct map_node *node = map_find (&self->connections, number, number_equal, &number);
+    return node ? map_entry (node, struct sim_connection, node) : NULL;
+}
+
+static void leave_client (struct sim_connection *connection)
+{
+    if (connection->open_at_client) {
+        connection->open_at_client = false;
+        list_remove (&connection->in_client);
+    }
+}
+
+static void forget_if_over (struct world *self, struct sim_connection *connection)
+{
+    if (!connection->open_at_client && !connection->open_at_server) {
+        map_remove (&self->connections, &connection->node);
+        free (connection);
+    }
+}
+
+static struct sim_connection *find_link (const struct sim_client *client, uint32_t link)
+{
+    for (struct list_node *node = list_first (&client->links); node;
+         node = list_next (&client->links, node)) {
+        struct sim_connection *connection = list_entry (node, struct sim_connection, in_client);
+        if (connection->link == link) {
+            return connection;
+        }
+    }
+    return NULL;
+}
+
+/* A number for each frame of a client's connections, the same whatever others do. */
+static int64_t latency (const struct world *self, const struct sim_connection *connection,
+                        uint64_t nth)
+{
+    return network_latency (self, (uint32_t) world_node_of_client (connection->client),
+                            connection->ordinal, nth);
+}
+
+/* ---- A client's side ------------------------------------------------------------------------- */
+
+void network_connect (struct world *self, struct sim_client *client, uint32_t link,
+                      const char *endpoint)
+{
+    uint32_t server = (uint32_t) (endpoint[strlen ("tcp://s")] - '1');
+    COHORT_ASSERT (server < self->servers_count);
+    struct sim_connection *connection = calloc (1, sizeof *connection);
+    COHORT_ASSERT (connection != NULL);
+
+    *connection = (struct sim_connection){
+        .number = ++self->last_number,
+        .ordinal = ++client->connections,
+        .client = (uint32_t) (client - self->clients),
+        .client_incarnation = client->incarnation,
+        .link = link,
+        .server = server,
+        .open_at_client = true,
+    };
+    connection->node.hash = connection->number;
+    map_insert (&self->connections, &connection->node);
+    list_push_back (&client->links, &connection->in_client);
+    schedule_add (&self->schedule, (struct sim_event){.at_ms = self->schedule.now_ms + 1 +
+                                                               latency (self, connection, 0),
+                                                      .type = SIM_CLIENT_OPENED,
+                                                      .number = connection->number});
+}
+
+void network_send (struct world *self, struct sim_connection *connection, const uint8_t *data,
+                   size_t size)
+{
+    if (connection->cut) {
+        return;
+    }
+    uint32_t place = connection->to_server_sent++;
+    int64_t at_ms = self->schedule.now_ms + latency (self, connection, 2 * (uint64_t) place);
+    at_ms = at_ms < connection->to_server_ms ? connection->to_server_ms : at_ms;
+    connection->to_server_ms = at_ms;
+    schedule_add (&self->schedule, (struct sim_event){.at_ms = at_ms,
+                                                      .type = SIM_FRAME_TO_SERVER,
+                                                      .a = place,
+                                                      .number = connection->number,
+                                                      .data = network_copy (data, size),
+                                                      .size = size});
+}
+
+/* The server will notice that a connection has ended, behind what was sent before; or never. */
+static void tell_server (struct world *self, struct sim_connection *connection)
+{
+    int64_t at_ms;
+    if (!connection->cut && network_notice (self, connection->server,
+                                            (uint32_t) world_node_of_client (connection->client),
+                                            connection->ordinal, &at_ms)) {
+        schedule_add (&self->schedule, (struct sim_event){.at_ms = at_ms,
+                                                          .type = SIM_CONNECTION_GONE,
+                                                          .a = connection->to_server_sent++,
+                                                          .number = connection->number});
+    }
+}
+
+static void tell_client (struct world *self, struct sim_connection *connection)
+{
+    int64_t at_ms;
+    if (network_notice (self, (uint32_t) world_node_of_client (connection->client),
+                        connection->server, connection->ordinal, &at_ms)) {
+        schedule_add (&self->schedule, (struct sim_event){.at_ms = at_ms,
+                                                          .type = SIM_CLIENT_CLOSED,
+                                                          .number = connection->number});
+    }
+}
+
+static void end_at_client (struct world *self, struct sim_connection *connection)
+{
+    leave_client (connection);
+    tell_server (self, connection);
+    forget_if_over (self, connection);
+}
+
+void network_disconnect (struct world *self, struct sim_client *client, uint32_t link)
+{
+    struct sim_connection *connection = find_link (client, link);
+    if (connection) {
+        end_at_client (self, connection);
+    }
+}
+
+void network_client_down (struct world *self, struct sim_client *client, bool lost)
+{
+    struct list_node *next;
+    for (struct list_node *node = list_first (&client->links); node; node = next) {
+        struct sim_connection *connection = list_entry (node, struct sim_connection, in_client);
+        next = list_next (&client->links, node);
+        if (!lost) {
+            end_at_client (self, connection);
+        } else if (!connection->cut) {
+            tell_server (self, connection);
+            tell_client (self, connection);
+            connection->cut = true;
+        }
+    }
+}
+
+/* ---- A server's side ------------------------------------------------------------------------- */
+
+bool network_client_send (void *arg, uint64_t number, const uint8_t *data, size_t size)
+{
+    const struct sim_server *server = arg;
+    struct world *self = server->world;
+    struct sim_connection *connection = network_connection (self, number);
+    if (!connection || !connection->open_at_server || connection->cut ||
+        crash_disk_stopped (server->disk)) {
+        return true; /* lost with its connection, or the process has just died */
+    }
+    uint32_t place = connection->to_client_sent++;
+    int64_t at_ms = self->schedule.now_ms + latency (self, connection, 2 * (uint64_t) place + 1);
+    at_ms = at_ms < connection->to_client_ms ? connection->to_client_ms : at_ms;
+    connection->to_client_ms = at_ms;
+    schedule_add (&self->schedule, (struct sim_event){.at_ms = at_ms,
+                                                      .type = SIM_FRAME_TO_CLIENT,
+                                                      .a = place,
+                                                      .number = number,
+                                                      .data = network_copy (data, size),
+                                                      .size = size});
+    return true;
+}
+
+void network_client_drop (void *arg, uint64_t number)
+{
+    /* The server forgets it; the TCP connection itself stands until the client ends it. */
+    (void) arg;
+    (void) number;
+}
+
+void network_clients_server_down (struct world *self, struct sim_server *server)
+{
+    for (struct map_node *node = map_first (&self->connections); node;
+         node = map_next (&self->connections, node)) {
+        struct sim_connection *connection = map_entry (node, struct sim_connection, node);
+        if (connection->server == server->id - 1 && connection->open_at_server) {
+            connection->open_at_server = false;
+            tell_client (self, connection);
+        }
+    }
+}
+
+/* ---- Events ---------------------------------------------------------------------------------- */
+
+static bool is_blocked (const struct world *self, const struct sim_connection *connection,
+                        bool to_client)
+{
+    size_t client = world_node_of_client (connection->client), server = connection->server;
+    return to_client ? self->blocked[server][client] : self->blocked[client][server];
+}
+
+static void later (struct world *self, struct sim_event *event, int64_t ms)
+{
+    struct sim_event again = *event;
+    again.at_ms = self->schedule.now_ms + ms;
+    event->data = NULL;
+    schedule_add (&self->schedule, again);
+}
+
+/* Whether what is in the event has to wait: for what was sent before it, or for the end of a
+ * partition. Then it is scheduled again. */
+static bool must_wait (struct world *self, struct sim_event *event,
+                       struct sim_connection *connection)
+{
+    bool to_client = event->type == SIM_FRAME_TO_CLIENT;
+    uint32_t *taken = to_client ? &connection->to_client_taken : &connection->to_server_taken;
+    bool blocked = is_blocked (self, connection, to_client);
+    if (event->a == *taken && !blocked) {
+        (*taken)++;
+        return false;
+    }
+    later (self, event, blocked ? BLOCKED_MS : 1);
+    return true;
+}
+
+/* The connection comes about, is refused, or, in a partition, is tried again until it is given up.
+ */
+static void connect_event (struct world *self, struct sim_event *event,
+                           struct sim_connection *connection, struct sim_client *client)
+{
+    const struct sim_server *server = &self->servers[connection->server];
+    int64_t now_ms = client_now_ms (self, client);
+    if (connection->cut) {
+        return;
+    }
+    if (is_blocked (self, connection, false) || is_blocked (self, connection, true)) {
+        later (self, event, CONNECT_MS);
+        return;
+    }
+    if (server->up) {
+        connection->open_at_server = true;
+        connection->server_incarnation = server->incarnation;
+        session_link_up (client->session, connection->link, now_ms);
+    } else {
+        leave_client (connection);
+        session_link_down (client->session, connection->link, COHORT_ECONNECT, now_ms);
+    }
+    client_drive (self, client);
+}
+
+static void client_side_event (struct world *self, struct sim_event *event,
+                               struct sim_connection *connection)
+{
+    struct sim_client *client = &self->clients[connection->client];
+    if (!connection->open_at_client) {
+        return;
+    }
+    COHORT_ASSERT (client->up && client->incarnation == connection->client_incarnation);
+    if (event->type == SIM_CLIENT_OPENED) {
+        connect_event (self, event, connection, client);
+    } else if (event->type == SIM_CLIENT_CLOSED) {
+        leave_client (connection);
+        session_link_down (client->session, connection->link, COHORT_ECONNECT,
+                           client_now_ms (self, client));
+        client_drive (self, client);
+    } else if (!must_wait (self, event, connection)) {
+        session_frame (client->session, connection->link, event->data, event->size,
+                       client_now_ms (self, client));
+        client_drive (self, client);
+    }
+}
+
+static void server_side_event (struct world *self, struct sim_event *event,
+                               struct sim_connection *connection)
+{
+    struct sim_server *server = &self->servers[connection->server];
+    if (!connection->open_at_server || connection->server_incarnation != server->incarnation ||
+        must_wait (self, event, connection) || !server_begin (self, server)) {
+        return;
+    }
+    if (event->type == SIM_CONNECTION_GONE) {
+        connection->open_at_server = false;
+        node_client_closed (server->node, connection->number);
+    } else {
+        node_client_frame (server->node, connection->number, event->data, event->size);
+    }
+    server_end (self, server);
+}
+
+void network_clients_event (struct world *self, struct sim_event *event)
+{
+    struct sim_connection *connection = network_connection (self, event->number);
+    if (!connection) {
+        return;
+    }
+    if (event->type == SIM_FRAME_TO_SERVER || event->type == SIM_CONNECTION_GONE) {
+        server_side_event (self, event, connection);
+    } else {
+        client_side_event (self, event, connection);
+    }
+    connection = network_connection (self, event->number);
+    if (connection) {
+        forget_if_over (self, connection);
+    }
+}

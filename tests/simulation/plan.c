@@ -1,0 +1,263 @@
+/* The plan of a run's faults: how often, and when. */
+
+#include <inttypes.h>
+
+#include "client/base/prng.h"
+#include "tests/simulation/world.h"
+
+enum { MILLION = 1000000, DAY_MS = 24 * 3600 * 1000, CLOCK_PPM = 30000 };
+
+/* ---- Rates ----------------------------------------------------------------------------------- */
+
+static const struct {
+    uint64_t seldom, often;
+} ranges[FAULT_KINDS] = {
+#define X(NAME, name, class, seldom, often, text) {seldom, often},
+    SIM_FAULTS (X)
+#undef X
+};
+
+/* From min to max, small ones more often. */
+static uint64_t rather_small (struct prng *prng, uint64_t min, uint64_t max)
+{
+    return min + prng_below (prng, 1 + prng_below (prng, max - min + 1));
+}
+
+static uint64_t draw_rate (struct prng *prng, enum fault_kind kind)
+{
+    uint64_t seldom = ranges[kind].seldom, often = ranges[kind].often;
+    /* As often as not a kind does not occur at all: so the others are seen alone. */
+    if (often == 0 || prng_chance (prng, 1, 2)) {
+        return 0;
+    }
+    return seldom < often ? rather_small (prng, seldom, often) : rather_small (prng, often, seldom);
+}
+
+/* ---- What is planned ------------------------------------------------------------------------- */
+
+static uint32_t one_server (const struct world *self, struct prng *prng)
+{
+    return (uint32_t) prng_below (prng, self->options.servers);
+}
+
+static uint32_t one_client (const struct world *self, struct prng *prng)
+{
+    return (uint32_t) prng_below (prng, self->options.clients);
+}
+
+/* One, or whoever leads then, or several at once. */
+static uint32_t some_servers (const struct world *self, struct prng *prng)
+{
+    uint64_t dice = prng_below (prng, 10);
+    if (dice < 6) {
+        return UINT32_C (1) << one_server (self, prng);
+    }
+    if (dice < 8) {
+        return SIM_LEADER;
+    }
+    return 1 + (uint32_t) prng_below (prng, (UINT64_C (1) << self->options.servers) - 1);
+}
+
+static uint32_t some_nodes (struct prng *prng)
+{
+    return (uint32_t) prng_below (prng, UINT64_C (1) << SIM_NODES_MAX);
+}
+
+static void plan_link (const struct world *self, struct prng *prng, struct sim_fault *fault)
+{
+    fault->length_ms = 1 + (int64_t) rather_small (prng, 0, 5000);
+    if (fault->kind == FAULT_CUT) {
+        fault->a = one_server (self, prng);
+        fault->b = (fault->a + 1 + (uint32_t) prng_below (prng, self->options.servers)) %
+                   (uint32_t) self->options.servers;
+    } else {
+        fault->a = some_nodes (prng);
+        fault->b = fault->kind == FAULT_BRIDGE ? one_server (self, prng) : 0;
+    }
+}
+
+static void plan_server (const struct world *self, struct prng *prng, struct sim_fault *fault)
+{
+    int64_t max_ms = fault->kind == FAULT_PAUSE || fault->kind == FAULT_SLEEP ? 2500 : 4000;
+    fault->a = some_servers (self, prng);
+    fault->length_ms = 1 + (int64_t) rather_small (prng, 0, (uint64_t) max_ms);
+}
+
+static void plan_clock (const struct world *self, struct prng *prng, struct sim_fault *fault)
+{
+    if (fault->kind == FAULT_CLOCK_STEP) {
+        uint64_t ms = rather_small (prng, 1, UINT64_C (1) << (1 + prng_below (prng, 27)));
+        fault->a = one_server (self, prng);
+        fault->value = prng_chance (prng, 1, 2) ? ms : (uint64_t) - (int64_t) ms;
+    } else {
+        fault->a = (uint32_t) prng_below (prng, self->options.servers + self->options.clients);
+        fault->a += fault->a < self->options.servers
+                        ? 0
+                        : (uint32_t) (SIM_SERVERS_MAX - self->options.servers);
+        fault->value = prng_below (prng, 2 * CLOCK_PPM + 1) - CLOCK_PPM;
+    }
+}
+
+/* Each 2^n-th operation is as likely to be the one. */
+static void plan_disk (const struct world *self, struct prng *prng, struct sim_fault *fault)
+{
+    fault->a = one_server (self, prng);
+    fault->length_ms = 1 + (int64_t) rather_small (prng, 0, 4000);
+    fault->value = prng_u64 (prng);
+    fault->b = 1 + (uint32_t) prng_below (prng, UINT64_C (1) << prng_below (prng, 8));
+}
+
+static void plan_client (const struct world *self, struct prng *prng, struct sim_fault *fault)
+{
+    fault->a = one_client (self, prng);
+    fault->length_ms = 1 + (int64_t) rather_small (prng, 0, 6000);
+}
+
+static void plan_details (const struct world *self, struct prng *prng, struct sim_fault *fault)
+{
+    switch (fault->kind) {
+    case FAULT_PARTITION:
+    case FAULT_ONE_WAY:
+    case FAULT_BRIDGE:
+    case FAULT_CUT:
+        plan_link (self, prng, fault);
+        break;
+    case FAULT_KILL:
+    case FAULT_POWER_CUT:
+    case FAULT_PAUSE:
+    case FAULT_SLEEP:
+        plan_server (self, prng, fault);
+        break;
+    case FAULT_CLOCK_STEP:
+    case FAULT_CLOCK_RATE:
+        plan_clock (self, prng, fault);
+        break;
+    case FAULT_CLIENT_KILL:
+    case FAULT_CLIENT_CLOSE:
+    case FAULT_CLIENT_MOVE:
+    case FAULT_CLIENT_PAUSE:
+        plan_client (self, prng, fault);
+        break;
+    default:
+        plan_disk (self, prng, fault);
+        break;
+    }
+}
+
+static void plan_kind (struct world *self, enum fault_kind kind, struct prng *prng)
+{
+    uint64_t mean_ms = self->plan.rates[kind];
+    int64_t at_ms = self->schedule.now_ms;
+    struct sim_fault fault = {.kind = kind};
+
+    for (; mean_ms > 0; fault.nth++) {
+        at_ms += 1 + (int64_t) prng_below (prng, 2 * mean_ms);
+        if (at_ms >= self->schedule.now_ms + self->options.safety_ms) {
+            break;
+        }
+        fault.at_ms = at_ms;
+        plan_details (self, prng, &fault);
+        fault_list_add (&self->plan.planned, &fault);
+    }
+}
+
+static void take_replay (struct fault_plan *plan, const struct fault_list *replay)
+{
+    for (size_t i = 0; i < replay->count; i++) {
+        const struct sim_fault *fault = &replay->items[i];
+        fault_list_add (fault_is_planned (fault->kind) ? &plan->planned : &plan->chances, fault);
+    }
+    fault_list_sort_by_key (&plan->chances);
+    plan->replayed = true;
+}
+
+void plan_make (struct world *self)
+{
+    struct fault_plan *plan = &self->plan;
+    plan->over = true; /* until faults_begin */
+    if (self->options.replay != NULL) {
+        take_replay (plan, self->options.replay);
+    } else {
+        for (int i = 0; i < FAULT_KINDS; i++) {
+            enum fault_kind kind = (enum fault_kind) i;
+            struct prng prng;
+            prng_seed (&prng, world_draw (self, SIM_DRAW_PLAN + (int) kind, 0, 0, 0));
+            uint64_t drawn = draw_rate (&prng, kind), told = self->options.rates[kind];
+            plan->rates[kind] = told != SIM_RATE_DRAWN ? told : drawn;
+            if (fault_is_planned (kind)) {
+                plan_kind (self, kind, &prng);
+            }
+        }
+    }
+    fault_list_sort_by_time (&plan->planned);
+}
+
+void plan_deinit (struct fault_plan *self)
+{
+    fault_list_deinit (&self->planned);
+    fault_list_deinit (&self->chances);
+    fault_list_deinit (&self->happened);
+}
+
+void plan_print (struct world *self)
+{
+    const struct fault_plan *plan = &self->plan;
+    if (plan->replayed) {
+        world_tell (self, "plan: %zu planned faults and %zu others, as recorded",
+                    plan->planned.count, plan->chances.count);
+        return;
+    }
+    for (int i = 0; i < FAULT_KINDS; i++) {
+        enum fault_kind kind = (enum fault_kind) i;
+        uint64_t rate = plan->rates[kind];
+        if (rate > 0 && fault_is_planned (kind)) {
+            world_tell (self, "plan: %s about every %" PRIu64 " ms: %s", fault_name (kind), rate,
+                        fault_text (kind));
+        } else if (rate > 0) {
+            world_tell (self, "plan: %s %" PRIu64 " in a million: %s", fault_name (kind), rate,
+                        fault_text (kind));
+        }
+    }
+}
+
+/* ---- What happens ---------------------------------------------------------------------------- */
+
+void plan_happened (struct world *self, const struct sim_fault *fault)
+{
+    self->plan.counts[fault->kind]++;
+    fault_list_add (&self->plan.happened, fault);
+    if (self->options.on_fault != NULL) {
+        self->options.on_fault (self->options.on_fault_arg, fault);
+    }
+}
+
+bool plan_strikes (struct world *self, enum fault_kind kind, uint32_t a, uint32_t b, uint64_t nth,
+                   uint64_t *value)
+{
+    const struct fault_plan *plan = &self->plan;
+    struct sim_fault fault = {
+        .kind = kind, .at_ms = self->schedule.now_ms, .a = a, .b = b, .nth = nth};
+
+    if (plan->over) {
+        return false;
+    }
+    if (plan->replayed) {
+        const struct sim_fault *found = fault_list_find (&plan->chances, &fault);
+        if (found == NULL) {
+            return false;
+        }
+        fault.value = found->value;
+    } else {
+        if (plan->rates[kind] == 0) {
+            return false;
+        }
+        uint64_t dice = world_draw (self, SIM_DRAW_CHANCE + (int) kind, a, b, nth);
+        if (dice % MILLION >= plan->rates[kind]) {
+            return false;
+        }
+        fault.value = dice / MILLION;
+    }
+    plan_happened (self, &fault);
+    *value = fault.value;
+    return true;
+}
