@@ -10,6 +10,8 @@
 static atomic_uint_least64_t countdown;
 static atomic_bool failed;
 
+static _Atomic (mem_watch_fn *) watch;
+
 /* The armed case of this_one_fails, out of line: only tests come here. */
 static bool count_down (void)
 {
@@ -34,9 +36,18 @@ static inline bool this_one_fails (void)
     return count_down ();
 }
 
+static inline void *tell (void *memory, int count)
+{
+    mem_watch_fn *fn = atomic_load_explicit (&watch, memory_order_relaxed);
+    if (__builtin_expect (fn != NULL, 0) && memory != NULL) {
+        fn (memory, count);
+    }
+    return memory;
+}
+
 void *mem_alloc (size_t size)
 {
-    return this_one_fails () ? NULL : malloc (size > 0 ? size : 1);
+    return this_one_fails () ? NULL : tell (malloc (size > 0 ? size : 1), 1);
 }
 
 void *mem_calloc (size_t count, size_t size)
@@ -45,12 +56,18 @@ void *mem_calloc (size_t count, size_t size)
     if ((size > 0 && count > SIZE_MAX / size) || this_one_fails ()) {
         return NULL;
     }
-    return count > 0 && size > 0 ? calloc (count, size) : calloc (1, 1);
+    return tell (count > 0 && size > 0 ? calloc (count, size) : calloc (1, 1), 1);
 }
 
 void *mem_realloc (void *old, size_t size)
 {
-    return this_one_fails () ? NULL : realloc (old, size > 0 ? size : 1);
+    if (this_one_fails ()) {
+        return NULL;
+    }
+    (void) tell (old, -1);
+    void *memory = realloc (old, size > 0 ? size : 1);
+    (void) tell (memory != NULL ? memory : old, 1);
+    return memory;
 }
 
 void *mem_dup (const void *data, size_t size)
@@ -69,7 +86,7 @@ char *mem_strdup (const char *string)
 
 void mem_free (void *memory)
 {
-    free (memory);
+    free (tell (memory, -1));
 }
 
 void mem_fail_at (uint64_t n)
@@ -82,4 +99,9 @@ bool mem_fail_clear (void)
 {
     atomic_store (&countdown, 0);
     return atomic_exchange (&failed, false);
+}
+
+void mem_watch (mem_watch_fn *fn)
+{
+    atomic_store (&watch, fn);
 }

@@ -43,4 +43,9 @@ void mem_fail_at (uint64_t n);
 /* Disarms; returns whether the armed allocation came, and so failed. */
 bool mem_fail_clear (void);
 
+/* For tests that bound what is in use: fn hears of each piece of memory right after it came
+ * (count 1) and right before it goes (count -1), on whatever thread. NULL ends it. */
+typedef void mem_watch_fn (void *memory, int count);
+void mem_watch (mem_watch_fn *fn);
+
 #endif

@@ -16,7 +16,7 @@
 #include "server/tree/tree.h"
 
 enum {
-    CHECKPOINT_SLICE = 128 << 10,     /* bytes in a turn */
+    CHECKPOINT_SLICE = 64 << 10,      /* bytes in a turn */
     CHECKPOINT_PENDING_MAX = 4 << 20, /* bytes that wait for the disk */
     CHECKPOINT_RETRY_MS = 10000       /* after one that failed (the disk was full) */
 };

@@ -62,6 +62,7 @@ void ensemble_destroy (struct ensemble **self_p)
     }
     checkpoint_deinit (&self->checkpoint);
     install_deinit (&self->install);
+    retired_deinit (&self->retired);
     snapshots_destroy (&self->snapshots);
     ranges_deinit (&self->ranges);
     tracker_destroy (&self->tracker);
@@ -238,13 +239,11 @@ bool ensemble_flush (struct ensemble *self)
     if (self->failure == 0 && self->now_ms >= zab_deadline (self->zab)) {
         ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_TICK});
     }
-    if (self->failure == 0) {
-        ensemble_install_turn (self);
-    }
+    bool more = self->failure == 0 && ensemble_install_turn (self);
     if (self->failure != 0) {
         return false;
     }
-    bool more = ensemble_apply (self);
+    more |= ensemble_apply (self);
     if (self->failure != 0) {
         return false;
     }
@@ -255,6 +254,7 @@ bool ensemble_flush (struct ensemble *self)
         ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_ROUND});
     }
     more |= take_snapshots (self);
+    more |= retired_turn (&self->retired);
     if (self->compact_due) {
         compact (self);
     }

@@ -124,7 +124,9 @@ void ensemble_snapshots_init (struct ensemble *self, uint64_t snapshot_bytes)
     struct snapshots_host sender = {self, send_part, note_progress, reset_link};
     struct install_host receiver = {self, send_answer, reset_link};
     checkpoint_init (&self->checkpoint, self->store, snapshot_bytes, &self->logger);
-    install_init (&self->install, self->store, &self->tree_options, &receiver, &self->logger);
+    retired_init (&self->retired);
+    install_init (&self->install, self->store, &self->retired, &self->tree_options, &receiver,
+                  &self->logger);
     self->snapshots = snapshots_new (self->store, &self->checkpoint, &sender, &self->logger,
                                      self->seed ^ 0x736e6170);
 }
@@ -169,7 +171,7 @@ static void finish_install (struct ensemble *self)
     self->tree = tree;
     self->applied = point;
     self->host.tree (self->host.arg, tree);
-    tree_destroy (&old);
+    retired_add (&self->retired, &old);
     logger_write (&self->logger, LOG_INFO, "snapshot-installed", "zxid=%" PRIx64, point.zxid);
     ensemble_step (self, (struct zab_event){
                              .type = ZAB_EVENT_INSTALLED, .point = point, .stamp_ms = stamp_ms});
@@ -177,9 +179,9 @@ static void finish_install (struct ensemble *self)
     self->compact_due = true;
 }
 
-void ensemble_install_turn (struct ensemble *self)
+bool ensemble_install_turn (struct ensemble *self)
 {
-    install_turn (&self->install);
+    bool more = install_turn (&self->install);
     if (self->install.state == INSTALL_WHOLE) {
         ask_core (self);
     }
@@ -188,4 +190,5 @@ void ensemble_install_turn (struct ensemble *self)
     } else if (self->install.state == INSTALL_FAILED) {
         ensemble_fail (self, self->install.code, "a snapshot could not be installed");
     }
+    return more;
 }

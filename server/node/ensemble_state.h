@@ -14,6 +14,7 @@
 #include "server/node/install.h"
 #include "server/node/proposals.h"
 #include "server/node/ranges.h"
+#include "server/node/retired.h"
 #include "server/node/snapshots.h"
 #include "server/node/tracker.h"
 
@@ -77,6 +78,7 @@ struct ensemble {
     struct checkpoint checkpoint;
     struct snapshots *snapshots;
     struct install install;
+    struct retired retired;
 
     int64_t leave_ms; /* when leaving began; INT64_MAX: not */
     int failure;
@@ -95,7 +97,7 @@ bool ensemble_leads (const struct ensemble *self); /* activated */
 
 /* ensemble_apply.c: true: more at once */
 bool ensemble_apply (struct ensemble *self);
-void ensemble_install_turn (struct ensemble *self);
+bool ensemble_install_turn (struct ensemble *self);
 void ensemble_snapshots_init (struct ensemble *self, uint64_t snapshot_bytes);
 void ensemble_snapshot_part (struct ensemble *self, uint32_t peer, const struct peer_snapshot *part,
                              struct peer_bytes chunk);

@@ -9,12 +9,13 @@
 #include "cohort/error.h"
 #include "server/node/error_text.h"
 
-void install_init (struct install *self, struct store *store,
+void install_init (struct install *self, struct store *store, struct retired *retired,
                    const struct tree_options *tree_options, const struct install_host *host,
                    const struct logger *logger)
 {
     memset (self, 0, sizeof *self);
     self->store = store;
+    self->retired = retired;
     self->tree_options = *tree_options;
     self->host = *host;
     self->logger = *logger;
@@ -23,8 +24,10 @@ void install_init (struct install *self, struct store *store,
 static void drop (struct install *self)
 {
     store_writer_destroy (&self->writer);
-    tree_loader_destroy (&self->loader);
-    tree_destroy (&self->tree);
+    if (self->loader != NULL) {
+        self->tree = tree_loader_release (&self->loader);
+    }
+    retired_add (self->retired, &self->tree);
     self->state = INSTALL_NONE;
 }
 
@@ -64,8 +67,8 @@ static void give_up (struct install *self, const char *why)
 
 static bool is_same (const struct install *self, uint32_t peer, const struct peer_snapshot *offer)
 {
-    return self->state == INSTALL_RECEIVING && self->peer == peer &&
-           self->offer.point.zxid == offer->point.zxid &&
+    bool known = self->state == INSTALL_RECEIVING || self->state == INSTALL_SETTLING;
+    return known && self->peer == peer && self->offer.point.zxid == offer->point.zxid &&
            self->offer.point.chain == offer->point.chain && self->offer.size == offer->size &&
            self->offer.stamp_ms == offer->stamp_ms;
 }
@@ -87,14 +90,20 @@ static void take_offer (struct install *self, uint32_t peer, const struct peer_s
     self->state = INSTALL_WAITING;
 }
 
-static void finish_receiving (struct install *self)
+/* true: more at once. */
+static bool settle (struct install *self)
 {
-    self->tree = tree_loader_finish (&self->loader);
-    if (self->tree == NULL || tree_zxid (self->tree) != self->offer.point.zxid) {
+    if (tree_loader_settle (self->loader, INSTALL_OBJECTS)) {
+        return true;
+    }
+    bool whole = tree_loader_whole (self->loader);
+    self->tree = tree_loader_release (&self->loader);
+    if (!whole || tree_zxid (self->tree) != self->offer.point.zxid) {
         give_up (self, "the snapshot is damaged");
-        return;
+        return false;
     }
     self->state = INSTALL_WHOLE;
+    return true;
 }
 
 static void take_chunk (struct install *self, uint32_t peer, const struct peer_snapshot *part,
@@ -116,7 +125,7 @@ static void take_chunk (struct install *self, uint32_t peer, const struct peer_s
     self->received += chunk.size;
     if (self->received == self->offer.size) {
         tell_progress (self);
-        finish_receiving (self);
+        self->state = INSTALL_SETTLING;
     }
 }
 
@@ -135,7 +144,7 @@ bool install_message (struct install *self, uint32_t peer, const struct peer_sna
             take_offer (self, peer, part);
         }
     }
-    install_turn (self);
+    (void) install_turn (self);
     return self->state == INSTALL_WAITING;
 }
 
@@ -163,11 +172,11 @@ static void begin_receiving (struct install *self)
                   self->offer.point.zxid, self->offer.size);
     tell_progress (self);
     if (self->offer.size == 0) {
-        finish_receiving (self);
+        self->state = INSTALL_SETTLING;
     }
 }
 
-void install_turn (struct install *self)
+bool install_turn (struct install *self)
 {
     if (self->state == INSTALL_WAITING) {
         begin_receiving (self);
@@ -180,6 +189,8 @@ void install_turn (struct install *self)
                    store_writer_pending (self->writer) <= INSTALL_PENDING_MAX) {
             tell_progress (self);
         }
+    } else if (self->state == INSTALL_SETTLING) {
+        return settle (self);
     } else if (self->state == INSTALL_RUNNING) {
         int code = store_writer_state (self->writer);
         if (code != 0) {
@@ -187,6 +198,7 @@ void install_turn (struct install *self)
             self->code = code == 1 ? 0 : code;
         }
     }
+    return false;
 }
 
 void install_begin (struct install *self)

@@ -15,22 +15,25 @@
 #include <stdint.h>
 
 #include "server/node/logger.h"
+#include "server/node/retired.h"
 #include "server/node/wire_peer.h"
 #include "server/store/store.h"
 #include "server/tree/tree.h"
 
 enum {
-    INSTALL_PENDING_MAX = 4 << 20 /* bytes that wait for the disk: no further progress is told */
+    INSTALL_PENDING_MAX = 4 << 20, /* bytes that wait for the disk: no further progress is told */
+    INSTALL_OBJECTS = 512          /* of the state, dealt with in a turn when all is here */
 };
 
 enum install_state {
     INSTALL_NONE = 0,
     INSTALL_WAITING, /* for the store's writer */
     INSTALL_RECEIVING,
-    INSTALL_WHOLE,   /* all here and verified: ask the core, then install_begin or _discard */
-    INSTALL_RUNNING, /* the store replaces the log */
-    INSTALL_DONE,    /* it has: install_take */
-    INSTALL_FAILED   /* nothing has changed, and the core waits: stop the server */
+    INSTALL_SETTLING, /* all here: the state is put in order and verified */
+    INSTALL_WHOLE,    /* it is sound: ask the core, then install_begin or _discard */
+    INSTALL_RUNNING,  /* the store replaces the log */
+    INSTALL_DONE,     /* it has: install_take */
+    INSTALL_FAILED    /* nothing has changed, and the core waits: stop the server */
 };
 
 struct install_host {
@@ -41,7 +44,8 @@ struct install_host {
 
 /* Private. */
 struct install {
-    struct store *store; /* borrowed */
+    struct store *store;     /* borrowed */
+    struct retired *retired; /* borrowed: takes what was loaded for nothing */
     struct tree_options tree_options;
     struct install_host host;
     struct logger logger;
@@ -56,7 +60,7 @@ struct install {
     int code;          /* FAILED */
 };
 
-void install_init (struct install *self, struct store *store,
+void install_init (struct install *self, struct store *store, struct retired *retired,
                    const struct tree_options *tree_options, const struct install_host *host,
                    const struct logger *logger);
 void install_deinit (struct install *self);
@@ -66,8 +70,8 @@ void install_deinit (struct install *self);
 bool install_message (struct install *self, uint32_t peer, const struct peer_snapshot *part,
                       struct peer_bytes chunk, zxid_t oldest);
 
-/* Goes on, as far as the store allows. */
-void install_turn (struct install *self);
+/* Goes on, as far as the store allows and a turn may take.  true: more at once. */
+bool install_turn (struct install *self);
 
 /* WHOLE: the core has said yes, or no. */
 void install_begin (struct install *self);

@@ -75,11 +75,16 @@ void effects_init (struct effects *self, uint64_t bytes_max, zxid_t floor)
     list_init (&self->chunks);
 }
 
+bool effects_drop_chunk (struct effects *self)
+{
+    struct effects_chunk *chunk = chunk_at (list_pop_front (&self->chunks));
+    mem_free (chunk);
+    return chunk != NULL;
+}
+
 void effects_deinit (struct effects *self)
 {
-    struct list_node *node;
-    while ((node = list_pop_front (&self->chunks)) != NULL) {
-        mem_free (chunk_at (node));
+    while (effects_drop_chunk (self)) {
     }
     mem_free (self->spare);
     self->spare = NULL;

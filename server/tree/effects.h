@@ -43,6 +43,9 @@ struct effects {
 void effects_init (struct effects *self, uint64_t bytes_max, zxid_t floor);
 void effects_deinit (struct effects *self);
 
+/* Frees the oldest chunk, for the end of the ring's life; false: there is none. */
+bool effects_drop_chunk (struct effects *self);
+
 /* Around the effects of one entry; rollback takes back those since begin, end gives up what is
  * beyond the bound and returns the number of effects. */
 void effects_begin (struct effects *self);

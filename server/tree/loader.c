@@ -1,36 +1,16 @@
 /*
- * server/tree/loader.c - a state from a snapshot
+ * server/tree/loader.c - a state from a snapshot: records to objects
  *
  * PURE.  The bytes are not trusted: whatever they are, feeding gives false or builds a sound tree,
- * and finishing compares counts and digest.
+ * and settling compares counts and digest.
  */
+#include "server/tree/loader.h"
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "server/tree/digest.h"
 #include "server/tree/image.h"
 #include "server/tree/path.h"
 #include "server/tree/result.h"
-#include "server/tree/sort.h"
-#include "server/tree/state.h"
-
-enum stage { STAGE_HEAD, STAGE_SCALARS, STAGE_OBJECTS, STAGE_END, STAGE_FAILED };
-
-/* A znode that has or had children, by its ordinal. */
-struct parent {
-    struct znode *znode;
-    size_t path_size; /* 0: the root */
-    uint64_t name;    /* the digest's hash of its path */
-};
-
-struct tree_loader {
-    struct tree *tree;
-    enum stage stage;
-    struct buf rest; /* of the input: the beginning of a record */
-    struct parent *parents;
-    size_t parents_count;
-    size_t parents_capacity;
-    uint64_t digest; /* as the end of the image has it */
-};
 
 struct tree_loader *tree_loader_new (const struct tree_options *options)
 {
@@ -46,17 +26,25 @@ struct tree_loader *tree_loader_new (const struct tree_options *options)
     return self;
 }
 
-void tree_loader_destroy (struct tree_loader **self_p)
+struct tree *tree_loader_release (struct tree_loader **self_p)
 {
     struct tree_loader *self = *self_p;
-    if (self == NULL) {
-        return;
-    }
-    tree_destroy (&self->tree);
+    COHORT_ASSERT (self != NULL);
+    struct tree *tree = self->tree;
+    sorting_abandon (&self->sorting);
     buf_deinit (&self->rest);
     mem_free (self->parents);
     mem_free (self);
     *self_p = NULL;
+    return tree;
+}
+
+void tree_loader_destroy (struct tree_loader **self_p)
+{
+    if (*self_p != NULL) {
+        struct tree *tree = tree_loader_release (self_p);
+        tree_destroy (&tree);
+    }
 }
 
 /* ---- Sessions and results ---------------------------------------------------------------- */
@@ -428,91 +416,4 @@ bool tree_loader_feed (struct tree_loader *self, const uint8_t *data, size_t siz
         return false;
     }
     return true;
-}
-
-/* ---- The end ----------------------------------------------------------------------------- */
-
-/* Lists that image order does not give are put in order. */
-static bool order_sessions (struct tree *tree)
-{
-    size_t count = map_count (&tree->sessions);
-    struct sort_item *items = mem_alloc (2 * count * sizeof (*items));
-    if (items == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct session *session =
-            list_entry (list_pop_front (&tree->session_order), struct session, order);
-        items[i] = (struct sort_item){session->id, session};
-    }
-    sort_items (items, items + count, count, NULL);
-    for (size_t i = 0; i < count; i++) {
-        struct session *session = items[i].value;
-        list_push_back (&tree->session_order, &session->order);
-        if (session->dead) {
-            list_push_back (&tree->dead, &session->dead_node);
-        }
-    }
-    mem_free (items);
-    return true;
-}
-
-static bool order_ephemerals (struct session *session)
-{
-    size_t count = session->ephemeral_count;
-    struct sort_item *items = mem_alloc (2 * count * sizeof (*items));
-    if (items == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct tenure *tenure =
-            list_entry (list_pop_front (&session->ephemerals), struct tenure, node);
-        items[i] = (struct sort_item){tenure->ozxid, tenure};
-    }
-    sort_items (items, items + count, count, NULL);
-    for (size_t i = 0; i < count; i++) {
-        struct tenure *tenure = items[i].value;
-        list_push_back (&session->ephemerals, &tenure->node);
-    }
-    mem_free (items);
-    return true;
-}
-
-/* Whether all results came, not more than the window has room for, and a session that is there has
- * a reason to. */
-static bool session_whole (const struct tree *tree, const struct session *session)
-{
-    return ring_count (&session->results) <= tree->scalars.limits.window &&
-           ring_count (&session->results) == session->last_number - session->acked &&
-           !(session->dead && session->ephemeral_count == 0);
-}
-
-static bool complete (struct tree_loader *self)
-{
-    struct tree *tree = self->tree;
-    if (self->stage != STAGE_END || self->rest.size > 0 || !order_sessions (tree)) {
-        return false;
-    }
-    for (struct list_node *at = list_first (&tree->session_order); at != NULL;
-         at = list_next (&tree->session_order, at)) {
-        struct session *session = list_entry (at, struct session, order);
-        if (!session_whole (tree, session) || !order_ephemerals (session)) {
-            return false;
-        }
-    }
-    tree->effects.floor = tree->scalars.zxid;
-    return tree_digest (tree) == self->digest;
-}
-
-struct tree *tree_loader_finish (struct tree_loader **self_p)
-{
-    struct tree_loader *self = *self_p;
-    COHORT_ASSERT (self != NULL);
-    struct tree *tree = NULL;
-    if (complete (self)) {
-        tree = self->tree;
-        self->tree = NULL;
-    }
-    tree_loader_destroy (self_p);
-    return tree;
 }

@@ -4,10 +4,13 @@
  * PURE.
  *
  * Two sources feed the image.  The slices scan the tables, object by object.  Apply hands over
- * what it is about to change and the scan has not reached.  What was handed over waits in pieces
- * and is written before the scan goes on, so that the order of writing is the order of finding.
- * Whoever finds an object first writes before it what it refers to (its ancestors, its session),
- * which cannot have changed since the snapshot began, for then it would have been handed over.
+ * what it is about to change and the scan has not reached.  Before a znode come its ancestors:
+ * those that are not written yet are put into the backlog, root first, where their data need not be
+ * copied unless they change.  What waits in the backlog is written before the scan goes on, so that
+ * the order of writing is the order of finding, and a znode's ordinal is known when it is found.
+ *
+ * A slice ends within one object: in the middle of the backlog, or of a bucket, which the scan
+ * then visits again, passing over what bears the snapshot's generation.
  */
 #include "server/tree/snapshot.h"
 
@@ -16,24 +19,13 @@
 #include "client/base/buf.h"
 #include "client/base/list.h"
 #include "client/base/map.h"
+#include "server/tree/backlog.h"
 #include "server/tree/image.h"
 #include "server/tree/state.h"
 
-enum {
-    PIECE_SIZE = 64 << 10,
-    /* Steps of a slice that find nothing to write: a few, and one more for so many bytes. */
-    STEPS_MIN = 64,
-    STEP_BYTES = 64
-};
-
-/* Whole records that were handed over. */
-struct piece {
-    struct list_node node;
-    size_t size;
-    size_t used;
-    size_t read;
-    uint8_t data[];
-};
+/* What a slice looks at: a few objects (or runs of empty buckets), and one more for so many bytes
+ * of its budget. */
+enum { LOOKS_MIN = 8, LOOK_BYTES = 128 };
 
 enum phase { PHASE_HEAD, PHASE_SESSIONS, PHASE_RESULTS, PHASE_ZNODES, PHASE_END, PHASE_DONE };
 
@@ -50,9 +42,10 @@ struct tree_snapshot {
     struct list_node *result; /* next of tree.results to be written; NULL: none */
     struct image_counts written;
     uint32_t ordinal; /* the newest */
-    struct list pieces;
+    struct backlog backlog;
     struct buf record; /* what is being handed over */
     struct buf chain;  /* of struct znode *: ancestors to be written */
+    size_t looked;     /* at so many objects, in the newest slice */
     bool failed;       /* memory ran out */
 };
 
@@ -75,7 +68,7 @@ struct tree_snapshot *tree_snapshot_begin (struct tree *self)
     snapshot->digest = tree_digest (self);
     snapshot->phase = PHASE_HEAD;
     snapshot->result = list_first (&self->results);
-    list_init (&snapshot->pieces);
+    backlog_init (&snapshot->backlog);
     self->snapshot = snapshot;
     return snapshot;
 }
@@ -88,10 +81,7 @@ void tree_snapshot_end (struct tree_snapshot **self_p)
     }
     COHORT_ASSERT (self->tree->snapshot == self);
     self->tree->snapshot = NULL;
-    struct list_node *node;
-    while ((node = list_pop_front (&self->pieces)) != NULL) {
-        mem_free (list_entry (node, struct piece, node));
-    }
+    backlog_clear (&self->backlog);
     buf_deinit (&self->record);
     buf_deinit (&self->chain);
     mem_free (self);
@@ -124,13 +114,18 @@ static void write_result (struct tree_snapshot *self, struct stored *stored, str
     self->written.results++;
 }
 
-/* One znode; its parent and its session are written already. */
-static void write_one (struct tree_snapshot *self, struct znode *znode, struct buf *out)
+/* One znode, found now or waiting in the backlog; its parent has an ordinal. */
+static void write_znode (struct tree_snapshot *self, struct znode *znode, struct buf *out)
 {
+    COHORT_ASSERT (znode->generation != self->generation);
     struct znode *parent = znode->parent;
     struct family *family = znode_family (znode);
+    struct tenure *tenure = znode_tenure (znode);
+    if (tenure != NULL) {
+        write_session (self, tenure->session, out);
+    }
     znode->generation = self->generation;
-    if (family != NULL) {
+    if (family != NULL && family->waiting == NULL) {
         family->ordinal = ++self->ordinal;
         COHORT_ASSERT (self->ordinal != 0);
     }
@@ -138,67 +133,79 @@ static void write_one (struct tree_snapshot *self, struct znode *znode, struct b
     self->written.znodes++;
 }
 
-/* A znode, after all of its ancestors that are not written yet. */
-static void write_znode (struct tree_snapshot *self, struct znode *znode, struct buf *out)
+/* ---- The backlog ------------------------------------------------------------------------- */
+
+/* What has been found is lost, and the snapshot with it. */
+static void fail (struct tree_snapshot *self)
 {
-    COHORT_ASSERT (znode->generation != self->generation);
-    struct tenure *tenure = znode_tenure (znode);
-    if (tenure != NULL) {
-        write_session (self, tenure->session, out);
-    }
+    self->failed = true;
+    backlog_clear (&self->backlog);
+}
+
+/* Sees to it that all ancestors of a znode are written, or wait in the backlog. */
+static void queue_ancestors (struct tree_snapshot *self, const struct znode *znode)
+{
     buf_clear (&self->chain);
-    for (struct znode *at = znode->parent; at != NULL && at->generation != self->generation;
+    for (struct znode *at = znode->parent;
+         at != NULL && at->generation != self->generation && at->u.family->waiting == NULL;
          at = at->parent) {
         buf_append (&self->chain, &at, sizeof (struct znode *));
     }
     if (self->chain.failed) {
-        self->failed = true;
+        fail (self);
         return;
     }
     for (size_t end = self->chain.size; end > 0; end -= sizeof (struct znode *)) {
         struct znode *ancestor;
         memcpy (&ancestor, self->chain.data + end - sizeof (ancestor), sizeof (ancestor));
-        write_one (self, ancestor, out);
-    }
-    write_one (self, znode, out);
-}
-
-/* ---- Handing over ------------------------------------------------------------------------ */
-
-/* What was written into self->record goes to the end of the pieces. */
-static void keep_record (struct tree_snapshot *self)
-{
-    struct list_node *last = list_last (&self->pieces);
-    struct piece *piece = last != NULL ? list_entry (last, struct piece, node) : NULL;
-    size_t size = self->record.size;
-    if (piece == NULL || piece->size - piece->used < size) {
-        size_t room = size > PIECE_SIZE ? size : PIECE_SIZE;
-        piece = self->record.failed ? NULL : mem_alloc (sizeof (*piece) + room);
-        if (piece == NULL) {
-            self->failed = true;
+        if (!backlog_add_znode (&self->backlog, ancestor)) {
+            fail (self);
             return;
         }
-        *piece = (struct piece){.size = room};
-        list_push_back (&self->pieces, &piece->node);
+        ancestor->u.family->ordinal = ++self->ordinal;
+        COHORT_ASSERT (self->ordinal != 0);
     }
-    if (self->record.failed) {
-        self->failed = true;
-        return;
+}
+
+/* What was written into self->record goes to the end of the backlog. */
+static void keep_record (struct tree_snapshot *self)
+{
+    const struct buf *record = &self->record;
+    if (record->failed ||
+        (record->size > 0 && !backlog_add_record (&self->backlog, record->data, record->size))) {
+        fail (self);
     }
-    if (size > 0) {
-        memcpy (piece->data + piece->used, self->record.data, size);
-        piece->used += size;
+}
+
+/* What was written into self->record was a znode that waits. */
+static void replace_place (struct tree_snapshot *self, struct znode *znode)
+{
+    const struct buf *record = &self->record;
+    if (record->failed || !backlog_replace_znode (znode, record->data, record->size)) {
+        fail (self);
     }
 }
 
 void snapshot_hand_over_znode (struct tree_snapshot *self, struct znode *znode)
 {
+    const struct family *family = znode_family (znode);
+    bool waits = family != NULL && family->waiting != NULL;
+    if (self->failed) {
+        return;
+    }
+    if (!waits) {
+        queue_ancestors (self, znode);
+    }
     if (self->failed) {
         return;
     }
     buf_clear (&self->record);
     write_znode (self, znode, &self->record);
-    keep_record (self);
+    if (waits) {
+        replace_place (self, znode);
+    } else {
+        keep_record (self);
+    }
 }
 
 void snapshot_hand_over_session (struct tree_snapshot *self, struct session *session)
@@ -226,43 +233,53 @@ void snapshot_result_goes (struct tree_snapshot *self, struct stored *stored)
 
 /* ---- Slices ------------------------------------------------------------------------------ */
 
-/* Writes what was handed over, record by record, until `out` has `full` bytes. */
-static void drain_pieces (struct tree_snapshot *self, struct buf *out, size_t full)
+/* Writes the first of what waits. */
+static void step_backlog (struct tree_snapshot *self, struct buf *out)
 {
-    struct list_node *first;
-    while (out->size < full && (first = list_first (&self->pieces)) != NULL) {
-        struct piece *piece = list_entry (first, struct piece, node);
-        size_t begin = piece->read;
-        size_t room = full - out->size;
-        while (piece->read < piece->used && piece->read - begin < room) {
-            piece->read += 4 + (size_t) bytes_get_u32 (piece->data + piece->read);
-        }
-        COHORT_ASSERT (piece->read <= piece->used);
-        buf_append (out, piece->data + begin, piece->read - begin);
-        if (piece->read == piece->used) {
-            list_remove (&piece->node);
-            mem_free (piece);
-        }
+    struct backlog_item item;
+    bool there = backlog_first (&self->backlog, &item);
+    COHORT_ASSERT (there);
+    self->looked++;
+    if (item.znode != NULL) {
+        write_znode (self, item.znode, out);
+    } else {
+        buf_append (out, item.record, item.size);
     }
+    backlog_pop (&self->backlog);
 }
 
 struct visit {
     struct tree_snapshot *snapshot;
     struct buf *out;
+    size_t full;
+    bool stopped; /* something of this bucket is still to be written */
 };
 
 static void visit_session (struct map_node *node, void *arg)
 {
     struct visit *visit = arg;
+    visit->snapshot->looked++;
     write_session (visit->snapshot, map_entry (node, struct session, node), visit->out);
 }
 
 static void visit_znode (struct map_node *node, void *arg)
 {
     struct visit *visit = arg;
+    struct tree_snapshot *self = visit->snapshot;
     struct znode *znode = map_entry (node, struct znode, node);
-    if (znode->generation != visit->snapshot->generation) {
-        write_znode (visit->snapshot, znode, visit->out);
+    self->looked++;
+    if (visit->stopped || self->failed || znode->generation == self->generation) {
+        return;
+    }
+    if (visit->out->size >= visit->full) {
+        visit->stopped = true;
+        return;
+    }
+    queue_ancestors (self, znode);
+    if (!backlog_empty (&self->backlog)) {
+        visit->stopped = true;
+    } else if (!self->failed) {
+        write_znode (self, znode, visit->out);
     }
 }
 
@@ -270,6 +287,19 @@ static void enter (struct tree_snapshot *self, enum phase phase)
 {
     self->phase = phase;
     self->cursor = (struct map_cursor){0};
+}
+
+/* One bucket of znodes, or what there is room for. */
+static void step_znodes (struct tree_snapshot *self, struct buf *out, size_t full)
+{
+    struct visit visit = {.snapshot = self, .out = out, .full = full};
+    struct map_cursor here = self->cursor;
+    bool more = map_scan (&self->tree->znodes, &self->cursor, visit_znode, &visit);
+    if (visit.stopped) {
+        self->cursor = here;
+    } else if (!more) {
+        enter (self, PHASE_END);
+    }
 }
 
 /* The next result in the order of age.  The first that is of this generation, and so was stored
@@ -286,10 +316,20 @@ static void step_results (struct tree_snapshot *self, struct buf *out)
     write_result (self, stored, out);
 }
 
-/* A bounded piece of the work of a phase. */
-static void step (struct tree_snapshot *self, struct buf *out)
+static void step_end (struct tree_snapshot *self, struct buf *out)
 {
-    struct visit visit = {self, out};
+    COHORT_ASSERT (self->written.znodes == self->counts.znodes);
+    COHORT_ASSERT (self->written.sessions == self->counts.sessions);
+    COHORT_ASSERT (self->written.results == self->counts.results);
+    image_put_end (out, &self->counts, self->digest);
+    enter (self, PHASE_DONE);
+}
+
+/* A bounded piece of the work of a phase; the backlog is empty. */
+static void step (struct tree_snapshot *self, struct buf *out, size_t full)
+{
+    struct visit visit = {.snapshot = self, .out = out, .full = full};
+    self->looked++;
     switch (self->phase) {
     case PHASE_HEAD:
         image_put_head (out, &self->scalars);
@@ -304,17 +344,10 @@ static void step (struct tree_snapshot *self, struct buf *out)
         step_results (self, out);
         return;
     case PHASE_ZNODES:
-        if (!map_scan (&self->tree->znodes, &self->cursor, visit_znode, &visit)) {
-            enter (self, PHASE_END);
-        }
+        step_znodes (self, out, full);
         return;
     case PHASE_END:
-        COHORT_ASSERT (list_empty (&self->pieces));
-        COHORT_ASSERT (self->failed || self->written.znodes == self->counts.znodes);
-        COHORT_ASSERT (self->failed || self->written.sessions == self->counts.sessions);
-        COHORT_ASSERT (self->failed || self->written.results == self->counts.results);
-        image_put_end (out, &self->counts, self->digest);
-        enter (self, PHASE_DONE);
+        step_end (self, out);
         return;
     case PHASE_DONE:
         return;
@@ -325,16 +358,24 @@ bool tree_snapshot_next (struct tree_snapshot *self, struct buf *out, size_t bud
 {
     COHORT_ASSERT (budget > 0);
     size_t full = out->size + budget;
-    size_t steps_max = STEPS_MIN + budget / STEP_BYTES;
-    if (self->phase == PHASE_HEAD) {
-        step (self, out);
-    }
-    drain_pieces (self, out, full);
-    for (size_t i = 0; i < steps_max && out->size < full && self->phase != PHASE_DONE; i++) {
-        step (self, out);
+    size_t looks_max = LOOKS_MIN + budget / LOOK_BYTES;
+    self->looked = 0;
+    while (self->phase != PHASE_DONE && !self->failed && !out->failed && out->size < full &&
+           self->looked < looks_max) {
+        /* The head is the first of all, whatever waits. */
+        if (self->phase != PHASE_HEAD && !backlog_empty (&self->backlog)) {
+            step_backlog (self, out);
+        } else {
+            step (self, out, full);
+        }
     }
     if (self->failed) {
         out->failed = true;
     }
     return self->phase != PHASE_DONE && !out->failed;
+}
+
+size_t snapshot_looked (const struct tree_snapshot *self)
+{
+    return self->looked;
 }

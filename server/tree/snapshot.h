@@ -22,4 +22,8 @@ void snapshot_hand_over_session (struct tree_snapshot *self, struct session *ses
 /* A result, of whatever generation, is about to go. */
 void snapshot_result_goes (struct tree_snapshot *self, struct stored *stored);
 
+/* So many objects, or runs of empty buckets, were looked at by the newest slice: what it cost,
+ * beside bytes. */
+size_t snapshot_looked (const struct tree_snapshot *self);
+
 #endif

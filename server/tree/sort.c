@@ -8,10 +8,14 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "client/base/alloc.h"
 #include "client/base/assert.h"
 
 /* Runs of this size are made by insertion. */
 enum { RUN = 8 };
+
+/* Items merged for what one element costs that is taken from a list: those lie side by side. */
+enum { MERGES = 16 };
 
 static bool above (const struct sort_item *a, const struct sort_item *b, sort_tie_fn *tie)
 {
@@ -77,4 +81,103 @@ void sort_items (struct sort_item *items, struct sort_item *spare, size_t count,
     if (from != items) {
         memcpy (items, from, count * sizeof (*items));
     }
+}
+
+/* ---- A list, in steps -------------------------------------------------------------------- */
+
+static size_t least (size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+bool sorting_begin (struct sorting *self, struct list *list, size_t count, sort_key_fn *key)
+{
+    *self = (struct sorting){.list = list, .key = key, .count = count, .ascending = true};
+    if (count > SIZE_MAX / 2 / sizeof (*self->from)) {
+        return false;
+    }
+    self->from = mem_alloc (2 * count * sizeof (*self->from));
+    self->to = self->from != NULL ? self->from + count : NULL;
+    return self->from != NULL;
+}
+
+void sorting_abandon (struct sorting *self)
+{
+    mem_free (self->from < self->to ? self->from : self->to);
+    *self = (struct sorting){.list = self->list};
+}
+
+static void begin_pair (struct sorting *self, size_t at)
+{
+    self->left = at;
+    self->right = self->middle = least (at + self->width, self->count);
+    self->end = least (at + 2 * self->width, self->count);
+}
+
+static void take_one (struct sorting *self)
+{
+    struct list_node *node = list_pop_front (self->list);
+    COHORT_ASSERT (node != NULL);
+    uint64_t key = self->key (node);
+    self->ascending = self->ascending && (self->at == 0 || self->from[self->at - 1].key <= key);
+    self->from[self->at++] = (struct sort_item){key, node};
+    if (self->at == self->count) {
+        COHORT_ASSERT (list_empty (self->list));
+        self->phase = self->ascending ? SORT_PUT : SORT_MERGE;
+        self->at = 0;
+        self->width = 1;
+        begin_pair (self, 0);
+    }
+}
+
+static void merge_one (struct sorting *self)
+{
+    const struct sort_item *from = self->from;
+    bool left = self->left < self->middle &&
+                (self->right == self->end || from[self->left].key <= from[self->right].key);
+    self->to[self->at++] = from[left ? self->left++ : self->right++];
+    if (self->at < self->end) {
+        return;
+    }
+    if (self->end == self->count) {
+        struct sort_item *swap = self->from;
+        self->from = self->to;
+        self->to = swap;
+        self->at = 0;
+        self->width *= 2;
+        self->phase = self->width < self->count ? SORT_MERGE : SORT_PUT;
+    }
+    begin_pair (self, self->at);
+}
+
+static void put_one (struct sorting *self)
+{
+    struct list_node *node = self->from[self->at++].value;
+    list_push_back (self->list, node);
+}
+
+bool sorting_step (struct sorting *self, size_t elements)
+{
+    COHORT_ASSERT (elements > 0);
+    bool more = self->count > 0;
+    for (size_t i = 0; i < elements && more; i++) {
+        switch (self->phase) {
+        case SORT_TAKE:
+            take_one (self);
+            break;
+        case SORT_MERGE:
+            for (size_t k = 0; k < MERGES && self->phase == SORT_MERGE; k++) {
+                merge_one (self);
+            }
+            break;
+        case SORT_PUT:
+            put_one (self);
+            more = self->at < self->count;
+            break;
+        }
+    }
+    if (!more) {
+        sorting_abandon (self);
+    }
+    return more;
 }

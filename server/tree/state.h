@@ -59,6 +59,8 @@ struct tree {
 
     struct tree_snapshot *snapshot; /* NULL: none under way */
     uint32_t generation;            /* the number of the newest one */
+
+    struct map_cursor freed_znodes, freed_sessions; /* how far tree_dismantle has come */
 };
 
 #endif

@@ -11,6 +11,11 @@
 #include "server/tree/path.h"
 #include "server/tree/state.h"
 
+/* Giving back a chunk of the ring costs about as much as freeing so many objects. */
+enum { EFFECTS_CHUNK_OBJECTS = 64 };
+
+/* ---- Life -------------------------------------------------------------------------------- */
+
 struct tree *tree_new (const struct tree_options *options)
 {
     struct tree *self = mem_calloc (1, sizeof (*self));
@@ -41,29 +46,34 @@ struct tree *tree_new (const struct tree_options *options)
     return self;
 }
 
+/* A slice of the end. */
+struct slice {
+    struct tree *tree;
+    size_t done;
+};
+
 static void free_znode (struct map_node *node, void *arg)
 {
-    (void) arg;
+    struct slice *slice = arg;
+    map_remove (&slice->tree->znodes, node);
     znode_free (map_entry (node, struct znode, node));
+    slice->done++;
 }
 
 static void free_session (struct map_node *node, void *arg)
 {
-    (void) arg;
-    session_release (map_entry (node, struct session, node));
+    struct slice *slice = arg;
+    struct session *session = map_entry (node, struct session, node);
+    map_remove (&slice->tree->sessions, node);
+    slice->done += 1 + ring_count (&session->results);
+    session_release (session);
 }
 
-void tree_destroy (struct tree **self_p)
+static void free_rest (struct tree *self)
 {
-    struct tree *self = *self_p;
-    if (self == NULL) {
-        return;
-    }
-    COHORT_ASSERT (self->snapshot == NULL);
-    COHORT_ASSERT (!self->undo.active);
-    map_drain (&self->znodes, free_znode, NULL);
+    map_deinit (&self->znodes);
+    map_deinit (&self->sessions);
     map_deinit (&self->nonces);
-    map_drain (&self->sessions, free_session, NULL);
     effects_deinit (&self->effects);
     if (self->undo.steps != NULL) {
         arena_deinit (&self->undo.data);
@@ -75,8 +85,45 @@ void tree_destroy (struct tree **self_p)
     buf_deinit (&self->scratch->get_path);
     mem_free (self->scratch);
     mem_free (self);
-    *self_p = NULL;
 }
+
+bool tree_dismantle (struct tree **self_p, size_t objects)
+{
+    struct tree *self = *self_p;
+    COHORT_ASSERT (objects > 0);
+    if (self == NULL) {
+        return false;
+    }
+    COHORT_ASSERT (self->snapshot == NULL);
+    COHORT_ASSERT (!self->undo.active);
+    struct slice slice = {.tree = self};
+    self->root = NULL;
+    while (slice.done < objects && effects_drop_chunk (&self->effects)) {
+        slice.done += EFFECTS_CHUNK_OBJECTS;
+    }
+    while (slice.done < objects && map_count (&self->znodes) > 0) {
+        (void) map_scan (&self->znodes, &self->freed_znodes, free_znode, &slice);
+        slice.done++;
+    }
+    while (slice.done < objects && map_count (&self->sessions) > 0) {
+        (void) map_scan (&self->sessions, &self->freed_sessions, free_session, &slice);
+        slice.done++;
+    }
+    if (slice.done >= objects) {
+        return true;
+    }
+    free_rest (self);
+    *self_p = NULL;
+    return false;
+}
+
+void tree_destroy (struct tree **self_p)
+{
+    while (tree_dismantle (self_p, SIZE_MAX)) {
+    }
+}
+
+/* ---- What it says of itself -------------------------------------------------------------- */
 
 zxid_t tree_zxid (const struct tree *self)
 {

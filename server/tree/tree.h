@@ -34,6 +34,10 @@ struct tree_options {
 struct tree *tree_new (const struct tree_options *options);
 void tree_destroy (struct tree **self_p);
 
+/* Destroys it in slices: frees about `objects` objects and returns true while there are more.  Of
+ * such a tree nothing else may be asked but to go on, or tree_destroy. */
+bool tree_dismantle (struct tree **self_p, size_t objects);
+
 /* ---- Apply ------------------------------------------------------------------------------- */
 
 /* What an entry did, for the server that has to answer somebody.  Pointers live until the next
@@ -202,21 +206,31 @@ struct tree_snapshot;
 /* NULL: one is under way, or out of memory.  It must be ended before the tree is destroyed. */
 struct tree_snapshot *tree_snapshot_begin (struct tree *self);
 
-/* Appends about `budget` bytes (more only for one large object, less at the end, and none where a
- * slice found only what was handed over before) to out; returns true while there is more to come.
- * out->failed: memory ran out, the snapshot is lost.  The format carries its own version, and for
- * each object what later versions need (ACL id, owner zxid, mode, TTL). */
+/* Appends about `budget` bytes to out: more by a part of one object only; less at the end, and
+ * where many objects had to be looked at for them, or were handed over before.  Returns true while
+ * there is more to come.  out->failed: memory ran out, the snapshot is lost.  The format carries
+ * its own version, and for each object what later versions need (ACL id, owner zxid, mode, TTL). */
 bool tree_snapshot_next (struct tree_snapshot *self, struct buf *out, size_t budget);
 zxid_t tree_snapshot_zxid (const struct tree_snapshot *self);
 
 /* Ends it, finished or not. */
 void tree_snapshot_end (struct tree_snapshot **self_p);
 
-/* Loads what the slices made, fed in pieces cut anywhere, into a new tree.  finish: the tree,
- * whole and with a matching digest, or NULL: damaged or unknown version. */
+/* Loads what the slices made, fed in pieces cut anywhere, into a new tree: the work of feeding is
+ * in proportion to the piece.  feed false: damaged, an unknown version, or out of memory. */
 struct tree_loader;
 struct tree_loader *tree_loader_new (const struct tree_options *options);
 bool tree_loader_feed (struct tree_loader *self, const uint8_t *data, size_t size);
+
+/* When all is fed: what needs all of it, in slices of about so many objects.  true: there is more
+ * to do; then whole says whether nothing was missing, and the digest matched. */
+bool tree_loader_settle (struct tree_loader *self, size_t objects);
+bool tree_loader_whole (const struct tree_loader *self);
+
+/* Ends it: the tree, which is good for tree_dismantle and tree_destroy only, unless whole. */
+struct tree *tree_loader_release (struct tree_loader **self_p);
+
+/* Settles at once: the tree, or NULL: damaged. */
 struct tree *tree_loader_finish (struct tree_loader **self_p);
 void tree_loader_destroy (struct tree_loader **self_p);
 

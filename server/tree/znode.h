@@ -37,8 +37,9 @@ struct family {
     struct children children;
     zxid_t pzxid;
     uint64_t sequence; /* next number of a sequential name */
+    uint8_t *waiting;  /* its place in the backlog of the snapshot under way; NULL: in none */
     int32_t cversion;
-    uint32_t ordinal; /* of the snapshot under way, once it has written this znode */
+    uint32_t ordinal; /* of the snapshot under way, once this znode is written or waits for it */
 };
 
 struct tenure {

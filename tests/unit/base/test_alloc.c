@@ -80,12 +80,44 @@ static void test_fail_at (void **state)
     assert_true (mem_fail_clear ());
 }
 
+static void *seen[8];
+static int counts[8];
+static size_t seen_count;
+
+static void see (void *memory, int count)
+{
+    seen[seen_count] = memory;
+    counts[seen_count++] = count;
+}
+
+static void test_watch (void **state)
+{
+    (void) state;
+    mem_watch (see);
+    void *memory = mem_alloc (10);
+    void *before = memory;
+    memory = mem_realloc (memory, 100000);
+    mem_free (NULL);
+    mem_fail_at (1);
+    assert_null (mem_realloc (memory, 10));
+    assert_true (mem_fail_clear ());
+    mem_free (memory);
+    mem_watch (NULL);
+    mem_free (mem_calloc (1, 1));
+    void *expected[] = {before, before, memory, memory};
+    int expected_counts[] = {1, -1, 1, -1};
+    assert_int_equal (seen_count, 4);
+    assert_memory_equal (seen, expected, sizeof expected);
+    assert_memory_equal (counts, expected_counts, sizeof expected_counts);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_sizes),
         cmocka_unit_test (test_contents),
         cmocka_unit_test (test_fail_at),
+        cmocka_unit_test (test_watch),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -32,6 +32,7 @@ struct world {
     struct checkpoint checkpoint;
     struct snapshots *snapshots;
     struct install install;
+    struct retired retired;
     struct part down[QUEUE_MAX]; /* leader to learner */
     size_t down_count;
     struct part up[QUEUE_MAX];
@@ -96,8 +97,8 @@ static void server_init (struct server *server, uint32_t id)
     work (server);
 }
 
-/* Writes `count` znodes of `size` bytes. */
-static void write_some (struct server *server, unsigned count, size_t size)
+/* Creates `count` znodes of `size` bytes. */
+static void create_some (struct server *server, unsigned count, size_t size, uint8_t mode)
 {
     static uint8_t data[1 << 16];
     struct tree_session session;
@@ -118,13 +119,19 @@ static void write_some (struct server *server, unsigned count, size_t size)
                         .path = path,
                         .path_size = (uint32_t) strlen (path),
                         .data = data,
-                        .data_size = (uint32_t) size};
+                        .data_size = (uint32_t) size,
+                        .mode = mode};
         entry_encode (&bytes, &entry);
         op_encode (&bytes, &op);
         append (server, &bytes);
     }
     buf_deinit (&bytes);
     work (server);
+}
+
+static void write_some (struct server *server, unsigned count, size_t size)
+{
+    create_some (server, count, size, COHORT_PERSISTENT);
 }
 
 /* ---- Between them ---------------------------------------------------------------------------- */
@@ -194,8 +201,8 @@ static int setup (void **state)
     struct snapshots_host sender = {NULL, leader_sends, on_progress, leader_resets};
     world.snapshots = snapshots_new (world.leader.store, &world.checkpoint, &sender, &logger, 1);
     struct install_host receiver = {NULL, learner_sends, learner_resets};
-    install_init (&world.install, world.learner.store, &(struct tree_options){0}, &receiver,
-                  &logger);
+    install_init (&world.install, world.learner.store, &world.retired, &(struct tree_options){0},
+                  &receiver, &logger);
     return 0;
 }
 
@@ -206,6 +213,7 @@ static int teardown (void **state)
     snapshots_destroy (&world.snapshots);
     checkpoint_deinit (&world.checkpoint);
     install_deinit (&world.install);
+    retired_deinit (&world.retired);
     tree_destroy (&world.leader.tree);
     tree_destroy (&world.learner.tree);
     store_close (&world.leader.store);
@@ -339,6 +347,35 @@ static void test_resumed (void **state)
     snapshots_offer (world.snapshots, 2);
     run (2);
     assert_true (world.install.received >= received); /* nothing is sent twice */
+    assert_true (run (500));
+    finish ();
+    assert_int_equal (tree_digest (world.learner.tree), tree_digest (world.leader.tree));
+}
+
+/* The link breaks when all is here, and nobody has looked at it yet. */
+static void test_resumed_at_the_end (void **state)
+{
+    (void) state;
+    /* More than a turn puts in order. */
+    create_some (&world.leader, 4 * INSTALL_OBJECTS, 10, COHORT_EPHEMERAL);
+    snapshots_offer (world.snapshots, 2);
+    for (int i = 0; i < 500 && world.install.state != INSTALL_SETTLING; i++) {
+        world.now_ms++;
+        leader_turn ();
+        deliver_down (QUEUE_MAX);
+        work (&world.learner);
+        deliver_up ();
+    }
+    assert_int_equal (world.install.state, INSTALL_SETTLING);
+    uint64_t received = world.install.received;
+    snapshots_end (world.snapshots, 2);
+    lose_all ();
+    snapshots_offer (world.snapshots, 2);
+    leader_turn ();
+    deliver_down (1);
+    assert_int_equal (world.up_count, 1);
+    assert_int_equal (world.up[0].part.kind, PEER_PROGRESS);
+    assert_int_equal (world.up[0].part.offset, received);
     assert_true (run (500));
     finish ();
     assert_int_equal (tree_digest (world.learner.tree), tree_digest (world.leader.tree));
@@ -488,6 +525,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_pinned_not_for_ever, setup, teardown),
         cmocka_unit_test_setup_teardown (test_writes_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown (test_resumed, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_resumed_at_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown (test_another, setup, teardown),
         cmocka_unit_test_setup_teardown (test_too_old, setup, teardown),
         cmocka_unit_test_setup_teardown (test_discarded, setup, teardown),

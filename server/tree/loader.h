@@ -1,0 +1,46 @@
+/*
+ * server/tree/loader.h - a state that is being loaded
+ *
+ * PURE.  Internal to server/tree: loader.c makes objects of records, settle.c what needs all of
+ * them.
+ */
+#ifndef SERVER_TREE_LOADER_H
+#define SERVER_TREE_LOADER_H
+
+#include "client/base/buf.h"
+#include "server/tree/sort.h"
+#include "server/tree/state.h"
+
+enum stage {
+    STAGE_HEAD,
+    STAGE_SCALARS,
+    STAGE_OBJECTS,
+    STAGE_END,      /* all records are here */
+    STAGE_SESSIONS, /* the list of sessions is put in order */
+    STAGE_EACH,     /* session by session */
+    STAGE_WHOLE,
+    STAGE_FAILED
+};
+
+/* A znode that has or had children, by its ordinal. */
+struct parent {
+    struct znode *znode;
+    size_t path_size; /* 0: the root */
+    uint64_t name;    /* the digest's hash of its path */
+};
+
+struct tree_loader {
+    struct tree *tree;
+    enum stage stage;
+    struct buf rest; /* of the input: the beginning of a record */
+    struct parent *parents;
+    size_t parents_count;
+    size_t parents_capacity;
+    uint64_t digest; /* as the end of the image has it */
+
+    struct sorting sorting;
+    bool sorts_ephemerals;     /* EACH: those of the present session */
+    struct list_node *session; /* EACH: the present one, of tree.session_order; NULL: all done */
+};
+
+#endif

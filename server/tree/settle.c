@@ -1,0 +1,143 @@
+/*
+ * server/tree/settle.c - a state from a snapshot: what needs all of its objects
+ *
+ * PURE.  Lists that image order does not give are put in order; then nothing may be missing, and
+ * the digest must be that of the image.
+ */
+#include "client/base/assert.h"
+#include "server/tree/loader.h"
+
+static uint64_t session_key (const struct list_node *node)
+{
+    return list_entry (node, const struct session, order)->id;
+}
+
+static uint64_t ephemeral_key (const struct list_node *node)
+{
+    return list_entry (node, const struct tenure, node)->ozxid;
+}
+
+static void fail (struct tree_loader *self)
+{
+    sorting_abandon (&self->sorting);
+    self->stage = STAGE_FAILED;
+}
+
+static void begin (struct tree_loader *self)
+{
+    struct tree *tree = self->tree;
+    self->stage = STAGE_SESSIONS;
+    if (self->rest.size > 0 || !sorting_begin (&self->sorting, &tree->session_order,
+                                               map_count (&tree->sessions), session_key)) {
+        fail (self);
+    }
+}
+
+static void end (struct tree_loader *self)
+{
+    struct tree *tree = self->tree;
+    tree->effects.floor = tree->scalars.zxid;
+    if (tree_digest (tree) == self->digest) {
+        self->stage = STAGE_WHOLE;
+    } else {
+        fail (self);
+    }
+}
+
+static struct session *present (const struct tree_loader *self)
+{
+    return list_entry (self->session, struct session, order);
+}
+
+/* Whether all results came, not more than the window has room for, and a session that is there has
+ * a reason to. */
+static bool session_whole (const struct tree *tree, const struct session *session)
+{
+    return ring_count (&session->results) <= tree->scalars.limits.window &&
+           ring_count (&session->results) == session->last_number - session->acked &&
+           !(session->dead && session->ephemeral_count == 0);
+}
+
+static void next_session (struct tree_loader *self)
+{
+    self->sorts_ephemerals = false;
+    self->session = list_next (&self->tree->session_order, self->session);
+}
+
+/* Looks at the present session, and begins to put its ephemerals in order. */
+static void begin_session (struct tree_loader *self)
+{
+    struct session *session = present (self);
+    if (!session_whole (self->tree, session)) {
+        fail (self);
+        return;
+    }
+    if (session->dead) {
+        list_push_back (&self->tree->dead, &session->dead_node);
+    }
+    if (session->ephemeral_count < 2) {
+        next_session (self);
+        return;
+    }
+    self->sorts_ephemerals = sorting_begin (&self->sorting, &session->ephemerals,
+                                            (size_t) session->ephemeral_count, ephemeral_key);
+    if (!self->sorts_ephemerals) {
+        fail (self);
+    }
+}
+
+/* About as much work as one object is. */
+static void step (struct tree_loader *self)
+{
+    switch (self->stage) {
+    case STAGE_END:
+        begin (self);
+        return;
+    case STAGE_SESSIONS:
+        if (!sorting_step (&self->sorting, 1)) {
+            self->stage = STAGE_EACH;
+            self->session = list_first (&self->tree->session_order);
+        }
+        return;
+    case STAGE_EACH:
+        if (self->session == NULL) {
+            end (self);
+        } else if (!self->sorts_ephemerals) {
+            begin_session (self);
+        } else if (!sorting_step (&self->sorting, 1)) {
+            next_session (self);
+        }
+        return;
+    default: /* too early, or over */
+        fail (self);
+        return;
+    }
+}
+
+bool tree_loader_settle (struct tree_loader *self, size_t objects)
+{
+    COHORT_ASSERT (objects > 0);
+    for (size_t i = 0; i < objects && self->stage != STAGE_WHOLE && self->stage != STAGE_FAILED;
+         i++) {
+        step (self);
+    }
+    return self->stage != STAGE_WHOLE && self->stage != STAGE_FAILED;
+}
+
+bool tree_loader_whole (const struct tree_loader *self)
+{
+    return self->stage == STAGE_WHOLE;
+}
+
+struct tree *tree_loader_finish (struct tree_loader **self_p)
+{
+    COHORT_ASSERT (*self_p != NULL);
+    while (tree_loader_settle (*self_p, SIZE_MAX)) {
+    }
+    bool whole = tree_loader_whole (*self_p);
+    struct tree *tree = tree_loader_release (self_p);
+    if (!whole) {
+        tree_destroy (&tree);
+    }
+    return tree;
+}
