@@ -49,14 +49,38 @@ struct tree *tree_new (const struct tree_options *options)
 /* A slice of the end. */
 struct slice {
     struct tree *tree;
+    size_t objects;
     size_t done;
+    bool stopped; /* something of this bucket is still there */
 };
 
 static void free_znode (struct map_node *node, void *arg)
 {
     struct slice *slice = arg;
+    struct znode *znode = map_entry (node, struct znode, node);
+    struct family *family = znode_family (znode);
+    while (family != NULL && slice->done < slice->objects &&
+           children_drop_node (&family->children)) {
+        slice->done++;
+    }
+    if (slice->done >= slice->objects) {
+        slice->stopped = true;
+        return;
+    }
     map_remove (&slice->tree->znodes, node);
-    znode_free (map_entry (node, struct znode, node));
+    znode_free (znode);
+    slice->done++;
+}
+
+/* The znodes of one bucket, or as many as there is time for. */
+static void free_znodes (struct slice *slice)
+{
+    struct tree *tree = slice->tree;
+    struct map_cursor here = tree->freed_znodes;
+    (void) map_scan (&tree->znodes, &tree->freed_znodes, free_znode, slice);
+    if (slice->stopped) {
+        tree->freed_znodes = here;
+    }
     slice->done++;
 }
 
@@ -96,14 +120,13 @@ bool tree_dismantle (struct tree **self_p, size_t objects)
     }
     COHORT_ASSERT (self->snapshot == NULL);
     COHORT_ASSERT (!self->undo.active);
-    struct slice slice = {.tree = self};
+    struct slice slice = {.tree = self, .objects = objects};
     self->root = NULL;
     while (slice.done < objects && effects_drop_chunk (&self->effects)) {
         slice.done += EFFECTS_CHUNK_OBJECTS;
     }
     while (slice.done < objects && map_count (&self->znodes) > 0) {
-        (void) map_scan (&self->znodes, &self->freed_znodes, free_znode, &slice);
-        slice.done++;
+        free_znodes (&slice);
     }
     while (slice.done < objects && map_count (&self->sessions) > 0) {
         (void) map_scan (&self->sessions, &self->freed_sessions, free_session, &slice);

@@ -25,9 +25,8 @@ static void init (struct fixture *f)
 /* "/d/d/.../d", `depth` names. */
 static const char *path_of (char *path, int depth)
 {
-    path[0] = '\0';
     for (int i = 0; i < depth; i++) {
-        strcat (path, "/d");
+        memcpy (path + 2 * i, "/d", 3);
     }
     return path;
 }
@@ -161,7 +160,8 @@ static void test_given_up (void **state)
         uint64_t session = fixture_session (&f, 1);
         build_deep (&f, session);
         struct tree_snapshot *snapshot = tree_snapshot_begin (f.tree);
-        struct znode *znode = znode_find (&f.tree->znodes, path_of (path, DEPTH), 2 * DEPTH);
+        struct znode *znode =
+            znode_find (&f.tree->znodes, f.tree->root, path_of (path, DEPTH), 2 * DEPTH);
         assert_non_null (znode);
         mem_fail_at (n);
         snapshot_hand_over_znode (snapshot, znode);
