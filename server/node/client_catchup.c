@@ -165,7 +165,7 @@ static void make_snapshot (struct clients *self, struct feed *feed)
     begin_fragment (&snapshot);
     int rc = snapshot.segment == NULL
                  ? COHORT_ENOMEM
-                 : tree_walk (self->tree, feed->path, feed->path_size, add_node, &snapshot);
+                 : tree_walk (self->tree, feed->path, feed->path_size, NULL, add_node, &snapshot);
     if (snapshot.segment != NULL) {
         end_fragment (&snapshot, false);
     }

@@ -273,3 +273,17 @@ bool stream_covers (const char *root, size_t root_size, const char *path, size_t
     return path_size >= root_size && memcmp (path, root, root_size) == 0 &&
            (path_size == root_size || path[root_size] == '/');
 }
+
+bool stream_has_passed (const struct buf *place, size_t root_size, const struct effect *effect)
+{
+    COHORT_ASSERT (effect->path_size >= root_size);
+    const char *at = (const char *) place->data;
+    size_t size = effect->path_size;
+    if (place->size == 0) {
+        return false;
+    }
+    if (size > root_size && effect->kind != EFFECT_DATA) {
+        size = tree_path_parent_size (effect->path, size);
+    }
+    return tree_path_order (effect->path, size, at, place->size) <= 0;
+}

@@ -111,11 +111,21 @@ typedef bool tree_name_fn (void *arg, const char *name, size_t size);
 int tree_children (const struct tree *self, const char *path, size_t path_size, tree_name_fn *fn,
                    void *arg);
 
-/* Every node of the subtree, parents before children, siblings by name.  No recursion.  The path
- * lives until fn returns.  COHORT_ENONODE, COHORT_EPATH, COHORT_ENOMEM. */
+/* Walks the subtree: parents before children, siblings by name.  fn takes a node and returns true,
+ * or leaves it and returns false: the walk stops there.  The path lives until fn returns.
+ * COHORT_ENONODE, COHORT_EPATH, COHORT_ENOMEM.
+ *
+ * place: NULL, or what makes a walk of many steps, with any changes between them: the path (without
+ * a 0) of the last node that was taken, empty at first.  Each step begins with the first node
+ * behind it, whether it is still there or not, and costs its nodes and the depth of the tree.  A
+ * node that is there all the time is taken exactly once, one that comes or goes meanwhile once at
+ * most for each of its lives. */
 typedef bool tree_node_fn (void *arg, const struct tree_node *node);
-int tree_walk (const struct tree *self, const char *path, size_t path_size, tree_node_fn *fn,
-               void *arg);
+int tree_walk (const struct tree *self, const char *path, size_t path_size, struct buf *place,
+               tree_node_fn *fn, void *arg);
+
+/* Where in a walk a path comes: negative: `a` is before `b`, 0: the same. */
+int tree_path_order (const char *a, size_t a_size, const char *b, size_t b_size);
 
 uint64_t tree_node_count (const struct tree *self);
 

@@ -67,4 +67,10 @@ void streams_match (const struct streams *self, const char *path, size_t path_si
 /* Whether `path` lies in the subtree of `root`. */
 bool stream_covers (const char *root, size_t root_size, const char *path, size_t path_size);
 
+/* Whether a change of the subtree concerns what a walk of it (tree_walk) has taken so far: the
+ * node, or by its coming and going its parent.  With all of these in order, behind what the walk
+ * had taken before each, and with the coming and going of children counted in their parents' stats,
+ * what a whole walk has taken is the subtree as it is at its end. */
+bool stream_has_passed (const struct buf *place, size_t root_size, const struct effect *effect);
+
 #endif

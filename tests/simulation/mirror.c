@@ -172,7 +172,7 @@ static bool compare (void *arg, const struct tree_node *node)
 bool mirror_equal (const struct sim_client *client, const struct tree *tree)
 {
     struct comparison comparison = {.client = client, .equal = true};
-    COHORT_ASSERT (tree_walk (tree, "/", 1, compare, &comparison) == 0);
+    COHORT_ASSERT (tree_walk (tree, "/", 1, NULL, compare, &comparison) == 0);
     return client->mirror_whole && comparison.equal &&
            comparison.count == map_count (&client->mirror);
 }

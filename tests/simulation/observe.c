@@ -217,7 +217,7 @@ static void look_at_tree (struct world *world, struct sim_server *server, bool a
     }
     node_status (server->node, &status);
     if (sessions < view->sessions || at_rest) {
-        COHORT_ASSERT (tree_walk (tree, "/", 1, add_ephemeral, &ephemerals) == 0);
+        COHORT_ASSERT (tree_walk (tree, "/", 1, NULL, add_ephemeral, &ephemerals) == 0);
     }
     view->applied = status.applied;
     view->sessions = sessions;

@@ -220,7 +220,7 @@ static void list (struct bench *bench)
     }
     uint64_t count = 0;
     double begin = now_ns ();
-    (void) tree_walk (bench->tree, "/", 1, count_node, &count);
+    (void) tree_walk (bench->tree, "/", 1, NULL, count_node, &count);
     printf ("walk of %llu znodes: %.1f ms\n", (unsigned long long) count,
             (now_ns () - begin) / 1e6);
 }

@@ -357,7 +357,7 @@ void fixture_dump (const struct tree *tree, struct buf *out)
         buf_append (out, scalars, size);
     }
     buf_u64 (out, tree_node_count (tree));
-    assert_int_equal (tree_walk (tree, "/", 1, dump_node, out), 0);
+    assert_int_equal (tree_walk (tree, "/", 1, NULL, dump_node, out), 0);
     for (struct map_node *at = map_first (&tree->znodes); at != NULL;
          at = map_next (&tree->znodes, at)) {
         /* What no read shows, in an order that does not matter. */

@@ -336,19 +336,19 @@ static void test_walk (void **state)
         assert_int_equal (fixture_create (&f, s, paths[i], "", 0), 0);
     }
     struct walk walk = {{0}, 0};
-    assert_int_equal (tree_walk (f.tree, "/", 1, note_path, &walk), 0);
+    assert_int_equal (tree_walk (f.tree, "/", 1, NULL, note_path, &walk), 0);
     assert_string_equal (walk.paths, " / /a /a/y /a/y/x /a/z /b /c /c/d /c/d/e");
     walk = (struct walk){{0}, 0};
-    assert_int_equal (tree_walk (f.tree, "/a", 2, note_path, &walk), 0);
+    assert_int_equal (tree_walk (f.tree, "/a", 2, NULL, note_path, &walk), 0);
     assert_string_equal (walk.paths, " /a /a/y /a/y/x /a/z");
     walk = (struct walk){{0}, 0};
-    assert_int_equal (tree_walk (f.tree, "/c/d/e", 6, note_path, &walk), 0);
+    assert_int_equal (tree_walk (f.tree, "/c/d/e", 6, NULL, note_path, &walk), 0);
     assert_string_equal (walk.paths, " /c/d/e");
     walk = (struct walk){{0}, 3};
-    assert_int_equal (tree_walk (f.tree, "/", 1, note_path, &walk), 0);
+    assert_int_equal (tree_walk (f.tree, "/", 1, NULL, note_path, &walk), 0);
     assert_string_equal (walk.paths, " / /a /a/y");
-    assert_int_equal (tree_walk (f.tree, "/x", 2, note_path, &walk), COHORT_ENONODE);
-    assert_int_equal (tree_walk (f.tree, "/x/", 3, note_path, &walk), COHORT_EPATH);
+    assert_int_equal (tree_walk (f.tree, "/x", 2, NULL, note_path, &walk), COHORT_ENONODE);
+    assert_int_equal (tree_walk (f.tree, "/x/", 3, NULL, note_path, &walk), COHORT_EPATH);
     fixture_deinit (&f);
 }
 

@@ -295,7 +295,7 @@ static bool compare_node (void *arg, const struct tree_node *node)
 static void compare_nodes (const struct tree *tree, const struct model_nodes *nodes)
 {
     struct comparison comparison = {nodes, 0};
-    assert_int_equal (tree_walk (tree, "/", 1, compare_node, &comparison), 0);
+    assert_int_equal (tree_walk (tree, "/", 1, NULL, compare_node, &comparison), 0);
     assert_int_equal (comparison.at, nodes->count);
     assert_int_equal (tree_node_count (tree), nodes->count);
 }

@@ -451,7 +451,7 @@ static void test_reads_without_memory (void **state)
     assert_false (mem_fail_clear ());
     for (uint64_t n = 1;; n++) {
         mem_fail_at (n);
-        int rc = tree_walk (f.tree, "/", 1, any_node, NULL);
+        int rc = tree_walk (f.tree, "/", 1, NULL, any_node, NULL);
         bool failed = mem_fail_clear ();
         assert_int_equal (rc, failed ? COHORT_ENOMEM : 0);
         if (!failed) {
