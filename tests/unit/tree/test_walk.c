@@ -340,6 +340,7 @@ static void test_deep (void **state)
     struct buf place = {0};
     static char path[2 * DEPTH + 1];
     fixture_init (&f, NULL);
+    f.check = false; /* takes the sum of all depths, each time */
     uint64_t session = fixture_session (&f, 1);
     for (size_t i = 0; i < DEPTH; i++) {
         path[2 * i] = '/';
