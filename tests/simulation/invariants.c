@@ -2,9 +2,6 @@
 
 #include "tests/simulation/invariants.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 /* Numbers and names are those of docs/zab.md, section 11. */
 const struct invariant invariants[INVARIANTS_COUNT] = {
     {1, "leadership", SIGHT_UPDATE, check_leadership},
@@ -27,15 +24,6 @@ const struct invariant invariants[INVARIANTS_COUNT] = {
     {17, "ephemerals and names", SIGHT_TURN | SIGHT_ANSWER, check_ephemerals},
     {18, "liveness", SIGHT_REST, check_liveness},
 };
-
-bool object (struct objection *objection, const char *format, ...)
-{
-    va_list args;
-    va_start (args, format);
-    (void) vsnprintf (objection->text, sizeof objection->text, format, args);
-    va_end (args);
-    return false;
-}
 
 const struct invariant *invariants_see (struct ghost *ghost, const struct sight *sight,
                                         struct objection *objection)

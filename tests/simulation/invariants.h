@@ -15,11 +15,7 @@
 #define TESTS_SIMULATION_INVARIANTS_H
 
 #include "tests/simulation/ghost.h"
-
-/* What is wrong, for people. */
-struct objection {
-    char text[256];
-};
+#include "tests/support/objection.h"
 
 /* true: the sight is in order. Otherwise says into `objection` why not. */
 typedef bool invariant_fn (const struct ghost *ghost, const struct sight *sight,
@@ -40,12 +36,6 @@ extern const struct invariant invariants[INVARIANTS_COUNT];
 /* Checks the sight against all of them, then takes it in. The first that does not hold, or NULL. */
 const struct invariant *invariants_see (struct ghost *ghost, const struct sight *sight,
                                         struct objection *objection);
-
-/* For checkers: writes the text and returns false. */
-#if defined(__GNUC__)
-__attribute__ ((format (printf, 2, 3)))
-#endif
-bool object (struct objection *objection, const char *format, ...);
 
 invariant_fn check_leadership, check_integrity, check_total_order, check_local_primary_order,
     check_global_primary_order, check_primary_integrity, check_commit_completeness,

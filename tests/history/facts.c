@@ -1,0 +1,501 @@
+/* What is known of a history so far. */
+
+#include "tests/history/facts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "client/base/hash.h"
+
+struct name {
+    struct map_node node;
+    char path[];
+};
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+void facts_init (struct facts *self)
+{
+    memset (self, 0, sizeof *self);
+    model_init (&self->model);
+    map_init (&self->clients);
+    map_init (&self->owners);
+    map_init (&self->calls);
+    map_init (&self->names);
+}
+
+static void forget_watches (struct fact_client *client)
+{
+    for (size_t i = 0; i < client->watches_count; i++) {
+        free (client->watches[i].path);
+    }
+    client->watches_count = 0;
+}
+
+static void forget_streams (struct fact_client *client)
+{
+    for (size_t i = 0; i < client->streams_count; i++) {
+        free (client->streams[i].path);
+        free (client->streams[i].znodes);
+    }
+    client->streams_count = 0;
+}
+
+static void free_client (struct map_node *node, void *arg)
+{
+    struct fact_client *client = map_entry (node, struct fact_client, node);
+    (void) arg;
+    forget_watches (client);
+    forget_streams (client);
+    free (client->watches);
+    free (client->streams);
+    free (client->asked);
+    free (client);
+}
+
+static void free_call (struct map_node *node, void *arg)
+{
+    (void) arg;
+    free (map_entry (node, struct fact_call, node));
+}
+
+static void free_name (struct map_node *node, void *arg)
+{
+    (void) arg;
+    free (map_entry (node, struct name, node));
+}
+
+void facts_deinit (struct facts *self)
+{
+    map_drain (&self->clients, free_client, NULL);
+    map_drain (&self->calls, free_call, NULL);
+    map_drain (&self->names, free_name, NULL);
+    map_deinit (&self->clients);
+    map_deinit (&self->owners);
+    map_deinit (&self->calls);
+    map_deinit (&self->names);
+    model_deinit (&self->model);
+}
+
+static void *grow (void *items, size_t count, size_t *capacity, size_t size)
+{
+    if (count == *capacity) {
+        *capacity = *capacity > 0 ? 2 * *capacity : 8;
+        items = realloc (items, *capacity * size);
+        COHORT_ASSERT (items != NULL);
+    }
+    return items;
+}
+
+static char *copy (const char *text)
+{
+    size_t size = strlen (text) + 1;
+    char *bytes = malloc (size);
+    COHORT_ASSERT (bytes != NULL);
+    return memcpy (bytes, text, size);
+}
+
+/* ---- Looking --------------------------------------------------------------------------------- */
+
+static bool any_key (const struct map_node *node, const void *key)
+{
+    /* The hash is the key. */
+    (void) node;
+    (void) key;
+    return true;
+}
+
+static struct fact_client *find_client (const struct facts *self, uint32_t number)
+{
+    struct map_node *node = map_find (&self->clients, number, any_key, NULL);
+    return node != NULL ? map_entry (node, struct fact_client, node) : NULL;
+}
+
+const struct fact_client *facts_client (const struct facts *self, uint32_t number)
+{
+    return find_client (self, number);
+}
+
+const struct fact_client *facts_owner (const struct facts *self, uint64_t session)
+{
+    struct map_node *node = map_find (&self->owners, session, any_key, NULL);
+    return node != NULL ? map_entry (node, struct fact_client, owner_node) : NULL;
+}
+
+static struct fact_call *find_call (const struct facts *self, uint64_t id)
+{
+    struct map_node *node = map_find (&self->calls, id, any_key, NULL);
+    return node != NULL ? map_entry (node, struct fact_call, node) : NULL;
+}
+
+const struct fact_call *facts_call (const struct facts *self, uint64_t id)
+{
+    return find_call (self, id);
+}
+
+static struct fact_stream *find_stream (const struct fact_client *client, uint64_t id)
+{
+    for (size_t i = 0; i < client->streams_count; i++) {
+        if (client->streams[i].id == id) {
+            return &client->streams[i];
+        }
+    }
+    return NULL;
+}
+
+const struct fact_stream *facts_stream (const struct fact_client *client, uint64_t id)
+{
+    return find_stream (client, id);
+}
+
+static bool has_path (const struct map_node *node, const void *key)
+{
+    return strcmp (map_entry (node, struct name, node)->path, key) == 0;
+}
+
+bool facts_has_name (const struct facts *self, const char *path)
+{
+    return map_find (&self->names, hash64 (path, strlen (path), 0), has_path, path) != NULL;
+}
+
+uint64_t history_ops_hash (bool multi, const struct history_op *ops, size_t count)
+{
+    uint64_t hash = multi ? 1 : 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct history_op *op = &ops[i];
+        uint64_t words[] = {(uint64_t) op->kind, op->mode, (uint64_t) op->version, op->zxid,
+                            op->session};
+        hash = hash64 (words, sizeof words, hash);
+        hash = hash64 (op->path, strlen (op->path), hash);
+        hash = hash64 (op->value, strlen (op->value), hash);
+    }
+    return hash;
+}
+
+bool fact_sets_watch (const struct fact_call *call, const struct history_return *result,
+                      enum history_watch_kind *kind)
+{
+    const struct history_op *op = &call->ops[0];
+    if (!op->watch) {
+        return false;
+    }
+    *kind = op->kind == HISTORY_GET      ? HISTORY_WATCH_DATA
+            : op->kind == HISTORY_EXISTS ? HISTORY_WATCH_EXISTS
+                                         : HISTORY_WATCH_CHILDREN;
+    return result->code == 0 || (op->kind == HISTORY_EXISTS && result->code == COHORT_ENONODE);
+}
+
+/* What a watch reports of a change; 0: nothing. */
+static int event_of (enum history_watch_kind kind, int change)
+{
+    switch (change) {
+    case MODEL_CREATED:
+        return kind == HISTORY_WATCH_EXISTS ? COHORT_EVENT_CREATED : 0;
+    case MODEL_DELETED:
+        return COHORT_EVENT_DELETED;
+    case MODEL_DATA:
+        return kind != HISTORY_WATCH_CHILDREN ? COHORT_EVENT_CHANGED : 0;
+    default:
+        return kind == HISTORY_WATCH_CHILDREN ? COHORT_EVENT_CHILDREN : 0;
+    }
+}
+
+const struct model_version *fact_first_event (const struct facts *self,
+                                              enum history_watch_kind kind, const char *path,
+                                              uint64_t zxid, cohort_event_type_t *type)
+{
+    const struct model_znode *znode = model_find (&self->model, path);
+    if (znode == NULL) {
+        return NULL;
+    }
+    for (size_t i = model_after (znode, zxid); i < znode->versions_count; i++) {
+        int event = event_of (kind, (int) znode->versions[i].change);
+        if (event != 0) {
+            *type = (cohort_event_type_t) event;
+            return &znode->versions[i];
+        }
+    }
+    return NULL;
+}
+
+size_t fact_next_change (const struct model *model, size_t change, const char *path)
+{
+    while (change < model->changes_count &&
+           !model_covers (path, model->changes[change].znode->path)) {
+        change++;
+    }
+    return change;
+}
+
+/* ---- Taking in: calls and answers ------------------------------------------------------------ */
+
+static struct fact_client *need_client (struct facts *self, uint32_t number)
+{
+    struct fact_client *client = find_client (self, number);
+    if (client == NULL) {
+        client = calloc (1, sizeof *client);
+        COHORT_ASSERT (client != NULL);
+        client->number = number;
+        client->node.hash = number;
+        map_insert (&self->clients, &client->node);
+    }
+    return client;
+}
+
+static const char *put_text (char **end, const char *text)
+{
+    size_t size = strlen (text) + 1;
+    char *copied = memcpy (*end, text, size);
+    *end += size;
+    return copied;
+}
+
+/* With copies of all texts, in one allocation. */
+static struct fact_call *new_call (const struct history_call *call)
+{
+    size_t texts = 0;
+    for (size_t i = 0; i < call->count; i++) {
+        texts += strlen (call->ops[i].path) + strlen (call->ops[i].value) + 2;
+    }
+    struct fact_call *kept = calloc (1, sizeof *kept + call->count * sizeof *kept->ops + texts);
+    COHORT_ASSERT (kept != NULL);
+    kept->id = kept->node.hash = call->id;
+    kept->number = call->number;
+    kept->multi = call->multi;
+    kept->count = call->count;
+    kept->ops = (struct history_op *) (kept + 1);
+    char *text = (char *) (kept->ops + call->count);
+    for (size_t i = 0; i < call->count; i++) {
+        kept->ops[i] = call->ops[i];
+        kept->ops[i].path = put_text (&text, call->ops[i].path);
+        kept->ops[i].value = put_text (&text, call->ops[i].value);
+    }
+    return kept;
+}
+
+static void see_call (struct facts *self, struct fact_client *client,
+                      const struct history_call *call)
+{
+    struct fact_call *kept = new_call (call);
+    kept->client = client->number;
+    kept->order = self->events;
+    kept->floor = self->told;
+    kept->linearizable = client->synced && !history_is_write (call->ops[0].kind) &&
+                         call->ops[0].kind != HISTORY_SYNC;
+    kept->sync_order = client->sync_order;
+    kept->sync_floor = client->sync_floor;
+    map_insert (&self->calls, &kept->node);
+    client->synced = call->ops[0].kind == HISTORY_SYNC;
+    client->sync_order = kept->order;
+    client->sync_floor = kept->floor;
+    if (call->number > 0) {
+        client->asked =
+            grow (client->asked, client->asked_count, &client->asked_capacity, sizeof (uint64_t));
+        client->asked[client->asked_count++] =
+            history_ops_hash (call->multi, call->ops, call->count);
+    }
+}
+
+static void add_watch (struct fact_client *client, enum history_watch_kind kind, const char *path,
+                       uint64_t zxid)
+{
+    client->watches = grow (client->watches, client->watches_count, &client->watches_capacity,
+                            sizeof (struct fact_watch));
+    client->watches[client->watches_count++] = (struct fact_watch){
+        .kind = kind, .path = copy (path), .zxid = zxid, .attaches = client->attaches};
+}
+
+static void add_name (struct facts *self, const char *path)
+{
+    size_t size = strlen (path) + 1;
+    struct name *name = malloc (sizeof *name + size);
+    COHORT_ASSERT (name != NULL);
+    memcpy (name->path, path, size);
+    name->node.hash = hash64 (path, size - 1, 0);
+    map_insert (&self->names, &name->node);
+}
+
+static void take_names (struct facts *self, const struct fact_call *call,
+                        const struct history_return *result)
+{
+    for (size_t i = 0; i < call->count && i < result->ops_count; i++) {
+        const char *path = result->ops[i].path;
+        if (call->ops[i].kind == HISTORY_CREATE && (call->ops[i].mode & COHORT_SEQUENTIAL) != 0 &&
+            path != NULL && !facts_has_name (self, path)) {
+            add_name (self, path);
+        }
+    }
+}
+
+static void see_return (struct facts *self, struct fact_client *client,
+                        const struct history_return *result)
+{
+    struct fact_call *call = find_call (self, result->id);
+    enum history_watch_kind kind;
+    self->told = result->zxid > self->told ? result->zxid : self->told;
+    client->seen = result->zxid > client->seen ? result->zxid : client->seen;
+    if (call == NULL) {
+        return;
+    }
+    if (call->number > 0 && result->zxid > client->written) {
+        client->written = result->zxid;
+    }
+    if (fact_sets_watch (call, result, &kind)) {
+        add_watch (client, kind, call->ops[0].path, result->zxid);
+    }
+    take_names (self, call, result);
+    map_remove (&self->calls, &call->node);
+    free (call);
+}
+
+static void see_unknown (struct facts *self, uint64_t id)
+{
+    struct fact_call *call = find_call (self, id);
+    if (call != NULL) {
+        map_remove (&self->calls, &call->node);
+        free (call);
+    }
+}
+
+/* ---- Taking in: what clients are told unasked ------------------------------------------------ */
+
+static void see_fired (struct fact_client *client, const struct history_fired *fired)
+{
+    for (size_t i = 0; i < client->watches_count; i++) {
+        struct fact_watch *watch = &client->watches[i];
+        if (watch->kind == fired->kind && strcmp (watch->path, fired->path) == 0) {
+            free (watch->path);
+            client->watches_count--;
+            memmove (watch, watch + 1, (client->watches_count - i) * sizeof *watch);
+            break;
+        }
+    }
+    client->seen = fired->zxid > client->seen ? fired->zxid : client->seen;
+}
+
+static struct fact_stream *need_stream (struct fact_client *client,
+                                        const struct history_batch *batch)
+{
+    struct fact_stream *stream = find_stream (client, batch->stream);
+    if (stream == NULL) {
+        client->streams = grow (client->streams, client->streams_count, &client->streams_capacity,
+                                sizeof (struct fact_stream));
+        stream = &client->streams[client->streams_count++];
+        *stream = (struct fact_stream){.id = batch->stream, .path = copy (batch->path)};
+    }
+    return stream;
+}
+
+/* The first fragment of a batch: what there was of an unfinished one is void. */
+static void begin_batch (struct fact_stream *stream, const struct history_batch *batch)
+{
+    stream->partial = true;
+    stream->partial_snapshot = batch->snapshot;
+    stream->partial_zxid = batch->zxid;
+    stream->partial_change = stream->change;
+    stream->znodes_count = 0;
+}
+
+static void see_batch (struct facts *self, struct fact_client *client,
+                       const struct history_batch *batch)
+{
+    struct fact_stream *stream = need_stream (client, batch);
+    if (batch->first) {
+        begin_batch (stream, batch);
+    }
+    for (size_t i = 0; i < batch->count && batch->snapshot; i++) {
+        stream->znodes = grow (stream->znodes, stream->znodes_count, &stream->znodes_capacity,
+                               sizeof (const struct model_znode *));
+        stream->znodes[stream->znodes_count++] = model_find (&self->model, batch->changes[i].path);
+    }
+    for (size_t i = 0; i < batch->count && !batch->snapshot; i++) {
+        stream->partial_change =
+            fact_next_change (&self->model, stream->partial_change, stream->path) + 1;
+    }
+    if (!batch->more) {
+        stream->partial = false;
+        stream->whole = true;
+        stream->zxid = batch->zxid;
+        stream->change = batch->snapshot ? model_changes_after (&self->model, batch->zxid)
+                                         : stream->partial_change;
+        client->seen = batch->zxid > client->seen ? batch->zxid : client->seen;
+    }
+}
+
+/* ---- Taking in: all -------------------------------------------------------------------------- */
+
+static void see_client (struct facts *self, struct fact_client *client,
+                        const struct history_event *event)
+{
+    switch (event->kind) {
+    case HISTORY_SESSION:
+        if (client->session == 0) {
+            client->session = client->owner_node.hash = event->u.session.id;
+            map_insert (&self->owners, &client->owner_node);
+        }
+        client->timeout_ms = event->u.session.timeout_ms;
+        client->grace_ms = event->u.session.grace_ms;
+        break;
+    case HISTORY_ATTACHED:
+        client->server = event->u.server;
+        client->attaches++;
+        break;
+    case HISTORY_VALID:
+        client->valid_until_ms = event->u.until_ms;
+        break;
+    case HISTORY_LOST:
+        client->lost = true;
+        client->valid_until_ms = 0;
+        forget_watches (client);
+        forget_streams (client);
+        break;
+    case HISTORY_GONE:
+        client->gone = true;
+        client->gone_ms = event->time_ms;
+        client->valid_until_ms = 0;
+        forget_watches (client);
+        forget_streams (client);
+        break;
+    case HISTORY_CALL:
+        see_call (self, client, &event->u.call);
+        break;
+    case HISTORY_RETURN:
+        see_return (self, client, &event->u.result);
+        break;
+    case HISTORY_UNKNOWN:
+        see_unknown (self, event->u.id);
+        break;
+    case HISTORY_FIRED:
+        see_fired (client, &event->u.fired);
+        break;
+    case HISTORY_BATCH:
+        see_batch (self, client, &event->u.batch);
+        break;
+    default:
+        break;
+    }
+}
+
+void facts_see (struct facts *self, const struct history_event *event)
+{
+    self->events++;
+    self->now_ms = event->time_ms;
+    switch (event->kind) {
+    case HISTORY_ENTRY:
+        self->applied = model_apply (&self->model, &event->u.entry);
+        break;
+    case HISTORY_LED:
+        self->led_ms = self->led ? self->led_ms : event->time_ms;
+        self->led = true;
+        break;
+    case HISTORY_UNLED:
+        self->led = false;
+        break;
+    case HISTORY_SETTLED:
+        break;
+    default:
+        see_client (self, need_client (self, event->client), event);
+        break;
+    }
+}

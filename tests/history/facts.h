@@ -1,0 +1,121 @@
+/* What is known of a history so far: the model of what was logged, and of each client what it has
+ * asked for, been told and waits for.
+ *
+ * An event is first judged (rules.h) by the facts before it, and then becomes one; taking it in
+ * judges nothing. Memory that runs out ends the program. May include: history.h, model.h,
+ * client/base. */
+
+#ifndef TESTS_HISTORY_FACTS_H
+#define TESTS_HISTORY_FACTS_H
+
+#include "tests/history/history.h"
+#include "tests/history/model.h"
+
+/* A call without an answer. */
+struct fact_call {
+    struct map_node node; /* the hash is the id */
+    uint64_t id, number;
+    uint32_t client;
+    bool multi;
+    struct history_op *ops; /* copies, behind this structure */
+    size_t count;
+    uint64_t order; /* of the event that made it */
+    uint64_t floor; /* the highest zxid that anybody had been told before */
+    /* A read right behind a sync of the same client is linearizable, from the sync on. */
+    bool linearizable;
+    uint64_t sync_order, sync_floor;
+};
+
+/* A one-shot watch that has not fired. */
+struct fact_watch {
+    enum history_watch_kind kind;
+    char *path;
+    uint64_t zxid;     /* of the state that it was set in */
+    uint64_t attaches; /* of its client, at that time */
+};
+
+struct fact_stream {
+    uint64_t id;
+    char *path;
+    bool whole;    /* there was a snapshot, and it is complete up to `zxid` */
+    uint64_t zxid; /* nothing of it is missing through this */
+    size_t change; /* index in the model's changes of the first that has not been told */
+    /* A batch in fragments, not complete. */
+    bool partial, partial_snapshot;
+    uint64_t partial_zxid;
+    size_t partial_change;             /* as `change` */
+    const struct model_znode **znodes; /* of a snapshot: those told */
+    size_t znodes_count, znodes_capacity;
+};
+
+struct fact_client {
+    struct map_node node; /* the hash is the number */
+    uint32_t number;
+    struct map_node owner_node; /* the hash is the session */
+    uint64_t session;           /* 0: none yet */
+    uint32_t timeout_ms, grace_ms;
+    uint32_t server;
+    uint64_t attaches;
+    uint64_t seen;    /* the highest zxid that it was shown */
+    uint64_t written; /* of its newest answered write */
+    int64_t valid_until_ms;
+    bool gone, lost;
+    int64_t gone_ms;
+
+    uint64_t *asked; /* hashes of what its writes 1, 2, 3 ... ask for */
+    size_t asked_count, asked_capacity;
+    bool synced; /* its newest call was a sync: */
+    uint64_t sync_order, sync_floor;
+
+    struct fact_watch *watches;
+    size_t watches_count, watches_capacity;
+    struct fact_stream *streams;
+    size_t streams_count, streams_capacity;
+};
+
+struct facts {
+    struct model model;
+    struct map clients, owners, calls, names;
+    uint64_t events;
+    uint64_t told; /* the highest zxid in any answer */
+    bool led;      /* since led_ms a leader with a quorum leads */
+    int64_t led_ms;
+    int64_t now_ms;
+    struct model_applied applied; /* by the newest entry */
+};
+
+void facts_init (struct facts *self);
+void facts_deinit (struct facts *self);
+
+/* Takes the event in. */
+void facts_see (struct facts *self, const struct history_event *event);
+
+/* ---- Looking --------------------------------------------------------------------------------- */
+
+/* NULL: unknown. */
+const struct fact_client *facts_client (const struct facts *self, uint32_t number);
+const struct fact_client *facts_owner (const struct facts *self, uint64_t session);
+const struct fact_call *facts_call (const struct facts *self, uint64_t id);
+const struct fact_stream *facts_stream (const struct fact_client *client, uint64_t id);
+
+/* A sequential create was answered with this path before. */
+bool facts_has_name (const struct facts *self, const char *path);
+
+/* Of what a write asks for. */
+uint64_t history_ops_hash (bool multi, const struct history_op *ops, size_t count);
+
+/* Whether the answer sets the watch that the call asks for, and of which kind. */
+bool fact_sets_watch (const struct fact_call *call, const struct history_return *result,
+                      enum history_watch_kind *kind);
+
+/* The first change behind zxid that a watch of this kind reports, and as what; NULL: none so
+ * far. */
+const struct model_version *fact_first_event (const struct facts *self,
+                                              enum history_watch_kind kind, const char *path,
+                                              uint64_t zxid, cohort_event_type_t *type);
+
+/* Of the model's changes from this one on, the first in the subtree; changes_count: none so
+ * far. */
+size_t fact_next_change (const struct model *model, size_t change, const char *path);
+
+#endif

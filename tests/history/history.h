@@ -1,0 +1,190 @@
+/* What clients have asked for and been told, and what the ensemble has logged: a history.
+ *
+ * A history is a sequence of events in the order in which they happened, as seen by one recorder:
+ * an event that is recorded before another did not happen after it. It comes from simulated or from
+ * real clients; nothing here knows which. check.h judges it, text.c writes and reads it as lines.
+ *
+ *      a client    one session, from its beginning to its end; another session is another client
+ *      a call      what a client has asked for, until it is told the result, or that nobody knows
+ *      the log     what the ensemble has agreed on, in order; the only thing here that is not seen
+ *                  by clients. It may be left out: then what clients are told has to do.
+ *
+ * Plain data; what pointers lead to lives as long as whoever hands out the event says.
+ * May include: cohort/types.h, client/base. */
+
+#ifndef TESTS_HISTORY_HISTORY_H
+#define TESTS_HISTORY_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cohort/types.h"
+
+/* ---- Values ---------------------------------------------------------------------------------- */
+
+enum { HISTORY_VALUE_SIZE = 65 };
+
+/* Data as text: itself if it is short, printable and does not begin with '#'; else its size and
+ * hash. Equal data give equal texts. Returns `text`. */
+const char *history_value (const void *data, size_t size, char text[HISTORY_VALUE_SIZE]);
+
+/* ---- What is asked for, and logged ----------------------------------------------------------- */
+
+enum history_op_kind {
+    HISTORY_CREATE = 1,
+    HISTORY_DELETE,
+    HISTORY_SET,
+    HISTORY_CHECK,
+    HISTORY_CHECK_CZXID,
+    HISTORY_CHECK_OWNER,
+    HISTORY_CLOSE,  /* of the own session */
+    HISTORY_REJECT, /* in the log only: a write that was refused, with `code` */
+    HISTORY_EXISTS, /* from here on: reads */
+    HISTORY_GET,
+    HISTORY_CHILDREN,
+    HISTORY_SYNC
+};
+
+struct history_op {
+    enum history_op_kind kind;
+    const char *path;  /* "" where there is none */
+    const char *value; /* CREATE, SET: history_value; else "" */
+    uint32_t mode;     /* CREATE: COHORT_EPHEMERAL ... */
+    int32_t version;   /* DELETE, SET, CHECK */
+    uint64_t zxid;     /* CHECK_CZXID: czxid, CHECK_OWNER: ozxid */
+    uint64_t session;  /* CHECK_OWNER */
+    int32_t code;      /* REJECT */
+    bool watch;        /* reads: a one-shot watch is set with it */
+};
+
+bool history_is_write (enum history_op_kind kind);
+
+/* What a call asks for: several operations are a multi. */
+struct history_call {
+    uint64_t id;     /* of the call: never used twice in a history */
+    uint64_t number; /* of a write: 1, 2, 3 ... in each session; 0: a read */
+    bool multi;
+    const struct history_op *ops;
+    size_t count;
+};
+
+/* Of one operation of a write. */
+struct history_result {
+    int32_t code;
+    const char *path;          /* CREATE; or NULL */
+    const cohort_stat_t *stat; /* CREATE, SET; or NULL */
+};
+
+struct history_return {
+    uint64_t id; /* of the call */
+    int32_t code;
+    uint64_t zxid;                    /* of the write; of the state that a read has seen */
+    const struct history_result *ops; /* of a write: one for each operation */
+    size_t ops_count;                 /* 0 also if nothing but the code is known */
+    const cohort_stat_t *stat;        /* of a read; or NULL */
+    const char *value;                /* GET; or NULL */
+    const char *const *children;      /* CHILDREN: sorted */
+    size_t children_count;
+};
+
+enum history_entry_kind {
+    HISTORY_ENTRY_SESSION = 1, /* a new session, named by its nonce; or the nonce again */
+    HISTORY_ENTRY_ATTACH,
+    HISTORY_ENTRY_CLOSE, /* conditional on attach_no and incarnation, unless killed */
+    HISTORY_ENTRY_REAP,
+    HISTORY_ENTRY_WRITE,
+    HISTORY_ENTRY_OTHER /* changes nothing that clients see */
+};
+
+struct history_entry {
+    uint64_t zxid;
+    int64_t stamp_ms;
+    enum history_entry_kind kind;
+    uint64_t session, attach_no, number;
+    uint32_t incarnation, server;
+    bool killed;
+    uint8_t nonce[16]; /* SESSION, ATTACH */
+    bool multi;        /* WRITE */
+    const struct history_op *ops;
+    size_t count;
+};
+
+/* ---- What clients are told unasked ----------------------------------------------------------- */
+
+/* The numbers are those of client.proto's WatchKind. */
+enum history_watch_kind {
+    HISTORY_WATCH_DATA = 1, /* set by a GET that succeeds */
+    HISTORY_WATCH_EXISTS,   /* by an EXISTS, also of what does not exist */
+    HISTORY_WATCH_CHILDREN  /* by a CHILDREN that succeeds */
+};
+
+struct history_fired {
+    enum history_watch_kind kind;
+    cohort_event_type_t type;
+    const char *path;
+    uint64_t zxid;
+};
+
+enum history_change_kind { HISTORY_CREATED = 1, HISTORY_DELETED = 2, HISTORY_DATA = 3 };
+
+struct history_change {
+    enum history_change_kind kind;
+    const char *path;
+    const char *value;         /* CREATED, DATA */
+    const cohort_stat_t *stat; /* CREATED, DATA */
+};
+
+/* Of a stream of the subtree at `path`: as cohort_batch_t. */
+struct history_batch {
+    uint64_t stream; /* its id, of this client */
+    const char *path;
+    bool snapshot, first, more;
+    uint64_t zxid;
+    const struct history_change *changes;
+    size_t count;
+};
+
+/* ---- Events ---------------------------------------------------------------------------------- */
+
+enum history_kind {
+    HISTORY_SESSION = 1, /* the client has a session: id, limits */
+    HISTORY_ATTACHED,    /* and is served by this server from now on */
+    HISTORY_VALID,       /* it knows its session to live until until_ms */
+    HISTORY_LOST,        /* it was told that its session has ended; nothing further from it */
+    HISTORY_GONE,        /* its process has ended, or is silent for ever */
+    HISTORY_CALL,
+    HISTORY_RETURN,
+    HISTORY_UNKNOWN, /* nobody knows what became of the call */
+    HISTORY_FIRED,   /* a one-shot watch reports */
+    HISTORY_BATCH,
+    HISTORY_ENTRY,  /* the next of the log; client 0 */
+    HISTORY_LED,    /* client 0: from now on a leader with a quorum leads undisturbed */
+    HISTORY_UNLED,  /* client 0: from now on perhaps not */
+    HISTORY_SETTLED /* client 0: everything that was asked for has been answered, and who is still
+                       there has been told everything */
+};
+
+struct history_session {
+    uint64_t id;
+    uint32_t timeout_ms, grace_ms;
+};
+
+struct history_event {
+    enum history_kind kind;
+    int64_t time_ms;
+    uint32_t client; /* from 1 on; 0: none */
+    union {
+        struct history_session session; /* SESSION */
+        uint32_t server;                /* ATTACHED */
+        int64_t until_ms;               /* VALID */
+        uint64_t id;                    /* UNKNOWN */
+        struct history_call call;
+        struct history_return result; /* RETURN */
+        struct history_fired fired;
+        struct history_batch batch;
+        struct history_entry entry;
+    } u;
+};
+
+#endif

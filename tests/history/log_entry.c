@@ -1,0 +1,134 @@
+/* The log's entries as a server keeps them, for histories. */
+
+#include "tests/history/log_entry.h"
+
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "server/tree/entry.h"
+
+static void *take (struct arena *arena, size_t count, size_t size)
+{
+    void *memory = arena_calloc (arena, count, size);
+    COHORT_ASSERT (memory != NULL);
+    return memory;
+}
+
+static const char *text_of (struct arena *arena, const char *bytes, size_t size)
+{
+    char *text = take (arena, size + 1, 1);
+    if (size > 0) {
+        memcpy (text, bytes, size);
+    }
+    return text;
+}
+
+static void read_op (struct arena *arena, const struct op *op, struct history_op *out)
+{
+    static const enum history_op_kind kinds[] = {
+        [OP_CREATE] = HISTORY_CREATE,
+        [OP_DELETE] = HISTORY_DELETE,
+        [OP_SET] = HISTORY_SET,
+        [OP_CHECK_VERSION] = HISTORY_CHECK,
+        [OP_CHECK_CZXID] = HISTORY_CHECK_CZXID,
+        [OP_CHECK_OWNER] = HISTORY_CHECK_OWNER,
+        [OP_CLOSE_SESSION] = HISTORY_CLOSE,
+        [OP_REJECT] = HISTORY_REJECT,
+    };
+    *out = (struct history_op){
+        .kind = kinds[op->kind],
+        .path = text_of (arena, op->path, op->path_size),
+        .value = "",
+    };
+    switch (op->kind) {
+    case OP_CREATE:
+    case OP_SET:
+        out->value = history_value (op->data, op->data_size, take (arena, HISTORY_VALUE_SIZE, 1));
+        out->mode = op->mode;
+        out->version = op->kind == OP_SET ? op->version : 0;
+        break;
+    case OP_DELETE:
+    case OP_CHECK_VERSION:
+        out->version = op->version;
+        break;
+    case OP_CHECK_CZXID:
+        out->zxid = op->czxid;
+        break;
+    case OP_CHECK_OWNER:
+        out->zxid = op->ozxid;
+        out->session = op->session;
+        break;
+    case OP_REJECT:
+        out->code = op->code;
+        break;
+    case OP_CLOSE_SESSION:
+        break;
+    }
+}
+
+static bool read_write (struct arena *arena, const struct entry_write *write,
+                        struct history_entry *out)
+{
+    struct history_op *ops = take (arena, write->count + 1, sizeof *ops);
+    struct reader reader = write->ops;
+    for (uint32_t i = 0; i < write->count; i++) {
+        struct op op;
+        if (!op_decode (&op, &reader)) {
+            return false;
+        }
+        read_op (arena, &op, &ops[i]);
+    }
+    out->kind = HISTORY_ENTRY_WRITE;
+    out->session = write->session;
+    out->incarnation = write->incarnation;
+    out->number = write->number;
+    out->multi = write->multi;
+    out->ops = ops;
+    out->count = write->count;
+    return true;
+}
+
+bool history_entry_read (struct arena *arena, uint64_t zxid, int64_t stamp_ms, const uint8_t *data,
+                         size_t size, struct history_entry *out)
+{
+    struct entry entry;
+    *out = (struct history_entry){
+        .zxid = zxid, .stamp_ms = stamp_ms, .kind = HISTORY_ENTRY_OTHER, .incarnation = 1};
+    if (!entry_decode (&entry, data, size)) {
+        return false;
+    }
+    switch (entry.kind) {
+    case ENTRY_CREATE_SESSION:
+        out->kind = HISTORY_ENTRY_SESSION;
+        out->attach_no =
+            entry.u.create_session.attach_no != 0 ? entry.u.create_session.attach_no : 1;
+        out->server = entry.u.create_session.server;
+        memcpy (out->nonce, entry.u.create_session.nonce, sizeof out->nonce);
+        break;
+    case ENTRY_ATTACH:
+        out->kind = HISTORY_ENTRY_ATTACH;
+        out->session = entry.u.attach.session;
+        out->attach_no = entry.u.attach.attach_no;
+        out->incarnation = entry.u.attach.incarnation;
+        out->server = entry.u.attach.server;
+        memcpy (out->nonce, entry.u.attach.nonce, sizeof out->nonce);
+        break;
+    case ENTRY_CLOSE:
+        out->kind = HISTORY_ENTRY_CLOSE;
+        out->session = entry.u.close.session;
+        out->attach_no = entry.u.close.attach_no;
+        out->incarnation = entry.u.close.incarnation;
+        out->killed = entry.u.close.reason == ENTRY_KILLED;
+        break;
+    case ENTRY_REAP:
+        out->kind = HISTORY_ENTRY_REAP;
+        out->session = entry.u.reap.session;
+        break;
+    case ENTRY_WRITE:
+        return read_write (arena, &entry.u.write, out);
+    case ENTRY_CLUSTER:
+    case ENTRY_MEMBER_STORE:
+        break;
+    }
+    return true;
+}

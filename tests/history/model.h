@@ -1,0 +1,126 @@
+/* A naive model of what the ensemble keeps: applies the log, and remembers every state there ever
+ * was, so that anything that a client has seen can be compared with what was there at that zxid.
+ *
+ * It shares nothing with the server but cohort/types.h. Memory that runs out ends the program.
+ * May include: history.h, client/base. */
+
+#ifndef TESTS_HISTORY_MODEL_H
+#define TESTS_HISTORY_MODEL_H
+
+#include "client/base/arena.h"
+#include "client/base/map.h"
+#include "tests/history/history.h"
+
+/* What a znode was like from this zxid on, until the next version. */
+struct model_version {
+    uint64_t zxid;
+    enum {
+        MODEL_CREATED = HISTORY_CREATED,
+        MODEL_DELETED = HISTORY_DELETED,
+        MODEL_DATA = HISTORY_DATA,
+        MODEL_CHILDREN /* a child came or went */
+    } change;
+    bool exists;
+    const char *value;
+    cohort_stat_t stat;
+    uint64_t sequence; /* of the next sequential child */
+};
+
+struct model_znode {
+    struct map_node node;
+    struct model_znode *parent; /* NULL: the root */
+    struct model_version *versions;
+    size_t versions_count, versions_capacity;
+    struct model_znode **children; /* all there ever were, by name */
+    size_t children_count, children_capacity;
+    const char *name;
+    char path[];
+};
+
+/* A change as streams tell it. */
+struct model_change {
+    uint64_t zxid;
+    const struct model_znode *znode;
+    size_t version; /* index in its versions */
+};
+
+struct model_outcome {
+    int32_t code;
+    const char *path; /* or NULL */
+    bool has_stat;
+    cohort_stat_t stat;
+};
+
+/* The result of a write that was executed. */
+struct model_result {
+    uint64_t zxid;
+    int32_t code;
+    size_t count;
+    struct model_outcome *outcomes;
+};
+
+struct model_session {
+    struct map_node node; /* the hash is the id */
+    uint64_t id, attach_no;
+    uint8_t nonce[16], process[16];
+    uint32_t incarnation, server;
+    bool dead, closed_by_owner;
+    bool gone; /* dead, and its last ephemeral is reaped: nobody remembers it */
+    uint64_t closed_zxid;
+    struct model_znode **ephemerals; /* all that it ever made */
+    size_t ephemerals_count, ephemerals_capacity;
+    struct model_result *results; /* of numbers 1, 2, 3 ... */
+    size_t results_count, results_capacity;
+};
+
+struct model {
+    struct arena arena; /* values, paths of results */
+    uint64_t zxid;
+    int64_t stamp_ms;
+    struct map znodes, sessions;
+    struct model_znode *root;
+    uint64_t last_session;
+    struct model_change *changes; /* what has ever changed, in order */
+    size_t changes_count, changes_capacity;
+};
+
+void model_init (struct model *self);
+void model_deinit (struct model *self);
+
+/* What an entry has done, beyond what the model remembers. */
+struct model_applied {
+    const struct model_session *session; /* concerned; NULL: none */
+    bool executed;                       /* a write: now, and not before or never */
+    bool closed;                         /* the session, by this */
+};
+
+/* The next of the log. zxids increase. */
+struct model_applied model_apply (struct model *self, const struct history_entry *entry);
+
+/* NULL: never existed, not even as what a watch waits for. */
+const struct model_znode *model_find (const struct model *self, const char *path);
+
+/* What it was like at that zxid; NULL: it did not exist. */
+const struct model_version *model_at (const struct model_znode *znode, uint64_t zxid);
+
+/* The index of its first version with a greater zxid; versions_count: none yet. */
+size_t model_after (const struct model_znode *znode, uint64_t zxid);
+
+const struct model_session *model_session (const struct model *self, uint64_t id);
+
+/* NULL: that number was not executed. */
+const struct model_result *model_result (const struct model *self, uint64_t session,
+                                         uint64_t number);
+
+/* The index of the first change with a greater zxid; changes_count: none yet. */
+size_t model_changes_after (const struct model *self, uint64_t zxid);
+
+/* Whether `path` is `root` or below it. */
+bool model_covers (const char *root, const char *path);
+
+/* How many znodes the subtree had at that zxid. */
+uint64_t model_subtree_count (const struct model *self, const char *root, uint64_t zxid);
+
+bool model_stat_equal (const cohort_stat_t *a, const cohort_stat_t *b);
+
+#endif

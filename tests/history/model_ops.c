@@ -1,0 +1,286 @@
+/* The operations of the model. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "tests/history/model_state.h"
+
+enum { PATH_MAX_SIZE = 4096 + 32 };
+
+/* Copies: what an entry points to goes away. */
+static const char *keep (struct model *self, const char *text)
+{
+    char *copy = arena_strdup (&self->arena, text);
+    COHORT_ASSERT (copy != NULL);
+    return copy;
+}
+
+static void parent_of (const char *path, char parent[PATH_MAX_SIZE])
+{
+    const char *slash = strrchr (path, '/');
+    size_t size = slash == path ? 1 : (size_t) (slash - path);
+    COHORT_ASSERT (slash != NULL && size < PATH_MAX_SIZE);
+    memcpy (parent, path, size);
+    parent[size] = '\0';
+}
+
+/* The bytes that a value stands for. */
+static int32_t data_size (const char *value)
+{
+    return value[0] == '#' ? (int32_t) strtoul (value + 1, NULL, 10) : (int32_t) strlen (value);
+}
+
+/* ---- Changes --------------------------------------------------------------------------------- */
+
+static struct model_version *count_child (struct model *self, struct model_znode *parent,
+                                          int change)
+{
+    struct model_version *version = model_push (self, parent, MODEL_CHILDREN);
+    version->stat.cversion++;
+    version->stat.pzxid = self->zxid;
+    version->stat.child_count = (uint32_t) ((int64_t) version->stat.child_count + change);
+    return version;
+}
+
+static void add (struct model *self, struct model_session *session, struct model_znode *znode,
+                 const struct history_op *op)
+{
+    struct model_version *version = model_push (self, znode, MODEL_CREATED);
+    version->exists = true;
+    version->sequence = 0;
+    version->value = keep (self, op->value);
+    version->stat = (cohort_stat_t){
+        .czxid = self->zxid,
+        .mzxid = self->zxid,
+        .pzxid = self->zxid,
+        .ctime_ms = self->stamp_ms,
+        .mtime_ms = self->stamp_ms,
+        .data_size = data_size (op->value),
+    };
+    if ((op->mode & COHORT_EPHEMERAL) != 0) {
+        version->stat.ephemeral_owner = session->id;
+        version->stat.ozxid = self->zxid;
+        session->ephemerals =
+            model_grow (session->ephemerals, session->ephemerals_count,
+                        &session->ephemerals_capacity, sizeof (struct model_znode *));
+        session->ephemerals[session->ephemerals_count++] = znode;
+    }
+}
+
+static void take_away (struct model *self, struct model_znode *znode)
+{
+    model_push (self, znode, MODEL_DELETED)->exists = false;
+    count_child (self, znode->parent, -1);
+}
+
+/* ---- Operations ------------------------------------------------------------------------------ */
+
+/* A number whose name is taken, by a create that gave the whole name, is passed over, in growing
+ * steps. */
+static const char *choose_name (struct model *self, const char *prefix, uint64_t *number)
+{
+    char path[PATH_MAX_SIZE];
+    for (uint64_t jump = 1;; jump *= 2) {
+        (void) snprintf (path, sizeof path, "%s%010" PRIu64, prefix, *number);
+        if (model_now (model_find (self, path)) == NULL) {
+            ++*number;
+            return keep (self, path);
+        }
+        *number += jump;
+    }
+}
+
+static int create (struct model *self, struct model_session *session, const struct history_op *op,
+                   struct model_outcome *outcome)
+{
+    char above[PATH_MAX_SIZE];
+    const char *path = op->path;
+    bool sequential = (op->mode & COHORT_SEQUENTIAL) != 0;
+    if (strcmp (path, "/") == 0 && !sequential) {
+        return COHORT_ENODEEXISTS;
+    }
+    parent_of (path, above);
+    const struct model_version *parent = model_now (model_find (self, above));
+    if (parent == NULL) {
+        return COHORT_ENONODE;
+    }
+    if (parent->stat.ephemeral_owner != 0) {
+        return COHORT_ENOCHILDREN4EPHEMERALS;
+    }
+    uint64_t number = parent->sequence;
+    if (sequential) {
+        path = choose_name (self, path, &number);
+    }
+    struct model_znode *znode = model_need (self, path);
+    if (model_now (znode) != NULL) {
+        return COHORT_ENODEEXISTS;
+    }
+    model_place (model_need (self, above), znode);
+    add (self, session, znode, op);
+    count_child (self, znode->parent, 1)->sequence = number;
+    outcome->path = znode->path;
+    outcome->has_stat = true;
+    outcome->stat = model_now (znode)->stat;
+    return 0;
+}
+
+static int change (struct model *self, struct model_znode *znode, const struct history_op *op,
+                   struct model_outcome *outcome)
+{
+    struct model_version *version = model_push (self, znode, MODEL_DATA);
+    version->value = keep (self, op->value);
+    version->stat.version++;
+    version->stat.mzxid = self->zxid;
+    version->stat.mtime_ms = self->stamp_ms;
+    version->stat.data_size = data_size (op->value);
+    outcome->has_stat = true;
+    outcome->stat = version->stat;
+    return 0;
+}
+
+static int delete (struct model *self, struct model_znode *znode)
+{
+    if (znode == self->root) {
+        return COHORT_EINVAL;
+    }
+    if (model_now (znode)->stat.child_count > 0) {
+        return COHORT_ENOTEMPTY;
+    }
+    take_away (self, znode);
+    return 0;
+}
+
+static int execute (struct model *self, struct model_session *session, const struct history_op *op,
+                    struct model_outcome *outcome)
+{
+    *outcome = (struct model_outcome){.code = 0};
+    if (op->kind == HISTORY_REJECT) {
+        return op->code;
+    }
+    if (op->kind == HISTORY_CLOSE) {
+        return 0;
+    }
+    if (op->kind == HISTORY_CREATE) {
+        return create (self, session, op, outcome);
+    }
+    const struct model_version *now = model_now (model_find (self, op->path));
+    if (now == NULL) {
+        return COHORT_ENONODE;
+    }
+    bool same = op->version == COHORT_ANY_VERSION || op->version == now->stat.version;
+    switch (op->kind) {
+    case HISTORY_DELETE:
+        if (strcmp (op->path, "/") == 0) {
+            return COHORT_EINVAL;
+        }
+        return same ? delete (self, model_need (self, op->path)) : COHORT_EBADVERSION;
+    case HISTORY_SET:
+        return same ? change (self, model_need (self, op->path), op, outcome) : COHORT_EBADVERSION;
+    case HISTORY_CHECK:
+        return same ? 0 : COHORT_EBADVERSION;
+    case HISTORY_CHECK_CZXID:
+        return now->stat.czxid == op->zxid ? 0 : COHORT_EBADCZXID;
+    default:
+        return op->session != 0 && now->stat.ephemeral_owner == op->session &&
+                       now->stat.ozxid == op->zxid
+                   ? 0
+                   : COHORT_EBADOWNER;
+    }
+}
+
+/* ---- All or nothing -------------------------------------------------------------------------- */
+
+/* Every change of this zxid is taken back: it is the newest version of its znode, or of that and of
+ * its parent. */
+static void undo (struct model *self, size_t changes_count)
+{
+    while (self->changes_count > changes_count) {
+        const struct model_change *newest = &self->changes[--self->changes_count];
+        struct model_znode *znode = model_need (self, newest->znode->path);
+        bool child_list = znode->versions[newest->version].change != MODEL_DATA;
+        if (child_list) {
+            znode->parent->versions_count--;
+        }
+        znode->versions_count--;
+        COHORT_ASSERT (znode->versions_count == newest->version);
+    }
+}
+
+/* Executes all, or none. */
+static int execute_all (struct model *self, struct model_session *session,
+                        const struct history_entry *entry, struct model_outcome *outcomes)
+{
+    size_t changes_count = self->changes_count, ephemerals_count = session->ephemerals_count;
+    int code = 0;
+    size_t done = 0;
+    while (done < entry->count && code == 0) {
+        code = execute (self, session, &entry->ops[done], &outcomes[done]);
+        done++;
+    }
+    if (code != 0) {
+        undo (self, changes_count);
+        session->ephemerals_count = ephemerals_count;
+        for (size_t i = 0; i < entry->count; i++) {
+            outcomes[i] = (struct model_outcome){.code = i + 1 == done ? code : COHORT_EROLLEDBACK};
+        }
+    }
+    return code;
+}
+
+bool model_write (struct model *self, struct model_session *session,
+                  const struct history_entry *entry)
+{
+    struct model_result result = {.zxid = entry->zxid, .count = entry->count};
+    result.outcomes = calloc (entry->count + 1, sizeof *result.outcomes);
+    COHORT_ASSERT (result.outcomes != NULL);
+    result.code = execute_all (self, session, entry, result.outcomes);
+    session->results = model_grow (session->results, session->results_count,
+                                   &session->results_capacity, sizeof (struct model_result));
+    session->results[session->results_count++] = result;
+    return entry->count == 1 && !entry->multi && entry->ops[0].kind == HISTORY_CLOSE;
+}
+
+/* ---- The end of a session -------------------------------------------------------------------- */
+
+static int by_age (const void *left, const void *right)
+{
+    const struct model_znode *a = *(struct model_znode *const *) left;
+    const struct model_znode *b = *(struct model_znode *const *) right;
+    uint64_t x = model_now (a)->stat.ozxid, y = model_now (b)->stat.ozxid;
+    return x != y ? (x > y) - (x < y) : strcmp (a->path, b->path);
+}
+
+/* What it made and still owns, in the order of age. */
+static size_t owned (const struct model_session *session, struct model_znode **list)
+{
+    size_t count = 0, kept = 0;
+    for (size_t i = 0; i < session->ephemerals_count; i++) {
+        const struct model_version *now = model_now (session->ephemerals[i]);
+        if (now != NULL && now->stat.ephemeral_owner == session->id) {
+            list[count++] = session->ephemerals[i];
+        }
+    }
+    qsort (list, count, sizeof *list, by_age);
+    /* Made twice, under one name: listed twice. */
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || list[kept - 1] != list[i]) {
+            list[kept++] = list[i];
+        }
+    }
+    return kept;
+}
+
+void model_reap (struct model *self, struct model_session *session)
+{
+    struct model_znode **list = calloc (session->ephemerals_count + 1, sizeof *list);
+    COHORT_ASSERT (list != NULL);
+    size_t count = owned (session, list);
+    for (size_t i = 0; i < count && i < MODEL_REAP_MAX; i++) {
+        take_away (self, list[i]);
+    }
+    session->gone = count <= MODEL_REAP_MAX;
+    free (list);
+}

@@ -1,0 +1,33 @@
+/* Between the files of the model. */
+
+#ifndef TESTS_HISTORY_MODEL_STATE_H
+#define TESTS_HISTORY_MODEL_STATE_H
+
+#include "tests/history/model.h"
+
+enum { MODEL_REAP_MAX = 500 }; /* ephemerals that one entry removes */
+
+/* An array with room for one more. */
+void *model_grow (void *items, size_t count, size_t *capacity, size_t size);
+
+/* The znode of a path, whether it exists or not. */
+struct model_znode *model_need (struct model *self, const char *path);
+
+/* Makes it known to its parent, once. */
+void model_place (struct model_znode *parent, struct model_znode *child);
+
+/* As it is now; NULL: it does not exist. Valid until the next model_push. */
+const struct model_version *model_now (const struct model_znode *znode);
+
+/* A further version, as the last one but for zxid and change; and, but for MODEL_CHILDREN, a change
+ * that streams tell. */
+struct model_version *model_push (struct model *self, struct model_znode *znode, int change);
+
+/* Executes the write, whose turn it is, and keeps its result. true: it closes its session. */
+bool model_write (struct model *self, struct model_session *session,
+                  const struct history_entry *entry);
+
+/* Removes the next MODEL_REAP_MAX ephemerals of a dead session. */
+void model_reap (struct model *self, struct model_session *session);
+
+#endif

@@ -1,0 +1,204 @@
+/* Linearizability without a witness: what takes part. The search itself is in search_order.c. */
+
+#include "tests/history/search.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "client/base/hash.h"
+#include "tests/history/search_state.h"
+
+void search_init (struct search *self)
+{
+    *self = (struct search){.searched = 0};
+    map_init (&self->registers);
+}
+
+static void free_register (struct map_node *node, void *arg)
+{
+    struct search_register *reg = map_entry (node, struct search_register, node);
+    (void) arg;
+    free (reg->ops);
+    free (reg);
+}
+
+void search_deinit (struct search *self)
+{
+    map_drain (&self->registers, free_register, NULL);
+    map_deinit (&self->registers);
+}
+
+static bool has_path (const struct map_node *node, const void *key)
+{
+    return strcmp (map_entry (node, struct search_register, node)->path, key) == 0;
+}
+
+static struct search_register *need (struct search *self, const char *path)
+{
+    size_t size = strlen (path) + 1;
+    uint64_t hash = hash64 (path, size - 1, 0);
+    struct map_node *node = map_find (&self->registers, hash, has_path, path);
+    if (node != NULL) {
+        return map_entry (node, struct search_register, node);
+    }
+    struct search_register *reg = calloc (1, sizeof *reg + size);
+    COHORT_ASSERT (reg != NULL);
+    memcpy (reg->path, path, size);
+    reg->node.hash = hash;
+    map_insert (&self->registers, &reg->node);
+    return reg;
+}
+
+static void add (struct search *self, const char *path, const struct search_op *op)
+{
+    struct search_register *reg = need (self, path);
+    if (reg->left_out) {
+        return;
+    }
+    if (reg->count == reg->capacity) {
+        reg->capacity = reg->capacity > 0 ? 2 * reg->capacity : 16;
+        reg->ops = realloc (reg->ops, reg->capacity * sizeof *reg->ops);
+        COHORT_ASSERT (reg->ops != NULL);
+    }
+    reg->ops[reg->count++] = *op;
+}
+
+static void leave_out (struct search *self, const char *path)
+{
+    struct search_register *reg = need (self, path);
+    reg->left_out = true;
+    free (reg->ops);
+    reg->ops = NULL;
+    reg->count = reg->capacity = 0;
+}
+
+static uint64_t value_of (const char *value)
+{
+    return value != NULL ? hash64 (value, strlen (value), 1) : 0;
+}
+
+static bool is_condition (enum history_op_kind kind)
+{
+    return kind == HISTORY_CHECK || kind == HISTORY_CHECK_CZXID || kind == HISTORY_CHECK_OWNER;
+}
+
+/* Whether a call is about one znode by itself; if not, its znodes are left out. */
+static bool stands_alone (struct search *self, const struct fact_call *call)
+{
+    if (!call->multi) {
+        return call->ops[0].kind != HISTORY_CREATE || call->ops[0].mode == COHORT_PERSISTENT;
+    }
+    for (size_t i = 0; i < call->count; i++) {
+        if (!is_condition (call->ops[i].kind)) {
+            leave_out (self, call->ops[i].path);
+        }
+    }
+    return false;
+}
+
+static struct search_op operation (const struct fact_call *call)
+{
+    const struct history_op *op = &call->ops[0];
+    return (struct search_op){
+        .kind = op->kind,
+        .call = call->linearizable ? call->sync_order : call->order,
+        .until = SEARCH_UNKNOWN,
+        .id = call->id,
+        .version = op->version,
+        .value = value_of (op->value),
+    };
+}
+
+/* Whether an answer is explained by the znode alone. Others (no parent, children left) change
+ * nothing, and are passed over. */
+static bool is_about_one (enum history_op_kind kind, int32_t code)
+{
+    return code == 0 || code == COHORT_ENODEEXISTS || code == COHORT_EBADVERSION ||
+           code == COHORT_EDUPLICATE || (code == COHORT_ENONODE && kind != HISTORY_CREATE);
+}
+
+static void see_return (struct search *self, const struct facts *facts,
+                        const struct fact_call *call, const struct history_return *result)
+{
+    const struct history_op *asked = &call->ops[0];
+    bool write = call->number > 0;
+    if (result->zxid == 0 || asked->kind == HISTORY_SYNC || asked->kind == HISTORY_CHILDREN ||
+        asked->kind == HISTORY_CLOSE || (!write && !call->linearizable)) {
+        return;
+    }
+    if (!stands_alone (self, call)) {
+        for (size_t i = 0; i < result->ops_count; i++) {
+            if (result->ops[i].path != NULL) {
+                leave_out (self, result->ops[i].path);
+            }
+        }
+        return;
+    }
+    if (!is_about_one (asked->kind, result->code)) {
+        return;
+    }
+    struct search_op op = operation (call);
+    const cohort_stat_t *stat = !write                  ? result->stat
+                                : result->ops_count > 0 ? result->ops[0].stat
+                                                        : NULL;
+    if (result->code != COHORT_EDUPLICATE) {
+        op.until = facts->events + 1; /* of this event */
+        op.code = result->code;
+        op.told_version = stat != NULL ? stat->version : SEARCH_ANY;
+        op.told_value = value_of (result->value);
+    }
+    add (self, asked->path, &op);
+}
+
+static void see_unknown (struct search *self, const struct fact_call *call)
+{
+    if (call->number > 0 && stands_alone (self, call) && call->ops[0].kind != HISTORY_CLOSE) {
+        struct search_op op = operation (call);
+        add (self, call->ops[0].path, &op);
+    }
+}
+
+void search_see (struct search *self, const struct facts *facts, const struct history_event *event)
+{
+    const struct fact_call *call = NULL;
+    if (event->kind == HISTORY_RETURN) {
+        call = facts_call (facts, event->u.result.id);
+    } else if (event->kind == HISTORY_UNKNOWN) {
+        call = facts_call (facts, event->u.id);
+    }
+    if (call == NULL) {
+        return;
+    }
+    if (event->kind == HISTORY_RETURN) {
+        see_return (self, facts, call, &event->u.result);
+    } else {
+        see_unknown (self, call);
+    }
+}
+
+bool search_run (struct search *self, const struct facts *facts, struct objection *objection)
+{
+    for (struct map_node *node = map_first (&facts->calls); node != NULL;
+         node = map_next (&facts->calls, node)) {
+        see_unknown (self, map_entry (node, struct fact_call, node));
+    }
+    size_t steps_max = self->steps_max != 0 ? self->steps_max : SEARCH_STEPS_MAX;
+    for (struct map_node *node = map_first (&self->registers); node != NULL;
+         node = map_next (&self->registers, node)) {
+        struct search_register *reg = map_entry (node, struct search_register, node);
+        if (reg->left_out) {
+            self->left_out++;
+            continue;
+        }
+        self->searched++;
+        self->operations += reg->count;
+        enum search_verdict verdict = search_order (reg, steps_max, objection);
+        if (verdict == SEARCH_NO_ORDER) {
+            return false;
+        }
+        self->given_up += verdict == SEARCH_TOO_LONG;
+    }
+    return true;
+}

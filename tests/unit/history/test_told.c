@@ -1,0 +1,243 @@
+/* The rules of what clients are told unasked - watches, streams, ends of sessions: what must be,
+ * and what must not. */
+
+#include "tests/unit/history/fixture.h"
+
+/* Event types and watch kinds, as in the text. */
+#define CREATED     "1"
+#define DELETED     "2"
+#define CHANGED     "3"
+#define FAMILY      "4"
+#define DATA        "1"
+#define EXISTENCE   "2"
+#define CHILDREN_OF "3"
+
+#define MADE WRITTEN ("c1", "1", "1", "1", "4", CREATE ("/a", "x"))
+
+/* ---- Watches --------------------------------------------------------------------------------- */
+
+/* Client 2 watches /a, which is "x", since 4. */
+#define WATCHING                                                                                   \
+    TWO_CLIENTS, MADE, CALL ("c2", "2", "0", GET_WATCH ("/a")), READ ("c2", "2", "4", "value=x")
+#define CHANGE  WRITTEN ("c1", "1", "3", "2", "5", SET ("/a", "y"))
+#define CHANGE2 WRITTEN ("c1", "1", "4", "3", "6", SET ("/a", "z"))
+#define LOOK    CALL ("c2", "5", "0", GET ("/a"))
+
+static void test_watch_fires (void **state)
+{
+    (void) state;
+    const char *rule = "watches fire";
+    GOOD (WATCHING, CHANGE, FIRED ("c2", DATA, CHANGED, "/a", "5"));
+    BROKEN (rule, WATCHING, CHANGE, FIRED ("c2", DATA, DELETED, "/a", "5"));
+    BROKEN (rule, WATCHING, CHANGE, FIRED ("c2", DATA, CHANGED, "/a", "4"));
+    BROKEN (rule, WATCHING, CHANGE, CHANGE2, FIRED ("c2", DATA, CHANGED, "/a", "6"));
+    BROKEN (rule, WATCHING, FIRED ("c2", DATA, CHANGED, "/a", "4")); /* without cause */
+    BROKEN (rule, WATCHING, CHANGE, FIRED ("c2", EXISTENCE, CHANGED, "/a", "5"));
+    BROKEN (rule, WATCHING, CHANGE, FIRED ("c1", DATA, CHANGED, "/a", "5"));
+    BROKEN (rule, WATCHING, CHANGE, FIRED ("c2", DATA, CHANGED, "/a", "5"), CHANGE2,
+            FIRED ("c2", DATA, CHANGED, "/a", "6")); /* one-shot */
+    BROKEN (rule, WATCHING, AT "c2 fired watch=1 type=-1 path=/a zxid=0\n");
+}
+
+static void test_watch_is_set_by_what_succeeds (void **state)
+{
+    (void) state;
+#define ABSENT(op) TWO_CLIENTS, CALL ("c2", "2", "0", op), RETURN ("c2", "2", "-101", "2"), MADE
+    BROKEN ("watches fire", ABSENT (GET_WATCH ("/a")), FIRED ("c2", EXISTENCE, CREATED, "/a", "4"));
+    GOOD (ABSENT (EXISTS_WATCH ("/a")), FIRED ("c2", EXISTENCE, CREATED, "/a", "4"));
+    BROKEN ("watches fire", ABSENT (EXISTS_WATCH ("/a")),
+            FIRED ("c2", EXISTENCE, CHANGED, "/a", "4"));
+}
+
+static void test_watch_on_children (void **state)
+{
+    (void) state;
+#define LISTED                                                                                     \
+    TWO_CLIENTS, MADE, CALL ("c2", "2", "0", CHILDREN_WATCH ("/a")), READ ("c2", "2", "4", ""),    \
+        WRITTEN ("c1", "1", "3", "2", "5", SET ("/a", "y")),                                       \
+        WRITTEN ("c1", "1", "4", "3", "6", CREATE ("/a/b", ""))
+    GOOD (LISTED, FIRED ("c2", CHILDREN_OF, FAMILY, "/a", "6"));
+    BROKEN ("watches fire", LISTED, FIRED ("c2", CHILDREN_OF, FAMILY, "/a", "5"));
+}
+
+/* On another server that does not remember what happened, it compares what is there. */
+static void test_watch_after_a_move (void **state)
+{
+    (void) state;
+    const char *rule = "watches fire";
+#define MOVED ATTACHED ("c2", "1")
+    GOOD (WATCHING, CHANGE, CHANGE2, MOVED, FIRED ("c2", DATA, CHANGED, "/a", "6"));
+    BROKEN (rule, WATCHING, CHANGE, MOVED, FIRED ("c2", DATA, DELETED, "/a", "5"));
+    BROKEN (rule, WATCHING, MOVED, FIRED ("c2", DATA, CHANGED, "/a", "4"));
+    /* An absent znode may have come and gone: nobody knows. */
+#define NOTHING                                                                                    \
+    TWO_CLIENTS, CALL ("c2", "1", "0", EXISTS_WATCH ("/b")), RETURN ("c2", "1", "-101", "2")
+    GOOD (NOTHING, WRITTEN ("c1", "1", "2", "1", "4", CREATE ("/a", "x")), MOVED,
+          FIRED ("c2", EXISTENCE, DELETED, "/b", "4"));
+    BROKEN (rule, NOTHING, WRITTEN ("c1", "1", "2", "1", "4", CREATE ("/a", "x")),
+            FIRED ("c2", EXISTENCE, DELETED, "/b", "4"));
+}
+
+static void test_watch_is_lost (void **state)
+{
+    (void) state;
+    const char *rule = "no watch is lost";
+    GOOD (WATCHING, CHANGE, FIRED ("c2", DATA, CHANGED, "/a", "5"), LOOK,
+          READ ("c2", "5", "5", "value=y"));
+    /* The later state is shown before the event; or the event never comes. */
+    BROKEN (rule, WATCHING, CHANGE, LOOK, READ ("c2", "5", "5", "value=y"));
+    GOOD (WATCHING, CHANGE, LOOK, READ ("c2", "5", "4", "value=x"));
+    BROKEN (rule, WATCHING, CHANGE, SETTLED);
+    GOOD (WATCHING, SETTLED);
+    GOOD (WATCHING, CHANGE, AT "c2 gone\n", SETTLED);
+}
+
+static void test_events_out_of_order (void **state)
+{
+    (void) state;
+#define TWO_WATCHES                                                                                \
+    WATCHING, CALL ("c2", "6", "0", EXISTS_WATCH ("/b")), RETURN ("c2", "6", "-101", "4"), CHANGE, \
+        WRITTEN ("c1", "1", "4", "3", "6", CREATE ("/b", ""))
+    GOOD (TWO_WATCHES, FIRED ("c2", DATA, CHANGED, "/a", "5"),
+          FIRED ("c2", EXISTENCE, CREATED, "/b", "6"));
+    BROKEN ("no watch is lost", TWO_WATCHES, FIRED ("c2", EXISTENCE, CREATED, "/b", "6"));
+}
+
+/* ---- Sessions -------------------------------------------------------------------------------- */
+
+#define VALID(client, until) AT client " valid until=" until "\n"
+
+static void test_session_ends_too_early (void **state)
+{
+    (void) state;
+    const char *rule = "sessions are kept";
+    GOOD (TWO_CLIENTS, VALID ("c1", "500"),
+          "500 c0 entry zxid=3 stamp=1 what=close session=1 "
+          "attach=1 incarnation=1 killed=0\n");
+    BROKEN (rule, TWO_CLIENTS, VALID ("c1", "500"),
+            "499 c0 entry zxid=3 stamp=1 what=close session=1 attach=1 incarnation=1 killed=0\n");
+    /* It has moved meanwhile: the entry does nothing. */
+    GOOD (TWO_CLIENTS, VALID ("c1", "500"), LOG_ATTACH ("3", "1", "2"), LOG_CLOSE ("4", "1", "1"));
+    BROKEN (rule, TWO_CLIENTS, VALID ("c1", "500"), LOG_ATTACH ("3", "1", "2"),
+            LOG_CLOSE ("4", "1", "2"));
+    /* By its owner. */
+    GOOD (TWO_CLIENTS, VALID ("c1", "500"), CALL ("c1", "1", "1", CLOSE),
+          LOG_WRITE ("3", "1", "1", CLOSE));
+}
+
+static void test_client_counts_on_a_dead_session (void **state)
+{
+    (void) state;
+    BROKEN ("sessions are kept", TWO_CLIENTS, LOG_CLOSE ("3", "1", "1"), VALID ("c1", "11"));
+    GOOD (TWO_CLIENTS, LOG_CLOSE ("3", "1", "1"), VALID ("c1", "10"));
+}
+
+static void test_session_lives_on (void **state)
+{
+    (void) state;
+    const char *rule = "sessions are ended";
+#define GONE  AT "c1 gone\n"
+#define LATER "7000 c0 entry zxid=3 stamp=1 what=other\n"
+    BROKEN (rule, TWO_CLIENTS, AT "c0 led\n", GONE, LATER);
+    GOOD (TWO_CLIENTS, AT "c0 led\n", LATER); /* it is still there */
+    GOOD (TWO_CLIENTS, GONE, LATER);          /* nobody leads */
+    GOOD (TWO_CLIENTS, AT "c0 led\n", GONE, AT "c0 unled\n", "5000 c0 led\n", LATER);
+    GOOD (TWO_CLIENTS, AT "c0 led\n", GONE, LOG_CLOSE ("3", "1", "1"),
+          "7000 c0 entry zxid=4 stamp=1 what=other\n");
+}
+
+/* What it made goes with it, in one step: reads tell. */
+static void test_ephemeral_outlives_its_session (void **state)
+{
+    (void) state;
+#define HELD                                                                                       \
+    TWO_CLIENTS, WRITTEN ("c1", "1", "1", "1", "4", EPHEMERAL ("/e")),                             \
+        WRITTEN ("c1", "1", "2", "2", "5", EPHEMERAL ("/f")), LOG_CLOSE ("6", "1", "1"),           \
+        LOG_SESSION ("7", "03"), CALL ("c2", "3", "0", GET ("/e")),                                \
+        CALL ("c2", "4", "0", GET ("/f"))
+    GOOD (HELD, READ ("c2", "3", "5", "value="), RETURN ("c2", "4", "-101", "6"));
+    BROKEN ("values of reads", HELD, READ ("c2", "3", "6", "value="));
+    BROKEN ("values of reads", HELD, RETURN ("c2", "3", "-101", "6"),
+            READ ("c2", "4", "7", "value="));
+}
+
+/* ---- Streams --------------------------------------------------------------------------------- */
+
+#define BATCH(zxid, how, changes) AT "c2 batch stream=1 path=/a zxid=" zxid " " how " " changes "\n"
+#define SNAPSHOT                  "snapshot=1 first=1 more=0"
+#define CHANGES                   "snapshot=0 first=1 more=0"
+#define A4                        "change=1|/a|x|4/4/4/10/10/0/0/0/1/0/0/0"
+#define A5                        "change=3|/a|y|4/5/4/10/10/1/0/0/1/0/0/0"
+#define B6                        "change=1|/a/b||6/6/6/10/10/0/0/0/0/0/0/0"
+#define A6                        "change=1|/a|y|4/5/6/10/10/1/1/0/1/0/0/1"
+#define BORN                      WRITTEN ("c1", "1", "4", "3", "6", CREATE ("/a/b", ""))
+#define HAPPENED                  MADE, CHANGE, BORN
+
+static void test_stream (void **state)
+{
+    (void) state;
+    const char *rule = "streams";
+    GOOD (TWO_CLIENTS, HAPPENED, BATCH ("4", SNAPSHOT, A4), BATCH ("5", CHANGES, A5),
+          BATCH ("6", CHANGES, B6), SETTLED);
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("4", SNAPSHOT, A4), BATCH ("6", CHANGES, B6));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("4", SNAPSHOT, A4), BATCH ("5", CHANGES, A5),
+            BATCH ("5", CHANGES, A5));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("4", SNAPSHOT, A4), BATCH ("5", CHANGES, A4));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("4", SNAPSHOT, A4), BATCH ("6", CHANGES, A5));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("5", CHANGES, A5)); /* before its snapshot */
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("4", SNAPSHOT, A4), BATCH ("5", CHANGES, A5),
+            SETTLED); /* something is missing at the end */
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("7", SNAPSHOT, A6 " " B6)); /* beyond the log */
+}
+
+static void test_stream_snapshot (void **state)
+{
+    (void) state;
+    const char *rule = "streams";
+    GOOD (TWO_CLIENTS, HAPPENED, BATCH ("6", SNAPSHOT, A6 " " B6), SETTLED);
+    GOOD (TWO_CLIENTS, HAPPENED, BATCH ("3", SNAPSHOT, "")); /* of nothing */
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("6", SNAPSHOT, A6));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("5", SNAPSHOT, A4));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("6", SNAPSHOT, A6 " " B6 " " B6));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("6", SNAPSHOT, A6 " " A6));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("6", SNAPSHOT, A6 " " B6),
+            BATCH ("4", SNAPSHOT, A4)); /* goes back */
+    /* A further one: what came between is forgotten. */
+    GOOD (TWO_CLIENTS, HAPPENED, BATCH ("4", SNAPSHOT, A4), BATCH ("6", SNAPSHOT, A6 " " B6));
+}
+
+static void test_stream_in_fragments (void **state)
+{
+    (void) state;
+    const char *rule = "streams";
+#define HEAD "snapshot=1 first=1 more=1"
+#define TAIL "snapshot=1 first=0 more=0"
+    GOOD (TWO_CLIENTS, HAPPENED, BATCH ("6", HEAD, A6), BATCH ("6", TAIL, B6));
+    GOOD (TWO_CLIENTS, HAPPENED, BATCH ("6", HEAD, A6), BATCH ("6", HEAD, A6),
+          BATCH ("6", TAIL, B6)); /* cut off, and begun anew */
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("6", HEAD, A6), BATCH ("6", TAIL, A6));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("6", HEAD, A6), BATCH ("6", TAIL, ""));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("6", TAIL, B6));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("4", HEAD, A4), BATCH ("6", TAIL, B6));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("6", HEAD, A6), SETTLED);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_watch_fires),
+        cmocka_unit_test (test_watch_is_set_by_what_succeeds),
+        cmocka_unit_test (test_watch_on_children),
+        cmocka_unit_test (test_watch_after_a_move),
+        cmocka_unit_test (test_watch_is_lost),
+        cmocka_unit_test (test_events_out_of_order),
+        cmocka_unit_test (test_session_ends_too_early),
+        cmocka_unit_test (test_client_counts_on_a_dead_session),
+        cmocka_unit_test (test_session_lives_on),
+        cmocka_unit_test (test_ephemeral_outlives_its_session),
+        cmocka_unit_test (test_stream),
+        cmocka_unit_test (test_stream_snapshot),
+        cmocka_unit_test (test_stream_in_fragments),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
