@@ -465,25 +465,28 @@ void children_deinit (struct children *self)
     children_init (self);
 }
 
-bool children_drop_node (struct children *self)
+struct znode *children_pop (struct children *self)
 {
-    struct children_node *above = NULL;
-    struct children_node *node = self->root;
-    if (node == NULL) {
-        return false;
+    while (self->root != NULL) {
+        struct children_node *above = NULL;
+        struct children_node *node = self->root;
+        unsigned level = self->height;
+        for (; level > 0 && node->count > 0; level--) {
+            above = node;
+            node = below (node, node->count - 1u);
+        }
+        if (node->count > 0) {
+            return node->slots[--node->count];
+        }
+        /* All that was below it has gone. */
+        mem_free (node);
+        if (above != NULL) {
+            above->count--;
+        } else {
+            self->root = NULL;
+        }
     }
-    /* The last leaf, or what has lost all that was below it. */
-    for (unsigned level = self->height; level > 0 && node->count > 0; level--) {
-        above = node;
-        node = below (node, node->count - 1u);
-    }
-    if (above != NULL) {
-        above->count--;
-    } else {
-        self->root = NULL;
-    }
-    mem_free (node);
-    return true;
+    return NULL;
 }
 
 static void check_node (struct children_node *node, bool leaf)

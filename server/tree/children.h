@@ -32,9 +32,9 @@ void children_init (struct children *self);
 /* Frees the nodes of the tree; the znodes are not touched. */
 void children_deinit (struct children *self);
 
-/* Frees one node of the tree, for an end in steps: of the children nothing else may be asked any
- * more.  false: there is none. */
-bool children_drop_node (struct children *self);
+/* Takes out the last child, for an end in steps: of the children nothing else may be asked any more
+ * but children_deinit.  NULL: there is none. */
+struct znode *children_pop (struct children *self);
 
 /* Adds a child whose name is not there.  false: out of memory, nothing was changed. */
 bool children_insert (struct children *self, struct znode *child);

@@ -250,6 +250,17 @@ static bool join (struct tree_loader *self, struct znode *znode, const struct pa
     return true;
 }
 
+/* Whether the parent has a child of this name.  Behind the last there is none: that is how names
+ * come, as a rule, and it is known without looking into the index. */
+static bool has_child (const struct tree *tree, const struct znode *parent,
+                       const struct znode *child)
+{
+    const struct znode *last = children_last (&parent->u.family->children);
+    return last != NULL && znode_compare_names (last, child) >= 0 &&
+           znode_find_child (&tree->znodes, parent, child->node.hash, child->bytes,
+                             child->name_size) != NULL;
+}
+
 static bool load_znode (struct tree_loader *self, const uint8_t *bytes, size_t size)
 {
     struct tree *tree = self->tree;
@@ -265,10 +276,7 @@ static bool load_znode (struct tree_loader *self, const uint8_t *bytes, size_t s
     }
     const struct parent *parent = &self->parents[record.parent - 1];
     COHORT_ASSERT (znode_family (parent->znode) != NULL);
-    uint64_t hash = tree_path_hash_child (parent->znode->node.hash, record.name, record.name_size);
-    if (parent->path_size + 1 + record.name_size > ENTRY_PATH_MAX ||
-        znode_find_child (&tree->znodes, parent->znode, hash, record.name, record.name_size) !=
-            NULL) {
+    if (parent->path_size + 1 + record.name_size > ENTRY_PATH_MAX) {
         return false;
     }
     struct znode *znode =
@@ -276,8 +284,10 @@ static bool load_znode (struct tree_loader *self, const uint8_t *bytes, size_t s
     if (znode == NULL) {
         return false;
     }
-    znode->node.hash = hash;
-    if (!take_fields (znode, &record) || !join (self, znode, parent, &record)) {
+    znode->node.hash =
+        tree_path_hash_child (parent->znode->node.hash, record.name, record.name_size);
+    if (has_child (tree, parent->znode, znode) || !take_fields (znode, &record) ||
+        !join (self, znode, parent, &record)) {
         znode_free (znode);
         return false;
     }

@@ -3,14 +3,12 @@
  *
  * PURE.
  *
- * Two sources feed the image.  The slices scan the tables, object by object.  Apply hands over
- * what it is about to change and the scan has not reached.  Before a znode come its ancestors:
- * those that are not written yet are put into the backlog, root first, where their data need not be
- * copied unless they change.  What waits in the backlog is written before the scan goes on, so that
- * the order of writing is the order of finding, and a znode's ordinal is known when it is found.
- *
- * A slice ends within one object: in the middle of the backlog, or of a bucket, which the scan
- * then visits again, passing over what bears the snapshot's generation.
+ * Two sources feed the image.  The slices go through the state, object by object, znodes in the
+ * order of their paths: that is how they are loaded fastest.  Apply hands over what it is about to
+ * change and the slices have not reached.  Before a znode come its ancestors: those that are not
+ * written yet are put into the backlog, root first, where their data need not be copied unless they
+ * change. What waits in the backlog is written before the tour goes on, so that the order of
+ * writing is the order of finding, and a znode's ordinal is known when it is found.
  */
 #include "server/tree/snapshot.h"
 
@@ -22,10 +20,14 @@
 #include "server/tree/backlog.h"
 #include "server/tree/image.h"
 #include "server/tree/state.h"
+#include "server/tree/tour.h"
 
 /* What a slice looks at: a few objects (or runs of empty buckets), and one more for so many bytes
  * of its budget. */
 enum { LOOKS_MIN = 8, LOOK_BYTES = 128 };
+
+/* What needs no writing counts less: newer znodes must not come faster than they are passed. */
+enum { PASSES_A_LOOK = 8 };
 
 enum phase { PHASE_HEAD, PHASE_SESSIONS, PHASE_RESULTS, PHASE_ZNODES, PHASE_END, PHASE_DONE };
 
@@ -38,7 +40,8 @@ struct tree_snapshot {
     uint64_t digest;
 
     enum phase phase;
-    struct map_cursor cursor; /* of the table of this phase */
+    struct map_cursor cursor; /* SESSIONS */
+    struct tour tour;         /* ZNODES */
     struct list_node *result; /* next of tree.results to be written; NULL: none */
     struct image_counts written;
     uint32_t ordinal; /* the newest */
@@ -46,6 +49,7 @@ struct tree_snapshot {
     struct buf record; /* what is being handed over */
     struct buf chain;  /* of struct znode *: ancestors to be written */
     size_t looked;     /* at so many objects, in the newest slice */
+    size_t passed;     /* and so many that were not to be written */
     bool failed;       /* memory ran out */
 };
 
@@ -69,6 +73,7 @@ struct tree_snapshot *tree_snapshot_begin (struct tree *self)
     snapshot->phase = PHASE_HEAD;
     snapshot->result = list_first (&self->results);
     backlog_init (&snapshot->backlog);
+    tour_init (&snapshot->tour, self);
     self->snapshot = snapshot;
     return snapshot;
 }
@@ -82,6 +87,7 @@ void tree_snapshot_end (struct tree_snapshot **self_p)
     COHORT_ASSERT (self->tree->snapshot == self);
     self->tree->snapshot = NULL;
     backlog_clear (&self->backlog);
+    tour_deinit (&self->tour);
     buf_deinit (&self->record);
     buf_deinit (&self->chain);
     mem_free (self);
@@ -251,8 +257,6 @@ static void step_backlog (struct tree_snapshot *self, struct buf *out)
 struct visit {
     struct tree_snapshot *snapshot;
     struct buf *out;
-    size_t full;
-    bool stopped; /* something of this bucket is still to be written */
 };
 
 static void visit_session (struct map_node *node, void *arg)
@@ -262,43 +266,34 @@ static void visit_session (struct map_node *node, void *arg)
     write_session (visit->snapshot, map_entry (node, struct session, node), visit->out);
 }
 
-static void visit_znode (struct map_node *node, void *arg)
+static void step_sessions (struct tree_snapshot *self, struct buf *out)
 {
-    struct visit *visit = arg;
-    struct tree_snapshot *self = visit->snapshot;
-    struct znode *znode = map_entry (node, struct znode, node);
-    self->looked++;
-    if (visit->stopped || self->failed || znode->generation == self->generation) {
-        return;
-    }
-    if (visit->out->size >= visit->full) {
-        visit->stopped = true;
-        return;
-    }
-    queue_ancestors (self, znode);
-    if (!backlog_empty (&self->backlog)) {
-        visit->stopped = true;
-    } else if (!self->failed) {
-        write_znode (self, znode, visit->out);
+    struct visit visit = {self, out};
+    if (!map_scan (&self->tree->sessions, &self->cursor, visit_session, &visit)) {
+        self->phase = PHASE_RESULTS;
     }
 }
 
-static void enter (struct tree_snapshot *self, enum phase phase)
+/* The next znode, or a step on the way there.  Its ancestors are written, for they came before, or
+ * were handed over. */
+static void step_znodes (struct tree_snapshot *self, struct buf *out)
 {
-    self->phase = phase;
-    self->cursor = (struct map_cursor){0};
-}
-
-/* One bucket of znodes, or what there is room for. */
-static void step_znodes (struct tree_snapshot *self, struct buf *out, size_t full)
-{
-    struct visit visit = {.snapshot = self, .out = out, .full = full};
-    struct map_cursor here = self->cursor;
-    bool more = map_scan (&self->tree->znodes, &self->cursor, visit_znode, &visit);
-    if (visit.stopped) {
-        self->cursor = here;
-    } else if (!more) {
-        enter (self, PHASE_END);
+    struct znode *znode;
+    if (self->written.znodes == self->counts.znodes) {
+        self->phase = PHASE_END; /* what lies behind is newer */
+        return;
+    }
+    bool more = tour_next (&self->tour, &znode);
+    if (tour_failed (&self->tour)) {
+        fail (self);
+        return;
+    }
+    COHORT_ASSERT (more);
+    if (znode != NULL && znode->generation != self->generation) {
+        COHORT_ASSERT (znode->parent == NULL || znode->parent->generation == self->generation);
+        write_znode (self, znode, out);
+    } else if (++self->passed % PASSES_A_LOOK != 0) {
+        self->looked--;
     }
 }
 
@@ -309,7 +304,7 @@ static void step_results (struct tree_snapshot *self, struct buf *out)
     struct stored *stored =
         self->result != NULL ? list_entry (self->result, struct stored, node) : NULL;
     if (stored == NULL || stored->generation == self->generation) {
-        enter (self, PHASE_ZNODES);
+        self->phase = PHASE_ZNODES;
         return;
     }
     self->result = list_next (&self->tree->results, self->result);
@@ -322,29 +317,26 @@ static void step_end (struct tree_snapshot *self, struct buf *out)
     COHORT_ASSERT (self->written.sessions == self->counts.sessions);
     COHORT_ASSERT (self->written.results == self->counts.results);
     image_put_end (out, &self->counts, self->digest);
-    enter (self, PHASE_DONE);
+    self->phase = PHASE_DONE;
 }
 
 /* A bounded piece of the work of a phase; the backlog is empty. */
-static void step (struct tree_snapshot *self, struct buf *out, size_t full)
+static void step (struct tree_snapshot *self, struct buf *out)
 {
-    struct visit visit = {.snapshot = self, .out = out, .full = full};
     self->looked++;
     switch (self->phase) {
     case PHASE_HEAD:
         image_put_head (out, &self->scalars);
-        enter (self, PHASE_SESSIONS);
+        self->phase = PHASE_SESSIONS;
         return;
     case PHASE_SESSIONS:
-        if (!map_scan (&self->tree->sessions, &self->cursor, visit_session, &visit)) {
-            enter (self, PHASE_RESULTS);
-        }
+        step_sessions (self, out);
         return;
     case PHASE_RESULTS:
         step_results (self, out);
         return;
     case PHASE_ZNODES:
-        step_znodes (self, out, full);
+        step_znodes (self, out);
         return;
     case PHASE_END:
         step_end (self, out);
@@ -359,14 +351,15 @@ bool tree_snapshot_next (struct tree_snapshot *self, struct buf *out, size_t bud
     COHORT_ASSERT (budget > 0);
     size_t full = out->size + budget;
     size_t looks_max = LOOKS_MIN + budget / LOOK_BYTES;
-    self->looked = 0;
+    self->looked = self->passed = 0;
+    tour_resume (&self->tour);
     while (self->phase != PHASE_DONE && !self->failed && !out->failed && out->size < full &&
            self->looked < looks_max) {
         /* The head is the first of all, whatever waits. */
         if (self->phase != PHASE_HEAD && !backlog_empty (&self->backlog)) {
             step_backlog (self, out);
         } else {
-            step (self, out, full);
+            step (self, out);
         }
     }
     if (self->failed) {

@@ -60,7 +60,9 @@ struct tree {
     struct tree_snapshot *snapshot; /* NULL: none under way */
     uint32_t generation;            /* the number of the newest one */
 
-    struct map_cursor freed_znodes, freed_sessions; /* how far tree_dismantle has come */
+    /* How far tree_dismantle has come. */
+    struct znode *doomed; /* below it and above it znodes are left; NULL: none are */
+    struct map_cursor freed;
 };
 
 #endif

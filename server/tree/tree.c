@@ -46,43 +46,31 @@ struct tree *tree_new (const struct tree_options *options)
     return self;
 }
 
+/* Frees one znode below the doomed one, or makes it the doomed one; or that itself.  The last
+ * children go first: nothing but their names' tree is looked at, for the index goes as a
+ * whole. */
+static void free_one (struct tree *self)
+{
+    struct znode *above = self->doomed;
+    struct family *family = znode_family (above);
+    struct znode *child = family != NULL ? children_pop (&family->children) : NULL;
+    if (child == NULL) {
+        self->doomed = above->parent;
+        znode_free (above);
+        return;
+    }
+    if (znode_child_count (child) > 0) {
+        self->doomed = child;
+    } else {
+        znode_free (child);
+    }
+}
+
 /* A slice of the end. */
 struct slice {
     struct tree *tree;
-    size_t objects;
     size_t done;
-    bool stopped; /* something of this bucket is still there */
 };
-
-static void free_znode (struct map_node *node, void *arg)
-{
-    struct slice *slice = arg;
-    struct znode *znode = map_entry (node, struct znode, node);
-    struct family *family = znode_family (znode);
-    while (family != NULL && slice->done < slice->objects &&
-           children_drop_node (&family->children)) {
-        slice->done++;
-    }
-    if (slice->done >= slice->objects) {
-        slice->stopped = true;
-        return;
-    }
-    map_remove (&slice->tree->znodes, node);
-    znode_free (znode);
-    slice->done++;
-}
-
-/* The znodes of one bucket, or as many as there is time for. */
-static void free_znodes (struct slice *slice)
-{
-    struct tree *tree = slice->tree;
-    struct map_cursor here = tree->freed_znodes;
-    (void) map_scan (&tree->znodes, &tree->freed_znodes, free_znode, slice);
-    if (slice->stopped) {
-        tree->freed_znodes = here;
-    }
-    slice->done++;
-}
 
 static void free_session (struct map_node *node, void *arg)
 {
@@ -120,16 +108,19 @@ bool tree_dismantle (struct tree **self_p, size_t objects)
     }
     COHORT_ASSERT (self->snapshot == NULL);
     COHORT_ASSERT (!self->undo.active);
-    struct slice slice = {.tree = self, .objects = objects};
-    self->root = NULL;
+    struct slice slice = {.tree = self};
+    if (self->root != NULL) {
+        self->doomed = self->root;
+        self->root = NULL;
+    }
     while (slice.done < objects && effects_drop_chunk (&self->effects)) {
         slice.done += EFFECTS_CHUNK_OBJECTS;
     }
-    while (slice.done < objects && map_count (&self->znodes) > 0) {
-        free_znodes (&slice);
+    for (; slice.done < objects && self->doomed != NULL; slice.done++) {
+        free_one (self);
     }
     while (slice.done < objects && map_count (&self->sessions) > 0) {
-        (void) map_scan (&self->sessions, &self->freed_sessions, free_session, &slice);
+        (void) map_scan (&self->sessions, &self->freed, free_session, &slice);
         slice.done++;
     }
     if (slice.done >= objects) {

@@ -112,6 +112,34 @@ static void test_taking_many (void **state)
     fixture_deinit (&f);
 }
 
+/* Znodes that come right where the scan is, faster than it can write them. */
+static void test_newer_ones_ahead (void **state)
+{
+    (void) state;
+    struct fixture f;
+    char path[32];
+    init (&f);
+    uint64_t session = fixture_session (&f, 1);
+    assert_int_equal (fixture_create (&f, session, "/queue", "", 0), 0);
+    assert_int_equal (fixture_create (&f, session, "/z", "the last", 0), 0);
+    struct buf before = {0}, image = {0};
+    fixture_dump (f.tree, &before);
+    struct tree_snapshot *snapshot = tree_snapshot_begin (f.tree);
+    int created = 0;
+    for (bool more = true; more; more = tree_snapshot_next (snapshot, &image, 128)) {
+        for (int i = 0; i < 40; i++) {
+            snprintf (path, sizeof path, "/queue/%08d", created++);
+            assert_int_equal (fixture_create (&f, session, path, "", 0), 0);
+        }
+        assert_true (created < 40000);
+    }
+    tree_snapshot_end (&snapshot);
+    check_image (&image, &before);
+    buf_deinit (&image);
+    buf_deinit (&before);
+    fixture_deinit (&f);
+}
+
 /* What apply changes is copied, what stands above it is not; and when that is changed too, before
  * or after a part of it was written, it is written as it was. */
 static void test_handing_over (void **state)
@@ -308,10 +336,10 @@ static void test_dismantling (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_taking_deep),  cmocka_unit_test (test_taking_many),
-        cmocka_unit_test (test_handing_over), cmocka_unit_test (test_given_up),
-        cmocka_unit_test (test_settling),     cmocka_unit_test (test_settling_given_up),
-        cmocka_unit_test (test_dismantling),
+        cmocka_unit_test (test_taking_deep),       cmocka_unit_test (test_taking_many),
+        cmocka_unit_test (test_newer_ones_ahead),  cmocka_unit_test (test_handing_over),
+        cmocka_unit_test (test_given_up),          cmocka_unit_test (test_settling),
+        cmocka_unit_test (test_settling_given_up), cmocka_unit_test (test_dismantling),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
