@@ -89,6 +89,7 @@ void leader_process_ack (struct zab *self, struct peer *peer, const struct zab_m
             return;
         }
         learner->phase = LEARNER_SYNCED;
+        peer->trust = ZAB_WHOLE; /* only a whole log acknowledges an epoch */
         learner->acked = learner->joined;
         leader_progress (self, peer);
         zab_note (self, "acknowledges the epoch", peer->id);

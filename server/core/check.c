@@ -10,6 +10,7 @@ static void check_history (const struct zab *self)
     COHORT_ASSERT (self->current_durable <= self->accepted_durable);
     COHORT_ASSERT (self->current_durable <= self->current_epoch);
     COHORT_ASSERT (self->accepted_durable <= self->accepted_epoch);
+    COHORT_ASSERT (self->trust == self->trust_durable || self->trust == ZAB_WHOLE);
     COHORT_ASSERT (self->request_durable <= self->request_number);
     COHORT_ASSERT (self->log.base.zxid <= self->delivered);
     COHORT_ASSERT (self->delivered <= self->durable);
@@ -21,6 +22,7 @@ static void check_history (const struct zab *self)
         COHORT_ASSERT (self->durable == self->log.last.zxid);
         COHORT_ASSERT (self->accepted_durable == self->accepted_epoch);
         COHORT_ASSERT (self->current_durable == self->current_epoch);
+        COHORT_ASSERT (self->trust_durable == self->trust);
         COHORT_ASSERT (self->install_number == 0);
     }
 }
@@ -50,6 +52,7 @@ static void check_learner (const struct zab *self)
     }
     if (follow->phase >= FOLLOW_SYNCED) {
         COHORT_ASSERT (follow->epoch == self->current_durable);
+        COHORT_ASSERT (self->trust_durable == ZAB_WHOLE);
         COHORT_ASSERT (follow->history <= self->durable);
         COHORT_ASSERT (follow->acked <= self->durable);
     }
@@ -65,11 +68,14 @@ static void check_leader (const struct zab *self)
     COHORT_ASSERT (lead->phase >= LEAD_DISCOVERY);
     COHORT_ASSERT ((lead->phase == LEAD_DISCOVERY) == (lead->epoch == 0));
     COHORT_ASSERT (self->install_number == 0);
+    COHORT_ASSERT (self->trust_durable != ZAB_DAMAGED);
+    COHORT_ASSERT (lead->covered.count <= lead->promises.count);
     if (lead->phase >= LEAD_EPOCH) {
         COHORT_ASSERT (lead->epoch == self->accepted_epoch);
     }
     if (lead->phase >= LEAD_SYNC) {
         COHORT_ASSERT (lead->epoch == self->current_epoch);
+        COHORT_ASSERT (self->trust == ZAB_WHOLE);
         COHORT_ASSERT (self->accepted_durable == lead->epoch);
     } else {
         COHORT_ASSERT (self->current_epoch < self->accepted_epoch || lead->epoch == 0);

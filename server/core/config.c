@@ -79,25 +79,54 @@ bool config_set_counts (const struct config_set *self, uint32_t id, uint64_t sto
     return counts;
 }
 
-/* A majority of the voters; observers are not even looked up. */
-static bool config_quorum (const struct config *self, const struct id_set *ids)
+struct tally {
+    size_t voters, present;
+};
+
+/* Of the voters, how many are in `ids`; observers are not even looked up. */
+static struct tally config_tally (const struct config *self, const struct id_set *ids)
 {
-    size_t voters = 0, present = 0;
+    struct tally tally = {.voters = 0};
     for (size_t i = 0; i < self->count; i++) {
         if (self->members[i].role == CONFIG_VOTER) {
-            voters++;
-            present += id_set_has (ids, self->members[i].id);
+            tally.voters++;
+            tally.present += id_set_has (ids, self->members[i].id);
         }
     }
-    COHORT_ASSERT (present <= voters);
-    return present > voters / 2;
+    COHORT_ASSERT (tally.present <= tally.voters);
+    return tally;
 }
 
 bool config_set_quorum (const struct config_set *self, const struct id_set *ids)
 {
     COHORT_ASSERT (self->count == 1 || self->count == 2);
     for (size_t i = 0; i < self->count; i++) {
-        if (!config_quorum (&self->configs[i], ids)) {
+        struct tally tally = config_tally (&self->configs[i], ids);
+        if (tally.present <= tally.voters / 2) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool config_set_blocks (const struct config_set *self, const struct id_set *ids)
+{
+    COHORT_ASSERT (self->count == 1 || self->count == 2);
+    for (size_t i = 0; i < self->count; i++) {
+        struct tally tally = config_tally (&self->configs[i], ids);
+        if (tally.voters - tally.present > tally.voters / 2) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool config_set_all (const struct config_set *self, const struct id_set *ids)
+{
+    COHORT_ASSERT (self->count == 1 || self->count == 2);
+    for (size_t i = 0; i < self->count; i++) {
+        struct tally tally = config_tally (&self->configs[i], ids);
+        if (tally.present < tally.voters) {
             return false;
         }
     }

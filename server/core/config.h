@@ -62,6 +62,13 @@ bool config_set_counts (const struct config_set *self, uint32_t id, uint64_t sto
 /* Whether `ids` holds a majority of the voters of every configuration of the set. */
 bool config_set_quorum (const struct config_set *self, const struct id_set *ids);
 
+/* Whether no configuration of the set has a quorum without `ids`: what was committed under any of
+ * them, one of `ids` has acknowledged. */
+bool config_set_blocks (const struct config_set *self, const struct id_set *ids);
+
+/* Whether `ids` holds every voter of every configuration of the set. */
+bool config_set_all (const struct config_set *self, const struct id_set *ids);
+
 /* Sound: 1..MEMBERS_MAX members, ascending unique ids, at least one voter. */
 bool config_valid (const struct config *self);
 

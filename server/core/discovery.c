@@ -39,8 +39,9 @@ void follower_process_leaderinfo (struct zab *self, struct peer *peer,
     }
     follow->phase = FOLLOW_EPOCH;
     follow->epoch = message->epoch;
-    follow->counts = message->epoch > self->accepted_epoch;
-    if (follow->counts) {
+    bool promises = message->epoch > self->accepted_epoch;
+    follow->counts = promises && self->trust_durable != ZAB_DAMAGED;
+    if (promises) {
         persist_epochs (self, message->epoch, self->current_epoch);
     }
     follower_on_epochs_durable (self);
@@ -77,7 +78,7 @@ static bool epoch_possible (const struct zab *self)
     id_set_add (&ids, self->id);
     for (size_t i = 0; i < self->peers_count; i++) {
         const struct peer *peer = self->peers[i];
-        if (!peer->reset && peer_counts (self, peer) &&
+        if (!peer->reset && peer_votes (self, peer) &&
             (peer->learner.phase < LEARNER_INFO ||
              peer->learner.accepted_epoch < self->lead.epoch)) {
             id_set_add (&ids, peer->id);
@@ -99,6 +100,7 @@ void leader_process_followerinfo (struct zab *self, struct peer *peer,
         return; /* overtaken by its vote: this attempt has ended already */
     }
     peer_forget_learner (peer);
+    peer->trust = message->trust;
     struct learner *learner = &peer->learner;
     learner->phase = LEARNER_INFO;
     learner->session = message->session;
@@ -138,7 +140,9 @@ static void choose_epoch (struct zab *self)
         if (peer->reset || peer->learner.phase < LEARNER_INFO || !peer_counts (self, peer)) {
             continue;
         }
-        id_set_add (&ids, peer->id);
+        if (peer_votes (self, peer)) {
+            id_set_add (&ids, peer->id);
+        }
         if (peer->learner.accepted_epoch > epoch) {
             epoch = peer->learner.accepted_epoch;
         }
@@ -154,8 +158,22 @@ static void choose_epoch (struct zab *self)
     lead->epoch = epoch + 1;
     self->epoch_chosen_ms = self->now_ms;
     id_set_clear (&lead->promises);
+    id_set_clear (&lead->covered);
     zab_note (self, "chooses an epoch", self->id);
     persist_epochs (self, lead->epoch, self->current_epoch);
+}
+
+/* Whether nothing can have been committed, in any earlier epoch, that our log lacks. Whoever has
+ * acknowledged an entry that we lack is not among the covered; so it is enough that there is no
+ * quorum without them. With whole logs the covered are those who have promised, and a quorum of
+ * them is asked for anyway; a suspect log covers nothing unless ours is at least as recent as its
+ * lost end may have been. Where that does not decide, everybody must have promised, each with less
+ * than we have: then what is lost cannot be had from anyone, and the rest is what there is. */
+static bool history_is_complete (const struct zab *self)
+{
+    const struct lead *lead = &self->lead;
+    return config_set_blocks (&self->configs, &lead->covered) ||
+           config_set_all (&self->configs, &lead->promises);
 }
 
 /* A quorum has promised to follow no lower epoch, and none of it knows more than we do: our log
@@ -170,7 +188,7 @@ static void establish (struct zab *self)
     lead->history = self->log.last.zxid;
     lead->progress_ms = self->now_ms;
     zab_note (self, "history fixed", self->id);
-    persist_epochs (self, self->accepted_epoch, lead->epoch);
+    persist_history (self, lead->epoch);
     for (size_t i = 0; i < self->peers_count; i++) {
         struct peer *peer = self->peers[i];
         if (!peer->reset && peer->learner.phase == LEARNER_READY) {
@@ -191,6 +209,9 @@ void leader_discover (struct zab *self)
     }
     if (lead->phase == LEAD_EPOCH && id_set_add (&lead->promises, self->id)) {
         self->votes_owed = true; /* LEADING, with its epoch: for whoever has missed the election */
+        if (self->trust_durable == ZAB_WHOLE) {
+            id_set_add (&lead->covered, self->id);
+        }
     }
     for (size_t i = 0; i < self->peers_count; i++) {
         struct peer *peer = self->peers[i];
@@ -202,8 +223,13 @@ void leader_discover (struct zab *self)
             send_message (self, peer, (struct zab_message){.type = ZAB_LEADERINFO});
         }
     }
-    if (lead->phase == LEAD_EPOCH && config_set_quorum (&self->configs, &lead->promises)) {
+    if (lead->phase != LEAD_EPOCH || !config_set_quorum (&self->configs, &lead->promises)) {
+        return;
+    }
+    if (history_is_complete (self)) {
         establish (self);
+    } else {
+        zab_note (self, "waits: a lost entry may have been acknowledged", self->id);
     }
 }
 
@@ -220,6 +246,30 @@ static bool points_sound (const struct zab_message *message)
     return message->points[message->points_count - 1].zxid == message->zxid;
 }
 
+/* How our log compares with one that ends at zxid, in currentEpoch `epoch`. */
+static int compare_log (const struct zab *self, uint32_t epoch, zxid_t zxid)
+{
+    zxid_t last = self->log.last.zxid;
+    return election_compare (election_epoch (self->trust, self->current_epoch, last), last, 0,
+                             epoch, zxid, 0);
+}
+
+/* A promise. Everything that its giver has ever acknowledged is in a history that is at most as
+ * recent as its log, or as the lost end of its log may have been. */
+static void take_promise (struct zab *self, const struct peer *peer,
+                          const struct zab_message *message)
+{
+    struct lead *lead = &self->lead;
+    zxid_t end = message->zxid;
+    if (message->trust == ZAB_SUSPECT && message->suspect > end) {
+        end = message->suspect;
+    }
+    id_set_add (&lead->promises, peer->id);
+    if (compare_log (self, message->epoch, end) >= 0) {
+        id_set_add (&lead->covered, peer->id);
+    }
+}
+
 /* LeaderProcessACKEPOCH. The paper's leader takes over the best history of its quorum; like
  * ZooKeeper, ours gives way to whoever has a better one. */
 void leader_process_ackepoch (struct zab *self, struct peer *peer,
@@ -231,18 +281,19 @@ void leader_process_ackepoch (struct zab *self, struct peer *peer,
         peer_reset (self, peer, "unexpected ACKEPOCH");
         return;
     }
+    peer->trust = message->trust;
     learner->phase = LEARNER_READY;
     learner->points_count = message->points_count;
     memcpy (learner->points, message->points, message->points_count * sizeof *message->points);
     leader_progress (self, peer);
     if (lead->phase == LEAD_EPOCH) {
-        if (message->counts && peer_counts (self, peer)) {
-            if (election_compare (message->epoch, message->zxid, 0, self->current_epoch,
-                                  self->log.last.zxid, 0) > 0) {
+        if (message->counts && peer_votes (self, peer)) { /* so its log is not damaged */
+            uint32_t epoch = election_epoch (message->trust, message->epoch, message->zxid);
+            if (compare_log (self, epoch, message->zxid) < 0) {
                 leader_step_down (self, "a follower knows more", peer->id);
                 return;
             }
-            id_set_add (&lead->promises, peer->id);
+            take_promise (self, peer, message);
         }
         leader_discover (self);
         return;

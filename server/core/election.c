@@ -36,15 +36,24 @@ int election_compare (uint32_t epoch_a, zxid_t zxid_a, uint32_t id_a, uint32_t e
     return id_a < id_b ? -1 : id_a > id_b;
 }
 
+/* currentEpoch says that the log holds what that epoch began with. If the end of the log is lost,
+ * that may be, too; but whoever has an entry of an epoch has what that epoch began with. */
+uint32_t election_epoch (enum zab_trust trust, uint32_t current_epoch, zxid_t last)
+{
+    COHORT_ASSERT (trust != ZAB_DAMAGED);
+    bool lost = trust == ZAB_SUSPECT && zxid_epoch (last) < current_epoch;
+    return lost ? zxid_epoch (last) : current_epoch;
+}
+
 /* Whether it makes sense to vote for, or to follow, this server. Someone behind a link that is
  * down may be dead; and following it is impossible anyway. */
 static bool eligible (const struct zab *self, uint32_t id)
 {
     if (id == self->id) {
-        return zab_counts (self) && !self->leaving;
+        return zab_votes (self) && !self->leaving;
     }
     const struct peer *peer = peer_find (self, id);
-    return peer != NULL && peer_counts (self, peer) && !peer->leaving;
+    return peer != NULL && peer_votes (self, peer) && !peer->leaving;
 }
 
 /* Our vote for ourselves, or for nobody if we cannot be elected: then it is just a question. */
@@ -55,7 +64,8 @@ static void vote_initially (struct zab *self)
     memset (&self->vote, 0, sizeof self->vote);
     if (eligible (self, self->id)) {
         self->vote.leader = self->id;
-        self->vote.epoch = self->current_durable;
+        self->vote.epoch =
+            election_epoch (self->trust_durable, self->current_durable, self->durable);
         self->vote.zxid = self->durable;
     }
     self->votes_owed = true;
@@ -93,12 +103,12 @@ static const struct peer *established_leader (const struct zab *self)
         }
         struct id_set ids = {.count = 0};
         id_set_add (&ids, leader->id);
-        if (zab_counts (self)) {
+        if (zab_votes (self)) {
             id_set_add (&ids, self->id);
         }
         for (size_t k = 0; k < self->peers_count; k++) {
             const struct peer *peer = self->peers[k];
-            if (!peer->reset && peer_counts (self, peer) && peer->vote.received &&
+            if (!peer->reset && peer_votes (self, peer) && peer->vote.received &&
                 peer->vote.role == ZAB_FOLLOWING && peer->vote.leader == leader->id) {
                 id_set_add (&ids, peer->id);
             }
@@ -119,7 +129,7 @@ static void adopt (struct zab *self)
         const struct vote *vote = &peer->vote;
         if (peer->reset || !vote->received || vote->role != ZAB_LOOKING ||
             vote->round != self->round || vote->leader == self->id ||
-            vote->leader == self->barred || !peer_counts (self, peer) ||
+            vote->leader == self->barred || !peer_votes (self, peer) ||
             !eligible (self, vote->leader)) {
             continue;
         }
@@ -160,7 +170,7 @@ static void evaluate (struct zab *self)
         finish (self, leader->id);
         return;
     }
-    if (!zab_counts (self)) {
+    if (!zab_votes (self)) {
         return;
     }
     adopt (self);
@@ -172,7 +182,7 @@ static void evaluate (struct zab *self)
     id_set_add (&ids, self->id);
     for (size_t i = 0; i < self->peers_count; i++) {
         const struct peer *peer = self->peers[i];
-        if (peer->reset || peer->leaving || !peer_counts (self, peer)) {
+        if (peer->reset || peer->leaving || !peer_votes (self, peer)) {
             continue;
         }
         const struct vote *vote = &peer->vote;
@@ -235,7 +245,7 @@ static void bar_candidate (struct zab *self)
     id_set_add (&ids, self->id);
     for (size_t i = 0; i < self->peers_count; i++) {
         const struct peer *peer = self->peers[i];
-        if (!peer->reset && peer_counts (self, peer) && peer->vote.received &&
+        if (!peer->reset && peer_votes (self, peer) && peer->vote.received &&
             peer->vote.role == ZAB_LOOKING && peer->vote.round == self->round) {
             id_set_add (&ids, peer->id);
         }
@@ -337,6 +347,7 @@ void election_process_vote (struct zab *self, struct peer *peer, const struct za
         peer_reset (self, peer, "impossible vote");
         return;
     }
+    peer->trust = message->trust;
     peer->vote = (struct vote){.received = true,
                                .role = message->role,
                                .round = message->round,
@@ -350,7 +361,7 @@ void election_process_vote (struct zab *self, struct peer *peer, const struct za
         peer_forget_learner (peer);
     }
     if (self->role == ZAB_LOOKING) {
-        if (self->voting && message->role == ZAB_LOOKING && peer_counts (self, peer)) {
+        if (self->voting && message->role == ZAB_LOOKING && peer_votes (self, peer)) {
             if (message->round > self->round) {
                 self->round = message->round;
                 vote_initially (self);

@@ -6,7 +6,7 @@
 void leader_begin (struct zab *self)
 {
     struct lead *lead = &self->lead;
-    COHORT_ASSERT (zab_counts (self));
+    COHORT_ASSERT (zab_votes (self));
     COHORT_ASSERT (persist_drained (self));
     lead->phase = LEAD_DISCOVERY;
     lead->ping_ms = self->now_ms + self->peer_timeout_ms / ZAB_PINGS;

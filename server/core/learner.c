@@ -134,8 +134,8 @@ void follower_process_newleader (struct zab *self, struct peer *peer,
     COHORT_ASSERT (self->accepted_durable == follow->epoch);
     follow->phase = FOLLOW_NEWLEADER;
     follow->history = self->log.last.zxid;
-    if (self->current_epoch != follow->epoch) {
-        persist_epochs (self, self->accepted_epoch, follow->epoch);
+    if (self->current_epoch != follow->epoch || self->trust != ZAB_WHOLE) {
+        persist_history (self, follow->epoch);
     }
     follow->newleader = self->request_number;
     follower_acknowledge (self);

@@ -26,6 +26,13 @@ const char *zab_message_name (enum zab_message_type type)
     return type >= ZAB_VOTE && type <= ZAB_LEAVING ? names[type] : "?";
 }
 
+const char *zab_trust_name (enum zab_trust trust)
+{
+    static const char *const names[] = {
+        [ZAB_WHOLE] = "whole", [ZAB_SUSPECT] = "suspect", [ZAB_DAMAGED] = "damaged"};
+    return trust >= ZAB_WHOLE && trust <= ZAB_DAMAGED ? names[trust] : "?";
+}
+
 const char *zab_role_name (enum zab_role role)
 {
     static const char *const names[] = {

@@ -27,6 +27,11 @@ bool peer_counts (const struct zab *self, const struct peer *peer)
     return config_set_counts (&self->configs, peer->id, peer->store_id);
 }
 
+bool peer_votes (const struct zab *self, const struct peer *peer)
+{
+    return peer_counts (self, peer) && peer->trust != ZAB_DAMAGED;
+}
+
 void peer_forget_learner (struct peer *peer)
 {
     memset (&peer->learner, 0, sizeof peer->learner);
@@ -93,6 +98,7 @@ void peer_link_up (struct zab *self, uint32_t id, uint64_t store_id)
     if (self->role == ZAB_LEADING && !peer_counts (self, peer)) {
         /* The promise was made by a store that is gone. */
         id_set_remove (&self->lead.promises, id);
+        id_set_remove (&self->lead.covered, id);
     }
     election_on_link_up (self, peer);
 }

@@ -61,6 +61,17 @@ void persist_epochs (struct zab *self, uint32_t accepted_epoch, uint32_t current
     persist->current_epoch = self->current_epoch = current_epoch;
 }
 
+/* What a damaged log has lost was, if it was committed, in the history that it holds now; so the
+ * mark goes, in the same write that makes the history this server's own. */
+void persist_history (struct zab *self, uint32_t epoch)
+{
+    persist_epochs (self, self->accepted_epoch, epoch);
+    if (self->trust != ZAB_WHOLE) {
+        self->update.persist.whole = true;
+        self->trust = ZAB_WHOLE;
+    }
+}
+
 void persist_install (struct zab *self, struct zab_point point)
 {
     COHORT_ASSERT (self->update.persist.number == 0);
@@ -82,6 +93,7 @@ void persist_flush (struct zab *self)
                             .log_end = self->log.last.zxid,
                             .accepted_epoch = self->accepted_epoch,
                             .current_epoch = self->current_epoch,
+                            .trust = self->trust,
                             .issued_ms = self->now_ms};
     if (!ring_push (&self->requests, &entry)) {
         /* Too many, or no memory: it shares the record of its predecessor, which then counts as
@@ -106,6 +118,10 @@ bool persist_durable (struct zab *self, uint64_t number)
         self->durable = entry->log_end;
         self->accepted_durable = entry->accepted_epoch;
         self->current_durable = entry->current_epoch;
+        if (self->trust_durable != entry->trust) {
+            self->trust_durable = entry->trust;
+            self->votes_owed = true; /* whoever counts votes shall know */
+        }
         self->request_durable = entry->number;
         ring_pop (&self->requests);
         news = true;

@@ -25,9 +25,11 @@ static void check_vote (const struct zab *self, const struct zab_message *messag
         return; /* it says nothing of this server but that it is LOOKING */
     }
     COHORT_ASSERT (self->voting);
+    COHORT_ASSERT (zab_votes (self));
     check_drained (self);
     if (message->leader == self->id) {
-        COHORT_ASSERT (message->epoch == self->current_durable);
+        COHORT_ASSERT (message->epoch ==
+                       election_epoch (self->trust_durable, self->current_durable, self->durable));
         COHORT_ASSERT (message->zxid == self->durable);
     }
 }
@@ -50,6 +52,7 @@ static void check_learner (const struct zab *self, const struct peer *peer,
         COHORT_ASSERT (self->accepted_durable == follow->epoch);
         COHORT_ASSERT (message->epoch == self->current_durable);
         COHORT_ASSERT (message->zxid == self->durable);
+        COHORT_ASSERT (!message->counts || self->trust_durable != ZAB_DAMAGED);
         break;
     case ZAB_TRY_ANSWER:
     case ZAB_SYNC_POINT:
@@ -60,6 +63,7 @@ static void check_learner (const struct zab *self, const struct peer *peer,
         /* History, then currentEpoch = e, then ACK (e, 0); each entry, then its ACK. */
         COHORT_ASSERT (self->accepted_durable == follow->epoch);
         COHORT_ASSERT (self->current_durable == follow->epoch);
+        COHORT_ASSERT (self->trust_durable == ZAB_WHOLE);
         COHORT_ASSERT (follow->phase >= FOLLOW_SYNCED);
         COHORT_ASSERT (self->request_durable >= follow->newleader);
         COHORT_ASSERT (follow->history <= self->durable);
@@ -128,6 +132,11 @@ void send_message (struct zab *self, const struct peer *peer, struct zab_message
     COHORT_ASSERT (!peer->reset);
     COHORT_ASSERT (self->role != ZAB_HALTED);
     message.peer = peer->id;
+    if (message.type == ZAB_VOTE || message.type == ZAB_FOLLOWERINFO ||
+        message.type == ZAB_ACKEPOCH) {
+        message.trust = self->trust_durable;
+        message.suspect = self->trust_durable == ZAB_SUSPECT ? self->suspect : 0;
+    }
     switch (message.type) {
     case ZAB_VOTE:
         check_vote (self, &message);

@@ -96,9 +96,10 @@ struct vote {
 struct peer {
     uint32_t id;
     uint64_t store_id;
-    bool reset;   /* in this step: regarded as down, removed at its end */
-    bool leaving; /* it said so */
-    bool owed;    /* gets our vote at the end of this step */
+    bool reset;           /* in this step: regarded as down, removed at its end */
+    bool leaving;         /* it said so */
+    bool owed;            /* gets our vote at the end of this step */
+    enum zab_trust trust; /* as it has said last */
     struct vote vote;
     struct learner learner;
 };
@@ -144,6 +145,7 @@ struct lead {
     enum lead_phase phase;
     uint32_t epoch;         /* 0: none chosen */
     struct id_set promises; /* whose ACKEPOCH for `epoch` counts */
+    struct id_set covered;  /* of these: who surely acknowledged nothing that our log lacks */
     zxid_t history;         /* the initial history ends here */
     int64_t ping_ms;        /* next PING */
     int64_t quorum_ms;      /* when a quorum has last been heard */
@@ -161,6 +163,7 @@ struct request {
     zxid_t log_end;
     uint32_t accepted_epoch;
     uint32_t current_epoch;
+    enum zab_trust trust;
     int64_t issued_ms;
 };
 
@@ -185,10 +188,13 @@ struct zab {
     struct history log;
     int64_t stamp_ms; /* never less than that of any entry seen */
     uint32_t accepted_epoch, current_epoch;
+    enum zab_trust trust;
+    zxid_t suspect; /* ZAB_SUSPECT: up to here */
     zxid_t committed, delivered;
     /* ... and what of it is durable. */
     zxid_t durable;
     uint32_t accepted_durable, current_durable;
+    enum zab_trust trust_durable;
     uint64_t request_number;  /* of the newest request */
     uint64_t request_durable; /* it and all before it are durable */
     uint64_t install_number;  /* 0: no snapshot is being installed */
@@ -238,8 +244,9 @@ struct zab {
 /* Stops for good: nothing of this step leaves the core but the reason. */
 void zab_halt (struct zab *self, enum zab_halt halt, const char *note);
 void zab_note (struct zab *self, const char *note, uint32_t peer);
-/* Whether this server's own votes and acknowledgements count. */
+/* Whether this server's own acknowledgements count; and its votes and promises, too. */
 bool zab_counts (const struct zab *self);
+bool zab_votes (const struct zab *self);
 /* Appends to the index; halts and gives false when memory runs out. */
 bool zab_append (struct zab *self, const struct zab_entry *entry);
 
@@ -254,7 +261,10 @@ bool role_is_learner (const struct zab *self);
 
 /* NULL: the link is down, or is being reset. */
 struct peer *peer_find (const struct zab *self, uint32_t id);
+/* Its acknowledgements count (those of an epoch it gives only with a whole log); and its votes and
+ * promises, too. */
 bool peer_counts (const struct zab *self, const struct peer *peer);
+bool peer_votes (const struct zab *self, const struct peer *peer);
 void peer_link_up (struct zab *self, uint32_t id, uint64_t store_id);
 void peer_link_down (struct zab *self, uint32_t id);
 /* It broke the protocol, or stands still. */
@@ -278,6 +288,9 @@ void election_leave (struct zab *self);
 void election_process_leaving (struct zab *self, struct peer *peer);
 /* Sends the votes that are owed. */
 void election_flush (struct zab *self);
+/* The epoch that goes with a log which ends at `last`, given currentEpoch and what the log is
+ * worth. */
+uint32_t election_epoch (enum zab_trust trust, uint32_t current_epoch, zxid_t last);
 /* Votes, and histories, are ordered by epoch, then zxid; votes finally by id. */
 int election_compare (uint32_t epoch_a, zxid_t zxid_a, uint32_t id_a, uint32_t epoch_b,
                       zxid_t zxid_b, uint32_t id_b);
@@ -356,6 +369,8 @@ void follower_process_ping (struct zab *self, struct peer *peer, const struct za
 void persist_truncate (struct zab *self, zxid_t zxid);
 void persist_entries (struct zab *self, const struct zab_entry *entries, size_t count);
 void persist_epochs (struct zab *self, uint32_t accepted_epoch, uint32_t current_epoch);
+/* The log is the history of `epoch`: currentEpoch, and nothing that was committed is missing. */
+void persist_history (struct zab *self, uint32_t epoch);
 void persist_install (struct zab *self, struct zab_point point);
 /* Registers this step's request; at the end of a step. */
 void persist_flush (struct zab *self);

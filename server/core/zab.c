@@ -128,6 +128,14 @@ bool zab_recover_entry (struct zab *self, const struct zab_entry *entry)
     return true;
 }
 
+void zab_recover_trust (struct zab *self, enum zab_trust trust, zxid_t suspect)
+{
+    COHORT_ASSERT (!self->started);
+    COHORT_ASSERT (trust >= ZAB_WHOLE && trust <= ZAB_DAMAGED);
+    self->trust = self->trust_durable = trust;
+    self->suspect = suspect;
+}
+
 /* ---- Small things that every file needs -------------------------------------------------- */
 
 void zab_halt (struct zab *self, enum zab_halt halt, const char *note)
@@ -150,6 +158,11 @@ void zab_note (struct zab *self, const char *note, uint32_t peer)
 bool zab_counts (const struct zab *self)
 {
     return config_set_counts (&self->configs, self->id, self->store_id);
+}
+
+bool zab_votes (const struct zab *self)
+{
+    return zab_counts (self) && self->trust_durable != ZAB_DAMAGED;
 }
 
 bool zab_append (struct zab *self, const struct zab_entry *entry)
@@ -404,6 +417,7 @@ static void update_status (struct zab *self)
         .leaving = self->leaving,
         .accepted_epoch = self->accepted_epoch,
         .current_epoch = self->current_epoch,
+        .trust = self->trust_durable,
         .last = self->log.last.zxid,
         .durable = self->durable,
         .committed = self->committed,
@@ -420,7 +434,8 @@ static void update_status (struct zab *self)
     self->update.status_changed =
         status.role != old->role || status.leader != old->leader ||
         status.activated != old->activated || status.leaving != old->leaving ||
-        status.accepted_epoch != old->accepted_epoch || status.current_epoch != old->current_epoch;
+        status.accepted_epoch != old->accepted_epoch ||
+        status.current_epoch != old->current_epoch || status.trust != old->trust;
     self->status = status;
 }
 

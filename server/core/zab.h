@@ -57,6 +57,16 @@ enum { ZAB_EPOCHS_MAX = 64 }; /* points of an ACKEPOCH: of the last so many epoc
 enum { ZAB_PEERS_MAX = 64 };  /* links up at one time; further ones are reset */
 enum { ZAB_PROPOSALS_MAX = 1 << 16 }; /* of one ZAB_EVENT_PROPOSE */
 
+/* What a server's log is worth (docs/zab.md, section 12): whether it holds all that the server has
+ * ever acknowledged.  It stays as it is, on the disk, until a leader has made the log whole. */
+enum zab_trust {
+    ZAB_WHOLE = 0, /* it does */
+    ZAB_SUSPECT,   /* entries behind its end, up to a known zxid, cannot be read; nobody knows */
+    /* whether they were acknowledged.  It votes; what its promise is worth depends */
+    /* on what the others have */
+    ZAB_DAMAGED /* what was acknowledged is lost, nobody knows how much: no vote, no promise */
+};
+
 /* ---- Messages ---------------------------------------------------------------------------- */
 
 enum zab_message_type {
@@ -108,6 +118,10 @@ struct zab_message {
      * by, the other messages of a link (but not each other; and a PING with a zxid, which is a
      * commit, must not overtake). */
     uint32_t session;
+
+    /* VOTE, FOLLOWERINFO, ACKEPOCH: what the sender's log is worth; SUSPECT: up to here. */
+    enum zab_trust trust;
+    zxid_t suspect;
 
     /* VOTE */
     uint64_t round;
@@ -183,6 +197,7 @@ struct zab_persist {
     bool epochs;   /* write both epochs (after the log) */
     uint32_t accepted_epoch;
     uint32_t current_epoch;
+    bool whole; /* with the epochs, in the same write: from now on the log is ZAB_WHOLE */
 
     /* Replace the whole log, and the state, by the snapshot that this very ZAB_EVENT_SNAPSHOT
      *  announced; nothing else is in such a request.  If it is false in the answer to that event,
@@ -235,6 +250,7 @@ struct zab_status {
     bool leaving;
     uint32_t accepted_epoch; /* both as last asked of the store */
     uint32_t current_epoch;
+    enum zab_trust trust; /* what the log on the disk is worth */
     zxid_t last;          /* last entry of the log */
     zxid_t durable;       /* last durable entry */
     zxid_t committed;     /* known to be committed */
@@ -271,6 +287,9 @@ void zab_destroy (struct zab **self_p);
 void zab_recover_base (struct zab *self, struct zab_point base, int64_t stamp_ms);
 bool zab_recover_entry (struct zab *self, const struct zab_entry *entry);
 
+/* Before zab_start, if the log is not ZAB_WHOLE; suspect: up to which zxid it is ZAB_SUSPECT. */
+void zab_recover_trust (struct zab *self, enum zab_trust trust, zxid_t suspect);
+
 /* Starts LOOKING (a configuration of this server alone leads at once).  committed: the highest
  * commit index known from the store; entries up to it are delivered by the first update. */
 const struct zab_update *zab_start (struct zab *self, uint32_t accepted_epoch,
@@ -289,5 +308,6 @@ void zab_check (const struct zab *self);
 /* The names used in traces: "VOTE", "LOOKING". */
 const char *zab_message_name (enum zab_message_type type);
 const char *zab_role_name (enum zab_role role);
+const char *zab_trust_name (enum zab_trust trust); /* "whole", "suspect", "damaged" */
 
 #endif

@@ -159,13 +159,17 @@ static bool get_cluster (ProtobufCBinaryData bytes, bool *has, uint8_t *id)
 static const char *get_message (struct arena *arena, const Cohort__Peer__Message *wire,
                                 struct zab_message *message)
 {
-    if (wire->type < ZAB_VOTE || wire->type > ZAB_LEAVING || wire->role > ZAB_HALTED) {
-        return "a message of unknown type or role";
+    if (wire->type < ZAB_VOTE || wire->type > ZAB_LEAVING || wire->role > ZAB_HALTED ||
+        wire->trust > ZAB_DAMAGED) {
+        return "a message of unknown type, role or trust";
     }
     if (wire->n_points > ZAB_EPOCHS_MAX) {
         return "too many points";
     }
-    if ((wire->zxid | wire->durable | wire->entries_after | wire->entries_through) >> 63 != 0) {
+    if ((wire->zxid | wire->durable | wire->suspect | wire->entries_after |
+         wire->entries_through) >>
+            63 !=
+        0) {
         return "a zxid is out of range";
     }
     message->type = (enum zab_message_type) wire->type;
@@ -176,6 +180,8 @@ static const char *get_message (struct arena *arena, const Cohort__Peer__Message
     message->session = wire->session;
     message->point = get_point (wire->point);
     message->counts = wire->counts;
+    message->trust = (enum zab_trust) wire->trust;
+    message->suspect = wire->suspect;
     message->round = wire->round;
     message->leader = wire->leader;
     message->role = (enum zab_role) wire->role;

@@ -45,6 +45,8 @@ static bool put_message (struct arena *arena, Cohort__Peer__Message *wire,
     wire->nonce = message->nonce;
     wire->session = message->session;
     wire->counts = message->counts;
+    wire->trust = (uint32_t) message->trust;
+    wire->suspect = message->suspect;
     wire->round = message->round;
     wire->leader = message->leader;
     wire->role = (uint32_t) message->role;

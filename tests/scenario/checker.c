@@ -63,13 +63,15 @@ static bool disk_holds (const struct server *server, struct zab_point point)
     return point.zxid < server->disk.base.zxid || image_has (&server->disk, point);
 }
 
+/* Disks that have lost something, and know it, count as if they held it: what they say of
+ * themselves keeps anybody from taking their silence for an answer (check_message). */
 static bool quorum_holds (const struct cluster *self, struct zab_point point)
 {
     struct id_set ids = {.count = 0};
     for (uint32_t id = 1; id <= CLUSTER_SERVERS_MAX; id++) {
         const struct server *server = &self->servers[id];
         if (server->id != 0 && config_set_counts (&self->options.configs, id, server->store_id) &&
-            disk_holds (server, point)) {
+            (disk_holds (server, point) || server->disk.trust != ZAB_WHOLE)) {
             id_set_add (&ids, id);
         }
     }
@@ -177,8 +179,13 @@ static void check_message (const struct cluster *self, const struct server *serv
     switch (message->type) {
     case ZAB_VOTE:
         if (message->role == ZAB_LOOKING && message->leader == server->id) {
-            require (self, server, message->epoch == disk->current_epoch, "VOTE: epoch");
+            require (
+                self, server,
+                message->epoch == disk->current_epoch ||
+                    (disk->trust == ZAB_SUSPECT && message->epoch == zxid_epoch (message->zxid)),
+                "VOTE: epoch");
             require (self, server, message->zxid == image_last (disk).zxid, "VOTE: zxid");
+            require (self, server, disk->trust != ZAB_DAMAGED, "VOTE: of a damaged log");
         }
         break;
     case ZAB_LEADERINFO:
@@ -190,6 +197,13 @@ static void check_message (const struct cluster *self, const struct server *serv
         require (self, server,
                  cluster_status (self, server->id)->accepted_epoch == disk->accepted_epoch,
                  "ACKEPOCH: promise");
+        require (self, server, message->trust == disk->trust, "ACKEPOCH: trust");
+        require (self, server,
+                 disk->trust != ZAB_SUSPECT || message->suspect == disk->suspect ||
+                     disk->suspect <= message->zxid,
+                 "ACKEPOCH: suspect");
+        require (self, server, !message->counts || disk->trust != ZAB_DAMAGED,
+                 "ACKEPOCH: a promise of a damaged log");
         break;
     case ZAB_SYNC_POINT:
         require (self, server, image_has (disk, message->point), "SYNC_POINT");
@@ -197,6 +211,7 @@ static void check_message (const struct cluster *self, const struct server *serv
     case ZAB_ACK:
         require (self, server, message->epoch == disk->current_epoch, "ACK: epoch");
         require (self, server, message->epoch == disk->accepted_epoch, "ACK: promise");
+        require (self, server, disk->trust == ZAB_WHOLE, "ACK: of a log that is not whole");
         require (self, server,
                  zxid_counter (message->zxid) == 0 || image_find (disk, message->zxid) != NULL ||
                      message->zxid <= disk->base.zxid,

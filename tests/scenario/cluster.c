@@ -151,6 +151,28 @@ void cluster_compact_disk (struct cluster *self, uint32_t id, zxid_t zxid)
     image_compact (&self->servers[id].disk, zxid);
 }
 
+/* A mark that is there already gets no weaker, as the store's recovery has it. */
+void cluster_disk_damage (struct cluster *self, uint32_t id, zxid_t zxid, zxid_t suspect)
+{
+    COHORT_ASSERT (self->servers[id].core == NULL);
+    struct image *disk = &self->servers[id].disk;
+    if (zxid < disk->base.zxid) {
+        /* No snapshot is sound either. */
+        records_free (&disk->log);
+        disk->base = (struct zab_point){0};
+        disk->base_stamp_ms = 0;
+    } else {
+        image_truncate (disk, zxid);
+    }
+    if (suspect == 0 || disk->trust == ZAB_DAMAGED) {
+        disk->trust = ZAB_DAMAGED;
+    } else {
+        disk->suspect =
+            disk->trust == ZAB_SUSPECT && disk->suspect > suspect ? disk->suspect : suspect;
+        disk->trust = ZAB_SUSPECT;
+    }
+}
+
 /* ---- Steps ------------------------------------------------------------------------------- */
 
 static void send (struct cluster *self, uint32_t from, const struct zab_message *message)
@@ -196,6 +218,7 @@ static void store (struct server *server, const struct zab_persist *persist, str
     request->epochs = persist->epochs;
     request->accepted_epoch = persist->accepted_epoch;
     request->current_epoch = persist->current_epoch;
+    request->whole = persist->whole;
     request->install = persist->install;
     request->point = point;
     request->stamp_ms = stamp_ms;
@@ -315,6 +338,7 @@ void cluster_start (struct cluster *self, uint32_t id)
     server->memory.base_stamp_ms = disk->base_stamp_ms;
     server->memory.accepted_epoch = disk->accepted_epoch;
     server->memory.current_epoch = disk->current_epoch;
+    zab_recover_trust (server->core, disk->trust, disk->suspect);
     records_copy (&server->memory.log, &disk->log);
     server->delivered = server->committed = disk->base.zxid;
     server->round = server->round_begun = 0;

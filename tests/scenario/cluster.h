@@ -39,12 +39,14 @@ struct image {
     int64_t base_stamp_ms;
     struct records log;
     uint32_t accepted_epoch, current_epoch;
+    enum zab_trust trust;
+    zxid_t suspect;
 };
 
 /* A request to the store. */
 struct disk_request {
     uint64_t number;
-    bool truncate, epochs, install;
+    bool truncate, epochs, whole, install;
     zxid_t truncate_to;
     uint32_t accepted_epoch, current_epoch;
     struct zab_point point;
@@ -117,6 +119,9 @@ void cluster_add (struct cluster *self, uint32_t id, uint64_t store_id);
 /* Appends an entry to the disk of a server that is down; content tells entries of one zxid apart
  * (0: the same everywhere). */
 void cluster_disk_append (struct cluster *self, uint32_t id, zxid_t zxid, uint64_t content);
+/* The disk of a server that is down loses what is behind zxid, and its recovery notices: behind
+ * `suspect` nothing was ever written, or, if that is 0, nobody knows what there was. */
+void cluster_disk_damage (struct cluster *self, uint32_t id, zxid_t zxid, zxid_t suspect);
 /* Makes zxid, which the disk of a server that is down must have, the base of its log. */
 void cluster_compact_disk (struct cluster *self, uint32_t id, zxid_t zxid);
 

@@ -123,6 +123,7 @@ size_t image_execute (struct image *self, const struct disk_request *request, si
         COHORT_ASSERT (request->current_epoch >= self->current_epoch);
         self->accepted_epoch = request->accepted_epoch;
         self->current_epoch = request->current_epoch;
+        self->trust = request->whole ? ZAB_WHOLE : self->trust;
         done++;
     }
     return done;

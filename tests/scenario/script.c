@@ -9,6 +9,8 @@
  *                              what the disk of a server that is down holds; entries with the same
  *                              X (0 by default) are the same
  *     disk ID cut E:C          takes away what is behind E:C
+ *     disk ID damaged E:C      likewise, and its recovery has noticed: nobody knows how much
+ *     disk ID suspect E:C E:C  likewise, behind the first; but nothing was behind the second
  *     replace ID STORE         the disk of a server that is down is a new one, with that store id
  *     committed ID E:C         this log up to there is what has been committed so far
  *     unchecked                no checker from now on: disks have forgotten what they were given
@@ -240,8 +242,14 @@ static void command_disk (struct script *self)
             cluster_compact_disk (&self->cluster, id, zxid (self, first + 1));
         } else if (strcmp (name, "cut") == 0) {
             image_truncate (disk, zxid (self, first + 1));
+        } else if (strcmp (name, "damaged") == 0) {
+            cluster_disk_damage (&self->cluster, id, zxid (self, first + 1), 0);
+        } else if (strcmp (name, "suspect") == 0) {
+            cluster_disk_damage (&self->cluster, id, zxid (self, first + 1),
+                                 zxid (self, first + 2));
+            first++;
         } else {
-            complain (self, "accepted, current, base or cut is expected");
+            complain (self, "accepted, current, base, cut, damaged or suspect is expected");
         }
     }
     for (size_t i = first; i < self->count && !self->failed; i++) {

@@ -47,6 +47,18 @@ static void put_range (struct text *text, zxid_t after, zxid_t through)
     put (text, "]");
 }
 
+/* Whole is not worth a word. */
+static void put_trust (struct text *text, enum zab_trust trust, zxid_t suspect)
+{
+    if (trust != ZAB_WHOLE) {
+        put (text, ", %s", zab_trust_name (trust));
+    }
+    if (trust == ZAB_SUSPECT) {
+        put (text, " to ");
+        put_zxid (text, suspect);
+    }
+}
+
 static void put_vote (struct text *text, const struct zab_message *message)
 {
     put (text, " %s", zab_role_name (message->role));
@@ -57,6 +69,7 @@ static void put_vote (struct text *text, const struct zab_message *message)
         put_zxid (text, message->zxid);
     }
     put (text, ", round %" PRIu64, message->round);
+    put_trust (text, message->trust, message->suspect);
 }
 
 static void put_message (struct text *text, const struct zab_message *message)
@@ -68,6 +81,7 @@ static void put_message (struct text *text, const struct zab_message *message)
         break;
     case ZAB_FOLLOWERINFO:
         put (text, " accepted %u", message->epoch);
+        put_trust (text, message->trust, message->suspect);
         break;
     case ZAB_LEADERINFO:
     case ZAB_NEWLEADER:
@@ -76,6 +90,7 @@ static void put_message (struct text *text, const struct zab_message *message)
     case ZAB_ACKEPOCH:
         put (text, " current %u, ", message->epoch);
         put_zxid (text, message->zxid);
+        put_trust (text, message->trust, message->suspect);
         put (text, "%s; points", message->counts ? "" : ", not counted");
         for (size_t i = 0; i < message->points_count; i++) {
             put (text, " ");
@@ -190,8 +205,8 @@ static void put_persist (struct text *text, const struct zab_persist *persist)
         comma = ",";
     }
     if (persist->epochs) {
-        put (text, "%s accepted %u current %u", comma, persist->accepted_epoch,
-             persist->current_epoch);
+        put (text, "%s accepted %u current %u%s", comma, persist->accepted_epoch,
+             persist->current_epoch, persist->whole ? ", whole" : "");
         comma = ",";
     }
     if (persist->install) {
@@ -260,9 +275,10 @@ void trace_update (const struct cluster *self, const struct server *server,
         if (status->leader != 0 && status->leader != server->id) {
             fprintf (self->trace, " %u", status->leader);
         }
-        fprintf (self->trace, ", accepted %u, current %u%s%s\n", status->accepted_epoch,
+        fprintf (self->trace, ", accepted %u, current %u%s%s%s%s\n", status->accepted_epoch,
                  status->current_epoch, status->activated ? ", activated" : "",
-                 status->leaving ? ", leaving" : "");
+                 status->leaving ? ", leaving" : "", status->trust != ZAB_WHOLE ? ", " : "",
+                 status->trust != ZAB_WHOLE ? zab_trust_name (status->trust) : "");
     }
     if (update->halt != ZAB_RUNNING) {
         fprintf (self->trace, "    HALTED: %s\n", halt_name (update->halt));
@@ -312,6 +328,7 @@ void trace_status (const struct cluster *self, FILE *file)
         put (&text, ", ");
         put_zxid (&text, image_last (&server->disk).zxid);
         put (&text, "]");
+        put_trust (&text, server->disk.trust, server->disk.suspect);
         fprintf (file, "%s\n", text.chars);
     }
 }

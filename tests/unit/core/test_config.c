@@ -61,6 +61,9 @@ static void test_quorum_exhaustively (void **state)
             for (unsigned present = 0; present < 128; present += 2) {
                 struct id_set ids = make_ids (present);
                 assert_int_equal (config_set_quorum (&set, &ids), naive_quorum (voters, present));
+                assert_int_equal (config_set_blocks (&set, &ids),
+                                  !naive_quorum (voters, voters & ~present));
+                assert_int_equal (config_set_all (&set, &ids), (voters & ~present) == 0);
             }
             if (observers == 0) {
                 break;
@@ -84,6 +87,10 @@ static void test_joint_quorum_exhaustively (void **state)
                 quorum[present] = config_set_quorum (&set, &ids);
                 assert_int_equal (quorum[present],
                                   naive_quorum (first, present) && naive_quorum (second, present));
+                bool blocks = config_set_blocks (&set, &ids);
+                assert_int_equal (blocks, !naive_quorum (first, first & ~present) &&
+                                              !naive_quorum (second, second & ~present));
+                assert_true (blocks || !quorum[present]); /* a quorum leaves none without it */
             }
             for (unsigned a = 0; a < 64; a += 2) {
                 for (unsigned b = a; quorum[a] && b < 64; b += 2) {

@@ -1,6 +1,7 @@
 /* A cluster of cores under random faults, from one seed: messages late and links cut (a suffix is
  * lost, each end hears of it in its own time), disks that finish late, crashes between any two
- * operations of a disk, servers that stand still, compaction, snapshots. The checker of the
+ * operations of a disk, disks that lose what they had acknowledged, and disks whose last batch
+ * cannot be read, servers that stand still, compaction, snapshots. The checker of the
  * cluster (tests/scenario/checker.c) looks at Zab's invariants after each step.
  *
  * Then the faults stop, and the cluster has to come to one mind within a bounded time.
@@ -28,8 +29,12 @@ struct run {
     uint32_t servers; /* 1 .. servers; the last may be observers, or have foreign stores */
     /* Chances of 1000. */
     unsigned cut, crash, pause, compact;
+    unsigned power;           /* all crash */
+    unsigned damage, suspect; /* of a crash */
+    uint32_t slow;            /* this server is often behind; 0: none */
     struct run_counts {
-        uint64_t crashes, cuts, pauses, snapshots, compactions, proposals, rounds;
+        uint64_t crashes, cuts, pauses, snapshots, compactions, proposals, rounds, damages,
+            suspects;
     } counts;
 };
 
@@ -92,18 +97,89 @@ static void setup (struct run *run, uint64_t seed)
     run->crash = storm * (unsigned) prng_below (prng, 8);
     run->pause = (unsigned) prng_below (prng, 4);
     run->compact = (unsigned) prng_below (prng, 20);
+    if (!foreign && prng_chance (prng, 1, 3)) {
+        run->damage = 200 + 100 * (unsigned) prng_below (prng, 8);
+        run->slow = prng_chance (prng, 1, 2) ? any_server (run) : 0;
+        run->power = (unsigned) prng_below (prng, 4);
+    } else if (!foreign && prng_chance (prng, 1, 2)) {
+        run->suspect = 200 + 100 * (unsigned) prng_below (prng, 8);
+        run->power = (unsigned) prng_below (prng, 4);
+        run->crash += 4;
+    }
 }
 
-static void random_crash (struct run *run)
+/* Where recovery is promised: those with whole logs must be a quorum. */
+static bool may_damage (const struct run *run, uint32_t damaged)
 {
-    uint32_t id = any_server (run);
+    struct id_set ids = {.count = 0};
+    for (uint32_t id = 1; id <= run->servers; id++) {
+        if (id != damaged && run->cluster.servers[id].disk.trust == ZAB_WHOLE) {
+            id_set_add (&ids, id);
+        }
+    }
+    return config_set_quorum (&run->cluster.options.configs, &ids);
+}
+
+/* Anything may go, whoever has acknowledged it; what is left, and the epochs, are sound. */
+static void random_damage (struct run *run, uint32_t id)
+{
+    const struct image *disk = &run->cluster.servers[id].disk;
+    zxid_t last = image_last (disk).zxid, kept = disk->base.zxid;
+    if (!may_damage (run, id)) {
+        return;
+    }
+    size_t lost = (size_t) prng_below (&run->prng, disk->log.count + 1);
+    lost = chance (run, 500) && lost > 3 ? lost % 4 : lost;
+    size_t entries = disk->log.count - lost;
+    if (entries > 0) {
+        kept = disk->log.items[entries - 1].entry.zxid;
+    } else if (kept > 0 && chance (run, 300)) {
+        kept--; /* the snapshot, too */
+    }
+    bool suspect = kept < last && kept >= disk->base.zxid && chance (run, 500);
+    cluster_disk_damage (&run->cluster, id, kept, suspect ? last : 0);
+    run->counts.damages++;
+}
+
+/* What the disk had just finished, and told nobody of, cannot be read. Every disk may do that. */
+static void random_suspect (struct run *run, uint32_t id, struct zab_point before)
+{
+    const struct image *disk = &run->cluster.servers[id].disk;
+    zxid_t last = image_last (disk).zxid;
+    if (last > before.zxid && image_has (disk, before)) {
+        cluster_disk_damage (&run->cluster, id, before.zxid, last);
+        run->counts.suspects++;
+    }
+}
+
+static void crash (struct run *run, uint32_t id)
+{
     struct server *server = &run->cluster.servers[id];
     if (server->core == NULL) {
         return;
     }
     size_t done = chance (run, 500) ? 0 : prng_below (&run->prng, 6);
+    struct zab_point before = image_last (&server->disk);
     cluster_crash (&run->cluster, id, done);
     run->counts.crashes++;
+    if (chance (run, run->damage)) {
+        random_damage (run, id);
+    } else if (chance (run, run->suspect)) {
+        random_suspect (run, id, before);
+    }
+}
+
+/* Whoever starts again first has to do with what there is. */
+static void random_power_failure (struct run *run)
+{
+    for (uint32_t id = 1; id <= run->servers; id++) {
+        crash (run, id);
+    }
+    for (uint32_t id = 1; id <= run->servers; id++) {
+        if (chance (run, 600)) {
+            cluster_start (&run->cluster, id);
+        }
+    }
 }
 
 static void random_cut (struct run *run)
@@ -153,13 +229,16 @@ static void random_progress (struct run *run)
 {
     struct cluster *cluster = &run->cluster;
     uint32_t a = any_server (run), b = any_server (run);
+    if (a == run->slow && !chance (run, 150)) {
+        return;
+    }
     switch (prng_below (&run->prng, 12)) {
     case 0:
     case 1:
     case 2:
     case 3:
         for (uint64_t i = prng_between (&run->prng, 1, 4); i > 0; i--) {
-            cluster_deliver (cluster, a, b);
+            cluster_deliver (cluster, b, a);
         }
         break;
     case 4:
@@ -196,7 +275,9 @@ static void random_step (struct run *run)
     if (chance (run, run->cut)) {
         random_cut (run);
     } else if (chance (run, run->crash)) {
-        random_crash (run);
+        crash (run, any_server (run));
+    } else if (chance (run, run->power)) {
+        random_power_failure (run);
     } else if (chance (run, run->pause)) {
         run->cluster.servers[any_server (run)].paused = true;
         run->counts.pauses++;
@@ -219,7 +300,7 @@ static bool of_one_mind (const struct run *run)
     for (uint32_t id = 1; id <= run->servers; id++) {
         const struct zab_status *status = cluster_status (cluster, id);
         if (!status->activated || status->leader != leader || status->committed != lead->last ||
-            status->durable != lead->last) {
+            status->durable != lead->last || status->trust != ZAB_WHOLE) {
             return false;
         }
     }
@@ -295,6 +376,8 @@ static void run_seed (uint64_t seed)
     totals.compactions += run.counts.compactions;
     totals.proposals += run.counts.proposals;
     totals.rounds += run.counts.rounds;
+    totals.damages += run.counts.damages;
+    totals.suspects += run.counts.suspects;
     total_activations += run.cluster.activations;
     total_steps += run.cluster.steps;
     total_committed += run.cluster.committed.count;
@@ -319,11 +402,13 @@ static void test_random (void **state)
         run_seed (seed_now);
     }
     printf ("%llu steps of cores, %llu leaders activated, %llu entries committed; %llu crashes, "
-            "%llu cuts, %llu pauses, %llu snapshots, %llu compactions\n",
+            "%llu cuts, %llu pauses, %llu snapshots, %llu compactions, %llu logs damaged, %llu "
+            "suspect\n",
             (unsigned long long) total_steps, (unsigned long long) total_activations,
             (unsigned long long) total_committed, (unsigned long long) totals.crashes,
             (unsigned long long) totals.cuts, (unsigned long long) totals.pauses,
-            (unsigned long long) totals.snapshots, (unsigned long long) totals.compactions);
+            (unsigned long long) totals.snapshots, (unsigned long long) totals.compactions,
+            (unsigned long long) totals.damages, (unsigned long long) totals.suspects);
     assert_true (total_activations > seeds);
     assert_true (total_committed > seeds);
 }

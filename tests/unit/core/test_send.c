@@ -162,6 +162,16 @@ static void not_voting (struct zab *zab)
     zab->voting = false;
 }
 
+static void damaged (struct zab *zab)
+{
+    zab->trust = zab->trust_durable = ZAB_DAMAGED;
+}
+
+static void suspect (struct zab *zab)
+{
+    zab->trust = zab->trust_durable = ZAB_SUSPECT;
+}
+
 static void leaving (struct zab *zab)
 {
     zab->leaving = true;
@@ -232,7 +242,7 @@ static const struct rule {
     {make_looking,
      {.type = ZAB_VOTE, .role = ZAB_LOOKING, .leader = 1, .epoch = 4, .zxid = ZXID (3)},
      {request_under_way, log_not_durable, epoch_not_durable, wrong_role, not_voting, leaving,
-      link_reset, halted}},
+      link_reset, halted, damaged}},
     {make_learner_info,
      {.type = ZAB_FOLLOWERINFO, .epoch = EPOCH},
      {request_under_way, promise_not_durable, wrong_role, another_leader, link_reset, halted}},
@@ -242,6 +252,9 @@ static const struct rule {
     {make_learner_epoch,
      {.type = ZAB_ACKEPOCH, .epoch = 4, .zxid = ZXID (3)},
      {promise_not_durable, log_not_durable, request_under_way, wrong_role, another_leader}},
+    {make_learner_epoch,
+     {.type = ZAB_ACKEPOCH, .epoch = 4, .zxid = ZXID (3), .counts = true},
+     {promise_not_durable, log_not_durable, damaged}},
     {make_learner_diff, {.type = ZAB_SYNC_POINT}, {log_not_durable, wrong_role, another_leader}},
     {make_leader_sync,
      {.type = ZAB_NEWLEADER},
@@ -252,7 +265,7 @@ static const struct rule {
     {make_learner_synced,
      {.type = ZAB_ACK, .zxid = NEWLEADER_ZXID},
      {promise_not_durable, epoch_not_durable, newleader_not_durable, history_not_durable,
-      newleader_not_acknowledged, wrong_role, another_leader}},
+      newleader_not_acknowledged, wrong_role, another_leader, damaged, suspect}},
     {make_learner_synced,
      {.type = ZAB_ACK, .zxid = ZXID (3)},
      {promise_not_durable, epoch_not_durable, newleader_not_durable, log_not_durable,

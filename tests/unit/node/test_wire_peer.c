@@ -169,6 +169,8 @@ static void sample_init (struct sample *sample)
                                                .zxid = 100,
                                                .counts = true,
                                                .session = 9,
+                                               .trust = ZAB_SUSPECT,
+                                               .suspect = 104,
                                                .points_count = 3,
                                                .points = sample->points};
     sample->messages[1] = (struct zab_message){.type = ZAB_DIFF,
@@ -251,6 +253,8 @@ static void test_round_trip (void **state)
     assert_int_equal (out->messages[0].points_count, 3);
     assert_memory_equal (out->messages[0].points, sample.points, sizeof sample.points);
     assert_true (out->messages[0].counts);
+    assert_int_equal (out->messages[0].trust, ZAB_SUSPECT);
+    assert_int_equal (out->messages[0].suspect, 104);
     assert_int_equal (out->messages[1].point.chain, 200);
     assert_int_equal (out->messages[1].entries_count, 2);
     assert_int_equal (out->messages[1].entries[1].size, 0);
@@ -281,7 +285,7 @@ static void test_round_trip (void **state)
 static void test_refused (void **state)
 {
     (void) state;
-    for (int wrong = 0; wrong < 16; wrong++) {
+    for (int wrong = 0; wrong < 18; wrong++) {
         struct bench bench;
         struct sample sample;
         bench_init (&bench);
@@ -332,6 +336,12 @@ static void test_refused (void **state)
             break;
         case 14:
             sample.messages[3].entries_count = UINT32_MAX;
+            break;
+        case 15:
+            sample.messages[0].trust = ZAB_DAMAGED + 1;
+            break;
+        case 16:
+            sample.messages[0].suspect = UINT64_C (1) << 63;
             break;
         default:
             frame->synced.size = 8;
