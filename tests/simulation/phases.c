@@ -69,7 +69,7 @@ static bool client_restless (const struct world *self, const struct sim_client *
 static bool restless (const struct world *self, char *text)
 {
     const struct sim_server *first = NULL;
-    struct node_status one, other;
+    struct node_status one = {0}, other;
     for (size_t i = 0; i < self->servers_count; i++) {
         if (!is_core (self, i)) {
             continue;

@@ -258,6 +258,8 @@ bool plan_strikes (struct world *self, enum fault_kind kind, uint32_t a, uint32_
         fault.value = dice / MILLION;
     }
     plan_happened (self, &fault);
+    world_tell_detail (self, "%s: %s, at %" PRIu32 ", %" PRIu32 ", number %" PRIu64,
+                       fault_name (kind), fault_text (kind), a, b, nth);
     *value = fault.value;
     return true;
 }

@@ -44,6 +44,9 @@ enum {
 /* In a set of servers: whoever leads at that time. */
 #define SIM_LEADER (UINT32_C (1) << 31)
 
+/* Of any phase. */
+#define SIM_MS_MAX (UINT64_C (1) << 40)
+
 /* Of a kind of fault: drawn from the seed. */
 #define SIM_RATE_DRAWN UINT64_MAX
 

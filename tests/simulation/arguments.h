@@ -1,0 +1,31 @@
+/* The command line of cohort-sim. */
+
+#ifndef TESTS_SIMULATION_ARGUMENTS_H
+#define TESTS_SIMULATION_ARGUMENTS_H
+
+#include <stdio.h>
+
+#include "tests/simulation/world.h"
+
+enum { EXIT_USAGE = 2 };
+
+struct arguments {
+    struct sim_options options; /* of each world, but for the seed */
+    uint64_t first, last;       /* seeds */
+    bool seeds;                 /* several were asked for */
+    unsigned jobs;
+    bool shrink;
+    uint64_t tries;     /* runs that shrinking may take */
+    const char *record; /* where the faults are written to; NULL: nowhere */
+    const char *replay; /* where they are read from */
+    struct fault_list faults;
+};
+
+/* true: go on. false: the process ends with *status; what there was to say has been said. */
+bool arguments_parse (struct arguments *self, int argc, char **argv, int *status);
+void arguments_deinit (struct arguments *self);
+
+/* The command that makes such a run again, without the program's name. */
+void arguments_print (FILE *file, const struct sim_options *options);
+
+#endif

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# A run can be replayed from the list of its faults, and one that fails is made smaller: it still
+# fails, and without the faults that are left it does not.
+set -eu -o pipefail
+
+simulator=${1:?usage: replays.sh COHORT-SIM}
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+fail () {
+    echo "$*" >&2
+    exit 1
+}
+
+# ---- The same run from its list.
+
+for seed in 3 5 7; do
+    drawn=$("$simulator" --seed $seed --ticks 8000 --record "$folder/replay")
+    replayed=$("$simulator" --replay "$folder/replay")
+    [ "$drawn" = "${replayed%%$'\n'*}" ] || fail "seed $seed: its replay is another run: $replayed"
+done
+
+# ---- A smaller one. Nobody comes to rest in 100 ms after everything that went wrong here.
+
+options=(--seed 4 --ticks 10000 --liveness 100)
+if "$simulator" "${options[@]}" >"$folder/out" 2>&1; then
+    fail "seed 4 comes to rest in 100 ms: take another"
+fi
+grep -q "failed seeds: 4" "$folder/out" || fail "the failed seed is not named"
+grep -q "^\[" "$folder/out" || fail "the story is not shown"
+before=$(grep -c . "$folder/out")
+[ "$before" -gt 10 ] || fail "the story is too short"
+
+"$simulator" "${options[@]}" --shrink --tries 300 --record "$folder/small" >"$folder/out" 2>&1
+faults=$(grep -c "^fault" "$folder/small") || true
+[ "$faults" -ge 1 ] && [ "$faults" -le 5 ] || fail "$faults faults are left: $(cat "$folder/small")"
+"$simulator" --replay "$folder/small" >"$folder/out" 2>&1 && fail "the smaller run does not fail"
+grep -q "invariant 18" "$folder/out" || fail "the smaller run fails otherwise"
+grep -v "^fault" "$folder/small" >"$folder/none"
+"$simulator" --replay "$folder/none" >"$folder/out" 2>&1 || fail "without its faults it fails, too"
+
+# ---- What is not a run.
+
+for line in "seed x" "servers 9" "fault rain at 1 a 0 b 0 nth 0 length 0 value 0" "fault loss at 1"; do
+    echo "$line" >"$folder/wrong"
+    status=0
+    "$simulator" --replay "$folder/wrong" >"$folder/out" 2>&1 || status=$?
+    [ $status -eq 2 ] || fail "'$line' is accepted"
+    grep -q "line 1" "$folder/out" || fail "'$line': the line is not named"
+done
+echo "ok"
