@@ -36,7 +36,7 @@ bool buf_reserve (struct buf *buf, size_t extra)
     if (buf->failed) {
         return false;
     }
-    if (extra <= buf->capacity - buf->size) {
+    if (buf->data != NULL && extra <= buf->capacity - buf->size) {
         return true;
     }
     if (extra > SIZE_MAX / 2 - buf->size) {

@@ -48,7 +48,8 @@ void buf_patch_u32 (struct buf *buf, size_t offset, uint32_t value);
  * failed, when memory runs out. */
 static inline uint8_t *buf_extend (struct buf *buf, size_t size)
 {
-    if (buf->failed || (buf->capacity - buf->size < size && !buf_reserve (buf, size))) {
+    /* Not `<`: without any memory yet there is no pointer to give, for no bytes either. */
+    if (buf->failed || (buf->capacity - buf->size <= size && !buf_reserve (buf, size))) {
         return NULL;
     }
     uint8_t *at = buf->data + buf->size;

@@ -262,13 +262,34 @@ static void test_round_trips (void **state)
     buf_deinit (&buf);
 }
 
+/* A pointer tells success from failure, also where nothing is asked for. */
+static void test_extend_by_nothing (void **state)
+{
+    (void) state;
+    struct buf buf;
+    buf_init (&buf);
+    assert_non_null (buf_extend (&buf, 0));
+    assert_false (buf.failed);
+    assert_int_equal (buf.size, 0);
+    buf_append (&buf, NULL, 0);
+    assert_non_null (buf_extend (&buf, buf.capacity));
+    assert_non_null (buf_extend (&buf, 0));
+    assert_int_equal (buf.size, buf.capacity);
+    buf_deinit (&buf);
+    mem_fail_at (1);
+    assert_null (buf_extend (&buf, 0));
+    assert_true (mem_fail_clear ());
+    assert_true (buf.failed);
+    buf_deinit (&buf);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_golden_bytes),   cmocka_unit_test (test_truncated),
         cmocka_unit_test (test_hostile_length), cmocka_unit_test (test_patch_truncate_detach),
         cmocka_unit_test (test_failure_sticks), cmocka_unit_test (test_out_of_memory),
-        cmocka_unit_test (test_round_trips),
+        cmocka_unit_test (test_round_trips),    cmocka_unit_test (test_extend_by_nothing),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -1,0 +1,217 @@
+/* What a client decodes from a server: any bytes. Two decodings are the same, and everything that
+ * they point to is there. */
+
+#include <string.h>
+
+#include "client/src/wire.h"
+#include "server/node/wire_client.h"
+#include "server/tree/entry.h"
+#include "server/tree/result.h"
+#include "tests/fuzz/fuzz.h"
+
+/* ---- Everything in a frame, as bytes --------------------------------------------------------- */
+
+static void dump_string (struct buf *out, const char *string)
+{
+    buf_u8 (out, string != NULL);
+    if (string != NULL) {
+        buf_string (out, string);
+    }
+}
+
+static void dump_stat (struct buf *out, const cohort_stat_t *stat)
+{
+    buf_u8 (out, stat != NULL);
+    if (stat != NULL) {
+        result_stat_encode (out, stat);
+    }
+}
+
+static void dump_reply (struct buf *out, const struct wire_reply *reply)
+{
+    COHORT_ASSERT (reply->xid > 0);
+    COHORT_ASSERT (reply->code <= 0);
+    COHORT_ASSERT (reply->path != NULL);
+    buf_u64 (out, reply->xid);
+    buf_u64 (out, reply->number);
+    buf_u64 (out, reply->expected);
+    buf_u64 (out, reply->zxid);
+    buf_i32 (out, reply->code);
+    dump_string (out, reply->path);
+    buf_blob (out, reply->data, reply->size);
+    dump_stat (out, reply->stat);
+    for (size_t i = 0; i < reply->children.count; i++) {
+        dump_string (out, reply->children.items[i]);
+    }
+    for (size_t i = 0; i < reply->ops_count; i++) {
+        COHORT_ASSERT (reply->ops[i].rc <= 0);
+        buf_i32 (out, reply->ops[i].rc);
+        dump_string (out, reply->ops[i].path);
+        dump_stat (out, &reply->ops[i].stat);
+    }
+}
+
+static void dump_event (struct buf *out, const struct wire_event *event)
+{
+    COHORT_ASSERT (event->path[0] == '/');
+    COHORT_ASSERT (event->kind >= WIRE_WATCH_DATA);
+    COHORT_ASSERT (event->kind <= WIRE_WATCH_CHILDREN);
+    buf_u32 (out, (uint32_t) event->type);
+    buf_u32 (out, (uint32_t) event->kind);
+    dump_string (out, event->path);
+    buf_u64 (out, event->zxid);
+}
+
+static void dump_batch (struct buf *out, const struct wire_batch *batch)
+{
+    COHORT_ASSERT (batch->stream_id > 0);
+    COHORT_ASSERT (batch->batch.changes == batch->changes);
+    buf_u64 (out, batch->stream_id);
+    buf_u64 (out, batch->batch.zxid);
+    buf_u8 (out, (uint8_t) (batch->batch.snapshot | batch->batch.first << 1));
+    buf_u8 (out, (uint8_t) batch->batch.more);
+    for (size_t i = 0; i < batch->batch.count; i++) {
+        const cohort_change_t *change = &batch->changes[i];
+        COHORT_ASSERT (change->path[0] == '/');
+        buf_u32 (out, (uint32_t) change->kind);
+        dump_string (out, change->path);
+        buf_blob (out, change->data, change->size);
+        dump_stat (out, &change->stat);
+    }
+}
+
+static void dump_head (struct buf *out, const struct wire_frame *frame)
+{
+    if (frame->welcome != NULL) {
+        const struct wire_welcome *welcome = frame->welcome;
+        COHORT_ASSERT (welcome->session_id > 0);
+        COHORT_ASSERT (welcome->timeout_ms > 0);
+        COHORT_ASSERT (welcome->attach_no > 0);
+        buf_u32 (out, welcome->version);
+        buf_append (out, welcome->cluster_id, sizeof (welcome->cluster_id));
+        buf_u64 (out, welcome->session_id);
+        buf_u64 (out, welcome->last_number);
+        buf_u64 (out, welcome->attach_no);
+        buf_u64 (out, welcome->credit_bytes);
+        buf_u32 (out, welcome->window);
+    }
+    if (frame->refused != NULL) {
+        buf_i32 (out, frame->refused->code);
+        dump_string (out, frame->refused->text);
+        dump_string (out, frame->refused->redirect);
+    }
+    dump_string (out, frame->held);
+    buf_u64 (out, frame->zxid);
+    buf_u64 (out, frame->confirmed);
+}
+
+static void dump_frame (struct buf *out, const struct wire_frame *frame)
+{
+    dump_head (out, frame);
+    for (size_t i = 0; i < frame->item_count; i++) {
+        const struct wire_item *item = &frame->items[i];
+        buf_u8 (out, (uint8_t) item->kind);
+        switch (item->kind) {
+        case WIRE_ITEM_REPLY:
+            dump_reply (out, item->u.reply);
+            break;
+        case WIRE_ITEM_EVENT:
+            dump_event (out, item->u.event);
+            break;
+        case WIRE_ITEM_BATCH:
+            dump_batch (out, item->u.batch);
+            break;
+        }
+    }
+}
+
+static int decode (struct buf *out, const uint8_t *data, size_t size)
+{
+    struct wire_frame *frame = NULL;
+    int rc = wire_decode (data, size, &frame);
+    COHORT_ASSERT (rc == COHORT_OK || rc == COHORT_EPROTOCOL);
+    COHORT_ASSERT ((rc == COHORT_OK) == (frame != NULL));
+    if (frame != NULL) {
+        dump_frame (out, frame);
+    }
+    wire_frame_release (frame);
+    return rc;
+}
+
+static void one (const uint8_t *data, size_t size)
+{
+    struct buf first = {0}, second = {0};
+    int rc = decode (&first, data, size);
+    COHORT_ASSERT (decode (&second, data, size) == rc);
+    COHORT_ASSERT (first.size == second.size);
+    COHORT_ASSERT (first.size == 0 || memcmp (first.data, second.data, first.size) == 0);
+    buf_deinit (&first);
+    buf_deinit (&second);
+}
+
+/* ---- Seeds: what servers write --------------------------------------------------------------- */
+
+static void put_items (struct buf *out)
+{
+    static const cohort_stat_t stat = {.czxid = 1, .mzxid = 2, .pzxid = 3, .version = 4};
+    struct wire_client_reply reply = {.xid = 1, .zxid = 5};
+    struct wire_mark mark = wire_client_reply_begin (out, &reply, 100);
+    wire_client_reply_data (out, (const uint8_t *) "data", 4);
+    wire_client_reply_stat (out, &stat);
+    wire_client_reply_child (out, "child", 5);
+    wire_client_item_end (out, mark);
+
+    struct buf result = {0};
+    struct result_op op = {
+        .has_path = true, .path = "/a", .path_size = 2, .has_stat = true, .stat = stat};
+    result_op_encode (&result, &op);
+    reply = (struct wire_client_reply){.xid = 2, .number = 1, .code = COHORT_EGAP, .expected = 3};
+    mark = wire_client_reply_begin (out, &reply, 200);
+    struct reader ops;
+    reader_init (&ops, result.data, result.size);
+    COHORT_ASSERT (wire_client_reply_result (out, &ops, 1, true));
+    wire_client_item_end (out, mark);
+    buf_deinit (&result);
+
+    wire_client_event (out, WATCH_DATA, COHORT_EVENT_CHANGED, "/a", 2, 6);
+    struct wire_client_batch batch = {.stream = 9, .zxid = 7, .snapshot = true, .first = true};
+    mark = wire_client_batch_begin (out, &batch);
+    wire_client_change (out, EFFECT_CREATED, "/a", 2, (const uint8_t *) "x", 1, &stat);
+    wire_client_change (out, EFFECT_DELETED, "/b", 2, NULL, 0, &stat);
+    wire_client_batch_end (out, mark, true);
+    wire_client_seen (out, 7, 3);
+}
+
+static void seeds (fuzz_seed_fn *add, void *arg)
+{
+    static const uint8_t cluster[WIRE_CLIENT_ID_SIZE] = "a cluster's id..";
+    static const struct entry_limits limits = {.window = 8, .data_size_max = 9};
+    struct wire_client_welcome welcome = {.cluster_id = cluster,
+                                          .session = 1,
+                                          .timeout_ms = 10000,
+                                          .grace_ms = 1000,
+                                          .attach_no = 1,
+                                          .credit_bytes = 65536,
+                                          .limits = &limits};
+    struct buf out = {0};
+    wire_client_welcome (&out, &welcome);
+    wire_client_held (&out, "no quorum");
+    add (arg, "welcome", out.data, out.size);
+    buf_clear (&out);
+    wire_client_refused (&out, COHORT_ESESSIONEXPIRED, "the session has expired");
+    add (arg, "refused", out.data, out.size);
+    buf_clear (&out);
+    put_items (&out);
+    COHORT_ASSERT (!out.failed);
+    add (arg, "items", out.data, out.size);
+    buf_deinit (&out);
+}
+
+const struct fuzz_target fuzz_target = {
+    .name = "client-reply",
+    .size_max = 4096,
+    .memory_base = 64 << 10,
+    .memory_factor = 400,
+    .one = one,
+    .seeds = seeds,
+};

@@ -1,0 +1,139 @@
+/* What a server decodes from a client: any bytes. */
+
+#include <string.h>
+
+#include "client/base/arena.h"
+#include "client/src/wire.h"
+#include "server/node/wire_client.h"
+#include "tests/fuzz/fuzz.h"
+
+/* Fields of later versions are not looked at, and protobuf-c does not write them as they came. The
+ * schema has no message that holds itself, so that the depth is bounded. */
+static void forget_unknown (ProtobufCMessage *message)
+{
+    const ProtobufCMessageDescriptor *type = message->descriptor;
+    message->n_unknown_fields = 0;
+    for (unsigned i = 0; i < type->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &type->fields[i];
+        uint8_t *base = (uint8_t *) message;
+        void *value, *quantifier = base + field->quantifier_offset;
+        if (field->type != PROTOBUF_C_TYPE_MESSAGE) {
+            continue;
+        }
+        memcpy (&value, base + field->offset, sizeof (value));
+        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+            size_t count;
+            memcpy (&count, quantifier, sizeof (count));
+            for (size_t j = 0; j < count; j++) {
+                forget_unknown (((ProtobufCMessage **) value)[j]);
+            }
+            continue;
+        }
+        /* The members of a oneof share one place; a number says which of them it is. */
+        uint32_t which = field->id;
+        if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
+            memcpy (&which, quantifier, sizeof (which));
+        }
+        if (which == field->id && value != NULL) {
+            forget_unknown (value);
+        }
+    }
+}
+
+/* Packs it again. */
+static void pack (struct buf *out, const Cohort__Wire__ClientFrame *frame)
+{
+    size_t size = cohort__wire__client_frame__get_packed_size (frame);
+    uint8_t *at = buf_extend (out, size);
+    COHORT_ASSERT (at != NULL);
+    COHORT_ASSERT (cohort__wire__client_frame__pack (frame, at) == size);
+}
+
+/* Decodes and packs; false: it is refused. */
+static bool again (struct buf *out, const uint8_t *data, size_t size)
+{
+    struct arena arena;
+    arena_init (&arena, 1024, 0);
+    const Cohort__Wire__ClientFrame *frame = wire_client_decode (&arena, data, size);
+    if (frame != NULL) {
+        forget_unknown ((ProtobufCMessage *) (uintptr_t) frame);
+        pack (out, frame);
+    }
+    arena_deinit (&arena);
+    return frame != NULL;
+}
+
+static void one (const uint8_t *data, size_t size)
+{
+    struct buf first = {0}, second = {0};
+    if (again (&first, data, size)) {
+        /* What was packed is the same frame, and packing it gives nothing else. */
+        COHORT_ASSERT (again (&second, first.data, first.size));
+        COHORT_ASSERT (second.size == first.size);
+        COHORT_ASSERT (first.size == 0 || memcmp (first.data, second.data, first.size) == 0);
+    }
+    buf_deinit (&first);
+    buf_deinit (&second);
+}
+
+static void add_requests (fuzz_seed_fn *add, void *arg)
+{
+    static const struct wire_op parts[] = {
+        {.kind = WIRE_CHECK, .path = "/a", .version = 3},
+        {.kind = WIRE_CHECK_CZXID, .path = "/a", .zxid = 5},
+        {.kind = WIRE_CHECK_OWNER, .path = "/a", .zxid = 5, .session = 7},
+        {.kind = WIRE_DELETE, .path = "/a/b", .version = -1},
+    };
+    static const struct wire_request requests[] = {
+        {.xid = 1, .number = 1, .op = {.kind = WIRE_CREATE, .path = "/a", .data = "x", .size = 1}},
+        {.xid = 2, .number = 2, .ack_to = 1, .op = {.kind = WIRE_SET, .path = "/a", .data = "y"}},
+        {.xid = 3, .number = 3, .op = {.kind = WIRE_MULTI}, .ops = parts, .ops_count = 4},
+        {.xid = 4, .op = {.kind = WIRE_GET, .path = "/a", .watch = true}},
+        {.xid = 5, .op = {.kind = WIRE_CHILDREN, .path = "/"}},
+        {.xid = 6, .op = {.kind = WIRE_STREAM_OPEN, .path = "/a", .stream_id = 9, .zxid = 1}},
+        {.xid = 7, .op = {.kind = WIRE_STREAM_CLOSE, .stream_id = 9}},
+        {.xid = 8, .op = {.kind = WIRE_SYNC}},
+        {.xid = 9, .number = 4, .op = {.kind = WIRE_CLOSE}},
+    };
+    enum { COUNT = sizeof (requests) / sizeof (requests[0]) };
+    const struct wire_request *all[COUNT];
+    struct arena scratch;
+    struct buf out = {0};
+    arena_init (&scratch, 4096, 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        all[i] = &requests[i];
+    }
+    COHORT_ASSERT (wire_put_requests (&out, &scratch, 12, all, COUNT) == 0);
+    add (arg, "requests", out.data, out.size);
+    arena_deinit (&scratch);
+    buf_deinit (&out);
+}
+
+static void seeds (fuzz_seed_fn *add, void *arg)
+{
+    static const struct wire_hello hello = {.session_id = 1, .attach_no = 2, .incarnation = 1};
+    static const struct wire_watch watch = {WIRE_WATCH_DATA, "/a"};
+    static const struct wire_stream stream = {9, 4, "/a"};
+    static const struct wire_rearm rearm = {
+        .watches = &watch, .watch_count = 1, .streams = &stream, .stream_count = 1};
+    struct arena scratch;
+    struct buf out = {0};
+    arena_init (&scratch, 4096, 0);
+    COHORT_ASSERT (wire_put_hello (&out, &scratch, &hello) == 0);
+    add (arg, "hello", out.data, out.size);
+    buf_clear (&out);
+    COHORT_ASSERT (wire_put_rearm (&out, &scratch, &rearm) == 0);
+    add (arg, "rearm", out.data, out.size);
+    arena_deinit (&scratch);
+    buf_deinit (&out);
+    add_requests (add, arg);
+}
+
+const struct fuzz_target fuzz_target = {
+    .name = "client-request",
+    .size_max = 4096,
+    .memory_base = 256 << 10,
+    .memory_factor = 400,
+    .one = one,
+    .seeds = seeds,
+};
