@@ -299,9 +299,11 @@ void cohort_server_destroy (cohort_server_t **self_p)
     if (!self) {
         return;
     }
+    *self_p = NULL;
     (void) cohort_server_stop (self);
-    if (self->loop) {
-        (void) cohort_loop_destroy (&self->loop);
+    if (self->loop && cohort_loop_destroy (&self->loop) != COHORT_OK) {
+        /* It has clients, against the contract: their clock and their sockets are this server's. */
+        return;
     }
     if (self->memory) {
         self->memory->ops->destroy (self->memory);
@@ -313,7 +315,6 @@ void cohort_server_destroy (cohort_server_t **self_p)
     mem_free (self->data_dir);
     mem_free (self->secret_key);
     mem_free (self);
-    *self_p = NULL;
 }
 
 /* ---- Looking ----------------------------------------------------------------------------- */

@@ -116,6 +116,16 @@ static void unwatch_fd (cohort_loop_t *loop, int fd)
     }
 }
 
+/* The server shall know at once; zmq_close leaves it to the leisure of libzmq's reaper. */
+static void leave_inproc (void *dealer)
+{
+    char endpoint[HOSTS_ENDPOINT_MAX + 1];
+    size_t size = sizeof (endpoint);
+    if (zmq_getsockopt (dealer, ZMQ_LAST_ENDPOINT, endpoint, &size) == 0 && size > 1) {
+        zmq_disconnect (dealer, endpoint);
+    }
+}
+
 void channel_close (struct channel *self)
 {
     cohort_loop_t *loop = self->handle->loop;
@@ -130,6 +140,9 @@ void channel_close (struct channel *self)
         zmq_close (self->monitor);
     }
     if (self->dealer != NULL) {
+        if (self->inproc) {
+            leave_inproc (self->dealer);
+        }
         zmq_close (self->dealer);
     }
     buf_deinit (&self->frame);

@@ -82,7 +82,8 @@ COHORT_API int cohort_server_stop (cohort_server_t *self);
  * cohort_server_start after it recovers from what was durable. */
 COHORT_API int cohort_server_crash (cohort_server_t *self);
 
-/* As cohort_server_stop if it runs.  Sets *self_p to NULL. */
+/* As cohort_server_stop if it runs.  Sets *self_p to NULL.  While clients of cohort_server_loop
+ * are left, what they use of the server stays for good. */
 COHORT_API void cohort_server_destroy (cohort_server_t **self_p);
 
 /* Text of the last failure.  Static or of the server. */

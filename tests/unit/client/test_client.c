@@ -1,5 +1,6 @@
 /* The public functions against a small ensemble, over every transport and with both drivers. */
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -519,6 +520,37 @@ static void test_abandon (void **state)
     fake_destroy (&fake);
 }
 
+/* When the call returns, the server's socket knows that the connection has ended: whoever moves the
+ * clock of both next relies on it. */
+static void test_end_of_inproc_is_known_at_once (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 20; round++) {
+        void *context = zmq_ctx_new ();
+        void *router = zmq_socket (context, ZMQ_ROUTER);
+        int one = 1;
+        char id[16], frame[256];
+        assert_int_equal (zmq_setsockopt (router, ZMQ_ROUTER_MANDATORY, &one, sizeof (one)), 0);
+        assert_int_equal (zmq_bind (router, "inproc://end"), 0);
+        cohort_loop_options_t loop_options = {.size = sizeof (loop_options),
+                                              .zmq_context = context};
+        cohort_loop_t *loop = cohort_loop_new (&loop_options);
+        cohort_options_t options = {.size = sizeof (options), .loop = loop};
+        cohort_t *client = cohort_new ("inproc://end", &options);
+        /* The greeting. */
+        int id_size = zmq_recv (router, id, sizeof (id), 0);
+        assert_in_range (id_size, 1, sizeof (id));
+        assert_true (zmq_recv (router, frame, sizeof (frame), 0) > 0);
+        cohort_abandon (&client);
+        assert_int_equal (zmq_recv (router, frame, sizeof (frame), ZMQ_DONTWAIT), -1);
+        assert_int_equal (zmq_send (router, id, (size_t) id_size, ZMQ_SNDMORE | ZMQ_DONTWAIT), -1);
+        assert_int_equal (zmq_errno (), EHOSTUNREACH);
+        assert_int_equal (cohort_loop_destroy (&loop), 0);
+        zmq_close (router);
+        zmq_ctx_term (context);
+    }
+}
+
 /* ---- Threads --------------------------------------------------------------------------------- */
 
 struct worker {
@@ -625,6 +657,7 @@ int main (void)
         cmocka_unit_test (test_nobody_there),
         cmocka_unit_test (test_refused),
         cmocka_unit_test (test_abandon),
+        cmocka_unit_test (test_end_of_inproc_is_known_at_once),
         cmocka_unit_test (test_threads),
         cmocka_unit_test (test_blocked_when_destroyed),
     };
