@@ -7,9 +7,9 @@
 
 struct walk {
     struct paths *paths;
-    size_t asked;    /* paths->items before it have been asked for their children */
-    size_t answered; /* answers come in the order of the questions                */
-    int rc;          /* the first error                                           */
+    size_t asked;  /* paths->items before it have been asked for their children */
+    size_t flying; /* questions without an answer */
+    int rc;        /* the first error */
 };
 
 void paths_init (struct paths *self)
@@ -83,18 +83,23 @@ void paths_sort (struct paths *self)
 
 static void on_children (cohort_t *client, const cohort_result_t *result, void *arg)
 {
-    (void) client;
     struct walk *self = arg;
-    assert (self->answered < self->asked);
-    size_t index = self->answered++;
-    if (result->rc == COHORT_ENONODE && index > 0) {
+    assert (self->flying > 0);
+    self->flying--;
+    bool top = strcmp (result->path, self->paths->items[0]) == 0;
+    if (result->rc == COHORT_ENONODE && !top) {
         return; /* deleted since its parent was read */
     }
     if (result->rc != COHORT_OK && self->rc == COHORT_OK) {
         self->rc = result->rc;
     }
     for (size_t i = 0; self->rc == COHORT_OK && i < result->children->count; i++) {
-        self->rc = paths_add (self->paths, self->paths->items[index], result->children->items[i]);
+        self->rc = paths_add (self->paths, result->path, result->children->items[i]);
+    }
+    if (self->rc == COHORT_OK && result->next != NULL) {
+        cohort_list_options_t rest = {.size = sizeof rest, .after = result->next};
+        self->rc = cohort_list_async (client, result->path, &rest, NULL, NULL, on_children, self);
+        self->flying += self->rc == COHORT_OK;
     }
 }
 
@@ -103,12 +108,12 @@ int walk_subtree (cohort_t *client, const char *path, int timeout_ms, struct pat
     struct walk walk = {.paths = paths};
     assert (paths->count == 0);
     walk.rc = paths_add (paths, path, NULL);
-    while (walk.rc == COHORT_OK && walk.answered < paths->count) {
-        while (walk.rc == COHORT_OK && walk.asked < paths->count &&
-               walk.asked - walk.answered < WALK_WINDOW) {
+    while (walk.rc == COHORT_OK && (walk.flying > 0 || walk.asked < paths->count)) {
+        while (walk.rc == COHORT_OK && walk.asked < paths->count && walk.flying < WALK_WINDOW) {
             walk.rc = cohort_children_async (client, paths->items[walk.asked], NULL, NULL,
                                              on_children, &walk);
             walk.asked += walk.rc == COHORT_OK;
+            walk.flying += walk.rc == COHORT_OK;
         }
         if (walk.rc == COHORT_OK && cohort_run (client, timeout_ms) <= 0) {
             walk.rc = COHORT_ETIMEDOUT;

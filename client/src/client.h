@@ -25,6 +25,7 @@ struct client_call {
     const cohort_acl_t *acl;
     cohort_watch_fn *watch;
     void *watch_arg;
+    const cohort_list_options_t *list; /* children; NULL: all, by name */
 };
 
 /* Checks the arguments and makes the request: 0, or the error that the call returns. */
@@ -33,6 +34,12 @@ int client_request_multi (cohort_t *self, const cohort_txn_t *txn, struct reques
 
 /* Submits; on failure the request is freed. */
 int client_submit (cohort_t *self, struct request *request, cohort_result_fn *fn, void *arg);
+
+/* Makes the call and waits for its result, which borrows from the request: 0, and a request to
+ * finish; or the error to return. */
+int client_call_blocking (cohort_t *self, const struct client_call *call, struct request **request,
+                          cohort_result_t *result);
+void client_finish (cohort_t *self, struct request *request);
 
 /* "create /a/b" and the like, for error texts. */
 const char *client_op_name (enum wire_kind kind);

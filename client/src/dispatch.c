@@ -41,7 +41,13 @@ void client_result (const cohort_t *self, struct request *request, cohort_result
     result->data = reply->data;
     result->size = reply->size;
     result->stat = reply->stat;
-    result->children = op->kind == WIRE_CHILDREN ? &reply->children : NULL;
+    if (op->kind == WIRE_CHILDREN) {
+        bool names = op->list == NULL || (!op->list->with_stat && !op->list->with_data);
+        result->children = names ? &reply->children : NULL;
+        result->listed = names ? NULL : reply->listed;
+        result->listed_count = names ? 0 : reply->listed_count;
+        result->next = reply->next[0] != '\0' ? reply->next : NULL;
+    }
 }
 
 static void run_result (cohort_t *self, struct request *request)

@@ -66,6 +66,32 @@ static int check_data (cohort_t *self, const struct client_call *call)
     return COHORT_OK;
 }
 
+static int check_list (cohort_t *self, const cohort_list_options_t *options)
+{
+    if (options->size != sizeof (*options)) {
+        return client_fail (self, COHORT_EINVAL, "list: options->size is %zu, expected %zu",
+                            options->size, sizeof (*options));
+    }
+    int flags = COHORT_LIST_STAT | COHORT_LIST_DATA | COHORT_LIST_DESCENDING;
+    if ((options->flags & ~flags) != 0) {
+        return client_fail (self, COHORT_EINVAL, "list: flags are %d", options->flags);
+    }
+    if (options->filter < COHORT_LIST_ALL || options->filter > COHORT_LIST_EPHEMERAL) {
+        return client_fail (self, COHORT_EINVAL, "list: filter is %d", options->filter);
+    }
+    if (options->limit < 0) {
+        return client_fail (self, COHORT_EINVAL, "list: limit is %d", options->limit);
+    }
+    const char *names[] = {options->prefix, options->after};
+    for (size_t i = 0; i < 2; i++) {
+        if (names[i] != NULL && strlen (names[i]) > PATH_SIZE_MAX) {
+            return client_fail (self, COHORT_ETOOBIG, "list: %s has more than %d bytes",
+                                i == 0 ? "prefix" : "after", PATH_SIZE_MAX);
+        }
+    }
+    return COHORT_OK;
+}
+
 static int check_call (cohort_t *self, const struct client_call *call)
 {
     const char *name = client_op_name (call->kind);
@@ -79,7 +105,8 @@ static int check_call (cohort_t *self, const struct client_call *call)
         return client_fail (self, COHORT_EINVAL, "%s: version is %d", name, (int) call->version);
     }
     int rc = call->kind != WIRE_SYNC ? check_path (self, call) : COHORT_OK;
-    return rc == COHORT_OK ? check_data (self, call) : rc;
+    rc = rc == COHORT_OK ? check_data (self, call) : rc;
+    return rc == COHORT_OK && call->list != NULL ? check_list (self, call->list) : rc;
 }
 
 static int add_watch (cohort_t *self, const struct client_call *call, struct request *request)
@@ -91,6 +118,22 @@ static int add_watch (cohort_t *self, const struct client_call *call, struct req
     return request->watch != NULL ? COHORT_OK : COHORT_ENOMEM;
 }
 
+static struct request *list_request (const cohort_t *self, const struct client_call *call)
+{
+    static const cohort_list_options_t all = {.size = sizeof (all)};
+    const cohort_list_options_t *options = call->list != NULL ? call->list : &all;
+    struct wire_list list = {
+        .filter = options->filter,
+        .with_stat = (options->flags & COHORT_LIST_STAT) != 0,
+        .with_data = (options->flags & COHORT_LIST_DATA) != 0,
+        .descending = (options->flags & COHORT_LIST_DESCENDING) != 0,
+        .limit = (uint32_t) options->limit,
+        .prefix = options->prefix != NULL ? options->prefix : "",
+        .after = options->after != NULL ? options->after : "",
+    };
+    return request_new_list (self->chroot, call->path, &list);
+}
+
 int client_request (cohort_t *self, const struct client_call *call, struct request **request_p)
 {
     int rc = check_call (self, call);
@@ -98,7 +141,9 @@ int client_request (cohort_t *self, const struct client_call *call, struct reque
         return rc;
     }
     struct request *request =
-        request_new (call->kind, self->chroot, call->path, call->data, call->size);
+        call->kind == WIRE_CHILDREN
+            ? list_request (self, call)
+            : request_new (call->kind, self->chroot, call->path, call->data, call->size);
     rc = request == NULL       ? COHORT_ENOMEM
          : call->watch != NULL ? add_watch (self, call, request)
                                : COHORT_OK;
@@ -225,6 +270,17 @@ int cohort_children_async (cohort_t *self, const char *path, cohort_watch_fn *wa
 {
     struct client_call call = {
         .kind = WIRE_CHILDREN, .path = path, .watch = watch, .watch_arg = watch_arg};
+    return call_async (self, &call, fn, arg);
+}
+
+int cohort_list_async (cohort_t *self, const char *path, const cohort_list_options_t *options,
+                       cohort_watch_fn *watch, void *watch_arg, cohort_result_fn *fn, void *arg)
+{
+    struct client_call call = {.kind = WIRE_CHILDREN,
+                               .path = path,
+                               .watch = watch,
+                               .watch_arg = watch_arg,
+                               .list = options};
     return call_async (self, &call, fn, arg);
 }
 

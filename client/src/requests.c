@@ -46,6 +46,32 @@ struct request *request_new (enum wire_kind kind, const char *chroot, const char
     return request;
 }
 
+struct request *request_new_list (const char *chroot, const char *path,
+                                  const struct wire_list *list)
+{
+    size_t after_size = strlen (list->after) + 1;
+    size_t prefix_size = strlen (list->prefix) + 1;
+    size_t path_size = path_joined_size (chroot, path) + 1;
+    struct request *request =
+        mem_alloc (sizeof (*request) + sizeof (*list) + path_size + after_size + prefix_size);
+    if (request == NULL) {
+        return NULL;
+    }
+    *request = (struct request){.event.kind = EVENT_RESULT};
+    struct wire_list *copy = (struct wire_list *) (void *) (request + 1);
+    char *tail = (char *) (copy + 1);
+    *copy = *list;
+    copy->after = memcpy (tail, list->after, after_size);
+    copy->prefix = memcpy (tail + after_size, list->prefix, prefix_size);
+    tail += after_size + prefix_size;
+    path_join (tail, chroot, path);
+    request->wire.op.kind = WIRE_CHILDREN;
+    request->wire.op.path = tail;
+    request->wire.op.list = copy;
+    request->size = wire_request_size (&request->wire) + after_size + prefix_size;
+    return request;
+}
+
 /* Copies the operation's path and data to `tail` and returns what is behind them. */
 static char *copy_op (struct wire_op *to, const struct wire_op *from, const char *chroot,
                       char *tail)
@@ -87,6 +113,8 @@ struct request *request_new_multi (const char *chroot, const struct wire_op *ops
 
 _Static_assert(sizeof (struct request) % _Alignof(struct wire_op) == 0,
                "the operations of a multi follow the request");
+_Static_assert(sizeof (struct request) % _Alignof(struct wire_list) == 0,
+               "what is listed follows the request");
 
 void request_free (struct request *request)
 {

@@ -65,6 +65,9 @@ struct requests {
 /* A request without watch, with copies of path (below chroot) and data; NULL without memory. */
 struct request *request_new (enum wire_kind kind, const char *chroot, const char *path,
                              const void *data, size_t size);
+/* A list of children, with copies of path and names. */
+struct request *request_new_list (const char *chroot, const char *path,
+                                  const struct wire_list *list);
 /* A multi with copies of all that the operations need. */
 struct request *request_new_multi (const char *chroot, const struct wire_op *ops, size_t count);
 /* With its watch, its reference to a frame and all. NULL is allowed. */

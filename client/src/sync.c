@@ -26,7 +26,7 @@ static int give_up (cohort_t *self, enum wire_kind kind, const struct published 
 }
 
 /* Blocks until the request is answered. 0: *request is done with and the caller's to end with
- * finish; whether the operation succeeded is in it. */
+ * client_finish; whether the operation succeeded is in it. */
 static int wait_for (cohort_t *self, struct request **request)
 {
     enum wire_kind kind = (*request)->wire.op.kind;
@@ -54,7 +54,7 @@ static int wait_for (cohort_t *self, struct request **request)
     return COHORT_OK;
 }
 
-static void finish (cohort_t *self, struct request *request)
+void client_finish (cohort_t *self, struct request *request)
 {
     mailbox_settled (&self->mailbox, request->size);
     request_free (request);
@@ -71,8 +71,7 @@ static int outcome (cohort_t *self, const struct request *request, const cohort_
                         cohort_error_text (result->rc));
 }
 
-/* Makes the call and takes its result: 0 and a request to finish, or the error to return. */
-static int call_blocking (cohort_t *self, const struct client_call *call, struct request **request,
+int client_call_blocking (cohort_t *self, const struct client_call *call, struct request **request,
                           cohort_result_t *result)
 {
     if (self == NULL) {
@@ -86,7 +85,7 @@ static int call_blocking (cohort_t *self, const struct client_call *call, struct
     client_result (self, *request, result);
     rc = outcome (self, *request, result);
     if (rc != COHORT_OK) {
-        finish (self, *request);
+        client_finish (self, *request);
     }
     return rc;
 }
@@ -103,7 +102,7 @@ static int no_memory (cohort_t *self, struct request *request)
 {
     int rc = client_fail (self, COHORT_ENOMEM, "%s: out of memory for the result",
                           client_op_name (request->wire.op.kind));
-    finish (self, request);
+    client_finish (self, request);
     return rc;
 }
 
@@ -116,7 +115,7 @@ int cohort_create (cohort_t *self, const char *path, const void *data, size_t si
         .kind = WIRE_CREATE, .path = path, .data = data, .size = size, .mode = mode, .acl = acl};
     struct request *request = NULL;
     cohort_result_t result;
-    int rc = call_blocking (self, &call, &request, &result);
+    int rc = client_call_blocking (self, &call, &request, &result);
     if (rc != COHORT_OK) {
         return rc;
     }
@@ -128,7 +127,7 @@ int cohort_create (cohort_t *self, const char *path, const void *data, size_t si
         *created = copy;
     }
     copy_stat (stat, result.stat);
-    finish (self, request);
+    client_finish (self, request);
     return COHORT_OK;
 }
 
@@ -137,9 +136,9 @@ int cohort_delete (cohort_t *self, const char *path, int32_t version)
     struct client_call call = {.kind = WIRE_DELETE, .path = path, .version = version};
     struct request *request = NULL;
     cohort_result_t result;
-    int rc = call_blocking (self, &call, &request, &result);
+    int rc = client_call_blocking (self, &call, &request, &result);
     if (rc == COHORT_OK) {
-        finish (self, request);
+        client_finish (self, request);
     }
     return rc;
 }
@@ -149,10 +148,10 @@ int cohort_exists (cohort_t *self, const char *path, cohort_stat_t *stat)
     struct client_call call = {.kind = WIRE_EXISTS, .path = path};
     struct request *request = NULL;
     cohort_result_t result;
-    int rc = call_blocking (self, &call, &request, &result);
+    int rc = client_call_blocking (self, &call, &request, &result);
     if (rc == COHORT_OK) {
         copy_stat (stat, result.stat);
-        finish (self, request);
+        client_finish (self, request);
     }
     return rc;
 }
@@ -165,7 +164,7 @@ int cohort_get (cohort_t *self, const char *path, void **data, size_t *size, coh
     struct client_call call = {.kind = WIRE_GET, .path = path};
     struct request *request = NULL;
     cohort_result_t result;
-    int rc = call_blocking (self, &call, &request, &result);
+    int rc = client_call_blocking (self, &call, &request, &result);
     if (rc != COHORT_OK) {
         return rc;
     }
@@ -182,7 +181,7 @@ int cohort_get (cohort_t *self, const char *path, void **data, size_t *size, coh
         *size = result.size;
     }
     copy_stat (stat, result.stat);
-    finish (self, request);
+    client_finish (self, request);
     return COHORT_OK;
 }
 
@@ -193,59 +192,12 @@ int cohort_set (cohort_t *self, const char *path, const void *data, size_t size,
         .kind = WIRE_SET, .path = path, .data = data, .size = size, .version = version};
     struct request *request = NULL;
     cohort_result_t result;
-    int rc = call_blocking (self, &call, &request, &result);
+    int rc = client_call_blocking (self, &call, &request, &result);
     if (rc == COHORT_OK) {
         copy_stat (stat, result.stat);
-        finish (self, request);
+        client_finish (self, request);
     }
     return rc;
-}
-
-/* One allocation: the head, the pointers, the strings. */
-static cohort_strings_t *copy_strings (const cohort_strings_t *from)
-{
-    size_t total = sizeof (*from) + from->count * sizeof (char *);
-    for (size_t i = 0; i < from->count; i++) {
-        total += strlen (from->items[i]) + 1;
-    }
-    cohort_strings_t *copy = mem_alloc (total);
-    if (copy == NULL) {
-        return NULL;
-    }
-    const char **items = (const char **) (void *) (copy + 1);
-    char *tail = (char *) (items + from->count);
-    for (size_t i = 0; i < from->count; i++) {
-        size_t size = strlen (from->items[i]) + 1;
-        memcpy (tail, from->items[i], size);
-        items[i] = tail;
-        tail += size;
-    }
-    COHORT_ASSERT (tail == (char *) copy + total);
-    copy->count = from->count;
-    copy->items = items;
-    return copy;
-}
-
-int cohort_children (cohort_t *self, const char *path, cohort_strings_t **children,
-                     cohort_stat_t *stat)
-{
-    struct client_call call = {.kind = WIRE_CHILDREN, .path = path};
-    struct request *request = NULL;
-    cohort_result_t result;
-    int rc = call_blocking (self, &call, &request, &result);
-    if (rc != COHORT_OK) {
-        return rc;
-    }
-    if (children != NULL) {
-        cohort_strings_t *copy = copy_strings (result.children);
-        if (copy == NULL) {
-            return no_memory (self, request);
-        }
-        *children = copy;
-    }
-    copy_stat (stat, result.stat);
-    finish (self, request);
-    return COHORT_OK;
 }
 
 int cohort_sync (cohort_t *self)
@@ -253,9 +205,9 @@ int cohort_sync (cohort_t *self)
     struct client_call call = {.kind = WIRE_SYNC};
     struct request *request = NULL;
     cohort_result_t result;
-    int rc = call_blocking (self, &call, &request, &result);
+    int rc = client_call_blocking (self, &call, &request, &result);
     if (rc == COHORT_OK) {
-        finish (self, request);
+        client_finish (self, request);
     }
     return rc;
 }
@@ -277,6 +229,6 @@ int cohort_multi (cohort_t *self, cohort_txn_t *txn)
         return no_memory (self, request);
     }
     rc = outcome (self, request, &result);
-    finish (self, request);
+    client_finish (self, request);
     return rc;
 }

@@ -47,6 +47,14 @@ enum wire_kind {
 /* The numbers of enum WatchKind. */
 enum wire_watch_kind { WIRE_WATCH_DATA = 1, WIRE_WATCH_EXISTS = 2, WIRE_WATCH_CHILDREN = 3 };
 
+/* Which children are asked for. */
+struct wire_list {
+    int filter; /* the numbers of enum ChildFilter */
+    bool with_stat, with_data, descending;
+    uint32_t limit;
+    const char *prefix, *after; /* "": none */
+};
+
 /* A mutation, a condition or a read: what it needs is in the fields that its kind has on the
  * wire. */
 struct wire_op {
@@ -60,6 +68,7 @@ struct wire_op {
     uint64_t session;   /* check_owner */
     uint64_t stream_id; /* stream_open, stream_close */
     bool watch;         /* reads */
+    const struct wire_list *list; /* children; NULL: all of them, by name */
 };
 
 struct wire_request {
@@ -137,7 +146,10 @@ struct wire_reply {
     const void *data;
     size_t size;
     const cohort_stat_t *stat; /* NULL if there is none */
-    cohort_strings_t children;
+    cohort_strings_t children; /* asked for by name alone */
+    cohort_child_t *listed;    /* asked for with stat or data */
+    size_t listed_count;
+    const char *next;        /* children: there may be more behind this name; "" if not */
     cohort_op_result_t *ops; /* not const: the client cuts the chroot off their paths */
     size_t ops_count;
 };

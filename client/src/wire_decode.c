@@ -118,6 +118,26 @@ static int take_op_results (struct arena *arena, struct wire_reply *reply,
     return COHORT_OK;
 }
 
+static int take_listed (struct arena *arena, struct wire_reply *reply,
+                        const Cohort__Wire__Reply *from)
+{
+    reply->listed = arena_calloc (arena, from->n_listed, sizeof (*reply->listed));
+    if (reply->listed == NULL) {
+        return COHORT_ENOMEM;
+    }
+    reply->listed_count = from->n_listed;
+    for (size_t i = 0; i < from->n_listed; i++) {
+        const Cohort__Wire__Child *child = from->listed[i];
+        reply->listed[i].name = child->name;
+        reply->listed[i].data = child->data.data;
+        reply->listed[i].size = child->data.len;
+        if (child->stat != NULL) {
+            fill_stat (&reply->listed[i].stat, child->stat);
+        }
+    }
+    return COHORT_OK;
+}
+
 static int take_reply (struct arena *arena, struct wire_item *item, const Cohort__Wire__Reply *from)
 {
     if (from->xid == 0 || from->code > 0) {
@@ -146,6 +166,10 @@ static int take_reply (struct arena *arena, struct wire_item *item, const Cohort
         }
         fill_stat (stat, from->stat);
         reply->stat = stat;
+    }
+    reply->next = from->next;
+    if (from->n_listed > 0) {
+        return take_listed (arena, reply, from);
     }
     return from->n_results > 0 ? take_op_results (arena, reply, from) : COHORT_OK;
 }

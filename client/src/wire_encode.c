@@ -255,6 +255,26 @@ static Cohort__Wire__Read *read_of (struct arena *scratch, const struct wire_op 
     return read;
 }
 
+static Cohort__Wire__List *list_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__List *list = NEW_MESSAGE (scratch, Cohort__Wire__List, COHORT__WIRE__LIST__INIT);
+    if (list == NULL) {
+        return NULL;
+    }
+    list->path = string_of (op->path);
+    list->watch = op->watch;
+    if (op->list != NULL) {
+        list->filter = (Cohort__Wire__ChildFilter) op->list->filter;
+        list->with_stat = op->list->with_stat;
+        list->with_data = op->list->with_data;
+        list->descending = op->list->descending;
+        list->limit = op->list->limit;
+        list->prefix = string_of (op->list->prefix);
+        list->after = string_of (op->list->after);
+    }
+    return list;
+}
+
 static Cohort__Wire__StreamOpen *stream_open_of (struct arena *scratch, const struct wire_op *op)
 {
     Cohort__Wire__StreamOpen *open =
@@ -306,7 +326,7 @@ static const void *fill_read (Cohort__Wire__Request *message, struct arena *scra
         return message->get = read_of (scratch, op);
     case WIRE_CHILDREN:
         message->op_case = COHORT__WIRE__REQUEST__OP_CHILDREN;
-        return message->children = read_of (scratch, op);
+        return message->children = list_of (scratch, op);
     case WIRE_SYNC:
         message->op_case = COHORT__WIRE__REQUEST__OP_SYNC;
         return message->sync = NEW_MESSAGE (scratch, Cohort__Wire__Sync, COHORT__WIRE__SYNC__INIT);

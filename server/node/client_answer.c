@@ -179,17 +179,6 @@ void client_outcome (struct clients *self, struct client *client,
 
 /* ---- Reads ------------------------------------------------------------------------------- */
 
-struct names {
-    struct buf *out;
-};
-
-static bool add_name (void *arg, const char *name, size_t size)
-{
-    const struct names *names = arg;
-    wire_client_reply_child (names->out, name, size);
-    return true;
-}
-
 /* Sets the watch that goes with a read; 0, or why not. */
 static int set_watch (struct clients *self, struct client *client, const struct request *request,
                       int rc)
@@ -204,8 +193,9 @@ static int set_watch (struct clients *self, struct client *client, const struct 
     if (!wanted) {
         return rc;
     }
+    size_t path_size = request->kind == REQUEST_CHILDREN ? request->list.path_size : request->size;
     int set = client_watch_set (self, client, kinds[request->kind],
-                                (const char *) request_payload (request), request->size);
+                                (const char *) request_payload (request), path_size);
     return set != 0 ? set : rc;
 }
 
@@ -229,17 +219,86 @@ static void reply_read (struct clients *self, struct client *client, const struc
         return;
     }
     bool get = request->kind == REQUEST_GET;
-    bool children = request->kind == REQUEST_CHILDREN;
-    size_t size = get ? node.data_size : children ? node.stat.child_count : 0;
-    struct wire_mark mark = wire_client_reply_begin (out, &reply, size);
+    struct wire_mark mark = wire_client_reply_begin (out, &reply, get ? node.data_size : 0);
     wire_client_reply_stat (out, &node.stat);
     if (get) {
         wire_client_reply_data (out, node.data, node.data_size);
-    } else if (children) {
-        struct names names = {out};
-        if (tree_children (self->tree, path, request->size, add_name, &names) != 0) {
-            out->failed = true;
-        }
+    }
+    wire_client_item_end (out, mark);
+    deliver_end (self, client);
+}
+
+enum { CHILD_BYTES = 24 }; /* of a child in a page, about */
+
+struct page {
+    const struct request_list *list;
+    struct buf *out;
+    size_t full; /* bytes of out, with which the page ends */
+    bool any;
+};
+
+static bool add_child (void *arg, const struct tree_child *child)
+{
+    struct page *page = arg;
+    if (page->any && page->out->size + child->name_size + child->data_size > page->full) {
+        return false;
+    }
+    page->any = true;
+    if (!page->list->with_stat && !page->list->with_data) {
+        wire_client_reply_name (page->out, child->name, child->name_size);
+        return true;
+    }
+    cohort_stat_t stat;
+    if (page->list->with_stat) {
+        tree_child_stat (child, &stat);
+    }
+    wire_client_reply_child (page->out, child->name, child->name_size,
+                             page->list->with_stat ? &stat : NULL,
+                             page->list->with_data ? child->data : NULL, child->data_size);
+    return true;
+}
+
+/* A page of children: no more than one turn can bear, however many there are. */
+static void reply_list (struct clients *self, struct client *client, const struct request *request)
+{
+    const struct request_list *asked = &request->list;
+    const char *path = (const char *) request_payload (request);
+    struct tree_node node;
+    int rc = tree_get (self->tree, path, asked->path_size, &node);
+    rc = set_watch (self, client, request, rc);
+    struct wire_client_reply reply = {
+        .xid = request->xid,
+        .code = rc,
+        .zxid = tree_zxid (self->tree),
+    };
+    if (rc != 0) {
+        reply_plain (self, client, &reply);
+        return;
+    }
+    struct buf *out = deliver_begin (self, client);
+    if (out == NULL) {
+        return;
+    }
+    struct tree_list list = {
+        .after = path + asked->path_size,
+        .after_size = asked->after_size,
+        .prefix = path + asked->path_size + asked->after_size,
+        .prefix_size = asked->prefix_size,
+        .filter = (enum tree_filter) asked->filter,
+        .descending = asked->descending,
+        .limit = asked->limit,
+        .looks = LIST_LOOKS,
+    };
+    size_t guess = (size_t) node.stat.child_count * CHILD_BYTES;
+    struct wire_mark mark =
+        wire_client_reply_begin (out, &reply, guess < LIST_BYTES ? guess : LIST_BYTES);
+    wire_client_reply_stat (out, &node.stat);
+    struct page page = {.list = asked, .out = out, .full = out->size + LIST_BYTES};
+    struct tree_name next;
+    if (tree_children (self->tree, path, asked->path_size, &list, add_child, &page, &next) != 0) {
+        out->failed = true;
+    } else if (next.size > 0) {
+        wire_client_reply_next (out, next.name, next.size);
     }
     wire_client_item_end (out, mark);
     deliver_end (self, client);
@@ -412,11 +471,16 @@ static bool answer_front (struct clients *self, struct client *client,
         return true;
     case REQUEST_EXISTS:
     case REQUEST_GET:
-    case REQUEST_CHILDREN:
         if (self->reads_held) {
             return false;
         }
         reply_read (self, client, request);
+        return true;
+    case REQUEST_CHILDREN:
+        if (self->reads_held) {
+            return false;
+        }
+        reply_list (self, client, request);
         return true;
     case REQUEST_SYNC:
         sync = client_sync_find (self, request->id);

@@ -327,37 +327,65 @@ static void receive_write (struct clients *self, struct client *client,
     }
 }
 
-static enum request_kind read_kind (const Cohort__Wire__Request *from,
-                                    const Cohort__Wire__Read **read)
+static int list_error (const Cohort__Wire__List *list)
 {
-    switch (from->op_case) {
-    case COHORT__WIRE__REQUEST__OP_EXISTS:
-        *read = from->exists;
-        return REQUEST_EXISTS;
-    case COHORT__WIRE__REQUEST__OP_GET:
-        *read = from->get;
-        return REQUEST_GET;
-    default:
-        COHORT_ASSERT (from->op_case == COHORT__WIRE__REQUEST__OP_CHILDREN);
-        *read = from->children;
-        return REQUEST_CHILDREN;
+    if (strlen (list->path) > ENTRY_PATH_MAX || strlen (list->after) > ENTRY_PATH_MAX ||
+        strlen (list->prefix) > ENTRY_PATH_MAX) {
+        return COHORT_ETOOBIG;
     }
+    return list->filter > COHORT__WIRE__CHILD_FILTER__CHILDREN_EPHEMERAL ? COHORT_EUNSUPPORTED : 0;
+}
+
+static void receive_list (struct clients *self, struct client *client, uint64_t xid,
+                          const Cohort__Wire__List *list)
+{
+    struct request request = {.xid = xid, .kind = REQUEST_FAILED, .code = list_error (list)};
+    struct buf *payload = &self->scratch;
+    buf_clear (payload);
+    if (request.code == 0) {
+        request.kind = REQUEST_CHILDREN;
+        request.watch = list->watch;
+        request.list = (struct request_list){
+            .limit = list->limit,
+            .path_size = (uint16_t) strlen (list->path),
+            .after_size = (uint16_t) strlen (list->after),
+            .prefix_size = (uint16_t) strlen (list->prefix),
+            .filter = (uint8_t) list->filter,
+            .with_stat = list->with_stat,
+            .with_data = list->with_data,
+            .descending = list->descending,
+        };
+        buf_append (payload, list->path, request.list.path_size);
+        buf_append (payload, list->after, request.list.after_size);
+        buf_append (payload, list->prefix, request.list.prefix_size);
+    }
+    if (payload->failed) {
+        client_doom (self, client, COHORT_ENOMEM, "out of memory");
+        return;
+    }
+    request.size = (uint32_t) payload->size;
+    (void) push (self, client, &request, payload->data);
 }
 
 static void receive_read (struct clients *self, struct client *client,
                           const Cohort__Wire__Request *from)
 {
     struct request request = {.xid = from->xid};
-    const Cohort__Wire__Read *read = NULL;
     const char *path = NULL;
     switch (from->op_case) {
     case COHORT__WIRE__REQUEST__OP_EXISTS:
-    case COHORT__WIRE__REQUEST__OP_GET:
-    case COHORT__WIRE__REQUEST__OP_CHILDREN:
-        request.kind = (uint8_t) read_kind (from, &read);
-        request.watch = read->watch;
-        path = read->path;
+        request.kind = REQUEST_EXISTS;
+        request.watch = from->exists->watch;
+        path = from->exists->path;
         break;
+    case COHORT__WIRE__REQUEST__OP_GET:
+        request.kind = REQUEST_GET;
+        request.watch = from->get->watch;
+        path = from->get->path;
+        break;
+    case COHORT__WIRE__REQUEST__OP_CHILDREN:
+        receive_list (self, client, from->xid, from->children);
+        return;
     case COHORT__WIRE__REQUEST__OP_SYNC:
         request.kind = REQUEST_SYNC;
         request.id = client_sync_add (self, client);

@@ -57,6 +57,8 @@ enum {
     SNAPSHOTS_A_TURN = 4,
     SNAPSHOT_PIN_MS = 60000, /* how long one may keep the ring beyond its bound */
     BATCH_BYTES = 256 << 10, /* of a fragment */
+    LIST_BYTES = 512 << 10,  /* of a page of children */
+    LIST_LOOKS = 10000,      /* children that are looked at for one */
     PULL_EFFECTS = 4096,     /* looked at in one slice of catching up */
     PULL_SLICES = 16,        /* of one turn */
     PROGRESS_DISTANCE = 1000 /* transactions after which a quiet stream says how far it is */
@@ -85,6 +87,15 @@ enum request_kind {
     REQUEST_FAILED /* refused where it came in: code */
 };
 
+/* What of the children is asked for; the payload is the path, the name to go on behind, and the
+ * prefix. */
+struct request_list {
+    uint32_t limit;
+    uint16_t path_size, after_size, prefix_size;
+    uint8_t filter; /* enum tree_filter */
+    bool with_stat, with_data, descending;
+};
+
 /* One request that waits, in client_pending.c. */
 struct request {
     uint64_t xid;
@@ -96,6 +107,7 @@ struct request {
     uint8_t kind;
     bool watch;
     bool multi;
+    struct request_list list; /* CHILDREN */
 };
 
 struct pending_block;

@@ -195,6 +195,11 @@ enum {
     REPLY_RESULTS = 8,
     REPLY_NUMBER = 9,
     REPLY_EXPECTED = 10,
+    REPLY_LISTED = 11,
+    REPLY_NEXT = 12,
+    CHILD_NAME = 1,
+    CHILD_STAT = 2,
+    CHILD_DATA = 3,
     RESULT_CODE = 1,
     RESULT_PATH = 2,
     RESULT_STAT = 3,
@@ -364,9 +369,29 @@ void wire_client_reply_stat (struct buf *out, const cohort_stat_t *stat)
     put_stat (out, REPLY_STAT, stat);
 }
 
-void wire_client_reply_child (struct buf *out, const char *name, size_t size)
+void wire_client_reply_name (struct buf *out, const char *name, size_t size)
 {
     put_bytes (out, REPLY_CHILDREN, name, size);
+}
+
+void wire_client_reply_child (struct buf *out, const char *name, size_t size,
+                              const cohort_stat_t *stat, const uint8_t *data, size_t data_size)
+{
+    bool wide = REPLY_SIZE + size + data_size > NARROW_MAX;
+    size_t start = put_begin (out, REPLY_LISTED, wide);
+    put_bytes (out, CHILD_NAME, name, size);
+    if (stat != NULL) {
+        put_stat (out, CHILD_STAT, stat);
+    }
+    if (data != NULL && data_size > 0) {
+        put_bytes (out, CHILD_DATA, data, data_size);
+    }
+    put_end (out, start, wide);
+}
+
+void wire_client_reply_next (struct buf *out, const char *name, size_t size)
+{
+    put_bytes (out, REPLY_NEXT, name, size);
 }
 
 bool wire_client_reply_result (struct buf *out, struct reader *ops, uint32_t count, bool multi)

@@ -81,7 +81,12 @@ struct wire_mark wire_client_reply_begin (struct buf *out, const struct wire_cli
                                           size_t size);
 void wire_client_reply_data (struct buf *out, const uint8_t *data, size_t size);
 void wire_client_reply_stat (struct buf *out, const cohort_stat_t *stat);
-void wire_client_reply_child (struct buf *out, const char *name, size_t size);
+/* A child of a list, as its name alone or with stat (NULL: without) and data (NULL: without); and
+ * the name behind which there may be more. */
+void wire_client_reply_name (struct buf *out, const char *name, size_t size);
+void wire_client_reply_child (struct buf *out, const char *name, size_t size,
+                              const cohort_stat_t *stat, const uint8_t *data, size_t data_size);
+void wire_client_reply_next (struct buf *out, const char *name, size_t size);
 /* The result of a write (server/tree/result.h); false: it is malformed. */
 bool wire_client_reply_result (struct buf *out, struct reader *ops, uint32_t count, bool multi);
 void wire_client_item_end (struct buf *out, struct wire_mark mark);

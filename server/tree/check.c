@@ -19,7 +19,7 @@ static void check_family (const struct tree *self, const struct znode *znode,
                           const struct family *family)
 {
     children_check (&family->children);
-    children_visit (&family->children, NULL, 0, false, check_child, &znode);
+    children_visit (&family->children, NULL, check_child, &znode);
     COHORT_ASSERT (family->pzxid >= znode->czxid);
     COHORT_ASSERT (family->pzxid <= self->scalars.zxid);
     COHORT_ASSERT (family->sequence <= INT64_MAX);

@@ -519,7 +519,7 @@ void children_check (const struct children *self)
     struct order order = {NULL, 0};
     COHORT_ASSERT ((self->root == NULL) == (self->count == 0));
     each_node (self, check_node);
-    children_visit (self, NULL, 0, false, check_order, &order);
+    children_visit (self, NULL, check_order, &order);
     COHORT_ASSERT (order.count == self->count);
 }
 
@@ -571,6 +571,16 @@ struct znode *children_next (struct children_iterator *iterator)
     return lowest (end->node, end->at++);
 }
 
+/* Moves a way that was found by descend back to before the name itself, if that is there. */
+static void back_to (struct children_iterator *path, const char *name, size_t size)
+{
+    struct children_iterator same = *path;
+    const struct znode *znode = before (&same);
+    if (znode != NULL && compare (name, size, znode) == 0) {
+        *path = same;
+    }
+}
+
 struct znode *children_above (const struct children *self, const char *name, size_t size)
 {
     struct children_iterator path;
@@ -585,53 +595,49 @@ struct znode *children_below (const struct children *self, const char *name, siz
         return NULL;
     }
     descend (self, name, size, &path);
-    struct znode *znode = before (&path);
-    bool same = znode != NULL && compare (name, size, znode) == 0;
-    return same ? before (&path) : znode;
+    back_to (&path, name, size);
+    return before (&path);
 }
 
-static bool visit_down (const struct children *self, const char *after, size_t size,
-                        children_fn *fn, void *arg)
+static bool visit_down (struct children_iterator *path, children_fn *fn, void *arg)
 {
+    struct znode *znode;
+    while ((znode = before (path)) != NULL) {
+        if (!fn (arg, znode)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool visit_up (struct children_iterator *path, children_fn *fn, void *arg)
+{
+    struct znode *znode;
+    while ((znode = children_next (path)) != NULL) {
+        if (!fn (arg, znode)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool children_visit (const struct children *self, const struct children_range *range,
+                     children_fn *fn, void *arg)
+{
+    static const struct children_range all = {0};
+    const struct children_range *what = range != NULL ? range : &all;
     struct children_iterator path;
     if (self->root == NULL) {
         return true;
     }
-    struct znode *znode;
-    if (after == NULL) {
-        descend_edge (self, true, &path);
+    if (what->from == NULL) {
+        descend_edge (self, what->descending, &path);
     } else {
-        descend (self, after, size, &path);
-        znode = before (&path);
-        if (znode != NULL && compare (after, size, znode) != 0) {
-            path.places[path.leaf].at++;
+        descend (self, what->from, what->size, &path);
+        /* A descent ends behind the name: that is where it belongs to what comes next downwards. */
+        if (what->inclusive != what->descending) {
+            back_to (&path, what->from, what->size);
         }
     }
-    while ((znode = before (&path)) != NULL) {
-        if (!fn (arg, znode)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool children_visit (const struct children *self, const char *after, size_t size, bool descending,
-                     children_fn *fn, void *arg)
-{
-    if (descending) {
-        return visit_down (self, after, size, fn, arg);
-    }
-    struct children_iterator path;
-    if (after != NULL) {
-        children_seek (self, after, size, &path);
-    } else {
-        children_begin (self, &path);
-    }
-    struct znode *znode;
-    while ((znode = children_next (&path)) != NULL) {
-        if (!fn (arg, znode)) {
-            return false;
-        }
-    }
-    return true;
+    return what->descending ? visit_down (&path, fn, arg) : visit_up (&path, fn, arg);
 }

@@ -67,10 +67,19 @@ void children_seek (const struct children *self, const char *name, size_t size,
                     struct children_iterator *iterator);
 struct znode *children_next (struct children_iterator *iterator); /* NULL: there are no more */
 
-/* Calls fn for each child above a name (NULL: for all), in ascending or descending order, until it
- * returns false.  fn must not change the children.  Returns whether the end was reached. */
+/* Where a visit begins: behind a name, which need not exist, in the direction of the visit, or at
+ * it if it is inclusive.  NULL: with the first. */
+struct children_range {
+    const char *from;
+    size_t size;
+    bool inclusive;
+    bool descending;
+};
+
+/* Calls fn for each child of the range, in order, until it returns false.  fn must not change the
+ * children.  Returns whether the end was reached.  range may be NULL: all, ascending. */
 typedef bool children_fn (void *arg, const struct znode *child);
-bool children_visit (const struct children *self, const char *after, size_t size, bool descending,
+bool children_visit (const struct children *self, const struct children_range *range,
                      children_fn *fn, void *arg);
 
 /* Asserts the order and the bounds of the nodes. */

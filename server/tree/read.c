@@ -51,29 +51,123 @@ int tree_get (const struct tree *self, const char *path, size_t path_size, struc
     return 0;
 }
 
-struct names {
-    tree_name_fn *fn;
+/* ---- Children ---------------------------------------------------------------------------- */
+
+struct listing {
+    const struct tree_list *list;
+    tree_child_fn *fn;
     void *arg;
+    uint32_t listed;
+    uint32_t looked;
+    struct tree_name last; /* that was looked at */
+    bool whole;            /* nothing of the list is behind it */
 };
 
-static bool pass_name (void *arg, const struct znode *child)
+static bool begins_with (const struct znode *child, const char *prefix, size_t size)
 {
-    const struct names *names = arg;
-    return names->fn (names->arg, child->bytes, child->name_size);
+    return size == 0 || (child->name_size >= size && memcmp (child->bytes, prefix, size) == 0);
 }
 
-int tree_children (const struct tree *self, const char *path, size_t path_size, tree_name_fn *fn,
-                   void *arg)
+static bool passes (const struct znode *child, enum tree_filter filter)
+{
+    return filter == TREE_ALL || (filter == TREE_EPHEMERAL) == znode_ephemeral (child);
+}
+
+static bool list_child (void *arg, const struct znode *child)
+{
+    struct listing *listing = arg;
+    const struct tree_list *list = listing->list;
+    if (!begins_with (child, list->prefix, list->prefix_size)) {
+        listing->whole = true;
+        return false;
+    }
+    if ((list->limit > 0 && listing->listed == list->limit) ||
+        (list->looks > 0 && listing->looked == list->looks)) {
+        return false;
+    }
+    if (passes (child, list->filter)) {
+        struct tree_child found = {
+            .name = child->bytes,
+            .name_size = child->name_size,
+            .data = znode_data (child),
+            .data_size = child->data_size,
+            .znode = child,
+        };
+        if (!listing->fn (listing->arg, &found)) {
+            return false;
+        }
+        listing->listed++;
+    }
+    listing->looked++;
+    listing->last = (struct tree_name){child->bytes, child->name_size};
+    return true;
+}
+
+/* Where the list begins.  No name has a byte 0xff: behind a prefix and that lies nothing that
+ * begins with the prefix. */
+static struct children_range range_of (const struct tree_list *list, struct buf *end)
+{
+    struct children_range range = {.descending = list->descending};
+    if (list->after_size > 0) {
+        range.from = list->after;
+        range.size = list->after_size;
+    } else if (list->prefix_size > 0 && !list->descending) {
+        range.from = list->prefix;
+        range.size = list->prefix_size;
+        range.inclusive = true;
+    } else if (list->prefix_size > 0) {
+        buf_clear (end);
+        buf_append (end, list->prefix, list->prefix_size);
+        buf_u8 (end, 0xff);
+        range.from = (const char *) end->data;
+        range.size = end->size;
+    }
+    return range;
+}
+
+/* A cursor from outside the prefix, on the side where the list begins, is none. */
+static bool before_prefix (const struct tree_list *list)
+{
+    size_t size = list->after_size < list->prefix_size ? list->after_size : list->prefix_size;
+    int order = memcmp (list->after, list->prefix, size);
+    if (order == 0) {
+        return list->after_size < list->prefix_size && !list->descending;
+    }
+    return list->descending ? order > 0 : order < 0;
+}
+
+int tree_children (const struct tree *self, const char *path, size_t path_size,
+                   const struct tree_list *list, tree_child_fn *fn, void *arg,
+                   struct tree_name *next)
 {
     struct znode *znode;
     int rc = read_find (self, path, path_size, &znode);
     if (rc != 0) {
         return rc;
     }
+    *next = (struct tree_name){"", 0};
     const struct family *family = znode_family (znode);
-    if (family != NULL) {
-        struct names names = {fn, arg};
-        children_visit (&family->children, NULL, 0, false, pass_name, &names);
+    if (family == NULL) {
+        return 0;
+    }
+    struct tree_list adjusted = *list;
+    if (list->after_size > 0 && list->prefix_size > 0 && before_prefix (list)) {
+        adjusted.after_size = 0;
+    }
+    struct listing listing = {.list = &adjusted, .fn = fn, .arg = arg};
+    struct buf *end = &self->scratch->list_end;
+    struct children_range range = range_of (&adjusted, end);
+    if (end->failed) {
+        return COHORT_ENOMEM;
+    }
+    if (!children_visit (&family->children, &range, list_child, &listing) && !listing.whole) {
+        COHORT_ASSERT (listing.looked > 0);
+        *next = listing.last;
     }
     return 0;
+}
+
+void tree_child_stat (const struct tree_child *child, cohort_stat_t *stat)
+{
+    znode_stat (child->znode, stat);
 }

@@ -34,6 +34,7 @@ struct scalars {
 /* What reading needs for a while. */
 struct scratch {
     struct buf get_path;
+    struct buf list_end;
 };
 
 struct tree {

@@ -23,6 +23,7 @@
 #include "server/tree/entry.h"
 
 struct tree;
+struct znode;
 
 struct tree_options {
     uint64_t effects_bytes_max; /* of the effects ring; 0: 64 MiB */
@@ -105,11 +106,43 @@ struct tree_node {
  * no longer than until the next tree_get. */
 int tree_get (const struct tree *self, const char *path, size_t path_size, struct tree_node *node);
 
-/* The names of the children in ascending order of their bytes: calls fn for each; fn returns
- * false to stop.  COHORT_ENONODE, COHORT_EPATH. */
-typedef bool tree_name_fn (void *arg, const char *name, size_t size);
-int tree_children (const struct tree *self, const char *path, size_t path_size, tree_name_fn *fn,
-                   void *arg);
+/* Which children to list, and how many of them at once. */
+enum tree_filter { TREE_ALL, TREE_PERSISTENT, TREE_EPHEMERAL };
+
+struct tree_list {
+    const char *after; /* goes on behind this name, which need not exist */
+    size_t after_size; /* 0: from the beginning */
+    const char *prefix;
+    size_t prefix_size;
+    enum tree_filter filter;
+    bool descending;
+    uint32_t limit; /* children to be listed; 0: no limit */
+    uint32_t looks; /* children to be looked at, with those that are not listed; 0: no limit */
+};
+
+struct tree_child {
+    const char *name; /* not ended with 0 */
+    size_t name_size;
+    const uint8_t *data;
+    uint32_t data_size;
+    const struct znode *znode; /* for tree_child_stat */
+};
+
+/* Calls fn for each child of the list, in the order of the bytes of their names; fn returns false
+ * if it has no room for this one, but takes the first.  *next: the name to go on behind, alive
+ * until the next tree_apply; its size is 0 when there are no more.  COHORT_ENONODE, COHORT_EPATH.
+ */
+typedef bool tree_child_fn (void *arg, const struct tree_child *child);
+struct tree_name {
+    const char *name;
+    size_t size;
+};
+int tree_children (const struct tree *self, const char *path, size_t path_size,
+                   const struct tree_list *list, tree_child_fn *fn, void *arg,
+                   struct tree_name *next);
+
+/* The stat of a child that is being listed. */
+void tree_child_stat (const struct tree_child *child, cohort_stat_t *stat);
 
 /* Walks the subtree: parents before children, siblings by name.  fn takes a node and returns true,
  * or leaves it and returns false: the walk stops there.  The path lives until fn returns.

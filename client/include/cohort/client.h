@@ -196,6 +196,14 @@ typedef struct cohort_op_result {
     cohort_stat_t stat; /* create and set; zero for others */
 } cohort_op_result_t;
 
+/* A child of a list. */
+typedef struct cohort_child {
+    const char *name;
+    const void *data; /* COHORT_LIST_DATA, else NULL */
+    size_t size;
+    cohort_stat_t stat; /* COHORT_LIST_STAT, else zero */
+} cohort_child_t;
+
 /* The result of an asynchronous operation; everything in it lives until the callback returns. */
 typedef struct cohort_result {
     int rc;
@@ -204,8 +212,12 @@ typedef struct cohort_result {
     const void *data; /* get */
     size_t size;
     const cohort_stat_t *stat;        /* create, exists, get, set, children; else NULL */
-    const cohort_strings_t *children; /* children; sorted by name */
-    const cohort_op_result_t *ops;    /* multi */
+    const cohort_strings_t *children; /* children, and list without stat and data: the names */
+    const cohort_child_t *listed;     /* list with stat or data */
+    size_t listed_count;
+    const char *next; /* children and list: there may be more behind this name: ask for them with
+                          cohort_list_async; NULL: that is all */
+    const cohort_op_result_t *ops; /* multi */
     size_t ops_count;
 } cohort_result_t;
 
@@ -249,9 +261,51 @@ COHORT_API int cohort_get (cohort_t *self, const char *path, void **data, size_t
 COHORT_API int cohort_set (cohort_t *self, const char *path, const void *data, size_t size,
                            int32_t version, cohort_stat_t *stat) COHORT_MUST_CHECK;
 
-/* The names of the children, sorted, without the parent's path.  COHORT_ENONODE. */
+/* The names of the children, in the order of their bytes, without the parent's path.  More than
+ * fit into one answer (some 10,000) are fetched in several: each child that was there all the time
+ * is listed once, one that came or went meanwhile perhaps; stat is of the first.  COHORT_ENONODE.
+ */
 COHORT_API int cohort_children (cohort_t *self, const char *path, cohort_strings_t **children,
                                 cohort_stat_t *stat) COHORT_MUST_CHECK;
+
+/* Some of the children, with what is asked for, a page at a time. */
+enum {
+    COHORT_LIST_STAT = 1,      /* with their stats */
+    COHORT_LIST_DATA = 2,      /* with their data */
+    COHORT_LIST_DESCENDING = 4 /* from the last name to the first */
+};
+
+typedef enum cohort_list_filter {
+    COHORT_LIST_ALL = 0,
+    COHORT_LIST_PERSISTENT = 1,
+    COHORT_LIST_EPHEMERAL = 2
+} cohort_list_filter_t;
+
+typedef struct cohort_list_options {
+    size_t size;        /* sizeof (cohort_list_options_t) */
+    int flags;          /* COHORT_LIST_STAT ... */
+    int filter;         /* cohort_list_filter_t */
+    int limit;          /* children of a page; 0: as many as an answer takes (some 10,000, or
+                            512 KiB) */
+    const char *prefix; /* only names that begin so; NULL: all */
+    const char *after;  /* goes on behind this name, which need not exist any more; NULL: from the
+                            beginning */
+} cohort_list_options_t;
+
+/* A page, in one allocation; free it with cohort_page_destroy. */
+typedef struct cohort_page {
+    size_t count; /* may be 0 although there is more: a filter passed over all it looked at */
+    const cohort_child_t *children;
+    const char *next; /* the `after` of the next page; NULL: there is none */
+} cohort_page_t;
+
+/* One page.  Pages do not depend on each other: what is created or deleted between two of them is
+ * listed by those that lie behind it.  options may be NULL.  stat (of the parent) may be NULL.
+ * COHORT_ENONODE. */
+COHORT_API int cohort_list (cohort_t *self, const char *path, const cohort_list_options_t *options,
+                            cohort_page_t **page, cohort_stat_t *stat) COHORT_MUST_CHECK;
+
+COHORT_API void cohort_page_destroy (cohort_page_t **page_p);
 
 /* Waits until this session's server has applied everything that the ensemble had committed when
  * the call began, confirmed by a quorum: a read after it is linearizable. */
@@ -281,6 +335,12 @@ COHORT_API int cohort_set_async (cohort_t *self, const char *path, const void *d
 COHORT_API int cohort_children_async (cohort_t *self, const char *path, cohort_watch_fn *watch,
                                       void *watch_arg, cohort_result_fn *fn,
                                       void *arg) COHORT_MUST_CHECK;
+/* As cohort_list; the watch is that of cohort_children_async.  The result has stat,
+ * next, and listed, or children if neither stats nor data are asked for. */
+COHORT_API int cohort_list_async (cohort_t *self, const char *path,
+                                  const cohort_list_options_t *options, cohort_watch_fn *watch,
+                                  void *watch_arg, cohort_result_fn *fn,
+                                  void *arg) COHORT_MUST_CHECK;
 COHORT_API int cohort_sync_async (cohort_t *self, cohort_result_fn *fn,
                                   void *arg) COHORT_MUST_CHECK;
 

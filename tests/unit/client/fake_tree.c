@@ -415,7 +415,6 @@ static void take_read (struct fake *self, const struct peer *peer,
 {
     Cohort__Wire__Reply reply = COHORT__WIRE__REPLY__INIT;
     Cohort__Wire__Stat stat = COHORT__WIRE__STAT__INIT;
-    char *names[NODES_MAX];
     reply.xid = request->xid;
     reply.zxid = self->zxid;
     const struct node *node = find (self, read->path);
@@ -426,13 +425,37 @@ static void take_read (struct fake *self, const struct peer *peer,
         reply.stat = &stat;
         if (kind == 1) {
             reply.data = (ProtobufCBinaryData){node->size, node->data};
-        } else if (kind == 3) {
-            reply.children = names;
-            reply.n_children = list_children (self, read->path, names);
         }
     }
     if (read->watch && (node != NULL || kind == 2)) {
         fake_set_watch (self, peer->session, kind, read->path);
+    }
+    send_reply (self, peer, &reply);
+}
+
+/* All that are behind a name: no page is full here. */
+static void take_list (struct fake *self, const struct peer *peer, uint64_t xid,
+                       const Cohort__Wire__List *list)
+{
+    Cohort__Wire__Reply reply = COHORT__WIRE__REPLY__INIT;
+    Cohort__Wire__Stat stat = COHORT__WIRE__STAT__INIT;
+    char *names[NODES_MAX];
+    const struct node *node = find (self, list->path);
+    reply.xid = xid;
+    reply.zxid = self->zxid;
+    reply.code = node != NULL ? 0 : COHORT_ENONODE;
+    if (node != NULL) {
+        fill_stat (node, &stat);
+        reply.stat = &stat;
+        reply.children = names;
+        reply.n_children = list_children (self, list->path, names);
+        while (reply.n_children > 0 && strcmp (reply.children[0], list->after) <= 0) {
+            reply.children++;
+            reply.n_children--;
+        }
+    }
+    if (list->watch && node != NULL) {
+        fake_set_watch (self, peer->session, 3, list->path);
     }
     send_reply (self, peer, &reply);
 }
@@ -494,7 +517,7 @@ void fake_request (struct fake *self, const struct peer *peer, const Cohort__Wir
         take_read (self, peer, request, request->get, 1);
         break;
     case COHORT__WIRE__REQUEST__OP_CHILDREN:
-        take_read (self, peer, request, request->children, 3);
+        take_list (self, peer, request->xid, request->children);
         break;
     case COHORT__WIRE__REQUEST__OP_SYNC:
         send_reply (self, peer, &reply);

@@ -282,12 +282,30 @@ uint64_t ask_exists (struct peer *peer, const char *path, bool watch)
     return request->xid;
 }
 
-uint64_t ask_children (struct peer *peer, const char *path, bool watch)
+static Cohort__Wire__List *list_new (struct peer *peer, const char *path)
 {
     Cohort__Wire__Request *request = ask_raw (peer, false);
+    Cohort__Wire__List *list = message (peer, sizeof *list);
+    cohort__wire__list__init (list);
+    list->path = copy (peer, path);
     request->op_case = COHORT__WIRE__REQUEST__OP_CHILDREN;
-    request->children = read_of (peer, path, watch);
-    return request->xid;
+    request->children = list;
+    return list;
+}
+
+uint64_t ask_children (struct peer *peer, const char *path, bool watch)
+{
+    list_new (peer, path)->watch = watch;
+    return peer->xid;
+}
+
+Cohort__Wire__List *ask_list (struct peer *peer, const char *path, const char *prefix,
+                              const char *after)
+{
+    Cohort__Wire__List *list = list_new (peer, path);
+    list->prefix = copy (peer, prefix);
+    list->after = copy (peer, after);
+    return list;
 }
 
 uint64_t ask_sync (struct peer *peer)

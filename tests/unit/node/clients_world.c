@@ -134,6 +134,19 @@ static void take_reply (struct peer *peer, const Cohort__Wire__Reply *reply)
     for (size_t i = 0; i < reply->n_children && i < 10; i++) {
         write_text (&peer->trace, "%s%s", i == 0 ? " children=" : ",", reply->children[i]);
     }
+    for (size_t i = 0; i < reply->n_listed && i < 10; i++) {
+        write_text (&peer->trace, " (%s", reply->listed[i]->name);
+        trace_stat (peer, reply->listed[i]->stat);
+        if (reply->listed[i]->data.len > 0) {
+            write_text (&peer->trace, " data=");
+            trace_data (peer, reply->listed[i]->data);
+        }
+        write_text (&peer->trace, ")");
+    }
+    if (reply->next[0] != '\0') {
+        write_text (&peer->trace, " next=%s", reply->next);
+    }
+    peer->listed += reply->n_children + reply->n_listed;
     for (size_t i = 0; i < reply->n_results; i++) {
         const Cohort__Wire__OpResult *result = reply->results[i];
         write_text (&peer->trace, " [%s %s", code_text (result->code), result->path);

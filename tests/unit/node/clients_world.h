@@ -47,6 +47,7 @@ struct peer {
     size_t read;
     uint64_t settled; /* everything up to it has been told */
     uint64_t replied; /* zxid of the last reply */
+    size_t listed;    /* children in lists */
     uint64_t batched; /* zxid of the last batch without MORE */
     uint64_t credit;
     struct {
@@ -158,6 +159,9 @@ uint64_t ask_close (struct peer *peer);
 uint64_t ask_get (struct peer *peer, const char *path, bool watch);
 uint64_t ask_exists (struct peer *peer, const char *path, bool watch);
 uint64_t ask_children (struct peer *peer, const char *path, bool watch);
+/* A page of children; what else is asked for is set in what it returns. */
+Cohort__Wire__List *ask_list (struct peer *peer, const char *path, const char *prefix,
+                              const char *after);
 uint64_t ask_sync (struct peer *peer);
 uint64_t ask_stream (struct peer *peer, uint64_t id, const char *path, uint64_t from);
 uint64_t ask_stream_close (struct peer *peer, uint64_t id);

@@ -3,6 +3,7 @@
 #include "tests/unit/node/clients_world.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/base/alloc.h"
@@ -38,6 +39,69 @@ static void answers_in_order (void **state)
     expect (peer, "reply 11 ENODEEXISTS n=7 [EROLLEDBACK ] [ENODEEXISTS ] [EROLLEDBACK ]");
     expect (peer, "reply 12 ENONODE");
     expect (peer, NULL);
+    world_free (&world);
+}
+
+static void children_come_in_pages (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *peer = peer_attached (world, 0);
+    ask_create (peer, "/a", "", 0);
+    ask_create (peer, "/a/r-1", "one", 0);
+    ask_create (peer, "/a/r-2", "two", COHORT_EPHEMERAL);
+    ask_create (peer, "/a/w-1", "three", 0);
+    ask_list (peer, "/a", "", "")->limit = 2;
+    ask_list (peer, "/a", "", "r-2");
+    ask_list (peer, "/a", "r-", "")->with_data = true;
+    ask_list (peer, "/a", "", "")->descending = true;
+    Cohort__Wire__List *list = ask_list (peer, "/a", "", "");
+    list->filter = COHORT__WIRE__CHILD_FILTER__CHILDREN_EPHEMERAL;
+    list->with_stat = true;
+    ask_list (peer, "/a", "", "")->filter = (Cohort__Wire__ChildFilter) 3;
+    ask_list (peer, "/none", "", "");
+    peer_do (peer);
+    expect (peer, "reply 1 OK n=1 path=/a v=0");
+    expect (peer, "reply 2 OK n=2 path=/a/r-1 v=0");
+    expect (peer, "reply 3 OK n=3 path=/a/r-2 v=0 owner=1");
+    expect (peer, "reply 4 OK n=4 path=/a/w-1 v=0");
+    expect (peer, "reply 5 OK v=0 children=r-1,r-2 next=r-2");
+    expect (peer, "reply 6 OK v=0 children=w-1");
+    expect (peer, "reply 7 OK v=0 (r-1 data=one) (r-2 data=two)");
+    expect (peer, "reply 8 OK v=0 children=w-1,r-2,r-1");
+    expect (peer, "reply 9 OK v=0 (r-2 v=0 owner=1)");
+    expect (peer, "reply 10 EUNSUPPORTED");
+    expect (peer, "reply 11 ENONODE");
+    expect (peer, NULL);
+    world_free (&world);
+}
+
+/* However many there are, and however large: an answer is bounded, and all of them come. */
+static void a_page_is_bounded (void **state)
+{
+    (void) state;
+    enum { COUNT = 3, SIZE = 300 << 10 };
+    struct world *world = world_new (NULL);
+    struct peer *peer = peer_attached (world, 0);
+    char *large = malloc (SIZE + 1);
+    assert_non_null (large);
+    memset (large, 'x', SIZE);
+    large[SIZE] = '\0';
+    static const char *const paths[COUNT] = {"/a", "/b", "/c"};
+    for (int i = 0; i < COUNT; i++) {
+        ask_create (peer, paths[i], large, 0);
+        peer_do (peer);
+    }
+    forget_lines (peer);
+    static const char *const after[] = {"", "a", "b", "c"};
+    for (size_t i = 0; i < 4; i++) {
+        peer->listed = 0;
+        ask_list (peer, "/", "", after[i])->with_data = true;
+        peer_do (peer);
+        assert_int_equal (peer->listed, i < COUNT ? 1 : 0);
+        forget_lines (peer);
+    }
+    free (large);
     world_free (&world);
 }
 
@@ -580,6 +644,8 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (answers_in_order),
+        cmocka_unit_test (children_come_in_pages),
+        cmocka_unit_test (a_page_is_bounded),
         cmocka_unit_test (a_read_sees_the_writes_before_it_only),
         cmocka_unit_test (a_write_does_not_overtake_a_sync),
         cmocka_unit_test (syncs_of_a_turn_are_one_question),

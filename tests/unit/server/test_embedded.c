@@ -70,6 +70,76 @@ static void test_requests (void **state)
     cohort_destroy (&client);
 }
 
+/* More children than one answer takes: all of them, once each, in order. */
+static void test_many_children (void **state)
+{
+    enum { COUNT = 12000, BATCH = 1000 };
+    (void) state;
+    cohort_t *client = connect_client (10000, 0);
+    cohort_set_time_limit (client, LIMIT_MS);
+    create (client, "/many", COHORT_PERSISTENT);
+    for (int i = 0; i < COUNT; i += BATCH) {
+        cohort_txn_t *txn = cohort_txn_new ();
+        for (int k = 0; k < BATCH; k++) {
+            assert_int_equal (cohort_txn_create (txn, "/many/n-", "x", 1, COHORT_SEQUENTIAL, NULL),
+                              0);
+        }
+        assert_int_equal (cohort_multi (client, txn), 0);
+        cohort_txn_destroy (&txn);
+    }
+    cohort_strings_t *names;
+    cohort_stat_t stat;
+    assert_int_equal (cohort_children (client, "/many", &names, &stat), 0);
+    assert_int_equal (names->count, COUNT);
+    assert_int_equal (stat.child_count, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        char expected[32];
+        snprintf (expected, sizeof expected, "n-%010zu", i);
+        assert_string_equal (names->items[i], expected);
+    }
+    cohort_strings_destroy (&names);
+    cohort_destroy (&client);
+}
+
+static void test_pages_of_children (void **state)
+{
+    (void) state;
+    cohort_t *client = connect_client (10000, 0);
+    create (client, "/pages", COHORT_PERSISTENT);
+    for (int i = 0; i < 10; i++) {
+        create (client, "/pages/n-", COHORT_SEQUENTIAL);
+    }
+    cohort_page_t *page;
+    cohort_stat_t stat;
+    cohort_list_options_t options = {.size = sizeof options,
+                                     .flags = COHORT_LIST_STAT | COHORT_LIST_DATA |
+                                              COHORT_LIST_DESCENDING,
+                                     .limit = 2,
+                                     .prefix = "n-",
+                                     .after = "n-0000000007"};
+    assert_int_equal (cohort_list (client, "/pages", &options, &page, NULL), 0);
+    assert_int_equal (page->count, 2);
+    assert_string_equal (page->children[0].name, "n-0000000006");
+    assert_string_equal (page->children[1].name, "n-0000000005");
+    assert_int_equal (page->children[1].size, 1);
+    assert_memory_equal (page->children[1].data, "x", 1);
+    assert_int_equal (page->children[1].stat.data_size, 1);
+    assert_string_equal (page->next, "n-0000000005");
+    cohort_page_destroy (&page);
+    options = (cohort_list_options_t){.size = sizeof options, .after = "n-0000000008"};
+    assert_int_equal (cohort_list (client, "/pages", &options, &page, &stat), 0);
+    assert_int_equal (page->count, 1);
+    assert_string_equal (page->children[0].name, "n-0000000009");
+    assert_null (page->next);
+    assert_int_equal (stat.child_count, 10);
+    cohort_page_destroy (&page);
+    options.limit = -1;
+    assert_int_equal (cohort_list (client, "/pages", &options, &page, NULL), COHORT_EINVAL);
+    options = (cohort_list_options_t){.size = 3};
+    assert_int_equal (cohort_list (client, "/pages", &options, &page, NULL), COHORT_EINVAL);
+    cohort_destroy (&client);
+}
+
 /* Time stands still, so that nothing but a wake-up gets an answer through: none may be lost. */
 static void test_no_wake_up_is_lost (void **state)
 {
@@ -290,6 +360,8 @@ int main (void)
 #define EMBEDDED_TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
     const struct CMUnitTest tests[] = {
         EMBEDDED_TEST (test_requests),
+        EMBEDDED_TEST (test_many_children),
+        EMBEDDED_TEST (test_pages_of_children),
         EMBEDDED_TEST (test_no_wake_up_is_lost),
         EMBEDDED_TEST (test_a_living_session_outlives_any_time),
         EMBEDDED_TEST (test_an_abandoned_session_expires),

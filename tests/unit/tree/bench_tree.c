@@ -194,10 +194,12 @@ static void get (struct bench *bench)
     printf ("get at random: %.0f ns%s\n", spent / 500 / BATCH, sum == 1 ? " " : "");
 }
 
-static bool count_name (void *arg, const char *name, size_t size)
+static const struct tree_list all;
+static struct tree_name next;
+
+static bool count_child (void *arg, const struct tree_child *child)
 {
-    (void) name;
-    (void) size;
+    (void) child;
     ++*(uint64_t *) arg;
     return true;
 }
@@ -214,7 +216,7 @@ static void list (struct bench *bench)
     for (int i = 0; i < 2; i++) {
         uint64_t count = 0;
         double begin = now_ns ();
-        (void) tree_children (bench->tree, "/bench", 6, count_name, &count);
+        (void) tree_children (bench->tree, "/bench", 6, &all, count_child, &count, &next);
         printf ("list of %llu children, %s time: %.1f ms\n", (unsigned long long) count,
                 i == 0 ? "first" : "second", (now_ns () - begin) / 1e6);
     }
@@ -270,7 +272,7 @@ static void load (const struct buf *image)
     printf ("load: %.0f ms\n", (now_ns () - begin) / 1e6);
     uint64_t count = 0;
     begin = now_ns ();
-    (void) tree_children (tree, "/bench", 6, count_name, &count);
+    (void) tree_children (tree, "/bench", 6, &all, count_child, &count, &next);
     printf ("first list after it: %.0f ms\n", (now_ns () - begin) / 1e6);
     tree_destroy (&tree);
 }

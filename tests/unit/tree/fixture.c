@@ -2,6 +2,8 @@
 
 #include "tests/unit/tree/fixture.h"
 
+#include <stdio.h>
+
 #define TEXT_SIZE 1024
 
 const struct entry_limits fixture_limits = {
@@ -291,15 +293,16 @@ bool fixture_exists (const struct fixture *self, const char *path)
     return tree_get (self->tree, path, strlen (path), &node) == 0;
 }
 
-static bool add_name (void *arg, const char *name, size_t size)
+static bool add_name (void *arg, const struct tree_child *child)
 {
     char *out = arg;
+    size_t size = child->name_size;
     size_t used = strlen (out);
     assert_true (used + size + 2 < TEXT_SIZE);
     if (used > 0) {
         out[used++] = ' ';
     }
-    memcpy (out + used, name, size);
+    memcpy (out + used, child->name, size);
     out[used + size] = 0;
     return true;
 }
@@ -307,8 +310,23 @@ static bool add_name (void *arg, const char *name, size_t size)
 const char *fixture_children (const struct fixture *self, const char *path, char *out)
 {
     out[0] = 0;
-    assert_int_equal (tree_children (self->tree, path, strlen (path), add_name, out), 0);
+    struct tree_list all = {0};
+    fixture_list (self, path, &all, out);
     return out;
+}
+
+size_t fixture_list (const struct fixture *self, const char *path, const struct tree_list *list,
+                     char *out)
+{
+    struct tree_name next;
+    out[0] = 0;
+    assert_int_equal (tree_children (self->tree, path, strlen (path), list, add_name, out, &next),
+                      0);
+    if (next.size > 0) {
+        size_t used = strlen (out);
+        snprintf (out + used, TEXT_SIZE - used, " ...%.*s", (int) next.size, next.name);
+    }
+    return next.size;
 }
 
 /* ---- States as bytes --------------------------------------------------------------------- */

@@ -75,6 +75,10 @@ cohort_stat_t fixture_stat (const struct fixture *self, const char *path);
 bool fixture_exists (const struct fixture *self, const char *path);
 
 /* The names of the children, joined by ' ', ended with 0, into out of 1,024 bytes. */
+/* A page of children; behind them "...", and the name to go on behind if there are more; its size.
+ */
+size_t fixture_list (const struct fixture *self, const char *path, const struct tree_list *list,
+                     char *out);
 const char *fixture_children (const struct fixture *self, const char *path, char *out);
 
 struct op op_create (const char *path, const char *data, uint8_t mode);

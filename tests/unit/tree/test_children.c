@@ -86,14 +86,20 @@ static bool see (void *arg, const struct znode *child)
     return visit->count < visit->limit;
 }
 
-static void check_page (const struct world *world, const struct znode *after, size_t from,
-                        bool descending, size_t limit)
+static void check_range (const struct world *world, const struct znode *after, bool inclusive,
+                         size_t from, bool descending, size_t limit)
 {
     static struct visit visit;
     visit.count = 0;
     visit.limit = limit;
-    bool end = children_visit (&world->children, after != NULL ? after->bytes : NULL,
-                               after != NULL ? after->name_size : 0, descending, see, &visit);
+    struct children_range range = {.descending = descending};
+    if (after != NULL) {
+        /* At the name itself, or behind it. */
+        range.from = after->bytes;
+        range.size = after->name_size;
+        range.inclusive = inclusive;
+    }
+    bool end = children_visit (&world->children, &range, see, &visit);
     for (size_t i = 0; i < visit.count; i++) {
         struct znode *expected =
             descending ? expected_before (world, from) : expected_from (world, from);
@@ -108,6 +114,12 @@ static void check_page (const struct world *world, const struct znode *after, si
     assert_int_equal (end, visit.count < limit);
 }
 
+static void check_page (const struct world *world, const struct znode *after, size_t from,
+                        bool descending, size_t limit)
+{
+    check_range (world, after, false, from, descending, limit);
+}
+
 static void check_around (const struct world *world, size_t i)
 {
     const struct znode *znode = world->znodes[i];
@@ -120,6 +132,8 @@ static void check_around (const struct world *world, size_t i)
     assert_ptr_equal (children_last (children), expected_before (world, NAMES));
     check_page (world, znode, i + 1, false, 10);
     check_page (world, znode, i, true, 10);
+    check_range (world, znode, true, i, false, 10);
+    check_range (world, znode, true, i + 1, true, 10);
 }
 
 static void test_empty (void **state)

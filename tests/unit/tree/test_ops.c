@@ -303,8 +303,61 @@ static void test_children_in_order (void **state)
     assert_string_equal (fixture_children (&f, "/", out),
                          "0 a aa ab abcdefghi abcdefghij c \xc3\xa9");
     assert_string_equal (fixture_children (&f, "/a", out), "");
-    assert_int_equal (tree_children (f.tree, "/none", 5, NULL, NULL), COHORT_ENONODE);
-    assert_int_equal (tree_children (f.tree, "none", 4, NULL, NULL), COHORT_EPATH);
+    struct tree_list all = {0};
+    assert_int_equal (tree_children (f.tree, "/none", 5, &all, NULL, NULL, NULL), COHORT_ENONODE);
+    assert_int_equal (tree_children (f.tree, "none", 4, &all, NULL, NULL, NULL), COHORT_EPATH);
+    fixture_deinit (&f);
+}
+
+static void test_list_pages (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t s = fixture_session (&f, 1);
+    static const char *const paths[] = {"/a", "/r-1", "/r-2", "/r-3", "/w-1", "/w-2", "/z"};
+    for (size_t i = 0; i < sizeof (paths) / sizeof (paths[0]); i++) {
+        uint8_t mode = i == 2 || i == 4 ? COHORT_EPHEMERAL : 0;
+        assert_int_equal (fixture_create (&f, s, paths[i], "", mode), 0);
+    }
+    static const struct {
+        struct tree_list list;
+        const char *expected; /* "...x": it goes on behind x */
+    } cases[] = {
+        {{.limit = 3}, "a r-1 r-2 ...r-2"},
+        {{.limit = 7}, "a r-1 r-2 r-3 w-1 w-2 z"},
+        {{.after = "r-2", .after_size = 3}, "r-3 w-1 w-2 z"},
+        {{.after = "r-20", .after_size = 4}, "r-3 w-1 w-2 z"},
+        {{.after = "z", .after_size = 1}, ""},
+        {{.descending = true, .limit = 2}, "z w-2 ...w-2"},
+        {{.after = "r-2", .after_size = 3, .descending = true}, "r-1 a"},
+        {{.after = "r-20", .after_size = 4, .descending = true}, "r-2 r-1 a"},
+        {{.prefix = "r-", .prefix_size = 2}, "r-1 r-2 r-3"},
+        {{.prefix = "r-", .prefix_size = 2, .limit = 3}, "r-1 r-2 r-3"},
+        {{.prefix = "r-", .prefix_size = 2, .limit = 2}, "r-1 r-2 ...r-2"},
+        {{.prefix = "r-", .prefix_size = 2, .after = "r-1", .after_size = 3}, "r-2 r-3"},
+        {{.prefix = "r-", .prefix_size = 2, .after = "a", .after_size = 1}, "r-1 r-2 r-3"},
+        {{.prefix = "r-", .prefix_size = 2, .after = "r", .after_size = 1}, "r-1 r-2 r-3"},
+        {{.prefix = "r-", .prefix_size = 2, .after = "z", .after_size = 1}, ""},
+        {{.prefix = "r-", .prefix_size = 2, .descending = true}, "r-3 r-2 r-1"},
+        {{.prefix = "r-", .prefix_size = 2, .after = "w-1", .after_size = 3, .descending = true},
+         "r-3 r-2 r-1"},
+        {{.prefix = "r-", .prefix_size = 2, .after = "r-3", .after_size = 3, .descending = true},
+         "r-2 r-1"},
+        {{.prefix = "r-", .prefix_size = 2, .after = "r", .after_size = 1, .descending = true}, ""},
+        {{.prefix = "r-1", .prefix_size = 3}, "r-1"},
+        {{.prefix = "x", .prefix_size = 1}, ""},
+        {{.filter = TREE_EPHEMERAL}, "r-2 w-1"},
+        {{.filter = TREE_PERSISTENT}, "a r-1 r-3 w-2 z"},
+        {{.filter = TREE_EPHEMERAL, .limit = 1}, "r-2 ...r-2"},
+        {{.filter = TREE_EPHEMERAL, .looks = 2}, " ...r-1"},
+        {{.filter = TREE_PERSISTENT, .looks = 4}, "a r-1 r-3 ...r-3"},
+    };
+    char out[1024];
+    for (size_t i = 0; i < sizeof (cases) / sizeof (cases[0]); i++) {
+        fixture_list (&f, "/", &cases[i].list, out);
+        assert_string_equal (out, cases[i].expected);
+    }
     fixture_deinit (&f);
 }
 
@@ -364,6 +417,7 @@ int main (void)
         cmocka_unit_test (test_sequences),
         cmocka_unit_test (test_sequence_sizes),
         cmocka_unit_test (test_children_in_order),
+        cmocka_unit_test (test_list_pages),
         cmocka_unit_test (test_walk),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -422,11 +422,10 @@ static void test_save_without_memory (void **state)
     fixture_deinit (&f);
 }
 
-static bool any_name (void *arg, const char *name, size_t size)
+static bool any_child (void *arg, const struct tree_child *child)
 {
     (void) arg;
-    (void) name;
-    (void) size;
+    (void) child;
     return true;
 }
 
@@ -446,7 +445,9 @@ static void test_reads_without_memory (void **state)
     assert_int_equal (fixture_create (&f, 2, "/b", "", 0), 0);
     assert_int_equal (fixture_create (&f, 2, "/a", "", 0), 0);
     mem_fail_at (1);
-    assert_int_equal (tree_children (f.tree, "/", 1, any_name, NULL), 0);
+    struct tree_list all = {0};
+    struct tree_name next;
+    assert_int_equal (tree_children (f.tree, "/", 1, &all, any_child, NULL, &next), 0);
     assert_false (mem_fail_clear ());
     for (uint64_t n = 1;; n++) {
         mem_fail_at (n);
