@@ -43,6 +43,12 @@ static void dump_reply (struct buf *out, const struct wire_reply *reply)
     for (size_t i = 0; i < reply->children.count; i++) {
         dump_string (out, reply->children.items[i]);
     }
+    for (size_t i = 0; i < reply->listed_count; i++) {
+        dump_string (out, reply->listed[i].name);
+        buf_blob (out, reply->listed[i].data, reply->listed[i].size);
+        dump_stat (out, &reply->listed[i].stat);
+    }
+    dump_string (out, reply->next);
     for (size_t i = 0; i < reply->ops_count; i++) {
         COHORT_ASSERT (reply->ops[i].rc <= 0);
         buf_i32 (out, reply->ops[i].rc);
@@ -158,7 +164,12 @@ static void put_items (struct buf *out)
     struct wire_mark mark = wire_client_reply_begin (out, &reply, 100);
     wire_client_reply_data (out, (const uint8_t *) "data", 4);
     wire_client_reply_stat (out, &stat);
-    wire_client_reply_child (out, "child", 5);
+    wire_client_reply_name (out, "child", 5);
+    wire_client_item_end (out, mark);
+
+    mark = wire_client_reply_begin (out, &reply, 100);
+    wire_client_reply_child (out, "child", 5, &stat, (const uint8_t *) "data", 4);
+    wire_client_reply_next (out, "child", 5);
     wire_client_item_end (out, mark);
 
     struct buf result = {0};
