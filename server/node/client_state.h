@@ -176,6 +176,8 @@ struct client {
     int64_t stuck_ms;   /* since when its pipe is full */
 
     uint32_t watches;
+    struct list missed; /* while not armed: events for when it is */
+    size_t missed_count;
     struct list feeds;
     uint32_t feeds_count;
     uint32_t pulling; /* feeds that are not live */
@@ -399,6 +401,8 @@ int client_watch_set (struct clients *self, struct client *client, enum watch_ki
 void client_watch_rearm (struct clients *self, struct client *client,
                          const Cohort__Wire__Rearm *rearm);
 void client_watch_fire (struct clients *self, const struct effect *effect);
+/* Frees what the client was not told. */
+void client_watch_discard (struct client *client);
 
 /* ---- client_feed.c ----------------------------------------------------------------------- */
 

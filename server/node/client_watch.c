@@ -5,11 +5,27 @@
 
 #include <string.h>
 
+#include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "server/node/client_state.h"
+#include "server/tree/sort.h"
 
-static void queue_event (struct clients *self, struct client *client, enum watch_kind kind,
-                         int type, const char *path, size_t size, zxid_t zxid)
+enum { SORT_ALL = 1 << 30 };
+
+/* What a client will be told once it has said all that it watched. */
+struct missed {
+    struct list_node node;
+    zxid_t zxid;
+    enum watch_kind kind;
+    int type;
+    size_t size;
+    char path[];
+};
+
+/* ---- Events ------------------------------------------------------------------------------ */
+
+static void put_event (struct clients *self, struct client *client, enum watch_kind kind, int type,
+                       const char *path, size_t size, zxid_t zxid)
 {
     struct buf *out = deliver_begin (self, client);
     if (out != NULL) {
@@ -17,6 +33,70 @@ static void queue_event (struct clients *self, struct client *client, enum watch
         deliver_end (self, client);
     }
 }
+
+static void hold_event (struct clients *self, struct client *client, enum watch_kind kind, int type,
+                        const char *path, size_t size, zxid_t zxid)
+{
+    struct missed *missed = mem_alloc (sizeof *missed + size);
+    if (missed == NULL) {
+        client_doom (self, client, COHORT_ENOMEM, "out of memory");
+        return;
+    }
+    *missed = (struct missed){.zxid = zxid, .kind = kind, .type = type, .size = size};
+    memcpy (missed->path, path, size);
+    list_push_back (&client->missed, &missed->node);
+    client->missed_count++;
+}
+
+/* Events come in the order of their zxids.  What was missed is found in any order, and while a
+ * client is still telling what it watched, more may happen: all of that is held back until then. */
+static void queue_event (struct clients *self, struct client *client, enum watch_kind kind,
+                         int type, const char *path, size_t size, zxid_t zxid)
+{
+    if (client->armed) {
+        put_event (self, client, kind, type, path, size, zxid);
+    } else {
+        hold_event (self, client, kind, type, path, size, zxid);
+    }
+}
+
+void client_watch_discard (struct client *client)
+{
+    struct list_node *node;
+    while ((node = list_pop_front (&client->missed)) != NULL) {
+        mem_free (list_entry (node, struct missed, node));
+    }
+    client->missed_count = 0;
+}
+
+static uint64_t zxid_of (const struct list_node *node)
+{
+    return list_entry (node, struct missed, node)->zxid;
+}
+
+/* Everything that it watched is known. */
+static void tell_missed (struct clients *self, struct client *client)
+{
+    struct sorting sorting;
+    if (client->missed_count == 0) {
+        return;
+    }
+    if (!sorting_begin (&sorting, &client->missed, client->missed_count, zxid_of)) {
+        client_doom (self, client, COHORT_ENOMEM, "out of memory");
+        return;
+    }
+    while (sorting_step (&sorting, SORT_ALL)) {
+    }
+    for (struct list_node *at = list_first (&client->missed); at != NULL;
+         at = list_next (&client->missed, at)) {
+        const struct missed *missed = list_entry (at, struct missed, node);
+        put_event (self, client, missed->kind, missed->type, missed->path, missed->size,
+                   missed->zxid);
+    }
+    client_watch_discard (client);
+}
+
+/* ---- Watches ----------------------------------------------------------------------------- */
 
 int client_watch_set (struct clients *self, struct client *client, enum watch_kind kind,
                       const char *path, size_t size)
@@ -52,8 +132,8 @@ void client_watch_fire (struct clients *self, const struct effect *effect)
 
 /* ---- After a reconnect ------------------------------------------------------------------- */
 
-/* Registers what was watched before; or, if what it waited for has happened meanwhile, reports it
- * at once.  false: the client is doomed. */
+/* Registers what was watched before; or, if what it waited for has happened meanwhile, will report
+ * it.  false: the client is doomed. */
 static bool rearm_watch (struct clients *self, struct client *client,
                          const Cohort__Wire__Watch *watch, zxid_t seen)
 {
@@ -95,6 +175,9 @@ void client_watch_rearm (struct clients *self, struct client *client,
         } else {
             feed_open (self, client, open->stream_id, open->path, size, open->from_zxid);
         }
+    }
+    if (!rearm->more && client->doom_text == NULL) {
+        tell_missed (self, client);
     }
     client_dirty (self, client);
 }

@@ -137,6 +137,7 @@ void client_destroy (struct clients *self, struct client *client)
     client_answer_none (self, client);
     feeds_drop (self, client);
     deliver_discard (self, client);
+    client_watch_discard (client);
     if (client->watches > 0) {
         watches_remove_owner (self->watches, client->connection);
     }

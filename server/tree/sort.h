@@ -1,7 +1,7 @@
 /*
  * server/tree/sort.h - sorting by a number, ties decided by the caller
  *
- * PURE.  Internal to server/tree.
+ * PURE.  For server/tree and server/node.
  */
 #ifndef SERVER_TREE_SORT_H
 #define SERVER_TREE_SORT_H
