@@ -66,23 +66,49 @@ bool rule_watch_fires (const struct facts *facts, const struct history_event *ev
                    (int) type, first != NULL ? first->zxid : 0);
 }
 
-/* Whether a watch should have fired by now: on a change before the zxid (through: or at it). */
-static bool overdue (const struct facts *facts, const struct fact_watch *watch, uint64_t zxid,
-                     bool through)
+/* Whether all that a watch may report is before the zxid, so that an event at it comes too early.
+ * On the server that it was set on that is the first change. Another server may have compared: then
+ * it is told of some change, or of an absence, which may be later. */
+static bool comes_before (const struct facts *facts, const struct fact_client *client,
+                          const struct fact_watch *watch, uint64_t zxid)
 {
     cohort_event_type_t type;
-    const struct model_version *first =
+    const struct model_version *event =
         fact_first_event (facts, watch->kind, watch->path, watch->zxid, &type);
-    return first != NULL && (first->zxid < zxid || (through && first->zxid == zxid));
+    if (event == NULL || event->zxid >= zxid) {
+        return false;
+    }
+    if (client->attaches == watch->attaches) {
+        return true;
+    }
+    for (; event != NULL;) {
+        if (event->zxid >= zxid || type == COHORT_EVENT_DELETED) {
+            return false;
+        }
+        event = fact_first_event (facts, watch->kind, watch->path, event->zxid, &type);
+    }
+    return true;
 }
 
+/* Whether a watch should have fired on what a client has seen. */
+static bool overdue (const struct facts *facts, const struct fact_watch *watch, uint64_t zxid)
+{
+    cohort_event_type_t type;
+    const struct model_version *event =
+        fact_first_event (facts, watch->kind, watch->path, watch->zxid, &type);
+    return event != NULL && event->zxid <= zxid;
+}
+
+/* firing: the watch whose event this is; NULL: it is no event. */
 static bool all_have_fired (const struct facts *facts, const struct fact_client *client,
-                            const struct fact_watch *except, uint64_t zxid, bool through,
+                            const struct fact_watch *firing, uint64_t zxid,
                             struct objection *objection)
 {
     for (size_t i = 0; client != NULL && i < client->watches_count; i++) {
         const struct fact_watch *watch = &client->watches[i];
-        if (watch != except && overdue (facts, watch, zxid, through)) {
+        bool early = firing == NULL ? overdue (facts, watch, zxid)
+                                    : comes_before (facts, client, watch, zxid);
+        if (watch != firing && early) {
             return object (objection,
                            "client %u is told of %#" PRIx64 ", and not what its watch of kind %d "
                            "on %s, set at %#" PRIx64 ", has to tell",
@@ -98,16 +124,16 @@ bool rule_no_watch_lost (const struct facts *facts, const struct history_event *
 {
     const struct fact_client *client = facts_client (facts, event->client);
     if (event->kind == HISTORY_RETURN) {
-        return all_have_fired (facts, client, NULL, event->u.result.zxid, true, objection);
+        return all_have_fired (facts, client, NULL, event->u.result.zxid, objection);
     }
     if (event->kind == HISTORY_FIRED) {
         return all_have_fired (facts, client, find (client, &event->u.fired), event->u.fired.zxid,
-                               false, objection);
+                               objection);
     }
     for (struct map_node *node = map_first (&facts->clients); node != NULL;
          node = map_next (&facts->clients, node)) {
         client = map_entry (node, struct fact_client, node);
-        if (!all_have_fired (facts, client, NULL, facts->model.zxid, true, objection)) {
+        if (!all_have_fired (facts, client, NULL, facts->model.zxid, objection)) {
             return false;
         }
     }

@@ -44,6 +44,7 @@ static const char usage[] =
     "  --tries N      runs that this may take; default 1000\n"
     "  --record FILE  write the faults that happen; with --shrink, those that are left\n"
     "  --replay FILE  the run that is written there\n"
+    "  --history FILE write what clients ask for and are told, for cohort-check-history\n"
     "\n"
     "  -v, --verbose  tell the story; twice: with messages and disk operations\n"
     "  --version      the commit this was built from\n"
@@ -73,6 +74,7 @@ enum {
     OPTION_TRIES,
     OPTION_RECORD,
     OPTION_REPLAY,
+    OPTION_HISTORY,
     OPTION_VERSION
 };
 
@@ -93,6 +95,7 @@ static const struct option long_options[] = {
     {"tries", required_argument, NULL, OPTION_TRIES},
     {"record", required_argument, NULL, OPTION_RECORD},
     {"replay", required_argument, NULL, OPTION_REPLAY},
+    {"history", required_argument, NULL, OPTION_HISTORY},
     {"verbose", no_argument, NULL, 'v'},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, 'h'},
@@ -223,6 +226,8 @@ static bool take_option (struct arguments *self, int option, const char *text)
         return (self->record = text) != NULL;
     case OPTION_REPLAY:
         return (self->replay = text) != NULL;
+    case OPTION_HISTORY:
+        return (self->history = text) != NULL;
     default:
         COHORT_ASSERT (option == 'v');
         options->verbose++;
@@ -312,8 +317,8 @@ bool arguments_parse (struct arguments *self, int argc, char **argv, int *status
         fprintf (stderr, "cohort-sim: unexpected argument %s\n", argv[optind]);
         return false;
     }
-    if (self->shrink && self->seeds) {
-        fprintf (stderr, "cohort-sim: --shrink takes one seed\n");
+    if ((self->shrink || self->history != NULL) && self->seeds) {
+        fprintf (stderr, "cohort-sim: --%s takes one seed\n", self->shrink ? "shrink" : "history");
         return false;
     }
     return self->replay == NULL || load_replay (self);

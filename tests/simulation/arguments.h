@@ -15,9 +15,10 @@ struct arguments {
     bool seeds;                 /* several were asked for */
     unsigned jobs;
     bool shrink;
-    uint64_t tries;     /* runs that shrinking may take */
-    const char *record; /* where the faults are written to; NULL: nowhere */
-    const char *replay; /* where they are read from */
+    uint64_t tries;      /* runs that shrinking may take */
+    const char *record;  /* where the faults are written to; NULL: nowhere */
+    const char *replay;  /* where they are read from */
+    const char *history; /* where what clients see is written to; NULL: nowhere */
     struct fault_list faults;
 };
 

@@ -50,6 +50,23 @@ static int record_one (struct arguments *arguments)
     return status;
 }
 
+/* Likewise, and what clients see is written down, also if it does not hold. */
+static int history_of_one (struct arguments *arguments)
+{
+    FILE *file = fopen (arguments->history, "w");
+    if (file == NULL) {
+        fprintf (stderr, "cohort-sim: --history %s: %s\n", arguments->history, strerror (errno));
+        return EXIT_USAGE;
+    }
+    arguments->options.history = file;
+    int status = run_one (arguments);
+    if (fclose (file) != 0) {
+        fprintf (stderr, "cohort-sim: --history %s: %s\n", arguments->history, strerror (errno));
+        return EXIT_USAGE;
+    }
+    return status;
+}
+
 int main (int argc, char **argv)
 {
     struct arguments arguments;
@@ -57,6 +74,8 @@ int main (int argc, char **argv)
     if (arguments_parse (&arguments, argc, argv, &status)) {
         if (arguments.shrink) {
             status = shrink_run (&arguments) ? EXIT_SUCCESS : EXIT_FAILURE;
+        } else if (arguments.history != NULL) {
+            status = history_of_one (&arguments);
         } else if (arguments.record != NULL && !arguments.seeds) {
             status = record_one (&arguments);
         } else if (arguments.options.verbose > 0 && !arguments.seeds) {

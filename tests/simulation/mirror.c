@@ -120,6 +120,7 @@ void mirror_batch (struct world *self, struct sim_client *client, const struct b
     if (event->stream != client->stream) {
         return; /* of a session that is over */
     }
+    record_batch (self, client, event);
     if (batch->snapshot && batch->first) {
         clear (client);
     }

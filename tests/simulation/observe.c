@@ -169,28 +169,6 @@ static void free_ephemerals (struct ephemerals *self)
     free (self->items);
 }
 
-/* A client that counts on its session (session_valid_ms) is right to: nobody has ended it. */
-static void check_promises (struct world *world, const struct tree *tree)
-{
-    for (size_t i = 0; i < world->clients_count; i++) {
-        const struct sim_client *client = &world->clients[i];
-        int64_t valid_ms =
-            client->up ? session_valid_ms (client->session, client_now_ms (world, client)) : 0;
-        if (valid_ms == 0) {
-            continue;
-        }
-        struct session_view view;
-        struct tree_session session;
-        session_view (client->session, &view);
-        if (!tree_session (tree, view.id, &session) || session.dead) {
-            world_fail (world,
-                        "client %zu: its session %#" PRIx64 " has ended, %" PRId64
-                        " ms before it may",
-                        i, view.id, valid_ms);
-        }
-    }
-}
-
 static const struct config_set *configs_of (const struct sim_server *server,
                                             struct config_set *scratch)
 {
@@ -233,14 +211,27 @@ static void look_at_tree (struct world *world, struct sim_server *server, bool a
     free_ephemerals (&ephemerals);
 }
 
+/* The epoch of the newest leader, if it runs. */
+static uint32_t led (const struct world *world)
+{
+    const struct ghost *ghost = &world->checker->ghost;
+    uint32_t epoch = 0;
+    for (size_t i = 0; i < world->servers_count; i++) {
+        const struct ghost_server *server = &ghost->servers[i + 1];
+        if (server->up && !world->servers[i].paused && server->status.role == ZAB_LEADING &&
+            server->status.activated && server->status.current_epoch > epoch) {
+            epoch = server->status.current_epoch;
+        }
+    }
+    return epoch;
+}
+
 void check_server (struct world *world, struct sim_server *server)
 {
     look_at_store (world, server);
     look_at_tree (world, server, false);
-    const struct shadow *committed = &world->checker->ghost.committed;
-    if (tree_zxid (node_tree (server->node)) >= shadow_last (committed).zxid) {
-        check_promises (world, node_tree (server->node));
-    }
+    record_led (world, led (world));
+    record_applied (world, server);
 }
 
 /* ---- Clients --------------------------------------------------------------------------------- */

@@ -45,17 +45,23 @@ static bool client_restless (const struct world *self, const struct sim_client *
                              const struct tree *tree, char *text)
 {
     size_t number = (size_t) (client - self->clients);
+    struct session_view view;
     if (!client->up || client->closing) {
         (void) snprintf (text, TEXT_SIZE, "client %zu %s", number,
                          client->up ? "has not closed its session" : "has not started again");
         return true;
     }
     if (client->outstanding > 0 || client->fresh_due) {
-        struct session_view view;
         session_view (client->session, &view);
         (void) snprintf (text, TEXT_SIZE, "client %zu (state %d, at '%s') waits for %zu answers%s",
                          number, (int) view.state, view.endpoint, client->outstanding,
                          client->fresh_due ? ", and for its fresh write" : "");
+        return true;
+    }
+    session_view (client->session, &view);
+    if (view.zxid < tree_zxid (tree)) {
+        (void) snprintf (text, TEXT_SIZE, "client %zu has heard of no more than %#" PRIx64, number,
+                         view.zxid);
         return true;
     }
     if (!mirror_equal (client, tree)) {
@@ -94,7 +100,7 @@ static bool restless (const struct world *self, char *text)
             return true;
         }
     }
-    return false;
+    return record_restless (self, text, TEXT_SIZE);
 }
 
 /* Each client writes once more. Only then is it certain that the core takes writes. */

@@ -95,11 +95,14 @@ static void on_fault (void *arg, const struct sim_fault *fault)
     write_all (wires->faults, fault, sizeof *fault);
 }
 
-/* The same failure is told by the same format; an invariant, and an assertion, by its name. */
+/* The same failure is told by the same format; what is in a table, and an assertion, by its name.
+ */
 static void name_failure (const char *format, const char *text, char kind[RUN_KIND_SIZE])
 {
     const char *end = strstr (text, ": ");
-    if (strncmp (format, "invariant", strlen ("invariant")) == 0 && end != NULL) {
+    bool named = strncmp (format, "invariant", strlen ("invariant")) == 0 ||
+                 strncmp (format, "history", strlen ("history")) == 0;
+    if (named && end != NULL) {
         (void) snprintf (kind, RUN_KIND_SIZE, "%.*s", (int) (end - text), text);
     } else if (strstr (format, "assertion failed") != NULL) {
         (void) snprintf (kind, RUN_KIND_SIZE, "%s", text);

@@ -9,7 +9,7 @@
 #include "client/base/assert.h"
 #include "client/base/hash.h"
 
-enum { KEYS_MAX = 4096, ENDPOINT_SIZE = 16 };
+enum { ENDPOINT_SIZE = 16 };
 
 static const int64_t WALL_MS = INT64_C (1700000000000); /* the date when it begins */
 
@@ -84,9 +84,7 @@ struct world *world_new (const struct sim_options *options)
     schedule_init (&self->schedule);
     map_init (&self->connections);
     self->checker = checker_new ();
-    self->keys_capacity = KEYS_MAX;
-    self->keys = calloc (KEYS_MAX, sizeof *self->keys);
-    COHORT_ASSERT (self->keys != NULL);
+    self->recorder = recorder_new (options->history);
     draw_conditions (self);
     plan_make (self);
     make_servers (self);
@@ -121,8 +119,19 @@ void world_free (struct world *self)
     hosts_deinit (&self->hosts);
     checker_free (self->checker);
     trace_free (self->trace);
-    free (self->keys);
+    recorder_free (self->recorder);
     free (self);
+}
+
+uint64_t world_digest (const struct world *self)
+{
+    const struct tree *tree = node_tree (self->servers[0].node);
+    uint64_t words[] = {self->options.seed,  tree_zxid (tree),
+                        tree_digest (tree),  self->frames,
+                        self->writes_acked,  self->reads,
+                        self->sessions_lost, self->plan.happened.count,
+                        self->batches,       self->schedule.next_order};
+    return hash64 (words, sizeof words, 0);
 }
 
 /* ---- Time ------------------------------------------------------------------------------------ */

@@ -8,12 +8,13 @@
  *   clock.c      what a machine takes for the time
  *   network.c    connections between servers, and of clients to servers
  *   servers.c    nodes: starting, turning, crashing
- *   clients.c    sessions and what they ask for
+ *   clients.c    sessions
+ *   workload.c   what they ask for
+ *   record.c     what they are told, as a history that is judged
  *   mirror.c     what streams tell them
  *   faults.h     what goes wrong, and when it stops to
  *   phases.c     first safety, then liveness, then all of it together
  *   observe.c    what must hold at the servers: the table in invariants.h
- *   check.c      what must be there at the end
  *   trace.c      the story, and its end when something does not hold
  */
 
@@ -23,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "client/base/list.h"
 #include "client/base/map.h"
@@ -38,6 +40,7 @@
 enum {
     SIM_SERVERS_MAX = 7,
     SIM_CLIENTS_MAX = 16,
+    SIM_REGISTERS = 4,
     SIM_NODES_MAX = SIM_SERVERS_MAX + SIM_CLIENTS_MAX /* servers, then clients; see blocked */
 };
 
@@ -62,6 +65,8 @@ struct sim_options {
 
     unsigned verbose; /* what is told on stdout; 1: the story; 2: messages and disks as well */
     unsigned kept;    /* likewise, of what is kept for the case that something does not hold */
+
+    FILE *history; /* NULL, or where what clients see is written to */
 
     /* NULL, or called for each fault that takes effect. */
     void (*on_fault) (void *arg, const struct sim_fault *fault);
@@ -132,11 +137,11 @@ struct sim_connection {
     int64_t to_server_ms, to_client_ms; /* when the newest arrives */
 };
 
-/* A key that one session alone writes, with the values 1, 2, 3 ... in order. */
-struct sim_key {
-    char path[32];
-    uint64_t submitted, acked; /* the newest values */
-    bool created, settled;     /* settled: its session is over, nothing more is submitted */
+/* What a client knows of a register that all of them share. */
+struct sim_register {
+    uint64_t window;
+    int32_t version; /* -1: not known, or it does not exist */
+    uint64_t count;  /* of the counter */
 };
 
 struct sim_client {
@@ -153,12 +158,21 @@ struct sim_client {
     uint64_t connections;  /* that it has opened */
     int64_t next_start_ms; /* down: after how long a new one comes */
     struct session *session;
-    struct sim_key *key;
+    uint32_t timeout_ms, grace_ms; /* that it asks for */
     size_t outstanding;
-    struct list purposes; /* of the requests without an answer */
-    uint64_t sessions;    /* that it has had: names its keys */
     int64_t timer_ms;
     bool lost;
+
+    /* What it asks for: workload.c. */
+    struct list purposes; /* of the requests without an answer */
+    uint64_t sessions;    /* that it has had: names its keys */
+    char own[32];         /* the key that its present session alone writes, */
+    uint64_t own_value;   /* the next value of it, and */
+    uint64_t values;      /* the last one of other znodes */
+    size_t watches;       /* that it has set, or asked for */
+    struct sim_register registers[SIM_REGISTERS];
+    uint64_t lock_window, lock_zxid; /* the newest lock that it has held */
+    char child[96];                  /* the newest that it has made, or "" */
 
     struct cohort_stream *stream; /* of the whole tree; NULL: none */
     uint64_t streams;             /* opened by this process */
@@ -189,11 +203,8 @@ struct world {
     size_t clients_count;
     struct sim_client clients[SIM_CLIENTS_MAX];
     struct hosts hosts;
-    struct sim_key *keys; /* all there ever were */
-    size_t keys_count, keys_capacity;
-
     struct sim_checker *checker;
-    uint64_t zxid_told; /* the highest in any reply: committed before now */
+    struct sim_recorder *recorder;
 
     /* For the closing line. */
     uint64_t frames, writes_acked, reads, sessions_lost, batches;
@@ -223,6 +234,9 @@ enum sim_draw {
     SIM_DRAW_CHANCE = 200
 };
 uint64_t world_draw (const struct world *self, int what, uint64_t a, uint64_t b, uint64_t c);
+
+/* The state and the story of the run, as one number. */
+uint64_t world_digest (const struct world *self);
 
 /* The index of a client among the nodes; servers have their own. */
 size_t world_node_of_client (size_t client);
@@ -321,9 +335,63 @@ int64_t client_now_ms (const struct world *self, const struct sim_client *client
 /* After every input to its session. */
 void client_drive (struct world *self, struct sim_client *client);
 
-/* ---- mirror.c -------------------------------------------------------------------------------- */
+/* ---- workload.c ------------------------------------------------------------------------------ */
+
+struct request;
+struct watch;
+
+/* A process begins, takes a further session, ends. */
+void workload_begin (struct world *self, struct sim_client *client);
+void workload_renew (struct world *self, struct sim_client *client);
+void workload_end (struct sim_client *client);
+
+/* Asks for something; for the write that the liveness phase waits for. */
+void workload_ask (struct world *self, struct sim_client *client);
+void workload_fresh (struct world *self, struct sim_client *client);
+
+/* What it has asked for is answered; a watch reports. */
+void workload_answered (struct world *self, struct sim_client *client, struct request *request);
+void workload_watch (struct world *self, struct sim_client *client, const struct watch *watch);
+
+/* ---- record.c -------------------------------------------------------------------------------- */
+
+/* file: NULL, or where the history is written to. */
+struct sim_recorder *recorder_new (FILE *file);
+void recorder_free (struct sim_recorder *self);
+
+/* A client begins a session; attaches to a server; what its session machine shows has perhaps
+ * changed; it is told that its session has ended; its process ends. */
+void record_client (struct world *self, const struct sim_client *client);
+void record_attached (struct world *self, const struct sim_client *client);
+void record_view (struct world *self, const struct sim_client *client);
+void record_lost (struct world *self, const struct sim_client *client);
+void record_gone (struct world *self, const struct sim_client *client);
+
+/* A request that has just been submitted, its call's id in the history; the session's own end. */
+uint64_t record_call (struct world *self, const struct sim_client *client,
+                      const struct request *request);
+void record_close (struct world *self, const struct sim_client *client);
+void record_return (struct world *self, const struct sim_client *client, uint64_t call,
+                    const struct request *request);
+void record_unknown (struct world *self, const struct sim_client *client, uint64_t call);
 
 struct batch_event;
+void record_watch (struct world *self, const struct sim_client *client, const struct watch *watch);
+void record_batch (struct world *self, const struct sim_client *client,
+                   const struct batch_event *event);
+
+/* What this server has applied, if nobody has applied it before. */
+void record_applied (struct world *self, struct sim_server *server);
+/* Who leads undisturbed: the epoch; 0: nobody. */
+void record_led (struct world *self, uint32_t epoch);
+
+/* Why what is recorded is not at rest; false: it is. */
+bool record_restless (const struct world *self, char *text, size_t size);
+
+/* All is at rest, and nothing more will be recorded. */
+void check_end (struct world *self);
+
+/* ---- mirror.c -------------------------------------------------------------------------------- */
 
 /* A session begins to follow the tree; its process ends. */
 void mirror_open (struct world *self, struct sim_client *client);
@@ -351,13 +419,5 @@ void check_answer (struct world *self, zxid_t zxid, const char *name);
 
 /* The ensemble has come to rest, or does not, and waits_for says why. */
 void check_rest (struct world *self, int64_t after_ms, const char *waits_for);
-
-/* ---- check.c --------------------------------------------------------------------------------- */
-
-/* When all is at rest: every acknowledged write is there, once. */
-void check_end (struct world *self);
-
-/* The state and the story of the run, as one number. */
-uint64_t world_digest (const struct world *self);
 
 #endif

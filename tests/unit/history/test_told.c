@@ -101,6 +101,12 @@ static void test_events_out_of_order (void **state)
     GOOD (TWO_WATCHES, FIRED ("c2", DATA, CHANGED, "/a", "5"),
           FIRED ("c2", EXISTENCE, CREATED, "/b", "6"));
     BROKEN ("no watch is lost", TWO_WATCHES, FIRED ("c2", EXISTENCE, CREATED, "/b", "6"));
+    /* On another server: both are compared, and both changes are the only ones. */
+    GOOD (TWO_WATCHES, MOVED, FIRED ("c2", DATA, CHANGED, "/a", "5"),
+          FIRED ("c2", EXISTENCE, CREATED, "/b", "6"));
+    BROKEN ("no watch is lost", TWO_WATCHES, MOVED, FIRED ("c2", EXISTENCE, CREATED, "/b", "6"));
+    GOOD (TWO_WATCHES, WRITTEN ("c1", "1", "7", "4", "7", SET ("/a", "z")), MOVED,
+          FIRED ("c2", EXISTENCE, CREATED, "/b", "6"), FIRED ("c2", DATA, CHANGED, "/a", "7"));
 }
 
 /* ---- Sessions -------------------------------------------------------------------------------- */

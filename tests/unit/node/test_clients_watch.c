@@ -192,8 +192,8 @@ static void are_compared_when_the_history_is_gone (void **state)
     rearm (1, 16 << 10);
 }
 
-/* In the order in which it happened, whatever the order in which the watches are set again; and what
- * happens meanwhile comes behind it. */
+/* In the order in which it happened, whatever the order in which the watches are set again; and
+ * what happens meanwhile comes behind it. */
 static void what_was_missed_is_told_in_order (void **state)
 {
     (void) state;

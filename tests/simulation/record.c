@@ -1,0 +1,421 @@
+/* What the clients of a simulated world ask for and are told, as a history (tests/history), which
+ * is judged event by event. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "client/src/event.h"
+#include "client/src/requests.h"
+#include "client/src/streams.h"
+#include "client/src/watches.h"
+#include "tests/history/judge.h"
+#include "tests/history/log_entry.h"
+#include "tests/history/text.h"
+#include "tests/simulation/world.h"
+
+enum {
+    ARENA_BLOCK = 16 << 10,
+    ARENA_KEEP = 1 << 20,
+    READ_ENTRIES = 128,
+    READ_BYTES = 1 << 20,
+    PLACEHOLDER = 1
+};
+
+/* What was recorded last of a client. */
+struct recorded {
+    uint32_t number; /* of its present session, in the history */
+    uint64_t session;
+    char endpoint[HOSTS_ENDPOINT_MAX + 1];
+    int64_t valid_until_ms;
+};
+
+struct sim_recorder {
+    struct judge judge;
+    struct arena arena; /* of one event */
+    FILE *file;         /* NULL: it is not written down */
+    uint64_t last_call;
+    uint32_t last_client;
+    uint32_t led_epoch; /* 0: nobody leads undisturbed */
+    struct recorded clients[SIM_CLIENTS_MAX];
+};
+
+struct sim_recorder *recorder_new (FILE *file)
+{
+    struct sim_recorder *self = calloc (1, sizeof *self);
+    COHORT_ASSERT (self != NULL);
+    judge_init (&self->judge);
+    arena_init (&self->arena, ARENA_BLOCK, ARENA_KEEP);
+    self->file = file;
+    if (file != NULL) {
+        fputs (HISTORY_HEADER, file);
+    }
+    return self;
+}
+
+void recorder_free (struct sim_recorder *self)
+{
+    judge_deinit (&self->judge);
+    arena_deinit (&self->arena);
+    free (self);
+}
+
+static void write_down (const struct sim_recorder *self, const struct history_event *event)
+{
+    struct buf line = {0};
+    history_format (&line, event);
+    COHORT_ASSERT (!line.failed);
+    (void) fwrite (line.data, 1, line.size, self->file);
+    buf_deinit (&line);
+}
+
+/* Every event passes here. */
+static void record (struct world *world, struct history_event event)
+{
+    struct sim_recorder *self = world->recorder;
+    event.time_ms = world->schedule.now_ms;
+    if (self->file != NULL) {
+        write_down (self, &event);
+    }
+    if (!judge_see (&self->judge, &event)) {
+        world_fail (world, "history, %s: %s", self->judge.broken, self->judge.objection.text);
+    }
+    arena_reset (&self->arena);
+}
+
+static struct recorded *recorded (struct world *world, const struct sim_client *client)
+{
+    return &world->recorder->clients[client - world->clients];
+}
+
+static void *take (struct world *world, size_t count, size_t size)
+{
+    void *memory = arena_calloc (&world->recorder->arena, count + PLACEHOLDER, size);
+    COHORT_ASSERT (memory != NULL);
+    return memory;
+}
+
+static const char *value_of (struct world *world, const void *data, size_t size)
+{
+    return history_value (data, size, take (world, HISTORY_VALUE_SIZE, 1));
+}
+
+/* ---- Sessions -------------------------------------------------------------------------------- */
+
+void record_client (struct world *world, const struct sim_client *client)
+{
+    *recorded (world, client) = (struct recorded){.number = ++world->recorder->last_client};
+}
+
+static uint32_t server_of (const char *endpoint)
+{
+    return (uint32_t) (endpoint[strlen ("tcp://s")] - '0');
+}
+
+void record_attached (struct world *world, const struct sim_client *client)
+{
+    struct recorded *known = recorded (world, client);
+    struct session_view view;
+    session_view (client->session, &view);
+    if (view.id != known->session) {
+        known->session = view.id;
+        record (world, (struct history_event){
+                           .kind = HISTORY_SESSION,
+                           .client = known->number,
+                           .u.session = {view.id, client->timeout_ms, client->grace_ms},
+                       });
+    }
+    (void) snprintf (known->endpoint, sizeof known->endpoint, "%s", view.endpoint);
+    if (view.endpoint[0] != '\0') {
+        record (world, (struct history_event){.kind = HISTORY_ATTACHED,
+                                              .client = known->number,
+                                              .u.server = server_of (view.endpoint)});
+    }
+}
+
+void record_view (struct world *world, const struct sim_client *client)
+{
+    struct recorded *known = recorded (world, client);
+    struct session_view view;
+    session_view (client->session, &view);
+    if (view.id != 0 && view.endpoint[0] != '\0' &&
+        (view.id != known->session || strcmp (view.endpoint, known->endpoint) != 0)) {
+        record_attached (world, client);
+    }
+    int64_t until_ms = view.id != 0 && view.valid_until_ms > 0
+                           ? clock_when_ms (&client->clock, view.valid_until_ms)
+                           : 0;
+    if (until_ms != known->valid_until_ms) {
+        known->valid_until_ms = until_ms;
+        record (world, (struct history_event){
+                           .kind = HISTORY_VALID, .client = known->number, .u.until_ms = until_ms});
+    }
+}
+
+void record_lost (struct world *world, const struct sim_client *client)
+{
+    record (world, (struct history_event){.kind = HISTORY_LOST,
+                                          .client = recorded (world, client)->number});
+}
+
+void record_gone (struct world *world, const struct sim_client *client)
+{
+    record (world, (struct history_event){.kind = HISTORY_GONE,
+                                          .client = recorded (world, client)->number});
+}
+
+/* ---- Calls ----------------------------------------------------------------------------------- */
+
+static struct history_op op_of (struct world *world, const struct wire_op *op)
+{
+    static const enum history_op_kind kinds[] = {
+        [WIRE_CREATE] = HISTORY_CREATE,
+        [WIRE_DELETE] = HISTORY_DELETE,
+        [WIRE_SET] = HISTORY_SET,
+        [WIRE_CHECK] = HISTORY_CHECK,
+        [WIRE_CHECK_CZXID] = HISTORY_CHECK_CZXID,
+        [WIRE_CHECK_OWNER] = HISTORY_CHECK_OWNER,
+        [WIRE_CLOSE] = HISTORY_CLOSE,
+        [WIRE_EXISTS] = HISTORY_EXISTS,
+        [WIRE_GET] = HISTORY_GET,
+        [WIRE_CHILDREN] = HISTORY_CHILDREN,
+        [WIRE_SYNC] = HISTORY_SYNC,
+    };
+    bool create = op->kind == WIRE_CREATE, set = op->kind == WIRE_SET;
+    bool versioned = set || op->kind == WIRE_DELETE || op->kind == WIRE_CHECK;
+    return (struct history_op){
+        .kind = kinds[op->kind],
+        .path = op->path != NULL ? op->path : "",
+        .value = create || set ? value_of (world, op->data, op->size) : "",
+        .mode = create ? op->mode : 0,
+        .version = versioned ? op->version : 0,
+        .zxid = op->zxid,
+        .session = op->session,
+        .watch = op->watch,
+    };
+}
+
+uint64_t record_call (struct world *world, const struct sim_client *client,
+                      const struct request *request)
+{
+    const struct wire_request *wire = &request->wire;
+    bool multi = wire->op.kind == WIRE_MULTI;
+    size_t count = multi ? wire->ops_count : 1;
+    struct history_op *ops = take (world, count, sizeof *ops);
+    uint64_t id = ++world->recorder->last_call;
+    for (size_t i = 0; i < count; i++) {
+        ops[i] = op_of (world, multi ? &wire->ops[i] : &wire->op);
+    }
+    record (world, (struct history_event){
+                       .kind = HISTORY_CALL,
+                       .client = recorded (world, client)->number,
+                       .u.call = {.id = id,
+                                  .number = wire_is_write (wire->op.kind) ? wire->number : 0,
+                                  .multi = multi,
+                                  .ops = ops,
+                                  .count = count},
+                   });
+    return id;
+}
+
+void record_close (struct world *world, const struct sim_client *client)
+{
+    const struct recorded *known = recorded (world, client);
+    const struct fact_client *facts = facts_client (&world->recorder->judge.facts, known->number);
+    struct history_op op = {.kind = HISTORY_CLOSE, .path = "", .value = ""};
+    record (world, (struct history_event){
+                       .kind = HISTORY_CALL,
+                       .client = known->number,
+                       .u.call = {.id = ++world->recorder->last_call,
+                                  .number = (facts != NULL ? facts->asked_count : 0) + 1,
+                                  .ops = &op,
+                                  .count = 1},
+                   });
+}
+
+/* Of a write: a result for each operation. */
+static void results_of (struct world *world, const struct request *request,
+                        struct history_return *result)
+{
+    const struct wire_reply *reply = request->reply;
+    bool multi = request->wire.op.kind == WIRE_MULTI;
+    struct history_result *ops = take (world, multi ? reply->ops_count : 1, sizeof *ops);
+    for (size_t i = 0; multi && i < reply->ops_count; i++) {
+        const cohort_op_result_t *op = &reply->ops[i];
+        enum wire_kind kind = request->wire.ops[i].kind;
+        bool stat = op->rc == 0 && (kind == WIRE_CREATE || kind == WIRE_SET);
+        ops[i] = (struct history_result){op->rc, op->path, stat ? &op->stat : NULL};
+    }
+    if (!multi) {
+        const char *path = reply->path != NULL && reply->path[0] != '\0' ? reply->path : NULL;
+        ops[0] = (struct history_result){request->rc, path, reply->stat};
+    }
+    result->ops = ops;
+    result->ops_count = multi ? reply->ops_count : 1;
+}
+
+void record_return (struct world *world, const struct sim_client *client, uint64_t call,
+                    const struct request *request)
+{
+    const struct wire_reply *reply = request->reply;
+    struct history_event event = {.kind = HISTORY_RETURN,
+                                  .client = recorded (world, client)->number};
+    struct history_return *result = &event.u.result;
+    result->id = call;
+    result->code = request->rc;
+    if (reply != NULL) {
+        result->zxid = reply->zxid;
+        if (wire_is_write (request->wire.op.kind)) {
+            results_of (world, request, result);
+        } else if (request->rc == 0) {
+            result->stat = reply->stat;
+            result->value = request->wire.op.kind == WIRE_GET
+                                ? value_of (world, reply->data, reply->size)
+                                : NULL;
+            result->children = reply->children.items;
+            result->children_count = reply->children.count;
+        }
+    }
+    record (world, event);
+}
+
+void record_unknown (struct world *world, const struct sim_client *client, uint64_t call)
+{
+    record (world, (struct history_event){.kind = HISTORY_UNKNOWN,
+                                          .client = recorded (world, client)->number,
+                                          .u.id = call});
+}
+
+/* ---- What comes unasked ---------------------------------------------------------------------- */
+
+void record_watch (struct world *world, const struct sim_client *client, const struct watch *watch)
+{
+    if (watch->type != COHORT_EVENT_WATCH_LOST) {
+        record (world, (struct history_event){
+                           .kind = HISTORY_FIRED,
+                           .client = recorded (world, client)->number,
+                           .u.fired = {(enum history_watch_kind) watch->kind, watch->type,
+                                       watch->path, watch->zxid},
+                       });
+    }
+}
+
+void record_batch (struct world *world, const struct sim_client *client,
+                   const struct batch_event *event)
+{
+    const cohort_batch_t *batch = &event->batch->batch;
+    struct history_change *changes = take (world, batch->count, sizeof *changes);
+    for (size_t i = 0; i < batch->count; i++) {
+        const cohort_change_t *change = &batch->changes[i];
+        bool there = change->kind != COHORT_CHANGE_DELETED;
+        changes[i] = (struct history_change){
+            .kind = (enum history_change_kind) change->kind,
+            .path = change->path,
+            .value = there ? value_of (world, change->data, change->size) : NULL,
+            .stat = there ? &change->stat : NULL,
+        };
+    }
+    record (world, (struct history_event){
+                       .kind = HISTORY_BATCH,
+                       .client = recorded (world, client)->number,
+                       .u.batch = {.stream = event->stream->id,
+                                   .path = event->stream->path,
+                                   .snapshot = batch->snapshot != 0,
+                                   .first = batch->first != 0,
+                                   .more = batch->more != 0,
+                                   .zxid = batch->zxid,
+                                   .changes = changes,
+                                   .count = batch->count},
+                   });
+}
+
+/* ---- The ensemble ---------------------------------------------------------------------------- */
+
+static void record_entry (struct world *world, const struct zab_entry *entry)
+{
+    struct history_event event = {.kind = HISTORY_ENTRY};
+    bool read = history_entry_read (&world->recorder->arena, entry->zxid, entry->stamp_ms,
+                                    entry->data, entry->size, &event.u.entry);
+    COHORT_ASSERT (read); /* it was applied */
+    record (world, event);
+}
+
+/* Whoever counts on its session says so now: clocks may have been set right meanwhile. */
+static void record_views (struct world *world)
+{
+    for (size_t i = 0; i < world->clients_count; i++) {
+        if (world->clients[i].up) {
+            record_view (world, &world->clients[i]);
+        }
+    }
+}
+
+void record_applied (struct world *world, struct sim_server *server)
+{
+    struct zab_entry entries[READ_ENTRIES];
+    zxid_t through = tree_zxid (node_tree (server->node));
+    const zxid_t *known = &world->recorder->judge.facts.model.zxid;
+    if (*known >= through) {
+        return;
+    }
+    record_views (world);
+    while (*known < through) {
+        crash_disk_spare (server->disk, true);
+        size_t count =
+            store_read (server->store, *known, through, READ_BYTES, entries, READ_ENTRIES);
+        crash_disk_spare (server->disk, false);
+        if (count == 0) {
+            world_fail (world, "server %u has applied %#" PRIx64 " and cannot read it back",
+                        server->id, through);
+        }
+        for (size_t i = 0; i < count; i++) {
+            record_entry (world, &entries[i]);
+        }
+    }
+}
+
+void record_led (struct world *world, uint32_t epoch)
+{
+    struct sim_recorder *self = world->recorder;
+    if (epoch == self->led_epoch) {
+        return;
+    }
+    if (self->led_epoch != 0) {
+        record (world, (struct history_event){.kind = HISTORY_UNLED});
+    }
+    if (epoch != 0) {
+        record (world, (struct history_event){.kind = HISTORY_LED});
+    }
+    self->led_epoch = epoch;
+}
+
+bool record_restless (const struct world *world, char *text, size_t size)
+{
+    const struct facts *facts = &world->recorder->judge.facts;
+    for (struct map_node *node = map_first (&facts->clients); node != NULL;
+         node = map_next (&facts->clients, node)) {
+        const struct fact_client *client = map_entry (node, struct fact_client, node);
+        const struct model_session *session = model_session (&facts->model, client->session);
+        if (client->gone && session != NULL && !session->dead) {
+            (void) snprintf (text, size, "session %" PRIu64 " of a dead client lives on",
+                             client->session);
+            return true;
+        }
+    }
+    return false;
+}
+
+void check_end (struct world *world)
+{
+    struct judge *judge = &world->recorder->judge;
+    record_views (world);
+    record (world, (struct history_event){.kind = HISTORY_SETTLED});
+    if (!judge_finish (judge)) {
+        world_fail (world, "history, %s: %s", judge->broken, judge->objection.text);
+    }
+    world_tell (world, "the search took %zu operations on %zu znodes, left %zu out, gave %zu up",
+                judge->search.operations, judge->search.searched, judge->search.left_out,
+                judge->search.given_up);
+}
