@@ -377,6 +377,9 @@ static bool send_waiting (struct links *self, struct peer *peer)
         buf_clear (&peer->stuck);
     }
     for (int i = 0; i < FRAMES_A_FLUSH; i++) {
+        if (outbox_empty (&peer->outbox) && !link_ack_due (&peer->link)) {
+            return false; /* as most often: the frame need not be made up to know that */
+        }
         struct peer_frame frame;
         struct outbox_credit credit = {link_credit (&peer->link, 4), link_credit (&peer->link, 2),
                                        link_credit (&peer->link, 1)};

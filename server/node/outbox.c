@@ -50,6 +50,20 @@ static void find_lists (struct outbox *self, struct outbox_bytes *lists[LISTS])
     lists[5] = &self->synced;
 }
 
+static bool is_taken (const struct outbox_bytes *list)
+{
+    return list->taken == list->buf.size && !list->buf.failed;
+}
+
+bool outbox_empty (const struct outbox *self)
+{
+    return ring_empty (&self->core) && ring_empty (&self->urgent) &&
+           ring_empty (&self->snapshots) && is_taken (&self->forwarded) &&
+           is_taken (&self->heartbeats) && is_taken (&self->confirmations) &&
+           is_taken (&self->disconnects) && is_taken (&self->syncs) && is_taken (&self->synced) &&
+           !self->bootstrap_due && !self->failed;
+}
+
 void outbox_clear (struct outbox *self)
 {
     while (!ring_empty (&self->core)) {

@@ -88,6 +88,9 @@ void outbox_snapshot (struct outbox *self, const struct peer_snapshot *part, con
 /* Records of 24, 16 and 8 bytes for one of the lists of records. */
 void outbox_record (struct outbox_bytes *list, const uint64_t *numbers, size_t count);
 
+/* Whether compose would have nothing to say; also false if it would say BROKEN. */
+bool outbox_empty (const struct outbox *self);
+
 /* Moves as much as one frame takes into `frame`, all but its header; scratch memory from arena.
  * What it points to lives until the next call here, or until arena is reset. */
 enum outbox_result outbox_compose (struct outbox *self, const struct outbox_credit *credit,
