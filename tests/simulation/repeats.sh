@@ -34,7 +34,7 @@ while read -r kind class _; do
     # What is rare by itself needs an occasion.
     other=()
     case $kind in
-    *-notice) other=(--rate "kill=500") ;;
+    *-notice) rate=500000 other=(--rate "kill=500") ;;
     esac
     twice "$kind" --seed 21 --ticks 4000 --only "$kind${other:+,kill}" --rate "$kind=$rate" \
         ${other[@]+"${other[@]}"} --verbose --verbose

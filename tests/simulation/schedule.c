@@ -51,6 +51,11 @@ void schedule_add (struct schedule *self, struct sim_event event)
     }
 }
 
+bool schedule_moment_over (const struct schedule *self)
+{
+    return self->count == 0 || self->heap[0].at_ms > self->now_ms;
+}
+
 bool schedule_next (struct schedule *self, struct sim_event *event)
 {
     if (self->count == 0) {

@@ -53,6 +53,9 @@ void schedule_deinit (struct schedule *self);
  * schedule's from then on. */
 void schedule_add (struct schedule *self, struct sim_event event);
 
+/* Whether nothing more happens at this time. */
+bool schedule_moment_over (const struct schedule *self);
+
 /* Takes the next event and moves the time to it; false: nothing will ever happen again. The data is
  * the caller's to free. */
 bool schedule_next (struct schedule *self, struct sim_event *event);

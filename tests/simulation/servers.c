@@ -38,6 +38,8 @@ void server_start_after (struct world *self, struct sim_server *server, int64_t 
 /* What is left of a process: its node and store go, and what was open. */
 static void bury (struct world *self, struct sim_server *server, bool power_cut)
 {
+    bool ran = server->up;
+    server->up = false;
     if (server->node != NULL) {
         node_destroy (&server->node);
     }
@@ -46,8 +48,7 @@ static void bury (struct world *self, struct sim_server *server, bool power_cut)
         store_close (&server->store);
     }
     server_resume (self, server);
-    if (server->up) {
-        server->up = false;
+    if (ran) {
         network_server_down (self, server);
     }
     if (power_cut) {
@@ -176,6 +177,9 @@ void server_resume (struct world *self, struct sim_server *server)
         clock_stop (&server->clock, self->schedule.now_ms, false);
         clock_step_wall (&server->clock, self->schedule.now_ms - server->paused_from_ms);
     }
+    if (server_begin (self, server)) {
+        server_end (self, server); /* what it had read before it stopped */
+    }
 }
 
 struct sim_server *server_leader (struct world *self)
@@ -250,6 +254,15 @@ static void schedule_timer (struct world *self, struct sim_server *server)
 
 void server_end (struct world *self, struct sim_server *server)
 {
+    if (!server->turn_due) {
+        COHORT_ASSERT (self->due_count < SIM_SERVERS_MAX);
+        server->turn_due = true;
+        self->due[self->due_count++] = server;
+    }
+}
+
+static void turn (struct world *self, struct sim_server *server)
+{
     const char *text = "";
     size_t flushes = 0;
 
@@ -273,6 +286,18 @@ void server_end (struct world *self, struct sim_server *server)
     check_server (self, server);
     schedule_disk (self, server);
     schedule_timer (self, server);
+}
+
+void servers_turn (struct world *self)
+{
+    for (size_t i = 0; i < self->due_count; i++) {
+        struct sim_server *server = self->due[i];
+        server->turn_due = false;
+        if (server->up && !server->paused) {
+            turn (self, server);
+        }
+    }
+    self->due_count = 0;
 }
 
 static void start_event (struct world *self, struct sim_event *event, struct sim_server *server)

@@ -244,6 +244,9 @@ static void dispatch (struct world *self, struct sim_event *event)
 static bool step (struct world *self)
 {
     struct sim_event event;
+    if (schedule_moment_over (&self->schedule)) {
+        servers_turn (self);
+    }
     if (!schedule_next (&self->schedule, &event)) {
         return false;
     }
@@ -259,4 +262,5 @@ void world_run (struct world *self, int64_t ms)
     int64_t end_ms = self->schedule.now_ms + ms;
     while (self->schedule.now_ms < end_ms && step (self)) {
     }
+    servers_turn (self);
 }

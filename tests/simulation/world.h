@@ -95,6 +95,7 @@ struct sim_server {
     struct crash_disk *disk; /* outlives the node */
     struct store *store;
     struct node *node;
+    bool turn_due;    /* it has input that it has not worked through */
     bool disk_busy;   /* a SIM_SERVER_DISK is scheduled */
     bool disk_idle;   /* the last one found nothing to do */
     int64_t timer_ms; /* the time of the scheduled SIM_SERVER_TIMER; 0: none */
@@ -193,6 +194,8 @@ struct world {
 
     size_t servers_count;
     struct sim_server servers[SIM_SERVERS_MAX];
+    struct sim_server *due[SIM_SERVERS_MAX]; /* their turns, in this order */
+    size_t due_count;
     struct sim_pipe pipes[SIM_SERVERS_MAX][SIM_SERVERS_MAX];
     struct sim_way ways[SIM_SERVERS_MAX][SIM_SERVERS_MAX];
     uint32_t blocked[SIM_NODES_MAX][SIM_NODES_MAX]; /* how many partitions block what goes from one
@@ -310,9 +313,13 @@ void server_start_after (struct world *self, struct sim_server *server, int64_t 
 void server_crash (struct world *self, struct sim_server *server, bool power_cut);
 void server_event (struct world *self, struct sim_event *event);
 
-/* Around every input: false: the server is down or paused and must not get it. */
+/* Around every input: false: the server is down or paused and must not get it. What comes at the
+ * same time is worked through in one turn, as by a process that drains its sockets first. */
 bool server_begin (struct world *self, struct sim_server *server);
 void server_end (struct world *self, struct sim_server *server);
+
+/* The turns that are due. */
+void servers_turn (struct world *self);
 
 /* A paused server goes on. */
 void server_resume (struct world *self, struct sim_server *server);
