@@ -34,8 +34,9 @@ static void on_created (cohort_t *client, const cohort_result_t *result, void *a
     session->done[number] = 1;
     session->acked++;
     self->acked++;
-    if (now_ms - self->last_ms > self->longest_ms) {
-        self->longest_ms = now_ms - self->last_ms;
+    if (now_ms - self->last_ms > self->longest_to_ms - self->longest_from_ms) {
+        self->longest_from_ms = self->last_ms;
+        self->longest_to_ms = now_ms;
     }
     self->last_ms = now_ms;
     send_more (session);

@@ -23,9 +23,10 @@ struct load_session {
 
 struct load {
     cohort_loop_t *loop;
-    size_t sessions_count, window, total; /* total: znodes of each session */
-    size_t acked;                         /* of all */
-    int64_t last_ms, longest_ms;          /* the longest time without an acknowledgement */
+    size_t sessions_count, window, total;   /* total: znodes of each session */
+    size_t acked;                           /* of all */
+    int64_t last_ms;                        /* the newest acknowledgement */
+    int64_t longest_from_ms, longest_to_ms; /* the longest time without one */
     struct load_session sessions[LOAD_SESSIONS_MAX];
 };
 
