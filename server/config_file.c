@@ -150,6 +150,16 @@ static int key_snapshot_bytes (const struct line *line)
     return parse_number (line, 65536, UINT64_C (1) << 40, &line->config->snapshot_bytes);
 }
 
+static int key_snapshot_compression (const struct line *line)
+{
+    uint32_t level = 0;
+    int rc = set_number32 (line, 0, 9, &level);
+    if (rc == 0) {
+        line->config->snapshot_compression = level > 0 ? (int) level : -1;
+    }
+    return rc;
+}
+
 static int key_data_size_max (const struct line *line)
 {
     return set_number32 (line, 1024, 16 * 1024 * 1024, &line->config->data_size_max);
@@ -300,6 +310,7 @@ static const struct {
     {"peerTimeout", key_peer_timeout},
     {"logLevel", key_log_level},
     {"snapshotBytes", key_snapshot_bytes},
+    {"snapshotCompression", key_snapshot_compression},
     {"dataSizeMax", key_data_size_max},
     {"minSessionTimeout", key_session_min},
     {"maxSessionTimeout", key_session_max},

@@ -53,6 +53,7 @@ static const char usage[] =
     "                        what clients may ask for; taken at the ensemble's first start\n"
     "  dataSizeMax=BYTES     of a znode's data, default 1048576; taken at the first start\n"
     "  snapshotBytes=BYTES   of log after which a snapshot is written; default 268435456\n"
+    "  snapshotCompression=L zstd's level for them, 1 (the default) to 9; 0: none\n"
     "  certificate=FILE      CURVE keys for the clients' endpoints (see keygen)\n"
     "  insecure=yes          serve other machines without keys\n"
     "  logLevel=L            as --log-level\n"
@@ -318,6 +319,7 @@ static int run_config (const struct arguments *arguments)
         .data_dir = config.data_dir,
         .peer_timeout_ms = config.peer_timeout_ms,
         .snapshot_bytes = config.snapshot_bytes,
+        .snapshot_compression = config.snapshot_compression,
         .data_size_max = config.data_size_max,
         .session_timeout_min_ms = config.session_timeout_min_ms,
         .session_timeout_max_ms = config.session_timeout_max_ms,

@@ -164,6 +164,10 @@ cohort_server_t *cohort_server_new (const cohort_server_options_t *options)
     if (!options || options->size != sizeof *options) {
         return refuse (COHORT_EINVAL, "options: size is not sizeof (cohort_server_options_t)");
     }
+    if (options->snapshot_compression < -1 || options->snapshot_compression > 9) {
+        return refuse (COHORT_EINVAL, "options: snapshot_compression %d is not -1 to 9",
+                       options->snapshot_compression);
+    }
     if (!options->clients || !*options->clients) {
         return refuse (COHORT_EINVAL, "options: clients names no endpoint, such as "
                                       "\"tcp://127.0.0.1:5181\" or \"inproc://test\"");
@@ -240,6 +244,7 @@ int cohort_server_start (cohort_server_t *self)
     struct runner_options options = {
         .disk_name = self->data_dir ? self->data_dir : "memory",
         .disk_thread = self->data_dir != NULL,
+        .snapshot_level = self->options.snapshot_compression,
         .context = self->context,
         .clients = self->clients,
         .secret_key = self->secret_key,

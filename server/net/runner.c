@@ -295,6 +295,7 @@ static int open_store (struct runner *self, char *error, size_t error_size)
         .disk = self->options.disk,
         .server_id = self->options.node.id,
         .store_id = self->options.store_id,
+        .snapshot_level = self->options.snapshot_level,
     };
     char text[TEXT_SIZE];
     self->options.disk = NULL; /* taken over */

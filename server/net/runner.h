@@ -22,6 +22,7 @@ struct runner_options {
     const char *disk_name;    /* the folder, for messages */
     bool disk_thread;         /* else the disk is worked on in the runner's turns (memory) */
     uint64_t store_id;        /* random, for a new store */
+    int snapshot_level;       /* see store_options */
     void *context;            /* ZeroMQ's; borrowed */
     const char *clients;      /* endpoints for clients */
     const char *secret_key;   /* CURVE for them; NULL: none */

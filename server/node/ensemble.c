@@ -103,8 +103,8 @@ const struct config *ensemble_config (const struct ensemble *self)
 int ensemble_recover (struct ensemble *self, char *error, size_t error_size)
 {
     COHORT_ASSERT (self->tree == NULL);
-    int code = recovery_tree (self->store, &self->tree_options, &self->tree, &self->applied, error,
-                              error_size);
+    int code = recovery_tree (self->store, &self->tree_options, &self->logger, &self->tree,
+                              &self->applied, error, error_size);
     if (code != 0) {
         return code;
     }

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "client/base/alloc.h"
 #include "cohort/error.h"
@@ -62,6 +63,31 @@ static int load_newest (struct store *store, const struct tree_options *options,
     return 0;
 }
 
+/* The newest that loads; an empty state, if there is none at all. */
+static int load_any (struct store *store, const struct tree_options *options,
+                     const struct logger *logger, struct tree **tree, struct zab_point *applied,
+                     char *error, size_t error_size)
+{
+    struct store_snapshot_info info;
+    if (!store_snapshot_newest (store, &info)) {
+        *tree = tree_new (options);
+        return *tree != NULL ? 0 : COHORT_ENOMEM;
+    }
+    int code = load_newest (store, options, tree, applied, error, error_size);
+    while (code == COHORT_ECORRUPT) {
+        logger_write (logger, LOG_ERROR, "snapshot-rejected", "reason=\"%s\"", error);
+        char why[128];
+        int rejected = store_snapshot_reject (store, why, sizeof why);
+        if (rejected != 0) {
+            size_t size = strlen (error);
+            snprintf (error + size, error_size - size, "; %s", why);
+            return rejected;
+        }
+        code = load_newest (store, options, tree, applied, error, error_size);
+    }
+    return code;
+}
+
 /* Applies what the log records as committed. */
 static int replay (struct store *store, struct tree *tree, struct zab_point *applied, char *error,
                    size_t error_size)
@@ -98,20 +124,14 @@ static int replay (struct store *store, struct tree *tree, struct zab_point *app
     return code;
 }
 
-int recovery_tree (struct store *store, const struct tree_options *options, struct tree **tree,
-                   struct zab_point *applied, char *error, size_t error_size)
+int recovery_tree (struct store *store, const struct tree_options *options,
+                   const struct logger *logger, struct tree **tree, struct zab_point *applied,
+                   char *error, size_t error_size)
 {
-    struct store_snapshot_info info;
     struct tree *loaded = NULL;
-    int code = 0;
     *applied = (struct zab_point){0, 0};
     snprintf (error, error_size, "out of memory");
-    if (store_snapshot_newest (store, &info)) {
-        code = load_newest (store, options, &loaded, applied, error, error_size);
-    } else {
-        loaded = tree_new (options);
-        code = loaded != NULL ? 0 : COHORT_ENOMEM;
-    }
+    int code = load_any (store, options, logger, &loaded, applied, error, error_size);
     if (code == 0) {
         code = replay (store, loaded, applied, error, error_size);
     }

@@ -12,12 +12,15 @@
 #include <stddef.h>
 
 #include "server/core/zab.h"
+#include "server/node/logger.h"
 #include "server/store/store.h"
 #include "server/tree/tree.h"
 
-/* The tree, and the point it stands at.  0 or COHORT_E... with an English text. */
-int recovery_tree (struct store *store, const struct tree_options *options, struct tree **tree,
-                   struct zab_point *applied, char *error, size_t error_size);
+/* The tree, and the point it stands at.  A snapshot that does not load is struck off, and the one
+ * before it taken.  0 or COHORT_E... with an English text. */
+int recovery_tree (struct store *store, const struct tree_options *options,
+                   const struct logger *logger, struct tree **tree, struct zab_point *applied,
+                   char *error, size_t error_size);
 
 /* The whole log into a new core. */
 int recovery_core (struct store *store, struct zab *zab, char *error, size_t error_size);

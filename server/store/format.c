@@ -249,7 +249,7 @@ void snapshot_head_encode (uint8_t *file, const struct snapshot_head *head)
     bytes_put_u64 (at, head->point.zxid);
     bytes_put_u64 (at + 8, head->point.chain);
     bytes_put_u64 (at + 16, (uint64_t) head->stamp_ms);
-    bytes_put_u32 (at + 24, head->compression);
+    bytes_put_u32 (at + 24, (uint32_t) head->packing);
     bytes_put_u32 (at + 28, head->block_size);
     struct file_head file_head = {.ids = head->ids, .number = head->serial};
     head_encode (file, FILE_SNAPSHOT, &file_head, 32);
@@ -268,14 +268,15 @@ enum format_verdict snapshot_head_decode (const uint8_t *file, size_t size,
     found.point.zxid = reader_u64 (&in);
     found.point.chain = reader_u64 (&in);
     found.stamp_ms = reader_i64 (&in);
-    found.compression = reader_u32 (&in);
+    uint32_t packing = reader_u32 (&in);
     found.block_size = reader_u32 (&in);
-    if (!reader_done (&in) || found.block_size != SNAPSHOT_BLOCK_SIZE) {
+    if (!reader_done (&in)) {
         return FORMAT_DAMAGED;
     }
-    if (found.compression != SNAPSHOT_PLAIN) {
+    if (packing > SNAPSHOT_PACKED || found.block_size != SNAPSHOT_BLOCK_SIZE) {
         return FORMAT_VERSION_UNKNOWN;
     }
+    found.packing = (enum snapshot_packing) packing;
     *head = found;
     return FORMAT_OK;
 }
@@ -288,6 +289,7 @@ void snapshot_trailer_encode (uint8_t *at, const struct snapshot_trailer *traile
     bytes_put_u64 (at + 16, trailer->blocks);
     bytes_put_u64 (at + 24, trailer->digest);
     bytes_put_u64 (at + 32, trailer->serial);
+    bytes_put_u64 (at + 40, trailer->stored);
     bytes_put_u32 (at + 60, crc32c (0, at, 60));
 }
 
@@ -300,14 +302,56 @@ bool snapshot_trailer_decode (const uint8_t *at, struct snapshot_trailer *traile
     trailer->blocks = bytes_get_u64 (at + 16);
     trailer->digest = bytes_get_u64 (at + 24);
     trailer->serial = bytes_get_u64 (at + 32);
+    trailer->stored = bytes_get_u64 (at + 40);
     return true;
 }
 
-uint32_t snapshot_block_crc (uint64_t index, const uint8_t *body, size_t size)
+enum { PLAIN_HEADER_SIZE = 8, PACKED_HEADER_SIZE = 12 };
+
+size_t snapshot_block_header_size (enum snapshot_packing packing)
 {
-    uint8_t bytes[8];
-    bytes_put_u64 (bytes, index);
-    return crc32c (crc32c (0, bytes, sizeof bytes), body, size);
+    return packing == SNAPSHOT_PLAIN ? PLAIN_HEADER_SIZE : PACKED_HEADER_SIZE;
+}
+
+bool snapshot_block_decode (enum snapshot_packing packing, const uint8_t *at,
+                            struct snapshot_block *block)
+{
+    bool plain = packing == SNAPSHOT_PLAIN;
+    block->header = snapshot_block_header_size (packing);
+    block->body = bytes_get_u32 (at);
+    block->size = plain ? block->body : bytes_get_u32 (at + 4);
+    block->crc = bytes_get_u32 (at + (plain ? 4 : 8));
+    return block->size > 0 && block->size <= SNAPSHOT_BLOCK_SIZE && block->body > 0 &&
+           block->body <= block->size;
+}
+
+static uint32_t block_crc (enum snapshot_packing packing, uint64_t offset, const uint8_t *at,
+                           size_t body)
+{
+    uint8_t place[8];
+    if (packing == SNAPSHOT_PLAIN) {
+        bytes_put_u64 (place, offset / (PLAIN_HEADER_SIZE + SNAPSHOT_BLOCK_SIZE));
+        return crc32c (crc32c (0, place, sizeof place), at + PLAIN_HEADER_SIZE, body);
+    }
+    bytes_put_u64 (place, offset);
+    uint32_t crc = crc32c (crc32c (0, place, sizeof place), at, 8);
+    return crc32c (crc, at + PACKED_HEADER_SIZE, body);
+}
+
+bool snapshot_block_sound (enum snapshot_packing packing, uint64_t offset, const uint8_t *at,
+                           const struct snapshot_block *block)
+{
+    return block->crc == block_crc (packing, offset, at, block->body);
+}
+
+size_t snapshot_block_encode (uint8_t *at, uint64_t offset, uint32_t body, uint32_t size)
+{
+    COHORT_ASSERT (body > 0 && body <= size);
+    COHORT_ASSERT (size <= SNAPSHOT_BLOCK_SIZE);
+    bytes_put_u32 (at, body);
+    bytes_put_u32 (at + 4, size);
+    bytes_put_u32 (at + 8, block_crc (SNAPSHOT_PACKED, offset, at, body));
+    return PACKED_HEADER_SIZE + (size_t) body;
 }
 
 /* ---- Names ------------------------------------------------------------------------------- */

@@ -41,10 +41,15 @@ enum {
     NOTE_SIZE_MAX = RECORD_HEADER_SIZE + SECTOR_SIZE + RECORD_HEADER_SIZE,
     RECORD_DATA_MAX = 1 << 30,
     SNAPSHOT_HEAD_SIZE = 4096,
-    SNAPSHOT_BLOCK_HEADER_SIZE = 8,
-    SNAPSHOT_BLOCK_SIZE = 64 << 10, /*  of body; the last block may be shorter */
-    SNAPSHOT_TRAILER_SIZE = 64,
-    SNAPSHOT_PLAIN = 0 /*  compression: none */
+    SNAPSHOT_BLOCK_SIZE = 64 << 10, /*  of content; the last block may be shorter */
+    SNAPSHOT_BLOCK_HEADER_MAX = 12,
+    SNAPSHOT_TRAILER_SIZE = 64
+};
+
+/*  How blocks are laid out. */
+enum snapshot_packing {
+    SNAPSHOT_PLAIN = 0, /*  content as it is; read, and not written any more */
+    SNAPSHOT_PACKED = 1 /*  each block a frame of zstd, or as it is where that is no smaller */
 };
 
 enum format_verdict { FORMAT_OK = 0, FORMAT_DAMAGED, FORMAT_VERSION_UNKNOWN };
@@ -235,20 +240,25 @@ bool all_zero (const uint8_t *at, size_t size);
 
 /* ---- Snapshots --------------------------------------------------------------------------- */
 
-/*  Block: u32 size of its body, u32 crc32c of (index, body), body.
- *  Trailer: magic[8], u64 size of all bodies, u64 blocks, u64 digest, u64 serial, zeros, u32 crc at
- *  60.  digest: hash64 (body of block, size, digest so far), from 0. */
+/*  Blocks lie one behind the other from SNAPSHOT_HEAD_SIZE on; offsets of blocks count from there.
+ *    PLAIN   u32 size, u32 crc32c of (u64 index, body), body: the content.  All but the last are of
+ *            one size, so that offset and index go together.
+ *    PACKED  u32 size of the body, u32 size of the content, u32 crc32c of (u64 offset of the block,
+ *            both sizes, body), body.  Of equal sizes: the body is the content.
+ *  Trailer: magic[8], u64 size of all content, u64 blocks, u64 digest, u64 serial, u64 bytes of all
+ *  blocks with their headers (PLAIN: 0), zeros, u32 crc at 60.  digest: hash64 (content of block,
+ *  size, digest so far), from 0. */
 struct snapshot_head {
     struct file_ids ids;
     uint64_t serial;
     struct zab_point point;
     int64_t stamp_ms;
-    uint32_t compression;
+    enum snapshot_packing packing;
     uint32_t block_size;
 };
 
 struct snapshot_trailer {
-    uint64_t size, blocks, digest, serial;
+    uint64_t size, blocks, digest, serial, stored;
 };
 
 /*  SNAPSHOT_HEAD_SIZE bytes. */
@@ -257,7 +267,23 @@ enum format_verdict snapshot_head_decode (const uint8_t *file, size_t size,
                                           struct snapshot_head *head);
 void snapshot_trailer_encode (uint8_t *at, const struct snapshot_trailer *trailer);
 bool snapshot_trailer_decode (const uint8_t *at, struct snapshot_trailer *trailer);
-uint32_t snapshot_block_crc (uint64_t index, const uint8_t *body, size_t size);
+
+struct snapshot_block {
+    size_t header; /*  bytes */
+    uint32_t body; /*  bytes behind them */
+    uint32_t size; /*  of the content */
+    uint32_t crc;
+};
+
+size_t snapshot_block_header_size (enum snapshot_packing packing);
+/*  The header alone; false: it cannot be one. */
+bool snapshot_block_decode (enum snapshot_packing packing, const uint8_t *at,
+                            struct snapshot_block *block);
+/*  Header and body are there: whether they are as they were written, for this place. */
+bool snapshot_block_sound (enum snapshot_packing packing, uint64_t offset, const uint8_t *at,
+                           const struct snapshot_block *block);
+/*  Fills in the header of a packed block; the body is there.  Returns the size of both. */
+size_t snapshot_block_encode (uint8_t *at, uint64_t offset, uint32_t body, uint32_t size);
 
 /* ---- Names ------------------------------------------------------------------------------- */
 

@@ -70,6 +70,9 @@ int log_install (struct log *self, const struct snapshot_entry *snapshot, struct
 /*  The snapshot counts from now on. */
 int log_add_snapshot (struct log *self, const struct snapshot_entry *snapshot, struct fault *fault);
 
+/*  It does not count any more; the log behind the one before it is there. */
+int log_drop_snapshot (struct log *self, uint64_t serial, struct fault *fault);
+
 /*  The log begins behind `base`; segments and snapshots that end before it go. */
 int log_purge (struct log *self, struct zab_point base, int64_t stamp_ms, struct fault *fault);
 

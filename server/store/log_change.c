@@ -192,6 +192,23 @@ int log_add_snapshot (struct log *self, const struct snapshot_entry *snapshot, s
     return log_flip (self, &draft, fault);
 }
 
+int log_drop_snapshot (struct log *self, uint64_t serial, struct fault *fault)
+{
+    struct manifest draft;
+    if (!manifest_copy (&draft, &self->manifest)) {
+        return fault_memory (fault);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < draft.snapshots_count; i++) {
+        if (draft.snapshots[i].serial != serial) {
+            draft.snapshots[kept++] = draft.snapshots[i];
+        }
+    }
+    draft.snapshots_count = kept;
+    draft.durable = self->durable;
+    return flip_and_remove (self, &draft, fault);
+}
+
 int log_purge (struct log *self, struct zab_point base, int64_t stamp_ms, struct fault *fault)
 {
     COHORT_ASSERT (base.zxid >= self->manifest.base.zxid);

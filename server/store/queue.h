@@ -1,8 +1,9 @@
 /*
  *  server/store/queue.h - where owner and worker meet
  *
- *  Two lanes, each in order: the log's, which stands still while the disk is full, and that of
- *  snapshots and removal, which goes on (it is what makes space).  May include: base, lock.h.
+ *  Lanes, each in order: the log's, which stands still while the disk is full; that of snapshots
+ *  and removal, which goes on (it is what makes space); and that of what the owner wants to be
+ *  read.  May include: base, lock.h.
  */
 #ifndef SERVER_STORE_QUEUE_H
 #define SERVER_STORE_QUEUE_H
@@ -12,7 +13,7 @@
 
 #include "client/base/list.h"
 
-enum queue_lane { LANE_LOG = 0, LANE_SNAPSHOT, LANES };
+enum queue_lane { LANE_LOG = 0, LANE_SNAPSHOT, LANE_READ, LANES };
 
 enum queue_wake { QUEUE_WORK, QUEUE_TIMEOUT, QUEUE_STOP };
 

@@ -158,7 +158,7 @@ static int verify (struct store *self, const struct snapshot_entry *entry, struc
     int rc = snapshot_open (&reader, self->disk, &self->log.ids, name, entry, fault);
     bool finished = false;
     while (rc == 0 && !finished) {
-        rc = snapshot_verify (&reader, UINT64_MAX, &finished, fault);
+        rc = snapshot_verify (&reader, UINT64_MAX, false, &finished, fault);
     }
     snapshot_close (&reader);
     return rc;

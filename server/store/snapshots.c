@@ -1,6 +1,7 @@
 /*
  *  server/store/snapshots.c - the owner's side: writing and reading snapshots, dropping what is old
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "client/base/alloc.h"
@@ -20,6 +21,7 @@ bool store_snapshot_newest (const struct store *self, struct store_snapshot_info
         .point = entry->point,
         .stamp_ms = entry->stamp_ms,
         .size = entry->size,
+        .digest = entry->digest,
     };
     return true;
 }
@@ -99,7 +101,7 @@ void snapshots_deinit (struct store *self)
 
 static uint8_t *new_block (struct store *self)
 {
-    uint8_t *block = mem_alloc (SNAPSHOT_BLOCK_HEADER_SIZE + SNAPSHOT_BLOCK_SIZE);
+    uint8_t *block = mem_alloc (SNAPSHOT_BLOCK_SIZE);
     if (block == NULL) {
         struct fault fault;
         (void) fault_memory (&fault);
@@ -108,8 +110,8 @@ static uint8_t *new_block (struct store *self)
     return block;
 }
 
-int store_writer_new (struct store *self, struct zab_point point, int64_t stamp_ms,
-                      struct store_writer **writer_p)
+static int make_writer (struct store *self, struct zab_point point, int64_t stamp_ms,
+                        const struct store_snapshot_info *original, struct store_writer **writer_p)
 {
     snapshots_poll (self);
     if (self->writer != NULL) {
@@ -130,6 +132,10 @@ int store_writer_new (struct store *self, struct zab_point point, int64_t stamp_
     writer->point = point;
     writer->stamp_ms = stamp_ms;
     writer->log_position = cache_position (&self->cache, point.zxid);
+    writer->copies = original != NULL;
+    if (original != NULL) {
+        writer->original = *original;
+    }
     work->type = WORK_SNAPSHOT_BEGIN;
     work->writer = self->writer = writer;
     work_push (self, LANE_SNAPSHOT, work);
@@ -137,19 +143,50 @@ int store_writer_new (struct store *self, struct zab_point point, int64_t stamp_
     return 0;
 }
 
-static void push_block (struct store_writer *writer)
+int store_writer_new (struct store *self, struct zab_point point, int64_t stamp_ms,
+                      struct store_writer **writer)
+{
+    return make_writer (self, point, stamp_ms, NULL, writer);
+}
+
+int store_writer_copy (struct store *self, const struct store_snapshot_info *original,
+                       struct store_writer **writer)
+{
+    return make_writer (self, original->point, original->stamp_ms, original, writer);
+}
+
+/*  The bytes are the work's. */
+static void push_bytes (struct store_writer *writer, uint8_t *bytes, size_t size)
 {
     struct store *self = writer->store;
     struct work *work = work_new (self, WORK_SNAPSHOT_BLOCK);
     if (work == NULL) {
+        mem_free (bytes);
         return;
     }
     work->writer = writer;
-    work->block = writer->block;
-    work->block_size = writer->block_used;
+    work->block = bytes;
+    work->block_size = size;
+    work_push (self, LANE_SNAPSHOT, work);
+}
+
+static void push_block (struct store_writer *writer)
+{
+    push_bytes (writer, writer->block, writer->block_used);
     writer->block = NULL;
     writer->block_used = 0;
-    work_push (self, LANE_SNAPSHOT, work);
+}
+
+static void append_blocks (struct store_writer *writer, const uint8_t *data, size_t size)
+{
+    uint8_t *copy = mem_dup (data, size);
+    if (copy != NULL) {
+        push_bytes (writer, copy, size);
+    } else {
+        struct fault fault;
+        (void) fault_memory (&fault);
+        store_fail (writer->store, &fault);
+    }
 }
 
 void store_writer_append (struct store_writer *writer, const uint8_t *data, size_t size)
@@ -157,6 +194,10 @@ void store_writer_append (struct store_writer *writer, const uint8_t *data, size
     struct store *self = writer->store;
     COHORT_ASSERT (!writer->finished);
     atomic_fetch_add_explicit (&writer->pending, size, memory_order_relaxed);
+    if (writer->copies && size > 0 && self->owner_fault.code == 0) {
+        append_blocks (writer, data, size);
+        return;
+    }
     while (size > 0 && self->owner_fault.code == 0) {
         if (writer->block == NULL) {
             writer->block = new_block (self);
@@ -168,7 +209,7 @@ void store_writer_append (struct store_writer *writer, const uint8_t *data, size
         if (part > size) {
             part = size;
         }
-        memcpy (writer->block + SNAPSHOT_BLOCK_HEADER_SIZE + writer->block_used, data, part);
+        memcpy (writer->block + writer->block_used, data, part);
         writer->block_used += part;
         data += part;
         size -= part;
@@ -273,6 +314,27 @@ void store_reader_destroy (struct store_reader **self_p)
     }
 }
 
+int store_snapshot_reject (struct store *self, char *error, size_t error_size)
+{
+    COHORT_ASSERT (!self->threaded);
+    COHORT_ASSERT (self->snapshots_count > 0);
+    COHORT_ASSERT (list_empty (&self->readers));
+    size_t left = self->snapshots_count - 1;
+    if (left == 0 || self->snapshots[left - 1].point.zxid < self->cache.base.zxid) {
+        (void) snprintf (error, error_size, "there is no older snapshot to go back to");
+        return COHORT_ECORRUPT;
+    }
+    struct fault fault;
+    int rc = log_drop_snapshot (&self->log, self->snapshots[left].serial, &fault);
+    if (rc != 0) {
+        (void) snprintf (error, error_size, "%s", fault.text);
+        return rc;
+    }
+    self->snapshots_count = left;
+    self->snapshot_position = cache_position (&self->cache, self->snapshots[left - 1].point.zxid);
+    return 0;
+}
+
 /* ---- Dropping ---------------------------------------------------------------------------- */
 
 /*  The oldest snapshot that is still needed, or NULL: all of them. */
@@ -288,6 +350,13 @@ static const struct snapshot_entry *oldest_needed (const struct store *self)
         const struct store_reader *reader = list_entry (at, struct store_reader, node);
         if (reader->file.entry.point.zxid < oldest->point.zxid) {
             oldest = &reader->file.entry;
+        }
+    }
+    for (struct list_node *at = list_first (&self->sources); at != NULL;
+         at = list_next (&self->sources, at)) {
+        const struct store_source *source = list_entry (at, struct store_source, node);
+        if (source->entry.point.zxid < oldest->point.zxid) {
+            oldest = &source->entry;
         }
     }
     return oldest;

@@ -69,12 +69,14 @@ struct store_writer {
     uint8_t *block; /*  being filled; header first */
     size_t block_used;
     bool install, finished;
+    bool copies;           /*  what is appended are stored blocks */
     bool applied;          /*  the owner's view has followed */
     bool left;             /*  by the caller: goes on by itself */
     uint64_t log_position; /*  of the point, in the stream of records */
     /*  set by the owner before the worker knows it */
     struct zab_point point;
     int64_t stamp_ms;
+    struct store_snapshot_info original; /*  copies */
     /*  both */
     _Atomic int state;
     _Atomic uint64_t pending;
@@ -89,6 +91,30 @@ struct store_reader {
     struct list_node node;
     struct store *store;
     struct snapshot_reader file;
+};
+
+/*  Who may touch a source. */
+enum source_state {
+    SOURCE_BUSY,     /*  the worker; the owner's next word will be that it lets go */
+    SOURCE_READY,    /*  the owner */
+    SOURCE_ABANDONED /*  the worker, who frees it */
+};
+
+struct store_source {
+    struct list_node node;      /*  of store.sources, the owner's: keeps the file */
+    struct list_node work_node; /*  BUSY: of the lane of reading */
+    struct store *store;
+    struct snapshot_entry entry;
+    _Atomic int state;
+    /*  of whoever may touch it */
+    bool opened;
+    int code; /*  of what was asked for last */
+    struct fault fault;
+    struct file_ids ids;
+    struct snapshot_reader file;
+    uint64_t offset;
+    uint8_t *data;
+    size_t room, done;
 };
 
 /* ---- The store --------------------------------------------------------------------------- */
@@ -114,6 +140,7 @@ struct store {
     uint64_t snapshot_position; /*  of the newest one's point, in the stream of records */
     struct store_writer *writer;
     struct list readers;
+    struct list sources;
     uint64_t tickets;   /*  given out */
     uint64_t submitted; /*  bytes of records */
     uint64_t number;    /*  of the last persist request */
@@ -132,6 +159,7 @@ struct store {
     struct log log;
     struct meta_file meta_file;
     struct fault worker_fault;
+    int snapshot_level;
     struct list waiting[LANES]; /*  taken out of the queue */
     struct list written;        /*  of the log's lane: to be completed by the next sync */
     uint64_t written_bytes;
@@ -160,6 +188,11 @@ void worker_discard (struct store *self);
 bool worker_snapshot_step (struct store *self, struct work *work, struct fault *fault, int *rc);
 
 void writer_free (struct store_writer *writer);
+
+/*  The worker's part of reading: what the first of the lane wants.  The source is not touched
+ *  afterwards. */
+void worker_read (struct store *self, struct store_source *source);
+void source_free (struct store_source *source);
 
 /*  Notes a final failure of the worker; nothing is done any more. */
 void worker_fail (struct store *self, const struct fault *fault);

@@ -34,7 +34,11 @@ static struct store *store_new (const struct store_options *options)
         return NULL;
     }
     uint64_t segment_bytes = options->segment_bytes != 0 ? options->segment_bytes : SEGMENT_BYTES;
+    COHORT_ASSERT (options->snapshot_level <= PACK_LEVEL_MAX);
     self->disk = options->disk;
+    self->snapshot_level = options->snapshot_level == 0  ? PACK_LEVEL_DEFAULT
+                           : options->snapshot_level > 0 ? options->snapshot_level
+                                                         : 0;
     self->snapshots_kept = options->snapshots_kept != 0 ? options->snapshots_kept : SNAPSHOTS_KEPT;
     if (self->snapshots_kept > MANIFEST_SNAPSHOTS_MAX / 2) {
         self->snapshots_kept = MANIFEST_SNAPSHOTS_MAX / 2;
@@ -44,6 +48,7 @@ static struct store *store_new (const struct store_options *options)
     cache_init (&self->cache, self->disk,
                 options->cache_bytes != 0 ? options->cache_bytes : CACHE_BYTES);
     list_init (&self->readers);
+    list_init (&self->sources);
     list_init (&self->written);
     for (int lane = 0; lane < LANES; lane++) {
         list_init (&self->waiting[lane]);
@@ -81,6 +86,7 @@ void store_close (struct store **self_p)
     }
     COHORT_ASSERT (!self->threaded);
     COHORT_ASSERT (list_empty (&self->readers));
+    COHORT_ASSERT (list_empty (&self->sources));
     worker_discard (self);
     snapshots_deinit (self);
     cache_deinit (&self->cache);

@@ -46,6 +46,7 @@ struct store_options {
     uint64_t segment_bytes;  /*  0: 64 MiB                                                    */
     uint64_t cache_bytes;    /*  0: 64 MiB of the log's tail in memory                        */
     unsigned snapshots_kept; /*  0: 2; and the log since the oldest of them                   */
+    int snapshot_level; /*  of compression, 1 to 9; 0: the default, 1; -1: none               */
 };
 
 /*  Opens and recovers: reads metadata, manifest, newest valid snapshot, log; cuts a torn tail;
@@ -108,7 +109,11 @@ uint64_t store_log_bytes (const struct store *self);
 struct store_snapshot_info {
     struct zab_point point;
     int64_t stamp_ms; /*  of point */
-    uint64_t size;    /*  bytes as they come out of store_snapshot_read                        */
+    uint64_t size;    /*  bytes of content, as they come out of store_reader_read              */
+    uint64_t digest;  /*  of it                                                                */
+    /*  Of sources only: */
+    uint64_t stored;  /*  bytes of its blocks, packed                                          */
+    uint32_t packing; /*  how: a number that another server has to know                        */
 };
 
 /*  Newest valid snapshot; false: none. */
@@ -119,6 +124,11 @@ bool store_snapshot_newest (const struct store *self, struct store_snapshot_info
 struct store_writer;
 int store_writer_new (struct store *self, struct zab_point point, int64_t stamp_ms,
                       struct store_writer **writer);
+/*  Likewise, of another server's snapshot: what is appended are whole blocks of it as they are
+ *  stored there (see sources).  All of `original` is needed; that the content has its size and
+ *  digest is verified at the end. */
+int store_writer_copy (struct store *self, const struct store_snapshot_info *original,
+                       struct store_writer **writer);
 void store_writer_append (struct store_writer *self, const uint8_t *data, size_t size);
 uint64_t store_writer_pending (struct store_writer *self);
 
@@ -136,15 +146,42 @@ int store_writer_state (struct store_writer *self);
  *  final (asserted; a stopped worker excepted): the owner has to know its log. */
 void store_writer_destroy (struct store_writer **self_p);
 
-/*  Reading the newest (for recovery, and for learners); COHORT_ESTATE: there is none.  Several at a
- *  time; the file, and the log behind it, are kept while it is open.  read: bytes from offset;
- *  *done 0 at the end; blocks on the disk; COHORT_ECORRUPT, COHORT_ESYSTEM. */
+/*  Reading the content of the newest; COHORT_ESTATE: there is none.  Several at a time; the file,
+ *  and the log behind it, are kept while it is open.  read: bytes from offset, best one behind the
+ *  other; *done 0 at the end; COHORT_ECORRUPT, COHORT_ESYSTEM, COHORT_ENOMEM.  Both block on the
+ *  disk: for recovery. */
 struct store_reader;
 int store_reader_new (struct store *self, struct store_reader **reader,
                       struct store_snapshot_info *info);
 int store_reader_read (struct store_reader *self, uint64_t offset, uint8_t *data, size_t size,
                        size_t *done);
 void store_reader_destroy (struct store_reader **self_p);
+
+/*  Before a worker is there: the newest snapshot is of no use, although its checksums are right
+ * (its content does not unpack, or not load).  It is struck off, and the one before it counts, with
+ * the log since.  COHORT_ECORRUPT: there is none before it; else as store_open.  Blocks. */
+int store_snapshot_reject (struct store *self, char *error, size_t error_size);
+
+/*  A source gives the newest as it is stored, for another server; nothing of it blocks, the worker
+ *  reads.  COHORT_ESTATE: there is none.  Several at a time; the file and the log behind it are
+ *  kept likewise.  bytes_max: of one answer. */
+struct store_source;
+int store_source_new (struct store *self, size_t bytes_max, struct store_source **source,
+                      struct store_snapshot_info *info);
+
+/*  0: under way, 1: it is there, negative COHORT_E...: it failed (text: why), for good. */
+int store_source_state (struct store_source *self);
+const char *store_source_text (const struct store_source *self);
+
+/*  With the first state of 1: all of the info is known. */
+void store_source_info (const struct store_source *self, struct store_snapshot_info *info);
+
+/*  With a state of 1: asks for whole blocks from an offset on at which one begins, in what is
+ *  stored (0; behind what was given before); once that is there, data gives them: 0 bytes at the
+ *  end.  They live until the next call of ask or destroy. */
+void store_source_ask (struct store_source *self, uint64_t offset);
+size_t store_source_data (const struct store_source *self, const uint8_t **data);
+void store_source_destroy (struct store_source **self_p);
 
 /*  Drops what is not needed any more from the front of the log (the oldest of the snapshots kept,
  *  or the oldest open reader, is the new base) and says whether there was anything.  Nothing is

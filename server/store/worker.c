@@ -285,7 +285,12 @@ bool worker_turn (struct store *self)
             (void) prepare (self); /*  keeps pace with the load */
         }
     }
-    struct list_node *node = list_first (&self->waiting[LANE_SNAPSHOT]);
+    struct list_node *node = has_failed (self) ? NULL : list_pop_front (&self->waiting[LANE_READ]);
+    if (node != NULL) {
+        worker_read (self, list_entry (node, struct store_source, work_node));
+        did = true;
+    }
+    node = list_first (&self->waiting[LANE_SNAPSHOT]);
     if (node == NULL || self->purge_stuck || has_failed (self)) {
         return did;
     }
@@ -306,8 +311,11 @@ void worker_discard (struct store *self)
 {
     queue_take (self->queue, self->waiting);
     list_splice_back (&self->waiting[LANE_LOG], &self->written);
+    struct list_node *node;
+    while ((node = list_pop_front (&self->waiting[LANE_READ])) != NULL) {
+        source_free (list_entry (node, struct store_source, work_node));
+    }
     for (int lane = 0; lane < LANES; lane++) {
-        struct list_node *node;
         while ((node = list_pop_front (&self->waiting[lane])) != NULL) {
             struct work *work = list_entry (node, struct work, node);
             if (work->type == WORK_SNAPSHOT_DROP) {

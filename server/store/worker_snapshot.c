@@ -10,7 +10,7 @@
 #include "cohort/error.h"
 #include "server/store/state.h"
 
-enum { VERIFY_BLOCKS = 8 };
+enum { VERIFY_BLOCKS = 4 };
 
 void writer_free (struct store_writer *writer)
 {
@@ -18,9 +18,7 @@ void writer_free (struct store_writer *writer)
         return;
     }
     snapshot_close (&writer->reader);
-    if (writer->file.file != NULL) {
-        writer->file.disk->ops->close (writer->file.file);
-    }
+    snapshot_writer_deinit (&writer->file);
     mem_free (writer->block);
     mem_free (writer);
 }
@@ -31,12 +29,13 @@ static void set_state (struct store_writer *writer, int state)
     atomic_store_explicit (&writer->state, state, memory_order_release);
 }
 
-/*  The snapshot comes to nothing, the store goes on: want of space, or a file that does not read
- *  as it was written.  Other failures are passed on. */
+/*  The snapshot comes to nothing, the store goes on: want of space or memory, or a file that does
+ *  not read as it was written.  Other failures are passed on. */
 static int give_up (struct store_writer *writer, int rc, struct fault *fault)
 {
+    bool memory = rc == COHORT_ENOMEM && writer->phase != WRITER_RENAMING;
     snapshot_close (&writer->reader);
-    if (rc != COHORT_EDISKFULL && rc != COHORT_ECORRUPT && rc != COHORT_ELIMIT) {
+    if (rc != COHORT_EDISKFULL && rc != COHORT_ECORRUPT && rc != COHORT_ELIMIT && !memory) {
         return rc;
     }
     struct fault second;
@@ -56,10 +55,12 @@ static int do_begin (struct store *self, struct store_writer *writer, struct fau
         .serial = self->log.manifest.next_serial++,
         .point = writer->point,
         .stamp_ms = writer->stamp_ms,
-        .compression = SNAPSHOT_PLAIN,
+        .packing =
+            writer->copies ? (enum snapshot_packing) writer->original.packing : SNAPSHOT_PACKED,
         .block_size = SNAPSHOT_BLOCK_SIZE,
     };
-    int rc = snapshot_begin (&writer->file, self->disk, &head, fault);
+    COHORT_ASSERT (head.packing <= SNAPSHOT_PACKED);
+    int rc = snapshot_begin (&writer->file, self->disk, &head, self->snapshot_level, fault);
     return rc == 0 ? 0 : give_up (writer, rc, fault);
 }
 
@@ -67,7 +68,9 @@ static int do_block (struct work *work, struct fault *fault)
 {
     struct store_writer *writer = work->writer;
     int rc = 0;
-    if (writer->phase == WRITER_WRITING) {
+    if (writer->phase == WRITER_WRITING && writer->copies) {
+        rc = snapshot_copy (&writer->file, work->block, work->block_size, fault);
+    } else if (writer->phase == WRITER_WRITING) {
         rc = snapshot_block (&writer->file, work->block, work->block_size, fault);
     }
     atomic_fetch_sub_explicit (&writer->pending, work->block_size, memory_order_release);
@@ -105,6 +108,22 @@ static int publish (struct store *self, struct store_writer *writer, bool instal
     return rc;
 }
 
+/*  The file gets its trailer and is opened again. */
+static int complete (struct store *self, struct store_writer *writer, struct fault *fault)
+{
+    const struct store_snapshot_info *original = writer->copies ? &writer->original : NULL;
+    int rc = snapshot_end (&writer->file, original != NULL ? &original->digest : NULL,
+                           &writer->entry, fault);
+    if (rc == 0 && original != NULL && writer->entry.size != original->size) {
+        rc = fault_set (fault, COHORT_ECORRUPT, "%s: not what was announced", NAME_SNAPSHOT_NEW);
+    }
+    if (rc == 0) {
+        rc = snapshot_open (&writer->reader, self->disk, &self->log.ids, NAME_SNAPSHOT_NEW,
+                            &writer->entry, fault);
+    }
+    return rc;
+}
+
 /*  One step towards a finished snapshot; *over: it is, or it has failed. */
 static int do_end (struct store *self, struct store_writer *writer, bool install, bool *over,
                    struct fault *fault)
@@ -113,15 +132,11 @@ static int do_end (struct store *self, struct store_writer *writer, bool install
     bool verified = false;
     switch (writer->phase) {
     case WRITER_WRITING:
-        rc = snapshot_end (&writer->file, &writer->entry, fault);
-        if (rc == 0) {
-            rc = snapshot_open (&writer->reader, self->disk, &self->log.ids, NAME_SNAPSHOT_NEW,
-                                &writer->entry, fault);
-        }
+        rc = complete (self, writer, fault);
         writer->phase = WRITER_VERIFYING;
         break;
     case WRITER_VERIFYING:
-        rc = snapshot_verify (&writer->reader, VERIFY_BLOCKS, &verified, fault);
+        rc = snapshot_verify (&writer->reader, VERIFY_BLOCKS, true, &verified, fault);
         if (rc == 0 && verified) {
             snapshot_close (&writer->reader);
             writer->phase = WRITER_RENAMING;

@@ -57,8 +57,9 @@ typedef struct cohort_server_options {
     uint32_t session_timeout_max_ms; /* 0: one day */
     cohort_log_fn *log;              /* NULL: nothing is logged */
     void *log_arg;
-    int log_level;          /* the most talkative level that is passed on; 0: errors only */
-    const char *secret_key; /* CURVE for the clients' endpoints, Z85; NULL: no encryption */
+    int log_level;            /* the most talkative level that is passed on; 0: errors only */
+    const char *secret_key;   /* CURVE for the clients' endpoints, Z85; NULL: no encryption */
+    int snapshot_compression; /* of snapshots: zstd's level, 1 to 9; 0: 1; -1: none */
 } cohort_server_options_t;
 
 /* Checks and copies the options.  NULL: they are not valid, or out of memory; see

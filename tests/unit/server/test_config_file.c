@@ -49,7 +49,7 @@ static void test_own_keys (void **state)
     (void) state;
     assert_int_equal (parse ("  clients = tcp://10.0.0.1:5181,ipc:///run/cohort  \r\n"
                              "id=7\ninsecure=yes\npeerTimeout=250\nlogLevel=debug\n"
-                             "snapshotBytes=1000000\ndataSizeMax=2048\n"
+                             "snapshotBytes=1000000\nsnapshotCompression=3\ndataSizeMax=2048\n"
                              "minSessionTimeout=100\nmaxSessionTimeout=90000\n"
                              "server.7=[::1]:5188\nclients.7=tcp://10.0.0.1:5181\n"),
                       0);
@@ -59,6 +59,7 @@ static void test_own_keys (void **state)
     assert_int_equal (config.peer_timeout_ms, 250);
     assert_int_equal (config.log_level, COHORT_LOG_DEBUG);
     assert_int_equal (config.snapshot_bytes, 1000000);
+    assert_int_equal (config.snapshot_compression, 3);
     assert_int_equal (config.data_size_max, 2048);
     assert_int_equal (config.session_timeout_min_ms, 100);
     assert_int_equal (config.session_timeout_max_ms, 90000);
@@ -79,12 +80,24 @@ static void test_errors_name_line_key_value_and_remedy (void **state)
                     "zoo.cfg:1: peerTimeout=5s: must be a number from 50 to 60000");
     assert_refused ("peerTimeout=49\n",
                     "zoo.cfg:1: peerTimeout=49: must be a number from 50 to 60000");
+    assert_refused ("snapshotCompression=10\n",
+                    "zoo.cfg:1: snapshotCompression=10: must be a number from 0 to 9");
     assert_refused ("insecure=true\n", "zoo.cfg:1: insecure=true: must be yes or no");
     assert_refused ("clients=127.0.0.1:5181\n",
                     "zoo.cfg:1: clients=127.0.0.1:5181: 127.0.0.1:5181 is not tcp://HOST:PORT or "
                     "ipc://PATH");
     assert_refused ("logLevel=loud\n",
                     "zoo.cfg:1: logLevel=loud: must be error, warning, info or debug");
+}
+
+static void test_no_compression (void **state)
+{
+    (void) state;
+    config_file_init (&config);
+    assert_int_equal (config.snapshot_compression, 0); /* the default */
+    assert_int_equal (
+        config_file_parse (&config, "zoo.cfg", "snapshotCompression=0\n", error, sizeof error), 0);
+    assert_int_equal (config.snapshot_compression, -1);
 }
 
 static void test_malformed_servers (void **state)
@@ -202,6 +215,7 @@ int main (void)
         cmocka_unit_test (test_zookeepers_own_sample),
         cmocka_unit_test (test_own_keys),
         cmocka_unit_test (test_errors_name_line_key_value_and_remedy),
+        cmocka_unit_test (test_no_compression),
         cmocka_unit_test (test_malformed_servers),
         cmocka_unit_test (test_local_endpoints),
         cmocka_unit_test (test_file_with_myid),

@@ -281,6 +281,10 @@ static void test_options_are_checked (void **state)
     options.members_count = 1;
     options.id = 7;
     assert_refused (&options, COHORT_EINVAL, "own id");
+    options.members = NULL;
+    options.members_count = 0;
+    options.snapshot_compression = 10;
+    assert_refused (&options, COHORT_EINVAL, "snapshot_compression 10");
 }
 
 static cohort_server_t *start_at (const char *clients, const char *folder, int *rc)

@@ -279,30 +279,33 @@ static void test_snapshot (void **state)
         .serial = 12,
         .point = {.zxid = zxid_make (3, 4), .chain = 0xcc},
         .stamp_ms = 1700000000000,
-        .compression = SNAPSHOT_PLAIN,
+        .packing = SNAPSHOT_PACKED,
         .block_size = SNAPSHOT_BLOCK_SIZE,
     };
     struct snapshot_head found_head;
     snapshot_head_encode (file, &head);
     assert_bytes (file, HEAD_SIZE + 32,
                   "434f4852534e4150 0100000003000000 8877665544332211 0102030405060708 "
-                  "090a0b0c0d0e0f10 20000000a67e1410 0c00000000000000 000000004fe6d4e6 "
-                  "0400000000030000 cc00000000000000 0068e5cf8b010000 0000000000000100");
+                  "090a0b0c0d0e0f10 2000000081032859 0c00000000000000 00000000c1249b5c "
+                  "0400000000030000 cc00000000000000 0068e5cf8b010000 0100000000000100");
     assert_true (all_zero (file + HEAD_SIZE + 32, sizeof file - HEAD_SIZE - 32));
     assert_int_equal (snapshot_head_decode (file, sizeof file, &found_head), FORMAT_OK);
     assert_int_equal (found_head.point.chain, 0xcc);
     assert_int_equal (found_head.serial, 12);
-    head.compression = 1;
+    assert_int_equal (found_head.packing, SNAPSHOT_PACKED);
+    head.packing = (enum snapshot_packing) 2;
     snapshot_head_encode (file, &head);
     assert_int_equal (snapshot_head_decode (file, sizeof file, &found_head),
                       FORMAT_VERSION_UNKNOWN);
 
     uint8_t bytes[SNAPSHOT_TRAILER_SIZE];
-    struct snapshot_trailer trailer = {.size = 5, .blocks = 1, .digest = 6, .serial = 12}, found;
+    struct snapshot_trailer trailer = {
+        .size = 5, .blocks = 1, .digest = 6, .serial = 12, .stored = 17};
+    struct snapshot_trailer found;
     snapshot_trailer_encode (bytes, &trailer);
     assert_bytes (bytes, sizeof bytes,
                   "434f485253454e44 0500000000000000 0100000000000000 0600000000000000 "
-                  "0c00000000000000 0000000000000000 0000000000000000 0000000015e1ff78");
+                  "0c00000000000000 1100000000000000 0000000000000000 000000006bf6b735");
     assert_true (snapshot_trailer_decode (bytes, &found));
     assert_memory_equal (&found, &trailer, sizeof found);
     for (size_t i = 0; i < sizeof bytes * 8; i++) {
@@ -310,7 +313,49 @@ static void test_snapshot (void **state)
         assert_false (snapshot_trailer_decode (bytes, &found));
         bytes[i / 8] ^= (uint8_t) (1 << i % 8);
     }
-    assert_int_equal (snapshot_block_crc (7, (const uint8_t *) "hello", 5), 0xf166c1a6);
+}
+
+/* Every bit of a block counts, and so does its place. */
+static void check_block (enum snapshot_packing packing, uint64_t offset, uint8_t *bytes,
+                         size_t size)
+{
+    struct snapshot_block block;
+    assert_true (snapshot_block_decode (packing, bytes, &block));
+    assert_int_equal (block.header, snapshot_block_header_size (packing));
+    assert_int_equal (block.header + block.body, size);
+    assert_true (snapshot_block_sound (packing, offset, bytes, &block));
+    assert_false (snapshot_block_sound (packing, offset + 8 + SNAPSHOT_BLOCK_SIZE, bytes, &block));
+    for (size_t i = 0; i < size * 8; i++) {
+        bytes[i / 8] ^= (uint8_t) (1 << i % 8);
+        bool sound = snapshot_block_decode (packing, bytes, &block) &&
+                     block.header + block.body <= size &&
+                     snapshot_block_sound (packing, offset, bytes, &block);
+        assert_false (sound);
+        bytes[i / 8] ^= (uint8_t) (1 << i % 8);
+    }
+}
+
+static void test_snapshot_blocks (void **state)
+{
+    (void) state;
+    uint8_t plain[] = {5, 0, 0, 0, 0xa6, 0xc1, 0x66, 0xf1, 'h', 'e', 'l', 'l', 'o'};
+    check_block (SNAPSHOT_PLAIN, 7 * (8 + SNAPSHOT_BLOCK_SIZE), plain, sizeof plain);
+    uint8_t packed[17] = {0};
+    memcpy (packed + 12, "hello", 5);
+    assert_int_equal (snapshot_block_encode (packed, 100, 5, 9), 17);
+    assert_bytes (packed, sizeof packed, "0500000009000000 708caf726865 6c6c6f");
+    check_block (SNAPSHOT_PACKED, 100, packed, sizeof packed);
+    /* Sizes that no block has. */
+    struct snapshot_block block;
+    static const uint32_t sizes[][2] = {{0, 0}, {0, 5}, {6, 5}, {5, SNAPSHOT_BLOCK_SIZE + 1}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        bytes_put_u32 (packed, sizes[i][0]);
+        bytes_put_u32 (packed + 4, sizes[i][1]);
+        assert_false (snapshot_block_decode (SNAPSHOT_PACKED, packed, &block));
+    }
+    bytes_put_u32 (packed, SNAPSHOT_BLOCK_SIZE);
+    bytes_put_u32 (packed + 4, SNAPSHOT_BLOCK_SIZE);
+    assert_true (snapshot_block_decode (SNAPSHOT_PACKED, packed, &block));
 }
 
 static void test_names (void **state)
@@ -354,7 +399,8 @@ int main (void)
         cmocka_unit_test (test_meta),          cmocka_unit_test (test_version),
         cmocka_unit_test (test_meta_nonsense), cmocka_unit_test (test_manifest),
         cmocka_unit_test (test_record),        cmocka_unit_test (test_zero_parts),
-        cmocka_unit_test (test_snapshot),      cmocka_unit_test (test_names),
+        cmocka_unit_test (test_snapshot),      cmocka_unit_test (test_snapshot_blocks),
+        cmocka_unit_test (test_names),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

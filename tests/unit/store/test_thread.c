@@ -98,6 +98,40 @@ static void compare (struct fixture *self)
     assert_int_equal (history_compare (&self->history, self->store), self->history.count);
 }
 
+static void await_source (struct fixture *self, struct store_source *source)
+{
+    int state;
+    while ((state = store_source_state (source)) == 0) {
+        (void) sem_wait (&self->woken);
+    }
+    assert_int_equal (state, 1);
+}
+
+/*  The newest snapshot as it is stored, asked for piece by piece; and some that nobody waits for.
+ */
+static void read_source (struct fixture *self)
+{
+    struct store_source *source, *left;
+    struct store_snapshot_info info;
+    assert_int_equal (store_source_new (self->store, 0, &source, &info), 0);
+    assert_int_equal (store_source_new (self->store, 0, &left, &info), 0);
+    store_source_destroy (&left);
+    await_source (self, source);
+    store_source_info (source, &info);
+    const uint8_t *data;
+    uint64_t offset = 0;
+    size_t size;
+    do {
+        store_source_ask (source, offset);
+        await_source (self, source);
+        size = store_source_data (source, &data);
+        offset += size;
+    } while (size > 0);
+    assert_int_equal (offset, info.stored);
+    store_source_ask (source, 0);
+    store_source_destroy (&source);
+}
+
 static void snapshot (struct fixture *self, bool install)
 {
     struct zab_point point = history_last (&self->history);
@@ -136,6 +170,7 @@ static void snapshot (struct fixture *self, bool install)
     assert_int_equal (store_reader_read (reader, 490000, bytes, sizeof bytes, &done), 0);
     assert_int_equal (done, 10000);
     store_reader_destroy (&reader);
+    read_source (self);
 }
 
 static void exercise (struct fixture *self)
