@@ -203,6 +203,10 @@ uint64_t record_call (struct world *world, const struct sim_client *client,
     const struct wire_request *wire = &request->wire;
     bool multi = wire->op.kind == WIRE_MULTI;
     size_t count = multi ? wire->ops_count : 1;
+    bool write = wire_is_write (wire->op.kind);
+    if (write && wire->number == 0) {
+        return 0; /* refused at once: its session was found to be over */
+    }
     struct history_op *ops = take (world, count, sizeof *ops);
     uint64_t id = ++world->recorder->last_call;
     for (size_t i = 0; i < count; i++) {
@@ -212,7 +216,7 @@ uint64_t record_call (struct world *world, const struct sim_client *client,
                        .kind = HISTORY_CALL,
                        .client = recorded (world, client)->number,
                        .u.call = {.id = id,
-                                  .number = wire_is_write (wire->op.kind) ? wire->number : 0,
+                                  .number = write ? wire->number : 0,
                                   .multi = multi,
                                   .ops = ops,
                                   .count = count},
@@ -283,9 +287,11 @@ void record_return (struct world *world, const struct sim_client *client, uint64
 
 void record_unknown (struct world *world, const struct sim_client *client, uint64_t call)
 {
-    record (world, (struct history_event){.kind = HISTORY_UNKNOWN,
-                                          .client = recorded (world, client)->number,
-                                          .u.id = call});
+    if (call != 0) {
+        record (world, (struct history_event){.kind = HISTORY_UNKNOWN,
+                                              .client = recorded (world, client)->number,
+                                              .u.id = call});
+    }
 }
 
 /* ---- What comes unasked ---------------------------------------------------------------------- */

@@ -374,7 +374,8 @@ void record_view (struct world *self, const struct sim_client *client);
 void record_lost (struct world *self, const struct sim_client *client);
 void record_gone (struct world *self, const struct sim_client *client);
 
-/* A request that has just been submitted, its call's id in the history; the session's own end. */
+/* A request that has just been submitted, its call's id in the history (0: it was refused at once);
+ * the session's own end. */
 uint64_t record_call (struct world *self, const struct sim_client *client,
                       const struct request *request);
 void record_close (struct world *self, const struct sim_client *client);
