@@ -309,8 +309,8 @@ static void watch_lock (struct world *self, struct sim_client *client)
 
 /* ---- Multis ---------------------------------------------------------------------------------- */
 
-/* A condition that holds or does not, a creation, and as often as not a deletion: all of it or
- * nothing. */
+/* A condition that holds or does not, a creation, and as often as not a deletion, in any order: all
+ * of it or nothing. */
 static void submit_multi (struct world *self, struct sim_client *client)
 {
     char path[PATH_SIZE], lock_path[PATH_SIZE];
@@ -332,6 +332,10 @@ static void submit_multi (struct world *self, struct sim_client *client)
         {.kind = WIRE_CREATE, .path = path},
         {.kind = WIRE_DELETE, .path = path, .version = COHORT_ANY_VERSION},
     };
+    size_t first = prng_below (&client->prng, 2), second = first + 1;
+    struct wire_op other = ops[first];
+    ops[first] = ops[second];
+    ops[second] = other;
     submit (self, client, request_new_multi ("", ops, 2 + prng_below (&client->prng, 2)),
             &(struct purpose){.what = NOTHING});
 }
