@@ -1,17 +1,33 @@
 /* Little-endian numbers in memory, by code and not by luck: wire and disk formats use nothing else.
- * Compilers turn each of these into a single move. Pointers need no alignment.
- * May include: libc only. */
+ * Pointers need no alignment. Each is a single move: compilers make one of what reads byte by byte,
+ * but not reliably of what writes so (gcc 12 does not where many numbers follow each other), so
+ * that is said to little-endian machines in so many words. May include: libc only. */
 
 #ifndef COHORT_BASE_BYTES_H
 #define COHORT_BASE_BYTES_H
 
 #include <stdint.h>
+#include <string.h>
 
 static inline void bytes_put_u16 (uint8_t *at, uint16_t value)
 {
     at[0] = (uint8_t) value;
     at[1] = (uint8_t) (value >> 8);
 }
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+
+static inline void bytes_put_u32 (uint8_t *at, uint32_t value)
+{
+    memcpy (at, &value, sizeof value);
+}
+
+static inline void bytes_put_u64 (uint8_t *at, uint64_t value)
+{
+    memcpy (at, &value, sizeof value);
+}
+
+#else
 
 static inline void bytes_put_u32 (uint8_t *at, uint32_t value)
 {
@@ -26,6 +42,8 @@ static inline void bytes_put_u64 (uint8_t *at, uint64_t value)
     bytes_put_u32 (at, (uint32_t) value);
     bytes_put_u32 (at + 4, (uint32_t) (value >> 32));
 }
+
+#endif
 
 static inline uint16_t bytes_get_u16 (const uint8_t *at)
 {

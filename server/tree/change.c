@@ -78,7 +78,24 @@ static struct names names_of (const char *path, size_t path_size)
 /* What a znode with this name adds to the digest. */
 static uint64_t share (const struct znode *znode, uint64_t name)
 {
-    return digest_data (znode, name) + digest_stat (znode, name);
+    return digest_share (name, znode->data_digest) + digest_share (name, znode->stat_digest);
+}
+
+/* Exchanges one of the parts. */
+static void replace_part (struct tree *self, uint64_t name, uint64_t *part, uint64_t value)
+{
+    self->digest += digest_share (name, value) - digest_share (name, *part);
+    *part = value;
+}
+
+static void renew_stat (struct tree *self, struct znode *znode, uint64_t name)
+{
+    replace_part (self, name, &znode->stat_digest, digest_stat (znode));
+}
+
+static void renew_data (struct tree *self, struct znode *znode, uint64_t name)
+{
+    replace_part (self, name, &znode->data_digest, digest_data (znode));
 }
 
 /* Puts a znode that has all its fields into index, lists and digest; the parent's numbers are the
@@ -127,9 +144,11 @@ static struct undo_step *undo_step (struct tree *self, enum undo_kind kind, stru
     return step;
 }
 
-static void note_parent (struct undo_step *step, const struct family *family)
+static void note_parent (struct undo_step *step, const struct znode *parent)
 {
     if (step != NULL) {
+        const struct family *family = parent->u.family;
+        step->stat_digest = parent->stat_digest;
         step->pzxid = family->pzxid;
         step->sequence = family->sequence;
         step->cversion = family->cversion;
@@ -186,14 +205,15 @@ struct znode *change_create (struct tree *self, const struct change_create *what
         znode->u.tenure->ozxid = znode->czxid;
     }
 
-    note_parent (undo_step (self, UNDO_CREATE, znode), family);
+    note_parent (undo_step (self, UNDO_CREATE, znode), parent);
     struct names names = names_of (what->path, what->path_size);
-    self->digest -= digest_stat (parent, names.parent);
     family->pzxid = self->scalars.zxid;
     family->cversion = version_after (family->cversion);
     family->sequence = what->sequence;
+    znode->data_digest = digest_data (znode);
+    znode->stat_digest = digest_stat (znode);
     join (self, znode, names.own, parent, NULL);
-    self->digest += digest_stat (parent, names.parent);
+    renew_stat (self, parent, names.parent);
     report (self, EFFECT_CREATED, znode, what->path, what->path_size);
     return znode;
 }
@@ -209,16 +229,15 @@ void change_delete (struct tree *self, struct znode *znode, const char *path, si
 
     struct family *family = parent->u.family;
     struct undo_step *step = undo_step (self, UNDO_DELETE, znode);
-    note_parent (step, family);
+    note_parent (step, parent);
     if (step != NULL) {
         step->next_owned = znode_ephemeral (znode) ? znode->u.tenure->node.next : NULL;
     }
     struct names names = names_of (path, path_size);
-    self->digest -= digest_stat (parent, names.parent);
     family->pzxid = self->scalars.zxid;
     family->cversion = version_after (family->cversion);
     leave (self, znode, names.own);
-    self->digest += digest_stat (parent, names.parent);
+    renew_stat (self, parent, names.parent);
     if (step == NULL) {
         znode_free (znode);
     }
@@ -233,18 +252,20 @@ void change_set (struct tree *self, struct znode *znode, const char *path, size_
         step->version = znode->version;
         step->mzxid = znode->mzxid;
         step->mtime_ms = znode->mtime_ms;
+        step->stat_digest = znode->stat_digest;
+        step->data_digest = znode->data_digest;
         step->data_size = znode->data_size;
         step->data = arena_dup (&self->undo.data, znode_data (znode), znode->data_size);
         COHORT_ASSERT (step->data != NULL);
     }
-    struct names names = names_of (path, path_size);
-    self->digest -= share (znode, names.own);
     bool ok = znode_set_data (znode, data, data_size);
     COHORT_ASSERT (ok);
     znode->version = version_after (znode->version);
     znode->mzxid = self->scalars.zxid;
     znode->mtime_ms = self->scalars.stamp_ms;
-    self->digest += share (znode, names.own);
+    struct names names = names_of (path, path_size);
+    renew_data (self, znode, names.own);
+    renew_stat (self, znode, names.own);
     report (self, EFFECT_DATA, znode, path, path_size);
 }
 
@@ -277,9 +298,12 @@ void change_undo_discard (struct tree *self)
     undo->active = false;
 }
 
-/* The parent's numbers are set between the parts of the digest, with whatever goes along. */
-static void restore_parent (struct znode *parent, const struct undo_step *step)
+/* The parts of the digest come back as they were noted, not computed anew: what had changed by
+ * itself before the multi is still to be seen after it. */
+static void restore_parent (struct tree *self, struct znode *parent, uint64_t name,
+                            const struct undo_step *step)
 {
+    replace_part (self, name, &parent->stat_digest, step->stat_digest);
     parent->u.family->pzxid = step->pzxid;
     parent->u.family->sequence = step->sequence;
     parent->u.family->cversion = step->cversion;
@@ -295,26 +319,22 @@ static void undo_one (struct tree *self, const struct undo_step *step)
     struct names names = names_of ((const char *) self->path.data, path_size);
     switch (step->kind) {
     case UNDO_CREATE:
-        self->digest -= digest_stat (parent, names.parent);
         leave (self, znode, names.own);
-        restore_parent (parent, step);
-        self->digest += digest_stat (parent, names.parent);
+        restore_parent (self, parent, names.parent, step);
         znode_free (znode);
         return;
     case UNDO_DELETE:
-        self->digest -= digest_stat (parent, names.parent);
         join (self, znode, names.own, parent, step->next_owned);
-        restore_parent (parent, step);
-        self->digest += digest_stat (parent, names.parent);
+        restore_parent (self, parent, names.parent, step);
         return;
     case UNDO_SET:
-        self->digest -= share (znode, names.own);
         ok = znode_set_data (znode, step->data, step->data_size);
         COHORT_ASSERT (ok);
         znode->version = step->version;
         znode->mzxid = step->mzxid;
         znode->mtime_ms = step->mtime_ms;
-        self->digest += share (znode, names.own);
+        replace_part (self, names.own, &znode->data_digest, step->data_digest);
+        replace_part (self, names.own, &znode->stat_digest, step->stat_digest);
         return;
     }
     assert_fail ("the kind of the step is known", __FILE__, __LINE__);

@@ -37,6 +37,8 @@ static void check_znode (const struct tree *self, const struct znode *znode)
     COHORT_ASSERT (znode->mzxid <= self->scalars.zxid);
     COHORT_ASSERT (znode->version >= 0);
     COHORT_ASSERT (znode->capacity >= sizeof (void *));
+    COHORT_ASSERT (znode->data_digest == digest_data (znode));
+    COHORT_ASSERT (znode->stat_digest == digest_stat (znode));
     COHORT_ASSERT (znode->outside == (znode->data_size > znode->capacity));
     COHORT_ASSERT (znode->generation <= self->generation);
     if (parent == NULL) {
@@ -133,5 +135,6 @@ void tree_check (const struct tree *self)
     COHORT_ASSERT (results == 0);
     COHORT_ASSERT (!self->undo.active);
     COHORT_ASSERT (self->effects.floor <= self->scalars.zxid);
+    COHORT_ASSERT (self->scratch->damage.kind == TREE_SOUND);
     COHORT_ASSERT (self->digest == digest_recompute (self));
 }

@@ -9,6 +9,7 @@
 #include "server/tree/change.h"
 #include "server/tree/ops.h"
 #include "server/tree/sort.h"
+#include "server/tree/verify.h"
 
 enum { ARENA_BLOCK_SIZE = 64 << 10 };
 
@@ -81,10 +82,14 @@ static void reap (struct tree *self, struct session *session, struct tree_outcom
     sort_items (items, items + count, count, compare_paths);
     for (size_t i = 0; i < count && i < ENTRY_REAP_MAX; i++) {
         const struct doomed *doomed = items[i].value;
+        if (!verify_stat (self, doomed->znode) || !verify_stat (self, doomed->znode->parent)) {
+            break; /* the state is given up */
+        }
         change_delete (self, doomed->znode, doomed->path, doomed->path_size);
     }
     arena_deinit (&arena);
-    COHORT_ASSERT (session->ephemeral_count == 0 || count >= ENTRY_REAP_MAX);
+    COHORT_ASSERT (session->ephemeral_count == 0 || count >= ENTRY_REAP_MAX ||
+                   tree_damage (self) != NULL);
     if (session->ephemeral_count == 0) {
         change_session_remove (self, session);
         outcome->session_gone = true;

@@ -17,17 +17,16 @@
 #define SEED_RESULT  UINT64_C (0x72657375)
 #define SEED_SCALARS UINT64_C (0x7363616c)
 
-uint64_t digest_data (const struct znode *znode, uint64_t path_hash)
+uint64_t digest_data (const struct znode *znode)
 {
-    return hash64 (znode_data (znode), znode->data_size, path_hash ^ SEED_DATA);
+    return hash64 (znode_data (znode), znode->data_size, SEED_DATA);
 }
 
-uint64_t digest_stat (const struct znode *znode, uint64_t path_hash)
+uint64_t digest_stat (const struct znode *znode)
 {
-    /* Not the number of children: each of them is in the sum itself. */
     const struct family *family = znode_family (znode);
     const struct tenure *tenure = znode_tenure (znode);
-    uint8_t bytes[80];
+    uint8_t bytes[84];
     bytes_put_u64 (bytes, znode->czxid);
     bytes_put_u64 (bytes + 8, znode->mzxid);
     bytes_put_u64 (bytes + 16, family != NULL ? family->pzxid : znode->czxid);
@@ -40,7 +39,15 @@ uint64_t digest_stat (const struct znode *znode, uint64_t path_hash)
     bytes_put_u32 (bytes + 68, family != NULL ? (uint32_t) family->cversion : 0);
     bytes_put_u32 (bytes + 72, znode->data_size);
     bytes_put_u32 (bytes + 76, znode->mode);
-    return hash64 (bytes, sizeof (bytes), path_hash ^ SEED_STAT);
+    bytes_put_u32 (bytes + 80, family != NULL ? family->children.count : 0);
+    return hash64 (bytes, sizeof (bytes), SEED_STAT);
+}
+
+uint64_t digest_share (uint64_t name, uint64_t part)
+{
+    uint8_t bytes[8];
+    bytes_put_u64 (bytes, part);
+    return hash64 (bytes, sizeof (bytes), name);
 }
 
 uint64_t digest_session (const struct session *session)
@@ -79,7 +86,8 @@ uint64_t digest_recompute (const struct tree *tree)
         bool ok = znode_path (znode, &path, &size);
         COHORT_ASSERT (ok);
         uint64_t hash = tree_path_hash (PATH_HASH_ROOT, (const char *) path.data, size, NULL);
-        sum += digest_data (znode, hash) + digest_stat (znode, hash);
+        sum += digest_share (hash, digest_data (znode));
+        sum += digest_share (hash, digest_stat (znode));
     }
     buf_deinit (&path);
     for (struct list_node *at = list_first (&tree->session_order); at != NULL;

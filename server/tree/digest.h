@@ -2,9 +2,10 @@
  * server/tree/digest.h - what each object adds to the digest of the state
  *
  * PURE.  Internal to server/tree.  The digest is a sum over the objects, so that it depends on no
- * order and can follow each change.  A znode adds two terms: the data, and everything else; for
- * the parent of a new child the second alone is computed anew, whatever the size of its data.
- * The path comes in by its hash, in the chain of PATH_HASH_ROOT.
+ * order and can follow each change.  A znode has two parts: the data, and everything else; for the
+ * parent of a new child the second alone is computed anew, whatever the size of its data.  What it
+ * adds to the sum is made of each of them and of its name: the hash of the path in the chain of
+ * PATH_HASH_ROOT.
  */
 #ifndef SERVER_TREE_DIGEST_H
 #define SERVER_TREE_DIGEST_H
@@ -15,8 +16,9 @@
 #include "server/tree/state.h"
 #include "server/tree/znode.h"
 
-uint64_t digest_data (const struct znode *znode, uint64_t path_hash);
-uint64_t digest_stat (const struct znode *znode, uint64_t path_hash);
+uint64_t digest_data (const struct znode *znode);
+uint64_t digest_stat (const struct znode *znode);
+uint64_t digest_share (uint64_t name, uint64_t part);
 uint64_t digest_session (const struct session *session);
 uint64_t digest_result (const struct stored *stored);
 

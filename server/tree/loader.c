@@ -203,6 +203,15 @@ static bool take_fields (struct znode *znode, const struct record *record)
     return true;
 }
 
+void loader_add_digest (struct tree_loader *self, struct znode *znode, uint64_t name)
+{
+    struct tree *tree = self->tree;
+    znode->data_digest = digest_data (znode);
+    znode->stat_digest = digest_stat (znode);
+    tree->digest += digest_share (name, znode->data_digest);
+    tree->digest += digest_share (name, znode->stat_digest);
+}
+
 /* The root is there already: it only gets its contents, once. */
 static bool load_root (struct tree_loader *self, const struct record *record)
 {
@@ -211,12 +220,10 @@ static bool load_root (struct tree_loader *self, const struct record *record)
         record->mode != COHORT_PERSISTENT) {
         return false;
     }
-    uint64_t name = PATH_HASH_ROOT;
-    tree->digest -= digest_data (tree->root, name) + digest_stat (tree->root, name);
-    bool ok = znode_set_data (tree->root, record->data, record->data_size) &&
-              take_fields (tree->root, record) && add_parent (self, tree->root, 0, name);
-    tree->digest += digest_data (tree->root, name) + digest_stat (tree->root, name);
-    return ok;
+    tree->digest -= digest_share (PATH_HASH_ROOT, tree->root->data_digest) +
+                    digest_share (PATH_HASH_ROOT, tree->root->stat_digest);
+    return znode_set_data (tree->root, record->data, record->data_size) &&
+           take_fields (tree->root, record) && add_parent (self, tree->root, 0, PATH_HASH_ROOT);
 }
 
 /* Puts a znode that has its fields into index and lists. */
@@ -246,7 +253,9 @@ static bool join (struct tree_loader *self, struct znode *znode, const struct pa
         list_push_back (&tenure->session->ephemerals, &tenure->node);
         tenure->session->ephemeral_count++;
     }
-    tree->digest += digest_data (znode, name) + digest_stat (znode, name);
+    if ((record->parts & IMAGE_FAMILY) == 0) {
+        loader_add_digest (self, znode, name);
+    }
     return true;
 }
 

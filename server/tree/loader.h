@@ -18,6 +18,7 @@ enum stage {
     STAGE_END,      /* all records are here */
     STAGE_SESSIONS, /* the list of sessions is put in order */
     STAGE_EACH,     /* session by session */
+    STAGE_PARENTS,  /* what parents add to the digest, now that all children are there */
     STAGE_WHOLE,
     STAGE_FAILED
 };
@@ -41,6 +42,10 @@ struct tree_loader {
     struct sorting sorting;
     bool sorts_ephemerals;     /* EACH: those of the present session */
     struct list_node *session; /* EACH: the present one, of tree.session_order; NULL: all done */
+    size_t parents_done;       /* PARENTS */
 };
+
+/* Adds to the digest what a znode that has all its fields adds; name: the digest's of its path. */
+void loader_add_digest (struct tree_loader *self, struct znode *znode, uint64_t name);
 
 #endif

@@ -9,6 +9,7 @@
 #include "client/base/assert.h"
 #include "server/tree/change.h"
 #include "server/tree/path.h"
+#include "server/tree/verify.h"
 
 enum {
     NUMBER_SIZE_MIN = 10, /* as "%010lld" prints it */
@@ -16,12 +17,13 @@ enum {
     NUMBER_TRIES = 32
 };
 
-/* The znode of an operation: 0, COHORT_ENONODE, or what is wrong with the path. */
+/* The znode of an operation: 0, COHORT_ENONODE, COHORT_ECORRUPT (which nobody will see: the state
+ * is given up), or what is wrong with the path. */
 static int locate (const struct tree *self, const struct op *op, struct znode **znode)
 {
     *znode = znode_find (&self->znodes, self->root, op->path, op->path_size);
     if (*znode != NULL) {
-        return 0;
+        return verify_stat (self, *znode) ? 0 : COHORT_ECORRUPT;
     }
     int rc =
         tree_path_validate (op->path, op->path_size, self->scalars.limits.path_size_max, false);
@@ -119,6 +121,9 @@ static int create (struct tree *self, struct session *session, const struct op *
     if (parent == NULL) {
         return COHORT_ENONODE;
     }
+    if (!verify_stat (self, parent)) {
+        return COHORT_ECORRUPT;
+    }
     if (znode_ephemeral (parent)) {
         return COHORT_ENOCHILDREN4EPHEMERALS;
     }
@@ -167,6 +172,9 @@ static int delete (struct tree *self, const struct op *op)
     }
     if (znode_child_count (znode) > 0) {
         return COHORT_ENOTEMPTY;
+    }
+    if (!verify_stat (self, znode->parent)) {
+        return COHORT_ECORRUPT;
     }
     change_delete (self, znode, op->path, op->path_size);
     return 0;

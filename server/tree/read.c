@@ -8,6 +8,7 @@
 #include "server/tree/children.h"
 #include "server/tree/path.h"
 #include "server/tree/state.h"
+#include "server/tree/verify.h"
 
 int tree_path_check (const struct tree *self, const char *path, size_t size, bool sequential)
 {
@@ -40,6 +41,9 @@ int tree_get (const struct tree *self, const char *path, size_t path_size, struc
     if (rc != 0) {
         return rc;
     }
+    if (!verify_znode (self, znode)) {
+        return COHORT_ECORRUPT;
+    }
     struct buf *copy = &self->scratch->get_path;
     buf_clear (copy);
     buf_append (copy, path, path_size);
@@ -54,6 +58,7 @@ int tree_get (const struct tree *self, const char *path, size_t path_size, struc
 /* ---- Children ---------------------------------------------------------------------------- */
 
 struct listing {
+    const struct tree *tree;
     const struct tree_list *list;
     tree_child_fn *fn;
     void *arg;
@@ -61,6 +66,7 @@ struct listing {
     uint32_t looked;
     struct tree_name last; /* that was looked at */
     bool whole;            /* nothing of the list is behind it */
+    bool damaged;          /* the child behind it is */
 };
 
 static bool begins_with (const struct znode *child, const char *prefix, size_t size)
@@ -83,6 +89,10 @@ static bool list_child (void *arg, const struct znode *child)
     }
     if ((list->limit > 0 && listing->listed == list->limit) ||
         (list->looks > 0 && listing->looked == list->looks)) {
+        return false;
+    }
+    if (!verify_znode (listing->tree, child)) {
+        listing->damaged = true;
         return false;
     }
     if (passes (child, list->filter)) {
@@ -146,6 +156,9 @@ int tree_children (const struct tree *self, const char *path, size_t path_size,
         return rc;
     }
     *next = (struct tree_name){"", 0};
+    if (!verify_stat (self, znode)) {
+        return COHORT_ECORRUPT;
+    }
     const struct family *family = znode_family (znode);
     if (family == NULL) {
         return 0;
@@ -154,13 +167,17 @@ int tree_children (const struct tree *self, const char *path, size_t path_size,
     if (list->after_size > 0 && list->prefix_size > 0 && before_prefix (list)) {
         adjusted.after_size = 0;
     }
-    struct listing listing = {.list = &adjusted, .fn = fn, .arg = arg};
+    struct listing listing = {.tree = self, .list = &adjusted, .fn = fn, .arg = arg};
     struct buf *end = &self->scratch->list_end;
     struct children_range range = range_of (&adjusted, end);
     if (end->failed) {
         return COHORT_ENOMEM;
     }
-    if (!children_visit (&family->children, &range, list_child, &listing) && !listing.whole) {
+    bool end_reached = children_visit (&family->children, &range, list_child, &listing);
+    if (listing.damaged) {
+        return COHORT_ECORRUPT;
+    }
+    if (!end_reached && !listing.whole) {
         COHORT_ASSERT (listing.looked > 0);
         *next = listing.last;
     }

@@ -10,6 +10,7 @@
 #include "client/base/hash.h"
 #include "client/base/sha256.h"
 #include "server/tree/state.h"
+#include "server/tree/verify.h"
 
 struct session *session_alloc (void)
 {
@@ -156,7 +157,7 @@ const uint8_t *tree_session_result (const struct tree *self, uint64_t session, u
 {
     const struct session *found = session_find (&self->sessions, session);
     const struct stored *stored = found != NULL ? session_stored (found, number) : NULL;
-    if (stored == NULL) {
+    if (stored == NULL || !verify_result (self, stored)) {
         return NULL;
     }
     COHORT_ASSERT (stored->session == found);

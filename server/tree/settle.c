@@ -86,6 +86,16 @@ static void begin_session (struct tree_loader *self)
     }
 }
 
+static void next_parent (struct tree_loader *self)
+{
+    if (self->parents_done == self->parents_count) {
+        end (self);
+        return;
+    }
+    const struct parent *parent = &self->parents[self->parents_done++];
+    loader_add_digest (self, parent->znode, parent->name);
+}
+
 /* About as much work as one object is. */
 static void step (struct tree_loader *self)
 {
@@ -101,12 +111,15 @@ static void step (struct tree_loader *self)
         return;
     case STAGE_EACH:
         if (self->session == NULL) {
-            end (self);
+            self->stage = STAGE_PARENTS;
         } else if (!self->sorts_ephemerals) {
             begin_session (self);
         } else if (!sorting_step (&self->sorting, 1)) {
             next_session (self);
         }
+        return;
+    case STAGE_PARENTS:
+        next_parent (self);
         return;
     default: /* too early, or over */
         fail (self);

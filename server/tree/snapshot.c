@@ -21,6 +21,7 @@
 #include "server/tree/image.h"
 #include "server/tree/state.h"
 #include "server/tree/tour.h"
+#include "server/tree/verify.h"
 
 /* What a slice looks at: a few objects (or runs of empty buckets), and one more for so many bytes
  * of its budget. */
@@ -50,7 +51,7 @@ struct tree_snapshot {
     struct buf chain;  /* of struct znode *: ancestors to be written */
     size_t looked;     /* at so many objects, in the newest slice */
     size_t passed;     /* and so many that were not to be written */
-    bool failed;       /* memory ran out */
+    bool failed;       /* memory ran out, or damage was found */
 };
 
 struct tree_snapshot *tree_snapshot_begin (struct tree *self)
@@ -99,7 +100,14 @@ zxid_t tree_snapshot_zxid (const struct tree_snapshot *self)
     return self->scalars.zxid;
 }
 
-/* ---- Writing objects --------------------------------------------------------------------- */
+/* What has been found is lost, and the snapshot with it. */
+static void fail (struct tree_snapshot *self)
+{
+    self->failed = true;
+    backlog_clear (&self->backlog);
+}
+
+/* ---- Writing objects: each may find that it is damaged ------------------------------------ */
 
 static void write_session (struct tree_snapshot *self, struct session *session, struct buf *out)
 {
@@ -107,6 +115,10 @@ static void write_session (struct tree_snapshot *self, struct session *session, 
         return;
     }
     session->generation = self->generation;
+    if (!verify_session (self->tree, session)) {
+        fail (self);
+        return;
+    }
     image_put_session (out, session);
     self->written.sessions++;
 }
@@ -116,6 +128,10 @@ static void write_result (struct tree_snapshot *self, struct stored *stored, str
     COHORT_ASSERT (stored->generation != self->generation);
     write_session (self, stored->session, out);
     stored->generation = self->generation;
+    if (!verify_result (self->tree, stored)) {
+        fail (self);
+        return;
+    }
     image_put_result (out, stored);
     self->written.results++;
 }
@@ -135,18 +151,15 @@ static void write_znode (struct tree_snapshot *self, struct znode *znode, struct
         family->ordinal = ++self->ordinal;
         COHORT_ASSERT (self->ordinal != 0);
     }
+    if (!verify_znode (self->tree, znode)) {
+        fail (self);
+        return;
+    }
     image_put_znode (out, znode, parent != NULL ? parent->u.family->ordinal : 0);
     self->written.znodes++;
 }
 
 /* ---- The backlog ------------------------------------------------------------------------- */
-
-/* What has been found is lost, and the snapshot with it. */
-static void fail (struct tree_snapshot *self)
-{
-    self->failed = true;
-    backlog_clear (&self->backlog);
-}
 
 /* Sees to it that all ancestors of a znode are written, or wait in the backlog. */
 static void queue_ancestors (struct tree_snapshot *self, const struct znode *znode)
@@ -177,6 +190,9 @@ static void queue_ancestors (struct tree_snapshot *self, const struct znode *zno
 static void keep_record (struct tree_snapshot *self)
 {
     const struct buf *record = &self->record;
+    if (self->failed) {
+        return;
+    }
     if (record->failed ||
         (record->size > 0 && !backlog_add_record (&self->backlog, record->data, record->size))) {
         fail (self);
@@ -187,6 +203,9 @@ static void keep_record (struct tree_snapshot *self)
 static void replace_place (struct tree_snapshot *self, struct znode *znode)
 {
     const struct buf *record = &self->record;
+    if (self->failed) {
+        return;
+    }
     if (record->failed || !backlog_replace_znode (znode, record->data, record->size)) {
         fail (self);
     }
@@ -251,7 +270,9 @@ static void step_backlog (struct tree_snapshot *self, struct buf *out)
     } else {
         buf_append (out, item.record, item.size);
     }
-    backlog_pop (&self->backlog);
+    if (!self->failed) {
+        backlog_pop (&self->backlog);
+    }
 }
 
 struct visit {

@@ -31,10 +31,17 @@ struct scalars {
     struct entry_limits limits;
 };
 
-/* What reading needs for a while. */
+/* What reading needs for a while, and what it has noticed. */
 struct scratch {
     struct buf get_path;
     struct buf list_end;
+    struct tree_damage damage; /* TREE_SOUND: none found */
+};
+
+/* Where tree_scrub goes on: first the sessions, then the znodes. */
+struct scrub {
+    bool znodes;
+    struct map_cursor cursor;
 };
 
 struct tree {
@@ -57,6 +64,7 @@ struct tree {
     struct buf result;  /* of the newest write */
     uint8_t nonce[16];  /* of the newest entry that has one */
     struct scratch *scratch;
+    struct scrub scrub;
 
     struct tree_snapshot *snapshot; /* NULL: none under way */
     uint32_t generation;            /* the number of the newest one */

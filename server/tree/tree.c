@@ -41,8 +41,10 @@ struct tree *tree_new (const struct tree_options *options)
     }
     self->root->node.hash = tree_path_hash_root (options != NULL ? options->hash_seed : 0);
     map_insert (&self->znodes, &self->root->node);
-    self->digest =
-        digest_data (self->root, PATH_HASH_ROOT) + digest_stat (self->root, PATH_HASH_ROOT);
+    self->root->data_digest = digest_data (self->root);
+    self->root->stat_digest = digest_stat (self->root);
+    self->digest = digest_share (PATH_HASH_ROOT, self->root->data_digest) +
+                   digest_share (PATH_HASH_ROOT, self->root->stat_digest);
     return self;
 }
 

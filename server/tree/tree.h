@@ -93,6 +93,42 @@ uint64_t tree_digest (const struct tree *self);
 /* Asserts every invariant of the state; takes time in proportion to its size. */
 void tree_check (const struct tree *self);
 
+/* ---- Damage ------------------------------------------------------------------------------ */
+
+/* Memory that changes by itself.  Each object keeps a digest of what its last change left.
+ * tree_apply, tree_get, tree_walk and snapshots compare with it what they are about to decide by,
+ * to show or to write; tree_scrub compares everything, step by step.  A state with damage is of
+ * no use any more: nothing that tree_apply has done since the damage was found may be told to
+ * anybody. */
+enum tree_damage_kind {
+    TREE_SOUND = 0,
+    TREE_DAMAGED_STAT,
+    TREE_DAMAGED_DATA,
+    TREE_DAMAGED_NAME,
+    TREE_DAMAGED_SESSION,
+    TREE_DAMAGED_RESULT
+};
+
+enum { TREE_DAMAGE_PATH_MAX = 128 };
+
+struct tree_damage {
+    enum tree_damage_kind kind;
+    zxid_t zxid;                     /* of the state in which it was found */
+    char path[TREE_DAMAGE_PATH_MAX]; /* of the znode, its beginning; "": none */
+    uint64_t session;                /* SESSION, RESULT */
+    uint64_t expected, found;        /* digests of the object */
+};
+
+/* The first that was found; NULL: none. */
+const struct tree_damage *tree_damage (const struct tree *self);
+
+/* For people: "the data of a znode". */
+const char *tree_damage_name (enum tree_damage_kind kind);
+
+/* Looks at about so many of the next objects, and not at many more bytes, going round; true: that
+ * was the end of a round.  After damage was found it does nothing. */
+bool tree_scrub (struct tree *self, size_t objects_max, size_t bytes_max);
+
 /* ---- Reads ------------------------------------------------------------------------------- */
 
 struct tree_node {
@@ -102,8 +138,8 @@ struct tree_node {
     cohort_stat_t stat;
 };
 
-/* 0, COHORT_ENONODE, COHORT_EPATH.  The data lives until the next tree_apply; the path too, but
- * no longer than until the next tree_get. */
+/* 0, COHORT_ENONODE, COHORT_EPATH; COHORT_ECORRUPT: see tree_damage.  The data lives until the
+ * next tree_apply; the path too, but no longer than until the next tree_get. */
 int tree_get (const struct tree *self, const char *path, size_t path_size, struct tree_node *node);
 
 /* Which children to list, and how many of them at once. */
@@ -130,8 +166,8 @@ struct tree_child {
 
 /* Calls fn for each child of the list, in the order of the bytes of their names; fn returns false
  * if it has no room for this one, but takes the first.  *next: the name to go on behind, alive
- * until the next tree_apply; its size is 0 when there are no more.  COHORT_ENONODE, COHORT_EPATH.
- */
+ * until the next tree_apply; its size is 0 when there are no more.  COHORT_ENONODE, COHORT_EPATH,
+ * COHORT_ENOMEM, COHORT_ECORRUPT. */
 typedef bool tree_child_fn (void *arg, const struct tree_child *child);
 struct tree_name {
     const char *name;
@@ -146,7 +182,7 @@ void tree_child_stat (const struct tree_child *child, cohort_stat_t *stat);
 
 /* Walks the subtree: parents before children, siblings by name.  fn takes a node and returns true,
  * or leaves it and returns false: the walk stops there.  The path lives until fn returns.
- * COHORT_ENONODE, COHORT_EPATH, COHORT_ENOMEM.
+ * COHORT_ENONODE, COHORT_EPATH, COHORT_ENOMEM, COHORT_ECORRUPT.
  *
  * place: NULL, or what makes a walk of many steps, with any changes between them: the path (without
  * a 0) of the last node that was taken, empty at first.  Each step begins with the first node
@@ -251,8 +287,9 @@ struct tree_snapshot *tree_snapshot_begin (struct tree *self);
 
 /* Appends about `budget` bytes to out: more by a part of one object only; less at the end, and
  * where many objects had to be looked at for them, or were handed over before.  Returns true while
- * there is more to come.  out->failed: memory ran out, the snapshot is lost.  The format carries
- * its own version, and for each object what later versions need (ACL id, owner zxid, mode, TTL). */
+ * there is more to come.  out->failed: memory ran out, or damage was found: the snapshot is lost.
+ * The format carries its own version, and for each object what later versions need (ACL id, owner
+ * zxid, mode, TTL). */
 bool tree_snapshot_next (struct tree_snapshot *self, struct buf *out, size_t budget);
 zxid_t tree_snapshot_zxid (const struct tree_snapshot *self);
 

@@ -23,6 +23,7 @@ enum undo_kind { UNDO_CREATE = 1, UNDO_DELETE, UNDO_SET };
 struct undo_step {
     enum undo_kind kind;
     struct znode *znode;
+    uint64_t stat_digest; /* of the parent, or of the znode that was set */
     /* CREATE, DELETE: the parent as it was. */
     zxid_t pzxid;
     uint64_t sequence;
@@ -33,6 +34,7 @@ struct undo_step {
     int32_t version;
     zxid_t mzxid;
     int64_t mtime_ms;
+    uint64_t data_digest;
     const uint8_t *data;
     uint32_t data_size;
 };

@@ -12,9 +12,12 @@
 #include "server/tree/children.h"
 #include "server/tree/path.h"
 #include "server/tree/read.h"
+#include "server/tree/verify.h"
 
 struct walk {
+    const struct tree *tree;
     const struct znode *top;
+    bool damaged;                      /* a node that it came to is */
     struct buf path;                   /* of the node that it stands on, ended with 0 */
     size_t size;                       /* without the 0; that of the root is 0 here */
     struct children_iterator siblings; /* behind that node, unless it is the top */
@@ -119,6 +122,10 @@ static const struct znode *offer (struct walk *walk, const struct znode *first, 
     const struct znode *taken = NULL;
     for (const struct znode *at = first; at != NULL && !walk->path.failed;
          at = walk_next (walk, at)) {
+        if (!verify_znode (walk->tree, at)) {
+            walk->damaged = true;
+            break;
+        }
         struct tree_node node;
         read_describe (at, (const char *) walk->path.data, &node);
         if (!fn (arg, &node)) {
@@ -137,7 +144,7 @@ int tree_walk (const struct tree *self, const char *path, size_t path_size, stru
     if (rc != 0) {
         return rc;
     }
-    struct walk walk = {.top = top, .size = top->parent != NULL ? path_size : 0};
+    struct walk walk = {.tree = self, .top = top, .size = top->parent != NULL ? path_size : 0};
     buf_append (&walk.path, path, path_size);
     buf_u8 (&walk.path, 0);
     bool resumed = place != NULL && place->size > 0;
@@ -145,6 +152,8 @@ int tree_walk (const struct tree *self, const char *path, size_t path_size, stru
     const struct znode *taken = offer (&walk, first, fn, arg);
     if (walk.path.failed) {
         rc = COHORT_ENOMEM;
+    } else if (walk.damaged) {
+        rc = COHORT_ECORRUPT;
     } else if (place != NULL && taken != NULL) {
         size_t size = 0;
         rc = znode_path (taken, place, &size) ? 0 : COHORT_ENOMEM;

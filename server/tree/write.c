@@ -6,6 +6,7 @@
 #include "client/base/assert.h"
 #include "server/tree/change.h"
 #include "server/tree/ops.h"
+#include "server/tree/verify.h"
 
 /* Whether the results that the client has not acknowledged leave no room for another.  ack_to of
  * the write itself counts, for it is what the client knows now; it is taken over only if the
@@ -29,11 +30,12 @@ static bool window_full (const struct tree *self, const struct session *session,
 }
 
 /* A number that was applied before: what it gave then, if that is still there. */
-static void repeat (const struct session *session, uint64_t number, struct tree_outcome *outcome)
+static void repeat (const struct tree *self, const struct session *session, uint64_t number,
+                    struct tree_outcome *outcome)
 {
     const struct stored *stored = session_stored (session, number);
     outcome->code = COHORT_EDUPLICATE;
-    if (stored != NULL) {
+    if (stored != NULL && verify_result (self, stored)) {
         struct result result;
         bool decoded = result_decode (&result, stored->bytes, stored->size);
         COHORT_ASSERT (decoded);
@@ -57,7 +59,7 @@ static struct session *admit (struct tree *self, const struct entry_write *write
         return NULL;
     }
     if (write->number <= session->last_number) {
-        repeat (session, write->number, outcome);
+        repeat (self, session, write->number, outcome);
         return NULL;
     }
     if (write->number - session->last_number > 1) {

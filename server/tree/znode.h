@@ -57,6 +57,8 @@ struct znode {
         struct family *family; /* NULL: never had children */
         struct tenure *tenure; /* of ephemerals, never NULL */
     } u;
+    uint64_t data_digest; /* its two terms of the digest of the state, as its last change left */
+    uint64_t stat_digest; /* them: whatever differs from them has changed by itself (verify.h) */
     zxid_t czxid;
     zxid_t mzxid;
     int64_t ctime_ms;

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "server/tree/path.h"
+
 #define TEXT_SIZE 1024
 
 const struct entry_limits fixture_limits = {
@@ -361,6 +363,14 @@ static void dump_session (const struct tree *tree, const struct tree_session *se
             buf_blob (out, result, size);
         }
     }
+}
+
+void fixture_renew (struct tree *tree, struct znode *znode, const char *path)
+{
+    uint64_t name = tree_path_hash (PATH_HASH_ROOT, path, strlen (path), NULL);
+    tree->digest -= digest_share (name, znode->stat_digest);
+    znode->stat_digest = digest_stat (znode);
+    tree->digest += digest_share (name, znode->stat_digest);
 }
 
 void fixture_dump (const struct tree *tree, struct buf *out)

@@ -86,6 +86,9 @@ struct op op_delete (const char *path, int32_t version);
 struct op op_set (const char *path, const char *data, int32_t version);
 struct op op_check (const char *path, int32_t version);
 
+/* After a test has changed a stat in place. */
+void fixture_renew (struct tree *tree, struct znode *znode, const char *path);
+
 /* Everything the tree holds as one sequence of bytes: equal bytes, equal states. */
 void fixture_dump (const struct tree *tree, struct buf *out);
 

@@ -170,10 +170,8 @@ static void test_version_wraps (void **state)
     uint64_t session = fixture_session (&f, 1);
     assert_int_equal (fixture_create (&f, session, "/a", "", 0), 0);
     struct znode *znode = znode_find (&f.tree->znodes, f.tree->root, "/a", 2);
-    uint64_t name = tree_path_hash (PATH_HASH_ROOT, "/a", 2, NULL);
-    f.tree->digest -= digest_stat (znode, name);
     znode->version = INT32_MAX;
-    f.tree->digest += digest_stat (znode, name);
+    fixture_renew (f.tree, znode, "/a");
     assert_int_equal (fixture_set (&f, session, "/a", "", INT32_MAX), 0);
     assert_int_equal (fixture_stat (&f, "/a").version, 0);
     fixture_deinit (&f);
@@ -257,10 +255,8 @@ static void test_sequences (void **state)
 static void set_sequence (struct fixture *f, const char *path, uint64_t sequence)
 {
     struct znode *znode = znode_find (&f->tree->znodes, f->tree->root, path, strlen (path));
-    uint64_t name = tree_path_hash (PATH_HASH_ROOT, path, strlen (path), NULL);
-    f->tree->digest -= digest_stat (znode, name);
     znode->u.family->sequence = sequence;
-    f->tree->digest += digest_stat (znode, name);
+    fixture_renew (f->tree, znode, path);
 }
 
 static void test_sequence_sizes (void **state)
