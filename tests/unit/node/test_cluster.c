@@ -522,7 +522,7 @@ static void test_forwarded_requests_without_memory (void **state)
         cluster.failed = false;
         cluster.fail_at = ++n;
         /* More each time: the memory of before is not enough. */
-        unsigned count = 4 << n;
+        unsigned count = 4u << n;
         write_some (&cluster, other, session, number, count, 60000);
         number += count;
         cluster_run (&cluster, 5);
