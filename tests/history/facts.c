@@ -419,7 +419,7 @@ static void see_batch (struct facts *self, struct fact_client *client,
         stream->zxid = batch->zxid;
         stream->change = batch->snapshot ? model_changes_after (&self->model, batch->zxid)
                                          : stream->partial_change;
-        client->seen = batch->zxid > client->seen ? batch->zxid : client->seen;
+        client->streamed = batch->zxid > client->streamed ? batch->zxid : client->streamed;
     }
 }
 
@@ -440,6 +440,7 @@ static void see_client (struct facts *self, struct fact_client *client,
     case HISTORY_ATTACHED:
         client->server = event->u.server;
         client->attaches++;
+        client->seen = client->streamed > client->seen ? client->streamed : client->seen;
         break;
     case HISTORY_VALID:
         client->valid_until_ms = event->u.until_ms;

@@ -56,7 +56,10 @@ struct fact_client {
     uint32_t timeout_ms, grace_ms;
     uint32_t server;
     uint64_t attaches;
-    uint64_t seen;    /* the highest zxid that it was shown */
+    uint64_t seen; /* the highest zxid that it was shown */
+    /* By streams: a snapshot overtakes answers that were ready before it, on one connection; what
+     * another server shows must not be older. */
+    uint64_t streamed;
     uint64_t written; /* of its newest answered write */
     int64_t valid_until_ms;
     bool gone, lost;

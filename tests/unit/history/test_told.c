@@ -228,6 +228,17 @@ static void test_stream_in_fragments (void **state)
     BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("6", HEAD, A6), SETTLED);
 }
 
+/* A snapshot overtakes answers that were ready before it; another server must not fall behind it.
+ */
+static void test_stream_and_reads (void **state)
+{
+    (void) state;
+#define ASKED_BEFORE TWO_CLIENTS, CALL ("c2", "9", "0", GET ("/b")), HAPPENED
+    GOOD (ASKED_BEFORE, BATCH ("6", SNAPSHOT, A6 " " B6), RETURN ("c2", "9", "-101", "5"));
+    BROKEN ("reads go forward", ASKED_BEFORE, BATCH ("6", SNAPSHOT, A6 " " B6), MOVED,
+            RETURN ("c2", "9", "-101", "5"));
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +255,7 @@ int main (void)
         cmocka_unit_test (test_stream),
         cmocka_unit_test (test_stream_snapshot),
         cmocka_unit_test (test_stream_in_fragments),
+        cmocka_unit_test (test_stream_and_reads),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
