@@ -28,16 +28,19 @@ fail () {
 # The server that README starts, on a port that is free here; the port of README stands for it.
 port=5181
 start_server () {
+    local line
     cohortd dev --clients 'tcp://127.0.0.1:*' 2>"$folder/server.log" &
     server=$!
-    for _ in $(seq 200); do
-        port=$(sed -n 's/.*listening clients=.*:\([0-9]*\)$/\1/p' "$folder/server.log")
-        if [ -n "$port" ] && cohort --servers "tcp://127.0.0.1:$port" status --wait 50 \
-            >/dev/null 2>&1; then
-            break
-        fi
-    done
+    # Not a pipe, which would wait for tail as well.
+    line=$(grep -m 1 'listening clients=' \
+        < <(timeout 60 tail -n +1 -F "$folder/server.log" 2>/dev/null))
+    port=${line##*:}
     export COHORT_SERVERS=tcp://127.0.0.1:$port
+    if [ -z "$port" ] || ! cohort status --wait 60000 >/dev/null; then
+        cat "$folder/server.log" >&2
+        echo "the server does not start" >&2
+        exit 1
+    fi
 }
 
 # same LINE SHOWN: literal, but for "..." in SHOWN; blanks in a row count as one, for columns are as

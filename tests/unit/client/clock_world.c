@@ -33,9 +33,15 @@ static int64_t look (void *arg)
 
 void world_begin (struct world *world, int driver, const cohort_options_t *given)
 {
+    world_begin_with (world, 1, driver, given);
+}
+
+void world_begin_with (struct world *world, int servers, int driver, const cohort_options_t *given)
+{
     *world = (struct world){0};
-    const char *endpoint = "tcp://127.0.0.1:*";
-    world->fake = fake_new (NULL, &endpoint, 1);
+    const char *endpoints[2] = {"tcp://127.0.0.1:*", "tcp://127.0.0.1:*"};
+    assert_in_range (servers, 1, 2);
+    world->fake = fake_new (NULL, endpoints, servers);
     cohort_loop_options_t loop_options = {
         .size = sizeof (loop_options), .driver = driver, .clock = look};
     world->loop = cohort_loop_new (&loop_options);

@@ -17,8 +17,10 @@ struct world {
     int ran; /* by cohort_run, in a thread */
 };
 
-/* Connects, and awaits the first heartbeat. `driver` and `loop` of the options are the world's. */
+/* Connects, and awaits the first heartbeat. `size` and `loop` of the options are the world's. */
 void world_begin (struct world *world, int driver, const cohort_options_t *given);
+/* The same with so many servers, of one or two. */
+void world_begin_with (struct world *world, int servers, int driver, const cohort_options_t *given);
 void world_end (struct world *world);
 
 /* The clock is one for all worlds, and never goes back. */

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <string.h>
 
 #include "tests/unit/client/clock_world.h"
 
@@ -38,6 +39,38 @@ static void test_clock (void **state)
         assert_int_equal (cohort_valid_ms (world.client), 0);
         world_end (&world);
     }
+}
+
+static void note_result (cohort_t *self, const cohort_result_t *result, void *arg)
+{
+    (void) self;
+    assert_int_equal (result->rc, 0);
+    *(bool *) arg = true;
+}
+
+/* A server that says nothing any more is left for another, and what was asked of it goes along. */
+static void test_silent_server (void **state)
+{
+    (void) state;
+    struct world world;
+    cohort_options_t options = {.timeout_ms = 9000};
+    bool done = false;
+    char endpoint[256];
+    world_begin_with (&world, 2, COHORT_DRIVER_THREAD, &options);
+    cohort_server (world.client, endpoint, sizeof (endpoint));
+    int mine = strcmp (endpoint, fake_endpoint (world.fake, 0)) == 0 ? 0 : 1;
+    fake_mute (world.fake, mine, true);
+    assert_int_equal (cohort_create_async (world.client, "/s", "1", 1, 0, NULL, note_result, &done),
+                      0);
+    world_advance (&world, 5999);
+    assert_int_equal (cohort_state (world.client), COHORT_CONNECTED);
+    world_advance (&world, 1);
+    while (!done) {
+        assert_true (cohort_run (world.client, 10000) > 0);
+    }
+    cohort_server (world.client, endpoint, sizeof (endpoint));
+    assert_string_equal (endpoint, fake_endpoint (world.fake, 1 - mine));
+    world_end (&world);
 }
 
 static void test_watchdog (void **state)
@@ -112,13 +145,6 @@ static void *run_once (void *arg)
     return NULL;
 }
 
-static void nothing (cohort_t *self, const cohort_result_t *result, void *arg)
-{
-    (void) self;
-    (void) result;
-    (void) arg;
-}
-
 static void test_watchdog_and_callbacks (void **state)
 {
     (void) state;
@@ -141,9 +167,11 @@ static void test_watchdog_and_callbacks (void **state)
         world_advance (&world, 3000);
         world_await_beats (&world, beats);
     }
-    assert_int_equal (cohort_sync_async (world.client, nothing, NULL), 0);
+    bool done = false;
+    assert_int_equal (cohort_sync_async (world.client, note_result, &done), 0);
     assert_int_equal (pthread_join (runner, NULL), 0);
     assert_int_equal (world.ran, 1);
+    assert_true (done);
     world_end (&world);
 }
 
@@ -241,6 +269,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_clock),
+        cmocka_unit_test (test_silent_server),
         cmocka_unit_test (test_watchdog),
         cmocka_unit_test (test_watchdog_after_any_pause),
         cmocka_unit_test (test_watchdog_and_callbacks),

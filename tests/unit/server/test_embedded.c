@@ -304,12 +304,27 @@ static void assert_errmsg (cohort_server_t *self, const char *part)
     }
 }
 
+static char folder[32];
+
+static int make_folder (void **state)
+{
+    (void) state;
+    (void) snprintf (folder, sizeof folder, "/tmp/cohort-embedded-XXXXXX");
+    return mkdtemp (folder) ? 0 : -1;
+}
+
+static int remove_folder (void **state)
+{
+    char command[64];
+    (void) state;
+    (void) snprintf (command, sizeof command, "rm -rf %s", folder);
+    return system (command);
+}
+
 static void test_what_is_in_use_is_named (void **state)
 {
-    char folder[] = "/tmp/cohort-embedded-XXXXXX", command[64];
     int rc;
     (void) state;
-    assert_non_null (mkdtemp (folder));
     cohort_server_t *first = start_at ("tcp://127.0.0.1:0", folder, &rc);
     assert_int_equal (rc, 0);
     assert_int_equal (cohort_server_wait (first, LIMIT_MS), 0);
@@ -330,17 +345,14 @@ static void test_what_is_in_use_is_named (void **state)
     cohort_server_destroy (&second);
 
     cohort_server_destroy (&first);
-    (void) snprintf (command, sizeof command, "rm -rf %s", folder);
-    assert_int_equal (system (command), 0);
 }
 
 /* What was acknowledged is there after a crash, on a disk. */
 static void test_recovery_from_disk (void **state)
 {
-    char folder[] = "/tmp/cohort-embedded-XXXXXX", path[32], command[64];
+    char path[32];
     int rc;
     (void) state;
-    assert_non_null (mkdtemp (folder));
     for (int round = 0; round < 3; round++) {
         cohort_server_t *self = start_at ("tcp://127.0.0.1:0", folder, &rc);
         assert_int_equal (rc, 0);
@@ -355,13 +367,12 @@ static void test_recovery_from_disk (void **state)
         assert_int_equal (cohort_server_crash (self), 0);
         cohort_server_destroy (&self);
     }
-    (void) snprintf (command, sizeof command, "rm -rf %s", folder);
-    assert_int_equal (system (command), 0);
 }
 
 int main (void)
 {
 #define EMBEDDED_TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define FOLDER_TEST(name)   cmocka_unit_test_setup_teardown (name, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         EMBEDDED_TEST (test_requests),
         EMBEDDED_TEST (test_many_children),
@@ -374,8 +385,8 @@ int main (void)
         EMBEDDED_TEST (test_starting_twice),
         EMBEDDED_TEST (test_a_client_is_left),
         cmocka_unit_test (test_options_are_checked),
-        cmocka_unit_test (test_what_is_in_use_is_named),
-        cmocka_unit_test (test_recovery_from_disk),
+        FOLDER_TEST (test_what_is_in_use_is_named),
+        FOLDER_TEST (test_recovery_from_disk),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
