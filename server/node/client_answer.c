@@ -448,12 +448,31 @@ static uint64_t last_number (const struct clients *self, const struct client *cl
     return tree_session (self->tree, client->session, &session) ? session.last_number : 0;
 }
 
+/* Whether its reply shows the state as it is when it is answered. */
+static bool shows_state (const struct request *request)
+{
+    switch ((enum request_kind) request->kind) {
+    case REQUEST_EXISTS:
+    case REQUEST_GET:
+    case REQUEST_CHILDREN:
+    case REQUEST_SYNC:
+    case REQUEST_STREAM_OPEN:
+    case REQUEST_FAILED:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Answers the first request; false: it has to wait. */
 static bool answer_front (struct clients *self, struct client *client,
                           const struct request *request)
 {
     const struct sync *sync;
     struct wire_client_reply reply = {.xid = request->xid, .number = request->number};
+    if (client->pulling > 0 && shows_state (request)) {
+        return false; /* it would come behind events that are newer than what it shows */
+    }
     switch ((enum request_kind) request->kind) {
     case REQUEST_WRITE:
         if (!client->recheck || request->number > last_number (self, client)) {
@@ -490,9 +509,6 @@ static bool answer_front (struct clients *self, struct client *client,
         }
         break;
     case REQUEST_STREAM_OPEN:
-        if (client->pulling > 0) {
-            return false; /* its reply would come behind its events */
-        }
         reply_stream (self, client, request);
         return true;
     case REQUEST_STREAM_CLOSE:
