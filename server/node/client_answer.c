@@ -204,6 +204,9 @@ static void reply_read (struct clients *self, struct client *client, const struc
     const char *path = (const char *) request_payload (request);
     struct tree_node node;
     int rc = tree_get (self->tree, path, request->size, &node);
+    if (rc == COHORT_ECORRUPT) {
+        return; /* this server is about to stop, and another one answers */
+    }
     rc = set_watch (self, client, request, rc);
     struct wire_client_reply reply = {
         .xid = request->xid,
@@ -265,6 +268,9 @@ static void reply_list (struct clients *self, struct client *client, const struc
     const char *path = (const char *) request_payload (request);
     struct tree_node node;
     int rc = tree_get (self->tree, path, asked->path_size, &node);
+    if (rc == COHORT_ECORRUPT) {
+        return; /* as above */
+    }
     rc = set_watch (self, client, request, rc);
     struct wire_client_reply reply = {
         .xid = request->xid,

@@ -171,6 +171,9 @@ static void make_snapshot (struct clients *self, struct feed *feed)
     }
     if (rc == COHORT_ENOMEM || snapshot.segment == NULL || snapshot.segment->buf.failed) {
         client_doom (self, feed->client, COHORT_ENOMEM, "out of memory");
+    } else if (rc == COHORT_ECORRUPT) {
+        /* With this code nothing that is queued, the half snapshot either, is sent any more. */
+        client_doom (self, feed->client, COHORT_ENOMEM, "this server's state is damaged");
     }
     client_dirty (self, feed->client);
 }

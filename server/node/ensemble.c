@@ -229,10 +229,48 @@ static bool take_snapshots (struct ensemble *self)
     return more;
 }
 
+void ensemble_look_for_damage (struct ensemble *self)
+{
+    const struct tree_damage *damage = tree_damage (self->tree);
+    char text[sizeof self->text];
+    if (damage == NULL || self->failure != 0) {
+        return;
+    }
+    logger_write (&self->logger, LOG_ERROR, "state-damaged",
+                  "zxid=%" PRIx64 " what=\"%s\" path=\"%s\" session=%" PRIx64
+                  " expected=%016" PRIx64 " found=%016" PRIx64,
+                  damage->zxid, tree_damage_name (damage->kind), damage->path, damage->session,
+                  damage->expected, damage->found);
+    snprintf (
+        text, sizeof text,
+        "%s has changed in memory by itself (at zxid %" PRIx64 ", path \"%s\"): start this "
+        "server again, its state is then made anew from its disk; if this happens again, test "
+        "the machine's memory",
+        tree_damage_name (damage->kind), damage->zxid, damage->path);
+    ensemble_fail (self, COHORT_ECORRUPT, text);
+}
+
+/* Turns are frequent enough while there is a leader to hear from; without, nobody is shown much. */
+static void scrub (struct ensemble *self)
+{
+    if (self->now_ms < self->scrub_ms) {
+        return;
+    }
+    self->scrub_ms = self->now_ms + ENSEMBLE_SCRUB_MS;
+    uint64_t share = tree_node_count (self->tree) / ENSEMBLE_SCRUB_ROUND;
+    size_t objects = share > ENSEMBLE_SCRUB_OBJECTS ? (size_t) share : ENSEMBLE_SCRUB_OBJECTS;
+    (void) tree_scrub (self->tree, objects, ENSEMBLE_SCRUB_BYTES);
+}
+
 bool ensemble_flush (struct ensemble *self)
 {
     if (self->zab == NULL) {
         tell_held (self);
+        return false;
+    }
+    scrub (self);
+    ensemble_look_for_damage (self); /* what frames have read was not sent yet */
+    if (self->failure != 0) {
         return false;
     }
     take_completions (self);
@@ -259,6 +297,7 @@ bool ensemble_flush (struct ensemble *self)
         compact (self);
     }
     tell_held (self);
+    ensemble_look_for_damage (self);
     return more && self->failure == 0;
 }
 

@@ -86,6 +86,10 @@ void ensemble_sync (struct ensemble *self, uint64_t token);
 /* true: there is more to do at once. */
 bool ensemble_flush (struct ensemble *self);
 
+/* After reads of the tree: stops this server (ensemble_failure) if its state was found damaged.
+ * Nothing that comes of such a state may be sent. */
+void ensemble_look_for_damage (struct ensemble *self);
+
 /* Whether requests of this turn have not been proposed yet: flush again. */
 bool ensemble_waiting (const struct ensemble *self);
 

@@ -63,6 +63,10 @@ static void apply_slice (struct ensemble *self)
                                "an entry of the log is malformed, or of a later version");
                 return;
             }
+            ensemble_look_for_damage (self);
+            if (self->failure != 0) {
+                return; /* the outcome is told to nobody */
+            }
             left -= cost_of (&entries[i], &outcome);
             after_apply (self, &entries[i], &outcome);
         }

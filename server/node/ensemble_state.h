@@ -20,6 +20,12 @@
 
 enum {
     ENSEMBLE_PEER_TIMEOUT_MS = 500,
+    /* Scrubbing: at most so often, so much at once; a round takes about a minute, or as long as the
+     * bytes do. */
+    ENSEMBLE_SCRUB_MS = 100,
+    ENSEMBLE_SCRUB_ROUND = 600, /* slices */
+    ENSEMBLE_SCRUB_OBJECTS = 256,
+    ENSEMBLE_SCRUB_BYTES = 1 << 20,
     ENSEMBLE_HELD_TIMEOUTS = 4, /* peer timeouts without a leader: clients are held */
     ENSEMBLE_NOMEM_MS = 20      /* without memory for a request: before it is asked for again */
 };
@@ -81,8 +87,9 @@ struct ensemble {
     struct retired retired;
 
     int64_t leave_ms; /* when leaving began; INT64_MAX: not */
+    int64_t scrub_ms; /* when to scrub next, if there is a turn then */
     int failure;
-    char text[192];
+    char text[384];
 };
 
 /* ensemble.c */

@@ -478,6 +478,7 @@ bool node_flush (struct node *self)
         return false;
     }
     more |= clients_flush (self->clients);
+    ensemble_look_for_damage (self->ensemble);
     more |= ensemble_waiting (self->ensemble);
     more |= links_flush (self->links);
     ensemble_flushed (self->ensemble);
