@@ -135,7 +135,8 @@ const struct model_version *model_now (const struct model_znode *znode)
     return last->exists ? last : NULL;
 }
 
-struct model_version *model_push (struct model *self, struct model_znode *znode, int change)
+struct model_version *model_push (struct model *self, struct model_znode *znode,
+                                  enum model_change_kind change)
 {
     size_t at = znode->versions_count;
     znode->versions =

@@ -11,15 +11,17 @@
 #include "client/base/map.h"
 #include "tests/history/history.h"
 
+enum model_change_kind {
+    MODEL_CREATED = HISTORY_CREATED,
+    MODEL_DELETED = HISTORY_DELETED,
+    MODEL_DATA = HISTORY_DATA,
+    MODEL_CHILDREN /* a child came or went */
+};
+
 /* What a znode was like from this zxid on, until the next version. */
 struct model_version {
     uint64_t zxid;
-    enum {
-        MODEL_CREATED = HISTORY_CREATED,
-        MODEL_DELETED = HISTORY_DELETED,
-        MODEL_DATA = HISTORY_DATA,
-        MODEL_CHILDREN /* a child came or went */
-    } change;
+    enum model_change_kind change;
     bool exists;
     const char *value;
     cohort_stat_t stat;

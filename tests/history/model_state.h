@@ -21,7 +21,8 @@ const struct model_version *model_now (const struct model_znode *znode);
 
 /* A further version, as the last one but for zxid and change; and, but for MODEL_CHILDREN, a change
  * that streams tell. */
-struct model_version *model_push (struct model *self, struct model_znode *znode, int change);
+struct model_version *model_push (struct model *self, struct model_znode *znode,
+                                  enum model_change_kind change);
 
 /* Executes the write, whose turn it is, and keeps its result. true: it closes its session. */
 bool model_write (struct model *self, struct model_session *session,

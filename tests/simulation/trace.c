@@ -27,7 +27,8 @@ void trace_free (struct sim_trace *self)
     free (self);
 }
 
-static void tell (struct world *self, unsigned level, const char *format, va_list args)
+__attribute__ ((format (printf, 3, 0))) static void tell (struct world *self, unsigned level,
+                                                          const char *format, va_list args)
 {
     struct sim_trace *trace = self->trace;
     if (self->options.verbose < level && self->options.kept < level) {
