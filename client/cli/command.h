@@ -15,12 +15,16 @@ enum flag_id {
     FLAG_SERVER_KEY,
     FLAG_TIMEOUT,
     FLAG_VERSION,
+    FLAG_CLUSTER_ID,
     FLAG_COUNT,
+    FLAG_DATA_DIR,
     FLAG_GRACE,
     FLAG_HOLD,
     FLAG_JSON,
+    FLAG_MEMBERS,
     FLAG_SESSIONS,
     FLAG_SIZE,
+    FLAG_SKIP_EPOCHS,
     FLAG_TOTAL,
     FLAG_WAIT,
     FLAG_WINDOW
@@ -70,6 +74,7 @@ int cmd_get (const struct arguments *arguments);
 int cmd_help (const struct arguments *arguments);
 int cmd_ls (const struct arguments *arguments);
 int cmd_set (const struct arguments *arguments);
+int cmd_snapshot (const struct arguments *arguments);
 int cmd_stat (const struct arguments *arguments);
 int cmd_status (const struct arguments *arguments);
 int cmd_sync (const struct arguments *arguments);

@@ -80,6 +80,17 @@ static const struct flag status_flags[] = {
     {0},
 };
 
+static const struct flag snapshot_flags[] = {
+    {FLAG_DATA_DIR, "data-dir", "LIST",
+     "restore: folders to be made, DIR,... or ID=DIR,...;\nwithout ids these are 1, 2, ..."},
+    {FLAG_MEMBERS, "members", "LIST",
+     "restore: all servers of the new ensemble, ID[:observer],...\n(those of --data-dir)"},
+    {FLAG_CLUSTER_ID, "cluster-id", "HEX", "restore: of the new ensemble (drawn)"},
+    {FLAG_SKIP_EPOCHS, "skip-epochs", "N", "restore: epochs left out (10000)"},
+    {'o', "output", "FORMAT", "text, or json"},
+    {0},
+};
+
 static const struct flag bench_flags[] = {
     {FLAG_SESSIONS, "sessions", "N", "sessions"},
     {FLAG_WINDOW, "window", "N", "requests in flight a session (vanish: session timeout, ms)"},
@@ -160,6 +171,18 @@ const struct command command_table[] = {
      "  $ cohort status\n"
      "  $ cohort status --wait 10000 > /dev/null && echo ready\n",
      cmd_status},
+    {"snapshot", "status|restore FILE", 2, 2, "verify a backup, or make a new ensemble of it",
+     "FILE is a snapshot as a server has it in its data folder (snap.*). No server is asked.\n"
+     "status verifies every checksum and the digest, and says what is in it. restore makes\n"
+     "the data folders of a new ensemble: the znodes are those of the backup, all sessions\n"
+     "have ended and their ephemerals are gone. Zxids go on above all that the old ensemble\n"
+     "can have given out, unless it held more elections since than --skip-epochs says. On\n"
+     "several machines name the same --cluster-id and --members on each. A folder that is not\n"
+     "empty is refused; only a myid may be there.\n",
+     snapshot_flags,
+     "  $ cohort snapshot status snap.0000010000000007.3\n"
+     "  $ cohort snapshot restore FILE --data-dir /srv/a,/srv/b,/srv/c\n",
+     cmd_snapshot},
     {"bench", "WORKLOAD", 1, 1, "measure the ensemble",
      "Workloads, with their sessions, window, total and size:\n"
      "  set     8 64 60000 100      writes\n"

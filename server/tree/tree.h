@@ -245,6 +245,11 @@ const struct config_set *tree_configs (const struct tree *self);
 const struct entry_limits *tree_limits (const struct tree *self);
 uint8_t tree_level (const struct tree *self); /* 0 before */
 
+/* Makes a state that no server has yet that of another ensemble: a restored backup.  It is founded,
+ * and its sessions are closed; zxid is above its own. */
+void tree_refound (struct tree *self, zxid_t zxid, const uint8_t cluster_id[16],
+                   const struct config *config);
+
 /* ---- Effects ----------------------------------------------------------------------------- */
 
 /* What a transaction changed, in a ring bounded in bytes: watches and streams read it. */
