@@ -18,8 +18,8 @@
 #include "server/store/store.h"
 
 enum {
-    SNAPSHOTS_CHUNK = 256 << 10,
-    SNAPSHOTS_WINDOW = 8 * SNAPSHOTS_CHUNK,
+    SNAPSHOTS_CHUNK = 64 << 10, /* what one turn of either side deals with */
+    SNAPSHOTS_WINDOW = 32 * SNAPSHOTS_CHUNK,
     SNAPSHOTS_PINNED_MS = 60000 /* a learner that does not catch up does not pin for ever */
 };
 
