@@ -12,7 +12,7 @@
 #include "client/src/watches.h"
 #include "tests/simulation/world.h"
 
-enum { OUTSTANDING_MAX = 16, WORK_MS_MAX = 40 };
+enum { OUTSTANDING_MAX = 16, WORK_MS_MAX = 150 };
 
 static void schedule_work (struct world *self, struct sim_client *client)
 {

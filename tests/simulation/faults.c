@@ -14,9 +14,6 @@ static bool begin (struct world *self, const struct sim_fault *fault)
     case FAULT_READ_ERROR:
     case FAULT_FULL_DISK:
     case FAULT_CRASH_POINT:
-    case FAULT_BIT_ROT:
-    case FAULT_MISDIRECTED:
-    case FAULT_STALE_READ:
         return fault_disks_begin (self, fault);
     case FAULT_CLIENT_KILL:
     case FAULT_CLIENT_CLOSE:

@@ -7,10 +7,7 @@
  *   a chance  that each of many is exposed to: a frame, a connection, a turn of a disk.
  *
  * Every fault is known by its kind, whom it strikes, and which one in turn; so what happened in a
- * run is a list, and the run can be repeated from any part of that list (replay.h, shrink.h).
- *
- * What needs REPAIR to recover from (docs/testing.md, "The fault atlas") strikes only as many
- * servers at a time as the others can do without. */
+ * run is a list, and the run can be repeated from any part of that list (replay.h, shrink.h). */
 
 #ifndef TESTS_SIMULATION_FAULTS_H
 #define TESTS_SIMULATION_FAULTS_H
@@ -23,7 +20,7 @@ struct sim_event;
 struct world;
 
 /* Name, text, class, and the range that its rate is drawn from: for a chance, times in a million;
- * if planned, the mean of the ms between two. 0: only if a rate is asked for. */
+ * if planned, the mean of the ms between two. */
 #define SIM_FAULTS(X)                                                                              \
     X (LOSS, "loss", CHANCE, 100, 30000, "a frame between servers is lost")                        \
     X (DUPLICATION, "duplication", CHANCE, 100, 30000, "a frame between servers comes twice")      \
@@ -42,9 +39,6 @@ struct world;
     X (WRITE_ERROR, "write-error", PLANNED, 60000, 3000, "a disk operation fails (EIO)")           \
     X (READ_ERROR, "read-error", PLANNED, 60000, 3000, "a read fails (EIO)")                       \
     X (FULL_DISK, "full-disk", PLANNED, 60000, 3000, "no space (ENOSPC), for a while")             \
-    X (BIT_ROT, "bit-rot", PLANNED, 0, 0, "a byte of a file changes (needs REPAIR)")               \
-    X (MISDIRECTED, "misdirected-write", PLANNED, 0, 0, "a write goes elsewhere (needs REPAIR)")   \
-    X (STALE_READ, "stale-read", PLANNED, 0, 0, "a write never gets to the disk (needs REPAIR)")   \
     X (PAUSE, "pause", PLANNED, 60000, 1500, "a server stands still, as by SIGSTOP")               \
     X (SLEEP, "sleep", PLANNED, 60000, 3000, "a machine sleeps, and its clock with it")            \
     X (CLOCK_STEP, "clock-step", PLANNED, 60000, 1000, "the date of a server jumps")               \

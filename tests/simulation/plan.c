@@ -27,7 +27,7 @@ static uint64_t draw_rate (struct prng *prng, enum fault_kind kind)
 {
     uint64_t seldom = ranges[kind].seldom, often = ranges[kind].often;
     /* As often as not a kind does not occur at all: so the others are seen alone. */
-    if (often == 0 || prng_chance (prng, 1, 2)) {
+    if (prng_chance (prng, 1, 2)) {
         return 0;
     }
     return seldom < often ? rather_small (prng, seldom, often) : rather_small (prng, often, seldom);

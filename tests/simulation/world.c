@@ -130,7 +130,7 @@ uint64_t world_digest (const struct world *self)
                         tree_digest (tree),  self->frames,
                         self->writes_acked,  self->reads,
                         self->sessions_lost, self->plan.happened.count,
-                        self->batches,       self->schedule.next_order};
+                        self->batches,       self->schedule.next_order - self->plan.planned.count};
     return hash64 (words, sizeof words, 0);
 }
 
