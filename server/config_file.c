@@ -11,7 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_SIZE_MAX = 1024 * 1024, KEY_DISTANCE_MAX = 4, WORD_SIZE = 64 };
+enum {
+    FILE_SIZE_MAX = 1024 * 1024,
+    KEY_DISTANCE_MAX = 4,
+    WORD_SIZE = 64,
+    SHOWN_MAX = 80 /* bytes of a name or value that a message shows, and of each of its words */
+};
 
 /* One line being read, and where its complaint goes. */
 struct line {
@@ -33,8 +38,11 @@ static int
 complain (const struct line *line, const char *format, ...)
 {
     va_list args;
-    int size = snprintf (line->error, line->error_size, "%s:%d: %s=%s: ", line->file, line->number,
-                         line->key, line->value);
+    bool key_cut = strlen (line->key) > SHOWN_MAX;
+    bool value_cut = strlen (line->value) > SHOWN_MAX;
+    int size = snprintf (line->error, line->error_size, "%s:%d: %.*s%s=%.*s%s: ", line->file,
+                         line->number, SHOWN_MAX, line->key, key_cut ? "..." : "", SHOWN_MAX,
+                         line->value, value_cut ? "..." : "");
     if (size >= 0 && (size_t) size < line->error_size) {
         va_start (args, format);
         (void) vsnprintf (line->error + size, line->error_size - (size_t) size, format, args);
@@ -101,7 +109,8 @@ static int key_clients (const struct line *line)
     const char *at = line->value;
     while (*at) {
         if (strncmp (at, "tcp://", 6) != 0 && strncmp (at, "ipc://", 6) != 0) {
-            return complain (line, "%s is not tcp://HOST:PORT or ipc://PATH", at);
+            return complain (line, "%.*s%s is not tcp://HOST:PORT or ipc://PATH", SHOWN_MAX, at,
+                             strlen (at) > SHOWN_MAX ? "..." : "");
         }
         at += strcspn (at, ",");
         at += *at == ',';
@@ -226,6 +235,14 @@ static bool is_port (const char *text)
     return isdigit ((unsigned char) *text) && *end == '\0' && port > 0 && port <= 65535;
 }
 
+static bool parse_id (const char *text, uint32_t *id)
+{
+    char *end;
+    unsigned long number = strtoul (text, &end, 10);
+    *id = (uint32_t) number;
+    return isdigit ((unsigned char) *text) && *end == '\0' && number > 0 && number <= INT32_MAX;
+}
+
 /* What follows host:port: ":port" (ZooKeeper's election port, not needed), ":role". */
 static int parse_rest (const struct line *line, const char **at, struct config_file_server *server)
 {
@@ -253,13 +270,10 @@ static int parse_server (const struct line *line, const char *id_text)
     char host[CONFIG_ADDRESS_SIZE - 16];
     char port[8];
     const char *at = line->value;
-    char *end;
 
-    unsigned long id = strtoul (id_text, &end, 10);
-    if (!isdigit ((unsigned char) *id_text) || *end != '\0' || id == 0 || id > INT32_MAX) {
+    if (!parse_id (id_text, &server.id)) {
         return complain (line, "the id after 'server.' must be a number from 1 to 2147483647");
     }
-    server.id = (uint32_t) id;
     if (!take_part (&at, ":;", host, sizeof host) || *at != ':' || !*host) {
         return complain (line, "must be HOST:PORT[:PORT][:participant|:observer]");
     }
@@ -287,7 +301,10 @@ static int parse_server (const struct line *line, const char *id_text)
 /* clients.N=tcp://host:port  Where server N's clients connect: for `cohort status`. */
 static int parse_client_address (const struct line *line, const char *id_text)
 {
-    unsigned long id = strtoul (id_text, NULL, 10);
+    uint32_t id;
+    if (!parse_id (id_text, &id)) {
+        return complain (line, "the id after 'clients.' must be a number from 1 to 2147483647");
+    }
     for (size_t i = 0; i < line->config->servers_count; i++) {
         struct config_file_server *server = &line->config->servers[i];
         if (server->id == id) {
@@ -358,8 +375,8 @@ static size_t distance (const char *a, const char *b)
 {
     size_t row[WORD_SIZE + 1];
     size_t columns = strlen (b);
-    if (columns > WORD_SIZE) {
-        return SIZE_MAX;
+    if (columns > WORD_SIZE || strlen (a) > WORD_SIZE) {
+        return SIZE_MAX; /* far from any key */
     }
     for (size_t j = 0; j <= columns; j++) {
         row[j] = j;
@@ -515,12 +532,8 @@ static int read_myid (struct config_file *self, char *error, size_t error_size)
         return COHORT_ECONFIG;
     }
     char *word = trim (text);
-    char *end;
-    unsigned long id = strtoul (word, &end, 10);
-    bool good = isdigit ((unsigned char) *word) && *end == '\0' && id > 0 && id <= INT32_MAX;
-    if (good) {
-        self->id = (uint32_t) id;
-    } else {
+    bool good = parse_id (word, &self->id);
+    if (!good) {
         (void) snprintf (error, error_size, "%s: '%.40s' is no server id (a number from 1)", path,
                          word);
     }
@@ -530,8 +543,13 @@ static int read_myid (struct config_file *self, char *error, size_t error_size)
 
 bool config_endpoint_is_local (const char *endpoint)
 {
-    static const char *const local[] = {"ipc://", "inproc://", "tcp://127.",
-                                        "tcp://localhost:", "tcp://[::1]:"};
+    static const char loopback[] = "tcp://127.";
+    static const char *const local[] = {"ipc://", "inproc://", "tcp://localhost:", "tcp://[::1]:"};
+    /* All of 127.0.0.0/8, but not a name that begins so. */
+    if (strncmp (endpoint, loopback, strlen (loopback)) == 0) {
+        return endpoint[strlen ("tcp://") + strspn (endpoint + strlen ("tcp://"), "0123456789.")] ==
+               ':';
+    }
     for (size_t i = 0; i < sizeof local / sizeof *local; i++) {
         if (strncmp (endpoint, local[i], strlen (local[i])) == 0) {
             return true;

@@ -120,7 +120,10 @@ static int check (const struct node *self, char *error, size_t error_size)
         return COHORT_ECONFIG;
     }
     if (!entry_limits_valid (&self->options.limits)) {
-        snprintf (error, error_size, "the limits contradict each other");
+        snprintf (error, error_size,
+                  "the limits contradict each other: sessions' time limits from %" PRIu32
+                  " to %" PRIu32 " ms (minSessionTimeout, maxSessionTimeout)",
+                  self->options.limits.timeout_min_ms, self->options.limits.timeout_max_ms);
         return COHORT_ECONFIG;
     }
     if (memcmp (meta->cluster_id, none, sizeof none) != 0 && meta->bootstrapped &&

@@ -203,6 +203,9 @@ static bool decode_spans (struct reader *in, struct manifest *manifest)
     return !in->failed;
 }
 
+/* Bytes of a span in the file. */
+enum { SPAN_SIZE = 28 };
+
 enum format_verdict manifest_decode (const uint8_t *file, size_t size, struct file_ids *ids,
                                      struct manifest *manifest, bool *out_of_memory)
 {
@@ -224,7 +227,8 @@ enum format_verdict manifest_decode (const uint8_t *file, size_t size, struct fi
     manifest->snapshots_count = reader_u32 (&in);
     manifest->spans_count = reader_u32 (&in);
     if (in.failed || manifest->snapshots_count > MANIFEST_SNAPSHOTS_MAX ||
-        manifest->spans_count > MANIFEST_SPANS_MAX || !decode_snapshots (&in, manifest)) {
+        manifest->spans_count > MANIFEST_SPANS_MAX || !decode_snapshots (&in, manifest) ||
+        manifest->spans_count > reader_left (&in) / SPAN_SIZE) {
         return FORMAT_DAMAGED;
     }
     manifest->spans_room = manifest->spans_count;

@@ -104,8 +104,8 @@ bool image_scalars_read (struct scalars *scalars, const uint8_t *data, size_t si
     scalars->level = reader_u8 (&in);
     const uint8_t *cluster_id = reader_bytes (&in, sizeof (scalars->cluster_id));
     scalars->configs.count = reader_u8 (&in);
-    if (cluster_id == NULL || scalars->configs.count > 2 || scalars->level > ENTRY_LEVEL ||
-        scalars->last_session > SESSION_ID_MAX) {
+    if (cluster_id == NULL || scalars->zxid > INT64_MAX || scalars->configs.count > 2 ||
+        scalars->level > ENTRY_LEVEL || scalars->last_session > SESSION_ID_MAX) {
         return false;
     }
     memcpy (scalars->cluster_id, cluster_id, sizeof (scalars->cluster_id));
@@ -168,7 +168,8 @@ bool image_session_read (struct session *session, const uint8_t *data, size_t si
     uint8_t dead = reader_u8 (&in);
     session->dead = dead == 1;
     return reader_done (&in) && dead <= 1 && session->id > 0 && session->id <= SESSION_ID_MAX &&
-           session->incarnation > 0 && session->acked <= session->last_number;
+           session->incarnation > 0 && session->acked <= session->last_number &&
+           session->grace_ms <= session->timeout_ms;
 }
 
 /* ---- Records ----------------------------------------------------------------------------- */

@@ -165,6 +165,18 @@ static bool read_znode (struct record *record, const uint8_t *bytes, size_t size
            record->data_size <= ENTRY_DATA_MAX && record->sequence <= INT64_MAX;
 }
 
+/* Whether the numbers could be those of a znode of the state at `newest`: what tree_check demands.
+ */
+static bool numbers_sound (const struct record *record, zxid_t newest)
+{
+    bool family = (record->parts & IMAGE_FAMILY) != 0;
+    bool tenure = (record->parts & IMAGE_TENURE) != 0;
+    return record->czxid <= record->mzxid && record->mzxid <= newest && record->version >= 0 &&
+           (!family ||
+            (record->pzxid >= record->czxid && record->pzxid <= newest && record->cversion >= 0)) &&
+           (!tenure || (record->ozxid >= record->czxid && record->ozxid <= newest));
+}
+
 /* The next ordinal is this znode's. */
 static bool add_parent (struct tree_loader *self, struct znode *znode, size_t path_size,
                         uint64_t name)
@@ -274,7 +286,7 @@ static bool load_znode (struct tree_loader *self, const uint8_t *bytes, size_t s
 {
     struct tree *tree = self->tree;
     struct record record;
-    if (!read_znode (&record, bytes, size)) {
+    if (!read_znode (&record, bytes, size) || !numbers_sound (&record, tree->scalars.zxid)) {
         return false;
     }
     if (record.parent == 0) {

@@ -28,8 +28,7 @@ struct znode;
 struct tree_options {
     uint64_t effects_bytes_max; /* of the effects ring; 0: 64 MiB */
     uint64_t hash_seed; /* of the tables in memory: random and secret, or clients could choose
-                           paths that make these slow.  No outcome, read, effect or digest depends
-                           on it; the order of the records in a snapshot may */
+                           paths that make these slow.  Nothing that comes out depends on it */
 };
 
 struct tree *tree_new (const struct tree_options *options);

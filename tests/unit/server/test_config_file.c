@@ -100,6 +100,26 @@ static void test_no_compression (void **state)
     assert_int_equal (config.snapshot_compression, -1);
 }
 
+/* A value that fills the message may not take the reason's place. */
+static void test_errors_keep_their_reason (void **state)
+{
+    (void) state;
+    char text[CONFIG_VALUE_SIZE + 64] = "peerTimeout=";
+    size_t size = strlen (text);
+    memset (text + size, '7', CONFIG_VALUE_SIZE);
+    text[size + CONFIG_VALUE_SIZE] = '\0';
+    assert_int_equal (parse (text), COHORT_ECONFIG);
+    assert_non_null (strstr (error, "...: must be a number from 50 to 60000"));
+    memset (text, 'k', CONFIG_VALUE_SIZE);
+    memcpy (text + CONFIG_VALUE_SIZE, "=1", 3);
+    assert_int_equal (parse (text), COHORT_ECONFIG);
+    assert_non_null (strstr (error, "...=1: unknown key"));
+    /* Nor may what the reason quotes. */
+    memcpy (text, "clients=x", 9);
+    assert_int_equal (parse (text), COHORT_ECONFIG);
+    assert_non_null (strstr (error, "... is not tcp://HOST:PORT"));
+}
+
 static void test_malformed_servers (void **state)
 {
     (void) state;
@@ -118,6 +138,9 @@ static void test_malformed_servers (void **state)
                     "zoo.cfg:2: server.1=b:1: server.1 is given twice");
     assert_refused ("clients.4=tcp://a:1\n",
                     "zoo.cfg:1: clients.4=tcp://a:1: there is no server.4 above this line");
+    assert_refused ("server.4=a:1\nclients.4x=tcp://a:1\n",
+                    "zoo.cfg:2: clients.4x=tcp://a:1: the id after 'clients.' must be a number "
+                    "from 1 to 2147483647");
 }
 
 static void test_local_endpoints (void **state)
@@ -127,6 +150,9 @@ static void test_local_endpoints (void **state)
     assert_true (config_endpoint_is_local ("tcp://localhost:5181"));
     assert_true (config_endpoint_is_local ("tcp://[::1]:5181"));
     assert_true (config_endpoint_is_local ("ipc:///run/x"));
+    /* A name may begin with digits. */
+    assert_false (config_endpoint_is_local ("tcp://127.example.org:5181"));
+    assert_false (config_endpoint_is_local ("tcp://127.0.0.1.example.org:5181"));
     assert_false (config_endpoint_is_local ("tcp://*:5181"));
     assert_false (config_endpoint_is_local ("tcp://10.1.2.3:5181"));
     assert_false (config_endpoint_is_local ("tcp://localhost.example.org:5181"));
@@ -216,6 +242,7 @@ int main (void)
         cmocka_unit_test (test_own_keys),
         cmocka_unit_test (test_errors_name_line_key_value_and_remedy),
         cmocka_unit_test (test_no_compression),
+        cmocka_unit_test (test_errors_keep_their_reason),
         cmocka_unit_test (test_malformed_servers),
         cmocka_unit_test (test_local_endpoints),
         cmocka_unit_test (test_file_with_myid),

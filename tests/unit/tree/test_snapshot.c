@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "client/base/hash.h"
+#include "server/tree/path.h"
 #include "tests/unit/tree/fixture.h"
 
 /* A state with something of everything. */
@@ -466,6 +467,75 @@ static void test_reads_without_memory (void **state)
     fixture_deinit (&f);
 }
 
+/* Makes one number of a sound state wrong; false: there is no such case. */
+static bool spoil (struct fixture *f, unsigned which)
+{
+    const char *path = which < 6 ? "/dir" : "/dir/e";
+    struct znode *znode = znode_find (&f->tree->znodes, f->tree->root, path, strlen (path));
+    struct session *session = session_find (&f->tree->sessions, 1);
+    assert_non_null (znode);
+    f->tree->digest -= session->digest;
+    switch (which) {
+    case 0:
+        znode->mzxid = znode->czxid - 1;
+        break;
+    case 1:
+        znode->mzxid = f->zxid + 1;
+        break;
+    case 2:
+        znode->version = -1;
+        break;
+    case 3:
+        znode->u.family->pzxid = znode->czxid - 1;
+        break;
+    case 4:
+        znode->u.family->pzxid = f->zxid + 1;
+        break;
+    case 5:
+        znode->u.family->cversion = -1;
+        break;
+    case 6:
+        znode->u.tenure->ozxid = znode->czxid - 1;
+        break;
+    case 7:
+        znode->u.tenure->ozxid = f->zxid + 1;
+        break;
+    case 8:
+        session->grace_ms = session->timeout_ms + 1;
+        break;
+    case 9:
+        f->tree->scalars.zxid = UINT64_C (1) << 63;
+        break;
+    default:
+        return false;
+    }
+    session->digest = digest_session (session);
+    f->tree->digest += session->digest;
+    fixture_renew (f->tree, znode, path);
+    return true;
+}
+
+/* Sums that are right do not make a state sound. */
+static void test_unsound (void **state)
+{
+    (void) state;
+    for (unsigned which = 0;; which++) {
+        struct fixture f;
+        build (&f);
+        bool spoiled = spoil (&f, which);
+        if (spoiled) {
+            struct buf image = {0};
+            fixture_save (f.tree, &image);
+            assert_null (fixture_load (image.data, image.size));
+            buf_deinit (&image);
+        }
+        fixture_deinit (&f);
+        if (!spoiled) {
+            return;
+        }
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -482,6 +552,7 @@ int main (void)
         cmocka_unit_test (test_load_without_memory),
         cmocka_unit_test (test_save_without_memory),
         cmocka_unit_test (test_reads_without_memory),
+        cmocka_unit_test (test_unsound),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
