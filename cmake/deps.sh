@@ -16,6 +16,9 @@ test_packages=(
     g++ clang libclang-rt-14-dev clang-format clang-tidy libcmocka-dev iproute2
 )
 
+# What tests/fuzz/run needs besides the first: libFuzzer, and names in its traces.
+fuzz_packages=(clang libclang-rt-14-dev llvm)
+
 # install_missing package...
 # Says which of the packages are not installed, and installs these; silent when none is missing.
 install_missing () {

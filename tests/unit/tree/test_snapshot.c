@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "client/base/hash.h"
-#include "server/tree/path.h"
 #include "tests/unit/tree/fixture.h"
 
 /* A state with something of everything. */
