@@ -199,7 +199,8 @@ static void test_damaged (void **state)
         size_t at = (size_t) prng_below (&prng, info.file_size);
         /* Bytes that only fill the head up have no meaning. */
         at = at >= 96 && at < 4096 && !cut ? 4096 + at : at;
-        copy_with (path, cut ? at : SIZE_MAX, at, cut ? 0 : (uint8_t) (1 << prng_below (&prng, 8)));
+        uint8_t flip = (uint8_t) (1u << prng_below (&prng, 8));
+        copy_with (path, cut ? at : SIZE_MAX, at, (uint8_t) (cut ? 0 : flip));
         error[0] = '\0';
         int code = backup_check (path, &info, error, sizeof error);
         assert_true (code == COHORT_ECORRUPT || code == COHORT_ECONFIG);
