@@ -103,21 +103,40 @@ static bool print_json (const struct view *view)
         bool answered = server->answered;
         char id[OUTPUT_ID_SIZE];
         json_t *row =
-            json_pack ("{s:o, s:s, s:s, s:o, s:o, s:o}", "id",
+            json_pack ("{s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "id",
                        server->has_id ? json_integer (server->id) : json_null (), "address",
                        view->status->addresses.items[view->rows[i]], "role",
                        answered ? server->role : "unreachable", "epoch",
                        answered ? json_integer (server->epoch) : json_null (), "zxid",
                        answered ? json_string (output_id (server->zxid, id)) : json_null (),
-                       "connections", answered ? json_integer (server->connections) : json_null ());
+                       "connections", answered ? json_integer (server->connections) : json_null (),
+                       "log", *server->log ? json_string (server->log) : json_null ());
         json_array_append_new (array, row);
     }
     return output_json (stdout, array, 2);
 }
 
+static void print_damage (const struct view *view)
+{
+    for (size_t i = 0; i < view->count; i++) {
+        const struct server_status *server = &view->status->servers[view->rows[i]];
+        if (strcmp (server->log, "damaged") == 0) {
+            message ("server %" PRIu32 ": its log is damaged; it has no vote until a leader has "
+                     "brought back what is lost",
+                     server->id);
+        } else if (strcmp (server->log, "suspect") == 0) {
+            message ("server %" PRIu32
+                     ": the end of its log cannot be read; what its vote is worth "
+                     "depends on what the others have",
+                     server->id);
+        }
+    }
+}
+
 static void print_remarks (const struct view *view)
 {
     const struct ensemble_status *status = view->status;
+    print_damage (view);
     size_t unseen = 0;
     for (size_t i = 0; i < status->hidden_count; i++) {
         bool seen = false;

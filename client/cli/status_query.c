@@ -161,6 +161,7 @@ static void take_status (struct ensemble_status *status, struct server_status *s
     server->epoch = message->epoch;
     server->zxid = message->zxid;
     server->connections = message->connections;
+    snprintf (server->log, sizeof server->log, "%s", message->log);
     if (message->cluster_id.len == STATUS_CLUSTER_SIZE) {
         memcpy (server->cluster_id, message->cluster_id.data, STATUS_CLUSTER_SIZE);
     }

@@ -13,6 +13,7 @@
 #include "client/cli/security.h"
 
 #define STATUS_ROLE_SIZE    16
+#define STATUS_LOG_SIZE     16
 #define STATUS_CLUSTER_SIZE 16
 
 struct server_status {
@@ -24,6 +25,7 @@ struct server_status {
     uint32_t epoch;
     uint64_t zxid;
     uint32_t connections;
+    char log[STATUS_LOG_SIZE]; /* "whole", "suspect", "damaged"; "": it did not say */
     uint8_t cluster_id[STATUS_CLUSTER_SIZE];
 };
 

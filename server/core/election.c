@@ -89,6 +89,23 @@ static void finish (struct zab *self, uint32_t leader)
     }
 }
 
+static zxid_t config_version (const struct zab *self)
+{
+    return self->configs.configs[self->configs.count - 1].version;
+}
+
+/* Whether this leader may be followed. One that a quorum has promised to, and whose configuration
+ * is later than ours, may do without counting in ours: its store may have been listed since; and
+ * how should we learn of it from anybody else? */
+static bool may_follow (const struct zab *self, const struct peer *leader)
+{
+    if (leader->reset || leader->leaving) {
+        return false;
+    }
+    return eligible (self, leader->id) ||
+           (leader->vote.established && leader->vote.config_version > config_version (self));
+}
+
 /* A leader for a latecomer: it says LEADING itself, and a quorum names it, this server included,
  * which is about to follow it; or it says that a quorum has promised, for those who do not reach
  * each other. Of several the one with the highest epoch. */
@@ -97,8 +114,8 @@ static const struct peer *established_leader (const struct zab *self)
     const struct peer *best = NULL;
     for (size_t i = 0; i < self->peers_count; i++) {
         const struct peer *leader = self->peers[i];
-        if (!eligible (self, leader->id) || !leader->vote.received ||
-            leader->vote.role != ZAB_LEADING) {
+        if (!leader->vote.received || leader->vote.role != ZAB_LEADING ||
+            !may_follow (self, leader)) {
             continue;
         }
         struct id_set ids = {.count = 0};
@@ -355,6 +372,7 @@ void election_process_vote (struct zab *self, struct peer *peer, const struct za
                                .epoch = message->epoch,
                                .zxid = message->zxid,
                                .established = message->counts,
+                               .config_version = message->config_version,
                                .session = message->session};
     /* Who is LOOKING follows nobody; unless this vote was sent before its last FOLLOWERINFO. */
     if (message->role == ZAB_LOOKING && message->session >= peer->learner.session) {
@@ -452,8 +470,7 @@ void election_flush (struct zab *self)
         struct zab_message message = {.type = ZAB_VOTE,
                                       .role = self->role,
                                       .round = self->round,
-                                      .config_version =
-                                          self->configs.configs[self->configs.count - 1].version};
+                                      .config_version = config_version (self)};
         if (self->role == ZAB_LOOKING) {
             message.leader = self->vote.leader;
             message.epoch = self->vote.epoch;

@@ -89,6 +89,7 @@ struct vote {
     uint32_t epoch;
     zxid_t zxid;
     bool established; /* LEADING, and a quorum has promised */
+    zxid_t config_version;
     uint32_t session;
 };
 

@@ -21,7 +21,7 @@
 #include "server/net/front.h"
 #include "server/net/peers.h"
 
-enum { EPOLL_EVENTS = 64, TEXT_SIZE = 256, SLEEP_MS_MAX = 60000 };
+enum { EPOLL_EVENTS = 64, TEXT_SIZE = 512, SLEEP_MS_MAX = 60000 };
 
 /* Between the thread and everybody else. */
 struct shared {
@@ -289,6 +289,17 @@ static int code_of (int negative_errno)
     }
 }
 
+/* Who could bring back what this server has lost. */
+static bool has_other_voters (const struct node_options *node)
+{
+    for (size_t i = 0; i < node->members_count; i++) {
+        if (node->members[i].id != node->id && node->members[i].role == CONFIG_VOTER) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int open_store (struct runner *self, char *error, size_t error_size)
 {
     struct store_options options = {
@@ -296,6 +307,7 @@ static int open_store (struct runner *self, char *error, size_t error_size)
         .server_id = self->options.node.id,
         .store_id = self->options.store_id,
         .snapshot_level = self->options.snapshot_level,
+        .repair = has_other_voters (&self->options.node),
     };
     char text[TEXT_SIZE];
     self->options.disk = NULL; /* taken over */

@@ -134,6 +134,12 @@ int bootstrap_failure (const struct bootstrap *self, const char **text)
     return self->failure;
 }
 
+/* It belonged to an ensemble, and has lost what it knew of it. */
+static bool has_lost (const struct bootstrap *self)
+{
+    return self->meta.trust != ZAB_WHOLE && stage (self) != PEER_DONE;
+}
+
 static void fail (struct bootstrap *self, int code, const char *text)
 {
     if (self->failure == 0) {
@@ -173,6 +179,9 @@ static bool persist (struct bootstrap *self, const uint8_t *cluster_id, const st
 
 static void say (struct bootstrap *self, const struct peer *peer)
 {
+    if (has_lost (self)) {
+        return;
+    }
     struct peer_bootstrap message = {.stage = stage (self), .round = self->round};
     if (message.stage != PEER_EMPTY) {
         message.has_cluster = true;
@@ -286,7 +295,8 @@ static void begin_round (struct bootstrap *self, const struct config *config)
 static void found (struct bootstrap *self)
 {
     struct config config;
-    if (stage (self) == PEER_DONE || !self->log_empty || !is_founder (self) || self->failure != 0) {
+    if (stage (self) == PEER_DONE || !self->log_empty || !is_founder (self) || has_lost (self) ||
+        self->failure != 0) {
         return;
     }
     if (!gather (self, &config)) {
@@ -323,7 +333,7 @@ static bool check_members (struct bootstrap *self, uint32_t peer, const struct c
 static void prepare (struct bootstrap *self, const struct peer *peer,
                      const struct peer_bootstrap *message)
 {
-    if (stage (self) == PEER_DONE || !self->log_empty || is_founder (self)) {
+    if (stage (self) == PEER_DONE || !self->log_empty || is_founder (self) || has_lost (self)) {
         return;
     }
     const struct config_member *me = config_find (&message->config, self->id);
@@ -348,6 +358,11 @@ static void join (struct bootstrap *self, const struct peer *peer,
 {
     if (!self->log_empty) {
         fail (self, COHORT_ECORRUPT, "the log has entries, but the metadata names no ensemble");
+        return;
+    }
+    if (has_lost (self) && stage (self) == PEER_PREPARED &&
+        memcmp (self->meta.cluster_id, message->cluster_id, PEER_CLUSTER_SIZE) != 0) {
+        fail (self, COHORT_ECONFIG, "this server's folder is that of another ensemble");
         return;
     }
     if (check_members (self, peer->id, &message->config)) {
@@ -410,6 +425,11 @@ static void say_what_is_missing (struct bootstrap *self)
         return;
     }
     self->waiting_logged = true;
+    if (has_lost (self)) {
+        logger_write (&self->logger, LOG_WARNING, "bootstrap-waiting",
+                      "reason=\"what this server held is lost: it waits for the others\"");
+        return;
+    }
     logger_write (&self->logger, LOG_INFO, "bootstrap-waiting",
                   "voters=%zu reason=\"an ensemble is founded when all its voters are there\"",
                   self->configured.count);

@@ -18,6 +18,10 @@
  * (emptied, or added later), it follows uncounted until an entry of the log lists it.  It has
  * promised nothing so far, for the core runs only when it is DONE.
  *
+ * A store that has lost what it held of an ensemble (store_meta.trust, and no members) is as good
+ * as empty, and must not be taken for one that never held anything: it says nothing, founds
+ * nothing, and joins when a server that is DONE speaks to it.
+ *
  * A standalone server is DONE at once.  Pure: time and messages come in, the host acts.
  */
 #ifndef SERVER_NODE_BOOTSTRAP_H

@@ -143,6 +143,15 @@ int ensemble_start (struct ensemble *self, int64_t now_ms, char *error, size_t e
     if (code != 0) {
         return code;
     }
+    self->trust = meta->trust;
+    if (meta->trust != ZAB_WHOLE) {
+        zab_recover_trust (self->zab, meta->trust, meta->suspect);
+        logger_write (
+            &self->logger, LOG_WARNING, "log-not-whole", "state=%s zxid=%" PRIx64 " reason=\"%s\"",
+            zab_trust_name (meta->trust), store_last (self->store),
+            meta->trust == ZAB_DAMAGED ? "no vote until the leader has brought back what is lost"
+                                       : "its vote depends on what the others have");
+    }
     zxid_t committed = store_committed (self->store);
     committed = committed > self->applied.zxid ? committed : self->applied.zxid;
     const struct zab_update *update =
@@ -365,6 +374,7 @@ void ensemble_status (const struct ensemble *self, struct zab_status *status)
     } else {
         memset (status, 0, sizeof *status);
         status->role = ZAB_LOOKING;
+        status->trust = store_meta (self->store)->trust;
     }
 }
 

@@ -106,7 +106,7 @@ bool ensemble_left (const struct ensemble *self);
 /* 0, or why this server must stop; text lives as long as it. */
 int ensemble_failure (const struct ensemble *self, const char **text);
 
-/* Before the core runs: LOOKING, all else 0. */
+/* Before the core runs: LOOKING, what the log is worth, all else 0. */
 void ensemble_status (const struct ensemble *self, struct zab_status *status);
 struct tree *ensemble_tree (const struct ensemble *self);
 

@@ -58,6 +58,12 @@ static void gain_leader (struct ensemble *self, const struct zab_status *status)
 static void look_at_status (struct ensemble *self)
 {
     const struct zab_status *status = ensemble_zab (self);
+    if (self->trust != status->trust) {
+        COHORT_ASSERT (status->trust == ZAB_WHOLE);
+        logger_write (&self->logger, LOG_INFO, "log-whole", "zxid=%" PRIx64 " was=%s",
+                      status->durable, zab_trust_name (self->trust));
+        self->trust = status->trust;
+    }
     bool same = status->activated && status->leader == self->up_leader &&
                 status->current_epoch == self->up_epoch;
     if (self->up && !same) {

@@ -68,6 +68,8 @@ struct ensemble {
     size_t peers_count;
     struct ensemble_peer peers[CONFIG_MEMBERS_MAX];
 
+    enum zab_trust trust; /* of the log: as known to the people */
+
     /* Leadership as the clients know it. */
     bool up;
     uint32_t up_leader;

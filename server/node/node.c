@@ -273,6 +273,13 @@ static void on_held (void *arg, const char *reason)
 
 /* ---- Start ----------------------------------------------------------------------------------- */
 
+/* It knows its ensemble, but has to ask who belongs to it (bootstrap.h). */
+static bool has_lost_members (const struct store_meta *meta)
+{
+    static const uint8_t none[PEER_CLUSTER_SIZE] = {0};
+    return meta->trust != ZAB_WHOLE && memcmp (meta->cluster_id, none, sizeof none) != 0;
+}
+
 static bool make_links (struct node *self)
 {
     const struct store_meta *meta = store_meta (self->store);
@@ -281,7 +288,7 @@ static bool make_links (struct node *self)
         .identity = {.id = self->id,
                      .store_id = meta->store_id,
                      .role = me->role,
-                     .has_cluster = meta->bootstrapped},
+                     .has_cluster = meta->bootstrapped || has_lost_members (meta)},
         .members = self->members,
         .members_count = self->members_count,
         .transport = self->options.transport,
@@ -375,6 +382,10 @@ int node_start (struct node *self, int64_t now_ms, int64_t wall_ms, char *error,
     if (!make_links (self) || !make_ensemble (self) || !make_bootstrap (self)) {
         snprintf (error, error_size, "out of memory");
         return COHORT_ENOMEM;
+    }
+    if (store_damage (self->store)[0] != '\0') {
+        logger_write (&self->logger, LOG_ERROR, "store-damaged", "reason=\"%s\"",
+                      store_damage (self->store));
     }
     int code = ensemble_recover (self->ensemble, error, error_size);
     if (code != 0) {

@@ -11,7 +11,7 @@
 
 struct fault {
     int code;
-    char text[256];
+    char text[384];
 };
 
 /*  Notes code and text; returns the code. */

@@ -16,7 +16,8 @@
 static const char magics[4][9] = {"COHRMETA", "COHRMANI", "COHRTLOG", "COHRSNAP"};
 static const char trailer_magic[9] = "COHRSEND";
 
-_Static_assert(META_SIZE >= HEAD_SIZE + 24 + 16 * CONFIG_MEMBERS_MAX, "metadata fits its block");
+_Static_assert(META_SIZE >= HEAD_SIZE + 24 + 16 * CONFIG_MEMBERS_MAX + 8,
+               "metadata fits its block");
 _Static_assert(SNAPSHOT_BLOCK_SIZE % 8 == 0, "blocks are whole words");
 
 /* ---- Head -------------------------------------------------------------------------------- */
@@ -63,13 +64,22 @@ enum format_verdict head_decode (const uint8_t *file, size_t size, enum file_kin
 
 /* ---- Metadata ---------------------------------------------------------------------------- */
 
+enum { META_BOOTSTRAPPED = 1, META_SUSPECT = 2, META_DAMAGED = 4 };
+
+static uint32_t meta_flags (const struct store_meta *meta)
+{
+    return (meta->bootstrapped ? META_BOOTSTRAPPED : 0u) |
+           (meta->trust == ZAB_SUSPECT ? META_SUSPECT : 0u) |
+           (meta->trust == ZAB_DAMAGED ? META_DAMAGED : 0u);
+}
+
 void meta_encode (uint8_t *file, uint64_t number, const struct store_meta *meta)
 {
     COHORT_ASSERT (meta->config.count <= CONFIG_MEMBERS_MAX);
     COHORT_ASSERT (meta->current_epoch <= meta->accepted_epoch);
     memset (file, 0, META_SIZE);
     uint8_t *at = file + HEAD_SIZE;
-    bytes_put_u32 (at, meta->bootstrapped ? 1 : 0);
+    bytes_put_u32 (at, meta_flags (meta));
     bytes_put_u32 (at + 4, meta->accepted_epoch);
     bytes_put_u32 (at + 8, meta->current_epoch);
     bytes_put_u32 (at + 12, (uint32_t) meta->config.count);
@@ -80,6 +90,10 @@ void meta_encode (uint8_t *file, uint64_t number, const struct store_meta *meta)
         bytes_put_u32 (at, member->id);
         bytes_put_u32 (at + 4, (uint32_t) member->role);
         bytes_put_u64 (at + 8, member->store_id);
+    }
+    if (meta->trust == ZAB_SUSPECT) {
+        bytes_put_u64 (at, meta->suspect);
+        at += 8;
     }
     struct file_head head = {
         .ids = {.server_id = meta->server_id, .store_id = meta->store_id},
@@ -101,12 +115,15 @@ enum format_verdict meta_decode (const uint8_t *file, size_t size, uint64_t *num
     struct store_meta found = {.server_id = head.ids.server_id, .store_id = head.ids.store_id};
     memcpy (found.cluster_id, head.ids.cluster_id, 16);
     uint32_t flags = reader_u32 (&in);
-    found.bootstrapped = flags == 1;
+    found.bootstrapped = (flags & META_BOOTSTRAPPED) != 0;
+    found.trust = (flags & META_DAMAGED) != 0   ? ZAB_DAMAGED
+                  : (flags & META_SUSPECT) != 0 ? ZAB_SUSPECT
+                                                : ZAB_WHOLE;
     found.accepted_epoch = reader_u32 (&in);
     found.current_epoch = reader_u32 (&in);
     found.config.count = reader_u32 (&in);
     found.config.version = reader_u64 (&in);
-    if (in.failed || flags > 1 || found.config.count > CONFIG_MEMBERS_MAX ||
+    if (in.failed || flags != meta_flags (&found) || found.config.count > CONFIG_MEMBERS_MAX ||
         found.current_epoch > found.accepted_epoch) {
         return FORMAT_DAMAGED;
     }
@@ -119,6 +136,9 @@ enum format_verdict meta_decode (const uint8_t *file, size_t size, uint64_t *num
         if (role != (uint32_t) member->role) {
             return FORMAT_DAMAGED;
         }
+    }
+    if (found.trust == ZAB_SUSPECT) {
+        found.suspect = reader_u64 (&in);
     }
     if (!reader_done (&in)) {
         return FORMAT_DAMAGED;
@@ -390,4 +410,15 @@ bool name_is_snapshot (const char *name, zxid_t *zxid, uint64_t *serial)
     }
     name_snapshot (again, *zxid, *serial);
     return strcmp (name, again) == 0;
+}
+
+bool name_aside (char aside[NAME_SIZE], uint32_t number, const char *name)
+{
+    int size = snprintf (aside, NAME_SIZE, "damaged.%" PRIu32 ".%s", number, name);
+    return size > 0 && size < NAME_SIZE;
+}
+
+bool name_is_aside (const char *aside, uint32_t *number)
+{
+    return sscanf (aside, "damaged.%" SCNu32 ".", number) == 1;
 }

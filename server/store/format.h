@@ -300,4 +300,8 @@ void name_snapshot (char name[NAME_SIZE], zxid_t zxid, uint64_t serial);
 bool name_is_segment (const char *name, uint32_t *segment);
 bool name_is_snapshot (const char *name, zxid_t *zxid, uint64_t *serial);
 
+/*  What was set aside: damaged.<n>.<name>.  false: the name is too long. */
+bool name_aside (char aside[NAME_SIZE], uint32_t number, const char *name);
+bool name_is_aside (const char *aside, uint32_t *number);
+
 #endif

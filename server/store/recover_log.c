@@ -4,10 +4,12 @@
  *  A record that is not sound is one of two things.  Torn: one of its sectors was never written
  *  (space is filled with zeros ahead of time, so that sector is still zero).  Past everything
  *  that is known to have been durable this ends the log, whatever follows: sectors that were not
- *  synced land in any order, and nobody was told of them.  All else is damage: nothing is cut off,
- *  the store does not open.  What was durable is known from the watermarks: in the records
- *  themselves, also those behind the place, in the manifest, and because a segment is sealed
- *  before the next one begins.
+ *  synced land in any order, and nobody was told of them.  All else is damage, and nothing is cut
+ *  off here.  It is suspect if nothing more than entries at the very end cannot be read, of which
+ *  nobody knows whether they were durable: their headers are sound, so it is known which they were.
+ *
+ *  What was durable is known from the watermarks: in the records themselves, also those behind the
+ *  place, in the manifest, and because a segment is sealed before the next one begins.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,9 +20,6 @@
 #include "cohort/error.h"
 #include "server/store/recovery.h"
 #include "server/store/scan.h"
-
-#define REPAIR_HINT                                                                                \
-    "; nothing was changed: restore the folder, or empty it and let the server join anew"
 
 /*  "(24.5)": epoch and counter, as people see them. */
 static void zxid_text (char text[32], zxid_t zxid)
@@ -34,8 +33,8 @@ static int damaged (const struct log_recovery *self, const struct segment *segme
     char text[32];
     zxid_text (text, self->last.zxid);
     return fault_set (fault, COHORT_ECORRUPT,
-                      "%s: damaged at offset %" PRIu64 ", after zxid %s: %s" REPAIR_HINT,
-                      segment->name, offset, text, what);
+                      "%s: damaged at offset %" PRIu64 ", after zxid %s: %s", segment->name, offset,
+                      text, what);
 }
 
 /* ---- One record -------------------------------------------------------------------------- */
@@ -103,6 +102,34 @@ static int take (struct log_recovery *self, const struct record *record, const u
 
 enum ending { ENDING_CLOSED = 1, ENDING_TAIL };
 
+/*  From an entry that cannot be read on, as far as headers tell what there was.  A torn record ends
+ *  it, as it ends a log; a record of which nothing is known may have been any number of entries. */
+static int look_behind (struct log_recovery *self, struct scan *scan, const struct segment *segment,
+                        uint64_t at, struct fault *fault)
+{
+    struct zab_point last = self->last;
+    for (;;) {
+        enum seen seen;
+        struct record record;
+        const uint8_t *bytes;
+        int rc = scan_record (scan, at, &seen, &record, &bytes, fault);
+        if (rc != 0) {
+            return rc;
+        }
+        if (seen == SEEN_TORN) {
+            return 0;
+        }
+        bool follows = seen != SEEN_DAMAGED && record.type == RECORD_ENTRY &&
+                       zxid_follows (record.zxid, last.zxid) && record.previous == last.chain;
+        if (!follows) {
+            return damaged (self, segment, segment->end, "the checksum is wrong", fault);
+        }
+        last = (struct zab_point){.zxid = record.zxid, .chain = record.chain};
+        self->unreadable = record.zxid;
+        at += record_total (record.size);
+    }
+}
+
 /*  Reads the records of a span.  ENDING_TAIL: it is not closed and ceases at segment->end. */
 static int read_span (struct log_recovery *self, struct scan *scan, struct segment *segment,
                       struct span *span, enum ending *ending, struct fault *fault)
@@ -124,7 +151,7 @@ static int read_span (struct log_recovery *self, struct scan *scan, struct segme
         if (rc != 0) {
             return rc;
         }
-        if (seen == SEEN_DAMAGED || (seen == SEEN_TORN && span->end != 0)) {
+        if (seen == SEEN_DAMAGED || (seen != SEEN_RECORD && span->end != 0)) {
             return damaged (self, segment, at, "the checksum is wrong", fault);
         }
         if (seen == SEEN_TORN) {
@@ -135,6 +162,11 @@ static int read_span (struct log_recovery *self, struct scan *scan, struct segme
         const char *wrong = misplaced (self, &record);
         if (wrong != NULL) {
             return damaged (self, segment, at, wrong, fault);
+        }
+        if (seen == SEEN_UNREADABLE) {
+            segment->end = at;
+            *ending = ENDING_TAIL;
+            return look_behind (self, scan, segment, at, fault);
         }
         rc = take (self, &record, bytes, fault);
         if (rc != 0) {
@@ -207,15 +239,10 @@ static int find_unproved (struct log_recovery *self, uint64_t *start, struct fau
     return 0;
 }
 
-/*  Writes [start, end) again as it is, zeros what follows, syncs.  Zeros behind that, and the
- * file's length, may be in the system's cache alone: they do not count as reserved. */
-static int rewrite (struct log_recovery *self, uint64_t start, struct fault *fault)
+int recover_rewrite (struct segment *segment, struct disk *disk, uint64_t start, uint64_t end,
+                     uint64_t stop, struct fault *fault)
 {
     enum { PIECE = 64 << 10 };
-    struct segment *current = &self->log->current;
-    struct disk *disk = self->log->disk;
-    uint64_t end = current->end, stop = end + record_note_size (end);
-    stop = self->garbage_end > stop ? self->garbage_end : stop;
     uint8_t *bytes = mem_alloc (PIECE);
     if (bytes == NULL) {
         return fault_memory (fault);
@@ -223,27 +250,40 @@ static int rewrite (struct log_recovery *self, uint64_t start, struct fault *fau
     int rc = 0;
     for (uint64_t at = start; at < stop && rc == 0; at += PIECE) {
         size_t size = stop - at < PIECE ? (size_t) (stop - at) : PIECE, done = 0;
-        rc = disk->ops->read (current->file, at, bytes, size, &done);
+        size_t keep = at >= end ? 0 : end - at < size ? (size_t) (end - at) : size;
+        rc = keep == 0 ? 0 : disk->ops->read (segment->file, at, bytes, keep, &done);
         if (rc != 0) {
-            rc = fault_final (fault, current->name, "read", rc);
+            rc = fault_final (fault, segment->name, "read", rc);
             break;
         }
         memset (bytes + done, 0, size - done);
-        if (at + size > end) {
-            size_t keep = at < end ? (size_t) (end - at) : 0;
-            memset (bytes + keep, 0, size - keep);
-        }
-        rc = segment_write (current, disk, at, bytes, size, fault);
+        rc = segment_write (segment, disk, at, bytes, size, fault);
     }
     mem_free (bytes);
+    return rc == 0 ? segment_sync (segment, disk, fault) : rc;
+}
+
+/*  Zeros behind that, and the file's length, may be in the system's cache alone: they do not count
+ * as reserved. */
+static int rewrite (struct log_recovery *self, uint64_t start, struct fault *fault)
+{
+    struct segment *current = &self->log->current;
+    uint64_t stop = current->end + record_note_size (current->end);
+    stop = self->garbage_end > stop ? self->garbage_end : stop;
+    int rc = recover_rewrite (current, self->log->disk, start, current->end, stop, fault);
     current->reserved = stop;
-    return rc == 0 ? segment_sync (current, disk, fault) : rc;
+    return rc;
 }
 
 static int finish_tail (struct log_recovery *self, struct fault *fault)
 {
     struct log *log = self->log;
     int rc = check_watermark (self, &log->current, fault);
+    if (rc == 0 && self->unreadable != 0) {
+        self->damage.suspect = self->unreadable;
+        rc = damaged (self, &log->current, log->current.end,
+                      "an entry cannot be read, and may have been durable", fault);
+    }
     uint64_t start;
     if (rc == 0) {
         rc = find_unproved (self, &start, fault);
@@ -288,6 +328,8 @@ static int read_segment (struct log_recovery *self, size_t i, enum ending *endin
 {
     struct log *log = self->log;
     struct span *span = &log->manifest.spans[i];
+    self->span = i;
+    self->entries_end = 0;
     int rc = segment_open (&log->current, log->disk, &log->ids, span->segment, fault);
     if (rc != 0) {
         return rc;
@@ -302,14 +344,27 @@ static int read_segment (struct log_recovery *self, size_t i, enum ending *endin
     return rc;
 }
 
-int recover_log (struct log_recovery *self, struct fault *fault)
+/*  What of the log can be used.  Entries at or before the base are not needed; so if the damage is
+ *  among them, there is none of the others. */
+static void note_damage (struct log_recovery *self)
+{
+    const struct manifest *manifest = &self->log->manifest;
+    struct log_damage *damage = &self->damage;
+    damage->last = self->cache->last;
+    if (self->last.zxid != damage->last.zxid || manifest->spans_count == 0) {
+        return; /*  spans: 0 */
+    }
+    bool begun = self->entries_end > manifest->spans[self->span].start;
+    damage->spans = self->span + (begun ? 1 : 0);
+    if (damage->spans > 0) {
+        damage->end = begun ? self->entries_end : manifest->spans[damage->spans - 1].end;
+    }
+}
+
+static int read_log (struct log_recovery *self, struct fault *fault)
 {
     struct log *log = self->log;
     const struct manifest *manifest = &log->manifest;
-    self->begun = false;
-    self->last = manifest->base;
-    self->durable = manifest->durable;
-    cache_reset (self->cache, manifest->base, 0);
     enum ending ending = ENDING_CLOSED;
     for (size_t i = 0; i < manifest->spans_count && ending == ENDING_CLOSED; i++) {
         segment_close (&log->current, log->disk);
@@ -327,13 +382,28 @@ int recover_log (struct log_recovery *self, struct fault *fault)
                         "the segment to continue in is missing", fault);
     }
     if (self->last.zxid < manifest->base.zxid || self->durable > self->last.zxid) {
-        return fault_set (
-            fault, COHORT_ECORRUPT,
-            "%s: it says that more entries were durable than the log holds" REPAIR_HINT,
-            NAME_MANIFEST);
+        return fault_set (fault, COHORT_ECORRUPT,
+                          "%s: it says that more entries were durable than the log holds",
+                          NAME_MANIFEST);
     }
     log->last = self->last;
     log->durable = self->last.zxid;
     log->commit = self->commit;
     return 0;
+}
+
+int recover_log (struct log_recovery *self, struct fault *fault)
+{
+    const struct manifest *manifest = &self->log->manifest;
+    self->begun = false;
+    self->last = manifest->base;
+    self->durable = manifest->durable;
+    self->unreadable = 0;
+    memset (&self->damage, 0, sizeof self->damage);
+    cache_reset (self->cache, manifest->base, 0);
+    int rc = read_log (self, fault);
+    if (rc == COHORT_ECORRUPT) {
+        note_damage (self);
+    }
+    return rc;
 }

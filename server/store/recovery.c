@@ -15,56 +15,6 @@
 
 /* ---- What is in the folder --------------------------------------------------------------- */
 
-struct names {
-    char (*names)[NAME_SIZE]; /*  files of logs and snapshots, finished or not */
-    size_t count, room;
-    bool failed;
-};
-
-static void collect (void *arg, const char *name)
-{
-    struct names *self = arg;
-    uint32_t segment;
-    zxid_t zxid;
-    uint64_t serial;
-    if (!name_is_segment (name, &segment) && !name_is_snapshot (name, &zxid, &serial) &&
-        strcmp (name, NAME_SNAPSHOT_NEW) != 0 && strcmp (name, NAME_MANIFEST_NEW) != 0) {
-        return; /*  not ours, or looked at elsewhere */
-    }
-    if (self->count == self->room) {
-        size_t room = self->room * 2 + 16;
-        char (*names)[NAME_SIZE] = mem_realloc (self->names, room * sizeof *names);
-        if (names == NULL) {
-            self->failed = true;
-            return;
-        }
-        self->names = names;
-        self->room = room;
-    }
-    memcpy (self->names[self->count++], name, strlen (name) + 1);
-}
-
-static int list_names (struct store *self, struct names *names, struct fault *fault)
-{
-    int rc = self->disk->ops->list (self->disk, collect, names);
-    if (rc != 0) {
-        return fault_final (fault, "the folder", "list", rc);
-    }
-    return names->failed ? fault_memory (fault) : 0;
-}
-
-/*  Whether anything was ever kept here: a store that is being made has neither. */
-static bool has_history (const struct names *names)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        if (strcmp (names->names[i], NAME_SNAPSHOT_NEW) != 0 &&
-            strcmp (names->names[i], NAME_MANIFEST_NEW) != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_listed (const struct manifest *manifest, const char *name)
 {
     uint32_t segment;
@@ -84,11 +34,25 @@ static bool is_listed (const struct manifest *manifest, const char *name)
     return false;
 }
 
-/*  What an interruption has left. */
-static int remove_strays (struct store *self, const struct names *names, struct fault *fault)
+/*  Snapshots that are not sound, of which there was a better one. */
+static int keep_unsound (struct store *self, struct fault *fault)
 {
-    for (size_t i = 0; i < names->count; i++) {
-        const char *name = names->names[i];
+    struct recovered *recovered = &self->recovered;
+    int rc = 0;
+    for (size_t i = 0; i < recovered->unsound_count && rc == 0; i++) {
+        char name[NAME_SIZE];
+        name_snapshot (name, recovered->unsound[i].point.zxid, recovered->unsound[i].serial);
+        aside_note (&self->aside, "%s is not sound, an older snapshot is", name);
+        rc = aside_move (&self->aside, self->disk, name, fault);
+    }
+    return rc;
+}
+
+/*  What an interruption has left. */
+static int remove_strays (struct store *self, const struct listing *listing, struct fault *fault)
+{
+    for (size_t i = 0; i < listing->count; i++) {
+        const char *name = listing->names[i];
         if (!is_listed (&self->log.manifest, name)) {
             int rc = self->disk->ops->unlink (self->disk, name);
             if (rc != 0 && rc != -ENOENT) {
@@ -104,7 +68,7 @@ static int remove_strays (struct store *self, const struct names *names, struct 
 static bool is_untouched (const struct store_meta *meta)
 {
     return all_zero (meta->cluster_id, sizeof meta->cluster_id) && !meta->bootstrapped &&
-           meta->accepted_epoch == 0 && meta->current_epoch == 0;
+           meta->accepted_epoch == 0 && meta->current_epoch == 0 && meta->trust == ZAB_WHOLE;
 }
 
 static void take_ids (struct store *self)
@@ -169,48 +133,42 @@ static int verify (struct store *self, const struct snapshot_entry *entry, struc
 static int find_snapshot (struct store *self, struct fault *fault)
 {
     struct manifest *manifest = &self->log.manifest;
-    bool any = manifest->snapshots_count > 0;
-    while (manifest->snapshots_count > 0) {
+    struct recovered *recovered = &self->recovered;
+    struct fault found;
+    while (manifest->snapshots_count > 0 && !recovered->has_snapshot) {
         const struct snapshot_entry *entry = &manifest->snapshots[manifest->snapshots_count - 1];
-        int rc = verify (self, entry, fault);
+        int rc = verify (self, entry, &found);
         if (rc == 0) {
-            self->recovered.has_snapshot = true;
-            self->recovered.snapshot = *entry;
-            break;
-        }
-        if (rc != COHORT_ECORRUPT) {
+            recovered->has_snapshot = true;
+            recovered->snapshot = *entry;
+        } else if (rc != COHORT_ECORRUPT) {
+            *fault = found;
             return rc;
+        } else {
+            recovered->unsound[recovered->unsound_count++] = *entry;
+            manifest->snapshots_count--;
         }
-        manifest->snapshots_count--;
     }
-    if (any && !self->recovered.has_snapshot) {
-        char text[sizeof fault->text];
-        memcpy (text, fault->text, sizeof text);
-        return fault_set (fault, COHORT_ECORRUPT, "no snapshot is sound; %.180s", text);
+    zxid_t point = recovered->has_snapshot ? recovered->snapshot.point.zxid : 0;
+    if (point >= manifest->base.zxid) {
+        return 0;
     }
-    zxid_t point = self->recovered.has_snapshot ? self->recovered.snapshot.point.zxid : 0;
-    if (point < manifest->base.zxid) {
-        return fault_set (fault, COHORT_ECORRUPT,
-                          "%s: damaged: no snapshot reaches to where the log begins",
-                          NAME_MANIFEST);
-    }
-    return 0;
+    return recovered->unsound_count > 0
+               ? fault_set (fault, COHORT_ECORRUPT, "no snapshot is sound; %.240s", found.text)
+               : fault_set (fault, COHORT_ECORRUPT,
+                            "%s: damaged: no snapshot reaches to where the log begins",
+                            NAME_MANIFEST);
 }
 
 /* ---- All of it --------------------------------------------------------------------------- */
 
-/*  Reads what is there, or makes it. */
+/*  Reads what is there, or makes it.  damage: with COHORT_ECORRUPT. */
 static int read_store (struct store *self, const struct store_options *options,
-                       const struct names *names, struct fault *fault)
+                       const struct listing *listing, enum recovery_damage *damage,
+                       struct fault *fault)
 {
     enum meta_found found;
     int rc = meta_read (&self->meta_file, self->disk, &found, fault);
-    if (rc != 0) {
-        return rc;
-    }
-    struct file_ids ids;
-    bool has_manifest;
-    rc = manifest_read (&self->log.manifest, self->disk, &ids, &has_manifest, fault);
     if (rc != 0) {
         return rc;
     }
@@ -220,15 +178,21 @@ static int read_store (struct store *self, const struct store_options *options,
             return rc;
         }
     }
-    if (!has_manifest && !has_history (names) &&
+    *damage = found == META_VALID ? RECOVERY_HISTORY : RECOVERY_METADATA;
+    struct file_ids ids;
+    bool has_manifest;
+    rc = manifest_read (&self->log.manifest, self->disk, &ids, &has_manifest, fault);
+    if (rc != 0) {
+        return rc;
+    }
+    if (!has_manifest && !listing->history &&
         (found == META_NONE || is_untouched (&self->meta_file.meta))) {
         return make_store (self, options, found == META_VALID, fault);
     }
     if (found == META_NONE) {
-        return fault_set (
-            fault, COHORT_ECORRUPT,
-            "meta.0, meta.1: both copies are missing or damaged: what this server has "
-            "promised is not known; empty the folder and let it join anew");
+        return fault_set (fault, COHORT_ECORRUPT,
+                          "meta.0, meta.1: both copies are missing or damaged: what this server "
+                          "has promised is not known");
     }
     if (!has_manifest) {
         return fault_set (fault, COHORT_ECORRUPT, "%s: missing", NAME_MANIFEST);
@@ -273,6 +237,75 @@ static void hand_over (struct store *self, const struct log_recovery *log)
     self->snapshot_position = log->watched_position;
 }
 
+/*  Everything is found and sound; or nothing has changed. */
+static int attempt (struct store *self, const struct store_options *options,
+                    const struct listing *listing, struct log_recovery *log,
+                    enum recovery_damage *damage, struct fault *fault)
+{
+    int rc = read_store (self, options, listing, damage, fault);
+    if (rc != 0) {
+        return rc;
+    }
+    *damage = RECOVERY_LOG;
+    self->cache.ids = self->log.ids;
+    log->watched = self->recovered.has_snapshot ? self->recovered.snapshot.point.zxid : 0;
+    rc = recover_log (log, fault);
+    if (rc == 0 && log->last.zxid < log->watched) {
+        log->damage.last = log->last;
+        rc = fault_set (fault, COHORT_ECORRUPT, "%s: the log ends before the snapshot",
+                        NAME_MANIFEST);
+    }
+    return rc;
+}
+
+/*  As before the attempt. */
+static void forget (struct store *self)
+{
+    meta_close (&self->meta_file);
+    segment_close (&self->log.current, self->disk);
+    segment_close (&self->log.next, self->disk);
+    manifest_deinit (&self->log.manifest);
+    cache_reset (&self->cache, (struct zab_point){0}, 0);
+    memset (&self->recovered, 0, sizeof self->recovered);
+}
+
+/*  One after the other, what does not fit is set aside; each time there is less of it. */
+static int read_and_repair (struct store *self, const struct store_options *options,
+                            struct log_recovery *log, struct fault *fault)
+{
+    enum { REPAIRS_MAX = 8 };
+    for (int i = 0;; i++) {
+        struct listing listing = {.names = NULL};
+        enum recovery_damage damage = RECOVERY_METADATA;
+        int rc = listing_read (&listing, self->disk, fault);
+        if (rc == 0) {
+            self->aside.number = listing.aside;
+            rc = attempt (self, options, &listing, log, &damage, fault);
+        }
+        if (rc == COHORT_ECORRUPT && options->repair && i < REPAIRS_MAX) {
+            struct fault found = *fault;
+            rc = repair_run (self, options, &listing, damage, &log->damage, found.text, fault);
+            listing_deinit (&listing);
+            forget (self);
+            if (rc == 0) {
+                continue;
+            }
+            return rc;
+        }
+        if (rc == 0) {
+            rc = keep_unsound (self, fault);
+        }
+        if (rc == 0) {
+            rc = settle (self, fault);
+        }
+        if (rc == 0) {
+            rc = remove_strays (self, &listing, fault);
+        }
+        listing_deinit (&listing);
+        return rc;
+    }
+}
+
 int recovery_run (struct store *self, const struct store_options *options, struct fault *fault)
 {
     int rc = self->disk->ops->lock (self->disk);
@@ -282,26 +315,12 @@ int recovery_run (struct store *self, const struct store_options *options, struc
     if (rc != 0) {
         return fault_final (fault, "lock", "create", rc);
     }
-    struct names names = {.count = 0};
     struct log_recovery log = {.log = &self->log, .cache = &self->cache};
-    rc = list_names (self, &names, fault);
-    if (rc == 0) {
-        rc = read_store (self, options, &names, fault);
-    }
-    if (rc == 0) {
-        self->cache.ids = self->log.ids;
-        log.watched = self->recovered.has_snapshot ? self->recovered.snapshot.point.zxid : 0;
-        rc = recover_log (&log, fault);
-    }
-    if (rc == 0 && self->recovered.has_snapshot && log.last.zxid < log.watched) {
-        rc = fault_set (fault, COHORT_ECORRUPT, "%s: the log ends before the snapshot",
-                        NAME_MANIFEST);
-    }
-    if (rc == 0) {
-        rc = settle (self, fault);
-    }
-    if (rc == 0) {
-        rc = remove_strays (self, &names, fault);
+    rc = read_and_repair (self, options, &log, fault);
+    if (rc == COHORT_ECORRUPT && !options->repair) {
+        struct fault found = *fault;
+        return fault_set (fault, COHORT_ECORRUPT, "%.300s; nothing was changed: see cohortd repair",
+                          found.text);
     }
     if (rc == 0) {
         rc = manifest_reserve (self->disk, fault);
@@ -309,6 +328,5 @@ int recovery_run (struct store *self, const struct store_options *options, struc
     if (rc == 0) {
         hand_over (self, &log);
     }
-    mem_free (names.names);
     return rc;
 }

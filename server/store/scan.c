@@ -50,8 +50,13 @@ const uint8_t *scan_at (struct scan *self, uint64_t offset, size_t size, struct 
         (void) fault_memory (fault);
         return NULL;
     }
-    size_t done = 0;
-    int rc = self->disk->ops->read (self->segment->file, offset, self->window, self->room, &done);
+    size_t done = 0, wanted = self->room;
+    int rc = self->disk->ops->read (self->segment->file, offset, self->window, wanted, &done);
+    if (rc == -EIO && wanted > size) {
+        /*  A bad sector, perhaps not of what is asked for. */
+        wanted = size;
+        rc = self->disk->ops->read (self->segment->file, offset, self->window, wanted, &done);
+    }
     if (rc == -EIO) {
         (void) fault_set (fault, COHORT_ECORRUPT,
                           "%s: damaged: cannot be read near offset %llu (EIO)", self->segment->name,
@@ -62,9 +67,9 @@ const uint8_t *scan_at (struct scan *self, uint64_t offset, size_t size, struct 
         (void) fault_final (fault, self->segment->name, "read", rc);
         return NULL;
     }
-    memset (self->window + done, 0, self->room - done);
+    memset (self->window + done, 0, wanted - done);
     self->start = offset;
-    self->length = self->room;
+    self->length = wanted;
     return self->window;
 }
 
@@ -100,7 +105,7 @@ int scan_record (struct scan *self, uint64_t offset, enum seen *seen, struct rec
     *bytes = at;
     *seen = record_body_sound (at, record)                              ? SEEN_RECORD
             : zero_parts_count (at, total, offset) > record->zero_parts ? SEEN_TORN
-                                                                        : SEEN_DAMAGED;
+                                                                        : SEEN_UNREADABLE;
     return 0;
 }
 

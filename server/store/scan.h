@@ -18,8 +18,9 @@ struct scan {
 /*  What stands at an offset where a record is expected. */
 enum seen {
     SEEN_RECORD = 1,
-    SEEN_TORN,   /*  a part of it was never written: its sectors are still zero */
-    SEEN_DAMAGED /*  all of it was written, and it is not as it was written */
+    SEEN_TORN,       /*  a part of it was never written: its sectors are still zero */
+    SEEN_UNREADABLE, /*  all of it was written; the header is sound, the rest is not */
+    SEEN_DAMAGED     /*  all of it was written, and there is no telling what it was */
 };
 
 void scan_init (struct scan *self, struct disk *disk, const struct segment *segment);
@@ -29,7 +30,8 @@ void scan_deinit (struct scan *self);
  *  call.  NULL: error, noted. */
 const uint8_t *scan_at (struct scan *self, uint64_t offset, size_t size, struct fault *fault);
 
-/*  bytes: of the whole record, if SEEN_RECORD.  0 or an error. */
+/*  record: if SEEN_RECORD or SEEN_UNREADABLE; bytes: of the whole record, if SEEN_RECORD.  0 or an
+ *  error. */
 int scan_record (struct scan *self, uint64_t offset, enum seen *seen, struct record *record,
                  const uint8_t **bytes, struct fault *fault);
 

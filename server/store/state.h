@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "client/base/list.h"
+#include "server/store/aside.h"
 #include "server/store/cache.h"
 #include "server/store/log.h"
 #include "server/store/meta.h"
@@ -52,6 +53,7 @@ struct work {
     int64_t stamp_ms;
     /*  EPOCHS */
     uint32_t accepted_epoch, current_epoch;
+    bool whole; /*  the mark of damage, if there is one, ends */
     /*  META: the owner's, who waits */
     const struct store_meta *meta;
     /*  SNAPSHOT */
@@ -124,6 +126,8 @@ struct recovered {
     zxid_t committed;
     bool has_snapshot;
     struct snapshot_entry snapshot; /*  the newest valid one */
+    size_t unsound_count;
+    struct snapshot_entry unsound[MANIFEST_SNAPSHOTS_MAX]; /*  newer ones, struck off */
 };
 
 struct store {
@@ -134,6 +138,7 @@ struct store {
     struct cache cache;
     int64_t base_stamp_ms;
     struct recovered recovered;
+    struct aside aside;
     size_t snapshots_count;
     struct snapshot_entry snapshots[MANIFEST_SNAPSHOTS_MAX]; /*  ascending */
     unsigned snapshots_kept;
@@ -169,7 +174,7 @@ struct store {
 
 /* ---- Between the files of the store ------------------------------------------------------ */
 
-/*  Lock, read, check, repair the tail; fills meta, cache, snapshots, log, meta_file, recovered. */
+/*  Lock, read, check, repair; fills meta, cache, snapshots, log, meta_file, recovered. */
 int recovery_run (struct store *self, const struct store_options *options, struct fault *fault);
 
 /*  One round of the worker: all of the log's lane, then a slice of the snapshots'.  false: there

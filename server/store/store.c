@@ -78,6 +78,11 @@ int store_open (const struct store_options *options, struct store **store_p, cha
     return 0;
 }
 
+const char *store_damage (const struct store *self)
+{
+    return self->aside.text;
+}
+
 void store_close (struct store **self_p)
 {
     struct store *self = *self_p;
@@ -301,6 +306,11 @@ static bool submit_epochs (struct store *self, struct list *list, const struct z
     if (work == NULL) {
         return false;
     }
+    if (persist->whole) {
+        self->meta.trust = ZAB_WHOLE;
+        self->meta.suspect = 0;
+    }
+    work->whole = self->meta.trust == ZAB_WHOLE;
     work->accepted_epoch = self->meta.accepted_epoch = persist->accepted_epoch;
     work->current_epoch = self->meta.current_epoch = persist->current_epoch;
     return true;

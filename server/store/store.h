@@ -12,6 +12,7 @@
  *    log.<n>         segments, filled with zeros ahead of time; chained, checksummed records
  *    snap.<zxid>.<n> snapshots: temporary name, sync, verify, rename, sync of names, manifest
  *    reserve         a little space for the manifest on a full disk; lock
+ *    damaged.<n>.<name>  what recovery has set aside
  *
  *  Errors: any failed write (but for want of space), sync or rename is final: store_failure says
  *  so, nothing more is acknowledged, and the server must stop.  No space: see store_space.
@@ -37,6 +38,10 @@ struct store_meta {
     struct config config; /*  as of bootstrap; the log's own entry counts once it is there      */
     uint32_t accepted_epoch;
     uint32_t current_epoch;
+    /*  Whether the log holds all that it ever held: set by recovery, durable before anything else
+     * is changed; zab_persist.whole ends it. */
+    enum zab_trust trust;
+    zxid_t suspect;
 };
 
 struct store_options {
@@ -47,14 +52,23 @@ struct store_options {
     uint64_t cache_bytes;    /*  0: 64 MiB of the log's tail in memory                        */
     unsigned snapshots_kept; /*  0: 2; and the log since the oldest of them                   */
     int snapshot_level; /*  of compression, 1 to 9; 0: the default, 1; -1: none               */
+    bool repair; /*  others can bring back what is damaged: see store_open                       */
 };
 
 /*  Opens and recovers: reads metadata, manifest, newest valid snapshot, log; cuts a torn tail;
  *  0, or COHORT_E... with an English text in error[error_size] that names file, place and what
  *  to do: COHORT_EINUSE (locked), COHORT_ECORRUPT, COHORT_ECONFIG (another server's folder, or
- *  an unknown version), COHORT_EDISKFULL, COHORT_ESYSTEM.  Blocks. */
+ *  an unknown version), COHORT_EDISKFULL, COHORT_ESYSTEM.  Blocks.
+ *
+ *  Damage.  Without `repair` it is COHORT_ECORRUPT, and nothing has changed.  With it the store
+ *  opens with what is sound, marked (store_meta.trust); what is not is kept as damaged.<n>.<name>,
+ *  for people to look at, and never touched again.  If both copies of the metadata are lost the
+ *  store is an empty one with a new store id, and marked. */
 int store_open (const struct store_options *options, struct store **store, char *error,
                 size_t error_size);
+
+/*  What this opening has found damaged and set aside, for the log; "": nothing. */
+const char *store_damage (const struct store *self);
 
 /*  Ends; the worker must have stopped.  What was not synced may be lost, as in a crash. */
 void store_close (struct store **self_p);

@@ -105,8 +105,14 @@ static int do_meta (struct store *self, const struct store_meta *meta, struct fa
 static int do_epochs (struct store *self, const struct work *work, struct fault *fault)
 {
     struct store_meta meta = self->meta_file.meta;
-    if (meta.accepted_epoch == work->accepted_epoch && meta.current_epoch == work->current_epoch) {
+    bool ends_mark = work->whole && meta.trust != ZAB_WHOLE;
+    if (meta.accepted_epoch == work->accepted_epoch && meta.current_epoch == work->current_epoch &&
+        !ends_mark) {
         return 0;
+    }
+    if (ends_mark) {
+        meta.trust = ZAB_WHOLE;
+        meta.suspect = 0;
     }
     meta.accepted_epoch = work->accepted_epoch;
     meta.current_epoch = work->current_epoch;

@@ -319,6 +319,10 @@ void cluster_start (struct cluster *self, uint32_t id)
     options.id = id;
     options.store_id = server->store_id;
     options.seed = self->options.seed + id + 1000 * ++server->starts;
+    if (server->stale) {
+        options.configs = self->before;
+        server->stale = false;
+    }
     server->core = zab_new (&options);
     COHORT_ASSERT (server->core != NULL);
 

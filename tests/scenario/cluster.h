@@ -77,7 +77,8 @@ struct server {
     uint64_t store_id;
     struct zab *core; /* NULL: down */
     bool paused;
-    bool held; /* cluster_run leaves its disk alone */
+    bool held;  /* cluster_run leaves its disk alone */
+    bool stale; /* starts with the configurations `before` */
     struct image disk, memory;
     struct disk_request *requests, *requests_last;
     size_t requests_count;
@@ -95,6 +96,7 @@ struct cluster {
     bool up[CLUSTER_SERVERS_MAX + 1][CLUSTER_SERVERS_MAX + 1];        /* as seen by the first */
     bool connected[CLUSTER_SERVERS_MAX + 1][CLUSTER_SERVERS_MAX + 1]; /* symmetric: not cut */
     struct zab_options options; /* of all; id, store_id and seed are filled in */
+    struct config_set before;   /* the configurations before the last change of a store */
     int64_t now_ms;
     uint64_t proposals;
     FILE *trace; /* NULL: none */

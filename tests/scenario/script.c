@@ -32,6 +32,7 @@
  *     wait MS                  time passes in steps of 5 ms, with a run after each
  *   Events
  *     propose ID N   round ID   leave ID   compact ID E:C   store ID STORE
+ *     stale ID                 a server that is down will start without the last `store`
  *     snapshot FROM TO         the one that FROM's core has asked for arrives
  *     offer FROM TO E:C        any other one arrives
  *   Looking
@@ -527,7 +528,9 @@ static void command_store (struct script *self)
 {
     uint32_t id = server (self, 1);
     struct config_set *configs = &self->cluster.options.configs;
+    self->cluster.before = *configs;
     for (size_t i = 0; i < configs->count; i++) {
+        configs->configs[i].version++;
         for (size_t k = 0; k < configs->configs[i].count; k++) {
             if (configs->configs[i].members[k].id == id) {
                 configs->configs[i].members[k].store_id = number (self, 2);
@@ -540,6 +543,16 @@ static void command_store (struct script *self)
                            &(struct zab_event){.type = ZAB_EVENT_CONFIG, .configs = configs});
         }
     }
+}
+
+static void command_stale (struct script *self)
+{
+    uint32_t id = server (self, 1);
+    if (self->failed || self->cluster.servers[id].core != NULL) {
+        complain (self, "the server runs");
+        return;
+    }
+    self->cluster.servers[id].stale = true;
 }
 
 static void command_status (struct script *self)
@@ -580,8 +593,9 @@ static const struct command {
     {"round", command_round},         {"run", command_run},
     {"second", command_second},       {"snapshot", command_snapshot},
     {"start", command_start},         {"status", command_status},
-    {"store", command_store},         {"unblock", command_unblock},
-    {"unchecked", command_unchecked}, {"wait", command_wait},
+    {"stale", command_stale},         {"store", command_store},
+    {"unblock", command_unblock},     {"unchecked", command_unchecked},
+    {"wait", command_wait},
 };
 
 static void run_line (struct script *self, const char *line, size_t size)

@@ -47,6 +47,7 @@ static void answer (struct network *self, struct fake *server, zmq_msg_t *routin
     status.epoch = 4;
     status.zxid = 0x100000000 + server->id;
     status.connections = 10 * server->id;
+    status.log = server->id == 2 ? "damaged" : "whole";
     if (self->name_another) {
         cohort__wire__member__init (&members[0]);
         members[0].id = 9;
@@ -177,6 +178,8 @@ static void test_two_servers (void **state)
     assert_int_equal (status.servers[1].epoch, 4);
     assert_true (status.servers[1].zxid == 0x100000002);
     assert_int_equal (status.servers[1].connections, 20);
+    assert_string_equal (status.servers[0].log, "whole");
+    assert_string_equal (status.servers[1].log, "damaged");
     network_stop (&network);
 }
 

@@ -225,16 +225,26 @@ void cluster_deinit (struct cluster *self)
     }
 }
 
+int cluster_open (struct cluster *self, uint32_t id, struct store **store, char *error,
+                  size_t error_size)
+{
+    struct store_options options = {.disk = self->servers[id].disk,
+                                    .server_id = id,
+                                    .store_id = self->seed * 1000 + ++self->stores,
+                                    .segment_bytes = 1 << 20,
+                                    .repair = self->count > 1};
+    return store_open (&options, store, error, error_size);
+}
+
 int cluster_start (struct cluster *self, uint32_t id)
 {
     struct cluster_server *server = &self->servers[id];
-    char error[256] = "";
+    char error[512] = "";
     COHORT_ASSERT (server->node == NULL);
-    struct store_options store_options = {.disk = server->disk,
-                                          .server_id = id,
-                                          .store_id = self->seed * 1000 + ++self->stores,
-                                          .segment_bytes = 1 << 20};
-    int code = store_open (&store_options, &server->store, error, sizeof error);
+    int code = cluster_open (self, id, &server->store, error, sizeof error);
+    if (code != 0) {
+        printf ("server %u: the store does not open: %s\n", id, error);
+    }
     COHORT_ASSERT (code == 0);
     struct node_options options = self->options;
     options.id = id;

@@ -48,6 +48,9 @@ void cluster_deinit (struct cluster *self);
 /* 0 or what node_new or node_start said; the text is printed if verbose. */
 int cluster_start (struct cluster *self, uint32_t id);
 void cluster_start_all (struct cluster *self);
+/* Its store only, of a server that is down; what store_open says. */
+int cluster_open (struct cluster *self, uint32_t id, struct store **store, char *error,
+                  size_t error_size);
 
 /* As kill -9: nothing more is sent, connections break. */
 void cluster_kill (struct cluster *self, uint32_t id);
