@@ -319,7 +319,9 @@ int recovery_run (struct store *self, const struct store_options *options, struc
     rc = read_and_repair (self, options, &log, fault);
     if (rc == COHORT_ECORRUPT && !options->repair) {
         struct fault found = *fault;
-        return fault_set (fault, COHORT_ECORRUPT, "%.300s; nothing was changed: see cohortd repair",
+        return fault_set (fault, COHORT_ECORRUPT,
+                          "%.300s; nothing was changed: put the file back from a copy, or make a "
+                          "new ensemble of a sound snapshot (cohort snapshot restore)",
                           found.text);
     }
     if (rc == 0) {

@@ -46,7 +46,7 @@ static const char usage[] =
     "  --replay FILE  the run that is written there\n"
     "  --history FILE write what clients ask for and are told, for cohort-check-history\n"
     "\n"
-    "  -v, --verbose  tell the story; twice: with messages and disk operations\n"
+    "  -v, --verbose  tell the story; twice: with messages\n"
     "  --version      the commit this was built from\n"
     "  -h, --help     this text\n"
     "\n"

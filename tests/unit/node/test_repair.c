@@ -232,7 +232,7 @@ static void test_alone (void **state)
     /* The disk outlives the store, as the cluster's disks do. */
     assert_int_equal (cluster_open (&cluster, 1, &store, error, sizeof error), COHORT_ECORRUPT);
     assert_non_null (strstr (error, "log.1: damaged at offset"));
-    assert_non_null (strstr (error, "nothing was changed: see cohortd repair"));
+    assert_non_null (strstr (error, "nothing was changed: put the file back"));
     assert_false (has_file (&cluster, 1, "damaged."));
     cluster_deinit (&cluster);
 }
