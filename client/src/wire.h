@@ -161,6 +161,10 @@ struct wire_event {
     uint64_t zxid;
 };
 
+/* In the pieces of a snapshot: a znode that the server's walk has found, as it is at that moment.
+ * The other kinds are changes that happened on the way. */
+#define WIRE_CHANGE_FOUND ((cohort_change_kind_t) 4)
+
 struct wire_batch {
     uint64_t stream_id;
     cohort_batch_t batch;
