@@ -18,6 +18,7 @@
 #define TIMEOUT_MS_DEFAULT         10000
 #define TIME_LIMIT_MS_DEFAULT      30000
 #define CONNECT_TIMEOUT_MS_DEFAULT 1000
+#define STREAM_BYTES_DEFAULT       (UINT64_C (1) << 30)
 /* The longest time limit, about twelve days: sums of a few stay far from overflow. */
 #define LIMIT_MS_MAX 1000000000
 /* How long cohort_destroy waits for the session's orderly end: the loop gives up after 1 s. */
@@ -133,6 +134,8 @@ static int make_session (cohort_t *self, const struct hosts *hosts, const cohort
         .hosts = hosts,
         .timeout_ms = timeout_ms > 0 ? timeout_ms : TIMEOUT_MS_DEFAULT,
         .connect_timeout_ms = connect_ms > 0 ? connect_ms : CONNECT_TIMEOUT_MS_DEFAULT,
+        .stream_bytes_max =
+            options->stream_bytes_max > 0 ? options->stream_bytes_max : STREAM_BYTES_DEFAULT,
     };
     made.grace_ms = grace_ms > 0 ? grace_ms : made.timeout_ms;
     if (!draw_random (&made.random)) {

@@ -65,19 +65,28 @@ static void run_watch (cohort_t *self, const struct watch *watch)
     watch->fn (self, &event, watch->arg);
 }
 
-static void run_batch (cohort_t *self, struct cohort_stream *stream, const struct wire_batch *batch)
+static void run_ended (struct cohort_stream *stream)
 {
-    if (atomic_load_explicit (&stream->closed, memory_order_acquire)) {
-        return;
-    }
-    if (batch == NULL) {
+    if (!atomic_load_explicit (&stream->closed, memory_order_acquire)) {
         stream->fn (stream, NULL, stream->arg);
-        return;
     }
-    for (size_t i = 0; i < batch->batch.count; i++) {
-        batch->changes[i].path = below (self, batch->changes[i].path);
+}
+
+/* True: there is more of it. */
+static bool run_batch (cohort_t *self, struct batch_event *event)
+{
+    struct cohort_stream *stream = event->stream;
+    cohort_batch_t batch;
+    cohort_change_t *changes;
+    if (atomic_load_explicit (&stream->closed, memory_order_acquire)) {
+        return false;
     }
-    stream->fn (stream, &batch->batch, stream->arg);
+    bool more = batch_event_next (event, &batch, &changes);
+    for (size_t i = 0; i < batch.count; i++) {
+        changes[i].path = below (self, changes[i].path);
+    }
+    stream->fn (stream, &batch, stream->arg);
+    return more;
 }
 
 static void run_state (cohort_t *self, cohort_state_t state)
@@ -89,7 +98,8 @@ static void run_state (cohort_t *self, cohort_state_t state)
     }
 }
 
-static void run_event (cohort_t *self, struct event *event)
+/* True: the event has another callback to run. */
+static bool run_event (cohort_t *self, struct event *event)
 {
     switch (event->kind) {
     case EVENT_RESULT:
@@ -98,13 +108,10 @@ static void run_event (cohort_t *self, struct event *event)
     case EVENT_WATCH:
         run_watch (self, container_of (event, struct watch, event));
         break;
-    case EVENT_BATCH: {
-        struct batch_event *batch = container_of (event, struct batch_event, event);
-        run_batch (self, batch->stream, batch->batch);
-        break;
-    }
+    case EVENT_BATCH:
+        return run_batch (self, container_of (event, struct batch_event, event));
     case EVENT_ENDED:
-        run_batch (self, container_of (event, struct cohort_stream, ended), NULL);
+        run_ended (container_of (event, struct cohort_stream, ended));
         break;
     case EVENT_STATE:
         run_state (self, container_of (event, struct state_event, event)->state);
@@ -113,6 +120,7 @@ static void run_event (cohort_t *self, struct event *event)
         COHORT_ASSERT (event->kind != EVENT_RENEW);
         break;
     }
+    return false;
 }
 
 int cohort_dispatch (cohort_t *self, int max_events)
@@ -137,8 +145,12 @@ int cohort_dispatch (cohort_t *self, int max_events)
             requests++;
             bytes += container_of (event, struct request, event)->size;
         }
-        run_event (self, event);
-        event_free (event);
+        if (run_event (self, event)) {
+            list_push_front (&self->dispatch, node);
+            node = NULL;
+        } else {
+            event_free (event);
+        }
         ran++;
         if (self->watchdog_ms > 0) {
             mailbox_alive (&self->mailbox, loop_now_ms (self->loop));

@@ -1,9 +1,10 @@
-/* The end of events. May include: requests, watches, streams, base. */
+/* The end of events. May include: fold, requests, watches, streams, base. */
 
 #include "client/src/event.h"
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/src/fold.h"
 #include "client/src/requests.h"
 #include "client/src/streams.h"
 #include "client/src/watches.h"
@@ -11,8 +12,29 @@
 static void batch_event_free (struct batch_event *batch)
 {
     wire_frame_release (batch->event.frame);
+    fold_free (batch->fold);
     stream_release (batch->stream);
     mem_free (batch);
+}
+
+bool batch_event_next (struct batch_event *event, cohort_batch_t *batch, cohort_change_t **changes)
+{
+    *changes = NULL;
+    if (event->batch != NULL) {
+        *batch = event->batch->batch;
+        *changes = event->batch->changes;
+        return false;
+    }
+    *batch = (cohort_batch_t){.snapshot = 1, .first = !event->begun, .more = 1};
+    batch->zxid = event->zxid;
+    if (event->fold == NULL) {
+        return false;
+    }
+    event->begun = true;
+    batch->count = fold_next (event->fold, changes);
+    batch->changes = *changes;
+    batch->more = !fold_empty (event->fold);
+    return batch->more != 0;
 }
 
 void event_free (struct event *event)

@@ -15,7 +15,7 @@
 enum event_kind {
     EVENT_RESULT, /* inside a struct request */
     EVENT_WATCH,  /* inside a struct watch */
-    EVENT_BATCH,  /* a struct batch_event */
+    EVENT_BATCH,  /* a struct batch_event: one or more callbacks */
     EVENT_ENDED,  /* inside a struct cohort_stream: no more batches will come */
     EVENT_STATE,  /* a struct state_event */
     EVENT_RENEW   /* a struct renew_event: the other way, from the application to the session */
@@ -33,12 +33,21 @@ struct state_event {
 };
 
 struct cohort_stream;
+struct fold;
 
+/* One transaction or fragment of it, or a snapshot. */
 struct batch_event {
     struct event event;
     struct cohort_stream *stream;   /* one reference */
-    const struct wire_batch *batch; /* inside the frame */
+    const struct wire_batch *batch; /* inside the frame; NULL: a snapshot */
+    struct fold *fold;              /* which is whole, and owned; NULL: one has begun */
+    uint64_t zxid;                  /* of it */
+    bool begun;                     /* part of it was given out */
 };
+
+/* The next part of what the event has for the application; it lives until the next call, or the
+ * event's end. *changes: the same as batch->changes, not const. True: there are more parts. */
+bool batch_event_next (struct batch_event *event, cohort_batch_t *batch, cohort_change_t **changes);
 
 /* What a session draws its secrets and its choices from. */
 struct session_random {

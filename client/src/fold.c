@@ -61,7 +61,7 @@ static struct folded *folded_new (const cohort_change_t *change, size_t path_siz
 
 /* ---- The whole ------------------------------------------------------------------------------- */
 
-struct fold *fold_new (const char *root)
+struct fold *fold_new (const char *root, uint64_t seed)
 {
     struct fold *fold = mem_alloc (sizeof (*fold));
     if (fold != NULL) {
@@ -70,6 +70,7 @@ struct fold *fold_new (const char *root)
         list_init (&fold->given);
         fold->bytes = 0;
         fold->root = root;
+        fold->seed = seed;
     }
     return fold;
 }
@@ -118,7 +119,7 @@ static struct folded *find_parent (const struct fold *fold, const char *path, si
         size--;
     }
     size = size > 0 ? size : 1;
-    return find (fold, hash64 (path, size, 0), path, size);
+    return find (fold, hash64 (path, size, fold->seed), path, size);
 }
 
 static void add (struct fold *fold, struct folded *folded)
@@ -188,7 +189,7 @@ int fold_take (struct fold *fold, const cohort_change_t *change, uint64_t zxid)
         return COHORT_EPROTOCOL;
     }
     bool found = change->kind == WIRE_CHANGE_FOUND;
-    uint64_t hash = hash64 (change->path, size, 0);
+    uint64_t hash = hash64 (change->path, size, fold->seed);
     struct folded *old = find (fold, hash, change->path, size);
     if (change->kind == COHORT_CHANGE_DATA) {
         return old != NULL ? put (fold, old, change, size, hash) : COHORT_OK;

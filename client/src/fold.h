@@ -30,12 +30,13 @@ struct fold {
     struct list order; /* the same: parents before children */
     size_t bytes;      /* that they take */
     const char *root;  /* borrowed */
+    uint64_t seed;     /* of the map: others choose the paths */
     struct list given; /* what fold_next gave last */
     cohort_change_t batch[FOLD_BATCH_COUNT];
 };
 
-/* Nothing yet, of the subtree at `root`, which outlives it. NULL without memory. */
-struct fold *fold_new (const char *root);
+/* Nothing yet, of the subtree at `root`, which outlives it; seed: random. NULL without memory. */
+struct fold *fold_new (const char *root, uint64_t seed);
 /* NULL is allowed. */
 void fold_free (struct fold *fold);
 

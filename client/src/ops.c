@@ -352,6 +352,11 @@ cohort_stream_t *cohort_stream_new (cohort_t *client, const char *path, cohort_b
     return NULL;
 }
 
+int cohort_stream_error (const cohort_stream_t *self)
+{
+    return self != NULL ? atomic_load_explicit (&self->rc, memory_order_acquire) : COHORT_EINVAL;
+}
+
 void cohort_stream_destroy (cohort_stream_t **self_p)
 {
     if (self_p == NULL || *self_p == NULL) {

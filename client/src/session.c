@@ -62,7 +62,7 @@ struct session *session_new (const struct session_options *options)
     prng_seed (&self->prng, options->random.seed);
     hosts_shuffle (&self->hosts, &self->prng);
     watch_table_init (&self->watches, prng_u64 (&self->prng));
-    stream_table_init (&self->streams);
+    stream_table_init (&self->streams, prng_u64 (&self->prng), options->stream_bytes_max);
     list_init (&self->events);
     arena_init (&self->scratch, SCRATCH_BLOCK, SCRATCH_KEEP);
     reset (self, &options->random, lost_event);
@@ -85,6 +85,7 @@ void session_free (struct session **self_p)
     arena_deinit (&self->scratch);
     buf_deinit (&self->rearm_watches);
     buf_deinit (&self->rearm_streams);
+    buf_deinit (&self->taken);
     mem_free (self->lost_event);
     mem_free (self);
 }
@@ -154,7 +155,7 @@ void session_complete (struct session *self, struct request *request, int rc)
     request->rc = rc;
     list_push_back (&self->events, &request->event.node);
     if (request->wire.op.kind == WIRE_STREAM_OPEN && rc != COHORT_OK) {
-        stream_table_end (&self->streams, request->stream, &self->events);
+        stream_table_end (&self->streams, request->stream, rc, &self->events);
     }
 }
 
@@ -184,7 +185,7 @@ void session_lose (struct session *self, int rc)
     struct list_node *node;
     while ((node = list_first (&self->streams.open)) != NULL) {
         stream_table_end (&self->streams, list_entry (node, struct cohort_stream, node),
-                          &self->events);
+                          COHORT_ESESSIONEXPIRED, &self->events);
     }
     self->closed = self->closed || self->closing;
 }

@@ -33,6 +33,7 @@ struct session_options {
     const struct hosts *hosts; /* copied, and shuffled */
     uint32_t timeout_ms, grace_ms;
     uint32_t connect_timeout_ms; /* for a server to answer before the next is tried */
+    uint64_t stream_bytes_max;   /* of the snapshot of one stream */
     struct session_random random;
 };
 

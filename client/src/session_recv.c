@@ -64,31 +64,13 @@ static bool take_batch (struct session *self, struct wire_frame *frame,
     if (stream == NULL) {
         return true;
     }
-    /* Before the stream advances: without memory the batch has to come again. */
-    struct batch_event *event = mem_calloc (1, sizeof (*event));
-    if (event == NULL) {
+    int rc = stream_table_take (&self->streams, stream, frame, batch, &self->events);
+    if (rc == COHORT_ENOMEM) {
         session_note (self, "out of memory");
-        return false;
+    } else if (rc != COHORT_OK) {
+        session_note (self, "%s sent what cannot be part of a stream", self->active.endpoint);
     }
-    if (!stream_table_advance (stream, &batch->batch)) {
-        mem_free (event);
-        session_note (self, "%s sent a stream's past", self->active.endpoint);
-        return false;
-    }
-    /* Nothing but a new zxid: the server says how far the stream has got. */
-    if (batch->batch.count == 0 && !batch->batch.snapshot && !batch->batch.first &&
-        !batch->batch.more) {
-        mem_free (event);
-        return true;
-    }
-    wire_frame_retain (frame);
-    stream_retain (stream);
-    event->event.kind = EVENT_BATCH;
-    event->event.frame = frame;
-    event->stream = stream;
-    event->batch = batch;
-    list_push_back (&self->events, &event->event.node);
-    return true;
+    return rc == COHORT_OK;
 }
 
 /* ---- Frames ---------------------------------------------------------------------------------- */

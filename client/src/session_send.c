@@ -82,19 +82,26 @@ static int64_t beat_distance_ms (const struct session *self)
 static bool next_requests (struct session *self, struct buf *out, int64_t now_ms)
 {
     bool beat = !self->muted && now_ms >= self->next_beat_ms;
-    if (!beat && !requests_ready (&self->requests)) {
+    const struct wire_request *batch[REQUESTS_FRAME_COUNT_MAX];
+    struct buf *taken = &self->taken;
+    buf_clear (taken);
+    stream_table_taken (&self->streams, taken);
+    if (!beat && taken->size == 0 && !taken->failed && !requests_ready (&self->requests)) {
         return false;
     }
-    const struct wire_request *batch[REQUESTS_FRAME_COUNT_MAX];
-    size_t count = requests_next (&self->requests, batch);
-    uint64_t seq = beat ? self->beat + 1 : 0;
-    if (wire_put_requests (out, &self->scratch, seq, batch, count) != COHORT_OK) {
-        requests_unsend (&self->requests, count);
+    struct wire_words words = {.requests = batch};
+    words.heartbeat = beat ? self->beat + 1 : 0;
+    words.taken = (const struct wire_taken *) (const void *) taken->data;
+    words.taken_count = taken->size / sizeof (struct wire_taken);
+    words.request_count = requests_next (&self->requests, batch);
+    if (taken->failed || wire_put_words (out, &self->scratch, &words) != COHORT_OK) {
+        requests_unsend (&self->requests, words.request_count);
         return out_of_memory (self, now_ms);
     }
+    stream_table_confirmed (&self->streams);
     if (beat) {
-        self->beat = seq;
-        self->beat_sent_ms[seq % SESSION_BEATS] = now_ms;
+        self->beat = words.heartbeat;
+        self->beat_sent_ms[self->beat % SESSION_BEATS] = now_ms;
         self->next_beat_ms = now_ms + beat_distance_ms (self);
     }
     return true;

@@ -113,7 +113,7 @@ struct session {
     size_t command_count;
 
     struct arena scratch;
-    struct buf rearm_watches, rearm_streams;
+    struct buf rearm_watches, rearm_streams, taken;
 };
 
 /* ---- session.c ------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* The registry of streams. May include: path, base, libc. */
+/* The registry of streams. May include: fold, path, wire, base, libc. */
 
 #include "client/src/streams.h"
 
@@ -7,6 +7,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/src/fold.h"
 #include "client/src/path.h"
 
 /* What one entry of a re-registration takes on the wire beyond its path, at most. */
@@ -26,6 +27,7 @@ struct cohort_stream *stream_new (uint64_t id, const char *chroot, const char *p
     stream->id = id;
     stream->ended.kind = EVENT_ENDED;
     atomic_init (&stream->references, 1);
+    atomic_init (&stream->rc, COHORT_OK);
     return stream;
 }
 
@@ -41,13 +43,14 @@ void stream_release (struct cohort_stream *stream)
     COHORT_ASSERT (before > 0);
     if (before == 1) {
         COHORT_ASSERT (!list_linked (&stream->node));
+        fold_free (stream->fold);
         mem_free (stream);
     }
 }
 
-void stream_table_init (struct stream_table *streams)
+void stream_table_init (struct stream_table *streams, uint64_t seed, uint64_t bytes_max)
 {
-    *streams = (struct stream_table){0};
+    *streams = (struct stream_table){.seed = seed, .bytes_max = bytes_max};
     list_init (&streams->open);
 }
 
@@ -77,8 +80,16 @@ void stream_table_add (struct stream_table *streams, struct cohort_stream *strea
     streams->count++;
 }
 
+static void drop_snapshot (struct cohort_stream *stream)
+{
+    fold_free (stream->fold);
+    stream->fold = NULL;
+    stream->taken = 0;
+}
+
 void stream_table_remove (struct stream_table *streams, struct cohort_stream *stream)
 {
+    drop_snapshot (stream);
     if (list_linked (&stream->node)) {
         COHORT_ASSERT (streams->count > 0);
         list_remove (&stream->node);
@@ -87,12 +98,22 @@ void stream_table_remove (struct stream_table *streams, struct cohort_stream *st
     }
 }
 
-void stream_table_end (struct stream_table *streams, struct cohort_stream *stream,
-                       struct list *events)
+static void report_end (struct cohort_stream *stream, int rc, struct list *events)
 {
+    COHORT_ASSERT (rc < 0);
     COHORT_ASSERT (!list_linked (&stream->ended.node));
+    atomic_store_explicit (&stream->rc, rc, memory_order_release);
+    stream->over = true;
     stream_retain (stream);
     list_push_back (events, &stream->ended.node);
+}
+
+void stream_table_end (struct stream_table *streams, struct cohort_stream *stream, int rc,
+                       struct list *events)
+{
+    if (!stream->over) {
+        report_end (stream, rc, events);
+    }
     stream_table_remove (streams, stream);
 }
 
@@ -108,23 +129,142 @@ struct cohort_stream *stream_table_find (const struct stream_table *streams, uin
     return NULL;
 }
 
-bool stream_table_advance (struct cohort_stream *stream, const cohort_batch_t *batch)
+/* ---- What comes ------------------------------------------------------------------------------ */
+
+static struct batch_event *event_new (struct cohort_stream *stream, uint64_t zxid)
 {
-    if (batch->snapshot) {
-        /* The application forgets its state at the first fragment: from then on only a whole
-         * snapshot will do, and a resumption from the old place would leave holes. */
-        stream->last_zxid = batch->more ? 0 : batch->zxid;
-        stream->partial = false;
-        return true;
+    struct batch_event *event = mem_calloc (1, sizeof (*event));
+    if (event != NULL) {
+        stream_retain (stream);
+        event->event.kind = EVENT_BATCH;
+        event->stream = stream;
+        event->zxid = zxid;
     }
+    return event;
+}
+
+static int take_transaction (struct cohort_stream *stream, struct wire_frame *frame,
+                             const struct wire_batch *from, struct list *events)
+{
+    const cohort_batch_t *batch = &from->batch;
     if (stream->last_zxid == 0 || batch->zxid <= stream->last_zxid) {
-        return false;
+        return COHORT_EPROTOCOL;
+    }
+    /* Without changes it says only how far the stream has got. */
+    if (batch->count > 0 || batch->first || batch->more) {
+        struct batch_event *event = event_new (stream, batch->zxid);
+        if (event == NULL) {
+            return COHORT_ENOMEM;
+        }
+        wire_frame_retain (frame);
+        event->event.frame = frame;
+        event->batch = from;
+        list_push_back (events, &event->event.node);
     }
     stream->partial = batch->more;
     if (!batch->more) {
         stream->last_zxid = batch->zxid;
     }
-    return true;
+    return COHORT_OK;
+}
+
+/* A snapshot begins, or begins anew. What the application has is out of date: if it has anything,
+ * it hears of that now, for the snapshot will take a while. */
+static int begin_snapshot (struct stream_table *streams, struct cohort_stream *stream,
+                           uint64_t zxid, struct list *events)
+{
+    bool told = stream->last_zxid == 0;
+    struct fold *fold = fold_new (stream->path, streams->seed);
+    struct batch_event *event = told ? NULL : event_new (stream, zxid);
+    if (fold == NULL || (event == NULL && !told)) {
+        fold_free (fold);
+        if (event != NULL) {
+            event_free (&event->event);
+        }
+        return COHORT_ENOMEM;
+    }
+    drop_snapshot (stream);
+    stream->fold = fold;
+    if (event != NULL) {
+        list_push_back (events, &event->event.node);
+    }
+    /* From now on only a whole snapshot will do: to resume from the old place would leave holes. */
+    stream->last_zxid = 0;
+    stream->partial = false;
+    return COHORT_OK;
+}
+
+static int end_snapshot (struct cohort_stream *stream, uint64_t zxid, struct list *events)
+{
+    struct batch_event *event = event_new (stream, zxid);
+    if (event == NULL) {
+        return COHORT_ENOMEM;
+    }
+    event->fold = stream->fold;
+    stream->fold = NULL;
+    list_push_back (events, &event->event.node);
+    stream->last_zxid = zxid;
+    return COHORT_OK;
+}
+
+static int take_piece (struct stream_table *streams, struct cohort_stream *stream,
+                       const struct wire_batch *piece, struct list *events)
+{
+    const cohort_batch_t *batch = &piece->batch;
+    int rc = COHORT_OK;
+    if (batch->first) {
+        rc = begin_snapshot (streams, stream, batch->zxid, events);
+    } else if (stream->fold == NULL) {
+        rc = COHORT_EPROTOCOL;
+    }
+    for (size_t i = 0; rc == COHORT_OK && i < batch->count; i++) {
+        rc = fold_take (stream->fold, &batch->changes[i], batch->zxid);
+    }
+    if (rc != COHORT_OK) {
+        return rc;
+    }
+    if (piece->sent > 0) {
+        stream->taken = piece->sent;
+        streams->taken = true;
+    }
+    if (stream->fold->bytes > streams->bytes_max) {
+        drop_snapshot (stream);
+        report_end (stream, COHORT_ETOOBIG, events);
+        return COHORT_OK;
+    }
+    return batch->more ? COHORT_OK : end_snapshot (stream, batch->zxid, events);
+}
+
+int stream_table_take (struct stream_table *streams, struct cohort_stream *stream,
+                       struct wire_frame *frame, const struct wire_batch *batch,
+                       struct list *events)
+{
+    if (stream->over) {
+        return COHORT_OK;
+    }
+    return batch->batch.snapshot ? take_piece (streams, stream, batch, events)
+                                 : take_transaction (stream, frame, batch, events);
+}
+
+void stream_table_taken (const struct stream_table *streams, struct buf *out)
+{
+    for (struct list_node *at = list_first (&streams->open); at != NULL && streams->taken;
+         at = list_next (&streams->open, at)) {
+        const struct cohort_stream *stream = list_entry (at, struct cohort_stream, node);
+        if (stream->taken > 0) {
+            struct wire_taken taken = {stream->id, stream->taken};
+            buf_append (out, &taken, sizeof (taken));
+        }
+    }
+}
+
+void stream_table_confirmed (struct stream_table *streams)
+{
+    for (struct list_node *at = list_first (&streams->open); at != NULL && streams->taken;
+         at = list_next (&streams->open, at)) {
+        list_entry (at, struct cohort_stream, node)->taken = 0;
+    }
+    streams->taken = false;
 }
 
 bool stream_table_partial (const struct stream_table *streams)
@@ -142,8 +282,11 @@ void stream_table_rewind (struct stream_table *streams)
 {
     for (struct list_node *at = list_first (&streams->open); at != NULL;
          at = list_next (&streams->open, at)) {
-        list_entry (at, struct cohort_stream, node)->partial = false;
+        struct cohort_stream *stream = list_entry (at, struct cohort_stream, node);
+        stream->partial = false;
+        drop_snapshot (stream);
     }
+    streams->taken = false;
 }
 
 void stream_table_rearm_begin (struct stream_table *streams)
@@ -157,7 +300,7 @@ bool stream_table_rearm (struct stream_table *streams, struct buf *out)
     for (struct list_node *at = list_first (&streams->open); at != NULL;
          at = list_next (&streams->open, at)) {
         struct cohort_stream *stream = list_entry (at, struct cohort_stream, node);
-        if (stream->id <= streams->cursor || !stream->opened) {
+        if (stream->id <= streams->cursor || !stream->opened || stream->over) {
             continue;
         }
         if (bytes >= STREAMS_REARM_BYTES) {

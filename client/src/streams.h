@@ -1,7 +1,8 @@
 /* Streams: which are open, and how far each has been delivered.
  *
  * last_zxid advances only when the last fragment of a batch has been handed up; from there a server
- * resumes after a reconnect. Pure. May include: event, wire, base, libc. */
+ * resumes after a reconnect. A snapshot is put together aside (client/src/fold.h) and handed up
+ * when it is whole. Pure. May include: event, fold, wire, base, libc. */
 
 #ifndef COHORT_CLIENT_STREAMS_H
 #define COHORT_CLIENT_STREAMS_H
@@ -12,6 +13,7 @@
 #include "client/base/buf.h"
 #include "client/src/event.h"
 
+struct fold;
 struct request;
 
 /* Paths that one frame of re-registrations takes before it ends. */
@@ -25,6 +27,10 @@ struct cohort_stream {
     uint64_t last_zxid; /* delivered as a whole; 0: no snapshot has been */
     bool opened;        /* the server has answered its stream_open */
     bool partial;       /* a transaction is delivered in part: more fragments are due */
+    struct fold *fold;  /* the snapshot under way, or NULL */
+    uint64_t taken;     /* to be confirmed; 0: nothing */
+    bool over;          /* it has failed, and is in the registry until it is closed */
+    _Atomic int rc;     /* why it has ended */
     struct event ended; /* EVENT_ENDED; holds a reference while it is in a queue */
     _Atomic uint32_t references;
     /* Of the application, and untouched here. */
@@ -39,6 +45,9 @@ struct stream_table {
     struct list open; /* ids grow */
     size_t count;
     uint64_t cursor; /* re-registration: ids up to it are done */
+    uint64_t seed;
+    uint64_t bytes_max; /* of one snapshot */
+    bool taken;         /* something is to be confirmed */
 };
 
 /* One reference; NULL without memory. id: grows with each stream of a session. */
@@ -46,7 +55,8 @@ struct cohort_stream *stream_new (uint64_t id, const char *chroot, const char *p
 void stream_retain (struct cohort_stream *stream);
 void stream_release (struct cohort_stream *stream);
 
-void stream_table_init (struct stream_table *streams);
+/* seed: random. */
+void stream_table_init (struct stream_table *streams, uint64_t seed, uint64_t bytes_max);
 void stream_table_deinit (struct stream_table *streams);
 
 /* The registry takes a reference of its own; and gives it back. Removing what is not there does
@@ -55,18 +65,27 @@ void stream_table_add (struct stream_table *streams, struct cohort_stream *strea
 void stream_table_remove (struct stream_table *streams, struct cohort_stream *stream);
 struct cohort_stream *stream_table_find (const struct stream_table *streams, uint64_t id);
 
-/* Takes the stream out, if it is in, and puts its EVENT_ENDED at the end of `events`. */
-void stream_table_end (struct stream_table *streams, struct cohort_stream *stream,
+/* Takes the stream out, if it is in, and puts its EVENT_ENDED at the end of `events`, unless it has
+ * had one. */
+void stream_table_end (struct stream_table *streams, struct cohort_stream *stream, int rc,
                        struct list *events);
 
-/* Notes that a batch is handed up. False: it cannot be, for it does not continue what came before
- * (a change of the past, or a transaction without its snapshot): the server broke the protocol. */
-bool stream_table_advance (struct cohort_stream *stream, const cohort_batch_t *batch);
+/* Takes what a server has sent of this stream, and puts at the end of `events` what the application
+ * is to hear of it. COHORT_ENOMEM: it has to come again; COHORT_EPROTOCOL: it does not continue
+ * what came before (a change of the past, a transaction without its snapshot): the server broke the
+ * protocol. A snapshot that is larger than allowed ends the stream. */
+int stream_table_take (struct stream_table *streams, struct cohort_stream *stream,
+                       struct wire_frame *frame, const struct wire_batch *batch,
+                       struct list *events);
+
+/* Appends elements of struct wire_taken for all that is to be confirmed. */
+void stream_table_taken (const struct stream_table *streams, struct buf *out);
+void stream_table_confirmed (struct stream_table *streams);
 
 /* Whether a transaction has been handed up in part: what its zxid covers is not all here. */
 bool stream_table_partial (const struct stream_table *streams);
 
-/* A new connection: fragments that were not completed will come again. */
+/* A new connection: fragments and snapshots that were not completed will come again. */
 void stream_table_rewind (struct stream_table *streams);
 
 /* As watch_table_rearm, with elements of struct wire_stream, for the streams whose stream_open has

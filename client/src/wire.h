@@ -99,6 +99,11 @@ struct wire_stream {
     const char *path;
 };
 
+/* So much of a stream's snapshots has been received: wire_batch.sent. */
+struct wire_taken {
+    uint64_t stream_id, bytes;
+};
+
 struct wire_rearm {
     uint64_t last_zxid;
     const struct wire_watch *watches;
@@ -118,9 +123,15 @@ size_t wire_request_size (const struct wire_request *request);
  * COHORT_ENOMEM, then `out` is as it was. */
 int wire_put_hello (struct buf *out, struct arena *scratch, const struct wire_hello *hello);
 int wire_put_rearm (struct buf *out, struct arena *scratch, const struct wire_rearm *rearm);
-/* A heartbeat (0: none) and requests in one frame. */
-int wire_put_requests (struct buf *out, struct arena *scratch, uint64_t heartbeat,
-                       const struct wire_request *const *requests, size_t count);
+/* All that an attached client has to say, in one frame. */
+struct wire_words {
+    uint64_t heartbeat; /* 0: none */
+    const struct wire_taken *taken;
+    size_t taken_count;
+    const struct wire_request *const *requests;
+    size_t request_count;
+};
+int wire_put_words (struct buf *out, struct arena *scratch, const struct wire_words *words);
 
 /* ---- Server to client ------------------------------------------------------------------------ */
 
@@ -167,6 +178,7 @@ struct wire_event {
 
 struct wire_batch {
     uint64_t stream_id;
+    uint64_t sent; /* to be confirmed; or 0 */
     cohort_batch_t batch;
     cohort_change_t *changes; /* the same as batch.changes, not const: as with ops */
 };

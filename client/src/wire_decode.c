@@ -204,8 +204,9 @@ static int take_changes (struct arena *arena, struct wire_batch *batch,
     }
     for (size_t i = 0; i < from->n_changes; i++) {
         const Cohort__Wire__Change *change = from->changes[i];
-        if (change->kind < COHORT_CHANGE_CREATED || change->kind > COHORT_CHANGE_DATA ||
-            change->path[0] != '/') {
+        bool found = change->kind == WIRE_CHANGE_FOUND && from->snapshot;
+        if (change->path[0] != '/' || (!found && (change->kind < COHORT_CHANGE_CREATED ||
+                                                  change->kind > COHORT_CHANGE_DATA))) {
             return COHORT_EPROTOCOL;
         }
         batch->changes[i].kind = (cohort_change_kind_t) change->kind;
@@ -232,6 +233,7 @@ static int take_batch (struct arena *arena, struct wire_item *item,
     item->kind = WIRE_ITEM_BATCH;
     item->u.batch = batch;
     batch->stream_id = from->stream_id;
+    batch->sent = from->sent;
     int rc = take_changes (arena, batch, from);
     batch->batch.snapshot = from->snapshot != 0;
     batch->batch.first = from->first != 0;

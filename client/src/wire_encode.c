@@ -362,21 +362,38 @@ static Cohort__Wire__Request *request_of (struct arena *scratch, const struct wi
     return op != NULL ? message : NULL;
 }
 
-int wire_put_requests (struct buf *out, struct arena *scratch, uint64_t heartbeat,
-                       const struct wire_request *const *requests, size_t count)
+static int taken_of (struct arena *scratch, Cohort__Wire__ClientFrame *frame,
+                     const struct wire_words *words)
 {
-    COHORT_ASSERT (heartbeat > 0 || count > 0);
+    frame->n_taken = words->taken_count;
+    frame->taken = arena_calloc (scratch, words->taken_count, sizeof (*frame->taken));
+    for (size_t i = 0; frame->taken != NULL && i < words->taken_count; i++) {
+        Cohort__Wire__StreamTaken *taken =
+            NEW_MESSAGE (scratch, Cohort__Wire__StreamTaken, COHORT__WIRE__STREAM_TAKEN__INIT);
+        if (taken == NULL) {
+            return COHORT_ENOMEM;
+        }
+        taken->stream_id = words->taken[i].stream_id;
+        taken->bytes = words->taken[i].bytes;
+        frame->taken[i] = taken;
+    }
+    return frame->taken != NULL ? COHORT_OK : COHORT_ENOMEM;
+}
+
+int wire_put_words (struct buf *out, struct arena *scratch, const struct wire_words *words)
+{
+    COHORT_ASSERT (words->heartbeat > 0 || words->taken_count > 0 || words->request_count > 0);
     Cohort__Wire__Heartbeat beat = COHORT__WIRE__HEARTBEAT__INIT;
-    beat.seq = heartbeat;
+    beat.seq = words->heartbeat;
     Cohort__Wire__ClientFrame frame = COHORT__WIRE__CLIENT_FRAME__INIT;
-    frame.heartbeat = heartbeat > 0 ? &beat : NULL;
-    frame.n_requests = count;
-    frame.requests = arena_calloc (scratch, count, sizeof (*frame.requests));
-    if (frame.requests == NULL) {
+    frame.heartbeat = words->heartbeat > 0 ? &beat : NULL;
+    frame.n_requests = words->request_count;
+    frame.requests = arena_calloc (scratch, words->request_count, sizeof (*frame.requests));
+    if (frame.requests == NULL || taken_of (scratch, &frame, words) != COHORT_OK) {
         return COHORT_ENOMEM;
     }
-    for (size_t i = 0; i < count; i++) {
-        frame.requests[i] = request_of (scratch, requests[i]);
+    for (size_t i = 0; i < words->request_count; i++) {
+        frame.requests[i] = request_of (scratch, words->requests[i]);
         if (frame.requests[i] == NULL) {
             return COHORT_ENOMEM;
         }

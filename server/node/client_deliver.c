@@ -11,7 +11,7 @@
 
 /* ---- Segments ---------------------------------------------------------------------------- */
 
-struct segment *deliver_segment_new (struct clients *self)
+static struct segment *segment_new (struct clients *self)
 {
     struct list_node *node = list_pop_front (&self->segments);
     if (node != NULL) {
@@ -21,7 +21,7 @@ struct segment *deliver_segment_new (struct clients *self)
     return mem_calloc (1, sizeof (struct segment));
 }
 
-void deliver_segment_free (struct clients *self, struct segment *segment)
+static void segment_free (struct clients *self, struct segment *segment)
 {
     if (self->segments_count >= SEGMENTS_KEPT) {
         buf_deinit (&segment->buf);
@@ -51,7 +51,7 @@ static void discard_list (struct clients *self, struct list *segments)
 {
     struct list_node *node;
     while ((node = list_pop_front (segments)) != NULL) {
-        deliver_segment_free (self, list_entry (node, struct segment, node));
+        segment_free (self, list_entry (node, struct segment, node));
     }
 }
 
@@ -81,7 +81,7 @@ static struct buf *begin (struct clients *self, struct client *client, bool ahea
     struct list_node *last = list_last (list);
     struct segment *segment = last != NULL ? list_entry (last, struct segment, node) : NULL;
     if (segment == NULL || segment->buf.size >= SEGMENT_BYTES) {
-        segment = deliver_segment_new (self);
+        segment = segment_new (self);
         if (segment == NULL) {
             client_doom (self, client, COHORT_ENOMEM, "out of memory");
             return NULL;
@@ -127,13 +127,6 @@ void deliver_end (struct clients *self, struct client *client)
     if (client->out_bytes + client->withheld_bytes > self->options.output_bytes_max) {
         client_doom (self, client, COHORT_ECONNECT, "what was sent is not taken: too slow");
     }
-}
-
-void deliver_segment (struct clients *self, struct client *client, struct segment *segment)
-{
-    client->out_bytes += segment->buf.size;
-    list_push_back (&client->out, &segment->node);
-    client_dirty (self, client);
 }
 
 void deliver_release (struct clients *self, struct client *client)
@@ -217,7 +210,7 @@ bool deliver_send (struct clients *self, struct client *client)
             COHORT_ASSERT (client->out_bytes >= size);
             client->out_bytes -= size;
             list_remove (node);
-            deliver_segment_free (self, segment);
+            segment_free (self, segment);
         }
     }
 }

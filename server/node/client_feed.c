@@ -1,8 +1,8 @@
 /* client_feed.c: streams: who is where, and live delivery: see client_state.h.
  *
- * A feed is a stream of one client.  While it is live, the changes of each applied transaction are
- * encoded once and copied to every feed that covers them, one batch each.  A feed whose client has
- * too much waiting stops being live and catches up from the ring later (client_catchup.c). */
+ * A feed is a stream of one client.  The changes of each applied transaction are encoded once and
+ * copied to every feed that covers them, one batch each.  A feed whose client has too much waiting
+ * is told nothing more, and catches up from the ring later (client_catchup.c). */
 
 #include <string.h>
 
@@ -45,6 +45,11 @@ static struct feed *find (const struct clients *self, uint64_t owner, uint64_t i
     return node != NULL ? map_entry (node, struct feed, node) : NULL;
 }
 
+struct feed *feed_find (const struct clients *self, const struct client *client, uint64_t id)
+{
+    return find (self, client->connection, id);
+}
+
 int feed_room (const struct clients *self, const struct client *client, uint64_t id)
 {
     return client->feeds_count < CLIENT_STREAMS_MAX || find (self, client->connection, id) != NULL
@@ -83,7 +88,6 @@ void feed_open (struct clients *self, struct client *client, uint64_t id, const 
     feed->id = id;
     feed->phase = FEED_LIVE;
     feed->first_link = feed->last_link = NO_LINK;
-    list_init (&feed->snapshot);
     feed->path_size = (uint32_t) size;
     memcpy (feed->path, path, size);
     feed->node.hash = feed_hash (self, client->connection, id);
@@ -108,7 +112,62 @@ void feeds_drop (struct clients *self, struct client *client)
         feed_free (self, list_entry (node, struct feed, client_node));
     }
     COHORT_ASSERT (client->feeds_count == 0);
-    COHORT_ASSERT (client->pulling == 0);
+    COHORT_ASSERT (client->behind == 0);
+    COHORT_ASSERT (client->walk == NULL);
+}
+
+/* ---- Batches ----------------------------------------------------------------------------- */
+
+bool feed_batch_begin (struct clients *self, struct feed *feed, zxid_t zxid, bool first,
+                       struct feed_batch *batch)
+{
+    bool snapshot = walk_is_under_way (feed);
+    struct wire_client_batch head = {
+        .stream = feed->id,
+        .zxid = zxid,
+        .snapshot = snapshot,
+        .first = snapshot ? !feed->begun : first,
+    };
+    /* A live one is as late as everything else; the others have something to catch up with. */
+    batch->out = feed->phase == FEED_LIVE ? deliver_begin (self, feed->client)
+                                          : deliver_begin_ahead (self, feed->client);
+    if (batch->out == NULL) {
+        return false;
+    }
+    batch->start = batch->out->size;
+    batch->mark = wire_client_batch_begin (batch->out, &head);
+    feed->begun = snapshot;
+    return true;
+}
+
+size_t feed_batch_size (const struct feed_batch *batch)
+{
+    return batch->out->size - batch->start;
+}
+
+static void finish (struct clients *self, struct feed *feed, struct feed_batch *batch, bool more)
+{
+    uint64_t ask = 0;
+    if (walk_is_under_way (feed)) {
+        feed->sent += feed_batch_size (batch);
+        if (feed->sent - feed->asked >= walk_confirm_after (self)) {
+            ask = feed->asked = feed->sent;
+        }
+    }
+    wire_client_batch_end (batch->out, batch->mark, more, ask);
+    batch->out = NULL;
+    deliver_end (self, feed->client);
+}
+
+void feed_batch_end (struct clients *self, struct feed *feed, struct feed_batch *batch, bool more)
+{
+    finish (self, feed, batch, more || walk_is_under_way (feed));
+}
+
+void feed_batch_whole (struct clients *self, struct feed *feed, struct feed_batch *batch)
+{
+    COHORT_ASSERT (feed->phase == FEED_WALKING);
+    finish (self, feed, batch, false);
 }
 
 /* ---- Live delivery ----------------------------------------------------------------------- */
@@ -125,16 +184,19 @@ struct matching {
     uint32_t at, size; /* of the change, once it is encoded; size 0: it is not yet */
 };
 
-/* Of no use to a feed whose client has enough waiting: it goes on from the transaction before. */
-static bool is_live (struct clients *self, struct feed *feed, zxid_t zxid)
+/* A client that has enough waiting is told nothing; its feed goes on from the transaction before.
+ */
+static bool is_told (struct clients *self, struct feed *feed, const struct effect *effect)
 {
-    if (feed->phase != FEED_LIVE || feed->client->doom_text != NULL) {
+    bool walking = feed->phase == FEED_WALKING && walk_concerns (feed, effect);
+    if ((!walking && feed->phase != FEED_LIVE) || feed->client->doom_text != NULL) {
         return false;
     }
-    if (deliver_room (feed->client) || feed->first_link != NO_LINK) {
+    bool room = walking ? walk_has_room (self, feed) : deliver_room (feed->client);
+    if (room || feed->first_link != NO_LINK) {
         return true;
     }
-    feed_catch_up (self, feed, zxid - 1);
+    feed_fall_behind (self, feed, effect->zxid - 1);
     return false;
 }
 
@@ -145,7 +207,7 @@ static void match (void *arg, uint64_t owner, uint64_t stream_id)
     const struct effect *effect = matching->effect;
     struct feed *feed = find (self, owner, stream_id);
     COHORT_ASSERT (feed != NULL);
-    if (!is_live (self, feed, effect->zxid)) {
+    if (!is_told (self, feed, effect)) {
         return;
     }
     if (matching->size == 0) {
@@ -182,25 +244,22 @@ void feed_effect (struct clients *self, const struct effect *effect)
  * long. */
 static void deliver_batch (struct clients *self, struct feed *feed, zxid_t zxid)
 {
-    struct wire_client_batch batch = {.stream = feed->id, .zxid = zxid, .first = true};
+    struct feed_batch batch = {.out = NULL};
     uint32_t index = feed->first_link;
-    while (index != NO_LINK) {
-        struct buf *out = deliver_begin (self, feed->client);
-        if (out == NULL) {
+    for (bool first = true; index != NO_LINK; first = false) {
+        if (!feed_batch_begin (self, feed, zxid, first, &batch)) {
             return;
         }
-        size_t start = out->size;
-        struct wire_mark mark = wire_client_batch_begin (out, &batch);
-        while (index != NO_LINK && out->size - start < BATCH_BYTES) {
+        while (index != NO_LINK && feed_batch_size (&batch) < BATCH_BYTES) {
             const struct link *link = link_at (self, index);
-            buf_append (out, self->changes.data + link->at, link->size);
+            buf_append (batch.out, self->changes.data + link->at, link->size);
             index = link->next;
         }
-        wire_client_batch_end (out, mark, index != NO_LINK);
-        deliver_end (self, feed->client);
-        batch.first = false;
+        feed_batch_end (self, feed, &batch, index != NO_LINK);
     }
-    feed->told = zxid;
+    if (feed->phase == FEED_LIVE) {
+        feed->told = zxid;
+    }
 }
 
 void feed_effects_end (struct clients *self, zxid_t zxid)
@@ -224,13 +283,11 @@ void feed_progress (struct clients *self, struct client *client)
         if (feed->phase != FEED_LIVE || zxid - feed->told < PROGRESS_DISTANCE) {
             continue;
         }
-        struct buf *out = deliver_begin (self, client);
-        if (out == NULL) {
+        struct feed_batch batch = {.out = NULL};
+        if (!feed_batch_begin (self, feed, zxid, false, &batch)) {
             return;
         }
-        struct wire_client_batch batch = {.stream = feed->id, .zxid = zxid};
-        wire_client_batch_end (out, wire_client_batch_begin (out, &batch), false);
-        deliver_end (self, client);
+        feed_batch_end (self, feed, &batch, false);
         feed->told = zxid;
     }
 }

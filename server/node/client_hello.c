@@ -126,6 +126,7 @@ static struct client *client_new (struct clients *self, uint64_t connection,
     list_init (&client->withheld);
     list_init (&client->feeds);
     list_init (&client->missed);
+    list_init (&client->waiting);
     client->node.hash = connection;
     client->session_node.hash = hello_hash (self, client->creating, client->nonce, client->session);
     map_insert (&self->connections, &client->node);

@@ -9,7 +9,8 @@
  *   client_deliver.c    one FIFO to each client, and what bounds it
  *   client_watch.c      one-shot watches
  *   client_feed.c       streams: who is where; live delivery
- *   client_catchup.c   streams: snapshots, and catching up from the ring
+ *   client_walk.c       streams: snapshots
+ *   client_catchup.c    streams: catching up from the ring
  *
  * A `client` is one connection that has said hello.  While it is attached it is the one that its
  * session has here; what the session waits for is in its queue and goes with it: the session's
@@ -53,15 +54,21 @@ enum {
     OUTPUT_LOW = 512 << 10,    /* waiting for a client: below it, reads are answered and streams
                                   go on; above it, both wait */
 
-    SNAPSHOTS_BYTES = 64 << 20, /* of streams, made and not yet sent: the next one waits */
-    SNAPSHOTS_A_TURN = 4,
-    SNAPSHOT_PIN_MS = 60000, /* how long one may keep the ring beyond its bound */
-    BATCH_BYTES = 256 << 10, /* of a fragment */
-    LIST_BYTES = 512 << 10,  /* of a page of children */
-    LIST_LOOKS = 10000,      /* children that are looked at for one */
-    PULL_EFFECTS = 4096,     /* looked at in one slice of catching up */
-    PULL_SLICES = 16,        /* of one turn */
-    PROGRESS_DISTANCE = 1000 /* transactions after which a quiet stream says how far it is */
+    BATCH_BYTES = 256 << 10,  /* of a fragment */
+    LIST_BYTES = 512 << 10,   /* of a page of children */
+    LIST_LOOKS = 10000,       /* children that are looked at for one */
+    PULL_EFFECTS = 4096,      /* looked at in one slice of catching up */
+    PULL_SLICES = 16,         /* of one turn */
+    PROGRESS_DISTANCE = 1000, /* transactions after which a quiet stream says how far it is */
+
+    WALK_NODES = 128,            /* znodes of a slice of a snapshot: clients_options.walk_nodes */
+    WALK_BYTES = 32 << 10,       /* and bytes: it ends with the znode that goes beyond */
+    WALK_SLICES = 4,             /* of one turn, for all clients together; */
+    WALK_TURN_BYTES = 128 << 10, /* with this many bytes it is over, too */
+    WALK_WINDOW_MIN = 64 << 10,  /* of a snapshot, sent and not confirmed: at least and at most; */
+    WALK_WINDOW_MAX = 1 << 20,   /* between them what each has of */
+    WALK_WINDOWS_TOTAL = 64 << 20,
+    WALK_CONFIRM_BYTES = 16 << 10 /* after which a confirmation is asked for */
 };
 
 /* ---- Output ------------------------------------------------------------------------------ */
@@ -180,7 +187,10 @@ struct client {
     size_t missed_count;
     struct list feeds;
     uint32_t feeds_count;
-    uint32_t pulling; /* feeds that are not live */
+    uint32_t behind;     /* feeds that read the ring; */
+    uint32_t pulling;    /* of them, those that have no snapshot under way */
+    struct list waiting; /* feeds for whose snapshot the client has no room yet */
+    struct feed *walk;   /* the one whose snapshot is under way, or NULL */
 };
 
 /* That the connection of an attach is dead: told to each new leader until it is out of date. */
@@ -202,28 +212,32 @@ struct sync {
 };
 
 enum feed_phase {
-    FEED_WAITING,  /* for its snapshot to be made */
-    FEED_SNAPSHOT, /* which is being handed to the output */
-    FEED_PULLING,  /* reads the ring */
-    FEED_LIVE      /* gets what is applied */
+    FEED_WAITING, /* for its snapshot: that of another stream of its client comes first */
+    FEED_WALKING, /* its snapshot is under way, and it is told what is applied */
+    FEED_CHASING, /* its snapshot is under way, but what was applied is read from the ring first */
+    FEED_PULLING, /* reads the ring */
+    FEED_LIVE     /* is told what is applied */
 };
 
 /* A stream of a client on this server. */
 struct feed {
     struct map_node node;         /* of feed_map */
     struct list_node client_node; /* of its client's feeds */
-    struct list_node wait_node;   /* WAITING: of snapshot_wait */
-    struct list_node pin_node;    /* of pinned */
-    struct list_node touch_node;  /* of touched */
+    struct list_node queue_node; /* WAITING: of its client's waiting; WALKING: of ready, if it is */
+    struct list_node touch_node; /* of touched */
     struct client *client;
     uint64_t id;
     enum feed_phase phase;
-    zxid_t zxid;                    /* not LIVE: everything up to it is in the output */
-    zxid_t told;                    /* the last zxid that the client was told of this stream */
-    zxid_t pin;                     /* on pinned: what the ring must keep is above it */
-    int64_t pinned_ms;              /* since when */
-    struct list snapshot;           /* segments that are not in the output yet */
-    size_t snapshot_bytes;          /* in them */
+    zxid_t zxid; /* CHASING, PULLING: everything up to it is in the output */
+    zxid_t told; /* the last zxid that the client was told of this stream; 0: it has no snapshot */
+
+    /* The snapshot under way. */
+    struct buf place; /* tree_walk */
+    bool begun;       /* its first piece is in the output */
+    uint64_t sent;    /* bytes of pieces: of this one and those before it */
+    uint64_t asked;   /* for a confirmation, when so many were sent */
+    uint64_t taken;   /* confirmed */
+
     uint32_t first_link, last_link; /* of the present transaction's changes */
     uint32_t path_size;
     char path[];
@@ -274,11 +288,9 @@ struct clients {
 
     struct watches *watches;
     struct streams *streams;
-    struct map feed_map;       /* by owner and id */
-    struct list snapshot_wait; /* streams whose snapshot has not been made yet */
-    struct list pinned;        /* streams that need the ring, in the order of their zxids */
-    zxid_t pin;
-    size_t snapshot_bytes;
+    struct map feed_map; /* by owner and id */
+    size_t walks;        /* clients that have one */
+    struct list ready;   /* feeds whose client has room for more of its snapshot */
     struct list touched; /* streams that the transaction being delivered concerns */
     struct buf changes;  /* its changes, encoded */
     struct buf links;    /* which of them concern which stream */
@@ -377,8 +389,6 @@ struct buf *deliver_begin (struct clients *self, struct client *client);
 /* The same for what a stream that catches up has to say: ahead of what is withheld. */
 struct buf *deliver_begin_ahead (struct clients *self, struct client *client);
 void deliver_end (struct clients *self, struct client *client);
-/* Whole segments, made elsewhere: ahead too. */
-void deliver_segment (struct clients *self, struct client *client, struct segment *segment);
 /* The last stream has caught up: what was withheld follows. */
 void deliver_release (struct clients *self, struct client *client);
 void client_dirty (struct clients *self, struct client *client);
@@ -387,9 +397,6 @@ bool deliver_send (struct clients *self, struct client *client);
 /* Whether reads may be answered and streams go on. */
 bool deliver_room (const struct client *client);
 void deliver_discard (struct clients *self, struct client *client);
-/* NULL: out of memory. */
-struct segment *deliver_segment_new (struct clients *self);
-void deliver_segment_free (struct clients *self, struct segment *segment);
 void deliver_free (struct clients *self);
 
 /* ---- client_watch.c ---------------------------------------------------------------------- */
@@ -412,6 +419,7 @@ int feed_room (const struct clients *self, const struct client *client, uint64_t
 void feed_open (struct clients *self, struct client *client, uint64_t id, const char *path,
                 size_t size, zxid_t from);
 void feed_close (struct clients *self, struct client *client, uint64_t id);
+struct feed *feed_find (const struct clients *self, const struct client *client, uint64_t id);
 void feeds_drop (struct clients *self, struct client *client);
 /* One applied transaction: effect by effect, then end. */
 void feed_effect (struct clients *self, const struct effect *effect);
@@ -419,17 +427,51 @@ void feed_effects_end (struct clients *self, zxid_t zxid);
 /* Says how far quiet streams are. */
 void feed_progress (struct clients *self, struct client *client);
 
+/* A batch, or a piece of a snapshot that is under way. */
+struct feed_batch {
+    struct buf *out; /* NULL: none is open */
+    struct wire_mark mark;
+    size_t start;
+};
+
+/* false: the client is doomed. */
+bool feed_batch_begin (struct clients *self, struct feed *feed, zxid_t zxid, bool first,
+                       struct feed_batch *batch);
+size_t feed_batch_size (const struct feed_batch *batch);
+/* more: another fragment of the transaction follows; a snapshot goes on unless `whole`. */
+void feed_batch_end (struct clients *self, struct feed *feed, struct feed_batch *batch, bool more);
+void feed_batch_whole (struct clients *self, struct feed *feed, struct feed_batch *batch);
+
+/* ---- client_walk.c ----------------------------------------------------------------------- */
+
+/* The stream begins with a snapshot, as soon as its client has no other under way. */
+void walk_open (struct clients *self, struct feed *feed);
+/* What its snapshot was to follow is lost: it begins anew. */
+void walk_again (struct clients *self, struct feed *feed);
+/* The stream is closed; its client's next one begins. */
+void walk_drop (struct clients *self, struct feed *feed);
+bool walk_is_under_way (const struct feed *feed);
+/* Whether the change has to be told to it: the rest its walk will find. */
+bool walk_concerns (const struct feed *feed, const struct effect *effect);
+/* Whether the client has taken enough of what was sent. */
+bool walk_has_room (const struct clients *self, const struct feed *feed);
+/* So many bytes later a confirmation is asked for again. */
+uint64_t walk_confirm_after (const struct clients *self);
+/* It goes on in this turn or the next if it can. */
+void walk_ready (struct clients *self, struct feed *feed);
+void walk_taken (struct clients *self, struct client *client, uint64_t id, uint64_t bytes);
+/* This turn's slices; true: there is more to do at once. */
+bool walks_turn (struct clients *self);
+
 /* ---- client_catchup.c -------------------------------------------------------------------- */
 
-/* A stream begins with a snapshot, or behind a zxid. */
+/* A new stream goes on behind a zxid, or begins with a snapshot. */
 void feed_catch_up (struct clients *self, struct feed *feed, zxid_t from);
-/* It is not live any more, or closed. */
+/* It cannot be told what is applied: from behind this zxid on it will read the ring. */
+void feed_fall_behind (struct clients *self, struct feed *feed, zxid_t zxid);
+/* It is about to be closed. */
 void feed_leave (struct clients *self, struct feed *feed);
-/* Streams of the client that are not live go on; true: there is more to do at once. */
+/* Streams of the client that read the ring go on; true: there is more to do at once. */
 bool feed_pull (struct clients *self, struct client *client);
-/* Makes snapshots that wait, as far as memory allows; ends pins that last too long. */
-void feed_turn (struct clients *self);
-bool feed_snapshot_due (const struct clients *self);
-int64_t feed_deadline (const struct clients *self);
 
 #endif

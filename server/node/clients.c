@@ -25,6 +25,9 @@ struct clients *clients_new (const struct clients_options *options)
     if (self->options.output_bytes_max == 0) {
         self->options.output_bytes_max = CLIENTS_OUTPUT_BYTES;
     }
+    if (self->options.walk_nodes == 0) {
+        self->options.walk_nodes = WALK_NODES;
+    }
     self->tree = options->tree;
     map_init (&self->connections);
     map_init (&self->sessions);
@@ -42,8 +45,7 @@ struct clients *clients_new (const struct clients_options *options)
     list_init (&self->sync_waiting);
     list_init (&self->sync_done);
     list_init (&self->segments);
-    list_init (&self->snapshot_wait);
-    list_init (&self->pinned);
+    list_init (&self->ready);
     list_init (&self->touched);
     arena_init (&self->arena, 64 << 10, 1 << 20);
     self->watches = watches_new (options->hash_seed);
@@ -227,13 +229,19 @@ static void send_status (struct clients *self, uint64_t connection)
     }
 }
 
+static bool has_work (const Cohort__Wire__ClientFrame *frame)
+{
+    return frame->heartbeat != NULL || frame->rearm != NULL || frame->n_taken > 0 ||
+           frame->n_requests > 0;
+}
+
 /* A frame of a connection that has not said hello yet, or of one that was dropped. */
 static void frame_of_stranger (struct clients *self, uint64_t connection,
                                const Cohort__Wire__ClientFrame *frame)
 {
     if (frame->hello != NULL) {
         client_hello (self, connection, frame->hello);
-    } else if (frame->heartbeat != NULL || frame->rearm != NULL || frame->n_requests > 0) {
+    } else if (has_work (frame)) {
         connection_refuse (self, connection, COHORT_ESTATE, "this connection has not said hello");
     }
 }
@@ -241,7 +249,7 @@ static void frame_of_stranger (struct clients *self, uint64_t connection,
 static void frame_of_client (struct clients *self, struct client *client,
                              const Cohort__Wire__ClientFrame *frame)
 {
-    bool work = frame->heartbeat != NULL || frame->rearm != NULL || frame->n_requests > 0;
+    bool work = has_work (frame);
     if (frame->hello != NULL) {
         client_doom (self, client, COHORT_EPROTOCOL, "a second hello on one connection");
         return;
@@ -265,6 +273,9 @@ static void frame_of_client (struct clients *self, struct client *client,
     }
     /* Whoever tells what it watched does so before anything else. */
     client->armed = client->armed || (frame->rearm != NULL ? !frame->rearm->more : work);
+    for (size_t i = 0; i < frame->n_taken; i++) {
+        walk_taken (self, client, frame->taken[i]->stream_id, frame->taken[i]->bytes);
+    }
     if (frame->n_requests > 0) {
         client_receive (self, client, frame);
     }
@@ -375,7 +386,6 @@ void clients_applied (struct clients *self, zxid_t zxid, const struct tree_outco
 void clients_tree (struct clients *self, struct tree *tree, bool reset)
 {
     self->tree = tree;
-    self->pin = 0;
     if (!reset) {
         return;
     }
@@ -443,13 +453,17 @@ static bool client_turn (struct clients *self, struct client *client)
 {
     bool more = true;
     for (int i = 0; more && i < PULL_SLICES; i++) {
-        more = client_answer (self, client);
-        bool pulling = client->pulling > 0;
-        more |= feed_pull (self, client);
-        more |= pulling && client->pulling == 0;
+        /* What streams have to catch up with comes first, for replies may have no end. */
+        more = feed_pull (self, client);
+        uint32_t behind = client->behind;
+        more |= client_answer (self, client);
+        more |= client->behind > behind; /* a stream was opened */
         if (client->doom_text != NULL || !deliver_send (self, client)) {
             return false;
         }
+    }
+    if (client->walk != NULL) {
+        walk_ready (self, client->walk);
     }
     if (more) {
         client_dirty (self, client);
@@ -489,7 +503,7 @@ bool clients_flush (struct clients *self)
     bool more = false;
     self->asked = false;
     retry_stuck (self);
-    feed_turn (self);
+    more |= walks_turn (self);
     struct list turn;
     list_init (&turn);
     list_splice_back (&turn, &self->dirty);
@@ -502,14 +516,12 @@ bool clients_flush (struct clients *self)
     }
     hellos_expire (self);
     bury (self);
-    return more || feed_snapshot_due (self);
+    return more || !list_empty (&self->ready);
 }
 
 int64_t clients_deadline (const struct clients *self)
 {
     int64_t deadline = hellos_deadline (self);
-    int64_t pins = feed_deadline (self);
-    deadline = pins < deadline ? pins : deadline;
     if (!list_empty (&self->stuck) && self->retry_ms < deadline) {
         deadline = self->retry_ms;
     }

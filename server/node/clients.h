@@ -46,9 +46,11 @@ struct clients_options {
     struct node_transport transport;
     struct logger logger;
     uint64_t hash_seed; /* random and secret: of the tables in memory (tree.h) */
-    struct tree *tree;  /* read; what streams still need is kept in its ring (tree_effects_pin) */
+    struct tree *tree;
     uint64_t pending_bytes_max; /* of all sessions' unanswered writes; 0: 256 MiB */
     uint64_t output_bytes_max;  /* waiting for one slow client before it is cut off; 0: 16 MiB */
+    uint32_t walk_nodes;        /* znodes of a slice of a stream's snapshot; 0: 128 */
+    uint32_t walk_window;       /* bytes of it that are not confirmed; 0: up to 1 MiB */
 
     /* Answers StatusQuery. */
     void (*status) (void *arg, struct node_status *status);

@@ -352,6 +352,8 @@ static bool make_clients (struct node *self)
         .logger = self->logger,
         .hash_seed = self->options.hash_seed,
         .tree = ensemble_tree (self->ensemble),
+        .walk_nodes = self->options.walk_nodes,
+        .walk_window = self->options.walk_window,
         .status = host_status,
         .status_arg = self,
         .members = self->members,

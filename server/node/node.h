@@ -63,12 +63,14 @@ struct node_options {
     struct store *store; /* open; borrowed */
     struct node_transport transport;
     struct logger logger;
-    uint64_t seed;              /* random */
-    uint64_t hash_seed;         /* random and secret: of the tables in memory (tree.h) */
-    uint8_t cluster_id[16];     /* random: for the ensemble if this server founds it */
-    int peer_timeout_ms;        /* 0: 500 */
-    uint64_t snapshot_bytes;    /* 0: 256 MiB of log make a snapshot due */
-    uint64_t effects_bytes;     /* 0: 64 MiB */
+    uint64_t seed;           /* random */
+    uint64_t hash_seed;      /* random and secret: of the tables in memory (tree.h) */
+    uint8_t cluster_id[16];  /* random: for the ensemble if this server founds it */
+    int peer_timeout_ms;     /* 0: 500 */
+    uint64_t snapshot_bytes; /* 0: 256 MiB of log make a snapshot due */
+    uint64_t effects_bytes;  /* 0: 64 MiB */
+    uint32_t walk_nodes;     /* of streams' snapshots: see clients.h */
+    uint32_t walk_window;
     struct entry_limits limits; /* for a new ensemble; zero fields: the defaults */
     struct zab_observer observer;
 };

@@ -214,10 +214,12 @@ enum {
     BATCH_FIRST = 4,
     BATCH_MORE = 5,
     BATCH_CHANGES = 6,
+    BATCH_SENT = 7,
     CHANGE_KIND = 1,
     CHANGE_PATH = 2,
     CHANGE_DATA = 3,
-    CHANGE_STAT = 4
+    CHANGE_STAT = 4,
+    KIND_FOUND = 4 /* of a change, beside the effects' */
 };
 
 static size_t put_varint (uint8_t *at, uint64_t value)
@@ -431,12 +433,12 @@ void wire_client_event (struct buf *out, enum watch_kind kind, int type, const c
     wire_client_item_end (out, mark);
 }
 
-void wire_client_change (struct buf *out, enum effect_kind kind, const char *path, size_t path_size,
-                         const uint8_t *data, size_t size, const cohort_stat_t *stat)
+static void put_change (struct buf *out, unsigned kind, const char *path, size_t path_size,
+                        const uint8_t *data, size_t size, const cohort_stat_t *stat)
 {
     bool wide = REPLY_SIZE + path_size + size > NARROW_MAX;
     size_t start = put_begin (out, BATCH_CHANGES, wide);
-    put_number (out, CHANGE_KIND, (uint64_t) kind);
+    put_number (out, CHANGE_KIND, kind);
     put_bytes (out, CHANGE_PATH, path, path_size);
     if (kind != EFFECT_DELETED) {
         if (size > 0) {
@@ -445,6 +447,18 @@ void wire_client_change (struct buf *out, enum effect_kind kind, const char *pat
         put_stat (out, CHANGE_STAT, stat);
     }
     put_end (out, start, wide);
+}
+
+void wire_client_change (struct buf *out, enum effect_kind kind, const char *path, size_t path_size,
+                         const uint8_t *data, size_t size, const cohort_stat_t *stat)
+{
+    put_change (out, kind, path, path_size, data, size, stat);
+}
+
+void wire_client_found (struct buf *out, const struct tree_node *node)
+{
+    put_change (out, KIND_FOUND, node->path, strlen (node->path), node->data, node->data_size,
+                &node->stat);
 }
 
 struct wire_mark wire_client_batch_begin (struct buf *out, const struct wire_client_batch *batch)
@@ -457,9 +471,10 @@ struct wire_mark wire_client_batch_begin (struct buf *out, const struct wire_cli
     return mark;
 }
 
-void wire_client_batch_end (struct buf *out, struct wire_mark mark, bool more)
+void wire_client_batch_end (struct buf *out, struct wire_mark mark, bool more, uint64_t sent)
 {
     put_number (out, BATCH_MORE, more);
+    put_number (out, BATCH_SENT, sent);
     wire_client_item_end (out, mark);
 }
 

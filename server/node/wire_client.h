@@ -94,9 +94,11 @@ void wire_client_item_end (struct buf *out, struct wire_mark mark);
 void wire_client_event (struct buf *out, enum watch_kind kind, int type, const char *path,
                         size_t size, zxid_t zxid);
 
-/* One change of a batch, as bytes that wire_client_batch_change takes, any number of times. */
+/* One change of a batch, as bytes that may be part of any number of them: an effect, or a znode
+ * that the walk of a snapshot has found. */
 void wire_client_change (struct buf *out, enum effect_kind kind, const char *path, size_t path_size,
                          const uint8_t *data, size_t size, const cohort_stat_t *stat);
+void wire_client_found (struct buf *out, const struct tree_node *node);
 
 struct wire_client_batch {
     uint64_t stream;
@@ -104,7 +106,7 @@ struct wire_client_batch {
     bool snapshot, first;
 };
 struct wire_mark wire_client_batch_begin (struct buf *out, const struct wire_client_batch *batch);
-/* `more` is known last. */
-void wire_client_batch_end (struct buf *out, struct wire_mark mark, bool more);
+/* Both are known last; sent: 0, or to be confirmed by the client. */
+void wire_client_batch_end (struct buf *out, struct wire_mark mark, bool more, uint64_t sent);
 
 #endif

@@ -189,7 +189,8 @@ static void put_items (struct buf *out)
     mark = wire_client_batch_begin (out, &batch);
     wire_client_change (out, EFFECT_CREATED, "/a", 2, (const uint8_t *) "x", 1, &stat);
     wire_client_change (out, EFFECT_DELETED, "/b", 2, NULL, 0, &stat);
-    wire_client_batch_end (out, mark, true);
+    wire_client_found (out, &(struct tree_node){.path = "/c", .stat = stat});
+    wire_client_batch_end (out, mark, true, 4096);
     wire_client_seen (out, 7, 3);
 }
 

@@ -59,6 +59,7 @@ void client_start (struct world *self, struct sim_client *client)
         .timeout_ms = client->timeout_ms,
         .grace_ms = client->grace_ms,
         .connect_timeout_ms = 500,
+        .stream_bytes_max = 1 << 30,
         .random = draw (self, client),
     };
     client->session = session_new (&options);

@@ -2,8 +2,10 @@
  * tree.
  *
  * Every batch must continue what came before: nothing is created twice, nothing is changed or
- * deleted that is not there, each change of data is the next version. So an event that is lost,
- * doubled or overtaken shows at once, and at the end the mirror must equal the tree. */
+ * deleted that is not there, each change of data is the next version, and parents come before their
+ * children. So an event that is lost, doubled or overtaken shows at once. With the coming and going
+ * of children counted in their parents' stats, the mirror must equal the tree at the end: that
+ * shows whether a snapshot was exact that was made while the tree changed. */
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,6 +16,8 @@
 #include "client/src/requests.h"
 #include "client/src/streams.h"
 #include "tests/simulation/world.h"
+
+enum { PATH_MAX_SIZE = 4096 };
 
 /* A znode as the client knows it. */
 struct image {
@@ -83,9 +87,38 @@ static void put (struct sim_client *client, const cohort_change_t *change)
     map_insert (&client->mirror, &image->node);
 }
 
-static const char *apply (struct sim_client *client, const cohort_change_t *change)
+static struct image *find_parent (const struct sim_client *client, const char *path)
+{
+    char parent[PATH_MAX_SIZE];
+    size_t size = (size_t) (strrchr (path, '/') - path);
+    COHORT_ASSERT (size < sizeof parent);
+    size = size > 0 ? size : 1;
+    memcpy (parent, path, size);
+    parent[size] = '\0';
+    return find (client, parent);
+}
+
+/* In a transaction; a snapshot's stats are whole. */
+static void count_child (struct image *parent, bool created, uint64_t zxid)
+{
+    parent->stat.child_count += created ? 1u : -1u;
+    parent->stat.cversion++;
+    parent->stat.pzxid = zxid;
+}
+
+static const char *apply (struct sim_client *client, const cohort_batch_t *batch,
+                          const cohort_change_t *change)
 {
     struct image *image = find (client, change->path);
+    struct image *parent =
+        strcmp (change->path, "/") != 0 ? find_parent (client, change->path) : NULL;
+    bool created = change->kind == COHORT_CHANGE_CREATED;
+    if (parent == NULL && strcmp (change->path, "/") != 0) {
+        return "its parent is not there";
+    }
+    if (!batch->snapshot && change->kind != COHORT_CHANGE_DATA && parent != NULL) {
+        count_child (parent, created, batch->zxid);
+    }
     switch (change->kind) {
     case COHORT_CHANGE_CREATED:
         if (image != NULL) {
@@ -113,14 +146,10 @@ static const char *apply (struct sim_client *client, const cohort_change_t *chan
     }
 }
 
-void mirror_batch (struct world *self, struct sim_client *client, const struct batch_event *event)
+static void take_batch (struct world *self, struct sim_client *client, const cohort_batch_t *batch)
 {
-    const cohort_batch_t *batch = &event->batch->batch;
     size_t number = (size_t) (client - self->clients);
-    if (event->stream != client->stream) {
-        return; /* of a session that is over */
-    }
-    record_batch (self, client, event);
+    record_batch (self, client, client->stream, batch);
     if (batch->snapshot && batch->first) {
         clear (client);
     }
@@ -129,7 +158,7 @@ void mirror_batch (struct world *self, struct sim_client *client, const struct b
                     client->mirror_zxid, batch->zxid);
     }
     for (size_t i = 0; i < batch->count; i++) {
-        const char *wrong = apply (client, &batch->changes[i]);
+        const char *wrong = apply (client, batch, &batch->changes[i]);
         if (wrong != NULL) {
             world_fail (self,
                         "client %zu: its stream, at %#" PRIx64 " after %#" PRIx64
@@ -141,6 +170,17 @@ void mirror_batch (struct world *self, struct sim_client *client, const struct b
     client->mirror_zxid = batch->zxid;
     client->mirror_whole = !batch->more;
     self->batches++;
+}
+
+void mirror_batch (struct world *self, struct sim_client *client, struct batch_event *event)
+{
+    bool more = event->stream == client->stream; /* else of one that is over */
+    while (more) {
+        cohort_batch_t batch;
+        cohort_change_t *changes;
+        more = batch_event_next (event, &batch, &changes);
+        take_batch (self, client, &batch);
+    }
 }
 
 void mirror_ended (struct world *self, struct sim_client *client, const struct event *event)
@@ -159,14 +199,19 @@ struct comparison {
     bool equal;
 };
 
+static bool same_stat (const cohort_stat_t *a, const cohort_stat_t *b)
+{
+    return a->czxid == b->czxid && a->mzxid == b->mzxid && a->pzxid == b->pzxid &&
+           a->version == b->version && a->cversion == b->cversion && a->data_size == b->data_size &&
+           a->ephemeral_owner == b->ephemeral_owner && a->child_count == b->child_count;
+}
+
 static bool compare (void *arg, const struct tree_node *node)
 {
     struct comparison *comparison = arg;
     const struct image *image = find (comparison->client, node->path);
     comparison->count++;
-    comparison->equal = image != NULL && image->stat.czxid == node->stat.czxid &&
-                        image->stat.mzxid == node->stat.mzxid &&
-                        image->stat.version == node->stat.version;
+    comparison->equal = image != NULL && same_stat (&image->stat, &node->stat);
     return comparison->equal;
 }
 

@@ -309,9 +309,8 @@ void record_watch (struct world *world, const struct sim_client *client, const s
 }
 
 void record_batch (struct world *world, const struct sim_client *client,
-                   const struct batch_event *event)
+                   const struct cohort_stream *stream, const cohort_batch_t *batch)
 {
-    const cohort_batch_t *batch = &event->batch->batch;
     struct history_change *changes = take (world, batch->count, sizeof *changes);
     for (size_t i = 0; i < batch->count; i++) {
         const cohort_change_t *change = &batch->changes[i];
@@ -326,8 +325,8 @@ void record_batch (struct world *world, const struct sim_client *client,
     record (world, (struct history_event){
                        .kind = HISTORY_BATCH,
                        .client = recorded (world, client)->number,
-                       .u.batch = {.stream = event->stream->id,
-                                   .path = event->stream->path,
+                       .u.batch = {.stream = stream->id,
+                                   .path = stream->path,
                                    .snapshot = batch->snapshot != 0,
                                    .first = batch->first != 0,
                                    .more = batch->more != 0,

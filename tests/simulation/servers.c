@@ -135,7 +135,9 @@ static int start_node (struct world *self, struct sim_server *server, char *erro
         .logger = {log_line, server, LOG_INFO},
         .seed = world_draw (self, SIM_DRAW_NODE, server->id, server->incarnation, 0),
         .snapshot_bytes = self->conditions.snapshot_bytes,
-        .effects_bytes = UINT64_C (1) << 20,
+        .effects_bytes = self->conditions.effects_bytes,
+        .walk_nodes = self->conditions.walk_nodes,
+        .walk_window = self->conditions.walk_window,
         .observer = check_observer (server),
     };
     memcpy (options.cluster_id, cluster, sizeof options.cluster_id);

@@ -37,6 +37,10 @@ static void draw_conditions (struct world *self)
     conditions->segment_bytes = UINT64_C (1) << (16 + prng_below (&prng, 4));
     conditions->cache_bytes = UINT64_C (1) << (12 + prng_below (&prng, 12));
     conditions->snapshot_bytes = UINT64_C (1) << (15 + prng_below (&prng, 5));
+    /* Streams take many steps to begin, and some are too late for the ring. */
+    conditions->effects_bytes = UINT64_C (1) << (15 + prng_below (&prng, 6));
+    conditions->walk_nodes = 1 + (uint32_t) prng_below (&prng, 16);
+    conditions->walk_window = 2000 + (uint32_t) prng_below (&prng, 20000);
 }
 
 static void make_servers (struct world *self)

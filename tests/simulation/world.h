@@ -84,6 +84,8 @@ struct sim_conditions {
     int64_t slow_ms_max;    /* of a slow one, besides */
     int64_t notice_ms_max;  /* until an end of a connection is noticed late */
     uint64_t segment_bytes, cache_bytes, snapshot_bytes; /* of the servers */
+    uint64_t effects_bytes;
+    uint32_t walk_nodes, walk_window;
 };
 
 struct sim_server {
@@ -386,7 +388,7 @@ void record_unknown (struct world *self, const struct sim_client *client, uint64
 struct batch_event;
 void record_watch (struct world *self, const struct sim_client *client, const struct watch *watch);
 void record_batch (struct world *self, const struct sim_client *client,
-                   const struct batch_event *event);
+                   const struct cohort_stream *stream, const cohort_batch_t *batch);
 
 /* What this server has applied, if nobody has applied it before. */
 void record_applied (struct world *self, struct sim_server *server);
@@ -404,7 +406,7 @@ void check_end (struct world *self);
 /* A session begins to follow the tree; its process ends. */
 void mirror_open (struct world *self, struct sim_client *client);
 void mirror_close (struct sim_client *client);
-void mirror_batch (struct world *self, struct sim_client *client, const struct batch_event *event);
+void mirror_batch (struct world *self, struct sim_client *client, struct batch_event *event);
 /* The session is lost, and its streams with it. */
 void mirror_ended (struct world *self, struct sim_client *client, const struct event *event);
 bool mirror_equal (const struct sim_client *client, const struct tree *tree);

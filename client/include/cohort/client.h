@@ -111,6 +111,8 @@ typedef struct cohort_options {
     const char *server_key;  /* CURVE: the ensemble's public key, Z85; NULL: no encryption */
     const char *public_key;  /* CURVE: the client's own keys, Z85 */
     const char *secret_key;
+    uint64_t
+        stream_bytes_max; /* memory for the snapshot of one stream while it arrives; 0: 1 GiB */
 } cohort_options_t;
 
 /* Starts a session: returns at once and connects in the background.
@@ -394,10 +396,19 @@ typedef struct cohort_change {
 /* What a stream delivers.  First a snapshot: every znode of the subtree at zxid, parents before
  * children; then one batch for each transaction that changed the subtree, in zxid order, none
  * missing.  A batch may come in fragments: more != 0 says that another with the same zxid
- * follows, and only with the last one is the state whole.  A further snapshot means that the
- * history between was gone (RESET): forget the earlier state when first is set.  A batch whose
- * fragments were cut off by a reconnect comes again from its first one (a snapshot may then have
- * another zxid): to apply its changes twice does no harm. */
+ * follows, and only with the last one is the state whole.  A transaction whose fragments were cut
+ * off by a reconnect comes again from its first one: to apply its changes twice does no harm.
+ *
+ * A snapshot does not stop the server: it walks through the subtree while that changes, and the
+ * client puts together what it is sent.  So a snapshot is handed over only when it is whole; until
+ * then it takes memory in proportion to the subtree (some 150 bytes a znode, its path and data), up
+ * to options.stream_bytes_max, and is given back in pace with the callbacks.
+ *
+ * A further snapshot means that the history between was gone (RESET): forget the earlier state when
+ * first is set.  As that takes a while, it is announced: by an empty fragment with first and more,
+ * as soon as it has begun.  From then on the earlier state is out of date, and results may be ahead
+ * of it; otherwise whatever shows a change comes behind the batch with that change.  The snapshot
+ * itself begins with first again, and has the zxid that counts. */
 typedef struct cohort_batch {
     int snapshot; /* 1: part of a snapshot, 0: a transaction */
     int first;    /* 1: first fragment */
@@ -411,10 +422,15 @@ typedef void cohort_batch_fn (cohort_stream_t *self, const cohort_batch_t *batch
 
 /* Follows the subtree at path (the node itself, and all below it).  The node need not exist: it
  * is reported when it is created.  The stream resumes by itself after a reconnect, on any
- * server.  When the session is lost fn gets a last call with batch NULL.  NULL: malformed path
- * or out of memory, see cohort_errmsg. */
+ * server.  When it ends fn gets a last call with batch NULL: cohort_stream_error says why.  NULL:
+ * malformed path or out of memory, see cohort_errmsg. */
 COHORT_API cohort_stream_t *cohort_stream_new (cohort_t *client, const char *path,
                                                cohort_batch_fn *fn, void *arg);
+
+/* 0; after the last call of fn, why the stream has ended: COHORT_ESESSIONEXPIRED: the session has
+ * ended; COHORT_ETOOBIG: its snapshot is larger than options.stream_bytes_max allows;
+ * COHORT_ELIMIT: the session has too many streams. */
+COHORT_API int cohort_stream_error (const cohort_stream_t *self);
 
 /* No call of fn begins after it; inside fn too.  (One that is running in another thread's
  * cohort_dispatch may not have returned yet.)  Must come before cohort_destroy of its client.

@@ -7,6 +7,9 @@
 
 #include "tests/unit/client/fake_state.h"
 
+/* Of a change: what a walk has found (client.proto). */
+enum { FOUND = 4 };
+
 /* ---- Sending --------------------------------------------------------------------------------- */
 
 static void send_item (struct fake *self, const struct peer *peer, Cohort__Wire__Item *item)
@@ -460,6 +463,12 @@ static void take_list (struct fake *self, const struct peer *peer, uint64_t xid,
     send_reply (self, peer, &reply);
 }
 
+/* Parents before children. */
+static int by_path (const void *a, const void *b)
+{
+    return strcmp (((const struct change *) a)->path, ((const struct change *) b)->path);
+}
+
 void fake_open_stream (struct fake *self, const struct peer *peer,
                        const Cohort__Wire__StreamOpen *open)
 {
@@ -484,9 +493,10 @@ void fake_open_stream (struct fake *self, const struct peer *peer,
             snprintf (changes[size].path, PATH_MAX_SIZE, "%s", self->nodes[i].path);
             snprintf (changes[size].data, 128, "%.*s", (int) self->nodes[i].size,
                       (const char *) self->nodes[i].data);
-            changes[size++].kind = COHORT_CHANGE_CREATED;
+            changes[size++].kind = FOUND;
         }
     }
+    qsort (changes, size, sizeof (changes[0]), by_path);
     send_batch (self, peer, open->stream_id, self->zxid, true, changes, size);
 }
 

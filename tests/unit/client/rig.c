@@ -129,6 +129,10 @@ static void say_frame (struct rig *rig, uint32_t link, const struct buf *bytes)
     if (frame->heartbeat != NULL) {
         say (rig, " beat %llu", (unsigned long long) frame->heartbeat->seq);
     }
+    for (size_t i = 0; i < frame->n_taken; i++) {
+        say (rig, " taken %llu/%llu", (unsigned long long) frame->taken[i]->stream_id,
+             (unsigned long long) frame->taken[i]->bytes);
+    }
     if (frame->n_requests > 8) {
         say (rig, " | %zu requests from #%llu", frame->n_requests,
              (unsigned long long) frame->requests[0]->xid);
@@ -159,17 +163,23 @@ static const char *event_name (int type)
     }
 }
 
-static void say_batch (struct rig *rig, const struct batch_event *event)
+static void say_batch (struct rig *rig, struct batch_event *event)
 {
-    const cohort_batch_t *batch = &event->batch->batch;
-    say (rig, "batch %llu%s%s%s at %llu:", (unsigned long long) event->stream->id,
-         batch->snapshot ? " snapshot" : "", batch->first ? " first" : "",
-         batch->more ? " more" : "", (unsigned long long) batch->zxid);
-    for (size_t i = 0; i < batch->count; i++) {
-        say (rig, " %s=%.*s", batch->changes[i].path, (int) batch->changes[i].size,
-             batch->changes[i].size > 0 ? (const char *) batch->changes[i].data : "");
+    bool more = true;
+    while (more) {
+        cohort_batch_t batch;
+        cohort_change_t *changes;
+        more = batch_event_next (event, &batch, &changes);
+        assert_true (batch.changes == changes);
+        say (rig, "batch %llu%s%s%s at %llu:", (unsigned long long) event->stream->id,
+             batch.snapshot ? " snapshot" : "", batch.first ? " first" : "",
+             batch.more ? " more" : "", (unsigned long long) batch.zxid);
+        for (size_t i = 0; i < batch.count; i++) {
+            say (rig, " %s=%.*s", changes[i].path, (int) changes[i].size,
+                 changes[i].size > 0 ? (const char *) changes[i].data : "");
+        }
+        say (rig, "\n");
     }
-    say (rig, "\n");
 }
 
 static void say_event (struct rig *rig, struct event *event)
@@ -279,8 +289,11 @@ bool rig_try_begin (struct rig *rig, const char *servers)
         return false;
     }
     assert_int_equal (rc, 0);
-    struct session_options options = {
-        .hosts = &hosts, .timeout_ms = 900, .grace_ms = 900, .connect_timeout_ms = 200};
+    struct session_options options = {.hosts = &hosts,
+                                      .timeout_ms = 900,
+                                      .grace_ms = 900,
+                                      .connect_timeout_ms = 200,
+                                      .stream_bytes_max = RIG_STREAM_BYTES};
     memset (options.random.nonce, 1, sizeof (options.random.nonce));
     memset (options.random.password, 2, sizeof (options.random.password));
     rig->session = session_new (&options);
@@ -541,10 +554,14 @@ void rig_event (struct rig *rig, uint32_t link, int type, int kind, const char *
 void rig_batch (struct rig *rig, uint32_t link, uint64_t stream, uint64_t zxid, const char *flags,
                 const char *path, const char *data)
 {
+    bool snapshot = strchr (flags, 's') != NULL;
     Cohort__Wire__Stat stat = COHORT__WIRE__STAT__INIT;
     Cohort__Wire__Change change = COHORT__WIRE__CHANGE__INIT;
     Cohort__Wire__Change *changes[] = {&change};
-    change.kind = COHORT_CHANGE_DATA;
+    change.kind = strchr (flags, 'c') != NULL   ? COHORT_CHANGE_CREATED
+                  : strchr (flags, 'd') != NULL ? COHORT_CHANGE_DELETED
+                  : snapshot                    ? WIRE_CHANGE_FOUND
+                                                : COHORT_CHANGE_DATA;
     change.stat = &stat;
     if (path != NULL) {
         change.path = (char *) (uintptr_t) path;
@@ -553,7 +570,8 @@ void rig_batch (struct rig *rig, uint32_t link, uint64_t stream, uint64_t zxid, 
     Cohort__Wire__StreamBatch batch = COHORT__WIRE__STREAM_BATCH__INIT;
     batch.stream_id = stream;
     batch.zxid = zxid;
-    batch.snapshot = strchr (flags, 's') != NULL;
+    batch.snapshot = snapshot;
+    batch.sent = strchr (flags, 't') != NULL ? rig->sent += 100 : 0;
     batch.first = strchr (flags, 'f') != NULL;
     batch.more = strchr (flags, 'm') != NULL;
     batch.n_changes = path != NULL ? 1 : 0;

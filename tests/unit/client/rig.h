@@ -9,6 +9,7 @@
  *     connected                           a state
  *     result #3 OK                        the end of a request
  *     watch CHANGED /a at 7
+ *     1> taken 1/500                      so much of stream 1 has come
  *     batch 1 snapshot first at 5: /a=x */
 
 #ifndef COHORT_TESTS_CLIENT_RIG_H
@@ -21,7 +22,8 @@
 #include "client/src/watches.h"
 #include "tests/unit/unit.h"
 
-#define RIG_LINKS_MAX 256
+#define RIG_LINKS_MAX    256
+#define RIG_STREAM_BYTES 10000
 
 struct rig {
     struct session *session;
@@ -33,6 +35,7 @@ struct rig {
     uint32_t last_link;   /* the newest that was asked for */
     uint64_t zxid;        /* of replies, unless said otherwise */
     uint64_t last_number; /* Welcome.last_number */
+    uint64_t sent;        /* of snapshots */
     uint32_t timeout_ms, grace_ms, window;
     uint64_t credit;
     uint8_t cluster;      /* every byte of the cluster id */
@@ -74,7 +77,9 @@ void rig_gap (struct rig *rig, uint32_t link, uint64_t xid, uint64_t number, uin
 void rig_confirm (struct rig *rig, uint32_t link, uint64_t beat);
 void rig_hold (struct rig *rig, uint32_t link, const char *reason);
 void rig_event (struct rig *rig, uint32_t link, int type, int kind, const char *path);
-/* A batch of one change of data; path NULL: none. */
+/* A batch of one change; path NULL: none. Flags: s(napshot), f(irst), m(ore); c: created, d:
+ * deleted, else found in a snapshot, and a change of data otherwise; t: to be confirmed, 100 more
+ * each time. */
 void rig_batch (struct rig *rig, uint32_t link, uint64_t stream, uint64_t zxid, const char *flags,
                 const char *path, const char *data);
 void rig_zxid (struct rig *rig, uint32_t link, uint64_t zxid);

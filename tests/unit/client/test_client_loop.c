@@ -162,6 +162,114 @@ static void test_stream_with_chroot (void **state)
     fake_destroy (&fake);
 }
 
+/* What comes of one large snapshot. */
+struct parts {
+    int firsts, wholes, calls, ended;
+    size_t znodes;
+    uint64_t zxid;
+    cohort_stream_t **stream; /* to be destroyed in the first call; or NULL */
+    cohort_t **client;
+};
+
+static void on_part (cohort_stream_t *self, const cohort_batch_t *batch, void *arg)
+{
+    struct parts *parts = arg;
+    if (batch == NULL) {
+        assert_int_equal (cohort_stream_error (self), COHORT_ETOOBIG);
+        parts->ended++;
+        return;
+    }
+    assert_int_equal (cohort_stream_error (self), 0);
+    assert_true (batch->snapshot);
+    assert_true (parts->calls == 0 || parts->zxid == batch->zxid);
+    for (size_t i = 0; i < batch->count; i++) {
+        assert_int_equal (batch->changes[i].kind, COHORT_CHANGE_CREATED);
+        assert_int_equal (strncmp (batch->changes[i].path, "/big", 4), 0);
+    }
+    parts->zxid = batch->zxid;
+    parts->firsts += batch->first;
+    parts->wholes += !batch->more;
+    parts->znodes += batch->count;
+    parts->calls++;
+    if (parts->stream != NULL) {
+        cohort_stream_destroy (parts->stream);
+    }
+    if (parts->client != NULL) {
+        cohort_destroy (parts->client);
+    }
+}
+
+/* Until there is a callback to run. */
+static void await (cohort_t *client)
+{
+    struct pollfd waiting = {.fd = cohort_fd (client), .events = POLLIN};
+    assert_true (poll (&waiting, 1, 10000) > 0);
+}
+
+/* Runs one callback at a time, until there are `calls` or `ended`. */
+static void run_parts (cohort_t *client, struct parts *parts, int calls)
+{
+    while (parts->calls + parts->ended < calls) {
+        int before = parts->calls + parts->ended;
+        await (client);
+        cohort_dispatch (client, 1);
+        assert_in_range (parts->calls + parts->ended - before, 0, 1);
+    }
+}
+
+static void test_large_snapshot (void **state)
+{
+    (void) state;
+    enum { ZNODES = 400 };
+    const char *endpoint = "tcp://127.0.0.1:*";
+    struct fake *fake = fake_new (NULL, &endpoint, 1);
+    cohort_t *client = cohort_new (fake_servers (fake), NULL);
+    assert_int_equal (cohort_create (client, "/big", "", 0, 0, NULL, NULL, NULL), 0);
+    for (int i = 1; i < ZNODES; i++) {
+        char path[32];
+        snprintf (path, sizeof (path), "/big/%d", i);
+        assert_int_equal (cohort_create (client, path, "x", 1, 0, NULL, NULL, NULL), 0);
+    }
+    /* A callback for each part, and each counts as one. */
+    struct parts parts = {0};
+    cohort_stream_t *stream = cohort_stream_new (client, "/big", on_part, &parts);
+    run_parts (client, &parts, 2);
+    assert_int_equal (parts.firsts, 1);
+    assert_int_equal (parts.wholes, 1);
+    assert_int_equal (parts.znodes, ZNODES);
+    cohort_stream_destroy (&stream);
+    /* Closed in the midst of it: nothing more comes. */
+    parts = (struct parts){.stream = &stream};
+    stream = cohort_stream_new (client, "/big", on_part, &parts);
+    run_parts (client, &parts, 1);
+    assert_null (stream);
+    assert_int_equal (cohort_sync (client), 0);
+    while (cohort_dispatch (client, 0) > 0) {
+    }
+    assert_int_equal (parts.calls, 1);
+    /* More than is allowed: the stream ends, and its session goes on. */
+    cohort_options_t options = {.size = sizeof (options), .stream_bytes_max = 20000};
+    cohort_t *small = cohort_new (fake_servers (fake), &options);
+    parts = (struct parts){0};
+    stream = cohort_stream_new (small, "/big", on_part, &parts);
+    run_parts (small, &parts, 1);
+    assert_int_equal (parts.ended, 1);
+    assert_int_equal (cohort_sync (small), 0);
+    cohort_stream_destroy (&stream);
+    cohort_destroy (&small);
+    /* The whole handle is destroyed in the midst of it. */
+    parts = (struct parts){.stream = &stream, .client = &client};
+    stream = cohort_stream_new (client, "/big", on_part, &parts);
+    cohort_t *handle = client;
+    while (parts.calls == 0) {
+        await (handle);
+        cohort_dispatch (handle, 0);
+    }
+    assert_null (client);
+    assert_int_equal (parts.calls, 1);
+    fake_destroy (&fake);
+}
+
 /* ---- Encryption ------------------------------------------------------------------------------ */
 
 static void test_curve (void **state)
@@ -369,15 +477,11 @@ static void test_calls_out_of_memory (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_threadless_loop),
-        cmocka_unit_test (test_stream_with_chroot),
-        cmocka_unit_test (test_curve),
-        cmocka_unit_test (test_arguments),
-        cmocka_unit_test (test_queue_limit),
-        cmocka_unit_test (test_backlog),
-        cmocka_unit_test (test_flapping),
-        cmocka_unit_test (test_new_out_of_memory),
-        cmocka_unit_test (test_calls_out_of_memory),
+        cmocka_unit_test (test_threadless_loop),   cmocka_unit_test (test_stream_with_chroot),
+        cmocka_unit_test (test_large_snapshot),    cmocka_unit_test (test_curve),
+        cmocka_unit_test (test_arguments),         cmocka_unit_test (test_queue_limit),
+        cmocka_unit_test (test_backlog),           cmocka_unit_test (test_flapping),
+        cmocka_unit_test (test_new_out_of_memory), cmocka_unit_test (test_calls_out_of_memory),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -241,7 +241,7 @@ static void run (uint64_t seed)
     for (uint64_t n = prng_below (&world.prng, 200); n > 0; n--) {
         change (&world);
     }
-    world.fold = fold_new ("/r");
+    world.fold = fold_new ("/r", 1);
     assert_non_null (world.fold);
     uint64_t changes = prng_below (&world.prng, 4);
     do {
@@ -273,7 +273,7 @@ static int take (struct fold *fold, cohort_change_kind_t kind, const char *path,
 static void what_no_server_sends (void **state)
 {
     (void) state;
-    struct fold *fold = fold_new ("/r");
+    struct fold *fold = fold_new ("/r", 1);
     assert_int_equal (take (fold, WIRE_CHANGE_FOUND, "/", ""), COHORT_EPROTOCOL);
     assert_int_equal (take (fold, WIRE_CHANGE_FOUND, "/rr", ""), COHORT_EPROTOCOL);
     assert_int_equal (take (fold, COHORT_CHANGE_CREATED, "/q/r", ""), COHORT_EPROTOCOL);
@@ -298,7 +298,7 @@ static void what_no_server_sends (void **state)
 static void the_root_of_all (void **state)
 {
     (void) state;
-    struct fold *fold = fold_new ("/");
+    struct fold *fold = fold_new ("/", 1);
     cohort_change_t *batch;
     assert_int_equal (take (fold, WIRE_CHANGE_FOUND, "/", ""), 0);
     assert_int_equal (take (fold, COHORT_CHANGE_CREATED, "/a", "1"), 0);
@@ -321,7 +321,7 @@ static void bounds (void **state)
 {
     (void) state;
     static char data[100000];
-    struct fold *fold = fold_new ("/r");
+    struct fold *fold = fold_new ("/r", 1);
     memset (data, 'x', sizeof data - 1);
     assert_int_equal (take (fold, WIRE_CHANGE_FOUND, "/r", ""), 0);
     assert_int_equal (take (fold, WIRE_CHANGE_FOUND, "/r/a", ""), 0);
@@ -360,7 +360,7 @@ static void without_memory (void **state)
 {
     (void) state;
     mem_fail_at (1);
-    assert_null (fold_new ("/"));
+    assert_null (fold_new ("/", 1));
     assert_true (mem_fail_clear ());
 }
 

@@ -105,12 +105,11 @@ static void test_stream (void **state)
     rig_expect (&rig, "1> | open /s #1\n");
     rig_reply (&rig, 1, 1, 0);
     rig_batch (&rig, 1, 7, 110, "sfm", "/s", "0");
+    rig_expect (&rig, "result #1 OK\n"); /* the rest is still to come */
     rig_batch (&rig, 1, 7, 110, "s", "/s/a", "1");
     rig_batch (&rig, 1, 7, 111, "f", "/s/a", "2");
     rig_batch (&rig, 1, 8, 111, "f", "/other", "2");
-    rig_expect (&rig, "result #1 OK\n"
-                      "batch 7 snapshot first more at 110: /s=0\n"
-                      "batch 7 snapshot at 110: /s/a=1\n"
+    rig_expect (&rig, "batch 7 snapshot first at 110: /s=0 /s/a=1\n"
                       "batch 7 first at 111: /s/a=2\n");
     /* In the midst of a transaction the connection ends: it is asked for again as a whole. */
     rig_zxid (&rig, 1, 111);
@@ -130,6 +129,77 @@ static void test_stream (void **state)
     rig_end (&rig);
 }
 
+/* A snapshot is put together of what was found and what changed on the way; it is confirmed on the
+ * way, and comes out as one, at the zxid of its last piece. */
+static void test_stream_snapshot (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_connected (&rig, ONE);
+    struct cohort_stream *stream = rig_stream (&rig, 1, "/s");
+    struct cohort_stream *other = rig_stream (&rig, 2, "/t");
+    rig_reply (&rig, 1, 1, 0);
+    rig_reply (&rig, 1, 2, 0);
+    rig_forget (&rig);
+    rig_batch (&rig, 1, 1, 110, "sfm", "/s", "0");
+    rig_batch (&rig, 1, 1, 110, "smt", "/s/b", "1");
+    rig_expect (&rig, "1> taken 1/100\n");
+    rig_batch (&rig, 1, 1, 111, "smc", "/s/a", "2");
+    rig_batch (&rig, 1, 1, 112, "smd", "/s/b", "");
+    rig_batch (&rig, 1, 2, 112, "sfmt", "/t", "");
+    rig_batch (&rig, 1, 1, 113, "sm", "/s/c", "3");
+    rig_submit (&rig, WIRE_GET, "/x", NULL);
+    rig_expect (&rig, "1> taken 2/200\n"
+                      "1> | get /x #3\n");
+    rig_batch (&rig, 1, 1, 120, "st", NULL, "");
+    rig_expect (&rig, "1> taken 1/300\n"
+                      "batch 1 snapshot first at 120: /s=0 /s/a=2 /s/c=3\n");
+    rig_batch (&rig, 1, 1, 121, "f", "/s/c", "4");
+    rig_expect (&rig, "batch 1 first at 121: /s/c=4\n");
+    /* A server that begins again: nothing of before counts. */
+    rig_batch (&rig, 1, 2, 122, "sfm", "/t", "");
+    rig_batch (&rig, 1, 2, 122, "smt", "/t/a", "");
+    rig_batch (&rig, 1, 2, 123, "sfm", "/t", "");
+    rig_batch (&rig, 1, 2, 124, "s", "/t/b", "");
+    rig_expect (&rig, "1> taken 2/400\n"
+                      "batch 2 snapshot first at 124: /t= /t/b=\n");
+    /* One that is closed while it is under way needs no confirmation. */
+    rig_batch (&rig, 1, 2, 125, "sfm", "/t", "");
+    rig_expect (&rig, "batch 2 snapshot first more at 125:\n");
+    rig_stream_close (&rig, other);
+    rig_batch (&rig, 1, 2, 125, "smt", "/t/a", "");
+    rig_expect (&rig, "1> | unstream #4\n");
+    stream_release (stream);
+    rig_end (&rig);
+}
+
+/* A snapshot that needs more memory than was allowed ends its stream, and nothing else. */
+static void test_stream_too_large (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    static char data[4000];
+    memset (data, 'x', sizeof data - 1);
+    rig_connected (&rig, ONE);
+    struct cohort_stream *stream = rig_stream (&rig, 1, "/s");
+    rig_reply (&rig, 1, 1, 0);
+    rig_batch (&rig, 1, 1, 110, "sfm", "/s", data);
+    rig_batch (&rig, 1, 1, 110, "smt", "/s/a", data);
+    rig_expect (&rig, "1> | open /s #1\nresult #1 OK\n1> taken 1/100\n");
+    assert_int_equal (stream->rc, 0);
+    rig_batch (&rig, 1, 1, 110, "smt", "/s/b", data);
+    rig_batch (&rig, 1, 1, 110, "smt", "/s/c", data);
+    rig_batch (&rig, 1, 1, 110, "s", NULL, "");
+    rig_expect (&rig, "stream 1 ended\n");
+    assert_int_equal (stream->rc, COHORT_ETOOBIG);
+    /* The next server is not asked for it; it is still to be closed. */
+    reconnect (&rig, 2);
+    rig_expect (&rig, "2> rearm from 100\n2> beat 2\nconnected\n");
+    rig_stream_close (&rig, stream);
+    rig_expect (&rig, "2> | unstream #2\n");
+    rig_end (&rig);
+}
+
 static void test_stream_snapshot_interrupted (void **state)
 {
     (void) state;
@@ -139,9 +209,13 @@ static void test_stream_snapshot_interrupted (void **state)
     rig_reply (&rig, 1, 1, 0);
     rig_batch (&rig, 1, 1, 110, "sf", "/s", "0");
     /* A RESET that is cut off: the application has forgotten its state, so all comes anew. */
+    rig_forget (&rig);
     rig_batch (&rig, 1, 1, 130, "sfm", "/s", "1");
+    rig_expect (&rig, "batch 1 snapshot first more at 130:\n");
     reconnect (&rig, 2);
     rig_expect (&rig, "2> rearm from 100 stream 1 /s from 0\n2> beat 2\nconnected\n");
+    rig_batch (&rig, 2, 1, 140, "sf", "/s", "2");
+    rig_expect (&rig, "batch 1 snapshot first at 140: /s=2\n");
     stream_release (stream);
     rig_end (&rig);
 }
@@ -252,6 +326,8 @@ int main (void)
         cmocka_unit_test (test_watch_replay),
         cmocka_unit_test (test_rearm_in_chunks),
         cmocka_unit_test (test_stream),
+        cmocka_unit_test (test_stream_snapshot),
+        cmocka_unit_test (test_stream_too_large),
         cmocka_unit_test (test_stream_snapshot_interrupted),
         cmocka_unit_test (test_stream_unanswered),
         cmocka_unit_test (test_stream_past),

@@ -334,8 +334,11 @@ static void run (uint64_t seed)
     char text[256];
     assert_int_equal (hosts_parse (&hosts, "tcp://a:1,tcp://b:1,tcp://c:1", text, sizeof (text)),
                       0);
-    struct session_options options = {
-        .hosts = &hosts, .timeout_ms = 1000000, .grace_ms = 1000000, .connect_timeout_ms = 1000};
+    struct session_options options = {.hosts = &hosts,
+                                      .timeout_ms = 1000000,
+                                      .grace_ms = 1000000,
+                                      .connect_timeout_ms = 1000,
+                                      .stream_bytes_max = 1 << 20};
     options.random.seed = seed;
     model.session = session_new (&options);
     hosts_deinit (&hosts);

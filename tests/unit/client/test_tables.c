@@ -1,5 +1,6 @@
 /* Requests, watches and streams by themselves. */
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -265,33 +266,61 @@ static void test_watches_rearm (void **state)
 
 /* ---- Streams --------------------------------------------------------------------------------- */
 
-static void test_stream_advance (void **state)
+/* Takes a batch without changes; how many events come of it, or the error. */
+static int take (struct stream_table *streams, struct cohort_stream *stream, const char *flags,
+                 uint64_t zxid)
+{
+    struct wire_frame frame = {0};
+    struct wire_batch batch = {.stream_id = stream->id};
+    struct list events;
+    list_init (&events);
+    atomic_init (&frame.references, 2);
+    batch.batch.snapshot = strchr (flags, 's') != NULL;
+    batch.batch.first = strchr (flags, 'f') != NULL;
+    batch.batch.more = strchr (flags, 'm') != NULL;
+    batch.batch.zxid = zxid;
+    int rc = stream_table_take (streams, stream, &frame, &batch, &events);
+    struct list_node *node;
+    while ((node = list_pop_front (&events)) != NULL) {
+        rc++;
+        struct event *event = list_entry (node, struct event, node);
+        event_free (event);
+    }
+    return rc;
+}
+
+static void test_stream_takes (void **state)
 {
     (void) state;
+    struct stream_table streams;
+    stream_table_init (&streams, 1, 1000);
     struct cohort_stream *stream = stream_new (1, "", "/s");
-    cohort_batch_t batch = {.zxid = 5, .first = 1};
-    assert_false (stream_table_advance (stream, &batch)); /* a change before any snapshot */
-    batch.snapshot = batch.more = 1;
-    assert_true (stream_table_advance (stream, &batch));
+    assert_int_equal (take (&streams, stream, "f", 5), COHORT_EPROTOCOL); /* before any snapshot */
+    assert_int_equal (take (&streams, stream, "sm", 5), COHORT_EPROTOCOL);
+    assert_int_equal (take (&streams, stream, "sfm", 4), 0);
+    assert_int_equal (take (&streams, stream, "f", 5), COHORT_EPROTOCOL); /* in the midst of it */
+    assert_int_equal (take (&streams, stream, "sm", 4), 0);
     assert_int_equal (stream->last_zxid, 0);
-    batch.more = 0;
-    assert_true (stream_table_advance (stream, &batch));
+    assert_int_equal (take (&streams, stream, "s", 5), 1);
     assert_int_equal (stream->last_zxid, 5);
-    batch.snapshot = 0;
-    assert_false (stream_table_advance (stream, &batch)); /* the past */
-    batch.zxid = 6;
-    batch.more = 1;
-    assert_true (stream_table_advance (stream, &batch));
+    assert_int_equal (take (&streams, stream, "s", 6), COHORT_EPROTOCOL); /* it has ended */
+    assert_int_equal (take (&streams, stream, "f", 5), COHORT_EPROTOCOL); /* the past */
+    assert_int_equal (take (&streams, stream, "fm", 6), 1);
     assert_int_equal (stream->last_zxid, 5);
     assert_true (stream->partial);
-    batch.more = 0;
-    assert_true (stream_table_advance (stream, &batch));
+    assert_int_equal (take (&streams, stream, "", 6), 0);
     assert_int_equal (stream->last_zxid, 6);
     assert_false (stream->partial);
-    /* A snapshot that begins takes the old position away. */
-    batch = (cohort_batch_t){.snapshot = 1, .first = 1, .more = 1, .zxid = 9};
-    assert_true (stream_table_advance (stream, &batch));
+    /* A snapshot that begins takes the old position away, which the application hears once. */
+    assert_int_equal (take (&streams, stream, "sfm", 9), 1);
     assert_int_equal (stream->last_zxid, 0);
+    assert_int_equal (take (&streams, stream, "sfm", 10), 0);
+    /* Another connection, and what the old one has begun is void. */
+    stream_table_add (&streams, stream);
+    stream_table_rewind (&streams);
+    assert_int_equal (take (&streams, stream, "s", 11), COHORT_EPROTOCOL);
+    assert_int_equal (take (&streams, stream, "sf", 11), 1);
+    stream_table_deinit (&streams);
     stream_release (stream);
 }
 
@@ -299,7 +328,7 @@ static void test_stream_registry (void **state)
 {
     (void) state;
     struct stream_table streams;
-    stream_table_init (&streams);
+    stream_table_init (&streams, 1, 1000);
     struct cohort_stream *list[4000];
     for (size_t i = 0; i < 4000; i++) {
         char path[200];
@@ -342,7 +371,7 @@ int main (void)
         cmocka_unit_test (test_frame_bytes),     cmocka_unit_test (test_flight_of_reads),
         cmocka_unit_test (test_limit),           cmocka_unit_test (test_window_errors),
         cmocka_unit_test (test_multi_copies),    cmocka_unit_test (test_watches),
-        cmocka_unit_test (test_watches_rearm),   cmocka_unit_test (test_stream_advance),
+        cmocka_unit_test (test_watches_rearm),   cmocka_unit_test (test_stream_takes),
         cmocka_unit_test (test_stream_registry),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -40,7 +40,8 @@ static void test_golden_request (void **state)
         .ack_to = 2,
         .op = {.kind = WIRE_SET, .path = "/a", .data = "xy", .size = 2, .version = -1}};
     const struct wire_request *requests[] = {&set};
-    assert_int_equal (wire_put_requests (&out, &scratch, 9, requests, 1), 0);
+    struct wire_words words = {.heartbeat = 9, .requests = requests, .request_count = 1};
+    assert_int_equal (wire_put_words (&out, &scratch, &words), 0);
     static const uint8_t golden[] = {
         0x12, 0x02, 0x08, 0x09,             /* heartbeat { seq 9 } */
         0x22, 0x12,                         /* requests */
@@ -92,9 +93,15 @@ static void test_all_requests (void **state)
         all[i].xid = i + 1;
         requests[i] = &all[i];
     }
-    assert_int_equal (wire_put_requests (&out, &scratch, 0, requests, 10), 0);
+    struct wire_taken taken[] = {{13, 14}, {15, UINT64_MAX}};
+    struct wire_words words = {
+        .requests = requests, .request_count = 10, .taken = taken, .taken_count = 2};
+    assert_int_equal (wire_put_words (&out, &scratch, &words), 0);
     Cohort__Wire__ClientFrame *frame = unpack ();
     assert_null (frame->heartbeat);
+    assert_int_equal (frame->n_taken, 2);
+    assert_int_equal (frame->taken[0]->stream_id, 13);
+    assert_int_equal (frame->taken[1]->bytes, UINT64_MAX);
     assert_int_equal (frame->n_requests, 10);
     assert_int_equal (frame->requests[0]->create->mode, 3);
     assert_int_equal (frame->requests[1]->delete_->version, 4);
@@ -163,7 +170,8 @@ static void test_size_is_enough (void **state)
                                  .ops = ops,
                                  .ops_count = 2};
     const struct wire_request *requests[] = {&multi};
-    assert_int_equal (wire_put_requests (&out, &scratch, 0, requests, 1), 0);
+    struct wire_words words = {.requests = requests, .request_count = 1};
+    assert_int_equal (wire_put_words (&out, &scratch, &words), 0);
     assert_true (out.size <= wire_request_size (&multi));
 }
 
@@ -175,13 +183,15 @@ static void test_encode_out_of_memory (void **state)
     struct wire_request multi = {
         .xid = 1, .number = 1, .op = {.kind = WIRE_MULTI}, .ops = ops, .ops_count = 2};
     const struct wire_request *requests[] = {&multi};
+    struct wire_taken taken[] = {{1, 2}};
+    struct wire_words words = {1, taken, 1, requests, 1};
     struct wire_watch watches[] = {{WIRE_WATCH_DATA, "/a"}};
     struct wire_rearm rearm = {9, watches, 1, NULL, 0, false};
     for (uint64_t n = 1;; n++) {
         finish (NULL);
         arena_init (&scratch, 16, 0);
         mem_fail_at (n);
-        int rc = wire_put_requests (&out, &scratch, 1, requests, 1);
+        int rc = wire_put_words (&out, &scratch, &words);
         size_t size = out.size;
         rc = rc == 0 ? wire_put_rearm (&out, &scratch, &rearm) : rc;
         if (!mem_fail_clear ()) {

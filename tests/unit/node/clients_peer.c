@@ -117,6 +117,28 @@ void peer_send (struct peer *peer)
     buf_deinit (&out);
 }
 
+void peer_confirm (struct peer *peer)
+{
+    Cohort__Wire__StreamTaken taken[WORLD_STREAMS_MAX], *list[WORLD_STREAMS_MAX];
+    Cohort__Wire__ClientFrame frame = COHORT__WIRE__CLIENT_FRAME__INIT;
+    uint8_t bytes[1024];
+    frame.n_taken = peer->taken_count;
+    frame.taken = list;
+    for (size_t i = 0; i < peer->taken_count; i++) {
+        cohort__wire__stream_taken__init (&taken[i]);
+        taken[i].stream_id = peer->taken[i].id;
+        taken[i].bytes = peer->taken[i].bytes;
+        list[i] = &taken[i];
+    }
+    peer->taken_count = 0;
+    size_t size = cohort__wire__client_frame__get_packed_size (&frame);
+    assert_true (size <= sizeof bytes);
+    cohort__wire__client_frame__pack (&frame, bytes);
+    if (peer->connection != 0) {
+        peer_send_bytes (peer, bytes, size);
+    }
+}
+
 void peer_do (struct peer *peer)
 {
     peer_send (peer);

@@ -180,6 +180,25 @@ static uint64_t stream_since (struct peer *peer, uint64_t id)
     return UINT64_MAX;
 }
 
+static void count_piece (struct peer *peer, const Cohort__Wire__StreamBatch *piece)
+{
+    size_t found = 0, bytes = cohort__wire__stream_batch__get_packed_size (piece);
+    for (size_t i = 0; i < piece->n_changes; i++) {
+        found += piece->changes[i]->kind == 4;
+    }
+    peer->walk.pieces++;
+    peer->walk.nodes += found;
+    peer->walk.changes += piece->n_changes - found;
+    peer->walk.firsts += piece->first ? 1 : 0;
+    peer->walk.wholes += !piece->more;
+    peer->walk.nodes_max = found > peer->walk.nodes_max ? found : peer->walk.nodes_max;
+    peer->walk.bytes_max = bytes > peer->walk.bytes_max ? bytes : peer->walk.bytes_max;
+    peer->walk.bytes += bytes;
+    if (peer->walk.take != NULL) {
+        peer->walk.take (peer->walk.arg, piece);
+    }
+}
+
 static void take_batch (struct peer *peer, const Cohort__Wire__StreamBatch *batch)
 {
     uint64_t since = stream_since (peer, batch->stream_id);
@@ -191,9 +210,9 @@ static void take_batch (struct peer *peer, const Cohort__Wire__StreamBatch *batc
                 batch->more ? " more" : "");
     for (size_t i = 0; i < batch->n_changes && i < 10; i++) {
         const Cohort__Wire__Change *change = batch->changes[i];
-        assert_in_range (change->kind, 1, 3);
+        assert_in_range (change->kind, 1, batch->snapshot ? 4 : 3);
         assert_int_equal (change->stat == NULL, change->kind == EFFECT_DELETED);
-        write_text (&peer->trace, " %c%s", "?+-~"[change->kind], change -> path);
+        write_text (&peer->trace, " %c%s", "?+-~*"[change->kind], change -> path);
         if (change->data.len > 0) {
             write_text (&peer->trace, "=");
             trace_data (peer, change->data);
@@ -205,6 +224,19 @@ static void take_batch (struct peer *peer, const Cohort__Wire__StreamBatch *batc
     write_text (&peer->trace, "\n");
     if (!batch->more) {
         peer->batched = batch->zxid;
+    }
+    if (batch->snapshot && batch->stream_id == peer->walk.id) {
+        count_piece (peer, batch);
+    }
+    if (batch->sent != 0 && !peer->hoards) {
+        size_t at = 0;
+        while (at < peer->taken_count && peer->taken[at].id != batch->stream_id) {
+            at++;
+        }
+        assert_true (at < WORLD_STREAMS_MAX);
+        peer->taken_count += at == peer->taken_count;
+        peer->taken[at].id = batch->stream_id;
+        peer->taken[at].bytes = batch->sent;
     }
 }
 
@@ -413,6 +445,8 @@ static void server_new (struct world *world, size_t index, const struct world_op
         .tree = server->tree,
         .pending_bytes_max = options->pending_bytes,
         .output_bytes_max = options->output_bytes,
+        .walk_nodes = options->walk_nodes,
+        .walk_window = options->walk_window,
         .status = host_status,
         .status_arg = server,
         .members = MEMBERS,
@@ -551,14 +585,31 @@ void world_flush (struct world *world)
     }
 }
 
+/* true: there was something. */
+static bool confirm_all (struct world *world)
+{
+    bool any = false;
+    for (size_t i = 0; i < world->peers_count; i++) {
+        struct peer *peer = world->peers[i];
+        if (peer->taken_count > 0) {
+            any = true;
+            peer_confirm (peer);
+        }
+    }
+    return any;
+}
+
 void world_run (struct world *world)
 {
-    do {
+    bool more = true;
+    while (more) {
         if (!world->held) {
             world_commit (world, SIZE_MAX);
         }
         world_flush (world);
-    } while (!world->held && world->waiting_count > 0);
+        more = !world->held && world->waiting_count > 0;
+        more |= confirm_all (world);
+    }
 }
 
 void world_advance (struct world *world, int64_t ms)

@@ -33,6 +33,7 @@ struct peer {
     bool full;           /* its pipe takes nothing */
     bool dropped;        /* by the server */
     bool mad;            /* says what no client says: the order of events is not checked */
+    bool hoards;         /* confirms nothing of what it receives of snapshots */
     size_t frames;       /* received */
     size_t largest;      /* bytes of the largest of them */
 
@@ -53,6 +54,21 @@ struct peer {
     struct {
         uint64_t id, since;
     } streams[WORLD_STREAMS_MAX];
+    struct {
+        uint64_t id, bytes;
+    } taken[WORLD_STREAMS_MAX]; /* to be confirmed */
+    size_t taken_count;
+    struct {
+        uint64_t id;                 /* of the stream that is counted; 0: none */
+        size_t pieces, nodes;        /* of its snapshots, and what was found */
+        size_t changes;              /* told on the way */
+        size_t firsts, wholes;       /* pieces that began and ended one */
+        size_t nodes_max, bytes_max; /* of one piece */
+        size_t bytes;
+        /* Puts together what comes. */
+        void (*take) (void *arg, const Cohort__Wire__StreamBatch *piece);
+        void *arg;
+    } walk;
 
     /* The frame that is being made. */
     struct arena arena;
@@ -112,6 +128,7 @@ struct world_options {
     size_t servers; /* 0: 1 */
     uint64_t effects_bytes;
     uint64_t pending_bytes, output_bytes;
+    uint32_t walk_nodes, walk_window;
     uint32_t window, data_size_max, results_size_max;
 };
 
@@ -176,6 +193,8 @@ void ask_status (struct peer *peer);
 /* Sends what was asked for as one frame. */
 void peer_send (struct peer *peer);
 void peer_send_bytes (struct peer *peer, const void *data, size_t size);
+/* Confirms what it has received of snapshots; world_run does it, too. */
+void peer_confirm (struct peer *peer);
 /* peer_send, then world_run. */
 void peer_do (struct peer *peer);
 

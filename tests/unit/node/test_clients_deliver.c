@@ -367,7 +367,7 @@ static void golden_bytes (void **state)
     struct wire_client_batch batch = {.stream = 1, .zxid = 2, .snapshot = true, .first = true};
     mark = wire_client_batch_begin (&out, &batch);
     wire_client_change (&out, EFFECT_DELETED, "/a", 2, NULL, 0, &stat);
-    wire_client_batch_end (&out, mark, true);
+    wire_client_batch_end (&out, mark, true, 0);
     check_bytes (&out, "1a9f808080001a9980808000"
                        "0801"
                        "110200000000000000"

@@ -365,6 +365,17 @@ static void take_batch (struct actor *actor, const cohort_batch_t *batch)
     actor->batch_zxid = batch->zxid;
 }
 
+static void take_batches (struct actor *actor, struct batch_event *event)
+{
+    bool more = true;
+    while (more) {
+        cohort_batch_t batch;
+        cohort_change_t *changes;
+        more = batch_event_next (event, &batch, &changes);
+        take_batch (actor, &batch);
+    }
+}
+
 static void take_events (struct actor *actor)
 {
     struct net *net = actor->net;
@@ -383,7 +394,7 @@ static void take_events (struct actor *actor)
             actor->reading = false;
             break;
         case EVENT_BATCH:
-            take_batch (actor, &container_of (event, struct batch_event, event)->batch->batch);
+            take_batches (actor, container_of (event, struct batch_event, event));
             break;
         case EVENT_STATE:
             REQUIRE (container_of (event, struct state_event, event)->state != COHORT_LOST);
@@ -567,6 +578,7 @@ static void begin (struct net *net, size_t index)
         .timeout_ms = 10000,
         .grace_ms = 10000,
         .connect_timeout_ms = 200,
+        .stream_bytes_max = 1 << 30,
     };
     memset (options.random.nonce, (int) index + 50, sizeof options.random.nonce);
     memset (options.random.password, (int) index + 80, sizeof options.random.password);
@@ -619,6 +631,8 @@ static unsigned run_seed (uint64_t seed)
     struct world_options options = {
         .servers = SERVERS,
         .effects_bytes = seed % 2 == 0 ? 8 << 10 : 0,
+        .walk_nodes = (uint32_t) (seed % 3),
+        .walk_window = seed % 4 == 0 ? 0 : 200,
         .window = seed % 3 == 0 ? 16 : 0,
         .results_size_max = seed % 5 == 0 ? 500 : 0,
     };

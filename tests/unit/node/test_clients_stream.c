@@ -1,4 +1,4 @@
-/* Streams: snapshot, live, resumed, reset, in fragments, and slow. */
+/* Streams: live, resumed, reset, in fragments, and slow. Their snapshots: test_clients_walk.c. */
 
 #include "tests/unit/node/clients_world.h"
 
@@ -21,8 +21,8 @@ static void begin_with_a_snapshot (void **state)
         expect_prefix (peer, "reply");
     }
     expect (peer, "reply 5 OK");
-    expect (peer, "batch 1 snapshot first +/g=root +/g/a=1 +/g/b=2");
     expect (peer, "reply 6 OK");
+    expect (peer, "batch 1 snapshot first */g=root */g/a=1 */g/b=2");
     expect (peer, "batch 2 snapshot first");
 
     ask_set (peer, "/g/a", "3", -1);
@@ -120,7 +120,8 @@ static void resume_behind_a_zxid (void **state)
     ask_stream (peer, 3, "/g/c", UINT64_MAX / 4);
     peer_do (peer);
     expect_prefix (peer, "reply");
-    expect (peer, "batch 3 snapshot first +/g/c");
+    expect (peer, "batch 3 snapshot first more");
+    expect (peer, "batch 3 snapshot */g/c");
     world_free (&world);
 }
 
@@ -149,80 +150,9 @@ static void reset_when_the_history_is_gone (void **state)
     ask_rearm (peer, seen, false);
     ask_rearm_stream (peer, 1, "/g", seen);
     peer_do (peer);
-    expect (peer, "batch 1 snapshot first +/g=last");
+    expect (peer, "batch 1 snapshot first more");
+    expect (peer, "batch 1 snapshot */g=last");
     expect (peer, NULL);
-    world_free (&world);
-}
-
-/* A subtree larger than one frame, changed while it is delivered: nothing is lost or doubled, and
- * whatever is later waits. */
-static void come_in_fragments (void **state)
-{
-    (void) state;
-    struct world *world = world_new (&(struct world_options){.effects_bytes = 64 << 10});
-    struct peer *peer = peer_attached (world, 0);
-    struct peer *writer = peer_attached (world, 0);
-    ask_create (writer, "/g", "", 0);
-    for (int i = 0; i < 30; i++) {
-        char path[32];
-        snprintf (path, sizeof path, "/g/%02d", i);
-        ask_create_bytes (writer, path, 100000);
-        ask_stream (peer, 2, "/none", 0);
-        peer_do (writer);
-    }
-    peer->frame.n_requests = 0;
-    peer->xid = 0;
-    forget_lines (writer);
-    ask_stream (peer, 1, "/g", 0);
-    ask_exists (peer, "/w", true);
-    peer->full = true;
-    peer_do (peer);
-    uint64_t snapshot = tree_zxid (world->servers[0].tree);
-    ask_create (writer, "/w", "", 0);
-    ask_create (writer, "/g/late", "", 0);
-    for (int i = 0; i < 30; i++) {
-        ask_set_bytes (writer, "/g/00", 9000);
-    }
-    ask_delete (writer, "/g/29", -1);
-    peer_do (writer);
-    /* The ring keeps what the stream still needs. */
-    assert_true (tree_effects_floor (world->servers[0].tree) <= snapshot);
-    expect (peer, NULL);
-    peer->full = false;
-    world_advance (world, 10);
-    expect (peer, "reply 1 OK");
-    size_t fragments = 0, nodes = 0;
-    const char *line;
-    while ((line = next_line (peer)) != NULL && strstr (line, "snapshot") != NULL) {
-        assert_int_equal (strstr (line, " first") != NULL, fragments == 0);
-        fragments++;
-        for (const char *at = line; (at = strchr (at, '+')) != NULL; at++) {
-            nodes++;
-        }
-        if (strstr (line, " more") == NULL) {
-            break;
-        }
-    }
-    assert_int_equal (nodes, 31);
-    assert_in_range (fragments, 10, 31);
-    assert_true (peer->largest < (512 << 10));
-    expect (peer, "batch 1 first +/g/late");
-    for (int i = 0; i < 30; i++) {
-        expect (peer, "batch 1 first ~/g/00=9000 bytes");
-    }
-    expect (peer, "batch 1 first -/g/29");
-    /* A read waits for them: behind events it must not show what was before. */
-    expect (peer, "reply 2 OK v=0");
-    expect (peer, NULL);
-    /* Live now, and the ring is free again. */
-    ask_set (writer, "/g/00", "live", -1);
-    peer_do (writer);
-    expect (peer, "batch 1 first ~/g/00=live");
-    for (int i = 0; i < 20; i++) {
-        ask_set_bytes (writer, "/w", 9000);
-    }
-    peer_do (writer);
-    assert_true (tree_effects_floor (world->servers[0].tree) > snapshot);
     world_free (&world);
 }
 
@@ -302,13 +232,17 @@ static void slow (uint64_t effects_bytes, bool reset)
     assert_non_null (line);
     if (reset) {
         assert_in_range (changes, 5, 39);
-        assert_string_equal (line, "batch 1 snapshot first +/g=last");
+        assert_string_equal (line, "batch 1 snapshot first more");
+        /* From here on nothing waits for the stream. */
+        expect (peer, "event CHANGED /w (exists)");
+        expect (peer, "reply 3 OK data=last v=41");
+        expect (peer, "batch 1 snapshot */g=last");
     } else {
         assert_int_equal (changes, 40);
         assert_string_equal (line, "batch 1 first ~/g=last");
+        expect (peer, "event CHANGED /w (exists)");
+        expect (peer, "reply 3 OK data=last v=41");
     }
-    expect (peer, "event CHANGED /w (exists)");
-    expect (peer, "reply 3 OK data=last v=41");
     expect (peer, NULL);
     world_free (&world);
 }
@@ -354,89 +288,6 @@ static void tell_how_far_they_are (void **state)
     world_free (&world);
 }
 
-static void many_wait_for_their_snapshots (void **state)
-{
-    (void) state;
-    struct world *world = world_new (NULL);
-    struct peer *writer = peer_attached (world, 0);
-    for (int i = 0; i < 8; i++) {
-        char path[32];
-        snprintf (path, sizeof path, "/%02d", i);
-        ask_create_bytes (writer, path, 1 << 20);
-        peer_do (writer);
-    }
-    struct peer *peers[12];
-    for (int i = 0; i < 12; i++) {
-        peers[i] = peer_attached (world, 0);
-        ask_stream (peers[i], 1, "/", 0);
-        peers[i]->full = true;
-        peer_do (peers[i]);
-    }
-    /* The first has the memory for itself while it does not take it; another may end meanwhile. */
-    peer_disconnect (peers[3], true);
-    peer_disconnect (peers[11], true);
-    for (int i = 11; i >= 0; i--) {
-        peers[i]->full = false;
-        world_advance (world, 5);
-    }
-    for (int i = 0; i < 12; i++) {
-        if (i == 3 || i == 11) {
-            expect (peers[i], NULL);
-            continue;
-        }
-        expect (peers[i], "reply 1 OK");
-        size_t nodes = 0;
-        const char *line;
-        while ((line = next_line (peers[i])) != NULL) {
-            for (const char *at = line; (at = strchr (at, '+')) != NULL; at++) {
-                nodes++;
-            }
-        }
-        assert_int_equal (nodes, 9);
-    }
-    world_free (&world);
-}
-
-/* A heartbeat's answer shows nothing of the state, so it does not wait for a stream that catches
- * up: a session must not be in doubt for as long as another client blocks the snapshots' memory. */
-static void heartbeats_are_answered_while_they_catch_up (void **state)
-{
-    (void) state;
-    struct world *world = world_new (NULL);
-    struct peer *writer = peer_attached (world, 0);
-    for (int i = 0; i < 65; i++) {
-        char path[32];
-        snprintf (path, sizeof path, "/%02d", i);
-        writer->ack_to = writer->number;
-        ask_create_bytes (writer, path, 1 << 20);
-        peer_do (writer);
-    }
-    struct peer *slow = peer_attached (world, 0);
-    ask_stream (slow, 1, "/", 0);
-    slow->full = true;
-    peer_do (slow);
-    struct peer *peer = peer_attached (world, 0);
-    ask_stream (peer, 1, "/00", 0);
-    peer_do (peer);
-    forget_lines (peer);
-    ask_get (peer, "/none", false);
-    peer_do (peer);
-    ask_set (writer, "/01", "", -1);
-    peer_do (writer);
-    clients_confirmed (world->servers[0].clients, peer->session, 1, 1);
-    world_run (world);
-    expect (peer, "confirmed 1");
-    expect (peer, NULL);
-    /* It was not told how far it is: of its stream it has heard nothing yet. */
-    assert_true (peer->settled < tree_zxid (world->servers[0].tree));
-    peer_disconnect (slow, true);
-    world_run (world);
-    expect_prefix (peer, "batch 1 snapshot first +/00");
-    expect (peer, "reply 2 ENONODE");
-    assert_true (peer->settled == tree_zxid (world->servers[0].tree));
-    world_free (&world);
-}
-
 static void are_limited_in_number (void **state)
 {
     (void) state;
@@ -449,40 +300,13 @@ static void are_limited_in_number (void **state)
     peer_do (peer);
     for (int i = 1; i <= 1024; i++) {
         expect_prefix (peer, "reply");
-        expect_prefix (peer, "batch");
     }
     expect (peer, "reply 1025 ELIMIT");
     expect (peer, "reply 1026 OK");
-    world_free (&world);
-}
-
-/* A pin does not last for ever. */
-static void a_stuck_snapshot_frees_the_ring (void **state)
-{
-    (void) state;
-    struct world *world = world_new (&(struct world_options){.effects_bytes = 16 << 10});
-    struct peer *peer = peer_attached (world, 0);
-    struct peer *writer = peer_attached (world, 0);
-    ask_create_bytes (writer, "/g", 900000);
-    ask_create_bytes (writer, "/g/a", 900000);
-    peer_do (writer);
-    ask_stream (peer, 1, "/", 0);
-    peer->full = true;
-    peer_do (peer);
-    uint64_t snapshot = tree_zxid (world->servers[0].tree);
-    for (int i = 0; i < 20; i++) {
-        ask_set_bytes (writer, "/g/a", 5000);
+    for (int i = 1; i <= 1024; i++) {
+        expect_prefix (peer, "batch");
     }
-    peer_do (writer);
-    assert_true (tree_effects_floor (world->servers[0].tree) <= snapshot);
-    /* Taken for dead after a while. */
-    world_advance (world, 9000);
-    assert_int_equal (clients_connections (world->servers[0].clients), 2);
-    world_advance (world, 2000);
-    assert_int_equal (clients_connections (world->servers[0].clients), 1);
-    ask_set_bytes (writer, "/g/a", 5000);
-    peer_do (writer);
-    assert_true (tree_effects_floor (world->servers[0].tree) > snapshot);
+    expect (peer, NULL);
     world_free (&world);
 }
 
@@ -493,15 +317,11 @@ int main (void)
         cmocka_unit_test (follow_what_other_sessions_do),
         cmocka_unit_test (resume_behind_a_zxid),
         cmocka_unit_test (reset_when_the_history_is_gone),
-        cmocka_unit_test (come_in_fragments),
         cmocka_unit_test (large_transactions_come_in_fragments),
         cmocka_unit_test (slow_ones_catch_up),
         cmocka_unit_test (too_slow_ones_are_reset),
         cmocka_unit_test (tell_how_far_they_are),
-        cmocka_unit_test (many_wait_for_their_snapshots),
-        cmocka_unit_test (heartbeats_are_answered_while_they_catch_up),
         cmocka_unit_test (are_limited_in_number),
-        cmocka_unit_test (a_stuck_snapshot_frees_the_ring),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
