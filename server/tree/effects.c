@@ -183,7 +183,7 @@ void effects_rollback (struct effects *self)
 }
 
 /* Gives up the oldest chunks beyond the bound.  The newest transaction stays whole, however large
- * it is, and so does what is pinned. */
+ * it is. */
 static void shrink (struct effects *self)
 {
     struct effects_chunk *last = newest (self);
@@ -191,7 +191,7 @@ static void shrink (struct effects *self)
         struct effects_chunk *first = chunk_at (list_first (&self->chunks));
         COHORT_ASSERT (first->count > 0);
         zxid_t gone = slot_at (first, first->count - 1)->zxid;
-        if (gone >= slot_at (last, last->count - 1)->zxid || (self->pin != 0 && gone > self->pin)) {
+        if (gone >= slot_at (last, last->count - 1)->zxid) {
             return;
         }
         /* The rest of its last transaction, in the next chunk, is below the floor with it. */
@@ -285,12 +285,6 @@ int tree_effects (const struct tree *self, zxid_t after, zxid_t through, tree_ef
         index = 0;
     }
     return 0;
-}
-
-void tree_effects_pin (struct tree *self, zxid_t zxid)
-{
-    self->effects.pin = zxid;
-    shrink (&self->effects);
 }
 
 bool effects_near (const struct effects *self, zxid_t after, uint64_t path_hash, size_t look_max,

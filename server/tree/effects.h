@@ -32,7 +32,6 @@ struct effects {
     size_t bytes_max;
     size_t chunk_size;
     zxid_t floor;
-    zxid_t pin; /* 0: none */
     /* The transaction that is being applied. */
     struct effects_chunk *begun_chunk; /* where it began, NULL: there was no chunk */
     uint32_t begun_count;

@@ -276,10 +276,6 @@ typedef bool tree_effect_fn (void *arg, const struct effect *effect);
 int tree_effects (const struct tree *self, zxid_t after, zxid_t through, tree_effect_fn *fn,
                   void *arg);
 
-/* Keeps everything above zxid in the ring beyond its bound, while a stream's snapshot is under
- * way; 0: no pin. */
-void tree_effects_pin (struct tree *self, zxid_t zxid);
-
 /* ---- Snapshots --------------------------------------------------------------------------- */
 
 /* The state, exact at tree_zxid of the moment of tree_snapshot_begin, in slices, while

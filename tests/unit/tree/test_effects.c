@@ -1,4 +1,4 @@
-/* The ring of effects: bounds, floor, pin, whole transactions. */
+/* The ring of effects: bounds, floor, whole transactions. */
 
 #include <stdio.h>
 
@@ -185,36 +185,6 @@ static void test_large_transaction (void **state)
     fixture_deinit (&f);
 }
 
-static void test_pin (void **state)
-{
-    (void) state;
-    struct fixture f;
-    struct tree_options options = {.effects_bytes_max = 20000};
-    fixture_init (&f, &options);
-    uint64_t id = fixture_session (&f, 1);
-    f.check = false;
-    for (int i = 0; i < 300; i++) {
-        assert_int_equal (fixture_set (&f, id, "/", "some data", -1), 0);
-    }
-    zxid_t pin = f.zxid;
-    assert_true (tree_effects_floor (f.tree) > 0);
-    tree_effects_pin (f.tree, pin);
-    for (int i = 0; i < 1000; i++) {
-        assert_int_equal (fixture_set (&f, id, "/", "some data", -1), 0);
-    }
-    assert_true (tree_effects_floor (f.tree) <= pin);
-    assert_int_equal (look (&f, pin, f.zxid), 0);
-    assert_int_equal (seen.count, 1000);
-    assert_true (f.tree->effects.bytes > 100000);
-    tree_effects_pin (f.tree, pin + 500);
-    assert_int_equal (look (&f, pin + 500, f.zxid), 0);
-    assert_int_equal (seen.count, 500);
-    tree_effects_pin (f.tree, 0);
-    assert_true (f.tree->effects.bytes <= 20000);
-    assert_true (tree_effects_floor (f.tree) > pin + 500);
-    fixture_deinit (&f);
-}
-
 static void test_near (void **state)
 {
     (void) state;
@@ -246,7 +216,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_ranges), cmocka_unit_test (test_contents),
         cmocka_unit_test (test_bound),  cmocka_unit_test (test_large_transaction),
-        cmocka_unit_test (test_pin),    cmocka_unit_test (test_near),
+        cmocka_unit_test (test_near),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
