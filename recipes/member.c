@@ -196,8 +196,12 @@ static void on_batch (cohort_stream_t *stream, const cohort_batch_t *batch, void
     cohort_member_t *self = arg;
     RECIPE_ASSERT (stream == self->stream);
     recipe_enter (&self->guard);
-    if (batch == NULL) {
+    int rc = batch == NULL ? cohort_stream_error (stream) : 0;
+    if (batch == NULL && rc == COHORT_ESESSIONEXPIRED) {
         member_lost (self);
+    } else if (batch == NULL) {
+        member_close (self);
+        member_fail (self, rc); /* one stream too many: it would be so again */
     } else {
         take_batch (self, batch);
     }

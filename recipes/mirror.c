@@ -198,6 +198,14 @@ static int mirror_open (cohort_mirror_t *self, bool asked)
     return self->error;
 }
 
+/* It follows no more, until it is asked to. */
+static void mirror_fail (cohort_mirror_t *self, int rc)
+{
+    stream_close (self);
+    self->error = rc;
+    report_plain (self, COHORT_MIRROR_ERROR, rc, 0);
+}
+
 /* A new stream on whatever session there is; its snapshot brings the differences. */
 static void mirror_reopen (cohort_mirror_t *self)
 {
@@ -290,6 +298,9 @@ static int stage (cohort_mirror_t *self, const cohort_batch_t *batch)
     if (batch->first) {
         /* Also after a reconnect in the middle of a batch: it is sent again as a whole. */
         staging_clear (self);
+        if (batch->snapshot) {
+            self->current = false; /* the copy stays as it is until the snapshot is whole */
+        }
         self->staging = true;
         self->staging_snapshot = batch->snapshot != 0;
         self->staging_zxid = batch->zxid;
@@ -317,9 +328,7 @@ static void take_batch (cohort_mirror_t *self, const cohort_batch_t *batch)
     }
     int rc = stage (self, batch);
     if (rc != 0) {
-        stream_close (self);
-        self->error = rc;
-        report_plain (self, COHORT_MIRROR_ERROR, rc, 0);
+        mirror_fail (self, rc);
     } else if (!batch->more) {
         commit (self);
     }
@@ -338,8 +347,11 @@ static void on_batch (cohort_stream_t *stream, const cohort_batch_t *batch, void
     cohort_mirror_t *self = arg;
     RECIPE_ASSERT (stream == self->stream);
     recipe_enter (&self->guard);
-    if (batch == NULL) {
+    int rc = batch == NULL ? cohort_stream_error (stream) : 0;
+    if (batch == NULL && rc == COHORT_ESESSIONEXPIRED) {
         mirror_lost (self);
+    } else if (batch == NULL) {
+        mirror_fail (self, rc); /* too large, or one stream too many: it would be so again */
     } else {
         take_batch (self, batch);
     }

@@ -19,6 +19,7 @@ struct watch {
     int64_t count; /* of events after which it ends; 0: never  */
     int64_t seen;  /* events that have been printed            */
     bool whole;    /* a snapshot has been seen to its end      */
+    bool reset;    /* another one has been announced           */
     bool ended;
     int code;
 };
@@ -106,13 +107,18 @@ static const char *kind_name (cohort_change_kind_t kind)
 /* The first snapshot is where the watch begins; a later one means that history was lost. */
 static void take_snapshot (struct watch *self, const cohort_batch_t *batch)
 {
-    if (batch->first && self->whole) {
+    if (batch->first && self->whole && !self->reset) {
+        /* When it is announced, and not once more when it is there. */
+        self->reset = true;
         print_reset (self, batch->zxid);
     }
     for (size_t i = 0; i < batch->count; i++) {
         if ((self->initial || self->whole) && in_scope (self, &batch->changes[i])) {
             print_line (self, batch->zxid, "present", &batch->changes[i]);
         }
+    }
+    if (!batch->more) {
+        self->reset = false;
     }
     if (!batch->more && !self->whole) {
         char id[OUTPUT_ID_SIZE];
@@ -123,11 +129,16 @@ static void take_snapshot (struct watch *self, const cohort_batch_t *batch)
 
 static void on_batch (cohort_stream_t *stream, const cohort_batch_t *batch, void *arg)
 {
-    (void) stream;
     struct watch *self = arg;
     if (batch == NULL) {
-        message ("%s: the session has ended, events may be missing from now on", self->path);
-        self->code = CLI_EXIT_NO_CONNECTION;
+        int rc = cohort_stream_error (stream);
+        if (rc == COHORT_ESESSIONEXPIRED) {
+            message ("%s: the session has ended, events may be missing from now on", self->path);
+            self->code = CLI_EXIT_NO_CONNECTION;
+        } else {
+            message ("%s: cannot be watched: %s", self->path, cohort_error_text (rc));
+            self->code = CLI_EXIT_FAILED;
+        }
         self->ended = true;
         return;
     }
@@ -178,7 +189,8 @@ int cmd_watch (const struct arguments *arguments)
         return CLI_EXIT_FAILED;
     }
     struct session session;
-    int code = session_open (&session, &arguments->settings, NULL);
+    cohort_options_t options = {.size = sizeof options, .stream_bytes_max = UINT64_MAX};
+    int code = session_open (&session, &arguments->settings, &options);
     if (code != CLI_EXIT_OK) {
         return code;
     }

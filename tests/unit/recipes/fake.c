@@ -46,6 +46,7 @@ struct cohort_stream {
     char *path;
     bool open; /* its snapshot has been taken */
     bool destroyed;
+    int rc; /* why it has ended */
     cohort_batch_fn *fn;
     void *arg;
 };
@@ -297,8 +298,9 @@ static struct request *pop_request (cohort_t *client)
     return request;
 }
 
-static void end_stream (cohort_stream_t *stream)
+static void end_stream (cohort_stream_t *stream, int rc)
 {
+    stream->rc = rc;
     struct item *item = fake_must (calloc (1, sizeof (*item)));
     item->kind = ITEM_END;
     item->stream = stream;
@@ -316,7 +318,7 @@ void fake_flush (cohort_t *client)
         } else if (request->kind != REQUEST_OPEN) {
             answer (client, request, NULL);
         } else if (!request->stream->destroyed) {
-            end_stream (request->stream);
+            end_stream (request->stream, COHORT_ESESSIONEXPIRED);
         }
         free_request (request);
     }
@@ -419,7 +421,7 @@ void fake_expire (cohort_t *client, bool applied, bool reaped)
     for (cohort_stream_t *stream = client->streams; stream != NULL; stream = stream->next) {
         stream->open = false;
         if (!stream->destroyed) {
-            end_stream (stream);
+            end_stream (stream, COHORT_ESESSIONEXPIRED);
         }
     }
     client->suspended = false;
@@ -512,6 +514,12 @@ cohort_stream_t *cohort_stream_new (cohort_t *client, const char *path, cohort_b
     enqueue (client, REQUEST_OPEN, NULL, NULL, &rc)->stream = stream;
     client->fail_call = fail_call;
     return stream;
+}
+
+int cohort_stream_error (const cohort_stream_t *self)
+{
+    assert_false (self->destroyed);
+    return self->rc;
 }
 
 void cohort_stream_destroy (cohort_stream_t **self_p)
@@ -608,6 +616,16 @@ void fake_fail_call (cohort_t *client, int rc)
 void fake_fail_stream (cohort_t *client)
 {
     client->fail_stream = true;
+}
+
+void fake_end_streams (cohort_t *client, int rc)
+{
+    for (cohort_stream_t *stream = client->streams; stream != NULL; stream = stream->next) {
+        stream->open = false;
+        if (!stream->destroyed) {
+            end_stream (stream, rc);
+        }
+    }
 }
 
 void fake_set_order (cohort_t *client, enum fake_order order)

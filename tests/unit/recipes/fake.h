@@ -46,6 +46,8 @@ void fake_refuse_session (cohort_t *client);
 void fake_fail_request (cohort_t *client, int rc);
 void fake_fail_call (cohort_t *client, int rc);
 void fake_fail_stream (cohort_t *client);
+/* All of its streams end, and the session does not. */
+void fake_end_streams (cohort_t *client, int rc);
 
 /* In which order queued callbacks run; answers and batches may overtake each other. */
 enum fake_order { FAKE_AS_IT_HAPPENED, FAKE_ANSWERS_FIRST, FAKE_BATCHES_FIRST };

@@ -235,6 +235,22 @@ static void no_stream_for_the_new_session (void **state)
     cohort_member_destroy (&self);
 }
 
+static void a_stream_that_is_refused (void **state)
+{
+    (void) state;
+    cohort_t *client = fake_client ();
+    cohort_member_t *self = member (client);
+    assert_int_equal (cohort_member_wait (self, -1), 0);
+    fake_end_streams (client, COHORT_ELIMIT);
+    fake_settle (client);
+    assert_trace ("registered; error; ");
+    assert_int_equal (cohort_member_wait (self, -1), COHORT_ELIMIT);
+    assert_int_equal (cohort_member_retry (self), 0);
+    assert_int_equal (cohort_member_wait (self, -1), 0);
+    assert_int_equal (fake_renewals (), 0);
+    cohort_member_destroy (&self);
+}
+
 static void a_call_that_fails_inside_a_callback (void **state)
 {
     (void) state;
@@ -507,6 +523,7 @@ int main (void)
         TEST (errors_end_the_attempt),
         TEST (the_root_that_is_not_there),
         TEST (no_stream_for_the_new_session),
+        TEST (a_stream_that_is_refused),
         TEST (a_call_that_fails_inside_a_callback),
         TEST (a_session_that_ends_between_two_callbacks),
         TEST (a_replacement_that_is_refused),

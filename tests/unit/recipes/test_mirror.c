@@ -419,6 +419,51 @@ static void tells_its_age (void **state)
     cohort_mirror_destroy (&self);
 }
 
+/* A snapshot that is announced, and takes a while: the copy stays, and is out of date. */
+static void is_reset_in_two_steps (void **state)
+{
+    (void) state;
+    cohort_t *client = fake_client ();
+    fake_now_ms = 1000;
+    cohort_mirror_t *self = synced (client);
+    cohort_batch_t announced = {.snapshot = 1, .first = 1, .more = 1, .zxid = 100};
+    fake_batch (client, &announced);
+    fake_now_ms = 3000;
+    cohort_dispatch (client, 0);
+    assert_trace ("");
+    assert_int_equal (cohort_mirror_count (self), 3);
+    assert_int_equal (cohort_mirror_stale_ms (self), 2000);
+    assert_int_equal (cohort_mirror_wait (self, 0), COHORT_ETIMEDOUT);
+    cohort_change_t changes[] = {
+        {.kind = COHORT_CHANGE_CREATED, .path = "/s", .data = "", .stat.czxid = 1},
+        {.kind = COHORT_CHANGE_CREATED, .path = "/s/a", .data = "7", .size = 1, .stat.czxid = 99}};
+    cohort_batch_t whole = {.snapshot = 1, .first = 1, .zxid = 200, .changes = changes, .count = 2};
+    fake_batch (client, &whole);
+    cohort_dispatch (client, 0);
+    assert_int_equal (cohort_mirror_count (self), 2);
+    assert_int_equal (cohort_mirror_zxid (self), 200);
+    assert_int_equal (cohort_mirror_stale_ms (self), 0);
+    cohort_mirror_destroy (&self);
+}
+
+/* Its stream ends, and not for the sake of the session: another one would end the same way. */
+static void gives_up_when_its_stream_ends (void **state)
+{
+    (void) state;
+    cohort_t *client = fake_client ();
+    cohort_mirror_t *self = synced (client);
+    fake_end_streams (client, COHORT_ETOOBIG);
+    fake_settle (client);
+    assert_trace ("error -202; ");
+    assert_int_equal (cohort_mirror_wait (self, -1), COHORT_ETOOBIG);
+    assert_int_equal (cohort_mirror_count (self), 3);
+    assert_int_equal (fake_renewals (), 0);
+    assert_int_equal (cohort_mirror_retry (self), 0);
+    assert_int_equal (cohort_mirror_wait (self, -1), 0);
+    assert_trace ("batch 0; synced; ");
+    cohort_mirror_destroy (&self);
+}
+
 /* ---- Destruction ----------------------------------------------------------------------------- */
 
 static void destroyed_in_its_own_handler (void **state)
@@ -514,6 +559,8 @@ int main (void)
         TEST (lost_in_the_middle_of_a_batch),
         TEST (no_stream_for_the_new_session),
         TEST (tells_its_age),
+        TEST (is_reset_in_two_steps),
+        TEST (gives_up_when_its_stream_ends),
         TEST (destroyed_in_its_own_handler),
         TEST (destroyed_while_it_is_waited_for),
         TEST (destroyed_between_two_fragments),
