@@ -179,6 +179,12 @@ void client_outcome (struct clients *self, struct client *client,
 
 /* ---- Reads ------------------------------------------------------------------------------- */
 
+/* The payload of a list goes on behind its path. */
+static size_t path_size_of (const struct request *request)
+{
+    return request->kind == REQUEST_CHILDREN ? request->list.path_size : request->size;
+}
+
 /* Sets the watch that goes with a read; 0, or why not. */
 static int set_watch (struct clients *self, struct client *client, const struct request *request,
                       int rc)
@@ -193,31 +199,40 @@ static int set_watch (struct clients *self, struct client *client, const struct 
     if (!wanted) {
         return rc;
     }
-    size_t path_size = request->kind == REQUEST_CHILDREN ? request->list.path_size : request->size;
     int set = client_watch_set (self, client, kinds[request->kind],
-                                (const char *) request_payload (request), path_size);
+                                (const char *) request_payload (request), path_size_of (request));
     return set != 0 ? set : rc;
 }
 
-static void reply_read (struct clients *self, struct client *client, const struct request *request)
+/* Looks the znode of a read up, and sets the read's watch.  Where to put the answer; NULL: there is
+ * nothing more to say. */
+static struct buf *read_begin (struct clients *self, struct client *client,
+                               const struct request *request, struct tree_node *node,
+                               struct wire_client_reply *reply)
 {
     const char *path = (const char *) request_payload (request);
-    struct tree_node node;
-    int rc = tree_get (self->tree, path, request->size, &node);
+    int rc = tree_get (self->tree, path, path_size_of (request), node);
     if (rc == COHORT_ECORRUPT) {
-        return; /* this server is about to stop, and another one answers */
+        return NULL; /* this server is about to stop, and another one answers */
     }
     rc = set_watch (self, client, request, rc);
-    struct wire_client_reply reply = {
+    *reply = (struct wire_client_reply){
         .xid = request->xid,
         .code = rc,
         .zxid = tree_zxid (self->tree),
     };
     if (rc != 0) {
-        reply_plain (self, client, &reply);
-        return;
+        reply_plain (self, client, reply);
+        return NULL;
     }
-    struct buf *out = deliver_begin (self, client);
+    return deliver_begin (self, client);
+}
+
+static void reply_read (struct clients *self, struct client *client, const struct request *request)
+{
+    struct tree_node node;
+    struct wire_client_reply reply;
+    struct buf *out = read_begin (self, client, request, &node, &reply);
     if (out == NULL) {
         return;
     }
@@ -267,21 +282,8 @@ static void reply_list (struct clients *self, struct client *client, const struc
     const struct request_list *asked = &request->list;
     const char *path = (const char *) request_payload (request);
     struct tree_node node;
-    int rc = tree_get (self->tree, path, asked->path_size, &node);
-    if (rc == COHORT_ECORRUPT) {
-        return; /* as above */
-    }
-    rc = set_watch (self, client, request, rc);
-    struct wire_client_reply reply = {
-        .xid = request->xid,
-        .code = rc,
-        .zxid = tree_zxid (self->tree),
-    };
-    if (rc != 0) {
-        reply_plain (self, client, &reply);
-        return;
-    }
-    struct buf *out = deliver_begin (self, client);
+    struct wire_client_reply reply;
+    struct buf *out = read_begin (self, client, request, &node, &reply);
     if (out == NULL) {
         return;
     }
