@@ -38,8 +38,13 @@ target_include_directories (cohort-options INTERFACE
     "${PROJECT_SOURCE_DIR}/client/include"
     "${PROJECT_SOURCE_DIR}/server/include")
 
-# Messages of assertions name files from the root, and do not depend on where that is.
+# Messages of assertions name files from the root, and do not depend on where that is. A compiler
+# cache with a base folder hands the compiler paths relative to the folder of the build instead.
+file (RELATIVE_PATH root_from_build "${CMAKE_BINARY_DIR}" "${PROJECT_SOURCE_DIR}/")
 add_compile_options ("-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
+if (root_from_build)
+    add_compile_options ("-fmacro-prefix-map=${root_from_build}=")
+endif ()
 
 if (COHORT_SANITIZE)
     add_compile_options ("-fsanitize=${COHORT_SANITIZE}" -fno-sanitize-recover=all
