@@ -146,6 +146,14 @@ void persist_installed (struct zab *self)
     }
 }
 
+void persist_not_installed (struct zab *self)
+{
+    COHORT_ASSERT (self->install_number != 0);
+    COHORT_ASSERT (self->install_number == self->request_number);
+    COHORT_ASSERT (!persist_drained (self));
+    self->install_number = 0;
+}
+
 bool persist_drained (const struct zab *self)
 {
     return ring_empty (&self->requests);

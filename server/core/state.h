@@ -378,6 +378,8 @@ void persist_flush (struct zab *self);
 /* Everything up to request `number` is durable; false: it says nothing new. */
 bool persist_durable (struct zab *self, uint64_t number);
 void persist_installed (struct zab *self);
+/* It did not: what the request stands for now is done with those before it. */
+void persist_not_installed (struct zab *self);
 bool persist_drained (const struct zab *self);
 /* When the oldest request was given to the store; ZAB_NEVER: none is under way. */
 int64_t persist_oldest_ms (const struct zab *self);

@@ -347,6 +347,18 @@ static void on_installed (struct zab *self, const struct zab_event *event)
     }
 }
 
+/* The log is as it was, and so is what was acknowledged of it. If this server still follows, it
+ * begins anew, with this leader or another. */
+static void on_not_installed (struct zab *self)
+{
+    COHORT_ASSERT (self->install_number != 0);
+    persist_not_installed (self);
+    if (role_is_learner (self)) {
+        COHORT_ASSERT (self->follow.phase == FOLLOW_INSTALL);
+        role_look (self, "the snapshot could not be installed", self->follow.leader);
+    }
+}
+
 static void on_compacted (struct zab *self, const struct zab_event *event)
 {
     if (event->point.zxid <= self->log.base.zxid) {
@@ -429,6 +441,7 @@ static void update_status (struct zab *self)
     } else if (role_is_learner (self)) {
         status.leader = self->follow.leader;
         status.activated = self->follow.phase == FOLLOW_BROADCAST;
+        status.snapshot_from = self->follow.phase == FOLLOW_SNAP ? self->follow.leader : 0;
     }
     const struct zab_status *old = &self->status;
     self->update.status_changed =
@@ -544,6 +557,9 @@ const struct zab_update *zab_step (struct zab *self, const struct zab_event *eve
         break;
     case ZAB_EVENT_INSTALLED:
         on_installed (self, event);
+        break;
+    case ZAB_EVENT_NOT_INSTALLED:
+        on_not_installed (self);
         break;
     case ZAB_EVENT_PROGRESS:
         on_progress (self, event->peer);

@@ -146,22 +146,24 @@ struct zab_message {
 /* ---- Events ------------------------------------------------------------------------------ */
 
 enum zab_event_type {
-    ZAB_EVENT_TICK = 1,  /* time passed: at zab_deadline at the latest */
-    ZAB_EVENT_LINK_UP,   /* peer, store_id */
-    ZAB_EVENT_LINK_DOWN, /* peer: nothing sent on it before will arrive any more */
-    ZAB_EVENT_MESSAGE,   /* message */
-    ZAB_EVENT_PROPOSE,   /* proposals: only while zab_status says activated */
-    ZAB_EVENT_DURABLE,   /* persisted: request number */
-    ZAB_EVENT_SNAPSHOT,  /* a whole, verified snapshot has come from peer: point, stamp_ms. */
-                         /* May it replace the log?  See zab_persist.install. */
-    ZAB_EVENT_INSTALLED, /* the snapshot that zab_persist.install has asked for has replaced */
-                         /* the whole log, durably, and the state: point, stamp_ms */
-    ZAB_EVENT_PROGRESS,  /* peer: its snapshot transfer moved on */
-    ZAB_EVENT_COMPACTED, /* point, stamp_ms: the log before it is gone */
-    ZAB_EVENT_ROUND,     /* begin a quorum round now (leader): see zab_update.round */
-    ZAB_EVENT_CONFIG,    /* configs: the applied member list has changed */
-    ZAB_EVENT_LEAVE      /* shut down: hand over.  Done when zab_status is leaving and not */
-                         /* LEADING; this server takes no part in elections any more */
+    ZAB_EVENT_TICK = 1,      /* time passed: at zab_deadline at the latest */
+    ZAB_EVENT_LINK_UP,       /* peer, store_id */
+    ZAB_EVENT_LINK_DOWN,     /* peer: nothing sent on it before will arrive any more */
+    ZAB_EVENT_MESSAGE,       /* message */
+    ZAB_EVENT_PROPOSE,       /* proposals: only while zab_status says activated */
+    ZAB_EVENT_DURABLE,       /* persisted: request number */
+    ZAB_EVENT_SNAPSHOT,      /* a whole, verified snapshot has come from peer: point, stamp_ms. */
+                             /* May it replace the log?  See zab_persist.install. */
+    ZAB_EVENT_INSTALLED,     /* the snapshot that zab_persist.install has asked for has replaced */
+                             /* the whole log, durably, and the state: point, stamp_ms */
+    ZAB_EVENT_NOT_INSTALLED, /* it could not, and nothing has changed: the request is an empty */
+                             /* one now, and ZAB_EVENT_DURABLE comes for it in its turn */
+    ZAB_EVENT_PROGRESS,      /* peer: its snapshot transfer moved on */
+    ZAB_EVENT_COMPACTED,     /* point, stamp_ms: the log before it is gone */
+    ZAB_EVENT_ROUND,         /* begin a quorum round now (leader): see zab_update.round */
+    ZAB_EVENT_CONFIG,        /* configs: the applied member list has changed */
+    ZAB_EVENT_LEAVE          /* shut down: hand over.  Done when zab_status is leaving and not */
+                             /* LEADING; this server takes no part in elections any more */
 };
 
 struct zab_proposal {
@@ -201,8 +203,8 @@ struct zab_persist {
 
     /* Replace the whole log, and the state, by the snapshot that this very ZAB_EVENT_SNAPSHOT
      *  announced; nothing else is in such a request.  If it is false in the answer to that event,
-     *  the snapshot is stale: throw it away.  ZAB_EVENT_INSTALLED reports the end of it, not
-     *  ZAB_EVENT_DURABLE; no further request comes before that. */
+     *  the snapshot is stale: throw it away.  ZAB_EVENT_INSTALLED or _NOT_INSTALLED reports the
+     *  end of it, not ZAB_EVENT_DURABLE; no further request comes before that. */
     bool install;
 };
 
@@ -250,11 +252,12 @@ struct zab_status {
     bool leaving;
     uint32_t accepted_epoch; /* both as last asked of the store */
     uint32_t current_epoch;
-    enum zab_trust trust; /* what the log on the disk is worth */
-    zxid_t last;          /* last entry of the log */
-    zxid_t durable;       /* last durable entry */
-    zxid_t committed;     /* known to be committed */
-    uint64_t round_begun; /* leader: newest round begun */
+    enum zab_trust trust;   /* what the log on the disk is worth */
+    zxid_t last;            /* last entry of the log */
+    zxid_t durable;         /* last durable entry */
+    zxid_t committed;       /* known to be committed */
+    uint64_t round_begun;   /* leader: newest round begun */
+    uint32_t snapshot_from; /* following: ZAB_EVENT_SNAPSHOT of this leader is waited for; else 0 */
 };
 
 /* Whoever drives a core lets an observer see each update, and the status behind it, before it does

@@ -505,6 +505,11 @@ bool cluster_durable (struct cluster *self, uint32_t id, size_t requests)
             server->requests_last = NULL;
         }
         server->requests_count--;
+        if (request->install && server->install_fails) {
+            server->install_fails = false;
+            step (self, id, (struct zab_event){.type = ZAB_EVENT_NOT_INSTALLED});
+            request->install = false;
+        }
         image_execute (&server->disk, request, SIZE_MAX);
         if (request->install) {
             report_durable (self, id, &number);
@@ -552,6 +557,11 @@ bool cluster_snapshot (struct cluster *self, uint32_t from, uint32_t to)
                              .point = server->snapshot[to],
                              .stamp_ms = WALL_MS});
     return true;
+}
+
+void cluster_fail_install (struct cluster *self, uint32_t id)
+{
+    self->servers[id].install_fails = true;
 }
 
 void cluster_compact (struct cluster *self, uint32_t id, zxid_t zxid)

@@ -77,6 +77,7 @@ struct server {
     uint64_t store_id;
     struct zab *core; /* NULL: down */
     bool paused;
+    bool install_fails; /* the next one */
     bool held;  /* cluster_run leaves its disk alone */
     bool stale; /* starts with the configurations `before` */
     struct image disk, memory;
@@ -157,6 +158,8 @@ bool cluster_can_propose (const struct cluster *self, uint32_t id);
 void cluster_propose (struct cluster *self, uint32_t id, size_t count, uint32_t size);
 /* The snapshot that `from` owes to `to` arrives whole; false: none is owed. */
 bool cluster_snapshot (struct cluster *self, uint32_t from, uint32_t to);
+/* The next snapshot of this server will not be installed. */
+void cluster_fail_install (struct cluster *self, uint32_t id);
 /* Makes zxid, which must have been delivered, the base of the log. */
 void cluster_compact (struct cluster *self, uint32_t id, zxid_t zxid);
 /* A step with an event that needs no more than its type, peer and configs. */

@@ -35,6 +35,7 @@
  *     stale ID                 a server that is down will start without the last `store`
  *     snapshot FROM TO         the one that FROM's core has asked for arrives
  *     offer FROM TO E:C        any other one arrives
+ *     unfit ID                 the next one of this server cannot be installed
  *   Looking
  *     status   quiet   loud    (quiet: no trace until loud) */
 
@@ -515,6 +516,11 @@ static void command_offer (struct script *self)
     complain (self, "that was never committed");
 }
 
+static void command_unfit (struct script *self)
+{
+    cluster_fail_install (&self->cluster, live_server (self, 1));
+}
+
 static void command_compact (struct script *self)
 {
     uint32_t id = live_server (self, 1);
@@ -595,7 +601,7 @@ static const struct command {
     {"start", command_start},         {"status", command_status},
     {"stale", command_stale},         {"store", command_store},
     {"unblock", command_unblock},     {"unchecked", command_unchecked},
-    {"wait", command_wait},
+    {"unfit", command_unfit},         {"wait", command_wait},
 };
 
 static void run_line (struct script *self, const char *line, size_t size)

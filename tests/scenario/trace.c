@@ -166,6 +166,9 @@ void trace_event (const struct cluster *self, const struct server *server,
         put (&text, "installed ");
         put_zxid (&text, event->point.zxid);
         break;
+    case ZAB_EVENT_NOT_INSTALLED:
+        put (&text, "not installed");
+        break;
     case ZAB_EVENT_PROGRESS:
         put (&text, "snapshot to %u moves on", event->peer);
         break;
