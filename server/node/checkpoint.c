@@ -37,9 +37,19 @@ void checkpoint_want (struct checkpoint *self)
     self->wanted = true;
 }
 
+void checkpoint_want_again (struct checkpoint *self)
+{
+    self->wanted = self->again = true;
+}
+
 bool checkpoint_busy (const struct checkpoint *self)
 {
     return self->writer != NULL;
+}
+
+uint64_t checkpoint_done (const struct checkpoint *self)
+{
+    return self->done;
 }
 
 static bool is_due (const struct checkpoint *self, int64_t now_ms)
@@ -61,7 +71,8 @@ static void begin (struct checkpoint *self, struct tree *tree, struct zab_point 
     if (point.zxid == 0 || tree_zxid (tree) != point.zxid) {
         return;
     }
-    if (store_snapshot_newest (self->store, &newest) && newest.point.zxid >= point.zxid) {
+    if (!self->again && store_snapshot_newest (self->store, &newest) &&
+        newest.point.zxid >= point.zxid) {
         self->wanted = false; /* there is one of just this state */
         return;
     }
@@ -74,7 +85,7 @@ static void begin (struct checkpoint *self, struct tree *tree, struct zab_point 
         store_writer_destroy (&self->writer);
         return;
     }
-    self->wanted = false;
+    self->wanted = self->again = false;
     self->zxid = point.zxid;
     logger_write (&self->logger, LOG_INFO, "snapshot-begun", "zxid=%" PRIx64, point.zxid);
 }
@@ -126,6 +137,7 @@ bool checkpoint_turn (struct checkpoint *self, struct tree *tree, struct zab_poi
     if (state == 1) {
         logger_write (&self->logger, LOG_INFO, "snapshot-done", "zxid=%" PRIx64, self->zxid);
         store_writer_destroy (&self->writer);
+        self->done++;
     }
     return false;
 }

@@ -29,6 +29,8 @@ struct checkpoint {
     struct logger logger;
     uint64_t log_bytes;
     bool wanted; /* whatever the log holds */
+    bool again;  /* even of a state that there is one of */
+    uint64_t done;
     struct tree_snapshot *snapshot;
     struct store_writer *writer; /* with snapshot NULL: it finishes */
     struct buf slice;
@@ -43,14 +45,19 @@ void checkpoint_init (struct checkpoint *self, struct store *store, uint64_t log
 /* Before the tree is destroyed. */
 void checkpoint_deinit (struct checkpoint *self);
 
-/* One is needed as soon as possible. */
+/* One is needed as soon as possible; again: even if there is one of the present state, for its file
+ * is damaged. */
 void checkpoint_want (struct checkpoint *self);
+void checkpoint_want_again (struct checkpoint *self);
 
 /* Gives up what is being written: the tree is about to be replaced, or the writer is needed. A
  * finished file counts. */
 void checkpoint_abort (struct checkpoint *self);
 
 bool checkpoint_busy (const struct checkpoint *self);
+
+/* How many were finished. */
+uint64_t checkpoint_done (const struct checkpoint *self);
 
 /* Begins or goes on; point: the tree's zxid and the chain there.  true: more at once. */
 bool checkpoint_turn (struct checkpoint *self, struct tree *tree, struct zab_point point,

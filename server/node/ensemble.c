@@ -233,7 +233,7 @@ static bool take_snapshots (struct ensemble *self)
     if (self->install.state == INSTALL_NONE) {
         more = checkpoint_turn (&self->checkpoint, self->tree, self->applied, self->now_ms);
     }
-    more |= snapshots_turn (self->snapshots, self->applied.zxid, self->now_ms);
+    snapshots_turn (self->snapshots, self->applied.zxid, self->now_ms);
     self->compact_due |= busy && !checkpoint_busy (&self->checkpoint);
     return more;
 }
@@ -324,7 +324,8 @@ int64_t ensemble_deadline (const struct ensemble *self)
 {
     int64_t deadline = tracker_deadline (self->tracker);
     int64_t others[] = {
-        self->resubmit_ms, self->zab != NULL ? zab_deadline (self->zab) : INT64_MAX,
+        install_deadline (&self->install), self->resubmit_ms,
+        self->zab != NULL ? zab_deadline (self->zab) : INT64_MAX,
         self->up || self->held != NULL
             ? INT64_MAX
             : self->down_since_ms + (int64_t) ENSEMBLE_HELD_TIMEOUTS * self->peer_timeout_ms,

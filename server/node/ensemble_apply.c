@@ -150,12 +150,12 @@ void ensemble_snapshot_part (struct ensemble *self, uint32_t peer, const struct 
 static void ask_core (struct ensemble *self)
 {
     const struct peer_snapshot *offer = &self->install.offer;
-    self->install_wanted = false;
+    self->install_number = 0;
     ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_SNAPSHOT,
                                             .peer = self->install.peer,
                                             .point = offer->point,
                                             .stamp_ms = offer->stamp_ms});
-    if (self->install_wanted) {
+    if (self->install_number != 0) {
         install_begin (&self->install);
     } else {
         install_discard (&self->install);
@@ -183,16 +183,35 @@ static void finish_install (struct ensemble *self)
     self->compact_due = true;
 }
 
+/* The disk is full, or does not give back what was written: the server stays what it was, and tries
+ * again. What the core has asked the store for is nothing now, in its turn. */
+static void forget_install (struct ensemble *self)
+{
+    struct zab_persist nothing = {.number = self->install_number};
+    install_give_up (&self->install);
+    store_persist (self->store, &nothing);
+    ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_NOT_INSTALLED});
+}
+
+/* A snapshot that is whole waits until the core does; or until this server has caught up in another
+ * way, which ends all that is left of a transfer. */
 bool ensemble_install_turn (struct ensemble *self)
 {
-    bool more = install_turn (&self->install);
-    if (self->install.state == INSTALL_WHOLE) {
+    struct install *install = &self->install;
+    const struct zab_status *status = ensemble_zab (self);
+    bool more = false;
+    if (install->state < INSTALL_RUNNING && install->state != INSTALL_NONE && status->activated) {
+        install_give_up (install);
+    } else {
+        more = install_turn (install, self->now_ms);
+    }
+    if (install->state == INSTALL_WHOLE && status->snapshot_from == install->peer) {
         ask_core (self);
     }
-    if (self->install.state == INSTALL_DONE) {
+    if (install->state == INSTALL_DONE) {
         finish_install (self);
-    } else if (self->install.state == INSTALL_FAILED) {
-        ensemble_fail (self, self->install.code, "a snapshot could not be installed");
+    } else if (install->state == INSTALL_FAILED) {
+        forget_install (self);
     }
     return more;
 }

@@ -85,7 +85,7 @@ static void take_persist (struct ensemble *self, const struct zab_persist *persi
         return;
     }
     if (persist->install) {
-        self->install_wanted = true;
+        self->install_number = persist->number;
         return;
     }
     if (persist->truncate) {

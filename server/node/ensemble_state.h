@@ -63,7 +63,7 @@ struct ensemble {
     uint64_t completed; /* of the store: told to the core */
     bool config_due;    /* the applied members have changed */
     bool compact_due;
-    bool install_wanted; /* in the answer to ZAB_EVENT_SNAPSHOT */
+    uint64_t install_number; /* of the request to install, in the answer to ZAB_EVENT_SNAPSHOT */
 
     size_t peers_count;
     struct ensemble_peer peers[CONFIG_MEMBERS_MAX];

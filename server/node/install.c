@@ -5,9 +5,17 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "cohort/error.h"
 #include "server/node/error_text.h"
+
+struct chunk {
+    struct list_node node;
+    size_t size;
+    size_t used;
+    uint8_t data[];
+};
 
 void install_init (struct install *self, struct store *store, struct retired *retired,
                    const struct tree_options *tree_options, const struct install_host *host,
@@ -19,11 +27,25 @@ void install_init (struct install *self, struct store *store, struct retired *re
     self->tree_options = *tree_options;
     self->host = *host;
     self->logger = *logger;
+    self->retry_ms = INT64_MIN;
+    list_init (&self->chunks);
+}
+
+/* What has come and was not unpacked will come again. */
+static void drop_chunks (struct install *self)
+{
+    struct list_node *node;
+    while ((node = list_pop_front (&self->chunks)) != NULL) {
+        mem_free (list_entry (node, struct chunk, node));
+    }
+    self->arrived = self->received;
 }
 
 static void drop (struct install *self)
 {
+    drop_chunks (self);
     store_writer_destroy (&self->writer);
+    store_unpacker_destroy (&self->unpacker);
     if (self->loader != NULL) {
         self->tree = tree_loader_release (&self->loader);
     }
@@ -35,6 +57,8 @@ void install_deinit (struct install *self)
 {
     drop (self);
 }
+
+/* ---- What the leader is told ----------------------------------------------------------------- */
 
 static void refuse (struct install *self, uint32_t peer, const struct peer_snapshot *offer,
                     zxid_t oldest)
@@ -55,28 +79,45 @@ static void tell_progress (struct install *self)
     self->host.send (self->host.arg, self->peer, &part);
 }
 
-/* The transfer cannot go on: the attempt to synchronize begins anew with the link. */
-static void give_up (struct install *self, const char *why)
+static void log_end (struct install *self, const char *event, const char *why)
 {
-    logger_write (&self->logger, LOG_WARNING, "snapshot-broken-off",
-                  "peer=%" PRIu32 " zxid=%" PRIx64 " reason=\"%s\"", self->peer,
-                  self->offer.point.zxid, why);
+    logger_write (&self->logger, LOG_WARNING, event,
+                  "peer=%" PRIu32 " zxid=%" PRIx64 " offset=%" PRIu64 " reason=\"%s\"", self->peer,
+                  self->offer.point.zxid, self->received, why);
+}
+
+/* The transfer cannot go on: the attempt to synchronize begins anew with the link. */
+static void break_off (struct install *self, const char *why)
+{
+    log_end (self, "snapshot-broken-off", why);
     drop (self);
     self->host.reset (self->host.arg, self->peer, why);
 }
 
+/* The same, for a reason that will still be there in a moment. */
+static void break_off_here (struct install *self, int code)
+{
+    self->retry_ms = self->now_ms + INSTALL_RETRY_MS;
+    break_off (self, error_text (code));
+}
+
+/* ---- Offers ---------------------------------------------------------------------------------- */
+
 static bool is_same (const struct install *self, uint32_t peer, const struct peer_snapshot *offer)
 {
-    bool known = self->state == INSTALL_RECEIVING || self->state == INSTALL_SETTLING;
-    return known && self->peer == peer && self->offer.point.zxid == offer->point.zxid &&
-           self->offer.point.chain == offer->point.chain && self->offer.size == offer->size &&
-           self->offer.stamp_ms == offer->stamp_ms;
+    bool known = self->state >= INSTALL_RECEIVING && self->state <= INSTALL_WHOLE;
+    const struct peer_snapshot *mine = &self->offer;
+    return known && self->peer == peer && mine->point.zxid == offer->point.zxid &&
+           mine->point.chain == offer->point.chain && mine->size == offer->size &&
+           mine->stamp_ms == offer->stamp_ms && mine->stored == offer->stored &&
+           mine->digest == offer->digest && mine->packing == offer->packing;
 }
 
 static void take_offer (struct install *self, uint32_t peer, const struct peer_snapshot *offer)
 {
     if (is_same (self, peer, offer)) {
         self->offer = *offer;
+        drop_chunks (self);
         logger_write (&self->logger, LOG_INFO, "snapshot-resumed",
                       "peer=%" PRIu32 " zxid=%" PRIx64 " offset=%" PRIu64, peer, offer->point.zxid,
                       self->received);
@@ -86,54 +127,81 @@ static void take_offer (struct install *self, uint32_t peer, const struct peer_s
     drop (self);
     self->peer = peer;
     self->offer = *offer;
-    self->received = self->told = 0;
+    self->arrived = self->received = self->told = 0;
     self->state = INSTALL_WAITING;
 }
 
-/* true: more at once. */
-static bool settle (struct install *self)
+static struct store_snapshot_info original (const struct peer_snapshot *offer)
 {
-    if (tree_loader_settle (self->loader, INSTALL_OBJECTS)) {
-        return true;
-    }
-    bool whole = tree_loader_whole (self->loader);
-    self->tree = tree_loader_release (&self->loader);
-    if (!whole || tree_zxid (self->tree) != self->offer.point.zxid) {
-        give_up (self, "the snapshot is damaged");
-        return false;
-    }
-    self->state = INSTALL_WHOLE;
-    return true;
+    return (struct store_snapshot_info){.point = offer->point,
+                                        .stamp_ms = offer->stamp_ms,
+                                        .size = offer->size,
+                                        .digest = offer->digest,
+                                        .stored = offer->stored,
+                                        .packing = offer->packing};
 }
 
+static void begin_receiving (struct install *self)
+{
+    struct store_snapshot_info info = original (&self->offer);
+    if (self->now_ms < self->retry_ms) {
+        return;
+    }
+    int code = self->unpacker != NULL ? 0 : store_unpacker_new (&info, &self->unpacker);
+    if (code == 0) {
+        code = store_writer_copy (self->store, &info, &self->writer);
+    }
+    if (code == COHORT_ESTATE) {
+        return; /* another snapshot is being finished */
+    }
+    if (code == 0) {
+        self->loader = tree_loader_new (&self->tree_options);
+        code = self->loader != NULL ? 0 : COHORT_ENOMEM;
+    }
+    if (code != 0) {
+        break_off_here (self, code);
+        return;
+    }
+    self->state = INSTALL_RECEIVING;
+    logger_write (&self->logger, LOG_INFO, "snapshot-receiving",
+                  "peer=%" PRIu32 " zxid=%" PRIx64 " size=%" PRIu64 " stored=%" PRIu64, self->peer,
+                  self->offer.point.zxid, self->offer.size, self->offer.stored);
+    tell_progress (self);
+}
+
+/* ---- Chunks ---------------------------------------------------------------------------------- */
+
 static void take_chunk (struct install *self, uint32_t peer, const struct peer_snapshot *part,
-                        struct peer_bytes chunk)
+                        struct peer_bytes bytes)
 {
     if (self->state != INSTALL_RECEIVING || self->peer != peer ||
-        self->offer.transfer != part->transfer || part->offset != self->received) {
+        self->offer.transfer != part->transfer || part->offset != self->arrived) {
         return; /* of a transfer that has ended */
     }
-    if (chunk.size == 0 || chunk.size > self->offer.size - self->received) {
-        give_up (self, "a chunk of the wrong size");
+    if (bytes.size == 0 || bytes.size > self->offer.stored - self->arrived) {
+        break_off (self, "a chunk of the wrong size");
         return;
     }
-    if (!tree_loader_feed (self->loader, chunk.data, chunk.size)) {
-        give_up (self, "the snapshot is damaged");
+    if (bytes.size > INSTALL_AHEAD_MAX - (self->arrived - self->received)) {
+        break_off (self, "it sends more than it was asked for");
         return;
     }
-    store_writer_append (self->writer, chunk.data, chunk.size);
-    self->received += chunk.size;
-    if (self->received == self->offer.size) {
-        tell_progress (self);
-        self->state = INSTALL_SETTLING;
+    struct chunk *chunk = mem_alloc (sizeof *chunk + bytes.size);
+    if (chunk == NULL) {
+        break_off_here (self, COHORT_ENOMEM);
+        return;
     }
+    *chunk = (struct chunk){.size = bytes.size};
+    memcpy (chunk->data, bytes.data, bytes.size);
+    list_push_back (&self->chunks, &chunk->node);
+    self->arrived += bytes.size;
 }
 
 bool install_message (struct install *self, uint32_t peer, const struct peer_snapshot *part,
                       struct peer_bytes chunk, zxid_t oldest)
 {
-    if (self->state >= INSTALL_WHOLE) {
-        return false; /* it is late, and the core has decided or will */
+    if (self->state > INSTALL_WHOLE) {
+        return false; /* it is late, and the core has decided */
     }
     if (part->kind == PEER_CHUNK) {
         take_chunk (self, peer, part, chunk);
@@ -144,61 +212,113 @@ bool install_message (struct install *self, uint32_t peer, const struct peer_sna
             take_offer (self, peer, part);
         }
     }
-    (void) install_turn (self);
     return self->state == INSTALL_WAITING;
 }
 
-static void begin_receiving (struct install *self)
+/* The next block.  false: it does not follow, or does not load. */
+static bool take_block (struct install *self, struct chunk *chunk)
 {
-    int code =
-        store_writer_new (self->store, self->offer.point, self->offer.stamp_ms, &self->writer);
-    if (code == COHORT_ESTATE) {
-        self->writer = NULL;
-        return; /* another snapshot is being finished */
+    size_t used = 0;
+    const uint8_t *content = NULL;
+    size_t size = 0;
+    const uint8_t *data = chunk->data + chunk->used;
+    int code = store_unpacker_next (self->unpacker, data, chunk->size - chunk->used, &used,
+                                    &content, &size);
+    if (code == 0 && !tree_loader_feed (self->loader, content, size)) {
+        code = COHORT_ECORRUPT;
+    }
+    if (code == COHORT_ENOMEM) {
+        break_off_here (self, code);
+    } else if (code != 0) {
+        break_off (self, "the snapshot is damaged");
     }
     if (code != 0) {
-        self->writer = NULL;
-        give_up (self, error_text (code));
-        return;
+        return false;
     }
-    self->loader = tree_loader_new (&self->tree_options);
-    if (self->loader == NULL) {
-        give_up (self, "out of memory");
-        return;
-    }
-    self->state = INSTALL_RECEIVING;
-    logger_write (&self->logger, LOG_INFO, "snapshot-receiving",
-                  "peer=%" PRIu32 " zxid=%" PRIx64 " size=%" PRIu64, self->peer,
-                  self->offer.point.zxid, self->offer.size);
-    tell_progress (self);
-    if (self->offer.size == 0) {
-        self->state = INSTALL_SETTLING;
-    }
+    store_writer_append (self->writer, data, used);
+    chunk->used += used;
+    self->received += used;
+    return true;
 }
 
-bool install_turn (struct install *self)
+/* One block; true: there are more. */
+static bool receive (struct install *self)
 {
-    if (self->state == INSTALL_WAITING) {
-        begin_receiving (self);
+    int code = store_writer_state (self->writer);
+    if (code < 0) {
+        break_off_here (self, code);
+        return false;
     }
-    if (self->state == INSTALL_RECEIVING) {
-        int code = store_writer_state (self->writer);
-        if (code < 0) {
-            give_up (self, error_text (code));
-        } else if (self->told < self->received &&
-                   store_writer_pending (self->writer) <= INSTALL_PENDING_MAX) {
-            tell_progress (self);
+    struct list_node *first = list_first (&self->chunks);
+    if (first != NULL) {
+        struct chunk *chunk = list_entry (first, struct chunk, node);
+        if (!take_block (self, chunk)) {
+            return false;
         }
-    } else if (self->state == INSTALL_SETTLING) {
+        if (chunk->used == chunk->size) {
+            list_remove (&chunk->node);
+            mem_free (chunk);
+        }
+    }
+    bool whole = self->received == self->offer.stored;
+    if (self->told < self->received &&
+        (whole || store_writer_pending (self->writer) <= INSTALL_PENDING_MAX)) {
+        tell_progress (self);
+    }
+    if (whole && !store_unpacker_whole (self->unpacker)) {
+        break_off (self, "the snapshot is not what was announced");
+    } else if (whole) {
+        self->state = INSTALL_SETTLING;
+    }
+    return !list_empty (&self->chunks) || whole;
+}
+
+/* ---- The end --------------------------------------------------------------------------------- */
+
+/* true: more at once. */
+static bool settle (struct install *self)
+{
+    if (tree_loader_settle (self->loader, INSTALL_OBJECTS)) {
+        return true;
+    }
+    bool whole = tree_loader_whole (self->loader);
+    self->tree = tree_loader_release (&self->loader);
+    if (!whole || tree_zxid (self->tree) != self->offer.point.zxid) {
+        break_off (self, "the snapshot is damaged");
+        return false;
+    }
+    self->state = INSTALL_WHOLE;
+    return true;
+}
+
+bool install_turn (struct install *self, int64_t now_ms)
+{
+    self->now_ms = now_ms;
+    switch (self->state) {
+    case INSTALL_WAITING:
+        begin_receiving (self);
+        return false;
+    case INSTALL_RECEIVING:
+        return receive (self);
+    case INSTALL_SETTLING:
         return settle (self);
-    } else if (self->state == INSTALL_RUNNING) {
+    case INSTALL_RUNNING: {
         int code = store_writer_state (self->writer);
         if (code != 0) {
             self->state = code == 1 ? INSTALL_DONE : INSTALL_FAILED;
             self->code = code == 1 ? 0 : code;
         }
+        return false;
     }
-    return false;
+    default:
+        return false;
+    }
+}
+
+int64_t install_deadline (const struct install *self)
+{
+    return self->state == INSTALL_WAITING && self->now_ms < self->retry_ms ? self->retry_ms
+                                                                           : INT64_MAX;
 }
 
 void install_begin (struct install *self)
@@ -214,8 +334,7 @@ void install_discard (struct install *self)
     logger_write (&self->logger, LOG_INFO, "snapshot-discarded", "zxid=%" PRIx64,
                   self->offer.point.zxid);
     drop (self);
-    /* Left over from an earlier attempt; if the leader has sent it in this one, it sends anew. */
-    refuse (self, self->peer, &self->offer, 0);
+    refuse (self, self->peer, &self->offer, 0); /* the leader sends anew */
 }
 
 struct tree *install_take (struct install *self, struct zab_point *point, int64_t *stamp_ms)
@@ -227,4 +346,16 @@ struct tree *install_take (struct install *self, struct zab_point *point, int64_
     *stamp_ms = self->offer.stamp_ms;
     drop (self);
     return tree;
+}
+
+void install_give_up (struct install *self)
+{
+    COHORT_ASSERT (self->state != INSTALL_RUNNING && self->state != INSTALL_DONE);
+    if (self->state == INSTALL_FAILED) {
+        self->retry_ms = self->now_ms + INSTALL_RETRY_MS;
+        log_end (self, "snapshot-not-installed", error_text (self->code));
+    } else if (self->state != INSTALL_NONE) {
+        log_end (self, "snapshot-discarded", "it is not needed any more");
+    }
+    drop (self);
 }

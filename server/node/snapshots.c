@@ -9,7 +9,6 @@
 #include "client/base/assert.h"
 #include "client/base/prng.h"
 #include "cohort/error.h"
-#include "server/node/error_text.h"
 
 enum { TRANSFERS_MAX = CONFIG_MEMBERS_MAX };
 
@@ -17,9 +16,11 @@ struct transfer {
     uint32_t peer; /* 0: free */
     uint64_t number;
     zxid_t oldest; /* the peer needs one that is not older */
-    struct store_reader *reader;
-    struct store_snapshot_info info;
+    struct store_source *source;
+    struct store_snapshot_info info; /* all of it when it was offered */
+    bool offered;
     bool answered; /* the peer has said from where */
+    bool asked;    /* the store reads what comes at `sent` */
     uint64_t sent;
     uint64_t confirmed;
     bool whole;
@@ -32,8 +33,8 @@ struct snapshots {
     struct snapshots_host host;
     struct logger logger;
     struct prng prng;
+    uint64_t checkpoints; /* as many must be done before one is offered: those before are damaged */
     struct transfer transfers[TRANSFERS_MAX];
-    uint8_t *chunk;
 };
 
 struct snapshots *snapshots_new (struct store *store, struct checkpoint *checkpoint,
@@ -54,8 +55,19 @@ struct snapshots *snapshots_new (struct store *store, struct checkpoint *checkpo
 
 static void end (struct transfer *transfer)
 {
-    store_reader_destroy (&transfer->reader);
+    store_source_destroy (&transfer->source);
     memset (transfer, 0, sizeof *transfer);
+}
+
+/* What the peer has heard of this transfer counts no more; another snapshot will be offered. */
+static void begin_anew (struct snapshots *self, struct transfer *transfer)
+{
+    uint32_t peer = transfer->peer;
+    zxid_t oldest = transfer->oldest;
+    end (transfer);
+    transfer->peer = peer;
+    transfer->oldest = oldest;
+    transfer->number = prng_u64 (&self->prng);
 }
 
 void snapshots_end (struct snapshots *self, uint32_t peer)
@@ -75,7 +87,6 @@ void snapshots_destroy (struct snapshots **self_p)
         return;
     }
     snapshots_end (self, 0);
-    mem_free (self->chunk);
     mem_free (self);
     *self_p = NULL;
 }
@@ -106,26 +117,24 @@ void snapshots_offer (struct snapshots *self, uint32_t peer)
     struct transfer *transfer = find (self, 0);
     COHORT_ASSERT (transfer != NULL);
     transfer->peer = peer;
-    transfer->number = prng_u64 (&self->prng);
+    begin_anew (self, transfer);
 }
 
 void snapshots_message (struct snapshots *self, uint32_t peer, const struct peer_snapshot *part)
 {
     struct transfer *transfer = find (self, peer);
-    if (transfer == NULL || transfer->number != part->transfer || transfer->reader == NULL) {
+    if (transfer == NULL || transfer->number != part->transfer || !transfer->offered) {
         return;
     }
     if (part->kind == PEER_REFUSED) {
         transfer->oldest = part->point.zxid;
-        store_reader_destroy (&transfer->reader);
-        transfer->answered = false;
-        transfer->number = prng_u64 (&self->prng);
+        begin_anew (self, transfer);
         return;
     }
     if (part->kind != PEER_PROGRESS) {
         return;
     }
-    if (part->offset > transfer->info.size || part->offset < transfer->confirmed ||
+    if (part->offset > transfer->info.stored || part->offset < transfer->confirmed ||
         (transfer->answered && part->offset > transfer->sent)) {
         self->host.reset (self->host.arg, peer, "impossible progress of a snapshot");
         return;
@@ -142,77 +151,100 @@ void snapshots_message (struct snapshots *self, uint32_t peer, const struct peer
 static void open_newest (struct snapshots *self, struct transfer *transfer, zxid_t applied)
 {
     struct store_snapshot_info newest;
-    bool there = store_snapshot_newest (self->store, &newest);
-    if (!there || newest.point.zxid < transfer->oldest) {
-        if (!checkpoint_busy (self->checkpoint) && applied >= transfer->oldest) {
+    if (checkpoint_busy (self->checkpoint)) {
+        return; /* a better one is on its way */
+    }
+    if (checkpoint_done (self->checkpoint) < self->checkpoints) {
+        checkpoint_want_again (self->checkpoint);
+        return;
+    }
+    if (!store_snapshot_newest (self->store, &newest) || newest.point.zxid < transfer->oldest) {
+        if (applied >= transfer->oldest) {
             checkpoint_want (self->checkpoint);
         }
         return;
     }
-    if (checkpoint_busy (self->checkpoint)) {
-        return; /* a better one is on its way */
-    }
-    int code = store_reader_new (self->store, &transfer->reader, &transfer->info);
+    int code = store_source_new (self->store, SNAPSHOTS_CHUNK, &transfer->source, &transfer->info);
     if (code != 0) {
-        transfer->reader = NULL;
-        return; /* tried again in the next turn */
+        transfer->source = NULL; /* tried again in the next turn */
     }
+}
+
+static void offer (struct snapshots *self, struct transfer *transfer)
+{
+    store_source_info (transfer->source, &transfer->info);
+    const struct store_snapshot_info *info = &transfer->info;
     struct peer_snapshot part = {.kind = PEER_OFFER,
                                  .transfer = transfer->number,
-                                 .point = transfer->info.point,
-                                 .stamp_ms = transfer->info.stamp_ms,
-                                 .size = transfer->info.size};
-    transfer->sent = transfer->confirmed = 0;
+                                 .point = info->point,
+                                 .stamp_ms = info->stamp_ms,
+                                 .size = info->size,
+                                 .stored = info->stored,
+                                 .digest = info->digest,
+                                 .packing = info->packing};
+    transfer->offered = true;
     logger_write (&self->logger, LOG_INFO, "snapshot-offered",
-                  "peer=%" PRIu32 " zxid=%" PRIx64 " size=%" PRIu64, transfer->peer,
-                  transfer->info.point.zxid, transfer->info.size);
+                  "peer=%" PRIu32 " zxid=%" PRIx64 " size=%" PRIu64 " stored=%" PRIu64,
+                  transfer->peer, info->point.zxid, info->size, info->stored);
     self->host.send (self->host.arg, transfer->peer, &part, NULL, 0);
+}
+
+/* A file that is damaged is of no use to anybody: a new one is written. Whatever else happens to
+ * the disk may pass: the learner shall try again. */
+static void cannot_read (struct snapshots *self, struct transfer *transfer, int code,
+                         const char *text)
+{
+    logger_write (&self->logger, LOG_ERROR, "snapshot-unreadable",
+                  "peer=%" PRIu32 " zxid=%" PRIx64 " reason=\"%s\"", transfer->peer,
+                  transfer->info.point.zxid, text);
+    if (code == COHORT_ECORRUPT) {
+        uint64_t next = checkpoint_done (self->checkpoint) + 1;
+        self->checkpoints = next > self->checkpoints ? next : self->checkpoints;
+        begin_anew (self, transfer);
+        return;
+    }
+    uint32_t peer = transfer->peer;
+    end (transfer);
+    self->host.reset (self->host.arg, peer, "its snapshot cannot be read");
 }
 
 static void send_chunk (struct snapshots *self, struct transfer *transfer)
 {
-    size_t done = 0;
-    int code =
-        store_reader_read (transfer->reader, transfer->sent, self->chunk, SNAPSHOTS_CHUNK, &done);
-    if (code != 0 || done == 0) {
-        logger_write (&self->logger, LOG_ERROR, "snapshot-unreadable",
-                      "zxid=%" PRIx64 " offset=%" PRIu64 " reason=\"%s\"",
-                      transfer->info.point.zxid, transfer->sent,
-                      code != 0 ? error_text (code) : "it ends too early");
-        self->host.reset (self->host.arg, transfer->peer, "its snapshot cannot be read");
-        end (transfer);
+    const uint8_t *data = NULL;
+    size_t size = store_source_data (transfer->source, &data);
+    transfer->asked = false;
+    if (size == 0) {
+        cannot_read (self, transfer, COHORT_ECORRUPT, "it ends too early");
         return;
     }
     struct peer_snapshot part = {
         .kind = PEER_CHUNK, .transfer = transfer->number, .offset = transfer->sent};
-    transfer->sent += done;
-    self->host.send (self->host.arg, transfer->peer, &part, self->chunk, done);
+    transfer->sent += size;
+    self->host.send (self->host.arg, transfer->peer, &part, data, size);
 }
 
-static bool may_send (const struct transfer *transfer)
+static bool may_ask (const struct transfer *transfer)
 {
-    return transfer->answered && transfer->sent < transfer->info.size &&
-           transfer->sent - transfer->confirmed < SNAPSHOTS_WINDOW;
+    return transfer->answered && transfer->sent < transfer->info.stored &&
+           transfer->sent - transfer->confirmed <= SNAPSHOTS_WINDOW - SNAPSHOTS_CHUNK;
 }
 
-static void go_on (struct snapshots *self, struct transfer *transfer, zxid_t applied,
-                   int64_t now_ms)
+/* The source is there, and what was asked of it, if anything. */
+static void go_on (struct snapshots *self, struct transfer *transfer, int64_t now_ms)
 {
-    if (transfer->reader == NULL) {
-        open_newest (self, transfer, applied);
+    if (!transfer->offered) {
+        offer (self, transfer);
         return;
     }
-    if (self->chunk == NULL) {
-        self->chunk = mem_alloc (SNAPSHOTS_CHUNK);
+    if (transfer->asked) {
+        send_chunk (self, transfer);
     }
-    if (self->chunk == NULL) {
+    if (transfer->source != NULL && may_ask (transfer)) {
+        transfer->asked = true;
+        store_source_ask (transfer->source, transfer->sent);
         return;
     }
-    if (may_send (transfer)) {
-        send_chunk (self, transfer); /* one a turn: it is read from the disk */
-        return;
-    }
-    if (!transfer->whole && transfer->confirmed == transfer->info.size) {
+    if (transfer->answered && !transfer->whole && transfer->confirmed == transfer->info.stored) {
         transfer->whole = true;
         transfer->whole_ms = now_ms;
     }
@@ -221,14 +253,25 @@ static void go_on (struct snapshots *self, struct transfer *transfer, zxid_t app
     }
 }
 
-bool snapshots_turn (struct snapshots *self, zxid_t applied, int64_t now_ms)
+void snapshots_turn (struct snapshots *self, zxid_t applied, int64_t now_ms)
 {
-    bool more = false;
+    if (store_failure (self->store, NULL) != 0) {
+        return; /* the server stops */
+    }
     for (size_t i = 0; i < TRANSFERS_MAX; i++) {
-        if (self->transfers[i].peer != 0) {
-            go_on (self, &self->transfers[i], applied, now_ms);
-            more |= may_send (&self->transfers[i]);
+        struct transfer *transfer = &self->transfers[i];
+        if (transfer->peer == 0) {
+            continue;
+        }
+        if (transfer->source == NULL) {
+            open_newest (self, transfer, applied);
+            continue;
+        }
+        int state = store_source_state (transfer->source);
+        if (state == 1) {
+            go_on (self, transfer, now_ms);
+        } else if (state < 0) {
+            cannot_read (self, transfer, state, store_source_text (transfer->source));
         }
     }
-    return more;
 }

@@ -2,9 +2,12 @@
  * server/node/snapshots.h - snapshots for learners whose log the leader's cannot continue
  *
  * The leader offers its newest snapshot (taking one first if there is none, or it is due anyway,
- * or the learner refuses it as too old) and sends it in chunks, a window ahead of what the
- * learner says has arrived.  The file, and the log behind it, are pinned until the learner has
- * caught up: the core continues with the log from there.
+ * or the learner refuses it as too old, or its file turns out to be damaged) and sends it in
+ * chunks, a window ahead of what the learner says it has dealt with.  A chunk is a few blocks of
+ * the file as they are stored: the disk thread reads and checks them, nobody unpacks them here.
+ *
+ * Memory: for each learner one chunk, and the window on its way.  The file, and the log behind it,
+ * are pinned until the learner has caught up: the core continues with the log from there.
  */
 #ifndef SERVER_NODE_SNAPSHOTS_H
 #define SERVER_NODE_SNAPSHOTS_H
@@ -18,8 +21,8 @@
 #include "server/store/store.h"
 
 enum {
-    SNAPSHOTS_CHUNK = 64 << 10, /* what one turn of either side deals with */
-    SNAPSHOTS_WINDOW = 32 * SNAPSHOTS_CHUNK,
+    SNAPSHOTS_CHUNK = 128 << 10, /* stored bytes, which one turn of the leader hands on */
+    SNAPSHOTS_WINDOW = 16 * SNAPSHOTS_CHUNK,
     SNAPSHOTS_PINNED_MS = 60000 /* a learner that does not catch up does not pin for ever */
 };
 
@@ -48,9 +51,9 @@ void snapshots_message (struct snapshots *self, uint32_t peer, const struct peer
 /* The peer has caught up, or its link is down, or this server leads no more (peer 0: all). */
 void snapshots_end (struct snapshots *self, uint32_t peer);
 
-/* Sends what the windows allow; applied: a new snapshot would be at least as new.  true: more at
- * once. */
-bool snapshots_turn (struct snapshots *self, zxid_t applied, int64_t now_ms);
+/* Sends what has been read, and asks for more, as far as the windows allow; applied: a new snapshot
+ * would be at least as new.  The store wakes its owner when there is more to do. */
+void snapshots_turn (struct snapshots *self, zxid_t applied, int64_t now_ms);
 
 /* Transfers under way or pinned. */
 size_t snapshots_count (const struct snapshots *self);

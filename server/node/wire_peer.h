@@ -92,7 +92,10 @@ struct peer_snapshot {
     struct zab_point point;
     int64_t stamp_ms;
     uint64_t size;
-    uint64_t offset;
+    uint64_t offset; /* in what is stored */
+    uint64_t stored; /* OFFER, as the rest */
+    uint64_t digest;
+    uint32_t packing;
 };
 
 struct peer_frame {

@@ -282,6 +282,9 @@ static const char *get_snapshots (struct peer_frame *frame, struct arena *arena,
             .stamp_ms = (int64_t) part->stamp_ms,
             .size = part->size,
             .offset = part->offset,
+            .stored = part->stored,
+            .digest = part->digest,
+            .packing = part->packing,
         };
     }
     frame->snapshots_count = wire->n_snapshots;

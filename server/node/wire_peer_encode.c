@@ -123,6 +123,9 @@ static bool put_snapshots (struct arena *arena, Cohort__Peer__PeerFrame *wire,
         part->stamp_ms = (uint64_t) snapshot->stamp_ms;
         part->size = snapshot->size;
         part->offset = snapshot->offset;
+        part->stored = snapshot->stored;
+        part->digest = snapshot->digest;
+        part->packing = snapshot->packing;
         wire->snapshots[i] = part;
     }
     wire->n_snapshots = frame->snapshots_count;

@@ -197,6 +197,22 @@ void store_source_ask (struct store_source *self, uint64_t offset);
 size_t store_source_data (const struct store_source *self, const uint8_t **data);
 void store_source_destroy (struct store_source **self_p);
 
+/*  For who receives what a source gives: in memory alone, any thread.  original: what the source's
+ *  info says.  new: COHORT_EUNSUPPORTED: packed in a way that is not known here; COHORT_ENOMEM. */
+struct store_unpacker;
+int store_unpacker_new (const struct store_snapshot_info *original,
+                        struct store_unpacker **unpacker);
+void store_unpacker_destroy (struct store_unpacker **self_p);
+
+/*  Checks and unpacks the block that `data` begins with, the one behind the last.  *used: its bytes
+ *  there; content lives until the next call, or as long as data.  COHORT_ECORRUPT, COHORT_ENOMEM:
+ *  nothing has moved on. */
+int store_unpacker_next (struct store_unpacker *self, const uint8_t *data, size_t size,
+                         size_t *used, const uint8_t **content, size_t *content_size);
+
+/*  Whether all of it has come, and the content is what was announced. */
+bool store_unpacker_whole (const struct store_unpacker *self);
+
 /*  Drops what is not needed any more from the front of the log (the oldest of the snapshots kept,
  *  or the oldest open reader, is the new base) and says whether there was anything.  Nothing is
  *  dropped but here, so that the driver can tell the core at once (ZAB_EVENT_COMPACTED); to be

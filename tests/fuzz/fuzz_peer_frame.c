@@ -128,7 +128,13 @@ static void add_lists (fuzz_seed_fn *add, void *arg)
 {
     static const uint8_t numbers[PEER_HEARTBEAT_SIZE] = {1, 0, 0, 0, 0, 0, 0, 0, 2};
     struct peer_snapshot parts[] = {
-        {.kind = PEER_OFFER, .transfer = 3, .point = {4, 5}, .size = 100},
+        {.kind = PEER_OFFER,
+         .transfer = 3,
+         .point = {4, 5},
+         .size = 100,
+         .stored = 90,
+         .digest = 6,
+         .packing = 1},
         {.kind = PEER_CHUNK, .transfer = 3, .offset = 50},
     };
     struct buf forwarded = {0};

@@ -2,6 +2,7 @@
 
 #include "tests/unit/node/cluster.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ struct kept_disk {
     struct disk disk;
     struct disk_ops ops;
     struct disk *inner;
+    unsigned lost; /* snapshots that cannot be read back when they have been written */
 };
 
 static struct disk *inner_of (struct disk *self)
@@ -47,6 +49,11 @@ static void kept_destroy (struct disk *self)
 
 static int kept_open (struct disk *self, const char *name, bool create, struct disk_file **file)
 {
+    struct kept_disk *kept = (struct kept_disk *) self;
+    if (kept->lost > 0 && !create && strcmp (name, "snap.new") == 0) {
+        kept->lost--;
+        return -ENOENT;
+    }
     return inner_of (self)->ops->open (inner_of (self), name, create, file);
 }
 
@@ -325,6 +332,11 @@ void cluster_empty (struct cluster *self, uint32_t id)
     COHORT_ASSERT (self->servers[id].node == NULL);
     kept_free (self->servers[id].disk);
     self->servers[id].disk = kept_new ();
+}
+
+void cluster_lose_snapshots (struct cluster *self, uint32_t id, unsigned count)
+{
+    ((struct kept_disk *) self->servers[id].disk)->lost = count;
 }
 
 /* ---- Time ------------------------------------------------------------------------------------ */

@@ -55,6 +55,8 @@ int cluster_open (struct cluster *self, uint32_t id, struct store **store, char 
 /* As kill -9: nothing more is sent, connections break. */
 void cluster_kill (struct cluster *self, uint32_t id);
 void cluster_empty (struct cluster *self, uint32_t id); /* of a server that is down */
+/* So many of the next snapshots that this server writes cannot be read back. */
+void cluster_lose_snapshots (struct cluster *self, uint32_t id, unsigned count);
 
 /* Breaks the connections between a and b; they may be made again. */
 void cluster_break (struct cluster *self, uint32_t a, uint32_t b);

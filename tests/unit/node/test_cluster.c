@@ -54,7 +54,11 @@ static void write_some (struct cluster *cluster, uint32_t id, uint64_t session, 
         char path[64];
         snprintf (path, sizeof path, "/n-%llx-%llu", (unsigned long long) session,
                   (unsigned long long) (first + i));
-        memset (data, (int) (first + i), sizeof data);
+        struct prng prng; /* so that it cannot be compressed */
+        prng_seed (&prng, first + i);
+        for (size_t k = 0; k < size; k++) {
+            data[k] = (uint8_t) prng_u64 (&prng);
+        }
         stub_create (stub_clients (id), session, first + i, path, data, size, 0);
     }
     (void) cluster;
@@ -699,6 +703,37 @@ static void test_snapshot_resumes (void **state)
     cluster_deinit (&cluster);
 }
 
+/* What has been received cannot be read back from the disk: the server goes on, and gets it again.
+ */
+static void test_snapshot_not_installed (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    cluster_init (&cluster, 3, 28);
+    cluster.options.snapshot_bytes = 1 << 20;
+    cluster_start_all (&cluster);
+    assert_true (cluster_until (&cluster, 1000, cluster_settled, NULL));
+    uint32_t leader = cluster_leader (&cluster);
+    uint32_t follower = leader % 3 + 1;
+    uint64_t session = make_session (&cluster, leader, 1);
+    cluster_kill (&cluster, follower);
+    uint64_t number = 1;
+    for (int round = 0; round < 20; round++, number += 40) {
+        write_some (&cluster, leader, session, number, 40, 12000);
+        assert_true (cluster_until (&cluster, 5000, nothing_pending, NULL));
+    }
+    cluster_lose_snapshots (&cluster, follower, 2);
+    int64_t begun_ms = cluster.now_ms;
+    assert_int_equal (cluster_start (&cluster, follower), 0);
+    assert_true (cluster_until (&cluster, 20000, nothing_pending, NULL));
+    assert_true (cluster.now_ms - begun_ms > 1000); /* it was tried again, after a while */
+    assert_int_equal (node_failure (cluster.servers[follower].node, NULL), 0);
+    assert_int_equal (stub_clients (follower)->resets, 1);
+    assert_int_equal (status_of (&cluster, follower).digest, status_of (&cluster, leader).digest);
+    assert_int_equal (cluster_leader (&cluster), leader);
+    cluster_deinit (&cluster);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -724,6 +759,7 @@ int main (void)
         cmocka_unit_test (test_garbage),
         cmocka_unit_test (test_malformed_request),
         cmocka_unit_test (test_snapshot_resumes),
+        cmocka_unit_test (test_snapshot_not_installed),
     };
     return cmocka_run_group_tests_name ("cluster", tests, NULL, NULL);
 }

@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "client/base/alloc.h"
+#include "client/base/prng.h"
 #include "cohort/error.h"
 #include "server/node/install.h"
 #include "server/node/snapshots.h"
+#include "tests/support/crash_disk.h"
 
 enum { QUEUE_MAX = 64 };
 
@@ -21,6 +23,7 @@ struct part {
 
 /* One server: a log, and the state that is its result. */
 struct server {
+    struct crash_disk *disk;
     struct store *store;
     struct tree *tree;
     struct zab_point applied;
@@ -37,7 +40,7 @@ struct world {
     size_t down_count;
     struct part up[QUEUE_MAX];
     size_t up_count;
-    unsigned progress, leader_resets, learner_resets;
+    unsigned progress, leader_resets, learner_resets, others;
     zxid_t oldest; /* what the learner takes */
     int64_t now_ms;
 };
@@ -76,8 +79,11 @@ static void append (struct server *server, struct buf *bytes)
 static void server_init (struct server *server, uint32_t id)
 {
     char error[200];
-    struct store_options options = {
-        .disk = memory_disk_new (), .server_id = id, .store_id = id, .segment_bytes = 1 << 20};
+    server->disk = crash_disk_new (id);
+    struct store_options options = {.disk = crash_disk_open (server->disk),
+                                    .server_id = id,
+                                    .store_id = id,
+                                    .segment_bytes = 1 << 20};
     assert_int_equal (store_open (&options, &server->store, error, sizeof error), 0);
     server->tree = tree_new (&(struct tree_options){0});
     struct buf bytes;
@@ -103,12 +109,17 @@ static void create_some (struct server *server, unsigned count, size_t size, uin
     static uint8_t data[1 << 16];
     struct tree_session session;
     struct buf bytes;
+    struct prng prng; /* so that nothing of it can be compressed */
+    prng_seed (&prng, server->applied.zxid);
     buf_init (&bytes);
     assert_true (tree_session_next (server->tree, 0, &session));
     for (unsigned i = 0; i < count; i++) {
         char path[32];
         uint64_t number = session.last_number + 1 + i;
         snprintf (path, sizeof path, "/%llu", (unsigned long long) number);
+        for (size_t k = 0; k < size; k++) {
+            data[k] = (uint8_t) prng_u64 (&prng);
+        }
         struct entry entry = {.kind = ENTRY_WRITE,
                               .u.write = {.session = session.id,
                                           .incarnation = 1,
@@ -147,7 +158,10 @@ static void leader_sends (void *arg, uint32_t peer, const struct peer_snapshot *
                           const uint8_t *chunk, size_t size)
 {
     (void) arg;
-    assert_int_equal (peer, 2);
+    if (peer != 2) { /* one that never hears of it */
+        world.others++;
+        return;
+    }
     push (world.down, &world.down_count, part, chunk, size);
 }
 
@@ -218,6 +232,8 @@ static int teardown (void **state)
     tree_destroy (&world.learner.tree);
     store_close (&world.leader.store);
     store_close (&world.learner.store);
+    crash_disk_destroy (&world.leader.disk);
+    crash_disk_destroy (&world.learner.disk);
     return 0;
 }
 
@@ -230,9 +246,9 @@ static void leader_turn (void)
 
 static void learner_turn (void)
 {
-    install_turn (&world.install);
+    install_turn (&world.install, world.now_ms);
     work (&world.learner);
-    install_turn (&world.install);
+    install_turn (&world.install, world.now_ms);
 }
 
 static void deliver_down (size_t count)
@@ -284,6 +300,25 @@ static void finish (void)
     assert_int_equal (tree_zxid (tree), point.zxid);
     assert_int_equal (store_last (world.learner.store), point.zxid);
     assert_int_equal (world.install.state, INSTALL_NONE);
+}
+
+/* Until the leader has opened its snapshot, and offered it. */
+static void offer_again (void)
+{
+    snapshots_offer (world.snapshots, 2);
+    for (int i = 0; i < 10 && world.down_count == 0; i++) {
+        leader_turn ();
+    }
+    assert_true (world.down_count > 0);
+    assert_int_equal (world.down[world.down_count - 1].part.kind, PEER_OFFER);
+}
+
+/* As far as that many stored bytes. */
+static void run_to (uint64_t bytes)
+{
+    while (world.install.received < bytes) {
+        assert_false (run (1));
+    }
 }
 
 /* ---- Tests ----------------------------------------------------------------------------------- */
@@ -338,9 +373,7 @@ static void test_resumed (void **state)
     (void) state;
     write_some (&world.leader, 500, 8000);
     snapshots_offer (world.snapshots, 2);
-    while (world.install.received < 1 << 20) {
-        run (1);
-    }
+    run_to (1 << 20);
     uint64_t received = world.install.received;
     snapshots_end (world.snapshots, 2); /* the link is down */
     lose_all ();
@@ -363,6 +396,7 @@ static void test_resumed_at_the_end (void **state)
         world.now_ms++;
         leader_turn ();
         deliver_down (QUEUE_MAX);
+        install_turn (&world.install, world.now_ms);
         work (&world.learner);
         deliver_up ();
     }
@@ -370,8 +404,7 @@ static void test_resumed_at_the_end (void **state)
     uint64_t received = world.install.received;
     snapshots_end (world.snapshots, 2);
     lose_all ();
-    snapshots_offer (world.snapshots, 2);
-    leader_turn ();
+    offer_again ();
     deliver_down (1);
     assert_int_equal (world.up_count, 1);
     assert_int_equal (world.up[0].part.kind, PEER_PROGRESS);
@@ -387,9 +420,7 @@ static void test_another (void **state)
     (void) state;
     write_some (&world.leader, 500, 8000);
     snapshots_offer (world.snapshots, 2);
-    while (world.install.received < 1 << 20) {
-        run (1);
-    }
+    run_to (1 << 20);
     snapshots_end (world.snapshots, 2);
     lose_all ();
     write_some (&world.leader, 10, 100);
@@ -440,9 +471,7 @@ static void test_damaged (void **state)
     (void) state;
     write_some (&world.leader, 500, 8000);
     snapshots_offer (world.snapshots, 2);
-    while (world.install.received < 1 << 20) {
-        run (1);
-    }
+    run_to (1 << 20);
     while (world.down_count == 0 || world.down[0].size == 0) {
         leader_turn ();
         if (world.down_count == 0) {
@@ -493,11 +522,10 @@ static void test_wrong_chunks (void **state)
     assert_int_equal (world.install.state, INSTALL_NONE);
     /* And what a learner must not say. */
     lose_all ();
-    snapshots_offer (world.snapshots, 2);
-    leader_turn ();
+    offer_again ();
     part = world.down[world.down_count - 1].part;
     part.kind = PEER_PROGRESS;
-    part.offset = part.size + 1;
+    part.offset = part.stored + 1;
     snapshots_message (world.snapshots, 2, &part);
     assert_int_equal (world.leader_resets, 1);
 }
@@ -518,6 +546,214 @@ static void test_writer_busy (void **state)
     finish ();
 }
 
+/* ---- What goes wrong ------------------------------------------------------------------------- */
+
+static const char *snapshot_name (struct crash_disk *disk)
+{
+    const char *last = NULL;
+    const char *name = NULL;
+    for (size_t i = 0; (name = crash_disk_name (disk, i)) != NULL; i++) {
+        last = strncmp (name, "snap.", 5) == 0 ? name : last;
+    }
+    assert_non_null (last);
+    return last;
+}
+
+static size_t snapshot_files (struct crash_disk *disk)
+{
+    size_t count = 0;
+    const char *name = NULL;
+    for (size_t i = 0; (name = crash_disk_name (disk, i)) != NULL; i++) {
+        count += strncmp (name, "snap.", 5) == 0;
+    }
+    return count;
+}
+
+/* The file of the leader's newest snapshot rots, once before it is opened and once behind what has
+ * been sent: no learner gets anything of the damaged blocks, and a new one is written, of the very
+ * same state. */
+static void test_leaders_file_damaged (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 500, 8000);
+    checkpoint_want (&world.checkpoint);
+    for (int i = 0; i < 200; i++) {
+        leader_turn ();
+    }
+    zxid_t zxid = world.leader.applied.zxid;
+    assert_true (crash_disk_flip (world.leader.disk, snapshot_name (world.leader.disk), 10, 1));
+    snapshots_offer (world.snapshots, 2);
+    run_to (1 << 20);
+    assert_true (
+        crash_disk_flip (world.leader.disk, snapshot_name (world.leader.disk), 3 << 20, 1));
+    assert_true (run (1000));
+    assert_int_equal (world.leader_resets + world.learner_resets, 0);
+    assert_int_equal (world.install.offer.point.zxid, zxid);
+    assert_int_equal (checkpoint_done (&world.checkpoint), 3);
+    finish ();
+    assert_int_equal (tree_digest (world.learner.tree), tree_digest (world.leader.tree));
+}
+
+/* Newer snapshots are written, and older ones removed: not the one that is being sent. */
+static void test_purged_meanwhile (void **state)
+{
+    (void) state;
+    struct zab_point base;
+    int64_t stamp_ms = 0;
+    write_some (&world.leader, 500, 8000);
+    uint64_t digest = tree_digest (world.leader.tree);
+    snapshots_offer (world.snapshots, 2);
+    run_to (1 << 20);
+    zxid_t zxid = world.install.offer.point.zxid;
+    for (int i = 0; i < 4; i++) {
+        write_some (&world.leader, 10, 100);
+        checkpoint_want (&world.checkpoint);
+        for (int k = 0; k < 200; k++) {
+            leader_turn ();
+        }
+        (void) store_compacted (world.leader.store, &base, &stamp_ms);
+        assert_true (base.zxid <= zxid);
+        work (&world.leader);
+    }
+    assert_int_equal (snapshot_files (world.leader.disk), 5);
+    assert_true (run (500));
+    finish ();
+    assert_int_equal (tree_digest (world.learner.tree), digest);
+    snapshots_end (world.snapshots, 2);
+    assert_true (store_compacted (world.leader.store, &base, &stamp_ms));
+    assert_true (base.zxid > zxid);
+    work (&world.leader);
+    assert_int_equal (snapshot_files (world.leader.disk), 2);
+}
+
+/* One learner dies in the middle, one never answers: neither holds up the third, and their end
+ * frees what was kept for them. */
+static void test_several (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 500, 8000);
+    for (uint32_t peer = 2; peer <= 4; peer++) {
+        snapshots_offer (world.snapshots, peer);
+    }
+    run_to (1 << 20);
+    assert_int_equal (snapshots_count (world.snapshots), 3);
+    assert_int_equal (world.others, 2); /* offers */
+    snapshots_end (world.snapshots, 3);
+    assert_true (run (500));
+    finish ();
+    snapshots_end (world.snapshots, 4);
+    snapshots_end (world.snapshots, 2);
+    assert_int_equal (snapshots_count (world.snapshots), 0);
+    assert_int_equal (tree_digest (world.learner.tree), tree_digest (world.leader.tree));
+}
+
+/* The leader sends a window, and no more, until the learner has dealt with it. */
+static void test_window (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 500, 8000);
+    snapshots_offer (world.snapshots, 2);
+    while (world.install.state != INSTALL_RECEIVING) {
+        run (1);
+    }
+    deliver_up ();
+    for (int i = 0; i < 200; i++) {
+        leader_turn ();
+    }
+    size_t sent = 0;
+    for (size_t i = 0; i < world.down_count; i++) {
+        sent += world.down[i].size;
+    }
+    assert_in_range (sent, SNAPSHOTS_WINDOW - 2 * SNAPSHOTS_CHUNK, SNAPSHOTS_WINDOW);
+    /* And the learner takes no more than it has room for, whatever is sent. */
+    struct peer_snapshot part = {.kind = PEER_CHUNK, .transfer = world.install.offer.transfer};
+    struct peer_bytes bytes = {world.down[0].chunk, world.down[0].size};
+    for (int i = 0; i < 100 && world.learner_resets == 0; i++) {
+        part.offset = world.install.arrived;
+        install_message (&world.install, 1, &part, bytes, 0);
+        assert_true (world.install.arrived <= INSTALL_AHEAD_MAX);
+    }
+    assert_int_equal (world.learner_resets, 1);
+    assert_int_equal (world.install.state, INSTALL_NONE);
+}
+
+/* No space for what comes, or for its end: nothing has changed, and after a while it is tried
+ * again. */
+static void test_disk_full (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 500, 8000);
+    for (int end = 0; end < 2; end++) {
+        snapshots_offer (world.snapshots, 2);
+        zxid_t last = store_last (world.learner.store);
+        run_to (end ? 3 << 20 : 1 << 20);
+        if (!end) {
+            crash_disk_set_space (world.learner.disk, crash_disk_used (world.learner.disk) + 1000);
+            assert_false (run (100));
+            assert_int_equal (world.learner_resets, 1);
+        } else {
+            assert_true (run (500));
+            work (&world.learner);
+            crash_disk_set_space (world.learner.disk, crash_disk_used (world.learner.disk) + 10);
+            install_begin (&world.install);
+            for (int i = 0; i < 10 && world.install.state == INSTALL_RUNNING; i++) {
+                learner_turn ();
+            }
+            assert_int_equal (world.install.state, INSTALL_FAILED);
+            assert_int_equal (world.install.code, COHORT_EDISKFULL);
+            install_give_up (&world.install);
+        }
+        assert_int_equal (world.install.state, INSTALL_NONE);
+        assert_int_equal (store_last (world.learner.store), last);
+        work (&world.learner);
+        assert_int_equal (snapshot_files (world.learner.disk), 0);
+        lose_all ();
+        crash_disk_set_space (world.learner.disk, UINT64_MAX);
+        offer_again ();
+        deliver_down (1);
+        learner_turn ();
+        assert_int_equal (world.install.state, INSTALL_WAITING);
+        assert_in_range (install_deadline (&world.install), world.now_ms + 1,
+                         world.now_ms + INSTALL_RETRY_MS);
+        world.now_ms = install_deadline (&world.install);
+        learner_turn ();
+        assert_int_equal (world.install.state, INSTALL_RECEIVING);
+        install_give_up (&world.install);
+        snapshots_end (world.snapshots, 2);
+        lose_all ();
+    }
+    snapshots_offer (world.snapshots, 2);
+    assert_true (run (500));
+    finish ();
+    assert_int_equal (tree_digest (world.learner.tree), tree_digest (world.leader.tree));
+}
+
+/* It is whole when the link breaks, before the core has heard that one is to come: it is kept for
+ * the same leader, and nothing is sent twice. */
+static void test_kept_whole (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 500, 8000);
+    snapshots_offer (world.snapshots, 2);
+    assert_true (run (500));
+    snapshots_end (world.snapshots, 2);
+    lose_all ();
+    offer_again ();
+    uint64_t stored = world.down[0].part.stored;
+    deliver_down (1);
+    assert_int_equal (world.install.state, INSTALL_WHOLE);
+    assert_int_equal (world.up_count, 1);
+    assert_int_equal (world.up[0].part.kind, PEER_PROGRESS);
+    assert_int_equal (world.up[0].part.offset, stored);
+    deliver_up ();
+    for (int i = 0; i < 5; i++) {
+        leader_turn ();
+    }
+    assert_int_equal (world.down_count, 0);
+    finish ();
+    assert_int_equal (tree_digest (world.learner.tree), tree_digest (world.leader.tree));
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -532,6 +768,12 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown (test_wrong_chunks, setup, teardown),
         cmocka_unit_test_setup_teardown (test_writer_busy, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_leaders_file_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_purged_meanwhile, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_several, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_window, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_disk_full, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_kept_whole, setup, teardown),
     };
     return cmocka_run_group_tests_name ("snapshots", tests, NULL, NULL);
 }

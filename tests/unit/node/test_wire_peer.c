@@ -210,8 +210,9 @@ static void sample_init (struct sample *sample)
     frame->disconnects = (struct peer_bytes){records, 32};
     frame->syncs = (struct peer_bytes){records, 8};
     frame->synced = (struct peer_bytes){records, 16};
-    sample->snapshots[0] = (struct peer_snapshot){PEER_OFFER, 1, {5, 6}, 1234, 1u << 20, 0};
-    sample->snapshots[1] = (struct peer_snapshot){PEER_CHUNK, 1, {0, 0}, 0, 0, 4096};
+    sample->snapshots[0] =
+        (struct peer_snapshot){PEER_OFFER, 1, {5, 6}, 1234, 1u << 20, 0, 1u << 18, 77, 1};
+    sample->snapshots[1] = (struct peer_snapshot){PEER_CHUNK, 1, {0, 0}, 0, 0, 4096, 0, 0, 0};
     frame->snapshots = sample->snapshots;
     frame->snapshots_count = 2;
     memset (sample->chunk, 0x5a, sizeof sample->chunk);
@@ -263,6 +264,9 @@ static void test_round_trip (void **state)
     assert_int_equal (out->messages[3].entries[0].zxid, 103);
     assert_int_equal (out->snapshots_count, 2);
     assert_int_equal (out->snapshots[0].stamp_ms, 1234);
+    assert_int_equal (out->snapshots[0].stored, 1u << 18);
+    assert_int_equal (out->snapshots[0].digest, 77);
+    assert_int_equal (out->snapshots[0].packing, 1);
     assert_int_equal (out->snapshots[1].offset, 4096);
     assert_part (out->heartbeats, in->heartbeats);
     assert_part (out->confirmations, in->confirmations);
