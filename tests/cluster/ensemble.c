@@ -3,6 +3,7 @@
 #include "tests/cluster/ensemble.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,6 +20,8 @@
 #include <unistd.h>
 
 #include "client/cli/status_query.h"
+#include "tests/support/bad_disk.h"
+#include "tests/support/tcp_proxy.h"
 #include "tests/unit/unit.h"
 
 enum { QUERY_MS = 200, LOG_TAIL = 4000, POLL_NS = 5000000 };
@@ -59,49 +62,100 @@ static uint16_t free_port (int *holder)
     return 0;
 }
 
-static void write_config (struct ensemble *self, size_t index, const uint16_t *ports,
-                          const char *settings)
+/* Where server `from` finds server `to`: itself where it really is, the others behind the proxy. */
+static void write_config (struct ensemble *self, size_t from,
+                          uint16_t ports[ENSEMBLE_MAX][ENSEMBLE_MAX], const char *settings)
 {
-    struct ensemble_server *server = &self->servers[index];
+    struct ensemble_server *server = &self->servers[from];
     FILE *file = fopen (server->config, "w");
     assert_non_null (file);
     assert_true (fprintf (file, "dataDir=%s\nid=%u\nclients=%s\n%s", server->data, server->id,
                           server->clients, settings) > 0);
-    for (size_t i = 0; i < self->count && self->count > 1; i++) {
-        assert_true (fprintf (file, "server.%zu=127.0.0.1:%u\nclients.%zu=%s\n", i + 1, ports[i],
-                              i + 1, self->servers[i].clients) > 0);
+    for (size_t to = 0; to < self->count && self->count > 1; to++) {
+        assert_true (fprintf (file, "server.%zu=127.0.0.1:%u\nclients.%zu=%s\n", to + 1,
+                              ports[from][to], to + 1, self->servers[to].clients) > 0);
     }
     assert_int_equal (fclose (file), 0);
 }
 
+static void add_to_list (char list[ENSEMBLE_TEXT], const char *endpoint)
+{
+    size_t used = strlen (list);
+    (void) snprintf (list + used, ENSEMBLE_TEXT - used, "%s%s", used > 0 ? "," : "", endpoint);
+}
+
+static void make_links (struct ensemble *self, struct tcp_proxy *proxy,
+                        uint16_t ports[ENSEMBLE_MAX][ENSEMBLE_MAX], const uint16_t *client_ports)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        struct ensemble_server *server = &self->servers[i];
+        uint16_t port;
+        char endpoint[64];
+        server->client_link = tcp_proxy_link (proxy, client_ports[i], &port);
+        (void) snprintf (endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", port);
+        add_to_list (self->proxied, endpoint);
+        for (size_t to = 0; to < self->count; to++) {
+            if (to != i) {
+                server->peer_links[to] = tcp_proxy_link (proxy, ports[to][to], &ports[i][to]);
+            }
+        }
+    }
+}
+
+static void name_files (struct ensemble *self, struct ensemble_server *server)
+{
+    const struct {
+        char *path;
+        const char *suffix;
+    } files[] = {{server->config, ".cfg"},
+                 {server->log, ".log"},
+                 {server->data, ""},
+                 {server->disk, ".disk"}};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        (void) snprintf (files[i].path, ENSEMBLE_TEXT, "%s/%u%s", self->folder, server->id,
+                         files[i].suffix);
+    }
+}
+
 void ensemble_init (struct ensemble *self, const char *cohortd, size_t count, const char *settings)
 {
-    uint16_t ports[ENSEMBLE_MAX];
+    ensemble_init_with (
+        self, &(struct ensemble_options){.cohortd = cohortd, .count = count, .settings = settings});
+}
+
+void ensemble_init_with (struct ensemble *self, const struct ensemble_options *options)
+{
+    uint16_t ports[ENSEMBLE_MAX][ENSEMBLE_MAX], client_ports[ENSEMBLE_MAX];
     int holders[2 * ENSEMBLE_MAX];
 
     memset (self, 0, sizeof *self);
-    self->cohortd = cohortd;
-    self->count = count;
-    (void) snprintf (self->folder, sizeof self->folder, "/tmp/cohort-test-XXXXXX");
-    assert_non_null (mkdtemp (self->folder));
-    for (size_t i = 0; i < count; i++) {
+    self->cohortd = options->cohortd;
+    self->preload = options->preload;
+    self->count = options->count;
+    (void) snprintf (self->folder, sizeof self->folder, "%s",
+                     options->folder ? options->folder : "/tmp/cohort-test-XXXXXX");
+    assert_true (options->folder || mkdtemp (self->folder));
+    for (size_t i = 0; i < self->count; i++) {
         struct ensemble_server *server = &self->servers[i];
         server->id = (uint32_t) i + 1;
-        ports[i] = free_port (&holders[2 * i]);
+        name_files (self, server);
+        uint16_t port = free_port (&holders[2 * i]);
+        for (size_t from = 0; from < self->count; from++) {
+            ports[from][i] = port;
+        }
+        client_ports[i] = free_port (&holders[2 * i + 1]);
         (void) snprintf (server->clients, sizeof server->clients, "tcp://127.0.0.1:%u",
-                         free_port (&holders[2 * i + 1]));
-        (void) snprintf (server->config, sizeof server->config, "%s/%zu.cfg", self->folder, i + 1);
-        (void) snprintf (server->log, sizeof server->log, "%s/%zu.log", self->folder, i + 1);
-        (void) snprintf (server->data, sizeof server->data, "%s/%zu", self->folder, i + 1);
-        size_t used = strlen (self->list);
-        (void) snprintf (self->list + used, sizeof self->list - used, "%s%s", i ? "," : "",
-                         server->clients);
+                         client_ports[i]);
+        add_to_list (self->list, server->clients);
     }
-    for (size_t i = 0; i < 2 * count; i++) {
+    for (size_t i = 0; i < 2 * self->count; i++) {
         (void) close (holders[i]);
     }
-    for (size_t i = 0; i < count; i++) {
-        write_config (self, i, ports, settings);
+    if (options->proxy) {
+        make_links (self, options->proxy, ports, client_ports);
+    }
+    for (size_t i = 0; i < self->count; i++) {
+        write_config (self, i, ports, options->settings);
     }
 }
 
@@ -123,7 +177,7 @@ static void show_log (const struct ensemble_server *server)
 
 void ensemble_deinit (struct ensemble *self, bool failed)
 {
-    char command[128];
+    char command[ENSEMBLE_TEXT];
     for (size_t i = 0; i < self->count; i++) {
         if (self->servers[i].pid) {
             ensemble_signal (self, i, SIGKILL);
@@ -136,9 +190,75 @@ void ensemble_deinit (struct ensemble *self, bool failed)
     assert_int_equal (system (command), 0);
 }
 
+/* ---- Damage ---------------------------------------------------------------------------------- */
+
+static int is_kept (const struct dirent *entry)
+{
+    return strncmp (entry->d_name, "log.", 4) == 0 || strncmp (entry->d_name, "snap.", 5) == 0 ||
+           strncmp (entry->d_name, "meta.", 5) == 0 || strcmp (entry->d_name, "manifest") == 0;
+}
+
+/* false: there is nothing in it. */
+static bool change_byte (const char *path, uint64_t draw, long *offset)
+{
+    long last = -1;
+    FILE *file = fopen (path, "r+");
+    assert_non_null (file);
+    for (int byte; (byte = fgetc (file)) != EOF;) {
+        last = byte != 0 ? ftell (file) - 1 : last;
+    }
+    if (last >= 0) {
+        *offset = (long) (draw % ((uint64_t) last + 1));
+        assert_int_equal (fseek (file, *offset, SEEK_SET), 0);
+        int byte = fgetc (file);
+        assert_true (byte != EOF);
+        assert_int_equal (fseek (file, *offset, SEEK_SET), 0);
+        assert_true (fputc (byte ^ (1 << (draw >> 40) % 8), file) != EOF);
+    }
+    assert_int_equal (fclose (file), 0);
+    return last >= 0;
+}
+
+bool ensemble_damage (struct ensemble *self, size_t index, uint64_t draw, char *what, size_t size)
+{
+    struct ensemble_server *server = &self->servers[index];
+    struct dirent **names;
+    char path[2 * ENSEMBLE_TEXT];
+    long offset = 0;
+    assert_int_equal (server->pid, 0);
+    int count = scandir (server->data, &names, is_kept, alphasort);
+    assert_true (count >= 0);
+    bool done = false;
+    for (int i = 0; i < count && !done; i++) {
+        const char *name = names[(draw >> 48) % (uint64_t) count]->d_name;
+        (void) snprintf (path, sizeof path, "%s/%s", server->data, name);
+        done = change_byte (path, draw, &offset);
+        (void) snprintf (what, size, "%s at offset %ld", name, offset);
+        draw += UINT64_C (1) << 48; /* the next, if that was empty */
+    }
+    while (count > 0) {
+        free (names[--count]);
+    }
+    free (names);
+    return done;
+}
+
 /* ---- Processes ------------------------------------------------------------------------------- */
 
-static pid_t spawn (struct ensemble *self, const char *config, const char *output)
+/* A library of the sanitizers may not be the first then, and has nothing against it. */
+static void preload (const struct ensemble *self, const char *disk)
+{
+    char options[ENSEMBLE_TEXT];
+    const char *given = getenv ("ASAN_OPTIONS");
+    (void) snprintf (options, sizeof options, "%s%sverify_asan_link_order=0", given ? given : "",
+                     given ? ":" : "");
+    if (setenv ("LD_PRELOAD", self->preload, 1) != 0 || setenv (BAD_DISK_VARIABLE, disk, 1) != 0 ||
+        setenv ("ASAN_OPTIONS", options, 1) != 0) {
+        _exit (127);
+    }
+}
+
+static pid_t spawn (struct ensemble *self, const char *config, const char *output, const char *disk)
 {
     pid_t pid = fork ();
     assert_true (pid >= 0);
@@ -146,6 +266,9 @@ static pid_t spawn (struct ensemble *self, const char *config, const char *outpu
         int fd = open (output, O_WRONLY | O_CREAT | O_APPEND, 0644);
         if (fd < 0 || dup2 (fd, STDERR_FILENO) < 0 || dup2 (fd, STDOUT_FILENO) < 0) {
             _exit (127);
+        }
+        if (self->preload && disk) {
+            preload (self, disk);
         }
         (void) execl (self->cohortd, self->cohortd, "--config", config, (char *) NULL);
         _exit (127);
@@ -157,7 +280,7 @@ void ensemble_start (struct ensemble *self, size_t index)
 {
     struct ensemble_server *server = &self->servers[index];
     assert_int_equal (server->pid, 0);
-    server->pid = spawn (self, server->config, server->log);
+    server->pid = spawn (self, server->config, server->log, server->disk);
 }
 
 void ensemble_start_all (struct ensemble *self)
@@ -176,6 +299,17 @@ void ensemble_signal (struct ensemble *self, size_t index, int signal)
         assert_int_equal (waitpid (server->pid, NULL, 0), server->pid);
         server->pid = 0;
     }
+}
+
+int ensemble_reap (struct ensemble *self, size_t index)
+{
+    struct ensemble_server *server = &self->servers[index];
+    int end_status = -1;
+    if (server->pid == 0 || waitpid (server->pid, &end_status, WNOHANG) != server->pid) {
+        return -1;
+    }
+    server->pid = 0;
+    return end_status;
 }
 
 /* The wait status; -1: it still runs. */
@@ -207,7 +341,7 @@ int ensemble_run (struct ensemble *self, const char *config, char *output, size_
     char path[ENSEMBLE_TEXT];
     (void) snprintf (path, sizeof path, "%s/output", self->folder);
     (void) unlink (path);
-    pid_t pid = spawn (self, config, path);
+    pid_t pid = spawn (self, config, path, NULL);
     int status = wait_exit (pid, 10000);
     if (status < 0) {
         (void) kill (pid, SIGKILL);
@@ -235,28 +369,73 @@ static size_t index_of (const struct ensemble *self, const char *endpoint)
 
 static struct ensemble_status status;
 
-static void ask (struct ensemble *self)
+static void ask (struct ensemble *self, int limit_ms)
 {
     static const struct security none;
-    assert_int_equal (status_query (&status, self->list, &none, QUERY_MS), 0);
+    assert_int_equal (status_query (&status, self->list, &none, limit_ms), 0);
+}
+
+static bool leads (const struct server_status *server)
+{
+    return server->answered &&
+           (strcmp (server->role, "leader") == 0 || strcmp (server->role, "standalone") == 0);
+}
+
+size_t ensemble_leader (struct ensemble *self, int limit_ms)
+{
+    size_t leader = SIZE_MAX;
+    uint32_t epoch = 0;
+    ask (self, limit_ms);
+    for (size_t i = 0; i < status.addresses.count; i++) {
+        const struct server_status *server = &status.servers[i];
+        if (leads (server) && server->epoch >= epoch) {
+            epoch = server->epoch;
+            leader = index_of (self, status.addresses.items[i]);
+        }
+    }
+    return leader;
+}
+
+/* Of those that have just been asked. */
+static size_t count_following (const struct ensemble *self, size_t *leader)
+{
+    size_t leaders = 0, followers = 0;
+    for (size_t i = 0; i < status.addresses.count; i++) {
+        const struct server_status *server = &status.servers[i];
+        if (leads (server)) {
+            leaders++;
+            *leader = index_of (self, status.addresses.items[i]);
+        }
+        followers += server->answered && strcmp (server->role, "follower") == 0;
+    }
+    return leaders == 1 && *leader < self->count ? followers : SIZE_MAX;
+}
+
+size_t ensemble_following (struct ensemble *self, int limit_ms)
+{
+    size_t leader;
+    ask (self, limit_ms);
+    return count_following (self, &leader);
+}
+
+bool ensemble_whole (struct ensemble *self, int limit_ms)
+{
+    size_t whole = 0;
+    ask (self, limit_ms);
+    for (size_t i = 0; i < status.addresses.count; i++) {
+        whole += status.servers[i].answered && strcmp (status.servers[i].log, "whole") == 0;
+    }
+    return whole == self->count;
 }
 
 size_t ensemble_wait_leader (struct ensemble *self, size_t following, int limit_ms)
 {
     int64_t limit = test_now_ms () + limit_ms;
     for (;;) {
-        size_t leaders = 0, followers = 0, leader = 0;
-        ask (self);
-        for (size_t i = 0; i < status.addresses.count; i++) {
-            const struct server_status *server = &status.servers[i];
-            if (server->answered && (strcmp (server->role, "leader") == 0 ||
-                                     strcmp (server->role, "standalone") == 0)) {
-                leaders++;
-                leader = index_of (self, status.addresses.items[i]);
-            }
-            followers += server->answered && strcmp (server->role, "follower") == 0;
-        }
-        if (leaders == 1 && followers >= following && leader < self->count) {
+        size_t leader = SIZE_MAX;
+        ask (self, QUERY_MS);
+        size_t followers = count_following (self, &leader);
+        if (followers != SIZE_MAX && followers >= following) {
             return leader;
         }
         assert_true (test_now_ms () < limit);
@@ -274,7 +453,7 @@ void ensemble_wait_equal (struct ensemble *self, int limit_ms)
     for (;;) {
         size_t equal = 0;
         uint64_t zxid = 0;
-        ask (self);
+        ask (self, QUERY_MS);
         for (size_t i = 0; i < status.addresses.count; i++) {
             if (status.servers[i].answered) {
                 zxid = equal == 0 ? status.servers[i].zxid : zxid;

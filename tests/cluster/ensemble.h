@@ -15,20 +15,43 @@ struct ensemble_server {
     uint32_t id;
     pid_t pid; /* 0: not running */
     char config[ENSEMBLE_TEXT], log[ENSEMBLE_TEXT], data[ENSEMBLE_TEXT];
-    char clients[64]; /* its endpoint for clients */
+    char disk[ENSEMBLE_TEXT];        /* the control file of its disk, see bad_disk.h */
+    char clients[64];                /* its endpoint for clients */
+    size_t client_link;              /* with a proxy: that of its clients, */
+    size_t peer_links[ENSEMBLE_MAX]; /* and of its connections to each other server */
 };
 
 struct ensemble {
     const char *cohortd;
-    char folder[64];
+    const char *preload; /* a library that servers are started with; NULL: none */
+    char folder[ENSEMBLE_TEXT / 2];
     size_t count;
-    char list[ENSEMBLE_TEXT]; /* all endpoints for clients */
+    char list[ENSEMBLE_TEXT];    /* all endpoints for clients */
+    char proxied[ENSEMBLE_TEXT]; /* with a proxy: likewise, through it */
     struct ensemble_server servers[ENSEMBLE_MAX];
+};
+
+struct tcp_proxy;
+
+struct ensemble_options {
+    const char *cohortd;
+    size_t count;
+    const char *settings;    /* lines of every configuration */
+    const char *folder;      /* an empty one, which is kept; NULL: one of its own */
+    struct tcp_proxy *proxy; /* all connections between servers go through it, and `proxied`; it is
+                                not started yet; NULL: none */
+    const char *preload;
 };
 
 /* Lays out `count` servers with free ports, and `settings` (lines) in the configuration of each,
  * and starts none. Fails the test on error, like all of these. */
 void ensemble_init (struct ensemble *self, const char *cohortd, size_t count, const char *settings);
+void ensemble_init_with (struct ensemble *self, const struct ensemble_options *options);
+
+/* Changes one byte of one of the files in the folder of a server that does not run: of those that
+ * hold something, and not behind the last byte that is not 0. Says which; draw decides. false:
+ * there is no such file. */
+bool ensemble_damage (struct ensemble *self, size_t index, uint64_t draw, char *what, size_t size);
 
 /* Kills what runs, removes the folder; after a failure shows the ends of the logs. */
 void ensemble_deinit (struct ensemble *self, bool failed);
@@ -39,12 +62,25 @@ void ensemble_start_all (struct ensemble *self);
 /* Sends a signal; SIGKILL waits for the end of the process. */
 void ensemble_signal (struct ensemble *self, size_t index, int signal);
 
+/* Takes note of a server that has ended by itself: its wait status; -1: it runs, or was not
+ * started. */
+int ensemble_reap (struct ensemble *self, size_t index);
+
 /* SIGTERM; it must end by itself with status 0 within limit_ms. */
 void ensemble_stop (struct ensemble *self, size_t index, int limit_ms);
 
 /* Waits until exactly one server leads and `following` others follow it; returns the leader's
  * index. */
 size_t ensemble_wait_leader (struct ensemble *self, size_t following, int limit_ms);
+
+/* The index of who says that it leads, asked once; SIZE_MAX: nobody does. */
+size_t ensemble_leader (struct ensemble *self, int limit_ms);
+
+/* How many follow, if exactly one leads; else SIZE_MAX. Asked once. */
+size_t ensemble_following (struct ensemble *self, int limit_ms);
+
+/* Whether all servers answer, and say that their logs are whole. Asked once. */
+bool ensemble_whole (struct ensemble *self, int limit_ms);
 
 /* Waits until all that run have applied the same zxid. */
 void ensemble_wait_equal (struct ensemble *self, int limit_ms);

@@ -1,0 +1,138 @@
+/* A soak: clients at work on real servers while things go wrong, by a schedule from a seed.
+ *
+ *      soak_main.c     the command: options, phases, what is said
+ *      soak.c          servers, clients and recorder together; the turn; the end
+ *      soak_faults.c   what goes wrong, and when
+ *
+ * One thread; the proxy and the clients' loop have their own. May include: all of tests/cluster and
+ * tests/support. */
+
+#ifndef TESTS_CLUSTER_SOAK_H
+#define TESTS_CLUSTER_SOAK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tests/cluster/ensemble.h"
+#include "tests/cluster/log_copy.h"
+#include "tests/cluster/recorder.h"
+#include "tests/cluster/workload.h"
+#include "tests/support/bad_disk.h"
+#include "tests/support/tcp_proxy.h"
+#include "tests/support/witness.h"
+
+enum { SOAK_FAULTS_MAX = 8, SOAK_KINDS_MAX = 32 };
+
+struct soak_options {
+    const char *cohortd;
+    const char *checker; /* cohort-check-history */
+    const char *preload; /* cohort-bad-disk.so; NULL: disks are well */
+    const char *folder;  /* where everything is kept; NULL: a new one below /tmp */
+    uint64_t seed;
+    int64_t limit_ms;
+    size_t servers, clients;
+    bool verbose;
+    bool kinds[SOAK_KINDS_MAX]; /* which of soak_kinds may happen */
+};
+
+/* A fault under way. */
+struct soak_fault {
+    size_t kind; /* of soak_kinds */
+    size_t server, other;
+    int64_t until_ms; /* of the recorder's time */
+    uint64_t draw;    /* whatever else is to be decided */
+    enum bad_disk_call call;
+    uint64_t failed; /* of these calls, when it began */
+};
+
+struct soak {
+    struct soak_options options;
+    char folder[256];
+    struct tcp_proxy *proxy;
+    struct ensemble ensemble;
+    struct bad_disk *disks[ENSEMBLE_MAX];
+    bool held[ENSEMBLE_MAX];  /* by a fault of the process: stopped, or down */
+    bool frail[ENSEMBLE_MAX]; /* may end by itself: its disk fails */
+    struct recorder *recorder;
+    struct log_copy log;
+    struct witness *witness;
+    cohort_loop_t *loop;
+    struct worker workers[WORKERS_MAX];
+    size_t workers_count;
+    struct observed auditors[ENSEMBLE_MAX];
+    bool auditing;
+    bool settled;        /* nothing more is taken from the clients */
+    int64_t next_log_ms; /* when the logs are read again */
+    uint64_t marker;     /* the last zxid that everybody has to be told of */
+    size_t live;         /* sessions, as an auditor has seen it last */
+
+    struct prng prng; /* of the schedule */
+    struct soak_fault faults[SOAK_FAULTS_MAX];
+    size_t faults_count;
+    int64_t next_fault_ms;
+    uint64_t happened[SOAK_KINDS_MAX];
+};
+
+/* ---- soak.c ---------------------------------------------------------------------------------- */
+
+/* Everything stands, and has a leader; work has begun. */
+void soak_init (struct soak *self, const struct soak_options *options);
+
+/* Takes what has come, asks for more if `work`, looks after the servers. Waits a little if there is
+ * nothing to do. */
+void soak_turn (struct soak *self, bool work);
+
+/* All is well again: waits until every client has a write acknowledged that it asks for now. */
+void soak_calm (struct soak *self);
+
+/* The end: all is well, everything is answered, nothing more is asked. Stops the servers, puts the
+ * history together and has it judged. */
+void soak_finish (struct soak *self);
+void soak_deinit (struct soak *self);
+
+int64_t soak_now_ms (const struct soak *self);
+
+/* Says why, keeps everything, says where, and ends the program. */
+#if defined(__GNUC__)
+__attribute__ ((format (printf, 2, 3), noreturn))
+#endif
+void soak_fail (struct soak *self, const char *format, ...);
+
+/* A line of the story, if it is wanted. */
+#if defined(__GNUC__)
+__attribute__ ((format (printf, 2, 3)))
+#endif
+void soak_tell (const struct soak *self, const char *format, ...);
+
+/* The server has a reason to end: waits until it has. */
+void soak_await_end (struct soak *self, size_t server, const char *reason);
+
+/* A client's process ends, abruptly or in order, and another begins. */
+void soak_replace_client (struct soak *self, size_t index, bool close);
+
+/* ---- soak_faults.c --------------------------------------------------------------------------- */
+
+struct soak_kind {
+    const char *name;
+    const char *text;
+    bool process; /* of a process that is not held: it holds it until its end */
+    unsigned weight;
+    int64_t ms_min, ms_max; /* how long */
+    void (*begin) (struct soak *self, struct soak_fault *fault);
+    void (*end) (struct soak *self, struct soak_fault *fault);
+    void (*links) (const struct soak *self, const struct soak_fault *fault, size_t from, size_t to,
+                   struct tcp_proxy_fault *link); /* to: SOAK_CLIENTS: that of from's clients */
+    bool (*may) (struct soak *self);              /* NULL: at any time */
+};
+
+#define SOAK_CLIENTS SIZE_MAX
+
+extern const struct soak_kind soak_kinds[];
+extern const size_t soak_kinds_count;
+
+/* Begins and ends faults by the time; heal: ends all. */
+void soak_schedule (struct soak *self);
+void soak_heal (struct soak *self);
+
+#endif

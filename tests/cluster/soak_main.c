@@ -1,0 +1,221 @@
+/* cohort-soak: real servers, while things go wrong, for as long as one likes. */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/cluster/soak.h"
+
+enum { EXIT_USAGE = 2, CALM_EVERY_MS = 15000, PROGRESS_EVERY_MS = 10000 };
+
+static const char usage[] =
+    "tests/cluster/soak - real servers, while things go wrong; what clients were told is judged\n"
+    "\n"
+    "usage: tests/cluster/soak [options]\n"
+    "\n"
+    "  --minutes N        how long (1); or --seconds N\n"
+    "  --seed S           of the schedule and of what clients ask for (the time)\n"
+    "  --faults LIST      only these, separated by commas; --kinds lists them\n"
+    "  --without LIST     all but these\n"
+    "  --servers N        3 or 5 (3)\n"
+    "  --clients N        up to 16 (6)\n"
+    "  --folder F         keeps everything in this new folder, also if all goes well\n"
+    "  -v                 tells what happens\n"
+    "\n"
+    "A schedule of faults is drawn from the seed; every 15 s nothing is wrong until every client\n"
+    "was served.  In the end everything that clients have asked for and were told, with the log\n"
+    "as it is on the servers' disks, is a history, which is judged (docs/testing.md).  Threads "
+    "and\n"
+    "processes run as they like: the same seed gives the same schedule, not the same run.\n"
+    "\n"
+    "Exit status: 0 all holds; 1 something does not: the last lines say what, and where history,\n"
+    "logs and data are kept; 2 a mistake on the command line.\n";
+
+static void __attribute__ ((noreturn)) mistake (const char *argument, const char *what)
+{
+    fprintf (stderr, "soak: %s: %s\nTry 'tests/cluster/soak --help'.\n", argument, what);
+    exit (EXIT_USAGE);
+}
+
+static uint64_t number (const char *option, const char *text, uint64_t min, uint64_t max)
+{
+    char *end;
+    errno = 0;
+    unsigned long long value = text != NULL ? strtoull (text, &end, 10) : 0;
+    if (text == NULL || errno != 0 || end == text || *end != '\0' || value < min || value > max) {
+        char what[128];
+        (void) snprintf (what, sizeof what,
+                         "%s: a number from %" PRIu64 " to %" PRIu64 " is wanted",
+                         text != NULL ? text : "nothing", min, max);
+        mistake (option, what);
+    }
+    return value;
+}
+
+static size_t kind_named (const char *name, size_t size)
+{
+    for (size_t i = 0; i < soak_kinds_count; i++) {
+        if (strlen (soak_kinds[i].name) == size && memcmp (soak_kinds[i].name, name, size) == 0) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+static void set_kinds (struct soak_options *options, const char *option, const char *list,
+                       bool listed)
+{
+    if (list == NULL) {
+        mistake (option, "a list of kinds is wanted");
+    }
+    for (size_t i = 0; i < soak_kinds_count && listed; i++) {
+        options->kinds[i] = false;
+    }
+    while (*list != '\0') {
+        size_t size = strcspn (list, ",");
+        size_t kind = kind_named (list, size);
+        if (kind == SIZE_MAX) {
+            mistake (list, "there is no such kind of fault; --kinds lists them");
+        }
+        options->kinds[kind] = listed;
+        list += size + (list[size] == ',');
+    }
+}
+
+static void list_kinds (void)
+{
+    for (size_t i = 0; i < soak_kinds_count; i++) {
+        printf ("%-18s %s\n", soak_kinds[i].name, soak_kinds[i].text);
+    }
+    exit (EXIT_SUCCESS);
+}
+
+/* One option and its value; returns how many arguments that were. */
+static int take (struct soak_options *options, char **argv)
+{
+    const char *option = argv[0], *value = argv[1];
+    if (strcmp (option, "--help") == 0 || strcmp (option, "-h") == 0) {
+        fputs (usage, stdout);
+        exit (EXIT_SUCCESS);
+    } else if (strcmp (option, "--kinds") == 0) {
+        list_kinds ();
+    } else if (strcmp (option, "-v") == 0) {
+        options->verbose = true;
+        return 1;
+    } else if (strcmp (option, "--minutes") == 0) {
+        options->limit_ms = (int64_t) number (option, value, 1, 100000) * 60000;
+    } else if (strcmp (option, "--seconds") == 0) {
+        options->limit_ms = (int64_t) number (option, value, 1, 6000000) * 1000;
+    } else if (strcmp (option, "--seed") == 0) {
+        options->seed = number (option, value, 0, UINT64_MAX);
+    } else if (strcmp (option, "--servers") == 0) {
+        options->servers = number (option, value, 3, ENSEMBLE_MAX);
+    } else if (strcmp (option, "--clients") == 0) {
+        options->clients = number (option, value, 1, WORKERS_MAX);
+    } else if (strcmp (option, "--faults") == 0) {
+        set_kinds (options, option, value, true);
+    } else if (strcmp (option, "--without") == 0) {
+        set_kinds (options, option, value, false);
+    } else if (strcmp (option, "--folder") == 0 && value != NULL) {
+        options->folder = value;
+    } else if (strcmp (option, "--cohortd") == 0 && value != NULL) {
+        options->cohortd = value;
+    } else if (strcmp (option, "--checker") == 0 && value != NULL) {
+        options->checker = value;
+    } else if (strcmp (option, "--preload") == 0 && value != NULL) {
+        options->preload = value;
+    } else {
+        mistake (option, "not an option, or its value is missing");
+    }
+    return 2;
+}
+
+static void parse (struct soak_options *options, int argc, char **argv)
+{
+    bool any = false;
+    *options = (struct soak_options){
+        .seed = (uint64_t) time (NULL), .limit_ms = 60000, .servers = 3, .clients = 6};
+    memset (options->kinds, true, soak_kinds_count);
+    for (int i = 1; i < argc;) {
+        i += take (options, argv + i);
+    }
+    for (size_t i = 0; i < soak_kinds_count; i++) {
+        any |= options->kinds[i];
+    }
+    if (!any) {
+        mistake ("--faults", "nothing is left that may go wrong");
+    }
+    if (options->cohortd == NULL || options->checker == NULL || options->preload == NULL) {
+        mistake ("--cohortd, --checker, --preload", "tests/cluster/soak gives these");
+    }
+}
+
+static uint64_t faults_so_far (const struct soak *self)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < soak_kinds_count; i++) {
+        sum += self->happened[i];
+    }
+    return sum;
+}
+
+static void tell_progress (const struct soak *self)
+{
+    printf ("soak: %4" PRId64 " s, %" PRIu64 " faults, %" PRIu64 " events, zxid %#" PRIx64 "\n",
+            soak_now_ms (self) / 1000, faults_so_far (self), recorder_events (self->recorder),
+            recorder_zxid (self->recorder));
+    (void) fflush (stdout);
+}
+
+static void run (struct soak *self)
+{
+    int64_t calm_ms = CALM_EVERY_MS, progress_ms = PROGRESS_EVERY_MS;
+    int64_t end_ms = soak_now_ms (self) + self->options.limit_ms;
+    while (soak_now_ms (self) < end_ms) {
+        soak_schedule (self);
+        soak_turn (self, true);
+        if (soak_now_ms (self) >= calm_ms) {
+            soak_calm (self);
+            calm_ms = soak_now_ms (self) + CALM_EVERY_MS;
+        }
+        if (soak_now_ms (self) >= progress_ms) {
+            tell_progress (self);
+            progress_ms += PROGRESS_EVERY_MS;
+        }
+    }
+}
+
+static void tell_end (const struct soak *self)
+{
+    struct tcp_proxy_counts counts;
+    tcp_proxy_counts (self->proxy, &counts);
+    for (size_t i = 0; i < soak_kinds_count; i++) {
+        if (self->happened[i] > 0) {
+            printf ("%s %" PRIu64 "  ", soak_kinds[i].name, self->happened[i]);
+        }
+    }
+    printf (
+        "\nsoak: all holds: seed %" PRIu64 ", %" PRId64 " s, %zu servers, %" PRIu64
+        " faults, %" PRIu64 " connections reset, %" PRIu64 " events, log through %#" PRIx64 "\n",
+        self->options.seed, soak_now_ms (self) / 1000, self->options.servers, faults_so_far (self),
+        counts.resets, recorder_events (self->recorder), log_copy_zxid (&self->log));
+}
+
+int main (int argc, char **argv)
+{
+    static struct soak soak;
+    struct soak_options options;
+    parse (&options, argc, argv);
+    printf ("soak: seed %" PRIu64 ", %" PRId64 " s, %zu servers, %zu clients\n", options.seed,
+            options.limit_ms / 1000, options.servers, options.clients);
+    (void) fflush (stdout);
+    soak_init (&soak, &options);
+    run (&soak);
+    soak_finish (&soak);
+    tell_end (&soak);
+    soak_deinit (&soak);
+    return EXIT_SUCCESS;
+}
