@@ -21,7 +21,11 @@ struct client_call {
     const void *data;
     size_t size;
     int mode;
+    bool if_absent;
+    int64_t ttl_ms;
     int32_t version;
+    int limit;                     /* delete_tree */
+    int64_t delta, floor, ceiling; /* add */
     const cohort_acl_t *acl;
     cohort_watch_fn *watch;
     void *watch_arg;
@@ -31,6 +35,14 @@ struct client_call {
 /* Checks the arguments and makes the request: 0, or the error that the call returns. */
 int client_request (cohort_t *self, const struct client_call *call, struct request **request);
 int client_request_multi (cohort_t *self, const cohort_txn_t *txn, struct request **request);
+
+/* The options of a create become part of the call: 0, or the error that the call returns. */
+int client_create_call (cohort_t *self, struct client_call *call,
+                        const cohort_create_options_t *options);
+
+/* What is wrong with the numbers of an operation, or NULL. */
+const char *client_create_wrong (const struct client_call *call);
+const char *client_add_wrong (const struct client_call *call);
 
 /* Submits; on failure the request is freed. */
 int client_submit (cohort_t *self, struct request *request, cohort_result_fn *fn, void *arg);

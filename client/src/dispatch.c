@@ -24,6 +24,8 @@ void client_result (const cohort_t *self, struct request *request, cohort_result
         return;
     }
     result->zxid = reply->zxid;
+    result->value = reply->value;
+    result->existed = reply->existed;
     if (op->kind == WIRE_MULTI) {
         for (size_t i = 0; i < reply->ops_count; i++) {
             cohort_op_result_t *each = &reply->ops[i];

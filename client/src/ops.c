@@ -17,6 +17,9 @@ const char *client_op_name (enum wire_kind kind)
         [WIRE_CREATE] = "create",
         [WIRE_DELETE] = "delete",
         [WIRE_SET] = "set",
+        [WIRE_DELETE_TREE] = "delete_tree",
+        [WIRE_ADD] = "add",
+        [WIRE_CHECK_ABSENT] = "check_absent",
         [WIRE_CHECK] = "check",
         [WIRE_CHECK_CZXID] = "check_czxid",
         [WIRE_CHECK_OWNER] = "check_owner",
@@ -92,11 +95,44 @@ static int check_list (cohort_t *self, const cohort_list_options_t *options)
     return COHORT_OK;
 }
 
+const char *client_create_wrong (const struct client_call *call)
+{
+    int all = COHORT_EPHEMERAL | COHORT_SEQUENTIAL | COHORT_CONTAINER;
+    bool ephemeral = (call->mode & COHORT_EPHEMERAL) != 0;
+    bool container = (call->mode & COHORT_CONTAINER) != 0;
+    if ((call->mode & ~all) != 0) {
+        return "mode is not one of COHORT_PERSISTENT, COHORT_EPHEMERAL, COHORT_CONTAINER, with "
+               "COHORT_SEQUENTIAL or without";
+    }
+    if (ephemeral && container) {
+        return "a znode cannot be ephemeral and a container";
+    }
+    if (call->ttl_ms < 0) {
+        return "ttl_ms is negative";
+    }
+    if (call->ttl_ms > 0 && (ephemeral || container)) {
+        return "only a persistent znode can have a time to live";
+    }
+    if (call->if_absent && (call->mode & COHORT_SEQUENTIAL) != 0) {
+        return "if_absent and COHORT_SEQUENTIAL: a sequential name is always new";
+    }
+    return NULL;
+}
+
+const char *client_add_wrong (const struct client_call *call)
+{
+    return call->floor > call->ceiling ? "floor is above ceiling" : NULL;
+}
+
 static int check_call (cohort_t *self, const struct client_call *call)
 {
     const char *name = client_op_name (call->kind);
-    if (call->kind == WIRE_CREATE && (call->mode & ~(COHORT_EPHEMERAL | COHORT_SEQUENTIAL)) != 0) {
-        return client_fail (self, COHORT_EINVAL, "%s: mode is %d", name, call->mode);
+    const char *wrong = call->kind == WIRE_CREATE ? client_create_wrong (call)
+                        : call->kind == WIRE_ADD  ? client_add_wrong (call)
+                        : call->limit < 0         ? "limit is negative"
+                                                  : NULL;
+    if (wrong != NULL) {
+        return client_fail (self, COHORT_EINVAL, "%s: %s", name, wrong);
     }
     if (call->acl != NULL) {
         return client_fail (self, COHORT_EINVALIDACL, "%s: acl is not NULL", name);
@@ -152,7 +188,13 @@ int client_request (cohort_t *self, const struct client_call *call, struct reque
         return client_fail (self, rc, "%s: out of memory", client_op_name (call->kind));
     }
     request->wire.op.mode = (uint32_t) call->mode;
+    request->wire.op.if_absent = call->if_absent;
+    request->wire.op.ttl_ms = (uint64_t) call->ttl_ms;
     request->wire.op.version = call->version;
+    request->wire.op.limit = (uint32_t) call->limit;
+    request->wire.op.delta = call->delta;
+    request->wire.op.floor = call->floor;
+    request->wire.op.ceiling = call->ceiling;
     *request_p = request;
     return COHORT_OK;
 }
@@ -167,6 +209,11 @@ static int check_ops (cohort_t *self, const struct wire_op *ops, size_t count)
             .data = ops[i].data,
             .size = ops[i].size,
             .mode = (int) ops[i].mode,
+            .if_absent = ops[i].if_absent,
+            .ttl_ms = (int64_t) ops[i].ttl_ms,
+            .limit = (int) ops[i].limit,
+            .floor = ops[i].floor,
+            .ceiling = ops[i].ceiling,
         };
         int rc = check_call (self, &call);
         if (rc != COHORT_OK) {
@@ -231,6 +278,51 @@ int cohort_create_async (cohort_t *self, const char *path, const void *data, siz
 {
     struct client_call call = {
         .kind = WIRE_CREATE, .path = path, .data = data, .size = size, .mode = mode, .acl = acl};
+    return call_async (self, &call, fn, arg);
+}
+
+int client_create_call (cohort_t *self, struct client_call *call,
+                        const cohort_create_options_t *options)
+{
+    if (options == NULL) {
+        return COHORT_OK;
+    }
+    if (options->size != sizeof (*options)) {
+        return client_fail (self, COHORT_EINVAL, "create: options->size is %zu, expected %zu",
+                            options->size, sizeof (*options));
+    }
+    call->mode = options->mode;
+    call->acl = options->acl;
+    call->ttl_ms = options->ttl_ms;
+    call->if_absent = options->if_absent != 0;
+    return COHORT_OK;
+}
+
+int cohort_create_with_async (cohort_t *self, const char *path, const void *data, size_t size,
+                              const cohort_create_options_t *options, cohort_result_fn *fn,
+                              void *arg)
+{
+    if (self == NULL) {
+        return COHORT_EINVAL;
+    }
+    struct client_call call = {.kind = WIRE_CREATE, .path = path, .data = data, .size = size};
+    int rc = client_create_call (self, &call, options);
+    return rc == COHORT_OK ? call_async (self, &call, fn, arg) : rc;
+}
+
+int cohort_delete_tree_async (cohort_t *self, const char *path, int limit, int32_t version,
+                              cohort_result_fn *fn, void *arg)
+{
+    struct client_call call = {
+        .kind = WIRE_DELETE_TREE, .path = path, .limit = limit, .version = version};
+    return call_async (self, &call, fn, arg);
+}
+
+int cohort_add_async (cohort_t *self, const char *path, int64_t delta, int64_t floor,
+                      int64_t ceiling, cohort_result_fn *fn, void *arg)
+{
+    struct client_call call = {
+        .kind = WIRE_ADD, .path = path, .delta = delta, .floor = floor, .ceiling = ceiling};
     return call_async (self, &call, fn, arg);
 }
 

@@ -1,6 +1,7 @@
 /* The blocking forms: a request with a waiter of its own, whose result is copied to the caller on
  * the caller's thread. May include: client, handle, libc. */
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "client/base/alloc.h"
@@ -66,6 +67,13 @@ static int outcome (cohort_t *self, const struct request *request, const cohort_
     if (result->rc == COHORT_OK) {
         return COHORT_OK;
     }
+    if (request->wire.op.kind == WIRE_DELETE_TREE && result->rc == COHORT_ETOOBIG &&
+        result->value > 0) {
+        return client_fail (self, result->rc,
+                            "delete_tree %.150s: it has %" PRId64
+                            " znodes, more than one transaction is to delete",
+                            result->path, result->value);
+    }
     return client_fail (self, result->rc, "%s%s%.150s: %s", client_op_name (request->wire.op.kind),
                         result->path != NULL ? " " : "", result->path != NULL ? result->path : "",
                         cohort_error_text (result->rc));
@@ -108,6 +116,78 @@ static int no_memory (cohort_t *self, struct request *request)
 
 /* ---- The operations -------------------------------------------------------------------------- */
 
+/* A create that took place: hands over what is asked for. */
+static int hand_created (cohort_t *self, struct request *request, const cohort_result_t *result,
+                         char **created, cohort_stat_t *stat)
+{
+    if (created != NULL) {
+        char *copy = mem_strdup (result->path);
+        if (copy == NULL) {
+            return no_memory (self, request);
+        }
+        *created = copy;
+    }
+    copy_stat (stat, result->stat);
+    client_finish (self, request);
+    return COHORT_OK;
+}
+
+int cohort_create_with (cohort_t *self, const char *path, const void *data, size_t size,
+                        const cohort_create_options_t *options, char **created, cohort_stat_t *stat,
+                        int *existed)
+{
+    if (self == NULL) {
+        return COHORT_EINVAL;
+    }
+    struct client_call call = {.kind = WIRE_CREATE, .path = path, .data = data, .size = size};
+    struct request *request = NULL;
+    cohort_result_t result;
+    int rc = client_create_call (self, &call, options);
+    rc = rc == COHORT_OK ? client_call_blocking (self, &call, &request, &result) : rc;
+    if (rc != COHORT_OK) {
+        return rc;
+    }
+    if (existed != NULL) {
+        *existed = result.existed;
+    }
+    return hand_created (self, request, &result, created, stat);
+}
+
+int cohort_delete_tree (cohort_t *self, const char *path, int limit, int32_t version,
+                        int64_t *deleted)
+{
+    struct client_call call = {
+        .kind = WIRE_DELETE_TREE, .path = path, .limit = limit, .version = version};
+    struct request *request = NULL;
+    cohort_result_t result = {.value = 0};
+    int rc = client_call_blocking (self, &call, &request, &result);
+    if (deleted != NULL) {
+        *deleted = result.value;
+    }
+    if (rc == COHORT_OK) {
+        client_finish (self, request);
+    }
+    return rc;
+}
+
+int cohort_add (cohort_t *self, const char *path, int64_t delta, int64_t floor, int64_t ceiling,
+                int64_t *sum, cohort_stat_t *stat)
+{
+    struct client_call call = {
+        .kind = WIRE_ADD, .path = path, .delta = delta, .floor = floor, .ceiling = ceiling};
+    struct request *request = NULL;
+    cohort_result_t result;
+    int rc = client_call_blocking (self, &call, &request, &result);
+    if (rc == COHORT_OK) {
+        if (sum != NULL) {
+            *sum = result.value;
+        }
+        copy_stat (stat, result.stat);
+        client_finish (self, request);
+    }
+    return rc;
+}
+
 int cohort_create (cohort_t *self, const char *path, const void *data, size_t size, int mode,
                    const cohort_acl_t *acl, char **created, cohort_stat_t *stat)
 {
@@ -119,16 +199,7 @@ int cohort_create (cohort_t *self, const char *path, const void *data, size_t si
     if (rc != COHORT_OK) {
         return rc;
     }
-    if (created != NULL) {
-        char *copy = mem_strdup (result.path);
-        if (copy == NULL) {
-            return no_memory (self, request);
-        }
-        *created = copy;
-    }
-    copy_stat (stat, result.stat);
-    client_finish (self, request);
-    return COHORT_OK;
+    return hand_created (self, request, &result, created, stat);
 }
 
 int cohort_delete (cohort_t *self, const char *path, int32_t version)

@@ -110,14 +110,57 @@ static int add (cohort_txn_t *self, const struct wire_op *given)
 int cohort_txn_create (cohort_txn_t *self, const char *path, const void *data, size_t size,
                        int mode, const cohort_acl_t *acl)
 {
-    if (self != NULL && (mode & ~(COHORT_EPHEMERAL | COHORT_SEQUENTIAL)) != 0) {
-        return fail (self, COHORT_EINVAL, "the mode of a create is not valid");
+    const cohort_create_options_t options = {.size = sizeof (options), .mode = mode, .acl = acl};
+    return cohort_txn_create_with (self, path, data, size, &options);
+}
+
+int cohort_txn_create_with (cohort_txn_t *self, const char *path, const void *data, size_t size,
+                            const cohort_create_options_t *options)
+{
+    static const cohort_create_options_t plain = {.size = sizeof (plain)};
+    options = options != NULL ? options : &plain;
+    if (self != NULL && options->size != sizeof (*options)) {
+        return fail (self, COHORT_EINVAL, "options->size is not sizeof (cohort_create_options_t)");
     }
-    if (self != NULL && acl != NULL) {
+    const struct client_call call = {
+        .mode = options->mode, .ttl_ms = options->ttl_ms, .if_absent = options->if_absent != 0};
+    const char *wrong = client_create_wrong (&call);
+    if (self != NULL && wrong != NULL) {
+        return fail (self, COHORT_EINVAL, wrong);
+    }
+    if (self != NULL && options->acl != NULL) {
         return fail (self, COHORT_EINVALIDACL, "acl is not NULL");
     }
+    struct wire_op op = {.kind = WIRE_CREATE,
+                         .path = path,
+                         .data = data,
+                         .size = size,
+                         .mode = (uint32_t) options->mode,
+                         .if_absent = options->if_absent != 0,
+                         .ttl_ms = (uint64_t) options->ttl_ms};
+    return add (self, &op);
+}
+
+int cohort_txn_delete_tree (cohort_txn_t *self, const char *path, int limit, int32_t version)
+{
+    if (self != NULL && limit < 0) {
+        return fail (self, COHORT_EINVAL, "limit is negative");
+    }
     struct wire_op op = {
-        .kind = WIRE_CREATE, .path = path, .data = data, .size = size, .mode = (uint32_t) mode};
+        .kind = WIRE_DELETE_TREE, .path = path, .limit = (uint32_t) limit, .version = version};
+    return add (self, &op);
+}
+
+int cohort_txn_add (cohort_txn_t *self, const char *path, int64_t delta, int64_t floor,
+                    int64_t ceiling)
+{
+    const struct client_call call = {.floor = floor, .ceiling = ceiling};
+    const char *wrong = client_add_wrong (&call);
+    if (self != NULL && wrong != NULL) {
+        return fail (self, COHORT_EINVAL, wrong);
+    }
+    struct wire_op op = {
+        .kind = WIRE_ADD, .path = path, .delta = delta, .floor = floor, .ceiling = ceiling};
     return add (self, &op);
 }
 
@@ -150,6 +193,12 @@ int cohort_txn_check_czxid (cohort_txn_t *self, const char *path, uint64_t czxid
 int cohort_txn_check_owner (cohort_txn_t *self, const char *path, uint64_t session, uint64_t ozxid)
 {
     struct wire_op op = {.kind = WIRE_CHECK_OWNER, .path = path, .session = session, .zxid = ozxid};
+    return add (self, &op);
+}
+
+int cohort_txn_check_absent (cohort_txn_t *self, const char *path)
+{
+    struct wire_op op = {.kind = WIRE_CHECK_ABSENT, .path = path};
     return add (self, &op);
 }
 

@@ -31,9 +31,12 @@ enum wire_kind {
     WIRE_CREATE,
     WIRE_DELETE,
     WIRE_SET,
-    WIRE_CHECK, /* in a multi only, as the next two */
+    WIRE_DELETE_TREE,
+    WIRE_ADD,
+    WIRE_CHECK, /* in a multi only, as the next three */
     WIRE_CHECK_CZXID,
     WIRE_CHECK_OWNER,
+    WIRE_CHECK_ABSENT,
     WIRE_MULTI,
     WIRE_CLOSE,
     WIRE_EXISTS,
@@ -63,7 +66,11 @@ struct wire_op {
     const void *data;
     size_t size;
     uint32_t mode;
+    bool if_absent;  /* create */
+    uint64_t ttl_ms; /* create */
     int32_t version;
+    uint32_t limit;                /* delete_tree */
+    int64_t delta, floor, ceiling; /* add */
     uint64_t zxid;      /* check_czxid: czxid; check_owner: ozxid; stream_open: from_zxid */
     uint64_t session;   /* check_owner */
     uint64_t stream_id; /* stream_open, stream_close */
@@ -163,6 +170,8 @@ struct wire_reply {
     const char *next;        /* children: there may be more behind this name; "" if not */
     cohort_op_result_t *ops; /* not const: the client cuts the chroot off their paths */
     size_t ops_count;
+    int64_t value; /* add, delete_tree */
+    bool existed;  /* create */
 };
 
 struct wire_event {

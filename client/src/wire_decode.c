@@ -54,6 +54,8 @@ static void fill_stat (cohort_stat_t *stat, const Cohort__Wire__Stat *from)
     stat->ephemeral_owner = from->ephemeral_owner;
     stat->ozxid = from->ozxid;
     stat->child_count = from->child_count;
+    stat->mode = (int) (from->mode & INT32_MAX);
+    stat->ttl_ms = (int64_t) from->ttl_ms;
 }
 
 static int take_welcome (struct wire_frame *frame, const Cohort__Wire__Welcome *from)
@@ -111,6 +113,8 @@ static int take_op_results (struct arena *arena, struct wire_reply *reply,
         }
         reply->ops[i].rc = result->code;
         reply->ops[i].path = result->path[0] != '\0' ? result->path : NULL;
+        reply->ops[i].value = result->value;
+        reply->ops[i].existed = result->existed;
         if (result->stat != NULL) {
             fill_stat (&reply->ops[i].stat, result->stat);
         }
@@ -168,6 +172,8 @@ static int take_reply (struct arena *arena, struct wire_item *item, const Cohort
         reply->stat = stat;
     }
     reply->next = from->next;
+    reply->value = from->value;
+    reply->existed = from->existed;
     if (from->n_listed > 0) {
         return take_listed (arena, reply, from);
     }

@@ -145,6 +145,8 @@ static Cohort__Wire__Create *create_of (struct arena *scratch, const struct wire
         create->path = string_of (op->path);
         create->data = bytes_of (op->data, op->size);
         create->mode = op->mode;
+        create->if_absent = op->if_absent;
+        create->ttl_ms = op->ttl_ms;
     }
     return create;
 }
@@ -171,6 +173,30 @@ static Cohort__Wire__Set *set_of (struct arena *scratch, const struct wire_op *o
     return set;
 }
 
+static Cohort__Wire__DeleteTree *delete_tree_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__DeleteTree *message =
+        NEW_MESSAGE (scratch, Cohort__Wire__DeleteTree, COHORT__WIRE__DELETE_TREE__INIT);
+    if (message != NULL) {
+        message->path = string_of (op->path);
+        message->version = op->version;
+        message->limit = op->limit;
+    }
+    return message;
+}
+
+static Cohort__Wire__Add *add_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__Add *add = NEW_MESSAGE (scratch, Cohort__Wire__Add, COHORT__WIRE__ADD__INIT);
+    if (add != NULL) {
+        add->path = string_of (op->path);
+        add->delta = op->delta;
+        add->floor = op->floor;
+        add->ceiling = op->ceiling;
+    }
+    return add;
+}
+
 static Cohort__Wire__Check *check_of (struct arena *scratch, const struct wire_op *op)
 {
     Cohort__Wire__Check *check =
@@ -185,6 +211,9 @@ static Cohort__Wire__Check *check_of (struct arena *scratch, const struct wire_o
     } else if (op->kind == WIRE_CHECK_CZXID) {
         check->condition_case = COHORT__WIRE__CHECK__CONDITION_CZXID;
         check->czxid = op->zxid;
+    } else if (op->kind == WIRE_CHECK_ABSENT) {
+        check->condition_case = COHORT__WIRE__CHECK__CONDITION_ABSENT;
+        check->absent = true;
     } else {
         COHORT_ASSERT (op->kind == WIRE_CHECK_OWNER);
         check->condition_case = COHORT__WIRE__CHECK__CONDITION_OWNER;
@@ -218,6 +247,14 @@ static Cohort__Wire__Op *part_of (struct arena *scratch, const struct wire_op *o
     case WIRE_SET:
         part->op_case = COHORT__WIRE__OP__OP_SET;
         inner = part->set = set_of (scratch, op);
+        break;
+    case WIRE_DELETE_TREE:
+        part->op_case = COHORT__WIRE__OP__OP_DELETE_TREE;
+        inner = part->delete_tree = delete_tree_of (scratch, op);
+        break;
+    case WIRE_ADD:
+        part->op_case = COHORT__WIRE__OP__OP_ADD;
+        inner = part->add = add_of (scratch, op);
         break;
     default:
         part->op_case = COHORT__WIRE__OP__OP_CHECK;
@@ -303,6 +340,12 @@ static const void *fill_write (Cohort__Wire__Request *message, struct arena *scr
     case WIRE_SET:
         message->op_case = COHORT__WIRE__REQUEST__OP_SET;
         return message->set = set_of (scratch, op);
+    case WIRE_DELETE_TREE:
+        message->op_case = COHORT__WIRE__REQUEST__OP_DELETE_TREE;
+        return message->delete_tree = delete_tree_of (scratch, op);
+    case WIRE_ADD:
+        message->op_case = COHORT__WIRE__REQUEST__OP_ADD;
+        return message->add = add_of (scratch, op);
     case WIRE_MULTI:
         message->op_case = COHORT__WIRE__REQUEST__OP_MULTI;
         return message->multi = multi_of (scratch, request);

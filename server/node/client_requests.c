@@ -41,11 +41,13 @@ static int take_data (const struct clients *self, struct op *op, const ProtobufC
 static int take_create (const struct clients *self, struct op *op,
                         const Cohort__Wire__Create *create)
 {
-    if (create->mode > (COHORT_EPHEMERAL | COHORT_SEQUENTIAL)) {
+    if (create->mode > (COHORT_EPHEMERAL | COHORT_SEQUENTIAL | COHORT_CONTAINER)) {
         return COHORT_EINVAL;
     }
     op->kind = OP_CREATE;
     op->mode = (uint8_t) create->mode;
+    op->if_absent = create->if_absent;
+    op->ttl_ms = create->ttl_ms;
     int rc = take_path (self, op, create->path, (create->mode & COHORT_SEQUENTIAL) != 0);
     return rc != 0 ? rc : take_data (self, op, &create->data);
 }
@@ -66,6 +68,24 @@ static int take_set (const struct clients *self, struct op *op, const Cohort__Wi
     return rc != 0 ? rc : take_data (self, op, &set->data);
 }
 
+static int take_delete_tree (const struct clients *self, struct op *op,
+                             const Cohort__Wire__DeleteTree *delete)
+{
+    op->kind = OP_DELETE_TREE;
+    op->version = delete->version;
+    op->limit = delete->limit;
+    return take_path (self, op, delete->path, false);
+}
+
+static int take_add (const struct clients *self, struct op *op, const Cohort__Wire__Add *add)
+{
+    op->kind = OP_ADD;
+    op->delta = add->delta;
+    op->floor = add->floor;
+    op->ceiling = add->ceiling;
+    return take_path (self, op, add->path, false);
+}
+
 static int take_check (const struct clients *self, struct op *op, const Cohort__Wire__Check *check)
 {
     switch (check->condition_case) {
@@ -81,6 +101,9 @@ static int take_check (const struct clients *self, struct op *op, const Cohort__
         op->kind = OP_CHECK_OWNER;
         op->session = check->owner->session;
         op->ozxid = check->owner->ozxid;
+        break;
+    case COHORT__WIRE__CHECK__CONDITION_ABSENT:
+        op->kind = OP_CHECK_ABSENT;
         break;
     default:
         return COHORT_EUNSUPPORTED;
@@ -99,6 +122,10 @@ static int take_part (const struct clients *self, struct op *op, const Cohort__W
         return take_set (self, op, part->set);
     case COHORT__WIRE__OP__OP_CHECK:
         return take_check (self, op, part->check);
+    case COHORT__WIRE__OP__OP_DELETE_TREE:
+        return take_delete_tree (self, op, part->delete_tree);
+    case COHORT__WIRE__OP__OP_ADD:
+        return take_add (self, op, part->add);
     default:
         return COHORT_EUNSUPPORTED;
     }
@@ -130,6 +157,12 @@ static int encode_op (struct clients *self, const Cohort__Wire__Request *request
         break;
     case COHORT__WIRE__REQUEST__OP_SET:
         rc = take_set (self, &op, request->set);
+        break;
+    case COHORT__WIRE__REQUEST__OP_DELETE_TREE:
+        rc = take_delete_tree (self, &op, request->delete_tree);
+        break;
+    case COHORT__WIRE__REQUEST__OP_ADD:
+        rc = take_add (self, &op, request->add);
         break;
     case COHORT__WIRE__REQUEST__OP_MULTI:
         return encode_multi (self, request->multi);
@@ -426,6 +459,8 @@ static bool is_write (const Cohort__Wire__Request *request)
     case COHORT__WIRE__REQUEST__OP_CREATE:
     case COHORT__WIRE__REQUEST__OP_DELETE:
     case COHORT__WIRE__REQUEST__OP_SET:
+    case COHORT__WIRE__REQUEST__OP_DELETE_TREE:
+    case COHORT__WIRE__REQUEST__OP_ADD:
     case COHORT__WIRE__REQUEST__OP_MULTI:
     case COHORT__WIRE__REQUEST__OP_CLOSE:
         return true;

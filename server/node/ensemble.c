@@ -324,7 +324,9 @@ int64_t ensemble_deadline (const struct ensemble *self)
 {
     int64_t deadline = tracker_deadline (self->tracker);
     int64_t others[] = {
-        install_deadline (&self->install), self->resubmit_ms,
+        install_deadline (&self->install),
+        self->resubmit_ms,
+        ensemble_lapse_deadline (self),
         self->zab != NULL ? zab_deadline (self->zab) : INT64_MAX,
         self->up || self->held != NULL
             ? INT64_MAX

@@ -16,16 +16,12 @@ enum {
     SLICE_ENTRIES = 128,
     SLICE_BYTES = 256 << 10,
     COST_BYTES = 1024,
-    COST_CLOSE = 200
+    COST_EFFECTS = 2
 };
 
 static int cost_of (const struct zab_entry *entry, const struct tree_outcome *outcome)
 {
-    int cost = 1 + (int) (entry->size / COST_BYTES);
-    if (outcome->kind == ENTRY_CLOSE || outcome->kind == ENTRY_REAP || outcome->session_closed) {
-        cost += COST_CLOSE;
-    }
-    return cost;
+    return 1 + (int) (entry->size / COST_BYTES) + (int) (outcome->effects / COST_EFFECTS);
 }
 
 static void after_apply (struct ensemble *self, const struct zab_entry *entry,
@@ -38,6 +34,7 @@ static void after_apply (struct ensemble *self, const struct zab_entry *entry,
             self->peers[i].proposed = 0; /* decided; looked at again */
         }
     }
+    self->lapsing &= outcome->kind != ENTRY_LAPSE;
     tracker_applied (self->tracker, outcome);
     self->host.applied (self->host.arg, entry->zxid, outcome);
 }

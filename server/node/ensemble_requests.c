@@ -136,6 +136,40 @@ static void propose_stores (struct ensemble *self)
     }
 }
 
+/* Znodes whose time is over go, some at a time; apply decides whether it is. */
+static void propose_lapses (struct ensemble *self)
+{
+    if (ensemble_lapse_deadline (self) > self->now_ms) {
+        return;
+    }
+    struct buf items, bytes;
+    buf_init (&items);
+    buf_init (&bytes);
+    struct entry entry = {.kind = ENTRY_LAPSE};
+    entry.u.lapse.count = tree_lapses (self->tree, self->wall_ms, &items);
+    entry_encode (&bytes, &entry);
+    buf_append (&bytes, items.data, items.size);
+    if (items.failed || bytes.failed || !proposals_add (&self->proposals, bytes.data, bytes.size)) {
+        ensemble_fail (self, COHORT_ENOMEM, "out of memory for what the leader proposes");
+    }
+    self->lapsing = true;
+    buf_deinit (&items);
+    buf_deinit (&bytes);
+}
+
+/* The clock of time stamps is another than that of deadlines. */
+int64_t ensemble_lapse_deadline (const struct ensemble *self)
+{
+    if (!ensemble_leads (self) || self->lapsing || self->applied.zxid < self->history) {
+        return INT64_MAX;
+    }
+    int64_t due_ms = tree_lapse_ms (self->tree);
+    return due_ms <= self->wall_ms ? self->now_ms
+           : due_ms - self->wall_ms < INT64_MAX - self->now_ms
+               ? self->now_ms + due_ms - self->wall_ms
+               : INT64_MAX;
+}
+
 /* Each server's newest question is its only one: the answer to it answers those before. */
 static void answer_sync (struct ensemble *self, uint32_t server, uint64_t *token)
 {
@@ -150,10 +184,12 @@ bool ensemble_propose (struct ensemble *self)
 {
     if (!ensemble_leads (self)) {
         proposals_clear (&self->proposals);
+        self->lapsing = false;
         ensemble_forget_syncs (self);
         return false;
     }
     propose_stores (self);
+    propose_lapses (self);
     const struct zab_proposal *list = NULL;
     size_t count = proposals_take (&self->proposals, &list);
     if (count > 0) {

@@ -81,6 +81,7 @@ struct ensemble {
     struct proposals proposals;
     uint64_t sync;       /* as ensemble_peer.sync, of this server's own clients */
     int64_t resubmit_ms; /* a request of theirs found no memory: they shall repeat; INT64_MAX */
+    bool lapsing;        /* a LAPSE is proposed, and not decided */
     struct tracker *tracker;
     struct ranges ranges;
     struct checkpoint checkpoint;
@@ -120,5 +121,6 @@ void ensemble_forget_syncs (struct ensemble *self);
 bool ensemble_sync_due (const struct ensemble *self);
 void ensemble_resubmit (struct ensemble *self);
 bool ensemble_propose (struct ensemble *self); /* true: more at once */
+int64_t ensemble_lapse_deadline (const struct ensemble *self);
 
 #endif

@@ -198,12 +198,16 @@ enum {
     REPLY_EXPECTED = 10,
     REPLY_LISTED = 11,
     REPLY_NEXT = 12,
+    REPLY_VALUE = 13,
+    REPLY_EXISTED = 14,
     CHILD_NAME = 1,
     CHILD_STAT = 2,
     CHILD_DATA = 3,
     RESULT_CODE = 1,
     RESULT_PATH = 2,
     RESULT_STAT = 3,
+    RESULT_VALUE = 4,
+    RESULT_EXISTED = 5,
     EVENT_TYPE = 1,
     EVENT_PATH = 2,
     EVENT_ZXID = 3,
@@ -244,10 +248,10 @@ static void put_number (struct buf *out, unsigned field, uint64_t value)
     }
 }
 
-/* sint32: small numbers of either sign are short. */
-static void put_signed (struct buf *out, unsigned field, int32_t value)
+/* sint32, sint64: small numbers of either sign are short. */
+static void put_signed (struct buf *out, unsigned field, int64_t value)
 {
-    put_number (out, field, (uint32_t) value << 1 ^ (value < 0 ? UINT32_MAX : 0));
+    put_number (out, field, (uint64_t) value << 1 ^ (value < 0 ? UINT64_MAX : 0));
 }
 
 static void put_fixed (struct buf *out, unsigned field, uint64_t value)
@@ -321,6 +325,8 @@ static void put_stat (struct buf *out, unsigned field, const cohort_stat_t *stat
     put_fixed (out, 10, stat->ozxid);
     put_number (out, 11, (uint32_t) stat->data_size);
     put_number (out, 12, stat->child_count);
+    put_number (out, 13, (uint64_t) stat->mode);
+    put_fixed (out, 14, (uint64_t) stat->ttl_ms);
     put_end (out, start, false);
 }
 
@@ -415,6 +421,10 @@ bool wire_client_reply_result (struct buf *out, struct reader *ops, uint32_t cou
         if (op.has_stat) {
             put_stat (out, multi ? RESULT_STAT : REPLY_STAT, &op.stat);
         }
+        if (op.has_value) {
+            put_signed (out, multi ? RESULT_VALUE : REPLY_VALUE, op.value);
+        }
+        put_number (out, multi ? RESULT_EXISTED : REPLY_EXISTED, op.existed);
         if (multi) {
             put_end (out, start, false);
         }

@@ -5,6 +5,7 @@
  */
 #include "client/base/assert.h"
 #include "server/tree/change.h"
+#include "server/tree/lapse.h"
 #include "server/tree/ops.h"
 
 static void apply_cluster (struct tree *self, const struct entry *entry,
@@ -137,6 +138,9 @@ static void dispatch (struct tree *self, const struct entry *entry, struct tree_
         return;
     case ENTRY_WRITE:
         write_apply (self, &entry->u.write, outcome);
+        return;
+    case ENTRY_LAPSE:
+        lapse_apply (self, &entry->u.lapse);
         return;
     }
     assert_fail ("the kind of the entry is known", __FILE__, __LINE__);

@@ -8,6 +8,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "server/tree/digest.h"
+#include "server/tree/lapse.h"
 #include "server/tree/path.h"
 #include "server/tree/snapshot.h"
 
@@ -119,6 +120,8 @@ static void join (struct tree *self, struct znode *znode, uint64_t name, struct 
 {
     bool ok = znode_link (znode, parent);
     COHORT_ASSERT (ok);
+    znode_account (parent, 1 + znode_below (znode), znode->data_size + znode_below_size (znode));
+    lapse_update (self, znode);
     map_insert (&self->znodes, &znode->node);
     struct tenure *tenure = znode_tenure (znode);
     if (tenure != NULL) {
@@ -143,7 +146,19 @@ static void leave (struct tree *self, struct znode *znode, uint64_t name)
         tenure->session->ephemeral_count--;
     }
     map_remove (&self->znodes, &znode->node);
+    znode_account (znode->parent, -(1 + znode_below (znode)),
+                   -(znode->data_size + znode_below_size (znode)));
+    lapse_remove (self, znode);
     znode_unlink (znode);
+}
+
+static void replace_data (struct znode *znode, const uint8_t *data, size_t size)
+{
+    if (znode->parent != NULL) {
+        znode_account (znode->parent, 0, (uint64_t) size - znode->data_size);
+    }
+    bool ok = znode_set_data (znode, data, size);
+    COHORT_ASSERT (ok);
 }
 
 /* A place for the way back, or NULL when none is needed. */
@@ -152,7 +167,7 @@ static struct undo_step *undo_step (struct tree *self, enum undo_kind kind, stru
     if (!self->undo.active) {
         return NULL;
     }
-    COHORT_ASSERT (self->undo.count < ENTRY_OPS_MAX);
+    COHORT_ASSERT (self->undo.count < UNDO_STEPS_MAX);
     struct undo_step *step = &self->undo.steps[self->undo.count++];
     *step = (struct undo_step){.kind = kind, .znode = znode};
     return step;
@@ -201,6 +216,7 @@ struct znode *change_create (struct tree *self, const struct change_create *what
     COHORT_ASSERT (what->name_at > 0);
     COHORT_ASSERT (what->name_at < what->path_size);
     COHORT_ASSERT ((what->owner != NULL) == ((what->mode & COHORT_EPHEMERAL) != 0));
+    bool lapses = (what->mode & COHORT_CONTAINER) != 0 || what->ttl_ms > 0;
     hand_over (self, parent);
     bool ok = znode_need_family (parent);
     COHORT_ASSERT (ok);
@@ -214,6 +230,10 @@ struct znode *change_create (struct tree *self, const struct change_create *what
     znode->czxid = znode->mzxid = self->scalars.zxid;
     znode->ctime_ms = znode->mtime_ms = self->scalars.stamp_ms;
     znode->generation = self->generation;
+    if (lapses) {
+        ok = znode_need_lapse (znode, what->ttl_ms);
+        COHORT_ASSERT (ok);
+    }
     if (what->owner != NULL) {
         znode->u.tenure->session = what->owner;
         znode->u.tenure->ozxid = znode->czxid;
@@ -228,6 +248,7 @@ struct znode *change_create (struct tree *self, const struct change_create *what
     znode->stat_digest = digest_stat (znode);
     join (self, znode, names.own, parent, NULL);
     renew_stat (self, parent, names.parent);
+    lapse_update (self, parent);
     report (self, EFFECT_CREATED, znode, what->path, what->path_size);
     return znode;
 }
@@ -252,6 +273,7 @@ void change_delete (struct tree *self, struct znode *znode, const char *path, si
     family->cversion = version_after (family->cversion);
     leave (self, znode, names.own);
     renew_stat (self, parent, names.parent);
+    lapse_update (self, parent);
     if (step == NULL) {
         znode_free (znode);
     }
@@ -272,14 +294,14 @@ void change_set (struct tree *self, struct znode *znode, const char *path, size_
         step->data = arena_dup (&self->undo.data, znode_data (znode), znode->data_size);
         COHORT_ASSERT (step->data != NULL);
     }
-    bool ok = znode_set_data (znode, data, data_size);
-    COHORT_ASSERT (ok);
+    replace_data (znode, data, data_size);
     znode->version = version_after (znode->version);
     znode->mzxid = self->scalars.zxid;
     znode->mtime_ms = self->scalars.stamp_ms;
     struct names names = names_of (path, path_size);
     renew_data (self, znode, names.own);
     renew_stat (self, znode, names.own);
+    lapse_update (self, znode);
     report (self, EFFECT_DATA, znode, path, path_size);
 }
 
@@ -290,7 +312,7 @@ void change_undo_begin (struct tree *self)
     struct undo *undo = &self->undo;
     COHORT_ASSERT (!undo->active);
     if (undo->steps == NULL) {
-        undo->steps = mem_calloc (ENTRY_OPS_MAX, sizeof (*undo->steps));
+        undo->steps = mem_calloc (UNDO_STEPS_MAX, sizeof (*undo->steps));
         COHORT_ASSERT (undo->steps != NULL);
         arena_init (&undo->data, UNDO_BLOCK_SIZE, UNDO_KEEP_MAX);
     }
@@ -321,6 +343,7 @@ static void restore_parent (struct tree *self, struct znode *parent, uint64_t na
     parent->u.family->pzxid = step->pzxid;
     parent->u.family->sequence = step->sequence;
     parent->u.family->cversion = step->cversion;
+    lapse_update (self, parent);
 }
 
 static void undo_one (struct tree *self, const struct undo_step *step)
@@ -342,13 +365,13 @@ static void undo_one (struct tree *self, const struct undo_step *step)
         restore_parent (self, parent, names.parent, step);
         return;
     case UNDO_SET:
-        ok = znode_set_data (znode, step->data, step->data_size);
-        COHORT_ASSERT (ok);
+        replace_data (znode, step->data, step->data_size);
         znode->version = step->version;
         znode->mzxid = step->mzxid;
         znode->mtime_ms = step->mtime_ms;
         replace_part (self, names.own, &znode->data_digest, step->data_digest);
         replace_part (self, names.own, &znode->stat_digest, step->stat_digest);
+        lapse_update (self, znode);
         return;
     }
     assert_fail ("the kind of the step is known", __FILE__, __LINE__);

@@ -32,6 +32,7 @@ struct change_create {
     const uint8_t *data;
     size_t data_size;
     uint8_t mode;
+    uint64_t ttl_ms;       /* 0: none */
     struct session *owner; /* of an ephemeral */
     uint64_t sequence;     /* the parent's next number from now on */
 };

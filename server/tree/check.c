@@ -5,13 +5,21 @@
  */
 #include "client/base/assert.h"
 #include "server/tree/digest.h"
+#include "server/tree/lapse.h"
 #include "server/tree/path.h"
 #include "server/tree/state.h"
 
+struct sums {
+    const struct znode *parent;
+    uint64_t count, size;
+};
+
 static bool check_child (void *arg, const struct znode *child)
 {
-    const struct znode *const *parent = arg;
-    COHORT_ASSERT (child->parent == *parent);
+    struct sums *sums = arg;
+    COHORT_ASSERT (child->parent == sums->parent);
+    sums->count += 1 + znode_below (child);
+    sums->size += child->data_size + znode_below_size (child);
     return true;
 }
 
@@ -19,7 +27,10 @@ static void check_family (const struct tree *self, const struct znode *znode,
                           const struct family *family)
 {
     children_check (&family->children);
-    children_visit (&family->children, NULL, check_child, &znode);
+    struct sums sums = {.parent = znode};
+    children_visit (&family->children, NULL, check_child, &sums);
+    COHORT_ASSERT (family->below == sums.count);
+    COHORT_ASSERT (family->below_size == sums.size);
     COHORT_ASSERT (family->pzxid >= znode->czxid);
     COHORT_ASSERT (family->pzxid <= self->scalars.zxid);
     COHORT_ASSERT (family->sequence <= INT64_MAX);
@@ -32,7 +43,8 @@ static void check_znode (const struct tree *self, const struct znode *znode)
     const struct tenure *tenure = znode_tenure (znode);
     const struct znode *parent = znode->parent;
     COHORT_ASSERT ((parent == NULL) == (znode == self->root));
-    COHORT_ASSERT (znode->mode <= (COHORT_EPHEMERAL | COHORT_SEQUENTIAL));
+    COHORT_ASSERT (tree_life_valid (znode->mode, znode_ttl_ms (znode)));
+    lapse_check (self, znode);
     COHORT_ASSERT (znode->czxid <= znode->mzxid);
     COHORT_ASSERT (znode->mzxid <= self->scalars.zxid);
     COHORT_ASSERT (znode->version >= 0);
@@ -111,6 +123,7 @@ void tree_check (const struct tree *self)
         children += znode_child_count (znode);
     }
     COHORT_ASSERT (children + 1 == map_count (&self->znodes));
+    heap_check (&self->lapses);
     uint64_t last = 0;
     uint64_t sessions = 0;
     uint64_t results = 0;

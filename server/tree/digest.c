@@ -26,7 +26,7 @@ uint64_t digest_stat (const struct znode *znode)
 {
     const struct family *family = znode_family (znode);
     const struct tenure *tenure = znode_tenure (znode);
-    uint8_t bytes[84];
+    uint8_t bytes[92];
     bytes_put_u64 (bytes, znode->czxid);
     bytes_put_u64 (bytes + 8, znode->mzxid);
     bytes_put_u64 (bytes + 16, family != NULL ? family->pzxid : znode->czxid);
@@ -40,6 +40,7 @@ uint64_t digest_stat (const struct znode *znode)
     bytes_put_u32 (bytes + 72, znode->data_size);
     bytes_put_u32 (bytes + 76, znode->mode);
     bytes_put_u32 (bytes + 80, family != NULL ? family->children.count : 0);
+    bytes_put_u64 (bytes + 84, znode_ttl_ms (znode));
     return hash64 (bytes, sizeof (bytes), SEED_STAT);
 }
 

@@ -102,8 +102,18 @@ void entry_encode (struct buf *out, const struct entry *entry)
     case ENTRY_WRITE:
         encode_write (out, &entry->u.write);
         return;
+    case ENTRY_LAPSE:
+        COHORT_ASSERT (entry->u.lapse.count <= ENTRY_LAPSE_MAX);
+        buf_u32 (out, entry->u.lapse.count);
+        return;
     }
     assert_fail ("the kind of the entry is known", __FILE__, __LINE__);
+}
+
+void lapse_encode (struct buf *out, const char *path, size_t path_size, uint64_t czxid)
+{
+    buf_blob (out, path, path_size);
+    buf_u64 (out, czxid);
 }
 
 void op_encode (struct buf *out, const struct op *op)
@@ -120,6 +130,7 @@ void op_encode (struct buf *out, const struct op *op)
     switch (op->kind) {
     case OP_CREATE:
         buf_u8 (out, op->mode);
+        buf_u8 (out, op->if_absent);
         buf_u32 (out, op->acl_id);
         buf_u64 (out, op->ttl_ms);
         buf_blob (out, op->data, op->data_size);
@@ -138,6 +149,17 @@ void op_encode (struct buf *out, const struct op *op)
     case OP_CHECK_OWNER:
         buf_u64 (out, op->session);
         buf_u64 (out, op->ozxid);
+        return;
+    case OP_CHECK_ABSENT:
+        return;
+    case OP_ADD:
+        buf_i64 (out, op->delta);
+        buf_i64 (out, op->floor);
+        buf_i64 (out, op->ceiling);
+        return;
+    case OP_DELETE_TREE:
+        buf_i32 (out, op->version);
+        buf_u32 (out, op->limit);
         return;
     case OP_CLOSE_SESSION:
     case OP_REJECT:
@@ -257,6 +279,30 @@ static bool decode_write (struct reader *in, struct entry_write *write)
     return reader_done (in);
 }
 
+bool lapse_decode (struct lapse_item *item, struct reader *items)
+{
+    item->path = (const char *) reader_blob (items, &item->path_size);
+    item->czxid = reader_u64 (items);
+    return !items->failed && item->path_size <= ENTRY_PATH_MAX;
+}
+
+/* As with the operations of a write. */
+static bool decode_lapse (struct reader *in, struct entry_lapse *lapse)
+{
+    lapse->count = reader_u32 (in);
+    if (in->failed || lapse->count > ENTRY_LAPSE_MAX) {
+        return false;
+    }
+    lapse->items = *in;
+    for (uint32_t i = 0; i < lapse->count; i++) {
+        struct lapse_item item;
+        if (!lapse_decode (&item, in)) {
+            return false;
+        }
+    }
+    return reader_done (in);
+}
+
 bool entry_decode (struct entry *entry, const uint8_t *data, size_t size)
 {
     struct reader in;
@@ -296,6 +342,9 @@ bool entry_decode (struct entry *entry, const uint8_t *data, size_t size)
     case ENTRY_WRITE:
         entry->kind = ENTRY_WRITE;
         return decode_write (&in, &entry->u.write);
+    case ENTRY_LAPSE:
+        entry->kind = ENTRY_LAPSE;
+        return decode_lapse (&in, &entry->u.lapse);
     default:
         return false;
     }
@@ -313,7 +362,7 @@ static const void *decode_bytes (struct reader *in, uint32_t *size)
 bool op_decode (struct op *op, struct reader *ops)
 {
     uint8_t kind = reader_u8 (ops);
-    if (ops->failed || kind < OP_CREATE || kind > OP_REJECT) {
+    if (ops->failed || kind < OP_CREATE || kind > OP_DELETE_TREE) {
         return false;
     }
     *op = (struct op){.kind = (enum op_kind) kind};
@@ -324,10 +373,13 @@ bool op_decode (struct op *op, struct reader *ops)
     if (op->kind == OP_CLOSE_SESSION) {
         return true;
     }
+    uint8_t if_absent = 0;
     op->path = decode_bytes (ops, &op->path_size);
     switch (op->kind) {
     case OP_CREATE:
         op->mode = reader_u8 (ops);
+        if_absent = reader_u8 (ops);
+        op->if_absent = if_absent == 1;
         op->acl_id = reader_u32 (ops);
         op->ttl_ms = reader_u64 (ops);
         op->data = decode_bytes (ops, &op->data_size);
@@ -347,11 +399,22 @@ bool op_decode (struct op *op, struct reader *ops)
         op->session = reader_u64 (ops);
         op->ozxid = reader_u64 (ops);
         break;
+    case OP_CHECK_ABSENT:
+        break;
+    case OP_ADD:
+        op->delta = reader_i64 (ops);
+        op->floor = reader_i64 (ops);
+        op->ceiling = reader_i64 (ops);
+        break;
+    case OP_DELETE_TREE:
+        op->version = reader_i32 (ops);
+        op->limit = reader_u32 (ops);
+        break;
     case OP_CLOSE_SESSION:
     case OP_REJECT:
         break;
     }
-    return !ops->failed;
+    return !ops->failed && if_absent <= 1;
 }
 
 bool entry_peek_write (const uint8_t *data, size_t size, uint64_t *session, uint64_t *number)

@@ -24,9 +24,11 @@
 #include "server/core/config.h"
 
 enum {
-    ENTRY_LEVEL = 1,      /* the feature level this binary writes */
-    ENTRY_OPS_MAX = 1024, /* operations of a multi */
-    ENTRY_REAP_MAX = 500, /* ephemerals removed by one CLOSE or REAP */
+    ENTRY_LEVEL = 1,       /* the feature level this binary writes */
+    ENTRY_OPS_MAX = 1024,  /* operations of a multi */
+    ENTRY_REAP_MAX = 500,  /* ephemerals removed by one CLOSE or REAP */
+    ENTRY_LAPSE_MAX = 500, /* znodes that one LAPSE names */
+    ENTRY_TREE_MAX = 1000, /* znodes that the DELETE_TREEs of one write remove */
     ENTRY_PATH_MAX = 65535,
     ENTRY_DATA_MAX = 1 << 30,
     ENTRY_PASSWORD_HASH = 16, /* bytes, see tree_password_hash */
@@ -40,7 +42,8 @@ enum entry_kind {
     ENTRY_ATTACH,
     ENTRY_CLOSE, /* by the leader: conditional on attach_no */
     ENTRY_REAP,  /* the next ENTRY_REAP_MAX ephemerals of a dead session */
-    ENTRY_WRITE  /* a numbered request of a session */
+    ENTRY_WRITE, /* a numbered request of a session */
+    ENTRY_LAPSE  /* by the leader: containers and znodes with a time to live whose time is over */
 };
 
 struct entry_limits {
@@ -101,6 +104,12 @@ struct entry_reap {
     uint64_t session;
 };
 
+/* Each item: path, u64 czxid.  Apply removes what is still there, is the very same, and is due. */
+struct entry_lapse {
+    uint32_t count;
+    struct reader items; /* decode: read each with lapse_decode */
+};
+
 /* ---- Numbered requests ------------------------------------------------------------------- */
 
 enum op_kind {
@@ -111,13 +120,18 @@ enum op_kind {
     OP_CHECK_CZXID,
     OP_CHECK_OWNER,
     OP_CLOSE_SESSION, /* alone only */
-    OP_REJECT         /* alone only: what ingress refused; keeps the numbers without a gap */
+    OP_REJECT,        /* alone only: what ingress refused; keeps the numbers without a gap */
+    OP_CHECK_ABSENT,
+    OP_ADD,
+    OP_DELETE_TREE
 };
 
 /* One operation.  Layout: u8 kind, then: path, and
- *    CREATE  u8 mode, u32 acl_id, u64 ttl_ms, data     DELETE  i32 version
- *    SET     i32 version, data                          CHECK_VERSION i32 version
- *    CHECK_CZXID u64 czxid                              CHECK_OWNER u64 session, u64 ozxid
+ *    CREATE  u8 mode, u8 if_absent, u32 acl_id,         DELETE  i32 version
+ *            u64 ttl_ms, data                           SET     i32 version, data
+ *    CHECK_VERSION i32 version                          CHECK_CZXID u64 czxid
+ *    CHECK_OWNER u64 session, u64 ozxid                 CHECK_ABSENT (no more)
+ *    ADD     i64 delta, i64 floor, i64 ceiling          DELETE_TREE i32 version, u32 limit
  *    CLOSE_SESSION (no path)                            REJECT i32 code (no path) */
 struct op {
     enum op_kind kind;
@@ -126,12 +140,15 @@ struct op {
     const uint8_t *data;
     uint32_t data_size;
     uint8_t mode;
+    bool if_absent;  /* what is there already is left as it is, and that is no error */
     uint32_t acl_id; /* 0: open */
     uint64_t ttl_ms;
     int32_t version;
     uint64_t czxid;
     uint64_t session;
     uint64_t ozxid;
+    int64_t delta, floor, ceiling;
+    uint32_t limit; /* znodes, the topmost too; 0: ENTRY_TREE_MAX */
     int32_t code;
 };
 
@@ -156,17 +173,27 @@ struct entry {
         struct entry_close close;
         struct entry_reap reap;
         struct entry_write write;
+        struct entry_lapse lapse;
     } u;
 };
 
-/* Appends the entry (level 0: ENTRY_LEVEL); for ENTRY_WRITE everything but the operations, which
- * follow by `count` calls of op_encode.  Failures are sticky in `out`. */
+/* Appends the entry (level 0: ENTRY_LEVEL); for ENTRY_WRITE and ENTRY_LAPSE everything but the
+ * operations or items, which follow by `count` calls of op_encode or lapse_encode.  Failures are
+ * sticky in `out`. */
 void entry_encode (struct buf *out, const struct entry *entry);
 void op_encode (struct buf *out, const struct op *op);
+void lapse_encode (struct buf *out, const char *path, size_t path_size, uint64_t czxid);
 
 /* false: malformed, or of a level that this binary does not know. */
 bool entry_decode (struct entry *entry, const uint8_t *data, size_t size);
 bool op_decode (struct op *op, struct reader *ops);
+
+struct lapse_item {
+    const char *path;
+    size_t path_size;
+    uint64_t czxid;
+};
+bool lapse_decode (struct lapse_item *item, struct reader *items);
 
 /* For routing without decoding the whole: session and number of an ENTRY_WRITE, else false. */
 bool entry_peek_write (const uint8_t *data, size_t size, uint64_t *session, uint64_t *number);

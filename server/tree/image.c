@@ -231,7 +231,7 @@ void image_put_znode (struct buf *out, const struct znode *znode, uint32_t paren
             (uint8_t) ((family != NULL ? IMAGE_FAMILY : 0) | (tenure != NULL ? IMAGE_TENURE : 0)));
     put_u8 (&cursor, znode->mode);
     put_u32 (&cursor, 0);
-    put_u64 (&cursor, 0);
+    put_u64 (&cursor, znode_ttl_ms (znode));
     put_u32 (&cursor, 0);
     put_u32 (&cursor, parent);
     put_u64 (&cursor, znode->czxid);

@@ -9,7 +9,7 @@
  *      SCALARS  first: see image_scalars_bytes
  *      SESSION  IMAGE_SESSION_SIZE bytes, see image_session_bytes
  *      RESULT   u64 session   u64 number   the result (result.h)
- *      ZNODE    u8 parts (1: family, 2: tenure)   u8 mode   u32 acl (0: open)   u64 ttl_ms (0)
+ *      ZNODE    u8 parts (1: family, 2: tenure)   u8 mode   u32 acl (0: open)   u64 ttl_ms
  *               i32 aversion (0)   u32 ordinal of the parent (0: this is the root)
  *               u64 czxid mzxid   i64 ctime mtime   i32 version
  *               [family: u64 pzxid sequence  i32 cversion]   [tenure: u64 session ozxid]

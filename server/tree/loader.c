@@ -9,6 +9,7 @@
 #include "client/base/assert.h"
 #include "server/tree/digest.h"
 #include "server/tree/image.h"
+#include "server/tree/lapse.h"
 #include "server/tree/path.h"
 #include "server/tree/result.h"
 
@@ -110,6 +111,7 @@ static bool load_result (struct tree *tree, const uint8_t *data, size_t size)
 struct record {
     uint8_t parts;
     uint8_t mode;
+    uint64_t ttl_ms;
     uint32_t parent;
     zxid_t czxid;
     zxid_t mzxid;
@@ -127,6 +129,11 @@ struct record {
     size_t data_size;
 };
 
+static bool lapses (const struct record *record)
+{
+    return (record->mode & COHORT_CONTAINER) != 0 || record->ttl_ms > 0;
+}
+
 static bool read_znode (struct record *record, const uint8_t *bytes, size_t size)
 {
     struct reader in;
@@ -135,7 +142,7 @@ static bool read_znode (struct record *record, const uint8_t *bytes, size_t size
     record->parts = reader_u8 (&in);
     record->mode = reader_u8 (&in);
     uint32_t acl = reader_u32 (&in);
-    uint64_t ttl_ms = reader_u64 (&in);
+    record->ttl_ms = reader_u64 (&in);
     uint32_t aversion = reader_u32 (&in);
     record->parent = reader_u32 (&in);
     record->czxid = reader_u64 (&in);
@@ -157,9 +164,10 @@ static bool read_znode (struct record *record, const uint8_t *bytes, size_t size
     record->data_size = reader_left (&in);
     record->data = reader_bytes (&in, record->data_size);
     bool ephemeral = (record->mode & COHORT_EPHEMERAL) != 0;
-    return !in.failed && acl == 0 && ttl_ms == 0 && aversion == 0 &&
+    return !in.failed && acl == 0 && aversion == 0 &&
            record->parts <= (IMAGE_FAMILY | IMAGE_TENURE) &&
-           record->mode <= (COHORT_EPHEMERAL | COHORT_SEQUENTIAL) &&
+           tree_life_valid (record->mode, record->ttl_ms) &&
+           (!lapses (record) || (record->parts & IMAGE_FAMILY) != 0) &&
            ephemeral == ((record->parts & IMAGE_TENURE) != 0) &&
            !(ephemeral && (record->parts & IMAGE_FAMILY) != 0) &&
            record->data_size <= ENTRY_DATA_MAX && record->sequence <= INT64_MAX;
@@ -204,6 +212,9 @@ static bool take_fields (struct znode *znode, const struct record *record)
     znode->ctime_ms = record->ctime_ms;
     znode->mtime_ms = record->mtime_ms;
     znode->version = record->version;
+    if (lapses (record) && !znode_need_lapse (znode, record->ttl_ms)) {
+        return false;
+    }
     if ((record->parts & IMAGE_FAMILY) != 0) {
         if (!znode_need_family (znode)) {
             return false;
@@ -229,7 +240,7 @@ static bool load_root (struct tree_loader *self, const struct record *record)
 {
     struct tree *tree = self->tree;
     if (self->parents_count != 0 || record->name_size != 0 || record->parts != IMAGE_FAMILY ||
-        record->mode != COHORT_PERSISTENT) {
+        record->mode != COHORT_PERSISTENT || record->ttl_ms != 0) {
         return false;
     }
     tree->digest -= digest_share (PATH_HASH_ROOT, tree->root->data_digest) +
@@ -260,6 +271,7 @@ static bool join (struct tree_loader *self, struct znode *znode, const struct pa
     if (!znode_link (znode, above)) {
         return false;
     }
+    znode_account (above, 1, record->data_size);
     map_insert (&tree->znodes, &znode->node);
     if (tenure != NULL) {
         list_push_back (&tenure->session->ephemerals, &tenure->node);

@@ -8,6 +8,8 @@
 
 #include "client/base/assert.h"
 #include "server/tree/change.h"
+#include "server/tree/lapse.h"
+#include "server/tree/numbers.h"
 #include "server/tree/path.h"
 #include "server/tree/verify.h"
 
@@ -48,10 +50,29 @@ static int check_create (const struct tree *self, const struct op *op)
     if (op->data_size > limits->data_size_max) {
         return COHORT_ETOOBIG;
     }
-    if ((op->mode & ~(COHORT_EPHEMERAL | COHORT_SEQUENTIAL)) != 0 || op->ttl_ms != 0) {
-        return COHORT_EUNSUPPORTED;
+    if (!tree_life_valid (op->mode, op->ttl_ms) || (op->if_absent && sequential)) {
+        return COHORT_EINVAL;
     }
     return op->acl_id != 0 ? COHORT_EINVALIDACL : 0;
+}
+
+/* The create of what may be there already. */
+static int found (const struct tree *self, const struct znode *znode, const struct op *op,
+                  struct result_op *result)
+{
+    if (!op->if_absent) {
+        return COHORT_ENODEEXISTS;
+    }
+    if (!verify_stat (self, znode)) {
+        return COHORT_ECORRUPT;
+    }
+    result->existed = true;
+    result->has_path = true;
+    result->path = op->path;
+    result->path_size = op->path_size;
+    result->has_stat = true;
+    znode_stat (znode, &result->stat);
+    return 0;
 }
 
 /* Appends the number as "%010lld" would. */
@@ -67,13 +88,13 @@ static void append_number (struct buf *out, uint64_t number)
     buf_append (out, digits + at, sizeof (digits) - at);
 }
 
-/* Whether the name is free below the parent; then what->hash is that of the path. */
-static bool name_free (const struct tree *self, struct change_create *what)
+/* The znode that has the name already, or NULL; what->hash becomes that of the path. */
+static struct znode *namesake (const struct tree *self, struct change_create *what)
 {
     const char *name = what->path + what->name_at;
     size_t size = what->path_size - what->name_at;
     what->hash = tree_path_hash_child (what->parent->node.hash, name, size);
-    return znode_find_child (&self->znodes, what->parent, what->hash, name, size) == NULL;
+    return znode_find_child (&self->znodes, what->parent, what->hash, name, size);
 }
 
 /* Builds the path of a sequential create in self->created.  A number whose name is taken, by a
@@ -96,7 +117,7 @@ static int choose_name (struct tree *self, const struct op *op, struct change_cr
         }
         what->path = (const char *) path->data;
         what->path_size = path->size;
-        if (name_free (self, what)) {
+        if (namesake (self, what) == NULL) {
             what->sequence = number + 1;
             return 0;
         }
@@ -114,7 +135,7 @@ static int create (struct tree *self, struct session *session, const struct op *
     }
     bool sequential = (op->mode & COHORT_SEQUENTIAL) != 0;
     if (op->path_size == 1 && !sequential) {
-        return COHORT_ENODEEXISTS;
+        return found (self, self->root, op, result);
     }
     size_t parent_size = op->path_size > 1 ? tree_path_parent_size (op->path, op->path_size) : 1;
     struct znode *parent = znode_find (&self->znodes, self->root, op->path, parent_size);
@@ -135,14 +156,20 @@ static int create (struct tree *self, struct session *session, const struct op *
         .data = op->data,
         .data_size = op->data_size,
         .mode = op->mode,
+        .ttl_ms = op->ttl_ms,
         .owner = (op->mode & COHORT_EPHEMERAL) != 0 ? session : NULL,
         .sequence = parent->u.family != NULL ? parent->u.family->sequence : 0,
     };
-    rc = sequential                 ? choose_name (self, op, &what)
-         : !name_free (self, &what) ? COHORT_ENODEEXISTS
-                                    : 0;
-    if (rc != 0) {
-        return rc;
+    if (sequential) {
+        rc = choose_name (self, op, &what);
+        if (rc != 0) {
+            return rc;
+        }
+    } else {
+        const struct znode *other = namesake (self, &what);
+        if (other != NULL) {
+            return found (self, other, op, result);
+        }
     }
     const struct znode *znode = change_create (self, &what);
     COHORT_ASSERT (znode->parent == parent);
@@ -201,10 +228,96 @@ static int set (struct tree *self, const struct op *op, struct result_op *result
     return 0;
 }
 
+/* A counter: a number that stays within its bounds. */
+static int add (struct tree *self, const struct op *op, struct result_op *result)
+{
+    struct znode *znode;
+    int rc = locate (self, op, &znode);
+    if (rc != 0) {
+        return rc;
+    }
+    if (!verify_znode (self, znode)) {
+        return COHORT_ECORRUPT;
+    }
+    int64_t value, sum;
+    if (!number_parse (znode_data (znode), znode->data_size, &value)) {
+        return COHORT_ENOTNUMBER;
+    }
+    if (!number_add (value, op->delta, &sum) || sum < op->floor || sum > op->ceiling) {
+        return COHORT_EBOUNDS;
+    }
+    char text[NUMBER_TEXT_MAX];
+    size_t size = number_print (text, sum);
+    if (size > self->scalars.limits.data_size_max) {
+        return COHORT_ETOOBIG;
+    }
+    change_set (self, znode, op->path, op->path_size, (const uint8_t *) text, size);
+    result->has_stat = true;
+    znode_stat (znode, &result->stat);
+    result->has_value = true;
+    result->value = sum;
+    return 0;
+}
+
+/* Removes the znode and all below it, children first. */
+static int trim (struct tree *self, struct znode *top)
+{
+    struct znode *at = top;
+    for (;;) {
+        const struct family *family = znode_family (at);
+        struct znode *child = family != NULL ? children_last (&family->children) : NULL;
+        if (child != NULL) {
+            at = child;
+            continue;
+        }
+        struct znode *parent = at->parent;
+        bool done = at == top;
+        size_t path_size;
+        if (!verify_stat (self, at) || !verify_stat (self, parent)) {
+            return COHORT_ECORRUPT; /* the state is given up */
+        }
+        bool ok = znode_path (at, &self->path, &path_size);
+        COHORT_ASSERT (ok);
+        change_delete (self, at, (const char *) self->path.data, path_size);
+        if (done) {
+            return 0;
+        }
+        at = parent;
+    }
+}
+
+static int delete_tree (struct tree *self, const struct op *op, struct result_op *result)
+{
+    struct znode *znode;
+    int rc = locate (self, op, &znode);
+    if (rc != 0) {
+        return rc;
+    }
+    if (znode == self->root) {
+        return COHORT_EINVAL;
+    }
+    if (!version_matches (znode, op->version)) {
+        return COHORT_EBADVERSION;
+    }
+    uint64_t count = 1 + znode_below (znode);
+    if ((op->limit != 0 && count > op->limit) || count > ENTRY_TREE_MAX - self->trimmed) {
+        result->has_value = true;
+        result->value = (int64_t) count;
+        return COHORT_ETOOBIG;
+    }
+    self->trimmed += (uint32_t) count;
+    result->has_value = true;
+    result->value = (int64_t) count;
+    return trim (self, znode);
+}
+
 static int check (const struct tree *self, const struct op *op)
 {
     struct znode *znode;
     int rc = locate (self, op, &znode);
+    if (op->kind == OP_CHECK_ABSENT) {
+        return rc == 0 ? COHORT_ENODEEXISTS : rc == COHORT_ENONODE ? 0 : rc;
+    }
     if (rc != 0) {
         return rc;
     }
@@ -234,9 +347,16 @@ int op_execute (struct tree *self, struct session *session, const struct op *op,
     case OP_SET:
         result->code = set (self, op, result);
         return result->code;
+    case OP_ADD:
+        result->code = add (self, op, result);
+        return result->code;
+    case OP_DELETE_TREE:
+        result->code = delete_tree (self, op, result);
+        return result->code;
     case OP_CHECK_VERSION:
     case OP_CHECK_CZXID:
     case OP_CHECK_OWNER:
+    case OP_CHECK_ABSENT:
         result->code = check (self, op);
         return result->code;
     case OP_CLOSE_SESSION:

@@ -7,7 +7,7 @@
 
 #include "client/base/assert.h"
 
-enum { HAS_PATH = 1, HAS_STAT = 2 };
+enum { HAS_PATH = 1, HAS_STAT = 2, HAS_VALUE = 4, EXISTED = 8, ALL = 15 };
 
 void result_stat_encode (struct buf *out, const cohort_stat_t *stat)
 {
@@ -27,6 +27,8 @@ void result_stat_encode (struct buf *out, const cohort_stat_t *stat)
     bytes_put_u64 (at + 56, stat->ephemeral_owner);
     bytes_put_u64 (at + 64, stat->ozxid);
     bytes_put_u32 (at + 72, stat->child_count);
+    at[76] = (uint8_t) stat->mode;
+    bytes_put_u64 (at + 77, (uint64_t) stat->ttl_ms);
 }
 
 static bool stat_decode (cohort_stat_t *stat, struct reader *in)
@@ -47,6 +49,8 @@ static bool stat_decode (cohort_stat_t *stat, struct reader *in)
     stat->ephemeral_owner = bytes_get_u64 (at + 56);
     stat->ozxid = bytes_get_u64 (at + 64);
     stat->child_count = bytes_get_u32 (at + 72);
+    stat->mode = at[76];
+    stat->ttl_ms = (int64_t) bytes_get_u64 (at + 77);
     return true;
 }
 
@@ -61,12 +65,16 @@ void result_op_encode (struct buf *out, const struct result_op *op)
 {
     COHORT_ASSERT (!op->has_path || op->path != NULL);
     buf_i32 (out, op->code);
-    buf_u8 (out, (uint8_t) ((op->has_path ? HAS_PATH : 0) | (op->has_stat ? HAS_STAT : 0)));
+    buf_u8 (out, (uint8_t) ((op->has_path ? HAS_PATH : 0) | (op->has_stat ? HAS_STAT : 0) |
+                            (op->has_value ? HAS_VALUE : 0) | (op->existed ? EXISTED : 0)));
     if (op->has_path) {
         buf_blob (out, op->path, op->path_size);
     }
     if (op->has_stat) {
         result_stat_encode (out, &op->stat);
+    }
+    if (op->has_value) {
+        buf_i64 (out, op->value);
     }
 }
 
@@ -96,11 +104,13 @@ bool result_op_decode (struct result_op *op, struct reader *ops)
     *op = (struct result_op){0};
     op->code = reader_i32 (ops);
     uint8_t has = reader_u8 (ops);
-    if (ops->failed || has > (HAS_PATH | HAS_STAT)) {
+    if (ops->failed || has > ALL) {
         return false;
     }
     op->has_path = (has & HAS_PATH) != 0;
     op->has_stat = (has & HAS_STAT) != 0;
+    op->has_value = (has & HAS_VALUE) != 0;
+    op->existed = (has & EXISTED) != 0;
     if (op->has_path) {
         size_t size;
         op->path = (const char *) reader_blob (ops, &size);
@@ -109,7 +119,11 @@ bool result_op_decode (struct result_op *op, struct reader *ops)
     if (op->has_stat && !stat_decode (&op->stat, ops)) {
         return false;
     }
+    if (op->has_value) {
+        op->value = reader_i64 (ops);
+    }
     return !ops->failed;
 }
 
-_Static_assert(RESULT_STAT_SIZE == 5 * 8 + 4 * 4 + 2 * 8 + 4, "the fields of cohort_stat_t");
+_Static_assert(RESULT_STAT_SIZE == 5 * 8 + 4 * 4 + 2 * 8 + 4 + 1 + 8,
+               "the fields of cohort_stat_t");

@@ -5,7 +5,8 @@
  * request that is sent again gets its first answer.  PURE.
  *
  *      i32 code   u64 zxid   u32 count
- *      count times: i32 code, u8 has (1: path, 2: stat), [path], [stat]
+ *      count times: i32 code, u8 has (1: path, 2: stat, 4: value; 8: existed), [path], [stat],
+ *          [i64 value]
  *
  * A single operation has count 1 and the same code twice.
  */
@@ -15,7 +16,7 @@
 #include "client/base/buf.h"
 #include "cohort/types.h"
 
-enum { RESULT_STAT_SIZE = 76 }; /* bytes of an encoded stat */
+enum { RESULT_STAT_SIZE = 85 }; /* bytes of an encoded stat */
 
 struct result_op {
     int32_t code;
@@ -24,6 +25,9 @@ struct result_op {
     uint32_t path_size;
     bool has_stat;
     cohort_stat_t stat;
+    bool has_value;
+    int64_t value; /* ADD: the sum; DELETE_TREE: znodes removed */
+    bool existed;  /* CREATE if absent: it was there */
 };
 
 struct result {

@@ -5,6 +5,7 @@
  * the digest must be that of the image.
  */
 #include "client/base/assert.h"
+#include "server/tree/lapse.h"
 #include "server/tree/loader.h"
 
 static uint64_t session_key (const struct list_node *node)
@@ -94,6 +95,7 @@ static void next_parent (struct tree_loader *self)
     }
     const struct parent *parent = &self->parents[self->parents_done++];
     loader_add_digest (self, parent->znode, parent->name);
+    lapse_update (self->tree, parent->znode);
 }
 
 /* About as much work as one object is. */

@@ -9,6 +9,7 @@
 
 #include "client/base/arena.h"
 #include "client/base/buf.h"
+#include "client/base/heap.h"
 #include "client/base/list.h"
 #include "client/base/map.h"
 #include "server/tree/effects.h"
@@ -53,6 +54,7 @@ struct tree {
     struct map nonces;         /* the same, by the nonce of the creation */
     struct list session_order; /* the same, by ascending id */
     struct list dead;          /* those of them that are dead */
+    struct heap lapses;        /* znodes that go when they are due (lapse.h) */
     struct list results;       /* of all sessions, in the order in which they were stored */
     uint64_t result_count;
     uint64_t digest; /* sum over znodes, sessions and results */
@@ -62,6 +64,7 @@ struct tree {
     struct buf path;    /* of the znode that is being changed */
     struct buf created; /* the path that a sequential create made */
     struct buf result;  /* of the newest write */
+    uint32_t trimmed;   /* znodes that the DELETE_TREEs of the write under way have removed */
     uint8_t nonce[16];  /* of the newest entry that has one */
     struct scratch *scratch;
     struct scrub scrub;

@@ -25,6 +25,7 @@ struct tree *tree_new (const struct tree_options *options)
     map_init (&self->znodes);
     map_init (&self->sessions);
     map_init (&self->nonces);
+    heap_init (&self->lapses);
     list_init (&self->session_order);
     list_init (&self->dead);
     list_init (&self->results);
@@ -88,6 +89,7 @@ static void free_rest (struct tree *self)
     map_deinit (&self->znodes);
     map_deinit (&self->sessions);
     map_deinit (&self->nonces);
+    heap_deinit (&self->lapses);
     effects_deinit (&self->effects);
     if (self->undo.steps != NULL) {
         arena_deinit (&self->undo.data);

@@ -128,6 +128,15 @@ const char *tree_damage_name (enum tree_damage_kind kind);
  * was the end of a round.  After damage was found it does nothing. */
 bool tree_scrub (struct tree *self, size_t objects_max, size_t bytes_max);
 
+/* ---- Znodes that go by themselves -------------------------------------------------------- */
+
+/* When the next container, or znode with a time to live, is due, ms since 1970; INT64_MAX: none
+ * is waiting. */
+int64_t tree_lapse_ms (const struct tree *self);
+
+/* Appends the items of an ENTRY_LAPSE: some of those that are due at now_ms; returns how many. */
+uint32_t tree_lapses (const struct tree *self, int64_t now_ms, struct buf *items);
+
 /* ---- Reads ------------------------------------------------------------------------------- */
 
 struct tree_node {

@@ -15,8 +15,12 @@
 #include "client/base/arena.h"
 #include "client/base/list.h"
 #include "server/core/zxid.h"
+#include "server/tree/entry.h"
 
 struct znode;
+
+/* As many changes as one multi can make. */
+enum { UNDO_STEPS_MAX = ENTRY_OPS_MAX + ENTRY_TREE_MAX };
 
 enum undo_kind { UNDO_CREATE = 1, UNDO_DELETE, UNDO_SET };
 
@@ -42,7 +46,7 @@ struct undo_step {
 struct undo {
     bool active;
     size_t count;
-    struct undo_step *steps; /* ENTRY_OPS_MAX of them; NULL: not needed yet */
+    struct undo_step *steps; /* UNDO_STEPS_MAX of them; NULL: not needed yet */
     struct arena data;
     uint64_t digest; /* of the state when it began */
 };

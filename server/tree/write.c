@@ -102,6 +102,7 @@ void write_apply (struct tree *self, const struct entry_write *write, struct tre
 
     struct buf *out = &self->result;
     buf_clear (out);
+    self->trimmed = 0;
     bool closes = false;
     if (write->multi) {
         outcome->code = multi_execute (self, session, write, out);

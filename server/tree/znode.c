@@ -79,6 +79,7 @@ void znode_free (struct znode *self)
     }
     if (!znode_ephemeral (self) && self->u.family != NULL) {
         children_deinit (&self->u.family->children);
+        mem_free (self->u.family->lapse);
     }
     /* The family and the tenure lie in the same place. */
     mem_free (self->u.family);
@@ -125,6 +126,30 @@ bool znode_need_family (struct znode *self)
     return true;
 }
 
+bool znode_need_lapse (struct znode *self, uint64_t ttl_ms)
+{
+    if (!znode_need_family (self)) {
+        return false;
+    }
+    COHORT_ASSERT (self->u.family->lapse == NULL);
+    struct lapse *lapse = mem_calloc (1, sizeof (*lapse));
+    if (lapse == NULL) {
+        return false;
+    }
+    lapse->znode = self;
+    lapse->ttl_ms = ttl_ms;
+    self->u.family->lapse = lapse;
+    return true;
+}
+
+void znode_account (struct znode *self, uint64_t count, uint64_t size)
+{
+    for (struct znode *at = self; at != NULL; at = at->parent) {
+        at->u.family->below += count;
+        at->u.family->below_size += size;
+    }
+}
+
 void znode_stat (const struct znode *self, cohort_stat_t *stat)
 {
     const struct family *family = znode_family (self);
@@ -141,6 +166,8 @@ void znode_stat (const struct znode *self, cohort_stat_t *stat)
     stat->ephemeral_owner = tenure != NULL ? tenure->session->id : 0;
     stat->ozxid = tenure != NULL ? tenure->ozxid : 0;
     stat->child_count = family != NULL ? family->children.count : 0;
+    stat->mode = self->mode;
+    stat->ttl_ms = (int64_t) znode_ttl_ms (self);
 }
 
 bool znode_path (const struct znode *self, struct buf *out, size_t *size)

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "client/base/buf.h"
+#include "client/base/heap.h"
 #include "client/base/list.h"
 #include "client/base/map.h"
 #include "cohort/types.h"
@@ -33,8 +34,19 @@ enum { ZNODE_INLINE_MAX = 4096 };
 struct session;
 struct znode;
 
+/* What only znodes have that go by themselves when their time is over: containers, and those with
+ * a time to live. */
+struct lapse {
+    struct heap_node node; /* of tree.lapses, while there are no children */
+    struct znode *znode;
+    uint64_t ttl_ms; /* 0: a container */
+};
+
 struct family {
     struct children children;
+    struct lapse *lapse; /* NULL: goes when it is deleted */
+    uint64_t below;      /* znodes below this one, at any depth; derived */
+    uint64_t below_size; /* bytes of their data; derived */
     zxid_t pzxid;
     uint64_t sequence; /* next number of a sequential name */
     uint8_t *waiting;  /* its place in the backlog of the snapshot under way; NULL: in none */
@@ -68,7 +80,7 @@ struct znode {
     uint32_t generation; /* newest snapshot that has no use for it any more */
     uint16_t name_size;
     uint16_t capacity; /* bytes for data behind the name; always enough for a pointer */
-    uint8_t mode;      /* as it was created: COHORT_EPHEMERAL | COHORT_SEQUENTIAL */
+    uint8_t mode;      /* as it was created: COHORT_EPHEMERAL, ... */
     bool outside;      /* the data is elsewhere, and its place holds the pointer */
     char bytes[];      /* name, data */
 };
@@ -83,6 +95,13 @@ bool znode_set_data (struct znode *self, const uint8_t *data, size_t size);
 
 /* Makes sure that there is a family; false: out of memory. */
 bool znode_need_family (struct znode *self);
+
+/* Of a znode that goes by itself, and is in no tree yet; false: out of memory. */
+bool znode_need_lapse (struct znode *self, uint64_t ttl_ms);
+
+/* `count` more znodes, and `size` more bytes of data, are below this one; modulo 2^64, so that
+ * there may be fewer. */
+void znode_account (struct znode *self, uint64_t count, uint64_t size);
 
 void znode_stat (const struct znode *self, cohort_stat_t *stat);
 
@@ -132,6 +151,32 @@ static inline uint32_t znode_child_count (const struct znode *self)
 {
     const struct family *family = znode_family (self);
     return family != NULL ? family->children.count : 0;
+}
+
+/* The lapse, or NULL. */
+static inline struct lapse *znode_lapse (const struct znode *self)
+{
+    const struct family *family = znode_family (self);
+    return family != NULL ? family->lapse : NULL;
+}
+
+static inline uint64_t znode_ttl_ms (const struct znode *self)
+{
+    const struct lapse *lapse = znode_lapse (self);
+    return lapse != NULL ? lapse->ttl_ms : 0;
+}
+
+/* Znodes below it, and their bytes of data. */
+static inline uint64_t znode_below (const struct znode *self)
+{
+    const struct family *family = znode_family (self);
+    return family != NULL ? family->below : 0;
+}
+
+static inline uint64_t znode_below_size (const struct znode *self)
+{
+    const struct family *family = znode_family (self);
+    return family != NULL ? family->below_size : 0;
 }
 
 static inline const char *znode_name (const struct znode *self)

@@ -23,7 +23,8 @@ static const char *text_of (struct arena *arena, const char *bytes, size_t size)
     return text;
 }
 
-static void read_op (struct arena *arena, const struct op *op, struct history_op *out)
+/* false: histories do not know this operation. */
+static bool read_op (struct arena *arena, const struct op *op, struct history_op *out)
 {
     static const enum history_op_kind kinds[] = {
         [OP_CREATE] = HISTORY_CREATE,
@@ -63,7 +64,12 @@ static void read_op (struct arena *arena, const struct op *op, struct history_op
         break;
     case OP_CLOSE_SESSION:
         break;
+    case OP_CHECK_ABSENT:
+    case OP_ADD:
+    case OP_DELETE_TREE:
+        return false;
     }
+    return true;
 }
 
 static bool read_write (struct arena *arena, const struct entry_write *write,
@@ -73,10 +79,9 @@ static bool read_write (struct arena *arena, const struct entry_write *write,
     struct reader reader = write->ops;
     for (uint32_t i = 0; i < write->count; i++) {
         struct op op;
-        if (!op_decode (&op, &reader)) {
+        if (!op_decode (&op, &reader) || !read_op (arena, &op, &ops[i])) {
             return false;
         }
-        read_op (arena, &op, &ops[i]);
     }
     out->kind = HISTORY_ENTRY_WRITE;
     out->session = write->session;
@@ -126,6 +131,8 @@ bool history_entry_read (struct arena *arena, uint64_t zxid, int64_t stamp_ms, c
         break;
     case ENTRY_WRITE:
         return read_write (arena, &entry.u.write, out);
+    case ENTRY_LAPSE:
+        return false; /* nor this entry */
     case ENTRY_CLUSTER:
     case ENTRY_MEMBER_STORE:
         break;

@@ -195,7 +195,9 @@ COHORT_API int cohort_run (cohort_t *self, int timeout_ms);
 typedef struct cohort_op_result {
     int rc;             /* 0, its error, or COHORT_EROLLEDBACK */
     const char *path;   /* create: the path created; others NULL */
-    cohort_stat_t stat; /* create and set; zero for others */
+    cohort_stat_t stat; /* create, set and add; zero for others */
+    int64_t value;      /* add: the sum; delete_tree: znodes deleted */
+    int existed;        /* create with if_absent: 1: it was there already */
 } cohort_op_result_t;
 
 /* A child of a list. */
@@ -213,7 +215,7 @@ typedef struct cohort_result {
     const char *path; /* the path created, or the path asked for */
     const void *data; /* get */
     size_t size;
-    const cohort_stat_t *stat;        /* create, exists, get, set, children; else NULL */
+    const cohort_stat_t *stat;        /* create, exists, get, set, add, children; else NULL */
     const cohort_strings_t *children; /* children, and list without stat and data: the names */
     const cohort_child_t *listed;     /* list with stat or data */
     size_t listed_count;
@@ -221,6 +223,9 @@ typedef struct cohort_result {
                           cohort_list_async; NULL: that is all */
     const cohort_op_result_t *ops; /* multi */
     size_t ops_count;
+    int64_t value; /* add: the sum; delete_tree: znodes deleted, or with COHORT_ETOOBIG znodes that
+                      would have to be */
+    int existed;   /* create with if_absent: 1: it was there already */
 } cohort_result_t;
 
 typedef void cohort_result_fn (cohort_t *self, const cohort_result_t *result, void *arg);
@@ -246,6 +251,35 @@ COHORT_API void cohort_strings_destroy (cohort_strings_t **strings_p);
 COHORT_API int cohort_create (cohort_t *self, const char *path, const void *data, size_t size,
                               int mode, const cohort_acl_t *acl, char **created,
                               cohort_stat_t *stat) COHORT_MUST_CHECK;
+
+typedef struct cohort_create_options {
+    size_t size;             /* sizeof (cohort_create_options_t) */
+    int mode;                /* COHORT_PERSISTENT, _EPHEMERAL or _CONTAINER | COHORT_SEQUENTIAL */
+    const cohort_acl_t *acl; /* NULL */
+    int64_t ttl_ms; /* above 0: the servers delete the znode once it has no children and its
+                       data was not set for so long; persistent ones only */
+    int if_absent;  /* not 0: a znode that is there already is left as it is, and that is
+                       success; not with COHORT_SEQUENTIAL */
+} cohort_create_options_t;
+
+/* The same with options (NULL: a plain persistent znode).  existed: 1 if it was there already; may
+ * be NULL, as created and stat may. */
+COHORT_API int cohort_create_with (cohort_t *self, const char *path, const void *data, size_t size,
+                                   const cohort_create_options_t *options, char **created,
+                                   cohort_stat_t *stat, int *existed) COHORT_MUST_CHECK;
+
+/* Deletes a znode and everything below it, in one transaction: all of it or nothing.  limit: how
+ * many znodes it may be, 0: as many as a transaction can delete, 1,000.  version: that of the
+ * topmost, or COHORT_ANY_VERSION.  deleted: how many it were, or, with COHORT_ETOOBIG, would have
+ * to be; may be NULL.  COHORT_ENONODE, COHORT_EBADVERSION, COHORT_ETOOBIG: more than the limit. */
+COHORT_API int cohort_delete_tree (cohort_t *self, const char *path, int limit, int32_t version,
+                                   int64_t *deleted) COHORT_MUST_CHECK;
+
+/* A counter: adds delta to the decimal number of 64 bits that the znode's data is (no data: 0), if
+ * the sum is from floor to ceiling (INT64_MIN and INT64_MAX: any).  sum may be NULL, as stat may.
+ * COHORT_ENONODE; COHORT_EBOUNDS: it would not be, nothing was changed; COHORT_ENOTNUMBER. */
+COHORT_API int cohort_add (cohort_t *self, const char *path, int64_t delta, int64_t floor,
+                           int64_t ceiling, int64_t *sum, cohort_stat_t *stat) COHORT_MUST_CHECK;
 
 /* Deletes a znode without children.  COHORT_ENONODE, COHORT_EBADVERSION, COHORT_ENOTEMPTY. */
 COHORT_API int cohort_delete (cohort_t *self, const char *path, int32_t version) COHORT_MUST_CHECK;
@@ -323,6 +357,15 @@ COHORT_API int cohort_sync (cohort_t *self) COHORT_MUST_CHECK;
 COHORT_API int cohort_create_async (cohort_t *self, const char *path, const void *data, size_t size,
                                     int mode, const cohort_acl_t *acl, cohort_result_fn *fn,
                                     void *arg) COHORT_MUST_CHECK;
+COHORT_API int cohort_create_with_async (cohort_t *self, const char *path, const void *data,
+                                         size_t size, const cohort_create_options_t *options,
+                                         cohort_result_fn *fn, void *arg) COHORT_MUST_CHECK;
+COHORT_API int cohort_delete_tree_async (cohort_t *self, const char *path, int limit,
+                                         int32_t version, cohort_result_fn *fn,
+                                         void *arg) COHORT_MUST_CHECK;
+COHORT_API int cohort_add_async (cohort_t *self, const char *path, int64_t delta, int64_t floor,
+                                 int64_t ceiling, cohort_result_fn *fn,
+                                 void *arg) COHORT_MUST_CHECK;
 COHORT_API int cohort_delete_async (cohort_t *self, const char *path, int32_t version,
                                     cohort_result_fn *fn, void *arg) COHORT_MUST_CHECK;
 COHORT_API int cohort_exists_async (cohort_t *self, const char *path, cohort_watch_fn *watch,
@@ -357,17 +400,25 @@ COHORT_API void cohort_txn_destroy (cohort_txn_t **self_p);
 COHORT_API size_t cohort_txn_count (const cohort_txn_t *self);
 COHORT_API int cohort_txn_create (cohort_txn_t *self, const char *path, const void *data,
                                   size_t size, int mode, const cohort_acl_t *acl);
+COHORT_API int cohort_txn_create_with (cohort_txn_t *self, const char *path, const void *data,
+                                       size_t size, const cohort_create_options_t *options);
 COHORT_API int cohort_txn_delete (cohort_txn_t *self, const char *path, int32_t version);
+/* All that the delete_trees of one transaction delete are 1,000 znodes at most. */
+COHORT_API int cohort_txn_delete_tree (cohort_txn_t *self, const char *path, int limit,
+                                       int32_t version);
+COHORT_API int cohort_txn_add (cohort_txn_t *self, const char *path, int64_t delta, int64_t floor,
+                               int64_t ceiling);
 COHORT_API int cohort_txn_set (cohort_txn_t *self, const char *path, const void *data, size_t size,
                                int32_t version);
 
 /* Conditions: the data version; that it is the very znode created by czxid (a deleted and
  * recreated one is refused: COHORT_EBADCZXID); that session owns it since ozxid
- * (COHORT_EBADOWNER).  All: COHORT_ENONODE. */
+ * (COHORT_EBADOWNER); all: COHORT_ENONODE.  Or that there is no such znode (COHORT_ENODEEXISTS). */
 COHORT_API int cohort_txn_check (cohort_txn_t *self, const char *path, int32_t version);
 COHORT_API int cohort_txn_check_czxid (cohort_txn_t *self, const char *path, uint64_t czxid);
 COHORT_API int cohort_txn_check_owner (cohort_txn_t *self, const char *path, uint64_t session,
                                        uint64_t ozxid);
+COHORT_API int cohort_txn_check_absent (cohort_txn_t *self, const char *path);
 
 /* Commits.  The result is 0, or the error of the first operation that failed; each operation's
  * own result can be read with cohort_txn_result (0 to count - 1) until the next commit, or is

@@ -61,7 +61,9 @@ extern "C" {
     X (ELIMIT, -214, RETRYABLE, "a limit on count is reached")                                     \
     X (ECORRUPT, -215, DEFINITE, "stored data is damaged")                                         \
     X (EINUSE, -216, DEFINITE, "the address or folder is in use")                                  \
-    X (ECONFIG, -217, DEFINITE, "the configuration is not valid")
+    X (ECONFIG, -217, DEFINITE, "the configuration is not valid")                                  \
+    X (EBOUNDS, -218, DEFINITE, "the sum would be below the floor or above the ceiling")           \
+    X (ENOTNUMBER, -219, DEFINITE, "the znode's data is not a decimal number of 64 bits")
 
 enum cohort_error {
 #define COHORT_ERROR_ENUM(name, number, kind, text) COHORT_##name = number,

@@ -17,12 +17,13 @@
 extern "C" {
 #endif
 
-/* How a znode is created: one of the first, or'ed with COHORT_SEQUENTIAL or not.  The numbers
- * are ZooKeeper's create flags. */
+/* How a znode is created: persistent, ephemeral or a container, each or'ed with COHORT_SEQUENTIAL
+ * or not.  The numbers are ZooKeeper's create flags. */
 enum {
     COHORT_PERSISTENT = 0, /* lives until it is deleted */
     COHORT_EPHEMERAL = 1,  /* lives as long as the session that owns it; has no children */
-    COHORT_SEQUENTIAL = 2  /* the name gets a number of the parent's: %010lld, never repeated */
+    COHORT_SEQUENTIAL = 2, /* the name gets a number of the parent's: %010lld, never repeated */
+    COHORT_CONTAINER = 4   /* the servers delete it about a second after its last child is gone */
 };
 
 /* Any version: matches whatever the znode has (ZooKeeper's -1). */
@@ -42,6 +43,8 @@ typedef struct cohort_stat {
     uint64_t ephemeral_owner; /* session id of the owner, 0: not ephemeral */
     uint64_t ozxid;           /* zxid of the last change of owner (czxid until a hand-over) */
     uint32_t child_count;     /* number of children */
+    int mode;                 /* as it was created: COHORT_EPHEMERAL ... */
+    int64_t ttl_ms;           /* time to live, see cohort_create_options_t; 0: none */
 } cohort_stat_t;
 
 /* A fencing token: names one tenure of one owner of a znode, for check_czxid and check_owner. */

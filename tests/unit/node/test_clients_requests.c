@@ -440,7 +440,7 @@ static void refuses_under_the_number (void **state)
     struct world *world = world_new (&(struct world_options){.data_size_max = 100});
     struct peer *peer = peer_attached (world, 0);
     ask_create (peer, "relative", "", 0);
-    ask_create (peer, "/a", "", 4);
+    ask_create (peer, "/a", "", 8);
     ask_create_bytes (peer, "/a", 101);
     ask_create_bytes (peer, "/a", 100);
     ask_set (peer, "/a//b", "", -1);

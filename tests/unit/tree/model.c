@@ -2,6 +2,7 @@
 
 #include "tests/unit/tree/model.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,15 @@ static bool path_valid (const char *path, bool sequential)
 
 /* ---- Operations -------------------------------------------------------------------------- */
 
+static int existing (const struct model_node *node, const char *path, struct result_op *result)
+{
+    result->existed = result->has_path = result->has_stat = true;
+    result->path = path;
+    result->path_size = (uint32_t) strlen (path);
+    result->stat = node->stat;
+    return 0;
+}
+
 static int create (struct model *self, uint64_t session, const struct op *op, const char *given,
                    struct result_op *result, char path[MODEL_PATH_MAX])
 {
@@ -121,11 +131,16 @@ static int create (struct model *self, uint64_t session, const struct op *op, co
     if (strlen (given) > self->limits.path_size_max || op->data_size > self->limits.data_size_max) {
         return COHORT_ETOOBIG;
     }
-    if (op->mode > 3) {
-        return COHORT_EUNSUPPORTED;
+    bool ephemeral = (op->mode & COHORT_EPHEMERAL) != 0;
+    bool container = (op->mode & COHORT_CONTAINER) != 0;
+    if (op->mode > 7 || (ephemeral && container) || (op->ttl_ms > 0 && (ephemeral || container)) ||
+        (op->if_absent && sequential)) {
+        return COHORT_EINVAL;
     }
-    if (strcmp (given, "/") == 0 && !sequential) {
-        return COHORT_ENODEEXISTS;
+    struct model_node *there = sequential ? NULL : model_node (&self->nodes, given);
+    if (there != NULL) {
+        memcpy (path, given, strlen (given) + 1);
+        return op->if_absent ? existing (there, path, result) : COHORT_ENODEEXISTS;
     }
     char above[MODEL_PATH_MAX];
     model_parent (given, above);
@@ -149,9 +164,6 @@ static int create (struct model *self, uint64_t session, const struct op *op, co
         }
         number += jump;
     }
-    if (model_node (&self->nodes, path) != NULL) {
-        return COHORT_ENODEEXISTS;
-    }
     parent->sequence = number;
     parent->stat.cversion++;
     parent->stat.pzxid = self->zxid;
@@ -161,7 +173,9 @@ static int create (struct model *self, uint64_t session, const struct op *op, co
     node->stat.data_size = (int32_t) op->data_size;
     node->stat.czxid = node->stat.mzxid = node->stat.pzxid = self->zxid;
     node->stat.ctime_ms = node->stat.mtime_ms = self->stamp_ms;
-    if ((op->mode & COHORT_EPHEMERAL) != 0) {
+    node->stat.mode = op->mode;
+    node->stat.ttl_ms = (int64_t) op->ttl_ms;
+    if (ephemeral) {
         node->stat.ephemeral_owner = session;
         node->stat.ozxid = self->zxid;
     }
@@ -183,6 +197,70 @@ static void delete (struct model *self, struct model_node *node)
     parent->stat.child_count--;
 }
 
+/* Whether it is the node at `top`, or below it. */
+static bool within (const char *path, const char *top)
+{
+    size_t size = strlen (top);
+    return strncmp (path, top, size) == 0 && (path[size] == 0 || path[size] == '/');
+}
+
+static int delete_tree (struct model *self, const struct op *op, const char *top,
+                        struct result_op *result)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < self->nodes.count; i++) {
+        count += within (self->nodes.items[i].path, top);
+    }
+    result->has_value = true;
+    result->value = (int64_t) count;
+    if ((op->limit > 0 && count > op->limit) || self->trimmed + count > 1000) {
+        return COHORT_ETOOBIG;
+    }
+    self->trimmed += count;
+    for (size_t i = self->nodes.count; i-- > 0;) {
+        if (within (self->nodes.items[i].path, top)) {
+            delete (self, &self->nodes.items[i]);
+        }
+    }
+    return 0;
+}
+
+static int add (struct model *self, const struct op *op, struct model_node *node,
+                struct result_op *result)
+{
+    char text[MODEL_DATA_MAX + 1] = {0};
+    memcpy (text, node->data, (size_t) node->stat.data_size);
+    size_t digits = strspn (text + (text[0] == '-'), "0123456789");
+    bool number = digits + (text[0] == '-') == (size_t) node->stat.data_size;
+    if (!number || (digits == 0 && text[0] == '-')) {
+        return COHORT_ENOTNUMBER;
+    }
+    /* The numbers of the test are small, but for those that are not of 64 bits. */
+    errno = 0;
+    long long value = strtoll (text, NULL, 10);
+    if (errno == ERANGE) {
+        return COHORT_ENOTNUMBER;
+    }
+    long long sum;
+    if (__builtin_add_overflow (value, (long long) op->delta, &sum) || sum < op->floor ||
+        sum > op->ceiling) {
+        return COHORT_EBOUNDS;
+    }
+    int size = snprintf (text, sizeof (text), "%lld", sum);
+    if ((uint32_t) size > self->limits.data_size_max) {
+        return COHORT_ETOOBIG;
+    }
+    memcpy (node->data, text, (size_t) size);
+    node->stat.data_size = size;
+    node->stat.version++;
+    node->stat.mzxid = self->zxid;
+    node->stat.mtime_ms = self->stamp_ms;
+    result->has_stat = result->has_value = true;
+    result->stat = node->stat;
+    result->value = sum;
+    return 0;
+}
+
 static int execute (struct model *self, uint64_t session, const struct op *op,
                     struct result_op *result, char path[MODEL_PATH_MAX])
 {
@@ -200,10 +278,20 @@ static int execute (struct model *self, uint64_t session, const struct op *op,
     if (node == NULL) {
         return !path_valid (given, false)                    ? COHORT_EPATH
                : strlen (given) > self->limits.path_size_max ? COHORT_ETOOBIG
+               : op->kind == OP_CHECK_ABSENT                 ? 0
                                                              : COHORT_ENONODE;
     }
     bool matches = op->version == -1 || op->version == node->stat.version;
     switch (op->kind) {
+    case OP_CHECK_ABSENT:
+        return COHORT_ENODEEXISTS;
+    case OP_ADD:
+        return add (self, op, node, result);
+    case OP_DELETE_TREE:
+        if (strcmp (given, "/") == 0) {
+            return COHORT_EINVAL;
+        }
+        return matches ? delete_tree (self, op, given, result) : COHORT_EBADVERSION;
     case OP_DELETE:
         if (strcmp (given, "/") == 0) {
             return COHORT_EINVAL;
@@ -245,6 +333,7 @@ static int execute_all (struct model *self, const struct entry_write *write, str
 {
     struct reader ops = write->ops;
     self->before = self->nodes;
+    self->trimmed = 0;
     result_encode (out, 0, self->zxid, write->count);
     for (uint32_t i = 0; i < write->count; i++) {
         struct op op;
@@ -264,6 +353,10 @@ static int execute_all (struct model *self, const struct entry_write *write, str
         result_encode (out, result.code, self->zxid, write->count);
         for (uint32_t k = 0; k < write->count; k++) {
             struct result_op other = {.code = k == i ? result.code : COHORT_EROLLEDBACK};
+            if (!write->multi) {
+                other.has_value = result.has_value;
+                other.value = result.value;
+            }
             result_op_encode (out, &other);
         }
         return result.code;
@@ -444,6 +537,29 @@ static void attach (struct model *self, const struct entry_attach *attach,
     }
 }
 
+static void lapse (struct model *self, const struct entry_lapse *lapse)
+{
+    struct reader items = lapse->items;
+    for (uint32_t i = 0; i < lapse->count; i++) {
+        struct lapse_item item;
+        char path[MODEL_PATH_MAX];
+        assert_true (lapse_decode (&item, &items));
+        assert_true (item.path_size < sizeof (path));
+        memcpy (path, item.path, item.path_size);
+        path[item.path_size] = 0;
+        struct model_node *node = model_node (&self->nodes, path);
+        if (node == NULL || node->stat.czxid != item.czxid || node->stat.child_count > 0) {
+            continue;
+        }
+        bool empty = (node->stat.mode & COHORT_CONTAINER) != 0 && node->stat.cversion > 0;
+        bool old =
+            node->stat.ttl_ms > 0 && node->stat.mtime_ms + node->stat.ttl_ms <= self->stamp_ms;
+        if (empty || old) {
+            delete (self, node);
+        }
+    }
+}
+
 void model_apply (struct model *self, zxid_t zxid, int64_t stamp_ms, const struct entry *entry,
                   struct model_outcome *outcome)
 {
@@ -485,6 +601,9 @@ void model_apply (struct model *self, zxid_t zxid, int64_t stamp_ms, const struc
         return;
     case ENTRY_WRITE:
         write (self, &entry->u.write, outcome);
+        return;
+    case ENTRY_LAPSE:
+        lapse (self, &entry->u.lapse);
         return;
     }
 }

@@ -53,6 +53,7 @@ struct model {
     size_t sessions_count;
     struct model_session sessions[MODEL_SESSIONS_MAX];
     uint64_t last_session;
+    uint64_t trimmed;   /* by the write under way */
     uint64_t stores[2]; /* of members 1 and 2 */
 };
 

@@ -2,7 +2,7 @@
 
 #include "tests/unit/tree/fixture.h"
 
-#define OPS 8
+#define OPS 11
 
 /* One entry of each kind; i counts from 0; false: there are no more. */
 static bool example (unsigned i, struct buf *out)
@@ -22,6 +22,14 @@ static bool example (unsigned i, struct buf *out)
         {.kind = OP_CHECK_VERSION, .path = "/d", .path_size = 2, .version = 6},
         {.kind = OP_CHECK_CZXID, .path = "/e", .path_size = 2, .czxid = UINT64_C (1) << 60},
         {.kind = OP_CHECK_OWNER, .path = "/f", .path_size = 2, .session = 3, .ozxid = 4},
+        {.kind = OP_CHECK_ABSENT, .path = "/g", .path_size = 2},
+        {.kind = OP_ADD,
+         .path = "/h",
+         .path_size = 2,
+         .delta = -5,
+         .floor = INT64_MIN,
+         .ceiling = INT64_MAX},
+        {.kind = OP_DELETE_TREE, .path = "/i", .path_size = 2, .version = 8, .limit = 1000},
         {.kind = OP_CLOSE_SESSION},
         {.kind = OP_REJECT, .code = COHORT_EQUOTA},
     };
@@ -63,18 +71,22 @@ static bool example (unsigned i, struct buf *out)
     case 6:
         entry.kind = ENTRY_WRITE;
         entry.u.write = (struct entry_write){
-            .session = 1, .incarnation = 2, .number = 3, .ack_to = 4, .multi = true, .count = 6};
+            .session = 1, .incarnation = 2, .number = 3, .ack_to = 4, .multi = true, .count = 9};
         break;
     case 7:
     case 8:
         entry.kind = ENTRY_WRITE;
         entry.u.write = (struct entry_write){
             .session = 1, .incarnation = 2, .number = 3, .ack_to = 4, .count = 1};
-        first = i - 1;
+        first = i + 2;
         break;
     case 9:
         entry.kind = ENTRY_WRITE;
         entry.u.write = (struct entry_write){.multi = true};
+        break;
+    case 10:
+        entry.kind = ENTRY_LAPSE;
+        entry.u.lapse.count = 2;
         break;
     default:
         return false;
@@ -82,6 +94,9 @@ static bool example (unsigned i, struct buf *out)
     entry_encode (out, &entry);
     for (uint32_t k = 0; entry.kind == ENTRY_WRITE && k < entry.u.write.count; k++) {
         op_encode (out, &ops[first + k]);
+    }
+    for (uint32_t k = 0; entry.kind == ENTRY_LAPSE && k < entry.u.lapse.count; k++) {
+        lapse_encode (out, "/lapsed", 7 - k, k + 1);
     }
     return true;
 }
@@ -98,6 +113,15 @@ static void encode_again (struct buf *out, const struct entry *entry)
             op_encode (out, &op);
         }
         assert_true (reader_done (&ops));
+    }
+    if (entry->kind == ENTRY_LAPSE) {
+        struct reader items = entry->u.lapse.items;
+        for (uint32_t i = 0; i < entry->u.lapse.count; i++) {
+            struct lapse_item item;
+            assert_true (lapse_decode (&item, &items));
+            lapse_encode (out, item.path, item.path_size, item.czxid);
+        }
+        assert_true (reader_done (&items));
     }
 }
 
@@ -211,7 +235,7 @@ static void test_refused (void **state)
 {
     (void) state;
     assert_false (decode_changed (5, 0, 0)); /* kind */
-    assert_false (decode_changed (5, 0, 8));
+    assert_false (decode_changed (5, 0, 9));
     assert_false (decode_changed (5, 1, 0)); /* level */
     assert_false (decode_changed (5, 1, ENTRY_LEVEL + 1));
     assert_false (decode_changed (5, 2, 1)); /* reserved */
@@ -219,13 +243,13 @@ static void test_refused (void **state)
     assert_false (decode_changed (4, 24, 0)); /* reason */
     assert_false (decode_changed (4, 24, 4));
     assert_true (decode_changed (4, 24, 1));
-    assert_false (decode_changed (6, 32, 2)); /* multi is 0 or 1 */
-    assert_false (decode_changed (6, 32, 0)); /* one alone, but six of them */
-    assert_false (decode_changed (6, 33, 7)); /* count */
+    assert_false (decode_changed (6, 32, 2));  /* multi is 0 or 1 */
+    assert_false (decode_changed (6, 32, 0));  /* one alone, but nine of them */
+    assert_false (decode_changed (6, 33, 10)); /* count */
     assert_false (decode_changed (6, 35, 1));
-    assert_false (decode_changed (7, 32, 1)); /* a multi with CLOSE_SESSION */
-    assert_false (decode_changed (8, 32, 1)); /* and with REJECT */
-    assert_false (decode_changed (8, 37, 9)); /* kind of an operation */
+    assert_false (decode_changed (7, 32, 1));  /* a multi with CLOSE_SESSION */
+    assert_false (decode_changed (8, 32, 1));  /* and with REJECT */
+    assert_false (decode_changed (8, 37, 12)); /* kind of an operation */
     assert_false (decode_changed (8, 37, 0));
     assert_false (decode_changed (0, 20, 32)); /* members */
     assert_false (decode_changed (0, 20, 0));

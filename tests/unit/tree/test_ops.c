@@ -102,8 +102,8 @@ static void test_refusals (void **state)
         {"/12345678901234567890", "", 0, COHORT_ETOOBIG},
         {"/1234567890", "", COHORT_SEQUENTIAL, COHORT_ETOOBIG},
         {"/d", "12345678901", 0, COHORT_ETOOBIG},
-        {"/d", "", 4, COHORT_EUNSUPPORTED},
-        {"/d", "", 7, COHORT_EUNSUPPORTED},
+        {"/d", "", COHORT_EPHEMERAL | COHORT_CONTAINER, COHORT_EINVAL},
+        {"/d", "", 8, COHORT_EINVAL},
         {"/d", "1234567890", 0, 0},
         {"/1234567890123456789", "", 0, 0},
         {"/123456789", "", COHORT_SEQUENTIAL, 0},
@@ -117,9 +117,15 @@ static void test_refusals (void **state)
     struct op op = op_create ("/z", "", 0);
     op.acl_id = 1;
     assert_int_equal (fixture_op (&f, session, &op), COHORT_EINVALIDACL);
-    op = op_create ("/z", "", 0);
+    op = op_create ("/z", "", COHORT_EPHEMERAL);
     op.ttl_ms = 1;
-    assert_int_equal (fixture_op (&f, session, &op), COHORT_EUNSUPPORTED);
+    assert_int_equal (fixture_op (&f, session, &op), COHORT_EINVAL);
+    op = op_create ("/z", "", COHORT_CONTAINER);
+    op.ttl_ms = 1;
+    assert_int_equal (fixture_op (&f, session, &op), COHORT_EINVAL);
+    op = op_create ("/z", "", COHORT_SEQUENTIAL);
+    op.if_absent = true;
+    assert_int_equal (fixture_op (&f, session, &op), COHORT_EINVAL);
 
     assert_int_equal (fixture_delete (&f, session, "/x", -1), COHORT_ENONODE);
     assert_int_equal (fixture_delete (&f, session, "/x/", -1), COHORT_EPATH);
@@ -249,6 +255,197 @@ static void test_sequences (void **state)
     fixture_expect_path (&f, 0, "/q/n-0000000008");
     assert_int_equal (fixture_create (&f, s, "/q/n-", "", sequential), 0);
     fixture_expect_path (&f, 0, "/q/n-0000000009");
+    fixture_deinit (&f);
+}
+
+static int add (struct fixture *f, uint64_t session, const char *path, int64_t delta, int64_t floor,
+                int64_t ceiling)
+{
+    struct op op = {.kind = OP_ADD,
+                    .path = path,
+                    .path_size = (uint32_t) strlen (path),
+                    .delta = delta,
+                    .floor = floor,
+                    .ceiling = ceiling};
+    return fixture_op (f, session, &op);
+}
+
+static void expect_data (const struct fixture *f, const char *path, const char *text)
+{
+    struct tree_node node;
+    assert_int_equal (tree_get (f->tree, path, strlen (path), &node), 0);
+    assert_int_equal (node.data_size, strlen (text));
+    assert_memory_equal (node.data, text, node.data_size);
+}
+
+static void test_counter (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t s = fixture_session (&f, 1);
+    assert_int_equal (add (&f, s, "/n", 1, INT64_MIN, INT64_MAX), COHORT_ENONODE);
+    assert_int_equal (fixture_create (&f, s, "/n", "", 0), 0);
+    assert_int_equal (add (&f, s, "/n", 5, INT64_MIN, INT64_MAX), 0);
+    assert_true (fixture_result (&f, 0).has_value);
+    assert_int_equal (fixture_result (&f, 0).value, 5);
+    assert_int_equal (fixture_result (&f, 0).stat.version, 1);
+    expect_data (&f, "/n", "5");
+    assert_int_equal (add (&f, s, "/n", -7, -2, 5), 0);
+    expect_data (&f, "/n", "-2");
+    /* The bounds are those of the sum, and nothing changes beyond them. */
+    assert_int_equal (add (&f, s, "/n", -1, -2, 5), COHORT_EBOUNDS);
+    assert_int_equal (add (&f, s, "/n", 8, -2, 5), COHORT_EBOUNDS);
+    assert_int_equal (f.outcome.effects, 0);
+    expect_data (&f, "/n", "-2");
+    assert_int_equal (fixture_set (&f, s, "/n", "9223372036854775807", -1), 0);
+    assert_int_equal (add (&f, s, "/n", 1, INT64_MIN, INT64_MAX), COHORT_EBOUNDS);
+    assert_int_equal (fixture_set (&f, s, "/n", "12 ", -1), 0);
+    assert_int_equal (add (&f, s, "/n", 1, INT64_MIN, INT64_MAX), COHORT_ENOTNUMBER);
+    /* Inside a multi each sees what the ones before it left. */
+    assert_int_equal (fixture_set (&f, s, "/n", "1", -1), 0);
+    struct op ops[3];
+    for (int i = 0; i < 3; i++) {
+        ops[i] = (struct op){
+            .kind = OP_ADD, .path = "/n", .path_size = 2, .delta = 1, .floor = 0, .ceiling = 3};
+    }
+    assert_int_equal (fixture_multi (&f, s, ops, 2), 0);
+    assert_int_equal (fixture_result (&f, 1).value, 3);
+    assert_int_equal (fixture_multi (&f, s, ops, 3), COHORT_EBOUNDS);
+    expect_data (&f, "/n", "3");
+    fixture_deinit (&f);
+}
+
+static int delete_tree (struct fixture *f, uint64_t session, const char *path, uint32_t limit)
+{
+    struct op op = {.kind = OP_DELETE_TREE,
+                    .path = path,
+                    .path_size = (uint32_t) strlen (path),
+                    .version = -1,
+                    .limit = limit};
+    return fixture_op (f, session, &op);
+}
+
+static void test_delete_tree (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t s = fixture_session (&f, 1);
+    static const char *const paths[] = {"/a", "/a/b", "/a/b/c", "/a/d", "/ab", "/z"};
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal (fixture_create (&f, s, paths[i], "", 0), 0);
+    }
+    assert_int_equal (fixture_create (&f, s, "/a/b/e", "", COHORT_EPHEMERAL), 0);
+    assert_int_equal (delete_tree (&f, s, "/", 0), COHORT_EINVAL);
+    assert_int_equal (delete_tree (&f, s, "/none", 0), COHORT_ENONODE);
+    assert_int_equal (delete_tree (&f, s, "/a", 4), COHORT_ETOOBIG);
+    assert_int_equal (fixture_result (&f, 0).value, 5);
+    assert_int_equal (f.outcome.effects, 0);
+    assert_int_equal (delete_tree (&f, s, "/a", 5), 0);
+    assert_int_equal (fixture_result (&f, 0).value, 5);
+    assert_int_equal (f.outcome.effects, 5);
+    assert_false (fixture_exists (&f, "/a"));
+    assert_true (fixture_exists (&f, "/ab"));
+    assert_int_equal (fixture_stat (&f, "/").child_count, 2);
+    assert_int_equal (delete_tree (&f, s, "/z", 0), 0);
+    assert_int_equal (fixture_result (&f, 0).value, 1);
+    fixture_deinit (&f);
+}
+
+/* Everything comes back, in its places: ephemerals in their session's order too (tree_check). */
+static void test_delete_tree_undone (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t s = fixture_session (&f, 1);
+    assert_int_equal (fixture_create (&f, s, "/a", "top", 0), 0);
+    assert_int_equal (fixture_create (&f, s, "/a/e1", "1", COHORT_EPHEMERAL), 0);
+    assert_int_equal (fixture_create (&f, s, "/e2", "2", COHORT_EPHEMERAL), 0);
+    assert_int_equal (fixture_create (&f, s, "/a/b", "", 0), 0);
+    assert_int_equal (fixture_create (&f, s, "/a/b/e3", "3", COHORT_EPHEMERAL), 0);
+    struct op ops[] = {op_set ("/a/e1", "changed", -1),
+                       {.kind = OP_DELETE_TREE, .path = "/a", .path_size = 2, .version = -1},
+                       op_create ("/a", "again", 0),
+                       op_create ("/a/b", "again", COHORT_EPHEMERAL),
+                       op_check ("/none", -1)};
+    assert_int_equal (fixture_multi (&f, s, ops, 5), COHORT_ENONODE);
+    assert_int_equal (f.outcome.effects, 0);
+    expect_data (&f, "/a", "top");
+    expect_data (&f, "/a/e1", "1");
+    expect_data (&f, "/a/b/e3", "3");
+    tree_check (f.tree);
+    /* The same without the last one takes place. */
+    assert_int_equal (fixture_multi (&f, s, ops, 4), 0);
+    assert_int_equal (fixture_result (&f, 1).value, 4);
+    expect_data (&f, "/a", "again");
+    tree_check (f.tree);
+    fixture_deinit (&f);
+}
+
+/* One write removes ENTRY_TREE_MAX znodes at most, in however many operations. */
+static void test_delete_tree_limit (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    f.check = false;
+    uint64_t s = fixture_session (&f, 1);
+    assert_int_equal (fixture_create (&f, s, "/a", "", 0), 0);
+    assert_int_equal (fixture_create (&f, s, "/b", "", 0), 0);
+    for (int i = 0; i < ENTRY_TREE_MAX; i++) {
+        assert_int_equal (fixture_create (&f, s, i == 0 ? "/b/x-" : "/a/x-", "", 2), 0);
+    }
+    /* 1 and 999 below /a; 1 and 1 below /b */
+    struct op ops[] = {
+        {.kind = OP_DELETE_TREE, .path = "/a", .path_size = 2, .version = -1},
+        {.kind = OP_DELETE_TREE, .path = "/b", .path_size = 2, .version = -1},
+    };
+    assert_int_equal (fixture_multi (&f, s, ops, 2), COHORT_ETOOBIG);
+    assert_int_equal (fixture_result (&f, 1).code, COHORT_ETOOBIG);
+    assert_int_equal (tree_node_count (f.tree), 3 + ENTRY_TREE_MAX);
+    tree_check (f.tree);
+    assert_int_equal (fixture_multi (&f, s, ops, 1), 0);
+    assert_int_equal (tree_node_count (f.tree), 3);
+    for (int i = 0; i < ENTRY_TREE_MAX; i++) {
+        assert_int_equal (fixture_create (&f, s, "/b/x-", "", 2), 0);
+    }
+    assert_int_equal (delete_tree (&f, s, "/b", 0), COHORT_ETOOBIG);
+    assert_int_equal (fixture_result (&f, 0).value, 2 + ENTRY_TREE_MAX);
+    fixture_deinit (&f);
+}
+
+static void test_absent (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t s = fixture_session (&f, 1);
+    struct op ops[] = {{.kind = OP_CHECK_ABSENT, .path = "/a", .path_size = 2},
+                       op_create ("/a", "first", 0)};
+    assert_int_equal (fixture_multi (&f, s, ops, 2), 0);
+    assert_int_equal (fixture_multi (&f, s, ops, 2), COHORT_ENODEEXISTS);
+    assert_int_equal (fixture_result (&f, 0).code, COHORT_ENODEEXISTS);
+    ops[0] = (struct op){.kind = OP_CHECK_ABSENT, .path = "//", .path_size = 2};
+    assert_int_equal (fixture_op (&f, s, &ops[0]), COHORT_EPATH);
+    /* Create if absent: what is there is told of and left alone. */
+    struct op again = op_create ("/a", "second", COHORT_EPHEMERAL);
+    again.if_absent = true;
+    assert_int_equal (fixture_op (&f, s, &again), 0);
+    assert_true (fixture_result (&f, 0).existed);
+    fixture_expect_path (&f, 0, "/a");
+    assert_int_equal (fixture_result (&f, 0).stat.ephemeral_owner, 0);
+    assert_int_equal (f.outcome.effects, 0);
+    expect_data (&f, "/a", "first");
+    again.path = "/b";
+    assert_int_equal (fixture_op (&f, s, &again), 0);
+    assert_false (fixture_result (&f, 0).existed);
+    expect_data (&f, "/b", "second");
+    again.path = "/";
+    again.path_size = 1;
+    assert_int_equal (fixture_op (&f, s, &again), 0);
+    assert_true (fixture_result (&f, 0).existed);
     fixture_deinit (&f);
 }
 
@@ -410,6 +607,11 @@ int main (void)
         cmocka_unit_test (test_set),
         cmocka_unit_test (test_version_wraps),
         cmocka_unit_test (test_checks),
+        cmocka_unit_test (test_counter),
+        cmocka_unit_test (test_delete_tree),
+        cmocka_unit_test (test_delete_tree_undone),
+        cmocka_unit_test (test_delete_tree_limit),
+        cmocka_unit_test (test_absent),
         cmocka_unit_test (test_sequences),
         cmocka_unit_test (test_sequence_sizes),
         cmocka_unit_test (test_children_in_order),

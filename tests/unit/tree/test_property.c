@@ -85,14 +85,20 @@ static void random_op (struct run *run, struct op *op, unsigned slot)
         op->version = node != NULL && prng_chance (prng, 3, 4) ? node->stat.version
                                                                : (int32_t) prng_below (prng, 3);
     }
-    switch (prng_below (prng, 12)) {
+    switch (prng_below (prng, 15)) {
     case 0:
     case 1:
     case 2:
     case 3:
     case 4:
         op->kind = OP_CREATE;
-        op->mode = (uint8_t) (prng_chance (prng, 1, 100) ? 4 : prng_below (prng, 4));
+        op->mode = (uint8_t) prng_below (prng, prng_chance (prng, 1, 3) ? 9 : 4);
+        op->if_absent = prng_chance (prng, 1, 6);
+        op->ttl_ms = prng_chance (prng, 1, 5) ? prng_between (prng, 1, 400) : 0;
+        if (prng_chance (prng, 1, 6)) {
+            op->data_size = (uint32_t) snprintf ((char *) run->data[slot], MODEL_DATA_MAX, "%lld",
+                                                 (long long) prng_u64 (prng));
+        }
         if ((op->mode & COHORT_SEQUENTIAL) != 0 && prng_chance (prng, 1, 3)) {
             snprintf (run->paths[slot] + strlen (run->paths[slot]), 2, "/");
         }
@@ -108,6 +114,20 @@ static void random_op (struct run *run, struct op *op, unsigned slot)
         break;
     case 10:
         op->kind = OP_CHECK_VERSION;
+        break;
+    case 11:
+        op->kind = OP_CHECK_ABSENT;
+        break;
+    case 12:
+        op->kind = OP_DELETE_TREE;
+        op->limit = (uint32_t) prng_below (prng, 4);
+        break;
+    case 13:
+        op->kind = OP_ADD;
+        op->delta = prng_chance (prng, 1, 6) ? (int64_t) prng_u64 (prng)
+                                             : (int64_t) prng_below (prng, 20) - 10;
+        op->floor = prng_chance (prng, 1, 2) ? -5 : INT64_MIN;
+        op->ceiling = prng_chance (prng, 1, 2) ? 100 : INT64_MAX;
         break;
     default:
         op->kind = prng_chance (prng, 1, 2) ? OP_CHECK_CZXID : OP_CHECK_OWNER;
@@ -233,6 +253,28 @@ static void build_other (struct run *run)
     entry_encode (&run->f.entry, &entry);
 }
 
+/* What the tree itself says is due; or any path at all. */
+static void build_lapse (struct run *run)
+{
+    struct prng *prng = &run->prng;
+    struct buf items = {0};
+    struct entry entry = {.kind = ENTRY_LAPSE};
+    if (prng_chance (prng, 2, 3)) {
+        entry.u.lapse.count =
+            tree_lapses (run->f.tree, run->f.stamp_ms + (int64_t) prng_below (prng, 2000), &items);
+    } else {
+        char path[MODEL_PATH_MAX];
+        random_path (run, path);
+        const struct model_node *node = model_node (&run->model->nodes, path);
+        lapse_encode (&items, path, strlen (path), node != NULL ? node->stat.czxid : 1);
+        entry.u.lapse.count = 1;
+    }
+    buf_clear (&run->f.entry);
+    entry_encode (&run->f.entry, &entry);
+    buf_append (&run->f.entry, items.data, items.size);
+    buf_deinit (&items);
+}
+
 static void build_entry (struct run *run)
 {
     uint64_t kind = prng_below (&run->prng, 100);
@@ -242,6 +284,8 @@ static void build_entry (struct run *run)
         build_attach (run);
     } else if (kind < 12) {
         build_other (run);
+    } else if (kind < 16) {
+        build_lapse (run);
     } else {
         build_write (run);
     }
