@@ -78,8 +78,8 @@ struct server {
     struct zab *core; /* NULL: down */
     bool paused;
     bool install_fails; /* the next one */
-    bool held;  /* cluster_run leaves its disk alone */
-    bool stale; /* starts with the configurations `before` */
+    bool held;          /* cluster_run leaves its disk alone */
+    bool stale;         /* starts with the configurations `before` */
     struct image disk, memory;
     struct disk_request *requests, *requests_last;
     size_t requests_count;
