@@ -164,10 +164,8 @@ int64_t ensemble_lapse_deadline (const struct ensemble *self)
         return INT64_MAX;
     }
     int64_t due_ms = tree_lapse_ms (self->tree);
-    return due_ms <= self->wall_ms ? self->now_ms
-           : due_ms - self->wall_ms < INT64_MAX - self->now_ms
-               ? self->now_ms + due_ms - self->wall_ms
-               : INT64_MAX;
+    int64_t left_ms = due_ms > self->wall_ms ? due_ms - self->wall_ms : 0;
+    return left_ms < INT64_MAX - self->now_ms ? self->now_ms + left_ms : INT64_MAX;
 }
 
 /* Each server's newest question is its only one: the answer to it answers those before. */
