@@ -11,11 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/base/nearest.h"
+#include "server/net/endpoint.h"
+
 enum {
     FILE_SIZE_MAX = 1024 * 1024,
-    KEY_DISTANCE_MAX = 4,
-    WORD_SIZE = 64,
-    SHOWN_MAX = 80 /* bytes of a name or value that a message shows, and of each of its words */
+    WORD_SIZE = 64, /* of the parts of server.N */
+    SHOWN_MAX = 80  /* bytes of a name or value that a message shows, and of each of its words */
 };
 
 /* One line being read, and where its complaint goes. */
@@ -108,11 +110,14 @@ static int key_clients (const struct line *line)
 {
     const char *at = line->value;
     while (*at) {
-        if (strncmp (at, "tcp://", 6) != 0 && strncmp (at, "ipc://", 6) != 0) {
-            return complain (line, "%.*s%s is not tcp://HOST:PORT or ipc://PATH", SHOWN_MAX, at,
-                             strlen (at) > SHOWN_MAX ? "..." : "");
+        size_t size = strcspn (at, ",");
+        /* inproc:// would be known to nobody else. */
+        if (!endpoint_is_sound (at, size) || strncmp (at, "inproc://", 9) == 0) {
+            return complain (
+                line, "%.*s%s is not tcp://HOST:PORT (a port from 0 to 65535) or ipc://PATH",
+                size > SHOWN_MAX ? SHOWN_MAX : (int) size, at, size > SHOWN_MAX ? "..." : "");
         }
-        at += strcspn (at, ",");
+        at += size;
         at += *at == ',';
     }
     return set_string (line, line->config->clients, sizeof line->config->clients);
@@ -285,15 +290,18 @@ static int parse_server (const struct line *line, const char *id_text)
     if (rc != 0) {
         return rc;
     }
+    (void) snprintf (server.address, sizeof server.address, "tcp://%s:%s", host, port);
     for (size_t i = 0; i < config->servers_count; i++) {
         if (config->servers[i].id == server.id) {
             return complain (line, "server.%u is given twice", server.id);
+        }
+        if (strcmp (config->servers[i].address, server.address) == 0) {
+            return complain (line, "server.%u has this address already", config->servers[i].id);
         }
     }
     if (config->servers_count == CONFIG_MEMBERS_MAX) {
         return complain (line, "an ensemble has at most %d servers", CONFIG_MEMBERS_MAX);
     }
-    (void) snprintf (server.address, sizeof server.address, "tcp://%s:%s", host, port);
     config->servers[config->servers_count++] = server;
     return 0;
 }
@@ -308,7 +316,9 @@ static int parse_client_address (const struct line *line, const char *id_text)
     for (size_t i = 0; i < line->config->servers_count; i++) {
         struct config_file_server *server = &line->config->servers[i];
         if (server->id == id) {
-            return set_string (line, server->client_address, sizeof server->client_address);
+            return endpoint_is_sound (line->value, strlen (line->value))
+                       ? set_string (line, server->client_address, sizeof server->client_address)
+                       : complain (line, "is not tcp://HOST:PORT or ipc://PATH");
         }
     }
     return complain (line, "there is no server.%s above this line", id_text);
@@ -364,49 +374,15 @@ static const struct {
 };
 enum { KEYS = sizeof keys / sizeof *keys };
 
-static size_t min3 (size_t a, size_t b, size_t c)
-{
-    size_t least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-/* Edits (insert, delete, replace; case does not count) between two words. */
-static size_t distance (const char *a, const char *b)
-{
-    size_t row[WORD_SIZE + 1];
-    size_t columns = strlen (b);
-    if (columns > WORD_SIZE || strlen (a) > WORD_SIZE) {
-        return SIZE_MAX; /* far from any key */
-    }
-    for (size_t j = 0; j <= columns; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= columns; j++) {
-            size_t above = row[j];
-            bool same = tolower ((unsigned char) a[i - 1]) == tolower ((unsigned char) b[j - 1]);
-            row[j] = min3 (row[j - 1] + 1, above + 1, diagonal + (same ? 0 : 1));
-            diagonal = above;
-        }
-    }
-    return row[columns];
-}
-
 static int unknown_key (const struct line *line)
 {
-    const char *nearest = "server.N";
-    size_t least = distance (line->key, nearest);
+    const char *names[KEYS + 1] = {"server.N"};
     for (size_t i = 0; i < KEYS; i++) {
-        size_t d = distance (line->key, keys[i].name);
-        if (d < least) {
-            least = d;
-            nearest = keys[i].name;
-        }
+        names[i + 1] = keys[i].name;
     }
-    if (least <= KEY_DISTANCE_MAX) {
-        return complain (line, "unknown key; did you mean %s?", nearest);
+    int nearest = nearest_word (line->key, names, KEYS + 1);
+    if (nearest >= 0) {
+        return complain (line, "unknown key; did you mean %s?", names[nearest]);
     }
     return complain (line, "unknown key; see cohortd --help for those there are");
 }
@@ -558,25 +534,37 @@ bool config_endpoint_is_local (const char *endpoint)
     return false;
 }
 
+const char *config_exposed (const char *endpoints, size_t *size)
+{
+    for (const char *at = endpoints; *at; at += *size, at += *at == ',') {
+        *size = strcspn (at, ",");
+        if (!config_endpoint_is_local (at)) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
 static int check_exposed (const struct config_file *self, const char *path, const char *endpoints,
                           const char *what, char *error, size_t error_size)
 {
-    for (const char *at = endpoints; *at; at += strcspn (at, ","), at += *at == ',') {
-        if (!self->insecure && !config_endpoint_is_local (at)) {
-            (void) snprintf (error, error_size,
-                             "%s: %s: %.*s can be reached by other machines, and no keys are "
-                             "configured: set insecure=yes if the network is trusted",
-                             path, what, (int) strcspn (at, ","), at);
-            return COHORT_ECONFIG;
-        }
+    size_t size;
+    const char *exposed = self->insecure ? NULL : config_exposed (endpoints, &size);
+    if (!exposed) {
+        return 0;
     }
-    return 0;
+    (void) snprintf (error, error_size,
+                     "%s: %s: %.*s can be reached by other machines, and no keys are configured: "
+                     "set insecure=yes if the network is trusted",
+                     path, what, (int) size, exposed);
+    return COHORT_ECONFIG;
 }
 
 /* The whole: what the lines cannot say one by one. */
 static int check (struct config_file *self, const char *path, char *error, size_t error_size)
 {
     bool named = self->servers_count == 0;
+    bool voter = self->servers_count == 0;
 
     if (!*self->data_dir) {
         (void) snprintf (error, error_size, "%s: dataDir is missing: set dataDir=FOLDER", path);
@@ -588,6 +576,7 @@ static int check (struct config_file *self, const char *path, char *error, size_
     }
     for (size_t i = 0; rc == 0 && i < self->servers_count; i++) {
         named |= self->servers[i].id == self->id;
+        voter |= !self->servers[i].observer;
         rc = check_exposed (self, path, self->servers[i].address, "server.N", error, error_size);
     }
     if (rc == 0 && !named) {
@@ -595,6 +584,19 @@ static int check (struct config_file *self, const char *path, char *error, size_
                          "%s: this server's id is %u (from id= or dataDir/myid), but there is no "
                          "server.%u",
                          path, self->id, self->id);
+        return COHORT_ECONFIG;
+    }
+    if (rc == 0 && !voter) {
+        (void) snprintf (error, error_size,
+                         "%s: all servers are observers: one at least must have a vote", path);
+        return COHORT_ECONFIG;
+    }
+    if (rc == 0 && self->session_timeout_max_ms > 0 &&
+        self->session_timeout_min_ms > self->session_timeout_max_ms) {
+        (void) snprintf (error, error_size,
+                         "%s: minSessionTimeout=%" PRIu32
+                         " is more than maxSessionTimeout=%" PRIu32,
+                         path, self->session_timeout_min_ms, self->session_timeout_max_ms);
         return COHORT_ECONFIG;
     }
     return rc;

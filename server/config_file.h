@@ -64,4 +64,7 @@ int config_file_load (struct config_file *self, const char *path, char *error, s
 /* Whether an endpoint can be reached from this machine alone. */
 bool config_endpoint_is_local (const char *endpoint);
 
+/* The first endpoint of a list that other machines can reach, and its length; NULL: none. */
+const char *config_exposed (const char *endpoints, size_t *size);
+
 #endif

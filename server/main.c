@@ -8,6 +8,7 @@
 #include <czmq.h>
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
@@ -41,6 +42,7 @@ static const char usage[] =
     "options of dev\n"
     "      --clients LIST    endpoints for clients; default tcp://127.0.0.1:5181; port 0: any\n"
     "      --data DIR        keep data in DIR; default: in memory\n"
+    "      --insecure        serve other machines, without keys\n"
     "\n"
     "keys of the configuration\n"
     "  dataDir=DIR           where log and snapshots are kept; DIR/myid holds the server's id\n"
@@ -178,15 +180,27 @@ static int run (const cohort_server_options_t *options)
 
 /* ---- Certificates ------------------------------------------------------------------------ */
 
+/* Never over an old one: what is locked with its keys would be lost. */
 static int keygen (const char *path)
 {
+    char text[PATH_MAX + 64];
+    (void) snprintf (text, sizeof text, "%s_secret", path);
+    if (access (path, F_OK) == 0 || access (text, F_OK) == 0) {
+        (void) snprintf (text, sizeof text,
+                         "keygen: %s or %s_secret is there already: choose another FILE", path,
+                         path);
+        return fail (text);
+    }
     zcert_t *certificate = zcert_new ();
     int rc = certificate ? zcert_save (certificate, path) : -1;
     if (rc == 0) {
         (void) printf ("%s\n", zcert_public_txt (certificate));
+    } else {
+        (void) snprintf (text, sizeof text, "keygen: %s cannot be written: %s", path,
+                         strerror (errno));
     }
     zcert_destroy (&certificate);
-    return rc == 0 ? EXIT_SUCCESS : fail ("the certificate cannot be made or written");
+    return rc == 0 ? EXIT_SUCCESS : fail (text);
 }
 
 /* The secret key of a certificate; `key` has room for 41 bytes. */
@@ -209,6 +223,7 @@ struct arguments {
     const char *data;
     int log_level; /* -1: not given */
     bool check;
+    bool insecure;
 };
 
 static int parse_level (const char *text)
@@ -225,7 +240,7 @@ static int parse_level (const char *text)
 /* -1: go on; else the exit status. */
 static int parse_arguments (int argc, char **argv, struct arguments *arguments)
 {
-    enum { CHECK = 256, LEVEL, VERSION, CLIENTS, DATA };
+    enum { CHECK = 256, LEVEL, VERSION, CLIENTS, DATA, INSECURE };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"check", no_argument, NULL, CHECK},
@@ -234,6 +249,7 @@ static int parse_arguments (int argc, char **argv, struct arguments *arguments)
         {"version", no_argument, NULL, VERSION},
         {"clients", required_argument, NULL, CLIENTS},
         {"data", required_argument, NULL, DATA},
+        {"insecure", no_argument, NULL, INSECURE},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -258,6 +274,9 @@ static int parse_arguments (int argc, char **argv, struct arguments *arguments)
         case DATA:
             arguments->data = optarg;
             break;
+        case INSECURE:
+            arguments->insecure = true;
+            break;
         case 'h':
             (void) fputs (usage, stdout);
             return EXIT_SUCCESS;
@@ -281,6 +300,17 @@ static int run_dev (const struct arguments *arguments)
         .log = log_line,
         .log_level = arguments->log_level < 0 ? COHORT_LOG_INFO : arguments->log_level,
     };
+    size_t size;
+    const char *exposed = arguments->insecure ? NULL : config_exposed (options.clients, &size);
+    if (exposed) {
+        char error[CONFIG_TEXT_SIZE];
+        (void) snprintf (
+            error, sizeof error,
+            "--clients: %.*s can be reached by other machines, and a server for trying "
+            "things out has no keys: add --insecure if the network is trusted",
+            (int) size, exposed);
+        return fail (error);
+    }
     return run (&options);
 }
 
@@ -353,8 +383,9 @@ int main (int argc, char **argv)
     if (!arguments.config) {
         return fail_usage ("give --config FILE, or dev for a server to try things out with", "");
     }
-    if (arguments.clients || arguments.data) {
-        return fail_usage ("--clients and --data go with dev; the configuration has them", "");
+    if (arguments.clients || arguments.data || arguments.insecure) {
+        return fail_usage (
+            "--clients, --data and --insecure go with dev; the configuration has them", "");
     }
     return run_config (&arguments);
 }

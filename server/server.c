@@ -13,6 +13,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "server/keep_disk.h"
+#include "server/net/endpoint.h"
 #include "server/net/runner.h"
 
 enum {
@@ -152,6 +153,9 @@ static const char *copy_members (cohort_server_t *self, const cohort_server_opti
         if (!copy_address (to->address, from->address) ||
             !copy_address (to->client_address, from->client_address)) {
             return "a member's address is longer than 127 bytes";
+        }
+        if (*to->address && !endpoint_is_sound (to->address, strlen (to->address))) {
+            return "a member's address is not tcp://HOST:PORT";
         }
         has_self |= from->id == self->options.id;
         self->members_count++;

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/base/nearest.h"
 #include "client/cli/message.h"
-#include "client/cli/nearest.h"
 
 /* ':' or '+:' in front, and up to two characters for each flag. */
 #define LETTERS_SIZE (2 * ARGUMENTS_FLAGS_MAX + 3)

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "client/base/nearest.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/message.h"
-#include "client/cli/nearest.h"
 
 #define BENCH_SESSIONS_MAX 10000
 #define BENCH_WINDOW_MAX   1000000

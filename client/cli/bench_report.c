@@ -23,9 +23,9 @@ int64_t bench_percentile (const int64_t *sorted_ns, size_t count, size_t part, s
     return count > 0 ? sorted_ns[count * part / whole] : 0;
 }
 
-static int finish_json (FILE *stream, json_t *object)
+static int finish_json (FILE *stream, json_t *object, int errors)
 {
-    return output_json (stream, object, 0) ? CLI_EXIT_OK : CLI_EXIT_FAILED;
+    return output_json (stream, object, 0) && errors == 0 ? CLI_EXIT_OK : CLI_EXIT_FAILED;
 }
 
 int bench_report (FILE *stream, const struct bench_plan *plan, int64_t *latencies_ns, size_t count,
@@ -37,18 +37,20 @@ int bench_report (FILE *stream, const struct bench_plan *plan, int64_t *latencie
     double p99 = (double) bench_percentile (latencies_ns, count, 99, 100) / 1e3;
     double p999 = (double) bench_percentile (latencies_ns, count, 999, 1000) / 1e3;
     if (plan->json) {
-        return finish_json (stream, json_pack ("{s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:i}",
-                                               "workload", plan->workload, "sessions",
-                                               plan->sessions, "window", plan->window, "size",
-                                               plan->size, "ops_per_second", rate, "p50_us", p50,
-                                               "p99_us", p99, "p999_us", p999, "errors", errors));
+        return finish_json (stream,
+                            json_pack ("{s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:i}", "workload",
+                                       plan->workload, "sessions", plan->sessions, "window",
+                                       plan->window, "size", plan->size, "ops_per_second", rate,
+                                       "p50_us", p50, "p99_us", p99, "p999_us", p999, "errors",
+                                       errors),
+                            errors);
     }
     fprintf (stream,
              "%-7s sessions %d window %d size %d: %.0f ops/s  p50 %.0f us  p99 %.0f us  "
              "p99.9 %.0f us  errors %d\n",
              plan->workload, plan->sessions, plan->window, plan->size, rate, p50, p99, p999,
              errors);
-    return CLI_EXIT_OK;
+    return errors == 0 ? CLI_EXIT_OK : CLI_EXIT_FAILED;
 }
 
 int bench_report_gap (FILE *stream, const struct bench_plan *plan, int acknowledged, int errors,
@@ -56,11 +58,13 @@ int bench_report_gap (FILE *stream, const struct bench_plan *plan, int acknowled
 {
     double longest = (double) longest_ns / 1e6;
     if (plan->json) {
-        return finish_json (stream, json_pack ("{s:s, s:i, s:i, s:f}", "workload", plan->workload,
-                                               "acknowledged", acknowledged, "errors", errors,
-                                               "longest_ms", longest));
+        return finish_json (stream,
+                            json_pack ("{s:s, s:i, s:i, s:f}", "workload", plan->workload,
+                                       "acknowledged", acknowledged, "errors", errors, "longest_ms",
+                                       longest),
+                            errors);
     }
     fprintf (stream, "gap     acknowledged %d  errors %d  longest %.0f ms\n", acknowledged, errors,
              longest);
-    return CLI_EXIT_OK;
+    return errors == 0 ? CLI_EXIT_OK : CLI_EXIT_FAILED;
 }

@@ -18,7 +18,7 @@ void bench_sort (int64_t *latencies_ns, size_t count);
 int64_t bench_percentile (const int64_t *sorted_ns, size_t count, size_t part, size_t whole);
 
 /* Prints throughput and latencies, or one JSON object of them; latencies get sorted. Returns the
- * exit status: that of success even if operations failed, for the line says how many did. */
+ * exit status: that of failure if operations failed. */
 int bench_report (FILE *stream, const struct bench_plan *plan, int64_t *latencies_ns, size_t count,
                   double seconds, int errors);
 

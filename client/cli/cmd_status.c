@@ -137,7 +137,8 @@ static void print_remarks (const struct view *view)
 {
     const struct ensemble_status *status = view->status;
     print_damage (view);
-    size_t unseen = 0;
+    /* Members of whom no address is known; they may be those that do not answer at theirs. */
+    size_t unseen = 0, silent = 0;
     for (size_t i = 0; i < status->hidden_count; i++) {
         bool seen = false;
         for (size_t k = 0; k < status->addresses.count; k++) {
@@ -146,9 +147,12 @@ static void print_remarks (const struct view *view)
         }
         unseen += !seen;
     }
-    if (unseen > 0) {
-        message ("%zu more server%s of the ensemble: add the address to --servers", unseen,
-                 unseen > 1 ? "s" : "");
+    for (size_t k = 0; k < status->addresses.count; k++) {
+        silent += !status->servers[k].has_id;
+    }
+    if (unseen > silent) {
+        message ("%zu more server%s of the ensemble: add the address to --servers", unseen - silent,
+                 unseen - silent > 1 ? "s" : "");
     }
     int code = status_exit_code (status);
     if (code == CLI_EXIT_NO_CONNECTION) {

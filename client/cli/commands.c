@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "client/cli/nearest.h"
+#include "client/base/nearest.h"
 
 const struct flag command_common_flags[] = {
     {FLAG_SERVERS, "servers", "LIST",

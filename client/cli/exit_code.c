@@ -13,6 +13,7 @@ int exit_code_of (int rc)
     switch (rc) {
     case COHORT_OK:
         return CLI_EXIT_OK;
+    case COHORT_EINVAL:
     case COHORT_EPATH:
         return CLI_EXIT_USAGE;
     case COHORT_ECONNECT:

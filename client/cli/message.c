@@ -7,14 +7,24 @@
 
 #include "cohort/error.h"
 
+/* Bytes of a message; of a path in one that names it up to three times. */
+#define MESSAGE_SIZE   2048
+#define PATH_SHOWN_MAX 240
+
 void message (const char *format, ...)
 {
+    char text[MESSAGE_SIZE];
     va_list arguments;
     va_start (arguments, format);
-    fputs ("cohort: ", stderr);
-    vfprintf (stderr, format, arguments);
-    fputc ('\n', stderr);
+    vsnprintf (text, sizeof text, format, arguments);
     va_end (arguments);
+    fputs ("cohort: ", stderr);
+    /* What people typed, or a server said, gives no orders to a terminal. */
+    for (const unsigned char *at = (const unsigned char *) text; *at != 0; at++) {
+        bool control = *at < 0x20 || *at == 0x7f;
+        fprintf (stderr, control ? "\\x%02x" : "%c", *at);
+    }
+    fputc ('\n', stderr);
 }
 
 /* The parent of a path as precision and start of a "%.*s". */
@@ -53,7 +63,8 @@ static bool explain_create (char *buffer, size_t size, const char *path, int rc)
     }
 }
 
-static bool explain_write (char *buffer, size_t size, const char *path, int rc)
+static bool explain_write (char *buffer, size_t size, enum activity activity, const char *path,
+                           int rc)
 {
     switch (rc) {
     case COHORT_EBADVERSION:
@@ -61,6 +72,12 @@ static bool explain_write (char *buffer, size_t size, const char *path, int rc)
                   "%s: the version does not match: somebody has changed the znode (see dataVersion "
                   "in: cohort stat %s)",
                   path, path);
+        return true;
+    case COHORT_EINVAL:
+        if (activity != ACTIVITY_DELETE || strcmp (path, "/") != 0) {
+            return false;
+        }
+        snprintf (buffer, size, "/ cannot be deleted");
         return true;
     case COHORT_ENOTEMPTY:
         snprintf (buffer, size,
@@ -91,9 +108,14 @@ static bool explain_missing (char *buffer, size_t size, enum activity activity, 
 void explain (char *buffer, size_t size, enum activity activity, const char *path, int rc,
               const char *detail)
 {
+    char beginning[PATH_SHOWN_MAX + 4];
+    if (strlen (path) > PATH_SHOWN_MAX) {
+        snprintf (beginning, sizeof beginning, "%.*s...", PATH_SHOWN_MAX, path);
+        path = beginning;
+    }
     bool changes = activity == ACTIVITY_SET || activity == ACTIVITY_DELETE;
     if ((activity == ACTIVITY_CREATE && explain_create (buffer, size, path, rc)) ||
-        (changes && explain_write (buffer, size, path, rc)) ||
+        (changes && explain_write (buffer, size, activity, path, rc)) ||
         explain_missing (buffer, size, activity, path, rc)) {
         return;
     }

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-/* Prints "cohort: ", the message and a line feed on stderr. */
+/* Prints "cohort: ", the message and a line feed on stderr; control characters as \x0a. */
 #if defined(__GNUC__)
 __attribute__ ((format (printf, 1, 2)))
 #endif
@@ -16,7 +16,8 @@ void message (const char *format, ...);
 enum activity { ACTIVITY_CREATE, ACTIVITY_DELETE, ACTIVITY_READ, ACTIVITY_SET, ACTIVITY_SYNC };
 
 /* Writes one line for `rc` into buffer: the path, what is wrong with it, and what to do. `detail`
- * is what the library had to say, "" or NULL when nothing. */
+ * is what the library had to say, "" or NULL when nothing. Of a long path only the beginning is
+ * shown. */
 void explain (char *buffer, size_t size, enum activity activity, const char *path, int rc,
               const char *detail);
 

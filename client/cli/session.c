@@ -71,7 +71,7 @@ static int report_new_error (void)
     const char *text = NULL;
     int rc = cohort_new_error (&text);
     message ("%s", text != NULL && *text != 0 ? text : cohort_error_text (rc));
-    return rc == COHORT_EINVAL ? CLI_EXIT_USAGE : exit_code_of (rc);
+    return exit_code_of (rc);
 }
 
 int session_open (struct session *self, const struct settings *settings,

@@ -13,6 +13,7 @@
 #include "client/base/hash.h"
 #include "client/base/list.h"
 #include "client/base/map.h"
+#include "server/net/endpoint.h"
 #include "server/net/monitor.h"
 
 enum {
@@ -510,6 +511,14 @@ static int bind_all (struct front *self, const struct front_options *options, ch
             (void) snprintf (error, error_size, "clients: %s: %s", at,
                              size >= sizeof endpoint ? "the endpoint is too long"
                                                      : "there are more than 8 endpoints");
+            return -EINVAL;
+        }
+        if (!endpoint_is_sound (at, size)) {
+            (void) snprintf (
+                error, error_size,
+                "clients: %.*s is not tcp://HOST:PORT (a port from 0 to 65535; 0: any), "
+                "ipc://PATH or inproc://NAME",
+                (int) size, at);
             return -EINVAL;
         }
         memcpy (endpoint, at, size);

@@ -100,7 +100,7 @@ test_help () {
     expect 0 'cohort 0.1.0' '' "$cohort" --version
     expect 0 'cohort 0.1.0' '' "$cohort" get --version
     expect 2 '' 'cohort - the command line*' "$cohort"
-    for command in create get set ls stat delete deleteall sync watch status bench help; do
+    for command in create get set ls stat delete deleteall sync watch status snapshot bench help; do
         checks=$((checks + 1))
         "$cohort" "$command" --help >"$folder/stdout" || fail "$command --help"
         "$cohort" help "$command" | cmp -s - "$folder/stdout" || fail "help $command differs"
@@ -128,6 +128,10 @@ test_usage () {
 test_create_get_set () {
     expect 2 '' 'cohort: *a/b*' "$cohort" get a/b
     expect 2 '' 'cohort: */a//b*' "$cohort" get /a//b
+    expect 2 '' 'cohort: *path "/a\\x0ab\\x1b", byte 2: a control character*' \
+        "$cohort" get $'/a\nb\e'
+    expect 1 '' 'cohort: *: a path has at most 4096 bytes' \
+        "$cohort" get "/$(printf '%05000d' 0)"
     expect 0 '/a' '' "$cohort" create /a hello
     expect 0 'hello' '' "$cohort" get /a
     checks=$((checks + 1))
@@ -245,6 +249,7 @@ test_delete () {
     expect 0 '' '' "$cohort" deleteall /del
     expect 4 '' 'cohort: /del: the znode does not exist' "$cohort" deleteall /del
     expect 2 '' 'cohort: deleteall: / cannot be deleted*' "$cohort" deleteall /
+    expect 2 '' 'cohort: / cannot be deleted' "$cohort" delete /
 }
 
 test_sequential_and_ephemeral () {
@@ -391,6 +396,14 @@ test_no_quorum () {
     expect 8 "$("$cohort" --servers "$list" status 2>/dev/null)" \
         '*cohort: no leader: the servers that answer have no quorum' \
         "$cohort" --servers "$list" status
+    # Who does not answer may be who is missing.
+    local status='"$1" --servers "$2" status >/dev/null'
+    expect 8 '' 'cohort: 2 more servers of the ensemble: add *' \
+        bash -c "$status" - "$cohort" "$list"
+    expect 8 '' 'cohort: 1 more server of the ensemble: add *' \
+        bash -c "$status" - "$cohort" "$list,ipc://$folder/none"
+    expect 8 '' 'cohort: no leader: *' \
+        bash -c "$status" - "$cohort" "$list,ipc://$folder/none,ipc://$folder/never"
     # Time enough to be told so, however busy the machine is.
     expect 8 '' 'cohort: the servers have no quorum (see: cohort status)' \
         "$cohort" --servers "$list" --timeout 3000 get /a
@@ -412,6 +425,28 @@ test_encrypted () {
         'status, encrypted'
     expect 3 '' 'cohort: no server answers*' "$cohort" --servers "$list" --timeout 300 get /secret
     stop_server "$started"
+}
+
+# What cohortd says to a wrong command line, and to keys and addresses that would do harm.
+test_cohortd () {
+    expect 2 '' 'cohortd: give --config FILE, or dev*' "$cohortd"
+    expect 2 '' 'cohortd: dev takes options only: extra*' "$cohortd" dev extra
+    expect 2 '' '*--bogus*' "$cohortd" --bogus
+    expect 2 '' 'cohortd: --log-level is *, not: loud*' "$cohortd" --log-level loud dev
+    expect 1 '' "cohortd: $folder/none.cfg: cannot be read: No such file or directory" \
+        "$cohortd" --config "$folder/none.cfg"
+    # libzmq would listen on port 4464.
+    expect 1 '' 'cohortd: clients: tcp://127.0.0.1:70000 is not tcp://HOST:PORT*' \
+        "$cohortd" dev --clients tcp://127.0.0.1:70000
+    expect 1 '' 'cohortd: --clients: tcp://0.0.0.0:0 can be reached by other machines*--insecure*' \
+        "$cohortd" dev --clients tcp://127.0.0.1:0,tcp://0.0.0.0:0
+    matches "$("$cohortd" keygen "$folder/keys")" '^.{40}$' keygen
+    cp "$folder/keys_secret" "$folder/keys_before"
+    expect 1 '' "cohortd: keygen: $folder/keys or $folder/keys_secret is there already*" \
+        "$cohortd" keygen "$folder/keys"
+    expect 0 '' '' cmp "$folder/keys_secret" "$folder/keys_before"
+    expect 1 '' "cohortd: keygen: $folder/none/keys cannot be written: No such file or directory" \
+        "$cohortd" keygen "$folder/none/keys"
 }
 
 # line WORKLOAD argument...
@@ -443,8 +478,9 @@ test_bench () {
     matches "$("$cohort" bench get-1 --total 50 --json)" \
         '^\{"workload": "get", "sessions": 1, "window": 1, "size": 100, "ops_per_second": .*, "errors": 0\}$' \
         'bench get-1 --json'
-    # Deleting what is not there: every operation is an error, and the line says so.
-    matches "$("$cohort" bench delete --sessions 2 --total 10)" 'errors 10$' 'bench errors'
+    # Deleting what is not there: every operation is an error, the line and the status say so.
+    matches "$("$cohort" bench delete --sessions 2 --total 10; echo "status $?")" \
+        $'errors 10\nstatus 1$' 'bench errors'
     expect 2 '' "cohort: bench: 'sett' is not a workload (did you mean 'set'[?])" \
         "$cohort" bench sett
     expect 2 '' "cohort: --window: '0' is not a number from 1 to 1000000" \
@@ -469,6 +505,7 @@ test_status
 test_bench
 test_nobody
 test_no_quorum
+test_cohortd
 test_encrypted
 
 if [ $failures -gt 0 ]; then

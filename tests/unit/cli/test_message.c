@@ -2,6 +2,8 @@
 
 #include "client/cli/message.h"
 
+#include <string.h>
+
 #include "client/cli/exit_code.h"
 #include "cohort/error.h"
 #include "tests/unit/unit.h"
@@ -35,6 +37,7 @@ static void test_explanations (void **state)
             "cohort stat /a)");
     expect (ACTIVITY_DELETE, "/a", COHORT_ENOTEMPTY, "",
             "/a: the znode has children (delete them as well with: cohort deleteall /a)");
+    expect (ACTIVITY_DELETE, "/", COHORT_EINVAL, "", "/ cannot be deleted");
 }
 
 /* Whatever else comes: the library's words, or those of the table, and the path once. */
@@ -48,6 +51,20 @@ static void test_others (void **state)
     expect (ACTIVITY_SET, "/a", COHORT_ETOOBIG, "data of 9 bytes, the limit is 8",
             "/a: data of 9 bytes, the limit is 8");
     expect (ACTIVITY_SYNC, "sync", COHORT_ENOQUORUM, "", "the servers have no quorum");
+}
+
+/* The reason is not lost behind a path that is too long. */
+static void test_long_path (void **state)
+{
+    (void) state;
+    char path[5000], buffer[1024];
+    memset (path, 'x', sizeof path);
+    path[0] = '/';
+    path[sizeof path - 1] = 0;
+    explain (buffer, sizeof buffer, ACTIVITY_CREATE, path, COHORT_ETOOBIG, "at most 4096 bytes");
+    assert_non_null (strstr (buffer, "xxx...: at most 4096 bytes"));
+    explain (buffer, sizeof buffer, ACTIVITY_SET, path, COHORT_EBADVERSION, "");
+    assert_non_null (strstr (buffer, "xxx...: the version does not match"));
 }
 
 static void test_short_buffer (void **state)
@@ -64,6 +81,7 @@ static void test_exit_codes (void **state)
     assert_int_equal (exit_code_of (COHORT_OK), 0);
     assert_int_equal (exit_code_of (COHORT_ENOTEMPTY), 1);
     assert_int_equal (exit_code_of (COHORT_EPATH), 2);
+    assert_int_equal (exit_code_of (COHORT_EINVAL), 2);
     assert_int_equal (exit_code_of (COHORT_ECONNECT), 3);
     assert_int_equal (exit_code_of (COHORT_ESESSIONEXPIRED), 3);
     assert_int_equal (exit_code_of (COHORT_ENONODE), 4);
@@ -79,9 +97,8 @@ static void test_exit_codes (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_explanations),
-        cmocka_unit_test (test_others),
-        cmocka_unit_test (test_short_buffer),
+        cmocka_unit_test (test_explanations), cmocka_unit_test (test_others),
+        cmocka_unit_test (test_long_path),    cmocka_unit_test (test_short_buffer),
         cmocka_unit_test (test_exit_codes),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

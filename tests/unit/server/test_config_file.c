@@ -84,7 +84,12 @@ static void test_errors_name_line_key_value_and_remedy (void **state)
                     "zoo.cfg:1: snapshotCompression=10: must be a number from 0 to 9");
     assert_refused ("insecure=true\n", "zoo.cfg:1: insecure=true: must be yes or no");
     assert_refused ("clients=127.0.0.1:5181\n",
-                    "zoo.cfg:1: clients=127.0.0.1:5181: 127.0.0.1:5181 is not tcp://HOST:PORT or "
+                    "zoo.cfg:1: clients=127.0.0.1:5181: 127.0.0.1:5181 is not tcp://HOST:PORT "
+                    "(a port from 0 to 65535) or ipc://PATH");
+    /* libzmq would listen on 4464. */
+    assert_refused ("clients=tcp://127.0.0.1:5181,tcp://127.0.0.1:70000\n",
+                    "zoo.cfg:1: clients=tcp://127.0.0.1:5181,tcp://127.0.0.1:70000: "
+                    "tcp://127.0.0.1:70000 is not tcp://HOST:PORT (a port from 0 to 65535) or "
                     "ipc://PATH");
     assert_refused ("logLevel=loud\n",
                     "zoo.cfg:1: logLevel=loud: must be error, warning, info or debug");
@@ -117,7 +122,7 @@ static void test_errors_keep_their_reason (void **state)
     /* Nor may what the reason quotes. */
     memcpy (text, "clients=x", 9);
     assert_int_equal (parse (text), COHORT_ECONFIG);
-    assert_non_null (strstr (error, "... is not tcp://HOST:PORT"));
+    assert_non_null (strstr (error, "... is not tcp://HOST:PORT (a port"));
 }
 
 static void test_malformed_servers (void **state)
@@ -136,8 +141,12 @@ static void test_malformed_servers (void **state)
                     "participant nor observer");
     assert_refused ("server.1=a:1\nserver.1=b:1\n",
                     "zoo.cfg:2: server.1=b:1: server.1 is given twice");
+    assert_refused ("server.1=a:1:7\nserver.2=a:1:8\n",
+                    "zoo.cfg:2: server.2=a:1:8: server.1 has this address already");
     assert_refused ("clients.4=tcp://a:1\n",
                     "zoo.cfg:1: clients.4=tcp://a:1: there is no server.4 above this line");
+    assert_refused ("server.4=a:1\nclients.4=a:1\n",
+                    "zoo.cfg:2: clients.4=a:1: is not tcp://HOST:PORT or ipc://PATH");
     assert_refused ("server.4=a:1\nclients.4x=tcp://a:1\n",
                     "zoo.cfg:2: clients.4x=tcp://a:1: the id after 'clients.' must be a number "
                     "from 1 to 2147483647");
@@ -225,6 +234,18 @@ static void test_file_that_exposes (void **state)
     assert_non_null (strstr (error, "tcp://10.0.0.1:5188 can be reached by other machines"));
 }
 
+/* What no line is wrong about alone. */
+static void test_file_that_contradicts_itself (void **state)
+{
+    (void) state;
+    assert_int_equal (load (true, "minSessionTimeout=5000\nmaxSessionTimeout=1000\n"),
+                      COHORT_ECONFIG);
+    assert_non_null (strstr (error, "minSessionTimeout=5000 is more than maxSessionTimeout=1000"));
+    assert_int_equal (load (true, "minSessionTimeout=1000\nmaxSessionTimeout=1000\n"), 0);
+    assert_int_equal (load (true, "id=1\nserver.1=127.0.0.1:1:observer\n"), COHORT_ECONFIG);
+    assert_non_null (strstr (error, "all servers are observers"));
+}
+
 static void test_file_that_is_not_there (void **state)
 {
     (void) state;
@@ -247,6 +268,7 @@ int main (void)
         cmocka_unit_test (test_local_endpoints),
         cmocka_unit_test (test_file_with_myid),
         cmocka_unit_test (test_file_that_exposes),
+        cmocka_unit_test (test_file_that_contradicts_itself),
         cmocka_unit_test (test_file_that_is_not_there),
     };
     return cmocka_run_group_tests (tests, make_folder, remove_folder);

@@ -57,6 +57,33 @@ static void open_front (const char *endpoints)
     assert_string_equal (error, "");
 }
 
+/* libzmq takes ports modulo 65536. */
+static void test_endpoints_are_looked_at (void **state)
+{
+    static const char *const bad[] = {"tcp://127.0.0.1:70000",
+                                      "tcp://127.0.0.1:65536",
+                                      "tcp://127.0.0.1:",
+                                      "tcp://127.0.0.1",
+                                      "tcp://:0",
+                                      "tcp://127.0.0.1:-1",
+                                      "127.0.0.1:0",
+                                      "udp://127.0.0.1:0",
+                                      "inproc://",
+                                      "tcp://127.0.0.1:0x1",
+                                      "tcp://127.0.0.1:0000000"};
+    char error[256];
+    (void) state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct front_options options = {.context = context, .endpoints = bad[i]};
+        error[0] = '\0';
+        assert_int_equal (front_new (&options, &front, error, sizeof error), -EINVAL);
+        assert_null (front);
+        assert_memory_equal (error, "clients: ", 9);
+        assert_non_null (strstr (error, bad[i]));
+    }
+    open_front ("tcp://127.0.0.1:*,tcp://127.0.0.1:0,inproc://a");
+}
+
 static int set_up (void **state)
 {
     (void) state;
@@ -350,6 +377,7 @@ int main (void)
 {
 #define FRONT_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        FRONT_TEST (test_endpoints_are_looked_at),
         FRONT_TEST (test_tcp),
         cmocka_unit_test_setup_teardown (test_ipc, set_up, tear_down_ipc),
         FRONT_TEST (test_inproc),

@@ -1,6 +1,5 @@
-#include "client/cli/nearest.h"
+#include "client/base/nearest.h"
 
-#include <ctype.h>
 #include <string.h>
 
 static size_t least (size_t a, size_t b)
@@ -8,15 +7,22 @@ static size_t least (size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static int lower (char c)
+/* Of ASCII, whatever the locale. */
+static char lower (char c)
 {
-    return tolower ((unsigned char) c);
+    return c >= 'A' && c <= 'Z' ? (char) (c - 'A' + 'a') : c;
+}
+
+static size_t compared_size (const char *word)
+{
+    size_t size = strlen (word);
+    return least (size, NEAREST_WORD_MAX);
 }
 
 /* Optimal string alignment: the Levenshtein distance, and a swap of neighbours counts as one. */
 size_t nearest_distance (const char *a, const char *b)
 {
-    size_t a_size = strnlen (a, NEAREST_WORD_MAX), b_size = strnlen (b, NEAREST_WORD_MAX);
+    size_t a_size = compared_size (a), b_size = compared_size (b);
     size_t cost[NEAREST_WORD_MAX + 1][NEAREST_WORD_MAX + 1];
     for (size_t i = 0; i <= a_size; i++) {
         cost[i][0] = i;

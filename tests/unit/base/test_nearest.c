@@ -1,8 +1,7 @@
-/* Unit tests of cli/nearest.h, and of the suggestions for commands. */
+/* Unit tests of base/nearest.h. */
 
-#include "client/cli/nearest.h"
+#include "client/base/nearest.h"
 
-#include "client/cli/command.h"
 #include "tests/unit/unit.h"
 
 static void test_distance (void **state)
@@ -46,28 +45,12 @@ static void test_word (void **state)
     assert_int_equal (nearest_word ("get", words, 0), -1);
 }
 
-static void test_command (void **state)
-{
-    (void) state;
-    assert_string_equal (command_suggest ("wacth"), "watch");
-    assert_string_equal (command_suggest ("delte"), "delete");
-    assert_string_equal (command_suggest ("addWatch"), "watch");
-    assert_string_equal (command_suggest ("rmr"), "deleteall");
-    assert_string_equal (command_suggest ("put"), "set");
-    assert_null (command_suggest ("frobnicate"));
-    for (size_t i = 0; i < command_count; i++) {
-        assert_ptr_equal (command_find (command_table[i].name), &command_table[i]);
-    }
-    assert_null (command_find ("wacth"));
-}
-
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_distance),
         cmocka_unit_test (test_long_words),
         cmocka_unit_test (test_word),
-        cmocka_unit_test (test_command),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

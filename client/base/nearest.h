@@ -1,8 +1,8 @@
 /* The known word that a mistyped one was probably meant to be.
  * May include: libc only. */
 
-#ifndef COHORT_CLI_NEAREST_H
-#define COHORT_CLI_NEAREST_H
+#ifndef COHORT_BASE_NEAREST_H
+#define COHORT_BASE_NEAREST_H
 
 #include <stddef.h>
 
