@@ -21,6 +21,7 @@
 
 #include "client/cli/status_query.h"
 #include "tests/support/bad_disk.h"
+#include "tests/support/packet_net.h"
 #include "tests/support/tcp_proxy.h"
 #include "tests/unit/unit.h"
 
@@ -69,11 +70,12 @@ static void write_config (struct ensemble *self, size_t from,
     struct ensemble_server *server = &self->servers[from];
     FILE *file = fopen (server->config, "w");
     assert_non_null (file);
-    assert_true (fprintf (file, "dataDir=%s\nid=%u\nclients=%s\n%s", server->data, server->id,
-                          server->clients, settings) > 0);
+    assert_true (fprintf (file, "dataDir=%s\nid=%u\nclients=%s\n%s%s", server->data, server->id,
+                          server->clients, self->net ? "insecure=yes\n" : "", settings) > 0);
     for (size_t to = 0; to < self->count && self->count > 1; to++) {
-        assert_true (fprintf (file, "server.%zu=127.0.0.1:%u\nclients.%zu=%s\n", to + 1,
-                              ports[from][to], to + 1, self->servers[to].clients) > 0);
+        assert_true (fprintf (file, "server.%zu=%s:%u\nclients.%zu=%s\n", to + 1,
+                              self->servers[to].address, ports[from][to], to + 1,
+                              self->servers[to].clients) > 0);
     }
     assert_int_equal (fclose (file), 0);
 }
@@ -131,6 +133,7 @@ void ensemble_init_with (struct ensemble *self, const struct ensemble_options *o
     memset (self, 0, sizeof *self);
     self->cohortd = options->cohortd;
     self->preload = options->preload;
+    self->net = options->net;
     self->count = options->count;
     (void) snprintf (self->folder, sizeof self->folder, "%s",
                      options->folder ? options->folder : "/tmp/cohort-test-XXXXXX");
@@ -144,7 +147,11 @@ void ensemble_init_with (struct ensemble *self, const struct ensemble_options *o
             ports[from][i] = port;
         }
         client_ports[i] = free_port (&holders[2 * i + 1]);
-        (void) snprintf (server->clients, sizeof server->clients, "tcp://127.0.0.1:%u",
+        (void) snprintf (server->address, sizeof server->address, "127.0.0.1");
+        if (self->net) {
+            (void) packet_net_address (self->net, i + 1, server->address);
+        }
+        (void) snprintf (server->clients, sizeof server->clients, "tcp://%s:%u", server->address,
                          client_ports[i]);
         add_to_list (self->list, server->clients);
     }
@@ -258,13 +265,18 @@ static void preload (const struct ensemble *self, const char *disk)
     }
 }
 
-static pid_t spawn (struct ensemble *self, const char *config, const char *output, const char *disk)
+/* host: of the network; 0: there is none, or this process's own. */
+static pid_t spawn (struct ensemble *self, const char *config, const char *output, const char *disk,
+                    size_t host)
 {
     pid_t pid = fork ();
     assert_true (pid >= 0);
     if (pid == 0) {
         int fd = open (output, O_WRONLY | O_CREAT | O_APPEND, 0644);
         if (fd < 0 || dup2 (fd, STDERR_FILENO) < 0 || dup2 (fd, STDOUT_FILENO) < 0) {
+            _exit (127);
+        }
+        if (host > 0 && !packet_net_enter (self->net, host)) {
             _exit (127);
         }
         if (self->preload && disk) {
@@ -280,7 +292,8 @@ void ensemble_start (struct ensemble *self, size_t index)
 {
     struct ensemble_server *server = &self->servers[index];
     assert_int_equal (server->pid, 0);
-    server->pid = spawn (self, server->config, server->log, server->disk);
+    server->pid =
+        spawn (self, server->config, server->log, server->disk, self->net ? index + 1 : 0);
 }
 
 void ensemble_start_all (struct ensemble *self)
@@ -325,6 +338,14 @@ static int wait_exit (pid_t pid, int limit_ms)
     return end_status;
 }
 
+int ensemble_wait_end (struct ensemble *self, size_t index, int limit_ms)
+{
+    int end_status = wait_exit (self->servers[index].pid, limit_ms);
+    assert_true (end_status >= 0);
+    self->servers[index].pid = 0;
+    return end_status;
+}
+
 void ensemble_stop (struct ensemble *self, size_t index, int limit_ms)
 {
     struct ensemble_server *server = &self->servers[index];
@@ -341,7 +362,7 @@ int ensemble_run (struct ensemble *self, const char *config, char *output, size_
     char path[ENSEMBLE_TEXT];
     (void) snprintf (path, sizeof path, "%s/output", self->folder);
     (void) unlink (path);
-    pid_t pid = spawn (self, config, path, NULL);
+    pid_t pid = spawn (self, config, path, NULL, 0);
     int status = wait_exit (pid, 10000);
     if (status < 0) {
         (void) kill (pid, SIGKILL);
@@ -426,6 +447,15 @@ bool ensemble_whole (struct ensemble *self, int limit_ms)
         whole += status.servers[i].answered && strcmp (status.servers[i].log, "whole") == 0;
     }
     return whole == self->count;
+}
+
+void ensemble_wait_whole (struct ensemble *self, int limit_ms)
+{
+    int64_t limit = test_now_ms () + limit_ms;
+    while (!ensemble_whole (self, QUERY_MS)) {
+        assert_true (test_now_ms () < limit);
+        breathe ();
+    }
 }
 
 size_t ensemble_wait_leader (struct ensemble *self, size_t following, int limit_ms)

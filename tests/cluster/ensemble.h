@@ -15,7 +15,8 @@ struct ensemble_server {
     uint32_t id;
     pid_t pid; /* 0: not running */
     char config[ENSEMBLE_TEXT], log[ENSEMBLE_TEXT], data[ENSEMBLE_TEXT];
-    char disk[ENSEMBLE_TEXT];        /* the control file of its disk, see bad_disk.h */
+    char disk[ENSEMBLE_TEXT]; /* the control file of its disk, see bad_disk.h */
+    char address[16];
     char clients[64];                /* its endpoint for clients */
     size_t client_link;              /* with a proxy: that of its clients, */
     size_t peer_links[ENSEMBLE_MAX]; /* and of its connections to each other server */
@@ -24,6 +25,7 @@ struct ensemble_server {
 struct ensemble {
     const char *cohortd;
     const char *preload; /* a library that servers are started with; NULL: none */
+    struct packet_net *net;
     char folder[ENSEMBLE_TEXT / 2];
     size_t count;
     char list[ENSEMBLE_TEXT];    /* all endpoints for clients */
@@ -32,6 +34,7 @@ struct ensemble {
 };
 
 struct tcp_proxy;
+struct packet_net;
 
 struct ensemble_options {
     const char *cohortd;
@@ -40,6 +43,8 @@ struct ensemble_options {
     const char *folder;      /* an empty one, which is kept; NULL: one of its own */
     struct tcp_proxy *proxy; /* all connections between servers go through it, and `proxied`; it is
                                 not started yet; NULL: none */
+    struct packet_net *net;  /* server i is host i + 1 of it, whatever uses them host 0; not with a
+                                proxy; NULL: loopback */
     const char *preload;
 };
 
@@ -66,6 +71,9 @@ void ensemble_signal (struct ensemble *self, size_t index, int signal);
  * started. */
 int ensemble_reap (struct ensemble *self, size_t index);
 
+/* Waits until a server has ended by itself; its wait status. */
+int ensemble_wait_end (struct ensemble *self, size_t index, int limit_ms);
+
 /* SIGTERM; it must end by itself with status 0 within limit_ms. */
 void ensemble_stop (struct ensemble *self, size_t index, int limit_ms);
 
@@ -81,6 +89,7 @@ size_t ensemble_following (struct ensemble *self, int limit_ms);
 
 /* Whether all servers answer, and say that their logs are whole. Asked once. */
 bool ensemble_whole (struct ensemble *self, int limit_ms);
+void ensemble_wait_whole (struct ensemble *self, int limit_ms);
 
 /* Waits until all that run have applied the same zxid. */
 void ensemble_wait_equal (struct ensemble *self, int limit_ms);

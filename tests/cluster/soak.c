@@ -22,7 +22,8 @@ enum {
     END_MS = 60000,    /* for a server to end */
     CONFIRMED_MS = 1000,
     LOG_EVERY_MS = 5000,
-    STILL_MS_MAX = 1000
+    STILL_MS_MAX = 1000,
+    SYNC_MS_MAX = 10
 };
 
 static const char settings[] = "minSessionTimeout=500\nmaxSessionTimeout=60000\n"
@@ -82,8 +83,9 @@ void soak_fail (struct soak *self, const char *format, ...)
     }
     fprintf (stderr,
              "logs, data and history are kept in %s\n"
-             "again:  tests/cluster/soak --seed %" PRIu64 " --servers %zu --clients %zu\n",
-             self->folder, self->options.seed, self->options.servers, self->options.clients);
+             "again:  tests/cluster/soak --seed %" PRIu64 " --servers %zu --clients %zu%s\n",
+             self->folder, self->options.seed, self->options.servers, self->options.clients,
+             self->options.packets ? " --packets" : "");
     exit (EXIT_FAILURE);
 }
 
@@ -146,7 +148,7 @@ static void start_client (struct soak *self, size_t index)
     struct observed_options options = {
         .recorder = self->recorder,
         .loop = self->loop,
-        .servers = self->ensemble.proxied,
+        .servers = self->net != NULL ? self->ensemble.list : self->ensemble.proxied,
         .timeout_ms = 1500 + (int) prng_below (&self->prng, 4000),
         .grace_ms = 300 + (int) prng_below (&self->prng, 4000),
         .stream = index % 3 == 0,
@@ -448,12 +450,35 @@ static void make_folder (struct soak *self)
     }
 }
 
+void soak_heal_disk (struct soak *self, size_t server)
+{
+    bad_disk_heal (self->disks[server]);
+    self->disks[server]->calls[BAD_DISK_SYNC].delay_ms = self->sync_ms[server];
+}
+
 static void make_disks (struct soak *self)
 {
     for (size_t i = 0; i < self->ensemble.count; i++) {
         self->disks[i] = bad_disk_new (self->ensemble.servers[i].disk);
         COHORT_ASSERT (self->disks[i] != NULL);
         self->disks[i]->journal = 1;
+        self->sync_ms[i] = (uint32_t) prng_below (&self->prng, SYNC_MS_MAX);
+        soak_heal_disk (self, i);
+    }
+}
+
+/* Before there are threads. */
+static void make_network (struct soak *self)
+{
+    char why[256];
+    if (!self->options.packets) {
+        self->proxy = tcp_proxy_new ();
+        return;
+    }
+    self->net = packet_net_new (self->options.servers + 1, self->options.seed, why, sizeof why);
+    if (self->net == NULL) {
+        printf ("soak: skipped: %s\n", why);
+        exit (SOAK_SKIPPED);
     }
 }
 
@@ -462,20 +487,23 @@ void soak_init (struct soak *self, const struct soak_options *options)
     char events[ENSEMBLE_TEXT];
     *self = (struct soak){.options = *options};
     prng_seed (&self->prng, options->seed);
+    make_network (self);
     make_folder (self);
+    self->witness = witness_new ();
     path_in (self, events, "events");
     self->recorder = recorder_new (events);
     log_copy_init (&self->log);
-    self->witness = witness_new ();
-    self->proxy = tcp_proxy_new ();
     ensemble_init_with (&self->ensemble, &(struct ensemble_options){.cohortd = options->cohortd,
                                                                     .count = options->servers,
                                                                     .settings = settings,
                                                                     .folder = self->folder,
                                                                     .proxy = self->proxy,
+                                                                    .net = self->net,
                                                                     .preload = options->preload});
     make_disks (self);
-    tcp_proxy_start (self->proxy);
+    if (self->proxy != NULL) {
+        tcp_proxy_start (self->proxy);
+    }
     ensemble_start_all (&self->ensemble);
     await_all_well (self);
     self->loop = cohort_loop_new (NULL);
@@ -496,6 +524,7 @@ void soak_deinit (struct soak *self)
         ensemble_deinit (&self->ensemble, false);
     }
     tcp_proxy_destroy (&self->proxy);
+    packet_net_destroy (&self->net);
     witness_destroy (&self->witness);
     log_copy_deinit (&self->log);
     recorder_free (&self->recorder);

@@ -2,7 +2,8 @@
  *
  *      soak_main.c     the command: options, phases, what is said
  *      soak.c          servers, clients and recorder together; the turn; the end
- *      soak_faults.c   what goes wrong, and when
+ *      soak_faults.c   what goes wrong
+ *      soak_schedule.c when, and what that means for each connection
  *
  * One thread; the proxy and the clients' loop have their own. May include: all of tests/cluster and
  * tests/support. */
@@ -19,10 +20,15 @@
 #include "tests/cluster/recorder.h"
 #include "tests/cluster/workload.h"
 #include "tests/support/bad_disk.h"
+#include "tests/support/packet_net.h"
 #include "tests/support/tcp_proxy.h"
 #include "tests/support/witness.h"
 
-enum { SOAK_FAULTS_MAX = 8, SOAK_KINDS_MAX = 32 };
+enum {
+    SOAK_FAULTS_MAX = 8,
+    SOAK_KINDS_MAX = 32,
+    SOAK_SKIPPED = 77 /* the exit status where its network may not be made */
+};
 
 struct soak_options {
     const char *cohortd;
@@ -32,6 +38,7 @@ struct soak_options {
     uint64_t seed;
     int64_t limit_ms;
     size_t servers, clients;
+    bool packets; /* a network of packets, in place of the proxy */
     bool verbose;
     bool kinds[SOAK_KINDS_MAX]; /* which of soak_kinds may happen */
 };
@@ -50,10 +57,12 @@ struct soak {
     struct soak_options options;
     char folder[256];
     struct tcp_proxy *proxy;
+    struct packet_net *net; /* one of the two */
     struct ensemble ensemble;
     struct bad_disk *disks[ENSEMBLE_MAX];
-    bool held[ENSEMBLE_MAX];  /* by a fault of the process: stopped, or down */
-    bool frail[ENSEMBLE_MAX]; /* may end by itself: its disk fails */
+    uint32_t sync_ms[ENSEMBLE_MAX]; /* that a sync takes when all is well, as on disks that spin */
+    bool held[ENSEMBLE_MAX];        /* by a fault of the process: stopped, or down */
+    bool frail[ENSEMBLE_MAX];       /* may end by itself: its disk fails */
     struct recorder *recorder;
     struct log_copy log;
     struct witness *witness;
@@ -108,22 +117,35 @@ void soak_tell (const struct soak *self, const char *format, ...);
 /* The server has a reason to end: waits until it has. */
 void soak_await_end (struct soak *self, size_t server, const char *reason);
 
+/* The disk is as it was at the beginning. */
+void soak_heal_disk (struct soak *self, size_t server);
+
 /* A client's process ends, abruptly or in order, and another begins. */
 void soak_replace_client (struct soak *self, size_t index, bool close);
 
-/* ---- soak_faults.c --------------------------------------------------------------------------- */
+/* ---- soak_faults.c, soak_schedule.c ---------------------------------------------------------- */
+
+/* Which network can do it. */
+enum soak_network { SOAK_ANY_NETWORK = 0, SOAK_CONNECTIONS, SOAK_PACKETS };
+
+/* What is wrong between two: as the proxy does it, and what packets alone can suffer. */
+struct soak_link {
+    struct tcp_proxy_fault tcp;
+    uint32_t lose, duplicate, jitter_ms; /* see struct packet_rule; both directions */
+};
 
 struct soak_kind {
     const char *name;
     const char *text;
+    enum soak_network network;
     bool process; /* of a process that is not held: it holds it until its end */
     unsigned weight;
     int64_t ms_min, ms_max; /* how long */
     void (*begin) (struct soak *self, struct soak_fault *fault);
     void (*end) (struct soak *self, struct soak_fault *fault);
     void (*links) (const struct soak *self, const struct soak_fault *fault, size_t from, size_t to,
-                   struct tcp_proxy_fault *link); /* to: SOAK_CLIENTS: that of from's clients */
-    bool (*may) (struct soak *self);              /* NULL: at any time */
+                   struct soak_link *link); /* to: SOAK_CLIENTS: that of from's clients */
+    bool (*may) (struct soak *self);        /* NULL: at any time */
 };
 
 #define SOAK_CLIENTS SIZE_MAX

@@ -1,6 +1,5 @@
-/* What goes wrong in a soak, and when: kinds of faults as a table, and the schedule. */
+/* What goes wrong in a soak: kinds of faults, as a table. */
 
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +7,7 @@
 #include "client/base/assert.h"
 #include "tests/cluster/soak.h"
 
-enum { GAP_MS_MAX = 1500, LEADER_QUERY_MS = 100 };
+enum { WHOLE_QUERY_MS = 100 };
 
 /* ---- Processes ------------------------------------------------------------------------------- */
 
@@ -98,11 +97,17 @@ static void begin_write_fails (struct soak *self, struct soak_fault *fault)
     begin_failing (self, fault, BAD_DISK_WRITE);
 }
 
+static void begin_rename_fails (struct soak *self, struct soak_fault *fault)
+{
+    begin_failing (self, fault, BAD_DISK_RENAME);
+    self->disks[fault->server]->calls[BAD_DISK_RENAME].pass = 0;
+}
+
 static void end_failing (struct soak *self, struct soak_fault *fault)
 {
     size_t server = fault->server;
     struct bad_disk *disk = self->disks[server];
-    bad_disk_heal (disk);
+    soak_heal_disk (self, server);
     if (disk->calls[fault->call].failed != fault->failed) {
         soak_await_end (self, server, "a disk that fails");
     }
@@ -120,7 +125,7 @@ static void begin_slow (struct soak *self, struct soak_fault *fault)
 
 static void end_slow (struct soak *self, struct soak_fault *fault)
 {
-    self->disks[fault->server]->calls[BAD_DISK_SYNC].delay_ms = 0;
+    soak_heal_disk (self, fault->server);
 }
 
 static void begin_power_cut (struct soak *self, struct soak_fault *fault)
@@ -135,7 +140,7 @@ static void begin_power_cut (struct soak *self, struct soak_fault *fault)
 /* One at a time: what is damaged is healed from the others. */
 static bool may_damage (struct soak *self)
 {
-    return ensemble_whole (&self->ensemble, LEADER_QUERY_MS);
+    return ensemble_whole (&self->ensemble, WHOLE_QUERY_MS);
 }
 
 static void begin_damage (struct soak *self, struct soak_fault *fault)
@@ -154,73 +159,86 @@ static bool touches (const struct soak_fault *fault, size_t from, size_t to)
 }
 
 static void links_partition (const struct soak *self, const struct soak_fault *fault, size_t from,
-                             size_t to, struct tcp_proxy_fault *link)
+                             size_t to, struct soak_link *link)
 {
     (void) self;
     if (touches (fault, from, to)) {
-        link->stall[TCP_PROXY_FORTH] = link->stall[TCP_PROXY_BACK] = true;
+        link->tcp.stall[TCP_PROXY_FORTH] = link->tcp.stall[TCP_PROXY_BACK] = true;
     }
 }
 
 /* Nothing gets from the server to the other, on whichever connection. */
 static void links_one_way (const struct soak *self, const struct soak_fault *fault, size_t from,
-                           size_t to, struct tcp_proxy_fault *link)
+                           size_t to, struct soak_link *link)
 {
     (void) self;
     if (from == fault->server && to == fault->other) {
-        link->stall[TCP_PROXY_FORTH] = true;
+        link->tcp.stall[TCP_PROXY_FORTH] = true;
     } else if (from == fault->other && to == fault->server) {
-        link->stall[TCP_PROXY_BACK] = true;
+        link->tcp.stall[TCP_PROXY_BACK] = true;
     }
 }
 
 /* The server hears everybody and is heard by nobody; or the other way round. */
 static void links_mute (const struct soak *self, const struct soak_fault *fault, size_t from,
-                        size_t to, struct tcp_proxy_fault *link)
+                        size_t to, struct soak_link *link)
 {
     (void) self;
     size_t mute = fault->draw % 2;
     if (to != SOAK_CLIENTS && from == fault->server) {
-        link->stall[mute] = true;
+        link->tcp.stall[mute] = true;
     } else if (to == fault->server) {
-        link->stall[!mute] = true;
+        link->tcp.stall[!mute] = true;
     }
 }
 
 static void links_half_open (const struct soak *self, const struct soak_fault *fault, size_t from,
-                             size_t to, struct tcp_proxy_fault *link)
+                             size_t to, struct soak_link *link)
 {
     (void) self;
     if (from == fault->server && to == fault->other) {
-        link->lose[fault->draw % 2] = true;
+        link->tcp.lose[fault->draw % 2] = true;
     }
 }
 
 static void links_delay (const struct soak *self, const struct soak_fault *fault, size_t from,
-                         size_t to, struct tcp_proxy_fault *link)
+                         size_t to, struct soak_link *link)
 {
     (void) self;
     if (touches (fault, from, to)) {
-        link->delay_ms[TCP_PROXY_FORTH] = 5 + (uint32_t) (fault->draw % 300);
-        link->delay_ms[TCP_PROXY_BACK] = 5 + (uint32_t) (fault->draw / 300 % 300);
+        link->tcp.delay_ms[TCP_PROXY_FORTH] = 5 + (uint32_t) (fault->draw % 300);
+        link->tcp.delay_ms[TCP_PROXY_BACK] = 5 + (uint32_t) (fault->draw / 300 % 300);
     }
 }
 
 static void links_throttle (const struct soak *self, const struct soak_fault *fault, size_t from,
-                            size_t to, struct tcp_proxy_fault *link)
+                            size_t to, struct soak_link *link)
 {
     (void) self;
     if (touches (fault, from, to)) {
         uint32_t rate = 2000 + (uint32_t) (fault->draw % 50000);
-        link->rate[TCP_PROXY_FORTH] = link->rate[TCP_PROXY_BACK] = rate;
+        link->tcp.rate[TCP_PROXY_FORTH] = link->tcp.rate[TCP_PROXY_BACK] = rate;
+    }
+}
+
+/* Some packets of a server's are lost, doubled, or overtake each other: TCP has to put that right.
+ */
+static void links_rough (const struct soak *self, const struct soak_fault *fault, size_t from,
+                         size_t to, struct soak_link *link)
+{
+    (void) self;
+    if (from == fault->server || to == fault->server) {
+        link->lose = (uint32_t) (fault->draw % 200);
+        link->duplicate = (uint32_t) (fault->draw / 200 % 200);
+        link->jitter_ms = (uint32_t) (fault->draw / 40000 % 60);
     }
 }
 
 static void links_refuse (const struct soak *self, const struct soak_fault *fault, size_t from,
-                          size_t to, struct tcp_proxy_fault *link)
+                          size_t to, struct soak_link *link)
 {
     (void) self;
-    link->refuse |= touches (fault, from, to);
+    link->tcp.refuse |= touches (fault, from, to);
 }
 
 /* In the middle of whatever is on its way. */
@@ -238,32 +256,32 @@ static void begin_cut (struct soak *self, struct soak_fault *fault)
 /* ---- Clients --------------------------------------------------------------------------------- */
 
 static void links_client_stall (const struct soak *self, const struct soak_fault *fault,
-                                size_t from, size_t to, struct tcp_proxy_fault *link)
+                                size_t from, size_t to, struct soak_link *link)
 {
     (void) self;
     if (to == SOAK_CLIENTS && from == fault->server) {
         uint64_t ways = fault->draw % 3;
-        link->stall[TCP_PROXY_FORTH] = ways != 0;
-        link->stall[TCP_PROXY_BACK] = ways != 1;
+        link->tcp.stall[TCP_PROXY_FORTH] = ways != 0;
+        link->tcp.stall[TCP_PROXY_BACK] = ways != 1;
     }
 }
 
 static void links_client_half_open (const struct soak *self, const struct soak_fault *fault,
-                                    size_t from, size_t to, struct tcp_proxy_fault *link)
+                                    size_t from, size_t to, struct soak_link *link)
 {
     (void) self;
     if (to == SOAK_CLIENTS && from == fault->server) {
-        link->lose[fault->draw % 2] = true;
+        link->tcp.lose[fault->draw % 2] = true;
     }
 }
 
 static void links_client_slow (const struct soak *self, const struct soak_fault *fault, size_t from,
-                               size_t to, struct tcp_proxy_fault *link)
+                               size_t to, struct soak_link *link)
 {
     (void) self;
     if (to == SOAK_CLIENTS && from == fault->server) {
-        link->delay_ms[TCP_PROXY_FORTH] = (uint32_t) (fault->draw % 200);
-        link->rate[TCP_PROXY_BACK] = 1000 + (uint32_t) (fault->draw % 20000);
+        link->tcp.delay_ms[TCP_PROXY_FORTH] = (uint32_t) (fault->draw % 200);
+        link->tcp.rate[TCP_PROXY_BACK] = 1000 + (uint32_t) (fault->draw % 20000);
     }
 }
 
@@ -334,6 +352,14 @@ const struct soak_kind soak_kinds[] = {
      .ms_max = 3000,
      .begin = begin_write_fails,
      .end = end_failing},
+    {.name = "rename-fails",
+     .text = "rename gives EIO; the server must end",
+     .process = true,
+     .weight = 1,
+     .ms_min = 500,
+     .ms_max = 5000,
+     .begin = begin_rename_fails,
+     .end = end_failing},
     {.name = "slow-disk",
      .text = "fsync takes long",
      .weight = 2,
@@ -378,12 +404,14 @@ const struct soak_kind soak_kinds[] = {
      .links = links_mute},
     {.name = "half-open",
      .text = "a connection between servers loses what one end sends",
+     .network = SOAK_CONNECTIONS,
      .weight = 2,
      .ms_min = 200,
      .ms_max = 4000,
      .links = links_half_open},
     {.name = "cut",
      .text = "connections between two servers end in the middle of a frame",
+     .network = SOAK_CONNECTIONS,
      .weight = 5,
      .ms_min = 1,
      .ms_max = 10,
@@ -396,16 +424,25 @@ const struct soak_kind soak_kinds[] = {
      .links = links_delay},
     {.name = "throttle",
      .text = "2 to 52 kB a second to and from a server",
+     .network = SOAK_CONNECTIONS,
      .weight = 2,
      .ms_min = 200,
      .ms_max = 4000,
      .links = links_throttle},
     {.name = "refuse",
      .text = "connections of a server are reset, new ones too",
+     .network = SOAK_CONNECTIONS,
      .weight = 2,
      .ms_min = 200,
      .ms_max = 3000,
      .links = links_refuse},
+    {.name = "rough",
+     .text = "packets of a server are lost, doubled, and overtake each other",
+     .network = SOAK_PACKETS,
+     .weight = 4,
+     .ms_min = 200,
+     .ms_max = 6000,
+     .links = links_rough},
     {.name = "client-kill",
      .text = "a client ends without a word",
      .weight = 2,
@@ -420,6 +457,7 @@ const struct soak_kind soak_kinds[] = {
      .begin = begin_client_close},
     {.name = "client-cut",
      .text = "a server's clients lose their connections in the middle of a frame",
+     .network = SOAK_CONNECTIONS,
      .weight = 3,
      .ms_min = 1,
      .ms_max = 10,
@@ -432,12 +470,14 @@ const struct soak_kind soak_kinds[] = {
      .links = links_client_stall},
     {.name = "client-half-open",
      .text = "connections of clients lose what one end sends",
+     .network = SOAK_CONNECTIONS,
      .weight = 2,
      .ms_min = 200,
      .ms_max = 4000,
      .links = links_client_half_open},
     {.name = "client-slow",
      .text = "a server's clients are far away",
+     .network = SOAK_CONNECTIONS,
      .weight = 1,
      .ms_min = 200,
      .ms_max = 4000,
@@ -447,121 +487,3 @@ const struct soak_kind soak_kinds[] = {
 const size_t soak_kinds_count = sizeof soak_kinds / sizeof soak_kinds[0];
 
 _Static_assert(sizeof soak_kinds / sizeof soak_kinds[0] <= SOAK_KINDS_MAX, "room for all kinds");
-
-/* ---- The schedule ---------------------------------------------------------------------------- */
-
-/* The faults of all links, from the faults under way. */
-static void set_links (struct soak *self)
-{
-    for (size_t from = 0; from < self->ensemble.count; from++) {
-        const struct ensemble_server *server = &self->ensemble.servers[from];
-        for (size_t i = 0; i <= self->ensemble.count; i++) {
-            struct tcp_proxy_fault link = {.refuse = false};
-            size_t to = i < self->ensemble.count ? i : SOAK_CLIENTS;
-            if (to == from) {
-                continue;
-            }
-            for (size_t f = 0; f < self->faults_count; f++) {
-                const struct soak_kind *kind = &soak_kinds[self->faults[f].kind];
-                if (kind->links != NULL) {
-                    kind->links (self, &self->faults[f], from, to, &link);
-                }
-            }
-            tcp_proxy_set (self->proxy,
-                           to == SOAK_CLIENTS ? server->client_link : server->peer_links[to],
-                           &link);
-        }
-    }
-}
-
-static size_t draw_kind (struct soak *self)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < soak_kinds_count; i++) {
-        sum += self->options.kinds[i] ? soak_kinds[i].weight : 0;
-    }
-    COHORT_ASSERT (sum > 0);
-    uint64_t dice = prng_below (&self->prng, sum);
-    size_t kind = 0;
-    for (;; kind++) {
-        uint64_t weight = self->options.kinds[kind] ? soak_kinds[kind].weight : 0;
-        if (dice < weight) {
-            return kind;
-        }
-        dice -= weight;
-    }
-}
-
-/* As often as not the leader. */
-static size_t draw_server (struct soak *self)
-{
-    bool leader = prng_chance (&self->prng, 1, 2);
-    size_t server = prng_below (&self->prng, self->ensemble.count);
-    size_t found = leader ? ensemble_leader (&self->ensemble, LEADER_QUERY_MS) : SIZE_MAX;
-    return found != SIZE_MAX ? found : server;
-}
-
-/* The same draws for the same seed, whatever the servers do meanwhile. */
-static void begin_fault (struct soak *self)
-{
-    struct soak_fault fault = {.kind = draw_kind (self)};
-    const struct soak_kind *kind = &soak_kinds[fault.kind];
-    fault.server = draw_server (self);
-    fault.other = (fault.server + 1 + prng_below (&self->prng, self->ensemble.count - 1)) %
-                  self->ensemble.count;
-    fault.draw = prng_u64 (&self->prng);
-    int64_t ms =
-        (int64_t) prng_between (&self->prng, (uint64_t) kind->ms_min, (uint64_t) kind->ms_max);
-    if (self->faults_count == SOAK_FAULTS_MAX ||
-        (kind->process &&
-         (self->held[fault.server] || self->ensemble.servers[fault.server].pid == 0)) ||
-        (kind->may != NULL && !kind->may (self))) {
-        return;
-    }
-    soak_tell (self, "%s: server %zu, other %zu, %" PRId64 " ms", kind->name, fault.server + 1,
-               fault.other + 1, ms);
-    self->happened[fault.kind]++;
-    if (kind->begin != NULL) {
-        kind->begin (self, &fault);
-    }
-    fault.until_ms = soak_now_ms (self) + ms;
-    self->faults[self->faults_count++] = fault;
-    if (kind->links != NULL) {
-        set_links (self);
-    }
-}
-
-static void end_fault (struct soak *self, size_t index)
-{
-    struct soak_fault fault = self->faults[index];
-    const struct soak_kind *kind = &soak_kinds[fault.kind];
-    self->faults[index] = self->faults[--self->faults_count];
-    soak_tell (self, "%s: server %zu: over", kind->name, fault.server + 1);
-    if (kind->end != NULL) {
-        kind->end (self, &fault);
-    }
-    if (kind->links != NULL) {
-        set_links (self);
-    }
-}
-
-void soak_schedule (struct soak *self)
-{
-    for (size_t i = self->faults_count; i-- > 0;) {
-        if (i < self->faults_count && self->faults[i].until_ms <= soak_now_ms (self)) {
-            end_fault (self, i);
-        }
-    }
-    if (self->next_fault_ms <= soak_now_ms (self)) {
-        begin_fault (self);
-        self->next_fault_ms =
-            soak_now_ms (self) + 10 + (int64_t) prng_below (&self->prng, GAP_MS_MAX);
-    }
-}
-
-void soak_heal (struct soak *self)
-{
-    while (self->faults_count > 0) {
-        end_fault (self, self->faults_count - 1);
-    }
-}

@@ -22,6 +22,8 @@ static const char usage[] =
     "  --without LIST     all but these\n"
     "  --servers N        3 or 5 (3)\n"
     "  --clients N        up to 16 (6)\n"
+    "  --packets          a network of packets in namespaces of its own, in place of a proxy of\n"
+    "                     connections: loss, reordering; takes root or user namespaces\n"
     "  --folder F         keeps everything in this new folder, also if all goes well\n"
     "  -v                 tells what happens\n"
     "\n"
@@ -32,7 +34,7 @@ static const char usage[] =
     "processes run as they like: the same seed gives the same schedule, not the same run.\n"
     "\n"
     "Exit status: 0 all holds; 1 something does not: the last lines say what, and where history,\n"
-    "logs and data are kept; 2 a mistake on the command line.\n";
+    "logs and data are kept; 2 a mistake on the command line; 77 --packets may not be done here.\n";
 
 static void __attribute__ ((noreturn)) mistake (const char *argument, const char *what)
 {
@@ -88,7 +90,9 @@ static void set_kinds (struct soak_options *options, const char *option, const c
 static void list_kinds (void)
 {
     for (size_t i = 0; i < soak_kinds_count; i++) {
-        printf ("%-18s %s\n", soak_kinds[i].name, soak_kinds[i].text);
+        static const char *const needs[] = {"", " (not with --packets)", " (with --packets)"};
+        printf ("%-18s %s%s\n", soak_kinds[i].name, soak_kinds[i].text,
+                needs[soak_kinds[i].network]);
     }
     exit (EXIT_SUCCESS);
 }
@@ -104,6 +108,9 @@ static int take (struct soak_options *options, char **argv)
         list_kinds ();
     } else if (strcmp (option, "-v") == 0) {
         options->verbose = true;
+        return 1;
+    } else if (strcmp (option, "--packets") == 0) {
+        options->packets = true;
         return 1;
     } else if (strcmp (option, "--minutes") == 0) {
         options->limit_ms = (int64_t) number (option, value, 1, 100000) * 60000;
@@ -142,7 +149,9 @@ static void parse (struct soak_options *options, int argc, char **argv)
     for (int i = 1; i < argc;) {
         i += take (options, argv + i);
     }
+    enum soak_network other = options->packets ? SOAK_CONNECTIONS : SOAK_PACKETS;
     for (size_t i = 0; i < soak_kinds_count; i++) {
+        options->kinds[i] &= soak_kinds[i].network != other;
         any |= options->kinds[i];
     }
     if (!any) {
@@ -188,20 +197,29 @@ static void run (struct soak *self)
     }
 }
 
-static void tell_end (const struct soak *self)
+static void tell_end (struct soak *self)
 {
-    struct tcp_proxy_counts counts;
-    tcp_proxy_counts (self->proxy, &counts);
     for (size_t i = 0; i < soak_kinds_count; i++) {
         if (self->happened[i] > 0) {
             printf ("%s %" PRIu64 "  ", soak_kinds[i].name, self->happened[i]);
         }
     }
-    printf (
-        "\nsoak: all holds: seed %" PRIu64 ", %" PRId64 " s, %zu servers, %" PRIu64
-        " faults, %" PRIu64 " connections reset, %" PRIu64 " events, log through %#" PRIx64 "\n",
-        self->options.seed, soak_now_ms (self) / 1000, self->options.servers, faults_so_far (self),
-        counts.resets, recorder_events (self->recorder), log_copy_zxid (&self->log));
+    if (self->net != NULL) {
+        struct packet_net_counts counts;
+        packet_net_counts (self->net, &counts);
+        printf ("\n%" PRIu64 " packets carried, %" PRIu64 " lost, %" PRIu64 " doubled, %" PRIu64
+                " overtaken",
+                counts.carried, counts.lost, counts.duplicated, counts.overtaken);
+    } else {
+        struct tcp_proxy_counts counts;
+        tcp_proxy_counts (self->proxy, &counts);
+        printf ("\n%" PRIu64 " connections, %" PRIu64 " reset, %" PRIu64 " bytes, %" PRIu64 " lost",
+                counts.connections, counts.resets, counts.bytes, counts.bytes_lost);
+    }
+    printf ("\nsoak: all holds: seed %" PRIu64 ", %" PRId64 " s, %zu servers, %" PRIu64
+            " faults, %" PRIu64 " events, log through %#" PRIx64 "\n",
+            self->options.seed, soak_now_ms (self) / 1000, self->options.servers,
+            faults_so_far (self), recorder_events (self->recorder), log_copy_zxid (&self->log));
 }
 
 int main (int argc, char **argv)

@@ -1,0 +1,230 @@
+/* Real processes on disks that fail, are slow, forget, and are damaged or emptied: a server that
+ * has lost its disk ends and says so, the others go on, and nothing acknowledged is lost.
+ *
+ * usage: test-cluster-faults COHORTD LIBRARY [cmocka's name filter] */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "cohort/client.h"
+#include "tests/cluster/ensemble.h"
+#include "tests/cluster/load.h"
+#include "tests/support/bad_disk.h"
+#include "tests/unit/unit.h"
+
+enum { START_MS = 60000, LOAD_MS = 120000, END_MS = 60000, SESSIONS = 4, WINDOW = 32 };
+
+static const char *cohortd, *library;
+static struct ensemble ensemble;
+static struct load load;
+static struct bad_disk *disks[3];
+static size_t leader;
+static bool finished;
+
+static int set_up (void **state)
+{
+    (void) state;
+    finished = false;
+    ensemble_init_with (&ensemble, &(struct ensemble_options){.cohortd = cohortd,
+                                                              .count = 3,
+                                                              .settings = "snapshotBytes=1000000\n",
+                                                              .preload = library});
+    for (size_t i = 0; i < 3; i++) {
+        disks[i] = bad_disk_new (ensemble.servers[i].disk);
+        assert_non_null (disks[i]);
+        disks[i]->journal = 1;
+    }
+    ensemble_start_all (&ensemble);
+    leader = ensemble_wait_leader (&ensemble, 2, START_MS);
+    return 0;
+}
+
+static int tear_down (void **state)
+{
+    (void) state;
+    ensemble_deinit (&ensemble, !finished);
+    for (size_t i = 0; i < 3; i++) {
+        bad_disk_free (&disks[i]);
+    }
+    return 0;
+}
+
+/* Some is written before what the test does. */
+static void begin_load (size_t total)
+{
+    load_init (&load, ensemble.list, SESSIONS, WINDOW, total / SESSIONS);
+    load_until (&load, total / 4, LOAD_MS);
+}
+
+/* All servers run, and each has everything; their logs are whole. */
+static void verify_all (void)
+{
+    load_until (&load, load.total * SESSIONS, LOAD_MS);
+    (void) ensemble_wait_leader (&ensemble, 2, START_MS);
+    ensemble_wait_whole (&ensemble, START_MS);
+    for (size_t i = 0; i < ensemble.count; i++) {
+        load_verify (&load, ensemble.servers[i].clients);
+    }
+    ensemble_wait_equal (&ensemble, START_MS);
+    load_deinit (&load);
+    finished = true;
+}
+
+static bool log_has (size_t server, const char *text)
+{
+    char line[1024];
+    bool found = false;
+    FILE *file = fopen (ensemble.servers[server].log, "r");
+    assert_non_null (file);
+    while (!found && fgets (line, sizeof line, file)) {
+        found = strstr (line, text) != NULL;
+    }
+    (void) fclose (file);
+    return found;
+}
+
+/* It ends by itself, with status 1, and its log says which call has failed; the others have gone
+ * on; it comes back. */
+static void lose_disk (size_t server, enum bad_disk_call call, const char *text)
+{
+    begin_load (20000);
+    disks[server]->calls[call].error = EIO;
+    load_until (&load, 10000, LOAD_MS);
+    int status = ensemble_wait_end (&ensemble, server, END_MS);
+    assert_true (WIFEXITED (status));
+    assert_int_equal (WEXITSTATUS (status), 1);
+    assert_true (log_has (server, "EIO"));
+    assert_true (log_has (server, text));
+    assert_int_equal (disks[server]->calls[call].failed, 1); /* it did not try again */
+    load_until (&load, 15000, LOAD_MS);
+    bad_disk_heal (disks[server]);
+    ensemble_start (&ensemble, server);
+    verify_all ();
+}
+
+static void test_follower_sync_fails (void **state)
+{
+    (void) state;
+    lose_disk ((leader + 1) % 3, BAD_DISK_SYNC, "sync");
+}
+
+static void test_leader_sync_fails (void **state)
+{
+    (void) state;
+    lose_disk (leader, BAD_DISK_SYNC, "sync");
+}
+
+static void test_leader_write_fails (void **state)
+{
+    (void) state;
+    lose_disk (leader, BAD_DISK_WRITE, "write");
+}
+
+/* The manifest is renamed when a snapshot has been written. */
+static void test_follower_rename_fails (void **state)
+{
+    (void) state;
+    lose_disk ((leader + 1) % 3, BAD_DISK_RENAME, "rename");
+}
+
+/* What one disk takes so long to sync is durable on two others. */
+static void test_slow_disks (void **state)
+{
+    (void) state;
+    begin_load (8000);
+    disks[(leader + 1) % 3]->calls[BAD_DISK_SYNC].delay_ms = 1000;
+    load_until (&load, 4000, LOAD_MS);
+    bad_disk_heal (disks[(leader + 1) % 3]);
+    disks[leader]->calls[BAD_DISK_SYNC].delay_ms = 200;
+    load_until (&load, 6000, LOAD_MS);
+    bad_disk_heal (disks[leader]);
+    verify_all ();
+}
+
+static void test_power_cuts (void **state)
+{
+    struct prng prng;
+    size_t lost = 0;
+    (void) state;
+    prng_seed (&prng, 1);
+    for (size_t i = 0; i < 3; i++) {
+        disks[i]->calls[BAD_DISK_SYNC].delay_ms = 20; /* so that there is something to lose */
+    }
+    begin_load (8000);
+    for (size_t round = 1; round <= 3; round++) {
+        for (size_t i = 0; i < 3; i++) {
+            ensemble_signal (&ensemble, i, SIGKILL);
+        }
+        for (size_t i = 0; i < 3; i++) {
+            size_t bytes = bad_disk_forget (ensemble.servers[i].disk, &prng);
+            printf ("  server %zu has lost %zu bytes\n", i + 1, bytes);
+            lost += bytes;
+        }
+        ensemble_start_all (&ensemble);
+        load_until (&load, 2000 + round * 1500, LOAD_MS);
+    }
+    assert_true (lost > 0);
+    for (size_t i = 0; i < 3; i++) {
+        bad_disk_heal (disks[i]);
+    }
+    verify_all ();
+}
+
+/* Each of the files, at several places. */
+static void test_damage_is_healed (void **state)
+{
+    struct prng prng;
+    char what[128];
+    (void) state;
+    prng_seed (&prng, 1);
+    begin_load (20000);
+    for (size_t round = 1; round <= 6; round++) {
+        size_t server = prng_below (&prng, 3);
+        ensemble_signal (&ensemble, server, SIGKILL);
+        assert_true (ensemble_damage (&ensemble, server, prng_u64 (&prng), what, sizeof what));
+        printf ("  server %zu: %s\n", server + 1, what);
+        ensemble_start (&ensemble, server);
+        load_until (&load, 5000 + round * 2000, LOAD_MS);
+        ensemble_wait_whole (&ensemble, START_MS);
+    }
+    verify_all ();
+}
+
+static void test_emptied_folder (void **state)
+{
+    char command[2 * ENSEMBLE_TEXT];
+    size_t server = (leader + 1) % 3;
+    (void) state;
+    begin_load (20000);
+    ensemble_signal (&ensemble, server, SIGKILL);
+    (void) snprintf (command, sizeof command, "rm -rf '%s'", ensemble.servers[server].data);
+    assert_int_equal (system (command), 0);
+    load_until (&load, 8000, LOAD_MS);
+    ensemble_start (&ensemble, server);
+    verify_all ();
+}
+
+int main (int argc, char **argv)
+{
+#define FAULT_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        FAULT_TEST (test_follower_sync_fails), FAULT_TEST (test_leader_sync_fails),
+        FAULT_TEST (test_leader_write_fails),  FAULT_TEST (test_follower_rename_fails),
+        FAULT_TEST (test_slow_disks),          FAULT_TEST (test_power_cuts),
+        FAULT_TEST (test_damage_is_healed),    FAULT_TEST (test_emptied_folder),
+    };
+    if (argc < 3) {
+        fprintf (stderr, "usage: test-cluster-faults COHORTD LIBRARY [NAME*]\n");
+        return 2;
+    }
+    cohortd = argv[1];
+    library = argv[2];
+    if (argc > 3) {
+        cmocka_set_test_filter (argv[3]);
+    }
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
