@@ -67,10 +67,47 @@ static void run_watch (cohort_t *self, const struct watch *watch)
     watch->fn (self, &event, watch->arg);
 }
 
-static void run_ended (struct cohort_stream *stream)
+static bool is_closed (const struct cohort_stream *stream)
 {
-    if (!atomic_load_explicit (&stream->closed, memory_order_acquire)) {
+    return atomic_load_explicit (&stream->closed, memory_order_acquire);
+}
+
+/* A persistent watch: tells an event, unless it has been closed meanwhile. */
+static void tell (cohort_t *self, const struct cohort_stream *stream, int type, const char *path,
+                  uint64_t zxid)
+{
+    if (!is_closed (stream)) {
+        cohort_event_t event = {(cohort_event_type_t) type, path, zxid};
+        stream->watch_fn (self, &event, stream->arg);
+    }
+}
+
+static void run_ended (cohort_t *self, struct cohort_stream *stream)
+{
+    if (stream->fn == NULL) {
+        tell (self, stream, COHORT_EVENT_WATCH_LOST, below (self, stream->path), 0);
+    } else if (!is_closed (stream)) {
         stream->fn (stream, NULL, stream->arg);
+    }
+}
+
+static void run_events (cohort_t *self, const struct cohort_stream *stream,
+                        const cohort_batch_t *batch)
+{
+    static const int types[] = {
+        [COHORT_CHANGE_CREATED] = COHORT_EVENT_CREATED,
+        [COHORT_CHANGE_DELETED] = COHORT_EVENT_DELETED,
+        [COHORT_CHANGE_DATA] = COHORT_EVENT_CHANGED,
+    };
+    const char *own = below (self, stream->path);
+    if (batch->reset) {
+        tell (self, stream, COHORT_EVENT_RESET, own, batch->zxid);
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        const cohort_change_t *change = &batch->changes[i];
+        bool child = (stream->flags & WIRE_STREAM_SHALLOW) != 0 && strcmp (change->path, own) != 0;
+        tell (self, stream, child ? COHORT_EVENT_CHILDREN : types[change->kind],
+              child ? own : change->path, batch->zxid);
     }
 }
 
@@ -80,14 +117,18 @@ static bool run_batch (cohort_t *self, struct batch_event *event)
     struct cohort_stream *stream = event->stream;
     cohort_batch_t batch;
     cohort_change_t *changes;
-    if (atomic_load_explicit (&stream->closed, memory_order_acquire)) {
+    if (is_closed (stream)) {
         return false;
     }
     bool more = batch_event_next (event, &batch, &changes);
     for (size_t i = 0; i < batch.count; i++) {
         changes[i].path = below (self, changes[i].path);
     }
-    stream->fn (stream, &batch, stream->arg);
+    if (stream->fn == NULL) {
+        run_events (self, stream, &batch);
+    } else {
+        stream->fn (stream, &batch, stream->arg);
+    }
     return more;
 }
 
@@ -113,7 +154,7 @@ static bool run_event (cohort_t *self, struct event *event)
     case EVENT_BATCH:
         return run_batch (self, container_of (event, struct batch_event, event));
     case EVENT_ENDED:
-        run_ended (container_of (event, struct cohort_stream, ended));
+        run_ended (self, container_of (event, struct cohort_stream, ended));
         break;
     case EVENT_STATE:
         run_state (self, container_of (event, struct state_event, event)->state);

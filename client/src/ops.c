@@ -11,6 +11,11 @@
 #include "client/src/streams.h"
 #include "client/src/watches.h"
 
+_Static_assert(COHORT_STREAM_NO_SNAPSHOT == (int) WIRE_STREAM_NO_SNAPSHOT &&
+                   COHORT_STREAM_NO_DATA == (int) WIRE_STREAM_NO_DATA &&
+                   COHORT_STREAM_SHALLOW == (int) WIRE_STREAM_SHALLOW,
+               "the numbers of flags are those of the wire");
+
 const char *client_op_name (enum wire_kind kind)
 {
     static const char *const names[] = {
@@ -402,18 +407,25 @@ static struct request *stream_request (cohort_t *self, enum wire_kind kind, cons
     if (request != NULL) {
         stream_retain (stream);
         request->stream = stream;
+        request->wire.op.flags = stream->flags;
     }
     return request;
 }
 
-cohort_stream_t *cohort_stream_new (cohort_t *client, const char *path, cohort_batch_fn *fn,
-                                    void *arg)
+/* What the caller wants of a stream: batches or, for a watch, events. */
+struct wanted {
+    const char *path;
+    int flags; /* COHORT_STREAM_... */
+    uint64_t from_zxid;
+    cohort_batch_fn *fn;
+    cohort_watch_fn *watch_fn;
+    void *arg;
+};
+
+static cohort_stream_t *open_stream (cohort_t *client, const struct wanted *wanted)
 {
-    if (client == NULL) {
-        return NULL;
-    }
-    struct client_call call = {.kind = WIRE_STREAM_OPEN, .path = path};
-    if (fn == NULL) {
+    struct client_call call = {.kind = WIRE_STREAM_OPEN, .path = wanted->path};
+    if (wanted->fn == NULL && wanted->watch_fn == NULL) {
         client_fail (client, COHORT_EINVAL, "stream: fn is NULL");
         return NULL;
     }
@@ -421,15 +433,19 @@ cohort_stream_t *cohort_stream_new (cohort_t *client, const char *path, cohort_b
         return NULL;
     }
     uint64_t id = mailbox_next_stream (&client->mailbox);
-    struct cohort_stream *self = stream_new (id, client->chroot, path);
+    struct cohort_stream *self = stream_new (id, client->chroot, wanted->path);
     if (self == NULL) {
         client_fail (client, COHORT_ENOMEM, "stream: out of memory");
         return NULL;
     }
     self->client = client;
-    self->fn = fn;
-    self->arg = arg;
-    struct request *open = stream_request (client, WIRE_STREAM_OPEN, path, self);
+    self->flags = (uint32_t) (wanted->flags & ~COHORT_STREAM_PROGRESS);
+    self->marks = (wanted->flags & COHORT_STREAM_PROGRESS) != 0;
+    self->last_zxid = wanted->from_zxid;
+    self->fn = wanted->fn;
+    self->watch_fn = wanted->watch_fn;
+    self->arg = wanted->arg;
+    struct request *open = stream_request (client, WIRE_STREAM_OPEN, wanted->path, self);
     self->close = stream_request (client, WIRE_STREAM_CLOSE, NULL, self);
     if (open == NULL || self->close == NULL) {
         request_free (open);
@@ -442,6 +458,56 @@ cohort_stream_t *cohort_stream_new (cohort_t *client, const char *path, cohort_b
     }
     stream_release (self);
     return NULL;
+}
+
+cohort_stream_t *cohort_stream_new (cohort_t *client, const char *path, cohort_batch_fn *fn,
+                                    void *arg)
+{
+    return cohort_stream_new_with (client, path, NULL, fn, arg);
+}
+
+cohort_stream_t *cohort_stream_new_with (cohort_t *client, const char *path,
+                                         const cohort_stream_options_t *options,
+                                         cohort_batch_fn *fn, void *arg)
+{
+    static const cohort_stream_options_t plain = {.size = sizeof (plain)};
+    int all = COHORT_STREAM_NO_SNAPSHOT | COHORT_STREAM_NO_DATA | COHORT_STREAM_SHALLOW |
+              COHORT_STREAM_PROGRESS;
+    if (client == NULL) {
+        return NULL;
+    }
+    options = options != NULL ? options : &plain;
+    if (options->size != sizeof (*options)) {
+        client_fail (client, COHORT_EINVAL, "stream: options->size is %zu, expected %zu",
+                     options->size, sizeof (*options));
+        return NULL;
+    }
+    bool shallow = (options->flags & COHORT_STREAM_SHALLOW) != 0;
+    if ((options->flags & ~all) != 0 ||
+        (shallow && (options->flags & COHORT_STREAM_NO_SNAPSHOT) == 0)) {
+        client_fail (client, COHORT_EINVAL,
+                     "stream: flags are %d: COHORT_STREAM_... (SHALLOW with NO_SNAPSHOT only)",
+                     options->flags);
+        return NULL;
+    }
+    struct wanted wanted = {path, options->flags, options->from_zxid, fn, NULL, arg};
+    return open_stream (client, &wanted);
+}
+
+cohort_stream_t *cohort_watch_new (cohort_t *client, const char *path, cohort_watch_mode_t mode,
+                                   cohort_watch_fn *fn, void *arg)
+{
+    if (client == NULL) {
+        return NULL;
+    }
+    if (mode != COHORT_WATCH_PERSISTENT && mode != COHORT_WATCH_RECURSIVE) {
+        client_fail (client, COHORT_EINVAL, "watch: mode is %d", (int) mode);
+        return NULL;
+    }
+    struct wanted wanted = {path, COHORT_STREAM_NO_SNAPSHOT | COHORT_STREAM_NO_DATA, 0, NULL, fn,
+                            arg};
+    wanted.flags |= mode == COHORT_WATCH_PERSISTENT ? COHORT_STREAM_SHALLOW : 0;
+    return open_stream (client, &wanted);
 }
 
 int cohort_stream_error (const cohort_stream_t *self)

@@ -48,7 +48,7 @@ static bool take_reply (struct session *self, struct wire_frame *frame,
     request->reply = reply;
     request->rc = reply->code;
     if (request->wire.op.kind == WIRE_STREAM_OPEN) {
-        request->stream->opened = true;
+        stream_opened (request->stream, reply->zxid);
     }
     settle_watch (self, request);
     session_complete (self, request, reply->code);

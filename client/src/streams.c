@@ -129,6 +129,14 @@ struct cohort_stream *stream_table_find (const struct stream_table *streams, uin
     return NULL;
 }
 
+void stream_opened (struct cohort_stream *stream, uint64_t zxid)
+{
+    stream->opened = true;
+    if ((stream->flags & WIRE_STREAM_NO_SNAPSHOT) != 0 && stream->last_zxid == 0) {
+        stream->last_zxid = zxid;
+    }
+}
+
 /* ---- What comes ------------------------------------------------------------------------------ */
 
 static struct batch_event *event_new (struct cohort_stream *stream, uint64_t zxid)
@@ -147,11 +155,12 @@ static int take_transaction (struct cohort_stream *stream, struct wire_frame *fr
                              const struct wire_batch *from, struct list *events)
 {
     const cohort_batch_t *batch = &from->batch;
-    if (stream->last_zxid == 0 || batch->zxid <= stream->last_zxid) {
+    /* After a reset it may be less: the application's from_zxid can have been anything. */
+    if (stream->last_zxid == 0 || (batch->zxid <= stream->last_zxid && !batch->reset)) {
         return COHORT_EPROTOCOL;
     }
     /* Without changes it says only how far the stream has got. */
-    if (batch->count > 0 || batch->first || batch->more) {
+    if (batch->count > 0 || batch->first || batch->more || stream->marks) {
         struct batch_event *event = event_new (stream, batch->zxid);
         if (event == NULL) {
             return COHORT_ENOMEM;
@@ -242,6 +251,10 @@ int stream_table_take (struct stream_table *streams, struct cohort_stream *strea
     if (stream->over) {
         return COHORT_OK;
     }
+    bool refuses = (stream->flags & WIRE_STREAM_NO_SNAPSHOT) != 0;
+    if (refuses ? batch->batch.snapshot : batch->batch.reset) {
+        return COHORT_EPROTOCOL;
+    }
     return batch->batch.snapshot ? take_piece (streams, stream, batch, events)
                                  : take_transaction (stream, frame, batch, events);
 }
@@ -306,7 +319,7 @@ bool stream_table_rearm (struct stream_table *streams, struct buf *out)
         if (bytes >= STREAMS_REARM_BYTES) {
             return true;
         }
-        struct wire_stream entry = {stream->id, stream->last_zxid, stream->path};
+        struct wire_stream entry = {stream->id, stream->last_zxid, stream->path, stream->flags};
         buf_append (out, &entry, sizeof (entry));
         bytes += strlen (stream->path) + STREAM_OVERHEAD;
         streams->cursor = stream->id;

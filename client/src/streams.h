@@ -25,6 +25,7 @@ struct cohort_stream {
     uint64_t id;
     const char *path;   /* inside this allocation */
     uint64_t last_zxid; /* delivered as a whole; 0: no snapshot has been */
+    uint32_t flags;     /* WIRE_STREAM_... */
     bool opened;        /* the server has answered its stream_open */
     bool partial;       /* a transaction is delivered in part: more fragments are due */
     struct fold *fold;  /* the snapshot under way, or NULL */
@@ -35,7 +36,9 @@ struct cohort_stream {
     _Atomic uint32_t references;
     /* Of the application, and untouched here. */
     cohort_t *client;
-    cohort_batch_fn *fn;
+    bool marks;          /* batches without changes are wanted, too */
+    cohort_batch_fn *fn; /* NULL: a watch, with watch_fn */
+    cohort_watch_fn *watch_fn;
     void *arg;
     struct request *close; /* made beforehand, so that it can always be closed */
     _Atomic bool closed;   /* no more calls of fn */
@@ -61,6 +64,9 @@ void stream_table_deinit (struct stream_table *streams);
 
 /* The registry takes a reference of its own; and gives it back. Removing what is not there does
  * nothing. */
+/* The server has opened it, as of zxid. */
+void stream_opened (struct cohort_stream *stream, uint64_t zxid);
+
 void stream_table_add (struct stream_table *streams, struct cohort_stream *stream);
 void stream_table_remove (struct stream_table *streams, struct cohort_stream *stream);
 struct cohort_stream *stream_table_find (const struct stream_table *streams, uint64_t id);
@@ -72,8 +78,9 @@ void stream_table_end (struct stream_table *streams, struct cohort_stream *strea
 
 /* Takes what a server has sent of this stream, and puts at the end of `events` what the application
  * is to hear of it. COHORT_ENOMEM: it has to come again; COHORT_EPROTOCOL: it does not continue
- * what came before (a change of the past, a transaction without its snapshot): the server broke the
- * protocol. A snapshot that is larger than allowed ends the stream. */
+ * what came before (a change of the past, a transaction without its snapshot, a snapshot that was
+ * not asked for): the server broke the protocol. A snapshot that is larger than allowed ends the
+ * stream. */
 int stream_table_take (struct stream_table *streams, struct cohort_stream *stream,
                        struct wire_frame *frame, const struct wire_batch *batch,
                        struct list *events);

@@ -74,6 +74,7 @@ struct wire_op {
     uint64_t zxid;      /* check_czxid: czxid; check_owner: ozxid; stream_open: from_zxid */
     uint64_t session;   /* check_owner */
     uint64_t stream_id; /* stream_open, stream_close */
+    uint32_t flags;     /* stream_open: the numbers of enum StreamFlag */
     bool watch;         /* reads */
     const struct wire_list *list; /* children; NULL: all of them, by name */
 };
@@ -101,9 +102,12 @@ struct wire_watch {
     const char *path;
 };
 
+enum { WIRE_STREAM_NO_SNAPSHOT = 1, WIRE_STREAM_NO_DATA = 2, WIRE_STREAM_SHALLOW = 4 };
+
 struct wire_stream {
     uint64_t id, from_zxid;
     const char *path;
+    uint32_t flags;
 };
 
 /* So much of a stream's snapshots has been received: wire_batch.sent. */

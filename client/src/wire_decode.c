@@ -243,6 +243,7 @@ static int take_batch (struct arena *arena, struct wire_item *item,
     int rc = take_changes (arena, batch, from);
     batch->batch.snapshot = from->snapshot != 0;
     batch->batch.first = from->first != 0;
+    batch->batch.reset = from->reset != 0;
     batch->batch.more = from->more != 0;
     batch->batch.zxid = from->zxid;
     batch->batch.changes = batch->changes;

@@ -128,6 +128,7 @@ int wire_put_rearm (struct buf *out, struct arena *scratch, const struct wire_re
         stream->stream_id = rearm->streams[i].id;
         stream->path = string_of (rearm->streams[i].path);
         stream->from_zxid = rearm->streams[i].from_zxid;
+        stream->flags = rearm->streams[i].flags;
         message.streams[i] = stream;
     }
     Cohort__Wire__ClientFrame frame = COHORT__WIRE__CLIENT_FRAME__INIT;
@@ -320,6 +321,7 @@ static Cohort__Wire__StreamOpen *stream_open_of (struct arena *scratch, const st
         open->stream_id = op->stream_id;
         open->path = string_of (op->path);
         open->from_zxid = op->zxid;
+        open->flags = op->flags;
     }
     return open;
 }

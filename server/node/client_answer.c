@@ -315,12 +315,12 @@ static void reply_list (struct clients *self, struct client *client, const struc
 static void reply_stream (struct clients *self, struct client *client,
                           const struct request *request)
 {
-    const char *path = (const char *) request_payload (request);
     bool open = request->kind == REQUEST_STREAM_OPEN;
     struct wire_client_reply reply = {.xid = request->xid, .zxid = tree_zxid (self->tree)};
+    struct feed_request wanted = {request->id, (const char *) request_payload (request),
+                                  request->size, request->from, request->flags};
     if (open) {
-        reply.code = request->id != 0 ? tree_path_check (self->tree, path, request->size, false)
-                                      : COHORT_EINVAL;
+        reply.code = feed_check (self, &wanted);
         if (reply.code == 0) {
             reply.code = feed_room (self, client, request->id);
         }
@@ -330,7 +330,7 @@ static void reply_stream (struct clients *self, struct client *client,
     reply_plain (self, client, &reply);
     /* Behind its reply: from then on the client knows the stream. */
     if (open && reply.code == 0) {
-        feed_open (self, client, request->id, path, request->size, request->from);
+        feed_open (self, client, &wanted);
     }
 }
 

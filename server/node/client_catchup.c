@@ -45,15 +45,19 @@ static void stop_reading (struct clients *self, struct feed *feed)
 void feed_catch_up (struct clients *self, struct feed *feed, zxid_t from)
 {
     zxid_t now = tree_zxid (self->tree);
+    bool snapshot = (feed->flags & FEED_NO_SNAPSHOT) == 0;
     COHORT_ASSERT (feed->phase == FEED_LIVE);
+    from = from == 0 && !snapshot ? now : from;
     feed->told = from;
     if (from == now) {
         return;
     }
-    if (from == 0 || from > now || from < tree_effects_floor (self->tree)) {
+    if (from != 0 && from <= now && from >= tree_effects_floor (self->tree)) {
+        feed_fall_behind (self, feed, from);
+    } else if (snapshot) {
         walk_open (self, feed);
     } else {
-        feed_fall_behind (self, feed, from);
+        feed_tell_reset (self, feed, now);
     }
     client_dirty (self, feed->client);
 }
@@ -75,6 +79,11 @@ static void start_again (struct clients *self, struct feed *feed)
         return;
     }
     /* The client hears of it before anything that was withheld. */
+    if ((feed->flags & FEED_NO_SNAPSHOT) != 0) {
+        feed_tell_reset (self, feed, tree_zxid (self->tree));
+        stop_reading (self, feed);
+        return;
+    }
     struct client *client = feed->client;
     COHORT_ASSERT (client->behind > 0);
     COHORT_ASSERT (client->pulling > 0);
@@ -112,6 +121,7 @@ static void close_batch (struct pull *pull, bool more)
 static bool concerns (const struct feed *feed, const struct effect *effect)
 {
     return stream_covers (feed->path, feed->path_size, effect->path, effect->path_size) &&
+           feed_wants (feed, effect) &&
            (feed->phase == FEED_PULLING || walk_concerns (feed, effect));
 }
 
@@ -144,7 +154,8 @@ static bool pull_effect (void *arg, const struct effect *effect)
         pull->first = false;
     }
     wire_client_change (pull->batch.out, effect->kind, effect->path, effect->path_size,
-                        effect->data, effect->data_size, &effect->stat);
+                        effect->data, (feed->flags & FEED_NO_DATA) == 0 ? effect->data_size : 0,
+                        &effect->stat);
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include "client/base/assert.h"
 #include "client/base/hash.h"
 #include "server/node/client_state.h"
+#include "server/tree/path.h"
 
 #define NO_LINK UINT32_MAX
 
@@ -71,30 +72,52 @@ static void feed_free (struct clients *self, struct feed *feed)
     mem_free (feed);
 }
 
-void feed_open (struct clients *self, struct client *client, uint64_t id, const char *path,
-                size_t size, zxid_t from)
+int feed_check (const struct clients *self, const struct feed_request *request)
 {
-    feed_close (self, client, id);
+    bool shallow = (request->flags & FEED_SHALLOW) != 0;
+    if (request->id == 0 || (shallow && (request->flags & FEED_NO_SNAPSHOT) == 0)) {
+        return COHORT_EINVAL;
+    }
+    if (request->flags > FEED_FLAGS) {
+        return COHORT_EUNSUPPORTED;
+    }
+    return tree_path_check (self->tree, request->path, request->size, false);
+}
+
+bool feed_wants (const struct feed *feed, const struct effect *effect)
+{
+    if ((feed->flags & FEED_SHALLOW) == 0 || effect->path_size == feed->path_size) {
+        return true;
+    }
+    return effect->kind != EFFECT_DATA &&
+           tree_path_parent_size (effect->path, effect->path_size) == feed->path_size;
+}
+
+void feed_open (struct clients *self, struct client *client, const struct feed_request *request)
+{
+    feed_close (self, client, request->id);
     if (client->doom_text != NULL) {
         return;
     }
-    struct feed *feed = mem_calloc (1, sizeof *feed + size + 1);
-    if (feed == NULL || !streams_add (self->streams, client->connection, id, path, size)) {
+    struct feed *feed = mem_calloc (1, sizeof *feed + request->size + 1);
+    if (feed == NULL || !streams_add (self->streams, client->connection, request->id, request->path,
+                                      request->size)) {
         mem_free (feed);
         client_doom (self, client, COHORT_ENOMEM, "out of memory");
         return;
     }
     feed->client = client;
-    feed->id = id;
+    feed->id = request->id;
+    feed->flags = request->flags;
     feed->phase = FEED_LIVE;
     feed->first_link = feed->last_link = NO_LINK;
-    feed->path_size = (uint32_t) size;
-    memcpy (feed->path, path, size);
-    feed->node.hash = feed_hash (self, client->connection, id);
+    feed->path_size = (uint32_t) request->size;
+    memcpy (feed->path, request->path, request->size);
+    feed->node.hash = feed_hash (self, client->connection, request->id);
     map_insert (&self->feed_map, &feed->node);
     list_push_back (&client->feeds, &feed->client_node);
     client->feeds_count++;
-    feed_catch_up (self, feed, from);
+    feed_catch_up (self, feed, request->from);
 }
 
 void feed_close (struct clients *self, struct client *client, uint64_t id)
@@ -170,6 +193,19 @@ void feed_batch_whole (struct clients *self, struct feed *feed, struct feed_batc
     finish (self, feed, batch, false);
 }
 
+void feed_tell_reset (struct clients *self, struct feed *feed, zxid_t zxid)
+{
+    struct wire_client_batch head = {
+        .stream = feed->id, .zxid = zxid, .first = true, .reset = true};
+    struct buf *out = feed->phase == FEED_LIVE ? deliver_begin (self, feed->client)
+                                               : deliver_begin_ahead (self, feed->client);
+    if (out != NULL) {
+        wire_client_batch_end (out, wire_client_batch_begin (out, &head), false, 0);
+        deliver_end (self, feed->client);
+        feed->told = zxid;
+    }
+}
+
 /* ---- Live delivery ----------------------------------------------------------------------- */
 
 static struct link *link_at (const struct clients *self, uint32_t index)
@@ -178,10 +214,16 @@ static struct link *link_at (const struct clients *self, uint32_t index)
     return (struct link *) links + index;
 }
 
+/* A change as it is told: where in clients.changes it is, once it is encoded; size 0: it is not
+ * yet. */
+struct encoded {
+    uint32_t at, size;
+};
+
 struct matching {
     struct clients *self;
     const struct effect *effect;
-    uint32_t at, size; /* of the change, once it is encoded; size 0: it is not yet */
+    struct encoded whole, bare; /* with data, and without */
 };
 
 /* A client that has enough waiting is told nothing; its feed goes on from the transaction before.
@@ -200,6 +242,20 @@ static bool is_told (struct clients *self, struct feed *feed, const struct effec
     return false;
 }
 
+static struct encoded encode (struct matching *matching, bool bare)
+{
+    struct buf *changes = &matching->self->changes;
+    const struct effect *effect = matching->effect;
+    struct encoded *encoded = bare ? &matching->bare : &matching->whole;
+    if (encoded->size == 0) {
+        encoded->at = (uint32_t) changes->size;
+        wire_client_change (changes, effect->kind, effect->path, effect->path_size, effect->data,
+                            bare ? 0 : effect->data_size, &effect->stat);
+        encoded->size = (uint32_t) (changes->size - encoded->at);
+    }
+    return *encoded;
+}
+
 static void match (void *arg, uint64_t owner, uint64_t stream_id)
 {
     struct matching *matching = arg;
@@ -207,16 +263,11 @@ static void match (void *arg, uint64_t owner, uint64_t stream_id)
     const struct effect *effect = matching->effect;
     struct feed *feed = find (self, owner, stream_id);
     COHORT_ASSERT (feed != NULL);
-    if (!is_told (self, feed, effect)) {
+    if (!feed_wants (feed, effect) || !is_told (self, feed, effect)) {
         return;
     }
-    if (matching->size == 0) {
-        matching->at = (uint32_t) self->changes.size;
-        wire_client_change (&self->changes, effect->kind, effect->path, effect->path_size,
-                            effect->data, effect->data_size, &effect->stat);
-        matching->size = (uint32_t) (self->changes.size - matching->at);
-    }
-    struct link link = {matching->at, matching->size, NO_LINK};
+    struct encoded encoded = encode (matching, (feed->flags & FEED_NO_DATA) != 0);
+    struct link link = {encoded.at, encoded.size, NO_LINK};
     uint32_t index = (uint32_t) (self->links.size / sizeof link);
     buf_append (&self->links, &link, sizeof link);
     if (self->links.failed || self->changes.failed) {

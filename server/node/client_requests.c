@@ -430,6 +430,7 @@ static void receive_read (struct clients *self, struct client *client,
         request.kind = REQUEST_STREAM_OPEN;
         request.id = from->stream_open->stream_id;
         request.from = from->stream_open->from_zxid;
+        request.flags = from->stream_open->flags;
         path = from->stream_open->path;
         break;
     case COHORT__WIRE__REQUEST__OP_STREAM_CLOSE:

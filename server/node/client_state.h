@@ -110,6 +110,7 @@ struct request {
     uint64_t id;     /* of the sync, or of the stream */
     uint64_t from;   /* STREAM_OPEN */
     int32_t code;    /* FAILED */
+    uint32_t flags;  /* STREAM_OPEN */
     uint32_t size;   /* of the payload */
     uint8_t kind;
     bool watch;
@@ -219,6 +220,9 @@ enum feed_phase {
     FEED_LIVE     /* is told what is applied */
 };
 
+/* The numbers of client.proto's StreamFlag. */
+enum { FEED_NO_SNAPSHOT = 1, FEED_NO_DATA = 2, FEED_SHALLOW = 4, FEED_FLAGS = 7 };
+
 /* A stream of a client on this server. */
 struct feed {
     struct map_node node;         /* of feed_map */
@@ -227,6 +231,7 @@ struct feed {
     struct list_node touch_node; /* of touched */
     struct client *client;
     uint64_t id;
+    uint32_t flags;
     enum feed_phase phase;
     zxid_t zxid; /* CHASING, PULLING: everything up to it is in the output */
     zxid_t told; /* the last zxid that the client was told of this stream; 0: it has no snapshot */
@@ -415,9 +420,22 @@ void client_watch_discard (struct client *client);
 
 /* Whether one more, or this one again, may be opened: 0 or COHORT_ELIMIT. */
 int feed_room (const struct clients *self, const struct client *client, uint64_t id);
-/* from 0: with a snapshot.  One that is open under the id is closed before. */
-void feed_open (struct clients *self, struct client *client, uint64_t id, const char *path,
-                size_t size, zxid_t from);
+struct feed_request {
+    uint64_t id;
+    const char *path;
+    size_t size;
+    zxid_t from; /* 0: from the beginning: with a snapshot, if it is to have one */
+    uint32_t flags;
+};
+
+/* What a request for a stream is refused with, or 0. */
+int feed_check (const struct clients *self, const struct feed_request *request);
+/* One that is open under the id is closed before. */
+void feed_open (struct clients *self, struct client *client, const struct feed_request *request);
+/* Whether it is to be told of the change, of which its subtree has part. */
+bool feed_wants (const struct feed *feed, const struct effect *effect);
+/* An empty batch which says that the history up to zxid is gone. */
+void feed_tell_reset (struct clients *self, struct feed *feed, zxid_t zxid);
 void feed_close (struct clients *self, struct client *client, uint64_t id);
 struct feed *feed_find (const struct clients *self, const struct client *client, uint64_t id);
 void feeds_drop (struct clients *self, struct client *client);

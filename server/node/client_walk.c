@@ -165,6 +165,7 @@ void walk_taken (struct clients *self, struct client *client, uint64_t id, uint6
 
 struct slice {
     struct buf *out;
+    bool with_data;
     size_t bytes_max; /* that `out` holds before the last znode */
     uint32_t nodes_left;
     bool stopped;
@@ -178,7 +179,7 @@ static bool take_node (void *arg, const struct tree_node *node)
         return false;
     }
     slice->nodes_left--;
-    wire_client_found (slice->out, node);
+    wire_client_found (slice->out, node, slice->with_data);
     return true;
 }
 
@@ -193,6 +194,7 @@ static size_t make_slice (struct clients *self, struct feed *feed)
         return 0;
     }
     struct slice slice = {.out = batch.out,
+                          .with_data = (feed->flags & FEED_NO_DATA) == 0,
                           .bytes_max = batch.out->size + WALK_BYTES,
                           .nodes_left = self->options.walk_nodes};
     int rc = tree_walk (self->tree, feed->path, feed->path_size, &feed->place, take_node, &slice);

@@ -167,13 +167,14 @@ void client_watch_rearm (struct clients *self, struct client *client,
     }
     for (size_t i = 0; i < rearm->n_streams && client->doom_text == NULL; i++) {
         const Cohort__Wire__StreamOpen *open = rearm->streams[i];
-        size_t size = strlen (open->path);
-        if (open->stream_id == 0 || tree_path_check (self->tree, open->path, size, false) != 0) {
+        struct feed_request wanted = {open->stream_id, open->path, strlen (open->path),
+                                      open->from_zxid, open->flags};
+        if (feed_check (self, &wanted) != 0) {
             client_doom (self, client, COHORT_EPROTOCOL, "a malformed stream");
         } else if (feed_room (self, client, open->stream_id) != 0) {
             client_doom (self, client, COHORT_ELIMIT, "too many streams");
         } else {
-            feed_open (self, client, open->stream_id, open->path, size, open->from_zxid);
+            feed_open (self, client, &wanted);
         }
     }
     if (!rearm->more && client->doom_text == NULL) {

@@ -219,6 +219,7 @@ enum {
     BATCH_MORE = 5,
     BATCH_CHANGES = 6,
     BATCH_SENT = 7,
+    BATCH_RESET = 8,
     CHANGE_KIND = 1,
     CHANGE_PATH = 2,
     CHANGE_DATA = 3,
@@ -465,10 +466,10 @@ void wire_client_change (struct buf *out, enum effect_kind kind, const char *pat
     put_change (out, kind, path, path_size, data, size, stat);
 }
 
-void wire_client_found (struct buf *out, const struct tree_node *node)
+void wire_client_found (struct buf *out, const struct tree_node *node, bool with_data)
 {
-    put_change (out, KIND_FOUND, node->path, strlen (node->path), node->data, node->data_size,
-                &node->stat);
+    put_change (out, KIND_FOUND, node->path, strlen (node->path), node->data,
+                with_data ? node->data_size : 0, &node->stat);
 }
 
 struct wire_mark wire_client_batch_begin (struct buf *out, const struct wire_client_batch *batch)
@@ -478,6 +479,7 @@ struct wire_mark wire_client_batch_begin (struct buf *out, const struct wire_cli
     put_fixed (out, BATCH_ZXID, batch->zxid);
     put_number (out, BATCH_SNAPSHOT, batch->snapshot);
     put_number (out, BATCH_FIRST, batch->first);
+    put_number (out, BATCH_RESET, batch->reset);
     return mark;
 }
 

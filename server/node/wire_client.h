@@ -98,12 +98,12 @@ void wire_client_event (struct buf *out, enum watch_kind kind, int type, const c
  * that the walk of a snapshot has found. */
 void wire_client_change (struct buf *out, enum effect_kind kind, const char *path, size_t path_size,
                          const uint8_t *data, size_t size, const cohort_stat_t *stat);
-void wire_client_found (struct buf *out, const struct tree_node *node);
+void wire_client_found (struct buf *out, const struct tree_node *node, bool with_data);
 
 struct wire_client_batch {
     uint64_t stream;
     zxid_t zxid;
-    bool snapshot, first;
+    bool snapshot, first, reset;
 };
 struct wire_mark wire_client_batch_begin (struct buf *out, const struct wire_client_batch *batch);
 /* Both are known last; sent: 0, or to be confirmed by the client. */

@@ -173,8 +173,14 @@ static void put_items (struct buf *out)
     wire_client_item_end (out, mark);
 
     struct buf result = {0};
-    struct result_op op = {
-        .has_path = true, .path = "/a", .path_size = 2, .has_stat = true, .stat = stat};
+    struct result_op op = {.has_path = true,
+                           .path = "/a",
+                           .path_size = 2,
+                           .has_stat = true,
+                           .stat = stat,
+                           .has_value = true,
+                           .value = -7,
+                           .existed = true};
     result_op_encode (&result, &op);
     reply = (struct wire_client_reply){.xid = 2, .number = 1, .code = COHORT_EGAP, .expected = 3};
     mark = wire_client_reply_begin (out, &reply, 200);
@@ -189,7 +195,7 @@ static void put_items (struct buf *out)
     mark = wire_client_batch_begin (out, &batch);
     wire_client_change (out, EFFECT_CREATED, "/a", 2, (const uint8_t *) "x", 1, &stat);
     wire_client_change (out, EFFECT_DELETED, "/b", 2, NULL, 0, &stat);
-    wire_client_found (out, &(struct tree_node){.path = "/c", .stat = stat});
+    wire_client_found (out, &(struct tree_node){.path = "/c", .stat = stat}, true);
     wire_client_batch_end (out, mark, true, 4096);
     wire_client_seen (out, 7, 3);
 }

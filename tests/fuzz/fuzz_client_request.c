@@ -83,17 +83,24 @@ static void add_requests (fuzz_seed_fn *add, void *arg)
         {.kind = WIRE_CHECK_CZXID, .path = "/a", .zxid = 5},
         {.kind = WIRE_CHECK_OWNER, .path = "/a", .zxid = 5, .session = 7},
         {.kind = WIRE_DELETE, .path = "/a/b", .version = -1},
+        {.kind = WIRE_CHECK_ABSENT, .path = "/c"},
+        {.kind = WIRE_ADD, .path = "/n", .delta = -1, .floor = INT64_MIN, .ceiling = 9},
+        {.kind = WIRE_DELETE_TREE, .path = "/d", .version = -1, .limit = 7},
+        {.kind = WIRE_CREATE, .path = "/t", .if_absent = true, .ttl_ms = 1000},
     };
     static const struct wire_request requests[] = {
         {.xid = 1, .number = 1, .op = {.kind = WIRE_CREATE, .path = "/a", .data = "x", .size = 1}},
         {.xid = 2, .number = 2, .ack_to = 1, .op = {.kind = WIRE_SET, .path = "/a", .data = "y"}},
-        {.xid = 3, .number = 3, .op = {.kind = WIRE_MULTI}, .ops = parts, .ops_count = 4},
+        {.xid = 3, .number = 3, .op = {.kind = WIRE_MULTI}, .ops = parts, .ops_count = 8},
         {.xid = 4, .op = {.kind = WIRE_GET, .path = "/a", .watch = true}},
         {.xid = 5, .op = {.kind = WIRE_CHILDREN, .path = "/"}},
-        {.xid = 6, .op = {.kind = WIRE_STREAM_OPEN, .path = "/a", .stream_id = 9, .zxid = 1}},
+        {.xid = 6,
+         .op = {.kind = WIRE_STREAM_OPEN, .path = "/a", .stream_id = 9, .zxid = 1, .flags = 7}},
         {.xid = 7, .op = {.kind = WIRE_STREAM_CLOSE, .stream_id = 9}},
         {.xid = 8, .op = {.kind = WIRE_SYNC}},
-        {.xid = 9, .number = 4, .op = {.kind = WIRE_CLOSE}},
+        {.xid = 9, .number = 4, .op = {.kind = WIRE_DELETE_TREE, .path = "/d", .version = -1}},
+        {.xid = 10, .number = 5, .op = {.kind = WIRE_ADD, .path = "/n", .delta = 3}},
+        {.xid = 11, .number = 6, .op = {.kind = WIRE_CLOSE}},
     };
     enum { COUNT = sizeof (requests) / sizeof (requests[0]) };
     const struct wire_request *all[COUNT];
@@ -115,7 +122,7 @@ static void seeds (fuzz_seed_fn *add, void *arg)
 {
     static const struct wire_hello hello = {.session_id = 1, .attach_no = 2, .incarnation = 1};
     static const struct wire_watch watch = {WIRE_WATCH_DATA, "/a"};
-    static const struct wire_stream stream = {9, 4, "/a"};
+    static const struct wire_stream stream = {9, 4, "/a", WIRE_STREAM_NO_SNAPSHOT};
     static const struct wire_rearm rearm = {
         .watches = &watch, .watch_count = 1, .streams = &stream, .stream_count = 1};
     struct arena scratch;

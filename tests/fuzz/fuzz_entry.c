@@ -17,6 +17,16 @@ static void encode_operations (struct buf *out, const struct entry_write *write)
     COHORT_ASSERT (reader_done (&ops));
 }
 
+static void encode_items (struct buf *out, const struct entry_lapse *lapse)
+{
+    struct reader items = lapse->items;
+    for (uint32_t i = 0; i < lapse->count; i++) {
+        struct lapse_item item;
+        COHORT_ASSERT (lapse_decode (&item, &items));
+        lapse_encode (out, item.path, item.path_size, item.czxid);
+    }
+}
+
 static void one (const uint8_t *data, size_t size)
 {
     struct entry entry;
@@ -32,6 +42,9 @@ static void one (const uint8_t *data, size_t size)
         COHORT_ASSERT (session == entry.u.write.session);
         COHORT_ASSERT (number == entry.u.write.number);
         encode_operations (&out, &entry.u.write);
+    }
+    if (entry.kind == ENTRY_LAPSE) {
+        encode_items (&out, &entry.u.lapse);
     }
     COHORT_ASSERT (out.size == size);
     COHORT_ASSERT (memcmp (out.data, data, size) == 0);
@@ -67,6 +80,9 @@ static void add_writes (fuzz_seed_fn *add, void *arg)
         {.kind = OP_CHECK_VERSION, .path = "/d", .path_size = 2, .version = 6},
         {.kind = OP_CHECK_CZXID, .path = "/e", .path_size = 2, .czxid = 7},
         {.kind = OP_CHECK_OWNER, .path = "/f", .path_size = 2, .session = 3, .ozxid = 4},
+        {.kind = OP_CHECK_ABSENT, .path = "/g", .path_size = 2},
+        {.kind = OP_ADD, .path = "/h", .path_size = 2, .delta = -5, .floor = -9, .ceiling = 9},
+        {.kind = OP_DELETE_TREE, .path = "/i", .path_size = 2, .version = 8, .limit = 1000},
     };
     static const struct op close = {.kind = OP_CLOSE_SESSION}, reject = {.kind = OP_REJECT};
     struct entry entry = {.kind = ENTRY_WRITE,
@@ -75,8 +91,8 @@ static void add_writes (fuzz_seed_fn *add, void *arg)
     add_entry (add, arg, "write-close", &entry, &close, 1);
     add_entry (add, arg, "write-reject", &entry, &reject, 1);
     entry.u.write.multi = true;
-    entry.u.write.count = 6;
-    add_entry (add, arg, "write-multi", &entry, ops, 6);
+    entry.u.write.count = 9;
+    add_entry (add, arg, "write-multi", &entry, ops, 9);
 }
 
 static void seeds (fuzz_seed_fn *add, void *arg)
@@ -97,6 +113,12 @@ static void seeds (fuzz_seed_fn *add, void *arg)
     add_entry (add, arg, "close", &close, NULL, 0);
     struct entry reap = {.kind = ENTRY_REAP, .u.reap = {1}};
     add_entry (add, arg, "reap", &reap, NULL, 0);
+    struct buf lapse = {0};
+    struct entry lapses = {.kind = ENTRY_LAPSE, .u.lapse = {.count = 1}};
+    entry_encode (&lapse, &lapses);
+    lapse_encode (&lapse, "/a", 2, 7);
+    add (arg, "lapse", lapse.data, lapse.size);
+    buf_deinit (&lapse);
     add_writes (add, arg);
 }
 

@@ -464,6 +464,7 @@ typedef struct cohort_batch {
     int snapshot; /* 1: part of a snapshot, 0: a transaction */
     int first;    /* 1: first fragment */
     int more;     /* 1: another fragment of the same zxid follows */
+    int reset;    /* 1: COHORT_STREAM_NO_SNAPSHOT alone: what happened up to zxid is not known */
     uint64_t zxid;
     const cohort_change_t *changes;
     size_t count;
@@ -477,6 +478,45 @@ typedef void cohort_batch_fn (cohort_stream_t *self, const cohort_batch_t *batch
  * malformed path or out of memory, see cohort_errmsg. */
 COHORT_API cohort_stream_t *cohort_stream_new (cohort_t *client, const char *path,
                                                cohort_batch_fn *fn, void *arg);
+
+enum {
+    COHORT_STREAM_NO_SNAPSHOT =
+        1,                     /* only what happens from now on, or after from_zxid.  When the
+                                  history between was gone, an empty batch with `reset` says so */
+    COHORT_STREAM_NO_DATA = 2, /* changes without data: stats tell its size and version */
+    COHORT_STREAM_SHALLOW = 4, /* the znode itself, and the coming and going of its children:
+                                  nothing below, nor what these hold; with NO_SNAPSHOT only */
+    COHORT_STREAM_PROGRESS = 8 /* batches without changes, too: everything up to their zxid has
+                                  been delivered (about every 1,000 transactions) */
+};
+
+typedef struct cohort_stream_options {
+    size_t size;        /* sizeof (cohort_stream_options_t) */
+    int flags;          /* COHORT_STREAM_... */
+    uint64_t from_zxid; /* not 0: the caller has the state as of this zxid, from an earlier stream
+                           on this path: only what came after is delivered, or, if that is not known
+                           any more, a snapshot (with NO_SNAPSHOT: `reset`) */
+} cohort_stream_options_t;
+
+/* The same with options; NULL: none. */
+COHORT_API cohort_stream_t *cohort_stream_new_with (cohort_t *client, const char *path,
+                                                    const cohort_stream_options_t *options,
+                                                    cohort_batch_fn *fn, void *arg);
+
+/* A watch that stays: fn runs for every event, not only for the next one, in the order of the
+ * transactions, none missing, also across reconnects; where history does not reach back so far,
+ * COHORT_EVENT_RESET tells.  The znode need not exist.  It is a stream without data: a slow caller
+ * holds up nobody, and it ends with cohort_stream_destroy.  After the end of the session fn gets a
+ * last COHORT_EVENT_WATCH_LOST.  NULL: malformed path, out of memory; see cohort_errmsg. */
+typedef enum cohort_watch_mode {
+    COHORT_WATCH_PERSISTENT = 0, /* CREATED, CHANGED and DELETED of the znode; CHILDREN of it when a
+                                    child comes or goes */
+    COHORT_WATCH_RECURSIVE = 1   /* CREATED, CHANGED and DELETED of it and of everything below */
+} cohort_watch_mode_t;
+
+COHORT_API cohort_stream_t *cohort_watch_new (cohort_t *client, const char *path,
+                                              cohort_watch_mode_t mode, cohort_watch_fn *fn,
+                                              void *arg);
 
 /* 0; after the last call of fn, why the stream has ended: COHORT_ESESSIONEXPIRED: the session has
  * ended; COHORT_ETOOBIG: its snapshot is larger than options.stream_bytes_max allows;

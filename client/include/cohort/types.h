@@ -70,12 +70,14 @@ typedef enum cohort_state {
     COHORT_LOST = 3        /* the session has ended: its ephemerals are gone or about to go */
 } cohort_state_t;
 
-/* What a one-shot watch reports.  The numbers are ZooKeeper's event types. */
+/* What a watch reports.  The numbers are ZooKeeper's event types. */
 typedef enum cohort_event_type {
     COHORT_EVENT_CREATED = 1,
     COHORT_EVENT_DELETED = 2,
     COHORT_EVENT_CHANGED = 3,
     COHORT_EVENT_CHILDREN = 4,
+    COHORT_EVENT_RESET = -2, /* persistent watches: it was away for so long that what happened is
+                                not known any more: look again.  It goes on */
     COHORT_EVENT_WATCH_LOST = -1 /* the session has ended: this watch reports no more */
 } cohort_event_type_t;
 

@@ -486,6 +486,9 @@ void fake_open_stream (struct fake *self, const struct peer *peer,
         }
         return;
     }
+    if ((open->flags & COHORT_STREAM_NO_SNAPSHOT) != 0) {
+        return;
+    }
     static struct change changes[NODES_MAX];
     size_t size = 0;
     for (int i = 0; i < self->node_count; i++) {

@@ -162,6 +162,53 @@ static void test_stream_with_chroot (void **state)
     fake_destroy (&fake);
 }
 
+struct watched {
+    char text[256];
+    atomic_int events;
+};
+
+static void on_watched (cohort_t *self, const cohort_event_t *event, void *arg)
+{
+    struct watched *watched = arg;
+    size_t used = strlen (watched->text);
+    (void) self;
+    snprintf (watched->text + used, sizeof (watched->text) - used, "%d%s\n", event->type,
+              event->path);
+    atomic_fetch_add (&watched->events, 1);
+}
+
+/* A watch that stays: across a server's death, below a chroot, until its session ends. */
+static void test_watch_with_chroot (void **state)
+{
+    (void) state;
+    const char *endpoint = "tcp://127.0.0.1:*";
+    struct fake *fake = fake_new (NULL, &endpoint, 1);
+    char servers[256];
+    snprintf (servers, sizeof (servers), "%s/game", fake_servers (fake));
+    cohort_t *root = cohort_new (fake_servers (fake), NULL);
+    cohort_t *client = cohort_new (servers, NULL);
+    struct watched watched = {.events = 0};
+    assert_int_equal (cohort_create (root, "/game", "g", 1, 0, NULL, NULL, NULL), 0);
+    cohort_stream_t *watch =
+        cohort_watch_new (client, "/", COHORT_WATCH_RECURSIVE, on_watched, &watched);
+    assert_non_null (watch);
+    assert_int_equal (cohort_create (client, "/a", "1", 1, 0, NULL, NULL, NULL), 0);
+    run_until (client, &watched.events, 1);
+    fake_stop (fake, 0);
+    fake_start (fake, 0);
+    set_blocking (root, "/game/a", "3");
+    set_blocking (root, "/game", "4");
+    run_until (client, &watched.events, 3);
+    fake_expire (fake);
+    run_until (client, &watched.events, 4);
+    assert_string_equal (watched.text, "1/a\n3/a\n3/\n-1/\n");
+    assert_int_equal (cohort_stream_error (watch), COHORT_ESESSIONEXPIRED);
+    cohort_stream_destroy (&watch);
+    cohort_destroy (&client);
+    cohort_destroy (&root);
+    fake_destroy (&fake);
+}
+
 /* What comes of one large snapshot. */
 struct parts {
     int firsts, wholes, calls, ended;
@@ -477,11 +524,17 @@ static void test_calls_out_of_memory (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_threadless_loop),   cmocka_unit_test (test_stream_with_chroot),
-        cmocka_unit_test (test_large_snapshot),    cmocka_unit_test (test_curve),
-        cmocka_unit_test (test_arguments),         cmocka_unit_test (test_queue_limit),
-        cmocka_unit_test (test_backlog),           cmocka_unit_test (test_flapping),
-        cmocka_unit_test (test_new_out_of_memory), cmocka_unit_test (test_calls_out_of_memory),
+        cmocka_unit_test (test_threadless_loop),
+        cmocka_unit_test (test_stream_with_chroot),
+        cmocka_unit_test (test_watch_with_chroot),
+        cmocka_unit_test (test_large_snapshot),
+        cmocka_unit_test (test_curve),
+        cmocka_unit_test (test_arguments),
+        cmocka_unit_test (test_queue_limit),
+        cmocka_unit_test (test_backlog),
+        cmocka_unit_test (test_flapping),
+        cmocka_unit_test (test_new_out_of_memory),
+        cmocka_unit_test (test_calls_out_of_memory),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

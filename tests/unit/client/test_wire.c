@@ -146,13 +146,14 @@ static void test_hello_and_rearm (void **state)
     cohort__wire__client_frame__free_unpacked (frame, NULL);
     buf_clear (&out);
     struct wire_watch watches[] = {{WIRE_WATCH_DATA, "/a"}, {WIRE_WATCH_CHILDREN, "/b"}};
-    struct wire_stream streams[] = {{3, 4, "/c"}};
+    struct wire_stream streams[] = {{3, 4, "/c", WIRE_STREAM_SHALLOW}};
     struct wire_rearm rearm = {9, watches, 2, streams, 1, true};
     assert_int_equal (wire_put_rearm (&out, &scratch, &rearm), 0);
     frame = unpack ();
     assert_int_equal (frame->rearm->last_zxid, 9);
     assert_int_equal (frame->rearm->watches[1]->kind, 3);
     assert_string_equal (frame->rearm->streams[0]->path, "/c");
+    assert_int_equal (frame->rearm->streams[0]->flags, 4);
     assert_true (frame->rearm->more);
     cohort__wire__client_frame__free_unpacked (frame, NULL);
 }
@@ -162,13 +163,25 @@ static void test_size_is_enough (void **state)
     (void) state;
     struct wire_op ops[] = {
         {.kind = WIRE_CHECK_OWNER, .path = "/o", .session = UINT64_MAX, .zxid = UINT64_MAX},
-        {.kind = WIRE_CREATE, .path = "/c", .data = "d", .size = 1, .mode = 3}};
+        {.kind = WIRE_CREATE,
+         .path = "/c",
+         .data = "d",
+         .size = 1,
+         .mode = 7,
+         .if_absent = true,
+         .ttl_ms = UINT64_MAX},
+        {.kind = WIRE_DELETE_TREE, .path = "/d", .version = INT32_MIN, .limit = UINT32_MAX},
+        {.kind = WIRE_ADD,
+         .path = "/a",
+         .delta = INT64_MIN,
+         .floor = INT64_MIN,
+         .ceiling = INT64_MAX}};
     struct wire_request multi = {.xid = UINT64_MAX,
                                  .number = UINT64_MAX,
                                  .ack_to = UINT64_MAX,
                                  .op = {.kind = WIRE_MULTI},
                                  .ops = ops,
-                                 .ops_count = 2};
+                                 .ops_count = 4};
     const struct wire_request *requests[] = {&multi};
     struct wire_words words = {.requests = requests, .request_count = 1};
     assert_int_equal (wire_put_words (&out, &scratch, &words), 0);

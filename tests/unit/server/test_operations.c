@@ -1,6 +1,7 @@
 /* The operations of the client library that go beyond ZooKeeper's first ones, on an embedded
  * server. */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "cohort/client.h"
@@ -202,6 +203,206 @@ static void test_asynchronous_forms (void **state)
     assert_int_equal (results[3], 1);
 }
 
+/* ---- Watches that stay ----------------------------------------------------------------------- */
+
+/* What a watch has told: "created /a 2" and so on, in one line each. */
+struct told {
+    char text[2048];
+    int events;
+    cohort_stream_t *to_close; /* by the first event */
+};
+
+static void on_told (cohort_t *self, const cohort_event_t *event, void *arg)
+{
+    struct told *told = arg;
+    const char *type = event->type == COHORT_EVENT_CREATED    ? "created"
+                       : event->type == COHORT_EVENT_DELETED  ? "deleted"
+                       : event->type == COHORT_EVENT_CHANGED  ? "changed"
+                       : event->type == COHORT_EVENT_CHILDREN ? "children"
+                       : event->type == COHORT_EVENT_RESET    ? "reset"
+                                                              : "lost";
+    size_t used = strlen (told->text);
+    (void) self;
+    snprintf (told->text + used, sizeof told->text - used, "%s %s\n", type, event->path);
+    told->events++;
+    if (told->to_close != NULL) {
+        cohort_stream_destroy (&told->to_close);
+    }
+}
+
+static void await_events (const struct told *told, int count)
+{
+    while (told->events < count) {
+        assert_true (cohort_run (client, LIMIT_MS) > 0);
+    }
+    assert_int_equal (told->events, count);
+}
+
+/* Some changes of a small tree. */
+static void change_things (void)
+{
+    create ("/w", COHORT_PERSISTENT);
+    create ("/w/a", COHORT_PERSISTENT);
+    create ("/w/a/b", COHORT_PERSISTENT);
+    assert_int_equal (cohort_set (client, "/w/a", "y", 1, -1, NULL), 0);
+    assert_int_equal (cohort_set (client, "/w", "y", 1, -1, NULL), 0);
+    create ("/wide", COHORT_PERSISTENT);
+    assert_int_equal (cohort_delete_tree (client, "/w", 0, -1, NULL), 0);
+}
+
+static void test_persistent_watch (void **state)
+{
+    (void) state;
+    struct told told = {.events = 0};
+    cohort_stream_t *watch =
+        cohort_watch_new (client, "/w", COHORT_WATCH_PERSISTENT, on_told, &told);
+    assert_non_null (watch);
+    change_things ();
+    await_events (&told, 5);
+    assert_string_equal (told.text, "created /w\n"
+                                    "children /w\n"
+                                    "changed /w\n"
+                                    "children /w\n"
+                                    "deleted /w\n");
+    /* It stays. */
+    create ("/w", COHORT_PERSISTENT);
+    await_events (&told, 6);
+    cohort_stream_destroy (&watch);
+}
+
+static void test_recursive_watch (void **state)
+{
+    (void) state;
+    struct told told = {.events = 0};
+    cohort_stream_t *watch =
+        cohort_watch_new (client, "/w", COHORT_WATCH_RECURSIVE, on_told, &told);
+    change_things ();
+    await_events (&told, 8);
+    assert_string_equal (told.text, "created /w\n"
+                                    "created /w/a\n"
+                                    "created /w/a/b\n"
+                                    "changed /w/a\n"
+                                    "changed /w\n"
+                                    "deleted /w/a/b\n"
+                                    "deleted /w/a\n"
+                                    "deleted /w\n");
+    cohort_stream_destroy (&watch);
+}
+
+static void test_watch_ends_in_its_handler (void **state)
+{
+    (void) state;
+    struct told told = {.events = 0}, other = {.events = 0};
+    told.to_close = cohort_watch_new (client, "/w", COHORT_WATCH_RECURSIVE, on_told, &told);
+    cohort_stream_t *watch =
+        cohort_watch_new (client, "/w", COHORT_WATCH_RECURSIVE, on_told, &other);
+    create ("/w", COHORT_PERSISTENT);
+    create ("/w/a", COHORT_PERSISTENT);
+    /* Both in one transaction: the first event ends the watch before the second. */
+    assert_int_equal (cohort_delete_tree (client, "/w", 0, -1, NULL), 0);
+    await_events (&other, 4);
+    assert_int_equal (told.events, 1);
+    cohort_stream_destroy (&watch);
+}
+
+static void test_watch_arguments (void **state)
+{
+    (void) state;
+    struct told told = {.events = 0};
+    assert_null (cohort_watch_new (client, "w", COHORT_WATCH_PERSISTENT, on_told, &told));
+    assert_null (cohort_watch_new (client, "/w", (cohort_watch_mode_t) 7, on_told, &told));
+    expect_error ("watch: mode is 7");
+    assert_null (cohort_watch_new (client, "/w", COHORT_WATCH_PERSISTENT, NULL, &told));
+}
+
+/* ---- Streams with options -------------------------------------------------------------------- */
+
+struct batches {
+    char text[1024];
+    int count;
+    uint64_t zxid;
+};
+
+static void on_batch (cohort_stream_t *self, const cohort_batch_t *batch, void *arg)
+{
+    struct batches *batches = arg;
+    (void) self;
+    assert_non_null (batch);
+    size_t used = strlen (batches->text);
+    used +=
+        (size_t) snprintf (batches->text + used, sizeof batches->text - used, "%s%s",
+                           batch->snapshot ? "snapshot" : "batch", batch->reset ? " reset" : "");
+    for (size_t i = 0; i < batch->count; i++) {
+        const cohort_change_t *change = &batch->changes[i];
+        used += (size_t) snprintf (batches->text + used, sizeof batches->text - used, " %s=%.*s/%d",
+                                   change->path, (int) change->size,
+                                   change->data != NULL ? (const char *) change->data : "",
+                                   change->stat.data_size);
+    }
+    snprintf (batches->text + used, sizeof batches->text - used, "\n");
+    batches->count++;
+    batches->zxid = batch->zxid;
+}
+
+static void await_batches (const struct batches *batches, int count)
+{
+    while (batches->count < count) {
+        assert_true (cohort_run (client, LIMIT_MS) > 0);
+    }
+}
+
+static void test_stream_without_data (void **state)
+{
+    (void) state;
+    struct batches batches = {.count = 0};
+    create ("/s", COHORT_PERSISTENT);
+    cohort_stream_options_t options = {.size = sizeof options, .flags = COHORT_STREAM_NO_DATA};
+    cohort_stream_t *stream = cohort_stream_new_with (client, "/s", &options, on_batch, &batches);
+    assert_non_null (stream);
+    await_batches (&batches, 1);
+    create ("/s/a", COHORT_PERSISTENT);
+    await_batches (&batches, 2);
+    assert_string_equal (batches.text, "snapshot /s=/1\nbatch /s/a=/1\n");
+    cohort_stream_destroy (&stream);
+}
+
+/* What came after a zxid that was seen by an earlier stream, and nothing twice. */
+static void test_stream_from_a_zxid (void **state)
+{
+    (void) state;
+    struct batches first = {.count = 0}, second = {.count = 0}, third = {.count = 0};
+    create ("/s", COHORT_PERSISTENT);
+    cohort_stream_t *stream = cohort_stream_new (client, "/s", on_batch, &first);
+    await_batches (&first, 1);
+    cohort_stream_destroy (&stream);
+    create ("/s/a", COHORT_PERSISTENT);
+    create ("/s/b", COHORT_PERSISTENT);
+    cohort_stream_options_t options = {.size = sizeof options, .from_zxid = first.zxid};
+    stream = cohort_stream_new_with (client, "/s", &options, on_batch, &second);
+    await_batches (&second, 2);
+    assert_string_equal (second.text, "batch /s/a=x/1\nbatch /s/b=x/1\n");
+    cohort_stream_destroy (&stream);
+    /* Of a history that never was: reset, and on from here. */
+    options.from_zxid = UINT64_C (1) << 60;
+    options.flags = COHORT_STREAM_NO_SNAPSHOT;
+    stream = cohort_stream_new_with (client, "/s", &options, on_batch, &third);
+    await_batches (&third, 1);
+    create ("/s/c", COHORT_PERSISTENT);
+    await_batches (&third, 2);
+    assert_string_equal (third.text, "batch reset\nbatch /s/c=x/1\n");
+    cohort_stream_destroy (&stream);
+}
+
+static void test_stream_arguments (void **state)
+{
+    (void) state;
+    struct batches batches = {.count = 0};
+    cohort_stream_options_t options = {.size = sizeof options, .flags = COHORT_STREAM_SHALLOW};
+    assert_null (cohort_stream_new_with (client, "/s", &options, on_batch, &batches));
+    options = (cohort_stream_options_t){.size = 3};
+    assert_null (cohort_stream_new_with (client, "/s", &options, on_batch, &batches));
+}
+
 int main (void)
 {
 #define OPERATION_TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
@@ -213,6 +414,13 @@ int main (void)
         OPERATION_TEST (test_counter),
         OPERATION_TEST (test_delete_tree),
         OPERATION_TEST (test_asynchronous_forms),
+        OPERATION_TEST (test_persistent_watch),
+        OPERATION_TEST (test_recursive_watch),
+        OPERATION_TEST (test_watch_ends_in_its_handler),
+        OPERATION_TEST (test_watch_arguments),
+        OPERATION_TEST (test_stream_without_data),
+        OPERATION_TEST (test_stream_from_a_zxid),
+        OPERATION_TEST (test_stream_arguments),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
