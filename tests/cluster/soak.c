@@ -27,7 +27,7 @@ enum {
 };
 
 static const char settings[] = "minSessionTimeout=500\nmaxSessionTimeout=60000\n"
-                               "snapshotBytes=1000000\nlogLevel=info\n";
+                               "snapshotBytes=100000\nlogLevel=info\n";
 
 int64_t soak_now_ms (const struct soak *self)
 {
@@ -108,6 +108,11 @@ static void read_logs (struct soak *self, uint64_t through, uint64_t least)
                        i + 1, last, least);
         }
     }
+}
+
+void soak_read_logs (struct soak *self)
+{
+    read_logs (self, 0, 0);
 }
 
 static void look_after_servers (struct soak *self)
@@ -228,7 +233,7 @@ void soak_turn (struct soak *self, bool work)
     }
     look_after_servers (self);
     if (soak_now_ms (self) >= self->next_log_ms) {
-        read_logs (self, 0, 0);
+        soak_read_logs (self);
         self->next_log_ms = soak_now_ms (self) + LOG_EVERY_MS;
     }
 }

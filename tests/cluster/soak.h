@@ -62,6 +62,7 @@ struct soak {
     struct bad_disk *disks[ENSEMBLE_MAX];
     uint32_t sync_ms[ENSEMBLE_MAX]; /* that a sync takes when all is well, as on disks that spin */
     bool held[ENSEMBLE_MAX];        /* by a fault of the process: stopped, or down */
+    uint64_t emptied[ENSEMBLE_MAX]; /* when its folder was emptied last, as a zxid; 0: never */
     bool frail[ENSEMBLE_MAX];       /* may end by itself: its disk fails */
     struct recorder *recorder;
     struct log_copy log;
@@ -117,6 +118,9 @@ void soak_tell (const struct soak *self, const char *format, ...);
 /* The server has a reason to end: waits until it has. */
 void soak_await_end (struct soak *self, size_t server, const char *reason);
 
+/* Takes in what the logs have, as they are now. */
+void soak_read_logs (struct soak *self);
+
 /* The disk is as it was at the beginning. */
 void soak_heal_disk (struct soak *self, size_t server);
 
@@ -138,6 +142,7 @@ struct soak_kind {
     const char *name;
     const char *text;
     enum soak_network network;
+    bool fatal;   /* nobody can stand it: it does not happen by default */
     bool process; /* of a process that is not held: it holds it until its end */
     unsigned weight;
     int64_t ms_min, ms_max; /* how long */

@@ -2,9 +2,11 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "server/tree/entry.h"
 #include "tests/cluster/soak.h"
 
 enum { WHOLE_QUERY_MS = 100 };
@@ -137,10 +139,65 @@ static void begin_power_cut (struct soak *self, struct soak_fault *fault)
     soak_tell (self, "server %zu: %zu unsynced bytes are lost", fault->server + 1, bytes);
 }
 
-/* One at a time: what is damaged is healed from the others. */
+/* All disks lie, and then the power fails: what was acknowledged is lost. No server can stand that:
+ * whoever judges must object. */
+static void begin_lies (struct soak *self, struct soak_fault *fault)
+{
+    (void) fault;
+    for (size_t i = 0; i < self->ensemble.count; i++) {
+        self->disks[i]->lie = 1;
+    }
+}
+
+static void end_lies (struct soak *self, struct soak_fault *fault)
+{
+    struct prng prng;
+    prng_seed (&prng, fault->draw);
+    begin_kill_all (self, fault);
+    for (size_t i = 0; i < self->ensemble.count; i++) {
+        (void) bad_disk_forget (self->ensemble.servers[i].disk, &prng);
+        soak_heal_disk (self, i);
+    }
+    end_kill_all (self, fault);
+}
+
+/* Since its folder was emptied the log has taken the server in again: it counts. */
+static bool counts_again (const struct soak *self, size_t server)
+{
+    for (size_t i = self->log.count; i-- > 0;) {
+        const struct log_copy_entry *logged = &self->log.entries[i];
+        struct entry entry;
+        if (logged->zxid <= self->emptied[server]) {
+            break;
+        }
+        COHORT_ASSERT (entry_decode (&entry, logged->data, logged->size));
+        if (entry.kind == ENTRY_MEMBER_STORE && entry.u.member_store.id == server + 1) {
+            return true;
+        }
+    }
+    return self->emptied[server] == 0;
+}
+
+/* One at a time: what is lost is healed from the others. */
 static bool may_damage (struct soak *self)
 {
-    return ensemble_whole (&self->ensemble, WHOLE_QUERY_MS);
+    bool may = ensemble_whole (&self->ensemble, WHOLE_QUERY_MS);
+    soak_read_logs (self);
+    for (size_t i = 0; i < self->ensemble.count; i++) {
+        may = may && counts_again (self, i);
+    }
+    return may;
+}
+
+static void begin_empty (struct soak *self, struct soak_fault *fault)
+{
+    char command[ENSEMBLE_TEXT + 16];
+    begin_kill (self, fault);
+    soak_read_logs (self);
+    self->emptied[fault->server] = log_copy_zxid (&self->log);
+    (void) snprintf (command, sizeof command, "rm -rf '%s'",
+                     self->ensemble.servers[fault->server].data);
+    COHORT_ASSERT (system (command) == 0);
 }
 
 static void begin_damage (struct soak *self, struct soak_fault *fault)
@@ -309,7 +366,7 @@ const struct soak_kind soak_kinds[] = {
      .process = true,
      .weight = 4,
      .ms_min = 50,
-     .ms_max = 3000,
+     .ms_max = 8000,
      .begin = begin_kill,
      .end = start_again},
     {.name = "kill-all",
@@ -375,13 +432,31 @@ const struct soak_kind soak_kinds[] = {
      .ms_max = 2000,
      .begin = begin_power_cut,
      .end = start_again},
+    {.name = "lying-disks",
+     .text = "nothing is synced, and the power fails; must be found out, so it happens only if "
+             "asked for",
+     .fatal = true,
+     .weight = 1,
+     .ms_min = 1000,
+     .ms_max = 3000,
+     .begin = begin_lies,
+     .end = end_lies},
     {.name = "damage",
      .text = "SIGKILL, and a byte of a file is changed",
      .process = true,
-     .weight = 1,
+     .weight = 4,
      .ms_min = 50,
      .ms_max = 2000,
      .begin = begin_damage,
+     .end = start_again,
+     .may = may_damage},
+    {.name = "empty",
+     .text = "SIGKILL, and its folder is emptied",
+     .process = true,
+     .weight = 4,
+     .ms_min = 50,
+     .ms_max = 2000,
+     .begin = begin_empty,
      .end = start_again,
      .may = may_damage},
     {.name = "partition",

@@ -145,7 +145,9 @@ static void parse (struct soak_options *options, int argc, char **argv)
     bool any = false;
     *options = (struct soak_options){
         .seed = (uint64_t) time (NULL), .limit_ms = 60000, .servers = 3, .clients = 6};
-    memset (options->kinds, true, soak_kinds_count);
+    for (size_t i = 0; i < soak_kinds_count; i++) {
+        options->kinds[i] = !soak_kinds[i].fatal;
+    }
     for (int i = 1; i < argc;) {
         i += take (options, argv + i);
     }

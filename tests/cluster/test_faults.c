@@ -13,6 +13,7 @@
 #include "cohort/client.h"
 #include "tests/cluster/ensemble.h"
 #include "tests/cluster/load.h"
+#include "tests/cluster/log_copy.h"
 #include "tests/support/bad_disk.h"
 #include "tests/unit/unit.h"
 
@@ -208,6 +209,33 @@ static void test_emptied_folder (void **state)
     verify_all ();
 }
 
+/* The servers' logs, read while they run: all that was acknowledged is there, and one that differs
+ * is found. */
+static void test_logs_are_read (void **state)
+{
+    struct log_copy copy;
+    struct objection objection;
+    uint64_t last[3], before = 0;
+    (void) state;
+    log_copy_init (&copy);
+    begin_load (8000);
+    assert_true (
+        log_copy_read (&copy, ensemble.servers[leader].data, 0, &last[leader], &objection));
+    before = log_copy_zxid (&copy);
+    assert_true (before > 0);
+    load_until (&load, 8000, LOAD_MS);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true (log_copy_read (&copy, ensemble.servers[i].data, 0, &last[i], &objection));
+    }
+    assert_true (log_copy_zxid (&copy) > before);
+    assert_true (copy.count > load.acked / 2); /* what the logs say is committed lags behind */
+    copy.entries[copy.count / 2].data[0] ^= 1;
+    assert_false (log_copy_read (&copy, ensemble.servers[0].data, 0, &last[0], &objection));
+    assert_non_null (strstr (objection.text, ensemble.servers[0].data));
+    log_copy_deinit (&copy);
+    verify_all ();
+}
+
 int main (int argc, char **argv)
 {
 #define FAULT_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
@@ -216,6 +244,7 @@ int main (int argc, char **argv)
         FAULT_TEST (test_leader_write_fails),  FAULT_TEST (test_follower_rename_fails),
         FAULT_TEST (test_slow_disks),          FAULT_TEST (test_power_cuts),
         FAULT_TEST (test_damage_is_healed),    FAULT_TEST (test_emptied_folder),
+        FAULT_TEST (test_logs_are_read),
     };
     if (argc < 3) {
         fprintf (stderr, "usage: test-cluster-faults COHORTD LIBRARY [NAME*]\n");

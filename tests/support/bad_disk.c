@@ -137,7 +137,7 @@ static int sync_with (const char *name, int fd)
     *(void **) &real = next (name);
     (void) pthread_mutex_lock (&lock);
     int rc = real (fd);
-    if (rc == 0) {
+    if (rc == 0 && (control == NULL || control->lie == 0)) {
         note (fd, 0, JOURNAL_SYNCED);
     }
     (void) pthread_mutex_unlock (&lock);

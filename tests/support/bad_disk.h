@@ -34,6 +34,7 @@ struct bad_disk {
         volatile uint64_t calls, failed;
     } calls[BAD_DISK_CALLS];
     volatile uint32_t journal; /* to be set before the process is started */
+    volatile uint32_t lie;     /* syncs succeed, and nothing is durable by them */
 };
 
 /* Makes the file, all well, and maps it; NULL: errno says why. */

@@ -46,6 +46,7 @@ void bad_disk_heal (struct bad_disk *self)
         self->calls[i].delay_ms = 0;
         self->calls[i].pass = 0;
     }
+    self->lie = 0;
 }
 
 /* ---- Forgetting ------------------------------------------------------------------------------ */

@@ -200,6 +200,25 @@ static void test_what_is_not_synced_may_be_lost (void **state)
     assert_int_equal (bad_disk_forget (control_path, &prng), 0);
 }
 
+static void test_a_disk_that_lies_loses_what_was_synced (void **state)
+{
+    struct prng prng;
+    char letters[SECTORS];
+    size_t kept = 0;
+    (void) state;
+    prng_seed (&prng, 1);
+    disk->journal = 1;
+    disk->lie = 1;
+    assert_killed ();
+    assert_true (bad_disk_forget (control_path, &prng) > 0);
+    read_letters (letters);
+    for (size_t i = 0; i < SECTORS / 4; i++) {
+        assert_true (letters[i] == 'b' || letters[i] == '\0');
+        kept += letters[i] == 'b';
+    }
+    assert_in_range (kept, 1, SECTORS / 4 - 1);
+}
+
 int main (int argc, char **argv)
 {
 #define DISK_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
@@ -208,6 +227,7 @@ int main (int argc, char **argv)
         DISK_TEST (test_some_calls_pass),
         DISK_TEST (test_calls_are_late),
         DISK_TEST (test_what_is_not_synced_may_be_lost),
+        DISK_TEST (test_a_disk_that_lies_loses_what_was_synced),
     };
     if (argc == 3 && strcmp (argv[1], "--child") == 0) {
         (void) snprintf (file_path, sizeof file_path, "%s", argv[2]);
