@@ -23,7 +23,10 @@
 #include "cohort/version.h"
 #include "server/config_file.h"
 
-enum { EXIT_USAGE = 2, DEV_SERVERS_MAX = 7, ENDPOINT_SIZE = 160, READY_LIMIT_MS = 10000 };
+/* What ended the process; the names and numbers stand in the help text and the man page. */
+enum { EXIT_USAGE = 2, EXIT_DISK_FULL = 3, EXIT_DISK_FAILED = 4, EXIT_DAMAGED = 5 };
+
+enum { DEV_SERVERS_MAX = 7, ENDPOINT_SIZE = 160, READY_LIMIT_MS = 10000 };
 
 static const char usage[] =
     "cohortd - a Cohort server\n"
@@ -62,7 +65,16 @@ static const char usage[] =
     "  and those of zoo.cfg: taken, with a notice where they mean nothing here\n"
     "\n"
     "Each event is one line on stderr: time, level, name, details.  Signals: SIGTERM and SIGINT\n"
-    "hand over leadership and stop.  Exit status: 0 stopped by a signal, 1 failure, 2 usage.\n";
+    "hand over leadership and stop.\n"
+    "\n"
+    "exit status\n"
+    "  0  stopped by a signal\n"
+    "  1  another failure than these; the last line says which\n"
+    "  2  the command line\n"
+    "  3  no space to start with; a server that runs goes on without, and waits for it\n"
+    "  4  the disk failed: a write, fsync or rename; nobody knows what it holds.  Look at the\n"
+    "     disk, then start again: the server checks what is there, and the others bring the rest\n"
+    "  5  data, or the state in memory, is damaged, or contradicts that of the other servers\n";
 
 /* ---- Logging ----------------------------------------------------------------------------- */
 
@@ -85,6 +97,21 @@ static int fail (const char *text)
 {
     (void) fprintf (stderr, "cohortd: %s\n", text);
     return EXIT_FAILURE;
+}
+
+/* The exit status of a server that could not start, or has ended by itself. */
+static int exit_status_of (int code)
+{
+    switch (code) {
+    case COHORT_EDISKFULL:
+        return EXIT_DISK_FULL;
+    case COHORT_ESYSTEM:
+        return EXIT_DISK_FAILED;
+    case COHORT_ECORRUPT:
+        return EXIT_DAMAGED;
+    default:
+        return EXIT_FAILURE;
+    }
 }
 
 static int fail_usage (const char *what, const char *value)
@@ -160,17 +187,21 @@ static int run (const cohort_server_options_t *options)
         return fail (text);
     }
     int status = EXIT_SUCCESS;
-    if (cohort_server_start (server) != 0) {
-        status = fail (cohort_server_errmsg (server));
+    int rc = cohort_server_start (server);
+    if (rc != 0) {
+        (void) fail (cohort_server_errmsg (server));
+        status = exit_status_of (rc);
     } else {
         log_endpoints (server, options);
         if (wait_for_end (server, signals)) {
             log_line (COHORT_LOG_INFO, "stopping", "reason=signal", NULL);
-            status = cohort_server_stop (server) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+            rc = cohort_server_stop (server);
+            status = rc == 0 ? EXIT_SUCCESS : exit_status_of (rc);
             log_line (COHORT_LOG_INFO, "stopped", "", NULL);
         } else {
-            (void) cohort_server_failure (server);
-            status = fail (cohort_server_errmsg (server));
+            rc = cohort_server_failure (server);
+            (void) fail (cohort_server_errmsg (server));
+            status = exit_status_of (rc);
         }
     }
     cohort_server_destroy (&server);

@@ -18,7 +18,7 @@
 /* How long a server has to answer unless --timeout says; between two rounds of --wait. */
 #define STATUS_LIMIT_MS 1000
 #define STATUS_PAUSE_MS 50
-#define STATUS_COLUMNS  6
+#define STATUS_COLUMNS  7
 
 /* What is shown: the indexes of ensemble_status, each server once, by id, the unknown last. */
 struct view {
@@ -66,8 +66,8 @@ static void view_init (struct view *self, const struct ensemble_status *status)
 
 static void print_table (const struct view *view)
 {
-    static const char *const head[STATUS_COLUMNS] = {"ID",    "ADDRESS", "ROLE",
-                                                     "EPOCH", "ZXID",    "CONNECTIONS"};
+    static const char *const head[STATUS_COLUMNS] = {"ID",   "ADDRESS",     "ROLE", "EPOCH",
+                                                     "ZXID", "CONNECTIONS", "DISK"};
     const char *cells[(ENDPOINTS_MAX + 1) * STATUS_COLUMNS];
     char numbers[ENDPOINTS_MAX][4][OUTPUT_ID_SIZE];
     memcpy (cells, head, sizeof head);
@@ -89,6 +89,7 @@ static void print_table (const struct view *view)
             row[3] = numbers[i][1];
             row[4] = output_id (server->zxid, numbers[i][2]);
             row[5] = numbers[i][3];
+            row[6] = *server->disk ? server->disk : "-";
         }
     }
     output_table (stdout, cells, view->count + 1, STATUS_COLUMNS);
@@ -103,20 +104,21 @@ static bool print_json (const struct view *view)
         bool answered = server->answered;
         char id[OUTPUT_ID_SIZE];
         json_t *row =
-            json_pack ("{s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "id",
+            json_pack ("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id",
                        server->has_id ? json_integer (server->id) : json_null (), "address",
                        view->status->addresses.items[view->rows[i]], "role",
                        answered ? server->role : "unreachable", "epoch",
                        answered ? json_integer (server->epoch) : json_null (), "zxid",
                        answered ? json_string (output_id (server->zxid, id)) : json_null (),
                        "connections", answered ? json_integer (server->connections) : json_null (),
-                       "log", *server->log ? json_string (server->log) : json_null ());
+                       "log", *server->log ? json_string (server->log) : json_null (), "disk",
+                       *server->disk ? json_string (server->disk) : json_null ());
         json_array_append_new (array, row);
     }
     return output_json (stdout, array, 2);
 }
 
-static void print_damage (const struct view *view)
+static void print_troubles (const struct view *view)
 {
     for (size_t i = 0; i < view->count; i++) {
         const struct server_status *server = &view->status->servers[view->rows[i]];
@@ -130,13 +132,18 @@ static void print_damage (const struct view *view)
                      "depends on what the others have",
                      server->id);
         }
+        if (strcmp (server->disk, "full") == 0) {
+            message ("server %" PRIu32 ": its disk is full; it takes no writes until there is "
+                     "space in its data folder",
+                     server->id);
+        }
     }
 }
 
 static void print_remarks (const struct view *view)
 {
     const struct ensemble_status *status = view->status;
-    print_damage (view);
+    print_troubles (view);
     /* Members of whom no address is known; they may be those that do not answer at theirs. */
     size_t unseen = 0, silent = 0;
     for (size_t i = 0; i < status->hidden_count; i++) {

@@ -162,6 +162,7 @@ static void take_status (struct ensemble_status *status, struct server_status *s
     server->zxid = message->zxid;
     server->connections = message->connections;
     snprintf (server->log, sizeof server->log, "%s", message->log);
+    snprintf (server->disk, sizeof server->disk, "%s", message->disk);
     if (message->cluster_id.len == STATUS_CLUSTER_SIZE) {
         memcpy (server->cluster_id, message->cluster_id.data, STATUS_CLUSTER_SIZE);
     }

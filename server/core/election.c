@@ -1,8 +1,9 @@
 /* Fast leader election: who should lead. It picks a candidate and no more; discovery checks all
  * that safety needs again (docs/zab.md, section 2; ZooKeeper's FastLeaderElection.lookForLeader).
  *
- * Votes are ordered by (currentEpoch, last durable zxid, id). A server votes only when its store
- * has drained: its vote speaks of the disk, never of memory (ZOOKEEPER-2845).
+ * Votes are ordered by (currentEpoch, last durable zxid, room on the disk, id). A server votes only
+ * when its store has drained: its vote speaks of the disk, never of memory (ZOOKEEPER-2845). What
+ * waits for room on a full disk is withdrawn first.
  *
  * What the loss of a leader costs (kill -9, three servers A, B and the leader; B wins):
  *
@@ -54,6 +55,28 @@ static bool eligible (const struct zab *self, uint32_t id)
     }
     const struct peer *peer = peer_find (self, id);
     return peer != NULL && peer_votes (self, peer) && !peer->leaving;
+}
+
+/* Whether this server, which is eligible, has room for entries. */
+static bool has_room (const struct zab *self, uint32_t id)
+{
+    if (id == self->id) {
+        return !self->full;
+    }
+    const struct peer *peer = peer_find (self, id);
+    return peer != NULL && !peer->full;
+}
+
+/* Of two with the same history it is better that one with room leads. */
+static bool is_better (const struct zab *self, const struct vote *vote)
+{
+    const struct vote *mine = &self->vote;
+    int order = election_compare (vote->epoch, vote->zxid, 0, mine->epoch, mine->zxid, 0);
+    bool room = has_room (self, vote->leader), my_room = has_room (self, mine->leader);
+    if (order == 0 && room != my_room) {
+        return room;
+    }
+    return order > 0 || (order == 0 && vote->leader > mine->leader);
 }
 
 /* Our vote for ourselves, or for nobody if we cannot be elected: then it is just a question. */
@@ -150,9 +173,7 @@ static void adopt (struct zab *self)
             !eligible (self, vote->leader)) {
             continue;
         }
-        if (self->vote.leader == 0 ||
-            election_compare (vote->epoch, vote->zxid, vote->leader, self->vote.epoch,
-                              self->vote.zxid, self->vote.leader) > 0) {
+        if (self->vote.leader == 0 || is_better (self, vote)) {
             self->vote.leader = vote->leader;
             self->vote.epoch = vote->epoch;
             self->vote.zxid = vote->zxid;
@@ -334,6 +355,16 @@ void election_on_link_down (struct zab *self, uint32_t id)
 void election_on_config (struct zab *self)
 {
     if (self->role == ZAB_LOOKING && self->voting) {
+        new_round (self);
+        evaluate (self);
+    }
+}
+
+/* Within a round votes change only for better ones, and what was better may be no more: so those
+ * who voted by what has changed vote anew. */
+void election_on_space (struct zab *self, uint32_t id)
+{
+    if (self->role == ZAB_LOOKING && self->voting && (id == self->id || self->vote.leader == id)) {
         new_round (self);
         evaluate (self);
     }

@@ -57,7 +57,8 @@ static void send_pings (struct zab *self)
         if (peer->reset || learner->phase < LEARNER_INFO) {
             continue;
         }
-        struct zab_message message = {.type = ZAB_PING, .nonce = self->round_begun};
+        struct zab_message message = {
+            .type = ZAB_PING, .nonce = self->round_begun, .starved = leader_starved (self)};
         if (learner->uptodate) {
             message.zxid = learner->committed = self->committed;
         }
@@ -131,6 +132,7 @@ void follower_process_ping (struct zab *self, struct peer *peer, const struct za
     if (follow->phase == FOLLOW_BROADCAST && !follower_commit (self, peer, message->zxid)) {
         return;
     }
+    follow->starved = message->starved;
     /* From ACK (e, 0) on both epochs are e; a higher one would have ended FOLLOWING. */
     send_message (self, peer,
                   (struct zab_message){.type = ZAB_PONG,
@@ -216,9 +218,10 @@ static const char *reason_to_step_down (const struct zab *self)
     if (lead->phase < LEAD_BROADCAST && now - lead->progress_ms >= patience) {
         return "no progress";
     }
-    /* A disk that hangs: others can commit without it, but its clients wait for ever. */
+    /* A disk that hangs: others can commit without it, but its clients wait for ever.  One that is
+     * full is another matter: as long as nobody with room can lead, nobody can do better. */
     int64_t oldest = persist_oldest_ms (self);
-    if (oldest != ZAB_NEVER && now - oldest >= limit) {
+    if (oldest != ZAB_NEVER && now - oldest >= limit && !self->full) {
         struct id_set alone = {.count = 0};
         id_set_add (&alone, self->id);
         if (!config_set_quorum (&self->configs, &alone)) {
@@ -296,11 +299,51 @@ void leader_hand_over (struct zab *self)
     }
 }
 
+/* Somebody with room who has all that this server has: at the election that follows, such a one
+ * goes before this server, and nobody else does. */
+static bool has_successor (const struct zab *self)
+{
+    for (size_t i = 0; i < self->peers_count; i++) {
+        const struct peer *peer = self->peers[i];
+        if (!peer->reset && !peer->leaving && !peer->full && peer_votes (self, peer) &&
+            peer->learner.phase == LEARNER_SYNCED && peer->learner.uptodate &&
+            peer->learner.acked == self->log.last.zxid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool leader_starved (const struct zab *self)
+{
+    struct id_set able = {.count = 0}; /* all but those that say that they are full */
+    for (size_t c = 0; c < self->configs.count; c++) {
+        const struct config *config = &self->configs.configs[c];
+        for (size_t i = 0; i < config->count; i++) {
+            const struct peer *peer = peer_find (self, config->members[i].id);
+            if (peer == NULL || !peer->full) {
+                id_set_add (&able, config->members[i].id);
+            }
+        }
+    }
+    return self->full || !config_set_quorum (&self->configs, &able);
+}
+
+/* A full disk takes no proposals, so who leads with one does nobody a service; unless everybody's
+ * is, for rounds need no room, and reads and sessions live on them. */
+static void check_space (struct zab *self)
+{
+    if (self->full && self->lead.phase == LEAD_BROADCAST && has_successor (self)) {
+        leader_hand_over (self);
+    }
+}
+
 /* At the end of a step, behind the last COMMIT. A server that leaves says so and is out of the
  * election; one whose counter ends may well be elected again, in a new epoch. */
 void leader_check_handover (struct zab *self)
 {
     const struct lead *lead = &self->lead;
+    check_space (self);
     if (self->role != ZAB_LEADING || lead->phase != LEAD_HANDOVER ||
         (self->committed != self->log.last.zxid && self->now_ms < lead->handover_ms)) {
         return;
@@ -308,6 +351,6 @@ void leader_check_handover (struct zab *self)
     if (self->leaving) {
         election_leave (self);
     } else {
-        role_look (self, "hands over", self->id);
+        role_look (self, self->full ? "the disk is full: hands over" : "hands over", self->id);
     }
 }

@@ -154,6 +154,29 @@ void persist_not_installed (struct zab *self)
     self->install_number = 0;
 }
 
+/* As a restart would have it. What is known to be committed may be more than this log has now; then
+ * it is known no longer, and the next leader says it again. */
+void persist_withdrawn (struct zab *self, struct zab_point point)
+{
+    COHORT_ASSERT (self->install_number == 0);
+    COHORT_ASSERT (self->update.persist.number == 0);
+    COHORT_ASSERT (point.zxid >= self->durable);
+    COHORT_ASSERT (point.zxid <= self->log.last.zxid);
+    COHORT_ASSERT (history_agrees (&self->log, point));
+    ring_clear (&self->requests);
+    if (point.zxid < self->log.last.zxid) {
+        history_truncate (&self->log, point.zxid);
+    }
+    self->durable = point.zxid;
+    if (self->committed > point.zxid) {
+        self->committed = point.zxid;
+    }
+    self->accepted_epoch = self->accepted_durable;
+    self->current_epoch = self->current_durable;
+    self->trust = self->trust_durable;
+    self->request_durable = self->request_number;
+}
+
 bool persist_drained (const struct zab *self)
 {
     return ring_empty (&self->requests);

@@ -132,6 +132,7 @@ void send_message (struct zab *self, const struct peer *peer, struct zab_message
     COHORT_ASSERT (!peer->reset);
     COHORT_ASSERT (self->role != ZAB_HALTED);
     message.peer = peer->id;
+    message.full = self->full;
     if (message.type == ZAB_VOTE || message.type == ZAB_FOLLOWERINFO ||
         message.type == ZAB_ACKEPOCH) {
         message.trust = self->trust_durable;

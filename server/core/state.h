@@ -100,6 +100,7 @@ struct peer {
     bool reset;           /* in this step: regarded as down, removed at its end */
     bool leaving;         /* it said so */
     bool owed;            /* gets our vote at the end of this step */
+    bool full;            /* has no room for entries, as it has said last */
     enum zab_trust trust; /* as it has said last */
     struct vote vote;
     struct learner learner;
@@ -126,6 +127,7 @@ struct follow {
     uint32_t epoch; /* of LEADERINFO */
     bool counts;    /* acceptedEpoch rose for it: ACKEPOCH is a promise */
     int64_t heard_ms;
+    bool starved;       /* as the leader has said last */
     uint64_t newleader; /* the request that ACK (e, 0) waits for */
     zxid_t snapshot;    /* SNAP: none below this will do */
     zxid_t history;     /* the end of the log at NEWLEADER */
@@ -182,6 +184,7 @@ struct zab {
     int64_t now_ms, wall_ms;
     bool started;
     bool leaving;
+    bool full; /* the store has no room for entries */
     enum zab_role role;
     enum zab_halt halt;
 
@@ -282,6 +285,8 @@ void election_on_drained (struct zab *self);
 void election_on_link_up (struct zab *self, struct peer *peer);
 void election_on_link_down (struct zab *self, uint32_t id);
 void election_on_config (struct zab *self);
+/* Whether this server, or the one behind a link, has room has changed. */
+void election_on_space (struct zab *self, uint32_t id);
 void election_process_vote (struct zab *self, struct peer *peer, const struct zab_message *message);
 void election_on_tick (struct zab *self);
 int64_t election_deadline (const struct zab *self);
@@ -361,6 +366,8 @@ void leader_heard (struct zab *self, struct peer *peer);
 void leader_progress (struct zab *self, struct peer *peer);
 void leader_hand_over (struct zab *self);
 void leader_check_handover (struct zab *self);
+/* Writes must wait, for want of room: here, or because no quorum has any. */
+bool leader_starved (const struct zab *self);
 int64_t leader_deadline (const struct zab *self);
 /* PING, at the learner. */
 void follower_process_ping (struct zab *self, struct peer *peer, const struct zab_message *message);
@@ -380,6 +387,8 @@ bool persist_durable (struct zab *self, uint64_t number);
 void persist_installed (struct zab *self);
 /* It did not: what the request stands for now is done with those before it. */
 void persist_not_installed (struct zab *self);
+/* Nothing that is not durable will be: the log ends at this point. */
+void persist_withdrawn (struct zab *self, struct zab_point point);
 bool persist_drained (const struct zab *self);
 /* When the oldest request was given to the store; ZAB_NEVER: none is under way. */
 int64_t persist_oldest_ms (const struct zab *self);

@@ -188,6 +188,9 @@ static void receive_as_leader (struct zab *self, struct peer *peer,
         return; /* of an attempt that has ended */
     }
     leader_heard (self, peer);
+    if (message->full) {
+        peer->learner.progress_ms = self->now_ms; /* it waits for room; no new attempt helps it */
+    }
     switch (message->type) {
     case ZAB_ACKEPOCH:
         leader_process_ackepoch (self, peer, message);
@@ -258,6 +261,10 @@ static void receive (struct zab *self, const struct zab_message *message)
     struct peer *peer = peer_find (self, message->peer);
     if (peer == NULL) {
         return; /* the link is being reset */
+    }
+    if (peer->full != message->full) {
+        peer->full = message->full;
+        election_on_space (self, peer->id);
     }
     switch (message->type) {
     case ZAB_VOTE:
@@ -392,6 +399,26 @@ static void on_config (struct zab *self, const struct config_set *configs)
     }
 }
 
+/* Whoever elects, or follows, shall know: the votes of a leader and its pings say it, and the
+ * answers to those. */
+static void on_space (struct zab *self, bool full)
+{
+    if (self->full != full) {
+        self->full = full;
+        self->votes_owed = true;
+        zab_note (self, full ? "the disk is full" : "the disk has room again", self->id);
+        election_on_space (self, self->id);
+    }
+}
+
+static void on_withdrawn (struct zab *self, struct zab_point point)
+{
+    COHORT_ASSERT (self->role == ZAB_LOOKING);
+    zab_note (self, "gives up what waited for room", self->id);
+    persist_withdrawn (self, point);
+    election_on_drained (self);
+}
+
 static void on_leave (struct zab *self)
 {
     if (self->leaving) {
@@ -427,6 +454,7 @@ static void update_status (struct zab *self)
     struct zab_status status = {
         .role = self->role,
         .leaving = self->leaving,
+        .full = self->full,
         .accepted_epoch = self->accepted_epoch,
         .current_epoch = self->current_epoch,
         .trust = self->trust_durable,
@@ -438,17 +466,20 @@ static void update_status (struct zab *self)
         status.leader = self->id;
         status.activated = self->lead.phase == LEAD_BROADCAST;
         status.round_begun = self->round_begun;
+        status.starved = leader_starved (self);
     } else if (role_is_learner (self)) {
         status.leader = self->follow.leader;
         status.activated = self->follow.phase == FOLLOW_BROADCAST;
         status.snapshot_from = self->follow.phase == FOLLOW_SNAP ? self->follow.leader : 0;
+        status.starved = self->follow.starved;
     }
     const struct zab_status *old = &self->status;
     self->update.status_changed =
         status.role != old->role || status.leader != old->leader ||
         status.activated != old->activated || status.leaving != old->leaving ||
         status.accepted_epoch != old->accepted_epoch ||
-        status.current_epoch != old->current_epoch || status.trust != old->trust;
+        status.current_epoch != old->current_epoch || status.trust != old->trust ||
+        status.full != old->full || status.starved != old->starved;
     self->status = status;
 }
 
@@ -574,6 +605,12 @@ const struct zab_update *zab_step (struct zab *self, const struct zab_event *eve
         break;
     case ZAB_EVENT_CONFIG:
         on_config (self, event->configs);
+        break;
+    case ZAB_EVENT_SPACE:
+        on_space (self, event->full);
+        break;
+    case ZAB_EVENT_WITHDRAWN:
+        on_withdrawn (self, event->point);
         break;
     case ZAB_EVENT_LEAVE:
         on_leave (self);

@@ -119,6 +119,11 @@ struct zab_message {
      * commit, must not overtake). */
     uint32_t session;
 
+    /* Every message: the sender's disk has no room for entries.  PING besides: writes wait for that
+     * (see zab_status.starved). */
+    bool full;
+    bool starved;
+
     /* VOTE, FOLLOWERINFO, ACKEPOCH: what the sender's log is worth; SUSPECT: up to here. */
     enum zab_trust trust;
     zxid_t suspect;
@@ -162,8 +167,12 @@ enum zab_event_type {
     ZAB_EVENT_COMPACTED,     /* point, stamp_ms: the log before it is gone */
     ZAB_EVENT_ROUND,         /* begin a quorum round now (leader): see zab_update.round */
     ZAB_EVENT_CONFIG,        /* configs: the applied member list has changed */
-    ZAB_EVENT_LEAVE          /* shut down: hand over.  Done when zab_status is leaving and not */
-                             /* LEADING; this server takes no part in elections any more */
+    ZAB_EVENT_SPACE,         /* full: the store has no room for new entries, or has again */
+    ZAB_EVENT_WITHDRAWN, /* point: requests that waited for room were given up (only a LOOKING */
+                         /* server's, which then can vote): the log on the disk ends there, */
+                         /* and the epochs are those of the last request that was durable */
+    ZAB_EVENT_LEAVE      /* shut down: hand over.  Done when zab_status is leaving and not */
+                         /* LEADING; this server takes no part in elections any more */
 };
 
 struct zab_proposal {
@@ -184,6 +193,7 @@ struct zab_event {
     struct zab_point point;
     int64_t stamp_ms;
     const struct config_set *configs;
+    bool full;
 };
 
 /* ---- Updates ----------------------------------------------------------------------------- */
@@ -250,6 +260,9 @@ struct zab_status {
     bool activated;  /* leading: may propose (false again while it hands over). */
                      /* following: synchronized, UPTODATE received */
     bool leaving;
+    bool full;    /* no room here: who leads hands over to a follower that has some */
+    bool starved; /* leading: propose nothing, for it is full, or no quorum has room; following: */
+                  /* the leader has said so */
     uint32_t accepted_epoch; /* both as last asked of the store */
     uint32_t current_epoch;
     enum zab_trust trust;   /* what the log on the disk is worth */

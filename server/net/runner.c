@@ -389,6 +389,7 @@ static int open_node (struct runner *self, char *error, size_t error_size)
     struct node_options *options = &self->options.node;
 
     options->store = self->store;
+    options->folder = self->options.disk_name;
     options->transport = (struct node_transport){self,      peer_connect, peer_close,
                                                  peer_send, client_send,  client_drop};
     self->node = node_new (options, error, error_size);

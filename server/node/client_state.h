@@ -254,8 +254,8 @@ struct clients {
     int64_t now_ms;
     int64_t retry_ms; /* of full pipes */
     bool leader;
-    bool gone;     /* clients_leave */
-    char held[64]; /* "": not */
+    bool gone;                    /* clients_leave */
+    char held[CLIENTS_HELD_SIZE]; /* "": not */
     bool reads_held;
 
     struct map connections;  /* clients, by connection */

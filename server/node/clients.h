@@ -88,6 +88,7 @@ void clients_synced (struct clients *self, uint64_t token, zxid_t zxid);
 /* Why writes wait, for people; NULL: they do not.  While it is CLIENTS_NO_QUORUM, reads wait too:
  * nobody knows how old they would be.  Clients know this text: they count as suspended. */
 #define CLIENTS_NO_QUORUM "no quorum"
+enum { CLIENTS_HELD_SIZE = 192 }; /* of the text; what is longer is cut */
 void clients_held (struct clients *self, const char *reason);
 
 /* ---- Turns ------------------------------------------------------------------------------- */

@@ -27,6 +27,7 @@ struct ensemble *ensemble_new (const struct ensemble_options *options)
     self->id = options->id;
     self->configured = *options->configured;
     self->store = options->store;
+    self->folder = options->folder != NULL ? options->folder : "memory";
     self->links = options->links;
     self->host = options->host;
     self->logger = options->logger;
@@ -157,6 +158,9 @@ int ensemble_start (struct ensemble *self, int64_t now_ms, char *error, size_t e
     const struct zab_update *update =
         zab_start (self->zab, meta->accepted_epoch, meta->current_epoch, committed, now_ms);
     ensemble_update (self, update);
+    if (self->full) {
+        ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_SPACE, .full = true});
+    }
     for (size_t i = 0; i < self->peers_count; i++) {
         uint32_t peer = self->peers[i].id;
         if (links_is_up (self->links, peer)) {
@@ -197,23 +201,90 @@ static void take_completions (struct ensemble *self)
     links_hold (self->links, store_backlog (self->store) > ENSEMBLE_BACKLOG_BYTES);
 }
 
+/* A full disk, and its end, once each: to the people, and to the core, which decides who leads. */
+static void look_at_space (struct ensemble *self)
+{
+    bool full = store_space (self->store) != 0;
+    if (full == self->full) {
+        return;
+    }
+    self->full = full;
+    if (full) {
+        logger_write (&self->logger, LOG_WARNING, "disk-full",
+                      "folder=\"%s\" free=%" PRIu64
+                      " reason=\"no writes here until there is space; it is looked for again and "
+                      "again\"",
+                      self->folder, store_space_left (self->store));
+    } else {
+        logger_write (&self->logger, LOG_INFO, "disk-has-room", "folder=\"%s\"", self->folder);
+    }
+    if (self->zab != NULL) {
+        ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_SPACE, .full = full});
+    }
+}
+
+/* Who looks for a leader in vain knows of none, full or not; with a leader, or before it has looked
+ * for long, what is here may be read. */
+static enum ensemble_held why_held (const struct ensemble *self)
+{
+    int64_t patience = (int64_t) ENSEMBLE_HELD_TIMEOUTS * self->peer_timeout_ms;
+    struct zab_status status;
+    ensemble_status (self, &status);
+    bool lost = !self->up && self->now_ms - self->down_since_ms >= patience;
+    if (lost && !(self->full && status.leader != 0)) {
+        return HELD_NO_QUORUM;
+    }
+    return self->full ? HELD_FULL : status.starved ? HELD_STARVED : HELD_NOT;
+}
+
+/* A server that looks for a leader has a vote when its disk has caught up, and a full one never
+ * does; so what waits there is given up.  Others have it, or nobody was told of it. */
+static void withdraw (struct ensemble *self)
+{
+    const struct zab_status *status = ensemble_zab (self);
+    struct zab_point last;
+    if (store_withdrawn (self->store, &last)) {
+        COHORT_ASSERT (status->role == ZAB_LOOKING);
+        ranges_clear (&self->ranges);
+        logger_write (&self->logger, LOG_INFO, "writes-withdrawn", "zxid=%" PRIx64, last.zxid);
+        ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_WITHDRAWN, .point = last});
+    } else if (self->full && status->role == ZAB_LOOKING && store_backlog (self->store) > 0 &&
+               self->install.state < INSTALL_RUNNING) {
+        store_withdraw (self->store);
+    }
+}
+
 /* Why clients wait. */
 static void tell_held (struct ensemble *self)
 {
-    const char *held = NULL;
-    int64_t patience = (int64_t) ENSEMBLE_HELD_TIMEOUTS * self->peer_timeout_ms;
-    if (!self->up && self->now_ms - self->down_since_ms >= patience) {
-        held = CLIENTS_NO_QUORUM;
-    } else if (store_space (self->store) != 0) {
-        held = "disk full";
+    enum ensemble_held held = why_held (self);
+    if (held == self->held) {
+        return;
     }
-    if (held != self->held) {
-        logger_write (&self->logger, held ? LOG_WARNING : LOG_INFO,
-                      held ? "writes-held" : "writes-go-on", "reason=\"%s\"",
-                      held ? held : self->held);
-        self->held = held;
-        self->host.held (self->host.arg, held);
+    char was[sizeof self->held_text];
+    memcpy (was, self->held_text, sizeof was);
+    self->held = held;
+    switch (held) {
+    case HELD_NOT:
+        self->held_text[0] = '\0';
+        break;
+    case HELD_NO_QUORUM:
+        snprintf (self->held_text, sizeof self->held_text, "%s", CLIENTS_NO_QUORUM);
+        break;
+    case HELD_FULL:
+        snprintf (self->held_text, sizeof self->held_text,
+                  "disk full: server %" PRIu32 ", %" PRIu64 " KiB free in %.120s", self->id,
+                  store_space_left (self->store) / 1024, self->folder);
+        break;
+    case HELD_STARVED:
+        snprintf (self->held_text, sizeof self->held_text,
+                  "disk full: too many of the other servers have no space (see cohort status)");
+        break;
     }
+    logger_write (&self->logger, held != HELD_NOT ? LOG_WARNING : LOG_INFO,
+                  held != HELD_NOT ? "writes-held" : "writes-go-on", "reason=\"%s\"",
+                  held != HELD_NOT ? self->held_text : was);
+    self->host.held (self->host.arg, held != HELD_NOT ? self->held_text : NULL);
 }
 
 static void compact (struct ensemble *self)
@@ -274,6 +345,7 @@ static void scrub (struct ensemble *self)
 bool ensemble_flush (struct ensemble *self)
 {
     if (self->zab == NULL) {
+        look_at_space (self);
         tell_held (self);
         return false;
     }
@@ -283,6 +355,10 @@ bool ensemble_flush (struct ensemble *self)
         return false;
     }
     take_completions (self);
+    if (self->failure == 0) {
+        look_at_space (self);
+        withdraw (self);
+    }
     if (self->failure == 0 && self->now_ms >= zab_deadline (self->zab)) {
         ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_TICK});
     }
@@ -312,7 +388,8 @@ bool ensemble_flush (struct ensemble *self)
 
 bool ensemble_waiting (const struct ensemble *self)
 {
-    return proposals_count (&self->proposals) > 0 || ensemble_sync_due (self);
+    return (proposals_count (&self->proposals) > 0 && !ensemble_starved (self)) ||
+           ensemble_sync_due (self);
 }
 
 void ensemble_flushed (struct ensemble *self)
@@ -328,7 +405,7 @@ int64_t ensemble_deadline (const struct ensemble *self)
         self->resubmit_ms,
         ensemble_lapse_deadline (self),
         self->zab != NULL ? zab_deadline (self->zab) : INT64_MAX,
-        self->up || self->held != NULL
+        self->up || self->held == HELD_NO_QUORUM
             ? INT64_MAX
             : self->down_since_ms + (int64_t) ENSEMBLE_HELD_TIMEOUTS * self->peer_timeout_ms,
         self->leave_ms < INT64_MAX ? self->leave_ms + self->peer_timeout_ms : INT64_MAX};

@@ -38,6 +38,7 @@ struct ensemble_options {
     uint32_t id;
     const struct config *configured; /* ids and roles; copied */
     struct store *store;             /* borrowed, as links */
+    const char *folder;              /* of the store, for people; NULL: no name; borrowed */
     struct links *links;
     struct ensemble_host host;
     struct logger logger;

@@ -18,6 +18,11 @@ bool ensemble_leads (const struct ensemble *self)
     return status != NULL && status->role == ZAB_LEADING && status->activated;
 }
 
+bool ensemble_starved (const struct ensemble *self)
+{
+    return self->zab != NULL && ensemble_zab (self)->starved;
+}
+
 /* ---- Leadership ------------------------------------------------------------------------------ */
 
 static void lose_leader (struct ensemble *self)
@@ -48,8 +53,8 @@ static void gain_leader (struct ensemble *self, const struct zab_status *status)
             ensemble_propose_cluster (self);
         }
     }
-    if (self->held != NULL) {
-        self->held = NULL;
+    if (self->held == HELD_NO_QUORUM) {
+        self->held = HELD_NOT;
         self->host.held (self->host.arg, NULL);
     }
     self->host.leader (self->host.arg, true);

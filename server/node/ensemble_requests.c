@@ -189,13 +189,14 @@ bool ensemble_propose (struct ensemble *self)
     propose_stores (self);
     propose_lapses (self);
     const struct zab_proposal *list = NULL;
-    size_t count = proposals_take (&self->proposals, &list);
+    bool starved = ensemble_starved (self); /* they wait; points of reads do not */
+    size_t count = starved ? 0 : proposals_take (&self->proposals, &list);
     if (count > 0) {
         ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_PROPOSE,
                                                 .proposals = list,
                                                 .proposals_count = count});
     }
-    if (proposals_count (&self->proposals) > 0) {
+    if (proposals_count (&self->proposals) > 0 && !starved) {
         return true;
     }
     answer_sync (self, self->id, &self->sync);

@@ -10,6 +10,7 @@
 #define SERVER_NODE_ENSEMBLE_STATE_H
 
 #include "server/node/checkpoint.h"
+#include "server/node/clients.h"
 #include "server/node/ensemble.h"
 #include "server/node/install.h"
 #include "server/node/proposals.h"
@@ -32,6 +33,14 @@ enum {
 
 #define ENSEMBLE_BACKLOG_BYTES (UINT64_C (64) << 20) /* for the disk: peers shall send less */
 
+/* Why clients wait. */
+enum ensemble_held {
+    HELD_NOT = 0,
+    HELD_NO_QUORUM, /* reads wait, too */
+    HELD_FULL,      /* this server's disk is full */
+    HELD_STARVED    /* too many of the others' are */
+};
+
 /* What the leader knows of a peer besides. */
 struct ensemble_peer {
     uint32_t id;
@@ -45,6 +54,7 @@ struct ensemble {
     uint32_t id;
     struct config configured;
     struct store *store;
+    const char *folder;
     struct links *links;
     struct ensemble_host host;
     struct logger logger;
@@ -75,8 +85,10 @@ struct ensemble {
     uint32_t up_leader;
     uint32_t up_epoch;
     int64_t down_since_ms;
-    const char *held; /* what the clients were told; NULL: nothing */
-    zxid_t history;   /* leading: the end of the initial history */
+    enum ensemble_held held; /* what the clients were told, and its text */
+    char held_text[CLIENTS_HELD_SIZE];
+    bool full;      /* the disk: as the core and the people know it */
+    zxid_t history; /* leading: the end of the initial history */
 
     struct proposals proposals;
     uint64_t sync;       /* as ensemble_peer.sync, of this server's own clients */
@@ -103,7 +115,8 @@ struct ensemble_peer *ensemble_find (struct ensemble *self, uint32_t id);
 void ensemble_step (struct ensemble *self, struct zab_event event);
 void ensemble_update (struct ensemble *self, const struct zab_update *update);
 const struct zab_status *ensemble_zab (const struct ensemble *self);
-bool ensemble_leads (const struct ensemble *self); /* activated */
+bool ensemble_leads (const struct ensemble *self);   /* activated */
+bool ensemble_starved (const struct ensemble *self); /* writes wait for room on disks */
 
 /* ensemble_apply.c: true: more at once */
 bool ensemble_apply (struct ensemble *self);

@@ -311,6 +311,7 @@ static bool make_ensemble (struct node *self)
         .id = self->id,
         .configured = &self->configured,
         .store = self->store,
+        .folder = self->options.folder,
         .links = self->links,
         .host = {self, on_leader, on_applied, on_tree, on_confirmed, on_synced, on_held},
         .logger = self->logger,
@@ -545,6 +546,7 @@ void node_status (const struct node *self, struct node_status *status)
     memset (status, 0, sizeof *status);
     status->id = self->id;
     status->standalone = self->members_count == 1;
+    status->disk = store_space (self->store) == 0 ? "ok" : "full";
     if (!self->started) {
         status->zab.role = ZAB_LOOKING;
         return;

@@ -61,6 +61,7 @@ struct node_options {
     const struct node_member *members; /* with this server; one member: standalone */
     size_t members_count;
     struct store *store; /* open; borrowed */
+    const char *folder;  /* where that is, for people; NULL: nowhere that has a name; borrowed */
     struct node_transport transport;
     struct logger logger;
     uint64_t seed;           /* random */
@@ -128,6 +129,7 @@ struct node_status {
     uint64_t sessions;
     uint64_t connections;
     const uint8_t *cluster_id; /* NULL: none yet */
+    const char *disk;          /* "ok", "full" */
 };
 void node_status (const struct node *self, struct node_status *status);
 const struct tree *node_tree (const struct node *self);

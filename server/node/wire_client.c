@@ -160,6 +160,7 @@ void wire_client_status (struct buf *out, struct arena *arena, const struct node
     message.sessions = status->sessions;
     message.digest = status->digest;
     message.log = string_of (zab_trust_name (status->zab.trust));
+    message.disk = string_of (status->disk);
     message.members = arena_calloc (arena, count, sizeof *message.members);
     for (size_t i = 0; message.members != NULL && i < count; i++) {
         message.members[i] = member_of (arena, &members[i]);

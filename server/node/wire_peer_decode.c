@@ -182,6 +182,8 @@ static const char *get_message (struct arena *arena, const Cohort__Peer__Message
     message->counts = wire->counts;
     message->trust = (enum zab_trust) wire->trust;
     message->suspect = wire->suspect;
+    message->full = wire->full != 0;
+    message->starved = wire->starved != 0;
     message->round = wire->round;
     message->leader = wire->leader;
     message->role = (enum zab_role) wire->role;

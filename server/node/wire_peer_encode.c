@@ -47,6 +47,8 @@ static bool put_message (struct arena *arena, Cohort__Peer__Message *wire,
     wire->counts = message->counts;
     wire->trust = (uint32_t) message->trust;
     wire->suspect = message->suspect;
+    wire->full = message->full;
+    wire->starved = message->starved;
     wire->round = message->round;
     wire->leader = message->leader;
     wire->role = (uint32_t) message->role;

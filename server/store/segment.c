@@ -20,6 +20,16 @@ bool ids_match (const struct file_ids *ids, const struct file_ids *found)
             all_zero (found->cluster_id, 16));
 }
 
+/*  What there was of the space is left to others: to the manifest, for one, which removes files. */
+static int give_back (struct segment *self, struct disk *disk, int code, struct fault *fault)
+{
+    if (code != COHORT_EDISKFULL) {
+        return code;
+    }
+    int rc = disk->ops->truncate (self->file, self->reserved);
+    return rc == 0 ? code : fault_final (fault, self->name, "truncate", rc);
+}
+
 int segment_reserve (struct segment *self, struct disk *disk, uint64_t through, struct fault *fault)
 {
     if (through <= self->reserved) {
@@ -30,7 +40,7 @@ int segment_reserve (struct segment *self, struct disk *disk, uint64_t through, 
         size_t part = through - at < ZEROS_SIZE ? (size_t) (through - at) : ZEROS_SIZE;
         int rc = disk->ops->write (self->file, at, zeros, part);
         if (rc != 0) {
-            return fault_disk (fault, self->name, "reserve", rc);
+            return give_back (self, disk, fault_disk (fault, self->name, "reserve", rc), fault);
         }
         at += part;
     }

@@ -27,7 +27,8 @@ enum work_type {
     WORK_TRUNCATE,
     WORK_EPOCHS,
     WORK_META,
-    WORK_NOTHING, /*  only completes its number */
+    WORK_NOTHING,  /*  only completes its number */
+    WORK_WITHDRAW, /*  on a full disk ends what waits before it */
     /*  the snapshots' lane */
     WORK_SNAPSHOT_BEGIN,
     WORK_SNAPSHOT_BLOCK,
@@ -61,6 +62,14 @@ struct work {
     uint8_t *block; /*  this work's; released when done */
     size_t block_size;
     bool install;
+};
+
+/*  What has come of store_withdraw. */
+enum withdrawal {
+    WITHDRAWAL_NONE = 0,
+    WITHDRAWAL_ASKED,
+    WITHDRAWAL_DONE,    /*  `withdrawn` says what is left */
+    WITHDRAWAL_NEEDLESS /*  everything before it is durable, or will be */
 };
 
 enum writer_phase { WRITER_WRITING = 0, WRITER_VERIFYING, WRITER_RENAMING, WRITER_OVER };
@@ -154,11 +163,21 @@ struct store {
 
     /*  both */
     struct queue *queue;
-    _Atomic uint64_t completed; /*  persist request */
-    _Atomic uint64_t done;      /*  ticket */
-    _Atomic uint64_t durable;   /*  bytes of records */
-    _Atomic int space;          /*  0 or COHORT_EDISKFULL */
-    _Atomic int failed;         /*  0 or the code of worker_fault, which then stays as it is */
+    _Atomic uint64_t completed;  /*  persist request */
+    _Atomic uint64_t done;       /*  ticket */
+    _Atomic uint64_t durable;    /*  bytes of records */
+    _Atomic int space;           /*  0 or COHORT_EDISKFULL */
+    _Atomic uint64_t space_left; /*  bytes, when the disk was last found full */
+    _Atomic int withdrawal;      /*  enum withdrawal: the owner asks, and takes the answer */
+    _Atomic int failed;          /*  0 or the code of worker_fault, which then stays as it is */
+
+    /*  worker; the owner's while withdrawal is WITHDRAWAL_DONE */
+    struct {
+        struct zab_point last;
+        uint32_t accepted_epoch, current_epoch;
+        enum zab_trust trust;
+        zxid_t suspect;
+    } withdrawn;
 
     /*  worker */
     struct log log;
@@ -169,6 +188,7 @@ struct store {
     struct list written;        /*  of the log's lane: to be completed by the next sync */
     uint64_t written_bytes;
     bool full;        /*  the log's lane stands still */
+    bool pause;       /*  the last attempt to get space has failed */
     bool purge_stuck; /*  the snapshots' lane does    */
 };
 

@@ -128,6 +128,11 @@ int store_space (struct store *self)
     return atomic_load_explicit (&self->space, memory_order_acquire);
 }
 
+uint64_t store_space_left (struct store *self)
+{
+    return atomic_load_explicit (&self->space_left, memory_order_relaxed);
+}
+
 uint64_t store_completed (struct store *self)
 {
     return atomic_load_explicit (&self->completed, memory_order_acquire);
@@ -361,6 +366,56 @@ void store_persist (struct store *self, const struct zab_persist *persist)
     }
     list_entry (list_last (&list), struct work, node)->number = persist->number;
     queue_push (self->queue, LANE_LOG, &list);
+}
+
+void store_withdraw (struct store *self)
+{
+    if (self->owner_fault.code != 0 ||
+        atomic_load_explicit (&self->withdrawal, memory_order_relaxed) != WITHDRAWAL_NONE) {
+        return;
+    }
+    COHORT_ASSERT (!snapshots_installing (self));
+    struct list list;
+    list_init (&list);
+    if (add_work (self, &list, WORK_WITHDRAW) != NULL) {
+        atomic_store_explicit (&self->withdrawal, WITHDRAWAL_ASKED, memory_order_relaxed);
+        queue_push (self->queue, LANE_LOG, &list);
+    }
+}
+
+bool store_withdrawn (struct store *self, struct zab_point *last)
+{
+    int state = atomic_load_explicit (&self->withdrawal, memory_order_acquire);
+    if (state == WITHDRAWAL_NONE || state == WITHDRAWAL_ASKED || self->owner_fault.code != 0) {
+        return false;
+    }
+    if (state == WITHDRAWAL_DONE) {
+        struct cache *cache = &self->cache;
+        zxid_t to = self->withdrawn.last.zxid;
+        struct chunk *chunk = NULL;
+        size_t index = 0;
+        struct fault fault;
+        if (to > cache->base.zxid && to < cache->last.zxid) {
+            chunk = cache_find (cache, to - 1, &index);
+            COHORT_ASSERT (chunk != NULL);
+            if (cache_load (cache, chunk, &fault) != 0) {
+                store_fail (self, &fault);
+                return false;
+            }
+            chunk = cache_find (cache, to - 1, &index);
+        }
+        if (to < cache->last.zxid) {
+            cache_truncate (cache, chunk, index, done_ticket (self));
+        }
+        COHORT_ASSERT (cache->last.zxid == to);
+        self->meta.accepted_epoch = self->withdrawn.accepted_epoch;
+        self->meta.current_epoch = self->withdrawn.current_epoch;
+        self->meta.trust = self->withdrawn.trust;
+        self->meta.suspect = self->withdrawn.suspect;
+        *last = cache->last;
+    }
+    atomic_store_explicit (&self->withdrawal, WITHDRAWAL_NONE, memory_order_relaxed);
+    return state == WITHDRAWAL_DONE;
 }
 
 int store_set_meta (struct store *self, const struct store_meta *meta)

@@ -108,9 +108,24 @@ uint64_t store_completed (struct store *self);
  *  the store. */
 int store_failure (struct store *self, const char **text);
 
-/*  COHORT_EDISKFULL while the next segment cannot be reserved (no byte of a record was written;
- *  appends already submitted wait and are completed when there is space again). */
+/*  COHORT_EDISKFULL from when space cannot be reserved ahead until all of it can (5 MiB, or less
+ *  with small segments).  No byte of a record was written then, and what is still reserved is used:
+ *  so submit nothing new.  Appends that find no space wait, with everything behind them, and are
+ *  completed when there is space again.  Epochs are overwritten in place and need none. */
 int store_space (struct store *self);
+
+/*  While it is: the bytes that were free when the store last looked. */
+uint64_t store_space_left (struct store *self);
+
+/*  On a full disk: gives up what was submitted and waits for space, so that it is certain that it
+ *  will not be written.  Nothing may be submitted before store_withdrawn has given true, or all of
+ * it is durable after all.  Requests that were given up are never completed.  What comes behind a
+ *  truncation that waits is kept, and waits on. */
+void store_withdraw (struct store *self);
+
+/*  true, once: it is done, the log ends at *last (perhaps in the middle of a request), and
+ *  store_meta gives the epochs that are on the disk. */
+bool store_withdrawn (struct store *self, struct zab_point *last);
 
 /*  Bytes submitted and not yet durable. */
 uint64_t store_backlog (struct store *self);

@@ -28,9 +28,15 @@ void worker_fail (struct store *self, const struct fault *fault)
     queue_announce (self->queue, UINT64_MAX);
 }
 
-static void set_space (struct store *self, int code)
+/*  Nothing is tried again before the worker has waited. */
+static void note_full (struct store *self)
 {
-    atomic_store_explicit (&self->space, code, memory_order_release);
+    uint64_t bytes = 0;
+    if (self->disk->ops->space (self->disk, &bytes) == 0) {
+        atomic_store_explicit (&self->space_left, bytes, memory_order_relaxed);
+    }
+    self->pause = true;
+    atomic_store_explicit (&self->space, COHORT_EDISKFULL, memory_order_release);
 }
 
 static bool short_of_space (const struct store *self)
@@ -133,6 +139,9 @@ static int do_change (struct store *self, struct work *work, struct fault *fault
         return do_epochs (self, work, fault);
     case WORK_META:
         return do_meta (self, work->meta, fault);
+    case WORK_WITHDRAW:
+        atomic_store_explicit (&self->withdrawal, WITHDRAWAL_NEEDLESS, memory_order_release);
+        return 0;
     default:
         COHORT_ASSERT (work->type == WORK_NOTHING);
         return 0;
@@ -163,6 +172,46 @@ static int do_work (struct store *self, struct work *work, struct fault *fault)
     return rc;
 }
 
+/*  Of what waits for space everything up to the WITHDRAW goes, if that is all in memory: a
+ * truncation has made the owner forget what the disk still has.  What was written before is
+ * durable. */
+static bool withdraw (struct store *self)
+{
+    COHORT_ASSERT (self->full);
+    COHORT_ASSERT (list_empty (&self->written));
+    struct list_node *node = list_first (&self->waiting[LANE_LOG]);
+    for (; node != NULL; node = list_next (&self->waiting[LANE_LOG], node)) {
+        enum work_type waits = list_entry (node, struct work, node)->type;
+        if (waits == WORK_WITHDRAW) {
+            break;
+        }
+        if (waits == WORK_TRUNCATE || waits == WORK_META) {
+            return false;
+        }
+    }
+    if (node == NULL) {
+        return false;
+    }
+    const struct store_meta *meta = &self->meta_file.meta;
+    self->withdrawn.last = self->log.last;
+    self->withdrawn.accepted_epoch = meta->accepted_epoch;
+    self->withdrawn.current_epoch = meta->current_epoch;
+    self->withdrawn.trust = meta->trust;
+    self->withdrawn.suspect = meta->suspect;
+    enum work_type type;
+    do {
+        node = list_pop_front (&self->waiting[LANE_LOG]);
+        struct work *work = list_entry (node, struct work, node);
+        type = work->type;
+        atomic_fetch_add_explicit (&self->durable, work->size - work->done, memory_order_relaxed);
+        atomic_store_explicit (&self->done, work->ticket, memory_order_release);
+        release (work);
+    } while (type != WORK_WITHDRAW);
+    self->full = !list_empty (&self->waiting[LANE_LOG]);
+    atomic_store_explicit (&self->withdrawal, WITHDRAWAL_DONE, memory_order_release);
+    return true;
+}
+
 /*  Does the whole lane; one sync makes all of its appends durable.  Without space the lane stands
  *  still, with what came through made durable.  Returns whether anything was done. */
 static bool do_log_lane (struct store *self)
@@ -177,7 +226,7 @@ static bool do_log_lane (struct store *self)
     }
     if (rc == COHORT_EDISKFULL) {
         self->full = true;
-        set_space (self, COHORT_EDISKFULL);
+        note_full (self);
         rc = 0;
     }
     if (rc == 0) {
@@ -192,13 +241,25 @@ static bool do_log_lane (struct store *self)
 
 /* ---- The time between -------------------------------------------------------------------- */
 
+/*  All that is reserved in advance is there again: not before that is the disk called one with
+ *  room, so that one which is nearly full is not full and not full in turns. */
+static void end_shortage (struct store *self)
+{
+    struct fault fault;
+    if (manifest_reserve (self->disk, &fault) != 0) {
+        worker_fail (self, &fault);
+        return;
+    }
+    atomic_store_explicit (&self->space, 0, memory_order_release);
+}
+
 static bool prepare (struct store *self)
 {
     struct fault fault;
-    bool did;
+    bool did, urgent;
     int rc = log_prepare (&self->log, &did, &fault);
     if (rc == COHORT_EDISKFULL) {
-        set_space (self, COHORT_EDISKFULL);
+        note_full (self);
         return false;
     }
     if (rc != 0) {
@@ -206,9 +267,10 @@ static bool prepare (struct store *self)
         return true;
     }
     if (short_of_space (self) && !self->full) {
-        set_space (self, 0);
-        if (manifest_reserve (self->disk, &fault) != 0) {
-            worker_fail (self, &fault);
+        self->pause = false;
+        if (!log_wants_preparing (&self->log, &urgent)) {
+            end_shortage (self);
+            return true;
         }
     }
     return did;
@@ -232,7 +294,7 @@ static bool mark (struct store *self)
     int rc = log_mark (&self->log, &fault);
     if (rc == COHORT_EDISKFULL) {
         self->log.unmarked = false; /*  the next record will carry it */
-        set_space (self, COHORT_EDISKFULL);
+        note_full (self);
         return false;
     }
     if (rc != 0) {
@@ -248,7 +310,7 @@ int worker_due (const struct store *self)
         return -1;
     }
     if (short_of_space (self) || self->purge_stuck) {
-        return RETRY_DELAY_MS;
+        return self->pause || self->purge_stuck ? RETRY_DELAY_MS : 0;
     }
     bool wanted = log_wants_preparing (&self->log, &urgent);
     return urgent ? 0 : wanted ? PREPARE_DELAY_MS : self->log.unmarked ? MARK_DELAY_MS : -1;
@@ -282,9 +344,9 @@ bool worker_turn (struct store *self)
         return false;
     }
     queue_take (self->queue, self->waiting);
-    bool did = false;
+    bool did = self->full && withdraw (self);
     if (!list_empty (&self->waiting[LANE_LOG]) && !self->full) {
-        did = do_log_lane (self);
+        did |= do_log_lane (self);
         bool urgent;
         if (!has_failed (self) && !short_of_space (self) &&
             log_wants_preparing (&self->log, &urgent) && urgent) {

@@ -340,11 +340,11 @@ test_watch () {
 test_status () {
     local address=${COHORT_SERVERS//./[.]}
     matches "$("$cohort" status)" \
-        "^ID  ADDRESS +ROLE +EPOCH  ZXID +CONNECTIONS
-[0-9]+ +$address  standalone  [0-9]+ +0x[0-9a-f]+ +[0-9]+\$" status
+        "^ID  ADDRESS +ROLE +EPOCH  ZXID +CONNECTIONS  DISK
+[0-9]+ +$address  standalone  [0-9]+ +0x[0-9a-f]+ +[0-9]+ +ok\$" status
     matches "$("$cohort" status -o json | tr -d ' \n')" \
         "^\[\{\"id\":[0-9]+,\"address\":\"$address\",\"role\":\"standalone\",\"epoch\":[0-9]+,\
-\"zxid\":\"0x[0-9a-f]+\",\"connections\":[0-9]+,\"log\":\"whole\"\}\]\$" 'status -o json'
+\"zxid\":\"0x[0-9a-f]+\",\"connections\":[0-9]+,\"log\":\"whole\",\"disk\":\"ok\"\}\]\$" 'status -o json'
     expect 0 "$("$cohort" status | wc -l)" '' bash -c '"$1" status --wait 5000 | wc -l' - "$cohort"
 }
 
@@ -358,8 +358,8 @@ test_nobody () {
     expect 3 '' "cohort: no server answers at $free (start one with: cohortd dev)" \
         "$cohort" --servers "$free" --timeout 300 get /a
     expect 3 '' "cohort: no server answers at $free*" "$cohort" --servers "$free" get /a
-    expect 3 "ID  ADDRESS                ROLE         EPOCH  ZXID  CONNECTIONS
--   $free  unreachable  -      -     -" 'cohort: no server answers*' \
+    expect 3 "ID  ADDRESS                ROLE         EPOCH  ZXID  CONNECTIONS  DISK
+-   $free  unreachable  -      -     -            -" 'cohort: no server answers*' \
         "$cohort" --servers "$free" status
     expect 3 "[
   {
@@ -369,7 +369,8 @@ test_nobody () {
     \"epoch\": null,
     \"zxid\": null,
     \"connections\": null,
-    \"log\": null
+    \"log\": null,
+    \"disk\": null
   }
 ]" 'cohort: no server answers*' "$cohort" --servers "$free" status -o json
     # One of the list is enough.
@@ -392,7 +393,7 @@ test_no_quorum () {
     done
     local list="ipc://$folder/alone/clients"
     matches "$("$cohort" --servers "$list" status 2>/dev/null | tail -n 1)" \
-        "^1 +$list +looking +[0-9]+ +0x[0-9a-f]+ +[0-9]+\$" 'status of one of three'
+        "^1 +$list +looking +[0-9]+ +0x[0-9a-f]+ +[0-9]+ +ok\$" 'status of one of three'
     expect 8 "$("$cohort" --servers "$list" status 2>/dev/null)" \
         '*cohort: no leader: the servers that answer have no quorum' \
         "$cohort" --servers "$list" status

@@ -300,6 +300,15 @@ void cluster_event (struct cluster *self, uint32_t id, const struct zab_event *e
     step (self, id, *event);
 }
 
+void cluster_space (struct cluster *self, uint32_t id, bool full)
+{
+    struct server *server = &self->servers[id];
+    server->full = full;
+    if (server->core != NULL) {
+        step (self, id, (struct zab_event){.type = ZAB_EVENT_SPACE, .full = full});
+    }
+}
+
 /* ---- Starting, crashing ------------------------------------------------------------------ */
 
 static void records_copy (struct records *to, const struct records *from)
@@ -308,6 +317,42 @@ static void records_copy (struct records *to, const struct records *from)
     for (size_t i = 0; i < from->count; i++) {
         records_append (to, &from->items[i]);
     }
+}
+
+/* The memory is what the disk holds. */
+static void remember (struct server *server)
+{
+    const struct image *disk = &server->disk;
+    server->memory.base = disk->base;
+    server->memory.base_stamp_ms = disk->base_stamp_ms;
+    server->memory.accepted_epoch = disk->accepted_epoch;
+    server->memory.current_epoch = disk->current_epoch;
+    records_copy (&server->memory.log, &disk->log);
+}
+
+bool cluster_withdraw (struct cluster *self, uint32_t id, size_t done)
+{
+    struct server *server = &self->servers[id];
+    if (server->core == NULL || server->paused || server->requests == NULL ||
+        zab_status (server->core)->role != ZAB_LOOKING) {
+        return false;
+    }
+    /* Room is needed for entries alone; and what a request does before them is done. */
+    struct disk_request *first = server->requests;
+    for (struct disk_request *request = first; request != NULL; request = request->next) {
+        if (request->install || request->truncate) {
+            return false;
+        }
+    }
+    size_t entries = first->log.count;
+    if (entries > 0) {
+        image_execute (&server->disk, first, done < entries ? done : entries - 1);
+    }
+    requests_free (server);
+    remember (server);
+    step (self, id,
+          (struct zab_event){.type = ZAB_EVENT_WITHDRAWN, .point = image_last (&server->disk)});
+    return true;
 }
 
 void cluster_start (struct cluster *self, uint32_t id)
@@ -338,12 +383,8 @@ void cluster_start (struct cluster *self, uint32_t id)
             committed = disk->log.items[i].commit;
         }
     }
-    server->memory.base = disk->base;
-    server->memory.base_stamp_ms = disk->base_stamp_ms;
-    server->memory.accepted_epoch = disk->accepted_epoch;
-    server->memory.current_epoch = disk->current_epoch;
     zab_recover_trust (server->core, disk->trust, disk->suspect);
-    records_copy (&server->memory.log, &disk->log);
+    remember (server);
     server->delivered = server->committed = disk->base.zxid;
     server->round = server->round_begun = 0;
     if (self->trace != NULL) {
@@ -352,6 +393,9 @@ void cluster_start (struct cluster *self, uint32_t id)
     const struct zab_update *update = zab_start (server->core, disk->accepted_epoch,
                                                  disk->current_epoch, committed, self->now_ms);
     perform (self, server, update, (struct zab_point){0}, 0);
+    if (server->full) {
+        cluster_space (self, id, true);
+    }
 }
 
 void cluster_crash (struct cluster *self, uint32_t id, size_t done)
@@ -491,14 +535,22 @@ static void report_durable (struct cluster *self, uint32_t id, uint64_t *number)
     }
 }
 
+/* There is nothing to do, or no room for it: epochs need none, and a new segment is always there.
+ */
+static bool waits (const struct server *server)
+{
+    const struct disk_request *request = server->requests;
+    return request == NULL || (server->full && request->log.count > 0);
+}
+
 bool cluster_durable (struct cluster *self, uint32_t id, size_t requests)
 {
     struct server *server = &self->servers[id];
-    if (server->core == NULL || server->paused || server->requests == NULL) {
+    if (server->core == NULL || server->paused || waits (server)) {
         return false;
     }
     uint64_t number = 0;
-    for (size_t i = 0; i < requests && server->requests != NULL; i++) {
+    for (size_t i = 0; i < requests && !waits (server); i++) {
         struct disk_request *request = server->requests;
         server->requests = request->next;
         if (server->requests == NULL) {
@@ -662,7 +714,8 @@ bool cluster_can_propose (const struct cluster *self, uint32_t id)
 {
     const struct server *server = &self->servers[id];
     return server->core != NULL && !server->paused &&
-           zab_status (server->core)->role == ZAB_LEADING && zab_status (server->core)->activated;
+           zab_status (server->core)->role == ZAB_LEADING && zab_status (server->core)->activated &&
+           !zab_status (server->core)->starved;
 }
 
 void cluster_propose (struct cluster *self, uint32_t id, size_t count, uint32_t size)

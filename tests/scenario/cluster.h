@@ -80,6 +80,7 @@ struct server {
     bool install_fails; /* the next one */
     bool held;          /* cluster_run leaves its disk alone */
     bool stale;         /* starts with the configurations `before` */
+    bool full;          /* its disk finishes no request with entries, nor any behind it */
     struct image disk, memory;
     struct disk_request *requests, *requests_last;
     size_t requests_count;
@@ -162,6 +163,11 @@ bool cluster_snapshot (struct cluster *self, uint32_t from, uint32_t to);
 void cluster_fail_install (struct cluster *self, uint32_t id);
 /* Makes zxid, which must have been delivered, the base of the log. */
 void cluster_compact (struct cluster *self, uint32_t id, zxid_t zxid);
+/* The disk is full, and the core hears of it; or it has room again. */
+void cluster_space (struct cluster *self, uint32_t id, bool full);
+/* What waits for room is given up, but for the first `done` operations of the oldest request.
+ * False: nothing waits, or it does not wait for room, or the server is not LOOKING. */
+bool cluster_withdraw (struct cluster *self, uint32_t id, size_t done);
 /* A step with an event that needs no more than its type, peer and configs. */
 void cluster_event (struct cluster *self, uint32_t id, const struct zab_event *event);
 

@@ -18,6 +18,8 @@
  *     start ID...   crash ID [OPERATIONS]   restart ID (and link it)
  *     pause ID   resume ID
  *     hold ID   release ID     its disk, in run and exchange
+ *     full ID   room ID        its disk takes no entries any more; the core hears of it
+ *     withdraw ID [N]          what waits for room is given up, but for N operations
  *   Links
  *     link [A B]               all, or one; link all that can be
  *     cut A B [KEEP_AB KEEP_BA]
@@ -353,6 +355,24 @@ static void command_release (struct script *self)
     self->cluster.servers[server (self, 1)].held = false;
 }
 
+static void command_full (struct script *self)
+{
+    cluster_space (&self->cluster, server (self, 1), true);
+}
+
+static void command_room (struct script *self)
+{
+    cluster_space (&self->cluster, server (self, 1), false);
+}
+
+static void command_withdraw (struct script *self)
+{
+    size_t done = self->count > 2 ? (size_t) number (self, 2) : 0;
+    if (!cluster_withdraw (&self->cluster, server (self, 1), done)) {
+        complain (self, "nothing waits for room, or it does not look for a leader");
+    }
+}
+
 static void command_link (struct script *self)
 {
     if (self->count == 1) {
@@ -588,20 +608,22 @@ static const struct command {
     {"delay", command_delay},         {"deliver", command_deliver},
     {"disk", command_disk},           {"disks", command_disks},
     {"drain", command_drain},         {"durable", command_durable},
-    {"exchange", command_exchange},   {"hold", command_hold},
-    {"leave", command_leave},         {"link", command_link},
-    {"loud", command_loud},           {"offer", command_offer},
-    {"option", command_option},       {"overtake", command_overtake},
-    {"pass", command_pass},           {"pause", command_pause},
-    {"propose", command_propose},     {"quiet", command_quiet},
-    {"release", command_release},     {"replace", command_replace},
-    {"restart", command_restart},     {"resume", command_resume},
+    {"exchange", command_exchange},   {"full", command_full},
+    {"hold", command_hold},           {"leave", command_leave},
+    {"link", command_link},           {"loud", command_loud},
+    {"offer", command_offer},         {"option", command_option},
+    {"overtake", command_overtake},   {"pass", command_pass},
+    {"pause", command_pause},         {"propose", command_propose},
+    {"quiet", command_quiet},         {"release", command_release},
+    {"replace", command_replace},     {"restart", command_restart},
+    {"resume", command_resume},       {"room", command_room},
     {"round", command_round},         {"run", command_run},
     {"second", command_second},       {"snapshot", command_snapshot},
-    {"start", command_start},         {"status", command_status},
-    {"stale", command_stale},         {"store", command_store},
+    {"stale", command_stale},         {"start", command_start},
+    {"status", command_status},       {"store", command_store},
     {"unblock", command_unblock},     {"unchecked", command_unchecked},
     {"unfit", command_unfit},         {"wait", command_wait},
+    {"withdraw", command_withdraw},
 };
 
 static void run_line (struct script *self, const char *line, size_t size)

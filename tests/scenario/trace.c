@@ -72,12 +72,18 @@ static void put_vote (struct text *text, const struct zab_message *message)
     put_trust (text, message->trust, message->suspect);
 }
 
+static void put_space (struct text *text, const struct zab_message *message)
+{
+    put (text, "%s%s", message->full ? ", full" : "", message->starved ? ", starved" : "");
+}
+
 static void put_message (struct text *text, const struct zab_message *message)
 {
     put (text, "%s", zab_message_name (message->type));
     switch (message->type) {
     case ZAB_VOTE:
         put_vote (text, message);
+        put_space (text, message);
         break;
     case ZAB_FOLLOWERINFO:
         put (text, " accepted %u", message->epoch);
@@ -121,9 +127,11 @@ static void put_message (struct text *text, const struct zab_message *message)
     case ZAB_PING:
         put (text, " round %" PRIu64 ", committed ", message->nonce);
         put_zxid (text, message->zxid);
+        put_space (text, message);
         break;
     case ZAB_PONG:
         put (text, " round %" PRIu64 "%s", message->nonce, message->counts ? "" : ", not counted");
+        put_space (text, message);
         break;
     case ZAB_SNAP:
     case ZAB_LEAVING:
@@ -181,6 +189,13 @@ void trace_event (const struct cluster *self, const struct server *server,
         break;
     case ZAB_EVENT_CONFIG:
         put (&text, "new configuration");
+        break;
+    case ZAB_EVENT_SPACE:
+        put (&text, "%s", event->full ? "the disk is full" : "the disk has room");
+        break;
+    case ZAB_EVENT_WITHDRAWN:
+        put (&text, "withdrawn: the log ends at ");
+        put_zxid (&text, event->point.zxid);
         break;
     case ZAB_EVENT_LEAVE:
         put (&text, "leave");
@@ -278,9 +293,10 @@ void trace_update (const struct cluster *self, const struct server *server,
         if (status->leader != 0 && status->leader != server->id) {
             fprintf (self->trace, " %u", status->leader);
         }
-        fprintf (self->trace, ", accepted %u, current %u%s%s%s%s\n", status->accepted_epoch,
+        fprintf (self->trace, ", accepted %u, current %u%s%s%s%s%s%s\n", status->accepted_epoch,
                  status->current_epoch, status->activated ? ", activated" : "",
-                 status->leaving ? ", leaving" : "", status->trust != ZAB_WHOLE ? ", " : "",
+                 status->leaving ? ", leaving" : "", status->full ? ", full" : "",
+                 status->starved ? ", starved" : "", status->trust != ZAB_WHOLE ? ", " : "",
                  status->trust != ZAB_WHOLE ? zab_trust_name (status->trust) : "");
     }
     if (update->halt != ZAB_RUNNING) {

@@ -31,10 +31,11 @@ struct run {
     unsigned cut, crash, pause, compact;
     unsigned power;           /* all crash */
     unsigned damage, suspect; /* of a crash */
+    unsigned full;            /* a disk becomes full, or has room again */
     uint32_t slow;            /* this server is often behind; 0: none */
     struct run_counts {
         uint64_t crashes, cuts, pauses, snapshots, compactions, proposals, rounds, damages,
-            suspects;
+            suspects, shortages, withdrawals;
     } counts;
 };
 
@@ -97,6 +98,7 @@ static void setup (struct run *run, uint64_t seed)
     run->crash = storm * (unsigned) prng_below (prng, 8);
     run->pause = (unsigned) prng_below (prng, 4);
     run->compact = (unsigned) prng_below (prng, 20);
+    run->full = prng_chance (prng, 1, 3) ? 2 + (unsigned) prng_below (prng, 10) : 0;
     if (!foreign && prng_chance (prng, 1, 3)) {
         run->damage = 200 + 100 * (unsigned) prng_below (prng, 8);
         run->slow = prng_chance (prng, 1, 2) ? any_server (run) : 0;
@@ -215,6 +217,24 @@ static void random_compact (struct run *run)
     }
 }
 
+static void random_space (struct run *run)
+{
+    uint32_t id = any_server (run);
+    bool full = run->cluster.servers[id].full;
+    cluster_space (&run->cluster, id, !full);
+    run->counts.shortages += !full;
+}
+
+/* As a server would, some time after it has begun to look for a leader. */
+static void random_withdrawal (struct run *run)
+{
+    uint32_t id = any_server (run);
+    if (run->cluster.servers[id].full) {
+        size_t done = (size_t) prng_below (&run->prng, 4);
+        run->counts.withdrawals += cluster_withdraw (&run->cluster, id, done);
+    }
+}
+
 static void random_round (struct run *run)
 {
     uint32_t id = any_server (run);
@@ -283,22 +303,30 @@ static void random_step (struct run *run)
         run->counts.pauses++;
     } else if (chance (run, run->compact)) {
         random_compact (run);
+    } else if (chance (run, run->full)) {
+        random_space (run);
+    } else if (run->full > 0 && chance (run, 20)) {
+        random_withdrawal (run);
     } else {
         random_progress (run);
     }
 }
 
-/* Whether all follow one activated leader and have committed all that it has. */
+/* Whether all follow one activated leader and have committed all that it has. A full server can
+ * neither lead, for somebody else has room, nor have everything. */
 static bool of_one_mind (const struct run *run)
 {
     const struct cluster *cluster = &run->cluster;
     uint32_t leader = cluster_leader (cluster);
-    if (leader == 0) {
+    if (leader == 0 || cluster->servers[leader].full) {
         return false;
     }
     const struct zab_status *lead = cluster_status (cluster, leader);
     for (uint32_t id = 1; id <= run->servers; id++) {
         const struct zab_status *status = cluster_status (cluster, id);
+        if (cluster->servers[id].full) {
+            continue;
+        }
         if (!status->activated || status->leader != leader || status->committed != lead->last ||
             status->durable != lead->last || status->trust != ZAB_WHOLE) {
             return false;
@@ -326,10 +354,32 @@ static void run_snapshots (struct run *run)
     }
 }
 
+/* All have room again; but one may stay full for a while, if the others can do without it. */
+static uint32_t end_shortages (struct run *run)
+{
+    struct id_set others = {.count = 0};
+    uint32_t kept = 0;
+    for (uint32_t id = 1; id <= run->servers; id++) {
+        if (kept == 0 && run->cluster.servers[id].full) {
+            kept = id;
+        } else if (run->cluster.servers[id].store_id == id) {
+            id_set_add (&others, id);
+        }
+    }
+    kept = config_set_quorum (&run->cluster.options.configs, &others) ? kept : 0;
+    for (uint32_t id = 1; id <= run->servers; id++) {
+        if (id != kept && run->cluster.servers[id].full) {
+            cluster_space (&run->cluster, id, false);
+        }
+    }
+    return kept;
+}
+
 /* The liveness phase. */
 static void heal (struct run *run, uint64_t seed)
 {
     struct cluster *cluster = &run->cluster;
+    uint32_t full = end_shortages (run);
     for (uint32_t id = 1; id <= run->servers; id++) {
         struct server *server = &cluster->servers[id];
         server->paused = false;
@@ -347,9 +397,16 @@ static void heal (struct run *run, uint64_t seed)
         keep_connected (run);
         run_snapshots (run);
         cluster_run (cluster);
+        if (full != 0) {
+            cluster_withdraw (cluster, full, 0);
+        }
         if (of_one_mind (run)) {
-            if (proposed) {
+            if (proposed && full == 0) {
                 return;
+            }
+            if (proposed) {
+                cluster_space (cluster, full, false);
+                full = 0;
             }
             cluster_propose (cluster, cluster_leader (cluster), 3, 16);
             proposed = true;
@@ -378,6 +435,8 @@ static void run_seed (uint64_t seed)
     totals.rounds += run.counts.rounds;
     totals.damages += run.counts.damages;
     totals.suspects += run.counts.suspects;
+    totals.shortages += run.counts.shortages;
+    totals.withdrawals += run.counts.withdrawals;
     total_activations += run.cluster.activations;
     total_steps += run.cluster.steps;
     total_committed += run.cluster.committed.count;
@@ -403,12 +462,13 @@ static void test_random (void **state)
     }
     printf ("%llu steps of cores, %llu leaders activated, %llu entries committed; %llu crashes, "
             "%llu cuts, %llu pauses, %llu snapshots, %llu compactions, %llu logs damaged, %llu "
-            "suspect\n",
+            "suspect, %llu full disks, %llu withdrawals\n",
             (unsigned long long) total_steps, (unsigned long long) total_activations,
             (unsigned long long) total_committed, (unsigned long long) totals.crashes,
             (unsigned long long) totals.cuts, (unsigned long long) totals.pauses,
             (unsigned long long) totals.snapshots, (unsigned long long) totals.compactions,
-            (unsigned long long) totals.damages, (unsigned long long) totals.suspects);
+            (unsigned long long) totals.damages, (unsigned long long) totals.suspects,
+            (unsigned long long) totals.shortages, (unsigned long long) totals.withdrawals);
     assert_true (total_activations > seeds);
     assert_true (total_committed > seeds);
 }
