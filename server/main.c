@@ -114,6 +114,22 @@ static int exit_status_of (int code)
     }
 }
 
+/* Says why a server ends, and what to do if its disk is the reason. */
+static int fail_server (const cohort_server_options_t *options, int code, const char *text)
+{
+    int status = exit_status_of (code);
+    if (status == EXIT_DISK_FAILED) {
+        (void) fprintf (
+            stderr,
+            "cohortd: %s: %s: look at the disk and at the kernel's messages, then start "
+            "this server again\n",
+            options->data_dir ? options->data_dir : "memory", text);
+        return status;
+    }
+    (void) fail (text);
+    return status;
+}
+
 static int fail_usage (const char *what, const char *value)
 {
     (void) fprintf (stderr, "cohortd: %s%s%s\nTry 'cohortd --help'.\n", what, *value ? ": " : "",
@@ -188,9 +204,10 @@ static int run (const cohort_server_options_t *options)
     }
     int status = EXIT_SUCCESS;
     int rc = cohort_server_start (server);
-    if (rc != 0) {
-        (void) fail (cohort_server_errmsg (server));
-        status = exit_status_of (rc);
+    if (rc == COHORT_ESYSTEM) {
+        status = fail (cohort_server_errmsg (server)); /* not of the disk alone: ports, too */
+    } else if (rc != 0) {
+        status = fail_server (options, rc, cohort_server_errmsg (server));
     } else {
         log_endpoints (server, options);
         if (wait_for_end (server, signals)) {
@@ -200,8 +217,7 @@ static int run (const cohort_server_options_t *options)
             log_line (COHORT_LOG_INFO, "stopped", "", NULL);
         } else {
             rc = cohort_server_failure (server);
-            (void) fail (cohort_server_errmsg (server));
-            status = exit_status_of (rc);
+            status = fail_server (options, rc, cohort_server_errmsg (server));
         }
     }
     cohort_server_destroy (&server);

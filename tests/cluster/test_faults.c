@@ -17,6 +17,7 @@
 #include "tests/support/bad_disk.h"
 #include "tests/unit/unit.h"
 
+enum { EXIT_DISK_FAILED = 4 }; /* of cohortd */
 enum { START_MS = 60000, LOAD_MS = 120000, END_MS = 60000, SESSIONS = 4, WINDOW = 32 };
 
 static const char *cohortd, *library;
@@ -88,8 +89,8 @@ static bool log_has (size_t server, const char *text)
     return found;
 }
 
-/* It ends by itself, with status 1, and its log says which call has failed; the others have gone
- * on; it comes back. */
+/* It ends by itself, with a status of its own, and its log says which call has failed, and what to
+ * do; the others have gone on; it comes back. */
 static void lose_disk (size_t server, enum bad_disk_call call, const char *text)
 {
     begin_load (20000);
@@ -97,8 +98,9 @@ static void lose_disk (size_t server, enum bad_disk_call call, const char *text)
     load_until (&load, 10000, LOAD_MS);
     int status = ensemble_wait_end (&ensemble, server, END_MS);
     assert_true (WIFEXITED (status));
-    assert_int_equal (WEXITSTATUS (status), 1);
+    assert_int_equal (WEXITSTATUS (status), EXIT_DISK_FAILED);
     assert_true (log_has (server, "EIO"));
+    assert_true (log_has (server, "look at the disk"));
     assert_true (log_has (server, text));
     assert_int_equal (disks[server]->calls[call].failed, 1); /* it did not try again */
     load_until (&load, 15000, LOAD_MS);
