@@ -1,6 +1,7 @@
 #include "client/cli/arguments.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -21,13 +22,57 @@ static const char *from_environment (const char *name)
     return value != NULL && *value != 0 ? value : NULL;
 }
 
-void settings_init (struct settings *self)
+const char *flag_variable (const struct flag *flag, char buffer[ARGUMENTS_VARIABLE_SIZE])
+{
+    snprintf (buffer, ARGUMENTS_VARIABLE_SIZE, "COHORT_%s", flag->name);
+    for (char *next = buffer; *next != 0; next++) {
+        *next = *next == '-' ? '_' : (char) toupper ((unsigned char) *next);
+    }
+    return buffer;
+}
+
+/* `what`: the flag or the variable that text comes from. */
+static bool take_timeout (struct settings *self, const char *what, const char *text, char *error,
+                          size_t size)
+{
+    int64_t number = 0;
+    if (!arguments_parse_number (text, 1, ARGUMENTS_TIMEOUT_MS_MAX, &number)) {
+        snprintf (error, size, "%s: '%.64s' is not a number of milliseconds from 1 to %d", what,
+                  text, ARGUMENTS_TIMEOUT_MS_MAX);
+        return false;
+    }
+    self->timeout_ms = (int) number;
+    self->timeout_given = true;
+    return true;
+}
+
+static bool take_format (struct settings *self, const char *what, const char *text, char *error,
+                         size_t size)
+{
+    if (!format_parse (text, &self->format)) {
+        snprintf (error, size, "%s: '%.64s' is not a format: text, json or jsonl", what, text);
+        return false;
+    }
+    return true;
+}
+
+bool settings_init (struct settings *self)
 {
     const char *servers = from_environment ("COHORT_SERVERS");
     self->servers = servers != NULL ? servers : ARGUMENTS_SERVERS_DEFAULT;
     self->server_key = from_environment ("COHORT_SERVER_KEY");
     self->timeout_ms = ARGUMENTS_TIMEOUT_MS_DEFAULT;
     self->timeout_given = false;
+    self->format = FORMAT_TEXT;
+    const char *timeout = from_environment ("COHORT_TIMEOUT");
+    const char *format = from_environment ("COHORT_OUTPUT");
+    char error[256];
+    if ((timeout != NULL && !take_timeout (self, "COHORT_TIMEOUT", timeout, error, sizeof error)) ||
+        (format != NULL && !take_format (self, "COHORT_OUTPUT", format, error, sizeof error))) {
+        message ("%s", error);
+        return false;
+    }
+    return true;
 }
 
 bool arguments_parse_number (const char *text, int64_t min, int64_t max, int64_t *number)
@@ -57,6 +102,7 @@ static void collect_flags (struct arguments *self)
             self->values[self->flag_count] = NULL;
             self->flag_count++;
         }
+        self->own_count = i == 0 ? self->flag_count : self->own_count;
     }
 }
 
@@ -97,9 +143,6 @@ static const char *hint_for (const char *text)
 {
     if (strcmp (text, "-w") == 0) {
         return "'cohort watch PATH' follows changes";
-    }
-    if (strcmp (text, "-c") == 0 || strcmp (text, "-t") == 0) {
-        return "this version has no container and TTL znodes";
     }
     return NULL;
 }
@@ -171,19 +214,36 @@ static bool apply_common (struct arguments *self, struct settings *settings)
         settings->server_key = server_key;
     }
     const char *timeout = arguments_value (self, FLAG_TIMEOUT);
-    if (timeout != NULL) {
-        int64_t number = 0;
-        if (!arguments_parse_number (timeout, 1, ARGUMENTS_TIMEOUT_MS_MAX, &number)) {
-            snprintf (self->error, sizeof self->error,
-                      "--timeout: '%.64s' is not a number of milliseconds from 1 to %d", timeout,
-                      ARGUMENTS_TIMEOUT_MS_MAX);
-            return false;
-        }
-        settings->timeout_ms = (int) number;
-        settings->timeout_given = true;
+    const char *format = arguments_value (self, FLAG_OUTPUT);
+    char *error = self->error;
+    size_t size = sizeof self->error;
+    if ((timeout != NULL && !take_timeout (settings, "--timeout", timeout, error, size)) ||
+        (format != NULL && !take_format (settings, "--output", format, error, size))) {
+        return false;
     }
     self->settings = *settings;
     return true;
+}
+
+/* Flags of the command itself that were not given; the common ones are in the settings. A flag
+ * without argument counts as given unless its variable says no. */
+static void apply_environment (struct arguments *self)
+{
+    for (int i = 0; i < self->own_count; i++) {
+        const struct flag *flag = self->flags[i];
+        char name[ARGUMENTS_VARIABLE_SIZE];
+        const char *value = from_environment (flag_variable (flag, name));
+        if (self->values[i] != NULL || value == NULL) {
+            continue;
+        }
+        bool off =
+            strcmp (value, "0") == 0 || strcmp (value, "no") == 0 || strcmp (value, "false") == 0;
+        if (flag->argument != NULL) {
+            self->values[i] = value;
+        } else if (!off) {
+            self->values[i] = "";
+        }
+    }
 }
 
 static bool check_operands (struct arguments *self)
@@ -241,6 +301,7 @@ enum arguments_verdict arguments_parse (struct arguments *self, const struct com
     if (!apply_common (self, settings)) {
         return ARGUMENTS_WRONG;
     }
+    apply_environment (self);
     if (command != &command_root && !check_operands (self)) {
         return ARGUMENTS_WRONG;
     }

@@ -1,5 +1,5 @@
 /* The command line, checked against the table of commands.
- * May include: command, nearest; getopt. */
+ * May include: command, format, nearest; getopt. */
 
 #ifndef COHORT_CLI_ARGUMENTS_H
 #define COHORT_CLI_ARGUMENTS_H
@@ -8,9 +8,10 @@
 #include <stdint.h>
 
 #include "client/cli/command.h"
+#include "client/cli/format.h"
 
 /* Flags of one command and the common ones together. */
-#define ARGUMENTS_FLAGS_MAX 16
+#define ARGUMENTS_FLAGS_MAX 32
 /* Where a server is expected when nothing says otherwise. */
 #define ARGUMENTS_SERVERS_DEFAULT    "tcp://127.0.0.1:5181"
 #define ARGUMENTS_TIMEOUT_MS_DEFAULT 10000
@@ -22,6 +23,7 @@ struct settings {
     const char *server_key; /* NULL: no encryption */
     int timeout_ms;
     bool timeout_given; /* by the user, not the default */
+    enum format format;
 };
 
 enum arguments_verdict {
@@ -37,17 +39,24 @@ struct arguments {
     const struct flag *flags[ARGUMENTS_FLAGS_MAX];
     const char *values[ARGUMENTS_FLAGS_MAX]; /* "": given without argument; NULL: not given */
     int flag_count;
+    int own_count; /* of the command itself: they come first */
     char **operands;
     int operand_count;
     char error[512]; /* a sentence without full stop, ARGUMENTS_WRONG only */
 };
 
-/* What the environment says (COHORT_SERVERS, COHORT_SERVER_KEY), or what holds without it. */
-void settings_init (struct settings *self);
+/* The variable that stands for a flag: --if-version is COHORT_IF_VERSION. */
+#define ARGUMENTS_VARIABLE_SIZE 64
+const char *flag_variable (const struct flag *flag, char buffer[ARGUMENTS_VARIABLE_SIZE]);
+
+/* What the environment says of the common flags, or what holds without it. False: a variable has a
+ * value that its flag would not take; a message has been printed. */
+bool settings_init (struct settings *self);
 
 /* Parses argv[1] to argv[argc - 1], moving operands behind the flags (argv[0] is not looked at).
  * command_root stops at the first operand, for the rest belongs to the command. Common flags
- * change `settings`, from which self->settings is copied. What self points to belongs to argv. */
+ * change `settings`, from which self->settings is copied; a flag of the command that is not given
+ * is taken from its variable. What self points to belongs to argv or the environment. */
 enum arguments_verdict arguments_parse (struct arguments *self, const struct command *command,
                                         struct settings *settings, int argc, char **argv);
 

@@ -77,7 +77,7 @@ static bool make_plan (struct bench_plan *plan, const struct arguments *argument
         .settings = arguments->settings,
         .workload = workload->reported,
         .kind = workload->kind,
-        .json = arguments_has (arguments, FLAG_JSON),
+        .json = arguments_has (arguments, FLAG_JSON) || arguments->settings.format != FORMAT_TEXT,
     };
     if (!number_of (arguments, FLAG_SESSIONS, 1, BENCH_SESSIONS_MAX, workload->sessions,
                     &plan->sessions) ||

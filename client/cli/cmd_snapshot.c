@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include "client/cli/arguments.h"
+#include "client/cli/emit.h"
 #include "client/cli/exit_code.h"
-#include "client/cli/format.h"
 #include "client/cli/message.h"
 #include "client/cli/output.h"
 #include "cohort/error.h"
@@ -53,7 +53,7 @@ static void print_text (const struct backup_info *info)
     printf ("digest      %s\n", output_id (info->digest, digest));
 }
 
-static bool print_json (const struct backup_info *info)
+static int print_json (const struct backup_info *info, enum format format)
 {
     char zxid[OUTPUT_ID_SIZE], digest[OUTPUT_ID_SIZE], cluster[CLUSTER_TEXT];
     cluster_text (info->cluster_id, cluster);
@@ -66,17 +66,15 @@ static bool print_json (const struct backup_info *info)
     if (object != NULL && info->file_size > 0) {
         json_object_set_new (object, "file_bytes", json_integer ((json_int_t) info->file_size));
     }
-    return output_json (stdout, object, 2);
+    return emit_value (format, object);
 }
 
 static int print_info (const struct backup_info *info, enum format format)
 {
-    if (format == FORMAT_TEXT) {
-        print_text (info);
-    } else if (!print_json (info)) {
-        message ("out of memory");
-        return CLI_EXIT_FAILED;
+    if (format != FORMAT_TEXT) {
+        return print_json (info, format);
     }
+    print_text (info);
     return CLI_EXIT_OK;
 }
 
@@ -265,10 +263,7 @@ static int status (const struct arguments *arguments, enum format format)
 
 int cmd_snapshot (const struct arguments *arguments)
 {
-    enum format format = FORMAT_TEXT;
-    if (!format_of (arguments, &format)) {
-        return CLI_EXIT_USAGE;
-    }
+    enum format format = arguments->settings.format;
     if (strcmp (arguments->operands[0], "status") == 0) {
         return status (arguments, format);
     }

@@ -8,8 +8,8 @@
 
 #include "client/cli/arguments.h"
 #include "client/cli/clock.h"
+#include "client/cli/emit.h"
 #include "client/cli/exit_code.h"
-#include "client/cli/format.h"
 #include "client/cli/message.h"
 #include "client/cli/output.h"
 #include "client/cli/status_query.h"
@@ -96,9 +96,11 @@ static void print_table (const struct view *view)
 }
 
 /* What is not known is null. */
-static bool print_json (const struct view *view)
+static bool print_json (const struct view *view, enum format format)
 {
-    json_t *array = json_array ();
+    struct emit emit;
+    emit_begin (&emit, format);
+    bool worked = true;
     for (size_t i = 0; i < view->count; i++) {
         const struct server_status *server = &view->status->servers[view->rows[i]];
         bool answered = server->answered;
@@ -113,9 +115,10 @@ static bool print_json (const struct view *view)
                        "connections", answered ? json_integer (server->connections) : json_null (),
                        "log", *server->log ? json_string (server->log) : json_null (), "disk",
                        *server->disk ? json_string (server->disk) : json_null ());
-        json_array_append_new (array, row);
+        worked = worked && emit_item (&emit, row);
     }
-    return output_json (stdout, array, 2);
+    emit_end (&emit);
+    return worked;
 }
 
 static void print_troubles (const struct view *view)
@@ -187,10 +190,9 @@ static int query (const struct settings *settings, const struct security *securi
 
 int cmd_status (const struct arguments *arguments)
 {
-    enum format format = FORMAT_TEXT;
+    enum format format = arguments->settings.format;
     int64_t wait_ms = 0;
-    if (!format_of (arguments, &format) ||
-        !arguments_number (arguments, FLAG_WAIT, 0, ARGUMENTS_TIMEOUT_MS_MAX, 0, &wait_ms)) {
+    if (!arguments_number (arguments, FLAG_WAIT, 0, ARGUMENTS_TIMEOUT_MS_MAX, 0, &wait_ms)) {
         return CLI_EXIT_USAGE;
     }
     struct security security;
@@ -210,7 +212,7 @@ int cmd_status (const struct arguments *arguments)
         view_init (&view, status);
         if (format == FORMAT_TEXT) {
             print_table (&view);
-        } else if (!print_json (&view)) {
+        } else if (!print_json (&view, format)) {
             message ("out of memory");
         }
         print_remarks (&view);

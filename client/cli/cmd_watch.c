@@ -5,7 +5,6 @@
 
 #include "client/cli/arguments.h"
 #include "client/cli/exit_code.h"
-#include "client/cli/format.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/output.h"
 #include "client/cli/session.h"
@@ -53,7 +52,7 @@ static void print_line (const struct watch *self, uint64_t zxid, const char *kin
     char id[OUTPUT_ID_SIZE];
     output_id (zxid, id);
     bool deleted = change->kind == COHORT_CHANGE_DELETED;
-    if (self->format == FORMAT_JSON) {
+    if (self->format != FORMAT_TEXT) {
         json_t *object =
             json_pack ("{s:s, s:s, s:s}", "zxid", id, "kind", kind, "path", change->path);
         if (!deleted) {
@@ -82,7 +81,7 @@ static void print_reset (const struct watch *self, uint64_t zxid)
 {
     char id[OUTPUT_ID_SIZE];
     output_id (zxid, id);
-    if (self->format == FORMAT_JSON) {
+    if (self->format != FORMAT_TEXT) {
         output_json (stdout,
                      json_pack ("{s:s, s:s, s:s}", "zxid", id, "kind", "reset", "path", self->path),
                      0);
@@ -179,9 +178,9 @@ int cmd_watch (const struct arguments *arguments)
         .recursive = arguments_has (arguments, 'R'),
         .data = arguments_has (arguments, 'd'),
         .initial = arguments_has (arguments, 'i'),
+        .format = arguments->settings.format,
     };
-    if (!format_of (arguments, &watch.format) ||
-        !arguments_number (arguments, FLAG_COUNT, 1, INT64_MAX, 0, &watch.count)) {
+    if (!arguments_number (arguments, FLAG_COUNT, 1, INT64_MAX, 0, &watch.count)) {
         return CLI_EXIT_USAGE;
     }
     if (!interrupt_catch ()) {

@@ -1,20 +1,19 @@
-/* create, set, delete, deleteall. */
+/* create, set, delete, incr. */
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/cli/arguments.h"
 #include "client/cli/data.h"
+#include "client/cli/emit.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/output.h"
-#include "client/cli/progress.h"
 #include "client/cli/session.h"
-#include "client/cli/walk.h"
 
-#define DELETEALL_BATCH_MAX 1000
+/* What fits into the forty bits that ZooKeeper has for it. */
+#define CREATE_TTL_MS_MAX (((int64_t) 1 << 40) - 1)
 
 static void on_state (cohort_t *client, cohort_state_t state, void *arg)
 {
@@ -42,26 +41,64 @@ static int hold (struct session *session, const char *path)
     return CLI_EXIT_OK;
 }
 
+/* What the flags of create say about the znode. False: a message has been printed. */
+static bool create_options (const struct arguments *arguments, cohort_create_options_t *options)
+{
+    bool ephemeral = arguments_has (arguments, 'e'), container = arguments_has (arguments, 'c');
+    bool sequential = arguments_has (arguments, 's');
+    bool if_absent = arguments_has (arguments, FLAG_IF_ABSENT);
+    *options = (cohort_create_options_t){.size = sizeof *options, .if_absent = if_absent};
+    if (!arguments_number (arguments, 't', 1, CREATE_TTL_MS_MAX, 0, &options->ttl_ms)) {
+        return false;
+    }
+    if (ephemeral + container + (options->ttl_ms > 0) > 1) {
+        message ("create: -e, -c and -t exclude each other");
+        return false;
+    }
+    if (sequential && if_absent) {
+        message ("create: --if-absent makes no sense with -s, whose names are never there");
+        return false;
+    }
+    options->mode = ephemeral ? COHORT_EPHEMERAL : container ? COHORT_CONTAINER : COHORT_PERSISTENT;
+    if (sequential) {
+        options->mode |= COHORT_SEQUENTIAL;
+    }
+    return true;
+}
+
+static int report_created (const char *path, bool existed, const cohort_stat_t *stat,
+                           enum format format)
+{
+    int code = CLI_EXIT_OK;
+    if (format == FORMAT_TEXT) {
+        printf ("%s\n", path);
+    } else {
+        code = emit_value (format, json_pack ("{s:s, s:b, s:o}", "path", path, "existed", existed,
+                                              "stat", output_json_stat (stat)));
+    }
+    /* Whoever reads a pipe shall know before the command holds, or the znode vanishes. */
+    fflush (stdout);
+    return code;
+}
+
 static int create (struct session *session, const struct arguments *arguments,
-                   const struct data *data)
+                   const cohort_create_options_t *options, const struct data *data)
 {
     const char *path = arguments->operands[0];
-    bool ephemeral = arguments_has (arguments, 'e');
-    int mode = ephemeral ? COHORT_EPHEMERAL : COHORT_PERSISTENT;
-    if (arguments_has (arguments, 's')) {
-        mode |= COHORT_SEQUENTIAL;
-    }
     char *created = NULL;
-    int rc =
-        cohort_create (session->client, path, data->bytes, data->size, mode, NULL, &created, NULL);
+    cohort_stat_t stat;
+    int existed = 0;
+    int rc = cohort_create_with (session->client, path, data->bytes, data->size, options, &created,
+                                 &stat, &existed);
     int code = session_result (session, ACTIVITY_CREATE, path, rc);
     if (code == CLI_EXIT_OK) {
-        printf ("%s\n", created);
-        /* Whoever reads a pipe shall know before the command holds, or the znode vanishes. */
-        fflush (stdout);
+        code = report_created (created, existed != 0, &stat, arguments->settings.format);
+        if (existed) {
+            message ("%s was there already: it is as it was", created);
+        }
         if (arguments_has (arguments, FLAG_HOLD)) {
             code = hold (session, created);
-        } else if (ephemeral) {
+        } else if (options->mode & COHORT_EPHEMERAL && !existed) {
             message ("%s is ephemeral: it vanishes now, as this command ends (--hold keeps it)",
                      created);
         }
@@ -73,7 +110,9 @@ static int create (struct session *session, const struct arguments *arguments,
 int cmd_create (const struct arguments *arguments)
 {
     int64_t grace = 0;
-    if (!arguments_number (arguments, FLAG_GRACE, 1, INT32_MAX, 0, &grace)) {
+    cohort_create_options_t wanted;
+    if (!arguments_number (arguments, FLAG_GRACE, 1, INT32_MAX, 0, &grace) ||
+        !create_options (arguments, &wanted)) {
         return CLI_EXIT_USAGE;
     }
     if (arguments_has (arguments, FLAG_HOLD) && !interrupt_catch ()) {
@@ -89,7 +128,7 @@ int cmd_create (const struct arguments *arguments)
     struct session session;
     int code = session_open (&session, &arguments->settings, &options);
     if (code == CLI_EXIT_OK) {
-        code = create (&session, arguments, &data);
+        code = create (&session, arguments, &wanted, &data);
         session_close (&session);
     }
     data_deinit (&data);
@@ -120,7 +159,11 @@ int cmd_set (const struct arguments *arguments)
         int rc = cohort_set (session.client, path, data.bytes, data.size, (int32_t) version, &stat);
         code = session_result (&session, ACTIVITY_SET, path, rc);
         session_close (&session);
-        if (code == CLI_EXIT_OK && arguments_has (arguments, 's')) {
+        if (code == CLI_EXIT_OK && arguments->settings.format != FORMAT_TEXT) {
+            code = emit_value (
+                arguments->settings.format,
+                json_pack ("{s:s, s:o}", "path", path, "stat", output_json_stat (&stat)));
+        } else if (code == CLI_EXIT_OK && arguments_has (arguments, 's')) {
             output_stat (stdout, &stat);
         }
     }
@@ -142,79 +185,23 @@ int cmd_delete (const struct arguments *arguments)
         code = session_result (&session, ACTIVITY_DELETE, path, rc);
         session_close (&session);
     }
+    if (code == CLI_EXIT_OK && arguments->settings.format != FORMAT_TEXT) {
+        code = emit_value (arguments->settings.format, json_pack ("{s:s}", "path", path));
+    }
     return code;
 }
 
-/* Deletes a sorted list from its end, so that children go before their parents. */
-struct deletion {
-    const struct paths *paths;
-    size_t asked;
-    size_t answered; /* answers come in the order of the questions */
-    size_t failed;
-    int rc;           /* of the first that failed                  */
-    const char *path; /* which that was                            */
-};
-
-static const char *deletion_path (const struct deletion *self, size_t index)
+int cmd_incr (const struct arguments *arguments)
 {
-    assert (index < self->paths->count);
-    return self->paths->items[self->paths->count - 1 - index];
-}
-
-static void on_deleted (cohort_t *client, const cohort_result_t *result, void *arg)
-{
-    (void) client;
-    struct deletion *self = arg;
-    assert (self->answered < self->asked);
-    const char *path = deletion_path (self, self->answered++);
-    if (result->rc == COHORT_OK || result->rc == COHORT_ENONODE) {
-        return; /* gone, whoever did it */
-    }
-    self->failed++;
-    if (self->rc == COHORT_OK) {
-        self->rc = result->rc;
-        self->path = path;
-    }
-}
-
-static int delete_paths (struct session *session, const struct paths *paths, size_t window)
-{
-    struct deletion deletion = {.paths = paths};
-    struct progress progress;
-    progress_init (&progress, "deleteall", paths->count);
-    int rc = COHORT_OK;
-    while (rc == COHORT_OK && deletion.answered < paths->count) {
-        while (rc == COHORT_OK && deletion.asked < paths->count &&
-               deletion.asked - deletion.answered < window) {
-            rc = cohort_delete_async (session->client, deletion_path (&deletion, deletion.asked),
-                                      COHORT_ANY_VERSION, on_deleted, &deletion);
-            deletion.asked += rc == COHORT_OK;
-        }
-        if (rc == COHORT_OK && cohort_run (session->client, session->settings.timeout_ms) <= 0) {
-            rc = COHORT_ETIMEDOUT;
-        }
-        progress_show (&progress, deletion.answered);
-    }
-    progress_end (&progress);
-    if (rc == COHORT_OK && deletion.rc != COHORT_OK) {
-        message ("%s: %s; %zu of %zu znodes remain", deletion.path,
-                 deletion.rc == COHORT_ENOTEMPTY ? "somebody has created a child meanwhile"
-                                                 : cohort_error_text (deletion.rc),
-                 deletion.failed, paths->count);
-        return exit_code_of (deletion.rc);
-    }
-    return session_result (session, ACTIVITY_DELETE, paths->items[0], rc);
-}
-
-int cmd_deleteall (const struct arguments *arguments)
-{
-    int64_t batch = 0;
-    if (!arguments_number (arguments, 'b', 1, DELETEALL_BATCH_MAX, DELETEALL_BATCH_MAX, &batch)) {
+    const char *path = arguments->operands[0];
+    int64_t delta = 1, floor = 0, ceiling = 0, sum = 0;
+    if (!arguments_number (arguments, FLAG_FLOOR, INT64_MIN, INT64_MAX, INT64_MIN, &floor) ||
+        !arguments_number (arguments, FLAG_CEILING, INT64_MIN, INT64_MAX, INT64_MAX, &ceiling)) {
         return CLI_EXIT_USAGE;
     }
-    const char *path = arguments->operands[0];
-    if (strcmp (path, "/") == 0) {
-        message ("deleteall: / cannot be deleted; name the znodes below it (see: cohort ls /)");
+    if (arguments->operand_count > 1 &&
+        !arguments_parse_number (arguments->operands[1], INT64_MIN, INT64_MAX, &delta)) {
+        message ("incr: '%s' is not a number of 64 bits", arguments->operands[1]);
         return CLI_EXIT_USAGE;
     }
     struct session session;
@@ -222,15 +209,17 @@ int cmd_deleteall (const struct arguments *arguments)
     if (code != CLI_EXIT_OK) {
         return code;
     }
-    struct paths paths;
-    paths_init (&paths);
-    int rc = walk_subtree (session.client, path, session.settings.timeout_ms, &paths);
-    if (rc == COHORT_OK) {
-        code = delete_paths (&session, &paths, (size_t) batch);
-    } else {
-        code = session_result (&session, ACTIVITY_DELETE, path, rc);
-    }
+    cohort_stat_t stat;
+    int rc = cohort_add (session.client, path, delta, floor, ceiling, &sum, &stat);
+    code = session_result (&session, ACTIVITY_SET, path, rc);
     session_close (&session);
-    paths_deinit (&paths);
+    if (code == CLI_EXIT_OK && arguments->settings.format != FORMAT_TEXT) {
+        json_t *value = json_pack ("{s:s, s:I, s:o}", "path", path, "value", (json_int_t) sum,
+                                   "stat", output_json_stat (&stat));
+        return emit_value (arguments->settings.format, value);
+    }
+    if (code == CLI_EXIT_OK) {
+        printf ("%" PRId64 "\n", sum);
+    }
     return code;
 }

@@ -11,23 +11,33 @@ struct arguments;
 /* Flags without a letter have an id above all letters. */
 enum flag_id {
     FLAG_HELP = 'h',
+    FLAG_OUTPUT = 'o',
     FLAG_SERVERS = 256,
     FLAG_SERVER_KEY,
     FLAG_TIMEOUT,
     FLAG_VERSION,
+    FLAG_AFTER,
+    FLAG_CEILING,
     FLAG_CLUSTER_ID,
     FLAG_COUNT,
     FLAG_DATA_DIR,
+    FLAG_FILTER,
+    FLAG_FLOOR,
     FLAG_GRACE,
     FLAG_HOLD,
+    FLAG_IF_ABSENT,
     FLAG_JSON,
+    FLAG_LIMIT,
+    FLAG_MAN,
     FLAG_MEMBERS,
+    FLAG_PREFIX,
     FLAG_SESSIONS,
     FLAG_SIZE,
     FLAG_SKIP_EPOCHS,
     FLAG_TOTAL,
     FLAG_WAIT,
-    FLAG_WINDOW
+    FLAG_WINDOW,
+    FLAG_YES
 };
 
 struct flag {
@@ -67,11 +77,14 @@ const char *command_suggest (const char *name);
 
 /* Each returns its exit status; arguments have been checked against the table. */
 int cmd_bench (const struct arguments *arguments);
+int cmd_completion (const struct arguments *arguments);
 int cmd_create (const struct arguments *arguments);
 int cmd_delete (const struct arguments *arguments);
 int cmd_deleteall (const struct arguments *arguments);
+int cmd_count (const struct arguments *arguments);
 int cmd_get (const struct arguments *arguments);
 int cmd_help (const struct arguments *arguments);
+int cmd_incr (const struct arguments *arguments);
 int cmd_ls (const struct arguments *arguments);
 int cmd_set (const struct arguments *arguments);
 int cmd_snapshot (const struct arguments *arguments);

@@ -8,9 +8,10 @@
 
 const struct flag command_common_flags[] = {
     {FLAG_SERVERS, "servers", "LIST",
-     "servers, as tcp://HOST:PORT,...[/CHROOT]\n(else COHORT_SERVERS, else tcp://127.0.0.1:5181)"},
-    {FLAG_SERVER_KEY, "server-key", "KEY",
-     "the servers' public key: encrypts (else COHORT_SERVER_KEY)"},
+     "servers, as tcp://HOST:PORT,...[/CHROOT]\n(tcp://127.0.0.1:5181)"},
+    {FLAG_SERVER_KEY, "server-key", "KEY", "the servers' public key: encrypts"},
+    {FLAG_OUTPUT, "output", "FORMAT",
+     "text; json: one value; jsonl: one value a line, items of\nlists as they come"},
     {FLAG_TIMEOUT, "timeout", "MS",
      "time limit of the call (10000; without this flag a\n"
      "command ends after 2000 if no server answers at all)"},
@@ -22,6 +23,9 @@ const struct flag command_common_flags[] = {
 static const struct flag create_flags[] = {
     {'s', "sequential", NULL, "add a number of the parent's to the name, never repeated"},
     {'e', "ephemeral", NULL, "the znode vanishes with its session, when this command ends"},
+    {'c', "container", NULL, "a container: it vanishes once its last child has gone"},
+    {'t', "ttl", "MS", "it vanishes once it has no children and was not set for MS ms"},
+    {FLAG_IF_ABSENT, "if-absent", NULL, "a znode that is there already is left alone: no error"},
     {FLAG_HOLD, "hold", NULL, "keep the session, until SIGINT or SIGTERM"},
     {FLAG_GRACE, "grace", "MS", "with -e: what is left to the session after a crash (10000)"},
     {'b', "base64", NULL, "DATA is base64"},
@@ -32,7 +36,6 @@ static const struct flag get_flags[] = {
     {'s', "stat", NULL, "print the stat behind the data"},
     {'b', "base64", NULL, "print the data as base64"},
     {'x', "hexdump", NULL, "print the data as hexadecimal dump"},
-    {'o', "output", "FORMAT", "text, or json: path, data and stat in one object"},
     {0},
 };
 
@@ -44,14 +47,18 @@ static const struct flag set_flags[] = {
 };
 
 static const struct flag ls_flags[] = {
-    {'s', "stat", NULL, "print the stat behind the names"},
+    {'s', "stat", NULL, "print the stat behind the names; in JSON that of each"},
     {'R', "recursive", NULL, "all paths of the subtree, parents first"},
-    {'o', "output", "FORMAT", "text, or json: an array of names (-R: of paths)"},
+    {FLAG_PREFIX, "prefix", "TEXT", "only names that begin so"},
+    {FLAG_FILTER, "filter", "KIND", "all, persistent or ephemeral"},
+    {FLAG_AFTER, "after", "NAME", "go on behind this name, which need not exist any more"},
+    {FLAG_LIMIT, "limit", "N", "at most so many"},
     {0},
 };
 
-static const struct flag stat_flags[] = {
-    {'o', "output", "FORMAT", "text, or json"},
+static const struct flag incr_flags[] = {
+    {FLAG_FLOOR, "floor", "N", "the sum must not be below"},
+    {FLAG_CEILING, "ceiling", "N", "the sum must not be above"},
     {0},
 };
 
@@ -61,7 +68,8 @@ static const struct flag delete_flags[] = {
 };
 
 static const struct flag deleteall_flags[] = {
-    {'b', "batch", "N", "requests in flight, 1 to 1000 (1000)"},
+    {FLAG_YES, "yes", NULL, "do not ask"},
+    {'b', "batch", "N", "requests in flight when it takes several, 1 to 1000 (1000)"},
     {0},
 };
 
@@ -70,12 +78,10 @@ static const struct flag watch_flags[] = {
     {'d', "data", NULL, "add the data of created and changed znodes"},
     {'i', "initial", NULL, "begin with the znodes that are there"},
     {FLAG_COUNT, "count", "N", "end after N events"},
-    {'o', "output", "FORMAT", "text, or json: one object a line"},
     {0},
 };
 
 static const struct flag status_flags[] = {
-    {'o', "output", "FORMAT", "text, or json: an array of objects"},
     {FLAG_WAIT, "wait", "MS", "wait so long for a leader"},
     {0},
 };
@@ -87,7 +93,6 @@ static const struct flag snapshot_flags[] = {
      "restore: all servers of the new ensemble, ID[:observer],...\n(those of --data-dir)"},
     {FLAG_CLUSTER_ID, "cluster-id", "HEX", "restore: of the new ensemble (drawn)"},
     {FLAG_SKIP_EPOCHS, "skip-epochs", "N", "restore: epochs left out (10000)"},
-    {'o', "output", "FORMAT", "text, or json"},
     {0},
 };
 
@@ -98,6 +103,11 @@ static const struct flag bench_flags[] = {
     {FLAG_SIZE, "size", "N", "bytes of data a znode"},
     {FLAG_GRACE, "grace", "MS", "vanish: what a crash leaves to the session (50)"},
     {FLAG_JSON, "json", NULL, "print one JSON object"},
+    {0},
+};
+
+static const struct flag help_flags[] = {
+    {FLAG_MAN, "man", NULL, "print the manual page, in mdoc"},
     {0},
 };
 
@@ -130,23 +140,42 @@ const struct command command_table[] = {
      cmd_set},
     {"ls", "[PATH]", 0, 1, "list the children of a znode",
      "The names are sorted: one a line, or [a, b] on a terminal. Without PATH: those of /.\n"
-     "With -R each line is a whole path, PATH itself the first.\n",
+     "With -R each line is a whole path, PATH itself the first. The children are read in pages:\n"
+     "however many there are, they are printed as they come.\n",
      ls_flags,
      "  $ cohort ls /\n"
      "  [config, lobby]\n"
      "  $ cohort ls -R /lobby | wc -l\n",
      cmd_ls},
+    {"getAllChildrenNumber", "PATH", 1, 1, "count all znodes below a znode", "", no_flags,
+     "  $ cohort getAllChildrenNumber /lobby\n  17\n", cmd_count},
     {"stat", "PATH", 1, 1, "print what is known of a znode",
-     "Zxids, times, versions, owner and sizes, under ZooKeeper's names.\n", stat_flags,
+     "Zxids, times, versions, owner and sizes, under ZooKeeper's names. The owner of a\n"
+     "container is 0x8000000000000000, that of a znode with a time to live 0xff and the time.\n",
+     no_flags,
      "  $ cohort stat /config\n"
      "  $ cohort stat -o json /config | jq .version\n",
      cmd_stat},
     {"delete", "PATH", 1, 1, "delete a znode without children", "", delete_flags,
      "  $ cohort delete -v 3 /config\n", cmd_delete},
     {"deleteall", "PATH", 1, 1, "delete a znode and everything below it",
-     "Children go before their parents. This is not one transaction: what others create\n"
-     "meanwhile may stay, and its parents with it, and the exit status says so.\n",
+     "Up to 1000 znodes go in one transaction. More go in pieces, children before their\n"
+     "parents: what others create meanwhile may stay, and its parents with it, and the exit\n"
+     "status says so; repeat the command then. On a terminal it asks before it deletes more\n"
+     "than 100, unless --yes is given. Scripts are not asked: without a terminal it deletes.\n",
      deleteall_flags, "  $ cohort deleteall /lobby\n", cmd_deleteall},
+    {"incr", "PATH [DELTA]", 1, 2, "add to a counter and print the sum",
+     "The data of the znode is a decimal number of 64 bits; no data counts as 0. DELTA is 1 by\n"
+     "default; a negative one goes behind --. If the sum would lie outside of the bounds\n"
+     "nothing is changed, and the exit status is 1.\n",
+     incr_flags,
+     "  $ cohort create /slots 0\n"
+     "  /slots\n"
+     "  $ cohort incr --ceiling 16 /slots\n"
+     "  1\n"
+     "  $ cohort incr --floor 0 /slots -- -1\n"
+     "  0\n",
+     cmd_incr},
     {"sync", "[PATH]", 0, 1, "wait for all that has been committed",
      "Waits until the server has applied everything that the ensemble had committed when the\n"
      "call began, and prints the zxid reached. PATH has no meaning: it is accepted for\n"
@@ -166,7 +195,11 @@ const struct command command_table[] = {
     {"status", "", 0, 0, "show every server of the ensemble",
      "Asks all servers of the list, and those which they name. The exit status is 0 with a\n"
      "leader (or a server that stands alone), 8 if servers answer but have no quorum, 3 if\n"
-     "none answers. A server has 1000 ms to answer, or what --timeout says.\n",
+     "none answers. A server has 1000 ms to answer, or what --timeout says. In JSON, log is\n"
+     "whole, damaged (the server has lost what it had acknowledged, and has no vote until a\n"
+     "leader has brought it back) or suspect (the end of its log cannot be read; its vote\n"
+     "depends on what the others have); what is not known is null. DISK is full when a server\n"
+     "takes no writes for want of space.\n",
      status_flags,
      "  $ cohort status\n"
      "  $ cohort status --wait 10000 > /dev/null && echo ready\n",
@@ -199,7 +232,15 @@ const struct command command_table[] = {
      "  fill    10 100 1000000 100  creates znodes, 1000 a parent\n"
      "They write below /bench, /vanish and /gap, and leave that there.\n",
      bench_flags, "  $ cohort bench set --sessions 8 --window 64 --total 60000\n", cmd_bench},
-    {"help", "[COMMAND]", 0, 1, "explain a command", "", no_flags, "  $ cohort help watch\n",
+    {"completion", "SHELL", 1, 1, "print the completion script for bash or zsh",
+     "It completes commands, options, and paths of the servers. Installed packages bring it;\n"
+     "from a build folder it is used as the example shows.\n",
+     no_flags, "  $ . <(cohort completion bash)\n", cmd_completion},
+    {"help", "[COMMAND|CODE]", 0, 1, "explain a command, or an error by name or number", "",
+     help_flags,
+     "  $ cohort help watch\n"
+     "  $ cohort help ENONODE\n"
+     "  $ cohort help -- -101\n",
      cmd_help},
 };
 
@@ -218,17 +259,29 @@ const struct command *command_find (const char *name)
 const char *command_suggest (const char *name)
 {
     static const char *const others[][2] = {
-        {"addWatch", "watch"},     {"del", "delete"},    {"exists", "stat"}, {"list", "ls"},
-        {"printwatches", "watch"}, {"put", "set"},       {"rm", "delete"},   {"rmr", "deleteall"},
-        {"touch", "create"},       {"add", "create"},    {"srvr", "status"}, {"mntr", "status"},
-        {"endpoint", "status"},    {"member", "status"}, {"ruok", "status"},
+        {"addWatch", "watch"},
+        {"del", "delete"},
+        {"exists", "stat"},
+        {"list", "ls"},
+        {"printwatches", "watch"},
+        {"put", "set"},
+        {"rm", "delete"},
+        {"rmr", "deleteall"},
+        {"touch", "create"},
+        {"add", "incr"},
+        {"count", "getAllChildrenNumber"},
+        {"srvr", "status"},
+        {"mntr", "status"},
+        {"endpoint", "status"},
+        {"member", "status"},
+        {"ruok", "status"},
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (strcmp (others[i][0], name) == 0) {
             return others[i][1];
         }
     }
-    const char *names[32];
+    const char *names[64];
     size_t count = 0;
     while (count < command_count && count < sizeof names / sizeof names[0]) {
         names[count] = command_table[count].name;

@@ -2,18 +2,14 @@
 
 #include <string.h>
 
-#include "client/cli/message.h"
-
-bool format_of (const struct arguments *arguments, enum format *format)
+bool format_parse (const char *text, enum format *format)
 {
-    const char *text = arguments_value (arguments, 'o');
-    if (text == NULL || strcmp (text, "text") == 0) {
-        *format = FORMAT_TEXT;
-    } else if (strcmp (text, "json") == 0) {
-        *format = FORMAT_JSON;
-    } else {
-        message ("--output: '%s' is not a format: text or json", text);
-        return false;
+    static const char *const names[] = {"text", "json", "jsonl"};
+    for (int i = 0; i < 3; i++) {
+        if (strcmp (text, names[i]) == 0) {
+            *format = (enum format) i;
+            return true;
+        }
     }
-    return true;
+    return false;
 }

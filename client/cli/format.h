@@ -1,16 +1,18 @@
-/* The flag -o of several commands.
- * May include: arguments. */
+/* The shapes of output that -o names.
+ * May include: libc only. */
 
 #ifndef COHORT_CLI_FORMAT_H
 #define COHORT_CLI_FORMAT_H
 
 #include <stdbool.h>
 
-#include "client/cli/arguments.h"
+enum format {
+    FORMAT_TEXT,
+    FORMAT_JSON, /* one value, indented */
+    FORMAT_JSONL /* one value a line: the items of what would be an array */
+};
 
-enum format { FORMAT_TEXT, FORMAT_JSON };
-
-/* False: it is no format; a message has been printed. */
-bool format_of (const struct arguments *arguments, enum format *format);
+/* False: text names no format; *format is as it was. */
+bool format_parse (const char *text, enum format *format);
 
 #endif

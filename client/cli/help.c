@@ -50,11 +50,12 @@ static void print_overview (FILE *stream)
            "Usage: cohort COMMAND [OPTIONS] [OPERANDS]\n\nCommands:\n",
            stream);
     for (size_t i = 0; i < command_count; i++) {
-        fprintf (stream, "  %-11s%s\n", command_table[i].name, command_table[i].summary);
+        fprintf (stream, "  %-22s%s\n", command_table[i].name, command_table[i].summary);
     }
     fputs ("\n'cohort help COMMAND' explains one of them.\n", stream);
     print_flags (stream, "Options of all commands", command_common_flags);
-    fputs ("\nExample:\n"
+    fputs ("\nEvery option can also be given as a variable: --timeout as COHORT_TIMEOUT.\n"
+           "\nExample:\n"
            "  $ cohortd dev &\n"
            "  $ cohort create /config '{\"players\": 16}'\n"
            "  /config\n"
@@ -88,19 +89,4 @@ void help_hint (const struct command *command)
     } else {
         fprintf (stderr, "Try 'cohort %s --help'.\n", command->name);
     }
-}
-
-int cmd_help (const struct arguments *arguments)
-{
-    const struct command *command = &command_root;
-    if (arguments->operand_count > 0) {
-        command = command_find (arguments->operands[0]);
-    }
-    if (command == NULL) {
-        message ("'%s' is not a command", arguments->operands[0]);
-        help_hint (&command_root);
-        return CLI_EXIT_USAGE;
-    }
-    help_print (stdout, command);
-    return CLI_EXIT_OK;
 }

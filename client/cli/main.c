@@ -42,7 +42,9 @@ static int unknown_command (const char *name)
 static int run (int argc, char **argv)
 {
     struct settings settings;
-    settings_init (&settings);
+    if (!settings_init (&settings)) {
+        return CLI_EXIT_USAGE;
+    }
     struct arguments arguments;
     enum arguments_verdict verdict =
         arguments_parse (&arguments, &command_root, &settings, argc, argv);

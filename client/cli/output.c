@@ -27,6 +27,26 @@ static void print_time (FILE *stream, const char *name, int64_t time_ms)
     fprintf (stream, "%s = %s\n", name, text);
 }
 
+/* ZooKeeper has no field for the mode: its containers and znodes with a time to live show in the
+ * owner, where an ephemeral has its session. */
+static uint64_t owner_of (const cohort_stat_t *stat)
+{
+    if (stat->mode & COHORT_CONTAINER) {
+        return UINT64_C (0x8000000000000000);
+    }
+    if (stat->ttl_ms > 0) {
+        return UINT64_C (0xff) << 56 | ((uint64_t) stat->ttl_ms & ((UINT64_C (1) << 40) - 1));
+    }
+    return stat->ephemeral_owner;
+}
+
+static const char *mode_name (const cohort_stat_t *stat)
+{
+    return stat->mode & COHORT_CONTAINER                                 ? "container"
+           : stat->mode & COHORT_EPHEMERAL || stat->ephemeral_owner != 0 ? "ephemeral"
+                                                                         : "persistent";
+}
+
 void output_stat (FILE *stream, const cohort_stat_t *stat)
 {
     fprintf (stream, "cZxid = 0x%" PRIx64 "\n", stat->czxid);
@@ -37,7 +57,7 @@ void output_stat (FILE *stream, const cohort_stat_t *stat)
     fprintf (stream, "cversion = %" PRId32 "\n", stat->cversion);
     fprintf (stream, "dataVersion = %" PRId32 "\n", stat->version);
     fprintf (stream, "aclVersion = %" PRId32 "\n", stat->aversion);
-    fprintf (stream, "ephemeralOwner = 0x%" PRIx64 "\n", stat->ephemeral_owner);
+    fprintf (stream, "ephemeralOwner = 0x%" PRIx64 "\n", owner_of (stat));
     fprintf (stream, "dataLength = %" PRId32 "\n", stat->data_size);
     fprintf (stream, "numChildren = %" PRIu32 "\n", stat->child_count);
 }
@@ -235,20 +255,21 @@ json_t *output_json_stat (const cohort_stat_t *stat)
     char czxid[OUTPUT_ID_SIZE], mzxid[OUTPUT_ID_SIZE], pzxid[OUTPUT_ID_SIZE];
     char owner[OUTPUT_ID_SIZE], ozxid[OUTPUT_ID_SIZE];
     return json_pack (
-        "{s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:s, s:s, s:i, s:I}", "czxid",
+        "{s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:s, s:s, s:i, s:I, s:s, s:I}", "czxid",
         output_id (stat->czxid, czxid), "mzxid", output_id (stat->mzxid, mzxid), "pzxid",
         output_id (stat->pzxid, pzxid), "ctime_ms", (json_int_t) stat->ctime_ms, "mtime_ms",
         (json_int_t) stat->mtime_ms, "version", (int) stat->version, "cversion",
         (int) stat->cversion, "aversion", (int) stat->aversion, "ephemeral_owner",
         output_id (stat->ephemeral_owner, owner), "ozxid", output_id (stat->ozxid, ozxid),
-        "data_size", (int) stat->data_size, "child_count", (json_int_t) stat->child_count);
+        "data_size", (int) stat->data_size, "child_count", (json_int_t) stat->child_count, "mode",
+        mode_name (stat), "ttl_ms", (json_int_t) stat->ttl_ms);
 }
 
 bool output_json (FILE *stream, json_t *value, int indent)
 {
     bool worked = false;
     if (value != NULL) {
-        size_t flags = indent > 0 ? JSON_INDENT ((size_t) indent) : 0;
+        size_t flags = JSON_ENCODE_ANY | (indent > 0 ? JSON_INDENT ((size_t) indent) : 0);
         worked = json_dumpf (value, stream, flags) == 0 && fputc ('\n', stream) != EOF;
         json_decref (value);
     }

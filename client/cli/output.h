@@ -15,7 +15,9 @@
 #define OUTPUT_ID_SIZE 19
 const char *output_id (uint64_t id, char buffer[OUTPUT_ID_SIZE]);
 
-/* ZooKeeper's eleven lines, times in the local zone: "cZxid = 0x1" and so on. */
+/* ZooKeeper's eleven lines, times in the local zone: "cZxid = 0x1" and so on. The owner of a
+ * container is 0x8000000000000000, that of a znode with a time to live 0xff in the top byte and the
+ * time: as ZooKeeper has them. */
 void output_stat (FILE *stream, const cohort_stat_t *stat);
 
 /* As `hexdump -C`, and as base64 in one line. */
@@ -36,7 +38,7 @@ void output_table (FILE *stream, const char *const *cells, size_t rows, size_t c
 /* Sets "data" (text that is valid UTF-8) or "data_base64" of an object. */
 void output_json_data (json_t *object, const void *data, size_t size);
 
-/* The twelve fields of a stat under Cohort's names; zxids and session ids are strings. */
+/* All fields of a stat under Cohort's names; zxids and session ids are strings. */
 json_t *output_json_stat (const cohort_stat_t *stat);
 
 /* Prints value in one line (indent 0) or indented, and releases it; NULL counts as no memory.

@@ -6,101 +6,15 @@ set -u -o pipefail
 
 cohort=${1:?the program cohort}
 cohortd=${2:?the program cohortd}
-export TZ=UTC LC_ALL=C
-unset COHORT_SERVERS COHORT_SERVER_KEY
-
-folder=$(mktemp -d) || exit 1
-failures=0
-checks=0
-servers=()
-
-clean_up () {
-    local pid
-    for pid in "${servers[@]}"; do
-        kill -KILL "$pid" 2>/dev/null
-    done
-    wait 2>/dev/null
-    rm -rf "$folder"
-}
-trap clean_up EXIT
-
-fail () {
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n' "$*" >&2
-}
-
-# expect STATUS STDOUT STDERR command...
-# Runs a command. STDOUT is what it prints, without line feeds at the end; STDERR is a pattern of
-# bash, as in [[ x == pattern ]].
-expect () {
-    local status=$1 stdout=$2 stderr=$3 got
-    shift 3
-    checks=$((checks + 1))
-    "$@" >"$folder/stdout" 2>"$folder/stderr"
-    got=$?
-    if [ $got -ne "$status" ]; then
-        fail "$*: exit status $got, not $status; $(cat "$folder/stderr")"
-    fi
-    got=$(tr '\0' '0' <"$folder/stdout")
-    if [ "$got" != "$stdout" ]; then
-        fail "$*: printed '$got', not '$stdout'"
-    fi
-    got=$(<"$folder/stderr")
-    # shellcheck disable=SC2053 # a pattern is meant
-    if [[ $got != $stderr ]]; then
-        fail "$*: said '$got', not '$stderr'"
-    fi
-}
-
-# matches TEXT REGEX what
-matches () {
-    checks=$((checks + 1))
-    if ! [[ $1 =~ $2 ]]; then
-        fail "$3: '$1' is not '$2'"
-    fi
-}
-
-# await FILE PATTERN
-# Waits until a line of FILE, which is still being written, matches; prints that line.
-await () {
-    # Not a pipe, which would wait for tail as well.
-    grep -m 1 -e "$2" < <(timeout 30 tail -n +1 -F "$1" 2>/dev/null)
-}
-
-# start_server NAME argument...
-# Starts cohortd; its log is in $folder/NAME.log, its process id in $started.
-start_server () {
-    local name=$1
-    shift
-    rm -f "$folder/$name.log"
-    "$cohortd" "$@" >"$folder/$name.log" 2>&1 &
-    started=$!
-    servers+=("$started")
-}
-
-# stop_server PID
-stop_server () {
-    kill -TERM "$1"
-    wait "$1" 2>/dev/null
-}
-
-start_dev () {
-    start_server dev dev --clients tcp://127.0.0.1:0
-    if ! await "$folder/dev.log" ' ready' >/dev/null; then
-        cat "$folder/dev.log" >&2
-        echo "the server does not start" >&2
-        exit 1
-    fi
-    COHORT_SERVERS=$(sed -n 's/.* listening clients=//p' "$folder/dev.log")
-    export COHORT_SERVERS
-}
+. "$(dirname "${BASH_SOURCE[0]}")/cli_lib.sh"
 
 test_help () {
     local command
     expect 0 'cohort 0.1.0' '' "$cohort" --version
     expect 0 'cohort 0.1.0' '' "$cohort" get --version
     expect 2 '' 'cohort - the command line*' "$cohort"
-    for command in create get set ls stat delete deleteall sync watch status snapshot bench help; do
+    for command in create get set ls getAllChildrenNumber stat delete deleteall incr sync watch \
+        status snapshot bench completion help; do
         checks=$((checks + 1))
         "$cohort" "$command" --help >"$folder/stdout" || fail "$command --help"
         "$cohort" help "$command" | cmp -s - "$folder/stdout" || fail "help $command differs"
@@ -110,6 +24,62 @@ test_help () {
     done
 }
 
+test_help_of_errors () {
+    local text
+    text=$("$cohort" help ENONODE)
+    matches "$text" '^COHORT_ENONODE \(-101\): the znode does not exist
+.*
+Kind: definite - .*
+Exit status of cohort: 4$' 'help ENONODE'
+    for name in nonode COHORT_ENONODE 101; do
+        expect 0 "$text" '' "$cohort" help $name
+    done
+    expect 0 "$text" '' "$cohort" help -- -101
+    matches "$("$cohort" help -o jsonl 103)" '^\{"name": "COHORT_EBADVERSION", "code": -103, .*\}$' \
+        'help -o jsonl'
+    expect 2 '' "cohort: 'gett' is neither a command nor an error (did you mean 'get'[?])*" \
+        "$cohort" help gett
+}
+
+# The scripts and the page are sound, and know each command.
+test_pages () {
+    local command
+    "$cohort" completion bash >"$folder/completion" || fail 'completion bash'
+    expect 0 '' '' bash -n "$folder/completion"
+    "$cohort" help --man >"$folder/page" || fail 'help --man'
+    "$cohort" completion zsh >"$folder/zsh" || fail 'completion zsh'
+    for command in $("$cohort" --help | sed -n '/^Commands:/,/^$/s/^  \([a-zA-Z]*\) .*/\1/p'); do
+        checks=$((checks + 1))
+        grep -q "^ *$command) flags+=" "$folder/completion" || fail "completion bash: $command"
+        grep -q "^ *$command)\$" "$folder/zsh" || fail "completion zsh: $command"
+        grep -q "^[.]Ss $command\$" "$folder/page" || fail "the manual page lacks $command"
+    done
+    if command -v groff >/dev/null; then
+        expect 0 '' '' groff -man -mdoc -ww -Tascii -z "$folder/page"
+    fi
+    expect 2 '' "cohort: completion: 'fish' is not a shell that is known: bash or zsh" \
+        "$cohort" completion fish
+}
+
+# complete WORD... LAST: what bash would offer for the last word.
+complete_line () {
+    PATH=$(dirname "$cohort"):$PATH bash -c '. "$1"; shift
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _cohort; printf "%s\n" "${COMPREPLY[@]}"' \
+        - "$folder/completion" "$@"
+}
+
+test_completion () {
+    "$cohort" create /complete >/dev/null
+    "$cohort" create /complete/one >/dev/null
+    "$cohort" create /complete/other >/dev/null
+    expect 0 $'delete\ndeleteall' '' complete_line cohort delete
+    expect 0 '--if-version' '' complete_line cohort --timeout 5 set --if
+    expect 0 $'json\njsonl' '' complete_line cohort get -o json
+    expect 0 $'/complete/one\n/complete/other' '' complete_line cohort get /complete/o
+    expect 0 '/complete' '' complete_line cohort ls /compl
+    "$cohort" deleteall /complete
+}
+
 test_usage () {
     expect 2 '' "cohort: 'gett' is not a command (did you mean 'get'[?])*" "$cohort" gett /a
     expect 2 '' "cohort: 'addWatch' is not a command (did you mean 'watch'[?])*" \
@@ -117,7 +87,7 @@ test_usage () {
     expect 2 '' 'cohort: an operand is missing: get PATH*' "$cohort" get
     expect 2 '' 'cohort: unknown option --hexdmp (did you mean --hexdump[?])*' \
         "$cohort" get --hexdmp /a
-    expect 2 '' "cohort: --output: 'xml' is not a format: text or json" "$cohort" get -o xml /a
+    expect 2 '' "cohort: --output: 'xml' is not a format: text, json or jsonl*" "$cohort" get -o xml /a
     expect 2 '' "cohort: --if-version: 'x' is not a number from -1 to 2147483647" \
         "$cohort" set -v x /a b
     expect 2 '' 'cohort: *nonsense*' "$cohort" --servers nonsense get /a
@@ -203,7 +173,7 @@ $lines\$" 'get -s'
 $lines\$" 'ls -s'
     matches "$("$cohort" set -s /stat more)" 'dataVersion = 2' 'set -s'
     matches "$("$cohort" stat -o json /stat | tr -d ' \n')" \
-        '^\{"czxid":"0x[0-9a-f]+","mzxid":"0x[0-9a-f]+".*"version":2,.*"child_count":1\}$' \
+        '^\{"czxid":"0x[0-9a-f]+","mzxid":"0x[0-9a-f]+".*"version":2,.*"child_count":1,"mode":"persistent","ttl_ms":0\}$' \
         'stat -o json'
     matches "$("$cohort" get -o json /stat | tr -d ' \n')" \
         '^\{"path":"/stat","data":"more","stat":\{"czxid":.*\}\}$' 'get -o json'
@@ -222,8 +192,22 @@ test_ls () {
     expect 0 $'[\n  "a",\n  "a-b",\n  "b"\n]' '' "$cohort" ls -o json /ls
     expect 4 '' 'cohort: /none: the znode does not exist*' "$cohort" ls /none
     expect 4 '' 'cohort: /none: the znode does not exist*' "$cohort" ls -R /none
-    expect 2 '' 'cohort: ls: -s goes with a plain list only*' "$cohort" ls -sR /ls
+    expect 2 '' 'cohort: ls: -s without -o json goes with a plain list only*' "$cohort" ls -sR /ls
     matches "$("$cohort" ls)" $'(^|\n)ls($|\n)' 'ls without a path'
+    expect 0 $'"a"\n"a-b"\n"b"' '' "$cohort" ls -o jsonl /ls
+    expect 0 $'"/ls"\n"/ls/a"' '' bash -c '"$1" -o jsonl ls -R /ls | head -2' - "$cohort"
+    expect 0 '[]' '' "$cohort" ls -o json /ls/b
+    expect 0 $'a\na-b' '' "$cohort" ls --prefix a /ls
+    expect 0 'a-b' '' "$cohort" ls --after a --limit 1 /ls
+    expect 0 '' '' "$cohort" ls --filter ephemeral /ls
+    expect 0 $'a\na-b\nb' '' "$cohort" ls --filter persistent /ls
+    expect 2 '' "cohort: --filter: 'x' is not a filter: *" "$cohort" ls --filter x /ls
+    expect 0 $'a 2\na-b 0\nb 0' '' bash -c \
+        '"$1" ls -s -o jsonl /ls | sed "s/.*\"name\": \"\([^\"]*\).*\"child_count\": \([0-9]*\).*/\1 \2/"' \
+        - "$cohort"
+    expect 0 5 '' "$cohort" getAllChildrenNumber /ls
+    expect 0 $'{"path": "/ls/a", "count": 2}' '' "$cohort" getAllChildrenNumber -o jsonl /ls/a
+    expect 4 '' 'cohort: /none: the znode does not exist*' "$cohort" getAllChildrenNumber /none
     # Behind a chroot, paths are those below it.
     expect 0 $'/\n/y\n/z' '' "$cohort" --servers "$COHORT_SERVERS/ls/a" ls -R /
     expect 4 '' 'cohort: /n: there is no /: the chroot of --servers does not exist*' \
@@ -250,6 +234,94 @@ test_delete () {
     expect 4 '' 'cohort: /del: the znode does not exist' "$cohort" deleteall /del
     expect 2 '' 'cohort: deleteall: / cannot be deleted*' "$cohort" deleteall /
     expect 2 '' 'cohort: / cannot be deleted' "$cohort" delete /
+}
+
+# More than one transaction takes, more than a page of a list, and deeper than pages are kept.
+test_large_trees () {
+    "$cohort" bench create --sessions 2 --window 64 --total 24000 --size 0 >/dev/null 2>&1 ||
+        fail 'bench create'
+    expect 0 24000 '' bash -c '"$1" ls -R /bench | grep -c "/n"' - "$cohort"
+    expect 0 12000 '' bash -c '"$1" ls -o jsonl /bench/s0 | sort -u | wc -l' - "$cohort"
+    expect 0 '' '' bash -c '"$1" ls -R /bench | LC_ALL=C sort -c' - "$cohort"
+    local count
+    count=$("$cohort" ls -R /bench | wc -l)
+    expect 0 $((count - 1)) '' "$cohort" getAllChildrenNumber /bench
+    expect 0 "{\"path\": \"/bench\", \"deleted\": $count}" '' "$cohort" -o jsonl deleteall /bench
+    expect 4 '' '*' "$cohort" stat /bench
+
+    local path=/deep i
+    for ((i = 0; i < 60; i++)); do
+        printf 'create %s\ncreate %s/b\n' "$path" "$path"
+        path=$path/a
+    done >"$folder/deep"
+    while read -r _ path; do
+        "$cohort" create "$path" >/dev/null || fail "create $path"
+    done <"$folder/deep"
+    expect 0 120 '' bash -c '"$1" ls -R /deep | sort -u | wc -l' - "$cohort"
+    expect 0 '' '' "$cohort" deleteall --yes /deep
+    expect 4 '' '*' "$cohort" stat /deep
+}
+
+test_modes () {
+    expect 0 '/modes' '' "$cohort" create /modes
+    expect 0 '/modes/c' '' "$cohort" create -c /modes/c
+    expect 0 '/modes/t' '' "$cohort" create -t 86400000 /modes/t data
+    matches "$("$cohort" stat /modes/c)" 'ephemeralOwner = 0x8000000000000000' 'a container'
+    matches "$("$cohort" stat /modes/t)" 'ephemeralOwner = 0xff00000005265c00' 'a time to live'
+    matches "$("$cohort" stat -o jsonl /modes/t)" '"mode": "persistent", "ttl_ms": 86400000\}$' \
+        'a time to live as JSON'
+    expect 0 '/modes/t' 'cohort: /modes/t was there already: it is as it was' \
+        "$cohort" create --if-absent /modes/t other
+    expect 0 'data' '' "$cohort" get /modes/t
+    expect 0 '/modes/new' '' "$cohort" create --if-absent /modes/new
+    matches "$("$cohort" create -o jsonl --if-absent /modes/new 2>/dev/null)" \
+        '^\{"path": "/modes/new", "existed": true, "stat": \{.*\}\}$' 'create -o jsonl'
+    expect 2 '' 'cohort: create: -e, -c and -t exclude each other' "$cohort" create -ce /modes/x
+    expect 2 '' 'cohort: create: --if-absent makes no sense with -s*' \
+        "$cohort" create -s --if-absent /modes/x
+    expect 2 '' "cohort: --ttl: '0' is not a number from 1 to 1099511627775" \
+        "$cohort" create -t 0 /modes/x
+    # A container goes once its last child has gone.
+    "$cohort" create /modes/c/child >/dev/null
+    "$cohort" watch --count 2 /modes/c >"$folder/watch.out" 2>"$folder/watch.err" &
+    local watcher=$!
+    await "$folder/watch.err" '^cohort: watching' >/dev/null
+    "$cohort" delete /modes/c/child
+    wait $watcher
+    expect 4 '' '*' "$cohort" stat /modes/c
+    "$cohort" deleteall /modes
+}
+
+test_incr () {
+    expect 0 '/count' '' "$cohort" create /count
+    expect 0 1 '' "$cohort" incr /count
+    expect 0 11 '' "$cohort" incr /count 10
+    expect 0 '-9' '' "$cohort" incr /count -- -20
+    expect 1 '' 'cohort: */count: the sum would be below the floor *' "$cohort" incr --floor -10 /count -- -2
+    expect 1 '' 'cohort: */count: the sum would be * above the ceiling' "$cohort" incr --ceiling 0 /count 10
+    expect 0 '-9' '' "$cohort" get /count
+    matches "$("$cohort" incr -o jsonl /count)" '^\{"path": "/count", "value": -8, "stat": \{.*\}\}$' \
+        'incr -o jsonl'
+    expect 2 '' "cohort: incr: 'x' is not a number of 64 bits" "$cohort" incr /count x
+    expect 4 '' 'cohort: /none: the znode does not exist*' "$cohort" incr /none
+    "$cohort" set /count words
+    expect 1 '' 'cohort: */count: *not a decimal number*' "$cohort" incr /count
+    "$cohort" delete /count
+}
+
+# Every flag has a variable; what changes says so in JSON.
+test_variables_and_json () {
+    expect 0 '/var' '' env COHORT_OUTPUT=text "$cohort" create /var x
+    matches "$(COHORT_OUTPUT=jsonl "$cohort" set /var y)" \
+        '^\{"path": "/var", "stat": \{.*"version": 1,.*\}\}$' 'set -o jsonl'
+    expect 6 '' '*' env COHORT_IF_VERSION=7 "$cohort" set /var z
+    expect 0 'eQ==' '' env COHORT_BASE64=1 "$cohort" get /var
+    expect 0 'y' '' env COHORT_BASE64=no "$cohort" get /var
+    expect 2 '' "cohort: COHORT_TIMEOUT: 'x' is not a number of milliseconds*" \
+        env COHORT_TIMEOUT=x "$cohort" get /var
+    matches "$("$cohort" sync -o jsonl)" '^\{"zxid": "0x[0-9a-f]+"\}$' 'sync -o jsonl'
+    expect 0 '{"path": "/var"}' '' "$cohort" delete -o jsonl /var
+    matches "$("$cohort" status -o jsonl)" '^\{"id": [0-9]+, .*\}$' 'status -o jsonl'
 }
 
 test_sequential_and_ephemeral () {
@@ -491,6 +563,8 @@ test_bench () {
 }
 
 test_help
+test_help_of_errors
+test_pages
 test_usage
 start_dev
 expect 0 '/hello' '' "$cohort" create /hello hello
@@ -499,6 +573,11 @@ test_binary
 test_stat
 test_ls
 test_delete
+test_large_trees
+test_completion
+test_modes
+test_incr
+test_variables_and_json
 test_sequential_and_ephemeral
 test_sync
 test_watch
@@ -509,8 +588,4 @@ test_no_quorum
 test_cohortd
 test_encrypted
 
-if [ $failures -gt 0 ]; then
-    echo "$failures of $checks checks failed" >&2
-    exit 1
-fi
-echo "$checks checks passed"
+finish

@@ -37,7 +37,7 @@ static enum arguments_verdict parse (struct fixture *self, const char *line)
         command = &command_root;
     }
     unsetenv ("COHORT_SERVERS");
-    settings_init (&self->settings);
+    assert_true (settings_init (&self->settings));
     return arguments_parse (&self->arguments, command, &self->settings, count, self->words);
 }
 
@@ -67,12 +67,54 @@ static void test_environment (void **state)
     (void) state;
     struct settings settings;
     setenv ("COHORT_SERVERS", "tcp://a:1,tcp://b:2/c", 1);
-    settings_init (&settings);
+    setenv ("COHORT_TIMEOUT", "77", 1);
+    setenv ("COHORT_OUTPUT", "jsonl", 1);
+    assert_true (settings_init (&settings));
     assert_string_equal (settings.servers, "tcp://a:1,tcp://b:2/c");
+    assert_int_equal (settings.timeout_ms, 77);
+    assert_true (settings.timeout_given);
+    assert_int_equal (settings.format, FORMAT_JSONL);
     setenv ("COHORT_SERVERS", "", 1);
-    settings_init (&settings);
+    setenv ("COHORT_TIMEOUT", "", 1);
+    assert_true (settings_init (&settings));
     assert_string_equal (settings.servers, "tcp://127.0.0.1:5181");
+    assert_int_equal (settings.timeout_ms, 10000);
     unsetenv ("COHORT_SERVERS");
+
+    setenv ("COHORT_TIMEOUT", "1s", 1);
+    assert_false (settings_init (&settings));
+    unsetenv ("COHORT_TIMEOUT");
+    setenv ("COHORT_OUTPUT", "xml", 1);
+    assert_false (settings_init (&settings));
+    unsetenv ("COHORT_OUTPUT");
+}
+
+/* What the command line says comes first, then the variable of the flag. */
+static void test_flags_from_environment (void **state)
+{
+    (void) state;
+    struct fixture self;
+    setenv ("COHORT_IF_VERSION", "9", 1);
+    setenv ("COHORT_STAT", "1", 1);
+    setenv ("COHORT_BASE64", "no", 1);
+    assert_int_equal (parse (&self, "set /a x"), ARGUMENTS_OK);
+    assert_string_equal (arguments_value (&self.arguments, 'v'), "9");
+    assert_true (arguments_has (&self.arguments, 's'));
+    assert_false (arguments_has (&self.arguments, 'b'));
+    assert_int_equal (parse (&self, "set -v 4 -b /a x"), ARGUMENTS_OK);
+    assert_string_equal (arguments_value (&self.arguments, 'v'), "4");
+    assert_true (arguments_has (&self.arguments, 'b'));
+    /* A variable of another command's flag means nothing to this one. */
+    assert_int_equal (parse (&self, "status"), ARGUMENTS_OK);
+    unsetenv ("COHORT_IF_VERSION");
+    unsetenv ("COHORT_STAT");
+    unsetenv ("COHORT_BASE64");
+
+    /* A common flag in front of the command outweighs the variable there and behind it. */
+    setenv ("COHORT_OUTPUT", "json", 1);
+    assert_int_equal (parse (&self, "cohort -o jsonl get /a"), ARGUMENTS_OK);
+    assert_int_equal (self.settings.format, FORMAT_JSONL);
+    unsetenv ("COHORT_OUTPUT");
 }
 
 /* As with zkCli, flags may stand behind the operands. */
@@ -139,12 +181,11 @@ static void test_mistakes (void **state)
     expect_wrong ("get --sat /a", "unknown option --sat (did you mean --stat?)");
     expect_wrong ("get --hexdmp=3 /a", "unknown option --hexdmp=3 (did you mean --hexdump?)");
     expect_wrong ("get -w /a", "unknown option -w ('cohort watch PATH' follows changes)");
-    expect_wrong ("create -c /a",
-                  "unknown option -c (this version has no container and TTL znodes)");
     expect_wrong ("set /a -5", "unknown option -5 (operands that begin with '-' go behind --)");
     expect_wrong ("status -q", "unknown option -q");
     expect_wrong ("cohort -server x", "unknown option -server (did you mean --servers?)");
     expect_wrong ("ls / -server x", "unknown option -server (did you mean --servers?)");
+    expect_wrong ("get -o xml /a", "--output: 'xml' is not a format: text, json or jsonl");
     expect_wrong ("get --stat=1 /a", "--stat takes no argument");
     expect_wrong ("get /a --servers", "--servers needs an argument: LIST");
     expect_wrong ("set /a x -v", "-v needs an argument: N");
@@ -185,6 +226,25 @@ static void test_numbers (void **state)
     assert_int_equal (number, 42);
 }
 
+/* Flags of one name share a variable: all take an argument, or none does. */
+static void test_variables (void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < command_count; i++) {
+        for (const struct flag *a = command_table[i].flags; a->id != 0; a++) {
+            for (size_t k = 0; k < i; k++) {
+                for (const struct flag *b = command_table[k].flags; b->id != 0; b++) {
+                    bool same = strcmp (a->name, b->name) == 0;
+                    assert_true (!same || (a->argument == NULL) == (b->argument == NULL));
+                }
+            }
+        }
+    }
+    char name[ARGUMENTS_VARIABLE_SIZE];
+    const struct flag flag = {'v', "if-version", "N", ""};
+    assert_string_equal (flag_variable (&flag, name), "COHORT_IF_VERSION");
+}
+
 /* The table itself: no letter twice, and every text that the help needs. */
 static void test_table (void **state)
 {
@@ -213,11 +273,13 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_defaults),
         cmocka_unit_test (test_environment),
+        cmocka_unit_test (test_flags_from_environment),
         cmocka_unit_test (test_flags),
         cmocka_unit_test (test_common_flags),
         cmocka_unit_test (test_help_and_version),
         cmocka_unit_test (test_mistakes),
         cmocka_unit_test (test_numbers),
+        cmocka_unit_test (test_variables),
         cmocka_unit_test (test_table),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -68,7 +68,36 @@ static void test_stat_json (void **state)
     end (&self, "{\"czxid\": \"0x100000002\", \"mzxid\": \"0x100000003\", \"pzxid\": "
                 "\"0x100000004\", \"ctime_ms\": 0, \"mtime_ms\": 1700000000999, \"version\": 1, "
                 "\"cversion\": 2, \"aversion\": 3, \"ephemeral_owner\": \"0x1f\", \"ozxid\": "
-                "\"0x100000002\", \"data_size\": 5, \"child_count\": 7}\n");
+                "\"0x100000002\", \"data_size\": 5, \"child_count\": 7, \"mode\": \"ephemeral\", "
+                "\"ttl_ms\": 0}\n");
+}
+
+/* ZooKeeper shows containers and times to live as owners that no session can be. */
+static void test_stat_modes (void **state)
+{
+    (void) state;
+    cohort_stat_t container = {.mode = COHORT_CONTAINER}, ttl = {.ttl_ms = 0x1234567890};
+    cohort_stat_t plain = {.mode = COHORT_SEQUENTIAL};
+    const cohort_stat_t *const stats[] = {&container, &ttl, &plain};
+    static const char *const owners[] = {"0x8000000000000000", "0xff00001234567890", "0x0"};
+    static const char *const modes[] = {"container", "persistent", "persistent"};
+    for (int i = 0; i < 3; i++) {
+        struct capture self;
+        output_stat (begin (&self), stats[i]);
+        assert_int_equal (fclose (self.stream), 0);
+        char line[64];
+        snprintf (line, sizeof line, "ephemeralOwner = %s\n", owners[i]);
+        assert_non_null (strstr (self.text, line));
+        free (self.text);
+        json_t *object = output_json_stat (stats[i]);
+        assert_string_equal (json_string_value (json_object_get (object, "mode")), modes[i]);
+        assert_int_equal (json_integer_value (json_object_get (object, "ttl_ms")),
+                          stats[i]->ttl_ms);
+        /* The object is exact: there a container has no owner. */
+        assert_string_equal (json_string_value (json_object_get (object, "ephemeral_owner")),
+                             "0x0");
+        json_decref (object);
+    }
 }
 
 static void test_hexdump (void **state)
@@ -202,11 +231,11 @@ int main (void)
 {
     setenv ("TZ", "UTC", 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_stat),    cmocka_unit_test (test_stat_json),
-        cmocka_unit_test (test_hexdump), cmocka_unit_test (test_base64),
-        cmocka_unit_test (test_escaped), cmocka_unit_test (test_lists),
-        cmocka_unit_test (test_table),   cmocka_unit_test (test_json_data),
-        cmocka_unit_test (test_id),
+        cmocka_unit_test (test_stat),      cmocka_unit_test (test_stat_modes),
+        cmocka_unit_test (test_stat_json), cmocka_unit_test (test_hexdump),
+        cmocka_unit_test (test_base64),    cmocka_unit_test (test_escaped),
+        cmocka_unit_test (test_lists),     cmocka_unit_test (test_table),
+        cmocka_unit_test (test_json_data), cmocka_unit_test (test_id),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
