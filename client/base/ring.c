@@ -112,9 +112,3 @@ void ring_pop (struct ring *ring)
     ring->head = ring->head + 1 == ring->capacity ? 0 : ring->head + 1;
     ring->count--;
 }
-
-void ring_pop_back (struct ring *ring)
-{
-    COHORT_ASSERT (ring->count > 0);
-    ring->count--;
-}

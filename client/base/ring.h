@@ -40,8 +40,7 @@ void *ring_at (const struct ring *ring, size_t i);
 void *ring_front (const struct ring *ring);
 void *ring_back (const struct ring *ring);
 
-/* Removes the first, and the last, element; there must be one. */
+/* Removes the first element; there must be one. */
 void ring_pop (struct ring *ring);
-void ring_pop_back (struct ring *ring);
 
 #endif

@@ -101,7 +101,8 @@ bool bootstrap_same_members (const struct config *configured, const struct confi
     for (size_t i = 0; i < configured->count; i++) {
         if (config_find (config, configured->members[i].id) == NULL) {
             snprintf (error, error_size,
-                      "server %" PRIu32 " is configured but not a member of the ensemble",
+                      "server %" PRIu32 " is configured, but the ensemble that this data folder "
+                      "belongs to was founded without it: take its line out of the configuration",
                       configured->members[i].id);
             return false;
         }

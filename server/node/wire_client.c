@@ -116,12 +116,10 @@ void wire_client_held (struct buf *out, const char *reason)
 
 static const char *role_text (const struct node_status *status)
 {
-    if (status->standalone) {
-        return "standalone";
-    }
     switch (status->zab.role) {
     case ZAB_LEADING:
-        return "leader";
+        /* One that is not activated yet has its own log to read first. */
+        return status->standalone ? status->zab.activated ? "standalone" : "looking" : "leader";
     case ZAB_FOLLOWING:
         return "follower";
     case ZAB_OBSERVING:

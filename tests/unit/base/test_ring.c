@@ -69,9 +69,6 @@ static void test_against_model (void **state)
             if (count < 1000) {
                 sequence[count++] = next++;
             }
-        } else if (count > 0 && prng_chance (&prng, 1, 4)) {
-            ring_pop_back (&ring);
-            count--;
         } else if (count > 0) {
             ring_pop (&ring);
             count--;
