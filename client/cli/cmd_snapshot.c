@@ -1,4 +1,4 @@
-/* snapshot: backups are verified, and made into a new ensemble. Offline: no server is asked. */
+/* snapshot: backups are taken from a running ensemble, verified, and made into a new one. */
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -12,6 +12,7 @@
 #include "client/cli/exit_code.h"
 #include "client/cli/message.h"
 #include "client/cli/output.h"
+#include "client/cli/snapshot_save.h"
 #include "cohort/error.h"
 #include "server/backup/backup.h"
 
@@ -44,8 +45,11 @@ static void print_text (const struct backup_info *info)
     time_text (info->time_ms, when);
     printf ("zxid        %s\nepoch       %" PRIu32 "\ncluster     %s\ntime        %s\n",
             output_id (info->zxid, zxid), zxid_epoch (info->zxid), cluster, when);
-    printf ("znodes      %" PRIu64 "\nephemerals  %" PRIu64 "\nsessions    %" PRIu64 "\n",
-            info->znodes, info->ephemerals, info->sessions);
+    printf ("znodes      %" PRIu64 "\n", info->znodes);
+    if (info->ephemerals != BACKUP_UNKNOWN) {
+        printf ("ephemerals  %" PRIu64 "\n", info->ephemerals);
+    }
+    printf ("sessions    %" PRIu64 "\n", info->sessions);
     printf ("bytes       %" PRIu64 "\n", info->size);
     if (info->file_size > 0) {
         printf ("file        %" PRIu64 "\n", info->file_size);
@@ -63,6 +67,9 @@ static int print_json (const struct backup_info *info, enum format format)
         (json_int_t) info->time_ms, "znodes", (json_int_t) info->znodes, "ephemerals",
         (json_int_t) info->ephemerals, "sessions", (json_int_t) info->sessions, "bytes",
         (json_int_t) info->size, "digest", output_id (info->digest, digest));
+    if (object != NULL && info->ephemerals == BACKUP_UNKNOWN) {
+        json_object_del (object, "ephemerals");
+    }
     if (object != NULL && info->file_size > 0) {
         json_object_set_new (object, "file_bytes", json_integer ((json_int_t) info->file_size));
     }
@@ -261,6 +268,13 @@ static int status (const struct arguments *arguments, enum format format)
     return print_info (&info, format);
 }
 
+static int save (const struct arguments *arguments, enum format format)
+{
+    struct backup_info info;
+    int code = snapshot_save (&arguments->settings, arguments->operands[1], &info);
+    return code == CLI_EXIT_OK ? print_info (&info, format) : code;
+}
+
 int cmd_snapshot (const struct arguments *arguments)
 {
     enum format format = arguments->settings.format;
@@ -270,6 +284,9 @@ int cmd_snapshot (const struct arguments *arguments)
     if (strcmp (arguments->operands[0], "restore") == 0) {
         return restore (arguments, format);
     }
-    message ("snapshot knows status and restore, not '%s'", arguments->operands[0]);
+    if (strcmp (arguments->operands[0], "save") == 0) {
+        return save (arguments, format);
+    }
+    message ("snapshot knows save, status and restore, not '%s'", arguments->operands[0]);
     return CLI_EXIT_USAGE;
 }

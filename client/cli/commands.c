@@ -204,8 +204,12 @@ const struct command command_table[] = {
      "  $ cohort status\n"
      "  $ cohort status --wait 10000 > /dev/null && echo ready\n",
      cmd_status},
-    {"snapshot", "status|restore FILE", 2, 2, "verify a backup, or make a new ensemble of it",
-     "FILE is a snapshot as a server has it in its data folder (snap.*). No server is asked.\n"
+    {"snapshot", "save|status|restore FILE", 2, 2, "take a backup, verify one, or restore it",
+     "save asks a running server for its state, exact at one zxid, and writes FILE when all of\n"
+     "it has come and is verified; until then a FILE that is there stays as it is. The servers\n"
+     "of the list are asked in their order, until one has sent everything: name one alone to\n"
+     "choose it. No quorum is needed. Of status and restore no server hears: FILE is what save\n"
+     "has written, or a snapshot as a server has it in its data folder (snap.*).\n"
      "status verifies every checksum and the digest, and says what is in it. restore makes\n"
      "the data folders of a new ensemble: the znodes are those of the backup, all sessions\n"
      "have ended and their ephemerals are gone. Zxids go on above all that the old ensemble\n"
@@ -213,7 +217,8 @@ const struct command command_table[] = {
      "several machines name the same --cluster-id and --members on each. A folder that is not\n"
      "empty is refused; only a myid may be there.\n",
      snapshot_flags,
-     "  $ cohort snapshot status snap.0000010000000007.3\n"
+     "  $ cohort snapshot save backup-monday\n"
+     "  $ cohort snapshot status backup-monday\n"
      "  $ cohort snapshot restore FILE --data-dir /srv/a,/srv/b,/srv/c\n",
      cmd_snapshot},
     {"bench", "WORKLOAD", 1, 1, "measure the ensemble",

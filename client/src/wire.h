@@ -144,6 +144,9 @@ struct wire_words {
 };
 int wire_put_words (struct buf *out, struct arena *scratch, const struct wire_words *words);
 
+/* A question without a session: received 0 begins a backup. */
+int wire_put_backup (struct buf *out, uint64_t received);
+
 /* ---- Server to client ------------------------------------------------------------------------ */
 
 struct wire_welcome {
@@ -207,12 +210,21 @@ struct wire_item {
     } u;
 };
 
+struct wire_backup {
+    uint64_t size, zxid, offset, sum;
+    const void *data;
+    size_t data_size;
+    int32_t code;
+    const char *text;
+};
+
 /* A decoded frame. It owns all that its fields point to. */
 struct wire_frame {
     struct arena arena;
     const struct wire_welcome *welcome; /* NULL if there is none, as the next three */
     const struct wire_refused *refused;
     const char *held;
+    const struct wire_backup *backup;
     struct wire_item *items;
     size_t item_count;
     uint64_t zxid, confirmed;

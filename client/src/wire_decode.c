@@ -98,6 +98,27 @@ static int take_refused (struct wire_frame *frame, const Cohort__Wire__Refused *
     return COHORT_OK;
 }
 
+static int take_backup (struct wire_frame *frame, const Cohort__Wire__BackupPart *from)
+{
+    if (from->code > 0 || from->offset > from->size || from->data.len > from->size - from->offset) {
+        return COHORT_EPROTOCOL;
+    }
+    struct wire_backup *backup = arena_calloc (&frame->arena, 1, sizeof (*backup));
+    if (backup == NULL) {
+        return COHORT_ENOMEM;
+    }
+    *backup = (struct wire_backup){.size = from->size,
+                                   .zxid = from->zxid,
+                                   .offset = from->offset,
+                                   .sum = from->sum,
+                                   .data = from->data.data,
+                                   .data_size = from->data.len,
+                                   .code = from->code,
+                                   .text = from->text};
+    frame->backup = backup;
+    return COHORT_OK;
+}
+
 static int take_op_results (struct arena *arena, struct wire_reply *reply,
                             const Cohort__Wire__Reply *from)
 {
@@ -286,6 +307,9 @@ static int take_frame (struct wire_frame *frame, const Cohort__Wire__ServerFrame
     int rc = from->welcome != NULL ? take_welcome (frame, from->welcome) : COHORT_OK;
     if (rc == COHORT_OK && from->refused != NULL) {
         rc = take_refused (frame, from->refused);
+    }
+    if (rc == COHORT_OK && from->backup != NULL) {
+        rc = take_backup (frame, from->backup);
     }
     if (rc == COHORT_OK) {
         rc = take_items (frame, from);

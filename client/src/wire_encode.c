@@ -425,6 +425,15 @@ static int taken_of (struct arena *scratch, Cohort__Wire__ClientFrame *frame,
     return frame->taken != NULL ? COHORT_OK : COHORT_ENOMEM;
 }
 
+int wire_put_backup (struct buf *out, uint64_t received)
+{
+    Cohort__Wire__BackupQuery query = COHORT__WIRE__BACKUP_QUERY__INIT;
+    query.received = received;
+    Cohort__Wire__ClientFrame frame = COHORT__WIRE__CLIENT_FRAME__INIT;
+    frame.backup = &query;
+    return pack_frame (out, &frame);
+}
+
 int wire_put_words (struct buf *out, struct arena *scratch, const struct wire_words *words)
 {
     COHORT_ASSERT (words->heartbeat > 0 || words->taken_count > 0 || words->request_count > 0);

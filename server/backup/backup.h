@@ -21,11 +21,19 @@ struct backup_info {
     uint32_t server_id; /* that wrote it */
     zxid_t zxid;
     int64_t time_ms; /* of the last entry in it */
-    uint64_t znodes, ephemerals, sessions;
-    uint64_t size;      /* bytes of content */
-    uint64_t file_size; /* bytes of the file */
-    uint64_t digest;    /* of the state */
+    uint64_t znodes, sessions;
+    uint64_t ephemerals; /* BACKUP_UNKNOWN: not counted                                   */
+    uint64_t size;       /* bytes of content */
+    uint64_t file_size;  /* bytes of the file */
+    uint64_t digest;     /* of the state */
 };
+
+#define BACKUP_UNKNOWN UINT64_MAX
+
+/* Verifies every checksum and the digest of the content, in bounded memory, and says what is in it
+ * but for the ephemerals.  That it loads was verified by the server that wrote it.  Errors as of
+ * backup_check. */
+int backup_verify (const char *file, struct backup_info *info, char *error, size_t error_size);
 
 /* Verifies everything - every checksum, the digest of the content, and that it loads and gives the
  * state whose digest it names - and says what is in it.  COHORT_ECORRUPT, COHORT_ECONFIG (another

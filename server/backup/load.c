@@ -136,6 +136,61 @@ int backup_load (const char *file, struct backup *backup, char *error, size_t er
     return rc;
 }
 
+/* Everything but the state itself; the end of the content has the counts. */
+static int verify (struct snapshot_reader *reader, const struct backup *backup,
+                   struct backup_info *info, struct fault *fault)
+{
+    bool finished = false;
+    uint8_t bytes[TREE_IMAGE_END];
+    size_t done = 0;
+    struct tree_image_end end;
+    int rc = snapshot_verify (reader, UINT64_MAX, true, &finished, fault);
+    if (rc == 0 && backup->entry.size >= sizeof bytes) {
+        rc = snapshot_read (reader, backup->entry.size - sizeof bytes, bytes, sizeof bytes, &done,
+                            fault);
+    }
+    if (rc == 0 && (done < sizeof bytes || !tree_image_end_read (bytes, &end))) {
+        rc = fault_set (fault, COHORT_ECORRUPT, "its content is no state: use another copy");
+    }
+    if (rc == 0) {
+        *info = (struct backup_info){.server_id = backup->head.ids.server_id,
+                                     .zxid = backup->entry.point.zxid,
+                                     .time_ms = backup->entry.stamp_ms,
+                                     .znodes = end.znodes,
+                                     .sessions = end.sessions,
+                                     .ephemerals = BACKUP_UNKNOWN,
+                                     .size = backup->entry.size,
+                                     .file_size = backup->entry.file_size,
+                                     .digest = end.digest};
+        memcpy (info->cluster_id, backup->head.ids.cluster_id, sizeof info->cluster_id);
+    }
+    return rc;
+}
+
+int backup_verify (const char *file, struct backup_info *info, char *error, size_t error_size)
+{
+    struct backup backup = {.tree = NULL};
+    struct disk *disk = file_disk_new (file);
+    if (disk == NULL) {
+        return refuse (error, error_size, file, COHORT_ENOMEM, "out of memory");
+    }
+    int rc = read_ends (disk, file, &backup, error, error_size);
+    if (rc == 0) {
+        struct snapshot_reader reader;
+        struct fault fault = {.code = 0};
+        rc = snapshot_open (&reader, disk, &backup.head.ids, "snapshot", &backup.entry, &fault);
+        if (rc == 0) {
+            rc = verify (&reader, &backup, info, &fault);
+            snapshot_close (&reader);
+        }
+        if (rc != 0) {
+            (void) refuse (error, error_size, file, rc, fault.text);
+        }
+    }
+    disk->ops->destroy (disk);
+    return rc;
+}
+
 void backup_describe (const struct tree *tree, struct backup_info *info)
 {
     struct tree_session session = {.id = 0};

@@ -37,9 +37,32 @@ void checkpoint_want (struct checkpoint *self)
     self->wanted = true;
 }
 
-void checkpoint_want_again (struct checkpoint *self)
+bool checkpoint_ready (struct checkpoint *self, zxid_t oldest, zxid_t applied)
 {
-    self->wanted = self->again = true;
+    struct store_snapshot_info newest;
+    if (checkpoint_busy (self)) {
+        return false;
+    }
+    if (self->done < self->done_needed) {
+        self->wanted = self->again = true;
+        return false;
+    }
+    if (store_snapshot_newest (self->store, &newest) && newest.point.zxid >= oldest) {
+        return true;
+    }
+    self->wanted |= applied >= oldest;
+    return false;
+}
+
+void checkpoint_damaged (struct checkpoint *self)
+{
+    self->done_needed = self->done + 1;
+}
+
+uint64_t checkpoint_failures (const struct checkpoint *self, int *code)
+{
+    *code = self->code;
+    return self->failures;
 }
 
 bool checkpoint_busy (const struct checkpoint *self)
@@ -90,11 +113,13 @@ static void begin (struct checkpoint *self, struct tree *tree, struct zab_point 
     logger_write (&self->logger, LOG_INFO, "snapshot-begun", "zxid=%" PRIx64, point.zxid);
 }
 
-static void fail (struct checkpoint *self, int64_t now_ms, const char *why)
+static void fail (struct checkpoint *self, int64_t now_ms, int code)
 {
     logger_write (&self->logger, LOG_WARNING, "snapshot-failed", "zxid=%" PRIx64 " reason=\"%s\"",
-                  self->zxid, why);
+                  self->zxid, error_text (code));
     checkpoint_abort (self);
+    self->failures++;
+    self->code = code;
     self->retry_at_ms = now_ms + CHECKPOINT_RETRY_MS;
 }
 
@@ -106,7 +131,7 @@ static bool write_slice (struct checkpoint *self, int64_t now_ms)
     buf_clear (&self->slice);
     bool more = tree_snapshot_next (self->snapshot, &self->slice, CHECKPOINT_SLICE);
     if (self->slice.failed) {
-        fail (self, now_ms, "out of memory");
+        fail (self, now_ms, COHORT_ENOMEM);
         return false;
     }
     store_writer_append (self->writer, self->slice.data, self->slice.size);
@@ -128,7 +153,7 @@ bool checkpoint_turn (struct checkpoint *self, struct tree *tree, struct zab_poi
     }
     int state = store_writer_state (self->writer);
     if (state < 0) {
-        fail (self, now_ms, error_text (state));
+        fail (self, now_ms, state);
         return false;
     }
     if (self->snapshot != NULL) {

@@ -31,6 +31,9 @@ struct checkpoint {
     bool wanted; /* whatever the log holds */
     bool again;  /* even of a state that there is one of */
     uint64_t done;
+    uint64_t done_needed; /* what was finished before is damaged */
+    uint64_t failures;
+    int code; /* of the last of them */
     struct tree_snapshot *snapshot;
     struct store_writer *writer; /* with snapshot NULL: it finishes */
     struct buf slice;
@@ -45,19 +48,27 @@ void checkpoint_init (struct checkpoint *self, struct store *store, uint64_t log
 /* Before the tree is destroyed. */
 void checkpoint_deinit (struct checkpoint *self);
 
-/* One is needed as soon as possible; again: even if there is one of the present state, for its file
- * is damaged. */
+/* One is needed as soon as possible. */
 void checkpoint_want (struct checkpoint *self);
-void checkpoint_want_again (struct checkpoint *self);
+
+/* Whether the newest that is stored can be sent: it is not older than `oldest`, no file of it was
+ * found damaged, and none is being written that would be newer still. If not, one is wanted;
+ * applied: where the state is now. */
+bool checkpoint_ready (struct checkpoint *self, zxid_t oldest, zxid_t applied);
+
+/* The file of the newest is damaged: it counts for nothing any more, and another is written, of the
+ * very same state if nothing has changed. */
+void checkpoint_damaged (struct checkpoint *self);
+
+/* How many were finished; how many have failed, and why the last did: 0 or COHORT_E.... */
+uint64_t checkpoint_done (const struct checkpoint *self);
+uint64_t checkpoint_failures (const struct checkpoint *self, int *code);
 
 /* Gives up what is being written: the tree is about to be replaced, or the writer is needed. A
  * finished file counts. */
 void checkpoint_abort (struct checkpoint *self);
 
 bool checkpoint_busy (const struct checkpoint *self);
-
-/* How many were finished. */
-uint64_t checkpoint_done (const struct checkpoint *self);
 
 /* Begins or goes on; point: the tree's zxid and the chain there.  true: more at once. */
 bool checkpoint_turn (struct checkpoint *self, struct tree *tree, struct zab_point point,

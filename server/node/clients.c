@@ -229,6 +229,15 @@ static void send_status (struct clients *self, uint64_t connection)
     }
 }
 
+bool clients_backup_part (struct clients *self, uint64_t connection, const struct backup_part *part)
+{
+    const struct node_transport *transport = &self->options.transport;
+    buf_clear (&self->bare);
+    wire_client_backup (&self->bare, part);
+    return !self->bare.failed &&
+           transport->client_send (transport->arg, connection, self->bare.data, self->bare.size);
+}
+
 static bool has_work (const Cohort__Wire__ClientFrame *frame)
 {
     return frame->heartbeat != NULL || frame->rearm != NULL || frame->n_taken > 0 ||
@@ -299,6 +308,9 @@ void clients_frame (struct clients *self, uint64_t connection, const uint8_t *da
     } else {
         if (frame->status != NULL) {
             send_status (self, connection);
+        }
+        if (frame->backup != NULL && self->options.backup != NULL) {
+            self->options.backup (self->options.backup_arg, connection, frame->backup->received);
         }
         if (client == NULL) {
             frame_of_stranger (self, connection, frame);

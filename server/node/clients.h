@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/node/backups.h"
 #include "server/node/logger.h"
 #include "server/node/node.h"
 #include "server/tree/tree.h"
@@ -57,6 +58,11 @@ struct clients_options {
     void *status_arg;
     const struct node_member *members;
     size_t members_count;
+
+    /* Whoever wants a backup; its answers go through clients_backup_part.  NULL: nobody gets one.
+     */
+    void (*backup) (void *arg, uint64_t connection, uint64_t received);
+    void *backup_arg;
 };
 
 struct clients *clients_new (const struct clients_options *options);
@@ -90,6 +96,10 @@ void clients_synced (struct clients *self, uint64_t token, zxid_t zxid);
 #define CLIENTS_NO_QUORUM "no quorum"
 enum { CLIENTS_HELD_SIZE = 192 }; /* of the text; what is longer is cut */
 void clients_held (struct clients *self, const char *reason);
+
+/* A part of a backup for a connection; false: its pipe is full, nothing was taken. */
+bool clients_backup_part (struct clients *self, uint64_t connection,
+                          const struct backup_part *part);
 
 /* ---- Turns ------------------------------------------------------------------------------- */
 

@@ -48,7 +48,7 @@ struct ensemble *ensemble_new (const struct ensemble_options *options)
     proposals_init (&self->proposals);
     ranges_init (&self->ranges, self->store);
     ensemble_snapshots_init (self, options->snapshot_bytes);
-    if (!ensemble_tracker_init (self) || self->snapshots == NULL) {
+    if (!ensemble_tracker_init (self) || self->snapshots == NULL || self->backups == NULL) {
         ensemble_destroy (&self);
         return NULL;
     }
@@ -65,6 +65,7 @@ void ensemble_destroy (struct ensemble **self_p)
     install_deinit (&self->install);
     retired_deinit (&self->retired);
     snapshots_destroy (&self->snapshots);
+    backups_destroy (&self->backups);
     ranges_deinit (&self->ranges);
     tracker_destroy (&self->tracker);
     proposals_deinit (&self->proposals);
@@ -305,6 +306,7 @@ static bool take_snapshots (struct ensemble *self)
         more = checkpoint_turn (&self->checkpoint, self->tree, self->applied, self->now_ms);
     }
     snapshots_turn (self->snapshots, self->applied.zxid, self->now_ms);
+    backups_turn (self->backups, self->applied.zxid, self->now_ms);
     self->compact_due |= busy && !checkpoint_busy (&self->checkpoint);
     return more;
 }
@@ -402,6 +404,7 @@ int64_t ensemble_deadline (const struct ensemble *self)
     int64_t deadline = tracker_deadline (self->tracker);
     int64_t others[] = {
         install_deadline (&self->install),
+        backups_deadline (self->backups),
         self->resubmit_ms,
         ensemble_lapse_deadline (self),
         self->zab != NULL ? zab_deadline (self->zab) : INT64_MAX,

@@ -6,7 +6,8 @@
  * install.h).  Owns the tree.
  *
  * A turn: ensemble_time, inputs, ensemble_flush; then links_flush by the caller.  Nothing here
- * calls the host but ensemble_flush, ensemble_start, ensemble_frame and ensemble_link_down.
+ * calls the host but ensemble_flush, ensemble_start, ensemble_frame, ensemble_link_down and
+ * ensemble_backup.
  */
 #ifndef SERVER_NODE_ENSEMBLE_H
 #define SERVER_NODE_ENSEMBLE_H
@@ -15,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/node/backups.h"
 #include "server/node/links.h"
 #include "server/node/logger.h"
 #include "server/store/store.h"
@@ -32,6 +34,7 @@ struct ensemble_host {
     void (*confirmed) (void *arg, uint64_t session, uint64_t attach_no, uint64_t seq);
     void (*synced) (void *arg, uint64_t token, zxid_t zxid);
     void (*held) (void *arg, const char *reason);
+    bool (*backup) (void *arg, uint64_t connection, const struct backup_part *part);
 };
 
 struct ensemble_options {
@@ -81,6 +84,10 @@ void ensemble_submit (struct ensemble *self, const uint8_t *entry, size_t size);
 void ensemble_heartbeat (struct ensemble *self, uint64_t session, uint64_t attach_no, uint64_t seq);
 void ensemble_disconnected (struct ensemble *self, uint64_t session, uint64_t attach_no);
 void ensemble_sync (struct ensemble *self, uint64_t token);
+
+/* Of anybody who wants a backup (backups.h), and that the connection has ended. */
+void ensemble_backup (struct ensemble *self, uint64_t connection, uint64_t received);
+void ensemble_backup_closed (struct ensemble *self, uint64_t connection);
 
 /* ---- Turns ------------------------------------------------------------------------------- */
 

@@ -120,6 +120,12 @@ static void reset_link (void *arg, uint32_t peer, const char *why)
     links_reset (((struct ensemble *) arg)->links, peer, why);
 }
 
+static bool send_backup (void *arg, uint64_t connection, const struct backup_part *part)
+{
+    const struct ensemble *self = arg;
+    return self->host.backup (self->host.arg, connection, part);
+}
+
 void ensemble_snapshots_init (struct ensemble *self, uint64_t snapshot_bytes)
 {
     struct snapshots_host sender = {self, send_part, note_progress, reset_link};
@@ -130,6 +136,19 @@ void ensemble_snapshots_init (struct ensemble *self, uint64_t snapshot_bytes)
                   &self->logger);
     self->snapshots = snapshots_new (self->store, &self->checkpoint, &sender, &self->logger,
                                      self->seed ^ 0x736e6170);
+    self->backups = backups_new (self->store, &self->checkpoint,
+                                 &(struct backups_host){self, send_backup}, &self->logger);
+}
+
+void ensemble_backup (struct ensemble *self, uint64_t connection, uint64_t received)
+{
+    zxid_t applied = self->zab != NULL ? self->applied.zxid : 0;
+    backups_query (self->backups, connection, received, applied, self->now_ms);
+}
+
+void ensemble_backup_closed (struct ensemble *self, uint64_t connection)
+{
+    backups_closed (self->backups, connection);
 }
 
 void ensemble_snapshot_part (struct ensemble *self, uint32_t peer, const struct peer_snapshot *part,

@@ -9,6 +9,7 @@
 #ifndef SERVER_NODE_ENSEMBLE_STATE_H
 #define SERVER_NODE_ENSEMBLE_STATE_H
 
+#include "server/node/backups.h"
 #include "server/node/checkpoint.h"
 #include "server/node/clients.h"
 #include "server/node/ensemble.h"
@@ -98,6 +99,7 @@ struct ensemble {
     struct ranges ranges;
     struct checkpoint checkpoint;
     struct snapshots *snapshots;
+    struct backups *backups;
     struct install install;
     struct retired retired;
 

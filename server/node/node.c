@@ -241,6 +241,11 @@ static void host_status (void *arg, struct node_status *status)
     node_status (arg, status);
 }
 
+static void host_backup (void *arg, uint64_t connection, uint64_t received)
+{
+    ensemble_backup (((struct node *) arg)->ensemble, connection, received);
+}
+
 static void on_leader (void *arg, bool up)
 {
     clients_leader (((struct node *) arg)->clients, up);
@@ -264,6 +269,11 @@ static void on_confirmed (void *arg, uint64_t session, uint64_t attach_no, uint6
 static void on_synced (void *arg, uint64_t token, zxid_t zxid)
 {
     clients_synced (((struct node *) arg)->clients, token, zxid);
+}
+
+static bool on_backup_part (void *arg, uint64_t connection, const struct backup_part *part)
+{
+    return clients_backup_part (((struct node *) arg)->clients, connection, part);
 }
 
 static void on_held (void *arg, const char *reason)
@@ -313,7 +323,8 @@ static bool make_ensemble (struct node *self)
         .store = self->store,
         .folder = self->options.folder,
         .links = self->links,
-        .host = {self, on_leader, on_applied, on_tree, on_confirmed, on_synced, on_held},
+        .host = {self, on_leader, on_applied, on_tree, on_confirmed, on_synced, on_held,
+                 on_backup_part},
         .logger = self->logger,
         .seed = self->options.seed,
         .hash_seed = self->options.hash_seed,
@@ -357,6 +368,8 @@ static bool make_clients (struct node *self)
         .walk_window = self->options.walk_window,
         .status = host_status,
         .status_arg = self,
+        .backup = host_backup,
+        .backup_arg = self,
         .members = self->members,
         .members_count = self->members_count,
     };
@@ -461,6 +474,7 @@ void node_client_closed (struct node *self, uint64_t connection)
 {
     if (runs (self)) {
         clients_closed (self->clients, connection);
+        ensemble_backup_closed (self->ensemble, connection);
     }
 }
 

@@ -33,7 +33,6 @@ struct snapshots {
     struct snapshots_host host;
     struct logger logger;
     struct prng prng;
-    uint64_t checkpoints; /* as many must be done before one is offered: those before are damaged */
     struct transfer transfers[TRANSFERS_MAX];
 };
 
@@ -147,21 +146,10 @@ void snapshots_message (struct snapshots *self, uint32_t peer, const struct peer
     self->host.progress (self->host.arg, peer);
 }
 
-/* Opens the newest snapshot, if it is good enough; else asks for one. */
+/* Opens the newest snapshot, if it is good enough; else one is being made. */
 static void open_newest (struct snapshots *self, struct transfer *transfer, zxid_t applied)
 {
-    struct store_snapshot_info newest;
-    if (checkpoint_busy (self->checkpoint)) {
-        return; /* a better one is on its way */
-    }
-    if (checkpoint_done (self->checkpoint) < self->checkpoints) {
-        checkpoint_want_again (self->checkpoint);
-        return;
-    }
-    if (!store_snapshot_newest (self->store, &newest) || newest.point.zxid < transfer->oldest) {
-        if (applied >= transfer->oldest) {
-            checkpoint_want (self->checkpoint);
-        }
+    if (!checkpoint_ready (self->checkpoint, transfer->oldest, applied)) {
         return;
     }
     int code = store_source_new (self->store, SNAPSHOTS_CHUNK, &transfer->source, &transfer->info);
@@ -198,8 +186,7 @@ static void cannot_read (struct snapshots *self, struct transfer *transfer, int 
                   "peer=%" PRIu32 " zxid=%" PRIx64 " reason=\"%s\"", transfer->peer,
                   transfer->info.point.zxid, text);
     if (code == COHORT_ECORRUPT) {
-        uint64_t next = checkpoint_done (self->checkpoint) + 1;
-        self->checkpoints = next > self->checkpoints ? next : self->checkpoints;
+        checkpoint_damaged (self->checkpoint);
         begin_anew (self, transfer);
         return;
     }

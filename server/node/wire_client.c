@@ -172,6 +172,23 @@ void wire_client_status (struct buf *out, struct arena *arena, const struct node
     pack_part (out, &frame);
 }
 
+void wire_client_backup (struct buf *out, const struct backup_part *part)
+{
+    Cohort__Wire__BackupPart message = COHORT__WIRE__BACKUP_PART__INIT;
+    message.size = part->file_size;
+    message.zxid = part->zxid;
+    message.offset = part->offset;
+    message.data = bytes_of (part->data, part->size);
+    message.sum = part->sum;
+    message.code = part->code;
+    if (part->text != NULL) {
+        message.text = string_of (part->text);
+    }
+    Cohort__Wire__ServerFrame frame = COHORT__WIRE__SERVER_FRAME__INIT;
+    frame.backup = &message;
+    pack_part (out, &frame);
+}
+
 /* ---- Fields ------------------------------------------------------------------------------ */
 
 enum { VARINT = 0, FIXED64 = 1, BYTES = 2 };

@@ -18,6 +18,7 @@
 #include "client.pb-c.h"
 #include "client/base/arena.h"
 #include "client/base/buf.h"
+#include "server/node/backups.h"
 #include "server/node/node.h"
 #include "server/tree/tree.h"
 #include "server/tree/watch.h"
@@ -59,6 +60,8 @@ void wire_client_held (struct buf *out, const char *reason);
 void wire_client_seen (struct buf *out, zxid_t zxid, uint64_t confirmed);
 void wire_client_status (struct buf *out, struct arena *arena, const struct node_status *status,
                          const struct node_member *members, size_t count);
+
+void wire_client_backup (struct buf *out, const struct backup_part *part);
 
 /* ---- Writing: items ------------------------------------------------------------------------ */
 

@@ -91,6 +91,11 @@ int snapshot_read (struct snapshot_reader *self, uint64_t offset, uint8_t *data,
 int snapshot_stored (struct snapshot_reader *self, uint64_t offset, uint8_t *data, size_t size,
                      size_t *done, struct fault *fault);
 
+/* The same of the whole file, from its beginning: the head, the blocks, the trailer.  What is not
+ * in blocks was checked by snapshot_open. */
+int snapshot_piece (struct snapshot_reader *self, uint64_t offset, uint8_t *data, size_t size,
+                    size_t *done, struct fault *fault);
+
 /* Reads and checks the next few blocks; *finished: all were sound, and the digest is right.
  * unpack false: the content is not looked at, only what is stored. */
 int snapshot_verify (struct snapshot_reader *self, uint64_t blocks_max, bool unpack, bool *finished,

@@ -268,6 +268,21 @@ int snapshot_stored (struct snapshot_reader *self, uint64_t offset, uint8_t *dat
     return 0;
 }
 
+int snapshot_piece (struct snapshot_reader *self, uint64_t offset, uint8_t *data, size_t size,
+                    size_t *done, struct fault *fault)
+{
+    uint64_t trailer = SNAPSHOT_HEAD_SIZE + self->stored;
+    COHORT_ASSERT (size >= SNAPSHOT_STORED_MAX);
+    if (offset >= SNAPSHOT_HEAD_SIZE && offset < trailer) {
+        return snapshot_stored (self, offset - SNAPSHOT_HEAD_SIZE, data, size, done, fault);
+    }
+    uint64_t end = offset < SNAPSHOT_HEAD_SIZE ? SNAPSHOT_HEAD_SIZE : self->entry.file_size;
+    size_t part = offset < end ? (size_t) (end - offset) : 0;
+    COHORT_ASSERT (part <= SNAPSHOT_HEAD_SIZE);
+    *done = part;
+    return read_exactly (self, offset, data, part, fault);
+}
+
 /* ---- Verifying --------------------------------------------------------------------------- */
 
 static int check_sums (struct snapshot_reader *self, struct fault *fault)

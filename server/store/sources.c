@@ -27,8 +27,8 @@ static void hand_over (struct store_source *source)
     queue_push (source->store->queue, LANE_READ, &list);
 }
 
-int store_source_new (struct store *self, size_t bytes_max, struct store_source **source_p,
-                      struct store_snapshot_info *info)
+static int make_source (struct store *self, size_t bytes_max, bool whole_file,
+                        struct store_source **source_p, struct store_snapshot_info *info)
 {
     snapshots_poll (self);
     if (!store_snapshot_newest (self, info)) {
@@ -45,6 +45,7 @@ int store_source_new (struct store *self, size_t bytes_max, struct store_source 
         return COHORT_ENOMEM;
     }
     source->store = self;
+    source->whole_file = whole_file;
     source->entry = self->snapshots[self->snapshots_count - 1];
     source->ids =
         (struct file_ids){.server_id = self->meta.server_id, .store_id = self->meta.store_id};
@@ -53,6 +54,18 @@ int store_source_new (struct store *self, size_t bytes_max, struct store_source 
     hand_over (source);
     *source_p = source;
     return 0;
+}
+
+int store_source_new (struct store *self, size_t bytes_max, struct store_source **source,
+                      struct store_snapshot_info *info)
+{
+    return make_source (self, bytes_max, false, source, info);
+}
+
+int store_source_file (struct store *self, size_t bytes_max, struct store_source **source,
+                       struct store_snapshot_info *info)
+{
+    return make_source (self, bytes_max, true, source, info);
 }
 
 void source_free (struct store_source *source)
@@ -101,6 +114,7 @@ void store_source_info (const struct store_source *source, struct store_snapshot
         .digest = source->entry.digest,
         .stored = source->file.stored,
         .packing = source->file.packing,
+        .file_size = source->entry.file_size,
     };
 }
 
@@ -133,12 +147,16 @@ static int open_file (struct store_source *source)
     return rc;
 }
 
+static int read_piece (struct store_source *source)
+{
+    return (source->whole_file ? snapshot_piece : snapshot_stored) (
+        &source->file, source->offset, source->data, source->room, &source->done, &source->fault);
+}
+
 void worker_read (struct store *self, struct store_source *source)
 {
     COHORT_ASSERT (source->store == self);
-    source->code = source->opened ? snapshot_stored (&source->file, source->offset, source->data,
-                                                     source->room, &source->done, &source->fault)
-                                  : open_file (source);
+    source->code = source->opened ? read_piece (source) : open_file (source);
     int expected = SOURCE_BUSY;
     if (!atomic_compare_exchange_strong (&source->state, &expected, SOURCE_READY)) {
         source_free (source);

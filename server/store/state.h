@@ -116,6 +116,7 @@ struct store_source {
     struct list_node work_node; /*  BUSY: of the lane of reading */
     struct store *store;
     struct snapshot_entry entry;
+    bool whole_file;
     _Atomic int state;
     /*  of whoever may touch it */
     bool opened;

@@ -143,6 +143,7 @@ struct store_snapshot_info {
     /*  Of sources only: */
     uint64_t stored;  /*  bytes of its blocks, packed                                          */
     uint32_t packing; /*  how: a number that another server has to know                        */
+    uint64_t file_size;
 };
 
 /*  Newest valid snapshot; false: none. */
@@ -197,6 +198,11 @@ int store_snapshot_reject (struct store *self, char *error, size_t error_size);
 struct store_source;
 int store_source_new (struct store *self, size_t bytes_max, struct store_source **source,
                       struct store_snapshot_info *info);
+
+/*  The same, but offsets count from the beginning of the file, and all of it is given: for who
+ * wants the file as such (info.file_size bytes). */
+int store_source_file (struct store *self, size_t bytes_max, struct store_source **source,
+                       struct store_snapshot_info *info);
 
 /*  0: under way, 1: it is there, negative COHORT_E...: it failed (text: why), for good. */
 int store_source_state (struct store_source *self);

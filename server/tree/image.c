@@ -267,3 +267,21 @@ void image_put_end (struct buf *out, const struct image_counts *counts, uint64_t
     buf_u64 (out, digest);
     end_record (out, record);
 }
+
+bool tree_image_end_read (const uint8_t bytes[TREE_IMAGE_END], struct tree_image_end *end)
+{
+    struct reader in;
+    reader_init (&in, bytes, TREE_IMAGE_END);
+    uint32_t size = reader_u32 (&in);
+    uint8_t tag = reader_u8 (&in);
+    struct tree_image_end found = {.znodes = reader_u64 (&in)};
+    found.sessions = reader_u64 (&in);
+    (void) reader_u64 (&in); /* results */
+    found.digest = reader_u64 (&in);
+    COHORT_ASSERT (reader_done (&in));
+    if (size != TREE_IMAGE_END - 4 || tag != IMAGE_END) {
+        return false;
+    }
+    *end = found;
+    return true;
+}

@@ -305,6 +305,14 @@ zxid_t tree_snapshot_zxid (const struct tree_snapshot *self);
 /* Ends it, finished or not. */
 void tree_snapshot_end (struct tree_snapshot **self_p);
 
+/* What is said by the last TREE_IMAGE_END bytes of it all: false: that is no end of a snapshot. */
+enum { TREE_IMAGE_END = 37 };
+struct tree_image_end {
+    uint64_t znodes, sessions;
+    uint64_t digest; /* of the state */
+};
+bool tree_image_end_read (const uint8_t bytes[TREE_IMAGE_END], struct tree_image_end *end);
+
 /* Loads what the slices made, fed in pieces cut anywhere, into a new tree: the work of feeding is
  * in proportion to the piece.  feed false: damaged, an unknown version, or out of memory. */
 struct tree_loader;

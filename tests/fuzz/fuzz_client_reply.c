@@ -106,6 +106,18 @@ static void dump_head (struct buf *out, const struct wire_frame *frame)
         dump_string (out, frame->refused->text);
         dump_string (out, frame->refused->redirect);
     }
+    if (frame->backup != NULL) {
+        const struct wire_backup *backup = frame->backup;
+        COHORT_ASSERT (backup->code <= 0);
+        COHORT_ASSERT (backup->data_size <= backup->size);
+        buf_u64 (out, backup->size);
+        buf_u64 (out, backup->zxid);
+        buf_u64 (out, backup->offset);
+        buf_u64 (out, backup->sum);
+        buf_i32 (out, backup->code);
+        buf_blob (out, backup->data, backup->data_size);
+        dump_string (out, backup->text);
+    }
     dump_string (out, frame->held);
     buf_u64 (out, frame->zxid);
     buf_u64 (out, frame->confirmed);
@@ -218,6 +230,14 @@ static void seeds (fuzz_seed_fn *add, void *arg)
     buf_clear (&out);
     wire_client_refused (&out, COHORT_ESESSIONEXPIRED, "the session has expired");
     add (arg, "refused", out.data, out.size);
+    buf_clear (&out);
+    const struct backup_part piece = {10, 7, 4, (const uint8_t *) "piece", 5, 0, 0, NULL};
+    wire_client_backup (&out, &piece);
+    add (arg, "backup", out.data, out.size);
+    buf_clear (&out);
+    const struct backup_part end = {.code = COHORT_EDISKFULL, .text = "the disk is full"};
+    wire_client_backup (&out, &end);
+    add (arg, "backup-end", out.data, out.size);
     buf_clear (&out);
     put_items (&out);
     COHORT_ASSERT (!out.failed);

@@ -133,6 +133,9 @@ static void seeds (fuzz_seed_fn *add, void *arg)
     buf_clear (&out);
     COHORT_ASSERT (wire_put_rearm (&out, &scratch, &rearm) == 0);
     add (arg, "rearm", out.data, out.size);
+    buf_clear (&out);
+    COHORT_ASSERT (wire_put_backup (&out, 4096) == 0);
+    add (arg, "backup", out.data, out.size);
     arena_deinit (&scratch);
     buf_deinit (&out);
     add_requests (add, arg);

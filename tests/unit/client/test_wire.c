@@ -464,6 +464,42 @@ static void test_decode_welcome_nonsense (void **state)
     }
 }
 
+static void test_backup (void **state)
+{
+    (void) state;
+    assert_int_equal (wire_put_backup (&out, 300), 0);
+    static const uint8_t golden[] = {0x3a, 0x03, 0x08, 0xac, 0x02}; /* backup { received 300 } */
+    assert_int_equal (out.size, sizeof (golden));
+    assert_memory_equal (out.data, golden, sizeof (golden));
+    for (int i = 0; i < 4; i++) {
+        Cohort__Wire__BackupPart part = COHORT__WIRE__BACKUP_PART__INIT;
+        part.size = i == 1 ? 8 : 9; /* the data does not fit */
+        part.offset = i == 2 ? 10 : 4;
+        part.data = (ProtobufCBinaryData){5, (uint8_t *) "piece"};
+        part.code = i == 3 ? 1 : 0;
+        part.zxid = 77;
+        part.sum = 78;
+        Cohort__Wire__ServerFrame frame = COHORT__WIRE__SERVER_FRAME__INIT;
+        frame.backup = &part;
+        size_t size;
+        uint8_t *bytes = pack (&frame, &size);
+        struct wire_frame *decoded = NULL;
+        assert_int_equal (wire_decode (bytes, size, &decoded), i == 0 ? 0 : COHORT_EPROTOCOL);
+        free (bytes);
+        if (i == 0) {
+            const struct wire_backup *backup = decoded->backup;
+            assert_non_null (backup);
+            assert_int_equal (backup->size, 9);
+            assert_int_equal (backup->offset, 4);
+            assert_int_equal (backup->data_size, 5);
+            assert_memory_equal (backup->data, "piece", 5);
+            assert_int_equal (backup->zxid, 77);
+            assert_int_equal (backup->sum, 78);
+            wire_frame_release (decoded);
+        }
+    }
+}
+
 int main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, begin, finish)
@@ -473,7 +509,7 @@ int main (void)
         TEST (test_encode_out_of_memory),    TEST (test_decode),
         TEST (test_decode_nothing),          TEST (test_decode_out_of_memory),
         TEST (test_decode_damaged),          TEST (test_decode_nonsense),
-        TEST (test_decode_welcome_nonsense),
+        TEST (test_decode_welcome_nonsense), TEST (test_backup),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

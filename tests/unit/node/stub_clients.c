@@ -87,6 +87,14 @@ void clients_closed (struct clients *self, uint64_t connection)
     (void) connection;
 }
 
+bool clients_backup_part (struct clients *self, uint64_t connection, const struct backup_part *part)
+{
+    (void) self;
+    (void) connection;
+    (void) part;
+    return true;
+}
+
 static void submit (struct clients *self, const struct stub_write *write)
 {
     self->options.host.submit (self->options.host.arg, write->entry, write->size);

@@ -7,11 +7,10 @@
 #include <string.h>
 
 #include "client/base/alloc.h"
-#include "client/base/prng.h"
 #include "cohort/error.h"
 #include "server/node/install.h"
 #include "server/node/snapshots.h"
-#include "tests/support/crash_disk.h"
+#include "tests/unit/node/stored_server.h"
 
 enum { QUEUE_MAX = 64 };
 
@@ -19,15 +18,6 @@ struct part {
     struct peer_snapshot part;
     uint8_t *chunk;
     size_t size;
-};
-
-/* One server: a log, and the state that is its result. */
-struct server {
-    struct crash_disk *disk;
-    struct store *store;
-    struct tree *tree;
-    struct zab_point applied;
-    uint64_t number; /* of the last request to the store */
 };
 
 struct world {
@@ -47,102 +37,9 @@ struct world {
 
 static struct world world;
 
-/* ---- Servers --------------------------------------------------------------------------------- */
-
-static void work (struct server *server)
-{
-    while (store_work (server->store)) {
-    }
-}
-
-static void append (struct server *server, struct buf *bytes)
-{
-    zxid_t zxid = server->applied.zxid == 0 ? zxid_make (1, 1) : server->applied.zxid + 1;
-    struct zab_entry entry = {
-        .zxid = zxid,
-        .stamp_ms = 1000,
-        .chain = zab_chain (server->applied.chain, zxid, 1000, bytes->data, bytes->size),
-        .data = bytes->data,
-        .size = (uint32_t) bytes->size};
-    struct zab_persist persist = {.number = ++server->number,
-                                  .entries = &entry,
-                                  .entries_count = 1,
-                                  .commit = server->applied.zxid};
-    struct tree_outcome outcome;
-    store_persist (server->store, &persist);
-    assert_true (tree_apply (server->tree, zxid, 1000, bytes->data, bytes->size, &outcome));
-    assert_int_equal (outcome.code, 0);
-    server->applied = (struct zab_point){zxid, entry.chain};
-    buf_clear (bytes);
-}
-
-static void server_init (struct server *server, uint32_t id)
-{
-    char error[200];
-    server->disk = crash_disk_new (id);
-    struct store_options options = {.disk = crash_disk_open (server->disk),
-                                    .server_id = id,
-                                    .store_id = id,
-                                    .segment_bytes = 1 << 20};
-    assert_int_equal (store_open (&options, &server->store, error, sizeof error), 0);
-    server->tree = tree_new (&(struct tree_options){0});
-    struct buf bytes;
-    buf_init (&bytes);
-    struct entry cluster = {.kind = ENTRY_CLUSTER,
-                            .u.cluster = {.cluster_id = {1},
-                                          .config = {.count = 1, .members = {{1, CONFIG_VOTER, 1}}},
-                                          .limits = {1 << 20, 4096, 1024, 1 << 20, 100, 60000, 0}}};
-    entry_encode (&bytes, &cluster);
-    append (server, &bytes);
-    struct entry session = {
-        .kind = ENTRY_CREATE_SESSION,
-        .u.create_session = {.nonce = {1}, .timeout_ms = 1000, .server = 1, .attach_no = 1}};
-    entry_encode (&bytes, &session);
-    append (server, &bytes);
-    buf_deinit (&bytes);
-    work (server);
-}
-
-/* Creates `count` znodes of `size` bytes. */
-static void create_some (struct server *server, unsigned count, size_t size, uint8_t mode)
-{
-    static uint8_t data[1 << 16];
-    struct tree_session session;
-    struct buf bytes;
-    struct prng prng; /* so that nothing of it can be compressed */
-    prng_seed (&prng, server->applied.zxid);
-    buf_init (&bytes);
-    assert_true (tree_session_next (server->tree, 0, &session));
-    for (unsigned i = 0; i < count; i++) {
-        char path[32];
-        uint64_t number = session.last_number + 1 + i;
-        snprintf (path, sizeof path, "/%llu", (unsigned long long) number);
-        for (size_t k = 0; k < size; k++) {
-            data[k] = (uint8_t) prng_u64 (&prng);
-        }
-        struct entry entry = {.kind = ENTRY_WRITE,
-                              .u.write = {.session = session.id,
-                                          .incarnation = 1,
-                                          .number = number,
-                                          .ack_to = number - 1,
-                                          .count = 1}};
-        struct op op = {.kind = OP_CREATE,
-                        .path = path,
-                        .path_size = (uint32_t) strlen (path),
-                        .data = data,
-                        .data_size = (uint32_t) size,
-                        .mode = mode};
-        entry_encode (&bytes, &entry);
-        op_encode (&bytes, &op);
-        append (server, &bytes);
-    }
-    buf_deinit (&bytes);
-    work (server);
-}
-
 static void write_some (struct server *server, unsigned count, size_t size)
 {
-    create_some (server, count, size, COHORT_PERSISTENT);
+    server_create (server, count, size, COHORT_PERSISTENT);
 }
 
 /* ---- Between them ---------------------------------------------------------------------------- */
@@ -228,12 +125,8 @@ static int teardown (void **state)
     checkpoint_deinit (&world.checkpoint);
     install_deinit (&world.install);
     retired_deinit (&world.retired);
-    tree_destroy (&world.leader.tree);
-    tree_destroy (&world.learner.tree);
-    store_close (&world.leader.store);
-    store_close (&world.learner.store);
-    crash_disk_destroy (&world.leader.disk);
-    crash_disk_destroy (&world.learner.disk);
+    server_deinit (&world.leader);
+    server_deinit (&world.learner);
     return 0;
 }
 
@@ -241,13 +134,13 @@ static void leader_turn (void)
 {
     checkpoint_turn (&world.checkpoint, world.leader.tree, world.leader.applied, world.now_ms);
     snapshots_turn (world.snapshots, world.leader.applied.zxid, world.now_ms);
-    work (&world.leader);
+    server_work (&world.leader);
 }
 
 static void learner_turn (void)
 {
     install_turn (&world.install, world.now_ms);
-    work (&world.learner);
+    server_work (&world.learner);
     install_turn (&world.install, world.now_ms);
 }
 
@@ -390,14 +283,14 @@ static void test_resumed_at_the_end (void **state)
 {
     (void) state;
     /* More than a turn puts in order. */
-    create_some (&world.leader, 4 * INSTALL_OBJECTS, 10, COHORT_EPHEMERAL);
+    server_create (&world.leader, 4 * INSTALL_OBJECTS, 10, COHORT_EPHEMERAL);
     snapshots_offer (world.snapshots, 2);
     for (int i = 0; i < 500 && world.install.state != INSTALL_SETTLING; i++) {
         world.now_ms++;
         leader_turn ();
         deliver_down (QUEUE_MAX);
         install_turn (&world.install, world.now_ms);
-        work (&world.learner);
+        server_work (&world.learner);
         deliver_up ();
     }
     assert_int_equal (world.install.state, INSTALL_SETTLING);
@@ -548,27 +441,6 @@ static void test_writer_busy (void **state)
 
 /* ---- What goes wrong ------------------------------------------------------------------------- */
 
-static const char *snapshot_name (struct crash_disk *disk)
-{
-    const char *last = NULL;
-    const char *name = NULL;
-    for (size_t i = 0; (name = crash_disk_name (disk, i)) != NULL; i++) {
-        last = strncmp (name, "snap.", 5) == 0 ? name : last;
-    }
-    assert_non_null (last);
-    return last;
-}
-
-static size_t snapshot_files (struct crash_disk *disk)
-{
-    size_t count = 0;
-    const char *name = NULL;
-    for (size_t i = 0; (name = crash_disk_name (disk, i)) != NULL; i++) {
-        count += strncmp (name, "snap.", 5) == 0;
-    }
-    return count;
-}
-
 /* The file of the leader's newest snapshot rots, once before it is opened and once behind what has
  * been sent: no learner gets anything of the damaged blocks, and a new one is written, of the very
  * same state. */
@@ -581,11 +453,11 @@ static void test_leaders_file_damaged (void **state)
         leader_turn ();
     }
     zxid_t zxid = world.leader.applied.zxid;
-    assert_true (crash_disk_flip (world.leader.disk, snapshot_name (world.leader.disk), 10, 1));
+    assert_true (crash_disk_flip (world.leader.disk, server_snapshot_name (&world.leader), 10, 1));
     snapshots_offer (world.snapshots, 2);
     run_to (1 << 20);
     assert_true (
-        crash_disk_flip (world.leader.disk, snapshot_name (world.leader.disk), 3 << 20, 1));
+        crash_disk_flip (world.leader.disk, server_snapshot_name (&world.leader), 3 << 20, 1));
     assert_true (run (1000));
     assert_int_equal (world.leader_resets + world.learner_resets, 0);
     assert_int_equal (world.install.offer.point.zxid, zxid);
@@ -613,17 +485,17 @@ static void test_purged_meanwhile (void **state)
         }
         (void) store_compacted (world.leader.store, &base, &stamp_ms);
         assert_true (base.zxid <= zxid);
-        work (&world.leader);
+        server_work (&world.leader);
     }
-    assert_int_equal (snapshot_files (world.leader.disk), 5);
+    assert_int_equal (server_snapshot_files (&world.leader), 5);
     assert_true (run (500));
     finish ();
     assert_int_equal (tree_digest (world.learner.tree), digest);
     snapshots_end (world.snapshots, 2);
     assert_true (store_compacted (world.leader.store, &base, &stamp_ms));
     assert_true (base.zxid > zxid);
-    work (&world.leader);
-    assert_int_equal (snapshot_files (world.leader.disk), 2);
+    server_work (&world.leader);
+    assert_int_equal (server_snapshot_files (&world.leader), 2);
 }
 
 /* One learner dies in the middle, one never answers: neither holds up the third, and their end
@@ -693,7 +565,7 @@ static void test_disk_full (void **state)
             assert_int_equal (world.learner_resets, 1);
         } else {
             assert_true (run (500));
-            work (&world.learner);
+            server_work (&world.learner);
             crash_disk_set_space (world.learner.disk, crash_disk_used (world.learner.disk) + 10);
             install_begin (&world.install);
             for (int i = 0; i < 10 && world.install.state == INSTALL_RUNNING; i++) {
@@ -705,8 +577,8 @@ static void test_disk_full (void **state)
         }
         assert_int_equal (world.install.state, INSTALL_NONE);
         assert_int_equal (store_last (world.learner.store), last);
-        work (&world.learner);
-        assert_int_equal (snapshot_files (world.learner.disk), 0);
+        server_work (&world.learner);
+        assert_int_equal (server_snapshot_files (&world.learner), 0);
         lose_all ();
         crash_disk_set_space (world.learner.disk, UINT64_MAX);
         offer_again ();
