@@ -9,8 +9,6 @@
 
 #include "client/base/alloc.h"
 #include "cohort/error.h"
-#include "server/backup/file.h"
-#include "server/store/snapshot.h"
 
 enum { PIECE = 64 << 10 };
 
@@ -20,8 +18,8 @@ static int refuse (char *error, size_t error_size, const char *file, int code, c
     return code;
 }
 
-static int read_ends (struct disk *disk, const char *file, struct backup *backup, char *error,
-                      size_t error_size)
+int backup_ends (struct disk *disk, const char *file, struct backup *backup, char *error,
+                 size_t error_size)
 {
     uint8_t head[SNAPSHOT_HEAD_SIZE], end[SNAPSHOT_TRAILER_SIZE];
     struct disk_file *open = NULL;
@@ -86,7 +84,7 @@ static int feed (struct snapshot_reader *reader, struct tree_loader *loader, str
     return rc;
 }
 
-static int load_tree (struct snapshot_reader *reader, struct backup *backup, struct fault *fault)
+int backup_read (struct snapshot_reader *reader, struct tree **tree_p, struct fault *fault)
 {
     bool finished = false;
     int rc = snapshot_verify (reader, UINT64_MAX, true, &finished, fault);
@@ -102,30 +100,31 @@ static int load_tree (struct snapshot_reader *reader, struct backup *backup, str
         tree_loader_destroy (&loader);
         return rc;
     }
-    backup->tree = tree_loader_finish (&loader);
-    if (backup->tree == NULL || tree_zxid (backup->tree) != backup->entry.point.zxid ||
-        tree_cluster_id (backup->tree) == NULL) {
-        tree_destroy (&backup->tree);
+    struct tree *tree = tree_loader_finish (&loader);
+    if (tree == NULL || tree_zxid (tree) != reader->entry.point.zxid ||
+        tree_cluster_id (tree) == NULL) {
+        tree_destroy (&tree);
         return fault_set (fault, COHORT_ECORRUPT,
                           "its content is not the state that it says: use another copy");
     }
+    *tree_p = tree;
     return 0;
 }
 
 int backup_load (const char *file, struct backup *backup, char *error, size_t error_size)
 {
     *backup = (struct backup){.tree = NULL};
-    struct disk *disk = file_disk_new (file);
-    if (disk == NULL) {
+    struct disk *disk;
+    if (posix_disk_file (file, &disk) != 0) {
         return refuse (error, error_size, file, COHORT_ENOMEM, "out of memory");
     }
-    int rc = read_ends (disk, file, backup, error, error_size);
+    int rc = backup_ends (disk, file, backup, error, error_size);
     if (rc == 0) {
         struct snapshot_reader reader;
         struct fault fault = {.code = 0};
         rc = snapshot_open (&reader, disk, &backup->head.ids, "snapshot", &backup->entry, &fault);
         if (rc == 0) {
-            rc = load_tree (&reader, backup, &fault);
+            rc = backup_read (&reader, &backup->tree, &fault);
             snapshot_close (&reader);
         }
         if (rc != 0) {
@@ -170,11 +169,11 @@ static int verify (struct snapshot_reader *reader, const struct backup *backup,
 int backup_verify (const char *file, struct backup_info *info, char *error, size_t error_size)
 {
     struct backup backup = {.tree = NULL};
-    struct disk *disk = file_disk_new (file);
-    if (disk == NULL) {
+    struct disk *disk;
+    if (posix_disk_file (file, &disk) != 0) {
         return refuse (error, error_size, file, COHORT_ENOMEM, "out of memory");
     }
-    int rc = read_ends (disk, file, &backup, error, error_size);
+    int rc = backup_ends (disk, file, &backup, error, error_size);
     if (rc == 0) {
         struct snapshot_reader reader;
         struct fault fault = {.code = 0};

@@ -6,6 +6,7 @@
 
 #include "server/backup/backup.h"
 #include "server/store/format.h"
+#include "server/store/snapshot.h"
 #include "server/tree/tree.h"
 
 /* A backup that was verified, and the state in it. */
@@ -17,6 +18,14 @@ struct backup {
 
 /* As backup_check. */
 int backup_load (const char *file, struct backup *backup, char *error, size_t error_size);
+
+/* Head and entry as the head and the end of the file say, which alone are looked at. */
+int backup_ends (struct disk *disk, const char *file, struct backup *backup, char *error,
+                 size_t error_size);
+
+/* Verifies a snapshot that was just opened, and gives its state.  COHORT_ECORRUPT, COHORT_ESYSTEM,
+ * COHORT_ENOMEM. */
+int backup_read (struct snapshot_reader *reader, struct tree **tree, struct fault *fault);
 
 /* What is in the tree. */
 void backup_describe (const struct tree *tree, struct backup_info *info);

@@ -58,6 +58,13 @@ struct disk_ops {
 /* A folder of the file system; made if it is not there.  0 or -errno. */
 int posix_disk_new (const char *folder, struct disk **disk);
 
+/* The same folder to be looked at only: no byte of it changes, whatever is asked.  It must be
+ * there.  lock: against those who write; others may read meanwhile. */
+int posix_disk_read (const char *folder, struct disk **disk);
+
+/* One file to be looked at only: whatever name is opened, it is this file. */
+int posix_disk_file (const char *path, struct disk **disk);
+
 /* Files in memory: always durable. NULL: out of memory. */
 struct disk *memory_disk_new (void);
 

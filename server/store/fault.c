@@ -20,7 +20,14 @@ int fault_set (struct fault *self, int code, const char *format, ...)
     (void) vsnprintf (self->text, sizeof self->text, format, args);
     va_end (args);
     self->code = code;
+    self->offset = 0;
     return code;
+}
+
+int fault_at (struct fault *self, uint64_t offset)
+{
+    self->offset = offset;
+    return self->code;
 }
 
 /*  strerror is not safe with threads and speaks the language of the place; these are the few that

@@ -9,14 +9,20 @@
 
 #include <stdint.h>
 
+enum { FAULT_TEXT_SIZE = 384 };
+
 struct fault {
     int code;
-    char text[384];
+    uint64_t offset; /*  in the file that the text begins with; 0: none, or its head */
+    char text[FAULT_TEXT_SIZE];
 };
 
 /*  Notes code and text; returns the code. */
 int fault_set (struct fault *self, int code, const char *format, ...)
     __attribute__ ((format (printf, 3, 4)));
+
+/*  Adds the place; returns the code. */
+int fault_at (struct fault *self, uint64_t offset);
 
 /*  A call of the disk failed with a negative errno: "log.3: write: no space left (ENOSPC)".
  *  COHORT_EDISKFULL for want of space, COHORT_ENOMEM, else COHORT_ESYSTEM. */

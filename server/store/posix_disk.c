@@ -48,16 +48,14 @@ static void destroy (struct disk *disk)
     mem_free (self);
 }
 
-static int open_file (struct disk *disk, const char *name, bool create, struct disk_file **file_p)
+static int open_at (int folder, const char *name, int flags, struct disk_file **file_p)
 {
-    COHORT_ASSERT (strchr (name, '/') == NULL);
     struct disk_file *file = mem_alloc (sizeof *file);
     if (file == NULL) {
         return -ENOMEM;
     }
-    int flags = O_RDWR | O_CLOEXEC | (create ? O_CREAT | O_EXCL : 0);
     do {
-        file->fd = openat (of (disk)->folder, name, flags, 0600);
+        file->fd = openat (folder, name, flags | O_CLOEXEC, 0600);
     } while (file->fd < 0 && errno == EINTR);
     if (file->fd < 0) {
         int error = errno;
@@ -66,6 +64,12 @@ static int open_file (struct disk *disk, const char *name, bool create, struct d
     }
     *file_p = file;
     return 0;
+}
+
+static int open_file (struct disk *disk, const char *name, bool create, struct disk_file **file_p)
+{
+    COHORT_ASSERT (strchr (name, '/') == NULL);
+    return open_at (of (disk)->folder, name, O_RDWR | (create ? O_CREAT | O_EXCL : 0), file_p);
 }
 
 static void close_file (struct disk_file *file)
@@ -193,21 +197,23 @@ static int space (struct disk *disk, uint64_t *bytes)
 
 /*  flock and not fcntl: it also excludes a second store in this process, and closing another
  *  description of the file does not release it. */
-static int lock (struct disk *disk)
+static int take_lock (struct posix_disk *self, int fd, int how)
 {
-    struct posix_disk *self = of (disk);
-    COHORT_ASSERT (self->lock < 0);
-    int fd = openat (self->folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return -errno;
-    }
-    if (flock (fd, LOCK_EX | LOCK_NB) != 0) {
+    if (flock (fd, how | LOCK_NB) != 0) {
         int error = errno;
         (void) close (fd);
         return error == EWOULDBLOCK ? -EBUSY : -error;
     }
     self->lock = fd;
     return 0;
+}
+
+static int lock (struct disk *disk)
+{
+    struct posix_disk *self = of (disk);
+    COHORT_ASSERT (self->lock < 0);
+    int fd = openat (self->folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    return fd >= 0 ? take_lock (self, fd, LOCK_EX) : -errno;
 }
 
 static const struct disk_ops posix_ops = {
@@ -252,24 +258,98 @@ static int make_folder (const char *folder)
     return rc;
 }
 
-int posix_disk_new (const char *folder, struct disk **disk)
+static int open_folder (const char *folder, const struct disk_ops *ops, struct disk **disk)
 {
-    int rc = make_folder (folder);
-    if (rc != 0) {
-        return rc;
-    }
     struct posix_disk *self = mem_alloc (sizeof *self);
     if (self == NULL) {
         return -ENOMEM;
     }
-    self->base.ops = &posix_ops;
+    self->base.ops = ops;
     self->lock = -1;
     self->folder = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (self->folder < 0) {
-        rc = -errno;
+        int rc = -errno;
         mem_free (self);
         return rc;
     }
+    *disk = &self->base;
+    return 0;
+}
+
+int posix_disk_new (const char *folder, struct disk **disk)
+{
+    int rc = make_folder (folder);
+    return rc == 0 ? open_folder (folder, &posix_ops, disk) : rc;
+}
+
+/* ---- Only reading ------------------------------------------------------------------------ */
+
+/*  To read a file does not take the right to write it. */
+static int open_reading (struct disk *disk, const char *name, bool create,
+                         struct disk_file **file_p)
+{
+    return create ? -EROFS : open_at (of (disk)->folder, name, O_RDONLY, file_p);
+}
+
+/*  Shared: readers do not exclude each other.  Without the file no store was ever opened here. */
+static int lock_reading (struct disk *disk)
+{
+    struct posix_disk *self = of (disk);
+    COHORT_ASSERT (self->lock < 0);
+    int fd = openat (self->folder, "lock", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT ? 0 : -errno;
+    }
+    return take_lock (self, fd, LOCK_SH);
+}
+
+int posix_disk_read (const char *folder, struct disk **disk)
+{
+    /*  What is not here is never asked of it. */
+    static const struct disk_ops ops = {
+        .destroy = destroy,
+        .open = open_reading,
+        .close = close_file,
+        .size = size_of,
+        .read = read_file,
+        .list = list_names,
+        .space = space,
+        .lock = lock_reading,
+    };
+    return open_folder (folder, &ops, disk);
+}
+
+struct single_file {
+    struct disk base;
+    char path[];
+};
+
+static void destroy_single (struct disk *disk)
+{
+    mem_free (container_of (disk, struct single_file, base));
+}
+
+static int open_single (struct disk *disk, const char *name, bool create, struct disk_file **file_p)
+{
+    (void) name;
+    const struct single_file *self = container_of (disk, struct single_file, base);
+    return create ? -EROFS : open_at (AT_FDCWD, self->path, O_RDONLY, file_p);
+}
+
+int posix_disk_file (const char *path, struct disk **disk)
+{
+    static const struct disk_ops ops = {.destroy = destroy_single,
+                                        .open = open_single,
+                                        .close = close_file,
+                                        .size = size_of,
+                                        .read = read_file};
+    size_t size = strlen (path) + 1;
+    struct single_file *self = mem_alloc (sizeof *self + size);
+    if (self == NULL) {
+        return -ENOMEM;
+    }
+    self->base.ops = &ops;
+    memcpy (self->path, path, size);
     *disk = &self->base;
     return 0;
 }

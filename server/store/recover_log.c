@@ -32,9 +32,10 @@ static int damaged (const struct log_recovery *self, const struct segment *segme
 {
     char text[32];
     zxid_text (text, self->last.zxid);
-    return fault_set (fault, COHORT_ECORRUPT,
+    (void) fault_set (fault, COHORT_ECORRUPT,
                       "%s: damaged at offset %" PRIu64 ", after zxid %s: %s", segment->name, offset,
                       text, what);
+    return fault_at (fault, offset);
 }
 
 /* ---- One record -------------------------------------------------------------------------- */

@@ -320,8 +320,8 @@ int recovery_run (struct store *self, const struct store_options *options, struc
     if (rc == COHORT_ECORRUPT && !options->repair) {
         struct fault found = *fault;
         return fault_set (fault, COHORT_ECORRUPT,
-                          "%.300s; nothing was changed: put the file back from a copy, or make a "
-                          "new ensemble of a sound snapshot (cohort snapshot restore)",
+                          "%.300s; nothing was changed: put the file back from a copy, or see "
+                          "what cohortd repair can do",
                           found.text);
     }
     if (rc == 0) {

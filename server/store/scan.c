@@ -61,6 +61,7 @@ const uint8_t *scan_at (struct scan *self, uint64_t offset, size_t size, struct 
         (void) fault_set (fault, COHORT_ECORRUPT,
                           "%s: damaged: cannot be read near offset %llu (EIO)", self->segment->name,
                           (unsigned long long) offset);
+        (void) fault_at (fault, offset);
         return NULL;
     }
     if (rc != 0) {

@@ -94,30 +94,37 @@ int segment_create (struct segment *self, struct disk *disk, const struct file_i
     return rc;
 }
 
-static int check_head (const struct segment *self, const struct file_ids *ids, const uint8_t *bytes,
-                       size_t size, struct fault *fault)
+int head_check (const char *name, enum format_verdict verdict, const struct file_ids *ids,
+                const struct file_ids *found, struct fault *fault)
 {
-    struct file_head head;
-    struct reader payload;
-    switch (head_decode (bytes, size, FILE_LOG, &head, &payload)) {
+    switch (verdict) {
     case FORMAT_OK:
         break;
     case FORMAT_VERSION_UNKNOWN:
         return fault_set (fault, COHORT_ECONFIG,
                           "%s: written by another version of Cohort, which this one cannot read",
-                          self->name);
+                          name);
     case FORMAT_DAMAGED:
-        return fault_set (fault, COHORT_ECORRUPT, "%s: damaged: the head of the file", self->name);
+        return fault_set (fault, COHORT_ECORRUPT, "%s: damaged: the head of the file", name);
     }
-    if (!ids_match (ids, &head.ids)) {
-        return fault_set (fault, COHORT_ECONFIG, "%s: belongs to another server, store or cluster",
-                          self->name);
+    return ids_match (ids, found)
+               ? 0
+               : fault_set (fault, COHORT_ECONFIG,
+                            "%s: belongs to another server, store or cluster", name);
+}
+
+static int check_head (const struct segment *self, const struct file_ids *ids, const uint8_t *bytes,
+                       size_t size, struct fault *fault)
+{
+    struct file_head head;
+    struct reader payload;
+    enum format_verdict verdict = head_decode (bytes, size, FILE_LOG, &head, &payload);
+    int rc = head_check (self->name, verdict, ids, &head.ids, fault);
+    if (rc == 0 && head.number != self->number) {
+        rc = fault_set (fault, COHORT_ECORRUPT, "%s: damaged: the file of another segment",
+                        self->name);
     }
-    if (head.number != self->number) {
-        return fault_set (fault, COHORT_ECORRUPT, "%s: damaged: the file of another segment",
-                          self->name);
-    }
-    return 0;
+    return rc;
 }
 
 int segment_open (struct segment *self, struct disk *disk, const struct file_ids *ids,

@@ -42,6 +42,10 @@ int segment_sync (struct segment *self, struct disk *disk, struct fault *fault);
 
 void segment_close (struct segment *self, struct disk *disk);
 
+/*  Whether a head may be of our file: 0, COHORT_ECORRUPT, COHORT_ECONFIG. */
+int head_check (const char *name, enum format_verdict verdict, const struct file_ids *ids,
+                const struct file_ids *found, struct fault *fault);
+
 /*  The files' ids agree, a cluster id of zeros (not yet part of one) with every other. */
 bool ids_match (const struct file_ids *ids, const struct file_ids *found);
 

@@ -43,19 +43,10 @@ static int check_head (struct snapshot_reader *self, const struct file_ids *ids,
         return rc;
     }
     struct snapshot_head head;
-    switch (snapshot_head_decode (bytes, sizeof bytes, &head)) {
-    case FORMAT_OK:
-        break;
-    case FORMAT_VERSION_UNKNOWN:
-        return fault_set (fault, COHORT_ECONFIG,
-                          "%s: written by another version of Cohort, which this one cannot read",
-                          self->name);
-    case FORMAT_DAMAGED:
-        return damaged (self, "the head of the file", fault);
-    }
-    if (!ids_match (ids, &head.ids)) {
-        return fault_set (fault, COHORT_ECONFIG, "%s: belongs to another server, store or cluster",
-                          self->name);
+    enum format_verdict verdict = snapshot_head_decode (bytes, sizeof bytes, &head);
+    rc = head_check (self->name, verdict, ids, &head.ids, fault);
+    if (rc != 0) {
+        return rc;
     }
     if (head.serial != entry->serial || head.point.zxid != entry->point.zxid ||
         head.point.chain != entry->point.chain || head.stamp_ms != entry->stamp_ms) {
@@ -148,8 +139,10 @@ void snapshot_close (struct snapshot_reader *self)
 
 static int damaged_block (struct snapshot_reader *self, uint64_t offset, struct fault *fault)
 {
-    return fault_set (fault, COHORT_ECORRUPT, "%s: damaged: the block at offset %llu", self->name,
-                      (unsigned long long) (SNAPSHOT_HEAD_SIZE + offset));
+    uint64_t place = SNAPSHOT_HEAD_SIZE + offset;
+    (void) fault_set (fault, COHORT_ECORRUPT, "%s: damaged: the block at offset %llu", self->name,
+                      (unsigned long long) place);
+    return fault_at (fault, place);
 }
 
 /* Brings the block into memory and checks what is stored. */

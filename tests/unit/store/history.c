@@ -59,8 +59,7 @@ void history_add (struct history *self, uint32_t epoch, uint32_t size, uint64_t 
     uint8_t *data = mem_alloc (size);
     COHORT_ASSERT (data != NULL);
     history_data (entry, data);
-    uint64_t parts[2] = {entry->zxid, (uint64_t) entry->stamp_ms};
-    entry->chain = hash64 (data, size, hash64 (parts, sizeof parts, last.chain));
+    entry->chain = zab_chain (last.chain, entry->zxid, entry->stamp_ms, data, size);
     mem_free (data);
     self->count++;
 }
