@@ -22,6 +22,7 @@
 #include "cohort/server.h"
 #include "cohort/version.h"
 #include "server/config_file.h"
+#include "server/inspect/command.h"
 
 /* What ended the process; the names and numbers stand in the help text and the man page. */
 enum { EXIT_USAGE = 2, EXIT_DISK_FULL = 3, EXIT_DISK_FAILED = 4, EXIT_DAMAGED = 5 };
@@ -34,6 +35,8 @@ static const char usage[] =
     "usage: cohortd --config FILE    run a server of an ensemble, or one alone\n"
     "       cohortd dev [OPTIONS]    run a server in memory for trying things out\n"
     "       cohortd keygen FILE      make a CURVE certificate: FILE and FILE_secret\n"
+    "       cohortd inspect DIR      show and verify a data folder (see inspect --help)\n"
+    "       cohortd repair DIR       repair a damaged one (see repair --help)\n"
     "\n"
     "options\n"
     "  -c, --config FILE     configuration, in ZooKeeper's zoo.cfg syntax\n"
@@ -409,6 +412,9 @@ static int run_config (const struct arguments *arguments)
 
 int main (int argc, char **argv)
 {
+    if (argc > 1 && inspect_is_command (argv[1])) {
+        return inspect_command (argc - 1, argv + 1); /* with options of their own */
+    }
     struct arguments arguments = {.log_level = -1};
     int status = parse_arguments (argc, argv, &arguments);
     if (status >= 0) {
@@ -425,7 +431,7 @@ int main (int argc, char **argv)
                              : fail_usage ("dev takes options only", argv[optind + 1]);
     }
     if (*command) {
-        return fail_usage ("unknown command (there are dev and keygen)", command);
+        return fail_usage ("unknown command (there are dev, keygen, inspect and repair)", command);
     }
     if (!arguments.config) {
         return fail_usage ("give --config FILE, or dev for a server to try things out with", "");

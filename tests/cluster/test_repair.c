@@ -1,0 +1,274 @@
+/* Real processes: two of three voters have damaged logs, so that nobody can heal them, and an
+ * operator with `cohortd inspect` and `cohortd repair` brings the ensemble back. Whatever was
+ * acknowledged and is left anywhere is there again.
+ *
+ * usage: test-repair COHORTD [cmocka's name filter] */
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "tests/cluster/ensemble.h"
+#include "tests/cluster/load.h"
+#include "tests/unit/unit.h"
+
+enum {
+    START_MS = 60000,
+    LOAD_MS = 60000,
+    STOP_MS = 20000,
+    SESSIONS = 4,
+    WINDOW = 16,
+    WRITES = 2000
+};
+
+static const char *cohortd;
+static struct ensemble ensemble;
+static struct load load;
+static bool finished;
+static char output[16384];
+
+static int set_up (void **state)
+{
+    (void) state;
+    finished = false;
+    ensemble_init (&ensemble, cohortd, 3, "");
+    return 0;
+}
+
+static int tear_down (void **state)
+{
+    (void) state;
+    ensemble_deinit (&ensemble, !finished);
+    return 0;
+}
+
+static void start (void)
+{
+    ensemble_start_all (&ensemble);
+    (void) ensemble_wait_leader (&ensemble, 2, START_MS);
+    load_init (&load, ensemble.list, SESSIONS, WINDOW, WRITES / SESSIONS);
+}
+
+static void stop_all (void)
+{
+    for (size_t i = 0; i < ensemble.count; i++) {
+        if (ensemble.servers[i].pid != 0) {
+            ensemble_stop (&ensemble, i, STOP_MS);
+        }
+    }
+}
+
+/* Everybody has everything that was acknowledged. */
+static void verify_all (void)
+{
+    ensemble_start_all (&ensemble);
+    (void) ensemble_wait_leader (&ensemble, 2, START_MS);
+    for (size_t i = 0; i < ensemble.count; i++) {
+        load_verify (&load, ensemble.servers[i].clients);
+    }
+    load_until (&load, WRITES, LOAD_MS);
+    ensemble_wait_equal (&ensemble, START_MS);
+    load_deinit (&load);
+    finished = true;
+}
+
+/* ---- Commands -------------------------------------------------------------------------------- */
+
+/* Its exit status must be this; what it prints is in `output`. */
+static void run (int status, const char *command, const char *folder, const char *options)
+{
+    char line[4 * ENSEMBLE_TEXT];
+    int size =
+        snprintf (line, sizeof line, "'%s' %s '%s' %s 2>&1", cohortd, command, folder, options);
+    assert_true (size > 0 && (size_t) size < sizeof line);
+    FILE *pipe = popen (line, "r");
+    assert_non_null (pipe);
+    size_t got = fread (output, 1, sizeof output - 1, pipe);
+    output[got] = '\0';
+    int end = pclose (pipe);
+    if (!WIFEXITED (end) || WEXITSTATUS (end) != status) {
+        fail_msg ("%s: status %d, not %d: %s", line, WEXITSTATUS (end), status, output);
+    }
+}
+
+static void run_on (size_t index, int status, const char *command, const char *options)
+{
+    run (status, command, ensemble.servers[index].data, options);
+}
+
+static void expect (const char *text)
+{
+    if (strstr (output, text) == NULL) {
+        fail_msg ("'%s' is not in: %s", text, output);
+    }
+}
+
+/* "--from A --from B more": the folders of the other servers. */
+static void run_with_others (size_t index, int status, const char *more)
+{
+    char options[3 * ENSEMBLE_TEXT] = "";
+    for (size_t i = 0; i < ensemble.count; i++) {
+        size_t used = strlen (options);
+        if (i != index) {
+            (void) snprintf (options + used, sizeof options - used, "--from '%s' ",
+                             ensemble.servers[i].data);
+        }
+    }
+    size_t used = strlen (options);
+    (void) snprintf (options + used, sizeof options - used, "%s", more);
+    run_on (index, status, "repair", options);
+}
+
+/* ---- Damage ---------------------------------------------------------------------------------- */
+
+/* A byte of the first segment, at so many percent of what is written in it. */
+static void damage (size_t index, int percent)
+{
+    static uint8_t bytes[8 << 20];
+    char path[2 * ENSEMBLE_TEXT];
+    (void) snprintf (path, sizeof path, "%s/log.1", ensemble.servers[index].data);
+    FILE *file = fopen (path, "r+b");
+    assert_non_null (file);
+    size_t size = fread (bytes, 1, sizeof bytes, file), begin = 4096;
+    assert_true (size > begin);
+    while (size > begin && bytes[size - 1] == 0) {
+        size--;
+    }
+    size_t at = begin + (size - begin) * (size_t) percent / 100;
+    assert_int_equal (fseek (file, (long) at, SEEK_SET), 0);
+    assert_int_equal (fputc (bytes[at] ^ 0xff, file), bytes[at] ^ 0xff);
+    assert_int_equal (fclose (file), 0);
+}
+
+static bool log_has (size_t index, const char *text)
+{
+    static char bytes[1 << 20];
+    FILE *file = fopen (ensemble.servers[index].log, "r");
+    assert_non_null (file);
+    bytes[fread (bytes, 1, sizeof bytes - 1, file)] = '\0';
+    (void) fclose (file);
+    return strstr (bytes, text) != NULL;
+}
+
+static void await_log (size_t index, const char *text)
+{
+    int64_t limit = test_now_ms () + START_MS;
+    while (!log_has (index, text)) {
+        assert_true (test_now_ms () < limit);
+    }
+}
+
+/* ---- Tests ----------------------------------------------------------------------------------- */
+
+/* One is whole; the others have been started since, wait without a vote, and nobody can be elected.
+ * All voters together decide. */
+static void test_all_voters_decide (void **state)
+{
+    (void) state;
+    start ();
+    load_until (&load, WRITES / 2, LOAD_MS);
+    run_on (0, 2, "inspect", "");
+    expect ("`lock`");
+    stop_all ();
+    run_on (0, 0, "inspect", "");
+    expect ("Sound.");
+    damage (0, 40);
+    damage (1, 70);
+    run_on (0, 1, "inspect", "");
+    expect ("FIRST DAMAGE\n  log.1, offset ");
+    run_on (1, 1, "inspect", "-o json");
+    expect ("\"first_damage\": {");
+
+    ensemble_start_all (&ensemble);
+    await_log (0, "store-damaged");
+    await_log (1, "store-damaged");
+    for (size_t i = 0; i < 3; i++) {
+        ensemble_signal (&ensemble, i, SIGKILL);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        run_on (i, 1, "inspect", "");
+        expect ("marked damaged, and not healed yet");
+        run_on (i, 1, "repair", "");
+        expect ("--give-up-unreadable-writes --apply");
+        expect ("Nothing was changed");
+        run_on (i, 0, "repair", "--give-up-unreadable-writes --apply");
+    }
+    run_on (2, 0, "repair", "");
+    expect ("Nothing to repair");
+    verify_all ();
+}
+
+/* The whole one has missed most of it: what was acknowledged since is on the damaged ones alone,
+ * each of which has lost something else. Entry by entry they complete each other. */
+static void test_damaged_ones_complete_each_other (void **state)
+{
+    (void) state;
+    start ();
+    load_until (&load, WRITES / 8, LOAD_MS);
+    ensemble_signal (&ensemble, 2, SIGKILL);
+    load_until (&load, WRITES / 2, LOAD_MS);
+    ensemble_stop (&ensemble, 0, STOP_MS);
+    ensemble_signal (&ensemble, 1, SIGKILL);
+    damage (0, 60);
+    damage (1, 80);
+    run_with_others (0, 0, "--give-up-unreadable-writes --apply");
+    expect ("entries elsewhere, and brought back");
+    run_with_others (1, 0, "--give-up-unreadable-writes --apply");
+    expect ("entries elsewhere, and brought back");
+    run_on (0, 1, "inspect", "");
+    expect ("log is     suspect");
+    verify_all ();
+    run_on (0, 2, "inspect", ""); /* it runs */
+}
+
+/* The third is gone for good, so that not all voters can ever agree. */
+static void test_one_is_gone (void **state)
+{
+    char decision[128], command[2 * ENSEMBLE_TEXT];
+    (void) state;
+    start ();
+    load_until (&load, WRITES / 2, LOAD_MS);
+    stop_all ();
+    damage (0, 50);
+    damage (1, 75);
+    (void) snprintf (command, sizeof command, "rm -rf '%s'", ensemble.servers[2].data);
+    assert_int_equal (system (command), 0);
+    char from[2 * ENSEMBLE_TEXT];
+    for (size_t i = 0; i < 2; i++) {
+        (void) snprintf (from, sizeof from, "--from '%s'", ensemble.servers[1 - i].data);
+        run_on (i, 1, "repair", from);
+        const char *named = strstr (output, "--discard-acknowledged-writes-after");
+        assert_non_null (named);
+        size_t size = strcspn (named, "\n");
+        assert_true (size < sizeof decision);
+        memcpy (decision, named, size);
+        decision[size] = '\0';
+        size_t used = strlen (from);
+        (void) snprintf (from + used, sizeof from - used, " %s", decision);
+        run_on (i, 0, "repair", from);
+        expect ("whole: it counts");
+        run_on (i, 0, "inspect", "");
+    }
+    verify_all ();
+}
+
+int main (int argc, char **argv)
+{
+#define REPAIR_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        REPAIR_TEST (test_all_voters_decide),
+        REPAIR_TEST (test_damaged_ones_complete_each_other),
+        REPAIR_TEST (test_one_is_gone),
+    };
+    if (argc < 2) {
+        fprintf (stderr, "usage: test-repair COHORTD [NAME*]\n");
+        return 2;
+    }
+    cohortd = argv[1];
+    if (argc > 2) {
+        cmocka_set_test_filter (argv[2]);
+    }
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
