@@ -91,11 +91,11 @@ bool arguments_parse_number (const char *text, int64_t min, int64_t max, int64_t
     return true;
 }
 
-static void collect_flags (struct arguments *self)
+static void collect_flags (struct arguments *self, bool with_common)
 {
     self->flag_count = 0;
     const struct flag *lists[] = {self->command->flags, command_common_flags};
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+    for (size_t i = 0; i < (with_common ? 2 : 1); i++) {
         for (const struct flag *flag = lists[i]; flag != NULL && flag->id != 0; flag++) {
             assert (self->flag_count < ARGUMENTS_FLAGS_MAX);
             self->flags[self->flag_count] = flag;
@@ -262,13 +262,9 @@ static bool check_operands (struct arguments *self)
     return true;
 }
 
-enum arguments_verdict arguments_parse (struct arguments *self, const struct command *command,
-                                        struct settings *settings, int argc, char **argv)
+/* Fills in flags and operands. False: see error. */
+static bool parse_flags (struct arguments *self, int argc, char **argv)
 {
-    assert (argc >= 1 && command != NULL);
-    memset (self, 0, sizeof *self);
-    self->command = command;
-    collect_flags (self);
     char letters[LETTERS_SIZE];
     struct option longs[ARGUMENTS_FLAGS_MAX + 1];
     fill_tables (self, letters, longs);
@@ -284,7 +280,7 @@ enum arguments_verdict arguments_parse (struct arguments *self, const struct com
         if (id == '?' || id == ':') {
             char buffer[8];
             describe_problem (self, id, offending_word (argc, argv, buffer, sizeof buffer));
-            return ARGUMENTS_WRONG;
+            return false;
         }
         int index = index_of (self, id);
         assert (index >= 0);
@@ -292,6 +288,19 @@ enum arguments_verdict arguments_parse (struct arguments *self, const struct com
     }
     self->operands = argv + optind;
     self->operand_count = argc - optind;
+    return true;
+}
+
+enum arguments_verdict arguments_parse (struct arguments *self, const struct command *command,
+                                        struct settings *settings, int argc, char **argv)
+{
+    assert (argc >= 1 && command != NULL);
+    memset (self, 0, sizeof *self);
+    self->command = command;
+    collect_flags (self, true);
+    if (!parse_flags (self, argc, argv)) {
+        return ARGUMENTS_WRONG;
+    }
     if (arguments_has (self, FLAG_HELP)) {
         return ARGUMENTS_HELP;
     }
@@ -306,6 +315,16 @@ enum arguments_verdict arguments_parse (struct arguments *self, const struct com
         return ARGUMENTS_WRONG;
     }
     return ARGUMENTS_OK;
+}
+
+bool arguments_parse_words (struct arguments *self, const struct command *command, int count,
+                            char **words)
+{
+    assert (count >= 1 && command != NULL);
+    memset (self, 0, sizeof *self);
+    self->command = command;
+    collect_flags (self, false);
+    return parse_flags (self, count, words) && check_operands (self);
 }
 
 bool arguments_has (const struct arguments *self, int flag_id)

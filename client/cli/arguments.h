@@ -60,6 +60,11 @@ bool settings_init (struct settings *self);
 enum arguments_verdict arguments_parse (struct arguments *self, const struct command *command,
                                         struct settings *settings, int argc, char **argv);
 
+/* Parses the words of something that is like a command, but has no common flags and no variables.
+ * False: it is wrong, see error. */
+bool arguments_parse_words (struct arguments *self, const struct command *command, int count,
+                            char **words);
+
 /* Whether a flag was given; its argument, NULL when it was not given. */
 bool arguments_has (const struct arguments *self, int flag_id);
 const char *arguments_value (const struct arguments *self, int flag_id);

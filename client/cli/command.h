@@ -17,6 +17,7 @@ enum flag_id {
     FLAG_TIMEOUT,
     FLAG_VERSION,
     FLAG_AFTER,
+    FLAG_BYTES,
     FLAG_CEILING,
     FLAG_CLUSTER_ID,
     FLAG_COUNT,
@@ -27,9 +28,13 @@ enum flag_id {
     FLAG_HOLD,
     FLAG_IF_ABSENT,
     FLAG_JSON,
+    FLAG_KIND,
     FLAG_LIMIT,
     FLAG_MAN,
     FLAG_MEMBERS,
+    FLAG_MTIME,
+    FLAG_NAME,
+    FLAG_OVERWRITE,
     FLAG_PREFIX,
     FLAG_SESSIONS,
     FLAG_SIZE,
@@ -78,12 +83,19 @@ const char *command_suggest (const char *name);
 /* Each returns its exit status; arguments have been checked against the table. */
 int cmd_bench (const struct arguments *arguments);
 int cmd_completion (const struct arguments *arguments);
+int cmd_cp (const struct arguments *arguments);
 int cmd_create (const struct arguments *arguments);
 int cmd_delete (const struct arguments *arguments);
 int cmd_deleteall (const struct arguments *arguments);
 int cmd_count (const struct arguments *arguments);
+int cmd_du (const struct arguments *arguments);
+int cmd_edit (const struct arguments *arguments);
+int cmd_export (const struct arguments *arguments);
+int cmd_find (const struct arguments *arguments);
 int cmd_get (const struct arguments *arguments);
+int cmd_grep (const struct arguments *arguments);
 int cmd_help (const struct arguments *arguments);
+int cmd_import (const struct arguments *arguments);
 int cmd_incr (const struct arguments *arguments);
 int cmd_ls (const struct arguments *arguments);
 int cmd_set (const struct arguments *arguments);
@@ -91,6 +103,8 @@ int cmd_snapshot (const struct arguments *arguments);
 int cmd_stat (const struct arguments *arguments);
 int cmd_status (const struct arguments *arguments);
 int cmd_sync (const struct arguments *arguments);
+int cmd_tree (const struct arguments *arguments);
+int cmd_txn (const struct arguments *arguments);
 int cmd_watch (const struct arguments *arguments);
 
 #endif

@@ -62,6 +62,48 @@ static const struct flag incr_flags[] = {
     {0},
 };
 
+static const struct flag tree_flags[] = {
+    {'L', "depth", "N", "not more than N levels below PATH"},
+    {0},
+};
+
+static const struct flag du_flags[] = {
+    {'L', "depth", "N", "sums of subtrees down to level N (1; 0: only that of PATH)"},
+    {0},
+};
+
+static const struct flag find_flags[] = {
+    {FLAG_NAME, "name", "GLOB", "the last part of the path, as in 'room-*'"},
+    {FLAG_KIND, "kind", "KIND", "persistent, ephemeral or container"},
+    {FLAG_BYTES, "bytes", "[+-]N[kM]", "more (+), less (-) or exactly so much data"},
+    {FLAG_MTIME, "mtime", "+-N[smhd]", "changed longer ago (+) than that, or since (-)"},
+    {0},
+};
+
+static const struct flag grep_flags[] = {
+    {'i', "ignore-case", NULL, "capital and small letters are the same"},
+    {'l', "paths", NULL, "print only the paths"},
+    {0},
+};
+
+static const struct flag copy_flags[] = {
+    {'R', "recursive", NULL, "everything below SOURCE as well"},
+    {FLAG_IF_ABSENT, "if-absent", NULL, "leave alone what is there already"},
+    {FLAG_OVERWRITE, "overwrite", NULL, "replace the data of what is there already"},
+    {0},
+};
+
+static const struct flag export_flags[] = {
+    {'e', "ephemerals", NULL, "ephemerals too; import makes persistent znodes of them"},
+    {0},
+};
+
+static const struct flag import_flags[] = {
+    {FLAG_IF_ABSENT, "if-absent", NULL, "leave alone what is there already"},
+    {FLAG_OVERWRITE, "overwrite", NULL, "replace the data of what is there already"},
+    {0},
+};
+
 static const struct flag delete_flags[] = {
     {'v', "if-version", "N", "only if the data has version N"},
     {0},
@@ -181,6 +223,75 @@ const struct command command_table[] = {
      "call began, and prints the zxid reached. PATH has no meaning: it is accepted for\n"
      "scripts that were written for zkCli.\n",
      no_flags, "  $ cohort sync\n  0x100000005\n", cmd_sync},
+    {"txn", "[OPERATION ...]", 0, 1024, "several operations, all of them or none",
+     "Each operand is one operation, quoted as one word; without operands they are read from\n"
+     "standard input, one a line, where # begins a comment. Within an operation words are\n"
+     "quoted as for a shell. The operations:\n"
+     "  create [-s] [-e] [-c] [-t MS] [--if-absent] [-b] PATH [DATA]\n"
+     "  set [-v VERSION] [-b] PATH DATA\n"
+     "  delete [-v VERSION] PATH\n"
+     "  delete-tree [-v VERSION] [--limit N] PATH\n"
+     "  add [--floor N] [--ceiling N] PATH [DELTA]\n"
+     "  check PATH VERSION                 its data has that version\n"
+     "  check-czxid PATH CZXID             that zxid created it\n"
+     "  check-owner PATH SESSION OZXID     that session owns it since\n"
+     "  check-absent PATH                  there is no such znode\n"
+     "\n"
+     "With -b DATA is base64. One line is printed for each, separated by tabs: ok, undone, or\n"
+     "the error; operation; path; and what came of it. The exit status is that of the first\n"
+     "that failed: 6 for a version that differs.\n",
+     no_flags,
+     "  $ cohort txn 'check /config 3' 'set /config new' 'add /changes'\n"
+     "  ok\tcheck\t/config\t-\n"
+     "  ok\tset\t/config\tversion 4\n"
+     "  ok\tadd\t/changes\t17\n"
+     "  $ cohort txn < operations\n",
+     cmd_txn},
+    {"tree", "[PATH]", 0, 1, "draw a subtree", "", tree_flags,
+     "  $ cohort tree /lobby\n"
+     "  /lobby\n"
+     "  |-- eu\n"
+     "  |   `-- room-7\n"
+     "  `-- us\n",
+     cmd_tree},
+    {"du", "[PATH]", 0, 1, "sum up the data of subtrees",
+     "One line a subtree, separated by tabs: bytes of data, number of znodes, path; what is\n"
+     "below comes before what it is in.\n",
+     du_flags, "  $ cohort du /\n  4711\t17\t/lobby\n  4711\t18\t/\n", cmd_du},
+    {"find", "[PATH]", 0, 1, "find znodes by name, kind, size or age",
+     "Prints the paths for which all that is asked for holds.\n", find_flags,
+     "  $ cohort find --name 'room-*' --mtime -1h /lobby\n"
+     "  /lobby/eu/room-7\n"
+     "  $ cohort find --bytes +100k\n",
+     cmd_find},
+    {"grep", "REGEX [PATH]", 1, 2, "find znodes by their data",
+     "REGEX is an extended regular expression. Prints each line of data that matches, behind\n"
+     "the path and a colon; what is not text is escaped, as in \\x00. The exit status is 1 if\n"
+     "there is none.\n",
+     grep_flags, "  $ cohort grep 'players.*16' /config\n  /config:{\"players\": 16}\n", cmd_grep},
+    {"cp", "SOURCE TARGET", 2, 2, "copy a znode, or with -R a subtree",
+     "TARGET is the path of the copy; its parent must exist. Containers and times to live stay\n"
+     "such. Ephemerals are left out. It is not one transaction: what was copied before an\n"
+     "error stays, and the message says how to go on.\n",
+     copy_flags, "  $ cohort cp -R /config /config-backup\n", cmd_cp},
+    {"edit", "PATH", 1, 1, "change the data of a znode in an editor",
+     "Runs VISUAL, EDITOR or vi, and sets what it wrote if nobody else has changed the znode\n"
+     "meanwhile; otherwise the file is kept, and the message says where.\n",
+     no_flags, "  $ EDITOR=nano cohort edit /config\n", cmd_edit},
+    {"export", "[PATH]", 0, 1, "write a subtree to standard output",
+     "As JSON lines: one that says what it is, one a znode, parents first, and one with their\n"
+     "number, without which a file is not whole. Data that is no text is base64. It is read in\n"
+     "pages, so that what others change meanwhile may or may not be in it; a snapshot of a\n"
+     "server (cohort help snapshot) is exact at one zxid. Ephemerals are left out.\n",
+     export_flags, "  $ cohort export /config > config.jsonl\n", cmd_export},
+    {"import", "[PATH]", 0, 1, "create what export has written, from standard input",
+     "The subtree becomes PATH, by default what it was; the parent must exist. A znode that is\n"
+     "there already is an error unless an option says otherwise. What was imported before an\n"
+     "error stays: repeated with --if-absent it goes on where it had stopped.\n",
+     import_flags,
+     "  $ cohort import --if-absent /config-new < config.jsonl\n"
+     "  $ cohort export /a | cohort --servers tcp://other:5181 import /a\n",
+     cmd_import},
     {"watch", "PATH", 1, 1, "print each change of a znode and its children",
      "One line an event, in the order of the transactions, none missing, fields separated by\n"
      "tabs: zxid, kind, path, size and with -d the data, with escapes such as \\n and \\x00.\n"

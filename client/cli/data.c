@@ -8,15 +8,17 @@
 #include "client/cli/message.h"
 #include "client/cli/output.h"
 
-static bool read_stream (struct data *self, FILE *stream)
+bool data_read_stream (struct data *self, FILE *stream, const char *name)
 {
+    self->bytes = NULL;
+    self->size = 0;
     size_t room = 0;
     for (;;) {
         if (self->size == room) {
             room = room == 0 ? 64 * 1024 : 2 * room;
             char *grown = room <= 2 * DATA_SIZE_MAX ? realloc (self->bytes, room) : NULL;
             if (grown == NULL) {
-                message ("standard input: more than %zu bytes, or out of memory", DATA_SIZE_MAX);
+                message ("%s: more than %zu bytes, or out of memory", name, DATA_SIZE_MAX);
                 return false;
             }
             self->bytes = grown;
@@ -28,7 +30,7 @@ static bool read_stream (struct data *self, FILE *stream)
         self->size += count;
     }
     if (ferror (stream)) {
-        message ("standard input cannot be read: %s", strerror (errno));
+        message ("%s cannot be read: %s", name, strerror (errno));
         return false;
     }
     return true;
@@ -40,7 +42,7 @@ bool data_read (struct data *self, const char *operand, bool base64)
     self->size = 0;
     bool worked = true;
     if (operand != NULL && strcmp (operand, "-") == 0) {
-        worked = read_stream (self, stdin);
+        worked = data_read_stream (self, stdin, "standard input");
     } else if (operand != NULL) {
         self->size = strlen (operand);
         self->bytes = malloc (self->size + 1);

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* More than any server takes (the default is 1 MiB): reading ends there with an error. */
 #define DATA_SIZE_MAX ((size_t) 64 * 1024 * 1024)
@@ -17,6 +18,11 @@ struct data {
 
 /* operand NULL: no bytes; "-": all of standard input. False: a message has been printed. */
 bool data_read (struct data *self, const char *operand, bool base64);
+
+/* All of a stream; name is for messages. False: a message has been printed, and what there is of
+ * the data is to be freed all the same. */
+bool data_read_stream (struct data *self, FILE *stream, const char *name);
+
 void data_deinit (struct data *self);
 
 #endif

@@ -40,7 +40,7 @@ static uint64_t owner_of (const cohort_stat_t *stat)
     return stat->ephemeral_owner;
 }
 
-static const char *mode_name (const cohort_stat_t *stat)
+const char *output_mode_name (const cohort_stat_t *stat)
 {
     return stat->mode & COHORT_CONTAINER                                 ? "container"
            : stat->mode & COHORT_EPHEMERAL || stat->ephemeral_owner != 0 ? "ephemeral"
@@ -236,7 +236,8 @@ static bool is_text (const unsigned char *data, size_t size)
 void output_json_data (json_t *object, const void *data, size_t size)
 {
     if (is_text (data, size)) {
-        json_object_set_new (object, "data", json_stringn (data, size));
+        /* Of no data there may be no address either. */
+        json_object_set_new (object, "data", json_stringn (size > 0 ? data : "", size));
         return;
     }
     size_t text_size = (size + 2) / 3 * 4;
@@ -262,7 +263,7 @@ json_t *output_json_stat (const cohort_stat_t *stat)
         (int) stat->cversion, "aversion", (int) stat->aversion, "ephemeral_owner",
         output_id (stat->ephemeral_owner, owner), "ozxid", output_id (stat->ozxid, ozxid),
         "data_size", (int) stat->data_size, "child_count", (json_int_t) stat->child_count, "mode",
-        mode_name (stat), "ttl_ms", (json_int_t) stat->ttl_ms);
+        output_mode_name (stat), "ttl_ms", (json_int_t) stat->ttl_ms);
 }
 
 bool output_json (FILE *stream, json_t *value, int indent)

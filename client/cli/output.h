@@ -20,6 +20,9 @@ const char *output_id (uint64_t id, char buffer[OUTPUT_ID_SIZE]);
  * time: as ZooKeeper has them. */
 void output_stat (FILE *stream, const cohort_stat_t *stat);
 
+/* "persistent", "ephemeral" or "container". */
+const char *output_mode_name (const cohort_stat_t *stat);
+
 /* As `hexdump -C`, and as base64 in one line. */
 void output_hexdump (FILE *stream, const void *data, size_t size);
 void output_base64 (FILE *stream, const void *data, size_t size);

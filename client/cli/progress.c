@@ -21,7 +21,7 @@ void progress_init (struct progress *self, const char *title, uint64_t total)
 
 void progress_show (struct progress *self, uint64_t done)
 {
-    if (!self->visible || self->total == 0) {
+    if (!self->visible) {
         return;
     }
     int64_t now = clock_ms ();
@@ -29,13 +29,19 @@ void progress_show (struct progress *self, uint64_t done)
         return;
     }
     self->shown_ms = now;
-    char bar[PROGRESS_WIDTH + 1];
-    memset (bar, ' ', sizeof bar);
-    memset (bar, '#', (size_t) (done * PROGRESS_WIDTH / self->total));
-    bar[PROGRESS_WIDTH] = 0;
     double seconds = (double) (now - self->start_ms) / 1e3;
-    fprintf (stderr, "\r%s [%s] %" PRIu64 "/%" PRIu64 "  %.0f/s \033[K", self->title, bar, done,
-             self->total, seconds > 0 ? (double) done / seconds : 0.0);
+    double rate = seconds > 0 ? (double) done / seconds : 0.0;
+    if (self->total == 0) {
+        fprintf (stderr, "\r%s %" PRIu64 "  %.0f/s \033[K", self->title, done, rate);
+    } else {
+        char bar[PROGRESS_WIDTH + 1];
+        uint64_t filled = done < self->total ? done * PROGRESS_WIDTH / self->total : PROGRESS_WIDTH;
+        memset (bar, ' ', sizeof bar);
+        memset (bar, '#', (size_t) filled);
+        bar[PROGRESS_WIDTH] = 0;
+        fprintf (stderr, "\r%s [%s] %" PRIu64 "/%" PRIu64 "  %.0f/s \033[K", self->title, bar, done,
+                 self->total, rate);
+    }
     fflush (stderr);
 }
 

@@ -15,7 +15,7 @@ struct progress {
     int64_t shown_ms; /* when the bar was last drawn, 0: never */
 };
 
-/* title is borrowed. */
+/* title is borrowed. total 0: it is not known, and there is a count instead of a bar. */
 void progress_init (struct progress *self, const char *title, uint64_t total);
 
 /* Draws the bar, at most ten times a second. */

@@ -210,6 +210,7 @@ static void test_json_data (void **state)
 {
     (void) state;
     expect_json_data ("", 0, "{\"data\": \"\"}\n");
+    expect_json_data (NULL, 0, "{\"data\": \"\"}\n"); /* as lists have no data */
     expect_json_data ("a\"\n", 3, "{\"data\": \"a\\\"\\n\"}\n");
     expect_json_data ("\xc3\xbc", 2, "{\"data\": \"\xc3\xbc\"}\n");
     expect_json_data ("\xff", 1, "{\"data_base64\": \"/w==\"}\n");

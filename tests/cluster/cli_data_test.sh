@@ -1,0 +1,208 @@
+#!/usr/bin/env bash
+# cli_data_test.sh COHORT COHORTD
+# The commands of `cohort` that deal with many znodes: transactions, trees, searches, copies, exports.
+# What they print, to the letter, and their exit status.
+set -u -o pipefail
+
+cohort=${1:?the program cohort}
+cohortd=${2:?the program cohortd}
+. "$(dirname "${BASH_SOURCE[0]}")/cli_lib.sh"
+
+# A small tree with all that data can be.
+make_tree () {
+    "$cohort" txn >/dev/null <<'END' || fail 'the tree cannot be made'
+create /t 'the top'
+create /t/empty
+create -b /t/binary YQBi/wo=
+create -c /t/container
+create -t 86400000 /t/ttl "two\lines"
+create /t/a
+create /t/a/deep '{"players": 16}'
+END
+}
+
+test_txn () {
+    expect 0 $'ok\tcreate\t/x\tcreated\nok\tset\t/x\tversion 1\nok\tadd\t/x\t12\nok\tcreate\t/x/q-0000000000\tcreated
+ok\tcreate\t/x\texisted\nok\tcheck\t/x\t-\nok\tcheck-absent\t/none\t-\nok\tdelete\t/x/q-0000000000\t-' '' \
+        "$cohort" txn 'create /x' 'set -v 0 /x 10' 'add --ceiling 12 /x 2' 'create -s /x/q-' \
+        'create --if-absent /x' 'check /x 2' 'check-absent /none' 'delete /x/q-0000000000'
+    expect 6 $'undone\tset\t/x\t-\nEBADVERSION\tcheck\t/x\t-\nundone\tdelete\t/x\t-' \
+        'cohort: txn: operation 2, check /x: the version does not match; nothing has been changed' \
+        "$cohort" txn 'set /x other' 'check /x 7' 'delete /x'
+    expect 0 12 '' "$cohort" get /x
+    expect 4 $'{"outcome": "ENONODE", "operation": "delete", "path": "/none"}' '*' \
+        "$cohort" txn -o jsonl 'delete /none'
+    local czxid
+    czxid=$("$cohort" stat -o jsonl /x | sed 's/.*"czxid": "\([^"]*\).*/\1/')
+    expect 0 $'ok\tcheck-czxid\t/x\t-' '' "$cohort" txn "check-czxid /x $czxid"
+    expect 1 $'EBADCZXID\tcheck-czxid\t/x\t-' '*' "$cohort" txn 'check-czxid /x 0x1'
+    expect 1 $'EBADOWNER\tcheck-owner\t/x\t-' '*' "$cohort" txn 'check-owner /x 0x1 0x1'
+    expect 5 $'ENODEEXISTS\tcheck-absent\t/x\t-' '*' "$cohort" txn 'check-absent /x'
+    # From standard input, with comments, quotes and base64.
+    printf '# all of it\n\nset /x "a \\"b\\" c" # why\nset /x '"'d e'"'\ncreate -b /x/y AGEA' \
+        >"$folder/operations"
+    expect 0 $'ok\tset\t/x\tversion 3\nok\tset\t/x\tversion 4\nok\tcreate\t/x/y\tcreated' '' \
+        bash -c '"$1" txn <"$2"' - "$cohort" "$folder/operations"
+    expect 0 'd e' '' "$cohort" get /x
+    expect 0 0a0 '' "$cohort" get /x/y
+    expect 0 $'ok\tdelete-tree\t/x\t2 znodes' '' "$cohort" txn 'delete-tree --limit 2 /x'
+    # What is wrong is found before anything is sent.
+    expect 2 '' "cohort: txn: operation 2: 'crate' is not an operation (did you mean 'create'[?])" \
+        "$cohort" txn 'create /x' 'crate /x'
+    expect 2 '' 'cohort: txn: line 1: an operand is missing: check PATH VERSION' \
+        bash -c 'echo check /x | "$1" txn' - "$cohort"
+    expect 2 '' 'cohort: txn: operation 1: a quote is not closed' "$cohort" txn 'set /x "y'
+    expect 2 '' 'cohort: txn: operation 1: x: the path is malformed' "$cohort" txn 'create x'
+    expect 2 '' 'cohort: txn: there are no operations*' bash -c '"$1" txn </dev/null' - "$cohort"
+    expect 4 '' '*' "$cohort" stat /x
+}
+
+test_tree () {
+    expect 0 '/t
+|-- a
+|   `-- deep
+|-- binary
+|-- container
+|-- empty
+`-- ttl' '' "$cohort" tree /t
+    expect 0 '/t
+|-- a
+|-- binary
+|-- container
+|-- empty
+`-- ttl' '' "$cohort" tree -L 1 /t
+    expect 0 $'/t 0\n/t/a 1\n/t/a/deep 2' '' bash -c '"$1" tree -o jsonl /t | head -3 |
+        sed "s/.*\"path\": \"\([^\"]*\)\", \"depth\": \([0-9]\).*/\1 \2/"' - "$cohort"
+    expect 4 '' 'cohort: /none: the znode does not exist*' "$cohort" tree /none
+    expect 0 $'15\t2\t/t/a\n5\t1\t/t/binary\n0\t1\t/t/container\n0\t1\t/t/empty\n8\t1\t/t/ttl\n35\t7\t/t' '' \
+        "$cohort" du /t
+    expect 0 $'35\t7\t/t' '' "$cohort" du -L 0 /t
+    expect 0 '{"path": "/t", "bytes": 35, "znodes": 7}' '' "$cohort" du -L 0 -o jsonl /t
+}
+
+test_find () {
+    expect 0 $'/t/a/deep\n/t/empty' '' "$cohort" find --name '*e[em]p*' /t
+    expect 0 $'/t/a/deep' '' "$cohort" find --name '*e[em]p*' --bytes +0k /t
+    expect 0 $'/t/container' '' "$cohort" find --kind container /t
+    expect 0 $'/t/binary' '' "$cohort" find --bytes 5 /t
+    expect 0 '' '' "$cohort" find --mtime +1h /t
+    expect 0 '7' '' bash -c '"$1" find --mtime -1h /t | wc -l' - "$cohort"
+    expect 0 '[]' '' "$cohort" find -o json --bytes +1M /t
+    expect 2 '' "cohort: --bytes: 'x' is not a size such as *" "$cohort" find --bytes x
+    expect 2 '' "cohort: --mtime: '1h' begins with neither *" "$cohort" find --mtime 1h
+    expect 2 '' "cohort: --kind: 'x' is not a kind: *" "$cohort" find --kind x
+
+    expect 0 '/t/a/deep:{"players": 16}' '' "$cohort" grep 'play.*[0-9]' /t
+    expect 0 $'/t/binary:a\\x00b\\xff' '' "$cohort" grep '^a' /t
+    expect 0 $'/t\n/t/a/deep' '' "$cohort" grep -l -i 'THE|PLAYERS' /t
+    expect 0 '{"path": "/t", "data": "the top"}' '' "$cohort" grep -o jsonl top /t
+    expect 1 '' '' "$cohort" grep nothing /t
+    expect 2 '' "cohort: grep: 'a(' is not a regular expression: *" "$cohort" grep 'a(' /t
+}
+
+test_copy () {
+    expect 0 '' 'cohort: cp: 1 created, 0 replaced, 0 kept' "$cohort" cp /t/a/deep /one
+    expect 0 '{"players": 16}' '' "$cohort" get /one
+    expect 0 '{"created": 7, "replaced": 0, "kept": 0, "ephemerals_left_out": 0}' '' \
+        "$cohort" cp -o jsonl -R /t /one/t
+    expect 0 'ephemeralOwner = 0x8000000000000000' '' \
+        bash -c '"$1" stat /one/t/container | grep Owner' - "$cohort"
+    expect 0 'YQBi/wo=' '' "$cohort" get -b /one/t/binary
+    expect 5 '' 'cohort: /one: the znode exists already*
+cohort: cp: stopped after 0 znodes, which stay; to go on, repeat it with --if-absent or --overwrite' \
+        "$cohort" cp /t /one
+    expect 0 '' 'cohort: cp: 0 created, 0 replaced, 1 kept' "$cohort" cp --if-absent /t /one
+    expect 0 '' 'cohort: cp: 0 created, 1 replaced, 0 kept' "$cohort" cp --overwrite /t /one
+    expect 0 'the top' '' "$cohort" get /one
+    expect 2 '' 'cohort: cp: /t/a/b lies in /t' "$cohort" cp -R /t /t/a/b
+    expect 4 '' 'cohort: /none: the znode does not exist*' "$cohort" cp /none /two
+    expect 4 '' 'cohort: /two/t: its parent /two does not exist*' "$cohort" cp /t /two/t
+    "$cohort" deleteall /one
+}
+
+test_export () {
+    "$cohort" export /t >"$folder/file" 2>"$folder/said" || fail export
+    expect 0 'cohort: export: 7 znodes; 0 ephemerals were left out' '' cat "$folder/said"
+    expect 0 '{"path": "/", "mode": "persistent", "data": "the top"}
+{"path": "/a", "mode": "persistent", "data": ""}
+{"path": "/a/deep", "mode": "persistent", "data": "{\"players\": 16}"}
+{"path": "/binary", "mode": "persistent", "data_base64": "YQBi/wo="}
+{"path": "/container", "mode": "container", "data": ""}
+{"path": "/empty", "mode": "persistent", "data": ""}
+{"path": "/ttl", "mode": "persistent", "ttl_ms": 86400000, "data": "twolines"}
+{"znodes": 7}' '' tail -n +2 "$folder/file"
+    expect 0 '' 'cohort: import: 7 created, 0 replaced, 0 kept' \
+        bash -c '"$1" import /new <"$2"' - "$cohort" "$folder/file"
+    "$cohort" export /new 2>/dev/null | tail -n +2 | cmp - <(tail -n +2 "$folder/file") ||
+        fail 'what was imported differs'
+    expect 5 '' 'cohort: /new: the znode exists already*
+cohort: import: stopped at line 2 after *' \
+        bash -c '"$1" import /new <"$2"' - "$cohort" "$folder/file"
+    # Cut off, it is imported as far as it goes, and said to be; the same command goes on.
+    "$cohort" deleteall /new
+    expect 1 '' 'cohort: import: the file ends too early, after 4 lines' \
+        bash -c 'head -4 "$2" | "$1" import /new' - "$cohort" "$folder/file"
+    expect 0 '' 'cohort: import: 4 created, 0 replaced, 3 kept' \
+        bash -c '"$1" import --if-absent /new <"$2"' - "$cohort" "$folder/file"
+    expect 1 '' 'cohort: import: line 3: is no JSON object*' \
+        bash -c 'head -c 150 "$2" | "$1" import --if-absent /new' - "$cohort" "$folder/file"
+    expect 1 '' 'cohort: import: line 1: is not the beginning*' \
+        bash -c 'tail -n +2 "$2" | "$1" import /new' - "$cohort" "$folder/file"
+    expect 1 '' 'cohort: import: line 8: the file does not have as many znodes as it says' \
+        bash -c 'sed 3d "$2" | "$1" import --overwrite /new' - "$cohort" "$folder/file"
+    # To where it came from, and the root, which is there always.
+    expect 0 '{"created": 0, "replaced": 7, "kept": 0, "ephemerals_left_out": 0}' '' \
+        bash -c '"$1" import -o jsonl --overwrite <"$2"' - "$cohort" "$folder/file"
+    "$cohort" create /chroot >/dev/null
+    expect 0 '' 'cohort: import: 6 created, 0 replaced, 1 kept' bash -c \
+        '"$1" import --servers "$COHORT_SERVERS/chroot" / <"$2"' - "$cohort" "$folder/file"
+    expect 0 '{"players": 16}' '' "$cohort" get /chroot/a/deep
+    "$cohort" deleteall /chroot
+    "$cohort" deleteall /new
+}
+
+# More than is in flight at once, and data as large as it may be.
+test_export_large () {
+    "$cohort" bench create --sessions 2 --window 64 --total 6000 --size 10 >/dev/null 2>&1 ||
+        fail 'bench create'
+    head -c 1000000 /dev/urandom >"$folder/large"
+    "$cohort" create /bench/large - <"$folder/large" >/dev/null
+    local count
+    count=$("$cohort" ls -R /bench | wc -l)
+    expect 0 '' "cohort: export: $count znodes*
+cohort: import: $count created, 0 replaced, 0 kept" \
+        bash -c '"$1" export /bench | "$1" import /again' - "$cohort"
+    expect 0 "$("$cohort" du -L 0 /bench | cut -f 1,2)" '' \
+        bash -c '"$1" du -L 0 /again | cut -f 1,2' - "$cohort"
+    checks=$((checks + 1))
+    "$cohort" get /again/large | cmp - "$folder/large" || fail 'large data differs'
+    "$cohort" deleteall /bench
+    "$cohort" deleteall /again
+}
+
+test_edit () {
+    expect 0 '' '' env EDITOR='sed -i s/top/bottom/' "$cohort" edit /t
+    expect 0 'the bottom' '' "$cohort" get /t
+    expect 0 '' 'cohort: /t: not changed' env VISUAL=true "$cohort" edit /t
+    expect 1 '' "cohort: the editor 'false' failed: nothing has been changed" \
+        env EDITOR=false "$cohort" edit /t
+    # An editor that takes so long that somebody else is faster.
+    printf '#!/bin/sh\n"%s" set /t theirs\necho mine >"$1"\n' "$cohort" >"$folder/editor"
+    chmod +x "$folder/editor"
+    expect 6 '' "cohort: /t: the version does not match*
+cohort: what you wrote is in $folder/cohort-edit.*" \
+        env TMPDIR="$folder" EDITOR="$folder/editor" "$cohort" edit /t
+    expect 0 mine '' cat "$folder"/cohort-edit.*
+    expect 0 theirs '' "$cohort" get /t
+}
+
+start_dev
+test_txn
+make_tree
+test_tree
+test_find
+test_copy
+test_export
+test_export_large
+test_edit
+finish
