@@ -64,17 +64,23 @@ bool outbox_empty (const struct outbox *self)
            !self->bootstrap_due && !self->failed;
 }
 
+static void clear_snapshots (struct outbox *self)
+{
+    while (!ring_empty (&self->snapshots)) {
+        pop_snapshot (self);
+    }
+}
+
 void outbox_clear (struct outbox *self)
 {
+    self->session = 0;
     while (!ring_empty (&self->core)) {
         pop_message (&self->core);
     }
     while (!ring_empty (&self->urgent)) {
         pop_message (&self->urgent);
     }
-    while (!ring_empty (&self->snapshots)) {
-        pop_snapshot (self);
-    }
+    clear_snapshots (self);
     struct outbox_bytes *lists[LISTS];
     find_lists (self, lists);
     for (size_t i = 0; i < LISTS; i++) {
@@ -154,9 +160,29 @@ static bool merge (struct outbox *self, const struct zab_message *message)
     return false;
 }
 
+/* What belongs to no attempt stays, in its order. */
+static void forget_attempt (struct outbox *self)
+{
+    for (size_t left = ring_count (&self->core); left > 0; left--) {
+        struct zab_message message = *(const struct zab_message *) ring_front (&self->core);
+        if (message.session != 0) {
+            pop_message (&self->core);
+            continue;
+        }
+        ring_pop (&self->core);
+        bool pushed = ring_push (&self->core, &message);
+        COHORT_ASSERT (pushed); /* there was room for it before */
+    }
+    clear_snapshots (self);
+}
+
 void outbox_message (struct outbox *self, const struct zab_message *message)
 {
     struct ring *lane = is_urgent (message->type) ? &self->urgent : &self->core;
+    if (lane == &self->core && message->session != 0 && message->session != self->session) {
+        forget_attempt (self);
+        self->session = message->session;
+    }
     if (lane == &self->core && merge (self, message)) {
         return;
     }
@@ -211,6 +237,9 @@ void outbox_snapshot (struct outbox *self, const struct peer_snapshot *part, con
                       size_t size)
 {
     struct outbox_part copy = {*part, NULL, size};
+    if (part->kind == PEER_OFFER) {
+        clear_snapshots (self);
+    }
     if (size > 0) {
         copy.chunk = mem_dup (chunk, size);
         self->failed |= copy.chunk == NULL;

@@ -11,6 +11,9 @@
  *
  * A message with entries is kept as a range and read from the log when it is sent: a slow peer
  * costs no memory.  Neighbouring proposals (and commits, and acknowledgements) become one.
+ *
+ * With a new attempt to follow (zab_message.session) what waits of an earlier one goes, and with a
+ * new offer of a snapshot what waits of another: nobody would look at it, and it may be much.
  */
 #ifndef SERVER_NODE_OUTBOX_H
 #define SERVER_NODE_OUTBOX_H
@@ -41,6 +44,7 @@ struct outbox {
     struct ring core;
     struct ring urgent;
     struct ring snapshots; /* struct outbox_part */
+    uint32_t session;      /* of the core lane; 0: none yet */
     struct outbox_bytes forwarded;
     struct outbox_bytes heartbeats;
     struct outbox_bytes confirmations;

@@ -301,10 +301,50 @@ static void test_chunks (void **state)
     assert_int_equal (compose (), OUTBOX_EMPTY);
 }
 
+/* A learner begins anew over the same link: what it was to get before is not sent any more. */
+static void test_new_attempt (void **state)
+{
+    (void) state;
+    uint8_t chunk[3] = {1, 2, 3};
+    struct zab_point points[2] = {{1, 2}, {3, 4}};
+    struct zab_message old = {.type = ZAB_DIFF, .session = 7, .entries_through = 2000};
+    struct zab_message leaving = {.type = ZAB_LEAVING};
+    struct zab_message ack = {
+        .type = ZAB_ACKEPOCH, .session = 7, .points = points, .points_count = 2};
+    struct zab_message fresh = {.type = ZAB_SNAP, .session = 8};
+    bench.credit = (struct outbox_credit){0, 0, 0};
+    outbox_message (&bench.outbox, &old);
+    outbox_message (&bench.outbox, &leaving);
+    outbox_message (&bench.outbox, &ack);
+    put (ZAB_VOTE, 9);
+    outbox_snapshot (&bench.outbox, &(struct peer_snapshot){.kind = PEER_OFFER, .transfer = 1},
+                     NULL, 0);
+    outbox_snapshot (&bench.outbox, &(struct peer_snapshot){.kind = PEER_CHUNK, .transfer = 1},
+                     chunk, sizeof chunk);
+    outbox_message (&bench.outbox, &fresh);
+    bench.credit = (struct outbox_credit){16 << 20, 8 << 20, 4 << 20};
+    assert_int_equal (compose (), OUTBOX_FRAME);
+    assert_messages ("LEAVING 0 SNAP 0 VOTE 9");
+    assert_int_equal (bench.log.reads, 0);
+    assert_int_equal (bench.frame.snapshots_count, 0);
+    assert_int_equal (compose (), OUTBOX_EMPTY);
+    /* And another snapshot in place of the one that was offered. */
+    outbox_snapshot (&bench.outbox, &(struct peer_snapshot){.kind = PEER_CHUNK, .transfer = 2},
+                     chunk, sizeof chunk);
+    outbox_snapshot (&bench.outbox, &(struct peer_snapshot){.kind = PEER_OFFER, .transfer = 3},
+                     NULL, 0);
+    assert_int_equal (compose (), OUTBOX_FRAME);
+    assert_int_equal (bench.frame.snapshots_count, 1);
+    assert_int_equal (bench.frame.snapshots[0].transfer, 3);
+    assert_int_equal (bench.frame.chunk.size, 0);
+    assert_int_equal (compose (), OUTBOX_EMPTY);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown (test_empty, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_new_attempt, setup, teardown),
         cmocka_unit_test_setup_teardown (test_one_frame, setup, teardown),
         cmocka_unit_test_setup_teardown (test_merges, setup, teardown),
         cmocka_unit_test_setup_teardown (test_merges_not, setup, teardown),
