@@ -51,7 +51,7 @@ uint32_t election_epoch (enum zab_trust trust, uint32_t current_epoch, zxid_t la
 static bool eligible (const struct zab *self, uint32_t id)
 {
     if (id == self->id) {
-        return zab_votes (self) && !self->leaving;
+        return zab_votes (self) && !self->leaving && !self->abstains;
     }
     const struct peer *peer = peer_find (self, id);
     return peer != NULL && peer_votes (self, peer) && !peer->leaving;
@@ -352,9 +352,10 @@ void election_on_link_down (struct zab *self, uint32_t id)
     evaluate (self);
 }
 
-void election_on_config (struct zab *self)
+void election_anew (struct zab *self)
 {
-    if (self->role == ZAB_LOOKING && self->voting) {
+    COHORT_ASSERT (self->role == ZAB_LOOKING);
+    if (self->voting) {
         new_round (self);
         evaluate (self);
     }

@@ -296,6 +296,8 @@ void leader_hand_over (struct zab *self)
         lead->handover_ms = self->now_ms + self->peer_timeout_ms;
     } else if (lead->phase < LEAD_BROADCAST && self->leaving) {
         election_leave (self);
+    } else if (lead->phase < LEAD_BROADCAST && self->abstains) {
+        leader_step_down (self, "does not stand any more", self->id);
     }
 }
 

@@ -184,7 +184,8 @@ struct zab {
     int64_t now_ms, wall_ms;
     bool started;
     bool leaving;
-    bool full; /* the store has no room for entries */
+    bool full;     /* the store has no room for entries */
+    bool abstains; /* from leading: see ZAB_EVENT_STAND */
     enum zab_role role;
     enum zab_halt halt;
 
@@ -284,7 +285,8 @@ void election_start (struct zab *self);
 void election_on_drained (struct zab *self);
 void election_on_link_up (struct zab *self, struct peer *peer);
 void election_on_link_down (struct zab *self, uint32_t id);
-void election_on_config (struct zab *self);
+/* Members, or whether this server stands, have changed. */
+void election_anew (struct zab *self);
 /* Whether this server, or the one behind a link, has room has changed. */
 void election_on_space (struct zab *self, uint32_t id);
 void election_process_vote (struct zab *self, struct peer *peer, const struct zab_message *message);

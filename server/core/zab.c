@@ -379,7 +379,7 @@ static void on_config (struct zab *self, const struct config_set *configs)
     COHORT_ASSERT (configs->count == 1 || configs->count == 2);
     self->configs = *configs;
     if (self->role == ZAB_LOOKING) {
-        election_on_config (self);
+        election_anew (self);
     } else if (self->role == ZAB_LEADING && !zab_counts (self)) {
         leader_step_down (self, "not a voter any more", self->id);
     } else if (self->role == ZAB_LEADING) {
@@ -406,6 +406,21 @@ static void on_withdrawn (struct zab *self, struct zab_point point)
     zab_note (self, "gives up what waited for room", self->id);
     persist_withdrawn (self, point);
     election_on_drained (self);
+}
+
+/* Its log, and all that it says of it, is as good as before; only what it would say as a leader is
+ * not. */
+static void on_stand (struct zab *self, bool stands)
+{
+    if (self->abstains == !stands) {
+        return;
+    }
+    self->abstains = !stands;
+    if (self->role == ZAB_LOOKING) {
+        election_anew (self);
+    } else if (self->role == ZAB_LEADING && self->abstains) {
+        leader_hand_over (self);
+    }
 }
 
 static void on_leave (struct zab *self)
@@ -600,6 +615,9 @@ const struct zab_update *zab_step (struct zab *self, const struct zab_event *eve
         break;
     case ZAB_EVENT_WITHDRAWN:
         on_withdrawn (self, event->point);
+        break;
+    case ZAB_EVENT_STAND:
+        on_stand (self, event->stands);
         break;
     case ZAB_EVENT_LEAVE:
         on_leave (self);

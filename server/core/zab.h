@@ -171,6 +171,8 @@ enum zab_event_type {
     ZAB_EVENT_WITHDRAWN, /* point: requests that waited for room were given up (only a LOOKING */
                          /* server's, which then can vote): the log on the disk ends there, */
                          /* and the epochs are those of the last request that was durable */
+    ZAB_EVENT_STAND,     /* stands: may this server lead?  It may to begin with.  If not it hands */
+                         /* over, and votes for others; all else goes on */
     ZAB_EVENT_LEAVE      /* shut down: hand over.  Done when zab_status is leaving and not */
                          /* LEADING; this server takes no part in elections any more */
 };
@@ -194,6 +196,7 @@ struct zab_event {
     int64_t stamp_ms;
     const struct config_set *configs;
     bool full;
+    bool stands;
 };
 
 /* ---- Updates ----------------------------------------------------------------------------- */

@@ -34,6 +34,7 @@
  *     wait MS                  time passes in steps of 5 ms, with a run after each
  *   Events
  *     propose ID N   round ID   leave ID   compact ID E:C   store ID STORE
+ *     abstain ID   stand ID    from leading; or not any more
  *     stale ID                 a server that is down will start without the last `store`
  *     snapshot FROM TO         the one that FROM's core has asked for arrives
  *     offer FROM TO E:C        any other one arrives
@@ -510,6 +511,25 @@ static void command_leave (struct script *self)
     plain_event (self, ZAB_EVENT_LEAVE);
 }
 
+static void stand (struct script *self, bool stands)
+{
+    uint32_t id = live_server (self, 1);
+    if (!self->failed) {
+        cluster_event (&self->cluster, id,
+                       &(struct zab_event){.type = ZAB_EVENT_STAND, .stands = stands});
+    }
+}
+
+static void command_abstain (struct script *self)
+{
+    stand (self, false);
+}
+
+static void command_stand (struct script *self)
+{
+    stand (self, true);
+}
+
 static void command_snapshot (struct script *self)
 {
     if (!cluster_snapshot (&self->cluster, server (self, 1), server (self, 2))) {
@@ -602,6 +622,7 @@ static const struct command {
     const char *name;
     void (*run) (struct script *self);
 } commands[] = {
+    {"abstain", command_abstain},     {"stand", command_stand},
     {"block", command_block},         {"cluster", command_cluster},
     {"committed", command_committed}, {"compact", command_compact},
     {"crash", command_crash},         {"cut", command_cut},

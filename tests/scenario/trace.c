@@ -197,6 +197,9 @@ void trace_event (const struct cluster *self, const struct server *server,
         put (&text, "withdrawn: the log ends at ");
         put_zxid (&text, event->point.zxid);
         break;
+    case ZAB_EVENT_STAND:
+        put (&text, event->stands ? "may lead" : "must not lead");
+        break;
     case ZAB_EVENT_LEAVE:
         put (&text, "leave");
         break;
