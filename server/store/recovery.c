@@ -179,6 +179,10 @@ static int read_store (struct store *self, const struct store_options *options,
         }
     }
     *damage = found == META_VALID ? RECOVERY_HISTORY : RECOVERY_METADATA;
+    if (found == META_VALID && self->meta_file.meta.condemned) {
+        return fault_set (fault, COHORT_ECORRUPT,
+                          "meta.0: what log and snapshots make is not what the other servers have");
+    }
     struct file_ids ids;
     bool has_manifest;
     rc = manifest_read (&self->log.manifest, self->disk, &ids, &has_manifest, fault);

@@ -56,6 +56,14 @@ static int move_all (struct store *self, const struct listing *listing, bool sna
 
 /* ---- Nothing is sound -------------------------------------------------------------------- */
 
+/*  What was condemned is gone. */
+static int acquit (struct store *self, struct fault *fault)
+{
+    struct store_meta meta = self->meta_file.meta;
+    meta.condemned = false;
+    return meta_write (&self->meta_file, &meta, fault);
+}
+
 /*  An empty log, and no snapshot. */
 static int start_over (struct store *self, const struct listing *listing, struct fault *fault)
 {
@@ -73,7 +81,8 @@ static int start_over (struct store *self, const struct listing *listing, struct
     self->log.ids = (struct file_ids){.server_id = meta->server_id, .store_id = meta->store_id};
     memcpy (self->log.ids.cluster_id, meta->cluster_id, sizeof meta->cluster_id);
     struct manifest draft = {.next_segment = listing->segment, .next_serial = listing->serial};
-    return log_flip (&self->log, &draft, fault);
+    rc = log_flip (&self->log, &draft, fault);
+    return rc == 0 && meta->condemned ? acquit (self, fault) : rc;
 }
 
 /*  What this server has promised is forgotten with its metadata; so it must be another, and the

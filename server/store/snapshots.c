@@ -11,18 +11,22 @@
 
 /* ---- What there is ----------------------------------------------------------------------- */
 
-bool store_snapshot_newest (const struct store *self, struct store_snapshot_info *info)
+static struct store_snapshot_info info_of (const struct snapshot_entry *entry)
 {
-    if (self->snapshots_count == 0) {
-        return false;
-    }
-    const struct snapshot_entry *entry = &self->snapshots[self->snapshots_count - 1];
-    *info = (struct store_snapshot_info){
+    return (struct store_snapshot_info){
         .point = entry->point,
         .stamp_ms = entry->stamp_ms,
         .size = entry->size,
         .digest = entry->digest,
     };
+}
+
+bool store_snapshot_newest (const struct store *self, struct store_snapshot_info *info)
+{
+    if (self->snapshots_count == 0) {
+        return false;
+    }
+    *info = info_of (&self->snapshots[self->snapshots_count - 1]);
     return true;
 }
 
@@ -271,15 +275,26 @@ void store_writer_destroy (struct store_writer **self_p)
 int store_reader_new (struct store *self, struct store_reader **reader_p,
                       struct store_snapshot_info *info)
 {
+    return store_reader_below (self, UINT64_MAX, reader_p, info);
+}
+
+int store_reader_below (struct store *self, zxid_t zxid, struct store_reader **reader_p,
+                        struct store_snapshot_info *info)
+{
     snapshots_poll (self);
-    if (!store_snapshot_newest (self, info)) {
+    size_t at = self->snapshots_count;
+    while (at > 0 && self->snapshots[at - 1].point.zxid >= zxid) {
+        at--;
+    }
+    if (at == 0) {
         return COHORT_ESTATE;
     }
+    const struct snapshot_entry *entry = &self->snapshots[at - 1];
+    *info = info_of (entry);
     struct store_reader *reader = mem_calloc (1, sizeof *reader);
     if (reader == NULL) {
         return COHORT_ENOMEM;
     }
-    const struct snapshot_entry *entry = &self->snapshots[self->snapshots_count - 1];
     char name[NAME_SIZE];
     name_snapshot (name, entry->point.zxid, entry->serial);
     struct fault fault;

@@ -42,6 +42,9 @@ struct store_meta {
      * is changed; zab_persist.whole ends it. */
     enum zab_trust trust;
     zxid_t suspect;
+    /*  What this folder makes is wrong, as the other servers have found: the next store_open uses
+     * nothing of its history, as if that were damaged. */
+    bool condemned;
 };
 
 struct store_options {
@@ -183,6 +186,9 @@ void store_writer_destroy (struct store_writer **self_p);
 struct store_reader;
 int store_reader_new (struct store *self, struct store_reader **reader,
                       struct store_snapshot_info *info);
+/*  Likewise, of the newest below a zxid. */
+int store_reader_below (struct store *self, zxid_t zxid, struct store_reader **reader,
+                        struct store_snapshot_info *info);
 int store_reader_read (struct store_reader *self, uint64_t offset, uint8_t *data, size_t size,
                        size_t *done);
 void store_reader_destroy (struct store_reader **self_p);
