@@ -106,7 +106,7 @@ static bool print_json (const struct view *view, enum format format)
         bool answered = server->answered;
         char id[OUTPUT_ID_SIZE];
         json_t *row =
-            json_pack ("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id",
+            json_pack ("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
                        server->has_id ? json_integer (server->id) : json_null (), "address",
                        view->status->addresses.items[view->rows[i]], "role",
                        answered ? server->role : "unreachable", "epoch",
@@ -114,7 +114,8 @@ static bool print_json (const struct view *view, enum format format)
                        answered ? json_string (output_id (server->zxid, id)) : json_null (),
                        "connections", answered ? json_integer (server->connections) : json_null (),
                        "log", *server->log ? json_string (server->log) : json_null (), "disk",
-                       *server->disk ? json_string (server->disk) : json_null ());
+                       *server->disk ? json_string (server->disk) : json_null (), "state",
+                       *server->state ? json_string (server->state) : json_null ());
         worked = worked && emit_item (&emit, row);
     }
     emit_end (&emit);
@@ -139,6 +140,9 @@ static void print_troubles (const struct view *view)
             message ("server %" PRIu32 ": its disk is full; it takes no writes until there is "
                      "space in its data folder",
                      server->id);
+        }
+        if (*server->state_reason) {
+            message ("server %" PRIu32 ": %s", server->id, server->state_reason);
         }
     }
 }

@@ -309,8 +309,10 @@ const struct command command_table[] = {
      "none answers. A server has 1000 ms to answer, or what --timeout says. In JSON, log is\n"
      "whole, damaged (the server has lost what it had acknowledged, and has no vote until a\n"
      "leader has brought it back) or suspect (the end of its log cannot be read; its vote\n"
-     "depends on what the others have); what is not known is null. DISK is full when a server\n"
-     "takes no writes for want of space.\n",
+     "depends on what the others have), and state is sound, quarantined (a quorum has another\n"
+     "state: the server serves nobody until its own is made anew, and proven) or contested\n"
+     "(states differ, and no quorum agrees); what is not known is null. DISK is full when a\n"
+     "server takes no writes for want of space.\n",
      status_flags,
      "  $ cohort status\n"
      "  $ cohort status --wait 10000 > /dev/null && echo ready\n",

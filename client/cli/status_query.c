@@ -163,6 +163,8 @@ static void take_status (struct ensemble_status *status, struct server_status *s
     server->connections = message->connections;
     snprintf (server->log, sizeof server->log, "%s", message->log);
     snprintf (server->disk, sizeof server->disk, "%s", message->disk);
+    snprintf (server->state, sizeof server->state, "%s", message->state);
+    snprintf (server->state_reason, sizeof server->state_reason, "%s", message->state_reason);
     if (message->cluster_id.len == STATUS_CLUSTER_SIZE) {
         memcpy (server->cluster_id, message->cluster_id.data, STATUS_CLUSTER_SIZE);
     }

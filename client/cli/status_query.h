@@ -15,6 +15,8 @@
 #define STATUS_ROLE_SIZE    16
 #define STATUS_LOG_SIZE     16
 #define STATUS_DISK_SIZE    16
+#define STATUS_STATE_SIZE   16
+#define STATUS_REASON_SIZE  256
 #define STATUS_CLUSTER_SIZE 16
 
 struct server_status {
@@ -26,8 +28,10 @@ struct server_status {
     uint32_t epoch;
     uint64_t zxid;
     uint32_t connections;
-    char log[STATUS_LOG_SIZE];   /* "whole", "suspect", "damaged"; "": it did not say */
-    char disk[STATUS_DISK_SIZE]; /* "ok", "full"; "": it did not say */
+    char log[STATUS_LOG_SIZE];     /* "whole", "suspect", "damaged"; "": it did not say */
+    char disk[STATUS_DISK_SIZE];   /* "ok", "full"; "": it did not say */
+    char state[STATUS_STATE_SIZE]; /* "sound", "contested", "quarantined"; "": it did not say */
+    char state_reason[STATUS_REASON_SIZE];
     uint8_t cluster_id[STATUS_CLUSTER_SIZE];
 };
 

@@ -64,6 +64,10 @@ static int check (const struct clients *self, const Cohort__Wire__Hello *hello, 
         snprintf (text, TEXT_SIZE, CLIENTS_LEAVING);
         return COHORT_ECONNECT;
     }
+    if (self->quarantined[0] != '\0') {
+        snprintf (text, TEXT_SIZE, "%s", self->quarantined);
+        return COHORT_ECONNECT;
+    }
     if (map_count (&self->hellos) >= CLIENTS_HELLOS_MAX) {
         snprintf (text, TEXT_SIZE, "%d clients are already waiting to be attached",
                   CLIENTS_HELLOS_MAX);

@@ -255,6 +255,7 @@ struct clients {
     int64_t retry_ms; /* of full pipes */
     bool leader;
     bool gone;                    /* clients_leave */
+    char quarantined[256];        /* "": not */
     char held[CLIENTS_HELD_SIZE]; /* "": not */
     bool reads_held;
 

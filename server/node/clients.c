@@ -2,6 +2,7 @@
 
 #include "server/node/clients.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "client/base/alloc.h"
@@ -542,15 +543,29 @@ int64_t clients_deadline (const struct clients *self)
 
 /* ---- Ending ------------------------------------------------------------------------------ */
 
+static void send_all_away (struct clients *self, const char *text)
+{
+    for (struct map_node *node = map_first (&self->connections); node != NULL;
+         node = map_next (&self->connections, node)) {
+        client_doom (self, map_entry (node, struct client, node), COHORT_ECONNECT, text);
+    }
+    bury (self);
+}
+
 void clients_leave (struct clients *self)
 {
     self->gone = true;
     clients_flush (self);
-    for (struct map_node *node = map_first (&self->connections); node != NULL;
-         node = map_next (&self->connections, node)) {
-        client_doom (self, map_entry (node, struct client, node), COHORT_ECONNECT, CLIENTS_LEAVING);
+    send_all_away (self, CLIENTS_LEAVING);
+}
+
+void clients_quarantine (struct clients *self, const char *reason)
+{
+    const char *text = reason != NULL ? reason : "";
+    snprintf (self->quarantined, sizeof self->quarantined, "%s", text);
+    if (reason != NULL) {
+        send_all_away (self, self->quarantined);
     }
-    bury (self);
 }
 
 uint64_t clients_connections (const struct clients *self)

@@ -101,6 +101,10 @@ void clients_held (struct clients *self, const char *reason);
 bool clients_backup_part (struct clients *self, uint64_t connection,
                           const struct backup_part *part);
 
+/* Why this server must show nothing to anybody, for people: all are told to go elsewhere, and so is
+ * whoever comes.  NULL: it may again. */
+void clients_quarantine (struct clients *self, const char *reason);
+
 /* ---- Turns ------------------------------------------------------------------------------- */
 
 void clients_time (struct clients *self, int64_t now_ms);

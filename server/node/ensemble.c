@@ -48,7 +48,9 @@ struct ensemble *ensemble_new (const struct ensemble_options *options)
     proposals_init (&self->proposals);
     ranges_init (&self->ranges, self->store);
     ensemble_snapshots_init (self, options->snapshot_bytes);
-    if (!ensemble_tracker_init (self) || self->snapshots == NULL || self->backups == NULL) {
+    self->witness = self->stands = true;
+    if (!ensemble_tracker_init (self) || self->snapshots == NULL || self->backups == NULL ||
+        !digests_init (&self->digests)) {
         ensemble_destroy (&self);
         return NULL;
     }
@@ -63,6 +65,8 @@ void ensemble_destroy (struct ensemble **self_p)
     }
     checkpoint_deinit (&self->checkpoint);
     install_deinit (&self->install);
+    rebuild_deinit (&self->rebuild);
+    digests_deinit (&self->digests);
     retired_deinit (&self->retired);
     snapshots_destroy (&self->snapshots);
     backups_destroy (&self->backups);
@@ -115,6 +119,7 @@ int ensemble_recover (struct ensemble *self, char *error, size_t error_size)
         return COHORT_ECONFIG;
     }
     self->deliver = self->applied.zxid;
+    ensemble_note_digest (self);
     logger_write (&self->logger, LOG_INFO, "recovered",
                   "zxid=%" PRIx64 " log=%" PRIx64 " nodes=%" PRIu64, self->applied.zxid,
                   store_last (self->store), tree_node_count (self->tree));
@@ -302,7 +307,8 @@ static bool take_snapshots (struct ensemble *self)
 {
     bool busy = checkpoint_busy (&self->checkpoint);
     bool more = false;
-    if (self->install.state == INSTALL_NONE) {
+    /* While states differ nothing takes the place of what the right one can be made of. */
+    if (self->install.state == INSTALL_NONE && self->state == NODE_STATE_SOUND) {
         more = checkpoint_turn (&self->checkpoint, self->tree, self->applied, self->now_ms);
     }
     snapshots_turn (self->snapshots, self->applied.zxid, self->now_ms);
@@ -369,6 +375,10 @@ bool ensemble_flush (struct ensemble *self)
         return false;
     }
     more |= ensemble_apply (self);
+    if (self->failure != 0) {
+        return false;
+    }
+    more |= ensemble_digests_turn (self);
     if (self->failure != 0) {
         return false;
     }
@@ -459,6 +469,12 @@ void ensemble_status (const struct ensemble *self, struct zab_status *status)
         status->role = ZAB_LOOKING;
         status->trust = store_meta (self->store)->trust;
     }
+}
+
+enum node_state ensemble_state (const struct ensemble *self, const char **reason)
+{
+    *reason = self->state_reason;
+    return self->state;
 }
 
 struct tree *ensemble_tree (const struct ensemble *self)

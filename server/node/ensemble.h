@@ -35,6 +35,7 @@ struct ensemble_host {
     void (*synced) (void *arg, uint64_t token, zxid_t zxid);
     void (*held) (void *arg, const char *reason);
     bool (*backup) (void *arg, uint64_t connection, const struct backup_part *part);
+    void (*quarantined) (void *arg, const char *reason);
 };
 
 struct ensemble_options {
@@ -117,6 +118,9 @@ int ensemble_failure (const struct ensemble *self, const char **text);
 /* Before the core runs: LOOKING, what the log is worth, all else 0. */
 void ensemble_status (const struct ensemble *self, struct zab_status *status);
 struct tree *ensemble_tree (const struct ensemble *self);
+
+/* What the others' states say of this one; *reason lives until the next turn. */
+enum node_state ensemble_state (const struct ensemble *self, const char **reason);
 
 /* The members of the applied state; NULL: none yet. */
 const struct config *ensemble_config (const struct ensemble *self);

@@ -28,6 +28,9 @@ static void after_apply (struct ensemble *self, const struct zab_entry *entry,
                          const struct tree_outcome *outcome)
 {
     self->applied = (struct zab_point){entry->zxid, entry->chain};
+    if (digests_wants (&self->digests, entry->zxid)) {
+        ensemble_note_digest (self);
+    }
     self->config_due |= outcome->config_changed;
     if (outcome->kind == ENTRY_MEMBER_STORE) {
         for (size_t i = 0; i < self->peers_count; i++) {
@@ -134,6 +137,7 @@ void ensemble_snapshots_init (struct ensemble *self, uint64_t snapshot_bytes)
     retired_init (&self->retired);
     install_init (&self->install, self->store, &self->retired, &self->tree_options, &receiver,
                   &self->logger);
+    rebuild_init (&self->rebuild, self->store, &self->retired, &self->tree_options, &self->logger);
     self->snapshots = snapshots_new (self->store, &self->checkpoint, &sender, &self->logger,
                                      self->seed ^ 0x736e6170);
     self->backups = backups_new (self->store, &self->checkpoint,
@@ -190,6 +194,10 @@ static void finish_install (struct ensemble *self)
     struct tree *old = self->tree;
     self->tree = tree;
     self->applied = point;
+    self->witness = false;
+    rebuild_abort (&self->rebuild);
+    digests_forget (&self->digests);
+    ensemble_note_digest (self);
     self->host.tree (self->host.arg, tree);
     retired_add (&self->retired, &old);
     logger_write (&self->logger, LOG_INFO, "snapshot-installed", "zxid=%" PRIx64, point.zxid);

@@ -33,6 +33,7 @@ static void lose_leader (struct ensemble *self)
     ensemble_forget_syncs (self);
     self->resubmit_ms = INT64_MAX;
     tracker_unlead (self->tracker);
+    digests_end (&self->digests);
     logger_write (&self->logger, LOG_INFO, "leader-lost", "leader=%" PRIu32 " epoch=%" PRIu32,
                   self->up_leader, self->up_epoch);
     self->host.leader (self->host.arg, false);
@@ -207,6 +208,7 @@ void ensemble_frame (struct ensemble *self, uint32_t id, const struct peer_frame
     }
     if (self->failure == 0 && links_is_up (self->links, id)) {
         ensemble_requests (self, id, frame);
+        ensemble_take_digests (self, id, frame);
     }
     size_t chunks = 0;
     for (size_t i = 0; i < frame->snapshots_count; i++) {

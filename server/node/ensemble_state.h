@@ -4,6 +4,7 @@
  *      ensemble.c           life, turns, looking
  *      ensemble_core.c      events to the core, updates from it, leadership
  *      ensemble_apply.c     committed entries to the tree; snapshots that replace it
+ *      ensemble_digests.c   comparing states, and what follows if they differ
  *      ensemble_requests.c  clients' requests, own and forwarded; what the tracker wants
  */
 #ifndef SERVER_NODE_ENSEMBLE_STATE_H
@@ -12,10 +13,12 @@
 #include "server/node/backups.h"
 #include "server/node/checkpoint.h"
 #include "server/node/clients.h"
+#include "server/node/digests.h"
 #include "server/node/ensemble.h"
 #include "server/node/install.h"
 #include "server/node/proposals.h"
 #include "server/node/ranges.h"
+#include "server/node/rebuild.h"
 #include "server/node/retired.h"
 #include "server/node/snapshots.h"
 #include "server/node/tracker.h"
@@ -28,6 +31,12 @@ enum {
     ENSEMBLE_SCRUB_ROUND = 600, /* slices */
     ENSEMBLE_SCRUB_OBJECTS = 256,
     ENSEMBLE_SCRUB_BYTES = 1 << 20,
+    /* Comparing states. */
+    ENSEMBLE_ROUNDS = 5,        /* so often in a peer timeout, as pings */
+    ENSEMBLE_PATIENCE = 2,      /* peer timeouts for those who are slow to tell */
+    ENSEMBLE_ALARM_MS = 10000,  /* that states differ is said again */
+    ENSEMBLE_PASSES = 2,        /* through all snapshots, before a disk is given up */
+    ENSEMBLE_CHECK_MS = 60000,  /* between two times that it is tried to find out by oneself */
     ENSEMBLE_HELD_TIMEOUTS = 4, /* peer timeouts without a leader: clients are held */
     ENSEMBLE_NOMEM_MS = 20      /* without memory for a request: before it is asked for again */
 };
@@ -48,6 +57,7 @@ struct ensemble_peer {
     bool told;            /* the core knows that its link is up */
     uint32_t acked_epoch; /* it has acknowledged NEWLEADER of this epoch */
     uint64_t proposed;    /* the store for which MEMBER_STORE is proposed, and not decided */
+    bool asked;           /* leading: for its digest, in the round that is open */
     uint64_t sync;        /* a point that it has asked for, and not the tracker yet; 0: none */
 };
 
@@ -103,6 +113,19 @@ struct ensemble {
     struct install install;
     struct retired retired;
 
+    struct digests digests;
+    bool witness;     /* the state was made here, or is proven: digests.h */
+    int64_t round_ms; /* leading: states are compared again from then on */
+    uint64_t pattern; /* who differed from whom, as the people know it; 0: nobody */
+    size_t differed;  /* so many were there then */
+    int64_t alarm_ms; /* when that was said last */
+    enum node_state state;
+    char state_reason[256];
+    struct rebuild rebuild; /* QUARANTINED: of what takes its place; else: what it ought to be */
+    int64_t check_ms;       /* contested: not made anew before that */
+    unsigned passes;        /* quarantined: so often nothing older was left to begin with */
+    bool stands;            /* as the core knows it */
+
     int64_t leave_ms; /* when leaving began; INT64_MAX: not */
     int64_t scrub_ms; /* when to scrub next, if there is a turn then */
     int failure;
@@ -126,6 +149,11 @@ bool ensemble_install_turn (struct ensemble *self);
 void ensemble_snapshots_init (struct ensemble *self, uint64_t snapshot_bytes);
 void ensemble_snapshot_part (struct ensemble *self, uint32_t peer, const struct peer_snapshot *part,
                              struct peer_bytes chunk);
+
+/* ensemble_digests.c */
+void ensemble_note_digest (struct ensemble *self);
+void ensemble_take_digests (struct ensemble *self, uint32_t peer, const struct peer_frame *frame);
+bool ensemble_digests_turn (struct ensemble *self); /* true: more at once */
 
 /* ensemble_requests.c */
 bool ensemble_tracker_init (struct ensemble *self);

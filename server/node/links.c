@@ -293,6 +293,24 @@ void links_synced (struct links *self, uint32_t id, uint64_t token, zxid_t zxid)
     }
 }
 
+void links_digest (struct links *self, uint32_t id, zxid_t zxid,
+                   const struct digests_report *report)
+{
+    struct peer *peer = find_up (self, id);
+    if (peer != NULL) {
+        uint64_t server = report->server | (report->witness ? PEER_WITNESS : 0);
+        outbox_record (&peer->outbox.digests, (uint64_t[]){zxid, report->digest, server}, 3);
+    }
+}
+
+void links_ask (struct links *self, uint32_t id, zxid_t zxid)
+{
+    struct peer *peer = find_up (self, id);
+    if (peer != NULL) {
+        outbox_record (&peer->outbox.asked, &zxid, 1);
+    }
+}
+
 void links_snapshot (struct links *self, uint32_t id, const struct peer_snapshot *part,
                      const uint8_t *chunk, size_t size)
 {

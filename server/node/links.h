@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/node/digests.h"
 #include "server/node/link.h"
 #include "server/node/node.h"
 #include "server/node/outbox.h"
@@ -69,6 +70,9 @@ void links_confirmation (struct links *self, uint32_t peer, uint64_t session, ui
 void links_disconnect (struct links *self, uint32_t peer, uint64_t session, uint64_t attach_no);
 void links_sync (struct links *self, uint32_t peer, uint64_t token);
 void links_synced (struct links *self, uint32_t peer, uint64_t token, zxid_t zxid);
+void links_digest (struct links *self, uint32_t peer, zxid_t zxid,
+                   const struct digests_report *report);
+void links_ask (struct links *self, uint32_t peer, zxid_t zxid);
 
 /* At most OUTBOX_CHUNKS_MAX may wait. */
 void links_snapshot (struct links *self, uint32_t peer, const struct peer_snapshot *part,

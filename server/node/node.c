@@ -281,6 +281,11 @@ static void on_held (void *arg, const char *reason)
     clients_held (((struct node *) arg)->clients, reason);
 }
 
+static void on_quarantined (void *arg, const char *reason)
+{
+    clients_quarantine (((struct node *) arg)->clients, reason);
+}
+
 /* ---- Start ----------------------------------------------------------------------------------- */
 
 /* It knows its ensemble, but has to ask who belongs to it (bootstrap.h). */
@@ -324,7 +329,7 @@ static bool make_ensemble (struct node *self)
         .folder = self->options.folder,
         .links = self->links,
         .host = {self, on_leader, on_applied, on_tree, on_confirmed, on_synced, on_held,
-                 on_backup_part},
+                 on_backup_part, on_quarantined},
         .logger = self->logger,
         .seed = self->options.seed,
         .hash_seed = self->options.hash_seed,
@@ -561,6 +566,7 @@ void node_status (const struct node *self, struct node_status *status)
     status->id = self->id;
     status->standalone = self->members_count == 1;
     status->disk = store_space (self->store) == 0 ? "ok" : "full";
+    status->state_reason = "";
     if (!self->started) {
         status->zab.role = ZAB_LOOKING;
         return;
@@ -571,6 +577,7 @@ void node_status (const struct node *self, struct node_status *status)
     status->digest = tree_digest (tree);
     status->znodes = tree_node_count (tree);
     status->sessions = tree_session_count (tree);
+    status->state = ensemble_state (self->ensemble, &status->state_reason);
     status->connections = clients_connections (self->clients);
     if (bootstrap_done (self->bootstrap)) {
         status->cluster_id = bootstrap_meta (self->bootstrap)->cluster_id;

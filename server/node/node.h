@@ -119,6 +119,13 @@ int node_failure (const struct node *self, const char **text);
 
 /* ---- Looking ----------------------------------------------------------------------------- */
 
+/* What the servers' comparison of their states has said of this one (docs/zab.md, section 14). */
+enum node_state {
+    NODE_STATE_SOUND = 0,  /* nothing against it */
+    NODE_STATE_CONTESTED,  /* states differ, and no quorum agrees: it may be wrong */
+    NODE_STATE_QUARANTINED /* it is, or was: no clients until it is proven to be right again */
+};
+
 struct node_status {
     uint32_t id;
     bool standalone;
@@ -130,6 +137,8 @@ struct node_status {
     uint64_t connections;
     const uint8_t *cluster_id; /* NULL: none yet */
     const char *disk;          /* "ok", "full" */
+    enum node_state state;
+    const char *state_reason; /* for people; "": SOUND; lives until the next turn */
 };
 void node_status (const struct node *self, struct node_status *status);
 const struct tree *node_tree (const struct node *self);

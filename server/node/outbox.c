@@ -38,7 +38,7 @@ static void pop_snapshot (struct outbox *self)
     ring_pop (&self->snapshots);
 }
 
-enum { LISTS = 6 };
+enum { LISTS = 8 };
 
 static void find_lists (struct outbox *self, struct outbox_bytes *lists[LISTS])
 {
@@ -48,6 +48,8 @@ static void find_lists (struct outbox *self, struct outbox_bytes *lists[LISTS])
     lists[3] = &self->disconnects;
     lists[4] = &self->syncs;
     lists[5] = &self->synced;
+    lists[6] = &self->digests;
+    lists[7] = &self->asked;
 }
 
 static bool is_taken (const struct outbox_bytes *list)
@@ -61,7 +63,8 @@ bool outbox_empty (const struct outbox *self)
            ring_empty (&self->snapshots) && is_taken (&self->forwarded) &&
            is_taken (&self->heartbeats) && is_taken (&self->confirmations) &&
            is_taken (&self->disconnects) && is_taken (&self->syncs) && is_taken (&self->synced) &&
-           !self->bootstrap_due && !self->failed;
+           is_taken (&self->digests) && is_taken (&self->asked) && !self->bootstrap_due &&
+           !self->failed;
 }
 
 static void clear_snapshots (struct outbox *self)
@@ -431,7 +434,8 @@ static bool is_empty (const struct peer_frame *frame)
     return frame->messages_count == 0 && frame->snapshots_count == 0 && !frame->has_bootstrap &&
            frame->forwarded.size == 0 && frame->heartbeats.size == 0 &&
            frame->confirmations.size == 0 && frame->disconnects.size == 0 &&
-           frame->syncs.size == 0 && frame->synced.size == 0;
+           frame->syncs.size == 0 && frame->synced.size == 0 && frame->digests.size == 0 &&
+           frame->asked.size == 0;
 }
 
 enum outbox_result outbox_compose (struct outbox *self, const struct outbox_credit *credit,
@@ -458,6 +462,8 @@ enum outbox_result outbox_compose (struct outbox *self, const struct outbox_cred
     frame->disconnects = take_all (&self->disconnects);
     frame->syncs = take_all (&self->syncs);
     frame->synced = take_all (&self->synced);
+    frame->digests = take_all (&self->digests);
+    frame->asked = take_all (&self->asked);
     if (credit->forwards > 0) {
         frame->forwarded = take_forwards (&self->forwarded, OUTBOX_FRAME_BYTES);
     }

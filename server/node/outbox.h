@@ -5,7 +5,7 @@
  *    core      messages of Zab; those with entries are bulk and wait for credit
  *    urgent    ping, pong, vote: they overtake the core lane, but only while that waits (the
  *              commit that a ping carries stays behind the entries it is about)
- *    small     bootstrap, heartbeats, confirmations, disconnects, sync points
+ *    small     bootstrap, heartbeats, confirmations, disconnects, sync points, digests
  *    forwards  requests for the leader: bulk, with half of the window
  *    chunks    of a snapshot: bulk, with a quarter of it
  *
@@ -51,6 +51,8 @@ struct outbox {
     struct outbox_bytes disconnects;
     struct outbox_bytes syncs;
     struct outbox_bytes synced;
+    struct outbox_bytes digests;
+    struct outbox_bytes asked;
     bool bootstrap_due;
     struct peer_bootstrap bootstrap;
     uint8_t *chunk; /* of the frame composed last */

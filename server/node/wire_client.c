@@ -129,6 +129,15 @@ static const char *role_text (const struct node_status *status)
     }
 }
 
+static const char *state_text (enum node_state state)
+{
+    static const char *const names[] = {[NODE_STATE_SOUND] = "sound",
+                                        [NODE_STATE_CONTESTED] = "contested",
+                                        [NODE_STATE_QUARANTINED] = "quarantined"};
+    COHORT_ASSERT (state < sizeof names / sizeof names[0]);
+    return names[state];
+}
+
 static Cohort__Wire__Member *member_of (struct arena *arena, const struct node_member *from)
 {
     Cohort__Wire__Member *member = arena_alloc (arena, sizeof *member);
@@ -159,6 +168,8 @@ void wire_client_status (struct buf *out, struct arena *arena, const struct node
     message.digest = status->digest;
     message.log = string_of (zab_trust_name (status->zab.trust));
     message.disk = string_of (status->disk);
+    message.state = string_of (state_text (status->state));
+    message.state_reason = string_of (status->state_reason != NULL ? status->state_reason : "");
     message.members = arena_calloc (arena, count, sizeof *message.members);
     for (size_t i = 0; message.members != NULL && i < count; i++) {
         message.members[i] = member_of (arena, &members[i]);

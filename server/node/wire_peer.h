@@ -10,6 +10,8 @@
  *      disconnects    u64 session, u64 attach_no
  *      syncs          u64 token
  *      synced         u64 token, u64 zxid
+ *      digests        u64 zxid, u64 digest, u64 server and, if it is a witness, PEER_WITNESS
+ *      asked          u64 zxid
  *
  * Decoding trusts nothing: counts are bounded, numbers are checked against their ranges, layouts
  * against the size.  Pure but for memory.
@@ -35,6 +37,8 @@ enum {
     PEER_DISCONNECT_SIZE = 16,
     PEER_SYNC_SIZE = 8,
     PEER_SYNCED_SIZE = 16,
+    PEER_DIGEST_SIZE = 24,
+    PEER_ASKED_SIZE = 8,
     PEER_MESSAGES_MAX = 4096, /* of one frame */
     PEER_SNAPSHOTS_MAX = 64,
     PEER_PARTS_MAX = 4,             /* pieces that the entries of one frame are encoded from */
@@ -42,6 +46,8 @@ enum {
     PEER_ENTRY_SIZE_MAX = 64 << 20, /* bytes of one entry; ingress allows far less */
     PEER_FRAME_MAX = 256 << 20
 };
+
+#define PEER_WITNESS (UINT64_C (1) << 32)
 
 /* Bytes that belong to somebody else. */
 struct peer_bytes {
@@ -123,6 +129,8 @@ struct peer_frame {
     struct peer_bytes syncs;
     struct peer_bytes synced;
     struct peer_bytes chunk;
+    struct peer_bytes digests;
+    struct peer_bytes asked;
 };
 
 /* Appends the whole frame to `out`; scratch memory from `arena`.  false: out of memory. */

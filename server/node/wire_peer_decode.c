@@ -362,10 +362,13 @@ static const char *get_bulk (struct peer_frame *frame, const struct peer_bytes *
     frame->syncs = bulk[FIELD_SYNCS - FIELD_BULK];
     frame->synced = bulk[FIELD_SYNCED - FIELD_BULK];
     frame->chunk = bulk[FIELD_CHUNK - FIELD_BULK];
+    frame->digests = bulk[FIELD_DIGESTS - FIELD_BULK];
+    frame->asked = bulk[FIELD_ASKED - FIELD_BULK];
     if (frame->heartbeats.size % PEER_HEARTBEAT_SIZE != 0 ||
         frame->confirmations.size % PEER_HEARTBEAT_SIZE != 0 ||
         frame->disconnects.size % PEER_DISCONNECT_SIZE != 0 ||
-        frame->syncs.size % PEER_SYNC_SIZE != 0 || frame->synced.size % PEER_SYNCED_SIZE != 0) {
+        frame->syncs.size % PEER_SYNC_SIZE != 0 || frame->synced.size % PEER_SYNCED_SIZE != 0 ||
+        frame->digests.size % PEER_DIGEST_SIZE != 0 || frame->asked.size % PEER_ASKED_SIZE != 0) {
         return "a list of records is cut short";
     }
     return check_forwarded (frame->forwarded);

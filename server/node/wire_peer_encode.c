@@ -258,6 +258,8 @@ bool peer_frame_encode (struct buf *out, struct arena *arena, const struct peer_
     put_bulk (out, FIELD_SYNCS, &frame->syncs, 1);
     put_bulk (out, FIELD_SYNCED, &frame->synced, 1);
     put_bulk (out, FIELD_CHUNK, &frame->chunk, 1);
+    put_bulk (out, FIELD_DIGESTS, &frame->digests, 1);
+    put_bulk (out, FIELD_ASKED, &frame->asked, 1);
     return !out->failed;
 }
 

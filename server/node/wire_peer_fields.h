@@ -18,6 +18,8 @@ enum {
     FIELD_SYNCS,
     FIELD_SYNCED,
     FIELD_CHUNK,
+    FIELD_DIGESTS,
+    FIELD_ASKED,
     FIELD_END
 };
 

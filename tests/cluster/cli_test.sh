@@ -416,7 +416,7 @@ test_status () {
 [0-9]+ +$address  standalone  [0-9]+ +0x[0-9a-f]+ +[0-9]+ +ok\$" status
     matches "$("$cohort" status -o json | tr -d ' \n')" \
         "^\[\{\"id\":[0-9]+,\"address\":\"$address\",\"role\":\"standalone\",\"epoch\":[0-9]+,\
-\"zxid\":\"0x[0-9a-f]+\",\"connections\":[0-9]+,\"log\":\"whole\",\"disk\":\"ok\"\}\]\$" 'status -o json'
+\"zxid\":\"0x[0-9a-f]+\",\"connections\":[0-9]+,\"log\":\"whole\",\"disk\":\"ok\",\"state\":\"sound\"\}\]\$" 'status -o json'
     expect 0 "$("$cohort" status | wc -l)" '' bash -c '"$1" status --wait 5000 | wc -l' - "$cohort"
 }
 
@@ -442,7 +442,8 @@ test_nobody () {
     \"zxid\": null,
     \"connections\": null,
     \"log\": null,
-    \"disk\": null
+    \"disk\": null,
+    \"state\": null
   }
 ]" 'cohort: no server answers*' "$cohort" --servers "$free" status -o json
     # One of the list is enough.

@@ -148,6 +148,8 @@ static void add_lists (fuzz_seed_fn *add, void *arg)
         .disconnects = {numbers, PEER_DISCONNECT_SIZE},
         .syncs = {numbers, PEER_SYNC_SIZE},
         .synced = {numbers, PEER_SYNCED_SIZE},
+        .digests = {numbers, PEER_DIGEST_SIZE},
+        .asked = {numbers, PEER_ASKED_SIZE},
         .chunk = {(const uint8_t *) "chunk", 5},
     };
     add_frame (add, arg, "lists", &frame);

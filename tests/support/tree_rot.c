@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "server/tree/change.h"
 #include "server/tree/state.h"
 
 struct target {
@@ -76,5 +77,25 @@ bool tree_rot (struct tree *tree, struct prng *prng, const char *path, bool data
         return false;
     }
     flip (znode, prng, data, done);
+    return true;
+}
+
+bool tree_diverge (struct tree *tree, uint32_t bytes)
+{
+    COHORT_ASSERT (tree->scalars.limits.data_size_max > bytes);
+    if (tree->snapshot != NULL) {
+        return false;
+    }
+    tree->scalars.limits.data_size_max -= bytes;
+    return true;
+}
+
+bool tree_diverge_data (struct tree *tree, const char *path, const void *data, size_t size)
+{
+    struct znode *znode = znode_find (&tree->znodes, tree->root, path, strlen (path));
+    if (znode == NULL) {
+        return false;
+    }
+    change_set (tree, znode, path, strlen (path), data, size);
     return true;
 }

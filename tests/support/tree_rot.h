@@ -22,4 +22,12 @@ void tree_rot_somewhere (struct tree *tree, struct prng *prng, struct tree_rot *
 bool tree_rot (struct tree *tree, struct prng *prng, const char *path, bool data,
                struct tree_rot *done);
 
+/* A state that went wrong by a change, its digest with it, as by an apply that is not the same
+ * everywhere.  The ensemble's limit of a znode's data is lowered by so many bytes: nobody sees it,
+ * and no entry takes it back.  false: not while a snapshot of it is being written. */
+bool tree_diverge (struct tree *tree, uint32_t bytes);
+
+/* The same, for all to see: other data in a znode.  false: there is no such znode. */
+bool tree_diverge_data (struct tree *tree, const char *path, const void *data, size_t size);
+
 #endif

@@ -48,6 +48,8 @@ static void answer (struct network *self, struct fake *server, zmq_msg_t *routin
     status.zxid = 0x100000000 + server->id;
     status.connections = 10 * server->id;
     status.log = server->id == 2 ? "damaged" : "whole";
+    status.state = server->id == 2 ? "quarantined" : "sound";
+    status.state_reason = server->id == 2 ? "another digest" : "";
     if (self->name_another) {
         cohort__wire__member__init (&members[0]);
         members[0].id = 9;
@@ -180,6 +182,10 @@ static void test_two_servers (void **state)
     assert_int_equal (status.servers[1].connections, 20);
     assert_string_equal (status.servers[0].log, "whole");
     assert_string_equal (status.servers[1].log, "damaged");
+    assert_string_equal (status.servers[0].state, "sound");
+    assert_string_equal (status.servers[0].state_reason, "");
+    assert_string_equal (status.servers[1].state, "quarantined");
+    assert_string_equal (status.servers[1].state_reason, "another digest");
     network_stop (&network);
 }
 

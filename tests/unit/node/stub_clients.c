@@ -18,8 +18,16 @@ static struct {
     uint64_t digest;
 } digests[DIGESTS];
 
+static bool digests_ignored;
+
+void stub_ignore_digests (void)
+{
+    digests_ignored = true;
+}
+
 void stub_forget_digests (void)
 {
+    digests_ignored = false;
     memset (digests, 0, sizeof digests);
 }
 
@@ -27,7 +35,7 @@ static void check_digest (const struct clients *self, zxid_t zxid)
 {
     size_t slot = (size_t) (zxid ^ zxid >> ZXID_COUNTER_BITS << 12) % DIGESTS;
     uint64_t digest = tree_digest (self->tree);
-    if (digests[slot].zxid == zxid && digests[slot].digest != digest) {
+    if (!digests_ignored && digests[slot].zxid == zxid && digests[slot].digest != digest) {
         fprintf (stderr, "server %u has another state at zxid %llx\n", self->options.id,
                  (unsigned long long) zxid);
         COHORT_ASSERT (digests[slot].digest == digest);
@@ -183,6 +191,11 @@ void clients_synced (struct clients *self, uint64_t token, zxid_t zxid)
 void clients_held (struct clients *self, const char *reason)
 {
     self->held = reason;
+}
+
+void clients_quarantine (struct clients *self, const char *reason)
+{
+    self->quarantined = reason;
 }
 
 void clients_time (struct clients *self, int64_t now_ms)

@@ -28,6 +28,7 @@ struct clients {
     bool up;
     unsigned ups, downs, resets;
     const char *held;
+    const char *quarantined;
     zxid_t applied;
     uint64_t applied_count;
 
@@ -55,6 +56,9 @@ struct clients *stub_clients (uint32_t id);
 
 /* A new ensemble: states known from another one are forgotten. */
 void stub_forget_digests (void);
+
+/* From now on the states of this ensemble may differ: the test has made them. */
+void stub_ignore_digests (void);
 
 /* Submits, and keeps for the next leader. */
 void stub_create_session (struct clients *self, uint8_t nonce, uint32_t timeout_ms,

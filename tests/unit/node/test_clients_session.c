@@ -406,6 +406,33 @@ static void tells_everybody_to_leave (void **state)
     world_free (&world);
 }
 
+/* Whoever is here hears why, and so does whoever comes, until it is over. */
+static void serves_nobody_in_quarantine (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct clients *clients = world->servers[0].clients;
+    struct peer *peer = peer_attached (world, 0);
+    struct peer *late = peer_new (world, 0), *later = peer_new (world, 0);
+    struct peer *asker = peer_new (world, 0);
+    clients_quarantine (clients, "its state is another");
+    world_run (world);
+    expect (peer, "refused ECONNECT: its state is another");
+    assert_true (peer->dropped);
+    assert_int_equal (clients_connections (clients), 0);
+    peer_hello (late);
+    world_run (world);
+    expect (late, "refused ECONNECT: its state is another");
+    ask_status (asker);
+    peer_send (asker);
+    expect_prefix (asker, "status server=1"); /* which says it, too */
+    clients_quarantine (clients, NULL);
+    peer_hello (later);
+    world_run (world);
+    expect_prefix (later, "welcome");
+    world_free (&world);
+}
+
 static void tells_its_status (void **state)
 {
     (void) state;
@@ -479,6 +506,7 @@ int main (void)
         cmocka_unit_test (holds_while_there_is_no_quorum),
         cmocka_unit_test (heartbeats_are_confirmed),
         cmocka_unit_test (tells_everybody_to_leave),
+        cmocka_unit_test (serves_nobody_in_quarantine),
         cmocka_unit_test (tells_its_status),
         cmocka_unit_test (resets_everybody_when_the_tree_is_replaced),
     };

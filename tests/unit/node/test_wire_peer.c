@@ -210,6 +210,8 @@ static void sample_init (struct sample *sample)
     frame->disconnects = (struct peer_bytes){records, 32};
     frame->syncs = (struct peer_bytes){records, 8};
     frame->synced = (struct peer_bytes){records, 16};
+    frame->digests = (struct peer_bytes){records, 24};
+    frame->asked = (struct peer_bytes){records, 8};
     sample->snapshots[0] =
         (struct peer_snapshot){PEER_OFFER, 1, {5, 6}, 1234, 1u << 20, 0, 1u << 18, 77, 1};
     sample->snapshots[1] = (struct peer_snapshot){PEER_CHUNK, 1, {0, 0}, 0, 0, 4096, 0, 0, 0};
@@ -273,6 +275,8 @@ static void test_round_trip (void **state)
     assert_part (out->disconnects, in->disconnects);
     assert_part (out->syncs, in->syncs);
     assert_part (out->synced, in->synced);
+    assert_part (out->digests, in->digests);
+    assert_part (out->asked, in->asked);
     assert_part (out->chunk, in->chunk);
     struct reader reader;
     struct peer_bytes request;
@@ -289,7 +293,7 @@ static void test_round_trip (void **state)
 static void test_refused (void **state)
 {
     (void) state;
-    for (int wrong = 0; wrong < 18; wrong++) {
+    for (int wrong = 0; wrong < 20; wrong++) {
         struct bench bench;
         struct sample sample;
         bench_init (&bench);
@@ -346,6 +350,12 @@ static void test_refused (void **state)
             break;
         case 16:
             sample.messages[0].suspect = UINT64_C (1) << 63;
+            break;
+        case 17:
+            frame->digests.size = 8;
+            break;
+        case 18:
+            frame->asked.size = 4;
             break;
         default:
             frame->synced.size = 8;

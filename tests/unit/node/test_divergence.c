@@ -1,0 +1,194 @@
+/* A server whose state differs from that of the others is quarantined, says so, makes its state
+ * anew and comes back; where nobody knows who is wrong, all say so. */
+
+#include "tests/unit/unit.h"
+
+#include <string.h>
+
+#include "cohort/error.h"
+#include "tests/support/tree_rot.h"
+#include "tests/unit/node/cluster.h"
+
+/* From when a state is wrong until its server shows it to nobody: two rounds and what they take. */
+enum { ALARM_MS = 400, HEAL_MS = 5000 };
+
+static struct cluster cluster;
+static uint64_t snapshot_bytes; /* of all; 0: the default */
+
+static bool has_session (struct cluster *self, void *arg)
+{
+    (void) self;
+    return stub_clients (*(uint32_t *) arg)->created[1] != 0;
+}
+
+static bool is_idle (struct cluster *self, void *arg)
+{
+    uint32_t id = *(uint32_t *) arg;
+    return stub_pending (stub_clients (id)) == 0 && cluster_settled (self, NULL);
+}
+
+static enum node_state state_of (uint32_t id)
+{
+    struct node_status status;
+    node_status (cluster.servers[id].node, &status);
+    assert_true ((status.state == NODE_STATE_SOUND) == (status.state_reason[0] == '\0'));
+    return status.state;
+}
+
+static bool is_quarantined (struct cluster *self, void *arg)
+{
+    (void) self;
+    return stub_clients (*(uint32_t *) arg)->quarantined != NULL;
+}
+
+static bool all_sound (struct cluster *self, void *arg)
+{
+    for (uint32_t id = 1; id <= self->count; id++) {
+        if (self->servers[id].node != NULL &&
+            (state_of (id) != NODE_STATE_SOUND || stub_clients (id)->quarantined != NULL)) {
+            return false;
+        }
+    }
+    return cluster_settled (self, arg);
+}
+
+static struct tree *tree_of (uint32_t id)
+{
+    return (struct tree *) (uintptr_t) node_tree (cluster.servers[id].node);
+}
+
+static void expect_data (uint32_t id, const char *data)
+{
+    struct tree_node node;
+    assert_int_equal (tree_get (tree_of (id), "/a", 2, &node), 0);
+    assert_int_equal (node.data_size, strlen (data));
+    assert_memory_equal (node.data, data, node.data_size);
+}
+
+/* "/a" is on all of them, written through the leader; its session. */
+static uint64_t begin (size_t count, uint32_t *leader)
+{
+    cluster_init (&cluster, count, 11);
+    cluster.options.snapshot_bytes = snapshot_bytes;
+    cluster_start_all (&cluster);
+    assert_true (cluster_until (&cluster, 5000, cluster_settled, NULL));
+    *leader = cluster_leader (&cluster);
+    stub_create_session (stub_clients (*leader), 1, 600000, 600000);
+    assert_true (cluster_until (&cluster, 5000, has_session, leader));
+    uint64_t session = stub_clients (*leader)->created[1];
+    stub_create (stub_clients (*leader), session, 1, "/a", "data", 4, 0);
+    assert_true (cluster_until (&cluster, 5000, is_idle, leader));
+    return session;
+}
+
+static void go_wrong (uint32_t id)
+{
+    stub_ignore_digests ();
+    assert_true (tree_diverge_data (tree_of (id), "/a", "gone wrong", 10));
+}
+
+/* It serves nobody while the others go on, and comes back with what the log makes. */
+static void follower_is_quarantined_and_heals (void **state)
+{
+    (void) state;
+    uint32_t leader = 0;
+    uint64_t session = begin (3, &leader);
+    uint32_t wrong = leader % 3 + 1;
+    go_wrong (wrong);
+    stub_create (stub_clients (leader), session, 2, "/b", "", 0, 0);
+    assert_true (cluster_until (&cluster, ALARM_MS, is_quarantined, &wrong));
+    assert_int_equal (state_of (wrong), NODE_STATE_QUARANTINED);
+    assert_non_null (strstr (stub_clients (wrong)->quarantined, "quarantined: at zxid"));
+    assert_int_equal (state_of (leader), NODE_STATE_SOUND);
+    assert_true (cluster_until (&cluster, HEAL_MS, all_sound, NULL));
+    expect_data (wrong, "data");
+    assert_int_equal (cluster_leader (&cluster), leader);
+    cluster_deinit (&cluster);
+}
+
+/* A leader is one of many: it hands over, to one of those that agree. */
+static void leader_steps_down (void **state)
+{
+    (void) state;
+    uint32_t leader = 0;
+    (void) begin (3, &leader);
+    go_wrong (leader);
+    cluster_run (&cluster, 50);
+    assert_true (cluster_until (&cluster, ALARM_MS, is_quarantined, &leader));
+    struct node_status status;
+    node_status (cluster.servers[leader].node, &status);
+    assert_int_not_equal (status.zab.role, ZAB_LEADING);
+    assert_true (cluster_until (&cluster, HEAL_MS, all_sound, NULL));
+    expect_data (leader, "data");
+    assert_int_not_equal (cluster_leader (&cluster), leader);
+    cluster_deinit (&cluster);
+}
+
+/* Of two nobody knows who is wrong; but who is finds that his own log makes another state. */
+static void one_of_two_finds_out_by_himself (void **state)
+{
+    (void) state;
+    for (uint32_t turn = 0; turn < 2; turn++) {
+        uint32_t leader = 0;
+        (void) begin (2, &leader);
+        uint32_t wrong = turn == 0 ? leader : 3 - leader;
+        go_wrong (wrong);
+        assert_true (cluster_until (&cluster, ALARM_MS, is_quarantined, &wrong));
+        assert_null (stub_clients (3 - wrong)->quarantined);
+        assert_non_null (strstr (stub_clients (wrong)->quarantined, "what its own log makes"));
+        assert_true (cluster_until (&cluster, HEAL_MS, all_sound, NULL));
+        expect_data (wrong, "data");
+        cluster_deinit (&cluster);
+    }
+}
+
+static bool has_failed (struct cluster *self, void *arg)
+{
+    const char *text = NULL;
+    return node_failure (self->servers[*(uint32_t *) arg].node, &text) == COHORT_ECORRUPT;
+}
+
+/* So fast that all snapshots are of what is wrong before it is noticed, and the log before them is
+ * gone: it ends, and begins anew with what the others have. */
+static void a_disk_that_is_wrong_is_given_up (void **state)
+{
+    (void) state;
+    static const char data[8192] = "more than a snapshot";
+    uint32_t leader = 0;
+    snapshot_bytes = 1;
+    uint64_t session = begin (3, &leader), number = 2;
+    snapshot_bytes = 0;
+    uint32_t wrong = leader % 3 + 1;
+    struct store_snapshot_info newest = {.point = {0, 0}};
+    go_wrong (wrong);
+    zxid_t since = tree_zxid (tree_of (wrong));
+    for (int i = 0; i < 8; i++) {
+        char path[] = "/b0";
+        path[2] = (char) (path[2] + i);
+        stub_create (stub_clients (leader), session, number++, path, data, sizeof data, 0);
+        cluster_run (&cluster, 6);
+    }
+    assert_true (store_snapshot_newest (cluster.servers[wrong].store, &newest));
+    assert_true (newest.point.zxid > since);
+    assert_true (cluster_until (&cluster, 10000, has_failed, &wrong));
+    assert_true (store_meta (cluster.servers[wrong].store)->condemned);
+    cluster_kill (&cluster, wrong);
+    assert_int_equal (cluster_start (&cluster, wrong), 0);
+    assert_false (store_meta (cluster.servers[wrong].store)->condemned);
+    assert_int_equal (store_meta (cluster.servers[wrong].store)->trust, ZAB_DAMAGED);
+    assert_true (cluster_until (&cluster, HEAL_MS, all_sound, NULL));
+    assert_int_equal (store_meta (cluster.servers[wrong].store)->trust, ZAB_WHOLE);
+    expect_data (wrong, "data");
+    cluster_deinit (&cluster);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (follower_is_quarantined_and_heals),
+        cmocka_unit_test (leader_steps_down),
+        cmocka_unit_test (one_of_two_finds_out_by_himself),
+        cmocka_unit_test (a_disk_that_is_wrong_is_given_up),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
