@@ -1,15 +1,16 @@
-/* Invariants 15 to 18: states, answers, sessions, coming to rest. */
+/* Invariants 15 to 19: states, answers, sessions, coming to rest. */
 
 #include <inttypes.h>
 
 #include "tests/simulation/invariants.h"
 
-/* 15. Equal applied zxid, equal state: whichever server, and whenever. */
+/* 15. Equal applied zxid, equal state: whichever server, and whenever; but for faults that are made
+ * to see them noticed (19). */
 bool check_equal_states (const struct ghost *ghost, const struct sight *sight,
                          struct objection *objection)
 {
     const struct ghost_digest *seen = ghost_digest (ghost, sight->applied);
-    return seen == NULL || seen->digest == sight->digest ||
+    return sight->wrong || seen == NULL || seen->digest == sight->digest ||
            object (objection,
                    "server %u at %#" PRIx64 " has digest %016" PRIx64 ", server %u had %016" PRIx64,
                    sight->server, sight->applied, sight->digest, seen->server, seen->digest);
@@ -66,4 +67,14 @@ bool check_liveness (const struct ghost *ghost, const struct sight *sight,
     return (sight->reached && sight->after_ms <= sight->limit_ms) ||
            object (objection, "not at rest %" PRId64 " ms after the faults ended: %s",
                    sight->after_ms, sight->waits_for != NULL ? sight->waits_for : "too late");
+}
+
+/* 19. Nobody shows clients a state that the others could have found wrong. */
+bool check_quarantine (const struct ghost *ghost, const struct sight *sight,
+                       struct objection *objection)
+{
+    (void) ghost;
+    return sight->exposed_ms <= sight->exposed_ms_max ||
+           object (objection, "server %u shows a wrong state for %" PRId64 " ms", sight->server,
+                   sight->exposed_ms);
 }

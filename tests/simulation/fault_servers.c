@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "tests/simulation/world.h"
+#include "tests/support/tree_rot.h"
 
 static bool is_meant (struct world *self, const struct sim_fault *fault, size_t server,
                       const struct sim_server *leader)
@@ -88,6 +89,23 @@ static bool set_rate (struct world *self, const struct sim_fault *fault)
     return false;
 }
 
+/* ---- States ---------------------------------------------------------------------------------- */
+
+/* One that no client sees, so that what they are told until it is noticed can be judged. */
+static bool go_wrong (struct world *self, const struct sim_fault *fault)
+{
+    struct sim_server *server = &self->servers[fault->a];
+    if (fault->a >= self->servers_count || !server->up || !server->founded ||
+        tree_limits (node_tree (server->node)) == NULL ||
+        !tree_diverge ((struct tree *) (uintptr_t) node_tree (server->node),
+                       (uint32_t) fault->value)) {
+        return false;
+    }
+    world_tell (self, "server %u: its state goes wrong", server->id);
+    self->wrong |= UINT32_C (1) << fault->a;
+    return true;
+}
+
 bool fault_servers_begin (struct world *self, const struct sim_fault *fault)
 {
     switch (fault->kind) {
@@ -95,6 +113,8 @@ bool fault_servers_begin (struct world *self, const struct sim_fault *fault)
         return step_date (self, fault);
     case FAULT_CLOCK_RATE:
         return set_rate (self, fault);
+    case FAULT_DIVERGENCE:
+        return go_wrong (self, fault);
     default:
         return strike_servers (self, fault);
     }

@@ -43,6 +43,7 @@ struct world;
     X (SLEEP, "sleep", PLANNED, 60000, 3000, "a machine sleeps, and its clock with it")            \
     X (CLOCK_STEP, "clock-step", PLANNED, 60000, 1000, "the date of a server jumps")               \
     X (CLOCK_RATE, "clock-rate", PLANNED, 60000, 1000, "a clock gains or loses, up to 3 %")        \
+    X (DIVERGENCE, "divergence", PLANNED, 60000, 3000, "a state goes wrong, its digest with it")   \
     X (CLIENT_KILL, "client-kill", PLANNED, 60000, 1000, "a client dies; later comes a new one")   \
     X (CLIENT_CLOSE, "client-close", PLANNED, 60000, 1000, "a client goes; later comes a new one") \
     X (CLIENT_MOVE, "client-move", PLANNED, 60000, 500, "a client loses its connections")          \

@@ -334,7 +334,9 @@ static void see_turn (struct ghost *self, struct ghost_server *server, const str
         epoch->applied = point->zxid > epoch->applied.zxid ? *point : epoch->applied;
     }
     server->applied = sight->applied;
-    note_digest (self, sight);
+    if (!sight->wrong) {
+        note_digest (self, sight);
+    }
 }
 
 static void see_answer (struct ghost *self, const struct sight *sight)

@@ -61,6 +61,10 @@ struct sight {
     /* TURN */
     zxid_t applied;
     uint64_t digest;
+    /* wrong: a fault has made its state another than the log does.  exposed_ms: for so long it has
+     * shown it to clients while nothing kept the servers from comparing. */
+    bool wrong;
+    int64_t exposed_ms, exposed_ms_max;
     const struct config_set *configs;         /* NULL: none yet */
     const struct sight_ephemeral *ephemerals; /* all there are, or none if nobody looked */
     size_t ephemerals_count;

@@ -23,6 +23,7 @@ const struct invariant invariants[INVARIANTS_COUNT] = {
     {16, "acknowledged is committed", SIGHT_ANSWER | SIGHT_REST, check_acknowledged},
     {17, "ephemerals and names", SIGHT_TURN | SIGHT_ANSWER, check_ephemerals},
     {18, "liveness", SIGHT_REST, check_liveness},
+    {19, "what is wrong is hidden", SIGHT_TURN, check_quarantine},
 };
 
 const struct invariant *invariants_see (struct ghost *ghost, const struct sight *sight,

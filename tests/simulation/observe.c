@@ -10,7 +10,7 @@
 #include "tests/simulation/invariants.h"
 #include "tests/simulation/world.h"
 
-enum { READ_ENTRIES = 512, READ_BYTES = 4 << 20 };
+enum { ALARM_MS = 3000, READ_ENTRIES = 512, READ_BYTES = 4 << 20 };
 
 /* What was seen of a server last: most turns change none of it. */
 struct view {
@@ -84,7 +84,8 @@ void check_started (struct world *world, struct sim_server *server)
                                 .log = &log,
                                 .accepted_epoch = meta->accepted_epoch,
                                 .current_epoch = meta->current_epoch,
-                                .store_id = meta->store_id});
+                                .store_id = meta->store_id,
+                                .damaged = server->condemned});
     shadow_deinit (&log);
 }
 
@@ -181,6 +182,14 @@ static const struct config_set *configs_of (const struct sim_server *server,
     return scratch;
 }
 
+/* For how long it is wrong, and everybody could have known. */
+static int64_t exposed_ms (const struct sim_server *server)
+{
+    const struct world *world = server->world;
+    int64_t since_ms = server->wrong_ms > world->calm_ms ? server->wrong_ms : world->calm_ms;
+    return world->schedule.now_ms - since_ms;
+}
+
 static void look_at_tree (struct world *world, struct sim_server *server, bool at_rest)
 {
     struct view *view = &world->checker->views[server->id - 1];
@@ -190,7 +199,8 @@ static void look_at_tree (struct world *world, struct sim_server *server, bool a
     struct node_status status;
     struct config_set scratch;
     bool founded = world->checker->ghost.configs.count > 0;
-    if (view->looked && founded && view->applied == tree_zxid (tree) && !at_rest) {
+    bool wrong = world->wrong != 0 && server_is_wrong (server);
+    if (view->looked && founded && !wrong && view->applied == tree_zxid (tree) && !at_rest) {
         return;
     }
     node_status (server->node, &status);
@@ -205,6 +215,11 @@ static void look_at_tree (struct world *world, struct sim_server *server, bool a
                                 .status = &status.zab,
                                 .applied = status.applied,
                                 .digest = status.digest,
+                                .wrong = wrong,
+                                .exposed_ms = wrong && status.state != NODE_STATE_QUARANTINED
+                                                  ? exposed_ms (server)
+                                                  : 0,
+                                .exposed_ms_max = ALARM_MS,
                                 .configs = configs_of (server, &scratch),
                                 .ephemerals = ephemerals.items,
                                 .ephemerals_count = ephemerals.count});

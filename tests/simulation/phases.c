@@ -33,6 +33,10 @@ static bool server_restless (const struct sim_server *server, struct node_status
         return true;
     }
     node_status (server->node, status);
+    if (status->state != NODE_STATE_SOUND) {
+        (void) snprintf (text, TEXT_SIZE, "server %u: %s", server->id, status->state_reason);
+        return true;
+    }
     if (!status->zab.activated) {
         (void) snprintf (text, TEXT_SIZE, "server %u is %s, without a quorum", server->id,
                          zab_role_name (status->zab.role));
@@ -148,7 +152,8 @@ static void draw_core (struct world *self, struct prng *prng)
     size_t size = prng_chance (prng, 1, 2) ? quorum : (size_t) prng_between (prng, quorum, count);
 
     self->core = (UINT32_C (1) << count) - 1;
-    while (is_founded (self) && count > size) {
+    /* A state that went wrong, or what was made of it, takes a quorum of others to be found. */
+    while (is_founded (self) && self->wrong == 0 && count > size) {
         uint32_t server = UINT32_C (1) << prng_below (prng, self->servers_count);
         count -= (self->core & server) != 0;
         self->core &= ~server;

@@ -5,7 +5,7 @@
 #include "client/base/prng.h"
 #include "tests/simulation/world.h"
 
-enum { MILLION = 1000000, DAY_MS = 24 * 3600 * 1000, CLOCK_PPM = 30000 };
+enum { WRONG_MAX = 1 << 10, MILLION = 1000000, DAY_MS = 24 * 3600 * 1000, CLOCK_PPM = 30000 };
 
 /* ---- Rates ----------------------------------------------------------------------------------- */
 
@@ -98,6 +98,15 @@ static void plan_clock (const struct world *self, struct prng *prng, struct sim_
     }
 }
 
+/* Only of servers that are no quorum: the others must know better. */
+static void plan_divergence (const struct world *self, struct prng *prng, struct sim_fault *fault)
+{
+    uint64_t first = world_draw (self, SIM_DRAW_WRONG, 0, 0, 0);
+    uint64_t few = (self->options.servers - 1) / 2;
+    fault->a = (uint32_t) ((first + prng_below (prng, few)) % self->options.servers);
+    fault->value = 1 + prng_below (prng, WRONG_MAX);
+}
+
 /* Each 2^n-th operation is as likely to be the one. */
 static void plan_disk (const struct world *self, struct prng *prng, struct sim_fault *fault)
 {
@@ -131,6 +140,9 @@ static void plan_details (const struct world *self, struct prng *prng, struct si
     case FAULT_CLOCK_STEP:
     case FAULT_CLOCK_RATE:
         plan_clock (self, prng, fault);
+        break;
+    case FAULT_DIVERGENCE:
+        plan_divergence (self, prng, fault);
         break;
     case FAULT_CLIENT_KILL:
     case FAULT_CLIENT_CLOSE:
@@ -184,6 +196,9 @@ void plan_make (struct world *self)
             prng_seed (&prng, world_draw (self, SIM_DRAW_PLAN + (int) kind, 0, 0, 0));
             uint64_t drawn = draw_rate (&prng, kind), told = self->options.rates[kind];
             plan->rates[kind] = told != SIM_RATE_DRAWN ? told : drawn;
+            if (kind == FAULT_DIVERGENCE && self->options.servers < 3) {
+                plan->rates[kind] = 0; /* nobody could tell who is wrong */
+            }
             if (fault_is_planned (kind)) {
                 plan_kind (self, kind, &prng);
             }
@@ -225,6 +240,7 @@ void plan_print (struct world *self)
 void plan_happened (struct world *self, const struct sim_fault *fault)
 {
     self->plan.counts[fault->kind]++;
+    self->calm_ms = self->schedule.now_ms;
     fault_list_add (&self->plan.happened, fault);
     if (self->options.on_fault != NULL) {
         self->options.on_fault (self->options.on_fault_arg, fault);

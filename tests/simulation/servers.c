@@ -82,6 +82,10 @@ static bool at_crash_point (struct world *self, struct sim_server *server)
  * before, for what was read while frames were made up is looked at in the next. */
 static bool is_excused (const struct sim_server *server, int rc)
 {
+    if (server->world->wrong != 0 && server->store != NULL &&
+        store_meta (server->store)->condemned) {
+        return true; /* all that it had made what is wrong */
+    }
     return crash_disk_failures (server->disk) > server->failures ||
            (rc == COHORT_EDISKFULL && server->full);
 }
@@ -96,6 +100,7 @@ static void give_up (struct world *self, struct sim_server *server, int rc, cons
         world_fail (self, "server %u gives up: %s", server->id, text);
     }
     world_tell (self, "server %u: ends: %s", server->id, text);
+    server->condemned |= server->store != NULL && store_meta (server->store)->condemned;
     bury (self, server, false);
     server_start_after (self, server, RETRY_MS);
 }
@@ -108,10 +113,12 @@ static int open_store (struct world *self, struct sim_server *server, char *erro
         .store_id = world_draw (self, SIM_DRAW_STORE, server->id, server->incarnation, 0) | 1,
         .segment_bytes = self->conditions.segment_bytes,
         .cache_bytes = self->conditions.cache_bytes,
+        .repair = server->condemned, /* nothing else of a disk is ever beyond repair */
     };
     int rc = store_open (&options, &server->store, error, ERROR_SIZE);
     if (rc == 0) {
         check_started (self, server);
+        server->condemned = false;
     }
     return rc;
 }
@@ -138,6 +145,7 @@ static int start_node (struct world *self, struct sim_server *server, char *erro
         .effects_bytes = self->conditions.effects_bytes,
         .walk_nodes = self->conditions.walk_nodes,
         .walk_window = self->conditions.walk_window,
+        .limits = {.data_size_max = SIM_DATA_SIZE_MAX},
         .observer = check_observer (server),
     };
     memcpy (options.cluster_id, cluster, sizeof options.cluster_id);
@@ -203,6 +211,12 @@ struct sim_server *server_leader (struct world *self)
     return leader;
 }
 
+bool server_is_wrong (const struct sim_server *server)
+{
+    const struct entry_limits *limits = server->up ? tree_limits (node_tree (server->node)) : NULL;
+    return limits != NULL && limits->data_size_max != SIM_DATA_SIZE_MAX;
+}
+
 /* ---- Turns ----------------------------------------------------------------------------------- */
 
 bool server_begin (struct world *self, struct sim_server *server)
@@ -263,6 +277,40 @@ void server_end (struct world *self, struct sim_server *server)
     }
 }
 
+/* Whether all servers run and follow one leader. */
+static bool is_calm (const struct world *self)
+{
+    uint32_t leader = 0;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        const struct sim_server *server = &self->servers[i];
+        struct node_status status;
+        if (!server->up || server->paused) {
+            return false;
+        }
+        node_status (server->node, &status);
+        if (!status.zab.activated || (leader != 0 && leader != status.zab.leader)) {
+            return false;
+        }
+        leader = status.zab.leader;
+    }
+    return true;
+}
+
+/* Since when servers could have compared their states undisturbed. */
+static void note_calm (struct world *self)
+{
+    if (self->wrong != 0 && !is_calm (self)) {
+        self->calm_ms = self->schedule.now_ms;
+    }
+}
+
+static void note_wrong (const struct world *self, struct sim_server *server)
+{
+    if (self->wrong == 0 || !server_is_wrong (server)) {
+        server->wrong_ms = self->schedule.now_ms;
+    }
+}
+
 static void turn (struct world *self, struct sim_server *server)
 {
     const char *text = "";
@@ -284,6 +332,8 @@ static void turn (struct world *self, struct sim_server *server)
     /* What did no harm excuses nothing later. */
     server->failures = server->failures_next;
     server->failures_next = crash_disk_failures (server->disk);
+    note_calm (self);
+    note_wrong (self, server);
     server->founded |= store_meta (server->store)->bootstrapped;
     check_server (self, server);
     schedule_disk (self, server);

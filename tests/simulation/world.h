@@ -41,6 +41,7 @@ enum {
     SIM_SERVERS_MAX = 7,
     SIM_CLIENTS_MAX = 16,
     SIM_REGISTERS = 4,
+    SIM_DATA_SIZE_MAX = 1 << 20, /* of the ensemble: what a wrong state has less of */
     SIM_NODES_MAX = SIM_SERVERS_MAX + SIM_CLIENTS_MAX /* servers, then clients; see blocked */
 };
 
@@ -103,6 +104,8 @@ struct sim_server {
     int64_t timer_ms; /* the time of the scheduled SIM_SERVER_TIMER; 0: none */
     bool paused;      /* as by SIGSTOP: nothing is received */
     int64_t paused_from_ms, paused_until_ms;
+    int64_t wrong_ms;  /* since when its state is wrong, if it is */
+    bool condemned;    /* its disk was, and has not been opened since */
     bool founded;      /* it has been part of the ensemble */
     bool retired;      /* dead, and not to be started */
     uint64_t failures; /* of its disk, before the last turn; and after it: */
@@ -191,6 +194,8 @@ struct world {
     struct sim_conditions conditions;
     struct fault_plan plan;
     uint32_t core;     /* in the liveness phase: the servers that are well */
+    uint32_t wrong;    /* the servers whose state ever went wrong */
+    int64_t calm_ms;   /* since then nothing has gone wrong, and all servers follow one leader */
     bool working;      /* clients ask for more */
     uint64_t requests; /* that they have made */
 
@@ -235,6 +240,7 @@ enum sim_draw {
     SIM_DRAW_NOTICE,
     SIM_DRAW_TURN, /* of a disk */
     SIM_DRAW_CORE,
+    SIM_DRAW_WRONG,      /* whose states go wrong */
     SIM_DRAW_PLAN = 100, /* of each kind of fault */
     SIM_DRAW_CHANCE = 200
 };
@@ -325,6 +331,9 @@ void servers_turn (struct world *self);
 
 /* A paused server goes on. */
 void server_resume (struct world *self, struct sim_server *server);
+
+/* Whether its state went wrong by FAULT_DIVERGENCE, or was made of one that had. */
+bool server_is_wrong (const struct sim_server *server);
 
 /* The activated leader of the highest epoch; NULL: nobody is. */
 struct sim_server *server_leader (struct world *self);

@@ -1,4 +1,4 @@
-/* Invariants 15 to 18, and the table itself: what must be, and what must not. */
+/* Invariants 15 to 19, and the table itself: what must be, and what must not. */
 
 #include "tests/unit/simulation/fixture.h"
 
@@ -85,6 +85,36 @@ static void test_no_rest (void **state)
     assert_false (fixture_holds (self, 18));
 }
 
+/* 19 */
+static void test_wrong_state_is_shown (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 2);
+    struct sight *sight = sight_turn (self, 3, z (1, 2), 666);
+    sight->wrong = true;
+    sight->exposed_ms = sight->exposed_ms_max = 100;
+    assert_true (fixture_holds (self, 15)); /* as long as it is known to be: */
+    assert_true (fixture_holds (self, 19));
+    sight->exposed_ms = 101;
+    assert_false (fixture_holds (self, 19));
+}
+
+static void test_wrong_state_is_no_measure (void **state)
+{
+    struct fixture *self = *state;
+    fixture_log (self, 1, ZAB_LEADING, 1, 1, 2);
+    fixture_log (self, 2, ZAB_FOLLOWING, 1, 1, 2);
+    fixture_commit (self, 1, ZAB_LEADING, z (1, 2));
+    fixture_commit (self, 2, ZAB_FOLLOWING, z (1, 2));
+    sight_turn (self, 1, z (1, 2), 666)->wrong = true;
+    fixture_see (self);
+    sight_turn (self, 2, z (1, 2), z (1, 2));
+    assert_true (fixture_holds (self, 15));
+    assert_null (ghost_digest (&self->ghost, z (1, 2)));
+    fixture_see (self);
+    assert_non_null (ghost_digest (&self->ghost, z (1, 2)));
+}
+
 /* ---- The table ------------------------------------------------------------------------------- */
 
 static void test_table_is_whole (void **state)
@@ -151,6 +181,8 @@ int main (void)
         INVARIANT_TEST (test_ephemeral_outlives_its_session),
         INVARIANT_TEST (test_sequential_name_repeats),
         INVARIANT_TEST (test_no_rest),
+        INVARIANT_TEST (test_wrong_state_is_shown),
+        INVARIANT_TEST (test_wrong_state_is_no_measure),
         cmocka_unit_test (test_table_is_whole),
         INVARIANT_TEST (test_table_names_what_is_broken),
         cmocka_unit_test (test_shadow),
