@@ -15,6 +15,11 @@
 #include "server/keep_disk.h"
 #include "server/net/endpoint.h"
 #include "server/net/runner.h"
+#ifdef COHORT_FAILPOINTS
+#include <stdlib.h>
+
+#include "server/failpoints/failpoints.h"
+#endif
 
 enum {
     TEXT_SIZE = 512,
@@ -212,6 +217,27 @@ static int fail (cohort_server_t *self, int code, const char *text)
     return code;
 }
 
+#ifdef COHORT_FAILPOINTS
+/* In builds for tests alone: what the environment says fails. */
+static int attach_failpoints (cohort_server_t *self, struct disk **disk)
+{
+    char text[TEXT_SIZE];
+    if (!failpoints_set (getenv ("COHORT_FAILPOINTS"), text, sizeof text)) {
+        (*disk)->ops->destroy (*disk);
+        return fail (self, COHORT_ECONFIG, text);
+    }
+    *disk = failpoints_disk (*disk);
+    return *disk ? 0 : fail (self, COHORT_ENOMEM, "out of memory");
+}
+#else
+static int attach_failpoints (cohort_server_t *self, struct disk **disk)
+{
+    (void) self;
+    (void) disk;
+    return 0;
+}
+#endif
+
 static int open_disk (cohort_server_t *self, struct disk **disk)
 {
     if (self->data_dir) {
@@ -222,7 +248,7 @@ static int open_disk (cohort_server_t *self, struct disk **disk)
                              self->data_dir, strerror (-rc));
             return fail (self, COHORT_ESYSTEM, text);
         }
-        return 0;
+        return attach_failpoints (self, disk);
     }
     if (!self->memory) {
         self->memory = memory_disk_new ();

@@ -12,6 +12,9 @@
 #include "client/base/assert.h"
 #include "server/core/config.h"
 #include "server/net/monitor.h"
+#ifdef COHORT_FAILPOINTS
+#include "server/failpoints/failpoints.h"
+#endif
 
 enum {
     PEERS_MAX = 2 * CONFIG_MEMBERS_MAX,
@@ -136,6 +139,11 @@ bool peers_send (struct peers *self, uint32_t id, const uint8_t *data, size_t si
         return false;
     }
     peer->sent = true;
+#ifdef COHORT_FAILPOINTS
+    if (failpoint_drops (FAIL_LINK_SEND)) {
+        return true;
+    }
+#endif
     return zmq_send (peer->dealer, data, size, ZMQ_DONTWAIT) >= 0;
 }
 
