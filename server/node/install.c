@@ -241,6 +241,13 @@ static bool take_block (struct install *self, struct chunk *chunk)
     return true;
 }
 
+/* Progress is told chunk by chunk: one may hold many blocks. */
+static bool in_chunk (const struct install *self)
+{
+    const struct list_node *first = list_first (&self->chunks);
+    return first != NULL && list_entry (first, struct chunk, node)->used > 0;
+}
+
 /* One block; true: there are more. */
 static bool receive (struct install *self)
 {
@@ -261,8 +268,8 @@ static bool receive (struct install *self)
         }
     }
     bool whole = self->received == self->offer.stored;
-    if (self->told < self->received &&
-        (whole || store_writer_pending (self->writer) <= INSTALL_PENDING_MAX)) {
+    bool has_room = store_writer_pending (self->writer) <= INSTALL_PENDING_MAX;
+    if (self->told < self->received && (whole || (has_room && !in_chunk (self)))) {
         tell_progress (self);
     }
     if (whole && !store_unpacker_whole (self->unpacker)) {
