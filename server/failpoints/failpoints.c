@@ -4,12 +4,12 @@
 #include "server/failpoints/failpoints.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { TEXT_SIZE = 64, EXIT_AT_POINT = 137, CHANCE_ONE = 1000000 };
@@ -20,7 +20,7 @@ struct point {
     const char *name;
     enum action action;
     int error;       /* ACT_FAIL: negative errno */
-    long delay_ms;   /* ACT_DELAY */
+    int delay_ms;    /* ACT_DELAY */
     uint32_t chance; /* ACT_DROP: of CHANCE_ONE */
     uint64_t first;  /* from this passage on */
     bool once;
@@ -80,7 +80,7 @@ static bool take_action (struct point *point, const char *action)
     if (strncmp (action, "delay:", 6) == 0) {
         point->action = ACT_DELAY;
         bool sound = take_number (action + 6, &number) && number <= 3600000;
-        point->delay_ms = (long) number;
+        point->delay_ms = (int) number;
         return sound;
     }
     if (strncmp (action, "drop:", 5) == 0 && point == &points[FAIL_LINK_SEND]) {
@@ -151,13 +151,6 @@ static bool is_due (struct point *point, uint64_t *n)
     return point->once ? *n == point->first : *n >= point->first;
 }
 
-static void wait_ms (long ms)
-{
-    struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    while (nanosleep (&pause, &pause) != 0 && errno == EINTR) {
-    }
-}
-
 int failpoint (enum failpoint id)
 {
     struct point *point = &points[id];
@@ -171,7 +164,7 @@ int failpoint (enum failpoint id)
     case ACT_EXIT:
         _exit (EXIT_AT_POINT);
     case ACT_DELAY:
-        wait_ms (point->delay_ms);
+        (void) poll (NULL, 0, point->delay_ms);
         return 0;
     default:
         return 0;
