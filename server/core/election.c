@@ -117,6 +117,21 @@ static zxid_t config_version (const struct zab *self)
     return self->configs.configs[self->configs.count - 1].version;
 }
 
+static bool knows_later (const struct zab *self, const struct peer *peer)
+{
+    return peer->vote.config_version > config_version (self);
+}
+
+/* A voter whose store the configuration does not list: it was emptied. A later configuration may
+ * list it, and who has that counts on its vote: it is given to those who have a later one, and is
+ * worth what they know. It does not stand itself. */
+static bool may_count_elsewhere (const struct zab *self)
+{
+    const struct config_member *member = config_set_find (&self->configs, self->id);
+    return !zab_counts (self) && member != NULL && member->role == CONFIG_VOTER &&
+           self->trust_durable != ZAB_DAMAGED;
+}
+
 /* Whether this leader may be followed. One that a quorum has promised to, and whose configuration
  * is later than ours, may do without counting in ours: its store may have been listed since; and
  * how should we learn of it from anybody else? */
@@ -125,13 +140,13 @@ static bool may_follow (const struct zab *self, const struct peer *leader)
     if (leader->reset || leader->leaving) {
         return false;
     }
-    return eligible (self, leader->id) ||
-           (leader->vote.established && leader->vote.config_version > config_version (self));
+    return eligible (self, leader->id) || (leader->vote.established && knows_later (self, leader));
 }
 
 /* A leader for a latecomer: it says LEADING itself, and a quorum names it, this server included,
  * which is about to follow it; or it says that a quorum has promised, for those who do not reach
- * each other. Of several the one with the highest epoch. */
+ * each other; or ours may be the very promise that it lacks. Of several the one with the highest
+ * epoch. */
 static const struct peer *established_leader (const struct zab *self)
 {
     const struct peer *best = NULL;
@@ -153,7 +168,8 @@ static const struct peer *established_leader (const struct zab *self)
                 id_set_add (&ids, peer->id);
             }
         }
-        if ((leader->vote.established || config_set_quorum (&self->configs, &ids)) &&
+        bool awaits_us = may_count_elsewhere (self) && knows_later (self, leader);
+        if ((leader->vote.established || awaits_us || config_set_quorum (&self->configs, &ids)) &&
             (best == NULL || leader->vote.epoch > best->vote.epoch)) {
             best = leader;
         }
@@ -164,13 +180,14 @@ static const struct peer *established_leader (const struct zab *self)
 /* Adopts the best vote of this round. */
 static void adopt (struct zab *self)
 {
+    bool elsewhere = !zab_votes (self);
     for (size_t i = 0; i < self->peers_count; i++) {
         const struct peer *peer = self->peers[i];
         const struct vote *vote = &peer->vote;
         if (peer->reset || !vote->received || vote->role != ZAB_LOOKING ||
             vote->round != self->round || vote->leader == self->id ||
             vote->leader == self->barred || !peer_votes (self, peer) ||
-            !eligible (self, vote->leader)) {
+            !eligible (self, vote->leader) || (elsewhere && !knows_later (self, peer))) {
             continue;
         }
         if (self->vote.leader == 0 || is_better (self, vote)) {
@@ -208,12 +225,11 @@ static void evaluate (struct zab *self)
         finish (self, leader->id);
         return;
     }
-    if (!zab_votes (self)) {
-        return;
+    if (zab_votes (self) || may_count_elsewhere (self)) {
+        adopt (self);
     }
-    adopt (self);
-    if (self->vote.leader == 0) {
-        return;
+    if (self->vote.leader == 0 || !zab_votes (self)) {
+        return; /* nobody to elect, or others elect */
     }
     struct id_set ids = {.count = 0};
     bool all = true;
@@ -274,8 +290,9 @@ static void bar_candidate (struct zab *self)
 {
     self->stuck_ms = later (self, ZAB_STUCK_MS);
     const struct peer *candidate = peer_find (self, self->vote.leader);
-    if (candidate == NULL || self->settled_ms != ZAB_NEVER || !candidate->vote.received ||
-        candidate->vote.round != self->round || candidate->vote.leader != candidate->id) {
+    if (candidate == NULL || !zab_votes (self) || self->settled_ms != ZAB_NEVER ||
+        !candidate->vote.received || candidate->vote.round != self->round ||
+        candidate->vote.leader != candidate->id) {
         self->barred = 0;
         return;
     }
