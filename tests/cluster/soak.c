@@ -101,6 +101,7 @@ static void read_logs (struct soak *self, uint64_t through, uint64_t least)
                             &objection)) {
             soak_fail (self, "%s", objection.text);
         }
+        self->known[i] = last;
         if (last < least) {
             soak_fail (self,
                        "the log of server %zu ends at %#" PRIx64

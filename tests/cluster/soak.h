@@ -63,6 +63,7 @@ struct soak {
     uint32_t sync_ms[ENSEMBLE_MAX]; /* that a sync takes when all is well, as on disks that spin */
     bool held[ENSEMBLE_MAX];        /* by a fault of the process: stopped, or down */
     uint64_t emptied[ENSEMBLE_MAX]; /* when its folder was emptied last, as a zxid; 0: never */
+    uint64_t known[ENSEMBLE_MAX];   /* through this its log says itself what is committed */
     bool frail[ENSEMBLE_MAX];       /* may end by itself: its disk fails */
     struct recorder *recorder;
     struct log_copy log;
@@ -150,7 +151,7 @@ struct soak_kind {
     void (*end) (struct soak *self, struct soak_fault *fault);
     void (*links) (const struct soak *self, const struct soak_fault *fault, size_t from, size_t to,
                    struct soak_link *link); /* to: SOAK_CLIENTS: that of from's clients */
-    bool (*may) (struct soak *self);        /* NULL: at any time */
+    bool (*may) (struct soak *self, const struct soak_fault *fault); /* NULL: at any time */
 };
 
 #define SOAK_CLIENTS SIZE_MAX

@@ -9,7 +9,10 @@
 #include "server/tree/entry.h"
 #include "tests/cluster/soak.h"
 
-enum { WHOLE_QUERY_MS = 100 };
+enum {
+    WHOLE_QUERY_MS = 100,
+    SETTLED_ENTRIES = 300 /* some seconds of work */
+};
 
 /* ---- Processes ------------------------------------------------------------------------------- */
 
@@ -161,10 +164,14 @@ static void end_lies (struct soak *self, struct soak_fault *fault)
     end_kill_all (self, fault);
 }
 
-/* Since its folder was emptied the log has taken the server in again: it counts. */
-static bool counts_again (const struct soak *self, size_t server)
+/* Since the folder of a server was emptied the log has taken it in again: it counts, for those who
+ * know. What only the next victim knows does not help, nor what it has not synced; so somebody
+ * else's log has to say so, and to have gone on since. */
+static bool counts_again (const struct soak *self, size_t server, size_t victim)
 {
-    for (size_t i = self->log.count; i-- > 0;) {
+    uint64_t taken_in = 0;
+    size_t since = 0;
+    for (size_t i = self->log.count; i-- > 0 && taken_in == 0; since++) {
         const struct log_copy_entry *logged = &self->log.entries[i];
         struct entry entry;
         if (logged->zxid <= self->emptied[server]) {
@@ -172,19 +179,26 @@ static bool counts_again (const struct soak *self, size_t server)
         }
         COHORT_ASSERT (entry_decode (&entry, logged->data, logged->size));
         if (entry.kind == ENTRY_MEMBER_STORE && entry.u.member_store.id == server + 1) {
-            return true;
+            taken_in = logged->zxid;
         }
     }
-    return self->emptied[server] == 0;
+    if (self->emptied[server] == 0) {
+        return true;
+    }
+    bool known = false;
+    for (size_t i = 0; i < self->ensemble.count; i++) {
+        known = known || (i != victim && i != server && self->known[i] > taken_in);
+    }
+    return taken_in != 0 && known && since > SETTLED_ENTRIES;
 }
 
 /* One at a time: what is lost is healed from the others. */
-static bool may_damage (struct soak *self)
+static bool may_damage (struct soak *self, const struct soak_fault *fault)
 {
     bool may = ensemble_whole (&self->ensemble, WHOLE_QUERY_MS);
     soak_read_logs (self);
     for (size_t i = 0; i < self->ensemble.count; i++) {
-        may = may && counts_again (self, i);
+        may = may && counts_again (self, i, fault->server);
     }
     return may;
 }

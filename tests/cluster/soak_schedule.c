@@ -113,7 +113,7 @@ static void begin_fault (struct soak *self)
     if (self->faults_count == SOAK_FAULTS_MAX ||
         (kind->process &&
          (self->held[fault.server] || self->ensemble.servers[fault.server].pid == 0)) ||
-        (kind->may != NULL && !kind->may (self))) {
+        (kind->may != NULL && !kind->may (self, &fault))) {
         return;
     }
     soak_tell (self, "%s: server %zu, other %zu, %" PRId64 " ms", kind->name, fault.server + 1,
