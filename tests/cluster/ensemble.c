@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -273,7 +274,9 @@ static pid_t spawn (struct ensemble *self, const char *config, const char *outpu
     assert_true (pid >= 0);
     if (pid == 0) {
         int fd = open (output, O_WRONLY | O_CREAT | O_APPEND, 0644);
-        if (fd < 0 || dup2 (fd, STDERR_FILENO) < 0 || dup2 (fd, STDOUT_FILENO) < 0) {
+        /* However the test ends, its servers end with it. */
+        if (prctl (PR_SET_PDEATHSIG, SIGKILL) != 0 || fd < 0 || dup2 (fd, STDERR_FILENO) < 0 ||
+            dup2 (fd, STDOUT_FILENO) < 0) {
             _exit (127);
         }
         if (host > 0 && !packet_net_enter (self->net, host)) {
