@@ -10,6 +10,8 @@
 #include "client/base/hash.h"
 #include "tests/history/search_state.h"
 
+enum { NUMBER_SIZE = 10 }; /* digits behind the path of a sequential create */
+
 void search_init (struct search *self)
 {
     *self = (struct search){.searched = 0};
@@ -152,12 +154,47 @@ static void see_return (struct search *self, const struct facts *facts,
     add (self, asked->path, &op);
 }
 
+/* Perhaps there is now what ends with its session, or under a number that nobody has been told. */
+static void leave_out_created (struct search *self, const struct fact_call *call)
+{
+    for (size_t i = 0; i < call->count; i++) {
+        const struct history_op *op = &call->ops[i];
+        if (op->kind == HISTORY_CREATE && (op->mode & COHORT_SEQUENTIAL) != 0) {
+            need (self, op->path)->numbered = true;
+        } else if (op->kind == HISTORY_CREATE && op->mode != COHORT_PERSISTENT) {
+            leave_out (self, op->path);
+        }
+    }
+}
+
 static void see_unknown (struct search *self, const struct fact_call *call)
 {
-    if (call->number > 0 && stands_alone (self, call) && call->ops[0].kind != HISTORY_CLOSE) {
+    if (call->number == 0 || call->ops[0].kind == HISTORY_CLOSE) {
+        return;
+    }
+    if (stands_alone (self, call)) {
         struct search_op op = operation (call);
         add (self, call->ops[0].path, &op);
+    } else {
+        leave_out_created (self, call);
     }
+}
+
+/* Whether a sequential create without an answer may have made this. */
+static bool is_numbered (const struct search *self, const char *path)
+{
+    size_t size = strlen (path);
+    if (size <= NUMBER_SIZE || strspn (path + size - NUMBER_SIZE, "0123456789") != NUMBER_SIZE) {
+        return false;
+    }
+    char *prefix = malloc (size - NUMBER_SIZE + 1);
+    COHORT_ASSERT (prefix != NULL);
+    memcpy (prefix, path, size - NUMBER_SIZE);
+    prefix[size - NUMBER_SIZE] = '\0';
+    uint64_t hash = hash64 (prefix, size - NUMBER_SIZE, 0);
+    const struct map_node *node = map_find (&self->registers, hash, has_path, prefix);
+    free (prefix);
+    return node != NULL && map_entry (node, const struct search_register, node)->numbered;
 }
 
 void search_see (struct search *self, const struct facts *facts, const struct history_event *event)
@@ -188,7 +225,7 @@ bool search_run (struct search *self, const struct facts *facts, struct objectio
     for (struct map_node *node = map_first (&self->registers); node != NULL;
          node = map_next (&self->registers, node)) {
         struct search_register *reg = map_entry (node, struct search_register, node);
-        if (reg->left_out) {
+        if (reg->left_out || is_numbered (self, reg->path)) {
             self->left_out++;
             continue;
         }

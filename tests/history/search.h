@@ -8,8 +8,8 @@
  * come about at any time after the call, or never.
  *
  * Znodes are searched one by one, so those that something else ties together are left out: what a
- * multi touches, what is ephemeral or sequential. So are those that take too long; both are
- * counted.
+ * multi touches, what is ephemeral or sequential, or may be. So are those that take too long; both
+ * are counted.
  *
  * Memory that runs out ends the program. May include: facts.h, client/base. */
 

@@ -21,6 +21,7 @@ struct search_op {
 struct search_register {
     struct map_node node;
     bool left_out;
+    bool numbered; /* a sequential create of this path has no answer: of some path + number */
     struct search_op *ops;
     size_t count, capacity;
     char path[];

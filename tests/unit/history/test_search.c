@@ -129,6 +129,39 @@ static void test_read_after_write (void **state)
     }
 }
 
+/* Whether a delete of `path` may succeed that nothing but a create of "/r", in this mode, and whose
+ * result nobody knows, can explain; told: that it is not known, or nothing ever again. */
+static bool explains (uint32_t mode, const char *path, bool told)
+{
+    struct bench bench;
+    struct history_op made = create ("1");
+    struct history_op gone = delete (-1);
+    made.mode = mode;
+    gone.path = path;
+    open_bench (&bench);
+    call (&bench, 1, 1, made);
+    if (told) {
+        lose (&bench, 1, 1);
+    }
+    call (&bench, 2, 2, gone);
+    end (&bench, 2, 2, 0, -1, NULL);
+    return close_bench (&bench);
+}
+
+static void test_creates_without_an_answer (void **state)
+{
+    (void) state;
+    for (int told = 0; told <= 1; told++) {
+        assert_true (explains (COHORT_PERSISTENT, "/r", told));
+        assert_true (explains (COHORT_EPHEMERAL, "/r", told));
+        assert_true (explains (COHORT_SEQUENTIAL, "/r0000000007", told));
+        assert_true (explains (COHORT_SEQUENTIAL | COHORT_EPHEMERAL, "/r0000000007", told));
+        assert_false (explains (COHORT_EPHEMERAL, "/r0000000007", told));
+        assert_false (explains (COHORT_SEQUENTIAL, "/r", told));
+        assert_false (explains (COHORT_SEQUENTIAL, "/r000000007", told));
+    }
+}
+
 static void test_versions (void **state)
 {
     (void) state;
@@ -440,13 +473,10 @@ static void test_many (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_read_after_write),
-        cmocka_unit_test (test_versions),
-        cmocka_unit_test (test_create_and_delete),
-        cmocka_unit_test (test_unknown_outcomes),
-        cmocka_unit_test (test_what_takes_no_part),
-        cmocka_unit_test (test_too_long),
-        cmocka_unit_test (test_many),
+        cmocka_unit_test (test_read_after_write), cmocka_unit_test (test_creates_without_an_answer),
+        cmocka_unit_test (test_versions),         cmocka_unit_test (test_create_and_delete),
+        cmocka_unit_test (test_unknown_outcomes), cmocka_unit_test (test_what_takes_no_part),
+        cmocka_unit_test (test_too_long),         cmocka_unit_test (test_many),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
