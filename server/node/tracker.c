@@ -35,6 +35,7 @@ struct session {
     uint64_t report_attach_no; /* the attach whose connection was reported dead last ... */
     uint32_t report_server;    /* ... by its server ... */
     int64_t report_ms;         /* ... then; it may not be applied here yet */
+    int64_t owed_ms;           /* it lasts until then: its client was heard by an older attach */
     int64_t due_ms;            /* key in the heap: not later than the true deadline */
     ptrdiff_t position;        /* in the heap */
 };
@@ -241,6 +242,7 @@ static int64_t deadline (const struct session *session)
 {
     int64_t silent = session->heard_ms + session->timeout_ms;
     int64_t gone = session->gone ? session->gone_ms + session->grace_ms : INT64_MAX;
+    gone = gone < session->owed_ms ? session->owed_ms : gone;
     return silent < gone ? silent : gone;
 }
 
@@ -275,6 +277,11 @@ static void take_over (struct tracker *self, const struct tree_session *applied)
     struct session *session = find_or_add (self, applied->id);
     if (session == NULL) {
         return; /* never expires, and is not confirmed */
+    }
+    if (session->known && session->heard_ms > session->report_ms) {
+        /* The attach that is dead was slow to be applied here, and meanwhile its client went on
+         * with the one before, and was told that it may. */
+        session->owed_ms = session->heard_ms + session->timeout_ms;
     }
     session->known = true;
     session->dead = applied->dead;

@@ -314,6 +314,27 @@ static void test_report_before_attach (void **state)
     world_free (world);
 }
 
+/* A leader may apply an attach long after others have, and after its end was reported: until then
+ * it confirms what comes by the one before, and keeps to that. */
+static void test_report_long_before_attach (void **state)
+{
+    (void) state;
+    struct world *world = world_new ();
+    add (world, 7, 4000, 100);
+    lead (world);
+    run (world, 10);
+    tracker_disconnected (world->tracker, 3, 7, 2);
+    run (world, 500);
+    tracker_heartbeat (world->tracker, 1, 7, 1, 1);
+    run (world, 50);
+    apply_attach (world, 7, 2, 3);
+    run (world, 3949);
+    assert_int_equal (world->proposed_count, 0);
+    run (world, 1);
+    assert_int_equal (world->proposed_count, 1);
+    world_free (world);
+}
+
 /* The same number at another server is another connection (numbers begin anew with each
  * incarnation). */
 static void test_report_of_other_server (void **state)
@@ -671,6 +692,7 @@ int main (void)
         cmocka_unit_test (test_grace),
         cmocka_unit_test (test_attach_ends_grace),
         cmocka_unit_test (test_report_before_attach),
+        cmocka_unit_test (test_report_long_before_attach),
         cmocka_unit_test (test_report_of_other_server),
         cmocka_unit_test (test_report_of_unknown),
         cmocka_unit_test (test_touch),
