@@ -37,6 +37,11 @@ target_include_directories (cohort-options INTERFACE
     "${PROJECT_SOURCE_DIR}"
     "${PROJECT_SOURCE_DIR}/client/include"
     "${PROJECT_SOURCE_DIR}/server/include")
+if (COHORT_MUTATIONS)
+    target_compile_definitions (cohort-options INTERFACE COHORT_MUTATIONS)
+    target_compile_options (cohort-options INTERFACE -Wno-return-type) # behind forgiven assertions
+    install (CODE "message (FATAL_ERROR \"a build with COHORT_MUTATIONS is for tests alone\")")
+endif ()
 
 # Messages of assertions name files from the root, and do not depend on where that is. A compiler
 # cache with a base folder hands the compiler paths relative to the folder of the build instead.

@@ -63,7 +63,8 @@ void leader_propose (struct zab *self, const struct zab_proposal *proposals, siz
     for (size_t i = 0; i < self->peers_count; i++) {
         struct peer *peer = self->peers[i];
         /* All that were sent NEWLEADER, not only those who have acknowledged it. */
-        if (peer->reset || peer->learner.phase < LEARNER_FORWARD) {
+        if (peer->reset || peer->learner.phase < LEARNER_FORWARD ||
+            (COHORT_MUTATED (proposal_to_synced) && peer->learner.phase < LEARNER_SYNCED)) {
             continue;
         }
         COHORT_ASSERT (peer->learner.sent == after);
@@ -109,7 +110,8 @@ void leader_process_ack (struct zab *self, struct peer *peer, const struct zab_m
 static bool held_by_quorum (const struct zab *self, zxid_t zxid)
 {
     struct id_set ids = {.count = 0};
-    if (self->durable >= zxid && self->current_durable == self->lead.epoch) {
+    if ((self->durable >= zxid && self->current_durable == self->lead.epoch) ||
+        COHORT_MUTATED (own_ack_early)) {
         id_set_add (&ids, self->id);
     }
     for (size_t i = 0; i < self->peers_count; i++) {
@@ -177,7 +179,9 @@ void leader_flush_commits (struct zab *self)
     for (size_t i = 0; i < self->peers_count; i++) {
         struct peer *peer = self->peers[i];
         struct learner *learner = &peer->learner;
-        if (peer->reset || learner->phase != LEARNER_SYNCED ||
+        if (peer->reset ||
+            (learner->phase != LEARNER_SYNCED &&
+             !(COHORT_MUTATED (commit_too_early) && learner->phase == LEARNER_FORWARD)) ||
             (learner->uptodate && learner->committed == self->committed)) {
             continue;
         }
@@ -209,7 +213,7 @@ static bool entries_follow (struct zab *self, struct peer *peer, const struct za
             *skip = i + 1;
             continue;
         }
-        if (!zxid_follows (entry->zxid, last.zxid)) {
+        if (!zxid_follows (entry->zxid, last.zxid) && !COHORT_MUTATED (gaps_ignored)) {
             peer_reset (self, peer, "gap in the entries");
             return false;
         }

@@ -3,6 +3,7 @@
 #include "server/core/config.h"
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 
 void id_set_clear (struct id_set *self)
 {
@@ -102,7 +103,7 @@ bool config_set_quorum (const struct config_set *self, const struct id_set *ids)
     COHORT_ASSERT (self->count == 1 || self->count == 2);
     for (size_t i = 0; i < self->count; i++) {
         struct tally tally = config_tally (&self->configs[i], ids);
-        if (tally.present <= tally.voters / 2) {
+        if (tally.present + COHORT_MUTATED (half_is_a_quorum) <= tally.voters / 2) {
             return false;
         }
     }

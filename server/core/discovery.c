@@ -52,7 +52,7 @@ void follower_on_epochs_durable (struct zab *self)
 {
     struct follow *follow = &self->follow;
     if (!role_is_learner (self) || follow->phase != FOLLOW_EPOCH ||
-        self->accepted_durable != follow->epoch) {
+        (self->accepted_durable != follow->epoch && !COHORT_MUTATED (promise_early))) {
         return;
     }
     const struct peer *leader = peer_find (self, follow->leader);
@@ -204,7 +204,8 @@ void leader_discover (struct zab *self)
     if (lead->phase == LEAD_DISCOVERY) {
         choose_epoch (self);
     }
-    if (self->role != ZAB_LEADING || lead->epoch == 0 || self->accepted_durable != lead->epoch) {
+    if (self->role != ZAB_LEADING || lead->epoch == 0 ||
+        (self->accepted_durable != lead->epoch && !COHORT_MUTATED (leaderinfo_early))) {
         return;
     }
     if (lead->phase == LEAD_EPOCH && id_set_add (&lead->promises, self->id)) {
@@ -289,7 +290,8 @@ void leader_process_ackepoch (struct zab *self, struct peer *peer,
     if (lead->phase == LEAD_EPOCH) {
         if (message->counts && peer_votes (self, peer)) { /* so its log is not damaged */
             uint32_t epoch = election_epoch (message->trust, message->epoch, message->zxid);
-            if (compare_log (self, epoch, message->zxid) < 0) {
+            if (compare_log (self, epoch, message->zxid) < 0 &&
+                !COHORT_MUTATED (better_follower_ignored)) {
                 leader_step_down (self, "a follower knows more", peer->id);
                 return;
             }

@@ -89,7 +89,7 @@ static void vote_initially (struct zab *self)
         self->vote.leader = self->id;
         self->vote.epoch =
             election_epoch (self->trust_durable, self->current_durable, self->durable);
-        self->vote.zxid = self->durable;
+        self->vote.zxid = COHORT_MUTATED (vote_from_memory) ? self->log.last.zxid : self->durable;
     }
     self->votes_owed = true;
     self->settled_ms = ZAB_NEVER;
@@ -316,7 +316,8 @@ static void bar_candidate (struct zab *self)
 static void begin_voting (struct zab *self)
 {
     COHORT_ASSERT (self->role == ZAB_LOOKING);
-    if (self->voting || self->leaving || !self->started || !persist_drained (self)) {
+    if (self->voting || self->leaving || !self->started ||
+        (!persist_drained (self) && !COHORT_MUTATED (vote_from_memory))) {
         return;
     }
     self->voting = true;

@@ -209,7 +209,7 @@ static const char *reason_to_step_down (const struct zab *self)
     if (now >= lead->stall_ms) {
         return "no quorum after a stall";
     }
-    if (now - lead->quorum_ms >= self->peer_timeout_ms) {
+    if (now - lead->quorum_ms >= self->peer_timeout_ms && !COHORT_MUTATED (leads_without_quorum)) {
         return "no quorum is heard";
     }
     int64_t limit = self->peer_timeout_ms * ZAB_PROGRESS_TIMEOUTS;

@@ -54,7 +54,7 @@ static bool truncate_to (struct zab *self, struct peer *peer, struct zab_point p
         halt_diverged (self, point.zxid);
         return false;
     }
-    if (point.zxid < self->log.last.zxid) {
+    if (point.zxid < self->log.last.zxid && !COHORT_MUTATED (tail_kept)) {
         zab_note (self, "truncates", peer->id);
         persist_truncate (self, point.zxid);
     }
@@ -70,6 +70,9 @@ void follower_process_diff (struct zab *self, struct peer *peer, const struct za
         }
         follow->phase = FOLLOW_DIFF;
         follow->reported = self->log.last.zxid;
+        if (COHORT_MUTATED (epoch_before_history)) {
+            persist_history (self, follow->epoch);
+        }
     } else if (follow->phase != FOLLOW_DIFF || message->point.zxid != self->log.last.zxid ||
                message->point.chain != self->log.last.chain) {
         peer_reset (self, peer, "unexpected DIFF");
@@ -170,7 +173,8 @@ void follower_acknowledge (struct zab *self)
         follow->reported = point.zxid;
         send_message (self, leader, (struct zab_message){.type = ZAB_SYNC_POINT, .point = point});
     }
-    if (follow->phase == FOLLOW_NEWLEADER && self->request_durable >= follow->newleader) {
+    if (follow->phase == FOLLOW_NEWLEADER &&
+        (self->request_durable >= follow->newleader || COHORT_MUTATED (epoch_acked_early))) {
         follow->phase = FOLLOW_SYNCED;
         follow->acked = follow->history;
         send_message (self, leader,
@@ -179,5 +183,10 @@ void follower_acknowledge (struct zab *self)
     if (follow->phase >= FOLLOW_SYNCED && self->durable > follow->acked) {
         follow->acked = self->durable;
         send_message (self, leader, (struct zab_message){.type = ZAB_ACK, .zxid = self->durable});
+    }
+    if (COHORT_MUTATED (entry_acked_early) && follow->phase >= FOLLOW_SYNCED &&
+        self->log.last.zxid > follow->acked) {
+        follow->acked = self->log.last.zxid;
+        send_message (self, leader, (struct zab_message){.type = ZAB_ACK, .zxid = follow->acked});
     }
 }

@@ -22,6 +22,7 @@
 #define SERVER_CORE_STATE_H
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "client/base/prng.h"
 #include "client/base/ring.h"
 #include "server/core/history.h"

@@ -89,7 +89,16 @@ static void agree (struct zab *self, struct peer *peer, const struct zab_point *
 {
     struct learner *learner = &peer->learner;
     struct zab_point point;
-    switch (history_agree (&self->log, points, count, &point)) {
+    enum history_agreement agreement = history_agree (&self->log, points, count, &point);
+    if (COHORT_MUTATED (snapshot_left_out) && agreement == HISTORY_AGREE_NONE) {
+        point = self->log.base;
+        agreement = HISTORY_AGREE_FOUND;
+    }
+    if (COHORT_MUTATED (truncated_to_committed) && agreement == HISTORY_AGREE_FOUND &&
+        point.zxid > self->committed) {
+        (void) history_floor (&self->log, self->committed, &point);
+    }
+    switch (agreement) {
     case HISTORY_AGREE_FOUND:
         begin_diffs (self, peer, point.zxid);
         break;
@@ -139,7 +148,9 @@ void leader_process_sync_point (struct zab *self, struct peer *peer,
     leader_progress (self, peer);
     switch (learner->phase) {
     case LEARNER_SNAP:
-        if (history_agrees (&self->log, message->point)) {
+        if (COHORT_MUTATED (newleader_before_diff)) {
+            begin_diffs (self, peer, self->log.last.zxid);
+        } else if (history_agrees (&self->log, message->point)) {
             begin_diffs (self, peer, message->point.zxid);
         } else if (message->point.zxid < self->log.base.zxid) {
             send_snapshot (self, peer); /* the log has moved on beyond that snapshot */

@@ -502,7 +502,9 @@ static const struct zab_update *end (struct zab *self)
         election_flush (self);
         persist_flush (self);
         peer_sweep (self);
-        zxid_t deliver = self->committed < self->durable ? self->committed : self->durable;
+        zxid_t deliver = self->committed < self->durable || COHORT_MUTATED (applied_from_memory)
+                             ? self->committed
+                             : self->durable;
         if (self->delivered < deliver) {
             self->delivered = deliver;
         }

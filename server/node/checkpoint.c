@@ -10,12 +10,13 @@
 #include "server/node/error_text.h"
 
 void checkpoint_init (struct checkpoint *self, struct store *store, uint64_t log_bytes,
-                      const struct logger *logger)
+                      uint32_t slice_bytes, const struct logger *logger)
 {
     memset (self, 0, sizeof *self);
     self->store = store;
     self->logger = *logger;
     self->log_bytes = log_bytes > 0 ? log_bytes : CHECKPOINT_LOG_BYTES;
+    self->slice_bytes = slice_bytes > 0 ? slice_bytes : CHECKPOINT_SLICE;
     self->retry_at_ms = INT64_MIN;
     buf_init (&self->slice);
 }
@@ -129,7 +130,7 @@ static bool write_slice (struct checkpoint *self, int64_t now_ms)
         return false; /* the store wakes us */
     }
     buf_clear (&self->slice);
-    bool more = tree_snapshot_next (self->snapshot, &self->slice, CHECKPOINT_SLICE);
+    bool more = tree_snapshot_next (self->snapshot, &self->slice, self->slice_bytes);
     if (self->slice.failed) {
         fail (self, now_ms, COHORT_ENOMEM);
         return false;

@@ -16,7 +16,7 @@
 #include "server/tree/tree.h"
 
 enum {
-    CHECKPOINT_SLICE = 64 << 10,      /* bytes in a turn */
+    CHECKPOINT_SLICE = 64 << 10,      /* bytes in a turn, if not told otherwise */
     CHECKPOINT_PENDING_MAX = 4 << 20, /* bytes that wait for the disk */
     CHECKPOINT_RETRY_MS = 10000       /* after one that failed (the disk was full) */
 };
@@ -28,6 +28,7 @@ struct checkpoint {
     struct store *store; /* borrowed */
     struct logger logger;
     uint64_t log_bytes;
+    uint32_t slice_bytes;
     bool wanted; /* whatever the log holds */
     bool again;  /* even of a state that there is one of */
     uint64_t done;
@@ -41,9 +42,9 @@ struct checkpoint {
     int64_t retry_at_ms;
 };
 
-/* log_bytes 0: CHECKPOINT_LOG_BYTES. */
+/* log_bytes 0: CHECKPOINT_LOG_BYTES; slice_bytes 0: CHECKPOINT_SLICE. */
 void checkpoint_init (struct checkpoint *self, struct store *store, uint64_t log_bytes,
-                      const struct logger *logger);
+                      uint32_t slice_bytes, const struct logger *logger);
 
 /* Before the tree is destroyed. */
 void checkpoint_deinit (struct checkpoint *self);

@@ -7,6 +7,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/node/client_state.h"
 #include "server/tree/sort.h"
 
@@ -146,7 +147,7 @@ static bool rearm_watch (struct clients *self, struct client *client,
         return false;
     }
     int type = watch_missed (self->tree, kind, watch->path, size, seen, &zxid);
-    if (type != 0) {
+    if (type != 0 && !COHORT_MUTATED (missed_watch_lost)) {
         queue_event (self, client, kind, type, watch->path, size, zxid);
         return client->doom_text == NULL;
     }

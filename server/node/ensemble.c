@@ -47,7 +47,9 @@ struct ensemble *ensemble_new (const struct ensemble_options *options)
     }
     proposals_init (&self->proposals);
     ranges_init (&self->ranges, self->store);
-    ensemble_snapshots_init (self, options->snapshot_bytes);
+    self->sync_chunk_bytes = options->sync_chunk_bytes;
+    self->counter_max = options->counter_max;
+    ensemble_snapshots_init (self, options->snapshot_bytes, options->snapshot_slice);
     self->witness = self->stands = true;
     if (!ensemble_tracker_init (self) || self->snapshots == NULL || self->backups == NULL ||
         !digests_init (&self->digests)) {
@@ -135,7 +137,9 @@ int ensemble_start (struct ensemble *self, int64_t now_ms, char *error, size_t e
                                   .store_id = meta->store_id,
                                   .seed = self->seed,
                                   .configs = {.count = 1, .configs = {meta->config}},
-                                  .peer_timeout_ms = self->peer_timeout_ms};
+                                  .peer_timeout_ms = self->peer_timeout_ms,
+                                  .sync_chunk_bytes = self->sync_chunk_bytes,
+                                  .counter_max = self->counter_max};
     const struct config_set *configs = tree_configs (self->tree);
     if (configs != NULL) {
         options.configs = *configs;

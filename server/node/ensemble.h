@@ -47,9 +47,12 @@ struct ensemble_options {
     struct ensemble_host host;
     struct logger logger;
     uint64_t seed;
-    uint64_t hash_seed;      /* of the tree's tables */
-    int peer_timeout_ms;     /* 0: 500 */
-    uint64_t snapshot_bytes; /* 0: see checkpoint.h */
+    uint64_t hash_seed;        /* of the tree's tables */
+    int peer_timeout_ms;       /* 0: 500 */
+    uint64_t snapshot_bytes;   /* 0: see checkpoint.h */
+    uint32_t snapshot_slice;   /* bytes of a snapshot in a turn; 0: see checkpoint.h */
+    uint32_t sync_chunk_bytes; /* 0: see zab.h */
+    uint64_t counter_max;      /* likewise */
     uint64_t effects_bytes;
     struct entry_limits limits; /* of a new ensemble; sound */
     struct zab_observer observer;

@@ -129,11 +129,11 @@ static bool send_backup (void *arg, uint64_t connection, const struct backup_par
     return self->host.backup (self->host.arg, connection, part);
 }
 
-void ensemble_snapshots_init (struct ensemble *self, uint64_t snapshot_bytes)
+void ensemble_snapshots_init (struct ensemble *self, uint64_t snapshot_bytes, uint32_t slice_bytes)
 {
     struct snapshots_host sender = {self, send_part, note_progress, reset_link};
     struct install_host receiver = {self, send_answer, reset_link};
-    checkpoint_init (&self->checkpoint, self->store, snapshot_bytes, &self->logger);
+    checkpoint_init (&self->checkpoint, self->store, snapshot_bytes, slice_bytes, &self->logger);
     retired_init (&self->retired);
     install_init (&self->install, self->store, &self->retired, &self->tree_options, &receiver,
                   &self->logger);

@@ -71,6 +71,8 @@ struct ensemble {
     struct logger logger;
     uint64_t seed;
     int peer_timeout_ms;
+    uint32_t sync_chunk_bytes;
+    uint64_t counter_max;
     struct entry_limits limits;
     struct zab_observer observer;
     struct tree_options tree_options;
@@ -146,7 +148,7 @@ bool ensemble_starved (const struct ensemble *self); /* writes wait for room on 
 /* ensemble_apply.c: true: more at once */
 bool ensemble_apply (struct ensemble *self);
 bool ensemble_install_turn (struct ensemble *self);
-void ensemble_snapshots_init (struct ensemble *self, uint64_t snapshot_bytes);
+void ensemble_snapshots_init (struct ensemble *self, uint64_t snapshot_bytes, uint32_t slice_bytes);
 void ensemble_snapshot_part (struct ensemble *self, uint32_t peer, const struct peer_snapshot *part,
                              struct peer_bytes chunk);
 

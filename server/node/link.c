@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 
 struct flight {
     uint64_t seq;
@@ -277,9 +278,10 @@ bool link_receive (struct link *self, const struct peer_frame *frame, size_t bul
         return false;
     }
     if (header->seq <= self->received) {
-        return false; /* twice */
+        return COHORT_MUTATED (link_repeats); /* twice */
     }
-    if (header->seq != self->received + 1) {
+    if (header->seq != self->received + 1 && !COHORT_MUTATED (link_skips) &&
+        !COHORT_MUTATED (gaps_ignored)) {
         go_down (self, "frames are missing");
         return false;
     }

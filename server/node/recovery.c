@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client/base/alloc.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 #include "server/node/error_text.h"
 
@@ -94,7 +95,7 @@ static int replay (struct store *store, struct tree *tree, struct zab_point *app
 {
     zxid_t committed = store_committed (store);
     zxid_t last = store_last (store);
-    zxid_t through = committed < last ? committed : last;
+    zxid_t through = committed < last && !COHORT_MUTATED (applied_at_start) ? committed : last;
     struct zab_entry *entries = mem_calloc (ENTRIES, sizeof *entries);
     if (entries == NULL) {
         return COHORT_ENOMEM;

@@ -8,6 +8,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/map.h"
+#include "client/base/mutation.h"
 #include "client/base/ring.h"
 #include "server/node/points.h"
 
@@ -291,6 +292,9 @@ static void take_over (struct tracker *self, const struct tree_session *applied)
     session->timeout_ms = applied->timeout_ms;
     session->grace_ms = applied->grace_ms;
     session->heard_ms = self->clock_ms;
+    if (COHORT_MUTATED (takeover_shortens)) {
+        session->heard_ms -= applied->timeout_ms / 2;
+    }
     session->gone = is_reported (session);
     session->gone_ms = session->report_ms;
     self->newest = applied->id > self->newest ? applied->id : self->newest;
@@ -341,7 +345,7 @@ void tracker_time (struct tracker *self, int64_t now_ms)
     COHORT_ASSERT (now_ms >= self->now_ms);
     int64_t passed = now_ms - self->now_ms;
     self->now_ms = now_ms;
-    if (passed <= self->peer_timeout_ms / 2) {
+    if (passed <= self->peer_timeout_ms / 2 || COHORT_MUTATED (stall_unnoticed)) {
         self->clock_ms += passed;
         return;
     }
@@ -358,7 +362,8 @@ void tracker_heartbeat (struct tracker *self, uint32_t server, uint64_t id, uint
     if (!self->leading) {
         return;
     }
-    struct waiting waiting = {self->begun + 1, server, 0, id, attach_no, seq};
+    uint64_t round = self->begun + !COHORT_MUTATED (heartbeat_without_round);
+    struct waiting waiting = {round, server, 0, id, attach_no, seq};
     struct session *session = find (self, id);
     if (session != NULL && session->known) {
         waiting.incarnation = session->incarnation;
@@ -408,6 +413,10 @@ void tracker_disconnected (struct tracker *self, uint32_t server, uint64_t id, u
 void tracker_sync (struct tracker *self, uint32_t server, uint64_t token, zxid_t last)
 {
     if (!self->leading) {
+        return;
+    }
+    if (COHORT_MUTATED (read_without_round)) {
+        self->host.synced (self->host.arg, server, token, last);
         return;
     }
     points_add (&self->points, &(struct point){self->begun + 1, server, token, last});
@@ -588,7 +597,8 @@ bool tracker_turn (struct tracker *self)
     if (self->look_for_dead && !self->reaping) {
         reap (self);
     }
-    return self->confirmed >= self->trust_round && expire (self);
+    bool leads = self->confirmed >= self->trust_round || COHORT_MUTATED (expiry_without_round);
+    return leads && expire (self);
 }
 
 int64_t tracker_deadline (const struct tracker *self)

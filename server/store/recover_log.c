@@ -17,6 +17,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 #include "server/store/recovery.h"
 #include "server/store/scan.h"
@@ -249,6 +250,9 @@ int recover_rewrite (struct segment *segment, struct disk *disk, uint64_t start,
         return fault_memory (fault);
     }
     int rc = 0;
+    if (COHORT_MUTATED (tail_not_rewritten)) {
+        start = stop;
+    }
     for (uint64_t at = start; at < stop && rc == 0; at += PIECE) {
         size_t size = stop - at < PIECE ? (size_t) (stop - at) : PIECE, done = 0;
         size_t keep = at >= end ? 0 : end - at < size ? (size_t) (end - at) : size;
@@ -261,6 +265,9 @@ int recover_rewrite (struct segment *segment, struct disk *disk, uint64_t start,
         rc = segment_write (segment, disk, at, bytes, size, fault);
     }
     mem_free (bytes);
+    if (COHORT_MUTATED (tail_not_rewritten)) {
+        return 0;
+    }
     return rc == 0 ? segment_sync (segment, disk, fault) : rc;
 }
 

@@ -10,6 +10,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 #include "server/store/state.h"
 
@@ -323,7 +324,11 @@ static bool submit_epochs (struct store *self, struct list *list, const struct z
 
 static bool submit (struct store *self, struct list *list, const struct zab_persist *persist)
 {
+    bool epochs_first = COHORT_MUTATED (epoch_before_history);
     if (persist->truncate && !submit_truncate (self, list, persist->truncate_to)) {
+        return false;
+    }
+    if (epochs_first && persist->epochs && !submit_epochs (self, list, persist)) {
         return false;
     }
     struct work *work = NULL;
@@ -332,7 +337,7 @@ static bool submit (struct store *self, struct list *list, const struct zab_pers
             return false;
         }
     }
-    if (persist->epochs && !submit_epochs (self, list, persist)) {
+    if (!epochs_first && persist->epochs && !submit_epochs (self, list, persist)) {
         return false;
     }
     return !list_empty (list) || add_work (self, list, WORK_NOTHING) != NULL;

@@ -7,6 +7,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 #include "server/store/state.h"
 
@@ -91,6 +92,10 @@ static int do_truncate (struct store *self, struct work *work, struct fault *fau
         COHORT_ASSERT (record_zxid (work->record) == work->point.zxid);
         segment = record_segment (work->record);
         end = record_offset (work->record) + record_total (record_size (work->record));
+    }
+    if (COHORT_MUTATED (truncated_in_memory)) {
+        self->log.last = work->point;
+        return 0;
     }
     return log_truncate (&self->log, work->point, segment, end, work->stamp_ms, fault);
 }

@@ -6,6 +6,7 @@
  */
 #include "client/base/arena.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/tree/change.h"
 #include "server/tree/ops.h"
 #include "server/tree/sort.h"
@@ -111,7 +112,7 @@ void close_apply (struct tree *self, const struct entry_close *close, struct tre
     if (session == NULL || session->dead) {
         return;
     }
-    bool current = close->attach_no == session->attach_no &&
+    bool current = (close->attach_no == session->attach_no || COHORT_MUTATED (old_attach_closes)) &&
                    (close->incarnation == 0 || close->incarnation == session->incarnation);
     if (current || close->reason == ENTRY_KILLED) {
         close_and_reap (self, session, outcome);

@@ -17,6 +17,7 @@
 #include "client/base/buf.h"
 #include "client/base/list.h"
 #include "client/base/map.h"
+#include "client/base/mutation.h"
 #include "server/tree/backlog.h"
 #include "server/tree/image.h"
 #include "server/tree/state.h"
@@ -215,7 +216,7 @@ void snapshot_hand_over_znode (struct tree_snapshot *self, struct znode *znode)
 {
     const struct family *family = znode_family (znode);
     bool waits = family != NULL && family->waiting != NULL;
-    if (self->failed) {
+    if (self->failed || COHORT_MUTATED (snapshot_not_exact)) {
         return;
     }
     if (!waits) {

@@ -4,6 +4,7 @@
  * PURE.
  */
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/tree/change.h"
 #include "server/tree/ops.h"
 #include "server/tree/verify.h"
@@ -57,6 +58,9 @@ static struct session *admit (struct tree *self, const struct entry_write *write
     if (write->incarnation != session->incarnation) {
         outcome->code = COHORT_ESESSIONMOVED;
         return NULL;
+    }
+    if (COHORT_MUTATED (executed_twice) && write->number == session->last_number) {
+        session->last_number--;
     }
     if (write->number <= session->last_number) {
         repeat (self, session, write->number, outcome);

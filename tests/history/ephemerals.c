@@ -9,6 +9,8 @@
  * has a quorum: the disconnect, the next round, the entry's way to the disks. */
 enum { SLACK_MS = 5000 };
 
+enum { EPOCH_SHIFT = 40 }; /* of a zxid */
+
 /* Whether the entry will end the session: what the model will find. */
 static bool ends (const struct model_session *session, const struct history_entry *entry)
 {
@@ -45,6 +47,25 @@ bool rule_session_kept (const struct facts *facts, const struct history_event *e
                    "client %u counts on its session for %" PRId64
                    " ms, and it has ended at %#" PRIx64,
                    event->client, event->u.until_ms - event->time_ms, session->closed_zxid);
+}
+
+/* A leader that has stood still, and leads on, does not end sessions for the silence that was its
+ * own. */
+bool rule_session_survives_stall (const struct facts *facts, const struct history_event *event,
+                                  struct objection *objection)
+{
+    const struct history_entry *entry = &event->u.entry;
+    if (entry->kind != HISTORY_ENTRY_CLOSE || !entry->silent) {
+        return true;
+    }
+    const struct fact_client *client = facts_owner (facts, entry->session);
+    return client == NULL || !ends (model_session (&facts->model, entry->session), entry) ||
+           client->kept_epoch != entry->zxid >> EPOCH_SHIFT ||
+           client->kept_until_ms <= event->time_ms ||
+           object (objection,
+                   "the session of client %u ends at %#" PRIx64 ", %" PRId64
+                   " ms before it may: its leader was away",
+                   client->number, entry->zxid, client->kept_until_ms - event->time_ms);
 }
 
 /* The session of a client that is gone ends within its time limit, once somebody can end it. */

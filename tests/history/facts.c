@@ -478,6 +478,24 @@ static void see_client (struct facts *self, struct fact_client *client,
     }
 }
 
+/* A leader must not take its own absence for that of the clients: who might count on its session
+ * when it stopped has as much time left when it goes on. */
+static void see_stall (struct facts *self, int64_t now_ms, const struct history_stall *stalled)
+{
+    for (struct map_node *node = map_first (&self->clients); node != NULL;
+         node = map_next (&self->clients, node)) {
+        struct fact_client *client = map_entry (node, struct fact_client, node);
+        int64_t until_ms = client->valid_until_ms;
+        if (client->kept_epoch == stalled->epoch && client->kept_until_ms > until_ms) {
+            until_ms = client->kept_until_ms;
+        }
+        if (until_ms > stalled->from_ms) {
+            client->kept_epoch = stalled->epoch;
+            client->kept_until_ms = now_ms + (until_ms - stalled->from_ms);
+        }
+    }
+}
+
 void facts_see (struct facts *self, const struct history_event *event)
 {
     self->events++;
@@ -492,6 +510,9 @@ void facts_see (struct facts *self, const struct history_event *event)
         break;
     case HISTORY_UNLED:
         self->led = false;
+        break;
+    case HISTORY_STALLED:
+        see_stall (self, event->time_ms, &event->u.stalled);
         break;
     case HISTORY_SETTLED:
         break;

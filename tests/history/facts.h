@@ -62,6 +62,8 @@ struct fact_client {
     uint64_t streamed;
     uint64_t written; /* of its newest answered write */
     int64_t valid_until_ms;
+    uint32_t kept_epoch;   /* whose leader has stood still: it owes the session that time, */
+    int64_t kept_until_ms; /* and does not end it for silence before */
     bool gone, lost;
     int64_t gone_ms;
 

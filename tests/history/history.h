@@ -103,7 +103,8 @@ struct history_entry {
     enum history_entry_kind kind;
     uint64_t session, attach_no, number;
     uint32_t incarnation, server;
-    bool killed;
+    bool killed;       /* CLOSE: by somebody else's wish; */
+    bool silent;       /* for its client was not heard for its timeout */
     uint8_t nonce[16]; /* SESSION, ATTACH */
     bool multi;        /* WRITE */
     const struct history_op *ops;
@@ -158,16 +159,22 @@ enum history_kind {
     HISTORY_UNKNOWN, /* nobody knows what became of the call */
     HISTORY_FIRED,   /* a one-shot watch reports */
     HISTORY_BATCH,
-    HISTORY_ENTRY,  /* the next of the log; client 0 */
-    HISTORY_LED,    /* client 0: from now on a leader with a quorum leads undisturbed */
-    HISTORY_UNLED,  /* client 0: from now on perhaps not */
-    HISTORY_SETTLED /* client 0: everything that was asked for has been answered, and who is still
-                       there has been told everything */
+    HISTORY_ENTRY,   /* the next of the log; client 0 */
+    HISTORY_LED,     /* client 0: from now on a leader with a quorum leads undisturbed */
+    HISTORY_UNLED,   /* client 0: from now on perhaps not */
+    HISTORY_STALLED, /* client 0: the leader of an epoch has stood still and goes on now */
+    HISTORY_SETTLED  /* client 0: everything that was asked for has been answered, and who is still
+                        there has been told everything */
 };
 
 struct history_session {
     uint64_t id;
     uint32_t timeout_ms, grace_ms;
+};
+
+struct history_stall {
+    uint32_t epoch; /* its zxids', if it ends sessions from now on */
+    int64_t from_ms;
 };
 
 struct history_event {
@@ -184,6 +191,7 @@ struct history_event {
         struct history_fired fired;
         struct history_batch batch;
         struct history_entry entry;
+        struct history_stall stalled;
     } u;
 };
 

@@ -124,6 +124,7 @@ bool history_entry_read (struct arena *arena, uint64_t zxid, int64_t stamp_ms, c
         out->attach_no = entry.u.close.attach_no;
         out->incarnation = entry.u.close.incarnation;
         out->killed = entry.u.close.reason == ENTRY_KILLED;
+        out->silent = entry.u.close.reason == ENTRY_EXPIRED;
         break;
     case ENTRY_REAP:
         out->kind = HISTORY_ENTRY_REAP;

@@ -27,6 +27,7 @@ const struct history_rule history_rules[HISTORY_RULES_COUNT] = {
     {"watches fire", FIRED, rule_watch_fires},
     {"no watch is lost", RETURN | FIRED | SETTLED, rule_no_watch_lost},
     {"sessions are kept", ENTRY | VALID, rule_session_kept},
+    {"sessions survive stalls", ENTRY, rule_session_survives_stall},
     {"sessions are ended", ENTRY | SETTLED, rule_session_ended},
     {"streams", BATCH | SETTLED, rule_stream},
 };

@@ -31,7 +31,7 @@ struct history_rule {
 
 #define HISTORY_BIT(kind) (1u << (kind))
 
-enum { HISTORY_RULES_COUNT = 14 };
+enum { HISTORY_RULES_COUNT = 15 };
 
 extern const struct history_rule history_rules[HISTORY_RULES_COUNT];
 
@@ -41,7 +41,7 @@ const struct history_rule *history_see (struct facts *facts, const struct histor
 
 history_rule_fn rule_well_formed, rule_real_time, rule_write_result, rule_linearizable_read,
     rule_acknowledged_once, rule_logged_as_asked, rule_names_differ, rule_reads_go_forward,
-    rule_read_value, rule_watch_fires, rule_no_watch_lost, rule_session_kept, rule_session_ended,
-    rule_stream;
+    rule_read_value, rule_watch_fires, rule_no_watch_lost, rule_session_kept,
+    rule_session_survives_stall, rule_session_ended, rule_stream;
 
 #endif

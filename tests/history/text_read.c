@@ -362,12 +362,27 @@ static bool read_entry (struct text *self, const char *key, char *value)
         entry->server = (uint32_t) read_number (self, value);
     } else if (strcmp (key, "killed") == 0) {
         entry->killed = read_number (self, value) != 0;
+    } else if (strcmp (key, "silent") == 0) {
+        entry->silent = read_number (self, value) != 0;
     } else if (strcmp (key, "nonce") == 0) {
         read_nonce (self, value, entry->nonce);
     } else if (strcmp (key, "multi") == 0) {
         entry->multi = read_number (self, value) != 0;
     } else if (strcmp (key, "op") == 0) {
         add_op (self, value, &entry->ops, &entry->count);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool read_stall (struct text *self, const char *key, const char *value)
+{
+    struct history_stall *stalled = &self->event->u.stalled;
+    if (strcmp (key, "epoch") == 0) {
+        stalled->epoch = (uint32_t) read_number (self, value);
+    } else if (strcmp (key, "from") == 0) {
+        stalled->from_ms = read_signed (self, value);
     } else {
         return false;
     }
@@ -398,6 +413,8 @@ static bool read_key (struct text *self, const char *key, char *value)
         return read_batch (self, key, value);
     case HISTORY_ENTRY:
         return read_entry (self, key, value);
+    case HISTORY_STALLED:
+        return read_stall (self, key, value);
     default:
         return false;
     }

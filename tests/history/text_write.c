@@ -11,9 +11,9 @@
 
 enum { NUMBER_SIZE = 192, PLAIN_MAX = HISTORY_VALUE_SIZE - 1 };
 
-const char *const text_events[] = {"",      "session", "attached", "valid",   "lost",
-                                   "gone",  "call",    "return",   "unknown", "fired",
-                                   "batch", "entry",   "led",      "unled",   "settled"};
+const char *const text_events[] = {"",     "session", "attached", "valid",  "lost",  "gone",
+                                   "call", "return",  "unknown",  "fired",  "batch", "entry",
+                                   "led",  "unled",   "stalled",  "settled"};
 const char *const text_ops[] = {
     "",      "create", "delete", "set", "check",    "check-czxid", "check-owner",
     "close", "reject", "exists", "get", "children", "sync"};
@@ -167,8 +167,8 @@ static void print_entry (struct buf *out, const struct history_entry *entry)
                entry->incarnation, entry->multi);
         print_ops (out, entry->ops, entry->count);
     } else if (entry->kind == HISTORY_ENTRY_CLOSE) {
-        print (out, " attach=%" PRIu64 " incarnation=%u killed=%d", entry->attach_no,
-               entry->incarnation, entry->killed);
+        print (out, " attach=%" PRIu64 " incarnation=%u killed=%d silent=%d", entry->attach_no,
+               entry->incarnation, entry->killed, entry->silent);
     } else if (entry->kind <= HISTORY_ENTRY_ATTACH) {
         print (out, " attach=%" PRIu64 " incarnation=%u server=%u", entry->attach_no,
                entry->incarnation, entry->server);
@@ -216,6 +216,9 @@ void history_format (struct buf *out, const struct history_event *event)
         break;
     case HISTORY_ENTRY:
         print_entry (out, &event->u.entry);
+        break;
+    case HISTORY_STALLED:
+        print (out, " epoch=%u from=%" PRId64, event->u.stalled.epoch, event->u.stalled.from_ms);
         break;
     default:
         break;

@@ -11,6 +11,7 @@
 
 #include "client/base/assert.h"
 #include "commit.h"
+#include "tests/simulation/hunt.h"
 #include "tests/simulation/replay.h"
 
 enum {
@@ -39,6 +40,10 @@ static const char usage[] =
     "  --without KIND[,KIND...]   these do not happen\n"
     "  --only KIND[,KIND...]      nothing else happens\n"
     "  --rate KIND=N              so many in a million, or about every N ms; see --kinds\n"
+    "\n"
+    "  --expect ERE   end at the first seed that fails with such a text: status 0, if one does\n"
+    "  --mutation NAME            switch on this bug (docs/testing.md; in a build that has them)\n"
+    "  --forgive PATH[,PATH...]   go on behind failed assertions in these files (likewise)\n"
     "\n"
     "  --shrink       find a smaller run that fails like this one, and show it\n"
     "  --tries N      runs that this may take; default 1000\n"
@@ -70,6 +75,9 @@ enum {
     OPTION_WITHOUT,
     OPTION_ONLY,
     OPTION_RATE,
+    OPTION_EXPECT,
+    OPTION_MUTATION,
+    OPTION_FORGIVE,
     OPTION_SHRINK,
     OPTION_TRIES,
     OPTION_RECORD,
@@ -91,6 +99,9 @@ static const struct option long_options[] = {
     {"without", required_argument, NULL, OPTION_WITHOUT},
     {"only", required_argument, NULL, OPTION_ONLY},
     {"rate", required_argument, NULL, OPTION_RATE},
+    {"expect", required_argument, NULL, OPTION_EXPECT},
+    {"mutation", required_argument, NULL, OPTION_MUTATION},
+    {"forgive", required_argument, NULL, OPTION_FORGIVE},
     {"shrink", no_argument, NULL, OPTION_SHRINK},
     {"tries", required_argument, NULL, OPTION_TRIES},
     {"record", required_argument, NULL, OPTION_RECORD},
@@ -218,6 +229,13 @@ static bool take_option (struct arguments *self, int option, const char *text)
         return only (options->rates, text);
     case OPTION_RATE:
         return read_rate (options->rates, text);
+    case OPTION_EXPECT:
+        return (self->expect = text) != NULL;
+    case OPTION_MUTATION:
+        self->mutation = text;
+        return hunt_mutate (text);
+    case OPTION_FORGIVE:
+        return hunt_forgive (text);
     case OPTION_SHRINK:
         return (self->shrink = true);
     case OPTION_TRIES:

@@ -15,10 +15,12 @@ struct arguments {
     bool seeds;                 /* several were asked for */
     unsigned jobs;
     bool shrink;
-    uint64_t tries;      /* runs that shrinking may take */
-    const char *record;  /* where the faults are written to; NULL: nowhere */
-    const char *replay;  /* where they are read from */
-    const char *history; /* where what clients see is written to; NULL: nowhere */
+    uint64_t tries;       /* runs that shrinking may take */
+    const char *record;   /* where the faults are written to; NULL: nowhere */
+    const char *replay;   /* where they are read from */
+    const char *expect;   /* a failure that is wanted: an extended regular expression; NULL: none */
+    const char *mutation; /* a bug that is switched on; NULL: none */
+    const char *history;  /* where what clients see is written to; NULL: nowhere */
     struct fault_list faults;
 };
 

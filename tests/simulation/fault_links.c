@@ -21,6 +21,7 @@ static bool blocks (const struct sim_fault *fault, size_t from, size_t to)
     bool from_inside = (fault->a >> from) & 1, to_inside = (fault->a >> to) & 1;
     switch (fault->kind) {
     case FAULT_CUT:
+    case FAULT_BREAK:
         return (from == fault->a && to == fault->b) || (from == fault->b && to == fault->a);
     case FAULT_ONE_WAY:
         return from_inside && !to_inside;
@@ -64,8 +65,9 @@ static void tell (struct world *self, const struct sim_fault *fault)
     char nodes[TEXT_SIZE];
     long long ms = fault->length_ms;
     put_nodes (self, fault->a, nodes);
-    if (fault->kind == FAULT_CUT) {
-        world_tell (self, "cut: servers %u and %u, for %lld ms", fault->a + 1, fault->b + 1, ms);
+    if (fault->kind == FAULT_CUT || fault->kind == FAULT_BREAK) {
+        world_tell (self, "%s: servers %u and %u, for %lld ms", fault_name (fault->kind),
+                    fault->a + 1, fault->b + 1, ms);
     } else if (fault->kind == FAULT_BRIDGE) {
         world_tell (self, "bridge: server %u between%s and the others, for %lld ms", fault->b + 1,
                     nodes, ms);
@@ -81,6 +83,9 @@ bool fault_links_begin (struct world *self, const struct sim_fault *fault)
         return false;
     }
     tell (self, fault);
+    if (fault->kind == FAULT_BREAK) {
+        network_break (self, fault->a, fault->b);
+    }
     return true;
 }
 

@@ -9,6 +9,7 @@ static bool begin (struct world *self, const struct sim_fault *fault)
     case FAULT_ONE_WAY:
     case FAULT_BRIDGE:
     case FAULT_CUT:
+    case FAULT_BREAK:
         return fault_links_begin (self, fault);
     case FAULT_WRITE_ERROR:
     case FAULT_READ_ERROR:
@@ -28,7 +29,7 @@ static bool begin (struct world *self, const struct sim_fault *fault)
 static bool has_end (enum fault_kind kind)
 {
     return kind == FAULT_PARTITION || kind == FAULT_ONE_WAY || kind == FAULT_BRIDGE ||
-           kind == FAULT_CUT || kind == FAULT_FULL_DISK;
+           kind == FAULT_CUT || kind == FAULT_BREAK || kind == FAULT_FULL_DISK;
 }
 
 static void end (struct world *self, const struct sim_fault *fault)

@@ -47,7 +47,8 @@ struct world;
     X (CLIENT_KILL, "client-kill", PLANNED, 60000, 1000, "a client dies; later comes a new one")   \
     X (CLIENT_CLOSE, "client-close", PLANNED, 60000, 1000, "a client goes; later comes a new one") \
     X (CLIENT_MOVE, "client-move", PLANNED, 60000, 500, "a client loses its connections")          \
-    X (CLIENT_PAUSE, "client-pause", PLANNED, 60000, 2000, "a client stands still")
+    X (CLIENT_PAUSE, "client-pause", PLANNED, 60000, 2000, "a client stands still")                \
+    X (BREAK, "break", PLANNED, 60000, 500, "the connections of two servers end")
 
 enum fault_kind {
 #define X(NAME, name, class, seldom, often, text) FAULT_##NAME,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/simulation/arguments.h"
+#include "tests/simulation/hunt.h"
 #include "tests/simulation/replay.h"
 #include "tests/simulation/run.h"
 #include "tests/simulation/seeds.h"
@@ -72,7 +73,9 @@ int main (int argc, char **argv)
     struct arguments arguments;
     int status;
     if (arguments_parse (&arguments, argc, argv, &status)) {
-        if (arguments.shrink) {
+        if (arguments.expect != NULL) {
+            status = hunt_run (&arguments);
+        } else if (arguments.shrink) {
             status = shrink_run (&arguments) ? EXIT_SUCCESS : EXIT_FAILURE;
         } else if (arguments.history != NULL) {
             status = history_of_one (&arguments);

@@ -130,21 +130,32 @@ static bool peer_send (void *arg, uint32_t peer, const uint8_t *data, size_t siz
     return true;
 }
 
+/* A connection has ended, and its owner notices; else it is for the link's own timers. */
+static void end_pipe (struct world *self, uint32_t from, uint32_t to)
+{
+    const struct sim_pipe *pipe = &self->pipes[from][to];
+    int64_t at_ms;
+    if (pipe->number && network_notice (self, from, to, self->ways[from][to].ends++, &at_ms)) {
+        schedule_add (&self->schedule, (struct sim_event){.at_ms = at_ms,
+                                                          .type = SIM_PEER_CLOSED,
+                                                          .a = from,
+                                                          .b = to,
+                                                          .number = pipe->number});
+    }
+}
+
+void network_break (struct world *self, uint32_t a, uint32_t b)
+{
+    end_pipe (self, a, b);
+    end_pipe (self, b, a);
+}
+
 void network_server_down (struct world *self, struct sim_server *server)
 {
     uint32_t dead = server->id - 1;
     for (uint32_t i = 0; i < self->servers_count; i++) {
         self->pipes[dead][i] = (struct sim_pipe){0};
-        struct sim_pipe *pipe = &self->pipes[i][dead];
-        int64_t at_ms;
-        /* Unnoticed, it is for the link's own timers to find out. */
-        if (pipe->number && network_notice (self, i, dead, self->ways[i][dead].ends++, &at_ms)) {
-            schedule_add (&self->schedule, (struct sim_event){.at_ms = at_ms,
-                                                              .type = SIM_PEER_CLOSED,
-                                                              .a = i,
-                                                              .b = dead,
-                                                              .number = pipe->number});
-        }
+        end_pipe (self, i, dead);
     }
     network_clients_server_down (self, server);
 }
@@ -196,6 +207,7 @@ static void peer_event (struct world *self, struct sim_event *event)
         *pipe = (struct sim_pipe){0};
         node_peer_disconnected (server->node, event->b + 1);
     } else {
+        server->heard_ms[event->a] = self->schedule.now_ms;
         trace_frame (self, server, event->data, event->size);
         node_peer_frame (server->node, event->data, event->size);
     }

@@ -7,10 +7,16 @@
 
 #include "client/base/assert.h"
 #include "client/base/hash.h"
+#include "server/tree/entry.h"
 #include "tests/simulation/invariants.h"
 #include "tests/simulation/world.h"
 
-enum { ALARM_MS = 3000, READ_ENTRIES = 512, READ_BYTES = 4 << 20 };
+enum {
+    ALARM_MS = 3000,
+    READ_ENTRIES = 512,
+    READ_BYTES = 4 << 20,
+    LEADS_MS_MAX = 1500 /* three times as long as a leader waits for its followers */
+};
 
 /* What was seen of a server last: most turns change none of it. */
 struct view {
@@ -117,9 +123,31 @@ static void look_at_store (struct world *world, struct sim_server *server)
 
 /* ---- Cores ----------------------------------------------------------------------------------- */
 
+/* Who has stood still ends no session before it knows again that it leads: by a round that has
+ * begun since. */
+static void check_expiry (struct sim_server *server, const struct zab_update *update,
+                          const struct zab_status *status)
+{
+    const struct zab_persist *persist = &update->persist;
+    if (status->role != ZAB_LEADING || update->round > server->stall_round) {
+        server->stall_round = 0;
+    }
+    for (size_t i = 0; i < persist->entries_count && server->stall_round > 0; i++) {
+        struct entry entry;
+        if (entry_decode (&entry, persist->entries[i].data, persist->entries[i].size) &&
+            entry.kind == ENTRY_CLOSE && entry.u.close.reason != ENTRY_KILLED) {
+            world_fail (server->world,
+                        "server %u ends session %" PRIu64
+                        " behind a stall, and no round has shown that it leads",
+                        server->id, entry.u.close.session);
+        }
+    }
+}
+
 static void on_update (void *arg, const struct zab_update *update, const struct zab_status *status)
 {
     struct sim_server *server = arg;
+    check_expiry (server, update, status);
     look_at_store (server->world, server);
     see (server->world,
          &(struct sight){
@@ -241,10 +269,33 @@ static uint32_t led (const struct world *world)
     return epoch;
 }
 
+/* A leader that hears no quorum gives up; also one that was stopped, and goes on with what it had
+ * been sent before. */
+static void check_leads (struct world *world, struct sim_server *server)
+{
+    struct node_status status;
+    int64_t now_ms = world->schedule.now_ms;
+    size_t heard = 0;
+    node_status (server->node, &status);
+    if (status.zab.role != ZAB_LEADING || !status.zab.activated) {
+        server->heard_from_ms = now_ms;
+        return;
+    }
+    for (size_t i = 0; i < world->servers_count; i++) {
+        heard += i + 1 == server->id || now_ms - server->heard_ms[i] <= LEADS_MS_MAX;
+    }
+    if (heard <= world->servers_count / 2 && now_ms - server->heard_from_ms > LEADS_MS_MAX) {
+        world_fail (world,
+                    "server %u leads on without a quorum: it has heard %zu servers for %d ms",
+                    server->id, heard - 1, LEADS_MS_MAX);
+    }
+}
+
 void check_server (struct world *world, struct sim_server *server)
 {
     look_at_store (world, server);
     look_at_tree (world, server, false);
+    check_leads (world, server);
     record_led (world, led (world));
     record_applied (world, server);
 }

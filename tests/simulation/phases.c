@@ -32,6 +32,10 @@ static bool server_restless (const struct sim_server *server, struct node_status
         (void) snprintf (text, TEXT_SIZE, "server %u does not run", server->id);
         return true;
     }
+    if (server->turns_on > 0) {
+        (void) snprintf (text, TEXT_SIZE, "server %u has more to do", server->id);
+        return true;
+    }
     node_status (server->node, status);
     if (status->state != NODE_STATE_SOUND) {
         (void) snprintf (text, TEXT_SIZE, "server %u: %s", server->id, status->state_reason);
@@ -40,6 +44,11 @@ static bool server_restless (const struct sim_server *server, struct node_status
     if (!status->zab.activated) {
         (void) snprintf (text, TEXT_SIZE, "server %u is %s, without a quorum", server->id,
                          zab_role_name (status->zab.role));
+        return true;
+    }
+    if (status->applied != status->zab.committed) {
+        (void) snprintf (text, TEXT_SIZE, "server %u has not applied all that is committed",
+                         server->id);
         return true;
     }
     return false;

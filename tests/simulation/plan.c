@@ -65,8 +65,9 @@ static uint32_t some_nodes (struct prng *prng)
 
 static void plan_link (const struct world *self, struct prng *prng, struct sim_fault *fault)
 {
-    fault->length_ms = 1 + (int64_t) rather_small (prng, 0, 5000);
-    if (fault->kind == FAULT_CUT) {
+    uint64_t max_ms = fault->kind == FAULT_BREAK ? 300 : 5000;
+    fault->length_ms = 1 + (int64_t) rather_small (prng, 0, max_ms);
+    if (fault->kind == FAULT_CUT || fault->kind == FAULT_BREAK) {
         fault->a = one_server (self, prng);
         fault->b = (fault->a + 1 + (uint32_t) prng_below (prng, self->options.servers)) %
                    (uint32_t) self->options.servers;
@@ -129,6 +130,7 @@ static void plan_details (const struct world *self, struct prng *prng, struct si
     case FAULT_ONE_WAY:
     case FAULT_BRIDGE:
     case FAULT_CUT:
+    case FAULT_BREAK:
         plan_link (self, prng, fault);
         break;
     case FAULT_KILL:

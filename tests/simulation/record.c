@@ -396,6 +396,12 @@ void record_led (struct world *world, uint32_t epoch)
     self->led_epoch = epoch;
 }
 
+void record_stall (struct world *world, uint32_t epoch, int64_t from_ms)
+{
+    record (world, (struct history_event){.kind = HISTORY_STALLED,
+                                          .u.stalled = {.epoch = epoch, .from_ms = from_ms}});
+}
+
 bool record_restless (const struct world *world, char *text, size_t size)
 {
     const struct facts *facts = &world->recorder->judge.facts;

@@ -12,6 +12,7 @@
 
 #include "client/base/assert.h"
 #include "tests/simulation/arguments.h"
+#include "tests/simulation/hunt.h"
 
 _Static_assert(sizeof (struct run_result) <= PIPE_BUF, "a result is written in one piece");
 
@@ -114,7 +115,7 @@ static void name_failure (const char *format, const char *text, char kind[RUN_KI
 static void on_failure (void *arg, const char *format, const char *text, int64_t at_ms)
 {
     const struct wires *wires = arg;
-    struct run_result result = {.failed = true, .at_ms = at_ms};
+    struct run_result result = {.failed = true, .mutated = hunt_mutated (), .at_ms = at_ms};
     result.requests = running != NULL ? running->requests : 0;
     name_failure (format, text, result.kind);
     (void) snprintf (result.text, sizeof result.text, "%s", text);
@@ -132,6 +133,7 @@ static void live (const struct sim_options *options, struct wires *wires)
         own.on_fault_arg = wires;
     }
     run_here (&own, &result);
+    result.mutated = hunt_mutated ();
     write_all (wires->result, &result, sizeof result);
 }
 

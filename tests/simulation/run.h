@@ -13,6 +13,7 @@ enum { RUN_LINE_SIZE = 320, RUN_KIND_SIZE = 160, RUN_TEXT_SIZE = 512 };
 /* How it ended. */
 struct run_result {
     bool failed;
+    bool mutated;      /* the mutation that was selected could make a difference */
     int64_t at_ms;     /* the time in the world at its end */
     uint64_t requests; /* of its clients while things went wrong */
     uint64_t counts[FAULT_KINDS];

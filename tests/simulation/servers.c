@@ -6,7 +6,7 @@
 #include "client/base/assert.h"
 #include "tests/simulation/world.h"
 
-enum { FLUSHES_MAX = 10000, ERROR_SIZE = 512, RETRY_MS = 300 };
+enum { TURNS_ON_MAX = 10000, ERROR_SIZE = 512, RETRY_MS = 300, STALL_MS = 300 };
 
 static int64_t local_ms (const struct world *self, const struct sim_server *server)
 {
@@ -144,6 +144,9 @@ static int start_node (struct world *self, struct sim_server *server, char *erro
         .snapshot_bytes = self->conditions.snapshot_bytes,
         .effects_bytes = self->conditions.effects_bytes,
         .walk_nodes = self->conditions.walk_nodes,
+        .snapshot_slice = self->conditions.snapshot_slice,
+        .sync_chunk_bytes = self->conditions.sync_chunk_bytes,
+        .counter_max = self->conditions.counter_max,
         .walk_window = self->conditions.walk_window,
         .limits = {.data_size_max = SIM_DATA_SIZE_MAX},
         .observer = check_observer (server),
@@ -166,6 +169,8 @@ void server_start (struct world *self, struct sim_server *server)
     server->failures = server->failures_next = crash_disk_failures (server->disk);
     server->disk_busy = server->disk_idle = false;
     server->timer_ms = 0;
+    server->turns_on = 0;
+    server->stall_round = 0;
     int rc = open_store (self, server, error);
     rc = rc == 0 ? start_node (self, server, error) : rc;
     if (rc != 0 || crash_disk_stopped (server->disk)) {
@@ -179,8 +184,26 @@ void server_start (struct world *self, struct sim_server *server)
     }
 }
 
+/* A leader that was stopped for so long knows that it was, unless its clock had stopped, too. What
+ * it hears first may be as old as that. */
+static void resume_leader (struct world *self, struct sim_server *server)
+{
+    struct node_status status;
+    int64_t now_ms = self->schedule.now_ms;
+    node_status (server->node, &status);
+    server->heard_from_ms = now_ms;
+    if (status.zab.role == ZAB_LEADING && status.zab.activated &&
+        now_ms - server->paused_from_ms >= STALL_MS) {
+        record_stall (self, status.zab.current_epoch, server->paused_from_ms);
+        server->stall_round = server->clock.stopped ? 0 : status.zab.round_begun;
+    }
+}
+
 void server_resume (struct world *self, struct sim_server *server)
 {
+    if (server->paused && server->up) {
+        resume_leader (self, server);
+    }
     server->paused = false;
     if (server->clock.stopped) {
         /* The date is kept by a clock that does not sleep. */
@@ -251,10 +274,12 @@ static void schedule_disk (struct world *self, struct sim_server *server)
                                                       .b = server->incarnation});
 }
 
-static void schedule_timer (struct world *self, struct sim_server *server)
+static void schedule_timer (struct world *self, struct sim_server *server, bool now)
 {
-    int64_t due = node_deadline (server->node);
-    due = due != INT64_MAX ? clock_when_ms (&server->clock, due) : INT64_MAX;
+    int64_t due = now ? INT64_MIN : node_deadline (server->node);
+    due = now                ? self->schedule.now_ms
+          : due != INT64_MAX ? clock_when_ms (&server->clock, due)
+                             : INT64_MAX;
     if (due == INT64_MAX || (server->timer_ms > self->schedule.now_ms && server->timer_ms <= due)) {
         return;
     }
@@ -315,11 +340,15 @@ static void turn (struct world *self, struct sim_server *server)
 {
     const char *text = "";
     size_t flushes = 0;
+    bool more = true;
 
-    while (node_flush (server->node)) {
-        if (++flushes == FLUSHES_MAX) {
-            world_fail (self, "server %u never comes to rest", server->id);
-        }
+    while (more && flushes++ < self->conditions.flushes) {
+        more = node_flush (server->node);
+    }
+    /* It goes on when it has looked at its sockets. */
+    server->turns_on = more ? server->turns_on + 1 : 0;
+    if (server->turns_on == TURNS_ON_MAX) {
+        world_fail (self, "server %u never comes to rest", server->id);
     }
     if (at_crash_point (self, server)) {
         return;
@@ -337,7 +366,7 @@ static void turn (struct world *self, struct sim_server *server)
     server->founded |= store_meta (server->store)->bootstrapped;
     check_server (self, server);
     schedule_disk (self, server);
-    schedule_timer (self, server);
+    schedule_timer (self, server, more);
 }
 
 void servers_turn (struct world *self)

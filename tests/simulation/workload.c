@@ -349,12 +349,28 @@ static void clear_multi (struct world *self, struct sim_client *client)
 
 /* ---- All ------------------------------------------------------------------------------------- */
 
+typedef void ask_fn (struct world *self, struct sim_client *client);
+
+struct ask {
+    unsigned weight; /* of a hundred together */
+    ask_fn *ask;
+};
+
+static ask_fn *draw_ask (struct sim_client *client, const struct ask *asks)
+{
+    uint64_t dice = prng_below (&client->prng, 100);
+    while (dice >= asks->weight) {
+        dice -= asks->weight;
+        asks++;
+    }
+    return asks->ask;
+}
+
+/* For a while at a time a client only reads: behind writes that have not come about for want of a
+ * quorum nothing could be read that is too old. */
 void workload_ask (struct world *self, struct sim_client *client)
 {
-    static const struct {
-        unsigned weight;
-        void (*ask) (struct world *self, struct sim_client *client);
-    } asks[] = {
+    static const struct ask asks[] = {
         {34, write_own},   {10, read_own},        {10, swap_register},
         {5, set_register}, {3, create_register},  {1, delete_register},
         {4, get_register}, {5, watch_register},   {5, sync_and_get_register},
@@ -363,14 +379,12 @@ void workload_ask (struct world *self, struct sim_client *client)
         {1, unlock},       {1, watch_lock},       {4, submit_multi},
         {1, clear_multi},
     };
-    enum { WEIGHTS = 100 };
-    uint64_t dice = prng_below (&client->prng, WEIGHTS);
-    size_t i = 0;
-    while (i + 1 < sizeof asks / sizeof asks[0] && dice >= asks[i].weight) {
-        dice -= asks[i++].weight;
-    }
+    static const struct ask reads[] = {
+        {20, read_own}, {15, get_register}, {50, sync_and_get_register}, {15, list_folder}};
+    uint64_t number = (uint64_t) (client - self->clients);
+    bool only_reads = world_draw (self, SIM_DRAW_MOOD, number, window_of (self), 0) % 3 == 0;
     self->requests++;
-    asks[i].ask (self, client);
+    draw_ask (client, only_reads ? reads : asks) (self, client);
 }
 
 /* ---- Answers --------------------------------------------------------------------------------- */

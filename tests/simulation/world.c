@@ -41,6 +41,10 @@ static void draw_conditions (struct world *self)
     conditions->effects_bytes = UINT64_C (1) << (15 + prng_below (&prng, 6));
     conditions->walk_nodes = 1 + (uint32_t) prng_below (&prng, 16);
     conditions->walk_window = 2000 + (uint32_t) prng_below (&prng, 20000);
+    conditions->snapshot_slice = UINT32_C (1) << (7 + prng_below (&prng, 10));
+    conditions->sync_chunk_bytes = UINT32_C (1) << (8 + prng_below (&prng, 13));
+    conditions->counter_max = prng_chance (&prng, 1, 4) ? 200 + prng_below (&prng, 2000) : 0;
+    conditions->flushes = UINT64_C (1) << prng_below (&prng, 6);
 }
 
 static void make_servers (struct world *self)

@@ -87,6 +87,9 @@ struct sim_conditions {
     uint64_t segment_bytes, cache_bytes, snapshot_bytes; /* of the servers */
     uint64_t effects_bytes;
     uint32_t walk_nodes, walk_window;
+    uint32_t snapshot_slice, sync_chunk_bytes;
+    uint64_t counter_max;
+    size_t flushes; /* that a server makes before it looks at its sockets again */
 };
 
 struct sim_server {
@@ -98,17 +101,21 @@ struct sim_server {
     struct crash_disk *disk; /* outlives the node */
     struct store *store;
     struct node *node;
+    size_t turns_on;  /* so many turns in a row it had more to do */
     bool turn_due;    /* it has input that it has not worked through */
     bool disk_busy;   /* a SIM_SERVER_DISK is scheduled */
     bool disk_idle;   /* the last one found nothing to do */
     int64_t timer_ms; /* the time of the scheduled SIM_SERVER_TIMER; 0: none */
     bool paused;      /* as by SIGSTOP: nothing is received */
     int64_t paused_from_ms, paused_until_ms;
-    int64_t wrong_ms;  /* since when its state is wrong, if it is */
-    bool condemned;    /* its disk was, and has not been opened since */
-    bool founded;      /* it has been part of the ensemble */
-    bool retired;      /* dead, and not to be started */
-    uint64_t failures; /* of its disk, before the last turn; and after it: */
+    int64_t wrong_ms;                  /* since when its state is wrong, if it is */
+    bool condemned;                    /* its disk was, and has not been opened since */
+    int64_t heard_ms[SIM_SERVERS_MAX]; /* when a frame of each other has reached it last */
+    uint64_t stall_round;              /* it stood still when this one had begun, as a leader */
+    int64_t heard_from_ms;             /* it counts as having heard all of them then */
+    bool founded;                      /* it has been part of the ensemble */
+    bool retired;                      /* dead, and not to be started */
+    uint64_t failures;                 /* of its disk, before the last turn; and after it: */
     uint64_t failures_next;
     bool full;             /* its disk has been given no more space */
     uint64_t disk_turns;   /* so many there have been */
@@ -241,6 +248,7 @@ enum sim_draw {
     SIM_DRAW_TURN, /* of a disk */
     SIM_DRAW_CORE,
     SIM_DRAW_WRONG,      /* whose states go wrong */
+    SIM_DRAW_MOOD,       /* whether a client writes */
     SIM_DRAW_PLAN = 100, /* of each kind of fault */
     SIM_DRAW_CHANCE = 200
 };
@@ -302,6 +310,8 @@ struct sim_connection *network_connection (struct world *self, uint64_t number);
 
 /* A server has died: its connections end, at once or when they are noticed. */
 void network_server_down (struct world *self, struct sim_server *server);
+/* The connections between two servers end, as network_notice says. */
+void network_break (struct world *self, uint32_t a, uint32_t b);
 /* A client has died, or (lost) only its connections: both sides notice. */
 void network_client_down (struct world *self, struct sim_client *client, bool lost);
 
@@ -403,6 +413,9 @@ void record_batch (struct world *self, const struct sim_client *client,
 void record_applied (struct world *self, struct sim_server *server);
 /* Who leads undisturbed: the epoch; 0: nobody. */
 void record_led (struct world *self, uint32_t epoch);
+
+/* The leader of this epoch has stood still since then, and goes on. */
+void record_stall (struct world *self, uint32_t epoch, int64_t from_ms);
 
 /* Why what is recorded is not at rest; false: it is. */
 bool record_restless (const struct world *self, char *text, size_t size);

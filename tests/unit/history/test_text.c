@@ -51,12 +51,13 @@ static void test_every_kind (void **state)
     expect_same ("5 c1 fired watch=1 type=-1 path=/ zxid=0\n");
     expect_same ("5 c1 batch stream=1 path=/ zxid=9 snapshot=1 first=1 more=1 "
                  "change=1|/a|x|1/2/3/4/5/6/7/8/9/10/11/12 change=2|/b||\n");
+    expect_same ("5 c0 stalled epoch=3 from=-4\n");
     expect_same ("5 c0 entry zxid=1 stamp=1700000000000 what=session attach=1 incarnation=1 "
                  "server=2 nonce=00112233445566778899aabbccddeeff\n");
     expect_same ("5 c0 entry zxid=1 stamp=2 what=attach session=3 attach=4 incarnation=5 "
                  "server=6 nonce=ffffffffffffffffffffffffffffffff\n");
     expect_same ("5 c0 entry zxid=1 stamp=2 what=close session=3 attach=4 incarnation=5 "
-                 "killed=1\n");
+                 "killed=0 silent=1\n");
     expect_same ("5 c0 entry zxid=1 stamp=2 what=reap session=3\n");
     expect_same ("5 c0 entry zxid=1 stamp=2 what=write session=3 number=4 incarnation=1 multi=0 "
                  "op=reject|||0|0|0|0|-202|0\n");

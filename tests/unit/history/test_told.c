@@ -131,6 +131,29 @@ static void test_session_ends_too_early (void **state)
           LOG_WRITE ("3", "1", "1", CLOSE));
 }
 
+#define STALLED(from) AT "c0 stalled epoch=1 from=" from "\n"
+#define SILENT(time, zxid)                                                                         \
+    time " c0 entry zxid=" zxid " stamp=1 what=close session=1 attach=1 incarnation=1 killed=0 "   \
+         "silent=1\n"
+#define OF_EPOCH_1 "1099511627777"
+#define OF_EPOCH_2 "2199023255553"
+
+/* At 4 its client had 11 ms left; so it has when the leader goes on, at 10. */
+static void test_session_ends_for_a_stall (void **state)
+{
+    (void) state;
+    const char *rule = "sessions survive stalls";
+    BROKEN (rule, TWO_CLIENTS, VALID ("c1", "15"), STALLED ("4"), SILENT ("20", OF_EPOCH_1));
+    GOOD (TWO_CLIENTS, VALID ("c1", "15"), STALLED ("4"), SILENT ("21", OF_EPOCH_1));
+    GOOD (TWO_CLIENTS, VALID ("c1", "15"), STALLED ("4"), SILENT ("20", OF_EPOCH_2));
+    /* Nobody could count on it when the leader stopped. */
+    GOOD (TWO_CLIENTS, VALID ("c1", "4"), STALLED ("4"), SILENT ("10", OF_EPOCH_1));
+    /* Two stalls. */
+    BROKEN (rule, TWO_CLIENTS, VALID ("c1", "15"), STALLED ("4"), STALLED ("8"),
+            SILENT ("22", OF_EPOCH_1));
+    GOOD (TWO_CLIENTS, VALID ("c1", "15"), STALLED ("4"), STALLED ("8"), SILENT ("23", OF_EPOCH_1));
+}
+
 static void test_client_counts_on_a_dead_session (void **state)
 {
     (void) state;
@@ -249,6 +272,7 @@ int main (void)
         cmocka_unit_test (test_watch_is_lost),
         cmocka_unit_test (test_events_out_of_order),
         cmocka_unit_test (test_session_ends_too_early),
+        cmocka_unit_test (test_session_ends_for_a_stall),
         cmocka_unit_test (test_client_counts_on_a_dead_session),
         cmocka_unit_test (test_session_lives_on),
         cmocka_unit_test (test_ephemeral_outlives_its_session),

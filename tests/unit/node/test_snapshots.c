@@ -108,7 +108,7 @@ static int setup (void **state)
     world.now_ms = 1000;
     server_init (&world.leader, 1);
     server_init (&world.learner, 2);
-    checkpoint_init (&world.checkpoint, world.leader.store, 0, &logger);
+    checkpoint_init (&world.checkpoint, world.leader.store, 0, 0, &logger);
     struct snapshots_host sender = {NULL, leader_sends, on_progress, leader_resets};
     world.snapshots = snapshots_new (world.leader.store, &world.checkpoint, &sender, &logger, 1);
     struct install_host receiver = {NULL, learner_sends, learner_resets};
