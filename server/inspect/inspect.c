@@ -136,17 +136,19 @@ void gather_progress (struct gathering *self, const char *file, uint64_t bytes)
 
 /* ---- Names and sizes --------------------------------------------------------------------- */
 
-static uint64_t size_of (struct disk *disk, const char *name)
+/* 0 also for what cannot be opened: whoever needs it will say so. */
+static uint64_t size_of (struct gathering *self, const char *name)
 {
+    struct disk *disk = self->options->disk;
     struct disk_file *file;
     uint64_t size = 0;
-    if (disk->ops->open (disk, name, false, &file) == 0) {
-        if (disk->ops->size (file, &size) != 0) {
-            size = 0;
-        }
+    int rc = disk->ops->open (disk, name, false, &file);
+    if (rc == 0) {
+        rc = disk->ops->size (file, &size);
         disk->ops->close (file);
     }
-    return size;
+    self->failed |= rc == -ENOMEM;
+    return rc == 0 ? size : 0;
 }
 
 static void collect (void *arg, const char *name)
@@ -355,7 +357,9 @@ static void find_ids (struct gathering *self)
         struct reader payload;
         size_t done = 0;
         name_segment (name, report->segments[i].span.segment);
-        if (disk->ops->open (disk, name, false, &file) != 0) {
+        int rc = disk->ops->open (disk, name, false, &file);
+        self->failed |= rc == -ENOMEM;
+        if (rc != 0) {
             continue;
         }
         if (disk->ops->read (file, 0, bytes, sizeof bytes, &done) == 0 &&
@@ -421,18 +425,17 @@ static void list (struct gathering *self)
 static void measure (struct gathering *self)
 {
     struct inspect_report *report = self->report;
-    struct disk *disk = self->options->disk;
     for (size_t i = 0; i < report->segments_count; i++) {
         char name[NAME_SIZE];
         name_segment (name, report->segments[i].span.segment);
-        report->segments[i].file_size = size_of (disk, name);
+        report->segments[i].file_size = size_of (self, name);
         self->total += report->segments[i].file_size;
     }
     for (size_t i = 0; i < report->snapshots_count; i++) {
-        self->total += size_of (disk, report->snapshots[i].name);
+        self->total += size_of (self, report->snapshots[i].name);
     }
     for (size_t i = 0; i < report->files_count; i++) {
-        report->files[i].size = size_of (disk, report->files[i].name);
+        report->files[i].size = size_of (self, report->files[i].name);
     }
 }
 
@@ -545,7 +548,7 @@ static int gather (struct gathering *self, struct fault *fault)
     bool promised =
         report->meta != NULL && (report->meta->bootstrapped || report->meta->accepted_epoch > 0);
     if (rc == 0) {
-        judge_copies (self, history || promised || size_of (disk, NAME_MANIFEST) > 0);
+        judge_copies (self, history || promised || size_of (self, NAME_MANIFEST) > 0);
         rc = read_manifest (self, history || promised, fault);
     }
     if (rc == 0) {

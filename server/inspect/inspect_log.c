@@ -25,7 +25,8 @@ struct walk {
     inspect_record_fn *fn;
     void *arg;
     uint64_t end;
-    bool sealed, unfinished; /* unfinished: what comes next is no record that belongs there */
+    bool sealed;
+    bool failed; /* memory */
 };
 
 static int walk_open (struct walk *self, struct disk *disk, const struct file_ids *ids,
@@ -68,7 +69,6 @@ static int walk_run (struct walk *self, const struct span *span, struct fault *f
             return rc;
         }
         if (seen != SEEN_RECORD || !walk_follows (self, &record)) {
-            self->unfinished = true;
             return 0;
         }
         struct inspect_record found = {.record = &record, .data = bytes + RECORD_HEADER_SIZE};
@@ -121,6 +121,7 @@ static bool header_at (struct walk *self, uint64_t offset, struct record *record
 {
     struct fault fault;
     const uint8_t *at = scan_at (&self->scan, offset, RECORD_HEADER_SIZE, &fault);
+    self->failed |= at == NULL && fault.code == COHORT_ENOMEM;
     return at != NULL && record_decode (at, self->file.salt, record) && record->offset == offset &&
            record->segment == self->file.number;
 }
@@ -212,7 +213,7 @@ static int read_segment (struct gathering *self, struct inspect_segment *segment
         rc = look_behind (&walk, segment, fault);
     }
     walk_close (&walk);
-    return rc;
+    return rc == 0 && walk.failed ? fault_memory (fault) : rc;
 }
 
 /* ---- The log ----------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/base/alloc.h"
 #include "cohort/error.h"
 #include "server/inspect/inspect.h"
 #include "server/store/manifest.h"
@@ -329,6 +330,36 @@ static void test_tail_zero_sector (void **state)
     inspect_deinit (&report);
 }
 
+/* Without memory: an error that says so, and nothing else. */
+static void test_no_memory (void **state)
+{
+    (void) state;
+    static struct inspect_report report;
+    struct fault fault;
+    struct crash_disk *copy = crash_disk_copy (built.disk, 1);
+    assert_true (crash_disk_flip (copy, "meta.1", 80, 1));
+    struct inspect_options options = {.disk = built_in_memory (copy), .checksums_only = true};
+    bool failed = true;
+    size_t failures = 0;
+    /* Each of the first ones, then in strides: what is read is read piece by piece. */
+    for (uint64_t n = 1; failed; n += 1 + n / 50) {
+        mem_fail_at (n);
+        int rc = inspect_run (&options, &report, &fault);
+        failed = mem_fail_clear ();
+        if (failed) {
+            assert_int_equal (rc, COHORT_ENOMEM);
+            failures++;
+        } else {
+            assert_int_equal (rc, 0);
+            assert_int_equal (report.damages_count, 1);
+        }
+        inspect_deinit (&report);
+    }
+    assert_true (failures > 50);
+    options.disk->ops->destroy (options.disk);
+    crash_disk_destroy (&copy);
+}
+
 static void test_zxids (void **state)
 {
     (void) state;
@@ -365,7 +396,7 @@ int main (void)
         cmocka_unit_test (test_zero_sector),  cmocka_unit_test (test_bad_sector),
         cmocka_unit_test (test_cut_short),    cmocka_unit_test (test_missing),
         cmocka_unit_test (test_first_damage), cmocka_unit_test (test_left_over),
-        cmocka_unit_test (test_zxids),
+        cmocka_unit_test (test_zxids),        cmocka_unit_test (test_no_memory),
     };
     const struct CMUnitTest tail_tests[] = {
         cmocka_unit_test (test_tail_flip),

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/base/alloc.h"
 #include "cohort/error.h"
 #include "server/inspect/overlay.h"
 #include "server/inspect/repair.h"
 #include "tests/unit/store/built.h"
+#include "tests/unit/store/kept_disk.h"
 #include "tests/unit/unit.h"
 
 static struct built built;
@@ -360,13 +362,51 @@ static void test_suspect (void **state)
     crash_disk_destroy (&copy);
 }
 
+/* Memory fails somewhere: what is left can be repaired. */
+static void test_no_memory (void **state)
+{
+    (void) state;
+    static struct repair_result result;
+    struct crash_disk *damaged = crash_disk_copy (built.disk, 1);
+    damage_middle (damaged);
+    inspect (damaged);
+    struct disk *memory = built_in_memory (damaged);
+    struct disk *complete = built_in_memory (built.disk);
+    struct repair_options options = {
+        .report = &report, .sources_count = 1, .sources = &complete, .decision = REPAIR_DISCARD};
+    bool failed = true;
+    size_t failures = 0;
+    for (uint64_t n = 1; failed; n += 1 + n / 20) {
+        struct disk *copy;
+        assert_int_equal (overlay_new (memory, &copy), 0);
+        struct disk *view = kept_disk_new (copy);
+        mem_fail_at (n);
+        repair_folder (view, &options, &result);
+        failed = mem_fail_clear ();
+        if (result.code != 0) {
+            assert_true (failed);
+            failures++;
+            repair_folder (kept_disk_new (copy), &options, &result);
+            assert_int_equal (result.code, 0);
+        }
+        assert_int_equal (result.last, built.last);
+        assert_int_equal (result.trust, ZAB_WHOLE);
+        copy->ops->destroy (copy);
+    }
+    assert_true (failures > 30);
+    inspect_deinit (&report);
+    complete->ops->destroy (complete);
+    memory->ops->destroy (memory);
+    crash_disk_destroy (&damaged);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_flip),        cmocka_unit_test (test_bad_sector),
         cmocka_unit_test (test_cut_short),   cmocka_unit_test (test_missing),
         cmocka_unit_test (test_no_metadata), cmocka_unit_test (test_member),
-        cmocka_unit_test (test_named_zxid),
+        cmocka_unit_test (test_named_zxid),  cmocka_unit_test (test_no_memory),
     };
     const struct CMUnitTest tail_tests[] = {
         cmocka_unit_test (test_suspect),

@@ -166,3 +166,29 @@ void built_remove (struct crash_disk *disk, const char *name)
     assert_int_equal (view->ops->sync_names (view), 0);
     view->ops->destroy (view);
 }
+
+static void copy_file (struct disk *from, struct disk *to, const char *name)
+{
+    static uint8_t bytes[1 << 20];
+    struct disk_file *source, *copy;
+    size_t done;
+    assert_int_equal (from->ops->open (from, name, false, &source), 0);
+    assert_int_equal (to->ops->open (to, name, true, &copy), 0);
+    assert_int_equal (from->ops->read (source, 0, bytes, sizeof bytes, &done), 0);
+    assert_true (done < sizeof bytes);
+    assert_int_equal (to->ops->write (copy, 0, bytes, done), 0);
+    from->ops->close (source);
+    to->ops->close (copy);
+}
+
+struct disk *built_in_memory (struct crash_disk *disk)
+{
+    struct disk *memory = memory_disk_new ();
+    struct disk *view = crash_disk_open (disk);
+    assert_non_null (memory);
+    for (size_t i = 0; crash_disk_name (disk, i) != NULL; i++) {
+        copy_file (view, memory, crash_disk_name (disk, i));
+    }
+    view->ops->destroy (view);
+    return memory;
+}

@@ -44,6 +44,9 @@ bool built_zero (struct crash_disk *disk, const char *name, uint64_t offset, uin
 bool built_set_bad (struct crash_disk *disk, const char *name, uint64_t offset, uint64_t n);
 bool built_cut (struct crash_disk *disk, const char *name, uint64_t offset, uint64_t n);
 
+/*  The same files on a disk in memory, which goes on when memory ends. */
+struct disk *built_in_memory (struct crash_disk *disk);
+
 void built_remove (struct crash_disk *disk, const char *name);
 
 #endif
