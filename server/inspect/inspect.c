@@ -277,6 +277,15 @@ static void judge_copies (struct gathering *self, bool store_there)
             finding->then = "the other copy holds; a start writes this one again";
         }
     }
+    if (report->meta != NULL && report->meta->condemned) {
+        struct inspect_finding *finding =
+            gather_find (self, INSPECT_MARKED, "meta.0",
+                         "condemned: other servers have found that the state which this folder "
+                         "makes is wrong");
+        if (finding != NULL) {
+            finding->then = "a start uses nothing of its history";
+        }
+    }
     if (report->meta != NULL && report->meta->trust != ZAB_WHOLE) {
         struct inspect_finding *finding =
             gather_find (self, INSPECT_MARKED, "meta.0",

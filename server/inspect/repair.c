@@ -147,7 +147,8 @@ static int bring_back (struct repairing *self, struct fault *fault)
 {
     const struct repair_options *options = self->options;
     struct repair_result *result = self->result;
-    struct disk *disks[SOURCES_MAX + 1] = {self->disk};
+    /* Of a condemned folder nothing is used, least of all its snapshots. */
+    struct disk *disks[SOURCES_MAX + 1] = {options->report->meta->condemned ? NULL : self->disk};
     struct salvage *salvage = NULL;
     COHORT_ASSERT (options->sources_count <= SOURCES_MAX);
     for (size_t i = 0; i < options->sources_count; i++) {

@@ -317,7 +317,7 @@ int salvage_new (struct disk *const *disks, size_t count, const uint8_t cluster_
     memcpy (self->cluster_id, cluster_id, sizeof self->cluster_id);
     int rc = 0;
     for (size_t i = 0; i < count && rc == 0; i++) {
-        rc = collect_from (self, disks[i], i > 0, fault);
+        rc = disks[i] != NULL ? collect_from (self, disks[i], i > 0, fault) : 0;
     }
     for (size_t i = 0; i < self->places_count && rc == 0; i++) {
         if (self->places[i].snapshot) {

@@ -17,7 +17,7 @@ struct salvage;
 
 /* What can be found in these folders: in what was set aside in each, and in the logs of all but the
  * first, as far as their manifests say that they count. Of other clusters: nothing. The disks are
- * borrowed and must outlive it. COHORT_ESYSTEM, COHORT_ENOMEM. */
+ * borrowed and must outlive it; the first may be NULL. COHORT_ESYSTEM, COHORT_ENOMEM. */
 int salvage_new (struct disk *const *disks, size_t count, const uint8_t cluster_id[16],
                  struct salvage **salvage, struct fault *fault);
 void salvage_destroy (struct salvage **self_p);

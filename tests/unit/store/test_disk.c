@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cohort/error.h"
+#include "server/inspect/overlay.h"
 #include "server/store/store.h"
 #include "tests/support/crash_disk.h"
 #include "tests/unit/store/folder.h"
@@ -109,6 +110,40 @@ static void test_crash (void **state)
     crash_disk_destroy (&hardware);
 }
 
+/* Over an empty folder, and over one with a file of another name, which it takes away. */
+static void test_overlay (void **state)
+{
+    (void) state;
+    struct disk *below = memory_disk_new ();
+    struct disk *disk, *upper;
+    assert_int_equal (overlay_new (below, &disk), 0);
+    check_disk (disk);
+    struct disk_file *file;
+    assert_int_equal (disk->ops->open (disk, "x", true, &file), 0);
+    assert_int_equal (disk->ops->write (file, 1000, "below", 5), 0);
+    disk->ops->close (file);
+    assert_int_equal (names (below), 0);
+
+    uint8_t bytes[8];
+    size_t done;
+    assert_int_equal (overlay_new (disk, &upper), 0);
+    assert_int_equal (upper->ops->open (upper, "x", false, &file), 0);
+    assert_int_equal (upper->ops->write (file, 1002, "L", 1), 0);
+    assert_int_equal (upper->ops->read (file, 999, bytes, 8, &done), 0);
+    assert_int_equal (done, 6);
+    assert_memory_equal (bytes, "\0beLow", 6);
+    upper->ops->close (file);
+    assert_int_equal (upper->ops->unlink (upper, "x"), 0);
+    check_disk (upper);
+    upper->ops->destroy (upper);
+    assert_int_equal (disk->ops->open (disk, "x", false, &file), 0);
+    assert_int_equal (disk->ops->read (file, 1000, bytes, 8, &done), 0);
+    assert_memory_equal (bytes, "below", 5);
+    disk->ops->close (file);
+    disk->ops->destroy (disk);
+    below->ops->destroy (below);
+}
+
 static void test_posix (void **state)
 {
     char folder[FOLDER_SIZE];
@@ -178,9 +213,13 @@ static void test_read_only_folder (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_memory),    cmocka_unit_test (test_crash),
-        cmocka_unit_test (test_posix),     cmocka_unit_test (test_locked_folder),
-        cmocka_unit_test (test_no_folder), cmocka_unit_test (test_read_only_folder),
+        cmocka_unit_test (test_memory),
+        cmocka_unit_test (test_crash),
+        cmocka_unit_test (test_posix),
+        cmocka_unit_test (test_overlay),
+        cmocka_unit_test (test_locked_folder),
+        cmocka_unit_test (test_no_folder),
+        cmocka_unit_test (test_read_only_folder),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
