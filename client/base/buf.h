@@ -110,12 +110,10 @@ struct reader {
 static inline void reader_init (struct reader *reader, const void *data, size_t size)
 {
     /* A pointer that is never NULL keeps an empty blob apart from a failure. */
-    reader->at = data != NULL ? data : (const uint8_t *) "";
-    reader->end = reader->at + size;
-    reader->failed = data == NULL && size > 0;
-    if (reader->failed) {
-        reader->end = reader->at;
-    }
+    bool given = data != NULL;
+    reader->at = given ? data : (const uint8_t *) "";
+    reader->end = given ? reader->at + size : reader->at;
+    reader->failed = !given && size > 0;
 }
 
 /* Bytes not read yet; 0 once failed. */
