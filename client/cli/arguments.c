@@ -60,6 +60,9 @@ bool settings_init (struct settings *self)
 {
     const char *servers = from_environment ("COHORT_SERVERS");
     self->servers = servers != NULL ? servers : ARGUMENTS_SERVERS_DEFAULT;
+    self->servers_source = servers != NULL ? SOURCE_ENVIRONMENT : SOURCE_DEFAULT;
+    self->context = from_environment ("COHORT_CONTEXT");
+    self->context_source = self->context != NULL ? SOURCE_ENVIRONMENT : SOURCE_DEFAULT;
     self->server_key = from_environment ("COHORT_SERVER_KEY");
     self->timeout_ms = ARGUMENTS_TIMEOUT_MS_DEFAULT;
     self->timeout_given = false;
@@ -208,6 +211,12 @@ static bool apply_common (struct arguments *self, struct settings *settings)
     const char *servers = arguments_value (self, FLAG_SERVERS);
     if (servers != NULL) {
         settings->servers = servers;
+        settings->servers_source = SOURCE_FLAG;
+    }
+    const char *context = arguments_value (self, FLAG_CONTEXT);
+    if (context != NULL) {
+        settings->context = context;
+        settings->context_source = SOURCE_FLAG;
     }
     const char *server_key = arguments_value (self, FLAG_SERVER_KEY);
     if (server_key != NULL) {

@@ -17,9 +17,15 @@
 #define ARGUMENTS_TIMEOUT_MS_DEFAULT 10000
 #define ARGUMENTS_TIMEOUT_MS_MAX     86400000
 
+/* Where a setting comes from; the higher one counts. */
+enum settings_source { SOURCE_DEFAULT, SOURCE_ENVIRONMENT, SOURCE_FLAG };
+
 /* What the common flags and the environment say. */
 struct settings {
     const char *servers;
+    enum settings_source servers_source;
+    const char *context; /* NULL: none is named, the current one is meant if there is one */
+    enum settings_source context_source;
     const char *server_key; /* NULL: no encryption */
     int timeout_ms;
     bool timeout_given; /* by the user, not the default */

@@ -8,6 +8,7 @@
 #include "client/cli/interrupt.h"
 #include "client/cli/output.h"
 #include "client/cli/session.h"
+#include "client/cli/spawn.h"
 
 struct watch {
     const char *path;
@@ -21,6 +22,7 @@ struct watch {
     bool reset;    /* another one has been announced           */
     bool ended;
     int code;
+    char **command; /* run for each event, NULL: events are printed */
 };
 
 /* Whether path is the one that is watched, or a child of it. */
@@ -44,6 +46,25 @@ static bool is_near (const char *watched, const char *path)
 static bool in_scope (const struct watch *self, const cohort_change_t *change)
 {
     return self->recursive || is_near (self->path, change->path);
+}
+
+/* Runs the command for an event; change NULL: history was lost. */
+static void run_for (struct watch *self, uint64_t zxid, const char *kind,
+                     const cohort_change_t *change)
+{
+    static const char *const names[] = {"COHORT_EVENT_KIND", "COHORT_EVENT_PATH",
+                                        "COHORT_EVENT_ZXID", "COHORT_EVENT_SIZE"};
+    char id[OUTPUT_ID_SIZE], size[24] = "";
+    bool has_data = change != NULL && change->kind != COHORT_CHANGE_DELETED;
+    if (has_data) {
+        snprintf (size, sizeof size, "%zu", change->size);
+    }
+    const char *values[] = {kind, change != NULL ? change->path : self->path, output_id (zxid, id),
+                            size};
+    if (!spawn_wait (self->command, names, values, 4, has_data ? change->data : "",
+                     has_data ? change->size : 0)) {
+        self->code = CLI_EXIT_FAILED;
+    }
 }
 
 static void print_line (const struct watch *self, uint64_t zxid, const char *kind,
@@ -77,8 +98,22 @@ static void print_line (const struct watch *self, uint64_t zxid, const char *kin
     fputc ('\n', stdout);
 }
 
-static void print_reset (const struct watch *self, uint64_t zxid)
+static void tell (struct watch *self, uint64_t zxid, const char *kind,
+                  const cohort_change_t *change)
 {
+    if (self->command != NULL) {
+        run_for (self, zxid, kind, change);
+    } else {
+        print_line (self, zxid, kind, change);
+    }
+}
+
+static void tell_reset (struct watch *self, uint64_t zxid)
+{
+    if (self->command != NULL) {
+        run_for (self, zxid, "reset", NULL);
+        return;
+    }
     char id[OUTPUT_ID_SIZE];
     output_id (zxid, id);
     if (self->format != FORMAT_TEXT) {
@@ -109,11 +144,11 @@ static void take_snapshot (struct watch *self, const cohort_batch_t *batch)
     if (batch->first && self->whole && !self->reset) {
         /* When it is announced, and not once more when it is there. */
         self->reset = true;
-        print_reset (self, batch->zxid);
+        tell_reset (self, batch->zxid);
     }
     for (size_t i = 0; i < batch->count; i++) {
         if ((self->initial || self->whole) && in_scope (self, &batch->changes[i])) {
-            print_line (self, batch->zxid, "present", &batch->changes[i]);
+            tell (self, batch->zxid, "present", &batch->changes[i]);
         }
     }
     if (!batch->more) {
@@ -146,7 +181,7 @@ static void on_batch (cohort_stream_t *stream, const cohort_batch_t *batch, void
     }
     for (size_t i = 0; !batch->snapshot && !self->ended && i < batch->count; i++) {
         if (in_scope (self, &batch->changes[i])) {
-            print_line (self, batch->zxid, kind_name (batch->changes[i].kind), &batch->changes[i]);
+            tell (self, batch->zxid, kind_name (batch->changes[i].kind), &batch->changes[i]);
             self->seen++;
             self->ended = self->count > 0 && self->seen == self->count;
         }
@@ -179,6 +214,7 @@ int cmd_watch (const struct arguments *arguments)
         .data = arguments_has (arguments, 'd'),
         .initial = arguments_has (arguments, 'i'),
         .format = arguments->settings.format,
+        .command = arguments->operand_count > 1 ? arguments->operands + 1 : NULL,
     };
     if (!arguments_number (arguments, FLAG_COUNT, 1, INT64_MAX, 0, &watch.count)) {
         return CLI_EXIT_USAGE;

@@ -20,6 +20,7 @@ enum flag_id {
     FLAG_BYTES,
     FLAG_CEILING,
     FLAG_CLUSTER_ID,
+    FLAG_CONTEXT,
     FLAG_COUNT,
     FLAG_DATA_DIR,
     FLAG_FILTER,
@@ -83,6 +84,7 @@ const char *command_suggest (const char *name);
 /* Each returns its exit status; arguments have been checked against the table. */
 int cmd_bench (const struct arguments *arguments);
 int cmd_completion (const struct arguments *arguments);
+int cmd_context (const struct arguments *arguments);
 int cmd_cp (const struct arguments *arguments);
 int cmd_create (const struct arguments *arguments);
 int cmd_delete (const struct arguments *arguments);

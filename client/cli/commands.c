@@ -9,6 +9,9 @@
 const struct flag command_common_flags[] = {
     {FLAG_SERVERS, "servers", "LIST",
      "servers, as tcp://HOST:PORT,...[/CHROOT]\n(tcp://127.0.0.1:5181)"},
+    {FLAG_CONTEXT, "context", "NAME",
+     "servers and key of that context (the current one, if there\nis one; see: cohort help "
+     "context)"},
     {FLAG_SERVER_KEY, "server-key", "KEY", "the servers' public key: encrypts"},
     {FLAG_OUTPUT, "output", "FORMAT",
      "text; json: one value; jsonl: one value a line, items of\nlists as they come"},
@@ -292,16 +295,22 @@ const struct command command_table[] = {
      "  $ cohort import --if-absent /config-new < config.jsonl\n"
      "  $ cohort export /a | cohort --servers tcp://other:5181 import /a\n",
      cmd_import},
-    {"watch", "PATH", 1, 1, "print each change of a znode and its children",
+    {"watch", "PATH [-- CMD ...]", 1, 1024, "print each change of a znode and its children",
      "One line an event, in the order of the transactions, none missing, fields separated by\n"
      "tabs: zxid, kind, path, size and with -d the data, with escapes such as \\n and \\x00.\n"
      "Kinds: created, changed, deleted (its size is -); present (-i: it is there). Should the\n"
      "servers no longer have the history, a line of the kind reset and then present lines tell\n"
      "the whole state anew. It goes on after the death of a server, and ends with SIGINT or\n"
-     "SIGTERM.\n",
+     "SIGTERM.\n"
+     "\n"
+     "With CMD nothing is printed: it is run for each event, one after the other, with the data\n"
+     "as its standard input and COHORT_EVENT_KIND, COHORT_EVENT_PATH, COHORT_EVENT_ZXID and\n"
+     "COHORT_EVENT_SIZE in its environment. If one fails, the next event goes on all the same,\n"
+     "and the exit status is 1 in the end.\n",
      watch_flags,
      "  $ cohort watch -R -d /config\n"
-     "  0x100000007\tchanged\t/config/game\t15\t{\"players\": 24}\n",
+     "  0x100000007\tchanged\t/config/game\t15\t{\"players\": 24}\n"
+     "  $ cohort watch /config -- sh -c 'cat > config.json; systemctl reload game'\n",
      cmd_watch},
     {"status", "", 0, 0, "show every server of the ensemble",
      "Asks all servers of the list, and those which they name. The exit status is 0 with a\n"
@@ -350,6 +359,18 @@ const struct command command_table[] = {
      "  fill    10 100 1000000 100  creates znodes, 1000 a parent\n"
      "They write below /bench, /vanish and /gap, and leave that there.\n",
      bench_flags, "  $ cohort bench set --sessions 8 --window 64 --total 60000\n", cmd_bench},
+    {"context", "add|use|ls|rm [NAME]", 1, 2, "give ensembles names, and choose one",
+     "add keeps --servers and --server-key under a name, use makes it the current one, rm\n"
+     "forgets it, ls shows all, the current one with a star. A command asks the servers that\n"
+     "its options name; else those of the variables; else those of the current context. The\n"
+     "file is $XDG_CONFIG_HOME/cohort/contexts.json (~/.config), readable for its owner alone.\n",
+     no_flags,
+     "  $ cohort context add eu --servers tcp://eu-1:5181,tcp://eu-2:5181\n"
+     "  $ cohort context use eu\n"
+     "  $ cohort context ls\n"
+     "  *\teu\ttcp://eu-1:5181,tcp://eu-2:5181\n"
+     "  $ cohort --context us get /config\n",
+     cmd_context},
     {"completion", "SHELL", 1, 1, "print the completion script for bash or zsh",
      "It completes commands, options, and paths of the servers. Installed packages bring it;\n"
      "from a build folder it is used as the example shows.\n",

@@ -4,6 +4,7 @@
 
 #include "client/cli/arguments.h"
 #include "client/cli/command.h"
+#include "client/cli/context.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/help.h"
 #include "client/cli/message.h"
@@ -39,6 +40,22 @@ static int unknown_command (const char *name)
     return CLI_EXIT_USAGE;
 }
 
+/* Which servers are meant is known only now: options and variables outweigh the contexts. */
+static int run_command (const struct command *command, struct arguments *arguments)
+{
+    /* These ask no server, and are what helps when the file of contexts is damaged. */
+    if (command->run == cmd_context || command->run == cmd_help || command->run == cmd_completion) {
+        return command->run (arguments);
+    }
+    struct contexts contexts;
+    int code = CLI_EXIT_USAGE;
+    if (contexts_load (&contexts) && contexts_apply (&contexts, &arguments->settings)) {
+        code = command->run (arguments);
+    }
+    contexts_deinit (&contexts);
+    return code;
+}
+
 static int run (int argc, char **argv)
 {
     struct settings settings;
@@ -65,7 +82,7 @@ static int run (int argc, char **argv)
     if (verdict != ARGUMENTS_OK) {
         return finish_early (&arguments, verdict);
     }
-    return command->run (&arguments);
+    return run_command (command, &arguments);
 }
 
 int main (int argc, char **argv)
