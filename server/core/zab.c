@@ -405,6 +405,7 @@ static void on_withdrawn (struct zab *self, struct zab_point point)
     COHORT_ASSERT (self->role == ZAB_LOOKING);
     zab_note (self, "gives up what waited for room", self->id);
     persist_withdrawn (self, point);
+    self->update.withdrawn = true;
     election_on_drained (self);
 }
 
@@ -448,6 +449,7 @@ static void begin (struct zab *self, int64_t now_ms, int64_t wall_ms)
     update->messages_count = 0;
     update->resets_count = 0;
     update->snapshots_count = 0;
+    update->withdrawn = false;
     update->status_changed = false;
     update->note = NULL;
     update->note_peer = 0;

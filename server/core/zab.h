@@ -244,6 +244,10 @@ struct zab_update {
     const uint32_t *snapshots; /* peers that need a snapshot now */
     size_t snapshots_count;
 
+    /* Requests that are not durable never will be (ZAB_EVENT_WITHDRAWN): the log ends at the
+     * status's last. */
+    bool withdrawn;
+
     zxid_t deliver; /* entries up to here are committed and durable here: apply them */
 
     bool status_changed; /* look at zab_status */

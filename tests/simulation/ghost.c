@@ -213,6 +213,22 @@ static void complete (struct ghost_server *server, const struct ghost_persist *p
     }
 }
 
+/* Of the oldest request the beginning may be durable; nothing else is, or will be. */
+static void withdraw (struct ghost_server *server, zxid_t last)
+{
+    struct ghost_persist *persist = ring_front (&server->pending);
+    if (persist != NULL && persist->truncate) {
+        shadow_truncate (&server->durable, persist->truncate_to);
+    }
+    for (size_t i = 0; persist != NULL && i < persist->points_count; i++) {
+        if (persist->points[i].zxid <= last) {
+            shadow_append (&server->durable, persist->points[i]);
+        }
+    }
+    drop_pending (server);
+    shadow_truncate (&server->log, last);
+}
+
 static void see_durable (struct ghost *self, struct ghost_server *server, uint64_t completed)
 {
     struct ghost_persist *persist;
@@ -290,6 +306,10 @@ static void see_update (struct ghost *self, struct ghost_server *server, const s
     for (size_t i = 0; i < count; i++) {
         shadow_append (&need_epoch (self, zxid_epoch (proposed[i].zxid))->broadcast,
                        (struct zab_point){proposed[i].zxid, proposed[i].chain});
+    }
+    if (sight->update->withdrawn) {
+        withdraw (server, status->last);
+        note_kept (self, server);
     }
     if (sight->update->persist.install) {
         server->installing = true;
