@@ -68,7 +68,7 @@ static int setup (void **state)
     memset (&world, 0, sizeof world);
     world.now_ms = 1000;
     server_init (&world.server, 1);
-    checkpoint_init (&world.checkpoint, world.server.store, 0, &logger);
+    checkpoint_init (&world.checkpoint, world.server.store, 0, 0, &logger);
     world.backups = backups_new (world.server.store, &world.checkpoint,
                                  &(struct backups_host){NULL, on_send}, &logger);
     return 0;
