@@ -31,7 +31,7 @@ grep -q "^\[" "$folder/out" || fail "the story is not shown"
 before=$(grep -c . "$folder/out")
 [ "$before" -gt 10 ] || fail "the story is too short"
 
-"$simulator" "${options[@]}" --shrink --tries 60 --record "$folder/small" >"$folder/out" 2>&1
+"$simulator" "${options[@]}" --shrink --tries 150 --record "$folder/small" >"$folder/out" 2>&1
 faults=$(grep -c "^fault" "$folder/small") || true
 [ "$faults" -ge 1 ] && [ "$faults" -le 5 ] || fail "$faults faults are left: $(cat "$folder/small")"
 "$simulator" --replay "$folder/small" >"$folder/out" 2>&1 && fail "the smaller run does not fail"
