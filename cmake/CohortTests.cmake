@@ -21,6 +21,16 @@ function (cohort_unit_test)
         LABELS unit TIMEOUT ${COHORT_TEST_TIMEOUT} ENVIRONMENT "${COHORT_TEST_ENVIRONMENT}")
 endfunction ()
 
+# cohort_test_objects (name SOURCES file... [LIBS lib...] [POSIX])
+# What several tests share: compiled once, and part, whole, of each program that has it in its LIBS.
+function (cohort_test_objects name)
+    cmake_parse_arguments (PARSE_ARGV 1 arg "POSIX" "" "SOURCES;LIBS")
+    cohort_check_arguments (cohort_test_objects)
+    add_library (${name} OBJECT ${arg_SOURCES})
+    target_link_libraries (${name} PUBLIC ${arg_LIBS})
+    cohort_target_defaults (${name} "${arg_POSIX}")
+endfunction ()
+
 # What sanitized programs are told; owners of other tests may use it too.
 set (COHORT_TEST_ENVIRONMENT
     "ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:strict_string_checks=1:detect_stack_use_after_return=1"
