@@ -10,9 +10,9 @@
 #include "client/cli/arguments.h"
 #include "client/cli/emit.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/message.h"
 #include "client/cli/output.h"
-#include "client/cli/session.h"
-#include "client/cli/tour.h"
+#include "client/cli/survey.h"
 
 /* ---- find -------------------------------------------------------------------------------- */
 
@@ -133,22 +133,8 @@ int cmd_find (const struct arguments *arguments)
     if (!make_search (&search, arguments)) {
         return CLI_EXIT_USAGE;
     }
-    const char *path = arguments->operand_count > 0 ? arguments->operands[0] : "/";
-    struct session session;
-    int code = session_open (&session, &arguments->settings, NULL);
-    if (code != CLI_EXIT_OK) {
-        return code;
-    }
-    if (search.format != FORMAT_TEXT) {
-        emit_begin (&search.emit, search.format);
-    }
-    int rc = tour_run (session.client, path, 0, on_candidate, NULL, &search);
-    if (search.format != FORMAT_TEXT) {
-        emit_end (&search.emit);
-    }
-    code = session_result (&session, ACTIVITY_READ, path, rc);
-    session_close (&session);
-    return code;
+    struct survey survey = {.enter = on_candidate, .arg = &search, .emit = &search.emit};
+    return survey_run (arguments, &survey);
 }
 
 /* ---- grep -------------------------------------------------------------------------------- */
@@ -161,11 +147,12 @@ struct grep {
     struct emit emit;
 };
 
-static bool matches (const regex_t *regex, const char *line, size_t size)
+/* 0: it does not match; or COHORT_ENOMEM. */
+static int matches (const regex_t *regex, const char *line, size_t size)
 {
     char *copy = malloc (size + 1);
     if (copy == NULL) {
-        return false;
+        return COHORT_ENOMEM;
     }
     memcpy (copy, line, size);
     copy[size] = 0;
@@ -200,7 +187,11 @@ static int on_data (const struct tour_node *node, void *arg)
     while (next < end) {
         const char *feed = memchr (next, '\n', (size_t) (end - next));
         size_t size = feed != NULL ? (size_t) (feed - next) : (size_t) (end - next);
-        if (matches (&self->regex, next, size)) {
+        int match = matches (&self->regex, next, size);
+        if (match < 0) {
+            return match;
+        }
+        if (match > 0) {
             if (!print_match (self, node->path, next, size)) {
                 return COHORT_ENOMEM;
             }
@@ -225,20 +216,9 @@ int cmd_grep (const struct arguments *arguments)
         message ("grep: '%s' is not a regular expression: %s", arguments->operands[0], text);
         return CLI_EXIT_USAGE;
     }
-    const char *path = arguments->operand_count > 1 ? arguments->operands[1] : "/";
-    struct session session;
-    int code = session_open (&session, &arguments->settings, NULL);
-    if (code == CLI_EXIT_OK) {
-        if (grep.format != FORMAT_TEXT) {
-            emit_begin (&grep.emit, grep.format);
-        }
-        int rc = tour_run (session.client, path, TOUR_DATA, on_data, NULL, &grep);
-        if (grep.format != FORMAT_TEXT) {
-            emit_end (&grep.emit);
-        }
-        code = session_result (&session, ACTIVITY_READ, path, rc);
-        session_close (&session);
-    }
+    struct survey survey = {
+        .operand = 1, .flags = TOUR_DATA, .enter = on_data, .arg = &grep, .emit = &grep.emit};
+    int code = survey_run (arguments, &survey);
     regfree (&grep.regex);
     return code == CLI_EXIT_OK && grep.found == 0 ? CLI_EXIT_FAILED : code;
 }

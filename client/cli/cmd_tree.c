@@ -8,8 +8,7 @@
 #include "client/cli/emit.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/output.h"
-#include "client/cli/session.h"
-#include "client/cli/tour.h"
+#include "client/cli/survey.h"
 
 /* ---- tree -------------------------------------------------------------------------------- */
 
@@ -66,21 +65,8 @@ int cmd_tree (const struct arguments *arguments)
     if (!arguments_number (arguments, 'L', 1, INT32_MAX, INT32_MAX, &tree.depth_max)) {
         return CLI_EXIT_USAGE;
     }
-    const char *path = arguments->operand_count > 0 ? arguments->operands[0] : "/";
-    struct session session;
-    int code = session_open (&session, &arguments->settings, NULL);
-    if (code != CLI_EXIT_OK) {
-        return code;
-    }
-    if (tree.format != FORMAT_TEXT) {
-        emit_begin (&tree.emit, tree.format);
-    }
-    int rc = tour_run (session.client, path, 0, on_branch, NULL, &tree);
-    if (tree.format != FORMAT_TEXT) {
-        emit_end (&tree.emit);
-    }
-    code = session_result (&session, ACTIVITY_READ, path, rc);
-    session_close (&session);
+    struct survey survey = {.enter = on_branch, .arg = &tree, .emit = &tree.emit};
+    int code = survey_run (arguments, &survey);
     free (tree.last);
     return code;
 }
@@ -142,21 +128,9 @@ int cmd_du (const struct arguments *arguments)
     if (!arguments_number (arguments, 'L', 0, INT32_MAX, 1, &usage.depth_max)) {
         return CLI_EXIT_USAGE;
     }
-    const char *path = arguments->operand_count > 0 ? arguments->operands[0] : "/";
-    struct session session;
-    int code = session_open (&session, &arguments->settings, NULL);
-    if (code != CLI_EXIT_OK) {
-        return code;
-    }
-    if (usage.format != FORMAT_TEXT) {
-        emit_begin (&usage.emit, usage.format);
-    }
-    int rc = tour_run (session.client, path, 0, on_counted, on_summed, &usage);
-    if (usage.format != FORMAT_TEXT) {
-        emit_end (&usage.emit);
-    }
-    code = session_result (&session, ACTIVITY_READ, path, rc);
-    session_close (&session);
+    struct survey survey = {
+        .enter = on_counted, .leave = on_summed, .arg = &usage, .emit = &usage.emit};
+    int code = survey_run (arguments, &survey);
     free (usage.sums);
     return code;
 }
