@@ -48,6 +48,8 @@ static const struct {
     {COHORT_ECLOSING, "The program destroyed the handle while the operation was under way."},
     {COHORT_ESESSIONMOVED,
      "Another process goes on with this session: this one is to stop using it."},
+    {COHORT_ENOWATCHER,
+     "It has fired already, or was never set: a one-shot watch reports one change."},
     {COHORT_EQUOTA, "Delete something below the znode with the quota, or raise the quota."},
     {COHORT_EDEADLK, "Callbacks must not call what blocks: use the _async form there."},
     {COHORT_EPATH,

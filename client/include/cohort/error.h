@@ -43,6 +43,7 @@ extern "C" {
     X (EAUTHFAILED, -115, DEFINITE, "authentication failed")                                       \
     X (ECLOSING, -116, UNKNOWN, "the handle is being closed")                                      \
     X (ESESSIONMOVED, -118, DEFINITE, "a newer owner has taken the session over")                  \
+    X (ENOWATCHER, -121, DEFINITE, "there is no such watch")                                       \
     X (EQUOTA, -125, DEFINITE, "a quota is exceeded")                                              \
     X (EDEADLK, -200, DEFINITE, "a blocking call inside a callback would wait for itself")         \
     X (EPATH, -201, DEFINITE, "the path is malformed")                                             \

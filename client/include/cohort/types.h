@@ -76,6 +76,8 @@ typedef enum cohort_event_type {
     COHORT_EVENT_DELETED = 2,
     COHORT_EVENT_CHANGED = 3,
     COHORT_EVENT_CHILDREN = 4,
+    COHORT_EVENT_DATA_WATCH_REMOVED = 5,  /* by cohort_unwatch: the watch reports no more */
+    COHORT_EVENT_CHILD_WATCH_REMOVED = 6, /* the same for a watch on children */
     COHORT_EVENT_RESET = -2, /* persistent watches: it was away for so long that what happened is
                                 not known any more: look again.  It goes on */
     COHORT_EVENT_WATCH_LOST = -1 /* the session has ended: this watch reports no more */
