@@ -45,9 +45,9 @@ static ProtobufCBinaryData bytes_of (const void *data, size_t size)
     return (ProtobufCBinaryData){size, (uint8_t *) data};
 }
 
-static char *string_of (const char *string)
+static ProtobufCBinaryData text_of (const char *text)
 {
-    return (char *) string;
+    return bytes_of (text, text != NULL ? strlen (text) : 0);
 }
 
 /* A message of the type in the scratch arena, set to its initial value; NULL without memory. */
@@ -116,7 +116,7 @@ int wire_put_rearm (struct buf *out, struct arena *scratch, const struct wire_re
             return COHORT_ENOMEM;
         }
         watch->kind = (Cohort__Wire__WatchKind) rearm->watches[i].kind;
-        watch->path = string_of (rearm->watches[i].path);
+        watch->path = text_of (rearm->watches[i].path);
         message.watches[i] = watch;
     }
     for (size_t i = 0; i < rearm->stream_count; i++) {
@@ -126,7 +126,7 @@ int wire_put_rearm (struct buf *out, struct arena *scratch, const struct wire_re
             return COHORT_ENOMEM;
         }
         stream->stream_id = rearm->streams[i].id;
-        stream->path = string_of (rearm->streams[i].path);
+        stream->path = text_of (rearm->streams[i].path);
         stream->from_zxid = rearm->streams[i].from_zxid;
         stream->flags = rearm->streams[i].flags;
         message.streams[i] = stream;
@@ -143,7 +143,7 @@ static Cohort__Wire__Create *create_of (struct arena *scratch, const struct wire
     Cohort__Wire__Create *create =
         NEW_MESSAGE (scratch, Cohort__Wire__Create, COHORT__WIRE__CREATE__INIT);
     if (create != NULL) {
-        create->path = string_of (op->path);
+        create->path = text_of (op->path);
         create->data = bytes_of (op->data, op->size);
         create->mode = op->mode;
         create->if_absent = op->if_absent;
@@ -157,7 +157,7 @@ static Cohort__Wire__Delete *delete_of (struct arena *scratch, const struct wire
     Cohort__Wire__Delete *message =
         NEW_MESSAGE (scratch, Cohort__Wire__Delete, COHORT__WIRE__DELETE__INIT);
     if (message != NULL) {
-        message->path = string_of (op->path);
+        message->path = text_of (op->path);
         message->version = op->version;
     }
     return message;
@@ -167,7 +167,7 @@ static Cohort__Wire__Set *set_of (struct arena *scratch, const struct wire_op *o
 {
     Cohort__Wire__Set *set = NEW_MESSAGE (scratch, Cohort__Wire__Set, COHORT__WIRE__SET__INIT);
     if (set != NULL) {
-        set->path = string_of (op->path);
+        set->path = text_of (op->path);
         set->data = bytes_of (op->data, op->size);
         set->version = op->version;
     }
@@ -179,7 +179,7 @@ static Cohort__Wire__DeleteTree *delete_tree_of (struct arena *scratch, const st
     Cohort__Wire__DeleteTree *message =
         NEW_MESSAGE (scratch, Cohort__Wire__DeleteTree, COHORT__WIRE__DELETE_TREE__INIT);
     if (message != NULL) {
-        message->path = string_of (op->path);
+        message->path = text_of (op->path);
         message->version = op->version;
         message->limit = op->limit;
     }
@@ -190,7 +190,7 @@ static Cohort__Wire__Add *add_of (struct arena *scratch, const struct wire_op *o
 {
     Cohort__Wire__Add *add = NEW_MESSAGE (scratch, Cohort__Wire__Add, COHORT__WIRE__ADD__INIT);
     if (add != NULL) {
-        add->path = string_of (op->path);
+        add->path = text_of (op->path);
         add->delta = op->delta;
         add->floor = op->floor;
         add->ceiling = op->ceiling;
@@ -205,7 +205,7 @@ static Cohort__Wire__Check *check_of (struct arena *scratch, const struct wire_o
     if (check == NULL) {
         return NULL;
     }
-    check->path = string_of (op->path);
+    check->path = text_of (op->path);
     if (op->kind == WIRE_CHECK) {
         check->condition_case = COHORT__WIRE__CHECK__CONDITION_VERSION;
         check->version = op->version;
@@ -287,7 +287,7 @@ static Cohort__Wire__Read *read_of (struct arena *scratch, const struct wire_op 
 {
     Cohort__Wire__Read *read = NEW_MESSAGE (scratch, Cohort__Wire__Read, COHORT__WIRE__READ__INIT);
     if (read != NULL) {
-        read->path = string_of (op->path);
+        read->path = text_of (op->path);
         read->watch = op->watch;
     }
     return read;
@@ -299,7 +299,7 @@ static Cohort__Wire__List *list_of (struct arena *scratch, const struct wire_op 
     if (list == NULL) {
         return NULL;
     }
-    list->path = string_of (op->path);
+    list->path = text_of (op->path);
     list->watch = op->watch;
     if (op->list != NULL) {
         list->filter = (Cohort__Wire__ChildFilter) op->list->filter;
@@ -307,8 +307,8 @@ static Cohort__Wire__List *list_of (struct arena *scratch, const struct wire_op 
         list->with_data = op->list->with_data;
         list->descending = op->list->descending;
         list->limit = op->list->limit;
-        list->prefix = string_of (op->list->prefix);
-        list->after = string_of (op->list->after);
+        list->prefix = text_of (op->list->prefix);
+        list->after = text_of (op->list->after);
     }
     return list;
 }
@@ -319,7 +319,7 @@ static Cohort__Wire__StreamOpen *stream_open_of (struct arena *scratch, const st
         NEW_MESSAGE (scratch, Cohort__Wire__StreamOpen, COHORT__WIRE__STREAM_OPEN__INIT);
     if (open != NULL) {
         open->stream_id = op->stream_id;
-        open->path = string_of (op->path);
+        open->path = text_of (op->path);
         open->from_zxid = op->zxid;
         open->flags = op->flags;
     }

@@ -16,16 +16,15 @@
 
 /* ---- Encoding ---------------------------------------------------------------------------- */
 
-/* Paths come from protobuf-c: ended with 0. */
-static int take_path (const struct clients *self, struct op *op, const char *path, bool sequential)
+static int take_path (const struct clients *self, struct op *op, const ProtobufCBinaryData *path,
+                      bool sequential)
 {
-    size_t size = strlen (path);
-    if (size > ENTRY_PATH_MAX) {
+    if (path->len > ENTRY_PATH_MAX) {
         return COHORT_ETOOBIG;
     }
-    op->path = path;
-    op->path_size = (uint32_t) size;
-    return tree_path_check (self->tree, path, size, sequential);
+    op->path = (const char *) path->data;
+    op->path_size = (uint32_t) path->len;
+    return tree_path_check (self->tree, op->path, op->path_size, sequential);
 }
 
 static int take_data (const struct clients *self, struct op *op, const ProtobufCBinaryData *data)
@@ -48,7 +47,7 @@ static int take_create (const struct clients *self, struct op *op,
     op->mode = (uint8_t) create->mode;
     op->if_absent = create->if_absent;
     op->ttl_ms = create->ttl_ms;
-    int rc = take_path (self, op, create->path, (create->mode & COHORT_SEQUENTIAL) != 0);
+    int rc = take_path (self, op, &create->path, (create->mode & COHORT_SEQUENTIAL) != 0);
     return rc != 0 ? rc : take_data (self, op, &create->data);
 }
 
@@ -57,14 +56,14 @@ static int take_delete (const struct clients *self, struct op *op,
 {
     op->kind = OP_DELETE;
     op->version = delete->version;
-    return take_path (self, op, delete->path, false);
+    return take_path (self, op, &delete->path, false);
 }
 
 static int take_set (const struct clients *self, struct op *op, const Cohort__Wire__Set *set)
 {
     op->kind = OP_SET;
     op->version = set->version;
-    int rc = take_path (self, op, set->path, false);
+    int rc = take_path (self, op, &set->path, false);
     return rc != 0 ? rc : take_data (self, op, &set->data);
 }
 
@@ -74,7 +73,7 @@ static int take_delete_tree (const struct clients *self, struct op *op,
     op->kind = OP_DELETE_TREE;
     op->version = delete->version;
     op->limit = delete->limit;
-    return take_path (self, op, delete->path, false);
+    return take_path (self, op, &delete->path, false);
 }
 
 static int take_add (const struct clients *self, struct op *op, const Cohort__Wire__Add *add)
@@ -83,7 +82,7 @@ static int take_add (const struct clients *self, struct op *op, const Cohort__Wi
     op->delta = add->delta;
     op->floor = add->floor;
     op->ceiling = add->ceiling;
-    return take_path (self, op, add->path, false);
+    return take_path (self, op, &add->path, false);
 }
 
 static int take_check (const struct clients *self, struct op *op, const Cohort__Wire__Check *check)
@@ -108,7 +107,7 @@ static int take_check (const struct clients *self, struct op *op, const Cohort__
     default:
         return COHORT_EUNSUPPORTED;
     }
-    return take_path (self, op, check->path, false);
+    return take_path (self, op, &check->path, false);
 }
 
 static int take_part (const struct clients *self, struct op *op, const Cohort__Wire__Op *part)
@@ -362,8 +361,8 @@ static void receive_write (struct clients *self, struct client *client,
 
 static int list_error (const Cohort__Wire__List *list)
 {
-    if (strlen (list->path) > ENTRY_PATH_MAX || strlen (list->after) > ENTRY_PATH_MAX ||
-        strlen (list->prefix) > ENTRY_PATH_MAX) {
+    if (list->path.len > ENTRY_PATH_MAX || list->after.len > ENTRY_PATH_MAX ||
+        list->prefix.len > ENTRY_PATH_MAX) {
         return COHORT_ETOOBIG;
     }
     return list->filter > COHORT__WIRE__CHILD_FILTER__CHILDREN_EPHEMERAL ? COHORT_EUNSUPPORTED : 0;
@@ -380,17 +379,17 @@ static void receive_list (struct clients *self, struct client *client, uint64_t 
         request.watch = list->watch;
         request.list = (struct request_list){
             .limit = list->limit,
-            .path_size = (uint16_t) strlen (list->path),
-            .after_size = (uint16_t) strlen (list->after),
-            .prefix_size = (uint16_t) strlen (list->prefix),
+            .path_size = (uint16_t) list->path.len,
+            .after_size = (uint16_t) list->after.len,
+            .prefix_size = (uint16_t) list->prefix.len,
             .filter = (uint8_t) list->filter,
             .with_stat = list->with_stat,
             .with_data = list->with_data,
             .descending = list->descending,
         };
-        buf_append (payload, list->path, request.list.path_size);
-        buf_append (payload, list->after, request.list.after_size);
-        buf_append (payload, list->prefix, request.list.prefix_size);
+        buf_append (payload, list->path.data, request.list.path_size);
+        buf_append (payload, list->after.data, request.list.after_size);
+        buf_append (payload, list->prefix.data, request.list.prefix_size);
     }
     if (payload->failed) {
         client_doom (self, client, COHORT_ENOMEM, "out of memory");
@@ -404,7 +403,7 @@ static void receive_read (struct clients *self, struct client *client,
                           const Cohort__Wire__Request *from)
 {
     struct request request = {.xid = from->xid};
-    const char *path = NULL;
+    ProtobufCBinaryData path = {0};
     switch (from->op_case) {
     case COHORT__WIRE__REQUEST__OP_EXISTS:
         request.kind = REQUEST_EXISTS;
@@ -442,14 +441,13 @@ static void receive_read (struct clients *self, struct client *client,
         request.code = COHORT_EUNSUPPORTED;
         break;
     }
-    size_t size = path != NULL ? strlen (path) : 0;
-    if (size > ENTRY_PATH_MAX) {
+    if (path.len > ENTRY_PATH_MAX) {
         request.kind = REQUEST_FAILED;
         request.code = COHORT_ETOOBIG;
-        size = 0;
+        path.len = 0;
     }
-    request.size = (uint32_t) size;
-    if (!push (self, client, &request, path) && request.kind == REQUEST_SYNC) {
+    request.size = (uint32_t) path.len;
+    if (!push (self, client, &request, path.data) && request.kind == REQUEST_SYNC) {
         client_sync_free (self, client_sync_find (self, request.id)); /* no queue has it */
     }
 }

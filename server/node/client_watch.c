@@ -139,19 +139,20 @@ static bool rearm_watch (struct clients *self, struct client *client,
                          const Cohort__Wire__Watch *watch, zxid_t seen)
 {
     enum watch_kind kind = (enum watch_kind) watch->kind;
-    size_t size = strlen (watch->path);
+    const char *path = (const char *) watch->path.data;
+    size_t size = watch->path.len;
     zxid_t zxid = 0;
     if (kind < WATCH_DATA || kind > WATCH_CHILDREN ||
-        tree_path_check (self->tree, watch->path, size, false) != 0) {
+        tree_path_check (self->tree, path, size, false) != 0) {
         client_doom (self, client, COHORT_EPROTOCOL, "a malformed watch");
         return false;
     }
-    int type = watch_missed (self->tree, kind, watch->path, size, seen, &zxid);
+    int type = watch_missed (self->tree, kind, path, size, seen, &zxid);
     if (type != 0 && !COHORT_MUTATED (missed_watch_lost)) {
-        queue_event (self, client, kind, type, watch->path, size, zxid);
+        queue_event (self, client, kind, type, path, size, zxid);
         return client->doom_text == NULL;
     }
-    int rc = client_watch_set (self, client, kind, watch->path, size);
+    int rc = client_watch_set (self, client, kind, path, size);
     if (rc != 0) {
         client_doom (self, client, rc, "too many watches");
     }
@@ -168,8 +169,8 @@ void client_watch_rearm (struct clients *self, struct client *client,
     }
     for (size_t i = 0; i < rearm->n_streams && client->doom_text == NULL; i++) {
         const Cohort__Wire__StreamOpen *open = rearm->streams[i];
-        struct feed_request wanted = {open->stream_id, open->path, strlen (open->path),
-                                      open->from_zxid, open->flags};
+        struct feed_request wanted = {open->stream_id, (const char *) open->path.data,
+                                      open->path.len, open->from_zxid, open->flags};
         if (feed_check (self, &wanted) != 0) {
             client_doom (self, client, COHORT_EPROTOCOL, "a malformed stream");
         } else if (feed_room (self, client, open->stream_id) != 0) {

@@ -72,7 +72,7 @@ bool tree_name_valid (const char *name, size_t size)
 
 int tree_path_validate (const char *path, size_t size, size_t size_max, bool sequential)
 {
-    COHORT_ASSERT (path != NULL);
+    COHORT_ASSERT (path != NULL || size == 0);
     if (size == 0 || path[0] != '/') {
         return COHORT_EPATH;
     }

@@ -207,7 +207,8 @@ int tree_path_order (const char *a, size_t a_size, const char *b, size_t b_size)
 uint64_t tree_node_count (const struct tree *self);
 
 /* Path rules (ZooKeeper's): 0 or COHORT_EPATH, COHORT_ETOOBIG.  sequential: may end in '/'.
- * The limit is the ensemble's, 4,096 bytes as long as there is none. */
+ * The limit is the ensemble's, 4,096 bytes as long as there is none.  No bytes, which may be NULL,
+ * are no path. */
 int tree_path_check (const struct tree *self, const char *path, size_t size, bool sequential);
 
 /* ---- Sessions ---------------------------------------------------------------------------- */

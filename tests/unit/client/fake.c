@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "tests/unit/client/ended.h"
 #include "tests/unit/client/fake_state.h"
 
 void fake_happened (struct fake *self, enum fake_counter counter)
@@ -103,7 +104,7 @@ static void take_rearm (struct fake *self, const struct peer *peer,
     /* The history is never cut: what was missed is what changed since. */
     for (size_t i = 0; i < rearm->n_watches; i++) {
         fake_set_watch (self, peer->session, (int) rearm->watches[i]->kind,
-                        rearm->watches[i]->path);
+                        ended (rearm->watches[i]->path));
     }
     uint64_t zxid = self->zxid;
     for (int i = 0; i < self->history_count; i++) {
@@ -140,7 +141,8 @@ static void send_held (struct fake *self, const struct peer *peer, char *reason)
 
 static void take_frame (struct fake *self, struct peer *peer, const uint8_t *bytes, size_t size)
 {
-    Cohort__Wire__ClientFrame *frame = cohort__wire__client_frame__unpack (NULL, size, bytes);
+    Cohort__Wire__ClientFrame *frame =
+        cohort__wire__client_frame__unpack (ended_allocator (), size, bytes);
     assert (frame != NULL);
     char reason[64];
     if (frame->hello != NULL) {
@@ -169,7 +171,7 @@ static void take_frame (struct fake *self, struct peer *peer, const uint8_t *byt
             fake_request (self, peer, frame->requests[i]);
         }
     }
-    cohort__wire__client_frame__free_unpacked (frame, NULL);
+    cohort__wire__client_frame__free_unpacked (frame, ended_allocator ());
 }
 
 static struct peer *peer_of (struct fake *self, int server, const void *id, size_t size)

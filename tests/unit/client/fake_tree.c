@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/client/ended.h"
 #include "tests/unit/client/fake_state.h"
 
 /* Of a change: what a walk has found (client.proto). */
@@ -158,16 +159,16 @@ static int do_create (struct fake *self, const Cohort__Wire__Create *create, uin
                       char *made)
 {
     char parent[PATH_MAX_SIZE], text[128];
-    snprintf (made, PATH_MAX_SIZE, "%s", create->path);
-    parent_of (create->path, parent);
+    snprintf (made, PATH_MAX_SIZE, "%s", ended (create->path));
+    parent_of (ended (create->path), parent);
     struct node *above = find (self, parent);
     if (above == NULL) {
         return COHORT_ENONODE;
     }
     if ((create->mode & COHORT_SEQUENTIAL) != 0) {
-        snprintf (made, PATH_MAX_SIZE, "%.100s%010llu", create->path,
+        snprintf (made, PATH_MAX_SIZE, "%.100s%010llu", ended (create->path),
                   (unsigned long long) above->sequence++);
-    } else if (find (self, create->path) != NULL) {
+    } else if (find (self, ended (create->path)) != NULL) {
         return COHORT_ENODEEXISTS;
     }
     assert (self->node_count < NODES_MAX);
@@ -187,7 +188,7 @@ static int do_create (struct fake *self, const Cohort__Wire__Create *create, uin
 
 static int do_set (struct fake *self, const Cohort__Wire__Set *set)
 {
-    struct node *node = find (self, set->path);
+    struct node *node = find (self, ended (set->path));
     if (node == NULL) {
         return COHORT_ENONODE;
     }
@@ -203,7 +204,7 @@ static int do_set (struct fake *self, const Cohort__Wire__Set *set)
     node->mzxid = self->zxid;
     char text[128];
     text_of (&set->data, text, sizeof (text));
-    changed (self, set->path, COHORT_CHANGE_DATA, text);
+    changed (self, ended (set->path), COHORT_CHANGE_DATA, text);
     return 0;
 }
 
@@ -227,9 +228,9 @@ static int do_multi (struct fake *self, const Cohort__Wire__Multi *multi, uint64
 {
     for (size_t i = 0; i < multi->n_ops; i++) {
         const Cohort__Wire__Op *op = multi->ops[i];
-        const char *path = op->op_case == COHORT__WIRE__OP__OP_CHECK    ? op->check->path
-                           : op->op_case == COHORT__WIRE__OP__OP_DELETE ? op->delete_->path
-                           : op->op_case == COHORT__WIRE__OP__OP_SET    ? op->set->path
+        const char *path = op->op_case == COHORT__WIRE__OP__OP_CHECK    ? ended (op->check->path)
+                           : op->op_case == COHORT__WIRE__OP__OP_DELETE ? ended (op->delete_->path)
+                           : op->op_case == COHORT__WIRE__OP__OP_SET    ? ended (op->set->path)
                                                                         : NULL;
         if (path != NULL && find (self, path) == NULL) {
             return -1 - (int) i;
@@ -243,7 +244,7 @@ static int do_multi (struct fake *self, const Cohort__Wire__Multi *multi, uint64
         } else if (op->op_case == COHORT__WIRE__OP__OP_SET) {
             do_set (self, op->set);
         } else if (op->op_case == COHORT__WIRE__OP__OP_DELETE) {
-            do_delete (self, op->delete_->path, -1);
+            do_delete (self, ended (op->delete_->path), -1);
         }
     }
     return 0;
@@ -300,7 +301,7 @@ static void apply (struct fake *self, struct fake_session *session,
         result->code = do_set (self, request->set);
         break;
     case COHORT__WIRE__REQUEST__OP_DELETE:
-        result->code = do_delete (self, request->delete_->path, request->delete_->version);
+        result->code = do_delete (self, ended (request->delete_->path), request->delete_->version);
         break;
     case COHORT__WIRE__REQUEST__OP_MULTI:
         result->code = do_multi (self, request->multi, session->id);
@@ -324,7 +325,7 @@ static void reply_multi (struct fake *self, const struct peer *peer, Cohort__Wir
                           : (int) i == -1 - code ? COHORT_ENONODE
                                                  : COHORT_EROLLEDBACK;
         if (code == 0 && multi->ops[i]->op_case == COHORT__WIRE__OP__OP_CREATE) {
-            results[i].path = multi->ops[i]->create->path;
+            results[i].path = ended (multi->ops[i]->create->path);
         }
     }
     reply->code = code == 0 ? 0 : COHORT_ENONODE;
@@ -420,7 +421,7 @@ static void take_read (struct fake *self, const struct peer *peer,
     Cohort__Wire__Stat stat = COHORT__WIRE__STAT__INIT;
     reply.xid = request->xid;
     reply.zxid = self->zxid;
-    const struct node *node = find (self, read->path);
+    const struct node *node = find (self, ended (read->path));
     if (node == NULL) {
         reply.code = COHORT_ENONODE;
     } else {
@@ -431,7 +432,7 @@ static void take_read (struct fake *self, const struct peer *peer,
         }
     }
     if (read->watch && (node != NULL || kind == 2)) {
-        fake_set_watch (self, peer->session, kind, read->path);
+        fake_set_watch (self, peer->session, kind, ended (read->path));
     }
     send_reply (self, peer, &reply);
 }
@@ -443,7 +444,7 @@ static void take_list (struct fake *self, const struct peer *peer, uint64_t xid,
     Cohort__Wire__Reply reply = COHORT__WIRE__REPLY__INIT;
     Cohort__Wire__Stat stat = COHORT__WIRE__STAT__INIT;
     char *names[NODES_MAX];
-    const struct node *node = find (self, list->path);
+    const struct node *node = find (self, ended (list->path));
     reply.xid = xid;
     reply.zxid = self->zxid;
     reply.code = node != NULL ? 0 : COHORT_ENONODE;
@@ -451,14 +452,14 @@ static void take_list (struct fake *self, const struct peer *peer, uint64_t xid,
         fill_stat (node, &stat);
         reply.stat = &stat;
         reply.children = names;
-        reply.n_children = list_children (self, list->path, names);
-        while (reply.n_children > 0 && strcmp (reply.children[0], list->after) <= 0) {
+        reply.n_children = list_children (self, ended (list->path), names);
+        while (reply.n_children > 0 && strcmp (reply.children[0], ended (list->after)) <= 0) {
             reply.children++;
             reply.n_children--;
         }
     }
     if (list->watch && node != NULL) {
-        fake_set_watch (self, peer->session, 3, list->path);
+        fake_set_watch (self, peer->session, 3, ended (list->path));
     }
     send_reply (self, peer, &reply);
 }
@@ -476,11 +477,11 @@ void fake_open_stream (struct fake *self, const struct peer *peer,
     struct fake_stream *stream = &self->streams[self->stream_count++];
     stream->session = peer->session;
     stream->id = open->stream_id;
-    snprintf (stream->path, sizeof (stream->path), "%s", open->path);
+    snprintf (stream->path, sizeof (stream->path), "%s", ended (open->path));
     if (open->from_zxid > 0) {
         for (int i = 0; i < self->history_count; i++) {
             struct change *change = &self->history[i];
-            if (change->zxid > open->from_zxid && below (change->path, open->path)) {
+            if (change->zxid > open->from_zxid && below (change->path, ended (open->path))) {
                 send_batch (self, peer, open->stream_id, change->zxid, false, change, 1);
             }
         }
@@ -492,7 +493,7 @@ void fake_open_stream (struct fake *self, const struct peer *peer,
     static struct change changes[NODES_MAX];
     size_t size = 0;
     for (int i = 0; i < self->node_count; i++) {
-        if (below (self->nodes[i].path, open->path)) {
+        if (below (self->nodes[i].path, ended (open->path))) {
             snprintf (changes[size].path, PATH_MAX_SIZE, "%s", self->nodes[i].path);
             snprintf (changes[size].data, 128, "%.*s", (int) self->nodes[i].size,
                       (const char *) self->nodes[i].data);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client/base/alloc.h"
+#include "tests/unit/client/ended.h"
 
 static void say (struct rig *rig, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
 
@@ -49,11 +50,11 @@ static void say_rearm (struct rig *rig, const Cohort__Wire__Rearm *rearm)
         say (rig, " %zu watches", rearm->n_watches);
     }
     for (size_t i = 0; i < rearm->n_watches && rearm->n_watches <= 8; i++) {
-        say (rig, " watch %d %s", (int) rearm->watches[i]->kind, rearm->watches[i]->path);
+        say (rig, " watch %d %s", (int) rearm->watches[i]->kind, ended (rearm->watches[i]->path));
     }
     for (size_t i = 0; i < rearm->n_streams; i++) {
         say (rig, " stream %llu %s from %llu", (unsigned long long) rearm->streams[i]->stream_id,
-             rearm->streams[i]->path, (unsigned long long) rearm->streams[i]->from_zxid);
+             ended (rearm->streams[i]->path), (unsigned long long) rearm->streams[i]->from_zxid);
     }
     if (rearm->more) {
         say (rig, " more");
@@ -66,15 +67,15 @@ static void say_request (struct rig *rig, const Cohort__Wire__Request *request)
     switch (request->op_case) {
     case COHORT__WIRE__REQUEST__OP_CREATE:
         name = "create ";
-        path = request->create->path;
+        path = ended (request->create->path);
         break;
     case COHORT__WIRE__REQUEST__OP_DELETE:
         name = "delete ";
-        path = request->delete_->path;
+        path = ended (request->delete_->path);
         break;
     case COHORT__WIRE__REQUEST__OP_SET:
         name = "set ";
-        path = request->set->path;
+        path = ended (request->set->path);
         break;
     case COHORT__WIRE__REQUEST__OP_MULTI:
         name = "multi";
@@ -84,22 +85,22 @@ static void say_request (struct rig *rig, const Cohort__Wire__Request *request)
         break;
     case COHORT__WIRE__REQUEST__OP_EXISTS:
         name = request->exists->watch ? "exists+w " : "exists ";
-        path = request->exists->path;
+        path = ended (request->exists->path);
         break;
     case COHORT__WIRE__REQUEST__OP_GET:
         name = request->get->watch ? "get+w " : "get ";
-        path = request->get->path;
+        path = ended (request->get->path);
         break;
     case COHORT__WIRE__REQUEST__OP_CHILDREN:
         name = request->children->watch ? "children+w " : "children ";
-        path = request->children->path;
+        path = ended (request->children->path);
         break;
     case COHORT__WIRE__REQUEST__OP_SYNC:
         name = "sync";
         break;
     case COHORT__WIRE__REQUEST__OP_STREAM_OPEN:
         name = request->stream_open->from_zxid > 0 ? "open-from " : "open ";
-        path = request->stream_open->path;
+        path = ended (request->stream_open->path);
         break;
     case COHORT__WIRE__REQUEST__OP_STREAM_CLOSE:
         name = "unstream";
@@ -117,7 +118,7 @@ static void say_request (struct rig *rig, const Cohort__Wire__Request *request)
 static void say_frame (struct rig *rig, uint32_t link, const struct buf *bytes)
 {
     Cohort__Wire__ClientFrame *frame =
-        cohort__wire__client_frame__unpack (NULL, bytes->size, bytes->data);
+        cohort__wire__client_frame__unpack (ended_allocator (), bytes->size, bytes->data);
     assert_non_null (frame);
     say (rig, "%u>", link);
     if (frame->hello != NULL) {
@@ -142,7 +143,7 @@ static void say_frame (struct rig *rig, uint32_t link, const struct buf *bytes)
         }
     }
     say (rig, "\n");
-    cohort__wire__client_frame__free_unpacked (frame, NULL);
+    cohort__wire__client_frame__free_unpacked (frame, ended_allocator ());
 }
 
 /* ---- What it hands up ------------------------------------------------------------------------ */

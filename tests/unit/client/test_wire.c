@@ -8,6 +8,7 @@
 #include "client/base/alloc.h"
 #include "client/base/prng.h"
 #include "client/src/wire.h"
+#include "tests/unit/client/ended.h"
 #include "tests/unit/unit.h"
 
 static struct arena scratch;
@@ -60,7 +61,7 @@ static void test_golden_request (void **state)
 static Cohort__Wire__ClientFrame *unpack (void)
 {
     Cohort__Wire__ClientFrame *frame =
-        cohort__wire__client_frame__unpack (NULL, out.size, out.data);
+        cohort__wire__client_frame__unpack (ended_allocator (), out.size, out.data);
     assert_non_null (frame);
     return frame;
 }
@@ -107,7 +108,7 @@ static void test_all_requests (void **state)
     assert_int_equal (frame->requests[1]->delete_->version, 4);
     Cohort__Wire__Multi *multi = frame->requests[2]->multi;
     assert_int_equal (multi->n_ops, 6);
-    assert_string_equal (multi->ops[0]->create->path, "/c");
+    assert_string_equal (ended (multi->ops[0]->create->path), "/c");
     assert_int_equal (multi->ops[1]->delete_->version, 4);
     assert_int_equal (multi->ops[2]->set->version, 5);
     assert_int_equal (multi->ops[3]->check->version, 6);
@@ -116,13 +117,13 @@ static void test_all_requests (void **state)
     assert_int_equal (multi->ops[5]->check->owner->ozxid, 9);
     assert_int_equal (frame->requests[3]->op_case, COHORT__WIRE__REQUEST__OP_CLOSE);
     assert_true (frame->requests[4]->exists->watch);
-    assert_string_equal (frame->requests[5]->get->path, "/g");
-    assert_string_equal (frame->requests[6]->children->path, "/h");
+    assert_string_equal (ended (frame->requests[5]->get->path), "/g");
+    assert_string_equal (ended (frame->requests[6]->children->path), "/h");
     assert_int_equal (frame->requests[7]->op_case, COHORT__WIRE__REQUEST__OP_SYNC);
     assert_int_equal (frame->requests[8]->stream_open->stream_id, 10);
     assert_int_equal (frame->requests[8]->stream_open->from_zxid, 11);
     assert_int_equal (frame->requests[9]->stream_close->stream_id, 12);
-    cohort__wire__client_frame__free_unpacked (frame, NULL);
+    cohort__wire__client_frame__free_unpacked (frame, ended_allocator ());
 }
 
 static void test_hello_and_rearm (void **state)
@@ -143,7 +144,7 @@ static void test_hello_and_rearm (void **state)
     assert_int_equal (frame->hello->cluster_id.data[0], 1);
     assert_int_equal (frame->hello->session_id, 2);
     assert_int_equal (frame->hello->next_number, 8);
-    cohort__wire__client_frame__free_unpacked (frame, NULL);
+    cohort__wire__client_frame__free_unpacked (frame, ended_allocator ());
     buf_clear (&out);
     struct wire_watch watches[] = {{WIRE_WATCH_DATA, "/a"}, {WIRE_WATCH_CHILDREN, "/b"}};
     struct wire_stream streams[] = {{3, 4, "/c", WIRE_STREAM_SHALLOW}};
@@ -152,10 +153,10 @@ static void test_hello_and_rearm (void **state)
     frame = unpack ();
     assert_int_equal (frame->rearm->last_zxid, 9);
     assert_int_equal (frame->rearm->watches[1]->kind, 3);
-    assert_string_equal (frame->rearm->streams[0]->path, "/c");
+    assert_string_equal (ended (frame->rearm->streams[0]->path), "/c");
     assert_int_equal (frame->rearm->streams[0]->flags, 4);
     assert_true (frame->rearm->more);
-    cohort__wire__client_frame__free_unpacked (frame, NULL);
+    cohort__wire__client_frame__free_unpacked (frame, ended_allocator ());
 }
 
 static void test_size_is_enough (void **state)

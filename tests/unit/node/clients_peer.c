@@ -168,6 +168,11 @@ static char *copy (struct peer *peer, const char *text)
     return at;
 }
 
+static ProtobufCBinaryData text_of (struct peer *peer, const char *text)
+{
+    return bytes_of (copy (peer, text), strlen (text));
+}
+
 static ProtobufCBinaryData filled (struct peer *peer, size_t size)
 {
     uint8_t *data = message (peer, size);
@@ -180,8 +185,8 @@ static Cohort__Wire__Create *create_of (struct peer *peer, const char *path, con
 {
     Cohort__Wire__Create *create = message (peer, sizeof *create);
     cohort__wire__create__init (create);
-    create->path = copy (peer, path);
-    create->data = bytes_of (copy (peer, data), strlen (data));
+    create->path = text_of (peer, path);
+    create->data = text_of (peer, data);
     create->mode = mode;
     return create;
 }
@@ -191,8 +196,8 @@ static Cohort__Wire__Set *set_of (struct peer *peer, const char *path, const cha
 {
     Cohort__Wire__Set *set = message (peer, sizeof *set);
     cohort__wire__set__init (set);
-    set->path = copy (peer, path);
-    set->data = bytes_of (copy (peer, data), strlen (data));
+    set->path = text_of (peer, path);
+    set->data = text_of (peer, data);
     set->version = version;
     return set;
 }
@@ -236,7 +241,7 @@ uint64_t ask_delete (struct peer *peer, const char *path, int32_t version)
     Cohort__Wire__Request *request = ask_raw (peer, true);
     Cohort__Wire__Delete *delete = message (peer, sizeof *delete);
     cohort__wire__delete__init (delete);
-    delete->path = copy (peer, path);
+    delete->path = text_of (peer, path);
     delete->version = version;
     request->op_case = COHORT__WIRE__REQUEST__OP_DELETE;
     request->delete_ = delete;
@@ -283,7 +288,7 @@ static Cohort__Wire__Read *read_of (struct peer *peer, const char *path, bool wa
 {
     Cohort__Wire__Read *read = message (peer, sizeof *read);
     cohort__wire__read__init (read);
-    read->path = copy (peer, path);
+    read->path = text_of (peer, path);
     read->watch = watch;
     return read;
 }
@@ -309,7 +314,7 @@ static Cohort__Wire__List *list_new (struct peer *peer, const char *path)
     Cohort__Wire__Request *request = ask_raw (peer, false);
     Cohort__Wire__List *list = message (peer, sizeof *list);
     cohort__wire__list__init (list);
-    list->path = copy (peer, path);
+    list->path = text_of (peer, path);
     request->op_case = COHORT__WIRE__REQUEST__OP_CHILDREN;
     request->children = list;
     return list;
@@ -325,8 +330,8 @@ Cohort__Wire__List *ask_list (struct peer *peer, const char *path, const char *p
                               const char *after)
 {
     Cohort__Wire__List *list = list_new (peer, path);
-    list->prefix = copy (peer, prefix);
-    list->after = copy (peer, after);
+    list->prefix = text_of (peer, prefix);
+    list->after = text_of (peer, after);
     return list;
 }
 
@@ -356,7 +361,7 @@ static Cohort__Wire__StreamOpen *stream_of (struct peer *peer, uint64_t id, cons
     Cohort__Wire__StreamOpen *open = message (peer, sizeof *open);
     cohort__wire__stream_open__init (open);
     open->stream_id = id;
-    open->path = copy (peer, path);
+    open->path = text_of (peer, path);
     open->from_zxid = from;
     note_stream (peer, id);
     return open;
@@ -413,7 +418,7 @@ void ask_rearm_watch (struct peer *peer, enum watch_kind kind, const char *path)
     Cohort__Wire__Watch *watch = message (peer, sizeof *watch);
     cohort__wire__watch__init (watch);
     watch->kind = (Cohort__Wire__WatchKind) kind;
-    watch->path = copy (peer, path);
+    watch->path = text_of (peer, path);
     assert_true (rearm->n_watches < REARM_MAX);
     rearm->watches[rearm->n_watches++] = watch;
 }

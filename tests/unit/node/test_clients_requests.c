@@ -478,6 +478,78 @@ static void refuses_under_the_number (void **state)
     world_free (&world);
 }
 
+/* Cut at the first NUL, these would be paths of another znode. */
+static void refuses_a_nul_in_a_path (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *peer = peer_attached (world, 0);
+    ask_create (peer, "/a", "kept", 0);
+    peer_do (peer);
+    expect (peer, "reply 1 OK n=1 path=/a v=0");
+    ask_create (peer, "/b?c", "", 0);
+    ask_set (peer, "/a?", "lost", -1);
+    ask_delete (peer, "/a?b", -1);
+    ask_multi (peer, (const char *[]){"/d?", NULL});
+    ask_get (peer, "/a?", true);
+    ask_exists (peer, "/?a", true);
+    ask_children (peer, "/a?/b", true);
+    ask_stream (peer, 1, "/a?", 0);
+    ask_get (peer, "/a", false);
+    ask_exists (peer, "/b", false);
+    Cohort__Wire__Request **requests = peer->requests;
+    ProtobufCBinaryData *paths[] = {
+        &requests[0]->create->path,   &requests[1]->set->path,
+        &requests[2]->delete_->path,  &requests[3]->multi->ops[0]->create->path,
+        &requests[4]->get->path,      &requests[5]->exists->path,
+        &requests[6]->children->path, &requests[7]->stream_open->path,
+    };
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        *(char *) memchr (paths[i]->data, '?', paths[i]->len) = '\0';
+    }
+    peer_do (peer);
+    expect (peer, "reply 2 EPATH n=2");
+    expect (peer, "reply 3 EPATH n=3");
+    expect (peer, "reply 4 EPATH n=4");
+    expect (peer, "reply 5 EPATH n=5");
+    expect (peer, "reply 6 EPATH");
+    expect (peer, "reply 7 EPATH");
+    expect (peer, "reply 8 EPATH");
+    expect (peer, "reply 9 EPATH");
+    expect (peer, "reply 10 OK data=kept v=0");
+    expect (peer, "reply 11 ENONODE");
+    expect (peer, NULL);
+    world_free (&world);
+}
+
+static void refuses_no_path_at_all (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *peer = peer_attached (world, 0);
+    ask_create (peer, "", "", 0);
+    ask_create (peer, "", "", COHORT_SEQUENTIAL);
+    ask_set (peer, "", "", -1);
+    ask_delete (peer, "", -1);
+    ask_multi (peer, (const char *[]){"", NULL});
+    ask_get (peer, "", true);
+    ask_exists (peer, "", true);
+    ask_children (peer, "", true);
+    ask_stream (peer, 1, "", 0);
+    peer_do (peer);
+    expect (peer, "reply 1 EPATH n=1");
+    expect (peer, "reply 2 EPATH n=2");
+    expect (peer, "reply 3 EPATH n=3");
+    expect (peer, "reply 4 EPATH n=4");
+    expect (peer, "reply 5 EPATH n=5");
+    expect (peer, "reply 6 EPATH");
+    expect (peer, "reply 7 EPATH");
+    expect (peer, "reply 8 EPATH");
+    expect (peer, "reply 9 EPATH");
+    expect (peer, NULL);
+    world_free (&world);
+}
+
 static void bounds_what_is_in_flight (void **state)
 {
     (void) state;
@@ -656,6 +728,8 @@ int main (void)
         cmocka_unit_test (a_gap_is_answered_and_filled),
         cmocka_unit_test (what_was_lost_on_the_way_is_sent_again),
         cmocka_unit_test (refuses_under_the_number),
+        cmocka_unit_test (refuses_a_nul_in_a_path),
+        cmocka_unit_test (refuses_no_path_at_all),
         cmocka_unit_test (bounds_what_is_in_flight),
         cmocka_unit_test (bounds_the_bytes_in_flight),
         cmocka_unit_test (syncs_wait_for_their_own_points),
