@@ -95,6 +95,9 @@ static void take_persist (struct ensemble *self, const struct zab_persist *persi
         return;
     }
     if (persist->truncate) {
+        logger_write (&self->logger, LOG_INFO, "log-truncated",
+                      "zxid=%" PRIx64 " reason=\"what is behind it the leader does not have\"",
+                      persist->truncate_to);
         ranges_clear (&self->ranges);
     }
     store_persist (self->store, persist);

@@ -360,6 +360,19 @@ void ensemble_stop (struct ensemble *self, size_t index, int limit_ms)
     assert_int_equal (WEXITSTATUS (status), 0);
 }
 
+bool ensemble_log_has (struct ensemble *self, size_t index, const char *text)
+{
+    char line[1024];
+    bool found = false;
+    FILE *file = fopen (self->servers[index].log, "r");
+    assert_non_null (file);
+    while (!found && fgets (line, sizeof line, file)) {
+        found = strstr (line, text) != NULL;
+    }
+    (void) fclose (file);
+    return found;
+}
+
 int ensemble_run (struct ensemble *self, const char *config, char *output, size_t size)
 {
     char path[ENSEMBLE_TEXT];

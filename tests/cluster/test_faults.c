@@ -76,19 +76,6 @@ static void verify_all (void)
     finished = true;
 }
 
-static bool log_has (size_t server, const char *text)
-{
-    char line[1024];
-    bool found = false;
-    FILE *file = fopen (ensemble.servers[server].log, "r");
-    assert_non_null (file);
-    while (!found && fgets (line, sizeof line, file)) {
-        found = strstr (line, text) != NULL;
-    }
-    (void) fclose (file);
-    return found;
-}
-
 /* It ends by itself, with a status of its own, and its log says which call has failed, and what to
  * do; the others have gone on; it comes back. */
 static void lose_disk (size_t server, enum bad_disk_call call, const char *text)
@@ -99,9 +86,9 @@ static void lose_disk (size_t server, enum bad_disk_call call, const char *text)
     int status = ensemble_wait_end (&ensemble, server, END_MS);
     assert_true (WIFEXITED (status));
     assert_int_equal (WEXITSTATUS (status), EXIT_DISK_FAILED);
-    assert_true (log_has (server, "EIO"));
-    assert_true (log_has (server, "look at the disk"));
-    assert_true (log_has (server, text));
+    assert_true (ensemble_log_has (&ensemble, server, "EIO"));
+    assert_true (ensemble_log_has (&ensemble, server, "look at the disk"));
+    assert_true (ensemble_log_has (&ensemble, server, text));
     assert_int_equal (disks[server]->calls[call].failed, 1); /* it did not try again */
     load_until (&load, 15000, LOAD_MS);
     bad_disk_heal (disks[server]);
