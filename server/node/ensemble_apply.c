@@ -38,7 +38,7 @@ static void after_apply (struct ensemble *self, const struct zab_entry *entry,
         }
     }
     self->lapsing &= outcome->kind != ENTRY_LAPSE;
-    tracker_applied (self->tracker, outcome);
+    tracker_applied (self->tracker, entry->zxid, outcome);
     self->host.applied (self->host.arg, entry->zxid, outcome);
 }
 

@@ -177,6 +177,23 @@ static void answer_sync (struct ensemble *self, uint32_t server, uint64_t *token
     }
 }
 
+/* The tracker has to know of attaches before anybody can have applied them.  As long as the initial
+ * history is not applied here, whose they are cannot be told. */
+static void note_attaches (struct ensemble *self, const struct zab_proposal *list, size_t count)
+{
+    zxid_t last = ensemble_zab (self)->last;
+    bool blind = self->applied.zxid < self->history;
+    for (size_t i = 0; i < count; i++) {
+        struct entry entry;
+        if (entry_peek_kind (list[i].data, list[i].size) == ENTRY_ATTACH &&
+            entry_decode (&entry, list[i].data, list[i].size) &&
+            (blind || tree_session_admits (self->tree, entry.u.attach.session,
+                                           entry.u.attach.password_hash))) {
+            tracker_attaching (self->tracker, entry.u.attach.session, last);
+        }
+    }
+}
+
 /* Everything of this turn at once, and behind it the points that reads have asked for. */
 bool ensemble_propose (struct ensemble *self)
 {
@@ -195,6 +212,7 @@ bool ensemble_propose (struct ensemble *self)
         ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_PROPOSE,
                                                 .proposals = list,
                                                 .proposals_count = count});
+        note_attaches (self, list, count);
     }
     if (proposals_count (&self->proposals) > 0 && !starved) {
         return true;

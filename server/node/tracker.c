@@ -36,7 +36,7 @@ struct session {
     uint64_t report_attach_no; /* the attach whose connection was reported dead last ... */
     uint32_t report_server;    /* ... by its server ... */
     int64_t report_ms;         /* ... then; it may not be applied here yet */
-    int64_t owed_ms;           /* it lasts until then: its client was heard by an older attach */
+    zxid_t attaching;          /* every ATTACH of it that is proposed is at most there; 0: none */
     int64_t due_ms;            /* key in the heap: not later than the true deadline */
     ptrdiff_t position;        /* in the heap */
 };
@@ -49,6 +49,7 @@ struct waiting {
     uint64_t session;
     uint64_t attach_no;
     uint64_t seq;
+    zxid_t behind; /* what had been proposed of the session's attaches at arrival */
 };
 
 struct tracker {
@@ -61,6 +62,8 @@ struct tracker {
     bool filled; /* all sessions are taken over */
     uint64_t filled_to;
     uint64_t newest; /* the highest id known: they are given in ascending order */
+    zxid_t applied;  /* since it leads */
+    zxid_t unsure;   /* ATTACHes of sessions not known yet are proposed, up to there */
 
     int64_t now_ms;   /* of the server */
     int64_t clock_ms; /* the tracker's own: stands still while the server does */
@@ -243,7 +246,6 @@ static int64_t deadline (const struct session *session)
 {
     int64_t silent = session->heard_ms + session->timeout_ms;
     int64_t gone = session->gone ? session->gone_ms + session->grace_ms : INT64_MAX;
-    gone = gone < session->owed_ms ? session->owed_ms : gone;
     return silent < gone ? silent : gone;
 }
 
@@ -279,11 +281,6 @@ static void take_over (struct tracker *self, const struct tree_session *applied)
     if (session == NULL) {
         return; /* never expires, and is not confirmed */
     }
-    if (session->known && session->heard_ms > session->report_ms) {
-        /* The attach that is dead was slow to be applied here, and meanwhile its client went on
-         * with the one before, and was told that it may. */
-        session->owed_ms = session->heard_ms + session->timeout_ms;
-    }
     session->known = true;
     session->dead = applied->dead;
     session->attach_no = applied->attach_no;
@@ -309,6 +306,7 @@ void tracker_lead (struct tracker *self)
     self->leading = true;
     self->ready = self->filled = false;
     self->filled_to = self->newest = 0;
+    self->applied = self->unsure = 0;
     self->confirmed = self->begun; /* of an earlier term; nothing waits for it */
     self->trust_round = 0;
     self->reaping = false;
@@ -363,10 +361,11 @@ void tracker_heartbeat (struct tracker *self, uint32_t server, uint64_t id, uint
         return;
     }
     uint64_t round = self->begun + !COHORT_MUTATED (heartbeat_without_round);
-    struct waiting waiting = {round, server, 0, id, attach_no, seq};
+    struct waiting waiting = {round, server, 0, id, attach_no, seq, 0};
     struct session *session = find (self, id);
     if (session != NULL && session->known) {
         waiting.incarnation = session->incarnation;
+        waiting.behind = session->attaching > self->unsure ? session->attaching : self->unsure;
         if (session->attach_no == attach_no && session->server == server) {
             session->heard_ms = self->clock_ms;
         }
@@ -374,6 +373,14 @@ void tracker_heartbeat (struct tracker *self, uint32_t server, uint64_t id, uint
     if (ring_push (&self->waiting, &waiting)) {
         self->beat_round = waiting.round;
     }
+}
+
+void tracker_attaching (struct tracker *self, uint64_t id, zxid_t last)
+{
+    struct session *session = self->leading ? find (self, id) : NULL;
+    zxid_t *attaching = session != NULL ? &session->attaching : &self->unsure;
+    COHORT_ASSERT (last >= *attaching);
+    *attaching = last;
 }
 
 void tracker_touch (struct tracker *self, uint64_t id)
@@ -433,8 +440,9 @@ void tracker_server_down (struct tracker *self, uint32_t server)
     points_forget (&self->points, server);
 }
 
-void tracker_applied (struct tracker *self, const struct tree_outcome *outcome)
+void tracker_applied (struct tracker *self, zxid_t zxid, const struct tree_outcome *outcome)
 {
+    self->applied = zxid;
     if (!self->leading || outcome->session == 0) {
         return;
     }
@@ -477,7 +485,7 @@ static void answer (struct tracker *self, const struct waiting *waiting)
     const struct session *session = find (self, waiting->session);
     if (self->filled && session != NULL && session->known && !session->dead && !session->closing &&
         session->attach_no == waiting->attach_no && session->server == waiting->server &&
-        session->incarnation == waiting->incarnation) {
+        session->incarnation == waiting->incarnation && waiting->behind <= self->applied) {
         self->host.confirm (self->host.arg, waiting->server, waiting->session, waiting->attach_no,
                             waiting->seq);
     }

@@ -73,6 +73,12 @@ void tracker_rounds (struct tracker *self, uint64_t begun, uint64_t confirmed);
 void tracker_heartbeat (struct tracker *self, uint32_t server, uint64_t session, uint64_t attach_no,
                         uint64_t seq);
 
+/* An ATTACH that its session admits has been proposed, in an entry up to `last`.  Others may apply
+ * it long before this server does: a heartbeat that arrives from now on by the attach before is not
+ * confirmed until this server knows which one is current.  Whoever has attached counts on that:
+ * another process that was given the session, and the grace behind the end of its connection. */
+void tracker_attaching (struct tracker *self, uint64_t session, zxid_t last);
+
 /* An ATTACH of the session has been received, not yet applied: it lives. */
 void tracker_touch (struct tracker *self, uint64_t session);
 
@@ -89,7 +95,7 @@ void tracker_sync (struct tracker *self, uint32_t server, uint64_t token, zxid_t
 void tracker_server_down (struct tracker *self, uint32_t server);
 
 /* After each entry applied here. */
-void tracker_applied (struct tracker *self, const struct tree_outcome *outcome);
+void tracker_applied (struct tracker *self, zxid_t zxid, const struct tree_outcome *outcome);
 
 /* ---- Output ------------------------------------------------------------------------------ */
 

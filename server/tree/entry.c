@@ -417,6 +417,11 @@ bool op_decode (struct op *op, struct reader *ops)
     return !ops->failed && if_absent <= 1;
 }
 
+int entry_peek_kind (const uint8_t *data, size_t size)
+{
+    return size >= HEAD_SIZE ? data[0] : 0;
+}
+
 bool entry_peek_write (const uint8_t *data, size_t size, uint64_t *session, uint64_t *number)
 {
     if (size < WRITE_HEAD_SIZE || data[0] != ENTRY_WRITE || data[1] == 0 || data[1] > ENTRY_LEVEL) {

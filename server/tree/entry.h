@@ -195,6 +195,9 @@ struct lapse_item {
 };
 bool lapse_decode (struct lapse_item *item, struct reader *items);
 
+/* Without decoding the whole: what entry_decode would find, if it is sound; 0: it is not. */
+int entry_peek_kind (const uint8_t *data, size_t size);
+
 /* For routing without decoding the whole: session and number of an ENTRY_WRITE, else false. */
 bool entry_peek_write (const uint8_t *data, size_t size, uint64_t *session, uint64_t *number);
 

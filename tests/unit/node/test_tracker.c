@@ -16,6 +16,7 @@ struct world {
     struct tracker *tracker;
     int64_t now_ms;
     uint64_t begun, confirmed;
+    zxid_t applied;
     struct tree_session sessions[SESSIONS_MAX]; /* ascending ids */
     size_t sessions_count;
     struct entry proposed[PROPOSED_MAX];
@@ -179,7 +180,7 @@ static void apply_close (struct world *world, size_t i, bool closes)
         world->sessions_count--;
         outcome.session_closed = outcome.session_gone = true;
     }
-    tracker_applied (world->tracker, &outcome);
+    tracker_applied (world->tracker, ++world->applied, &outcome);
 }
 
 static void apply_attach (struct world *world, uint64_t id, uint64_t attach_no, uint32_t server)
@@ -187,7 +188,8 @@ static void apply_attach (struct world *world, uint64_t id, uint64_t attach_no, 
     struct tree_session *session = find (world, id);
     session->attach_no = attach_no;
     session->server = server;
-    tracker_applied (world->tracker, &(struct tree_outcome){.kind = ENTRY_ATTACH, .session = id});
+    tracker_applied (world->tracker, ++world->applied,
+                     &(struct tree_outcome){.kind = ENTRY_ATTACH, .session = id});
 }
 
 /* ---- Expiry ---------------------------------------------------------------------------------- */
@@ -314,24 +316,72 @@ static void test_report_before_attach (void **state)
     world_free (world);
 }
 
-/* A leader may apply an attach long after others have, and after its end was reported: until then
- * it confirms what comes by the one before, and keeps to that. */
+/* A leader may apply an attach long after others have, and after its end was reported: as soon as
+ * it has proposed it, what comes by the one before is confirmed no more, and so nobody counts on
+ * more than the grace behind that report. */
 static void test_report_long_before_attach (void **state)
+{
+    (void) state;
+    struct world *world = world_new ();
+    add (world, 7, 4000, 700);
+    lead (world);
+    tracker_attaching (world->tracker, 7, world->applied + 1);
+    run (world, 10);
+    tracker_disconnected (world->tracker, 3, 7, 2);
+    run (world, 500);
+    tracker_heartbeat (world->tracker, 1, 7, 1, 1);
+    run (world, 50);
+    assert_int_equal (world->confirms_count, 0);
+    apply_attach (world, 7, 2, 3);
+    run (world, 149);
+    assert_int_equal (world->proposed_count, 0);
+    run (world, 1);
+    assert_int_equal (world->proposed_count, 1);
+    assert_int_equal (world->proposed[0].u.close.reason, ENTRY_DISCONNECTED);
+    world_free (world);
+}
+
+/* The grace of a session that has just moved is the short one. */
+static void test_grace_after_move (void **state)
 {
     (void) state;
     struct world *world = world_new ();
     add (world, 7, 4000, 100);
     lead (world);
     run (world, 10);
-    tracker_disconnected (world->tracker, 3, 7, 2);
-    run (world, 500);
     tracker_heartbeat (world->tracker, 1, 7, 1, 1);
-    run (world, 50);
     apply_attach (world, 7, 2, 3);
-    run (world, 3949);
+    tracker_disconnected (world->tracker, 3, 7, 2);
+    run (world, 99);
     assert_int_equal (world->proposed_count, 0);
     run (world, 1);
     assert_int_equal (world->proposed_count, 1);
+    world_free (world);
+}
+
+/* Another process has taken the session, and other servers have applied that: its time begins
+ * there.  The one before may not be told anything later, whoever leads and however slow. */
+static void test_no_confirmation_behind_attach (void **state)
+{
+    (void) state;
+    struct world *world = world_new ();
+    add (world, 7, 4000, 4000);
+    lead (world);
+    run (world, 10);
+    tracker_heartbeat (world->tracker, 1, 7, 1, 1); /* before: it may count on it */
+    tracker_attaching (world->tracker, 7, world->applied + 1);
+    tracker_heartbeat (world->tracker, 1, 7, 1, 2);
+    run (world, 20);
+    assert_int_equal (world->confirms_count, 1);
+    assert_int_equal (world->confirms[0].seq, 1);
+    /* It comes to nothing: what arrives then is confirmed again. */
+    tracker_applied (
+        world->tracker, ++world->applied,
+        &(struct tree_outcome){.kind = ENTRY_ATTACH, .session = 7, .code = COHORT_ESESSIONMOVED});
+    tracker_heartbeat (world->tracker, 1, 7, 1, 3);
+    run (world, 20);
+    assert_int_equal (world->confirms_count, 2);
+    assert_int_equal (world->confirms[1].seq, 3);
     world_free (world);
 }
 
@@ -361,7 +411,7 @@ static void test_report_of_unknown (void **state)
     assert_int_equal (tracker_count (world->tracker), 2);
     run (world, 10);
     add (world, 9, 4000, 100);
-    tracker_applied (world->tracker,
+    tracker_applied (world->tracker, ++world->applied,
                      &(struct tree_outcome){.kind = ENTRY_CREATE_SESSION, .session = 9});
     run (world, 89);
     assert_int_equal (world->proposed_count, 0);
@@ -644,12 +694,12 @@ static void test_reap (void **state)
     run (world, 100);
     assert_int_equal (world->proposed_count, 1); /* one at a time */
     struct tree_outcome outcome = {.kind = ENTRY_REAP, .session = 7};
-    tracker_applied (world->tracker, &outcome);
+    tracker_applied (world->tracker, ++world->applied, &outcome);
     run (world, 1);
     assert_int_equal (world->proposed_count, 2);
     outcome.session_gone = true;
     world->sessions_count = 0;
-    tracker_applied (world->tracker, &outcome);
+    tracker_applied (world->tracker, ++world->applied, &outcome);
     run (world, 1);
     assert_int_equal (world->proposed_count, 2);
     assert_int_equal (tracker_count (world->tracker), 0);
@@ -693,6 +743,8 @@ int main (void)
         cmocka_unit_test (test_attach_ends_grace),
         cmocka_unit_test (test_report_before_attach),
         cmocka_unit_test (test_report_long_before_attach),
+        cmocka_unit_test (test_grace_after_move),
+        cmocka_unit_test (test_no_confirmation_behind_attach),
         cmocka_unit_test (test_report_of_other_server),
         cmocka_unit_test (test_report_of_unknown),
         cmocka_unit_test (test_touch),
