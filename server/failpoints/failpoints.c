@@ -14,7 +14,7 @@
 
 enum { TEXT_SIZE = 64, EXIT_AT_POINT = 137, CHANCE_ONE = 1000000 };
 
-enum action { ACT_NONE = 0, ACT_FAIL, ACT_EXIT, ACT_DELAY, ACT_DROP };
+enum action { ACT_NONE = 0, ACT_FAIL, ACT_EXIT, ACT_DELAY, ACT_DROP, ACT_FLIP };
 
 struct point {
     const char *name;
@@ -32,6 +32,7 @@ static struct point points[FAILPOINTS] = {
     [FAIL_STORE_READ] = {.name = "store.read"},     [FAIL_STORE_FSYNC] = {.name = "store.fsync"},
     [FAIL_STORE_RENAME] = {.name = "store.rename"}, [FAIL_STORE_UNLINK] = {.name = "store.unlink"},
     [FAIL_STORE_NAMES] = {.name = "store.names"},   [FAIL_LINK_SEND] = {.name = "link.send"},
+    [FAIL_STATE_APPLY] = {.name = "state.apply"},
 };
 
 static struct point *find (const char *name)
@@ -49,7 +50,7 @@ static bool refuse (char *error, size_t error_size, const char *item, const char
     size_t used = (size_t) snprintf (
         error, error_size,
         "COHORT_FAILPOINTS: %s: %s; POINT=ACTION[@N][+], with actions eio, enospc, exit, delay:MS, "
-        "drop:P, and points",
+        "drop:P, flip, and points",
         item, what);
     for (size_t i = 0; i < FAILPOINTS && used < error_size; i++) {
         used += (size_t) snprintf (error + used, error_size - used, " %s", points[i].name);
@@ -71,7 +72,11 @@ static bool take_action (struct point *point, const char *action)
     if (strcmp (action, "eio") == 0 || strcmp (action, "enospc") == 0) {
         point->action = ACT_FAIL;
         point->error = action[1] == 'i' ? -EIO : -ENOSPC;
-        return point != &points[FAIL_LINK_SEND];
+        return point != &points[FAIL_LINK_SEND] && point != &points[FAIL_STATE_APPLY];
+    }
+    if (strcmp (action, "flip") == 0) {
+        point->action = ACT_FLIP;
+        return point == &points[FAIL_STATE_APPLY];
     }
     if (strcmp (action, "exit") == 0) {
         point->action = ACT_EXIT;
@@ -169,6 +174,17 @@ int failpoint (enum failpoint id)
     default:
         return 0;
     }
+}
+
+bool failpoint_flips (enum failpoint id)
+{
+    struct point *point = &points[id];
+    uint64_t n;
+    if (point->action != ACT_FLIP) {
+        (void) failpoint (id);
+        return false;
+    }
+    return is_due (point, &n);
 }
 
 /* The passages are spread by a hash of their numbers, so that a run is lost in the same way again.

@@ -1,5 +1,6 @@
 /*
- * server/failpoints/failpoints.h - named points at which tests make a server's disk and links fail
+ * server/failpoints/failpoints.h - named points at which tests make a server's disk, links and
+ * state fail
  *
  * For test builds only (cohortd-failpoints): sources that use this do so if COHORT_FAILPOINTS is
  * defined, and nothing of it is in an installed server; a test looks for the names there.
@@ -10,8 +11,8 @@
  *
  * The action is taken the N-th time (1: the first) that the point is passed; with `+`, or without
  * @N, from then on always.  Actions: eio, enospc, exit (the process ends on the spot, as if
- * killed), delay:MS, drop:P (P from 0 to 1: a chance; of links only).  docs/testing.md has the
- * points.
+ * killed), delay:MS, drop:P (P from 0 to 1: a chance; of links only), flip (of the state only).
+ * docs/testing.md has the points.
  *
  * Process-wide; read once, before any server is started.  May be passed on any thread.
  */
@@ -33,6 +34,7 @@ enum failpoint {
     FAIL_STORE_UNLINK,
     FAIL_STORE_NAMES, /* fsync of the folder */
     FAIL_LINK_SEND,   /* a frame to another server */
+    FAIL_STATE_APPLY, /* an entry is applied, while a znode /flip has data */
     FAILPOINTS
 };
 
@@ -44,6 +46,9 @@ int failpoint (enum failpoint point);
 
 /* The same for a frame: true: it is lost. */
 bool failpoint_drops (enum failpoint point);
+
+/* Whether something is to go wrong here that is not an error. */
+bool failpoint_flips (enum failpoint point);
 
 /* A disk whose calls pass the points; takes the inner one over.  NULL: out of memory, and the inner
  * one is destroyed. */

@@ -3,6 +3,7 @@
 #include "server/node/backups.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client/base/alloc.h"
@@ -34,6 +35,7 @@ struct backups {
     struct backups_host host;
     struct logger logger;
     int64_t now_ms;
+    char barred[BACKUPS_TEXT]; /* why nothing is handed out; "": it is */
     struct backup items[BACKUPS_MAX];
 };
 
@@ -122,6 +124,10 @@ static void begin (struct backups *self, uint64_t connection, zxid_t applied)
                 "this server has no state yet: its ensemble has not begun");
         return;
     }
+    if (self->barred[0] != '\0') {
+        refuse (self, connection, COHORT_ESTATE, self->barred);
+        return;
+    }
     struct backup *backup = find (self, 0);
     if (backup == NULL) {
         refuse (self, connection, COHORT_ELIMIT,
@@ -153,6 +159,22 @@ void backups_query (struct backups *self, uint64_t connection, uint64_t received
         backup->heard_ms = now_ms;
     } else if (backup != NULL) {
         fail (self, backup, COHORT_EPROTOCOL, "more is confirmed than was sent");
+    }
+}
+
+/* Files of before are no better: nobody knows since when it is wrong. */
+void backups_bar (struct backups *self, const char *reason)
+{
+    self->barred[0] = '\0';
+    if (reason == NULL) {
+        return;
+    }
+    snprintf (self->barred, sizeof self->barred,
+              "this server's state is not to be relied on (%.256s): ask another server", reason);
+    for (size_t i = 0; i < BACKUPS_MAX; i++) {
+        if (self->items[i].connection != 0) {
+            fail (self, &self->items[i], COHORT_ESTATE, self->barred);
+        }
     }
 }
 

@@ -25,7 +25,8 @@ enum {
     BACKUPS_WAIT_MS = 1000,     /* between two signs of life while the file is made */
     BACKUPS_MAKE_MS = 300000,   /* for the file to be made */
     BACKUPS_SILENCE_MS = 30000, /* of a client that should have confirmed something */
-    BACKUPS_RETRY_MS = 5        /* when its pipe is full */
+    BACKUPS_RETRY_MS = 5,       /* when its pipe is full */
+    BACKUPS_TEXT = 400
 };
 
 /* Of client.proto: BackupPart. */
@@ -56,6 +57,10 @@ void backups_destroy (struct backups **self_p);
 /* A client's BackupQuery; applied: where the state is, 0: there is none that could be saved. */
 void backups_query (struct backups *self, uint64_t connection, uint64_t received, zxid_t applied,
                     int64_t now_ms);
+
+/* Why this server's state may be wrong, so that nothing of it is handed out: those under way end
+ * with this text, and others are refused.  NULL: that is over. */
+void backups_bar (struct backups *self, const char *reason);
 
 /* The connection has ended. */
 void backups_closed (struct backups *self, uint64_t connection);

@@ -45,8 +45,7 @@ bool checkpoint_ready (struct checkpoint *self, zxid_t oldest, zxid_t applied)
         return false;
     }
     if (self->done < self->done_needed) {
-        self->wanted = self->again = true;
-        return false;
+        return false; /* it is wanted */
     }
     if (store_snapshot_newest (self->store, &newest) && newest.point.zxid >= oldest) {
         return true;
@@ -58,6 +57,7 @@ bool checkpoint_ready (struct checkpoint *self, zxid_t oldest, zxid_t applied)
 void checkpoint_damaged (struct checkpoint *self)
 {
     self->done_needed = self->done + 1;
+    self->wanted = self->again = true;
 }
 
 uint64_t checkpoint_failures (const struct checkpoint *self, int *code)

@@ -52,13 +52,13 @@ void checkpoint_deinit (struct checkpoint *self);
 /* One is needed as soon as possible. */
 void checkpoint_want (struct checkpoint *self);
 
-/* Whether the newest that is stored can be sent: it is not older than `oldest`, no file of it was
- * found damaged, and none is being written that would be newer still. If not, one is wanted;
+/* Whether the newest that is stored can be sent: it is not older than `oldest`, nothing was
+ * found against it, and none is being written that would be newer still. If not, one is wanted;
  * applied: where the state is now. */
 bool checkpoint_ready (struct checkpoint *self, zxid_t oldest, zxid_t applied);
 
-/* The file of the newest is damaged: it counts for nothing any more, and another is written, of the
- * very same state if nothing has changed. */
+/* The file of the newest is damaged, or of a state that was wrong: it counts for nothing any more,
+ * and another is written, of the very same zxid if nothing has changed. */
 void checkpoint_damaged (struct checkpoint *self);
 
 /* How many were finished; how many have failed, and why the last did: 0 or COHORT_E.... */

@@ -32,6 +32,7 @@ static void set_state (struct ensemble *self, enum node_state state, const char 
 {
     self->state = state;
     snprintf (self->state_reason, sizeof self->state_reason, "%s", reason);
+    backups_bar (self->backups, state != NODE_STATE_SOUND ? reason : NULL);
 }
 
 /* "1:0123456789abcdef 2:..." */
@@ -99,6 +100,7 @@ static void quarantine (struct ensemble *self, const char *reason)
     self->passes = again ? self->passes : 0;
     set_state (self, NODE_STATE_QUARANTINED, reason);
     checkpoint_abort (&self->checkpoint);
+    checkpoint_damaged (&self->checkpoint); /* the newest may be of the state that was wrong */
     digests_forget (&self->digests);
     stand (self, false);
     if (!again) {
@@ -110,7 +112,6 @@ static void release (struct ensemble *self, zxid_t zxid)
 {
     logger_write (&self->logger, LOG_INFO, "state-proven", "zxid=%" PRIx64, zxid);
     set_state (self, NODE_STATE_SOUND, "");
-    checkpoint_want (&self->checkpoint); /* the newest may be of the state that was wrong */
     self->host.quarantined (self->host.arg, NULL);
 }
 
@@ -324,6 +325,9 @@ static void answer (struct ensemble *self)
 {
     struct digests_report report = {.server = self->id, .witness = self->witness};
     zxid_t zxid = 0;
+    if (is_void (self)) {
+        return; /* the state that is being made will answer */
+    }
     ensemble_note_digest (self); /* it may have changed since the last entry: not by right */
     if (digests_answer (&self->digests, self->applied.zxid, &report.digest, &zxid)) {
         links_digest (self->links, self->up_leader, zxid, &report);

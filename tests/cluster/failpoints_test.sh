@@ -87,7 +87,7 @@ verify () {
 
 test_absent () {
     local name
-    for name in store.fsync store.append link.send COHORT_FAILPOINTS; do
+    for name in store.fsync store.append link.send state.apply COHORT_FAILPOINTS; do
         check "$name is in the server of tests" grep -qaF "$name" "$failing"
         check "$name is not in cohortd" eval '! grep -qaF "$name" "$cohortd"'
         check "$name is not in its library" eval '! grep -qaF "$name" "$library"'
@@ -100,14 +100,15 @@ test_absent () {
 test_refused () {
     local list
     for list in store.fsink=eio store.fsync store.fsync=oops store.fsync=eio@0 link.send=eio \
-        store.fsync=drop:0.5 link.send=drop:2 'store.fsync=eio@3;store.append'; do
+        store.fsync=drop:0.5 link.send=drop:2 state.apply=eio \
+        store.fsync=flip 'store.fsync=eio@3;store.append'; do
         start "$list"
         wait "$server"
         check "'$list' is refused" [ $? -eq 1 ]
         server=
         check "'$list': the item is named" grep -qF "COHORT_FAILPOINTS: ${list##*;}" "$folder/log"
         check "'$list': the points are named" \
-            grep -q 'store.append store.write store.read store.fsync .*link.send' "$folder/log"
+            grep -q 'store.append store.write store.read store.fsync .*link.send state.apply' "$folder/log"
     done
 }
 

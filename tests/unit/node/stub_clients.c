@@ -97,9 +97,12 @@ void clients_closed (struct clients *self, uint64_t connection)
 
 bool clients_backup_part (struct clients *self, uint64_t connection, const struct backup_part *part)
 {
-    (void) self;
-    (void) connection;
-    (void) part;
+    COHORT_ASSERT (connection == 1);
+    self->backup_bytes += part->size;
+    self->backup_whole = part->size > 0 && self->backup_bytes == part->file_size;
+    self->backup_code = part->code;
+    snprintf (self->backup_text, sizeof self->backup_text, "%s",
+              part->text != NULL ? part->text : "");
     return true;
 }
 
@@ -293,6 +296,13 @@ void stub_create (struct clients *self, uint64_t session, uint64_t number, const
     entry_encode (&bytes, &entry);
     op_encode (&bytes, &op);
     keep (self, session, number, &bytes);
+}
+
+void stub_backup (struct clients *self)
+{
+    self->backup_bytes = 0;
+    self->backup_whole = false;
+    self->options.backup (self->options.backup_arg, 1, 0);
 }
 
 size_t stub_pending (const struct clients *self)

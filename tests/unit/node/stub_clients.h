@@ -49,6 +49,12 @@ struct clients {
     size_t synced_count;
     uint64_t closed[STUB_EVENTS_MAX];
     size_t closed_count;
+
+    /* Of the backup that was asked for last: bytes of it, and whether that is all; or why not. */
+    uint64_t backup_bytes;
+    bool backup_whole;
+    int backup_code;
+    char backup_text[512];
 };
 
 /* The one of a server, as long as its node lives. */
@@ -66,6 +72,9 @@ void stub_create_session (struct clients *self, uint8_t nonce, uint32_t timeout_
 void stub_attach (struct clients *self, uint64_t session, uint64_t attach_no);
 void stub_create (struct clients *self, uint64_t session, uint64_t number, const char *path,
                   const void *data, size_t size, uint8_t mode);
+
+/* As a client that asks this server for a backup (a small one: it confirms nothing). */
+void stub_backup (struct clients *self);
 
 /* Not answered yet. */
 size_t stub_pending (const struct clients *self);

@@ -21,6 +21,7 @@ struct asker {
     uint64_t file_size, sum, sum_told;
     zxid_t zxid;
     int code;
+    char text[512];
     unsigned waits;
     bool whole;
 };
@@ -46,6 +47,7 @@ static bool on_send (void *arg, uint64_t connection, const struct backup_part *p
     if (part->code != 0) {
         assert_non_null (part->text);
         asker->code = part->code;
+        snprintf (asker->text, sizeof asker->text, "%s", part->text);
     } else if (part->size == 0) {
         asker->waits++;
     } else {
@@ -276,6 +278,29 @@ static void test_refused (void **state)
     assert_int_equal (backups_count (world.backups), 0);
 }
 
+/* A state that may be wrong: what is under way ends, and others hear why, until it is right again.
+ */
+static void test_barred (void **state)
+{
+    (void) state;
+    server_create (&world.server, 300, 8000, COHORT_PERSISTENT);
+    query (1, 0);
+    query (2, 0);
+    turns (300);
+    assert_true (world.askers[0].file.size > 0);
+    backups_bar (world.backups, "it differs");
+    assert_int_equal (world.askers[0].code, COHORT_ESTATE);
+    assert_int_equal (world.askers[1].code, COHORT_ESTATE);
+    assert_int_equal (backups_count (world.backups), 0);
+    query (3, 0);
+    assert_int_equal (world.askers[2].code, COHORT_ESTATE);
+    assert_non_null (strstr (world.askers[2].text, "it differs"));
+    backups_bar (world.backups, NULL);
+    query (4, 0);
+    run (4);
+    check (&world.askers[3], world.server.applied.zxid, tree_digest (world.server.tree));
+}
+
 static void test_disk_full (void **state)
 {
     (void) state;
@@ -342,6 +367,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_window_and_silence, setup, teardown),
         cmocka_unit_test_setup_teardown (test_pipe_full, setup, teardown),
         cmocka_unit_test_setup_teardown (test_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_barred, setup, teardown),
         cmocka_unit_test_setup_teardown (test_disk_full, setup, teardown),
         cmocka_unit_test_setup_teardown (test_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown (test_waiting, setup, teardown),

@@ -11,6 +11,8 @@
 
 /* From when a state is wrong until its server shows it to nobody: two rounds and what they take. */
 enum { ALARM_MS = 400, HEAL_MS = 5000 };
+/* One that heals at once is proven in the next rounds: nobody has waited for it in vain. */
+enum { PROVEN_MS = 600 };
 
 static struct cluster cluster;
 static uint64_t snapshot_bytes; /* of all; 0: the default */
@@ -100,9 +102,49 @@ static void follower_is_quarantined_and_heals (void **state)
     assert_int_equal (state_of (wrong), NODE_STATE_QUARANTINED);
     assert_non_null (strstr (stub_clients (wrong)->quarantined, "quarantined: at zxid"));
     assert_int_equal (state_of (leader), NODE_STATE_SOUND);
-    assert_true (cluster_until (&cluster, HEAL_MS, all_sound, NULL));
+    assert_true (cluster_until (&cluster, PROVEN_MS, all_sound, NULL));
     expect_data (wrong, "data");
     assert_int_equal (cluster_leader (&cluster), leader);
+    cluster_deinit (&cluster);
+}
+
+static bool has_backup (struct cluster *self, void *arg)
+{
+    (void) self;
+    return stub_clients (*(uint32_t *) arg)->backup_whole;
+}
+
+/* Makes a server write a backup; the digest of what is in it. */
+static uint64_t back_up (uint32_t id)
+{
+    struct store_snapshot_info newest = {.digest = 0};
+    stub_backup (stub_clients (id));
+    assert_true (cluster_until (&cluster, HEAL_MS, has_backup, &id));
+    assert_true (store_snapshot_newest (cluster.servers[id].store, &newest));
+    return newest.digest;
+}
+
+/* Its backups are no better than its state: not the one that is asked for while it is wrong, nor
+ * the snapshot that it wrote before anybody knew. */
+static void nothing_wrong_is_handed_out (void **state)
+{
+    (void) state;
+    uint32_t leader = 0;
+    (void) begin (3, &leader);
+    uint32_t wrong = leader % 3 + 1;
+    go_wrong (wrong);
+    uint64_t before = back_up (wrong);
+    assert_null (stub_clients (wrong)->quarantined);
+
+    assert_true (cluster_until (&cluster, ALARM_MS, is_quarantined, &wrong));
+    stub_backup (stub_clients (wrong));
+    assert_int_equal (stub_clients (wrong)->backup_code, COHORT_ESTATE);
+    assert_non_null (strstr (stub_clients (wrong)->backup_text, "quarantined: at zxid"));
+
+    assert_true (cluster_until (&cluster, HEAL_MS, all_sound, NULL));
+    uint64_t right = back_up (leader);
+    assert_int_not_equal (before, right);
+    assert_int_equal (back_up (wrong), right);
     cluster_deinit (&cluster);
 }
 
@@ -186,6 +228,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (follower_is_quarantined_and_heals),
+        cmocka_unit_test (nothing_wrong_is_handed_out),
         cmocka_unit_test (leader_steps_down),
         cmocka_unit_test (one_of_two_finds_out_by_himself),
         cmocka_unit_test (a_disk_that_is_wrong_is_given_up),
