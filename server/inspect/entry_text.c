@@ -69,7 +69,9 @@ static void say_op (struct buf *out, const struct op *op)
                                         [OP_REJECT] = "reject",
                                         [OP_CHECK_ABSENT] = "check-absent",
                                         [OP_ADD] = "add",
-                                        [OP_DELETE_TREE] = "delete-tree"};
+                                        [OP_DELETE_TREE] = "delete-tree",
+                                        [OP_ADD_AUTH] = "add-auth",
+                                        [OP_SET_ADMINS] = "set-administrators"};
     say (out, "%s", names[op->kind]);
     if (op->path_size > 0) {
         say (out, " ");

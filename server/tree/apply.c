@@ -50,7 +50,8 @@ static int repeat_creation (struct tree *self, struct session *session,
     if (attach_no == session->attach_no) {
         return what->server == session->server ? 0 : COHORT_ESESSIONMOVED;
     }
-    change_session_attach (self, session, attach_no, what->server);
+    struct change_attach how = {attach_no, what->server, what->origin, what->origin_size};
+    change_session_attach (self, session, &how);
     return 0;
 }
 
@@ -99,7 +100,8 @@ static int attach (struct tree *self, struct session *session, const struct entr
     } else {
         return COHORT_ESESSIONMOVED;
     }
-    change_session_attach (self, session, what->attach_no, what->server);
+    struct change_attach how = {what->attach_no, what->server, what->origin, what->origin_size};
+    change_session_attach (self, session, &how);
     COHORT_ASSERT (session->incarnation == what->incarnation);
     return 0;
 }

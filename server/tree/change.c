@@ -38,6 +38,16 @@ void change_cluster (struct tree *self, const struct entry_cluster *cluster, uin
     scalars->configs.configs[0] = cluster->config;
     scalars->configs.configs[0].version = scalars->zxid;
     scalars->limits = cluster->limits;
+    change_admins (self, cluster->admins, cluster->admins_size);
+}
+
+void change_admins (struct tree *self, const uint8_t *acl, size_t size)
+{
+    COHORT_ASSERT (admins_valid (acl, size));
+    self->scalars.admins_size = (uint16_t) size;
+    if (size > 0) {
+        memcpy (self->scalars.admins, acl, size);
+    }
 }
 
 void tree_refound (struct tree *self, zxid_t zxid, const uint8_t cluster_id[16],

@@ -20,6 +20,7 @@ void change_begin (struct tree *self, zxid_t zxid, int64_t stamp_ms);
 
 void change_cluster (struct tree *self, const struct entry_cluster *cluster, uint8_t level);
 void change_store (struct tree *self, uint32_t member, uint64_t store_id);
+void change_admins (struct tree *self, const uint8_t *acl, size_t size);
 
 /* ---- Znodes ------------------------------------------------------------------------------ */
 
@@ -55,9 +56,18 @@ void change_undo_all (struct tree *self);     /* they never were, and nor were t
 /* A new session with the next id. */
 struct session *change_session_create (struct tree *self, const struct entry_create_session *what);
 
-/* Attach number and server. */
-void change_session_attach (struct tree *self, struct session *session, uint64_t attach_no,
-                            uint32_t server);
+struct change_attach {
+    uint64_t attach_no;
+    uint32_t server;
+    const uint8_t *origin; /* identities: in place of those of the connection before */
+    size_t origin_size;
+};
+void change_session_attach (struct tree *self, struct session *session,
+                            const struct change_attach *what);
+
+/* One identity more, which it does not have yet. */
+void change_session_identity (struct tree *self, struct session *session,
+                              const struct identity *identity);
 
 /* The next incarnation: numbers begin anew, the old results are gone. */
 void change_session_renew (struct tree *self, struct session *session, const uint8_t process[16]);

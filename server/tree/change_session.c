@@ -81,6 +81,8 @@ struct session *change_session_create (struct tree *self, const struct entry_cre
     session->attach_no = what->attach_no != 0 ? what->attach_no : 1;
     session->server = what->server;
     session->generation = self->generation;
+    bool ok = session_set_identities (session, what->origin, what->origin_size);
+    COHORT_ASSERT (ok);
     session->node.hash = session->id;
     session->nonce_node.hash = session_nonce_hash (self, session->nonce);
     map_insert (&self->sessions, &session->node);
@@ -90,13 +92,49 @@ struct session *change_session_create (struct tree *self, const struct entry_cre
     return session;
 }
 
-void change_session_attach (struct tree *self, struct session *session, uint64_t attach_no,
-                            uint32_t server)
+/* Appends those of the session's identities that its client has proven. */
+static void keep_proven (const struct session *session, struct buf *out)
+{
+    struct reader in;
+    struct identity identity;
+    reader_init (&in, session->identities, session->identities_size);
+    while (reader_left (&in) > 0 && identity_decode (&identity, &in)) {
+        if (!identity_of_connection (&identity)) {
+            identity_encode (out, &identity);
+        }
+    }
+}
+
+static void replace_identities (struct session *session, const struct buf *bytes)
+{
+    COHORT_ASSERT (!bytes->failed);
+    bool ok = session_set_identities (session, bytes->data, bytes->size);
+    COHORT_ASSERT (ok);
+}
+
+void change_session_attach (struct tree *self, struct session *session,
+                            const struct change_attach *what)
 {
     COHORT_ASSERT (!session->dead);
     begin_session (self, session);
-    session->attach_no = attach_no;
-    session->server = server;
+    session->attach_no = what->attach_no;
+    session->server = what->server;
+    buf_clear (&self->identities);
+    buf_append (&self->identities, what->origin, what->origin_size);
+    keep_proven (session, &self->identities);
+    replace_identities (session, &self->identities);
+    finish_session (self, session);
+}
+
+void change_session_identity (struct tree *self, struct session *session,
+                              const struct identity *identity)
+{
+    COHORT_ASSERT (!session->dead);
+    begin_session (self, session);
+    buf_clear (&self->identities);
+    buf_append (&self->identities, session->identities, session->identities_size);
+    identity_encode (&self->identities, identity);
+    replace_identities (session, &self->identities);
     finish_session (self, session);
 }
 

@@ -110,6 +110,8 @@ static void check_session (const struct tree *self, const struct session *sessio
     /* A dead session stays for its ephemerals only. */
     COHORT_ASSERT (!session->dead || count > 0);
     COHORT_ASSERT (session->digest == digest_session (session));
+    COHORT_ASSERT (session->identities_digest == digest_identities (session));
+    COHORT_ASSERT (identities_valid (session->identities, session->identities_size));
     check_results (self, session);
 }
 

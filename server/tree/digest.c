@@ -11,11 +11,12 @@
 #include "server/tree/path.h"
 
 /* Seeds that keep the kinds of terms apart. */
-#define SEED_DATA    UINT64_C (0x64617461)
-#define SEED_STAT    UINT64_C (0x73746174)
-#define SEED_SESSION UINT64_C (0x73657373)
-#define SEED_RESULT  UINT64_C (0x72657375)
-#define SEED_SCALARS UINT64_C (0x7363616c)
+#define SEED_DATA       UINT64_C (0x64617461)
+#define SEED_STAT       UINT64_C (0x73746174)
+#define SEED_SESSION    UINT64_C (0x73657373)
+#define SEED_IDENTITIES UINT64_C (0x69646e74)
+#define SEED_RESULT     UINT64_C (0x72657375)
+#define SEED_SCALARS    UINT64_C (0x7363616c)
 
 uint64_t digest_data (const struct znode *znode)
 {
@@ -51,10 +52,16 @@ uint64_t digest_share (uint64_t name, uint64_t part)
     return hash64 (bytes, sizeof (bytes), name);
 }
 
+uint64_t digest_identities (const struct session *session)
+{
+    return hash64 (session->identities, session->identities_size, SEED_IDENTITIES);
+}
+
 uint64_t digest_session (const struct session *session)
 {
-    uint8_t bytes[IMAGE_SESSION_SIZE];
+    uint8_t bytes[IMAGE_SESSION_SIZE + 8];
     image_session_bytes (session, bytes);
+    bytes_put_u64 (bytes + IMAGE_SESSION_SIZE, session->identities_digest);
     return hash64 (bytes, sizeof (bytes), SEED_SESSION);
 }
 

@@ -19,6 +19,8 @@
 uint64_t digest_data (const struct znode *znode);
 uint64_t digest_stat (const struct znode *znode);
 uint64_t digest_share (uint64_t name, uint64_t part);
+/* Of its identities alone: a part of the session's. */
+uint64_t digest_identities (const struct session *session);
 uint64_t digest_session (const struct session *session);
 uint64_t digest_result (const struct stored *stored);
 

@@ -35,6 +35,7 @@ static void encode_cluster (struct buf *out, const struct entry_cluster *cluster
     buf_u32 (out, cluster->limits.timeout_min_ms);
     buf_u32 (out, cluster->limits.timeout_max_ms);
     buf_u32 (out, cluster->limits.grace_min_ms);
+    buf_blob (out, cluster->admins, cluster->admins_size);
 }
 
 static void encode_create_session (struct buf *out, const struct entry_create_session *create)
@@ -45,6 +46,7 @@ static void encode_create_session (struct buf *out, const struct entry_create_se
     buf_u32 (out, create->grace_ms);
     buf_u32 (out, create->server);
     buf_u64 (out, create->attach_no);
+    buf_blob (out, create->origin, create->origin_size);
 }
 
 static void encode_attach (struct buf *out, const struct entry_attach *attach)
@@ -55,6 +57,7 @@ static void encode_attach (struct buf *out, const struct entry_attach *attach)
     buf_u32 (out, attach->incarnation);
     buf_append (out, attach->nonce, sizeof (attach->nonce));
     buf_u32 (out, attach->server);
+    buf_blob (out, attach->origin, attach->origin_size);
 }
 
 static void encode_write (struct buf *out, const struct entry_write *write)
@@ -126,6 +129,14 @@ void op_encode (struct buf *out, const struct op *op)
     if (op->kind == OP_CLOSE_SESSION) {
         return;
     }
+    if (op->kind == OP_ADD_AUTH) {
+        buf_blob (out, op->data, op->data_size);
+        return;
+    }
+    if (op->kind == OP_SET_ADMINS) {
+        buf_blob (out, op->acl, op->acl_size);
+        return;
+    }
     buf_blob (out, op->path, op->path_size);
     switch (op->kind) {
     case OP_CREATE:
@@ -163,6 +174,8 @@ void op_encode (struct buf *out, const struct op *op)
         return;
     case OP_CLOSE_SESSION:
     case OP_REJECT:
+    case OP_ADD_AUTH:
+    case OP_SET_ADMINS:
         break;
     }
     assert_fail ("the kind of the operation is known", __FILE__, __LINE__);
@@ -177,6 +190,22 @@ static void decode_16 (struct reader *in, uint8_t value[16])
     if (bytes != NULL) {
         memcpy (value, bytes, 16);
     }
+}
+
+/* A string: borrowed, its size in 32 bits as it came. */
+static const void *decode_bytes (struct reader *in, uint32_t *size)
+{
+    size_t length;
+    const void *bytes = reader_blob (in, &length);
+    *size = (uint32_t) length;
+    return bytes;
+}
+
+/* Whom a connection shows its client to be. */
+static bool decode_origin (struct reader *in, const uint8_t **origin, uint32_t *size)
+{
+    *origin = decode_bytes (in, size);
+    return reader_done (in) && identities_valid (*origin, *size);
 }
 
 bool entry_limits_valid (const struct entry_limits *limits)
@@ -213,8 +242,10 @@ static bool decode_cluster (struct reader *in, struct entry_cluster *cluster)
     cluster->limits.timeout_min_ms = reader_u32 (in);
     cluster->limits.timeout_max_ms = reader_u32 (in);
     cluster->limits.grace_min_ms = reader_u32 (in);
+    cluster->admins = decode_bytes (in, &cluster->admins_size);
     return reader_done (in) && config_valid (&cluster->config) &&
-           entry_limits_valid (&cluster->limits);
+           entry_limits_valid (&cluster->limits) &&
+           admins_valid (cluster->admins, cluster->admins_size);
 }
 
 static bool decode_create_session (struct reader *in, struct entry_create_session *create)
@@ -225,7 +256,7 @@ static bool decode_create_session (struct reader *in, struct entry_create_sessio
     create->grace_ms = reader_u32 (in);
     create->server = reader_u32 (in);
     create->attach_no = reader_u64 (in);
-    return reader_done (in);
+    return decode_origin (in, &create->origin, &create->origin_size);
 }
 
 static bool decode_attach (struct reader *in, struct entry_attach *attach)
@@ -236,7 +267,7 @@ static bool decode_attach (struct reader *in, struct entry_attach *attach)
     attach->incarnation = reader_u32 (in);
     decode_16 (in, attach->nonce);
     attach->server = reader_u32 (in);
-    return reader_done (in);
+    return decode_origin (in, &attach->origin, &attach->origin_size);
 }
 
 static bool decode_close (struct reader *in, struct entry_close *close)
@@ -250,6 +281,19 @@ static bool decode_close (struct reader *in, struct entry_close *close)
     }
     close->reason = (enum entry_close_reason) reason;
     return reader_done (in);
+}
+
+static bool op_known (uint8_t kind)
+{
+    return (kind >= OP_CREATE && kind <= OP_DELETE_TREE) ||
+           (kind >= OP_ADD_AUTH && kind <= OP_SET_ADMINS);
+}
+
+/* What a multi may not hold: nothing of it can be undone. */
+static bool op_alone (enum op_kind kind)
+{
+    return kind == OP_CLOSE_SESSION || kind == OP_REJECT || kind == OP_ADD_AUTH ||
+           kind == OP_SET_ADMINS;
 }
 
 /* The operations stay encoded; but each is looked at, so that apply cannot meet a bad one when
@@ -272,7 +316,7 @@ static bool decode_write (struct reader *in, struct entry_write *write)
         if (!op_decode (&op, in)) {
             return false;
         }
-        if (write->multi && (op.kind == OP_CLOSE_SESSION || op.kind == OP_REJECT)) {
+        if (write->multi && op_alone (op.kind)) {
             return false;
         }
     }
@@ -350,19 +394,10 @@ bool entry_decode (struct entry *entry, const uint8_t *data, size_t size)
     }
 }
 
-/* A string: borrowed, its size in 32 bits as it came. */
-static const void *decode_bytes (struct reader *in, uint32_t *size)
-{
-    size_t length;
-    const void *bytes = reader_blob (in, &length);
-    *size = (uint32_t) length;
-    return bytes;
-}
-
 bool op_decode (struct op *op, struct reader *ops)
 {
     uint8_t kind = reader_u8 (ops);
-    if (ops->failed || kind < OP_CREATE || kind > OP_DELETE_TREE) {
+    if (ops->failed || !op_known (kind)) {
         return false;
     }
     *op = (struct op){.kind = (enum op_kind) kind};
@@ -372,6 +407,14 @@ bool op_decode (struct op *op, struct reader *ops)
     }
     if (op->kind == OP_CLOSE_SESSION) {
         return true;
+    }
+    if (op->kind == OP_ADD_AUTH) {
+        op->data = decode_bytes (ops, &op->data_size);
+        return !ops->failed;
+    }
+    if (op->kind == OP_SET_ADMINS) {
+        op->acl = decode_bytes (ops, &op->acl_size);
+        return !ops->failed;
     }
     uint8_t if_absent = 0;
     op->path = decode_bytes (ops, &op->path_size);
@@ -412,6 +455,8 @@ bool op_decode (struct op *op, struct reader *ops)
         break;
     case OP_CLOSE_SESSION:
     case OP_REJECT:
+    case OP_ADD_AUTH:
+    case OP_SET_ADMINS:
         break;
     }
     return !ops->failed && if_absent <= 1;

@@ -22,6 +22,7 @@
 
 #include "client/base/buf.h"
 #include "server/core/config.h"
+#include "server/tree/identity.h"
 
 enum {
     ENTRY_LEVEL = 1,       /* the feature level this binary writes */
@@ -65,6 +66,8 @@ struct entry_cluster {
     uint8_t cluster_id[16];
     struct config config; /* its version is the entry's zxid */
     struct entry_limits limits;
+    const uint8_t *admins; /* an access control list (identity.h): who passes every check */
+    uint32_t admins_size;  /* at most ADMINS_SIZE_MAX; 0: nobody */
 };
 
 struct entry_member_store {
@@ -77,9 +80,11 @@ struct entry_create_session {
     uint8_t nonce[16];
     uint8_t password_hash[ENTRY_PASSWORD_HASH];
     uint32_t timeout_ms;
-    uint32_t grace_ms;  /* 0: as timeout_ms */
-    uint32_t server;    /* that the client is connected to */
-    uint64_t attach_no; /* of the hello, 0 is 1: orders attempts by way of different servers */
+    uint32_t grace_ms;     /* 0: as timeout_ms */
+    uint32_t server;       /* that the client is connected to */
+    uint64_t attach_no;    /* of the hello, 0 is 1: orders attempts by way of different servers */
+    const uint8_t *origin; /* identities (identity.h) that the connection gives */
+    uint32_t origin_size;
 };
 
 struct entry_attach {
@@ -89,6 +94,8 @@ struct entry_attach {
     uint32_t incarnation; /* the same: a move; one more: replaces the one before */
     uint8_t nonce[16];    /* of the process; the same in all attaches of an incarnation above 1 */
     uint32_t server;
+    const uint8_t *origin; /* as above: they replace those of the attach before */
+    uint32_t origin_size;
 };
 
 enum entry_close_reason { ENTRY_EXPIRED = 1, ENTRY_DISCONNECTED, ENTRY_KILLED };
@@ -123,7 +130,9 @@ enum op_kind {
     OP_REJECT,        /* alone only: what ingress refused; keeps the numbers without a gap */
     OP_CHECK_ABSENT,
     OP_ADD,
-    OP_DELETE_TREE
+    OP_DELETE_TREE,
+    OP_ADD_AUTH = 41, /* alone only: the session has proven to be somebody */
+    OP_SET_ADMINS     /* alone only, by an administrator */
 };
 
 /* One operation.  Layout: u8 kind, then: path, and
@@ -132,13 +141,16 @@ enum op_kind {
  *    CHECK_VERSION i32 version                          CHECK_CZXID u64 czxid
  *    CHECK_OWNER u64 session, u64 ozxid                 CHECK_ABSENT (no more)
  *    ADD     i64 delta, i64 floor, i64 ceiling          DELETE_TREE i32 version, u32 limit
- *    CLOSE_SESSION (no path)                            REJECT i32 code (no path) */
+ *    CLOSE_SESSION (no path)                            REJECT i32 code (no path)
+ *    ADD_AUTH identity as a blob (no path)              SET_ADMINS acl (no path) */
 struct op {
     enum op_kind kind;
     const char *path; /* not ended with 0 */
     uint32_t path_size;
     const uint8_t *data;
-    uint32_t data_size;
+    uint32_t data_size; /* ADD_AUTH: data is the identity */
+    const uint8_t *acl; /* an access control list, identity.h */
+    uint32_t acl_size;
     uint8_t mode;
     bool if_absent;  /* what is there already is left as it is, and that is no error */
     uint32_t acl_id; /* 0: open */

@@ -71,6 +71,8 @@ size_t image_scalars_bytes (const struct scalars *scalars, uint8_t bytes[IMAGE_S
     put_u32 (&cursor, scalars->limits.timeout_min_ms);
     put_u32 (&cursor, scalars->limits.timeout_max_ms);
     put_u32 (&cursor, scalars->limits.grace_min_ms);
+    put_u32 (&cursor, scalars->admins_size);
+    put_bytes (&cursor, scalars->admins, scalars->admins_size);
     return (size_t) (cursor.at - bytes);
 }
 
@@ -121,6 +123,13 @@ bool image_scalars_read (struct scalars *scalars, const uint8_t *data, size_t si
     scalars->limits.timeout_min_ms = reader_u32 (&in);
     scalars->limits.timeout_max_ms = reader_u32 (&in);
     scalars->limits.grace_min_ms = reader_u32 (&in);
+    size_t admins_size;
+    const uint8_t *admins = reader_blob (&in, &admins_size);
+    if (in.failed || !admins_valid (admins, admins_size)) {
+        return false;
+    }
+    scalars->admins_size = (uint16_t) admins_size;
+    memcpy (scalars->admins, admins, admins_size);
     /* A state without a cluster has no limits and no members either. */
     bool founded = scalars->level > 0;
     return reader_done (&in) && founded == (scalars->configs.count > 0) &&
@@ -151,7 +160,7 @@ bool image_session_read (struct session *session, const uint8_t *data, size_t si
 {
     struct reader in;
     reader_init (&in, data, size);
-    if (size != IMAGE_SESSION_SIZE) {
+    if (size < IMAGE_SESSION_SIZE) {
         return false;
     }
     session->id = reader_u64 (&in);
@@ -167,9 +176,12 @@ bool image_session_read (struct session *session, const uint8_t *data, size_t si
     session->acked = reader_u64 (&in);
     uint8_t dead = reader_u8 (&in);
     session->dead = dead == 1;
-    return reader_done (&in) && dead <= 1 && session->id > 0 && session->id <= SESSION_ID_MAX &&
-           session->incarnation > 0 && session->acked <= session->last_number &&
-           session->grace_ms <= session->timeout_ms;
+    size_t identities_size = reader_left (&in);
+    const uint8_t *identities = reader_bytes (&in, identities_size);
+    return identities_valid (identities, identities_size) &&
+           session_set_identities (session, identities, identities_size) && dead <= 1 &&
+           session->id > 0 && session->id <= SESSION_ID_MAX && session->incarnation > 0 &&
+           session->acked <= session->last_number && session->grace_ms <= session->timeout_ms;
 }
 
 /* ---- Records ----------------------------------------------------------------------------- */
@@ -208,6 +220,7 @@ void image_put_session (struct buf *out, const struct session *session)
     image_session_bytes (session, bytes);
     size_t record = begin_record (out, IMAGE_SESSION);
     buf_append (out, bytes, sizeof (bytes));
+    buf_append (out, session->identities, session->identities_size);
     end_record (out, record);
 }
 

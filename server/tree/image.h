@@ -7,7 +7,7 @@
  *      u32 size of what follows, u8 tag, ...
  *
  *      SCALARS  first: see image_scalars_bytes
- *      SESSION  IMAGE_SESSION_SIZE bytes, see image_session_bytes
+ *      SESSION  IMAGE_SESSION_SIZE bytes, see image_session_bytes   identities: the rest
  *      RESULT   u64 session   u64 number   the result (result.h)
  *      ZNODE    u8 parts (1: family, 2: tenure)   u8 mode   u32 acl (0: open)   u64 ttl_ms
  *               i32 aversion (0)   u32 ordinal of the parent (0: this is the root)
@@ -37,7 +37,7 @@ enum {
     IMAGE_VERSION = 1,
     IMAGE_HEAD_SIZE = IMAGE_MAGIC_SIZE + 4,
     IMAGE_SESSION_SIZE = 97,
-    IMAGE_SCALARS_SIZE_MAX = 1024,
+    IMAGE_SCALARS_SIZE_MAX = 1024 + ADMINS_SIZE_MAX,
     IMAGE_RECORD_SIZE_MAX = ENTRY_DATA_MAX + (1 << 20)
 };
 

@@ -359,6 +359,12 @@ int op_execute (struct tree *self, struct session *session, const struct op *op,
     case OP_CHECK_ABSENT:
         result->code = check (self, op);
         return result->code;
+    case OP_ADD_AUTH:
+        result->code = op_add_auth (self, session, op);
+        return result->code;
+    case OP_SET_ADMINS:
+        result->code = op_set_admins (self, session, op);
+        return result->code;
     case OP_CLOSE_SESSION:
     case OP_REJECT:
         break;

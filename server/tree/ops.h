@@ -16,6 +16,10 @@
 int op_execute (struct tree *self, struct session *session, const struct op *op,
                 struct result_op *result);
 
+/* Of ops_acl.c. */
+int op_add_auth (struct tree *self, struct session *session, const struct op *op);
+int op_set_admins (struct tree *self, const struct session *session, const struct op *op);
+
 /* All operations of the write or none; appends the result to `out` and returns its code. */
 int multi_execute (struct tree *self, struct session *session, const struct entry_write *write,
                    struct buf *out);

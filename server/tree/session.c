@@ -9,6 +9,7 @@
 #include "client/base/assert.h"
 #include "client/base/hash.h"
 #include "client/base/sha256.h"
+#include "server/tree/digest.h"
 #include "server/tree/state.h"
 #include "server/tree/verify.h"
 
@@ -29,7 +30,26 @@ void session_release (struct session *self)
         mem_free (*(struct stored **) ring_at (&self->results, i));
     }
     ring_deinit (&self->results);
+    mem_free (self->identities);
     mem_free (self);
+}
+
+bool session_set_identities (struct session *self, const uint8_t *bytes, size_t size)
+{
+    COHORT_ASSERT (size <= IDENTITIES_SIZE_MAX);
+    uint8_t *copy = NULL;
+    if (size > 0) {
+        copy = mem_alloc (size);
+        if (copy == NULL) {
+            return false;
+        }
+        memcpy (copy, bytes, size);
+    }
+    mem_free (self->identities);
+    self->identities = copy;
+    self->identities_size = (uint32_t) size;
+    self->identities_digest = digest_identities (self);
+    return true;
 }
 
 struct stored *stored_new (struct session *session, uint64_t number, const uint8_t *bytes,
@@ -150,6 +170,33 @@ bool tree_session_dead (const struct tree *self, struct tree_session *session)
     describe (list_entry (first, struct session, dead_node), session);
     COHORT_ASSERT (session->dead);
     return true;
+}
+
+const uint8_t *tree_session_identities (const struct tree *self, uint64_t id, size_t *size)
+{
+    const struct session *session = session_find (&self->sessions, id);
+    *size = session != NULL ? session->identities_size : 0;
+    return *size > 0 ? session->identities : NULL;
+}
+
+bool session_is_admin (const struct tree *self, const struct session *session)
+{
+    const struct scalars *scalars = &self->scalars;
+    return scalars->admins_size > 0 &&
+           acl_granted (scalars->admins, scalars->admins_size, session->identities,
+                        session->identities_size) != 0;
+}
+
+bool tree_session_is_admin (const struct tree *self, uint64_t id)
+{
+    const struct session *session = session_find (&self->sessions, id);
+    return session != NULL && session_is_admin (self, session);
+}
+
+const uint8_t *tree_admins (const struct tree *self, size_t *size)
+{
+    *size = self->scalars.admins_size;
+    return *size > 0 ? self->scalars.admins : NULL;
 }
 
 const uint8_t *tree_session_result (const struct tree *self, uint64_t session, uint64_t number,

@@ -54,6 +54,9 @@ struct session {
     uint64_t last_number;
     uint64_t acked;
     bool dead;
+    uint8_t *identities; /* identity.h; NULL: none */
+    uint32_t identities_size;
+    uint64_t identities_digest; /* a hash of them */
 };
 
 /* A session in no tree.  NULL: out of memory. */
@@ -65,11 +68,17 @@ void session_release (struct session *self);
 struct stored *stored_new (struct session *session, uint64_t number, const uint8_t *bytes,
                            size_t size);
 
+/* Replaces its identities; false: out of memory, nothing was changed. */
+bool session_set_identities (struct session *self, const uint8_t *bytes, size_t size);
+
 /* Whether it is the hash of this session's password. */
 bool session_admits (const struct session *self, const uint8_t password_hash[ENTRY_PASSWORD_HASH]);
 
 /* The result of a number, or NULL. */
 struct stored *session_stored (const struct session *self, uint64_t number);
+
+/* Whether it passes every check of permissions. */
+bool session_is_admin (const struct tree *tree, const struct session *session);
 
 /* By id and by nonce; NULL: none. */
 struct session *session_find (const struct map *sessions, uint64_t id);

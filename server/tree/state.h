@@ -30,6 +30,8 @@ struct scalars {
     uint8_t cluster_id[16];
     struct config_set configs;
     struct entry_limits limits;
+    uint16_t admins_size;
+    uint8_t admins[ADMINS_SIZE_MAX]; /* an access control list */
 };
 
 /* What reading needs for a while, and what it has noticed. */
@@ -61,11 +63,12 @@ struct tree {
 
     struct effects effects;
     struct undo undo;
-    struct buf path;    /* of the znode that is being changed */
-    struct buf created; /* the path that a sequential create made */
-    struct buf result;  /* of the newest write */
-    uint32_t trimmed;   /* znodes that the DELETE_TREEs of the write under way have removed */
-    uint8_t nonce[16];  /* of the newest entry that has one */
+    struct buf path;       /* of the znode that is being changed */
+    struct buf created;    /* the path that a sequential create made */
+    struct buf result;     /* of the newest write */
+    struct buf identities; /* of the session that is being changed */
+    uint32_t trimmed;      /* znodes that the DELETE_TREEs of the write under way have removed */
+    uint8_t nonce[16];     /* of the newest entry that has one */
     struct scratch *scratch;
     struct scrub scrub;
 

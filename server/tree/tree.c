@@ -98,6 +98,7 @@ static void free_rest (struct tree *self)
     buf_deinit (&self->path);
     buf_deinit (&self->created);
     buf_deinit (&self->result);
+    buf_deinit (&self->identities);
     buf_deinit (&self->scratch->get_path);
     buf_deinit (&self->scratch->list_end);
     mem_free (self->scratch);

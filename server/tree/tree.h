@@ -234,6 +234,16 @@ uint64_t tree_session_count (const struct tree *self);
 bool tree_session_next (const struct tree *self, uint64_t after, struct tree_session *session);
 bool tree_session_dead (const struct tree *self, struct tree_session *session);
 
+/* Whether the session is there, and one of its identities is an administrator's: it passes every
+ * check of permissions. */
+bool tree_session_is_admin (const struct tree *self, uint64_t id);
+
+/* Who the session is (identity.h), alive until the next tree_apply; NULL: nobody, or no session. */
+const uint8_t *tree_session_identities (const struct tree *self, uint64_t id, size_t *size);
+
+/* Who the administrators are: an access control list (identity.h); its size is 0: nobody is. */
+const uint8_t *tree_admins (const struct tree *self, size_t *size);
+
 /* The stored result of a number not yet acknowledged: NULL: none.  For resent requests. */
 const uint8_t *tree_session_result (const struct tree *self, uint64_t session, uint64_t number,
                                     size_t *size);

@@ -77,7 +77,7 @@ static bool verify_name (const struct tree *tree, const struct znode *znode)
 bool verify_session (const struct tree *tree, const struct session *session)
 {
     uint64_t found = digest_session (session);
-    if (found == session->digest) {
+    if (found == session->digest && digest_identities (session) == session->identities_digest) {
         return true;
     }
     struct tree_damage *damage = first_damage (tree, TREE_DAMAGED_SESSION, session->digest, found);

@@ -26,6 +26,16 @@ enum {
     COHORT_CONTAINER = 4   /* the servers delete it about a second after its last child is gone */
 };
 
+/* What an access control list can grant.  The numbers are ZooKeeper's. */
+enum {
+    COHORT_PERM_READ = 1,   /* its data, and the names of its children */
+    COHORT_PERM_WRITE = 2,  /* to set its data */
+    COHORT_PERM_CREATE = 4, /* children of it */
+    COHORT_PERM_DELETE = 8, /* children of it */
+    COHORT_PERM_ADMIN = 16, /* to set its access control list */
+    COHORT_PERM_ALL = 31
+};
+
 /* Any version: matches whatever the znode has (ZooKeeper's -1). */
 #define COHORT_ANY_VERSION (-1)
 
