@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,8 +43,23 @@ static void breathe (void)
     (void) clock_nanosleep (CLOCK_MONOTONIC, 0, &pause, NULL);
 }
 
+/* Until this process ends no other that asks is given the port: an abstract socket has its name. */
+static bool reserve_port (uint16_t port)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    (void) snprintf (name.sun_path + 1, sizeof name.sun_path - 1, "cohort-test-port-%u", port);
+    int holder = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_true (holder >= 0);
+    if (bind (holder, (struct sockaddr *) &name, sizeof name) == 0) {
+        return true; /* and it stays open */
+    }
+    assert_int_equal (errno, EADDRINUSE);
+    (void) close (holder);
+    return false;
+}
+
 /* A port that stays free while its server is down: below those that the kernel gives to connections
- * that are made, and no other than this process was given before. */
+ * that are made, and neither this process nor another test was given it before. */
 static uint16_t free_port (int *holder)
 {
     enum { FIRST = 10000, COUNT = 20000 };
@@ -55,6 +71,9 @@ static uint16_t free_port (int *holder)
     for (int tries = 0; tries < COUNT; tries++) {
         uint16_t port = (uint16_t) (FIRST + ((unsigned) getpid () * 64 + given++) % COUNT);
         address.sin_port = htons (port);
+        if (!reserve_port (port)) {
+            continue;
+        }
         if (bind (*holder, (struct sockaddr *) &address, sizeof address) == 0) {
             return port;
         }
