@@ -8,7 +8,7 @@
 #include "client/base/assert.h"
 #include "client/src/session_state.h"
 
-/* What a server says when the ensemble cannot decide anything. */
+/* How it begins what a server says when it does not belong to those that decide anything. */
 #define HELD_NO_QUORUM "no quorum"
 
 /* ---- Replies --------------------------------------------------------------------------------- */
@@ -140,7 +140,7 @@ static bool take_confirmed (struct session *self, uint64_t beat)
 static void take_held (struct session *self, const char *reason)
 {
     self->held = reason[0] != '\0';
-    self->no_quorum = strcmp (reason, HELD_NO_QUORUM) == 0;
+    self->no_quorum = strncmp (reason, HELD_NO_QUORUM, sizeof HELD_NO_QUORUM - 1) == 0;
     if (self->held) {
         session_note (self, "held by %s: %s", self->active.endpoint, reason);
     } else {

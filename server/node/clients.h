@@ -92,8 +92,10 @@ void clients_confirmed (struct clients *self, uint64_t session, uint64_t attach_
 void clients_synced (struct clients *self, uint64_t token, zxid_t zxid);
 
 /* Why writes wait, for people; NULL: they do not.  While it is CLIENTS_NO_QUORUM, reads wait too:
- * nobody knows how old they would be.  Clients know this text: they count as suspended. */
+ * nobody knows how old they would be.  From a text that begins so clients know that another server
+ * may do better: they look for one, and keep this one until they have it. */
 #define CLIENTS_NO_QUORUM "no quorum"
+#define CLIENTS_BEHIND    CLIENTS_NO_QUORUM " here: this server takes over another server's state"
 enum { CLIENTS_HELD_SIZE = 192 }; /* of the text; what is longer is cut */
 void clients_held (struct clients *self, const char *reason);
 

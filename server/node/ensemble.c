@@ -244,6 +244,9 @@ static enum ensemble_held why_held (const struct ensemble *self)
     if (lost && !(self->full && status.leader != 0)) {
         return HELD_NO_QUORUM;
     }
+    if (!self->up && self->install.state >= INSTALL_RECEIVING) {
+        return HELD_BEHIND;
+    }
     return self->full ? HELD_FULL : status.starved ? HELD_STARVED : HELD_NOT;
 }
 
@@ -280,6 +283,9 @@ static void tell_held (struct ensemble *self)
         break;
     case HELD_NO_QUORUM:
         snprintf (self->held_text, sizeof self->held_text, "%s", CLIENTS_NO_QUORUM);
+        break;
+    case HELD_BEHIND:
+        snprintf (self->held_text, sizeof self->held_text, "%s", CLIENTS_BEHIND);
         break;
     case HELD_FULL:
         snprintf (self->held_text, sizeof self->held_text,

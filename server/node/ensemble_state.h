@@ -47,8 +47,9 @@ enum {
 enum ensemble_held {
     HELD_NOT = 0,
     HELD_NO_QUORUM, /* reads wait, too */
-    HELD_FULL,      /* this server's disk is full */
-    HELD_STARVED    /* too many of the others' are */
+    HELD_BEHIND, /* a snapshot takes the place of what is here: clients had better go elsewhere */
+    HELD_FULL,   /* this server's disk is full */
+    HELD_STARVED /* too many of the others' are */
 };
 
 /* What the leader knows of a peer besides. */

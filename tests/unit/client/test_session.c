@@ -364,6 +364,24 @@ static void test_held_without_quorum (void **state)
     rig_end (&rig);
 }
 
+/* A server that is about to take over another's state says so: the session is elsewhere, and was
+ * connected all the time, before its server has to send it away. */
+static void test_held_by_one_that_is_behind (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_connected (&rig, THREE);
+    rig_hold (&rig, 1, "no quorum here: this server takes over another server's state");
+    assert_non_null (strstr (rig.trace, "connect 2"));
+    rig_up (&rig, 2);
+    rig_forget (&rig);
+    rig_welcome (&rig, 2, 2);
+    assert_null (strstr (rig.trace, "suspended"));
+    assert_non_null (strstr (rig.trace, "drop 1"));
+    assert_int_equal (view_of (&rig).state, COHORT_CONNECTED);
+    rig_end (&rig);
+}
+
 static void test_redirect (void **state)
 {
     (void) state;
@@ -434,6 +452,7 @@ int main (void)
         cmocka_unit_test (test_silence),
         cmocka_unit_test (test_silence_and_move),
         cmocka_unit_test (test_held_without_quorum),
+        cmocka_unit_test (test_held_by_one_that_is_behind),
         cmocka_unit_test (test_redirect),
         cmocka_unit_test (test_reset),
         cmocka_unit_test (test_malformed),

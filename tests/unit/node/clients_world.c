@@ -490,8 +490,8 @@ struct world *world_new (const struct world_options *options)
     }
     found_cluster (world, options);
     for (size_t i = 0; i < world->count; i++) {
-        world->servers[i].leader = true;
-        clients_leader (world->servers[i].clients, true);
+        world->servers[i].leader = !world->servers[i].behind;
+        clients_leader (world->servers[i].clients, world->servers[i].leader);
     }
     return world;
 }
@@ -637,9 +637,29 @@ void world_new_leader (struct world *world)
     world->epoch++;
     world->counter = 0;
     for (size_t i = 0; i < world->count; i++) {
-        world->servers[i].leader = true;
-        clients_leader (world->servers[i].clients, true);
+        world->servers[i].leader = !world->servers[i].behind;
+        clients_leader (world->servers[i].clients, world->servers[i].leader);
     }
+}
+
+void world_install (struct world *world, size_t index, size_t from)
+{
+    struct world_server *server = &world->servers[index];
+    struct tree *old = server->tree;
+    struct tree_loader *loader = tree_loader_new (NULL);
+    struct tree_snapshot *snapshot = tree_snapshot_begin (world->servers[from].tree);
+    struct buf out = {0};
+    assert_true (world->servers[from].applied >= server->applied);
+    while (tree_snapshot_next (snapshot, &out, 4096)) {
+    }
+    tree_snapshot_end (&snapshot);
+    assert_true (tree_loader_feed (loader, out.data, out.size));
+    buf_deinit (&out);
+    server->tree = tree_loader_finish (&loader);
+    assert_non_null (server->tree);
+    server->applied = world->servers[from].applied;
+    clients_tree (server->clients, server->tree, true);
+    tree_destroy (&old);
 }
 
 void world_entry (struct world *world, const struct entry *entry)

@@ -82,7 +82,8 @@ struct world_server {
     struct tree *tree;
     struct clients *clients;
     bool leader;
-    bool lags; /* applies nothing */
+    bool lags;   /* applies nothing */
+    bool behind; /* it has no leader, and will take over another's state */
     size_t applied;
     struct buf notes; /* what the host was told, line by line */
     size_t notes_read;
@@ -147,6 +148,8 @@ void world_advance (struct world *world, int64_t ms);
 /* The leader goes, and what was submitted with it; a new one comes, in a new epoch. */
 void world_lose_leader (struct world *world);
 void world_new_leader (struct world *world);
+/* A server's state becomes that of another, which has applied no less: a snapshot was installed. */
+void world_install (struct world *world, size_t index, size_t from);
 /* An entry that no client asked for. */
 void world_entry (struct world *world, const struct entry *entry);
 void world_close_session (struct world *world, uint64_t session, uint64_t attach_no,

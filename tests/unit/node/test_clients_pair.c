@@ -85,6 +85,8 @@ struct net {
     bool calm; /* no more faults, no more work */
 };
 
+static unsigned installed; /* states taken over from another server */
+
 #define REQUIRE(cond)                                                                              \
     do {                                                                                           \
         if (!(cond)) {                                                                             \
@@ -491,6 +493,29 @@ static void break_wire (struct net *net, struct wire *wire)
     }
 }
 
+/* A server falls behind, without a leader: its clients hear of it. */
+static void fall_behind (struct world_server *server)
+{
+    server->behind = true;
+    server->leader = false;
+    clients_leader (server->clients, false);
+    clients_held (server->clients, CLIENTS_BEHIND);
+}
+
+/* Its state is another's, and there is a leader again, if the others have one. */
+static void catch_up (struct world *world, size_t index)
+{
+    struct world_server *server = &world->servers[index];
+    installed += server->applied < world->servers[0].applied;
+    if (server->applied <= world->servers[0].applied) {
+        world_install (world, index, 0);
+    }
+    clients_held (server->clients, NULL);
+    server->behind = false;
+    server->leader = world->servers[0].leader;
+    clients_leader (server->clients, server->leader);
+}
+
 static void fault (struct net *net)
 {
     struct world *world = net->world;
@@ -502,6 +527,10 @@ static void fault (struct net *net)
         net->beats_count = 0;
     } else if (what < 10 && !world->servers[0].leader) {
         world_new_leader (world);
+    } else if (what < 12 && !world->servers[2].behind) {
+        fall_behind (&world->servers[2]);
+    } else if (what < 14 && world->servers[2].behind) {
+        catch_up (world, 2);
     }
 }
 
@@ -539,7 +568,7 @@ static void step (struct net *net)
     }
     for (size_t i = 0; i < SERVERS; i++) {
         uint64_t count = net->calm ? UINT64_MAX : prng_below (&net->prng, 8);
-        while (count > 0 && world_apply (world, i)) {
+        while (count > 0 && !world->servers[i].behind && world_apply (world, i)) {
             count--;
         }
         clients_flush (world->servers[i].clients);
@@ -656,6 +685,9 @@ static unsigned run_seed (uint64_t seed)
     if (!net->world->servers[0].leader) {
         world_new_leader (net->world);
     }
+    if (net->world->servers[2].behind) {
+        catch_up (net->world, 2);
+    }
     for (int i = 0; i < 6000; i++) {
         step (net);
     }
@@ -695,6 +727,8 @@ static void nothing_is_lost_doubled_or_out_of_order (void **state)
         work += run_seed (seed);
     }
     assert_true (work > 100);
+    printf ("  %u states were taken over\n", installed);
+    assert_true (only != NULL || installed > 10);
 }
 
 int main (void)

@@ -464,21 +464,8 @@ static void resets_everybody_when_the_tree_is_replaced (void **state)
     world_run (world);
     peer_hello (waiting);
 
-    struct tree *old = world->servers[0].tree;
-    struct tree_loader *loader = tree_loader_new (NULL);
-    struct tree_snapshot *snapshot = tree_snapshot_begin (world->servers[1].tree);
-    struct buf out = {0};
-    while (tree_snapshot_next (snapshot, &out, 4096)) {
-    }
-    tree_snapshot_end (&snapshot);
-    assert_true (tree_loader_feed (loader, out.data, out.size));
-    buf_deinit (&out);
-    world->servers[0].tree = tree_loader_finish (&loader);
-    assert_non_null (world->servers[0].tree);
-    clients_tree (world->servers[0].clients, world->servers[0].tree, true);
-    tree_destroy (&old);
+    world_install (world, 0, 1);
     world->servers[0].lags = false;
-    world->servers[0].applied = world->log_count;
     expect_prefix (peer, "refused ECONNECT: this server had to take over");
     expect (waiting, NULL);
 

@@ -169,6 +169,13 @@ static void test_all_restart (void **state)
     cluster_deinit (&cluster);
 }
 
+static bool sends_clients_away (struct cluster *self, void *arg)
+{
+    (void) self;
+    const char *held = stub_clients (*(uint32_t *) arg)->held;
+    return held != NULL && strcmp (held, CLIENTS_BEHIND) == 0;
+}
+
 static void test_snapshot_catch_up (void **state)
 {
     (void) state;
@@ -195,8 +202,12 @@ static void test_snapshot_catch_up (void **state)
     assert_true (base.zxid > 0);
     assert_int_equal (cluster_start (&cluster, follower), 0);
     write_some (&cluster, leader, session, number, 40, 10000);
+    /* Its clients hear of it in time to be elsewhere when their server has another state. */
+    assert_true (cluster_until (&cluster, 10000, sends_clients_away, &follower));
+    assert_int_equal (stub_clients (follower)->resets, 0);
     assert_true (cluster_until (&cluster, 10000, nothing_pending, NULL));
     assert_int_equal (stub_clients (follower)->resets, 1);
+    assert_null (stub_clients (follower)->held);
     assert_int_equal (status_of (&cluster, follower).digest, status_of (&cluster, leader).digest);
     assert_int_equal (cluster_leader (&cluster), leader);
     /* And what it has installed survives. */
