@@ -46,7 +46,8 @@ static void require (int rc, const char *what)
 
 /* ---- Streams --------------------------------------------------------------------------------- */
 
-static void note_batch (struct observed *self, const cohort_batch_t *batch)
+static void note_batch (struct observed *self, uint64_t stream, const char *path,
+                        const cohort_batch_t *batch)
 {
     char (*values)[HISTORY_VALUE_SIZE] = calloc (batch->count + 1, sizeof *values);
     struct history_change *changes = calloc (batch->count + 1, sizeof *changes);
@@ -63,11 +64,12 @@ static void note_batch (struct observed *self, const cohort_batch_t *batch)
     }
     note (self, (struct history_event){.kind = HISTORY_BATCH,
                                        .client = self->number,
-                                       .u.batch = {.stream = self->streams,
-                                                   .path = "/",
+                                       .u.batch = {.stream = stream,
+                                                   .path = path,
                                                    .snapshot = batch->snapshot != 0,
                                                    .first = batch->first != 0,
                                                    .more = batch->more != 0,
+                                                   .reset = batch->reset != 0,
                                                    .zxid = batch->zxid,
                                                    .changes = changes,
                                                    .count = batch->count}});
@@ -80,7 +82,7 @@ static void on_batch (cohort_stream_t *stream, const cohort_batch_t *batch, void
     struct observed *self = arg;
     (void) stream;
     if (batch != NULL && !self->lost) {
-        note_batch (self, batch);
+        note_batch (self, self->whole_id, "/", batch);
         self->whole = batch->more == 0;
         self->streamed = self->whole ? batch->zxid : self->streamed;
     }
@@ -88,11 +90,78 @@ static void on_batch (cohort_stream_t *stream, const cohort_batch_t *batch, void
 
 static void open_stream (struct observed *self)
 {
-    self->streams++;
+    self->whole_id = ++self->streams;
     self->streamed = 0;
     self->whole = false;
     self->stream = cohort_stream_new (self->client, "/", on_batch, self);
     COHORT_ASSERT (self->stream != NULL);
+}
+
+/* ---- Streams with options, persistent watches ------------------------------------------------ */
+
+static void on_followed (cohort_stream_t *stream, const cohort_batch_t *batch, void *arg)
+{
+    struct followed *followed = arg;
+    (void) stream;
+    if (batch != NULL && !followed->owner->lost) {
+        note_batch (followed->owner, followed->id, followed->path, batch);
+    }
+}
+
+static void on_told (cohort_t *client, const cohort_event_t *event, void *arg)
+{
+    struct followed *followed = arg;
+    struct observed *self = followed->owner;
+    (void) client;
+    if (event->type != COHORT_EVENT_WATCH_LOST && !self->lost) {
+        note (self, (struct history_event){
+                        .kind = HISTORY_TOLD,
+                        .client = self->number,
+                        .u.told = {followed->id, event->type, event->path, event->zxid}});
+    }
+}
+
+void observed_follow (struct observed *self, size_t index, const char *path, uint32_t flags,
+                      uint64_t from_zxid)
+{
+    struct followed *followed = &self->followed[index];
+    COHORT_ASSERT (index < OBSERVED_FOLLOWED_MAX && followed->stream == NULL);
+    *followed = (struct followed){.owner = self, .id = ++self->streams};
+    (void) snprintf (followed->path, sizeof followed->path, "%s", path);
+    bool shallow = (flags & HISTORY_STREAM_SHALLOW) != 0;
+    cohort_stream_options_t options = {
+        .size = sizeof options, .flags = (int) flags, .from_zxid = from_zxid};
+    note (self, (struct history_event){.kind = HISTORY_OPENED,
+                                       .client = self->number,
+                                       .u.opened = {followed->id, path, flags, from_zxid}});
+    followed->stream =
+        (flags & HISTORY_STREAM_WATCH) != 0
+            ? cohort_watch_new (self->client, path,
+                                shallow ? COHORT_WATCH_PERSISTENT : COHORT_WATCH_RECURSIVE, on_told,
+                                followed)
+            : cohort_stream_new_with (self->client, path, &options, on_followed, followed);
+    COHORT_ASSERT (followed->stream != NULL);
+}
+
+void observed_leave (struct observed *self, size_t index)
+{
+    struct followed *followed = &self->followed[index];
+    if (followed->stream == NULL) {
+        return;
+    }
+    cohort_stream_destroy (&followed->stream);
+    if (!self->lost) {
+        note (self, (struct history_event){
+                        .kind = HISTORY_CLOSED, .client = self->number, .u.id = followed->id});
+    }
+}
+
+static void leave_all (struct observed *self)
+{
+    cohort_stream_destroy (&self->stream);
+    for (size_t i = 0; i < OBSERVED_FOLLOWED_MAX; i++) {
+        cohort_stream_destroy (&self->followed[i].stream);
+    }
 }
 
 /* ---- Sessions -------------------------------------------------------------------------------- */
@@ -180,7 +249,7 @@ static void bury (struct observed *self)
 
 void observed_abandon (struct observed *self)
 {
-    cohort_stream_destroy (&self->stream);
+    leave_all (self);
     cohort_abandon (&self->client);
     bury (self);
 }
@@ -188,7 +257,7 @@ void observed_abandon (struct observed *self)
 void observed_close (struct observed *self)
 {
     struct history_op op = {.kind = HISTORY_CLOSE, .path = "", .value = ""};
-    cohort_stream_destroy (&self->stream);
+    leave_all (self);
     note (self, (struct history_event){
                     .kind = HISTORY_CALL,
                     .client = self->number,
@@ -225,7 +294,7 @@ static void on_watch (cohort_t *client, const cohort_event_t *event, void *arg)
 
 static bool has_stat (enum history_op_kind kind)
 {
-    return kind == HISTORY_CREATE || kind == HISTORY_SET;
+    return kind == HISTORY_CREATE || kind == HISTORY_SET || kind == HISTORY_ADD;
 }
 
 static size_t results_of (const struct call *call, const cohort_result_t *result,
@@ -236,14 +305,17 @@ static size_t results_of (const struct call *call, const cohort_result_t *result
         ops[0] = (struct history_result){
             .code = result->rc,
             .path = created ? result->path : NULL,
-            .stat = has_stat (call->kinds[0]) && result->rc == 0 ? result->stat : NULL};
+            .stat = has_stat (call->kinds[0]) && result->rc == 0 ? result->stat : NULL,
+            .value = result->value,
+            .existed = result->existed != 0};
         return 1;
     }
     COHORT_ASSERT (result->ops_count <= call->count);
     for (size_t i = 0; i < result->ops_count; i++) {
         const cohort_op_result_t *op = &result->ops[i];
         ops[i] = (struct history_result){
-            op->rc, op->path, op->rc == 0 && has_stat (call->kinds[i]) ? &op->stat : NULL};
+            op->rc, op->path, op->rc == 0 && has_stat (call->kinds[i]) ? &op->stat : NULL,
+            op->value, op->existed != 0};
     }
     return result->ops_count;
 }
@@ -299,16 +371,33 @@ static void on_result (cohort_t *client, const cohort_result_t *result, void *ar
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
+static cohort_create_options_t create_options (const struct history_op *op)
+{
+    return (cohort_create_options_t){.size = sizeof (cohort_create_options_t),
+                                     .mode = (int) op->mode,
+                                     .ttl_ms = op->ttl_ms,
+                                     .if_absent = op->if_absent};
+}
+
 static int ask_multi (struct observed *self, const struct history_op *ops, struct call *call)
 {
     cohort_txn_t *txn = cohort_txn_new ();
     COHORT_ASSERT (txn != NULL);
     for (size_t i = 0; i < call->count; i++) {
         const struct history_op *op = &ops[i];
+        cohort_create_options_t options = create_options (op);
         switch (op->kind) {
         case HISTORY_CREATE:
-            (void) cohort_txn_create (txn, op->path, op->value, strlen (op->value), (int) op->mode,
-                                      NULL);
+            (void) cohort_txn_create_with (txn, op->path, op->value, strlen (op->value), &options);
+            break;
+        case HISTORY_ADD:
+            (void) cohort_txn_add (txn, op->path, op->delta, op->floor, op->ceiling);
+            break;
+        case HISTORY_DELETE_TREE:
+            (void) cohort_txn_delete_tree (txn, op->path, (int) op->limit, op->version);
+            break;
+        case HISTORY_CHECK_ABSENT:
+            (void) cohort_txn_check_absent (txn, op->path);
             break;
         case HISTORY_DELETE:
             (void) cohort_txn_delete (txn, op->path, op->version);
@@ -337,10 +426,17 @@ static int ask_one (struct observed *self, const struct history_op *op, struct c
 {
     cohort_t *client = self->client;
     cohort_watch_fn *watch = call->armed != NULL ? on_watch : NULL;
+    cohort_create_options_t options = create_options (op);
     switch (op->kind) {
     case HISTORY_CREATE:
-        return cohort_create_async (client, op->path, op->value, strlen (op->value), (int) op->mode,
-                                    NULL, on_result, call);
+        return cohort_create_with_async (client, op->path, op->value, strlen (op->value), &options,
+                                         on_result, call);
+    case HISTORY_ADD:
+        return cohort_add_async (client, op->path, op->delta, op->floor, op->ceiling, on_result,
+                                 call);
+    case HISTORY_DELETE_TREE:
+        return cohort_delete_tree_async (client, op->path, (int) op->limit, op->version, on_result,
+                                         call);
     case HISTORY_DELETE:
         return cohort_delete_async (client, op->path, op->version, on_result, call);
     case HISTORY_SET:
@@ -404,7 +500,7 @@ void observed_ask (struct observed *self, bool multi, const struct history_op *o
 /* After LOST: everything of the old session has been told. */
 static void renew (struct observed *self)
 {
-    cohort_stream_destroy (&self->stream);
+    leave_all (self);
     require (cohort_renew (self->client), "cohort_renew");
     begin (self);
     self->options.renewed (self->options.arg, self);

@@ -2,7 +2,8 @@
  * counts on. Built on the public header alone, as applications are.
  *
  * It renews itself: after LOST it goes on as another client of the history. It may have a stream of
- * the whole tree. One thread. May include: cohort/client.h, recorder.h. */
+ * the whole tree, and follow a few places more. One thread. May include: cohort/client.h,
+ * recorder.h. */
 
 #ifndef TESTS_CLUSTER_OBSERVED_H
 #define TESTS_CLUSTER_OBSERVED_H
@@ -15,7 +16,12 @@
 #include "cohort/client.h"
 #include "tests/cluster/recorder.h"
 
-enum { OBSERVED_OPS_MAX = 4, OBSERVED_VALUE_SIZE = 48, OBSERVED_PATH_SIZE = 96 };
+enum {
+    OBSERVED_OPS_MAX = 4,
+    OBSERVED_VALUE_SIZE = 48,
+    OBSERVED_PATH_SIZE = 96,
+    OBSERVED_FOLLOWED_MAX = 3
+};
 
 struct observed;
 
@@ -44,6 +50,14 @@ struct observed_options {
     void *arg;
 };
 
+/* A stream with options, or a persistent watch. */
+struct followed {
+    struct observed *owner;
+    cohort_stream_t *stream; /* NULL: none */
+    uint64_t id;
+    char path[OBSERVED_PATH_SIZE];
+};
+
 struct observed {
     struct observed_options options;
     cohort_t *client;
@@ -51,12 +65,15 @@ struct observed {
     uint32_t number; /* in the history */
     uint64_t session, asked, streams;
     int64_t valid_until_ms;
+    uint64_t whole_id; /* of the stream of the whole tree */
     uint64_t streamed; /* the last batch that was complete */
     bool whole;        /* ... and nothing of another has come since */
     bool lost;
+    unsigned stopped; /* by so many: it is not to be given its turn */
     size_t outstanding, watches;
     uint64_t acknowledged; /* writes, since the session began */
     struct list calls, armed;
+    struct followed followed[OBSERVED_FOLLOWED_MAX];
 };
 
 void observed_start (struct observed *self, const struct observed_options *options);
@@ -68,6 +85,13 @@ void observed_close (struct observed *self);
 /* Asks: several operations are a multi, and then `multi` must be set. A read is one operation. */
 void observed_ask (struct observed *self, bool multi, const struct history_op *ops, size_t count,
                    const struct purpose *purpose);
+
+/* Follows a place, in a place of its own that is free: flags are HISTORY_STREAM_..., WATCH for a
+ * persistent watch; from_zxid as in cohort_stream_options_t. */
+void observed_follow (struct observed *self, size_t index, const char *path, uint32_t flags,
+                      uint64_t from_zxid);
+/* Does nothing if nothing is followed there. */
+void observed_leave (struct observed *self, size_t index);
 
 /* Takes what has come; says what it counts on; begins a new session after LOST. */
 void observed_turn (struct observed *self);

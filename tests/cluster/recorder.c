@@ -123,6 +123,8 @@ static uint64_t zxid_of (const struct history_event *event)
         return event->u.fired.zxid;
     case HISTORY_BATCH:
         return event->u.batch.zxid;
+    case HISTORY_TOLD:
+        return event->u.told.zxid;
     default:
         return 0;
     }

@@ -10,7 +10,15 @@
 #include "client/base/assert.h"
 #include "client/base/container.h"
 
-enum { WINDOW_MS = 2000, WATCHES_MAX = 8, OUTSTANDING_MAX = 12, PAUSE_MS_MAX = 60, COUNTER = 0 };
+enum {
+    WINDOW_MS = 2000,
+    WATCHES_MAX = 8,
+    OUTSTANDING_MAX = 12,
+    PAUSE_MS_MAX = 60,
+    COUNTER = 0,
+    SUM_MAX = 60,
+    TTL_MS_MAX = 1500
+};
 
 enum what { NOTHING, FRESH, REGISTER, LOCK, CHILD };
 
@@ -149,6 +157,27 @@ static void write_register (struct worker *self, enum history_op_kind kind)
     struct history_op op = write_of (kind, path_of (path, "/r", index, window), value, 0,
                                      kind == HISTORY_CREATE ? 0 : COHORT_ANY_VERSION);
     submit_register (self, &op, index, window);
+}
+
+/* Whoever comes first makes it, and the others are told that it is there. */
+static void need_register (struct worker *self)
+{
+    char path[OBSERVED_PATH_SIZE];
+    struct history_op op =
+        write_of (HISTORY_CREATE, path_of (path, "/r", COUNTER, window_of (self)), "0", 0, 0);
+    op.if_absent = true;
+    submit (self, &op, &(struct purpose){.what = NOTHING});
+}
+
+static void add_register (struct worker *self)
+{
+    char path[OBSERVED_PATH_SIZE];
+    struct history_op op = {.kind = HISTORY_ADD,
+                            .path = path_of (path, "/r", COUNTER, window_of (self)),
+                            .value = "",
+                            .delta = (int64_t) prng_below (&self->prng, 8) - 2,
+                            .ceiling = SUM_MAX};
+    submit (self, &op, &(struct purpose){.what = NOTHING});
 }
 
 static void set_register (struct worker *self)
@@ -290,6 +319,8 @@ static void submit_multi (struct worker *self)
          .value = "",
          .session = self->observed.session,
          .zxid = self->lock_zxid},
+        {.kind = HISTORY_CHECK_ABSENT, .path = path, .value = ""},
+        {.kind = HISTORY_CHECK_ABSENT, .path = "/none", .value = ""},
     };
     struct history_op ops[] = {
         conditions[prng_below (&self->prng, sizeof conditions / sizeof conditions[0])],
@@ -311,6 +342,98 @@ static void clear_multi (struct worker *self)
     ask_for (self, HISTORY_DELETE, path, "", 0, COHORT_ANY_VERSION);
 }
 
+/* ---- Lives ----------------------------------------------------------------------------------- */
+
+/* Makes the container, or one of its children, which may be ephemeral, or takes one away. */
+static void use_box (struct worker *self)
+{
+    char box[OBSERVED_PATH_SIZE], path[OBSERVED_PATH_SIZE + 4];
+    bool ephemeral = prng_chance (&self->prng, 1, 3);
+    path_of (box, "/box", 0, window_of (self));
+    (void) snprintf (path, sizeof path, "%s/%s", box, ephemeral ? "e" : "a");
+    struct history_op made = write_of (HISTORY_CREATE, box, "", COHORT_CONTAINER, 0);
+    made.if_absent = true;
+    switch (prng_below (&self->prng, 3)) {
+    case 0:
+        submit (self, &made, &(struct purpose){.what = NOTHING});
+        break;
+    case 1:
+        ask_for (self, HISTORY_CREATE, path, "", ephemeral ? COHORT_EPHEMERAL : 0, 0);
+        break;
+    default:
+        ask_for (self, HISTORY_DELETE, path, "", 0, COHORT_ANY_VERSION);
+        break;
+    }
+}
+
+static void use_mortal (struct worker *self)
+{
+    char path[OBSERVED_PATH_SIZE];
+    path_of (path, "/t", prng_below (&self->prng, 2), window_of (self));
+    struct history_op made = write_of (HISTORY_CREATE, path, "", 0, 0);
+    struct history_op look = read_of (self, HISTORY_GET, path, prng_chance (&self->prng, 1, 2));
+    made.ttl_ms = 1 + (int64_t) prng_below (&self->prng, TTL_MS_MAX);
+    switch (prng_below (&self->prng, 4)) {
+    case 0:
+    case 1:
+        submit (self, &made, &(struct purpose){.what = NOTHING});
+        break;
+    case 2:
+        ask_for (self, HISTORY_SET, path, "again", 0, COHORT_ANY_VERSION);
+        break;
+    default:
+        submit (self, &look, &(struct purpose){.what = NOTHING});
+        break;
+    }
+}
+
+static void plant_tree (struct worker *self)
+{
+    static const char *const names[] = {"a", "b", "a/c", "a/d"};
+    char tree[OBSERVED_PATH_SIZE], path[OBSERVED_PATH_SIZE + 4];
+    path_of (tree, "/tree", 0, window_of (self));
+    (void) snprintf (path, sizeof path, "%s/%s", tree, names[prng_below (&self->prng, 4)]);
+    struct history_op ops[] = {write_of (HISTORY_CREATE, tree, "", 0, 0),
+                               write_of (HISTORY_CREATE, path, "", 0, 0)};
+    ops[0].if_absent = true;
+    observed_ask (&self->observed, true, ops, 2, &(struct purpose){.what = NOTHING});
+}
+
+static void fell_tree (struct worker *self)
+{
+    char tree[OBSERVED_PATH_SIZE], path[OBSERVED_PATH_SIZE + 4];
+    path_of (tree, "/tree", 0, window_of (self));
+    (void) snprintf (path, sizeof path, "%s/a", tree);
+    struct history_op op =
+        write_of (HISTORY_DELETE_TREE, prng_chance (&self->prng, 1, 3) ? tree : path, "", 0,
+                  COHORT_ANY_VERSION);
+    op.limit = (uint32_t) prng_below (&self->prng, 5);
+    submit (self, &op, &(struct purpose){.what = NOTHING});
+}
+
+/* Follows another place, for a while, with a stream or a persistent watch. */
+static void follow (struct worker *self)
+{
+    static const char *const prefixes[] = {"/r", "/d", "/box", "/tree", "/t"};
+    char path[OBSERVED_PATH_SIZE];
+    size_t index = prng_below (&self->prng, OBSERVED_FOLLOWED_MAX);
+    size_t place = prng_below (&self->prng, 6);
+    const char *root = place == 5 ? "/" : path_of (path, prefixes[place], 0, window_of (self));
+    uint32_t flags = (uint32_t) prng_below (&self->prng, 4); /* NO_SNAPSHOT, NO_DATA */
+    bool known = self->observed.whole && prng_chance (&self->prng, 1, 3);
+    if (prng_chance (&self->prng, 1, 2)) {
+        flags = HISTORY_STREAM_WATCH | HISTORY_STREAM_NO_SNAPSHOT | HISTORY_STREAM_NO_DATA;
+        known = false;
+    } else if (prng_chance (&self->prng, 1, 4)) {
+        flags |= HISTORY_STREAM_PROGRESS;
+    }
+    if ((flags & HISTORY_STREAM_NO_SNAPSHOT) != 0 && prng_chance (&self->prng, 1, 2)) {
+        flags |= HISTORY_STREAM_SHALLOW;
+    }
+    observed_leave (&self->observed, index);
+    observed_follow (&self->observed, index, root, flags, known ? self->observed.streamed : 0);
+}
+
 /* ---- All ------------------------------------------------------------------------------------- */
 
 static void ask_something (struct worker *self)
@@ -319,13 +442,15 @@ static void ask_something (struct worker *self)
         unsigned weight;
         void (*ask) (struct worker *self);
     } asks[] = {
-        {34, write_own},   {10, read_own},        {10, swap_register},
+        {20, write_own},   {9, read_own},         {10, swap_register},
         {5, set_register}, {3, create_register},  {1, delete_register},
         {4, get_register}, {5, watch_register},   {5, sync_and_get_register},
         {1, make_folder},  {4, add_child},        {2, remove_child},
         {4, list_folder},  {3, create_ephemeral}, {2, lock},
         {1, unlock},       {1, watch_lock},       {4, submit_multi},
-        {1, clear_multi},
+        {1, clear_multi},  {1, need_register},    {4, add_register},
+        {3, use_box},      {2, use_mortal},       {2, plant_tree},
+        {1, fell_tree},    {2, follow},
     };
     enum { WEIGHTS = 100 };
     uint64_t dice = prng_below (&self->prng, WEIGHTS);

@@ -8,7 +8,12 @@
  *      /d-W     folders: sequential children, listed, watched, taken away
  *      /lock-W  ephemerals, which multis name as their condition
  *      /mN      created and deleted by multis, as often as not in vain
+ *      /box-W   containers, which go when the last of their children has gone
+ *      /tN-W    znodes with a time to live
+ *      /tree-W  trees, which are deleted as a whole
  *      /live    a folder: each session has an ephemeral there, so that others see when it ends
+ *
+ * And they follow some of it, with streams and persistent watches of all kinds.
  *
  * W changes every few seconds, so that each of them has a history short enough to be searched.
  * May include: observed.h, client/base. */

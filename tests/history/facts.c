@@ -1,6 +1,6 @@
 /* What is known of a history so far. */
 
-#include "tests/history/facts.h"
+#include "tests/history/facts_state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +78,7 @@ void facts_deinit (struct facts *self)
     model_deinit (&self->model);
 }
 
-static void *grow (void *items, size_t count, size_t *capacity, size_t size)
+void *facts_grow (void *items, size_t count, size_t *capacity, size_t size)
 {
     if (count == *capacity) {
         *capacity = *capacity > 0 ? 2 * *capacity : 8;
@@ -88,7 +88,7 @@ static void *grow (void *items, size_t count, size_t *capacity, size_t size)
     return items;
 }
 
-static char *copy (const char *text)
+char *facts_copy (const char *text)
 {
     size_t size = strlen (text) + 1;
     char *bytes = malloc (size);
@@ -134,21 +134,6 @@ const struct fact_call *facts_call (const struct facts *self, uint64_t id)
     return find_call (self, id);
 }
 
-static struct fact_stream *find_stream (const struct fact_client *client, uint64_t id)
-{
-    for (size_t i = 0; i < client->streams_count; i++) {
-        if (client->streams[i].id == id) {
-            return &client->streams[i];
-        }
-    }
-    return NULL;
-}
-
-const struct fact_stream *facts_stream (const struct fact_client *client, uint64_t id)
-{
-    return find_stream (client, id);
-}
-
 static bool has_path (const struct map_node *node, const void *key)
 {
     return strcmp (map_entry (node, struct name, node)->path, key) == 0;
@@ -164,8 +149,17 @@ uint64_t history_ops_hash (bool multi, const struct history_op *ops, size_t coun
     uint64_t hash = multi ? 1 : 0;
     for (size_t i = 0; i < count; i++) {
         const struct history_op *op = &ops[i];
-        uint64_t words[] = {(uint64_t) op->kind, op->mode, (uint64_t) op->version, op->zxid,
-                            op->session};
+        uint64_t words[] = {(uint64_t) op->kind,
+                            op->mode,
+                            (uint64_t) op->version,
+                            op->zxid,
+                            op->session,
+                            op->if_absent,
+                            (uint64_t) op->ttl_ms,
+                            op->limit,
+                            (uint64_t) op->delta,
+                            (uint64_t) op->floor,
+                            (uint64_t) op->ceiling};
         hash = hash64 (words, sizeof words, hash);
         hash = hash64 (op->path, strlen (op->path), hash);
         hash = hash64 (op->value, strlen (op->value), hash);
@@ -217,15 +211,6 @@ const struct model_version *fact_first_event (const struct facts *self,
         }
     }
     return NULL;
-}
-
-size_t fact_next_change (const struct model *model, size_t change, const char *path)
-{
-    while (change < model->changes_count &&
-           !model_covers (path, model->changes[change].znode->path)) {
-        change++;
-    }
-    return change;
 }
 
 /* ---- Taking in: calls and answers ------------------------------------------------------------ */
@@ -290,8 +275,8 @@ static void see_call (struct facts *self, struct fact_client *client,
     client->sync_order = kept->order;
     client->sync_floor = kept->floor;
     if (call->number > 0) {
-        client->asked =
-            grow (client->asked, client->asked_count, &client->asked_capacity, sizeof (uint64_t));
+        client->asked = facts_grow (client->asked, client->asked_count, &client->asked_capacity,
+                                    sizeof (uint64_t));
         client->asked[client->asked_count++] =
             history_ops_hash (call->multi, call->ops, call->count);
     }
@@ -300,10 +285,10 @@ static void see_call (struct facts *self, struct fact_client *client,
 static void add_watch (struct fact_client *client, enum history_watch_kind kind, const char *path,
                        uint64_t zxid)
 {
-    client->watches = grow (client->watches, client->watches_count, &client->watches_capacity,
-                            sizeof (struct fact_watch));
+    client->watches = facts_grow (client->watches, client->watches_count, &client->watches_capacity,
+                                  sizeof (struct fact_watch));
     client->watches[client->watches_count++] = (struct fact_watch){
-        .kind = kind, .path = copy (path), .zxid = zxid, .attaches = client->attaches};
+        .kind = kind, .path = facts_copy (path), .zxid = zxid, .attaches = client->attaches};
 }
 
 static void add_name (struct facts *self, const char *path)
@@ -345,6 +330,7 @@ static void see_return (struct facts *self, struct fact_client *client,
         add_watch (client, kind, call->ops[0].path, result->zxid);
     }
     take_names (self, call, result);
+    facts_locate_streams (self, client, call, result->zxid);
     map_remove (&self->calls, &call->node);
     free (call);
 }
@@ -372,55 +358,6 @@ static void see_fired (struct fact_client *client, const struct history_fired *f
         }
     }
     client->seen = fired->zxid > client->seen ? fired->zxid : client->seen;
-}
-
-static struct fact_stream *need_stream (struct fact_client *client,
-                                        const struct history_batch *batch)
-{
-    struct fact_stream *stream = find_stream (client, batch->stream);
-    if (stream == NULL) {
-        client->streams = grow (client->streams, client->streams_count, &client->streams_capacity,
-                                sizeof (struct fact_stream));
-        stream = &client->streams[client->streams_count++];
-        *stream = (struct fact_stream){.id = batch->stream, .path = copy (batch->path)};
-    }
-    return stream;
-}
-
-/* The first fragment of a batch: what there was of an unfinished one is void. */
-static void begin_batch (struct fact_stream *stream, const struct history_batch *batch)
-{
-    stream->partial = true;
-    stream->partial_snapshot = batch->snapshot;
-    stream->partial_zxid = batch->zxid;
-    stream->partial_change = stream->change;
-    stream->znodes_count = 0;
-}
-
-static void see_batch (struct facts *self, struct fact_client *client,
-                       const struct history_batch *batch)
-{
-    struct fact_stream *stream = need_stream (client, batch);
-    if (batch->first) {
-        begin_batch (stream, batch);
-    }
-    for (size_t i = 0; i < batch->count && batch->snapshot; i++) {
-        stream->znodes = grow (stream->znodes, stream->znodes_count, &stream->znodes_capacity,
-                               sizeof (const struct model_znode *));
-        stream->znodes[stream->znodes_count++] = model_find (&self->model, batch->changes[i].path);
-    }
-    for (size_t i = 0; i < batch->count && !batch->snapshot; i++) {
-        stream->partial_change =
-            fact_next_change (&self->model, stream->partial_change, stream->path) + 1;
-    }
-    if (!batch->more) {
-        stream->partial = false;
-        stream->whole = true;
-        stream->zxid = batch->zxid;
-        stream->change = batch->snapshot ? model_changes_after (&self->model, batch->zxid)
-                                         : stream->partial_change;
-        client->streamed = batch->zxid > client->streamed ? batch->zxid : client->streamed;
-    }
 }
 
 /* ---- Taking in: all -------------------------------------------------------------------------- */
@@ -471,7 +408,16 @@ static void see_client (struct facts *self, struct fact_client *client,
         see_fired (client, &event->u.fired);
         break;
     case HISTORY_BATCH:
-        see_batch (self, client, &event->u.batch);
+        facts_see_batch (self, client, &event->u.batch);
+        break;
+    case HISTORY_OPENED:
+        facts_see_opened (self, client, &event->u.opened);
+        break;
+    case HISTORY_CLOSED:
+        facts_see_closed (client, event->u.id);
+        break;
+    case HISTORY_TOLD:
+        facts_see_told (self, client, &event->u.told);
         break;
     default:
         break;
@@ -496,6 +442,23 @@ static void see_stall (struct facts *self, int64_t now_ms, const struct history_
     }
 }
 
+/* Since when each of those that go by themselves ought to be gone. What is gone is forgotten. */
+static void see_lapses (struct facts *self)
+{
+    struct model *model = &self->model;
+    size_t kept = 0;
+    for (size_t i = 0; i < model->lapses_count; i++) {
+        struct model_znode *znode = model->lapses[i];
+        bool due = model_lapse_ms (znode) <= model->stamp_ms;
+        znode->overdue_ms = !due ? 0 : znode->overdue_ms != 0 ? znode->overdue_ms : self->now_ms;
+        znode->lapses = model_at (znode, model->zxid) != NULL;
+        if (znode->lapses) {
+            model->lapses[kept++] = znode;
+        }
+    }
+    model->lapses_count = kept;
+}
+
 void facts_see (struct facts *self, const struct history_event *event)
 {
     self->events++;
@@ -503,6 +466,7 @@ void facts_see (struct facts *self, const struct history_event *event)
     switch (event->kind) {
     case HISTORY_ENTRY:
         self->applied = model_apply (&self->model, &event->u.entry);
+        see_lapses (self);
         break;
     case HISTORY_LED:
         self->led_ms = self->led ? self->led_ms : event->time_ms;

@@ -37,9 +37,12 @@ struct fact_watch {
 struct fact_stream {
     uint64_t id;
     char *path;
-    bool whole;    /* there was a snapshot, and it is complete up to `zxid` */
-    uint64_t zxid; /* nothing of it is missing through this */
-    size_t change; /* index in the model's changes of the first that has not been told */
+    uint32_t flags;
+    uint64_t order; /* of the event that opened it */
+    uint64_t floor; /* its client had seen this when it did */
+    bool whole;     /* there was a snapshot, or none is wanted, and it is complete up to `zxid` */
+    uint64_t zxid;  /* nothing of it is missing through this */
+    size_t change;  /* index in the model's changes of the first that has not been told */
     /* A batch in fragments, not complete. */
     bool partial, partial_snapshot;
     uint64_t partial_zxid;
@@ -119,8 +122,13 @@ const struct model_version *fact_first_event (const struct facts *self,
                                               enum history_watch_kind kind, const char *path,
                                               uint64_t zxid, cohort_event_type_t *type);
 
-/* Of the model's changes from this one on, the first in the subtree; changes_count: none so
- * far. */
-size_t fact_next_change (const struct model *model, size_t change, const char *path);
+/* Of the model's changes from this one on, the first that a stream of this path tells, with these
+ * flags; changes_count: none so far. */
+size_t fact_next_change (const struct model *model, size_t change, const char *path,
+                         uint32_t flags);
+
+/* The change that a persistent watch has to tell next; at zxid, if it is not known where it begins;
+ * changes_count: none so far. */
+size_t fact_told_change (const struct facts *self, const struct fact_stream *stream, uint64_t zxid);
 
 #endif

@@ -38,8 +38,13 @@ enum history_op_kind {
     HISTORY_CHECK,
     HISTORY_CHECK_CZXID,
     HISTORY_CHECK_OWNER,
+    HISTORY_CHECK_ABSENT,
+    HISTORY_ADD,
+    HISTORY_DELETE_TREE,
     HISTORY_CLOSE,  /* of the own session */
-    HISTORY_REJECT, /* in the log only: a write that was refused, with `code` */
+    HISTORY_REJECT, /* in the log only: a write that was refused, with `code`; */
+    HISTORY_LAPSED, /* and a znode that goes by itself if its time is over and its czxid is zxid */
+    HISTORY_OTHER,  /* that changes nothing of the tree, and succeeds */
     HISTORY_EXISTS, /* from here on: reads */
     HISTORY_GET,
     HISTORY_CHILDREN,
@@ -48,14 +53,18 @@ enum history_op_kind {
 
 struct history_op {
     enum history_op_kind kind;
-    const char *path;  /* "" where there is none */
-    const char *value; /* CREATE, SET: history_value; else "" */
-    uint32_t mode;     /* CREATE: COHORT_EPHEMERAL ... */
-    int32_t version;   /* DELETE, SET, CHECK */
-    uint64_t zxid;     /* CHECK_CZXID: czxid, CHECK_OWNER: ozxid */
-    uint64_t session;  /* CHECK_OWNER */
-    int32_t code;      /* REJECT */
-    bool watch;        /* reads: a one-shot watch is set with it */
+    const char *path;              /* "" where there is none */
+    const char *value;             /* CREATE, SET: history_value; else "" */
+    uint32_t mode;                 /* CREATE: COHORT_EPHEMERAL ... */
+    bool if_absent;                /* CREATE: what is there already is no error */
+    int64_t ttl_ms;                /* CREATE */
+    int32_t version;               /* DELETE, DELETE_TREE, SET, CHECK */
+    uint32_t limit;                /* DELETE_TREE */
+    int64_t delta, floor, ceiling; /* ADD */
+    uint64_t zxid;                 /* CHECK_CZXID, LAPSED: czxid, CHECK_OWNER: ozxid */
+    uint64_t session;              /* CHECK_OWNER */
+    int32_t code;                  /* REJECT */
+    bool watch;                    /* reads: a one-shot watch is set with it */
 };
 
 bool history_is_write (enum history_op_kind kind);
@@ -73,7 +82,9 @@ struct history_call {
 struct history_result {
     int32_t code;
     const char *path;          /* CREATE; or NULL */
-    const cohort_stat_t *stat; /* CREATE, SET; or NULL */
+    const cohort_stat_t *stat; /* CREATE, SET, ADD; or NULL */
+    int64_t value;             /* ADD: the sum; DELETE_TREE: how many; else 0 */
+    bool existed;              /* CREATE if absent: it was there */
 };
 
 struct history_return {
@@ -94,7 +105,8 @@ enum history_entry_kind {
     HISTORY_ENTRY_CLOSE, /* conditional on attach_no and incarnation, unless killed */
     HISTORY_ENTRY_REAP,
     HISTORY_ENTRY_WRITE,
-    HISTORY_ENTRY_OTHER /* changes nothing that clients see */
+    HISTORY_ENTRY_LAPSE, /* its operations are LAPSED */
+    HISTORY_ENTRY_OTHER  /* changes nothing that clients see */
 };
 
 struct history_entry {
@@ -106,7 +118,7 @@ struct history_entry {
     bool killed;       /* CLOSE: by somebody else's wish; */
     bool silent;       /* for its client was not heard for its timeout */
     uint8_t nonce[16]; /* SESSION, ATTACH */
-    bool multi;        /* WRITE */
+    bool multi;        /* WRITE; and LAPSE has */
     const struct history_op *ops;
     size_t count;
 };
@@ -136,11 +148,37 @@ struct history_change {
     const cohort_stat_t *stat; /* CREATED, DATA */
 };
 
+/* What a stream is to tell; the numbers are COHORT_STREAM_..., and WATCH is a persistent watch:
+ * with SHALLOW one of a znode and the list of its children, else a recursive one. */
+enum {
+    HISTORY_STREAM_NO_SNAPSHOT = 1,
+    HISTORY_STREAM_NO_DATA = 2,
+    HISTORY_STREAM_SHALLOW = 4,
+    HISTORY_STREAM_PROGRESS = 8,
+    HISTORY_STREAM_WATCH = 16
+};
+
+/* A stream of the subtree at `path`. One that was not opened has no flags. */
+struct history_stream {
+    uint64_t id; /* of this client, never used twice */
+    const char *path;
+    uint32_t flags;
+    uint64_t from_zxid;
+};
+
+/* What a persistent watch tells: as cohort_event_t. */
+struct history_told {
+    uint64_t stream;
+    cohort_event_type_t type;
+    const char *path;
+    uint64_t zxid;
+};
+
 /* Of a stream of the subtree at `path`: as cohort_batch_t. */
 struct history_batch {
     uint64_t stream; /* its id, of this client */
     const char *path;
-    bool snapshot, first, more;
+    bool snapshot, first, more, reset;
     uint64_t zxid;
     const struct history_change *changes;
     size_t count;
@@ -159,6 +197,9 @@ enum history_kind {
     HISTORY_UNKNOWN, /* nobody knows what became of the call */
     HISTORY_FIRED,   /* a one-shot watch reports */
     HISTORY_BATCH,
+    HISTORY_OPENED,  /* a stream, or a persistent watch, is asked for, */
+    HISTORY_CLOSED,  /* and not wanted any more, or at its end */
+    HISTORY_TOLD,    /* a persistent watch reports */
     HISTORY_ENTRY,   /* the next of the log; client 0 */
     HISTORY_LED,     /* client 0: from now on a leader with a quorum leads undisturbed */
     HISTORY_UNLED,   /* client 0: from now on perhaps not */
@@ -185,11 +226,13 @@ struct history_event {
         struct history_session session; /* SESSION */
         uint32_t server;                /* ATTACHED */
         int64_t until_ms;               /* VALID */
-        uint64_t id;                    /* UNKNOWN */
+        uint64_t id;                    /* UNKNOWN: of the call; CLOSED: of the stream */
         struct history_call call;
         struct history_return result; /* RETURN */
         struct history_fired fired;
         struct history_batch batch;
+        struct history_stream opened;
+        struct history_told told;
         struct history_entry entry;
         struct history_stall stalled;
     } u;

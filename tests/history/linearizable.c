@@ -46,7 +46,8 @@ bool rule_linearizable_read (const struct facts *facts, const struct history_eve
 
 static bool outcome_fits (const struct history_result *told, const struct model_outcome *outcome)
 {
-    if (told->code != outcome->code || (told->stat != NULL) != outcome->has_stat ||
+    if (told->code != outcome->code || told->value != outcome->value ||
+        told->existed != outcome->existed || (told->stat != NULL) != outcome->has_stat ||
         (told->path != NULL) != (outcome->path != NULL)) {
         return false;
     }

@@ -23,8 +23,7 @@ static const char *text_of (struct arena *arena, const char *bytes, size_t size)
     return text;
 }
 
-/* false: histories do not know this operation. */
-static bool read_op (struct arena *arena, const struct op *op, struct history_op *out)
+static void read_op (struct arena *arena, const struct op *op, struct history_op *out)
 {
     static const enum history_op_kind kinds[] = {
         [OP_CREATE] = HISTORY_CREATE,
@@ -35,9 +34,13 @@ static bool read_op (struct arena *arena, const struct op *op, struct history_op
         [OP_CHECK_OWNER] = HISTORY_CHECK_OWNER,
         [OP_CLOSE_SESSION] = HISTORY_CLOSE,
         [OP_REJECT] = HISTORY_REJECT,
+        [OP_CHECK_ABSENT] = HISTORY_CHECK_ABSENT,
+        [OP_ADD] = HISTORY_ADD,
+        [OP_DELETE_TREE] = HISTORY_DELETE_TREE,
     };
+    bool known = (size_t) op->kind < sizeof kinds / sizeof kinds[0] && kinds[op->kind] != 0;
     *out = (struct history_op){
-        .kind = kinds[op->kind],
+        .kind = known ? kinds[op->kind] : HISTORY_OTHER,
         .path = text_of (arena, op->path, op->path_size),
         .value = "",
     };
@@ -46,7 +49,18 @@ static bool read_op (struct arena *arena, const struct op *op, struct history_op
     case OP_SET:
         out->value = history_value (op->data, op->data_size, take (arena, HISTORY_VALUE_SIZE, 1));
         out->mode = op->mode;
+        out->if_absent = op->if_absent;
+        out->ttl_ms = (int64_t) op->ttl_ms;
         out->version = op->kind == OP_SET ? op->version : 0;
+        break;
+    case OP_DELETE_TREE:
+        out->limit = op->limit;
+        out->version = op->version;
+        break;
+    case OP_ADD:
+        out->delta = op->delta;
+        out->floor = op->floor;
+        out->ceiling = op->ceiling;
         break;
     case OP_DELETE:
     case OP_CHECK_VERSION:
@@ -63,15 +77,11 @@ static bool read_op (struct arena *arena, const struct op *op, struct history_op
         out->code = op->code;
         break;
     case OP_CLOSE_SESSION:
+    case OP_CHECK_ABSENT:
     case OP_ADD_AUTH:
     case OP_SET_ADMINS:
         break;
-    case OP_CHECK_ABSENT:
-    case OP_ADD:
-    case OP_DELETE_TREE:
-        return false;
     }
-    return true;
 }
 
 static bool read_write (struct arena *arena, const struct entry_write *write,
@@ -81,9 +91,10 @@ static bool read_write (struct arena *arena, const struct entry_write *write,
     struct reader reader = write->ops;
     for (uint32_t i = 0; i < write->count; i++) {
         struct op op;
-        if (!op_decode (&op, &reader) || !read_op (arena, &op, &ops[i])) {
+        if (!op_decode (&op, &reader)) {
             return false;
         }
+        read_op (arena, &op, &ops[i]);
     }
     out->kind = HISTORY_ENTRY_WRITE;
     out->session = write->session;
@@ -92,6 +103,27 @@ static bool read_write (struct arena *arena, const struct entry_write *write,
     out->multi = write->multi;
     out->ops = ops;
     out->count = write->count;
+    return true;
+}
+
+static bool read_lapse (struct arena *arena, const struct entry_lapse *lapse,
+                        struct history_entry *out)
+{
+    struct history_op *ops = take (arena, lapse->count + 1, sizeof *ops);
+    struct reader reader = lapse->items;
+    for (uint32_t i = 0; i < lapse->count; i++) {
+        struct lapse_item item;
+        if (!lapse_decode (&item, &reader)) {
+            return false;
+        }
+        ops[i] = (struct history_op){.kind = HISTORY_LAPSED,
+                                     .path = text_of (arena, item.path, item.path_size),
+                                     .value = "",
+                                     .zxid = item.czxid};
+    }
+    out->kind = HISTORY_ENTRY_LAPSE;
+    out->ops = ops;
+    out->count = lapse->count;
     return true;
 }
 
@@ -135,7 +167,7 @@ bool history_entry_read (struct arena *arena, uint64_t zxid, int64_t stamp_ms, c
     case ENTRY_WRITE:
         return read_write (arena, &entry.u.write, out);
     case ENTRY_LAPSE:
-        return false; /* nor this entry */
+        return read_lapse (arena, &entry.u.lapse, out);
     case ENTRY_CLUSTER:
     case ENTRY_MEMBER_STORE:
         break;

@@ -52,6 +52,7 @@ void model_deinit (struct model *self)
     map_deinit (&self->sessions);
     arena_deinit (&self->arena);
     free (self->changes);
+    free (self->lapses);
 }
 
 void *model_grow (void *items, size_t count, size_t *capacity, size_t size)
@@ -218,7 +219,8 @@ bool model_stat_equal (const cohort_stat_t *a, const cohort_stat_t *b)
            a->ctime_ms == b->ctime_ms && a->mtime_ms == b->mtime_ms && a->version == b->version &&
            a->cversion == b->cversion && a->aversion == b->aversion &&
            a->data_size == b->data_size && a->ephemeral_owner == b->ephemeral_owner &&
-           a->ozxid == b->ozxid && a->child_count == b->child_count;
+           a->ozxid == b->ozxid && a->child_count == b->child_count && a->mode == b->mode &&
+           a->ttl_ms == b->ttl_ms;
 }
 
 /* ---- Sessions -------------------------------------------------------------------------------- */
@@ -314,6 +316,10 @@ struct model_applied model_apply (struct model *self, const struct history_entry
     self->stamp_ms = entry->stamp_ms > self->stamp_ms ? entry->stamp_ms : self->stamp_ms;
     if (entry->kind == HISTORY_ENTRY_SESSION) {
         return (struct model_applied){.session = begin_session (self, entry)};
+    }
+    if (entry->kind == HISTORY_ENTRY_LAPSE) {
+        model_lapse (self, entry);
+        return (struct model_applied){.session = NULL};
     }
     struct model_session *session = find_session (self, entry->session);
     struct model_applied applied = {.session = session};

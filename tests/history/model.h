@@ -35,6 +35,10 @@ struct model_znode {
     size_t versions_count, versions_capacity;
     struct model_znode **children; /* all there ever were, by name */
     size_t children_count, children_capacity;
+    bool lapses;        /* is among model.lapses */
+    int64_t emptied_ms; /* stamp of the entry that has deleted its last child */
+    int64_t
+        overdue_ms; /* of whoever uses the model: since then it ought to be gone; 0: it is not */
     const char *name;
     char path[];
 };
@@ -51,6 +55,8 @@ struct model_outcome {
     const char *path; /* or NULL */
     bool has_stat;
     cohort_stat_t stat;
+    int64_t value;
+    bool existed;
 };
 
 /* The result of a write that was executed. */
@@ -84,6 +90,9 @@ struct model {
     uint64_t last_session;
     struct model_change *changes; /* what has ever changed, in order */
     size_t changes_count, changes_capacity;
+    struct model_znode **lapses; /* those that exist and may go by themselves, and others */
+    size_t lapses_count, lapses_capacity;
+    int64_t trimmed; /* by the DELETE_TREEs of the present write */
 };
 
 void model_init (struct model *self);
@@ -101,6 +110,10 @@ struct model_applied model_apply (struct model *self, const struct history_entry
 
 /* NULL: never existed, not even as what a watch waits for. */
 const struct model_znode *model_find (const struct model *self, const char *path);
+
+/* From which stamp of the log on a znode is to go by itself; INT64_MAX: it is not. A container is
+ * kept a while, for the next child; if a leader does not, that is no mistake. */
+int64_t model_lapse_ms (const struct model_znode *znode);
 
 /* What it was like at that zxid; NULL: it did not exist. */
 const struct model_version *model_at (const struct model_znode *znode, uint64_t zxid);

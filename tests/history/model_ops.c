@@ -1,5 +1,6 @@
 /* The operations of the model. */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 #include "client/base/assert.h"
 #include "tests/history/model_state.h"
 
-enum { PATH_MAX_SIZE = 4096 + 32 };
+enum { PATH_MAX_SIZE = 4096 + 32, NUMBER_SIZE = 24, CONTAINER_GRACE_MS = 1000 };
 
 /* Copies: what an entry points to goes away. */
 static const char *keep (struct model *self, const char *text)
@@ -42,7 +43,19 @@ static struct model_version *count_child (struct model *self, struct model_znode
     version->stat.cversion++;
     version->stat.pzxid = self->zxid;
     version->stat.child_count = (uint32_t) ((int64_t) version->stat.child_count + change);
+    parent->emptied_ms = self->stamp_ms;
     return version;
+}
+
+/* It may go by itself some time. */
+static void keep_lapse (struct model *self, struct model_znode *znode)
+{
+    if (!znode->lapses) {
+        self->lapses = model_grow (self->lapses, self->lapses_count, &self->lapses_capacity,
+                                   sizeof (struct model_znode *));
+        self->lapses[self->lapses_count++] = znode;
+        znode->lapses = true;
+    }
 }
 
 static void add (struct model *self, struct model_session *session, struct model_znode *znode,
@@ -59,7 +72,12 @@ static void add (struct model *self, struct model_session *session, struct model
         .ctime_ms = self->stamp_ms,
         .mtime_ms = self->stamp_ms,
         .data_size = data_size (op->value),
+        .mode = (int) op->mode,
+        .ttl_ms = op->ttl_ms,
     };
+    if ((op->mode & COHORT_CONTAINER) != 0 || op->ttl_ms > 0) {
+        keep_lapse (self, znode);
+    }
     if ((op->mode & COHORT_EPHEMERAL) != 0) {
         version->stat.ephemeral_owner = session->id;
         version->stat.ozxid = self->zxid;
@@ -93,6 +111,20 @@ static const char *choose_name (struct model *self, const char *prefix, uint64_t
     }
 }
 
+/* The create of what is there already. */
+static int found (const struct model_znode *znode, const struct history_op *op,
+                  struct model_outcome *outcome)
+{
+    if (!op->if_absent) {
+        return COHORT_ENODEEXISTS;
+    }
+    outcome->existed = true;
+    outcome->path = znode->path;
+    outcome->has_stat = true;
+    outcome->stat = model_now (znode)->stat;
+    return 0;
+}
+
 static int create (struct model *self, struct model_session *session, const struct history_op *op,
                    struct model_outcome *outcome)
 {
@@ -100,7 +132,7 @@ static int create (struct model *self, struct model_session *session, const stru
     const char *path = op->path;
     bool sequential = (op->mode & COHORT_SEQUENTIAL) != 0;
     if (strcmp (path, "/") == 0 && !sequential) {
-        return COHORT_ENODEEXISTS;
+        return found (self->root, op, outcome);
     }
     parent_of (path, above);
     const struct model_version *parent = model_now (model_find (self, above));
@@ -116,7 +148,7 @@ static int create (struct model *self, struct model_session *session, const stru
     }
     struct model_znode *znode = model_need (self, path);
     if (model_now (znode) != NULL) {
-        return COHORT_ENODEEXISTS;
+        return found (znode, op, outcome);
     }
     model_place (model_need (self, above), znode);
     add (self, session, znode, op);
@@ -127,18 +159,84 @@ static int create (struct model *self, struct model_session *session, const stru
     return 0;
 }
 
-static int change (struct model *self, struct model_znode *znode, const struct history_op *op,
+static int change (struct model *self, struct model_znode *znode, const char *value,
                    struct model_outcome *outcome)
 {
     struct model_version *version = model_push (self, znode, MODEL_DATA);
-    version->value = keep (self, op->value);
+    version->value = keep (self, value);
     version->stat.version++;
     version->stat.mzxid = self->zxid;
     version->stat.mtime_ms = self->stamp_ms;
-    version->stat.data_size = data_size (op->value);
+    version->stat.data_size = data_size (value);
     outcome->has_stat = true;
     outcome->stat = version->stat;
     return 0;
+}
+
+/* Values that are told by their hash are too long for a number. */
+static bool is_number (const char *value, int64_t *number)
+{
+    const char *digits = value + (value[0] == '-');
+    errno = 0;
+    *number = strtoll (value, NULL, 10);
+    return value[0] == '\0' ||
+           (digits[0] != '\0' && digits[strspn (digits, "0123456789")] == '\0' && errno == 0);
+}
+
+static int add_number (struct model *self, struct model_znode *znode, const struct history_op *op,
+                       struct model_outcome *outcome)
+{
+    int64_t number, sum;
+    char text[NUMBER_SIZE];
+    if (!is_number (model_now (znode)->value, &number)) {
+        return COHORT_ENOTNUMBER;
+    }
+    if ((op->delta > 0 && number > INT64_MAX - op->delta) ||
+        (op->delta < 0 && number < INT64_MIN - op->delta)) {
+        return COHORT_EBOUNDS;
+    }
+    sum = number + op->delta;
+    if (sum < op->floor || sum > op->ceiling) {
+        return COHORT_EBOUNDS;
+    }
+    (void) snprintf (text, sizeof text, "%" PRId64, sum);
+    outcome->value = sum;
+    return change (self, znode, text, outcome);
+}
+
+/* The last that still exists; NULL: none does. */
+static struct model_znode *last_child (const struct model_znode *znode)
+{
+    for (size_t i = znode->children_count; i-- > 0;) {
+        if (model_now (znode->children[i]) != NULL) {
+            return znode->children[i];
+        }
+    }
+    return NULL;
+}
+
+/* Children before their parents, the last of them first. */
+static int delete_tree (struct model *self, struct model_znode *top, const struct history_op *op,
+                        struct model_outcome *outcome)
+{
+    outcome->value = (int64_t) model_subtree_count (self, op->path, self->zxid);
+    if ((op->limit != 0 && outcome->value > op->limit) ||
+        self->trimmed + outcome->value > MODEL_TREE_MAX) {
+        return COHORT_ETOOBIG;
+    }
+    self->trimmed += outcome->value;
+    for (struct model_znode *at = top;;) {
+        struct model_znode *child = last_child (at);
+        if (child != NULL) {
+            at = child;
+            continue;
+        }
+        take_away (self, at);
+        if (at == top) {
+            return 0;
+        }
+        at = at->parent;
+    }
 }
 
 static int delete (struct model *self, struct model_znode *znode)
@@ -160,13 +258,16 @@ static int execute (struct model *self, struct model_session *session, const str
     if (op->kind == HISTORY_REJECT) {
         return op->code;
     }
-    if (op->kind == HISTORY_CLOSE) {
+    if (op->kind == HISTORY_CLOSE || op->kind == HISTORY_OTHER) {
         return 0;
     }
     if (op->kind == HISTORY_CREATE) {
         return create (self, session, op, outcome);
     }
     const struct model_version *now = model_now (model_find (self, op->path));
+    if (op->kind == HISTORY_CHECK_ABSENT) {
+        return now == NULL ? 0 : COHORT_ENODEEXISTS;
+    }
     if (now == NULL) {
         return COHORT_ENONODE;
     }
@@ -178,7 +279,16 @@ static int execute (struct model *self, struct model_session *session, const str
         }
         return same ? delete (self, model_need (self, op->path)) : COHORT_EBADVERSION;
     case HISTORY_SET:
-        return same ? change (self, model_need (self, op->path), op, outcome) : COHORT_EBADVERSION;
+        return same ? change (self, model_need (self, op->path), op->value, outcome)
+                    : COHORT_EBADVERSION;
+    case HISTORY_ADD:
+        return add_number (self, model_need (self, op->path), op, outcome);
+    case HISTORY_DELETE_TREE:
+        if (strcmp (op->path, "/") == 0) {
+            return COHORT_EINVAL;
+        }
+        return same ? delete_tree (self, model_need (self, op->path), op, outcome)
+                    : COHORT_EBADVERSION;
     case HISTORY_CHECK:
         return same ? 0 : COHORT_EBADVERSION;
     case HISTORY_CHECK_CZXID:
@@ -224,7 +334,9 @@ static int execute_all (struct model *self, struct model_session *session,
         undo (self, changes_count);
         session->ephemerals_count = ephemerals_count;
         for (size_t i = 0; i < entry->count; i++) {
-            outcomes[i] = (struct model_outcome){.code = i + 1 == done ? code : COHORT_EROLLEDBACK};
+            int64_t value = entry->multi ? 0 : outcomes[i].value;
+            outcomes[i] = (struct model_outcome){.code = i + 1 == done ? code : COHORT_EROLLEDBACK,
+                                                 .value = value};
         }
     }
     return code;
@@ -236,11 +348,41 @@ bool model_write (struct model *self, struct model_session *session,
     struct model_result result = {.zxid = entry->zxid, .count = entry->count};
     result.outcomes = calloc (entry->count + 1, sizeof *result.outcomes);
     COHORT_ASSERT (result.outcomes != NULL);
+    self->trimmed = 0;
     result.code = execute_all (self, session, entry, result.outcomes);
     session->results = model_grow (session->results, session->results_count,
                                    &session->results_capacity, sizeof (struct model_result));
     session->results[session->results_count++] = result;
     return entry->count == 1 && !entry->multi && entry->ops[0].kind == HISTORY_CLOSE;
+}
+
+/* ---- Znodes that go by themselves ------------------------------------------------------------ */
+
+int64_t model_lapse_ms (const struct model_znode *znode)
+{
+    const struct model_version *now = model_now (znode);
+    if (now == NULL || now->stat.child_count > 0) {
+        return INT64_MAX;
+    }
+    if (now->stat.ttl_ms > 0) {
+        return now->stat.mtime_ms + now->stat.ttl_ms;
+    }
+    bool emptied = (now->stat.mode & COHORT_CONTAINER) != 0 && now->stat.cversion > 0;
+    return emptied ? znode->emptied_ms + CONTAINER_GRACE_MS : INT64_MAX;
+}
+
+void model_lapse (struct model *self, const struct history_entry *entry)
+{
+    for (size_t i = 0; i < entry->count; i++) {
+        const struct history_op *op = &entry->ops[i];
+        struct model_znode *znode = model_need (self, op->path);
+        const struct model_version *now = model_now (znode);
+        int64_t due_ms = model_lapse_ms (znode);
+        if (now != NULL && now->stat.czxid == op->zxid && due_ms != INT64_MAX &&
+            (now->stat.ttl_ms == 0 || due_ms <= self->stamp_ms)) {
+            take_away (self, znode);
+        }
+    }
 }
 
 /* ---- The end of a session -------------------------------------------------------------------- */

@@ -5,7 +5,10 @@
 
 #include "tests/history/model.h"
 
-enum { MODEL_REAP_MAX = 500 }; /* ephemerals that one entry removes */
+enum {
+    MODEL_REAP_MAX = 500, /* ephemerals that one entry removes */
+    MODEL_TREE_MAX = 1000 /* znodes that the DELETE_TREEs of one write remove */
+};
 
 /* An array with room for one more. */
 void *model_grow (void *items, size_t count, size_t *capacity, size_t size);
@@ -27,6 +30,9 @@ struct model_version *model_push (struct model *self, struct model_znode *znode,
 /* Executes the write, whose turn it is, and keeps its result. true: it closes its session. */
 bool model_write (struct model *self, struct model_session *session,
                   const struct history_entry *entry);
+
+/* Removes those of the entry's znodes whose time is over. */
+void model_lapse (struct model *self, const struct history_entry *entry);
 
 /* Removes the next MODEL_REAP_MAX ephemerals of a dead session. */
 void model_reap (struct model *self, struct model_session *session);

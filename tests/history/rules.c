@@ -8,6 +8,7 @@ enum {
     UNKNOWN = HISTORY_BIT (HISTORY_UNKNOWN),
     FIRED = HISTORY_BIT (HISTORY_FIRED),
     BATCH = HISTORY_BIT (HISTORY_BATCH),
+    TOLD = HISTORY_BIT (HISTORY_TOLD),
     ENTRY = HISTORY_BIT (HISTORY_ENTRY),
     VALID = HISTORY_BIT (HISTORY_VALID),
     SETTLED = HISTORY_BIT (HISTORY_SETTLED),
@@ -29,7 +30,8 @@ const struct history_rule history_rules[HISTORY_RULES_COUNT] = {
     {"sessions are kept", ENTRY | VALID, rule_session_kept},
     {"sessions survive stalls", ENTRY, rule_session_survives_stall},
     {"sessions are ended", ENTRY | SETTLED, rule_session_ended},
-    {"streams", BATCH | SETTLED, rule_stream},
+    {"time to live", ENTRY | SETTLED, rule_lapsed},
+    {"streams", BATCH | TOLD | RETURN | SETTLED, rule_stream},
 };
 
 const struct history_rule *history_see (struct facts *facts, const struct history_event *event,

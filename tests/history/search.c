@@ -2,6 +2,7 @@
 
 #include "tests/history/search.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,23 +82,48 @@ static uint64_t value_of (const char *value)
     return value != NULL ? hash64 (value, strlen (value), 1) : 0;
 }
 
+/* As far as a counter is meant: SEARCH_NO_NUMBER: none. */
+static int64_t number_of (const char *value)
+{
+    char *end;
+    errno = 0;
+    long long number = strtoll (value, &end, 10);
+    bool good = errno == 0 && *end == '\0' && strspn (value, "-0123456789") == strlen (value);
+    return good ? number : SEARCH_NO_NUMBER;
+}
+
 static bool is_condition (enum history_op_kind kind)
 {
-    return kind == HISTORY_CHECK || kind == HISTORY_CHECK_CZXID || kind == HISTORY_CHECK_OWNER;
+    return kind == HISTORY_CHECK || kind == HISTORY_CHECK_CZXID || kind == HISTORY_CHECK_OWNER ||
+           kind == HISTORY_CHECK_ABSENT;
+}
+
+/* Nothing but deletes ends it. */
+static bool is_plain (const struct history_op *op)
+{
+    return op->mode == COHORT_PERSISTENT && op->ttl_ms == 0;
+}
+
+/* All below it, too; which znodes these are will be known in the end. */
+static void leave_out_tree (struct search *self, const char *path)
+{
+    leave_out (self, path);
+    need (self, path)->trimmed = true;
+    self->trims = true;
 }
 
 /* Whether a call is about one znode by itself; if not, its znodes are left out. */
 static bool stands_alone (struct search *self, const struct fact_call *call)
 {
-    if (!call->multi) {
-        return call->ops[0].kind != HISTORY_CREATE || call->ops[0].mode == COHORT_PERSISTENT;
-    }
     for (size_t i = 0; i < call->count; i++) {
-        if (!is_condition (call->ops[i].kind)) {
+        if (call->ops[i].kind == HISTORY_DELETE_TREE) {
+            leave_out_tree (self, call->ops[i].path);
+        } else if (call->multi && !is_condition (call->ops[i].kind)) {
             leave_out (self, call->ops[i].path);
         }
     }
-    return false;
+    return !call->multi && call->ops[0].kind != HISTORY_DELETE_TREE &&
+           (call->ops[0].kind != HISTORY_CREATE || is_plain (&call->ops[0]));
 }
 
 static struct search_op operation (const struct fact_call *call)
@@ -110,6 +136,11 @@ static struct search_op operation (const struct fact_call *call)
         .id = call->id,
         .version = op->version,
         .value = value_of (op->value),
+        .if_absent = op->if_absent,
+        .number = number_of (op->value),
+        .delta = op->delta,
+        .floor = op->floor,
+        .ceiling = op->ceiling,
     };
 }
 
@@ -118,7 +149,8 @@ static struct search_op operation (const struct fact_call *call)
 static bool is_about_one (enum history_op_kind kind, int32_t code)
 {
     return code == 0 || code == COHORT_ENODEEXISTS || code == COHORT_EBADVERSION ||
-           code == COHORT_EDUPLICATE || (code == COHORT_ENONODE && kind != HISTORY_CREATE);
+           code == COHORT_EDUPLICATE || code == COHORT_EBOUNDS || code == COHORT_ENOTNUMBER ||
+           (code == COHORT_ENONODE && kind != HISTORY_CREATE);
 }
 
 static void see_return (struct search *self, const struct facts *facts,
@@ -150,6 +182,8 @@ static void see_return (struct search *self, const struct facts *facts,
         op.code = result->code;
         op.told_version = stat != NULL ? stat->version : SEARCH_ANY;
         op.told_value = value_of (result->value);
+        op.told_sum = write && result->ops_count > 0 ? result->ops[0].value : 0;
+        op.told_existed = write && result->ops_count > 0 && result->ops[0].existed;
     }
     add (self, asked->path, &op);
 }
@@ -161,7 +195,7 @@ static void leave_out_created (struct search *self, const struct fact_call *call
         const struct history_op *op = &call->ops[i];
         if (op->kind == HISTORY_CREATE && (op->mode & COHORT_SEQUENTIAL) != 0) {
             need (self, op->path)->numbered = true;
-        } else if (op->kind == HISTORY_CREATE && op->mode != COHORT_PERSISTENT) {
+        } else if (op->kind == HISTORY_CREATE && !is_plain (op)) {
             leave_out (self, op->path);
         }
     }
@@ -197,6 +231,19 @@ static bool is_numbered (const struct search *self, const char *path)
     return node != NULL && map_entry (node, const struct search_register, node)->numbered;
 }
 
+/* Whether a znode at it or above it was deleted with all below. */
+static bool is_trimmed (const struct search *self, const char *path)
+{
+    for (struct map_node *node = map_first (&self->registers); node != NULL && self->trims;
+         node = map_next (&self->registers, node)) {
+        const struct search_register *reg = map_entry (node, const struct search_register, node);
+        if (reg->trimmed && model_covers (reg->path, path)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void search_see (struct search *self, const struct facts *facts, const struct history_event *event)
 {
     const struct fact_call *call = NULL;
@@ -225,7 +272,7 @@ bool search_run (struct search *self, const struct facts *facts, struct objectio
     for (struct map_node *node = map_first (&self->registers); node != NULL;
          node = map_next (&self->registers, node)) {
         struct search_register *reg = map_entry (node, struct search_register, node);
-        if (reg->left_out || is_numbered (self, reg->path)) {
+        if (reg->left_out || is_numbered (self, reg->path) || is_trimmed (self, reg->path)) {
             self->left_out++;
             continue;
         }

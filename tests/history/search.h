@@ -4,11 +4,12 @@
  * The method is Wing and Gong's (JPDC 1993) with the memory that Lowe (2017) added: try every
  * operation that may come next, go back when none fits, and never visit the same set of operations
  * done with the same state twice. A znode is a register with a version; creates, deletes, sets with
- * and without version, and reads behind a sync take part. An outcome that nobody knows may have
- * come about at any time after the call, or never.
+ * and without version, additions, and reads behind a sync take part. An outcome that nobody knows
+ * may have come about at any time after the call, or never.
  *
  * Znodes are searched one by one, so those that something else ties together are left out: what a
- * multi touches, what is ephemeral or sequential, or may be. So are those that take too long; both
+ * multi touches, what is ephemeral or sequential or goes by itself, or may be, and what lies in a
+ * tree that was deleted as a whole. So are those that take too long; both
  * are counted.
  *
  * Memory that runs out ends the program. May include: facts.h, client/base. */
@@ -23,6 +24,7 @@ enum { SEARCH_STEPS_MAX = 1 << 20 }; /* for one znode */
 
 struct search {
     struct map registers;
+    bool trims;       /* there was a DELETE_TREE */
     size_t steps_max; /* 0: SEARCH_STEPS_MAX */
     /* Once it has been run. */
     size_t searched, left_out, given_up, operations;

@@ -1,6 +1,7 @@
 /* Looks for an order of the operations on one register. */
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,10 +10,11 @@
 #include "client/base/hash.h"
 #include "tests/history/search_state.h"
 
-enum { ARENA_BLOCK = 256 << 10, WORD = 64 };
+enum { ARENA_BLOCK = 256 << 10, WORD = 64, NUMBER_SIZE = 24 };
 
 struct state {
     uint64_t value; /* 0: there is no znode */
+    int64_t number; /* the same as a number; it says which value the next addition gives */
     int32_t version;
 };
 
@@ -51,6 +53,28 @@ struct order {
 
 /* ---- The register ---------------------------------------------------------------------------- */
 
+/* As search.c has it of the sum's text. */
+static uint64_t value_of_sum (int64_t sum)
+{
+    char text[NUMBER_SIZE];
+    int size = snprintf (text, sizeof text, "%" PRId64, sum);
+    return hash64 (text, (size_t) size, 1);
+}
+
+static int32_t add (const struct search_op *op, struct state before, struct state *after)
+{
+    int64_t sum = (int64_t) ((uint64_t) before.number + (uint64_t) op->delta);
+    if (before.number == SEARCH_NO_NUMBER) {
+        return COHORT_ENOTNUMBER;
+    }
+    if ((op->delta > 0 && sum < before.number) || (op->delta < 0 && sum > before.number) ||
+        sum < op->floor || sum > op->ceiling) {
+        return COHORT_EBOUNDS;
+    }
+    *after = (struct state){value_of_sum (sum), sum, before.version + 1};
+    return 0;
+}
+
 /* What the operation would be told in this state, and the state after it. */
 static int32_t carry_out (const struct search_op *op, struct state before, struct state *after)
 {
@@ -58,13 +82,16 @@ static int32_t carry_out (const struct search_op *op, struct state before, struc
     *after = before;
     if (op->kind == HISTORY_CREATE) {
         if (exists) {
-            return COHORT_ENODEEXISTS;
+            return op->if_absent ? 0 : COHORT_ENODEEXISTS;
         }
-        *after = (struct state){.value = op->value};
+        *after = (struct state){.value = op->value, .number = op->number};
         return 0;
     }
     if (!exists) {
         return COHORT_ENONODE;
+    }
+    if (op->kind == HISTORY_ADD) {
+        return add (op, before, after);
     }
     if (op->kind != HISTORY_SET && op->kind != HISTORY_DELETE) {
         return 0; /* a read */
@@ -72,7 +99,7 @@ static int32_t carry_out (const struct search_op *op, struct state before, struc
     if (op->version != COHORT_ANY_VERSION && op->version != before.version) {
         return COHORT_EBADVERSION;
     }
-    *after = op->kind == HISTORY_SET ? (struct state){op->value, before.version + 1}
+    *after = op->kind == HISTORY_SET ? (struct state){op->value, op->number, before.version + 1}
                                      : (struct state){.value = 0};
     return 0;
 }
@@ -89,6 +116,12 @@ static bool fits (const struct search_op *op, struct state before, struct state 
         return false;
     }
     if (code == 0 && op->told_version != SEARCH_ANY && op->told_version != after->version) {
+        return false;
+    }
+    if (op->told_existed != (code == 0 && op->kind == HISTORY_CREATE && before.value != 0)) {
+        return false;
+    }
+    if (code == 0 && op->kind == HISTORY_ADD && op->told_sum != after->number) {
         return false;
     }
     return code != 0 || op->kind != HISTORY_GET || op->told_value == before.value;

@@ -1,5 +1,7 @@
 /* Streams: a snapshot is the subtree as it was at its zxid, and behind it comes each change of the
- * subtree once, in order. What comes in fragments is whole with the last of them. */
+ * subtree once, in order. What comes in fragments is whole with the last of them. One that wants no
+ * snapshot begins where its client was or later, and before whatever is asked for behind it; a
+ * persistent watch is such a stream, told change by change. No answer shows a change before it. */
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -7,11 +9,18 @@
 
 #include "tests/history/rules.h"
 
-static bool version_fits (const struct model_version *version, const struct history_change *change)
+static bool version_fits (const struct model_version *version, const struct history_change *change,
+                          uint32_t flags)
 {
+    bool data = (flags & HISTORY_STREAM_NO_DATA) == 0;
     return version != NULL && change->value != NULL &&
-           strcmp (change->value, version->value) == 0 && change->stat != NULL &&
+           strcmp (change->value, data ? version->value : "") == 0 && change->stat != NULL &&
            model_stat_equal (change->stat, &version->stat);
+}
+
+static uint32_t flags_of (const struct fact_stream *stream)
+{
+    return stream != NULL ? stream->flags : 0;
 }
 
 /* ---- Snapshots ------------------------------------------------------------------------------- */
@@ -54,7 +63,7 @@ static bool snapshot_fits (const struct facts *facts, const struct fact_stream *
         const struct history_change *change = &batch->changes[i];
         const struct model_znode *znode = model_find (&facts->model, change->path);
         if (!model_covers (batch->path, change->path) || change->kind != HISTORY_CREATED ||
-            !version_fits (model_at (znode, batch->zxid), change)) {
+            !version_fits (model_at (znode, batch->zxid), change, flags_of (stream))) {
             return object (objection,
                            "client %u: the snapshot of %s at %#" PRIx64
                            " has %s otherwise than it was",
@@ -70,12 +79,12 @@ static bool snapshot_fits (const struct facts *facts, const struct fact_stream *
 /* ---- Transactions ---------------------------------------------------------------------------- */
 
 static bool change_fits (const struct model_change *expected, const struct history_batch *batch,
-                         const struct history_change *change)
+                         const struct history_change *change, uint32_t flags)
 {
     const struct model_version *version = &expected->znode->versions[expected->version];
     return expected->zxid == batch->zxid && (int) change->kind == (int) version->change &&
            strcmp (change->path, expected->znode->path) == 0 &&
-           (change->kind == HISTORY_DELETED || version_fits (version, change));
+           (change->kind == HISTORY_DELETED || version_fits (version, change, flags));
 }
 
 static bool transaction_fits (const struct facts *facts, const struct fact_stream *stream,
@@ -83,11 +92,14 @@ static bool transaction_fits (const struct facts *facts, const struct fact_strea
 {
     const struct history_batch *batch = &event->u.batch;
     const struct model *model = &facts->model;
-    size_t at = batch->first ? stream->change : stream->partial_change;
+    uint32_t flags = stream->flags;
+    size_t at = stream->partial && !batch->first ? stream->partial_change
+                : stream->whole                  ? stream->change
+                                                 : model_changes_after (model, batch->zxid - 1);
     for (size_t i = 0; i < batch->count; i++, at++) {
-        at = fact_next_change (model, at, batch->path);
+        at = fact_next_change (model, at, batch->path, flags);
         if (at == model->changes_count ||
-            !change_fits (&model->changes[at], batch, &batch->changes[i])) {
+            !change_fits (&model->changes[at], batch, &batch->changes[i], flags)) {
             return object (objection,
                            "client %u: its stream of %s tells at %#" PRIx64
                            " of %s (kind %d); the next change is %#" PRIx64 " of %s",
@@ -97,14 +109,32 @@ static bool transaction_fits (const struct facts *facts, const struct fact_strea
                            at < model->changes_count ? model->changes[at].znode->path : "nothing");
         }
     }
-    at = fact_next_change (model, at, batch->path);
+    at = fact_next_change (model, at, batch->path, flags);
     return batch->more || at == model->changes_count || model->changes[at].zxid > batch->zxid ||
            object (objection,
                    "client %u: its stream of %s at %#" PRIx64 " leaves out the change of %s",
                    event->client, batch->path, batch->zxid, model->changes[at].znode->path);
 }
 
-/* ---- All ------------------------------------------------------------------------------------- */
+/* ---- Batches ----------------------------------------------------------------------------------
+ */
+
+/* What happened is not known any more: only to a stream that must not begin anew. */
+static bool reset_fits (const struct fact_stream *stream, const struct history_event *event,
+                        struct objection *objection)
+{
+    const struct history_batch *batch = &event->u.batch;
+    return ((flags_of (stream) & HISTORY_STREAM_NO_SNAPSHOT) != 0 && batch->count == 0 &&
+            !batch->more && !batch->snapshot) ||
+           object (objection, "client %u: its stream of %s is reset at %#" PRIx64, event->client,
+                   batch->path, batch->zxid);
+}
+
+/* It says how far the stream has got. */
+static bool is_mark (const struct history_batch *batch)
+{
+    return !batch->first && !batch->more && !batch->snapshot && batch->count == 0;
+}
 
 static bool batch_fits (const struct facts *facts, const struct history_event *event,
                         struct objection *objection)
@@ -114,7 +144,8 @@ static bool batch_fits (const struct facts *facts, const struct history_event *e
     const struct fact_stream *stream = client != NULL ? facts_stream (client, batch->stream) : NULL;
     bool continues = stream != NULL && stream->partial && stream->partial_zxid == batch->zxid &&
                      stream->partial_snapshot == batch->snapshot;
-    if (!batch->first && !continues) {
+    if (!batch->first && !continues &&
+        !(is_mark (batch) && (flags_of (stream) & HISTORY_STREAM_PROGRESS) != 0)) {
         return object (objection, "client %u: a fragment at %#" PRIx64 " of %s continues nothing",
                        event->client, batch->zxid, batch->path);
     }
@@ -123,19 +154,101 @@ static bool batch_fits (const struct facts *facts, const struct history_event *e
                        "client %u: its stream of %s is at %#" PRIx64 ", the log ends at %#" PRIx64,
                        event->client, batch->path, batch->zxid, facts->model.zxid);
     }
-    if (stream != NULL && stream->whole && batch->zxid < stream->zxid) {
+    if (batch->reset) {
+        return reset_fits (stream, event, objection);
+    }
+    uint64_t before = stream == NULL ? 0 : stream->whole ? stream->zxid : stream->floor;
+    if (batch->zxid < before) {
         return object (objection,
                        "client %u: its stream of %s goes back from %#" PRIx64 " to %#" PRIx64,
-                       event->client, batch->path, stream->zxid, batch->zxid);
+                       event->client, batch->path, before, batch->zxid);
     }
+    bool refuses = (flags_of (stream) & HISTORY_STREAM_NO_SNAPSHOT) != 0;
     if (batch->snapshot) {
-        return snapshot_fits (facts, stream, event, objection);
+        return refuses ? object (objection, "client %u: a snapshot of %s, which it does not want",
+                                 event->client, batch->path)
+                       : snapshot_fits (facts, stream, event, objection);
     }
-    if (stream == NULL || !stream->whole) {
+    if (stream == NULL || (!stream->whole && !refuses)) {
         return object (objection, "client %u: a change at %#" PRIx64 " of %s before its snapshot",
                        event->client, batch->zxid, batch->path);
     }
     return transaction_fits (facts, stream, event, objection);
+}
+
+/* ---- Persistent watches ---------------------------------------------------------------------- */
+
+/* What a persistent watch makes of a change. */
+static int event_of (const struct fact_stream *stream, const struct model_change *change)
+{
+    bool child = (stream->flags & HISTORY_STREAM_SHALLOW) != 0 &&
+                 strcmp (change->znode->path, stream->path) != 0;
+    switch (change->znode->versions[change->version].change) {
+    case MODEL_CREATED:
+        return child ? COHORT_EVENT_CHILDREN : COHORT_EVENT_CREATED;
+    case MODEL_DELETED:
+        return child ? COHORT_EVENT_CHILDREN : COHORT_EVENT_DELETED;
+    default:
+        return COHORT_EVENT_CHANGED;
+    }
+}
+
+static bool told_fits (const struct facts *facts, const struct history_event *event,
+                       struct objection *objection)
+{
+    const struct history_told *told = &event->u.told;
+    const struct fact_client *client = facts_client (facts, event->client);
+    const struct fact_stream *stream = client != NULL ? facts_stream (client, told->stream) : NULL;
+    const struct model *model = &facts->model;
+    if (stream == NULL || (stream->flags & HISTORY_STREAM_WATCH) == 0) {
+        return object (objection, "client %u has no persistent watch %" PRIu64, event->client,
+                       told->stream);
+    }
+    if (told->type == COHORT_EVENT_RESET) {
+        return told->zxid <= model->zxid ||
+               object (objection,
+                       "client %u: its watch on %s is reset at %#" PRIx64
+                       ", the log ends at %#" PRIx64,
+                       event->client, stream->path, told->zxid, model->zxid);
+    }
+    size_t at = fact_told_change (facts, stream, told->zxid);
+    const struct model_change *next = at < model->changes_count ? &model->changes[at] : NULL;
+    bool shallow = (stream->flags & HISTORY_STREAM_SHALLOW) != 0;
+    return (next != NULL && next->zxid == told->zxid && told->zxid > stream->floor &&
+            event_of (stream, next) == (int) told->type &&
+            strcmp (told->path, shallow ? stream->path : next->znode->path) == 0) ||
+           object (objection,
+                   "client %u: its watch on %s tells event %d of %s at %#" PRIx64
+                   "; the next change is %#" PRIx64 " of %s",
+                   event->client, stream->path, (int) told->type, told->path, told->zxid,
+                   next != NULL ? next->zxid : 0, next != NULL ? next->znode->path : "nothing");
+}
+
+/* ---- All ------------------------------------------------------------------------------------- */
+
+/* What was asked for behind a stream shows no change that the stream has yet to tell. */
+static bool none_is_overtaken (const struct facts *facts, const struct history_event *event,
+                               struct objection *objection)
+{
+    uint64_t zxid = event->u.result.zxid;
+    const struct fact_call *call = facts_call (facts, event->u.result.id);
+    const struct fact_client *client = facts_client (facts, event->client);
+    const struct model *model = &facts->model;
+    for (size_t i = 0; client != NULL && i < client->streams_count; i++) {
+        const struct fact_stream *stream = &client->streams[i];
+        size_t next = stream->whole
+                          ? fact_next_change (model, stream->change, stream->path, stream->flags)
+                          : model->changes_count;
+        if (!stream->partial && call->order > stream->order && next < model->changes_count &&
+            model->changes[next].zxid <= zxid) {
+            return object (objection,
+                           "client %u is told of %#" PRIx64
+                           " before its stream of %s tells %#" PRIx64 " of %s",
+                           event->client, zxid, stream->path, model->changes[next].zxid,
+                           model->changes[next].znode->path);
+        }
+    }
+    return true;
 }
 
 /* Everything has been told. */
@@ -146,7 +259,11 @@ static bool all_told (const struct facts *facts, struct objection *objection)
         const struct fact_client *client = map_entry (node, struct fact_client, node);
         for (size_t i = 0; i < client->streams_count; i++) {
             const struct fact_stream *stream = &client->streams[i];
-            size_t next = fact_next_change (&facts->model, stream->change, stream->path);
+            size_t next =
+                fact_next_change (&facts->model, stream->change, stream->path, stream->flags);
+            if ((stream->flags & HISTORY_STREAM_NO_SNAPSHOT) != 0 && !stream->whole) {
+                continue; /* nobody knows where it begins */
+            }
             if (!stream->whole || stream->partial || next < facts->model.changes_count) {
                 return object (objection,
                                "client %u: its stream of %s ends at %#" PRIx64
@@ -161,6 +278,14 @@ static bool all_told (const struct facts *facts, struct objection *objection)
 bool rule_stream (const struct facts *facts, const struct history_event *event,
                   struct objection *objection)
 {
-    return event->kind == HISTORY_SETTLED ? all_told (facts, objection)
-                                          : batch_fits (facts, event, objection);
+    switch (event->kind) {
+    case HISTORY_SETTLED:
+        return all_told (facts, objection);
+    case HISTORY_TOLD:
+        return told_fits (facts, event, objection);
+    case HISTORY_RETURN:
+        return none_is_overtaken (facts, event, objection);
+    default:
+        return batch_fits (facts, event, objection);
+    }
 }

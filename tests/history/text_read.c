@@ -9,7 +9,7 @@
 #include "tests/history/text.h"
 #include "tests/history/text_kinds.h"
 
-enum { STAT_FIELDS = 12, PARTS_MAX = 9 };
+enum { STAT_FIELDS = 14, OP_PARTS = 9, RESULT_PARTS = 3, PARTS_MAX = 16 };
 
 /* What is being read, and whether it was all well so far. */
 struct text {
@@ -125,6 +125,8 @@ static const cohort_stat_t *read_stat (struct text *self, char *text)
         .ephemeral_owner = read_number (self, parts[9]),
         .ozxid = read_number (self, parts[10]),
         .child_count = (uint32_t) read_number (self, parts[11]),
+        .mode = (int) read_signed (self, parts[12]),
+        .ttl_ms = read_signed (self, parts[13]),
     };
     return stat;
 }
@@ -158,10 +160,63 @@ static void read_nonce (struct text *self, const char *text, uint8_t nonce[16])
 
 /* ---- Lists: each key again adds one ---------------------------------------------------------- */
 
+/* key:number, behind the parts that all have; NULL: no such key. */
+static int64_t *op_extra (struct history_op *op, const char *key, int64_t *spare)
+{
+    return strcmp (key, "ttl") == 0                                    ? &op->ttl_ms
+           : strcmp (key, "delta") == 0                                ? &op->delta
+           : strcmp (key, "floor") == 0                                ? &op->floor
+           : strcmp (key, "ceiling") == 0                              ? &op->ceiling
+           : strcmp (key, "absent") == 0 || strcmp (key, "limit") == 0 ? spare
+                                                                       : NULL;
+}
+
+/* Cuts key:number; NULL: it is not that. */
+static char *cut_extra (struct text *self, char *part)
+{
+    char *number = strchr (part, ':');
+    if (number == NULL) {
+        fail (self, "not key:number", part);
+        return NULL;
+    }
+    *number = '\0';
+    return number + 1;
+}
+
+static void read_op_extra (struct text *self, char *part, struct history_op *op)
+{
+    const char *number = cut_extra (self, part);
+    int64_t spare = 0;
+    int64_t *place = number != NULL ? op_extra (op, part, &spare) : NULL;
+    if (place == NULL) {
+        fail (self, "no operation has this", part);
+        return;
+    }
+    *place = read_signed (self, number);
+    if (strcmp (part, "absent") == 0) {
+        op->if_absent = spare != 0;
+    } else if (strcmp (part, "limit") == 0) {
+        op->limit = (uint32_t) spare;
+    }
+}
+
+static void read_result_extra (struct text *self, char *part, struct history_result *result)
+{
+    const char *number = cut_extra (self, part);
+    if (number != NULL && strcmp (part, "value") == 0) {
+        result->value = read_signed (self, number);
+    } else if (number != NULL && strcmp (part, "existed") == 0) {
+        result->existed = read_signed (self, number) != 0;
+    } else {
+        fail (self, "no result has this", part);
+    }
+}
+
 static void add_op (struct text *self, char *value, const struct history_op **ops, size_t *count)
 {
     char *parts[PARTS_MAX];
-    if (split (value, '|', parts, PARTS_MAX) != 9) {
+    size_t parts_count = split (value, '|', parts, PARTS_MAX);
+    if (parts_count < OP_PARTS) {
         fail (self, "not an operation", value);
         return;
     }
@@ -180,6 +235,9 @@ static void add_op (struct text *self, char *value, const struct history_op **op
         .code = (int32_t) read_signed (self, parts[7]),
         .watch = read_number (self, parts[8]) != 0,
     };
+    for (size_t i = OP_PARTS; i < parts_count; i++) {
+        read_op_extra (self, parts[i], &all[*count - 1]);
+    }
     *ops = all;
 }
 
@@ -187,7 +245,8 @@ static void add_result (struct text *self, char *value)
 {
     struct history_return *result = &self->event->u.result;
     char *parts[PARTS_MAX];
-    if (split (value, '|', parts, PARTS_MAX) != 3) {
+    size_t parts_count = split (value, '|', parts, PARTS_MAX);
+    if (parts_count < RESULT_PARTS) {
         fail (self, "not a result", value);
         return;
     }
@@ -200,6 +259,9 @@ static void add_result (struct text *self, char *value)
         .path = *parts[1] != '\0' ? read_text (self, parts[1]) : NULL,
         .stat = read_stat (self, parts[2]),
     };
+    for (size_t i = RESULT_PARTS; i < parts_count; i++) {
+        read_result_extra (self, parts[i], &all[result->ops_count - 1]);
+    }
     result->ops = all;
 }
 
@@ -332,8 +394,44 @@ static bool read_batch (struct text *self, const char *key, char *value)
         batch->first = read_number (self, value) != 0;
     } else if (strcmp (key, "more") == 0) {
         batch->more = read_number (self, value) != 0;
+    } else if (strcmp (key, "reset") == 0) {
+        batch->reset = read_number (self, value) != 0;
     } else if (strcmp (key, "change") == 0) {
         add_change (self, value);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool read_opened (struct text *self, const char *key, char *value)
+{
+    struct history_stream *opened = &self->event->u.opened;
+    if (strcmp (key, "stream") == 0) {
+        opened->id = read_number (self, value);
+    } else if (strcmp (key, "path") == 0) {
+        opened->path = read_text (self, value);
+    } else if (strcmp (key, "flags") == 0) {
+        opened->flags = (uint32_t) read_number (self, value);
+    } else if (strcmp (key, "from") == 0) {
+        opened->from_zxid = read_number (self, value);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool read_told (struct text *self, const char *key, char *value)
+{
+    struct history_told *told = &self->event->u.told;
+    if (strcmp (key, "stream") == 0) {
+        told->stream = read_number (self, value);
+    } else if (strcmp (key, "type") == 0) {
+        told->type = (cohort_event_type_t) read_signed (self, value);
+    } else if (strcmp (key, "path") == 0) {
+        told->path = read_text (self, value);
+    } else if (strcmp (key, "zxid") == 0) {
+        told->zxid = read_number (self, value);
     } else {
         return false;
     }
@@ -411,6 +509,13 @@ static bool read_key (struct text *self, const char *key, char *value)
         return read_fired (self, key, value);
     case HISTORY_BATCH:
         return read_batch (self, key, value);
+    case HISTORY_OPENED:
+        return read_opened (self, key, value);
+    case HISTORY_CLOSED:
+        self->event->u.id = read_number (self, value);
+        return strcmp (key, "stream") == 0;
+    case HISTORY_TOLD:
+        return read_told (self, key, value);
     case HISTORY_ENTRY:
         return read_entry (self, key, value);
     case HISTORY_STALLED:
@@ -448,6 +553,10 @@ static void begin (struct history_event *event)
         event->u.fired.path = "";
     } else if (event->kind == HISTORY_BATCH) {
         event->u.batch.path = "";
+    } else if (event->kind == HISTORY_OPENED) {
+        event->u.opened.path = "";
+    } else if (event->kind == HISTORY_TOLD) {
+        event->u.told.path = "";
     }
 }
 

@@ -11,13 +11,17 @@
 
 enum { NUMBER_SIZE = 192, PLAIN_MAX = HISTORY_VALUE_SIZE - 1 };
 
-const char *const text_events[] = {"",     "session", "attached", "valid",  "lost",  "gone",
-                                   "call", "return",  "unknown",  "fired",  "batch", "entry",
-                                   "led",  "unled",   "stalled",  "settled"};
-const char *const text_ops[] = {
-    "",      "create", "delete", "set", "check",    "check-czxid", "check-owner",
-    "close", "reject", "exists", "get", "children", "sync"};
-const char *const text_entries[] = {"", "session", "attach", "close", "reap", "write", "other"};
+const char *const text_events[] = {"",      "session", "attached", "valid",   "lost",
+                                   "gone",  "call",    "return",   "unknown", "fired",
+                                   "batch", "opened",  "closed",   "told",    "entry",
+                                   "led",   "unled",   "stalled",  "settled"};
+const char *const text_ops[] = {"",         "create",      "delete",      "set",
+                                "check",    "check-czxid", "check-owner", "check-absent",
+                                "add",      "delete-tree", "close",       "reject",
+                                "lapsed",   "other",       "exists",      "get",
+                                "children", "sync"};
+const char *const text_entries[] = {"",     "session", "attach", "close",
+                                    "reap", "write",   "lapse",  "other"};
 const size_t text_events_count = sizeof text_events / sizeof text_events[0];
 const size_t text_ops_count = sizeof text_ops / sizeof text_ops[0];
 const size_t text_entries_count = sizeof text_entries / sizeof text_entries[0];
@@ -84,8 +88,17 @@ static void print_stat (struct buf *out, const cohort_stat_t *stat)
     }
     print (out, "%" PRIu64 "/%" PRIu64 "/%" PRIu64 "/%" PRId64 "/%" PRId64, stat->czxid,
            stat->mzxid, stat->pzxid, stat->ctime_ms, stat->mtime_ms);
-    print (out, "/%d/%d/%d/%d/%" PRIu64 "/%" PRIu64 "/%u", stat->version, stat->cversion,
-           stat->aversion, stat->data_size, stat->ephemeral_owner, stat->ozxid, stat->child_count);
+    print (out, "/%d/%d/%d/%d/%" PRIu64 "/%" PRIu64 "/%u/%d/%" PRId64, stat->version,
+           stat->cversion, stat->aversion, stat->data_size, stat->ephemeral_owner, stat->ozxid,
+           stat->child_count, stat->mode, stat->ttl_ms);
+}
+
+/* What few operations have: |key:number, where it is not 0. */
+static void print_extra (struct buf *out, const char *key, int64_t number)
+{
+    if (number != 0) {
+        print (out, "|%s:%" PRId64, key, number);
+    }
 }
 
 /* op=KIND|path|value|mode|version|zxid|session|code|watch */
@@ -99,6 +112,12 @@ static void print_ops (struct buf *out, const struct history_op *ops, size_t cou
         print_text (out, op->value);
         print (out, "|%u|%d|%" PRIu64 "|%" PRIu64 "|%d|%d", op->mode, op->version, op->zxid,
                op->session, op->code, op->watch);
+        print_extra (out, "absent", op->if_absent);
+        print_extra (out, "ttl", op->ttl_ms);
+        print_extra (out, "limit", op->limit);
+        print_extra (out, "delta", op->delta);
+        print_extra (out, "floor", op->floor);
+        print_extra (out, "ceiling", op->ceiling);
     }
 }
 
@@ -122,6 +141,8 @@ static void print_return (struct buf *out, const struct history_return *result)
         print_text (out, op->path != NULL ? op->path : "");
         print (out, "|");
         print_stat (out, op->stat);
+        print_extra (out, "value", op->value);
+        print_extra (out, "existed", op->existed);
     }
     if (result->stat != NULL) {
         print (out, " stat=");
@@ -144,6 +165,9 @@ static void print_batch (struct buf *out, const struct history_batch *batch)
     print_text (out, batch->path);
     print (out, " zxid=%" PRIu64 " snapshot=%d first=%d more=%d", batch->zxid, batch->snapshot,
            batch->first, batch->more);
+    if (batch->reset) {
+        print (out, " reset=1");
+    }
     for (size_t i = 0; i < batch->count; i++) {
         const struct history_change *change = &batch->changes[i];
         print (out, " change=%d|", (int) change->kind);
@@ -159,12 +183,14 @@ static void print_entry (struct buf *out, const struct history_entry *entry)
 {
     print (out, " zxid=%" PRIu64 " stamp=%" PRId64 " what=%s", entry->zxid, entry->stamp_ms,
            text_entries[entry->kind]);
-    if (entry->kind != HISTORY_ENTRY_SESSION && entry->kind != HISTORY_ENTRY_OTHER) {
+    if (entry->kind != HISTORY_ENTRY_SESSION && entry->kind < HISTORY_ENTRY_LAPSE) {
         print (out, " session=%" PRIu64, entry->session);
     }
     if (entry->kind == HISTORY_ENTRY_WRITE) {
         print (out, " number=%" PRIu64 " incarnation=%u multi=%d", entry->number,
                entry->incarnation, entry->multi);
+        print_ops (out, entry->ops, entry->count);
+    } else if (entry->kind == HISTORY_ENTRY_LAPSE) {
         print_ops (out, entry->ops, entry->count);
     } else if (entry->kind == HISTORY_ENTRY_CLOSE) {
         print (out, " attach=%" PRIu64 " incarnation=%u killed=%d silent=%d", entry->attach_no,
@@ -181,6 +207,20 @@ static void print_fired (struct buf *out, const struct history_fired *fired)
     print (out, " watch=%d type=%d path=", (int) fired->kind, (int) fired->type);
     print_text (out, fired->path);
     print (out, " zxid=%" PRIu64, fired->zxid);
+}
+
+static void print_told (struct buf *out, const struct history_told *told)
+{
+    print (out, " stream=%" PRIu64 " type=%d path=", told->stream, (int) told->type);
+    print_text (out, told->path);
+    print (out, " zxid=%" PRIu64, told->zxid);
+}
+
+static void print_opened (struct buf *out, const struct history_stream *opened)
+{
+    print (out, " stream=%" PRIu64 " path=", opened->id);
+    print_text (out, opened->path);
+    print (out, " flags=%u from=%" PRIu64, opened->flags, opened->from_zxid);
 }
 
 void history_format (struct buf *out, const struct history_event *event)
@@ -213,6 +253,15 @@ void history_format (struct buf *out, const struct history_event *event)
         break;
     case HISTORY_BATCH:
         print_batch (out, &event->u.batch);
+        break;
+    case HISTORY_OPENED:
+        print_opened (out, &event->u.opened);
+        break;
+    case HISTORY_CLOSED:
+        print (out, " stream=%" PRIu64, event->u.id);
+        break;
+    case HISTORY_TOLD:
+        print_told (out, &event->u.told);
         break;
     case HISTORY_ENTRY:
         print_entry (out, &event->u.entry);

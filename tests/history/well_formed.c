@@ -58,6 +58,10 @@ bool rule_well_formed (const struct facts *facts, const struct history_event *ev
         return object (objection, "client %u is gone, and goes on", event->client);
     }
     switch (event->kind) {
+    case HISTORY_OPENED:
+        return client == NULL || facts_stream (client, event->u.opened.id) == NULL ||
+               object (objection, "client %u opens stream %" PRIu64 " twice", event->client,
+                       event->u.opened.id);
     case HISTORY_SESSION:
         return session_fits (facts, event, client, objection);
     case HISTORY_CALL:

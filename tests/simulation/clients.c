@@ -10,7 +10,7 @@
 #include "client/src/event.h"
 #include "client/src/requests.h"
 #include "client/src/watches.h"
-#include "tests/simulation/world.h"
+#include "tests/simulation/workload.h"
 
 enum { OUTSTANDING_MAX = 16, WORK_MS_MAX = 150 };
 
@@ -89,6 +89,7 @@ static void bury (struct world *self, struct sim_client *client)
     event_free_all (&events);
     session_free (&client->session);
     mirror_close (client);
+    follower_forget (client);
     workload_end (client);
     schedule_add (&self->schedule,
                   (struct sim_event){.at_ms = self->schedule.now_ms + client->next_start_ms,
@@ -144,6 +145,7 @@ static void take_events (struct world *self, struct sim_client *client)
             workload_watch (self, client, container_of (event, struct watch, event));
         } else if (event->kind == EVENT_BATCH) {
             mirror_batch (self, client, container_of (event, struct batch_event, event));
+            follower_batch (self, client, container_of (event, struct batch_event, event));
         } else if (event->kind == EVENT_ENDED) {
             mirror_ended (self, client, event);
         } else if (event->kind == EVENT_STATE) {

@@ -177,6 +177,9 @@ static struct history_op op_of (struct world *world, const struct wire_op *op)
         [WIRE_CHECK] = HISTORY_CHECK,
         [WIRE_CHECK_CZXID] = HISTORY_CHECK_CZXID,
         [WIRE_CHECK_OWNER] = HISTORY_CHECK_OWNER,
+        [WIRE_CHECK_ABSENT] = HISTORY_CHECK_ABSENT,
+        [WIRE_ADD] = HISTORY_ADD,
+        [WIRE_DELETE_TREE] = HISTORY_DELETE_TREE,
         [WIRE_CLOSE] = HISTORY_CLOSE,
         [WIRE_EXISTS] = HISTORY_EXISTS,
         [WIRE_GET] = HISTORY_GET,
@@ -184,12 +187,19 @@ static struct history_op op_of (struct world *world, const struct wire_op *op)
         [WIRE_SYNC] = HISTORY_SYNC,
     };
     bool create = op->kind == WIRE_CREATE, set = op->kind == WIRE_SET;
-    bool versioned = set || op->kind == WIRE_DELETE || op->kind == WIRE_CHECK;
+    bool tree = op->kind == WIRE_DELETE_TREE, add = op->kind == WIRE_ADD;
+    bool versioned = set || tree || op->kind == WIRE_DELETE || op->kind == WIRE_CHECK;
     return (struct history_op){
         .kind = kinds[op->kind],
         .path = op->path != NULL ? op->path : "",
         .value = create || set ? value_of (world, op->data, op->size) : "",
         .mode = create ? op->mode : 0,
+        .if_absent = create && op->if_absent,
+        .ttl_ms = create ? (int64_t) op->ttl_ms : 0,
+        .limit = tree ? op->limit : 0,
+        .delta = add ? op->delta : 0,
+        .floor = add ? op->floor : 0,
+        .ceiling = add ? op->ceiling : 0,
         .version = versioned ? op->version : 0,
         .zxid = op->zxid,
         .session = op->session,
@@ -249,12 +259,14 @@ static void results_of (struct world *world, const struct request *request,
     for (size_t i = 0; multi && i < reply->ops_count; i++) {
         const cohort_op_result_t *op = &reply->ops[i];
         enum wire_kind kind = request->wire.ops[i].kind;
-        bool stat = op->rc == 0 && (kind == WIRE_CREATE || kind == WIRE_SET);
-        ops[i] = (struct history_result){op->rc, op->path, stat ? &op->stat : NULL};
+        bool stat = op->rc == 0 && (kind == WIRE_CREATE || kind == WIRE_SET || kind == WIRE_ADD);
+        ops[i] = (struct history_result){op->rc, op->path, stat ? &op->stat : NULL, op->value,
+                                         op->existed != 0};
     }
     if (!multi) {
         const char *path = reply->path != NULL && reply->path[0] != '\0' ? reply->path : NULL;
-        ops[0] = (struct history_result){request->rc, path, reply->stat};
+        ops[0] =
+            (struct history_result){request->rc, path, reply->stat, reply->value, reply->existed};
     }
     result->ops = ops;
     result->ops_count = multi ? reply->ops_count : 1;
@@ -330,10 +342,29 @@ void record_batch (struct world *world, const struct sim_client *client,
                                    .snapshot = batch->snapshot != 0,
                                    .first = batch->first != 0,
                                    .more = batch->more != 0,
+                                   .reset = batch->reset != 0,
                                    .zxid = batch->zxid,
                                    .changes = changes,
                                    .count = batch->count},
                    });
+}
+
+void record_opened (struct world *world, const struct sim_client *client,
+                    const struct cohort_stream *stream)
+{
+    uint32_t flags = stream->flags | (stream->marks ? HISTORY_STREAM_PROGRESS : 0u);
+    record (world, (struct history_event){
+                       .kind = HISTORY_OPENED,
+                       .client = recorded (world, client)->number,
+                       .u.opened = {stream->id, stream->path, flags, stream->last_zxid}});
+}
+
+void record_closed (struct world *world, const struct sim_client *client,
+                    const struct cohort_stream *stream)
+{
+    record (world, (struct history_event){.kind = HISTORY_CLOSED,
+                                          .client = recorded (world, client)->number,
+                                          .u.id = stream->id});
 }
 
 /* ---- The ensemble ---------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
  *      /d-W     folders: sequential children, listed, watched, taken away
  *      /lock-W  ephemerals, which multis name as their condition
  *      /mN      created and deleted by multis, as often as not in vain
+ *      /box-W, /tN-W, /tree-W: workload_lives.c
  *
  * W changes every few seconds, so that each of them has a history short enough to be searched. What
  * they are told is recorded (record.c), and judged there. */
@@ -19,27 +20,16 @@
 #include "client/base/assert.h"
 #include "client/src/requests.h"
 #include "client/src/watches.h"
-#include "tests/simulation/world.h"
+#include "tests/simulation/workload.h"
 
-enum { WINDOW_MS = 2000, WATCHES_MAX = 8, PATH_SIZE = 64, VALUE_SIZE = 48, COUNTER = 0 };
+enum { WINDOW_MS = 2000, WATCHES_MAX = 8, COUNTER = 0, SUM_MAX = 60 };
 
-/* What a request was for, kept in request.arg until it is answered. */
-struct purpose {
-    struct list_node node; /* in the client's list, until the answer */
-    uint64_t call;         /* in the history */
-    bool fresh;            /* the write that the liveness phase waits for */
-    enum { NOTHING, REGISTER, LOCK, CHILD } what;
-    size_t index;
-    uint64_t window;
-    char value[VALUE_SIZE]; /* REGISTER: what is written */
-};
-
-static uint64_t window_of (const struct world *self)
+uint64_t window_of (const struct world *self)
 {
     return (uint64_t) self->schedule.now_ms / WINDOW_MS;
 }
 
-static const char *path_of (char path[PATH_SIZE], const char *prefix, size_t index, uint64_t window)
+const char *path_of (char path[PATH_SIZE], const char *prefix, size_t index, uint64_t window)
 {
     (void) snprintf (path, PATH_SIZE, "%s%zu-%" PRIu64, prefix, index, window);
     return path;
@@ -47,8 +37,8 @@ static const char *path_of (char path[PATH_SIZE], const char *prefix, size_t ind
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
 
-static void submit (struct world *self, struct sim_client *client, struct request *request,
-                    const struct purpose *purpose)
+void submit (struct world *self, struct sim_client *client, struct request *request,
+             const struct purpose *purpose)
 {
     struct purpose *kept = malloc (sizeof *kept);
     COHORT_ASSERT (request != NULL);
@@ -61,8 +51,8 @@ static void submit (struct world *self, struct sim_client *client, struct reques
     kept->call = record_call (self, client, request);
 }
 
-static struct request *request_of (enum wire_kind kind, const char *path, const char *value,
-                                   uint32_t mode, int32_t version)
+struct request *request_of (enum wire_kind kind, const char *path, const char *value, uint32_t mode,
+                            int32_t version)
 {
     struct request *request =
         request_new (kind, "", path, value, value != NULL ? strlen (value) : 0);
@@ -72,8 +62,8 @@ static struct request *request_of (enum wire_kind kind, const char *path, const 
     return request;
 }
 
-static void ask_for (struct world *self, struct sim_client *client, enum wire_kind kind,
-                     const char *path, const char *value, uint32_t mode)
+void ask_for (struct world *self, struct sim_client *client, enum wire_kind kind, const char *path,
+              const char *value, uint32_t mode)
 {
     submit (self, client, request_of (kind, path, value, mode, COHORT_ANY_VERSION),
             &(struct purpose){.what = NOTHING});
@@ -191,6 +181,33 @@ static void create_register (struct world *self, struct sim_client *client)
     }
     path_of (path, "/r", index, window_of (self));
     submit_register (self, client, request_of (WIRE_CREATE, path, value, 0, 0), index, value);
+}
+
+/* Whoever comes first makes it, and the others are told that it is there. */
+static void need_register (struct world *self, struct sim_client *client)
+{
+    char path[PATH_SIZE], value[VALUE_SIZE] = "0";
+    size_t index = some_register (client);
+    if (index != COUNTER) {
+        new_value (self, client, value);
+    }
+    struct request *request =
+        request_of (WIRE_CREATE, path_of (path, "/r", index, window_of (self)), value, 0, 0);
+    request->wire.op.if_absent = true;
+    submit (self, client, request, &(struct purpose){.what = NOTHING});
+}
+
+/* Most often of the counter, and up to its ceiling. */
+static void add_register (struct world *self, struct sim_client *client)
+{
+    char path[PATH_SIZE];
+    size_t index = prng_chance (&client->prng, 5, 6) ? COUNTER : some_register (client);
+    struct request *request =
+        request_of (WIRE_ADD, path_of (path, "/r", index, window_of (self)), NULL, 0, 0);
+    request->wire.op.delta = (int64_t) prng_below (&client->prng, 8) - 2;
+    request->wire.op.floor = 0;
+    request->wire.op.ceiling = SUM_MAX;
+    submit (self, client, request, &(struct purpose){.what = NOTHING});
 }
 
 static void delete_register (struct world *self, struct sim_client *client)
@@ -326,6 +343,8 @@ static void submit_multi (struct world *self, struct sim_client *client)
          .path = lock_path,
          .session = view.id,
          .zxid = client->lock_zxid},
+        {.kind = WIRE_CHECK_ABSENT, .path = path},
+        {.kind = WIRE_CHECK_ABSENT, .path = "/none"},
     };
     struct wire_op ops[] = {
         conditions[prng_below (&client->prng, sizeof conditions / sizeof conditions[0])],
@@ -349,8 +368,6 @@ static void clear_multi (struct world *self, struct sim_client *client)
 
 /* ---- All ------------------------------------------------------------------------------------- */
 
-typedef void ask_fn (struct world *self, struct sim_client *client);
-
 struct ask {
     unsigned weight; /* of a hundred together */
     ask_fn *ask;
@@ -371,13 +388,14 @@ static ask_fn *draw_ask (struct sim_client *client, const struct ask *asks)
 void workload_ask (struct world *self, struct sim_client *client)
 {
     static const struct ask asks[] = {
-        {34, write_own},   {10, read_own},        {10, swap_register},
-        {5, set_register}, {3, create_register},  {1, delete_register},
-        {4, get_register}, {5, watch_register},   {5, sync_and_get_register},
-        {1, make_folder},  {4, add_child},        {2, remove_child},
-        {4, list_folder},  {3, create_ephemeral}, {2, lock},
-        {1, unlock},       {1, watch_lock},       {4, submit_multi},
-        {1, clear_multi},
+        {20, write_own},    {9, read_own},         {10, swap_register},
+        {5, set_register},  {3, create_register},  {1, delete_register},
+        {4, get_register},  {5, watch_register},   {5, sync_and_get_register},
+        {1, make_folder},   {4, add_child},        {2, remove_child},
+        {4, list_folder},   {3, create_ephemeral}, {2, lock},
+        {1, unlock},        {1, watch_lock},       {4, submit_multi},
+        {1, clear_multi},   {2, need_register},    {4, add_register},
+        {7, workload_live}, {2, follower_change},
     };
     static const struct ask reads[] = {
         {20, read_own}, {15, get_register}, {50, sync_and_get_register}, {15, list_folder}};
@@ -486,6 +504,7 @@ void workload_renew (struct world *self, struct sim_client *client)
     client->lock_zxid = client->lock_window = 0;
     memset (client->registers, 0, sizeof client->registers);
     record_client (self, client);
+    follower_forget (client);
 }
 
 void workload_end (struct sim_client *client)

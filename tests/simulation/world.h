@@ -9,7 +9,7 @@
  *   network.c    connections between servers, and of clients to servers
  *   servers.c    nodes: starting, turning, crashing
  *   clients.c    sessions
- *   workload.c   what they ask for
+ *   workload.c   what they ask for, with workload_lives.c and followers.c
  *   record.c     what they are told, as a history that is judged
  *   mirror.c     what streams tell them
  *   faults.h     what goes wrong, and when it stops to
@@ -41,6 +41,7 @@ enum {
     SIM_SERVERS_MAX = 7,
     SIM_CLIENTS_MAX = 16,
     SIM_REGISTERS = 4,
+    SIM_FOLLOWED_MAX = 3,
     SIM_DATA_SIZE_MAX = 1 << 20, /* of the ensemble: what a wrong state has less of */
     SIM_NODES_MAX = SIM_SERVERS_MAX + SIM_CLIENTS_MAX /* servers, then clients; see blocked */
 };
@@ -189,6 +190,8 @@ struct sim_client {
 
     struct cohort_stream *stream; /* of the whole tree; NULL: none */
     uint64_t streams;             /* opened by this process */
+    struct cohort_stream *followed[SIM_FOLLOWED_MAX];
+    size_t followed_count;
     struct map mirror;
     uint64_t mirror_zxid;
     bool mirror_whole; /* up to mirror_zxid */
@@ -409,6 +412,11 @@ void record_watch (struct world *self, const struct sim_client *client, const st
 void record_batch (struct world *self, const struct sim_client *client,
                    const struct cohort_stream *stream, const cohort_batch_t *batch);
 
+void record_opened (struct world *self, const struct sim_client *client,
+                    const struct cohort_stream *stream);
+void record_closed (struct world *self, const struct sim_client *client,
+                    const struct cohort_stream *stream);
+
 /* What this server has applied, if nobody has applied it before. */
 void record_applied (struct world *self, struct sim_server *server);
 /* Who leads undisturbed: the epoch; 0: nobody. */
@@ -432,6 +440,11 @@ void mirror_batch (struct world *self, struct sim_client *client, struct batch_e
 /* The session is lost, and its streams with it. */
 void mirror_ended (struct world *self, struct sim_client *client, const struct event *event);
 bool mirror_equal (const struct sim_client *client, const struct tree *tree);
+
+/* ---- followers.c ----------------------------------------------------------------------------- */
+
+/* What a stream with options has told; of others nothing. */
+void follower_batch (struct world *self, struct sim_client *client, struct batch_event *event);
 
 /* ---- observe.c ------------------------------------------------------------------------------- */
 

@@ -19,14 +19,22 @@
 #define CHECK(path, version)              OP ("check", path, "", "0", version)
 #define CHECK_CZXID(path, czxid)          "op=check-czxid|" path "||0|0|" czxid "|0|0|0"
 #define CHECK_OWNER(path, session, ozxid) "op=check-owner|" path "||0|0|" ozxid "|" session "|0|0"
-#define CLOSE                             "op=close|||0|0|0|0|0|0"
-#define REJECT(code)                      "op=reject|||0|0|0|0|" code "|0"
-#define GET(path)                         "op=get|" path "||0|0|0|0|0|0"
-#define GET_WATCH(path)                   "op=get|" path "||0|0|0|0|0|1"
-#define EXISTS_WATCH(path)                "op=exists|" path "||0|0|0|0|0|1"
-#define CHILDREN(path)                    "op=children|" path "||0|0|0|0|0|0"
-#define CHILDREN_WATCH(path)              "op=children|" path "||0|0|0|0|0|1"
-#define SYNC                              "op=sync|||0|0|0|0|0|0"
+#define CREATE_IF_ABSENT(path, value)     CREATE (path, value) "|absent:1"
+#define CREATE_TTL(path, ttl)             CREATE (path, "") "|ttl:" ttl
+#define CONTAINER(path)                   OP ("create", path, "", "4", "-1")
+#define ADD(path, delta, ceiling)                                                                  \
+    "op=add|" path "||0|0|0|0|0|0|delta:" delta "|floor:-9|ceiling:" ceiling
+#define DELETE_TREE(path, limit) "op=delete-tree|" path "||0|-1|0|0|0|0|limit:" limit
+#define CHECK_ABSENT(path)       "op=check-absent|" path "||0|0|0|0|0|0"
+#define LAPSED(path, czxid)      "op=lapsed|" path "||0|0|" czxid "|0|0|0"
+#define CLOSE                    "op=close|||0|0|0|0|0|0"
+#define REJECT(code)             "op=reject|||0|0|0|0|" code "|0"
+#define GET(path)                "op=get|" path "||0|0|0|0|0|0"
+#define GET_WATCH(path)          "op=get|" path "||0|0|0|0|0|1"
+#define EXISTS_WATCH(path)       "op=exists|" path "||0|0|0|0|0|1"
+#define CHILDREN(path)           "op=children|" path "||0|0|0|0|0|0"
+#define CHILDREN_WATCH(path)     "op=children|" path "||0|0|0|0|0|1"
+#define SYNC                     "op=sync|||0|0|0|0|0|0"
 
 /* ---- Events, at a time that passes elsewhere ------------------------------------------------- */
 
@@ -57,6 +65,8 @@
 #define LOG_CLOSE(zxid, session, attach)                                                           \
     AT "c0 entry zxid=" zxid " stamp=10 what=close session=" session " attach=" attach             \
        " incarnation=1 killed=0\n"
+#define LOG_LAPSE(stamp, zxid, items)                                                              \
+    stamp " c0 entry zxid=" zxid " stamp=" stamp " what=lapse " items "\n"
 #define SETTLED AT "c0 settled\n"
 
 /* A write that is asked for, logged and answered, without its result. */

@@ -39,6 +39,8 @@ static void compare_result (const struct pair *self)
         assert_int_equal (mine->outcomes[i].code, op.code);
         assert_true ((mine->outcomes[i].path != NULL) == op.has_path);
         assert_true (mine->outcomes[i].has_stat == op.has_stat);
+        assert_true (mine->outcomes[i].existed == op.existed);
+        assert_int_equal (mine->outcomes[i].value, op.has_value ? op.value : 0);
         if (op.has_path) {
             assert_int_equal (strlen (mine->outcomes[i].path), op.path_size);
             assert_memory_equal (mine->outcomes[i].path, op.path, op.path_size);
@@ -126,19 +128,54 @@ static const char *some_path (struct pair *self, char path[64])
     return path;
 }
 
+/* Of all lives, and of two or none of them together, which is refused before it gets here. */
+static struct op some_create (struct pair *self, const char *path, const char *value)
+{
+    static const uint8_t modes[] = {0, 0, 1, 2, 3, 4, 6};
+    struct op op = op_create (path, value, modes[prng_below (&self->prng, sizeof modes)]);
+    op.if_absent = (op.mode & COHORT_SEQUENTIAL) == 0 && prng_chance (&self->prng, 1, 3);
+    if ((op.mode & (COHORT_EPHEMERAL | COHORT_CONTAINER)) == 0 && prng_chance (&self->prng, 1, 4)) {
+        op.ttl_ms = 1 + prng_below (&self->prng, 500);
+    }
+    return op;
+}
+
+/* Sums beyond the bounds, and beyond 64 bits, among them. */
+static struct op some_add (struct pair *self, const char *path)
+{
+    static const int64_t deltas[] = {0, 1, -1, 7, INT64_MAX, INT64_MIN};
+    return (struct op){.kind = OP_ADD,
+                       .path = path,
+                       .path_size = (uint32_t) strlen (path),
+                       .delta = deltas[prng_below (&self->prng, 6)],
+                       .floor = prng_chance (&self->prng, 1, 4) ? 0 : INT64_MIN,
+                       .ceiling = prng_chance (&self->prng, 1, 4) ? 3 : INT64_MAX};
+}
+
 static struct op some_op (struct pair *self, char path[64])
 {
-    static const char *const values[] = {"", "x", "y", "#odd"};
-    const char *value = values[prng_below (&self->prng, 4)];
+    static const char *const values[] = {"", "x", "-3", "#odd", "-", "9223372036854775808", "+1"};
+    const char *value = values[prng_below (&self->prng, 7)];
     int32_t version = (int32_t) prng_below (&self->prng, 4) - 1;
     some_path (self, path);
-    switch (prng_below (&self->prng, 8)) {
+    switch (prng_below (&self->prng, 11)) {
     case 0:
     case 1:
     case 2:
-        return op_create (path, value, (uint8_t) prng_below (&self->prng, 4));
+        return some_create (self, path, value);
     case 3:
         return op_delete (path, version);
+    case 6:
+        return (struct op){
+            .kind = OP_CHECK_ABSENT, .path = path, .path_size = (uint32_t) strlen (path)};
+    case 7:
+        return some_add (self, path);
+    case 8:
+        return (struct op){.kind = OP_DELETE_TREE,
+                           .path = path,
+                           .path_size = (uint32_t) strlen (path),
+                           .version = version,
+                           .limit = (uint32_t) prng_below (&self->prng, 4)};
     case 4:
         return op_check (path, version);
     case 5:
@@ -178,6 +215,22 @@ static void write_some (struct pair *self, size_t session)
     }
 }
 
+/* What is due, or what will be, which must be left as it is. */
+static void lapse_some (struct pair *self)
+{
+    struct buf items = {0};
+    struct entry entry = {.kind = ENTRY_LAPSE};
+    int64_t now_ms = self->tree.stamp_ms + (prng_chance (&self->prng, 1, 2) ? 0 : 2000);
+    entry.u.lapse.count = tree_lapses (self->tree.tree, now_ms, &items);
+    if (entry.u.lapse.count > 0) {
+        buf_clear (&self->tree.entry);
+        entry_encode (&self->tree.entry, &entry);
+        buf_append (&self->tree.entry, items.data, items.size);
+        fixture_apply (&self->tree);
+    }
+    buf_deinit (&items);
+}
+
 static void happen (struct pair *self)
 {
     size_t session = prng_below (&self->prng, self->sessions_count);
@@ -202,6 +255,8 @@ static void happen (struct pair *self)
                                     .count = 1};
         write.ack_to = write.number - 1;
         fixture_write (&self->tree, &write, &op);
+    } else if (dice < 18) {
+        lapse_some (self);
     } else {
         write_some (self, session);
     }

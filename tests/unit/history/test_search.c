@@ -278,6 +278,94 @@ static void test_what_takes_no_part (void **state)
     facts_deinit (&bench.facts);
 }
 
+/* The answer to an addition; existed: to a create if absent. */
+static void end_with (struct bench *self, uint64_t id, int32_t code, int64_t sum, bool existed)
+{
+    struct history_result result = {.code = code, .value = sum, .existed = existed};
+    struct history_event event = {.kind = HISTORY_RETURN, .client = 1};
+    event.u.result =
+        (struct history_return){.id = id, .code = code, .zxid = 1, .ops = &result, .ops_count = 1};
+    see (self, &event);
+}
+
+static struct history_op plus (int64_t delta, int64_t ceiling)
+{
+    return (struct history_op){
+        .kind = HISTORY_ADD, .delta = delta, .floor = INT64_MIN, .ceiling = ceiling};
+}
+
+static void test_additions (void **state)
+{
+    (void) state;
+    struct bench bench;
+    /* Two at once: their sums differ; and a read behind them sees both. */
+    for (int64_t sum = 4; sum <= 7; sum++) {
+        for (int both = 0; both <= 1; both++) {
+            begin (&bench);
+            call (&bench, 1, 2, plus (3, INT64_MAX));
+            call (&bench, 2, 3, plus (4, INT64_MAX));
+            end_with (&bench, 2, 0, 7, false);
+            end_with (&bench, 3, 0, sum, false);
+            call (&bench, 2, 4, get);
+            end (&bench, 2, 4, 0, -1, both ? "7" : "3");
+            assert_true (close_bench (&bench) == (sum == 4 && both));
+        }
+    }
+    /* Its bounds. */
+    for (int64_t ceiling = 2; ceiling <= 3; ceiling++) {
+        begin (&bench);
+        call (&bench, 1, 2, plus (3, ceiling));
+        end_with (&bench, 2, COHORT_EBOUNDS, 0, false);
+        assert_true (close_bench (&bench) == (ceiling == 2));
+    }
+    begin (&bench);
+    call (&bench, 1, 2, set ("x", -1));
+    end (&bench, 1, 2, 0, 1, NULL);
+    call (&bench, 1, 3, plus (3, INT64_MAX));
+    end_with (&bench, 3, 0, 3, false);
+    assert_false (close_bench (&bench));
+}
+
+static void test_creates_if_absent (void **state)
+{
+    (void) state;
+    struct bench bench;
+    struct history_op made = create ("1");
+    made.if_absent = true;
+    for (int existed = 0; existed <= 1; existed++) {
+        begin (&bench);
+        call (&bench, 1, 2, made);
+        end_with (&bench, 2, 0, 0, existed);
+        assert_true (close_bench (&bench) == existed);
+        open_bench (&bench);
+        call (&bench, 1, 2, made);
+        end_with (&bench, 2, 0, 0, existed);
+        assert_true (close_bench (&bench) == !existed);
+    }
+}
+
+static void test_trees_take_no_part (void **state)
+{
+    (void) state;
+    struct bench bench;
+    struct objection objection;
+    struct history_op below = create ("1"), tree = {.kind = HISTORY_DELETE_TREE, .path = "/r"};
+    below.path = "/r/a";
+    begin (&bench);
+    call (&bench, 1, 2, below);
+    end (&bench, 1, 2, 0, 0, NULL);
+    call (&bench, 1, 3, tree);
+    end_with (&bench, 3, 0, 2, false);
+    below.path = "/rest";
+    call (&bench, 1, 4, below);
+    end (&bench, 1, 4, 0, 0, NULL);
+    assert_true (search_run (&bench.search, &bench.facts, &objection));
+    assert_int_equal (bench.search.searched, 1);
+    assert_int_equal (bench.search.left_out, 2);
+    search_deinit (&bench.search);
+    facts_deinit (&bench.facts);
+}
+
 static void test_too_long (void **state)
 {
     (void) state;
@@ -473,10 +561,17 @@ static void test_many (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_read_after_write), cmocka_unit_test (test_creates_without_an_answer),
-        cmocka_unit_test (test_versions),         cmocka_unit_test (test_create_and_delete),
-        cmocka_unit_test (test_unknown_outcomes), cmocka_unit_test (test_what_takes_no_part),
-        cmocka_unit_test (test_too_long),         cmocka_unit_test (test_many),
+        cmocka_unit_test (test_read_after_write),
+        cmocka_unit_test (test_creates_without_an_answer),
+        cmocka_unit_test (test_versions),
+        cmocka_unit_test (test_create_and_delete),
+        cmocka_unit_test (test_unknown_outcomes),
+        cmocka_unit_test (test_what_takes_no_part),
+        cmocka_unit_test (test_additions),
+        cmocka_unit_test (test_creates_if_absent),
+        cmocka_unit_test (test_trees_take_no_part),
+        cmocka_unit_test (test_too_long),
+        cmocka_unit_test (test_many),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

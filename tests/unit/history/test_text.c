@@ -41,16 +41,25 @@ static void test_every_kind (void **state)
     expect_same ("5 c1 call id=1 number=0 multi=0 op=get|/a||0|0|0|0|0|1\n");
     expect_same ("5 c1 call id=1 number=2 multi=1 op=check-owner|/a||0|0|7|8|0|0 "
                  "op=delete|/a||0|4|0|0|0|0 op=set|/|v|0|-1|0|0|0|0 op=check||%7f|0|0|0|0|0|0\n");
+    expect_same (
+        "5 c1 call id=1 number=2 multi=1 op=check-absent|/a||0|0|0|0|0|0 "
+        "op=create|/a||0|0|0|0|0|0|absent:1|ttl:5000 op=delete-tree|/b||0|-1|0|0|0|0|limit:7 "
+        "op=add|/c||0|0|0|0|0|0|delta:-1|floor:-9223372036854775808|ceiling:9\n");
+    expect_same ("5 c1 return id=1 code=0 zxid=9 r=0|||value:-5 r=0|/a||existed:1\n");
     expect_same ("5 c1 return id=1 code=-101 zxid=0\n");
-    expect_same ("5 c1 return id=1 code=0 zxid=9 r=0|/a0000000001|1/2/3/-4/5/6/7/8/9/10/11/12 "
+    expect_same ("5 c1 return id=1 code=0 zxid=9 r=0|/a0000000001|1/2/3/-4/5/6/7/8/9/10/11/12/1/0 "
                  "r=-205||\n");
-    expect_same ("5 c1 return id=1 code=0 zxid=9 stat=1/2/3/4/5/6/7/8/9/10/11/12 value=\n");
+    expect_same ("5 c1 return id=1 code=0 zxid=9 stat=1/2/3/4/5/6/7/8/9/10/11/12/0/5000 value=\n");
     expect_same ("5 c1 return id=1 code=0 zxid=9 child=a child=b%20 child=c\n");
     expect_same ("5 c1 unknown id=1\n");
     expect_same ("5 c1 fired watch=3 type=4 path=/a zxid=9\n");
     expect_same ("5 c1 fired watch=1 type=-1 path=/ zxid=0\n");
     expect_same ("5 c1 batch stream=1 path=/ zxid=9 snapshot=1 first=1 more=1 "
-                 "change=1|/a|x|1/2/3/4/5/6/7/8/9/10/11/12 change=2|/b||\n");
+                 "change=1|/a|x|1/2/3/4/5/6/7/8/9/10/11/12/0/5000 change=2|/b||\n");
+    expect_same ("5 c1 batch stream=1 path=/ zxid=9 snapshot=0 first=1 more=0 reset=1\n");
+    expect_same ("5 c1 opened stream=1 path=/a flags=7 from=9\n");
+    expect_same ("5 c1 closed stream=1\n");
+    expect_same ("5 c1 told stream=1 type=-2 path=/a zxid=9\n");
     expect_same ("5 c0 stalled epoch=3 from=-4\n");
     expect_same ("5 c0 entry zxid=1 stamp=1700000000000 what=session attach=1 incarnation=1 "
                  "server=2 nonce=00112233445566778899aabbccddeeff\n");
@@ -61,6 +70,8 @@ static void test_every_kind (void **state)
     expect_same ("5 c0 entry zxid=1 stamp=2 what=reap session=3\n");
     expect_same ("5 c0 entry zxid=1 stamp=2 what=write session=3 number=4 incarnation=1 multi=0 "
                  "op=reject|||0|0|0|0|-202|0\n");
+    expect_same ("5 c0 entry zxid=1 stamp=2 what=lapse op=lapsed|/a||0|0|7|0|0|0 "
+                 "op=lapsed|/b||0|0|8|0|0|0\n");
     expect_same ("5 c0 entry zxid=1 stamp=2 what=other\n");
     expect_same ("5 c0 led\n");
     expect_same ("5 c0 unled\n");
@@ -88,7 +99,10 @@ static void test_malformed (void **state)
         "5 c1 call op=got|/a||0|0|0|0|0|1",
         "5 c1 call op=get|/a%2||0|0|0|0|0|1",
         "5 c1 call op=get|/a%zz||0|0|0|0|0|1",
+        "5 c1 call op=get|/a||0|0|0|0|0|1|ttl",
+        "5 c1 call op=get|/a||0|0|0|0|0|1|colour:5",
         "5 c1 return r=0|/a",
+        "5 c1 return r=0|||colour:5",
         "5 c1 return stat=1/2/3",
         "5 c1 batch change=1|/a|x",
         "5 c0 entry nonce=00",

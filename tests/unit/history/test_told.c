@@ -195,10 +195,10 @@ static void test_ephemeral_outlives_its_session (void **state)
 #define BATCH(zxid, how, changes) AT "c2 batch stream=1 path=/a zxid=" zxid " " how " " changes "\n"
 #define SNAPSHOT                  "snapshot=1 first=1 more=0"
 #define CHANGES                   "snapshot=0 first=1 more=0"
-#define A4                        "change=1|/a|x|4/4/4/10/10/0/0/0/1/0/0/0"
-#define A5                        "change=3|/a|y|4/5/4/10/10/1/0/0/1/0/0/0"
-#define B6                        "change=1|/a/b||6/6/6/10/10/0/0/0/0/0/0/0"
-#define A6                        "change=1|/a|y|4/5/6/10/10/1/1/0/1/0/0/1"
+#define A4                        "change=1|/a|x|4/4/4/10/10/0/0/0/1/0/0/0/0/0"
+#define A5                        "change=3|/a|y|4/5/4/10/10/1/0/0/1/0/0/0/0/0"
+#define B6                        "change=1|/a/b||6/6/6/10/10/0/0/0/0/0/0/0/0/0"
+#define A6                        "change=1|/a|y|4/5/6/10/10/1/1/0/1/0/0/1/0/0"
 #define BORN                      WRITTEN ("c1", "1", "4", "3", "6", CREATE ("/a/b", ""))
 #define HAPPENED                  MADE, CHANGE, BORN
 
@@ -262,6 +262,134 @@ static void test_stream_and_reads (void **state)
             RETURN ("c2", "9", "-101", "5"));
 }
 
+/* What shows a change comes behind it. */
+static void test_stream_is_overtaken (void **state)
+{
+    (void) state;
+    const char *rule = "streams";
+#define FOLLOWED TWO_CLIENTS, MADE, BATCH ("4", SNAPSHOT, A4)
+    GOOD (FOLLOWED, CHANGE, BATCH ("5", CHANGES, A5), LOOK, READ ("c2", "5", "5", "value=y"));
+    BROKEN (rule, FOLLOWED, CHANGE, LOOK, READ ("c2", "5", "5", "value=y"));
+    /* While a new snapshot is made, results may be ahead of it. */
+    GOOD (FOLLOWED, CHANGE, BATCH ("5", HEAD, ""), LOOK, READ ("c2", "5", "5", "value=y"));
+}
+
+/* ---- Streams with options, and persistent watches -------------------------------------------- */
+
+#define OPENED(flags, from) AT "c2 opened stream=1 path=/a flags=" flags " from=" from "\n"
+#define RESET(zxid)         AT "c2 batch stream=1 path=/a zxid=" zxid " snapshot=0 first=1 more=0 reset=1\n"
+#define NO_SNAPSHOT         "1"
+#define BORN7               WRITTEN ("c1", "1", "6", "4", "7", CREATE ("/a/b", ""))
+#define B7_BORN             "change=1|/a/b||7/7/7/10/10/0/0/0/0/0/0/0/0/0"
+
+static void test_stream_resumed (void **state)
+{
+    (void) state;
+    const char *rule = "streams";
+    GOOD (TWO_CLIENTS, HAPPENED, OPENED ("0", "4"), BATCH ("5", CHANGES, A5),
+          BATCH ("6", CHANGES, B6), SETTLED);
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, OPENED ("0", "4"), BATCH ("6", CHANGES, B6));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, OPENED ("0", "4"), SETTLED);
+    /* Nobody knows any more: a snapshot. */
+    GOOD (TWO_CLIENTS, HAPPENED, OPENED ("0", "4"), BATCH ("6", SNAPSHOT, A6 " " B6), SETTLED);
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, OPENED (NO_SNAPSHOT, "4"),
+            BATCH ("6", SNAPSHOT, A6 " " B6));
+}
+
+static void test_stream_without_a_snapshot (void **state)
+{
+    (void) state;
+    const char *rule = "streams";
+    /* It begins wherever its client was or later. */
+    GOOD (TWO_CLIENTS, MADE, OPENED (NO_SNAPSHOT, "0"), CHANGE, BORN, BATCH ("5", CHANGES, A5),
+          BATCH ("6", CHANGES, B6), SETTLED);
+    GOOD (TWO_CLIENTS, MADE, OPENED (NO_SNAPSHOT, "0"), CHANGE, BORN, BATCH ("6", CHANGES, B6),
+          SETTLED);
+    GOOD (TWO_CLIENTS, MADE, OPENED (NO_SNAPSHOT, "0"), CHANGE, BORN, SETTLED);
+    BROKEN (rule, TWO_CLIENTS, MADE, OPENED (NO_SNAPSHOT, "0"), CHANGE, CHANGE2, BORN7,
+            BATCH ("5", CHANGES, A5), BATCH ("7", CHANGES, B7_BORN));
+    /* An answer behind it says where it has begun at the latest. */
+    BROKEN (rule, TWO_CLIENTS, MADE, OPENED (NO_SNAPSHOT, "0"), LOOK,
+            READ ("c2", "5", "4", "value=x"), CHANGE, SETTLED);
+    GOOD (TWO_CLIENTS, MADE, OPENED (NO_SNAPSHOT, "0"), LOOK, READ ("c2", "5", "4", "value=x"),
+          CHANGE, BATCH ("5", CHANGES, A5), SETTLED);
+    GOOD (TWO_CLIENTS, MADE, LOOK, OPENED (NO_SNAPSHOT, "0"), READ ("c2", "5", "4", "value=x"),
+          CHANGE, SETTLED);
+    /* Before its client was there. */
+    BROKEN (rule, TWO_CLIENTS, MADE, CHANGE, LOOK, READ ("c2", "5", "5", "value=y"),
+            OPENED (NO_SNAPSHOT, "0"), BATCH ("4", CHANGES, A4));
+    GOOD (TWO_CLIENTS, MADE, OPENED (NO_SNAPSHOT, "0"), LOOK, READ ("c2", "5", "4", "value=x"),
+          AT "c2 closed stream=1\n", CHANGE, SETTLED);
+}
+
+static void test_stream_is_reset (void **state)
+{
+    (void) state;
+    const char *rule = "streams";
+    GOOD (TWO_CLIENTS, HAPPENED, OPENED (NO_SNAPSHOT, "4"), RESET ("5"), BATCH ("6", CHANGES, B6),
+          SETTLED);
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, OPENED (NO_SNAPSHOT, "4"), RESET ("5"), SETTLED);
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, OPENED (NO_SNAPSHOT, "4"), RESET ("7"));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, OPENED ("0", "4"), RESET ("5"));
+}
+
+static void test_stream_with_less (void **state)
+{
+    (void) state;
+    const char *rule = "streams";
+#define BARE_A5 "change=3|/a||4/5/4/10/10/1/0/0/1/0/0/0/0/0"
+    GOOD (TWO_CLIENTS, MADE, CHANGE, OPENED ("2", "4"), BATCH ("5", CHANGES, BARE_A5));
+    BROKEN (rule, TWO_CLIENTS, MADE, CHANGE, OPENED ("2", "4"), BATCH ("5", CHANGES, A5));
+    BROKEN (rule, TWO_CLIENTS, MADE, CHANGE, OPENED ("0", "4"), BATCH ("5", CHANGES, BARE_A5));
+    /* Shallow: not what a child holds. */
+#define CHILD_SET WRITTEN ("c1", "1", "6", "4", "7", SET ("/a/b", "z"))
+#define B7        "change=3|/a/b|z|6/7/6/10/10/1/0/0/1/0/0/0/0/0"
+    GOOD (TWO_CLIENTS, HAPPENED, CHILD_SET, OPENED ("5", "5"), BATCH ("6", CHANGES, B6), SETTLED);
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, CHILD_SET, OPENED ("5", "5"), BATCH ("6", CHANGES, B6),
+            BATCH ("7", CHANGES, B7));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, OPENED ("5", "5"), SETTLED);
+}
+
+static void test_stream_marks_its_progress (void **state)
+{
+    (void) state;
+    const char *rule = "streams";
+#define MARK(zxid) BATCH (zxid, "snapshot=0 first=0 more=0", "")
+    GOOD (TWO_CLIENTS, MADE, CHANGE, OPENED ("8", "4"), BATCH ("5", CHANGES, A5), MARK ("5"));
+    BROKEN (rule, TWO_CLIENTS, MADE, CHANGE, OPENED ("8", "4"), MARK ("5"));
+    BROKEN (rule, TWO_CLIENTS, MADE, CHANGE, OPENED ("0", "5"), MARK ("5"));
+}
+
+#define TELLS(type, path, zxid) AT "c2 told stream=1 type=" type " path=" path " zxid=" zxid "\n"
+#define RECURSIVE               "19"
+#define PERSISTENT              "23"
+
+static void test_persistent_watch (void **state)
+{
+    (void) state;
+    const char *rule = "streams";
+#define PERSISTENTLY(mode) TWO_CLIENTS, MADE, OPENED (mode, "0"), CHANGE, BORN
+    GOOD (PERSISTENTLY (RECURSIVE), TELLS (CHANGED, "/a", "5"), TELLS (CREATED, "/a/b", "6"),
+          SETTLED);
+    GOOD (PERSISTENTLY (PERSISTENT), TELLS (CHANGED, "/a", "5"), TELLS (FAMILY, "/a", "6"),
+          SETTLED);
+    BROKEN (rule, PERSISTENTLY (RECURSIVE), TELLS (FAMILY, "/a", "6"));
+    BROKEN (rule, PERSISTENTLY (PERSISTENT), TELLS (CREATED, "/a/b", "6"));
+    BROKEN (rule, PERSISTENTLY (PERSISTENT), TELLS (DELETED, "/a", "5"));
+    BROKEN (rule, PERSISTENTLY (PERSISTENT), TELLS (CHANGED, "/a", "6"));
+    /* Lost, doubled, out of order, without cause. */
+    BROKEN (rule, PERSISTENTLY (RECURSIVE), TELLS (CHANGED, "/a", "5"), SETTLED);
+    BROKEN (rule, PERSISTENTLY (RECURSIVE), TELLS (CHANGED, "/a", "5"), TELLS (CHANGED, "/a", "5"));
+    BROKEN (rule, PERSISTENTLY (RECURSIVE), TELLS (CREATED, "/a/b", "6"),
+            TELLS (CHANGED, "/a", "5"));
+    BROKEN (rule, TWO_CLIENTS, MADE, OPENED (RECURSIVE, "0"), TELLS (CHANGED, "/a", "4"));
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, TELLS (CHANGED, "/a", "5"));
+    /* Reset: what came before is not told any more. */
+    GOOD (PERSISTENTLY (RECURSIVE), TELLS ("-2", "/a", "5"), TELLS (CREATED, "/a/b", "6"), SETTLED);
+    BROKEN (rule, PERSISTENTLY (RECURSIVE), TELLS ("-2", "/a", "5"), TELLS (CHANGED, "/a", "5"));
+    BROKEN (rule, PERSISTENTLY (RECURSIVE), TELLS ("-2", "/a", "7"));
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +408,13 @@ int main (void)
         cmocka_unit_test (test_stream_snapshot),
         cmocka_unit_test (test_stream_in_fragments),
         cmocka_unit_test (test_stream_and_reads),
+        cmocka_unit_test (test_stream_is_overtaken),
+        cmocka_unit_test (test_stream_resumed),
+        cmocka_unit_test (test_stream_without_a_snapshot),
+        cmocka_unit_test (test_stream_is_reset),
+        cmocka_unit_test (test_stream_with_less),
+        cmocka_unit_test (test_stream_marks_its_progress),
+        cmocka_unit_test (test_persistent_watch),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -80,9 +80,10 @@ static void test_stat_is_not_the_logs (void **state)
 #define CHANGED                                                                                    \
     TWO_CLIENTS, MADE, CALL ("c1", "2", "2", SET ("/a", "yz")),                                    \
         LOG_WRITE ("5", "1", "2", SET ("/a", "yz"))
-    GOOD (CHANGED, READ ("c1", "2", "5", "r=0||4/5/4/10/10/1/0/0/2/0/0/0"));
+    GOOD (CHANGED, READ ("c1", "2", "5", "r=0||4/5/4/10/10/1/0/0/2/0/0/0/0/0"));
     /* Version 2: as if it had been done twice. */
-    BROKEN ("results of writes", CHANGED, READ ("c1", "2", "5", "r=0||4/5/4/10/10/2/0/0/2/0/0/0"));
+    BROKEN ("results of writes", CHANGED,
+            READ ("c1", "2", "5", "r=0||4/5/4/10/10/2/0/0/2/0/0/0/0/0"));
 }
 
 static void test_multi_result (void **state)
@@ -95,6 +96,131 @@ static void test_multi_result (void **state)
             AT "c1 return id=1 code=-103 zxid=3 r=0|| r=-103|| r=-205||\n");
     BROKEN ("results of writes", MULTI_FAILS,
             AT "c1 return id=1 code=-103 zxid=3 r=-205|| r=-103||\n");
+}
+
+/* What the client is told of a write that the log has as 5, of client 1. */
+#define TOLD_OF(op, rest)                                                                          \
+    CALL ("c1", "9", "2", op), LOG_WRITE ("5", "1", "2", op), READ ("c1", "9", "5", rest)
+
+static void test_result_of_an_addition (void **state)
+{
+    (void) state;
+    const char *rule = "results of writes";
+#define COUNTER(value) TWO_CLIENTS, WRITTEN ("c1", "1", "1", "1", "4", CREATE ("/a", value))
+#define STAT5          "4/5/4/10/10/1/0/0/1/0/0/0/0/0"
+#define SUM(sum)       "r=0||" STAT5 "|value:" sum
+    GOOD (COUNTER ("4"), TOLD_OF (ADD ("/a", "3", "9"), SUM ("7")));
+    BROKEN (rule, COUNTER ("4"), TOLD_OF (ADD ("/a", "3", "9"), SUM ("8")));
+    BROKEN (rule, COUNTER ("4"), TOLD_OF (ADD ("/a", "3", "6"), SUM ("7"))); /* the ceiling */
+    BROKEN (rule, COUNTER ("x"), TOLD_OF (ADD ("/a", "3", "9"), SUM ("3")));
+#define REFUSED(code, op)                                                                          \
+    CALL ("c1", "9", "2", op), LOG_WRITE ("5", "1", "2", op), RETURN ("c1", "9", code, "5")
+    GOOD (COUNTER ("4"), REFUSED ("-218", ADD ("/a", "3", "6")));
+    BROKEN (rule, COUNTER ("4"), REFUSED ("-218", ADD ("/a", "3", "9")));
+    GOOD (COUNTER ("x"), REFUSED ("-219", ADD ("/a", "3", "9")));
+    GOOD (COUNTER ("4"), REFUSED ("-101", ADD ("/b", "3", "9")));
+    GOOD (COUNTER ("9223372036854775807"),
+          REFUSED ("-218", ADD ("/a", "1", "9223372036854775807")));
+}
+
+static void test_result_of_a_trees_end (void **state)
+{
+    (void) state;
+    const char *rule = "results of writes";
+#define FAMILY                                                                                     \
+    TWO_CLIENTS, WRITTEN ("c1", "1", "1", "1", "3", CREATE ("/a", "")),                            \
+        WRITTEN ("c2", "2", "1", "1", "4", CREATE ("/a/b", ""))
+#define GOES(limit) TOLD_OF (DELETE_TREE ("/a", limit), "r=0|||value:2")
+#define LEFT(path)  CALL ("c2", "3", "0", GET (path)), RETURN ("c2", "3", "-101", "5")
+    GOOD (FAMILY, GOES ("2"), LEFT ("/a/b"));
+    BROKEN (rule, FAMILY, TOLD_OF (DELETE_TREE ("/a", "0"), "r=0|||value:1"));
+    BROKEN (rule, FAMILY, GOES ("1"));
+    GOOD (FAMILY, REFUSED ("-202", DELETE_TREE ("/a", "1")));
+    BROKEN ("values of reads", FAMILY, GOES ("0"), CALL ("c2", "3", "0", GET ("/a/b")),
+            READ ("c2", "3", "5", "value="));
+}
+
+static void test_create_if_absent (void **state)
+{
+    (void) state;
+    const char *rule = "results of writes";
+#define STAT4 "4/4/4/10/10/0/0/0/1/0/0/0/0/0"
+    GOOD (COUNTER ("4"), TOLD_OF (CREATE_IF_ABSENT ("/a", "5"), "r=0|/a|" STAT4 "|existed:1"));
+    BROKEN (rule, COUNTER ("4"), TOLD_OF (CREATE_IF_ABSENT ("/a", "5"), "r=0|/a|" STAT4));
+    BROKEN (rule, COUNTER ("4"), REFUSED ("-110", CREATE_IF_ABSENT ("/a", "5")));
+    BROKEN (rule, COUNTER ("4"), TOLD_OF (CREATE ("/a", "5"), "r=0|/a|" STAT4 "|existed:1"));
+    /* What it would have written is not there. */
+    BROKEN ("values of reads", COUNTER ("4"),
+            TOLD_OF (CREATE_IF_ABSENT ("/a", "5"), "r=0|/a|" STAT4 "|existed:1"),
+            CALL ("c2", "3", "0", GET ("/a")), READ ("c2", "3", "5", "value=5"));
+}
+
+static void test_check_absent (void **state)
+{
+    (void) state;
+#define ABSENT_OPS(path) CHECK_ABSENT (path) " " CREATE ("/c", "")
+#define ABSENT(path)                                                                               \
+    COUNTER ("4"), MULTI ("c1", "9", "2", ABSENT_OPS (path)),                                      \
+        LOG_MULTI ("5", "1", "2", ABSENT_OPS (path))
+    GOOD (ABSENT ("/b"), RETURN ("c1", "9", "0", "5"));
+    GOOD (ABSENT ("/a"), RETURN ("c1", "9", "-110", "5"));
+    BROKEN ("results of writes", ABSENT ("/a"), RETURN ("c1", "9", "0", "5"));
+}
+
+/* The log must have what is asked for to the last of its numbers. */
+static void test_logged_with_another_number (void **state)
+{
+    (void) state;
+    const char *rule = "logged as asked for";
+    BROKEN (rule, TWO_CLIENTS, CALL ("c1", "1", "1", ADD ("/a", "1", "9")),
+            LOG_WRITE ("3", "1", "1", ADD ("/a", "2", "9")));
+    BROKEN (rule, TWO_CLIENTS, CALL ("c1", "1", "1", ADD ("/a", "1", "9")),
+            LOG_WRITE ("3", "1", "1", ADD ("/a", "1", "8")));
+    BROKEN (rule, TWO_CLIENTS, CALL ("c1", "1", "1", DELETE_TREE ("/a", "1")),
+            LOG_WRITE ("3", "1", "1", DELETE_TREE ("/a", "2")));
+    BROKEN (rule, TWO_CLIENTS, CALL ("c1", "1", "1", CREATE_TTL ("/a", "1")),
+            LOG_WRITE ("3", "1", "1", CREATE_TTL ("/a", "2")));
+    BROKEN (rule, TWO_CLIENTS, CALL ("c1", "1", "1", CREATE ("/a", "1")),
+            LOG_WRITE ("3", "1", "1", CREATE_IF_ABSENT ("/a", "1")));
+}
+
+/* ---- Znodes that go by themselves ------------------------------------------------------------ */
+
+static void test_goes_in_its_time (void **state)
+{
+    (void) state;
+    const char *rule = "values of reads";
+#define MORTAL           TWO_CLIENTS, WRITTEN ("c1", "1", "1", "1", "3", CREATE_TTL ("/a", "50"))
+#define ASK(time)        time " c2 call id=2 number=0 multi=0 " GET ("/a") "\n"
+#define TOLD_GONE(time)  time " c2 return id=2 code=-101 zxid=4\n"
+#define TOLD_THERE(time) time " c2 return id=2 code=0 zxid=4 value=\n"
+    GOOD (MORTAL, LOG_LAPSE ("60", "4", LAPSED ("/a", "3")), ASK ("60"), TOLD_GONE ("60"));
+    BROKEN (rule, MORTAL, LOG_LAPSE ("60", "4", LAPSED ("/a", "3")), ASK ("60"), TOLD_THERE ("60"));
+    /* Too early, or another znode than was meant. */
+    GOOD (MORTAL, LOG_LAPSE ("59", "4", LAPSED ("/a", "3")), ASK ("60"), TOLD_THERE ("60"));
+    BROKEN (rule, MORTAL, LOG_LAPSE ("59", "4", LAPSED ("/a", "3")), ASK ("60"), TOLD_GONE ("60"));
+    BROKEN (rule, MORTAL, LOG_LAPSE ("60", "4", LAPSED ("/a", "2")), ASK ("60"), TOLD_GONE ("60"));
+}
+
+#define LED               AT "c0 led\n"
+#define WHILE(time, zxid) time " c0 entry zxid=" zxid " stamp=" time " what=other\n"
+
+static void test_outlives_its_time (void **state)
+{
+    (void) state;
+    const char *rule = "time to live";
+    GOOD (LED, MORTAL, WHILE ("60", "4"), WHILE ("5060", "5"));
+    BROKEN (rule, LED, MORTAL, WHILE ("60", "4"), WHILE ("5061", "5"));
+    GOOD (MORTAL, WHILE ("60", "4"), WHILE ("9000", "5"), WHILE ("9001", "6")); /* nobody leads */
+    GOOD (LED, MORTAL, LOG_LAPSE ("60", "4", LAPSED ("/a", "3")), WHILE ("9000", "5"));
+    /* One that has children stays; so does a container that never had any. */
+    GOOD (LED, MORTAL, WRITTEN ("c1", "1", "5", "2", "4", CREATE ("/a/b", "")), WHILE ("60", "5"),
+          WHILE ("9000", "6"), WHILE ("9001", "7"));
+#define BOX TWO_CLIENTS, WRITTEN ("c1", "1", "1", "1", "3", CONTAINER ("/a"))
+    GOOD (LED, BOX, WHILE ("60", "4"), WHILE ("9000", "5"), WHILE ("9001", "6"));
+    BROKEN (rule, LED, BOX, WRITTEN ("c1", "1", "5", "2", "4", CREATE ("/a/b", "")),
+            WRITTEN ("c1", "1", "6", "3", "5", DELETE ("/a/b")), WHILE ("1010", "6"),
+            WHILE ("6011", "7"));
 }
 
 /* ---- Once ------------------------------------------------------------------------------------ */
@@ -169,13 +295,13 @@ static void test_sequential_names (void **state)
 #define FIRST                                                                                      \
     TWO_CLIENTS, CALL ("c1", "1", "1", SEQUENTIAL ("/q")),                                         \
         LOG_WRITE ("3", "1", "1", SEQUENTIAL ("/q")),                                              \
-        READ ("c1", "1", "3", "r=0|/q0000000000|3/3/3/10/10/0/0/0/0/0/0/0")
+        READ ("c1", "1", "3", "r=0|/q0000000000|3/3/3/10/10/0/0/0/0/0/0/0/2/0")
 #define SECOND                                                                                     \
     FIRST, CALL ("c1", "2", "2", SEQUENTIAL ("/q")), LOG_WRITE ("4", "1", "2", SEQUENTIAL ("/q"))
-    GOOD (SECOND, READ ("c1", "2", "4", "r=0|/q0000000001|4/4/4/10/10/0/0/0/0/0/0/0"));
+    GOOD (SECOND, READ ("c1", "2", "4", "r=0|/q0000000001|4/4/4/10/10/0/0/0/0/0/0/0/2/0"));
     /* The model counts, too. */
     BROKEN ("results of writes", SECOND,
-            READ ("c1", "2", "4", "r=0|/q0000000000|4/4/4/10/10/0/0/0/0/0/0/0"));
+            READ ("c1", "2", "4", "r=0|/q0000000000|4/4/4/10/10/0/0/0/0/0/0/0/2/0"));
 }
 
 /* Without the model. */
@@ -223,12 +349,12 @@ static void test_read_of_what_was_not (void **state)
 #define READING                                                                                    \
     TWO_CLIENTS, MADE, WRITTEN ("c1", "1", "2", "2", "5", SET ("/a", "y")),                        \
         CALL ("c2", "3", "0", GET ("/a"))
-    GOOD (READING, READ ("c2", "3", "5", "value=y stat=4/5/4/10/10/1/0/0/1/0/0/0"));
-    GOOD (READING, READ ("c2", "3", "4", "value=x stat=4/4/4/10/10/0/0/0/1/0/0/0"));
+    GOOD (READING, READ ("c2", "3", "5", "value=y stat=4/5/4/10/10/1/0/0/1/0/0/0/0/0"));
+    GOOD (READING, READ ("c2", "3", "4", "value=x stat=4/4/4/10/10/0/0/0/1/0/0/0/0/0"));
     GOOD (READING, RETURN ("c2", "3", "-101", "3"));
     BROKEN (rule, READING, READ ("c2", "3", "4", "value=y"));
     BROKEN (rule, READING, READ ("c2", "3", "5", "value=x"));
-    BROKEN (rule, READING, READ ("c2", "3", "5", "value=y stat=4/5/4/10/10/2/0/0/1/0/0/0"));
+    BROKEN (rule, READING, READ ("c2", "3", "5", "value=y stat=4/5/4/10/10/2/0/0/1/0/0/0/0/0"));
     BROKEN (rule, READING, RETURN ("c2", "3", "-101", "5"));
     BROKEN (rule, READING, READ ("c2", "3", "3", "value=x"));
     BROKEN (rule, READING, READ ("c2", "3", "6", "value=y")); /* beyond the log */
@@ -259,6 +385,13 @@ int main (void)
         cmocka_unit_test (test_result_is_not_the_logs),
         cmocka_unit_test (test_stat_is_not_the_logs),
         cmocka_unit_test (test_multi_result),
+        cmocka_unit_test (test_result_of_an_addition),
+        cmocka_unit_test (test_result_of_a_trees_end),
+        cmocka_unit_test (test_create_if_absent),
+        cmocka_unit_test (test_check_absent),
+        cmocka_unit_test (test_logged_with_another_number),
+        cmocka_unit_test (test_goes_in_its_time),
+        cmocka_unit_test (test_outlives_its_time),
         cmocka_unit_test (test_acknowledged_and_not_logged),
         cmocka_unit_test (test_number_left_out),
         cmocka_unit_test (test_numbers_out_of_order),

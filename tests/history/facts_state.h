@@ -1,0 +1,27 @@
+/* Between the files of the facts. */
+
+#ifndef TESTS_HISTORY_FACTS_STATE_H
+#define TESTS_HISTORY_FACTS_STATE_H
+
+#include "tests/history/facts.h"
+
+/* An array with room for one more. */
+void *facts_grow (void *items, size_t count, size_t *capacity, size_t size);
+
+char *facts_copy (const char *text);
+
+/* ---- facts_streams.c: taking in -------------------------------------------------------------- */
+
+void facts_see_opened (struct facts *self, struct fact_client *client,
+                       const struct history_stream *opened);
+void facts_see_closed (struct fact_client *client, uint64_t id);
+void facts_see_batch (struct facts *self, struct fact_client *client,
+                      const struct history_batch *batch);
+void facts_see_told (struct facts *self, struct fact_client *client,
+                     const struct history_told *told);
+
+/* The call was answered. */
+void facts_locate_streams (struct facts *self, struct fact_client *client,
+                           const struct fact_call *call, uint64_t zxid);
+
+#endif

@@ -1,0 +1,47 @@
+/* Between the files of what clients ask for. */
+
+#ifndef TESTS_SIMULATION_WORKLOAD_H
+#define TESTS_SIMULATION_WORKLOAD_H
+
+#include "client/src/requests.h"
+#include "tests/simulation/world.h"
+
+enum { PATH_SIZE = 64, VALUE_SIZE = 48 };
+
+/* What a request was for, kept in request.arg until it is answered. */
+struct purpose {
+    struct list_node node; /* in the client's list, until the answer */
+    uint64_t call;         /* in the history */
+    bool fresh;            /* the write that the liveness phase waits for */
+    enum { NOTHING, REGISTER, LOCK, CHILD } what;
+    size_t index;
+    uint64_t window;
+    char value[VALUE_SIZE]; /* REGISTER: what is written */
+};
+
+/* W of the paths. */
+uint64_t window_of (const struct world *self);
+const char *path_of (char path[PATH_SIZE], const char *prefix, size_t index, uint64_t window);
+
+struct request *request_of (enum wire_kind kind, const char *path, const char *value, uint32_t mode,
+                            int32_t version);
+void submit (struct world *self, struct sim_client *client, struct request *request,
+             const struct purpose *purpose);
+void ask_for (struct world *self, struct sim_client *client, enum wire_kind kind, const char *path,
+              const char *value, uint32_t mode);
+
+/* What a client may ask for next. */
+typedef void ask_fn (struct world *self, struct sim_client *client);
+
+/* Something with a life of its own: workload_lives.c. */
+ask_fn workload_live;
+
+/* ---- followers.c: streams with options ------------------------------------------------------- */
+
+/* Opens one, or closes one. */
+ask_fn follower_change;
+
+/* A session begins: nothing is followed. */
+void follower_forget (struct sim_client *client);
+
+#endif
