@@ -153,7 +153,7 @@ static void start_client (struct soak *self, size_t index)
 {
     struct observed_options options = {
         .recorder = self->recorder,
-        .loop = self->loop,
+        .loop = self->loops[index] != NULL ? self->loops[index] : self->loop,
         .servers = self->net != NULL ? self->ensemble.list : self->ensemble.proxied,
         .timeout_ms = 1500 + (int) prng_below (&self->prng, 4000),
         .grace_ms = 300 + (int) prng_below (&self->prng, 4000),
@@ -223,14 +223,20 @@ void soak_turn (struct soak *self, bool work)
     struct pollfd fds[WORKERS_MAX + ENSEMBLE_MAX];
     size_t count = observed_count (self);
     for (size_t i = 0; i < count && !self->settled; i++) {
-        fds[i] = (struct pollfd){.fd = cohort_fd (observed_at (self, i)->client), .events = POLLIN};
+        bool runs = observed_at (self, i)->stopped == 0;
+        fds[i] = (struct pollfd){.fd = runs ? cohort_fd (observed_at (self, i)->client) : -1,
+                                 .events = POLLIN};
     }
     (void) poll (fds, self->settled ? 0 : (nfds_t) count, TURN_MS);
     for (size_t i = 0; i < count && !self->settled; i++) {
-        observed_turn (observed_at (self, i));
+        if (observed_at (self, i)->stopped == 0) {
+            observed_turn (observed_at (self, i));
+        }
     }
     for (size_t i = 0; i < self->workers_count && work; i++) {
-        worker_work (&self->workers[i]);
+        if (self->workers[i].observed.stopped == 0) {
+            worker_work (&self->workers[i]);
+        }
     }
     look_after_servers (self);
     if (soak_now_ms (self) >= self->next_log_ms) {
@@ -371,6 +377,53 @@ static void await_ends_of_sessions (struct soak *self)
     }
 }
 
+/* What goes by itself has gone, and the containers were taken away. */
+static void on_mortal (void *arg, struct observed *observed, const struct purpose *purpose,
+                       const cohort_result_t *result)
+{
+    struct soak *self = arg;
+    (void) purpose;
+    if (result->children == NULL) {
+        return;
+    }
+    self->mortal = 0;
+    for (size_t i = 0; i < result->children->count; i++) {
+        const char *name = result->children->items[i];
+        bool box = strncmp (name, "box", 3) == 0;
+        self->mortal += box || (name[0] == 't' && name[1] >= '0' && name[1] <= '9');
+        if (box) {
+            char path[OBSERVED_PATH_SIZE];
+            (void) snprintf (path, sizeof path, "/%s", name);
+            struct history_op op = {.kind = HISTORY_DELETE_TREE,
+                                    .path = path,
+                                    .value = "",
+                                    .version = COHORT_ANY_VERSION};
+            observed_ask (observed, false, &op, 1, &(struct purpose){.what = 0});
+        }
+    }
+}
+
+static void await_ends_of_mortals (struct soak *self)
+{
+    struct observed *auditor = &self->auditors[0];
+    struct history_op op = {.kind = HISTORY_CHILDREN, .path = "/", .value = ""};
+    int64_t limit = soak_now_ms (self) + LIMIT_MS;
+    self->mortal = SIZE_MAX;
+    auditor->options.answered = on_mortal;
+    auditor->options.arg = self;
+    while (self->mortal > 0) {
+        if (soak_now_ms (self) > limit) {
+            soak_fail (self, "nothing is wrong for %d s, and %zu znodes do not go", LIMIT_MS / 1000,
+                       self->mortal);
+        }
+        if (auditor->outstanding == 0) {
+            observed_ask (auditor, false, &op, 1, &(struct purpose){.what = 0});
+        }
+        soak_turn (self, false);
+    }
+    auditor->options.answered = no_answer;
+}
+
 /* Everybody is shown the same last state, behind all that they have to be told. */
 static void settle (struct soak *self)
 {
@@ -380,6 +433,7 @@ static void settle (struct soak *self)
     start_auditors (self);
     ask_all (self, HISTORY_SYNC, "");
     await_ends_of_sessions (self);
+    await_ends_of_mortals (self);
     for (size_t i = 0; i < self->workers_count; i++) {
         worker_write_fresh (&self->workers[i]);
     }
@@ -514,6 +568,11 @@ void soak_init (struct soak *self, const struct soak_options *options)
     await_all_well (self);
     self->loop = cohort_loop_new (NULL);
     COHORT_ASSERT (self->loop != NULL);
+    for (size_t i = 1; i < options->clients; i += 2) {
+        cohort_loop_options_t own = {.size = sizeof own, .driver = COHORT_DRIVER_NONE};
+        self->loops[i] = cohort_loop_new (&own);
+        COHORT_ASSERT (self->loops[i] != NULL);
+    }
     while (self->workers_count < options->clients) {
         start_client (self, self->workers_count);
         self->workers_count++;
@@ -526,6 +585,9 @@ void soak_deinit (struct soak *self)
         observed_abandon (observed_at (self, i));
     }
     COHORT_ASSERT (cohort_loop_destroy (&self->loop) == 0);
+    for (size_t i = 0; i < WORKERS_MAX; i++) {
+        COHORT_ASSERT (self->loops[i] == NULL || cohort_loop_destroy (&self->loops[i]) == 0);
+    }
     if (self->options.folder == NULL) {
         ensemble_deinit (&self->ensemble, false);
     }

@@ -69,6 +69,8 @@ struct soak {
     struct log_copy log;
     struct witness *witness;
     cohort_loop_t *loop;
+    cohort_loop_t
+        *loops[WORKERS_MAX]; /* of clients that run when they are asked to; NULL: others */
     struct worker workers[WORKERS_MAX];
     size_t workers_count;
     struct observed auditors[ENSEMBLE_MAX];
@@ -77,6 +79,7 @@ struct soak {
     int64_t next_log_ms; /* when the logs are read again */
     uint64_t marker;     /* the last zxid that everybody has to be told of */
     size_t live;         /* sessions, as an auditor has seen it last */
+    size_t mortal;       /* containers and znodes with a time to live, likewise */
 
     struct prng prng; /* of the schedule */
     struct soak_fault faults[SOAK_FAULTS_MAX];

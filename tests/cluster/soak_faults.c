@@ -1,5 +1,6 @@
 /* What goes wrong in a soak: kinds of faults, as a table. */
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,7 +90,7 @@ static void begin_failing (struct soak *self, struct soak_fault *fault, enum bad
     fault->failed = disk->calls[call].failed;
     fault->call = call;
     disk->calls[call].pass = (uint32_t) (fault->draw % 4);
-    disk->calls[call].error = 5; /* EIO */
+    disk->calls[call].error = EIO;
 }
 
 static void begin_sync_fails (struct soak *self, struct soak_fault *fault)
@@ -122,6 +123,21 @@ static void end_failing (struct soak *self, struct soak_fault *fault)
     self->held[server] = self->frail[server] = false;
 }
 
+/* It goes on, without writing; and comes back by itself when there is room again. */
+static void begin_full (struct soak *self, struct soak_fault *fault)
+{
+    struct bad_disk *disk = self->disks[fault->server];
+    self->held[fault->server] = true;
+    disk->calls[BAD_DISK_WRITE].pass = (uint32_t) (fault->draw % 4);
+    disk->calls[BAD_DISK_WRITE].error = ENOSPC;
+}
+
+static void end_full (struct soak *self, struct soak_fault *fault)
+{
+    soak_heal_disk (self, fault->server);
+    self->held[fault->server] = false;
+}
+
 static void begin_slow (struct soak *self, struct soak_fault *fault)
 {
     struct bad_disk *disk = self->disks[fault->server];
@@ -138,8 +154,10 @@ static void begin_power_cut (struct soak *self, struct soak_fault *fault)
     struct prng prng;
     begin_kill (self, fault);
     prng_seed (&prng, fault->draw);
-    size_t bytes = bad_disk_forget (self->ensemble.servers[fault->server].disk, &prng);
-    soak_tell (self, "server %zu: %zu unsynced bytes are lost", fault->server + 1, bytes);
+    size_t entries, bytes;
+    bytes = bad_disk_forget (self->ensemble.servers[fault->server].disk, &prng, &entries);
+    soak_tell (self, "server %zu: %zu unsynced bytes are lost, %zu entries of folders",
+               fault->server + 1, bytes, entries);
 }
 
 /* All disks lie, and then the power fails: what was acknowledged is lost. No server can stand that:
@@ -158,7 +176,7 @@ static void end_lies (struct soak *self, struct soak_fault *fault)
     prng_seed (&prng, fault->draw);
     begin_kill_all (self, fault);
     for (size_t i = 0; i < self->ensemble.count; i++) {
-        (void) bad_disk_forget (self->ensemble.servers[i].disk, &prng);
+        (void) bad_disk_forget (self->ensemble.servers[i].disk, &prng, NULL);
         soak_heal_disk (self, i);
     }
     end_kill_all (self, fault);
@@ -367,6 +385,31 @@ static void begin_client_kill (struct soak *self, struct soak_fault *fault)
     soak_replace_client (self, fault->draw % self->options.clients, false);
 }
 
+/* One that has no threads of its own gets no turn: it does what a stopped process does, nothing.
+ * What it believed of its session when it stopped it goes on believing. */
+static struct observed *stopped (struct soak *self, const struct soak_fault *fault)
+{
+    size_t index = fault->draw % (self->options.clients / 2) * 2 + 1;
+    return &self->workers[index].observed;
+}
+
+static void begin_client_stop (struct soak *self, struct soak_fault *fault)
+{
+    stopped (self, fault)->stopped++;
+}
+
+static void end_client_stop (struct soak *self, struct soak_fault *fault)
+{
+    struct observed *observed = stopped (self, fault);
+    observed->stopped -= observed->stopped > 0; /* another may have taken its place */
+}
+
+static bool may_stop_client (struct soak *self, const struct soak_fault *fault)
+{
+    (void) fault;
+    return self->options.clients > 1;
+}
+
 static void begin_client_close (struct soak *self, struct soak_fault *fault)
 {
     soak_replace_client (self, fault->draw % self->options.clients, true);
@@ -431,6 +474,15 @@ const struct soak_kind soak_kinds[] = {
      .ms_max = 5000,
      .begin = begin_rename_fails,
      .end = end_failing},
+    {.name = "full-disk",
+     .text =
+         "pwrite gives ENOSPC where a file grows; the server must go on, and come back by itself",
+     .process = true,
+     .weight = 2,
+     .ms_min = 200,
+     .ms_max = 4000,
+     .begin = begin_full,
+     .end = end_full},
     {.name = "slow-disk",
      .text = "fsync takes long",
      .weight = 2,
@@ -439,7 +491,7 @@ const struct soak_kind soak_kinds[] = {
      .begin = begin_slow,
      .end = end_slow},
     {.name = "power-cut",
-     .text = "SIGKILL, and half of what was not synced is lost",
+     .text = "SIGKILL, and half of what was not synced is lost, entries of folders too",
      .process = true,
      .weight = 4,
      .ms_min = 50,
@@ -544,6 +596,14 @@ const struct soak_kind soak_kinds[] = {
      .ms_min = 1,
      .ms_max = 10,
      .begin = begin_client_close},
+    {.name = "client-stop",
+     .text = "a client does not run, as if by SIGSTOP",
+     .weight = 2,
+     .ms_min = 100,
+     .ms_max = 9000,
+     .begin = begin_client_stop,
+     .end = end_client_stop,
+     .may = may_stop_client},
     {.name = "client-cut",
      .text = "a server's clients lose their connections in the middle of a frame",
      .network = SOAK_CONNECTIONS,

@@ -150,7 +150,7 @@ static void test_power_cuts (void **state)
             ensemble_signal (&ensemble, i, SIGKILL);
         }
         for (size_t i = 0; i < 3; i++) {
-            size_t bytes = bad_disk_forget (ensemble.servers[i].disk, &prng);
+            size_t bytes = bad_disk_forget (ensemble.servers[i].disk, &prng, NULL);
             printf ("  server %zu has lost %zu bytes\n", i + 1, bytes);
             lost += bytes;
         }

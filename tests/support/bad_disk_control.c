@@ -55,7 +55,7 @@ void bad_disk_heal (struct bad_disk *self)
 struct entry {
     struct journal_record record;
     const uint8_t *before;
-    char path[JOURNAL_PATH_MAX];
+    char path[2 * JOURNAL_PATH_MAX]; /* and behind a 0, if it was renamed, the new one */
 };
 
 /* The next record, from *at on; false: the end, or a record that the kill has cut off, whose write
@@ -67,11 +67,11 @@ static bool next_entry (const uint8_t *bytes, size_t size, size_t *at, struct en
         return false;
     }
     memcpy (record, bytes + *at, sizeof *record);
-    uint64_t kept = record->size != JOURNAL_SYNCED ? record->size : 0;
+    uint64_t kept = record->size < JOURNAL_SIZES ? record->size : 0;
     if (size - *at - sizeof *record < kept + record->path_size) {
         return false;
     }
-    COHORT_ASSERT (record->path_size < JOURNAL_PATH_MAX);
+    COHORT_ASSERT (record->path_size < 2 * JOURNAL_PATH_MAX);
     entry->before = bytes + *at + sizeof *record;
     memcpy (entry->path, entry->before + kept, record->path_size);
     entry->path[record->path_size] = '\0';
@@ -129,34 +129,104 @@ static size_t take_back (const struct entry *entry, uint64_t seed)
     return taken;
 }
 
-size_t bad_disk_forget (const char *path, struct prng *prng)
+static bool is_write (const struct entry *entry)
 {
-    char name[JOURNAL_PATH_MAX];
-    size_t size, at = 0, count = 0, room = 0, taken = 0;
-    uint64_t seed = prng_u64 (prng);
+    return entry->record.size < JOURNAL_SIZES;
+}
+
+/* Whether the sync of this file or folder has made it durable. */
+static bool is_durable (const struct entry *entry, const char *synced)
+{
+    size_t size = strlen (synced);
+    return is_write (entry) ? strcmp (entry->path, synced) == 0
+                            : strncmp (entry->path, synced, size) == 0 &&
+                                  strrchr (entry->path, '/') == entry->path + size;
+}
+
+static void name_kept (const char *path, uint64_t number, char name[JOURNAL_PATH_MAX])
+{
+    (void) snprintf (name, JOURNAL_PATH_MAX, "%s" JOURNAL_KEPT, path, (unsigned long long) number);
+}
+
+/* The folder is as it was before the change. false: what was there is not kept any more. */
+static bool undo_entry (const struct entry *entry, const char *path)
+{
+    char kept[JOURNAL_PATH_MAX];
+    const char *to = entry->path + strlen (entry->path) + 1;
+    name_kept (path, entry->record.offset, kept);
+    switch (entry->record.size) {
+    case JOURNAL_CREATED:
+        return unlink (entry->path) == 0 || errno == ENOENT;
+    case JOURNAL_REMOVED:
+        return rename (kept, entry->path) == 0;
+    default:
+        return (entry->record.offset == 0 || access (kept, F_OK) == 0) &&
+               (rename (to, entry->path) == 0 || errno == ENOENT) &&
+               (entry->record.offset == 0 || rename (kept, to) == 0);
+    }
+}
+
+/* All that the journal has and no sync has made durable, in its order. */
+static struct entry *pending (const uint8_t *bytes, size_t size, size_t *count)
+{
+    size_t at = 0, room = 0;
     struct entry *entries = NULL, entry;
-    (void) snprintf (name, sizeof name, "%s" JOURNAL_SUFFIX, path);
-    uint8_t *bytes = read_journal (name, &size);
+    *count = 0;
     while (bytes != NULL && next_entry (bytes, size, &at, &entry)) {
         if (entry.record.size != JOURNAL_SYNCED) {
-            if (count == room) {
+            if (*count == room) {
                 room = room > 0 ? 2 * room : 64;
                 entries = realloc (entries, room * sizeof *entries);
                 COHORT_ASSERT (entries != NULL);
             }
-            entries[count++] = entry;
+            entries[(*count)++] = entry;
             continue;
         }
         size_t left = 0;
-        for (size_t i = 0; i < count; i++) {
-            if (strcmp (entries[i].path, entry.path) != 0) {
+        for (size_t i = 0; i < *count; i++) {
+            if (!is_durable (&entries[i], entry.path)) {
                 entries[left++] = entries[i];
             }
         }
-        count = left;
+        *count = left;
     }
-    while (count > 0) { /* the newest first: the oldest of the bytes before is what remains */
-        taken += take_back (&entries[--count], seed);
+    return entries;
+}
+
+/* Takes the last few changes of folders back, the newest first; how many. */
+static size_t forget_entries (const struct entry *entries, size_t count, const char *path,
+                              struct prng *prng)
+{
+    size_t changes = 0, undone = 0;
+    for (size_t i = 0; i < count; i++) {
+        changes += !is_write (&entries[i]);
+    }
+    size_t lost = prng_below (prng, changes + 1);
+    for (size_t i = count; i-- > 0 && undone < lost;) {
+        if (!is_write (&entries[i])) {
+            if (!undo_entry (&entries[i], path)) {
+                break;
+            }
+            undone++;
+        }
+    }
+    return undone;
+}
+
+size_t bad_disk_forget (const char *path, struct prng *prng, size_t *lost)
+{
+    char name[JOURNAL_PATH_MAX];
+    size_t size, count, taken = 0;
+    uint64_t seed = prng_u64 (prng);
+    (void) snprintf (name, sizeof name, "%s" JOURNAL_SUFFIX, path);
+    uint8_t *bytes = read_journal (name, &size);
+    struct entry *entries = pending (bytes, size, &count);
+    for (size_t i = count; i-- > 0;) { /* the oldest of the bytes before is what remains */
+        taken += is_write (&entries[i]) ? take_back (&entries[i], seed) : 0;
+    }
+    size_t undone = forget_entries (entries, count, path, prng);
+    if (lost != NULL) {
+        *lost = undone;
     }
     free (entries);
     free (bytes);

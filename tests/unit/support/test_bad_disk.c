@@ -80,6 +80,25 @@ static int child (void)
     return 1;
 }
 
+/* Changes of the folder's entries: "made" is made, "new" takes the place of "old", "gone" goes;
+ * then the folder is synced, if there is a "sync". */
+static int child_of_entries (void)
+{
+    char path[2 * PATH_SIZE];
+    (void) snprintf (path, sizeof path, "%.*s", (int) (strrchr (file_path, '/') - file_path),
+                     file_path);
+    int fd = open (path, O_RDONLY | O_DIRECTORY);
+    if (fd < 0 || openat (fd, "made", O_RDWR | O_CREAT, 0600) < 0 ||
+        renameat (fd, "new", fd, "old") != 0 || unlinkat (fd, "gone", 0) != 0 ||
+        (faccessat (fd, "sync", F_OK, 0) == 0 && fsync (fd) != 0)) {
+        return errno;
+    }
+    (void) raise (SIGKILL);
+    return 1;
+}
+
+static const char *child_kind = "--child";
+
 /* Its wait status. */
 static int run_child (void)
 {
@@ -90,7 +109,7 @@ static int run_child (void)
         if (setenv ("LD_PRELOAD", library, 1) == 0 &&
             setenv ("ASAN_OPTIONS", "verify_asan_link_order=0", 1) == 0 &&
             setenv (BAD_DISK_VARIABLE, control_path, 1) == 0) {
-            (void) execl (self_path, self_path, "--child", file_path, (char *) NULL);
+            (void) execl (self_path, self_path, child_kind, file_path, (char *) NULL);
         }
         _exit (127);
     }
@@ -126,6 +145,8 @@ static void test_calls_fail (void **state)
     assert_int_equal (disk->calls[BAD_DISK_SYNC].failed, 1);
     bad_disk_heal (disk);
     disk->calls[BAD_DISK_WRITE].error = ENOSPC;
+    assert_killed (); /* there is room in the file */
+    assert_int_equal (unlink (file_path), 0);
     assert_ends_with (ENOSPC);
     bad_disk_heal (disk);
     disk->calls[BAD_DISK_RENAME].error = EROFS;
@@ -183,7 +204,7 @@ static void test_what_is_not_synced_may_be_lost (void **state)
     prng_seed (&prng, 1);
     disk->journal = 1;
     assert_killed ();
-    size_t bytes = bad_disk_forget (control_path, &prng);
+    size_t bytes = bad_disk_forget (control_path, &prng, NULL);
     read_letters (letters);
     for (size_t i = 0; i < SECTORS; i++) {
         char synced = i < SECTORS / 2 ? 'b' : 'a';
@@ -197,7 +218,79 @@ static void test_what_is_not_synced_may_be_lost (void **state)
     }
     assert_true (lost > 0 && kept > 0);
     assert_int_equal (bytes, lost * SECTOR);
-    assert_int_equal (bad_disk_forget (control_path, &prng), 0);
+    assert_int_equal (bad_disk_forget (control_path, &prng, NULL), 0);
+}
+
+static void put_file (const char *name, const char *text)
+{
+    char path[2 * PATH_SIZE];
+    (void) snprintf (path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen (path, "w");
+    assert_non_null (file);
+    assert_true (fputs (text, file) >= 0);
+    assert_int_equal (fclose (file), 0);
+}
+
+/* "-": there is no such file. */
+static const char *file_text (const char *name, char text[16])
+{
+    char path[2 * PATH_SIZE];
+    (void) snprintf (path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen (path, "r");
+    (void) snprintf (text, 16, "-");
+    if (file != NULL) {
+        text[fread (text, 1, 15, file)] = '\0';
+        (void) fclose (file);
+    }
+    return text;
+}
+
+/* The entries are as they were behind this many of the three changes. */
+static void expect_changes (size_t changes)
+{
+    char text[16];
+    assert_string_equal (file_text ("made", text), changes > 0 ? "" : "-");
+    assert_string_equal (file_text ("old", text), changes > 1 ? "2" : "1");
+    assert_string_equal (file_text ("new", text), changes > 1 ? "-" : "2");
+    assert_string_equal (file_text ("gone", text), changes > 2 ? "-" : "3");
+}
+
+static void make_entries (void)
+{
+    char path[2 * PATH_SIZE];
+    put_file ("old", "1");
+    put_file ("new", "2");
+    put_file ("gone", "3");
+    (void) snprintf (path, sizeof path, "%s/made", folder);
+    assert_true (unlink (path) == 0 || errno == ENOENT);
+}
+
+static void test_entries_of_folders_may_be_lost (void **state)
+{
+    bool seen[4] = {false};
+    struct prng prng;
+    size_t lost;
+    (void) state;
+    prng_seed (&prng, 1);
+    disk->journal = 1;
+    child_kind = "--entries";
+    for (int i = 0; i < 16; i++) {
+        make_entries ();
+        assert_killed ();
+        expect_changes (3);
+        (void) bad_disk_forget (control_path, &prng, &lost);
+        assert_in_range (lost, 0, 3);
+        expect_changes (3 - lost);
+        seen[lost] = true;
+    }
+    assert_true (seen[0] && seen[1] && seen[2] && seen[3]);
+    put_file ("sync", "");
+    make_entries ();
+    assert_killed ();
+    (void) bad_disk_forget (control_path, &prng, &lost);
+    assert_int_equal (lost, 0);
+    expect_changes (3);
+    child_kind = "--child";
 }
 
 static void test_a_disk_that_lies_loses_what_was_synced (void **state)
@@ -210,7 +303,7 @@ static void test_a_disk_that_lies_loses_what_was_synced (void **state)
     disk->journal = 1;
     disk->lie = 1;
     assert_killed ();
-    assert_true (bad_disk_forget (control_path, &prng) > 0);
+    assert_true (bad_disk_forget (control_path, &prng, NULL) > 0);
     read_letters (letters);
     for (size_t i = 0; i < SECTORS / 4; i++) {
         assert_true (letters[i] == 'b' || letters[i] == '\0');
@@ -227,11 +320,12 @@ int main (int argc, char **argv)
         DISK_TEST (test_some_calls_pass),
         DISK_TEST (test_calls_are_late),
         DISK_TEST (test_what_is_not_synced_may_be_lost),
+        DISK_TEST (test_entries_of_folders_may_be_lost),
         DISK_TEST (test_a_disk_that_lies_loses_what_was_synced),
     };
-    if (argc == 3 && strcmp (argv[1], "--child") == 0) {
+    if (argc == 3) {
         (void) snprintf (file_path, sizeof file_path, "%s", argv[2]);
-        return child ();
+        return strcmp (argv[1], "--entries") == 0 ? child_of_entries () : child ();
     }
     if (argc != 2) {
         fprintf (stderr, "usage: test-support-bad_disk LIBRARY\n");
