@@ -70,6 +70,7 @@ static void say_op (struct buf *out, const struct op *op)
                                         [OP_CHECK_ABSENT] = "check-absent",
                                         [OP_ADD] = "add",
                                         [OP_DELETE_TREE] = "delete-tree",
+                                        [OP_SET_ACL] = "set-acl",
                                         [OP_ADD_AUTH] = "add-auth",
                                         [OP_SET_ADMINS] = "set-administrators"};
     say (out, "%s", names[op->kind]);

@@ -89,7 +89,7 @@ bool feed_wants (const struct feed *feed, const struct effect *effect)
     if ((feed->flags & FEED_SHALLOW) == 0 || effect->path_size == feed->path_size) {
         return true;
     }
-    return effect->kind != EFFECT_DATA &&
+    return (effect->kind == EFFECT_CREATED || effect->kind == EFFECT_DELETED) &&
            tree_path_parent_size (effect->path, effect->path_size) == feed->path_size;
 }
 

@@ -171,6 +171,19 @@ static void replace_data (struct znode *znode, const uint8_t *data, size_t size)
     COHORT_ASSERT (ok);
 }
 
+/* Of a znode that is in no list any more. */
+static void free_znode (struct tree *self, struct znode *znode)
+{
+    struct family *family = znode_family (znode);
+    acl_release (self, znode->acl);
+    if (family != NULL && family->inherited != NULL) {
+        COHORT_ASSERT (self->defaults > 0);
+        self->defaults--;
+        acl_release (self, family->inherited);
+    }
+    znode_free (znode);
+}
+
 /* A place for the way back, or NULL when none is needed. */
 static struct undo_step *undo_step (struct tree *self, enum undo_kind kind, struct znode *znode)
 {
@@ -214,6 +227,14 @@ static void report (struct tree *self, enum effect_kind kind, const struct znode
         effect.data_size = znode->data_size;
     }
     znode_stat (znode, &effect.stat);
+    if (znode->acl != NULL) {
+        effect.acl = znode->acl->bytes;
+        effect.acl_size = znode->acl->size;
+    }
+    if (znode->parent != NULL && znode->parent->acl != NULL) {
+        effect.parent_acl = znode->parent->acl->bytes;
+        effect.parent_acl_size = znode->parent->acl->size;
+    }
     uint64_t parent_hash = znode->parent != NULL ? znode->parent->node.hash : 0;
     effects_add (&self->effects, &effect, znode->node.hash, parent_hash);
 }
@@ -237,6 +258,7 @@ struct znode *change_create (struct tree *self, const struct change_create *what
                                      what->data, what->data_size, what->mode);
     COHORT_ASSERT (znode != NULL);
     znode->node.hash = what->hash;
+    znode->acl = what->acl;
     znode->czxid = znode->mzxid = self->scalars.zxid;
     znode->ctime_ms = znode->mtime_ms = self->scalars.stamp_ms;
     znode->generation = self->generation;
@@ -285,7 +307,7 @@ void change_delete (struct tree *self, struct znode *znode, const char *path, si
     renew_stat (self, parent, names.parent);
     lapse_update (self, parent);
     if (step == NULL) {
-        znode_free (znode);
+        free_znode (self, znode);
     }
 }
 
@@ -315,6 +337,48 @@ void change_set (struct tree *self, struct znode *znode, const char *path, size_
     report (self, EFFECT_DATA, znode, path, path_size);
 }
 
+void change_acl (struct tree *self, struct znode *znode, const char *path, size_t path_size,
+                 struct acl *acl)
+{
+    hand_over (self, znode);
+    struct undo_step *step = undo_step (self, UNDO_ACL, znode);
+    if (step != NULL) {
+        step->stat_digest = znode->stat_digest;
+        step->acl = znode->acl;
+    } else {
+        acl_release (self, znode->acl);
+    }
+    znode->acl = acl;
+    renew_stat (self, znode, names_of (path, path_size).own);
+    report (self, EFFECT_ACL, znode, path, path_size);
+}
+
+static void replace_inherited (struct tree *self, struct znode *znode, struct acl *acl)
+{
+    struct family *family = znode->u.family;
+    COHORT_ASSERT (family->inherited == NULL || self->defaults > 0);
+    self->defaults += (uint64_t) (acl != NULL) - (family->inherited != NULL);
+    family->inherited = acl;
+}
+
+void change_inherited (struct tree *self, struct znode *znode, const char *path, size_t path_size,
+                       struct acl *acl)
+{
+    hand_over (self, znode);
+    bool ok = znode_need_family (znode);
+    COHORT_ASSERT (ok);
+    struct undo_step *step = undo_step (self, UNDO_INHERITED, znode);
+    struct acl *before = znode->u.family->inherited;
+    replace_inherited (self, znode, acl);
+    if (step != NULL) {
+        step->stat_digest = znode->stat_digest;
+        step->acl = before;
+    } else {
+        acl_release (self, before);
+    }
+    renew_stat (self, znode, names_of (path, path_size).own);
+}
+
 /* ---- Undo -------------------------------------------------------------------------------- */
 
 void change_undo_begin (struct tree *self)
@@ -336,8 +400,11 @@ void change_undo_discard (struct tree *self)
     struct undo *undo = &self->undo;
     COHORT_ASSERT (undo->active);
     for (size_t i = 0; i < undo->count; i++) {
-        if (undo->steps[i].kind == UNDO_DELETE) {
-            znode_free (undo->steps[i].znode);
+        const struct undo_step *step = &undo->steps[i];
+        if (step->kind == UNDO_DELETE) {
+            free_znode (self, step->znode);
+        } else if (step->kind == UNDO_ACL || step->kind == UNDO_INHERITED) {
+            acl_release (self, step->acl);
         }
     }
     arena_reset (&undo->data);
@@ -368,7 +435,7 @@ static void undo_one (struct tree *self, const struct undo_step *step)
     case UNDO_CREATE:
         leave (self, znode, names.own);
         restore_parent (self, parent, names.parent, step);
-        znode_free (znode);
+        free_znode (self, znode);
         return;
     case UNDO_DELETE:
         join (self, znode, names.own, parent, step->next_owned);
@@ -382,6 +449,16 @@ static void undo_one (struct tree *self, const struct undo_step *step)
         replace_part (self, names.own, &znode->data_digest, step->data_digest);
         replace_part (self, names.own, &znode->stat_digest, step->stat_digest);
         lapse_update (self, znode);
+        return;
+    case UNDO_ACL:
+        acl_release (self, znode->acl);
+        znode->acl = step->acl;
+        replace_part (self, names.own, &znode->stat_digest, step->stat_digest);
+        return;
+    case UNDO_INHERITED:
+        acl_release (self, znode->u.family->inherited);
+        replace_inherited (self, znode, step->acl);
+        replace_part (self, names.own, &znode->stat_digest, step->stat_digest);
         return;
     }
     assert_fail ("the kind of the step is known", __FILE__, __LINE__);

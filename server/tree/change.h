@@ -34,6 +34,7 @@ struct change_create {
     size_t data_size;
     uint8_t mode;
     uint64_t ttl_ms;       /* 0: none */
+    struct acl *acl;       /* its reference is taken over */
     struct session *owner; /* of an ephemeral */
     uint64_t sequence;     /* the parent's next number from now on */
 };
@@ -45,6 +46,13 @@ void change_delete (struct tree *self, struct znode *znode, const char *path, si
 
 void change_set (struct tree *self, struct znode *znode, const char *path, size_t path_size,
                  const uint8_t *data, size_t data_size);
+
+/* Its own list, or the default of what is created below; the reference is taken over.  Only the
+ * first is an effect. */
+void change_acl (struct tree *self, struct znode *znode, const char *path, size_t path_size,
+                 struct acl *acl);
+void change_inherited (struct tree *self, struct znode *znode, const char *path, size_t path_size,
+                       struct acl *acl);
 
 /* Between begin and one of the others, the changes of znodes can be taken back. */
 void change_undo_begin (struct tree *self);

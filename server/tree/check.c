@@ -23,6 +23,16 @@ static bool check_child (void *arg, const struct znode *child)
     return true;
 }
 
+static void check_acl (const struct tree *self, const struct acl *acl)
+{
+    if (acl != NULL) {
+        COHORT_ASSERT (acl->references > 0);
+        COHORT_ASSERT (acl->digest == digest_acl (acl));
+        COHORT_ASSERT (acl->size > 0 ? acl_valid (acl->bytes, acl->size) : acl->aversion > 0);
+        COHORT_ASSERT (acl->generation <= self->generation);
+    }
+}
+
 static void check_family (const struct tree *self, const struct znode *znode,
                           const struct family *family)
 {
@@ -35,6 +45,7 @@ static void check_family (const struct tree *self, const struct znode *znode,
     COHORT_ASSERT (family->pzxid <= self->scalars.zxid);
     COHORT_ASSERT (family->sequence <= INT64_MAX);
     COHORT_ASSERT (family->cversion >= 0);
+    check_acl (self, family->inherited);
 }
 
 static void check_znode (const struct tree *self, const struct znode *znode)
@@ -45,6 +56,7 @@ static void check_znode (const struct tree *self, const struct znode *znode)
     COHORT_ASSERT ((parent == NULL) == (znode == self->root));
     COHORT_ASSERT (tree_life_valid (znode->mode, znode_ttl_ms (znode)));
     lapse_check (self, znode);
+    check_acl (self, znode->acl);
     COHORT_ASSERT (znode->czxid <= znode->mzxid);
     COHORT_ASSERT (znode->mzxid <= self->scalars.zxid);
     COHORT_ASSERT (znode->version >= 0);
@@ -117,13 +129,22 @@ static void check_session (const struct tree *self, const struct session *sessio
 
 void tree_check (const struct tree *self)
 {
-    uint64_t children = 0;
+    uint64_t children = 0, lists = 0, defaults = 0;
     for (struct map_node *at = map_first (&self->znodes); at != NULL;
          at = map_next (&self->znodes, at)) {
         const struct znode *znode = map_entry (at, struct znode, node);
         check_znode (self, znode);
+        const struct family *family = znode_family (znode);
         children += znode_child_count (znode);
+        defaults += family != NULL && family->inherited != NULL;
+        lists += (znode->acl != NULL) + (uint64_t) (family != NULL && family->inherited != NULL);
     }
+    for (struct map_node *at = map_first (&self->acls); at != NULL;
+         at = map_next (&self->acls, at)) {
+        lists -= map_entry (at, struct acl, node)->references;
+    }
+    COHORT_ASSERT (lists == 0);
+    COHORT_ASSERT (defaults == self->defaults);
     COHORT_ASSERT (children + 1 == map_count (&self->znodes));
     heap_check (&self->lapses);
     uint64_t last = 0;

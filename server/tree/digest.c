@@ -15,6 +15,7 @@
 #define SEED_STAT       UINT64_C (0x73746174)
 #define SEED_SESSION    UINT64_C (0x73657373)
 #define SEED_IDENTITIES UINT64_C (0x69646e74)
+#define SEED_ACL        UINT64_C (0x6c61636c00000000)
 #define SEED_RESULT     UINT64_C (0x72657375)
 #define SEED_SCALARS    UINT64_C (0x7363616c)
 
@@ -27,7 +28,7 @@ uint64_t digest_stat (const struct znode *znode)
 {
     const struct family *family = znode_family (znode);
     const struct tenure *tenure = znode_tenure (znode);
-    uint8_t bytes[92];
+    uint8_t bytes[108];
     bytes_put_u64 (bytes, znode->czxid);
     bytes_put_u64 (bytes + 8, znode->mzxid);
     bytes_put_u64 (bytes + 16, family != NULL ? family->pzxid : znode->czxid);
@@ -42,7 +43,14 @@ uint64_t digest_stat (const struct znode *znode)
     bytes_put_u32 (bytes + 76, znode->mode);
     bytes_put_u32 (bytes + 80, family != NULL ? family->children.count : 0);
     bytes_put_u64 (bytes + 84, znode_ttl_ms (znode));
+    bytes_put_u64 (bytes + 92, acl_digest (znode->acl));
+    bytes_put_u64 (bytes + 100, family != NULL ? acl_digest (family->inherited) : 0);
     return hash64 (bytes, sizeof (bytes), SEED_STAT);
+}
+
+uint64_t digest_acl (const struct acl *acl)
+{
+    return hash64 (acl->bytes, acl->size, SEED_ACL + (uint32_t) acl->aversion);
 }
 
 uint64_t digest_share (uint64_t name, uint64_t part)

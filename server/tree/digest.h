@@ -19,6 +19,9 @@
 uint64_t digest_data (const struct znode *znode);
 uint64_t digest_stat (const struct znode *znode);
 uint64_t digest_share (uint64_t name, uint64_t part);
+/* Of an access control list, how often it was set included: a part of the stat's. */
+uint64_t digest_acl (const struct acl *acl);
+
 /* Of its identities alone: a part of the session's. */
 uint64_t digest_identities (const struct session *session);
 uint64_t digest_session (const struct session *session);

@@ -20,13 +20,16 @@ struct slot {
     uint32_t reserved;
 };
 
-/* Followed by the path, a 0 and the data. */
+/* Followed by the path, a 0, the data, and the two access control lists. */
 struct record {
     cohort_stat_t stat;
     uint32_t path_size;
     uint32_t data_size;
+    uint16_t acl_size, parent_acl_size;
     uint8_t kind;
 };
+
+_Static_assert(ACL_SIZE_MAX <= UINT16_MAX, "records have 16 bits for it");
 
 struct effects_chunk {
     struct list_node node;
@@ -138,7 +141,8 @@ void effects_add (struct effects *self, const struct effect *effect, uint64_t pa
                   uint64_t parent_hash)
 {
     COHORT_ASSERT (effect->zxid > self->floor);
-    size_t size = aligned (sizeof (struct record) + effect->path_size + 1 + effect->data_size);
+    size_t size = aligned (sizeof (struct record) + effect->path_size + 1 + effect->data_size +
+                           effect->acl_size + effect->parent_acl_size);
     struct effects_chunk *chunk = newest (self);
     if (chunk == NULL || chunk->size - chunk->used - chunk->count * sizeof (struct slot) <
                              size + sizeof (struct slot)) {
@@ -149,12 +153,23 @@ void effects_add (struct effects *self, const struct effect *effect, uint64_t pa
     record->stat = effect->stat;
     record->path_size = effect->path_size;
     record->data_size = effect->data_size;
+    record->acl_size = (uint16_t) effect->acl_size;
+    record->parent_acl_size = (uint16_t) effect->parent_acl_size;
     record->kind = (uint8_t) effect->kind;
     uint8_t *bytes = (uint8_t *) (record + 1);
     memcpy (bytes, effect->path, effect->path_size);
     bytes[effect->path_size] = 0;
+    bytes += effect->path_size + 1;
     if (effect->data_size > 0) {
-        memcpy (bytes + effect->path_size + 1, effect->data, effect->data_size);
+        memcpy (bytes, effect->data, effect->data_size);
+        bytes += effect->data_size;
+    }
+    if (effect->acl_size > 0) {
+        memcpy (bytes, effect->acl, effect->acl_size);
+        bytes += effect->acl_size;
+    }
+    if (effect->parent_acl_size > 0) {
+        memcpy (bytes, effect->parent_acl, effect->parent_acl_size);
     }
     *slot_at (chunk, chunk->count) = (struct slot){
         .zxid = effect->zxid,
@@ -223,6 +238,10 @@ static void load (const struct effects_chunk *chunk, uint32_t i, struct effect *
     effect->path_size = record->path_size;
     effect->data = bytes + record->path_size + 1;
     effect->data_size = record->data_size;
+    effect->acl = effect->data + record->data_size;
+    effect->acl_size = record->acl_size;
+    effect->parent_acl = effect->acl + record->acl_size;
+    effect->parent_acl_size = record->parent_acl_size;
     effect->stat = record->stat;
 }
 

@@ -142,13 +142,18 @@ void op_encode (struct buf *out, const struct op *op)
     case OP_CREATE:
         buf_u8 (out, op->mode);
         buf_u8 (out, op->if_absent);
-        buf_u32 (out, op->acl_id);
+        buf_blob (out, op->acl, op->acl_size);
         buf_u64 (out, op->ttl_ms);
         buf_blob (out, op->data, op->data_size);
         return;
     case OP_SET:
         buf_i32 (out, op->version);
         buf_blob (out, op->data, op->data_size);
+        return;
+    case OP_SET_ACL:
+        buf_i32 (out, op->version);
+        buf_u8 (out, op->inherited);
+        buf_blob (out, op->acl, op->acl_size);
         return;
     case OP_DELETE:
     case OP_CHECK_VERSION:
@@ -286,7 +291,7 @@ static bool decode_close (struct reader *in, struct entry_close *close)
 static bool op_known (uint8_t kind)
 {
     return (kind >= OP_CREATE && kind <= OP_DELETE_TREE) ||
-           (kind >= OP_ADD_AUTH && kind <= OP_SET_ADMINS);
+           (kind >= OP_SET_ACL && kind <= OP_SET_ADMINS);
 }
 
 /* What a multi may not hold: nothing of it can be undone. */
@@ -416,20 +421,26 @@ bool op_decode (struct op *op, struct reader *ops)
         op->acl = decode_bytes (ops, &op->acl_size);
         return !ops->failed;
     }
-    uint8_t if_absent = 0;
+    uint8_t if_absent = 0, inherited = 0;
     op->path = decode_bytes (ops, &op->path_size);
     switch (op->kind) {
     case OP_CREATE:
         op->mode = reader_u8 (ops);
         if_absent = reader_u8 (ops);
         op->if_absent = if_absent == 1;
-        op->acl_id = reader_u32 (ops);
+        op->acl = decode_bytes (ops, &op->acl_size);
         op->ttl_ms = reader_u64 (ops);
         op->data = decode_bytes (ops, &op->data_size);
         break;
     case OP_SET:
         op->version = reader_i32 (ops);
         op->data = decode_bytes (ops, &op->data_size);
+        break;
+    case OP_SET_ACL:
+        op->version = reader_i32 (ops);
+        inherited = reader_u8 (ops);
+        op->inherited = inherited == 1;
+        op->acl = decode_bytes (ops, &op->acl_size);
         break;
     case OP_DELETE:
     case OP_CHECK_VERSION:
@@ -459,7 +470,7 @@ bool op_decode (struct op *op, struct reader *ops)
     case OP_SET_ADMINS:
         break;
     }
-    return !ops->failed && if_absent <= 1;
+    return !ops->failed && if_absent <= 1 && inherited <= 1;
 }
 
 int entry_peek_kind (const uint8_t *data, size_t size)

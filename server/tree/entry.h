@@ -131,13 +131,15 @@ enum op_kind {
     OP_CHECK_ABSENT,
     OP_ADD,
     OP_DELETE_TREE,
-    OP_ADD_AUTH = 41, /* alone only: the session has proven to be somebody */
-    OP_SET_ADMINS     /* alone only, by an administrator */
+    OP_SET_ACL = 40,
+    OP_ADD_AUTH,  /* alone only: the session has proven to be somebody */
+    OP_SET_ADMINS /* alone only, by an administrator */
 };
 
 /* One operation.  Layout: u8 kind, then: path, and
- *    CREATE  u8 mode, u8 if_absent, u32 acl_id,         DELETE  i32 version
+ *    CREATE  u8 mode, u8 if_absent, acl,                DELETE  i32 version
  *            u64 ttl_ms, data                           SET     i32 version, data
+ *    SET_ACL i32 version, u8 inherited, acl
  *    CHECK_VERSION i32 version                          CHECK_CZXID u64 czxid
  *    CHECK_OWNER u64 session, u64 ozxid                 CHECK_ABSENT (no more)
  *    ADD     i64 delta, i64 floor, i64 ceiling          DELETE_TREE i32 version, u32 limit
@@ -149,13 +151,13 @@ struct op {
     uint32_t path_size;
     const uint8_t *data;
     uint32_t data_size; /* ADD_AUTH: data is the identity */
-    const uint8_t *acl; /* an access control list, identity.h */
-    uint32_t acl_size;
+    const uint8_t *acl; /* an access control list, identity.h; AUTH may be in it */
+    uint32_t acl_size;  /* CREATE, 0: the default of where it is created */
     uint8_t mode;
-    bool if_absent;  /* what is there already is left as it is, and that is no error */
-    uint32_t acl_id; /* 0: open */
+    bool if_absent; /* what is there already is left as it is, and that is no error */
+    bool inherited; /* SET_ACL: the default of what is created below */
     uint64_t ttl_ms;
-    int32_t version;
+    int32_t version; /* SET_ACL: the aversion */
     uint64_t czxid;
     uint64_t session;
     uint64_t ozxid;

@@ -233,6 +233,14 @@ void image_put_result (struct buf *out, const struct stored *stored)
     end_record (out, record);
 }
 
+void image_put_acl (struct buf *out, const struct acl *acl)
+{
+    size_t record = begin_record (out, IMAGE_ACL);
+    buf_i32 (out, acl->aversion);
+    buf_append (out, acl->bytes, acl->size);
+    end_record (out, record);
+}
+
 void image_put_znode (struct buf *out, const struct znode *znode, uint32_t parent)
 {
     const struct family *family = znode_family (znode);
@@ -243,9 +251,8 @@ void image_put_znode (struct buf *out, const struct znode *znode, uint32_t paren
     put_u8 (&cursor,
             (uint8_t) ((family != NULL ? IMAGE_FAMILY : 0) | (tenure != NULL ? IMAGE_TENURE : 0)));
     put_u8 (&cursor, znode->mode);
-    put_u32 (&cursor, 0);
+    put_u32 (&cursor, znode->acl != NULL ? znode->acl->ordinal : 0);
     put_u64 (&cursor, znode_ttl_ms (znode));
-    put_u32 (&cursor, 0);
     put_u32 (&cursor, parent);
     put_u64 (&cursor, znode->czxid);
     put_u64 (&cursor, znode->mzxid);
@@ -256,6 +263,7 @@ void image_put_znode (struct buf *out, const struct znode *znode, uint32_t paren
         put_u64 (&cursor, family->pzxid);
         put_u64 (&cursor, family->sequence);
         put_u32 (&cursor, (uint32_t) family->cversion);
+        put_u32 (&cursor, family->inherited != NULL ? family->inherited->ordinal : 0);
     }
     if (tenure != NULL) {
         put_u64 (&cursor, tenure->session->id);

@@ -9,15 +9,17 @@
  *      SCALARS  first: see image_scalars_bytes
  *      SESSION  IMAGE_SESSION_SIZE bytes, see image_session_bytes   identities: the rest
  *      RESULT   u64 session   u64 number   the result (result.h)
+ *      ACL      i32 aversion   the list (identity.h): the rest; the next number is its, from 1 on
  *      ZNODE    u8 parts (1: family, 2: tenure)   u8 mode   u32 acl (0: open)   u64 ttl_ms
- *               i32 aversion (0)   u32 ordinal of the parent (0: this is the root)
+ *               u32 ordinal of the parent (0: this is the root)
  *               u64 czxid mzxid   i64 ctime mtime   i32 version
- *               [family: u64 pzxid sequence  i32 cversion]   [tenure: u64 session ozxid]
+ *               [family: u64 pzxid sequence  i32 cversion  u32 acl of what is created below]
+ *               [tenure: u64 session ozxid]
  *               u16 size of the name, name   data: the rest
  *      END      last: u64 number of znodes, sessions, results   u64 digest (tree_digest)
  *
  * A znode with a family gets the next ordinal, from 1 on, by which its children name it.  Whatever
- * a record refers to comes before it: parents, the sessions of ephemerals and of results.
+ * a record refers to comes before it: parents, lists, the sessions of ephemerals and of results.
  */
 #ifndef SERVER_TREE_IMAGE_H
 #define SERVER_TREE_IMAGE_H
@@ -41,7 +43,14 @@ enum {
     IMAGE_RECORD_SIZE_MAX = ENTRY_DATA_MAX + (1 << 20)
 };
 
-enum image_tag { IMAGE_SCALARS = 1, IMAGE_SESSION, IMAGE_RESULT, IMAGE_ZNODE, IMAGE_END };
+enum image_tag {
+    IMAGE_SCALARS = 1,
+    IMAGE_SESSION,
+    IMAGE_RESULT,
+    IMAGE_ZNODE,
+    IMAGE_END,
+    IMAGE_ACL = 40
+};
 
 enum image_parts { IMAGE_FAMILY = 1, IMAGE_TENURE = 2 };
 
@@ -63,6 +72,7 @@ bool image_session_read (struct session *session, const uint8_t *data, size_t si
 void image_put_head (struct buf *out, const struct scalars *scalars);
 void image_put_session (struct buf *out, const struct session *session);
 void image_put_result (struct buf *out, const struct stored *stored);
+void image_put_acl (struct buf *out, const struct acl *acl);
 /* parent: its ordinal. */
 void image_put_znode (struct buf *out, const struct znode *znode, uint32_t parent);
 void image_put_end (struct buf *out, const struct image_counts *counts, uint64_t digest);

@@ -34,6 +34,10 @@ struct tree *tree_loader_release (struct tree_loader **self_p)
     struct tree *tree = self->tree;
     sorting_abandon (&self->sorting);
     buf_deinit (&self->rest);
+    for (size_t i = 0; i < self->acls_count; i++) {
+        acl_release (tree, self->acls[i]);
+    }
+    mem_free (self->acls);
     mem_free (self->parents);
     mem_free (self);
     *self_p = NULL;
@@ -105,6 +109,35 @@ static bool load_result (struct tree *tree, const uint8_t *data, size_t size)
     return true;
 }
 
+/* ---- Access control lists ---------------------------------------------------------------- */
+
+static bool load_acl (struct tree_loader *self, const uint8_t *bytes, size_t size)
+{
+    struct reader in;
+    reader_init (&in, bytes, size);
+    int32_t aversion = reader_i32 (&in);
+    size_t acl_size = reader_left (&in);
+    if (in.failed || aversion < 0 ||
+        (acl_size > 0 ? !acl_valid (in.at, acl_size) : aversion == 0)) {
+        return false;
+    }
+    if (self->acls_count == self->acls_capacity) {
+        size_t capacity = self->acls_capacity > 0 ? self->acls_capacity * 2 : 16;
+        struct acl **acls = mem_realloc (self->acls, capacity * sizeof (struct acl *));
+        if (acls == NULL) {
+            return false;
+        }
+        self->acls = acls;
+        self->acls_capacity = capacity;
+    }
+    struct acl *acl;
+    if (!acl_take (self->tree, in.at, acl_size, aversion, &acl) || acl == NULL) {
+        return false; /* what is open needs no list */
+    }
+    self->acls[self->acls_count++] = acl;
+    return true;
+}
+
 /* ---- Znodes ------------------------------------------------------------------------------ */
 
 /* A record of a znode. */
@@ -112,6 +145,7 @@ struct record {
     uint8_t parts;
     uint8_t mode;
     uint64_t ttl_ms;
+    uint32_t acl, inherited;
     uint32_t parent;
     zxid_t czxid;
     zxid_t mzxid;
@@ -141,9 +175,8 @@ static bool read_znode (struct record *record, const uint8_t *bytes, size_t size
     *record = (struct record){0};
     record->parts = reader_u8 (&in);
     record->mode = reader_u8 (&in);
-    uint32_t acl = reader_u32 (&in);
+    record->acl = reader_u32 (&in);
     record->ttl_ms = reader_u64 (&in);
-    uint32_t aversion = reader_u32 (&in);
     record->parent = reader_u32 (&in);
     record->czxid = reader_u64 (&in);
     record->mzxid = reader_u64 (&in);
@@ -154,6 +187,7 @@ static bool read_znode (struct record *record, const uint8_t *bytes, size_t size
         record->pzxid = reader_u64 (&in);
         record->sequence = reader_u64 (&in);
         record->cversion = reader_i32 (&in);
+        record->inherited = reader_u32 (&in);
     }
     if ((record->parts & IMAGE_TENURE) != 0) {
         record->session = reader_u64 (&in);
@@ -164,8 +198,7 @@ static bool read_znode (struct record *record, const uint8_t *bytes, size_t size
     record->data_size = reader_left (&in);
     record->data = reader_bytes (&in, record->data_size);
     bool ephemeral = (record->mode & COHORT_EPHEMERAL) != 0;
-    return !in.failed && acl == 0 && aversion == 0 &&
-           record->parts <= (IMAGE_FAMILY | IMAGE_TENURE) &&
+    return !in.failed && record->parts <= (IMAGE_FAMILY | IMAGE_TENURE) &&
            tree_life_valid (record->mode, record->ttl_ms) &&
            (!lapses (record) || (record->parts & IMAGE_FAMILY) != 0) &&
            ephemeral == ((record->parts & IMAGE_TENURE) != 0) &&
@@ -204,9 +237,18 @@ static bool add_parent (struct tree_loader *self, struct znode *znode, size_t pa
     return true;
 }
 
-/* What the record says of a znode, its family included. */
-static bool take_fields (struct znode *znode, const struct record *record)
+/* The list of a number; 0: none. */
+static struct acl *acl_of (const struct tree_loader *self, uint32_t number)
 {
+    return number > 0 ? acl_share (self->acls[number - 1]) : NULL;
+}
+
+/* What the record says of a znode, its family included. */
+static bool take_fields (struct tree_loader *self, struct znode *znode, const struct record *record)
+{
+    if (record->acl > self->acls_count || record->inherited > self->acls_count) {
+        return false;
+    }
     znode->czxid = record->czxid;
     znode->mzxid = record->mzxid;
     znode->ctime_ms = record->ctime_ms;
@@ -222,7 +264,10 @@ static bool take_fields (struct znode *znode, const struct record *record)
         znode->u.family->pzxid = record->pzxid;
         znode->u.family->sequence = record->sequence;
         znode->u.family->cversion = record->cversion;
+        znode->u.family->inherited = acl_of (self, record->inherited);
+        self->tree->defaults += record->inherited > 0;
     }
+    znode->acl = acl_of (self, record->acl);
     return true;
 }
 
@@ -246,7 +291,8 @@ static bool load_root (struct tree_loader *self, const struct record *record)
     tree->digest -= digest_share (PATH_HASH_ROOT, tree->root->data_digest) +
                     digest_share (PATH_HASH_ROOT, tree->root->stat_digest);
     return znode_set_data (tree->root, record->data, record->data_size) &&
-           take_fields (tree->root, record) && add_parent (self, tree->root, 0, PATH_HASH_ROOT);
+           take_fields (self, tree->root, record) &&
+           add_parent (self, tree->root, 0, PATH_HASH_ROOT);
 }
 
 /* Puts a znode that has its fields into index and lists. */
@@ -319,7 +365,7 @@ static bool load_znode (struct tree_loader *self, const uint8_t *bytes, size_t s
     }
     znode->node.hash =
         tree_path_hash_child (parent->znode->node.hash, record.name, record.name_size);
-    if (has_child (tree, parent->znode, znode) || !take_fields (znode, &record) ||
+    if (has_child (tree, parent->znode, znode) || !take_fields (self, znode, &record) ||
         !join (self, znode, parent, &record)) {
         znode_free (znode);
         return false;
@@ -362,6 +408,8 @@ static bool load_record (struct tree_loader *self, const uint8_t *bytes, size_t 
         return load_session (self->tree, bytes, size);
     case IMAGE_RESULT:
         return load_result (self->tree, bytes, size);
+    case IMAGE_ACL:
+        return load_acl (self, bytes, size);
     case IMAGE_ZNODE:
         return load_znode (self, bytes, size);
     case IMAGE_END:

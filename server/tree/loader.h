@@ -37,6 +37,9 @@ struct tree_loader {
     struct parent *parents;
     size_t parents_count;
     size_t parents_capacity;
+    struct acl **acls; /* by their numbers; each has a reference for it */
+    size_t acls_count;
+    size_t acls_capacity;
     uint64_t digest; /* as the end of the image has it */
 
     struct sorting sorting;

@@ -11,6 +11,7 @@
 #include "server/tree/lapse.h"
 #include "server/tree/numbers.h"
 #include "server/tree/path.h"
+#include "server/tree/permit.h"
 #include "server/tree/verify.h"
 
 enum {
@@ -19,17 +20,19 @@ enum {
     NUMBER_TRIES = 32
 };
 
-/* The znode of an operation: 0, COHORT_ENONODE, COHORT_ECORRUPT (which nobody will see: the state
- * is given up), or what is wrong with the path. */
-static int locate (const struct tree *self, const struct op *op, struct znode **znode)
+/* The znode of an operation: 0, COHORT_ENONODE, COHORT_ENOAUTH, COHORT_ECORRUPT (which nobody will
+ * see: the state is given up), or what is wrong with the path. */
+static int locate (const struct tree *self, const struct session *session, const struct op *op,
+                   struct znode **znode)
 {
     *znode = znode_find (&self->znodes, self->root, op->path, op->path_size);
     if (*znode != NULL) {
-        return verify_stat (self, *znode) ? 0 : COHORT_ECORRUPT;
+        return verify_stat (self, *znode) ? permit_op (self, session, op->kind, *znode)
+                                          : COHORT_ECORRUPT;
     }
     int rc =
         tree_path_validate (op->path, op->path_size, self->scalars.limits.path_size_max, false);
-    return rc != 0 ? rc : COHORT_ENONODE;
+    return rc != 0 ? rc : permit_absent (self, session, op->kind, op->path, op->path_size);
 }
 
 static bool version_matches (const struct znode *znode, int32_t version)
@@ -53,12 +56,12 @@ static int check_create (const struct tree *self, const struct op *op)
     if (!tree_life_valid (op->mode, op->ttl_ms) || (op->if_absent && sequential)) {
         return COHORT_EINVAL;
     }
-    return op->acl_id != 0 ? COHORT_EINVALIDACL : 0;
+    return 0;
 }
 
 /* The create of what may be there already. */
-static int found (const struct tree *self, const struct znode *znode, const struct op *op,
-                  struct result_op *result)
+static int found (const struct tree *self, const struct session *session, const struct znode *znode,
+                  const struct op *op, struct result_op *result)
 {
     if (!op->if_absent) {
         return COHORT_ENODEEXISTS;
@@ -70,8 +73,10 @@ static int found (const struct tree *self, const struct znode *znode, const stru
     result->has_path = true;
     result->path = op->path;
     result->path_size = op->path_size;
-    result->has_stat = true;
-    znode_stat (znode, &result->stat);
+    if (permits_sight (self, session, znode)) {
+        result->has_stat = true;
+        znode_stat (znode, &result->stat);
+    }
     return 0;
 }
 
@@ -135,15 +140,19 @@ static int create (struct tree *self, struct session *session, const struct op *
     }
     bool sequential = (op->mode & COHORT_SEQUENTIAL) != 0;
     if (op->path_size == 1 && !sequential) {
-        return found (self, self->root, op, result);
+        return found (self, session, self->root, op, result);
     }
     size_t parent_size = op->path_size > 1 ? tree_path_parent_size (op->path, op->path_size) : 1;
     struct znode *parent = znode_find (&self->znodes, self->root, op->path, parent_size);
     if (parent == NULL) {
-        return COHORT_ENONODE;
+        return permit_absent (self, session, OP_CREATE, op->path, parent_size);
     }
     if (!verify_stat (self, parent)) {
         return COHORT_ECORRUPT;
+    }
+    rc = permit_op (self, session, OP_CREATE, parent);
+    if (rc != 0) {
+        return rc;
     }
     if (znode_ephemeral (parent)) {
         return COHORT_ENOCHILDREN4EPHEMERALS;
@@ -168,8 +177,12 @@ static int create (struct tree *self, struct session *session, const struct op *
     } else {
         const struct znode *other = namesake (self, &what);
         if (other != NULL) {
-            return found (self, other, op, result);
+            return found (self, session, other, op, result);
         }
+    }
+    rc = op_create_acl (self, session, op, parent, &what.acl);
+    if (rc != 0) {
+        return rc;
     }
     const struct znode *znode = change_create (self, &what);
     COHORT_ASSERT (znode->parent == parent);
@@ -184,10 +197,10 @@ static int create (struct tree *self, struct session *session, const struct op *
 
 /* ---- The others -------------------------------------------------------------------------- */
 
-static int delete (struct tree *self, const struct op *op)
+static int delete (struct tree *self, const struct session *session, const struct op *op)
 {
     struct znode *znode;
-    int rc = locate (self, op, &znode);
+    int rc = locate (self, session, op, &znode);
     if (rc != 0) {
         return rc;
     }
@@ -207,13 +220,14 @@ static int delete (struct tree *self, const struct op *op)
     return 0;
 }
 
-static int set (struct tree *self, const struct op *op, struct result_op *result)
+static int set (struct tree *self, const struct session *session, const struct op *op,
+                struct result_op *result)
 {
     struct znode *znode;
     if (op->data_size > self->scalars.limits.data_size_max) {
         return COHORT_ETOOBIG;
     }
-    int rc = locate (self, op, &znode);
+    int rc = locate (self, session, op, &znode);
     if (rc != 0) {
         return rc;
     }
@@ -229,10 +243,11 @@ static int set (struct tree *self, const struct op *op, struct result_op *result
 }
 
 /* A counter: a number that stays within its bounds. */
-static int add (struct tree *self, const struct op *op, struct result_op *result)
+static int add (struct tree *self, const struct session *session, const struct op *op,
+                struct result_op *result)
 {
     struct znode *znode;
-    int rc = locate (self, op, &znode);
+    int rc = locate (self, session, op, &znode);
     if (rc != 0) {
         return rc;
     }
@@ -286,10 +301,11 @@ static int trim (struct tree *self, struct znode *top)
     }
 }
 
-static int delete_tree (struct tree *self, const struct op *op, struct result_op *result)
+static int delete_tree (struct tree *self, const struct session *session, const struct op *op,
+                        struct result_op *result)
 {
     struct znode *znode;
-    int rc = locate (self, op, &znode);
+    int rc = locate (self, session, op, &znode);
     if (rc != 0) {
         return rc;
     }
@@ -301,9 +317,12 @@ static int delete_tree (struct tree *self, const struct op *op, struct result_op
     }
     uint64_t count = 1 + znode_below (znode);
     if ((op->limit != 0 && count > op->limit) || count > ENTRY_TREE_MAX - self->trimmed) {
-        result->has_value = true;
-        result->value = (int64_t) count;
+        result->has_value = permits (self, session, znode, COHORT_PERM_READ);
+        result->value = result->has_value ? (int64_t) count : 0;
         return COHORT_ETOOBIG;
+    }
+    if (!permits_trim (self, session, znode)) {
+        return COHORT_ENOAUTH;
     }
     self->trimmed += (uint32_t) count;
     result->has_value = true;
@@ -311,10 +330,18 @@ static int delete_tree (struct tree *self, const struct op *op, struct result_op
     return trim (self, znode);
 }
 
-static int check (const struct tree *self, const struct op *op)
+static int set_acl (struct tree *self, const struct session *session, const struct op *op,
+                    struct result_op *result)
 {
     struct znode *znode;
-    int rc = locate (self, op, &znode);
+    int rc = locate (self, session, op, &znode);
+    return rc != 0 ? rc : op_set_acl (self, session, op, znode, result);
+}
+
+static int check (const struct tree *self, const struct session *session, const struct op *op)
+{
+    struct znode *znode;
+    int rc = locate (self, session, op, &znode);
     if (op->kind == OP_CHECK_ABSENT) {
         return rc == 0 ? COHORT_ENODEEXISTS : rc == COHORT_ENONODE ? 0 : rc;
     }
@@ -342,22 +369,25 @@ int op_execute (struct tree *self, struct session *session, const struct op *op,
         result->code = create (self, session, op, result);
         return result->code;
     case OP_DELETE:
-        result->code = delete (self, op);
+        result->code = delete (self, session, op);
         return result->code;
     case OP_SET:
-        result->code = set (self, op, result);
+        result->code = set (self, session, op, result);
         return result->code;
     case OP_ADD:
-        result->code = add (self, op, result);
+        result->code = add (self, session, op, result);
         return result->code;
     case OP_DELETE_TREE:
-        result->code = delete_tree (self, op, result);
+        result->code = delete_tree (self, session, op, result);
         return result->code;
     case OP_CHECK_VERSION:
     case OP_CHECK_CZXID:
     case OP_CHECK_OWNER:
     case OP_CHECK_ABSENT:
-        result->code = check (self, op);
+        result->code = check (self, session, op);
+        return result->code;
+    case OP_SET_ACL:
+        result->code = set_acl (self, session, op, result);
         return result->code;
     case OP_ADD_AUTH:
         result->code = op_add_auth (self, session, op);

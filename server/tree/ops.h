@@ -18,6 +18,11 @@ int op_execute (struct tree *self, struct session *session, const struct op *op,
 
 /* Of ops_acl.c. */
 int op_add_auth (struct tree *self, struct session *session, const struct op *op);
+int op_set_acl (struct tree *self, const struct session *session, const struct op *op,
+                struct znode *znode, struct result_op *result);
+/* The list of a znode that is created below `parent`, with a reference; or why not. */
+int op_create_acl (struct tree *self, const struct session *session, const struct op *op,
+                   const struct znode *parent, struct acl **acl);
 int op_set_admins (struct tree *self, const struct session *session, const struct op *op);
 
 /* All operations of the write or none; appends the result to `out` and returns its code. */

@@ -7,6 +7,7 @@
 #include "client/base/assert.h"
 #include "server/tree/children.h"
 #include "server/tree/path.h"
+#include "server/tree/permit.h"
 #include "server/tree/state.h"
 #include "server/tree/verify.h"
 
@@ -28,10 +29,116 @@ int read_find (const struct tree *self, const char *path, size_t path_size, stru
 
 void read_describe (const struct znode *znode, const char *path, struct tree_node *node)
 {
+    node->znode = znode;
     node->path = path;
     node->data = znode_data (znode);
     node->data_size = znode->data_size;
     znode_stat (znode, &node->stat);
+}
+
+/* What of the znode there is to see for the session. */
+static enum tree_sight sight_of (const struct tree *self, const struct session *session,
+                                 const struct znode *znode)
+{
+    if (permits (self, session, znode, COHORT_PERM_READ)) {
+        return TREE_WHOLE;
+    }
+    return permits_sight (self, session, znode) ? TREE_BARE : TREE_HIDDEN;
+}
+
+/* A session that has gone may do what anyone may. */
+static const struct session *session_of (const struct tree *self, uint64_t id)
+{
+    static const struct session nobody;
+    const struct session *session = session_find (&self->sessions, id);
+    return session != NULL ? session : &nobody;
+}
+
+static bool restricted (const struct znode *znode)
+{
+    return znode->acl != NULL && znode->acl->size > 0;
+}
+
+enum tree_sight tree_node_sight (const struct tree *self, uint64_t session,
+                                 const struct znode *znode)
+{
+    return restricted (znode) ? sight_of (self, session_of (self, session), znode) : TREE_WHOLE;
+}
+
+static bool may_read (const struct tree *self, const struct session *session, const uint8_t *acl,
+                      uint32_t acl_size)
+{
+    return acl_size == 0 ||
+           (acl_granted (acl, acl_size, session->identities, session->identities_size) &
+            COHORT_PERM_READ) != 0 ||
+           session_is_admin (self, session);
+}
+
+enum tree_sight tree_effect_sight (const struct tree *self, uint64_t id,
+                                   const struct effect *effect)
+{
+    if (effect->acl_size == 0) {
+        return TREE_WHOLE;
+    }
+    const struct session *session = session_of (self, id);
+    if (may_read (self, session, effect->acl, effect->acl_size)) {
+        return TREE_WHOLE;
+    }
+    bool child = effect->path_size > 1;
+    return child && may_read (self, session, effect->parent_acl, effect->parent_acl_size)
+               ? TREE_BARE
+               : TREE_HIDDEN;
+}
+
+/* Why the session does not see as much as it wants; absent: rc of a path without a znode. */
+static int refuse (const struct tree *self, uint64_t session, int rc, const char *path,
+                   size_t path_size)
+{
+    return rc == COHORT_ENONODE
+               ? permit_absent (self, session_of (self, session), OP_CHECK_ABSENT, path, path_size)
+               : rc;
+}
+
+int tree_get_as (const struct tree *self, uint64_t session, enum tree_sight wanted,
+                 const char *path, size_t path_size, struct tree_node *node)
+{
+    int rc = tree_get (self, path, path_size, node);
+    if (rc != 0) {
+        return refuse (self, session, rc, path, path_size);
+    }
+    return tree_node_sight (self, session, node->znode) >= wanted ? 0 : COHORT_ENOAUTH;
+}
+
+int tree_get_acl (const struct tree *self, uint64_t id, const char *path, size_t path_size,
+                  bool inherited, struct tree_acl *acl)
+{
+    static const uint8_t open[] = {COHORT_PERM_ALL, IDENTITY_WORLD, 0};
+    struct znode *znode;
+    int rc = read_find (self, path, path_size, &znode);
+    if (rc != 0) {
+        return refuse (self, id, rc, path, path_size);
+    }
+    if (!verify_stat (self, znode)) {
+        return COHORT_ECORRUPT;
+    }
+    const struct session *session = session_of (self, id);
+    bool admin = permits (self, session, znode, COHORT_PERM_ADMIN);
+    if (!admin && !permits (self, session, znode, COHORT_PERM_READ)) {
+        return COHORT_ENOAUTH;
+    }
+    const struct family *family = znode_family (znode);
+    const struct acl *found = !inherited ? znode->acl : family != NULL ? family->inherited : NULL;
+    bool none = inherited && found == NULL;
+    bool listed = found != NULL && found->size > 0;
+    *acl = (struct tree_acl){
+        .bytes = listed ? found->bytes : open,
+        .size = none     ? 0
+                : listed ? found->size
+                         : sizeof (open),
+        .masked = !admin,
+    };
+    znode_stat (znode, &acl->stat);
+    return 0;
 }
 
 int tree_get (const struct tree *self, const char *path, size_t path_size, struct tree_node *node)

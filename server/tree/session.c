@@ -182,7 +182,7 @@ const uint8_t *tree_session_identities (const struct tree *self, uint64_t id, si
 bool session_is_admin (const struct tree *self, const struct session *session)
 {
     const struct scalars *scalars = &self->scalars;
-    return scalars->admins_size > 0 &&
+    return session != NULL && scalars->admins_size > 0 &&
            acl_granted (scalars->admins, scalars->admins_size, session->identities,
                         session->identities_size) != 0;
 }

@@ -47,6 +47,7 @@ struct tree_snapshot {
     struct list_node *result; /* next of tree.results to be written; NULL: none */
     struct image_counts written;
     uint32_t ordinal; /* the newest */
+    uint32_t acls;    /* lists that are written */
     struct backlog backlog;
     struct buf record; /* what is being handed over */
     struct buf chain;  /* of struct znode *: ancestors to be written */
@@ -137,6 +138,31 @@ static void write_result (struct tree_snapshot *self, struct stored *stored, str
     self->written.results++;
 }
 
+static void write_acl (struct tree_snapshot *self, struct acl *acl, struct buf *out)
+{
+    if (acl == NULL || acl->generation == self->generation) {
+        return;
+    }
+    acl->generation = self->generation;
+    acl->ordinal = ++self->acls;
+    COHORT_ASSERT (self->acls != 0);
+    if (!verify_acl (self->tree, acl)) {
+        fail (self);
+        return;
+    }
+    image_put_acl (out, acl);
+}
+
+/* The lists that a znode refers to. */
+static void write_acls (struct tree_snapshot *self, const struct znode *znode, struct buf *out)
+{
+    const struct family *family = znode_family (znode);
+    write_acl (self, znode->acl, out);
+    if (family != NULL) {
+        write_acl (self, family->inherited, out);
+    }
+}
+
 /* One znode, found now or waiting in the backlog; its parent has an ordinal. */
 static void write_znode (struct tree_snapshot *self, struct znode *znode, struct buf *out)
 {
@@ -147,6 +173,7 @@ static void write_znode (struct tree_snapshot *self, struct znode *znode, struct
     if (tenure != NULL) {
         write_session (self, tenure->session, out);
     }
+    write_acls (self, znode, out);
     znode->generation = self->generation;
     if (family != NULL && family->waiting == NULL) {
         family->ordinal = ++self->ordinal;
@@ -162,7 +189,21 @@ static void write_znode (struct tree_snapshot *self, struct znode *znode, struct
 
 /* ---- The backlog ------------------------------------------------------------------------- */
 
-/* Sees to it that all ancestors of a znode are written, or wait in the backlog. */
+/* What was written into self->record goes to the end of the backlog. */
+static void keep_record (struct tree_snapshot *self)
+{
+    const struct buf *record = &self->record;
+    if (self->failed) {
+        return;
+    }
+    if (record->failed ||
+        (record->size > 0 && !backlog_add_record (&self->backlog, record->data, record->size))) {
+        fail (self);
+    }
+}
+
+/* Sees to it that all ancestors of a znode are written, or wait in the backlog; what they refer to
+ * goes before them, for others may refer to it from now on. */
 static void queue_ancestors (struct tree_snapshot *self, const struct znode *znode)
 {
     buf_clear (&self->chain);
@@ -178,25 +219,15 @@ static void queue_ancestors (struct tree_snapshot *self, const struct znode *zno
     for (size_t end = self->chain.size; end > 0; end -= sizeof (struct znode *)) {
         struct znode *ancestor;
         memcpy (&ancestor, self->chain.data + end - sizeof (ancestor), sizeof (ancestor));
-        if (!backlog_add_znode (&self->backlog, ancestor)) {
+        buf_clear (&self->record);
+        write_acls (self, ancestor, &self->record);
+        keep_record (self);
+        if (self->failed || !backlog_add_znode (&self->backlog, ancestor)) {
             fail (self);
             return;
         }
         ancestor->u.family->ordinal = ++self->ordinal;
         COHORT_ASSERT (self->ordinal != 0);
-    }
-}
-
-/* What was written into self->record goes to the end of the backlog. */
-static void keep_record (struct tree_snapshot *self)
-{
-    const struct buf *record = &self->record;
-    if (self->failed) {
-        return;
-    }
-    if (record->failed ||
-        (record->size > 0 && !backlog_add_record (&self->backlog, record->data, record->size))) {
-        fail (self);
     }
 }
 

@@ -12,6 +12,7 @@
 #include "client/base/heap.h"
 #include "client/base/list.h"
 #include "client/base/map.h"
+#include "server/tree/acl.h"
 #include "server/tree/effects.h"
 #include "server/tree/session.h"
 #include "server/tree/tree.h"
@@ -52,6 +53,8 @@ struct tree {
 
     struct map znodes; /* all of them, by the hash of the path */
     struct znode *root;
+    struct map acls;           /* access control lists, by what they say */
+    uint64_t defaults;         /* znodes that have one for what is created below; derived */
     struct map sessions;       /* by id */
     struct map nonces;         /* the same, by the nonce of the creation */
     struct list session_order; /* the same, by ascending id */
@@ -66,6 +69,7 @@ struct tree {
     struct buf path;       /* of the znode that is being changed */
     struct buf created;    /* the path that a sequential create made */
     struct buf result;     /* of the newest write */
+    struct buf acl;        /* that is meant by the operation under way */
     struct buf identities; /* of the session that is being changed */
     uint32_t trimmed;      /* znodes that the DELETE_TREEs of the write under way have removed */
     uint8_t nonce[16];     /* of the newest entry that has one */

@@ -282,7 +282,7 @@ bool stream_has_passed (const struct buf *place, size_t root_size, const struct 
     if (place->size == 0) {
         return false;
     }
-    if (size > root_size && effect->kind != EFFECT_DATA) {
+    if (size > root_size && (effect->kind == EFFECT_CREATED || effect->kind == EFFECT_DELETED)) {
         size = tree_path_parent_size (effect->path, size);
     }
     return tree_path_order (effect->path, size, at, place->size) <= 0;

@@ -23,6 +23,7 @@ struct tree *tree_new (const struct tree_options *options)
         return NULL;
     }
     map_init (&self->znodes);
+    map_init (&self->acls);
     map_init (&self->sessions);
     map_init (&self->nonces);
     heap_init (&self->lapses);
@@ -84,9 +85,16 @@ static void free_session (struct map_node *node, void *arg)
     session_release (session);
 }
 
+static void free_acl (struct map_node *node, void *arg)
+{
+    (void) arg;
+    acl_free (map_entry (node, struct acl, node));
+}
+
 static void free_rest (struct tree *self)
 {
     map_deinit (&self->znodes);
+    map_drain (&self->acls, free_acl, NULL);
     map_deinit (&self->sessions);
     map_deinit (&self->nonces);
     heap_deinit (&self->lapses);
@@ -99,6 +107,7 @@ static void free_rest (struct tree *self)
     buf_deinit (&self->created);
     buf_deinit (&self->result);
     buf_deinit (&self->identities);
+    buf_deinit (&self->acl);
     buf_deinit (&self->scratch->get_path);
     buf_deinit (&self->scratch->list_end);
     mem_free (self->scratch);

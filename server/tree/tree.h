@@ -22,6 +22,7 @@
 #include "server/core/zxid.h"
 #include "server/tree/entry.h"
 
+struct effect;
 struct tree;
 struct znode;
 
@@ -105,7 +106,8 @@ enum tree_damage_kind {
     TREE_DAMAGED_DATA,
     TREE_DAMAGED_NAME,
     TREE_DAMAGED_SESSION,
-    TREE_DAMAGED_RESULT
+    TREE_DAMAGED_RESULT,
+    TREE_DAMAGED_ACL
 };
 
 enum { TREE_DAMAGE_PATH_MAX = 128 };
@@ -140,7 +142,8 @@ uint32_t tree_lapses (const struct tree *self, int64_t now_ms, struct buf *items
 /* ---- Reads ------------------------------------------------------------------------------- */
 
 struct tree_node {
-    const char *path; /* ended with 0 */
+    const struct znode *znode; /* for tree_node_sight */
+    const char *path;          /* ended with 0 */
     const uint8_t *data;
     uint32_t data_size;
     cohort_stat_t stat;
@@ -149,6 +152,39 @@ struct tree_node {
 /* 0, COHORT_ENONODE, COHORT_EPATH; COHORT_ECORRUPT: see tree_damage.  The data lives until the
  * next tree_apply; the path too, but no longer than until the next tree_get. */
 int tree_get (const struct tree *self, const char *path, size_t path_size, struct tree_node *node);
+
+/* What a session may see: what tree_get and the others find is not asked for, and is for the
+ * servers themselves.  docs/acl.md says what is needed for what. */
+enum tree_sight {
+    TREE_HIDDEN = 0, /* nothing, not even whether there is something */
+    TREE_BARE,       /* that it is there, and its stat */
+    TREE_WHOLE       /* its data too, and the names of its children */
+};
+
+/* As tree_get for a session that wants to see so much: COHORT_ENOAUTH.  That a path which it may
+ * not see does not exist is not said either. */
+int tree_get_as (const struct tree *self, uint64_t session, enum tree_sight wanted,
+                 const char *path, size_t path_size, struct tree_node *node);
+
+/* What a session may see of a znode, of a child that is listed (they live until the next
+ * tree_apply), and of a change, as the lists were when it happened. */
+enum tree_sight tree_node_sight (const struct tree *self, uint64_t session,
+                                 const struct znode *znode);
+enum tree_sight tree_effect_sight (const struct tree *self, uint64_t session,
+                                   const struct effect *effect);
+
+/* An access control list (identity.h), alive until the next tree_apply. */
+struct tree_acl {
+    const uint8_t *bytes;
+    size_t size; /* 0: there is none (a default) */
+    cohort_stat_t stat;
+    bool masked; /* the session may not see the hashes in it */
+};
+
+/* The list of a znode, or (inherited) the default of what is created below it, for a session:
+ * COHORT_ENOAUTH, and what tree_get gives. */
+int tree_get_acl (const struct tree *self, uint64_t session, const char *path, size_t path_size,
+                  bool inherited, struct tree_acl *acl);
 
 /* Which children to list, and how many of them at once. */
 enum tree_filter { TREE_ALL, TREE_PERSISTENT, TREE_EPHEMERAL };
@@ -272,15 +308,24 @@ void tree_refound (struct tree *self, zxid_t zxid, const uint8_t cluster_id[16],
 /* ---- Effects ----------------------------------------------------------------------------- */
 
 /* What a transaction changed, in a ring bounded in bytes: watches and streams read it. */
-enum effect_kind { EFFECT_CREATED = 1, EFFECT_DELETED = 2, EFFECT_DATA = 3 };
+enum effect_kind {
+    EFFECT_CREATED = 1,
+    EFFECT_DELETED = 2,
+    EFFECT_DATA = 3,
+    EFFECT_ACL = 40 /* its access control list: nothing else has changed */
+};
 
 struct effect {
     zxid_t zxid;
     enum effect_kind kind;
     const char *path; /* ended with 0 */
     uint32_t path_size;
-    const uint8_t *data; /* CREATED, DATA */
+    const uint8_t *data; /* CREATED, DATA, ACL */
     uint32_t data_size;
+    const uint8_t *acl; /* access control lists: its own, and its parent's, as they were then; */
+    uint32_t acl_size;  /* 0: open */
+    const uint8_t *parent_acl;
+    uint32_t parent_acl_size;
     cohort_stat_t stat; /* right behind this change; DELETED: of what was deleted.  Counting each
                             creation and deletion of a child into the parent's cversion, pzxid and
                             child_count makes a mirror exact */

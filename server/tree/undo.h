@@ -17,12 +17,13 @@
 #include "server/core/zxid.h"
 #include "server/tree/entry.h"
 
+struct acl;
 struct znode;
 
 /* As many changes as one multi can make. */
 enum { UNDO_STEPS_MAX = ENTRY_OPS_MAX + ENTRY_TREE_MAX };
 
-enum undo_kind { UNDO_CREATE = 1, UNDO_DELETE, UNDO_SET };
+enum undo_kind { UNDO_CREATE = 1, UNDO_DELETE, UNDO_SET, UNDO_ACL, UNDO_INHERITED };
 
 struct undo_step {
     enum undo_kind kind;
@@ -41,6 +42,7 @@ struct undo_step {
     uint64_t data_digest;
     const uint8_t *data;
     uint32_t data_size;
+    struct acl *acl; /* ACL, INHERITED: the list before, with its reference */
 };
 
 struct undo {

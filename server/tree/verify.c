@@ -74,6 +74,16 @@ static bool verify_name (const struct tree *tree, const struct znode *znode)
     return false;
 }
 
+bool verify_acl (const struct tree *tree, const struct acl *acl)
+{
+    uint64_t found = digest_acl (acl);
+    if (found == acl->digest) {
+        return true;
+    }
+    (void) first_damage (tree, TREE_DAMAGED_ACL, acl->digest, found);
+    return false;
+}
+
 bool verify_session (const struct tree *tree, const struct session *session)
 {
     uint64_t found = digest_session (session);
@@ -115,6 +125,7 @@ const char *tree_damage_name (enum tree_damage_kind kind)
         [TREE_DAMAGED_NAME] = "the name of a znode",
         [TREE_DAMAGED_SESSION] = "a session",
         [TREE_DAMAGED_RESULT] = "a result",
+        [TREE_DAMAGED_ACL] = "an access control list",
     };
     COHORT_ASSERT (kind < sizeof (names) / sizeof (names[0]));
     return names[kind];
@@ -147,7 +158,8 @@ static void scrub_znode (struct map_node *node, void *arg)
 {
     struct scrubbing *scrubbing = arg;
     const struct znode *znode = map_entry (node, struct znode, node);
-    if (!verify_name (scrubbing->tree, znode) || !verify_znode (scrubbing->tree, znode)) {
+    if (!verify_name (scrubbing->tree, znode) || !verify_znode (scrubbing->tree, znode) ||
+        (znode->acl != NULL && !verify_acl (scrubbing->tree, znode->acl))) {
         return;
     }
     scrubbing->bytes += znode->data_size;

@@ -14,6 +14,7 @@
  * only behind a sound stat: that has the size. */
 bool verify_stat (const struct tree *tree, const struct znode *znode);
 bool verify_znode (const struct tree *tree, const struct znode *znode);
+bool verify_acl (const struct tree *tree, const struct acl *acl);
 bool verify_session (const struct tree *tree, const struct session *session);
 bool verify_result (const struct tree *tree, const struct stored *stored);
 

@@ -256,7 +256,9 @@ void watches_remove_owner (struct watches *self, uint64_t owner)
 static int event_of (enum effect_kind effect, enum watch_kind kind, bool on_parent)
 {
     if (on_parent) {
-        return kind == WATCH_CHILDREN && effect != EFFECT_DATA ? COHORT_EVENT_CHILDREN : 0;
+        return kind == WATCH_CHILDREN && (effect == EFFECT_CREATED || effect == EFFECT_DELETED)
+                   ? COHORT_EVENT_CHILDREN
+                   : 0;
     }
     switch (effect) {
     case EFFECT_CREATED:
@@ -265,6 +267,8 @@ static int event_of (enum effect_kind effect, enum watch_kind kind, bool on_pare
         return COHORT_EVENT_DELETED;
     case EFFECT_DATA:
         return kind != WATCH_CHILDREN ? COHORT_EVENT_CHANGED : 0;
+    case EFFECT_ACL:
+        return 0;
     }
     return 0;
 }
@@ -306,7 +310,7 @@ void watches_fire (struct watches *self, const struct effect *effect, watches_fn
     if (watched != NULL) {
         fire (self, watched, effect, false, fn, arg);
     }
-    if (effect->path_size <= 1 || effect->kind == EFFECT_DATA) {
+    if (effect->path_size <= 1 || effect->kind == EFFECT_DATA || effect->kind == EFFECT_ACL) {
         return;
     }
     size_t parent_size = tree_path_parent_size (effect->path, effect->path_size);

@@ -5,6 +5,8 @@
  */
 #include "server/tree/znode.h"
 
+#include "server/tree/acl.h"
+
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "server/tree/path.h"
@@ -161,7 +163,7 @@ void znode_stat (const struct znode *self, cohort_stat_t *stat)
     stat->mtime_ms = self->mtime_ms;
     stat->version = self->version;
     stat->cversion = family != NULL ? family->cversion : 0;
-    stat->aversion = 0;
+    stat->aversion = acl_aversion (self->acl);
     stat->data_size = (int32_t) self->data_size;
     stat->ephemeral_owner = tenure != NULL ? tenure->session->id : 0;
     stat->ozxid = tenure != NULL ? tenure->ozxid : 0;

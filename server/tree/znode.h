@@ -31,6 +31,7 @@
 
 enum { ZNODE_INLINE_MAX = 4096 };
 
+struct acl;
 struct session;
 struct znode;
 
@@ -44,9 +45,10 @@ struct lapse {
 
 struct family {
     struct children children;
-    struct lapse *lapse; /* NULL: goes when it is deleted */
-    uint64_t below;      /* znodes below this one, at any depth; derived */
-    uint64_t below_size; /* bytes of their data; derived */
+    struct lapse *lapse;   /* NULL: goes when it is deleted */
+    struct acl *inherited; /* the default of what is created below; NULL: there is none */
+    uint64_t below;        /* znodes below this one, at any depth; derived */
+    uint64_t below_size;   /* bytes of their data; derived */
     zxid_t pzxid;
     uint64_t sequence; /* next number of a sequential name */
     uint8_t *waiting;  /* its place in the backlog of the snapshot under way; NULL: in none */
@@ -69,6 +71,7 @@ struct znode {
         struct family *family; /* NULL: never had children */
         struct tenure *tenure; /* of ephemerals, never NULL */
     } u;
+    struct acl *acl;      /* NULL: open to all */
     uint64_t data_digest; /* its two terms of the digest of the state, as its last change left */
     uint64_t stat_digest; /* them: whatever differs from them has changed by itself (verify.h) */
     zxid_t czxid;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cohort/types.h"
 #include "server/tree/entry.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -84,12 +85,26 @@ static void add_writes (fuzz_seed_fn *add, void *arg)
         {.kind = OP_ADD, .path = "/h", .path_size = 2, .delta = -5, .floor = -9, .ceiling = 9},
         {.kind = OP_DELETE_TREE, .path = "/i", .path_size = 2, .version = 8, .limit = 1000},
     };
+    static const uint8_t acl[] = {COHORT_PERM_ALL,  IDENTITY_DIGEST, 3, 'a', ':', 'h',
+                                  COHORT_PERM_READ, IDENTITY_WORLD,  0};
+    static const struct op set_acl = {.kind = OP_SET_ACL,
+                                      .path = "/j",
+                                      .path_size = 2,
+                                      .version = 1,
+                                      .inherited = true,
+                                      .acl = acl,
+                                      .acl_size = sizeof (acl)};
+    static const struct op add_auth = {.kind = OP_ADD_AUTH, .data = acl + 1, .data_size = 5};
+    static const struct op admins = {.kind = OP_SET_ADMINS, .acl = acl, .acl_size = 6};
     static const struct op close = {.kind = OP_CLOSE_SESSION}, reject = {.kind = OP_REJECT};
     struct entry entry = {.kind = ENTRY_WRITE,
                           .u.write = {.session = 1, .incarnation = 1, .number = 2, .count = 1}};
     add_entry (add, arg, "write", &entry, ops, 1);
     add_entry (add, arg, "write-close", &entry, &close, 1);
     add_entry (add, arg, "write-reject", &entry, &reject, 1);
+    add_entry (add, arg, "write-set-acl", &entry, &set_acl, 1);
+    add_entry (add, arg, "write-add-auth", &entry, &add_auth, 1);
+    add_entry (add, arg, "write-set-admins", &entry, &admins, 1);
     entry.u.write.multi = true;
     entry.u.write.count = 9;
     add_entry (add, arg, "write-multi", &entry, ops, 9);

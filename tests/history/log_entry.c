@@ -78,6 +78,7 @@ static void read_op (struct arena *arena, const struct op *op, struct history_op
         break;
     case OP_CLOSE_SESSION:
     case OP_CHECK_ABSENT:
+    case OP_SET_ACL:
     case OP_ADD_AUTH:
     case OP_SET_ADMINS:
         break;

@@ -194,6 +194,43 @@ int fixture_multi (struct fixture *self, uint64_t session, const struct op *ops,
     return write_next (self, session, ops, count, true);
 }
 
+struct op op_with_acl (struct op op, const char *user, int perms)
+{
+    static uint8_t lists[4][ACL_SIZE_MAX];
+    static size_t next;
+    struct buf list = {0};
+    const char *who = perms != 0 ? user : "nobody:at-all";
+    struct acl_item item = {
+        .perms = (uint8_t) (perms != 0 ? perms : COHORT_PERM_ALL),
+        .identity = {IDENTITY_DIGEST, (const uint8_t *) who, (uint8_t) strlen (who)},
+    };
+    acl_item_encode (&list, &item);
+    uint8_t *bytes = lists[next++ % 4];
+    memcpy (bytes, list.data, list.size);
+    op.acl = bytes;
+    op.acl_size = (uint32_t) list.size;
+    buf_deinit (&list);
+    return op;
+}
+
+struct op op_set_acl_of (const char *path, const char *user, int perms)
+{
+    struct op op = {.kind = OP_SET_ACL, .path = path, .version = COHORT_ANY_VERSION};
+    op.path_size = (uint32_t) strlen (path);
+    return op_with_acl (op, user, perms);
+}
+
+int fixture_prove (struct fixture *self, uint64_t session, const char *user)
+{
+    struct buf bytes = {0};
+    identity_encode (&bytes, &(struct identity){IDENTITY_DIGEST, (const uint8_t *) user,
+                                                (uint8_t) strlen (user)});
+    struct op op = {.kind = OP_ADD_AUTH, .data = bytes.data, .data_size = (uint32_t) bytes.size};
+    int rc = fixture_op (self, session, &op);
+    buf_deinit (&bytes);
+    return rc;
+}
+
 struct op op_create (const char *path, const char *data, uint8_t mode)
 {
     return (struct op){

@@ -81,6 +81,13 @@ size_t fixture_list (const struct fixture *self, const char *path, const struct 
                      char *out);
 const char *fixture_children (const struct fixture *self, const char *path, char *out);
 
+/* A list of one item, for a digest user; perms 0: nobody may do anything.  Good until the next
+ * but three. */
+struct op op_with_acl (struct op op, const char *user, int perms);
+struct op op_set_acl_of (const char *path, const char *user, int perms);
+/* The session has proven to be the user. */
+int fixture_prove (struct fixture *self, uint64_t session, const char *user);
+
 struct op op_create (const char *path, const char *data, uint8_t mode);
 struct op op_delete (const char *path, int32_t version);
 struct op op_set (const char *path, const char *data, int32_t version);

@@ -15,7 +15,8 @@ static bool example (unsigned i, struct buf *out)
          .data = (const uint8_t *) "xyz",
          .data_size = 3,
          .mode = 3,
-         .acl_id = 7,
+         .acl = (const uint8_t *) "\1\1",
+         .acl_size = 2,
          .ttl_ms = 9},
         {.kind = OP_DELETE, .path = "/b", .path_size = 2, .version = -1},
         {.kind = OP_SET, .path = "/c", .path_size = 2, .version = 5},
@@ -192,7 +193,8 @@ static void test_fields (void **state)
     assert_int_equal (op.data_size, 3);
     assert_memory_equal (op.data, "xyz", 3);
     assert_int_equal (op.mode, 3);
-    assert_int_equal (op.acl_id, 7);
+    assert_int_equal (op.acl_size, 2);
+    assert_memory_equal (op.acl, "\1\1", 2);
     assert_int_equal (op.ttl_ms, 9);
     buf_deinit (&out);
 }

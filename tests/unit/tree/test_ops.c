@@ -115,7 +115,8 @@ static void test_refusals (void **state)
         assert_int_equal (f.outcome.effects, creates[i].code == 0);
     }
     struct op op = op_create ("/z", "", 0);
-    op.acl_id = 1;
+    op.acl = (const uint8_t *) "?";
+    op.acl_size = 1;
     assert_int_equal (fixture_op (&f, session, &op), COHORT_EINVALIDACL);
     op = op_create ("/z", "", COHORT_EPHEMERAL);
     op.ttl_ms = 1;
@@ -244,7 +245,8 @@ static void test_sequences (void **state)
     fixture_expect_path (&f, 0, "/q/0000000003");
     /* A failure takes nothing. */
     struct op op = op_create ("/q/n-", "", sequential);
-    op.acl_id = 7;
+    op.acl = (const uint8_t *) "?";
+    op.acl_size = 1;
     assert_int_equal (fixture_op (&f, s, &op), COHORT_EINVALIDACL);
     assert_int_equal (fixture_create (&f, s, "/q/n-", "", sequential), 0);
     fixture_expect_path (&f, 0, "/q/n-0000000004");
