@@ -14,6 +14,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/src/loop.h"
+#include "client/src/state_file.h"
 
 #define TIMEOUT_MS_DEFAULT         10000
 #define TIME_LIMIT_MS_DEFAULT      30000
@@ -86,6 +87,14 @@ static int check_options (const cohort_options_t *options)
     if (rc == 0 && options->public_key != NULL && options->server_key == NULL) {
         rc = refuse (COHORT_EINVAL, "options: public_key without server_key encrypts nothing");
     }
+    if (rc == 0 && options->state_file != NULL &&
+        (options->state_file[0] == '\0' || strlen (options->state_file) > STATE_FILE_PATH_MAX)) {
+        rc = refuse (COHORT_EINVAL, "options.state_file has %zu characters: not within 1 and %d",
+                     strlen (options->state_file), STATE_FILE_PATH_MAX);
+    }
+    if (rc == 0 && options->close_predecessor != 0 && options->state_file == NULL) {
+        rc = refuse (COHORT_EINVAL, "options.close_predecessor needs options.state_file");
+    }
     return rc;
 }
 
@@ -125,7 +134,8 @@ static bool draw_random (struct session_random *random)
 
 /* ---- The beginning --------------------------------------------------------------------------- */
 
-static int make_session (cohort_t *self, const struct hosts *hosts, const cohort_options_t *options)
+static int make_session (cohort_t *self, const struct hosts *hosts, const cohort_options_t *options,
+                         const struct session_identity *past)
 {
     uint32_t timeout_ms = (uint32_t) options->timeout_ms;
     uint32_t grace_ms = (uint32_t) options->disconnect_grace_ms;
@@ -137,6 +147,8 @@ static int make_session (cohort_t *self, const struct hosts *hosts, const cohort
         .stream_bytes_max =
             options->stream_bytes_max > 0 ? options->stream_bytes_max : STREAM_BYTES_DEFAULT,
     };
+    made.past = past->id != 0 ? past : NULL;
+    made.close_past = options->close_predecessor != 0;
     made.grace_ms = grace_ms > 0 ? grace_ms : made.timeout_ms;
     if (!draw_random (&made.random)) {
         return refuse (COHORT_ESYSTEM, "the system gives no random bytes");
@@ -165,16 +177,36 @@ static int make_loop (cohort_t *self, const cohort_options_t *options)
     return COHORT_OK;
 }
 
+static void free_fixed (cohort_t *self)
+{
+    mem_free (self->chroot);
+    mem_free (self->state_file);
+    mem_free (self->servers);
+}
+
 void handle_free (cohort_t *self)
 {
     session_free (&self->session);
     event_free_all (&self->dispatch);
     mailbox_deinit (&self->mailbox);
-    mem_free (self->chroot);
+    free_fixed (self);
     mem_free (self);
 }
 
-static cohort_t *make_handle (const struct hosts *hosts, const cohort_options_t *options)
+static int keep_state_file (cohort_t *self, const char *servers, const cohort_options_t *options)
+{
+    if (options->state_file == NULL) {
+        return COHORT_OK;
+    }
+    self->state_file = mem_strdup (options->state_file);
+    self->servers = mem_strdup (servers);
+    return self->state_file != NULL && self->servers != NULL
+               ? COHORT_OK
+               : refuse (COHORT_ENOMEM, "out of memory");
+}
+
+static cohort_t *make_handle (const struct hosts *hosts, const char *servers,
+                              const cohort_options_t *options, const struct session_identity *past)
 {
     cohort_t *self = mem_calloc (1, sizeof (*self));
     if (self == NULL) {
@@ -182,10 +214,11 @@ static cohort_t *make_handle (const struct hosts *hosts, const cohort_options_t 
         return NULL;
     }
     list_init (&self->dispatch);
-    if (make_session (self, hosts, options) != COHORT_OK ||
+    if (keep_state_file (self, servers, options) != COHORT_OK ||
+        make_session (self, hosts, options, past) != COHORT_OK ||
         make_loop (self, options) != COHORT_OK) {
         session_free (&self->session);
-        mem_free (self->chroot);
+        free_fixed (self);
         mem_free (self);
         return NULL;
     }
@@ -193,6 +226,38 @@ static cohort_t *make_handle (const struct hosts *hosts, const cohort_options_t 
     mailbox_init (&self->mailbox, &self->loop->exchange,
                   limit_ms == 0 ? TIME_LIMIT_MS_DEFAULT : limit_ms, loop_now_ms (self->loop));
     mailbox_announce (&self->mailbox);
+    return self;
+}
+
+/* What the process before has left; this one takes the next incarnation. */
+static int read_past (const cohort_options_t *options, struct session_identity *past,
+                      struct buf *servers)
+{
+    if (options->state_file == NULL) {
+        return COHORT_OK;
+    }
+    int rc = state_file_read (options->state_file, past, servers, new_error.text,
+                              sizeof (new_error.text));
+    past->incarnation = past->id != 0 ? past->incarnation + 1 : 1;
+    return rc;
+}
+
+/* The state file is written before anything is tried: that it cannot be is known at once. */
+static cohort_t *begin (const char *servers, const cohort_options_t *options,
+                        const struct session_identity *past)
+{
+    struct hosts hosts;
+    new_error.rc = hosts_parse (&hosts, servers, new_error.text, sizeof (new_error.text));
+    if (new_error.rc != COHORT_OK) {
+        return NULL;
+    }
+    if (options->state_file != NULL) {
+        new_error.rc = state_file_write (options->state_file, past, servers, new_error.text,
+                                         sizeof (new_error.text));
+    }
+    cohort_t *self =
+        new_error.rc == COHORT_OK ? make_handle (&hosts, servers, options, past) : NULL;
+    hosts_deinit (&hosts);
     return self;
 }
 
@@ -212,13 +277,16 @@ cohort_t *cohort_new (const char *servers, const cohort_options_t *given)
     if (check_options (&options) != COHORT_OK) {
         return NULL;
     }
-    struct hosts hosts;
-    new_error.rc = hosts_parse (&hosts, servers, new_error.text, sizeof (new_error.text));
-    if (new_error.rc != COHORT_OK) {
-        return NULL;
+    struct session_identity past = {0};
+    struct buf known;
+    buf_init (&known);
+    cohort_t *self = NULL;
+    new_error.rc = read_past (&options, &past, &known);
+    if (new_error.rc == COHORT_OK) {
+        servers = servers == NULL && known.size > 1 ? (const char *) known.data : servers;
+        self = begin (servers, &options, &past);
     }
-    cohort_t *self = make_handle (&hosts, &options);
-    hosts_deinit (&hosts);
+    buf_deinit (&known);
     return self;
 }
 

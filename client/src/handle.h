@@ -27,6 +27,8 @@ struct cohort {
     uint32_t watchdog_ms;
     struct channel_keys keys;
     bool encrypted;
+    char *state_file; /* NULL: none; with the servers that were given */
+    char *servers;
     /* driver */
     struct session *session;
     struct list_node in_loop;

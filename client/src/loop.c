@@ -16,6 +16,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/src/state_file.h"
 
 /* Descriptors taken from epoll at a time. */
 #define EPOLL_EVENTS_MAX 64
@@ -161,11 +162,27 @@ static int64_t deadline_of (const struct cohort *handle, int64_t now_ms)
     return deadline_ms;
 }
 
+/* The process after this one must be able to go on with the session before anything is done in its
+ * name. */
+static void keep_identity (struct cohort *handle)
+{
+    struct session_identity identity;
+    char text[MAILBOX_TEXT_SIZE];
+    if (handle->state_file == NULL || !session_take_identity (handle->session, &identity)) {
+        return;
+    }
+    int rc = state_file_write (handle->state_file, &identity, handle->servers, text, sizeof (text));
+    if (rc != COHORT_OK) {
+        session_fail (handle->session, rc, text);
+    }
+}
+
 /* Looks after a handle to which something has happened. */
 static void serve (struct cohort *handle, int64_t now_ms)
 {
     struct list events;
     list_init (&events);
+    keep_identity (handle);
     run_outputs (handle);
     session_take_events (handle->session, &events);
     struct session_view view;

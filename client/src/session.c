@@ -31,6 +31,10 @@ static void reset (struct session *self, const struct session_random *random,
     memcpy (self->password, random->password, WIRE_ID_SIZE);
     self->cluster_known = false;
     self->id = self->attach_no = self->zxid_seen = self->zxid_events = 0;
+    self->incarnation = 1;
+    self->identity_new = false;
+    self->past = PAST_NONE;
+    self->valid_from_ms = 0;
     self->timeout_ms = self->wanted_timeout_ms;
     self->grace_ms = self->wanted_grace_ms;
     self->failures = self->fatal = self->redirects = 0;
@@ -66,6 +70,9 @@ struct session *session_new (const struct session_options *options)
     list_init (&self->events);
     arena_init (&self->scratch, SCRATCH_BLOCK, SCRATCH_KEEP);
     reset (self, &options->random, lost_event);
+    if (options->past != NULL) {
+        past_adopt (self, options->past, options->close_past);
+    }
     return self;
 }
 
@@ -248,7 +255,7 @@ void session_close (struct session *self, bool orderly, int64_t now_ms)
     if (orderly && self->closing) {
         return;
     }
-    if (orderly && self->id != 0 && self->state != COHORT_LOST) {
+    if (orderly && self->id != 0 && self->state != COHORT_LOST && self->past == PAST_NONE) {
         request = request_new (WIRE_CLOSE, "", NULL, NULL, 0);
     }
     self->closing = true;
@@ -258,6 +265,14 @@ void session_close (struct session *self, bool orderly, int64_t now_ms)
     }
     request_free (request);
     session_finish (self);
+}
+
+void session_fail (struct session *self, int rc, const char *text)
+{
+    if (self->state != COHORT_LOST && !self->closed) {
+        session_note (self, "%s", text);
+        session_lose (self, rc);
+    }
 }
 
 void session_mute (struct session *self, bool muted)
@@ -306,7 +321,7 @@ static void watch_active (struct session *self, int64_t now_ms)
         self->moving = false;
         link_drop (self, &self->candidate);
     }
-    if (!silent) {
+    if (!silent && self->past == PAST_NONE) {
         session_set_state (self, COHORT_CONNECTED);
     }
 }
@@ -373,6 +388,9 @@ int64_t session_deadline (const struct session *self)
         if (self->state == COHORT_CONNECTED) {
             due = earlier (due, self->active.heard_ms + silence);
         }
+        if (self->past == PAST_CLOSES && !self->close_sent && !self->rearm_pending) {
+            due = earlier (due, self->valid_from_ms);
+        }
         if (!self->moving && !self->muted && self->hosts.count > 1) {
             due = earlier (due, self->touched_ms + silence);
         }
@@ -404,6 +422,22 @@ int64_t session_valid_ms (const struct session *self, int64_t now_ms)
         return 0;
     }
     return self->valid_until_ms - now_ms;
+}
+
+bool session_take_identity (struct session *self, struct session_identity *identity)
+{
+    if (!self->identity_new || self->state == COHORT_LOST) {
+        return false;
+    }
+    COHORT_ASSERT (self->id != 0);
+    self->identity_new = false;
+    identity->id = self->id;
+    identity->incarnation = self->incarnation;
+    identity->timeout_ms = self->timeout_ms;
+    identity->grace_ms = self->grace_ms;
+    memcpy (identity->cluster_id, self->cluster_id, WIRE_ID_SIZE);
+    memcpy (identity->password, self->password, WIRE_ID_SIZE);
+    return true;
 }
 
 bool session_closed (const struct session *self)

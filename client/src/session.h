@@ -29,12 +29,25 @@
 
 struct session;
 
+/* Who a session is: what another process needs to go on with it. */
+struct session_identity {
+    uint8_t cluster_id[WIRE_ID_SIZE];
+    uint64_t id;
+    uint8_t password[WIRE_ID_SIZE];
+    uint32_t incarnation;
+    uint32_t timeout_ms, grace_ms;
+};
+
 struct session_options {
     const struct hosts *hosts; /* copied, and shuffled */
     uint32_t timeout_ms, grace_ms;
     uint32_t connect_timeout_ms; /* for a server to answer before the next is tried */
     uint64_t stream_bytes_max;   /* of the snapshot of one stream */
     struct session_random random;
+    /* The session of the process before, with the incarnation that this one is; NULL: none. If it
+     * has ended meanwhile a new one begins. */
+    const struct session_identity *past;
+    bool close_past; /* closes it, and begins a new one */
 };
 
 /* A session that is not connected yet: its first command follows the first session_tick. NULL
@@ -69,6 +82,9 @@ void session_close (struct session *self, bool orderly, int64_t now_ms);
  * COHORT_ENOMEM: nothing has changed. */
 int session_renew (struct session *self, const struct session_random *random, int64_t now_ms);
 
+/* What another process would need could not be kept: the session is LOST, the text says why. */
+void session_fail (struct session *self, int rc, const char *text);
+
 /* While set, no heartbeats are sent: the application hangs, and its session shall end. */
 void session_mute (struct session *self, bool muted);
 
@@ -91,6 +107,9 @@ bool session_next_frame (struct session *self, uint32_t link, struct buf *out, i
 
 /* Moves all events (struct event, client/src/event.h) to the end of the list. */
 void session_take_events (struct session *self, struct list *events);
+
+/* Once for each session that was created, before anything is sent in its name: who it is. */
+bool session_take_identity (struct session *self, struct session_identity *identity);
 
 /* When session_tick is due, INT64_MAX: only after another input. */
 int64_t session_deadline (const struct session *self);

@@ -194,6 +194,7 @@ static void take_identity (struct session *self, const struct wire_welcome *welc
 {
     memcpy (self->cluster_id, welcome->cluster_id, WIRE_ID_SIZE);
     self->cluster_known = true;
+    self->identity_new |= self->id == 0;
     self->id = welcome->session_id;
     self->timeout_ms = welcome->timeout_ms;
     self->grace_ms = welcome->grace_ms;
@@ -259,7 +260,10 @@ void link_welcome (struct session *self, const struct wire_welcome *welcome, int
         link_drop (self, &self->retired);
     }
     self->reason[0] = '\0';
-    session_set_state (self, COHORT_CONNECTED);
+    past_welcome (self, now_ms);
+    if (self->past == PAST_NONE) {
+        session_set_state (self, COHORT_CONNECTED);
+    }
 }
 
 /* ---- Refusals -------------------------------------------------------------------------------- */
@@ -302,6 +306,10 @@ void link_refused (struct session *self, struct link *link, const struct wire_re
     int rc = refused->code < 0 ? refused->code : COHORT_EPROTOCOL;
     session_note (self, "%s refused: %s%s%s", link->endpoint, cohort_error_text (rc),
                   refused->text[0] != '\0' ? ": " : "", refused->text);
+    if (rc == COHORT_ESESSIONEXPIRED && self->past != PAST_NONE) {
+        past_over (self, now_ms);
+        return;
+    }
     if (refusal_ends_session (self, link, rc)) {
         session_lose (self, rc);
         return;

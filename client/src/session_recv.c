@@ -75,7 +75,19 @@ static bool take_batch (struct session *self, struct wire_frame *frame,
 
 /* ---- Frames ---------------------------------------------------------------------------------- */
 
-static bool take_items (struct session *self, struct wire_frame *frame)
+/* The past session is closed, or was by somebody else: what follows is about the next. */
+static bool take_past_reply (struct session *self, const struct wire_reply *reply, int64_t now_ms)
+{
+    if (reply->xid != self->close_xid || !self->close_sent || reply->code != COHORT_OK) {
+        session_note (self, "%s did not close the session: %s", self->active.endpoint,
+                      cohort_error_name (reply->code));
+        return false;
+    }
+    past_over (self, now_ms);
+    return true;
+}
+
+static bool take_items (struct session *self, struct wire_frame *frame, int64_t now_ms)
 {
     uint64_t seen = frame->zxid, settled = frame->zxid;
     for (size_t i = 0; i < frame->item_count && !self->closed; i++) {
@@ -84,6 +96,9 @@ static bool take_items (struct session *self, struct wire_frame *frame)
         uint64_t zxid = 0;
         switch (item->kind) {
         case WIRE_ITEM_REPLY:
+            if (self->past == PAST_CLOSES) {
+                return take_past_reply (self, item->u.reply, now_ms);
+            }
             good = take_reply (self, frame, item->u.reply);
             /* All events up to a reply's zxid came before it. */
             zxid = item->u.reply->zxid;
@@ -114,7 +129,7 @@ static bool take_items (struct session *self, struct wire_frame *frame)
 
 /* A heartbeat has been confirmed by a quorum: the session surely lives for its time limits from
  * the moment at which that heartbeat was sent (docs/architecture.md). */
-static bool take_confirmed (struct session *self, uint64_t beat)
+static bool take_confirmed (struct session *self, uint64_t beat, int64_t now_ms)
 {
     if (beat > self->beat) {
         session_note (self, "%s confirmed a heartbeat that was never sent", self->active.endpoint);
@@ -131,7 +146,7 @@ static bool take_confirmed (struct session *self, uint64_t beat)
     }
     int64_t limit = self->timeout_ms < self->grace_ms ? self->timeout_ms : self->grace_ms;
     int64_t until_ms = sent_ms + limit - session_margin_ms (self);
-    if (self->valid_until_ms < until_ms) {
+    if (self->valid_until_ms < until_ms && now_ms >= self->valid_from_ms) {
         self->valid_until_ms = until_ms;
     }
     return true;
@@ -152,13 +167,16 @@ static void frame_of_active (struct session *self, struct wire_frame *frame, int
 {
     COHORT_ASSERT (self->active.phase == LINK_ATTACHED);
     /* What came before a refusal in the same frame is still true. */
-    bool good = take_items (self, frame);
+    bool good = take_items (self, frame, now_ms);
     if (self->closed) {
         session_finish (self);
         return;
     }
+    if (self->active.phase == LINK_NONE) {
+        return; /* the past session is over */
+    }
     if (good && frame->confirmed > 0) {
-        good = take_confirmed (self, frame->confirmed);
+        good = take_confirmed (self, frame->confirmed, now_ms);
     }
     if (!good) {
         link_lose_active (self, now_ms);

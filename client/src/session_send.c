@@ -23,7 +23,7 @@ static bool next_hello (struct session *self, struct buf *out, int64_t now_ms)
         .timeout_ms = self->id == 0 ? self->wanted_timeout_ms : self->timeout_ms,
         .grace_ms = self->id == 0 ? self->wanted_grace_ms : self->grace_ms,
         .attach_no = self->attach_no + 1,
-        .incarnation = 1,
+        .incarnation = self->incarnation,
         .last_zxid = self->zxid_seen,
         .next_number = requests_next_number (&self->requests),
     };
@@ -83,19 +83,29 @@ static bool next_requests (struct session *self, struct buf *out, int64_t now_ms
 {
     bool beat = !self->muted && now_ms >= self->next_beat_ms;
     const struct wire_request *batch[REQUESTS_FRAME_COUNT_MAX];
+    struct wire_request last;
+    bool past = self->past != PAST_NONE; /* the application's requests are for the next session */
+    bool close = past_close_due (self, now_ms);
     struct buf *taken = &self->taken;
     buf_clear (taken);
     stream_table_taken (&self->streams, taken);
-    if (!beat && taken->size == 0 && !taken->failed && !requests_ready (&self->requests)) {
+    if (!beat && !close && taken->size == 0 && !taken->failed &&
+        (past || !requests_ready (&self->requests))) {
         return false;
     }
     struct wire_words words = {.requests = batch};
     words.heartbeat = beat ? self->beat + 1 : 0;
     words.taken = (const struct wire_taken *) (const void *) taken->data;
     words.taken_count = taken->size / sizeof (struct wire_taken);
-    words.request_count = requests_next (&self->requests, batch);
+    if (close) {
+        past_close (self, &last);
+        batch[words.request_count++] = &last;
+    } else if (!past) {
+        words.request_count = requests_next (&self->requests, batch);
+    }
     if (taken->failed || wire_put_words (out, &self->scratch, &words) != COHORT_OK) {
-        requests_unsend (&self->requests, words.request_count);
+        self->close_sent = false;
+        requests_unsend (&self->requests, past ? 0 : words.request_count);
         return out_of_memory (self, now_ms);
     }
     stream_table_confirmed (&self->streams);

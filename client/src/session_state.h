@@ -2,6 +2,7 @@
  *
  *   session.c        inputs from the application, time, what it is like
  *   session_link.c   servers: choosing, greeting, moving, losing
+ *   session_past.c   the session of the process before
  *   session_recv.c   frames of the server
  *   session_send.c   frames to the server */
 
@@ -56,6 +57,13 @@ struct link {
     bool creating; /* its hello asks for a new session */
 };
 
+/* What is done with the session of the process before this one. */
+enum past {
+    PAST_NONE,    /* there is none, or it is this one's now */
+    PAST_RESUMES, /* is to be attached to, as the next incarnation */
+    PAST_CLOSES   /* the same, and then closed */
+};
+
 struct session {
     /* What it was made with. */
     struct hosts hosts;
@@ -70,7 +78,9 @@ struct session {
     bool cluster_known;
     uint64_t id;
     uint32_t timeout_ms, grace_ms;
+    uint32_t incarnation;
     uint64_t attach_no;   /* the highest used */
+    bool identity_new;    /* to be taken by session_take_identity */
     uint64_t zxid_seen;   /* the highest of all */
     uint64_t zxid_events; /* all events up to it have been handed up */
     uint32_t data_size_max;
@@ -96,8 +106,15 @@ struct session {
     uint64_t confirmed; /* the newest heartbeat confirmed */
     int64_t touched_ms; /* sending time of the newest message that surely kept it alive */
     int64_t valid_until_ms;
+    int64_t valid_from_ms; /* until then another process may count on the session; 0: none */
     bool muted;
     bool held, no_quorum;
+
+    /* The process before. */
+    enum past past;
+    uint8_t fresh_password[WIRE_ID_SIZE]; /* of the session that follows */
+    bool close_sent;
+    uint64_t close_xid;
 
     /* What it does for the application. */
     struct requests requests;
@@ -135,6 +152,20 @@ void session_note (struct session *self, const char *format, ...)
 int64_t session_silence_ms (const struct session *self);
 /* The margin of validity and of local expiry. */
 int64_t session_margin_ms (const struct session *self);
+
+/* ---- session_past.c ------------------------------------------------------------------------- */
+
+/* The last attach number that belongs to the incarnations before. */
+uint64_t past_first_attach (uint32_t incarnation);
+/* A session that was reset becomes the next incarnation of the past one. */
+void past_adopt (struct session *self, const struct session_identity *past, bool close);
+/* A server has taken the session. */
+void past_welcome (struct session *self, int64_t now_ms);
+/* The past session has ended: a new one begins. */
+void past_over (struct session *self, int64_t now_ms);
+/* Whether it is time to close it; and the request that does. */
+bool past_close_due (const struct session *self, int64_t now_ms);
+void past_close (struct session *self, struct wire_request *request);
 
 /* ---- session_link.c -------------------------------------------------------------------------- */
 

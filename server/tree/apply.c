@@ -95,8 +95,9 @@ static int attach (struct tree *self, struct session *session, const struct entr
         if (what->attach_no == session->attach_no) {
             return what->server == session->server ? 0 : COHORT_ESESSIONMOVED;
         }
-    } else if (what->incarnation - 1 == session->incarnation && what->incarnation > 1) {
-        change_session_renew (self, session, what->nonce);
+    } else if (what->incarnation > session->incarnation) {
+        /* Not only the next: a process may have taken a number, and died before it used it. */
+        change_session_renew (self, session, what->incarnation, what->nonce);
     } else {
         return COHORT_ESESSIONMOVED;
     }

@@ -77,8 +77,9 @@ void change_session_attach (struct tree *self, struct session *session,
 void change_session_identity (struct tree *self, struct session *session,
                               const struct identity *identity);
 
-/* The next incarnation: numbers begin anew, the old results are gone. */
-void change_session_renew (struct tree *self, struct session *session, const uint8_t process[16]);
+/* A later incarnation: numbers begin anew, the old results are gone. */
+void change_session_renew (struct tree *self, struct session *session, uint32_t incarnation,
+                           const uint8_t process[16]);
 
 /* The next number is consumed; results up to ack_to are given up. */
 void change_session_number (struct tree *self, struct session *session, uint64_t ack_to);

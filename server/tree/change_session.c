@@ -138,12 +138,14 @@ void change_session_identity (struct tree *self, struct session *session,
     finish_session (self, session);
 }
 
-void change_session_renew (struct tree *self, struct session *session, const uint8_t process[16])
+void change_session_renew (struct tree *self, struct session *session, uint32_t incarnation,
+                           const uint8_t process[16])
 {
     COHORT_ASSERT (!session->dead);
+    COHORT_ASSERT (incarnation > session->incarnation);
     begin_session (self, session);
     drop_results (self, session, UINT64_MAX);
-    session->incarnation++;
+    session->incarnation = incarnation;
     memcpy (session->process, process, sizeof (session->process));
     session->last_number = 0;
     session->acked = 0;

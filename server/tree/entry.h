@@ -91,7 +91,7 @@ struct entry_attach {
     uint64_t session;
     uint8_t password_hash[ENTRY_PASSWORD_HASH];
     uint64_t attach_no;
-    uint32_t incarnation; /* the same: a move; one more: replaces the one before */
+    uint32_t incarnation; /* the same: a move; a later one: replaces those before */
     uint8_t nonce[16];    /* of the process; the same in all attaches of an incarnation above 1 */
     uint32_t server;
     const uint8_t *origin; /* as above: they replace those of the attach before */

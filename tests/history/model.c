@@ -279,11 +279,11 @@ static struct model_session *begin_session (struct model *self, const struct his
     return session;
 }
 
-/* A process that has lost what it had asked for takes the next incarnation; its numbers begin
+/* A process that has lost what it had asked for takes a later incarnation; its numbers begin
  * anew. */
 static void attach (struct model_session *session, const struct history_entry *entry)
 {
-    bool next = entry->incarnation == session->incarnation + 1;
+    bool next = entry->incarnation > session->incarnation;
     bool mine = session->incarnation == 1 ||
                 memcmp (session->process, entry->nonce, sizeof entry->nonce) == 0;
     if (!next && (entry->incarnation != session->incarnation || !mine ||
@@ -291,7 +291,7 @@ static void attach (struct model_session *session, const struct history_entry *e
         return;
     }
     if (next) {
-        session->incarnation++;
+        session->incarnation = entry->incarnation;
         memcpy (session->process, entry->nonce, sizeof entry->nonce);
         for (size_t i = 0; i < session->results_count; i++) {
             free (session->results[i].outcomes);

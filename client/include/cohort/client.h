@@ -112,17 +112,34 @@ typedef struct cohort_options {
     const char *public_key;  /* CURVE: the client's own keys, Z85 */
     const char *secret_key;
     uint64_t
-        stream_bytes_max; /* memory for the snapshot of one stream while it arrives; 0: 1 GiB */
+        stream_bytes_max;   /* memory for the snapshot of one stream while it arrives; 0: 1 GiB */
+    const char *state_file; /* NULL: none.  Where this process leaves who its session is (with the
+                                 session's password: only its owner can read the file), and finds
+                                 what the one before has left: it goes on with that session, as its
+                                 next incarnation, and the ephemerals stay.  If that has ended, a
+                                 new one begins.  It is replaced atomically, and synced, by the
+                                 loop's thread before a new session is used */
+    int close_predecessor;  /* with state_file: 1: the session of the process before is closed, its
+                                 ephemerals are gone, before a new one begins */
 } cohort_options_t;
 
-/* Starts a session: returns at once and connects in the background.
+/* Starts a session: returns at once and connects in the background; with a state file, after that
+ * is synced.
+ *
+ * With a state file, the process before may still run, cut off or stopped.  As soon as this one is
+ * attached it is told nothing any more and may change nothing; but it may have been told before
+ * that the session lives, for min (timeout, disconnect_grace) at most.  For so long cohort_valid_ms
+ * is 0 here; and for so long close_predecessor waits before it closes.  The time limits of a
+ * session that goes on are its old ones.  A password that is not the session's: LOST,
+ * COHORT_EAUTHFAILED; two processes with one file: the first goes LOST, COHORT_ESESSIONMOVED.
  *
  * servers: "tcp://host:port,tcp://host:port/chroot"; tcp, ipc and inproc endpoints separated by
  * commas.  For tcp, what follows the port from the first '/' on is the chroot (once, at the end
  * of the list); for ipc and inproc it follows a ';'.  Paths given and reported are below the
- * chroot.  The list is shuffled; names are resolved again on every attempt, never on the
- * caller's thread.
- * NULL: malformed servers or options, or out of memory; cohort_new_error says which. */
+ * chroot.  NULL, with a state file: those that it names.  The list is shuffled; names are resolved
+ * again on every attempt, never on the caller's thread. NULL: malformed servers or options, a state
+ * file that is damaged (COHORT_ECORRUPT) or cannot be read or written (COHORT_ESYSTEM), or out of
+ * memory; cohort_new_error says which. */
 COHORT_API cohort_t *cohort_new (const char *servers, const cohort_options_t *options);
 
 /* Why the last cohort_new of this thread returned NULL: a code, and a text that names the

@@ -47,6 +47,9 @@ struct rig {
 void rig_begin (struct rig *rig, const char *servers);
 /* Returns false, and has nothing, when memory runs out. */
 bool rig_try_begin (struct rig *rig, const char *servers);
+/* With the session of the process before. */
+void rig_begin_past (struct rig *rig, const char *servers, const struct session_identity *past,
+                     bool close_past);
 void rig_end (struct rig *rig);
 
 /* Takes all outputs into the trace. Every function below ends with it. */

@@ -525,8 +525,8 @@ static void attach (struct model *self, const struct entry_attach *attach,
             session->attach_no = attach->attach_no;
             session->server = attach->server;
         }
-    } else if (attach->incarnation == session->incarnation + 1) {
-        session->incarnation++;
+    } else if (attach->incarnation > session->incarnation) {
+        session->incarnation = attach->incarnation;
         memcpy (session->process, attach->nonce, 16);
         session->attach_no = attach->attach_no;
         session->server = attach->server;

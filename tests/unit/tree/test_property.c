@@ -205,7 +205,8 @@ static void build_attach (struct run *run)
         memcpy (attach->password_hash, session->password_hash, ENTRY_PASSWORD_HASH);
         attach->password_hash[prng_below (prng, ENTRY_PASSWORD_HASH)] ^=
             prng_chance (prng, 1, 20) ? 1 : 0;
-        attach->incarnation = session->incarnation + (uint32_t) prng_below (prng, 8) / 6;
+        attach->incarnation = session->incarnation + (uint32_t) prng_below (prng, 8) / 6 *
+                                                         (1 + (uint32_t) prng_below (prng, 3));
         attach->attach_no = session->attach_no + prng_below (prng, 3);
         if (attach->attach_no > 0 && prng_chance (prng, 1, 10)) {
             attach->attach_no--;

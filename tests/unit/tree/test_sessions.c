@@ -212,13 +212,14 @@ static void test_attach (void **state)
         {1, 2, 1, 1, COHORT_ESESSIONMOVED},
         {1, 4, 2, 5, 0}, /* the first incarnation is its creator's */
         {0, 9, 1, 1, COHORT_ESESSIONMOVED},
-        {3, 9, 1, 1, COHORT_ESESSIONMOVED}, /* replaces an incarnation that is not there */
-        {2, 1, 1, 6, 0},                    /* numbers begin anew */
+        {2, 1, 1, 6, 0}, /* numbers begin anew */
         {1, 99, 1, 1, COHORT_ESESSIONMOVED},
         {2, 2, 1, 7, COHORT_ESESSIONMOVED}, /* another process that wanted to be the second */
         {2, 2, 2, 6, 0},
         {3, 1, 1, 8, 0},
         {2, 3, 1, 6, COHORT_ESESSIONMOVED},
+        {7, 1, 1, 9, 0}, /* those between were taken by processes that died too early */
+        {4, 1, 1, 5, COHORT_ESESSIONMOVED},
     };
     for (size_t i = 0; i < sizeof (steps) / sizeof (steps[0]); i++) {
         struct tree_session before = session_of (&f, id);
