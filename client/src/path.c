@@ -57,6 +57,9 @@ static const char *character_fault (uint32_t point)
     if (point >= 0xd800 && point <= 0xdfff) {
         return "a surrogate is not allowed";
     }
+    if ((point >= 0xe000 && point <= 0xf8ff) || (point >= 0xfff0 && point <= 0xffff)) {
+        return "a character for private use, or a special one, is not allowed";
+    }
     return NULL;
 }
 

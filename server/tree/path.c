@@ -11,11 +11,13 @@
 #include "client/base/hash.h"
 #include "cohort/error.h"
 
-/* Whether the code point, not of ASCII, may stand in a path: no control character and, as UTF-8
- * has it, no surrogate. */
+/* Whether the code point, not of ASCII, may stand in a path: no control character, no surrogate (as
+ * UTF-8 has it) and, as in ZooKeeper, none for private use and none of the specials at the end of
+ * the first 65,536. */
 static bool code_point_allowed (uint32_t c)
 {
-    return c >= 0xa0 && !(c >= 0xd800 && c <= 0xdfff) && c <= 0x10ffff;
+    return c >= 0xa0 && !(c >= 0xd800 && c <= 0xf8ff) && !(c >= 0xfff0 && c <= 0xffff) &&
+           c <= 0x10ffff;
 }
 
 /* The bytes of the UTF-8 sequence at `at`, which is not ASCII; 0 if it is not valid, overlong

@@ -36,7 +36,8 @@ static void test_valid (void **state)
         "/~",
         "/\xc2\xa0",         /* U+A0, the first behind the control characters */
         "/\xed\x9f\xbf",     /* U+D7FF, the last before the surrogates */
-        "/\xee\x80\x80",     /* U+E000, the first behind them */
+        "/\xef\xa4\x80",     /* U+F900, the first behind those for private use */
+        "/\xef\xbf\xaf",     /* U+FFEF, the last before the specials */
         "/\xf0\x9f\x90\x99", /* beyond 16 bits */
         "/\xf4\x8f\xbf\xbf", /* U+10FFFF, the last of all */
     };
@@ -68,6 +69,10 @@ static void test_malformed (void **state)
         {"/\xc2\x9f", "path \"/\xc2\x9f\", byte 1: a control character is not allowed"},
         {"/\xed\xa0\x80", "path \"/\xed\xa0\x80\", byte 1: a surrogate is not allowed"},
         {"/\xed\xbf\xbf", "path \"/\xed\xbf\xbf\", byte 1: a surrogate is not allowed"},
+        {"/\xee\x80\x80", "path \"/\xee\x80\x80\", byte 1: a character for private use, or a "
+                          "special one, is not allowed"},
+        {"/\xef\xbf\xbf", "path \"/\xef\xbf\xbf\", byte 1: a character for private use, or a "
+                          "special one, is not allowed"},
         {"/\x80", "path \"/\x80\", byte 1: not UTF-8"},
         {"/\xc3", "path \"/\xc3\", byte 1: not UTF-8"},
         {"/\xc0\xaf", "path \"/\xc0\xaf\", byte 1: not UTF-8"},

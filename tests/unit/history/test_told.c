@@ -277,10 +277,12 @@ static void test_stream_is_overtaken (void **state)
 /* ---- Streams with options, and persistent watches -------------------------------------------- */
 
 #define OPENED(flags, from) AT "c2 opened stream=1 path=/a flags=" flags " from=" from "\n"
-#define RESET(zxid)         AT "c2 batch stream=1 path=/a zxid=" zxid " snapshot=0 first=1 more=0 reset=1\n"
-#define NO_SNAPSHOT         "1"
-#define BORN7               WRITTEN ("c1", "1", "6", "4", "7", CREATE ("/a/b", ""))
-#define B7_BORN             "change=1|/a/b||7/7/7/10/10/0/0/0/0/0/0/0/0/0"
+#define RESET(zxid)                                                                                \
+    AT "c2 batch stream=1 path=/a zxid=" zxid " snapshot=0 first=1 more=0 "                        \
+       "reset=1\n"
+#define NO_SNAPSHOT "1"
+#define BORN7       WRITTEN ("c1", "1", "6", "4", "7", CREATE ("/a/b", ""))
+#define B7_BORN     "change=1|/a/b||7/7/7/10/10/0/0/0/0/0/0/0/0/0"
 
 static void test_stream_resumed (void **state)
 {

@@ -45,8 +45,12 @@ static const struct example examples[] = {
     {"/\xed\x9f\xbf", 0, 0},
     {"/\xed\xa0\x80", COHORT_EPATH, COHORT_EPATH}, /* surrogates */
     {"/\xed\xbf\xbf", COHORT_EPATH, COHORT_EPATH},
-    {"/\xee\x80\x80", 0, 0},
-    {"/\xef\xbf\xbd", 0, 0},
+    {"/\xee\x80\x80", COHORT_EPATH, COHORT_EPATH}, /* private use: U+E000 to U+F8FF */
+    {"/\xef\xa3\xbf", COHORT_EPATH, COHORT_EPATH},
+    {"/\xef\xa4\x80", 0, 0},
+    {"/\xef\xbf\xaf", 0, 0},
+    {"/\xef\xbf\xb0", COHORT_EPATH, COHORT_EPATH}, /* specials: U+FFF0 to U+FFFF */
+    {"/\xef\xbf\xbf", COHORT_EPATH, COHORT_EPATH},
     {"/\xf0\x90\x80\x80", 0, 0},
     {"/\xf4\x8f\xbf\xbf", 0, 0},
     {"/\xf4\x90\x80\x80", COHORT_EPATH, COHORT_EPATH},
