@@ -158,14 +158,13 @@ static bool is_seal (struct walk *self)
 
 static int look_behind (struct walk *self, struct inspect_segment *segment, struct fault *fault)
 {
-    zxid_t durable = 0;
-    uint64_t stop = segment->end;
-    int rc = scan_rest (&self->scan, segment->end, &durable, &stop, fault);
+    struct scan_rest rest = {.last = {.zxid = segment->last}, .garbage_end = segment->end};
+    int rc = scan_rest (&self->scan, segment->end, &rest, fault);
     if (rc != 0 && rc != COHORT_ECORRUPT) {
         return rc;
     }
-    segment->durable = durable > segment->durable ? durable : segment->durable;
-    segment->behind = rc == 0 ? stop - segment->end : self->scan.size - segment->end;
+    segment->durable = rest.durable > segment->durable ? rest.durable : segment->durable;
+    segment->behind = rc == 0 ? rest.garbage_end - segment->end : self->scan.size - segment->end;
     segment->spare = segment->file_size > segment->end + segment->behind
                          ? segment->file_size - segment->end - segment->behind
                          : 0;

@@ -9,7 +9,8 @@
  *  nobody knows whether they were durable: their headers are sound, so it is known which they were.
  *
  *  What was durable is known from the watermarks: in the records themselves, also those behind the
- *  place, in the manifest, and because a segment is sealed before the next one begins.
+ *  place, in the manifest, and because a segment is sealed before the next one begins.  A mark is
+ *  synced before anything is written behind it; so it is not torn where the next entry stands.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -206,11 +207,10 @@ static int check_next (struct log_recovery *self, uint64_t end, struct fault *fa
     struct log *log = self->log;
     struct scan scan;
     scan_init (&scan, log->disk, &log->next);
-    zxid_t durable = self->durable;
-    uint64_t garbage_end;
-    int rc = scan_rest (&scan, SEGMENT_HEAD_SIZE, &durable, &garbage_end, fault);
+    struct scan_rest rest = {.last = self->last, .durable = self->durable};
+    int rc = scan_rest (&scan, SEGMENT_HEAD_SIZE, &rest, fault);
     scan_deinit (&scan);
-    if (rc == 0 && garbage_end > SEGMENT_HEAD_SIZE) {
+    if (rc == 0 && rest.garbage_end > SEGMENT_HEAD_SIZE) {
         return damaged (self, &log->current, end, "the log continues in the next segment", fault);
     }
     return rc;
@@ -315,9 +315,15 @@ static int read_tail (struct log_recovery *self, struct scan *scan, size_t i, st
         /*  Space is reserved before it is used, and some more. */
         return damaged (self, &log->current, end, "the file has been cut short", fault);
     }
-    int rc = scan_rest (scan, end, &self->durable, &self->garbage_end, fault);
+    struct scan_rest rest = {.last = self->last, .durable = self->durable};
+    int rc = scan_rest (scan, end, &rest, fault);
     if (rc != 0) {
         return rc;
+    }
+    self->durable = rest.durable;
+    self->garbage_end = rest.garbage_end;
+    if (rest.goes_on) {
+        return damaged (self, &log->current, end, "a mark is missing, and the log goes on", fault);
     }
     if (i + 2 < manifest->spans_count) {
         return damaged (self, &log->current, end, "the log continues in other segments", fault);

@@ -110,31 +110,40 @@ int scan_record (struct scan *self, uint64_t offset, enum seen *seen, struct rec
     return 0;
 }
 
+/*  A sound record, at the end of the others or behind it. At the end it is torn. */
+static void take_rest (struct scan_rest *rest, const struct record *record, bool behind)
+{
+    rest->durable = record->durable > rest->durable ? record->durable : rest->durable;
+    rest->goes_on |= behind && record->type == RECORD_ENTRY &&
+                     record->previous == rest->last.chain &&
+                     zxid_follows (record->zxid, rest->last.zxid);
+}
+
 /*  Notes what a piece of the rest holds. */
 static void look_through (const struct scan *self, const uint8_t *at, uint64_t offset, size_t size,
-                          zxid_t *durable, uint64_t *garbage_end)
+                          uint64_t end, struct scan_rest *rest)
 {
     for (size_t i = size; i > 0; i--) {
         if (at[i - 1] != 0) {
-            *garbage_end = offset + i;
+            rest->garbage_end = offset + i;
             break;
         }
     }
     for (size_t i = 0; i < size; i += RECORD_ALIGN) {
         struct record record;
         if (at[i] != 0 && record_decode (at + i, self->segment->salt, &record) &&
-            belongs_here (self, offset + i, &record) && record.durable > *durable) {
-            *durable = record.durable;
+            belongs_here (self, offset + i, &record)) {
+            take_rest (rest, &record, offset + i > end);
         }
     }
 }
 
-int scan_rest (struct scan *self, uint64_t offset, zxid_t *durable, uint64_t *garbage_end,
-               struct fault *fault)
+int scan_rest (struct scan *self, uint64_t offset, struct scan_rest *rest, struct fault *fault)
 {
     enum { PIECE = 64 << 10 };
     COHORT_ASSERT (offset % RECORD_ALIGN == 0);
-    *garbage_end = offset;
+    rest->garbage_end = offset;
+    rest->goes_on = false;
     for (uint64_t at = offset; at < self->size; at += PIECE) {
         uint64_t left = self->size - at;
         size_t size = left < PIECE ? (size_t) left : PIECE;
@@ -144,7 +153,7 @@ int scan_rest (struct scan *self, uint64_t offset, zxid_t *durable, uint64_t *ga
             return fault->code;
         }
         if (!all_zero (bytes, size)) {
-            look_through (self, bytes, at, size, durable, garbage_end);
+            look_through (self, bytes, at, size, offset, rest);
         }
     }
     return 0;

@@ -35,9 +35,15 @@ const uint8_t *scan_at (struct scan *self, uint64_t offset, size_t size, struct 
 int scan_record (struct scan *self, uint64_t offset, enum seen *seen, struct record *record,
                  const uint8_t **bytes, struct fault *fault);
 
-/*  Looks through all that follows for sound records, whatever lies between: the highest watermark
- *  that they carry, and where the last byte that is not zero ends (offset, if there is none). */
-int scan_rest (struct scan *self, uint64_t offset, zxid_t *durable, uint64_t *garbage_end,
-               struct fault *fault);
+/*  What there is behind the end of the records. */
+struct scan_rest {
+    struct zab_point last; /*  given: the last entry before the end */
+    zxid_t durable;       /*  given, and raised to the highest watermark that sound records carry */
+    uint64_t garbage_end; /*  where the last byte that is not zero ends; the end: there is none */
+    bool goes_on;         /*  the entry that follows `last` stands somewhere behind the end */
+};
+
+/*  Looks through all that follows for sound records, whatever lies between. */
+int scan_rest (struct scan *self, uint64_t offset, struct scan_rest *rest, struct fault *fault);
 
 #endif

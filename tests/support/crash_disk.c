@@ -200,6 +200,11 @@ static int read_file (struct disk_file *file, uint64_t offset, void *data, size_
     }
     if (size > 0) {
         memcpy (data, bytes->data + offset, size);
+        if (file->disk->spared) {
+            crash_read_right (file->image, offset, data, size);
+        } else {
+            crash_misread (file->disk, file->image, offset, data, size);
+        }
     }
     *done = size;
     return 0;
@@ -224,7 +229,7 @@ static int write_file (struct disk_file *file, uint64_t offset, const void *data
         size = stop > offset ? (size_t) (stop - offset) : 0;
     }
     if (size > 0) {
-        crash_write (file->image, offset, data, size);
+        crash_write (self, file->image, offset, data, size);
     }
     return fate == FATE_PARTLY ? error : full ? -ENOSPC : 0;
 }

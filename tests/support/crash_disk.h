@@ -60,7 +60,8 @@ void crash_disk_fail_at (struct crash_disk *self, uint64_t n, int error);
 bool crash_disk_failed (const struct crash_disk *self);
 /*  The n-th read from now on fails once with -EIO.  0: never. */
 void crash_disk_fail_read_at (struct crash_disk *self, uint64_t n);
-/*  While it is spared, reads are not counted and none fails: for a checker's own. */
+/*  While it is spared, reads are not counted, none fails, and what is harmed reads as it was: for a
+ *  checker's own. */
 void crash_disk_spare (struct crash_disk *self, bool spared);
 /*  How many operations and reads have failed like this since the beginning. */
 uint64_t crash_disk_failures (const struct crash_disk *self);
@@ -80,6 +81,40 @@ bool crash_disk_zero_sector (struct crash_disk *self, const char *name, uint64_t
 bool crash_disk_size (const struct crash_disk *self, const char *name, uint64_t *size);
 /*  The i-th name (in the order of their creation), or NULL; valid until something changes. */
 const char *crash_disk_name (const struct crash_disk *self, size_t i);
+
+/* ---- Harm (crash_harm.c): damage that is remembered, sector by sector ----------------------- */
+
+enum { CRASH_SECTOR_SIZE = 512 };
+
+/*  From now on the disk knows when each sector was written, and what was in it before. */
+void crash_disk_keep_versions (struct crash_disk *self);
+/*  The time of what is written from now on. */
+void crash_disk_set_time (struct crash_disk *self, int64_t now_ms);
+
+/*  What the sector at an offset holds, or (earlier) held before it was written last; behind the
+ *  file's end, zeros.  false: no such file, or it ends before. */
+bool crash_disk_sector (const struct crash_disk *self, const char *name, uint64_t offset,
+                        bool earlier, uint8_t sector[CRASH_SECTOR_SIZE]);
+/*  All that a file holds, until something changes.  NULL: no such file, or it is empty. */
+const uint8_t *crash_disk_bytes (const struct crash_disk *self, const char *name, uint64_t *size);
+/*  When the sector at an offset was written last. */
+int64_t crash_disk_written (const struct crash_disk *self, const char *name, uint64_t offset);
+/*  Whether a power cut would leave it as it is, name and all. */
+bool crash_disk_durable (const struct crash_disk *self, const char *name, uint64_t offset);
+
+/*  On the disk and in the cache the sector, or what of it is in the file, becomes something else,
+ * and is harmed until all of it is written.  false: it is that already, or there is none. */
+bool crash_disk_harm (struct crash_disk *self, const char *name, uint64_t offset,
+                      const uint8_t sector[CRASH_SECTOR_SIZE]);
+/*  How many sectors of a file are harmed. */
+size_t crash_disk_harmed (const struct crash_disk *self, const char *name);
+
+/*  The n-th read from now on, of the file in its cached name, may give something else for one of
+ * its sectors (*at, where it begins): the function says what, or false.  It counts as a failure. 0:
+ *  never. */
+typedef bool crash_misread_fn (void *arg, const char *name, uint64_t offset, size_t size,
+                               uint64_t *at, uint8_t sector[CRASH_SECTOR_SIZE]);
+void crash_disk_misread_at (struct crash_disk *self, uint64_t n, crash_misread_fn *fn, void *arg);
 
 /*  A copy of the disk as it is: durable and cached, without faults.  Nothing may be open. */
 struct crash_disk *crash_disk_copy (const struct crash_disk *self, uint64_t seed);

@@ -8,8 +8,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 
-/*  For tests: there is always memory. */
-static void *must (void *memory)
+void *crash_must (void *memory)
 {
     COHORT_ASSERT (memory != NULL);
     return memory;
@@ -17,11 +16,11 @@ static void *must (void *memory)
 
 /* ---- Bytes ------------------------------------------------------------------------------- */
 
-static void bytes_resize (struct bytes *self, uint64_t size)
+void crash_resize (struct bytes *self, uint64_t size)
 {
     if (size > self->room) {
         self->room = size > 2 * self->room ? size : 2 * self->room;
-        self->data = must (mem_realloc (self->data, (size_t) self->room));
+        self->data = crash_must (mem_realloc (self->data, (size_t) self->room));
     }
     if (size > self->size) {
         memset (self->data + self->size, 0, (size_t) (size - self->size));
@@ -29,19 +28,19 @@ static void bytes_resize (struct bytes *self, uint64_t size)
     self->size = size;
 }
 
-static void bytes_put (struct bytes *self, uint64_t offset, const uint8_t *data, uint64_t size)
+void crash_put (struct bytes *self, uint64_t offset, const uint8_t *data, uint64_t size)
 {
     if (offset + size > self->size) {
-        bytes_resize (self, offset + size);
+        crash_resize (self, offset + size);
     }
     memcpy (self->data + offset, data, (size_t) size);
 }
 
 static void bytes_copy (struct bytes *to, const struct bytes *from)
 {
-    bytes_resize (to, 0);
+    crash_resize (to, 0);
     if (from->size > 0) {
-        bytes_put (to, 0, from->data, from->size);
+        crash_put (to, 0, from->data, from->size);
     }
 }
 
@@ -64,6 +63,7 @@ void crash_release (struct crash_disk *self, struct image *image)
         mem_free (image->changes);
         mem_free (image->durable.data);
         mem_free (image->cached.data);
+        crash_forget_harm (image);
         mem_free (image);
     }
 }
@@ -73,26 +73,28 @@ static void add_change (struct image *image, uint64_t offset, const void *data, 
     if (image->changes_count == image->changes_room) {
         image->changes_room = image->changes_room * 2 + 8;
         image->changes =
-            must (mem_realloc (image->changes, image->changes_room * sizeof *image->changes));
+            crash_must (mem_realloc (image->changes, image->changes_room * sizeof *image->changes));
     }
     image->changes[image->changes_count++] = (struct change){
         .offset = offset,
         .size = size,
-        .data = data != NULL ? must (mem_dup (data, (size_t) size)) : NULL,
+        .data = data != NULL ? crash_must (mem_dup (data, (size_t) size)) : NULL,
     };
 }
 
 static void apply (struct bytes *bytes, const struct change *change)
 {
     if (change->data != NULL) {
-        bytes_put (bytes, change->offset, change->data, change->size);
+        crash_put (bytes, change->offset, change->data, change->size);
     } else {
-        bytes_resize (bytes, change->size);
+        crash_resize (bytes, change->size);
     }
 }
 
-void crash_write (struct image *image, uint64_t offset, const void *data, size_t size)
+void crash_write (struct crash_disk *self, struct image *image, uint64_t offset, const void *data,
+                  size_t size)
 {
+    crash_note_versions (self, image, offset, data, size);
     add_change (image, offset, data, size);
     apply (&image->cached, &image->changes[image->changes_count - 1]);
     for (size_t i = 0; i < CRASH_BAD_MAX; i++) {
@@ -106,7 +108,7 @@ void crash_write (struct image *image, uint64_t offset, const void *data, size_t
 void crash_truncate (struct image *image, uint64_t size)
 {
     add_change (image, 0, NULL, size);
-    bytes_resize (&image->cached, size);
+    crash_resize (&image->cached, size);
 }
 
 void crash_sync (struct image *image)
@@ -115,6 +117,7 @@ void crash_sync (struct image *image)
         apply (&image->durable, &image->changes[i]);
     }
     drop_changes (image);
+    crash_heal_covered (image);
 }
 
 /*  How a power cut (or a failed sync) treats what was on the way. */
@@ -153,7 +156,7 @@ static void settle (struct crash_disk *self, struct image *image, enum mood mood
         uint64_t end = change->offset + change->size;
         size = change->data == NULL ? change->size : end > size ? end : size;
     }
-    bytes_resize (&image->durable, size);
+    crash_resize (&image->durable, size);
     uint64_t sectors = (size + CRASH_SECTOR - 1) / CRASH_SECTOR;
     for (uint64_t sector = 0; sector < sectors; sector++) {
         size_t upto = mood == MOOD_DROP_ALL   ? 0
@@ -226,7 +229,8 @@ static void folder_set (struct crash_disk *self, struct folder *folder, const ch
     folder_remove (self, folder, name);
     if (folder->count == folder->room) {
         folder->room = folder->room * 2 + 8;
-        folder->names = must (mem_realloc (folder->names, folder->room * sizeof *folder->names));
+        folder->names =
+            crash_must (mem_realloc (folder->names, folder->room * sizeof *folder->names));
     }
     struct name *at = &folder->names[folder->count++];
     crash_set_name (at->name, name);
@@ -263,7 +267,7 @@ static void add_name_change (struct crash_disk *self, enum name_change_type type
     if (self->changes_count == self->changes_room) {
         self->changes_room = self->changes_room * 2 + 8;
         self->changes =
-            must (mem_realloc (self->changes, self->changes_room * sizeof *self->changes));
+            crash_must (mem_realloc (self->changes, self->changes_room * sizeof *self->changes));
     }
     struct name_change *change = &self->changes[self->changes_count++];
     change->type = type;
@@ -276,7 +280,7 @@ static void add_name_change (struct crash_disk *self, enum name_change_type type
 
 struct image *crash_create (struct crash_disk *self, const char *name)
 {
-    struct image *image = must (mem_calloc (1, sizeof *image));
+    struct image *image = crash_must (mem_calloc (1, sizeof *image));
     image->references = 1;
     add_name_change (self, NAME_CREATE, name, "", image);
     return image;
@@ -319,7 +323,7 @@ static void clear_folder (struct crash_disk *self, struct folder *folder)
 
 struct crash_disk *crash_disk_new (uint64_t seed)
 {
-    struct crash_disk *self = must (mem_calloc (1, sizeof *self));
+    struct crash_disk *self = crash_must (mem_calloc (1, sizeof *self));
     prng_seed (&self->prng, seed);
     self->space = UINT64_MAX;
     return self;
@@ -359,15 +363,16 @@ void crash_disk_power_cut (struct crash_disk *self)
         struct image *image = self->durable.names[i].image;
         settle (self, image, (enum mood) prng_below (&self->prng, MOODS));
         bytes_copy (&image->cached, &image->durable);
+        crash_uncover (image);
         folder_set (self, &self->cached, self->durable.names[i].name, image);
     }
     self->stopped = self->failed = false;
-    self->stop_at = self->fail_at = self->fail_read_at = 0;
+    self->stop_at = self->fail_at = self->fail_read_at = self->misread_at = 0;
 }
 
 static struct image *copy_image (const struct image *from)
 {
-    struct image *image = must (mem_calloc (1, sizeof *image));
+    struct image *image = crash_must (mem_calloc (1, sizeof *image));
     bytes_copy (&image->durable, &from->durable);
     bytes_copy (&image->cached, &from->cached);
     for (size_t i = 0; i < from->changes_count; i++) {

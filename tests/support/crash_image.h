@@ -23,9 +23,23 @@ struct change {
     uint8_t *data;
 };
 
+/*  A sector that is not what was written, and what it should be.  covered: it was written since,
+ * and if that is lost it is wrong again. */
+struct harm {
+    uint64_t sector;
+    bool covered;
+    uint8_t right[CRASH_SECTOR], wrong[CRASH_SECTOR];
+};
+
 struct image {
     unsigned references; /*  names, durable and cached, operations on names, open files */
     struct bytes durable, cached;
+    /*  With crash_disk_keep_versions: of each sector, when it was written, what it held before. */
+    struct bytes earlier;
+    int64_t *written;
+    size_t written_room;
+    struct harm *harms;
+    size_t harms_count, harms_room;
     struct change *changes;
     size_t changes_count, changes_room;
     uint64_t bad[CRASH_BAD_MAX]; /*  sectors, + 1 */
@@ -51,7 +65,8 @@ struct name_change {
 
 struct crash_disk {
     struct prng prng;
-    bool opened, stopped, failed, spared;
+    bool opened, stopped, failed, spared, keeps_versions;
+    int64_t now_ms;
     bool stop_whole; /*  what stop_at counts to is done first */
     uint64_t operations, stop_at, fail_at, fail_read_at, failures, space;
     int fail_error;
@@ -60,6 +75,9 @@ struct crash_disk {
     size_t changes_count, changes_room;
     crash_disk_trace_fn *trace;
     void *trace_arg;
+    uint64_t misread_at;
+    crash_misread_fn *misread;
+    void *misread_arg;
 };
 
 void crash_set_name (char to[CRASH_NAME_SIZE], const char *name);
@@ -72,11 +90,28 @@ void crash_rename (struct crash_disk *self, const char *from, const char *to);
 void crash_unlink (struct crash_disk *self, const char *name);
 void crash_sync_names (struct crash_disk *self);
 
-void crash_write (struct image *image, uint64_t offset, const void *data, size_t size);
+void crash_write (struct crash_disk *self, struct image *image, uint64_t offset, const void *data,
+                  size_t size);
 void crash_truncate (struct image *image, uint64_t size);
+/*  Before the bytes are in the cache. */
+void crash_note_versions (struct crash_disk *self, struct image *image, uint64_t offset,
+                          const void *data, size_t size);
+/*  What covers harm is durable; or perhaps it was lost. */
+void crash_heal_covered (struct image *image);
+void crash_uncover (struct image *image);
+void crash_forget_harm (struct image *image);
+/*  What was read there, as it should be, or as the disk misreads it. */
+void crash_read_right (const struct image *image, uint64_t offset, uint8_t *data, size_t size);
+void crash_misread (struct crash_disk *self, const struct image *image, uint64_t offset,
+                    uint8_t *data, size_t size);
 void crash_sync (struct image *image);
 /*  Some sectors reach the disk, the others never will. */
 void crash_sync_fails (struct crash_disk *self, struct image *image);
 bool crash_is_bad (const struct image *image, uint64_t offset, size_t size);
+
+/*  For tests: there is always memory. */
+void *crash_must (void *memory);
+void crash_resize (struct bytes *self, uint64_t size);
+void crash_put (struct bytes *self, uint64_t offset, const uint8_t *data, uint64_t size);
 
 #endif

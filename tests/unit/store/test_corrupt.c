@@ -10,6 +10,7 @@
 
 #include "client/base/alloc.h"
 #include "cohort/error.h"
+#include "server/store/format.h"
 #include "tests/unit/store/built.h"
 #include "tests/unit/unit.h"
 
@@ -184,6 +185,69 @@ static void test_tail_zero_sector (void **state)
     may_shorten = false;
 }
 
+/*  Of the record at an offset nothing has ever been written, it seems. */
+static void unwrite (struct crash_disk *disk, const char *name, uint64_t at, uint64_t size)
+{
+    for (uint64_t start = at / SECTOR_SIZE * SECTOR_SIZE; start < at + size; start += SECTOR_SIZE) {
+        uint8_t sector[SECTOR_SIZE];
+        uint64_t low = at > start ? at - start : 0;
+        uint64_t high = at + size - start < SECTOR_SIZE ? at + size - start : SECTOR_SIZE;
+        assert_true (crash_disk_sector (disk, name, start, false, sector));
+        memset (sector + low, 0, (size_t) (high - low));
+        assert_true (crash_disk_harm (disk, name, start, sector));
+    }
+}
+
+/*  The mark that fills a sector is gone, and behind it stands an entry that was acknowledged, which
+ * no watermark covers yet: what is torn is the last that was written, and this mark was not. */
+static void test_mark_lost_before_an_entry (void **state)
+{
+    (void) state;
+    struct built longer;
+    struct store *store;
+    char error[512], name[64];
+    built_make (&longer, true);
+    struct store_options options = longer.options;
+    options.disk = crash_disk_open (longer.disk);
+    assert_int_equal (store_open (&options, &store, error, sizeof error), 0);
+    for (uint64_t number = 1; number <= 2; number++) {
+        size_t from = longer.history->count;
+        history_add (longer.history, 0, 100, 9000 + number);
+        history_submit (longer.history, store, from, number, 0);
+        assert_true (store_work (store));
+        while (number == 1 && store_work (store)) {
+        }
+    }
+    assert_int_equal (store_completed (store), 2);
+    store_close (&store);
+
+    uint32_t segment = 0, found;
+    for (size_t i = 0; crash_disk_name (longer.disk, i) != NULL; i++) {
+        uint64_t size;
+        const uint8_t *bytes =
+            crash_disk_bytes (longer.disk, crash_disk_name (longer.disk, i), &size);
+        if (name_is_segment (crash_disk_name (longer.disk, i), &found) && found > segment &&
+            bytes[SEGMENT_HEAD_SIZE] != 0) {
+            segment = found;
+        }
+    }
+    name_segment (name, segment);
+    uint64_t size, at = SEGMENT_HEAD_SIZE, mark = 0;
+    const uint8_t *bytes = crash_disk_bytes (longer.disk, name, &size);
+    struct record record;
+    while (record_decode (bytes + at, record_salt (BUILT_STORE, segment), &record)) {
+        mark = record.type == RECORD_MARK && record.size > 0 ? at : mark;
+        at += record_total (record.size);
+    }
+    assert_true (mark > 0);
+    assert_true (record_decode (bytes + mark, record_salt (BUILT_STORE, segment), &record));
+    unwrite (longer.disk, name, mark, record_total (record.size));
+    options.disk = crash_disk_open (longer.disk);
+    assert_int_equal (store_open (&options, &store, error, sizeof error), COHORT_ECORRUPT);
+    assert_non_null (strstr (error, "a mark is missing, and the log goes on"));
+    built_free (&longer);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +259,7 @@ int main (void)
     const struct CMUnitTest tail_tests[] = {
         cmocka_unit_test (test_tail_flip),
         cmocka_unit_test (test_tail_zero_sector),
+        cmocka_unit_test (test_mark_lost_before_an_entry),
     };
     int failed = cmocka_run_group_tests (tests, build_marked, unbuild);
     return failed + cmocka_run_group_tests (tail_tests, build_unmarked, unbuild);

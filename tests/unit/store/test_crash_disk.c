@@ -236,6 +236,102 @@ static void test_no_space_and_space_again (void **state)
     end (&self);
 }
 
+/* ---- Harm ------------------------------------------------------------------------------------ */
+
+static bool harm (struct fixture *self, uint64_t sector, char value)
+{
+    uint8_t bytes[SECTOR];
+    memset (bytes, value, sizeof bytes);
+    return crash_disk_harm (self->hardware, "file", sector * SECTOR, bytes);
+}
+
+static void test_harm_and_healing (void **state)
+{
+    (void) state;
+    struct fixture self;
+    begin (&self, 1, 4);
+    assert_false (harm (&self, 1, 'a'));
+    assert_true (harm (&self, 1, 'x'));
+    assert_false (harm (&self, 4, 'x'));
+    assert_int_equal (crash_disk_harmed (self.hardware, "file"), 1);
+    assert_int_equal (get (&self, 1), 'x');
+    crash_disk_spare (self.hardware, true);
+    assert_int_equal (get (&self, 1), 'a');
+    crash_disk_spare (self.hardware, false);
+
+    /* Written, and lost again: then it is as wrong as before. */
+    bool lost = false, kept = false;
+    for (uint64_t seed = 0; seed < TRIES && !(lost && kept); seed++) {
+        assert_int_equal (put (&self, 1, 'b'), 0);
+        assert_int_equal (crash_disk_harmed (self.hardware, "file"), 0);
+        end_process (&self);
+        crash_disk_power_cut (self.hardware);
+        reopen (&self);
+        bool wrong = get (&self, 1) == 'x';
+        assert_int_equal (crash_disk_harmed (self.hardware, "file"), wrong ? 1 : 0);
+        lost |= wrong;
+        kept |= !wrong;
+        (void) harm (&self, 1, 'x');
+    }
+    assert_true (lost && kept);
+    assert_int_equal (put (&self, 1, 'c'), 0);
+    assert_int_equal (self.disk->ops->sync (self.file), 0);
+    assert_int_equal (crash_disk_harmed (self.hardware, "file"), 0);
+    assert_int_equal (get (&self, 1), 'c');
+    end (&self);
+}
+
+static void test_versions (void **state)
+{
+    (void) state;
+    struct fixture self;
+    uint8_t bytes[SECTOR];
+    begin (&self, 1, 4);
+    crash_disk_keep_versions (self.hardware);
+    crash_disk_set_time (self.hardware, 7);
+    assert_int_equal (put (&self, 2, 'b'), 0);
+    assert_int_equal (crash_disk_written (self.hardware, "file", 2 * SECTOR), 7);
+    assert_int_equal (crash_disk_written (self.hardware, "file", 1 * SECTOR), 0);
+    assert_true (crash_disk_durable (self.hardware, "file", 1 * SECTOR));
+    assert_false (crash_disk_durable (self.hardware, "file", 2 * SECTOR));
+    assert_int_equal (self.disk->ops->sync (self.file), 0);
+    assert_true (crash_disk_durable (self.hardware, "file", 2 * SECTOR));
+    assert_true (crash_disk_sector (self.hardware, "file", 2 * SECTOR, true, bytes));
+    assert_int_equal (bytes[0], 'a');
+    assert_true (crash_disk_sector (self.hardware, "file", 2 * SECTOR, false, bytes));
+    assert_int_equal (bytes[0], 'b');
+    assert_false (crash_disk_sector (self.hardware, "file", 4 * SECTOR, false, bytes));
+    end (&self);
+}
+
+static bool give_x (void *arg, const char *name, uint64_t offset, size_t size, uint64_t *at,
+                    uint8_t sector[CRASH_SECTOR_SIZE])
+{
+    assert_string_equal (name, "file");
+    assert_int_equal (size, 1);
+    *at = offset;
+    memset (sector, 'x', SECTOR);
+    return *(const bool *) arg;
+}
+
+static void test_misread (void **state)
+{
+    (void) state;
+    struct fixture self;
+    bool wrong = true;
+    begin (&self, 1, 4);
+    crash_disk_misread_at (self.hardware, 2, give_x, &wrong);
+    assert_int_equal (get (&self, 1), 'a');
+    assert_int_equal (get (&self, 1), 'x');
+    assert_int_equal (get (&self, 1), 'a');
+    assert_int_equal (crash_disk_failures (self.hardware), 1);
+    wrong = false;
+    crash_disk_misread_at (self.hardware, 1, give_x, &wrong);
+    assert_int_equal (get (&self, 1), 'a');
+    assert_int_equal (crash_disk_failures (self.hardware), 1);
+    end (&self);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +344,9 @@ int main (void)
         cmocka_unit_test (test_write_error),
         cmocka_unit_test (test_read_error),
         cmocka_unit_test (test_no_space_and_space_again),
+        cmocka_unit_test (test_harm_and_healing),
+        cmocka_unit_test (test_versions),
+        cmocka_unit_test (test_misread),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
