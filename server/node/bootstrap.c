@@ -357,7 +357,7 @@ static void prepare (struct bootstrap *self, const struct peer *peer,
 static void join (struct bootstrap *self, const struct peer *peer,
                   const struct peer_bootstrap *message)
 {
-    if (!self->log_empty) {
+    if (!self->log_empty && !has_lost (self)) {
         fail (self, COHORT_ECORRUPT, "the log has entries, but the metadata names no ensemble");
         return;
     }

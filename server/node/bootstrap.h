@@ -20,7 +20,9 @@
  *
  * A store that has lost what it held of an ensemble (store_meta.trust, and no members) is as good
  * as empty, and must not be taken for one that never held anything: it says nothing, founds
- * nothing, and joins when a server that is DONE speaks to it.
+ * nothing, and joins when a server that is DONE speaks to it.  It may have entries: what could not
+ * be read may be readable again, before the repair that set out to remove it has done so.  They
+ * are worth what its mark says.
  *
  * A standalone server is DONE at once.  Pure: time and messages come in, the host acts.
  */

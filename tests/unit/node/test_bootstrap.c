@@ -22,6 +22,7 @@ struct server {
     struct store_meta meta; /* durable */
     struct bootstrap *bootstrap;
     unsigned persists;
+    bool has_entries; /* its log does */
     int persist_code; /* what persisting gives */
 };
 
@@ -70,7 +71,7 @@ static void start (struct world *world, uint32_t id)
     struct bootstrap_options options = {.id = id,
                                         .configured = &world->configured,
                                         .meta = &server->meta,
-                                        .log_empty = true,
+                                        .log_empty = !server->has_entries,
                                         .cluster_id = {(uint8_t) id, (uint8_t) ++world->lives},
                                         .seed = world->lives,
                                         .host = {server, send, persist, no_config}};
@@ -331,6 +332,35 @@ static void test_emptied (void **state)
     deinit (&world);
 }
 
+/* What could not be read was to be removed, the mark says so; and then it can be read after all. */
+static void test_lost_and_found (void **state)
+{
+    (void) state;
+    struct world world;
+    init (&world, 3);
+    for (uint32_t id = 1; id <= 3; id++) {
+        start (&world, id);
+    }
+    link_all (&world);
+    run (&world, 5);
+    struct server *server = &world.servers[2];
+    for (int marked = 0; marked < 2; marked++) {
+        const char *text;
+        stop (&world, 2);
+        server->meta.bootstrapped = false;
+        server->meta.trust = marked ? ZAB_DAMAGED : ZAB_WHOLE;
+        server->has_entries = true;
+        start (&world, 2);
+        link_all (&world);
+        run (&world, 5);
+        assert_true (done (&world, 2) == (marked != 0));
+        assert_int_equal (bootstrap_failure (server->bootstrap, &text),
+                          marked ? 0 : COHORT_ECORRUPT);
+    }
+    assert_one_cluster (&world);
+    deinit (&world);
+}
+
 /* Two of three emptied, the third away: they must not found a second ensemble. */
 static void test_no_second_ensemble (void **state)
 {
@@ -477,11 +507,17 @@ static void test_random (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_standalone),    cmocka_unit_test (test_all_present),
-        cmocka_unit_test (test_observer),      cmocka_unit_test (test_interrupted),
-        cmocka_unit_test (test_emptied),       cmocka_unit_test (test_no_second_ensemble),
-        cmocka_unit_test (test_other_members), cmocka_unit_test (test_same_members),
-        cmocka_unit_test (test_disk_fails),    cmocka_unit_test (test_random),
+        cmocka_unit_test (test_standalone),
+        cmocka_unit_test (test_all_present),
+        cmocka_unit_test (test_observer),
+        cmocka_unit_test (test_interrupted),
+        cmocka_unit_test (test_emptied),
+        cmocka_unit_test (test_lost_and_found),
+        cmocka_unit_test (test_no_second_ensemble),
+        cmocka_unit_test (test_other_members),
+        cmocka_unit_test (test_same_members),
+        cmocka_unit_test (test_disk_fails),
+        cmocka_unit_test (test_random),
     };
     return cmocka_run_group_tests_name ("bootstrap", tests, NULL, NULL);
 }
