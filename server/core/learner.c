@@ -83,6 +83,12 @@ void follower_process_diff (struct zab *self, struct peer *peer, const struct za
 
 void follower_process_snap (struct zab *self, struct peer *peer, const struct zab_message *message)
 {
+    if (self->follow.phase == FOLLOW_DIFF) {
+        /* What has come may still be on its way to the disk; a snapshot replaces a log that is at
+         * rest. */
+        role_look (self, "the leader's log begins behind this one now", peer->id);
+        return;
+    }
     if (self->follow.phase != FOLLOW_READY) {
         peer_reset (self, peer, "unexpected SNAP");
         return;
