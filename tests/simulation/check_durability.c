@@ -4,6 +4,32 @@
 
 #include "tests/simulation/invariants.h"
 
+/* ---- What is lost ---------------------------------------------------------------------------- */
+
+/* Whether a disk may have lost this entry: it was harmed, and its server knows that it does not
+ * know what it had. */
+static bool may_be_lost (const struct sight *sight, zxid_t zxid)
+{
+    return sight->harmed &&
+           (sight->trust == ZAB_DAMAGED || (sight->trust == ZAB_SUSPECT && zxid <= sight->suspect));
+}
+
+/* The mark of a log that has lost something goes only by a request. */
+static bool mark_holds (const struct ghost_server *server, const struct sight *sight,
+                        struct objection *objection)
+{
+    bool whole = false;
+    for (size_t i = 0; i < ring_count (&server->pending); i++) {
+        const struct ghost_persist *persist = ring_at (&server->pending, i);
+        whole |= persist->whole;
+    }
+    return whole || sight->trust > server->trust ||
+           (sight->trust == server->trust && sight->suspect >= server->suspect) ||
+           object (objection, "server %u takes its log for %s, and it was %s", sight->server,
+                   sight->trust == ZAB_WHOLE ? "whole" : "suspect",
+                   server->trust == ZAB_SUSPECT ? "suspect" : "damaged");
+}
+
 /* ---- What is committed ----------------------------------------------------------------------- */
 
 /* 8. What is committed and durable somewhere is not taken from there: not by a truncation, not by a
@@ -31,7 +57,7 @@ bool check_committed_durability (const struct ghost *ghost, const struct sight *
                        sight->server, sight->base.zxid, server->kept);
     }
     const struct zab_point *kept = shadow_find (&ghost->committed, server->kept);
-    return sight->damaged || kept == NULL || shadow_covers (sight->log, *kept) ||
+    return kept == NULL || shadow_covers (sight->log, *kept) || may_be_lost (sight, server->kept) ||
            object (objection, "server %u starts without %#" PRIx64 ", which is committed",
                    sight->server, server->kept);
 }
@@ -110,6 +136,16 @@ static bool may_be_left (const struct ghost_server *server, struct zab_point las
     return false;
 }
 
+/* Whether the log that was read back is the beginning of the one that there was, and the rest may
+ * be lost. */
+static bool is_lost_end (const struct ghost_server *server, const struct sight *sight)
+{
+    struct zab_point last = shadow_last (sight->log), all = shadow_last (&server->durable);
+    bool beginning = last.zxid == 0 || shadow_covers (&server->durable, last) ||
+                     shadow_covers (&server->log, last);
+    return beginning && may_be_lost (sight, all.zxid);
+}
+
 /* 12. The current epoch is not above the accepted one, both only grow, the log has no gap; and what
  * was durable is there after a crash. */
 bool check_durable_image (const struct ghost *ghost, const struct sight *sight,
@@ -122,12 +158,19 @@ bool check_durable_image (const struct ghost *ghost, const struct sight *sight,
                (!persist->epochs || epochs_grow (server, sight, persist->accepted_epoch,
                                                  persist->current_epoch, objection));
     }
-    if (server->id == 0 || sight->damaged) {
+    if (server->id == 0) {
         return true;
+    }
+    if (sight->harmed && sight->store_id != server->store_id) {
+        /* Its metadata are lost: it is another server, which has promised nothing. */
+        return (sight->trust == ZAB_DAMAGED && sight->accepted_epoch == 0) ||
+               object (objection, "server %u has lost its metadata, and does not say so",
+                       sight->server);
     }
     struct zab_point last = shadow_last (sight->log);
     return epochs_grow (server, sight, sight->accepted_epoch, sight->current_epoch, objection) &&
-           (may_be_left (server, last) ||
+           mark_holds (server, sight, objection) &&
+           (may_be_left (server, last) || is_lost_end (server, sight) ||
             object (objection,
                     "server %u reads a log back that ends at %#" PRIx64 "; %#" PRIx64
                     " was durable",
@@ -146,23 +189,37 @@ static bool acknowledges (const struct ghost_server *server, const struct zab_me
            shadow_find (&server->durable, message->zxid) != NULL;
 }
 
+/* Whether it says nothing better of its log than its disk does; worse it may be, for a moment. */
+static bool trusted (const struct ghost_server *server, const struct zab_message *message)
+{
+    return message->trust > server->trust ||
+           (message->trust == server->trust &&
+            (message->trust != ZAB_SUSPECT || message->suspect == server->suspect));
+}
+
 static bool justified (const struct ghost_server *server, const struct sight *sight,
                        const struct zab_message *message)
 {
     zxid_t last = shadow_last (&server->durable).zxid;
     switch (message->type) {
-    case ZAB_VOTE: /* for itself, by its own history */
-        return message->role != ZAB_LOOKING || message->leader != sight->server ||
-               (message->epoch == server->current_epoch && message->zxid == last);
+    case ZAB_VOTE: /* for anyone, if it has a vote; for itself, by its own history */
+        return trusted (server, message) &&
+               (message->role != ZAB_LOOKING || message->leader == 0 ||
+                server->trust != ZAB_DAMAGED) &&
+               (message->role != ZAB_LOOKING || message->leader != sight->server ||
+                (message->epoch == ghost_vote_epoch (server) && message->zxid == last));
+    case ZAB_FOLLOWERINFO:
+        return trusted (server, message);
     case ZAB_LEADERINFO:
         return message->epoch == server->accepted_epoch;
     case ZAB_ACKEPOCH:
         return message->epoch == server->current_epoch && message->zxid == last &&
-               sight->status->accepted_epoch == server->accepted_epoch;
+               sight->status->accepted_epoch == server->accepted_epoch &&
+               trusted (server, message) && !(message->counts && server->trust == ZAB_DAMAGED);
     case ZAB_SYNC_POINT:
         return shadow_covers (&server->durable, message->point);
     case ZAB_ACK:
-        return acknowledges (server, message);
+        return server->trust == ZAB_WHOLE && acknowledges (server, message);
     default:
         return message->durable <= last;
     }

@@ -82,6 +82,7 @@ void fault_disks_mend (struct world *self)
         crash_disk_stop_at (server->disk, 0);
         crash_disk_fail_at (server->disk, 0, 0);
         crash_disk_fail_read_at (server->disk, 0);
+        crash_disk_misread_at (server->disk, 0, NULL, NULL);
         give_space (server);
     }
 }

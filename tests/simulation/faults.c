@@ -16,6 +16,11 @@ static bool begin (struct world *self, const struct sim_fault *fault)
     case FAULT_FULL_DISK:
     case FAULT_CRASH_POINT:
         return fault_disks_begin (self, fault);
+    case FAULT_ROT:
+    case FAULT_LOST_WRITE:
+    case FAULT_WRONG_READ:
+    case FAULT_STALE_READ:
+        return fault_rot_begin (self, fault);
     case FAULT_CLIENT_KILL:
     case FAULT_CLIENT_CLOSE:
     case FAULT_CLIENT_MOVE:

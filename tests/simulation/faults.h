@@ -48,7 +48,11 @@ struct world;
     X (CLIENT_CLOSE, "client-close", PLANNED, 60000, 1000, "a client goes; later comes a new one") \
     X (CLIENT_MOVE, "client-move", PLANNED, 60000, 500, "a client loses its connections")          \
     X (CLIENT_PAUSE, "client-pause", PLANNED, 60000, 2000, "a client stands still")                \
-    X (BREAK, "break", PLANNED, 60000, 500, "the connections of two servers end")
+    X (BREAK, "break", PLANNED, 60000, 500, "the connections of two servers end")                  \
+    X (ROT, "bit-rot", PLANNED, 60000, 3000, "what was durable rots")                              \
+    X (LOST_WRITE, "misdirected-write", PLANNED, 60000, 3000, "a sector went to another's place")  \
+    X (WRONG_READ, "misdirected-read", PLANNED, 60000, 3000, "a read gives another sector")        \
+    X (STALE_READ, "stale-read", PLANNED, 60000, 3000, "a read gives what was there before")
 
 enum fault_kind {
 #define X(NAME, name, class, seldom, often, text) FAULT_##NAME,
@@ -127,6 +131,7 @@ bool fault_links_begin (struct world *self, const struct sim_fault *fault);
 void fault_links_end (struct world *self, const struct sim_fault *fault);
 void fault_links_mend (struct world *self);
 bool fault_servers_begin (struct world *self, const struct sim_fault *fault);
+bool fault_rot_begin (struct world *self, const struct sim_fault *fault);
 bool fault_disks_begin (struct world *self, const struct sim_fault *fault);
 void fault_disks_end (struct world *self, const struct sim_fault *fault);
 void fault_disks_mend (struct world *self);

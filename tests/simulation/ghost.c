@@ -136,6 +136,13 @@ bool ghost_quorum_holds (const struct ghost *self, struct zab_point point)
     return self->configs.count > 0;
 }
 
+uint32_t ghost_vote_epoch (const struct ghost_server *server)
+{
+    uint32_t last = zxid_epoch (shadow_last (&server->durable).zxid);
+    return server->trust == ZAB_SUSPECT && last < server->current_epoch ? last
+                                                                        : server->current_epoch;
+}
+
 bool sight_leads (const struct sight *sight)
 {
     return sight->status->role == ZAB_LEADING && sight->status->activated;
@@ -191,6 +198,8 @@ static void see_start (struct ghost *self, struct ghost_server *server, const st
     shadow_copy (&server->durable, sight->log);
     server->accepted_epoch = sight->accepted_epoch;
     server->current_epoch = sight->current_epoch;
+    server->trust = sight->trust;
+    server->suspect = sight->suspect;
     server->installing = false;
     server->kept = 0;
     server->applied = 0;
@@ -210,6 +219,10 @@ static void complete (struct ghost_server *server, const struct ghost_persist *p
     if (persist->epochs) {
         server->accepted_epoch = persist->accepted_epoch;
         server->current_epoch = persist->current_epoch;
+    }
+    if (persist->whole) {
+        server->trust = ZAB_WHOLE;
+        server->suspect = 0;
     }
 }
 
@@ -264,6 +277,7 @@ static void take_persist (struct ghost_server *server, const struct zab_persist 
         .epochs = persist->epochs,
         .accepted_epoch = persist->accepted_epoch,
         .current_epoch = persist->current_epoch,
+        .whole = persist->whole,
     };
     if (persist->truncate) {
         shadow_truncate (&server->log, persist->truncate_to);
@@ -338,13 +352,18 @@ static void note_digest (struct ghost *self, const struct sight *sight)
     map_insert (&self->digests, &digest->node);
 }
 
-static void see_turn (struct ghost *self, struct ghost_server *server, const struct sight *sight)
+static void see_config (struct ghost *self, const struct sight *sight)
 {
     if (sight->configs != NULL &&
         (self->configs.count == 0 || sight->configs->configs[sight->configs->count - 1].version >
                                          self->configs.configs[self->configs.count - 1].version)) {
         self->configs = *sight->configs;
     }
+}
+
+static void see_turn (struct ghost *self, struct ghost_server *server, const struct sight *sight)
+{
+    see_config (self, sight);
     if (sight->applied == server->applied) {
         return;
     }
@@ -394,6 +413,9 @@ void ghost_see (struct ghost *self, const struct sight *sight)
         break;
     case SIGHT_TURN:
         see_turn (self, server, sight);
+        break;
+    case SIGHT_CONFIG:
+        see_config (self, sight);
         break;
     case SIGHT_ANSWER:
         see_answer (self, sight);

@@ -22,14 +22,15 @@ enum { GHOST_ID_MAX = 16 }; /* server ids are 1 to this */
 
 /* Bits, so that a checker can name several. */
 enum sight_kind {
-    SIGHT_STARTED = 1, /* a process has read its store: log, epochs, store_id */
-    SIGHT_STOPPED = 2, /* it has died, or was killed */
-    SIGHT_DURABLE = 4, /* its store says that requests up to `completed` are durable */
-    SIGHT_BASE = 8,    /* its store's log begins behind `base` now; replaced: by a snapshot */
-    SIGHT_UPDATE = 16, /* its core wants `update`; nothing of it is done yet */
-    SIGHT_TURN = 32,   /* a turn is over: applied, digest */
-    SIGHT_ANSWER = 64, /* a client has got an answer */
-    SIGHT_REST = 128   /* the cluster came to rest after all faults had ended, or did not in time */
+    SIGHT_STARTED = 1,  /* a process has read its store: log, epochs, store_id */
+    SIGHT_STOPPED = 2,  /* it has died, or was killed */
+    SIGHT_DURABLE = 4,  /* its store says that requests up to `completed` are durable */
+    SIGHT_BASE = 8,     /* its store's log begins behind `base` now; replaced: by a snapshot */
+    SIGHT_UPDATE = 16,  /* its core wants `update`; nothing of it is done yet */
+    SIGHT_TURN = 32,    /* a turn is over: applied, digest */
+    SIGHT_ANSWER = 64,  /* a client has got an answer */
+    SIGHT_CONFIG = 256, /* it has applied another member list: configs */
+    SIGHT_REST = 128 /* the cluster came to rest after all faults had ended, or did not in time */
 };
 
 struct sight_ephemeral {
@@ -42,12 +43,14 @@ struct sight {
     enum sight_kind kind;
     uint32_t server; /* its id; 0: none in particular (ANSWER, REST) */
 
-    /* STARTED. damaged: its disk has lost or garbled what it had promised to keep, by a fault that
-     * is more than a crash; nothing that it held counts any more. */
+    /* STARTED. trust, suspect: what it takes its log for. harmed: its disk may have lost or garbled
+     * what it had promised to keep, by a fault that is more than a crash. */
     const struct shadow *log;
     uint32_t accepted_epoch, current_epoch;
     uint64_t store_id;
-    bool damaged;
+    enum zab_trust trust;
+    zxid_t suspect;
+    bool harmed;
 
     uint64_t completed; /* DURABLE */
 
@@ -58,6 +61,8 @@ struct sight {
     const struct zab_update *update; /* UPDATE */
     const struct zab_status *status; /* UPDATE, TURN */
 
+    const struct config_set *configs; /* TURN, CONFIG; NULL: none yet */
+
     /* TURN */
     zxid_t applied;
     uint64_t digest;
@@ -65,7 +70,6 @@ struct sight {
      * shown it to clients while nothing kept the servers from comparing. */
     bool wrong;
     int64_t exposed_ms, exposed_ms_max;
-    const struct config_set *configs;         /* NULL: none yet */
     const struct sight_ephemeral *ephemerals; /* all there are, or none if nobody looked */
     size_t ephemerals_count;
 
@@ -91,6 +95,7 @@ struct ghost_persist {
     size_t points_count;
     bool epochs;
     uint32_t accepted_epoch, current_epoch;
+    bool whole;
 };
 
 struct ghost_server {
@@ -100,9 +105,11 @@ struct ghost_server {
     struct shadow log;                      /* all that its core has asked to keep */
     struct shadow durable;                  /* the part of it that its store says is durable */
     uint32_t accepted_epoch, current_epoch; /* durable */
-    struct ring pending;                    /* of struct ghost_persist */
-    bool installing;                        /* a snapshot was asked for, to replace the log */
-    zxid_t kept;                            /* the highest committed entry that was durable here */
+    enum zab_trust trust;                   /* likewise */
+    zxid_t suspect;
+    struct ring pending; /* of struct ghost_persist */
+    bool installing;     /* a snapshot was asked for, to replace the log */
+    zxid_t kept;         /* the highest committed entry that was durable here */
     zxid_t applied;
     struct zab_status status; /* after its newest update */
 };
@@ -150,6 +157,10 @@ bool ghost_has_name (const struct ghost *self, const char *name);
 /* Whether a majority of the voters of every configuration hold the point durably, each on the store
  * that the configuration lists. */
 bool ghost_quorum_holds (const struct ghost *self, struct zab_point point);
+
+/* What the server's disk justifies as the epoch of its vote: of a suspect log whose end is lost,
+ * that of its last entry. */
+uint32_t ghost_vote_epoch (const struct ghost_server *server);
 
 /* Whether the server of this update leads, and may propose. */
 bool sight_leads (const struct sight *sight);

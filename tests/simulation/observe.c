@@ -91,7 +91,9 @@ void check_started (struct world *world, struct sim_server *server)
                                 .accepted_epoch = meta->accepted_epoch,
                                 .current_epoch = meta->current_epoch,
                                 .store_id = meta->store_id,
-                                .damaged = server->condemned});
+                                .trust = meta->trust,
+                                .suspect = meta->suspect,
+                                .harmed = ((world->harmed >> (server->id - 1)) & 1) != 0});
     shadow_deinit (&log);
 }
 
@@ -144,10 +146,23 @@ static void check_expiry (struct sim_server *server, const struct zab_update *up
     }
 }
 
+/* What is committed from then on is committed by its members. */
+static void look_at_members (struct world *world, struct sim_server *server)
+{
+    const struct config_set *configs = tree_configs (node_tree (server->node));
+    const struct config_set *known = &world->checker->ghost.configs;
+    if (configs != NULL && known->count > 0 &&
+        configs->configs[configs->count - 1].version > known->configs[known->count - 1].version) {
+        see (world,
+             &(struct sight){.kind = SIGHT_CONFIG, .server = server->id, .configs = configs});
+    }
+}
+
 static void on_update (void *arg, const struct zab_update *update, const struct zab_status *status)
 {
     struct sim_server *server = arg;
     check_expiry (server, update, status);
+    look_at_members (server->world, server);
     look_at_store (server->world, server);
     see (server->world,
          &(struct sight){

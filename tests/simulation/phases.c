@@ -41,6 +41,11 @@ static bool server_restless (const struct sim_server *server, struct node_status
         (void) snprintf (text, TEXT_SIZE, "server %u: %s", server->id, status->state_reason);
         return true;
     }
+    if (store_meta (server->store)->trust != ZAB_WHOLE) {
+        (void) snprintf (text, TEXT_SIZE, "server %u is not healed: its log is %s", server->id,
+                         zab_trust_name (store_meta (server->store)->trust));
+        return true;
+    }
     if (!status->zab.activated) {
         (void) snprintf (text, TEXT_SIZE, "server %u is %s, without a quorum", server->id,
                          zab_role_name (status->zab.role));
@@ -155,6 +160,16 @@ static bool is_founded (const struct world *self)
     return true;
 }
 
+static size_t count_servers (uint32_t set)
+{
+    size_t count = 0;
+    for (; set != 0; set &= set - 1) {
+        count++;
+    }
+    return count;
+}
+
+/* A log that has lost something takes a quorum of others, who never have, to be healed. */
 static void draw_core (struct world *self, struct prng *prng)
 {
     size_t count = self->servers_count, quorum = count / 2 + 1;
@@ -162,10 +177,11 @@ static void draw_core (struct world *self, struct prng *prng)
 
     self->core = (UINT32_C (1) << count) - 1;
     /* A state that went wrong, or what was made of it, takes a quorum of others to be found. */
-    while (is_founded (self) && self->wrong == 0 && count > size) {
-        uint32_t server = UINT32_C (1) << prng_below (prng, self->servers_count);
-        count -= (self->core & server) != 0;
-        self->core &= ~server;
+    while (is_founded (self) && self->wrong == 0 && count_servers (self->core) > size) {
+        uint32_t rest = self->core & ~(UINT32_C (1) << prng_below (prng, self->servers_count));
+        if (count_servers (rest & ~self->harmed) >= quorum) {
+            self->core = rest;
+        }
     }
 }
 

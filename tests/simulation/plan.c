@@ -99,13 +99,20 @@ static void plan_clock (const struct world *self, struct prng *prng, struct sim_
     }
 }
 
-/* Only of servers that are no quorum: the others must know better. */
+/* Only of the weak: the others must know better. */
 static void plan_divergence (const struct world *self, struct prng *prng, struct sim_fault *fault)
 {
-    uint64_t first = world_draw (self, SIM_DRAW_WRONG, 0, 0, 0);
-    uint64_t few = (self->options.servers - 1) / 2;
-    fault->a = (uint32_t) ((first + prng_below (prng, few)) % self->options.servers);
+    fault->a = atlas_one_weak (self, prng);
     fault->value = 1 + prng_below (prng, WRONG_MAX);
+}
+
+/* Likewise: the others must have what is lost. A read counts from when it is planned, and there are
+ * few but when a server starts. */
+static void plan_rot (const struct world *self, struct prng *prng, struct sim_fault *fault)
+{
+    fault->a = atlas_one_weak (self, prng);
+    fault->b = 1 + (uint32_t) prng_below (prng, UINT64_C (1) << prng_below (prng, 6));
+    fault->value = prng_u64 (prng);
 }
 
 /* Each 2^n-th operation is as likely to be the one. */
@@ -145,6 +152,12 @@ static void plan_details (const struct world *self, struct prng *prng, struct si
         break;
     case FAULT_DIVERGENCE:
         plan_divergence (self, prng, fault);
+        break;
+    case FAULT_ROT:
+    case FAULT_LOST_WRITE:
+    case FAULT_WRONG_READ:
+    case FAULT_STALE_READ:
+        plan_rot (self, prng, fault);
         break;
     case FAULT_CLIENT_KILL:
     case FAULT_CLIENT_CLOSE:
@@ -198,8 +211,8 @@ void plan_make (struct world *self)
             prng_seed (&prng, world_draw (self, SIM_DRAW_PLAN + (int) kind, 0, 0, 0));
             uint64_t drawn = draw_rate (&prng, kind), told = self->options.rates[kind];
             plan->rates[kind] = told != SIM_RATE_DRAWN ? told : drawn;
-            if (kind == FAULT_DIVERGENCE && self->options.servers < 3) {
-                plan->rates[kind] = 0; /* nobody could tell who is wrong */
+            if (atlas_concerns (kind) && self->weak == 0) {
+                plan->rates[kind] = 0; /* nobody could tell who is wrong, or heal him */
             }
             if (fault_is_planned (kind)) {
                 plan_kind (self, kind, &prng);
@@ -219,6 +232,7 @@ void plan_deinit (struct fault_plan *self)
 void plan_print (struct world *self)
 {
     const struct fault_plan *plan = &self->plan;
+    atlas_print (self);
     if (plan->replayed) {
         world_tell (self, "plan: %zu planned faults and %zu others, as recorded",
                     plan->planned.count, plan->chances.count);

@@ -80,14 +80,15 @@ static bool at_crash_point (struct world *self, struct sim_server *server)
 
 /* Whether this end of the process is what a fault of its disk leads to: of this turn, or of the one
  * before, for what was read while frames were made up is looked at in the next. */
-static bool is_excused (const struct sim_server *server, int rc)
+static bool is_excused (struct sim_server *server, int rc)
 {
     if (server->world->wrong != 0 && server->store != NULL &&
         store_meta (server->store)->condemned) {
         return true; /* all that it had made what is wrong */
     }
     return crash_disk_failures (server->disk) > server->failures ||
-           (rc == COHORT_EDISKFULL && server->full);
+           (rc == COHORT_EDISKFULL && server->full) ||
+           (rc == COHORT_ECORRUPT && atlas_excuses (server));
 }
 
 /* The process ends by itself, with an error; who runs it starts it again. */
@@ -100,7 +101,6 @@ static void give_up (struct world *self, struct sim_server *server, int rc, cons
         world_fail (self, "server %u gives up: %s", server->id, text);
     }
     world_tell (self, "server %u: ends: %s", server->id, text);
-    server->condemned |= server->store != NULL && store_meta (server->store)->condemned;
     bury (self, server, false);
     server_start_after (self, server, RETRY_MS);
 }
@@ -113,14 +113,18 @@ static int open_store (struct world *self, struct sim_server *server, char *erro
         .store_id = world_draw (self, SIM_DRAW_STORE, server->id, server->incarnation, 0) | 1,
         .segment_bytes = self->conditions.segment_bytes,
         .cache_bytes = self->conditions.cache_bytes,
-        .repair = server->condemned, /* nothing else of a disk is ever beyond repair */
+        .repair = self->servers_count > 1,
     };
+    atlas_opening (server);
     int rc = store_open (&options, &server->store, error, ERROR_SIZE);
-    if (rc == 0) {
-        check_started (self, server);
-        server->condemned = false;
+    crash_disk_spare (server->disk, false);
+    if (rc != 0) {
+        atlas_not_opened (server);
+        return rc;
     }
-    return rc;
+    atlas_opened (server);
+    check_started (self, server);
+    return 0;
 }
 
 static int start_node (struct world *self, struct sim_server *server, char *error)
@@ -165,6 +169,7 @@ void server_start (struct world *self, struct sim_server *server)
     char error[ERROR_SIZE] = "";
 
     COHORT_ASSERT (!server->up);
+    crash_disk_set_time (server->disk, self->schedule.now_ms);
     server->incarnation++;
     server->failures = server->failures_next = crash_disk_failures (server->disk);
     server->disk_busy = server->disk_idle = false;
@@ -247,6 +252,7 @@ bool server_begin (struct world *self, struct sim_server *server)
     if (!server->up || server->paused) {
         return false;
     }
+    crash_disk_set_time (server->disk, self->schedule.now_ms);
     node_time (server->node, local_ms (self, server), wall_ms (self, server));
     return true;
 }
@@ -401,6 +407,7 @@ void server_event (struct world *self, struct sim_event *event)
     }
     if (event->type == SIM_SERVER_DISK) {
         server->disk_busy = false;
+        crash_disk_set_time (server->disk, self->schedule.now_ms);
         server->disk_idle = !store_work (server->store);
         if (at_crash_point (self, server)) {
             return; /* nobody hears of what became durable just before */

@@ -60,6 +60,9 @@ static void make_servers (struct world *self)
         server->world = self;
         server->id = (uint32_t) i + 1;
         server->disk = crash_disk_new (world_draw (self, SIM_DRAW_DISK, i, 0, 0));
+        if (atlas_is_weak (self, (uint32_t) i)) {
+            crash_disk_keep_versions (server->disk);
+        }
         clock_init (&server->clock, self->schedule.now_ms, (int64_t) (i + 1) * 1000000,
                     WALL_MS + (int64_t) i * 7);
     }
@@ -94,6 +97,7 @@ struct world *world_new (const struct sim_options *options)
     self->checker = checker_new ();
     self->recorder = recorder_new (options->history);
     draw_conditions (self);
+    atlas_draw (self);
     plan_make (self);
     make_servers (self);
     make_clients (self);

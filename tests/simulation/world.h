@@ -13,6 +13,7 @@
  *   record.c     what they are told, as a history that is judged
  *   mirror.c     what streams tell them
  *   faults.h     what goes wrong, and when it stops to
+ *   atlas.c      what may go wrong with disks, and where
  *   phases.c     first safety, then liveness, then all of it together
  *   observe.c    what must hold at the servers: the table in invariants.h
  *   trace.c      the story, and its end when something does not hold
@@ -110,7 +111,6 @@ struct sim_server {
     bool paused;      /* as by SIGSTOP: nothing is received */
     int64_t paused_from_ms, paused_until_ms;
     int64_t wrong_ms;                  /* since when its state is wrong, if it is */
-    bool condemned;                    /* its disk was, and has not been opened since */
     int64_t heard_ms[SIM_SERVERS_MAX]; /* when a frame of each other has reached it last */
     uint64_t stall_round;              /* it stood still when this one had begun, as a leader */
     int64_t heard_from_ms;             /* it counts as having heard all of them then */
@@ -119,6 +119,12 @@ struct sim_server {
     uint64_t failures;                 /* of its disk, before the last turn; and after it: */
     uint64_t failures_next;
     bool full;             /* its disk has been given no more space */
+    uint64_t store_id;     /* when its store was opened last */
+    bool stale_meta;       /* a copy of its metadata was harmed so that it looks sound */
+    bool misled;           /* a read went wrong while its store was to be opened, likewise: */
+    char harmed[512];      /* files that were when its store was to be opened, until it was */
+    bool misread_stale;    /* what the next read that goes wrong gives, and */
+    uint64_t misread_dice; /* how it is drawn */
     uint64_t disk_turns;   /* so many there have been */
     bool point_cuts;       /* at the crash point that waits on its disk the power is cut; */
     int64_t point_down_ms; /* and it is down for so long */
@@ -204,7 +210,9 @@ struct world {
     struct sim_conditions conditions;
     struct fault_plan plan;
     uint32_t core;     /* in the liveness phase: the servers that are well */
-    uint32_t wrong;    /* the servers whose state ever went wrong */
+    uint32_t weak;     /* the atlas: the servers whose states and disks may go wrong */
+    uint32_t wrong;    /* those whose state ever did */
+    uint32_t harmed;   /* those who ever lost, or misread, what was durable */
     int64_t calm_ms;   /* since then nothing has gone wrong, and all servers follow one leader */
     bool working;      /* clients ask for more */
     uint64_t requests; /* that they have made */
@@ -250,7 +258,7 @@ enum sim_draw {
     SIM_DRAW_NOTICE,
     SIM_DRAW_TURN, /* of a disk */
     SIM_DRAW_CORE,
-    SIM_DRAW_WRONG,      /* whose states go wrong */
+    SIM_DRAW_WEAK,       /* whose states and disks go wrong */
     SIM_DRAW_MOOD,       /* whether a client writes */
     SIM_DRAW_PLAN = 100, /* of each kind of fault */
     SIM_DRAW_CHANCE = 200
@@ -262,6 +270,36 @@ uint64_t world_digest (const struct world *self);
 
 /* The index of a client among the nodes; servers have their own. */
 size_t world_node_of_client (size_t client);
+
+/* ---- atlas.c: whom and what faults may strike that undo what was durable ------------------------
+ */
+
+/* Draws the weak: as many as are no quorum, and leave one. Prints them. */
+void atlas_draw (struct world *self);
+void atlas_print (struct world *self);
+/* Whether the kind of fault strikes the weak alone. */
+bool atlas_concerns (enum fault_kind kind);
+bool atlas_is_weak (const struct world *self, uint32_t server);
+uint32_t atlas_one_weak (const struct world *self, struct prng *prng);
+
+/* Files of a server's disk that a fault may strike. */
+enum atlas_area { ATLAS_LOG, ATLAS_SNAPSHOT, ATLAS_META, ATLAS_MANIFEST, ATLAS_OTHER };
+enum atlas_area atlas_area (const char *name);
+
+/* Whether the sector may be harmed now; looks_unwritten: so that it may look as if it had never
+ * been written. */
+bool atlas_allows (struct sim_server *server, const char *name, uint64_t offset,
+                   bool looks_unwritten);
+/* It was. */
+void atlas_note (struct sim_server *server, const char *name, bool looks_unwritten);
+
+/* Around the opening of a store, of which only the weak may hear of what a disk cannot read:
+ * before; and after, whether it was opened. Damage that nobody has made ends the run. */
+void atlas_opening (struct sim_server *server);
+void atlas_not_opened (struct sim_server *server);
+void atlas_opened (struct sim_server *server);
+/* Whether an end with COHORT_ECORRUPT comes of harm. */
+bool atlas_excuses (struct sim_server *server);
 
 /* ---- phases.c -------------------------------------------------------------------------------- */
 

@@ -55,8 +55,19 @@ static void test_crash_loses_what_is_committed (void **state)
     shadow_truncate (&log, z (1, 2));
     sight_started (self, 2, &log);
     assert_false (fixture_holds (self, 8));
-    sight_started (self, 2, &log)->damaged = true;
+    sight_started (self, 2, &log)->harmed = true;
+    assert_false (fixture_holds (self, 8)); /* and it does not know */
+    sight_started (self, 2, &log)->harmed = true;
+    self->sight.trust = ZAB_DAMAGED;
     assert_true (fixture_holds (self, 8)); /* more than a crash: others must have it */
+    self->sight.harmed = false;
+    assert_false (fixture_holds (self, 8)); /* nobody has done anything to it */
+    sight_started (self, 2, &log)->harmed = true;
+    self->sight.trust = ZAB_SUSPECT;
+    self->sight.suspect = z (1, 3);
+    assert_true (fixture_holds (self, 8));
+    self->sight.suspect = z (1, 2);
+    assert_false (fixture_holds (self, 8)); /* of too little */
     sight_started (self, 3, &log);
     assert_true (fixture_holds (self, 8)); /* never had it */
     shadow_deinit (&log);
@@ -207,6 +218,56 @@ static void test_epochs_read_back (void **state)
     shadow_deinit (&log);
 }
 
+/* A disk that was harmed may have lost the end of its log, if the mark says so. */
+static void test_harmed_log_read_back (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow log = {.count = 0};
+    fixture_log (self, 1, ZAB_LEADING, 1, 1, 3);
+    fill (&log, 1, 2);
+    sight_started (self, 1, &log)->harmed = true;
+    assert_false (fixture_holds (self, 12));
+    self->sight.trust = ZAB_DAMAGED;
+    assert_true (fixture_holds (self, 12));
+    self->sight.accepted_epoch = 0;
+    assert_false (fixture_holds (self, 12)); /* epochs are kept elsewhere */
+    self->sight.store_id++;
+    assert_true (fixture_holds (self, 12)); /* unless they are lost: then it is another server */
+    self->sight.trust = ZAB_WHOLE;
+    assert_false (fixture_holds (self, 12));
+    log.points[1].chain++;
+    sight_started (self, 1, &log)->harmed = true;
+    self->sight.trust = ZAB_DAMAGED;
+    assert_false (fixture_holds (self, 12)); /* what is left must be what there was */
+    shadow_deinit (&log);
+}
+
+/* The mark goes when a request that is to take it away may be durable, and not before. */
+static void test_mark_read_back (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow log = {.count = 0};
+    fixture_log (self, 1, ZAB_LEADING, 1, 1, 3);
+    fill (&log, 1, 3);
+    sight_started (self, 1, &log)->trust = ZAB_SUSPECT;
+    self->sight.suspect = z (1, 5);
+    fixture_see (self);
+    sight_started (self, 1, &log)->trust = ZAB_WHOLE;
+    assert_false (fixture_holds (self, 12));
+    sight_started (self, 1, &log)->trust = ZAB_SUSPECT;
+    self->sight.suspect = z (1, 4);
+    assert_false (fixture_holds (self, 12));
+    self->sight.trust = ZAB_DAMAGED;
+    assert_true (fixture_holds (self, 12));
+    sight_update (self, 1, ZAB_FOLLOWING, 1);
+    self->update.persist = (struct zab_persist){
+        .number = 9, .epochs = true, .accepted_epoch = 1, .current_epoch = 1, .whole = true};
+    fixture_see (self);
+    sight_started (self, 1, &log)->trust = ZAB_WHOLE;
+    assert_true (fixture_holds (self, 12));
+    shadow_deinit (&log);
+}
+
 /* ---- 13 -------------------------------------------------------------------------------------- */
 
 static bool may_send (struct fixture *self, struct zab_message message)
@@ -268,6 +329,89 @@ static void test_messages_and_the_disk (void **state)
     assert_false (may_send (self, message));
 }
 
+/* A log that has lost something: what it may say, and that it must say so. The disk holds epochs
+ * (3, 3) and the log up to (2, 2), where something came behind it. */
+static void test_messages_of_a_suspect_log (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow log = {.count = 0};
+    zxid_t last = z (2, 2), lost = z (3, 1);
+    fixture_log (self, 1, ZAB_FOLLOWING, 2, 1, 2);
+    fixture_log (self, 1, ZAB_FOLLOWING, 3, 1, 1);
+    fill (&log, 2, 2);
+    sight_started (self, 1, &log)->harmed = true;
+    self->sight.trust = ZAB_SUSPECT;
+    self->sight.suspect = lost;
+    fixture_see (self);
+
+    struct zab_message vote = {.type = ZAB_VOTE, .role = ZAB_LOOKING, .leader = 1, .zxid = last};
+    vote.trust = ZAB_SUSPECT;
+    vote.suspect = lost;
+    vote.epoch = 2;
+    assert_true (may_send (self, vote)); /* that of its last entry */
+    vote.epoch = 3;
+    assert_false (may_send (self, vote));
+    vote.epoch = 1;
+    assert_false (may_send (self, vote)); /* nothing else */
+    vote.epoch = 2;
+    vote.suspect = last;
+    assert_false (may_send (self, vote));
+    vote.trust = ZAB_WHOLE;
+    assert_false (may_send (self, vote));
+
+    struct zab_message promise = {.type = ZAB_ACKEPOCH, .epoch = 3, .zxid = last, .counts = true};
+    promise.trust = ZAB_SUSPECT;
+    promise.suspect = lost;
+    assert_true (may_send (self, promise));
+    promise.trust = ZAB_WHOLE;
+    assert_false (may_send (self, promise));
+
+    struct zab_message info = {.type = ZAB_FOLLOWERINFO, .epoch = 3, .trust = ZAB_WHOLE};
+    assert_false (may_send (self, info));
+    info.trust = ZAB_DAMAGED; /* its disk is better by now */
+    assert_true (may_send (self, info));
+
+    struct zab_message ack = {.type = ZAB_ACK, .epoch = 3, .zxid = z (3, 0)};
+    assert_false (may_send (self, ack)); /* before it is whole */
+    shadow_deinit (&log);
+}
+
+static void test_messages_of_a_damaged_log (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow log = {.count = 0};
+    zxid_t last = z (3, 2);
+    fixture_log (self, 1, ZAB_FOLLOWING, 3, 1, 3);
+    fill (&log, 3, 2);
+    sight_started (self, 1, &log)->harmed = true;
+    self->sight.trust = ZAB_DAMAGED;
+    fixture_see (self);
+
+    struct zab_message vote = {.type = ZAB_VOTE, .role = ZAB_LOOKING, .trust = ZAB_DAMAGED};
+    assert_true (may_send (self, vote)); /* a question */
+    vote.leader = 2;
+    assert_false (may_send (self, vote));
+
+    struct zab_message promise = {
+        .type = ZAB_ACKEPOCH, .epoch = 3, .zxid = last, .trust = ZAB_DAMAGED};
+    assert_true (may_send (self, promise));
+    promise.counts = true;
+    assert_false (may_send (self, promise));
+
+    struct zab_message ack = {.type = ZAB_ACK, .epoch = 3, .zxid = z (3, 0)};
+    assert_false (may_send (self, ack));
+    sight_update (self, 1, ZAB_FOLLOWING, 3);
+    self->update.persist = (struct zab_persist){
+        .number = 9, .epochs = true, .accepted_epoch = 3, .current_epoch = 3, .whole = true};
+    fixture_see (self);
+    assert_false (may_send (self, ack)); /* on its way to the disk */
+    sight_base (self, 1, 0, false)->kind = SIGHT_DURABLE;
+    self->sight.completed = 9;
+    fixture_see (self);
+    assert_true (may_send (self, ack));
+    shadow_deinit (&log);
+}
+
 /* ---- 14 -------------------------------------------------------------------------------------- */
 
 static void test_applied_before_it_is_durable (void **state)
@@ -302,7 +446,11 @@ int main (void)
         INVARIANT_TEST (test_log_read_back),
         INVARIANT_TEST (test_truncation_read_back),
         INVARIANT_TEST (test_epochs_read_back),
+        INVARIANT_TEST (test_harmed_log_read_back),
+        INVARIANT_TEST (test_mark_read_back),
         INVARIANT_TEST (test_messages_and_the_disk),
+        INVARIANT_TEST (test_messages_of_a_suspect_log),
+        INVARIANT_TEST (test_messages_of_a_damaged_log),
         INVARIANT_TEST (test_applied_before_it_is_durable),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

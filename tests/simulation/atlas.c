@@ -1,0 +1,273 @@
+/* The fault atlas: whom and what faults may strike that undo what was durable, so that it can be
+ * told what must come of it (docs/testing.md).
+ *
+ * The weak are drawn when a world begins, and are a minority. What is older than a second may be
+ * struck, on an ensemble that was founded. Two rules keep to what a single disk promises:
+ *
+ *   - The end of a log is told from one that was torn by what stands behind it. So of the two
+ * newest segments in use one sector may be harmed at a time; and it may look as if it had never
+ * been written only if something was written behind it, later, that says that it was.
+ *   - Of two copies of the metadata the newer one holds. So no other is harmed while one is there
+ *     that may have become an older one. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "server/store/format.h"
+#include "tests/simulation/world.h"
+
+enum { AGE_MS = 1000, NEWEST = 2 };
+
+/* ---- Whom ------------------------------------------------------------------------------------ */
+
+/* As many as leave a quorum. */
+static uint32_t count_weak (const struct world *self)
+{
+    return ((uint32_t) self->options.servers - 1) / 2;
+}
+
+static uint32_t nth_weak (const struct world *self, uint64_t n)
+{
+    uint64_t first = world_draw (self, SIM_DRAW_WEAK, 0, 0, 0);
+    return (uint32_t) ((first + n) % self->options.servers);
+}
+
+void atlas_draw (struct world *self)
+{
+    self->weak = 0;
+    for (uint32_t i = 0; i < count_weak (self); i++) {
+        self->weak |= UINT32_C (1) << nth_weak (self, i);
+    }
+}
+
+bool atlas_is_weak (const struct world *self, uint32_t server)
+{
+    return server < self->options.servers && ((self->weak >> server) & 1) != 0;
+}
+
+uint32_t atlas_one_weak (const struct world *self, struct prng *prng)
+{
+    return nth_weak (self, prng_below (prng, count_weak (self)));
+}
+
+bool atlas_concerns (enum fault_kind kind)
+{
+    return kind == FAULT_DIVERGENCE || kind == FAULT_ROT || kind == FAULT_LOST_WRITE ||
+           kind == FAULT_WRONG_READ || kind == FAULT_STALE_READ;
+}
+
+void atlas_print (struct world *self)
+{
+    for (size_t i = 0; i < self->options.servers; i++) {
+        if (atlas_is_weak (self, (uint32_t) i)) {
+            world_tell (self, "atlas: server %zu may lose what was durable", i + 1);
+        }
+    }
+}
+
+/* ---- Where ----------------------------------------------------------------------------------- */
+
+enum atlas_area atlas_area (const char *name)
+{
+    uint32_t segment;
+    zxid_t zxid;
+    uint64_t serial;
+    if (name_is_segment (name, &segment)) {
+        return ATLAS_LOG;
+    }
+    if (name_is_snapshot (name, &zxid, &serial)) {
+        return ATLAS_SNAPSHOT;
+    }
+    if (strcmp (name, "meta.0") == 0 || strcmp (name, "meta.1") == 0) {
+        return ATLAS_META;
+    }
+    return strcmp (name, NAME_MANIFEST) == 0 ? ATLAS_MANIFEST : ATLAS_OTHER;
+}
+
+static bool holds_something (const struct crash_disk *disk, const char *name, uint64_t offset)
+{
+    uint8_t sector[CRASH_SECTOR_SIZE];
+    return crash_disk_sector (disk, name, offset, false, sector) &&
+           !all_zero (sector, sizeof sector);
+}
+
+/* Whether of the records of a segment one that begins behind the sector says that those in it were
+ * durable. */
+static bool is_vouched_for (const struct sim_server *server, const char *name, uint64_t offset)
+{
+    uint64_t size, at = SEGMENT_HEAD_SIZE, end = offset + CRASH_SECTOR_SIZE;
+    const uint8_t *bytes = crash_disk_bytes (server->disk, name, &size);
+    struct record record;
+    uint32_t segment = 0;
+    zxid_t last = 0;
+    (void) name_is_segment (name, &segment);
+    uint64_t salt = record_salt (server->store_id, segment);
+    while (at + RECORD_HEADER_SIZE <= size && record_decode (bytes + at, salt, &record)) {
+        if (at < end) {
+            last = record.zxid;
+        } else if (record.durable >= last) {
+            return true;
+        }
+        at += record_total (record.size);
+    }
+    return false;
+}
+
+/* The newest segments with anything in them behind their heads; 0: none. */
+static void find_newest (const struct crash_disk *disk, uint32_t newest[NEWEST])
+{
+    const char *name;
+    uint32_t segment;
+    memset (newest, 0, NEWEST * sizeof *newest);
+    for (size_t i = 0; (name = crash_disk_name (disk, i)) != NULL; i++) {
+        if (!name_is_segment (name, &segment) || !holds_something (disk, name, SEGMENT_HEAD_SIZE)) {
+            continue;
+        }
+        if (segment > newest[0]) {
+            newest[1] = newest[0];
+            newest[0] = segment;
+        } else if (segment > newest[1]) {
+            newest[1] = segment;
+        }
+    }
+}
+
+static bool allows_log (const struct sim_server *server, const char *name, uint64_t offset,
+                        bool looks_unwritten)
+{
+    const struct crash_disk *disk = server->disk;
+    uint32_t newest[NEWEST], segment = 0;
+    size_t harmed = 0;
+    (void) name_is_segment (name, &segment);
+    find_newest (disk, newest);
+    if (segment < newest[1]) {
+        return true;
+    }
+    for (size_t i = 0; i < NEWEST; i++) {
+        char other[NAME_SIZE];
+        name_segment (other, newest[i]);
+        harmed += newest[i] != 0 ? crash_disk_harmed (disk, other) : 0;
+    }
+    return harmed == 0 && (!looks_unwritten || offset < SEGMENT_HEAD_SIZE ||
+                           is_vouched_for (server, name, offset));
+}
+
+static bool allows_meta (struct sim_server *server, bool looks_unwritten)
+{
+    size_t harmed = crash_disk_harmed (server->disk, "meta.0");
+    harmed += crash_disk_harmed (server->disk, "meta.1");
+    server->stale_meta &= harmed > 0;
+    return !server->stale_meta && (harmed == 0 || !looks_unwritten);
+}
+
+static bool is_founded (const struct world *self)
+{
+    for (size_t i = 0; i < self->servers_count; i++) {
+        if (!self->servers[i].founded) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool atlas_allows (struct sim_server *server, const char *name, uint64_t offset,
+                   bool looks_unwritten)
+{
+    const struct world *world = server->world;
+    if (world->plan.over || !is_founded (world) || !atlas_is_weak (world, server->id - 1) ||
+        !crash_disk_durable (server->disk, name, offset) ||
+        world->schedule.now_ms - crash_disk_written (server->disk, name, offset) < AGE_MS) {
+        return false;
+    }
+    switch (atlas_area (name)) {
+    case ATLAS_LOG:
+        return allows_log (server, name, offset, looks_unwritten);
+    case ATLAS_META:
+        return allows_meta (server, looks_unwritten);
+    case ATLAS_SNAPSHOT:
+    case ATLAS_MANIFEST:
+        return true;
+    case ATLAS_OTHER:
+        break;
+    }
+    return false;
+}
+
+void atlas_note (struct sim_server *server, const char *name, bool looks_unwritten)
+{
+    server->world->harmed |= UINT32_C (1) << (server->id - 1);
+    server->stale_meta |= looks_unwritten && atlas_area (name) == ATLAS_META;
+}
+
+/* ---- What servers say of it ------------------------------------------------------------------ */
+
+/* Adds the names of the files that are harmed to those that an earlier, interrupted opening found.
+ */
+static void note_harmed (struct sim_server *server)
+{
+    const char *name;
+    for (size_t i = 0; (name = crash_disk_name (server->disk, i)) != NULL; i++) {
+        size_t used = strlen (server->harmed);
+        if (atlas_area (name) != ATLAS_OTHER && crash_disk_harmed (server->disk, name) > 0 &&
+            strstr (server->harmed, name) == NULL) {
+            (void) snprintf (server->harmed + used, sizeof server->harmed - used, "%s ", name);
+        }
+    }
+}
+
+/* Whether the text names one of them; or the manifest, which does not fit what is left then. */
+static bool tells_of_harm (const struct sim_server *server, const char *text)
+{
+    char name[NAME_SIZE];
+    int size;
+    for (const char *at = server->harmed; sscanf (at, "%63s %n", name, &size) == 1; at += size) {
+        if (strstr (text, name) != NULL || strstr (text, NAME_MANIFEST) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A server whose state went wrong may find that its disk makes the same. */
+static bool is_condemned (const struct sim_server *server, const char *text)
+{
+    return ((server->world->wrong >> (server->id - 1)) & 1) != 0 &&
+           strstr (text, "what log and snapshots make is not what") != NULL;
+}
+
+bool atlas_excuses (struct sim_server *server)
+{
+    note_harmed (server);
+    return server->misled || server->harmed[0] != '\0';
+}
+
+void atlas_opening (struct sim_server *server)
+{
+    note_harmed (server);
+    if (!atlas_is_weak (server->world, server->id - 1)) {
+        crash_disk_spare (server->disk, true);
+    } else if (server->stale_meta) {
+        crash_disk_fail_read_at (server->disk, 0);
+    }
+}
+
+void atlas_not_opened (struct sim_server *server)
+{
+    server->misled |= crash_disk_failures (server->disk) > server->failures;
+}
+
+void atlas_opened (struct sim_server *server)
+{
+    const char *text = store_damage (server->store);
+    server->store_id = store_meta (server->store)->store_id;
+    atlas_not_opened (server);
+    if (text[0] != '\0') {
+        if (!server->misled && !is_condemned (server, text) && !tells_of_harm (server, text)) {
+            world_fail (server->world, "server %u reports damage that nobody has made: %s",
+                        server->id, text);
+        }
+        server->world->harmed |= UINT32_C (1) << (server->id - 1);
+    }
+    server->harmed[0] = '\0';
+    server->misled = false;
+}

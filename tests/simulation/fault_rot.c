@@ -1,0 +1,224 @@
+/* What goes wrong with what was durable: sectors that rot, are written to, or read from, another
+ * place, or are read as they were. Where: atlas.c. */
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "server/store/format.h"
+#include "tests/simulation/world.h"
+
+enum { TRIES = 8, PLACES_MAX = 4, TAIL_SECTORS = 12, NEXT_TO_END = 4 };
+
+struct place {
+    char name[NAME_SIZE];
+    uint64_t offset;
+};
+
+/* ---- Places ---------------------------------------------------------------------------------- */
+
+static enum atlas_area draw_area (struct prng *prng)
+{
+    uint64_t dice = prng_below (prng, 10);
+    return dice < 5   ? ATLAS_LOG
+           : dice < 7 ? ATLAS_SNAPSHOT
+           : dice < 9 ? ATLAS_META
+                      : ATLAS_MANIFEST;
+}
+
+/* One of the files of an area; false: there is none. */
+static bool draw_file (const struct crash_disk *disk, struct prng *prng, enum atlas_area area,
+                       char file[NAME_SIZE])
+{
+    const char *name;
+    uint64_t found = 0;
+    for (size_t i = 0; (name = crash_disk_name (disk, i)) != NULL; i++) {
+        if (atlas_area (name) == area && prng_below (prng, ++found) == 0) {
+            memcpy (file, name, strlen (name) + 1);
+        }
+    }
+    return found > 0;
+}
+
+/* Behind the last sector that holds anything. */
+static uint64_t sectors_used (const struct crash_disk *disk, const char *name)
+{
+    uint64_t size;
+    const uint8_t *bytes = crash_disk_bytes (disk, name, &size);
+    while (size > 0 && bytes[size - 1] == 0) {
+        size--;
+    }
+    return (size + CRASH_SECTOR_SIZE - 1) / CRASH_SECTOR_SIZE;
+}
+
+/* Mostly where something is written, and often at its end; sometimes just behind it. */
+static uint64_t draw_offset (const struct crash_disk *disk, struct prng *prng, const char *name)
+{
+    uint64_t used = sectors_used (disk, name), sector;
+    uint64_t tail = used < TAIL_SECTORS ? used : TAIL_SECTORS;
+    if (tail > 0 && prng_chance (prng, 1, 2)) {
+        sector = used - 1 - prng_below (prng, tail);
+    } else {
+        sector = prng_below (prng, used + NEXT_TO_END);
+    }
+    return sector * CRASH_SECTOR_SIZE;
+}
+
+static bool draw_place (struct sim_server *server, struct prng *prng, bool looks_unwritten,
+                        struct place *place)
+{
+    for (int i = 0; i < TRIES; i++) {
+        enum atlas_area area = draw_area (prng);
+        if (draw_file (server->disk, prng, area, place->name)) {
+            place->offset = draw_offset (server->disk, prng, place->name);
+            if (atlas_allows (server, place->name, place->offset, looks_unwritten)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* ---- What stays ------------------------------------------------------------------------------ */
+
+static bool harm (struct sim_server *server, const struct place *place, const uint8_t *sector,
+                  bool looks_unwritten, const char *what)
+{
+    if (!crash_disk_harm (server->disk, place->name, place->offset, sector)) {
+        return false;
+    }
+    atlas_note (server, place->name, looks_unwritten);
+    world_tell (server->world, "server %u: %s, at offset %" PRIu64 ": %s", server->id, place->name,
+                place->offset, what);
+    return true;
+}
+
+static bool rot_sector (struct sim_server *server, const struct place *place, struct prng *prng)
+{
+    uint8_t sector[CRASH_SECTOR_SIZE];
+    if (!crash_disk_sector (server->disk, place->name, place->offset, false, sector)) {
+        return false;
+    }
+    uint64_t size = 0;
+    (void) crash_disk_size (server->disk, place->name, &size);
+    uint64_t left = size - place->offset;
+    uint64_t bytes = left < sizeof sector ? left : sizeof sector;
+    sector[prng_below (prng, bytes)] ^= (uint8_t) (1U << prng_below (prng, 8));
+    return harm (server, place, sector, false, "rots");
+}
+
+/* The other copy of the metadata, too. */
+static bool rot_other (struct sim_server *server, const struct place *place, struct prng *prng)
+{
+    struct place other = {.offset = 0};
+    const char *name = strcmp (place->name, "meta.0") == 0 ? "meta.1" : "meta.0";
+    memcpy (other.name, name, strlen (name) + 1);
+    return atlas_allows (server, other.name, other.offset, false) &&
+           rot_sector (server, &other, prng);
+}
+
+/* Mostly one sector; now and then a few. */
+static bool rot (struct sim_server *server, struct prng *prng)
+{
+    uint64_t count = prng_chance (prng, 1, 4) ? 1 + prng_below (prng, PLACES_MAX) : 1;
+    bool any = false;
+    for (uint64_t i = 0; i < count; i++) {
+        struct place place;
+        if (!draw_place (server, prng, false, &place)) {
+            continue;
+        }
+        any |= rot_sector (server, &place, prng);
+        if (atlas_area (place.name) == ATLAS_META && prng_chance (prng, 1, 2)) {
+            any |= rot_other (server, &place, prng);
+        }
+    }
+    return any;
+}
+
+/* What was to be written here stands elsewhere, where something else is lost by it. */
+static bool misdirect (struct sim_server *server, struct prng *prng)
+{
+    struct place from, to;
+    uint8_t sector[CRASH_SECTOR_SIZE], before[CRASH_SECTOR_SIZE];
+    if (!draw_place (server, prng, true, &from) ||
+        !crash_disk_sector (server->disk, from.name, from.offset, false, sector) ||
+        !crash_disk_sector (server->disk, from.name, from.offset, true, before) ||
+        !harm (server, &from, before, true, "its write has gone elsewhere")) {
+        return false;
+    }
+    if (draw_place (server, prng, true, &to)) {
+        (void) harm (server, &to, sector, true, "written to, by mistake");
+    }
+    return true;
+}
+
+/* ---- What is read ---------------------------------------------------------------------------- */
+
+/* Of the copies of the metadata one must be read as it is. */
+static bool is_alone (struct sim_server *server, const char *name)
+{
+    if (atlas_area (name) != ATLAS_META) {
+        return true;
+    }
+    if (crash_disk_failures (server->disk) > server->failures) {
+        return false;
+    }
+    crash_disk_fail_read_at (server->disk, 0);
+    return true;
+}
+
+static bool misread (void *arg, const char *name, uint64_t offset, size_t size, uint64_t *at,
+                     uint8_t sector[CRASH_SECTOR_SIZE])
+{
+    struct sim_server *server = arg;
+    struct prng prng;
+    prng_seed (&prng, server->misread_dice);
+    uint64_t first = offset / CRASH_SECTOR_SIZE;
+    uint64_t sectors = (offset + size - 1) / CRASH_SECTOR_SIZE - first + 1;
+    uint64_t used = sectors_used (server->disk, name);
+    sectors = used > first && used - first < sectors ? used - first : sectors;
+    *at = (first + prng_below (&prng, sectors)) * CRASH_SECTOR_SIZE;
+    if (!atlas_allows (server, name, *at, true) || !is_alone (server, name)) {
+        return false;
+    }
+    struct place place = {.offset = *at};
+    memcpy (place.name, name, strlen (name) + 1);
+    if (!server->misread_stale) {
+        enum atlas_area area = prng_chance (&prng, 1, 2) ? atlas_area (name) : draw_area (&prng);
+        if (!draw_file (server->disk, &prng, area, place.name)) {
+            return false;
+        }
+        place.offset = draw_offset (server->disk, &prng, place.name);
+    }
+    if (!crash_disk_sector (server->disk, place.name, place.offset, server->misread_stale,
+                            sector)) {
+        return false;
+    }
+    server->world->harmed |= UINT32_C (1) << (server->id - 1);
+    world_tell (server->world, "server %u: %s, at offset %" PRIu64 ": read as %s", server->id, name,
+                *at, server->misread_stale ? "it was before" : "another sector");
+    return true;
+}
+
+bool fault_rot_begin (struct world *self, const struct sim_fault *fault)
+{
+    struct prng prng;
+    if (!atlas_is_weak (self, fault->a)) {
+        return false;
+    }
+    struct sim_server *server = &self->servers[fault->a];
+    prng_seed (&prng, fault->value);
+    switch (fault->kind) {
+    case FAULT_ROT:
+        return rot (server, &prng);
+    case FAULT_LOST_WRITE:
+        return misdirect (server, &prng);
+    case FAULT_WRONG_READ:
+    case FAULT_STALE_READ:
+        server->misread_stale = fault->kind == FAULT_STALE_READ;
+        server->misread_dice = fault->value;
+        crash_disk_misread_at (server->disk, fault->b, misread, server);
+        return true;
+    default:
+        return false;
+    }
+}
