@@ -7,6 +7,7 @@ pkg_check_modules (ZMQ REQUIRED IMPORTED_TARGET libzmq>=4.3)
 pkg_check_modules (CZMQ REQUIRED IMPORTED_TARGET libczmq>=4.2)
 pkg_check_modules (PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c>=1.4)
 pkg_check_modules (ZSTD REQUIRED IMPORTED_TARGET libzstd>=1.4)
+pkg_check_modules (EDIT REQUIRED IMPORTED_TARGET libedit)
 pkg_check_modules (JANSSON REQUIRED IMPORTED_TARGET jansson)
 find_program (PROTOC_C protoc-c REQUIRED)
 find_path (XXHASH_INCLUDE_DIR xxhash.h REQUIRED) # header only, see client/base/hash.c

@@ -20,6 +20,8 @@
 /* Where a setting comes from; the higher one counts. */
 enum settings_source { SOURCE_DEFAULT, SOURCE_ENVIRONMENT, SOURCE_FLAG };
 
+struct session;
+
 /* What the common flags and the environment say. */
 struct settings {
     const char *servers;
@@ -30,6 +32,7 @@ struct settings {
     int timeout_ms;
     bool timeout_given; /* by the user, not the default */
     enum format format;
+    const struct session *lender; /* of the shell that runs the command; NULL: none does */
 };
 
 enum arguments_verdict {

@@ -99,8 +99,11 @@ static int create (struct session *session, const struct arguments *arguments,
         if (arguments_has (arguments, FLAG_HOLD)) {
             code = hold (session, created);
         } else if (options->mode & COHORT_EPHEMERAL && !existed) {
-            message ("%s is ephemeral: it vanishes now, as this command ends (--hold keeps it)",
-                     created);
+            message (
+                session->lent
+                    ? "%s is ephemeral: it vanishes with the session of this shell"
+                    : "%s is ephemeral: it vanishes now, as this command ends (--hold keeps it)",
+                created);
         }
     }
     cohort_free (created);
@@ -126,7 +129,9 @@ int cmd_create (const struct arguments *arguments)
     }
     cohort_options_t options = {.size = sizeof options, .disconnect_grace_ms = (int) grace};
     struct session session;
-    int code = session_open (&session, &arguments->settings, &options);
+    /* What is held has a session of its own, also in a shell. */
+    bool own = grace > 0 || arguments_has (arguments, FLAG_HOLD);
+    int code = session_open (&session, &arguments->settings, own ? &options : NULL);
     if (code == CLI_EXIT_OK) {
         code = create (&session, arguments, &wanted, &data);
         session_close (&session);

@@ -4,6 +4,7 @@
 #ifndef COHORT_CLI_COMMAND_H
 #define COHORT_CLI_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arguments;
@@ -81,6 +82,9 @@ const struct command *command_find (const char *name);
  * that does what zkCli or etcdctl call by that name. NULL: no idea. */
 const char *command_suggest (const char *name);
 
+/* Whether it asks no server, and is what helps when the file of contexts is damaged. */
+bool command_is_local (const struct command *command);
+
 /* Each returns its exit status; arguments have been checked against the table. */
 int cmd_bench (const struct arguments *arguments);
 int cmd_completion (const struct arguments *arguments);
@@ -101,6 +105,7 @@ int cmd_import (const struct arguments *arguments);
 int cmd_incr (const struct arguments *arguments);
 int cmd_ls (const struct arguments *arguments);
 int cmd_set (const struct arguments *arguments);
+int cmd_shell (const struct arguments *arguments);
 int cmd_snapshot (const struct arguments *arguments);
 int cmd_stat (const struct arguments *arguments);
 int cmd_status (const struct arguments *arguments);

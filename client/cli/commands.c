@@ -312,6 +312,28 @@ const struct command command_table[] = {
      "  0x100000007\tchanged\t/config/game\t15\t{\"players\": 24}\n"
      "  $ cohort watch /config -- sh -c 'cat > config.json; systemctl reload game'\n",
      cmd_watch},
+    {"shell", "[FILE]", 0, 1, "run many commands in one session, typed or from FILE",
+     "On a terminal lines can be edited, the tabulator completes commands, options and live\n"
+     "paths, and the history is kept ($XDG_STATE_HOME/cohort/history; a line that begins with a\n"
+     "blank is not). Ephemerals and watches live as long as the shell. Lines of FILE, or of a\n"
+     "pipe, end with the first command that fails, and with its exit status. Besides the\n"
+     "commands of cohort there are:\n"
+     "\n"
+     "  cd [PATH]         paths without a slash in front are meant from there\n"
+     "  pwd               where that is\n"
+     "  connect [SERVERS] begin a new session, there or at the same servers\n"
+     "  close             end the session, and with it its ephemerals\n"
+     "  history [N]       the last N lines (10)\n"
+     "  redo N            run line N again\n"
+     "  exit, quit        so does the end of the input\n",
+     no_flags,
+     "  $ cohort shell\n"
+     "  cohort:/> create players\n"
+     "  /players\n"
+     "  cohort:/> cd players\n"
+     "  cohort:/players> create -e -s p-\n"
+     "  /players/p-0000000000\n",
+     cmd_shell},
     {"status", "", 0, 0, "show every server of the ensemble",
      "Asks all servers of the list, and those which they name. The exit status is 0 with a\n"
      "leader (or a server that stands alone), 8 if servers answer but have no quorum, 3 if\n"
@@ -393,6 +415,12 @@ const struct command *command_find (const char *name)
         }
     }
     return NULL;
+}
+
+bool command_is_local (const struct command *command)
+{
+    return command->run == cmd_context || command->run == cmd_help ||
+           command->run == cmd_completion;
 }
 
 const char *command_suggest (const char *name)

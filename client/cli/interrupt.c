@@ -45,3 +45,19 @@ bool interrupt_run (cohort_t *client)
     cohort_dispatch (client, 0);
     return true;
 }
+
+void interrupt_release (void)
+{
+    if (pipe_ends[0] < 0) {
+        return;
+    }
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    sigemptyset (&action.sa_mask);
+    /* They cannot fail for signals that were caught before. */
+    (void) sigaction (SIGINT, &action, NULL);
+    (void) sigaction (SIGTERM, &action, NULL);
+    for (int i = 0; i < 2; i++) {
+        close (pipe_ends[i]);
+        pipe_ends[i] = -1;
+    }
+}

@@ -11,6 +11,9 @@
 /* From now on the two signals no longer end the process. Returns false if the system refuses. */
 bool interrupt_catch (void);
 
+/* The signals do again what they do to any program. Without interrupt_catch: nothing. */
+void interrupt_release (void);
+
 /* Waits until callbacks are ready, and runs them. Returns false once a signal has come. */
 bool interrupt_run (cohort_t *client);
 

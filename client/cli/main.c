@@ -43,8 +43,7 @@ static int unknown_command (const char *name)
 /* Which servers are meant is known only now: options and variables outweigh the contexts. */
 static int run_command (const struct command *command, struct arguments *arguments)
 {
-    /* These ask no server, and are what helps when the file of contexts is damaged. */
-    if (command->run == cmd_context || command->run == cmd_help || command->run == cmd_completion) {
+    if (command_is_local (command)) {
         return command->run (arguments);
     }
     struct contexts contexts;

@@ -77,6 +77,13 @@ static int report_new_error (void)
 int session_open (struct session *self, const struct settings *settings,
                   const cohort_options_t *options)
 {
+    if (settings->lender != NULL && options == NULL) {
+        *self = *settings->lender;
+        self->settings = *settings;
+        self->lent = true;
+        cohort_set_time_limit (self->client, settings->timeout_ms);
+        return CLI_EXIT_OK;
+    }
     cohort_options_t all = {.size = sizeof all};
     if (options != NULL) {
         assert (options->size == sizeof all);
@@ -84,6 +91,7 @@ int session_open (struct session *self, const struct settings *settings,
     }
     all.time_limit_ms = settings->timeout_ms;
     self->settings = *settings;
+    self->lent = false;
     if (!security_init (&self->security, settings->server_key)) {
         return CLI_EXIT_USAGE;
     }
@@ -111,7 +119,11 @@ int session_open (struct session *self, const struct settings *settings,
 
 void session_close (struct session *self)
 {
-    cohort_destroy (&self->client);
+    if (self->lent) {
+        self->client = NULL;
+    } else {
+        cohort_destroy (&self->client);
+    }
 }
 
 int session_result (struct session *self, enum activity activity, const char *path, int rc)

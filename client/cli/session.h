@@ -1,4 +1,4 @@
-/* The session of a one-shot command: connects within the time limit, and tells why it cannot.
+/* The session of a command: connects within the time limit, and tells why it cannot.
  * May include: arguments, message, security, status_query, the public client API. */
 
 #ifndef COHORT_CLI_SESSION_H
@@ -18,12 +18,13 @@ struct session {
     cohort_t *client;
     struct settings settings;
     struct security security;
+    bool lent; /* a shell's, which goes on */
 };
 
 /* Starts a session and waits until it is connected. options: NULL, or what is to differ from the
- * defaults; the time limit comes from settings. Returns CLI_EXIT_OK, and afterwards blocking calls
- * have the rest of the time limit; or what to exit with: a message has been printed, and there is
- * nothing to close. Blocks. */
+ * defaults; without them the commands of a shell share its session. The time limit comes from
+ * settings. Returns CLI_EXIT_OK, and afterwards blocking calls have the rest of the time limit; or
+ * what to exit with: a message has been printed, and there is nothing to close. Blocks. */
 int session_open (struct session *self, const struct settings *settings,
                   const cohort_options_t *options);
 

@@ -22,7 +22,7 @@ struct history_epoch {
     uint64_t position;
 };
 
-void history_init (struct history *self)
+void history_begin (struct history *self)
 {
     memset (self, 0, sizeof *self);
 }
@@ -32,7 +32,7 @@ void history_deinit (struct history *self)
     history_reset (self, (struct zab_point){0});
     mem_free (self->blocks);
     mem_free (self->epochs);
-    history_init (self);
+    history_begin (self);
 }
 
 /* Releases the blocks from index `keep` on. */

@@ -35,8 +35,8 @@ struct history {
     size_t epochs_count, epochs_capacity;
 };
 
-/* An empty log behind zxid 0; allocates nothing. */
-void history_init (struct history *self);
+/* An empty log behind zxid 0; allocates nothing.  (history_init is a name of libedit.) */
+void history_begin (struct history *self);
 void history_deinit (struct history *self);
 
 /* Forgets everything: an empty log behind `base`. */

@@ -52,7 +52,7 @@ struct zab *zab_new (const struct zab_options *options)
     if (self == NULL) {
         return NULL;
     }
-    history_init (&self->log);
+    history_begin (&self->log);
     ring_init (&self->requests, sizeof (struct request), ZAB_REQUESTS_MAX);
     take_options (self, options);
     self->role = ZAB_LOOKING;

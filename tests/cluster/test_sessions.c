@@ -237,7 +237,8 @@ int main (int argc, char **argv)
         SESSIONS_TEST (test_damaged_file),
     };
     if (argc == 5) {
-        return hold (argv[2], argv[3], strcmp (argv[1], "closes") == 0, atoi (argv[4]));
+        return hold (argv[2], argv[3], strcmp (argv[1], "closes") == 0,
+                     (int) strtol (argv[4], NULL, 10));
     }
     if (argc < 2) {
         fprintf (stderr, "usage: test-cluster-sessions COHORTD [NAME*]\n");

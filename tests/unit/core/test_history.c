@@ -129,7 +129,7 @@ static void test_against_model (void **state)
         struct prng prng;
         struct history log;
         prng_seed (&prng, seed);
-        history_init (&log);
+        history_begin (&log);
         model_reset ((struct zab_point){0});
         for (int i = 0; i < 1500; i++) {
             random_operation (&log, &prng);
@@ -146,7 +146,7 @@ static void test_block_edges (void **state)
     struct prng prng;
     prng_seed (&prng, 3);
     struct history log;
-    history_init (&log);
+    history_begin (&log);
     model_reset ((struct zab_point){0});
     for (uint32_t epoch = 1; epoch <= 3; epoch++) {
         for (uint64_t i = 1; i <= 4096; i++) {
@@ -188,7 +188,7 @@ static void test_points (void **state)
     (void) state;
     struct history log;
     struct zab_point points[ZAB_EPOCHS_MAX];
-    history_init (&log);
+    history_begin (&log);
     assert_int_equal (history_points (&log, points, ZAB_EPOCHS_MAX), 1);
     assert_true (points[0].zxid == 0);
     for (uint32_t epoch = 1; epoch <= 100; epoch++) {
@@ -235,7 +235,7 @@ static void test_agreement (void **state)
         prng_seed (&prng, seed);
         struct history logs[LOGS];
         for (int i = 0; i < LOGS; i++) {
-            history_init (&logs[i]);
+            history_begin (&logs[i]);
         }
         uint64_t committed = 0;
         for (uint32_t epoch = 1; epoch <= ROUNDS; epoch++) {
@@ -288,8 +288,8 @@ static void test_agreement_needs_a_snapshot (void **state)
     (void) state;
     struct history leader, learner;
     struct zab_point point;
-    history_init (&leader);
-    history_init (&learner);
+    history_begin (&leader);
+    history_begin (&learner);
     append_range (&leader, 1, 10, 0);
     append_range (&learner, 1, 4, 0);
     assert_int_equal (agree (&leader, &learner, &point), 0);
@@ -307,7 +307,7 @@ static void test_memory (void **state)
     (void) state;
     for (uint64_t n = 1;; n++) {
         struct history log;
-        history_init (&log);
+        history_begin (&log);
         mem_fail_at (n);
         size_t refused = 0;
         for (uint32_t epoch = 1; epoch <= 40; epoch++) {

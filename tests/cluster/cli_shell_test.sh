@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# cli_shell_test.sh COHORT COHORTD
+# `cohort shell`: many commands in one session, from a file, from a pipe, and typed on a terminal.
+set -u -o pipefail
+
+cohort=${1:?the program cohort}
+cohortd=${2:?the program cohortd}
+. "$(dirname "${BASH_SOURCE[0]}")/cli_lib.sh"
+export XDG_STATE_HOME=$folder/state HOME=$folder
+
+# lines LINE...
+# Runs the lines in a shell that reads a pipe.
+lines () {
+    printf '%s\n' "$@" | "$cohort" shell
+}
+
+# plain
+# What a terminal shows: less what was drawn over, and the escapes that move the cursor.
+plain () {
+    sed -e 's/.*\r\x1b\[K//' -e 's/\x1b\[[0-9;]*[A-Za-z]//g' "$folder/screen" | tr -d '\r'
+}
+
+# typed TEXT...
+# Runs a shell on a terminal, types a text (with printf's escapes) whenever it waits for a line, and prints what it has
+# shown. The last text has to end the shell.
+typed () {
+    local text keys tries
+    rm -f "$folder/keys"
+    mkfifo "$folder/keys"
+    : >"$folder/screen"
+    script -qefc "'$cohort' shell" /dev/null <"$folder/keys" >"$folder/screen" 2>&1 &
+    exec {keys}>"$folder/keys"
+    for text; do
+        for ((tries = 0; tries < 3000; tries++)); do
+            [[ $(plain | tail -n 1) =~ ^cohort[^\>]*\>\ $ ]] && break
+            sleep 0.01
+        done
+        # shellcheck disable=SC2059 # the text has escapes
+        printf "$text" >&"$keys"
+    done
+    exec {keys}>&-
+    wait $!
+    plain
+}
+
+test_lines () {
+    # One session: an ephemeral is still there for the next command, and goes with the shell.
+    expect 0 $'/players\n/players/p-0000000000\np-0000000000\n/players' \
+        'cohort: /players/p-0000000000 is ephemeral: it vanishes with the session of this shell' \
+        lines 'create players' 'cd players' 'create -e -s p-' '# a comment' '' ls pwd exit 'get /never'
+    expect 0 '' '' "$cohort" ls /players
+    # The first failure ends it, and is its own.
+    expect 4 'players' 'cohort: /nothing: the znode does not exist*
+cohort: shell: line 2 failed' lines 'ls /' 'get nothing' 'ls /'
+    expect 2 '' "cohort: 'gte' is not a command (did you mean 'get'?)
+cohort: shell: line 1 failed" lines 'gte /players'
+    expect 2 '' 'cohort: a quote is not closed
+*' lines "get '/players"
+    expect 4 '' 'cohort: /nowhere: *' lines 'cd nowhere'
+    expect 2 '' 'cohort: shell: this is one*' lines shell
+    # Quotes, relative paths, and the place itself.
+    expect 0 $'/a\n/a/b c\nx  yb c\n1' '' \
+        lines 'create a' 'create "a/b c" "x  y"' 'cd a' "get 'b c'" ls getAllChildrenNumber\ .
+    # A script: standard input is not the commands'.
+    printf 'set /a -\nget /a\n' >"$folder/script"
+    expect 0 'data' '' bash -c 'printf data | "$1" shell "$2"' - "$cohort" "$folder/script"
+    expect 0 '' '' lines 'set /a -' 'get /a'
+    expect 1 '' "cohort: $folder/none cannot be read: No such file or directory" \
+        "$cohort" shell "$folder/none"
+    # Other servers for one line; another session; none.
+    expect 3 '' 'cohort: no server answers at tcp://127.0.0.1:1 *' lines 'ls --servers tcp://127.0.0.1:1 /'
+    expect 0 $'/e\n/e' 'cohort: /e is ephemeral*
+cohort: /e is ephemeral*' lines 'create -e /e' connect 'create -e /e'
+    expect 0 $'/in\nin' '' lines "connect $COHORT_SERVERS/a" 'create in' 'connect' 'delete "b c"' 'ls /'
+    expect 3 '' 'cohort: there is no session (see: connect)*' lines close 'ls /'
+    expect 2 '' "cohort: redo: there is no line '7'*" lines 'redo 7'
+    expect 0 $'in\n1 - ls /a\n2 - history\nls /a\nin' '' lines 'ls /a' history 'redo 1'
+    "$cohort" deleteall --yes /a && "$cohort" delete /players
+}
+
+test_terminal () {
+    local shown history=$folder/state/cohort/history
+    expect 0 $'/lobby\n/lobby/north\n/lobby/south' '' \
+        lines 'create /lobby' 'create /lobby/north and' 'create /lobby/south'
+    # Commands, paths (to their end, or to where they differ) and options are completed.
+    shown=$(typed 'get /lo\tn\t\n' 'cd /lo\t\n' 'ls --pre\tso\n' ' get secret\n' 'exit\n')
+    matches "$shown" $'> get /lobby/north \nand\n' 'a path is completed'
+    matches "$shown" $'> cd /lobby/\n' 'a path with more below'
+    matches "$shown" $'cohort:/lobby> ls --prefix so\n\\[south\\]\n' 'an option, and the place'
+    matches "$shown" $'secret: the znode does not exist' 'a failure is told, and the shell goes on'
+    shown=$(typed 'ls /lobby/\t\t\n' 'exit\n')
+    matches "$shown" $'\nnorth  south\n' 'candidates are shown'
+    # The history is kept, but for what begins with a blank, and is nobody else's.
+    shown=$(typed 'history 3\n' 'exit\n')
+    matches "$shown" $'- ls /lobby/\n[0-9]+ - exit\n[0-9]+ - history 3\n' 'the history is kept'
+    matches "$(<"$history")" '^[^s]*_HiStOrY_V2_' 'the file of the history'
+    expect 1 '' '' grep -q secret "$history"
+    expect 0 600 '' stat -c %a "$history"
+    # The end of the input ends it as well.
+    shown=$(typed 'pwd\n' '\004')
+    matches "$shown" $'> pwd\n/\n' 'Ctrl-D'
+    "$cohort" deleteall --yes /lobby
+}
+
+start_dev
+test_lines
+test_terminal
+finish
