@@ -45,9 +45,10 @@ enum {
     ZAB_EPOCH_MS = 1000       /* at least so far apart */
 };
 
-#define ZAB_SYNC_CHUNK_BYTES (1u << 20)
-#define ZAB_SYNC_WINDOW      4
-#define ZAB_NEVER            INT64_MAX
+#define ZAB_SYNC_CHUNK_BYTES                                                                       \
+    (64u << 10) /* a turn of leader or learner deals with a window of them */
+#define ZAB_SYNC_WINDOW 4
+#define ZAB_NEVER       INT64_MAX
 
 /* The leader's view of a learner. The order matters: each phase includes the earlier ones. */
 enum learner_phase {

@@ -296,7 +296,7 @@ struct zab_options {
     struct config_set configs;
     int peer_timeout_ms;       /* 0: 500; pings go every fifth of it */
     int settle_ms;             /* 0: 20; wait for better votes when not all reachable agree */
-    uint32_t sync_chunk_bytes; /* 0: 1 MiB a DIFF */
+    uint32_t sync_chunk_bytes; /* 0: 64 KiB a DIFF */
     uint32_t sync_window;      /* 0: 4 DIFFs in flight to a learner; at most 16 */
     uint64_t counter_max;      /* 0: the natural end; hand over when a counter gets there */
 };

@@ -348,16 +348,19 @@ void ensemble_look_for_damage (struct ensemble *self)
     ensemble_fail (self, COHORT_ECORRUPT, text);
 }
 
-/* Turns are frequent enough while there is a leader to hear from; without, nobody is shown much. */
+/* Turns are frequent enough while there is a leader to hear from; without, nobody is shown much.
+ * Where they are frequent there is much else to do, and a slice is small. */
 static void scrub (struct ensemble *self)
 {
-    if (self->now_ms < self->scrub_ms) {
+    int64_t since = self->now_ms - self->scrubbed_ms;
+    if (since < ENSEMBLE_SCRUB_MS) {
         return;
     }
-    self->scrub_ms = self->now_ms + ENSEMBLE_SCRUB_MS;
-    uint64_t share = tree_node_count (self->tree) / ENSEMBLE_SCRUB_ROUND;
-    size_t objects = share > ENSEMBLE_SCRUB_OBJECTS ? (size_t) share : ENSEMBLE_SCRUB_OBJECTS;
-    (void) tree_scrub (self->tree, objects, ENSEMBLE_SCRUB_BYTES);
+    self->scrubbed_ms = self->now_ms;
+    uint64_t elapsed = since < ENSEMBLE_SCRUB_MS_MAX ? (uint64_t) since : ENSEMBLE_SCRUB_MS_MAX;
+    uint64_t share = tree_node_count (self->tree) * elapsed / ENSEMBLE_SCRUB_ROUND_MS;
+    uint64_t least = ENSEMBLE_SCRUB_OBJECTS * elapsed / ENSEMBLE_SCRUB_MS;
+    (void) tree_scrub (self->tree, (size_t) (share > least ? share : least), ENSEMBLE_SCRUB_BYTES);
 }
 
 bool ensemble_flush (struct ensemble *self)

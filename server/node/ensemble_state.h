@@ -25,11 +25,12 @@
 
 enum {
     ENSEMBLE_PEER_TIMEOUT_MS = 500,
-    /* Scrubbing: at most so often, so much at once; a round takes about a minute, or as long as the
-     * bytes do. */
-    ENSEMBLE_SCRUB_MS = 100,
-    ENSEMBLE_SCRUB_ROUND = 600, /* slices */
-    ENSEMBLE_SCRUB_OBJECTS = 256,
+    /* Scrubbing: at most so often, and for so long a time at once; a round takes about a minute, or
+     * as long as the bytes do. */
+    ENSEMBLE_SCRUB_MS = 25,
+    ENSEMBLE_SCRUB_MS_MAX = 100,
+    ENSEMBLE_SCRUB_ROUND_MS = 60000,
+    ENSEMBLE_SCRUB_OBJECTS = 64, /* in ENSEMBLE_SCRUB_MS, at least */
     ENSEMBLE_SCRUB_BYTES = 1 << 20,
     /* Comparing states. */
     ENSEMBLE_ROUNDS = 5,        /* so often in a peer timeout, as pings */
@@ -129,8 +130,8 @@ struct ensemble {
     unsigned passes;        /* quarantined: so often nothing older was left to begin with */
     bool stands;            /* as the core knows it */
 
-    int64_t leave_ms; /* when leaving began; INT64_MAX: not */
-    int64_t scrub_ms; /* when to scrub next, if there is a turn then */
+    int64_t leave_ms;    /* when leaving began; INT64_MAX: not */
+    int64_t scrubbed_ms; /* a slice of the state, last */
     int failure;
     char text[384];
 };

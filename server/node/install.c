@@ -31,18 +31,36 @@ void install_init (struct install *self, struct store *store, struct retired *re
     list_init (&self->chunks);
 }
 
-/* What has come and was not unpacked will come again. */
+static struct chunk *first_chunk (struct install *self)
+{
+    struct list_node *first = list_first (&self->chunks);
+    return first != NULL ? list_entry (first, struct chunk, node) : NULL;
+}
+
+static void pop_chunk (struct install *self)
+{
+    mem_free (list_entry (list_pop_front (&self->chunks), struct chunk, node));
+}
+
+/* What has come and was not unpacked will come again.  The block that is being loaded may lie in
+ * the first of the chunks: as much of that stays. */
 static void drop_chunks (struct install *self)
 {
-    struct list_node *node;
-    while ((node = list_pop_front (&self->chunks)) != NULL) {
-        mem_free (list_entry (node, struct chunk, node));
+    struct list_node *loaded = self->content_left > 0 ? list_pop_front (&self->chunks) : NULL;
+    while (!list_empty (&self->chunks)) {
+        pop_chunk (self);
+    }
+    if (loaded != NULL) {
+        struct chunk *chunk = list_entry (loaded, struct chunk, node);
+        chunk->size = chunk->used;
+        list_push_back (&self->chunks, loaded);
     }
     self->arrived = self->received;
 }
 
 static void drop (struct install *self)
 {
+    self->content_left = 0;
     drop_chunks (self);
     store_writer_destroy (&self->writer);
     store_unpacker_destroy (&self->unpacker);
@@ -215,18 +233,30 @@ bool install_message (struct install *self, uint32_t peer, const struct peer_sna
     return self->state == INSTALL_WAITING;
 }
 
-/* The next block.  false: it does not follow, or does not load. */
+/* Loads some of the newest block.  false: it does not load. */
+static bool load_piece (struct install *self)
+{
+    size_t size = self->content_left < INSTALL_PIECE ? self->content_left : INSTALL_PIECE;
+    if (!tree_loader_feed (self->loader, self->content, size)) {
+        break_off (self, "the snapshot is damaged");
+        return false;
+    }
+    self->content += size;
+    self->content_left -= size;
+    struct chunk *chunk = first_chunk (self);
+    if (self->content_left == 0 && chunk->used == chunk->size) {
+        pop_chunk (self);
+    }
+    return true;
+}
+
+/* The next block.  false: it does not follow. */
 static bool take_block (struct install *self, struct chunk *chunk)
 {
     size_t used = 0;
-    const uint8_t *content = NULL;
-    size_t size = 0;
     const uint8_t *data = chunk->data + chunk->used;
     int code = store_unpacker_next (self->unpacker, data, chunk->size - chunk->used, &used,
-                                    &content, &size);
-    if (code == 0 && !tree_loader_feed (self->loader, content, size)) {
-        code = COHORT_ECORRUPT;
-    }
+                                    &self->content, &self->content_left);
     if (code == COHORT_ENOMEM) {
         break_off_here (self, code);
     } else if (code != 0) {
@@ -242,13 +272,13 @@ static bool take_block (struct install *self, struct chunk *chunk)
 }
 
 /* Progress is told chunk by chunk: one may hold many blocks. */
-static bool in_chunk (const struct install *self)
+static bool in_chunk (struct install *self)
 {
-    const struct list_node *first = list_first (&self->chunks);
-    return first != NULL && list_entry (first, struct chunk, node)->used > 0;
+    const struct chunk *chunk = first_chunk (self);
+    return chunk != NULL && chunk->used > 0;
 }
 
-/* One block; true: there are more. */
+/* One piece of a block; true: there are more. */
 static bool receive (struct install *self)
 {
     int code = store_writer_state (self->writer);
@@ -256,16 +286,13 @@ static bool receive (struct install *self)
         break_off_here (self, code);
         return false;
     }
-    struct list_node *first = list_first (&self->chunks);
-    if (first != NULL) {
-        struct chunk *chunk = list_entry (first, struct chunk, node);
-        if (!take_block (self, chunk)) {
-            return false;
-        }
-        if (chunk->used == chunk->size) {
-            list_remove (&chunk->node);
-            mem_free (chunk);
-        }
+    struct chunk *chunk = first_chunk (self);
+    if (chunk != NULL &&
+        ((self->content_left == 0 && !take_block (self, chunk)) || !load_piece (self))) {
+        return false;
+    }
+    if (self->content_left > 0) {
+        return true;
     }
     bool whole = self->received == self->offer.stored;
     bool has_room = store_writer_pending (self->writer) <= INSTALL_PENDING_MAX;

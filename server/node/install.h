@@ -29,6 +29,7 @@
 enum {
     INSTALL_AHEAD_MAX = 4 << 20,   /* stored bytes that have come and were not unpacked yet */
     INSTALL_PENDING_MAX = 4 << 20, /* bytes that wait for the disk: no further progress is told */
+    INSTALL_PIECE = 32 << 10,      /* of a block's content that is loaded in a turn */
     INSTALL_OBJECTS = 512,         /* of the state, dealt with in a turn when all is here */
     INSTALL_RETRY_MS = 1000        /* after a failure of this server's own */
 };
@@ -68,6 +69,9 @@ struct install {
     uint64_t told;      /* and all that the leader knows of */
     struct store_writer *writer;
     struct store_unpacker *unpacker;
+    const uint8_t *content; /* of the newest block, still to be loaded: the unpacker's, or
+                               of the first chunk, which stays */
+    size_t content_left;
     struct tree_loader *loader;
     struct tree *tree; /* WHOLE and later */
     int code;          /* FAILED */

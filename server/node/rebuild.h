@@ -17,7 +17,7 @@
 #include "server/tree/tree.h"
 
 enum {
-    REBUILD_PIECE = 64 << 10,  /* bytes of the snapshot in a turn */
+    REBUILD_PIECE = 32 << 10,  /* bytes of the snapshot in a turn */
     REBUILD_OBJECTS = 512,     /* of the state, in a turn when all is read */
     REBUILD_ENTRIES = 256,     /* of the log at once, */
     REBUILD_BYTES = 256 << 10, /* and about so many bytes of them; */
