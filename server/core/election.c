@@ -407,6 +407,19 @@ static void answer_with_leader (struct zab *self, struct peer *peer)
     }
 }
 
+/* A configuration is named by the entry that made it, and who has it has applied that entry: so it
+ * is committed, and where it stands in this log, so is all that comes before it. It may be that
+ * nobody else can tell: the one who could has a damaged log, and will not lead; and without what
+ * the entry says there may be no quorum. */
+static void learn_commit (struct zab *self, const struct peer *peer, zxid_t version)
+{
+    if (version > self->committed && version <= self->durable &&
+        history_has (&self->log, version)) {
+        zab_note (self, "knows what is committed", peer->id);
+        self->committed = version;
+    }
+}
+
 void election_process_vote (struct zab *self, struct peer *peer, const struct zab_message *message)
 {
     if (message->role < ZAB_LOOKING || message->role > ZAB_OBSERVING ||
@@ -429,6 +442,7 @@ void election_process_vote (struct zab *self, struct peer *peer, const struct za
         peer_forget_learner (peer);
     }
     if (self->role == ZAB_LOOKING) {
+        learn_commit (self, peer, message->config_version);
         if (self->voting && message->role == ZAB_LOOKING && peer_votes (self, peer)) {
             if (message->round > self->round) {
                 self->round = message->round;

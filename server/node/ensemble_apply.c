@@ -10,10 +10,10 @@
 #include "cohort/error.h"
 #include "server/node/bootstrap.h"
 
-/* A turn shall not take longer than 2 ms, and does other things too: what an entry costs, in units of
- * about 2 us. */
+/* A turn shall not take longer than 2 ms, and does other things too: what an entry costs, in units
+ * of 2 to 4 us. */
 enum {
-    SLICE_COST = 500,
+    SLICE_COST = 300,
     SLICE_ENTRIES = 128,
     SLICE_BYTES = 256 << 10,
     COST_BYTES = 1024,

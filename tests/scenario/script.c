@@ -33,7 +33,8 @@
  *     pass MS                  time passes; ticks only
  *     wait MS                  time passes in steps of 5 ms, with a run after each
  *   Events
- *     propose ID N   round ID   leave ID   compact ID E:C   store ID STORE
+ *     propose ID N   round ID   leave ID   compact ID E:C
+ *     store ID STORE [E:C [ONE]]   the configuration lists it, by this entry, for all or for one
  *     abstain ID   stand ID    from leading; or not any more
  *     stale ID                 a server that is down will start without the last `store`
  *     snapshot FROM TO         the one that FROM's core has asked for arrives
@@ -569,14 +570,18 @@ static void command_compact (struct script *self)
     }
 }
 
-/* The configuration now lists this store for this server; applied by all that run. */
+/* The configuration now lists this store for this server; applied by all that run, or by one. */
 static void command_store (struct script *self)
 {
     uint32_t id = server (self, 1);
+    uint32_t only = self->count > 4 ? live_server (self, 4) : 0;
+    zxid_t version = self->count > 3 ? zxid (self, 3) : 0;
     struct config_set *configs = &self->cluster.options.configs;
-    self->cluster.before = *configs;
+    if (only == 0) {
+        self->cluster.before = *configs;
+    }
     for (size_t i = 0; i < configs->count; i++) {
-        configs->configs[i].version++;
+        configs->configs[i].version = version > 0 ? version : configs->configs[i].version + 1;
         for (size_t k = 0; k < configs->configs[i].count; k++) {
             if (configs->configs[i].members[k].id == id) {
                 configs->configs[i].members[k].store_id = number (self, 2);
@@ -584,7 +589,7 @@ static void command_store (struct script *self)
         }
     }
     for (uint32_t each = 1; each <= CLUSTER_SERVERS_MAX; each++) {
-        if (self->cluster.servers[each].core != NULL) {
+        if (self->cluster.servers[each].core != NULL && (only == 0 || each == only)) {
             cluster_event (&self->cluster, each,
                            &(struct zab_event){.type = ZAB_EVENT_CONFIG, .configs = configs});
         }
