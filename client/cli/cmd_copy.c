@@ -10,12 +10,12 @@
 #include "client/cli/emit.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/output.h"
+#include "client/cli/paths.h"
 #include "client/cli/progress.h"
 #include "client/cli/put.h"
 #include "client/cli/session.h"
 #include "client/cli/tour.h"
 
-#define PATH_SIZE 8192
 /* The first line of a file, and what it says about itself. */
 #define EXPORT_FORMAT  "cohort-export"
 #define EXPORT_VERSION 1
@@ -29,26 +29,6 @@ static bool put_existing (const struct arguments *arguments, enum put_existing *
         message ("%s: --if-absent and --overwrite exclude each other", arguments->command->name);
     }
     return !(keep && replace);
-}
-
-/* "/base" and "/below" as one path; "/" adds nothing on either side. False: too long. */
-static bool join_paths (char *path, size_t size, const char *base, const char *below)
-{
-    const char *first = strcmp (base, "/") == 0 ? "" : base;
-    const char *second = strcmp (below, "/") == 0 ? "" : below;
-    bool is_root = *first == 0 && *second == 0;
-    int length = snprintf (path, size, "%s%s", first, is_root ? "/" : second);
-    return length >= 0 && (size_t) length < size;
-}
-
-/* What is left of path behind its ancestor base, "/" for base itself; NULL: it is not below. */
-static const char *path_below (const char *base, const char *path)
-{
-    size_t size = strcmp (base, "/") == 0 ? 0 : strlen (base);
-    if (strncmp (path, base, size) != 0 || (path[size] != '/' && path[size] != 0)) {
-        return NULL;
-    }
-    return path[size] == 0 ? "/" : path + size;
 }
 
 /* ---- cp ---------------------------------------------------------------------------------- */
@@ -69,8 +49,8 @@ static int on_source (const struct tour_node *node, void *arg)
         self->skipped++;
         return COHORT_OK;
     }
-    char path[PATH_SIZE];
-    if (!join_paths (path, sizeof path, self->target, path_below (self->source, node->path))) {
+    char path[PATHS_SIZE];
+    if (!paths_join (path, sizeof path, self->target, paths_below (self->source, node->path))) {
         return COHORT_ETOOBIG;
     }
     int mode = node->stat->mode & COHORT_CONTAINER;
@@ -139,7 +119,7 @@ int cmd_cp (const struct arguments *arguments)
     if (!put_existing (arguments, &existing)) {
         return CLI_EXIT_USAGE;
     }
-    if (path_below (self.source, self.target) != NULL &&
+    if (paths_below (self.source, self.target) != NULL &&
         (self.recursive || strcmp (self.source, self.target) == 0)) {
         message ("cp: %s lies in %s", self.target, self.source);
         return CLI_EXIT_USAGE;
@@ -172,7 +152,7 @@ static int on_exported (const struct tour_node *node, void *arg)
         self->skipped++;
         return COHORT_OK;
     }
-    json_t *line = json_pack ("{s:s, s:s}", "path", path_below (self->path, node->path), "mode",
+    json_t *line = json_pack ("{s:s, s:s}", "path", paths_below (self->path, node->path), "mode",
                               output_mode_name (node->stat));
     if (line == NULL) {
         return COHORT_ENOMEM;
@@ -291,11 +271,11 @@ static bool take_znode (struct import *self, const json_t *line)
     }
     const char *data;
     size_t size;
-    char *decoded, path[PATH_SIZE];
+    char *decoded, path[PATHS_SIZE];
     bool worked = false;
     if (!line_data (line, &data, &size, &decoded)) {
         complain (self, "has no data, or base64 that is none");
-    } else if (!join_paths (path, sizeof path, self->target, below)) {
+    } else if (!paths_join (path, sizeof path, self->target, below)) {
         complain (self, "the path is too long");
     } else if (strcmp (path, "/") == 0 && size == 0) {
         worked = true; /* the root is there always, and this one says nothing about it */

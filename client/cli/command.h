@@ -36,11 +36,14 @@ enum flag_id {
     FLAG_MEMBERS,
     FLAG_MTIME,
     FLAG_NAME,
+    FLAG_ONCE,
     FLAG_OVERWRITE,
     FLAG_PREFIX,
     FLAG_SESSIONS,
     FLAG_SIZE,
     FLAG_SKIP_EPOCHS,
+    FLAG_TO,
+    FLAG_TO_KEY,
     FLAG_TOTAL,
     FLAG_WAIT,
     FLAG_WINDOW,
@@ -104,6 +107,7 @@ int cmd_help (const struct arguments *arguments);
 int cmd_import (const struct arguments *arguments);
 int cmd_incr (const struct arguments *arguments);
 int cmd_ls (const struct arguments *arguments);
+int cmd_mirror (const struct arguments *arguments);
 int cmd_set (const struct arguments *arguments);
 int cmd_shell (const struct arguments *arguments);
 int cmd_snapshot (const struct arguments *arguments);

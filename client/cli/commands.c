@@ -83,6 +83,14 @@ static const struct flag find_flags[] = {
     {0},
 };
 
+static const struct flag mirror_flags[] = {
+    {FLAG_TO, "to", "LIST", "the copy's servers, if they are others"},
+    {FLAG_TO_KEY, "to-key", "KEY", "their public key: encrypts"},
+    {FLAG_OVERWRITE, "overwrite", NULL, "replace what TARGET holds, and delete what is too much"},
+    {FLAG_ONCE, "once", NULL, "end as soon as the copy is whole"},
+    {0},
+};
+
 static const struct flag grep_flags[] = {
     {'i', "ignore-case", NULL, "capital and small letters are the same"},
     {'l', "paths", NULL, "print only the paths"},
@@ -277,6 +285,16 @@ const struct command command_table[] = {
      "such. Ephemerals are left out. It is not one transaction: what was copied before an\n"
      "error stays, and the message says how to go on.\n",
      copy_flags, "  $ cohort cp -R /config /config-backup\n", cmd_cp},
+    {"mirror", "SOURCE TARGET", 2, 2, "keep a copy of a subtree that follows every change",
+     "First TARGET becomes what SOURCE was at one zxid; then each transaction is carried over as\n"
+     "one (a very large one in parts), and printed with its zxid and the number of its changes,\n"
+     "until SIGINT or SIGTERM. Ephemerals are left out. If it is interrupted the same command\n"
+     "with --overwrite goes on; if somebody else writes to the copy it is compared anew.\n",
+     mirror_flags,
+     "  $ cohort mirror /config /config --to tcp://backup:5181\n"
+     "  cohort: mirror: /config is as /config was at 0x100000007: 3 created, 0 replaced, ...\n"
+     "  0x100000008\t1\n",
+     cmd_mirror},
     {"edit", "PATH", 1, 1, "change the data of a znode in an editor",
      "Runs VISUAL, EDITOR or vi, and sets what it wrote if nobody else has changed the znode\n"
      "meanwhile; otherwise the file is kept, and the message says where.\n",

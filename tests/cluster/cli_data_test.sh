@@ -196,6 +196,52 @@ cohort: what you wrote is in $folder/cohort-edit.*" \
     expect 0 theirs '' "$cohort" get /t
 }
 
+# mirrored TEXT
+# Waits until the mirror that runs has said so.
+mirrored () {
+    await "$folder/said" "$1" >/dev/null || fail "mirror did not say: $1"
+}
+
+# The copies are in another tree, as that of another ensemble would be.
+test_mirror () {
+    local there=$COHORT_SERVERS/there pid
+    expect 0 '' '' bash -c '"$1" shell >/dev/null' - "$cohort" <<'END'
+create /there
+create /a top
+create /a/b 1
+create /a/b/c 2
+create -c /a/d
+END
+    "$cohort" mirror /a /copy --to "$there" >"$folder/file" 2>"$folder/said" &
+    pid=$!
+    mirrored 'cohort: mirror: /copy is as /a was at 0x[0-9a-f]*: 4 created, 0 replaced, 0 deleted, 0 ephemerals left out'
+    # Each transaction is one of the copy; ephemerals come and go without leaving a trace.
+    expect 0 '' '' bash -c '"$@" >/dev/null' - "$cohort" txn 'create /a/x 1' 'create /a/x/y 2' 'delete /a/d'
+    await "$folder/file" $'^0x[0-9a-f]*\t3$' >/dev/null || fail 'three changes'
+    expect 0 '/a/e' '*' "$cohort" create -e /a/e
+    expect 0 '' '' "$cohort" deleteall --yes /a/b
+    # Somebody else writes to the copy.
+    expect 0 '' '' "$cohort" --servers "$there" delete /copy/x/y
+    expect 0 '' '' "$cohort" set /a/x/y later
+    mirrored 'cohort: mirror: /copy was changed by somebody else: it is compared anew'
+    mirrored 'cohort: mirror: /copy is as /a was at 0x[0-9a-f]*: 1 created, 2 replaced, 0 deleted, *'
+    expect 0 $'/a\n/a/x\n/a/x/y' '' "$cohort" ls -R /a
+    expect 0 $'/copy\n/copy/x\n/copy/x/y' '' "$cohort" --servers "$there" ls -R /copy
+    expect 0 'later' '' "$cohort" --servers "$there" get /copy/x/y
+    kill -INT "$pid"
+    wait "$pid" || fail 'mirror ended with an error'
+    # What is there already is replaced only if that was said.
+    expect 0 '/copy/more' '' "$cohort" --servers "$there" create /copy/more
+    expect 5 '' 'cohort: mirror: /copy holds something already; with --overwrite *' \
+        "$cohort" mirror /a /copy --to "$there"
+    expect 0 '' 'cohort: mirror: /copy is as /a was at 0x*: 0 created, 3 replaced, 1 deleted, *' \
+        "$cohort" mirror /a /copy --to "$there" --overwrite --once
+    expect 0 $'/copy\n/copy/x\n/copy/x/y' '' "$cohort" --servers "$there" ls -R /copy
+    expect 2 '' 'cohort: mirror: of /a and /a/x one lies in the other' "$cohort" mirror /a /a/x
+    expect 4 '' 'cohort: /none: *' "$cohort" mirror /none /b
+    "$cohort" deleteall --yes /a >/dev/null && "$cohort" deleteall --yes /there >/dev/null
+}
+
 start_dev
 test_txn
 make_tree
@@ -205,4 +251,5 @@ test_copy
 test_export
 test_export_large
 test_edit
+test_mirror
 finish

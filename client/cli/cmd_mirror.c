@@ -1,0 +1,395 @@
+/* mirror: a copy of a subtree that follows every change, on the same servers or on others. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cli/arguments.h"
+#include "client/cli/emit.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/interrupt.h"
+#include "client/cli/output.h"
+#include "client/cli/paths.h"
+#include "client/cli/put.h"
+#include "client/cli/session.h"
+#include "client/cli/tour.h"
+
+/* What one transaction of the copy takes; a larger one of the original's is divided. */
+#define TXN_OPS_MAX   500
+#define TXN_BYTES_MAX ((size_t) 512 * 1024)
+
+/* The znodes of the snapshot, as paths below the top. */
+struct names {
+    char **items;
+    size_t count, room;
+};
+
+struct mirror {
+    const char *source;
+    const char *target;
+    struct session from, to;
+    enum format format;
+    bool once;
+    struct put put; /* of the snapshot */
+    struct names names;
+    uint64_t left_out; /* ephemerals */
+    uint64_t deleted;  /* that the snapshot did not have */
+    cohort_txn_t *txn; /* of the batch that comes in */
+    size_t txn_bytes;
+    uint64_t changes; /* of the batch */
+    bool changed_by_others;
+    bool ended;
+    int code;
+};
+
+static void end (struct mirror *self, int code)
+{
+    self->ended = true;
+    self->code = code;
+}
+
+static bool out_of_memory (struct mirror *self)
+{
+    message ("mirror: out of memory");
+    end (self, CLI_EXIT_FAILED);
+    return false;
+}
+
+/* Where the copy of a znode is. False: nowhere, or an error that has been told. */
+static bool copy_path (struct mirror *self, const char *path, char copy[PATHS_SIZE])
+{
+    const char *below = paths_below (self->source, path);
+    if (below == NULL) {
+        return false;
+    }
+    if (!paths_join (copy, PATHS_SIZE, self->target, below)) {
+        message ("mirror: the copy of %.200s... would have too long a path", path);
+        end (self, CLI_EXIT_FAILED);
+        return false;
+    }
+    return true;
+}
+
+/* ---- The snapshot ---------------------------------------------------------------------- */
+
+static void names_clear (struct names *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        free (self->items[i]);
+    }
+    free (self->items);
+    *self = (struct names){0};
+}
+
+static bool names_add (struct names *self, const char *name)
+{
+    if (self->count == self->room) {
+        size_t room = self->room == 0 ? 1024 : 2 * self->room;
+        char **items = realloc (self->items, room * sizeof *items);
+        if (items == NULL) {
+            return false;
+        }
+        self->items = items;
+        self->room = room;
+    }
+    self->items[self->count] = strdup (name);
+    return self->items[self->count++] != NULL;
+}
+
+static int by_name (const void *a, const void *b)
+{
+    return strcmp (*(char *const *) a, *(char *const *) b);
+}
+
+static bool names_have (const struct names *self, const char *name)
+{
+    return bsearch (&name, self->items, self->count, sizeof self->items[0], by_name) != NULL;
+}
+
+/* On leaving, so that what is below has gone already. */
+static int prune (const struct tour_node *node, void *arg)
+{
+    struct mirror *self = arg;
+    const char *below = paths_below (self->target, node->path);
+    if (names_have (&self->names, below)) {
+        return COHORT_OK;
+    }
+    int rc = cohort_delete (self->to.client, node->path, COHORT_ANY_VERSION);
+    self->deleted += rc == COHORT_OK;
+    return rc == COHORT_ENONODE ? COHORT_OK : rc;
+}
+
+static int keep_going (const struct tour_node *node, void *arg)
+{
+    (void) node;
+    (void) arg;
+    return COHORT_OK;
+}
+
+static void snapshot_begin (struct mirror *self)
+{
+    names_clear (&self->names);
+    put_deinit (&self->put);
+    put_init (&self->put, &self->to, PUT_REPLACE);
+    self->left_out = self->deleted = 0;
+}
+
+static void snapshot_add (struct mirror *self, const cohort_change_t *change)
+{
+    char copy[PATHS_SIZE];
+    if (change->stat.ephemeral_owner != 0) {
+        self->left_out++;
+        return;
+    }
+    if (!copy_path (self, change->path, copy)) {
+        return;
+    }
+    if (!names_add (&self->names, paths_below (self->source, change->path))) {
+        out_of_memory (self);
+        return;
+    }
+    int mode = change->stat.mode & COHORT_CONTAINER;
+    int rc = put_znode (&self->put, copy, change->data, change->size, mode, change->stat.ttl_ms, 0);
+    if (rc != COHORT_OK) {
+        end (self, session_result (&self->to, ACTIVITY_CREATE, self->put.path, rc));
+    }
+}
+
+static void snapshot_end (struct mirror *self, uint64_t zxid)
+{
+    int rc = put_finish (&self->put);
+    if (rc != COHORT_OK) {
+        end (self, session_result (&self->to, ACTIVITY_CREATE, self->put.path, rc));
+        return;
+    }
+    if (self->names.count > 1) {
+        qsort (self->names.items, self->names.count, sizeof self->names.items[0], by_name);
+    }
+    rc = tour_run (self->to.client, self->target, 0, keep_going, prune, self);
+    if (rc != COHORT_OK && rc != COHORT_ENONODE) {
+        end (self, session_result (&self->to, ACTIVITY_DELETE, self->target, rc));
+        return;
+    }
+    char id[OUTPUT_ID_SIZE];
+    message ("mirror: %s is as %s was at %s: %" PRIu64 " created, %" PRIu64 " replaced, %" PRIu64
+             " deleted, %" PRIu64 " ephemerals left out",
+             self->target, self->source, output_id (zxid, id), self->put.created,
+             self->put.replaced, self->deleted, self->left_out);
+    names_clear (&self->names);
+    if (self->once) {
+        end (self, CLI_EXIT_OK);
+    }
+}
+
+/* ---- Changes --------------------------------------------------------------------------- */
+
+static bool commit (struct mirror *self)
+{
+    int rc = cohort_txn_count (self->txn) > 0 ? cohort_multi (self->to.client, self->txn) : 0;
+    cohort_txn_destroy (&self->txn);
+    self->txn_bytes = 0;
+    if (rc == COHORT_ENONODE || rc == COHORT_ENODEEXISTS || rc == COHORT_ENOTEMPTY) {
+        message ("mirror: %s was changed by somebody else: it is compared anew", self->target);
+        self->changed_by_others = true;
+    } else if (rc != COHORT_OK) {
+        end (self, session_result (&self->to, ACTIVITY_SET, self->target, rc));
+    }
+    return rc == COHORT_OK;
+}
+
+/* A deletion does not say what kind the znode was: what is not in the copy was an ephemeral. */
+static int add_deletion (struct mirror *self, const char *copy)
+{
+    int rc = cohort_exists (self->to.client, copy, NULL);
+    if (rc == COHORT_OK) {
+        rc = cohort_txn_delete (self->txn, copy, COHORT_ANY_VERSION);
+    }
+    return rc == COHORT_ENONODE ? COHORT_OK : rc;
+}
+
+static int add_change (struct mirror *self, const cohort_change_t *change, const char *copy)
+{
+    if (change->kind == COHORT_CHANGE_DELETED) {
+        return add_deletion (self, copy);
+    }
+    if (change->stat.ephemeral_owner != 0) {
+        return COHORT_OK;
+    }
+    self->txn_bytes += change->size;
+    if (change->kind == COHORT_CHANGE_DATA) {
+        return cohort_txn_set (self->txn, copy, change->data, change->size, COHORT_ANY_VERSION);
+    }
+    cohort_create_options_t options = {.size = sizeof options,
+                                       .mode = (int) change->stat.mode & COHORT_CONTAINER,
+                                       .ttl_ms = change->stat.ttl_ms};
+    return cohort_txn_create_with (self->txn, copy, change->data, change->size, &options);
+}
+
+/* False: the rest of the batch is not wanted. */
+static bool take_change (struct mirror *self, const cohort_change_t *change)
+{
+    char copy[PATHS_SIZE];
+    if (!copy_path (self, change->path, copy)) {
+        return !self->ended;
+    }
+    if (self->txn == NULL) {
+        self->txn = cohort_txn_new ();
+        if (self->txn == NULL) {
+            return out_of_memory (self);
+        }
+    }
+    int rc = add_change (self, change, copy);
+    if (rc != COHORT_OK) {
+        end (self, session_result (&self->to, ACTIVITY_SET, copy, rc));
+        return false;
+    }
+    self->changes++;
+    bool full = cohort_txn_count (self->txn) >= TXN_OPS_MAX || self->txn_bytes >= TXN_BYTES_MAX;
+    return !full || commit (self);
+}
+
+static void report (struct mirror *self, uint64_t zxid)
+{
+    char id[OUTPUT_ID_SIZE];
+    output_id (zxid, id);
+    if (self->format == FORMAT_TEXT) {
+        printf ("%s\t%" PRIu64 "\n", id, self->changes);
+    } else if (emit_value (FORMAT_JSONL, json_pack ("{s:s, s:I}", "zxid", id, "changes",
+                                                    (json_int_t) self->changes)) != CLI_EXIT_OK) {
+        end (self, CLI_EXIT_FAILED);
+    }
+    if (fflush (stdout) != 0) {
+        end (self, CLI_EXIT_FAILED); /* nobody listens any more, or the disk is full */
+    }
+    self->changes = 0;
+}
+
+static void on_batch (cohort_stream_t *stream, const cohort_batch_t *batch, void *arg)
+{
+    struct mirror *self = arg;
+    if (self->ended || self->changed_by_others) {
+        return;
+    }
+    if (batch == NULL) {
+        int rc = cohort_stream_error (stream);
+        end (self, session_result (&self->from, ACTIVITY_READ, self->source, rc));
+        return;
+    }
+    if (batch->snapshot && batch->first) {
+        snapshot_begin (self);
+    }
+    if (!batch->snapshot && batch->first) {
+        cohort_txn_destroy (&self->txn); /* of a batch that was cut off, and comes again */
+        self->changes = 0;
+    }
+    for (size_t i = 0; i < batch->count && !self->ended; i++) {
+        if (batch->snapshot) {
+            snapshot_add (self, &batch->changes[i]);
+        } else if (!take_change (self, &batch->changes[i])) {
+            return;
+        }
+    }
+    if (batch->more || self->ended) {
+        return;
+    }
+    if (batch->snapshot) {
+        snapshot_end (self, batch->zxid);
+    } else if (self->txn == NULL || commit (self)) {
+        report (self, batch->zxid);
+    }
+}
+
+/* ---- The command ----------------------------------------------------------------------- */
+
+/* Whether the target may be written to: it is not there yet, or it was said that it may. */
+static int check_target (struct mirror *self, bool overwrite)
+{
+    cohort_stat_t stat;
+    int rc = cohort_exists (self->to.client, self->target, &stat);
+    if (rc == COHORT_ENONODE || (rc == COHORT_OK && overwrite)) {
+        return CLI_EXIT_OK;
+    }
+    if (rc != COHORT_OK) {
+        return session_result (&self->to, ACTIVITY_READ, self->target, rc);
+    }
+    if (stat.child_count == 0 && stat.data_size == 0) {
+        return CLI_EXIT_OK;
+    }
+    message ("mirror: %s holds something already; with --overwrite it is replaced, and whatever "
+             "is not in %s is deleted",
+             self->target, self->source);
+    return CLI_EXIT_EXISTS;
+}
+
+static int follow (struct mirror *self)
+{
+    do {
+        self->changed_by_others = false;
+        cohort_stream_t *stream =
+            cohort_stream_new (self->from.client, self->source, on_batch, self);
+        if (stream == NULL) {
+            return session_result (&self->from, ACTIVITY_READ, self->source, COHORT_EPATH);
+        }
+        while (!self->ended && !self->changed_by_others) {
+            if (!interrupt_run (self->from.client)) {
+                end (self, CLI_EXIT_OK);
+            }
+        }
+        cohort_stream_destroy (&stream);
+        cohort_txn_destroy (&self->txn);
+    } while (!self->ended);
+    return self->code;
+}
+
+static int mirror (struct mirror *self, const struct arguments *arguments)
+{
+    const char *servers = arguments_value (arguments, FLAG_TO);
+    struct settings settings = arguments->settings;
+    if (servers != NULL) {
+        settings.servers = servers;
+        settings.server_key = arguments_value (arguments, FLAG_TO_KEY);
+        settings.lender = NULL;
+    }
+    int code = session_open (&self->to, &settings, NULL);
+    if (code != CLI_EXIT_OK) {
+        return code;
+    }
+    put_init (&self->put, &self->to, PUT_REPLACE);
+    code = check_target (self, arguments_has (arguments, FLAG_OVERWRITE));
+    if (code == CLI_EXIT_OK) {
+        code = follow (self);
+    }
+    session_close (&self->to);
+    put_deinit (&self->put);
+    names_clear (&self->names);
+    return code;
+}
+
+int cmd_mirror (const struct arguments *arguments)
+{
+    struct mirror self = {.source = arguments->operands[0],
+                          .target = arguments->operands[1],
+                          .format = arguments->settings.format,
+                          .once = arguments_has (arguments, FLAG_ONCE)};
+    bool apart = arguments_has (arguments, FLAG_TO);
+    if (!apart && (paths_below (self.source, self.target) != NULL ||
+                   paths_below (self.target, self.source) != NULL)) {
+        message ("mirror: of %s and %s one lies in the other", self.source, self.target);
+        return CLI_EXIT_USAGE;
+    }
+    if (!interrupt_catch ()) {
+        message ("signals cannot be caught");
+        return CLI_EXIT_FAILED;
+    }
+    cohort_options_t options = {.size = sizeof options, .stream_bytes_max = UINT64_MAX};
+    int code = session_open (&self.from, &arguments->settings, &options);
+    if (code == CLI_EXIT_OK) {
+        /* What is not there would be copied as nothing: rather a mistake in the path. */
+        int rc = cohort_exists (self.from.client, self.source, NULL);
+        code = session_result (&self.from, ACTIVITY_READ, self.source, rc);
+        code = code == CLI_EXIT_OK ? mirror (&self, arguments) : code;
+        session_close (&self.from);
+    }
+    return code;
+}
