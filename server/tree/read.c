@@ -34,6 +34,8 @@ void read_describe (const struct znode *znode, const char *path, struct tree_nod
     node->data = znode_data (znode);
     node->data_size = znode->data_size;
     znode_stat (znode, &node->stat);
+    node->below = znode_below (znode);
+    node->below_size = znode_below_size (znode);
 }
 
 /* What of the znode there is to see for the session. */

@@ -147,6 +147,8 @@ struct tree_node {
     const uint8_t *data;
     uint32_t data_size;
     cohort_stat_t stat;
+    uint64_t below;      /* znodes below it, at any depth */
+    uint64_t below_size; /* bytes of their data */
 };
 
 /* 0, COHORT_ENONODE, COHORT_EPATH; COHORT_ECORRUPT: see tree_damage.  The data lives until the
@@ -264,6 +266,25 @@ struct tree_session {
 
 bool tree_session (const struct tree *self, uint64_t id, struct tree_session *session);
 uint64_t tree_session_count (const struct tree *self);
+
+/* The paths of a session's ephemerals, in the order in which it came to own them. */
+struct tree_ephemerals {
+    const char *after;  /* what `next` was: goes on behind it, whether it is still there or not */
+    size_t after_size;  /* 0: from the beginning */
+    const char *prefix; /* only paths that begin so */
+    size_t prefix_size;
+    uint32_t limit; /* paths to be listed; 0: no limit */
+    uint32_t looks; /* ephemerals to be looked at; 0: no limit */
+};
+
+/* Calls fn for each; it returns false if it has no room for this one, but takes the first.  The
+ * path lives until fn returns.  next is replaced by where to go on, text; empty: there are no more.
+ * What is there all the time is listed at least once; of a multi, or a hand-over, that lost what
+ * `after` names some may be listed again.  COHORT_ESESSIONEXPIRED: there is no such session;
+ * COHORT_EINVAL: `after` is none; COHORT_ENOMEM, COHORT_ECORRUPT. */
+typedef bool tree_path_fn (void *arg, const char *path, size_t size);
+int tree_ephemerals (const struct tree *self, uint64_t session, const struct tree_ephemerals *list,
+                     tree_path_fn *fn, void *arg, struct buf *next);
 
 /* The first session with an id greater than `after` (0: the first of all), in ascending order;
  * and the first dead one. */

@@ -192,6 +192,28 @@ static bool same_watch (const struct map_node *node, const void *key)
            watch->kind == wanted->kind;
 }
 
+static uint64_t watch_hash (const struct watched *watched, uint64_t owner, enum watch_kind kind)
+{
+    uint64_t key[2] = {owner, (uint64_t) kind};
+    return hash64 (key, sizeof (key), watched->node.hash);
+}
+
+static struct watch *find_watch (const struct watches *self, uint64_t owner, enum watch_kind kind,
+                                 const char *path, size_t path_size)
+{
+    struct watch wanted = {
+        .watched = find_path (self, path, path_size),
+        .owner = find_owner (self, owner),
+        .kind = (uint8_t) kind,
+    };
+    if (wanted.watched == NULL || wanted.owner == NULL) {
+        return NULL;
+    }
+    uint64_t hash = watch_hash (wanted.watched, owner, kind);
+    struct map_node *found = map_find (&self->all, hash, same_watch, &wanted);
+    return found != NULL ? map_entry (found, struct watch, node) : NULL;
+}
+
 bool watches_add (struct watches *self, uint64_t owner, enum watch_kind kind, const char *path,
                   size_t path_size)
 {
@@ -206,8 +228,7 @@ bool watches_add (struct watches *self, uint64_t owner, enum watch_kind kind, co
         drop_if_empty (self, wanted.watched, wanted.owner);
         return false;
     }
-    uint64_t key[2] = {owner, (uint64_t) kind};
-    uint64_t hash = hash64 (key, sizeof (key), wanted.watched->node.hash);
+    uint64_t hash = watch_hash (wanted.watched, owner, kind);
     if (map_find (&self->all, hash, same_watch, &wanted) != NULL) {
         return true;
     }
@@ -232,6 +253,22 @@ static void remove_watch (struct watches *self, struct watch *watch)
     }
     drop_if_empty (self, watch->watched, watch->owner);
     mem_free (watch);
+}
+
+bool watches_has (const struct watches *self, uint64_t owner, enum watch_kind kind,
+                  const char *path, size_t path_size)
+{
+    return find_watch (self, owner, kind, path, path_size) != NULL;
+}
+
+bool watches_remove (struct watches *self, uint64_t owner, enum watch_kind kind, const char *path,
+                     size_t path_size)
+{
+    struct watch *watch = find_watch (self, owner, kind, path, path_size);
+    if (watch != NULL) {
+        remove_watch (self, watch);
+    }
+    return watch != NULL;
 }
 
 void watches_remove_owner (struct watches *self, uint64_t owner)

@@ -26,6 +26,11 @@ void watches_destroy (struct watches **self_p);
 /* Registers; the same owner, kind and path twice is one watch.  false: out of memory. */
 bool watches_add (struct watches *self, uint64_t owner, enum watch_kind kind, const char *path,
                   size_t path_size);
+/* Whether there is one; and ends it, if there is. */
+bool watches_has (const struct watches *self, uint64_t owner, enum watch_kind kind,
+                  const char *path, size_t path_size);
+bool watches_remove (struct watches *self, uint64_t owner, enum watch_kind kind, const char *path,
+                     size_t path_size);
 void watches_remove_owner (struct watches *self, uint64_t owner);
 size_t watches_count (const struct watches *self);
 

@@ -398,18 +398,40 @@ static void test_missed_with_its_parent (void **state)
     }
 }
 
+/* One watch is taken back; what shares its path, its owner or its kind stays. */
+static void test_remove (void **state)
+{
+    (void) state;
+    struct watches *watches = watches_new (1);
+    assert_non_null (watches);
+    assert_false (watches_remove (watches, 1, WATCH_DATA, TEXT ("/a")));
+    assert_true (watches_add (watches, 1, WATCH_DATA, TEXT ("/a")));
+    assert_true (watches_add (watches, 1, WATCH_CHILDREN, TEXT ("/a")));
+    assert_true (watches_add (watches, 2, WATCH_DATA, TEXT ("/a")));
+    assert_true (watches_add (watches, 1, WATCH_DATA, TEXT ("/b")));
+    assert_true (watches_has (watches, 1, WATCH_DATA, TEXT ("/a")));
+    assert_false (watches_has (watches, 1, WATCH_EXISTS, TEXT ("/a")));
+    assert_false (watches_has (watches, 3, WATCH_DATA, TEXT ("/a")));
+    assert_true (watches_remove (watches, 1, WATCH_DATA, TEXT ("/a")));
+    assert_false (watches_remove (watches, 1, WATCH_DATA, TEXT ("/a")));
+    assert_int_equal (watches_count (watches), 3);
+    assert_true (watches_has (watches, 1, WATCH_CHILDREN, TEXT ("/a")));
+    assert_true (watches_has (watches, 2, WATCH_DATA, TEXT ("/a")));
+    assert_true (watches_has (watches, 1, WATCH_DATA, TEXT ("/b")));
+    watches_remove_owner (watches, 1);
+    assert_true (watches_remove (watches, 2, WATCH_DATA, TEXT ("/a")));
+    assert_int_equal (watches_count (watches), 0);
+    watches_destroy (&watches);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_table),
-        cmocka_unit_test (test_root),
-        cmocka_unit_test (test_same_twice),
-        cmocka_unit_test (test_within_callback),
-        cmocka_unit_test (test_many),
-        cmocka_unit_test (test_no_memory),
-        cmocka_unit_test (test_missed),
-        cmocka_unit_test (test_missed_deep),
-        cmocka_unit_test (test_missed_with_its_parent),
+        cmocka_unit_test (test_table),           cmocka_unit_test (test_root),
+        cmocka_unit_test (test_remove),          cmocka_unit_test (test_same_twice),
+        cmocka_unit_test (test_within_callback), cmocka_unit_test (test_many),
+        cmocka_unit_test (test_no_memory),       cmocka_unit_test (test_missed),
+        cmocka_unit_test (test_missed_deep),     cmocka_unit_test (test_missed_with_its_parent),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
