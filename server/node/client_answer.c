@@ -16,7 +16,8 @@ static void pop (struct clients *self, struct client *client)
     if (request_is_read (request)) {
         COHORT_ASSERT (client->reads > 0);
         client->reads--;
-    } else if (request->kind == REQUEST_WRITE) {
+    }
+    if (request->kind == REQUEST_WRITE) {
         COHORT_ASSERT (client->writes > 0);
         COHORT_ASSERT (client->write_bytes >= request->size);
         client->writes--;
@@ -25,7 +26,7 @@ static void pop (struct clients *self, struct client *client)
     } else if (request->kind == REQUEST_STREAM_OPEN) {
         COHORT_ASSERT (client->barriers > 0);
         client->barriers--;
-    } else if (request->kind == REQUEST_SYNC) {
+    } else if (request->kind == REQUEST_SYNC || request->linearizable) {
         COHORT_ASSERT (client->barriers > 0);
         client->barriers--;
         struct sync *sync = client_sync_find (self, request->id);
@@ -50,8 +51,7 @@ void client_answer_none (struct clients *self, struct client *client)
     COHORT_ASSERT (client->reads == 0);
 }
 
-/* A reply without anything in it. */
-static void reply_plain (struct clients *self, struct client *client,
+void client_reply_plain (struct clients *self, struct client *client,
                          const struct wire_client_reply *reply)
 {
     struct buf *out = deliver_begin (self, client);
@@ -97,7 +97,7 @@ static void reply_gap (struct clients *self, struct client *client, const struct
         .code = code,
         .zxid = tree_zxid (self->tree),
     };
-    reply_plain (self, client, &reply);
+    client_reply_plain (self, client, &reply);
 }
 
 /* The write at the front, of this number, cannot be applied, so nothing behind it can.  The client
@@ -130,7 +130,7 @@ static void reply_stored (struct clients *self, struct client *client,
         .code = COHORT_EDUPLICATE,
         .zxid = tree_zxid (self->tree),
     };
-    reply_plain (self, client, &reply);
+    client_reply_plain (self, client, &reply);
 }
 
 /* A gap that is none of the client's: what it lacks waits here, and was lost on the way to the
@@ -177,140 +177,7 @@ void client_outcome (struct clients *self, struct client *client,
     client_answer_all (self, client);
 }
 
-/* ---- Reads ------------------------------------------------------------------------------- */
-
-/* The payload of a list goes on behind its path. */
-static size_t path_size_of (const struct request *request)
-{
-    return request->kind == REQUEST_CHILDREN ? request->list.path_size : request->size;
-}
-
-/* Sets the watch that goes with a read; 0, or why not. */
-static int set_watch (struct clients *self, struct client *client, const struct request *request,
-                      int rc)
-{
-    static const enum watch_kind kinds[] = {
-        [REQUEST_EXISTS] = WATCH_EXISTS,
-        [REQUEST_GET] = WATCH_DATA,
-        [REQUEST_CHILDREN] = WATCH_CHILDREN,
-    };
-    bool wanted =
-        request->watch && (rc == 0 || (rc == COHORT_ENONODE && request->kind == REQUEST_EXISTS));
-    if (!wanted) {
-        return rc;
-    }
-    int set = client_watch_set (self, client, kinds[request->kind],
-                                (const char *) request_payload (request), path_size_of (request));
-    return set != 0 ? set : rc;
-}
-
-/* Looks the znode of a read up, and sets the read's watch.  Where to put the answer; NULL: there is
- * nothing more to say. */
-static struct buf *read_begin (struct clients *self, struct client *client,
-                               const struct request *request, struct tree_node *node,
-                               struct wire_client_reply *reply)
-{
-    const char *path = (const char *) request_payload (request);
-    int rc = tree_get (self->tree, path, path_size_of (request), node);
-    if (rc == COHORT_ECORRUPT) {
-        return NULL; /* this server is about to stop, and another one answers */
-    }
-    rc = set_watch (self, client, request, rc);
-    *reply = (struct wire_client_reply){
-        .xid = request->xid,
-        .code = rc,
-        .zxid = tree_zxid (self->tree),
-    };
-    if (rc != 0) {
-        reply_plain (self, client, reply);
-        return NULL;
-    }
-    return deliver_begin (self, client);
-}
-
-static void reply_read (struct clients *self, struct client *client, const struct request *request)
-{
-    struct tree_node node;
-    struct wire_client_reply reply;
-    struct buf *out = read_begin (self, client, request, &node, &reply);
-    if (out == NULL) {
-        return;
-    }
-    bool get = request->kind == REQUEST_GET;
-    struct wire_mark mark = wire_client_reply_begin (out, &reply, get ? node.data_size : 0);
-    wire_client_reply_stat (out, &node.stat);
-    if (get) {
-        wire_client_reply_data (out, node.data, node.data_size);
-    }
-    wire_client_item_end (out, mark);
-    deliver_end (self, client);
-}
-
-enum { CHILD_BYTES = 24 }; /* of a child in a page, about */
-
-struct page {
-    const struct request_list *list;
-    struct buf *out;
-    size_t full; /* bytes of out, with which the page ends */
-    bool any;
-};
-
-static bool add_child (void *arg, const struct tree_child *child)
-{
-    struct page *page = arg;
-    if (page->any && page->out->size + child->name_size + child->data_size > page->full) {
-        return false;
-    }
-    page->any = true;
-    if (!page->list->with_stat && !page->list->with_data) {
-        wire_client_reply_name (page->out, child->name, child->name_size);
-        return true;
-    }
-    cohort_stat_t stat;
-    if (page->list->with_stat) {
-        tree_child_stat (child, &stat);
-    }
-    wire_client_reply_child (page->out, child->name, child->name_size,
-                             page->list->with_stat ? &stat : NULL,
-                             page->list->with_data ? child->data : NULL, child->data_size);
-    return true;
-}
-
-/* A page of children: no more than one turn can bear, however many there are. */
-static void reply_list (struct clients *self, struct client *client, const struct request *request)
-{
-    const struct request_list *asked = &request->list;
-    const char *path = (const char *) request_payload (request);
-    struct tree_node node;
-    struct wire_client_reply reply;
-    struct buf *out = read_begin (self, client, request, &node, &reply);
-    if (out == NULL) {
-        return;
-    }
-    struct tree_list list = {
-        .after = path + asked->path_size,
-        .after_size = asked->after_size,
-        .prefix = path + asked->path_size + asked->after_size,
-        .prefix_size = asked->prefix_size,
-        .filter = (enum tree_filter) asked->filter,
-        .descending = asked->descending,
-        .limit = asked->limit,
-        .looks = LIST_LOOKS,
-    };
-    size_t guess = (size_t) node.stat.child_count * CHILD_BYTES;
-    struct wire_mark mark =
-        wire_client_reply_begin (out, &reply, guess < LIST_BYTES ? guess : LIST_BYTES);
-    wire_client_reply_stat (out, &node.stat);
-    struct page page = {.list = asked, .out = out, .full = out->size + LIST_BYTES};
-    struct tree_name next;
-    if (tree_children (self->tree, path, asked->path_size, &list, add_child, &page, &next) != 0) {
-        out->failed = true;
-    } else if (next.size > 0) {
-        wire_client_reply_next (out, next.name, next.size);
-    }
-    wire_client_item_end (out, mark);
-    deliver_end (self, client);
-}
+/* ---- Streams ----------------------------------------------------------------------------- */
 
 static void reply_stream (struct clients *self, struct client *client,
                           const struct request *request)
@@ -327,7 +194,7 @@ static void reply_stream (struct clients *self, struct client *client,
     } else {
         feed_close (self, client, request->id);
     }
-    reply_plain (self, client, &reply);
+    client_reply_plain (self, client, &reply);
     /* Behind its reply: from then on the client knows the stream. */
     if (open && reply.code == 0) {
         feed_open (self, client, &wanted);
@@ -463,6 +330,9 @@ static bool shows_state (const struct request *request)
     case REQUEST_EXISTS:
     case REQUEST_GET:
     case REQUEST_CHILDREN:
+    case REQUEST_COUNT:
+    case REQUEST_EPHEMERALS:
+    case REQUEST_MULTI_READ:
     case REQUEST_SYNC:
     case REQUEST_STREAM_OPEN:
     case REQUEST_FAILED:
@@ -472,11 +342,18 @@ static bool shows_state (const struct request *request)
     }
 }
 
+/* Whether a quorum has confirmed the state as it is here to be no older than the request. */
+static bool is_synced (const struct clients *self, const struct request *request)
+{
+    const struct sync *sync = client_sync_find (self, request->id);
+    COHORT_ASSERT (sync != NULL);
+    return sync->done;
+}
+
 /* Answers the first request; false: it has to wait. */
 static bool answer_front (struct clients *self, struct client *client,
                           const struct request *request)
 {
-    const struct sync *sync;
     struct wire_client_reply reply = {.xid = request->xid, .number = request->number};
     if (client->pulling > 0 && shows_state (request)) {
         return false; /* it would come behind events that are newer than what it shows */
@@ -498,21 +375,21 @@ static bool answer_front (struct clients *self, struct client *client,
         return true;
     case REQUEST_EXISTS:
     case REQUEST_GET:
-        if (self->reads_held) {
-            return false;
-        }
-        reply_read (self, client, request);
-        return true;
     case REQUEST_CHILDREN:
-        if (self->reads_held) {
+    case REQUEST_COUNT:
+    case REQUEST_EPHEMERALS:
+    case REQUEST_MULTI_READ:
+        if (self->reads_held || (request->linearizable && !is_synced (self, request))) {
             return false;
         }
-        reply_list (self, client, request);
+        client_read_answer (self, client, request);
+        return true;
+    case REQUEST_WHOAMI:
+    case REQUEST_UNWATCH:
+        client_read_answer (self, client, request);
         return true;
     case REQUEST_SYNC:
-        sync = client_sync_find (self, request->id);
-        COHORT_ASSERT (sync != NULL);
-        if (!sync->done) {
+        if (!is_synced (self, request)) {
             return false;
         }
         break;
@@ -524,10 +401,12 @@ static bool answer_front (struct clients *self, struct client *client,
         return true;
     case REQUEST_FAILED:
         reply.code = request->code;
+        reply.detail = (const char *) request_payload (request);
+        reply.detail_size = request->size;
         break;
     }
     reply.zxid = tree_zxid (self->tree);
-    reply_plain (self, client, &reply);
+    client_reply_plain (self, client, &reply);
     return true;
 }
 

@@ -6,7 +6,8 @@
  *
  * A read must see the writes before it and none behind it.  Reads are answered right after the
  * write before them was applied, so a write may go ahead while a read waits for an earlier write;
- * it waits only behind what takes longer: a sync, the opening of a stream, and reads that are held.
+ * it waits only behind what takes longer: a sync, a linearizable read, the opening of a stream, and
+ * reads that are held.
  */
 
 #include <string.h>
@@ -240,14 +241,24 @@ static bool encode (struct clients *self, const struct client *client,
 
 bool request_is_read (const struct request *request)
 {
-    return request->kind == REQUEST_EXISTS || request->kind == REQUEST_GET ||
-           request->kind == REQUEST_CHILDREN;
+    switch ((enum request_kind) request->kind) {
+    case REQUEST_EXISTS:
+    case REQUEST_GET:
+    case REQUEST_CHILDREN:
+    case REQUEST_COUNT:
+    case REQUEST_EPHEMERALS:
+    case REQUEST_MULTI_READ:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* Its answer may take longer than the writes before it. */
 static bool is_barrier (const struct request *request)
 {
-    return request->kind == REQUEST_SYNC || request->kind == REQUEST_STREAM_OPEN;
+    return request->kind == REQUEST_SYNC || request->kind == REQUEST_STREAM_OPEN ||
+           request->linearizable;
 }
 
 /* Submits from the front on, up to what a write must not overtake.  again: everything, else what
@@ -292,9 +303,8 @@ void client_submit_more (struct clients *self, struct client *client)
 
 /* ---- Requests come in -------------------------------------------------------------------- */
 
-/* false: the client is doomed. */
-static bool push (struct clients *self, struct client *client, const struct request *request,
-                  const void *payload)
+bool client_queue (struct clients *self, struct client *client, const struct request *request,
+                   const void *payload)
 {
     if (client->queue.bytes + request->size > CLIENT_QUEUE_BYTES_MAX + client->credit ||
         self->queue_bytes > 2 * self->options.pending_bytes_max) {
@@ -324,7 +334,7 @@ static void receive_write (struct clients *self, struct client *client,
     if (from->number != client->next_number) {
         request.kind = from->number < client->next_number ? REQUEST_STORED : REQUEST_GAP;
         request.id = client->next_number;
-        (void) push (self, client, &request, NULL);
+        (void) client_queue (self, client, &request, NULL);
         return;
     }
     if (client->writes >= 2 * (uint64_t) tree_limits (self->tree)->window) {
@@ -338,7 +348,7 @@ static void receive_write (struct clients *self, struct client *client,
         return;
     }
     request.size = (uint32_t) self->scratch.size;
-    if (!push (self, client, &request, self->scratch.data)) {
+    if (!client_queue (self, client, &request, self->scratch.data)) {
         return;
     }
     client->next_number++;
@@ -359,97 +369,13 @@ static void receive_write (struct clients *self, struct client *client,
     }
 }
 
-static int list_error (const Cohort__Wire__List *list)
+void client_queue_failed (struct clients *self, struct client *client, uint64_t xid, int code,
+                          const char *text)
 {
-    if (list->path.len > ENTRY_PATH_MAX || list->after.len > ENTRY_PATH_MAX ||
-        list->prefix.len > ENTRY_PATH_MAX) {
-        return COHORT_ETOOBIG;
-    }
-    return list->filter > COHORT__WIRE__CHILD_FILTER__CHILDREN_EPHEMERAL ? COHORT_EUNSUPPORTED : 0;
-}
-
-static void receive_list (struct clients *self, struct client *client, uint64_t xid,
-                          const Cohort__Wire__List *list)
-{
-    struct request request = {.xid = xid, .kind = REQUEST_FAILED, .code = list_error (list)};
-    struct buf *payload = &self->scratch;
-    buf_clear (payload);
-    if (request.code == 0) {
-        request.kind = REQUEST_CHILDREN;
-        request.watch = list->watch;
-        request.list = (struct request_list){
-            .limit = list->limit,
-            .path_size = (uint16_t) list->path.len,
-            .after_size = (uint16_t) list->after.len,
-            .prefix_size = (uint16_t) list->prefix.len,
-            .filter = (uint8_t) list->filter,
-            .with_stat = list->with_stat,
-            .with_data = list->with_data,
-            .descending = list->descending,
-        };
-        buf_append (payload, list->path.data, request.list.path_size);
-        buf_append (payload, list->after.data, request.list.after_size);
-        buf_append (payload, list->prefix.data, request.list.prefix_size);
-    }
-    if (payload->failed) {
-        client_doom (self, client, COHORT_ENOMEM, "out of memory");
-        return;
-    }
-    request.size = (uint32_t) payload->size;
-    (void) push (self, client, &request, payload->data);
-}
-
-static void receive_read (struct clients *self, struct client *client,
-                          const Cohort__Wire__Request *from)
-{
-    struct request request = {.xid = from->xid};
-    ProtobufCBinaryData path = {0};
-    switch (from->op_case) {
-    case COHORT__WIRE__REQUEST__OP_EXISTS:
-        request.kind = REQUEST_EXISTS;
-        request.watch = from->exists->watch;
-        path = from->exists->path;
-        break;
-    case COHORT__WIRE__REQUEST__OP_GET:
-        request.kind = REQUEST_GET;
-        request.watch = from->get->watch;
-        path = from->get->path;
-        break;
-    case COHORT__WIRE__REQUEST__OP_CHILDREN:
-        receive_list (self, client, from->xid, from->children);
-        return;
-    case COHORT__WIRE__REQUEST__OP_SYNC:
-        request.kind = REQUEST_SYNC;
-        request.id = client_sync_add (self, client);
-        if (request.id == 0) {
-            return;
-        }
-        break;
-    case COHORT__WIRE__REQUEST__OP_STREAM_OPEN:
-        request.kind = REQUEST_STREAM_OPEN;
-        request.id = from->stream_open->stream_id;
-        request.from = from->stream_open->from_zxid;
-        request.flags = from->stream_open->flags;
-        path = from->stream_open->path;
-        break;
-    case COHORT__WIRE__REQUEST__OP_STREAM_CLOSE:
-        request.kind = REQUEST_STREAM_CLOSE;
-        request.id = from->stream_close->stream_id;
-        break;
-    default:
-        request.kind = REQUEST_FAILED;
-        request.code = COHORT_EUNSUPPORTED;
-        break;
-    }
-    if (path.len > ENTRY_PATH_MAX) {
-        request.kind = REQUEST_FAILED;
-        request.code = COHORT_ETOOBIG;
-        path.len = 0;
-    }
-    request.size = (uint32_t) path.len;
-    if (!push (self, client, &request, path.data) && request.kind == REQUEST_SYNC) {
-        client_sync_free (self, client_sync_find (self, request.id)); /* no queue has it */
-    }
+    struct request request = {
+        .xid = xid, .kind = REQUEST_FAILED, .code = code, .size = (uint32_t) strlen (text)};
+    COHORT_ASSERT (code < 0);
+    (void) client_queue (self, client, &request, text);
 }
 
 static bool is_write (const Cohort__Wire__Request *request)
@@ -482,7 +408,7 @@ void client_receive (struct clients *self, struct client *client,
         } else if (write) {
             receive_write (self, client, request);
         } else {
-            receive_read (self, client, request);
+            client_read_receive (self, client, request);
         }
     }
     client_dirty (self, client);

@@ -4,6 +4,7 @@
  *   clients.c           inputs, turns, ending
  *   client_hello.c      sessions begin, attach, move and end
  *   client_requests.c   requests come in: checked, encoded, submitted, queued
+ *   client_reads.c      what reads the tree: comes in, and is answered
  *   client_answer.c     the queue of a session is answered
  *   client_pending.c      the memory of that queue
  *   client_deliver.c    one FIFO to each client, and what bounds it
@@ -57,6 +58,8 @@ enum {
     BATCH_BYTES = 256 << 10,  /* of a fragment */
     LIST_BYTES = 512 << 10,   /* of a page of children */
     LIST_LOOKS = 10000,       /* children that are looked at for one */
+    READS_MAX = 1024,         /* of a multi-read */
+    READS_BYTES = 4 << 20,    /* of its answer; what a first read needs beyond is allowed */
     PULL_EFFECTS = 4096,      /* looked at in one slice of catching up */
     PULL_SLICES = 16,         /* of one turn */
     PROGRESS_DISTANCE = 1000, /* transactions after which a quiet stream says how far it is */
@@ -88,14 +91,19 @@ enum request_kind {
     REQUEST_EXISTS, /* reads; the payload is the path */
     REQUEST_GET,
     REQUEST_CHILDREN,
+    REQUEST_COUNT,
+    REQUEST_EPHEMERALS, /* the payload: see request_list */
+    REQUEST_MULTI_READ, /* the payload: for each read a part (client_reads.c) */
+    REQUEST_WHOAMI,
+    REQUEST_UNWATCH, /* the payload is the path */
     REQUEST_SYNC,
     REQUEST_STREAM_OPEN, /* the payload is the path */
     REQUEST_STREAM_CLOSE,
-    REQUEST_FAILED /* refused where it came in: code */
+    REQUEST_FAILED /* refused where it came in: code; the payload says more, for people */
 };
 
-/* What of the children is asked for; the payload is the path, the name to go on behind, and the
- * prefix. */
+/* What of the children, or of a session's ephemerals, is asked for; the payload is the path, the
+ * name to go on behind, and the prefix. */
 struct request_list {
     uint32_t limit;
     uint16_t path_size, after_size, prefix_size;
@@ -107,15 +115,17 @@ struct request_list {
 struct request {
     uint64_t xid;
     uint64_t number; /* of a write; of the others 0 */
-    uint64_t id;     /* of the sync, or of the stream */
-    uint64_t from;   /* STREAM_OPEN */
+    uint64_t id;     /* of the sync, also that of a linearizable read; or of the stream */
+    uint64_t from;   /* STREAM_OPEN; EPHEMERALS: the session */
     int32_t code;    /* FAILED */
-    uint32_t flags;  /* STREAM_OPEN */
+    uint32_t flags;  /* STREAM_OPEN; UNWATCH: the type */
     uint32_t size;   /* of the payload */
     uint8_t kind;
     bool watch;
     bool multi;
-    struct request_list list; /* CHILDREN */
+    bool linearizable;        /* a read: it waits for its sync */
+    bool check;               /* UNWATCH: the watches stay */
+    struct request_list list; /* CHILDREN, EPHEMERALS */
 };
 
 struct pending_block;
@@ -346,10 +356,24 @@ void reports_clear (struct clients *self);
 void client_receive (struct clients *self, struct client *client,
                      const Cohort__Wire__ClientFrame *frame);
 bool request_is_read (const struct request *request);
+/* Puts the request at the end of the client's queue; false: the client is doomed. */
+bool client_queue (struct clients *self, struct client *client, const struct request *request,
+                   const void *payload);
+/* What is refused where it comes in; the text is for people. */
+void client_queue_failed (struct clients *self, struct client *client, uint64_t xid, int code,
+                          const char *text);
 /* Submits all of the client's writes again. */
 void client_resubmit (struct clients *self, struct client *client);
 /* Submits those that had to wait, as far as they need not any more. */
 void client_submit_more (struct clients *self, struct client *client);
+
+/* ---- client_reads.c ---------------------------------------------------------------------- */
+
+void client_read_receive (struct clients *self, struct client *client,
+                          const Cohort__Wire__Request *from);
+/* Answers the request at the front, which is one of those. */
+void client_read_answer (struct clients *self, struct client *client,
+                         const struct request *request);
 
 /* ---- client_answer.c --------------------------------------------------------------------- */
 
@@ -361,6 +385,9 @@ void client_outcome (struct clients *self, struct client *client,
 bool client_answer (struct clients *self, struct client *client);
 /* The same without regard to the output's room: the state is about to change. */
 void client_answer_all (struct clients *self, struct client *client);
+/* A reply with nothing in it. */
+void client_reply_plain (struct clients *self, struct client *client,
+                         const struct wire_client_reply *reply);
 /* Empties the queue without a word. */
 void client_answer_none (struct clients *self, struct client *client);
 
@@ -410,6 +437,10 @@ void deliver_free (struct clients *self);
 /* 0, COHORT_ELIMIT or COHORT_ENOMEM. */
 int client_watch_set (struct clients *self, struct client *client, enum watch_kind kind,
                       const char *path, size_t size);
+/* Ends, or only looks for (check), the client's watches on the path; types: of client.proto's
+ * WatcherType.  Whether there were any. */
+bool client_watch_drop (struct clients *self, struct client *client, uint32_t type,
+                        const char *path, size_t size, bool check);
 /* What the client watched before, streams too. */
 void client_watch_rearm (struct clients *self, struct client *client,
                          const Cohort__Wire__Rearm *rearm);

@@ -113,6 +113,33 @@ int client_watch_set (struct clients *self, struct client *client, enum watch_ki
     return 0;
 }
 
+bool client_watch_drop (struct clients *self, struct client *client, uint32_t type,
+                        const char *path, size_t size, bool check)
+{
+    static const struct {
+        enum watch_kind kind;
+        uint32_t type;
+    } kinds[] = {
+        {WATCH_DATA, COHORT__WIRE__WATCHER_TYPE__WATCHER_DATA},
+        {WATCH_EXISTS, COHORT__WIRE__WATCHER_TYPE__WATCHER_DATA},
+        {WATCH_CHILDREN, COHORT__WIRE__WATCHER_TYPE__WATCHER_CHILDREN},
+    };
+    bool any = false;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (type != COHORT__WIRE__WATCHER_TYPE__WATCHER_ANY && type != kinds[i].type) {
+            continue;
+        }
+        if (check) {
+            any |= watches_has (self->watches, client->connection, kinds[i].kind, path, size);
+        } else if (watches_remove (self->watches, client->connection, kinds[i].kind, path, size)) {
+            COHORT_ASSERT (client->watches > 0);
+            client->watches--;
+            any = true;
+        }
+    }
+    return any;
+}
+
 static void fired (void *arg, uint64_t owner, enum watch_kind kind, cohort_event_type_t type,
                    const char *path, size_t path_size, zxid_t zxid)
 {

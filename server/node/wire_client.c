@@ -227,6 +227,11 @@ enum {
     REPLY_NEXT = 12,
     REPLY_VALUE = 13,
     REPLY_EXISTED = 14,
+    REPLY_READS = 60,
+    REPLY_IDENTITIES = 61,
+    REPLY_DETAIL = 62,
+    IDENTITY_SCHEME = 1,
+    IDENTITY_ID = 2,
     CHILD_NAME = 1,
     CHILD_STAT = 2,
     CHILD_DATA = 3,
@@ -296,9 +301,9 @@ static void put_fixed (struct buf *out, unsigned field, uint64_t value)
 /* Also where it is empty: an element of a list, a message. */
 static void put_bytes (struct buf *out, unsigned field, const void *data, size_t size)
 {
-    uint8_t head[1 + VARINT_MAX];
-    head[0] = (uint8_t) (field << 3 | BYTES);
-    size_t head_size = 1 + put_varint (head + 1, size);
+    uint8_t head[2 * VARINT_MAX];
+    size_t head_size = put_varint (head, field << 3 | BYTES);
+    head_size += put_varint (head + head_size, size);
     buf_append (out, head, head_size);
     buf_append (out, data, size);
 }
@@ -307,10 +312,10 @@ static void put_bytes (struct buf *out, unsigned field, const void *data, size_t
  * bytes (which may be longer than needed), another for one; it is moved if that is too little. */
 static size_t put_begin (struct buf *out, unsigned field, bool wide)
 {
-    uint8_t *at = buf_extend (out, wide ? 1 + WIDE_SIZE : 2);
-    if (at != NULL) {
-        at[0] = (uint8_t) (field << 3 | BYTES);
-    }
+    uint8_t tag[VARINT_MAX];
+    size_t size = put_varint (tag, field << 3 | BYTES);
+    buf_append (out, tag, size);
+    (void) buf_extend (out, wide ? WIDE_SIZE : 1);
     return out->size;
 }
 
@@ -385,12 +390,16 @@ enum { REPLY_SIZE = 110 }; /* bytes of a reply with a stat, about */
 struct wire_mark wire_client_reply_begin (struct buf *out, const struct wire_client_reply *reply,
                                           size_t size)
 {
-    struct wire_mark mark = item_begin (out, ITEM_REPLY, REPLY_SIZE + size > NARROW_MAX);
+    bool wide = REPLY_SIZE + size + reply->detail_size > NARROW_MAX;
+    struct wire_mark mark = item_begin (out, ITEM_REPLY, wide);
     put_number (out, REPLY_XID, reply->xid);
     put_signed (out, REPLY_CODE, reply->code);
     put_fixed (out, REPLY_ZXID, reply->zxid);
     put_number (out, REPLY_NUMBER, reply->number);
     put_number (out, REPLY_EXPECTED, reply->expected);
+    if (reply->detail_size > 0) {
+        put_bytes (out, REPLY_DETAIL, reply->detail, reply->detail_size);
+    }
     return mark;
 }
 
@@ -404,6 +413,31 @@ void wire_client_reply_data (struct buf *out, const uint8_t *data, size_t size)
 void wire_client_reply_stat (struct buf *out, const cohort_stat_t *stat)
 {
     put_stat (out, REPLY_STAT, stat);
+}
+
+void wire_client_reply_value (struct buf *out, int64_t value)
+{
+    put_signed (out, REPLY_VALUE, value);
+}
+
+void wire_client_reply_identity (struct buf *out, const char *scheme, const char *id)
+{
+    size_t start = put_begin (out, REPLY_IDENTITIES, false);
+    put_bytes (out, IDENTITY_SCHEME, scheme, strlen (scheme));
+    put_bytes (out, IDENTITY_ID, id, strlen (id));
+    put_end (out, start, false);
+}
+
+size_t wire_client_read_begin (struct buf *out, int code)
+{
+    size_t start = put_begin (out, REPLY_READS, true);
+    put_signed (out, REPLY_CODE, code);
+    return start;
+}
+
+void wire_client_read_end (struct buf *out, size_t read)
+{
+    put_end (out, read, true);
 }
 
 void wire_client_reply_name (struct buf *out, const char *name, size_t size)

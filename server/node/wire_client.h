@@ -79,6 +79,8 @@ struct wire_client_reply {
     uint64_t expected; /* COHORT_EGAP, else 0 */
     int code;
     zxid_t zxid;
+    const char *detail; /* of the code, for people */
+    size_t detail_size;
 };
 struct wire_mark wire_client_reply_begin (struct buf *out, const struct wire_client_reply *reply,
                                           size_t size);
@@ -90,6 +92,11 @@ void wire_client_reply_name (struct buf *out, const char *name, size_t size);
 void wire_client_reply_child (struct buf *out, const char *name, size_t size,
                               const cohort_stat_t *stat, const uint8_t *data, size_t data_size);
 void wire_client_reply_next (struct buf *out, const char *name, size_t size);
+void wire_client_reply_value (struct buf *out, int64_t value);
+void wire_client_reply_identity (struct buf *out, const char *scheme, const char *id);
+/* One read of several: begin, the fields of its reply, end. */
+size_t wire_client_read_begin (struct buf *out, int code);
+void wire_client_read_end (struct buf *out, size_t read);
 /* The result of a write (server/tree/result.h); false: it is malformed. */
 bool wire_client_reply_result (struct buf *out, struct reader *ops, uint32_t count, bool multi);
 void wire_client_item_end (struct buf *out, struct wire_mark mark);

@@ -113,6 +113,43 @@ static const char *code_text (int code)
     return error_name (code) + strlen ("COHORT_");
 }
 
+/* Of several reads. */
+static void trace_read (struct peer *peer, const Cohort__Wire__ReadResult *read)
+{
+    write_text (&peer->trace, " {%s", code_text (read->code));
+    if (read->data.len > 0) {
+        write_text (&peer->trace, " data=");
+        trace_data (peer, read->data);
+    }
+    trace_stat (peer, read->stat);
+    for (size_t i = 0; i < read->n_children && i < 10; i++) {
+        write_text (&peer->trace, "%s%s", i == 0 ? " children=" : ",", read->children[i]);
+    }
+    if (read->next[0] != '\0') {
+        write_text (&peer->trace, " next=%s", read->next);
+    }
+    if (read->value != 0) {
+        write_text (&peer->trace, " value=%lld", (long long) read->value);
+    }
+    write_text (&peer->trace, "}");
+}
+
+static void trace_reads (struct peer *peer, const Cohort__Wire__Reply *reply)
+{
+    for (size_t i = 0; i < reply->n_reads && i < 10; i++) {
+        trace_read (peer, reply->reads[i]);
+    }
+    for (size_t i = 0; i < reply->n_identities; i++) {
+        write_text (&peer->trace, " %s:%s", reply->identities[i]->scheme, reply->identities[i]->id);
+    }
+    if (reply->value != 0) {
+        write_text (&peer->trace, " value=%lld", (long long) reply->value);
+    }
+    if (reply->detail[0] != '\0') {
+        write_text (&peer->trace, " (%s)", reply->detail);
+    }
+}
+
 static void take_reply (struct peer *peer, const Cohort__Wire__Reply *reply)
 {
     write_text (&peer->trace, "reply %llu %s", (unsigned long long) reply->xid,
@@ -153,6 +190,7 @@ static void take_reply (struct peer *peer, const Cohort__Wire__Reply *reply)
         trace_stat (peer, result->stat);
         write_text (&peer->trace, "]");
     }
+    trace_reads (peer, reply);
     write_text (&peer->trace, "\n");
     assert_true (reply->zxid > 0);
     peer->replied = reply->zxid;
