@@ -29,12 +29,30 @@ struct client_call {
     const cohort_acl_t *acl;
     cohort_watch_fn *watch;
     void *watch_arg;
-    const cohort_list_options_t *list; /* children; NULL: all, by name */
+    const cohort_list_options_t *list; /* children, NULL: all, by name; ephemerals */
+    bool linearizable;
+    uint64_t session; /* ephemerals */
+    int watcher;      /* unwatch */
+    bool check;       /* unwatch */
 };
 
 /* Checks the arguments and makes the request: 0, or the error that the call returns. */
 int client_request (cohort_t *self, const struct client_call *call, struct request **request);
 int client_request_multi (cohort_t *self, const cohort_txn_t *txn, struct request **request);
+/* Checks a path below this handle's chroot. */
+int client_check_path (cohort_t *self, enum wire_kind kind, const char *path);
+/* Makes the call without waiting for it. */
+int client_call_async (cohort_t *self, const struct client_call *call, cohort_result_fn *fn,
+                       void *arg);
+/* Blocks until the request is answered, and takes its result: as client_call_blocking. */
+int client_wait (cohort_t *self, struct request **request, cohort_result_t *result);
+/* The options of a list of ephemerals, NULL too, become a call, which borrows them, `list`, and
+ * *prefix, to be freed. */
+int client_ephemerals_call (cohort_t *self, const cohort_ephemerals_options_t *options,
+                            struct client_call *call, cohort_list_options_t *list, char **prefix);
+/* The options of a read become part of the call: 0, or the error that the call returns. */
+int client_read_call (cohort_t *self, struct client_call *call,
+                      const cohort_read_options_t *options);
 
 /* The options of a create become part of the call: 0, or the error that the call returns. */
 int client_create_call (cohort_t *self, struct client_call *call,

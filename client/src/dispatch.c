@@ -43,7 +43,17 @@ void client_result (const cohort_t *self, struct request *request, cohort_result
     result->data = reply->data;
     result->size = reply->size;
     result->stat = reply->stat;
-    if (op->kind == WIRE_CHILDREN) {
+    if (op->kind == WIRE_EPHEMERALS) {
+        const char **paths = (const char **) reply->children.items;
+        for (size_t i = 0; i < reply->children.count; i++) {
+            paths[i] = below (self, paths[i]);
+        }
+    }
+    result->reads = reply->reads;
+    result->reads_count = reply->reads_count;
+    result->identities = reply->identities;
+    result->identities_count = reply->identities_count;
+    if (op->kind == WIRE_CHILDREN || op->kind == WIRE_EPHEMERALS) {
         bool names = op->list == NULL || (!op->list->with_stat && !op->list->with_data);
         result->children = names ? &reply->children : NULL;
         result->listed = names ? NULL : reply->listed;

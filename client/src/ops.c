@@ -33,6 +33,11 @@ const char *client_op_name (enum wire_kind kind)
         [WIRE_EXISTS] = "exists",
         [WIRE_GET] = "get",
         [WIRE_CHILDREN] = "children",
+        [WIRE_COUNT] = "count",
+        [WIRE_EPHEMERALS] = "ephemerals",
+        [WIRE_MULTI_READ] = "multi_read",
+        [WIRE_WHOAMI] = "whoami",
+        [WIRE_UNWATCH] = "unwatch",
         [WIRE_SYNC] = "sync",
         [WIRE_STREAM_OPEN] = "stream",
         [WIRE_STREAM_CLOSE] = "stream close",
@@ -80,7 +85,8 @@ static int check_list (cohort_t *self, const cohort_list_options_t *options)
         return client_fail (self, COHORT_EINVAL, "list: options->size is %zu, expected %zu",
                             options->size, sizeof (*options));
     }
-    int flags = COHORT_LIST_STAT | COHORT_LIST_DATA | COHORT_LIST_DESCENDING;
+    int flags =
+        COHORT_LIST_STAT | COHORT_LIST_DATA | COHORT_LIST_DESCENDING | COHORT_LIST_LINEARIZABLE;
     if ((options->flags & ~flags) != 0) {
         return client_fail (self, COHORT_EINVAL, "list: flags are %d", options->flags);
     }
@@ -145,9 +151,17 @@ static int check_call (cohort_t *self, const struct client_call *call)
     if (call->version < COHORT_ANY_VERSION) {
         return client_fail (self, COHORT_EINVAL, "%s: version is %d", name, (int) call->version);
     }
-    int rc = call->kind != WIRE_SYNC ? check_path (self, call) : COHORT_OK;
+    bool has_path =
+        call->kind != WIRE_SYNC && call->kind != WIRE_EPHEMERALS && call->kind != WIRE_WHOAMI;
+    int rc = has_path ? check_path (self, call) : COHORT_OK;
     rc = rc == COHORT_OK ? check_data (self, call) : rc;
     return rc == COHORT_OK && call->list != NULL ? check_list (self, call->list) : rc;
+}
+
+int client_check_path (cohort_t *self, enum wire_kind kind, const char *path)
+{
+    const struct client_call call = {.kind = kind, .path = path};
+    return check_call (self, &call);
 }
 
 static int add_watch (cohort_t *self, const struct client_call *call, struct request *request)
@@ -172,7 +186,7 @@ static struct request *list_request (const cohort_t *self, const struct client_c
         .prefix = options->prefix != NULL ? options->prefix : "",
         .after = options->after != NULL ? options->after : "",
     };
-    return request_new_list (self->chroot, call->path, &list);
+    return request_new_list (call->kind, self->chroot, call->path, &list);
 }
 
 int client_request (cohort_t *self, const struct client_call *call, struct request **request_p)
@@ -182,12 +196,11 @@ int client_request (cohort_t *self, const struct client_call *call, struct reque
         return rc;
     }
     struct request *request =
-        call->kind == WIRE_CHILDREN
+        call->kind == WIRE_CHILDREN || call->kind == WIRE_EPHEMERALS
             ? list_request (self, call)
             : request_new (call->kind, self->chroot, call->path, call->data, call->size);
-    rc = request == NULL       ? COHORT_ENOMEM
-         : call->watch != NULL ? add_watch (self, call, request)
-                               : COHORT_OK;
+    bool watches = call->watch != NULL || call->kind == WIRE_UNWATCH;
+    rc = request == NULL ? COHORT_ENOMEM : watches ? add_watch (self, call, request) : COHORT_OK;
     if (rc != COHORT_OK) {
         request_free (request);
         return client_fail (self, rc, "%s: out of memory", client_op_name (call->kind));
@@ -200,6 +213,15 @@ int client_request (cohort_t *self, const struct client_call *call, struct reque
     request->wire.op.delta = call->delta;
     request->wire.op.floor = call->floor;
     request->wire.op.ceiling = call->ceiling;
+    request->wire.op.linearizable =
+        call->linearizable ||
+        (call->list != NULL && (call->list->flags & COHORT_LIST_LINEARIZABLE) != 0);
+    request->wire.op.session = call->session;
+    request->wire.op.watcher = call->watcher;
+    /* With a callback named there may be others: the server keeps the watch, and tells nobody if
+     * there are none. */
+    request->wire.op.check = call->check || call->watch != NULL;
+    request->check = call->check;
     *request_p = request;
     return COHORT_OK;
 }
@@ -244,7 +266,7 @@ int client_request_multi (cohort_t *self, const cohort_txn_t *txn, struct reques
     if (rc != COHORT_OK) {
         return rc;
     }
-    struct request *request = request_new_multi (self->chroot, ops, count);
+    struct request *request = request_new_multi (WIRE_MULTI, self->chroot, ops, count);
     if (request == NULL) {
         return client_fail (self, COHORT_ENOMEM, "multi: out of memory");
     }
@@ -267,7 +289,7 @@ int client_submit (cohort_t *self, struct request *request, cohort_result_fn *fn
     return COHORT_OK;
 }
 
-static int call_async (cohort_t *self, const struct client_call *call, cohort_result_fn *fn,
+int client_call_async (cohort_t *self, const struct client_call *call, cohort_result_fn *fn,
                        void *arg)
 {
     if (self == NULL) {
@@ -283,7 +305,7 @@ int cohort_create_async (cohort_t *self, const char *path, const void *data, siz
 {
     struct client_call call = {
         .kind = WIRE_CREATE, .path = path, .data = data, .size = size, .mode = mode, .acl = acl};
-    return call_async (self, &call, fn, arg);
+    return client_call_async (self, &call, fn, arg);
 }
 
 int client_create_call (cohort_t *self, struct client_call *call,
@@ -312,7 +334,7 @@ int cohort_create_with_async (cohort_t *self, const char *path, const void *data
     }
     struct client_call call = {.kind = WIRE_CREATE, .path = path, .data = data, .size = size};
     int rc = client_create_call (self, &call, options);
-    return rc == COHORT_OK ? call_async (self, &call, fn, arg) : rc;
+    return rc == COHORT_OK ? client_call_async (self, &call, fn, arg) : rc;
 }
 
 int cohort_delete_tree_async (cohort_t *self, const char *path, int limit, int32_t version,
@@ -320,7 +342,7 @@ int cohort_delete_tree_async (cohort_t *self, const char *path, int limit, int32
 {
     struct client_call call = {
         .kind = WIRE_DELETE_TREE, .path = path, .limit = limit, .version = version};
-    return call_async (self, &call, fn, arg);
+    return client_call_async (self, &call, fn, arg);
 }
 
 int cohort_add_async (cohort_t *self, const char *path, int64_t delta, int64_t floor,
@@ -328,14 +350,14 @@ int cohort_add_async (cohort_t *self, const char *path, int64_t delta, int64_t f
 {
     struct client_call call = {
         .kind = WIRE_ADD, .path = path, .delta = delta, .floor = floor, .ceiling = ceiling};
-    return call_async (self, &call, fn, arg);
+    return client_call_async (self, &call, fn, arg);
 }
 
 int cohort_delete_async (cohort_t *self, const char *path, int32_t version, cohort_result_fn *fn,
                          void *arg)
 {
     struct client_call call = {.kind = WIRE_DELETE, .path = path, .version = version};
-    return call_async (self, &call, fn, arg);
+    return client_call_async (self, &call, fn, arg);
 }
 
 int cohort_exists_async (cohort_t *self, const char *path, cohort_watch_fn *watch, void *watch_arg,
@@ -343,7 +365,7 @@ int cohort_exists_async (cohort_t *self, const char *path, cohort_watch_fn *watc
 {
     struct client_call call = {
         .kind = WIRE_EXISTS, .path = path, .watch = watch, .watch_arg = watch_arg};
-    return call_async (self, &call, fn, arg);
+    return client_call_async (self, &call, fn, arg);
 }
 
 int cohort_get_async (cohort_t *self, const char *path, cohort_watch_fn *watch, void *watch_arg,
@@ -351,7 +373,7 @@ int cohort_get_async (cohort_t *self, const char *path, cohort_watch_fn *watch, 
 {
     struct client_call call = {
         .kind = WIRE_GET, .path = path, .watch = watch, .watch_arg = watch_arg};
-    return call_async (self, &call, fn, arg);
+    return client_call_async (self, &call, fn, arg);
 }
 
 int cohort_set_async (cohort_t *self, const char *path, const void *data, size_t size,
@@ -359,7 +381,7 @@ int cohort_set_async (cohort_t *self, const char *path, const void *data, size_t
 {
     struct client_call call = {
         .kind = WIRE_SET, .path = path, .data = data, .size = size, .version = version};
-    return call_async (self, &call, fn, arg);
+    return client_call_async (self, &call, fn, arg);
 }
 
 int cohort_children_async (cohort_t *self, const char *path, cohort_watch_fn *watch,
@@ -367,7 +389,7 @@ int cohort_children_async (cohort_t *self, const char *path, cohort_watch_fn *wa
 {
     struct client_call call = {
         .kind = WIRE_CHILDREN, .path = path, .watch = watch, .watch_arg = watch_arg};
-    return call_async (self, &call, fn, arg);
+    return client_call_async (self, &call, fn, arg);
 }
 
 int cohort_list_async (cohort_t *self, const char *path, const cohort_list_options_t *options,
@@ -378,13 +400,13 @@ int cohort_list_async (cohort_t *self, const char *path, const cohort_list_optio
                                .watch = watch,
                                .watch_arg = watch_arg,
                                .list = options};
-    return call_async (self, &call, fn, arg);
+    return client_call_async (self, &call, fn, arg);
 }
 
 int cohort_sync_async (cohort_t *self, cohort_result_fn *fn, void *arg)
 {
     struct client_call call = {.kind = WIRE_SYNC};
-    return call_async (self, &call, fn, arg);
+    return client_call_async (self, &call, fn, arg);
 }
 
 int cohort_multi_async (cohort_t *self, const cohort_txn_t *txn, cohort_result_fn *fn, void *arg)

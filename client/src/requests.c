@@ -46,12 +46,12 @@ struct request *request_new (enum wire_kind kind, const char *chroot, const char
     return request;
 }
 
-struct request *request_new_list (const char *chroot, const char *path,
+struct request *request_new_list (enum wire_kind kind, const char *chroot, const char *path,
                                   const struct wire_list *list)
 {
     size_t after_size = strlen (list->after) + 1;
     size_t prefix_size = strlen (list->prefix) + 1;
-    size_t path_size = path_joined_size (chroot, path) + 1;
+    size_t path_size = path != NULL ? path_joined_size (chroot, path) + 1 : 0;
     struct request *request =
         mem_alloc (sizeof (*request) + sizeof (*list) + path_size + after_size + prefix_size);
     if (request == NULL) {
@@ -64,9 +64,11 @@ struct request *request_new_list (const char *chroot, const char *path,
     copy->after = memcpy (tail, list->after, after_size);
     copy->prefix = memcpy (tail + after_size, list->prefix, prefix_size);
     tail += after_size + prefix_size;
-    path_join (tail, chroot, path);
-    request->wire.op.kind = WIRE_CHILDREN;
-    request->wire.op.path = tail;
+    if (path != NULL) {
+        path_join (tail, chroot, path);
+        request->wire.op.path = tail;
+    }
+    request->wire.op.kind = kind;
     request->wire.op.list = copy;
     request->size = wire_request_size (&request->wire) + after_size + prefix_size;
     return request;
@@ -87,7 +89,8 @@ static char *copy_op (struct wire_op *to, const struct wire_op *from, const char
     return tail + from->size;
 }
 
-struct request *request_new_multi (const char *chroot, const struct wire_op *ops, size_t count)
+struct request *request_new_multi (enum wire_kind kind, const char *chroot,
+                                   const struct wire_op *ops, size_t count)
 {
     size_t total = count * sizeof (*ops);
     for (size_t i = 0; i < count; i++) {
@@ -104,7 +107,7 @@ struct request *request_new_multi (const char *chroot, const struct wire_op *ops
         tail = copy_op (&copies[i], &ops[i], chroot, tail);
     }
     COHORT_ASSERT (tail == (char *) (request + 1) + total);
-    request->wire.op.kind = WIRE_MULTI;
+    request->wire.op.kind = kind;
     request->wire.ops = copies;
     request->wire.ops_count = count;
     request->size = wire_request_size (&request->wire);

@@ -36,7 +36,9 @@ struct request {
     struct event event;
     struct wire_request wire;       /* its pointers lead into this allocation */
     size_t size;                    /* as counted against the limits */
-    struct watch *watch;            /* owned: set with the read, or NULL */
+    struct watch *watch;            /* owned: set with the read; unwatch: like those that are to
+                                       end, its fn NULL: all; or NULL */
+    bool check;                     /* unwatch: they stay */
     struct cohort_stream *stream;   /* one reference: stream_open and stream_close, or NULL */
     int rc;                         /* once answered */
     const struct wire_reply *reply; /* once answered, inside event.frame; NULL: there is none */
@@ -65,11 +67,12 @@ struct requests {
 /* A request without watch, with copies of path (below chroot) and data; NULL without memory. */
 struct request *request_new (enum wire_kind kind, const char *chroot, const char *path,
                              const void *data, size_t size);
-/* A list of children, with copies of path and names. */
-struct request *request_new_list (const char *chroot, const char *path,
+/* A list of children, with copies of path and names; or, without path, of ephemerals. */
+struct request *request_new_list (enum wire_kind kind, const char *chroot, const char *path,
                                   const struct wire_list *list);
-/* A multi with copies of all that the operations need. */
-struct request *request_new_multi (const char *chroot, const struct wire_op *ops, size_t count);
+/* A multi, or multi_read, with copies of all that the operations need. */
+struct request *request_new_multi (enum wire_kind kind, const char *chroot,
+                                   const struct wire_op *ops, size_t count);
 /* With its watch, its reference to a frame and all. NULL is allowed. */
 void request_free (struct request *request);
 

@@ -217,7 +217,7 @@ void session_submit (struct session *self, struct request *request, int64_t now_
     struct wire_op *op = &request->wire.op;
     COHORT_ASSERT ((request->stream != NULL) ==
                    (op->kind == WIRE_STREAM_OPEN || op->kind == WIRE_STREAM_CLOSE));
-    op->watch = request->watch != NULL;
+    op->watch = request->watch != NULL && op->kind != WIRE_UNWATCH;
     if (op->kind == WIRE_STREAM_CLOSE) {
         op->stream_id = request->stream->id;
         if (!list_linked (&request->stream->node)) {

@@ -27,6 +27,21 @@ static void settle_watch (struct session *self, struct request *request)
     }
 }
 
+/* All watches that were set before it are in the table, and none that was set behind it. The server
+ * may have lost track of one: then its word counts, and the callback hears that all the same. */
+static void settle_unwatch (struct session *self, struct request *request)
+{
+    struct watch *like = request->watch;
+    const struct wire_op *op = &request->wire.op;
+    request->watch = NULL;
+    bool any =
+        watch_table_remove (&self->watches, op->watcher, like, request->check, &self->events);
+    if (request->rc == COHORT_OK && !any) {
+        request->rc = COHORT_ENOWATCHER;
+    }
+    watch_free (like);
+}
+
 static bool take_reply (struct session *self, struct wire_frame *frame,
                         const struct wire_reply *reply)
 {
@@ -50,8 +65,12 @@ static bool take_reply (struct session *self, struct wire_frame *frame,
     if (request->wire.op.kind == WIRE_STREAM_OPEN) {
         stream_opened (request->stream, reply->zxid);
     }
-    settle_watch (self, request);
-    session_complete (self, request, reply->code);
+    if (request->wire.op.kind == WIRE_UNWATCH) {
+        settle_unwatch (self, request);
+    } else {
+        settle_watch (self, request);
+    }
+    session_complete (self, request, request->rc);
     return true;
 }
 

@@ -74,19 +74,16 @@ static int outcome (cohort_t *self, const struct request *request, const cohort_
                             " znodes, more than one transaction is to delete",
                             result->path, result->value);
     }
-    return client_fail (self, result->rc, "%s%s%.150s: %s", client_op_name (request->wire.op.kind),
-                        result->path != NULL ? " " : "", result->path != NULL ? result->path : "",
-                        cohort_error_text (result->rc));
+    const char *detail = request->reply != NULL ? request->reply->detail : "";
+    return client_fail (self, result->rc, "%s%s%.150s: %s%s%s",
+                        client_op_name (request->wire.op.kind), result->path != NULL ? " " : "",
+                        result->path != NULL ? result->path : "", cohort_error_text (result->rc),
+                        detail[0] != '\0' ? ": " : "", detail);
 }
 
-int client_call_blocking (cohort_t *self, const struct client_call *call, struct request **request,
-                          cohort_result_t *result)
+int client_wait (cohort_t *self, struct request **request, cohort_result_t *result)
 {
-    if (self == NULL) {
-        return COHORT_EINVAL;
-    }
-    int rc = client_request (self, call, request);
-    rc = rc == COHORT_OK ? wait_for (self, request) : rc;
+    int rc = wait_for (self, request);
     if (rc != COHORT_OK) {
         return rc;
     }
@@ -96,6 +93,16 @@ int client_call_blocking (cohort_t *self, const struct client_call *call, struct
         client_finish (self, *request);
     }
     return rc;
+}
+
+int client_call_blocking (cohort_t *self, const struct client_call *call, struct request **request,
+                          cohort_result_t *result)
+{
+    if (self == NULL) {
+        return COHORT_EINVAL;
+    }
+    int rc = client_request (self, call, request);
+    return rc == COHORT_OK ? client_wait (self, request, result) : rc;
 }
 
 static void copy_stat (cohort_stat_t *to, const cohort_stat_t *from)
@@ -216,10 +223,17 @@ int cohort_delete (cohort_t *self, const char *path, int32_t version)
 
 int cohort_exists (cohort_t *self, const char *path, cohort_stat_t *stat)
 {
+    return cohort_exists_with (self, path, NULL, stat);
+}
+
+int cohort_exists_with (cohort_t *self, const char *path, const cohort_read_options_t *options,
+                        cohort_stat_t *stat)
+{
     struct client_call call = {.kind = WIRE_EXISTS, .path = path};
     struct request *request = NULL;
     cohort_result_t result;
-    int rc = client_call_blocking (self, &call, &request, &result);
+    int rc = client_read_call (self, &call, options);
+    rc = rc == COHORT_OK ? client_call_blocking (self, &call, &request, &result) : rc;
     if (rc == COHORT_OK) {
         copy_stat (stat, result.stat);
         client_finish (self, request);
@@ -229,13 +243,20 @@ int cohort_exists (cohort_t *self, const char *path, cohort_stat_t *stat)
 
 int cohort_get (cohort_t *self, const char *path, void **data, size_t *size, cohort_stat_t *stat)
 {
+    return cohort_get_with (self, path, NULL, data, size, stat);
+}
+
+int cohort_get_with (cohort_t *self, const char *path, const cohort_read_options_t *options,
+                     void **data, size_t *size, cohort_stat_t *stat)
+{
     if (self != NULL && (data == NULL) != (size == NULL)) {
         return client_fail (self, COHORT_EINVAL, "get: data and size go together");
     }
     struct client_call call = {.kind = WIRE_GET, .path = path};
     struct request *request = NULL;
     cohort_result_t result;
-    int rc = client_call_blocking (self, &call, &request, &result);
+    int rc = client_read_call (self, &call, options);
+    rc = rc == COHORT_OK ? client_call_blocking (self, &call, &request, &result) : rc;
     if (rc != COHORT_OK) {
         return rc;
     }

@@ -1,5 +1,6 @@
-/* The blocking forms of listing children. May include: client, handle, libc. */
+/* The blocking forms of listing children and ephemerals. May include: client, handle, libc. */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/base/alloc.h"
@@ -46,20 +47,21 @@ static cohort_strings_t *strings_of (const struct names *names)
     return strings;
 }
 
-/* One page more; *next gets the name to go on behind, with a 0, and is empty when there is none. */
-static int more_names (cohort_t *self, const char *path, struct buf *next, struct names *names,
-                       cohort_stat_t *stat)
+/* One page more of what the call lists, behind *next; *next gets what to go on behind, with a 0,
+ * and is empty when there is no more. */
+static int more_names (cohort_t *self, struct client_call call, struct buf *next,
+                       struct names *names, cohort_stat_t *stat)
 {
-    cohort_list_options_t options = {.size = sizeof (options)};
+    cohort_list_options_t options = *call.list;
     options.after = next->size > 0 ? (const char *) next->data : NULL;
-    struct client_call call = {.kind = WIRE_CHILDREN, .path = path, .list = &options};
+    call.list = &options;
     struct request *request = NULL;
     cohort_result_t result;
     int rc = client_call_blocking (self, &call, &request, &result);
     if (rc != COHORT_OK) {
         return rc;
     }
-    if (names->count == 0 && stat != NULL && result.stat != NULL) {
+    if (names->count == 0 && result.stat != NULL) {
         *stat = *result.stat;
     }
     add_names (names, result.children);
@@ -68,25 +70,49 @@ static int more_names (cohort_t *self, const char *path, struct buf *next, struc
         buf_append (next, result.next, strlen (result.next) + 1);
     }
     client_finish (self, request);
-    return next->failed ? client_fail (self, COHORT_ENOMEM, "children: out of memory") : COHORT_OK;
+    return next->failed
+               ? client_fail (self, COHORT_ENOMEM, "%s: out of memory", client_op_name (call.kind))
+               : COHORT_OK;
+}
+
+/* All pages. */
+static int all_names (cohort_t *self, const struct client_call *call, cohort_strings_t **strings_p,
+                      cohort_stat_t *stat)
+{
+    struct names names = {0};
+    struct buf next = {0};
+    int rc;
+    do {
+        rc = more_names (self, *call, &next, &names, stat);
+    } while (rc == COHORT_OK && next.size > 0);
+    cohort_strings_t *strings = rc == COHORT_OK ? strings_of (&names) : NULL;
+    if (rc == COHORT_OK && strings == NULL) {
+        rc = client_fail (self, COHORT_ENOMEM, "%s: out of memory for the result",
+                          client_op_name (call->kind));
+    }
+    buf_deinit (&next);
+    buf_deinit (&names.bytes);
+    if (rc == COHORT_OK) {
+        *strings_p = strings;
+    }
+    return rc;
 }
 
 int cohort_children (cohort_t *self, const char *path, cohort_strings_t **children,
                      cohort_stat_t *stat)
 {
-    struct names names = {0};
-    struct buf next = {0};
+    return cohort_children_with (self, path, NULL, children, stat);
+}
+
+int cohort_children_with (cohort_t *self, const char *path, const cohort_read_options_t *options,
+                          cohort_strings_t **children, cohort_stat_t *stat)
+{
+    const cohort_list_options_t all = {.size = sizeof (all)};
+    struct client_call call = {.kind = WIRE_CHILDREN, .path = path, .list = &all};
+    cohort_strings_t *strings = NULL;
     cohort_stat_t first = {0};
-    int rc;
-    do {
-        rc = more_names (self, path, &next, &names, &first);
-    } while (rc == COHORT_OK && next.size > 0);
-    cohort_strings_t *strings = rc == COHORT_OK ? strings_of (&names) : NULL;
-    if (rc == COHORT_OK && strings == NULL) {
-        rc = client_fail (self, COHORT_ENOMEM, "children: out of memory for the result");
-    }
-    buf_deinit (&next);
-    buf_deinit (&names.bytes);
+    int rc = client_read_call (self, &call, options);
+    rc = rc == COHORT_OK ? all_names (self, &call, &strings, &first) : rc;
     if (rc != COHORT_OK) {
         return rc;
     }
@@ -99,6 +125,52 @@ int cohort_children (cohort_t *self, const char *path, cohort_strings_t **childr
         *stat = first;
     }
     return COHORT_OK;
+}
+
+/* ---- Ephemerals ------------------------------------------------------------------------------ */
+
+static int compare_strings (const void *a, const void *b)
+{
+    return strcmp (*(const char *const *) a, *(const char *const *) b);
+}
+
+/* In order, and each once: a page may list again what an earlier one has. */
+static void put_in_order (cohort_strings_t *strings)
+{
+    const char **items = (const char **) (void *) (strings + 1);
+    COHORT_ASSERT (strings->items == items);
+    size_t count = 0;
+    qsort (items, strings->count, sizeof (*items), compare_strings);
+    for (size_t i = 0; i < strings->count; i++) {
+        if (count == 0 || strcmp (items[count - 1], items[i]) != 0) {
+            items[count++] = items[i];
+        }
+    }
+    strings->count = count;
+}
+
+int cohort_ephemerals (cohort_t *self, const cohort_ephemerals_options_t *options,
+                       cohort_strings_t **paths)
+{
+    if (self == NULL) {
+        return COHORT_EINVAL;
+    }
+    if (paths == NULL) {
+        return client_fail (self, COHORT_EINVAL, "ephemerals: paths is NULL");
+    }
+    struct client_call call;
+    cohort_list_options_t list;
+    char *prefix = NULL;
+    cohort_strings_t *strings = NULL;
+    cohort_stat_t none;
+    int rc = client_ephemerals_call (self, options, &call, &list, &prefix);
+    rc = rc == COHORT_OK ? all_names (self, &call, &strings, &none) : rc;
+    if (rc == COHORT_OK) {
+        put_in_order (strings);
+        *paths = strings;
+    }
+    mem_free (prefix);
+    return rc;
 }
 
 /* ---- Pages ----------------------------------------------------------------------------------- */

@@ -113,6 +113,68 @@ void watch_table_fire (struct watch_table *watches, const struct wire_event *eve
     }
 }
 
+static struct watch *watch_of (struct list_node *node)
+{
+    return list_entry (node, struct watch, event.node);
+}
+
+/* Moves those of one path and kind that are meant to `removed`, the others stay in their order. */
+static bool remove_some (struct watch_table *watches, struct watch *first, const struct watch *like,
+                         bool check, struct list *removed)
+{
+    bool child = first->kind == WIRE_WATCH_CHILDREN, any = false;
+    struct list group, stay;
+    list_init (&group);
+    list_init (&stay);
+    map_remove (&watches->table, &first->node);
+    list_push_back (&group, &first->event.node);
+    list_splice_back (&group, &first->same);
+    struct list_node *node;
+    while ((node = list_pop_front (&group)) != NULL) {
+        struct watch *watch = watch_of (node);
+        bool meant = like->fn == NULL || (watch->fn == like->fn && watch->arg == like->arg);
+        any |= meant;
+        if (meant && !check) {
+            watch->type =
+                child ? COHORT_EVENT_CHILD_WATCH_REMOVED : COHORT_EVENT_DATA_WATCH_REMOVED;
+            list_push_back (removed, node);
+        } else {
+            list_push_back (&stay, node);
+        }
+    }
+    while ((node = list_pop_front (&stay)) != NULL) {
+        watch_table_add (watches, watch_of (node));
+    }
+    return any;
+}
+
+bool watch_table_remove (struct watch_table *watches, int type, const struct watch *like,
+                         bool check, struct list *removed)
+{
+    static const struct {
+        enum wire_watch_kind kind;
+        int type;
+    } kinds[] = {
+        {WIRE_WATCH_DATA, COHORT_WATCHER_DATA},
+        {WIRE_WATCH_EXISTS, COHORT_WATCHER_DATA},
+        {WIRE_WATCH_CHILDREN, COHORT_WATCHER_CHILDREN},
+    };
+    bool any = false;
+    for (size_t i = 0; i < sizeof (kinds) / sizeof (kinds[0]); i++) {
+        if (type != COHORT_WATCHER_ANY && type != kinds[i].type) {
+            continue;
+        }
+        struct watch_key key = {kinds[i].kind, like->path};
+        struct map_node *found =
+            map_find (&watches->table, hash_of (watches, &key), watch_is, &key);
+        if (found != NULL) {
+            any |=
+                remove_some (watches, map_entry (found, struct watch, node), like, check, removed);
+        }
+    }
+    return any;
+}
+
 static void lose_visited (struct map_node *node, void *fired)
 {
     fire (map_entry (node, struct watch, node), COHORT_EVENT_WATCH_LOST, 0, fired);

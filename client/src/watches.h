@@ -53,6 +53,11 @@ void watch_table_add (struct watch_table *watches, struct watch *watch);
 void watch_table_fire (struct watch_table *watches, const struct wire_event *event,
                        struct list *fired);
 
+/* Moves the watches of this type (the numbers of enum WatcherType) on a path, those with fn and arg
+ * or, fn NULL, all of them, to `removed`; with `check` they stay. Whether there are any. */
+bool watch_table_remove (struct watch_table *watches, int type, const struct watch *like,
+                         bool check, struct list *removed);
+
 /* Moves every watch to `fired`, as COHORT_EVENT_WATCH_LOST, in an order that follows from the
  * history and the seed alone. */
 void watch_table_lose (struct watch_table *watches, struct list *fired);

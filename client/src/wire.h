@@ -42,6 +42,11 @@ enum wire_kind {
     WIRE_EXISTS,
     WIRE_GET,
     WIRE_CHILDREN,
+    WIRE_COUNT,
+    WIRE_EPHEMERALS,
+    WIRE_MULTI_READ,
+    WIRE_WHOAMI,
+    WIRE_UNWATCH,
     WIRE_SYNC,
     WIRE_STREAM_OPEN,
     WIRE_STREAM_CLOSE
@@ -50,7 +55,7 @@ enum wire_kind {
 /* The numbers of enum WatchKind. */
 enum wire_watch_kind { WIRE_WATCH_DATA = 1, WIRE_WATCH_EXISTS = 2, WIRE_WATCH_CHILDREN = 3 };
 
-/* Which children are asked for. */
+/* Which children are asked for; of a session's ephemerals limit, prefix and after. */
 struct wire_list {
     int filter; /* the numbers of enum ChildFilter */
     bool with_stat, with_data, descending;
@@ -72,17 +77,20 @@ struct wire_op {
     uint32_t limit;                /* delete_tree */
     int64_t delta, floor, ceiling; /* add */
     uint64_t zxid;      /* check_czxid: czxid; check_owner: ozxid; stream_open: from_zxid */
-    uint64_t session;   /* check_owner */
+    uint64_t session;   /* check_owner; ephemerals, 0: one's own */
     uint64_t stream_id; /* stream_open, stream_close */
     uint32_t flags;     /* stream_open: the numbers of enum StreamFlag */
     bool watch;         /* reads */
-    const struct wire_list *list; /* children; NULL: all of them, by name */
+    bool linearizable;  /* reads */
+    int watcher;        /* unwatch: the numbers of enum WatcherType */
+    bool check;         /* unwatch: the server keeps the watches */
+    const struct wire_list *list; /* children, NULL: all of them, by name; ephemerals */
 };
 
 struct wire_request {
     uint64_t xid, number, ack_to;
     struct wire_op op;
-    const struct wire_op *ops; /* multi */
+    const struct wire_op *ops; /* multi, multi_read */
     size_t ops_count;
 };
 
@@ -177,8 +185,13 @@ struct wire_reply {
     const char *next;        /* children: there may be more behind this name; "" if not */
     cohort_op_result_t *ops; /* not const: the client cuts the chroot off their paths */
     size_t ops_count;
-    int64_t value; /* add, delete_tree */
-    bool existed;  /* create */
+    int64_t value;               /* add, delete_tree, count */
+    bool existed;                /* create */
+    cohort_read_result_t *reads; /* multi_read */
+    size_t reads_count;
+    cohort_identity_t *identities; /* whoami */
+    size_t identities_count;
+    const char *detail; /* of the code, for people; "" if there is none */
 };
 
 struct wire_event {

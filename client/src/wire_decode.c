@@ -143,22 +143,81 @@ static int take_op_results (struct arena *arena, struct wire_reply *reply,
     return COHORT_OK;
 }
 
+static cohort_child_t *children_of (struct arena *arena, Cohort__Wire__Child *const *from,
+                                    size_t count)
+{
+    cohort_child_t *children = arena_calloc (arena, count, sizeof (*children));
+    for (size_t i = 0; children != NULL && i < count; i++) {
+        children[i].name = from[i]->name;
+        children[i].data = from[i]->data.data;
+        children[i].size = from[i]->data.len;
+        if (from[i]->stat != NULL) {
+            fill_stat (&children[i].stat, from[i]->stat);
+        }
+    }
+    return children;
+}
+
 static int take_listed (struct arena *arena, struct wire_reply *reply,
                         const Cohort__Wire__Reply *from)
 {
-    reply->listed = arena_calloc (arena, from->n_listed, sizeof (*reply->listed));
-    if (reply->listed == NULL) {
+    reply->listed = children_of (arena, from->listed, from->n_listed);
+    reply->listed_count = from->n_listed;
+    return reply->listed != NULL ? COHORT_OK : COHORT_ENOMEM;
+}
+
+static int take_read (struct arena *arena, cohort_read_result_t *read,
+                      const Cohort__Wire__ReadResult *from)
+{
+    if (from->code > 0) {
+        return COHORT_EPROTOCOL;
+    }
+    cohort_strings_t *names = arena_calloc (arena, 1, sizeof (*names));
+    read->listed = children_of (arena, from->listed, from->n_listed);
+    if (names == NULL || read->listed == NULL) {
         return COHORT_ENOMEM;
     }
-    reply->listed_count = from->n_listed;
-    for (size_t i = 0; i < from->n_listed; i++) {
-        const Cohort__Wire__Child *child = from->listed[i];
-        reply->listed[i].name = child->name;
-        reply->listed[i].data = child->data.data;
-        reply->listed[i].size = child->data.len;
-        if (child->stat != NULL) {
-            fill_stat (&reply->listed[i].stat, child->stat);
-        }
+    names->count = from->n_children;
+    names->items = (const char *const *) from->children;
+    read->children = names;
+    read->listed_count = from->n_listed;
+    read->rc = from->code;
+    read->data = from->data.data;
+    read->size = from->data.len;
+    read->next = from->next[0] != '\0' ? from->next : NULL;
+    read->count = from->value;
+    if (from->stat != NULL) {
+        fill_stat (&read->stat, from->stat);
+    }
+    return COHORT_OK;
+}
+
+static int take_reads (struct arena *arena, struct wire_reply *reply,
+                       const Cohort__Wire__Reply *from)
+{
+    reply->reads = arena_calloc (arena, from->n_reads, sizeof (*reply->reads));
+    if (reply->reads == NULL) {
+        return COHORT_ENOMEM;
+    }
+    reply->reads_count = from->n_reads;
+    int rc = COHORT_OK;
+    for (size_t i = 0; i < from->n_reads && rc == COHORT_OK; i++) {
+        rc = take_read (arena, &reply->reads[i], from->reads[i]);
+    }
+    return rc;
+}
+
+static int take_identities (struct arena *arena, struct wire_reply *reply,
+                            const Cohort__Wire__Reply *from)
+{
+    reply->identities = arena_calloc (arena, from->n_identities, sizeof (*reply->identities));
+    if (reply->identities == NULL) {
+        return COHORT_ENOMEM;
+    }
+    reply->identities_count = from->n_identities;
+    for (size_t i = 0; i < from->n_identities; i++) {
+        reply->identities[i].scheme = from->identities[i]->scheme;
+        reply->identities[i].id = from->identities[i]->id;
     }
     return COHORT_OK;
 }
@@ -195,8 +254,15 @@ static int take_reply (struct arena *arena, struct wire_item *item, const Cohort
     reply->next = from->next;
     reply->value = from->value;
     reply->existed = from->existed;
+    reply->detail = from->detail;
     if (from->n_listed > 0) {
         return take_listed (arena, reply, from);
+    }
+    if (from->n_reads > 0) {
+        return take_reads (arena, reply, from);
+    }
+    if (from->n_identities > 0) {
+        return take_identities (arena, reply, from);
     }
     return from->n_results > 0 ? take_op_results (arena, reply, from) : COHORT_OK;
 }

@@ -313,6 +313,80 @@ static Cohort__Wire__List *list_of (struct arena *scratch, const struct wire_op 
     return list;
 }
 
+static Cohort__Wire__ReadOp *read_part_of (struct arena *scratch, const struct wire_op *op)
+{
+    const void *inner = NULL;
+    Cohort__Wire__ReadOp *part =
+        NEW_MESSAGE (scratch, Cohort__Wire__ReadOp, COHORT__WIRE__READ_OP__INIT);
+    if (part == NULL) {
+        return NULL;
+    }
+    switch (op->kind) {
+    case WIRE_EXISTS:
+        part->op_case = COHORT__WIRE__READ_OP__OP_EXISTS;
+        inner = part->exists = read_of (scratch, op);
+        break;
+    case WIRE_GET:
+        part->op_case = COHORT__WIRE__READ_OP__OP_GET;
+        inner = part->get = read_of (scratch, op);
+        break;
+    case WIRE_COUNT:
+        part->op_case = COHORT__WIRE__READ_OP__OP_COUNT;
+        inner = part->count = read_of (scratch, op);
+        break;
+    default:
+        COHORT_ASSERT (op->kind == WIRE_CHILDREN);
+        part->op_case = COHORT__WIRE__READ_OP__OP_CHILDREN;
+        inner = part->children = list_of (scratch, op);
+        break;
+    }
+    return inner != NULL ? part : NULL;
+}
+
+static Cohort__Wire__MultiRead *multi_read_of (struct arena *scratch,
+                                               const struct wire_request *request)
+{
+    Cohort__Wire__MultiRead *multi =
+        NEW_MESSAGE (scratch, Cohort__Wire__MultiRead, COHORT__WIRE__MULTI_READ__INIT);
+    if (multi == NULL) {
+        return NULL;
+    }
+    multi->n_ops = request->ops_count;
+    multi->ops = arena_calloc (scratch, request->ops_count, sizeof (*multi->ops));
+    for (size_t i = 0; multi->ops != NULL && i < request->ops_count; i++) {
+        multi->ops[i] = read_part_of (scratch, &request->ops[i]);
+        if (multi->ops[i] == NULL) {
+            return NULL;
+        }
+    }
+    return multi->ops != NULL ? multi : NULL;
+}
+
+static Cohort__Wire__Ephemerals *ephemerals_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__Ephemerals *message =
+        NEW_MESSAGE (scratch, Cohort__Wire__Ephemerals, COHORT__WIRE__EPHEMERALS__INIT);
+    if (message != NULL) {
+        message->session = op->session;
+        message->limit = op->list->limit;
+        message->prefix = string_of (op->list->prefix);
+        message->after = string_of (op->list->after);
+    }
+    return message;
+}
+
+static Cohort__Wire__Unwatch *unwatch_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__Unwatch *message =
+        NEW_MESSAGE (scratch, Cohort__Wire__Unwatch, COHORT__WIRE__UNWATCH__INIT);
+    if (message != NULL) {
+        message->path = string_of (op->path);
+        message->type = (Cohort__Wire__WatcherType) op->watcher;
+        message->check = op->check;
+    }
+    return message;
+}
+
 static Cohort__Wire__StreamOpen *stream_open_of (struct arena *scratch, const struct wire_op *op)
 {
     Cohort__Wire__StreamOpen *open =
@@ -360,8 +434,10 @@ static const void *fill_write (Cohort__Wire__Request *message, struct arena *scr
 }
 
 static const void *fill_read (Cohort__Wire__Request *message, struct arena *scratch,
-                              const struct wire_op *op)
+                              const struct wire_request *request)
 {
+    const struct wire_op *op = &request->op;
+    message->linearizable = op->linearizable;
     switch (op->kind) {
     case WIRE_EXISTS:
         message->op_case = COHORT__WIRE__REQUEST__OP_EXISTS;
@@ -372,6 +448,22 @@ static const void *fill_read (Cohort__Wire__Request *message, struct arena *scra
     case WIRE_CHILDREN:
         message->op_case = COHORT__WIRE__REQUEST__OP_CHILDREN;
         return message->children = list_of (scratch, op);
+    case WIRE_COUNT:
+        message->op_case = COHORT__WIRE__REQUEST__OP_COUNT;
+        return message->count = read_of (scratch, op);
+    case WIRE_EPHEMERALS:
+        message->op_case = COHORT__WIRE__REQUEST__OP_EPHEMERALS;
+        return message->ephemerals = ephemerals_of (scratch, op);
+    case WIRE_MULTI_READ:
+        message->op_case = COHORT__WIRE__REQUEST__OP_MULTI_READ;
+        return message->multi_read = multi_read_of (scratch, request);
+    case WIRE_WHOAMI:
+        message->op_case = COHORT__WIRE__REQUEST__OP_WHOAMI;
+        return message->whoami =
+                   NEW_MESSAGE (scratch, Cohort__Wire__WhoAmI, COHORT__WIRE__WHO_AM_I__INIT);
+    case WIRE_UNWATCH:
+        message->op_case = COHORT__WIRE__REQUEST__OP_UNWATCH;
+        return message->unwatch = unwatch_of (scratch, op);
     case WIRE_SYNC:
         message->op_case = COHORT__WIRE__REQUEST__OP_SYNC;
         return message->sync = NEW_MESSAGE (scratch, Cohort__Wire__Sync, COHORT__WIRE__SYNC__INIT);
@@ -403,7 +495,7 @@ static Cohort__Wire__Request *request_of (struct arena *scratch, const struct wi
     message->number = request->number;
     message->ack_to = request->ack_to;
     const void *op = wire_is_write (request->op.kind) ? fill_write (message, scratch, request)
-                                                      : fill_read (message, scratch, &request->op);
+                                                      : fill_read (message, scratch, request);
     return op != NULL ? message : NULL;
 }
 

@@ -355,7 +355,8 @@ static void submit_multi (struct world *self, struct sim_client *client)
     struct wire_op other = ops[first];
     ops[first] = ops[second];
     ops[second] = other;
-    submit (self, client, request_new_multi ("", ops, 2 + prng_below (&client->prng, 2)),
+    submit (self, client,
+            request_new_multi (WIRE_MULTI, "", ops, 2 + prng_below (&client->prng, 2)),
             &(struct purpose){.what = NOTHING});
 }
 

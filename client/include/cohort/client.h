@@ -225,6 +225,24 @@ typedef struct cohort_child {
     cohort_stat_t stat; /* COHORT_LIST_STAT, else zero */
 } cohort_child_t;
 
+/* The result of one of several reads; what pointers lead to lives as long as the result. */
+typedef struct cohort_read_result {
+    int rc; /* 0, its error; COHORT_ETOOBIG: what came before it fills the answer: ask again */
+    const void *data; /* get */
+    size_t size;
+    cohort_stat_t stat;
+    const cohort_strings_t *children; /* children: a page of their names */
+    const cohort_child_t *listed;     /* (of later versions) */
+    size_t listed_count;
+    const char *next; /* children: there may be more behind this name; NULL: that is all */
+    int64_t count;    /* count */
+} cohort_read_result_t;
+
+/* Who a session is: what access control lists name. */
+typedef struct cohort_identity {
+    const char *scheme, *id;
+} cohort_identity_t;
+
 /* The result of an asynchronous operation; everything in it lives until the callback returns. */
 typedef struct cohort_result {
     int rc;
@@ -240,9 +258,13 @@ typedef struct cohort_result {
                           cohort_list_async; NULL: that is all */
     const cohort_op_result_t *ops; /* multi */
     size_t ops_count;
-    int64_t value; /* add: the sum; delete_tree: znodes deleted, or with COHORT_ETOOBIG znodes that
-                      would have to be */
+    int64_t value; /* add: the sum; count: znodes; delete_tree: znodes deleted, or with
+                      COHORT_ETOOBIG znodes that would have to be */
     int existed;   /* create with if_absent: 1: it was there already */
+    const cohort_read_result_t *reads; /* multi_read */
+    size_t reads_count;
+    const cohort_identity_t *identities; /* whoami */
+    size_t identities_count;
 } cohort_result_t;
 
 typedef void cohort_result_fn (cohort_t *self, const cohort_result_t *result, void *arg);
@@ -321,11 +343,66 @@ COHORT_API int cohort_set (cohort_t *self, const char *path, const void *data, s
 COHORT_API int cohort_children (cohort_t *self, const char *path, cohort_strings_t **children,
                                 cohort_stat_t *stat) COHORT_MUST_CHECK;
 
+/* How to read.  A read is answered by the session's server from what it has applied: what this
+ * session has written or seen before is there, what others have just written perhaps not yet.  A
+ * linearizable one shows a state that was current after the call began: a quorum confirms it, which
+ * takes a round trip between servers (one for all that wait), and nothing is answered without a
+ * quorum.  Either keeps its place in the order of the session's requests. */
+enum { COHORT_READ_LINEARIZABLE = 1 };
+
+typedef struct cohort_read_options {
+    size_t size; /* sizeof (cohort_read_options_t) */
+    int flags;   /* COHORT_READ_... */
+} cohort_read_options_t;
+
+/* The same reads with options; NULL: none. */
+COHORT_API int cohort_exists_with (cohort_t *self, const char *path,
+                                   const cohort_read_options_t *options,
+                                   cohort_stat_t *stat) COHORT_MUST_CHECK;
+COHORT_API int cohort_get_with (cohort_t *self, const char *path,
+                                const cohort_read_options_t *options, void **data, size_t *size,
+                                cohort_stat_t *stat) COHORT_MUST_CHECK;
+COHORT_API int cohort_children_with (cohort_t *self, const char *path,
+                                     const cohort_read_options_t *options,
+                                     cohort_strings_t **children,
+                                     cohort_stat_t *stat) COHORT_MUST_CHECK;
+
+/* How many znodes there are below one, at any depth; the server knows it without counting.
+ * COHORT_ENONODE.  options and stat may be NULL. */
+COHORT_API int cohort_count (cohort_t *self, const char *path, const cohort_read_options_t *options,
+                             int64_t *count, cohort_stat_t *stat) COHORT_MUST_CHECK;
+
+typedef struct cohort_ephemerals_options {
+    size_t size;        /* sizeof (cohort_ephemerals_options_t) */
+    int flags;          /* COHORT_READ_... */
+    uint64_t session;   /* 0: this one; another's: COHORT_ENOAUTH */
+    const char *prefix; /* only paths that begin so; NULL: all */
+    const char
+        *after; /* asynchronous: what `next` of the last page was; NULL: from the beginning */
+    int limit;  /* asynchronous: paths of a page; 0: as many as an answer takes */
+} cohort_ephemerals_options_t;
+
+/* The paths of a session's ephemerals (with a chroot: of those below it), in the order of their
+ * bytes.  Those that were there all the time are listed.  options may be NULL.
+ * COHORT_ENOAUTH, COHORT_ESESSIONEXPIRED: there is no such session. */
+COHORT_API int cohort_ephemerals (cohort_t *self, const cohort_ephemerals_options_t *options,
+                                  cohort_strings_t **paths) COHORT_MUST_CHECK;
+
+/* Who this session is, in one allocation; free it with cohort_identities_destroy. */
+typedef struct cohort_identities {
+    size_t count;
+    const cohort_identity_t *items;
+} cohort_identities_t;
+
+COHORT_API int cohort_whoami (cohort_t *self, cohort_identities_t **identities) COHORT_MUST_CHECK;
+COHORT_API void cohort_identities_destroy (cohort_identities_t **identities_p);
+
 /* Some of the children, with what is asked for, a page at a time. */
 enum {
-    COHORT_LIST_STAT = 1,      /* with their stats */
-    COHORT_LIST_DATA = 2,      /* with their data */
-    COHORT_LIST_DESCENDING = 4 /* from the last name to the first */
+    COHORT_LIST_STAT = 1,        /* with their stats */
+    COHORT_LIST_DATA = 2,        /* with their data */
+    COHORT_LIST_DESCENDING = 4,  /* from the last name to the first */
+    COHORT_LIST_LINEARIZABLE = 8 /* as COHORT_READ_LINEARIZABLE */
 };
 
 typedef enum cohort_list_filter {
@@ -405,6 +482,74 @@ COHORT_API int cohort_list_async (cohort_t *self, const char *path,
                                   void *arg) COHORT_MUST_CHECK;
 COHORT_API int cohort_sync_async (cohort_t *self, cohort_result_fn *fn,
                                   void *arg) COHORT_MUST_CHECK;
+COHORT_API int cohort_exists_with_async (cohort_t *self, const char *path,
+                                         const cohort_read_options_t *options,
+                                         cohort_watch_fn *watch, void *watch_arg,
+                                         cohort_result_fn *fn, void *arg) COHORT_MUST_CHECK;
+COHORT_API int cohort_get_with_async (cohort_t *self, const char *path,
+                                      const cohort_read_options_t *options, cohort_watch_fn *watch,
+                                      void *watch_arg, cohort_result_fn *fn,
+                                      void *arg) COHORT_MUST_CHECK;
+COHORT_API int cohort_count_async (cohort_t *self, const char *path,
+                                   const cohort_read_options_t *options, cohort_result_fn *fn,
+                                   void *arg) COHORT_MUST_CHECK;
+/* A page: the result has children and next.  A path may be listed again when ephemerals went while
+ * the pages were read. */
+COHORT_API int cohort_ephemerals_async (cohort_t *self, const cohort_ephemerals_options_t *options,
+                                        cohort_result_fn *fn, void *arg) COHORT_MUST_CHECK;
+COHORT_API int cohort_whoami_async (cohort_t *self, cohort_result_fn *fn,
+                                    void *arg) COHORT_MUST_CHECK;
+
+/* ---- Several reads at once ----------------------------------------------------------------- */
+
+/* Reads of one and the same state.  They belong to one thread at a time and may be asked again.
+ * The add functions copy their arguments; they return 0, COHORT_EPATH, COHORT_EINVAL,
+ * COHORT_ENOMEM, and the first error is also returned by the read.  1,024 of them at most, and
+ * their answers take 4 MiB at most: those for which there is no room are COHORT_ETOOBIG. */
+typedef struct cohort_reads cohort_reads_t;
+
+COHORT_API cohort_reads_t *cohort_reads_new (void);
+COHORT_API void cohort_reads_destroy (cohort_reads_t **self_p);
+COHORT_API int cohort_reads_exists (cohort_reads_t *self, const char *path);
+COHORT_API int cohort_reads_get (cohort_reads_t *self, const char *path);
+COHORT_API int cohort_reads_children (cohort_reads_t *self, const char *path);
+COHORT_API int cohort_reads_count (cohort_reads_t *self, const char *path);
+
+/* 0: each read has a result of its own (0 to count - 1), alive until the next read with them, or in
+ * result->reads.  The asynchronous form copies what it needs.  options may be NULL. */
+COHORT_API int cohort_multi_read (cohort_t *self, cohort_reads_t *reads,
+                                  const cohort_read_options_t *options) COHORT_MUST_CHECK;
+COHORT_API const cohort_read_result_t *cohort_reads_result (const cohort_reads_t *reads,
+                                                            size_t index);
+COHORT_API int cohort_multi_read_async (cohort_t *self, const cohort_reads_t *reads,
+                                        const cohort_read_options_t *options, cohort_result_fn *fn,
+                                        void *arg) COHORT_MUST_CHECK;
+
+/* ---- Watches taken back ------------------------------------------------------------------- */
+
+/* The numbers are ZooKeeper's. */
+typedef enum cohort_watcher {
+    COHORT_WATCHER_CHILDREN = 1, /* set by children */
+    COHORT_WATCHER_DATA = 2,     /* set by get and by exists */
+    COHORT_WATCHER_ANY = 3
+} cohort_watcher_t;
+
+/* Ends one-shot watches of this handle on a path: those with this fn and arg, or, fn NULL, all.
+ * Each hears so as its last event, COHORT_EVENT_DATA_WATCH_REMOVED or
+ * COHORT_EVENT_CHILD_WATCH_REMOVED.  It concerns those whose read was asked for before.
+ * COHORT_ENOWATCHER: there is none.  (A persistent watch ends with cohort_stream_destroy.) */
+COHORT_API int cohort_unwatch (cohort_t *self, const char *path, cohort_watcher_t type,
+                               cohort_watch_fn *fn, void *arg) COHORT_MUST_CHECK;
+COHORT_API int cohort_unwatch_async (cohort_t *self, const char *path, cohort_watcher_t type,
+                                     cohort_watch_fn *watch, void *watch_arg, cohort_result_fn *fn,
+                                     void *arg) COHORT_MUST_CHECK;
+
+/* Whether this handle and its server know such a watch: 0 or COHORT_ENOWATCHER. */
+COHORT_API int cohort_check_watch (cohort_t *self, const char *path, cohort_watcher_t type,
+                                   cohort_watch_fn *fn, void *arg) COHORT_MUST_CHECK;
+COHORT_API int cohort_check_watch_async (cohort_t *self, const char *path, cohort_watcher_t type,
+                                         cohort_watch_fn *watch, void *watch_arg,
+                                         cohort_result_fn *fn, void *arg) COHORT_MUST_CHECK;
 
 /* ---- Transactions ------------------------------------------------------------------------ */
 

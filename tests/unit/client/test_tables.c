@@ -167,7 +167,7 @@ static void test_multi_copies (void **state)
     char path[] = "/a", data[] = "xyz";
     struct wire_op ops[] = {{.kind = WIRE_CREATE, .path = path, .data = data, .size = 3},
                             {.kind = WIRE_DELETE, .path = "/", .version = -1}};
-    struct request *request = request_new_multi ("/root", ops, 2);
+    struct request *request = request_new_multi (WIRE_MULTI, "/root", ops, 2);
     assert_non_null (request);
     memset (path, 0, sizeof (path));
     memset (data, 0, sizeof (data));
