@@ -369,8 +369,8 @@ static Cohort__Wire__Ephemerals *ephemerals_of (struct arena *scratch, const str
     if (message != NULL) {
         message->session = op->session;
         message->limit = op->list->limit;
-        message->prefix = string_of (op->list->prefix);
-        message->after = string_of (op->list->after);
+        message->prefix = text_of (op->list->prefix);
+        message->after = text_of (op->list->after);
     }
     return message;
 }
@@ -380,7 +380,7 @@ static Cohort__Wire__Unwatch *unwatch_of (struct arena *scratch, const struct wi
     Cohort__Wire__Unwatch *message =
         NEW_MESSAGE (scratch, Cohort__Wire__Unwatch, COHORT__WIRE__UNWATCH__INIT);
     if (message != NULL) {
-        message->path = string_of (op->path);
+        message->path = text_of (op->path);
         message->type = (Cohort__Wire__WatcherType) op->watcher;
         message->check = op->check;
     }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/node/client_state.h"
 
 /* One of the reads of a multi-read, as the payload of its request has it; its text follows. */
@@ -206,7 +207,9 @@ static void receive_unwatch (struct clients *self, struct client *client, struct
 void client_read_receive (struct clients *self, struct client *client,
                           const Cohort__Wire__Request *from)
 {
-    struct request request = {.xid = from->xid, .linearizable = from->linearizable};
+    struct request request = {.xid = from->xid,
+                              .linearizable =
+                                  from->linearizable && !COHORT_MUTATED (linearizable_read_local)};
     switch (from->op_case) {
     case COHORT__WIRE__REQUEST__OP_EXISTS:
         request.kind = REQUEST_EXISTS;

@@ -266,10 +266,11 @@ static void see_call (struct facts *self, struct fact_client *client,
     kept->client = client->number;
     kept->order = self->events;
     kept->floor = self->told;
-    kept->linearizable = client->synced && !history_is_write (call->ops[0].kind) &&
-                         call->ops[0].kind != HISTORY_SYNC;
-    kept->sync_order = client->sync_order;
-    kept->sync_floor = client->sync_floor;
+    bool asks = call->ops[0].linearizable;
+    bool read = !history_is_write (call->ops[0].kind) && call->ops[0].kind != HISTORY_SYNC;
+    kept->linearizable = read && (asks || client->synced);
+    kept->sync_order = asks ? kept->order : client->sync_order;
+    kept->sync_floor = asks ? kept->floor : client->sync_floor;
     map_insert (&self->calls, &kept->node);
     client->synced = call->ops[0].kind == HISTORY_SYNC;
     client->sync_order = kept->order;

@@ -21,7 +21,8 @@ struct fact_call {
     size_t count;
     uint64_t order; /* of the event that made it */
     uint64_t floor; /* the highest zxid that anybody had been told before */
-    /* A read right behind a sync of the same client is linearizable, from the sync on. */
+    /* A read that says so is linearizable, and one right behind a sync of the same client, from the
+     * sync on. */
     bool linearizable;
     uint64_t sync_order, sync_floor;
 };

@@ -65,6 +65,7 @@ struct history_op {
     uint64_t session;              /* CHECK_OWNER */
     int32_t code;                  /* REJECT */
     bool watch;                    /* reads: a one-shot watch is set with it */
+    bool linearizable;             /* reads: of a state that is current after the call */
 };
 
 bool history_is_write (enum history_op_kind kind);

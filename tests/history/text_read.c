@@ -163,12 +163,14 @@ static void read_nonce (struct text *self, const char *text, uint8_t nonce[16])
 /* key:number, behind the parts that all have; NULL: no such key. */
 static int64_t *op_extra (struct history_op *op, const char *key, int64_t *spare)
 {
-    return strcmp (key, "ttl") == 0                                    ? &op->ttl_ms
-           : strcmp (key, "delta") == 0                                ? &op->delta
-           : strcmp (key, "floor") == 0                                ? &op->floor
-           : strcmp (key, "ceiling") == 0                              ? &op->ceiling
-           : strcmp (key, "absent") == 0 || strcmp (key, "limit") == 0 ? spare
-                                                                       : NULL;
+    bool converted =
+        strcmp (key, "absent") == 0 || strcmp (key, "limit") == 0 || strcmp (key, "current") == 0;
+    return strcmp (key, "ttl") == 0       ? &op->ttl_ms
+           : strcmp (key, "delta") == 0   ? &op->delta
+           : strcmp (key, "floor") == 0   ? &op->floor
+           : strcmp (key, "ceiling") == 0 ? &op->ceiling
+           : converted                    ? spare
+                                          : NULL;
 }
 
 /* Cuts key:number; NULL: it is not that. */
@@ -197,6 +199,8 @@ static void read_op_extra (struct text *self, char *part, struct history_op *op)
         op->if_absent = spare != 0;
     } else if (strcmp (part, "limit") == 0) {
         op->limit = (uint32_t) spare;
+    } else if (strcmp (part, "current") == 0) {
+        op->linearizable = spare != 0;
     }
 }
 

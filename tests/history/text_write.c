@@ -118,6 +118,7 @@ static void print_ops (struct buf *out, const struct history_op *ops, size_t cou
         print_extra (out, "delta", op->delta);
         print_extra (out, "floor", op->floor);
         print_extra (out, "ceiling", op->ceiling);
+        print_extra (out, "current", op->linearizable);
     }
 }
 

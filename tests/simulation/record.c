@@ -204,6 +204,7 @@ static struct history_op op_of (struct world *world, const struct wire_op *op)
         .zxid = op->zxid,
         .session = op->session,
         .watch = op->watch,
+        .linearizable = op->linearizable,
     };
 }
 

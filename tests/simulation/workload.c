@@ -3,7 +3,7 @@
  * Each session pipelines writes to a key of its own. Besides, all of them share, and fight for,
  *
  *      /rN-W    registers, the first of them a counter: set, compared and set, deleted, read
- *               behind a sync, watched
+ *               behind a sync or linearizable, watched
  *      /d-W     folders: sequential children, listed, watched, taken away
  *      /lock-W  ephemerals, which multis name as their condition
  *      /mN      created and deleted by multis, as often as not in vain
@@ -155,11 +155,20 @@ static void watch_register (struct world *self, struct sim_client *client)
     read_register (self, client, exists ? WIRE_EXISTS : WIRE_GET, some_register (client), true);
 }
 
-/* Linearizable: behind a sync. */
-static void sync_and_get_register (struct world *self, struct sim_client *client)
+/* Linearizable: behind a sync, or by itself. */
+static void get_current_register (struct world *self, struct sim_client *client)
 {
-    ask_for (self, client, WIRE_SYNC, NULL, NULL, 0);
-    get_register (self, client);
+    if (prng_chance (&client->prng, 1, 2)) {
+        ask_for (self, client, WIRE_SYNC, NULL, NULL, 0);
+        get_register (self, client);
+        return;
+    }
+    char path[PATH_SIZE];
+    size_t index = some_register (client);
+    path_of (path, "/r", index, window_of (self));
+    struct request *request = watching (client, WIRE_GET, path, false);
+    request->wire.op.linearizable = true;
+    submit_register (self, client, request, index, NULL);
 }
 
 static void set_register (struct world *self, struct sim_client *client)
@@ -391,7 +400,7 @@ void workload_ask (struct world *self, struct sim_client *client)
     static const struct ask asks[] = {
         {20, write_own},    {9, read_own},         {10, swap_register},
         {5, set_register},  {3, create_register},  {1, delete_register},
-        {4, get_register},  {5, watch_register},   {5, sync_and_get_register},
+        {4, get_register},  {5, watch_register},   {5, get_current_register},
         {1, make_folder},   {4, add_child},        {2, remove_child},
         {4, list_folder},   {3, create_ephemeral}, {2, lock},
         {1, unlock},        {1, watch_lock},       {4, submit_multi},
@@ -399,7 +408,7 @@ void workload_ask (struct world *self, struct sim_client *client)
         {7, workload_live}, {2, follower_change},
     };
     static const struct ask reads[] = {
-        {20, read_own}, {15, get_register}, {50, sync_and_get_register}, {15, list_folder}};
+        {20, read_own}, {15, get_register}, {50, get_current_register}, {15, list_folder}};
     uint64_t number = (uint64_t) (client - self->clients);
     bool only_reads = world_draw (self, SIM_DRAW_MOOD, number, window_of (self), 0) % 3 == 0;
     self->requests++;

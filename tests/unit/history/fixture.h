@@ -30,6 +30,7 @@
 #define CLOSE                    "op=close|||0|0|0|0|0|0"
 #define REJECT(code)             "op=reject|||0|0|0|0|" code "|0"
 #define GET(path)                "op=get|" path "||0|0|0|0|0|0"
+#define GET_CURRENT(path)        GET (path) "|current:1"
 #define GET_WATCH(path)          "op=get|" path "||0|0|0|0|0|1"
 #define EXISTS_WATCH(path)       "op=exists|" path "||0|0|0|0|0|1"
 #define CHILDREN(path)           "op=children|" path "||0|0|0|0|0|0"

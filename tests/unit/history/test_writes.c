@@ -60,6 +60,19 @@ static void test_stale_read_behind_a_sync (void **state)
     GOOD (TWO_CLIENTS, MADE, CALL ("c2", "3", "0", GET ("/a")), RETURN ("c2", "3", "-101", "2"));
 }
 
+/* One that says so itself needs no sync; the search takes it, too. */
+static void test_stale_linearizable_read (void **state)
+{
+    (void) state;
+    GOOD (TWO_CLIENTS, MADE, CALL ("c2", "2", "0", GET_CURRENT ("/a")),
+          READ ("c2", "2", "4", "value=x"));
+    BROKEN ("linearizable reads", TWO_CLIENTS, MADE, CALL ("c2", "2", "0", GET_CURRENT ("/a")),
+            RETURN ("c2", "2", "-101", "2"));
+    /* Asked for before: then it may. */
+    GOOD (TWO_CLIENTS, CALL ("c2", "2", "0", GET_CURRENT ("/a")), MADE,
+          RETURN ("c2", "2", "-101", "2"));
+}
+
 /* ---- Results --------------------------------------------------------------------------------- */
 
 static void test_result_is_not_the_logs (void **state)
@@ -382,6 +395,7 @@ int main (void)
         cmocka_unit_test (test_write_before_what_was_told),
         cmocka_unit_test (test_sync_before_what_was_told),
         cmocka_unit_test (test_stale_read_behind_a_sync),
+        cmocka_unit_test (test_stale_linearizable_read),
         cmocka_unit_test (test_result_is_not_the_logs),
         cmocka_unit_test (test_stat_is_not_the_logs),
         cmocka_unit_test (test_multi_result),
