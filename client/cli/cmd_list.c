@@ -10,6 +10,7 @@
 #include "client/cli/output.h"
 #include "client/cli/session.h"
 #include "client/cli/tour.h"
+#include "client/cli/watch_once.h"
 
 struct listing {
     enum format format;
@@ -148,7 +149,12 @@ int cmd_ls (const struct arguments *arguments)
         !parse_filter (arguments_value (arguments, FLAG_FILTER), &listing.options.filter)) {
         return CLI_EXIT_USAGE;
     }
-    bool recursive = arguments_has (arguments, 'R');
+    bool recursive = arguments_has (arguments, 'R'), watched = arguments_has (arguments, 'w');
+    bool linearizable = arguments_has (arguments, FLAG_LINEARIZABLE);
+    if (recursive && (watched || linearizable)) {
+        message ("ls: %s goes with a plain list only", watched ? "-w" : "--linearizable");
+        return CLI_EXIT_USAGE;
+    }
     bool narrowed = listing.options.prefix != NULL || listing.options.after != NULL ||
                     listing.options.filter != COHORT_LIST_ALL || listing.left != INT64_MAX;
     if (recursive && (narrowed || (listing.with_stat && listing.format == FORMAT_TEXT))) {
@@ -159,22 +165,26 @@ int cmd_ls (const struct arguments *arguments)
     if (listing.with_stat && listing.format != FORMAT_TEXT) {
         listing.options.flags = COHORT_LIST_STAT;
     }
+    listing.options.flags |= linearizable ? COHORT_LIST_LINEARIZABLE : 0;
     const char *path = arguments->operand_count > 0 ? arguments->operands[0] : "/";
     struct session session;
     int code = session_open (&session, &arguments->settings, NULL);
+    if (code != CLI_EXIT_OK) {
+        return code;
+    }
+    struct watch_once watch;
+    if (watched) {
+        code = watch_once_set (&watch, &session, WATCH_ONCE_CHILDREN, path);
+    }
     if (code == CLI_EXIT_OK) {
         code = recursive ? list_subtree (&session, path, &listing)
                          : list_children (&session, path, &listing);
-        session_close (&session);
     }
+    if (code == CLI_EXIT_OK && watched) {
+        code = watch_once_tell (&watch, &session, path);
+    }
+    session_close (&session);
     return code;
-}
-
-static int on_counted (const struct tour_node *node, void *arg)
-{
-    int64_t *count = arg;
-    *count += node->depth > 0;
-    return COHORT_OK;
 }
 
 int cmd_count (const struct arguments *arguments)
@@ -186,7 +196,10 @@ int cmd_count (const struct arguments *arguments)
         return code;
     }
     int64_t count = 0;
-    int rc = tour_run (session.client, path, 0, on_counted, NULL, &count);
+    const cohort_read_options_t options = {
+        .size = sizeof options,
+        .flags = arguments_has (arguments, FLAG_LINEARIZABLE) ? COHORT_READ_LINEARIZABLE : 0};
+    int rc = cohort_count (session.client, path, &options, &count, NULL);
     code = session_result (&session, ACTIVITY_READ, path, rc);
     session_close (&session);
     if (code == CLI_EXIT_OK && arguments->settings.format != FORMAT_TEXT) {

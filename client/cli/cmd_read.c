@@ -9,6 +9,7 @@
 #include "client/cli/exit_code.h"
 #include "client/cli/output.h"
 #include "client/cli/session.h"
+#include "client/cli/watch_once.h"
 
 static json_t *get_json (const char *path, const void *data, size_t size, const cohort_stat_t *stat)
 {
@@ -30,14 +31,22 @@ static void print_get_text (const struct arguments *arguments, const void *data,
         fputc ('\n', stdout);
     } else {
         fwrite (data, 1, size, stdout);
-        /* The stat begins on a line of its own. */
-        if (isatty (STDOUT_FILENO) || with_stat) {
+        /* The stat begins on a line of its own, and an event does. */
+        if (isatty (STDOUT_FILENO) || with_stat || arguments_has (arguments, 'w')) {
             fputc ('\n', stdout);
         }
     }
     if (with_stat) {
         output_stat (stdout, stat);
     }
+}
+
+static cohort_read_options_t read_options (const struct arguments *arguments)
+{
+    return (cohort_read_options_t){
+        .size = sizeof (cohort_read_options_t),
+        .flags = arguments_has (arguments, FLAG_LINEARIZABLE) ? COHORT_READ_LINEARIZABLE : 0,
+    };
 }
 
 int cmd_get (const struct arguments *arguments)
@@ -52,14 +61,25 @@ int cmd_get (const struct arguments *arguments)
     void *data = NULL;
     size_t size = 0;
     cohort_stat_t stat;
-    int rc = cohort_get (session.client, path, &data, &size, &stat);
-    code = session_result (&session, ACTIVITY_READ, path, rc);
-    session_close (&session);
+    struct watch_once watch;
+    bool watched = arguments_has (arguments, 'w');
+    cohort_read_options_t options = read_options (arguments);
+    if (watched) {
+        code = watch_once_set (&watch, &session, WATCH_ONCE_DATA, path);
+    }
+    if (code == CLI_EXIT_OK) {
+        int rc = cohort_get_with (session.client, path, &options, &data, &size, &stat);
+        code = session_result (&session, ACTIVITY_READ, path, rc);
+    }
     if (code == CLI_EXIT_OK && format != FORMAT_TEXT) {
         code = emit_value (format, get_json (path, data, size, &stat));
     } else if (code == CLI_EXIT_OK) {
         print_get_text (arguments, data, size, &stat);
     }
+    if (code == CLI_EXIT_OK && watched) {
+        code = watch_once_tell (&watch, &session, path);
+    }
+    session_close (&session);
     cohort_free (data);
     return code;
 }
@@ -74,14 +94,25 @@ int cmd_stat (const struct arguments *arguments)
         return code;
     }
     cohort_stat_t stat;
-    int rc = cohort_exists (session.client, path, &stat);
-    code = session_result (&session, ACTIVITY_READ, path, rc);
-    session_close (&session);
+    struct watch_once watch;
+    bool watched = arguments_has (arguments, 'w');
+    cohort_read_options_t options = read_options (arguments);
+    if (watched) {
+        code = watch_once_set (&watch, &session, WATCH_ONCE_DATA, path);
+    }
+    if (code == CLI_EXIT_OK) {
+        int rc = cohort_exists_with (session.client, path, &options, &stat);
+        code = session_result (&session, ACTIVITY_READ, path, rc);
+    }
     if (code == CLI_EXIT_OK && format != FORMAT_TEXT) {
         code = emit_value (format, output_json_stat (&stat));
     } else if (code == CLI_EXIT_OK) {
         output_stat (stdout, &stat);
     }
+    if (code == CLI_EXIT_OK && watched) {
+        code = watch_once_tell (&watch, &session, path);
+    }
+    session_close (&session);
     return code;
 }
 

@@ -32,6 +32,7 @@ enum flag_id {
     FLAG_JSON,
     FLAG_KIND,
     FLAG_LIMIT,
+    FLAG_LINEARIZABLE,
     FLAG_MAN,
     FLAG_MEMBERS,
     FLAG_MTIME,
@@ -39,6 +40,7 @@ enum flag_id {
     FLAG_ONCE,
     FLAG_OVERWRITE,
     FLAG_PREFIX,
+    FLAG_SESSION,
     FLAG_SESSIONS,
     FLAG_SIZE,
     FLAG_SKIP_EPOCHS,
@@ -99,6 +101,7 @@ int cmd_deleteall (const struct arguments *arguments);
 int cmd_count (const struct arguments *arguments);
 int cmd_du (const struct arguments *arguments);
 int cmd_edit (const struct arguments *arguments);
+int cmd_ephemerals (const struct arguments *arguments);
 int cmd_export (const struct arguments *arguments);
 int cmd_find (const struct arguments *arguments);
 int cmd_get (const struct arguments *arguments);
@@ -117,5 +120,6 @@ int cmd_sync (const struct arguments *arguments);
 int cmd_tree (const struct arguments *arguments);
 int cmd_txn (const struct arguments *arguments);
 int cmd_watch (const struct arguments *arguments);
+int cmd_whoami (const struct arguments *arguments);
 
 #endif

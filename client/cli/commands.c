@@ -39,6 +39,9 @@ static const struct flag get_flags[] = {
     {'s', "stat", NULL, "print the stat behind the data"},
     {'b', "base64", NULL, "print the data as base64"},
     {'x', "hexdump", NULL, "print the data as hexadecimal dump"},
+    {'w', "watch", NULL, "then wait for the next change, and print it"},
+    {FLAG_LINEARIZABLE, "linearizable", NULL,
+     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
     {0},
 };
 
@@ -56,6 +59,29 @@ static const struct flag ls_flags[] = {
     {FLAG_FILTER, "filter", "KIND", "all, persistent or ephemeral"},
     {FLAG_AFTER, "after", "NAME", "go on behind this name, which need not exist any more"},
     {FLAG_LIMIT, "limit", "N", "at most so many"},
+    {'w', "watch", NULL, "then wait for the next change, and print it"},
+    {FLAG_LINEARIZABLE, "linearizable", NULL,
+     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
+    {0},
+};
+
+static const struct flag stat_flags[] = {
+    {'w', "watch", NULL, "then wait for the next change, and print it"},
+    {FLAG_LINEARIZABLE, "linearizable", NULL,
+     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
+    {0},
+};
+
+static const struct flag count_flags[] = {
+    {FLAG_LINEARIZABLE, "linearizable", NULL,
+     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
+    {0},
+};
+
+static const struct flag ephemerals_flags[] = {
+    {FLAG_SESSION, "session", "ID", "of that session, as administrator; without it: of this one"},
+    {FLAG_LINEARIZABLE, "linearizable", NULL,
+     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
     {0},
 };
 
@@ -181,7 +207,9 @@ const struct command command_table[] = {
      "  $ cohort create -e --hold /lobby/room-7 &\n",
      cmd_create},
     {"get", "PATH", 1, 1, "print the data of a znode",
-     "The bytes are printed as they are; only a terminal gets a line feed behind them.\n",
+     "The bytes are printed as they are; only a terminal gets a line feed behind them. With -w it\n"
+     "then waits until the znode is changed or deleted, and prints one line: zxid, kind and path,\n"
+     "separated by tabs.\n",
      get_flags,
      "  $ cohort get /config > config.json\n"
      "  $ cohort get -x /config\n",
@@ -200,12 +228,25 @@ const struct command command_table[] = {
      "  [config, lobby]\n"
      "  $ cohort ls -R /lobby | wc -l\n",
      cmd_ls},
-    {"getAllChildrenNumber", "PATH", 1, 1, "count all znodes below a znode", "", no_flags,
+    {"getAllChildrenNumber", "PATH", 1, 1, "count all znodes below a znode",
+     "At any depth; the server knows their number without counting.\n", count_flags,
      "  $ cohort getAllChildrenNumber /lobby\n  17\n", cmd_count},
+    {"getEphemerals", "[PREFIX]", 0, 1, "list the ephemerals of a session",
+     "Those whose paths begin with PREFIX, or all: one a line, or [a, b] on a terminal. A session\n"
+     "of this command has none of its own: --session names another, and needs the rights of an\n"
+     "administrator.\n",
+     ephemerals_flags, "  $ cohort getEphemerals --session 0x17 /lobby\n  /lobby/room-7\n",
+     cmd_ephemerals},
+    {"whoami", "", 0, 0, "print who this session is to the servers",
+     "One line an identity, as access control lists name it: scheme and id.\n", no_flags,
+     "  $ cohort whoami\n"
+     "  Auth scheme: User\n"
+     "  world: anyone\n",
+     cmd_whoami},
     {"stat", "PATH", 1, 1, "print what is known of a znode",
      "Zxids, times, versions, owner and sizes, under ZooKeeper's names. The owner of a\n"
      "container is 0x8000000000000000, that of a znode with a time to live 0xff and the time.\n",
-     no_flags,
+     stat_flags,
      "  $ cohort stat /config\n"
      "  $ cohort stat -o json /config | jq .version\n",
      cmd_stat},

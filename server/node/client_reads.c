@@ -11,6 +11,7 @@
 #include "client/base/assert.h"
 #include "client/base/mutation.h"
 #include "server/node/client_state.h"
+#include "server/node/identity_text.h"
 
 /* One of the reads of a multi-read, as the payload of its request has it; its text follows. */
 struct part {
@@ -522,11 +523,11 @@ static bool add_path (void *arg, const char *path, size_t size)
     return true;
 }
 
-/* What a session owns is its own business. */
+/* What a session owns is its own business, and the administrators'. */
 static int check_session (const struct clients *self, const struct client *client, uint64_t session)
 {
     struct tree_session state;
-    if (session == client->session) {
+    if (session == client->session || tree_session_is_admin (self->tree, client->session)) {
         return 0;
     }
     return tree_session (self->tree, session, &state) ? COHORT_ENOAUTH : COHORT_ESESSIONEXPIRED;
@@ -568,6 +569,25 @@ static void answer_ephemerals (struct clients *self, struct client *client,
     buf_deinit (&found);
 }
 
+/* Everybody is anyone; what else somebody is, the state knows. */
+static void put_identities (const struct clients *self, const struct client *client,
+                            struct buf *out)
+{
+    size_t size = 0;
+    const uint8_t *bytes = tree_session_identities (self->tree, client->session, &size);
+    struct reader in;
+    wire_client_reply_identity (out, "world", "anyone");
+    reader_init (&in, bytes, size);
+    while (reader_left (&in) > 0) {
+        struct identity identity;
+        char text[IDENTITY_TEXT_SIZE];
+        bool decoded = identity_decode (&identity, &in);
+        COHORT_ASSERT (decoded); /* apply has looked at them */
+        wire_client_reply_identity (out, identity_scheme_name (identity.scheme),
+                                    identity_text (&identity, text));
+    }
+}
+
 static void answer_whoami (struct clients *self, struct client *client,
                            const struct request *request)
 {
@@ -575,7 +595,7 @@ static void answer_whoami (struct clients *self, struct client *client,
     struct buf *out = deliver_begin (self, client);
     if (out != NULL) {
         struct wire_mark mark = wire_client_reply_begin (out, &reply, 0);
-        wire_client_reply_identity (out, "world", "anyone");
+        put_identities (self, client, out);
         wire_client_item_end (out, mark);
         deliver_end (self, client);
     }

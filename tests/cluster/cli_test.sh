@@ -13,8 +13,8 @@ test_help () {
     expect 0 'cohort 0.1.0' '' "$cohort" --version
     expect 0 'cohort 0.1.0' '' "$cohort" get --version
     expect 2 '' 'cohort - the command line*' "$cohort"
-    for command in create get set ls getAllChildrenNumber stat delete deleteall incr sync watch \
-        status snapshot bench completion help; do
+    for command in create get set ls getAllChildrenNumber getEphemerals whoami stat delete \
+        deleteall incr sync watch status snapshot bench completion help; do
         checks=$((checks + 1))
         "$cohort" "$command" --help >"$folder/stdout" || fail "$command --help"
         "$cohort" help "$command" | cmp -s - "$folder/stdout" || fail "help $command differs"
@@ -208,6 +208,10 @@ test_ls () {
     expect 0 5 '' "$cohort" getAllChildrenNumber /ls
     expect 0 $'{"path": "/ls/a", "count": 2}' '' "$cohort" getAllChildrenNumber -o jsonl /ls/a
     expect 4 '' 'cohort: /none: the znode does not exist*' "$cohort" getAllChildrenNumber /none
+    expect 0 2 '' "$cohort" getAllChildrenNumber --linearizable /ls/a
+    expect 0 $'a\na-b\nb' '' "$cohort" ls --linearizable /ls
+    expect 2 '' 'cohort: ls: --linearizable goes with a plain list only' \
+        "$cohort" ls -R --linearizable /ls
     # Behind a chroot, paths are those below it.
     expect 0 $'/\n/y\n/z' '' "$cohort" --servers "$COHORT_SERVERS/ls/a" ls -R /
     expect 4 '' 'cohort: /n: there is no /: the chroot of --servers does not exist*' \
@@ -348,6 +352,49 @@ test_sequential_and_ephemeral () {
 test_sync () {
     matches "$("$cohort" sync)" '^0x[0-9a-f]+$' sync
     matches "$("$cohort" sync /some/path)" '^0x[0-9a-f]+$' 'sync PATH'
+}
+
+# A read that waits for the next change; its standard output is in $folder/once.out.
+# await_change COMMAND PATTERN CHANGE LAST_LINE
+await_change () {
+    local waiter
+    rm -f "$folder/once.out"
+    "$cohort" "$1" -w /once >"$folder/once.out" &
+    waiter=$!
+    await "$folder/once.out" "$2" >/dev/null || fail "$1 -w: $(cat "$folder/once.out")"
+    "$cohort" $3 >/dev/null || fail "$3"
+    wait $waiter || fail "$1 -w: exit status $?"
+    matches "$(tail -n 1 "$folder/once.out")" $'^0x[0-9a-f]+\t'"$4"$'\t/once$' "$1 -w"
+    checks=$((checks + 1))
+}
+
+test_watch_once () {
+    expect 0 /once '' "$cohort" create /once x
+    await_change get '^x$' 'set /once y' changed
+    await_change stat '^numChildren = 0' 'set /once z' changed
+    expect 0 /once/a '' "$cohort" create /once/a
+    await_change ls '^a$' 'delete /once/a' children
+    await_change get '^z$' 'delete /once' deleted
+    expect 4 '' 'cohort: /once: the znode does not exist*' "$cohort" get -w /once
+    expect 2 '' 'cohort: ls: -w goes with a plain list only' "$cohort" ls -R -w /
+}
+
+test_who_and_what () {
+    local id
+    matches "$("$cohort" whoami)" $'^Auth scheme: User\nworld: anyone' whoami
+    matches "$("$cohort" whoami -o jsonl)" '\{"scheme": "world", "id": "anyone"\}' 'whoami -o jsonl'
+    expect 0 '' '' "$cohort" getEphemerals
+    expect 0 '[]' '' "$cohort" getEphemerals -o json /
+    expect 2 '' "cohort: --session: 'x' is not the id of a session" \
+        "$cohort" getEphemerals --session x
+    "$cohort" create -e --hold /mine >"$folder/hold.out" &
+    local holder=$!
+    await "$folder/hold.out" '^/mine$' >/dev/null || fail "no ephemeral"
+    id=$("$cohort" stat /mine | sed -n 's/^ephemeralOwner = //p')
+    # Only who is told to be one is an administrator.
+    matches "$("$cohort" getEphemerals --session "$id" 2>&1)" 'no permission' 'somebody else'
+    kill $holder
+    wait $holder
 }
 
 # start_watch argument...
@@ -581,6 +628,8 @@ test_incr
 test_variables_and_json
 test_sequential_and_ephemeral
 test_sync
+test_watch_once
+test_who_and_what
 test_watch
 test_status
 test_bench

@@ -180,7 +180,7 @@ static void test_mistakes (void **state)
     expect_wrong ("get /a /b", "one operand too many: '/b' (quote what has blanks in it)");
     expect_wrong ("get --sat /a", "unknown option --sat (did you mean --stat?)");
     expect_wrong ("get --hexdmp=3 /a", "unknown option --hexdmp=3 (did you mean --hexdump?)");
-    expect_wrong ("get -w /a", "unknown option -w ('cohort watch PATH' follows changes)");
+    expect_wrong ("tree -w /a", "unknown option -w ('cohort watch PATH' follows changes)");
     expect_wrong ("set /a -5", "unknown option -5 (operands that begin with '-' go behind --)");
     expect_wrong ("status -q", "unknown option -q");
     expect_wrong ("cohort -server x", "unknown option -server (did you mean --servers?)");
