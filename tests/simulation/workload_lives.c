@@ -84,7 +84,8 @@ static void plant_tree (struct world *self, struct sim_client *client)
         {.kind = WIRE_CREATE, .path = tree, .if_absent = true},
         {.kind = WIRE_CREATE, .path = below (path, tree, names[prng_below (&client->prng, 4)])},
     };
-    submit (self, client, request_new_multi ("", ops, 2), &(struct purpose){.what = NOTHING});
+    submit (self, client, request_new_multi (WIRE_MULTI, "", ops, 2),
+            &(struct purpose){.what = NOTHING});
 }
 
 static void fell_tree (struct world *self, struct sim_client *client)
