@@ -21,6 +21,7 @@ struct part {
 
 /* A read that is being answered. */
 struct reading {
+    uint64_t session; /* who reads */
     enum request_kind kind;
     const struct request_list *list;
     const char *text; /* path, after, prefix */
@@ -309,6 +310,7 @@ static void answer_unwatch (struct clients *self, struct client *client,
 enum { CHILD_BYTES = 24 }; /* of a child in a page, about */
 
 struct page {
+    const struct reading *reading;
     const struct request_list *list;
     struct buf *out;
     size_t full; /* bytes of out, with which the page ends */
@@ -330,9 +332,13 @@ static bool add_child (void *arg, const struct tree_child *child)
     if (page->list->with_stat) {
         tree_child_stat (child, &stat);
     }
+    const struct reading *reading = page->reading;
+    bool with_data =
+        page->list->with_data &&
+        tree_node_sight (reading->self->tree, reading->session, child->znode) == TREE_WHOLE;
     wire_client_reply_child (page->out, child->name, child->name_size,
-                             page->list->with_stat ? &stat : NULL,
-                             page->list->with_data ? child->data : NULL, child->data_size);
+                             page->list->with_stat ? &stat : NULL, with_data ? child->data : NULL,
+                             child->data_size);
     return true;
 }
 
@@ -351,7 +357,7 @@ static void put_children (const struct reading *reading, struct buf *out)
         .limit = asked->limit,
         .looks = reading->looks,
     };
-    struct page page = {.list = asked, .out = out, .full = reading->full};
+    struct page page = {.reading = reading, .list = asked, .out = out, .full = reading->full};
     struct tree_name next;
     int rc =
         tree_children (reading->self->tree, path, asked->path_size, &list, add_child, &page, &next);
@@ -363,6 +369,14 @@ static void put_children (const struct reading *reading, struct buf *out)
 }
 
 /* ---- Answering --------------------------------------------------------------------------- */
+
+/* Looks the znode of a read up, as the client may see it. */
+static int find (const struct clients *self, const struct client *client, enum request_kind kind,
+                 const char *path, size_t size, struct tree_node *node)
+{
+    enum tree_sight wanted = kind == REQUEST_EXISTS ? TREE_BARE : TREE_WHOLE;
+    return tree_get_as (self->tree, client->session, wanted, path, size, node);
+}
 
 /* About how many bytes the answer has. */
 static size_t guess (enum request_kind kind, const struct tree_node *node)
@@ -397,7 +411,8 @@ static void answer_read (struct clients *self, struct client *client, const stru
 {
     const char *path = (const char *) request_payload (request);
     struct tree_node node;
-    int rc = tree_get (self->tree, path, request->list.path_size, &node);
+    int rc = find (self, client, (enum request_kind) request->kind, path, request->list.path_size,
+                   &node);
     if (rc == COHORT_ECORRUPT) {
         return; /* this server is about to stop, and another one answers */
     }
@@ -427,6 +442,7 @@ static void answer_read (struct clients *self, struct client *client, const stru
     struct wire_mark mark =
         wire_client_reply_begin (out, &reply, guess ((enum request_kind) request->kind, &node));
     struct reading reading = {
+        .session = client->session,
         .kind = (enum request_kind) request->kind,
         .list = &request->list,
         .text = path,
@@ -452,11 +468,12 @@ static bool has_room (const struct buf *out, size_t start, const struct part *pa
 
 /* `looks`: children that may still be looked at for all the lists of the multi-read; those that
  * come too late get one each, and go on where they end.  false: damage was found. */
-static bool put_part_found (struct clients *self, const struct part *part, const char *text,
-                            size_t start, uint32_t *looks, struct buf *out)
+static bool put_part_found (struct clients *self, const struct client *client,
+                            const struct part *part, const char *text, size_t start,
+                            uint32_t *looks, struct buf *out)
 {
     struct tree_node node;
-    int rc = tree_get (self->tree, text, part->list.path_size, &node);
+    int rc = find (self, client, (enum request_kind) part->kind, text, part->list.path_size, &node);
     if (rc == COHORT_ECORRUPT) {
         return false;
     }
@@ -466,6 +483,7 @@ static bool put_part_found (struct clients *self, const struct part *part, const
     size_t read = wire_client_read_begin (out, rc);
     if (rc == 0) {
         struct reading reading = {
+            .session = client->session,
             .kind = (enum request_kind) part->kind,
             .list = &part->list,
             .text = text,
@@ -499,7 +517,7 @@ static void answer_multi (struct clients *self, struct client *client,
         struct part part;
         memcpy (&part, at, sizeof part);
         at += sizeof part;
-        sound = put_part_found (self, &part, (const char *) at, start, &looks, out);
+        sound = put_part_found (self, client, &part, (const char *) at, start, &looks, out);
         at += (size_t) part.list.path_size + part.list.after_size + part.list.prefix_size;
     }
     if (sound) {
