@@ -164,6 +164,11 @@ static int key_snapshot_bytes (const struct line *line)
     return parse_number (line, 65536, UINT64_C (1) << 40, &line->config->snapshot_bytes);
 }
 
+static int key_history_bytes (const struct line *line)
+{
+    return parse_number (line, 65536, UINT64_C (1) << 36, &line->config->history_bytes);
+}
+
 static int key_snapshot_compression (const struct line *line)
 {
     uint32_t level = 0;
@@ -337,6 +342,7 @@ static const struct {
     {"peerTimeout", key_peer_timeout},
     {"logLevel", key_log_level},
     {"snapshotBytes", key_snapshot_bytes},
+    {"historyBytes", key_history_bytes},
     {"snapshotCompression", key_snapshot_compression},
     {"dataSizeMax", key_data_size_max},
     {"minSessionTimeout", key_session_min},

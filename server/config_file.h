@@ -37,6 +37,7 @@ struct config_file {
     int peer_timeout_ms;
     int log_level;
     uint64_t snapshot_bytes;
+    uint64_t history_bytes;
     int snapshot_compression; /* as cohort_server_options_t has it */
     uint32_t data_size_max;
     uint32_t session_timeout_min_ms;

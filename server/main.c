@@ -60,6 +60,7 @@ static const char usage[] =
     "  minSessionTimeout=MS, maxSessionTimeout=MS\n"
     "                        what clients may ask for; taken at the ensemble's first start\n"
     "  dataSizeMax=BYTES     of a znode's data, default 1048576; taken at the first start\n"
+    "  historyBytes=BYTES    of changes in memory, from which streams catch up; default 67108864\n"
     "  snapshotBytes=BYTES   of log after which a snapshot is written; default 268435456\n"
     "  snapshotCompression=L zstd's level for them, 1 (the default) to 9; 0: none\n"
     "  certificate=FILE      CURVE keys for the clients' endpoints (see keygen)\n"
@@ -399,6 +400,7 @@ static int run_config (const struct arguments *arguments)
         .data_dir = config.data_dir,
         .peer_timeout_ms = config.peer_timeout_ms,
         .snapshot_bytes = config.snapshot_bytes,
+        .history_bytes = config.history_bytes,
         .snapshot_compression = config.snapshot_compression,
         .data_size_max = config.data_size_max,
         .session_timeout_min_ms = config.session_timeout_min_ms,

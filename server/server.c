@@ -287,6 +287,7 @@ int cohort_server_start (cohort_server_t *self)
                  .members_count = self->members_count,
                  .peer_timeout_ms = self->options.peer_timeout_ms,
                  .snapshot_bytes = self->options.snapshot_bytes,
+                 .effects_bytes = self->options.history_bytes,
                  .limits = {.data_size_max = self->options.data_size_max,
                             .timeout_min_ms = self->options.session_timeout_min_ms,
                             .timeout_max_ms = self->options.session_timeout_max_ms}},

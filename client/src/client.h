@@ -6,7 +6,7 @@
 #include "client/src/handle.h"
 
 /* Operations of a multi. */
-#define CLIENT_TXN_OPS_MAX 10000
+#define CLIENT_TXN_OPS_MAX 1024
 /* Data of one operation, whatever the ensemble's limit: a frame must hold it. */
 #define CLIENT_DATA_MAX (64u << 20)
 

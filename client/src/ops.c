@@ -73,8 +73,9 @@ static int check_data (cohort_t *self, const struct client_call *call)
         limit = view.data_size_max > 0 && view.data_size_max < limit ? view.data_size_max : limit;
     }
     if (call->size > limit) {
-        return client_fail (self, COHORT_ETOOBIG, "%s: data has %zu bytes, the limit is %zu", name,
-                            call->size, limit);
+        return client_fail (
+            self, COHORT_ETOOBIG, "%s: data has %zu bytes, the limit is %zu (%s)", name, call->size,
+            limit, limit < CLIENT_DATA_MAX ? "dataSizeMax of the ensemble" : "of any ensemble");
     }
     return COHORT_OK;
 }

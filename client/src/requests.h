@@ -39,6 +39,7 @@ struct request {
     struct watch *watch;            /* owned: set with the read; unwatch: like those that are to
                                        end, its fn NULL: all; or NULL */
     bool check;                     /* unwatch: they stay */
+    bool own;                       /* of the session itself: nobody hears of its result */
     struct cohort_stream *stream;   /* one reference: stream_open and stream_close, or NULL */
     int rc;                         /* once answered */
     const struct wire_reply *reply; /* once answered, inside event.frame; NULL: there is none */

@@ -159,6 +159,10 @@ void session_complete (struct session *self, struct request *request, int rc)
         request_free (request);
         return;
     }
+    if (request->own) {
+        request_free (request);
+        return;
+    }
     request->rc = rc;
     list_push_back (&self->events, &request->event.node);
     if (request->wire.op.kind == WIRE_STREAM_OPEN && rc != COHORT_OK) {

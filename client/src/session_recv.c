@@ -76,6 +76,23 @@ static bool take_reply (struct session *self, struct wire_frame *frame,
 
 /* ---- Streams --------------------------------------------------------------------------------- */
 
+/* One that has failed is closed at once: its snapshot, which nobody confirms any more, would hold
+ * up those of the others. Without memory that is left to whoever closes it. */
+static void leave_stream (struct session *self, struct cohort_stream *stream)
+{
+    struct request *close = request_new (WIRE_STREAM_CLOSE, "", NULL, NULL, 0);
+    if (close == NULL) {
+        return;
+    }
+    stream_retain (stream);
+    close->stream = stream;
+    close->own = true;
+    close->wire.op.stream_id = stream->id;
+    stream_table_remove (&self->streams, stream);
+    int rc = requests_add (&self->requests, close);
+    COHORT_ASSERT (rc == COHORT_OK); /* what closes something is always taken */
+}
+
 static bool take_batch (struct session *self, struct wire_frame *frame,
                         const struct wire_batch *batch)
 {
@@ -88,6 +105,8 @@ static bool take_batch (struct session *self, struct wire_frame *frame,
         session_note (self, "out of memory");
     } else if (rc != COHORT_OK) {
         session_note (self, "%s sent what cannot be part of a stream", self->active.endpoint);
+    } else if (stream->over) {
+        leave_stream (self, stream);
     }
     return rc == COHORT_OK;
 }

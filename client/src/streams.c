@@ -52,14 +52,18 @@ void stream_table_init (struct stream_table *streams, uint64_t seed, uint64_t by
 {
     *streams = (struct stream_table){.seed = seed, .bytes_max = bytes_max};
     list_init (&streams->open);
+    map_init (&streams->by_id);
 }
 
 void stream_table_deinit (struct stream_table *streams)
 {
     struct list_node *node;
     while ((node = list_pop_front (&streams->open)) != NULL) {
-        stream_release (list_entry (node, struct cohort_stream, node));
+        struct cohort_stream *stream = list_entry (node, struct cohort_stream, node);
+        map_remove (&streams->by_id, &stream->id_node);
+        stream_release (stream);
     }
+    map_deinit (&streams->by_id);
     streams->count = 0;
 }
 
@@ -72,6 +76,8 @@ void stream_table_add (struct stream_table *streams, struct cohort_stream *strea
         last = list_prev (&streams->open, last);
     }
     stream_retain (stream);
+    stream->id_node.hash = stream->id;
+    map_insert (&streams->by_id, &stream->id_node);
     if (last == NULL) {
         list_push_front (&streams->open, &stream->node);
     } else {
@@ -93,6 +99,7 @@ void stream_table_remove (struct stream_table *streams, struct cohort_stream *st
     if (list_linked (&stream->node)) {
         COHORT_ASSERT (streams->count > 0);
         list_remove (&stream->node);
+        map_remove (&streams->by_id, &stream->id_node);
         streams->count--;
         stream_release (stream);
     }
@@ -117,16 +124,18 @@ void stream_table_end (struct stream_table *streams, struct cohort_stream *strea
     stream_table_remove (streams, stream);
 }
 
+static bool is_it (const struct map_node *node, const void *key)
+{
+    /* The hash is the id, and it was compared. */
+    (void) node;
+    (void) key;
+    return true;
+}
+
 struct cohort_stream *stream_table_find (const struct stream_table *streams, uint64_t id)
 {
-    for (struct list_node *at = list_first (&streams->open); at != NULL;
-         at = list_next (&streams->open, at)) {
-        struct cohort_stream *stream = list_entry (at, struct cohort_stream, node);
-        if (stream->id == id) {
-            return stream;
-        }
-    }
-    return NULL;
+    struct map_node *node = map_find (&streams->by_id, id, is_it, NULL);
+    return node != NULL ? map_entry (node, struct cohort_stream, id_node) : NULL;
 }
 
 void stream_opened (struct cohort_stream *stream, uint64_t zxid)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "client/base/buf.h"
+#include "client/base/map.h"
 #include "client/src/event.h"
 
 struct fold;
@@ -21,7 +22,8 @@ struct request;
 
 /* The public cohort_stream_t. */
 struct cohort_stream {
-    struct list_node node; /* in the registry */
+    struct list_node node;   /* in the registry */
+    struct map_node id_node; /* the same; the hash is the id */
     uint64_t id;
     const char *path;   /* inside this allocation */
     uint64_t last_zxid; /* delivered as a whole; 0: no snapshot has been */
@@ -46,6 +48,7 @@ struct cohort_stream {
 
 struct stream_table {
     struct list open; /* ids grow */
+    struct map by_id;
     size_t count;
     uint64_t cursor; /* re-registration: ids up to it are done */
     uint64_t seed;

@@ -94,7 +94,7 @@ static int add (cohort_txn_t *self, const struct wire_op *given)
         return fail (self, COHORT_ETOOBIG, "data has more than 64 MiB");
     }
     if (cohort_txn_count (self) >= CLIENT_TXN_OPS_MAX) {
-        return fail (self, COHORT_ETOOBIG, "more than 10000 operations");
+        return fail (self, COHORT_ETOOBIG, "a transaction has at most 1024 operations");
     }
     struct wire_op op = *given;
     op.path = arena_strdup (&self->memory, given->path);

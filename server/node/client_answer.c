@@ -188,8 +188,13 @@ static void reply_stream (struct clients *self, struct client *client,
                                   request->size, request->from, request->flags};
     if (open) {
         reply.code = feed_check (self, &wanted);
-        if (reply.code == 0) {
-            reply.code = feed_room (self, client, request->id);
+        if (reply.code == 0 && feed_room (self, client, request->id) != 0) {
+            static const char detail[] =
+                "a client has at most 1024 streams and persistent watches at a time";
+            _Static_assert(CLIENT_STREAMS_MAX == 1024, "the text has the number");
+            reply.code = COHORT_ELIMIT;
+            reply.detail = detail;
+            reply.detail_size = sizeof detail - 1;
         }
     } else {
         feed_close (self, client, request->id);

@@ -60,6 +60,8 @@ typedef struct cohort_server_options {
     int log_level;            /* the most talkative level that is passed on; 0: errors only */
     const char *secret_key;   /* CURVE for the clients' endpoints, Z85; NULL: no encryption */
     int snapshot_compression; /* of snapshots: zstd's level, 1 to 9; 0: 1; -1: none */
+    uint64_t history_bytes;   /* of changes in memory, from which streams and watches catch up;
+                                 0: 64 MiB */
 } cohort_server_options_t;
 
 /* Checks and copies the options.  NULL: they are not valid, or out of memory; see

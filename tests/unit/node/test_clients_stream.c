@@ -301,7 +301,9 @@ static void are_limited_in_number (void **state)
     for (int i = 1; i <= 1024; i++) {
         expect_prefix (peer, "reply");
     }
-    expect (peer, "reply 1025 ELIMIT");
+    expect (peer,
+            "reply 1025 ELIMIT (a client has at most 1024 streams and persistent watches at a "
+            "time)");
     expect (peer, "reply 1026 OK");
     for (int i = 1; i <= 1024; i++) {
         expect_prefix (peer, "batch");

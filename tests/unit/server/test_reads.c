@@ -215,6 +215,98 @@ static void test_multi_read (void **state)
     cohort_reads_destroy (&reads);
 }
 
+/* ---- Limits ------------------------------------------------------------------------------ */
+
+static void on_batch (cohort_stream_t *self, const cohort_batch_t *batch, void *arg)
+{
+    if (batch == NULL) {
+        *(int *) arg = cohort_stream_error (self);
+    }
+}
+
+/* Each is refused at the door, with a text that names the limit and what came. */
+static void test_limits (void **state)
+{
+    enum { DATA_MAX = 1 << 20, OPERATIONS_MAX = 1024, STREAMS_MAX = 1024 };
+    (void) state;
+    static char data[DATA_MAX + 1];
+    assert_int_equal (cohort_create (client, "/l", data, DATA_MAX, 0, NULL, NULL, NULL), 0);
+    assert_int_equal (cohort_set (client, "/l", data, DATA_MAX + 1, -1, NULL), COHORT_ETOOBIG);
+    expect_error (client, "set: data has 1048577 bytes, the limit is 1048576 (dataSizeMax of the "
+                          "ensemble)");
+    static char path[4098];
+    memset (path, 'p', sizeof path - 1);
+    path[0] = '/';
+    assert_int_equal (cohort_exists (client, path, NULL), COHORT_ETOOBIG);
+    path[4096] = '\0';
+    assert_int_equal (cohort_exists (client, path, NULL), COHORT_ENONODE);
+    assert_int_equal (cohort_exists (inside, path, NULL), COHORT_ETOOBIG);
+    expect_error (inside, "exists: path and chroot have more than 4096 bytes");
+    cohort_txn_t *txn = cohort_txn_new ();
+    for (int i = 0; i < OPERATIONS_MAX; i++) {
+        assert_int_equal (cohort_txn_check (txn, "/l", 0), 0);
+    }
+    assert_int_equal (cohort_multi (client, txn), 0);
+    assert_int_equal (cohort_txn_check (txn, "/l", 0), COHORT_ETOOBIG);
+    assert_int_equal (cohort_multi (client, txn), COHORT_ETOOBIG);
+    expect_error (client, "multi: operation 1024: a transaction has at most 1024 operations");
+    cohort_txn_destroy (&txn);
+    static cohort_stream_t *streams[STREAMS_MAX + 1];
+    cohort_stream_options_t options = {.size = sizeof options, .flags = COHORT_STREAM_NO_SNAPSHOT};
+    int refused = 0;
+    for (size_t i = 0; i <= STREAMS_MAX; i++) {
+        streams[i] = cohort_stream_new_with (client, "/l", &options, on_batch, &refused);
+        assert_non_null (streams[i]);
+    }
+    await (client, &refused);
+    assert_int_equal (refused, COHORT_ELIMIT);
+    assert_int_equal (cohort_stream_error (streams[STREAMS_MAX]), COHORT_ELIMIT);
+    assert_int_equal (cohort_stream_error (streams[STREAMS_MAX - 1]), 0);
+    /* One that goes makes room for another. */
+    cohort_stream_destroy (&streams[0]);
+    cohort_stream_destroy (&streams[STREAMS_MAX]);
+    streams[0] = cohort_stream_new_with (client, "/l", &options, on_batch, &refused);
+    assert_int_equal (cohort_sync (client), 0);
+    assert_int_equal (cohort_stream_error (streams[0]), 0);
+    for (size_t i = 0; i < STREAMS_MAX; i++) {
+        cohort_stream_destroy (&streams[i]);
+    }
+}
+
+/* One that asks for much at once is slowed, not refused nor cut off; and others are served. */
+static void on_count (cohort_t *self, const cohort_result_t *result, void *arg)
+{
+    (void) self;
+    assert_int_equal (result->rc, 0);
+    ++*(int *) arg;
+}
+
+static void test_flood (void **state)
+{
+    enum { FLOOD = 100000 };
+    (void) state;
+    int sets = 0, gets = 0;
+    create (client, "/flood", 0);
+    create (client, "/game", 0);
+    create (inside, "/steady", 0);
+    for (int i = 0; i < FLOOD; i++) {
+        assert_int_equal (cohort_set_async (client, "/flood", "x", 1, -1, on_count, &sets), 0);
+        assert_int_equal (cohort_get_async (client, "/flood", NULL, NULL, on_count, &gets), 0);
+    }
+    int steady = 0;
+    while (steady < 10) {
+        assert_int_equal (cohort_set (inside, "/steady", "x", 1, -1, NULL), 0);
+        steady++;
+    }
+    while (sets < FLOOD || gets < FLOOD) {
+        assert_true (cohort_run (client, LIMIT_MS) > 0);
+    }
+    cohort_stat_t stat;
+    assert_int_equal (cohort_exists (client, "/flood", &stat), 0);
+    assert_int_equal (stat.version, FLOOD); /* each of them, once */
+    assert_int_equal (cohort_state (client), COHORT_CONNECTED);
+}
+
 /* ---- Watches ----------------------------------------------------------------------------- */
 
 static void on_event (cohort_t *self, const cohort_event_t *event, void *arg)
@@ -299,6 +391,8 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_ephemerals, start, stop),
         cmocka_unit_test_setup_teardown (test_whoami, start, stop),
         cmocka_unit_test_setup_teardown (test_multi_read, start, stop),
+        cmocka_unit_test_setup_teardown (test_limits, start, stop),
+        cmocka_unit_test_setup_teardown (test_flood, start, stop),
         cmocka_unit_test_setup_teardown (test_unwatch, start, stop),
         cmocka_unit_test_setup_teardown (test_unwatch_in_order, start, stop),
     };
