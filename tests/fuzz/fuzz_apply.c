@@ -64,7 +64,11 @@ static void choose_path (struct run *self)
 
 static void put_operation (struct run *self, bool alone)
 {
-    struct op op = {.kind = (enum op_kind) (1 + fuzz_below (&self->input, alone ? 8 : 6))};
+    static const enum op_kind kinds[] = {
+        OP_CREATE,       OP_DELETE,      OP_SET, OP_CHECK_VERSION, OP_CHECK_CZXID,   OP_CHECK_OWNER,
+        OP_CHECK_ABSENT, OP_DELETE_TREE, OP_ADD, OP_CREATE,        OP_CLOSE_SESSION, OP_REJECT};
+    enum { ALL = sizeof (kinds) / sizeof (kinds[0]), IN_MULTI = ALL - 2 };
+    struct op op = {.kind = kinds[fuzz_below (&self->input, alone ? ALL : IN_MULTI)]};
     if (op.kind == OP_CLOSE_SESSION && !fuzz_one_in (&self->input, 4)) {
         op.kind = OP_CREATE; /* or no session would live long */
     }
@@ -74,7 +78,15 @@ static void put_operation (struct run *self, bool alone)
     size_t data_size;
     op.data = fuzz_bytes (&self->input, 50, &data_size);
     op.data_size = (uint32_t) data_size;
-    op.mode = (uint8_t) fuzz_below (&self->input, fuzz_one_in (&self->input, 30) ? 256 : 4);
+    op.mode = (uint8_t) fuzz_below (&self->input, fuzz_one_in (&self->input, 30) ? 256 : 7);
+    op.if_absent = fuzz_one_in (&self->input, 4);
+    op.ttl_ms = fuzz_one_in (&self->input, 4) ? fuzz_number (&self->input) : 0;
+    op.limit = fuzz_below (&self->input, 6);
+    if (op.kind == OP_ADD) {
+        op.delta = (int64_t) fuzz_number (&self->input);
+        op.floor = fuzz_one_in (&self->input, 2) ? 0 : INT64_MIN;
+        op.ceiling = fuzz_one_in (&self->input, 2) ? 9 : INT64_MAX;
+    }
     op.version = (int32_t) fuzz_below (&self->input, 5) - 1;
     op.czxid = fuzz_number (&self->input);
     op.session = fuzz_below (&self->input, SESSIONS);
@@ -136,6 +148,24 @@ static void put_session_entry (struct run *self, enum entry_kind kind)
         entry.u.reap.session = name;
     }
     entry_encode (&self->entry, &entry);
+}
+
+/* Those that one of the trees has waiting, due or not; and now and then one that it has not. */
+static void put_lapse (struct run *self)
+{
+    struct entry entry = {.kind = ENTRY_LAPSE};
+    struct buf items = {0};
+    int64_t now_ms =
+        fuzz_one_in (&self->input, 2) ? INT64_MAX : (int64_t) fuzz_number (&self->input);
+    entry.u.lapse.count = tree_lapses (self->trees[0], now_ms, &items);
+    if (entry.u.lapse.count == 0 || fuzz_one_in (&self->input, 8)) {
+        choose_path (self);
+        lapse_encode (&items, self->path, self->path_size, fuzz_number (&self->input));
+        entry.u.lapse.count++;
+    }
+    entry_encode (&self->entry, &entry);
+    buf_append (&self->entry, items.data, items.size);
+    buf_deinit (&items);
 }
 
 static void put_cluster (struct run *self)
@@ -324,7 +354,9 @@ static void step (struct run *self)
         put_member_store (self);
     } else if (what < 7) {
         put_session_entry (self, ENTRY_CREATE_SESSION);
-    } else if (what < 10) {
+    } else if (what == 7) {
+        put_lapse (self);
+    } else if (what < 11) {
         put_session_entry (self, (enum entry_kind) (ENTRY_ATTACH + fuzz_below (&self->input, 3)));
     } else {
         put_write (self);
