@@ -119,10 +119,11 @@ static void create_batch (void)
     uint8_t data[DATA_SIZE];
     struct buf bytes;
     buf_init (&bytes);
+    number++;
     struct entry entry = {.kind = ENTRY_WRITE,
                           .u.write = {.session = session,
                                       .incarnation = 1,
-                                      .number = ++number,
+                                      .number = number,
                                       .ack_to = number - 1,
                                       .multi = true,
                                       .count = BATCH}};
@@ -156,6 +157,7 @@ static void load (void)
     for (int i = 0; i < LOAD; i++) {
         char path[64];
         struct buf bytes;
+        number++;
         next = (next + 7919) % created;
         next += next % CHILDREN == 0;
         (void) snprintf (path, sizeof path, "/lobby-%llu/room-%llu",
@@ -163,7 +165,7 @@ static void load (void)
         struct entry entry = {.kind = ENTRY_WRITE,
                               .u.write = {.session = session,
                                           .incarnation = 1,
-                                          .number = ++number,
+                                          .number = number,
                                           .ack_to = number - 1,
                                           .count = 1}};
         struct op op = {.kind = OP_SET,
