@@ -59,14 +59,16 @@ static bool take_format (struct settings *self, const char *what, const char *te
 bool settings_init (struct settings *self)
 {
     const char *servers = from_environment ("COHORT_SERVERS");
-    self->servers = servers != NULL ? servers : ARGUMENTS_SERVERS_DEFAULT;
-    self->servers_source = servers != NULL ? SOURCE_ENVIRONMENT : SOURCE_DEFAULT;
-    self->context = from_environment ("COHORT_CONTEXT");
-    self->context_source = self->context != NULL ? SOURCE_ENVIRONMENT : SOURCE_DEFAULT;
-    self->server_key = from_environment ("COHORT_SERVER_KEY");
-    self->timeout_ms = ARGUMENTS_TIMEOUT_MS_DEFAULT;
-    self->timeout_given = false;
-    self->format = FORMAT_TEXT;
+    const char *context = from_environment ("COHORT_CONTEXT");
+    *self = (struct settings){
+        .servers = servers != NULL ? servers : ARGUMENTS_SERVERS_DEFAULT,
+        .servers_source = servers != NULL ? SOURCE_ENVIRONMENT : SOURCE_DEFAULT,
+        .context = context,
+        .context_source = context != NULL ? SOURCE_ENVIRONMENT : SOURCE_DEFAULT,
+        .server_key = from_environment ("COHORT_SERVER_KEY"),
+        .timeout_ms = ARGUMENTS_TIMEOUT_MS_DEFAULT,
+        .format = FORMAT_TEXT,
+    };
     const char *timeout = from_environment ("COHORT_TIMEOUT");
     const char *format = from_environment ("COHORT_OUTPUT");
     char error[256];

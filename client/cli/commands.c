@@ -374,7 +374,8 @@ const struct command command_table[] = {
     {"shell", "[FILE]", 0, 1, "run many commands in one session, typed or from FILE",
      "On a terminal lines can be edited, the tabulator completes commands, options and live\n"
      "paths, and the history is kept ($XDG_STATE_HOME/cohort/history; a line that begins with a\n"
-     "blank is not). Ephemerals and watches live as long as the shell. Lines of FILE, or of a\n"
+     "blank is not). Ephemerals and watches (-w) live as long as the shell. Lines of FILE, or of "
+     "a\n"
      "pipe, end with the first command that fails, and with its exit status. Besides the\n"
      "commands of cohort there are:\n"
      "\n"
@@ -382,6 +383,7 @@ const struct command command_table[] = {
      "  pwd               where that is\n"
      "  connect [SERVERS] begin a new session, there or at the same servers\n"
      "  close             end the session, and with it its ephemerals\n"
+     "  removewatches [-c|-d|-a] PATH   take back what was watched with -w\n"
      "  history [N]       the last N lines (10)\n"
      "  redo N            run line N again\n"
      "  exit, quit        so does the end of the input\n",

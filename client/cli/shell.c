@@ -221,6 +221,9 @@ int shell_run (struct shell *self, char *line)
     } else if (words.count > 0) {
         self->code = run_words (self, &words);
         interrupt_release ();
+        if (self->session.client != NULL) {
+            cohort_dispatch (self->session.client, 0); /* what was watched, and has happened */
+        }
         clearerr (stdin);
         if (fflush (stdout) != 0 && self->code == CLI_EXIT_OK) {
             message ("standard output cannot be written");

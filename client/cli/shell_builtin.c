@@ -74,6 +74,20 @@ static int run_close (struct shell *shell, const struct arguments *arguments)
     return CLI_EXIT_OK;
 }
 
+static int run_removewatches (struct shell *shell, const struct arguments *arguments)
+{
+    const char *path = arguments->operands[0];
+    cohort_watcher_t type = arguments_has (arguments, 'c')   ? COHORT_WATCHER_CHILDREN
+                            : arguments_has (arguments, 'd') ? COHORT_WATCHER_DATA
+                                                             : COHORT_WATCHER_ANY;
+    int code = shell_connect (shell);
+    if (code != CLI_EXIT_OK) {
+        return code;
+    }
+    return session_result (&shell->session, ACTIVITY_READ, path,
+                           cohort_unwatch (shell->session.client, path, type, NULL, NULL));
+}
+
 static bool print_line (void *arg, int number, const char *line)
 {
     (void) arg;
@@ -125,6 +139,13 @@ static int run_exit (struct shell *shell, const struct arguments *arguments)
 
 static const struct flag no_flags[] = {{0}};
 
+static const struct flag removewatches_flags[] = {
+    {'c', "children", NULL, "those of ls -w"},
+    {'d', "data", NULL, "those of get -w and stat -w"},
+    {'a', "all", NULL, "both, as without an option"},
+    {0},
+};
+
 const struct shell_builtin shell_builtins[] = {
     {{"cd", "[PATH]", 0, 1, "go to a znode: paths without a slash in front are meant from there",
       "", no_flags, "  cd /servers\n", NULL},
@@ -136,6 +157,9 @@ const struct shell_builtin shell_builtins[] = {
     {{"close", "", 0, 0, "end the session, and with it its ephemerals", "", no_flags, "  close\n",
       NULL},
      run_close},
+    {{"removewatches", "PATH", 1, 1, "take back what was watched with -w", "", removewatches_flags,
+      "  removewatches /lobby\n", NULL},
+     run_removewatches},
     {{"history", "[N]", 0, 1, "print the last N lines (10)", "", no_flags, "  history 20\n", NULL},
      run_history},
     {{"redo", "N", 1, 1, "run line N of the history again", "", no_flags, "  redo 12\n", NULL},

@@ -1,5 +1,5 @@
-/* A one-shot watch of a command (-w): set in front of its read, told behind it.
- * May include: session, the public client API. */
+/* A one-shot watch of a command (-w): set in front of its read, told behind it; in a shell, which
+ * goes on meanwhile, whenever it comes. May include: session, the public client API. */
 
 #ifndef COHORT_CLI_WATCH_ONCE_H
 #define COHORT_CLI_WATCH_ONCE_H
@@ -20,7 +20,7 @@ int watch_once_set (struct watch_once *self, struct session *session, enum watch
                     const char *path);
 
 /* Waits until it has fired and prints the event, as a line or as JSON: zxid, kind, path; or until
- * SIGINT or SIGTERM, and prints nothing. Returns the exit status. */
+ * SIGINT or SIGTERM, and prints nothing. In a shell: does not wait. Returns the exit status. */
 int watch_once_tell (const struct watch_once *self, struct session *session, const char *path);
 
 #endif
