@@ -241,32 +241,76 @@ static int find_unproved (struct log_recovery *self, uint64_t *start, struct fau
     return 0;
 }
 
+/*  The sound records from `at` on, as many as a piece takes but at least one; *size: their bytes.
+ *  They are looked at once more, for what a disk gives twice need not be the same. */
+static int gather (struct scan *scan, uint64_t at, uint64_t end, struct buf *piece,
+                   struct fault *fault)
+{
+    enum { PIECE = 64 << 10 };
+    buf_clear (piece);
+    while (at < end && piece->size < PIECE) {
+        enum seen seen;
+        struct record record;
+        const uint8_t *bytes;
+        int rc = scan_record (scan, at, &seen, &record, &bytes, fault);
+        if (rc != 0) {
+            return rc;
+        }
+        if (seen != SEEN_RECORD) {
+            (void) fault_set (fault, COHORT_ECORRUPT,
+                              "%s: damaged at offset %" PRIu64 ": the record was sound before",
+                              scan->segment->name, at);
+            return fault_at (fault, at);
+        }
+        buf_append (piece, bytes, record_total (record.size));
+        at += record_total (record.size);
+    }
+    return piece->failed ? fault_memory (fault) : 0;
+}
+
+/*  Writes the records of [start, end) again. */
+static int rewrite_records (struct segment *segment, struct disk *disk, uint64_t start,
+                            uint64_t end, struct fault *fault)
+{
+    struct scan scan;
+    struct buf piece;
+    int rc = 0;
+    scan_init (&scan, disk, segment);
+    buf_init (&piece);
+    for (uint64_t at = start; at < end && rc == 0; at += piece.size) {
+        rc = gather (&scan, at, end, &piece, fault);
+        if (rc == 0) {
+            rc = segment_write (segment, disk, at, piece.data, piece.size, fault);
+        }
+    }
+    buf_deinit (&piece);
+    scan_deinit (&scan);
+    return rc;
+}
+
+/*  Zeros in [start, end). */
+static int write_zeros (struct segment *segment, struct disk *disk, uint64_t start, uint64_t end,
+                        struct fault *fault)
+{
+    static const uint8_t zeros[4096];
+    int rc = 0;
+    for (uint64_t at = start; at < end && rc == 0; at += sizeof zeros) {
+        uint64_t left = end - at;
+        size_t size = left < sizeof zeros ? (size_t) left : sizeof zeros;
+        rc = segment_write (segment, disk, at, zeros, size, fault);
+    }
+    return rc;
+}
+
 int recover_rewrite (struct segment *segment, struct disk *disk, uint64_t start, uint64_t end,
                      uint64_t stop, struct fault *fault)
 {
-    enum { PIECE = 64 << 10 };
-    uint8_t *bytes = mem_alloc (PIECE);
-    if (bytes == NULL) {
-        return fault_memory (fault);
-    }
-    int rc = 0;
-    if (COHORT_MUTATED (tail_not_rewritten)) {
-        start = stop;
-    }
-    for (uint64_t at = start; at < stop && rc == 0; at += PIECE) {
-        size_t size = stop - at < PIECE ? (size_t) (stop - at) : PIECE, done = 0;
-        size_t keep = at >= end ? 0 : end - at < size ? (size_t) (end - at) : size;
-        rc = keep == 0 ? 0 : disk->ops->read (segment->file, at, bytes, keep, &done);
-        if (rc != 0) {
-            rc = fault_final (fault, segment->name, "read", rc);
-            break;
-        }
-        memset (bytes + done, 0, size - done);
-        rc = segment_write (segment, disk, at, bytes, size, fault);
-    }
-    mem_free (bytes);
     if (COHORT_MUTATED (tail_not_rewritten)) {
         return 0;
+    }
+    int rc = rewrite_records (segment, disk, start, end, fault);
+    if (rc == 0) {
+        rc = write_zeros (segment, disk, end, stop, fault);
     }
     return rc == 0 ? segment_sync (segment, disk, fault) : rc;
 }

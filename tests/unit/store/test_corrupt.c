@@ -248,6 +248,53 @@ static void test_mark_lost_before_an_entry (void **state)
     built_free (&longer);
 }
 
+struct garble {
+    const struct crash_disk *disk;
+    bool happened;
+};
+
+/*  The first sector that is read has a wrong byte, this once. */
+static bool garble (void *arg, const char *name, uint64_t offset, size_t size, uint64_t *at,
+                    uint8_t sector[CRASH_SECTOR_SIZE])
+{
+    struct garble *self = arg;
+    self->happened = true;
+    *at = offset / CRASH_SECTOR_SIZE * CRASH_SECTOR_SIZE;
+    bool read = crash_disk_sector (self->disk, name, offset, false, sector);
+    assert_true (read && size > 0);
+    sector[offset % CRASH_SECTOR_SIZE + 16] ^= 0xff;
+    return true;
+}
+
+/*  One read goes wrong while a store is opened: what is on the disk stays as it is. */
+static void test_misread (void **state)
+{
+    (void) state;
+    bool more = true;
+    for (uint64_t n = 1; more; n++) {
+        char error[512];
+        struct store *store;
+        struct crash_disk *copy = crash_disk_copy (built.disk, n);
+        struct garble once = {.disk = copy};
+        struct store_options options = built.options;
+        crash_disk_misread_at (copy, n, garble, &once);
+        options.disk = crash_disk_open (copy);
+        int rc = store_open (&options, &store, error, sizeof error);
+        assert_true (rc == 0 || rc == COHORT_ECORRUPT || rc == COHORT_ECONFIG);
+        if (rc == 0) {
+            store_close (&store);
+        }
+        more = once.happened;
+        crash_disk_misread_at (copy, 0, NULL, NULL);
+        options.disk = crash_disk_open (copy);
+        assert_int_equal (store_open (&options, &store, error, sizeof error), 0);
+        assert_int_equal (store_last (store), built.last);
+        assert_int_equal (store_digest (store), built.digest);
+        store_close (&store);
+        crash_disk_destroy (&copy);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +307,7 @@ int main (void)
         cmocka_unit_test (test_tail_flip),
         cmocka_unit_test (test_tail_zero_sector),
         cmocka_unit_test (test_mark_lost_before_an_entry),
+        cmocka_unit_test (test_misread),
     };
     int failed = cmocka_run_group_tests (tests, build_marked, unbuild);
     return failed + cmocka_run_group_tests (tail_tests, build_unmarked, unbuild);
