@@ -335,7 +335,8 @@ bool leader_starved (const struct zab *self)
  * is, for rounds need no room, and reads and sessions live on them. */
 static void check_space (struct zab *self)
 {
-    if (self->full && self->lead.phase == LEAD_BROADCAST && has_successor (self)) {
+    if (self->full && self->lead.phase == LEAD_BROADCAST && has_successor (self) &&
+        !COHORT_MUTATED (full_leader_stays)) {
         leader_hand_over (self);
     }
 }

@@ -83,7 +83,7 @@ void follower_process_diff (struct zab *self, struct peer *peer, const struct za
 
 void follower_process_snap (struct zab *self, struct peer *peer, const struct zab_message *message)
 {
-    if (self->follow.phase == FOLLOW_DIFF) {
+    if (self->follow.phase == FOLLOW_DIFF && !COHORT_MUTATED (snap_refused)) {
         /* What has come may still be on its way to the disk; a snapshot replaces a log that is at
          * rest. */
         role_look (self, "the leader's log begins behind this one now", peer->id);
@@ -143,7 +143,8 @@ void follower_process_newleader (struct zab *self, struct peer *peer,
     COHORT_ASSERT (self->accepted_durable == follow->epoch);
     follow->phase = FOLLOW_NEWLEADER;
     follow->history = self->log.last.zxid;
-    if (self->current_epoch != follow->epoch || self->trust != ZAB_WHOLE) {
+    if (self->current_epoch != follow->epoch ||
+        (self->trust != ZAB_WHOLE && !COHORT_MUTATED (damaged_acks))) {
         persist_history (self, follow->epoch);
     }
     follow->newleader = self->request_number;

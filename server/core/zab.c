@@ -151,7 +151,8 @@ bool zab_counts (const struct zab *self)
 
 bool zab_votes (const struct zab *self)
 {
-    return zab_counts (self) && self->trust_durable != ZAB_DAMAGED;
+    return zab_counts (self) &&
+           (self->trust_durable != ZAB_DAMAGED || COHORT_MUTATED (damaged_votes));
 }
 
 bool zab_append (struct zab *self, const struct zab_entry *entry)

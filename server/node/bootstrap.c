@@ -8,6 +8,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "client/base/prng.h"
 #include "cohort/error.h"
 
@@ -357,7 +358,7 @@ static void prepare (struct bootstrap *self, const struct peer *peer,
 static void join (struct bootstrap *self, const struct peer *peer,
                   const struct peer_bootstrap *message)
 {
-    if (!self->log_empty && !has_lost (self)) {
+    if (!self->log_empty && (!has_lost (self) || COHORT_MUTATED (members_lost_refused))) {
         fail (self, COHORT_ECORRUPT, "the log has entries, but the metadata names no ensemble");
         return;
     }

@@ -8,6 +8,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 #include "server/node/bootstrap.h"
 #include "server/node/clients.h"
@@ -300,7 +301,9 @@ static void tell_held (struct ensemble *self)
     logger_write (&self->logger, held != HELD_NOT ? LOG_WARNING : LOG_INFO,
                   held != HELD_NOT ? "writes-held" : "writes-go-on", "reason=\"%s\"",
                   held != HELD_NOT ? self->held_text : was);
-    self->host.held (self->host.arg, held != HELD_NOT ? self->held_text : NULL);
+    if (!COHORT_MUTATED (full_untold)) {
+        self->host.held (self->host.arg, held != HELD_NOT ? self->held_text : NULL);
+    }
 }
 
 static void compact (struct ensemble *self)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 #include "server/node/error_text.h"
 
@@ -121,6 +122,9 @@ static void found_wrong (struct ensemble *self, const struct digests_finding *fi
 {
     char text[sizeof self->state_reason];
     bool again = self->state == NODE_STATE_QUARANTINED;
+    if (COHORT_MUTATED (alarm_ignored)) {
+        return;
+    }
     snprintf (text, sizeof text,
               "quarantined: at zxid %" PRIx64 " its state had digest %016" PRIx64
               ", those of a quorum %016" PRIx64,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 
 /* ---- Into the log ---------------------------------------------------------------------------- */
@@ -206,7 +207,8 @@ bool ensemble_propose (struct ensemble *self)
     propose_stores (self);
     propose_lapses (self);
     const struct zab_proposal *list = NULL;
-    bool starved = ensemble_starved (self); /* they wait; points of reads do not */
+    bool starved = ensemble_starved (self) &&
+                   !COHORT_MUTATED (full_proposes); /* they wait; points of reads do not */
     size_t count = starved ? 0 : proposals_take (&self->proposals, &list);
     if (count > 0) {
         ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_PROPOSE,

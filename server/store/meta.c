@@ -91,11 +91,14 @@ int meta_write (struct meta_file *self, const struct store_meta *meta, struct fa
 {
     uint8_t file[META_SIZE];
     meta_encode (file, self->number + 1, meta);
-    for (unsigned n = 0; n < 2; n++) {
+    for (unsigned n = 0; n < (COHORT_MUTATED (one_meta_copy) ? 1 : 2); n++) {
         int rc = write_copy (self, n == 0 ? self->first : 1 - self->first, file, fault);
         if (rc != 0) {
             return rc;
         }
+    }
+    if (COHORT_MUTATED (one_meta_copy)) {
+        self->first = 1 - self->first;
     }
     self->number++;
     self->meta = *meta;

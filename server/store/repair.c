@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 #include "server/store/recovery.h"
 #include "server/store/state.h"
@@ -32,6 +33,9 @@ static int mark (struct store *self, enum zab_trust trust, zxid_t suspect, bool 
     meta.suspect = meta.trust != ZAB_SUSPECT ? 0 : suspect > before ? suspect : before;
     /*  The log's own entries about the members are lost: it has to ask for them, as at first. */
     meta.bootstrapped = meta.bootstrapped && !members_lost;
+    if (COHORT_MUTATED (mark_forgotten)) {
+        return 0;
+    }
     int rc = meta_write (&self->meta_file, &meta, fault);
     return rc == 0 ? sync_names (self, fault) : rc;
 }

@@ -8,6 +8,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 
 enum { WINDOW_SIZE = 256 << 10 };
@@ -104,7 +105,8 @@ int scan_record (struct scan *self, uint64_t offset, enum seen *seen, struct rec
         return fault->code;
     }
     *bytes = at;
-    *seen = record_body_sound (at, record)                              ? SEEN_RECORD
+    bool sound = record_body_sound (at, record) || COHORT_MUTATED (rotten_record_kept);
+    *seen = sound                                                       ? SEEN_RECORD
             : zero_parts_count (at, total, offset) > record->zero_parts ? SEEN_TORN
                                                                         : SEEN_UNREADABLE;
     return 0;

@@ -312,7 +312,7 @@ static bool submit_epochs (struct store *self, struct list *list, const struct z
     if (work == NULL) {
         return false;
     }
-    if (persist->whole) {
+    if (persist->whole || COHORT_MUTATED (healed_early)) {
         self->meta.trust = ZAB_WHOLE;
         self->meta.suspect = 0;
     }

@@ -86,6 +86,11 @@ static bool commits_in_order (const struct ghost *ghost, const struct sight *sig
     if (committed == server->status.committed) {
         return true;
     }
+    /* What is withdrawn from a full disk may be committed elsewhere: it is learnt again. */
+    if (sight->update->withdrawn && committed == sight->status->last &&
+        committed >= server->applied) {
+        return true;
+    }
     if (committed < server->status.committed) {
         return object (objection, "server %u takes its commit back, from %#" PRIx64 " to %#" PRIx64,
                        sight->server, server->status.committed, committed);

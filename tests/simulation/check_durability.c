@@ -32,12 +32,26 @@ static bool mark_holds (const struct ghost_server *server, const struct sight *s
 
 /* ---- What is committed ----------------------------------------------------------------------- */
 
+/* What was never written may be withdrawn. */
+static bool withdraws_little (const struct ghost_server *server, const struct sight *sight,
+                              struct objection *objection)
+{
+    zxid_t durable = shadow_last (&server->durable).zxid;
+    return (sight->end >= durable && sight->end <= shadow_last (&server->log).zxid) ||
+           object (objection,
+                   "server %u withdraws what is behind %#" PRIx64 ", and %#" PRIx64 " is durable",
+                   sight->server, sight->end, durable);
+}
+
 /* 8. What is committed and durable somewhere is not taken from there: not by a truncation, not by a
  * snapshot, not by a crash. */
 bool check_committed_durability (const struct ghost *ghost, const struct sight *sight,
                                  struct objection *objection)
 {
     const struct ghost_server *server = &ghost->servers[sight->server];
+    if (sight->kind == SIGHT_WITHDRAWN) {
+        return withdraws_little (server, sight, objection);
+    }
     if (server->kept == 0) {
         return true;
     }

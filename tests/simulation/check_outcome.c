@@ -1,4 +1,4 @@
-/* Invariants 15 to 19: states, answers, sessions, coming to rest. */
+/* Invariants 15 to 20: states, answers, sessions, coming to rest, full disks. */
 
 #include <inttypes.h>
 
@@ -77,4 +77,37 @@ bool check_quarantine (const struct ghost *ghost, const struct sight *sight,
     return sight->exposed_ms <= sight->exposed_ms_max ||
            object (objection, "server %u shows a wrong state for %" PRId64 " ms", sight->server,
                    sight->exposed_ms);
+}
+
+/* 20. A leader that has no room, or whose quorum has none, proposes nothing; one with a full disk
+ * gives way to a server that has room and all that it has; clients of a full one hear why their
+ * writes wait; and once there is space it goes on by itself. (That it acknowledges nothing that did
+ * not reach its disk is 13.) */
+bool check_full_disks (const struct ghost *ghost, const struct sight *sight,
+                       struct objection *objection)
+{
+    if (sight->kind == SIGHT_UPDATE) {
+        size_t count;
+        return sight_proposes (sight, &count) == NULL || !sight->status->starved ||
+               !ghost->servers[sight->server].status.starved ||
+               object (objection, "server %u proposes %zu entries, and there is no room for them",
+                       sight->server, count);
+    }
+    if (sight->leads_full_ms > sight->space_ms_max) {
+        return object (objection,
+                       "server %u has led with a full disk for %" PRId64
+                       " ms, although one with room could",
+                       sight->server, sight->leads_full_ms);
+    }
+    if (sight->keeps_full_ms > sight->space_ms_max) {
+        return object (objection,
+                       "server %u has taken its disk for a full one for %" PRId64
+                       " ms, and there is room",
+                       sight->server, sight->keeps_full_ms);
+    }
+    return sight->untold_ms <= sight->space_ms_max ||
+           object (objection,
+                   "a client of server %u, whose disk is full, has waited for %" PRId64
+                   " ms and does not know why",
+                   sight->server, sight->untold_ms);
 }

@@ -5,7 +5,7 @@
 
 #include "tests/simulation/world.h"
 
-enum { SPACE_LEFT_MAX = 1 << 19 };
+enum { SPACE_LEFT_MAX = 1 << 19, LITTLE_SPACE_MAX = 1 << 14 };
 
 /* The n-th operation from now on will be its process's last. */
 static bool set_crash_point (struct world *self, struct sim_server *server,
@@ -26,7 +26,9 @@ static bool set_crash_point (struct world *self, struct sim_server *server,
 
 static bool fill (struct world *self, struct sim_server *server, const struct sim_fault *fault)
 {
-    uint64_t left = fault->value % SPACE_LEFT_MAX;
+    /* As often as not so little that it matters at once. */
+    bool little = ((fault->value >> 32) & 1) != 0;
+    uint64_t left = fault->value % (little ? LITTLE_SPACE_MAX : SPACE_LEFT_MAX);
     if (server->full) {
         return false;
     }

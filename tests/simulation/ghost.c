@@ -321,10 +321,6 @@ static void see_update (struct ghost *self, struct ghost_server *server, const s
         shadow_append (&need_epoch (self, zxid_epoch (proposed[i].zxid))->broadcast,
                        (struct zab_point){proposed[i].zxid, proposed[i].chain});
     }
-    if (sight->update->withdrawn) {
-        withdraw (server, status->last);
-        note_kept (self, server);
-    }
     if (sight->update->persist.install) {
         server->installing = true;
     } else if (sight->update->persist.number != 0) {
@@ -405,6 +401,10 @@ void ghost_see (struct ghost *self, const struct sight *sight)
     case SIGHT_DURABLE:
         see_durable (self, server, sight->completed);
         break;
+    case SIGHT_WITHDRAWN:
+        withdraw (server, sight->end);
+        note_kept (self, server);
+        break;
     case SIGHT_BASE:
         see_base (self, server, sight);
         break;
@@ -420,6 +420,7 @@ void ghost_see (struct ghost *self, const struct sight *sight)
     case SIGHT_ANSWER:
         see_answer (self, sight);
         break;
+    case SIGHT_SPACE:
     case SIGHT_REST:
         break;
     }

@@ -22,14 +22,16 @@ enum { GHOST_ID_MAX = 16 }; /* server ids are 1 to this */
 
 /* Bits, so that a checker can name several. */
 enum sight_kind {
-    SIGHT_STARTED = 1,  /* a process has read its store: log, epochs, store_id */
-    SIGHT_STOPPED = 2,  /* it has died, or was killed */
-    SIGHT_DURABLE = 4,  /* its store says that requests up to `completed` are durable */
-    SIGHT_BASE = 8,     /* its store's log begins behind `base` now; replaced: by a snapshot */
-    SIGHT_UPDATE = 16,  /* its core wants `update`; nothing of it is done yet */
-    SIGHT_TURN = 32,    /* a turn is over: applied, digest */
-    SIGHT_ANSWER = 64,  /* a client has got an answer */
-    SIGHT_CONFIG = 256, /* it has applied another member list: configs */
+    SIGHT_STARTED = 1,      /* a process has read its store: log, epochs, store_id */
+    SIGHT_STOPPED = 2,      /* it has died, or was killed */
+    SIGHT_DURABLE = 4,      /* its store says that requests up to `completed` are durable */
+    SIGHT_BASE = 8,         /* its store's log begins behind `base` now; replaced: by a snapshot */
+    SIGHT_UPDATE = 16,      /* its core wants `update`; nothing of it is done yet */
+    SIGHT_TURN = 32,        /* a turn is over: applied, digest */
+    SIGHT_ANSWER = 64,      /* a client has got an answer */
+    SIGHT_CONFIG = 256,     /* it has applied another member list: configs */
+    SIGHT_WITHDRAWN = 1024, /* requests that are not durable never will be; its log ends at `end` */
+    SIGHT_SPACE = 512,      /* a turn of a server whose disk is full is over */
     SIGHT_REST = 128 /* the cluster came to rest after all faults had ended, or did not in time */
 };
 
@@ -54,6 +56,8 @@ struct sight {
 
     uint64_t completed; /* DURABLE */
 
+    zxid_t end; /* WITHDRAWN */
+
     /* BASE */
     struct zab_point base;
     bool replaced;
@@ -72,6 +76,10 @@ struct sight {
     int64_t exposed_ms, exposed_ms_max;
     const struct sight_ephemeral *ephemerals; /* all there are, or none if nobody looked */
     size_t ephemerals_count;
+
+    /* SPACE: for so long it leads although one with room could, it takes the disk for a full one
+     * that has room, and a client of its waits for writes and was not told why. */
+    int64_t leads_full_ms, keeps_full_ms, untold_ms, space_ms_max;
 
     /* ANSWER. name: the path that a sequential create has made, or NULL. */
     zxid_t zxid;

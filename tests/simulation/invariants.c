@@ -11,7 +11,7 @@ const struct invariant invariants[INVARIANTS_COUNT] = {
     {5, "global primary order", SIGHT_TURN, check_global_primary_order},
     {6, "primary integrity", SIGHT_UPDATE, check_primary_integrity},
     {7, "commit completeness", SIGHT_UPDATE, check_commit_completeness},
-    {8, "durability of the committed", SIGHT_STARTED | SIGHT_BASE | SIGHT_UPDATE,
+    {8, "durability of the committed", SIGHT_STARTED | SIGHT_BASE | SIGHT_UPDATE | SIGHT_WITHDRAWN,
      check_committed_durability},
     {9, "history consistency", SIGHT_UPDATE, check_history_consistency},
     {10, "no illegal action", SIGHT_UPDATE, check_actions},
@@ -24,6 +24,7 @@ const struct invariant invariants[INVARIANTS_COUNT] = {
     {17, "ephemerals and names", SIGHT_TURN | SIGHT_ANSWER, check_ephemerals},
     {18, "liveness", SIGHT_REST, check_liveness},
     {19, "what is wrong is hidden", SIGHT_TURN, check_quarantine},
+    {20, "full disks make room", SIGHT_UPDATE | SIGHT_SPACE, check_full_disks},
 };
 
 const struct invariant *invariants_see (struct ghost *ghost, const struct sight *sight,

@@ -46,7 +46,7 @@ void checker_free (struct sim_checker *self)
     free (self);
 }
 
-static void see (struct world *world, const struct sight *sight)
+void observe (struct world *world, const struct sight *sight)
 {
     struct objection objection;
     const struct invariant *broken = invariants_see (&world->checker->ghost, sight, &objection);
@@ -85,21 +85,21 @@ void check_started (struct world *world, struct sim_server *server)
     read_log (server, &log);
     crash_disk_spare (server->disk, false);
     *view = (struct view){.base = log.base.zxid};
-    see (world, &(struct sight){.kind = SIGHT_STARTED,
-                                .server = server->id,
-                                .log = &log,
-                                .accepted_epoch = meta->accepted_epoch,
-                                .current_epoch = meta->current_epoch,
-                                .store_id = meta->store_id,
-                                .trust = meta->trust,
-                                .suspect = meta->suspect,
-                                .harmed = ((world->harmed >> (server->id - 1)) & 1) != 0});
+    observe (world, &(struct sight){.kind = SIGHT_STARTED,
+                                    .server = server->id,
+                                    .log = &log,
+                                    .accepted_epoch = meta->accepted_epoch,
+                                    .current_epoch = meta->current_epoch,
+                                    .store_id = meta->store_id,
+                                    .trust = meta->trust,
+                                    .suspect = meta->suspect,
+                                    .harmed = ((world->harmed >> (server->id - 1)) & 1) != 0});
     shadow_deinit (&log);
 }
 
 void check_stopped (struct world *world, struct sim_server *server)
 {
-    see (world, &(struct sight){.kind = SIGHT_STOPPED, .server = server->id});
+    observe (world, &(struct sight){.kind = SIGHT_STOPPED, .server = server->id});
 }
 
 /* What the store has done since it was looked at last. */
@@ -113,13 +113,13 @@ static void look_at_store (struct world *world, struct sim_server *server)
         view->base = sight.base.zxid;
         sight.replaced = world->checker->ghost.servers[server->id].installing &&
                          store_last (server->store) == sight.base.zxid;
-        see (world, &sight);
+        observe (world, &sight);
     }
     uint64_t completed = store_completed (server->store);
     if (completed != view->completed) {
         view->completed = completed;
-        see (world,
-             &(struct sight){.kind = SIGHT_DURABLE, .server = server->id, .completed = completed});
+        observe (world, &(struct sight){
+                            .kind = SIGHT_DURABLE, .server = server->id, .completed = completed});
     }
 }
 
@@ -153,8 +153,8 @@ static void look_at_members (struct world *world, struct sim_server *server)
     const struct config_set *known = &world->checker->ghost.configs;
     if (configs != NULL && known->count > 0 &&
         configs->configs[configs->count - 1].version > known->configs[known->count - 1].version) {
-        see (world,
-             &(struct sight){.kind = SIGHT_CONFIG, .server = server->id, .configs = configs});
+        observe (world,
+                 &(struct sight){.kind = SIGHT_CONFIG, .server = server->id, .configs = configs});
     }
 }
 
@@ -164,9 +164,14 @@ static void on_update (void *arg, const struct zab_update *update, const struct 
     check_expiry (server, update, status);
     look_at_members (server->world, server);
     look_at_store (server->world, server);
-    see (server->world,
-         &(struct sight){
-             .kind = SIGHT_UPDATE, .server = server->id, .update = update, .status = status});
+    if (update->withdrawn) {
+        observe (
+            server->world,
+            &(struct sight){.kind = SIGHT_WITHDRAWN, .server = server->id, .end = status->last});
+    }
+    observe (server->world,
+             &(struct sight){
+                 .kind = SIGHT_UPDATE, .server = server->id, .update = update, .status = status});
 }
 
 struct zab_observer check_observer (struct sim_server *server)
@@ -253,19 +258,19 @@ static void look_at_tree (struct world *world, struct sim_server *server, bool a
     view->applied = status.applied;
     view->sessions = sessions;
     view->looked = true;
-    see (world, &(struct sight){.kind = SIGHT_TURN,
-                                .server = server->id,
-                                .status = &status.zab,
-                                .applied = status.applied,
-                                .digest = status.digest,
-                                .wrong = wrong,
-                                .exposed_ms = wrong && status.state != NODE_STATE_QUARANTINED
-                                                  ? exposed_ms (server)
-                                                  : 0,
-                                .exposed_ms_max = ALARM_MS,
-                                .configs = configs_of (server, &scratch),
-                                .ephemerals = ephemerals.items,
-                                .ephemerals_count = ephemerals.count});
+    observe (world, &(struct sight){.kind = SIGHT_TURN,
+                                    .server = server->id,
+                                    .status = &status.zab,
+                                    .applied = status.applied,
+                                    .digest = status.digest,
+                                    .wrong = wrong,
+                                    .exposed_ms = wrong && status.state != NODE_STATE_QUARANTINED
+                                                      ? exposed_ms (server)
+                                                      : 0,
+                                    .exposed_ms_max = ALARM_MS,
+                                    .configs = configs_of (server, &scratch),
+                                    .ephemerals = ephemerals.items,
+                                    .ephemerals_count = ephemerals.count});
     free_ephemerals (&ephemerals);
 }
 
@@ -311,6 +316,7 @@ void check_server (struct world *world, struct sim_server *server)
     look_at_store (world, server);
     look_at_tree (world, server, false);
     check_leads (world, server);
+    check_space (world, server);
     record_led (world, led (world));
     record_applied (world, server);
 }
@@ -319,7 +325,7 @@ void check_server (struct world *world, struct sim_server *server)
 
 void check_answer (struct world *world, zxid_t zxid, const char *name)
 {
-    see (world, &(struct sight){.kind = SIGHT_ANSWER, .zxid = zxid, .name = name});
+    observe (world, &(struct sight){.kind = SIGHT_ANSWER, .zxid = zxid, .name = name});
 }
 
 /* ---- At the end ------------------------------------------------------------------------------ */
@@ -331,10 +337,10 @@ void check_rest (struct world *world, int64_t after_ms, const char *waits_for)
             look_at_tree (world, &world->servers[i], true);
         }
     }
-    see (world, &(struct sight){.kind = SIGHT_REST,
-                                .reached = waits_for == NULL,
-                                .core = world->core << 1,
-                                .after_ms = after_ms,
-                                .limit_ms = world->options.liveness_ms,
-                                .waits_for = waits_for});
+    observe (world, &(struct sight){.kind = SIGHT_REST,
+                                    .reached = waits_for == NULL,
+                                    .core = world->core << 1,
+                                    .after_ms = after_ms,
+                                    .limit_ms = world->options.liveness_ms,
+                                    .waits_for = waits_for});
 }

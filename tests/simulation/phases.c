@@ -46,6 +46,10 @@ static bool server_restless (const struct sim_server *server, struct node_status
                          zab_trust_name (store_meta (server->store)->trust));
         return true;
     }
+    if (status->zab.full) {
+        (void) snprintf (text, TEXT_SIZE, "server %u takes its disk for a full one", server->id);
+        return true;
+    }
     if (!status->zab.activated) {
         (void) snprintf (text, TEXT_SIZE, "server %u is %s, without a quorum", server->id,
                          zab_role_name (status->zab.role));

@@ -119,7 +119,8 @@ static void plan_rot (const struct world *self, struct prng *prng, struct sim_fa
 static void plan_disk (const struct world *self, struct prng *prng, struct sim_fault *fault)
 {
     fault->a = one_server (self, prng);
-    fault->length_ms = 1 + (int64_t) rather_small (prng, 0, 4000);
+    uint64_t max_ms = fault->kind == FAULT_FULL_DISK ? 12000 : 4000;
+    fault->length_ms = 1 + (int64_t) rather_small (prng, 0, max_ms);
     fault->value = prng_u64 (prng);
     fault->b = 1 + (uint32_t) prng_below (prng, UINT64_C (1) << prng_below (prng, 8));
 }

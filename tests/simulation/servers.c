@@ -183,6 +183,7 @@ void server_start (struct world *self, struct sim_server *server)
         return;
     }
     server->up = true;
+    check_space_anew (self, server);
     world_tell (self, "server %u: started", server->id);
     if (server_begin (self, server)) {
         server_end (self, server);
@@ -197,6 +198,7 @@ static void resume_leader (struct world *self, struct sim_server *server)
     int64_t now_ms = self->schedule.now_ms;
     node_status (server->node, &status);
     server->heard_from_ms = now_ms;
+    check_space_anew (self, server);
     if (status.zab.role == ZAB_LEADING && status.zab.activated &&
         now_ms - server->paused_from_ms >= STALL_MS) {
         record_stall (self, status.zab.current_epoch, server->paused_from_ms);

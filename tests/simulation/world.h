@@ -118,7 +118,10 @@ struct sim_server {
     bool retired;                      /* dead, and not to be started */
     uint64_t failures;                 /* of its disk, before the last turn; and after it: */
     uint64_t failures_next;
-    bool full;             /* its disk has been given no more space */
+    bool full; /* its disk has been given no more space */
+    /* Since when not: it leads with a full disk although one with room could; it takes the disk for
+     * a full one that has room; a client waits for it and was not told why. */
+    int64_t leads_full_from_ms, keeps_full_from_ms, untold_from_ms;
     uint64_t store_id;     /* when its store was opened last */
     bool stale_meta;       /* a copy of its metadata was harmed so that it looks sound */
     bool misled;           /* a read went wrong while its store was to be opened, likewise: */
@@ -496,6 +499,17 @@ void check_stopped (struct world *self, struct sim_server *server);
 void check_server (struct world *self, struct sim_server *server);
 /* Sees each update of its core. */
 struct zab_observer check_observer (struct sim_server *server);
+
+/* ---- observe_space.c ------------------------------------------------------------------------- */
+
+/* A turn is over: whether the server does what one with a full disk shall; it begins, or goes on.
+ */
+void check_space (struct world *world, struct sim_server *server);
+void check_space_anew (struct world *world, struct sim_server *server);
+
+/* An invariant looks at this; if it does not hold, the run ends. */
+struct sight;
+void observe (struct world *world, const struct sight *sight);
 
 /* A client is answered; name: what a sequential create has made, or NULL. */
 void check_answer (struct world *self, zxid_t zxid, const char *name);

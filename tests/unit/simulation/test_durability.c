@@ -73,6 +73,26 @@ static void test_crash_loses_what_is_committed (void **state)
     shadow_deinit (&log);
 }
 
+static void test_withdrawn_although_durable (void **state)
+{
+    struct fixture *self = *state;
+    fixture_log (self, 2, ZAB_FOLLOWING, 1, 1, 3);
+    sight_update (self, 2, ZAB_FOLLOWING, 1);
+    update_entry (self, z (1, 4), fixture_chain (z (1, 4)));
+    update_entry (self, z (1, 5), fixture_chain (z (1, 5)));
+    fixture_see (self);
+    for (uint64_t last = 2; last <= 6; last++) {
+        struct sight *sight = sight_turn (self, 2, 0, 0);
+        sight->kind = SIGHT_WITHDRAWN;
+        sight->end = z (1, last);
+        assert_true (fixture_holds (self, 8) == (last >= 3 && last <= 5));
+    }
+    self->sight.end = z (1, 4);
+    fixture_see (self);
+    assert_true (shadow_last (&self->ghost.servers[2].durable).zxid == z (1, 4));
+    assert_true (shadow_last (&self->ghost.servers[2].log).zxid == z (1, 4));
+}
+
 /* ---- 11 -------------------------------------------------------------------------------------- */
 
 static void test_commit_without_a_quorum_of_disks (void **state)
@@ -438,6 +458,7 @@ int main (void)
         INVARIANT_TEST (test_truncated_although_committed),
         INVARIANT_TEST (test_replaced_by_an_older_snapshot),
         INVARIANT_TEST (test_crash_loses_what_is_committed),
+        INVARIANT_TEST (test_withdrawn_although_durable),
         INVARIANT_TEST (test_commit_without_a_quorum_of_disks),
         INVARIANT_TEST (test_a_store_that_is_not_listed_does_not_count),
         INVARIANT_TEST (test_every_configuration_needs_its_quorum),

@@ -170,6 +170,41 @@ static void test_shadow (void **state)
     shadow_deinit (&copy);
 }
 
+/* ---- 20 -------------------------------------------------------------------------------------- */
+
+static void test_proposes_without_room (void **state)
+{
+    struct fixture *self = *state;
+    sight_update (self, 1, ZAB_LEADING, 1);
+    self->status.full = self->status.starved = true;
+    fixture_see (self);
+    sight_update (self, 1, ZAB_LEADING, 1);
+    update_entry (self, zxid_make (1, 1), fixture_chain (zxid_make (1, 1)));
+    assert_true (fixture_holds (self, 20)); /* there is room again */
+    self->status.starved = true;
+    assert_false (fixture_holds (self, 20));
+    self->status.role = ZAB_FOLLOWING;
+    assert_true (fixture_holds (self, 20)); /* it logs what another proposes */
+}
+
+static void test_full_disks (void **state)
+{
+    struct fixture *self = *state;
+    struct sight *sight = sight_turn (self, 1, 0, 0);
+    sight->kind = SIGHT_SPACE;
+    sight->space_ms_max = 100;
+    sight->leads_full_ms = sight->keeps_full_ms = sight->untold_ms = 100;
+    assert_true (fixture_holds (self, 20));
+    sight->leads_full_ms = 101;
+    assert_false (fixture_holds (self, 20));
+    sight->leads_full_ms = 0;
+    sight->keeps_full_ms = 101;
+    assert_false (fixture_holds (self, 20));
+    sight->keeps_full_ms = 0;
+    sight->untold_ms = 101;
+    assert_false (fixture_holds (self, 20));
+}
+
 int main (void)
 {
 #define INVARIANT_TEST(name)                                                                       \
@@ -185,6 +220,8 @@ int main (void)
         INVARIANT_TEST (test_wrong_state_is_no_measure),
         cmocka_unit_test (test_table_is_whole),
         INVARIANT_TEST (test_table_names_what_is_broken),
+        INVARIANT_TEST (test_proposes_without_room),
+        INVARIANT_TEST (test_full_disks),
         cmocka_unit_test (test_shadow),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -1,0 +1,89 @@
+/* Looks at servers with full disks, for the invariant about them. */
+
+#include <stdio.h>
+
+#include "tests/simulation/invariants.h"
+#include "tests/simulation/world.h"
+
+enum { PATIENCE_MS = 5000 };
+
+void check_space_anew (struct world *world, struct sim_server *server)
+{
+    server->leads_full_from_ms = server->keeps_full_from_ms = server->untold_from_ms =
+        world->schedule.now_ms;
+}
+
+/* Whether this one follows the leader, has all of its log, and room for more. */
+static bool could_lead (const struct sim_server *server, uint32_t leader,
+                        const struct zab_status *led)
+{
+    struct node_status status;
+    if (!server->up || server->paused || server->id == leader) {
+        return false;
+    }
+    node_status (server->node, &status);
+    return status.zab.role == ZAB_FOLLOWING && status.zab.leader == leader &&
+           status.zab.activated && !status.zab.full && status.zab.trust == ZAB_WHOLE &&
+           status.state == NODE_STATE_SOUND && status.zab.durable == led->last;
+}
+
+static bool leads_in_vain (const struct world *world, const struct sim_server *server,
+                           const struct zab_status *status)
+{
+    bool any = false;
+    if (status->role != ZAB_LEADING || !status->activated || !status->full) {
+        return false;
+    }
+    for (size_t i = 0; i < world->servers_count; i++) {
+        any |= could_lead (&world->servers[i], server->id, status) &&
+               world->blocked[i][server->id - 1] == 0 && world->blocked[server->id - 1][i] == 0;
+    }
+    return any;
+}
+
+/* Whether a client waits for this server, reaches it, and knows nothing of the disk. */
+static bool is_untold (const struct world *world, const struct sim_server *server, size_t i)
+{
+    const struct sim_client *client = &world->clients[i];
+    size_t node = world_node_of_client (i);
+    struct session_view view;
+    unsigned attached = 0;
+    if (!client->up || client->paused || client->closing || client->outstanding == 0 ||
+        world->blocked[node][server->id - 1] != 0 || world->blocked[server->id - 1][node] != 0) {
+        return false;
+    }
+    session_view (client->session, &view);
+    return view.state == COHORT_CONNECTED && sscanf (view.endpoint, "tcp://s%u", &attached) == 1 &&
+           attached == server->id && !view.held;
+}
+
+static int64_t held_for (bool holds, int64_t *from_ms, int64_t now_ms)
+{
+    *from_ms = holds ? *from_ms : now_ms;
+    return now_ms - *from_ms;
+}
+
+void check_space (struct world *world, struct sim_server *server)
+{
+    struct node_status status;
+    int64_t now_ms = world->schedule.now_ms;
+    node_status (server->node, &status);
+    bool untold = false;
+    if (!status.zab.full) {
+        check_space_anew (world, server);
+        return;
+    }
+    for (size_t i = 0; i < world->clients_count; i++) {
+        untold |= is_untold (world, server, i);
+    }
+    observe (world,
+             &(struct sight){
+                 .kind = SIGHT_SPACE,
+                 .server = server->id,
+                 .leads_full_ms = held_for (leads_in_vain (world, server, &status.zab),
+                                            &server->leads_full_from_ms, now_ms),
+                 .keeps_full_ms = held_for (!server->full, &server->keeps_full_from_ms, now_ms),
+                 .untold_ms = held_for (untold, &server->untold_from_ms, now_ms),
+                 .space_ms_max = PATIENCE_MS,
+             });
+}
