@@ -13,7 +13,8 @@
 
 _Static_assert(COHORT_STREAM_NO_SNAPSHOT == (int) WIRE_STREAM_NO_SNAPSHOT &&
                    COHORT_STREAM_NO_DATA == (int) WIRE_STREAM_NO_DATA &&
-                   COHORT_STREAM_SHALLOW == (int) WIRE_STREAM_SHALLOW,
+                   COHORT_STREAM_SHALLOW == (int) WIRE_STREAM_SHALLOW &&
+                   COHORT_STREAM_LATEST == (int) WIRE_STREAM_LATEST,
                "the numbers of flags are those of the wire");
 
 const char *client_op_name (enum wire_kind kind)
@@ -495,7 +496,7 @@ cohort_stream_t *cohort_stream_new_with (cohort_t *client, const char *path,
 {
     static const cohort_stream_options_t plain = {.size = sizeof (plain)};
     int all = COHORT_STREAM_NO_SNAPSHOT | COHORT_STREAM_NO_DATA | COHORT_STREAM_SHALLOW |
-              COHORT_STREAM_PROGRESS;
+              COHORT_STREAM_PROGRESS | COHORT_STREAM_LATEST;
     if (client == NULL) {
         return NULL;
     }

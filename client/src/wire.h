@@ -110,7 +110,12 @@ struct wire_watch {
     const char *path;
 };
 
-enum { WIRE_STREAM_NO_SNAPSHOT = 1, WIRE_STREAM_NO_DATA = 2, WIRE_STREAM_SHALLOW = 4 };
+enum {
+    WIRE_STREAM_NO_SNAPSHOT = 1,
+    WIRE_STREAM_NO_DATA = 2,
+    WIRE_STREAM_SHALLOW = 4,
+    WIRE_STREAM_LATEST = 64
+};
 
 struct wire_stream {
     uint64_t id, from_zxid;

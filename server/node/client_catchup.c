@@ -118,7 +118,7 @@ static void close_batch (struct pull *pull, bool more)
     }
 }
 
-static bool concerns (const struct feed *feed, const struct effect *effect)
+bool feed_concerns (const struct feed *feed, const struct effect *effect)
 {
     return stream_covers (feed->path, feed->path_size, effect->path, effect->path_size) &&
            feed_wants (feed, effect) &&
@@ -140,7 +140,7 @@ static bool pull_effect (void *arg, const struct effect *effect)
         pull->first = true;
     }
     pull->looked++;
-    if (!concerns (feed, effect)) {
+    if (!feed_concerns (feed, effect)) {
         return true;
     }
     if (pull->batch.out != NULL && feed_batch_size (&pull->batch) >= BATCH_BYTES) {
@@ -163,6 +163,15 @@ static bool pull_effect (void *arg, const struct effect *effect)
 static void pull_slice (struct clients *self, struct feed *feed)
 {
     struct pull pull = {.self = self, .feed = feed, .zxid = feed->zxid, .first = true};
+    if ((feed->flags & FEED_LATEST) != 0 && feed->phase == FEED_PULLING) {
+        bool stopped;
+        if (feed_pull_latest (self, feed, &stopped) == COHORT_EGAP) {
+            start_again (self, feed);
+        } else if (!stopped) {
+            stop_reading (self, feed);
+        }
+        return;
+    }
     zxid_t through = tree_zxid (self->tree);
     if (tree_effects (self->tree, feed->zxid, through, pull_effect, &pull) == COHORT_EGAP) {
         start_again (self, feed);

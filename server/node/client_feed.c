@@ -78,7 +78,7 @@ int feed_check (const struct clients *self, const struct feed_request *request)
     if (request->id == 0 || (shallow && (request->flags & FEED_NO_SNAPSHOT) == 0)) {
         return COHORT_EINVAL;
     }
-    if (request->flags > FEED_FLAGS) {
+    if ((request->flags & ~(uint32_t) FEED_FLAGS) != 0) {
         return COHORT_EUNSUPPORTED;
     }
     return tree_path_check (self->tree, request->path, request->size, false);

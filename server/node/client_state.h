@@ -12,6 +12,7 @@
  *   client_feed.c       streams: who is where; live delivery
  *   client_walk.c       streams: snapshots
  *   client_catchup.c    streams: catching up from the ring
+ *   client_latest.c     the same, with the latest values only
  *
  * A `client` is one connection that has said hello.  While it is attached it is the one that its
  * session has here; what the session waits for is in its queue and goes with it: the session's
@@ -231,7 +232,13 @@ enum feed_phase {
 };
 
 /* The numbers of client.proto's StreamFlag. */
-enum { FEED_NO_SNAPSHOT = 1, FEED_NO_DATA = 2, FEED_SHALLOW = 4, FEED_FLAGS = 7 };
+enum {
+    FEED_NO_SNAPSHOT = 1,
+    FEED_NO_DATA = 2,
+    FEED_SHALLOW = 4,
+    FEED_LATEST = 64,
+    FEED_FLAGS = FEED_NO_SNAPSHOT | FEED_NO_DATA | FEED_SHALLOW | FEED_LATEST
+};
 
 /* A stream of a client on this server. */
 struct feed {
@@ -519,6 +526,11 @@ bool walks_turn (struct clients *self);
 void feed_catch_up (struct clients *self, struct feed *feed, zxid_t from);
 /* It cannot be told what is applied: from behind this zxid on it will read the ring. */
 void feed_fall_behind (struct clients *self, struct feed *feed, zxid_t zxid);
+/* Whether it is to be told of the change while it reads the ring. */
+bool feed_concerns (const struct feed *feed, const struct effect *effect);
+/* A slice of a FEED_LATEST that reads the ring; stopped: it was not the last.  0, or COHORT_EGAP:
+ * the ring has lost what comes next. */
+int feed_pull_latest (struct clients *self, struct feed *feed, bool *stopped);
 /* It is about to be closed. */
 void feed_leave (struct clients *self, struct feed *feed);
 /* Streams of the client that read the ring go on; true: there is more to do at once. */

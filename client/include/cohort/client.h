@@ -648,6 +648,10 @@ enum {
     COHORT_STREAM_NO_DATA = 2, /* changes without data: stats tell its size and version */
     COHORT_STREAM_SHALLOW = 4, /* the znode itself, and the coming and going of its children:
                                   nothing below, nor what these hold; with NO_SNAPSHOT only */
+    COHORT_STREAM_LATEST = 64, /* while it is behind - its client was away, or is slow - a batch may
+                                  stand for many transactions, up to its zxid: of each znode only
+                                  what became of it, the last value alone.  One that was deleted
+                                  and created anew is CREATED, though it was not DELETED before */
     COHORT_STREAM_PROGRESS = 8 /* batches without changes, too: everything up to their zxid has
                                   been delivered (about every 1,000 transactions) */
 };

@@ -247,6 +247,67 @@ static void slow (uint64_t effects_bytes, bool reset)
     world_free (&world);
 }
 
+/* Of what happened meanwhile each znode is told once, in an order in which it can be applied. */
+static void behind_the_latest_will_do (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *peer = peer_attached (world, 0);
+    struct peer *writer = peer_attached (world, 0);
+    ask_create (writer, "/g", "0", 0);
+    ask_create (writer, "/g/old", "0", 0);
+    ask_create (writer, "/g/again", "0", 0);
+    ask_create (writer, "/w", "0", 0);
+    peer_do (writer);
+    ask_stream (peer, 1, "/g", 0);
+    peer->requests[peer->frame.n_requests - 1]->stream_open->flags = 64;
+    peer_do (peer);
+    forget_lines (peer);
+    /* While it keeps up it misses nothing. */
+    ask_set (writer, "/g", "1", -1);
+    ask_set (writer, "/g", "2", -1);
+    peer_do (writer);
+    expect (peer, "batch 1 first ~/g=1");
+    expect (peer, "batch 1 first ~/g=2");
+    peer->full = true;
+    for (int i = 0; i < 40; i++) {
+        ask_set_bytes (writer, "/g", 50000);
+        peer_do (writer);
+    }
+    ask_set (writer, "/w", "1", -1);
+    ask_create (writer, "/g/new", "1", 0);
+    ask_create (writer, "/g/new/child", "1", 0);
+    ask_set (writer, "/g/new", "2", -1);
+    ask_create (writer, "/g/brief", "1", 0);
+    ask_delete (writer, "/g/brief", -1);
+    ask_delete (writer, "/g/old", -1);
+    ask_delete (writer, "/g/again", -1);
+    ask_create (writer, "/g/again", "1", 0);
+    ask_set (writer, "/g", "last", -1);
+    peer_do (writer);
+    expect (peer, NULL);
+    ask_get (peer, "/g", false);
+    peer_send (peer);
+    peer->full = false;
+    world_advance (world, 100);
+    size_t changes = 0;
+    const char *line;
+    while ((line = next_line (peer)) != NULL &&
+           strcmp (line, "batch 1 first ~/g=50000 bytes") == 0) {
+        changes++;
+    }
+    /* What had been sent already, and one batch for all the rest. */
+    assert_in_range (changes, 1, 39);
+    assert_string_equal (line, "batch 1 first ~/g=last +/g/new=2 +/g/new/child=1 -/g/brief -/g/old "
+                               "+/g/again=1");
+    expect (peer, "reply 2 OK data=last v=43");
+    ask_set (writer, "/g", "live", -1);
+    peer_do (writer);
+    expect (peer, "batch 1 first ~/g=live");
+    expect (peer, NULL);
+    world_free (&world);
+}
+
 static void slow_ones_catch_up (void **state)
 {
     (void) state;
@@ -321,6 +382,7 @@ int main (void)
         cmocka_unit_test (reset_when_the_history_is_gone),
         cmocka_unit_test (large_transactions_come_in_fragments),
         cmocka_unit_test (slow_ones_catch_up),
+        cmocka_unit_test (behind_the_latest_will_do),
         cmocka_unit_test (too_slow_ones_are_reset),
         cmocka_unit_test (tell_how_far_they_are),
         cmocka_unit_test (are_limited_in_number),

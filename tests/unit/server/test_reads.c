@@ -252,7 +252,8 @@ static void test_limits (void **state)
     expect_error (client, "multi: operation 1024: a transaction has at most 1024 operations");
     cohort_txn_destroy (&txn);
     static cohort_stream_t *streams[STREAMS_MAX + 1];
-    cohort_stream_options_t options = {.size = sizeof options, .flags = COHORT_STREAM_NO_SNAPSHOT};
+    cohort_stream_options_t options = {.size = sizeof options,
+                                       .flags = COHORT_STREAM_NO_SNAPSHOT | COHORT_STREAM_LATEST};
     int refused = 0;
     for (size_t i = 0; i <= STREAMS_MAX; i++) {
         streams[i] = cohort_stream_new_with (client, "/l", &options, on_batch, &refused);
