@@ -83,7 +83,7 @@ void follower_process_diff (struct zab *self, struct peer *peer, const struct za
 
 void follower_process_snap (struct zab *self, struct peer *peer, const struct zab_message *message)
 {
-    if (self->follow.phase == FOLLOW_DIFF && !COHORT_MUTATED (snap_refused)) {
+    if (self->follow.phase == FOLLOW_DIFF) {
         /* What has come may still be on its way to the disk; a snapshot replaces a log that is at
          * rest. */
         role_look (self, "the leader's log begins behind this one now", peer->id);
