@@ -94,6 +94,7 @@ bool command_is_local (const struct command *command);
 int cmd_bench (const struct arguments *arguments);
 int cmd_completion (const struct arguments *arguments);
 int cmd_context (const struct arguments *arguments);
+int cmd_session (const struct arguments *arguments);
 int cmd_cp (const struct arguments *arguments);
 int cmd_create (const struct arguments *arguments);
 int cmd_delete (const struct arguments *arguments);

@@ -442,6 +442,14 @@ const struct command command_table[] = {
      "  fill    10 100 1000000 100  creates znodes, 1000 a parent\n"
      "They write below /bench, /vanish and /gap, and leave that there.\n",
      bench_flags, "  $ cohort bench set --sessions 8 --window 64 --total 60000\n", cmd_bench},
+    {"session", "ls|kill [SESSION]", 1, 2, "list the sessions of all clients, or end one",
+     "ls prints each session with the address of its client (-: not known), the server that it\n"
+     "attached to last, how many ephemerals it has, its time limits, and what it is: it lives,\n"
+     "was killed, or ends. Where there are administrators, only they may ask.\n"
+     "kill is for administrators. The client is told at once that its session has ended; its\n"
+     "ephemerals go as soon as it cannot count on them any more, were it cut off: the smaller\n"
+     "one of timeout and grace later.\n",
+     no_flags, "  $ cohort session ls\n  $ cohort session kill 0x2a\n", cmd_session},
     {"context", "add|use|ls|rm [NAME]", 1, 2, "give ensembles names, and choose one",
      "add keeps --servers and --server-key under a name, use makes it the current one, rm\n"
      "forgets it, ls shows all, the current one with a star. A command asks the servers that\n"

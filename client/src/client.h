@@ -24,14 +24,14 @@ struct client_call {
     bool if_absent;
     int64_t ttl_ms;
     int32_t version;
-    int limit;                     /* delete_tree */
+    int limit;                     /* delete_tree, sessions */
     int64_t delta, floor, ceiling; /* add */
     const cohort_acl_t *acl;
     cohort_watch_fn *watch;
     void *watch_arg;
     const cohort_list_options_t *list; /* children, NULL: all, by name; ephemerals */
     bool linearizable;
-    uint64_t session; /* ephemerals */
+    uint64_t session; /* ephemerals, kill; sessions: behind it */
     int watcher;      /* unwatch */
     bool check;       /* unwatch */
 };

@@ -30,6 +30,7 @@ const char *client_op_name (enum wire_kind kind)
         [WIRE_CHECK_CZXID] = "check_czxid",
         [WIRE_CHECK_OWNER] = "check_owner",
         [WIRE_MULTI] = "multi",
+        [WIRE_KILL] = "session_kill",
         [WIRE_CLOSE] = "close",
         [WIRE_EXISTS] = "exists",
         [WIRE_GET] = "get",
@@ -39,6 +40,7 @@ const char *client_op_name (enum wire_kind kind)
         [WIRE_MULTI_READ] = "multi_read",
         [WIRE_WHOAMI] = "whoami",
         [WIRE_UNWATCH] = "unwatch",
+        [WIRE_SESSIONS] = "sessions",
         [WIRE_SYNC] = "sync",
         [WIRE_STREAM_OPEN] = "stream",
         [WIRE_STREAM_CLOSE] = "stream close",
@@ -153,8 +155,9 @@ static int check_call (cohort_t *self, const struct client_call *call)
     if (call->version < COHORT_ANY_VERSION) {
         return client_fail (self, COHORT_EINVAL, "%s: version is %d", name, (int) call->version);
     }
-    bool has_path =
-        call->kind != WIRE_SYNC && call->kind != WIRE_EPHEMERALS && call->kind != WIRE_WHOAMI;
+    bool has_path = call->kind != WIRE_SYNC && call->kind != WIRE_EPHEMERALS &&
+                    call->kind != WIRE_WHOAMI && call->kind != WIRE_SESSIONS &&
+                    call->kind != WIRE_KILL;
     int rc = has_path ? check_path (self, call) : COHORT_OK;
     rc = rc == COHORT_OK ? check_data (self, call) : rc;
     return rc == COHORT_OK && call->list != NULL ? check_list (self, call->list) : rc;

@@ -38,7 +38,8 @@ enum wire_kind {
     WIRE_CHECK_OWNER,
     WIRE_CHECK_ABSENT,
     WIRE_MULTI,
-    WIRE_CLOSE,
+    WIRE_KILL,
+    WIRE_CLOSE, /* the last of the writes */
     WIRE_EXISTS,
     WIRE_GET,
     WIRE_CHILDREN,
@@ -47,6 +48,7 @@ enum wire_kind {
     WIRE_MULTI_READ,
     WIRE_WHOAMI,
     WIRE_UNWATCH,
+    WIRE_SESSIONS,
     WIRE_SYNC,
     WIRE_STREAM_OPEN,
     WIRE_STREAM_CLOSE
@@ -74,10 +76,10 @@ struct wire_op {
     bool if_absent;  /* create */
     uint64_t ttl_ms; /* create */
     int32_t version;
-    uint32_t limit;                /* delete_tree */
+    uint32_t limit;                /* delete_tree, sessions */
     int64_t delta, floor, ceiling; /* add */
     uint64_t zxid;      /* check_czxid: czxid; check_owner: ozxid; stream_open: from_zxid */
-    uint64_t session;   /* check_owner; ephemerals, 0: one's own */
+    uint64_t session;   /* check_owner, kill; ephemerals, 0: one's own; sessions: behind it */
     uint64_t stream_id; /* stream_open, stream_close */
     uint32_t flags;     /* stream_open: the numbers of enum StreamFlag */
     bool watch;         /* reads */
@@ -197,6 +199,9 @@ struct wire_reply {
     cohort_identity_t *identities; /* whoami */
     size_t identities_count;
     const char *detail; /* of the code, for people; "" if there is none */
+    const cohort_session_info_t *sessions;
+    size_t sessions_count;
+    bool more_sessions;
 };
 
 struct wire_event {

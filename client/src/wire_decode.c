@@ -222,6 +222,39 @@ static int take_identities (struct arena *arena, struct wire_reply *reply,
     return COHORT_OK;
 }
 
+static int take_sessions (struct arena *arena, struct wire_reply *reply,
+                          const Cohort__Wire__Reply *from)
+{
+    cohort_session_info_t *list = arena_calloc (arena, from->n_sessions, sizeof (*list));
+    if (list == NULL) {
+        return COHORT_ENOMEM;
+    }
+    for (size_t i = 0; i < from->n_sessions; i++) {
+        const Cohort__Wire__SessionInfo *session = from->sessions[i];
+        bool known = session->address.len == sizeof (list[i].address);
+        if (session->address.len != 0 && !known) {
+            return COHORT_EPROTOCOL;
+        }
+        list[i] = (cohort_session_info_t){
+            .id = session->session,
+            .ephemerals = session->ephemerals,
+            .server = session->server,
+            .timeout_ms = session->timeout_ms,
+            .grace_ms = session->grace_ms,
+            .incarnation = session->incarnation,
+            .state = (int) session->state,
+            .address_known = known,
+        };
+        if (known) {
+            memcpy (list[i].address, session->address.data, sizeof (list[i].address));
+        }
+    }
+    reply->sessions = list;
+    reply->sessions_count = from->n_sessions;
+    reply->more_sessions = from->more_sessions;
+    return COHORT_OK;
+}
+
 static int take_reply (struct arena *arena, struct wire_item *item, const Cohort__Wire__Reply *from)
 {
     if (from->xid == 0 || from->code > 0) {
@@ -255,6 +288,9 @@ static int take_reply (struct arena *arena, struct wire_item *item, const Cohort
     reply->value = from->value;
     reply->existed = from->existed;
     reply->detail = from->detail;
+    if (from->n_sessions > 0) {
+        return take_sessions (arena, reply, from);
+    }
     if (from->n_listed > 0) {
         return take_listed (arena, reply, from);
     }

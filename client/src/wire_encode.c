@@ -400,6 +400,16 @@ static Cohort__Wire__StreamOpen *stream_open_of (struct arena *scratch, const st
     return open;
 }
 
+static Cohort__Wire__KillSession *kill_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__KillSession *kill =
+        NEW_MESSAGE (scratch, Cohort__Wire__KillSession, COHORT__WIRE__KILL_SESSION__INIT);
+    if (kill != NULL) {
+        kill->session = op->session;
+    }
+    return kill;
+}
+
 /* Sets the operation of `message`; NULL without memory. The union's members are all pointers, so
  * whichever was set tells whether memory sufficed. */
 static const void *fill_write (Cohort__Wire__Request *message, struct arena *scratch,
@@ -422,6 +432,9 @@ static const void *fill_write (Cohort__Wire__Request *message, struct arena *scr
     case WIRE_ADD:
         message->op_case = COHORT__WIRE__REQUEST__OP_ADD;
         return message->add = add_of (scratch, op);
+    case WIRE_KILL:
+        message->op_case = COHORT__WIRE__REQUEST__OP_KILL_SESSION;
+        return message->kill_session = kill_of (scratch, op);
     case WIRE_MULTI:
         message->op_case = COHORT__WIRE__REQUEST__OP_MULTI;
         return message->multi = multi_of (scratch, request);
@@ -431,6 +444,17 @@ static const void *fill_write (Cohort__Wire__Request *message, struct arena *scr
         return message->close = NEW_MESSAGE (scratch, Cohort__Wire__CloseSession,
                                              COHORT__WIRE__CLOSE_SESSION__INIT);
     }
+}
+
+static Cohort__Wire__Sessions *sessions_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__Sessions *sessions =
+        NEW_MESSAGE (scratch, Cohort__Wire__Sessions, COHORT__WIRE__SESSIONS__INIT);
+    if (sessions != NULL) {
+        sessions->after = op->session;
+        sessions->limit = op->limit;
+    }
+    return sessions;
 }
 
 static const void *fill_read (Cohort__Wire__Request *message, struct arena *scratch,
@@ -464,6 +488,9 @@ static const void *fill_read (Cohort__Wire__Request *message, struct arena *scra
     case WIRE_UNWATCH:
         message->op_case = COHORT__WIRE__REQUEST__OP_UNWATCH;
         return message->unwatch = unwatch_of (scratch, op);
+    case WIRE_SESSIONS:
+        message->op_case = COHORT__WIRE__REQUEST__OP_SESSIONS;
+        return message->sessions = sessions_of (scratch, op);
     case WIRE_SYNC:
         message->op_case = COHORT__WIRE__REQUEST__OP_SYNC;
         return message->sync = NEW_MESSAGE (scratch, Cohort__Wire__Sync, COHORT__WIRE__SYNC__INIT);

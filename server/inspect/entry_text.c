@@ -72,7 +72,8 @@ static void say_op (struct buf *out, const struct op *op)
                                         [OP_DELETE_TREE] = "delete-tree",
                                         [OP_SET_ACL] = "set-acl",
                                         [OP_ADD_AUTH] = "add-auth",
-                                        [OP_SET_ADMINS] = "set-administrators"};
+                                        [OP_SET_ADMINS] = "set-administrators",
+                                        [OP_KILL_SESSION] = "kill-session"};
     say (out, "%s", names[op->kind]);
     if (op->path_size > 0) {
         say (out, " ");
@@ -92,6 +93,7 @@ static void say_op (struct buf *out, const struct op *op)
         say (out, " 0x%" PRIx64, op->czxid);
         break;
     case OP_CHECK_OWNER:
+    case OP_KILL_SESSION:
         say (out, " session 0x%" PRIx64, op->session);
         break;
     case OP_REJECT:

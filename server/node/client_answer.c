@@ -6,6 +6,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "server/node/client_state.h"
+#include "server/tree/identity.h"
 #include "server/tree/result.h"
 
 /* ---- The queue --------------------------------------------------------------------------- */
@@ -179,6 +180,59 @@ void client_outcome (struct clients *self, struct client *client,
 
 /* ---- Streams ----------------------------------------------------------------------------- */
 
+/* The address of a session's client, or NULL. */
+static const uint8_t *address_of (const struct clients *self, uint64_t session)
+{
+    struct reader in;
+    struct identity identity;
+    size_t size;
+    const uint8_t *identities = tree_session_identities (self->tree, session, &size);
+    reader_init (&in, identities, size);
+    while (reader_left (&in) > 0 && identity_decode (&identity, &in)) {
+        if (identity.scheme == IDENTITY_IP && identity.size == IDENTITY_IP_SIZE) {
+            return identity.id;
+        }
+    }
+    return NULL;
+}
+
+/* Where nobody is an administrator there is nothing to be kept from anybody. */
+static bool may_list_sessions (const struct clients *self, const struct client *client)
+{
+    size_t size;
+    (void) tree_admins (self->tree, &size);
+    return size == 0 || tree_session_is_admin (self->tree, client->session);
+}
+
+static void reply_sessions (struct clients *self, struct client *client,
+                            const struct request *request)
+{
+    struct wire_client_reply reply = {.xid = request->xid, .zxid = tree_zxid (self->tree)};
+    if (!may_list_sessions (self, client)) {
+        reply.code = COHORT_ENOAUTH;
+        client_reply_plain (self, client, &reply);
+        return;
+    }
+    struct buf *out = deliver_begin (self, client);
+    if (out == NULL) {
+        return;
+    }
+    uint32_t limit = request->list.limit;
+    limit = limit == 0 || limit > SESSIONS_PAGE ? SESSIONS_PAGE : limit;
+    struct wire_mark mark = wire_client_reply_begin (out, &reply, LIST_BYTES);
+    struct tree_session session = {.id = request->from};
+    bool more = tree_session_next (self->tree, session.id, &session);
+    for (uint32_t i = 0; more && i < limit; i++) {
+        wire_client_reply_session (out, &session, address_of (self, session.id));
+        more = tree_session_next (self->tree, session.id, &session);
+    }
+    if (more) {
+        wire_client_reply_more_sessions (out);
+    }
+    wire_client_item_end (out, mark);
+    deliver_end (self, client);
+}
+
 static void reply_stream (struct clients *self, struct client *client,
                           const struct request *request)
 {
@@ -338,6 +392,7 @@ static bool shows_state (const struct request *request)
     case REQUEST_COUNT:
     case REQUEST_EPHEMERALS:
     case REQUEST_MULTI_READ:
+    case REQUEST_SESSIONS:
     case REQUEST_SYNC:
     case REQUEST_STREAM_OPEN:
     case REQUEST_FAILED:
@@ -392,6 +447,12 @@ static bool answer_front (struct clients *self, struct client *client,
     case REQUEST_WHOAMI:
     case REQUEST_UNWATCH:
         client_read_answer (self, client, request);
+        return true;
+    case REQUEST_SESSIONS:
+        if (self->reads_held) {
+            return false;
+        }
+        reply_sessions (self, client, request);
         return true;
     case REQUEST_SYNC:
         if (!is_synced (self, request)) {

@@ -406,6 +406,17 @@ void client_session_ended (struct clients *self, const struct tree_outcome *outc
     }
 }
 
+void client_session_killed (struct clients *self, uint64_t session)
+{
+    struct client *client = client_of_session (self, session);
+    report_remove (self, session);
+    if (client != NULL) {
+        detach (self, client);
+        client_doom (self, client, COHORT_ESESSIONEXPIRED,
+                     "an administrator has ended the session");
+    }
+}
+
 /* ---- Reports of dead connections --------------------------------------------------------- */
 
 static bool is_session (const struct map_node *node, const void *key)

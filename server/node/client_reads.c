@@ -245,6 +245,12 @@ void client_read_receive (struct clients *self, struct client *client,
         request.kind = REQUEST_SYNC;
         queue (self, client, &request, NULL);
         return;
+    case COHORT__WIRE__REQUEST__OP_SESSIONS:
+        request.kind = REQUEST_SESSIONS;
+        request.from = from->sessions->after;
+        request.list.limit = from->sessions->limit;
+        queue (self, client, &request, NULL);
+        return;
     case COHORT__WIRE__REQUEST__OP_WHOAMI:
         request.kind = REQUEST_WHOAMI;
         queue (self, client, &request, NULL);

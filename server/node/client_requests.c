@@ -169,6 +169,9 @@ static int encode_op (struct clients *self, const Cohort__Wire__Request *request
     case COHORT__WIRE__REQUEST__OP_CLOSE:
         op.kind = OP_CLOSE_SESSION;
         break;
+    case COHORT__WIRE__REQUEST__OP_KILL_SESSION:
+        op = (struct op){.kind = OP_KILL_SESSION, .session = request->kill_session->session};
+        break;
     default:
         return COHORT_EUNSUPPORTED;
     }
@@ -248,6 +251,7 @@ bool request_is_read (const struct request *request)
     case REQUEST_COUNT:
     case REQUEST_EPHEMERALS:
     case REQUEST_MULTI_READ:
+    case REQUEST_SESSIONS:
         return true;
     default:
         return false;
@@ -388,6 +392,7 @@ static bool is_write (const Cohort__Wire__Request *request)
     case COHORT__WIRE__REQUEST__OP_ADD:
     case COHORT__WIRE__REQUEST__OP_MULTI:
     case COHORT__WIRE__REQUEST__OP_CLOSE:
+    case COHORT__WIRE__REQUEST__OP_KILL_SESSION:
         return true;
     case COHORT__WIRE__REQUEST__OP__NOT_SET:
         /* An operation of a later version: its number must be used up all the same. */

@@ -61,6 +61,7 @@ enum {
     LIST_LOOKS = 10000,       /* children that are looked at for one */
     READS_MAX = 1024,         /* of a multi-read */
     READS_BYTES = 4 << 20,    /* of its answer; what a first read needs beyond is allowed */
+    SESSIONS_PAGE = 4096,     /* sessions in an answer */
     PULL_EFFECTS = 4096,      /* looked at in one slice of catching up */
     PULL_SLICES = 16,         /* of one turn */
     PROGRESS_DISTANCE = 1000, /* transactions after which a quiet stream says how far it is */
@@ -97,6 +98,7 @@ enum request_kind {
     REQUEST_MULTI_READ, /* the payload: for each read a part (client_reads.c) */
     REQUEST_WHOAMI,
     REQUEST_UNWATCH, /* the payload is the path */
+    REQUEST_SESSIONS,
     REQUEST_SYNC,
     REQUEST_STREAM_OPEN, /* the payload is the path */
     REQUEST_STREAM_CLOSE,
@@ -117,7 +119,7 @@ struct request {
     uint64_t xid;
     uint64_t number; /* of a write; of the others 0 */
     uint64_t id;     /* of the sync, also that of a linearizable read; or of the stream */
-    uint64_t from;   /* STREAM_OPEN; EPHEMERALS: the session */
+    uint64_t from;   /* STREAM_OPEN; EPHEMERALS: the session; SESSIONS: behind it */
     int32_t code;    /* FAILED */
     uint32_t flags;  /* STREAM_OPEN; UNWATCH: the type */
     uint32_t size;   /* of the payload */
@@ -126,7 +128,7 @@ struct request {
     bool multi;
     bool linearizable;        /* a read: it waits for its sync */
     bool check;               /* UNWATCH: the watches stay */
-    struct request_list list; /* CHILDREN, EPHEMERALS */
+    struct request_list list; /* CHILDREN, EPHEMERALS; SESSIONS: limit */
 };
 
 struct pending_block;
@@ -348,6 +350,8 @@ void hellos_expire (struct clients *self);
 int64_t hellos_deadline (const struct clients *self);
 /* An applied end of a session. */
 void client_session_ended (struct clients *self, const struct tree_outcome *outcome);
+/* An administrator has killed a session: its client is told, behind what it has been answered. */
+void client_session_killed (struct clients *self, uint64_t session);
 
 /* The connection of the session's current attach is dead. */
 void report_add (struct clients *self, uint64_t session, uint64_t attach_no);

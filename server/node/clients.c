@@ -392,6 +392,9 @@ void clients_applied (struct clients *self, zxid_t zxid, const struct tree_outco
     if (outcome->session_closed || outcome->session_gone) {
         client_session_ended (self, outcome);
     }
+    if (outcome->killed != 0) {
+        client_session_killed (self, outcome->killed);
+    }
     client_sync_applied (self, zxid);
     bury (self);
 }

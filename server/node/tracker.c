@@ -25,6 +25,8 @@ struct session {
     bool known;   /* of the applied state; else only a report has come */
     bool closing; /* a CLOSE is proposed and not decided */
     bool dead;
+    bool condemned; /* an administrator has killed it: since */
+    int64_t condemned_ms;
     bool gone; /* the connection of the current attach is dead: since */
     int64_t gone_ms;
     uint64_t attach_no; /* numbers begin anew with each incarnation ... */
@@ -241,9 +243,13 @@ static void forget (struct tracker *self, struct session *session)
     mem_free (session);
 }
 
-/* When it expires: silence, or the grace behind the death of its connection. */
+/* When it expires: silence, or the grace behind the death of its connection; if it is killed, as
+ * soon as its client cannot count on it any more. */
 static int64_t deadline (const struct session *session)
 {
+    if (session->condemned) {
+        return session->condemned_ms + session->grace_ms; /* never longer than the timeout */
+    }
     int64_t silent = session->heard_ms + session->timeout_ms;
     int64_t gone = session->gone ? session->gone_ms + session->grace_ms : INT64_MAX;
     return silent < gone ? silent : gone;
@@ -283,6 +289,10 @@ static void take_over (struct tracker *self, const struct tree_session *applied)
     }
     session->known = true;
     session->dead = applied->dead;
+    if (applied->condemned && !session->condemned) {
+        session->condemned = true;
+        session->condemned_ms = self->clock_ms;
+    }
     session->attach_no = applied->attach_no;
     session->incarnation = applied->incarnation;
     session->server = applied->server;
@@ -443,8 +453,12 @@ void tracker_server_down (struct tracker *self, uint32_t server)
 void tracker_applied (struct tracker *self, zxid_t zxid, const struct tree_outcome *outcome)
 {
     self->applied = zxid;
+    struct tree_session applied;
     if (!self->leading || outcome->session == 0) {
         return;
+    }
+    if (outcome->killed != 0 && self->host.session (self->host.arg, outcome->killed, &applied)) {
+        take_over (self, &applied);
     }
     switch (outcome->kind) {
     case ENTRY_CREATE_SESSION:
@@ -464,7 +478,6 @@ void tracker_applied (struct tracker *self, zxid_t zxid, const struct tree_outco
     if (outcome->kind == ENTRY_CLOSE && session != NULL) {
         session->closing = false;
     }
-    struct tree_session applied;
     if (outcome->session_gone || !self->host.session (self->host.arg, outcome->session, &applied)) {
         if (session != NULL) {
             forget (self, session);
@@ -483,9 +496,10 @@ void tracker_applied (struct tracker *self, zxid_t zxid, const struct tree_outco
 static void answer (struct tracker *self, const struct waiting *waiting)
 {
     const struct session *session = find (self, waiting->session);
-    if (self->filled && session != NULL && session->known && !session->dead && !session->closing &&
-        session->attach_no == waiting->attach_no && session->server == waiting->server &&
-        session->incarnation == waiting->incarnation && waiting->behind <= self->applied) {
+    if (self->filled && session != NULL && session->known && !session->dead &&
+        !session->condemned && !session->closing && session->attach_no == waiting->attach_no &&
+        session->server == waiting->server && session->incarnation == waiting->incarnation &&
+        waiting->behind <= self->applied) {
         self->host.confirm (self->host.arg, waiting->server, waiting->session, waiting->attach_no,
                             waiting->seq);
     }
@@ -552,12 +566,17 @@ static void close_session (struct tracker *self, struct session *session)
                           .u.close = {.session = session->id,
                                       .attach_no = session->attach_no,
                                       .incarnation = session->incarnation,
-                                      .reason = gone ? ENTRY_DISCONNECTED : ENTRY_EXPIRED}};
+                                      .reason = session->condemned ? ENTRY_KILLED
+                                                : gone             ? ENTRY_DISCONNECTED
+                                                                   : ENTRY_EXPIRED}};
     session->closing = true;
     heap_remove (self, session);
     logger_write (&self->logger, LOG_INFO, "session-expired",
                   "session=%" PRIx64 " attach=%" PRIu64 " reason=%s", session->id,
-                  session->attach_no, gone ? "disconnected" : "silent");
+                  session->attach_no,
+                  session->condemned ? "killed"
+                  : gone             ? "disconnected"
+                                     : "silent");
     self->host.propose (self->host.arg, &entry);
 }
 

@@ -232,6 +232,16 @@ enum {
     REPLY_DETAIL = 62,
     IDENTITY_SCHEME = 1,
     IDENTITY_ID = 2,
+    REPLY_SESSIONS = 50,
+    REPLY_MORE_SESSIONS = 51,
+    SESSION_ID = 1,
+    SESSION_SERVER = 2,
+    SESSION_TIMEOUT_MS = 3,
+    SESSION_GRACE_MS = 4,
+    SESSION_EPHEMERALS = 5,
+    SESSION_INCARNATION = 6,
+    SESSION_STATE = 7,
+    SESSION_ADDRESS = 8,
     CHILD_NAME = 1,
     CHILD_STAT = 2,
     CHILD_DATA = 3,
@@ -458,6 +468,29 @@ void wire_client_reply_child (struct buf *out, const char *name, size_t size,
         put_bytes (out, CHILD_DATA, data, data_size);
     }
     put_end (out, start, wide);
+}
+
+void wire_client_reply_session (struct buf *out, const struct tree_session *session,
+                                const uint8_t *address)
+{
+    enum { LIVES, KILLED, ENDS } state = session->dead ? ENDS : session->condemned ? KILLED : LIVES;
+    size_t start = put_begin (out, REPLY_SESSIONS, false);
+    put_fixed (out, SESSION_ID, session->id);
+    put_number (out, SESSION_SERVER, session->server);
+    put_number (out, SESSION_TIMEOUT_MS, session->timeout_ms);
+    put_number (out, SESSION_GRACE_MS, session->grace_ms);
+    put_number (out, SESSION_EPHEMERALS, session->ephemerals);
+    put_number (out, SESSION_INCARNATION, session->incarnation);
+    put_number (out, SESSION_STATE, state);
+    if (address != NULL) {
+        put_bytes (out, SESSION_ADDRESS, address, 16);
+    }
+    put_end (out, start, false);
+}
+
+void wire_client_reply_more_sessions (struct buf *out)
+{
+    put_number (out, REPLY_MORE_SESSIONS, 1);
 }
 
 void wire_client_reply_next (struct buf *out, const char *name, size_t size)

@@ -97,6 +97,11 @@ void wire_client_reply_identity (struct buf *out, const char *scheme, const char
 /* One read of several: begin, the fields of its reply, end. */
 size_t wire_client_read_begin (struct buf *out, int code);
 void wire_client_read_end (struct buf *out, size_t read);
+/* A session of a list, and its client's address of 16 bytes (NULL: unknown); and that there are
+ * more behind the last. */
+void wire_client_reply_session (struct buf *out, const struct tree_session *session,
+                                const uint8_t *address);
+void wire_client_reply_more_sessions (struct buf *out);
 /* The result of a write (server/tree/result.h); false: it is malformed. */
 bool wire_client_reply_result (struct buf *out, struct reader *ops, uint32_t count, bool multi);
 void wire_client_item_end (struct buf *out, struct wire_mark mark);

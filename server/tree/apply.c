@@ -41,7 +41,7 @@ static int repeat_creation (struct tree *self, struct session *session,
     if (!session_admits (session, what->password_hash)) {
         return COHORT_EAUTHFAILED;
     }
-    if (session->dead) {
+    if (session_over (session)) {
         return COHORT_ESESSIONEXPIRED;
     }
     if (session->incarnation != 1 || attach_no < session->attach_no) {
@@ -80,7 +80,7 @@ static void apply_create_session (struct tree *self, const struct entry_create_s
  * the same idea out. */
 static int attach (struct tree *self, struct session *session, const struct entry_attach *what)
 {
-    if (session == NULL || session->dead) {
+    if (session == NULL || session_over (session)) {
         return COHORT_ESESSIONEXPIRED;
     }
     if (!session_admits (session, what->password_hash)) {

@@ -88,6 +88,10 @@ void change_session_number (struct tree *self, struct session *session, uint64_t
 void change_session_result (struct tree *self, struct session *session, const uint8_t *bytes,
                             size_t size);
 
+/* Its client is told that it has ended, and may do nothing any more; but its ephemerals are its own
+ * until it is killed. */
+void change_session_condemn (struct tree *self, struct session *session);
+
 /* Closed: its results are gone, and only its ephemerals keep it from going too. */
 void change_session_kill (struct tree *self, struct session *session);
 

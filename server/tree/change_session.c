@@ -182,6 +182,15 @@ void change_session_result (struct tree *self, struct session *session, const ui
     self->digest += stored->digest;
 }
 
+void change_session_condemn (struct tree *self, struct session *session)
+{
+    COHORT_ASSERT (!session->dead);
+    COHORT_ASSERT (!session->condemned);
+    begin_session (self, session);
+    session->condemned = true;
+    finish_session (self, session);
+}
+
 void change_session_kill (struct tree *self, struct session *session)
 {
     COHORT_ASSERT (!session->dead);

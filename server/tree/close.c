@@ -105,6 +105,20 @@ void close_and_reap (struct tree *self, struct session *session, struct tree_out
     reap (self, session, outcome);
 }
 
+int op_kill_session (struct tree *self, const struct session *session, const struct op *op,
+                     struct result_op *result)
+{
+    if (!session_is_admin (self, session)) {
+        return COHORT_ENOAUTH;
+    }
+    struct session *killed = session_find (&self->sessions, op->session);
+    result->existed = killed != NULL && !session_over (killed);
+    if (result->existed) {
+        change_session_condemn (self, killed);
+    }
+    return 0;
+}
+
 void close_apply (struct tree *self, const struct entry_close *close, struct tree_outcome *outcome)
 {
     outcome->session = close->session;

@@ -137,6 +137,10 @@ void op_encode (struct buf *out, const struct op *op)
         buf_blob (out, op->acl, op->acl_size);
         return;
     }
+    if (op->kind == OP_KILL_SESSION) {
+        buf_u64 (out, op->session);
+        return;
+    }
     buf_blob (out, op->path, op->path_size);
     switch (op->kind) {
     case OP_CREATE:
@@ -181,6 +185,7 @@ void op_encode (struct buf *out, const struct op *op)
     case OP_REJECT:
     case OP_ADD_AUTH:
     case OP_SET_ADMINS:
+    case OP_KILL_SESSION:
         break;
     }
     assert_fail ("the kind of the operation is known", __FILE__, __LINE__);
@@ -291,14 +296,14 @@ static bool decode_close (struct reader *in, struct entry_close *close)
 static bool op_known (uint8_t kind)
 {
     return (kind >= OP_CREATE && kind <= OP_DELETE_TREE) ||
-           (kind >= OP_SET_ACL && kind <= OP_SET_ADMINS);
+           (kind >= OP_SET_ACL && kind <= OP_SET_ADMINS) || kind == OP_KILL_SESSION;
 }
 
 /* What a multi may not hold: nothing of it can be undone. */
 static bool op_alone (enum op_kind kind)
 {
     return kind == OP_CLOSE_SESSION || kind == OP_REJECT || kind == OP_ADD_AUTH ||
-           kind == OP_SET_ADMINS;
+           kind == OP_SET_ADMINS || kind == OP_KILL_SESSION;
 }
 
 /* The operations stay encoded; but each is looked at, so that apply cannot meet a bad one when
@@ -421,6 +426,10 @@ bool op_decode (struct op *op, struct reader *ops)
         op->acl = decode_bytes (ops, &op->acl_size);
         return !ops->failed;
     }
+    if (op->kind == OP_KILL_SESSION) {
+        op->session = reader_u64 (ops);
+        return !ops->failed;
+    }
     uint8_t if_absent = 0, inherited = 0;
     op->path = decode_bytes (ops, &op->path_size);
     switch (op->kind) {
@@ -468,6 +477,7 @@ bool op_decode (struct op *op, struct reader *ops)
     case OP_REJECT:
     case OP_ADD_AUTH:
     case OP_SET_ADMINS:
+    case OP_KILL_SESSION:
         break;
     }
     return !ops->failed && if_absent <= 1 && inherited <= 1;

@@ -132,8 +132,9 @@ enum op_kind {
     OP_ADD,
     OP_DELETE_TREE,
     OP_SET_ACL = 40,
-    OP_ADD_AUTH,  /* alone only: the session has proven to be somebody */
-    OP_SET_ADMINS /* alone only, by an administrator */
+    OP_ADD_AUTH,         /* alone only: the session has proven to be somebody */
+    OP_SET_ADMINS,       /* alone only, by an administrator */
+    OP_KILL_SESSION = 50 /* likewise */
 };
 
 /* One operation.  Layout: u8 kind, then: path, and
@@ -144,7 +145,8 @@ enum op_kind {
  *    CHECK_OWNER u64 session, u64 ozxid                 CHECK_ABSENT (no more)
  *    ADD     i64 delta, i64 floor, i64 ceiling          DELETE_TREE i32 version, u32 limit
  *    CLOSE_SESSION (no path)                            REJECT i32 code (no path)
- *    ADD_AUTH identity as a blob (no path)              SET_ADMINS acl (no path) */
+ *    ADD_AUTH identity as a blob (no path)              SET_ADMINS acl (no path)
+ *    KILL_SESSION u64 session (no path) */
 struct op {
     enum op_kind kind;
     const char *path; /* not ended with 0 */

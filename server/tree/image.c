@@ -138,6 +138,9 @@ bool image_scalars_read (struct scalars *scalars, const uint8_t *data, size_t si
 
 /* ---- Sessions ---------------------------------------------------------------------------- */
 
+/* Of a session. */
+enum { FLAG_DEAD = 1, FLAG_CONDEMNED = 2 };
+
 void image_session_bytes (const struct session *session, uint8_t bytes[IMAGE_SESSION_SIZE])
 {
     struct cursor cursor = {bytes};
@@ -152,7 +155,8 @@ void image_session_bytes (const struct session *session, uint8_t bytes[IMAGE_SES
     put_u32 (&cursor, session->server);
     put_u64 (&cursor, session->last_number);
     put_u64 (&cursor, session->acked);
-    put_u8 (&cursor, session->dead);
+    put_u8 (&cursor, (uint8_t) ((session->dead ? FLAG_DEAD : 0) |
+                                (session->condemned ? FLAG_CONDEMNED : 0)));
     COHORT_ASSERT (cursor.at == bytes + IMAGE_SESSION_SIZE);
 }
 
@@ -174,13 +178,15 @@ bool image_session_read (struct session *session, const uint8_t *data, size_t si
     session->server = reader_u32 (&in);
     session->last_number = reader_u64 (&in);
     session->acked = reader_u64 (&in);
-    uint8_t dead = reader_u8 (&in);
-    session->dead = dead == 1;
+    uint8_t flags = reader_u8 (&in);
+    session->dead = (flags & FLAG_DEAD) != 0;
+    session->condemned = (flags & FLAG_CONDEMNED) != 0;
     size_t identities_size = reader_left (&in);
     const uint8_t *identities = reader_bytes (&in, identities_size);
     return identities_valid (identities, identities_size) &&
-           session_set_identities (session, identities, identities_size) && dead <= 1 &&
-           session->id > 0 && session->id <= SESSION_ID_MAX && session->incarnation > 0 &&
+           session_set_identities (session, identities, identities_size) &&
+           flags <= (FLAG_DEAD | FLAG_CONDEMNED) && session->id > 0 &&
+           session->id <= SESSION_ID_MAX && session->incarnation > 0 &&
            session->acked <= session->last_number && session->grace_ms <= session->timeout_ms;
 }
 

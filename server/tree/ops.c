@@ -395,6 +395,9 @@ int op_execute (struct tree *self, struct session *session, const struct op *op,
     case OP_SET_ADMINS:
         result->code = op_set_admins (self, session, op);
         return result->code;
+    case OP_KILL_SESSION:
+        result->code = op_kill_session (self, session, op, result);
+        return result->code;
     case OP_CLOSE_SESSION:
     case OP_REJECT:
         break;

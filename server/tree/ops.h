@@ -23,6 +23,10 @@ int op_set_acl (struct tree *self, const struct session *session, const struct o
 /* The list of a znode that is created below `parent`, with a reference; or why not. */
 int op_create_acl (struct tree *self, const struct session *session, const struct op *op,
                    const struct znode *parent, struct acl **acl);
+/* Ends another session: what is left of it goes when its client cannot count on it any more.
+ * COHORT_ENOAUTH: by an administrator only. */
+int op_kill_session (struct tree *self, const struct session *session, const struct op *op,
+                     struct result_op *result);
 int op_set_admins (struct tree *self, const struct session *session, const struct op *op);
 
 /* All operations of the write or none; appends the result to `out` and returns its code. */

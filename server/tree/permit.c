@@ -26,7 +26,8 @@ static const struct need {
     [OP_CHECK_OWNER] = {.of_znode = COHORT_PERM_READ},
     [OP_CHECK_ABSENT] = {0}, /* permits_sight */
     [OP_ADD_AUTH] = {0},
-    [OP_SET_ADMINS] = {0}, /* op_set_admins: an administrator */
+    [OP_SET_ADMINS] = {0},   /* op_set_admins: an administrator */
+    [OP_KILL_SESSION] = {0}, /* likewise */
 };
 
 static int granted (const struct tree *self, const struct session *session,

@@ -125,6 +125,7 @@ static void describe (const struct session *session, struct tree_session *out)
         .last_number = session->last_number,
         .acked = session->acked,
         .ephemerals = session->ephemeral_count,
+        .condemned = session->condemned,
         .dead = session->dead,
     };
 }
@@ -213,6 +214,11 @@ const uint8_t *tree_session_result (const struct tree *self, uint64_t session, u
 }
 
 /* ---- Passwords --------------------------------------------------------------------------- */
+
+bool session_over (const struct session *self)
+{
+    return self->dead || self->condemned;
+}
 
 bool session_admits (const struct session *self, const uint8_t password_hash[ENTRY_PASSWORD_HASH])
 {

@@ -53,6 +53,7 @@ struct session {
     uint32_t server;
     uint64_t last_number;
     uint64_t acked;
+    bool condemned; /* an administrator has killed it; CLOSE follows when nobody counts on it */
     bool dead;
     uint8_t *identities; /* identity.h; NULL: none */
     uint32_t identities_size;
@@ -70,6 +71,9 @@ struct stored *stored_new (struct session *session, uint64_t number, const uint8
 
 /* Replaces its identities; false: out of memory, nothing was changed. */
 bool session_set_identities (struct session *self, const uint8_t *bytes, size_t size);
+
+/* Whether it has ended for its client. */
+bool session_over (const struct session *self);
 
 /* Whether it is the hash of this session's password. */
 bool session_admits (const struct session *self, const uint8_t password_hash[ENTRY_PASSWORD_HASH]);

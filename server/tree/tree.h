@@ -60,6 +60,7 @@ struct tree_outcome {
     uint64_t expected;     /* COHORT_EGAP: last + 1 */
     const uint8_t *result; /* encoded (result.h), also of a duplicate; NULL: not kept any more */
     size_t result_size;
+    uint64_t killed; /* the session that an administrator has killed; 0: none */
 
     bool session_closed; /* by CLOSE, OP_CLOSE_SESSION: it is dead from now on */
     bool session_gone;   /* its last ephemeral is reaped, nothing is left of it */
@@ -73,7 +74,7 @@ struct tree_outcome {
      *       ESESSIONEXPIRED: closed since; EAUTHFAILED: the nonce is there with another password.
      *   ATTACH  0: current now, or was already; ESESSIONEXPIRED: unknown or dead; EAUTHFAILED;
      *       ESESSIONMOVED: not above the current (incarnation, attach_no), or the incarnation is
-     *       neither the current one of this process nor the next.
+     *       below the current one, or that of another process.
      *   WRITE  executed: the result's code.  Otherwise nothing was changed.  ESESSIONEXPIRED:
      *       unknown or dead; ESESSIONMOVED: of another incarnation; EGAP: see expected; EWINDOW:
      *       too many results are unacknowledged, the number is not consumed; a duplicate: the
@@ -261,7 +262,8 @@ struct tree_session {
     uint64_t last_number;
     uint64_t acked; /* results up to it are trimmed */
     uint64_t ephemerals;
-    bool dead; /* closed; REAP until its ephemerals are gone */
+    bool condemned; /* killed by an administrator: it has ended for its client, CLOSE follows */
+    bool dead;      /* closed; REAP until its ephemerals are gone */
 };
 
 bool tree_session (const struct tree *self, uint64_t id, struct tree_session *session);

@@ -51,7 +51,7 @@ static struct session *admit (struct tree *self, const struct entry_write *write
                               struct tree_outcome *outcome)
 {
     struct session *session = session_find (&self->sessions, write->session);
-    if (session == NULL || session->dead) {
+    if (session == NULL || session_over (session)) {
         outcome->code = COHORT_ESESSIONEXPIRED;
         return NULL;
     }
@@ -117,6 +117,7 @@ void write_apply (struct tree *self, const struct entry_write *write, struct tre
         COHORT_ASSERT (decoded);
         outcome->code = execute_one (self, session, &op, out);
         closes = op.kind == OP_CLOSE_SESSION;
+        outcome->killed = op.kind == OP_KILL_SESSION && outcome->code == 0 ? op.session : 0;
     }
     COHORT_ASSERT (!out->failed);
     outcome->result = out->data;

@@ -441,6 +441,48 @@ COHORT_API void cohort_page_destroy (cohort_page_t **page_p);
  * the call began, confirmed by a quorum: a read after it is linearizable. */
 COHORT_API int cohort_sync (cohort_t *self) COHORT_MUST_CHECK;
 
+/* ---- All sessions of the ensemble -------------------------------------------------------- */
+
+enum {
+    COHORT_SESSION_LIVES = 0,
+    COHORT_SESSION_KILLED = 1, /* its client was told; its ephemerals wait for the end of what that
+                                   may count on */
+    COHORT_SESSION_ENDS = 2    /* its ephemerals are being removed */
+};
+
+typedef struct cohort_session_info {
+    uint64_t id;
+    uint64_t ephemerals; /* how many it has */
+    uint32_t server;     /* the server that it attached to last */
+    uint32_t timeout_ms;
+    uint32_t grace_ms;
+    uint32_t incarnation; /* above 1: processes have gone on with it, see state_file */
+    int state;            /* COHORT_SESSION_... */
+    int address_known;
+    uint8_t address[16]; /* of its client, IPv4 as ::ffff:a.b.c.d */
+} cohort_session_info_t;
+
+typedef struct cohort_sessions {
+    size_t count;
+    const cohort_session_info_t *items; /* by ascending ids */
+    int more;                           /* there are more: behind the last of these */
+} cohort_sessions_t;
+
+/* A page of the sessions, as the server knows them: those behind the id `after` (0: from the
+ * beginning), at most `limit` (0: as many as an answer takes).  *page is freed with
+ * cohort_sessions_destroy.  COHORT_ENOAUTH: the ensemble has administrators, and this session is
+ * none. */
+COHORT_API int cohort_sessions (cohort_t *self, uint64_t after, int limit,
+                                cohort_sessions_t **page) COHORT_MUST_CHECK;
+COHORT_API void cohort_sessions_destroy (cohort_sessions_t **page_p);
+
+/* Ends a session: its client is told at once, and may do nothing any more.  Its ephemerals go as
+ * soon as the client cannot count on them any more, were it cut off: the smaller one of its limits
+ * later. *existed (or NULL): 0: there is no such session, and nothing happened.  COHORT_ENOAUTH:
+ * this session is no administrator. */
+COHORT_API int cohort_session_kill (cohort_t *self, uint64_t session,
+                                    int *existed) COHORT_MUST_CHECK;
+
 /* ---- Operations, asynchronous ------------------------------------------------------------ */
 
 /* Each queues the operation and returns at once: 0, and fn runs later, exactly once unless the

@@ -679,6 +679,36 @@ static void test_server_down (void **state)
     world_free (world);
 }
 
+/* A session that an administrator has killed ends when its client cannot count on it any more,
+ * which is told nothing from then on; a new leader begins to count anew. */
+static void test_killed (void **state)
+{
+    (void) state;
+    struct world *world = world_new ();
+    add (world, 7, 4000, 600);
+    lead (world);
+    run (world, 10);
+    find (world, 7)->condemned = true;
+    tracker_applied (world->tracker, ++world->applied,
+                     &(struct tree_outcome){.kind = ENTRY_WRITE, .session = 3, .killed = 7});
+    run (world, 300);
+    tracker_heartbeat (world->tracker, 1, 7, 1, 1);
+    tracker_touch (world->tracker, 7);
+    run (world, 299);
+    assert_int_equal (world->confirms_count, 0);
+    assert_int_equal (world->proposed_count, 0);
+    tracker_unlead (world->tracker);
+    lead (world);
+    run (world, 599);
+    assert_int_equal (world->proposed_count, 0);
+    run (world, 1);
+    assert_int_equal (world->proposed_count, 1);
+    assert_int_equal (world->proposed[0].u.close.reason, ENTRY_KILLED);
+    apply_close (world, 0, true);
+    assert_int_equal (tracker_count (world->tracker), 0);
+    world_free (world);
+}
+
 /* ---- REAP ------------------------------------------------------------------------------------ */
 
 static void test_reap (void **state)
@@ -748,6 +778,7 @@ int main (void)
         cmocka_unit_test (test_report_of_other_server),
         cmocka_unit_test (test_report_of_unknown),
         cmocka_unit_test (test_touch),
+        cmocka_unit_test (test_killed),
         cmocka_unit_test (test_new_leader),
         cmocka_unit_test (test_stall),
         cmocka_unit_test (test_no_stall_at_deadlines),

@@ -179,6 +179,60 @@ static void test_administrator (void **state)
     fixture_deinit (&f);
 }
 
+/* What an administrator kills has ended for its client; its ephemerals go with the CLOSE. */
+static void test_kill (void **state)
+{
+    (void) state;
+    struct fixture f;
+    begin (&f);
+    uint64_t anna = fixture_session (&f, 1);
+    uint64_t root = fixture_session (&f, 2);
+    assert_int_equal (prove (&f, root, digest ("root:secret")), 0);
+    assert_int_equal (fixture_create (&f, anna, "/e", "", COHORT_EPHEMERAL), 0);
+    struct op op = {.kind = OP_KILL_SESSION, .session = anna};
+    uint64_t before = tree_digest (f.tree);
+    assert_int_equal (fixture_op (&f, anna, &op), COHORT_ENOAUTH);
+    assert_int_equal (f.outcome.killed, 0);
+    assert_int_equal (fixture_op (&f, root, &op), 0);
+    assert_int_equal (f.outcome.killed, anna);
+    assert_false (f.outcome.session_closed);
+    assert_int_not_equal (tree_digest (f.tree), before);
+
+    struct tree_session session;
+    assert_true (tree_session (f.tree, anna, &session));
+    assert_true (session.condemned);
+    assert_true (fixture_exists (&f, "/e"));
+    struct op create = {.kind = OP_CREATE, .path = "/f", .path_size = 2};
+    struct entry_write write = {
+        .session = anna, .incarnation = 1, .number = session.last_number + 1, .count = 1};
+    fixture_write (&f, &write, &create);
+    assert_int_equal (f.outcome.code, COHORT_ESESSIONEXPIRED);
+    assert_false (f.outcome.executed);
+    fixture_attach (&f, anna, 1, 9, 1, 1);
+    assert_int_equal (f.outcome.code, COHORT_ESESSIONEXPIRED);
+    fixture_attach (&f, anna, 2, 1, 1, 5);
+    assert_int_equal (f.outcome.code, COHORT_ESESSIONEXPIRED);
+    /* Once more, and one that is not there: nothing happens, and that is no error. */
+    assert_int_equal (fixture_op (&f, root, &op), 0);
+    op.session = 999;
+    assert_int_equal (fixture_op (&f, root, &op), 0);
+
+    struct buf image = {0};
+    fixture_save (f.tree, &image);
+    struct tree *loaded = fixture_load (image.data, image.size);
+    assert_non_null (loaded);
+    assert_true (tree_session (loaded, anna, &session));
+    assert_true (session.condemned);
+    tree_destroy (&loaded);
+    buf_deinit (&image);
+    tree_check (f.tree);
+
+    fixture_close (&f, anna, 77, 77, ENTRY_KILLED);
+    assert_true (f.outcome.session_gone);
+    assert_false (fixture_exists (&f, "/e"));
+    fixture_deinit (&f);
+}
+
 /* Nobody is an administrator where none was named. */
 static void test_none (void **state)
 {
@@ -197,7 +251,7 @@ static void test_none (void **state)
 static void test_alone (void **state)
 {
     (void) state;
-    static const enum op_kind kinds[] = {OP_ADD_AUTH, OP_SET_ADMINS};
+    static const enum op_kind kinds[] = {OP_ADD_AUTH, OP_SET_ADMINS, OP_KILL_SESSION};
     for (size_t i = 0; i < 2; i++) {
         struct buf out = {0};
         struct entry entry = {.kind = ENTRY_WRITE};
@@ -312,8 +366,8 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_session),       cmocka_unit_test (test_proofs_refused),
         cmocka_unit_test (test_administrator), cmocka_unit_test (test_none),
-        cmocka_unit_test (test_alone),         cmocka_unit_test (test_granted),
-        cmocka_unit_test (test_resolve),
+        cmocka_unit_test (test_kill),          cmocka_unit_test (test_alone),
+        cmocka_unit_test (test_granted),       cmocka_unit_test (test_resolve),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
