@@ -27,6 +27,7 @@ struct line {
     int number;
     const char *key;
     const char *value;
+    int *set_at; /* by the index of the key: the line that has set it, 0: none has */
     char *error;
     size_t error_size;
 };
@@ -216,10 +217,12 @@ static int key_zookeeper_only (const struct line *line)
     return 0;
 }
 
+/* The times that every zoo.cfg has: ZooKeeper's own, which nobody misses here. A mistake in one is
+ * told all the same. */
 static int key_silent (const struct line *line)
 {
-    (void) line;
-    return 0;
+    uint64_t unused;
+    return parse_number (line, 1, INT32_MAX, &unused);
 }
 
 /* ---- server.N ---------------------------------------------------------------------------- */
@@ -403,6 +406,10 @@ static int set_key (const struct line *line)
     }
     for (size_t i = 0; i < KEYS; i++) {
         if (strcmp (line->key, keys[i].name) == 0) {
+            if (line->set_at[i] > 0) {
+                return complain (line, "is set in line %d already", line->set_at[i]);
+            }
+            line->set_at[i] = line->number;
             return keys[i].fn (line);
         }
     }
@@ -431,9 +438,10 @@ static int parse_line (struct line *line, char *text)
     }
     char *equals = strchr (key, '=');
     if (!equals) {
-        line->key = key;
-        line->value = "";
-        return complain (line, "must be a line of the form key=value");
+        (void) snprintf (line->error, line->error_size,
+                         "%s:%d: '%.100s' must be a line of the form key=value", line->file,
+                         line->number, key);
+        return COHORT_ECONFIG;
     }
     *equals = '\0';
     line->key = trim (key);
@@ -454,7 +462,9 @@ void config_file_init (struct config_file *self)
 int config_file_parse (struct config_file *self, const char *name, const char *text, char *error,
                        size_t error_size)
 {
-    struct line line = {.config = self, .file = name, .error = error, .error_size = error_size};
+    int set_at[KEYS] = {0};
+    struct line line = {
+        .config = self, .file = name, .set_at = set_at, .error = error, .error_size = error_size};
     char copy[CONFIG_VALUE_SIZE * 2];
 
     while (*text) {
@@ -491,8 +501,15 @@ static char *read_file (const char *path, const char *advice, char *error, size_
         }
         return NULL;
     }
+    errno = 0;
     size_t size = fread (text, 1, FILE_SIZE_MAX - 1, file);
-    bool bad = ferror (file) || size == FILE_SIZE_MAX - 1 || memchr (text, '\0', size);
+    if (ferror (file)) {
+        (void) snprintf (error, error_size, "%s: cannot be read: %s", path, strerror (errno));
+        (void) fclose (file);
+        free (text);
+        return NULL;
+    }
+    bool bad = size == FILE_SIZE_MAX - 1 || memchr (text, '\0', size);
     (void) fclose (file);
     if (bad) {
         (void) snprintf (error, error_size, "%s: is no text file of less than 1 MiB", path);

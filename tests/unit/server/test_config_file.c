@@ -76,7 +76,11 @@ static void test_errors_name_line_key_value_and_remedy (void **state)
                     "zoo.cfg:2: dataDri=/x: unknown key; did you mean dataDir?");
     assert_refused ("something.else=1\n", "zoo.cfg:1: something.else=1: unknown key; see cohortd "
                                           "--help for those there are");
-    assert_refused ("dataDir\n", "zoo.cfg:1: dataDir=: must be a line of the form key=value");
+    assert_refused ("just a line\n",
+                    "zoo.cfg:1: 'just a line' must be a line of the form key=value");
+    assert_refused ("tickTime=soon\n",
+                    "zoo.cfg:1: tickTime=soon: must be a number from 1 to 2147483647");
+    assert_refused ("id=1\n\nid=2\n", "zoo.cfg:3: id=2: is set in line 1 already");
     assert_refused ("dataDir=\n", "zoo.cfg:1: dataDir=: has no value");
     assert_refused ("peerTimeout=5s\n",
                     "zoo.cfg:1: peerTimeout=5s: must be a number from 50 to 60000");
