@@ -389,13 +389,14 @@ static void record_views (struct world *world)
     }
 }
 
-void record_applied (struct world *world, struct sim_server *server)
+/* False: what it has applied cannot be read back. */
+static bool record_to_tree (struct world *world, struct sim_server *server)
 {
     struct zab_entry entries[READ_ENTRIES];
     zxid_t through = tree_zxid (node_tree (server->node));
     const zxid_t *known = &world->recorder->judge.facts.model.zxid;
     if (*known >= through) {
-        return;
+        return true;
     }
     record_views (world);
     while (*known < through) {
@@ -404,13 +405,26 @@ void record_applied (struct world *world, struct sim_server *server)
             store_read (server->store, *known, through, READ_BYTES, entries, READ_ENTRIES);
         crash_disk_spare (server->disk, false);
         if (count == 0) {
-            world_fail (world, "server %u has applied %#" PRIx64 " and cannot read it back",
-                        server->id, through);
+            return false;
         }
         for (size_t i = 0; i < count; i++) {
             record_entry (world, &entries[i]);
         }
     }
+    return true;
+}
+
+void record_applied (struct world *world, struct sim_server *server)
+{
+    if (!record_to_tree (world, server)) {
+        world_fail (world, "server %u has applied %#" PRIx64 " and cannot read it back", server->id,
+                    tree_zxid (node_tree (server->node)));
+    }
+}
+
+void record_last (struct world *world, struct sim_server *server)
+{
+    (void) record_to_tree (world, server);
 }
 
 void record_led (struct world *world, uint32_t epoch)

@@ -363,6 +363,7 @@ static void turn (struct world *self, struct sim_server *server)
     }
     int rc = node_failure (server->node, &text);
     if (rc != 0) {
+        record_last (self, server);
         give_up (self, server, rc, text);
         return;
     }

@@ -460,6 +460,10 @@ void record_closed (struct world *self, const struct sim_client *client,
 
 /* What this server has applied, if nobody has applied it before. */
 void record_applied (struct world *self, struct sim_server *server);
+
+/* Likewise what a server has applied in the turn in which it ended by itself: its clients may have
+ * been told of it, and nobody else yet. What it cannot read any more is left out. */
+void record_last (struct world *world, struct sim_server *server);
 /* Who leads undisturbed: the epoch; 0: nobody. */
 void record_led (struct world *self, uint32_t epoch);
 
