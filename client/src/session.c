@@ -291,9 +291,9 @@ int64_t session_silence_ms (const struct session *self)
     return (int64_t) self->timeout_ms * 2 / 3;
 }
 
-int64_t session_margin_ms (const struct session *self)
+int64_t session_margin_ms (int64_t limit_ms)
 {
-    int64_t tenth = self->timeout_ms / 10;
+    int64_t tenth = limit_ms / 10;
     return tenth > SESSION_MARGIN_MS_MIN ? tenth : SESSION_MARGIN_MS_MIN;
 }
 

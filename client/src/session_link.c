@@ -109,7 +109,7 @@ void link_suspend (struct session *self, int64_t now_ms)
     if (self->active.heard_ms - base > session_silence_ms (self)) {
         base = self->active.heard_ms;
     }
-    self->lost_at_ms = base + (int64_t) self->timeout_ms + session_margin_ms (self);
+    self->lost_at_ms = base + self->timeout_ms + session_margin_ms (self->timeout_ms);
     session_set_state (self, COHORT_SUSPENDED);
 }
 

@@ -183,7 +183,7 @@ static bool take_confirmed (struct session *self, uint64_t beat, int64_t now_ms)
         self->touched_ms = sent_ms;
     }
     int64_t limit = self->timeout_ms < self->grace_ms ? self->timeout_ms : self->grace_ms;
-    int64_t until_ms = sent_ms + limit - session_margin_ms (self);
+    int64_t until_ms = sent_ms + limit - session_margin_ms (limit);
     if (self->valid_until_ms < until_ms && now_ms >= self->valid_from_ms) {
         self->valid_until_ms = until_ms;
     }

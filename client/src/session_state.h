@@ -33,7 +33,7 @@
 #define SESSION_REDIRECTS_MAX 4
 /* The pause after memory ran out. */
 #define SESSION_NOMEM_MS 20
-/* The least margin by which a session's validity ends before its time limit. */
+/* The least of session_margin_ms. */
 #define SESSION_MARGIN_MS_MIN 50
 /* The least time for a server to answer a known session. */
 #define SESSION_ATTACH_MS_MIN 100
@@ -150,8 +150,9 @@ void session_note (struct session *self, const char *format, ...)
     __attribute__ ((format (printf, 2, 3)));
 /* Silence of a server that is taken for its death. */
 int64_t session_silence_ms (const struct session *self);
-/* The margin of validity and of local expiry. */
-int64_t session_margin_ms (const struct session *self);
+/* By how much the client counts a limit shorter, for its validity, or longer, for its expiry:
+ * clocks that run apart drift in proportion to what they measure. */
+int64_t session_margin_ms (int64_t limit_ms);
 
 /* ---- session_past.c ------------------------------------------------------------------------- */
 
