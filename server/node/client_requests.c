@@ -393,9 +393,13 @@ static bool is_write (const Cohort__Wire__Request *request)
     case COHORT__WIRE__REQUEST__OP_MULTI:
     case COHORT__WIRE__REQUEST__OP_CLOSE:
     case COHORT__WIRE__REQUEST__OP_KILL_SESSION:
+    /* Not served yet: refused under their numbers, which must be used up all the same. */
+    case COHORT__WIRE__REQUEST__OP_SET_ACL:
+    case COHORT__WIRE__REQUEST__OP_ADD_AUTH:
+    case COHORT__WIRE__REQUEST__OP_SET_ADMINS:
         return true;
     case COHORT__WIRE__REQUEST__OP__NOT_SET:
-        /* An operation of a later version: its number must be used up all the same. */
+        /* So is an operation of a later version. */
         return request->number != 0;
     default:
         return false;
