@@ -39,7 +39,9 @@ enum {
     CLIENTS_OUTPUT_BYTES = 16 << 20,   /* and of output_bytes_max */
     CLIENTS_CREDIT_MIN = 64 << 10,     /* bytes of writes in flight that a session may have */
     CLIENTS_CREDIT_MAX = 4 << 20,
-    CLIENTS_RETRY_MS = 2,     /* between attempts to fill a full pipe */
+    CLIENTS_RETRY_MS = 2,       /* between attempts to fill a full pipe */
+    CLIENTS_REFUSALS_TOLD = 10, /* in the log, one by one, in so many ms: */
+    CLIENTS_REFUSALS_MS = 1000,
     CLIENTS_STALL_MS = 10000, /* a pipe full for so long: the client is cut off */
 
     CLIENT_QUEUE_BYTES_MAX = 32 << 20, /* of requests of one session that wait */
@@ -277,6 +279,10 @@ struct clients {
     char quarantined[256];        /* "": not */
     char held[CLIENTS_HELD_SIZE]; /* "": not */
     bool reads_held;
+
+    int64_t refusals_since_ms; /* what strangers do fills no log: see connection_refuse */
+    uint32_t refusals_told;
+    uint64_t refusals_untold;
 
     struct map connections;  /* clients, by connection */
     struct map sessions;     /* attached clients, by session */

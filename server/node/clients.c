@@ -174,11 +174,33 @@ static void refuse (struct clients *self, uint64_t connection, int code, const c
     }
 }
 
-void connection_refuse (struct clients *self, uint64_t connection, int code, const char *text)
+/* Anybody can be refused as often as he likes: so many a second are told of one by one, the others
+ * as a number once that second is over. */
+static void tell_refusal (struct clients *self, uint64_t connection, int code, const char *text)
 {
+    if (self->now_ms - self->refusals_since_ms >= CLIENTS_REFUSALS_MS) {
+        if (self->refusals_untold > 0) {
+            logger_write (&self->options.logger, LOG_INFO, "connections-refused",
+                          "more=%llu since_ms=%lld", (unsigned long long) self->refusals_untold,
+                          (long long) (self->now_ms - self->refusals_since_ms));
+        }
+        self->refusals_since_ms = self->now_ms;
+        self->refusals_told = 0;
+        self->refusals_untold = 0;
+    }
+    if (self->refusals_told == CLIENTS_REFUSALS_TOLD) {
+        self->refusals_untold++;
+        return;
+    }
+    self->refusals_told++;
     logger_write (&self->options.logger, LOG_INFO, "connection-refused",
                   "connection=%llu code=%s text=\"%s\"", (unsigned long long) connection,
                   error_name (code), text);
+}
+
+void connection_refuse (struct clients *self, uint64_t connection, int code, const char *text)
+{
+    tell_refusal (self, connection, code, text);
     refuse (self, connection, code, text);
     self->options.transport.client_drop (self->options.transport.arg, connection);
 }

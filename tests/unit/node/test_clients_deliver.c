@@ -191,6 +191,30 @@ static void a_corrupt_frame_ends_its_connection_only (void **state)
     world_free (&world);
 }
 
+static void be_refused (struct world *world, int times)
+{
+    for (int i = 0; i < times; i++) {
+        struct peer *stranger = peer_new (world, 0);
+        peer_send_bytes (stranger, "\x0a\xff\xff\xff", 4);
+        expect (stranger, "refused EPROTOCOL: a frame could not be understood");
+    }
+}
+
+/* Ten a second are told of one by one; how many more there were is told with the next one. */
+static void strangers_fill_no_log (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    world_advance (world, 1000);
+    size_t logged = world->servers[0].logged;
+    be_refused (world, 16);
+    assert_int_equal (world->servers[0].logged, logged + 10);
+    world_advance (world, 1000);
+    be_refused (world, 2);
+    assert_int_equal (world->servers[0].logged, logged + 10 + 1 + 2);
+    world_free (&world);
+}
+
 static size_t make_frame (struct peer *peer, struct prng *prng, uint8_t *bytes, size_t max)
 {
     switch (prng_below (prng, 8)) {
@@ -421,6 +445,7 @@ int main (void)
         cmocka_unit_test (cuts_off_who_takes_nothing),
         cmocka_unit_test (cuts_off_who_has_too_many_events),
         cmocka_unit_test (a_corrupt_frame_ends_its_connection_only),
+        cmocka_unit_test (strangers_fill_no_log),
         cmocka_unit_test (survives_mutated_frames),
         cmocka_unit_test (survives_failing_allocations),
         cmocka_unit_test (golden_bytes),
