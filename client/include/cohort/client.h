@@ -6,6 +6,9 @@
  * sent again after a reconnect and applied once.  What the application sees of a server's death
  * is a delay.
  *
+ * This header has the operations, and includes what belongs to them: cohort/session.h (loops and
+ * sessions), cohort/stream.h (streams, and watches that stay), cohort/snapshot.h (backups).
+ *
  * Threads.  Every function may be called from any thread unless it says otherwise; a handle
  * must not be used during or after its destruction.  Handlers and callbacks run only inside
  * cohort_dispatch, on the thread that called it, without any lock held, in the order in which
@@ -39,172 +42,15 @@
 #ifndef COHORT_CLIENT_H
 #define COHORT_CLIENT_H
 
-#include "cohort/types.h"
+#include "cohort/session.h"
+#include "cohort/snapshot.h"
+#include "cohort/stream.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-typedef struct cohort cohort_t;
-typedef struct cohort_loop cohort_loop_t;
 typedef struct cohort_txn cohort_txn_t;
-typedef struct cohort_stream cohort_stream_t;
-
-/* ---- Loops ------------------------------------------------------------------------------- */
-
-/* How a loop is driven. */
-enum {
-    COHORT_DRIVER_THREAD = 0, /* a background thread: heartbeats go on while the application
-                                  is busy (default) */
-    COHORT_DRIVER_NONE = 1    /* no thread: the application calls cohort_loop_process */
-};
-
-/* Milliseconds of a clock that never goes back and counts while the machine sleeps. */
-typedef int64_t cohort_clock_fn (void *arg);
-
-typedef struct cohort_loop_options {
-    size_t size;            /* sizeof (cohort_loop_options_t) */
-    int driver;             /* COHORT_DRIVER_... */
-    void *zmq_context;      /* borrowed ZeroMQ context, NULL: a new one of the loop's own */
-    cohort_clock_fn *clock; /* NULL: CLOCK_BOOTTIME */
-    void *clock_arg;
-} cohort_loop_options_t;
-
-/* A loop serves any number of sessions with one ZeroMQ context and at most one thread.  NULL
- * options: the defaults.  NULL: out of memory or descriptors. */
-COHORT_API cohort_loop_t *cohort_loop_new (const cohort_loop_options_t *options);
-
-/* Ends the loop.  Every session on it must have been destroyed: otherwise COHORT_ESTATE, and
- * nothing happens.  Sets *self_p to NULL on success. */
-COHORT_API int cohort_loop_destroy (cohort_loop_t **self_p);
-
-/* COHORT_DRIVER_NONE: sends, receives and runs timers of all sessions of the loop; waits up to
- * timeout_ms (0: not at all, -1: until something happens) for something to do.  Runs no
- * callback.  0, or COHORT_ESTATE with a loop that has its own thread. */
-COHORT_API int cohort_loop_process (cohort_loop_t *self, int timeout_ms);
-
-/* COHORT_DRIVER_NONE: a descriptor that is readable (level-triggered) while cohort_loop_process
- * has something to do, and the milliseconds until its next timer, -1: none.  Both change after
- * each call of cohort_loop_process. */
-COHORT_API int cohort_loop_fd (cohort_loop_t *self);
-COHORT_API int cohort_loop_timeout (cohort_loop_t *self);
-
-/* Wakes whoever drives the loop, for clocks that jump: it looks at its clock again, does what
- * is due, and comes to rest.  Returns once it has, or after limit_ms of real time with
- * COHORT_ETIMEDOUT.  With COHORT_DRIVER_NONE it is cohort_loop_process until nothing is left.
- * Blocks. */
-COHORT_API int cohort_loop_settle (cohort_loop_t *self, int limit_ms);
-
-/* ---- Sessions ---------------------------------------------------------------------------- */
-
-typedef struct cohort_options {
-    size_t size;             /* sizeof (cohort_options_t) */
-    cohort_loop_t *loop;     /* borrowed; NULL: a loop of this handle's own */
-    int timeout_ms;          /* silence after which the session expires; 0: 10,000 */
-    int disconnect_grace_ms; /* what remains to the session once a living server has seen its
-                                 connection close; 0: as timeout_ms */
-    int time_limit_ms;       /* of blocking calls; 0: 30,000; -1: none */
-    int connect_timeout_ms;  /* for one server to answer before the next is tried; 0: 1,000 */
-    int watchdog_ms;         /* 0: off.  No heartbeat is sent once, for so long, nobody has called
-                                 cohort_dispatch or waited in cohort_run, and no callback has
-                                 returned: a program that hangs loses its session */
-    const char *server_key;  /* CURVE: the ensemble's public key, Z85; NULL: no encryption */
-    const char *public_key;  /* CURVE: the client's own keys, Z85 */
-    const char *secret_key;
-    uint64_t
-        stream_bytes_max;   /* memory for the snapshot of one stream while it arrives; 0: 1 GiB */
-    const char *state_file; /* NULL: none.  Where this process leaves who its session is (with the
-                                 session's password: only its owner can read the file), and finds
-                                 what the one before has left: it goes on with that session, as its
-                                 next incarnation, and the ephemerals stay.  If that has ended, a
-                                 new one begins.  It is replaced atomically, and synced, by the
-                                 loop's thread before a new session is used */
-    int close_predecessor;  /* with state_file: 1: the session of the process before is closed, its
-                                 ephemerals are gone, before a new one begins */
-} cohort_options_t;
-
-/* Starts a session: returns at once and connects in the background; with a state file, after that
- * is synced.
- *
- * With a state file, the process before may still run, cut off or stopped.  As soon as this one is
- * attached it is told nothing any more and may change nothing; but it may have been told before
- * that the session lives, for min (timeout, disconnect_grace) at most.  For so long cohort_valid_ms
- * is 0 here; and for so long close_predecessor waits before it closes.  The time limits of a
- * session that goes on are its old ones.  A password that is not the session's: LOST,
- * COHORT_EAUTHFAILED; two processes with one file: the first goes LOST, COHORT_ESESSIONMOVED.
- *
- * servers: "tcp://host:port,tcp://host:port/chroot"; tcp, ipc and inproc endpoints separated by
- * commas.  For tcp, what follows the port from the first '/' on is the chroot (once, at the end
- * of the list); for ipc and inproc it follows a ';'.  Paths given and reported are below the
- * chroot.  NULL, with a state file: those that it names.  The list is shuffled; names are resolved
- * again on every attempt, never on the caller's thread. NULL: malformed servers or options, a state
- * file that is damaged (COHORT_ECORRUPT) or cannot be read or written (COHORT_ESYSTEM), or out of
- * memory; cohort_new_error says which. */
-COHORT_API cohort_t *cohort_new (const char *servers, const cohort_options_t *options);
-
-/* Why the last cohort_new of this thread returned NULL: a code, and a text that names the
- * argument and its value. */
-COHORT_API int cohort_new_error (const char **text);
-
-/* Ends the session at once (its ephemerals vanish) if a server can be reached within 1 s, and
- * frees the handle in any case.  Callbacks still queued are dropped; requests in flight are
- * dropped with their callbacks.  Inside a callback of this handle too, without waiting there:
- * the loop ends the session afterwards.  Sets *self_p to NULL. */
-COHORT_API void cohort_destroy (cohort_t **self_p);
-
-/* As cohort_destroy, but leaves the session to its time limits: what a crash looks like. */
-COHORT_API void cohort_abandon (cohort_t **self_p);
-
-/* After LOST: starts a new session on the same handle. What was asked of the old one has been
- * answered or has failed; watches and streams are gone and are to be set again. The state handler
- * hears CONNECTING, after the LOST of the old session. Requests made before this call fail with
- * the old session. Never blocks. 0, COHORT_ESTATE: the session is not LOST, COHORT_ENOMEM. */
-COHORT_API int cohort_renew (cohort_t *self) COHORT_MUST_CHECK;
-
-/* Blocks until CONNECTED; timeout_ms -1: for ever.  0, COHORT_ETIMEDOUT, COHORT_ESESSIONEXPIRED,
- * COHORT_ECLUSTER, COHORT_EVERSION, COHORT_EAUTHFAILED, COHORT_EDEADLK. */
-COHORT_API int cohort_wait (cohort_t *self, int timeout_ms) COHORT_MUST_CHECK;
-
-COHORT_API cohort_state_t cohort_state (cohort_t *self);
-
-/* For how many ms from now this session is surely alive, without I/O: counted from the sending
- * of the newest heartbeat that the leader has confirmed by a quorum; 0: not sure.  It ends
- * before the ensemble can expire the session, differing clock rates aside. */
-COHORT_API int64_t cohort_valid_ms (cohort_t *self);
-
-/* The session's id, 0 before the first CONNECTED; the highest zxid this session has seen. */
-COHORT_API uint64_t cohort_session_id (cohort_t *self);
-COHORT_API uint64_t cohort_last_zxid (cohort_t *self);
-
-/* The endpoint of the server this session is attached to, "" when there is none; copied into
- * buffer, always ended with 0. */
-COHORT_API void cohort_server (cohort_t *self, char *buffer, size_t size);
-
-/* What the last failed call on this handle, from this thread or another, had to say: names the
- * argument, its value and what to do.  Copied into buffer. */
-COHORT_API void cohort_errmsg (cohort_t *self, char *buffer, size_t size);
-
-/* Default time limit of blocking calls; -1: none. */
-COHORT_API void cohort_set_time_limit (cohort_t *self, int time_limit_ms);
-
-typedef void cohort_state_fn (cohort_t *self, cohort_state_t state, void *arg);
-
-/* Reports each change of state; several may be queued.  NULL: none.  LOST is always reported
- * before anything of a later session. */
-COHORT_API void cohort_set_state_handler (cohort_t *self, cohort_state_fn *fn, void *arg);
-
-/* For event loops: a descriptor that stays readable while callbacks are queued; ms until the
- * next local deadline (SUSPENDED, LOST, watchdog), -1: none; and the call that runs up to
- * max_events callbacks (0: all that are queued now), never blocks, and returns how many ran.
- * With a loop without a thread, cohort_dispatch calls cohort_loop_process (loop, 0) first, and
- * cohort_fd and cohort_timeout cover the loop's too. */
-COHORT_API int cohort_fd (cohort_t *self);
-COHORT_API int cohort_timeout (cohort_t *self);
-COHORT_API int cohort_dispatch (cohort_t *self, int max_events);
-
-/* Waits up to timeout_ms (-1: for ever) for a callback to become ready, then cohort_dispatch.
- * Returns how many ran, 0 after the time, COHORT_EDEADLK inside a callback. */
-COHORT_API int cohort_run (cohort_t *self, int timeout_ms);
 
 /* ---- Results ----------------------------------------------------------------------------- */
 
@@ -268,16 +114,6 @@ typedef struct cohort_result {
 } cohort_result_t;
 
 typedef void cohort_result_fn (cohort_t *self, const cohort_result_t *result, void *arg);
-
-/* A one-shot watch: runs at most once, and before the result of any later read that shows the
- * change.  path lives until it returns. */
-typedef struct cohort_event {
-    cohort_event_type_t type;
-    const char *path;
-    uint64_t zxid;
-} cohort_event_t;
-
-typedef void cohort_watch_fn (cohort_t *self, const cohort_event_t *event, void *arg);
 
 COHORT_API void cohort_free (void *memory);
 COHORT_API void cohort_strings_destroy (cohort_strings_t **strings_p);
@@ -631,156 +467,6 @@ COHORT_API int cohort_multi (cohort_t *self, cohort_txn_t *txn) COHORT_MUST_CHEC
 COHORT_API const cohort_op_result_t *cohort_txn_result (const cohort_txn_t *txn, size_t index);
 COHORT_API int cohort_multi_async (cohort_t *self, const cohort_txn_t *txn, cohort_result_fn *fn,
                                    void *arg) COHORT_MUST_CHECK;
-
-/* ---- Streams ----------------------------------------------------------------------------- */
-
-typedef enum cohort_change_kind {
-    COHORT_CHANGE_CREATED = 1, /* in a snapshot: the node is there */
-    COHORT_CHANGE_DELETED = 2,
-    COHORT_CHANGE_DATA = 3
-} cohort_change_kind_t;
-
-typedef struct cohort_change {
-    cohort_change_kind_t kind;
-    const char *path;
-    const void *data; /* CREATED and DATA */
-    size_t size;
-    cohort_stat_t stat; /* CREATED and DATA: as of the batch's zxid */
-} cohort_change_t;
-
-/* What a stream delivers.  First a snapshot: every znode of the subtree at zxid, parents before
- * children; then one batch for each transaction that changed the subtree, in zxid order, none
- * missing.  A batch may come in fragments: more != 0 says that another with the same zxid
- * follows, and only with the last one is the state whole.  A transaction whose fragments were cut
- * off by a reconnect comes again from its first one: to apply its changes twice does no harm.
- *
- * A snapshot does not stop the server: it walks through the subtree while that changes, and the
- * client puts together what it is sent.  So a snapshot is handed over only when it is whole; until
- * then it takes memory in proportion to the subtree (some 150 bytes a znode, its path and data), up
- * to options.stream_bytes_max, and is given back in pace with the callbacks.
- *
- * A further snapshot means that the history between was gone (RESET): forget the earlier state when
- * first is set.  As that takes a while, it is announced: by an empty fragment with first and more,
- * as soon as it has begun.  From then on the earlier state is out of date, and results may be ahead
- * of it; otherwise whatever shows a change comes behind the batch with that change.  The snapshot
- * itself begins with first again, and has the zxid that counts. */
-typedef struct cohort_batch {
-    int snapshot; /* 1: part of a snapshot, 0: a transaction */
-    int first;    /* 1: first fragment */
-    int more;     /* 1: another fragment of the same zxid follows */
-    int reset;    /* 1: COHORT_STREAM_NO_SNAPSHOT alone: what happened up to zxid is not known */
-    uint64_t zxid;
-    const cohort_change_t *changes;
-    size_t count;
-} cohort_batch_t;
-
-typedef void cohort_batch_fn (cohort_stream_t *self, const cohort_batch_t *batch, void *arg);
-
-/* Follows the subtree at path (the node itself, and all below it).  The node need not exist: it
- * is reported when it is created.  The stream resumes by itself after a reconnect, on any
- * server.  When it ends fn gets a last call with batch NULL: cohort_stream_error says why.  NULL:
- * malformed path or out of memory, see cohort_errmsg. */
-COHORT_API cohort_stream_t *cohort_stream_new (cohort_t *client, const char *path,
-                                               cohort_batch_fn *fn, void *arg);
-
-enum {
-    COHORT_STREAM_NO_SNAPSHOT =
-        1,                     /* only what happens from now on, or after from_zxid.  When the
-                                  history between was gone, an empty batch with `reset` says so */
-    COHORT_STREAM_NO_DATA = 2, /* changes without data: stats tell its size and version */
-    COHORT_STREAM_SHALLOW = 4, /* the znode itself, and the coming and going of its children:
-                                  nothing below, nor what these hold; with NO_SNAPSHOT only */
-    COHORT_STREAM_LATEST = 64, /* while it is behind - its client was away, or is slow - a batch may
-                                  stand for many transactions, up to its zxid: of each znode only
-                                  what became of it, the last value alone.  One that was deleted
-                                  and created anew is CREATED, though it was not DELETED before */
-    COHORT_STREAM_PROGRESS = 8 /* batches without changes, too: everything up to their zxid has
-                                  been delivered (about every 1,000 transactions) */
-};
-
-typedef struct cohort_stream_options {
-    size_t size;        /* sizeof (cohort_stream_options_t) */
-    int flags;          /* COHORT_STREAM_... */
-    uint64_t from_zxid; /* not 0: the caller has the state as of this zxid, from an earlier stream
-                           on this path: only what came after is delivered, or, if that is not known
-                           any more, a snapshot (with NO_SNAPSHOT: `reset`) */
-} cohort_stream_options_t;
-
-/* The same with options; NULL: none. */
-COHORT_API cohort_stream_t *cohort_stream_new_with (cohort_t *client, const char *path,
-                                                    const cohort_stream_options_t *options,
-                                                    cohort_batch_fn *fn, void *arg);
-
-/* A watch that stays: fn runs for every event, not only for the next one, in the order of the
- * transactions, none missing, also across reconnects; where history does not reach back so far,
- * COHORT_EVENT_RESET tells.  The znode need not exist.  It is a stream without data: a slow caller
- * holds up nobody, and it ends with cohort_stream_destroy.  After the end of the session fn gets a
- * last COHORT_EVENT_WATCH_LOST.  NULL: malformed path, out of memory; see cohort_errmsg. */
-typedef enum cohort_watch_mode {
-    COHORT_WATCH_PERSISTENT = 0, /* CREATED, CHANGED and DELETED of the znode; CHILDREN of it when a
-                                    child comes or goes */
-    COHORT_WATCH_RECURSIVE = 1   /* CREATED, CHANGED and DELETED of it and of everything below */
-} cohort_watch_mode_t;
-
-COHORT_API cohort_stream_t *cohort_watch_new (cohort_t *client, const char *path,
-                                              cohort_watch_mode_t mode, cohort_watch_fn *fn,
-                                              void *arg);
-
-/* 0; after the last call of fn, why the stream has ended: COHORT_ESESSIONEXPIRED: the session has
- * ended; COHORT_ETOOBIG: its snapshot is larger than options.stream_bytes_max allows;
- * COHORT_ELIMIT: the session has too many streams. */
-COHORT_API int cohort_stream_error (const cohort_stream_t *self);
-
-/* No call of fn begins after it; inside fn too.  (One that is running in another thread's
- * cohort_dispatch may not have returned yet.)  Must come before cohort_destroy of its client.
- * Sets *self_p to NULL. */
-COHORT_API void cohort_stream_destroy (cohort_stream_t **self_p);
-
-/* ---- Backups ----------------------------------------------------------------------------- */
-
-typedef struct cohort_snapshot_options {
-    size_t size;            /* sizeof (cohort_snapshot_options_t) */
-    void *zmq_context;      /* borrowed ZeroMQ context, NULL: a new one for the call */
-    int connect_timeout_ms; /* for a server to answer before the next is tried; 0: 1,000 */
-    int silence_ms;         /* of a server that has answered, before it is given up; 0: 10,000 */
-    const char *server_key; /* CURVE: as in cohort_options_t */
-    const char *public_key;
-    const char *secret_key;
-} cohort_snapshot_options_t;
-
-typedef struct cohort_snapshot {
-    const char *server; /* the endpoint that sends it */
-    uint64_t zxid;      /* exactly the state behind this transaction */
-    uint64_t size;      /* bytes of the whole file; 0: not known yet, the server is writing it */
-    uint64_t offset;    /* of the data in the file */
-} cohort_snapshot_t;
-
-/* A piece of the file, in order.  Offset 0 again: a server broke off, and another begins from the
- * beginning with a file of its own.  data NULL: nothing has come for a moment (a few times a
- * second).  Runs inside cohort_snapshot_read, on its thread.  Other than 0: that is enough, and it
- * is what cohort_snapshot_read returns. */
-typedef int cohort_snapshot_fn (void *arg, const cohort_snapshot_t *snapshot, const void *data,
-                                size_t size);
-
-/* Reads the state of a running server as a snapshot file, which `cohort snapshot status` and
- * `restore` take: all sessions, znodes and limits, exact at one zxid, with all that the server had
- * applied when it was asked, while requests go on.  Needs no session, and no quorum.  A follower
- * may be a moment behind its leader: call cohort_sync first, on a session with the same server, if
- * something has to be in it.
- *
- * servers: as of cohort_new (a chroot is of no meaning); they are asked one after the other, in the
- * order of the list, until one has sent everything.  Bounded memory, whatever the size: a piece is
- * at most 1 MiB, and a server waits for this call.  Everything is checksummed, on the way too.
- *
- * 0, what fn has returned, or the reason of the server that came furthest, with a text in
- * error[error_size] that names the server: COHORT_ECONNECT, COHORT_EAUTHFAILED, COHORT_ETIMEDOUT,
- * COHORT_ESTATE (it has no state yet), COHORT_ELIMIT (it is making as many backups as it can),
- * COHORT_EDISKFULL (there; the file is written to its disk first), COHORT_ECORRUPT (what came is
- * not what was sent, or its file is damaged), COHORT_EPROTOCOL; COHORT_EINVAL: servers or options
- * are malformed; COHORT_ENOMEM, COHORT_ESYSTEM.  Any thread; blocks. */
-COHORT_API int cohort_snapshot_read (const char *servers, const cohort_snapshot_options_t *options,
-                                     cohort_snapshot_fn *fn, void *arg, char *error,
-                                     size_t error_size) COHORT_MUST_CHECK;
 
 #ifdef __cplusplus
 }
