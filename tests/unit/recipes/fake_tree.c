@@ -68,7 +68,7 @@ static bool has_parent (const char *path)
     return found;
 }
 
-static int tree_create (const char *path, const void *data, size_t size, uint64_t owner)
+int fake_tree_create (const char *path, const void *data, size_t size, uint64_t owner)
 {
     if (fake_find (path) != NULL) {
         return COHORT_ENODEEXISTS;
@@ -90,7 +90,7 @@ static int tree_create (const char *path, const void *data, size_t size, uint64_
     return 0;
 }
 
-static int tree_set (const char *path, const void *data, size_t size, int32_t version)
+int fake_tree_set (const char *path, const void *data, size_t size, int32_t version)
 {
     struct fake_node *node = fake_find (path);
     if (node == NULL) {
@@ -110,7 +110,7 @@ static int tree_set (const char *path, const void *data, size_t size, int32_t ve
     return 0;
 }
 
-static int tree_delete (const char *path, int32_t version)
+int fake_tree_delete (const char *path, int32_t version)
 {
     struct fake_node *node = fake_find (path);
     if (node == NULL) {
@@ -126,7 +126,7 @@ static int tree_delete (const char *path, int32_t version)
     return 0;
 }
 
-static void forget_changes (void)
+void fake_forget_changes (void)
 {
     for (size_t i = 0; i < fake_tree.changes_count; i++) {
         free ((void *) fake_tree.changes[i].path);
@@ -147,7 +147,7 @@ void fake_commit (void)
     assert_true (fake_tree.open);
     fake_tree.open = false;
     fake_publish ();
-    forget_changes ();
+    fake_forget_changes ();
 }
 
 static void alone (bool begin)
@@ -165,21 +165,21 @@ static void alone (bool begin)
 void fake_create (const char *path, const char *data, uint64_t owner)
 {
     alone (true);
-    assert_int_equal (tree_create (path, data, strlen (data), owner), 0);
+    assert_int_equal (fake_tree_create (path, data, strlen (data), owner), 0);
     alone (false);
 }
 
 void fake_set (const char *path, const char *data)
 {
     alone (true);
-    assert_int_equal (tree_set (path, data, strlen (data), COHORT_ANY_VERSION), 0);
+    assert_int_equal (fake_tree_set (path, data, strlen (data), COHORT_ANY_VERSION), 0);
     alone (false);
 }
 
 void fake_delete (const char *path)
 {
     alone (true);
-    assert_int_equal (tree_delete (path, COHORT_ANY_VERSION), 0);
+    assert_int_equal (fake_tree_delete (path, COHORT_ANY_VERSION), 0);
     alone (false);
 }
 
@@ -200,85 +200,7 @@ uint64_t fake_zxid (void)
     return fake_tree.zxid;
 }
 
-/* ---- Transactions ---------------------------------------------------------------------------- */
-
-cohort_txn_t *cohort_txn_new (void)
-{
-    return fake_must (calloc (1, sizeof (cohort_txn_t)));
-}
-
-void fake_txn_clear (cohort_txn_t *txn)
-{
-    for (size_t i = 0; i < txn->count; i++) {
-        free (txn->ops[i].path);
-        free (txn->ops[i].data);
-    }
-    txn->count = 0;
-}
-
-void cohort_txn_destroy (cohort_txn_t **self_p)
-{
-    fake_txn_clear (*self_p);
-    free (*self_p);
-    *self_p = NULL;
-}
-
-void fake_txn_add (cohort_txn_t *txn, struct fake_op op, const char *path, const void *data,
-                   size_t size)
-{
-    assert_true (txn->count < FAKE_OPS_MAX);
-    op.path = fake_copy_text (path);
-    op.data = fake_copy (data, size);
-    op.size = size;
-    txn->ops[txn->count++] = op;
-}
-
-int cohort_txn_create (cohort_txn_t *self, const char *path, const void *data, size_t size,
-                       int mode, const cohort_acl_t *acl)
-{
-    assert_null (acl);
-    fake_txn_add (self, (struct fake_op){.kind = OP_CREATE, .mode = mode}, path, data, size);
-    return 0;
-}
-
-int cohort_txn_delete (cohort_txn_t *self, const char *path, int32_t version)
-{
-    fake_txn_add (self, (struct fake_op){.kind = OP_DELETE, .version = version}, path, NULL, 0);
-    return 0;
-}
-
-int cohort_txn_set (cohort_txn_t *self, const char *path, const void *data, size_t size,
-                    int32_t version)
-{
-    fake_txn_add (self, (struct fake_op){.kind = OP_SET, .version = version}, path, data, size);
-    return 0;
-}
-
-int cohort_txn_check_czxid (cohort_txn_t *self, const char *path, uint64_t czxid)
-{
-    fake_txn_add (self, (struct fake_op){.kind = OP_CHECK_CZXID, .czxid = czxid}, path, NULL, 0);
-    return 0;
-}
-
-static int apply_op (const struct fake_op *op, uint64_t session)
-{
-    const struct fake_node *node = fake_find (op->path);
-    switch (op->kind) {
-    case OP_CREATE:
-        return tree_create (op->path, op->data, op->size,
-                            (op->mode & COHORT_EPHEMERAL) ? session : 0);
-    case OP_DELETE:
-        return tree_delete (op->path, op->version);
-    case OP_SET:
-        return tree_set (op->path, op->data, op->size, op->version);
-    case OP_CHECK_CZXID:
-        return node == NULL ? COHORT_ENONODE : node->stat.czxid == op->czxid ? 0 : COHORT_EBADCZXID;
-    }
-    fail ();
-    return COHORT_EUNSUPPORTED;
-}
-
-static void free_nodes (struct fake_node *nodes, size_t count)
+void fake_free_nodes (struct fake_node *nodes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         free (nodes[i].path);
@@ -286,45 +208,9 @@ static void free_nodes (struct fake_node *nodes, size_t count)
     }
 }
 
-int fake_txn_apply (const cohort_txn_t *txn, uint64_t session, cohort_op_result_t *results)
-{
-    size_t count = fake_tree.nodes_count;
-    struct fake_node *saved = fake_must (calloc (count + 1, sizeof (*saved)));
-    for (size_t i = 0; i < count; i++) {
-        saved[i] = fake_tree.nodes[i];
-        saved[i].path = fake_copy_text (fake_tree.nodes[i].path);
-        saved[i].data = fake_copy (fake_tree.nodes[i].data, fake_tree.nodes[i].size);
-    }
-    fake_begin ();
-    fake_tree.writes++;
-    int rc = 0;
-    for (size_t i = 0; i < txn->count; i++) {
-        results[i] = (cohort_op_result_t){.rc = COHORT_EROLLEDBACK};
-        if (rc == 0) {
-            rc = apply_op (&txn->ops[i], session);
-            results[i].rc = rc;
-            const struct fake_node *node = fake_find (txn->ops[i].path);
-            if (rc == 0 && node != NULL) {
-                results[i].stat = node->stat;
-            }
-        }
-    }
-    if (rc != 0) {
-        forget_changes ();
-        free_nodes (fake_tree.nodes, fake_tree.nodes_count);
-        memcpy (fake_tree.nodes, saved, count * sizeof (*saved));
-        fake_tree.nodes_count = count;
-    } else {
-        free_nodes (saved, count);
-    }
-    free (saved);
-    fake_commit ();
-    return rc;
-}
-
 void fake_tree_reset (void)
 {
-    free_nodes (fake_tree.nodes, fake_tree.nodes_count);
-    forget_changes ();
+    fake_free_nodes (fake_tree.nodes, fake_tree.nodes_count);
+    fake_forget_changes ();
     memset (&fake_tree, 0, sizeof (fake_tree));
 }

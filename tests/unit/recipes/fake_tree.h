@@ -51,6 +51,14 @@ void fake_tree_reset (void);
 
 struct fake_node *fake_find (const char *path);
 
+/* What a transaction does, one operation each; their changes are noted in the open one. */
+int fake_tree_create (const char *path, const void *data, size_t size, uint64_t owner);
+int fake_tree_set (const char *path, const void *data, size_t size, int32_t version);
+int fake_tree_delete (const char *path, int32_t version);
+
+void fake_forget_changes (void);
+void fake_free_nodes (struct fake_node *nodes, size_t count);
+
 /* Adds a copy of op, with copies of path and data. */
 void fake_txn_add (cohort_txn_t *txn, struct fake_op op, const char *path, const void *data,
                    size_t size);
@@ -59,7 +67,7 @@ void fake_txn_clear (cohort_txn_t *txn);
 /* All of it or nothing, with a result for each operation. */
 int fake_txn_apply (const cohort_txn_t *txn, uint64_t session, cohort_op_result_t *results);
 
-/* In fake.c: the changes of the transaction that has just been made. */
+/* In fake_streams.c: the changes of the transaction that has just been made. */
 void fake_publish (void);
 
 void *fake_must (void *memory);

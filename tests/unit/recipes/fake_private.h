@@ -1,0 +1,95 @@
+/* What the parts of the fake client share: fake.c, its sessions and callbacks; fake_requests.c,
+ * what is asked for and carried out; fake_streams.c. Sizes are those of tests; memory running out
+ * aborts. */
+
+#ifndef COHORT_TESTS_RECIPES_FAKE_PRIVATE_H
+#define COHORT_TESTS_RECIPES_FAKE_PRIVATE_H
+
+#include "tests/unit/recipes/fake.h"
+#include "tests/unit/recipes/fake_tree.h"
+
+#define FAKE_CLIENTS_MAX 8
+
+enum fake_request_kind { REQUEST_MULTI, REQUEST_ONE, REQUEST_EXISTS, REQUEST_OPEN };
+
+struct fake_request {
+    struct fake_request *next;
+    enum fake_request_kind kind;
+    cohort_txn_t txn; /* MULTI; ONE: a single operation */
+    char *path;       /* EXISTS */
+    cohort_stream_t *stream;
+    cohort_result_fn *fn;
+    void *arg;
+};
+
+enum fake_item_kind { ITEM_RESULT, ITEM_BATCH, ITEM_END };
+
+struct fake_item {
+    struct fake_item *next;
+    enum fake_item_kind kind;
+    cohort_result_fn *fn;
+    void *arg;
+    cohort_result_t result;
+    cohort_stat_t stat;
+    cohort_op_result_t ops[FAKE_OPS_MAX];
+    cohort_stream_t *stream;
+    cohort_batch_t batch;
+    cohort_change_t *changes;
+};
+
+struct cohort_stream {
+    cohort_stream_t *next;
+    cohort_t *client;
+    char *path;
+    bool open; /* its snapshot has been taken */
+    bool destroyed;
+    int rc; /* why it has ended */
+    cohort_batch_fn *fn;
+    void *arg;
+};
+
+struct cohort {
+    bool destroyed, held, suspended, refuse, fail_stream;
+    enum fake_order order;
+    int fail_request, fail_call;
+    unsigned depth; /* of callbacks */
+    cohort_state_t state;
+    uint64_t session;
+    int64_t valid_ms;
+    size_t fragment;
+    struct fake_request *requests;
+    struct fake_item *items, *missed;
+    cohort_stream_t *streams;
+};
+
+struct fake_world {
+    uint64_t next_session;
+    cohort_t *clients[FAKE_CLIENTS_MAX];
+    size_t clients_count;
+    size_t renewals;
+};
+
+extern struct fake_world fake_world;
+
+/* The client, which is not destroyed. */
+cohort_t *fake_alive (cohort_t *client);
+
+/* The request, or NULL when the test wants this call to fail. */
+struct fake_request *fake_enqueue (cohort_t *client, enum fake_request_kind kind,
+                                   cohort_result_fn *fn, void *arg, int *rc);
+struct fake_request *fake_pop_request (cohort_t *client);
+void fake_free_request (struct fake_request *request);
+
+/* Queues the answer to a request; item NULL: its session has ended. */
+void fake_answer (cohort_t *client, struct fake_request *request, struct fake_item *item);
+
+void fake_append_item (struct fake_item **list, struct fake_item *item);
+
+/* Queues the whole subtree for a stream, which is open from now on. */
+void fake_snapshot (cohort_stream_t *stream);
+/* Queues a batch for a stream. */
+struct fake_item *fake_batch_item (cohort_stream_t *stream, const cohort_batch_t *batch);
+/* Queues the end of a stream. */
+void fake_end_stream (cohort_stream_t *stream, int rc);
+
+#endif

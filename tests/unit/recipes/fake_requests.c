@@ -1,0 +1,138 @@
+/* What is asked of the fake client, and carried out: see fake.h. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/recipes/fake_private.h"
+
+/* ---- Requests -------------------------------------------------------------------------------- */
+
+/* The request, or NULL when the test wants this call to fail. */
+struct fake_request *fake_enqueue (cohort_t *client, enum fake_request_kind kind,
+                                   cohort_result_fn *fn, void *arg, int *rc)
+{
+    fake_alive (client);
+    *rc = client->fail_call;
+    client->fail_call = 0;
+    if (*rc != 0) {
+        return NULL;
+    }
+    struct fake_request *request = fake_must (calloc (1, sizeof (*request)));
+    request->kind = kind;
+    request->fn = fn;
+    request->arg = arg;
+    struct fake_request **last = &client->requests;
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *last = request;
+    return request;
+}
+
+int cohort_create_async (cohort_t *self, const char *path, const void *data, size_t size, int mode,
+                         const cohort_acl_t *acl, cohort_result_fn *fn, void *arg)
+{
+    int rc;
+    struct fake_request *request = fake_enqueue (self, REQUEST_ONE, fn, arg, &rc);
+    return request == NULL ? rc : cohort_txn_create (&request->txn, path, data, size, mode, acl);
+}
+
+int cohort_exists_async (cohort_t *self, const char *path, cohort_watch_fn *watch, void *watch_arg,
+                         cohort_result_fn *fn, void *arg)
+{
+    assert_null (watch);
+    assert_null (watch_arg);
+    int rc;
+    struct fake_request *request = fake_enqueue (self, REQUEST_EXISTS, fn, arg, &rc);
+    if (request != NULL) {
+        request->path = fake_copy_text (path);
+    }
+    return rc;
+}
+
+int cohort_multi_async (cohort_t *self, const cohort_txn_t *txn, cohort_result_fn *fn, void *arg)
+{
+    int rc;
+    struct fake_request *request = fake_enqueue (self, REQUEST_MULTI, fn, arg, &rc);
+    for (size_t i = 0; request != NULL && i < txn->count; i++) {
+        const struct fake_op *op = &txn->ops[i];
+        fake_txn_add (&request->txn, *op, op->path, op->data, op->size);
+    }
+    return rc;
+}
+
+void fake_free_request (struct fake_request *request)
+{
+    fake_txn_clear (&request->txn);
+    free (request->path);
+    free (request);
+}
+
+void fake_answer (cohort_t *client, struct fake_request *request, struct fake_item *item)
+{
+    if (item == NULL) {
+        item = fake_must (calloc (1, sizeof (*item)));
+        item->result.rc = COHORT_ESESSIONEXPIRED;
+    }
+    item->kind = ITEM_RESULT;
+    item->fn = request->fn;
+    item->arg = request->arg;
+    fake_append_item (&client->items, item);
+}
+
+static void carry_out (cohort_t *client, struct fake_request *request)
+{
+    if (request->kind == REQUEST_OPEN) {
+        if (!request->stream->destroyed) {
+            fake_snapshot (request->stream);
+        }
+        return;
+    }
+    struct fake_item *item = fake_must (calloc (1, sizeof (*item)));
+    cohort_result_t *result = &item->result;
+    result->rc = client->fail_request;
+    client->fail_request = 0;
+    if (result->rc == 0 && request->kind == REQUEST_EXISTS) {
+        const struct fake_node *node = fake_find (request->path);
+        result->rc = node == NULL ? COHORT_ENONODE : 0;
+        if (node != NULL) {
+            item->stat = node->stat;
+            result->stat = &item->stat;
+        }
+    } else if (result->rc == 0) {
+        result->rc = fake_txn_apply (&request->txn, client->session, item->ops);
+        if (request->kind == REQUEST_MULTI) {
+            result->ops = item->ops;
+            result->ops_count = request->txn.count;
+        } else if (result->rc == 0) {
+            item->stat = item->ops[0].stat;
+            result->stat = &item->stat;
+        }
+    }
+    result->zxid = fake_tree.zxid;
+    fake_answer (client, request, item);
+}
+
+struct fake_request *fake_pop_request (cohort_t *client)
+{
+    struct fake_request *request = client->requests;
+    client->requests = request->next;
+    return request;
+}
+
+void fake_flush (cohort_t *client)
+{
+    fake_alive (client);
+    while (client->requests != NULL && !client->held && !client->suspended &&
+           (client->state == COHORT_CONNECTED || client->state == COHORT_LOST)) {
+        struct fake_request *request = fake_pop_request (client);
+        if (client->state == COHORT_CONNECTED) {
+            carry_out (client, request);
+        } else if (request->kind != REQUEST_OPEN) {
+            fake_answer (client, request, NULL);
+        } else if (!request->stream->destroyed) {
+            fake_end_stream (request->stream, COHORT_ESESSIONEXPIRED);
+        }
+        fake_free_request (request);
+    }
+}
