@@ -56,6 +56,7 @@ static void free_item (struct fake_item *item)
         free ((void *) item->changes[i].data);
     }
     free (item->changes);
+    fake_free_result (item);
     free (item);
 }
 
@@ -111,6 +112,7 @@ void fake_expire (cohort_t *client, bool applied, bool reaped)
         cohort_op_result_t results[FAKE_OPS_MAX];
         if (applied && request->txn.count > 0) {
             (void) fake_txn_apply (&request->txn, client->session, results);
+            fake_results_clear (results, request->txn.count);
         }
         if (request->kind != REQUEST_OPEN) {
             fake_answer (client, request, NULL);
@@ -270,6 +272,12 @@ void fake_fail_request (cohort_t *client, int rc)
 
 void fake_fail_call (cohort_t *client, int rc)
 {
+    client->fail_call = rc;
+}
+
+void fake_fail_later_call (cohort_t *client, int calls, int rc)
+{
+    client->calls_until_fail = calls;
     client->fail_call = rc;
 }
 

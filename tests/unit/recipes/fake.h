@@ -22,8 +22,9 @@ cohort_t *fake_client_connecting (void);
 
 /* ---- One client ------------------------------------------------------------------------------ */
 
-/* Carries out what is waiting, in order. */
+/* Carries out what is waiting, in order; and the first of it only: false: there is none. */
 void fake_flush (cohort_t *client);
+bool fake_flush_one (cohort_t *client);
 /* Carries out nothing, in cohort_run neither, until it is allowed again. */
 void fake_hold (cohort_t *client, bool held);
 /* Flushes and dispatches until nothing is left. */
@@ -45,6 +46,7 @@ void fake_refuse_session (cohort_t *client);
  * asynchronous function returns rc; cohort_stream_new returns NULL. */
 void fake_fail_request (cohort_t *client, int rc);
 void fake_fail_call (cohort_t *client, int rc);
+void fake_fail_later_call (cohort_t *client, int calls, int rc); /* after so many that succeed */
 void fake_fail_stream (cohort_t *client);
 /* All of its streams end, and the session does not. */
 void fake_end_streams (cohort_t *client, int rc);
@@ -75,15 +77,20 @@ void fake_commit (void);
 void fake_create (const char *path, const char *data, uint64_t owner);
 void fake_set (const char *path, const char *data);
 void fake_delete (const char *path);
+void fake_set_sequence (const char *path, uint64_t next); /* number of the next sequential child */
 
 /* Its data as a string, or NULL: there is no such node. */
 const char *fake_data (const char *path);
 const cohort_stat_t *fake_stat (const char *path);
 uint64_t fake_zxid (void);
+/* How many nodes there are whose path begins so. */
+size_t fake_count (const char *prefix);
 
 /* ---- A clock -----------------------------------------------------------------------------------
  */
 
+/* Also the stamp of transactions. Nothing lapses by itself: a test deletes what its time to live is
+ * over. */
 extern int64_t fake_now_ms;
 int64_t fake_clock (void *arg);
 

@@ -10,13 +10,23 @@
 
 #define FAKE_CLIENTS_MAX 8
 
-enum fake_request_kind { REQUEST_MULTI, REQUEST_ONE, REQUEST_EXISTS, REQUEST_OPEN };
+enum fake_request_kind {
+    REQUEST_MULTI,
+    REQUEST_ONE,
+    REQUEST_EXISTS,
+    REQUEST_GET,
+    REQUEST_LIST,
+    REQUEST_SYNC,
+    REQUEST_OPEN
+};
 
 struct fake_request {
     struct fake_request *next;
     enum fake_request_kind kind;
     cohort_txn_t txn; /* MULTI; ONE: a single operation */
-    char *path;       /* EXISTS */
+    char *path;       /* EXISTS, GET, LIST */
+    cohort_list_options_t list;
+    char *prefix, *after; /* LIST: NULL, or the request's own */
     cohort_stream_t *stream;
     cohort_result_fn *fn;
     void *arg;
@@ -32,6 +42,10 @@ struct fake_item {
     cohort_result_t result;
     cohort_stat_t stat;
     cohort_op_result_t ops[FAKE_OPS_MAX];
+    char *path, *data, *after; /* of the result, owned */
+    cohort_child_t *listed;
+    size_t listed_count;
+    cohort_strings_t names; /* of what is listed */
     cohort_stream_t *stream;
     cohort_batch_t batch;
     cohort_change_t *changes;
@@ -41,6 +55,7 @@ struct cohort_stream {
     cohort_stream_t *next;
     cohort_t *client;
     char *path;
+    int flags;
     bool open; /* its snapshot has been taken */
     bool destroyed;
     int rc; /* why it has ended */
@@ -51,7 +66,7 @@ struct cohort_stream {
 struct cohort {
     bool destroyed, held, suspended, refuse, fail_stream;
     enum fake_order order;
-    int fail_request, fail_call;
+    int fail_request, fail_call, calls_until_fail;
     unsigned depth; /* of callbacks */
     cohort_state_t state;
     uint64_t session;
@@ -82,6 +97,10 @@ void fake_free_request (struct fake_request *request);
 
 /* Queues the answer to a request; item NULL: its session has ended. */
 void fake_answer (cohort_t *client, struct fake_request *request, struct fake_item *item);
+
+/* In fake_reads.c: carries out a read, into the item of its answer; and frees what that holds. */
+void fake_read (const struct fake_request *request, struct fake_item *item);
+void fake_free_result (struct fake_item *item);
 
 void fake_append_item (struct fake_item **list, struct fake_item *item);
 

@@ -12,8 +12,13 @@ struct fake_request *fake_enqueue (cohort_t *client, enum fake_request_kind kind
                                    cohort_result_fn *fn, void *arg, int *rc)
 {
     fake_alive (client);
-    *rc = client->fail_call;
-    client->fail_call = 0;
+    *rc = 0;
+    if (client->calls_until_fail > 0) {
+        client->calls_until_fail--;
+    } else {
+        *rc = client->fail_call;
+        client->fail_call = 0;
+    }
     if (*rc != 0) {
         return NULL;
     }
@@ -37,17 +42,37 @@ int cohort_create_async (cohort_t *self, const char *path, const void *data, siz
     return request == NULL ? rc : cohort_txn_create (&request->txn, path, data, size, mode, acl);
 }
 
-int cohort_exists_async (cohort_t *self, const char *path, cohort_watch_fn *watch, void *watch_arg,
-                         cohort_result_fn *fn, void *arg)
+int cohort_create_with_async (cohort_t *self, const char *path, const void *data, size_t size,
+                              const cohort_create_options_t *options, cohort_result_fn *fn,
+                              void *arg)
 {
-    assert_null (watch);
-    assert_null (watch_arg);
     int rc;
-    struct fake_request *request = fake_enqueue (self, REQUEST_EXISTS, fn, arg, &rc);
-    if (request != NULL) {
-        request->path = fake_copy_text (path);
-    }
-    return rc;
+    struct fake_request *request = fake_enqueue (self, REQUEST_ONE, fn, arg, &rc);
+    return request == NULL ? rc : cohort_txn_create_with (&request->txn, path, data, size, options);
+}
+
+int cohort_delete_async (cohort_t *self, const char *path, int32_t version, cohort_result_fn *fn,
+                         void *arg)
+{
+    int rc;
+    struct fake_request *request = fake_enqueue (self, REQUEST_ONE, fn, arg, &rc);
+    return request == NULL ? rc : cohort_txn_delete (&request->txn, path, version);
+}
+
+int cohort_set_async (cohort_t *self, const char *path, const void *data, size_t size,
+                      int32_t version, cohort_result_fn *fn, void *arg)
+{
+    int rc;
+    struct fake_request *request = fake_enqueue (self, REQUEST_ONE, fn, arg, &rc);
+    return request == NULL ? rc : cohort_txn_set (&request->txn, path, data, size, version);
+}
+
+int cohort_add_async (cohort_t *self, const char *path, int64_t delta, int64_t floor,
+                      int64_t ceiling, cohort_result_fn *fn, void *arg)
+{
+    int rc;
+    struct fake_request *request = fake_enqueue (self, REQUEST_ONE, fn, arg, &rc);
+    return request == NULL ? rc : cohort_txn_add (&request->txn, path, delta, floor, ceiling);
 }
 
 int cohort_multi_async (cohort_t *self, const cohort_txn_t *txn, cohort_result_fn *fn, void *arg)
@@ -65,6 +90,8 @@ void fake_free_request (struct fake_request *request)
 {
     fake_txn_clear (&request->txn);
     free (request->path);
+    free (request->prefix);
+    free (request->after);
     free (request);
 }
 
@@ -92,13 +119,8 @@ static void carry_out (cohort_t *client, struct fake_request *request)
     cohort_result_t *result = &item->result;
     result->rc = client->fail_request;
     client->fail_request = 0;
-    if (result->rc == 0 && request->kind == REQUEST_EXISTS) {
-        const struct fake_node *node = fake_find (request->path);
-        result->rc = node == NULL ? COHORT_ENONODE : 0;
-        if (node != NULL) {
-            item->stat = node->stat;
-            result->stat = &item->stat;
-        }
+    if (result->rc == 0 && request->kind != REQUEST_MULTI && request->kind != REQUEST_ONE) {
+        fake_read (request, item);
     } else if (result->rc == 0) {
         result->rc = fake_txn_apply (&request->txn, client->session, item->ops);
         if (request->kind == REQUEST_MULTI) {
@@ -107,6 +129,9 @@ static void carry_out (cohort_t *client, struct fake_request *request)
         } else if (result->rc == 0) {
             item->stat = item->ops[0].stat;
             result->stat = &item->stat;
+            result->path = item->ops[0].path;
+            result->value = item->ops[0].value;
+            result->existed = item->ops[0].existed;
         }
     }
     result->zxid = fake_tree.zxid;
@@ -120,19 +145,27 @@ struct fake_request *fake_pop_request (cohort_t *client)
     return request;
 }
 
-void fake_flush (cohort_t *client)
+bool fake_flush_one (cohort_t *client)
 {
     fake_alive (client);
-    while (client->requests != NULL && !client->held && !client->suspended &&
-           (client->state == COHORT_CONNECTED || client->state == COHORT_LOST)) {
-        struct fake_request *request = fake_pop_request (client);
-        if (client->state == COHORT_CONNECTED) {
-            carry_out (client, request);
-        } else if (request->kind != REQUEST_OPEN) {
-            fake_answer (client, request, NULL);
-        } else if (!request->stream->destroyed) {
-            fake_end_stream (request->stream, COHORT_ESESSIONEXPIRED);
-        }
-        fake_free_request (request);
+    bool able = client->state == COHORT_CONNECTED || client->state == COHORT_LOST;
+    if (client->requests == NULL || client->held || client->suspended || !able) {
+        return false;
+    }
+    struct fake_request *request = fake_pop_request (client);
+    if (client->state == COHORT_CONNECTED) {
+        carry_out (client, request);
+    } else if (request->kind != REQUEST_OPEN) {
+        fake_answer (client, request, NULL);
+    } else if (!request->stream->destroyed) {
+        fake_end_stream (request->stream, COHORT_ESESSIONEXPIRED);
+    }
+    fake_free_request (request);
+    return true;
+}
+
+void fake_flush (cohort_t *client)
+{
+    while (fake_flush_one (client)) {
     }
 }

@@ -15,13 +15,6 @@ void fake_append_item (struct fake_item **list, struct fake_item *item)
     *list = item;
 }
 
-static bool is_in (const char *path, const char *top)
-{
-    size_t length = strlen (top);
-    return length == 1 ||
-           (strncmp (path, top, length) == 0 && (path[length] == 0 || path[length] == '/'));
-}
-
 struct fake_item *fake_batch_item (cohort_stream_t *stream, const cohort_batch_t *batch)
 {
     struct fake_item *item = fake_must (calloc (1, sizeof (*item)));
@@ -64,13 +57,27 @@ static int by_path (const void *a, const void *b)
     return strcmp (((const cohort_change_t *) a)->path, ((const cohort_change_t *) b)->path);
 }
 
+/* Without a snapshot: what happened is not known, unless the stream has just been opened. */
+static void tell_reset (cohort_stream_t *stream)
+{
+    if (stream->open) {
+        cohort_batch_t batch = {.first = 1, .reset = 1, .zxid = fake_tree.zxid};
+        fake_append_item (&stream->client->items, fake_batch_item (stream, &batch));
+    }
+    stream->open = true;
+}
+
 void fake_snapshot (cohort_stream_t *stream)
 {
+    if ((stream->flags & COHORT_STREAM_NO_SNAPSHOT) != 0) {
+        tell_reset (stream);
+        return;
+    }
     static cohort_change_t changes[FAKE_NODES_MAX];
     size_t count = 0;
     for (size_t i = 0; i < fake_tree.nodes_count; i++) {
         const struct fake_node *node = &fake_tree.nodes[i];
-        if (is_in (node->path, stream->path)) {
+        if (fake_is_in (node->path, stream->path)) {
             changes[count++] = (cohort_change_t){.kind = COHORT_CHANGE_CREATED,
                                                  .path = node->path,
                                                  .data = node->data,
@@ -83,6 +90,17 @@ void fake_snapshot (cohort_stream_t *stream)
     deliver (stream, changes, count, true);
 }
 
+static bool concerns (const cohort_stream_t *stream, const cohort_change_t *change)
+{
+    bool shallow = (stream->flags & COHORT_STREAM_SHALLOW) != 0;
+    if (!shallow || strcmp (change->path, stream->path) == 0) {
+        return fake_is_in (change->path, stream->path);
+    }
+    size_t length = strlen (stream->path);
+    return fake_is_in (change->path, stream->path) && change->kind != COHORT_CHANGE_DATA &&
+           strchr (change->path + length + 1, '/') == NULL;
+}
+
 void fake_publish (void)
 {
     static cohort_change_t chosen[FAKE_CHANGES_MAX];
@@ -90,8 +108,12 @@ void fake_publish (void)
         for (cohort_stream_t *s = fake_world.clients[c]->streams; s != NULL; s = s->next) {
             size_t count = 0;
             for (size_t i = 0; i < fake_tree.changes_count; i++) {
-                if (is_in (fake_tree.changes[i].path, s->path)) {
+                if (concerns (s, &fake_tree.changes[i])) {
                     chosen[count++] = fake_tree.changes[i];
+                    if ((s->flags & COHORT_STREAM_NO_DATA) != 0) {
+                        chosen[count - 1].data = NULL;
+                        chosen[count - 1].size = 0;
+                    }
                 }
             }
             if (count > 0 && s->open && !s->destroyed) {
@@ -115,6 +137,13 @@ void fake_end_stream (cohort_stream_t *stream, int rc)
 cohort_stream_t *cohort_stream_new (cohort_t *client, const char *path, cohort_batch_fn *fn,
                                     void *arg)
 {
+    return cohort_stream_new_with (client, path, NULL, fn, arg);
+}
+
+cohort_stream_t *cohort_stream_new_with (cohort_t *client, const char *path,
+                                         const cohort_stream_options_t *options,
+                                         cohort_batch_fn *fn, void *arg)
+{
     fake_alive (client);
     bool failing = client->fail_stream || path[0] != '/';
     client->fail_stream = false;
@@ -124,6 +153,7 @@ cohort_stream_t *cohort_stream_new (cohort_t *client, const char *path, cohort_b
     cohort_stream_t *stream = fake_must (calloc (1, sizeof (*stream)));
     stream->client = client;
     stream->path = fake_copy_text (path);
+    stream->flags = options == NULL ? 0 : options->flags;
     stream->fn = fn;
     stream->arg = arg;
     stream->next = client->streams;

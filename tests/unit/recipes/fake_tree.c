@@ -56,24 +56,40 @@ static void note (cohort_change_kind_t kind, const struct fake_node *node)
     }
 }
 
-static bool has_parent (const char *path)
+struct fake_node *fake_parent (const char *path)
 {
     const char *slash = strrchr (path, '/');
-    if (slash == path) {
-        return true;
-    }
     char *parent = fake_copy (path, (size_t) (slash - path));
-    bool found = fake_find (parent) != NULL;
+    struct fake_node *found = fake_find (parent);
     free (parent);
     return found;
 }
 
-int fake_tree_create (const char *path, const void *data, size_t size, uint64_t owner)
+bool fake_is_in (const char *path, const char *top)
+{
+    size_t length = strlen (top);
+    return length == 1 ||
+           (strncmp (path, top, length) == 0 && (path[length] == 0 || path[length] == '/'));
+}
+
+/* A child has come or gone. */
+static void count_child (const char *path, int change)
+{
+    struct fake_node *parent = fake_parent (path);
+    if (parent != NULL) {
+        parent->stat.child_count = (uint32_t) ((int) parent->stat.child_count + change);
+        parent->stat.cversion++;
+        parent->stat.pzxid = fake_tree.zxid;
+    }
+}
+
+int fake_tree_create (const char *path, const void *data, size_t size, int mode, uint64_t session)
 {
     if (fake_find (path) != NULL) {
         return COHORT_ENODEEXISTS;
     }
-    if (!has_parent (path)) {
+    const struct fake_node *parent = fake_parent (path);
+    if (parent == NULL && strrchr (path, '/') != path) {
         return COHORT_ENONODE;
     }
     assert_true (fake_tree.nodes_count < FAKE_NODES_MAX);
@@ -84,9 +100,13 @@ int fake_tree_create (const char *path, const void *data, size_t size, uint64_t 
                                  .mzxid = fake_tree.zxid,
                                  .pzxid = fake_tree.zxid,
                                  .ozxid = fake_tree.zxid,
+                                 .ctime_ms = fake_now_ms,
+                                 .mtime_ms = fake_now_ms,
                                  .data_size = (int32_t) size,
-                                 .ephemeral_owner = owner};
+                                 .mode = mode,
+                                 .ephemeral_owner = (mode & COHORT_EPHEMERAL) ? session : 0};
     note (COHORT_CHANGE_CREATED, node);
+    count_child (path, 1);
     return 0;
 }
 
@@ -104,6 +124,7 @@ int fake_tree_set (const char *path, const void *data, size_t size, int32_t vers
     node->data = fresh;
     node->size = size;
     node->stat.mzxid = fake_tree.zxid;
+    node->stat.mtime_ms = fake_now_ms;
     node->stat.version++;
     node->stat.data_size = (int32_t) size;
     note (COHORT_CHANGE_DATA, node);
@@ -120,6 +141,7 @@ int fake_tree_delete (const char *path, int32_t version)
         return COHORT_EBADVERSION;
     }
     note (COHORT_CHANGE_DELETED, node);
+    count_child (path, -1);
     free (node->path);
     free (node->data);
     *node = fake_tree.nodes[--fake_tree.nodes_count];
@@ -165,7 +187,9 @@ static void alone (bool begin)
 void fake_create (const char *path, const char *data, uint64_t owner)
 {
     alone (true);
-    assert_int_equal (fake_tree_create (path, data, strlen (data), owner), 0);
+    assert_int_equal (fake_tree_create (path, data, strlen (data),
+                                        owner != 0 ? COHORT_EPHEMERAL : COHORT_PERSISTENT, owner),
+                      0);
     alone (false);
 }
 
@@ -183,6 +207,11 @@ void fake_delete (const char *path)
     alone (false);
 }
 
+void fake_set_sequence (const char *path, uint64_t next)
+{
+    fake_find (path)->next = next;
+}
+
 const char *fake_data (const char *path)
 {
     const struct fake_node *node = fake_find (path);
@@ -193,6 +222,15 @@ const cohort_stat_t *fake_stat (const char *path)
 {
     const struct fake_node *node = fake_find (path);
     return node == NULL ? NULL : &node->stat;
+}
+
+size_t fake_count (const char *prefix)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < fake_tree.nodes_count; i++) {
+        count += strncmp (fake_tree.nodes[i].path, prefix, strlen (prefix)) == 0;
+    }
+    return count;
 }
 
 uint64_t fake_zxid (void)
