@@ -1,4 +1,4 @@
-/* help, completion. */
+/* help, completion, version. */
 
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,9 @@
 #include "client/cli/help.h"
 #include "client/cli/manual.h"
 #include "client/cli/message.h"
+#include "client/cli/shell.h"
 #include "cohort/error.h"
+#include "cohort/version.h"
 
 static int explain_code (int code, enum format format)
 {
@@ -30,6 +32,13 @@ static int explain_code (int code, enum format format)
     return CLI_EXIT_OK;
 }
 
+/* Also what only a shell has. */
+static const struct command *find (const char *name)
+{
+    const struct shell_builtin *builtin = shell_builtin_find (name);
+    return builtin != NULL ? &builtin->command : command_find (name);
+}
+
 int cmd_help (const struct arguments *arguments)
 {
     if (arguments_has (arguments, FLAG_MAN)) {
@@ -40,7 +49,7 @@ int cmd_help (const struct arguments *arguments)
     const char *name = arguments->operand_count > 0 ? arguments->operands[0] : NULL;
     int code;
     if (name != NULL) {
-        command = command_find (name);
+        command = find (name);
     }
     if (command != NULL) {
         help_print (stdout, command);
@@ -70,5 +79,17 @@ int cmd_completion (const struct arguments *arguments)
                  arguments->operands[0]);
         return CLI_EXIT_USAGE;
     }
+    return CLI_EXIT_OK;
+}
+
+int cmd_version (const struct arguments *arguments)
+{
+    char version[32];
+    snprintf (version, sizeof version, "%d.%d.%d", COHORT_VERSION_MAJOR, COHORT_VERSION_MINOR,
+              COHORT_VERSION_PATCH);
+    if (arguments->settings.format != FORMAT_TEXT) {
+        return emit_value (arguments->settings.format, json_pack ("{s:s}", "version", version));
+    }
+    printf ("cohort %s\n", version);
     return CLI_EXIT_OK;
 }

@@ -120,6 +120,7 @@ int cmd_status (const struct arguments *arguments);
 int cmd_sync (const struct arguments *arguments);
 int cmd_tree (const struct arguments *arguments);
 int cmd_txn (const struct arguments *arguments);
+int cmd_version (const struct arguments *arguments);
 int cmd_watch (const struct arguments *arguments);
 int cmd_whoami (const struct arguments *arguments);
 

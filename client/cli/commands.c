@@ -383,10 +383,14 @@ const struct command command_table[] = {
      "  pwd               where that is\n"
      "  connect [SERVERS] begin a new session, there or at the same servers\n"
      "  close             end the session, and with it its ephemerals\n"
-     "  removewatches [-c|-d|-a] PATH   take back what was watched with -w\n"
+     "  addWatch PATH     print every change of a znode and all below it\n"
+     "  removewatches PATH   take back what was watched with -w or addWatch\n"
+     "  printwatches on|off  print what watches tell, or do not\n"
      "  history [N]       the last N lines (10)\n"
      "  redo N            run line N again\n"
-     "  exit, quit        so does the end of the input\n",
+     "  exit, quit        so does the end of the input\n"
+     "\n"
+     "'help COMMAND' explains these, too.\n",
      no_flags,
      "  $ cohort shell\n"
      "  cohort:/> create players\n"
@@ -466,6 +470,10 @@ const struct command command_table[] = {
      "It completes commands, options, and paths of the servers. Installed packages bring it;\n"
      "from a build folder it is used as the example shows.\n",
      no_flags, "  $ . <(cohort completion bash)\n", cmd_completion},
+    {"version", "", 0, 0, "print the version", "", no_flags,
+     "  $ cohort version\n"
+     "  cohort 0.1.0\n",
+     cmd_version},
     {"help", "[COMMAND|CODE]", 0, 1, "explain a command, or an error by name or number", "",
      help_flags,
      "  $ cohort help watch\n"
@@ -489,7 +497,7 @@ const struct command *command_find (const char *name)
 bool command_is_local (const struct command *command)
 {
     return command->run == cmd_context || command->run == cmd_help ||
-           command->run == cmd_completion;
+           command->run == cmd_completion || command->run == cmd_version;
 }
 
 const char *command_suggest (const char *name)

@@ -70,8 +70,10 @@ void help_print (FILE *stream, const struct command *command)
         print_overview (stream);
     } else {
         const char *blank = *command->operands != 0 ? " " : "";
-        fprintf (stream, "cohort %s - %s\n\nUsage: cohort %s [OPTIONS]%s%s\n", command->name,
-                 command->summary, command->name, blank, command->operands);
+        bool in_shell = command->run == NULL; /* only there */
+        fprintf (stream, "%s %s - %s\n\nUsage: %s%s [OPTIONS]%s%s\n",
+                 in_shell ? "cohort shell:" : "cohort", command->name, command->summary,
+                 in_shell ? "" : "cohort ", command->name, blank, command->operands);
         if (*command->details != 0) {
             fprintf (stream, "\n%s", command->details);
         }

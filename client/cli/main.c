@@ -8,7 +8,6 @@
 #include "client/cli/exit_code.h"
 #include "client/cli/help.h"
 #include "client/cli/message.h"
-#include "cohort/version.h"
 
 /* What is left to do when parsing did not end with ARGUMENTS_OK. */
 static int finish_early (const struct arguments *arguments, enum arguments_verdict verdict)
@@ -18,9 +17,7 @@ static int finish_early (const struct arguments *arguments, enum arguments_verdi
         help_print (stdout, arguments->command);
         return CLI_EXIT_OK;
     case ARGUMENTS_VERSION:
-        printf ("cohort %d.%d.%d\n", COHORT_VERSION_MAJOR, COHORT_VERSION_MINOR,
-                COHORT_VERSION_PATCH);
-        return CLI_EXIT_OK;
+        return cmd_version (arguments);
     default:
         message ("%s", arguments->error);
         help_hint (arguments->command);

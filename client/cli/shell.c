@@ -24,9 +24,7 @@ void shell_init (struct shell *self, const struct settings *settings, struct she
 
 void shell_deinit (struct shell *self)
 {
-    if (self->session.client != NULL) {
-        session_close (&self->session);
-    }
+    shell_disconnect (self);
     free (self->servers);
     self->servers = NULL;
 }
@@ -39,10 +37,18 @@ int shell_connect (struct shell *self)
     }
     if (self->session.client != NULL && cohort_state (self->session.client) == COHORT_LOST) {
         message ("the session has ended, and with it its ephemerals and watches: a new one begins");
-        session_close (&self->session);
+        shell_disconnect (self);
     }
     return self->session.client != NULL ? CLI_EXIT_OK
                                         : session_open (&self->session, &self->settings, NULL);
+}
+
+void shell_disconnect (struct shell *self)
+{
+    shell_watches_clear (&self->watches);
+    if (self->session.client != NULL) {
+        session_close (&self->session);
+    }
 }
 
 /* ---- Paths ------------------------------------------------------------------------------- */
@@ -143,16 +149,6 @@ static bool resolve_operands (const struct shell *self, struct arguments *argume
 
 /* ---- Lines ------------------------------------------------------------------------------- */
 
-static const struct shell_builtin *builtin_find (const char *name)
-{
-    for (size_t i = 0; i < shell_builtin_count; i++) {
-        if (strcmp (shell_builtins[i].command.name, name) == 0) {
-            return &shell_builtins[i];
-        }
-    }
-    return NULL;
-}
-
 /* A command that names its servers has a session of its own there; the others share the shell's. */
 static int run_command (struct shell *self, struct arguments *arguments)
 {
@@ -180,14 +176,14 @@ static int wrong (const struct arguments *arguments, enum arguments_verdict verd
         help_print (stdout, arguments->command);
         return CLI_EXIT_OK;
     }
-    message ("%s", verdict == ARGUMENTS_VERSION ? "the version is told by: cohort --version"
-                                                : arguments->error);
+    message ("%s",
+             verdict == ARGUMENTS_VERSION ? "the version is told by: version" : arguments->error);
     return CLI_EXIT_USAGE;
 }
 
 static int run_words (struct shell *self, struct words *words)
 {
-    const struct shell_builtin *builtin = builtin_find (words->items[0]);
+    const struct shell_builtin *builtin = shell_builtin_find (words->items[0]);
     const struct command *command =
         builtin != NULL ? &builtin->command : command_find (words->items[0]);
     if (command == NULL) {

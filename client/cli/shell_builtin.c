@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "client/cli/event_line.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/message.h"
 #include "client/cli/shell.h"
@@ -50,9 +52,7 @@ static int run_connect (struct shell *shell, const struct arguments *arguments)
         free (servers);
         return code;
     }
-    if (shell->session.client != NULL) {
-        session_close (&shell->session);
-    }
+    shell_disconnect (shell);
     if (servers != NULL) {
         free (shell->servers);
         shell->servers = servers;
@@ -67,25 +67,78 @@ static int run_connect (struct shell *shell, const struct arguments *arguments)
 static int run_close (struct shell *shell, const struct arguments *arguments)
 {
     (void) arguments;
-    if (shell->session.client != NULL) {
-        session_close (&shell->session);
-    }
+    shell_disconnect (shell);
     shell->closed = true;
     return CLI_EXIT_OK;
+}
+
+static int run_add_watch (struct shell *shell, const struct arguments *arguments)
+{
+    const char *path = arguments->operands[0], *name = arguments_value (arguments, 'm');
+    cohort_watch_mode_t mode = COHORT_WATCH_RECURSIVE;
+    if (name != NULL && strcasecmp (name, "PERSISTENT") == 0) {
+        mode = COHORT_WATCH_PERSISTENT;
+    } else if (name != NULL && strcasecmp (name, "PERSISTENT_RECURSIVE") != 0) {
+        message ("addWatch: '%s' is not a mode: PERSISTENT or PERSISTENT_RECURSIVE", name);
+        return CLI_EXIT_USAGE;
+    }
+    int code = shell_connect (shell);
+    return code != CLI_EXIT_OK ? code
+                               : shell_watches_add (&shell->watches, &shell->session, path, mode);
+}
+
+static int run_printwatches (struct shell *shell, const struct arguments *arguments)
+{
+    const char *word = arguments->operands[0];
+    (void) shell;
+    if (strcmp (word, "on") != 0 && strcmp (word, "off") != 0) {
+        message ("printwatches: '%s' is neither on nor off", word);
+        return CLI_EXIT_USAGE;
+    }
+    event_line_enable (strcmp (word, "on") == 0);
+    return CLI_EXIT_OK;
+}
+
+/* Ends watches that were set with -w; `found`: others have been ended already. */
+static int unwatch (struct shell *shell, const char *path, cohort_watcher_t type, bool local,
+                    bool found)
+{
+    cohort_t *client = shell->session.client;
+    int rc = local ? cohort_unwatch_async (client, path, type, NULL, NULL, NULL, NULL)
+                   : cohort_unwatch (client, path, type, NULL, NULL);
+    if (rc == COHORT_ENOWATCHER && found) {
+        return CLI_EXIT_OK;
+    }
+    return session_result (&shell->session, ACTIVITY_READ, path, rc);
 }
 
 static int run_removewatches (struct shell *shell, const struct arguments *arguments)
 {
     const char *path = arguments->operands[0];
-    cohort_watcher_t type = arguments_has (arguments, 'c')   ? COHORT_WATCHER_CHILDREN
-                            : arguments_has (arguments, 'd') ? COHORT_WATCHER_DATA
-                                                             : COHORT_WATCHER_ANY;
+    bool children = arguments_has (arguments, 'c'), data = arguments_has (arguments, 'd');
+    bool persistent = arguments_has (arguments, 'p'), recursive = arguments_has (arguments, 'r');
+    if (arguments_has (arguments, 'a') || !(children || data || persistent || recursive)) {
+        children = data = persistent = recursive = true;
+    }
     int code = shell_connect (shell);
     if (code != CLI_EXIT_OK) {
         return code;
     }
-    return session_result (&shell->session, ACTIVITY_READ, path,
-                           cohort_unwatch (shell->session.client, path, type, NULL, NULL));
+    size_t removed = 0;
+    if (persistent) {
+        removed += shell_watches_remove (&shell->watches, path, COHORT_WATCH_PERSISTENT);
+    }
+    if (recursive) {
+        removed += shell_watches_remove (&shell->watches, path, COHORT_WATCH_RECURSIVE);
+    }
+    if (children || data) {
+        cohort_watcher_t type = !data       ? COHORT_WATCHER_CHILDREN
+                                : !children ? COHORT_WATCHER_DATA
+                                            : COHORT_WATCHER_ANY;
+        return unwatch (shell, path, type, arguments_has (arguments, 'l'), removed > 0);
+    }
+    return removed > 0 ? CLI_EXIT_OK
+                       : session_result (&shell->session, ACTIVITY_READ, path, COHORT_ENOWATCHER);
 }
 
 static bool print_line (void *arg, int number, const char *line)
@@ -139,10 +192,20 @@ static int run_exit (struct shell *shell, const struct arguments *arguments)
 
 static const struct flag no_flags[] = {{0}};
 
+static const struct flag add_watch_flags[] = {
+    {'m', "mode", "MODE",
+     "PERSISTENT: of the znode, and the coming and going of its\nchildren; PERSISTENT_RECURSIVE "
+     "(without -m): of the znode\nand of everything below it"},
+    {0},
+};
+
 static const struct flag removewatches_flags[] = {
     {'c', "children", NULL, "those of ls -w"},
     {'d', "data", NULL, "those of get -w and stat -w"},
-    {'a', "all", NULL, "both, as without an option"},
+    {'p', "persistent", NULL, "those of addWatch -m PERSISTENT"},
+    {'r', "recursive", NULL, "those of addWatch"},
+    {'a', "all", NULL, "all of these, as without an option"},
+    {'l', "local", NULL, "do not wait for the server's answer"},
     {0},
 };
 
@@ -157,8 +220,17 @@ const struct shell_builtin shell_builtins[] = {
     {{"close", "", 0, 0, "end the session, and with it its ephemerals", "", no_flags, "  close\n",
       NULL},
      run_close},
-    {{"removewatches", "PATH", 1, 1, "take back what was watched with -w", "", removewatches_flags,
-      "  removewatches /lobby\n", NULL},
+    {{"addWatch", "PATH", 1, 1, "print every change of a znode, until removewatches",
+      "One line an event, fields separated by tabs: zxid, kind (created, changed, deleted,\n"
+      "children; reset: what happened meanwhile is not known) and path. (Outside of the shell:\n"
+      "cohort watch.)\n",
+      add_watch_flags, "  addWatch -m PERSISTENT /lobby\n", NULL},
+     run_add_watch},
+    {{"printwatches", "on|off", 1, 1, "print what watches tell, or do not", "", no_flags,
+      "  printwatches off\n", NULL},
+     run_printwatches},
+    {{"removewatches", "PATH", 1, 1, "take back what was watched with -w or addWatch", "",
+      removewatches_flags, "  removewatches /lobby\n", NULL},
      run_removewatches},
     {{"history", "[N]", 0, 1, "print the last N lines (10)", "", no_flags, "  history 20\n", NULL},
      run_history},
@@ -170,3 +242,13 @@ const struct shell_builtin shell_builtins[] = {
     {{"quit", "", 0, 0, "end the shell", "", no_flags, "  quit\n", NULL}, run_exit},
 };
 const size_t shell_builtin_count = sizeof shell_builtins / sizeof shell_builtins[0];
+
+const struct shell_builtin *shell_builtin_find (const char *name)
+{
+    for (size_t i = 0; i < shell_builtin_count; i++) {
+        if (strcmp (shell_builtins[i].command.name, name) == 0) {
+            return &shell_builtins[i];
+        }
+    }
+    return NULL;
+}

@@ -103,12 +103,8 @@ static void complete_path (struct shell_completion *self, const char *word, cons
 
 static const struct command *find (const char *name)
 {
-    for (size_t i = 0; i < shell_builtin_count; i++) {
-        if (strcmp (shell_builtins[i].command.name, name) == 0) {
-            return &shell_builtins[i].command;
-        }
-    }
-    return command_find (name);
+    const struct shell_builtin *builtin = shell_builtin_find (name);
+    return builtin != NULL ? &builtin->command : command_find (name);
 }
 
 /* The line is cut at blanks: words with quotes are left alone. */

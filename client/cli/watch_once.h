@@ -10,7 +10,7 @@ enum watch_once_kind { WATCH_ONCE_DATA, WATCH_ONCE_CHILDREN };
 
 struct watch_once {
     bool fired;
-    int type; /* cohort_event_type_t */
+    cohort_event_type_t type;
     uint64_t zxid;
 };
 

@@ -80,6 +80,19 @@ cohort: /e is ephemeral*' lines 'create -e /e' connect 'create -e /e'
     "$cohort" deleteall --yes /a && "$cohort" delete /players
 }
 
+# Watches that stay, and what takes them back.
+test_watches () {
+    local out
+    out=$(lines 'addWatch /w' 'create /w' 'create /w/a one' 'set /w/a two' 'printwatches off' 'set /w/a three' \
+        'printwatches on' 'removewatches /w' 'delete /w/a' 'addWatch -m persistent /w' 'create /w/b' 'set /w/b two' \
+        'removewatches -p -l /w' 'delete /w/b' 'addWatch /w' close connect 'delete /w' | sed -E 's/^0x[0-9a-f]+/Z/')
+    expect 0 $'/w\nZ\tcreated\t/w\n/w/a\nZ\tcreated\t/w/a\nZ\tchanged\t/w/a\n/w/b\nZ\tchildren\t/w' '' cat <<<"$out"
+    expect 1 '' 'cohort: /w: there is no such watch*' lines 'removewatches -r /w'
+    expect 2 '' "cohort: addWatch: 'once' is not a mode: *" lines 'addWatch -m once /w'
+    expect 2 '' "cohort: printwatches: 'of' is neither on nor off*" lines 'printwatches of'
+    matches "$(lines 'help printwatches')" '^cohort shell: printwatches - .*Usage: printwatches' 'help of the shell'
+}
+
 test_terminal () {
     local shown history=$folder/state/cohort/history
     expect 0 $'/lobby\n/lobby/north\n/lobby/south' '' \
@@ -111,6 +124,7 @@ test_terminal () {
 
 start_dev
 test_lines
+test_watches
 # Where there are no pseudo-terminals nobody can type.
 if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     test_terminal
