@@ -127,10 +127,10 @@ static bool run_batch (cohort_t *self, struct batch_event *event)
     struct cohort_stream *stream = event->stream;
     cohort_batch_t batch;
     cohort_change_t *changes;
-    if (is_closed (stream)) {
-        return false;
-    }
     bool more = batch_event_next (event, &batch, &changes);
+    if (is_closed (stream)) {
+        return more; /* what is left of a snapshot goes as it would be given: bit by bit */
+    }
     for (size_t i = 0; i < batch.count; i++) {
         changes[i].path = below (self, changes[i].path);
     }

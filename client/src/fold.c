@@ -65,6 +65,7 @@ struct fold *fold_new (const char *root, uint64_t seed)
 {
     struct fold *fold = mem_alloc (sizeof (*fold));
     if (fold != NULL) {
+        list_node_init (&fold->discarded);
         map_init (&fold->nodes);
         list_init (&fold->order);
         list_init (&fold->given);
@@ -81,6 +82,15 @@ static void free_list (struct list *list)
     while ((node = list_pop_front (list)) != NULL) {
         mem_free (list_entry (node, struct folded, order));
     }
+}
+
+bool fold_shrink (struct fold *fold)
+{
+    map_deinit (&fold->nodes); /* nothing is looked for any more */
+    for (size_t i = 0; i < FOLD_FREED_COUNT && !list_empty (&fold->order); i++) {
+        mem_free (list_entry (list_pop_front (&fold->order), struct folded, order));
+    }
+    return !list_empty (&fold->order);
 }
 
 void fold_free (struct fold *fold)

@@ -25,20 +25,27 @@
 #define FOLD_BATCH_COUNT 256
 #define FOLD_BATCH_BYTES (256u << 10)
 
+/* Znodes that are freed in one step of a thread that has more to do. */
+#define FOLD_FREED_COUNT 2000
+
 struct fold {
-    struct map nodes;  /* by path */
-    struct list order; /* the same: parents before children */
-    size_t bytes;      /* that they take */
-    const char *root;  /* borrowed */
-    uint64_t seed;     /* of the map: others choose the paths */
-    struct list given; /* what fold_next gave last */
+    struct list_node discarded; /* of a list of its owner's */
+    struct map nodes;           /* by path */
+    struct list order;          /* the same: parents before children */
+    size_t bytes;               /* that they take */
+    const char *root;           /* borrowed */
+    uint64_t seed;              /* of the map: others choose the paths */
+    struct list given;          /* what fold_next gave last */
     cohort_change_t batch[FOLD_BATCH_COUNT];
 };
 
 /* Nothing yet, of the subtree at `root`, which outlives it; seed: random. NULL without memory. */
 struct fold *fold_new (const char *root, uint64_t seed);
-/* NULL is allowed. */
+/* NULL is allowed. Takes time in proportion to what it holds: fold_shrink first. */
 void fold_free (struct fold *fold);
+/* What it holds is not wanted any more: frees up to FOLD_FREED_COUNT znodes, and true: there are
+ * more. Nothing but this and fold_free may follow. */
+bool fold_shrink (struct fold *fold);
 
 /* A change of the transaction with this zxid, or (WIRE_CHANGE_FOUND) a znode that the walk has
  * found. What concerns a part that the walk has yet to reach is ignored: it will be found there.

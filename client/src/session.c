@@ -247,6 +247,7 @@ void session_submit (struct session *self, struct request *request, int64_t now_
 
 void session_tick (struct session *self, int64_t now_ms)
 {
+    (void) stream_table_sweep (&self->streams);
     session_evaluate (self, now_ms);
 }
 
@@ -369,6 +370,9 @@ static int64_t earlier (int64_t a, int64_t b)
 int64_t session_deadline (const struct session *self)
 {
     int64_t due = INT64_MAX;
+    if (!self->closed && !stream_table_swept (&self->streams)) {
+        return 0; /* at once: there is something to be freed */
+    }
     if (self->closed || self->state == COHORT_LOST) {
         return due;
     }

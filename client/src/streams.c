@@ -52,6 +52,7 @@ void stream_table_init (struct stream_table *streams, uint64_t seed, uint64_t by
 {
     *streams = (struct stream_table){.seed = seed, .bytes_max = bytes_max};
     list_init (&streams->open);
+    list_init (&streams->discarded);
     map_init (&streams->by_id);
 }
 
@@ -62,6 +63,9 @@ void stream_table_deinit (struct stream_table *streams)
         struct cohort_stream *stream = list_entry (node, struct cohort_stream, node);
         map_remove (&streams->by_id, &stream->id_node);
         stream_release (stream);
+    }
+    while ((node = list_pop_front (&streams->discarded)) != NULL) {
+        fold_free (list_entry (node, struct fold, discarded));
     }
     map_deinit (&streams->by_id);
     streams->count = 0;
@@ -86,16 +90,37 @@ void stream_table_add (struct stream_table *streams, struct cohort_stream *strea
     streams->count++;
 }
 
-static void drop_snapshot (struct cohort_stream *stream)
+/* A large one is freed bit by bit: the thread has other sessions' heartbeats to send. */
+static void drop_snapshot (struct stream_table *streams, struct cohort_stream *stream)
 {
-    fold_free (stream->fold);
+    struct fold *fold = stream->fold;
     stream->fold = NULL;
     stream->taken = 0;
+    if (fold != NULL && fold_shrink (fold)) {
+        list_push_back (&streams->discarded, &fold->discarded);
+    } else {
+        fold_free (fold);
+    }
+}
+
+bool stream_table_sweep (struct stream_table *streams)
+{
+    struct list_node *first = list_first (&streams->discarded);
+    if (first != NULL && !fold_shrink (list_entry (first, struct fold, discarded))) {
+        list_remove (first);
+        fold_free (list_entry (first, struct fold, discarded));
+    }
+    return !stream_table_swept (streams);
+}
+
+bool stream_table_swept (const struct stream_table *streams)
+{
+    return list_empty (&streams->discarded);
 }
 
 void stream_table_remove (struct stream_table *streams, struct cohort_stream *stream)
 {
-    drop_snapshot (stream);
+    drop_snapshot (streams, stream);
     if (list_linked (&stream->node)) {
         COHORT_ASSERT (streams->count > 0);
         list_remove (&stream->node);
@@ -201,7 +226,7 @@ static int begin_snapshot (struct stream_table *streams, struct cohort_stream *s
         }
         return COHORT_ENOMEM;
     }
-    drop_snapshot (stream);
+    drop_snapshot (streams, stream);
     stream->fold = fold;
     if (event != NULL) {
         list_push_back (events, &event->event.node);
@@ -246,7 +271,7 @@ static int take_piece (struct stream_table *streams, struct cohort_stream *strea
         streams->taken = true;
     }
     if (stream->fold->bytes > streams->bytes_max) {
-        drop_snapshot (stream);
+        drop_snapshot (streams, stream);
         report_end (stream, COHORT_ETOOBIG, events);
         return COHORT_OK;
     }
@@ -306,7 +331,7 @@ void stream_table_rewind (struct stream_table *streams)
          at = list_next (&streams->open, at)) {
         struct cohort_stream *stream = list_entry (at, struct cohort_stream, node);
         stream->partial = false;
-        drop_snapshot (stream);
+        drop_snapshot (streams, stream);
     }
     streams->taken = false;
 }

@@ -52,8 +52,9 @@ struct stream_table {
     size_t count;
     uint64_t cursor; /* re-registration: ids up to it are done */
     uint64_t seed;
-    uint64_t bytes_max; /* of one snapshot */
-    bool taken;         /* something is to be confirmed */
+    uint64_t bytes_max;    /* of one snapshot */
+    bool taken;            /* something is to be confirmed */
+    struct list discarded; /* snapshots that nobody wants any more: stream_table_sweep */
 };
 
 /* One reference; NULL without memory. id: grows with each stream of a session. */
@@ -87,6 +88,10 @@ void stream_table_end (struct stream_table *streams, struct cohort_stream *strea
 int stream_table_take (struct stream_table *streams, struct cohort_stream *stream,
                        struct wire_frame *frame, const struct wire_batch *batch,
                        struct list *events);
+
+/* Frees some of what was discarded, so that no turn takes long; true: there is more. */
+bool stream_table_sweep (struct stream_table *streams);
+bool stream_table_swept (const struct stream_table *streams);
 
 /* Appends elements of struct wire_taken for all that is to be confirmed. */
 void stream_table_taken (const struct stream_table *streams, struct buf *out);

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "client/base/alloc.h"
+#include "client/src/fold.h"
+#include "client/src/session_state.h"
 #include "tests/unit/client/rig.h"
 
 #define ONE "tcp://a:1"
@@ -223,6 +225,52 @@ static void test_stream_snapshot_interrupted (void **state)
     rig_end (&rig);
 }
 
+static size_t freed;
+
+static void count_freed (void *memory, int count)
+{
+    (void) memory;
+    freed += count < 0;
+}
+
+/* A large snapshot that nobody wants any more is freed in steps, at once but one by one: the thread
+ * has heartbeats to send, of other sessions, too. */
+static void test_stream_snapshot_discarded (void **state)
+{
+    (void) state;
+    enum { ZNODES = 3 * FOLD_FREED_COUNT, BESIDES = 100 };
+    static struct rig rig;
+    rig_connected (&rig, ONE);
+    rig.session->streams.bytes_max = UINT64_MAX;
+    struct cohort_stream *stream = rig_stream (&rig, 1, "/s");
+    rig_reply (&rig, 1, 1, 0);
+    rig_batch (&rig, 1, 1, 110, "sfm", "/s", "");
+    for (int i = 1; i < ZNODES; i++) {
+        char path[32];
+        snprintf (path, sizeof path, "/s/%d", i);
+        rig_batch (&rig, 1, 1, 110, "sm", path, "data");
+    }
+    rig_forget (&rig);
+    size_t all = 0, steps = 0;
+    freed = 0;
+    mem_watch (count_freed);
+    rig_stream_close (&rig, stream);
+    do {
+        assert_in_range (freed, 1, FOLD_FREED_COUNT + BESIDES);
+        all += freed;
+        freed = 0;
+        steps += session_deadline (rig.session) <= rig.now;
+        session_tick (rig.session, rig.now);
+        rig_drain (&rig);
+    } while (freed > 0);
+    mem_watch (NULL);
+    assert_in_range (all, ZNODES, ZNODES + 2 * BESIDES);
+    assert_in_range (steps, ZNODES / FOLD_FREED_COUNT - 1, ZNODES / FOLD_FREED_COUNT);
+    assert_true (session_deadline (rig.session) > rig.now);
+    rig_expect (&rig, "1> | unstream #2\n");
+    rig_end (&rig);
+}
+
 static void test_stream_unanswered (void **state)
 {
     (void) state;
@@ -332,6 +380,7 @@ int main (void)
         cmocka_unit_test (test_stream_snapshot),
         cmocka_unit_test (test_stream_too_large),
         cmocka_unit_test (test_stream_snapshot_interrupted),
+        cmocka_unit_test (test_stream_snapshot_discarded),
         cmocka_unit_test (test_stream_unanswered),
         cmocka_unit_test (test_stream_past),
         cmocka_unit_test (test_out_of_memory),
