@@ -10,6 +10,7 @@
 
 #include "client/base/assert.h"
 #include "client/base/hash.h"
+#include "client/base/mutation.h"
 #include "server/node/client_state.h"
 
 enum { ARENA_BLOCK = 32 << 10 };
@@ -56,6 +57,9 @@ static void note (struct slice *slice, const struct effect *effect)
         latest->effect = *effect;
         map_insert (&slice->by_path, &latest->node);
         list_push_back (&slice->order, &latest->order);
+        return;
+    }
+    if (COHORT_MUTATED (latest_is_first)) {
         return;
     }
     enum effect_kind before = latest->effect.kind;

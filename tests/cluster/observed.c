@@ -314,8 +314,11 @@ static size_t results_of (const struct call *call, const cohort_result_t *result
     for (size_t i = 0; i < result->ops_count; i++) {
         const cohort_op_result_t *op = &result->ops[i];
         ops[i] = (struct history_result){
-            op->rc, op->path, op->rc == 0 && has_stat (call->kinds[i]) ? &op->stat : NULL,
-            op->value, op->existed != 0};
+            .code = op->rc,
+            .path = op->path,
+            .stat = op->rc == 0 && has_stat (call->kinds[i]) ? &op->stat : NULL,
+            .value = op->value,
+            .existed = op->existed != 0};
     }
     return result->ops_count;
 }

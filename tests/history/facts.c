@@ -171,7 +171,7 @@ bool fact_sets_watch (const struct fact_call *call, const struct history_return 
                       enum history_watch_kind *kind)
 {
     const struct history_op *op = &call->ops[0];
-    if (!op->watch) {
+    if (!op->watch || call->multi) {
         return false;
     }
     *kind = op->kind == HISTORY_GET      ? HISTORY_WATCH_DATA
@@ -211,6 +211,19 @@ const struct model_version *fact_first_event (const struct facts *self,
         }
     }
     return NULL;
+}
+
+bool fact_is_removal (cohort_event_type_t type)
+{
+    return type == COHORT_EVENT_DATA_WATCH_REMOVED || type == COHORT_EVENT_CHILD_WATCH_REMOVED;
+}
+
+bool fact_unwatches (const struct history_op *op, const struct fact_watch *watch)
+{
+    uint32_t type =
+        watch->kind == HISTORY_WATCH_CHILDREN ? HISTORY_WATCHER_CHILDREN : HISTORY_WATCHER_DATA;
+    return op->kind == HISTORY_UNWATCH && (op->mode & type) != 0 &&
+           strcmp (op->path, watch->path) == 0;
 }
 
 /* ---- Taking in: calls and answers ------------------------------------------------------------ */
@@ -292,6 +305,24 @@ static void add_watch (struct fact_client *client, enum history_watch_kind kind,
         .kind = kind, .path = facts_copy (path), .zxid = zxid, .attaches = client->attaches};
 }
 
+static void drop_watch (struct fact_client *client, size_t at)
+{
+    struct fact_watch *watch = &client->watches[at];
+    free (watch->path);
+    client->watches_count--;
+    memmove (watch, watch + 1, (client->watches_count - at) * sizeof *watch);
+}
+
+/* Those that were taken back have told all that they had to tell. */
+static void drop_removed (struct fact_client *client)
+{
+    for (size_t i = client->watches_count; i-- > 0;) {
+        if (client->watches[i].removed) {
+            drop_watch (client, i);
+        }
+    }
+}
+
 static void add_name (struct facts *self, const char *path)
 {
     size_t size = strlen (path) + 1;
@@ -329,6 +360,8 @@ static void see_return (struct facts *self, struct fact_client *client,
     }
     if (fact_sets_watch (call, result, &kind)) {
         add_watch (client, kind, call->ops[0].path, result->zxid);
+    } else if (call->ops[0].kind == HISTORY_UNWATCH) {
+        drop_removed (client);
     }
     take_names (self, call, result);
     facts_locate_streams (self, client, call, result->zxid);
@@ -351,12 +384,16 @@ static void see_fired (struct fact_client *client, const struct history_fired *f
 {
     for (size_t i = 0; i < client->watches_count; i++) {
         struct fact_watch *watch = &client->watches[i];
-        if (watch->kind == fired->kind && strcmp (watch->path, fired->path) == 0) {
-            free (watch->path);
-            client->watches_count--;
-            memmove (watch, watch + 1, (client->watches_count - i) * sizeof *watch);
-            break;
+        if (watch->removed || watch->kind != fired->kind ||
+            strcmp (watch->path, fired->path) != 0) {
+            continue;
         }
+        if (fact_is_removal (fired->type)) {
+            watch->removed = true;
+        } else {
+            drop_watch (client, i);
+        }
+        break;
     }
     client->seen = fired->zxid > client->seen ? fired->zxid : client->seen;
 }

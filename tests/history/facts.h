@@ -33,6 +33,7 @@ struct fact_watch {
     char *path;
     uint64_t zxid;     /* of the state that it was set in */
     uint64_t attaches; /* of its client, at that time */
+    bool removed;      /* it was told to be taken back, and the answer to that is still to come */
 };
 
 struct fact_stream {
@@ -48,6 +49,7 @@ struct fact_stream {
     bool partial, partial_snapshot;
     uint64_t partial_zxid;
     size_t partial_change;             /* as `change` */
+    size_t partial_told;               /* so many changes, of a stream of the latest */
     const struct model_znode **znodes; /* of a snapshot: those told */
     size_t znodes_count, znodes_capacity;
 };
@@ -116,6 +118,12 @@ uint64_t history_ops_hash (bool multi, const struct history_op *ops, size_t coun
 /* Whether the answer sets the watch that the call asks for, and of which kind. */
 bool fact_sets_watch (const struct fact_call *call, const struct history_return *result,
                       enum history_watch_kind *kind);
+
+/* Whether the operation takes back, or looks for, this watch. */
+bool fact_unwatches (const struct history_op *op, const struct fact_watch *watch);
+
+/* Whether such an event says that a watch was taken back. */
+bool fact_is_removal (cohort_event_type_t type);
 
 /* The first change behind zxid that a watch of this kind reports, and as what; NULL: none so
  * far. */

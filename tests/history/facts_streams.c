@@ -121,6 +121,7 @@ static void begin_batch (struct fact_stream *stream, const struct history_batch 
     stream->partial_snapshot = batch->snapshot;
     stream->partial_zxid = batch->zxid;
     stream->partial_change = stream->change;
+    stream->partial_told = 0;
     stream->znodes_count = 0;
 }
 
@@ -147,12 +148,14 @@ void facts_see_batch (struct facts *self, struct fact_client *client,
             fact_next_change (&self->model, stream->partial_change, stream->path, stream->flags) +
             1;
     }
+    stream->partial_told += batch->count;
     if (!batch->more) {
+        bool all = batch->snapshot || (stream->flags & HISTORY_STREAM_LATEST) != 0;
         stream->partial = false;
         stream->whole = true;
         stream->zxid = batch->zxid;
-        stream->change = batch->snapshot ? model_changes_after (&self->model, batch->zxid)
-                                         : stream->partial_change;
+        stream->change =
+            all ? model_changes_after (&self->model, batch->zxid) : stream->partial_change;
         client->streamed = batch->zxid > client->streamed ? batch->zxid : client->streamed;
     }
 }

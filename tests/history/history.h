@@ -48,29 +48,37 @@ enum history_op_kind {
     HISTORY_EXISTS, /* from here on: reads */
     HISTORY_GET,
     HISTORY_CHILDREN,
-    HISTORY_SYNC
+    HISTORY_SYNC,
+    HISTORY_COUNT,
+    HISTORY_EPHEMERALS, /* the paths of the client's own, by age */
+    HISTORY_UNWATCH     /* one-shot watches are taken back, or (check) only looked for */
 };
+
+/* UNWATCH: of which kinds, or both; the numbers are client.proto's WatcherType. */
+enum { HISTORY_WATCHER_CHILDREN = 1, HISTORY_WATCHER_DATA = 2 };
 
 struct history_op {
     enum history_op_kind kind;
     const char *path;              /* "" where there is none */
-    const char *value;             /* CREATE, SET: history_value; else "" */
-    uint32_t mode;                 /* CREATE: COHORT_EPHEMERAL ... */
+    const char *value;             /* CREATE, SET: history_value; EPHEMERALS: prefix; else "" */
+    uint32_t mode;                 /* CREATE: COHORT_EPHEMERAL ...; UNWATCH: HISTORY_WATCHER_... */
     bool if_absent;                /* CREATE: what is there already is no error */
     int64_t ttl_ms;                /* CREATE */
     int32_t version;               /* DELETE, DELETE_TREE, SET, CHECK */
-    uint32_t limit;                /* DELETE_TREE */
+    uint32_t limit;                /* DELETE_TREE; EPHEMERALS: of the page, 0: none */
     int64_t delta, floor, ceiling; /* ADD */
     uint64_t zxid;                 /* CHECK_CZXID, LAPSED: czxid, CHECK_OWNER: ozxid */
     uint64_t session;              /* CHECK_OWNER */
     int32_t code;                  /* REJECT */
     bool watch;                    /* reads: a one-shot watch is set with it */
+    bool check;                    /* UNWATCH */
     bool linearizable;             /* reads: of a state that is current after the call */
 };
 
 bool history_is_write (enum history_op_kind kind);
 
-/* What a call asks for: several operations are a multi. */
+/* What a call asks for: several operations are a multi, of writes and conditions, or of reads of
+ * one state. */
 struct history_call {
     uint64_t id;     /* of the call: never used twice in a history */
     uint64_t number; /* of a write: 1, 2, 3 ... in each session; 0: a read */
@@ -79,25 +87,29 @@ struct history_call {
     size_t count;
 };
 
-/* Of one operation of a write. */
+/* Of one operation of a write, or of several reads. */
 struct history_result {
     int32_t code;
-    const char *path;          /* CREATE; or NULL */
-    const cohort_stat_t *stat; /* CREATE, SET, ADD; or NULL */
-    int64_t value;             /* ADD: the sum; DELETE_TREE: how many; else 0 */
-    bool existed;              /* CREATE if absent: it was there */
+    const char *path;            /* CREATE; or NULL */
+    const cohort_stat_t *stat;   /* CREATE, SET, ADD, reads; or NULL */
+    int64_t value;               /* ADD: the sum; DELETE_TREE, COUNT: how many; else 0 */
+    bool existed;                /* CREATE if absent: it was there */
+    const char *data;            /* GET; or NULL */
+    const char *const *children; /* CHILDREN: sorted */
+    size_t children_count;
 };
 
 struct history_return {
     uint64_t id; /* of the call */
     int32_t code;
     uint64_t zxid;                    /* of the write; of the state that a read has seen */
-    const struct history_result *ops; /* of a write: one for each operation */
+    const struct history_result *ops; /* of a write, or several reads: one for each operation */
     size_t ops_count;                 /* 0 also if nothing but the code is known */
     const cohort_stat_t *stat;        /* of a read; or NULL */
     const char *value;                /* GET; or NULL */
-    const char *const *children;      /* CHILDREN: sorted */
+    const char *const *children;      /* CHILDREN: sorted; EPHEMERALS: by age */
     size_t children_count;
+    int64_t below; /* COUNT */
 };
 
 enum history_entry_kind {
@@ -135,7 +147,7 @@ enum history_watch_kind {
 
 struct history_fired {
     enum history_watch_kind kind;
-    cohort_event_type_t type;
+    cohort_event_type_t type; /* also COHORT_EVENT_DATA_WATCH_REMOVED ...: by its own UNWATCH */
     const char *path;
     uint64_t zxid;
 };
@@ -156,7 +168,8 @@ enum {
     HISTORY_STREAM_NO_DATA = 2,
     HISTORY_STREAM_SHALLOW = 4,
     HISTORY_STREAM_PROGRESS = 8,
-    HISTORY_STREAM_WATCH = 16
+    HISTORY_STREAM_WATCH = 16,
+    HISTORY_STREAM_LATEST = 64
 };
 
 /* A stream of the subtree at `path`. One that was not opened has no flags. */

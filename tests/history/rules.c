@@ -27,6 +27,7 @@ const struct history_rule history_rules[HISTORY_RULES_COUNT] = {
     {"values of reads", RETURN, rule_read_value},
     {"watches fire", FIRED, rule_watch_fires},
     {"no watch is lost", RETURN | FIRED | SETTLED, rule_no_watch_lost},
+    {"watches taken back", RETURN, rule_unwatched},
     {"sessions are kept", ENTRY | VALID, rule_session_kept},
     {"sessions survive stalls", ENTRY, rule_session_survives_stall},
     {"sessions are ended", ENTRY | SETTLED, rule_session_ended},

@@ -159,7 +159,8 @@ static void see_return (struct search *self, const struct facts *facts,
     const struct history_op *asked = &call->ops[0];
     bool write = call->number > 0;
     if (result->zxid == 0 || asked->kind == HISTORY_SYNC || asked->kind == HISTORY_CHILDREN ||
-        asked->kind == HISTORY_CLOSE || (!write && !call->linearizable)) {
+        asked->kind == HISTORY_CLOSE || asked->kind > HISTORY_SYNC ||
+        (!write && (call->multi || !call->linearizable))) {
         return;
     }
     if (!stands_alone (self, call)) {

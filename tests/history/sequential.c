@@ -8,7 +8,8 @@
 
 static bool is_read (const struct fact_call *call)
 {
-    return call->number == 0 && call->ops[0].kind != HISTORY_SYNC;
+    return call->number == 0 && call->ops[0].kind != HISTORY_SYNC &&
+           call->ops[0].kind != HISTORY_UNWATCH;
 }
 
 /* A read shows no older state than anything that its client was shown before: by its own writes, by
@@ -29,29 +30,145 @@ bool rule_reads_go_forward (const struct facts *facts, const struct history_even
                    call->id, client->number, result->zxid, client->seen);
 }
 
+/* ---- Lists ----------------------------------------------------------------------------------- */
+
 static bool is_child (const struct model_znode *znode, size_t at, uint64_t zxid)
 {
     return model_at (znode->children[at], zxid) != NULL;
 }
 
 /* The children that existed, in the order of their names. */
-static bool children_fit (const struct model_znode *znode, const struct history_return *result)
+static bool children_fit (const struct model_znode *znode, uint64_t zxid,
+                          const struct history_result *told)
 {
     size_t found = 0;
     for (size_t i = 0; i < znode->children_count; i++) {
-        if (!is_child (znode, i, result->zxid)) {
+        if (!is_child (znode, i, zxid)) {
             continue;
         }
-        if (found == result->children_count ||
-            strcmp (result->children[found], znode->children[i]->name) != 0) {
+        if (found == told->children_count ||
+            strcmp (told->children[found], znode->children[i]->name) != 0) {
             return false;
         }
         found++;
     }
-    return found == result->children_count;
+    return found == told->children_count;
 }
 
-/* What a read shows is what was there at the zxid that it names. */
+/* When the session came to own it; 0: it does not at that zxid, or the path is not asked for. */
+static uint64_t owned_since (const struct model_znode *znode, uint64_t zxid, uint64_t session,
+                             const struct history_op *op)
+{
+    const struct model_version *version = model_at (znode, zxid);
+    bool listed = version != NULL && version->stat.ephemeral_owner == session &&
+                  strncmp (znode->path, op->value, strlen (op->value)) == 0;
+    return listed ? version->stat.ozxid : 0;
+}
+
+static bool is_told (const struct history_result *told, size_t count, const char *path)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp (told->children[i], path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each that is told is one, once, and in the order of age; who is not told is none, unless the page
+ * is full: then it is not older. */
+static bool ephemerals_fit (const struct facts *facts, const struct model_session *session,
+                            uint64_t zxid, const struct history_op *op,
+                            const struct history_result *told)
+{
+    uint64_t newest = 0;
+    for (size_t i = 0; i < told->children_count; i++) {
+        const struct model_znode *znode = model_find (&facts->model, told->children[i]);
+        uint64_t since = owned_since (znode, zxid, session->id, op);
+        if (since == 0 || since < newest || is_told (told, i, told->children[i])) {
+            return false;
+        }
+        newest = since;
+    }
+    bool full = op->limit > 0 && told->children_count == op->limit;
+    for (size_t i = 0; i < session->ephemerals_count; i++) {
+        const struct model_znode *znode = session->ephemerals[i];
+        uint64_t since = owned_since (znode, zxid, session->id, op);
+        if (since != 0 && (!full || since < newest) &&
+            !is_told (told, told->children_count, znode->path)) {
+            return false;
+        }
+    }
+    return op->limit == 0 || told->children_count <= op->limit;
+}
+
+/* ---- Reads ----------------------------------------------------------------------------------- */
+
+/* Of the znode that was there. */
+static bool shows (const struct facts *facts, const struct fact_call *call, uint64_t zxid,
+                   const struct history_op *op, const struct model_version *version,
+                   const struct history_result *told, struct objection *objection)
+{
+    const struct model *model = &facts->model;
+    if (told->stat != NULL && !model_stat_equal (told->stat, &version->stat)) {
+        return object (objection,
+                       "call %" PRIu64 " reads %s at %#" PRIx64 ": version %d of %#" PRIx64
+                       ", it should be %d of %#" PRIx64,
+                       call->id, op->path, zxid, told->stat->version, told->stat->mzxid,
+                       version->stat.version, version->stat.mzxid);
+    }
+    if (op->kind == HISTORY_GET &&
+        (told->data == NULL || strcmp (told->data, version->value) != 0)) {
+        return object (
+            objection, "call %" PRIu64 " reads %s at %#" PRIx64 ": \"%s\", it should be \"%s\"",
+            call->id, op->path, zxid, told->data != NULL ? told->data : "", version->value);
+    }
+    if (op->kind == HISTORY_COUNT) {
+        int64_t below = (int64_t) model_subtree_count (model, op->path, zxid) - 1;
+        return told->value == below ||
+               object (objection,
+                       "call %" PRIu64 " counts %" PRId64 " znodes below %s at %#" PRIx64
+                       ", there were %" PRId64,
+                       call->id, told->value, op->path, zxid, below);
+    }
+    return op->kind != HISTORY_CHILDREN ||
+           children_fit (model_find (model, op->path), zxid, told) ||
+           object (objection,
+                   "call %" PRIu64 " reads the children of %s at %#" PRIx64
+                   ", %zu of them: not those that there were",
+                   call->id, op->path, zxid, told->children_count);
+}
+
+static bool read_fits (const struct facts *facts, const struct fact_call *call, uint64_t zxid,
+                       const struct history_op *op, const struct history_result *told,
+                       struct objection *objection)
+{
+    const struct model_version *version = model_at (model_find (&facts->model, op->path), zxid);
+    int32_t code = version != NULL ? 0 : COHORT_ENONODE;
+    if (told->code != code) {
+        return object (objection,
+                       "call %" PRIu64 " reads %s at %#" PRIx64 " and is told %d, it should be %d",
+                       call->id, op->path, zxid, told->code, code);
+    }
+    return version == NULL || shows (facts, call, zxid, op, version, told, objection);
+}
+
+/* A client that has a session is told of its ephemerals, whatever of it lives on. */
+static bool own_ephemerals_fit (const struct facts *facts, const struct fact_call *call,
+                                uint64_t zxid, const struct history_result *told,
+                                struct objection *objection)
+{
+    const struct fact_client *client = facts_client (facts, call->client);
+    const struct model_session *session = model_session (&facts->model, client->session);
+    return (session != NULL && told->code == 0 &&
+            ephemerals_fit (facts, session, zxid, &call->ops[0], told)) ||
+           object (objection,
+                   "call %" PRIu64 " reads the ephemerals of client %u at %#" PRIx64
+                   " and is told %d, %zu of them: not those that there were",
+                   call->id, call->client, zxid, told->code, told->children_count);
+}
+
+/* What a read shows is what was there at the zxid that it names; several show one state. */
 bool rule_read_value (const struct facts *facts, const struct history_event *event,
                       struct objection *objection)
 {
@@ -65,35 +182,26 @@ bool rule_read_value (const struct facts *facts, const struct history_event *eve
                        "call %" PRIu64 " reads at %#" PRIx64 ", the log ends at %#" PRIx64,
                        call->id, result->zxid, facts->model.zxid);
     }
-    const char *path = call->ops[0].path;
-    const struct model_znode *znode = model_find (&facts->model, path);
-    const struct model_version *version = model_at (znode, result->zxid);
-    int32_t code = version != NULL ? 0 : COHORT_ENONODE;
-    if (result->code != code) {
-        return object (objection,
-                       "call %" PRIu64 " reads %s at %#" PRIx64 " and is told %d, it should be %d",
-                       call->id, path, result->zxid, result->code, code);
+    const struct history_result alone = {.code = result->code,
+                                         .stat = result->stat,
+                                         .value = result->below,
+                                         .data = result->value,
+                                         .children = result->children,
+                                         .children_count = result->children_count};
+    if (call->ops[0].kind == HISTORY_EPHEMERALS) {
+        return own_ephemerals_fit (facts, call, result->zxid, &alone, objection);
     }
-    if (version == NULL) {
-        return true;
+    if (!call->multi) {
+        return read_fits (facts, call, result->zxid, &call->ops[0], &alone, objection);
     }
-    if (result->stat != NULL && !model_stat_equal (result->stat, &version->stat)) {
-        return object (objection,
-                       "call %" PRIu64 " reads %s at %#" PRIx64 ": version %d of %#" PRIx64
-                       ", it should be %d of %#" PRIx64,
-                       call->id, path, result->zxid, result->stat->version, result->stat->mzxid,
-                       version->stat.version, version->stat.mzxid);
+    if (result->code != 0 || result->ops_count != call->count) {
+        return object (objection, "call %" PRIu64 " of %zu reads is told %d and %zu results",
+                       call->id, call->count, result->code, result->ops_count);
     }
-    if (call->ops[0].kind == HISTORY_GET &&
-        (result->value == NULL || strcmp (result->value, version->value) != 0)) {
-        return object (objection,
-                       "call %" PRIu64 " reads %s at %#" PRIx64 ": \"%s\", it should be \"%s\"",
-                       call->id, path, result->zxid, result->value != NULL ? result->value : "",
-                       version->value);
+    for (size_t i = 0; i < call->count; i++) {
+        if (!read_fits (facts, call, result->zxid, &call->ops[i], &result->ops[i], objection)) {
+            return false;
+        }
     }
-    return call->ops[0].kind != HISTORY_CHILDREN || children_fit (znode, result) ||
-           object (objection,
-                   "call %" PRIu64 " reads the children of %s at %#" PRIx64
-                   ", %zu of them: not those that there were",
-                   call->id, path, result->zxid, result->children_count);
+    return true;
 }

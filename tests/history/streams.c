@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/history/rules.h"
+#include "tests/history/streams.h"
 
-static bool version_fits (const struct model_version *version, const struct history_change *change,
+bool stream_version_fits (const struct model_version *version, const struct history_change *change,
                           uint32_t flags)
 {
     bool data = (flags & HISTORY_STREAM_NO_DATA) == 0;
@@ -63,7 +63,7 @@ static bool snapshot_fits (const struct facts *facts, const struct fact_stream *
         const struct history_change *change = &batch->changes[i];
         const struct model_znode *znode = model_find (&facts->model, change->path);
         if (!model_covers (batch->path, change->path) || change->kind != HISTORY_CREATED ||
-            !version_fits (model_at (znode, batch->zxid), change, flags_of (stream))) {
+            !stream_version_fits (model_at (znode, batch->zxid), change, flags_of (stream))) {
             return object (objection,
                            "client %u: the snapshot of %s at %#" PRIx64
                            " has %s otherwise than it was",
@@ -84,7 +84,7 @@ static bool change_fits (const struct model_change *expected, const struct histo
     const struct model_version *version = &expected->znode->versions[expected->version];
     return expected->zxid == batch->zxid && (int) change->kind == (int) version->change &&
            strcmp (change->path, expected->znode->path) == 0 &&
-           (change->kind == HISTORY_DELETED || version_fits (version, change, flags));
+           (change->kind == HISTORY_DELETED || stream_version_fits (version, change, flags));
 }
 
 static bool transaction_fits (const struct facts *facts, const struct fact_stream *stream,
@@ -173,7 +173,9 @@ static bool batch_fits (const struct facts *facts, const struct history_event *e
         return object (objection, "client %u: a change at %#" PRIx64 " of %s before its snapshot",
                        event->client, batch->zxid, batch->path);
     }
-    return transaction_fits (facts, stream, event, objection);
+    return (stream->flags & HISTORY_STREAM_LATEST) != 0
+               ? stream_latest_fits (facts, stream, event, objection)
+               : transaction_fits (facts, stream, event, objection);
 }
 
 /* ---- Persistent watches ---------------------------------------------------------------------- */

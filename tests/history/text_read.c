@@ -163,8 +163,8 @@ static void read_nonce (struct text *self, const char *text, uint8_t nonce[16])
 /* key:number, behind the parts that all have; NULL: no such key. */
 static int64_t *op_extra (struct history_op *op, const char *key, int64_t *spare)
 {
-    bool converted =
-        strcmp (key, "absent") == 0 || strcmp (key, "limit") == 0 || strcmp (key, "current") == 0;
+    bool converted = strcmp (key, "absent") == 0 || strcmp (key, "limit") == 0 ||
+                     strcmp (key, "current") == 0 || strcmp (key, "check") == 0;
     return strcmp (key, "ttl") == 0       ? &op->ttl_ms
            : strcmp (key, "delta") == 0   ? &op->delta
            : strcmp (key, "floor") == 0   ? &op->floor
@@ -201,16 +201,37 @@ static void read_op_extra (struct text *self, char *part, struct history_op *op)
         op->limit = (uint32_t) spare;
     } else if (strcmp (part, "current") == 0) {
         op->linearizable = spare != 0;
+    } else if (strcmp (part, "check") == 0) {
+        op->check = spare != 0;
     }
+}
+
+/* name/name */
+static void read_children (struct text *self, char *names, struct history_result *result)
+{
+    size_t max = 1;
+    for (const char *at = names; *at != '\0'; at++) {
+        max += *at == '/';
+    }
+    char **all = take (self, max, sizeof *all);
+    result->children_count = split (names, '/', all, max);
+    for (size_t i = 0; i < result->children_count; i++) {
+        (void) read_text (self, all[i]);
+    }
+    result->children = (const char *const *) all;
 }
 
 static void read_result_extra (struct text *self, char *part, struct history_result *result)
 {
-    const char *number = cut_extra (self, part);
-    if (number != NULL && strcmp (part, "value") == 0) {
-        result->value = read_signed (self, number);
-    } else if (number != NULL && strcmp (part, "existed") == 0) {
-        result->existed = read_signed (self, number) != 0;
+    char *text = cut_extra (self, part);
+    if (text != NULL && strcmp (part, "value") == 0) {
+        result->value = read_signed (self, text);
+    } else if (text != NULL && strcmp (part, "existed") == 0) {
+        result->existed = read_signed (self, text) != 0;
+    } else if (text != NULL && strcmp (part, "data") == 0) {
+        result->data = read_text (self, text);
+    } else if (text != NULL && strcmp (part, "children") == 0) {
+        read_children (self, text, result);
     } else {
         fail (self, "no result has this", part);
     }
@@ -360,6 +381,8 @@ static bool read_return (struct text *self, const char *key, char *value)
         result->value = read_text (self, value);
     } else if (strcmp (key, "child") == 0) {
         add_child (self, value);
+    } else if (strcmp (key, "below") == 0) {
+        result->below = read_signed (self, value);
     } else {
         return false;
     }

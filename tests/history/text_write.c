@@ -19,7 +19,8 @@ const char *const text_ops[] = {"",         "create",      "delete",      "set",
                                 "check",    "check-czxid", "check-owner", "check-absent",
                                 "add",      "delete-tree", "close",       "reject",
                                 "lapsed",   "other",       "exists",      "get",
-                                "children", "sync"};
+                                "children", "sync",        "count",       "ephemerals",
+                                "unwatch"};
 const char *const text_entries[] = {"",     "session", "attach", "close",
                                     "reap", "write",   "lapse",  "other"};
 const size_t text_events_count = sizeof text_events / sizeof text_events[0];
@@ -119,6 +120,20 @@ static void print_ops (struct buf *out, const struct history_op *ops, size_t cou
         print_extra (out, "floor", op->floor);
         print_extra (out, "ceiling", op->ceiling);
         print_extra (out, "current", op->linearizable);
+        print_extra (out, "check", op->check);
+    }
+}
+
+/* What reads have: |data:text, |children:name/name. */
+static void print_shown (struct buf *out, const struct history_result *result)
+{
+    if (result->data != NULL) {
+        print (out, "|data:");
+        print_text (out, result->data);
+    }
+    for (size_t i = 0; i < result->children_count; i++) {
+        print (out, i == 0 ? "|children:" : "/");
+        print_text (out, result->children[i]);
     }
 }
 
@@ -144,6 +159,7 @@ static void print_return (struct buf *out, const struct history_return *result)
         print_stat (out, op->stat);
         print_extra (out, "value", op->value);
         print_extra (out, "existed", op->existed);
+        print_shown (out, op);
     }
     if (result->stat != NULL) {
         print (out, " stat=");
@@ -156,6 +172,9 @@ static void print_return (struct buf *out, const struct history_return *result)
     for (size_t i = 0; i < result->children_count; i++) {
         print (out, " child=");
         print_text (out, result->children[i]);
+    }
+    if (result->below != 0) {
+        print (out, " below=%" PRId64, result->below);
     }
 }
 

@@ -11,7 +11,8 @@ static const struct fact_watch *find (const struct fact_client *client,
 {
     for (size_t i = 0; client != NULL && i < client->watches_count; i++) {
         const struct fact_watch *watch = &client->watches[i];
-        if (watch->kind == fired->kind && strcmp (watch->path, fired->path) == 0) {
+        if (!watch->removed && watch->kind == fired->kind &&
+            strcmp (watch->path, fired->path) == 0) {
             return watch;
         }
     }
@@ -36,6 +37,21 @@ static bool may_be_compared (const struct facts *facts, const struct fact_client
     return version != NULL && changed;
 }
 
+/* Whether its client is waiting for the answer to an unwatch that concerns the watch. */
+static bool is_taken_back (const struct facts *facts, const struct fact_client *client,
+                           const struct fact_watch *watch)
+{
+    for (struct map_node *node = map_first (&facts->calls); node != NULL;
+         node = map_next (&facts->calls, node)) {
+        const struct fact_call *call = map_entry (node, struct fact_call, node);
+        if (call->client == client->number && !call->ops[0].check &&
+            fact_unwatches (&call->ops[0], watch)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool rule_watch_fires (const struct facts *facts, const struct history_event *event,
                        struct objection *objection)
 {
@@ -51,6 +67,13 @@ bool rule_watch_fires (const struct facts *facts, const struct history_event *ev
     if (watch == NULL) {
         return object (objection, "client %u has no watch on %s, and is told event %d at %#" PRIx64,
                        event->client, fired->path, (int) fired->type, fired->zxid);
+    }
+    if (fact_is_removal (fired->type)) {
+        bool child = fired->type == COHORT_EVENT_CHILD_WATCH_REMOVED;
+        return (child == (watch->kind == HISTORY_WATCH_CHILDREN) &&
+                is_taken_back (facts, client, watch)) ||
+               object (objection, "client %u is told event %d of its watch on %s: nobody asked",
+                       event->client, (int) fired->type, fired->path);
     }
     const struct model_version *first =
         fact_first_event (facts, watch->kind, watch->path, watch->zxid, &type);
@@ -138,4 +161,31 @@ bool rule_no_watch_lost (const struct facts *facts, const struct history_event *
         }
     }
     return true;
+}
+
+/* Who takes back watches, or looks for them, is told whether there were any; and of those that were
+ * taken back each has been told. */
+bool rule_unwatched (const struct facts *facts, const struct history_event *event,
+                     struct objection *objection)
+{
+    const struct history_return *result = &event->u.result;
+    const struct fact_call *call = facts_call (facts, result->id);
+    const struct fact_client *client = facts_client (facts, event->client);
+    const struct history_op *op = &call->ops[0];
+    size_t stay = 0, removed = 0;
+    if (op->kind != HISTORY_UNWATCH || result->zxid == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < client->watches_count; i++) {
+        bool meant = fact_unwatches (op, &client->watches[i]);
+        removed += meant && client->watches[i].removed;
+        stay += meant && !client->watches[i].removed;
+    }
+    bool any = op->check ? stay > 0 : removed > 0;
+    return (result->code == (any ? 0 : COHORT_ENOWATCHER) && (op->check || stay == 0)) ||
+           object (objection,
+                   "client %u %s watches on %s, of which it had %zu, and %zu were taken back: "
+                   "it is told %d",
+                   event->client, op->check ? "looks for" : "takes back", op->path, stay + removed,
+                   removed, result->code);
 }

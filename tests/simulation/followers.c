@@ -23,15 +23,19 @@ static void open_one (struct world *self, struct sim_client *client)
     struct cohort_stream *stream = stream_new (++client->streams, "", place);
     struct request *open = request_new (WIRE_STREAM_OPEN, "", place, NULL, 0);
     COHORT_ASSERT (stream != NULL && open != NULL);
+    bool resumes = client->mirror_whole && prng_chance (&client->prng, 1, 3);
+    uint64_t from = resumes ? client->mirror_zxid : 0;
     uint32_t flags = (uint32_t) prng_below (&client->prng, 4); /* NO_SNAPSHOT, NO_DATA */
     if ((flags & WIRE_STREAM_NO_SNAPSHOT) != 0 && prng_chance (&client->prng, 1, 2)) {
         flags |= WIRE_STREAM_SHALLOW;
     }
+    if (((flags & WIRE_STREAM_NO_SNAPSHOT) == 0 || from != 0) &&
+        prng_chance (&client->prng, 1, 3)) {
+        flags |= WIRE_STREAM_LATEST; /* where nobody knows where it begins it cannot be judged */
+    }
     stream->flags = open->wire.op.flags = flags;
     stream->marks = prng_chance (&client->prng, 1, 4);
-    if (client->mirror_whole && prng_chance (&client->prng, 1, 3)) {
-        stream->last_zxid = client->mirror_zxid;
-    }
+    stream->last_zxid = from;
     stream_retain (stream);
     open->stream = stream;
     client->followed[client->followed_count++] = stream;

@@ -185,18 +185,28 @@ static struct history_op op_of (struct world *world, const struct wire_op *op)
         [WIRE_GET] = HISTORY_GET,
         [WIRE_CHILDREN] = HISTORY_CHILDREN,
         [WIRE_SYNC] = HISTORY_SYNC,
+        [WIRE_COUNT] = HISTORY_COUNT,
+        [WIRE_EPHEMERALS] = HISTORY_EPHEMERALS,
+        [WIRE_UNWATCH] = HISTORY_UNWATCH,
     };
+    const struct wire_list *page = op->kind == WIRE_EPHEMERALS ? op->list : NULL;
     bool create = op->kind == WIRE_CREATE, set = op->kind == WIRE_SET;
     bool tree = op->kind == WIRE_DELETE_TREE, add = op->kind == WIRE_ADD;
     bool versioned = set || tree || op->kind == WIRE_DELETE || op->kind == WIRE_CHECK;
     return (struct history_op){
         .kind = kinds[op->kind],
         .path = op->path != NULL ? op->path : "",
-        .value = create || set ? value_of (world, op->data, op->size) : "",
-        .mode = create ? op->mode : 0,
+        .value = page != NULL    ? page->prefix
+                 : create || set ? value_of (world, op->data, op->size)
+                                 : "",
+        .mode = create                     ? op->mode
+                : op->kind == WIRE_UNWATCH ? (uint32_t) op->watcher
+                                           : 0,
         .if_absent = create && op->if_absent,
         .ttl_ms = create ? (int64_t) op->ttl_ms : 0,
-        .limit = tree ? op->limit : 0,
+        .limit = page != NULL ? page->limit
+                 : tree       ? op->limit
+                              : 0,
         .delta = add ? op->delta : 0,
         .floor = add ? op->floor : 0,
         .ceiling = add ? op->ceiling : 0,
@@ -205,6 +215,7 @@ static struct history_op op_of (struct world *world, const struct wire_op *op)
         .session = op->session,
         .watch = op->watch,
         .linearizable = op->linearizable,
+        .check = op->check,
     };
 }
 
@@ -212,7 +223,7 @@ uint64_t record_call (struct world *world, const struct sim_client *client,
                       const struct request *request)
 {
     const struct wire_request *wire = &request->wire;
-    bool multi = wire->op.kind == WIRE_MULTI;
+    bool multi = wire->op.kind == WIRE_MULTI || wire->op.kind == WIRE_MULTI_READ;
     size_t count = multi ? wire->ops_count : 1;
     bool write = wire_is_write (wire->op.kind);
     if (write && wire->number == 0) {
@@ -222,6 +233,7 @@ uint64_t record_call (struct world *world, const struct sim_client *client,
     uint64_t id = ++world->recorder->last_call;
     for (size_t i = 0; i < count; i++) {
         ops[i] = op_of (world, multi ? &wire->ops[i] : &wire->op);
+        ops[i].linearizable = wire->op.linearizable;
     }
     record (world, (struct history_event){
                        .kind = HISTORY_CALL,
@@ -261,16 +273,44 @@ static void results_of (struct world *world, const struct request *request,
         const cohort_op_result_t *op = &reply->ops[i];
         enum wire_kind kind = request->wire.ops[i].kind;
         bool stat = op->rc == 0 && (kind == WIRE_CREATE || kind == WIRE_SET || kind == WIRE_ADD);
-        ops[i] = (struct history_result){op->rc, op->path, stat ? &op->stat : NULL, op->value,
-                                         op->existed != 0};
+        ops[i] = (struct history_result){.code = op->rc,
+                                         .path = op->path,
+                                         .stat = stat ? &op->stat : NULL,
+                                         .value = op->value,
+                                         .existed = op->existed != 0};
     }
     if (!multi) {
         const char *path = reply->path != NULL && reply->path[0] != '\0' ? reply->path : NULL;
-        ops[0] =
-            (struct history_result){request->rc, path, reply->stat, reply->value, reply->existed};
+        ops[0] = (struct history_result){.code = request->rc,
+                                         .path = path,
+                                         .stat = reply->stat,
+                                         .value = reply->value,
+                                         .existed = reply->existed};
     }
     result->ops = ops;
     result->ops_count = multi ? reply->ops_count : 1;
+}
+
+/* Of several reads likewise. */
+static void reads_of (struct world *world, const struct request *request,
+                      struct history_return *result)
+{
+    const struct wire_reply *reply = request->reply;
+    struct history_result *ops = take (world, reply->reads_count, sizeof *ops);
+    for (size_t i = 0; i < reply->reads_count; i++) {
+        const cohort_read_result_t *read = &reply->reads[i];
+        bool get = request->wire.ops[i].kind == WIRE_GET;
+        ops[i] = (struct history_result){.code = read->rc};
+        if (read->rc == 0) {
+            ops[i].stat = &read->stat;
+            ops[i].value = read->count;
+            ops[i].data = get ? value_of (world, read->data, read->size) : NULL;
+            ops[i].children = read->children != NULL ? read->children->items : NULL;
+            ops[i].children_count = read->children != NULL ? read->children->count : 0;
+        }
+    }
+    result->ops = ops;
+    result->ops_count = reply->reads_count;
 }
 
 void record_return (struct world *world, const struct sim_client *client, uint64_t call,
@@ -286,7 +326,10 @@ void record_return (struct world *world, const struct sim_client *client, uint64
         result->zxid = reply->zxid;
         if (wire_is_write (request->wire.op.kind)) {
             results_of (world, request, result);
+        } else if (request->wire.op.kind == WIRE_MULTI_READ) {
+            reads_of (world, request, result);
         } else if (request->rc == 0) {
+            result->below = reply->value;
             result->stat = reply->stat;
             result->value = request->wire.op.kind == WIRE_GET
                                 ? value_of (world, reply->data, reply->size)

@@ -9,6 +9,8 @@
  *      /mN      created and deleted by multis, as often as not in vain
  *      /box-W, /tN-W, /tree-W: workload_lives.c
  *
+ * and read them in other ways, too (workload_reads.c).
+ *
  * W changes every few seconds, so that each of them has a history short enough to be searched. What
  * they are told is recorded (record.c), and judged there. */
 
@@ -398,17 +400,20 @@ static ask_fn *draw_ask (struct sim_client *client, const struct ask *asks)
 void workload_ask (struct world *self, struct sim_client *client)
 {
     static const struct ask asks[] = {
-        {20, write_own},    {9, read_own},         {10, swap_register},
+        {16, write_own},    {6, read_own},         {10, swap_register},
         {5, set_register},  {3, create_register},  {1, delete_register},
         {4, get_register},  {5, watch_register},   {5, get_current_register},
         {1, make_folder},   {4, add_child},        {2, remove_child},
         {4, list_folder},   {3, create_ephemeral}, {2, lock},
         {1, unlock},        {1, watch_lock},       {4, submit_multi},
         {1, clear_multi},   {2, need_register},    {4, add_register},
-        {7, workload_live}, {2, follower_change},
+        {7, workload_live}, {2, follower_change},  {7, workload_look},
     };
-    static const struct ask reads[] = {
-        {20, read_own}, {15, get_register}, {50, get_current_register}, {15, list_folder}};
+    static const struct ask reads[] = {{15, read_own},
+                                       {15, get_register},
+                                       {45, get_current_register},
+                                       {15, list_folder},
+                                       {10, workload_look}};
     uint64_t number = (uint64_t) (client - self->clients);
     bool only_reads = world_draw (self, SIM_DRAW_MOOD, number, window_of (self), 0) % 3 == 0;
     self->requests++;

@@ -36,6 +36,9 @@ typedef void ask_fn (struct world *self, struct sim_client *client);
 /* Something with a life of its own: workload_lives.c. */
 ask_fn workload_live;
 
+/* Reads of other kinds, and watches taken back: workload_reads.c. */
+ask_fn workload_look;
+
 /* ---- followers.c: streams with options ------------------------------------------------------- */
 
 /* Opens one, or closes one. */

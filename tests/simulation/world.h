@@ -9,7 +9,7 @@
  *   network.c    connections between servers, and of clients to servers
  *   servers.c    nodes: starting, turning, crashing
  *   clients.c    sessions
- *   workload.c   what they ask for, with workload_lives.c and followers.c
+ *   workload.c   what they ask for, with workload_lives.c, workload_reads.c and followers.c
  *   record.c     what they are told, as a history that is judged
  *   mirror.c     what streams tell them
  *   faults.h     what goes wrong, and when it stops to

@@ -51,6 +51,13 @@ static void test_every_kind (void **state)
                  "r=-205||\n");
     expect_same ("5 c1 return id=1 code=0 zxid=9 stat=1/2/3/4/5/6/7/8/9/10/11/12/0/5000 value=\n");
     expect_same ("5 c1 return id=1 code=0 zxid=9 child=a child=b%20 child=c\n");
+    expect_same ("5 c1 call id=1 number=0 multi=1 op=get|/a||0|0|0|0|0|0|current:1 "
+                 "op=count|/||0|0|0|0|0|0|current:1\n");
+    expect_same ("5 c1 call id=1 number=0 multi=0 op=ephemerals||/e|0|0|0|0|0|0|limit:3\n");
+    expect_same ("5 c1 call id=1 number=0 multi=0 op=unwatch|/a||3|0|0|0|0|0|check:1\n");
+    expect_same ("5 c1 return id=1 code=0 zxid=9 r=0|||data:x%20 r=0|||data: r=0|||value:7 "
+                 "r=0|||children:a/b%20/c r=-101||\n");
+    expect_same ("5 c1 return id=1 code=0 zxid=9 below=7\n");
     expect_same ("5 c1 unknown id=1\n");
     expect_same ("5 c1 fired watch=3 type=4 path=/a zxid=9\n");
     expect_same ("5 c1 fired watch=1 type=-1 path=/ zxid=0\n");

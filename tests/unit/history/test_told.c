@@ -352,6 +352,42 @@ static void test_stream_with_less (void **state)
     BROKEN (rule, TWO_CLIENTS, HAPPENED, OPENED ("5", "5"), SETTLED);
 }
 
+/* What may stand for all that happened up to it. */
+static void test_stream_of_the_latest (void **state)
+{
+    (void) state;
+    const char *rule = "streams";
+#define LATEST "64"
+#define GROWN                                                                                      \
+    TWO_CLIENTS, HAPPENED, WRITTEN ("c1", "1", "6", "4", "7", SET ("/a/b", "z")),                  \
+        WRITTEN ("c1", "1", "7", "5", "8", CREATE ("/a/c", "")),                                   \
+        WRITTEN ("c1", "1", "8", "6", "9", DELETE ("/a/c"))
+#define B_NEW           "change=1|/a/b|z|6/7/6/10/10/1/0/0/1/0/0/0/0/0"
+#define B_SET           "change=3|/a/b|z|6/7/6/10/10/1/0/0/1/0/0/0/0/0"
+#define C_GONE          "change=2|/a/c||"
+#define C_NEW           "change=1|/a/c||8/8/8/10/10/0/0/0/0/0/0/0/0/0"
+#define FOLLOWING(from) GROWN, OPENED (LATEST, from)
+    GOOD (FOLLOWING ("4"), BATCH ("9", CHANGES, A5 " " B_NEW " " C_GONE), SETTLED);
+    GOOD (FOLLOWING ("4"), BATCH ("7", CHANGES, A5 " " B_NEW), BATCH ("9", CHANGES, C_GONE),
+          SETTLED);
+    GOOD (FOLLOWING ("6"), BATCH ("7", CHANGES, B_SET), BATCH ("8", CHANGES, C_NEW),
+          BATCH ("9", CHANGES, C_GONE), SETTLED);
+    /* In fragments. */
+    GOOD (FOLLOWING ("4"), BATCH ("9", "snapshot=0 first=1 more=1", A5 " " B_NEW),
+          BATCH ("9", "snapshot=0 first=0 more=0", C_GONE), SETTLED);
+    BROKEN (rule, FOLLOWING ("4"), BATCH ("9", "snapshot=0 first=1 more=1", A5 " " B_NEW),
+            BATCH ("9", "snapshot=0 first=0 more=0", B_NEW));
+    /* The first value; out of order; left out; too much; one that was not told as new. */
+    BROKEN (rule, FOLLOWING ("4"), BATCH ("9", CHANGES, A5 " " B6 " " C_GONE));
+    BROKEN (rule, FOLLOWING ("4"), BATCH ("9", CHANGES, B_NEW " " A5 " " C_GONE));
+    BROKEN (rule, FOLLOWING ("4"), BATCH ("9", CHANGES, A5 " " B_NEW));
+    BROKEN (rule, FOLLOWING ("4"), BATCH ("9", CHANGES, A5 " " B_NEW " " C_NEW " " C_GONE));
+    BROKEN (rule, FOLLOWING ("4"), BATCH ("9", CHANGES, A5 " " B_SET " " C_GONE));
+    BROKEN (rule, FOLLOWING ("4"), BATCH ("7", CHANGES, A5 " " B_NEW), SETTLED);
+    /* Others tell each. */
+    BROKEN (rule, GROWN, OPENED ("0", "4"), BATCH ("9", CHANGES, A5 " " B_NEW " " C_GONE));
+}
+
 static void test_stream_marks_its_progress (void **state)
 {
     (void) state;
@@ -415,6 +451,7 @@ int main (void)
         cmocka_unit_test (test_stream_without_a_snapshot),
         cmocka_unit_test (test_stream_is_reset),
         cmocka_unit_test (test_stream_with_less),
+        cmocka_unit_test (test_stream_of_the_latest),
         cmocka_unit_test (test_stream_marks_its_progress),
         cmocka_unit_test (test_persistent_watch),
     };

@@ -1,0 +1,119 @@
+/* Streams that tell the latest values only: a batch may stand for all transactions up to its zxid.
+ * Then it has what became of each znode: the last value, or that it went; and that it came, if it
+ * did, where that happened. A batch that stands for one transaction may also tell it change by
+ * change, as other streams do. */
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "tests/history/streams.h"
+
+/* What became of a znode. */
+struct latest {
+    const struct model_znode *znode;
+    enum model_change_kind kind;
+    const struct model_version *version; /* the last one */
+};
+
+struct latest_list {
+    struct latest *items;
+    size_t count;
+};
+
+static const struct model_version *version_of (const struct model_change *change)
+{
+    return &change->znode->versions[change->version];
+}
+
+static void take_out (struct latest_list *list, size_t at)
+{
+    list->count--;
+    memmove (&list->items[at], &list->items[at + 1], (list->count - at) * sizeof *list->items);
+}
+
+/* Each stands where it first changed, or came or went last. */
+static void fold (struct latest_list *list, const struct model_change *change)
+{
+    struct latest next = {change->znode, version_of (change)->change, version_of (change)};
+    size_t at = 0;
+    while (at < list->count && list->items[at].znode != change->znode) {
+        at++;
+    }
+    if (at < list->count && next.kind == MODEL_DATA) {
+        list->items[at].version = next.version;
+        return;
+    }
+    if (at < list->count) {
+        take_out (list, at);
+    }
+    list->items[list->count++] = next;
+}
+
+/* All that the batch stands for; folded, or change by change. */
+static struct latest_list expect (const struct facts *facts, const struct fact_stream *stream,
+                                  const struct history_batch *batch, size_t from, bool folded)
+{
+    const struct model *model = &facts->model;
+    struct latest_list list = {.count = 0};
+    list.items = calloc (model->changes_count - from + 1, sizeof *list.items);
+    COHORT_ASSERT (list.items != NULL);
+    for (size_t at = from;; at++) {
+        at = fact_next_change (model, at, stream->path, stream->flags);
+        if (at == model->changes_count || model->changes[at].zxid > batch->zxid) {
+            return list;
+        }
+        const struct model_change *change = &model->changes[at];
+        if (folded) {
+            fold (&list, change);
+        } else {
+            list.items[list.count++] =
+                (struct latest){change->znode, version_of (change)->change, version_of (change)};
+        }
+    }
+}
+
+/* The index of the first of the batch's changes that is another; count: all are as expected. */
+static size_t first_other (const struct latest_list *list, size_t told,
+                           const struct history_batch *batch, uint32_t flags)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct latest *expected = told + i < list->count ? &list->items[told + i] : NULL;
+        const struct history_change *change = &batch->changes[i];
+        if (expected == NULL || (int) change->kind != (int) expected->kind ||
+            strcmp (change->path, expected->znode->path) != 0 ||
+            (change->kind != HISTORY_DELETED &&
+             !stream_version_fits (expected->version, change, flags))) {
+            return i;
+        }
+    }
+    return batch->count;
+}
+
+bool stream_latest_fits (const struct facts *facts, const struct fact_stream *stream,
+                         const struct history_event *event, struct objection *objection)
+{
+    const struct history_batch *batch = &event->u.batch;
+    const struct model *model = &facts->model;
+    size_t from = stream->whole ? stream->change : model_changes_after (model, batch->zxid - 1);
+    size_t next = fact_next_change (model, from, stream->path, stream->flags);
+    size_t told = stream->partial && !batch->first ? stream->partial_told : 0;
+    bool one = next == model->changes_count || model->changes[next].zxid == batch->zxid;
+    bool fits = false;
+    for (int folded = one ? 0 : 1; folded <= 1 && !fits; folded++) {
+        struct latest_list list = expect (facts, stream, batch, from, folded != 0);
+        size_t other = first_other (&list, told, batch, stream->flags);
+        bool all = batch->more || told + batch->count == list.count;
+        fits = other == batch->count && all;
+        if (!fits) {
+            const char *path = other < batch->count ? batch->changes[other].path : "nothing more";
+            object (objection,
+                    "client %u: its stream of the latest of %s tells at %#" PRIx64
+                    " of %s behind %zu changes: not what became of the %zu that changed",
+                    event->client, batch->path, batch->zxid, path, told + other, list.count);
+        }
+        free (list.items);
+    }
+    return fits;
+}

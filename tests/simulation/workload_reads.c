@@ -1,0 +1,77 @@
+/* What clients look at in other ways than one znode at a time: several reads of one state, counts,
+ * their own ephemerals; and watches that they take back, or ask for. */
+
+#include <stdio.h>
+
+#include "client/base/assert.h"
+#include "client/src/watches.h"
+#include "tests/simulation/workload.h"
+
+enum { READS_MAX = 5, PAGE_MAX = 4 };
+
+static const char *some_place (struct world *self, struct sim_client *client, char path[PATH_SIZE])
+{
+    static const char *const prefixes[] = {"/d", "/box", "/tree", "/t", "/lock", "/r", "/r"};
+    size_t place = prng_below (&client->prng, 9);
+    if (place == 8) {
+        return "/";
+    }
+    return place == 7 ? client->own
+                      : path_of (path, prefixes[place],
+                                 place < 5 ? 0 : prng_below (&client->prng, SIM_REGISTERS),
+                                 window_of (self));
+}
+
+static void read_several (struct world *self, struct sim_client *client)
+{
+    static const enum wire_kind kinds[] = {WIRE_GET, WIRE_EXISTS, WIRE_CHILDREN, WIRE_COUNT};
+    char paths[READS_MAX][PATH_SIZE];
+    struct wire_op ops[READS_MAX];
+    size_t count = 1 + prng_below (&client->prng, READS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        ops[i] = (struct wire_op){.kind = kinds[prng_below (&client->prng, 4)],
+                                  .path = some_place (self, client, paths[i])};
+    }
+    struct request *request = request_new_multi (WIRE_MULTI_READ, "", ops, count);
+    COHORT_ASSERT (request != NULL);
+    request->wire.op.linearizable = prng_chance (&client->prng, 1, 3);
+    submit (self, client, request, &(struct purpose){.what = NOTHING});
+}
+
+static void count_below (struct world *self, struct sim_client *client)
+{
+    char path[PATH_SIZE];
+    ask_for (self, client, WIRE_COUNT, some_place (self, client, path), NULL, 0);
+}
+
+static void list_ephemerals (struct world *self, struct sim_client *client)
+{
+    static const char *const prefixes[] = {"", "/e-", "/box", "/lock-"};
+    struct wire_list page = {
+        .prefix = prefixes[prng_below (&client->prng, 4)],
+        .after = "",
+        .limit = (uint32_t) prng_below (&client->prng, PAGE_MAX),
+    };
+    struct request *request = request_new_list (WIRE_EPHEMERALS, "", NULL, &page);
+    submit (self, client, request, &(struct purpose){.what = NOTHING});
+}
+
+/* The watches that it has set in some place, all of a kind, or of both. */
+static void unwatch (struct world *self, struct sim_client *client)
+{
+    char path[PATH_SIZE];
+    const char *place = some_place (self, client, path);
+    struct request *request = request_of (WIRE_UNWATCH, place, NULL, 0, 0);
+    request->watch = watch_new (WIRE_WATCH_DATA, "", place, NULL, NULL);
+    COHORT_ASSERT (request->watch != NULL);
+    request->wire.op.watcher = 1 + (int) prng_below (&client->prng, COHORT_WATCHER_ANY);
+    request->check = request->wire.op.check = prng_chance (&client->prng, 1, 2);
+    submit (self, client, request, &(struct purpose){.what = NOTHING});
+}
+
+void workload_look (struct world *self, struct sim_client *client)
+{
+    static ask_fn *const asks[] = {read_several,    read_several, count_below,
+                                   list_ephemerals, unwatch,      unwatch};
+    asks[prng_below (&client->prng, sizeof asks / sizeof asks[0])](self, client);
+}
