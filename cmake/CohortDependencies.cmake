@@ -5,6 +5,7 @@ set (THREADS_PREFER_PTHREAD_FLAG ON)
 find_package (Threads REQUIRED) # Threads::Threads
 pkg_check_modules (ZMQ REQUIRED IMPORTED_TARGET libzmq>=4.3)
 pkg_check_modules (CZMQ REQUIRED IMPORTED_TARGET libczmq>=4.2)
+pkg_check_modules (SODIUM REQUIRED IMPORTED_TARGET libsodium>=1.0.15) # Argon2id
 pkg_check_modules (PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c>=1.4)
 pkg_check_modules (ZSTD REQUIRED IMPORTED_TARGET libzstd>=1.4)
 pkg_check_modules (EDIT REQUIRED IMPORTED_TARGET libedit)

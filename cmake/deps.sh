@@ -9,7 +9,7 @@
 build_packages=(
     cmake ninja-build gcc libc6-dev pkg-config git
     libzmq3-dev libczmq-dev libprotobuf-c-dev protobuf-c-compiler
-    libxxhash-dev libzstd-dev libjansson-dev libedit-dev
+    libxxhash-dev libzstd-dev libjansson-dev libedit-dev libsodium-dev
 )
 # What its tests need besides: other compilers, checkers of the source, tools that cut networks.
 test_packages=(

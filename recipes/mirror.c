@@ -93,6 +93,7 @@ static struct mirror_entry *entry_new (const cohort_change_t *change)
     entry->node.data = data;
     entry->node.size = size;
     if (!deleted) {
+        entry->node.hidden = change->hidden;
         entry->node.stat = change->stat;
     }
     return entry;

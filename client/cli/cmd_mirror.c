@@ -135,6 +135,14 @@ static void snapshot_begin (struct mirror *self)
     self->left_out = self->deleted = 0;
 }
 
+/* A copy without its data would be none. */
+static void refuse_hidden (struct mirror *self, const char *path)
+{
+    message ("mirror: %s: its data may not be read by this session (see: cohort getAcl %s)", path,
+             path);
+    end (self, CLI_EXIT_NO_PERMISSION);
+}
+
 static void snapshot_add (struct mirror *self, const cohort_change_t *change)
 {
     char copy[PATHS_SIZE];
@@ -147,6 +155,10 @@ static void snapshot_add (struct mirror *self, const cohort_change_t *change)
     }
     if (!names_add (&self->names, paths_below (self->source, change->path))) {
         out_of_memory (self);
+        return;
+    }
+    if (change->hidden) {
+        refuse_hidden (self, change->path);
         return;
     }
     int mode = change->stat.mode & COHORT_CONTAINER;
@@ -217,7 +229,7 @@ static int add_change (struct mirror *self, const cohort_change_t *change, const
         return COHORT_OK;
     }
     self->txn_bytes += change->size;
-    if (change->kind == COHORT_CHANGE_DATA) {
+    if (change->kind != COHORT_CHANGE_CREATED) {
         return cohort_txn_set (self->txn, copy, change->data, change->size, COHORT_ANY_VERSION);
     }
     cohort_create_options_t options = {.size = sizeof options,
@@ -232,6 +244,10 @@ static bool take_change (struct mirror *self, const cohort_change_t *change)
     char copy[PATHS_SIZE];
     if (!copy_path (self, change->path, copy)) {
         return !self->ended;
+    }
+    if (change->hidden && change->stat.ephemeral_owner == 0) {
+        refuse_hidden (self, change->path);
+        return false;
     }
     if (self->txn == NULL) {
         self->txn = cohort_txn_new ();

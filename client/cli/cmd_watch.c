@@ -77,9 +77,11 @@ static void print_line (const struct watch *self, uint64_t zxid, const char *kin
         json_t *object =
             json_pack ("{s:s, s:s, s:s}", "zxid", id, "kind", kind, "path", change->path);
         if (!deleted) {
-            json_object_set_new (object, "size", json_integer ((json_int_t) change->size));
+            json_object_set_new (object, "size", json_integer (change->stat.data_size));
         }
-        if (!deleted && self->data) {
+        if (!deleted && change->hidden) {
+            json_object_set_new (object, "hidden", json_true ());
+        } else if (!deleted && self->data) {
             output_json_data (object, change->data, change->size);
         }
         output_json (stdout, object, 0);
@@ -89,9 +91,9 @@ static void print_line (const struct watch *self, uint64_t zxid, const char *kin
     if (deleted) {
         fputs ("-", stdout);
     } else {
-        printf ("%zu", change->size);
+        printf ("%" PRId32, change->stat.data_size);
     }
-    if (self->data && !deleted) {
+    if (self->data && !deleted && !change->hidden) {
         fputc ('\t', stdout);
         output_escaped (stdout, change->data, change->size);
     }
@@ -134,6 +136,8 @@ static const char *kind_name (cohort_change_kind_t kind)
         return "deleted";
     case COHORT_CHANGE_DATA:
         return "changed";
+    case COHORT_CHANGE_ACL:
+        return "acl";
     }
     return "unknown";
 }

@@ -170,6 +170,11 @@ static int meet_child (struct tour *self, struct level *level)
     if (rc != COHORT_OK) {
         return rc;
     }
+    if (child->hidden) {
+        /* To leave it out would pass for all there is: the session has the error's text now. */
+        rc = cohort_get (self->client, self->path, NULL, NULL, NULL);
+        return rc != COHORT_OK ? rc : COHORT_ENOAUTH;
+    }
     struct tour_node node = {
         .path = self->path,
         .name = self->path + level->path_size + 1,

@@ -32,8 +32,9 @@ enum { TOUR_DATA = 1 };
 /* Calls enter for path and everything below it, parents before their children and siblings in the
  * order of their names, and leave (may be NULL) once all below a znode has been seen. It is no
  * snapshot: what others create or delete meanwhile may or may not be seen, what stays is seen once.
- * Returns 0, what a callback returned, or the error of a read; COHORT_ENONODE: path does not
- * exist. What is deleted during the tour, by the callbacks too, is passed over. Blocks. */
+ * Returns 0, what a callback returned, or the error of a read (COHORT_ENOAUTH: with TOUR_DATA, of
+ * data that may not be read, too); COHORT_ENONODE: path does not exist. What is deleted during the
+ * tour, by the callbacks too, is passed over. Blocks. */
 int tour_run (cohort_t *client, const char *path, int flags, tour_fn *enter, tour_fn *leave,
               void *arg);
 

@@ -26,7 +26,8 @@ struct client_call {
     int32_t version;
     int limit;                     /* delete_tree, sessions */
     int64_t delta, floor, ceiling; /* add */
-    const cohort_acl_t *acl;
+    const cohort_acl_t *acl;       /* of a set_acl that is inherited, NULL: there shall be none */
+    bool inherited;                /* set_acl, get_acl */
     cohort_watch_fn *watch;
     void *watch_arg;
     const cohort_list_options_t *list; /* children, NULL: all, by name; ephemerals */

@@ -53,6 +53,7 @@ void client_result (const cohort_t *self, struct request *request, cohort_result
     result->reads_count = reply->reads_count;
     result->identities = reply->identities;
     result->identities_count = reply->identities_count;
+    result->acl = reply->acl;
     if (op->kind == WIRE_CHILDREN || op->kind == WIRE_EPHEMERALS) {
         bool names = op->list == NULL || (!op->list->with_stat && !op->list->with_data);
         result->children = names ? &reply->children : NULL;
@@ -115,6 +116,9 @@ static void run_events (cohort_t *self, const struct cohort_stream *stream,
     }
     for (size_t i = 0; i < batch->count; i++) {
         const cohort_change_t *change = &batch->changes[i];
+        if (change->kind == COHORT_CHANGE_ACL) {
+            continue; /* as in ZooKeeper, watches do not tell it */
+        }
         bool child = (stream->flags & WIRE_STREAM_SHALLOW) != 0 && strcmp (change->path, own) != 0;
         tell (self, stream, child ? COHORT_EVENT_CHILDREN : types[change->kind],
               child ? own : change->path, batch->zxid);

@@ -14,6 +14,7 @@ struct folded {
     struct list_node order; /* of fold.order, then of fold.given */
     cohort_stat_t stat;
     size_t data_size, capacity;
+    int hidden;
     uint32_t path_size;
     char bytes[]; /* path, 0, data, 0 */
 };
@@ -40,6 +41,7 @@ static void set_data (struct folded *folded, const cohort_change_t *change)
     data[change->size] = '\0';
     folded->data_size = change->size;
     folded->stat = change->stat;
+    folded->hidden = change->hidden;
 }
 
 static struct folded *folded_new (const cohort_change_t *change, size_t path_size, uint64_t hash)
@@ -201,7 +203,7 @@ int fold_take (struct fold *fold, const cohort_change_t *change, uint64_t zxid)
     bool found = change->kind == WIRE_CHANGE_FOUND;
     uint64_t hash = hash64 (change->path, size, fold->seed);
     struct folded *old = find (fold, hash, change->path, size);
-    if (change->kind == COHORT_CHANGE_DATA) {
+    if (change->kind == COHORT_CHANGE_DATA || change->kind == COHORT_CHANGE_ACL) {
         return old != NULL ? put (fold, old, change, size, hash) : COHORT_OK;
     }
     struct folded *parent = root ? NULL : find_parent (fold, change->path, size);
@@ -245,6 +247,7 @@ size_t fold_next (struct fold *fold, cohort_change_t **batch)
             .data = data_of (folded),
             .size = folded->data_size,
             .stat = folded->stat,
+            .hidden = folded->hidden,
         };
     }
     *batch = fold->batch;

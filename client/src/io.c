@@ -10,6 +10,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/secret.h"
 #include "client/src/handle.h"
 
 /* Frames taken from one channel in one turn, so that no server starves the others of a loop. */
@@ -145,6 +146,7 @@ void channel_close (struct channel *self)
         }
         zmq_close (self->dealer);
     }
+    secret_wipe (self->frame.data, self->secret ? self->frame.size : 0);
     buf_deinit (&self->frame);
     mem_free (self);
 }
@@ -273,6 +275,9 @@ static bool send_frame (struct channel *self)
     channel_mark (self);
     int rc = zmq_send (self->dealer, self->frame.data, self->frame.size, ZMQ_DONTWAIT);
     self->stuck = rc < 0;
+    if (self->secret && rc >= 0) {
+        secret_wipe (self->frame.data, self->frame.size);
+    }
     return rc >= 0;
 }
 
@@ -292,6 +297,7 @@ bool channel_write (struct channel *self)
             return any;
         }
         any = true;
+        self->secret = session_frame_secret (handle->session);
         if (!send_frame (self)) {
             return any;
         }

@@ -31,6 +31,7 @@ struct channel {
     int dealer_fd, monitor_fd;
     bool inproc;
     bool up, down; /* as far as the session has been told */
+    bool secret;   /* there is one in the frame */
     bool stuck;    /* `frame` could not be sent yet */
     struct buf frame;
 };

@@ -6,6 +6,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/src/acl.h"
 #include "client/src/client.h"
 #include "client/src/path.h"
 #include "client/src/streams.h"
@@ -29,8 +30,11 @@ const char *client_op_name (enum wire_kind kind)
         [WIRE_CHECK] = "check",
         [WIRE_CHECK_CZXID] = "check_czxid",
         [WIRE_CHECK_OWNER] = "check_owner",
+        [WIRE_SET_ACL] = "set_acl",
         [WIRE_MULTI] = "multi",
         [WIRE_KILL] = "session_kill",
+        [WIRE_ADD_AUTH] = "add_auth",
+        [WIRE_SET_ADMINS] = "set_admins",
         [WIRE_CLOSE] = "close",
         [WIRE_EXISTS] = "exists",
         [WIRE_GET] = "get",
@@ -39,6 +43,8 @@ const char *client_op_name (enum wire_kind kind)
         [WIRE_EPHEMERALS] = "ephemerals",
         [WIRE_MULTI_READ] = "multi_read",
         [WIRE_WHOAMI] = "whoami",
+        [WIRE_GET_ACL] = "get_acl",
+        [WIRE_GET_ADMINS] = "get_admins",
         [WIRE_UNWATCH] = "unwatch",
         [WIRE_SESSIONS] = "sessions",
         [WIRE_SYNC] = "sync",
@@ -139,6 +145,15 @@ const char *client_add_wrong (const struct client_call *call)
     return call->floor > call->ceiling ? "floor is above ceiling" : NULL;
 }
 
+static int check_acl (cohort_t *self, const struct client_call *call)
+{
+    char text[ACL_TEXT_SIZE];
+    int rc = acl_check (call->acl, text, sizeof (text));
+    return rc == COHORT_OK
+               ? rc
+               : client_fail (self, rc, "%s: acl: %.230s", client_op_name (call->kind), text);
+}
+
 static int check_call (cohort_t *self, const struct client_call *call)
 {
     const char *name = client_op_name (call->kind);
@@ -149,17 +164,16 @@ static int check_call (cohort_t *self, const struct client_call *call)
     if (wrong != NULL) {
         return client_fail (self, COHORT_EINVAL, "%s: %s", name, wrong);
     }
-    if (call->acl != NULL) {
-        return client_fail (self, COHORT_EINVALIDACL, "%s: acl is not NULL", name);
-    }
     if (call->version < COHORT_ANY_VERSION) {
         return client_fail (self, COHORT_EINVAL, "%s: version is %d", name, (int) call->version);
     }
     bool has_path = call->kind != WIRE_SYNC && call->kind != WIRE_EPHEMERALS &&
                     call->kind != WIRE_WHOAMI && call->kind != WIRE_SESSIONS &&
-                    call->kind != WIRE_KILL;
+                    call->kind != WIRE_KILL && call->kind != WIRE_SET_ADMINS &&
+                    call->kind != WIRE_GET_ADMINS;
     int rc = has_path ? check_path (self, call) : COHORT_OK;
     rc = rc == COHORT_OK ? check_data (self, call) : rc;
+    rc = rc == COHORT_OK && call->acl != NULL ? check_acl (self, call) : rc;
     return rc == COHORT_OK && call->list != NULL ? check_list (self, call->list) : rc;
 }
 
@@ -194,16 +208,27 @@ static struct request *list_request (const cohort_t *self, const struct client_c
     return request_new_list (call->kind, self->chroot, call->path, &list);
 }
 
+/* With path, data and list, as they are given. */
+static struct request *plain_request (const cohort_t *self, const struct client_call *call)
+{
+    char *acl = call->acl != NULL ? cohort_acl_print (call->acl, "\n") : NULL;
+    struct request *request = NULL;
+    if (acl != NULL || call->acl == NULL) {
+        request =
+            request_new_acl (call->kind, self->chroot, call->path, call->data, call->size, acl);
+    }
+    mem_free (acl);
+    return request;
+}
+
 int client_request (cohort_t *self, const struct client_call *call, struct request **request_p)
 {
     int rc = check_call (self, call);
     if (rc != COHORT_OK) {
         return rc;
     }
-    struct request *request =
-        call->kind == WIRE_CHILDREN || call->kind == WIRE_EPHEMERALS
-            ? list_request (self, call)
-            : request_new (call->kind, self->chroot, call->path, call->data, call->size);
+    bool lists = call->kind == WIRE_CHILDREN || call->kind == WIRE_EPHEMERALS;
+    struct request *request = lists ? list_request (self, call) : plain_request (self, call);
     bool watches = call->watch != NULL || call->kind == WIRE_UNWATCH;
     rc = request == NULL ? COHORT_ENOMEM : watches ? add_watch (self, call, request) : COHORT_OK;
     if (rc != COHORT_OK) {
@@ -222,6 +247,7 @@ int client_request (cohort_t *self, const struct client_call *call, struct reque
         call->linearizable ||
         (call->list != NULL && (call->list->flags & COHORT_LIST_LINEARIZABLE) != 0);
     request->wire.op.session = call->session;
+    request->wire.op.inherited = call->inherited;
     request->wire.op.watcher = call->watcher;
     /* With a callback named there may be others: the server keeps the watch, and tells nobody if
      * there are none. */

@@ -20,13 +20,20 @@ static struct request *request_at (struct list_node *node)
 struct request *request_new (enum wire_kind kind, const char *chroot, const char *path,
                              const void *data, size_t size)
 {
+    return request_new_acl (kind, chroot, path, data, size, NULL);
+}
+
+struct request *request_new_acl (enum wire_kind kind, const char *chroot, const char *path,
+                                 const void *data, size_t size, const char *acl)
+{
     COHORT_ASSERT (chroot != NULL);
     COHORT_ASSERT (data != NULL || size == 0);
     size_t path_size = path != NULL ? path_joined_size (chroot, path) + 1 : 0;
+    size_t acl_size = acl != NULL ? strlen (acl) + 1 : 0;
     if (size > SIZE_MAX / 2) {
         return NULL;
     }
-    struct request *request = mem_alloc (sizeof (*request) + path_size + size);
+    struct request *request = mem_alloc (sizeof (*request) + path_size + acl_size + size);
     if (request == NULL) {
         return NULL;
     }
@@ -36,13 +43,32 @@ struct request *request_new (enum wire_kind kind, const char *chroot, const char
     if (path != NULL) {
         path_join (tail, chroot, path);
         request->wire.op.path = tail;
+        tail += path_size;
+    }
+    if (acl != NULL) {
+        request->wire.op.acl = memcpy (tail, acl, acl_size);
+        tail += acl_size;
     }
     if (size > 0) {
-        memcpy (tail + path_size, data, size);
-        request->wire.op.data = tail + path_size;
+        request->wire.op.data = memcpy (tail, data, size);
         request->wire.op.size = size;
     }
     request->size = wire_request_size (&request->wire);
+    return request;
+}
+
+struct request *request_new_proof (struct proof *proof)
+{
+    struct request *request = request_new (WIRE_ADD_AUTH, "", NULL, NULL, 0);
+    if (request != NULL) {
+        proof_retain (proof);
+        request->proof = proof;
+        request->wire.op.scheme = proof->scheme;
+        request->wire.op.user = proof->user;
+        request->wire.op.data = proof->credential;
+        request->wire.op.size = proof->size;
+        request->size = wire_request_size (&request->wire) + strlen (proof->user);
+    }
     return request;
 }
 
@@ -74,7 +100,7 @@ struct request *request_new_list (enum wire_kind kind, const char *chroot, const
     return request;
 }
 
-/* Copies the operation's path and data to `tail` and returns what is behind them. */
+/* Copies the operation's path, data and list to `tail` and returns what is behind them. */
 static char *copy_op (struct wire_op *to, const struct wire_op *from, const char *chroot,
                       char *tail)
 {
@@ -85,8 +111,14 @@ static char *copy_op (struct wire_op *to, const struct wire_op *from, const char
     if (from->size > 0) {
         memcpy (tail, from->data, from->size);
         to->data = tail;
+        tail += from->size;
     }
-    return tail + from->size;
+    if (from->acl != NULL) {
+        size_t acl_size = strlen (from->acl) + 1;
+        to->acl = memcpy (tail, from->acl, acl_size);
+        tail += acl_size;
+    }
+    return tail;
 }
 
 struct request *request_new_multi (enum wire_kind kind, const char *chroot,
@@ -95,6 +127,7 @@ struct request *request_new_multi (enum wire_kind kind, const char *chroot,
     size_t total = count * sizeof (*ops);
     for (size_t i = 0; i < count; i++) {
         total += path_joined_size (chroot, ops[i].path) + 1 + ops[i].size;
+        total += ops[i].acl != NULL ? strlen (ops[i].acl) + 1 : 0;
     }
     struct request *request = mem_alloc (sizeof (*request) + total);
     if (request == NULL) {
@@ -127,6 +160,7 @@ void request_free (struct request *request)
     COHORT_ASSERT (request->waiter == NULL);
     wire_frame_release (request->event.frame);
     watch_free (request->watch);
+    proof_release (request->proof);
     if (request->stream != NULL) {
         stream_release (request->stream);
     }

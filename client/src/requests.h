@@ -4,7 +4,7 @@
  * not. Writes in flight are bounded by the server's window and credit; what exceeds them waits, and
  * all that is behind it, for requests take effect in the order of the calls. After a reconnect
  * everything is sent again under its old numbers (docs/architecture.md). Pure.
- * May include: wire, event, watches, base, libc. */
+ * May include: wire, event, proof, watches, base, libc. */
 
 #ifndef COHORT_CLIENT_REQUESTS_H
 #define COHORT_CLIENT_REQUESTS_H
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "client/src/event.h"
+#include "client/src/proof.h"
 #include "client/src/wire.h"
 
 /* What may wait in one session, beyond which a request is refused with COHORT_ELIMIT. */
@@ -41,6 +42,7 @@ struct request {
     bool check;                     /* unwatch: they stay */
     bool own;                       /* of the session itself: nobody hears of its result */
     struct cohort_stream *stream;   /* one reference: stream_open and stream_close, or NULL */
+    struct proof *proof;            /* one reference: add_auth, or NULL */
     int rc;                         /* once answered */
     const struct wire_reply *reply; /* once answered, inside event.frame; NULL: there is none */
     /* For the caller, untouched here. */
@@ -68,6 +70,11 @@ struct requests {
 /* A request without watch, with copies of path (below chroot) and data; NULL without memory. */
 struct request *request_new (enum wire_kind kind, const char *chroot, const char *path,
                              const void *data, size_t size);
+/* The same with a copy of an access control list (wire_op.acl), or NULL. */
+struct request *request_new_acl (enum wire_kind kind, const char *chroot, const char *path,
+                                 const void *data, size_t size, const char *acl);
+/* An add_auth, with a reference of its own. */
+struct request *request_new_proof (struct proof *proof);
 /* A list of children, with copies of path and names; or, without path, of ephemerals. */
 struct request *request_new_list (enum wire_kind kind, const char *chroot, const char *path,
                                   const struct wire_list *list);

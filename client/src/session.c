@@ -68,12 +68,21 @@ struct session *session_new (const struct session_options *options)
     watch_table_init (&self->watches, prng_u64 (&self->prng));
     stream_table_init (&self->streams, prng_u64 (&self->prng), options->stream_bytes_max);
     list_init (&self->events);
+    list_init (&self->proofs);
     arena_init (&self->scratch, SCRATCH_BLOCK, SCRATCH_KEEP);
     reset (self, &options->random, lost_event);
     if (options->past != NULL) {
         past_adopt (self, options->past, options->close_past);
     }
     return self;
+}
+
+static void forget_proofs (struct session *self)
+{
+    struct list_node *node;
+    while ((node = list_pop_front (&self->proofs)) != NULL) {
+        proof_release (list_entry (node, struct proof, node));
+    }
 }
 
 void session_free (struct session **self_p)
@@ -85,6 +94,7 @@ void session_free (struct session **self_p)
     }
     *self_p = NULL;
     requests_deinit (&self->requests);
+    forget_proofs (self);
     watch_table_deinit (&self->watches);
     stream_table_deinit (&self->streams);
     event_free_all (&self->events);
@@ -97,6 +107,32 @@ void session_free (struct session **self_p)
     mem_free (self);
 }
 
+/* One request for each proof; false: no memory, and there are none. */
+static bool prove_anew (const struct session *self, struct list *made)
+{
+    for (struct list_node *node = list_first (&self->proofs); node != NULL;
+         node = list_next (&self->proofs, node)) {
+        struct request *request = request_new_proof (list_entry (node, struct proof, node));
+        if (request == NULL) {
+            event_free_all (made);
+            return false;
+        }
+        request->own = true;
+        list_push_back (made, &request->event.node);
+    }
+    return true;
+}
+
+static void submit_own (struct session *self, struct list *made)
+{
+    struct list_node *node;
+    while ((node = list_pop_front (made)) != NULL) {
+        /* They are few, and the first: there is room for them. */
+        int rc = requests_add (&self->requests, list_entry (node, struct request, event.node));
+        COHORT_ASSERT (rc == COHORT_OK);
+    }
+}
+
 int session_renew (struct session *self, const struct session_random *random, int64_t now_ms)
 {
     if (self->state != COHORT_LOST || self->closing) {
@@ -104,7 +140,9 @@ int session_renew (struct session *self, const struct session_random *random, in
     }
     struct state_event *lost_event = mem_calloc (1, sizeof (*lost_event));
     struct state_event *connecting = mem_calloc (1, sizeof (*connecting));
-    if (lost_event == NULL || connecting == NULL) {
+    struct list proving;
+    list_init (&proving);
+    if (lost_event == NULL || connecting == NULL || !prove_anew (self, &proving)) {
         mem_free (lost_event);
         mem_free (connecting);
         return COHORT_ENOMEM;
@@ -112,6 +150,7 @@ int session_renew (struct session *self, const struct session_random *random, in
     COHORT_ASSERT (self->requests.count == 0);
     COHORT_ASSERT (map_count (&self->watches.table) == 0);
     reset (self, random, lost_event);
+    submit_own (self, &proving);
     connecting->event.kind = EVENT_STATE;
     connecting->state = COHORT_CONNECTING;
     list_push_back (&self->events, &connecting->event.node);
@@ -451,6 +490,11 @@ bool session_take_identity (struct session *self, struct session_identity *ident
 bool session_closed (const struct session *self)
 {
     return self->closed && self->command_count == 0;
+}
+
+bool session_frame_secret (const struct session *self)
+{
+    return self->secret_sent;
 }
 
 void session_take_events (struct session *self, struct list *events)

@@ -13,7 +13,7 @@
  *
  * All times are milliseconds of one clock that never goes back. The same inputs give the same
  * outputs, byte for byte. One thread owns a session.
- * May include: hosts, requests, watches, streams, event, wire, base, libc. */
+ * May include: hosts, requests, proof, watches, streams, event, wire, base, libc. */
 
 #ifndef COHORT_CLIENT_SESSION_H
 #define COHORT_CLIENT_SESSION_H
@@ -78,8 +78,8 @@ void session_tick (struct session *self, int64_t now_ms);
  * to its time limits. session_closed tells when it is over. */
 void session_close (struct session *self, bool orderly, int64_t now_ms);
 
-/* After LOST: a new session with fresh random bytes. COHORT_ESTATE if it is not LOST,
- * COHORT_ENOMEM: nothing has changed. */
+/* After LOST: a new session with fresh random bytes, which first proves who it is as the old one
+ * did. COHORT_ESTATE if it is not LOST, COHORT_ENOMEM: nothing has changed. */
 int session_renew (struct session *self, const struct session_random *random, int64_t now_ms);
 
 /* What another process would need could not be kept: the session is LOST, the text says why. */
@@ -107,6 +107,10 @@ bool session_next_frame (struct session *self, uint32_t link, struct buf *out, i
 
 /* Moves all events (struct event, client/src/event.h) to the end of the list. */
 void session_take_events (struct session *self, struct list *events);
+
+/* Whether there is a secret in the frame that session_next_frame has made last: it is to be wiped
+ * once it was sent. */
+bool session_frame_secret (const struct session *self);
 
 /* Once for each session that was created, before anything is sent in its name: who it is. */
 bool session_take_identity (struct session *self, struct session_identity *identity);

@@ -42,6 +42,20 @@ static void settle_unwatch (struct session *self, struct request *request)
     watch_free (like);
 }
 
+/* What this session is now, the one after it shall be too. */
+static void settle_proof (struct session *self, struct request *request)
+{
+    struct proof *proof = request->proof;
+    struct list_node *node = list_first (&self->proofs);
+    while (node != NULL && !proof_equal (list_entry (node, struct proof, node), proof)) {
+        node = list_next (&self->proofs, node);
+    }
+    if (request->rc == COHORT_OK && node == NULL) {
+        proof_retain (proof);
+        list_push_back (&self->proofs, &proof->node);
+    }
+}
+
 static bool take_reply (struct session *self, struct wire_frame *frame,
                         const struct wire_reply *reply)
 {
@@ -67,6 +81,8 @@ static bool take_reply (struct session *self, struct wire_frame *frame,
     }
     if (request->wire.op.kind == WIRE_UNWATCH) {
         settle_unwatch (self, request);
+    } else if (request->proof != NULL) {
+        settle_proof (self, request);
     } else {
         settle_watch (self, request);
     }

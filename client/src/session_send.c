@@ -103,6 +103,9 @@ static bool next_requests (struct session *self, struct buf *out, int64_t now_ms
     } else if (!past) {
         words.request_count = requests_next (&self->requests, batch);
     }
+    for (size_t i = 0; i < words.request_count; i++) {
+        self->secret_sent |= batch[i]->op.kind == WIRE_ADD_AUTH;
+    }
     if (taken->failed || wire_put_words (out, &self->scratch, &words) != COHORT_OK) {
         self->close_sent = false;
         requests_unsend (&self->requests, past ? 0 : words.request_count);
@@ -121,6 +124,7 @@ bool session_next_frame (struct session *self, uint32_t link, struct buf *out, i
 {
     COHORT_ASSERT (out->size == 0);
     bool made = false;
+    self->secret_sent = false;
     if (self->closed || now_ms < self->nomem_until_ms) {
         return false;
     }

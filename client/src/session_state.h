@@ -118,6 +118,8 @@ struct session {
 
     /* What it does for the application. */
     struct requests requests;
+    struct list proofs; /* those that the servers have taken: for the next session, too */
+    bool secret_sent;   /* there is one in the newest frame */
     struct watch_table watches;
     struct stream_table streams;
     struct list events;

@@ -8,6 +8,7 @@
 #include "client/base/arena.h"
 #include "client/base/assert.h"
 #include "client/base/buf.h"
+#include "client/src/acl.h"
 #include "client/src/client.h"
 #include "client/src/path.h"
 
@@ -107,6 +108,26 @@ static int add (cohort_txn_t *self, const struct wire_op *given)
     return COHORT_OK;
 }
 
+/* The same with a list, NULL: none. */
+static int add_acl (cohort_txn_t *self, struct wire_op *op, const cohort_acl_t *acl)
+{
+    char text[ACL_TEXT_SIZE];
+    if (self == NULL || acl == NULL) {
+        return add (self, op);
+    }
+    int rc = acl_check (acl, text, sizeof (text));
+    if (rc != COHORT_OK) {
+        return fail (self, rc, text);
+    }
+    char *list = cohort_acl_print (acl, "\n");
+    if (list == NULL) {
+        return fail (self, COHORT_ENOMEM, "out of memory");
+    }
+    op->acl = arena_strdup (&self->memory, list);
+    mem_free (list);
+    return op->acl != NULL ? add (self, op) : fail (self, COHORT_ENOMEM, "out of memory");
+}
+
 int cohort_txn_create (cohort_txn_t *self, const char *path, const void *data, size_t size,
                        int mode, const cohort_acl_t *acl)
 {
@@ -128,9 +149,6 @@ int cohort_txn_create_with (cohort_txn_t *self, const char *path, const void *da
     if (self != NULL && wrong != NULL) {
         return fail (self, COHORT_EINVAL, wrong);
     }
-    if (self != NULL && options->acl != NULL) {
-        return fail (self, COHORT_EINVALIDACL, "acl is not NULL");
-    }
     struct wire_op op = {.kind = WIRE_CREATE,
                          .path = path,
                          .data = data,
@@ -138,7 +156,7 @@ int cohort_txn_create_with (cohort_txn_t *self, const char *path, const void *da
                          .mode = (uint32_t) options->mode,
                          .if_absent = options->if_absent != 0,
                          .ttl_ms = (uint64_t) options->ttl_ms};
-    return add (self, &op);
+    return add_acl (self, &op, options->acl);
 }
 
 int cohort_txn_delete_tree (cohort_txn_t *self, const char *path, int limit, int32_t version)
@@ -176,6 +194,16 @@ int cohort_txn_set (cohort_txn_t *self, const char *path, const void *data, size
     struct wire_op op = {
         .kind = WIRE_SET, .path = path, .data = data, .size = size, .version = version};
     return add (self, &op);
+}
+
+int cohort_txn_set_acl (cohort_txn_t *self, const char *path, const cohort_acl_t *acl,
+                        int32_t aversion)
+{
+    struct wire_op op = {.kind = WIRE_SET_ACL, .path = path, .version = aversion};
+    if (self != NULL && acl == NULL) {
+        return fail (self, COHORT_EINVALIDACL, "acl is NULL");
+    }
+    return add_acl (self, &op, acl);
 }
 
 int cohort_txn_check (cohort_txn_t *self, const char *path, int32_t version)

@@ -37,8 +37,11 @@ enum wire_kind {
     WIRE_CHECK_CZXID,
     WIRE_CHECK_OWNER,
     WIRE_CHECK_ABSENT,
+    WIRE_SET_ACL,
     WIRE_MULTI,
     WIRE_KILL,
+    WIRE_ADD_AUTH,
+    WIRE_SET_ADMINS,
     WIRE_CLOSE, /* the last of the writes */
     WIRE_EXISTS,
     WIRE_GET,
@@ -47,6 +50,8 @@ enum wire_kind {
     WIRE_EPHEMERALS,
     WIRE_MULTI_READ,
     WIRE_WHOAMI,
+    WIRE_GET_ACL,
+    WIRE_GET_ADMINS,
     WIRE_UNWATCH,
     WIRE_SESSIONS,
     WIRE_SYNC,
@@ -87,6 +92,9 @@ struct wire_op {
     int watcher;        /* unwatch: the numbers of enum WatcherType */
     bool check;         /* unwatch: the server keeps the watches */
     const struct wire_list *list; /* children, NULL: all of them, by name; ephemerals */
+    const char *acl;              /* create, set_acl, set_admins: items, one a line; NULL: none */
+    bool inherited;               /* set_acl, get_acl */
+    const char *scheme, *user;    /* add_auth; its credential is the data */
 };
 
 struct wire_request {
@@ -198,7 +206,8 @@ struct wire_reply {
     size_t reads_count;
     cohort_identity_t *identities; /* whoami */
     size_t identities_count;
-    const char *detail; /* of the code, for people; "" if there is none */
+    const cohort_acl_t *acl; /* get_acl, get_admins; NULL: no item */
+    const char *detail;      /* of the code, for people; "" if there is none */
     const cohort_session_info_t *sessions;
     size_t sessions_count;
     bool more_sessions;

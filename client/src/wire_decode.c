@@ -11,6 +11,7 @@
 #include "client.pb-c.h"
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/src/acl.h"
 
 /* Unpacked and translated, a frame takes a few times the bytes that it had on the wire. */
 #define ARENA_FACTOR    6
@@ -151,6 +152,7 @@ static cohort_child_t *children_of (struct arena *arena, Cohort__Wire__Child *co
         children[i].name = from[i]->name;
         children[i].data = from[i]->data.data;
         children[i].size = from[i]->data.len;
+        children[i].hidden = from[i]->hidden;
         if (from[i]->stat != NULL) {
             fill_stat (&children[i].stat, from[i]->stat);
         }
@@ -219,6 +221,40 @@ static int take_identities (struct arena *arena, struct wire_reply *reply,
         reply->identities[i].scheme = from->identities[i]->scheme;
         reply->identities[i].id = from->identities[i]->id;
     }
+    return COHORT_OK;
+}
+
+/* A text of the server's, which ends where its bytes end. */
+static const char *text_of (struct arena *arena, const ProtobufCBinaryData *bytes)
+{
+    char *text = arena_alloc (arena, bytes->len + 1);
+    if (text != NULL) {
+        if (bytes->len > 0) {
+            memcpy (text, bytes->data, bytes->len);
+        }
+        text[bytes->len] = '\0';
+    }
+    return text;
+}
+
+static int take_acl (struct arena *arena, struct wire_reply *reply, const Cohort__Wire__Reply *from)
+{
+    cohort_acl_t *acl = arena_calloc (arena, 1, sizeof (*acl));
+    cohort_acl_item_t *items = arena_calloc (arena, from->n_acl, sizeof (*items));
+    if (acl == NULL || items == NULL) {
+        return COHORT_ENOMEM;
+    }
+    for (size_t i = 0; i < from->n_acl; i++) {
+        items[i].perms = (int) (from->acl[i]->perms & COHORT_PERM_ALL);
+        items[i].scheme = text_of (arena, &from->acl[i]->scheme);
+        items[i].id = text_of (arena, &from->acl[i]->id);
+        if (items[i].scheme == NULL || items[i].id == NULL) {
+            return COHORT_ENOMEM;
+        }
+    }
+    acl->items = items;
+    acl->count = from->n_acl;
+    reply->acl = acl;
     return COHORT_OK;
 }
 
@@ -291,6 +327,9 @@ static int take_reply (struct arena *arena, struct wire_item *item, const Cohort
     if (from->n_sessions > 0) {
         return take_sessions (arena, reply, from);
     }
+    if (from->n_acl > 0) {
+        return take_acl (arena, reply, from);
+    }
     if (from->n_listed > 0) {
         return take_listed (arena, reply, from);
     }
@@ -334,14 +373,16 @@ static int take_changes (struct arena *arena, struct wire_batch *batch,
     for (size_t i = 0; i < from->n_changes; i++) {
         const Cohort__Wire__Change *change = from->changes[i];
         bool found = change->kind == WIRE_CHANGE_FOUND && from->snapshot;
-        if (change->path[0] != '/' || (!found && (change->kind < COHORT_CHANGE_CREATED ||
-                                                  change->kind > COHORT_CHANGE_DATA))) {
+        bool known = change->kind == COHORT_CHANGE_ACL ||
+                     (change->kind >= COHORT_CHANGE_CREATED && change->kind <= COHORT_CHANGE_DATA);
+        if (change->path[0] != '/' || (!found && !known)) {
             return COHORT_EPROTOCOL;
         }
         batch->changes[i].kind = (cohort_change_kind_t) change->kind;
         batch->changes[i].path = change->path;
         batch->changes[i].data = change->data.data;
         batch->changes[i].size = change->data.len;
+        batch->changes[i].hidden = change->hidden;
         if (change->stat != NULL) {
             fill_stat (&batch->changes[i].stat, change->stat);
         }

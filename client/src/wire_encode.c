@@ -10,6 +10,7 @@
 
 #include "client.pb-c.h"
 #include "client/base/assert.h"
+#include "cohort/acl.h"
 
 /* Bytes that a request, and each operation in it, takes beyond its path and data. The credit counts
  * with these, on both sides and each with a measure of its own: ours must not be the smaller one,
@@ -25,9 +26,13 @@ bool wire_is_write (enum wire_kind kind)
     return kind <= WIRE_CLOSE;
 }
 
+/* An item of an access control list may be longer in bytes than as text: an address. */
+#define ACL_FACTOR 3
+
 static size_t op_size (const struct wire_op *op)
 {
-    return OP_OVERHEAD + op->size + (op->path != NULL ? strlen (op->path) : 0);
+    return OP_OVERHEAD + op->size + (op->path != NULL ? strlen (op->path) : 0) +
+           (op->acl != NULL ? ACL_FACTOR * (strlen (op->acl) + 1) : 0);
 }
 
 size_t wire_request_size (const struct wire_request *request)
@@ -138,6 +143,59 @@ int wire_put_rearm (struct buf *out, struct arena *scratch, const struct wire_re
 
 /* ---- Operations: shared by requests and the parts of a multi -------------------------------- */
 
+/* The permissions behind the last colon of an item. */
+static uint32_t perms_of (const char *text, size_t size)
+{
+    uint32_t perms = 0;
+    for (size_t i = 0; i < size; i++) {
+        perms |= text[i] == 'r'   ? COHORT_PERM_READ
+                 : text[i] == 'w' ? COHORT_PERM_WRITE
+                 : text[i] == 'c' ? COHORT_PERM_CREATE
+                 : text[i] == 'd' ? COHORT_PERM_DELETE
+                                  : COHORT_PERM_ADMIN;
+    }
+    return perms;
+}
+
+/* SCHEME:ID:PERMISSIONS, which is sound: client/src/acl.c has made it. */
+static Cohort__Wire__AclItem *acl_item_of (struct arena *scratch, const char *text, size_t size)
+{
+    Cohort__Wire__AclItem *item =
+        NEW_MESSAGE (scratch, Cohort__Wire__AclItem, COHORT__WIRE__ACL_ITEM__INIT);
+    if (item != NULL) {
+        const char *id = (const char *) memchr (text, ':', size) + 1;
+        const char *perms = text + size;
+        while (perms[-1] != ':') {
+            perms--;
+        }
+        COHORT_ASSERT (perms > id);
+        item->scheme = bytes_of (text, (size_t) (id - text) - 1);
+        item->id = bytes_of (id, (size_t) (perms - id) - 1);
+        item->perms = perms_of (perms, (size_t) (text + size - perms));
+    }
+    return item;
+}
+
+/* False: no memory. NULL is no items. */
+static bool acl_of (struct arena *scratch, const char *text, Cohort__Wire__AclItem ***items,
+                    size_t *count)
+{
+    if (text == NULL) {
+        return true;
+    }
+    *items = arena_calloc (scratch, COHORT_ACL_ITEMS_MAX, sizeof (**items));
+    while (*items != NULL && *text != '\0') {
+        size_t size = strcspn (text, "\n");
+        COHORT_ASSERT (*count < COHORT_ACL_ITEMS_MAX);
+        (*items)[*count] = acl_item_of (scratch, text, size);
+        if ((*items)[(*count)++] == NULL) {
+            return false;
+        }
+        text += size + (text[size] == '\n');
+    }
+    return *items != NULL;
+}
+
 static Cohort__Wire__Create *create_of (struct arena *scratch, const struct wire_op *op)
 {
     Cohort__Wire__Create *create =
@@ -148,6 +206,9 @@ static Cohort__Wire__Create *create_of (struct arena *scratch, const struct wire
         create->mode = op->mode;
         create->if_absent = op->if_absent;
         create->ttl_ms = op->ttl_ms;
+        if (!acl_of (scratch, op->acl, &create->acl, &create->n_acl)) {
+            return NULL;
+        }
     }
     return create;
 }
@@ -196,6 +257,49 @@ static Cohort__Wire__Add *add_of (struct arena *scratch, const struct wire_op *o
         add->ceiling = op->ceiling;
     }
     return add;
+}
+
+static Cohort__Wire__SetAcl *set_acl_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__SetAcl *set =
+        NEW_MESSAGE (scratch, Cohort__Wire__SetAcl, COHORT__WIRE__SET_ACL__INIT);
+    if (set == NULL || !acl_of (scratch, op->acl, &set->acl, &set->n_acl)) {
+        return NULL;
+    }
+    set->path = text_of (op->path);
+    set->version = op->version;
+    set->inherited = op->inherited;
+    return set;
+}
+
+static Cohort__Wire__SetAdmins *set_admins_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__SetAdmins *set =
+        NEW_MESSAGE (scratch, Cohort__Wire__SetAdmins, COHORT__WIRE__SET_ADMINS__INIT);
+    return set != NULL && acl_of (scratch, op->acl, &set->acl, &set->n_acl) ? set : NULL;
+}
+
+static Cohort__Wire__AddAuth *add_auth_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__AddAuth *add =
+        NEW_MESSAGE (scratch, Cohort__Wire__AddAuth, COHORT__WIRE__ADD_AUTH__INIT);
+    if (add != NULL) {
+        add->scheme = text_of (op->scheme);
+        add->user = text_of (op->user);
+        add->credential = bytes_of (op->data, op->size);
+    }
+    return add;
+}
+
+static Cohort__Wire__GetAcl *get_acl_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__GetAcl *get =
+        NEW_MESSAGE (scratch, Cohort__Wire__GetAcl, COHORT__WIRE__GET_ACL__INIT);
+    if (get != NULL) {
+        get->path = text_of (op->path);
+        get->inherited = op->inherited;
+    }
+    return get;
 }
 
 static Cohort__Wire__Check *check_of (struct arena *scratch, const struct wire_op *op)
@@ -256,6 +360,10 @@ static Cohort__Wire__Op *part_of (struct arena *scratch, const struct wire_op *o
     case WIRE_ADD:
         part->op_case = COHORT__WIRE__OP__OP_ADD;
         inner = part->add = add_of (scratch, op);
+        break;
+    case WIRE_SET_ACL:
+        part->op_case = COHORT__WIRE__OP__OP_SET_ACL;
+        inner = part->set_acl = set_acl_of (scratch, op);
         break;
     default:
         part->op_case = COHORT__WIRE__OP__OP_CHECK;
@@ -432,6 +540,15 @@ static const void *fill_write (Cohort__Wire__Request *message, struct arena *scr
     case WIRE_ADD:
         message->op_case = COHORT__WIRE__REQUEST__OP_ADD;
         return message->add = add_of (scratch, op);
+    case WIRE_SET_ACL:
+        message->op_case = COHORT__WIRE__REQUEST__OP_SET_ACL;
+        return message->set_acl = set_acl_of (scratch, op);
+    case WIRE_ADD_AUTH:
+        message->op_case = COHORT__WIRE__REQUEST__OP_ADD_AUTH;
+        return message->add_auth = add_auth_of (scratch, op);
+    case WIRE_SET_ADMINS:
+        message->op_case = COHORT__WIRE__REQUEST__OP_SET_ADMINS;
+        return message->set_admins = set_admins_of (scratch, op);
     case WIRE_KILL:
         message->op_case = COHORT__WIRE__REQUEST__OP_KILL_SESSION;
         return message->kill_session = kill_of (scratch, op);
@@ -485,6 +602,13 @@ static const void *fill_read (Cohort__Wire__Request *message, struct arena *scra
         message->op_case = COHORT__WIRE__REQUEST__OP_WHOAMI;
         return message->whoami =
                    NEW_MESSAGE (scratch, Cohort__Wire__WhoAmI, COHORT__WIRE__WHO_AM_I__INIT);
+    case WIRE_GET_ACL:
+        message->op_case = COHORT__WIRE__REQUEST__OP_GET_ACL;
+        return message->get_acl = get_acl_of (scratch, op);
+    case WIRE_GET_ADMINS:
+        message->op_case = COHORT__WIRE__REQUEST__OP_GET_ADMINS;
+        return message->get_admins =
+                   NEW_MESSAGE (scratch, Cohort__Wire__GetAdmins, COHORT__WIRE__GET_ADMINS__INIT);
     case WIRE_UNWATCH:
         message->op_case = COHORT__WIRE__REQUEST__OP_UNWATCH;
         return message->unwatch = unwatch_of (scratch, op);

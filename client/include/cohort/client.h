@@ -30,6 +30,8 @@
  *    COHORT_ETIMEDOUT        the time limit passed; a write stays queued
  *    COHORT_ENOQUORUM        the time limit of a blocking read or sync passed while the server had
  *                            no quorum (of a write it is COHORT_ETIMEDOUT: its outcome is open)
+ *    COHORT_ENOAUTH          this session may not do that, or may not know whether there is such a
+ *                            znode (docs/acl.md)
  *    COHORT_ELIMIT           too many requests wait: about a million, or 256 MiB a handle
  *    COHORT_EDEADLK          a blocking form inside a callback
  *    COHORT_ECLOSING         the handle was destroyed before the answer came
@@ -69,6 +71,7 @@ typedef struct cohort_child {
     const void *data; /* COHORT_LIST_DATA, else NULL */
     size_t size;
     cohort_stat_t stat; /* COHORT_LIST_STAT, else zero */
+    int hidden;         /* 1: it comes without data, because this session may not read it */
 } cohort_child_t;
 
 /* The result of one of several reads; what pointers lead to lives as long as the result. */
@@ -111,6 +114,7 @@ typedef struct cohort_result {
     size_t reads_count;
     const cohort_identity_t *identities; /* whoami */
     size_t identities_count;
+    const cohort_acl_t *acl; /* get_acl; get_default_acl, NULL: there is none */
 } cohort_result_t;
 
 typedef void cohort_result_fn (cohort_t *self, const cohort_result_t *result, void *arg);
@@ -121,7 +125,8 @@ COHORT_API void cohort_strings_destroy (cohort_strings_t **strings_p);
 /* ---- Operations, blocking ---------------------------------------------------------------- */
 
 /* Creates a znode.  created: the path created, to be freed with cohort_free; stat: its stat;
- * either may be NULL.  acl: NULL.  COHORT_ENODEEXISTS, COHORT_ENONODE (no parent),
+ * either may be NULL.  acl: who may do what with it (cohort/acl.h), NULL: the default of where it
+ * is created, which is open unless one was set.  COHORT_ENODEEXISTS, COHORT_ENONODE (no parent),
  * COHORT_ENOCHILDREN4EPHEMERALS, COHORT_EINVALIDACL. */
 COHORT_API int cohort_create (cohort_t *self, const char *path, const void *data, size_t size,
                               int mode, const cohort_acl_t *acl, char **created,
@@ -130,7 +135,7 @@ COHORT_API int cohort_create (cohort_t *self, const char *path, const void *data
 typedef struct cohort_create_options {
     size_t size;             /* sizeof (cohort_create_options_t) */
     int mode;                /* COHORT_PERSISTENT, _EPHEMERAL or _CONTAINER | COHORT_SEQUENTIAL */
-    const cohort_acl_t *acl; /* NULL */
+    const cohort_acl_t *acl; /* as of cohort_create */
     int64_t ttl_ms; /* above 0: the servers delete the znode once it has no children and its
                        data was not set for so long; persistent ones only */
     int if_absent;  /* not 0: a znode that is there already is left as it is, and that is

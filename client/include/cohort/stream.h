@@ -18,15 +18,18 @@ typedef struct cohort_stream cohort_stream_t;
 typedef enum cohort_change_kind {
     COHORT_CHANGE_CREATED = 1, /* in a snapshot: the node is there */
     COHORT_CHANGE_DELETED = 2,
-    COHORT_CHANGE_DATA = 3
+    COHORT_CHANGE_DATA = 3,
+    COHORT_CHANGE_ACL = 40 /* its access control list was set; with its data, which may have become
+                              readable, or hidden */
 } cohort_change_kind_t;
 
 typedef struct cohort_change {
     cohort_change_kind_t kind;
     const char *path;
-    const void *data; /* CREATED and DATA */
+    const void *data; /* but for DELETED */
     size_t size;
-    cohort_stat_t stat; /* CREATED and DATA: as of the batch's zxid */
+    cohort_stat_t stat; /* but for DELETED: as of the batch's zxid */
+    int hidden;         /* 1: it comes without data, because this session may not read it */
 } cohort_change_t;
 
 /* What a stream delivers.  First a snapshot: every znode of the subtree at zxid, parents before

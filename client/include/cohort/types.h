@@ -63,7 +63,7 @@ typedef struct cohort_token {
     uint64_t ozxid;
 } cohort_token_t;
 
-/* An access control list.  This version knows the open list only: pass NULL. */
+/* An access control list: cohort/acl.h. */
 typedef struct cohort_acl cohort_acl_t;
 
 /* A list of strings in one allocation; free it with cohort_strings_destroy. */

@@ -47,6 +47,7 @@ typedef struct cohort_node {
     size_t size;
     cohort_stat_t stat; /* as of the node's last creation or change of data: pzxid, cversion
                             and child_count may be older than the copy */
+    int hidden;         /* 1: it has no data here, because this session may not read it */
 } cohort_node_t;
 
 typedef struct cohort_mirror_options {

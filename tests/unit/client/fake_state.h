@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "client.pb-c.h"
+#include "client/base/digest_id.h"
 #include "cohort/client.h"
 #include "tests/unit/client/fake.h"
 
@@ -20,13 +21,16 @@
 #define HISTORY_MAX   4096
 #define RESULTS_MAX   4096
 #define HELD_MAX      256
+#define ACL_SIZE      512
+#define PROVEN_MAX    4
 
 struct node {
     char path[PATH_MAX_SIZE];
     uint8_t *data;
     size_t size;
     uint64_t czxid, mzxid, owner, sequence;
-    int32_t version;
+    int32_t version, aversion;
+    char acl[ACL_SIZE], inherited[ACL_SIZE]; /* items, one a line; "": open, none */
 };
 
 struct change {
@@ -45,7 +49,9 @@ struct result {
 struct fake_session {
     uint64_t id, attach_no, last_number;
     uint8_t nonce[16];
-    struct result *results; /* by number */
+    struct result *results;                  /* by number */
+    char proven[PROVEN_MAX][DIGEST_ID_SIZE]; /* digest users */
+    int proven_count;
 };
 
 /* A connection, by its routing id. */
@@ -120,6 +126,9 @@ void fake_send (struct fake *self, const struct peer *peer, const Cohort__Wire__
 struct peer *fake_peer_of_session (struct fake *self, uint64_t session);
 struct fake_session *fake_session_of (struct fake *self, uint64_t id);
 void fake_end_session (struct fake *self, uint64_t id);
+struct node *fake_find (struct fake *self, const char *path);
+void fake_send_reply (struct fake *self, const struct peer *peer, Cohort__Wire__Reply *reply);
+void fake_fill_stat (const struct node *node, Cohort__Wire__Stat *stat);
 void fake_request (struct fake *self, const struct peer *peer,
                    const Cohort__Wire__Request *request);
 void fake_set_watch (struct fake *self, uint64_t session, int kind, const char *path);
@@ -128,5 +137,15 @@ void fake_open_stream (struct fake *self, const struct peer *peer,
                        const Cohort__Wire__StreamOpen *open);
 /* id 0: all of the session. */
 void fake_close_stream (struct fake *self, uint64_t session, uint64_t id);
+
+/* ---- fake_acl.c ------------------------------------------------------------------------------ */
+
+/* They keep what they are told and look at nothing: what permissions mean is tested elsewhere. */
+void fake_take_acl (char acl[ACL_SIZE], Cohort__Wire__AclItem *const *items, size_t count);
+int fake_set_acl (struct fake *self, const Cohort__Wire__SetAcl *set);
+int fake_add_auth (struct fake_session *session, const Cohort__Wire__AddAuth *add);
+void fake_get_acl (struct fake *self, const struct peer *peer, uint64_t xid,
+                   const Cohort__Wire__GetAcl *get);
+void fake_whoami (struct fake *self, const struct peer *peer, uint64_t xid);
 
 #endif

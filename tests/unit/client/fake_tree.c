@@ -22,7 +22,7 @@ static void send_item (struct fake *self, const struct peer *peer, Cohort__Wire_
     fake_send (self, peer, &frame);
 }
 
-static void send_reply (struct fake *self, const struct peer *peer, Cohort__Wire__Reply *reply)
+void fake_send_reply (struct fake *self, const struct peer *peer, Cohort__Wire__Reply *reply)
 {
     Cohort__Wire__Item item = COHORT__WIRE__ITEM__INIT;
     item.item_case = COHORT__WIRE__ITEM__ITEM_REPLY;
@@ -73,7 +73,7 @@ static void send_batch (struct fake *self, const struct peer *peer, uint64_t str
 
 /* ---- The tree -------------------------------------------------------------------------------- */
 
-static struct node *find (struct fake *self, const char *path)
+struct node *fake_find (struct fake *self, const char *path)
 {
     for (int i = 0; i < self->node_count; i++) {
         if (strcmp (self->nodes[i].path, path) == 0) {
@@ -161,14 +161,14 @@ static int do_create (struct fake *self, const Cohort__Wire__Create *create, uin
     char parent[PATH_MAX_SIZE], text[128];
     snprintf (made, PATH_MAX_SIZE, "%s", ended (create->path));
     parent_of (ended (create->path), parent);
-    struct node *above = find (self, parent);
+    struct node *above = fake_find (self, parent);
     if (above == NULL) {
         return COHORT_ENONODE;
     }
     if ((create->mode & COHORT_SEQUENTIAL) != 0) {
         snprintf (made, PATH_MAX_SIZE, "%.100s%010llu", ended (create->path),
                   (unsigned long long) above->sequence++);
-    } else if (find (self, ended (create->path)) != NULL) {
+    } else if (fake_find (self, ended (create->path)) != NULL) {
         return COHORT_ENODEEXISTS;
     }
     assert (self->node_count < NODES_MAX);
@@ -180,6 +180,7 @@ static int do_create (struct fake *self, const Cohort__Wire__Create *create, uin
     if (node->size > 0) {
         memcpy (node->data, create->data.data, node->size);
     }
+    fake_take_acl (node->acl, create->acl, create->n_acl);
     node->owner = (create->mode & COHORT_EPHEMERAL) != 0 ? session : 0;
     text_of (&create->data, text, sizeof (text));
     changed (self, made, COHORT_CHANGE_CREATED, text);
@@ -188,7 +189,7 @@ static int do_create (struct fake *self, const Cohort__Wire__Create *create, uin
 
 static int do_set (struct fake *self, const Cohort__Wire__Set *set)
 {
-    struct node *node = find (self, ended (set->path));
+    struct node *node = fake_find (self, ended (set->path));
     if (node == NULL) {
         return COHORT_ENONODE;
     }
@@ -210,7 +211,7 @@ static int do_set (struct fake *self, const Cohort__Wire__Set *set)
 
 static int do_delete (struct fake *self, const char *path, int32_t version)
 {
-    struct node *node = find (self, path);
+    struct node *node = fake_find (self, path);
     if (node == NULL) {
         return COHORT_ENONODE;
     }
@@ -228,11 +229,12 @@ static int do_multi (struct fake *self, const Cohort__Wire__Multi *multi, uint64
 {
     for (size_t i = 0; i < multi->n_ops; i++) {
         const Cohort__Wire__Op *op = multi->ops[i];
-        const char *path = op->op_case == COHORT__WIRE__OP__OP_CHECK    ? ended (op->check->path)
-                           : op->op_case == COHORT__WIRE__OP__OP_DELETE ? ended (op->delete_->path)
-                           : op->op_case == COHORT__WIRE__OP__OP_SET    ? ended (op->set->path)
-                                                                        : NULL;
-        if (path != NULL && find (self, path) == NULL) {
+        const char *path = op->op_case == COHORT__WIRE__OP__OP_CHECK     ? ended (op->check->path)
+                           : op->op_case == COHORT__WIRE__OP__OP_DELETE  ? ended (op->delete_->path)
+                           : op->op_case == COHORT__WIRE__OP__OP_SET     ? ended (op->set->path)
+                           : op->op_case == COHORT__WIRE__OP__OP_SET_ACL ? ended (op->set_acl->path)
+                                                                         : NULL;
+        if (path != NULL && fake_find (self, path) == NULL) {
             return -1 - (int) i;
         }
     }
@@ -245,16 +247,19 @@ static int do_multi (struct fake *self, const Cohort__Wire__Multi *multi, uint64
             do_set (self, op->set);
         } else if (op->op_case == COHORT__WIRE__OP__OP_DELETE) {
             do_delete (self, ended (op->delete_->path), -1);
+        } else if (op->op_case == COHORT__WIRE__OP__OP_SET_ACL) {
+            fake_set_acl (self, op->set_acl);
         }
     }
     return 0;
 }
 
-static void fill_stat (const struct node *node, Cohort__Wire__Stat *stat)
+void fake_fill_stat (const struct node *node, Cohort__Wire__Stat *stat)
 {
     stat->czxid = stat->ozxid = node->czxid;
     stat->mzxid = node->mzxid;
     stat->version = node->version;
+    stat->aversion = node->aversion;
     stat->ephemeral_owner = node->owner;
     stat->data_size = (uint32_t) node->size;
 }
@@ -303,6 +308,12 @@ static void apply (struct fake *self, struct fake_session *session,
     case COHORT__WIRE__REQUEST__OP_DELETE:
         result->code = do_delete (self, ended (request->delete_->path), request->delete_->version);
         break;
+    case COHORT__WIRE__REQUEST__OP_SET_ACL:
+        result->code = fake_set_acl (self, request->set_acl);
+        break;
+    case COHORT__WIRE__REQUEST__OP_ADD_AUTH:
+        result->code = fake_add_auth (session, request->add_auth);
+        break;
     case COHORT__WIRE__REQUEST__OP_MULTI:
         result->code = do_multi (self, request->multi, session->id);
         break;
@@ -331,7 +342,7 @@ static void reply_multi (struct fake *self, const struct peer *peer, Cohort__Wir
     reply->code = code == 0 ? 0 : COHORT_ENONODE;
     reply->results = list;
     reply->n_results = multi->n_ops;
-    send_reply (self, peer, reply);
+    fake_send_reply (self, peer, reply);
     free (list);
     free (results);
 }
@@ -359,7 +370,7 @@ static void take_write (struct fake *self, const struct peer *peer, struct fake_
     if (request->number > session->last_number + 1) {
         reply.code = COHORT_EGAP;
         reply.expected = session->last_number + 1;
-        send_reply (self, peer, &reply);
+        fake_send_reply (self, peer, &reply);
         return;
     }
     struct result *result = &session->results[request->number];
@@ -379,7 +390,7 @@ static void take_write (struct fake *self, const struct peer *peer, struct fake_
         reply_multi (self, peer, &reply, request->multi, result->code);
         return;
     }
-    send_reply (self, peer, &reply);
+    fake_send_reply (self, peer, &reply);
     if (request->op_case == COHORT__WIRE__REQUEST__OP_CLOSE) {
         fake_end_session (self, session->id);
         fake_happened (self, FAKE_CLOSED);
@@ -421,11 +432,11 @@ static void take_read (struct fake *self, const struct peer *peer,
     Cohort__Wire__Stat stat = COHORT__WIRE__STAT__INIT;
     reply.xid = request->xid;
     reply.zxid = self->zxid;
-    const struct node *node = find (self, ended (read->path));
+    const struct node *node = fake_find (self, ended (read->path));
     if (node == NULL) {
         reply.code = COHORT_ENONODE;
     } else {
-        fill_stat (node, &stat);
+        fake_fill_stat (node, &stat);
         reply.stat = &stat;
         if (kind == 1) {
             reply.data = (ProtobufCBinaryData){node->size, node->data};
@@ -434,7 +445,7 @@ static void take_read (struct fake *self, const struct peer *peer,
     if (read->watch && (node != NULL || kind == 2)) {
         fake_set_watch (self, peer->session, kind, ended (read->path));
     }
-    send_reply (self, peer, &reply);
+    fake_send_reply (self, peer, &reply);
 }
 
 /* All that are behind a name: no page is full here. */
@@ -444,12 +455,12 @@ static void take_list (struct fake *self, const struct peer *peer, uint64_t xid,
     Cohort__Wire__Reply reply = COHORT__WIRE__REPLY__INIT;
     Cohort__Wire__Stat stat = COHORT__WIRE__STAT__INIT;
     char *names[NODES_MAX];
-    const struct node *node = find (self, ended (list->path));
+    const struct node *node = fake_find (self, ended (list->path));
     reply.xid = xid;
     reply.zxid = self->zxid;
     reply.code = node != NULL ? 0 : COHORT_ENONODE;
     if (node != NULL) {
-        fill_stat (node, &stat);
+        fake_fill_stat (node, &stat);
         reply.stat = &stat;
         reply.children = names;
         reply.n_children = list_children (self, ended (list->path), names);
@@ -461,7 +472,7 @@ static void take_list (struct fake *self, const struct peer *peer, uint64_t xid,
     if (list->watch && node != NULL) {
         fake_set_watch (self, peer->session, 3, ended (list->path));
     }
-    send_reply (self, peer, &reply);
+    fake_send_reply (self, peer, &reply);
 }
 
 /* Parents before children. */
@@ -533,16 +544,22 @@ void fake_request (struct fake *self, const struct peer *peer, const Cohort__Wir
     case COHORT__WIRE__REQUEST__OP_CHILDREN:
         take_list (self, peer, request->xid, request->children);
         break;
+    case COHORT__WIRE__REQUEST__OP_GET_ACL:
+        fake_get_acl (self, peer, request->xid, request->get_acl);
+        break;
+    case COHORT__WIRE__REQUEST__OP_WHOAMI:
+        fake_whoami (self, peer, request->xid);
+        break;
     case COHORT__WIRE__REQUEST__OP_SYNC:
-        send_reply (self, peer, &reply);
+        fake_send_reply (self, peer, &reply);
         break;
     case COHORT__WIRE__REQUEST__OP_STREAM_OPEN:
-        send_reply (self, peer, &reply);
+        fake_send_reply (self, peer, &reply);
         fake_open_stream (self, peer, request->stream_open);
         break;
     case COHORT__WIRE__REQUEST__OP_STREAM_CLOSE:
         fake_close_stream (self, peer->session, request->stream_close->stream_id);
-        send_reply (self, peer, &reply);
+        fake_send_reply (self, peer, &reply);
         break;
     default:
         take_write (self, peer, session, request);
