@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "cohort/cell.h"
 #include "cohort/directory.h"
 #include "cohort/member.h"
 #include "cohort/mirror.h"
@@ -154,6 +155,39 @@ static void sticky_life (cohort_t *client)
     }
 }
 
+static int add_twice (cohort_cell_t *self, int64_t *sum)
+{
+    int rc = cohort_cell_add (self, 1, 0, 9, 1, sum);
+    return rc == COHORT_ENOMEM ? cohort_cell_add (self, 1, 0, 9, 1, sum) : rc;
+}
+
+static void cell_life (cohort_t *client)
+{
+    cohort_cell_t *self = NULL;
+    for (int i = 0; i < 2 && self == NULL; i++) {
+        self = cohort_cell_new (client, "/cells/c");
+    }
+    assert_non_null (self);
+    int64_t sum = 0;
+    uint64_t mzxid = 0;
+    assert_int_equal (add_twice (self, &sum), 0);
+    assert_int_equal (add_twice (self, &sum), 0);
+    assert_int_equal (sum, 2);
+    if (cohort_cell_set (self, "5", 1, 1, &mzxid) != 0) {
+        assert_int_equal (cohort_cell_set (self, "5", 1, 1, &mzxid), 0);
+    }
+    if (cohort_cell_cas (self, mzxid, "6", 1, 1, NULL) != 0) {
+        assert_int_equal (cohort_cell_cas (self, mzxid, "6", 1, 1, NULL), 0);
+    }
+    assert_string_equal (fake_data ("/cells/c"), "6");
+    assert_int_equal (cohort_cell_retry (self), 0);
+    assert_int_equal (cohort_cell_wait (self, -1), 0);
+    assert_int_equal (cohort_cell_number (self, &sum), 0);
+    assert_int_equal (sum, 6);
+    cohort_cell_destroy (&self);
+    fake_settle (client);
+}
+
 static bool run (void (*life) (cohort_t *client), long allocation)
 {
     fake_reset ();
@@ -174,8 +208,8 @@ static bool run (void (*life) (cohort_t *client), long allocation)
 static void every_allocation_fails_once (void **state)
 {
     (void) state;
-    void (*const lives[]) (cohort_t *) = {member_life, destroyed_early, directory_life,
-                                          sticky_life};
+    void (*const lives[]) (cohort_t *) = {member_life, destroyed_early, directory_life, sticky_life,
+                                          cell_life};
     for (size_t i = 0; i < sizeof (lives) / sizeof (lives[0]); i++) {
         long allocation = 0;
         while (run (lives[i], allocation)) {
