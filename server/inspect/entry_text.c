@@ -73,7 +73,8 @@ static void say_op (struct buf *out, const struct op *op)
                                         [OP_SET_ACL] = "set-acl",
                                         [OP_ADD_AUTH] = "add-auth",
                                         [OP_SET_ADMINS] = "set-administrators",
-                                        [OP_KILL_SESSION] = "kill-session"};
+                                        [OP_KILL_SESSION] = "kill-session",
+                                        [OP_HAND_OVER] = "hand-over"};
     say (out, "%s", names[op->kind]);
     if (op->path_size > 0) {
         say (out, " ");
@@ -94,6 +95,7 @@ static void say_op (struct buf *out, const struct op *op)
         break;
     case OP_CHECK_OWNER:
     case OP_KILL_SESSION:
+    case OP_HAND_OVER:
         say (out, " session 0x%" PRIx64, op->session);
         break;
     case OP_REJECT:

@@ -166,6 +166,7 @@ bool tree_apply (struct tree *self, zxid_t zxid, int64_t stamp_ms, const uint8_t
     effects_begin (&self->effects);
     dispatch (self, &entry, outcome);
     outcome->effects = effects_end (&self->effects);
+    change_estates_free (self);
     COHORT_ASSERT (self->scalars.zxid == zxid);
     COHORT_ASSERT (!self->undo.active);
     return true;

@@ -8,6 +8,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "server/tree/digest.h"
+#include "server/tree/estate.h"
 #include "server/tree/lapse.h"
 #include "server/tree/path.h"
 #include "server/tree/snapshot.h"
@@ -124,7 +125,7 @@ static void renew_data (struct tree *self, struct znode *znode, uint64_t name)
 }
 
 /* Puts a znode that has all its fields into index, lists and digest; the parent's numbers are the
- * caller's, before the call.  next_owned: what it precedes among its session's, NULL: nothing. */
+ * caller's, before the call.  next_owned: what it precedes in its estate, NULL: nothing. */
 static void join (struct tree *self, struct znode *znode, uint64_t name, struct znode *parent,
                   struct list_node *next_owned)
 {
@@ -135,12 +136,7 @@ static void join (struct tree *self, struct znode *znode, uint64_t name, struct 
     map_insert (&self->znodes, &znode->node);
     struct tenure *tenure = znode_tenure (znode);
     if (tenure != NULL) {
-        if (next_owned != NULL) {
-            list_insert_before (next_owned, &tenure->node);
-        } else {
-            list_push_back (&tenure->session->ephemerals, &tenure->node);
-        }
-        tenure->session->ephemeral_count++;
+        change_estate_join (self, tenure, next_owned);
     }
     self->digest += share (znode, name);
 }
@@ -151,9 +147,7 @@ static void leave (struct tree *self, struct znode *znode, uint64_t name)
     self->digest -= share (znode, name);
     struct tenure *tenure = znode_tenure (znode);
     if (tenure != NULL) {
-        COHORT_ASSERT (tenure->session->ephemeral_count > 0);
-        list_remove (&tenure->node);
-        tenure->session->ephemeral_count--;
+        change_estate_leave (self, tenure);
     }
     map_remove (&self->znodes, &znode->node);
     znode_account (znode->parent, -(1 + znode_below (znode)),
@@ -267,8 +261,7 @@ struct znode *change_create (struct tree *self, const struct change_create *what
         COHORT_ASSERT (ok);
     }
     if (what->owner != NULL) {
-        znode->u.tenure->session = what->owner;
-        znode->u.tenure->ozxid = znode->czxid;
+        znode->u.tenure->estate = change_estate (self, what->owner);
     }
 
     note_parent (undo_step (self, UNDO_CREATE, znode), parent);
@@ -393,6 +386,7 @@ void change_undo_begin (struct tree *self)
     undo->active = true;
     undo->count = 0;
     undo->digest = self->digest;
+    undo->last_estate = self->scalars.last_estate;
 }
 
 void change_undo_discard (struct tree *self)
@@ -425,6 +419,10 @@ static void restore_parent (struct tree *self, struct znode *parent, uint64_t na
 
 static void undo_one (struct tree *self, const struct undo_step *step)
 {
+    if (step->kind == UNDO_HAND_OVER) {
+        change_undo_hand_over (self, step);
+        return;
+    }
     struct znode *znode = step->znode;
     struct znode *parent = znode->parent;
     size_t path_size;
@@ -460,6 +458,8 @@ static void undo_one (struct tree *self, const struct undo_step *step)
         replace_inherited (self, znode, step->acl);
         replace_part (self, names.own, &znode->stat_digest, step->stat_digest);
         return;
+    case UNDO_HAND_OVER:
+        break;
     }
     assert_fail ("the kind of the step is known", __FILE__, __LINE__);
 }
@@ -472,6 +472,8 @@ void change_undo_all (struct tree *self)
         undo_one (self, &undo->steps[--undo->count]);
     }
     effects_rollback (&self->effects);
+    /* Those with later ids are idle, and go with the entry. */
+    self->scalars.last_estate = undo->last_estate;
     COHORT_ASSERT (self->digest == undo->digest);
     arena_reset (&undo->data);
     undo->active = false;

@@ -13,6 +13,8 @@
 
 #include "server/tree/state.h"
 
+struct estate;
+
 /* ---- Scalars ----------------------------------------------------------------------------- */
 
 /* The entry that is being applied: all stats and effects bear these. */
@@ -35,7 +37,7 @@ struct change_create {
     uint8_t mode;
     uint64_t ttl_ms;       /* 0: none */
     struct acl *acl;       /* its reference is taken over */
-    struct session *owner; /* of an ephemeral */
+    struct session *owner; /* of an ephemeral: it comes into an estate of this session */
     uint64_t sequence;     /* the parent's next number from now on */
 };
 
@@ -58,6 +60,21 @@ void change_inherited (struct tree *self, struct znode *znode, const char *path,
 void change_undo_begin (struct tree *self);
 void change_undo_discard (struct tree *self); /* they stay */
 void change_undo_all (struct tree *self);     /* they never were, and nor were their effects */
+
+/* ---- Estates (change_estate.c) ----------------------------------------------------------- */
+
+/* All ephemerals of the giver, who has some, are the receiver's. */
+void change_hand_over (struct tree *self, struct session *giver, struct session *receiver);
+
+/* For change.c.  The estate of what the session creates; an ephemeral comes into its estate, before
+ * `next` (NULL: as the last), or leaves it; and the way back of a hand-over. */
+struct estate *change_estate (struct tree *self, struct session *session);
+void change_estate_join (struct tree *self, struct tenure *tenure, struct list_node *next);
+void change_estate_leave (struct tree *self, struct tenure *tenure);
+void change_undo_hand_over (struct tree *self, const struct undo_step *step);
+
+/* At the end of an entry, and before a session goes: those without ephemerals. */
+void change_estates_free (struct tree *self);
 
 /* ---- Sessions and results (change_session.c) --------------------------------------------- */
 

@@ -207,6 +207,8 @@ void change_session_remove (struct tree *self, struct session *session)
     COHORT_ASSERT (session->dead);
     COHORT_ASSERT (session->ephemeral_count == 0);
     COHORT_ASSERT (ring_empty (&session->results));
+    change_estates_free (self);
+    COHORT_ASSERT (list_empty (&session->estates));
     begin_session (self, session);
     list_remove (&session->dead_node);
     list_remove (&session->order);

@@ -5,6 +5,7 @@
  */
 #include "client/base/assert.h"
 #include "server/tree/digest.h"
+#include "server/tree/estate.h"
 #include "server/tree/lapse.h"
 #include "server/tree/path.h"
 #include "server/tree/state.h"
@@ -78,9 +79,7 @@ static void check_znode (const struct tree *self, const struct znode *znode)
     }
     if (tenure != NULL) {
         COHORT_ASSERT (tenure->znode == znode);
-        COHORT_ASSERT (tenure->ozxid >= znode->czxid);
-        COHORT_ASSERT (tenure->ozxid <= self->scalars.zxid);
-        COHORT_ASSERT (session_find (&self->sessions, tenure->session->id) == tenure->session);
+        COHORT_ASSERT (estate_find (&self->estates, tenure->estate->id) == tenure->estate);
     }
 }
 
@@ -101,26 +100,57 @@ static void check_results (const struct tree *self, const struct session *sessio
     COHORT_ASSERT (count <= self->scalars.limits.window);
 }
 
-static void check_session (const struct tree *self, const struct session *session)
+static void check_estate (const struct tree *self, const struct estate *estate)
 {
     uint64_t count = 0;
     zxid_t last = 0;
-    for (struct list_node *at = list_first (&session->ephemerals); at != NULL;
-         at = list_next (&session->ephemerals, at)) {
+    for (struct list_node *at = list_first (&estate->tenures); at != NULL;
+         at = list_next (&estate->tenures, at)) {
         const struct tenure *tenure = list_entry (at, struct tenure, node);
-        COHORT_ASSERT (tenure->session == session);
-        COHORT_ASSERT (tenure->ozxid >= last);
-        last = tenure->ozxid;
+        COHORT_ASSERT (tenure->estate == estate);
+        COHORT_ASSERT (tenure->znode->czxid >= last);
+        last = tenure->znode->czxid;
         count++;
     }
+    COHORT_ASSERT (count == estate->count);
+    COHORT_ASSERT (count > 0);
+    COHORT_ASSERT (estate_find (&self->estates, estate->id) == estate);
+    COHORT_ASSERT (estate->id <= self->scalars.last_estate);
+    COHORT_ASSERT (estate->ozxid <= self->scalars.zxid);
+    COHORT_ASSERT (estate->digest == digest_estate (estate));
+    COHORT_ASSERT (estate->generation <= self->generation);
+}
+
+/* Returns how many estates it has. */
+static uint32_t check_estates (const struct tree *self, const struct session *session)
+{
+    uint64_t count = 0, last = 0;
+    uint32_t estates = 0;
+    for (struct list_node *at = list_first (&session->estates); at != NULL;
+         at = list_next (&session->estates, at)) {
+        const struct estate *estate = list_entry (at, struct estate, owned);
+        COHORT_ASSERT (estate->session == session);
+        COHORT_ASSERT (estate->id > last);
+        check_estate (self, estate);
+        last = estate->id;
+        count += estate->count;
+        estates++;
+    }
     COHORT_ASSERT (count == session->ephemeral_count);
+    COHORT_ASSERT (estates == session->estate_count);
+    COHORT_ASSERT (estates <= ENTRY_ESTATES_MAX);
+    return estates;
+}
+
+static void check_session (const struct tree *self, const struct session *session)
+{
     COHORT_ASSERT (session->node.hash == session->id);
     COHORT_ASSERT (session_find_nonce (self, session->nonce) == session);
     COHORT_ASSERT (session->incarnation > 0);
     COHORT_ASSERT (session->grace_ms <= session->timeout_ms);
     COHORT_ASSERT (session->dead == list_linked (&session->dead_node));
     /* A dead session stays for its ephemerals only. */
-    COHORT_ASSERT (!session->dead || count > 0);
+    COHORT_ASSERT (!session->dead || session->ephemeral_count > 0);
     COHORT_ASSERT (session->digest == digest_session (session));
     COHORT_ASSERT (session->identities_digest == digest_identities (session));
     COHORT_ASSERT (identities_valid (session->identities, session->identities_size));
@@ -148,13 +178,14 @@ void tree_check (const struct tree *self)
     COHORT_ASSERT (children + 1 == map_count (&self->znodes));
     heap_check (&self->lapses);
     uint64_t last = 0;
-    uint64_t sessions = 0;
+    uint64_t sessions = 0, estates = 0;
     uint64_t results = 0;
     for (struct list_node *at = list_first (&self->session_order); at != NULL;
          at = list_next (&self->session_order, at)) {
         const struct session *session = list_entry (at, struct session, order);
         COHORT_ASSERT (session->id > last);
         check_session (self, session);
+        estates += check_estates (self, session);
         last = session->id;
         sessions++;
         results += ring_count (&session->results);
@@ -162,6 +193,8 @@ void tree_check (const struct tree *self)
     COHORT_ASSERT (last <= self->scalars.last_session);
     COHORT_ASSERT (sessions == map_count (&self->sessions));
     COHORT_ASSERT (sessions == map_count (&self->nonces));
+    COHORT_ASSERT (estates == map_count (&self->estates));
+    COHORT_ASSERT (list_empty (&self->idle));
     COHORT_ASSERT (results == self->result_count);
     for (struct list_node *at = list_first (&self->results); at != NULL;
          at = list_next (&self->results, at)) {

@@ -8,6 +8,7 @@
 #include "client/base/assert.h"
 #include "client/base/mutation.h"
 #include "server/tree/change.h"
+#include "server/tree/estate.h"
 #include "server/tree/ops.h"
 #include "server/tree/sort.h"
 #include "server/tree/verify.h"
@@ -31,23 +32,49 @@ static int compare_paths (const void *left, const void *right)
     return order != 0 ? order : a->path_size < b->path_size ? -1 : a->path_size > b->path_size;
 }
 
+/* The ephemerals of a session one by one, in the order of (estate, czxid); rank grows with these
+ * two. */
+struct walk {
+    const struct session *session;
+    const struct estate *estate;
+    struct list_node *at;
+    zxid_t czxid;
+    uint64_t rank;
+};
+
+static struct tenure *walk_next (struct walk *walk)
+{
+    const struct list *estates = &walk->session->estates;
+    walk->at = walk->at != NULL ? list_next (&walk->estate->tenures, walk->at) : NULL;
+    while (walk->at == NULL) {
+        const struct list_node *next =
+            walk->estate != NULL ? list_next (estates, &walk->estate->owned) : list_first (estates);
+        if (next == NULL) {
+            return NULL;
+        }
+        walk->estate = list_entry (next, const struct estate, owned);
+        walk->at = list_first (&walk->estate->tenures);
+        walk->czxid = 0;
+    }
+    struct tenure *tenure = list_entry (walk->at, struct tenure, node);
+    walk->rank += tenure->znode->czxid != walk->czxid;
+    walk->czxid = tenure->znode->czxid;
+    return tenure;
+}
+
 /* How many ephemerals of the session, from the first on, have to be looked at to know the first
- * ENTRY_REAP_MAX in the order (ozxid, path): the list is in the order of ozxid, and those with
- * the ozxid of the last one are in no order. */
+ * ENTRY_REAP_MAX in the order (estate, czxid, path): those that were created together are in no
+ * order. */
 static size_t candidates (const struct session *session)
 {
-    size_t count = 0;
-    zxid_t last = 0;
-    for (struct list_node *at = list_first (&session->ephemerals); at != NULL;
-         at = list_next (&session->ephemerals, at)) {
-        const struct tenure *tenure = list_entry (at, struct tenure, node);
-        if (count >= ENTRY_REAP_MAX && tenure->ozxid != last) {
-            break;
+    struct walk walk = {.session = session};
+    uint64_t last = 0;
+    for (size_t count = 0;; count++) {
+        if (walk_next (&walk) == NULL || (count >= ENTRY_REAP_MAX && walk.rank != last)) {
+            return count;
         }
-        last = tenure->ozxid;
-        count++;
+        last = walk.rank;
     }
-    return count;
 }
 
 static struct doomed *doom (struct tree *self, struct arena *arena, struct znode *znode)
@@ -73,12 +100,11 @@ static void reap (struct tree *self, struct session *session, struct tree_outcom
     size_t count = candidates (session);
     struct sort_item *items = arena_alloc (&arena, 2 * count * sizeof (*items));
     COHORT_ASSERT (items != NULL);
-    struct list_node *at = list_first (&session->ephemerals);
+    struct walk walk = {.session = session};
     for (size_t i = 0; i < count; i++) {
-        const struct tenure *tenure = list_entry (at, struct tenure, node);
-        items[i].key = tenure->ozxid;
+        const struct tenure *tenure = walk_next (&walk);
+        items[i].key = walk.rank;
         items[i].value = doom (self, &arena, tenure->znode);
-        at = list_next (&session->ephemerals, at);
     }
     sort_items (items, items + count, count, compare_paths);
     for (size_t i = 0; i < count && i < ENTRY_REAP_MAX; i++) {

@@ -7,6 +7,7 @@
 
 #include "client/base/assert.h"
 #include "client/base/hash.h"
+#include "server/tree/estate.h"
 #include "server/tree/image.h"
 #include "server/tree/path.h"
 
@@ -16,6 +17,7 @@
 #define SEED_SESSION    UINT64_C (0x73657373)
 #define SEED_IDENTITIES UINT64_C (0x69646e74)
 #define SEED_ACL        UINT64_C (0x6c61636c00000000)
+#define SEED_ESTATE     UINT64_C (0x65737461)
 #define SEED_RESULT     UINT64_C (0x72657375)
 #define SEED_SCALARS    UINT64_C (0x7363616c)
 
@@ -28,23 +30,22 @@ uint64_t digest_stat (const struct znode *znode)
 {
     const struct family *family = znode_family (znode);
     const struct tenure *tenure = znode_tenure (znode);
-    uint8_t bytes[108];
+    uint8_t bytes[100];
     bytes_put_u64 (bytes, znode->czxid);
     bytes_put_u64 (bytes + 8, znode->mzxid);
     bytes_put_u64 (bytes + 16, family != NULL ? family->pzxid : znode->czxid);
     bytes_put_u64 (bytes + 24, (uint64_t) znode->ctime_ms);
     bytes_put_u64 (bytes + 32, (uint64_t) znode->mtime_ms);
     bytes_put_u64 (bytes + 40, family != NULL ? family->sequence : 0);
-    bytes_put_u64 (bytes + 48, tenure != NULL ? tenure->session->id : 0);
-    bytes_put_u64 (bytes + 56, tenure != NULL ? tenure->ozxid : 0);
-    bytes_put_u32 (bytes + 64, (uint32_t) znode->version);
-    bytes_put_u32 (bytes + 68, family != NULL ? (uint32_t) family->cversion : 0);
-    bytes_put_u32 (bytes + 72, znode->data_size);
-    bytes_put_u32 (bytes + 76, znode->mode);
-    bytes_put_u32 (bytes + 80, family != NULL ? family->children.count : 0);
-    bytes_put_u64 (bytes + 84, znode_ttl_ms (znode));
-    bytes_put_u64 (bytes + 92, acl_digest (znode->acl));
-    bytes_put_u64 (bytes + 100, family != NULL ? acl_digest (family->inherited) : 0);
+    bytes_put_u64 (bytes + 48, tenure != NULL ? tenure->estate->id : 0);
+    bytes_put_u32 (bytes + 56, (uint32_t) znode->version);
+    bytes_put_u32 (bytes + 60, family != NULL ? (uint32_t) family->cversion : 0);
+    bytes_put_u32 (bytes + 64, znode->data_size);
+    bytes_put_u32 (bytes + 68, znode->mode);
+    bytes_put_u32 (bytes + 72, family != NULL ? family->children.count : 0);
+    bytes_put_u64 (bytes + 76, znode_ttl_ms (znode));
+    bytes_put_u64 (bytes + 84, acl_digest (znode->acl));
+    bytes_put_u64 (bytes + 92, family != NULL ? acl_digest (family->inherited) : 0);
     return hash64 (bytes, sizeof (bytes), SEED_STAT);
 }
 
@@ -71,6 +72,15 @@ uint64_t digest_session (const struct session *session)
     image_session_bytes (session, bytes);
     bytes_put_u64 (bytes + IMAGE_SESSION_SIZE, session->identities_digest);
     return hash64 (bytes, sizeof (bytes), SEED_SESSION);
+}
+
+uint64_t digest_estate (const struct estate *estate)
+{
+    uint8_t bytes[24];
+    bytes_put_u64 (bytes, estate->id);
+    bytes_put_u64 (bytes + 8, estate->session->id);
+    bytes_put_u64 (bytes + 16, estate->ozxid);
+    return hash64 (bytes, sizeof (bytes), SEED_ESTATE);
 }
 
 uint64_t digest_result (const struct stored *stored)
@@ -109,6 +119,10 @@ uint64_t digest_recompute (const struct tree *tree)
     for (struct list_node *at = list_first (&tree->session_order); at != NULL;
          at = list_next (&tree->session_order, at)) {
         sum += digest_session (list_entry (at, struct session, order));
+    }
+    for (struct map_node *at = map_first (&tree->estates); at != NULL;
+         at = map_next (&tree->estates, at)) {
+        sum += digest_estate (map_entry (at, struct estate, node));
     }
     for (struct list_node *at = list_first (&tree->results); at != NULL;
          at = list_next (&tree->results, at)) {

@@ -16,6 +16,8 @@
 #include "server/tree/state.h"
 #include "server/tree/znode.h"
 
+struct estate;
+
 uint64_t digest_data (const struct znode *znode);
 uint64_t digest_stat (const struct znode *znode);
 uint64_t digest_share (uint64_t name, uint64_t part);
@@ -25,6 +27,7 @@ uint64_t digest_acl (const struct acl *acl);
 /* Of its identities alone: a part of the session's. */
 uint64_t digest_identities (const struct session *session);
 uint64_t digest_session (const struct session *session);
+uint64_t digest_estate (const struct estate *estate);
 uint64_t digest_result (const struct stored *stored);
 
 /* Not kept in the sum: they change with every entry. */

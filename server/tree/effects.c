@@ -23,6 +23,7 @@ struct slot {
 /* Followed by the path, a 0, the data, and the two access control lists. */
 struct record {
     cohort_stat_t stat;
+    uint64_t from;
     uint32_t path_size;
     uint32_t data_size;
     uint16_t acl_size, parent_acl_size;
@@ -151,6 +152,7 @@ void effects_add (struct effects *self, const struct effect *effect, uint64_t pa
     void *at = chunk->data + chunk->used;
     struct record *record = at;
     record->stat = effect->stat;
+    record->from = effect->from;
     record->path_size = effect->path_size;
     record->data_size = effect->data_size;
     record->acl_size = (uint16_t) effect->acl_size;
@@ -243,6 +245,7 @@ static void load (const struct effects_chunk *chunk, uint32_t i, struct effect *
     effect->parent_acl = effect->acl + record->acl_size;
     effect->parent_acl_size = record->parent_acl_size;
     effect->stat = record->stat;
+    effect->from = record->from;
 }
 
 /* Where the effects with a zxid > after begin: the chunk, or NULL if there are none, and the

@@ -141,6 +141,11 @@ void op_encode (struct buf *out, const struct op *op)
         buf_u64 (out, op->session);
         return;
     }
+    if (op->kind == OP_HAND_OVER) {
+        buf_u64 (out, op->session);
+        buf_append (out, op->token, ENTRY_TOKEN_SIZE);
+        return;
+    }
     buf_blob (out, op->path, op->path_size);
     switch (op->kind) {
     case OP_CREATE:
@@ -186,6 +191,7 @@ void op_encode (struct buf *out, const struct op *op)
     case OP_ADD_AUTH:
     case OP_SET_ADMINS:
     case OP_KILL_SESSION:
+    case OP_HAND_OVER:
         break;
     }
     assert_fail ("the kind of the operation is known", __FILE__, __LINE__);
@@ -296,7 +302,8 @@ static bool decode_close (struct reader *in, struct entry_close *close)
 static bool op_known (uint8_t kind)
 {
     return (kind >= OP_CREATE && kind <= OP_DELETE_TREE) ||
-           (kind >= OP_SET_ACL && kind <= OP_SET_ADMINS) || kind == OP_KILL_SESSION;
+           (kind >= OP_SET_ACL && kind <= OP_SET_ADMINS) || kind == OP_KILL_SESSION ||
+           kind == OP_HAND_OVER;
 }
 
 /* What a multi may not hold: nothing of it can be undone. */
@@ -430,6 +437,11 @@ bool op_decode (struct op *op, struct reader *ops)
         op->session = reader_u64 (ops);
         return !ops->failed;
     }
+    if (op->kind == OP_HAND_OVER) {
+        op->session = reader_u64 (ops);
+        op->token = reader_bytes (ops, ENTRY_TOKEN_SIZE);
+        return !ops->failed;
+    }
     uint8_t if_absent = 0, inherited = 0;
     op->path = decode_bytes (ops, &op->path_size);
     switch (op->kind) {
@@ -478,6 +490,7 @@ bool op_decode (struct op *op, struct reader *ops)
     case OP_ADD_AUTH:
     case OP_SET_ADMINS:
     case OP_KILL_SESSION:
+    case OP_HAND_OVER:
         break;
     }
     return !ops->failed && if_absent <= 1 && inherited <= 1;

@@ -33,6 +33,8 @@ enum {
     ENTRY_PATH_MAX = 65535,
     ENTRY_DATA_MAX = 1 << 30,
     ENTRY_PASSWORD_HASH = 16, /* bytes, see tree_password_hash */
+    ENTRY_TOKEN_SIZE = 16,    /* bytes, see client/base/hand_over.h */
+    ENTRY_ESTATES_MAX = 1024, /* estates of a session that a HAND_OVER makes */
     ENTRY_WINDOW_MAX = 1 << 20
 };
 
@@ -132,9 +134,10 @@ enum op_kind {
     OP_ADD,
     OP_DELETE_TREE,
     OP_SET_ACL = 40,
-    OP_ADD_AUTH,         /* alone only: the session has proven to be somebody */
-    OP_SET_ADMINS,       /* alone only, by an administrator */
-    OP_KILL_SESSION = 50 /* likewise */
+    OP_ADD_AUTH,          /* alone only: the session has proven to be somebody */
+    OP_SET_ADMINS,        /* alone only, by an administrator */
+    OP_KILL_SESSION = 50, /* likewise */
+    OP_HAND_OVER = 80     /* of all ephemerals of the session to another */
 };
 
 /* One operation.  Layout: u8 kind, then: path, and
@@ -146,7 +149,8 @@ enum op_kind {
  *    ADD     i64 delta, i64 floor, i64 ceiling          DELETE_TREE i32 version, u32 limit
  *    CLOSE_SESSION (no path)                            REJECT i32 code (no path)
  *    ADD_AUTH identity as a blob (no path)              SET_ADMINS acl (no path)
- *    KILL_SESSION u64 session (no path) */
+ *    KILL_SESSION u64 session (no path)
+ *    HAND_OVER u64 session, 16 bytes token (no path) */
 struct op {
     enum op_kind kind;
     const char *path; /* not ended with 0 */
@@ -164,7 +168,8 @@ struct op {
     uint64_t session;
     uint64_t ozxid;
     int64_t delta, floor, ceiling;
-    uint32_t limit; /* znodes, the topmost too; 0: ENTRY_TREE_MAX */
+    uint32_t limit;       /* znodes, the topmost too; 0: ENTRY_TREE_MAX */
+    const uint8_t *token; /* HAND_OVER: ENTRY_TOKEN_SIZE bytes, by which `session` agrees */
     int32_t code;
 };
 

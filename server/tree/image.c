@@ -58,6 +58,7 @@ size_t image_scalars_bytes (const struct scalars *scalars, uint8_t bytes[IMAGE_S
     put_u64 (&cursor, scalars->zxid);
     put_u64 (&cursor, (uint64_t) scalars->stamp_ms);
     put_u64 (&cursor, scalars->last_session);
+    put_u64 (&cursor, scalars->last_estate);
     put_u8 (&cursor, scalars->level);
     put_bytes (&cursor, scalars->cluster_id, sizeof (scalars->cluster_id));
     put_u8 (&cursor, (uint8_t) scalars->configs.count);
@@ -103,6 +104,7 @@ bool image_scalars_read (struct scalars *scalars, const uint8_t *data, size_t si
     scalars->zxid = reader_u64 (&in);
     scalars->stamp_ms = reader_i64 (&in);
     scalars->last_session = reader_u64 (&in);
+    scalars->last_estate = reader_u64 (&in);
     scalars->level = reader_u8 (&in);
     const uint8_t *cluster_id = reader_bytes (&in, sizeof (scalars->cluster_id));
     scalars->configs.count = reader_u8 (&in);
@@ -230,6 +232,15 @@ void image_put_session (struct buf *out, const struct session *session)
     end_record (out, record);
 }
 
+void image_put_estate (struct buf *out, const struct estate *estate)
+{
+    size_t record = begin_record (out, IMAGE_ESTATE);
+    buf_u64 (out, estate->id);
+    buf_u64 (out, estate->session->id);
+    buf_u64 (out, estate->ozxid);
+    end_record (out, record);
+}
+
 void image_put_result (struct buf *out, const struct stored *stored)
 {
     size_t record = begin_record (out, IMAGE_RESULT);
@@ -272,8 +283,7 @@ void image_put_znode (struct buf *out, const struct znode *znode, uint32_t paren
         put_u32 (&cursor, family->inherited != NULL ? family->inherited->ordinal : 0);
     }
     if (tenure != NULL) {
-        put_u64 (&cursor, tenure->session->id);
-        put_u64 (&cursor, tenure->ozxid);
+        put_u64 (&cursor, tenure->estate->id);
     }
     size_t size = (size_t) (cursor.at - fixed);
     COHORT_ASSERT (size <= sizeof (fixed));

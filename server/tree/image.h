@@ -9,17 +9,19 @@
  *      SCALARS  first: see image_scalars_bytes
  *      SESSION  IMAGE_SESSION_SIZE bytes, see image_session_bytes   identities: the rest
  *      RESULT   u64 session   u64 number   the result (result.h)
+ *      ESTATE   u64 id   u64 session   u64 ozxid
  *      ACL      i32 aversion   the list (identity.h): the rest; the next number is its, from 1 on
  *      ZNODE    u8 parts (1: family, 2: tenure)   u8 mode   u32 acl (0: open)   u64 ttl_ms
  *               u32 ordinal of the parent (0: this is the root)
  *               u64 czxid mzxid   i64 ctime mtime   i32 version
  *               [family: u64 pzxid sequence  i32 cversion  u32 acl of what is created below]
- *               [tenure: u64 session ozxid]
+ *               [tenure: u64 estate]
  *               u16 size of the name, name   data: the rest
  *      END      last: u64 number of znodes, sessions, results   u64 digest (tree_digest)
  *
  * A znode with a family gets the next ordinal, from 1 on, by which its children name it.  Whatever
- * a record refers to comes before it: parents, lists, the sessions of ephemerals and of results.
+ * a record refers to comes before it: parents, lists, the estates of ephemerals, the sessions of
+ * estates and of results.
  */
 #ifndef SERVER_TREE_IMAGE_H
 #define SERVER_TREE_IMAGE_H
@@ -28,6 +30,7 @@
 #include <stdint.h>
 
 #include "client/base/buf.h"
+#include "server/tree/estate.h"
 #include "server/tree/session.h"
 #include "server/tree/state.h"
 #include "server/tree/znode.h"
@@ -49,7 +52,8 @@ enum image_tag {
     IMAGE_RESULT,
     IMAGE_ZNODE,
     IMAGE_END,
-    IMAGE_ACL = 40
+    IMAGE_ACL = 40,
+    IMAGE_ESTATE = 80
 };
 
 enum image_parts { IMAGE_FAMILY = 1, IMAGE_TENURE = 2 };
@@ -71,6 +75,7 @@ bool image_session_read (struct session *session, const uint8_t *data, size_t si
 
 void image_put_head (struct buf *out, const struct scalars *scalars);
 void image_put_session (struct buf *out, const struct session *session);
+void image_put_estate (struct buf *out, const struct estate *estate);
 void image_put_result (struct buf *out, const struct stored *stored);
 void image_put_acl (struct buf *out, const struct acl *acl);
 /* parent: its ordinal. */

@@ -8,6 +8,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "server/tree/digest.h"
+#include "server/tree/estate.h"
 #include "server/tree/image.h"
 #include "server/tree/lapse.h"
 #include "server/tree/path.h"
@@ -24,6 +25,7 @@ struct tree_loader *tree_loader_new (const struct tree_options *options)
         mem_free (self);
         return NULL;
     }
+    list_init (&self->estates);
     return self;
 }
 
@@ -74,6 +76,35 @@ static bool load_session (struct tree *tree, const uint8_t *data, size_t size)
     list_push_back (&tree->session_order, &session->order);
     session->digest = digest_session (session);
     tree->digest += session->digest;
+    return true;
+}
+
+static bool load_estate (struct tree_loader *self, const uint8_t *data, size_t size)
+{
+    struct tree *tree = self->tree;
+    struct reader in;
+    reader_init (&in, data, size);
+    uint64_t id = reader_u64 (&in);
+    struct session *session = session_find (&tree->sessions, reader_u64 (&in));
+    zxid_t ozxid = reader_u64 (&in);
+    if (!reader_done (&in) || session == NULL || id == 0 || id > tree->scalars.last_estate ||
+        ozxid > tree->scalars.zxid || session->estate_count == ENTRY_ESTATES_MAX ||
+        estate_find (&tree->estates, id) != NULL) {
+        return false;
+    }
+    struct estate *estate = estate_alloc ();
+    if (estate == NULL) {
+        return false;
+    }
+    estate->id = estate->node.hash = id;
+    estate->session = session;
+    estate->ozxid = ozxid;
+    session->estate_count++;
+    map_insert (&tree->estates, &estate->node);
+    /* It comes into its session's list in the end, in the order of the ids. */
+    list_push_back (&self->estates, &estate->owned);
+    estate->digest = digest_estate (estate);
+    tree->digest += estate->digest;
     return true;
 }
 
@@ -155,8 +186,7 @@ struct record {
     zxid_t pzxid;
     uint64_t sequence;
     int32_t cversion;
-    uint64_t session;
-    zxid_t ozxid;
+    uint64_t estate;
     const char *name;
     size_t name_size;
     const uint8_t *data;
@@ -190,8 +220,7 @@ static bool read_znode (struct record *record, const uint8_t *bytes, size_t size
         record->inherited = reader_u32 (&in);
     }
     if ((record->parts & IMAGE_TENURE) != 0) {
-        record->session = reader_u64 (&in);
-        record->ozxid = reader_u64 (&in);
+        record->estate = reader_u64 (&in);
     }
     record->name_size = reader_u16 (&in);
     record->name = (const char *) reader_bytes (&in, record->name_size);
@@ -211,11 +240,9 @@ static bool read_znode (struct record *record, const uint8_t *bytes, size_t size
 static bool numbers_sound (const struct record *record, zxid_t newest)
 {
     bool family = (record->parts & IMAGE_FAMILY) != 0;
-    bool tenure = (record->parts & IMAGE_TENURE) != 0;
     return record->czxid <= record->mzxid && record->mzxid <= newest && record->version >= 0 &&
            (!family ||
-            (record->pzxid >= record->czxid && record->pzxid <= newest && record->cversion >= 0)) &&
-           (!tenure || (record->ozxid >= record->czxid && record->ozxid <= newest));
+            (record->pzxid >= record->czxid && record->pzxid <= newest && record->cversion >= 0));
 }
 
 /* The next ordinal is this znode's. */
@@ -302,9 +329,8 @@ static bool join (struct tree_loader *self, struct znode *znode, const struct pa
     struct tree *tree = self->tree;
     struct tenure *tenure = znode_tenure (znode);
     if (tenure != NULL) {
-        tenure->session = session_find (&tree->sessions, record->session);
-        tenure->ozxid = record->ozxid;
-        if (tenure->session == NULL) {
+        tenure->estate = estate_find (&tree->estates, record->estate);
+        if (tenure->estate == NULL) {
             return false;
         }
     }
@@ -320,8 +346,9 @@ static bool join (struct tree_loader *self, struct znode *znode, const struct pa
     znode_account (above, 1, record->data_size);
     map_insert (&tree->znodes, &znode->node);
     if (tenure != NULL) {
-        list_push_back (&tenure->session->ephemerals, &tenure->node);
-        tenure->session->ephemeral_count++;
+        list_push_back (&tenure->estate->tenures, &tenure->node);
+        tenure->estate->count++;
+        tenure_session (tenure)->ephemeral_count++;
     }
     if ((record->parts & IMAGE_FAMILY) == 0) {
         loader_add_digest (self, znode, name);
@@ -406,6 +433,8 @@ static bool load_record (struct tree_loader *self, const uint8_t *bytes, size_t 
     switch (tag) {
     case IMAGE_SESSION:
         return load_session (self->tree, bytes, size);
+    case IMAGE_ESTATE:
+        return load_estate (self, bytes, size);
     case IMAGE_RESULT:
         return load_result (self->tree, bytes, size);
     case IMAGE_ACL:

@@ -17,6 +17,8 @@ enum stage {
     STAGE_OBJECTS,
     STAGE_END,      /* all records are here */
     STAGE_SESSIONS, /* the list of sessions is put in order */
+    STAGE_ESTATES,  /* and that of estates */
+    STAGE_OWNED,    /* estate by estate */
     STAGE_EACH,     /* session by session */
     STAGE_PARENTS,  /* what parents add to the digest, now that all children are there */
     STAGE_WHOLE,
@@ -42,8 +44,9 @@ struct tree_loader {
     size_t acls_capacity;
     uint64_t digest; /* as the end of the image has it */
 
+    struct list estates; /* that are of no session's list yet */
     struct sorting sorting;
-    bool sorts_ephemerals;     /* EACH: those of the present session */
+    bool sorts_ephemerals;     /* OWNED: those of the estate before */
     struct list_node *session; /* EACH: the present one, of tree.session_order; NULL: all done */
     size_t parents_done;       /* PARENTS */
 };

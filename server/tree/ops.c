@@ -8,6 +8,7 @@
 
 #include "client/base/assert.h"
 #include "server/tree/change.h"
+#include "server/tree/estate.h"
 #include "server/tree/lapse.h"
 #include "server/tree/numbers.h"
 #include "server/tree/path.h"
@@ -355,7 +356,8 @@ static int check (const struct tree *self, const struct session *session, const 
         return znode->czxid == op->czxid ? 0 : COHORT_EBADCZXID;
     }
     const struct tenure *tenure = znode_tenure (znode);
-    bool owned = tenure != NULL && tenure->session->id == op->session && tenure->ozxid == op->ozxid;
+    bool owned = tenure != NULL && tenure_session (tenure)->id == op->session &&
+                 tenure_ozxid (tenure) == op->ozxid;
     return owned ? 0 : COHORT_EBADOWNER;
 }
 
@@ -397,6 +399,9 @@ int op_execute (struct tree *self, struct session *session, const struct op *op,
         return result->code;
     case OP_KILL_SESSION:
         result->code = op_kill_session (self, session, op, result);
+        return result->code;
+    case OP_HAND_OVER:
+        result->code = op_hand_over (self, session, op, result);
         return result->code;
     case OP_CLOSE_SESSION:
     case OP_REJECT:

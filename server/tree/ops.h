@@ -27,6 +27,10 @@ int op_create_acl (struct tree *self, const struct session *session, const struc
  * COHORT_ENOAUTH: by an administrator only. */
 int op_kill_session (struct tree *self, const struct session *session, const struct op *op,
                      struct result_op *result);
+/* Of estate.c.  COHORT_EINVAL: to itself; COHORT_ENOAUTH: the other one has not agreed, or has
+ * ended; COHORT_ELIMIT: it would own too many estates, result->value of them. */
+int op_hand_over (struct tree *self, struct session *giver, const struct op *op,
+                  struct result_op *result);
 int op_set_admins (struct tree *self, const struct session *session, const struct op *op);
 
 /* All operations of the write or none; appends the result to `out` and returns its code. */

@@ -28,6 +28,7 @@ static const struct need {
     [OP_ADD_AUTH] = {0},
     [OP_SET_ADMINS] = {0},   /* op_set_admins: an administrator */
     [OP_KILL_SESSION] = {0}, /* likewise */
+    [OP_HAND_OVER] = {0},    /* op_hand_over: who gets it has agreed */
 };
 
 static int granted (const struct tree *self, const struct session *session,

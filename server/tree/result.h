@@ -26,7 +26,7 @@ struct result_op {
     bool has_stat;
     cohort_stat_t stat;
     bool has_value;
-    int64_t value; /* ADD: the sum; DELETE_TREE: znodes removed */
+    int64_t value; /* ADD: the sum; DELETE_TREE: znodes removed; HAND_OVER: ephemerals */
     bool existed;  /* CREATE if absent: it was there */
 };
 

@@ -17,7 +17,7 @@ struct session *session_alloc (void)
 {
     struct session *self = mem_calloc (1, sizeof (*self));
     if (self != NULL) {
-        list_init (&self->ephemerals);
+        list_init (&self->estates);
         ring_init (&self->results, sizeof (struct stored *), ENTRY_WINDOW_MAX);
     }
     return self;

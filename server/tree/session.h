@@ -34,12 +34,13 @@ struct session {
     struct map_node nonce_node; /* of tree.nonces */
     struct list_node order;     /* of tree.session_order: ascending ids */
     struct list_node dead_node; /* of tree.dead */
-    struct list ephemerals;     /* tenures, ascending ozxid */
+    struct list estates;        /* what it owns (estate.h): ascending ids */
     struct ring results;        /* of struct stored * */
     size_t results_size;        /* bytes in them */
-    uint64_t ephemeral_count;
-    uint64_t digest;     /* its part of the state's */
-    uint32_t generation; /* newest snapshot that has no use for it any more */
+    uint64_t ephemeral_count;   /* in its estates */
+    uint32_t estate_count;      /* those that have some */
+    uint64_t digest;            /* its part of the state's */
+    uint32_t generation;        /* newest snapshot that has no use for it any more */
 
     /* What a snapshot holds, in image.h's layout. */
     uint64_t id;

@@ -5,6 +5,7 @@
  * the digest must be that of the image.
  */
 #include "client/base/assert.h"
+#include "server/tree/estate.h"
 #include "server/tree/lapse.h"
 #include "server/tree/loader.h"
 
@@ -13,9 +14,14 @@ static uint64_t session_key (const struct list_node *node)
     return list_entry (node, const struct session, order)->id;
 }
 
+static uint64_t estate_key (const struct list_node *node)
+{
+    return list_entry (node, const struct estate, owned)->id;
+}
+
 static uint64_t ephemeral_key (const struct list_node *node)
 {
-    return list_entry (node, const struct tenure, node)->ozxid;
+    return list_entry (node, const struct tenure, node)->znode->czxid;
 }
 
 static void fail (struct tree_loader *self)
@@ -59,14 +65,8 @@ static bool session_whole (const struct tree *tree, const struct session *sessio
            !(session->dead && session->ephemeral_count == 0);
 }
 
-static void next_session (struct tree_loader *self)
-{
-    self->sorts_ephemerals = false;
-    self->session = list_next (&self->tree->session_order, self->session);
-}
-
-/* Looks at the present session, and begins to put its ephemerals in order. */
-static void begin_session (struct tree_loader *self)
+/* Looks at the present session. */
+static void check_session (struct tree_loader *self)
 {
     struct session *session = present (self);
     if (!session_whole (self->tree, session)) {
@@ -76,14 +76,38 @@ static void begin_session (struct tree_loader *self)
     if (session->dead) {
         list_push_back (&self->tree->dead, &session->dead_node);
     }
-    if (session->ephemeral_count < 2) {
-        next_session (self);
+    self->session = list_next (&self->tree->session_order, self->session);
+}
+
+static void begin_estates (struct tree_loader *self)
+{
+    self->stage = STAGE_ESTATES;
+    if (!sorting_begin (&self->sorting, &self->estates, map_count (&self->tree->estates),
+                        estate_key)) {
+        fail (self);
+    }
+}
+
+/* The next estate becomes its session's, and its ephemerals begin to be put in order. */
+static void next_estate (struct tree_loader *self)
+{
+    struct list_node *node = list_pop_front (&self->estates);
+    self->sorts_ephemerals = false;
+    if (node == NULL) {
+        self->stage = STAGE_EACH;
+        self->session = list_first (&self->tree->session_order);
         return;
     }
-    self->sorts_ephemerals = sorting_begin (&self->sorting, &session->ephemerals,
-                                            (size_t) session->ephemeral_count, ephemeral_key);
-    if (!self->sorts_ephemerals) {
+    struct estate *estate = list_entry (node, struct estate, owned);
+    list_push_back (&estate->session->estates, node);
+    if (estate->count == 0) {
         fail (self);
+    } else if (estate->count > 1) {
+        self->sorts_ephemerals =
+            sorting_begin (&self->sorting, &estate->tenures, (size_t) estate->count, ephemeral_key);
+        if (!self->sorts_ephemerals) {
+            fail (self);
+        }
     }
 }
 
@@ -107,17 +131,24 @@ static void step (struct tree_loader *self)
         return;
     case STAGE_SESSIONS:
         if (!sorting_step (&self->sorting, 1)) {
-            self->stage = STAGE_EACH;
-            self->session = list_first (&self->tree->session_order);
+            begin_estates (self);
+        }
+        return;
+    case STAGE_ESTATES:
+        if (!sorting_step (&self->sorting, 1)) {
+            self->stage = STAGE_OWNED;
+        }
+        return;
+    case STAGE_OWNED:
+        if (!self->sorts_ephemerals || !sorting_step (&self->sorting, 1)) {
+            next_estate (self);
         }
         return;
     case STAGE_EACH:
         if (self->session == NULL) {
             self->stage = STAGE_PARENTS;
-        } else if (!self->sorts_ephemerals) {
-            begin_session (self);
-        } else if (!sorting_step (&self->sorting, 1)) {
-            next_session (self);
+        } else {
+            check_session (self);
         }
         return;
     case STAGE_PARENTS:

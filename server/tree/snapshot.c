@@ -19,6 +19,7 @@
 #include "client/base/map.h"
 #include "client/base/mutation.h"
 #include "server/tree/backlog.h"
+#include "server/tree/estate.h"
 #include "server/tree/image.h"
 #include "server/tree/state.h"
 #include "server/tree/tour.h"
@@ -125,6 +126,21 @@ static void write_session (struct tree_snapshot *self, struct session *session, 
     self->written.sessions++;
 }
 
+/* There is no phase of its own for estates: each has ephemerals, and comes before their first. */
+static void write_estate (struct tree_snapshot *self, struct estate *estate, struct buf *out)
+{
+    if (estate->generation == self->generation) {
+        return;
+    }
+    write_session (self, estate->session, out);
+    estate->generation = self->generation;
+    if (!verify_estate (self->tree, estate)) {
+        fail (self);
+        return;
+    }
+    image_put_estate (out, estate);
+}
+
 static void write_result (struct tree_snapshot *self, struct stored *stored, struct buf *out)
 {
     COHORT_ASSERT (stored->generation != self->generation);
@@ -171,7 +187,7 @@ static void write_znode (struct tree_snapshot *self, struct znode *znode, struct
     struct family *family = znode_family (znode);
     struct tenure *tenure = znode_tenure (znode);
     if (tenure != NULL) {
-        write_session (self, tenure->session, out);
+        write_estate (self, tenure->estate, out);
     }
     write_acls (self, znode, out);
     znode->generation = self->generation;
@@ -272,6 +288,16 @@ void snapshot_hand_over_session (struct tree_snapshot *self, struct session *ses
     }
     buf_clear (&self->record);
     write_session (self, session, &self->record);
+    keep_record (self);
+}
+
+void snapshot_hand_over_estate (struct tree_snapshot *self, struct estate *estate)
+{
+    if (self->failed) {
+        return;
+    }
+    buf_clear (&self->record);
+    write_estate (self, estate, &self->record);
     keep_record (self);
 }
 

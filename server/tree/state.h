@@ -1,8 +1,9 @@
 /*
  * server/tree/state.h - the parts of struct tree
  *
- * PURE.  Internal to server/tree.  Reading is free to all of its files; writing is for change.c
- * and change_session.c, and for loader.c, which builds a state that nobody sees yet.
+ * PURE.  Internal to server/tree.  Reading is free to all of its files; writing is for change.c,
+ * change_session.c and change_estate.c, and for loader.c, which builds a state that nobody sees
+ * yet.
  */
 #ifndef SERVER_TREE_STATE_H
 #define SERVER_TREE_STATE_H
@@ -27,6 +28,7 @@ struct scalars {
     zxid_t zxid;
     int64_t stamp_ms;
     uint64_t last_session; /* the newest session's id */
+    uint64_t last_estate;  /* and the newest estate's */
     uint8_t level;         /* 0: there is no cluster yet */
     uint8_t cluster_id[16];
     struct config_set configs;
@@ -59,10 +61,12 @@ struct tree {
     struct map nonces;         /* the same, by the nonce of the creation */
     struct list session_order; /* the same, by ascending id */
     struct list dead;          /* those of them that are dead */
+    struct map estates;        /* what they own: by id (estate.h) */
+    struct list idle;          /* those of them that have no ephemerals any more, or not yet */
     struct heap lapses;        /* znodes that go when they are due (lapse.h) */
     struct list results;       /* of all sessions, in the order in which they were stored */
     uint64_t result_count;
-    uint64_t digest; /* sum over znodes, sessions and results */
+    uint64_t digest; /* sum over znodes, sessions, estates and results */
 
     struct effects effects;
     struct undo undo;
@@ -81,7 +85,7 @@ struct tree {
 
     /* How far tree_dismantle has come. */
     struct znode *doomed; /* below it and above it znodes are left; NULL: none are */
-    struct map_cursor freed;
+    struct map_cursor freed, freed_estates;
 };
 
 #endif

@@ -274,14 +274,20 @@ bool stream_covers (const char *root, size_t root_size, const char *path, size_t
            (path_size == root_size || path[root_size] == '/');
 }
 
+bool stream_concerns (const char *root, size_t root_size, const struct effect *effect)
+{
+    return effect->kind == EFFECT_OWNER ||
+           stream_covers (root, root_size, effect->path, effect->path_size);
+}
+
 bool stream_has_passed (const struct buf *place, size_t root_size, const struct effect *effect)
 {
-    COHORT_ASSERT (effect->path_size >= root_size);
     const char *at = (const char *) place->data;
     size_t size = effect->path_size;
-    if (place->size == 0) {
-        return false;
+    if (place->size == 0 || effect->kind == EFFECT_OWNER) {
+        return place->size > 0;
     }
+    COHORT_ASSERT (effect->path_size >= root_size);
     if (size > root_size && (effect->kind == EFFECT_CREATED || effect->kind == EFFECT_DELETED)) {
         size = tree_path_parent_size (effect->path, size);
     }

@@ -8,6 +8,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "server/tree/digest.h"
+#include "server/tree/estate.h"
 #include "server/tree/path.h"
 #include "server/tree/state.h"
 
@@ -29,6 +30,8 @@ struct tree *tree_new (const struct tree_options *options)
     heap_init (&self->lapses);
     list_init (&self->session_order);
     list_init (&self->dead);
+    map_init (&self->estates);
+    list_init (&self->idle);
     list_init (&self->results);
     effects_init (&self->effects, options != NULL ? options->effects_bytes_max : 0, 0);
     self->root = znode_new ("", 0, NULL, 0, COHORT_PERSISTENT);
@@ -85,6 +88,14 @@ static void free_session (struct map_node *node, void *arg)
     session_release (session);
 }
 
+static void free_estate (struct map_node *node, void *arg)
+{
+    struct slice *slice = arg;
+    map_remove (&slice->tree->estates, node);
+    slice->done++;
+    estate_release (map_entry (node, struct estate, node));
+}
+
 static void free_acl (struct map_node *node, void *arg)
 {
     (void) arg;
@@ -95,6 +106,7 @@ static void free_rest (struct tree *self)
 {
     map_deinit (&self->znodes);
     map_drain (&self->acls, free_acl, NULL);
+    map_deinit (&self->estates);
     map_deinit (&self->sessions);
     map_deinit (&self->nonces);
     heap_deinit (&self->lapses);
@@ -133,6 +145,10 @@ bool tree_dismantle (struct tree **self_p, size_t objects)
     }
     for (; slice.done < objects && self->doomed != NULL; slice.done++) {
         free_one (self);
+    }
+    while (slice.done < objects && map_count (&self->estates) > 0) {
+        (void) map_scan (&self->estates, &self->freed_estates, free_estate, &slice);
+        slice.done++;
     }
     while (slice.done < objects && map_count (&self->sessions) > 0) {
         (void) map_scan (&self->sessions, &self->freed, free_session, &slice);

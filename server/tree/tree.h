@@ -108,7 +108,8 @@ enum tree_damage_kind {
     TREE_DAMAGED_NAME,
     TREE_DAMAGED_SESSION,
     TREE_DAMAGED_RESULT,
-    TREE_DAMAGED_ACL
+    TREE_DAMAGED_ACL,
+    TREE_DAMAGED_ESTATE
 };
 
 enum { TREE_DAMAGE_PATH_MAX = 128 };
@@ -117,7 +118,7 @@ struct tree_damage {
     enum tree_damage_kind kind;
     zxid_t zxid;                     /* of the state in which it was found */
     char path[TREE_DAMAGE_PATH_MAX]; /* of the znode, its beginning; "": none */
-    uint64_t session;                /* SESSION, RESULT */
+    uint64_t session;                /* SESSION, RESULT, ESTATE */
     uint64_t expected, found;        /* digests of the object */
 };
 
@@ -269,7 +270,8 @@ struct tree_session {
 bool tree_session (const struct tree *self, uint64_t id, struct tree_session *session);
 uint64_t tree_session_count (const struct tree *self);
 
-/* The paths of a session's ephemerals, in the order in which it came to own them. */
+/* The paths of a session's ephemerals, estate by estate (estate.h), in each in the order of their
+ * creation. */
 struct tree_ephemerals {
     const char *after;  /* what `next` was: goes on behind it, whether it is still there or not */
     size_t after_size;  /* 0: from the beginning */
@@ -335,7 +337,11 @@ enum effect_kind {
     EFFECT_CREATED = 1,
     EFFECT_DELETED = 2,
     EFFECT_DATA = 3,
-    EFFECT_ACL = 40 /* its access control list: nothing else has changed */
+    EFFECT_ACL = 40,  /* its access control list: nothing else has changed */
+    EFFECT_OWNER = 80 /* of no path (it has "/"): what session `from` owned until then is that of
+                         stat.ephemeral_owner since stat.ozxid, and nothing else of `stat` is set.
+                         Whoever keeps stats changes those with that owner, and an ozxid not
+                         above this one */
 };
 
 struct effect {
@@ -349,6 +355,7 @@ struct effect {
     uint32_t acl_size;  /* 0: open */
     const uint8_t *parent_acl;
     uint32_t parent_acl_size;
+    uint64_t from;      /* OWNER */
     cohort_stat_t stat; /* right behind this change; DELETED: of what was deleted.  Counting each
                             creation and deletion of a child into the parent's cversion, pzxid and
                             child_count makes a mirror exact */

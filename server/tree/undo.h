@@ -1,7 +1,8 @@
 /*
  * server/tree/undo.h - what takes a multi back
  *
- * PURE.  Internal to server/tree: written and read by change.c.  A znode that was deleted is kept
+ * PURE.  Internal to server/tree: written and read by change.c and
+ * change_estate.c.  A znode that was deleted is kept
  * until the multi is decided, with the places where it was in its lists: going back in the reverse
  * order, they are there again.
  */
@@ -18,12 +19,14 @@
 #include "server/tree/entry.h"
 
 struct acl;
+struct moved;
+struct session;
 struct znode;
 
 /* As many changes as one multi can make. */
 enum { UNDO_STEPS_MAX = ENTRY_OPS_MAX + ENTRY_TREE_MAX };
 
-enum undo_kind { UNDO_CREATE = 1, UNDO_DELETE, UNDO_SET, UNDO_ACL, UNDO_INHERITED };
+enum undo_kind { UNDO_CREATE = 1, UNDO_DELETE, UNDO_SET, UNDO_ACL, UNDO_INHERITED, UNDO_HAND_OVER };
 
 struct undo_step {
     enum undo_kind kind;
@@ -43,6 +46,10 @@ struct undo_step {
     const uint8_t *data;
     uint32_t data_size;
     struct acl *acl; /* ACL, INHERITED: the list before, with its reference */
+    /* HAND_OVER (change_estate.c). */
+    struct session *giver, *receiver;
+    struct moved *moved;
+    uint32_t moved_count;
 };
 
 struct undo {
@@ -51,6 +58,7 @@ struct undo {
     struct undo_step *steps; /* UNDO_STEPS_MAX of them; NULL: not needed yet */
     struct arena data;
     uint64_t digest; /* of the state when it began */
+    uint64_t last_estate;
 };
 
 #endif

@@ -8,6 +8,7 @@
 #include "client/base/assert.h"
 #include "client/base/buf.h"
 #include "server/tree/digest.h"
+#include "server/tree/estate.h"
 #include "server/tree/path.h"
 
 /* The first damage stands: what is found later may come from it. */
@@ -41,7 +42,8 @@ bool verify_stat (const struct tree *tree, const struct znode *znode)
 {
     uint64_t found = digest_stat (znode);
     if (found == znode->stat_digest) {
-        return true;
+        const struct tenure *tenure = znode_tenure (znode);
+        return tenure == NULL || verify_estate (tree, tenure->estate);
     }
     damaged_znode (tree, znode, TREE_DAMAGED_STAT, znode->stat_digest, found);
     return false;
@@ -97,6 +99,19 @@ bool verify_session (const struct tree *tree, const struct session *session)
     return false;
 }
 
+bool verify_estate (const struct tree *tree, const struct estate *estate)
+{
+    uint64_t found = digest_estate (estate);
+    if (found == estate->digest) {
+        return true;
+    }
+    struct tree_damage *damage = first_damage (tree, TREE_DAMAGED_ESTATE, estate->digest, found);
+    if (damage != NULL) {
+        damage->session = estate->session->id;
+    }
+    return false;
+}
+
 bool verify_result (const struct tree *tree, const struct stored *stored)
 {
     uint64_t found = digest_result (stored);
@@ -126,6 +141,7 @@ const char *tree_damage_name (enum tree_damage_kind kind)
         [TREE_DAMAGED_SESSION] = "a session",
         [TREE_DAMAGED_RESULT] = "a result",
         [TREE_DAMAGED_ACL] = "an access control list",
+        [TREE_DAMAGED_ESTATE] = "what a session owns",
     };
     COHORT_ASSERT (kind < sizeof (names) / sizeof (names[0]));
     return names[kind];

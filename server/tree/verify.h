@@ -10,12 +10,16 @@
 
 #include "server/tree/state.h"
 
-/* Each: whether the object is what its last change left.  verify_znode looks at the data too, but
- * only behind a sound stat: that has the size. */
+struct estate;
+
+/* Each: whether the object is what its last change left.  The stat of an
+ * ephemeral shows its estate's owner.  verify_znode looks at the data too, but only behind a sound
+ * stat: that has the size. */
 bool verify_stat (const struct tree *tree, const struct znode *znode);
 bool verify_znode (const struct tree *tree, const struct znode *znode);
 bool verify_acl (const struct tree *tree, const struct acl *acl);
 bool verify_session (const struct tree *tree, const struct session *session);
+bool verify_estate (const struct tree *tree, const struct estate *estate);
 bool verify_result (const struct tree *tree, const struct stored *stored);
 
 #endif

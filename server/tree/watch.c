@@ -305,6 +305,7 @@ static int event_of (enum effect_kind effect, enum watch_kind kind, bool on_pare
     case EFFECT_DATA:
         return kind != WATCH_CHILDREN ? COHORT_EVENT_CHANGED : 0;
     case EFFECT_ACL:
+    case EFFECT_OWNER:
         return 0;
     }
     return 0;

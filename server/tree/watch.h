@@ -38,7 +38,8 @@ size_t watches_count (const struct watches *self);
  *    CREATED  EXISTS on the path -> CREATED; CHILDREN on the parent -> CHILDREN
  *    DELETED  DATA and EXISTS on the path -> DELETED; CHILDREN on the path -> DELETED;
  *             CHILDREN on the parent -> CHILDREN
- *    DATA     DATA and EXISTS on the path -> CHANGED */
+ *    DATA     DATA and EXISTS on the path -> CHANGED
+ * A change of a list or of an owner fires none. */
 typedef void watches_fn (void *arg, uint64_t owner, enum watch_kind kind, cohort_event_type_t type,
                          const char *path, size_t path_size, zxid_t zxid);
 void watches_fire (struct watches *self, const struct effect *effect, watches_fn *fn, void *arg);
@@ -68,6 +69,9 @@ void streams_remove_owner (struct streams *self, uint64_t owner);
 typedef void streams_fn (void *arg, uint64_t owner, uint64_t stream_id);
 void streams_match (const struct streams *self, const char *path, size_t path_size, streams_fn *fn,
                     void *arg);
+
+/* Whether a stream of this subtree is told of it: a change of owner concerns all. */
+bool stream_concerns (const char *root, size_t root_size, const struct effect *effect);
 
 /* Whether `path` lies in the subtree of `root`. */
 bool stream_covers (const char *root, size_t root_size, const char *path, size_t path_size);

@@ -9,8 +9,8 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "server/tree/estate.h"
 #include "server/tree/path.h"
-#include "server/tree/session.h"
 
 /* glibc's malloc gives sizes of the form 16 n + 8: what lies between is capacity. */
 enum { MALLOC_UNIT = 16, MALLOC_HEAD = 8 };
@@ -165,8 +165,8 @@ void znode_stat (const struct znode *self, cohort_stat_t *stat)
     stat->cversion = family != NULL ? family->cversion : 0;
     stat->aversion = acl_aversion (self->acl);
     stat->data_size = (int32_t) self->data_size;
-    stat->ephemeral_owner = tenure != NULL ? tenure->session->id : 0;
-    stat->ozxid = tenure != NULL ? tenure->ozxid : 0;
+    stat->ephemeral_owner = tenure != NULL ? tenure_session (tenure)->id : 0;
+    stat->ozxid = tenure != NULL ? tenure_ozxid (tenure) : 0;
     stat->child_count = family != NULL ? family->children.count : 0;
     stat->mode = self->mode;
     stat->ttl_ms = (int64_t) znode_ttl_ms (self);

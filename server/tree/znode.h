@@ -32,7 +32,7 @@
 enum { ZNODE_INLINE_MAX = 4096 };
 
 struct acl;
-struct session;
+struct estate;
 struct znode;
 
 /* What only znodes have that go by themselves when their time is over: containers, and those with
@@ -57,9 +57,8 @@ struct family {
 };
 
 struct tenure {
-    struct list_node node; /* of session.ephemerals */
-    struct session *session;
-    zxid_t ozxid;
+    struct list_node node; /* of estate.tenures */
+    struct estate *estate; /* estate.h: whose it is, and since when */
     struct znode *znode;
 };
 

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "client/base/hand_over.h"
 #include "server/tree/result.h"
 #include "server/tree/tree.h"
 #include "server/tree/watch.h"
@@ -62,11 +63,11 @@ static void choose_path (struct run *self)
     }
 }
 
-static void put_operation (struct run *self, bool alone)
+static void put_operation (struct run *self, uint64_t session, bool alone)
 {
     static const enum op_kind kinds[] = {
         OP_CREATE,       OP_DELETE,      OP_SET, OP_CHECK_VERSION, OP_CHECK_CZXID,   OP_CHECK_OWNER,
-        OP_CHECK_ABSENT, OP_DELETE_TREE, OP_ADD, OP_CREATE,        OP_CLOSE_SESSION, OP_REJECT};
+        OP_CHECK_ABSENT, OP_DELETE_TREE, OP_ADD, OP_HAND_OVER,     OP_CLOSE_SESSION, OP_REJECT};
     enum { ALL = sizeof (kinds) / sizeof (kinds[0]), IN_MULTI = ALL - 2 };
     struct op op = {.kind = kinds[fuzz_below (&self->input, alone ? ALL : IN_MULTI)]};
     if (op.kind == OP_CLOSE_SESSION && !fuzz_one_in (&self->input, 4)) {
@@ -92,6 +93,12 @@ static void put_operation (struct run *self, bool alone)
     op.session = fuzz_below (&self->input, SESSIONS);
     op.ozxid = op.czxid;
     op.code = -(int32_t) fuzz_below (&self->input, 200);
+    uint8_t token[ENTRY_TOKEN_SIZE] = {0};
+    if (op.kind == OP_HAND_OVER && !fuzz_one_in (&self->input, 10)) {
+        const uint8_t hash[ENTRY_PASSWORD_HASH] = {[3] = fuzz_one_in (&self->input, 10) ? 1 : 0};
+        hand_over_token (session, op.session, hash, token);
+    }
+    op.token = token;
     op_encode (&self->entry, &op);
 }
 
@@ -113,7 +120,7 @@ static void put_write (struct run *self)
     write->count = write->multi ? fuzz_below (&self->input, 6) : 1;
     entry_encode (&self->entry, &entry);
     for (uint32_t i = 0; i < write->count; i++) {
-        put_operation (self, !write->multi);
+        put_operation (self, write->session, !write->multi);
     }
 }
 

@@ -97,6 +97,8 @@ static void add_writes (fuzz_seed_fn *add, void *arg)
     static const struct op add_auth = {.kind = OP_ADD_AUTH, .data = acl + 1, .data_size = 5};
     static const struct op admins = {.kind = OP_SET_ADMINS, .acl = acl, .acl_size = 6};
     static const struct op kill = {.kind = OP_KILL_SESSION, .session = 9};
+    static const uint8_t token[ENTRY_TOKEN_SIZE] = {1};
+    static const struct op hand_over = {.kind = OP_HAND_OVER, .session = 9, .token = token};
     static const struct op close = {.kind = OP_CLOSE_SESSION}, reject = {.kind = OP_REJECT};
     struct entry entry = {.kind = ENTRY_WRITE,
                           .u.write = {.session = 1, .incarnation = 1, .number = 2, .count = 1}};
@@ -107,6 +109,7 @@ static void add_writes (fuzz_seed_fn *add, void *arg)
     add_entry (add, arg, "write-add-auth", &entry, &add_auth, 1);
     add_entry (add, arg, "write-set-admins", &entry, &admins, 1);
     add_entry (add, arg, "write-kill", &entry, &kill, 1);
+    add_entry (add, arg, "write-hand-over", &entry, &hand_over, 1);
     entry.u.write.multi = true;
     entry.u.write.count = 9;
     add_entry (add, arg, "write-multi", &entry, ops, 9);

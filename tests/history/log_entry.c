@@ -82,6 +82,7 @@ static void read_op (struct arena *arena, const struct op *op, struct history_op
     case OP_ADD_AUTH:
     case OP_SET_ADMINS:
     case OP_KILL_SESSION:
+    case OP_HAND_OVER:
         break;
     }
 }

@@ -231,6 +231,17 @@ int fixture_prove (struct fixture *self, uint64_t session, const char *user)
     return rc;
 }
 
+struct op op_giving (const struct fixture *self, uint64_t from, uint64_t to)
+{
+    static uint8_t tokens[4][ENTRY_TOKEN_SIZE];
+    static size_t next;
+    uint8_t *token = tokens[next++ % 4];
+    const struct session *receiver = session_find (&self->tree->sessions, to);
+    assert_non_null (receiver);
+    hand_over_token (from, to, receiver->password_hash, token);
+    return (struct op){.kind = OP_HAND_OVER, .session = to, .token = token};
+}
+
 struct op op_create (const char *path, const char *data, uint8_t mode)
 {
     return (struct op){

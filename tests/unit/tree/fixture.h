@@ -7,8 +7,10 @@
 
 #include "client/base/alloc.h"
 #include "client/base/buf.h"
+#include "client/base/hand_over.h"
 #include "client/base/prng.h"
 #include "server/tree/digest.h"
+#include "server/tree/estate.h"
 #include "server/tree/image.h"
 #include "server/tree/result.h"
 #include "server/tree/snapshot.h"
@@ -87,6 +89,9 @@ struct op op_with_acl (struct op op, const char *user, int perms);
 struct op op_set_acl_of (const char *path, const char *user, int perms);
 /* The session has proven to be the user. */
 int fixture_prove (struct fixture *self, uint64_t session, const char *user);
+
+/* All of session `from` to session `to`, which has agreed.  Good until the next but three. */
+struct op op_giving (const struct fixture *self, uint64_t from, uint64_t to);
 
 struct op op_create (const char *path, const char *data, uint8_t mode);
 struct op op_delete (const char *path, int32_t version);

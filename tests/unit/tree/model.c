@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/base/hand_over.h"
 #include "cohort/error.h"
 #include "server/tree/result.h"
 #include "tests/unit/unit.h"
@@ -261,9 +262,39 @@ static int add (struct model *self, const struct op *op, struct model_node *node
     return 0;
 }
 
+static int hand_over (struct model *self, uint64_t from, const struct op *op,
+                      struct result_op *result)
+{
+    uint8_t token[ENTRY_TOKEN_SIZE];
+    const struct model_session *to = model_session (self, op->session);
+    if (op->session == from) {
+        return COHORT_EINVAL;
+    }
+    if (to == NULL || to->dead) {
+        return COHORT_ENOAUTH;
+    }
+    hand_over_token (from, to->id, to->password_hash, token);
+    if (memcmp (token, op->token, sizeof (token)) != 0) {
+        return COHORT_ENOAUTH;
+    }
+    result->has_value = true;
+    for (size_t i = 0; i < self->nodes.count; i++) {
+        cohort_stat_t *stat = &self->nodes.items[i].stat;
+        if (stat->ephemeral_owner == from) {
+            stat->ephemeral_owner = to->id;
+            stat->ozxid = self->zxid;
+            result->value++;
+        }
+    }
+    return 0;
+}
+
 static int execute (struct model *self, uint64_t session, const struct op *op,
                     struct result_op *result, char path[MODEL_PATH_MAX])
 {
+    if (op->kind == OP_HAND_OVER) {
+        return hand_over (self, session, op, result);
+    }
     char given[MODEL_PATH_MAX];
     assert_true (op->path_size < MODEL_PATH_MAX);
     memcpy (given, op->path, op->path_size);

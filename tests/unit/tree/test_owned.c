@@ -111,8 +111,13 @@ static void test_pages (void **state)
 static void test_wrong_place (void **state)
 {
     (void) state;
-    static const char *const wrong[] = {"/a", "x", "0000000000000001", "000000000000000x/a",
-                                        "0000000000000001a"};
+    static const char *const wrong[] = {"/a",
+                                        "x",
+                                        "0000000000000001/a",
+                                        "00000000000000010000000000000001",
+                                        "0000000000000001000000000000000x/a",
+                                        "x0000000000000010000000000000001/a",
+                                        "00000000000000010000000000000001a"};
     struct fixture f;
     struct listed listed = {.room = 100};
     fixture_init (&f, NULL);

@@ -36,6 +36,7 @@ struct run {
     /* A counterpart for each operation of the entry that is built. */
     char paths[OPS_MAX][MODEL_PATH_MAX];
     uint8_t data[OPS_MAX][MODEL_DATA_MAX];
+    uint8_t tokens[OPS_MAX][ENTRY_TOKEN_SIZE];
 };
 
 /* ---- Random entries ---------------------------------------------------------------------- */
@@ -71,7 +72,20 @@ static uint64_t random_session (struct run *run)
     return model->sessions[prng_below (&run->prng, model->sessions_count)].id;
 }
 
-static void random_op (struct run *run, struct op *op, unsigned slot)
+/* Mostly with the consent of a session that lives. */
+static void random_hand_over (struct run *run, uint64_t from, struct op *op, unsigned slot)
+{
+    op->kind = OP_HAND_OVER;
+    op->session = random_session (run);
+    op->token = run->tokens[slot];
+    const struct model_session *to = model_session (run->model, op->session);
+    if (to != NULL) {
+        hand_over_token (from, to->id, to->password_hash, run->tokens[slot]);
+        run->tokens[slot][0] ^= prng_chance (&run->prng, 1, 20);
+    }
+}
+
+static void random_op (struct run *run, uint64_t session, struct op *op, unsigned slot)
 {
     struct prng *prng = &run->prng;
     *op = (struct op){.path = run->paths[slot], .data = run->data[slot], .version = -1};
@@ -84,6 +98,10 @@ static void random_op (struct run *run, struct op *op, unsigned slot)
     if (prng_chance (prng, 1, 3)) {
         op->version = node != NULL && prng_chance (prng, 3, 4) ? node->stat.version
                                                                : (int32_t) prng_below (prng, 3);
+    }
+    if (prng_chance (prng, 1, 15)) {
+        random_hand_over (run, session, op, slot);
+        return;
     }
     switch (prng_below (prng, 15)) {
     case 0:
@@ -167,7 +185,7 @@ static void build_write (struct run *run)
     entry_encode (&run->f.entry, &entry);
     for (unsigned i = 0; i < write->count; i++) {
         struct op op;
-        random_op (run, &op, i);
+        random_op (run, write->session, &op, i);
         if (!write->multi && prng_chance (prng, 1, 40)) {
             op.kind = prng_chance (prng, 1, 3) ? OP_CLOSE_SESSION : OP_REJECT;
             op.code = COHORT_EQUOTA;
@@ -395,6 +413,16 @@ static bool mirror_effect (void *arg, const struct effect *effect)
     assert_int_equal (effect->path_size, strlen (effect->path));
     assert_int_equal (effect->zxid, run->f.zxid);
     char above[MODEL_PATH_MAX];
+    for (size_t i = 0; effect->kind == EFFECT_OWNER && i < run->mirror->count; i++) {
+        cohort_stat_t *stat = &run->mirror->items[i].stat;
+        if (stat->ephemeral_owner == effect->from && stat->ozxid <= effect->stat.ozxid) {
+            stat->ephemeral_owner = effect->stat.ephemeral_owner;
+            stat->ozxid = effect->stat.ozxid;
+        }
+    }
+    if (effect->kind == EFFECT_OWNER) {
+        return true;
+    }
     if (effect->kind != EFFECT_DATA) {
         model_parent (effect->path, above);
         struct model_node *parent = model_node (run->mirror, above);

@@ -75,10 +75,10 @@ static void test_golden (void **state)
     build (&f);
     struct buf image = {0};
     fixture_save (f.tree, &image);
-    assert_int_equal (tree_digest (f.tree), UINT64_C (0x69ceec0d89916703));
-    assert_int_equal (image.size, 1130);
+    assert_int_equal (tree_digest (f.tree), UINT64_C (0xbd5391d6fbf0d70d));
+    assert_int_equal (image.size, 1159);
     /* Sessions come in the order of their table, results by age, znodes by path. */
-    assert_int_equal (crc32c (0, image.data, image.size), 0xeae4c08c);
+    assert_int_equal (crc32c (0, image.data, image.size), 0x75c121c8);
     /* The scalars are the first record, a session the next. */
     assert_int_equal (image.data[16], IMAGE_SCALARS);
     size_t second = 16 + bytes_get_u32 (image.data + 12);
@@ -473,7 +473,8 @@ static bool spoil (struct fixture *f, unsigned which)
     struct znode *znode = znode_find (&f->tree->znodes, f->tree->root, path, strlen (path));
     struct session *session = session_find (&f->tree->sessions, 1);
     assert_non_null (znode);
-    f->tree->digest -= session->digest;
+    struct estate *estate = znode_ephemeral (znode) ? znode->u.tenure->estate : NULL;
+    f->tree->digest -= session->digest + (estate != NULL ? estate->digest : 0);
     switch (which) {
     case 0:
         znode->mzxid = znode->czxid - 1;
@@ -494,10 +495,13 @@ static bool spoil (struct fixture *f, unsigned which)
         znode->u.family->cversion = -1;
         break;
     case 6:
-        znode->u.tenure->ozxid = znode->czxid - 1;
+        estate->ozxid = f->zxid + 1;
         break;
     case 7:
-        znode->u.tenure->ozxid = f->zxid + 1;
+        estate->id = f->tree->scalars.last_estate + 1;
+        break;
+    case 10:
+        estate->id = 0;
         break;
     case 8:
         session->grace_ms = session->timeout_ms + 1;
@@ -510,6 +514,10 @@ static bool spoil (struct fixture *f, unsigned which)
     }
     session->digest = digest_session (session);
     f->tree->digest += session->digest;
+    if (estate != NULL) {
+        estate->digest = digest_estate (estate);
+        f->tree->digest += estate->digest;
+    }
     fixture_renew (f->tree, znode, path);
     return true;
 }
