@@ -31,7 +31,10 @@ static const struct {
     {COHORT_ENONODE,
      "Check the path with 'cohort ls' of its parent. A parent must exist before its\n"
      "children are created, and a chroot before it is used."},
-    {COHORT_ENOAUTH, "The session has not the permission that the operation takes."},
+    {COHORT_ENOAUTH,
+     "'cohort whoami' says who the session is, and 'cohort getAcl PATH' who may do what;\n"
+     "--auth makes it somebody (see: cohort help addauth). Whether there is a znode at all\n"
+     "is not said to who may neither read it nor its parent."},
     {COHORT_EBADVERSION,
      "Somebody has changed the znode since you read it. Read it again, with its\n"
      "version (cohort get -s PATH), make your change anew, and set it."},
@@ -42,9 +45,12 @@ static const struct {
      "The servers heard nothing of the client for longer than the session's\n"
      "time-out: its ephemerals are gone. Start a new session. A write that had no\n"
      "answer may or may not have taken place."},
-    {COHORT_EINVALIDACL, "The message names the entry that cannot be understood."},
+    {COHORT_EINVALIDACL,
+     "The message names the item that cannot be understood (see: cohort help setAcl).\n"
+     "auth:: stands for users that the session has proven to be: it takes --auth."},
     {COHORT_EAUTHFAILED,
-     "The keys do not fit: compare --server-key with the public key of the servers."},
+     "The keys do not fit: compare --server-key with the public key of the servers. Of\n"
+     "addauth: the server does not know the scheme."},
     {COHORT_ECLOSING, "The program destroyed the handle while the operation was under way."},
     {COHORT_ESESSIONMOVED,
      "Another process goes on with this session: this one is to stop using it."},

@@ -66,6 +66,8 @@ bool settings_init (struct settings *self)
         .context = context,
         .context_source = context != NULL ? SOURCE_ENVIRONMENT : SOURCE_DEFAULT,
         .server_key = from_environment ("COHORT_SERVER_KEY"),
+        .auth = from_environment ("COHORT_AUTH"),
+        .auth_file = from_environment ("COHORT_AUTH_FILE"),
         .timeout_ms = ARGUMENTS_TIMEOUT_MS_DEFAULT,
         .format = FORMAT_TEXT,
     };
@@ -223,6 +225,13 @@ static bool apply_common (struct arguments *self, struct settings *settings)
     const char *server_key = arguments_value (self, FLAG_SERVER_KEY);
     if (server_key != NULL) {
         settings->server_key = server_key;
+    }
+    const char *auth = arguments_value (self, FLAG_AUTH);
+    const char *auth_file = arguments_value (self, FLAG_AUTH_FILE);
+    if (auth != NULL || auth_file != NULL) {
+        /* Who is named here is not added to who is named in the environment. */
+        settings->auth = auth;
+        settings->auth_file = auth_file;
     }
     const char *timeout = arguments_value (self, FLAG_TIMEOUT);
     const char *format = arguments_value (self, FLAG_OUTPUT);

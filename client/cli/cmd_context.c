@@ -19,6 +19,9 @@ static int add (struct contexts *contexts, const char *name, const struct settin
     if (context != NULL && settings->server_key != NULL) {
         json_object_set_new (context, "server_key", json_string (settings->server_key));
     }
+    if (context != NULL && settings->auth_file != NULL) {
+        json_object_set_new (context, "auth_file", json_string (settings->auth_file));
+    }
     if (json_object_set_new (json_object_get (contexts->root, "contexts"), name, context) != 0) {
         message ("out of memory, or the name is not valid UTF-8");
         return CLI_EXIT_FAILED;

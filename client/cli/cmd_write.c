@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/cli/acl_text.h"
 #include "client/cli/arguments.h"
 #include "client/cli/data.h"
 #include "client/cli/emit.h"
@@ -122,9 +123,15 @@ int cmd_create (const struct arguments *arguments)
         message ("signals cannot be caught");
         return CLI_EXIT_FAILED;
     }
+    cohort_acl_t *acl = NULL;
+    if (arguments->operand_count > 2 && !acl_read (&acl, "create", arguments->operands[2])) {
+        return CLI_EXIT_USAGE;
+    }
+    wanted.acl = acl;
     struct data data;
     const char *operand = arguments->operand_count > 1 ? arguments->operands[1] : NULL;
     if (!data_read (&data, operand, arguments_has (arguments, 'b'))) {
+        cohort_acl_destroy (&acl);
         return CLI_EXIT_FAILED;
     }
     cohort_options_t options = {.size = sizeof options, .disconnect_grace_ms = (int) grace};
@@ -137,6 +144,7 @@ int cmd_create (const struct arguments *arguments)
         session_close (&session);
     }
     data_deinit (&data);
+    cohort_acl_destroy (&acl);
     return code;
 }
 

@@ -18,12 +18,15 @@ enum flag_id {
     FLAG_TIMEOUT,
     FLAG_VERSION,
     FLAG_AFTER,
+    FLAG_AUTH,
+    FLAG_AUTH_FILE,
     FLAG_BYTES,
     FLAG_CEILING,
     FLAG_CLUSTER_ID,
     FLAG_CONTEXT,
     FLAG_COUNT,
     FLAG_DATA_DIR,
+    FLAG_DEFAULT,
     FLAG_FILTER,
     FLAG_FLOOR,
     FLAG_GRACE,
@@ -42,6 +45,7 @@ enum flag_id {
     FLAG_PREFIX,
     FLAG_SESSION,
     FLAG_SESSIONS,
+    FLAG_SHA1,
     FLAG_SIZE,
     FLAG_SKIP_EPOCHS,
     FLAG_TO,
@@ -91,6 +95,8 @@ const char *command_suggest (const char *name);
 bool command_is_local (const struct command *command);
 
 /* Each returns its exit status; arguments have been checked against the table. */
+int cmd_addauth (const struct arguments *arguments);
+int cmd_admins (const struct arguments *arguments);
 int cmd_bench (const struct arguments *arguments);
 int cmd_completion (const struct arguments *arguments);
 int cmd_context (const struct arguments *arguments);
@@ -100,18 +106,21 @@ int cmd_create (const struct arguments *arguments);
 int cmd_delete (const struct arguments *arguments);
 int cmd_deleteall (const struct arguments *arguments);
 int cmd_count (const struct arguments *arguments);
+int cmd_digest (const struct arguments *arguments);
 int cmd_du (const struct arguments *arguments);
 int cmd_edit (const struct arguments *arguments);
 int cmd_ephemerals (const struct arguments *arguments);
 int cmd_export (const struct arguments *arguments);
 int cmd_find (const struct arguments *arguments);
 int cmd_get (const struct arguments *arguments);
+int cmd_get_acl (const struct arguments *arguments);
 int cmd_grep (const struct arguments *arguments);
 int cmd_help (const struct arguments *arguments);
 int cmd_import (const struct arguments *arguments);
 int cmd_incr (const struct arguments *arguments);
 int cmd_ls (const struct arguments *arguments);
 int cmd_mirror (const struct arguments *arguments);
+int cmd_set_acl (const struct arguments *arguments);
 int cmd_set (const struct arguments *arguments);
 int cmd_shell (const struct arguments *arguments);
 int cmd_snapshot (const struct arguments *arguments);

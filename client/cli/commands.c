@@ -13,6 +13,8 @@ const struct flag command_common_flags[] = {
      "servers and key of that context (the current one, if there\nis one; see: cohort help "
      "context)"},
     {FLAG_SERVER_KEY, "server-key", "KEY", "the servers' public key: encrypts"},
+    {FLAG_AUTH, "auth", "SCHEME:USER[:PW]", "be that user, as addauth; without PW it is asked for"},
+    {FLAG_AUTH_FILE, "auth-file", "FILE", "the same from lines of FILE, where nobody else sees it"},
     {FLAG_OUTPUT, "output", "FORMAT",
      "text; json: one value; jsonl: one value a line, items of\nlists as they come"},
     {FLAG_TIMEOUT, "timeout", "MS",
@@ -49,6 +51,26 @@ static const struct flag set_flags[] = {
     {'s', "stat", NULL, "print the stat as it is after the change"},
     {'v', "if-version", "N", "only if the data has version N"},
     {'b', "base64", NULL, "DATA is base64"},
+    {0},
+};
+
+static const struct flag get_acl_flags[] = {
+    {'s', "stat", NULL, "print the stat behind the list"},
+    {FLAG_DEFAULT, "default", NULL, "the default of what is created below PATH"},
+    {0},
+};
+
+static const struct flag set_acl_flags[] = {
+    {'s', "stat", NULL, "print the stat as it is after the change"},
+    {'v', "if-version", "N", "only if the list has aclVersion N"},
+    {'R', "recursive", NULL, "everything below PATH as well, PATH last"},
+    {FLAG_DEFAULT, "default", NULL,
+     "the default of what is created below PATH from now on;\nACL none: there is none any more"},
+    {0},
+};
+
+static const struct flag digest_flags[] = {
+    {FLAG_SHA1, "sha1", NULL, "as ZooKeeper has it: weaker, for lists that come from there"},
     {0},
 };
 
@@ -197,14 +219,18 @@ const struct command command_root = {
 };
 
 const struct command command_table[] = {
-    {"create", "PATH [DATA]", 1, 2, "create a znode and print its path",
+    {"create", "PATH [DATA] [ACL]", 1, 3, "create a znode and print its path",
      "DATA is the second operand; - reads it from standard input; without it the znode is\n"
-     "empty. The parent must exist. What is printed is the path that was created: with -s it\n"
+     "empty. ACL says who may do what with it (see: cohort help setAcl); without one it gets\n"
+     "the default of where it is created. The parent must exist. What is printed is the path that "
+     "was created: with -s it\n"
      "ends in a number.\n",
      create_flags,
      "  $ cohort create /config '{\"players\": 16}'\n"
      "  /config\n"
-     "  $ cohort create -e --hold /lobby/room-7 &\n",
+     "  $ cohort create -e --hold /lobby/room-7 &\n"
+     "  $ cohort create /plans '' world:anyone:r,ip:10.0.0.0/8:cdrwa\n"
+     "  /plans\n",
      cmd_create},
     {"get", "PATH", 1, 1, "print the data of a znode",
      "The bytes are printed as they are; only a terminal gets a line feed behind them. With -w it\n"
@@ -237,6 +263,52 @@ const struct command command_table[] = {
      "administrator.\n",
      ephemerals_flags, "  $ cohort getEphemerals --session 0x17 /lobby\n  /lobby/room-7\n",
      cmd_ephemerals},
+    {"getAcl", "PATH", 1, 1, "print who may do what with a znode",
+     "One line an item of its access control list: SCHEME:ID:PERMISSIONS, as setAcl takes them,\n"
+     "separated by commas there. To who may not set the list the hashes of digest users are x.\n",
+     get_acl_flags, "  $ cohort getAcl /plans\n  world:anyone:r\n  ip:10.0.0.0/8:cdrwa\n",
+     cmd_get_acl},
+    {"setAcl", "PATH ACL", 2, 2, "say who may do what with a znode",
+     "ACL is a list of SCHEME:ID:PERMISSIONS, separated by commas:\n"
+     "  world:anyone:r            everybody\n"
+     "  auth::cdrwa               whoever sets it: all users that this session has proven to be\n"
+     "  digest:USER:HASH:cdrwa    a user with a password; cohort digest prints USER:HASH\n"
+     "  ip:10.0.0.0/8:r           clients of these addresses; IPv6 too\n"
+     "  curve:KEY:rw              the client with that public key\n"
+     "\n"
+     "Permissions: c creates children, d deletes them, r reads data and lists children, w sets\n"
+     "data, a sets the list. What lies below has lists of its own: -R sets them all, and\n"
+     "--default says what is created there from now on. A list that leaves you out keeps you\n"
+     "out; administrators pass every list.\n",
+     set_acl_flags,
+     "  $ cohort setAcl /plans world:anyone:r,ip:10.0.0.0/8:cdrwa\n"
+     "  $ cohort --auth digest:alice setAcl -R /plans auth::cdrwa\n"
+     "  $ cohort setAcl --default /plans ip:10.0.0.0/8:cdrwa\n",
+     cmd_set_acl},
+    {"addauth", "SCHEME AUTH", 2, 2, "prove to be a user with a password",
+     "SCHEME is digest, or digest-sha1 for users of lists that come from ZooKeeper (then the\n"
+     "password itself is sent: encrypt, see --server-key). AUTH is USER:PASSWORD, or USER: then\n"
+     "the password is asked for on the terminal, or read as a line of standard input. It is for\n"
+     "the shell, whose session stays that user. Other commands take --auth SCHEME:USER, or\n"
+     "--auth-file FILE with lines SCHEME:USER:PASSWORD, and the variables COHORT_AUTH and\n"
+     "COHORT_AUTH_FILE: on a command line everybody on the machine can see a password. There\n"
+     "is no wrong one: with another password one is another user, whom no list names.\n",
+     no_flags,
+     "  $ cohort shell\n"
+     "  cohort:/> addauth digest alice\n"
+     "  Password of alice:\n"
+     "  cohort:/> create /mine '' auth::cdrwa\n"
+     "  /mine\n",
+     cmd_addauth},
+    {"digest", "USER", 1, 1, "print what names a user with a password in lists",
+     "Asks for the password on the terminal, twice, or reads it as a line of standard input; no\n"
+     "server is asked. What is printed goes into an ACL with permissions behind it, or as it is\n"
+     "into admin= of the servers' configuration. From it nobody can find the password, but by\n"
+     "guessing: each guess takes Argon2id with 64 MiB.\n",
+     digest_flags,
+     "  $ cohort digest alice < password\n"
+     "  digest:alice:argon2id:DnCXjktdzRKLn65oHIdcOcFx5SJDGR987VmutGCYaIc=\n",
+     cmd_digest},
     {"whoami", "", 0, 0, "print who this session is to the servers",
      "One line an identity, as access control lists name it: scheme and id.\n", no_flags,
      "  $ cohort whoami\n"
@@ -279,11 +351,12 @@ const struct command command_table[] = {
      "Each operand is one operation, quoted as one word; without operands they are read from\n"
      "standard input, one a line, where # begins a comment. Within an operation words are\n"
      "quoted as for a shell. The operations:\n"
-     "  create [-s] [-e] [-c] [-t MS] [--if-absent] [-b] PATH [DATA]\n"
+     "  create [-s] [-e] [-c] [-t MS] [--if-absent] [-b] PATH [DATA] [ACL]\n"
      "  set [-v VERSION] [-b] PATH DATA\n"
      "  delete [-v VERSION] PATH\n"
      "  delete-tree [-v VERSION] [--limit N] PATH\n"
      "  add [--floor N] [--ceiling N] PATH [DELTA]\n"
+     "  set-acl [-v VERSION] PATH ACL\n"
      "  check PATH VERSION                 its data has that version\n"
      "  check-czxid PATH CZXID             that zxid created it\n"
      "  check-owner PATH SESSION OZXID     that session owns it since\n"
@@ -454,11 +527,21 @@ const struct command command_table[] = {
      "ephemerals go as soon as it cannot count on them any more, were it cut off: the smaller\n"
      "one of timeout and grace later.\n",
      no_flags, "  $ cohort session ls\n  $ cohort session kill 0x2a\n", cmd_session},
+    {"admins", "ls|set [LIST]", 1, 2, "list the administrators, or say who they are",
+     "An administrator passes every access control list, ends sessions and sets administrators.\n"
+     "LIST is SCHEME:ID,... with digest, curve and ip (see: cohort help setAcl), and takes the\n"
+     "place of all that were. The first ones come from admin= in the servers' configuration.\n",
+     no_flags,
+     "  $ cohort --auth-file ~/.cohort-admin admins ls\n"
+     "  digest:alice:argon2id:DnCXjktdzRKLn65oHIdcOcFx5SJDGR987VmutGCYaIc=\n"
+     "  $ cohort admins set digest:alice:argon2id:...,ip:127.0.0.1\n",
+     cmd_admins},
     {"context", "add|use|ls|rm [NAME]", 1, 2, "give ensembles names, and choose one",
-     "add keeps --servers and --server-key under a name, use makes it the current one, rm\n"
-     "forgets it, ls shows all, the current one with a star. A command asks the servers that\n"
-     "its options name; else those of the variables; else those of the current context. The\n"
-     "file is $XDG_CONFIG_HOME/cohort/contexts.json (~/.config), readable for its owner alone.\n",
+     "add keeps --servers, --server-key and --auth-file (its name) under a name, use makes it\n"
+     "the current one, rm forgets it, ls shows all, the current one with a star. A command asks\n"
+     "the servers that its options name; else those of the variables; else those of the current\n"
+     "context. The file is $XDG_CONFIG_HOME/cohort/contexts.json (~/.config), readable for its\n"
+     "owner alone.\n",
      no_flags,
      "  $ cohort context add eu --servers tcp://eu-1:5181,tcp://eu-2:5181\n"
      "  $ cohort context use eu\n"
@@ -496,7 +579,7 @@ const struct command *command_find (const char *name)
 
 bool command_is_local (const struct command *command)
 {
-    return command->run == cmd_context || command->run == cmd_help ||
+    return command->run == cmd_context || command->run == cmd_help || command->run == cmd_digest ||
            command->run == cmd_completion || command->run == cmd_version;
 }
 

@@ -146,5 +146,8 @@ bool contexts_apply (const struct contexts *self, struct settings *settings)
     if (settings->server_key == NULL) {
         settings->server_key = json_string_value (json_object_get (context, "server_key"));
     }
+    if (settings->auth == NULL && settings->auth_file == NULL) {
+        settings->auth_file = json_string_value (json_object_get (context, "auth_file"));
+    }
     return true;
 }

@@ -14,7 +14,8 @@
 
 struct contexts {
     char file[CONTEXT_FILE_SIZE];
-    json_t *root; /* "current": a name, "contexts": by name {"servers", "server_key"} */
+    json_t
+        *root; /* "current": a name, "contexts": by name {"servers", "server_key", "auth_file"} */
 };
 
 /* Reads the file; where there is none, there are no contexts. False: it cannot be read or is

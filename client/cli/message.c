@@ -69,9 +69,10 @@ static bool explain_write (char *buffer, size_t size, enum activity activity, co
     switch (rc) {
     case COHORT_EBADVERSION:
         snprintf (buffer, size,
-                  "%s: the version does not match: somebody has changed the znode (see dataVersion "
-                  "in: cohort stat %s)",
-                  path, path);
+                  "%s: the version does not match: somebody has changed the %s (see %s in: cohort "
+                  "stat %s)",
+                  path, activity == ACTIVITY_SET_ACL ? "list" : "znode",
+                  activity == ACTIVITY_SET_ACL ? "aclVersion" : "dataVersion", path);
         return true;
     case COHORT_EINVAL:
         if (activity != ACTIVITY_DELETE || strcmp (path, "/") != 0) {
@@ -105,6 +106,21 @@ static bool explain_missing (char *buffer, size_t size, enum activity activity, 
     return true;
 }
 
+static void explain_denied (char *buffer, size_t size, const char *path)
+{
+    if (path[0] == '/') {
+        snprintf (buffer, size,
+                  "%s: no permission (who this session is: cohort whoami; who may: cohort getAcl "
+                  "PATH)",
+                  path);
+    } else {
+        snprintf (buffer, size,
+                  "%s: no permission: it takes an administrator (who this session is: cohort "
+                  "whoami)",
+                  path);
+    }
+}
+
 void explain (char *buffer, size_t size, enum activity activity, const char *path, int rc,
               const char *detail)
 {
@@ -113,7 +129,12 @@ void explain (char *buffer, size_t size, enum activity activity, const char *pat
         snprintf (beginning, sizeof beginning, "%.*s...", PATH_SHOWN_MAX, path);
         path = beginning;
     }
-    bool changes = activity == ACTIVITY_SET || activity == ACTIVITY_DELETE;
+    if (rc == COHORT_ENOAUTH) {
+        explain_denied (buffer, size, path);
+        return;
+    }
+    bool changes =
+        activity == ACTIVITY_SET || activity == ACTIVITY_DELETE || activity == ACTIVITY_SET_ACL;
     if ((activity == ACTIVITY_CREATE && explain_create (buffer, size, path, rc)) ||
         (changes && explain_write (buffer, size, activity, path, rc)) ||
         explain_missing (buffer, size, activity, path, rc)) {

@@ -13,7 +13,14 @@ __attribute__ ((format (printf, 1, 2)))
 void message (const char *format, ...);
 
 /* What was being done when an error came. */
-enum activity { ACTIVITY_CREATE, ACTIVITY_DELETE, ACTIVITY_READ, ACTIVITY_SET, ACTIVITY_SYNC };
+enum activity {
+    ACTIVITY_CREATE,
+    ACTIVITY_DELETE,
+    ACTIVITY_READ,
+    ACTIVITY_SET,
+    ACTIVITY_SET_ACL,
+    ACTIVITY_SYNC
+};
 
 /* Writes one line for `rc` into buffer: the path, what is wrong with it, and what to do. `detail`
  * is what the library had to say, "" or NULL when nothing. Of a long path only the beginning is

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/cli/auth.h"
 #include "client/cli/clock.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/status_query.h"
@@ -110,6 +111,11 @@ int session_open (struct session *self, const struct settings *settings,
     if (rc != COHORT_OK) {
         int code = report_no_session (self, rc);
         cohort_abandon (&self->client);
+        return code;
+    }
+    int code = auth_apply (self->client, settings);
+    if (code != CLI_EXIT_OK) {
+        cohort_destroy (&self->client);
         return code;
     }
     int passed = at_most ((int) (clock_ms () - start), limit - 1);

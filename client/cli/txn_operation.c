@@ -27,6 +27,11 @@ static const struct flag set_flags[] = {
     {0},
 };
 
+static const struct flag acl_flags[] = {
+    {'v', "if-version", "N", "only if the list has aclVersion N"},
+    {0},
+};
+
 static const struct flag delete_flags[] = {
     {'v', "if-version", "N", "only if the data has version N"},
     {0},
@@ -47,11 +52,12 @@ static const struct flag add_flags[] = {
 static const struct flag no_flags[] = {{0}};
 
 const struct command txn_operations[] = {
-    {"create", "PATH [DATA]", 1, 2, "create a znode", "", create_flags, "", NULL},
+    {"create", "PATH [DATA] [ACL]", 1, 3, "create a znode", "", create_flags, "", NULL},
     {"set", "PATH DATA", 2, 2, "replace the data", "", set_flags, "", NULL},
     {"delete", "PATH", 1, 1, "delete a znode without children", "", delete_flags, "", NULL},
     {"delete-tree", "PATH", 1, 1, "delete a znode and all below it", "", tree_flags, "", NULL},
     {"add", "PATH [DELTA]", 1, 2, "add to a counter", "", add_flags, "", NULL},
+    {"set-acl", "PATH ACL", 2, 2, "say who may do what", "", acl_flags, "", NULL},
     {"check", "PATH VERSION", 2, 2, "the data has that version", "", no_flags, "", NULL},
     {"check-czxid", "PATH CZXID", 2, 2, "that zxid created it", "", no_flags, "", NULL},
     {"check-owner", "PATH SESSION OZXID", 3, 3, "that session owns it", "", no_flags, "", NULL},
@@ -125,6 +131,18 @@ static bool operand_data (struct parse *self, const char **data, size_t *size)
     return true;
 }
 
+static bool operand_acl (struct parse *self, int index, cohort_acl_t **acl)
+{
+    const char *wrong = "out of memory";
+    *acl = cohort_acl_parse (self->arguments.operands[index]);
+    if (*acl != NULL && cohort_acl_error (*acl, &wrong) == COHORT_OK) {
+        return true;
+    }
+    snprintf (self->error, self->size, "the access control list: %s", wrong);
+    cohort_acl_destroy (acl);
+    return false;
+}
+
 static int add_create (struct parse *self, const char *path)
 {
     const struct arguments *arguments = &self->arguments;
@@ -141,7 +159,29 @@ static int add_create (struct parse *self, const char *path)
         !operand_data (self, &data, &size)) {
         return COHORT_EINVAL;
     }
-    return cohort_txn_create_with (self->txn, path, data, size, &options);
+    cohort_acl_t *acl = NULL;
+    if (arguments->operand_count > 2 && !operand_acl (self, 2, &acl)) {
+        return COHORT_EINVALIDACL;
+    }
+    options.acl = acl;
+    int rc = cohort_txn_create_with (self->txn, path, data, size, &options);
+    cohort_acl_destroy (&acl);
+    return rc;
+}
+
+static int add_set_acl (struct parse *self, const char *path)
+{
+    int64_t version;
+    cohort_acl_t *acl = NULL;
+    if (!flag_number (self, 'v', COHORT_ANY_VERSION, INT32_MAX, COHORT_ANY_VERSION, &version)) {
+        return COHORT_EINVAL;
+    }
+    if (!operand_acl (self, 1, &acl)) {
+        return COHORT_EINVALIDACL;
+    }
+    int rc = cohort_txn_set_acl (self->txn, path, acl, (int32_t) version);
+    cohort_acl_destroy (&acl);
+    return rc;
 }
 
 static int add_counter (struct parse *self, const char *path)
@@ -183,6 +223,9 @@ static int add_operation (struct parse *self, const char *name, const char *path
     int64_t version, limit;
     if (strcmp (name, "create") == 0) {
         return add_create (self, path);
+    }
+    if (strcmp (name, "set-acl") == 0) {
+        return add_set_acl (self, path);
     }
     if (strcmp (name, "add") == 0) {
         return add_counter (self, path);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "client/cli/command.h"
-#include "cohort/client.h"
+#include "cohort/acl.h"
 
 extern const struct command txn_operations[]; /* their `run` is NULL */
 extern const size_t txn_operation_count;

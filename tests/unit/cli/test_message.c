@@ -46,8 +46,16 @@ static void test_others (void **state)
     (void) state;
     expect (ACTIVITY_READ, "a", COHORT_EPATH, "path 'a' does not begin with '/'",
             "path 'a' does not begin with '/'");
-    expect (ACTIVITY_READ, "/a", COHORT_ENOAUTH, "", "/a: no permission");
-    expect (ACTIVITY_READ, "/a", COHORT_ENOAUTH, NULL, "/a: no permission");
+    expect (ACTIVITY_READ, "/a", COHORT_ECORRUPT, "", "/a: stored data is damaged");
+    expect (ACTIVITY_READ, "/a", COHORT_ECORRUPT, NULL, "/a: stored data is damaged");
+    expect (ACTIVITY_READ, "/a", COHORT_ENOAUTH, "get /a: no permission",
+            "/a: no permission (who this session is: cohort whoami; who may: cohort getAcl PATH)");
+    expect (ACTIVITY_READ, "session ls", COHORT_ENOAUTH, NULL,
+            "session ls: no permission: it takes an administrator (who this session is: cohort "
+            "whoami)");
+    expect (ACTIVITY_SET_ACL, "/a", COHORT_EBADVERSION, NULL,
+            "/a: the version does not match: somebody has changed the list (see aclVersion in: "
+            "cohort stat /a)");
     expect (ACTIVITY_SET, "/a", COHORT_ETOOBIG, "data of 9 bytes, the limit is 8",
             "/a: data of 9 bytes, the limit is 8");
     expect (ACTIVITY_SYNC, "sync", COHORT_ENOQUORUM, "", "the servers have no quorum");
