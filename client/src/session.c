@@ -352,7 +352,7 @@ static void watch_active (struct session *self, int64_t now_ms)
         return;
     }
     bool silent = now_ms - self->active.heard_ms >= session_silence_ms (self);
-    bool elsewhere = self->hosts.count > 1 && unsure (self, now_ms);
+    bool elsewhere = ask_alarmed (self, now_ms) || (self->hosts.count > 1 && unsure (self, now_ms));
     if (silent && self->state == COHORT_CONNECTED) {
         session_note (self, "%s is silent", self->active.endpoint);
         link_suspend (self, now_ms);
@@ -441,6 +441,7 @@ int64_t session_deadline (const struct session *self)
         if (!self->moving && !self->muted && self->hosts.count > 1) {
             due = earlier (due, self->touched_ms + silence);
         }
+        due = earlier (due, ask_deadline (self));
     }
     return due;
 }

@@ -252,6 +252,7 @@ void link_welcome (struct session *self, const struct wire_welcome *welcome, int
         self->touched_ms = self->active.hello_ms;
     }
     self->next_beat_ms = now_ms;
+    ask_welcomed (self, welcome->silence_ms);
     requests_rewind (&self->requests, welcome->window, welcome->credit_bytes);
     stream_table_rewind (&self->streams);
     watch_table_rearm_begin (&self->watches);

@@ -282,7 +282,10 @@ void session_frame (struct session *self, uint32_t link, const void *bytes, size
         self->active.heard_ms = now_ms;
     }
     if (size == 0) {
-        /* A server's probe whether the connection stands. */
+        /* A server's probe whether the connection stands, or its answer to ours. */
+        if (active) {
+            ask_heard (self, true, now_ms);
+        }
         session_evaluate (self, now_ms);
         return;
     }
@@ -302,5 +305,8 @@ void session_frame (struct session *self, uint32_t link, const void *bytes, size
         frame_of_candidate (self, frame, now_ms);
     }
     wire_frame_release (frame);
+    if (active && self->active.phase != LINK_NONE) {
+        ask_heard (self, false, now_ms);
+    }
     session_evaluate (self, now_ms);
 }

@@ -89,12 +89,14 @@ static bool next_requests (struct session *self, struct buf *out, int64_t now_ms
     struct buf *taken = &self->taken;
     buf_clear (taken);
     stream_table_taken (&self->streams, taken);
-    if (!beat && !close && taken->size == 0 && !taken->failed &&
+    bool ask = self->asking.owed;
+    if (!beat && !close && !ask && taken->size == 0 && !taken->failed &&
         (past || !requests_ready (&self->requests))) {
         return false;
     }
     struct wire_words words = {.requests = batch};
     words.heartbeat = beat ? self->beat + 1 : 0;
+    words.ask = ask;
     words.taken = (const struct wire_taken *) (const void *) taken->data;
     words.taken_count = taken->size / sizeof (struct wire_taken);
     if (close) {
@@ -112,6 +114,7 @@ static bool next_requests (struct session *self, struct buf *out, int64_t now_ms
         return out_of_memory (self, now_ms);
     }
     stream_table_confirmed (&self->streams);
+    ask_sent (self, ask, now_ms);
     if (beat) {
         self->beat = words.heartbeat;
         self->beat_sent_ms[self->beat % SESSION_BEATS] = now_ms;

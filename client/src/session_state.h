@@ -1,5 +1,6 @@
 /* The inside of a session, for session*.c only.
  *
+ *   session_ask.c    whether the server answers
  *   session.c        inputs from the application, time, what it is like
  *   session_link.c   servers: choosing, greeting, moving, losing
  *   session_past.c   the session of the process before
@@ -35,6 +36,12 @@
 #define SESSION_NOMEM_MS 20
 /* The least of session_margin_ms. */
 #define SESSION_MARGIN_MS_MIN 50
+/* The least patience with a server that is asked whether it is there; how often an answer may come
+ * too late because this process did not run; and after what time on one server what was learnt of
+ * its network is forgotten. */
+#define SESSION_ASK_MS_MIN      100
+#define SESSION_ASK_EXCUSES_MAX 3
+#define SESSION_ASK_STEADY_MS   10000
 /* The least time for a server to answer a known session. */
 #define SESSION_ATTACH_MS_MIN 100
 
@@ -55,6 +62,20 @@ struct link {
     int64_t hello_ms; /* when hello was made */
     uint64_t attach_no;
     bool creating; /* its hello asks for a new session */
+};
+
+/* Whether the server answers: session_ask.c. */
+struct asking {
+    int64_t limit_ms;    /* that the server has named; 0: it cannot be asked */
+    int64_t patience_ms; /* the same, or longer after alarms */
+    int64_t pause_ms;    /* how long what was sent waits before the question */
+    int64_t since_ms;    /* waiting: since when */
+    int64_t asked_ms;    /* asked: since when the answer is due */
+    bool waiting;        /* something was sent, and nothing was heard since */
+    bool asked;          /* a question is sent, or */
+    bool owed;           /* still to be sent */
+    bool alarmed;        /* no answer has come */
+    unsigned excuses;
 };
 
 /* What is done with the session of the process before this one. */
@@ -109,6 +130,7 @@ struct session {
     int64_t valid_from_ms; /* until then another process may count on the session; 0: none */
     bool muted;
     bool held, no_quorum;
+    struct asking asking;
 
     /* The process before. */
     enum past past;
@@ -155,6 +177,18 @@ int64_t session_silence_ms (const struct session *self);
 /* By how much the client counts a limit shorter, for its validity, or longer, for its expiry:
  * clocks that run apart drift in proportion to what they measure. */
 int64_t session_margin_ms (int64_t limit_ms);
+
+/* ---- session_ask.c --------------------------------------------------------------------------- */
+
+/* The active link begins; silence_ms: as the server has named it. */
+void ask_welcomed (struct session *self, uint32_t silence_ms);
+/* Something was sent to the server; a question with it, or not. */
+void ask_sent (struct session *self, bool question, int64_t now_ms);
+/* Something came from it: an answer and nothing else, or more. */
+void ask_heard (struct session *self, bool answer, int64_t now_ms);
+/* Goes on; true: the server does not answer. */
+bool ask_alarmed (struct session *self, int64_t now_ms);
+int64_t ask_deadline (const struct session *self);
 
 /* ---- session_past.c ------------------------------------------------------------------------- */
 

@@ -164,6 +164,7 @@ struct wire_words {
     size_t taken_count;
     const struct wire_request *const *requests;
     size_t request_count;
+    bool ask; /* whether the server is there */
 };
 int wire_put_words (struct buf *out, struct arena *scratch, const struct wire_words *words);
 
@@ -180,6 +181,7 @@ struct wire_welcome {
     uint64_t last_number;
     uint32_t server_id, window, data_size_max, path_size_max;
     uint64_t attach_no, credit_bytes;
+    uint32_t silence_ms; /* 0: the server answers no questions */
 };
 
 struct wire_refused {

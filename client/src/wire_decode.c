@@ -82,6 +82,7 @@ static int take_welcome (struct wire_frame *frame, const Cohort__Wire__Welcome *
     welcome->path_size_max = from->path_size_max;
     welcome->attach_no = from->attach_no;
     welcome->credit_bytes = from->credit_bytes;
+    welcome->silence_ms = from->silence_ms;
     frame->welcome = welcome;
     return COHORT_OK;
 }

@@ -679,11 +679,13 @@ int wire_put_backup (struct buf *out, uint64_t received)
 
 int wire_put_words (struct buf *out, struct arena *scratch, const struct wire_words *words)
 {
-    COHORT_ASSERT (words->heartbeat > 0 || words->taken_count > 0 || words->request_count > 0);
+    COHORT_ASSERT (words->heartbeat > 0 || words->ask || words->taken_count > 0 ||
+                   words->request_count > 0);
     Cohort__Wire__Heartbeat beat = COHORT__WIRE__HEARTBEAT__INIT;
     beat.seq = words->heartbeat;
     Cohort__Wire__ClientFrame frame = COHORT__WIRE__CLIENT_FRAME__INIT;
     frame.heartbeat = words->heartbeat > 0 ? &beat : NULL;
+    frame.ask = words->ask;
     frame.n_requests = words->request_count;
     frame.requests = arena_calloc (scratch, words->request_count, sizeof (*frame.requests));
     if (frame.requests == NULL || taken_of (scratch, &frame, words) != COHORT_OK) {

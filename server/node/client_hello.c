@@ -293,6 +293,7 @@ static void welcome (struct clients *self, struct client *client,
         .server = self->options.id,
         .attach_no = session->attach_no,
         .credit_bytes = client->credit,
+        .silence_ms = self->options.silence_ms,
         .limits = tree_limits (self->tree),
     };
     wire_client_welcome (out, &message);

@@ -332,6 +332,11 @@ void clients_frame (struct clients *self, uint64_t connection, const uint8_t *da
         if (frame->status != NULL) {
             send_status (self, connection);
         }
+        if (frame->ask && client != NULL) {
+            /* Where there is no room other frames are on their way. */
+            const struct node_transport *transport = &self->options.transport;
+            (void) transport->client_send (transport->arg, connection, data, 0);
+        }
         if (frame->backup != NULL && self->options.backup != NULL) {
             self->options.backup (self->options.backup_arg, connection, frame->backup->received);
         }

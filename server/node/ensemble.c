@@ -497,3 +497,8 @@ struct tree *ensemble_tree (const struct ensemble *self)
 {
     return self->tree;
 }
+
+int ensemble_peer_timeout_ms (const struct ensemble *self)
+{
+    return self->peer_timeout_ms;
+}

@@ -87,6 +87,7 @@ void wire_client_welcome (struct buf *out, const struct wire_client_welcome *wel
     message.path_size_max = welcome->limits->path_size_max;
     message.attach_no = welcome->attach_no;
     message.credit_bytes = welcome->credit_bytes;
+    message.silence_ms = welcome->silence_ms;
     Cohort__Wire__ServerFrame frame = COHORT__WIRE__SERVER_FRAME__INIT;
     frame.welcome = &message;
     pack_part (out, &frame);

@@ -49,6 +49,7 @@ struct wire_client_welcome {
     uint32_t server;
     uint64_t attach_no;
     uint64_t credit_bytes;
+    uint32_t silence_ms;
     const struct entry_limits *limits;
 };
 

@@ -90,7 +90,7 @@ static void test_leader_stopped (void **state)
     size_t leader = start (40000);
     load_until (&load, 10000, LOAD_MS);
     ensemble_signal (&ensemble, leader, SIGSTOP);
-    /* Clients of the stopped server wait for their own time limits; the rest go on. */
+    /* Clients of the stopped server move, too: nobody else asks for what is theirs. */
     load_until (&load, 40000, LOAD_MS);
     ensemble_signal (&ensemble, leader, SIGCONT);
     verify_all ();

@@ -111,7 +111,7 @@ static void add_requests (fuzz_seed_fn *add, void *arg)
         all[i] = &requests[i];
     }
     static const struct wire_taken taken[] = {{9, 70000}, {10, 1}};
-    struct wire_words words = {12, taken, 2, all, COUNT};
+    struct wire_words words = {12, taken, 2, all, COUNT, true};
     COHORT_ASSERT (wire_put_words (&out, &scratch, &words) == 0);
     add (arg, "requests", out.data, out.size);
     arena_deinit (&scratch);

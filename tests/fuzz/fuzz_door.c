@@ -208,8 +208,9 @@ static void say_requests (struct run *self, uint64_t connection)
         request->ack_to = fuzz_below (&self->input, 8);
         list[i] = request;
     }
-    struct wire_words words = {fuzz_below (&self->input, 9), &taken, fuzz_one_in (&self->input, 4),
-                               list, count};
+    struct wire_words words = {
+        fuzz_below (&self->input, 9), &taken, fuzz_one_in (&self->input, 4), list, count,
+        fuzz_one_in (&self->input, 8)};
     if (wire_put_words (&self->frame, &self->scratch, &words) == 0) {
         say (self, connection);
     }

@@ -133,6 +133,9 @@ static void say_frame (struct rig *rig, uint32_t link, const struct buf *bytes)
     if (frame->heartbeat != NULL) {
         say (rig, " beat %llu", (unsigned long long) frame->heartbeat->seq);
     }
+    if (frame->ask) {
+        say (rig, " ask");
+    }
     for (size_t i = 0; i < frame->n_taken; i++) {
         say (rig, " taken %llu/%llu", (unsigned long long) frame->taken[i]->stream_id,
              (unsigned long long) frame->taken[i]->bytes);
@@ -477,6 +480,7 @@ void rig_welcome (struct rig *rig, uint32_t link, uint64_t attach_no)
     welcome.last_number = rig->last_number;
     welcome.server_id = 1;
     welcome.window = rig->window;
+    welcome.silence_ms = rig->silence_ms;
     welcome.credit_bytes = rig->credit;
     welcome.data_size_max = 1 << 20;
     welcome.attach_no = attach_no;

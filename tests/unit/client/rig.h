@@ -6,6 +6,7 @@
  *     drop 1
  *     1> hello create attach 1 next 1     a frame of the client on link 1
  *     1> beat 1 | set /a #3 n2 ack 1      xid 3, write number 2
+ *     1> ask                              whether the server is there
  *     connected                           a state
  *     result #3 OK                        the end of a request
  *     watch CHANGED /a at 7
@@ -37,6 +38,7 @@ struct rig {
     uint64_t last_number; /* Welcome.last_number */
     uint64_t sent;        /* of snapshots */
     uint32_t timeout_ms, grace_ms, window;
+    uint32_t silence_ms; /* Welcome.silence_ms */
     uint64_t credit;
     uint8_t cluster;      /* every byte of the cluster id */
     size_t out_of_memory; /* results and the like with COHORT_ENOMEM */

@@ -198,7 +198,7 @@ static void test_encode_out_of_memory (void **state)
         .xid = 1, .number = 1, .op = {.kind = WIRE_MULTI}, .ops = ops, .ops_count = 2};
     const struct wire_request *requests[] = {&multi};
     struct wire_taken taken[] = {{1, 2}};
-    struct wire_words words = {1, taken, 1, requests, 1};
+    struct wire_words words = {1, taken, 1, requests, 1, true};
     struct wire_watch watches[] = {{WIRE_WATCH_DATA, "/a"}};
     struct wire_rearm rearm = {9, watches, 1, NULL, 0, false};
     for (uint64_t n = 1;; n++) {

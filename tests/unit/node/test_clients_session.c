@@ -390,6 +390,30 @@ static void heartbeats_are_confirmed (void **state)
     world_free (&world);
 }
 
+/* Whether it is there, whoever else is: at once, and to no stranger. */
+static void says_that_it_is_there (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *stranger = peer_new (world, 0), *peer = peer_attached (world, 0);
+    world->held = true;
+    clients_held (world->servers[0].clients, CLIENTS_NO_QUORUM);
+    world_flush (world);
+    expect (peer, "held \"no quorum\"");
+    (void) ask_set (peer, "/", "x", -1);
+    peer->frame.ask = true;
+    peer_send (peer);
+    expect (peer, "there");
+    peer->full = true;
+    peer->frame.ask = true;
+    peer_send (peer);
+    expect (peer, NULL);
+    stranger->frame.ask = true;
+    peer_send (stranger);
+    expect (stranger, NULL);
+    world_free (&world);
+}
+
 static void tells_everybody_to_leave (void **state)
 {
     (void) state;
@@ -492,6 +516,7 @@ int main (void)
         cmocka_unit_test (reports_a_connection_that_ended_before_its_attach),
         cmocka_unit_test (holds_while_there_is_no_quorum),
         cmocka_unit_test (heartbeats_are_confirmed),
+        cmocka_unit_test (says_that_it_is_there),
         cmocka_unit_test (tells_everybody_to_leave),
         cmocka_unit_test (serves_nobody_in_quarantine),
         cmocka_unit_test (tells_its_status),
