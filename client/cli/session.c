@@ -12,6 +12,33 @@
 
 /* How long each server is given to say who it is when a time limit has passed. */
 #define PROBE_MS 500
+/* How long the end of a session may take, where the time limit is not about it. */
+#define CLOSE_MS 1000
+
+static int at_most (int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Of the time limit, at least 0. */
+static int left_ms (const struct session *self)
+{
+    int64_t left = self->until_ms - clock_ms ();
+    return left > 0 ? (int) left : 0;
+}
+
+/* What is kept of the time limit for probe_servers. */
+static int probe_ms (const struct session *self)
+{
+    return at_most (PROBE_MS, self->settings.timeout_ms / 4);
+}
+
+/* For what a command asks, at least 1. */
+static int work_ms (const struct session *self)
+{
+    int work = left_ms (self) - probe_ms (self);
+    return work > 1 ? work : 1;
+}
 
 /* Why there was no answer in time: CLI_EXIT_NO_CONNECTION, CLI_EXIT_NO_QUORUM, or
  * CLI_EXIT_TIMED_OUT when the servers look well. */
@@ -19,8 +46,9 @@ static int probe_servers (const struct session *self)
 {
     struct ensemble_status *status = calloc (1, sizeof *status);
     int code = CLI_EXIT_TIMED_OUT;
-    if (status != NULL &&
-        status_query (status, self->settings.servers, &self->security, PROBE_MS) == COHORT_OK) {
+    int limit = at_most (left_ms (self), PROBE_MS);
+    if (status != NULL && limit > 0 &&
+        status_query (status, self->settings.servers, &self->security, limit) == COHORT_OK) {
         code = status_exit_code (status);
         code = code == CLI_EXIT_OK ? CLI_EXIT_TIMED_OUT : code;
     }
@@ -62,11 +90,6 @@ static int report_no_session (const struct session *self, int rc)
     return code;
 }
 
-static int at_most (int a, int b)
-{
-    return a < b ? a : b;
-}
-
 static int report_new_error (void)
 {
     const char *text = NULL;
@@ -82,7 +105,8 @@ int session_open (struct session *self, const struct settings *settings,
         *self = *settings->lender;
         self->settings = *settings;
         self->lent = true;
-        cohort_set_time_limit (self->client, settings->timeout_ms);
+        self->until_ms = clock_ms () + settings->timeout_ms;
+        cohort_set_time_limit (self->client, work_ms (self));
         return CLI_EXIT_OK;
     }
     cohort_options_t all = {.size = sizeof all};
@@ -92,21 +116,21 @@ int session_open (struct session *self, const struct settings *settings,
     }
     all.time_limit_ms = settings->timeout_ms;
     self->settings = *settings;
-    self->lent = false;
+    self->lent = self->timed_out = false;
     if (!security_init (&self->security, settings->server_key)) {
         return CLI_EXIT_USAGE;
     }
     security_apply (&self->security, &all);
-    int64_t start = clock_ms ();
+    self->until_ms = clock_ms () + settings->timeout_ms;
     self->client = cohort_new (settings->servers, &all);
     if (self->client == NULL) {
         return report_new_error ();
     }
-    int limit = settings->timeout_ms;
+    int limit = work_ms (self);
     int first = settings->timeout_given ? limit : at_most (limit, SESSION_SILENCE_MS - PROBE_MS);
     int rc = cohort_wait (self->client, first);
     if (rc == COHORT_ETIMEDOUT && first < limit && probe_servers (self) != CLI_EXIT_NO_CONNECTION) {
-        rc = cohort_wait (self->client, limit - at_most ((int) (clock_ms () - start), limit));
+        rc = cohort_wait (self->client, work_ms (self));
     }
     if (rc != COHORT_OK) {
         int code = report_no_session (self, rc);
@@ -115,11 +139,10 @@ int session_open (struct session *self, const struct settings *settings,
     }
     int code = auth_apply (self->client, settings);
     if (code != CLI_EXIT_OK) {
-        cohort_destroy (&self->client);
+        session_close (self);
         return code;
     }
-    int passed = at_most ((int) (clock_ms () - start), limit - 1);
-    cohort_set_time_limit (self->client, limit - passed);
+    cohort_set_time_limit (self->client, work_ms (self));
     return CLI_EXIT_OK;
 }
 
@@ -128,7 +151,8 @@ void session_close (struct session *self)
     if (self->lent) {
         self->client = NULL;
     } else {
-        cohort_destroy (&self->client);
+        int left = left_ms (self);
+        cohort_destroy_within (&self->client, left > 0 || self->timed_out ? left : CLOSE_MS);
     }
 }
 
@@ -144,6 +168,7 @@ int session_result (struct session *self, enum activity activity, const char *pa
         message ("%s", text);
         return exit_code_of (rc);
     }
+    self->timed_out = true;
     int code = probe_servers (self);
     const char *why = code == CLI_EXIT_NO_CONNECTION ? "no server answers any more"
                       : code == CLI_EXIT_NO_QUORUM   ? "the servers have no quorum"

@@ -18,16 +18,20 @@ struct session {
     cohort_t *client;
     struct settings settings;
     struct security security;
-    bool lent; /* a shell's, which goes on */
+    int64_t until_ms; /* when the time limit is over, closing included */
+    bool timed_out;   /* something was not answered in time */
+    bool lent;        /* a shell's, which goes on */
 };
 
 /* Starts a session and waits until it is connected. options: NULL, or what is to differ from the
  * defaults; without them the commands of a shell share its session. The time limit comes from
- * settings. Returns CLI_EXIT_OK, and afterwards blocking calls have the rest of the time limit; or
- * what to exit with: a message has been printed, and there is nothing to close. Blocks. */
+ * settings. Returns CLI_EXIT_OK, and afterwards blocking calls have the rest of the time limit,
+ * less what it may take to find out why it was not enough; or what to exit with: a message has been
+ * printed, and there is nothing to close. Blocks. */
 int session_open (struct session *self, const struct settings *settings,
                   const cohort_options_t *options);
 
+/* Within what is left of the time limit; a command that is meant to run for longer has time. */
 void session_close (struct session *self);
 
 /* Prints what `rc` means for what was being done, and returns what to exit with: CLI_EXIT_OK

@@ -299,7 +299,7 @@ static void release (cohort_t *self)
     }
 }
 
-static void end (cohort_t **self_p, enum mailbox_end how)
+static void end (cohort_t **self_p, enum mailbox_end how, int limit_ms)
 {
     if (self_p == NULL || *self_p == NULL) {
         return;
@@ -319,7 +319,7 @@ static void end (cohort_t **self_p, enum mailbox_end how)
         return;
     }
     mailbox_end (&self->mailbox, how);
-    if (!mailbox_wait_finished (&self->mailbox, DESTROY_MS)) {
+    if (!mailbox_wait_finished (&self->mailbox, limit_ms)) {
         mailbox_end (&self->mailbox, MAILBOX_ABANDON);
         mailbox_wait_finished (&self->mailbox, -1);
     }
@@ -336,12 +336,18 @@ static void end (cohort_t **self_p, enum mailbox_end how)
 
 void cohort_destroy (cohort_t **self_p)
 {
-    end (self_p, MAILBOX_CLOSE);
+    end (self_p, MAILBOX_CLOSE, DESTROY_MS);
+}
+
+void cohort_destroy_within (cohort_t **self_p, int limit_ms)
+{
+    limit_ms = limit_ms > 0 ? limit_ms : 0;
+    end (self_p, MAILBOX_CLOSE, limit_ms < DESTROY_MS ? limit_ms : DESTROY_MS);
 }
 
 void cohort_abandon (cohort_t **self_p)
 {
-    end (self_p, MAILBOX_ABANDON);
+    end (self_p, MAILBOX_ABANDON, DESTROY_MS);
 }
 
 int cohort_renew (cohort_t *self)

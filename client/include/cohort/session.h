@@ -118,6 +118,9 @@ COHORT_API int cohort_new_error (const char **text);
  * the loop ends the session afterwards.  Sets *self_p to NULL. */
 COHORT_API void cohort_destroy (cohort_t **self_p);
 
+/* The same within limit_ms instead (up to 1,000; less than 0: 0), then as cohort_abandon. */
+COHORT_API void cohort_destroy_within (cohort_t **self_p, int limit_ms);
+
 /* As cohort_destroy, but leaves the session to its time limits: what a crash looks like. */
 COHORT_API void cohort_abandon (cohort_t **self_p);
 

@@ -528,6 +528,25 @@ static void test_abandon (void **state)
     fake_destroy (&fake);
 }
 
+static void test_destroy_within (void **state)
+{
+    (void) state;
+    const char *endpoint = "tcp://127.0.0.1:*";
+    struct fake *fake = fake_new (NULL, &endpoint, 1);
+    cohort_t *client = cohort_new (fake_servers (fake), NULL);
+    assert_int_equal (cohort_wait (client, 10000), 0);
+    cohort_destroy_within (&client, 1000);
+    assert_null (client);
+    assert_int_equal (fake_count (fake, FAKE_CLOSED), 1);
+    /* No server is waited for. */
+    client = cohort_new (fake_servers (fake), NULL);
+    fake_destroy (&fake);
+    cohort_destroy_within (&client, -1);
+    assert_null (client);
+    cohort_destroy_within (&client, 0);
+    cohort_destroy_within (NULL, 0);
+}
+
 /* When the call returns, the server's socket knows that the connection has ended: whoever moves the
  * clock of both next relies on it. */
 static void test_end_of_inproc_is_known_at_once (void **state)
@@ -664,6 +683,7 @@ int main (void)
         cmocka_unit_test (test_nobody_there),
         cmocka_unit_test (test_refused),
         cmocka_unit_test (test_abandon),
+        cmocka_unit_test (test_destroy_within),
         cmocka_unit_test (test_end_of_inproc_is_known_at_once),
         cmocka_unit_test (test_threads),
         cmocka_unit_test (test_blocked_when_destroyed),
