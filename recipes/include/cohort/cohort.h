@@ -8,6 +8,7 @@
 #include "cohort/client.h"
 #include "cohort/directory.h"
 #include "cohort/error.h"
+#include "cohort/lock.h"
 #include "cohort/member.h"
 #include "cohort/mirror.h"
 #include "cohort/types.h"

@@ -2,10 +2,12 @@
  * trying again leads to where it would have led. The recipes are compiled with failing_malloc for
  * malloc, and so on. */
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "cohort/cell.h"
 #include "cohort/directory.h"
+#include "cohort/lock.h"
 #include "cohort/member.h"
 #include "cohort/mirror.h"
 #include "tests/unit/recipes/fake.h"
@@ -188,6 +190,50 @@ static void cell_life (cohort_t *client)
     fake_settle (client);
 }
 
+static cohort_lock_t *lock_new (cohort_t *client)
+{
+    cohort_lock_t *self = cohort_lock_new (client, "/l/a", "id", 2);
+    return self != NULL ? self : cohort_lock_new (client, "/l/a", "id", 2);
+}
+
+/* In the line, or, after a failure, once more. */
+static void lock_enter (cohort_t *client, cohort_lock_t *lock, bool held)
+{
+    for (int i = 0; i < 2 && cohort_lock_node (lock) == NULL; i++) {
+        if (cohort_lock_acquire (lock, COHORT_LOCK_EXCLUSIVE) == 0) {
+            fake_settle (client);
+        }
+    }
+    assert_int_equal (cohort_lock_held (lock), held);
+}
+
+static void lock_life (cohort_t *client)
+{
+    cohort_lock_t *first = lock_new (client), *second = lock_new (client);
+    assert_non_null (first);
+    assert_non_null (second);
+    lock_enter (client, first, true);
+    lock_enter (client, second, false);
+    assert_int_equal (cohort_lock_release (first), 0);
+    fake_settle (client);
+    lock_enter (client, second, true);
+    lock_enter (client, first, false);
+    if (cohort_lock_downgrade (second) != 0) {
+        assert_int_equal (cohort_lock_downgrade (second), 0);
+    }
+    cohort_lock_destroy (&second);
+    fake_settle (client);
+    lock_enter (client, first, true);
+    /* Withdrawal allocates nothing of ours. */
+    cohort_lock_destroy (&first);
+    fake_settle (client);
+    for (int i = 0; i < 8; i++) {
+        char path[40];
+        snprintf (path, sizeof (path), "/l/a/exclusive-%010d", i);
+        assert_null (fake_data (path));
+    }
+}
+
 static bool run (void (*life) (cohort_t *client), long allocation)
 {
     fake_reset ();
@@ -208,8 +254,8 @@ static bool run (void (*life) (cohort_t *client), long allocation)
 static void every_allocation_fails_once (void **state)
 {
     (void) state;
-    void (*const lives[]) (cohort_t *) = {member_life, destroyed_early, directory_life, sticky_life,
-                                          cell_life};
+    void (*const lives[]) (cohort_t *) = {member_life, destroyed_early, directory_life,
+                                          sticky_life, cell_life,       lock_life};
     for (size_t i = 0; i < sizeof (lives) / sizeof (lives[0]); i++) {
         long allocation = 0;
         while (run (lives[i], allocation)) {
