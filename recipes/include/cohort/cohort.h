@@ -11,6 +11,7 @@
 #include "cohort/lock.h"
 #include "cohort/member.h"
 #include "cohort/mirror.h"
+#include "cohort/queue.h"
 #include "cohort/types.h"
 
 #endif

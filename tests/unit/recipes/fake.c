@@ -146,6 +146,8 @@ int cohort_renew (cohort_t *self)
         return COHORT_ESTATE;
     }
     fake_world.renewals++;
+    /* What was asked of the old session fails with it. */
+    fake_flush (self);
     if (self->refuse) {
         self->refuse = false;
         self->session = 0;

@@ -85,6 +85,8 @@ const cohort_stat_t *fake_stat (const char *path);
 uint64_t fake_zxid (void);
 /* How many nodes there are whose path begins so. */
 size_t fake_count (const char *prefix);
+/* Path of the first child in the order of names; false: there is none. */
+bool fake_first_child (const char *path, char *child, size_t size);
 
 /* ---- A clock -----------------------------------------------------------------------------------
  */

@@ -158,11 +158,13 @@ cohort_stream_t *cohort_stream_new_with (cohort_t *client, const char *path,
     stream->arg = arg;
     stream->next = client->streams;
     client->streams = stream;
-    int fail_call = client->fail_call;
+    int fail_call = client->fail_call, calls = client->calls_until_fail;
     client->fail_call = 0;
+    client->calls_until_fail = 0;
     int rc;
     fake_enqueue (client, REQUEST_OPEN, NULL, NULL, &rc)->stream = stream;
     client->fail_call = fail_call;
+    client->calls_until_fail = calls;
     return stream;
 }
 

@@ -2,6 +2,7 @@
 
 #include "tests/unit/recipes/fake_tree.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,6 +232,24 @@ size_t fake_count (const char *prefix)
         count += strncmp (fake_tree.nodes[i].path, prefix, strlen (prefix)) == 0;
     }
     return count;
+}
+
+bool fake_first_child (const char *path, char *child, size_t size)
+{
+    const char *first = NULL;
+    size_t length = strlen (path);
+    for (size_t i = 0; i < fake_tree.nodes_count; i++) {
+        const char *other = fake_tree.nodes[i].path;
+        bool below = strncmp (other, path, length) == 0 && other[length] == '/' &&
+                     strchr (other + length + 1, '/') == NULL;
+        if (below && (first == NULL || strcmp (other, first) < 0)) {
+            first = other;
+        }
+    }
+    if (first != NULL) {
+        snprintf (child, size, "%s", first);
+    }
+    return first != NULL;
 }
 
 uint64_t fake_zxid (void)

@@ -19,11 +19,11 @@ static void live_log (int level, const char *event, const char *details, void *a
     print_message ("server: %s %s\n", event, details);
 }
 
-static int live_start (void **state)
+static int live_start_on_clock (int manual_clock)
 {
-    (void) state;
     cohort_server_options_t options = {.size = sizeof (options),
                                        .clients = "inproc://recipes",
+                                       .manual_clock = manual_clock,
                                        .log = live_log,
                                        .log_level = COHORT_LOG_ERROR};
     live_server = cohort_server_new (&options);
@@ -31,6 +31,19 @@ static int live_start (void **state)
                    cohort_server_wait (live_server, LIVE_LIMIT_MS) == 0
                ? 0
                : -1;
+}
+
+static inline int live_start (void **state)
+{
+    (void) state;
+    return live_start_on_clock (0);
+}
+
+/* Time moves when the test says so. */
+static inline int live_start_manual (void **state)
+{
+    (void) state;
+    return live_start_on_clock (1);
 }
 
 static int live_stop (void **state)

@@ -76,7 +76,7 @@ static int add_async (cohort_cell_t *self, int64_t delta)
 
 static int cas (cohort_cell_t *self, uint64_t *mzxid, const char *data)
 {
-    return cohort_cell_cas (self, *mzxid, data, strlen (data), 1, mzxid);
+    return cohort_cell_cas (self, *mzxid, data, strlen (data), -1, mzxid);
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */
@@ -174,21 +174,21 @@ static void adds_in_one_round_trip (void **state)
     cohort_cell_t *self = cell_at (client, "/game/season/tickets");
     int64_t sum = 0;
     /* The first one makes what is missing. */
-    assert_int_equal (cohort_cell_add (self, 5, 0, 9, 1, &sum), 0);
+    assert_int_equal (cohort_cell_add (self, 5, 0, 9, -1, &sum), 0);
     assert_int_equal (sum, 5);
     size_t before = fake_writes ();
-    assert_int_equal (cohort_cell_add (self, -2, 0, 9, 1, &sum), 0);
+    assert_int_equal (cohort_cell_add (self, -2, 0, 9, -1, &sum), 0);
     assert_int_equal (sum, 3);
     assert_int_equal (fake_writes () - before, 1);
-    assert_int_equal (cohort_cell_add (self, -4, 0, 9, 1, &sum), COHORT_EBOUNDS);
-    assert_int_equal (cohort_cell_add (self, 7, 0, 9, 1, &sum), COHORT_EBOUNDS);
-    assert_int_equal (cohort_cell_add (self, 1, 2, 1, 1, &sum), COHORT_EINVAL);
+    assert_int_equal (cohort_cell_add (self, -4, 0, 9, -1, &sum), COHORT_EBOUNDS);
+    assert_int_equal (cohort_cell_add (self, 7, 0, 9, -1, &sum), COHORT_EBOUNDS);
+    assert_int_equal (cohort_cell_add (self, 1, 2, 1, -1, &sum), COHORT_EINVAL);
     assert_int_equal (sum, 3);
     assert_string_equal (fake_data ("/game/season/tickets"), "3");
     assert_int_equal (cohort_cell_number (self, &sum), 0);
     assert_int_equal (sum, 3);
     fake_set ("/game/season/tickets", "many");
-    assert_int_equal (cohort_cell_add (self, 1, 0, 9, 1, NULL), COHORT_ENOTNUMBER);
+    assert_int_equal (cohort_cell_add (self, 1, 0, 9, -1, NULL), COHORT_ENOTNUMBER);
     cohort_cell_destroy (&self);
 }
 
@@ -197,7 +197,7 @@ static void a_sum_out_of_bounds_creates_nothing (void **state)
     (void) state;
     cohort_t *client = fake_client ();
     cohort_cell_t *self = cell_at (client, "/a/b");
-    assert_int_equal (cohort_cell_add (self, -1, 0, 9, 1, NULL), COHORT_EBOUNDS);
+    assert_int_equal (cohort_cell_add (self, -1, 0, 9, -1, NULL), COHORT_EBOUNDS);
     assert_null (fake_data ("/a"));
     cohort_cell_destroy (&self);
 }
@@ -220,10 +220,10 @@ static void sets_and_compares (void **state)
     /* There is a value. */
     first = 0;
     assert_int_equal (cas (self, &first, "three"), COHORT_EBADVERSION);
-    assert_int_equal (cohort_cell_set (self, "four", 4, 1, &mzxid), 0);
+    assert_int_equal (cohort_cell_set (self, "four", 4, -1, &mzxid), 0);
     assert_int_equal (mzxid, fake_stat ("/a/b")->mzxid);
     assert_string_equal (fake_data ("/a/b"), "four");
-    assert_int_equal (cohort_cell_set (self, NULL, 1, 1, NULL), COHORT_EINVAL);
+    assert_int_equal (cohort_cell_set (self, NULL, 1, -1, NULL), COHORT_EINVAL);
     cohort_cell_destroy (&self);
 }
 
@@ -232,7 +232,7 @@ static void set_makes_what_is_missing (void **state)
     (void) state;
     cohort_t *client = fake_client ();
     cohort_cell_t *self = cell_at (client, "/a/b");
-    assert_int_equal (cohort_cell_set (self, "x", 1, 1, NULL), 0);
+    assert_int_equal (cohort_cell_set (self, "x", 1, -1, NULL), 0);
     assert_string_equal (fake_data ("/a/b"), "x");
     assert_int_equal (fake_stat ("/a/b")->ephemeral_owner, 0);
     cohort_cell_destroy (&self);
@@ -349,7 +349,7 @@ static void a_time_out_leaves_the_write_behind (void **state)
     assert_int_equal (cohort_cell_add (self, 1, 0, 9, 1, NULL), COHORT_ETIMEDOUT);
     assert_int_equal (cohort_cell_set (self, "1", 1, 0, NULL), COHORT_ETIMEDOUT);
     uint64_t mzxid = 5;
-    assert_int_equal (cas (self, &mzxid, "x"), COHORT_ETIMEDOUT);
+    assert_int_equal (cohort_cell_cas (self, mzxid, "x", 1, 1, NULL), COHORT_ETIMEDOUT);
     fake_resume (client, false);
     fake_settle (client);
     assert_string_equal (fake_data ("/c"), "1");
@@ -374,7 +374,7 @@ static void the_end_of_the_session_leaves_the_outcome_open (void **state)
     assert_trace ("changed 4; changed 5; add -112; lost; synced; ");
     assert_int_equal (fake_renewals (), 1);
     int64_t sum;
-    assert_int_equal (cohort_cell_add (self, 1, 0, 9, 1, &sum), 0);
+    assert_int_equal (cohort_cell_add (self, 1, 0, 9, -1, &sum), 0);
     assert_int_equal (sum, 6);
     cohort_cell_destroy (&self);
 }
@@ -444,7 +444,7 @@ static void destroyed_inside_its_handlers (void **state)
     assert_int_equal (fake_writes () - before, 2);
     doomed = cohort_cell_new (client, "/c");
     cohort_cell_set_handler (doomed, destroy_in_event, NULL);
-    assert_int_equal (cohort_cell_add (doomed, 1, 0, 9, 1, NULL), COHORT_ECLOSING);
+    assert_int_equal (cohort_cell_add (doomed, 1, 0, 9, -1, NULL), COHORT_ECLOSING);
     assert_null (doomed);
     /* While an answer is waited for. */
     doomed = cohort_cell_new (client, "/c");
@@ -452,7 +452,7 @@ static void destroyed_inside_its_handlers (void **state)
     cohort_cell_set_handler (doomed, destroy_in_event, NULL);
     fake_hold (client, true);
     fake_set ("/c", "8");
-    assert_int_equal (cohort_cell_add (doomed, 1, 0, 9, 1, NULL), COHORT_ECLOSING);
+    assert_int_equal (cohort_cell_add (doomed, 1, 0, 9, -1, NULL), COHORT_ECLOSING);
     fake_hold (client, false);
     fake_settle (client);
 }

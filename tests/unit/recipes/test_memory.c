@@ -10,6 +10,7 @@
 #include "cohort/lock.h"
 #include "cohort/member.h"
 #include "cohort/mirror.h"
+#include "cohort/queue.h"
 #include "tests/unit/recipes/fake.h"
 #include "tests/unit/unit.h"
 
@@ -159,8 +160,8 @@ static void sticky_life (cohort_t *client)
 
 static int add_twice (cohort_cell_t *self, int64_t *sum)
 {
-    int rc = cohort_cell_add (self, 1, 0, 9, 1, sum);
-    return rc == COHORT_ENOMEM ? cohort_cell_add (self, 1, 0, 9, 1, sum) : rc;
+    int rc = cohort_cell_add (self, 1, 0, 9, -1, sum);
+    return rc == COHORT_ENOMEM ? cohort_cell_add (self, 1, 0, 9, -1, sum) : rc;
 }
 
 static void cell_life (cohort_t *client)
@@ -175,11 +176,11 @@ static void cell_life (cohort_t *client)
     assert_int_equal (add_twice (self, &sum), 0);
     assert_int_equal (add_twice (self, &sum), 0);
     assert_int_equal (sum, 2);
-    if (cohort_cell_set (self, "5", 1, 1, &mzxid) != 0) {
-        assert_int_equal (cohort_cell_set (self, "5", 1, 1, &mzxid), 0);
+    if (cohort_cell_set (self, "5", 1, -1, &mzxid) != 0) {
+        assert_int_equal (cohort_cell_set (self, "5", 1, -1, &mzxid), 0);
     }
-    if (cohort_cell_cas (self, mzxid, "6", 1, 1, NULL) != 0) {
-        assert_int_equal (cohort_cell_cas (self, mzxid, "6", 1, 1, NULL), 0);
+    if (cohort_cell_cas (self, mzxid, "6", 1, -1, NULL) != 0) {
+        assert_int_equal (cohort_cell_cas (self, mzxid, "6", 1, -1, NULL), 0);
     }
     assert_string_equal (fake_data ("/cells/c"), "6");
     assert_int_equal (cohort_cell_retry (self), 0);
@@ -234,6 +235,73 @@ static void lock_life (cohort_t *client)
     }
 }
 
+static void put_on (cohort_queue_t *self, int64_t delay_ms)
+{
+    cohort_put_options_t options = {.size = sizeof (options), .id = "x", .delay_ms = delay_ms};
+    for (int i = 0; i < 3; i++) {
+        int rc = cohort_queue_put (self, "a", 1, &options, -1, NULL);
+        if (rc == 0) {
+            return;
+        }
+        assert_int_equal (rc, COHORT_ENOMEM);
+    }
+    fail ();
+}
+
+/* The time of all that is delayed has come. */
+static void make_due (void)
+{
+    char path[96], due[128];
+    if (fake_first_child ("/q/delayed", path, sizeof (path))) {
+        snprintf (due, sizeof (due), "%s/due", path);
+        if (fake_data (due) != NULL) {
+            fake_delete (due);
+        }
+    }
+}
+
+static void take_until_nothing_is_left (cohort_t *client, cohort_queue_t *self)
+{
+    bool returned = false;
+    for (int i = 0; fake_count ("/q/items/") + fake_count ("/q/delayed/") > 0; i++) {
+        cohort_item_t *item = NULL;
+        assert_true (i < 20);
+        make_due ();
+        int rc = cohort_queue_take (self, 20, &item);
+        if (rc == 0 && !returned) {
+            returned = cohort_item_return (&item, 5, -1) == 0;
+        } else if (rc == 0) {
+            rc = cohort_item_ack_async (&item, NULL, NULL);
+            assert_true (rc == 0 || rc == COHORT_ENOMEM);
+        } else {
+            assert_true (rc == COHORT_ENOMEM || rc == COHORT_ETIMEDOUT);
+            (void) cohort_queue_retry (self);
+        }
+        fake_settle (client);
+    }
+}
+
+static void queue_life (cohort_t *client)
+{
+    const cohort_queue_options_t options = {
+        .size = sizeof (options), .max_inflight = 2, .remember_ms = 9};
+    cohort_queue_t *self = NULL;
+    for (int i = 0; i < 2 && self == NULL; i++) {
+        self = cohort_queue_new (client, "/q", &options);
+        fake_settle (client);
+    }
+    assert_non_null (self);
+    put_on (self, 0);
+    fake_settle (client);
+    take_until_nothing_is_left (client, self);
+    fake_delete ("/q/ids/x");
+    put_on (self, 7);
+    take_until_nothing_is_left (client, self);
+    cohort_queue_destroy (&self);
+    fake_settle (client);
+    assert_int_equal (fake_count ("/q/waiting/"), 0);
+}
+
 static bool run (void (*life) (cohort_t *client), long allocation)
 {
     fake_reset ();
@@ -254,8 +322,8 @@ static bool run (void (*life) (cohort_t *client), long allocation)
 static void every_allocation_fails_once (void **state)
 {
     (void) state;
-    void (*const lives[]) (cohort_t *) = {member_life, destroyed_early, directory_life,
-                                          sticky_life, cell_life,       lock_life};
+    void (*const lives[]) (cohort_t *) = {member_life, destroyed_early, directory_life, sticky_life,
+                                          cell_life,   lock_life,       queue_life};
     for (size_t i = 0; i < sizeof (lives) / sizeof (lives[0]); i++) {
         long allocation = 0;
         while (run (lives[i], allocation)) {
