@@ -4,6 +4,7 @@
 #include "server/net/front.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <zmq.h>
@@ -27,7 +28,8 @@ enum {
     HANDSHAKE_MS = 5000,
     UNBIND_MS = 1000,
     BACKLOG = 4096,
-    INPROC_PROBE_MS = 10,
+    INPROC_PROBE_MS = 10, /* between two turns of probing inproc connections, and as long as */
+    INPROC_REST_MS = 500, /* when nothing stirs: every probe wakes a client */
     INPROC_PROBES_A_TURN = 64
 };
 
@@ -75,7 +77,10 @@ struct front {
     struct list inprocs;
     struct list probes;
     int64_t now_ms;
-    int64_t inproc_probe_ms;
+    int64_t inproc_probe_ms;  /* when the next turn of probing is due, */
+    int64_t inproc_probed_ms; /* when the last was, */
+    int64_t inproc_rest_ms;   /* how long the next rest is, */
+    size_t inproc_left;       /* and how many are to be probed before it */
     bool sent; /* since the last turn: the sockets must be looked at before sleeping */
 };
 
@@ -334,12 +339,54 @@ static bool probe_due (struct front *self)
     return any;
 }
 
+/* Whether something has happened to the socket that was not looked at yet: a frame has come, or a
+ * connection has ended. */
+static bool stirred (const struct socket *socket)
+{
+    struct pollfd poll_fd = {.fd = -1, .events = POLLIN};
+    size_t size = sizeof poll_fd.fd;
+    return zmq_getsockopt (socket->router, ZMQ_FD, &poll_fd.fd, &size) == 0 &&
+           poll (&poll_fd, 1, 0) > 0;
+}
+
+/* The end of an inproc connection stirs its socket, and then all of them are probed.  ZeroMQ may
+ * take notice of it by itself, so that nothing is seen to stir: then the next rest's end shows it.
+ */
+static void look_at_inprocs (struct front *self)
+{
+    bool any = false;
+    for (size_t i = 0; i < self->sockets_count && !any; i++) {
+        any = self->sockets[i].inproc && stirred (&self->sockets[i]);
+    }
+    if (any && !list_empty (&self->inprocs)) {
+        int64_t soon_ms = self->inproc_probed_ms + INPROC_PROBE_MS;
+        soon_ms = soon_ms > self->now_ms ? soon_ms : self->now_ms;
+        self->inproc_probe_ms = soon_ms < self->inproc_probe_ms ? soon_ms : self->inproc_probe_ms;
+        self->inproc_left = map_count (&self->numbers);
+        self->inproc_rest_ms = INPROC_PROBE_MS;
+    }
+}
+
+/* When to go on: soon, until all were probed; then after a rest, the longer the less happens. */
+static void plan_inprocs (struct front *self)
+{
+    bool rests = self->inproc_left <= INPROC_PROBES_A_TURN;
+    self->inproc_probed_ms = self->now_ms;
+    self->inproc_probe_ms = self->now_ms + (rests ? self->inproc_rest_ms : INPROC_PROBE_MS);
+    self->inproc_left =
+        rests ? map_count (&self->numbers) : self->inproc_left - INPROC_PROBES_A_TURN;
+    if (rests) {
+        int64_t next_ms = self->inproc_rest_ms * 2;
+        self->inproc_rest_ms = next_ms < INPROC_REST_MS ? next_ms : INPROC_REST_MS;
+    }
+}
+
 static bool probe_inprocs (struct front *self)
 {
     if (list_empty (&self->inprocs) || self->now_ms < self->inproc_probe_ms) {
         return false;
     }
-    self->inproc_probe_ms = self->now_ms + INPROC_PROBE_MS;
+    plan_inprocs (self);
     for (size_t i = 0; i < INPROC_PROBES_A_TURN && !list_empty (&self->inprocs); i++) {
         struct connection *connection =
             list_entry (list_first (&self->inprocs), struct connection, on_list);
@@ -364,6 +411,7 @@ bool front_turn (struct front *self, int64_t now_ms)
 
     self->now_ms = now_ms;
     self->sent = false;
+    look_at_inprocs (self);
     /* The ROUTERs before their monitors: what a client sent is then read before its end. */
     for (size_t i = 0; i < self->sockets_count; i++) {
         any |= drain (self, &self->sockets[i]).frames > 0;
@@ -547,6 +595,7 @@ int front_new (const struct front_options *options, struct front **front, char *
     }
     self->handler = options->handler;
     self->logger = options->logger;
+    self->inproc_rest_ms = INPROC_PROBE_MS;
     self->hash_seed = options->hash_seed;
     map_init (&self->routes);
     map_init (&self->numbers);

@@ -373,6 +373,37 @@ static void test_death_under_a_flood (void **state)
     assert_int_equal (zmq_close (flooder), 0);
 }
 
+/* A client that says nothing is woken now and then, not all the time; and when it goes that is seen
+ * all the same, in a turn without any time in between. */
+static void test_inproc_at_rest (void **state)
+{
+    (void) state;
+    enum { SECONDS = 10, PROBES_MAX = 40 };
+    open_front ("inproc://front");
+    void *client = dealer (context, "inproc://front");
+    int64_t now_ms = 1000;
+    char frame[16];
+    size_t probes = 0;
+    assert_int_equal (zmq_send (client, "hello", 5, 0), 5);
+    while (seen.frames < 1) {
+        (void) front_turn (front, now_ms);
+    }
+    for (int64_t end_ms = now_ms + SECONDS * 1000; now_ms < end_ms; now_ms++) {
+        (void) front_turn (front, now_ms);
+        while (zmq_recv (client, frame, sizeof frame, ZMQ_DONTWAIT) == 0) {
+            probes++;
+        }
+    }
+    print_message ("%zu probes in %d s\n", probes, SECONDS);
+    assert_in_range (probes, SECONDS, PROBES_MAX);
+    assert_int_equal (zmq_disconnect (client, "inproc://front"), 0);
+    for (int turns = 0; turns < 3 && seen.closed == 0; turns++) {
+        (void) front_turn (front, now_ms + 10);
+    }
+    assert_int_equal (seen.closed, 1);
+    assert_int_equal (zmq_close (client), 0);
+}
+
 int main (void)
 {
 #define FRONT_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
@@ -388,6 +419,7 @@ int main (void)
         FRONT_TEST (test_multipart_and_empty_frames_are_ignored),
         FRONT_TEST (test_reopened),
         FRONT_TEST (test_port_in_use),
+        FRONT_TEST (test_inproc_at_rest),
         FRONT_TEST (test_a_turn_is_bounded_in_bytes),
         FRONT_TEST (test_death_under_a_flood),
     };
