@@ -54,9 +54,11 @@ static bool ask_terminal (int terminal, const char *question, const char *user, 
     quiet = before;
     quiet.c_lflag &= ~(tcflag_t) ECHO;
     quiet.c_lflag |= ICANON | ECHONL;
-    dprintf (terminal, "%s %s: ", question, user);
-    bool worked = tcsetattr (terminal, TCSAFLUSH, &quiet) == 0 && read_line (terminal, line, size);
-    tcsetattr (terminal, TCSAFLUSH, &before);
+    /* The question comes last: whoever answers at once would answer into what is thrown away. */
+    bool worked = tcsetattr (terminal, TCSAFLUSH, &quiet) == 0 &&
+                  dprintf (terminal, "%s %s: ", question, user) > 0 &&
+                  read_line (terminal, line, size);
+    tcsetattr (terminal, TCSADRAIN, &before);
     return worked;
 }
 
@@ -80,7 +82,7 @@ static bool ask (char *line, size_t size, const char *user, enum password_source
     char again[CREDENTIAL_SIZE];
     bool worked = ask_terminal (terminal, "Password of", user, line, size);
     bool same = true;
-    if (worked && twice) {
+    if (worked && *line != 0 && twice) {
         worked = ask_terminal (terminal, "Once more, the password of", user, again, sizeof again);
         same = worked && strcmp (line, again) == 0;
         secret_wipe (again, sizeof again);

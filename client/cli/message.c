@@ -106,9 +106,32 @@ static bool explain_missing (char *buffer, size_t size, enum activity activity, 
     return true;
 }
 
-static void explain_denied (char *buffer, size_t size, const char *path)
+/* Whether what the library said names another znode than the command: one below, perhaps. */
+static bool names_another (const char *detail, const char *path)
 {
-    if (path[0] == '/') {
+    const char *named = detail != NULL ? strstr (detail, " /") : NULL;
+    size_t size = strlen (path);
+    return named != NULL && (strncmp (named + 1, path, size) != 0 || named[1 + size] != ':');
+}
+
+static bool explain_access (char *buffer, size_t size, const char *path, int rc, const char *detail)
+{
+    if (rc == COHORT_EINVALIDACL && path[0] == '/') {
+        snprintf (buffer, size,
+                  "%s: the access control list is not valid (auth:: stands for users that the "
+                  "session has proven to be: see cohort help addauth)",
+                  path);
+        return true;
+    }
+    if (rc != COHORT_ENOAUTH) {
+        return false;
+    }
+    if (names_another (detail, path)) {
+        snprintf (buffer, size,
+                  "%s (who this session is: cohort whoami; who may: cohort getAcl "
+                  "PATH)",
+                  detail);
+    } else if (path[0] == '/') {
         snprintf (buffer, size,
                   "%s: no permission (who this session is: cohort whoami; who may: cohort getAcl "
                   "PATH)",
@@ -119,6 +142,7 @@ static void explain_denied (char *buffer, size_t size, const char *path)
                   "whoami)",
                   path);
     }
+    return true;
 }
 
 void explain (char *buffer, size_t size, enum activity activity, const char *path, int rc,
@@ -129,13 +153,10 @@ void explain (char *buffer, size_t size, enum activity activity, const char *pat
         snprintf (beginning, sizeof beginning, "%.*s...", PATH_SHOWN_MAX, path);
         path = beginning;
     }
-    if (rc == COHORT_ENOAUTH) {
-        explain_denied (buffer, size, path);
-        return;
-    }
     bool changes =
         activity == ACTIVITY_SET || activity == ACTIVITY_DELETE || activity == ACTIVITY_SET_ACL;
-    if ((activity == ACTIVITY_CREATE && explain_create (buffer, size, path, rc)) ||
+    if (explain_access (buffer, size, path, rc, detail) ||
+        (activity == ACTIVITY_CREATE && explain_create (buffer, size, path, rc)) ||
         (changes && explain_write (buffer, size, activity, path, rc)) ||
         explain_missing (buffer, size, activity, path, rc)) {
         return;

@@ -50,6 +50,12 @@ static void test_others (void **state)
     expect (ACTIVITY_READ, "/a", COHORT_ECORRUPT, NULL, "/a: stored data is damaged");
     expect (ACTIVITY_READ, "/a", COHORT_ENOAUTH, "get /a: no permission",
             "/a: no permission (who this session is: cohort whoami; who may: cohort getAcl PATH)");
+    expect (ACTIVITY_READ, "/a", COHORT_ENOAUTH, "get /a/b: no permission",
+            "get /a/b: no permission (who this session is: cohort whoami; who may: cohort getAcl "
+            "PATH)");
+    expect (ACTIVITY_CREATE, "/a", COHORT_EINVALIDACL, "create /a: not valid",
+            "/a: the access control list is not valid (auth:: stands for users that the session "
+            "has proven to be: see cohort help addauth)");
     expect (ACTIVITY_READ, "session ls", COHORT_ENOAUTH, NULL,
             "session ls: no permission: it takes an administrator (who this session is: cohort "
             "whoami)");
