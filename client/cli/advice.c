@@ -88,6 +88,7 @@ static const struct {
     {COHORT_ECONFIG, "The message names the key of the configuration and what it may be."},
     {COHORT_EBOUNDS,
      "The sum would leave the bounds of --floor and --ceiling: nothing was changed."},
+    {COHORT_EBUSY, "A lock has its holder, or others are before you: wait for it, or try again."},
     {COHORT_ENOTNUMBER,
      "Only a decimal number of 64 bits, or no data at all, can be added to: see it\n"
      "with 'cohort get', and begin anew with 'cohort set PATH 0'."},
