@@ -37,7 +37,7 @@ static void reset (struct session *self, const struct session_random *random,
     self->valid_from_ms = 0;
     self->timeout_ms = self->wanted_timeout_ms;
     self->grace_ms = self->wanted_grace_ms;
-    self->failures = self->fatal = self->redirects = 0;
+    self->failures = self->fatal = self->redirects = self->unanswered = 0;
     self->redirect[0] = '\0';
     self->moving = self->rearm_pending = self->held = self->no_quorum = false;
     self->beat = self->confirmed = 0;
@@ -392,6 +392,7 @@ void session_evaluate (struct session *self, int64_t now_ms)
         now_ms - self->candidate.since_ms >= link_attempt_ms (self)) {
         session_note (self, "%s did not answer within %lld ms", self->candidate.endpoint,
                       (long long) link_attempt_ms (self));
+        self->unanswered += self->candidate.phase == LINK_GREETING;
         link_fail_candidate (self, now_ms);
     }
     bool wanted = self->active.phase == LINK_NONE || self->moving;

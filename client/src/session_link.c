@@ -30,16 +30,28 @@ void link_drop (struct session *self, struct link *link)
     }
 }
 
+/* To begin a greeting anew leads nowhere while every server's disk is slower than the limit: once
+ * all of them have let it pass, it is doubled. */
+static int64_t patient (const struct session *self, int64_t limit)
+{
+    size_t rounds = self->unanswered / self->hosts.count;
+    if (self->candidate.phase != LINK_GREETING) {
+        return limit;
+    }
+    return limit << (rounds < SESSION_GREETING_DOUBLINGS_MAX ? rounds
+                                                             : SESSION_GREETING_DOUBLINGS_MAX);
+}
+
 int64_t link_attempt_ms (const struct session *self)
 {
     int64_t limit = self->connect_timeout_ms;
     if (self->id == 0) {
-        return limit;
+        return patient (self, limit);
     }
     /* A known session must be able to try a few servers before it is lost. */
     int64_t third = self->timeout_ms / 3;
     third = third > SESSION_ATTACH_MS_MIN ? third : SESSION_ATTACH_MS_MIN;
-    return third < limit ? third : limit;
+    return patient (self, third < limit ? third : limit);
 }
 
 static void choose_endpoint (struct session *self, char *endpoint)
@@ -246,7 +258,7 @@ void link_welcome (struct session *self, const struct wire_welcome *welcome, int
     *link = (struct link){.phase = LINK_NONE};
     self->active.phase = LINK_ATTACHED;
     self->active.since_ms = self->active.heard_ms = now_ms;
-    self->fatal = self->redirects = 0;
+    self->fatal = self->redirects = self->unanswered = 0;
     self->moving = self->held = self->no_quorum = false;
     if (self->touched_ms < self->active.hello_ms) {
         self->touched_ms = self->active.hello_ms;

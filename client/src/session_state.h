@@ -30,6 +30,8 @@
 /* A connection that ends sooner after its welcome counts as a failed attempt: a server that
  * welcomes and drops must not be courted without pause. */
 #define SESSION_STEADY_MS 1000
+/* How often the time for the answer to a greeting is doubled. */
+#define SESSION_GREETING_DOUBLINGS_MAX 5
 /* Redirects in a row that are followed without a pause. */
 #define SESSION_REDIRECTS_MAX 4
 /* The pause after memory ran out. */
@@ -112,6 +114,7 @@ struct session {
     uint32_t last_link;
     size_t next_host;
     unsigned failures;                     /* attempts in a row */
+    unsigned unanswered;                   /* greetings in a row that took too long */
     unsigned fatal;                        /* of these, those refused for good */
     unsigned redirects;                    /* in a row */
     char redirect[HOSTS_ENDPOINT_MAX + 1]; /* where to try next, or "" */

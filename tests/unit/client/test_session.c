@@ -307,6 +307,29 @@ static void test_move_at_once (void **state)
     rig_end (&rig);
 }
 
+/* Disks that are slower than the limit: the greeting is not begun anew for ever in the same time.
+ * Servers that cannot be reached are another matter. */
+static void test_slow_greetings (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    static const int64_t limits[] = {200, 200, 400, 400, 800, 800};
+    rig_begin (&rig, "tcp://a:1,tcp://b:1");
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        uint32_t link = rig.last_link;
+        rig_up (&rig, link);
+        rig_forget (&rig);
+        rig_wait (&rig, limits[i] - 1);
+        assert_null (strstr (rig.trace, "drop"));
+        rig_wait (&rig, 1);
+        assert_non_null (strstr (rig.trace, "drop"));
+        while (rig.last_link == link) {
+            rig_wait (&rig, 1); /* the pause between rounds */
+        }
+    }
+    rig_end (&rig);
+}
+
 static void test_silence (void **state)
 {
     (void) state;
@@ -449,6 +472,7 @@ int main (void)
         cmocka_unit_test (test_gap_of_the_past),
         cmocka_unit_test (test_batches_are_bounded),
         cmocka_unit_test (test_move_at_once),
+        cmocka_unit_test (test_slow_greetings),
         cmocka_unit_test (test_silence),
         cmocka_unit_test (test_silence_and_move),
         cmocka_unit_test (test_held_without_quorum),
