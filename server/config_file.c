@@ -34,6 +34,30 @@ struct line {
 
 typedef int key_fn (const struct line *line);
 
+/* What is told goes to terminals and logs: control characters are shown as \xNN, or as '?' where
+ * there is no room for that. */
+static void escape_controls (char *text, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t length = strlen (text);
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char) text[i];
+        if (c >= 0x20 && c != 0x7f) {
+            continue;
+        }
+        if (length + 3 >= size) {
+            text[i] = '?';
+            continue;
+        }
+        memmove (text + i + 4, text + i + 1, length - i);
+        memcpy (text + i, "\\x", 2);
+        text[i + 2] = digits[c >> 4];
+        text[i + 3] = digits[c & 15];
+        length += 3;
+        i += 3;
+    }
+}
+
 #if defined(__GNUC__)
 __attribute__ ((format (printf, 2, 3)))
 #endif
@@ -63,8 +87,9 @@ notice (struct config_file *self, const char *format, ...)
     va_list args;
     if (self->notices_count < CONFIG_NOTICES_MAX) {
         va_start (args, format);
-        (void) vsnprintf (self->notices[self->notices_count++], CONFIG_TEXT_SIZE, format, args);
+        (void) vsnprintf (self->notices[self->notices_count], CONFIG_TEXT_SIZE, format, args);
         va_end (args);
+        escape_controls (self->notices[self->notices_count++], CONFIG_TEXT_SIZE);
     }
 }
 
@@ -459,8 +484,8 @@ void config_file_init (struct config_file *self)
     self->log_level = COHORT_LOG_INFO;
 }
 
-int config_file_parse (struct config_file *self, const char *name, const char *text, char *error,
-                       size_t error_size)
+static int parse (struct config_file *self, const char *name, const char *text, char *error,
+                  size_t error_size)
 {
     int set_at[KEYS] = {0};
     struct line line = {
@@ -484,6 +509,16 @@ int config_file_parse (struct config_file *self, const char *name, const char *t
         text += size + (text[size] == '\n');
     }
     return 0;
+}
+
+int config_file_parse (struct config_file *self, const char *name, const char *text, char *error,
+                       size_t error_size)
+{
+    int rc = parse (self, name, text, error, error_size);
+    if (rc != 0) {
+        escape_controls (error, error_size);
+    }
+    return rc;
 }
 
 /* ---- Files ------------------------------------------------------------------------------- */
@@ -628,10 +663,11 @@ static int check (struct config_file *self, const char *path, char *error, size_
 int config_file_load (struct config_file *self, const char *path, char *error, size_t error_size)
 {
     char *text = read_file (path, "", error, error_size);
-    if (!text) {
-        return COHORT_ECONFIG;
-    }
-    int rc = config_file_parse (self, path, text, error, error_size);
+    int rc = text ? parse (self, path, text, error, error_size) : COHORT_ECONFIG;
     free (text);
-    return rc ? rc : check (self, path, error, error_size);
+    rc = rc ? rc : check (self, path, error, error_size);
+    if (rc != 0) {
+        escape_controls (error, error_size);
+    }
+    return rc;
 }

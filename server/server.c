@@ -168,6 +168,20 @@ static const char *copy_members (cohort_server_t *self, const cohort_server_opti
     return has_self ? NULL : "the members do not name this server's own id";
 }
 
+/* The first of the endpoints, separated by commas, that is none; NULL: all are sound. */
+static const char *unsound_endpoint (const char *endpoints, size_t *size)
+{
+    for (const char *at = endpoints;; at += *size + 1) {
+        *size = strcspn (at, ",");
+        if (!endpoint_is_sound (at, *size)) {
+            return at;
+        }
+        if (at[*size] == '\0') {
+            return NULL;
+        }
+    }
+}
+
 cohort_server_t *cohort_server_new (const cohort_server_options_t *options)
 {
     if (!options || options->size != sizeof *options) {
@@ -180,6 +194,14 @@ cohort_server_t *cohort_server_new (const cohort_server_options_t *options)
     if (!options->clients || !*options->clients) {
         return refuse (COHORT_EINVAL, "options: clients names no endpoint, such as "
                                       "\"tcp://127.0.0.1:5181\" or \"inproc://test\"");
+    }
+    size_t wrong_size = 0;
+    const char *endpoint = unsound_endpoint (options->clients, &wrong_size);
+    if (endpoint) {
+        return refuse (COHORT_EINVAL,
+                       "options: clients=%.100s: '%.*s' is not tcp://HOST:PORT (a port from 0 to "
+                       "65535, * for a free one), ipc://PATH or inproc://NAME",
+                       options->clients, wrong_size < 80 ? (int) wrong_size : 80, endpoint);
     }
     cohort_server_t *self = mem_calloc (1, sizeof *self);
     if (!self) {

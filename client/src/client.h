@@ -7,6 +7,9 @@
 
 /* Operations of a multi. */
 #define CLIENT_TXN_OPS_MAX 1024
+/* With the version. */
+#define CLIENT_VERSION_TEXT                                                                        \
+    "version %d is none: give a znode's version, 0 or more, or COHORT_ANY_VERSION (-1)"
 /* Data of one operation, whatever the ensemble's limit: a frame must hold it. */
 #define CLIENT_DATA_MAX (64u << 20)
 

@@ -165,7 +165,8 @@ static int check_call (cohort_t *self, const struct client_call *call)
         return client_fail (self, COHORT_EINVAL, "%s: %s", name, wrong);
     }
     if (call->version < COHORT_ANY_VERSION) {
-        return client_fail (self, COHORT_EINVAL, "%s: version is %d", name, (int) call->version);
+        return client_fail (self, COHORT_EINVAL, "%s: " CLIENT_VERSION_TEXT, name,
+                            (int) call->version);
     }
     bool has_path = call->kind != WIRE_SYNC && call->kind != WIRE_EPHEMERALS &&
                     call->kind != WIRE_WHOAMI && call->kind != WIRE_SESSIONS &&

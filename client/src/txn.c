@@ -88,6 +88,10 @@ static int add (cohort_txn_t *self, const struct wire_op *given)
     if (rc != COHORT_OK) {
         return fail (self, rc, text);
     }
+    if (given->version < COHORT_ANY_VERSION) {
+        snprintf (text, sizeof (text), CLIENT_VERSION_TEXT, (int) given->version);
+        return fail (self, COHORT_EINVAL, text);
+    }
     if (given->data == NULL && given->size > 0) {
         return fail (self, COHORT_EINVAL, "data is NULL and size is not 0");
     }

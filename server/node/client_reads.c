@@ -303,9 +303,12 @@ static void answer_unwatch (struct clients *self, struct client *client,
     const char *path = (const char *) request_payload (request);
     bool any =
         client_watch_drop (self, client, request->flags, path, request->size, request->check);
+    bool sound = tree_path_check (self->tree, path, request->size, false) == 0;
     struct wire_client_reply reply = {
         .xid = request->xid,
-        .code = any ? 0 : COHORT_ENOWATCHER,
+        .code = any     ? 0
+                : sound ? COHORT_ENOWATCHER
+                        : COHORT_EPATH,
         .zxid = tree_zxid (self->tree),
     };
     client_reply_plain (self, client, &reply);

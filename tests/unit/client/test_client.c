@@ -201,6 +201,25 @@ static void test_multi (void **state)
     end (&setup);
 }
 
+static void test_versions (void **state)
+{
+    (void) state;
+    struct setup setup;
+    char text[256];
+    begin (&setup, 1, "tcp", COHORT_DRIVER_THREAD);
+    assert_int_equal (cohort_delete (setup.client, "/m", -2), COHORT_EINVAL);
+    cohort_errmsg (setup.client, text, sizeof text);
+    assert_string_equal (text, "delete: version -2 is none: give a znode's version, 0 or more, or "
+                               "COHORT_ANY_VERSION (-1)");
+    cohort_txn_t *txn = cohort_txn_new ();
+    assert_int_equal (cohort_txn_delete (txn, "/m", -7), COHORT_EINVAL);
+    assert_int_equal (cohort_multi (setup.client, txn), COHORT_EINVAL);
+    cohort_errmsg (setup.client, text, sizeof text);
+    assert_non_null (strstr (text, "operation 0: version -7 is none: give a znode's version"));
+    cohort_txn_destroy (&txn);
+    end (&setup);
+}
+
 /* ---- Callbacks ------------------------------------------------------------------------------- */
 
 struct seen {
@@ -671,6 +690,7 @@ int main (void)
         cmocka_unit_test (test_operations),
         cmocka_unit_test (test_own_loop),
         cmocka_unit_test (test_multi),
+        cmocka_unit_test (test_versions),
         cmocka_unit_test (test_watches),
         cmocka_unit_test (test_blocking_in_callback),
         cmocka_unit_test (test_destroy_in_callback),

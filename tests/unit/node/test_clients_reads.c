@@ -377,7 +377,7 @@ static void watches_are_taken_back (void **state)
     struct world *world = world_new (NULL);
     struct peer *peer = peer_attached (world, 0);
     struct peer *other = peer_attached (world, 0);
-    Cohort__Wire__Unwatch words[8];
+    Cohort__Wire__Unwatch words[9];
     ask_create (other, "/a", "", 0);
     peer_do (other);
     ask_get (peer, "/a", true);
@@ -414,6 +414,14 @@ static void watches_are_taken_back (void **state)
     ask_set (other, "/a", "2", -1);
     peer_do (other);
     expect (peer, "event CHANGED /a (data)");
+    /* What is no path is told so. */
+    ask_unwatch (peer, &words[7], "a", ANY, false);
+    ask_unwatch (peer, &words[8], "/a", ANY, false);
+    words[8].path.len = 3; /* with a NUL, and what stands behind it */
+    words[8].path.data = (uint8_t *) (uintptr_t) "/a\0";
+    peer_do (peer);
+    expect (peer, "reply 12 EPATH");
+    expect (peer, "reply 13 EPATH");
     world_free (&world);
 }
 

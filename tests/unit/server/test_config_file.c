@@ -74,6 +74,12 @@ static void test_errors_name_line_key_value_and_remedy (void **state)
     (void) state;
     assert_refused ("tickTime=2000\ndataDri=/x\n",
                     "zoo.cfg:2: dataDri=/x: unknown key; did you mean dataDir?");
+    /* Nothing of it gets at a terminal. */
+    assert_refused ("data\033[31mDir=a\001b\n",
+                    "zoo.cfg:1: data\\x1b[31mDir=a\\x01b: unknown key; see cohortd --help for "
+                    "those there are");
+    assert_refused ("\033]0;x\007\n",
+                    "zoo.cfg:1: '\\x1b]0;x\\x07' must be a line of the form key=value");
     assert_refused ("something.else=1\n", "zoo.cfg:1: something.else=1: unknown key; see cohortd "
                                           "--help for those there are");
     assert_refused ("just a line\n",

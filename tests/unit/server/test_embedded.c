@@ -275,6 +275,12 @@ static void test_options_are_checked (void **state)
     options.size = sizeof options;
     options.clients = NULL;
     assert_refused (&options, COHORT_EINVAL, "clients");
+    options.clients = "foo://";
+    assert_refused (&options, COHORT_EINVAL, "options: clients=foo://: 'foo://' is not tcp://HOST");
+    options.clients = "inproc://x,tcp://127.0.0.1:70000";
+    assert_refused (&options, COHORT_EINVAL, "'tcp://127.0.0.1:70000' is not tcp://HOST:PORT");
+    options.clients = "inproc://x,";
+    assert_refused (&options, COHORT_EINVAL, "'' is not");
     options.clients = "inproc://x";
     options.members = twice;
     options.members_count = 2;
