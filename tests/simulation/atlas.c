@@ -253,7 +253,11 @@ void atlas_opening (struct sim_server *server)
 
 void atlas_not_opened (struct sim_server *server)
 {
-    server->misled |= crash_disk_failures (server->disk) > server->failures;
+    if (crash_disk_failures (server->disk) > server->failures) {
+        server->misled = true;
+        /* Also if it is interrupted now: what it gives up will be on its disk the next time. */
+        server->world->harmed |= UINT32_C (1) << (server->id - 1);
+    }
 }
 
 void atlas_opened (struct sim_server *server)
