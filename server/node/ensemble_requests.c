@@ -137,6 +137,14 @@ static void propose_stores (struct ensemble *self)
     }
 }
 
+/* What is compared with the ends of znodes' lives. Entries' stamps do not go back with a leader's
+ * clock, and a clock that is behind them would keep what is due until it has caught up. */
+static int64_t lapse_time_ms (const struct ensemble *self)
+{
+    int64_t stamp_ms = tree_stamp_ms (self->tree);
+    return self->wall_ms > stamp_ms ? self->wall_ms : stamp_ms;
+}
+
 /* Znodes whose time is over go, some at a time; apply decides whether it is. */
 static void propose_lapses (struct ensemble *self)
 {
@@ -147,7 +155,7 @@ static void propose_lapses (struct ensemble *self)
     buf_init (&items);
     buf_init (&bytes);
     struct entry entry = {.kind = ENTRY_LAPSE};
-    entry.u.lapse.count = tree_lapses (self->tree, self->wall_ms, &items);
+    entry.u.lapse.count = tree_lapses (self->tree, lapse_time_ms (self), &items);
     entry_encode (&bytes, &entry);
     buf_append (&bytes, items.data, items.size);
     if (items.failed || bytes.failed || !proposals_add (&self->proposals, bytes.data, bytes.size)) {
@@ -165,7 +173,8 @@ int64_t ensemble_lapse_deadline (const struct ensemble *self)
         return INT64_MAX;
     }
     int64_t due_ms = tree_lapse_ms (self->tree);
-    int64_t left_ms = due_ms > self->wall_ms ? due_ms - self->wall_ms : 0;
+    int64_t time_ms = lapse_time_ms (self);
+    int64_t left_ms = due_ms > time_ms ? due_ms - time_ms : 0;
     return left_ms < INT64_MAX - self->now_ms ? self->now_ms + left_ms : INT64_MAX;
 }
 
