@@ -255,8 +255,10 @@ void atlas_not_opened (struct sim_server *server)
 {
     if (crash_disk_failures (server->disk) > server->failures) {
         server->misled = true;
-        /* Also if it is interrupted now: what it gives up will be on its disk the next time. */
-        server->world->harmed |= UINT32_C (1) << (server->id - 1);
+        if (atlas_is_weak (server->world, server->id - 1)) {
+            /* Also if it is interrupted now: what it has given up will be missing the next time. */
+            server->world->harmed |= UINT32_C (1) << (server->id - 1);
+        }
     }
 }
 
