@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "client/src/session_state.h"
 
 /* Attach numbers of one incarnation are not those of another. */
@@ -42,7 +43,7 @@ void past_welcome (struct session *self, int64_t now_ms)
 {
     uint32_t limit_ms = self->timeout_ms < self->grace_ms ? self->timeout_ms : self->grace_ms;
     self->close_sent = false;
-    if (self->past != PAST_NONE && self->valid_from_ms == 0) {
+    if (self->past != PAST_NONE && self->valid_from_ms == 0 && !COHORT_MUTATED (counts_at_once)) {
         self->valid_from_ms = now_ms + limit_ms;
     }
     if (self->past == PAST_RESUMES) {

@@ -55,7 +55,7 @@ static struct session *admit (struct tree *self, const struct entry_write *write
         outcome->code = COHORT_ESESSIONEXPIRED;
         return NULL;
     }
-    if (write->incarnation != session->incarnation) {
+    if (write->incarnation != session->incarnation && !COHORT_MUTATED (past_writes)) {
         outcome->code = COHORT_ESESSIONMOVED;
         return NULL;
     }

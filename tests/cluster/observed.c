@@ -189,7 +189,7 @@ static void note_connected (struct observed *self)
         note (self, (struct history_event){.kind = HISTORY_SESSION,
                                            .client = self->number,
                                            .u.session = {session, (uint32_t) options->timeout_ms,
-                                                         (uint32_t) options->grace_ms}});
+                                                         (uint32_t) options->grace_ms, 1}});
     }
     note (self, (struct history_event){.kind = HISTORY_ATTACHED, .client = self->number});
 }

@@ -1,5 +1,5 @@
 /* Ephemerals live as long as their session: the model sees to it that they go with it, in one step;
- * here sessions end neither too early nor too late. */
+ * here sessions end neither too early nor too late, and are never counted on by two processes. */
 
 #include <inttypes.h>
 
@@ -14,39 +14,92 @@ enum { EPOCH_SHIFT = 40 }; /* of a zxid */
 /* Whether the entry will end the session: what the model will find. */
 static bool ends (const struct model_session *session, const struct history_entry *entry)
 {
-    return session != NULL && !session->dead && !entry->killed &&
-           entry->attach_no == session->attach_no &&
-           (entry->incarnation == 0 || entry->incarnation == session->incarnation);
+    if (session == NULL || session->dead) {
+        return false;
+    }
+    if (entry->kind == HISTORY_ENTRY_WRITE) {
+        return entry->incarnation == session->incarnation &&
+               entry->number == session->results_count + 1 && entry->count == 1 &&
+               entry->ops[0].kind == HISTORY_CLOSE && !session->killed;
+    }
+    return entry->kind == HISTORY_ENTRY_CLOSE &&
+           (entry->killed ||
+            (entry->attach_no == session->attach_no &&
+             (entry->incarnation == 0 || entry->incarnation == session->incarnation)));
 }
 
-/* Nobody ends a session that its client counts on; and nobody counts on a session that has ended.
- * (Its owner may close it, and who kills it must wait; that is another rule's.) */
+/* None of those who have, or had, the session counts on it; but it may be closed by its owner. */
+static bool nobody_counts_on_it (const struct facts *facts, const struct history_event *event,
+                                 struct objection *objection)
+{
+    const struct history_entry *entry = &event->u.entry;
+    bool owner_closes = entry->kind == HISTORY_ENTRY_WRITE;
+    for (const struct fact_client *client = facts_next_owner (facts, entry->session, NULL);
+         client != NULL; client = facts_next_owner (facts, entry->session, client)) {
+        if (client->valid_until_ms > event->time_ms &&
+            !(owner_closes && client->incarnation == entry->incarnation)) {
+            return object (objection,
+                           "the session of client %u ends at %#" PRIx64 ", %" PRId64
+                           " ms before it may",
+                           client->number, entry->zxid, client->valid_until_ms - event->time_ms);
+        }
+    }
+    return true;
+}
+
+static bool end_is_due (const struct facts *facts, const struct history_event *event,
+                        struct objection *objection)
+{
+    const struct history_entry *entry = &event->u.entry;
+    const struct model_session *session = model_session (&facts->model, entry->session);
+    if (!ends (session, entry)) {
+        return true;
+    }
+    if (entry->kind == HISTORY_ENTRY_CLOSE && entry->killed && !session->killed) {
+        return object (objection,
+                       "session %" PRIu64 " is ended at %#" PRIx64 " as killed, by nobody",
+                       entry->session, entry->zxid);
+    }
+    return nobody_counts_on_it (facts, event, objection);
+}
+
+/* Who counts on a session is the only one, and it has not ended, but by his own wish. */
+static bool counts_alone (const struct facts *facts, const struct history_event *event,
+                          struct objection *objection)
+{
+    const struct fact_client *client = facts_client (facts, event->client);
+    const struct model_session *session =
+        client != NULL ? model_session (&facts->model, client->session) : NULL;
+    int64_t left_ms = event->u.until_ms - event->time_ms;
+    if (session == NULL || left_ms <= 0) {
+        return true;
+    }
+    bool own_end = session->closed_by_owner && session->incarnation == client->incarnation;
+    if (session->dead && !own_end) {
+        return object (objection,
+                       "client %u counts on its session for %" PRId64
+                       " ms, and it has ended at %#" PRIx64,
+                       event->client, left_ms, session->closed_zxid);
+    }
+    for (const struct fact_client *other = facts_next_owner (facts, session->id, NULL);
+         other != NULL; other = facts_next_owner (facts, session->id, other)) {
+        if (other != client && other->valid_until_ms > event->time_ms) {
+            return object (objection,
+                           "client %u counts on its session for %" PRId64
+                           " ms, and client %u on the same",
+                           event->client, left_ms, other->number);
+        }
+    }
+    return true;
+}
+
+/* Nobody ends a session that its client counts on, not even an administrator; nobody counts on a
+ * session that has ended, and no two processes on the same one. */
 bool rule_session_kept (const struct facts *facts, const struct history_event *event,
                         struct objection *objection)
 {
-    const struct fact_client *client;
-    const struct model_session *session;
-    if (event->kind == HISTORY_ENTRY) {
-        if (event->u.entry.kind != HISTORY_ENTRY_CLOSE) {
-            return true;
-        }
-        client = facts_owner (facts, event->u.entry.session);
-        session = model_session (&facts->model, event->u.entry.session);
-        return client == NULL || !ends (session, &event->u.entry) ||
-               client->valid_until_ms <= event->time_ms ||
-               object (
-                   objection,
-                   "the session of client %u ends at %#" PRIx64 ", %" PRId64 " ms before it may",
-                   client->number, event->u.entry.zxid, client->valid_until_ms - event->time_ms);
-    }
-    client = facts_client (facts, event->client);
-    session = client != NULL ? model_session (&facts->model, client->session) : NULL;
-    return session == NULL || !session->dead || session->closed_by_owner ||
-           event->u.until_ms <= event->time_ms ||
-           object (objection,
-                   "client %u counts on its session for %" PRId64
-                   " ms, and it has ended at %#" PRIx64,
-                   event->client, event->u.until_ms - event->time_ms, session->closed_zxid);
+    return event->kind == HISTORY_ENTRY ? end_is_due (facts, event, objection)
+                                        : counts_alone (facts, event, objection);
 }
 
 /* A leader that has stood still, and leads on, does not end sessions for the silence that was its
@@ -58,8 +111,10 @@ bool rule_session_survives_stall (const struct facts *facts, const struct histor
     if (entry->kind != HISTORY_ENTRY_CLOSE || !entry->silent) {
         return true;
     }
-    const struct fact_client *client = facts_owner (facts, entry->session);
-    return client == NULL || !ends (model_session (&facts->model, entry->session), entry) ||
+    const struct model_session *session = model_session (&facts->model, entry->session);
+    const struct fact_client *client =
+        session != NULL ? facts_owner (facts, session->id, session->incarnation) : NULL;
+    return client == NULL || !ends (session, entry) ||
            client->kept_epoch != entry->zxid >> EPOCH_SHIFT ||
            client->kept_until_ms <= event->time_ms ||
            object (objection,
@@ -68,7 +123,13 @@ bool rule_session_survives_stall (const struct facts *facts, const struct histor
                    client->number, entry->zxid, client->kept_until_ms - event->time_ms);
 }
 
-/* The session of a client that is gone ends within its time limit, once somebody can end it. */
+static int64_t later (int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The session of a client that is gone, or was killed, ends within its time limit, once somebody
+ * can end it; unless another process goes on with it. */
 bool rule_session_ended (const struct facts *facts, const struct history_event *event,
                          struct objection *objection)
 {
@@ -78,16 +139,19 @@ bool rule_session_ended (const struct facts *facts, const struct history_event *
     for (struct map_node *node = map_first (&facts->clients); node != NULL;
          node = map_next (&facts->clients, node)) {
         const struct fact_client *client = map_entry (node, struct fact_client, node);
-        if (!client->gone || client->session == 0) {
+        if (client->session == 0 || (!client->gone && client->killed_ms == 0)) {
             continue;
         }
-        const struct model_session *session = model_session (&facts->model, client->session);
-        int64_t since_ms = client->gone_ms > facts->led_ms ? client->gone_ms : facts->led_ms;
-        if (session != NULL && !session->dead &&
-            event->time_ms > since_ms + client->timeout_ms + SLACK_MS) {
+        int64_t limit_ms = client->killed_ms != 0 && client->grace_ms < client->timeout_ms
+                               ? client->grace_ms
+                               : client->timeout_ms;
+        int64_t over_ms = client->killed_ms != 0 ? client->killed_ms : client->gone_ms;
+        if (event->time_ms > later (over_ms, facts->led_ms) + limit_ms + SLACK_MS &&
+            facts_has_session (facts, client)) {
             return object (objection,
-                           "client %u is gone for %" PRId64 " ms, and its session lives on",
-                           client->number, event->time_ms - client->gone_ms);
+                           "client %u is %s for %" PRId64 " ms, and its session lives on",
+                           client->number, client->killed_ms != 0 ? "killed" : "gone",
+                           event->time_ms - over_ms);
         }
     }
     return true;

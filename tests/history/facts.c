@@ -117,10 +117,57 @@ const struct fact_client *facts_client (const struct facts *self, uint32_t numbe
     return find_client (self, number);
 }
 
-const struct fact_client *facts_owner (const struct facts *self, uint64_t session)
+struct owner_key {
+    uint64_t session;
+    uint32_t incarnation;
+};
+
+static uint64_t owner_hash (uint64_t session, uint32_t incarnation)
 {
-    struct map_node *node = map_find (&self->owners, session, any_key, NULL);
+    uint64_t words[] = {session, incarnation};
+    return hash64 (words, sizeof words, 0);
+}
+
+static bool is_owner (const struct map_node *node, const void *arg)
+{
+    const struct fact_client *client = map_entry (node, struct fact_client, owner_node);
+    const struct owner_key *key = arg;
+    return client->session == key->session && client->incarnation == key->incarnation;
+}
+
+static struct fact_client *find_owner (const struct facts *self, uint64_t session,
+                                       uint32_t incarnation)
+{
+    struct owner_key key = {session, incarnation};
+    struct map_node *node =
+        map_find (&self->owners, owner_hash (session, incarnation), is_owner, &key);
     return node != NULL ? map_entry (node, struct fact_client, owner_node) : NULL;
+}
+
+const struct fact_client *facts_owner (const struct facts *self, uint64_t session,
+                                       uint32_t incarnation)
+{
+    return find_owner (self, session, incarnation);
+}
+
+const struct fact_client *facts_next_owner (const struct facts *self, uint64_t session,
+                                            const struct fact_client *before)
+{
+    struct map_node *node =
+        before != NULL ? map_next (&self->clients, &before->node) : map_first (&self->clients);
+    for (; node != NULL; node = map_next (&self->clients, node)) {
+        const struct fact_client *client = map_entry (node, struct fact_client, node);
+        if (session != 0 && client->session == session) {
+            return client;
+        }
+    }
+    return NULL;
+}
+
+bool facts_has_session (const struct facts *self, const struct fact_client *client)
+{
+    const struct model_session *session = model_session (&self->model, client->session);
+    return session != NULL && !session->dead && session->incarnation == client->incarnation;
 }
 
 static struct fact_call *find_call (const struct facts *self, uint64_t id)
@@ -406,7 +453,9 @@ static void see_client (struct facts *self, struct fact_client *client,
     switch (event->kind) {
     case HISTORY_SESSION:
         if (client->session == 0) {
-            client->session = client->owner_node.hash = event->u.session.id;
+            client->session = event->u.session.id;
+            client->incarnation = event->u.session.incarnation;
+            client->owner_node.hash = owner_hash (client->session, client->incarnation);
             map_insert (&self->owners, &client->owner_node);
         }
         client->timeout_ms = event->u.session.timeout_ms;
@@ -480,6 +529,20 @@ static void see_stall (struct facts *self, int64_t now_ms, const struct history_
     }
 }
 
+static void see_kill (struct facts *self, const struct history_entry *entry)
+{
+    if (!self->applied.executed || entry->ops[0].kind != HISTORY_KILL) {
+        return;
+    }
+    const struct model_session *killed = model_session (&self->model, entry->ops[0].session);
+    struct fact_client *owner = killed != NULL && killed->killed
+                                    ? find_owner (self, killed->id, killed->incarnation)
+                                    : NULL;
+    if (owner != NULL && owner->killed_ms == 0) {
+        owner->killed_ms = self->now_ms;
+    }
+}
+
 /* Since when each of those that go by themselves ought to be gone. What is gone is forgotten. */
 static void see_lapses (struct facts *self)
 {
@@ -504,6 +567,7 @@ void facts_see (struct facts *self, const struct history_event *event)
     switch (event->kind) {
     case HISTORY_ENTRY:
         self->applied = model_apply (&self->model, &event->u.entry);
+        see_kill (self, &event->u.entry);
         see_lapses (self);
         break;
     case HISTORY_LED:

@@ -57,8 +57,9 @@ struct fact_stream {
 struct fact_client {
     struct map_node node; /* the hash is the number */
     uint32_t number;
-    struct map_node owner_node; /* the hash is the session */
+    struct map_node owner_node; /* by session and incarnation */
     uint64_t session;           /* 0: none yet */
+    uint32_t incarnation;
     uint32_t timeout_ms, grace_ms;
     uint32_t server;
     uint64_t attaches;
@@ -72,6 +73,7 @@ struct fact_client {
     int64_t kept_until_ms; /* and does not end it for silence before */
     bool gone, lost;
     int64_t gone_ms;
+    int64_t killed_ms; /* when an administrator has ended its session; 0: nobody has */
 
     uint64_t *asked; /* hashes of what its writes 1, 2, 3 ... ask for */
     size_t asked_count, asked_capacity;
@@ -105,9 +107,18 @@ void facts_see (struct facts *self, const struct history_event *event);
 
 /* NULL: unknown. */
 const struct fact_client *facts_client (const struct facts *self, uint32_t number);
-const struct fact_client *facts_owner (const struct facts *self, uint64_t session);
+const struct fact_client *facts_owner (const struct facts *self, uint64_t session,
+                                       uint32_t incarnation);
 const struct fact_call *facts_call (const struct facts *self, uint64_t id);
 const struct fact_stream *facts_stream (const struct fact_client *client, uint64_t id);
+
+/* Of all who have, or had, the session: the next behind this one (NULL: the first); NULL: no more.
+ */
+const struct fact_client *facts_next_owner (const struct facts *self, uint64_t session,
+                                            const struct fact_client *before);
+
+/* Whether its session lives, and it is its process, and not one before or behind it. */
+bool facts_has_session (const struct facts *self, const struct fact_client *client);
 
 /* A sequential create was answered with this path before. */
 bool facts_has_name (const struct facts *self, const char *path);

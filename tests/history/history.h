@@ -4,10 +4,11 @@
  * an event that is recorded before another did not happen after it. It comes from simulated or from
  * real clients; nothing here knows which. check.h judges it, text.c writes and reads it as lines.
  *
- *      a client    one session, from its beginning to its end; another session is another client
- *      a call      what a client has asked for, until it is told the result, or that nobody knows
- *      the log     what the ensemble has agreed on, in order; the only thing here that is not seen
- *                  by clients. It may be left out: then what clients are told has to do.
+ *      a client    one process's part of one session, from its beginning to its end; another
+ * session is another client, and so is a process that goes on with the session of one before a call
+ * what a client has asked for, until it is told the result, or that nobody knows the log     what
+ * the ensemble has agreed on, in order; the only thing here that is not seen by clients. It may be
+ * left out: then what clients are told has to do.
  *
  * Plain data; what pointers lead to lives as long as whoever hands out the event says.
  * May include: cohort/types.h, client/base. */
@@ -42,6 +43,7 @@ enum history_op_kind {
     HISTORY_ADD,
     HISTORY_DELETE_TREE,
     HISTORY_CLOSE,  /* of the own session */
+    HISTORY_KILL,   /* of any session, by an administrator; never in a multi */
     HISTORY_REJECT, /* in the log only: a write that was refused, with `code`; */
     HISTORY_LAPSED, /* and a znode that goes by itself if its time is over and its czxid is zxid */
     HISTORY_OTHER,  /* that changes nothing of the tree, and succeeds */
@@ -68,7 +70,7 @@ struct history_op {
     uint32_t limit;                /* DELETE_TREE; EPHEMERALS: of the page, 0: none */
     int64_t delta, floor, ceiling; /* ADD */
     uint64_t zxid;                 /* CHECK_CZXID, LAPSED: czxid, CHECK_OWNER: ozxid */
-    uint64_t session;              /* CHECK_OWNER */
+    uint64_t session;              /* CHECK_OWNER, KILL */
     int32_t code;                  /* REJECT */
     bool watch;                    /* reads: a one-shot watch is set with it */
     bool check;                    /* UNWATCH */
@@ -93,7 +95,7 @@ struct history_result {
     const char *path;            /* CREATE; or NULL */
     const cohort_stat_t *stat;   /* CREATE, SET, ADD, reads; or NULL */
     int64_t value;               /* ADD: the sum; DELETE_TREE, COUNT: how many; else 0 */
-    bool existed;                /* CREATE if absent: it was there */
+    bool existed;                /* CREATE if absent, KILL: it was there */
     const char *data;            /* GET; or NULL */
     const char *const *children; /* CHILDREN: sorted */
     size_t children_count;
@@ -128,6 +130,7 @@ struct history_entry {
     enum history_entry_kind kind;
     uint64_t session, attach_no, number;
     uint32_t incarnation, server;
+    bool admins;       /* OTHER: there are administrators from now on, and every client is one */
     bool killed;       /* CLOSE: by somebody else's wish; */
     bool silent;       /* for its client was not heard for its timeout */
     uint8_t nonce[16]; /* SESSION, ATTACH */
@@ -225,6 +228,7 @@ enum history_kind {
 struct history_session {
     uint64_t id;
     uint32_t timeout_ms, grace_ms;
+    uint32_t incarnation; /* 1, or which of the processes that have had the session */
 };
 
 struct history_stall {

@@ -62,7 +62,8 @@ bool rule_write_result (const struct facts *facts, const struct history_event *e
     const struct history_return *result = &event->u.result;
     const struct fact_call *call = facts_call (facts, result->id);
     const struct fact_client *client = facts_client (facts, event->client);
-    const struct model_result *known = model_result (&facts->model, client->session, call->number);
+    const struct model_result *known =
+        model_result (&facts->model, client->session, client->incarnation, call->number);
     if (known == NULL || result->zxid != known->zxid || result->code == COHORT_EDUPLICATE) {
         return true; /* none of this rule's business */
     }

@@ -37,6 +37,7 @@ static void read_op (struct arena *arena, const struct op *op, struct history_op
         [OP_CHECK_ABSENT] = HISTORY_CHECK_ABSENT,
         [OP_ADD] = HISTORY_ADD,
         [OP_DELETE_TREE] = HISTORY_DELETE_TREE,
+        [OP_KILL_SESSION] = HISTORY_KILL,
     };
     bool known = (size_t) op->kind < sizeof kinds / sizeof kinds[0] && kinds[op->kind] != 0;
     *out = (struct history_op){
@@ -76,12 +77,14 @@ static void read_op (struct arena *arena, const struct op *op, struct history_op
     case OP_REJECT:
         out->code = op->code;
         break;
+    case OP_KILL_SESSION:
+        out->session = op->session;
+        break;
     case OP_CLOSE_SESSION:
     case OP_CHECK_ABSENT:
     case OP_SET_ACL:
     case OP_ADD_AUTH:
     case OP_SET_ADMINS:
-    case OP_KILL_SESSION:
     case OP_HAND_OVER:
         break;
     }
@@ -172,6 +175,8 @@ bool history_entry_read (struct arena *arena, uint64_t zxid, int64_t stamp_ms, c
     case ENTRY_LAPSE:
         return read_lapse (arena, &entry.u.lapse, out);
     case ENTRY_CLUSTER:
+        out->admins = entry.u.cluster.admins_size > 0;
+        break;
     case ENTRY_MEMBER_STORE:
         break;
     }

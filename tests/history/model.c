@@ -32,14 +32,23 @@ static void free_znode (struct map_node *node, void *arg)
     free (znode);
 }
 
+static void free_results (struct model_result *results, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free (results[i].outcomes);
+    }
+    free (results);
+}
+
 static void free_session (struct map_node *node, void *arg)
 {
     struct model_session *session = map_entry (node, struct model_session, node);
     (void) arg;
-    for (size_t i = 0; i < session->results_count; i++) {
-        free (session->results[i].outcomes);
+    free_results (session->results, session->results_count);
+    for (size_t i = 0; i < session->past_count; i++) {
+        free_results (session->past[i].results, session->past[i].results_count);
     }
-    free (session->results);
+    free (session->past);
     free (session->ephemerals);
     free (session);
 }
@@ -233,7 +242,7 @@ static bool any_key (const struct map_node *node, const void *key)
     return true;
 }
 
-static struct model_session *find_session (const struct model *self, uint64_t id)
+struct model_session *model_find_session (const struct model *self, uint64_t id)
 {
     struct map_node *node = map_find (&self->sessions, id, any_key, NULL);
     return node != NULL ? map_entry (node, struct model_session, node) : NULL;
@@ -241,16 +250,36 @@ static struct model_session *find_session (const struct model *self, uint64_t id
 
 const struct model_session *model_session (const struct model *self, uint64_t id)
 {
-    return find_session (self, id);
+    return model_find_session (self, id);
 }
 
 const struct model_result *model_result (const struct model *self, uint64_t session,
-                                         uint64_t number)
+                                         uint32_t incarnation, uint64_t number)
 {
-    const struct model_session *found = find_session (self, session);
-    return found != NULL && number > 0 && number <= found->results_count
+    const struct model_session *found = model_find_session (self, session);
+    if (found == NULL || number == 0) {
+        return NULL;
+    }
+    for (size_t i = 0; i < found->past_count; i++) {
+        const struct model_past *past = &found->past[i];
+        if (past->incarnation == incarnation) {
+            return number <= past->results_count ? &past->results[number - 1] : NULL;
+        }
+    }
+    return found->incarnation == incarnation && number <= found->results_count
                ? &found->results[number - 1]
                : NULL;
+}
+
+/* The results of the present incarnation are those of the past. */
+static void put_past (struct model_session *session)
+{
+    session->past = model_grow (session->past, session->past_count, &session->past_capacity,
+                                sizeof (struct model_past));
+    session->past[session->past_count++] =
+        (struct model_past){session->incarnation, session->results, session->results_count};
+    session->results = NULL;
+    session->results_count = session->results_capacity = 0;
 }
 
 /* A client draws a nonce for each session; if it says it again, it means the same one. */
@@ -260,7 +289,7 @@ static struct model_session *begin_session (struct model *self, const struct his
          node = map_next (&self->sessions, node)) {
         struct model_session *session = map_entry (node, struct model_session, node);
         if (!session->gone && memcmp (session->nonce, entry->nonce, sizeof entry->nonce) == 0) {
-            if (!session->dead && session->incarnation == 1 &&
+            if (!session->dead && !session->killed && session->incarnation == 1 &&
                 entry->attach_no > session->attach_no) {
                 session->attach_no = entry->attach_no;
                 session->server = entry->server;
@@ -286,17 +315,14 @@ static void attach (struct model_session *session, const struct history_entry *e
     bool next = entry->incarnation > session->incarnation;
     bool mine = session->incarnation == 1 ||
                 memcmp (session->process, entry->nonce, sizeof entry->nonce) == 0;
-    if (!next && (entry->incarnation != session->incarnation || !mine ||
-                  entry->attach_no <= session->attach_no)) {
+    if (session->killed || (!next && (entry->incarnation != session->incarnation || !mine ||
+                                      entry->attach_no <= session->attach_no))) {
         return;
     }
     if (next) {
+        put_past (session);
         session->incarnation = entry->incarnation;
         memcpy (session->process, entry->nonce, sizeof entry->nonce);
-        for (size_t i = 0; i < session->results_count; i++) {
-            free (session->results[i].outcomes);
-        }
-        session->results_count = 0;
     }
     session->attach_no = entry->attach_no;
     session->server = entry->server;
@@ -314,6 +340,7 @@ struct model_applied model_apply (struct model *self, const struct history_entry
     COHORT_ASSERT (entry->zxid > self->zxid);
     self->zxid = entry->zxid;
     self->stamp_ms = entry->stamp_ms > self->stamp_ms ? entry->stamp_ms : self->stamp_ms;
+    self->admins |= entry->admins;
     if (entry->kind == HISTORY_ENTRY_SESSION) {
         return (struct model_applied){.session = begin_session (self, entry)};
     }
@@ -321,7 +348,7 @@ struct model_applied model_apply (struct model *self, const struct history_entry
         model_lapse (self, entry);
         return (struct model_applied){.session = NULL};
     }
-    struct model_session *session = find_session (self, entry->session);
+    struct model_session *session = model_find_session (self, entry->session);
     struct model_applied applied = {.session = session};
     if (session == NULL || (session->dead && entry->kind != HISTORY_ENTRY_REAP)) {
         return applied;
@@ -339,7 +366,7 @@ struct model_applied model_apply (struct model *self, const struct history_entry
         }
         break;
     case HISTORY_ENTRY_WRITE:
-        if (entry->incarnation == session->incarnation &&
+        if (!session->killed && entry->incarnation == session->incarnation &&
             entry->number == session->results_count + 1) {
             applied.executed = true;
             applied.closed = model_write (self, session, entry);

@@ -67,18 +67,28 @@ struct model_result {
     struct model_outcome *outcomes;
 };
 
+/* What a process that had the session before was told. */
+struct model_past {
+    uint32_t incarnation;
+    struct model_result *results;
+    size_t results_count;
+};
+
 struct model_session {
     struct map_node node; /* the hash is the id */
     uint64_t id, attach_no;
     uint8_t nonce[16], process[16];
     uint32_t incarnation, server;
+    bool killed; /* by an administrator: it may do nothing any more, and CLOSE follows */
     bool dead, closed_by_owner;
     bool gone; /* dead, and its last ephemeral is reaped: nobody remembers it */
     uint64_t closed_zxid;
     struct model_znode **ephemerals; /* all that it ever made */
     size_t ephemerals_count, ephemerals_capacity;
-    struct model_result *results; /* of numbers 1, 2, 3 ... */
+    struct model_result *results; /* of numbers 1, 2, 3 ... of this incarnation */
     size_t results_count, results_capacity;
+    struct model_past *past; /* of those before */
+    size_t past_count, past_capacity;
 };
 
 struct model {
@@ -88,6 +98,7 @@ struct model {
     struct map znodes, sessions;
     struct model_znode *root;
     uint64_t last_session;
+    bool admins;                  /* there are some: every session */
     struct model_change *changes; /* what has ever changed, in order */
     size_t changes_count, changes_capacity;
     struct model_znode **lapses; /* those that exist and may go by themselves, and others */
@@ -123,9 +134,9 @@ size_t model_after (const struct model_znode *znode, uint64_t zxid);
 
 const struct model_session *model_session (const struct model *self, uint64_t id);
 
-/* NULL: that number was not executed. */
+/* NULL: that number of that incarnation was not executed. */
 const struct model_result *model_result (const struct model *self, uint64_t session,
-                                         uint64_t number);
+                                         uint32_t incarnation, uint64_t number);
 
 /* The index of the first change with a greater zxid; changes_count: none yet. */
 size_t model_changes_after (const struct model *self, uint64_t zxid);

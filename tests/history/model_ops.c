@@ -251,6 +251,20 @@ static int delete (struct model *self, struct model_znode *znode)
     return 0;
 }
 
+static int kill_session (struct model *self, const struct history_op *op,
+                         struct model_outcome *outcome)
+{
+    struct model_session *killed = model_find_session (self, op->session);
+    if (!self->admins) {
+        return COHORT_ENOAUTH;
+    }
+    outcome->existed = killed != NULL && !killed->dead && !killed->killed;
+    if (outcome->existed) {
+        killed->killed = true;
+    }
+    return 0;
+}
+
 static int execute (struct model *self, struct model_session *session, const struct history_op *op,
                     struct model_outcome *outcome)
 {
@@ -260,6 +274,9 @@ static int execute (struct model *self, struct model_session *session, const str
     }
     if (op->kind == HISTORY_CLOSE || op->kind == HISTORY_OTHER) {
         return 0;
+    }
+    if (op->kind == HISTORY_KILL) {
+        return kill_session (self, op, outcome);
     }
     if (op->kind == HISTORY_CREATE) {
         return create (self, session, op, outcome);

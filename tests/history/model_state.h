@@ -27,6 +27,9 @@ const struct model_version *model_now (const struct model_znode *znode);
 struct model_version *model_push (struct model *self, struct model_znode *znode,
                                   enum model_change_kind change);
 
+/* NULL: there never was one. */
+struct model_session *model_find_session (const struct model *self, uint64_t id);
+
 /* Executes the write, whose turn it is, and keeps its result. true: it closes its session. */
 bool model_write (struct model *self, struct model_session *session,
                   const struct history_entry *entry);

@@ -16,7 +16,8 @@ bool rule_acknowledged_once (const struct facts *facts, const struct history_eve
     if (call->number == 0) {
         return true;
     }
-    const struct model_result *known = model_result (&facts->model, client->session, call->number);
+    const struct model_result *known =
+        model_result (&facts->model, client->session, client->incarnation, call->number);
     if (result->zxid == 0) { /* refused by the client itself, for good */
         return known == NULL ||
                object (objection, "call %" PRIu64 " was refused, and is in the log", call->id);
@@ -46,7 +47,7 @@ bool rule_logged_as_asked (const struct facts *facts, const struct history_event
                            struct objection *objection)
 {
     const struct history_entry *entry = &event->u.entry;
-    const struct fact_client *client = facts_owner (facts, entry->session);
+    const struct fact_client *client = facts_owner (facts, entry->session, entry->incarnation);
     if (entry->kind != HISTORY_ENTRY_WRITE || client == NULL ||
         (entry->count == 1 && entry->ops[0].kind == HISTORY_REJECT)) {
         return true;

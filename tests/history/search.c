@@ -159,7 +159,7 @@ static void see_return (struct search *self, const struct facts *facts,
     const struct history_op *asked = &call->ops[0];
     bool write = call->number > 0;
     if (result->zxid == 0 || asked->kind == HISTORY_SYNC || asked->kind == HISTORY_CHILDREN ||
-        asked->kind == HISTORY_CLOSE || asked->kind > HISTORY_SYNC ||
+        asked->kind == HISTORY_CLOSE || asked->kind == HISTORY_KILL || asked->kind > HISTORY_SYNC ||
         (!write && (call->multi || !call->linearizable))) {
         return;
     }
@@ -204,7 +204,8 @@ static void leave_out_created (struct search *self, const struct fact_call *call
 
 static void see_unknown (struct search *self, const struct fact_call *call)
 {
-    if (call->number == 0 || call->ops[0].kind == HISTORY_CLOSE) {
+    if (call->number == 0 || call->ops[0].kind == HISTORY_CLOSE ||
+        call->ops[0].kind == HISTORY_KILL) {
         return;
     }
     if (stands_alone (self, call)) {

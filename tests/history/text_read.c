@@ -341,6 +341,8 @@ static bool read_session (struct text *self, const char *key, char *value)
         session->timeout_ms = (uint32_t) read_number (self, value);
     } else if (strcmp (key, "grace") == 0) {
         session->grace_ms = (uint32_t) read_number (self, value);
+    } else if (strcmp (key, "incarnation") == 0) {
+        session->incarnation = (uint32_t) read_number (self, value);
     } else {
         return false;
     }
@@ -485,6 +487,8 @@ static bool read_entry (struct text *self, const char *key, char *value)
         entry->incarnation = (uint32_t) read_number (self, value);
     } else if (strcmp (key, "server") == 0) {
         entry->server = (uint32_t) read_number (self, value);
+    } else if (strcmp (key, "admins") == 0) {
+        entry->admins = read_number (self, value) != 0;
     } else if (strcmp (key, "killed") == 0) {
         entry->killed = read_number (self, value) != 0;
     } else if (strcmp (key, "silent") == 0) {
@@ -576,7 +580,9 @@ static char *next_word (char **line)
 /* Paths and values are never NULL. */
 static void begin (struct history_event *event)
 {
-    if (event->kind == HISTORY_FIRED) {
+    if (event->kind == HISTORY_SESSION) {
+        event->u.session.incarnation = 1;
+    } else if (event->kind == HISTORY_FIRED) {
         event->u.fired.path = "";
     } else if (event->kind == HISTORY_BATCH) {
         event->u.batch.path = "";

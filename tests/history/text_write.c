@@ -15,12 +15,12 @@ const char *const text_events[] = {"",      "session", "attached", "valid",   "l
                                    "gone",  "call",    "return",   "unknown", "fired",
                                    "batch", "opened",  "closed",   "told",    "entry",
                                    "led",   "unled",   "stalled",  "settled"};
-const char *const text_ops[] = {"",         "create",      "delete",      "set",
-                                "check",    "check-czxid", "check-owner", "check-absent",
-                                "add",      "delete-tree", "close",       "reject",
-                                "lapsed",   "other",       "exists",      "get",
-                                "children", "sync",        "count",       "ephemerals",
-                                "unwatch"};
+const char *const text_ops[] = {"",           "create",      "delete",      "set",
+                                "check",      "check-czxid", "check-owner", "check-absent",
+                                "add",        "delete-tree", "close",       "kill",
+                                "reject",     "lapsed",      "other",       "exists",
+                                "get",        "children",    "sync",        "count",
+                                "ephemerals", "unwatch"};
 const char *const text_entries[] = {"",     "session", "attach", "close",
                                     "reap", "write",   "lapse",  "other"};
 const size_t text_events_count = sizeof text_events / sizeof text_events[0];
@@ -203,6 +203,9 @@ static void print_entry (struct buf *out, const struct history_entry *entry)
 {
     print (out, " zxid=%" PRIu64 " stamp=%" PRId64 " what=%s", entry->zxid, entry->stamp_ms,
            text_entries[entry->kind]);
+    if (entry->admins) {
+        print (out, " admins=1");
+    }
     if (entry->kind != HISTORY_ENTRY_SESSION && entry->kind < HISTORY_ENTRY_LAPSE) {
         print (out, " session=%" PRIu64, entry->session);
     }
@@ -250,6 +253,9 @@ void history_format (struct buf *out, const struct history_event *event)
     case HISTORY_SESSION:
         print (out, " session=%" PRIu64 " timeout=%u grace=%u", event->u.session.id,
                event->u.session.timeout_ms, event->u.session.grace_ms);
+        if (event->u.session.incarnation > 1) {
+            print (out, " incarnation=%u", event->u.session.incarnation);
+        }
         break;
     case HISTORY_ATTACHED:
         print (out, " server=%u", event->u.server);

@@ -35,8 +35,9 @@ static bool session_fits (const struct facts *facts, const struct history_event 
                           const struct fact_client *client, struct objection *objection)
 {
     uint64_t id = event->u.session.id;
-    const struct fact_client *owner = facts_owner (facts, id);
-    return (id != 0 && (client == NULL || client->session == 0 || client->session == id) &&
+    const struct fact_client *owner = facts_owner (facts, id, event->u.session.incarnation);
+    return (id != 0 && event->u.session.incarnation != 0 &&
+            (client == NULL || client->session == 0 || client->session == id) &&
             (owner == NULL || owner == client)) ||
            object (objection, "session %" PRIu64 " is not that of client %u alone", id,
                    event->client);

@@ -54,6 +54,7 @@ void client_start (struct world *self, struct sim_client *client)
     workload_begin (self, client);
     client->timeout_ms = 1000 + (uint32_t) prng_below (&client->prng, 4000);
     client->grace_ms = 200 + (uint32_t) prng_below (&client->prng, 4000);
+    client->adopting = client->has_past;
     struct session_options options = {
         .hosts = &self->hosts,
         .timeout_ms = client->timeout_ms,
@@ -61,7 +62,13 @@ void client_start (struct world *self, struct sim_client *client)
         .connect_timeout_ms = 500,
         .stream_bytes_max = 1 << 30,
         .random = draw (self, client),
+        .past = client->has_past ? &client->past : NULL,
+        .close_past = client->close_past,
     };
+    if (client->has_past && client->close_past) {
+        record_close_past (self, client);
+    }
+    client->has_past = false;
     client->session = session_new (&options);
     COHORT_ASSERT (client->session != NULL);
     client->up = true;
@@ -104,6 +111,24 @@ void client_kill (struct world *self, struct sim_client *client)
     bury (self, client);
 }
 
+bool client_take (struct world *self, struct sim_client *client, struct sim_client *owner,
+                  bool close_past)
+{
+    if (!owner->has_identity) {
+        return false;
+    }
+    world_tell (self, "client %zu: the next process %s session %" PRIx64 " of client %zu",
+                (size_t) (client - self->clients), close_past ? "closes" : "goes on with",
+                owner->identity.id, (size_t) (owner - self->clients));
+    owner->identity.incarnation++;
+    client->identity = client->past = owner->identity;
+    owner->has_identity = false;
+    client->has_identity = client->has_past = true;
+    client->close_past = close_past;
+    client_kill (self, client);
+    return true;
+}
+
 void client_close (struct world *self, struct sim_client *client)
 {
     world_tell (self, "client %zu: closes its session", (size_t) (client - self->clients));
@@ -119,6 +144,7 @@ static void session_state (struct world *self, struct sim_client *client, cohort
 {
     world_tell (self, "client %zu: state %d", (size_t) (client - self->clients), (int) state);
     if (state == COHORT_CONNECTED) {
+        client->adopting = false;
         record_attached (self, client);
     } else if (state == COHORT_LOST) {
         self->sessions_lost++;
@@ -201,7 +227,7 @@ static void schedule_timer (struct world *self, struct sim_client *client)
 /* After LOST: a new session of the same process. */
 static void renew (struct world *self, struct sim_client *client)
 {
-    client->lost = client->fresh_sent = false;
+    client->lost = client->fresh_sent = client->adopting = false;
     workload_renew (self, client);
     struct session_random random = draw (self, client);
     int rc = session_renew (client->session, &random, client_now_ms (self, client));
@@ -210,8 +236,19 @@ static void renew (struct world *self, struct sim_client *client)
     carry_out (self, client);
 }
 
+/* What a process writes down before anything is sent in the name of a new session. */
+static void keep_identity (struct sim_client *client)
+{
+    struct session_identity identity;
+    if (session_take_identity (client->session, &identity)) {
+        client->identity = identity;
+        client->has_identity = true;
+    }
+}
+
 void client_drive (struct world *self, struct sim_client *client)
 {
+    keep_identity (client);
     carry_out (self, client);
     send_frames (self, client);
     record_view (self, client);
@@ -230,7 +267,7 @@ void client_drive (struct world *self, struct sim_client *client)
 /* The write that the liveness phase waits for: once in each session, until it is answered. */
 static void write_fresh (struct world *self, struct sim_client *client)
 {
-    if (client->fresh_due && !client->fresh_sent && !client->closing) {
+    if (client->fresh_due && !client->fresh_sent && !client->closing && !client->adopting) {
         client->fresh_sent = true;
         workload_fresh (self, client);
     }
@@ -239,7 +276,7 @@ static void write_fresh (struct world *self, struct sim_client *client)
 static void work (struct world *self, struct sim_client *client)
 {
     size_t burst = 1 + prng_below (&client->prng, 4);
-    while (self->working && !client->closing && burst-- > 0 &&
+    while (self->working && !client->closing && !client->adopting && burst-- > 0 &&
            client->outstanding < OUTSTANDING_MAX && self->requests < self->options.requests_max) {
         workload_ask (self, client);
     }

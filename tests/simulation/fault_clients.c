@@ -4,9 +4,28 @@
 
 #include "tests/simulation/world.h"
 
+/* Client a, for the end of what client b has, which may be its own. */
+static bool kill_session (struct world *self, const struct sim_fault *fault)
+{
+    struct session_view view;
+    struct sim_client *client = &self->clients[fault->a], *victim = &self->clients[fault->b];
+    if (!victim->up || client->adopting || client->lost) {
+        return false;
+    }
+    session_view (victim->session, &view);
+    if (view.id == 0) {
+        return false;
+    }
+    world_tell (self, "client %u: kills session %" PRIx64 ", of client %u", fault->a, view.id,
+                fault->b);
+    workload_kill (self, client, view.id);
+    client_drive (self, client);
+    return true;
+}
+
 bool fault_clients_begin (struct world *self, const struct sim_fault *fault)
 {
-    if (fault->a >= self->clients_count) {
+    if (fault->a >= self->clients_count || fault->b >= self->clients_count) {
         return false;
     }
     struct sim_client *client = &self->clients[fault->a];
@@ -25,6 +44,10 @@ bool fault_clients_begin (struct world *self, const struct sim_fault *fault)
         world_tell (self, "client %u: loses its connections", fault->a);
         network_client_down (self, client, true);
         break;
+    case FAULT_SESSION_KILL:
+        return kill_session (self, fault);
+    case FAULT_SESSION_TAKE:
+        return client_take (self, client, &self->clients[fault->b], fault->value != 0);
     default:
         world_tell (self, "client %u: paused for %" PRId64 " ms", fault->a, fault->length_ms);
         client->paused = true;

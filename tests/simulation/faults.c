@@ -25,6 +25,8 @@ static bool begin (struct world *self, const struct sim_fault *fault)
     case FAULT_CLIENT_CLOSE:
     case FAULT_CLIENT_MOVE:
     case FAULT_CLIENT_PAUSE:
+    case FAULT_SESSION_KILL:
+    case FAULT_SESSION_TAKE:
         return fault_clients_begin (self, fault);
     default:
         return fault_servers_begin (self, fault);

@@ -52,7 +52,9 @@ struct world;
     X (ROT, "bit-rot", PLANNED, 60000, 3000, "what was durable rots")                              \
     X (LOST_WRITE, "misdirected-write", PLANNED, 60000, 3000, "a sector went to another's place")  \
     X (WRONG_READ, "misdirected-read", PLANNED, 60000, 3000, "a read gives another sector")        \
-    X (STALE_READ, "stale-read", PLANNED, 60000, 3000, "a read gives what was there before")
+    X (STALE_READ, "stale-read", PLANNED, 60000, 3000, "a read gives what was there before")       \
+    X (SESSION_KILL, "session-kill", PLANNED, 60000, 2000, "an administrator ends a session")      \
+    X (SESSION_TAKE, "session-take", PLANNED, 60000, 1500, "a process goes on with the session")
 
 enum fault_kind {
 #define X(NAME, name, class, seldom, often, text) FAULT_##NAME,

@@ -129,6 +129,10 @@ static void plan_client (const struct world *self, struct prng *prng, struct sim
 {
     fault->a = one_client (self, prng);
     fault->length_ms = 1 + (int64_t) rather_small (prng, 0, 6000);
+    if (fault->kind == FAULT_SESSION_KILL || fault->kind == FAULT_SESSION_TAKE) {
+        fault->b = one_client (self, prng);
+        fault->value = prng_below (prng, 2);
+    }
 }
 
 static void plan_details (const struct world *self, struct prng *prng, struct sim_fault *fault)
@@ -164,6 +168,8 @@ static void plan_details (const struct world *self, struct prng *prng, struct si
     case FAULT_CLIENT_CLOSE:
     case FAULT_CLIENT_MOVE:
     case FAULT_CLIENT_PAUSE:
+    case FAULT_SESSION_KILL:
+    case FAULT_SESSION_TAKE:
         plan_client (self, prng, fault);
         break;
     default:

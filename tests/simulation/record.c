@@ -27,6 +27,7 @@ enum {
 /* What was recorded last of a client. */
 struct recorded {
     uint32_t number; /* of its present session, in the history */
+    uint32_t closes; /* likewise of the past one that it closes first; 0: none */
     uint64_t session;
     char endpoint[HOSTS_ENDPOINT_MAX + 1];
     int64_t valid_until_ms;
@@ -109,6 +110,34 @@ void record_client (struct world *world, const struct sim_client *client)
     *recorded (world, client) = (struct recorded){.number = ++world->recorder->last_client};
 }
 
+static void record_session (struct world *world, const struct sim_client *client, uint32_t number,
+                            uint64_t session)
+{
+    const struct session_identity *past = &client->past;
+    struct history_session event = {session, client->timeout_ms, client->grace_ms, 1};
+    if (session == past->id) {
+        event =
+            (struct history_session){session, past->timeout_ms, past->grace_ms, past->incarnation};
+    }
+    record (world,
+            (struct history_event){.kind = HISTORY_SESSION, .client = number, .u.session = event});
+}
+
+/* Who closes it is nobody else's client: what is asked for besides belongs to the next session. */
+void record_close_past (struct world *world, const struct sim_client *client)
+{
+    struct recorded *known = recorded (world, client);
+    struct history_op op = {.kind = HISTORY_CLOSE, .path = "", .value = ""};
+    known->closes = ++world->recorder->last_client;
+    record_session (world, client, known->closes, client->past.id);
+    record (world,
+            (struct history_event){
+                .kind = HISTORY_CALL,
+                .client = known->closes,
+                .u.call = {.id = ++world->recorder->last_call, .number = 1, .ops = &op, .count = 1},
+            });
+}
+
 static uint32_t server_of (const char *endpoint)
 {
     return (uint32_t) (endpoint[strlen ("tcp://s")] - '0');
@@ -121,11 +150,7 @@ void record_attached (struct world *world, const struct sim_client *client)
     session_view (client->session, &view);
     if (view.id != known->session) {
         known->session = view.id;
-        record (world, (struct history_event){
-                           .kind = HISTORY_SESSION,
-                           .client = known->number,
-                           .u.session = {view.id, client->timeout_ms, client->grace_ms},
-                       });
+        record_session (world, client, known->number, view.id);
     }
     (void) snprintf (known->endpoint, sizeof known->endpoint, "%s", view.endpoint);
     if (view.endpoint[0] != '\0') {
@@ -144,7 +169,7 @@ void record_view (struct world *world, const struct sim_client *client)
         (view.id != known->session || strcmp (view.endpoint, known->endpoint) != 0)) {
         record_attached (world, client);
     }
-    int64_t until_ms = view.id != 0 && view.valid_until_ms > 0
+    int64_t until_ms = view.id != 0 && view.id == known->session && view.valid_until_ms > 0
                            ? clock_when_ms (&client->clock, view.valid_until_ms)
                            : 0;
     if (until_ms != known->valid_until_ms) {
@@ -162,8 +187,11 @@ void record_lost (struct world *world, const struct sim_client *client)
 
 void record_gone (struct world *world, const struct sim_client *client)
 {
-    record (world, (struct history_event){.kind = HISTORY_GONE,
-                                          .client = recorded (world, client)->number});
+    const struct recorded *known = recorded (world, client);
+    record (world, (struct history_event){.kind = HISTORY_GONE, .client = known->number});
+    if (known->closes != 0) {
+        record (world, (struct history_event){.kind = HISTORY_GONE, .client = known->closes});
+    }
 }
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
@@ -181,6 +209,7 @@ static struct history_op op_of (struct world *world, const struct wire_op *op)
         [WIRE_ADD] = HISTORY_ADD,
         [WIRE_DELETE_TREE] = HISTORY_DELETE_TREE,
         [WIRE_CLOSE] = HISTORY_CLOSE,
+        [WIRE_KILL] = HISTORY_KILL,
         [WIRE_EXISTS] = HISTORY_EXISTS,
         [WIRE_GET] = HISTORY_GET,
         [WIRE_CHILDREN] = HISTORY_CHILDREN,
@@ -497,8 +526,7 @@ bool record_restless (const struct world *world, char *text, size_t size)
     for (struct map_node *node = map_first (&facts->clients); node != NULL;
          node = map_next (&facts->clients, node)) {
         const struct fact_client *client = map_entry (node, struct fact_client, node);
-        const struct model_session *session = model_session (&facts->model, client->session);
-        if (client->gone && session != NULL && !session->dead) {
+        if (client->gone && facts_has_session (facts, client)) {
             (void) snprintf (text, size, "session %" PRIu64 " of a dead client lives on",
                              client->session);
             return true;

@@ -502,6 +502,13 @@ void workload_watch (struct world *self, struct sim_client *client, const struct
     record_watch (self, client, watch);
 }
 
+void workload_kill (struct world *self, struct sim_client *client, uint64_t session)
+{
+    struct request *request = request_of (WIRE_KILL, NULL, NULL, 0, 0);
+    request->wire.op.session = session;
+    submit (self, client, request, &(struct purpose){.what = NOTHING});
+}
+
 void workload_begin (struct world *self, struct sim_client *client)
 {
     list_init (&client->purposes);

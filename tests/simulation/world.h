@@ -182,6 +182,11 @@ struct sim_client {
     int64_t next_start_ms; /* down: after how long a new one comes */
     struct session *session;
     uint32_t timeout_ms, grace_ms; /* that it asks for */
+    /* Its state file, if has_identity; and, until has_past is used up by a start, and until it
+     * knows what became of that, the session that it shall go on with, or close first. */
+    struct session_identity identity, past;
+    bool has_identity, has_past, close_past;
+    bool adopting; /* it asks for nothing until it has a session */
     size_t outstanding;
     int64_t timer_ms;
     bool lost;
@@ -399,6 +404,11 @@ void client_start (struct world *self, struct sim_client *client);
 void client_kill (struct world *self, struct sim_client *client);
 /* It closes its session; then its process ends. */
 void client_close (struct world *self, struct sim_client *client);
+/* Its process ends likewise, and the next one goes on with the session that is in the state file of
+ * `owner`, perhaps its own, or closes it; that of another is taken from it, who lives on. false:
+ * there is none. */
+bool client_take (struct world *self, struct sim_client *client, struct sim_client *owner,
+                  bool close_past);
 void client_event (struct world *self, struct sim_event *event);
 
 /* The time by its own clock: what its session is told. */
@@ -417,6 +427,9 @@ void workload_begin (struct world *self, struct sim_client *client);
 void workload_renew (struct world *self, struct sim_client *client);
 void workload_end (struct sim_client *client);
 
+/* As an administrator, for the end of the session of another, or its own. */
+void workload_kill (struct world *self, struct sim_client *client, uint64_t session);
+
 /* Asks for something; for the write that the liveness phase waits for. */
 void workload_ask (struct world *self, struct sim_client *client);
 void workload_fresh (struct world *self, struct sim_client *client);
@@ -434,6 +447,8 @@ void recorder_free (struct sim_recorder *self);
 /* A client begins a session; attaches to a server; what its session machine shows has perhaps
  * changed; it is told that its session has ended; its process ends. */
 void record_client (struct world *self, const struct sim_client *client);
+/* It is about to close the session of the process before it. */
+void record_close_past (struct world *self, const struct sim_client *client);
 void record_attached (struct world *self, const struct sim_client *client);
 void record_view (struct world *self, const struct sim_client *client);
 void record_lost (struct world *self, const struct sim_client *client);

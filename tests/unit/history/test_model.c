@@ -28,7 +28,7 @@ static void compare_result (const struct pair *self)
     struct result result;
     assert_true (result_decode (&result, outcome->result, outcome->result_size));
     const struct model_result *mine =
-        model_result (&self->model, outcome->session, outcome->number);
+        model_result (&self->model, outcome->session, 1, outcome->number);
     assert_non_null (mine);
     assert_int_equal (mine->zxid, result.zxid);
     assert_int_equal (mine->code, result.code);
@@ -231,6 +231,19 @@ static void lapse_some (struct pair *self)
     buf_deinit (&items);
 }
 
+/* One that there is, or was, or never. */
+static void kill_some (struct pair *self, size_t session)
+{
+    struct op op = {.kind = OP_KILL_SESSION, .session = prng_below (&self->prng, SESSIONS_MAX)};
+    struct entry_write write = {.session = self->sessions[session],
+                                .incarnation = 1,
+                                .number = self->numbers[session] + 1,
+                                .ack_to = self->numbers[session],
+                                .count = 1};
+    fixture_write (&self->tree, &write, &op);
+    self->numbers[session] += self->tree.outcome.executed;
+}
+
 static void happen (struct pair *self)
 {
     size_t session = prng_below (&self->prng, self->sessions_count);
@@ -255,6 +268,8 @@ static void happen (struct pair *self)
                                     .count = 1};
         write.ack_to = write.number - 1;
         fixture_write (&self->tree, &write, &op);
+    } else if (dice < 12 && prng_chance (&self->prng, 1, 4)) {
+        kill_some (self, session);
     } else if (dice < 18) {
         lapse_some (self);
     } else {

@@ -32,6 +32,8 @@ static void test_every_kind (void **state)
 {
     (void) state;
     expect_same ("5 c1 session session=72057594037927936 timeout=1000 grace=200\n");
+    expect_same ("5 c1 session session=7 timeout=1000 grace=200 incarnation=2\n");
+    expect_same ("5 c1 call id=1 number=3 multi=0 op=kill|||0|0|0|7|0|0\n");
     expect_same ("5 c1 attached server=2\n");
     expect_same ("-5 c1 valid until=9223372036854775807\n");
     expect_same ("5 c4294967295 lost\n");
@@ -80,6 +82,7 @@ static void test_every_kind (void **state)
     expect_same ("5 c0 entry zxid=1 stamp=2 what=lapse op=lapsed|/a||0|0|7|0|0|0 "
                  "op=lapsed|/b||0|0|8|0|0|0\n");
     expect_same ("5 c0 entry zxid=1 stamp=2 what=other\n");
+    expect_same ("5 c0 entry zxid=1 stamp=2 what=other admins=1\n");
     expect_same ("5 c0 led\n");
     expect_same ("5 c0 unled\n");
     expect_same ("5 c0 settled\n");

@@ -161,6 +161,89 @@ static void test_client_counts_on_a_dead_session (void **state)
     GOOD (TWO_CLIENTS, LOG_CLOSE ("3", "1", "1"), VALID ("c1", "10"));
 }
 
+/* Processes 1 and 3 of one session: the second one is its second incarnation. */
+#define TAKEN                                                                                      \
+    TWO_CLIENTS,                                                                                   \
+        AT "c3 session session=1 timeout=1000 grace=1000 incarnation=2\n"                          \
+           "10 c0 entry zxid=3 stamp=10 what=attach session=1 attach=9 incarnation=2 server=1 "    \
+           "nonce=00000000000000000000000000000003\n"
+#define OF_THE_NEXT(zxid, number, op)                                                              \
+    AT "c0 entry zxid=" zxid " stamp=10 what=write session=1 number=" number                       \
+       " incarnation=2 multi=0 " op "\n"
+
+static void test_two_processes_count_on_a_session (void **state)
+{
+    (void) state;
+    const char *rule = "sessions are kept";
+    GOOD (TAKEN, VALID ("c3", "500"));
+    GOOD (TAKEN, VALID ("c1", "10"), VALID ("c3", "500"));
+    BROKEN (rule, TAKEN, VALID ("c1", "11"), VALID ("c3", "500"));
+    BROKEN (rule, TAKEN, VALID ("c3", "500"), VALID ("c1", "11"));
+    /* The next closes it while the process before counts on it; or when it does not any more. */
+    BROKEN (rule, TAKEN, VALID ("c1", "11"), CALL ("c3", "1", "1", CLOSE),
+            OF_THE_NEXT ("4", "1", CLOSE));
+    GOOD (TAKEN, VALID ("c3", "500"), CALL ("c3", "1", "1", CLOSE), OF_THE_NEXT ("4", "1", CLOSE));
+    BROKEN (rule, TAKEN, CALL ("c3", "1", "1", CLOSE), OF_THE_NEXT ("4", "1", CLOSE),
+            VALID ("c1", "11"));
+}
+
+/* Numbers begin anew, and what the process before asks for has no effect. */
+static void test_next_process_asks (void **state)
+{
+    (void) state;
+    GOOD (TAKEN, CALL ("c1", "1", "1", CREATE ("/a", "")),
+          LOG_WRITE ("4", "1", "1", CREATE ("/a", "")), UNKNOWN ("c1", "1"),
+          CALL ("c3", "2", "1", CREATE ("/b", "")), OF_THE_NEXT ("5", "1", CREATE ("/b", "")),
+          RETURN ("c3", "2", "0", "5"));
+    BROKEN ("acknowledged once", TAKEN, CALL ("c1", "1", "1", CREATE ("/a", "")),
+            LOG_WRITE ("4", "1", "1", CREATE ("/a", "")), RETURN ("c1", "1", "0", "4"));
+    BROKEN ("logged as asked for", TAKEN, CALL ("c1", "1", "1", CREATE ("/a", "")),
+            OF_THE_NEXT ("4", "1", CREATE ("/a", "")));
+    /* What it was told before stays true. */
+    GOOD (TWO_CLIENTS, CALL ("c1", "1", "1", CREATE ("/a", "")),
+          LOG_WRITE ("3", "1", "1", CREATE ("/a", "")),
+          "10 c0 entry zxid=4 stamp=10 what=attach session=1 attach=9 incarnation=2 server=1 "
+          "nonce=00000000000000000000000000000003\n",
+          RETURN ("c1", "1", "0", "3"));
+}
+
+/* A gone process is none whose session must end if another has taken it. */
+static void test_taken_session_lives_on (void **state)
+{
+    (void) state;
+    const char *rule = "sessions are ended";
+    GOOD (TAKEN, AT "c0 led\n", AT "c1 gone\n", "7000 c0 entry zxid=4 stamp=1 what=other\n");
+    BROKEN (rule, TAKEN, AT "c0 led\n", AT "c1 gone\n", AT "c3 gone\n",
+            "7000 c0 entry zxid=4 stamp=1 what=other\n");
+}
+
+#define KILL_1 "op=kill|||0|0|0|1|0|0"
+#define ADMINS TWO_CLIENTS, AT "c0 entry zxid=3 stamp=1 what=other admins=1\n"
+#define KILLED ADMINS, CALL ("c2", "9", "1", KILL_1), LOG_WRITE ("4", "2", "1", KILL_1)
+#define KILLED_AT(time)                                                                            \
+    time " c0 entry zxid=5 stamp=1 what=close session=1 attach=1 incarnation=1 "                   \
+         "killed=1\n"
+
+static void test_session_is_killed (void **state)
+{
+    (void) state;
+    GOOD (KILLED, READ ("c2", "9", "4", "r=0|||existed:1"), KILLED_AT ("10"));
+    BROKEN ("results of writes", KILLED, READ ("c2", "9", "4", "r=0||"));
+    BROKEN ("sessions are kept", KILLED, VALID ("c1", "20"), KILLED_AT ("19"));
+    GOOD (KILLED, VALID ("c1", "20"), KILLED_AT ("20"));
+    BROKEN ("sessions are kept", ADMINS, KILLED_AT ("10")); /* nobody has killed it */
+    /* It does nothing any more, and ends in time. */
+    BROKEN ("acknowledged once", KILLED, CALL ("c1", "1", "1", CREATE ("/a", "")),
+            LOG_WRITE ("5", "1", "1", CREATE ("/a", "")), RETURN ("c1", "1", "0", "5"));
+    BROKEN ("sessions are ended", ADMINS, AT "c0 led\n", CALL ("c2", "9", "1", KILL_1),
+            LOG_WRITE ("4", "2", "1", KILL_1), "7000 c0 entry zxid=5 stamp=1 what=other\n");
+    /* Without administrators nobody may. */
+    GOOD (TWO_CLIENTS, CALL ("c2", "9", "1", KILL_1), LOG_WRITE ("4", "2", "1", KILL_1),
+          RETURN ("c2", "9", "-102", "4"));
+    BROKEN ("results of writes", TWO_CLIENTS, CALL ("c2", "9", "1", KILL_1),
+            LOG_WRITE ("4", "2", "1", KILL_1), RETURN ("c2", "9", "0", "4"));
+}
+
 static void test_session_lives_on (void **state)
 {
     (void) state;
@@ -440,6 +523,10 @@ int main (void)
         cmocka_unit_test (test_session_ends_too_early),
         cmocka_unit_test (test_session_ends_for_a_stall),
         cmocka_unit_test (test_client_counts_on_a_dead_session),
+        cmocka_unit_test (test_two_processes_count_on_a_session),
+        cmocka_unit_test (test_next_process_asks),
+        cmocka_unit_test (test_taken_session_lives_on),
+        cmocka_unit_test (test_session_is_killed),
         cmocka_unit_test (test_session_lives_on),
         cmocka_unit_test (test_ephemeral_outlives_its_session),
         cmocka_unit_test (test_stream),

@@ -311,7 +311,7 @@ static void write_some (struct world *self)
                                   .count = count};
     assert_true (answer.zxid > self->model.zxid);
     assert_true (model_apply (&self->model, &entry).executed);
-    const struct model_result *mine = model_result (&self->model, 1, self->number);
+    const struct model_result *mine = model_result (&self->model, 1, 1, self->number);
     assert_int_equal (answer.rc, mine->code);
     assert_int_equal (answer.count, mine->count);
     for (size_t i = 0; i < count; i++) {
