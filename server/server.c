@@ -168,6 +168,8 @@ static const char *copy_members (cohort_server_t *self, const cohort_server_opti
     return has_self ? NULL : "the members do not name this server's own id";
 }
 
+enum { ENDPOINT_SHOWN_MAX = 80 };
+
 /* The first of the endpoints, separated by commas, that is none; NULL: all are sound. */
 static const char *unsound_endpoint (const char *endpoints, size_t *size)
 {
@@ -197,11 +199,15 @@ cohort_server_t *cohort_server_new (const cohort_server_options_t *options)
     }
     size_t wrong_size = 0;
     const char *endpoint = unsound_endpoint (options->clients, &wrong_size);
+    if (endpoint && wrong_size == 0) {
+        return refuse (COHORT_EINVAL, "clients: %.80s names an empty endpoint", options->clients);
+    }
     if (endpoint) {
         return refuse (COHORT_EINVAL,
-                       "options: clients=%.100s: '%.*s' is not tcp://HOST:PORT (a port from 0 to "
-                       "65535, * for a free one), ipc://PATH or inproc://NAME",
-                       options->clients, wrong_size < 80 ? (int) wrong_size : 80, endpoint);
+                       "clients: %.*s is not tcp://HOST:PORT (a port from 0 to 65535, * for a free "
+                       "one), ipc://PATH or inproc://NAME",
+                       wrong_size < ENDPOINT_SHOWN_MAX ? (int) wrong_size : ENDPOINT_SHOWN_MAX,
+                       endpoint);
     }
     cohort_server_t *self = mem_calloc (1, sizeof *self);
     if (!self) {
