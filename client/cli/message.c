@@ -126,22 +126,16 @@ static bool explain_access (char *buffer, size_t size, const char *path, int rc,
     if (rc != COHORT_ENOAUTH) {
         return false;
     }
-    if (names_another (detail, path)) {
-        snprintf (buffer, size,
-                  "%s (who this session is: cohort whoami; who may: cohort getAcl "
-                  "PATH)",
-                  detail);
-    } else if (path[0] == '/') {
-        snprintf (buffer, size,
-                  "%s: no permission (who this session is: cohort whoami; who may: cohort getAcl "
-                  "PATH)",
-                  path);
-    } else {
-        snprintf (buffer, size,
-                  "%s: no permission: it takes an administrator (who this session is: cohort "
-                  "whoami)",
-                  path);
-    }
+    /* "get /a/b: no permission: it takes READ on it (...)" */
+    const char *end = detail != NULL ? strstr (detail, ": no permission") : NULL;
+    const char *needs = detail != NULL ? strstr (detail, ": it takes ") : NULL;
+    size_t needs_size = needs != NULL ? strcspn (needs, "(") : 0;
+    needs_size -= needs_size > 0 && needs[needs_size] == '(';
+    bool another = end != NULL && names_another (detail, path);
+    snprintf (buffer, size, "%.*s: no permission%.*s (who this session is: cohort whoami%s)",
+              another ? (int) (end - detail) : PATH_SHOWN_MAX + 4, another ? detail : path,
+              (int) needs_size, needs != NULL ? needs : "",
+              path[0] == '/' ? "; who may: cohort getAcl PATH" : "");
     return true;
 }
 

@@ -57,6 +57,13 @@ static void test_others (void **state)
             "/a: the access control list is not valid (auth:: stands for users that the session "
             "has proven to be: see cohort help addauth)");
     expect (ACTIVITY_READ, "session ls", COHORT_ENOAUTH, NULL,
+            "session ls: no permission (who this session is: cohort whoami)");
+    expect (ACTIVITY_SET, "/a", COHORT_ENOAUTH,
+            "set /a: no permission: it takes WRITE on it (whoami tells who this session is)",
+            "/a: no permission: it takes WRITE on it (who this session is: cohort whoami; who may: "
+            "cohort getAcl PATH)");
+    expect (ACTIVITY_READ, "session ls", COHORT_ENOAUTH,
+            "sessions: no permission: it takes an administrator (whoami tells)",
             "session ls: no permission: it takes an administrator (who this session is: cohort "
             "whoami)");
     expect (ACTIVITY_SET_ACL, "/a", COHORT_EBADVERSION, NULL,

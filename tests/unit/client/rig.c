@@ -80,6 +80,10 @@ static void say_request (struct rig *rig, const Cohort__Wire__Request *request)
         name = "set ";
         path = ended (request->set->path);
         break;
+    case COHORT__WIRE__REQUEST__OP_ADD_AUTH:
+        name = "auth ";
+        path = ended (request->add_auth->user);
+        break;
     case COHORT__WIRE__REQUEST__OP_MULTI:
         name = "multi";
         break;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/base/alloc.h"
 #include "tests/unit/client/rig.h"
 
 #define ONE   "tcp://a:1"
@@ -255,6 +256,57 @@ static void test_renew (void **state)
     rig_end (&rig);
 }
 
+static void submit_proof (struct rig *rig, const char *user)
+{
+    struct proof *proof = proof_new ("digest", user, "0123456789abcdef0123456789abcdef", 32);
+    assert_non_null (proof);
+    struct request *request = request_new_proof (proof);
+    assert_non_null (request);
+    proof_release (proof);
+    session_submit (rig->session, request, rig->now);
+    rig_drain (rig);
+}
+
+/* The new session is who the old one was, before anything else; what was refused is not repeated,
+ * nor what was said twice. Without memory nothing has changed. */
+static void test_renew_proves (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    struct session_random random = {{9}, {9}, 9};
+    rig_connected (&rig, ONE);
+    submit_proof (&rig, "alice");
+    submit_proof (&rig, "bob");
+    submit_proof (&rig, "alice");
+    submit_proof (&rig, "carol");
+    rig_submit (&rig, WIRE_SET, "/a", "1");
+    for (uint64_t xid = 1; xid <= 5; xid++) {
+        rig_reply (&rig, 1, xid, xid == 2 ? COHORT_ELIMIT : 0);
+    }
+    rig_refuse (&rig, 1, COHORT_ESESSIONEXPIRED, "");
+    rig_forget (&rig);
+    int rc = COHORT_ENOMEM;
+    for (uint64_t n = 1; rc != 0; n++) {
+        mem_fail_at (n);
+        rc = session_renew (rig.session, &random, rig.now);
+        mem_fail_clear ();
+        assert_true (rc == 0 || (rc == COHORT_ENOMEM && n < 10));
+    }
+    rig_drain (&rig);
+    rig_expect (&rig, "connect 2 tcp://a:1\nconnecting\n");
+    rig_submit (&rig, WIRE_SET, "/b", "1");
+    rig_up (&rig, 2);
+    rig_expect (&rig, "2> hello create attach 1 next 1\n");
+    rig_welcome (&rig, 2, 1);
+    rig_expect (&rig, "2> beat 1 | auth alice #6 n1 ack 0 | auth carol #7 n2 ack 0"
+                      " | set /b #8 n3 ack 0\nconnected\n");
+    for (uint64_t xid = 6; xid <= 8; xid++) {
+        rig_reply (&rig, 2, xid, 0);
+    }
+    rig_expect (&rig, "result #8 OK\n");
+    rig_end (&rig);
+}
+
 static void test_close (void **state)
 {
     (void) state;
@@ -315,6 +367,7 @@ int main (void)
         cmocka_unit_test (test_moved),
         cmocka_unit_test (test_forgetful_server),
         cmocka_unit_test (test_renew),
+        cmocka_unit_test (test_renew_proves),
         cmocka_unit_test (test_close),
         cmocka_unit_test (test_abandon),
         cmocka_unit_test (test_close_unconnected),
