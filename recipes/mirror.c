@@ -244,7 +244,8 @@ static void commit_change (cohort_mirror_t *self, struct mirror_entry *entry,
     if (before == NULL) {
         enqueue (queue, entry, COHORT_MIRROR_ADDED, NULL);
     } else if (before->node.stat.czxid != entry->node.stat.czxid ||
-               before->node.stat.mzxid != entry->node.stat.mzxid) {
+               before->node.stat.mzxid != entry->node.stat.mzxid ||
+               before->node.hidden != entry->node.hidden) {
         enqueue (queue, entry, COHORT_MIRROR_CHANGED, before);
     } else {
         free (before);

@@ -13,6 +13,7 @@
 
 #include "client/base/nearest.h"
 #include "server/net/endpoint.h"
+#include "server/node/identity_text.h"
 
 enum {
     FILE_SIZE_MAX = 1024 * 1024,
@@ -225,6 +226,28 @@ static int key_certificate (const struct line *line)
     return set_string (line, line->config->certificate, sizeof line->config->certificate);
 }
 
+/* May come more than once. */
+static int key_admin (const struct line *line)
+{
+    char *admins = line->config->admins;
+    char wrong[CONFIG_TEXT_SIZE];
+    struct buf list = {0};
+    bool ok = admins_parse (&list, line->value, wrong, sizeof wrong);
+    buf_deinit (&list);
+    size_t used = strlen (admins), size = strlen (line->value);
+    if (!ok) {
+        return complain (line, "%s", wrong);
+    }
+    if (used + 1 + size >= sizeof line->config->admins) {
+        return complain (line, "too many administrators");
+    }
+    if (used > 0) {
+        admins[used++] = ',';
+    }
+    memcpy (admins + used, line->value, size + 1);
+    return 0;
+}
+
 static int key_client_port (const struct line *line)
 {
     notice (line->config,
@@ -376,6 +399,7 @@ static const struct {
     {"minSessionTimeout", key_session_min},
     {"maxSessionTimeout", key_session_max},
     {"certificate", key_certificate},
+    {"admin", key_admin},
     {"clientPort", key_client_port},
     {"tickTime", key_silent},
     {"initLimit", key_silent},
@@ -431,7 +455,8 @@ static int set_key (const struct line *line)
     }
     for (size_t i = 0; i < KEYS; i++) {
         if (strcmp (line->key, keys[i].name) == 0) {
-            if (line->set_at[i] > 0) {
+            bool repeats = keys[i].fn == key_admin; /* one line for each */
+            if (line->set_at[i] > 0 && !repeats) {
                 return complain (line, "is set in line %d already", line->set_at[i]);
             }
             line->set_at[i] = line->number;

@@ -64,6 +64,9 @@ static const char usage[] =
     "  snapshotBytes=BYTES   of log after which a snapshot is written; default 268435456\n"
     "  snapshotCompression=L zstd's level for them, 1 (the default) to 9; 0: none\n"
     "  certificate=FILE      CURVE keys for the clients' endpoints (see keygen)\n"
+    "  admin=SCHEME:ID       of an ensemble that has none: who passes every check of\n"
+    "                        permissions; digest:USER:HASH, curve:KEY or ip:ADDRESS/BITS; may\n"
+    "                        be repeated\n"
     "  insecure=yes          serve other machines without keys\n"
     "  logLevel=L            as --log-level\n"
     "  and those of zoo.cfg: taken, with a notice where they mean nothing here\n"
@@ -408,6 +411,7 @@ static int run_config (const struct arguments *arguments)
         .log = log_line,
         .log_level = arguments->log_level < 0 ? config.log_level : arguments->log_level,
         .secret_key = *config.certificate ? secret_key : NULL,
+        .admins = *config.admins ? config.admins : NULL,
     };
     return arguments->check ? EXIT_SUCCESS : run (&options);
 }

@@ -35,6 +35,7 @@ struct cohort_server {
     char *clients;
     char *data_dir;
     char *secret_key;
+    char *admins;
     struct node_member members[MEMBERS_MAX];
     size_t members_count;
     void *context;
@@ -226,7 +227,8 @@ cohort_server_t *cohort_server_new (const cohort_server_options_t *options)
     self->own_context = !options->zmq_context;
     if (!copy_string (&self->clients, options->clients) ||
         !copy_string (&self->data_dir, options->data_dir) ||
-        !copy_string (&self->secret_key, options->secret_key) || !self->context) {
+        !copy_string (&self->secret_key, options->secret_key) ||
+        !copy_string (&self->admins, options->admins) || !self->context) {
         cohort_server_destroy (&self);
         return refuse (COHORT_ENOMEM, "out of memory");
     }
@@ -316,6 +318,7 @@ int cohort_server_start (cohort_server_t *self)
                  .peer_timeout_ms = self->options.peer_timeout_ms,
                  .snapshot_bytes = self->options.snapshot_bytes,
                  .effects_bytes = self->options.history_bytes,
+                 .admins = self->admins,
                  .limits = {.data_size_max = self->options.data_size_max,
                             .timeout_min_ms = self->options.session_timeout_min_ms,
                             .timeout_max_ms = self->options.session_timeout_max_ms}},
@@ -378,6 +381,7 @@ void cohort_server_destroy (cohort_server_t **self_p)
     mem_free (self->clients);
     mem_free (self->data_dir);
     mem_free (self->secret_key);
+    mem_free (self->admins);
     mem_free (self);
 }
 

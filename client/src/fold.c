@@ -151,25 +151,31 @@ static void take_out (struct fold *fold, struct folded *folded)
 
 /* ---- Changes --------------------------------------------------------------------------------- */
 
-/* old: what is there under the path, or NULL: then it comes last, and so behind its parent. */
+/* old: what is there under the path, or NULL: then it comes last.  So does what the walk finds,
+ * though it be there: a child may have come before its parent was found. */
 static int put (struct fold *fold, struct folded *old, const cohort_change_t *change,
                 size_t path_size, uint64_t hash)
 {
+    struct folded *folded = old;
     if (old != NULL && change->size <= old->capacity) {
         set_data (old, change);
-        return COHORT_OK;
-    }
-    struct folded *folded = folded_new (change, path_size, hash);
-    if (folded == NULL) {
-        return COHORT_ENOMEM;
-    }
-    if (old != NULL) {
-        list_insert_after (&old->order, &folded->order);
-        take_out (fold, old);
     } else {
+        folded = folded_new (change, path_size, hash);
+        if (folded == NULL) {
+            return COHORT_ENOMEM;
+        }
+        if (old != NULL) {
+            list_insert_after (&old->order, &folded->order);
+            take_out (fold, old);
+        } else {
+            list_push_back (&fold->order, &folded->order);
+        }
+        add (fold, folded);
+    }
+    if (change->kind == WIRE_CHANGE_FOUND) {
+        list_remove (&folded->order);
         list_push_back (&fold->order, &folded->order);
     }
-    add (fold, folded);
     return COHORT_OK;
 }
 
@@ -206,18 +212,16 @@ int fold_take (struct fold *fold, const cohort_change_t *change, uint64_t zxid)
     if (change->kind == COHORT_CHANGE_DATA || change->kind == COHORT_CHANGE_ACL) {
         return old != NULL ? put (fold, old, change, size, hash) : COHORT_OK;
     }
+    /* A parent that may not be seen is not there. */
     struct folded *parent = root ? NULL : find_parent (fold, change->path, size);
-    if (!root && parent == NULL) {
-        return found ? COHORT_EPROTOCOL : COHORT_OK;
-    }
     if (change->kind != COHORT_CHANGE_DELETED) {
         int rc = put (fold, old, change, size, hash);
-        return rc != COHORT_OK || root || found ? rc : count_child (parent, true, zxid);
+        return rc != COHORT_OK || parent == NULL || found ? rc : count_child (parent, true, zxid);
     }
     if (old != NULL) {
         take_out (fold, old);
     }
-    return root ? COHORT_OK : count_child (parent, false, zxid);
+    return parent == NULL ? COHORT_OK : count_child (parent, false, zxid);
 }
 
 /* ---- Giving out ------------------------------------------------------------------------------ */

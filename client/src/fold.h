@@ -48,7 +48,8 @@ void fold_free (struct fold *fold);
 bool fold_shrink (struct fold *fold);
 
 /* A change of the transaction with this zxid, or (WIRE_CHANGE_FOUND) a znode that the walk has
- * found. What concerns a part that the walk has yet to reach is ignored: it will be found there.
+ * found. What is set in a part that the walk has yet to reach is ignored: it will be found there. A
+ * znode can come without its parent, which then is one that the session may not see.
  * COHORT_ENOMEM: it is as it was; COHORT_EPROTOCOL: no server sends this. */
 int fold_take (struct fold *fold, const cohort_change_t *change, uint64_t zxid);
 

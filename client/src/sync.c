@@ -2,6 +2,7 @@
  * the caller's thread. May include: client, handle, libc. */
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client/base/alloc.h"
@@ -61,6 +62,56 @@ void client_finish (cohort_t *self, struct request *request)
     request_free (request);
 }
 
+/* What an operation needs (docs/acl.md), for who was refused it. */
+static const char *need_of (enum wire_kind kind)
+{
+    switch (kind) {
+    case WIRE_CREATE:
+        return "CREATE on its parent";
+    case WIRE_DELETE:
+        return "DELETE on its parent";
+    case WIRE_DELETE_TREE:
+        return "DELETE on its parent, and on whatever has children below it";
+    case WIRE_SET:
+        return "WRITE on it";
+    case WIRE_ADD:
+        return "READ and WRITE on it";
+    case WIRE_SET_ACL:
+        return "ADMIN on it";
+    case WIRE_GET_ACL:
+        return "READ or ADMIN on it";
+    case WIRE_EXISTS:
+        return "READ on it or on its parent";
+    case WIRE_MULTI:
+        return "what each of its operations needs";
+    case WIRE_KILL:
+    case WIRE_SESSIONS:
+    case WIRE_EPHEMERALS:
+    case WIRE_SET_ADMINS:
+    case WIRE_GET_ADMINS:
+        return "an administrator";
+    default:
+        return "READ on it";
+    }
+}
+
+/* What is to be said beyond the text of the code, where the server has said nothing. */
+static const char *advice_of (int rc, enum wire_kind kind, char *text, size_t size)
+{
+    switch (rc) {
+    case COHORT_ENOAUTH:
+        (void) snprintf (text, size,
+                         "it takes %s (whoami tells who this session is; add_auth makes it more)",
+                         need_of (kind));
+        return text;
+    case COHORT_EINVALIDACL:
+        return "auth stands for whom this session has proven to be, and it has proven nothing "
+               "(add_auth)";
+    default:
+        return "";
+    }
+}
+
 /* The error of the operation itself, if any, with its text. */
 static int outcome (cohort_t *self, const struct request *request, const cohort_result_t *result)
 {
@@ -74,7 +125,11 @@ static int outcome (cohort_t *self, const struct request *request, const cohort_
                             " znodes, more than one transaction is to delete",
                             result->path, result->value);
     }
+    char advice[160];
     const char *detail = request->reply != NULL ? request->reply->detail : "";
+    if (detail[0] == '\0') {
+        detail = advice_of (result->rc, request->wire.op.kind, advice, sizeof advice);
+    }
     return client_fail (self, result->rc, "%s%s%.150s: %s%s%s",
                         client_op_name (request->wire.op.kind), result->path != NULL ? " " : "",
                         result->path != NULL ? result->path : "", cohort_error_text (result->rc),

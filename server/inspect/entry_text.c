@@ -182,5 +182,8 @@ void inspect_entry_text (struct buf *out, const uint8_t *data, size_t size)
     case ENTRY_LAPSE:
         say (out, "lapse of %" PRIu32 " znodes", entry.u.lapse.count);
         return;
+    case ENTRY_ADMINS:
+        say (out, "administrators of an ensemble that has none");
+        return;
     }
 }

@@ -16,11 +16,14 @@
 #include "client/base/map.h"
 #include "server/net/endpoint.h"
 #include "server/net/monitor.h"
+#include "server/net/zap.h"
+#include "server/node/identity_text.h"
 
 enum {
     SOCKETS_MAX = 8,
     ENDPOINT_SIZE = 128,
     ROUTING_ID_MAX = 255,
+    ORIGIN_MAX = 2 * (2 + IDENTITY_CURVE_SIZE),
     FRAMES_A_TURN = 512,
     BYTES_A_TURN = 256 << 10,          /* and one frame more: what is served in a few ms */
     FRAMES_QUEUED = 2000,              /* of one connection, in ZeroMQ's queues */
@@ -42,6 +45,7 @@ struct socket {
     struct monitor monitor;
     char endpoint[ENDPOINT_SIZE];
     bool inproc;
+    bool tcp;
 };
 
 struct connection {
@@ -56,6 +60,8 @@ struct connection {
     unsigned probes;   /* made since DISCONNECTED */
     uint64_t complete; /* it is dead, and when so many were received its last was; 0: it may live */
     int64_t probe_ms;
+    size_t origin_size;
+    uint8_t origin[ORIGIN_MAX]; /* identities */
     size_t route_size;
     uint8_t route[ROUTING_ID_MAX];
 };
@@ -66,6 +72,7 @@ struct front {
     struct front_handler handler;
     struct logger logger;
     uint64_t hash_seed;
+    void *zap; /* NULL: no client has a key */
     size_t sockets_count;
     struct socket sockets[SOCKETS_MAX];
     uint64_t last_number;
@@ -109,7 +116,7 @@ static bool number_equal (const struct map_node *node, const void *key)
     return container_of (node, struct connection, by_number)->number == *(const uint64_t *) key;
 }
 
-static struct connection *find_number (struct front *self, uint64_t number)
+static struct connection *find_number (const struct front *self, uint64_t number)
 {
     struct map_node *node = map_find (&self->numbers, number, number_equal, &number);
     return node ? container_of (node, struct connection, by_number) : NULL;
@@ -165,6 +172,22 @@ static int message_fd (zmq_msg_t *message)
     return zmq_msg_get (message, ZMQ_SRCFD);
 }
 
+/* What libzmq knows of the sender.  Only what it has found out itself: a peer can make properties
+ * up, but not those that libzmq sets before it. */
+static void take_origin (const struct front *self, struct connection *connection,
+                         zmq_msg_t *message)
+{
+    struct buf identities = {0};
+    bool tcp = connection->socket->tcp;
+    identity_put_origin (&identities, tcp ? zmq_msg_gets (message, "Peer-Address") : NULL,
+                         self->zap != NULL ? zmq_msg_gets (message, "User-Id") : NULL);
+    if (!identities.failed && identities.size > 0 && identities.size <= ORIGIN_MAX) {
+        memcpy (connection->origin, identities.data, identities.size);
+        connection->origin_size = identities.size;
+    }
+    buf_deinit (&identities);
+}
+
 static void receive (struct front *self, struct socket *socket, const uint8_t *route,
                      size_t route_size, zmq_msg_t *body)
 {
@@ -183,6 +206,9 @@ static void receive (struct front *self, struct socket *socket, const uint8_t *r
     }
     if (!connection) {
         connection = connection_new (self, &key, fd);
+        if (connection) {
+            take_origin (self, connection, body);
+        }
     }
     if (!connection) {
         logger_write (&self->logger, LOG_ERROR, "connection-refused", "reason=\"out of memory\"");
@@ -412,6 +438,7 @@ bool front_turn (struct front *self, int64_t now_ms)
     self->now_ms = now_ms;
     self->sent = false;
     look_at_inprocs (self);
+    any |= self->zap != NULL && zap_turn (self->zap);
     /* The ROUTERs before their monitors: what a client sent is then read before its end. */
     for (size_t i = 0; i < self->sockets_count; i++) {
         any |= drain (self, &self->sockets[i]).frames > 0;
@@ -456,6 +483,14 @@ bool front_send (struct front *self, uint64_t number, const uint8_t *data, size_
     return true;
 }
 
+void front_origin (const struct front *self, uint64_t number, struct buf *identities)
+{
+    const struct connection *connection = find_number (self, number);
+    if (connection) {
+        buf_append (identities, connection->origin, connection->origin_size);
+    }
+}
+
 void front_drop (struct front *self, uint64_t number)
 {
     struct connection *connection = find_number (self, number);
@@ -479,6 +514,9 @@ static void socket_descriptor (void *socket, void (*fn) (void *arg, int fd), voi
 
 void front_descriptors (const struct front *self, void (*fn) (void *arg, int fd), void *arg)
 {
+    if (self->zap != NULL) {
+        socket_descriptor (self->zap, fn, arg);
+    }
     for (size_t i = 0; i < self->sockets_count; i++) {
         socket_descriptor (self->sockets[i].router, fn, arg);
         if (self->sockets[i].monitor.pair) {
@@ -526,6 +564,7 @@ static int bind_endpoint (struct front *self, const struct front_options *option
         return -zmq_errno ();
     }
     socket->inproc = strncmp (endpoint, "inproc://", 9) == 0;
+    socket->tcp = strncmp (endpoint, "tcp://", 6) == 0;
     int rc = configure (socket->router, options->secret_key) ? -zmq_errno () : 0;
     if (rc == 0 && !socket->inproc) {
         rc = monitor_open (&socket->monitor, options->context, socket->router,
@@ -604,6 +643,14 @@ int front_new (const struct front_options *options, struct front **front, char *
     for (size_t i = 0; i < FD_BUCKETS; i++) {
         list_init (&self->fds[i]);
     }
+    if (options->secret_key) {
+        self->zap = zap_open (options->context);
+        if (self->zap == NULL) {
+            logger_write (&self->logger, LOG_WARNING, "keys-unknown",
+                          "reason=\"the ZeroMQ context has another authenticator: access control "
+                          "lists that name a curve key match no client of this server\"");
+        }
+    }
     int rc = bind_all (self, options, error, error_size);
     if (rc != 0) {
         front_destroy (&self);
@@ -650,6 +697,7 @@ void front_destroy (struct front **self_p)
     for (size_t i = 0; i < self->sockets_count; i++) {
         socket_close (&self->sockets[i]);
     }
+    zap_close (&self->zap);
     map_deinit (&self->routes);
     map_deinit (&self->numbers);
     mem_free (self);

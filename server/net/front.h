@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/base/buf.h"
 #include "server/node/logger.h"
 
 struct front;
@@ -50,6 +51,10 @@ int64_t front_deadline (const struct front *self);
 
 /* false: the connection's pipe is full, nothing was taken.  To a dead one: taken, and lost. */
 bool front_send (struct front *self, uint64_t connection, const uint8_t *data, size_t size);
+
+/* Appends whom the connection shows its client to be (server/tree/identity.h): its address (tcp),
+ * its public key (CURVE).  Of an unknown connection nothing. */
+void front_origin (const struct front *self, uint64_t connection, struct buf *identities);
 
 /* Forgets the connection: whatever it sends later comes as a new one. */
 void front_drop (struct front *self, uint64_t connection);

@@ -70,6 +70,11 @@ static bool peer_send (void *arg, uint32_t peer, const uint8_t *data, size_t siz
     return peers_send (((struct runner *) arg)->peers, peer, data, size);
 }
 
+static void client_origin (void *arg, uint64_t connection, struct buf *identities)
+{
+    front_origin (((struct runner *) arg)->front, connection, identities);
+}
+
 static bool client_send (void *arg, uint64_t connection, const uint8_t *data, size_t size)
 {
     return front_send (((struct runner *) arg)->front, connection, data, size);
@@ -390,8 +395,8 @@ static int open_node (struct runner *self, char *error, size_t error_size)
 
     options->store = self->store;
     options->folder = self->options.disk_name;
-    options->transport = (struct node_transport){self,      peer_connect, peer_close,
-                                                 peer_send, client_send,  client_drop};
+    options->transport = (struct node_transport){self,        peer_connect, peer_close,   peer_send,
+                                                 client_send, client_drop,  client_origin};
     self->node = node_new (options, error, error_size);
     if (!self->node) {
         return COHORT_ECONFIG;

@@ -80,6 +80,11 @@ static void reply_result (struct clients *self, struct client *client,
         .code = result.code,
         .zxid = result.zxid,
     };
+    if (result.code != 0 && request->detail > 0) {
+        COHORT_ASSERT (request->kind == REQUEST_WRITE);
+        reply.detail = (const char *) request_payload (request) + (request->size - request->detail);
+        reply.detail_size = request->detail;
+    }
     bool multi = request->multi || result.count > 1;
     struct wire_mark mark = wire_client_reply_begin (out, &reply, multi ? size : 0);
     decoded = wire_client_reply_result (out, &result.ops, result.count, multi);
@@ -242,6 +247,9 @@ static void reply_stream (struct clients *self, struct client *client,
                                   request->size, request->from, request->flags};
     if (open) {
         reply.code = feed_check (self, &wanted);
+        if (reply.code == 0) {
+            reply.code = feed_permit (self, client, &wanted);
+        }
         if (reply.code == 0 && feed_room (self, client, request->id) != 0) {
             static const char detail[] =
                 "a client has at most 1024 streams and persistent watches at a time";
@@ -392,6 +400,8 @@ static bool shows_state (const struct request *request)
     case REQUEST_COUNT:
     case REQUEST_EPHEMERALS:
     case REQUEST_MULTI_READ:
+    case REQUEST_GET_ACL:
+    case REQUEST_GET_ADMINS:
     case REQUEST_SESSIONS:
     case REQUEST_SYNC:
     case REQUEST_STREAM_OPEN:
@@ -439,6 +449,8 @@ static bool answer_front (struct clients *self, struct client *client,
     case REQUEST_COUNT:
     case REQUEST_EPHEMERALS:
     case REQUEST_MULTI_READ:
+    case REQUEST_GET_ACL:
+    case REQUEST_GET_ADMINS:
         if (self->reads_held || (request->linearizable && !is_synced (self, request))) {
             return false;
         }

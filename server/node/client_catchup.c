@@ -70,13 +70,27 @@ void feed_leave (struct clients *self, struct feed *feed)
     walk_drop (self, feed);
 }
 
-/* The ring has lost what comes next. */
-static void start_again (struct clients *self, struct feed *feed)
+void feed_start_again (struct clients *self, struct feed *feed)
 {
-    if (feed->phase == FEED_CHASING) {
+    switch (feed->phase) {
+    case FEED_WAITING:
+        return;
+    case FEED_CHASING:
         stop_reading (self, feed);
         walk_again (self, feed);
         return;
+    case FEED_WALKING:
+        walk_again (self, feed);
+        return;
+    case FEED_LIVE:
+        if ((feed->flags & FEED_NO_SNAPSHOT) != 0) {
+            feed_tell_reset (self, feed, tree_zxid (self->tree));
+        } else {
+            walk_open (self, feed);
+        }
+        return;
+    case FEED_PULLING:
+        break;
     }
     /* The client hears of it before anything that was withheld. */
     if ((feed->flags & FEED_NO_SNAPSHOT) != 0) {
@@ -105,6 +119,7 @@ struct pull {
     size_t looked, bytes;
     bool first;
     bool stopped;
+    bool turned; /* what comes next changes what its session may see */
 };
 
 static void close_batch (struct pull *pull, bool more)
@@ -143,6 +158,15 @@ static bool pull_effect (void *arg, const struct effect *effect)
     if (!feed_concerns (feed, effect)) {
         return true;
     }
+    const struct tree *tree = pull->self->tree;
+    if (tree_effect_turns (tree, feed->client->session, effect)) {
+        pull->turned = true;
+        return false;
+    }
+    enum tree_sight sight = tree_effect_sight (tree, feed->client->session, effect);
+    if (sight == TREE_HIDDEN) {
+        return true;
+    }
     if (pull->batch.out != NULL && feed_batch_size (&pull->batch) >= BATCH_BYTES) {
         close_batch (pull, true);
     }
@@ -153,9 +177,7 @@ static bool pull_effect (void *arg, const struct effect *effect)
         }
         pull->first = false;
     }
-    wire_client_change (pull->batch.out, effect->kind, effect->path, effect->path_size,
-                        effect->data, (feed->flags & FEED_NO_DATA) == 0 ? effect->data_size : 0,
-                        &effect->stat);
+    wire_client_change (pull->batch.out, effect, feed_shows (feed, sight));
     return true;
 }
 
@@ -166,7 +188,7 @@ static void pull_slice (struct clients *self, struct feed *feed)
     if ((feed->flags & FEED_LATEST) != 0 && feed->phase == FEED_PULLING) {
         bool stopped;
         if (feed_pull_latest (self, feed, &stopped) == COHORT_EGAP) {
-            start_again (self, feed);
+            feed_start_again (self, feed);
         } else if (!stopped) {
             stop_reading (self, feed);
         }
@@ -174,7 +196,12 @@ static void pull_slice (struct clients *self, struct feed *feed)
     }
     zxid_t through = tree_zxid (self->tree);
     if (tree_effects (self->tree, feed->zxid, through, pull_effect, &pull) == COHORT_EGAP) {
-        start_again (self, feed);
+        feed_start_again (self, feed);
+        return;
+    }
+    if (pull.turned) {
+        close_batch (&pull, true);
+        feed_start_again (self, feed);
         return;
     }
     close_batch (&pull, false);

@@ -84,6 +84,26 @@ int feed_check (const struct clients *self, const struct feed_request *request)
     return tree_path_check (self->tree, request->path, request->size, false);
 }
 
+/* What cannot be seen cannot be followed; what changes about that later, its changes are judged
+ * by. */
+int feed_permit (const struct clients *self, const struct client *client,
+                 const struct feed_request *request)
+{
+    struct tree_node node;
+    int rc =
+        tree_get_as (self->tree, client->session, TREE_WHOLE, request->path, request->size, &node);
+    return rc == COHORT_ENOAUTH ? rc : 0;
+}
+
+enum wire_shown feed_shows (const struct feed *feed, enum tree_sight sight)
+{
+    COHORT_ASSERT (sight != TREE_HIDDEN);
+    if ((feed->flags & FEED_NO_DATA) != 0) {
+        return WIRE_STAT;
+    }
+    return sight == TREE_WHOLE ? WIRE_WHOLE : WIRE_HIDDEN;
+}
+
 bool feed_wants (const struct feed *feed, const struct effect *effect)
 {
     if ((feed->flags & FEED_SHALLOW) == 0 || effect->path_size == feed->path_size) {
@@ -223,7 +243,7 @@ struct encoded {
 struct matching {
     struct clients *self;
     const struct effect *effect;
-    struct encoded whole, bare; /* with data, and without */
+    struct encoded encoded[WIRE_HIDDEN + 1]; /* by enum wire_shown */
 };
 
 /* A client that has enough waiting is told nothing; its feed goes on from the transaction before.
@@ -242,18 +262,25 @@ static bool is_told (struct clients *self, struct feed *feed, const struct effec
     return false;
 }
 
-static struct encoded encode (struct matching *matching, bool bare)
+static struct encoded encode (struct matching *matching, enum wire_shown shown)
 {
     struct buf *changes = &matching->self->changes;
-    const struct effect *effect = matching->effect;
-    struct encoded *encoded = bare ? &matching->bare : &matching->whole;
+    struct encoded *encoded = &matching->encoded[shown];
     if (encoded->size == 0) {
         encoded->at = (uint32_t) changes->size;
-        wire_client_change (changes, effect->kind, effect->path, effect->path_size, effect->data,
-                            bare ? 0 : effect->data_size, &effect->stat);
+        wire_client_change (changes, matching->effect, shown);
         encoded->size = (uint32_t) (changes->size - encoded->at);
     }
     return *encoded;
+}
+
+/* It begins anew at the end of the transaction, whose other changes the client need not hear. */
+static void turn (struct clients *self, struct feed *feed)
+{
+    feed->turns = true;
+    if (!list_linked (&feed->touch_node)) {
+        list_push_back (&self->touched, &feed->touch_node);
+    }
 }
 
 static void match (void *arg, uint64_t owner, uint64_t stream_id)
@@ -263,10 +290,20 @@ static void match (void *arg, uint64_t owner, uint64_t stream_id)
     const struct effect *effect = matching->effect;
     struct feed *feed = find (self, owner, stream_id);
     COHORT_ASSERT (feed != NULL);
-    if (!feed_wants (feed, effect) || !is_told (self, feed, effect)) {
+    if (!feed_wants (feed, effect)) {
         return;
     }
-    struct encoded encoded = encode (matching, (feed->flags & FEED_NO_DATA) != 0);
+    uint64_t session = feed->client->session;
+    bool turns = tree_effect_turns (self->tree, session, effect);
+    enum tree_sight sight = tree_effect_sight (self->tree, session, effect);
+    if ((!turns && sight == TREE_HIDDEN) || !is_told (self, feed, effect)) {
+        return;
+    }
+    if (turns) {
+        turn (self, feed);
+        return;
+    }
+    struct encoded encoded = encode (matching, feed_shows (feed, sight));
     struct link link = {encoded.at, encoded.size, NO_LINK};
     uint32_t index = (uint32_t) (self->links.size / sizeof link);
     buf_append (&self->links, &link, sizeof link);
@@ -276,7 +313,9 @@ static void match (void *arg, uint64_t owner, uint64_t stream_id)
     }
     if (feed->first_link == NO_LINK) {
         feed->first_link = index;
-        list_push_back (&self->touched, &feed->touch_node);
+        if (!list_linked (&feed->touch_node)) {
+            list_push_back (&self->touched, &feed->touch_node);
+        }
     } else {
         link_at (self, feed->last_link)->next = index;
     }
@@ -318,7 +357,12 @@ void feed_effects_end (struct clients *self, zxid_t zxid)
     struct list_node *node;
     while ((node = list_pop_front (&self->touched)) != NULL) {
         struct feed *feed = list_entry (node, struct feed, touch_node);
-        deliver_batch (self, feed, zxid);
+        if (feed->turns) {
+            feed->turns = false;
+            feed_start_again (self, feed);
+        } else {
+            deliver_batch (self, feed, zxid);
+        }
         feed->first_link = feed->last_link = NO_LINK;
     }
     buf_clear (&self->changes);

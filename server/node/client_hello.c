@@ -160,6 +160,7 @@ void client_hello (struct clients *self, uint64_t connection, const Cohort__Wire
         connection_refuse (self, connection, COHORT_ENOMEM, "out of memory");
         return;
     }
+    client_take_origin (self, client);
     if (self->leader) {
         client_hello_submit (self, client);
     }
@@ -182,6 +183,8 @@ void client_hello_submit (struct clients *self, struct client *client)
         create->grace_ms = client->grace_ms;
         create->server = self->options.id;
         create->attach_no = client->attach_no;
+        create->origin = client->origin;
+        create->origin_size = client->origin_size;
     } else {
         entry.kind = ENTRY_ATTACH;
         struct entry_attach *attach = &entry.u.attach;
@@ -191,6 +194,8 @@ void client_hello_submit (struct clients *self, struct client *client)
         attach->incarnation = client->incarnation;
         memcpy (attach->nonce, client->nonce, sizeof attach->nonce);
         attach->server = self->options.id;
+        attach->origin = client->origin;
+        attach->origin_size = client->origin_size;
     }
     buf_clear (&self->scratch);
     entry_encode (&self->scratch, &entry);

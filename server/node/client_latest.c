@@ -32,6 +32,7 @@ struct slice {
     size_t looked;
     bool stopped; /* there is more behind it */
     bool failed;  /* out of memory */
+    bool turned;  /* what comes next changes what the session may see */
 };
 
 static bool has_path (const struct map_node *node, const void *key)
@@ -82,9 +83,14 @@ static bool look (void *arg, const struct effect *effect)
     slice->zxid = effect->zxid;
     slice->looked++;
     if (feed_concerns (slice->feed, effect)) {
-        note (slice, effect);
+        const struct tree *tree = slice->self->tree;
+        uint64_t session = slice->feed->client->session;
+        slice->turned = tree_effect_turns (tree, session, effect);
+        if (tree_effect_sight (tree, session, effect) != TREE_HIDDEN) {
+            note (slice, effect);
+        }
     }
-    return !slice->failed;
+    return !slice->failed && !slice->turned;
 }
 
 /* One batch, in fragments if it is long.  false: the client is doomed. */
@@ -101,9 +107,9 @@ static bool tell (struct slice *slice)
         first = false;
         while (at != NULL && feed_batch_size (&batch) < BATCH_BYTES) {
             const struct effect *effect = &list_entry (at, struct latest, order)->effect;
-            bool with_data = (feed->flags & FEED_NO_DATA) == 0;
-            wire_client_change (batch.out, effect->kind, effect->path, effect->path_size,
-                                effect->data, with_data ? effect->data_size : 0, &effect->stat);
+            enum tree_sight sight =
+                tree_effect_sight (slice->self->tree, feed->client->session, effect);
+            wire_client_change (batch.out, effect, feed_shows (feed, sight));
             at = list_next (&slice->order, at);
         }
         feed_batch_end (slice->self, feed, &batch, at != NULL);
@@ -122,7 +128,9 @@ int feed_pull_latest (struct clients *self, struct feed *feed, bool *stopped)
     map_init (&slice.by_path);
     list_init (&slice.order);
     int rc = tree_effects (self->tree, feed->zxid, tree_zxid (self->tree), look, &slice);
-    if (rc == 0 && slice.failed) {
+    if (rc == 0 && slice.turned) {
+        rc = COHORT_EGAP;
+    } else if (rc == 0 && slice.failed) {
         client_doom (self, feed->client, COHORT_ENOMEM, "out of memory");
     } else if (rc == 0 && tell (&slice)) {
         feed->zxid = slice.zxid;

@@ -227,6 +227,11 @@ void client_read_receive (struct clients *self, struct client *client,
         request.kind = REQUEST_COUNT;
         receive_plain (self, client, &request, &from->count->path);
         return;
+    case COHORT__WIRE__REQUEST__OP_GET_ACL:
+        request.kind = REQUEST_GET_ACL;
+        request.inherited = from->get_acl->inherited;
+        receive_plain (self, client, &request, &from->get_acl->path);
+        return;
     case COHORT__WIRE__REQUEST__OP_CHILDREN:
         receive_list (self, client, &request, from->children);
         return;
@@ -249,6 +254,10 @@ void client_read_receive (struct clients *self, struct client *client,
         request.kind = REQUEST_SESSIONS;
         request.from = from->sessions->after;
         request.list.limit = from->sessions->limit;
+        queue (self, client, &request, NULL);
+        return;
+    case COHORT__WIRE__REQUEST__OP_GET_ADMINS:
+        request.kind = REQUEST_GET_ADMINS;
         queue (self, client, &request, NULL);
         return;
     case COHORT__WIRE__REQUEST__OP_WHOAMI:
@@ -342,12 +351,12 @@ static bool add_child (void *arg, const struct tree_child *child)
         tree_child_stat (child, &stat);
     }
     const struct reading *reading = page->reading;
-    bool with_data =
-        page->list->with_data &&
-        tree_node_sight (reading->self->tree, reading->session, child->znode) == TREE_WHOLE;
+    bool with_data = page->list->with_data;
+    bool hidden = with_data && tree_node_sight (reading->self->tree, reading->session,
+                                                child->znode) != TREE_WHOLE;
     wire_client_reply_child (page->out, child->name, child->name_size,
-                             page->list->with_stat ? &stat : NULL, with_data ? child->data : NULL,
-                             child->data_size);
+                             page->list->with_stat ? &stat : NULL,
+                             with_data && !hidden ? child->data : NULL, child->data_size, hidden);
     return true;
 }
 
@@ -633,6 +642,12 @@ void client_read_answer (struct clients *self, struct client *client, const stru
     switch ((enum request_kind) request->kind) {
     case REQUEST_UNWATCH:
         answer_unwatch (self, client, request);
+        break;
+    case REQUEST_GET_ACL:
+        client_answer_acl (self, client, request);
+        break;
+    case REQUEST_GET_ADMINS:
+        client_answer_admins (self, client, request);
         break;
     case REQUEST_WHOAMI:
         answer_whoami (self, client, request);

@@ -10,6 +10,7 @@
  * reads that are held.
  */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "client/base/assert.h"
@@ -38,8 +39,7 @@ static int take_data (const struct clients *self, struct op *op, const ProtobufC
     return 0;
 }
 
-static int take_create (const struct clients *self, struct op *op,
-                        const Cohort__Wire__Create *create)
+static int take_create (struct clients *self, struct op *op, const Cohort__Wire__Create *create)
 {
     if (create->mode > (COHORT_EPHEMERAL | COHORT_SEQUENTIAL | COHORT_CONTAINER)) {
         return COHORT_EINVAL;
@@ -49,7 +49,8 @@ static int take_create (const struct clients *self, struct op *op,
     op->if_absent = create->if_absent;
     op->ttl_ms = create->ttl_ms;
     int rc = take_path (self, op, &create->path, (create->mode & COHORT_SEQUENTIAL) != 0);
-    return rc != 0 ? rc : take_data (self, op, &create->data);
+    rc = rc != 0 ? rc : take_data (self, op, &create->data);
+    return rc != 0 ? rc : client_take_acl (self, op, create->acl, create->n_acl);
 }
 
 static int take_delete (const struct clients *self, struct op *op,
@@ -111,7 +112,13 @@ static int take_check (const struct clients *self, struct op *op, const Cohort__
     return take_path (self, op, &check->path, false);
 }
 
-static int take_part (const struct clients *self, struct op *op, const Cohort__Wire__Op *part)
+static int take_set_acl (struct clients *self, struct op *op, const Cohort__Wire__SetAcl *set)
+{
+    int rc = take_path (self, op, &set->path, false);
+    return rc != 0 ? rc : client_take_set_acl (self, op, set);
+}
+
+static int take_part (struct clients *self, struct op *op, const Cohort__Wire__Op *part)
 {
     switch (part->op_case) {
     case COHORT__WIRE__OP__OP_CREATE:
@@ -126,8 +133,21 @@ static int take_part (const struct clients *self, struct op *op, const Cohort__W
         return take_delete_tree (self, op, part->delete_tree);
     case COHORT__WIRE__OP__OP_ADD:
         return take_add (self, op, part->add);
+    case COHORT__WIRE__OP__OP_SET_ACL:
+        return take_set_acl (self, op, part->set_acl);
     default:
         return COHORT_EUNSUPPORTED;
+    }
+}
+
+/* Which operation of a multi the detail, if there is one, is of. */
+static void explain_part (struct clients *self, size_t i, size_t count)
+{
+    char detail[CLIENTS_DETAIL_SIZE];
+    if (self->detail[0] != '\0') {
+        memcpy (detail, self->detail, sizeof detail);
+        (void) snprintf (self->detail, sizeof self->detail, "operation %zu of %zu: %.240s", i + 1,
+                         count, detail);
     }
 }
 
@@ -137,6 +157,7 @@ static int encode_multi (struct clients *self, const Cohort__Wire__Multi *multi)
         struct op op = {0};
         int rc = take_part (self, &op, multi->ops[i]);
         if (rc != 0) {
+            explain_part (self, i, multi->n_ops);
             return rc;
         }
         op_encode (&self->scratch, &op);
@@ -163,6 +184,15 @@ static int encode_op (struct clients *self, const Cohort__Wire__Request *request
         break;
     case COHORT__WIRE__REQUEST__OP_ADD:
         rc = take_add (self, &op, request->add);
+        break;
+    case COHORT__WIRE__REQUEST__OP_SET_ACL:
+        rc = take_set_acl (self, &op, request->set_acl);
+        break;
+    case COHORT__WIRE__REQUEST__OP_ADD_AUTH:
+        rc = client_take_add_auth (self, &op, request->add_auth);
+        break;
+    case COHORT__WIRE__REQUEST__OP_SET_ADMINS:
+        rc = client_take_set_admins (self, &op, request->set_admins);
         break;
     case COHORT__WIRE__REQUEST__OP_MULTI:
         return encode_multi (self, request->multi);
@@ -224,6 +254,7 @@ static bool encode (struct clients *self, const struct client *client,
     bool multi = request->op_case == COHORT__WIRE__REQUEST__OP_MULTI;
     size_t count = multi ? request->multi->n_ops : 1;
     int rc = count <= ENTRY_OPS_MAX ? 0 : COHORT_ETOOBIG;
+    self->detail[0] = '\0';
     if (rc == 0) {
         encode_head (self, client, request, multi, count);
         rc = encode_op (self, request);
@@ -251,6 +282,8 @@ bool request_is_read (const struct request *request)
     case REQUEST_COUNT:
     case REQUEST_EPHEMERALS:
     case REQUEST_MULTI_READ:
+    case REQUEST_GET_ACL:
+    case REQUEST_GET_ADMINS:
     case REQUEST_SESSIONS:
         return true;
     default:
@@ -278,7 +311,8 @@ static void submit_from_front (struct clients *self, struct client *client, bool
         if (request->kind == REQUEST_WRITE) {
             writes++;
             if (open && (again || writes > client->submitted_writes)) {
-                host->submit (host->arg, request_payload (request), request->size);
+                host->submit (host->arg, request_payload (request),
+                              request->size - request->detail);
             }
             submitted += open;
         } else if (is_barrier (request) ||
@@ -347,6 +381,9 @@ static void receive_write (struct clients *self, struct client *client,
     }
     request.kind = REQUEST_WRITE;
     request.multi = encode (self, client, from);
+    size_t entry_size = self->scratch.size;
+    request.detail = (uint32_t) strlen (self->detail);
+    buf_append (&self->scratch, self->detail, request.detail);
     if (self->scratch.failed) {
         client_doom (self, client, COHORT_ENOMEM, "out of memory");
         return;
@@ -367,7 +404,7 @@ static void receive_write (struct clients *self, struct client *client,
     const struct clients_host *host = &self->options.host;
     if (!self->reads_held && client->barriers == 0 && client->reads <= CLIENT_READS_AHEAD) {
         client->submitted_writes++;
-        host->submit (host->arg, self->scratch.data, self->scratch.size);
+        host->submit (host->arg, self->scratch.data, entry_size);
     } else {
         client_submit_more (self, client);
     }
@@ -393,7 +430,6 @@ static bool is_write (const Cohort__Wire__Request *request)
     case COHORT__WIRE__REQUEST__OP_MULTI:
     case COHORT__WIRE__REQUEST__OP_CLOSE:
     case COHORT__WIRE__REQUEST__OP_KILL_SESSION:
-    /* Not served yet: refused under their numbers, which must be used up all the same. */
     case COHORT__WIRE__REQUEST__OP_SET_ACL:
     case COHORT__WIRE__REQUEST__OP_ADD_AUTH:
     case COHORT__WIRE__REQUEST__OP_SET_ADMINS:

@@ -3,6 +3,7 @@
  *
  *   clients.c           inputs, turns, ending
  *   client_hello.c      sessions begin, attach, move and end
+ *   client_acl.c        who clients are, and access control lists
  *   client_requests.c   requests come in: checked, encoded, submitted, queued
  *   client_reads.c      what reads the tree: comes in, and is answered
  *   client_answer.c     the queue of a session is answered
@@ -42,8 +43,10 @@ enum {
     CLIENTS_RETRY_MS = 2,       /* between attempts to fill a full pipe */
     CLIENTS_REFUSALS_TOLD = 10, /* in the log, one by one, in so many ms: */
     CLIENTS_REFUSALS_MS = 1000,
-    CLIENTS_STALL_MS = 10000, /* a pipe full for so long: the client is cut off */
+    CLIENTS_STALL_MS = 10000,  /* a pipe full for so long: the client is cut off */
+    CLIENTS_DETAIL_SIZE = 320, /* of the text for people that goes with a refusal */
 
+    CLIENT_ORIGIN_MAX = 2 * (2 + IDENTITY_CURVE_SIZE),
     CLIENT_QUEUE_BYTES_MAX = 32 << 20, /* of requests of one session that wait */
     CLIENT_WATCHES_MAX = 1 << 20,      /* of one client */
     CLIENT_STREAMS_MAX = 1024,
@@ -89,7 +92,7 @@ struct segment {
 /* ---- Requests ---------------------------------------------------------------------------- */
 
 enum request_kind {
-    REQUEST_WRITE,  /* submitted; its payload is the entry */
+    REQUEST_WRITE,  /* submitted; its payload is the entry, and behind it a text for people */
     REQUEST_STORED, /* of a number applied before: answered from the table */
     REQUEST_GAP,    /* of a number that does not follow */
     REQUEST_EXISTS, /* reads; the payload is the path */
@@ -98,6 +101,8 @@ enum request_kind {
     REQUEST_COUNT,
     REQUEST_EPHEMERALS, /* the payload: see request_list */
     REQUEST_MULTI_READ, /* the payload: for each read a part (client_reads.c) */
+    REQUEST_GET_ACL,    /* the payload is the path */
+    REQUEST_GET_ADMINS,
     REQUEST_WHOAMI,
     REQUEST_UNWATCH, /* the payload is the path */
     REQUEST_SESSIONS,
@@ -125,11 +130,13 @@ struct request {
     int32_t code;    /* FAILED */
     uint32_t flags;  /* STREAM_OPEN; UNWATCH: the type */
     uint32_t size;   /* of the payload */
+    uint32_t detail; /* WRITE: of it, for people: why the entry refuses what was asked for */
     uint8_t kind;
     bool watch;
     bool multi;
     bool linearizable;        /* a read: it waits for its sync */
     bool check;               /* UNWATCH: the watches stay */
+    bool inherited;           /* GET_ACL: the default of what is created below */
     struct request_list list; /* CHILDREN, EPHEMERALS; SESSIONS: limit */
 };
 
@@ -176,6 +183,8 @@ struct client {
     uint32_t timeout_ms, grace_ms;
     zxid_t last_zxid;
     int64_t since_ms; /* hello */
+    uint32_t origin_size;
+    uint8_t origin[CLIENT_ORIGIN_MAX]; /* whom its connection shows it to be: identity.h */
 
     /* Requests. */
     struct pending queue;
@@ -265,6 +274,7 @@ struct feed {
     uint64_t taken;   /* confirmed */
 
     uint32_t first_link, last_link; /* of the present transaction's changes */
+    bool turns; /* they change what its session may see: it begins anew with their end */
     uint32_t path_size;
     char path[];
 };
@@ -315,7 +325,9 @@ struct clients {
     size_t blocks_count;
     struct arena arena; /* of the frame that is read */
     struct buf scratch;
-    struct buf bare; /* a frame without items */
+    struct buf list;                  /* an access control list or identity on its way */
+    char detail[CLIENTS_DETAIL_SIZE]; /* why the write that is looked at is refused; "": no text */
+    struct buf bare;                  /* a frame without items */
 
     struct watches *watches;
     struct streams *streams;
@@ -367,6 +379,23 @@ void report_prune (struct clients *self, const struct tree_session *session);
 void reports_prune (struct clients *self);
 void reports_repeat (struct clients *self);
 void reports_clear (struct clients *self);
+
+/* ---- client_acl.c ------------------------------------------------------------------------ */
+
+/* What a message asks for, as an operation; it borrows clients.list.  0, or why it is refused, with
+ * clients.detail. */
+int client_take_acl (struct clients *self, struct op *op, Cohort__Wire__AclItem *const *items,
+                     size_t count);
+int client_take_set_acl (struct clients *self, struct op *op, const Cohort__Wire__SetAcl *set);
+/* The credential is wiped. */
+int client_take_add_auth (struct clients *self, struct op *op, const Cohort__Wire__AddAuth *add);
+int client_take_set_admins (struct clients *self, struct op *op,
+                            const Cohort__Wire__SetAdmins *set);
+/* Whom the connection of a hello shows its client to be. */
+void client_take_origin (struct clients *self, struct client *client);
+void client_answer_acl (struct clients *self, struct client *client, const struct request *request);
+void client_answer_admins (struct clients *self, struct client *client,
+                           const struct request *request);
 
 /* ---- client_requests.c ------------------------------------------------------------------- */
 
@@ -481,6 +510,11 @@ struct feed_request {
 int feed_check (const struct clients *self, const struct feed_request *request);
 /* One that is open under the id is closed before. */
 void feed_open (struct clients *self, struct client *client, const struct feed_request *request);
+/* Whether the client may follow it: 0, COHORT_ENOAUTH. */
+int feed_permit (const struct clients *self, const struct client *client,
+                 const struct feed_request *request);
+/* How it is told what its session sees so. */
+enum wire_shown feed_shows (const struct feed *feed, enum tree_sight sight);
 /* Whether it is to be told of the change, of which its subtree has part. */
 bool feed_wants (const struct feed *feed, const struct effect *effect);
 /* An empty batch which says that the history up to zxid is gone. */
@@ -539,8 +573,11 @@ void feed_fall_behind (struct clients *self, struct feed *feed, zxid_t zxid);
 /* Whether it is to be told of the change while it reads the ring. */
 bool feed_concerns (const struct feed *feed, const struct effect *effect);
 /* A slice of a FEED_LATEST that reads the ring; stopped: it was not the last.  0, or COHORT_EGAP:
- * the ring has lost what comes next. */
+ * the ring has lost what comes next, or what comes next changes what the session may see. */
 int feed_pull_latest (struct clients *self, struct feed *feed, bool *stopped);
+/* What its client has been told is not what it may see, or not what there is: it begins anew, with
+ * a snapshot or saying so, whatever its phase. */
+void feed_start_again (struct clients *self, struct feed *feed);
 /* It is about to be closed. */
 void feed_leave (struct clients *self, struct feed *feed);
 /* Streams of the client that read the ring go on; true: there is more to do at once. */

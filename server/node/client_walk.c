@@ -164,8 +164,9 @@ void walk_taken (struct clients *self, struct client *client, uint64_t id, uint6
 /* ---- Slices ------------------------------------------------------------------------------ */
 
 struct slice {
+    const struct tree *tree;
+    const struct feed *feed;
     struct buf *out;
-    bool with_data;
     size_t bytes_max; /* that `out` holds before the last znode */
     uint32_t nodes_left;
     bool stopped;
@@ -179,7 +180,11 @@ static bool take_node (void *arg, const struct tree_node *node)
         return false;
     }
     slice->nodes_left--;
-    wire_client_found (slice->out, node, slice->with_data);
+    enum tree_sight sight =
+        tree_node_sight (slice->tree, slice->feed->client->session, node->znode);
+    if (sight != TREE_HIDDEN) {
+        wire_client_found (slice->out, node, feed_shows (slice->feed, sight));
+    }
     return true;
 }
 
@@ -193,8 +198,9 @@ static size_t make_slice (struct clients *self, struct feed *feed)
     if (!feed_batch_begin (self, feed, zxid, true, &batch)) {
         return 0;
     }
-    struct slice slice = {.out = batch.out,
-                          .with_data = (feed->flags & FEED_NO_DATA) == 0,
+    struct slice slice = {.tree = self->tree,
+                          .feed = feed,
+                          .out = batch.out,
                           .bytes_max = batch.out->size + WALK_BYTES,
                           .nodes_left = self->options.walk_nodes};
     int rc = tree_walk (self->tree, feed->path, feed->path_size, &feed->place, take_node, &slice);

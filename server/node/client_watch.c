@@ -140,21 +140,45 @@ bool client_watch_drop (struct clients *self, struct client *client, uint32_t ty
     return any;
 }
 
+struct firing {
+    struct clients *self;
+    const struct effect *effect;
+};
+
+/* Whether the client may hear of it: of a znode what it may see, of children what it may list. */
+static bool may_hear (const struct firing *firing, const struct client *client,
+                      cohort_event_type_t type)
+{
+    const struct tree *tree = firing->self->tree;
+    return type == COHORT_EVENT_CHILDREN
+               ? tree_effect_listed (tree, client->session, firing->effect)
+               : tree_effect_sight (tree, client->session, firing->effect) != TREE_HIDDEN;
+}
+
 static void fired (void *arg, uint64_t owner, enum watch_kind kind, cohort_event_type_t type,
                    const char *path, size_t path_size, zxid_t zxid)
 {
-    struct clients *self = arg;
+    const struct firing *firing = arg;
+    struct clients *self = firing->self;
     struct client *client = client_find (self, owner);
     COHORT_ASSERT (client != NULL);
     COHORT_ASSERT (client->watches > 0);
     client->watches--;
+    if (!may_hear (firing, client, type)) {
+        /* It waits on, for what the client may see. */
+        if (client_watch_set (self, client, kind, path, path_size) != 0) {
+            client_doom (self, client, COHORT_ENOMEM, "out of memory");
+        }
+        return;
+    }
     queue_event (self, client, kind, type, path, path_size, zxid);
 }
 
 void client_watch_fire (struct clients *self, const struct effect *effect)
 {
     if (watches_count (self->watches) > 0) {
-        watches_fire (self->watches, effect, fired, self);
+        struct firing firing = {self, effect};
+        watches_fire (self->watches, effect, fired, &firing);
     }
 }
 
@@ -175,6 +199,13 @@ static bool rearm_watch (struct clients *self, struct client *client,
         return false;
     }
     int type = watch_missed (self->tree, kind, path, size, seen, &zxid);
+    struct tree_node node;
+    enum tree_sight wanted = kind == WATCH_CHILDREN ? TREE_WHOLE : TREE_BARE;
+    if (tree_get_as (self->tree, client->session, wanted, path, size, &node) == COHORT_ENOAUTH) {
+        /* Whatever is there: for this client it has gone, and it need not wait for ever. */
+        type = COHORT_EVENT_DELETED;
+        zxid = tree_zxid (self->tree);
+    }
     if (type != 0 && !COHORT_MUTATED (missed_watch_lost)) {
         queue_event (self, client, kind, type, path, size, zxid);
         return client->doom_text == NULL;

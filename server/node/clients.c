@@ -85,6 +85,7 @@ void clients_destroy (struct clients **self_p)
     map_deinit (&self->feed_map);
     arena_deinit (&self->arena);
     buf_deinit (&self->scratch);
+    buf_deinit (&self->list);
     buf_deinit (&self->bare);
     buf_deinit (&self->changes);
     buf_deinit (&self->links);

@@ -36,6 +36,8 @@ struct ensemble *ensemble_new (const struct ensemble_options *options)
     self->peer_timeout_ms =
         options->peer_timeout_ms > 0 ? options->peer_timeout_ms : ENSEMBLE_PEER_TIMEOUT_MS;
     self->limits = options->limits;
+    self->admins = options->admins;
+    self->admins_size = options->admins_size;
     self->observer = options->observer;
     self->tree_options.effects_bytes_max = options->effects_bytes;
     self->tree_options.hash_seed = options->hash_seed;

@@ -55,6 +55,8 @@ struct ensemble_options {
     uint64_t counter_max;      /* likewise */
     uint64_t effects_bytes;
     struct entry_limits limits; /* of a new ensemble; sound */
+    const uint8_t *admins;      /* of one that has none: an access control list; borrowed */
+    size_t admins_size;
     struct zab_observer observer;
     int64_t now_ms;
 };

@@ -29,7 +29,10 @@ void ensemble_propose_cluster (struct ensemble *self)
 {
     const struct store_meta *meta = store_meta (self->store);
     struct entry entry = {.kind = ENTRY_CLUSTER,
-                          .u.cluster = {.config = meta->config, .limits = self->limits}};
+                          .u.cluster = {.config = meta->config,
+                                        .limits = self->limits,
+                                        .admins = self->admins,
+                                        .admins_size = (uint32_t) self->admins_size}};
     memcpy (entry.u.cluster.cluster_id, meta->cluster_id, sizeof entry.u.cluster.cluster_id);
     entry.u.cluster.config.version = zxid_make (ensemble_zab (self)->current_epoch, 1);
     propose_entry (self, &entry);
@@ -145,6 +148,31 @@ static int64_t lapse_time_ms (const struct ensemble *self)
     return self->wall_ms > stamp_ms ? self->wall_ms : stamp_ms;
 }
 
+/* An ensemble that was founded without administrators gets those of its leader's configuration: who
+ * can write that can do with the state what he likes anyway (docs/acl.md). */
+static void propose_admins (struct ensemble *self)
+{
+    if (self->admins_size == 0 || self->admins_done || tree_cluster_id (self->tree) == NULL ||
+        self->applied.zxid < self->history) {
+        return;
+    }
+    size_t size;
+    const uint8_t *present = tree_admins (self->tree, &size);
+    self->admins_done = true;
+    if (size == 0) {
+        struct entry entry = {
+            .kind = ENTRY_ADMINS,
+            .u.admins = {.list = self->admins, .size = (uint32_t) self->admins_size}};
+        logger_write (&self->logger, LOG_INFO, "admins-proposed",
+                      "reason=\"the ensemble has none\"");
+        propose_entry (self, &entry);
+    } else if (size != self->admins_size || memcmp (present, self->admins, size) != 0) {
+        logger_write (&self->logger, LOG_INFO, "admins-ignored",
+                      "reason=\"the ensemble has administrators, and they are not those of the "
+                      "configuration: only they can name others\"");
+    }
+}
+
 /* Znodes whose time is over go, some at a time; apply decides whether it is. */
 static void propose_lapses (struct ensemble *self)
 {
@@ -210,10 +238,12 @@ bool ensemble_propose (struct ensemble *self)
     if (!ensemble_leads (self)) {
         proposals_clear (&self->proposals);
         self->lapsing = false;
+        self->admins_done = false;
         ensemble_forget_syncs (self);
         return false;
     }
     propose_stores (self);
+    propose_admins (self);
     propose_lapses (self);
     const struct zab_proposal *list = NULL;
     bool starved = ensemble_starved (self) &&

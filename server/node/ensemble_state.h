@@ -76,6 +76,9 @@ struct ensemble {
     uint32_t sync_chunk_bytes;
     uint64_t counter_max;
     struct entry_limits limits;
+    const uint8_t *admins; /* of an ensemble that has none */
+    size_t admins_size;
+    bool admins_done; /* as leader it has looked whether there are any */
     struct zab_observer observer;
     struct tree_options tree_options;
 

@@ -8,11 +8,13 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/buf.h"
 #include "cohort/error.h"
 #include "server/node/bootstrap.h"
 #include "server/node/clients.h"
 #include "server/node/ensemble.h"
 #include "server/node/error_text.h"
+#include "server/node/identity_text.h"
 #include "server/node/links.h"
 
 /* Of a new ensemble; where the options say nothing. */
@@ -33,6 +35,7 @@ struct node {
     size_t members_count;
     struct node_member members[CONFIG_MEMBERS_MAX];
     struct config configured;
+    struct buf admins;           /* of a new ensemble: an access control list */
     struct node_options options; /* members: those above */
     struct store *store;
     struct logger logger;
@@ -145,8 +148,11 @@ struct node *node_new (const struct node_options *options, char *error, size_t e
     self->store = options->store;
     self->logger = options->logger;
     default_limits (&self->options.limits);
+    const char *admins = options->admins != NULL ? options->admins : "";
     if (take_members (self, options, error, error_size) != 0 ||
-        check (self, error, error_size) != 0) {
+        check (self, error, error_size) != 0 ||
+        !admins_parse (&self->admins, admins, error, error_size)) {
+        buf_deinit (&self->admins);
         mem_free (self);
         return NULL;
     }
@@ -164,6 +170,7 @@ void node_destroy (struct node **self_p)
     ensemble_destroy (&self->ensemble);
     bootstrap_destroy (&self->bootstrap);
     links_destroy (&self->links);
+    buf_deinit (&self->admins);
     mem_free (self);
     *self_p = NULL;
 }
@@ -340,6 +347,8 @@ static bool make_ensemble (struct node *self)
         .counter_max = self->options.counter_max,
         .effects_bytes = self->options.effects_bytes,
         .limits = self->options.limits,
+        .admins = self->admins.data,
+        .admins_size = self->admins.size,
         .observer = self->options.observer,
         .now_ms = self->now_ms,
     };

@@ -37,7 +37,8 @@ struct node;
  * is node_peer_connected or node_peer_disconnected.  send: false when the pipe is full or gone.
  *
  * Clients: a connection is a number never used twice.  send: false when its pipe is full (the
- * frame was not taken).  drop: forget the connection; nothing more is delivered from it. */
+ * frame was not taken).  drop: forget the connection; nothing more is delivered from it.  origin:
+ * appends whom the connection shows its client to be (server/tree/identity.h); NULL: nobody. */
 struct node_transport {
     void *arg;
     void (*peer_connect) (void *arg, uint32_t peer);
@@ -45,6 +46,7 @@ struct node_transport {
     bool (*peer_send) (void *arg, uint32_t peer, const uint8_t *data, size_t size);
     bool (*client_send) (void *arg, uint64_t connection, const uint8_t *data, size_t size);
     void (*client_drop) (void *arg, uint64_t connection);
+    void (*client_origin) (void *arg, uint64_t connection, struct buf *identities);
 };
 
 enum { NODE_ADDRESS_MAX = 128 };
@@ -76,6 +78,7 @@ struct node_options {
     uint32_t walk_nodes;       /* of streams' snapshots: see clients.h */
     uint32_t walk_window;
     struct entry_limits limits; /* for a new ensemble; zero fields: the defaults */
+    const char *admins;         /* of an ensemble that has none: see admins_parse; NULL: nobody */
     struct zab_observer observer;
 };
 

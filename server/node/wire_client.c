@@ -228,6 +228,10 @@ enum {
     REPLY_NEXT = 12,
     REPLY_VALUE = 13,
     REPLY_EXISTED = 14,
+    REPLY_ACL = 40,
+    ACL_PERMS = 1,
+    ACL_SCHEME = 2,
+    ACL_ID = 3,
     REPLY_READS = 60,
     REPLY_IDENTITIES = 61,
     REPLY_DETAIL = 62,
@@ -246,6 +250,7 @@ enum {
     CHILD_NAME = 1,
     CHILD_STAT = 2,
     CHILD_DATA = 3,
+    CHILD_HIDDEN = 40,
     RESULT_CODE = 1,
     RESULT_PATH = 2,
     RESULT_STAT = 3,
@@ -267,6 +272,7 @@ enum {
     CHANGE_PATH = 2,
     CHANGE_DATA = 3,
     CHANGE_STAT = 4,
+    CHANGE_HIDDEN = 40,
     KIND_FOUND = 4 /* of a change, beside the effects' */
 };
 
@@ -283,11 +289,10 @@ static size_t put_varint (uint8_t *at, uint64_t value)
 
 static void put_number (struct buf *out, unsigned field, uint64_t value)
 {
-    uint8_t bytes[1 + VARINT_MAX];
-    COHORT_ASSERT (field < 16);
+    uint8_t bytes[2 * VARINT_MAX];
     if (value != 0) {
-        bytes[0] = (uint8_t) (field << 3 | VARINT);
-        size_t size = 1 + put_varint (bytes + 1, value);
+        size_t size = put_varint (bytes, field << 3 | VARINT);
+        size += put_varint (bytes + size, value);
         buf_append (out, bytes, size);
     }
 }
@@ -300,6 +305,7 @@ static void put_signed (struct buf *out, unsigned field, int64_t value)
 
 static void put_fixed (struct buf *out, unsigned field, uint64_t value)
 {
+    COHORT_ASSERT (field < 16);
     if (value != 0) {
         uint8_t *at = buf_extend (out, 9);
         if (at != NULL) {
@@ -457,9 +463,11 @@ void wire_client_reply_name (struct buf *out, const char *name, size_t size)
 }
 
 void wire_client_reply_child (struct buf *out, const char *name, size_t size,
-                              const cohort_stat_t *stat, const uint8_t *data, size_t data_size)
+                              const cohort_stat_t *stat, const uint8_t *data, size_t data_size,
+                              bool hidden)
 {
     bool wide = REPLY_SIZE + size + data_size > NARROW_MAX;
+    COHORT_ASSERT (data == NULL || !hidden);
     size_t start = put_begin (out, REPLY_LISTED, wide);
     put_bytes (out, CHILD_NAME, name, size);
     if (stat != NULL) {
@@ -468,7 +476,17 @@ void wire_client_reply_child (struct buf *out, const char *name, size_t size,
     if (data != NULL && data_size > 0) {
         put_bytes (out, CHILD_DATA, data, data_size);
     }
+    put_number (out, CHILD_HIDDEN, hidden);
     put_end (out, start, wide);
+}
+
+void wire_client_reply_acl (struct buf *out, uint8_t perms, const char *scheme, const char *id)
+{
+    size_t start = put_begin (out, REPLY_ACL, false);
+    put_number (out, ACL_PERMS, perms);
+    put_bytes (out, ACL_SCHEME, scheme, strlen (scheme));
+    put_bytes (out, ACL_ID, id, strlen (id));
+    put_end (out, start, false);
 }
 
 void wire_client_reply_session (struct buf *out, const struct tree_session *session,
@@ -539,32 +557,42 @@ void wire_client_event (struct buf *out, enum watch_kind kind, int type, const c
     wire_client_item_end (out, mark);
 }
 
-static void put_change (struct buf *out, unsigned kind, const char *path, size_t path_size,
-                        const uint8_t *data, size_t size, const cohort_stat_t *stat)
+/* What a change is about, beside its data. */
+struct subject {
+    unsigned kind;
+    const char *path;
+    size_t path_size;
+    const cohort_stat_t *stat;
+};
+
+static void put_change (struct buf *out, const struct subject *subject, const uint8_t *data,
+                        size_t size, enum wire_shown shown)
 {
-    bool wide = REPLY_SIZE + path_size + size > NARROW_MAX;
+    size = shown == WIRE_WHOLE ? size : 0;
+    bool wide = REPLY_SIZE + subject->path_size + size > NARROW_MAX;
     size_t start = put_begin (out, BATCH_CHANGES, wide);
-    put_number (out, CHANGE_KIND, kind);
-    put_bytes (out, CHANGE_PATH, path, path_size);
-    if (kind != EFFECT_DELETED) {
+    put_number (out, CHANGE_KIND, subject->kind);
+    put_bytes (out, CHANGE_PATH, subject->path, subject->path_size);
+    if (subject->kind != EFFECT_DELETED) {
         if (size > 0) {
             put_bytes (out, CHANGE_DATA, data, size);
         }
-        put_stat (out, CHANGE_STAT, stat);
+        put_stat (out, CHANGE_STAT, subject->stat);
+        put_number (out, CHANGE_HIDDEN, shown == WIRE_HIDDEN);
     }
     put_end (out, start, wide);
 }
 
-void wire_client_change (struct buf *out, enum effect_kind kind, const char *path, size_t path_size,
-                         const uint8_t *data, size_t size, const cohort_stat_t *stat)
+void wire_client_change (struct buf *out, const struct effect *effect, enum wire_shown shown)
 {
-    put_change (out, kind, path, path_size, data, size, stat);
+    struct subject subject = {effect->kind, effect->path, effect->path_size, &effect->stat};
+    put_change (out, &subject, effect->data, effect->data_size, shown);
 }
 
-void wire_client_found (struct buf *out, const struct tree_node *node, bool with_data)
+void wire_client_found (struct buf *out, const struct tree_node *node, enum wire_shown shown)
 {
-    put_change (out, KIND_FOUND, node->path, strlen (node->path), node->data,
-                with_data ? node->data_size : 0, &node->stat);
+    struct subject subject = {KIND_FOUND, node->path, strlen (node->path), &node->stat};
+    put_change (out, &subject, node->data, node->data_size, shown);
 }
 
 struct wire_mark wire_client_batch_begin (struct buf *out, const struct wire_client_batch *batch)
@@ -589,3 +617,4 @@ _Static_assert((int) COHORT__WIRE__WATCH_KIND__WATCH_CHILDREN == (int) WATCH_CHI
                "the numbers of watch kinds are those of the wire");
 _Static_assert((int) EFFECT_CREATED == 1 && (int) EFFECT_DELETED == 2 && (int) EFFECT_DATA == 3,
                "the numbers of effects are those of COHORT_CHANGE_...");
+_Static_assert((int) EFFECT_ACL == 40, "and so is this one");

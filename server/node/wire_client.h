@@ -87,14 +87,17 @@ struct wire_mark wire_client_reply_begin (struct buf *out, const struct wire_cli
                                           size_t size);
 void wire_client_reply_data (struct buf *out, const uint8_t *data, size_t size);
 void wire_client_reply_stat (struct buf *out, const cohort_stat_t *stat);
-/* A child of a list, as its name alone or with stat (NULL: without) and data (NULL: without); and
- * the name behind which there may be more. */
+/* A child of a list, as its name alone or with stat (NULL: without) and data (NULL: without;
+ * hidden: for it may not be read); and the name behind which there may be more. */
 void wire_client_reply_name (struct buf *out, const char *name, size_t size);
 void wire_client_reply_child (struct buf *out, const char *name, size_t size,
-                              const cohort_stat_t *stat, const uint8_t *data, size_t data_size);
+                              const cohort_stat_t *stat, const uint8_t *data, size_t data_size,
+                              bool hidden);
 void wire_client_reply_next (struct buf *out, const char *name, size_t size);
 void wire_client_reply_value (struct buf *out, int64_t value);
 void wire_client_reply_identity (struct buf *out, const char *scheme, const char *id);
+/* An item of an access control list. */
+void wire_client_reply_acl (struct buf *out, uint8_t perms, const char *scheme, const char *id);
 /* One read of several: begin, the fields of its reply, end. */
 size_t wire_client_read_begin (struct buf *out, int code);
 void wire_client_read_end (struct buf *out, size_t read);
@@ -112,9 +115,13 @@ void wire_client_event (struct buf *out, enum watch_kind kind, int type, const c
 
 /* One change of a batch, as bytes that may be part of any number of them: an effect, or a znode
  * that the walk of a snapshot has found. */
-void wire_client_change (struct buf *out, enum effect_kind kind, const char *path, size_t path_size,
-                         const uint8_t *data, size_t size, const cohort_stat_t *stat);
-void wire_client_found (struct buf *out, const struct tree_node *node, bool with_data);
+enum wire_shown {
+    WIRE_WHOLE, /* with its data, */
+    WIRE_STAT,  /* without, */
+    WIRE_HIDDEN /* or without because it may not be read */
+};
+void wire_client_change (struct buf *out, const struct effect *effect, enum wire_shown shown);
+void wire_client_found (struct buf *out, const struct tree_node *node, enum wire_shown shown);
 
 struct wire_client_batch {
     uint64_t stream;

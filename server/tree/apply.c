@@ -33,6 +33,18 @@ static void apply_member_store (struct tree *self, const struct entry_member_sto
     outcome->config_changed = true;
 }
 
+/* Who has some already keeps them: from then on they say who comes next. */
+static void apply_admins (struct tree *self, const struct entry_admins *what,
+                          struct tree_outcome *outcome)
+{
+    if (self->scalars.admins_size > 0) {
+        outcome->code = COHORT_ESTATE;
+        return;
+    }
+    change_admins (self, what->list, what->size);
+    COHORT_ASSERT (self->scalars.admins_size > 0);
+}
+
 /* The nonce was seen before: another attempt of the same client, through whichever server. */
 static int repeat_creation (struct tree *self, struct session *session,
                             const struct entry_create_session *what)
@@ -144,6 +156,9 @@ static void dispatch (struct tree *self, const struct entry *entry, struct tree_
         return;
     case ENTRY_LAPSE:
         lapse_apply (self, &entry->u.lapse);
+        return;
+    case ENTRY_ADMINS:
+        apply_admins (self, &entry->u.admins, outcome);
         return;
     }
     assert_fail ("the kind of the entry is known", __FILE__, __LINE__);

@@ -207,30 +207,32 @@ static int32_t version_after (int32_t version)
     return version == INT32_MAX ? 0 : version + 1;
 }
 
+/* Completes the effect - kind, path, the list before - and reports it. */
+static void report_effect (struct tree *self, struct effect *effect, const struct znode *znode)
+{
+    effect->zxid = self->scalars.zxid;
+    if (effect->kind != EFFECT_DELETED) {
+        effect->data = znode_data (znode);
+        effect->data_size = znode->data_size;
+    }
+    znode_stat (znode, &effect->stat);
+    if (znode->acl != NULL) {
+        effect->acl = znode->acl->bytes;
+        effect->acl_size = znode->acl->size;
+    }
+    if (znode->parent != NULL && znode->parent->acl != NULL) {
+        effect->parent_acl = znode->parent->acl->bytes;
+        effect->parent_acl_size = znode->parent->acl->size;
+    }
+    uint64_t parent_hash = znode->parent != NULL ? znode->parent->node.hash : 0;
+    effects_add (&self->effects, effect, znode->node.hash, parent_hash);
+}
+
 static void report (struct tree *self, enum effect_kind kind, const struct znode *znode,
                     const char *path, size_t path_size)
 {
-    struct effect effect = {
-        .zxid = self->scalars.zxid,
-        .kind = kind,
-        .path = path,
-        .path_size = (uint32_t) path_size,
-    };
-    if (kind != EFFECT_DELETED) {
-        effect.data = znode_data (znode);
-        effect.data_size = znode->data_size;
-    }
-    znode_stat (znode, &effect.stat);
-    if (znode->acl != NULL) {
-        effect.acl = znode->acl->bytes;
-        effect.acl_size = znode->acl->size;
-    }
-    if (znode->parent != NULL && znode->parent->acl != NULL) {
-        effect.parent_acl = znode->parent->acl->bytes;
-        effect.parent_acl_size = znode->parent->acl->size;
-    }
-    uint64_t parent_hash = znode->parent != NULL ? znode->parent->node.hash : 0;
-    effects_add (&self->effects, &effect, znode->node.hash, parent_hash);
+    struct effect effect = {.kind = kind, .path = path, .path_size = (uint32_t) path_size};
+    report_effect (self, &effect, znode);
 }
 
 /* ---- Znodes: the changes ----------------------------------------------------------------- */
@@ -333,17 +335,24 @@ void change_set (struct tree *self, struct znode *znode, const char *path, size_
 void change_acl (struct tree *self, struct znode *znode, const char *path, size_t path_size,
                  struct acl *acl)
 {
+    struct acl *before = znode->acl;
     hand_over (self, znode);
     struct undo_step *step = undo_step (self, UNDO_ACL, znode);
     if (step != NULL) {
         step->stat_digest = znode->stat_digest;
-        step->acl = znode->acl;
-    } else {
-        acl_release (self, znode->acl);
+        step->acl = before;
     }
     znode->acl = acl;
     renew_stat (self, znode, names_of (path, path_size).own);
-    report (self, EFFECT_ACL, znode, path, path_size);
+    struct effect effect = {.kind = EFFECT_ACL, .path = path, .path_size = (uint32_t) path_size};
+    if (before != NULL) {
+        effect.was_acl = before->bytes;
+        effect.was_acl_size = before->size;
+    }
+    report_effect (self, &effect, znode);
+    if (step == NULL) {
+        acl_release (self, before);
+    }
 }
 
 static void replace_inherited (struct tree *self, struct znode *znode, struct acl *acl)

@@ -20,13 +20,13 @@ struct slot {
     uint32_t reserved;
 };
 
-/* Followed by the path, a 0, the data, and the two access control lists. */
+/* Followed by the path, a 0, the data, and the three access control lists. */
 struct record {
     cohort_stat_t stat;
     uint64_t from;
     uint32_t path_size;
     uint32_t data_size;
-    uint16_t acl_size, parent_acl_size;
+    uint16_t acl_size, parent_acl_size, was_acl_size;
     uint8_t kind;
 };
 
@@ -143,7 +143,7 @@ void effects_add (struct effects *self, const struct effect *effect, uint64_t pa
 {
     COHORT_ASSERT (effect->zxid > self->floor);
     size_t size = aligned (sizeof (struct record) + effect->path_size + 1 + effect->data_size +
-                           effect->acl_size + effect->parent_acl_size);
+                           effect->acl_size + effect->parent_acl_size + effect->was_acl_size);
     struct effects_chunk *chunk = newest (self);
     if (chunk == NULL || chunk->size - chunk->used - chunk->count * sizeof (struct slot) <
                              size + sizeof (struct slot)) {
@@ -157,6 +157,7 @@ void effects_add (struct effects *self, const struct effect *effect, uint64_t pa
     record->data_size = effect->data_size;
     record->acl_size = (uint16_t) effect->acl_size;
     record->parent_acl_size = (uint16_t) effect->parent_acl_size;
+    record->was_acl_size = (uint16_t) effect->was_acl_size;
     record->kind = (uint8_t) effect->kind;
     uint8_t *bytes = (uint8_t *) (record + 1);
     memcpy (bytes, effect->path, effect->path_size);
@@ -172,6 +173,10 @@ void effects_add (struct effects *self, const struct effect *effect, uint64_t pa
     }
     if (effect->parent_acl_size > 0) {
         memcpy (bytes, effect->parent_acl, effect->parent_acl_size);
+        bytes += effect->parent_acl_size;
+    }
+    if (effect->was_acl_size > 0) {
+        memcpy (bytes, effect->was_acl, effect->was_acl_size);
     }
     *slot_at (chunk, chunk->count) = (struct slot){
         .zxid = effect->zxid,
@@ -244,6 +249,8 @@ static void load (const struct effects_chunk *chunk, uint32_t i, struct effect *
     effect->acl_size = record->acl_size;
     effect->parent_acl = effect->acl + record->acl_size;
     effect->parent_acl_size = record->parent_acl_size;
+    effect->was_acl = effect->parent_acl + record->parent_acl_size;
+    effect->was_acl_size = record->was_acl_size;
     effect->stat = record->stat;
     effect->from = record->from;
 }

@@ -109,6 +109,9 @@ void entry_encode (struct buf *out, const struct entry *entry)
         COHORT_ASSERT (entry->u.lapse.count <= ENTRY_LAPSE_MAX);
         buf_u32 (out, entry->u.lapse.count);
         return;
+    case ENTRY_ADMINS:
+        buf_blob (out, entry->u.admins.list, entry->u.admins.size);
+        return;
     }
     assert_fail ("the kind of the entry is known", __FILE__, __LINE__);
 }
@@ -406,6 +409,11 @@ bool entry_decode (struct entry *entry, const uint8_t *data, size_t size)
     case ENTRY_LAPSE:
         entry->kind = ENTRY_LAPSE;
         return decode_lapse (&in, &entry->u.lapse);
+    case ENTRY_ADMINS:
+        entry->kind = ENTRY_ADMINS;
+        entry->u.admins.list = decode_bytes (&in, &entry->u.admins.size);
+        return reader_done (&in) && entry->u.admins.size > 0 &&
+               admins_valid (entry->u.admins.list, entry->u.admins.size);
     default:
         return false;
     }

@@ -46,7 +46,8 @@ enum entry_kind {
     ENTRY_CLOSE, /* by the leader: conditional on attach_no */
     ENTRY_REAP,  /* the next ENTRY_REAP_MAX ephemerals of a dead session */
     ENTRY_WRITE, /* a numbered request of a session */
-    ENTRY_LAPSE  /* by the leader: containers and znodes with a time to live whose time is over */
+    ENTRY_LAPSE, /* by the leader: containers and znodes with a time to live whose time is over */
+    ENTRY_ADMINS /* by the leader: who the administrators are, if there are none so far */
 };
 
 struct entry_limits {
@@ -117,6 +118,11 @@ struct entry_reap {
 struct entry_lapse {
     uint32_t count;
     struct reader items; /* decode: read each with lapse_decode */
+};
+
+struct entry_admins {
+    const uint8_t *list; /* an access control list (identity.h) */
+    uint32_t size;       /* 1 to ADMINS_SIZE_MAX */
 };
 
 /* ---- Numbered requests ------------------------------------------------------------------- */
@@ -195,6 +201,7 @@ struct entry {
         struct entry_reap reap;
         struct entry_write write;
         struct entry_lapse lapse;
+        struct entry_admins admins;
     } u;
 };
 

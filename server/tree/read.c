@@ -92,6 +92,24 @@ enum tree_sight tree_effect_sight (const struct tree *self, uint64_t id,
                : TREE_HIDDEN;
 }
 
+bool tree_effect_listed (const struct tree *self, uint64_t id, const struct effect *effect)
+{
+    return effect->path_size > 1 &&
+           may_read (self, session_of (self, id), effect->parent_acl, effect->parent_acl_size);
+}
+
+bool tree_effect_turns (const struct tree *self, uint64_t id, const struct effect *effect)
+{
+    if (effect->kind != EFFECT_ACL) {
+        return false;
+    }
+    const struct session *session = session_of (self, id);
+    bool before = may_read (self, session, effect->was_acl, effect->was_acl_size);
+    bool after = may_read (self, session, effect->acl, effect->acl_size);
+    return before != after &&
+           (effect->stat.child_count > 0 || !tree_effect_listed (self, id, effect));
+}
+
 /* Why the session does not see as much as it wants; absent: rc of a path without a znode. */
 static int refuse (const struct tree *self, uint64_t session, int rc, const char *path,
                    size_t path_size)

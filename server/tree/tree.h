@@ -177,6 +177,13 @@ enum tree_sight tree_node_sight (const struct tree *self, uint64_t session,
 enum tree_sight tree_effect_sight (const struct tree *self, uint64_t session,
                                    const struct effect *effect);
 
+/* Whether the session may list the children of the parent of what has changed. */
+bool tree_effect_listed (const struct tree *self, uint64_t session, const struct effect *effect);
+
+/* Whether a change of an access control list changes for the session more than this znode's data:
+ * whether the znode can be seen, or which of its children can. */
+bool tree_effect_turns (const struct tree *self, uint64_t session, const struct effect *effect);
+
 /* An access control list (identity.h), alive until the next tree_apply. */
 struct tree_acl {
     const uint8_t *bytes;
@@ -355,6 +362,8 @@ struct effect {
     uint32_t acl_size;  /* 0: open */
     const uint8_t *parent_acl;
     uint32_t parent_acl_size;
+    const uint8_t *was_acl; /* ACL: its own before */
+    uint32_t was_acl_size;
     uint64_t from;      /* OWNER */
     cohort_stat_t stat; /* right behind this change; DELETED: of what was deleted.  Counting each
                             creation and deletion of a child into the parent's cversion, pzxid and

@@ -180,7 +180,8 @@ static void put_items (struct buf *out)
     wire_client_item_end (out, mark);
 
     mark = wire_client_reply_begin (out, &reply, 100);
-    wire_client_reply_child (out, "child", 5, &stat, (const uint8_t *) "data", 4);
+    wire_client_reply_child (out, "child", 5, &stat, (const uint8_t *) "data", 4, false);
+    wire_client_reply_child (out, "secret", 6, &stat, NULL, 4, true);
     wire_client_reply_next (out, "child", 5);
     wire_client_item_end (out, mark);
 
@@ -202,12 +203,27 @@ static void put_items (struct buf *out)
     wire_client_item_end (out, mark);
     buf_deinit (&result);
 
+    reply = (struct wire_client_reply){.xid = 3, .zxid = 5};
+    mark = wire_client_reply_begin (out, &reply, 0);
+    wire_client_reply_acl (out, 31, "digest", "super:D/InIHSb7yEEbrWz8b9l71RjZJU=");
+    wire_client_reply_acl (out, 1, "world", "anyone");
+    wire_client_item_end (out, mark);
+
     wire_client_event (out, WATCH_DATA, COHORT_EVENT_CHANGED, "/a", 2, 6);
     struct wire_client_batch batch = {.stream = 9, .zxid = 7, .snapshot = true, .first = true};
     mark = wire_client_batch_begin (out, &batch);
-    wire_client_change (out, EFFECT_CREATED, "/a", 2, (const uint8_t *) "x", 1, &stat);
-    wire_client_change (out, EFFECT_DELETED, "/b", 2, NULL, 0, &stat);
-    wire_client_found (out, &(struct tree_node){.path = "/c", .stat = stat}, true);
+    struct effect effect = {.kind = EFFECT_CREATED,
+                            .path = "/a",
+                            .path_size = 2,
+                            .data = (const uint8_t *) "x",
+                            .data_size = 1,
+                            .stat = stat};
+    wire_client_change (out, &effect, WIRE_WHOLE);
+    effect.kind = EFFECT_ACL;
+    wire_client_change (out, &effect, WIRE_HIDDEN);
+    effect.kind = EFFECT_DELETED;
+    wire_client_change (out, &effect, WIRE_STAT);
+    wire_client_found (out, &(struct tree_node){.path = "/c", .stat = stat}, WIRE_HIDDEN);
     wire_client_batch_end (out, mark, true, 4096);
     wire_client_seen (out, 7, 3);
 }

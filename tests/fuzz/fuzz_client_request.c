@@ -87,11 +87,12 @@ static void add_requests (fuzz_seed_fn *add, void *arg)
         {.kind = WIRE_ADD, .path = "/n", .delta = -1, .floor = INT64_MIN, .ceiling = 9},
         {.kind = WIRE_DELETE_TREE, .path = "/d", .version = -1, .limit = 7},
         {.kind = WIRE_CREATE, .path = "/t", .if_absent = true, .ttl_ms = 1000},
+        {.kind = WIRE_SET_ACL, .path = "/a", .version = 2, .acl = "world:anyone:r"},
     };
     static const struct wire_request requests[] = {
         {.xid = 1, .number = 1, .op = {.kind = WIRE_CREATE, .path = "/a", .data = "x", .size = 1}},
         {.xid = 2, .number = 2, .ack_to = 1, .op = {.kind = WIRE_SET, .path = "/a", .data = "y"}},
-        {.xid = 3, .number = 3, .op = {.kind = WIRE_MULTI}, .ops = parts, .ops_count = 8},
+        {.xid = 3, .number = 3, .op = {.kind = WIRE_MULTI}, .ops = parts, .ops_count = 9},
         {.xid = 4, .op = {.kind = WIRE_GET, .path = "/a", .watch = true}},
         {.xid = 5, .op = {.kind = WIRE_CHILDREN, .path = "/"}},
         {.xid = 6,
@@ -101,6 +102,22 @@ static void add_requests (fuzz_seed_fn *add, void *arg)
         {.xid = 9, .number = 4, .op = {.kind = WIRE_DELETE_TREE, .path = "/d", .version = -1}},
         {.xid = 10, .number = 5, .op = {.kind = WIRE_ADD, .path = "/n", .delta = 3}},
         {.xid = 11, .number = 6, .op = {.kind = WIRE_CLOSE}},
+        {.xid = 12,
+         .number = 7,
+         .op = {.kind = WIRE_CREATE, .path = "/l", .acl = "auth::cdrwa\nip:10.0.0.0/8:r"}},
+        {.xid = 13,
+         .number = 8,
+         .op = {.kind = WIRE_ADD_AUTH,
+                .scheme = "digest-sha1",
+                .user = "anna",
+                .data = "secret",
+                .size = 6}},
+        {.xid = 14,
+         .number = 9,
+         .op = {.kind = WIRE_SET_ACL, .path = "/l", .inherited = true, .version = -1}},
+        {.xid = 15, .number = 10, .op = {.kind = WIRE_SET_ADMINS, .acl = "ip:::1:cdrwa"}},
+        {.xid = 16, .op = {.kind = WIRE_GET_ACL, .path = "/l", .inherited = true}},
+        {.xid = 17, .op = {.kind = WIRE_GET_ADMINS}},
     };
     enum { COUNT = sizeof (requests) / sizeof (requests[0]) };
     const struct wire_request *all[COUNT];

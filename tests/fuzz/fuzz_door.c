@@ -127,13 +127,16 @@ enum op_place { OP_ALONE, OP_IN_MULTI, OP_IN_READS };
 static enum wire_kind some_kind (struct run *self, enum op_place place)
 {
     static const enum wire_kind alone[] = {
-        WIRE_CREATE,      WIRE_CREATE,      WIRE_SET,          WIRE_DELETE, WIRE_ADD,
-        WIRE_DELETE_TREE, WIRE_GET,         WIRE_GET,          WIRE_EXISTS, WIRE_CHILDREN,
-        WIRE_COUNT,       WIRE_EPHEMERALS,  WIRE_SYNC,         WIRE_WHOAMI, WIRE_UNWATCH,
-        WIRE_STREAM_OPEN, WIRE_STREAM_OPEN, WIRE_STREAM_CLOSE, WIRE_CLOSE};
-    static const enum wire_kind in_multi[] = {
-        WIRE_CREATE,      WIRE_CREATE, WIRE_SET,          WIRE_DELETE,      WIRE_ADD,
-        WIRE_DELETE_TREE, WIRE_CHECK,  WIRE_CHECK_ABSENT, WIRE_CHECK_CZXID, WIRE_CHECK_OWNER};
+        WIRE_CREATE,      WIRE_CREATE,      WIRE_SET,          WIRE_DELETE,  WIRE_ADD,
+        WIRE_DELETE_TREE, WIRE_GET,         WIRE_GET,          WIRE_EXISTS,  WIRE_CHILDREN,
+        WIRE_COUNT,       WIRE_EPHEMERALS,  WIRE_SYNC,         WIRE_WHOAMI,  WIRE_UNWATCH,
+        WIRE_STREAM_OPEN, WIRE_STREAM_OPEN, WIRE_STREAM_CLOSE, WIRE_CLOSE,   WIRE_SET_ACL,
+        WIRE_SET_ACL,     WIRE_ADD_AUTH,    WIRE_SET_ADMINS,   WIRE_GET_ACL, WIRE_GET_ADMINS,
+        WIRE_SESSIONS};
+    static const enum wire_kind in_multi[] = {WIRE_CREATE,      WIRE_CREATE,       WIRE_SET,
+                                              WIRE_DELETE,      WIRE_ADD,          WIRE_DELETE_TREE,
+                                              WIRE_CHECK,       WIRE_CHECK_ABSENT, WIRE_CHECK_CZXID,
+                                              WIRE_CHECK_OWNER, WIRE_SET_ACL};
     static const enum wire_kind in_reads[] = {WIRE_GET, WIRE_EXISTS, WIRE_CHILDREN, WIRE_COUNT};
     switch (place) {
     case OP_IN_MULTI:
@@ -143,6 +146,19 @@ static enum wire_kind some_kind (struct run *self, enum op_place place)
     default:
         return alone[fuzz_below (&self->input, sizeof (alone) / sizeof (alone[0]))];
     }
+}
+
+static const char *some_acl (struct run *self)
+{
+    static const char *const lists[] = {NULL,
+                                        NULL,
+                                        "world:anyone:cdrwa",
+                                        "auth::cdrwa",
+                                        "digest:anna:4gG+Ivk4HCXTtnTJ2FJDM3NOXe8=:cdrwa",
+                                        "ip:0.0.0.0/0:r\nauth::a",
+                                        "world:anyone:a\ndigest:a:b:r",
+                                        "x509:CN=anna:r"};
+    return lists[fuzz_below (&self->input, 8)];
 }
 
 static void put_op (struct run *self, struct wire_op *op, enum op_place place)
@@ -173,6 +189,10 @@ static void put_op (struct run *self, struct wire_op *op, enum op_place place)
         .linearizable = fuzz_one_in (&self->input, 4),
         .watcher = (int) fuzz_below (&self->input, 6),
         .check = fuzz_one_in (&self->input, 2),
+        .acl = some_acl (self),
+        .inherited = fuzz_one_in (&self->input, 4),
+        .scheme = fuzz_one_in (&self->input, 4) ? "digest" : "digest-sha1",
+        .user = fuzz_one_in (&self->input, 4) ? "b:d" : "anna",
         .list = kind == WIRE_EPHEMERALS || fuzz_one_in (&self->input, 2) ? &all : NULL,
     };
 }

@@ -133,6 +133,9 @@ static void seeds (fuzz_seed_fn *add, void *arg)
     add_entry (add, arg, "close", &close, NULL, 0);
     struct entry reap = {.kind = ENTRY_REAP, .u.reap = {1}};
     add_entry (add, arg, "reap", &reap, NULL, 0);
+    static const uint8_t list[] = {COHORT_PERM_ALL, IDENTITY_DIGEST, 3, 'a', ':', 'h'};
+    struct entry admins = {.kind = ENTRY_ADMINS, .u.admins = {list, sizeof (list)}};
+    add_entry (add, arg, "admins", &admins, NULL, 0);
     struct buf lapse = {0};
     struct entry lapses = {.kind = ENTRY_LAPSE, .u.lapse = {.count = 1}};
     entry_encode (&lapse, &lapses);

@@ -162,6 +162,11 @@ static void put_reply (struct run *self)
     wire_client_item_end (&self->frame, mark);
 }
 
+static enum wire_shown some_shown (struct run *self)
+{
+    return (enum wire_shown) fuzz_below (&self->input, WIRE_HIDDEN + 1);
+}
+
 static void put_batch (struct run *self)
 {
     cohort_stat_t stat;
@@ -178,10 +183,17 @@ static void put_batch (struct run *self)
         put_stat (self, &stat);
         if (fuzz_one_in (&self->input, 2)) {
             struct tree_node node = {.path = path, .stat = stat};
-            wire_client_found (&self->frame, &node, true);
+            wire_client_found (&self->frame, &node, some_shown (self));
         } else {
-            wire_client_change (&self->frame, (enum effect_kind) (1 + fuzz_below (&self->input, 3)),
-                                path, strlen (path), (const uint8_t *) "y", 1, &stat);
+            static const enum effect_kind kinds[] = {EFFECT_CREATED, EFFECT_DELETED, EFFECT_DATA,
+                                                     EFFECT_ACL};
+            struct effect effect = {.kind = kinds[fuzz_below (&self->input, 4)],
+                                    .path = path,
+                                    .path_size = (uint32_t) strlen (path),
+                                    .data = (const uint8_t *) "y",
+                                    .data_size = 1,
+                                    .stat = stat};
+            wire_client_change (&self->frame, &effect, some_shown (self));
         }
     }
     wire_client_batch_end (&self->frame, mark, fuzz_one_in (&self->input, 2),

@@ -178,6 +178,7 @@ bool history_entry_read (struct arena *arena, uint64_t zxid, int64_t stamp_ms, c
         out->admins = entry.u.cluster.admins_size > 0;
         break;
     case ENTRY_MEMBER_STORE:
+    case ENTRY_ADMINS:
         break;
     }
     return true;

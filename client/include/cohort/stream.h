@@ -29,7 +29,8 @@ typedef struct cohort_change {
     const void *data; /* but for DELETED */
     size_t size;
     cohort_stat_t stat; /* but for DELETED: as of the batch's zxid */
-    int hidden;         /* 1: it comes without data, because this session may not read it */
+    int hidden;         /* 1: it comes without data, because this session may not read it.  What it
+                           may not see at all is left out; so a znode can come without its parent */
 } cohort_change_t;
 
 /* What a stream delivers.  First a snapshot: every znode of the subtree at zxid, parents before
@@ -43,7 +44,8 @@ typedef struct cohort_change {
  * then it takes memory in proportion to the subtree (some 150 bytes a znode, its path and data), up
  * to options.stream_bytes_max, and is given back in pace with the callbacks.
  *
- * A further snapshot means that the history between was gone (RESET): forget the earlier state when
+ * A further snapshot means that the history between was gone, or that an access control list has
+ * changed which znodes the session may see (RESET): forget the earlier state when
  * first is set.  As that takes a while, it is announced: by an empty fragment with first and more,
  * as soon as it has begun.  From then on the earlier state is out of date, and results may be ahead
  * of it; otherwise whatever shows a change comes behind the batch with that change.  The snapshot
@@ -60,7 +62,8 @@ typedef struct cohort_batch {
 
 typedef void cohort_batch_fn (cohort_stream_t *self, const cohort_batch_t *batch, void *arg);
 
-/* Follows the subtree at path (the node itself, and all below it).  The node need not exist: it
+/* Follows the subtree at path (the node itself, and all below it), as far as the session may see
+ * it; the node itself it must be allowed to read (COHORT_ENOAUTH).  The node need not exist: it
  * is reported when it is created.  The stream resumes by itself after a reconnect, on any
  * server.  When it ends fn gets a last call with batch NULL: cohort_stream_error says why.  NULL:
  * malformed path or out of memory, see cohort_errmsg. */
@@ -112,7 +115,7 @@ COHORT_API cohort_stream_t *cohort_watch_new (cohort_t *client, const char *path
 
 /* 0; after the last call of fn, why the stream has ended: COHORT_ESESSIONEXPIRED: the session has
  * ended; COHORT_ETOOBIG: its snapshot is larger than options.stream_bytes_max allows;
- * COHORT_ELIMIT: the session has too many streams. */
+ * COHORT_ELIMIT: the session has too many streams; COHORT_ENOAUTH: it may not read the znode. */
 COHORT_API int cohort_stream_error (const cohort_stream_t *self);
 
 /* No call of fn begins after it; inside fn too.  (One that is running in another thread's

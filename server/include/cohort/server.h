@@ -62,6 +62,9 @@ typedef struct cohort_server_options {
     int snapshot_compression; /* of snapshots: zstd's level, 1 to 9; 0: 1; -1: none */
     uint64_t history_bytes;   /* of changes in memory, from which streams and watches catch up;
                                  0: 64 MiB */
+    const char *admins;       /* of an ensemble that has none: who passes every check of
+                                 permissions: "digest:USER:HASH", "curve:KEY", "ip:ADDRESS/BITS",
+                                 separated by commas; NULL: nobody.  See docs/acl.md */
 } cohort_server_options_t;
 
 /* Checks and copies the options.  NULL: they are not valid, or out of memory; see

@@ -8,6 +8,7 @@
 
 #include "client/base/alloc.h"
 #include "server/node/error_text.h"
+#include "server/node/identity_text.h"
 
 static const uint8_t CLUSTER[16] = "a cluster's id..";
 
@@ -142,6 +143,16 @@ static void trace_reads (struct peer *peer, const Cohort__Wire__Reply *reply)
     for (size_t i = 0; i < reply->n_identities; i++) {
         write_text (&peer->trace, " %s:%s", reply->identities[i]->scheme, reply->identities[i]->id);
     }
+    for (size_t i = 0; i < reply->n_acl; i++) {
+        const Cohort__Wire__AclItem *item = reply->acl[i];
+        write_text (&peer->trace, " %u:%.*s:%.*s", item->perms, (int) item->scheme.len,
+                    (const char *) item->scheme.data, (int) item->id.len,
+                    (const char *) item->id.data);
+    }
+    if (reply->n_sessions > 0) {
+        write_text (&peer->trace, " sessions=%zu%s", reply->n_sessions,
+                    reply->more_sessions ? " more" : "");
+    }
     if (reply->value != 0) {
         write_text (&peer->trace, " value=%lld", (long long) reply->value);
     }
@@ -178,6 +189,7 @@ static void take_reply (struct peer *peer, const Cohort__Wire__Reply *reply)
             write_text (&peer->trace, " data=");
             trace_data (peer, reply->listed[i]->data);
         }
+        write_text (&peer->trace, "%s", reply->listed[i]->hidden ? " hidden" : "");
         write_text (&peer->trace, ")");
     }
     if (reply->next[0] != '\0') {
@@ -248,9 +260,12 @@ static void take_batch (struct peer *peer, const Cohort__Wire__StreamBatch *batc
                 batch->more ? " more" : "");
     for (size_t i = 0; i < batch->n_changes && i < 10; i++) {
         const Cohort__Wire__Change *change = batch->changes[i];
-        assert_in_range (change->kind, 1, batch->snapshot ? 4 : 3);
+        bool list = change->kind == EFFECT_ACL;
+        assert_true (list || (change->kind >= 1 && change->kind <= (batch->snapshot ? 4 : 3)));
         assert_int_equal (change->stat == NULL, change->kind == EFFECT_DELETED);
-        write_text (&peer->trace, " %c%s", "?+-~*"[change->kind], change -> path);
+        assert_false (change->hidden && change->data.len > 0);
+        write_text (&peer->trace, " %c%s%s", list ? 'a' : "?+-~*"[change->kind], change -> path,
+                    change -> hidden ? "!" : "");
         if (change->data.len > 0) {
             write_text (&peer->trace, "=");
             trace_data (peer, change->data);
@@ -372,6 +387,15 @@ static bool client_send (void *arg, uint64_t connection, const uint8_t *data, si
     return true;
 }
 
+static void client_origin (void *arg, uint64_t connection, struct buf *identities)
+{
+    struct world_server *server = arg;
+    const struct peer *peer = find_peer (server->world, connection);
+    if (peer != NULL) {
+        identity_put_origin (identities, peer->address, peer->key);
+    }
+}
+
 static void client_drop (void *arg, uint64_t connection)
 {
     struct world_server *server = arg;
@@ -481,7 +505,10 @@ static void server_new (struct world *world, size_t index, const struct world_op
     struct clients_options clients = {
         .id = server->id,
         .host = {server, host_submit, host_heartbeat, host_disconnected, host_sync},
-        .transport = {.arg = server, .client_send = client_send, .client_drop = client_drop},
+        .transport = {.arg = server,
+                      .client_send = client_send,
+                      .client_drop = client_drop,
+                      .client_origin = client_origin},
         .logger = {host_log, server, LOG_INFO},
         .tree = server->tree,
         .pending_bytes_max = options->pending_bytes,
@@ -502,6 +529,13 @@ static void found_cluster (struct world *world, const struct world_options *opti
 {
     struct entry entry = {.kind = ENTRY_CLUSTER};
     struct entry_cluster *cluster = &entry.u.cluster;
+    struct buf admins = {0};
+    char error[200];
+    if (options->admins != NULL) {
+        assert_true (admins_parse (&admins, options->admins, error, sizeof error));
+        cluster->admins = admins.data;
+        cluster->admins_size = (uint32_t) admins.size;
+    }
     memcpy (cluster->cluster_id, CLUSTER, sizeof cluster->cluster_id);
     cluster->config.count = 1;
     cluster->config.members[0] = (struct config_member){1, CONFIG_VOTER, 1};
@@ -515,6 +549,7 @@ static void found_cluster (struct world *world, const struct world_options *opti
         .grace_min_ms = 10,
     };
     world_entry (world, &entry);
+    buf_deinit (&admins);
 }
 
 struct world *world_new (const struct world_options *options)

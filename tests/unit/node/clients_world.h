@@ -29,13 +29,14 @@ struct world;
 struct peer {
     struct world *world;
     size_t server;
-    uint64_t connection; /* 0: none */
-    bool full;           /* its pipe takes nothing */
-    bool dropped;        /* by the server */
-    bool mad;            /* says what no client says: the order of events is not checked */
-    bool hoards;         /* confirms nothing of what it receives of snapshots */
-    size_t frames;       /* received */
-    size_t largest;      /* bytes of the largest of them */
+    uint64_t connection;       /* 0: none */
+    bool full;                 /* its pipe takes nothing */
+    bool dropped;              /* by the server */
+    bool mad;                  /* says what no client says: the order of events is not checked */
+    bool hoards;               /* confirms nothing of what it receives of snapshots */
+    const char *address, *key; /* that its connection shows; NULL: none */
+    size_t frames;             /* received */
+    size_t largest;            /* bytes of the largest of them */
 
     /* The session's. */
     uint8_t nonce[16], password[16];
@@ -131,6 +132,7 @@ struct world_options {
     uint64_t pending_bytes, output_bytes;
     uint32_t walk_nodes, walk_window;
     uint32_t window, data_size_max, results_size_max;
+    const char *admins; /* as identity_text.h has it */
 };
 
 /* The leader is there from the beginning. */

@@ -390,7 +390,8 @@ static void golden_bytes (void **state)
     buf_clear (&out);
     struct wire_client_batch batch = {.stream = 1, .zxid = 2, .snapshot = true, .first = true};
     mark = wire_client_batch_begin (&out, &batch);
-    wire_client_change (&out, EFFECT_DELETED, "/a", 2, NULL, 0, &stat);
+    struct effect effect = {.kind = EFFECT_DELETED, .path = "/a", .path_size = 2, .stat = stat};
+    wire_client_change (&out, &effect, WIRE_WHOLE);
     wire_client_batch_end (&out, mark, true, 0);
     check_bytes (&out, "1a9f808080001a9980808000"
                        "0801"

@@ -449,9 +449,9 @@ static void refuses_under_the_number (void **state)
     later->op_case = COHORT__WIRE__REQUEST__OP__NOT_SET;
     ask_multi (peer, (const char *[]){"/ok", "//", NULL});
     Cohort__Wire__SetAcl acl = COHORT__WIRE__SET_ACL__INIT;
-    Cohort__Wire__Request *unserved = ask_raw (peer, true);
-    unserved->op_case = COHORT__WIRE__REQUEST__OP_SET_ACL;
-    unserved->set_acl = &acl;
+    Cohort__Wire__Request *nowhere = ask_raw (peer, true);
+    nowhere->op_case = COHORT__WIRE__REQUEST__OP_SET_ACL;
+    nowhere->set_acl = &acl;
     Cohort__Wire__Request *unknown = ask_raw (peer, false);
     unknown->op_case = COHORT__WIRE__REQUEST__OP__NOT_SET;
     ask_get (peer, "nowhere", false);
@@ -467,7 +467,7 @@ static void refuses_under_the_number (void **state)
     expect_prefix (peer, "reply 6 E");
     expect (peer, "reply 7 EUNSUPPORTED n=7");
     expect (peer, "reply 8 EPATH n=8");
-    expect (peer, "reply 9 EUNSUPPORTED n=9");
+    expect (peer, "reply 9 EPATH n=9");
     expect (peer, "reply 10 EUNSUPPORTED");
     expect (peer, "reply 11 EPATH");
     expect (peer, "reply 12 EINVAL");

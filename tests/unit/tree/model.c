@@ -636,5 +636,9 @@ void model_apply (struct model *self, zxid_t zxid, int64_t stamp_ms, const struc
     case ENTRY_LAPSE:
         lapse (self, &entry->u.lapse);
         return;
+    case ENTRY_ADMINS:
+        outcome->code = self->has_admins ? COHORT_ESTATE : 0;
+        self->has_admins = true;
+        return;
     }
 }

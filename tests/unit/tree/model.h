@@ -55,6 +55,7 @@ struct model {
     uint64_t last_session;
     uint64_t trimmed;   /* by the write under way */
     uint64_t stores[2]; /* of members 1 and 2 */
+    bool has_admins;
 };
 
 /* What must be in the outcome. */

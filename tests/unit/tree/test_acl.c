@@ -61,6 +61,31 @@ static struct op plain (enum op_kind kind, const char *path)
                        .version = COHORT_ANY_VERSION};
 }
 
+/* ---- Administrators ---------------------------------------------------------------------- */
+
+/* The ensemble itself names them, once. */
+static void test_admins_of_none (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t root = fixture_session (&f, 1);
+    assert_int_equal (fixture_prove (&f, root, ROOT), 0);
+    assert_false (tree_session_is_admin (f.tree, root));
+    struct op list = op_with_acl ((struct op){.kind = OP_SET_ADMINS}, ROOT, ALL);
+    assert_int_equal (fixture_op (&f, root, &list), COHORT_ENOAUTH);
+    struct entry entry = {.kind = ENTRY_ADMINS, .u.admins = {list.acl, list.acl_size}};
+    fixture_entry (&f, &entry);
+    assert_int_equal (f.outcome.code, 0);
+    assert_true (tree_session_is_admin (f.tree, root));
+    struct op others = op_with_acl ((struct op){0}, ANNA, ALL);
+    entry.u.admins = (struct entry_admins){others.acl, others.acl_size};
+    fixture_entry (&f, &entry);
+    assert_int_equal (f.outcome.code, COHORT_ESTATE);
+    assert_true (tree_session_is_admin (f.tree, root));
+    fixture_deinit (&f);
+}
+
 /* ---- Operations -------------------------------------------------------------------------- */
 
 /* /p with a znode /p/n, and below that /p/n/c: each operation with what it needs. */
@@ -534,6 +559,7 @@ static void test_damage (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_admins_of_none),
         cmocka_unit_test (test_operations),
         cmocka_unit_test (test_administrator_passes),
         cmocka_unit_test (test_nothing_is_said),

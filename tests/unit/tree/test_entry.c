@@ -7,6 +7,7 @@
 /* One entry of each kind; i counts from 0; false: there are no more. */
 static bool example (unsigned i, struct buf *out)
 {
+    static const uint8_t admins[] = {COHORT_PERM_ALL, IDENTITY_DIGEST, 3, 'a', ':', 'h'};
     struct entry entry = {0};
     static const struct op ops[OPS] = {
         {.kind = OP_CREATE,
@@ -88,6 +89,10 @@ static bool example (unsigned i, struct buf *out)
     case 10:
         entry.kind = ENTRY_LAPSE;
         entry.u.lapse.count = 2;
+        break;
+    case 11:
+        entry.kind = ENTRY_ADMINS;
+        entry.u.admins = (struct entry_admins){admins, sizeof (admins)};
         break;
     default:
         return false;
