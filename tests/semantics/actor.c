@@ -192,13 +192,20 @@ static void take_children (struct outcome *outcome, const cohort_result_t *resul
     for (size_t i = 0; i < result->listed_count; i++) {
         const cohort_child_t *child = &result->listed[i];
         char text[256];
-        (void) snprintf (text, sizeof text, "%s=%.*s/%d", child->name, (int) child->size,
-                         child->data != NULL ? (const char *) child->data : "",
+        (void) snprintf (text, sizeof text, "%s=%s%.*s/%d", child->name, child->hidden ? "?" : "",
+                         (int) child->size, child->data != NULL ? (const char *) child->data : "",
                          (int) child->stat.version);
         put (outcome->children, text);
     }
     (void) snprintf (outcome->next, sizeof outcome->next, "%s",
                      result->next != NULL ? result->next : "-");
+}
+
+static void take_acl (struct outcome *outcome, const cohort_result_t *result)
+{
+    char *text = result->acl != NULL ? cohort_acl_print (result->acl, ",") : NULL;
+    (void) snprintf (outcome->acl, sizeof outcome->acl, "%s", text != NULL ? text : "-");
+    cohort_free (text);
 }
 
 static void on_result (cohort_t *client, const cohort_result_t *result, void *arg)
@@ -218,6 +225,7 @@ static void on_result (cohort_t *client, const cohort_result_t *result, void *ar
     (void) snprintf (outcome->data, sizeof outcome->data, "%.*s", (int) result->size,
                      result->data != NULL ? (const char *) result->data : "");
     take_children (outcome, result);
+    take_acl (outcome, result);
     for (size_t i = 0; i < result->ops_count; i++) {
         put (outcome->ops, code_name (result->ops[i].rc));
     }
@@ -232,6 +240,7 @@ struct words {
     size_t count;
     char *path; /* of BIG bytes */
     char *data;
+    cohort_acl_t *acl; /* of the last create; or NULL */
 };
 
 static const char *word_at (const struct words *words, size_t index, const char *otherwise)
@@ -244,9 +253,18 @@ static bool is (const struct words *words, const char *name)
     return strcmp (words->word[0], name) == 0;
 }
 
+/* NULL: none. */
+static cohort_acl_t *list_of (const char *text)
+{
+    cohort_acl_t *acl = strcmp (text, "-") != 0 ? cohort_acl_parse (text) : NULL;
+    need (acl != NULL || strcmp (text, "-") == 0, "out of memory");
+    return acl;
+}
+
 static cohort_create_options_t create_options (struct words *words)
 {
     cohort_create_options_t options = {.size = sizeof options};
+    cohort_acl_destroy (&words->acl);
     words->data[0] = '\0';
     for (size_t i = 2; i < words->count; i++) {
         const char *word = words->word[i];
@@ -260,6 +278,8 @@ static cohort_create_options_t create_options (struct words *words)
             options.if_absent = 1;
         } else if (strcmp (word, "-t") == 0) {
             options.ttl_ms = number (word_at (words, ++i, "0"));
+        } else if (strcmp (word, "-a") == 0) {
+            options.acl = words->acl = list_of (word_at (words, ++i, ""));
         } else {
             (void) actor_expand (word, words->data, BIG);
         }
@@ -289,6 +309,31 @@ static int do_list (struct actor *self, const struct words *words, struct outcom
         options.prefix = strncmp (word, "prefix=", 7) == 0 ? word + 7 : options.prefix;
     }
     return cohort_list_async (self->client, words->path, &options, NULL, NULL, on_result, outcome);
+}
+
+/* Those on who may do what. */
+static int do_acl (struct actor *self, struct words *words, struct outcome *outcome)
+{
+    cohort_t *client = self->client;
+    if (is (words, "addauth")) {
+        return cohort_add_auth_async (client, "digest-sha1", word_at (words, 1, ""),
+                                      word_at (words, 2, ""), on_result, outcome);
+    }
+    if (is (words, "getacl")) {
+        return cohort_get_acl_async (client, words->path, on_result, outcome);
+    }
+    if (is (words, "getdefault")) {
+        return cohort_get_default_acl_async (client, words->path, on_result, outcome);
+    }
+    bool set = is (words, "setacl");
+    if (!set && !is (words, "default")) {
+        return COHORT_EUNSUPPORTED;
+    }
+    words->acl = list_of (word_at (words, 2, "-"));
+    return set ? cohort_set_acl_async (client, words->path, words->acl, version_at (words, 3),
+                                       on_result, outcome)
+               : cohort_set_default_acl_async (client, words->path, words->acl, -1, on_result,
+                                               outcome);
 }
 
 /* One that stands alone; COHORT_EUNSUPPORTED: no such operation. */
@@ -331,7 +376,7 @@ static int do_one (struct actor *self, struct words *words, struct outcome *outc
         return do_list (self, words, outcome);
     }
     return is (words, "sync") ? cohort_sync_async (client, on_result, outcome)
-                              : COHORT_EUNSUPPORTED;
+                              : do_acl (self, words, outcome);
 }
 
 /* ---- Multis ---------------------------------------------------------------------------------- */
@@ -390,6 +435,10 @@ static int add_op (struct actor *self, cohort_txn_t *txn, struct words *words)
         return cohort_txn_delete_tree (txn, path, (int) number (word_at (words, 2, "0")),
                                        version_at (words, 3));
     }
+    if (is (words, "setacl")) {
+        words->acl = list_of (word_at (words, 2, "-"));
+        return cohort_txn_set_acl (txn, path, words->acl, version_at (words, 3));
+    }
     return add_condition (self, txn, words);
 }
 
@@ -402,9 +451,10 @@ static int do_multi (struct actor *self, const struct words *all, struct outcome
         for (to = from; to < all->count && strcmp (all->word[to], ",") != 0;) {
             to++;
         }
-        struct words words = {&all->word[from], to - from, all->path, all->data};
+        struct words words = {&all->word[from], to - from, all->path, all->data, NULL};
         (void) actor_expand (word_at (&words, 1, ""), all->path, BIG);
         rc = add_op (self, txn, &words);
+        cohort_acl_destroy (&words.acl);
     }
     if (rc == 0) {
         rc = cohort_multi_async (self->client, txn, on_result, outcome);
@@ -416,7 +466,7 @@ static int do_multi (struct actor *self, const struct words *all, struct outcome
 bool actor_do (struct actor *self, char *line, struct outcome *outcome)
 {
     char *list[ACTOR_WORDS_MAX];
-    struct words words = {list, split (line, list), malloc (BIG), malloc (BIG)};
+    struct words words = {list, split (line, list), malloc (BIG), malloc (BIG), NULL};
     need (words.path != NULL && words.data != NULL && words.count > 0, "out of memory, or words");
     memset (outcome, 0, sizeof *outcome);
     (void) actor_expand (word_at (&words, 1, ""), words.path, BIG);
@@ -426,6 +476,7 @@ bool actor_do (struct actor *self, char *line, struct outcome *outcome)
         await (self, outcome);
     }
     outcome->rc = rc != 0 ? rc : outcome->rc;
+    cohort_acl_destroy (&words.acl);
     free (words.path);
     free (words.data);
     return rc != COHORT_EUNSUPPORTED;

@@ -10,6 +10,9 @@
  *      multi OPERATION , OPERATION ...                   of create ... deltree, and
  *            check PATH VERSION, absent PATH, czxid PATH same|other, owner PATH me|other
  *
+ *      addauth USER PASSWORD, setacl PATH LIST [VERSION], default PATH LIST, getacl PATH,
+ * getdefault PATH, and create ... -a LIST; a list is world:anyone:r,auth::cdrwa, or - for none
+ *
  * In words {x*5} is xxxxx, "" is nothing, \xNN a byte. One thread; a failure of the test's own ends
  * the program. May include: cohort/client.h. */
 
@@ -20,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cohort/acl.h"
 #include "cohort/client.h"
 
 enum { ACTOR_WATCHES_MAX = 8, ACTOR_WORDS_MAX = 48, ACTOR_TEXT_MAX = 4096, ACTOR_LIMIT_MS = 20000 };
@@ -48,6 +52,7 @@ struct outcome {
     char path[ACTOR_TEXT_MAX], data[ACTOR_TEXT_MAX], next[ACTOR_TEXT_MAX];
     char children[ACTOR_TEXT_MAX]; /* "a,b": of a list with name=data/version, as asked for */
     char ops[ACTOR_TEXT_MAX];      /* of a multi: "OK,ROLLEDBACK" */
+    char acl[ACTOR_TEXT_MAX];      /* "world:anyone:r,auth::cdrwa"; "-": none */
 };
 
 /* timeout_ms: of the session. */

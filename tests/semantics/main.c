@@ -12,8 +12,8 @@
  * What comes of it: `ok` or an error without COHORT_E, then what is named of the result:
  * version, cversion, aversion, size, count (of children), mode, ttl, owner (me, other, none),
  * czxid, mzxid, pzxid, ozxid (now: of this operation; old: before it; none), mtime (same as, or
- * after ctime), path, data, children, next, value, existed, ops (of a multi). `/a.version=1`: of a
- * znode, afterwards; `/a=gone`, `/a=there`.
+ * after ctime), path, data, children, next, value, existed, ops (of a multi), acl. `/a.version=1`:
+ * of a znode, afterwards; `/a=gone`, `/a=there`.
  *
  * What watches tell: `get:/a:CHANGED` ..., in order; nothing else. */
 
@@ -191,7 +191,8 @@ static const char *field (struct world *self, const struct outcome *of, const ch
                  {"data", of->data},
                  {"children", of->children},
                  {"next", of->next},
-                 {"ops", of->ops}};
+                 {"ops", of->ops},
+                 {"acl", of->acl}};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (strcmp (key, numbers[i].key) == 0) {
             (void) snprintf (text, 32, "%" PRId64, numbers[i].number);
@@ -356,8 +357,13 @@ int main (int argc, char **argv)
 {
     static struct world world;
     size_t facts = 0, failed = 0;
+    char root[COHORT_ACL_ID_MAX + 1], admins[COHORT_ACL_ID_MAX + 8];
+    if (cohort_acl_digest ("digest-sha1", "root", "root", root, sizeof root) != 0) {
+        return 2;
+    }
+    (void) snprintf (admins, sizeof admins, "digest:%s", root);
     cohort_server_options_t options = {
-        .size = sizeof options, .clients = endpoint, .manual_clock = 1};
+        .size = sizeof options, .clients = endpoint, .manual_clock = 1, .admins = admins};
     world.server = cohort_server_new (&options);
     if (world.server == NULL || cohort_server_start (world.server) != 0 ||
         cohort_server_wait (world.server, ACTOR_LIMIT_MS) != 0) {
@@ -365,6 +371,9 @@ int main (int argc, char **argv)
         return 2;
     }
     actor_start (&world.admin, cohort_server_loop (world.server), endpoint, SESSION_MS);
+    if (cohort_add_auth (world.admin.client, "digest-sha1", "root", "root") != 0) {
+        return 2;
+    }
     for (int i = 1; i < argc; i++) {
         facts += check_file (&world, argv[i], &failed);
     }

@@ -87,6 +87,12 @@ static void test_errors_name_line_key_value_and_remedy (void **state)
     assert_refused ("tickTime=soon\n",
                     "zoo.cfg:1: tickTime=soon: must be a number from 1 to 2147483647");
     assert_refused ("id=1\n\nid=2\n", "zoo.cfg:3: id=2: is set in line 1 already");
+    assert_int_equal (
+        parse ("admin=ip:10.0.0.0/8\nadmin=digest:root:D/InIHSb7yEEbrWz8b9l71RjZJU=\n"), 0);
+    assert_string_equal (config.admins, "ip:10.0.0.0/8,digest:root:D/InIHSb7yEEbrWz8b9l71RjZJU=");
+    assert_int_equal (parse ("admin=ip:10.0.0.0/8\nadmin=world:anyone\n"), COHORT_ECONFIG);
+    assert_int_equal (parse ("admin=digest:root:12345\n"), COHORT_ECONFIG);
+    assert_non_null (strstr (error, "zoo.cfg:1: admin=digest:root:12345: "));
     assert_refused ("dataDir=\n", "zoo.cfg:1: dataDir=: has no value");
     assert_refused ("peerTimeout=5s\n",
                     "zoo.cfg:1: peerTimeout=5s: must be a number from 50 to 60000");
