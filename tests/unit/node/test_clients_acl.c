@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client/base/digest_id.h"
+#include "client/base/prng.h"
 
 /* SHA-1 and a credential of the user anna, and the administrator's address. */
 #define ANNA "anna:Wap/fLaD11BLJBT+7fkDcVxaT7c="
@@ -642,6 +643,153 @@ static void a_stream_that_was_away (void **state)
     }
 }
 
+/* ---- A mirror, whatever happens ---------------------------------------------------------- */
+
+/* What a stream has told of a few znodes; and what their session may see of them. */
+static const char *const mirrored[] = {"/p", "/p/a", "/p/b", "/p/a/x", "/p/a/y", "/p/b/x"};
+enum { MIRRORED = 6, TOLD_SIZE = 16, SEEDS = 60, STEPS = 60 };
+
+struct mirror {
+    char told[MIRRORED][TOLD_SIZE]; /* "": it is not there; "!": hidden; "=data" */
+};
+
+static void take_change (struct mirror *mirror, const char *word)
+{
+    size_t size = strcspn (word + 1, "=! "), i = 0;
+    while (i < MIRRORED &&
+           (strlen (mirrored[i]) != size || memcmp (mirrored[i], word + 1, size) != 0)) {
+        i++;
+    }
+    assert_true (i < MIRRORED);
+    bool comes = word[0] == '*' || word[0] == '+';
+    if (word[0] == '-') {
+        mirror->told[i][0] = '\0';
+    } else if (comes || mirror->told[i][0] != '\0') {
+        const char *rest = word + 1 + size;
+        int rest_size = (int) strcspn (rest, " ");
+        (void) snprintf (mirror->told[i], TOLD_SIZE, "%.*s", rest_size, rest);
+        if (rest_size == 0) {
+            (void) snprintf (mirror->told[i], TOLD_SIZE, "=");
+        }
+    }
+}
+
+static void take_lines (struct mirror *mirror, struct peer *peer)
+{
+    const char *line;
+    while ((line = next_line (peer)) != NULL) {
+        bool batch = strncmp (line, "batch ", 6) == 0;
+        if (batch && strstr (line, " snapshot first") != NULL) {
+            memset (mirror, 0, sizeof *mirror);
+        }
+        for (const char *at = line; batch && (at = strchr (at, ' ')) != NULL;) {
+            at++;
+            if (strchr ("*+~-a", at[0]) != NULL && at[1] == '/') {
+                take_change (mirror, at);
+            }
+        }
+    }
+}
+
+static void expect_mirror (const struct mirror *mirror, const struct peer *peer, uint64_t seed)
+{
+    const struct tree *tree = peer->world->servers[0].tree;
+    for (size_t i = 0; i < MIRRORED; i++) {
+        struct tree_node node;
+        char seen[TOLD_SIZE] = "";
+        size_t size = strlen (mirrored[i]);
+        if (tree_get_as (tree, peer->session, TREE_WHOLE, mirrored[i], size, &node) == 0) {
+            (void) snprintf (seen, sizeof seen, "=%.*s", (int) node.data_size,
+                             (const char *) node.data);
+        } else if (tree_get_as (tree, peer->session, TREE_BARE, mirrored[i], size, &node) == 0) {
+            (void) snprintf (seen, sizeof seen, "!");
+        }
+        if (strcmp (seen, mirror->told[i]) != 0) {
+            print_error ("seed %llu: %s is \"%s\", told was \"%s\"\n", (unsigned long long) seed,
+                         mirrored[i], seen, mirror->told[i]);
+        }
+        assert_string_equal (mirror->told[i], seen);
+    }
+}
+
+static void change_something (struct peer *root, struct prng *prng)
+{
+    static const struct item blind[] = {{W | D, "world", "anyone"}, {0}};
+    static const struct item *const lists[] = {open_list, of_root, of_anna, blind};
+    const char *path = mirrored[prng_below (prng, MIRRORED)];
+    const struct item *list = lists[prng_below (prng, 4)];
+    char data[8];
+    (void) snprintf (data, sizeof data, "%llu", (unsigned long long) prng_below (prng, 1000));
+    switch (prng_below (prng, 6)) {
+    case 0:
+        ask_delete (root, path, -1);
+        break;
+    case 1:
+        ask_set (root, path, data, -1);
+        break;
+    case 2:
+    case 3:
+        ask_create_with (root, path, data, prng_chance (prng, 1, 2) ? nothing : list);
+        break;
+    default:
+        ask_set_acl (root, path, list);
+    }
+}
+
+/* However lists and znodes change - while a snapshot is under way, live, or read from the ring - in
+ * the end the stream has told what the session may see, and nothing else. */
+static void a_mirror_is_what_may_be_seen (void **state)
+{
+    (void) state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct prng prng;
+        struct cast cast;
+        struct mirror mirror = {{""}};
+        prng_seed (&prng, seed);
+        cast_begin (&cast, (struct world_options){.walk_nodes = 1, .walk_window = 100});
+        struct peer *peer = cast.other;
+        ask_stream (peer, 1, "/p", 0);
+        uint32_t flags = prng_chance (&prng, 1, 3) ? 64 : 0;
+        peer->requests[0]->stream_open->flags = flags;
+        peer_do (peer);
+        for (int step = 0; step < STEPS; step++) {
+            for (uint64_t n = prng_between (&prng, 1, 4); n > 0; n--) {
+                change_something (cast.root, &prng);
+            }
+            if (prng_chance (&prng, 1, 2)) {
+                peer_send (cast.root);
+                world_commit (cast.world, 1); /* and no turn for the snapshots yet */
+            } else {
+                peer_do (cast.root);
+            }
+            forget_lines (cast.root);
+            take_lines (&mirror, peer);
+            if (prng_chance (&prng, 1, 6)) {
+                world_run (cast.world);
+                take_lines (&mirror, peer);
+                expect_mirror (&mirror, peer, seed);
+                /* It comes back later, and goes on from the ring. */
+                uint64_t from = peer->batched;
+                peer_disconnect (peer, true);
+                change_something (cast.root, &prng);
+                change_something (cast.root, &prng);
+                quietly (cast.root);
+                peer_connect (peer, 0);
+                peer_hello (peer);
+                world_run (cast.world);
+                ask_rearm (peer, from, false);
+                ask_rearm_stream (peer, 1, "/p", from);
+                peer->frame.rearm->streams[0]->flags = flags;
+                peer_send (peer);
+            }
+        }
+        world_run (cast.world);
+        take_lines (&mirror, peer);
+        expect_mirror (&mirror, peer, seed);
+        world_free (&cast.world);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -655,6 +803,7 @@ int main (void)
         cmocka_unit_test (watches_after_a_reconnect),
         cmocka_unit_test (a_stream_shows_what_may_be_seen),
         cmocka_unit_test (a_stream_that_was_away),
+        cmocka_unit_test (a_mirror_is_what_may_be_seen),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
