@@ -130,7 +130,8 @@ COHORT_API int cohort_queue_put (cohort_queue_t *self, const void *data, size_t 
 /* Takes the next item, which is the caller's until it gives it to cohort_item_ack or
  * cohort_item_return; waits for one for timeout_ms (-1: for ever), and dispatches the client
  * meanwhile.  COHORT_ETIMEDOUT: there was none; with max_inflight 0 nothing remains claimed, and
- * nothing in line.  COHORT_EDEADLK inside a handler, if it would have to wait (0 never does: then
+ * nothing in line: what is on its way at that moment is given up when its answer is dispatched.
+ * COHORT_EDEADLK inside a handler, if it would have to wait (0 never does: then
  * COHORT_ETIMEDOUT); the error of COHORT_QUEUE_ERROR; COHORT_ECLOSING when a handler has destroyed
  * the queue. */
 COHORT_API int cohort_queue_take (cohort_queue_t *self, int timeout_ms,
