@@ -66,6 +66,7 @@ bool settings_init (struct settings *self)
         .context = context,
         .context_source = context != NULL ? SOURCE_ENVIRONMENT : SOURCE_DEFAULT,
         .server_key = from_environment ("COHORT_SERVER_KEY"),
+        .key_file = from_environment ("COHORT_KEY"),
         .auth = from_environment ("COHORT_AUTH"),
         .auth_file = from_environment ("COHORT_AUTH_FILE"),
         .timeout_ms = ARGUMENTS_TIMEOUT_MS_DEFAULT,
@@ -225,6 +226,10 @@ static bool apply_common (struct arguments *self, struct settings *settings)
     const char *server_key = arguments_value (self, FLAG_SERVER_KEY);
     if (server_key != NULL) {
         settings->server_key = server_key;
+    }
+    const char *key_file = arguments_value (self, FLAG_KEY);
+    if (key_file != NULL) {
+        settings->key_file = key_file;
     }
     const char *auth = arguments_value (self, FLAG_AUTH);
     const char *auth_file = arguments_value (self, FLAG_AUTH_FILE);

@@ -29,6 +29,7 @@ struct settings {
     const char *context; /* NULL: none is named, the current one is meant if there is one */
     enum settings_source context_source;
     const char *server_key; /* NULL: no encryption */
+    const char *key_file;   /* the client's own keys; NULL: drawn anew */
     const char *auth;       /* SCHEME:USER[:PASSWORD]; NULL: none, as the next */
     const char *auth_file;
     int timeout_ms;

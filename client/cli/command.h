@@ -33,6 +33,7 @@ enum flag_id {
     FLAG_HOLD,
     FLAG_IF_ABSENT,
     FLAG_JSON,
+    FLAG_KEY,
     FLAG_KIND,
     FLAG_LIMIT,
     FLAG_LINEARIZABLE,

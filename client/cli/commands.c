@@ -13,6 +13,8 @@ const struct flag command_common_flags[] = {
      "servers and key of that context (the current one, if there\nis one; see: cohort help "
      "context)"},
     {FLAG_SERVER_KEY, "server-key", "KEY", "the servers' public key: encrypts"},
+    {FLAG_KEY, "key", "FILE",
+     "with --server-key: be that client (cohortd keygen FILE),\nas lists name it: curve:KEY"},
     {FLAG_AUTH, "auth", "SCHEME:USER[:PW]", "be that user, as addauth; without PW it is asked for"},
     {FLAG_AUTH_FILE, "auth-file", "FILE", "the same from lines of FILE, where nobody else sees it"},
     {FLAG_OUTPUT, "output", "FORMAT",

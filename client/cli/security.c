@@ -1,9 +1,15 @@
 #include "client/cli/security.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <zmq.h>
 
+#include "client/base/secret.h"
 #include "client/cli/message.h"
+
+#define PATH_SIZE 4200
+#define LINE_SIZE 256
 
 bool security_init (struct security *self, const char *server_key)
 {
@@ -23,6 +29,55 @@ bool security_init (struct security *self, const char *server_key)
     }
     self->server_key = server_key;
     return true;
+}
+
+/* A line such as: secret-key = "...". */
+static void take_key (const char *line, const char *name, char key[SECURITY_KEY_SIZE])
+{
+    line += strspn (line, " \t");
+    size_t size = strlen (name);
+    if (strncmp (line, name, size) != 0) {
+        return;
+    }
+    line += size + strspn (line + size, " =");
+    if (line[0] == '"' && strlen (line) > SECURITY_KEY_SIZE && line[SECURITY_KEY_SIZE] == '"') {
+        memcpy (key, line + 1, SECURITY_KEY_SIZE - 1);
+        key[SECURITY_KEY_SIZE - 1] = 0;
+    }
+}
+
+bool security_take_file (struct security *self, const char *file)
+{
+    char name[PATH_SIZE], line[LINE_SIZE];
+    char public_key[SECURITY_KEY_SIZE] = "", secret_key[SECURITY_KEY_SIZE] = "",
+         derived[SECURITY_KEY_SIZE];
+    if (self->server_key == NULL) {
+        message ("--key: it takes --server-key, without which nothing is encrypted");
+        return false;
+    }
+    snprintf (name, sizeof name, "%s_secret", file);
+    FILE *stream = fopen (name, "r");
+    stream = stream != NULL ? stream : fopen (file, "r");
+    if (stream == NULL) {
+        message ("--key: %s: %s", file, strerror (errno));
+        return false;
+    }
+    while (fgets (line, sizeof line, stream) != NULL) {
+        take_key (line, "public-key", public_key);
+        take_key (line, "secret-key", secret_key);
+    }
+    fclose (stream);
+    secret_wipe (line, sizeof line);
+    bool good = *secret_key != 0 && zmq_curve_public (derived, secret_key) == 0 &&
+                strcmp (derived, public_key) == 0;
+    if (good) {
+        memcpy (self->public_key, public_key, sizeof public_key);
+        memcpy (self->secret_key, secret_key, sizeof secret_key);
+    } else {
+        message ("--key: %s: holds no pair of CURVE keys (cohortd keygen FILE makes one)", file);
+    }
+    secret_wipe (secret_key, sizeof secret_key);
+    return good;
 }
 
 void security_apply (const struct security *self, cohort_options_t *options)

@@ -19,6 +19,10 @@ struct security {
 /* False: server_key is no key, or libzmq lacks CURVE; a message has been printed. */
 bool security_init (struct security *self, const char *server_key);
 
+/* Takes the key pair of a certificate (cohortd keygen FILE: its secret is in FILE_secret). False:
+ * there is no encryption, or no such pair; a message has been printed. */
+bool security_take_file (struct security *self, const char *file);
+
 /* For a session: what options then borrow lives in self. */
 void security_apply (const struct security *self, cohort_options_t *options);
 

@@ -120,6 +120,9 @@ int session_open (struct session *self, const struct settings *settings,
     if (!security_init (&self->security, settings->server_key)) {
         return CLI_EXIT_USAGE;
     }
+    if (settings->key_file != NULL && !security_take_file (&self->security, settings->key_file)) {
+        return CLI_EXIT_USAGE;
+    }
     security_apply (&self->security, &all);
     self->until_ms = clock_ms () + settings->timeout_ms;
     self->client = cohort_new (settings->servers, &all);

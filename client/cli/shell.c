@@ -155,6 +155,7 @@ static int run_command (struct shell *self, struct arguments *arguments)
     struct settings *settings = &arguments->settings;
     bool elsewhere = settings->servers != self->settings.servers ||
                      settings->server_key != self->settings.server_key ||
+                     settings->key_file != self->settings.key_file ||
                      settings->auth != self->settings.auth ||
                      settings->auth_file != self->settings.auth_file ||
                      settings->context != self->settings.context;
