@@ -3,6 +3,7 @@
 #include "client/cli/auth.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,8 +62,8 @@ static void parse_options (struct settings *settings, const char *first, const c
     char name[] = "whoami", one[64] = "", two[64] = "";
     char *words[] = {name, one, two, NULL};
     int count = 1 + (first != NULL) + (second != NULL);
-    strncpy (one, first != NULL ? first : "", sizeof one - 1);
-    strncpy (two, second != NULL ? second : "", sizeof two - 1);
+    snprintf (one, sizeof one, "%s", first != NULL ? first : "");
+    snprintf (two, sizeof two, "%s", second != NULL ? second : "");
     assert_true (settings_init (settings));
     assert_int_equal (arguments_parse (&arguments, command_find ("whoami"), settings, count, words),
                       ARGUMENTS_OK);

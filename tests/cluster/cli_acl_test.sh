@@ -1,0 +1,222 @@
+#!/usr/bin/env bash
+# cli_acl_test.sh COHORT COHORTD
+# Who may do what, from the command line: users, lists, defaults and administrators against a real
+# server, what is printed to the letter.
+set -u -o pipefail
+
+cohort=${1:?the program cohort}
+cohortd=${2:?the program cohortd}
+. "$(dirname "${BASH_SOURCE[0]}")/cli_lib.sh"
+
+# Of the password "secret"; another implementation of Argon2id has made it.
+alice=alice:argon2id:DnCXjktdzRKLn65oHIdcOcFx5SJDGR987VmutGCYaIc=
+alice_sha1=alice:aYXlLOpEooaV1cRAvUL1fp9Qt7E=
+denied='*[(]who this session is: cohort whoami; who may: cohort getAcl PATH)'
+wrong='cohort: *: the access control list: item'
+
+as_root () { "$cohort" --auth-file "$folder/root" "$@"; }
+as_alice () { "$cohort" --auth digest:alice:secret "$@"; }
+
+export_nowhere () { "$cohort" export "$1" >/dev/null; }
+
+# A server whose administrator is root.
+start () {
+    root=$("$cohort" digest root <<<"top secret")
+    echo 'digest:root:top secret' >"$folder/root"
+    mkdir "$folder/data"
+    printf '%s\n' "dataDir=$folder/data" id=1 clients=tcp://127.0.0.1:0 "admin=$root" \
+        >"$folder/cohortd.cfg"
+    start_server admin --config "$folder/cohortd.cfg"
+    if ! await "$folder/admin.log" ' ready' >/dev/null; then
+        cat "$folder/admin.log" >&2
+        echo "the server does not start" >&2
+        exit 1
+    fi
+    COHORT_SERVERS=$(sed -n 's/.* listening clients=//p' "$folder/admin.log")
+    export COHORT_SERVERS
+}
+
+# No server is asked.
+test_digest () {
+    echo secret >"$folder/password"
+    expect 0 "digest:$alice" '' "$cohort" digest alice <"$folder/password"
+    expect 0 "digest:$alice_sha1" '' "$cohort" digest --sha1 alice <"$folder/password"
+    expect 0 "{\"scheme\": \"digest\", \"id\": \"$alice\"}" '' "$cohort" digest alice -o jsonl \
+        <"$folder/password"
+    expect 2 '' "cohort: digest: 'alice...': the password is asked for, or read from *" \
+        "$cohort" digest alice:secret
+    expect 2 '' "cohort: the password of alice is expected as a line of standard input" \
+        "$cohort" digest alice </dev/null
+    expect 2 '' "cohort: digest: the name 'a,b' or its password is not valid: *" \
+        "$cohort" digest a,b <"$folder/password"
+}
+
+# Refused before a server is asked, each with the item and what is wrong with it.
+test_invalid () {
+    expect 2 '' "$wrong 1, 'world:anyone': it is not SCHEME:ID:PERMISSIONS" \
+        "$cohort" setAcl / world:anyone
+    expect 2 '' "$wrong 2, 'ip:10.0.0.0/33': the bits of its network are 0 to 32" \
+        "$cohort" create /a '' world:anyone:r,ip:10.0.0.0/33:r
+    expect 2 '' "$wrong 1, 'digest:bob:secret': behind the user comes no hash; a password *" \
+        "$cohort" setAcl -R / digest:bob:secret:cdrwa
+    expect 2 '' "$wrong 1, 'sasl:bob': its scheme is none of world, auth, digest, ip, curve" \
+        "$cohort" setAcl / sasl:bob:r
+    expect 2 '' "$wrong 1, 'world:anyone:z': its permissions 'z' are not of the letters *" \
+        "$cohort" setAcl --default / world:anyone:z
+    expect 2 '' "cohort: txn: operation 1: the access control list: item 1, 'ip:x': its id *" \
+        "$cohort" txn 'set-acl / ip:x:r'
+    expect 2 '' "cohort: setAcl: -R and --default exclude each other*" \
+        "$cohort" setAcl -R --default / world:anyone:r
+    expect 2 '' "cohort: admins: 'alice' is not SCHEME:ID" "$cohort" admins set alice
+    expect 2 '' "cohort: admins: item 1, 'digest:bob:x': its hash is hidden*" \
+        "$cohort" admins set digest:bob:x
+    expect 2 '' "cohort: --auth: is not SCHEME:USER:PASSWORD, such as digest:alice:..." \
+        "$cohort" --auth alice whoami
+    expect 2 '' "cohort: sasl:alice: add_auth: the scheme 'sasl' is neither digest nor *" \
+        "$cohort" --auth sasl:alice:secret whoami
+    expect 2 '' "cohort: --auth-file: $folder/none: No such file or directory" \
+        "$cohort" --auth-file "$folder/none" whoami
+}
+
+test_identities () {
+    local nobody=$'Auth scheme: User\nworld: anyone\nip: 127.0.0.1'
+    expect 0 "$nobody" '' "$cohort" whoami
+    expect 0 "$nobody"$'\n'"digest: $alice" '' as_alice whoami
+    expect 0 "$nobody"$'\n'"digest: $alice_sha1" '' "$cohort" --auth digest-sha1:alice:secret whoami
+    COHORT_AUTH=digest:alice:secret expect 0 "$nobody"$'\n'"digest: $alice" '' "$cohort" whoami
+    printf '# two users\n\ndigest:alice:secret\ndigest-sha1:alice:secret\n' >"$folder/two"
+    COHORT_AUTH_FILE=$folder/two expect 0 \
+        "$nobody"$'\n'"digest: $alice"$'\n'"digest: $alice_sha1" '' "$cohort" whoami
+    "$cohort" --auth-file "$folder/root" context add as-root || fail 'context add'
+    (
+        unset COHORT_SERVERS
+        expect 0 "$root" '' "$cohort" --context as-root admins ls
+        exit $failures
+    ) || fail 'a context with --auth-file'
+    expect 0 '' 'cohort: the session that is alice ends now, with this command*' \
+        "$cohort" addauth digest alice:secret
+    expect 0 '' 'cohort: the session that is alice ends now*' \
+        "$cohort" addauth digest alice <"$folder/password"
+}
+
+test_lists () {
+    expect 0 /plans '' "$cohort" create /plans 'so far' "world:anyone:r,digest:$alice:cdrwa"
+    # Who may not set it does not see the hash.
+    expect 0 $'world:anyone:r\ndigest:alice:x:cdrwa' '' "$cohort" getAcl /plans
+    expect 0 $'world:anyone:r\n'"digest:$alice:cdrwa" '' as_alice getAcl /plans
+    expect 0 $'world:anyone:r\n'"digest:$alice:cdrwa" '' as_root getAcl /plans
+    matches "$("$cohort" getAcl -s /plans)" $'cdrwa\ncZxid = 0x.*\naclVersion = 0\n' 'getAcl -s'
+    matches "$("$cohort" getAcl -o jsonl /plans)" \
+        '"acl": \[\{"scheme": "world", "id": "anyone", "perms": "r"\}, .*"stat": \{' 'getAcl -o jsonl'
+    expect 0 'world:anyone:cdrwa' '' "$cohort" getAcl /
+    expect 7 '' "cohort: /plans: no permission$denied" "$cohort" set /plans more
+    expect 7 '' "cohort: /plans: no permission$denied" "$cohort" setAcl /plans world:anyone:r
+    expect 7 '' "cohort: /plans/a: no permission$denied" "$cohort" create /plans/a
+    expect 0 /plans/a '' as_alice create /plans/a hidden auth::cdrwa
+    expect 0 "digest:$alice:cdrwa" '' as_alice getAcl /plans/a
+    expect 7 '' "cohort: /plans/a: no permission$denied" "$cohort" get /plans/a
+    expect 7 '' "cohort: /plans/a: no permission$denied" "$cohort" getAcl /plans/a
+    expect 0 a '' "$cohort" ls /plans
+    # Of what cannot be seen nothing is said; root sees everything.
+    expect 7 '' "cohort: /plans/a/b: no permission$denied" "$cohort" get /plans/a/b
+    expect 0 hidden '' as_root get /plans/a
+    expect 1 '' 'cohort: /b: the access control list is not valid (auth:: stands for users *' \
+        "$cohort" create /b '' auth::cdrwa
+    expect 0 '' '' as_alice setAcl -v 0 /plans world:anyone:r,auth::cdrwa
+    expect 6 '' 'cohort: /plans: the version does not match: somebody has changed the list *' \
+        as_alice setAcl -v 0 /plans world:anyone:r,auth::cdrwa
+    matches "$(as_alice setAcl -s /plans "world:anyone:r,digest:$alice:cdrwa")" 'aclVersion = 2' \
+        'setAcl -s'
+    # A copy without what may not be read would pass for all there is.
+    expect 7 '' "cohort: get /plans/a: no permission$denied" export_nowhere /plans
+    expect 7 '' "cohort: *get /plans/a: no permission$denied" "$cohort" cp -R /plans /copy
+}
+
+test_defaults () {
+    expect 0 /rooms '' "$cohort" create /rooms
+    expect 0 '' '' "$cohort" getAcl --default /rooms
+    expect 0 '' '' as_alice setAcl --default /rooms world:anyone:rc,auth::cdrwa
+    expect 0 $'world:anyone:cr\n'"digest:$alice:cdrwa" '' as_alice getAcl --default /rooms
+    expect 0 $'ok\tcreate\t/rooms/a\tcreated\nok\tcreate\t/rooms/a/b\tcreated' '' \
+        "$cohort" txn 'create /rooms/a' 'create /rooms/a/b "" world:anyone:ra'
+    expect 0 $'world:anyone:cr\ndigest:alice:x:cdrwa' '' "$cohort" getAcl /rooms/a
+    expect 0 'world:anyone:ra' '' "$cohort" getAcl /rooms/a/b
+    expect 0 'world:anyone:cdrwa' '' "$cohort" getAcl /rooms
+    expect 0 $'ok\tset-acl\t/rooms/a/b\t-' '' "$cohort" txn 'set-acl -v 0 /rooms/a/b ip:127.0.0.1:rwa'
+    expect 0 'ip:127.0.0.1:rwa' '' "$cohort" getAcl /rooms/a/b
+    expect 0 '' '' "$cohort" setAcl --default /rooms none
+    expect 0 '' '' "$cohort" getAcl --default /rooms
+    # All of them, and the topmost last: the list takes from alice what she reads them with.
+    expect 7 '' "cohort: /rooms/a: no permission$denied
+cohort: setAcl: 1 znodes below /rooms were set, the others were not" \
+        "$cohort" setAcl -R /rooms world:anyone:ra
+    matches "$(as_root setAcl -R -o jsonl /rooms ip:127.0.0.1:wa)" '"set": 3, ' 'setAcl -R'
+    expect 0 'ip:127.0.0.1:wa' '' "$cohort" getAcl /rooms/a/b
+    expect 7 '' "cohort: /rooms: no permission$denied" "$cohort" ls /rooms
+}
+
+test_shell () {
+    printf '%s\n' 'create /mine' 'addauth digest alice:secret' 'setAcl mine auth::cdrwa' \
+        'cd mine' 'create a data auth::ra' 'getAcl a' 'get a' >"$folder/script"
+    expect 0 $'/mine\n/mine/a\n'"digest:$alice:ra"$'\ndata' '' "$cohort" shell "$folder/script"
+    expect 7 '' "cohort: /mine: no permission$denied" "$cohort" ls /mine
+}
+
+test_administrators () {
+    local id
+    expect 7 '' 'cohort: admins ls: no permission: it takes an administrator *' "$cohort" admins ls
+    expect 7 '' 'cohort: session ls: no permission: it takes an administrator *' "$cohort" session ls
+    expect 0 "$root" '' as_root admins ls
+    "$cohort" create -e --hold /held </dev/null >"$folder/held" 2>"$folder/held.log" &
+    await "$folder/held.log" 'holding /held' >/dev/null
+    id=$("$cohort" stat /held | sed -n 's/^ephemeralOwner = //p')
+    matches "$(as_root session ls)" "$id"$'\t127.0.0.1\t1\t1\t10000\t10000\tlives' 'session ls'
+    expect 7 '' "cohort: $id: no permission: it takes an administrator *" "$cohort" session kill "$id"
+    expect 0 /held '' cat "$folder/held"
+    # Its client hears at once that it has ended.
+    expect 0 '' '' as_root session kill "$id"
+    expect 3 '' '' wait $!
+    expect 0 '' '' grep -q '/held: the session has ended' "$folder/held.log"
+    expect 4 '' "cohort: session kill: there is no session 0xffff *" as_root session kill 0xffff
+    expect 0 '' '' as_root admins set "digest:$alice,ip:10.9.8.7"
+    expect 7 '' 'cohort: admins ls: no permission*' as_root admins ls
+    expect 0 "digest:$alice"$'\nip:10.9.8.7' '' as_alice admins ls
+    expect 0 '' '' as_alice admins set "$root"
+}
+
+# A client with keys of its own is somebody by them; without, every command is somebody else.
+test_keys () {
+    local server_key key
+    server_key=$("$cohortd" keygen "$folder/server")
+    key=$("$cohortd" keygen "$folder/client")
+    mkdir "$folder/safe"
+    printf '%s\n' "dataDir=$folder/safe" id=1 clients=tcp://127.0.0.1:0 \
+        "certificate=$folder/server_secret" >"$folder/safe.cfg"
+    start_server safe --config "$folder/safe.cfg"
+    await "$folder/safe.log" ' ready' >/dev/null || fail 'a server with CURVE'
+    COHORT_SERVERS=$(sed -n 's/.* listening clients=//p' "$folder/safe.log")
+    expect 2 '' "cohort: --key: it takes --server-key*" "$cohort" --key "$folder/client" whoami
+    export COHORT_SERVER_KEY=$server_key
+    expect 2 '' "cohort: --key: $folder/safe.cfg: holds no pair of CURVE keys *" \
+        "$cohort" --key "$folder/safe.cfg" whoami
+    expect 2 '' "cohort: --key: $folder/none: No such file or directory" \
+        "$cohort" --key "$folder/none" whoami
+    expect 0 "curve: $key" '' grep_whoami --key "$folder/client"
+    expect 0 /mine '' "$cohort" --key "$folder/client_secret" create /mine data auth::cdrwa
+    expect 0 "curve:$key:cdrwa" '' "$cohort" --key "$folder/client" getAcl /mine
+    expect 7 '' "cohort: /mine: no permission$denied" "$cohort" get /mine
+    expect 0 data '' "$cohort" --key "$folder/client" get /mine
+}
+
+grep_whoami () { "$cohort" "$@" whoami | grep '^curve: '; }
+
+start
+test_digest
+test_invalid
+test_identities
+test_lists
+test_defaults
+test_shell
+test_administrators
+test_keys
+finish
