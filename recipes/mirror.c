@@ -46,6 +46,8 @@ struct cohort_mirror {
     bool staging; /* fragments have come and more follow */
     bool staging_snapshot;
     uint64_t staging_zxid;
+    cohort_change_t *owners; /* the changes of owner among them, in their order */
+    size_t owners_count;
 
     int64_t current_ms; /* when the copy was last known to be current */
     uint64_t lost_session;
@@ -109,6 +111,9 @@ static void map_clear (struct nodemap *map)
 static void staging_clear (cohort_mirror_t *self)
 {
     map_clear (&self->staged);
+    free (self->owners);
+    self->owners = NULL;
+    self->owners_count = 0;
     self->staging = false;
 }
 
@@ -227,6 +232,36 @@ static void mirror_lost (cohort_mirror_t *self)
 
 /* ---- Batches ------------------------------------------------------------------------------- */
 
+/* What a session owned is another's: nobody hears of each znode. */
+static void change_owner (struct nodemap *nodes, const cohort_change_t *change)
+{
+    for (struct nodemap_entry *link = nodemap_first (nodes); link != NULL;
+         link = nodemap_next (link)) {
+        struct mirror_entry *entry = entry_of (link);
+        cohort_stat_t *stat = &entry->node.stat;
+        if (!entry->deleted && stat->ephemeral_owner == change->from &&
+            stat->ozxid <= change->stat.ozxid) {
+            stat->ephemeral_owner = change->stat.ephemeral_owner;
+            stat->ozxid = change->stat.ozxid;
+        }
+    }
+}
+
+/* What is staged already happened before it, what is in the copy too; what is staged later did
+ * not. */
+static int stage_owner (cohort_mirror_t *self, const cohort_change_t *change)
+{
+    cohort_change_t *owners =
+        realloc (self->owners, (self->owners_count + 1) * sizeof (*self->owners));
+    if (owners == NULL) {
+        return COHORT_ENOMEM;
+    }
+    self->owners = owners;
+    self->owners[self->owners_count++] = *change;
+    change_owner (&self->staged, change);
+    return 0;
+}
+
 /* One change of a transaction. */
 static void commit_change (cohort_mirror_t *self, struct mirror_entry *entry,
                            struct mirror_queue *queue)
@@ -276,6 +311,9 @@ static void commit (cohort_mirror_t *self)
     if (snapshot) {
         self->sweep++;
     }
+    for (size_t i = 0; i < self->owners_count; i++) {
+        change_owner (&self->nodes, &self->owners[i]);
+    }
     struct nodemap_entry *link;
     while ((link = nodemap_pop (&self->staged)) != NULL) {
         commit_change (self, entry_of (link), &queue);
@@ -283,7 +321,7 @@ static void commit (cohort_mirror_t *self)
     if (snapshot) {
         commit_sweep (self, &queue);
     }
-    self->staging = false;
+    staging_clear (self);
     self->zxid = self->staging_zxid;
     self->current = self->current || snapshot;
     look_at_state (self);
@@ -314,6 +352,13 @@ static int stage (cohort_mirror_t *self, const cohort_batch_t *batch)
         return COHORT_EPROTOCOL;
     }
     for (size_t i = 0; i < batch->count; i++) {
+        if (batch->changes[i].kind == COHORT_CHANGE_OWNER) {
+            int rc = stage_owner (self, &batch->changes[i]);
+            if (rc != 0) {
+                return rc;
+            }
+            continue;
+        }
         struct mirror_entry *entry = entry_new (&batch->changes[i]);
         if (entry == NULL) {
             return COHORT_ENOMEM;
@@ -339,7 +384,7 @@ static void take_batch (cohort_mirror_t *self, const cohort_batch_t *batch)
 static void mirror_free (cohort_mirror_t *self)
 {
     map_clear (&self->nodes);
-    map_clear (&self->staged);
+    staging_clear (self);
     free (self->path);
     free (self);
 }

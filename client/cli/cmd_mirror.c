@@ -242,6 +242,9 @@ static int add_change (struct mirror *self, const cohort_change_t *change, const
 static bool take_change (struct mirror *self, const cohort_change_t *change)
 {
     char copy[PATHS_SIZE];
+    if (change->kind == COHORT_CHANGE_OWNER) {
+        return true; /* ephemerals are left out */
+    }
     if (!copy_path (self, change->path, copy)) {
         return !self->ended;
     }

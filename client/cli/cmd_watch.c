@@ -45,7 +45,9 @@ static bool is_near (const char *watched, const char *path)
 
 static bool in_scope (const struct watch *self, const cohort_change_t *change)
 {
-    return self->recursive || is_near (self->path, change->path);
+    /* Who owns what is no event of a znode. */
+    return change->kind != COHORT_CHANGE_OWNER &&
+           (self->recursive || is_near (self->path, change->path));
 }
 
 /* Runs the command for an event; change NULL: history was lost. */
@@ -138,6 +140,8 @@ static const char *kind_name (cohort_change_kind_t kind)
         return "changed";
     case COHORT_CHANGE_ACL:
         return "acl";
+    case COHORT_CHANGE_OWNER:
+        return "owner";
     }
     return "unknown";
 }

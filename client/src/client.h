@@ -35,7 +35,7 @@ struct client_call {
     void *watch_arg;
     const cohort_list_options_t *list; /* children, NULL: all, by name; ephemerals */
     bool linearizable;
-    uint64_t session; /* ephemerals, kill; sessions: behind it */
+    uint64_t session; /* ephemerals, kill, hand_over; sessions: behind it */
     int watcher;      /* unwatch */
     bool check;       /* unwatch */
 };

@@ -116,7 +116,7 @@ static void run_events (cohort_t *self, const struct cohort_stream *stream,
     }
     for (size_t i = 0; i < batch->count; i++) {
         const cohort_change_t *change = &batch->changes[i];
-        if (change->kind == COHORT_CHANGE_ACL) {
+        if (change->kind == COHORT_CHANGE_ACL || change->kind == COHORT_CHANGE_OWNER) {
             continue; /* as in ZooKeeper, watches do not tell it */
         }
         bool child = (stream->flags & WIRE_STREAM_SHALLOW) != 0 && strcmp (change->path, own) != 0;
@@ -136,7 +136,9 @@ static bool run_batch (cohort_t *self, struct batch_event *event)
         return more; /* what is left of a snapshot goes as it would be given: bit by bit */
     }
     for (size_t i = 0; i < batch.count; i++) {
-        changes[i].path = below (self, changes[i].path);
+        if (changes[i].kind != COHORT_CHANGE_OWNER) {
+            changes[i].path = below (self, changes[i].path);
+        }
     }
     if (stream->fn == NULL) {
         run_events (self, stream, &batch);

@@ -198,8 +198,25 @@ static bool is_below (const char *root, size_t root_size, const char *path, size
            (root_size == 1 || path[root_size] == '/');
 }
 
+/* What the walk finds later has its new owner already, or one of a later zxid. */
+static void take_owner (struct fold *fold, const cohort_change_t *change)
+{
+    for (struct list_node *at = list_first (&fold->order); at != NULL;
+         at = list_next (&fold->order, at)) {
+        cohort_stat_t *stat = &list_entry (at, struct folded, order)->stat;
+        if (stat->ephemeral_owner == change->from && stat->ozxid <= change->stat.ozxid) {
+            stat->ephemeral_owner = change->stat.ephemeral_owner;
+            stat->ozxid = change->stat.ozxid;
+        }
+    }
+}
+
 int fold_take (struct fold *fold, const cohort_change_t *change, uint64_t zxid)
 {
+    if (change->kind == COHORT_CHANGE_OWNER) {
+        take_owner (fold, change);
+        return COHORT_OK;
+    }
     size_t size = strlen (change->path), root_size = strlen (fold->root);
     bool root = size == root_size && memcmp (change->path, fold->root, size) == 0;
     COHORT_ASSERT (list_empty (&fold->given));

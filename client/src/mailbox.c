@@ -232,6 +232,7 @@ static void take_view (struct mailbox *self, const struct session_view *view)
     self->view.state = view->state;
     self->view.rc = view->rc;
     self->view.id = view->id;
+    memcpy (self->view.password, view->password, sizeof (self->view.password));
     self->view.zxid = view->zxid;
     self->view.valid_until_ms = view->valid_until_ms;
     self->view.held = view->held;

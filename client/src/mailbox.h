@@ -22,6 +22,7 @@ struct published {
     cohort_state_t state;
     int rc;
     uint64_t id, zxid;
+    uint8_t password[WIRE_ID_SIZE];
     int64_t valid_until_ms;
     bool held, no_quorum;
     uint32_t data_size_max;

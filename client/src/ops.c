@@ -33,6 +33,7 @@ const char *client_op_name (enum wire_kind kind)
         [WIRE_SET_ACL] = "set_acl",
         [WIRE_MULTI] = "multi",
         [WIRE_KILL] = "session_kill",
+        [WIRE_HAND_OVER] = "hand_over",
         [WIRE_ADD_AUTH] = "add_auth",
         [WIRE_SET_ADMINS] = "set_admins",
         [WIRE_CLOSE] = "close",
@@ -170,8 +171,8 @@ static int check_call (cohort_t *self, const struct client_call *call)
     }
     bool has_path = call->kind != WIRE_SYNC && call->kind != WIRE_EPHEMERALS &&
                     call->kind != WIRE_WHOAMI && call->kind != WIRE_SESSIONS &&
-                    call->kind != WIRE_KILL && call->kind != WIRE_SET_ADMINS &&
-                    call->kind != WIRE_GET_ADMINS;
+                    call->kind != WIRE_KILL && call->kind != WIRE_HAND_OVER &&
+                    call->kind != WIRE_SET_ADMINS && call->kind != WIRE_GET_ADMINS;
     int rc = has_path ? check_path (self, call) : COHORT_OK;
     rc = rc == COHORT_OK ? check_data (self, call) : rc;
     rc = rc == COHORT_OK && call->acl != NULL ? check_acl (self, call) : rc;

@@ -455,6 +455,7 @@ void session_view (const struct session *self, struct session_view *view)
         .state = self->state,
         .rc = self->rc,
         .id = self->id,
+        .password = self->password,
         .zxid = self->zxid_seen,
         .valid_until_ms = self->valid_until_ms,
         .held = self->held,

@@ -122,8 +122,9 @@ int64_t session_deadline (const struct session *self);
 
 struct session_view {
     cohort_state_t state;
-    int rc;                 /* LOST: why */
-    uint64_t id;            /* 0: none yet */
+    int rc;      /* LOST: why */
+    uint64_t id; /* 0: none yet */
+    const uint8_t *password;
     uint64_t zxid;          /* the highest seen */
     int64_t valid_until_ms; /* the session is surely alive before; 0: not known to be */
     bool held, no_quorum;   /* requests wait at the server; for want of a quorum */

@@ -40,6 +40,7 @@ enum wire_kind {
     WIRE_SET_ACL,
     WIRE_MULTI,
     WIRE_KILL,
+    WIRE_HAND_OVER, /* session: to whom; data: the token */
     WIRE_ADD_AUTH,
     WIRE_SET_ADMINS,
     WIRE_CLOSE, /* the last of the writes */
@@ -83,14 +84,15 @@ struct wire_op {
     int32_t version;
     uint32_t limit;                /* delete_tree, sessions */
     int64_t delta, floor, ceiling; /* add */
-    uint64_t zxid;      /* check_czxid: czxid; check_owner: ozxid; stream_open: from_zxid */
-    uint64_t session;   /* check_owner, kill; ephemerals, 0: one's own; sessions: behind it */
-    uint64_t stream_id; /* stream_open, stream_close */
-    uint32_t flags;     /* stream_open: the numbers of enum StreamFlag */
-    bool watch;         /* reads */
-    bool linearizable;  /* reads */
-    int watcher;        /* unwatch: the numbers of enum WatcherType */
-    bool check;         /* unwatch: the server keeps the watches */
+    uint64_t zxid; /* check_czxid: czxid; check_owner: ozxid; stream_open: from_zxid */
+    uint64_t
+        session; /* check_owner, kill, hand_over; ephemerals, 0: one's own; sessions: behind it */
+    uint64_t stream_id;           /* stream_open, stream_close */
+    uint32_t flags;               /* stream_open: the numbers of enum StreamFlag */
+    bool watch;                   /* reads */
+    bool linearizable;            /* reads */
+    int watcher;                  /* unwatch: the numbers of enum WatcherType */
+    bool check;                   /* unwatch: the server keeps the watches */
     const struct wire_list *list; /* children, NULL: all of them, by name; ephemerals */
     const char *acl;              /* create, set_acl, set_admins: items, one a line; NULL: none */
     bool inherited;               /* set_acl, get_acl */

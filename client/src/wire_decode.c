@@ -364,6 +364,14 @@ static int take_event (struct arena *arena, struct wire_item *item,
     return COHORT_OK;
 }
 
+static void take_owner (cohort_change_t *change, const Cohort__Wire__OwnerChange *from)
+{
+    change->path = "";
+    change->from = from->from;
+    change->stat.ephemeral_owner = from->to;
+    change->stat.ozxid = from->zxid;
+}
+
 static int take_changes (struct arena *arena, struct wire_batch *batch,
                          const Cohort__Wire__StreamBatch *from)
 {
@@ -374,7 +382,8 @@ static int take_changes (struct arena *arena, struct wire_batch *batch,
     for (size_t i = 0; i < from->n_changes; i++) {
         const Cohort__Wire__Change *change = from->changes[i];
         bool found = change->kind == WIRE_CHANGE_FOUND && from->snapshot;
-        bool known = change->kind == COHORT_CHANGE_ACL ||
+        bool owner = change->kind == COHORT_CHANGE_OWNER && change->owner != NULL;
+        bool known = change->kind == COHORT_CHANGE_ACL || owner ||
                      (change->kind >= COHORT_CHANGE_CREATED && change->kind <= COHORT_CHANGE_DATA);
         if (change->path[0] != '/' || (!found && !known)) {
             return COHORT_EPROTOCOL;
@@ -386,6 +395,9 @@ static int take_changes (struct arena *arena, struct wire_batch *batch,
         batch->changes[i].hidden = change->hidden;
         if (change->stat != NULL) {
             fill_stat (&batch->changes[i].stat, change->stat);
+        }
+        if (owner) {
+            take_owner (&batch->changes[i], change->owner);
         }
     }
     return COHORT_OK;

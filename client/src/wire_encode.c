@@ -518,6 +518,17 @@ static Cohort__Wire__KillSession *kill_of (struct arena *scratch, const struct w
     return kill;
 }
 
+static Cohort__Wire__HandOver *hand_over_of (struct arena *scratch, const struct wire_op *op)
+{
+    Cohort__Wire__HandOver *hand_over =
+        NEW_MESSAGE (scratch, Cohort__Wire__HandOver, COHORT__WIRE__HAND_OVER__INIT);
+    if (hand_over != NULL) {
+        hand_over->session = op->session;
+        hand_over->token = bytes_of (op->data, op->size);
+    }
+    return hand_over;
+}
+
 /* Sets the operation of `message`; NULL without memory. The union's members are all pointers, so
  * whichever was set tells whether memory sufficed. */
 static const void *fill_write (Cohort__Wire__Request *message, struct arena *scratch,
@@ -552,6 +563,9 @@ static const void *fill_write (Cohort__Wire__Request *message, struct arena *scr
     case WIRE_KILL:
         message->op_case = COHORT__WIRE__REQUEST__OP_KILL_SESSION;
         return message->kill_session = kill_of (scratch, op);
+    case WIRE_HAND_OVER:
+        message->op_case = COHORT__WIRE__REQUEST__OP_HAND_OVER;
+        return message->hand_over = hand_over_of (scratch, op);
     case WIRE_MULTI:
         message->op_case = COHORT__WIRE__REQUEST__OP_MULTI;
         return message->multi = multi_of (scratch, request);

@@ -135,8 +135,7 @@ static void close_batch (struct pull *pull, bool more)
 
 bool feed_concerns (const struct feed *feed, const struct effect *effect)
 {
-    return stream_covers (feed->path, feed->path_size, effect->path, effect->path_size) &&
-           feed_wants (feed, effect) &&
+    return stream_concerns (feed->path, feed->path_size, effect) && feed_wants (feed, effect) &&
            (feed->phase == FEED_PULLING || walk_concerns (feed, effect));
 }
 

@@ -106,7 +106,8 @@ enum wire_shown feed_shows (const struct feed *feed, enum tree_sight sight)
 
 bool feed_wants (const struct feed *feed, const struct effect *effect)
 {
-    if ((feed->flags & FEED_SHALLOW) == 0 || effect->path_size == feed->path_size) {
+    if ((feed->flags & FEED_SHALLOW) == 0 || effect->kind == EFFECT_OWNER ||
+        effect->path_size == feed->path_size) {
         return true;
     }
     return (effect->kind == EFFECT_CREATED || effect->kind == EFFECT_DELETED) &&
@@ -283,13 +284,10 @@ static void turn (struct clients *self, struct feed *feed)
     }
 }
 
-static void match (void *arg, uint64_t owner, uint64_t stream_id)
+static void tell (struct matching *matching, struct feed *feed)
 {
-    struct matching *matching = arg;
     struct clients *self = matching->self;
     const struct effect *effect = matching->effect;
-    struct feed *feed = find (self, owner, stream_id);
-    COHORT_ASSERT (feed != NULL);
     if (!feed_wants (feed, effect)) {
         return;
     }
@@ -322,10 +320,29 @@ static void match (void *arg, uint64_t owner, uint64_t stream_id)
     feed->last_link = index;
 }
 
+static void match (void *arg, uint64_t owner, uint64_t stream_id)
+{
+    struct matching *matching = arg;
+    struct feed *feed = find (matching->self, owner, stream_id);
+    COHORT_ASSERT (feed != NULL);
+    tell (matching, feed);
+}
+
+/* Nobody knows in which subtrees the owner has ephemerals: every stream is told. */
+static void match_all (struct matching *matching)
+{
+    struct map *feeds = &matching->self->feed_map;
+    for (struct map_node *at = map_first (feeds); at != NULL; at = map_next (feeds, at)) {
+        tell (matching, map_entry (at, struct feed, node));
+    }
+}
+
 void feed_effect (struct clients *self, const struct effect *effect)
 {
-    if (map_count (&self->feed_map) > 0) {
-        struct matching matching = {.self = self, .effect = effect};
+    struct matching matching = {.self = self, .effect = effect};
+    if (effect->kind == EFFECT_OWNER) {
+        match_all (&matching);
+    } else if (map_count (&self->feed_map) > 0) {
         streams_match (self->streams, effect->path, effect->path_size, match, &matching);
     }
 }

@@ -46,7 +46,9 @@ static bool has_path (const struct map_node *node, const void *key)
 static void note (struct slice *slice, const struct effect *effect)
 {
     uint64_t hash = hash64 (effect->path, effect->path_size, slice->self->options.hash_seed);
-    struct map_node *found = map_find (&slice->by_path, hash, has_path, effect);
+    /* A change of owner is of no path, and each is told in its place. */
+    bool owner = effect->kind == EFFECT_OWNER;
+    struct map_node *found = owner ? NULL : map_find (&slice->by_path, hash, has_path, effect);
     struct latest *latest = found != NULL ? map_entry (found, struct latest, node) : NULL;
     if (latest == NULL) {
         latest = arena_calloc (&slice->arena, 1, sizeof *latest);
@@ -56,7 +58,9 @@ static void note (struct slice *slice, const struct effect *effect)
         }
         latest->node.hash = hash;
         latest->effect = *effect;
-        map_insert (&slice->by_path, &latest->node);
+        if (!owner) {
+            map_insert (&slice->by_path, &latest->node);
+        }
         list_push_back (&slice->order, &latest->order);
         return;
     }

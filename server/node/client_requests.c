@@ -118,6 +118,14 @@ static int take_set_acl (struct clients *self, struct op *op, const Cohort__Wire
     return rc != 0 ? rc : client_take_set_acl (self, op, set);
 }
 
+/* A token of another size is no token of anybody. */
+static int take_hand_over (struct op *op, const Cohort__Wire__HandOver *hand_over)
+{
+    *op = (struct op){
+        .kind = OP_HAND_OVER, .session = hand_over->session, .token = hand_over->token.data};
+    return hand_over->token.len == ENTRY_TOKEN_SIZE ? 0 : COHORT_EINVAL;
+}
+
 static int take_part (struct clients *self, struct op *op, const Cohort__Wire__Op *part)
 {
     switch (part->op_case) {
@@ -201,6 +209,9 @@ static int encode_op (struct clients *self, const Cohort__Wire__Request *request
         break;
     case COHORT__WIRE__REQUEST__OP_KILL_SESSION:
         op = (struct op){.kind = OP_KILL_SESSION, .session = request->kill_session->session};
+        break;
+    case COHORT__WIRE__REQUEST__OP_HAND_OVER:
+        rc = take_hand_over (&op, request->hand_over);
         break;
     default:
         return COHORT_EUNSUPPORTED;
@@ -430,6 +441,7 @@ static bool is_write (const Cohort__Wire__Request *request)
     case COHORT__WIRE__REQUEST__OP_MULTI:
     case COHORT__WIRE__REQUEST__OP_CLOSE:
     case COHORT__WIRE__REQUEST__OP_KILL_SESSION:
+    case COHORT__WIRE__REQUEST__OP_HAND_OVER:
     case COHORT__WIRE__REQUEST__OP_SET_ACL:
     case COHORT__WIRE__REQUEST__OP_ADD_AUTH:
     case COHORT__WIRE__REQUEST__OP_SET_ADMINS:

@@ -273,6 +273,10 @@ enum {
     CHANGE_DATA = 3,
     CHANGE_STAT = 4,
     CHANGE_HIDDEN = 40,
+    CHANGE_OWNER = 80,
+    OWNER_FROM = 1,
+    OWNER_TO = 2,
+    OWNER_ZXID = 3,
     KIND_FOUND = 4 /* of a change, beside the effects' */
 };
 
@@ -583,8 +587,26 @@ static void put_change (struct buf *out, const struct subject *subject, const ui
     put_end (out, start, wide);
 }
 
+/* Of no znode. */
+static void put_owner (struct buf *out, const struct effect *effect)
+{
+    size_t start = put_begin (out, BATCH_CHANGES, false);
+    put_number (out, CHANGE_KIND, EFFECT_OWNER);
+    put_bytes (out, CHANGE_PATH, effect->path, effect->path_size);
+    size_t owner = put_begin (out, CHANGE_OWNER, false);
+    put_fixed (out, OWNER_FROM, effect->from);
+    put_fixed (out, OWNER_TO, effect->stat.ephemeral_owner);
+    put_fixed (out, OWNER_ZXID, effect->stat.ozxid);
+    put_end (out, owner, false);
+    put_end (out, start, false);
+}
+
 void wire_client_change (struct buf *out, const struct effect *effect, enum wire_shown shown)
 {
+    if (effect->kind == EFFECT_OWNER) {
+        put_owner (out, effect);
+        return;
+    }
     struct subject subject = {effect->kind, effect->path, effect->path_size, &effect->stat};
     put_change (out, &subject, effect->data, effect->data_size, shown);
 }
@@ -617,4 +639,4 @@ _Static_assert((int) COHORT__WIRE__WATCH_KIND__WATCH_CHILDREN == (int) WATCH_CHI
                "the numbers of watch kinds are those of the wire");
 _Static_assert((int) EFFECT_CREATED == 1 && (int) EFFECT_DELETED == 2 && (int) EFFECT_DATA == 3,
                "the numbers of effects are those of COHORT_CHANGE_...");
-_Static_assert((int) EFFECT_ACL == 40, "and so is this one");
+_Static_assert((int) EFFECT_ACL == 40 && (int) EFFECT_OWNER == 80, "and so are these");

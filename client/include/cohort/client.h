@@ -324,6 +324,41 @@ COHORT_API void cohort_sessions_destroy (cohort_sessions_t **page_p);
 COHORT_API int cohort_session_kill (cohort_t *self, uint64_t session,
                                     int *existed) COHORT_MUST_CHECK;
 
+/* ---- Hand-over --------------------------------------------------------------------------- */
+
+/* All ephemerals of a session become another session's, at once and in one transaction, however
+ * many there are: a gateway that restarts does not log its players out.  They live on as long as
+ * the other session; their owner and ozxid change (so that fencing tokens of before are refused),
+ * and nothing else; streams are told once (COHORT_CHANGE_OWNER).
+ *
+ * Who is to get them agrees, by a token that it makes and gives to the owner, in whatever way: it
+ * is good for this owner alone, and as long as the session that made it lives. */
+enum { COHORT_TOKEN_SIZE = 16 };
+
+/* The token by which this session agrees to get what session `from` owns.  No I/O.
+ * COHORT_ESTATE: this session is not connected yet. */
+COHORT_API int cohort_hand_over_token (cohort_t *self, uint64_t from,
+                                       uint8_t token[COHORT_TOKEN_SIZE]) COHORT_MUST_CHECK;
+
+/* Gives all ephemerals of this session to the session `to`.  *count (or NULL): how many; 0 is no
+ * error.  What this session creates afterwards is its own.  COHORT_EINVAL: `to` is this session;
+ * COHORT_ENOAUTH: there is no such session, it has ended, or the token is not from it for this one;
+ * COHORT_ELIMIT: it would have ephemerals from more than 1,024 sessions that had created some
+ * themselves. */
+COHORT_API int cohort_hand_over (cohort_t *self, uint64_t to,
+                                 const uint8_t token[COHORT_TOKEN_SIZE],
+                                 uint64_t *count) COHORT_MUST_CHECK;
+
+/* This session gets all ephemerals of the session that a process before has left in a state file
+ * (cohort_options_t), not this session's own file: attaches to that session as its next
+ * incarnation, waits until the process before cannot count on it any more (the smaller one of its
+ * limits), hands over, closes it, and removes the file.  *count (or NULL): how many they are; 0
+ * where there is no file, or that session has ended.  After an error, or a crash in between, it may
+ * be called again.  Blocks; COHORT_EAUTHFAILED, COHORT_ECORRUPT, COHORT_ESYSTEM: the state file;
+ * and as cohort_hand_over. */
+COHORT_API int cohort_take_over (cohort_t *self, const char *state_file,
+                                 uint64_t *count) COHORT_MUST_CHECK;
+
 /* ---- Operations, asynchronous ------------------------------------------------------------ */
 
 /* Each queues the operation and returns at once: 0, and fn runs later, exactly once unless the
@@ -365,6 +400,10 @@ COHORT_API int cohort_list_async (cohort_t *self, const char *path,
                                   void *arg) COHORT_MUST_CHECK;
 COHORT_API int cohort_sync_async (cohort_t *self, cohort_result_fn *fn,
                                   void *arg) COHORT_MUST_CHECK;
+/* result->value: how many. */
+COHORT_API int cohort_hand_over_async (cohort_t *self, uint64_t to,
+                                       const uint8_t token[COHORT_TOKEN_SIZE], cohort_result_fn *fn,
+                                       void *arg) COHORT_MUST_CHECK;
 COHORT_API int cohort_exists_with_async (cohort_t *self, const char *path,
                                          const cohort_read_options_t *options,
                                          cohort_watch_fn *watch, void *watch_arg,

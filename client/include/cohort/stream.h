@@ -19,8 +19,14 @@ typedef enum cohort_change_kind {
     COHORT_CHANGE_CREATED = 1, /* in a snapshot: the node is there */
     COHORT_CHANGE_DELETED = 2,
     COHORT_CHANGE_DATA = 3,
-    COHORT_CHANGE_ACL = 40 /* its access control list was set; with its data, which may have become
+    COHORT_CHANGE_ACL = 40, /* its access control list was set; with its data, which may have become
                               readable, or hidden */
+    COHORT_CHANGE_OWNER =
+        80 /* of no znode of its own (path is ""): a session has handed
+            all of its ephemerals over to another (cohort_hand_over).  Whoever keeps
+            stats sets, in all that have ephemeral_owner == from and an ozxid not
+            above this one, ephemeral_owner and ozxid to those of `stat`.  Told once,
+            to every stream, whether it has such znodes or not; not to watches */
 } cohort_change_kind_t;
 
 typedef struct cohort_change {
@@ -28,9 +34,11 @@ typedef struct cohort_change {
     const char *path;
     const void *data; /* but for DELETED */
     size_t size;
-    cohort_stat_t stat; /* but for DELETED: as of the batch's zxid */
-    int hidden;         /* 1: it comes without data, because this session may not read it.  What it
-                           may not see at all is left out; so a znode can come without its parent */
+    cohort_stat_t
+        stat;   /* but for DELETED: as of the batch's zxid.  OWNER: ephemeral_owner and ozxid */
+    int hidden; /* 1: it comes without data, because this session may not read it.  What it may not
+                   see at all is left out; so a znode can come without its parent */
+    uint64_t from; /* OWNER: the session that owned them until then */
 } cohort_change_t;
 
 /* What a stream delivers.  First a snapshot: every znode of the subtree at zxid, parents before

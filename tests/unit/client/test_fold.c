@@ -355,6 +355,44 @@ static void bounds (void **state)
     fold_free (fold);
 }
 
+static void owner (struct fold *fold, uint64_t from, uint64_t to, uint64_t zxid)
+{
+    cohort_change_t change = {.kind = COHORT_CHANGE_OWNER, .path = "", .from = from};
+    change.stat.ephemeral_owner = to;
+    change.stat.ozxid = zxid;
+    assert_int_equal (fold_take (fold, &change, zxid), 0);
+}
+
+static void owned (struct fold *fold, const char *path, uint64_t session, uint64_t ozxid)
+{
+    cohort_change_t change = {.kind = WIRE_CHANGE_FOUND, .path = path, .data = ""};
+    change.stat.ephemeral_owner = session;
+    change.stat.ozxid = ozxid;
+    assert_int_equal (fold_take (fold, &change, ozxid), 0);
+}
+
+/* A change of owner concerns what has been found, and only what is not newer. */
+static void owners (void **state)
+{
+    (void) state;
+    struct fold *fold = fold_new ("/r", 1);
+    assert_non_null (fold);
+    owned (fold, "/r", 0, 0);
+    owned (fold, "/r/a", 7, 3);
+    owned (fold, "/r/b", 8, 3);
+    owned (fold, "/r/c", 7, 6);
+    owner (fold, 7, 9, 5);
+    owned (fold, "/r/d", 7, 3);
+    cohort_change_t *batch;
+    static const uint64_t sessions[] = {0, 9, 8, 7, 7}, since[] = {0, 5, 3, 6, 3};
+    assert_int_equal (fold_next (fold, &batch), 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal (batch[i].stat.ephemeral_owner, sessions[i]);
+        assert_int_equal (batch[i].stat.ozxid, since[i]);
+    }
+    fold_free (fold);
+}
+
 static void without_memory (void **state)
 {
     (void) state;
@@ -405,6 +443,7 @@ int main (void)
         cmocka_unit_test (what_may_be_seen),
         cmocka_unit_test (the_root_of_all),
         cmocka_unit_test (bounds),
+        cmocka_unit_test (owners),
         cmocka_unit_test (without_memory),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

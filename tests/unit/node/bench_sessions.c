@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "client/base/buf.h"
+#include "client/base/hand_over.h"
 #include "server/node/tracker.h"
 #include "server/tree/tree.h"
 
@@ -203,7 +204,8 @@ static void expire (struct bench *bench, uint64_t sessions)
     }
 }
 
-static void vanish (struct bench *bench, uint64_t session, uint64_t count, uint32_t at_once)
+/* The slowest of the entries that make them. */
+static double fill (struct bench *bench, uint64_t session, uint64_t count, uint32_t at_once)
 {
     bench->number = 0;
     if (at_once == 1) {
@@ -213,7 +215,12 @@ static void vanish (struct bench *bench, uint64_t session, uint64_t count, uint3
     for (uint64_t i = 1; i <= count; i += at_once) {
         create (bench, session, i, at_once);
     }
-    double slowest_create = bench->slowest_ns, begin = now_ns ();
+    return bench->slowest_ns;
+}
+
+static void vanish (struct bench *bench, uint64_t session, uint64_t count)
+{
+    double begin = now_ns ();
     uint64_t entries = 0;
     bench->slowest_ns = 0;
     struct entry entry = {.kind = ENTRY_CLOSE};
@@ -226,10 +233,27 @@ static void vanish (struct bench *bench, uint64_t session, uint64_t count, uint3
         entry = (struct entry){.kind = ENTRY_REAP, .u.reap = {.session = session}};
         entries++;
     }
-    printf ("%llu ephemerals, made %u at once (%.2f ms): gone after %llu entries, %.0f ms in all, "
-            "the longest %.2f ms\n",
-            (unsigned long long) count, at_once, slowest_create / 1e6, (unsigned long long) entries,
-            (now_ns () - begin) / 1e6, bench->slowest_ns / 1e6);
+    printf ("%llu ephemerals: gone after %llu entries, %.0f ms in all, the longest %.2f ms\n",
+            (unsigned long long) count, (unsigned long long) entries, (now_ns () - begin) / 1e6,
+            bench->slowest_ns / 1e6);
+}
+
+/* From the newest session that has created something. */
+static void hand_over (struct bench *bench, uint64_t from, uint64_t to)
+{
+    uint8_t token[ENTRY_TOKEN_SIZE];
+    const uint8_t hash[ENTRY_PASSWORD_HASH] = {0}; /* as begin_session has it */
+    hand_over_token (from, to, hash, token);
+    struct op op = {.kind = OP_HAND_OVER, .session = to, .token = token};
+    struct entry entry = {.kind = ENTRY_WRITE};
+    bench->number++;
+    entry.u.write = (struct entry_write){
+        .session = from, .incarnation = 1, .number = bench->number, .count = 1};
+    bench->slowest_ns = 0;
+    entry_encode (&bench->entry, &entry);
+    op_encode (&bench->entry, &op);
+    (void) apply (bench);
+    printf ("handed over to another session: %.4f ms\n", bench->slowest_ns / 1e6);
 }
 
 int main (int argc, char **argv)
@@ -267,8 +291,16 @@ int main (int argc, char **argv)
         }
     }
     expire (&bench, sessions);
-    vanish (&bench, begin_session (&bench, sessions + 1), ephemerals, 1);
-    vanish (&bench, begin_session (&bench, sessions + 2), ephemerals / MULTI * MULTI, MULTI);
+    uint64_t first = begin_session (&bench, sessions + 1);
+    double longest = fill (&bench, first, ephemerals, 1);
+    printf ("ephemerals made one by one (the longest %.2f ms):\n", longest / 1e6);
+    vanish (&bench, first, ephemerals);
+    uint64_t second = begin_session (&bench, sessions + 2);
+    uint64_t third = begin_session (&bench, sessions + 3);
+    longest = fill (&bench, second, ephemerals / MULTI * MULTI, MULTI);
+    printf ("made %d at once (the longest %.2f ms):\n", MULTI, longest / 1e6);
+    hand_over (&bench, second, third);
+    vanish (&bench, third, ephemerals / MULTI * MULTI);
     tracker_destroy (&bench.tracker);
     tree_destroy (&bench.tree);
     buf_deinit (&bench.entry);

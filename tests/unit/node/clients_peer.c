@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/base/alloc.h"
+#include "client/base/hand_over.h"
 #include "tests/unit/node/clients_world.h"
 
 /* ---- Connections ----------------------------------------------------------------------------- */
@@ -282,6 +283,22 @@ uint64_t ask_close (struct peer *peer)
     request->close = message (peer, sizeof *request->close);
     cohort__wire__close_session__init (request->close);
     return request->xid;
+}
+
+Cohort__Wire__HandOver *ask_hand_over (struct peer *peer, const struct peer *to)
+{
+    uint8_t hash[ENTRY_PASSWORD_HASH];
+    Cohort__Wire__Request *request = ask_raw (peer, true);
+    Cohort__Wire__HandOver *hand_over = message (peer, sizeof *hand_over);
+    cohort__wire__hand_over__init (hand_over);
+    request->op_case = COHORT__WIRE__REQUEST__OP_HAND_OVER;
+    request->hand_over = hand_over;
+    hand_over->session = to->session;
+    hand_over->token.len = HAND_OVER_TOKEN_SIZE;
+    hand_over->token.data = message (peer, HAND_OVER_TOKEN_SIZE);
+    tree_password_hash (to->password, hash);
+    hand_over_token (peer->session, to->session, hash, hand_over->token.data);
+    return hand_over;
 }
 
 static Cohort__Wire__Read *read_of (struct peer *peer, const char *path, bool watch)

@@ -260,6 +260,12 @@ static void take_batch (struct peer *peer, const Cohort__Wire__StreamBatch *batc
                 batch->more ? " more" : "");
     for (size_t i = 0; i < batch->n_changes && i < 10; i++) {
         const Cohort__Wire__Change *change = batch->changes[i];
+        if (change->kind == EFFECT_OWNER) {
+            assert_non_null (change->owner);
+            write_text (&peer->trace, " owner=%llu>%llu", (unsigned long long) change->owner->from,
+                        (unsigned long long) change->owner->to);
+            continue;
+        }
         bool list = change->kind == EFFECT_ACL;
         assert_true (list || (change->kind >= 1 && change->kind <= (batch->snapshot ? 4 : 3)));
         assert_int_equal (change->stat == NULL, change->kind == EFFECT_DELETED);

@@ -178,6 +178,8 @@ uint64_t ask_delete (struct peer *peer, const char *path, int32_t version);
 /* Creates each of the paths (NULL at the end), and sets the first one's data. */
 uint64_t ask_multi (struct peer *peer, const char *const *paths);
 uint64_t ask_close (struct peer *peer);
+/* All that it owns to another, which agrees. */
+Cohort__Wire__HandOver *ask_hand_over (struct peer *peer, const struct peer *to);
 uint64_t ask_get (struct peer *peer, const char *path, bool watch);
 uint64_t ask_exists (struct peer *peer, const char *path, bool watch);
 uint64_t ask_children (struct peer *peer, const char *path, bool watch);

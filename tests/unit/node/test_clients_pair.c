@@ -2,9 +2,10 @@
  * client/src's session machine and server/node's clients, with trees and a log between them, all
  * from one seed.
  *
- * Each actor counts up a znode of its own, reads it back, mirrors a subtree through a stream and
- * keeps a watch on a znode that everybody changes. Nothing may be lost, doubled or out of order,
- * whatever happens to connections, leaders and pipes; and in the end every mirror is the tree. */
+ * Each actor counts up a znode of its own, reads it back, mirrors a subtree through a stream, keeps
+ * a watch on a znode that everybody changes, and hands its ephemerals over to others. Nothing may
+ * be lost, doubled or out of order, whatever happens to connections, leaders and pipes; and in the
+ * end every mirror is the tree. */
 
 #include "tests/unit/node/clients_world.h"
 
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #include "client/base/alloc.h"
+#include "client/base/hand_over.h"
 #include "client/base/prng.h"
 #include "client/src/session.h"
 #include "client/src/streams.h"
@@ -25,7 +27,8 @@ enum {
     STEPS = 3000,
     MIRROR_MAX = 64,
     BEATS_MAX = 16384,
-    WRITES = 150 /* of an actor */
+    WRITES = 150, /* of an actor */
+    EPHEMERALS = 4
 };
 
 struct frame {
@@ -49,6 +52,7 @@ struct wire {
 struct mirrored {
     char path[32];
     char data[16];
+    uint64_t owner, ozxid;
 };
 
 struct actor {
@@ -58,9 +62,10 @@ struct actor {
     struct cohort_stream *stream;
     unsigned sets, set_done; /* of its own znode */
     unsigned creates, created;
-    int32_t version; /* of its znode, as its writes have told */
-    int value_seen;  /* by its reads */
-    bool reading;    /* the shared znode, with a watch */
+    unsigned ephemerals, given; /* created; and hand-overs that gave some */
+    int32_t version;            /* of its znode, as its writes have told */
+    int value_seen;             /* by its reads */
+    bool reading;               /* the shared znode, with a watch */
     char shared[16];
     uint64_t batch_zxid;
     struct mirrored mirror[MIRROR_MAX];
@@ -86,6 +91,7 @@ struct net {
 };
 
 static unsigned installed; /* states taken over from another server */
+static unsigned given;     /* hand-overs */
 
 #define REQUIRE(cond)                                                                              \
     do {                                                                                           \
@@ -235,12 +241,42 @@ static void read_shared (struct actor *actor)
     session_submit (actor->session, request, actor->net->world->now_ms);
 }
 
+static void create_ephemeral (struct actor *actor)
+{
+    char path[32];
+    if (actor->ephemerals < EPHEMERALS) {
+        snprintf (path, sizeof path, "/m/e%zu-%u", actor->index, actor->ephemerals++);
+        struct request *request = make (WIRE_CREATE, path, "");
+        request->wire.op.mode = COHORT_EPHEMERAL;
+        session_submit (actor->session, request, actor->net->world->now_ms);
+    }
+}
+
+static void hand_over (struct actor *actor)
+{
+    struct net *net = actor->net;
+    size_t other = (actor->index + prng_between (&net->prng, 1, ACTORS - 1)) % ACTORS;
+    struct session_view mine, theirs;
+    uint8_t hash[ENTRY_PASSWORD_HASH], token[HAND_OVER_TOKEN_SIZE];
+    session_view (actor->session, &mine);
+    session_view (net->actors[other].session, &theirs);
+    if (mine.id == 0 || theirs.id == 0) {
+        return;
+    }
+    tree_password_hash (theirs.password, hash);
+    hand_over_token (mine.id, theirs.id, hash, token);
+    struct request *request = request_new (WIRE_HAND_OVER, "", NULL, token, sizeof token);
+    assert_non_null (request);
+    request->wire.op.session = theirs.id;
+    session_submit (actor->session, request, net->world->now_ms);
+}
+
 static void act (struct actor *actor)
 {
     struct net *net = actor->net;
     char path[32], data[16];
     int64_t now_ms = net->world->now_ms;
-    switch (prng_below (&net->prng, 8)) {
+    switch (prng_below (&net->prng, 10)) {
     case 0:
     case 1:
     case 2:
@@ -269,6 +305,12 @@ static void act (struct actor *actor)
         break;
     case 5:
         session_submit (actor->session, make (WIRE_SYNC, NULL, NULL), now_ms);
+        break;
+    case 6:
+        create_ephemeral (actor);
+        break;
+    case 7:
+        hand_over (actor);
         break;
     default:
         snprintf (path, sizeof path, "/m/%zu", actor->index);
@@ -306,7 +348,10 @@ static void take_result (struct actor *actor, const struct request *request)
         }
         break;
     case WIRE_CREATE:
-        actor->created++;
+        actor->created += path[1] == 'q';
+        break;
+    case WIRE_HAND_OVER:
+        actor->given += reply->value > 0;
         break;
     case WIRE_GET:
         if (request->wire.op.watch) {
@@ -324,10 +369,25 @@ static void take_result (struct actor *actor, const struct request *request)
     }
 }
 
+static void mirror_owner (struct actor *actor, const cohort_change_t *change)
+{
+    for (size_t i = 0; i < actor->mirror_count; i++) {
+        struct mirrored *mirrored = &actor->mirror[i];
+        if (mirrored->owner == change->from && mirrored->ozxid <= change->stat.ozxid) {
+            mirrored->owner = change->stat.ephemeral_owner;
+            mirrored->ozxid = change->stat.ozxid;
+        }
+    }
+}
+
 static void mirror_change (struct actor *actor, const cohort_change_t *change)
 {
     struct net *net = actor->net;
     struct mirrored *found = NULL;
+    if (change->kind == COHORT_CHANGE_OWNER) {
+        mirror_owner (actor, change);
+        return;
+    }
     for (size_t i = 0; i < actor->mirror_count; i++) {
         if (strcmp (actor->mirror[i].path, change->path) == 0) {
             found = &actor->mirror[i];
@@ -350,6 +410,8 @@ static void mirror_change (struct actor *actor, const cohort_change_t *change)
     }
     snprintf (found->data, sizeof found->data, "%.*s", (int) change->size,
               (const char *) change->data);
+    found->owner = change->stat.ephemeral_owner;
+    found->ozxid = change->stat.ozxid;
 }
 
 static void take_batch (struct actor *actor, const cohort_batch_t *batch)
@@ -634,12 +696,18 @@ static void check (struct net *net, struct actor *actor)
     char path[32];
     REQUIRE (actor->set_done == actor->sets);
     REQUIRE (actor->created == actor->creates);
-    REQUIRE (actor->mirror_count == ACTORS + 1);
+    size_t ephemerals = 0;
+    for (size_t i = 0; i < ACTORS; i++) {
+        ephemerals += net->actors[i].ephemerals;
+    }
+    REQUIRE (actor->mirror_count == ACTORS + 1 + ephemerals);
     for (size_t i = 0; i < actor->mirror_count; i++) {
         const struct mirrored *mirrored = &actor->mirror[i];
         REQUIRE (tree_get (tree, mirrored->path, strlen (mirrored->path), &node) == 0);
         REQUIRE (node.data_size == strlen (mirrored->data));
         REQUIRE (memcmp (node.data, mirrored->data, node.data_size) == 0);
+        REQUIRE (node.stat.ephemeral_owner == mirrored->owner);
+        REQUIRE (node.stat.ozxid == mirrored->ozxid);
     }
     snprintf (path, sizeof path, "/m/%zu", actor->index);
     REQUIRE (tree_get (tree, path, strlen (path), &node) == 0);
@@ -699,6 +767,7 @@ static unsigned run_seed (uint64_t seed)
         check (net, actor);
         creates += actor->creates;
         work += actor->set_done + actor->events;
+        given += actor->given;
     }
     struct tree_node node;
     REQUIRE (tree_get (net->world->servers[1].tree, "/q", 2, &node) == 0);
@@ -729,6 +798,7 @@ static void nothing_is_lost_doubled_or_out_of_order (void **state)
     assert_true (work > 100);
     printf ("  %u states were taken over\n", installed);
     assert_true (only != NULL || installed > 10);
+    assert_true (only != NULL || given > 50);
 }
 
 int main (void)

@@ -276,7 +276,8 @@ static void behind_the_latest_will_do (void **state)
     }
     ask_set (writer, "/w", "1", -1);
     ask_create (writer, "/g/new", "1", 0);
-    ask_create (writer, "/g/new/child", "1", 0);
+    ask_create (writer, "/g/new/child", "1", COHORT_EPHEMERAL);
+    ask_hand_over (writer, peer);
     ask_set (writer, "/g/new", "2", -1);
     ask_create (writer, "/g/brief", "1", 0);
     ask_delete (writer, "/g/brief", -1);
@@ -298,13 +299,49 @@ static void behind_the_latest_will_do (void **state)
     }
     /* What had been sent already, and one batch for all the rest. */
     assert_in_range (changes, 1, 39);
-    assert_string_equal (line, "batch 1 first ~/g=last +/g/new=2 +/g/new/child=1 -/g/brief -/g/old "
-                               "+/g/again=1");
+    assert_string_equal (line,
+                         "batch 1 first ~/g=last +/g/new=2 +/g/new/child=1 owner=2>1 -/g/brief "
+                         "-/g/old +/g/again=1");
     expect (peer, "reply 2 OK data=last v=43");
     ask_set (writer, "/g", "live", -1);
     peer_do (writer);
     expect (peer, "batch 1 first ~/g=live");
     expect (peer, NULL);
+    world_free (&world);
+}
+
+/* One change for all that a session owned, to every stream; none where it owned nothing. */
+static void owners_are_told_once (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *peer = peer_attached (world, 0);
+    struct peer *writer = peer_attached (world, 0);
+    ask_stream (peer, 1, "/elsewhere", 0);
+    peer->requests[peer->frame.n_requests - 1]->stream_open->flags = 7;
+    peer_do (peer);
+    ask_get (peer, "/", true);
+    peer_do (peer);
+    forget_lines (peer);
+    ask_hand_over (writer, peer);
+    peer_do (writer);
+    expect (writer, "reply 1 OK n=1");
+    expect (peer, NULL);
+    ask_create (writer, "/a", "", COHORT_EPHEMERAL);
+    ask_create (writer, "/b", "", COHORT_EPHEMERAL);
+    ask_hand_over (writer, peer);
+    ask_hand_over (writer, peer)->session = 77;
+    ask_hand_over (writer, peer)->token.len--;
+    ask_get (writer, "/a", false);
+    peer_do (writer);
+    expect (peer, "batch 1 first owner=2>1");
+    expect (peer, NULL);
+    expect_prefix (writer, "reply 2 OK n=2 path=/a");
+    expect_prefix (writer, "reply 3 OK n=3 path=/b");
+    expect_prefix (writer, "reply 4 OK n=4");
+    expect_prefix (writer, "reply 5 ENOAUTH n=5");
+    expect_prefix (writer, "reply 6 EINVAL n=6");
+    expect (writer, "reply 7 OK v=0 owner=1");
     world_free (&world);
 }
 
@@ -383,6 +420,7 @@ int main (void)
         cmocka_unit_test (large_transactions_come_in_fragments),
         cmocka_unit_test (slow_ones_catch_up),
         cmocka_unit_test (behind_the_latest_will_do),
+        cmocka_unit_test (owners_are_told_once),
         cmocka_unit_test (too_slow_ones_are_reset),
         cmocka_unit_test (tell_how_far_they_are),
         cmocka_unit_test (are_limited_in_number),

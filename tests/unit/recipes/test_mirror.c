@@ -232,6 +232,53 @@ static void a_batch_that_is_cut_off_comes_again (void **state)
     cohort_mirror_destroy (&self);
 }
 
+static cohort_change_t owned (const char *path, uint64_t session, uint64_t ozxid)
+{
+    cohort_change_t change = {.kind = COHORT_CHANGE_CREATED, .path = path, .data = ""};
+    change.stat.czxid = change.stat.mzxid = change.stat.ozxid = ozxid;
+    change.stat.ephemeral_owner = session;
+    return change;
+}
+
+static cohort_change_t handed_over (uint64_t from, uint64_t to, uint64_t zxid)
+{
+    cohort_change_t change = {.kind = COHORT_CHANGE_OWNER, .path = "", .from = from};
+    change.stat.ephemeral_owner = to;
+    change.stat.ozxid = zxid;
+    return change;
+}
+
+static uint64_t owner_of (cohort_mirror_t *self, const char *path)
+{
+    return cohort_mirror_get (self, path)->stat.ephemeral_owner;
+}
+
+/* Nobody hears of each znode; what the same transaction created before counts, and what it created
+ * after does not. */
+static void owners_change (void **state)
+{
+    (void) state;
+    cohort_t *client = fake_client ();
+    cohort_mirror_t *self = synced (client);
+    cohort_change_t changes[] = {owned ("/s/x", 7, 1000), owned ("/s/y", 8, 1000)};
+    cohort_batch_t batch = {.first = 1, .zxid = 1000, .changes = changes, .count = 2};
+    fake_batch (client, &batch);
+    fake_settle (client);
+    assert_trace ("add /s/x=; add /s/y=; batch 2; ");
+    cohort_change_t given[] = {owned ("/s/v", 7, 1001), handed_over (7, 9, 1001),
+                               owned ("/s/w", 7, 1001)};
+    batch = (cohort_batch_t){.first = 1, .zxid = 1001, .changes = given, .count = 3};
+    fake_batch (client, &batch);
+    fake_settle (client);
+    assert_trace ("add /s/v=; add /s/w=; batch 2; ");
+    assert_int_equal (owner_of (self, "/s/x"), 9);
+    assert_int_equal (cohort_mirror_get (self, "/s/x")->stat.ozxid, 1001);
+    assert_int_equal (owner_of (self, "/s/v"), 9);
+    assert_int_equal (owner_of (self, "/s/w"), 7);
+    assert_int_equal (owner_of (self, "/s/y"), 8);
+    cohort_mirror_destroy (&self);
+}
+
 static void what_does_not_continue_is_refused (void **state)
 {
     (void) state;
@@ -550,6 +597,7 @@ int main (void)
         TEST (the_whole_tree),
         TEST (a_transaction_is_seen_as_a_whole),
         TEST (a_batch_that_is_cut_off_comes_again),
+        TEST (owners_change),
         TEST (what_does_not_continue_is_refused),
         TEST (a_new_snapshot_is_a_difference),
         TEST (recreated_with_the_same_version),
