@@ -92,6 +92,9 @@ static const struct {
     {COHORT_ENOTNUMBER,
      "Only a decimal number of 64 bits, or no data at all, can be added to: see it\n"
      "with 'cohort get', and begin anew with 'cohort set PATH 0'."},
+    {COHORT_ERESERVED,
+     "/zookeeper, /zookeeper/config and /zookeeper/quota can be read only. Quotas are\n"
+     "set with 'cohort setquota'; use another path for anything else."},
 };
 
 static const struct {

@@ -37,6 +37,7 @@ struct copy {
     const char *source;
     const char *target;
     bool recursive;
+    uint64_t source_czxid;
     uint64_t skipped; /* ephemerals */
     struct put put;
     struct progress progress;
@@ -45,6 +46,10 @@ struct copy {
 static int on_source (const struct tour_node *node, void *arg)
 {
     struct copy *self = arg;
+    self->source_czxid = node->depth == 0 ? node->stat->czxid : self->source_czxid;
+    if (paths_left_out (self->source, self->source_czxid, node->path)) {
+        return TOUR_SKIP;
+    }
     if (node->stat->ephemeral_owner != 0) {
         self->skipped++;
         return COHORT_OK;
@@ -140,6 +145,7 @@ int cmd_cp (const struct arguments *arguments)
 struct exported {
     const char *path;
     bool ephemerals;
+    uint64_t path_czxid;
     uint64_t count;
     uint64_t skipped;
     struct progress progress;
@@ -148,6 +154,10 @@ struct exported {
 static int on_exported (const struct tour_node *node, void *arg)
 {
     struct exported *self = arg;
+    self->path_czxid = node->depth == 0 ? node->stat->czxid : self->path_czxid;
+    if (paths_left_out (self->path, self->path_czxid, node->path)) {
+        return TOUR_SKIP;
+    }
     if (node->stat->ephemeral_owner != 0 && !self->ephemerals) {
         self->skipped++;
         return COHORT_OK;

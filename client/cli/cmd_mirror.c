@@ -29,6 +29,7 @@ struct mirror {
     const char *source;
     const char *target;
     struct session from, to;
+    uint64_t source_czxid, target_czxid; /* of "/", for what is left out */
     enum format format;
     bool once;
     struct put put; /* of the snapshot */
@@ -112,6 +113,9 @@ static int prune (const struct tour_node *node, void *arg)
 {
     struct mirror *self = arg;
     const char *below = paths_below (self->target, node->path);
+    if (paths_left_out (self->target, self->target_czxid, node->path)) {
+        return TOUR_SKIP;
+    }
     if (names_have (&self->names, below)) {
         return COHORT_OK;
     }
@@ -122,9 +126,9 @@ static int prune (const struct tour_node *node, void *arg)
 
 static int keep_going (const struct tour_node *node, void *arg)
 {
-    (void) node;
-    (void) arg;
-    return COHORT_OK;
+    const struct mirror *self = arg;
+    bool left_out = paths_left_out (self->target, self->target_czxid, node->path);
+    return left_out ? TOUR_SKIP : COHORT_OK;
 }
 
 static void snapshot_begin (struct mirror *self)
@@ -146,6 +150,12 @@ static void refuse_hidden (struct mirror *self, const char *path)
 static void snapshot_add (struct mirror *self, const cohort_change_t *change)
 {
     char copy[PATHS_SIZE];
+    if (strcmp (change->path, self->source) == 0) {
+        self->source_czxid = change->stat.czxid;
+    }
+    if (paths_left_out (self->source, self->source_czxid, change->path)) {
+        return;
+    }
     if (change->stat.ephemeral_owner != 0) {
         self->left_out++;
         return;
@@ -245,6 +255,9 @@ static bool take_change (struct mirror *self, const cohort_change_t *change)
     if (change->kind == COHORT_CHANGE_OWNER) {
         return true; /* ephemerals are left out */
     }
+    if (paths_left_out (self->source, self->source_czxid, change->path)) {
+        return true;
+    }
     if (!copy_path (self, change->path, copy)) {
         return !self->ended;
     }
@@ -326,13 +339,13 @@ static int check_target (struct mirror *self, bool overwrite)
 {
     cohort_stat_t stat;
     int rc = cohort_exists (self->to.client, self->target, &stat);
-    if (rc == COHORT_ENONODE || (rc == COHORT_OK && overwrite)) {
-        return CLI_EXIT_OK;
-    }
     if (rc != COHORT_OK) {
-        return session_result (&self->to, ACTIVITY_READ, self->target, rc);
+        return rc == COHORT_ENONODE ? CLI_EXIT_OK
+                                    : session_result (&self->to, ACTIVITY_READ, self->target, rc);
     }
-    if (stat.child_count == 0 && stat.data_size == 0) {
+    self->target_czxid = stat.czxid;
+    uint32_t left_out = paths_left_out (self->target, stat.czxid, "/zookeeper");
+    if (overwrite || (stat.child_count == left_out && stat.data_size == 0)) {
         return CLI_EXIT_OK;
     }
     message ("mirror: %s holds something already; with --overwrite it is replaced, and whatever "

@@ -184,6 +184,22 @@ static const struct flag watch_flags[] = {
     {0},
 };
 
+static const struct flag setquota_flags[] = {
+    {'n', "count-limit", "N", "warn of more than N znodes, PATH itself counted"},
+    {'b', "bytes-limit", "N", "warn of more than N bytes of data"},
+    {'N', "count-hard", "N", "refuse more than N znodes, PATH itself counted"},
+    {'B', "bytes-hard", "N", "refuse more than N bytes of data"},
+    {0},
+};
+
+static const struct flag delquota_flags[] = {
+    {'n', "soft-count", NULL, "only the limit that warns of many znodes"},
+    {'b', "soft-bytes", NULL, "only the limit that warns of much data"},
+    {'N', "hard-count", NULL, "only the limit that refuses more znodes"},
+    {'B', "hard-bytes", NULL, "only the limit that refuses more data"},
+    {0},
+};
+
 static const struct flag status_flags[] = {
     {FLAG_WAIT, "wait", "MS", "wait so long for a leader"},
     {0},
@@ -429,6 +445,20 @@ const struct command command_table[] = {
      "  $ cohort import --if-absent /config-new < config.jsonl\n"
      "  $ cohort export /a | cohort --servers tcp://other:5181 import /a\n",
      cmd_import},
+    {"setquota", "PATH", 1, 1, "limit the znodes, or the data, of a subtree",
+     "Counted are PATH and all below it. Hard limits refuse what would exceed them, with\n"
+     "EQUOTA; the others let it happen, and the servers' logs say so once (quota-exceeded).\n"
+     "Limits that are not given stay as they are. Quotas above PATH and below it hold too.\n"
+     "A quota is kept in /zookeeper/quota/PATH/zookeeper_limits.\n",
+     setquota_flags, "  $ cohort setquota -n 900 -N 1000 /lobby\n", cmd_setquota},
+    {"listquota", "PATH", 1, 1, "print the quota of a subtree, and what is counted for it",
+     "The numbers are ZooKeeper's: -1 is no limit.\n", no_flags,
+     "  $ cohort listquota /lobby\n"
+     "  Output quota for /lobby count=900,bytes=-1=;byteHardLimit=-1;countHardLimit=1000\n"
+     "  Output stat for /lobby count=17,bytes=4711\n",
+     cmd_listquota},
+    {"delquota", "PATH", 1, 1, "take a quota away", "Without an option: all of it.\n",
+     delquota_flags, "  $ cohort delquota -N /lobby\n", cmd_delquota},
     {"watch", "PATH [-- CMD ...]", 1, 1024, "print each change of a znode and its children",
      "One line an event, in the order of the transactions, none missing, fields separated by\n"
      "tabs: zxid, kind, path, size and with -d the data, with escapes such as \\n and \\x00.\n"

@@ -20,3 +20,9 @@ const char *paths_below (const char *base, const char *path)
     }
     return path[size] == 0 ? "/" : path + size;
 }
+
+bool paths_left_out (const char *base, uint64_t base_czxid, const char *path)
+{
+    /* The root is older than the first transaction. */
+    return strcmp (base, "/") == 0 && base_czxid == 0 && paths_below ("/zookeeper", path) != NULL;
+}

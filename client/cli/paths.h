@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define PATHS_SIZE 8192 /* of two together */
 
@@ -14,5 +15,10 @@ bool paths_join (char *path, size_t size, const char *base, const char *below);
 
 /* What is left of path behind its ancestor base, "/" for base itself; NULL: it is not below. */
 const char *paths_below (const char *base, const char *path);
+
+/* Whether a copy of `base` leaves that path out: /zookeeper, or below it, which each ensemble has
+ * of its own. base_czxid: of the znode `base`; in the chroot of a session "/" is another one, and
+ * "/zookeeper" is anybody's. */
+bool paths_left_out (const char *base, uint64_t base_czxid, const char *path);
 
 #endif

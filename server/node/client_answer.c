@@ -3,6 +3,10 @@
  * Answers go out in the order of the requests.  A write is answered once, when this server has
  * applied it; what follows it in the queue right after that, in the state that it left. */
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "server/node/client_state.h"
@@ -64,6 +68,30 @@ void client_reply_plain (struct clients *self, struct client *client,
 
 /* ---- Writes ------------------------------------------------------------------------------ */
 
+enum { QUOTA_DETAIL_SIZE = 400, QUOTA_DETAIL_PATH = 200 };
+
+/* Which quota stood against an operation: the size of the text, 0: none did. */
+static size_t describe_quota (const struct result *result, char text[QUOTA_DETAIL_SIZE])
+{
+    struct reader ops = result->ops;
+    for (uint32_t i = 0; i < result->count; i++) {
+        struct result_op op;
+        bool decoded = result_op_decode (&op, &ops);
+        COHORT_ASSERT (decoded);
+        if (op.has_quota) {
+            int shown = op.quota.path_size < QUOTA_DETAIL_PATH ? (int) op.quota.path_size
+                                                               : QUOTA_DETAIL_PATH;
+            (void) snprintf (
+                text, QUOTA_DETAIL_SIZE, "%.*s would have %" PRId64 " %s; its %s is %" PRId64,
+                shown, op.quota.path, op.quota.value,
+                op.quota.kind == TREE_QUOTA_COUNT_HARD ? "znodes, itself counted" : "bytes of data",
+                tree_quota_name (op.quota.kind), op.quota.limit);
+            return strlen (text);
+        }
+    }
+    return 0;
+}
+
 static void reply_result (struct clients *self, struct client *client,
                           const struct request *request, const uint8_t *data, size_t size)
 {
@@ -80,10 +108,14 @@ static void reply_result (struct clients *self, struct client *client,
         .code = result.code,
         .zxid = result.zxid,
     };
+    char detail[QUOTA_DETAIL_SIZE];
     if (result.code != 0 && request->detail > 0) {
         COHORT_ASSERT (request->kind == REQUEST_WRITE);
         reply.detail = (const char *) request_payload (request) + (request->size - request->detail);
         reply.detail_size = request->detail;
+    } else if (result.code == COHORT_EQUOTA) {
+        reply.detail = detail;
+        reply.detail_size = describe_quota (&result, detail);
     }
     bool multi = request->multi || result.count > 1;
     struct wire_mark mark = wire_client_reply_begin (out, &reply, multi ? size : 0);

@@ -27,6 +27,7 @@ struct ensemble *ensemble_new (const struct ensemble_options *options)
     }
     self->id = options->id;
     self->configured = *options->configured;
+    self->addresses = options->addresses;
     self->store = options->store;
     self->folder = options->folder != NULL ? options->folder : "memory";
     self->links = options->links;

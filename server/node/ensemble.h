@@ -41,8 +41,9 @@ struct ensemble_host {
 struct ensemble_options {
     uint32_t id;
     const struct config *configured; /* ids and roles; copied */
-    struct store *store;             /* borrowed, as links */
-    const char *folder;              /* of the store, for people; NULL: no name; borrowed */
+    const struct buf *addresses; /* of the founding entry (entry.h); NULL: not known; borrowed */
+    struct store *store;         /* borrowed, as links */
+    const char *folder;          /* of the store, for people; NULL: no name; borrowed */
     struct links *links;
     struct ensemble_host host;
     struct logger logger;

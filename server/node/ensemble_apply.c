@@ -25,6 +25,18 @@ static int cost_of (const struct zab_entry *entry, const struct tree_outcome *ou
     return 1 + (int) (entry->size / COST_BYTES) + (int) (outcome->effects / COST_EFFECTS);
 }
 
+/* Once for each time that an operation exceeds such a limit; those of the log before this start
+ * were told by the process that applied them then. */
+static void warn_of_quotas (const struct ensemble *self, const struct tree_outcome *outcome)
+{
+    for (uint32_t i = 0; i < outcome->crossed_count; i++) {
+        const struct tree_quota *quota = &outcome->crossed[i];
+        logger_write (&self->logger, LOG_WARNING, "quota-exceeded",
+                      "path=%.*s limit=%s max=%" PRId64 " value=%" PRId64, (int) quota->path_size,
+                      quota->path, tree_quota_name (quota->kind), quota->limit, quota->value);
+    }
+}
+
 static void after_apply (struct ensemble *self, const struct zab_entry *entry,
                          const struct tree_outcome *outcome)
 {
@@ -38,6 +50,7 @@ static void after_apply (struct ensemble *self, const struct zab_entry *entry,
             self->peers[i].proposed = 0; /* decided; looked at again */
         }
     }
+    warn_of_quotas (self, outcome);
     self->lapsing &= outcome->kind != ENTRY_LAPSE;
     tracker_applied (self->tracker, entry->zxid, outcome);
     self->host.applied (self->host.arg, entry->zxid, outcome);

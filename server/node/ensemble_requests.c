@@ -34,6 +34,10 @@ void ensemble_propose_cluster (struct ensemble *self)
                                         .admins = self->admins,
                                         .admins_size = (uint32_t) self->admins_size}};
     memcpy (entry.u.cluster.cluster_id, meta->cluster_id, sizeof entry.u.cluster.cluster_id);
+    if (self->addresses != NULL) {
+        entry.u.cluster.addresses = self->addresses->data;
+        entry.u.cluster.addresses_size = (uint32_t) self->addresses->size;
+    }
     entry.u.cluster.config.version = zxid_make (ensemble_zab (self)->current_epoch, 1);
     propose_entry (self, &entry);
 }

@@ -66,6 +66,7 @@ struct ensemble_peer {
 struct ensemble {
     uint32_t id;
     struct config configured;
+    const struct buf *addresses; /* of the members; NULL: not known */
     struct store *store;
     const char *folder;
     struct links *links;

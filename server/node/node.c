@@ -36,6 +36,7 @@ struct node {
     struct node_member members[CONFIG_MEMBERS_MAX];
     struct config configured;
     struct buf admins;           /* of a new ensemble: an access control list */
+    struct buf addresses;        /* of the members, as the founding entry has them */
     struct node_options options; /* members: those above */
     struct store *store;
     struct logger logger;
@@ -171,6 +172,7 @@ void node_destroy (struct node **self_p)
     bootstrap_destroy (&self->bootstrap);
     links_destroy (&self->links);
     buf_deinit (&self->admins);
+    buf_deinit (&self->addresses);
     mem_free (self);
     *self_p = NULL;
 }
@@ -327,11 +329,30 @@ static bool make_links (struct node *self)
     return self->links != NULL;
 }
 
+/* What is no address in printable characters is not told. */
+static bool is_printable (const char *text)
+{
+    while (*text > ' ' && *text <= '~') {
+        text++;
+    }
+    return *text == '\0';
+}
+
+static bool gather_addresses (struct node *self)
+{
+    for (size_t i = 0; i < self->members_count; i++) {
+        const char *address = self->members[i].address;
+        buf_string (&self->addresses, is_printable (address) ? address : "");
+    }
+    return !self->addresses.failed;
+}
+
 static bool make_ensemble (struct node *self)
 {
     struct ensemble_options options = {
         .id = self->id,
         .configured = &self->configured,
+        .addresses = &self->addresses,
         .store = self->store,
         .folder = self->options.folder,
         .links = self->links,
@@ -413,7 +434,8 @@ int node_start (struct node *self, int64_t now_ms, int64_t wall_ms, char *error,
     COHORT_ASSERT (!self->started);
     self->now_ms = now_ms;
     self->wall_ms = wall_ms;
-    if (!make_links (self) || !make_ensemble (self) || !make_bootstrap (self)) {
+    if (!make_links (self) || !gather_addresses (self) || !make_ensemble (self) ||
+        !make_bootstrap (self)) {
         snprintf (error, error_size, "out of memory");
         return COHORT_ENOMEM;
     }

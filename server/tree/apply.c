@@ -7,6 +7,7 @@
 #include "server/tree/change.h"
 #include "server/tree/lapse.h"
 #include "server/tree/ops.h"
+#include "server/tree/system.h"
 
 static void apply_cluster (struct tree *self, const struct entry *entry,
                            struct tree_outcome *outcome)
@@ -16,6 +17,7 @@ static void apply_cluster (struct tree *self, const struct entry *entry,
         return;
     }
     change_cluster (self, &entry->u.cluster, entry->level);
+    system_found (self, &entry->u.cluster);
     outcome->config_changed = true;
 }
 
@@ -185,4 +187,16 @@ bool tree_apply (struct tree *self, zxid_t zxid, int64_t stamp_ms, const uint8_t
     COHORT_ASSERT (self->scalars.zxid == zxid);
     COHORT_ASSERT (!self->undo.active);
     return true;
+}
+
+void tree_refound (struct tree *self, zxid_t zxid, const uint8_t cluster_id[16],
+                   const struct config *config)
+{
+    COHORT_ASSERT (map_count (&self->sessions) == 0);
+    COHORT_ASSERT (self->snapshot == NULL);
+    change_begin (self, zxid, self->scalars.stamp_ms);
+    effects_begin (&self->effects);
+    change_founder (self, cluster_id, config);
+    system_configure (self);
+    (void) effects_end (&self->effects);
 }

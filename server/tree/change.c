@@ -51,18 +51,14 @@ void change_admins (struct tree *self, const uint8_t *acl, size_t size)
     }
 }
 
-void tree_refound (struct tree *self, zxid_t zxid, const uint8_t cluster_id[16],
-                   const struct config *config)
+void change_founder (struct tree *self, const uint8_t cluster_id[16], const struct config *config)
 {
     struct scalars *scalars = &self->scalars;
     COHORT_ASSERT (scalars->level > 0);
-    COHORT_ASSERT (map_count (&self->sessions) == 0);
-    COHORT_ASSERT (self->snapshot == NULL);
-    change_begin (self, zxid, scalars->stamp_ms);
     memcpy (scalars->cluster_id, cluster_id, sizeof (scalars->cluster_id));
     scalars->configs = (struct config_set){.count = 1};
     scalars->configs.configs[0] = *config;
-    scalars->configs.configs[0].version = zxid;
+    scalars->configs.configs[0].version = scalars->zxid;
 }
 
 void change_store (struct tree *self, uint32_t member, uint64_t store_id)

@@ -21,6 +21,7 @@ struct estate;
 void change_begin (struct tree *self, zxid_t zxid, int64_t stamp_ms);
 
 void change_cluster (struct tree *self, const struct entry_cluster *cluster, uint8_t level);
+void change_founder (struct tree *self, const uint8_t cluster_id[16], const struct config *config);
 void change_store (struct tree *self, uint32_t member, uint64_t store_id);
 void change_admins (struct tree *self, const uint8_t *acl, size_t size);
 

@@ -9,6 +9,7 @@
 #include "server/tree/lapse.h"
 #include "server/tree/path.h"
 #include "server/tree/state.h"
+#include "server/tree/system.h"
 
 struct sums {
     const struct znode *parent;
@@ -174,6 +175,7 @@ void tree_check (const struct tree *self)
         lists -= map_entry (at, struct acl, node)->references;
     }
     COHORT_ASSERT (lists == 0);
+    system_check (self);
     COHORT_ASSERT (defaults == self->defaults);
     COHORT_ASSERT (children + 1 == map_count (&self->znodes));
     heap_check (&self->lapses);

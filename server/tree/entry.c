@@ -36,6 +36,7 @@ static void encode_cluster (struct buf *out, const struct entry_cluster *cluster
     buf_u32 (out, cluster->limits.timeout_max_ms);
     buf_u32 (out, cluster->limits.grace_min_ms);
     buf_blob (out, cluster->admins, cluster->admins_size);
+    buf_blob (out, cluster->addresses, cluster->addresses_size);
 }
 
 static void encode_create_session (struct buf *out, const struct entry_create_session *create)
@@ -236,6 +237,26 @@ bool entry_limits_valid (const struct entry_limits *limits)
            limits->timeout_min_ms <= limits->timeout_max_ms;
 }
 
+/* Printable ASCII, one for each member; or nothing at all. */
+static bool addresses_valid (const uint8_t *bytes, size_t size, size_t count)
+{
+    struct reader in;
+    reader_init (&in, bytes, size);
+    for (size_t i = 0; size > 0 && i < count; i++) {
+        size_t length;
+        const uint8_t *text = reader_blob (&in, &length);
+        if (text == NULL || length > ENTRY_ADDRESS_MAX) {
+            return false;
+        }
+        for (size_t at = 0; at < length; at++) {
+            if (text[at] <= ' ' || text[at] > '~') {
+                return false;
+            }
+        }
+    }
+    return reader_done (&in);
+}
+
 static bool decode_cluster (struct reader *in, struct entry_cluster *cluster)
 {
     decode_16 (in, cluster->cluster_id);
@@ -262,9 +283,11 @@ static bool decode_cluster (struct reader *in, struct entry_cluster *cluster)
     cluster->limits.timeout_max_ms = reader_u32 (in);
     cluster->limits.grace_min_ms = reader_u32 (in);
     cluster->admins = decode_bytes (in, &cluster->admins_size);
+    cluster->addresses = decode_bytes (in, &cluster->addresses_size);
     return reader_done (in) && config_valid (&cluster->config) &&
            entry_limits_valid (&cluster->limits) &&
-           admins_valid (cluster->admins, cluster->admins_size);
+           admins_valid (cluster->admins, cluster->admins_size) &&
+           addresses_valid (cluster->addresses, cluster->addresses_size, count);
 }
 
 static bool decode_create_session (struct reader *in, struct entry_create_session *create)

@@ -32,6 +32,7 @@ enum {
     ENTRY_TREE_MAX = 1000, /* znodes that the DELETE_TREEs of one write remove */
     ENTRY_PATH_MAX = 65535,
     ENTRY_DATA_MAX = 1 << 30,
+    ENTRY_ADDRESS_MAX = 255,
     ENTRY_PASSWORD_HASH = 16, /* bytes, see tree_password_hash */
     ENTRY_TOKEN_SIZE = 16,    /* bytes, see client/base/hand_over.h */
     ENTRY_ESTATES_MAX = 1024, /* estates of a session that a HAND_OVER makes */
@@ -69,8 +70,10 @@ struct entry_cluster {
     uint8_t cluster_id[16];
     struct config config; /* its version is the entry's zxid */
     struct entry_limits limits;
-    const uint8_t *admins; /* an access control list (identity.h): who passes every check */
-    uint32_t admins_size;  /* at most ADMINS_SIZE_MAX; 0: nobody */
+    const uint8_t *admins;    /* an access control list (identity.h): who passes every check */
+    uint32_t admins_size;     /* at most ADMINS_SIZE_MAX; 0: nobody */
+    const uint8_t *addresses; /* for people: of each member, in their order, a blob of text */
+    uint32_t addresses_size;  /* 0: not known */
 };
 
 struct entry_member_store {

@@ -8,14 +8,20 @@
 #include "server/tree/change.h"
 #include "server/tree/ops.h"
 
-/* The result of a multi whose operation `failed` gave `code`. */
-static void encode_failure (struct buf *out, zxid_t zxid, uint32_t count, uint32_t failed, int code)
+/* The result of a multi whose operation `failed` gave this. */
+static void encode_failure (struct buf *out, zxid_t zxid, uint32_t count, uint32_t failed,
+                            const struct result_op *result)
 {
+    int code = result->code;
     COHORT_ASSERT (code != 0);
     COHORT_ASSERT (failed < count);
     result_encode (out, code, zxid, count);
     for (uint32_t i = 0; i < count; i++) {
-        struct result_op op = {.code = i == failed ? code : COHORT_EROLLEDBACK};
+        struct result_op op = {.code = COHORT_EROLLEDBACK};
+        if (i == failed) {
+            op = (struct result_op){
+                .code = code, .has_quota = result->has_quota, .quota = result->quota};
+        }
         result_op_encode (out, &op);
     }
 }
@@ -38,7 +44,7 @@ int multi_execute (struct tree *self, struct session *session, const struct entr
         if (rc != 0) {
             change_undo_all (self);
             buf_truncate (out, begin);
-            encode_failure (out, self->scalars.zxid, write->count, i, rc);
+            encode_failure (out, self->scalars.zxid, write->count, i, &result);
             return rc;
         }
         result_op_encode (out, &result);

@@ -13,6 +13,8 @@
 #include "server/tree/numbers.h"
 #include "server/tree/path.h"
 #include "server/tree/permit.h"
+#include "server/tree/quota.h"
+#include "server/tree/system.h"
 #include "server/tree/verify.h"
 
 enum {
@@ -27,12 +29,15 @@ static int locate (const struct tree *self, const struct session *session, const
                    struct znode **znode)
 {
     *znode = znode_find (&self->znodes, self->root, op->path, op->path_size);
+    int rc;
     if (*znode != NULL) {
-        return verify_stat (self, *znode) ? permit_op (self, session, op->kind, *znode)
-                                          : COHORT_ECORRUPT;
+        if (!verify_stat (self, *znode)) {
+            return COHORT_ECORRUPT;
+        }
+        rc = system_permit (self, session, op);
+        return rc != 0 ? rc : permit_op (self, session, op->kind, *znode);
     }
-    int rc =
-        tree_path_validate (op->path, op->path_size, self->scalars.limits.path_size_max, false);
+    rc = tree_path_validate (op->path, op->path_size, self->scalars.limits.path_size_max, false);
     return rc != 0 ? rc : permit_absent (self, session, op->kind, op->path, op->path_size);
 }
 
@@ -143,6 +148,10 @@ static int create (struct tree *self, struct session *session, const struct op *
     if (op->path_size == 1 && !sequential) {
         return found (self, session, self->root, op, result);
     }
+    rc = system_permit (self, session, op);
+    if (rc != 0) {
+        return rc;
+    }
     size_t parent_size = op->path_size > 1 ? tree_path_parent_size (op->path, op->path_size) : 1;
     struct znode *parent = znode_find (&self->znodes, self->root, op->path, parent_size);
     if (parent == NULL) {
@@ -181,7 +190,11 @@ static int create (struct tree *self, struct session *session, const struct op *
             return found (self, session, other, op, result);
         }
     }
-    rc = op_create_acl (self, session, op, parent, &what.acl);
+    struct quota_growth growth = {what.path, what.path_size, 1, op->data_size};
+    rc = quota_admit (self, session, &growth, result);
+    if (rc == 0) {
+        rc = op_create_acl (self, session, op, parent, &what.acl);
+    }
     if (rc != 0) {
         return rc;
     }
@@ -221,6 +234,15 @@ static int delete (struct tree *self, const struct session *session, const struc
     return 0;
 }
 
+/* Whether quotas let the znode have so many bytes of data instead of those it has. */
+static int admit_data (struct tree *self, const struct session *session, const struct op *op,
+                       const struct znode *znode, size_t data_size, struct result_op *result)
+{
+    struct quota_growth growth = {op->path, op->path_size, 0,
+                                  (int64_t) data_size - (int64_t) znode->data_size};
+    return quota_admit (self, session, &growth, result);
+}
+
 static int set (struct tree *self, const struct session *session, const struct op *op,
                 struct result_op *result)
 {
@@ -234,6 +256,10 @@ static int set (struct tree *self, const struct session *session, const struct o
     }
     if (!version_matches (znode, op->version)) {
         return COHORT_EBADVERSION;
+    }
+    rc = admit_data (self, session, op, znode, op->data_size, result);
+    if (rc != 0) {
+        return rc;
     }
     change_set (self, znode, op->path, op->path_size, op->data, op->data_size);
     COHORT_ASSERT (znode->mzxid == self->scalars.zxid);
@@ -266,6 +292,10 @@ static int add (struct tree *self, const struct session *session, const struct o
     size_t size = number_print (text, sum);
     if (size > self->scalars.limits.data_size_max) {
         return COHORT_ETOOBIG;
+    }
+    rc = admit_data (self, session, op, znode, size, result);
+    if (rc != 0) {
+        return rc;
     }
     change_set (self, znode, op->path, op->path_size, (const uint8_t *) text, size);
     result->has_stat = true;

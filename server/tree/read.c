@@ -8,6 +8,7 @@
 #include "server/tree/children.h"
 #include "server/tree/path.h"
 #include "server/tree/permit.h"
+#include "server/tree/quota.h"
 #include "server/tree/state.h"
 #include "server/tree/verify.h"
 
@@ -64,7 +65,13 @@ static bool restricted (const struct znode *znode)
 enum tree_sight tree_node_sight (const struct tree *self, uint64_t session,
                                  const struct znode *znode)
 {
-    return restricted (znode) ? sight_of (self, session_of (self, session), znode) : TREE_WHOLE;
+    enum tree_sight sight =
+        restricted (znode) ? sight_of (self, session_of (self, session), znode) : TREE_WHOLE;
+    /* How many there are is not said to who may not read them. */
+    const struct znode *counted = sight == TREE_WHOLE ? quota_counts (self, znode) : NULL;
+    bool secret = counted != NULL && restricted (counted) &&
+                  sight_of (self, session_of (self, session), counted) != TREE_WHOLE;
+    return secret ? TREE_BARE : sight;
 }
 
 static bool may_read (const struct tree *self, const struct session *session, const uint8_t *acl,
@@ -179,6 +186,12 @@ int tree_get (const struct tree *self, const char *path, size_t path_size, struc
         return COHORT_ENOMEM;
     }
     read_describe (znode, (const char *) copy->data, node);
+    size_t size;
+    if (quota_counted (self, znode, self->scratch->quota_text, &size)) {
+        node->data = (const uint8_t *) self->scratch->quota_text;
+        node->data_size = (uint32_t) size;
+        node->stat.data_size = (int32_t) size;
+    }
     return 0;
 }
 
@@ -230,6 +243,12 @@ static bool list_child (void *arg, const struct znode *child)
             .data_size = child->data_size,
             .znode = child,
         };
+        size_t size;
+        char *counted = listing->tree->scratch->quota_text;
+        if (quota_counted (listing->tree, child, counted, &size)) {
+            found.data = (const uint8_t *) counted;
+            found.data_size = (uint32_t) size;
+        }
         if (!listing->fn (listing->arg, &found)) {
             return false;
         }
@@ -314,4 +333,5 @@ int tree_children (const struct tree *self, const char *path, size_t path_size,
 void tree_child_stat (const struct tree_child *child, cohort_stat_t *stat)
 {
     znode_stat (child->znode, stat);
+    stat->data_size = (int32_t) child->data_size;
 }

@@ -7,7 +7,7 @@
 
 #include "client/base/assert.h"
 
-enum { HAS_PATH = 1, HAS_STAT = 2, HAS_VALUE = 4, EXISTED = 8, ALL = 15 };
+enum { HAS_PATH = 1, HAS_STAT = 2, HAS_VALUE = 4, EXISTED = 8, HAS_QUOTA = 16, ALL = 31 };
 
 void result_stat_encode (struct buf *out, const cohort_stat_t *stat)
 {
@@ -66,7 +66,8 @@ void result_op_encode (struct buf *out, const struct result_op *op)
     COHORT_ASSERT (!op->has_path || op->path != NULL);
     buf_i32 (out, op->code);
     buf_u8 (out, (uint8_t) ((op->has_path ? HAS_PATH : 0) | (op->has_stat ? HAS_STAT : 0) |
-                            (op->has_value ? HAS_VALUE : 0) | (op->existed ? EXISTED : 0)));
+                            (op->has_value ? HAS_VALUE : 0) | (op->existed ? EXISTED : 0) |
+                            (op->has_quota ? HAS_QUOTA : 0)));
     if (op->has_path) {
         buf_blob (out, op->path, op->path_size);
     }
@@ -76,6 +77,24 @@ void result_op_encode (struct buf *out, const struct result_op *op)
     if (op->has_value) {
         buf_i64 (out, op->value);
     }
+    if (op->has_quota) {
+        buf_u8 (out, (uint8_t) op->quota.kind);
+        buf_blob (out, op->quota.path, op->quota.path_size);
+        buf_i64 (out, op->quota.limit);
+        buf_i64 (out, op->quota.value);
+    }
+}
+
+static bool quota_decode (struct tree_quota *quota, struct reader *in)
+{
+    size_t size;
+    uint8_t kind = reader_u8 (in);
+    quota->path = (const char *) reader_blob (in, &size);
+    quota->path_size = (uint32_t) size;
+    quota->limit = reader_i64 (in);
+    quota->value = reader_i64 (in);
+    quota->kind = (enum tree_quota_kind) kind;
+    return !in->failed && kind < TREE_QUOTA_KINDS;
 }
 
 bool result_decode (struct result *result, const uint8_t *data, size_t size)
@@ -122,7 +141,8 @@ bool result_op_decode (struct result_op *op, struct reader *ops)
     if (op->has_value) {
         op->value = reader_i64 (ops);
     }
-    return !ops->failed;
+    op->has_quota = (has & HAS_QUOTA) != 0;
+    return !ops->failed && (!op->has_quota || quota_decode (&op->quota, ops));
 }
 
 _Static_assert(RESULT_STAT_SIZE == 5 * 8 + 4 * 4 + 2 * 8 + 4 + 1 + 8,

@@ -5,18 +5,37 @@
  * request that is sent again gets its first answer.  PURE.
  *
  *      i32 code   u64 zxid   u32 count
- *      count times: i32 code, u8 has (1: path, 2: stat, 4: value; 8: existed), [path], [stat],
- *          [i64 value]
+ *      count times: i32 code, u8 has (1: path, 2: stat, 4: value, 16: quota; 8: existed), [path],
+ *          [stat], [i64 value], [u8 kind, path, i64 limit, i64 value: the quota]
  *
  * A single operation has count 1 and the same code twice.
  */
 #ifndef SERVER_TREE_RESULT_H
 #define SERVER_TREE_RESULT_H
 
+#include <stdbool.h>
+
 #include "client/base/buf.h"
 #include "cohort/types.h"
 
 enum { RESULT_STAT_SIZE = 85 }; /* bytes of an encoded stat */
+
+/* Limits of a quota: those that warn, and those that refuse. */
+enum tree_quota_kind {
+    TREE_QUOTA_COUNT,
+    TREE_QUOTA_BYTES,
+    TREE_QUOTA_COUNT_HARD,
+    TREE_QUOTA_BYTES_HARD,
+    TREE_QUOTA_KINDS
+};
+
+/* A limit of a quota, and what stands against it. */
+struct tree_quota {
+    enum tree_quota_kind kind;
+    const char *path; /* of the znode that has it; not ended with 0 */
+    uint32_t path_size;
+    int64_t limit, value;
+};
 
 struct result_op {
     int32_t code;
@@ -28,6 +47,8 @@ struct result_op {
     bool has_value;
     int64_t value; /* ADD: the sum; DELETE_TREE: znodes removed; HAND_OVER: ephemerals */
     bool existed;  /* CREATE if absent: it was there */
+    bool has_quota;
+    struct tree_quota quota; /* EQUOTA: which one */
 };
 
 struct result {

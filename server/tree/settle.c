@@ -8,6 +8,7 @@
 #include "server/tree/estate.h"
 #include "server/tree/lapse.h"
 #include "server/tree/loader.h"
+#include "server/tree/system.h"
 
 static uint64_t session_key (const struct list_node *node)
 {
@@ -44,7 +45,7 @@ static void end (struct tree_loader *self)
 {
     struct tree *tree = self->tree;
     tree->effects.floor = tree->scalars.zxid;
-    if (tree_digest (tree) == self->digest) {
+    if (tree_digest (tree) == self->digest && system_adopt (tree)) {
         self->stage = STAGE_WHOLE;
     } else {
         fail (self);

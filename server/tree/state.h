@@ -37,11 +37,21 @@ struct scalars {
     uint8_t admins[ADMINS_SIZE_MAX]; /* an access control list */
 };
 
+/* Limits of quotas that the write under way has crossed, those that only warn. */
+enum { QUOTA_NOTES_MAX = 16, QUOTA_NOTE_PATH_MAX = 128, QUOTA_TEXT_MAX = 64 };
+struct quota_notes {
+    uint32_t count;
+    struct tree_quota items[QUOTA_NOTES_MAX];
+    char paths[QUOTA_NOTES_MAX][QUOTA_NOTE_PATH_MAX];
+};
+
 /* What reading needs for a while, and what it has noticed. */
 struct scratch {
     struct buf get_path;
     struct buf list_end;
-    struct tree_damage damage; /* TREE_SOUND: none found */
+    struct buf quota_path;
+    char quota_text[QUOTA_TEXT_MAX]; /* of the znode that is shown */
+    struct tree_damage damage;       /* TREE_SOUND: none found */
 };
 
 /* Where tree_scrub goes on: first the sessions, then the znodes. */
@@ -55,6 +65,7 @@ struct tree {
 
     struct map znodes; /* all of them, by the hash of the path */
     struct znode *root;
+    struct znode *quotas;      /* /zookeeper/quota; NULL: there is no cluster yet; derived */
     struct map acls;           /* access control lists, by what they say */
     uint64_t defaults;         /* znodes that have one for what is created below; derived */
     struct map sessions;       /* by id */
@@ -75,8 +86,9 @@ struct tree {
     struct buf result;     /* of the newest write */
     struct buf acl;        /* that is meant by the operation under way */
     struct buf identities; /* of the session that is being changed */
-    uint32_t trimmed;      /* znodes that the DELETE_TREEs of the write under way have removed */
-    uint8_t nonce[16];     /* of the newest entry that has one */
+    struct quota_notes crossings;
+    uint32_t trimmed;  /* znodes that the DELETE_TREEs of the write under way have removed */
+    uint8_t nonce[16]; /* of the newest entry that has one */
     struct scratch *scratch;
     struct scrub scrub;
 

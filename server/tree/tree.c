@@ -122,6 +122,7 @@ static void free_rest (struct tree *self)
     buf_deinit (&self->acl);
     buf_deinit (&self->scratch->get_path);
     buf_deinit (&self->scratch->list_end);
+    buf_deinit (&self->scratch->quota_path);
     mem_free (self->scratch);
     mem_free (self);
 }

@@ -21,6 +21,7 @@
 #include "server/core/config.h"
 #include "server/core/zxid.h"
 #include "server/tree/entry.h"
+#include "server/tree/result.h"
 
 struct effect;
 struct tree;
@@ -60,7 +61,9 @@ struct tree_outcome {
     uint64_t expected;     /* COHORT_EGAP: last + 1 */
     const uint8_t *result; /* encoded (result.h), also of a duplicate; NULL: not kept any more */
     size_t result_size;
-    uint64_t killed; /* the session that an administrator has killed; 0: none */
+    uint64_t killed;                  /* the session that an administrator has killed; 0: none */
+    const struct tree_quota *crossed; /* limits of quotas that warn: not exceeded before it */
+    uint32_t crossed_count;
 
     bool session_closed; /* by CLOSE, OP_CLOSE_SESSION: it is dead from now on */
     bool session_gone;   /* its last ephemeral is reaped, nothing is left of it */
@@ -252,6 +255,9 @@ int tree_walk (const struct tree *self, const char *path, size_t path_size, stru
 int tree_path_order (const char *a, size_t a_size, const char *b, size_t b_size);
 
 uint64_t tree_node_count (const struct tree *self);
+
+/* What a limit of a quota is called: "countHardLimit". */
+const char *tree_quota_name (enum tree_quota_kind kind);
 
 /* Path rules (ZooKeeper's): 0 or COHORT_EPATH, COHORT_ETOOBIG.  sequential: may end in '/'.
  * The limit is the ensemble's, 4,096 bytes as long as there is none.  No bytes, which may be NULL,

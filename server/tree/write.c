@@ -107,6 +107,7 @@ void write_apply (struct tree *self, const struct entry_write *write, struct tre
     struct buf *out = &self->result;
     buf_clear (out);
     self->trimmed = 0;
+    self->crossings.count = 0;
     bool closes = false;
     if (write->multi) {
         outcome->code = multi_execute (self, session, write, out);
@@ -122,6 +123,8 @@ void write_apply (struct tree *self, const struct entry_write *write, struct tre
     COHORT_ASSERT (!out->failed);
     outcome->result = out->data;
     outcome->result_size = out->size;
+    outcome->crossed = self->crossings.items;
+    outcome->crossed_count = outcome->code == 0 ? self->crossings.count : 0;
     if (closes) {
         /* A dead session keeps no results: whoever asks again hears that it has ended. */
         close_and_reap (self, session, outcome);

@@ -242,6 +242,62 @@ END
     "$cohort" deleteall --yes /a >/dev/null && "$cohort" deleteall --yes /there >/dev/null
 }
 
+# The servers' own znodes, which each ensemble has: they are not copied.
+test_system () {
+    local config
+    config=$("$cohort" get /zookeeper/config)
+    matches "$config" $'^server\.1=participant\nversion=[0-9a-f]*$' 'get /zookeeper/config'
+    expect 1 '' "cohort: delete /zookeeper: the znode is the servers' own: clients cannot change it" \
+        "$cohort" delete /zookeeper
+    expect 1 '' "cohort: set /zookeeper/config: the znode is the servers' own*" \
+        "$cohort" set /zookeeper/config x
+    expect 0 '/a' '' "$cohort" create /a x
+    expect 0 '' '' bash -c '"$1" export / 2>/dev/null | grep zookeeper; true' - "$cohort"
+    expect 0 '' 'cohort: mirror: /copy is as / was at *' \
+        "$cohort" mirror / /copy --to "$COHORT_SERVERS/a" --once
+    expect 0 $'a\nt' '' "$cohort" ls /a/copy
+    expect 0 '' '' "$cohort" deleteall /a
+}
+
+test_quota () {
+    local soft='count=1,bytes=-1' all='count=1,bytes=9=;byteHardLimit=100;countHardLimit=3'
+    expect 0 '/q' '' "$cohort" create /q 1234
+    expect 4 '' 'cohort: /q has no quota (set one with: cohort setquota -n COUNT /q)' \
+        "$cohort" listquota /q
+    expect 4 '' 'cohort: /q has no quota*' "$cohort" delquota /q
+    expect 0 '' '' "$cohort" setquota -n 1 /q
+    expect 0 $'Output quota for /q '$soft$'\nOutput stat for /q count=1,bytes=4' '' \
+        "$cohort" listquota /q
+    expect 0 '' '' "$cohort" setquota -b 9 -N 3 -B 100 /q
+    expect 0 '/q/a' '' "$cohort" create /q/a
+    expect 0 '/q/b' '' "$cohort" create /q/b
+    expect 0 $'Output quota for /q '$all$'\nOutput stat for /q count=3,bytes=4' '' \
+        "$cohort" listquota /q
+    expect 0 '{"path": "/q", "limits": {"count": 1, "bytes": 9, "byteHardLimit": 100, "countHardLimit": 3}, "stats": {"count": 3, "bytes": 4}}' \
+        '' "$cohort" listquota -o jsonl /q
+    expect 1 '' 'cohort: create /q/c: a quota is exceeded: /q would have 4 znodes, itself counted; its countHardLimit is 3' \
+        "$cohort" create /q/c
+    expect 1 '' 'cohort: set /q/a: a quota is exceeded: /q would have 104 bytes of data; its byteHardLimit is 100' \
+        "$cohort" set /q/a "$(printf '%0100d' 0)"
+    expect 1 $'EQUOTA\tcreate\t/q/c\t-' 'cohort: txn: operation 1, create /q/c: a quota is exceeded*' \
+        "$cohort" txn 'create /q/c'
+    # Once: the second znode was too many for the limit that warns, the third no more so.
+    checks=$((checks + 1))
+    await "$folder/dev.log" 'quota-exceeded path=/q limit=count max=1 value=2' >/dev/null ||
+        fail 'the log does not tell of the quota'
+    [ "$(grep -c 'quota-exceeded' "$folder/dev.log")" -eq 1 ] || fail 'quota-exceeded is told twice'
+    expect 0 '' '' "$cohort" delquota -N /q
+    expect 0 '/q/c' '' "$cohort" create /q/c
+    expect 0 '' '' "$cohort" delquota -n -b -B /q
+    expect 4 '' 'cohort: /q has no quota*' "$cohort" listquota /q
+    expect 4 '' 'cohort: /none: the znode does not exist*' "$cohort" setquota -n 1 /none
+    expect 2 '' 'cohort: setquota: a limit is missing: -n, -b, -N or -B*' "$cohort" setquota /q
+    expect 2 '' '*' "$cohort" setquota -n x /q
+    expect 2 '' 'cohort: setquota: /zookeeper and what is below it have no quota' \
+        "$cohort" setquota -n 1 /zookeeper/quota
+    expect 0 '' '' "$cohort" deleteall /q
+}
+
 start_dev
 test_txn
 make_tree
@@ -252,4 +308,6 @@ test_export
 test_export_large
 test_edit
 test_mirror
+test_system
+test_quota
 finish

@@ -52,7 +52,7 @@ test_lines () {
         lines 'create players' 'cd players' 'create -e -s p-' '# a comment' '' ls pwd exit 'get /never'
     expect 0 '' '' "$cohort" ls /players
     # The first failure ends it, and is its own.
-    expect 4 'players' 'cohort: /nothing: the znode does not exist*
+    expect 4 $'players\nzookeeper' 'cohort: /nothing: the znode does not exist*
 cohort: shell: line 2 failed' lines 'ls /' 'get nothing' 'ls /'
     expect 2 '' "cohort: 'gte' is not a command (did you mean 'get'?)
 cohort: shell: line 1 failed" lines 'gte /players'

@@ -14,8 +14,8 @@ test_help () {
     expect 0 'cohort 0.1.0' '' "$cohort" get --version
     expect 2 '' 'cohort - the command line*' "$cohort"
     for command in create get set ls getAllChildrenNumber getEphemerals whoami stat delete \
-        deleteall incr sync watch status snapshot bench completion help getAcl setAcl addauth digest \
-        admins session context shell; do
+        deleteall incr sync setquota listquota delquota watch status snapshot bench completion help \
+        getAcl setAcl addauth digest admins session context shell; do
         checks=$((checks + 1))
         "$cohort" "$command" --help >"$folder/stdout" || fail "$command --help"
         "$cohort" help "$command" | cmp -s - "$folder/stdout" || fail "help $command differs"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/base/hand_over.h"
+#include "server/tree/quota.h"
 #include "server/tree/result.h"
 #include "server/tree/tree.h"
 #include "server/tree/watch.h"
@@ -30,7 +31,7 @@ struct run {
 
 static const struct entry_limits limits = {
     .data_size_max = 40,
-    .path_size_max = 40,
+    .path_size_max = 48,
     .window = 4,
     .results_size_max = 600,
     .timeout_min_ms = 100,
@@ -39,6 +40,21 @@ static const struct entry_limits limits = {
 };
 
 /* ---- Entries --------------------------------------------------------------------------------- */
+
+/* A quota, what is beside it, or above. */
+static void choose_quota (struct run *self)
+{
+    static const char *const targets[] = {"", "/a", "/a/b", "/b"};
+    static const char *const names[] = {"", "/zookeeper_limits", "/zookeeper_limits",
+                                        "/zookeeper_stats"};
+    const char *parts[] = {"/zookeeper/quota", targets[fuzz_below (&self->input, 4)],
+                           names[fuzz_below (&self->input, 4)]};
+    self->path_size = 0;
+    for (size_t i = 0; i < 3; i++) {
+        memcpy (self->path + self->path_size, parts[i], strlen (parts[i]));
+        self->path_size += (uint32_t) strlen (parts[i]);
+    }
+}
 
 static void choose_path (struct run *self)
 {
@@ -49,6 +65,10 @@ static void choose_path (struct run *self)
         const uint8_t *bytes = fuzz_bytes (&self->input, sizeof (self->path), &size);
         memcpy (self->path, bytes, size);
         self->path_size = (uint32_t) size;
+        return;
+    }
+    if (fuzz_one_in (&self->input, 8)) {
+        choose_quota (self);
         return;
     }
     uint32_t depth = fuzz_below (&self->input, 4);
@@ -79,6 +99,12 @@ static void put_operation (struct run *self, uint64_t session, bool alone)
     size_t data_size;
     op.data = fuzz_bytes (&self->input, 50, &data_size);
     op.data_size = (uint32_t) data_size;
+    if (quota_is_limits (op.path, op.path_size) && !fuzz_one_in (&self->input, 4)) {
+        static const char *const limits_of[] = {"count=2", "countHardLimit=3", "byteHardLimit=20",
+                                                "bytes=9,countHardLimit=6"};
+        op.data = (const uint8_t *) limits_of[fuzz_below (&self->input, 4)];
+        op.data_size = (uint32_t) strlen ((const char *) op.data);
+    }
     op.mode = (uint8_t) fuzz_below (&self->input, fuzz_one_in (&self->input, 30) ? 256 : 7);
     op.if_absent = fuzz_one_in (&self->input, 4);
     op.ttl_ms = fuzz_one_in (&self->input, 4) ? fuzz_number (&self->input) : 0;

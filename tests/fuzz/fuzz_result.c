@@ -32,6 +32,7 @@ static void seeds (fuzz_seed_fn *add, void *arg)
         {.code = 0, .has_path = true, .path = "/a", .path_size = 2, .has_stat = true},
         {.code = -101},
         {.code = 0, .has_stat = true, .stat = {.czxid = 1, .version = 2}},
+        {.code = -125, .has_quota = true, .quota = {TREE_QUOTA_COUNT_HARD, "/a", 2, 10, 11}},
     };
     struct buf out = {0};
     result_encode (&out, 0, 7, 1);
@@ -46,6 +47,10 @@ static void seeds (fuzz_seed_fn *add, void *arg)
     buf_clear (&out);
     result_encode (&out, 0, 9, 0);
     add (arg, "empty", out.data, out.size);
+    buf_clear (&out);
+    result_encode (&out, -125, 10, 1);
+    result_op_encode (&out, &ops[3]);
+    add (arg, "quota", out.data, out.size);
     buf_deinit (&out);
 }
 

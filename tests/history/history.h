@@ -121,6 +121,7 @@ enum history_entry_kind {
     HISTORY_ENTRY_REAP,
     HISTORY_ENTRY_WRITE,
     HISTORY_ENTRY_LAPSE, /* its operations are LAPSED */
+    HISTORY_ENTRY_FOUND, /* the first of all: its operations CREATE what there is from then on */
     HISTORY_ENTRY_OTHER  /* changes nothing that clients see */
 };
 
@@ -130,11 +131,11 @@ struct history_entry {
     enum history_entry_kind kind;
     uint64_t session, attach_no, number;
     uint32_t incarnation, server;
-    bool admins;       /* OTHER: there are administrators from now on, and every client is one */
+    bool admins;       /* FOUND: there are administrators; and every client is one */
     bool killed;       /* CLOSE: by somebody else's wish; */
     bool silent;       /* for its client was not heard for its timeout */
     uint8_t nonce[16]; /* SESSION, ATTACH */
-    bool multi;        /* WRITE; and LAPSE has */
+    bool multi;        /* WRITE; and LAPSE and FOUND have */
     const struct history_op *ops;
     size_t count;
 };

@@ -2,6 +2,7 @@
 
 #include "tests/history/log_entry.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "client/base/assert.h"
@@ -133,6 +134,44 @@ static bool read_lapse (struct arena *arena, const struct entry_lapse *lapse,
     return true;
 }
 
+static struct history_op founded (const char *path, const char *value)
+{
+    return (struct history_op){.kind = HISTORY_CREATE, .path = path, .value = value};
+}
+
+/* What there is from then on, as ZooKeeper has it. */
+static void read_cluster (struct arena *arena, const struct entry_cluster *cluster,
+                          struct history_entry *out)
+{
+    enum { LINE_MAX_SIZE = 320, VERSION_SIZE = 32 };
+    size_t room = LINE_MAX_SIZE * cluster->config.count + VERSION_SIZE, size = 0;
+    char *text = take (arena, room, 1);
+    struct reader addresses;
+    reader_init (&addresses, cluster->addresses, cluster->addresses_size);
+    for (size_t i = 0; i < cluster->config.count; i++) {
+        const struct config_member *member = &cluster->config.members[i];
+        size_t length = 0;
+        const char *address = (const char *) reader_blob (&addresses, &length);
+        if (length > 6 && memcmp (address, "tcp://", 6) == 0) {
+            address += 6;
+            length -= 6;
+        }
+        size += (size_t) snprintf (text + size, room - size, "server.%u=%.*s%s%s\n", member->id,
+                                   (int) length, length > 0 ? address : "", length > 0 ? ":" : "",
+                                   member->role == CONFIG_OBSERVER ? "observer" : "participant");
+    }
+    size += (size_t) snprintf (text + size, room - size, "version=%llx",
+                               (unsigned long long) out->zxid);
+    const char *value = history_value (text, size, take (arena, HISTORY_VALUE_SIZE, 1));
+    struct history_op *ops = take (arena, 3, sizeof *ops);
+    ops[0] = founded ("/zookeeper", "");
+    ops[1] = founded ("/zookeeper/config", value);
+    ops[2] = founded ("/zookeeper/quota", "");
+    out->kind = HISTORY_ENTRY_FOUND;
+    out->ops = ops;
+    out->count = 3;
+}
+
 bool history_entry_read (struct arena *arena, uint64_t zxid, int64_t stamp_ms, const uint8_t *data,
                          size_t size, struct history_entry *out)
 {
@@ -176,6 +215,7 @@ bool history_entry_read (struct arena *arena, uint64_t zxid, int64_t stamp_ms, c
         return read_lapse (arena, &entry.u.lapse, out);
     case ENTRY_CLUSTER:
         out->admins = entry.u.cluster.admins_size > 0;
+        read_cluster (arena, &entry.u.cluster, out);
         break;
     case ENTRY_MEMBER_STORE:
     case ENTRY_ADMINS:

@@ -344,8 +344,12 @@ struct model_applied model_apply (struct model *self, const struct history_entry
     if (entry->kind == HISTORY_ENTRY_SESSION) {
         return (struct model_applied){.session = begin_session (self, entry)};
     }
-    if (entry->kind == HISTORY_ENTRY_LAPSE) {
-        model_lapse (self, entry);
+    if (entry->kind == HISTORY_ENTRY_LAPSE || entry->kind == HISTORY_ENTRY_FOUND) {
+        if (entry->kind == HISTORY_ENTRY_LAPSE) {
+            model_lapse (self, entry);
+        } else {
+            model_found (self, entry);
+        }
         return (struct model_applied){.session = NULL};
     }
     struct model_session *session = model_find_session (self, entry->session);

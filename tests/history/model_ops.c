@@ -373,6 +373,15 @@ bool model_write (struct model *self, struct model_session *session,
     return entry->count == 1 && !entry->multi && entry->ops[0].kind == HISTORY_CLOSE;
 }
 
+void model_found (struct model *self, const struct history_entry *entry)
+{
+    for (size_t i = 0; i < entry->count; i++) {
+        struct model_outcome outcome = {.code = 0};
+        int rc = create (self, NULL, &entry->ops[i], &outcome);
+        COHORT_ASSERT (rc == 0);
+    }
+}
+
 /* ---- Znodes that go by themselves ------------------------------------------------------------ */
 
 int64_t model_lapse_ms (const struct model_znode *znode)

@@ -34,6 +34,9 @@ struct model_session *model_find_session (const struct model *self, uint64_t id)
 bool model_write (struct model *self, struct model_session *session,
                   const struct history_entry *entry);
 
+/* Creates the entry's znodes, which are nobody's. */
+void model_found (struct model *self, const struct history_entry *entry);
+
 /* Removes those of the entry's znodes whose time is over. */
 void model_lapse (struct model *self, const struct history_entry *entry);
 

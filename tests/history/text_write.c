@@ -21,8 +21,8 @@ const char *const text_ops[] = {"",           "create",      "delete",      "set
                                 "reject",     "lapsed",      "other",       "exists",
                                 "get",        "children",    "sync",        "count",
                                 "ephemerals", "unwatch"};
-const char *const text_entries[] = {"",     "session", "attach", "close",
-                                    "reap", "write",   "lapse",  "other"};
+const char *const text_entries[] = {"",      "session", "attach", "close", "reap",
+                                    "write", "lapse",   "found",  "other"};
 const size_t text_events_count = sizeof text_events / sizeof text_events[0];
 const size_t text_ops_count = sizeof text_ops / sizeof text_ops[0];
 const size_t text_entries_count = sizeof text_entries / sizeof text_entries[0];
@@ -213,7 +213,7 @@ static void print_entry (struct buf *out, const struct history_entry *entry)
         print (out, " number=%" PRIu64 " incarnation=%u multi=%d", entry->number,
                entry->incarnation, entry->multi);
         print_ops (out, entry->ops, entry->count);
-    } else if (entry->kind == HISTORY_ENTRY_LAPSE) {
+    } else if (entry->kind == HISTORY_ENTRY_LAPSE || entry->kind == HISTORY_ENTRY_FOUND) {
         print_ops (out, entry->ops, entry->count);
     } else if (entry->kind == HISTORY_ENTRY_CLOSE) {
         print (out, " attach=%" PRIu64 " incarnation=%u killed=%d silent=%d", entry->attach_no,

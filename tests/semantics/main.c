@@ -282,6 +282,22 @@ static void expect (struct world *self, char *result, const char *events)
 
 /* ---- Facts ----------------------------------------------------------------------------------- */
 
+static void clean_quotas (struct world *self)
+{
+    cohort_strings_t *quotas = NULL;
+    if (cohort_children (self->admin.client, "/zookeeper/quota", &quotas, NULL) != 0) {
+        exit (2);
+    }
+    for (size_t i = 0; i < quotas->count; i++) {
+        char path[ACTOR_TEXT_MAX + 32];
+        (void) snprintf (path, sizeof path, "/zookeeper/quota/%s", quotas->items[i]);
+        if (cohort_delete_tree (self->admin.client, path, 0, -1, NULL) != 0) {
+            exit (2);
+        }
+    }
+    cohort_strings_destroy (&quotas);
+}
+
 /* Nothing is left of the fact before. */
 static void clean (struct world *self)
 {
@@ -294,6 +310,7 @@ static void clean (struct world *self)
     if (cohort_children (self->admin.client, "/", &children, NULL) != 0) {
         exit (2);
     }
+    clean_quotas (self);
     for (size_t i = 0; i < children->count; i++) {
         char path[ACTOR_TEXT_MAX + 2];
         (void) snprintf (path, sizeof path, "/%s", children->items[i]);

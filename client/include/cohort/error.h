@@ -65,7 +65,8 @@ extern "C" {
     X (ECONFIG, -217, DEFINITE, "the configuration is not valid")                                  \
     X (EBOUNDS, -218, DEFINITE, "the sum would be below the floor or above the ceiling")           \
     X (ENOTNUMBER, -219, DEFINITE, "the znode's data is not a decimal number of 64 bits")          \
-    X (EBUSY, -220, RETRYABLE, "somebody else holds it, or is in the way")
+    X (EBUSY, -220, RETRYABLE, "somebody else holds it, or is in the way")                         \
+    X (ERESERVED, -225, DEFINITE, "the znode is the servers' own: clients cannot change it")
 
 enum cohort_error {
 #define COHORT_ERROR_ENUM(name, number, kind, text) COHORT_##name = number,

@@ -154,7 +154,8 @@ static void test_status (void **state)
     char error[256];
     (void) state;
     check (&info);
-    assert_int_equal (info.znodes, ZNODES + 7); /* /, /lobby, /queue with 3, /here */
+    /* /, /zookeeper with 2, /lobby, /queue with 3, /here */
+    assert_int_equal (info.znodes, ZNODES + 10);
     assert_int_equal (info.ephemerals, 1);
     assert_int_equal (info.sessions, 1);
     assert_int_equal (info.server_id, 1);

@@ -11,7 +11,8 @@
 #include "server/node/node.h"
 #include "tests/unit/node/stub_clients.h"
 
-enum { CLUSTER_MAX = 6 }; /* ids 1 to 5 */
+enum { CLUSTER_MAX = 6 };     /* ids 1 to 5 */
+enum { CLUSTER_FOUNDED = 4 }; /* znodes of a new ensemble: /, and /zookeeper with two below it */
 
 struct cluster_server {
     uint32_t id;

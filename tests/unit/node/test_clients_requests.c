@@ -87,7 +87,9 @@ static void a_page_is_bounded (void **state)
     assert_non_null (large);
     memset (large, 'x', SIZE);
     large[SIZE] = '\0';
-    static const char *const paths[COUNT] = {"/a", "/b", "/c"};
+    static const char *const paths[COUNT] = {"/d/a", "/d/b", "/d/c"};
+    ask_create (peer, "/d", "", 0);
+    peer_do (peer);
     for (int i = 0; i < COUNT; i++) {
         ask_create (peer, paths[i], large, 0);
         peer_do (peer);
@@ -96,7 +98,7 @@ static void a_page_is_bounded (void **state)
     static const char *const after[] = {"", "a", "b", "c"};
     for (size_t i = 0; i < 4; i++) {
         peer->listed = 0;
-        ask_list (peer, "/", "", after[i])->with_data = true;
+        ask_list (peer, "/d", "", after[i])->with_data = true;
         peer_do (peer);
         assert_int_equal (peer->listed, i < COUNT ? 1 : 0);
         forget_lines (peer);

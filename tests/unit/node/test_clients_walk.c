@@ -41,7 +41,7 @@ static void fill (struct world *world, struct peer *writer, size_t count)
         peer_do (writer);
     }
     forget_lines (writer);
-    assert_int_equal (tree_node_count (world->servers[0].tree), count + 2);
+    assert_int_equal (tree_node_count (world->servers[0].tree), count + 5);
 }
 
 /* One turn; its share of the snapshot that this peer is sent must be bounded. */
@@ -338,8 +338,13 @@ static void changes_come_between (void **state)
     expect (peer, "batch 1 snapshot more +/c");
     expect (peer, "batch 1 snapshot more */a/a */a/b=new");
     expect (peer, "batch 1 snapshot more */a/c=ahead */b");
-    expect (peer, "batch 1 snapshot */c");
-    expect (peer, NULL);
+    expect (peer, "batch 1 snapshot more */c */zookeeper");
+    peer->taken_count = 1;
+    peer->taken[0].id = 1;
+    peer->taken[0].bytes = 1000;
+    peer_do (peer);
+    expect_prefix (peer, "batch 1 snapshot */zookeeper/config=");
+    forget_lines (peer); /* of what the configuration says */
     ask_delete (writer, "/a/a", -1);
     peer_do (writer);
     expect (peer, "batch 1 first -/a/a");

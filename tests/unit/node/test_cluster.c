@@ -74,7 +74,7 @@ static void test_standalone (void **state)
     uint64_t session = make_session (&cluster, 1, 1);
     write_some (&cluster, 1, session, 1, 100, 100);
     assert_true (cluster_until (&cluster, 100, nothing_pending, NULL));
-    assert_int_equal (status_of (&cluster, 1).znodes, 101);
+    assert_int_equal (status_of (&cluster, 1).znodes, CLUSTER_FOUNDED + 100);
     uint64_t digest = status_of (&cluster, 1).digest;
     cluster_kill (&cluster, 1);
     assert_int_equal (cluster_start (&cluster, 1), 0);
@@ -96,7 +96,7 @@ static void test_elects_and_replicates (void **state)
     }
     assert_true (cluster_until (&cluster, 1000, nothing_pending, NULL));
     for (uint32_t id = 1; id <= 3; id++) {
-        assert_int_equal (status_of (&cluster, id).znodes, 601);
+        assert_int_equal (status_of (&cluster, id).znodes, CLUSTER_FOUNDED + 600);
         assert_int_equal (status_of (&cluster, id).sessions, 3);
         assert_int_equal (stub_clients (id)->downs, 0);
     }
@@ -119,7 +119,7 @@ static void test_follower_restarts (void **state)
     assert_int_equal (cluster_leader (&cluster), leader);
     assert_int_equal (cluster_start (&cluster, follower), 0);
     assert_true (cluster_until (&cluster, 2000, nothing_pending, NULL));
-    assert_int_equal (status_of (&cluster, follower).znodes, 551);
+    assert_int_equal (status_of (&cluster, follower).znodes, CLUSTER_FOUNDED + 550);
     assert_int_equal (stub_clients (leader)->downs, 0);
     cluster_deinit (&cluster);
 }
@@ -140,7 +140,7 @@ static void test_leader_stops (void **state)
         assert_true (cluster_until (&cluster, 2000, nothing_pending, NULL));
         assert_in_range (cluster.now_ms - killed_ms, 0, 150);
         assert_int_not_equal (cluster_leader (&cluster), leader);
-        assert_int_equal (status_of (&cluster, follower).znodes, 301);
+        assert_int_equal (status_of (&cluster, follower).znodes, CLUSTER_FOUNDED + 300);
         assert_int_equal (cluster_start (&cluster, leader), 0);
         assert_true (cluster_until (&cluster, 2000, nothing_pending, NULL));
         cluster_deinit (&cluster);
@@ -163,7 +163,7 @@ static void test_all_restart (void **state)
         cluster_start_all (&cluster);
         assert_true (cluster_until (&cluster, 2000, cluster_settled, NULL));
         for (uint32_t id = 1; id <= 3; id++) {
-            assert_int_equal (status_of (&cluster, id).znodes, 301);
+            assert_int_equal (status_of (&cluster, id).znodes, CLUSTER_FOUNDED + 300);
         }
     }
     cluster_deinit (&cluster);
@@ -242,7 +242,7 @@ static void test_emptied_server (void **state)
     cluster_kill (&cluster, other);
     write_some (&cluster, leader, session, 101, 100, 100);
     assert_true (cluster_until (&cluster, 3000, nothing_pending, NULL));
-    assert_int_equal (status_of (&cluster, follower).znodes, 201);
+    assert_int_equal (status_of (&cluster, follower).znodes, CLUSTER_FOUNDED + 200);
     cluster_deinit (&cluster);
 }
 
@@ -296,7 +296,7 @@ static void test_no_quorum (void **state)
     assert_int_equal (cluster_start (&cluster, 3), 0);
     assert_true (cluster_until (&cluster, 3000, nothing_pending, NULL));
     assert_null (stub_clients (1)->held);
-    assert_int_equal (status_of (&cluster, 3).znodes, 11);
+    assert_int_equal (status_of (&cluster, 3).znodes, CLUSTER_FOUNDED + 10);
     cluster_deinit (&cluster);
 }
 
@@ -317,7 +317,7 @@ static void test_observer (void **state)
     uint64_t session = make_session (&cluster, 4, 1);
     write_some (&cluster, 4, session, 1, 100, 100);
     assert_true (cluster_until (&cluster, 1000, nothing_pending, NULL));
-    assert_int_equal (status_of (&cluster, 4).znodes, 101);
+    assert_int_equal (status_of (&cluster, 4).znodes, CLUSTER_FOUNDED + 100);
     uint32_t leader = cluster_leader (&cluster);
     uint32_t other = leader % 3 + 1;
     cluster_kill (&cluster, other);
@@ -330,7 +330,7 @@ static void test_observer (void **state)
     assert_int_equal (cluster_start (&cluster, other), 0);
     write_some (&cluster, 4, session, 111, 10, 100);
     assert_true (cluster_until (&cluster, 3000, nothing_pending, NULL));
-    assert_int_equal (status_of (&cluster, 4).znodes, 121);
+    assert_int_equal (status_of (&cluster, 4).znodes, CLUSTER_FOUNDED + 120);
     cluster_deinit (&cluster);
 }
 
@@ -518,7 +518,7 @@ static void test_own_requests_without_memory (void **state)
         assert_true (mem_fail_clear ());
     }
     assert_true (cluster_until (&cluster, 1000, nothing_pending, NULL));
-    assert_int_equal (status_of (&cluster, 1).znodes, 3);
+    assert_int_equal (status_of (&cluster, 1).znodes, CLUSTER_FOUNDED + 2);
     assert_int_equal (clients->downs, 1);
     cluster_deinit (&cluster);
 }
@@ -570,7 +570,7 @@ static void test_leave (void **state)
     cluster_kill (&cluster, leader);
     assert_true (cluster_until (&cluster, 100, nothing_pending, NULL));
     assert_in_range (cluster.now_ms - begun_ms, 0, 100);
-    assert_int_equal (status_of (&cluster, other).znodes, 201);
+    assert_int_equal (status_of (&cluster, other).znodes, CLUSTER_FOUNDED + 200);
     /* A follower leaves at once. */
     uint32_t second = cluster_leader (&cluster);
     uint32_t follower = 6 - leader - second;
@@ -622,7 +622,7 @@ static void test_slow_follower (void **state)
     assert_true (store_backlog (cluster.servers[slow].store) < 100 << 20);
     cluster.servers[slow].slow_disk = false;
     assert_true (cluster_until (&cluster, 3000, nothing_pending, NULL));
-    assert_int_equal (status_of (&cluster, slow).znodes, 3001);
+    assert_int_equal (status_of (&cluster, slow).znodes, CLUSTER_FOUNDED + 3000);
     assert_int_equal (cluster_leader (&cluster), leader);
     cluster_deinit (&cluster);
 }

@@ -53,12 +53,15 @@ static void append (struct buf *bytes)
     buf_clear (bytes);
 }
 
+/* Znodes of a new state: the root, and /zookeeper with two below it. */
+enum { FOUNDED = 4 };
+
 static void create_some (unsigned count)
 {
     static uint64_t number;
     struct buf bytes;
     buf_init (&bytes);
-    number = tree_node_count (world.tree) - 1;
+    number = tree_node_count (world.tree) - FOUNDED;
     for (unsigned i = 0; i < count; i++) {
         char path[32];
         number++;

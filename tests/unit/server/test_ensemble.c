@@ -381,6 +381,27 @@ static void expect_tree (struct world *self, const char *server)
 
 /* ---- The test -------------------------------------------------------------------------------- */
 
+/* What there is from the first entry on. */
+static void found (struct world *self)
+{
+    void *data = NULL;
+    size_t size = 0;
+    cohort_stat_t stat;
+    char value[HISTORY_VALUE_SIZE];
+    assert_int_equal (cohort_get (self->client, "/zookeeper/config", &data, &size, &stat), 0);
+    struct history_op ops[] = {
+        {.kind = HISTORY_CREATE, .path = "/zookeeper", .value = ""},
+        {.kind = HISTORY_CREATE,
+         .path = "/zookeeper/config",
+         .value = history_value (data, size, value)},
+        {.kind = HISTORY_CREATE, .path = "/zookeeper/quota", .value = ""},
+    };
+    struct history_entry entry = {
+        .zxid = stat.czxid, .kind = HISTORY_ENTRY_FOUND, .ops = ops, .count = 3};
+    (void) model_apply (&self->model, &entry);
+    cohort_free (data);
+}
+
 static void begin (struct world *self, uint64_t number)
 {
     cohort_options_t options = {
@@ -392,7 +413,9 @@ static void begin (struct world *self, uint64_t number)
     self->client = cohort_new (self->ensemble.list, &options);
     assert_non_null (self->client);
     assert_int_equal (cohort_wait (self->client, LIMIT_MS), 0);
-    struct history_entry session = {.zxid = 1, .kind = HISTORY_ENTRY_SESSION, .attach_no = 1};
+    found (self);
+    struct history_entry session = {
+        .zxid = self->model.zxid + 1, .kind = HISTORY_ENTRY_SESSION, .attach_no = 1};
     assert_int_equal (model_apply (&self->model, &session).session->id, 1);
 }
 

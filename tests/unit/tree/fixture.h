@@ -27,6 +27,9 @@ struct fixture {
     bool check;                  /* tree_check after each entry */
 };
 
+/* Znodes of a new state: the root, and /zookeeper with two below it. */
+enum { FIXTURE_FOUNDED = 4 };
+
 /* A path, name or value and its size. */
 #define TEXT(text) (text), (uint32_t) strlen (text)
 

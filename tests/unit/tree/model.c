@@ -1,6 +1,6 @@
 /* A naive model of the replicated state. */
 
-#include "tests/unit/tree/model.h"
+#include "tests/unit/tree/model_system.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,6 +22,7 @@ struct model *model_new (const struct entry_limits *limits, zxid_t zxid, int64_t
     self->stores[0] = 11;
     self->stores[1] = 22;
     model_insert (&self->nodes, "/");
+    model_found (self);
     return self;
 }
 
@@ -138,6 +139,10 @@ static int create (struct model *self, uint64_t session, const struct op *op, co
         (op->if_absent && sequential)) {
         return COHORT_EINVAL;
     }
+    int rc = model_reserve (op, given);
+    if (rc != 0) {
+        return rc;
+    }
     struct model_node *there = sequential ? NULL : model_node (&self->nodes, given);
     if (there != NULL) {
         memcpy (path, given, strlen (given) + 1);
@@ -164,6 +169,10 @@ static int create (struct model *self, uint64_t session, const struct op *op, co
             break;
         }
         number += jump;
+    }
+    rc = model_check_quotas (self, path, 1, op->data_size, result);
+    if (rc != 0) {
+        return rc;
     }
     parent->sequence = number;
     parent->stat.cversion++;
@@ -198,19 +207,12 @@ static void delete (struct model *self, struct model_node *node)
     parent->stat.child_count--;
 }
 
-/* Whether it is the node at `top`, or below it. */
-static bool within (const char *path, const char *top)
-{
-    size_t size = strlen (top);
-    return strncmp (path, top, size) == 0 && (path[size] == 0 || path[size] == '/');
-}
-
 static int delete_tree (struct model *self, const struct op *op, const char *top,
                         struct result_op *result)
 {
     uint64_t count = 0;
     for (size_t i = 0; i < self->nodes.count; i++) {
-        count += within (self->nodes.items[i].path, top);
+        count += model_within (self->nodes.items[i].path, top);
     }
     result->has_value = true;
     result->value = (int64_t) count;
@@ -219,7 +221,7 @@ static int delete_tree (struct model *self, const struct op *op, const char *top
     }
     self->trimmed += count;
     for (size_t i = self->nodes.count; i-- > 0;) {
-        if (within (self->nodes.items[i].path, top)) {
+        if (model_within (self->nodes.items[i].path, top)) {
             delete (self, &self->nodes.items[i]);
         }
     }
@@ -250,6 +252,10 @@ static int add (struct model *self, const struct op *op, struct model_node *node
     int size = snprintf (text, sizeof (text), "%lld", sum);
     if ((uint32_t) size > self->limits.data_size_max) {
         return COHORT_ETOOBIG;
+    }
+    int rc = model_check_quotas (self, node->path, 0, size - node->stat.data_size, result);
+    if (rc != 0) {
+        return rc;
     }
     memcpy (node->data, text, (size_t) size);
     node->stat.data_size = size;
@@ -312,6 +318,10 @@ static int execute (struct model *self, uint64_t session, const struct op *op,
                : op->kind == OP_CHECK_ABSENT                 ? 0
                                                              : COHORT_ENONODE;
     }
+    int rc = op->kind == OP_CHECK_ABSENT ? 0 : model_reserve (op, given);
+    if (rc != 0) {
+        return rc;
+    }
     bool matches = op->version == -1 || op->version == node->stat.version;
     switch (op->kind) {
     case OP_CHECK_ABSENT:
@@ -339,6 +349,11 @@ static int execute (struct model *self, uint64_t session, const struct op *op,
         if (!matches) {
             return COHORT_EBADVERSION;
         }
+        rc = model_check_quotas (self, node->path, 0,
+                                 (long long) op->data_size - node->stat.data_size, result);
+        if (rc != 0) {
+            return rc;
+        }
         memcpy (node->data, op->data, op->data_size);
         node->stat.data_size = (int32_t) op->data_size;
         node->stat.version++;
@@ -365,6 +380,7 @@ static int execute_all (struct model *self, const struct entry_write *write, str
     struct reader ops = write->ops;
     self->before = self->nodes;
     self->trimmed = 0;
+    self->crossed = 0;
     result_encode (out, 0, self->zxid, write->count);
     for (uint32_t i = 0; i < write->count; i++) {
         struct op op;
@@ -383,7 +399,11 @@ static int execute_all (struct model *self, const struct entry_write *write, str
         buf_clear (out);
         result_encode (out, result.code, self->zxid, write->count);
         for (uint32_t k = 0; k < write->count; k++) {
-            struct result_op other = {.code = k == i ? result.code : COHORT_EROLLEDBACK};
+            struct result_op other = {.code = COHORT_EROLLEDBACK};
+            if (k == i) {
+                other = (struct result_op){
+                    .code = result.code, .has_quota = result.has_quota, .quota = result.quota};
+            }
             if (!write->multi) {
                 other.has_value = result.has_value;
                 other.value = result.value;
@@ -477,6 +497,7 @@ static void write (struct model *self, const struct entry_write *write,
         session->last++;
         struct buf out = {0};
         outcome->code = execute_all (self, write, &out);
+        outcome->crossed = outcome->code == 0 ? self->crossed : 0;
         assert_true (out.size <= MODEL_RESULT_MAX);
         outcome->has_result = true;
         outcome->result.number = session->last;

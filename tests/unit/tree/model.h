@@ -54,6 +54,7 @@ struct model {
     struct model_session sessions[MODEL_SESSIONS_MAX];
     uint64_t last_session;
     uint64_t trimmed;   /* by the write under way */
+    uint32_t crossed;   /* limits of quotas that warn, by it */
     uint64_t stores[2]; /* of members 1 and 2 */
     bool has_admins;
 };
@@ -63,6 +64,7 @@ struct model_outcome {
     int code;
     bool executed, closed, gone, config_changed;
     uint64_t session, expected;
+    uint32_t crossed;
     bool has_result;
     struct model_result result;
 };

@@ -163,7 +163,7 @@ static void test_batches (void **state)
     assert_string_equal (seen.first, "/01000");
     assert_false (tree_session_dead (f.tree, &session));
     assert_false (tree_session (f.tree, id, &session));
-    assert_int_equal (tree_node_count (f.tree), 1);
+    assert_int_equal (tree_node_count (f.tree), FIXTURE_FOUNDED);
     fixture_reap (&f, id);
     assert_int_equal (f.outcome.effects, 0);
     buf_deinit (&image);

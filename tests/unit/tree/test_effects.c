@@ -43,6 +43,7 @@ static void test_ranges (void **state)
     (void) state;
     struct fixture f;
     fixture_init (&f, NULL);
+    zxid_t founded = f.zxid;
     uint64_t id = fixture_session (&f, 1);
     zxid_t begin = f.zxid;
     assert_int_equal (fixture_create (&f, id, "/a", "12", 0), 0);
@@ -52,7 +53,7 @@ static void test_ranges (void **state)
     assert_int_equal (fixture_multi (&f, id, ops, 3), 0);
     assert_int_equal (f.outcome.effects, 3);
     assert_int_equal (tree_effects_floor (f.tree), 0);
-    assert_int_equal (look (&f, 0, f.zxid), 0);
+    assert_int_equal (look (&f, founded, f.zxid), 0);
     assert_int_equal (seen.count, 5);
     static const enum effect_kind kinds[] = {EFFECT_CREATED, EFFECT_DATA, EFFECT_CREATED,
                                              EFFECT_DATA, EFFECT_DELETED};
@@ -67,7 +68,7 @@ static void test_ranges (void **state)
     assert_int_equal (look (&f, f.zxid, UINT64_MAX), 0);
     assert_int_equal (seen.count, 0);
     seen.stop_at = 2;
-    assert_int_equal (look (&f, 0, f.zxid), 0);
+    assert_int_equal (look (&f, founded, f.zxid), 0);
     assert_int_equal (seen.count, 2);
     seen.stop_at = 0;
     fixture_deinit (&f);
@@ -109,10 +110,13 @@ static void test_bound (void **state)
     struct fixture f;
     struct tree_options options = {.effects_bytes_max = 40000};
     fixture_init (&f, &options);
-    uint64_t id = fixture_session (&f, 1);
-    f.check = false;
     static zxid_t all[SEEN_MAX];
     size_t count = 0;
+    while (count < FIXTURE_FOUNDED - 1) {
+        all[count++] = f.zxid;
+    }
+    uint64_t id = fixture_session (&f, 1);
+    f.check = false;
     char data[3000];
     memset (data, 'd', sizeof (data));
     struct prng prng;
@@ -166,6 +170,7 @@ static void test_large_transaction (void **state)
     struct fixture f;
     struct tree_options options = {.effects_bytes_max = 1};
     fixture_init (&f, &options);
+    zxid_t founded = f.zxid;
     uint64_t id = fixture_session (&f, 1);
     char *data = mem_calloc (1, 20001);
     assert_non_null (data);
@@ -179,7 +184,7 @@ static void test_large_transaction (void **state)
         assert_int_equal (look (&f, f.zxid - 1, f.zxid), 0);
         assert_int_equal (seen.count, 10);
         assert_int_equal (seen.bytes, 200000);
-        assert_int_equal (tree_effects_floor (f.tree), i == 0 ? 0 : f.zxid - 1);
+        assert_int_equal (tree_effects_floor (f.tree), i == 0 ? founded : f.zxid - 1);
     }
     mem_free (data);
     fixture_deinit (&f);
@@ -190,6 +195,7 @@ static void test_near (void **state)
     (void) state;
     struct fixture f;
     fixture_init (&f, NULL);
+    zxid_t founded = f.zxid;
     uint64_t id = fixture_session (&f, 1);
     assert_int_equal (fixture_create (&f, id, "/a", "", 0), 0);
     assert_int_equal (fixture_create (&f, id, "/b", "", 0), 0);
@@ -198,15 +204,15 @@ static void test_near (void **state)
     assert_int_equal (fixture_set (&f, id, "/a", "", 0), 0);
     seen = (struct seen){0};
     uint64_t hash = tree_path_hash (f.tree->root->node.hash, "/a", 2, NULL);
-    assert_true (effects_near (&f.tree->effects, 0, hash, 5, note, &seen));
+    assert_true (effects_near (&f.tree->effects, founded, hash, 5, note, &seen));
     assert_int_equal (seen.count, 3);
     seen = (struct seen){0};
-    assert_false (effects_near (&f.tree->effects, 0, hash, 4, note, &seen));
+    assert_false (effects_near (&f.tree->effects, founded, hash, 4, note, &seen));
     assert_int_equal (seen.count, 0);
     assert_true (effects_near (&f.tree->effects, f.zxid - 2, hash, 4, note, &seen));
     assert_int_equal (seen.count, 1);
     seen = (struct seen){.stop_at = 1};
-    assert_true (effects_near (&f.tree->effects, 0, hash, 100, note, &seen));
+    assert_true (effects_near (&f.tree->effects, founded, hash, 100, note, &seen));
     assert_int_equal (seen.count, 1);
     fixture_deinit (&f);
 }

@@ -105,7 +105,7 @@ static void test_whole (void **state)
     assert_false (fixture_exists (&f, "/z"));
     assert_true (fixture_exists (&f, "/x"));
     fixture_close (&f, b, 1, 1, ENTRY_EXPIRED);
-    assert_int_equal (tree_node_count (f.tree), 1);
+    assert_int_equal (tree_node_count (f.tree), FIXTURE_FOUNDED);
     fixture_deinit (&f);
 }
 

@@ -194,7 +194,7 @@ static void test_many (void **state)
         assert_int_equal (f.outcome.effects, count);
     }
     assert_int_equal (total, 2 * ENTRY_LAPSE_MAX);
-    assert_int_equal (tree_node_count (f.tree), 1);
+    assert_int_equal (tree_node_count (f.tree), FIXTURE_FOUNDED);
     tree_check (f.tree);
     fixture_deinit (&f);
 }

@@ -170,11 +170,11 @@ static void test_largest (void **state)
         ops[i] = op_create ("/n", "data", COHORT_SEQUENTIAL);
     }
     assert_int_equal (fixture_multi (&f, id, ops, ENTRY_OPS_MAX), 0);
-    assert_int_equal (tree_node_count (f.tree), ENTRY_OPS_MAX + 1);
+    assert_int_equal (tree_node_count (f.tree), ENTRY_OPS_MAX + FIXTURE_FOUNDED);
     assert_int_equal (f.outcome.effects, ENTRY_OPS_MAX);
     ops[ENTRY_OPS_MAX - 1] = op_delete ("/x", -1);
     assert_int_equal (fixture_multi (&f, id, ops, ENTRY_OPS_MAX), COHORT_ENONODE);
-    assert_int_equal (tree_node_count (f.tree), ENTRY_OPS_MAX + 1);
+    assert_int_equal (tree_node_count (f.tree), ENTRY_OPS_MAX + FIXTURE_FOUNDED);
     assert_int_equal (fixture_create (&f, id, "/n", "", COHORT_SEQUENTIAL), 0);
     fixture_expect_path (&f, 0, "/n0000001024");
     mem_free (ops);

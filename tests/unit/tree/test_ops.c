@@ -9,7 +9,7 @@ static void test_root (void **state)
     struct fixture f;
     fixture_init (&f, NULL);
     uint64_t session = fixture_session (&f, 1);
-    assert_int_equal (tree_node_count (f.tree), 1);
+    assert_int_equal (tree_node_count (f.tree), FIXTURE_FOUNDED);
     cohort_stat_t stat = fixture_stat (&f, "/");
     assert_int_equal (stat.czxid, 0);
     assert_int_equal (stat.version, 0);
@@ -51,9 +51,9 @@ static void test_create_stat (void **state)
     assert_int_equal (stat.child_count, 0);
 
     cohort_stat_t root = fixture_stat (&f, "/");
-    assert_int_equal (root.cversion, 1);
+    assert_int_equal (root.cversion, 2); /* /zookeeper was first */
     assert_int_equal (root.pzxid, created);
-    assert_int_equal (root.child_count, 1);
+    assert_int_equal (root.child_count, 2);
 
     assert_int_equal (fixture_create (&f, session, "/a/b", "", COHORT_EPHEMERAL), 0);
     now = fixture_stat (&f, "/a/b");
@@ -349,7 +349,7 @@ static void test_delete_tree (void **state)
     assert_int_equal (f.outcome.effects, 5);
     assert_false (fixture_exists (&f, "/a"));
     assert_true (fixture_exists (&f, "/ab"));
-    assert_int_equal (fixture_stat (&f, "/").child_count, 2);
+    assert_int_equal (fixture_stat (&f, "/").child_count, 3);
     assert_int_equal (delete_tree (&f, s, "/z", 0), 0);
     assert_int_equal (fixture_result (&f, 0).value, 1);
     fixture_deinit (&f);
@@ -406,10 +406,10 @@ static void test_delete_tree_limit (void **state)
     };
     assert_int_equal (fixture_multi (&f, s, ops, 2), COHORT_ETOOBIG);
     assert_int_equal (fixture_result (&f, 1).code, COHORT_ETOOBIG);
-    assert_int_equal (tree_node_count (f.tree), 3 + ENTRY_TREE_MAX);
+    assert_int_equal (tree_node_count (f.tree), 2 + FIXTURE_FOUNDED + ENTRY_TREE_MAX);
     tree_check (f.tree);
     assert_int_equal (fixture_multi (&f, s, ops, 1), 0);
-    assert_int_equal (tree_node_count (f.tree), 3);
+    assert_int_equal (tree_node_count (f.tree), 2 + FIXTURE_FOUNDED);
     for (int i = 0; i < ENTRY_TREE_MAX; i++) {
         assert_int_equal (fixture_create (&f, s, "/b/x-", "", 2), 0);
     }
@@ -482,22 +482,23 @@ static void test_children_in_order (void **state)
     struct fixture f;
     fixture_init (&f, NULL);
     uint64_t s = fixture_session (&f, 1);
-    static const char *const paths[] = {"/b",          "/a",         "/ab",       "/aa",
-                                        "/abcdefghij", "/abcdefghi", "/\xc3\xa9", "/c"};
+    assert_int_equal (fixture_create (&f, s, "/d", "", 0), 0);
+    static const char *const paths[] = {"/d/b",          "/d/a",         "/d/ab",       "/d/aa",
+                                        "/d/abcdefghij", "/d/abcdefghi", "/d/\xc3\xa9", "/d/c"};
     char out[1024];
     for (size_t i = 0; i < sizeof (paths) / sizeof (paths[0]); i++) {
         assert_int_equal (fixture_create (&f, s, paths[i], "", 0), 0);
         if (i == 2) {
-            assert_string_equal (fixture_children (&f, "/", out), "a ab b");
+            assert_string_equal (fixture_children (&f, "/d", out), "a ab b");
         }
     }
-    assert_string_equal (fixture_children (&f, "/", out),
+    assert_string_equal (fixture_children (&f, "/d", out),
                          "a aa ab abcdefghi abcdefghij b c \xc3\xa9");
-    assert_int_equal (fixture_delete (&f, s, "/b", -1), 0);
-    assert_int_equal (fixture_create (&f, s, "/0", "", 0), 0);
-    assert_string_equal (fixture_children (&f, "/", out),
+    assert_int_equal (fixture_delete (&f, s, "/d/b", -1), 0);
+    assert_int_equal (fixture_create (&f, s, "/d/0", "", 0), 0);
+    assert_string_equal (fixture_children (&f, "/d", out),
                          "0 a aa ab abcdefghi abcdefghij c \xc3\xa9");
-    assert_string_equal (fixture_children (&f, "/a", out), "");
+    assert_string_equal (fixture_children (&f, "/d/a", out), "");
     struct tree_list all = {0};
     assert_int_equal (tree_children (f.tree, "/none", 5, &all, NULL, NULL, NULL), COHORT_ENONODE);
     assert_int_equal (tree_children (f.tree, "none", 4, &all, NULL, NULL, NULL), COHORT_EPATH);
@@ -510,7 +511,9 @@ static void test_list_pages (void **state)
     struct fixture f;
     fixture_init (&f, NULL);
     uint64_t s = fixture_session (&f, 1);
-    static const char *const paths[] = {"/a", "/r-1", "/r-2", "/r-3", "/w-1", "/w-2", "/z"};
+    assert_int_equal (fixture_create (&f, s, "/d", "", 0), 0);
+    static const char *const paths[] = {"/d/a",   "/d/r-1", "/d/r-2", "/d/r-3",
+                                        "/d/w-1", "/d/w-2", "/d/z"};
     for (size_t i = 0; i < sizeof (paths) / sizeof (paths[0]); i++) {
         uint8_t mode = i == 2 || i == 4 ? COHORT_EPHEMERAL : 0;
         assert_int_equal (fixture_create (&f, s, paths[i], "", mode), 0);
@@ -550,7 +553,7 @@ static void test_list_pages (void **state)
     };
     char out[1024];
     for (size_t i = 0; i < sizeof (cases) / sizeof (cases[0]); i++) {
-        fixture_list (&f, "/", &cases[i].list, out);
+        fixture_list (&f, "/d", &cases[i].list, out);
         assert_string_equal (out, cases[i].expected);
     }
     fixture_deinit (&f);
@@ -585,7 +588,9 @@ static void test_walk (void **state)
     }
     struct walk walk = {{0}, 0};
     assert_int_equal (tree_walk (f.tree, "/", 1, NULL, note_path, &walk), 0);
-    assert_string_equal (walk.paths, " / /a /a/y /a/y/x /a/z /b /c /c/d /c/d/e");
+    assert_string_equal (walk.paths,
+                         " / /a /a/y /a/y/x /a/z /b /c /c/d /c/d/e /zookeeper /zookeeper/config"
+                         " /zookeeper/quota");
     walk = (struct walk){{0}, 0};
     assert_int_equal (tree_walk (f.tree, "/a", 2, NULL, note_path, &walk), 0);
     assert_string_equal (walk.paths, " /a /a/y /a/y/x /a/z");

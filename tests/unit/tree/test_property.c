@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/tree/quota.h"
 #include "tests/unit/tree/fixture.h"
 #include "tests/unit/tree/model.h"
 
@@ -41,6 +42,38 @@ struct run {
 
 /* ---- Random entries ---------------------------------------------------------------------- */
 
+/* A quota of some path, or what is beside it. */
+static void random_quota_path (struct run *run, char *out)
+{
+    static const char *const targets[] = {"", "/a", "/b", "/a/b", "/a/a0000000000"};
+    static const char *const names[] = {"/zookeeper_limits", "/zookeeper_limits",
+                                        "/zookeeper_stats", ""};
+    struct prng *prng = &run->prng;
+    snprintf (out, MODEL_PATH_MAX, "/zookeeper/quota%s%s", targets[prng_below (prng, 5)],
+              names[prng_below (prng, 4)]);
+}
+
+/* Limits that a few znodes reach; now and then none at all. */
+static uint32_t random_limits (struct run *run, uint8_t data[MODEL_DATA_MAX])
+{
+    static const char *const names[] = {"count", "bytes", "countHardLimit", "byteHardLimit"};
+    struct prng *prng = &run->prng;
+    char *text = (char *) data;
+    size_t used = 0;
+    for (int i = 0; i < 4; i++) {
+        if (prng_chance (prng, 1, 2) && used < 36) {
+            int most = i % 2 == 0 ? 12 : 60;
+            used += (size_t) snprintf (text + used, MODEL_DATA_MAX - used, "%s%s=%d",
+                                       used > 0 ? "," : "", names[i],
+                                       (int) prng_below (prng, (uint64_t) most) - 1);
+        }
+    }
+    if (prng_chance (prng, 1, 20)) {
+        used = (size_t) snprintf (text, MODEL_DATA_MAX, "acount=1");
+    }
+    return (uint32_t) used;
+}
+
 static void random_path (struct run *run, char *out)
 {
     static const char *const names[] = {"a", "b", "c", "a0000000000", "b0000000001", "-"};
@@ -48,6 +81,10 @@ static void random_path (struct run *run, char *out)
     struct prng *prng = &run->prng;
     if (prng_chance (prng, 1, 60)) {
         snprintf (out, MODEL_PATH_MAX, "%s", bad[prng_below (prng, 8)]);
+        return;
+    }
+    if (prng_chance (prng, 1, 12)) {
+        random_quota_path (run, out);
         return;
     }
     if (prng_chance (prng, 1, 2)) {
@@ -154,6 +191,9 @@ static void random_op (struct run *run, uint64_t session, struct op *op, unsigne
         op->ozxid = node != NULL ? node->stat.ozxid + prng_below (prng, 2) : 1;
     }
     op->path_size = (uint32_t) strlen (op->path);
+    if (quota_is_limits (op->path, op->path_size) && prng_chance (prng, 7, 8)) {
+        op->data_size = random_limits (run, run->data[slot]);
+    }
 }
 
 static void build_write (struct run *run)
@@ -322,6 +362,7 @@ static void compare_outcome (const struct tree_outcome *is, const struct model_o
     assert_int_equal (is->session, should->session);
     assert_int_equal (is->expected, should->expected);
     assert_int_equal (is->result != NULL, should->has_result);
+    assert_int_equal (is->crossed_count, should->crossed);
     if (should->has_result) {
         assert_int_equal (is->result_size, should->result.size);
         assert_memory_equal (is->result, should->result.bytes, is->result_size);
@@ -583,7 +624,7 @@ static void run_seed (uint64_t seed)
     run->model = model_new (&limits, run->f.zxid, run->f.stamp_ms);
     run->mirror = mem_calloc (1, sizeof (*run->mirror));
     assert_non_null (run->mirror);
-    model_insert (run->mirror, "/");
+    *run->mirror = run->model->nodes;
     for (int i = 0; i < STEPS; i++) {
         step (run);
     }

@@ -1,0 +1,24 @@
+/* Between the files of the naive model: what the servers keep for themselves. */
+
+#ifndef COHORT_TESTS_TREE_MODEL_SYSTEM_H
+#define COHORT_TESTS_TREE_MODEL_SYSTEM_H
+
+#include <stdbool.h>
+
+#include "server/tree/result.h"
+#include "tests/unit/tree/model.h"
+
+/* What there is from the founding entry on. */
+void model_found (struct model *self);
+
+/* Whether it is the node at `top`, or below it. */
+bool model_within (const char *path, const char *top);
+
+/* Why nobody may do that with a path, if it is one of the servers'. */
+int model_reserve (const struct op *op, const char *path);
+
+/* Whether the quotas of the path and of all above it leave room for so much more. */
+int model_check_quotas (struct model *self, const char *path, long long count, long long bytes,
+                        struct result_op *result);
+
+#endif
