@@ -211,6 +211,16 @@ static int key_data_size_max (const struct line *line)
     return set_number32 (line, 1024, 16 * 1024 * 1024, &line->config->data_size_max);
 }
 
+static int key_path_size_max (const struct line *line)
+{
+    return set_number32 (line, 256, 4096, &line->config->path_size_max);
+}
+
+static int key_write_window (const struct line *line)
+{
+    return set_number32 (line, 1, 65536, &line->config->write_window);
+}
+
 static int key_session_min (const struct line *line)
 {
     return set_number32 (line, 1, INT32_MAX, &line->config->session_timeout_min_ms);
@@ -396,6 +406,8 @@ static const struct {
     {"historyBytes", key_history_bytes},
     {"snapshotCompression", key_snapshot_compression},
     {"dataSizeMax", key_data_size_max},
+    {"pathSizeMax", key_path_size_max},
+    {"writeWindow", key_write_window},
     {"minSessionTimeout", key_session_min},
     {"maxSessionTimeout", key_session_max},
     {"certificate", key_certificate},

@@ -40,6 +40,8 @@ struct config_file {
     uint64_t history_bytes;
     int snapshot_compression; /* as cohort_server_options_t has it */
     uint32_t data_size_max;
+    uint32_t path_size_max;
+    uint32_t write_window;
     uint32_t session_timeout_min_ms;
     uint32_t session_timeout_max_ms;
     char certificate[CONFIG_VALUE_SIZE]; /* CURVE keys of the clients' endpoints; "": none */

@@ -60,6 +60,8 @@ static const char usage[] =
     "  minSessionTimeout=MS, maxSessionTimeout=MS\n"
     "                        what clients may ask for; taken at the ensemble's first start\n"
     "  dataSizeMax=BYTES     of a znode's data, default 1048576; taken at the first start\n"
+    "  pathSizeMax=BYTES     of a path, 256 to 4096 (the default); likewise\n"
+    "  writeWindow=N         writes in flight a session, default 1024; likewise\n"
     "  historyBytes=BYTES    of changes in memory, from which streams catch up; default 67108864\n"
     "  snapshotBytes=BYTES   of log after which a snapshot is written; default 268435456\n"
     "  snapshotCompression=L zstd's level for them, 1 (the default) to 9; 0: none\n"
@@ -406,6 +408,8 @@ static int run_config (const struct arguments *arguments)
         .history_bytes = config.history_bytes,
         .snapshot_compression = config.snapshot_compression,
         .data_size_max = config.data_size_max,
+        .path_size_max = config.path_size_max,
+        .write_window = config.write_window,
         .session_timeout_min_ms = config.session_timeout_min_ms,
         .session_timeout_max_ms = config.session_timeout_max_ms,
         .log = log_line,

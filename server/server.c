@@ -320,6 +320,8 @@ int cohort_server_start (cohort_server_t *self)
                  .effects_bytes = self->options.history_bytes,
                  .admins = self->admins,
                  .limits = {.data_size_max = self->options.data_size_max,
+                            .path_size_max = self->options.path_size_max,
+                            .window = self->options.write_window,
                             .timeout_min_ms = self->options.session_timeout_min_ms,
                             .timeout_max_ms = self->options.session_timeout_max_ms}},
     };

@@ -238,6 +238,7 @@ static void take_view (struct mailbox *self, const struct session_view *view)
     self->view.held = view->held;
     self->view.no_quorum = view->no_quorum;
     self->view.data_size_max = view->data_size_max;
+    self->view.path_size_max = view->path_size_max;
     /* They hardly ever change, and this is done with every answer. */
     if (strcmp (self->view.endpoint, view->endpoint) != 0) {
         copy_text (self->view.endpoint, sizeof (self->view.endpoint), view->endpoint);

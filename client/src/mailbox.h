@@ -25,7 +25,7 @@ struct published {
     uint8_t password[WIRE_ID_SIZE];
     int64_t valid_until_ms;
     bool held, no_quorum;
-    uint32_t data_size_max;
+    uint32_t data_size_max, path_size_max;
     char endpoint[HOSTS_ENDPOINT_MAX + 1];
     char reason[MAILBOX_TEXT_SIZE];
 };

@@ -66,8 +66,23 @@ static int check_path (cohort_t *self, const struct client_call *call)
         return client_fail (self, COHORT_ETOOBIG, "%s: path and chroot have more than %d bytes",
                             client_op_name (call->kind), PATH_SIZE_MAX);
     }
-    return rc == COHORT_OK ? rc
-                           : client_fail (self, rc, "%s: %s", client_op_name (call->kind), text);
+    if (rc != COHORT_OK) {
+        return client_fail (self, rc, "%s: %s", client_op_name (call->kind), text);
+    }
+    /* Most paths are below the limit of any ensemble, and need not ask for it. */
+    size_t size = path_joined_size (self->chroot, call->path);
+    if (size <= PATH_SIZE_SURE) {
+        return COHORT_OK;
+    }
+    struct published view;
+    mailbox_view (&self->mailbox, &view);
+    if (view.path_size_max > 0 && size > view.path_size_max) {
+        return client_fail (self, COHORT_ETOOBIG,
+                            "%s: path and chroot have %zu bytes, the limit is %zu (pathSizeMax of "
+                            "the ensemble)",
+                            client_op_name (call->kind), size, (size_t) view.path_size_max);
+    }
+    return COHORT_OK;
 }
 
 static int check_data (cohort_t *self, const struct client_call *call)

@@ -13,6 +13,9 @@
 /* Bytes of a path, chroot included, without the terminator. */
 #define PATH_SIZE_MAX 4096
 
+/* An ensemble can be configured to take shorter ones only, but not shorter than these. */
+#define PATH_SIZE_SURE 256
+
 /* 0 if `path` follows the rules, else COHORT_EINVAL (NULL), COHORT_ETOOBIG or COHORT_EPATH; `text`
  * then names the path, the position in bytes from 0 and the reason. A `sequential` path may end in
  * '/': the name is then the number alone. */

@@ -461,6 +461,7 @@ void session_view (const struct session *self, struct session_view *view)
         .held = self->held,
         .no_quorum = self->no_quorum,
         .data_size_max = self->data_size_max,
+        .path_size_max = self->path_size_max,
         .endpoint = self->state == COHORT_CONNECTED ? self->active.endpoint : "",
         .reason = self->reason,
     };

@@ -128,9 +128,9 @@ struct session_view {
     uint64_t zxid;          /* the highest seen */
     int64_t valid_until_ms; /* the session is surely alive before; 0: not known to be */
     bool held, no_quorum;   /* requests wait at the server; for want of a quorum */
-    uint32_t data_size_max; /* the ensemble's limit, 0: not known */
-    const char *endpoint;   /* of the server it is attached to, or "" */
-    const char *reason;     /* the last thing that went wrong, or ""; until the next input */
+    uint32_t data_size_max, path_size_max; /* the ensemble's limits, 0: not known */
+    const char *endpoint;                  /* of the server it is attached to, or "" */
+    const char *reason; /* the last thing that went wrong, or ""; until the next input */
 };
 
 void session_view (const struct session *self, struct session_view *view);

@@ -211,6 +211,7 @@ static void take_identity (struct session *self, const struct wire_welcome *welc
     self->timeout_ms = welcome->timeout_ms;
     self->grace_ms = welcome->grace_ms;
     self->data_size_max = welcome->data_size_max;
+    self->path_size_max = welcome->path_size_max;
 }
 
 /* The session had been created by an earlier attempt whose welcome was lost, and this server's

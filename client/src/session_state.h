@@ -106,7 +106,7 @@ struct session {
     bool identity_new;    /* to be taken by session_take_identity */
     uint64_t zxid_seen;   /* the highest of all */
     uint64_t zxid_events; /* all events up to it have been handed up */
-    uint32_t data_size_max;
+    uint32_t data_size_max, path_size_max;
 
     /* Connections: the one in use, the one being made, and the one that is left as soon as the
      * first has been told what was watched. */

@@ -299,6 +299,8 @@ static void welcome (struct clients *self, struct client *client,
         .attach_no = session->attach_no,
         .credit_bytes = client->credit,
         .silence_ms = self->options.silence_ms,
+        .streams_max = CLIENT_STREAMS_MAX,
+        .watches_max = CLIENT_WATCHES_MAX,
         .limits = tree_limits (self->tree),
     };
     wire_client_welcome (out, &message);

@@ -88,6 +88,8 @@ void wire_client_welcome (struct buf *out, const struct wire_client_welcome *wel
     message.attach_no = welcome->attach_no;
     message.credit_bytes = welcome->credit_bytes;
     message.silence_ms = welcome->silence_ms;
+    message.streams_max = welcome->streams_max;
+    message.watches_max = welcome->watches_max;
     Cohort__Wire__ServerFrame frame = COHORT__WIRE__SERVER_FRAME__INIT;
     frame.welcome = &message;
     pack_part (out, &frame);

@@ -50,6 +50,7 @@ struct wire_client_welcome {
     uint64_t attach_no;
     uint64_t credit_bytes;
     uint32_t silence_ms;
+    uint32_t streams_max, watches_max;
     const struct entry_limits *limits;
 };
 

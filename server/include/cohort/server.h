@@ -54,7 +54,7 @@ typedef struct cohort_server_options {
     uint64_t snapshot_bytes; /* of log after which a snapshot is due; 0: 256 MiB */
     uint32_t data_size_max;  /* of a znode's data, for a new ensemble; 0: 1 MiB */
     uint32_t session_timeout_min_ms; /* session limits of a new ensemble; 0: 100 */
-    uint32_t session_timeout_max_ms; /* 0: one day */
+    uint32_t session_timeout_max_ms; /* 0: 10 minutes */
     cohort_log_fn *log;              /* NULL: nothing is logged */
     void *log_arg;
     int log_level;            /* the most talkative level that is passed on; 0: errors only */
@@ -65,6 +65,8 @@ typedef struct cohort_server_options {
     const char *admins;       /* of an ensemble that has none: who passes every check of
                                  permissions: "digest:USER:HASH", "curve:KEY", "ip:ADDRESS/BITS",
                                  separated by commas; NULL: nobody.  See docs/acl.md */
+    uint32_t path_size_max;   /* of a path, for a new ensemble; at most, and 0: 4,096 */
+    uint32_t write_window;    /* writes in flight a session, for a new ensemble; 0: 1,024 */
 } cohort_server_options_t;
 
 /* Checks and copies the options.  NULL: they are not valid, or out of memory; see

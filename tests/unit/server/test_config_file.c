@@ -50,6 +50,7 @@ static void test_own_keys (void **state)
     assert_int_equal (parse ("  clients = tcp://10.0.0.1:5181,ipc:///run/cohort  \r\n"
                              "id=7\ninsecure=yes\npeerTimeout=250\nlogLevel=debug\n"
                              "snapshotBytes=1000000\nsnapshotCompression=3\ndataSizeMax=2048\n"
+                             "pathSizeMax=512\nwriteWindow=16\n"
                              "historyBytes=1048576\n"
                              "minSessionTimeout=100\nmaxSessionTimeout=90000\n"
                              "server.7=[::1]:5188\nclients.7=tcp://10.0.0.1:5181\n"),
@@ -63,6 +64,8 @@ static void test_own_keys (void **state)
     assert_int_equal (config.snapshot_compression, 3);
     assert_int_equal (config.history_bytes, 1048576);
     assert_int_equal (config.data_size_max, 2048);
+    assert_int_equal (config.path_size_max, 512);
+    assert_int_equal (config.write_window, 16);
     assert_int_equal (config.session_timeout_min_ms, 100);
     assert_int_equal (config.session_timeout_max_ms, 90000);
     assert_string_equal (config.servers[0].address, "tcp://[::1]:5188");

@@ -274,7 +274,6 @@ static void test_limits (void **state)
     }
 }
 
-/* One that asks for much at once is slowed, not refused nor cut off; and others are served. */
 static void on_count (cohort_t *self, const cohort_result_t *result, void *arg)
 {
     (void) self;
@@ -282,6 +281,44 @@ static void on_count (cohort_t *self, const cohort_result_t *result, void *arg)
     ++*(int *) arg;
 }
 
+/* Those of an ensemble that was founded with others. */
+static void test_settings (void **state)
+{
+    enum { PATH_MAX_SIZE = 256, WRITES = 500 };
+    cohort_server_options_t options = {.size = sizeof options,
+                                       .clients = "inproc://narrow",
+                                       .manual_clock = 1,
+                                       .path_size_max = PATH_MAX_SIZE,
+                                       .write_window = 2};
+    int done = 0;
+    (void) state;
+    server = cohort_server_new (&options);
+    assert_non_null (server);
+    assert_int_equal (cohort_server_start (server), 0);
+    assert_int_equal (cohort_server_wait (server, LIMIT_MS), 0);
+    client = connect_to ("inproc://narrow");
+    char path[PATH_MAX_SIZE + 2];
+    memset (path, 'p', sizeof path - 1);
+    path[0] = '/';
+    path[PATH_MAX_SIZE + 1] = '\0';
+    assert_int_equal (cohort_create (client, path, "", 0, 0, NULL, NULL, NULL), COHORT_ETOOBIG);
+    expect_error (client,
+                  "create: path and chroot have 257 bytes, the limit is 256 (pathSizeMax of "
+                  "the ensemble)");
+    path[PATH_MAX_SIZE] = '\0';
+    assert_int_equal (cohort_create (client, path, "", 0, 0, NULL, NULL, NULL), 0);
+    /* More than may be in flight waits. */
+    for (int i = 0; i < WRITES; i++) {
+        assert_int_equal (cohort_set_async (client, path, "x", 1, -1, on_count, &done), 0);
+    }
+    while (done < WRITES) {
+        assert_true (cohort_run (client, LIMIT_MS) > 0);
+    }
+    cohort_destroy (&client);
+    cohort_server_destroy (&server);
+}
+
+/* One that asks for much at once is slowed, not refused nor cut off; and others are served. */
 static void test_flood (void **state)
 {
     enum { FLOOD = 100000 };
@@ -393,6 +430,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_whoami, start, stop),
         cmocka_unit_test_setup_teardown (test_multi_read, start, stop),
         cmocka_unit_test_setup_teardown (test_limits, start, stop),
+        cmocka_unit_test (test_settings),
         cmocka_unit_test_setup_teardown (test_flood, start, stop),
         cmocka_unit_test_setup_teardown (test_unwatch, start, stop),
         cmocka_unit_test_setup_teardown (test_unwatch_in_order, start, stop),
