@@ -49,10 +49,9 @@ static cohort_read_options_t read_options (const struct arguments *arguments)
     };
 }
 
-int cmd_get (const struct arguments *arguments)
+static int get (const struct arguments *arguments, const char *path)
 {
     enum format format = arguments->settings.format;
-    const char *path = arguments->operands[0];
     struct session session;
     int code = session_open (&session, &arguments->settings, NULL);
     if (code != CLI_EXIT_OK) {
@@ -82,6 +81,17 @@ int cmd_get (const struct arguments *arguments)
     session_close (&session);
     cohort_free (data);
     return code;
+}
+
+int cmd_get (const struct arguments *arguments)
+{
+    return get (arguments, arguments->operands[0]);
+}
+
+/* The servers write it themselves. */
+int cmd_config (const struct arguments *arguments)
+{
+    return get (arguments, "/zookeeper/config");
 }
 
 int cmd_stat (const struct arguments *arguments)

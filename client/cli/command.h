@@ -100,6 +100,7 @@ int cmd_addauth (const struct arguments *arguments);
 int cmd_admins (const struct arguments *arguments);
 int cmd_bench (const struct arguments *arguments);
 int cmd_completion (const struct arguments *arguments);
+int cmd_config (const struct arguments *arguments);
 int cmd_context (const struct arguments *arguments);
 int cmd_session (const struct arguments *arguments);
 int cmd_cp (const struct arguments *arguments);

@@ -49,6 +49,14 @@ static const struct flag get_flags[] = {
     {0},
 };
 
+static const struct flag config_flags[] = {
+    {'s', "stat", NULL, "print the stat behind it"},
+    {'w', "watch", NULL, "then wait for the next change, and print it"},
+    {FLAG_LINEARIZABLE, "linearizable", NULL,
+     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
+    {0},
+};
+
 static const struct flag set_flags[] = {
     {'s', "stat", NULL, "print the stat as it is after the change"},
     {'v', "if-version", "N", "only if the data has version N"},
@@ -585,6 +593,13 @@ const struct command command_table[] = {
      "It completes commands, options, and paths of the servers. Installed packages bring it;\n"
      "from a build folder it is used as the example shows.\n",
      no_flags, "  $ . <(cohort completion bash)\n", cmd_completion},
+    {"config", "", 0, 0, "print who the servers are",
+     "The data of /zookeeper/config: a line for each server, as a configuration has it, and the\n"
+     "version, which is the zxid of the last change. What they do right now: cohort status.\n",
+     config_flags,
+     "  $ cohort config\n"
+     "  server.1=10.0.0.7:5188:participant\n",
+     cmd_config},
     {"version", "", 0, 0, "print the version", "", no_flags,
      "  $ cohort version\n"
      "  cohort 0.1.0\n",
