@@ -25,6 +25,7 @@ enum flag_id {
     FLAG_CLUSTER_ID,
     FLAG_CONTEXT,
     FLAG_COUNT,
+    FLAG_DATA,
     FLAG_DATA_DIR,
     FLAG_DEFAULT,
     FLAG_FILTER,
@@ -47,6 +48,7 @@ enum flag_id {
     FLAG_SESSION,
     FLAG_SESSIONS,
     FLAG_SHA1,
+    FLAG_SHARED,
     FLAG_SIZE,
     FLAG_SKIP_EPOCHS,
     FLAG_TO,
@@ -112,6 +114,7 @@ int cmd_count (const struct arguments *arguments);
 int cmd_digest (const struct arguments *arguments);
 int cmd_du (const struct arguments *arguments);
 int cmd_edit (const struct arguments *arguments);
+int cmd_elect (const struct arguments *arguments);
 int cmd_ephemerals (const struct arguments *arguments);
 int cmd_export (const struct arguments *arguments);
 int cmd_find (const struct arguments *arguments);
@@ -122,6 +125,7 @@ int cmd_help (const struct arguments *arguments);
 int cmd_import (const struct arguments *arguments);
 int cmd_incr (const struct arguments *arguments);
 int cmd_listquota (const struct arguments *arguments);
+int cmd_lock (const struct arguments *arguments);
 int cmd_ls (const struct arguments *arguments);
 int cmd_mirror (const struct arguments *arguments);
 int cmd_set_acl (const struct arguments *arguments);
@@ -137,5 +141,6 @@ int cmd_txn (const struct arguments *arguments);
 int cmd_version (const struct arguments *arguments);
 int cmd_watch (const struct arguments *arguments);
 int cmd_whoami (const struct arguments *arguments);
+int cmd_why (const struct arguments *arguments);
 
 #endif

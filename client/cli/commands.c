@@ -233,6 +233,21 @@ static const struct flag bench_flags[] = {
     {0},
 };
 
+static const struct flag lock_flags[] = {
+    {FLAG_SHARED, "shared", NULL, "together with other shared ones"},
+    {FLAG_WAIT, "wait", "MS", "wait so long at most (for ever)"},
+    {FLAG_GRACE, "grace", "MS", "what CMD gets to end in peace (2000; 3333 at most)"},
+    {FLAG_DATA, "data", "TEXT", "what others see of it (the name of CMD)"},
+    {0},
+};
+
+static const struct flag elect_flags[] = {
+    {FLAG_WAIT, "wait", "MS", "wait so long at most (for ever)"},
+    {FLAG_GRACE, "grace", "MS", "what CMD gets to end in peace (2000; 3333 at most)"},
+    {FLAG_DATA, "data", "TEXT", "what observers are told (the name of CMD)"},
+    {0},
+};
+
 static const struct flag help_flags[] = {
     {FLAG_MAN, "man", NULL, "print the manual page, in mdoc"},
     {0},
@@ -484,6 +499,34 @@ const struct command command_table[] = {
      "  0x100000007\tchanged\t/config/game\t15\t{\"players\": 24}\n"
      "  $ cohort watch /config -- sh -c 'cat > config.json; systemctl reload game'\n",
      cmd_watch},
+    {"lock", "NAME -- CMD ...", 2, 1024, "run a program while a lock is held",
+     "NAME is a path, or short for /locks/NAME. Whoever comes first is served first. The program\n"
+     "finds COHORT_TOKEN (it grows with each grant), COHORT_TOKEN_PATH and COHORT_TOKEN_NODE in\n"
+     "its environment. The exit status is its own, or 128 and the number of the signal that\n"
+     "ended it.\n"
+     "\n"
+     "When the grant is lost, or may be because no server can be reached, the program and what it\n"
+     "has started get SIGTERM, and SIGKILL after the grace. Without a connection that is over\n"
+     "before the session can end, so that the next holder's does not run beside it. Only if\n"
+     "somebody deletes the znode by hand it may, for that long: compare tokens.\n",
+     lock_flags,
+     "  $ cohort lock backup -- sh -c 'backup --token $COHORT_TOKEN'\n"
+     "  $ cohort lock --wait 0 /jobs/nightly -- nightly\n",
+     cmd_lock},
+    {"elect", "NAME -- CMD ...", 2, 1024, "run a program while this process leads",
+     "NAME is a path, or short for /elections/NAME. The first candidate leads, and runs the\n"
+     "program; the others wait. Observers (cohort/election.h) see who leads, with its data.\n"
+     "The rest is as with lock.\n",
+     elect_flags, "  $ cohort elect --data 10.0.0.7:7777 master -- master-server\n", cmd_elect},
+    {"why", "PATH", 1, 1, "print who holds a lock or leads, and who waits for it",
+     "One line for each who stands in the line, in the order in which they are served, fields\n"
+     "separated by tabs: state, since when, name, token, session, host, process id, and what it\n"
+     "says about itself. Nothing: nobody is there.\n",
+     no_flags,
+     "  $ cohort why /locks/backup\n"
+     "  state\tsince\tname\ttoken\tsession\thost\tpid\tdata\n"
+     "  holds\t2026-11-22 07:40:12\texclusive-0000000003\t0x100000017\t0x5\tweb-3\t4711\tbackup\n",
+     cmd_why},
     {"shell", "[FILE]", 0, 1, "run many commands in one session, typed or from FILE",
      "On a terminal lines can be edited, the tabulator completes commands, options and live\n"
      "paths, and the history is kept ($XDG_STATE_HOME/cohort/history; a line that begins with a\n"

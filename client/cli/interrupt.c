@@ -32,18 +32,33 @@ bool interrupt_catch (void)
     }
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset (&action.sa_mask);
-    return sigaction (SIGINT, &action, NULL) == 0 && sigaction (SIGTERM, &action, NULL) == 0;
+    struct sigaction child = action;
+    child.sa_flags |= SA_NOCLDSTOP;
+    return sigaction (SIGINT, &action, NULL) == 0 && sigaction (SIGTERM, &action, NULL) == 0 &&
+           sigaction (SIGCHLD, &child, NULL) == 0;
+}
+
+static int sooner (int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+int interrupt_wait (cohort_t *client, int timeout_ms)
+{
+    struct pollfd items[] = {{pipe_ends[0], POLLIN, 0}, {cohort_fd (client), POLLIN, 0}};
+    int ready = poll (items, 2, sooner (cohort_timeout (client), timeout_ms));
+    char byte = 0;
+    if (ready > 0 && items[0].revents != 0 && read (pipe_ends[0], &byte, 1) != 1) {
+        byte = 0;
+    }
+    cohort_dispatch (client, 0);
+    return byte;
 }
 
 bool interrupt_run (cohort_t *client)
 {
-    struct pollfd items[] = {{pipe_ends[0], POLLIN, 0}, {cohort_fd (client), POLLIN, 0}};
-    int ready = poll (items, 2, cohort_timeout (client));
-    if (ready > 0 && items[0].revents != 0) {
-        return false;
-    }
-    cohort_dispatch (client, 0);
-    return true;
+    int number = interrupt_wait (client, -1);
+    return number == 0 || number == SIGCHLD;
 }
 
 void interrupt_release (void)
@@ -56,6 +71,7 @@ void interrupt_release (void)
     /* They cannot fail for signals that were caught before. */
     (void) sigaction (SIGINT, &action, NULL);
     (void) sigaction (SIGTERM, &action, NULL);
+    (void) sigaction (SIGCHLD, &action, NULL);
     for (int i = 0; i < 2; i++) {
         close (pipe_ends[i]);
         pipe_ends[i] = -1;

@@ -7,11 +7,13 @@
 #include "cohort/cell.h"
 #include "cohort/client.h"
 #include "cohort/directory.h"
+#include "cohort/election.h"
 #include "cohort/error.h"
 #include "cohort/lock.h"
 #include "cohort/member.h"
 #include "cohort/mirror.h"
 #include "cohort/queue.h"
 #include "cohort/types.h"
+#include "cohort/why.h"
 
 #endif

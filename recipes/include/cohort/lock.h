@@ -133,7 +133,8 @@ COHORT_API int cohort_lock_downgrade (cohort_lock_t *self);
 COHORT_API int cohort_lock_held (cohort_lock_t *self);
 
 /* 1 if it is held, and surely stays so for more than margin_ms from now unless somebody deletes the
- * znode by hand; else 0.  No I/O: made for loops that run 60 times a second. */
+ * znode by hand; else 0.  In a session that has just begun it is 0 until the servers have confirmed
+ * the first heartbeat (cohort_valid_ms).  No I/O: made for loops that run 60 times a second. */
 COHORT_API int cohort_lock_valid (cohort_lock_t *self, int margin_ms);
 
 /* The fencing token of the grant; zero while there is none. */

@@ -1,0 +1,106 @@
+/* why: who holds a lock or leads, and who waits. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client/cli/arguments.h"
+#include "client/cli/emit.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/output.h"
+#include "client/cli/session.h"
+#include "cohort/why.h"
+
+static const char *name_of (const char *node)
+{
+    const char *slash = strrchr (node, '/');
+    return slash == NULL ? node : slash + 1;
+}
+
+/* In the local zone; "-": there is none. */
+static const char *time_text (int64_t ms, char text[32])
+{
+    time_t seconds = (time_t) (ms / 1000);
+    struct tm parts;
+    if (ms == 0 || localtime_r (&seconds, &parts) == NULL ||
+        strftime (text, 32, "%Y-%m-%d %H:%M:%S", &parts) == 0) {
+        return "-";
+    }
+    return text;
+}
+
+static const char *state_of (const cohort_contender_t *item)
+{
+    if (item->holds) {
+        return item->shared ? "holds shared" : "holds";
+    }
+    return item->shared ? "waits shared" : "waits";
+}
+
+static void print_line (const cohort_contender_t *item)
+{
+    char token[OUTPUT_ID_SIZE], session[OUTPUT_ID_SIZE], text[32];
+    bool made = item->session != 0;
+    printf ("%s\t%s\t%s\t%s\t", state_of (item),
+            time_text (item->holds ? item->since_ms : item->asked_ms, text), name_of (item->node),
+            output_id (item->token.czxid, token));
+    printf ("%s\t%s\t%" PRId64 "\t", made ? output_id (item->session, session) : "-",
+            item->host[0] != 0 ? item->host : "-", item->pid);
+    output_escaped (stdout, item->data, item->size);
+    putchar ('\n');
+}
+
+static void print_text (const cohort_why_t *why)
+{
+    if (why->count == 0) {
+        return;
+    }
+    printf ("state\tsince\tname\ttoken\tsession\thost\tpid\tdata\n");
+    for (size_t i = 0; i < why->count; i++) {
+        print_line (&why->items[i]);
+    }
+}
+
+static void print_json (const cohort_why_t *why, enum format format)
+{
+    struct emit emit;
+    emit_begin (&emit, format);
+    for (size_t i = 0; i < why->count; i++) {
+        const cohort_contender_t *item = &why->items[i];
+        char token[OUTPUT_ID_SIZE], ozxid[OUTPUT_ID_SIZE], session[OUTPUT_ID_SIZE];
+        json_t *value = json_pack (
+            "{s:s, s:b, s:b, s:s, s:s, s:s, s:I, s:I, s:s, s:I}", "path", item->node, "holds",
+            item->holds, "shared", item->shared, "token", output_id (item->token.czxid, token),
+            "ozxid", output_id (item->token.ozxid, ozxid), "session",
+            output_id (item->session, session), "asked_ms", (json_int_t) item->asked_ms, "since_ms",
+            (json_int_t) item->since_ms, "host", item->host, "pid", (json_int_t) item->pid);
+        if (value != NULL) {
+            output_json_data (value, item->data, item->size);
+        }
+        emit_item (&emit, value);
+    }
+    emit_end (&emit);
+}
+
+int cmd_why (const struct arguments *arguments)
+{
+    const char *path = arguments->operands[0];
+    struct session session;
+    int code = session_open (&session, &arguments->settings, NULL);
+    if (code != CLI_EXIT_OK) {
+        return code;
+    }
+    cohort_why_t *why = NULL;
+    int rc = cohort_why (session.client, path, &why);
+    code = session_result (&session, ACTIVITY_READ, path, rc);
+    if (code == CLI_EXIT_OK && arguments->settings.format == FORMAT_TEXT) {
+        print_text (why);
+    } else if (code == CLI_EXIT_OK) {
+        print_json (why, arguments->settings.format);
+    }
+    cohort_why_destroy (&why);
+    session_close (&session);
+    return code;
+}

@@ -1,0 +1,195 @@
+/* Who holds a lock, and who waits for it: the recipe behind cohort/why.h.
+ * May include: the client's public headers, recipes' line, record and support, libc. */
+
+#include "cohort/why.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "line.h"
+
+/* One who was listed; what it points to is in the same allocation. */
+struct entry {
+    uint64_t number;
+    enum line_kind kind;
+    cohort_stat_t stat;
+    struct record record;
+    char *node;
+};
+
+struct entries {
+    struct entry **items;
+    size_t count, room;
+};
+
+static void entries_clear (struct entries *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        free (self->items[i]);
+    }
+    free (self->items);
+    *self = (struct entries){0};
+}
+
+static int entries_add (struct entries *self, const char *path, const cohort_child_t *child)
+{
+    enum line_kind kind;
+    uint64_t number;
+    if (!line_parse (child->name, &kind, &number)) {
+        return 0;
+    }
+    if (self->count == self->room) {
+        size_t room = self->room == 0 ? 16 : 2 * self->room;
+        struct entry **items = realloc (self->items, room * sizeof (struct entry *));
+        if (items == NULL) {
+            return COHORT_ENOMEM;
+        }
+        self->items = items;
+        self->room = room;
+    }
+    size_t node_size = strlen (path) + strlen (child->name) + 2;
+    struct entry *entry = malloc (sizeof (*entry) + node_size + child->size + 1);
+    if (entry == NULL) {
+        return COHORT_ENOMEM;
+    }
+    *entry = (struct entry){
+        .number = number, .kind = kind, .stat = child->stat, .node = (char *) (entry + 1)};
+    snprintf (entry->node, node_size, "%s/%s", path, child->name);
+    char *data = entry->node + node_size;
+    if (child->size > 0) {
+        memcpy (data, child->data, child->size);
+    }
+    data[child->size] = 0;
+    record_parse (&entry->record, data, child->size);
+    self->items[self->count++] = entry;
+    return 0;
+}
+
+/* All contenders of one kind. */
+static int read_kind (cohort_t *client, const char *path, enum line_kind kind,
+                      struct entries *entries)
+{
+    char *after = NULL;
+    int rc = 0;
+    bool more = true;
+    while (rc == 0 && more) {
+        cohort_list_options_t options = {.size = sizeof (options),
+                                         .flags = COHORT_LIST_STAT | COHORT_LIST_DATA,
+                                         .prefix = line_prefix (kind),
+                                         .after = after};
+        cohort_page_t *page = NULL;
+        rc = cohort_list (client, path, &options, &page, NULL);
+        if (rc != 0) {
+            break;
+        }
+        for (size_t i = 0; i < page->count && rc == 0; i++) {
+            rc = entries_add (entries, path, &page->children[i]);
+        }
+        free (after);
+        more = page->next != NULL;
+        after = more ? recipe_copy (page->next, strlen (page->next)) : NULL;
+        rc = rc == 0 && more && after == NULL ? COHORT_ENOMEM : rc;
+        cohort_page_destroy (&page);
+    }
+    free (after);
+    return rc == COHORT_ENONODE ? 0 : rc;
+}
+
+static int by_number (const void *a, const void *b)
+{
+    const struct entry *one = *(struct entry *const *) a, *other = *(struct entry *const *) b;
+    return one->number < other->number ? -1 : one->number > other->number;
+}
+
+static size_t size_of (const struct entry *entry)
+{
+    return strlen (entry->node) + 1 + strlen (entry->record.host) + 1 + entry->record.payload_size +
+           1;
+}
+
+/* Copies what ends at *at, with one 0 behind it. */
+static const char *put (char **at, const void *bytes, size_t size)
+{
+    char *begin = *at;
+    if (size > 0) {
+        memcpy (begin, bytes, size);
+    }
+    begin[size] = 0;
+    *at += size + 1;
+    return begin;
+}
+
+static int64_t since_ms (const struct entry *entry)
+{
+    const struct record *record = &entry->record;
+    int64_t granted_ms = record->granted_ms != 0 ? record->granted_ms : entry->stat.mtime_ms;
+    return record->granted ? granted_ms : entry->stat.ctime_ms;
+}
+
+static void fill (cohort_contender_t *item, const struct entry *entry, bool holds, char **at)
+{
+    const struct record *record = &entry->record;
+    *item = (cohort_contender_t){.node = put (at, entry->node, strlen (entry->node)),
+                                 .shared = entry->kind == LINE_SHARED || record->shared,
+                                 .holds = holds,
+                                 .token = {.czxid = entry->stat.czxid, .ozxid = entry->stat.ozxid},
+                                 .session = entry->stat.ephemeral_owner,
+                                 .asked_ms = entry->stat.ctime_ms,
+                                 .since_ms = holds ? since_ms (entry) : 0,
+                                 .host = put (at, record->host, strlen (record->host)),
+                                 .pid = record->pid,
+                                 .data = put (at, record->payload, record->payload_size),
+                                 .size = record->payload_size};
+}
+
+static cohort_why_t *why_new (const struct entries *entries)
+{
+    size_t size = sizeof (cohort_why_t) + entries->count * sizeof (cohort_contender_t);
+    for (size_t i = 0; i < entries->count; i++) {
+        size += size_of (entries->items[i]);
+    }
+    cohort_why_t *why = malloc (size);
+    if (why == NULL) {
+        return NULL;
+    }
+    cohort_contender_t *items = (cohort_contender_t *) (void *) (why + 1);
+    char *at = (char *) (items + entries->count);
+    bool exclusive_ahead = false;
+    for (size_t i = 0; i < entries->count; i++) {
+        const struct entry *entry = entries->items[i];
+        bool shared = entry->kind == LINE_SHARED || entry->record.shared;
+        fill (&items[i], entry, shared ? !exclusive_ahead : i == 0, &at);
+        exclusive_ahead = exclusive_ahead || !shared;
+    }
+    *why = (cohort_why_t){.count = entries->count, .items = items};
+    return why;
+}
+
+int cohort_why (cohort_t *client, const char *path, cohort_why_t **why)
+{
+    if (client == NULL || path == NULL || why == NULL) {
+        return COHORT_EINVAL;
+    }
+    struct entries entries = {0};
+    int rc = 0;
+    for (int i = 0; i < LINE_KINDS && rc == 0; i++) {
+        rc = read_kind (client, path, (enum line_kind) i, &entries);
+    }
+    if (rc == 0) {
+        if (entries.count > 0) {
+            qsort (entries.items, entries.count, sizeof (struct entry *), by_number);
+        }
+        cohort_why_t *made = why_new (&entries);
+        rc = made == NULL ? COHORT_ENOMEM : 0;
+        *why = made != NULL ? made : *why;
+    }
+    entries_clear (&entries);
+    return rc;
+}
+
+void cohort_why_destroy (cohort_why_t **why_p)
+{
+    free (*why_p);
+    *why_p = NULL;
+}
