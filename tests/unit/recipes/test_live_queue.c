@@ -231,13 +231,24 @@ static unsigned chance (unsigned *seed, unsigned limit)
     return (*seed >> 16) % limit;
 }
 
+/* What the data of an item says, all of it: the number of one that was put. */
+static int number_of (const cohort_item_t *item)
+{
+    size_t size = 0;
+    const char *data = cohort_item_data (item, &size);
+    char *end = NULL;
+    long number = strtol (data, &end, 10);
+    assert_true (size > 0 && end == data + size);
+    assert_in_range (number, 0, PRODUCERS * ITEMS - 1);
+    return (int) number;
+}
+
 /* Takes what is ready, and does something with it. */
 static void consume (cohort_queue_t *queue, struct history *history, unsigned *seed)
 {
     cohort_item_t *item = NULL;
     while (cohort_queue_take (queue, 0, &item) == 0) {
-        int number = atoi (cohort_item_data (item, NULL));
-        assert_in_range (number, 0, PRODUCERS * ITEMS - 1);
+        int number = number_of (item);
         if (chance (seed, 5) == 0) {
             int64_t delay_ms = chance (seed, 2) * 5;
             int rc = cohort_item_return_async (&item, delay_ms, NULL, NULL);
