@@ -176,8 +176,8 @@ static int hold (const struct arguments *arguments, const char *folder, cohort_l
 {
     struct hold self = {.lock = NULL};
     int64_t wait_ms, grace_ms;
-    const char *data = arguments_value (arguments, FLAG_DATA);
-    data = data != NULL ? data : arguments->operands[1];
+    const char *info = arguments_value (arguments, FLAG_INFO);
+    info = info != NULL ? info : arguments->operands[1];
     if (!arguments_number (arguments, FLAG_WAIT, 0, INT32_MAX, -1, &wait_ms) ||
         !arguments_number (arguments, FLAG_GRACE, 0, GRACE_MS_MAX, GRACE_MS, &grace_ms) ||
         !path_of (&self, arguments->operands[0], folder)) {
@@ -189,7 +189,7 @@ static int hold (const struct arguments *arguments, const char *folder, cohort_l
     if (code != CLI_EXIT_OK) {
         return code;
     }
-    self.lock = cohort_lock_new (self.session.client, self.path, data, strlen (data));
+    self.lock = cohort_lock_new (self.session.client, self.path, info, strlen (info));
     int rc = COHORT_ENOMEM;
     if (self.lock != NULL) {
         cohort_lock_set_handler (self.lock, on_lock, &self);

@@ -237,14 +237,14 @@ static const struct flag lock_flags[] = {
     {FLAG_SHARED, "shared", NULL, "together with other shared ones"},
     {FLAG_WAIT, "wait", "MS", "wait so long at most (for ever)"},
     {FLAG_GRACE, "grace", "MS", "what CMD gets to end in peace (2000; 3333 at most)"},
-    {FLAG_DATA, "data", "TEXT", "what others see of it (the name of CMD)"},
+    {FLAG_INFO, "info", "TEXT", "what others see of it (the name of CMD)"},
     {0},
 };
 
 static const struct flag elect_flags[] = {
     {FLAG_WAIT, "wait", "MS", "wait so long at most (for ever)"},
     {FLAG_GRACE, "grace", "MS", "what CMD gets to end in peace (2000; 3333 at most)"},
-    {FLAG_DATA, "data", "TEXT", "what observers are told (the name of CMD)"},
+    {FLAG_INFO, "info", "TEXT", "what observers are told (the name of CMD)"},
     {0},
 };
 
@@ -517,7 +517,7 @@ const struct command command_table[] = {
      "NAME is a path, or short for /elections/NAME. The first candidate leads, and runs the\n"
      "program; the others wait. Observers (cohort/election.h) see who leads, with its data.\n"
      "The rest is as with lock.\n",
-     elect_flags, "  $ cohort elect --data 10.0.0.7:7777 master -- master-server\n", cmd_elect},
+     elect_flags, "  $ cohort elect --info 10.0.0.7:7777 master -- master-server\n", cmd_elect},
     {"why", "PATH", 1, 1, "print who holds a lock or leads, and who waits for it",
      "One line for each who stands in the line, in the order in which they are served, fields\n"
      "separated by tabs: state, since when, name, token, session, host, process id, and what it\n"

@@ -39,13 +39,13 @@ test_status () {
 # The first one holds it until it is let go, others wait, in order.
 test_line () {
     mkfifo "$folder/go"
-    "$cohort" lock --data one /l/b -- sh -c "cat '$folder/go'; echo one >>'$folder/order'" &
+    "$cohort" lock --info one /l/b -- sh -c "cat '$folder/go'; echo one >>'$folder/order'" &
     local one=$! two three
     stand /l/b 1
-    "$cohort" lock --data two /l/b -- sh -c "echo two >>'$folder/order'" &
+    "$cohort" lock --info two /l/b -- sh -c "echo two >>'$folder/order'" &
     two=$!
     stand /l/b 2
-    "$cohort" lock --shared --data three /l/b -- sh -c "echo three >>'$folder/order'" &
+    "$cohort" lock --shared --info three /l/b -- sh -c "echo three >>'$folder/order'" &
     three=$!
     stand /l/b 3
     expect 124 '' 'cohort: /l/b is not free (see: cohort why /l/b)' \
