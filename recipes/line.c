@@ -101,6 +101,13 @@ void line_end (struct line *self, int rc)
     self->owner->fn (self->owner, self, LINE_ENDED, rc);
 }
 
+/* The znode is another session's now: it is not for us to delete. */
+static void given_away (struct line *self)
+{
+    close_place (self);
+    self->owner->fn (self->owner, self, LINE_ENDED, COHORT_ENONODE);
+}
+
 /* ---- Joining --------------------------------------------------------------------------------- */
 
 /* Containers that are missing on the way to the line, and the line itself. */
@@ -403,15 +410,22 @@ static void look_at_ahead (struct line *self)
 
 static void take_change (struct line_view *view, const cohort_change_t *change)
 {
+    if (change->kind == COHORT_CHANGE_OWNER) {
+        (void) recipe_handed_over (change, &view->owner, &view->ozxid);
+        return;
+    }
     view->exists = change->kind != COHORT_CHANGE_DELETED;
     view->czxid = view->exists ? change->stat.czxid : 0;
+    view->owner = view->exists ? change->stat.ephemeral_owner : 0;
+    view->ozxid = view->exists ? change->stat.ozxid : 0;
     record_parse (&view->record, view->exists ? change->data : NULL,
                   view->exists ? change->size : 0);
     view->record.payload = NULL;
     view->record.payload_size = 0;
 }
 
-/* True: the state of the znode is whole. The znode has no children: all changes are its own. */
+/* True: the state of the znode is whole. The znode has no children: all changes are its
+ * own, or of owners. */
 static bool take_batch (struct line_watch *watch, const cohort_batch_t *batch)
 {
     if (batch->first) {
@@ -428,6 +442,16 @@ static bool take_batch (struct line_watch *watch, const cohort_batch_t *batch)
     return true;
 }
 
+static void look_at_own (struct line *self)
+{
+    const struct line_view *view = &self->own.view;
+    if (!view->exists || view->czxid != self->token.czxid) {
+        line_end (self, COHORT_ENONODE);
+    } else if (view->ozxid != self->token.ozxid) {
+        given_away (self);
+    }
+}
+
 static void on_own (cohort_stream_t *stream, const cohort_batch_t *batch, void *arg)
 {
     struct line *self = arg;
@@ -436,9 +460,8 @@ static void on_own (cohort_stream_t *stream, const cohort_batch_t *batch, void *
     recipe_enter (&owner->guard);
     if (batch == NULL) {
         line_end (self, cohort_stream_error (stream));
-    } else if (take_batch (&self->own, batch) &&
-               (!self->own.view.exists || self->own.view.czxid != self->token.czxid)) {
-        line_end (self, COHORT_ENONODE);
+    } else if (take_batch (&self->own, batch)) {
+        look_at_own (self);
     }
     if (recipe_leave (&owner->guard)) {
         owner->free (owner);

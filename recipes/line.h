@@ -48,7 +48,7 @@ enum line_news {
     LINE_GRANTED, /* it is our turn: HELD */
     LINE_BEHIND,  /* somebody is in the way; the first time only */
     LINE_ENDED,   /* OUT, against our will. rc COHORT_ESESSIONEXPIRED; COHORT_ENONODE: our znode was
-                     deleted by somebody; or what was refused */
+                     deleted by somebody, or handed over; or what was refused */
     LINE_STORED   /* our record was written, or (rc) refused */
 };
 
@@ -72,6 +72,8 @@ struct line_view {
     bool seen;
     bool exists;
     uint64_t czxid;
+    uint64_t owner;
+    uint64_t ozxid;
     struct record record; /* without payload */
 };
 

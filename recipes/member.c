@@ -154,12 +154,21 @@ bool member_has_gone (const cohort_member_t *self, uint64_t czxid)
     return self->view.zxid > czxid && (!self->view.exists || self->view.czxid > czxid);
 }
 
+bool member_given_away (const cohort_member_t *self, cohort_token_t token)
+{
+    return self->view.exists && self->view.czxid == token.czxid && self->view.ozxid > token.ozxid;
+}
+
 /* A whole batch has shown the znode as self->view. */
 static void viewed (cohort_member_t *self)
 {
-    if (self->phase == MEMBER_HELD && member_has_gone (self, self->token.czxid)) {
+    bool gone_to_us = self->view.exists && self->view.czxid == self->found.czxid &&
+                      self->view.owner != 0 && self->view.owner == cohort_session_id (self->client);
+    if (self->phase == MEMBER_HELD &&
+        (member_has_gone (self, self->token.czxid) || member_given_away (self, self->token))) {
         member_vanished (self);
-    } else if (self->phase == MEMBER_BLOCKED && member_has_gone (self, self->found.czxid)) {
+    } else if (self->phase == MEMBER_BLOCKED &&
+               (gone_to_us || member_has_gone (self, self->found.czxid))) {
         self->phase = self->view.exists ? MEMBER_EXAMINE : MEMBER_CREATE;
         self->parent = 0;
         member_go (self);
@@ -177,11 +186,18 @@ static void take_batch (cohort_member_t *self, const cohort_batch_t *batch)
     }
     for (size_t i = 0; i < batch->count; i++) {
         const cohort_change_t *change = &batch->changes[i];
+        if (change->kind == COHORT_CHANGE_OWNER) {
+            bool ours = recipe_handed_over (change, &self->staged.owner, &self->staged.ozxid);
+            self->touched = self->touched || ours;
+            continue;
+        }
         /* A stranger's znode may have children. */
         if (strcmp (change->path, self->path) == 0) {
             self->touched = true;
             self->staged.exists = change->kind != COHORT_CHANGE_DELETED;
             self->staged.czxid = self->staged.exists ? change->stat.czxid : 0;
+            self->staged.owner = self->staged.exists ? change->stat.ephemeral_owner : 0;
+            self->staged.ozxid = self->staged.exists ? change->stat.ozxid : 0;
         }
     }
     if (!batch->more && self->touched) {

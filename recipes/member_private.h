@@ -35,6 +35,8 @@ struct member_view {
     uint64_t zxid; /* 0: nothing yet */
     bool exists;
     uint64_t czxid;
+    uint64_t owner;
+    uint64_t ozxid;
 };
 
 struct cohort_member {
@@ -88,6 +90,9 @@ int member_step (cohort_member_t *self);
 
 /* The same after an event, when nobody else would hear of a failure. */
 void member_go (cohort_member_t *self);
+
+/* Has the stream shown that the znode is another session's since this one has had it? */
+bool member_given_away (const cohort_member_t *self, cohort_token_t token);
 
 /* Has the stream shown that the znode created by czxid is there no more? */
 bool member_has_gone (const cohort_member_t *self, uint64_t czxid);

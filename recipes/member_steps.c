@@ -139,13 +139,14 @@ static void create_again (cohort_member_t *self)
 static void member_held (cohort_member_t *self, const cohort_stat_t *stat, uint64_t stored,
                          uint64_t zxid)
 {
-    if (member_has_gone (self, stat->czxid)) {
+    cohort_token_t token = {.czxid = stat->czxid, .ozxid = stat->ozxid};
+    if (member_has_gone (self, stat->czxid) || member_given_away (self, token)) {
         /* The stream was faster. */
         create_again (self);
         return;
     }
     self->phase = MEMBER_HELD;
-    self->token = (cohort_token_t){.czxid = stat->czxid, .ozxid = stat->ozxid};
+    self->token = token;
     self->session = stat->ephemeral_owner;
     self->stored = stored;
     self->refused = 0;

@@ -234,6 +234,9 @@ static int stage (struct observer *self, const cohort_batch_t *batch)
     }
     for (size_t i = 0; i < batch->count; i++) {
         const cohort_change_t *change = &batch->changes[i];
+        if (change->kind == COHORT_CHANGE_OWNER) {
+            continue; /* who leads is the same znode as before */
+        }
         drop_staged (self);
         if (change->kind == COHORT_CHANGE_DELETED) {
             continue;
@@ -301,6 +304,16 @@ static void on_first (cohort_stream_t *stream, const cohort_batch_t *batch, void
     }
 }
 
+/* Somebody may have come. */
+static bool is_news (const cohort_batch_t *batch)
+{
+    bool news = batch->reset != 0;
+    for (size_t i = 0; i < batch->count && !news; i++) {
+        news = batch->changes[i].kind != COHORT_CHANGE_OWNER;
+    }
+    return news;
+}
+
 static void on_empty (cohort_stream_t *stream, const cohort_batch_t *batch, void *arg)
 {
     struct observer *self = arg;
@@ -312,7 +325,7 @@ static void on_empty (cohort_stream_t *stream, const cohort_batch_t *batch, void
         lost (self);
     } else if (rc != 0) {
         stop (self, rc);
-    } else if (!batch->more) {
+    } else if (is_news (batch)) {
         look_again (self, false);
     }
     if (recipe_leave (&owner->guard)) {

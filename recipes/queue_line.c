@@ -53,6 +53,9 @@ static void look_at_line (cohort_queue_t *self);
 static bool frees_item (const cohort_queue_t *self, const cohort_batch_t *batch, size_t index)
 {
     const cohort_change_t *change = &batch->changes[index];
+    if (change->kind == COHORT_CHANGE_OWNER) {
+        return false; /* it has no path */
+    }
     const char *name = change->path + strlen (self->items);
     if (*name != '/') {
         return false;
@@ -118,7 +121,9 @@ static void on_ahead (cohort_stream_t *stream, const cohort_batch_t *batch, void
             line->there = false;
         }
         for (size_t i = 0; i < batch->count; i++) {
-            line->there = batch->changes[i].kind != COHORT_CHANGE_DELETED;
+            if (batch->changes[i].kind != COHORT_CHANGE_OWNER) {
+                line->there = batch->changes[i].kind != COHORT_CHANGE_DELETED;
+            }
         }
         if (!batch->more && !line->there) {
             cohort_stream_destroy (&self->line.ahead);

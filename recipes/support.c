@@ -58,6 +58,17 @@ int recipe_renew (cohort_t *client, uint64_t *lost)
     return rc;
 }
 
+bool recipe_handed_over (const cohort_change_t *change, uint64_t *owner, uint64_t *ozxid)
+{
+    RECIPE_ASSERT (change->kind == COHORT_CHANGE_OWNER);
+    if (*owner == 0 || *owner != change->from || *ozxid > change->stat.ozxid) {
+        return false;
+    }
+    *owner = change->stat.ephemeral_owner;
+    *ozxid = change->stat.ozxid;
+    return true;
+}
+
 int recipe_wait (cohort_t *client, const struct recipe_guard *guard, int timeout_ms,
                  recipe_done_fn *done, void *self)
 {

@@ -47,6 +47,10 @@ static inline bool recipe_leave (struct recipe_guard *guard)
  * second time: COHORT_ESESSIONEXPIRED. lost NULL: somebody asked for it, so it is. */
 int recipe_renew (cohort_t *client, uint64_t *lost);
 
+/* A change of kind OWNER. True: the znode with this owner and ozxid is among what was handed over,
+ * and they have been set to those of now. */
+bool recipe_handed_over (const cohort_change_t *change, uint64_t *owner, uint64_t *ozxid);
+
 /* 1: what is waited for has come; 0: not yet; negative: it will not come, and why. */
 typedef int recipe_done_fn (void *self);
 

@@ -329,7 +329,8 @@ COHORT_API int cohort_session_kill (cohort_t *self, uint64_t session,
 /* All ephemerals of a session become another session's, at once and in one transaction, however
  * many there are: a gateway that restarts does not log its players out.  They live on as long as
  * the other session; their owner and ozxid change (so that fencing tokens of before are refused),
- * and nothing else; streams are told once (COHORT_CHANGE_OWNER).
+ * and nothing else; streams are told once (COHORT_CHANGE_OWNER).  Locks, elections and members of
+ * the session that gives take it as their loss; with queues in use it must not be handed over.
  *
  * Who is to get them agrees, by a token that it makes and gives to the owner, in whatever way: it
  * is good for this owner alone, and as long as the session that made it lives. */

@@ -23,10 +23,11 @@
  * how long that is sure.  No event.
  *
  * LOST: COHORT_LOCK_REVOKED while it was held, COHORT_LOCK_FAILED while it waited, both with
- * COHORT_ESESSIONEXPIRED (or COHORT_ENONODE, if the ensemble was seen to delete the znode before);
- * all that was acquired is released by that.  Whoever wants it again
- * acquires again, in a new session (cohort_renew is called if nobody has) and at the end of the
- * line.
+ * COHORT_ESESSIONEXPIRED (or COHORT_ENONODE, if the ensemble was seen to delete the znode before,
+ * or the session was handed over, cohort_hand_over: then the znode keeps its place in the line
+ * until its new owner deletes it or ends); all that was acquired is released by that.  Whoever
+ * wants it again acquires again, in a new session (cohort_renew is called if nobody has) and at the
+ * end of the line.
  *
  * The znodes.  The path becomes a container, which the servers remove when it is empty (as do those
  * above it that were missing).  Contenders are its ephemeral children exclusive-NUMBER and

@@ -23,7 +23,8 @@
  * LOST: the event COHORT_MEMBER_LOST, unless the znode was seen to go before; then the member calls
  * cohort_renew on its client, unless somebody else has done so, and registers anew: a further
  * COHORT_MEMBER_REGISTERED with a new token.  A session that no server ever accepted is not
- * renewed again: COHORT_MEMBER_ERROR.
+ * renewed again: COHORT_MEMBER_ERROR.  When its session is handed over (cohort_hand_over) the znode
+ * is lost, too, and is a stranger's; a stranger's that is given to its session becomes its own.
  *
  * Cost: one znode and one stream on it.  Registration: one write (one more for each parent that
  * is missing, once).  An update: one write, and its echo on the stream.  No polling.

@@ -77,6 +77,8 @@ void fake_commit (void);
 void fake_create (const char *path, const char *data, uint64_t owner);
 void fake_set (const char *path, const char *data);
 void fake_delete (const char *path);
+/* All ephemerals of one session become another's. */
+void fake_hand_over (uint64_t from, uint64_t to);
 void fake_set_sequence (const char *path, uint64_t next); /* number of the next sequential child */
 
 /* Its data as a string, or NULL: there is no such node. */

@@ -92,6 +92,9 @@ void fake_snapshot (cohort_stream_t *stream)
 
 static bool concerns (const cohort_stream_t *stream, const cohort_change_t *change)
 {
+    if (change->kind == COHORT_CHANGE_OWNER) {
+        return true; /* whatever it follows */
+    }
     bool shallow = (stream->flags & COHORT_STREAM_SHALLOW) != 0;
     if (!shallow || strcmp (change->path, stream->path) == 0) {
         return fake_is_in (change->path, stream->path);

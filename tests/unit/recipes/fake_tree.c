@@ -208,6 +208,25 @@ void fake_delete (const char *path)
     alone (false);
 }
 
+void fake_hand_over (uint64_t from, uint64_t to)
+{
+    alone (true);
+    for (size_t i = 0; i < fake_tree.nodes_count; i++) {
+        cohort_stat_t *stat = &fake_tree.nodes[i].stat;
+        if (stat->ephemeral_owner == from) {
+            stat->ephemeral_owner = to;
+            stat->ozxid = fake_tree.zxid;
+        }
+    }
+    assert_true (fake_tree.changes_count < FAKE_CHANGES_MAX);
+    fake_tree.changes[fake_tree.changes_count++] =
+        (cohort_change_t){.kind = COHORT_CHANGE_OWNER,
+                          .path = fake_copy_text (""),
+                          .stat = {.ephemeral_owner = to, .ozxid = fake_tree.zxid},
+                          .from = from};
+    alone (false);
+}
+
 void fake_set_sequence (const char *path, uint64_t next)
 {
     fake_find (path)->next = next;

@@ -391,6 +391,31 @@ static void it_may_be_destroyed_in_its_handler (void **state)
     }
 }
 
+/* ---- Hand-overs ------------------------------------------------------------------------------ */
+
+static void a_hand_over_between_others_is_nothing_to_elections (void **state)
+{
+    (void) state;
+    struct process a = candidate ("A", 0), o = observer ();
+    assert_trace ("A elected; O sees A; ");
+    fake_hand_over (77, 78);
+    fake_settle (a.client);
+    fake_settle (o.client);
+    assert_trace ("");
+    assert_true (cohort_election_valid (a.election, 0));
+    assert_int_equal (cohort_election_proclaim (a.election, "a", 1), 0);
+    fake_settle (a.client);
+    fake_settle (o.client);
+    assert_trace ("A proclaimed 0; O sees a; ");
+    leave (&a);
+    fake_settle (o.client);
+    assert_trace ("O sees nobody; ");
+    fake_hand_over (77, 78);
+    cohort_dispatch (o.client, 0);
+    assert_int_equal (fake_requests (o.client), 0);
+    leave (&o);
+}
+
 int main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
@@ -406,6 +431,7 @@ int main (void)
         TEST (an_observer_goes_on_in_a_new_session),
         TEST (an_observer_may_lose_its_session_or_end_at_every_step),
         TEST (it_may_be_destroyed_in_its_handler),
+        TEST (a_hand_over_between_others_is_nothing_to_elections),
     };
 #undef TEST
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -363,6 +363,71 @@ static void it_may_be_released_and_acquired_in_its_handler (void **state)
     cohort_lock_destroy (&lock);
 }
 
+/* ---- Hand-overs ------------------------------------------------------------------------------ */
+
+static void a_hand_over_between_others_is_nothing_to_a_lock (void **state)
+{
+    (void) state;
+    struct contender c[] = {enters ("A", COHORT_LOCK_EXCLUSIVE),
+                            enters ("B", COHORT_LOCK_EXCLUSIVE)};
+    fake_hand_over (77, 78);
+    settle (c, 2);
+    assert_trace ("A granted; B waits; ");
+    assert_true (cohort_lock_valid (c[0].lock, 0));
+    release (c[0].lock);
+    settle (c, 2);
+    assert_trace ("B granted; ");
+    leave (c, 2);
+}
+
+/* Its znode stays, and holds up who is behind it, until its new owner lets it go. */
+static void whose_session_is_handed_over_holds_nothing_any_more (void **state)
+{
+    (void) state;
+    struct contender c[] = {enters ("A", COHORT_LOCK_EXCLUSIVE),
+                            enters ("B", COHORT_LOCK_EXCLUSIVE),
+                            enters ("C", COHORT_LOCK_EXCLUSIVE)};
+    const char *nodes[] = {PATH "/exclusive-0000000000", PATH "/exclusive-0000000001"};
+    for (int i = 0; i < 2; i++) {
+        fake_hand_over (cohort_session_id (c[i].client), 77);
+        settle (c, 3);
+        assert_false (cohort_lock_held (c[i].lock));
+        assert_int_equal (fake_stat (nodes[i])->ephemeral_owner, 77);
+    }
+    assert_trace ("A granted; B waits; C waits; A revoked -101; B failed -101; ");
+    fake_delete (nodes[0]);
+    settle (c, 3);
+    assert_trace ("");
+    fake_delete (nodes[1]);
+    settle (c, 3);
+    assert_trace ("C granted; ");
+    leave (c, 3);
+}
+
+/* Before the client has heard that its znode was created, too. */
+static void the_session_may_be_handed_over_at_every_step (void **state)
+{
+    for (int steps = 0; steps < 12; steps++) {
+        start (state);
+        struct contender a = {.client = fake_client ()};
+        a.lock = lock_of (a.client, "A");
+        acquire (a.lock);
+        for (int i = 0; i < steps; i++) {
+            if (!fake_flush_one (a.client)) {
+                cohort_dispatch (a.client, 1);
+            }
+        }
+        bool created = fake_count (PATH "/") > 0;
+        fake_hand_over (cohort_session_id (a.client), 77);
+        fake_settle (a.client);
+        assert_true (cohort_lock_held (a.lock) != created);
+        assert_int_equal (fake_count (PATH "/"), 1);
+        trace_text[0] = 0;
+        leave (&a, 1);
+        assert_int_equal (fake_count (PATH "/"), created ? 1 : 0);
+    }
+}
+
 int main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
@@ -381,6 +446,9 @@ int main (void)
         TEST (an_acquisition_that_is_sent_in_part_is_undone),
         TEST (it_may_be_destroyed_in_its_handler),
         TEST (it_may_be_released_and_acquired_in_its_handler),
+        TEST (a_hand_over_between_others_is_nothing_to_a_lock),
+        TEST (whose_session_is_handed_over_holds_nothing_any_more),
+        TEST (the_session_may_be_handed_over_at_every_step),
     };
 #undef TEST
     return cmocka_run_group_tests (tests, NULL, NULL);

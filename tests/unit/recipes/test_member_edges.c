@@ -509,6 +509,68 @@ static void destroyed_in_the_handler_of_another (void **state)
     cohort_member_destroy (&self);
 }
 
+/* ---- Hand-overs ------------------------------------------------------------------------------ */
+
+static void a_hand_over_between_others_is_nothing_to_a_member (void **state)
+{
+    (void) state;
+    cohort_t *client = fake_client ();
+    cohort_member_t *self = member (client);
+    fake_settle (client);
+    fake_hand_over (STRANGER, STRANGER + 1);
+    fake_settle (client);
+    assert_trace ("registered; ");
+    assert_true (cohort_member_valid (self, 0));
+    cohort_member_destroy (&self);
+}
+
+/* To whom it is given it is a stranger's; and what it is given is its own. */
+static void a_hand_over_takes_and_gives_the_znode (void **state)
+{
+    (void) state;
+    cohort_t *client = fake_client ();
+    cohort_member_t *self = member (client);
+    fake_settle (client);
+    fake_hand_over (cohort_session_id (client), STRANGER);
+    fake_settle (client);
+    assert_trace ("registered; lost; conflict; ");
+    assert_false (cohort_member_valid (self, 0));
+    fake_hand_over (STRANGER, STRANGER + 1);
+    fake_settle (client);
+    assert_trace ("");
+    fake_hand_over (STRANGER + 1, cohort_session_id (client));
+    fake_settle (client);
+    assert_trace ("registered; ");
+    assert_int_equal (cohort_member_token (self).ozxid, fake_stat ("/a")->ozxid);
+    cohort_member_destroy (&self);
+    fake_settle (client);
+    assert_null (fake_data ("/a"));
+}
+
+static void handed_over_at_every_step (void **state)
+{
+    for (int order = FAKE_AS_IT_HAPPENED; order <= FAKE_BATCHES_FIRST; order++) {
+        for (int steps = 0; steps < 6; steps++) {
+            start (state);
+            cohort_t *client = fake_client ();
+            fake_set_order (client, (enum fake_order) order);
+            cohort_member_t *self = member (client);
+            for (int i = 0; i < steps; i++) {
+                if (!fake_flush_one (client)) {
+                    cohort_dispatch (client, 1);
+                }
+            }
+            bool created = fake_data ("/a") != NULL;
+            fake_hand_over (cohort_session_id (client), STRANGER);
+            fake_settle (client);
+            assert_true (cohort_member_valid (self, 0) != created);
+            cohort_member_destroy (&self);
+            fake_settle (client);
+            assert_true ((fake_data ("/a") != NULL) == created);
+        }
+    }
+}
+
 int main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
@@ -535,6 +597,9 @@ int main (void)
         TEST (destroyed_in_its_own_handler),
         TEST (destroyed_while_it_is_waited_for),
         TEST (destroyed_in_the_handler_of_another),
+        TEST (a_hand_over_between_others_is_nothing_to_a_member),
+        TEST (a_hand_over_takes_and_gives_the_znode),
+        TEST (handed_over_at_every_step),
     };
 #undef TEST
     return cmocka_run_group_tests (tests, NULL, NULL);

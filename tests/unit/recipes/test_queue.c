@@ -495,6 +495,44 @@ static void claims_ahead_and_no_further (void **state)
     cohort_queue_destroy (&in);
 }
 
+/* Whom somebody waits for is deleted and, in the same transaction, a session is handed over. */
+static void a_hand_over_between_others_is_nothing_to_a_queue (void **state)
+{
+    (void) state;
+    enum { CONSUMERS = 3 };
+    cohort_t *clients[CONSUMERS];
+    cohort_queue_t *queues[CONSUMERS];
+    size_t streams[CONSUMERS];
+    for (int i = 0; i < CONSUMERS; i++) {
+        clients[i] = fake_client ();
+        queues[i] = queue_with (clients[i], 1, 0);
+        fake_settle (clients[i]);
+        streams[i] = fake_streams (clients[i]);
+    }
+    size_t writes = fake_writes ();
+    fake_hand_over (77, 78);
+    for (int i = 0; i < CONSUMERS; i++) {
+        cohort_dispatch (clients[i], 0);
+        assert_int_equal (fake_callbacks (clients[i]), 0);
+        assert_int_equal (fake_requests (clients[i]), 0);
+        assert_int_equal (fake_streams (clients[i]), streams[i]);
+    }
+    assert_int_equal (fake_writes (), writes);
+    char first[64];
+    assert_true (fake_first_child ("/q/waiting", first, sizeof (first)));
+    fake_begin ();
+    fake_delete (first);
+    fake_hand_over (77, 78);
+    fake_commit ();
+    fake_settle (clients[2]);
+    assert_int_equal (fake_streams (clients[2]), streams[0]);
+    assert_trace ("");
+    for (int i = 0; i < CONSUMERS; i++) {
+        cohort_queue_destroy (&queues[i]);
+        fake_settle (clients[i]);
+    }
+}
+
 int main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
@@ -511,6 +549,7 @@ int main (void)
         TEST (a_put_wakes_two_of_many),
         TEST (the_line_goes_on_without_those_who_die),
         TEST (claims_ahead_and_no_further),
+        TEST (a_hand_over_between_others_is_nothing_to_a_queue),
     };
 #undef TEST
     return cmocka_run_group_tests (tests, NULL, NULL);
