@@ -120,6 +120,23 @@ static int look (cohort_t *self, const char *state_file, struct session_identity
     return rc == COHORT_OK ? rc : client_fail (self, rc, "take_over: %s", text);
 }
 
+/* A file may be named in many ways: this session's own would be taken over from under itself. */
+static int check_other (cohort_t *self, const struct session_identity *past)
+{
+    struct published view;
+    mailbox_view (&self->mailbox, &view);
+    if (view.id == 0) {
+        return client_fail (self, COHORT_ESTATE,
+                            "take_over: there is no session yet: call cohort_wait first");
+    }
+    if (past->id == view.id &&
+        memcmp (past->password, view.password, sizeof (view.password)) == 0) {
+        return client_fail (self, COHORT_EINVAL,
+                            "take_over: state_file is that of this session itself");
+    }
+    return COHORT_OK;
+}
+
 static int fail_as (cohort_t *self, cohort_t *other, int rc)
 {
     char text[MAILBOX_TEXT_SIZE];
@@ -182,6 +199,10 @@ int cohort_take_over (cohort_t *self, const char *state_file, uint64_t *count)
                                                : "state_file is that of this session itself");
     }
     int rc = look (self, state_file, &past);
+    if (rc != COHORT_OK) {
+        return rc;
+    }
+    rc = past.id == 0 ? rc : check_other (self, &past);
     if (rc != COHORT_OK) {
         return rc;
     }

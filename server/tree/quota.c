@@ -68,6 +68,9 @@ static bool parse_pair (struct quota_limits *limits, const char *text, size_t si
 bool quota_parse (struct quota_limits *limits, const uint8_t *data, size_t size)
 {
     const char *text = (const char *) data;
+    if (size > QUOTA_LIMITS_SIZE_MAX) {
+        return false;
+    }
     for (int kind = 0; kind < TREE_QUOTA_KINDS; kind++) {
         limits->of[kind] = -1;
     }

@@ -23,12 +23,16 @@
 #define QUOTA_LIMITS "zookeeper_limits"
 #define QUOTA_STATS  "zookeeper_stats"
 
+/* Every write below looks at the limits: they must be short (four of them need 150 bytes). */
+enum { QUOTA_LIMITS_SIZE_MAX = 256 };
+
 /* By enum tree_quota_kind; negative: no limit. */
 struct quota_limits {
     int64_t of[TREE_QUOTA_KINDS];
 };
 
-/* Reads the data of a zookeeper_limits; what it does not name has no limit.  false: malformed. */
+/* Reads the data of a zookeeper_limits; what it does not name has no limit.  false: malformed,
+ * or longer than QUOTA_LIMITS_SIZE_MAX. */
 bool quota_parse (struct quota_limits *limits, const uint8_t *data, size_t size);
 
 /* Whether the last name of a path is that of a znode with limits, or with what is counted. */

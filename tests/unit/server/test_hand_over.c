@@ -298,6 +298,26 @@ static void test_take_over (void **state)
     assert_int_equal (rmdir (folder), 0);
 }
 
+/* However its file is named. */
+static void test_take_over_itself (void **state)
+{
+    (void) state;
+    char folder[] = "/tmp/cohort-hand-over-XXXXXX", file[64], other[96];
+    assert_non_null (mkdtemp (folder));
+    snprintf (file, sizeof file, "%s/session", folder);
+    snprintf (other, sizeof other, "%s/./session", folder);
+    cohort_t *self = connect_with (file);
+    uint64_t count = 0;
+    create (self, "/a", COHORT_EPHEMERAL);
+    assert_int_equal (cohort_take_over (self, file, &count), COHORT_EINVAL);
+    assert_int_equal (cohort_take_over (self, other, &count), COHORT_EINVAL);
+    expect_error (self, "take_over: state_file is that of this session itself");
+    assert_int_equal (stat_of (self, "/a").ephemeral_owner, cohort_session_id (self));
+    cohort_destroy (&self);
+    (void) remove (file);
+    assert_int_equal (rmdir (folder), 0);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +325,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_async, start, stop),
         cmocka_unit_test_setup_teardown (test_refused, start, stop),
         cmocka_unit_test_setup_teardown (test_take_over, start, stop),
+        cmocka_unit_test_setup_teardown (test_take_over_itself, start, stop),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
