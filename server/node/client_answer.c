@@ -81,6 +81,9 @@ static size_t describe_quota (const struct result *result, char text[QUOTA_DETAI
         if (op.has_quota) {
             int shown = op.quota.path_size < QUOTA_DETAIL_PATH ? (int) op.quota.path_size
                                                                : QUOTA_DETAIL_PATH;
+            while ((size_t) shown < op.quota.path_size && (op.quota.path[shown] & 0xc0) == 0x80) {
+                shown--; /* not in the middle of a character */
+            }
             (void) snprintf (
                 text, QUOTA_DETAIL_SIZE, "%.*s would have %" PRId64 " %s; its %s is %" PRId64,
                 shown, op.quota.path, op.quota.value,

@@ -32,8 +32,9 @@ static void warn_of_quotas (const struct ensemble *self, const struct tree_outco
     for (uint32_t i = 0; i < outcome->crossed_count; i++) {
         const struct tree_quota *quota = &outcome->crossed[i];
         logger_write (&self->logger, LOG_WARNING, "quota-exceeded",
-                      "path=%.*s limit=%s max=%" PRId64 " value=%" PRId64, (int) quota->path_size,
-                      quota->path, tree_quota_name (quota->kind), quota->limit, quota->value);
+                      "path=\"%.*s\" limit=%s max=%" PRId64 " value=%" PRId64,
+                      (int) quota->path_size, quota->path, tree_quota_name (quota->kind),
+                      quota->limit, quota->value);
     }
 }
 

@@ -283,7 +283,7 @@ test_quota () {
         "$cohort" txn 'create /q/c'
     # Once: the second znode was too many for the limit that warns, the third no more so.
     checks=$((checks + 1))
-    await "$folder/dev.log" 'quota-exceeded path=/q limit=count max=1 value=2' >/dev/null ||
+    await "$folder/dev.log" 'quota-exceeded path="/q" limit=count max=1 value=2' >/dev/null ||
         fail 'the log does not tell of the quota'
     [ "$(grep -c 'quota-exceeded' "$folder/dev.log")" -eq 1 ] || fail 'quota-exceeded is told twice'
     expect 0 '' '' "$cohort" delquota -N /q
