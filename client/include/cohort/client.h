@@ -225,7 +225,8 @@ typedef struct cohort_ephemerals_options {
 
 /* The paths of a session's ephemerals (with a chroot: of those below it), in the order of their
  * bytes.  Those that were there all the time are listed.  options may be NULL.
- * COHORT_ENOAUTH, COHORT_ESESSIONEXPIRED: there is no such session. */
+ * COHORT_ENOAUTH: another's, and this session is no administrator; COHORT_ESESSIONEXPIRED: there is
+ * no such session. */
 COHORT_API int cohort_ephemerals (cohort_t *self, const cohort_ephemerals_options_t *options,
                                   cohort_strings_t **paths) COHORT_MUST_CHECK;
 

@@ -329,7 +329,7 @@ static void ephemerals_are_listed_to_their_owner (void **state)
     peer_do (peer);
     expect (peer, "reply 7 OK children=/b");
     expect (peer, "reply 8 EINVAL");
-    expect (peer, "reply 9 ESESSIONEXPIRED");
+    expect (peer, "reply 9 ENOAUTH");
     ask_ephemerals (other, &lists[0]);
     ask_ephemerals (other, &lists[1])->session = peer->session;
     peer_do (other);
