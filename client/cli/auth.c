@@ -154,18 +154,18 @@ int auth_prove (cohort_t *client, const struct credential *credential)
     return exit_code_of (rc);
 }
 
-static int prove_text (cohort_t *client, const char *text, const char *what)
+static int hand_text (const char *text, const char *what, credential_fn *fn, void *arg)
 {
     struct credential credential;
     int code = CLI_EXIT_USAGE;
     if (credential_parse (&credential, text, what, PASSWORD_TERMINAL)) {
-        code = auth_prove (client, &credential);
+        code = fn (arg, &credential);
     }
     credential_wipe (&credential);
     return code;
 }
 
-static int prove_file (cohort_t *client, const char *name)
+static int hand_file (const char *name, credential_fn *fn, void *arg)
 {
     int descriptor = open (name, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) {
@@ -180,7 +180,7 @@ static int prove_file (cohort_t *client, const char *name)
             continue;
         }
         snprintf (what, sizeof what, "%.200s, line %d", name, number);
-        code = prove_text (client, line, what);
+        code = hand_text (line, what, fn, arg);
         if (++count > FILE_LINES_MAX) {
             message ("%s: has more than %d users", name, FILE_LINES_MAX);
             code = CLI_EXIT_USAGE;
@@ -195,14 +195,24 @@ static int prove_file (cohort_t *client, const char *name)
     return code;
 }
 
-int auth_apply (cohort_t *client, const struct settings *settings)
+int auth_each (const struct settings *settings, credential_fn *fn, void *arg)
 {
     int code = CLI_EXIT_OK;
     if (settings->auth_file != NULL) {
-        code = prove_file (client, settings->auth_file);
+        code = hand_file (settings->auth_file, fn, arg);
     }
     if (code == CLI_EXIT_OK && settings->auth != NULL) {
-        code = prove_text (client, settings->auth, "--auth");
+        code = hand_text (settings->auth, "--auth", fn, arg);
     }
     return code;
+}
+
+static int prove (void *arg, const struct credential *credential)
+{
+    return auth_prove (arg, credential);
+}
+
+int auth_apply (cohort_t *client, const struct settings *settings)
+{
+    return auth_each (settings, prove, client);
 }

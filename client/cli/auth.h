@@ -36,6 +36,11 @@ void credential_wipe (struct credential *self);
  * message has been printed unless it is CLI_EXIT_OK. Blocks. */
 int auth_apply (cohort_t *client, const struct settings *settings);
 
+/* Hands out one after the other of what they say, wiped afterwards, until fn returns something else
+ * than CLI_EXIT_OK; that, or as above. May ask for a password. */
+typedef int credential_fn (void *arg, const struct credential *credential);
+int auth_each (const struct settings *settings, credential_fn *fn, void *arg);
+
 /* Proves one: the exit status, as above. */
 int auth_prove (cohort_t *client, const struct credential *credential);
 

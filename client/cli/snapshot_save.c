@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/cli/auth.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/message.h"
 #include "client/cli/progress.h"
@@ -25,6 +26,11 @@ struct save {
     bool shown;
     char server[256]; /* that the last piece came from */
     uint64_t zxid;
+    const char *servers;
+    cohort_snapshot_options_t options;
+    bool asked;
+    int rc, system_error;
+    char error[512];
 };
 
 /* ---- Signals --------------------------------------------------------------------------------- */
@@ -153,41 +159,69 @@ static int finish (struct save *self, struct backup_info *info)
 
 /* ---- The whole ------------------------------------------------------------------------------- */
 
+static void ask (struct save *self)
+{
+    self->asked = true;
+    self->error[0] = '\0';
+    self->rc = cohort_snapshot_read (self->servers, &self->options, take_piece, self, self->error,
+                                     sizeof self->error);
+    self->system_error = errno;
+}
+
+/* One of them is enough: the next is tried only if this one is no administrator. */
+static int ask_as (void *arg, const struct credential *credential)
+{
+    struct save *self = arg;
+    if (self->asked && self->rc != COHORT_ENOAUTH) {
+        return CLI_EXIT_OK;
+    }
+    self->options.auth_scheme = credential->scheme;
+    self->options.auth_user = credential->user;
+    self->options.auth_password = credential->password;
+    ask (self);
+    return CLI_EXIT_OK;
+}
+
 static int receive (struct save *self, const struct settings *settings)
 {
     struct security security;
     if (!security_init (&security, settings->server_key)) {
         return CLI_EXIT_USAGE;
     }
-    char error[512] = "";
+    if (settings->key_file != NULL && !security_take_file (&security, settings->key_file)) {
+        return CLI_EXIT_USAGE;
+    }
     cohort_options_t keys = {.size = sizeof keys};
     security_apply (&security, &keys);
-    cohort_snapshot_options_t options = {
-        .size = sizeof options,
+    self->servers = settings->servers;
+    self->options = (cohort_snapshot_options_t){
+        .size = sizeof self->options,
         .connect_timeout_ms = settings->timeout_given ? settings->timeout_ms : SESSION_SILENCE_MS,
         .silence_ms = settings->timeout_ms,
         .server_key = keys.server_key,
         .public_key = keys.public_key,
         .secret_key = keys.secret_key};
-    int rc =
-        cohort_snapshot_read (settings->servers, &options, take_piece, self, error, sizeof error);
-    int saved = errno;
+    int code = auth_each (settings, ask_as, self);
+    if (code == CLI_EXIT_OK && !self->asked) {
+        ask (self);
+    }
     if (self->shown) {
         progress_end (&self->progress);
     }
-    if (rc == 0) {
-        return CLI_EXIT_OK;
+    if (code != CLI_EXIT_OK || self->rc == 0) {
+        return code;
     }
     if (interrupted != 0) {
         message ("interrupted: nothing was saved");
         return 128 + interrupted;
     }
-    if (rc == COHORT_ESYSTEM && error[0] == '\0') {
-        errno = saved;
+    if (self->rc == COHORT_ESYSTEM && self->error[0] == '\0') {
+        errno = self->system_error;
         return cannot ("cannot be written", self->temporary);
     }
-    message ("snapshot save: %s", error[0] != '\0' ? error : cohort_error_text (rc));
-    return exit_code_of (rc);
+    message ("snapshot save: %s",
+             self->error[0] != '\0' ? self->error : cohort_error_text (self->rc));
+    return exit_code_of (self->rc);
 }
 
 int snapshot_save (const struct settings *settings, const char *file, struct backup_info *info)

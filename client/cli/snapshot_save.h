@@ -1,5 +1,5 @@
 /* A backup of a running ensemble, as a file.
- * May include: arguments, exit_code, message, progress, session, the public client API,
+ * May include: arguments, auth, exit_code, message, progress, session, the public client API,
  * server/backup. */
 
 #ifndef COHORT_CLI_SNAPSHOT_SAVE_H

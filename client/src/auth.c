@@ -113,23 +113,41 @@ static struct proof *make_proof (enum form form, const char *user, const char *p
     return proof;
 }
 
+int proof_make (const char *scheme, const char *user, const char *password, struct proof **proof_p,
+                char *wrong, size_t wrong_size)
+{
+    enum form form;
+    char text[WRONG_SIZE];
+    int rc = check (scheme, user, password, &form, text);
+    if (rc != COHORT_OK) {
+        snprintf (wrong, wrong_size, "%s", text);
+        return rc;
+    }
+    struct proof *proof = make_proof (form, user, password);
+    if (proof == NULL) {
+        snprintf (wrong, wrong_size, "out of memory (the hash takes 64 MiB)");
+        return COHORT_ENOMEM;
+    }
+    *proof_p = proof;
+    return COHORT_OK;
+}
+
 static int request_of (cohort_t *self, const char *scheme, const char *user, const char *password,
                        struct request **request_p)
 {
-    enum form form;
+    struct proof *proof = NULL;
     char wrong[WRONG_SIZE];
     if (self == NULL) {
         return COHORT_EINVAL;
     }
-    int rc = check (scheme, user, password, &form, wrong);
+    int rc = proof_make (scheme, user, password, &proof, wrong, sizeof (wrong));
     if (rc != COHORT_OK) {
         return client_fail (self, rc, "add_auth: %s", wrong);
     }
-    struct proof *proof = make_proof (form, user, password);
-    struct request *request = proof != NULL ? request_new_proof (proof) : NULL;
+    struct request *request = request_new_proof (proof);
     proof_release (proof);
     if (request == NULL) {
-        return client_fail (self, COHORT_ENOMEM, "add_auth: out of memory (the hash takes 64 MiB)");
+        return client_fail (self, COHORT_ENOMEM, "add_auth: out of memory");
     }
     *request_p = request;
     return COHORT_OK;

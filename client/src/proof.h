@@ -22,6 +22,10 @@ struct proof {
 
 /* One reference; with copies of user and credential. scheme is static. NULL without memory. */
 struct proof *proof_new (const char *scheme, const char *user, const void *credential, size_t size);
+/* What a password proves, by scheme (docs/acl.md); slow and large, by intention. COHORT_EINVAL,
+ * COHORT_ENOMEM: with the reason in wrong. */
+int proof_make (const char *scheme, const char *user, const char *password, struct proof **proof_p,
+                char *wrong, size_t wrong_size);
 void proof_retain (struct proof *proof);
 /* With the last reference it is wiped. NULL is allowed. */
 void proof_release (struct proof *proof);

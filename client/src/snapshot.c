@@ -1,5 +1,5 @@
 /* Backups: a server's snapshot file, over a connection without a session. May include: wire, hosts,
- * io.h (for keys), libzmq, base, libc. */
+ * io.h (for keys), proof, libzmq, base, libc. */
 
 #include <errno.h>
 #include <stdarg.h>
@@ -11,8 +11,10 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/hash.h"
+#include "client/base/secret.h"
 #include "client/src/hosts.h"
 #include "client/src/io.h"
+#include "client/src/proof.h"
 #include "client/src/wire.h"
 
 #define CONNECT_TIMEOUT_MS 1000
@@ -33,6 +35,7 @@ struct download {
     char *error;
     size_t error_size;
     char public_key[41], secret_key[41]; /* if the caller has none */
+    struct proof *proof;                 /* who asks, or NULL */
     int code;                            /* the reason, if all fail */
     uint64_t furthest;                   /* bytes that had come then, and one for an answer */
 
@@ -164,8 +167,16 @@ static bool take_end (struct download *self)
 static bool send_query (struct download *self)
 {
     struct buf frame;
+    struct wire_op auth = {.kind = WIRE_ADD_AUTH};
+    const struct proof *proof = self->received == 0 ? self->proof : NULL;
+    if (proof != NULL) {
+        auth.scheme = proof->scheme;
+        auth.user = proof->user;
+        auth.data = proof->credential;
+        auth.size = proof->size;
+    }
     buf_init (&frame);
-    if (wire_put_backup (&frame, self->received) != COHORT_OK) {
+    if (wire_put_backup (&frame, self->received, proof != NULL ? &auth : NULL) != COHORT_OK) {
         buf_deinit (&frame);
         return fail (self, COHORT_ENOMEM, "out of memory");
     }
@@ -173,6 +184,7 @@ static bool send_query (struct download *self)
         self->unsent = false;
         self->confirmed = self->received;
     }
+    secret_wipe (frame.data, frame.size);
     buf_deinit (&frame);
     return true;
 }
@@ -309,6 +321,17 @@ static bool take_keys (struct download *self)
            channel_key_valid (options->secret_key);
 }
 
+static int take_auth (struct download *self)
+{
+    const cohort_snapshot_options_t *options = &self->options;
+    if (options->auth_scheme == NULL && options->auth_user == NULL &&
+        options->auth_password == NULL) {
+        return COHORT_OK;
+    }
+    return proof_make (options->auth_scheme, options->auth_user, options->auth_password,
+                       &self->proof, self->error, self->error_size);
+}
+
 static int take_options (struct download *self, const cohort_snapshot_options_t *options)
 {
     cohort_snapshot_options_t *own = &self->options;
@@ -333,7 +356,7 @@ static int take_options (struct download *self, const cohort_snapshot_options_t 
     own->connect_timeout_ms =
         own->connect_timeout_ms > 0 ? own->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     own->silence_ms = own->silence_ms > 0 ? own->silence_ms : SILENCE_MS;
-    return COHORT_OK;
+    return take_auth (self);
 }
 
 int cohort_snapshot_read (const char *servers, const cohort_snapshot_options_t *options,
@@ -349,11 +372,13 @@ int cohort_snapshot_read (const char *servers, const cohort_snapshot_options_t *
         rc = hosts_parse (&hosts, servers, error, error_size);
     }
     if (rc != COHORT_OK) {
+        proof_release (self.proof);
         return rc;
     }
     self.context = self.options.zmq_context != NULL ? self.options.zmq_context : zmq_ctx_new ();
     if (self.context == NULL) {
         hosts_deinit (&hosts);
+        proof_release (self.proof);
         snprintf (error, error_size, "no ZeroMQ context can be made");
         return COHORT_ESYSTEM;
     }
@@ -365,5 +390,6 @@ int cohort_snapshot_read (const char *servers, const cohort_snapshot_options_t *
         zmq_ctx_term (self.context);
     }
     hosts_deinit (&hosts);
+    proof_release (self.proof);
     return self.enough ? self.said : done ? COHORT_OK : self.code;
 }

@@ -170,8 +170,9 @@ struct wire_words {
 };
 int wire_put_words (struct buf *out, struct arena *scratch, const struct wire_words *words);
 
-/* A question without a session: received 0 begins a backup. */
-int wire_put_backup (struct buf *out, uint64_t received);
+/* A question without a session: received 0 begins a backup. auth: who asks, as an op of kind
+ * WIRE_ADD_AUTH; NULL: nobody. */
+int wire_put_backup (struct buf *out, uint64_t received, const struct wire_op *auth);
 
 /* ---- Server to client ------------------------------------------------------------------------ */
 

@@ -279,14 +279,19 @@ static Cohort__Wire__SetAdmins *set_admins_of (struct arena *scratch, const stru
     return set != NULL && acl_of (scratch, op->acl, &set->acl, &set->n_acl) ? set : NULL;
 }
 
+static void fill_add_auth (Cohort__Wire__AddAuth *add, const struct wire_op *op)
+{
+    add->scheme = text_of (op->scheme);
+    add->user = text_of (op->user);
+    add->credential = bytes_of (op->data, op->size);
+}
+
 static Cohort__Wire__AddAuth *add_auth_of (struct arena *scratch, const struct wire_op *op)
 {
     Cohort__Wire__AddAuth *add =
         NEW_MESSAGE (scratch, Cohort__Wire__AddAuth, COHORT__WIRE__ADD_AUTH__INIT);
     if (add != NULL) {
-        add->scheme = text_of (op->scheme);
-        add->user = text_of (op->user);
-        add->credential = bytes_of (op->data, op->size);
+        fill_add_auth (add, op);
     }
     return add;
 }
@@ -682,10 +687,16 @@ static int taken_of (struct arena *scratch, Cohort__Wire__ClientFrame *frame,
     return frame->taken != NULL ? COHORT_OK : COHORT_ENOMEM;
 }
 
-int wire_put_backup (struct buf *out, uint64_t received)
+int wire_put_backup (struct buf *out, uint64_t received, const struct wire_op *auth)
 {
+    Cohort__Wire__AddAuth add = COHORT__WIRE__ADD_AUTH__INIT, *adds[] = {&add};
     Cohort__Wire__BackupQuery query = COHORT__WIRE__BACKUP_QUERY__INIT;
     query.received = received;
+    if (auth != NULL) {
+        fill_add_auth (&add, auth);
+        query.n_auth = 1;
+        query.auth = adds;
+    }
     Cohort__Wire__ClientFrame frame = COHORT__WIRE__CLIENT_FRAME__INIT;
     frame.backup = &query;
     return pack_frame (out, &frame);

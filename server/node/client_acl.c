@@ -10,6 +10,9 @@
 #include "server/node/client_state.h"
 #include "server/node/identity_text.h"
 
+/* As many as a session can be. */
+enum { USERS_MAX = 30 };
+
 /* ---- In ---------------------------------------------------------------------------------- */
 
 static void explain (struct clients *self, const char *format, ...)
@@ -127,13 +130,19 @@ int client_take_set_admins (struct clients *self, struct op *op, const Cohort__W
     return rc;
 }
 
-void client_take_origin (struct clients *self, struct client *client)
+/* Into clients.list. */
+static void list_origin (struct clients *self, uint64_t connection)
 {
     const struct node_transport *transport = &self->options.transport;
     buf_clear (&self->list);
     if (transport->client_origin != NULL) {
-        transport->client_origin (transport->arg, client->connection, &self->list);
+        transport->client_origin (transport->arg, connection, &self->list);
     }
+}
+
+void client_take_origin (struct clients *self, struct client *client)
+{
+    list_origin (self, client->connection);
     if (self->list.failed || self->list.size > sizeof client->origin) {
         return; /* it is nobody, then */
     }
@@ -142,6 +151,28 @@ void client_take_origin (struct clients *self, struct client *client)
     if (self->list.size > 0) {
         memcpy (client->origin, self->list.data, self->list.size);
     }
+}
+
+/* What proves nothing is passed over: another may. */
+bool client_passes (struct clients *self, uint64_t connection, Cohort__Wire__AddAuth *const *auth,
+                    size_t count)
+{
+    size_t size = 0;
+    const uint8_t *admins = tree_admins (self->tree, &size);
+    list_origin (self, connection);
+    for (size_t i = 0; i < count; i++) {
+        const Cohort__Wire__AddAuth *add = auth[i];
+        struct identity_claim claim = {.parts = parts_of (&add->scheme, &add->user),
+                                       .credential = add->credential.data,
+                                       .credential_size = add->credential.len};
+        const char *why = NULL;
+        if (admins != NULL && i < USERS_MAX) {
+            (void) identity_put_proven (&self->list, &claim, &why);
+        }
+        secret_wipe (add->credential.data, add->credential.len);
+    }
+    return admins == NULL || (!self->list.failed &&
+                              acl_granted (admins, size, self->list.data, self->list.size) != 0);
 }
 
 /* ---- Out --------------------------------------------------------------------------------- */

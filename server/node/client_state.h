@@ -393,6 +393,10 @@ int client_take_set_admins (struct clients *self, struct op *op,
                             const Cohort__Wire__SetAdmins *set);
 /* Whom the connection of a hello shows its client to be. */
 void client_take_origin (struct clients *self, struct client *client);
+/* Whether somebody without a session passes for an administrator: by the connection, or by what is
+ * proven beside it, which is wiped.  Where there are none, everybody does. */
+bool client_passes (struct clients *self, uint64_t connection, Cohort__Wire__AddAuth *const *auth,
+                    size_t count);
 void client_answer_acl (struct clients *self, struct client *client, const struct request *request);
 void client_answer_admins (struct clients *self, struct client *client,
                            const struct request *request);

@@ -262,6 +262,24 @@ bool clients_backup_part (struct clients *self, uint64_t connection, const struc
            transport->client_send (transport->arg, connection, self->bare.data, self->bare.size);
 }
 
+static void take_backup (struct clients *self, uint64_t connection,
+                         const Cohort__Wire__BackupQuery *query)
+{
+    if (self->options.backup == NULL) {
+        return;
+    }
+    /* It is the whole state, whatever the lists say. */
+    if (query->received == 0 && !client_passes (self, connection, query->auth, query->n_auth)) {
+        /* With a full pipe it goes without, and gives up. */
+        (void) clients_backup_part (
+            self, connection,
+            &(struct backup_part){.code = COHORT_ENOAUTH,
+                                  .text = "a backup takes an administrator"});
+        return;
+    }
+    self->options.backup (self->options.backup_arg, connection, query->received);
+}
+
 static bool has_work (const Cohort__Wire__ClientFrame *frame)
 {
     return frame->heartbeat != NULL || frame->rearm != NULL || frame->n_taken > 0 ||
@@ -338,8 +356,8 @@ void clients_frame (struct clients *self, uint64_t connection, const uint8_t *da
             const struct node_transport *transport = &self->options.transport;
             (void) transport->client_send (transport->arg, connection, data, 0);
         }
-        if (frame->backup != NULL && self->options.backup != NULL) {
-            self->options.backup (self->options.backup_arg, connection, frame->backup->received);
+        if (frame->backup != NULL) {
+            take_backup (self, connection, frame->backup);
         }
         if (client == NULL) {
             frame_of_stranger (self, connection, frame);

@@ -184,6 +184,24 @@ test_administrators () {
     expect 0 '' '' as_alice admins set "$root"
 }
 
+# A backup is everything, whatever the lists say.
+test_backup () {
+    expect 7 '' 'cohort: snapshot save: *: a backup takes an administrator' \
+        "$cohort" snapshot save "$folder/backup"
+    expect 7 '' 'cohort: snapshot save: *: a backup takes an administrator' \
+        as_alice snapshot save "$folder/backup"
+    expect 1 '' '' test -e "$folder/backup"
+    matches "$(as_root snapshot save "$folder/backup")" 'zxid' 'snapshot save --auth-file'
+    matches "$("$cohort" --auth 'digest:root:top secret' snapshot save "$folder/again")" 'zxid' \
+        'snapshot save --auth'
+    # One administrator among several users is enough.
+    printf '%s\n' digest:alice:secret 'digest:root:top secret' >"$folder/several"
+    matches "$(COHORT_AUTH_FILE=$folder/several "$cohort" snapshot save "$folder/third")" 'zxid' \
+        'snapshot save with COHORT_AUTH_FILE'
+    expect 2 '' "cohort: snapshot save: the scheme 'sasl' is neither *" \
+        "$cohort" --auth sasl:alice:secret snapshot save "$folder/fourth"
+}
+
 # A client with keys of its own is somebody by them; without, every command is somebody else.
 test_keys () {
     local server_key key
@@ -218,5 +236,6 @@ test_lists
 test_defaults
 test_shell
 test_administrators
+test_backup
 test_keys
 finish

@@ -151,8 +151,12 @@ static void seeds (fuzz_seed_fn *add, void *arg)
     COHORT_ASSERT (wire_put_rearm (&out, &scratch, &rearm) == 0);
     add (arg, "rearm", out.data, out.size);
     buf_clear (&out);
-    COHORT_ASSERT (wire_put_backup (&out, 4096) == 0);
+    COHORT_ASSERT (wire_put_backup (&out, 4096, NULL) == 0);
     add (arg, "backup", out.data, out.size);
+    buf_clear (&out);
+    struct wire_op auth = {.scheme = "digest-sha1", .user = "anna", .data = "secret", .size = 6};
+    COHORT_ASSERT (wire_put_backup (&out, 0, &auth) == 0);
+    add (arg, "backup-auth", out.data, out.size);
     arena_deinit (&scratch);
     buf_deinit (&out);
     add_requests (add, arg);

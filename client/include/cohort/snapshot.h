@@ -18,6 +18,9 @@ typedef struct cohort_snapshot_options {
     const char *server_key; /* CURVE: as in cohort_options_t */
     const char *public_key;
     const char *secret_key;
+    const char *auth_scheme; /* who asks, as of cohort_add_auth; NULL, all three: nobody */
+    const char *auth_user;
+    const char *auth_password;
 } cohort_snapshot_options_t;
 
 typedef struct cohort_snapshot {
@@ -40,16 +43,21 @@ typedef int cohort_snapshot_fn (void *arg, const cohort_snapshot_t *snapshot, co
  * may be a moment behind its leader: call cohort_sync first, on a session with the same server, if
  * something has to be in it.
  *
+ * Where the ensemble has administrators it takes one (docs/acl.md): by auth_scheme, auth_user and
+ * auth_password, by the key, or by the address.  Of a password the call makes what cohort_add_auth
+ * would send (about 0.1 s and 64 MiB), sends it to each server that it asks, and wipes it.
+ *
  * servers: as of cohort_new (a chroot is of no meaning); they are asked one after the other, in the
  * order of the list, until one has sent everything.  Bounded memory, whatever the size: a piece is
  * at most 1 MiB, and a server waits for this call.  Everything is checksummed, on the way too.
  *
  * 0, what fn has returned, or the reason of the server that came furthest, with a text in
  * error[error_size] that names the server: COHORT_ECONNECT, COHORT_EAUTHFAILED, COHORT_ETIMEDOUT,
- * COHORT_ESTATE (it has no state yet), COHORT_ELIMIT (it is making as many backups as it can),
- * COHORT_EDISKFULL (there; the file is written to its disk first), COHORT_ECORRUPT (what came is
- * not what was sent, or its file is damaged), COHORT_EPROTOCOL; COHORT_EINVAL: servers or options
- * are malformed; COHORT_ENOMEM, COHORT_ESYSTEM.  Any thread; blocks. */
+ * COHORT_ENOAUTH (it takes an administrator), COHORT_ESTATE (it has no state yet), COHORT_ELIMIT
+ * (it is making as many backups as it can), COHORT_EDISKFULL (there; the file is written to its
+ * disk first), COHORT_ECORRUPT (what came is not what was sent, or its file is damaged),
+ * COHORT_EPROTOCOL; COHORT_EINVAL: servers or options are malformed, or what is proven is;
+ * COHORT_ENOMEM, COHORT_ESYSTEM.  Any thread; blocks. */
 COHORT_API int cohort_snapshot_read (const char *servers, const cohort_snapshot_options_t *options,
                                      cohort_snapshot_fn *fn, void *arg, char *error,
                                      size_t error_size) COHORT_MUST_CHECK;

@@ -468,10 +468,17 @@ static void test_decode_welcome_nonsense (void **state)
 static void test_backup (void **state)
 {
     (void) state;
-    assert_int_equal (wire_put_backup (&out, 300), 0);
+    assert_int_equal (wire_put_backup (&out, 300, NULL), 0);
     static const uint8_t golden[] = {0x3a, 0x03, 0x08, 0xac, 0x02}; /* backup { received 300 } */
     assert_int_equal (out.size, sizeof (golden));
     assert_memory_equal (out.data, golden, sizeof (golden));
+    buf_clear (&out);
+    struct wire_op auth = {.scheme = "s", .user = "u", .data = "c", .size = 1};
+    assert_int_equal (wire_put_backup (&out, 0, &auth), 0);
+    static const uint8_t proven[] = {0x3a, 0x0b, 0x12, 0x09, 0x0a, 0x01, 's',
+                                     0x12, 0x01, 'u',  0x1a, 0x01, 'c'};
+    assert_int_equal (out.size, sizeof (proven));
+    assert_memory_equal (out.data, proven, sizeof (proven));
     for (int i = 0; i < 4; i++) {
         Cohort__Wire__BackupPart part = COHORT__WIRE__BACKUP_PART__INIT;
         part.size = i == 1 ? 8 : 9; /* the data does not fit */

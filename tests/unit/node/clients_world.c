@@ -347,6 +347,10 @@ static void take_frame (struct peer *peer, const Cohort__Wire__ServerFrame *fram
     if (frame->status != NULL) {
         take_status (peer, frame->status);
     }
+    if (frame->backup != NULL) {
+        write_text (&peer->trace, "backup part %s: %s\n", code_text (frame->backup->code),
+                    frame->backup->text);
+    }
     if (frame->refused != NULL) {
         write_text (&peer->trace, "refused %s: %s\n", code_text (frame->refused->code),
                     frame->refused->text);
@@ -493,6 +497,14 @@ static void host_status (void *arg, struct node_status *status)
     status->cluster_id = tree_cluster_id (server->tree);
 }
 
+static void host_backup (void *arg, uint64_t connection, uint64_t received)
+{
+    struct world_server *server = arg;
+    struct peer *peer = find_peer (server->world, connection);
+    assert_non_null (peer);
+    write_text (&peer->trace, "backup from %llu\n", (unsigned long long) received);
+}
+
 /* ---- The world ------------------------------------------------------------------------------- */
 
 static const struct node_member MEMBERS[] = {
@@ -523,6 +535,8 @@ static void server_new (struct world *world, size_t index, const struct world_op
         .walk_window = options->walk_window,
         .status = host_status,
         .status_arg = server,
+        .backup = host_backup,
+        .backup_arg = server,
         .members = MEMBERS,
         .members_count = 2,
     };

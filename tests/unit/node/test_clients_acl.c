@@ -419,6 +419,64 @@ static void administrators (void **state)
     world_free (&cast.world);
 }
 
+/* ---- Without a session ------------------------------------------------------------------- */
+
+/* How many users the first query of a backup names, the last of them being anna. */
+static void ask_backup (struct peer *peer, uint64_t received, size_t users)
+{
+    Cohort__Wire__BackupQuery *query = make (peer, sizeof *query);
+    cohort__wire__backup_query__init (query);
+    query->received = received;
+    query->n_auth = users;
+    query->auth = make (peer, (users + 1) * sizeof *query->auth);
+    for (size_t i = 0; i < users; i++) {
+        query->auth[i] = make (peer, sizeof **query->auth);
+        cohort__wire__add_auth__init (query->auth[i]);
+        query->auth[i]->scheme = bytes_of (i % 2 == 0 ? "digest-sha1" : "kerberos");
+        query->auth[i]->user = bytes_of ("anna");
+        query->auth[i]->credential = bytes_of (i + 1 == users ? "secret" : "guess");
+    }
+    if (users > 0) {
+        query->auth[users - 1]->scheme = bytes_of ("digest-sha1");
+    }
+    peer->frame.backup = query;
+    peer_do (peer);
+}
+
+static void a_backup_takes_an_administrator (void **state)
+{
+    (void) state;
+    static const char refused[] = "backup part ENOAUTH: a backup takes an administrator";
+    struct world *world =
+        world_new (&(struct world_options){.admins = "ip:" ROOT ",curve:" KEY ",digest:" ANNA});
+    struct peer *other = peer_new (world, 0), *root = peer_new (world, 0);
+    struct peer *key = peer_new (world, 0);
+    other->address = "10.9.9.8";
+    root->address = ROOT;
+    key->key = KEY;
+    ask_backup (other, 0, 0);
+    expect (other, refused);
+    ask_backup (other, 0, 1);
+    expect (other, "backup from 0");
+    ask_backup (other, 7, 0); /* of what was begun */
+    expect (other, "backup from 7");
+    ask_backup (other, 0, 30);
+    expect (other, "backup from 0");
+    ask_backup (other, 0, 31);
+    expect (other, refused);
+    ask_backup (root, 0, 0);
+    expect (root, "backup from 0");
+    ask_backup (key, 0, 0);
+    expect (key, "backup from 0");
+    world_free (&world);
+    /* Where nobody is one, nobody is asked. */
+    world = world_new (NULL);
+    other = peer_new (world, 0);
+    ask_backup (other, 0, 0);
+    expect (other, "backup from 0");
+    world_free (&world);
+}
+
 /* ---- Reads ------------------------------------------------------------------------------- */
 
 /* Whatever is asked for: of what may not be seen and of what is not there the same is said. */
@@ -798,6 +856,7 @@ int main (void)
         cmocka_unit_test (lists_that_are_none),
         cmocka_unit_test (lists_in_and_out),
         cmocka_unit_test (administrators),
+        cmocka_unit_test (a_backup_takes_an_administrator),
         cmocka_unit_test (nothing_is_learned),
         cmocka_unit_test (watches_tell_what_may_be_seen),
         cmocka_unit_test (watches_after_a_reconnect),
