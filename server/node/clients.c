@@ -244,6 +244,9 @@ static void send_status (struct clients *self, uint64_t connection)
     }
     memset (&status, 0, sizeof status);
     self->options.status (self->options.status_arg, &status);
+    if (!client_passes (self, connection, NULL, 0)) {
+        status.znodes = status.sessions = status.digest = 0;
+    }
     buf_clear (&self->bare);
     wire_client_status (&self->bare, &self->arena, &status, self->options.members,
                         self->options.members_count);

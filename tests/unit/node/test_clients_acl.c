@@ -468,6 +468,13 @@ static void a_backup_takes_an_administrator (void **state)
     expect (root, "backup from 0");
     ask_backup (key, 0, 0);
     expect (key, "backup from 0");
+    /* Nor does a status tell strangers of the state. */
+    ask_status (other);
+    ask_status (root);
+    peer_do (other);
+    peer_do (root);
+    assert_non_null (strstr (next_line (other), " digest=no"));
+    assert_non_null (strstr (next_line (root), " digest=yes"));
     world_free (&world);
     /* Where nobody is one, nobody is asked. */
     world = world_new (NULL);
