@@ -34,8 +34,8 @@ static int locate (const struct tree *self, const struct session *session, const
         if (!verify_stat (self, *znode)) {
             return COHORT_ECORRUPT;
         }
-        rc = system_permit (self, session, op);
-        return rc != 0 ? rc : permit_op (self, session, op->kind, *znode);
+        rc = permit_op (self, session, op->kind, *znode);
+        return rc != 0 ? rc : system_permit (self, session, op);
     }
     rc = tree_path_validate (op->path, op->path_size, self->scalars.limits.path_size_max, false);
     return rc != 0 ? rc : permit_absent (self, session, op->kind, op->path, op->path_size);
@@ -348,7 +348,13 @@ static int delete_tree (struct tree *self, const struct session *session, const 
     }
     uint64_t count = 1 + znode_below (znode);
     if ((op->limit != 0 && count > op->limit) || count > ENTRY_TREE_MAX - self->trimmed) {
-        result->has_value = permits (self, session, znode, COHORT_PERM_READ);
+        /* Whoever may neither read nor delete it learns nothing of its size; nor does it cost more
+         * to find out than to delete it. */
+        bool reads = permits (self, session, znode, COHORT_PERM_READ);
+        if (!reads && (count > ENTRY_TREE_MAX || !permits_trim (self, session, znode))) {
+            return COHORT_ENOAUTH;
+        }
+        result->has_value = reads;
         result->value = result->has_value ? (int64_t) count : 0;
         return COHORT_ETOOBIG;
     }
