@@ -49,10 +49,10 @@ void feed_catch_up (struct clients *self, struct feed *feed, zxid_t from)
     COHORT_ASSERT (feed->phase == FEED_LIVE);
     from = from == 0 && !snapshot ? now : from;
     feed->told = from;
-    if (from == now) {
+    if (from == now && (!feed->shut || !snapshot)) {
         return;
     }
-    if (from != 0 && from <= now && from >= tree_effects_floor (self->tree)) {
+    if (!feed->shut && from != 0 && from <= now && from >= tree_effects_floor (self->tree)) {
         feed_fall_behind (self, feed, from);
     } else if (snapshot) {
         walk_open (self, feed);
@@ -72,6 +72,7 @@ void feed_leave (struct clients *self, struct feed *feed)
 
 void feed_start_again (struct clients *self, struct feed *feed)
 {
+    feed_judge (self, feed);
     switch (feed->phase) {
     case FEED_WAITING:
         return;
@@ -157,12 +158,12 @@ static bool pull_effect (void *arg, const struct effect *effect)
     if (!feed_concerns (feed, effect)) {
         return true;
     }
-    const struct tree *tree = pull->self->tree;
-    if (tree_effect_turns (tree, feed->client->session, effect)) {
+    if (feed_turns (pull->self, feed, effect)) {
         pull->turned = true;
         return false;
     }
-    enum tree_sight sight = tree_effect_sight (tree, feed->client->session, effect);
+    feed_pass (pull->self, feed, effect);
+    enum tree_sight sight = feed_sight (pull->self, feed, effect);
     if (sight == TREE_HIDDEN) {
         return true;
     }

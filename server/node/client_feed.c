@@ -95,6 +95,12 @@ int feed_permit (const struct clients *self, const struct client *client,
     return rc == COHORT_ENOAUTH ? rc : 0;
 }
 
+void feed_judge (const struct clients *self, struct feed *feed)
+{
+    struct feed_request request = {.path = feed->path, .size = feed->path_size};
+    feed->shut = feed_permit (self, feed->client, &request) != 0;
+}
+
 enum wire_shown feed_shows (const struct feed *feed, enum tree_sight sight)
 {
     COHORT_ASSERT (sight != TREE_HIDDEN);
@@ -104,14 +110,51 @@ enum wire_shown feed_shows (const struct feed *feed, enum tree_sight sight)
     return sight == TREE_WHOLE ? WIRE_WHOLE : WIRE_HIDDEN;
 }
 
+static bool is_of_top (const struct feed *feed, const struct effect *effect)
+{
+    return effect->kind != EFFECT_OWNER && effect->path_size == feed->path_size;
+}
+
 bool feed_wants (const struct feed *feed, const struct effect *effect)
 {
+    if (feed->shut) {
+        return is_of_top (feed, effect) &&
+               (effect->kind == EFFECT_ACL || effect->kind == EFFECT_CREATED);
+    }
     if ((feed->flags & FEED_SHALLOW) == 0 || effect->kind == EFFECT_OWNER ||
         effect->path_size == feed->path_size) {
         return true;
     }
     return (effect->kind == EFFECT_CREATED || effect->kind == EFFECT_DELETED) &&
            tree_path_parent_size (effect->path, effect->path_size) == feed->path_size;
+}
+
+bool feed_turns (const struct clients *self, const struct feed *feed, const struct effect *effect)
+{
+    uint64_t session = feed->client->session;
+    if (effect->kind == EFFECT_ACL && is_of_top (feed, effect)) {
+        bool readable = tree_effect_sight (self->tree, session, effect) == TREE_WHOLE;
+        if (readable == feed->shut) {
+            return true;
+        }
+    }
+    return !feed->shut && tree_effect_turns (self->tree, session, effect);
+}
+
+/* Of a top that may not be read only its end is told: all else it would say of a shut stream. */
+enum tree_sight feed_sight (const struct clients *self, const struct feed *feed,
+                            const struct effect *effect)
+{
+    enum tree_sight sight = tree_effect_sight (self->tree, feed->client->session, effect);
+    bool shut = is_of_top (feed, effect) && effect->kind != EFFECT_DELETED && sight != TREE_WHOLE;
+    return shut ? TREE_HIDDEN : sight;
+}
+
+void feed_pass (const struct clients *self, struct feed *feed, const struct effect *effect)
+{
+    if (effect->kind == EFFECT_CREATED && is_of_top (feed, effect)) {
+        feed->shut = feed_sight (self, feed, effect) != TREE_WHOLE;
+    }
 }
 
 void feed_open (struct clients *self, struct client *client, const struct feed_request *request)
@@ -138,6 +181,7 @@ void feed_open (struct clients *self, struct client *client, const struct feed_r
     map_insert (&self->feed_map, &feed->node);
     list_push_back (&client->feeds, &feed->client_node);
     client->feeds_count++;
+    feed_judge (self, feed);
     feed_catch_up (self, feed, request->from);
 }
 
@@ -291,16 +335,22 @@ static void tell (struct matching *matching, struct feed *feed)
     if (!feed_wants (feed, effect)) {
         return;
     }
-    uint64_t session = feed->client->session;
-    bool turns = tree_effect_turns (self->tree, session, effect);
-    enum tree_sight sight = tree_effect_sight (self->tree, session, effect);
-    if ((!turns && sight == TREE_HIDDEN) || !is_told (self, feed, effect)) {
+    bool turns = feed_turns (self, feed, effect);
+    enum tree_sight sight = feed_sight (self, feed, effect);
+    if (!turns && sight == TREE_HIDDEN) {
+        if (feed->phase == FEED_LIVE || feed->phase == FEED_WALKING) {
+            feed_pass (self, feed, effect);
+        }
+        return;
+    }
+    if (!is_told (self, feed, effect)) {
         return;
     }
     if (turns) {
         turn (self, feed);
         return;
     }
+    feed_pass (self, feed, effect);
     struct encoded encoded = encode (matching, feed_shows (feed, sight));
     struct link link = {encoded.at, encoded.size, NO_LINK};
     uint32_t index = (uint32_t) (self->links.size / sizeof link);

@@ -87,10 +87,9 @@ static bool look (void *arg, const struct effect *effect)
     slice->zxid = effect->zxid;
     slice->looked++;
     if (feed_concerns (slice->feed, effect)) {
-        const struct tree *tree = slice->self->tree;
-        uint64_t session = slice->feed->client->session;
-        slice->turned = tree_effect_turns (tree, session, effect);
-        if (tree_effect_sight (tree, session, effect) != TREE_HIDDEN) {
+        slice->turned = feed_turns (slice->self, slice->feed, effect);
+        feed_pass (slice->self, slice->feed, effect);
+        if (feed_sight (slice->self, slice->feed, effect) != TREE_HIDDEN) {
             note (slice, effect);
         }
     }

@@ -275,6 +275,7 @@ struct feed {
 
     uint32_t first_link, last_link; /* of the present transaction's changes */
     bool turns; /* they change what its session may see: it begins anew with their end */
+    bool shut;  /* its session may not read `path`: it is told nothing until that changes */
     uint32_t path_size;
     char path[];
 };
@@ -519,8 +520,17 @@ int feed_permit (const struct clients *self, const struct client *client,
                  const struct feed_request *request);
 /* How it is told what its session sees so. */
 enum wire_shown feed_shows (const struct feed *feed, enum tree_sight sight);
-/* Whether it is to be told of the change, of which its subtree has part. */
+/* Whether the change, of which its subtree has part, may be something to it. */
 bool feed_wants (const struct feed *feed, const struct effect *effect);
+/* Whether it begins anew with the change, which it wants. */
+bool feed_turns (const struct clients *self, const struct feed *feed, const struct effect *effect);
+/* What it is shown of the change. */
+enum tree_sight feed_sight (const struct clients *self, const struct feed *feed,
+                            const struct effect *effect);
+/* It is behind the change, which does not turn it: a new znode can open and shut it. */
+void feed_pass (const struct clients *self, struct feed *feed, const struct effect *effect);
+/* Opens or shuts it, as the tree is now. */
+void feed_judge (const struct clients *self, struct feed *feed);
 /* An empty batch which says that the history up to zxid is gone. */
 void feed_tell_reset (struct clients *self, struct feed *feed, zxid_t zxid);
 void feed_close (struct clients *self, struct client *client, uint64_t id);

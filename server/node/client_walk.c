@@ -164,54 +164,77 @@ void walk_taken (struct clients *self, struct client *client, uint64_t id, uint6
 /* ---- Slices ------------------------------------------------------------------------------ */
 
 struct slice {
-    const struct tree *tree;
-    const struct feed *feed;
-    struct buf *out;
-    size_t bytes_max; /* that `out` holds before the last znode */
+    struct clients *self;
+    struct feed *feed;
+    struct feed_batch batch; /* the piece: begun with the first znode that may be seen */
+    zxid_t zxid;
     uint32_t nodes_left;
     bool stopped;
+    bool failed; /* the client is doomed */
 };
+
+static bool begin_piece (struct slice *slice)
+{
+    slice->failed = slice->batch.out == NULL &&
+                    !feed_batch_begin (slice->self, slice->feed, slice->zxid, true, &slice->batch);
+    return !slice->failed;
+}
 
 static bool take_node (void *arg, const struct tree_node *node)
 {
     struct slice *slice = arg;
-    if (slice->nodes_left == 0 || slice->out->size >= slice->bytes_max) {
+    const struct feed *feed = slice->feed;
+    size_t bytes = slice->batch.out != NULL ? feed_batch_size (&slice->batch) : 0;
+    if (slice->nodes_left == 0 || bytes >= WALK_BYTES) {
         slice->stopped = true;
         return false;
     }
     slice->nodes_left--;
-    enum tree_sight sight =
-        tree_node_sight (slice->tree, slice->feed->client->session, node->znode);
-    if (sight != TREE_HIDDEN) {
-        wire_client_found (slice->out, node, feed_shows (slice->feed, sight));
+    enum tree_sight sight = tree_node_sight (slice->self->tree, feed->client->session, node->znode);
+    if (sight == TREE_HIDDEN) {
+        return true;
     }
+    if (!begin_piece (slice)) {
+        return false;
+    }
+    wire_client_found (slice->batch.out, node, feed_shows (feed, sight));
     return true;
 }
 
-/* Returns the bytes that it has sent. */
+/* Goes on with the walk; that of a stream which is shut ends at once, with nothing. */
+static int walk_on (struct clients *self, struct feed *feed, struct slice *slice)
+{
+    feed_judge (self, feed);
+    if (!feed->shut) {
+        return tree_walk (self->tree, feed->path, feed->path_size, &feed->place, take_node, slice);
+    }
+    feed->begun &= feed->place.size == 0; /* what was sent of it is taken back */
+    return 0;
+}
+
+/* Returns the bytes that it has sent.  There is no piece without anything in it but the last: by
+ * their number what may not be seen could be counted. */
 static size_t make_slice (struct clients *self, struct feed *feed)
 {
     struct client *client = feed->client;
-    struct feed_batch batch = {.out = NULL};
-    zxid_t zxid = tree_zxid (self->tree);
+    struct slice slice = {.self = self,
+                          .feed = feed,
+                          .zxid = tree_zxid (self->tree),
+                          .nodes_left = self->options.walk_nodes};
     COHORT_ASSERT (feed->phase == FEED_WALKING);
-    if (!feed_batch_begin (self, feed, zxid, true, &batch)) {
+    int rc = walk_on (self, feed, &slice);
+    bool more = slice.stopped || (rc != 0 && rc != COHORT_ENONODE);
+    if (slice.failed || (!more && !begin_piece (&slice))) {
         return 0;
     }
-    struct slice slice = {.tree = self->tree,
-                          .feed = feed,
-                          .out = batch.out,
-                          .bytes_max = batch.out->size + WALK_BYTES,
-                          .nodes_left = self->options.walk_nodes};
-    int rc = tree_walk (self->tree, feed->path, feed->path_size, &feed->place, take_node, &slice);
-    size_t size = feed_batch_size (&batch);
-    if (slice.stopped || (rc != 0 && rc != COHORT_ENONODE)) {
-        feed_batch_end (self, feed, &batch, true);
-    } else {
-        feed_batch_whole (self, feed, &batch);
+    size_t size = slice.batch.out != NULL ? feed_batch_size (&slice.batch) : 0;
+    if (!more) {
+        feed_batch_whole (self, feed, &slice.batch);
         feed->phase = FEED_LIVE;
-        feed->told = zxid;
+        feed->told = slice.zxid;
         end (self, feed);
+    } else if (slice.batch.out != NULL) {
+        feed_batch_end (self, feed, &slice.batch, true);
     }
     /* With this code nothing that is queued, the half snapshot either, is sent any more. */
     if (rc == COHORT_ENOMEM || rc == COHORT_ECORRUPT) {

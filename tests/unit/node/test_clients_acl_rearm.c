@@ -1,0 +1,200 @@
+/* What a stream tells, by whatever door it was opened, of a znode that may not be read: a Rearm,
+ * which is never refused, a list that changes, and the number of a snapshot's pieces.
+ * ("batch 1 first" and nothing else is a reset.) */
+
+#include "tests/unit/node/clients_world.h"
+
+#include <string.h>
+
+#define ROOT "10.9.9.9"
+
+enum { ALL = 31, NO_SNAPSHOT = 1, SHALLOW = 4 };
+
+static ProtobufCBinaryData bytes_of (const char *text)
+{
+    return (ProtobufCBinaryData){strlen (text), (uint8_t *) (uintptr_t) text};
+}
+
+static void *make (struct peer *peer, size_t size)
+{
+    void *made = arena_calloc (&peer->arena, 1, size);
+    assert_non_null (made);
+    return made;
+}
+
+/* Everything to the administrator alone, or to all. */
+static Cohort__Wire__AclItem **list_of (struct peer *peer, bool open)
+{
+    Cohort__Wire__AclItem **list = make (peer, sizeof *list);
+    list[0] = make (peer, sizeof **list);
+    cohort__wire__acl_item__init (list[0]);
+    list[0]->perms = ALL;
+    list[0]->scheme = bytes_of (open ? "world" : "ip");
+    list[0]->id = bytes_of (open ? "anyone" : ROOT);
+    return list;
+}
+
+static void ask_list_of (struct peer *peer, const char *path, bool open)
+{
+    Cohort__Wire__Request *request = ask_raw (peer, true);
+    request->set_acl = make (peer, sizeof *request->set_acl);
+    cohort__wire__set_acl__init (request->set_acl);
+    request->set_acl->path = bytes_of (path);
+    request->set_acl->version = -1;
+    request->set_acl->acl = list_of (peer, open);
+    request->set_acl->n_acl = 1;
+    request->op_case = COHORT__WIRE__REQUEST__OP_SET_ACL;
+}
+
+static void ask_create_hidden (struct peer *peer, const char *path)
+{
+    ask_create (peer, path, "secret", 0);
+    Cohort__Wire__Create *create = peer->requests[peer->frame.n_requests - 1]->create;
+    create->acl = list_of (peer, false);
+    create->n_acl = 1;
+}
+
+static struct peer *peer_from (struct world *world, const char *address)
+{
+    struct peer *peer = peer_new (world, 0);
+    peer->address = address;
+    peer_hello (peer);
+    world_run (world);
+    expect_prefix (peer, "welcome attach=1");
+    return peer;
+}
+
+static void quietly (struct peer *peer)
+{
+    peer_do (peer);
+    forget_lines (peer);
+}
+
+/* What is hidden, with something open below, and what is not there, look alike; and no client is
+ * sent away for it, for it would come back for ever. */
+static void a_rearm_opens_nothing (void **state)
+{
+    (void) state;
+    static const char *const tops[] = {"/h/g", "/h/none"};
+    for (size_t i = 0; i < 8; i++) {
+        const char *top = tops[i % 2];
+        bool bare = i / 2 % 2 == 1, behind = i / 4 == 1;
+        struct world *world =
+            world_new (&(struct world_options){.admins = "ip:" ROOT, .walk_nodes = 1});
+        struct peer *root = peer_from (world, ROOT);
+        ask_create_hidden (root, "/h");
+        ask_create_hidden (root, "/h/g");
+        ask_create (root, "/h/g/open", "shown", 0);
+        ask_create (root, "/h/g/open/x", "shown", 0);
+        quietly (root);
+        uint64_t from = tree_zxid (world->servers[0].tree);
+        ask_set (root, "/h/g/open", "more", -1);
+        quietly (root);
+        struct peer *peer = peer_from (world, "10.0.0.1");
+        peer->mad = true;
+        ask_rearm (peer, 0, false);
+        ask_rearm_stream (peer, 1, top, behind ? from : 0);
+        peer->frame.rearm->streams[0]->flags = bare ? NO_SNAPSHOT : 0;
+        peer_do (peer);
+        if (bare && behind) {
+            expect (peer, "batch 1 first");
+        } else if (!bare) {
+            expect (peer, behind ? "batch 1 snapshot first more" : "batch 1 snapshot first");
+        }
+        if (!bare && behind) {
+            expect (peer, "batch 1 snapshot");
+        }
+        expect (peer, NULL);
+        ask_set (root, "/h/g/open", "y", -1);
+        ask_create (root, "/h/g/open/y", "", 0);
+        ask_create (root, "/h/g/new", "", 0);
+        ask_delete (root, "/h/g/open/x", -1);
+        ask_create_hidden (root, "/h/none");
+        ask_create (root, "/h/none/open", "", 0);
+        ask_delete (root, "/h/none/open", -1);
+        ask_delete (root, "/h/none", -1);
+        quietly (root);
+        expect (peer, NULL);
+        assert_false (peer->dropped);
+        /* It was not for nothing: what becomes readable comes. */
+        ask_create (root, "/h/none", "", 0);
+        ask_list_of (root, "/h/g", true);
+        quietly (root);
+        const char *line = next_line (peer);
+        assert_non_null (line);
+        assert_non_null (strstr (line, i % 2 == 1 ? "+/h/none"
+                                       : bare     ? "batch 1 first"
+                                                  : "snapshot"));
+        world_free (&world);
+    }
+}
+
+/* A stream that was opened with every right, and whose top is hidden then, and shown again. */
+static void a_top_that_is_hidden (void **state)
+{
+    (void) state;
+    struct world *world = world_new (&(struct world_options){.admins = "ip:" ROOT});
+    struct peer *root = peer_from (world, ROOT);
+    struct peer *peer = peer_attached (world, 0);
+    ask_create (root, "/p", "", 0);
+    quietly (root);
+    ask_stream (peer, 1, "/p", 0);
+    ask_stream (peer, 2, "/p", 0);
+    peer->requests[1]->stream_open->flags = NO_SNAPSHOT | SHALLOW;
+    quietly (peer);
+    ask_list_of (root, "/p", false);
+    quietly (root);
+    expect (peer, "batch 1 snapshot first more");
+    expect (peer, "batch 2 first");
+    expect (peer, "batch 1 snapshot");
+    ask_create (root, "/p/open", "", 0);
+    ask_set (root, "/p", "x", -1);
+    quietly (root);
+    expect (peer, NULL);
+    ask_list_of (root, "/p", true);
+    ask_create (root, "/p/more", "", 0);
+    quietly (root);
+    expect (peer, "batch 1 snapshot first more");
+    expect (peer, "batch 2 first");
+    expect (peer, "batch 2 first +/p/more");
+    expect (peer, "batch 1 snapshot */p=x */p/more */p/open");
+    expect (peer, NULL);
+    world_free (&world);
+}
+
+/* Hidden znodes make no pieces. */
+static void pieces_count_nothing (void **state)
+{
+    (void) state;
+    struct world *world =
+        world_new (&(struct world_options){.admins = "ip:" ROOT, .walk_nodes = 1});
+    struct peer *root = peer_from (world, ROOT);
+    struct peer *peer = peer_attached (world, 0);
+    ask_create (root, "/p", "", 0);
+    ask_create_hidden (root, "/p/h");
+    ask_create_hidden (root, "/p/h/1");
+    ask_create_hidden (root, "/p/h/2");
+    ask_create_hidden (root, "/p/h/3");
+    ask_create (root, "/p/z", "", 0);
+    quietly (root);
+    ask_stream (peer, 1, "/p", 0);
+    peer_do (peer);
+    expect (peer, "reply 1 OK");
+    expect (peer, "batch 1 snapshot first more */p");
+    expect (peer, "batch 1 snapshot more */p/h!");
+    expect_prefix (peer, "batch 1 snapshot");
+    const char *line = next_line (peer);
+    assert_true (line == NULL || strcmp (line, "batch 1 snapshot") == 0);
+    expect (peer, NULL);
+    world_free (&world);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (a_rearm_opens_nothing),
+        cmocka_unit_test (a_top_that_is_hidden),
+        cmocka_unit_test (pieces_count_nothing),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
