@@ -262,7 +262,7 @@ void cohort_member_destroy (cohort_member_t **self_p)
     RECIPE_ASSERT (!self->guard.destroyed);
     if (self->phase == MEMBER_HELD) {
         /* If there is no memory for it the znode stays until the session ends. */
-        (void) member_withdraw (self->client, self->path, self->token.czxid);
+        (void) recipe_withdraw (self->client, self->path, self->token.czxid);
     } else if (self->request != NULL && self->request->parent == 0 &&
                (self->request->phase == MEMBER_CREATE || self->request->phase == MEMBER_REPLACE)) {
         self->request->undo = self->path;

@@ -5,6 +5,7 @@
 #ifndef COHORT_RECIPES_MEMBER_PRIVATE_H
 #define COHORT_RECIPES_MEMBER_PRIVATE_H
 
+#include "calls.h"
 #include "cohort/member.h"
 #include "support.h"
 
@@ -99,9 +100,6 @@ bool member_has_gone (const cohort_member_t *self, uint64_t czxid);
 
 /* Whether this was the session of an earlier registration of ours. */
 bool member_owned (const cohort_member_t *self, uint64_t session);
-
-/* Deletes the znode if it is still the one that was created by czxid. */
-int member_withdraw (cohort_t *client, const char *path, uint64_t czxid);
 
 /* Frees what a destroyed member leaves to the last one that uses it. */
 void member_free (cohort_member_t *self);

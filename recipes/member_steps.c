@@ -13,19 +13,6 @@
 
 static cohort_result_fn on_result;
 
-int member_withdraw (cohort_t *client, const char *path, uint64_t czxid)
-{
-    cohort_txn_t *txn = cohort_txn_new ();
-    if (txn == NULL) {
-        return COHORT_ENOMEM;
-    }
-    cohort_txn_check_czxid (txn, path, czxid);
-    cohort_txn_delete (txn, path, COHORT_ANY_VERSION);
-    int rc = cohort_multi_async (client, txn, NULL, NULL);
-    cohort_txn_destroy (&txn);
-    return rc;
-}
-
 static int send_create (cohort_member_t *self, struct member_request *request)
 {
     if (self->parent == 0) {
@@ -316,7 +303,7 @@ static void undo (cohort_t *client, const struct member_request *request,
     const cohort_stat_t *stat = stat_of (request, result);
     if (stat != NULL) {
         /* If there is no memory for it the znode stays until the session ends. */
-        (void) member_withdraw (client, request->undo, stat->czxid);
+        (void) recipe_withdraw (client, request->undo, stat->czxid);
     }
 }
 
