@@ -1,64 +1,133 @@
-/* getEphemerals, whoami. */
+/* session: all sessions of the ensemble, and the end of one. */
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "client/cli/arguments.h"
 #include "client/cli/emit.h"
 #include "client/cli/exit_code.h"
-#include "client/cli/output.h"
+#include "client/cli/message.h"
 #include "client/cli/session.h"
 
-/* 0, an id as it is printed: decimal, or hexadecimal behind 0x. */
-static bool parse_session (const char *text, uint64_t *id)
+enum { ID_SIZE = 19 };
+
+static const char *state_name (int state)
+{
+    static const char *const names[] = {"lives", "killed", "ends"};
+    return state >= 0 && state <= COHORT_SESSION_ENDS ? names[state] : "?";
+}
+
+/* IPv4 addresses as such. */
+static const char *address_text (const cohort_session_info_t *info, char text[INET6_ADDRSTRLEN])
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    if (!info->address_known) {
+        return "-";
+    }
+    bool is_mapped = memcmp (info->address, mapped, sizeof mapped) == 0;
+    const char *shown =
+        is_mapped ? inet_ntop (AF_INET, info->address + sizeof mapped, text, INET6_ADDRSTRLEN)
+                  : inet_ntop (AF_INET6, info->address, text, INET6_ADDRSTRLEN);
+    return shown != NULL ? shown : "-";
+}
+
+static void print_one (struct emit *emit, enum format format, const cohort_session_info_t *info)
+{
+    char id[ID_SIZE], address[INET6_ADDRSTRLEN];
+    const char *shown = address_text (info, address);
+    snprintf (id, sizeof id, "0x%" PRIx64, info->id);
+    if (format == FORMAT_TEXT) {
+        printf ("%s\t%s\t%" PRIu32 "\t%" PRIu64 "\t%" PRIu32 "\t%" PRIu32 "\t%s\n", id, shown,
+                info->server, info->ephemerals, info->timeout_ms, info->grace_ms,
+                state_name (info->state));
+        return;
+    }
+    json_t *item = json_pack (
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "session", id, "server", (json_int_t) info->server,
+        "ephemerals", (json_int_t) info->ephemerals, "timeout_ms", (json_int_t) info->timeout_ms,
+        "grace_ms", (json_int_t) info->grace_ms, "incarnation", (json_int_t) info->incarnation,
+        "state", state_name (info->state));
+    if (item != NULL) {
+        json_object_set_new (item, "address",
+                             info->address_known ? json_string (shown) : json_null ());
+    }
+    emit_item (emit, item);
+}
+
+/* Page by page, so that any number of them costs neither side much. */
+static int list (struct session *session, enum format format)
+{
+    struct emit emit;
+    cohort_sessions_t *page = NULL;
+    uint64_t after = 0;
+    int code = CLI_EXIT_OK, more = 1;
+    bool begun = false;
+    while (more && code == CLI_EXIT_OK) {
+        int rc = cohort_sessions (session->client, after, 0, &page);
+        code = session_result (session, ACTIVITY_READ, "session ls", rc);
+        if (code != CLI_EXIT_OK) {
+            break;
+        }
+        if (!begun && format == FORMAT_TEXT) {
+            printf ("session\taddress\tserver\tephemerals\ttimeout\tgrace\tstate\n");
+        } else if (!begun) {
+            emit_begin (&emit, format);
+        }
+        begun = true;
+        for (size_t i = 0; i < page->count; i++) {
+            print_one (&emit, format, &page->items[i]);
+            after = page->items[i].id;
+        }
+        more = page->more && page->count > 0;
+        cohort_sessions_destroy (&page);
+    }
+    if (begun && format != FORMAT_TEXT) {
+        emit_end (&emit);
+    }
+    return code;
+}
+
+/* Decimal, or hexadecimal behind 0x. */
+static bool read_id (const char *text, uint64_t *id)
 {
     char *end;
-    if (text == NULL) {
-        return true;
-    }
     errno = 0;
-    unsigned long long value = strtoull (text, &end, 0);
-    if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value == 0) {
-        message ("--session: '%s' is not the id of a session", text);
-        return false;
-    }
-    *id = value;
-    return true;
+    *id = strtoull (text, &end, 0);
+    return errno == 0 && end != text && *end == '\0' && text[0] != '-' && *id != 0;
 }
 
-static int print_paths (enum format format, const cohort_strings_t *paths)
+static int kill_session (struct session *session, const char *operand)
 {
-    bool in_line = isatty (STDOUT_FILENO) != 0;
-    struct emit emit;
-    if (format != FORMAT_TEXT) {
-        emit_begin (&emit, format);
-        for (size_t i = 0; i < paths->count; i++) {
-            if (!emit_item (&emit, json_string (paths->items[i]))) {
-                return CLI_EXIT_FAILED;
-            }
-        }
-        emit_end (&emit);
-        return CLI_EXIT_OK;
+    uint64_t id = 0;
+    int existed = 0;
+    if (!read_id (operand, &id)) {
+        message ("session kill: '%s' is no session's id (see: cohort session ls)", operand);
+        return CLI_EXIT_USAGE;
     }
-    for (size_t i = 0; i < paths->count; i++) {
-        printf ("%s%s%s", in_line ? (i > 0 ? ", " : "[") : "", paths->items[i],
-                in_line ? "" : "\n");
+    int rc = cohort_session_kill (session->client, id, &existed);
+    int code = session_result (session, ACTIVITY_SET, operand, rc);
+    if (code == CLI_EXIT_OK && !existed) {
+        message ("session kill: there is no session %s (see: cohort session ls)", operand);
+        return CLI_EXIT_NO_NODE;
     }
-    if (in_line) {
-        printf ("%s]\n", paths->count > 0 ? "" : "[");
-    }
-    return CLI_EXIT_OK;
+    return code;
 }
 
-int cmd_ephemerals (const struct arguments *arguments)
+int cmd_session (const struct arguments *arguments)
 {
-    cohort_ephemerals_options_t options = {
-        .size = sizeof options,
-        .flags = arguments_has (arguments, FLAG_LINEARIZABLE) ? COHORT_READ_LINEARIZABLE : 0,
-        .prefix = arguments->operand_count > 0 ? arguments->operands[0] : NULL,
-    };
-    if (!parse_session (arguments_value (arguments, FLAG_SESSION), &options.session)) {
+    const char *what = arguments->operands[0];
+    const char *operand = arguments->operand_count > 1 ? arguments->operands[1] : NULL;
+    bool lists = strcmp (what, "ls") == 0;
+    if (!lists && strcmp (what, "kill") != 0) {
+        message ("session knows ls and kill, not '%s'", what);
+        return CLI_EXIT_USAGE;
+    }
+    if (lists != (operand == NULL)) {
+        message (lists ? "session ls takes no operand" : "session kill: the session is missing");
         return CLI_EXIT_USAGE;
     }
     struct session session;
@@ -66,55 +135,7 @@ int cmd_ephemerals (const struct arguments *arguments)
     if (code != CLI_EXIT_OK) {
         return code;
     }
-    cohort_strings_t *paths = NULL;
-    int rc = cohort_ephemerals (session.client, &options, &paths);
-    code = session_result (&session, ACTIVITY_READ, "ephemerals", rc);
+    code = lists ? list (&session, arguments->settings.format) : kill_session (&session, operand);
     session_close (&session);
-    if (code == CLI_EXIT_OK) {
-        code = print_paths (arguments->settings.format, paths);
-    }
-    cohort_strings_destroy (&paths);
-    return code;
-}
-
-static int print_identities (enum format format, const cohort_identities_t *identities)
-{
-    if (format == FORMAT_TEXT) {
-        printf ("Auth scheme: User\n");
-    }
-    struct emit emit;
-    if (format != FORMAT_TEXT) {
-        emit_begin (&emit, format);
-    }
-    for (size_t i = 0; i < identities->count; i++) {
-        const cohort_identity_t *identity = &identities->items[i];
-        if (format == FORMAT_TEXT) {
-            printf ("%s: %s\n", identity->scheme, identity->id);
-        } else if (!emit_item (&emit, json_pack ("{s:s, s:s}", "scheme", identity->scheme, "id",
-                                                 identity->id))) {
-            return CLI_EXIT_FAILED;
-        }
-    }
-    if (format != FORMAT_TEXT) {
-        emit_end (&emit);
-    }
-    return CLI_EXIT_OK;
-}
-
-int cmd_whoami (const struct arguments *arguments)
-{
-    struct session session;
-    int code = session_open (&session, &arguments->settings, NULL);
-    if (code != CLI_EXIT_OK) {
-        return code;
-    }
-    cohort_identities_t *identities = NULL;
-    int rc = cohort_whoami (session.client, &identities);
-    code = session_result (&session, ACTIVITY_READ, "whoami", rc);
-    session_close (&session);
-    if (code == CLI_EXIT_OK) {
-        code = print_identities (arguments->settings.format, identities);
-    }
-    cohort_identities_destroy (&identities);
     return code;
 }

@@ -1,262 +1,10 @@
 /* The table of commands: what parsing, help and suggestions are made from. */
 
 #include "client/cli/command.h"
-
-#include <string.h>
-
-#include "client/base/nearest.h"
-
-const struct flag command_common_flags[] = {
-    {FLAG_SERVERS, "servers", "LIST",
-     "servers, as tcp://HOST:PORT,...[/CHROOT]\n(tcp://127.0.0.1:5181)"},
-    {FLAG_CONTEXT, "context", "NAME",
-     "servers and key of that context (the current one, if there\nis one; see: cohort help "
-     "context)"},
-    {FLAG_SERVER_KEY, "server-key", "KEY", "the servers' public key: encrypts"},
-    {FLAG_KEY, "key", "FILE",
-     "with --server-key: be that client (cohortd keygen FILE),\nas lists name it: curve:KEY"},
-    {FLAG_AUTH, "auth", "SCHEME:USER[:PW]", "be that user, as addauth; without PW it is asked for"},
-    {FLAG_AUTH_FILE, "auth-file", "FILE", "the same from lines of FILE, where nobody else sees it"},
-    {FLAG_OUTPUT, "output", "FORMAT",
-     "text; json: one value; jsonl: one value a line, items of\nlists as they come"},
-    {FLAG_TIMEOUT, "timeout", "MS",
-     "time limit of the call (10000; without this flag a\n"
-     "command ends after 2000 if no server answers at all)"},
-    {FLAG_HELP, "help", NULL, "print this"},
-    {FLAG_VERSION, "version", NULL, "print the version"},
-    {0},
-};
-
-static const struct flag create_flags[] = {
-    {'s', "sequential", NULL, "add a number of the parent's to the name, never repeated"},
-    {'e', "ephemeral", NULL, "the znode vanishes with its session, when this command ends"},
-    {'c', "container", NULL, "a container: it vanishes once its last child has gone"},
-    {'t', "ttl", "MS", "it vanishes once it has no children and was not set for MS ms"},
-    {FLAG_IF_ABSENT, "if-absent", NULL, "a znode that is there already is left alone: no error"},
-    {FLAG_HOLD, "hold", NULL, "keep the session, until SIGINT or SIGTERM"},
-    {FLAG_GRACE, "grace", "MS", "with -e: what is left to the session after a crash (10000)"},
-    {'b', "base64", NULL, "DATA is base64"},
-    {0},
-};
-
-static const struct flag get_flags[] = {
-    {'s', "stat", NULL, "print the stat behind the data"},
-    {'b', "base64", NULL, "print the data as base64"},
-    {'x', "hexdump", NULL, "print the data as hexadecimal dump"},
-    {'w', "watch", NULL, "then wait for the next change, and print it"},
-    {FLAG_LINEARIZABLE, "linearizable", NULL,
-     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
-    {0},
-};
-
-static const struct flag config_flags[] = {
-    {'s', "stat", NULL, "print the stat behind it"},
-    {'w', "watch", NULL, "then wait for the next change, and print it"},
-    {FLAG_LINEARIZABLE, "linearizable", NULL,
-     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
-    {0},
-};
-
-static const struct flag set_flags[] = {
-    {'s', "stat", NULL, "print the stat as it is after the change"},
-    {'v', "if-version", "N", "only if the data has version N"},
-    {'b', "base64", NULL, "DATA is base64"},
-    {0},
-};
-
-static const struct flag get_acl_flags[] = {
-    {'s', "stat", NULL, "print the stat behind the list"},
-    {FLAG_DEFAULT, "default", NULL, "the default of what is created below PATH"},
-    {0},
-};
-
-static const struct flag set_acl_flags[] = {
-    {'s', "stat", NULL, "print the stat as it is after the change"},
-    {'v', "if-version", "N", "only if the list has aclVersion N"},
-    {'R', "recursive", NULL, "everything below PATH as well, PATH last"},
-    {FLAG_DEFAULT, "default", NULL,
-     "the default of what is created below PATH from now on;\nACL none: there is none any more"},
-    {0},
-};
-
-static const struct flag digest_flags[] = {
-    {FLAG_SHA1, "sha1", NULL, "as ZooKeeper has it: weaker, for lists that come from there"},
-    {0},
-};
-
-static const struct flag ls_flags[] = {
-    {'s', "stat", NULL, "print the stat behind the names; in JSON that of each"},
-    {'R', "recursive", NULL, "all paths of the subtree, parents first"},
-    {FLAG_PREFIX, "prefix", "TEXT", "only names that begin so"},
-    {FLAG_FILTER, "filter", "KIND", "all, persistent or ephemeral"},
-    {FLAG_AFTER, "after", "NAME", "go on behind this name, which need not exist any more"},
-    {FLAG_LIMIT, "limit", "N", "at most so many"},
-    {'w', "watch", NULL, "then wait for the next change, and print it"},
-    {FLAG_LINEARIZABLE, "linearizable", NULL,
-     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
-    {0},
-};
-
-static const struct flag stat_flags[] = {
-    {'w', "watch", NULL, "then wait for the next change, and print it"},
-    {FLAG_LINEARIZABLE, "linearizable", NULL,
-     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
-    {0},
-};
-
-static const struct flag count_flags[] = {
-    {FLAG_LINEARIZABLE, "linearizable", NULL,
-     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
-    {0},
-};
-
-static const struct flag ephemerals_flags[] = {
-    {FLAG_SESSION, "session", "ID", "of that session, as administrator; without it: of this one"},
-    {FLAG_LINEARIZABLE, "linearizable", NULL,
-     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
-    {0},
-};
-
-static const struct flag incr_flags[] = {
-    {FLAG_FLOOR, "floor", "N", "the sum must not be below"},
-    {FLAG_CEILING, "ceiling", "N", "the sum must not be above"},
-    {0},
-};
-
-static const struct flag tree_flags[] = {
-    {'L', "depth", "N", "not more than N levels below PATH"},
-    {0},
-};
-
-static const struct flag du_flags[] = {
-    {'L', "depth", "N", "sums of subtrees down to level N (1; 0: only that of PATH)"},
-    {0},
-};
-
-static const struct flag find_flags[] = {
-    {FLAG_NAME, "name", "GLOB", "the last part of the path, as in 'room-*'"},
-    {FLAG_KIND, "kind", "KIND", "persistent, ephemeral or container"},
-    {FLAG_BYTES, "bytes", "[+-]N[kM]", "more (+), less (-) or exactly so much data"},
-    {FLAG_MTIME, "mtime", "+-N[smhd]", "changed longer ago (+) than that, or since (-)"},
-    {0},
-};
-
-static const struct flag mirror_flags[] = {
-    {FLAG_TO, "to", "LIST", "the copy's servers, if they are others"},
-    {FLAG_TO_KEY, "to-key", "KEY", "their public key: encrypts"},
-    {FLAG_OVERWRITE, "overwrite", NULL, "replace what TARGET holds, and delete what is too much"},
-    {FLAG_ONCE, "once", NULL, "end as soon as the copy is whole"},
-    {0},
-};
-
-static const struct flag grep_flags[] = {
-    {'i', "ignore-case", NULL, "capital and small letters are the same"},
-    {'l', "paths", NULL, "print only the paths"},
-    {0},
-};
-
-static const struct flag copy_flags[] = {
-    {'R', "recursive", NULL, "everything below SOURCE as well"},
-    {FLAG_IF_ABSENT, "if-absent", NULL, "leave alone what is there already"},
-    {FLAG_OVERWRITE, "overwrite", NULL, "replace the data of what is there already"},
-    {0},
-};
-
-static const struct flag export_flags[] = {
-    {'e', "ephemerals", NULL, "ephemerals too; import makes persistent znodes of them"},
-    {0},
-};
-
-static const struct flag import_flags[] = {
-    {FLAG_IF_ABSENT, "if-absent", NULL, "leave alone what is there already"},
-    {FLAG_OVERWRITE, "overwrite", NULL, "replace the data of what is there already"},
-    {0},
-};
-
-static const struct flag delete_flags[] = {
-    {'v', "if-version", "N", "only if the data has version N"},
-    {0},
-};
-
-static const struct flag deleteall_flags[] = {
-    {FLAG_YES, "yes", NULL, "do not ask"},
-    {'b', "batch", "N", "requests in flight when it takes several, 1 to 1000 (1000)"},
-    {0},
-};
-
-static const struct flag watch_flags[] = {
-    {'R', "recursive", NULL, "everything below PATH, not only PATH and its children"},
-    {'d', "data", NULL, "add the data of created and changed znodes"},
-    {'i', "initial", NULL, "begin with the znodes that are there"},
-    {FLAG_COUNT, "count", "N", "end after N events"},
-    {0},
-};
-
-static const struct flag setquota_flags[] = {
-    {'n', "count-limit", "N", "warn of more than N znodes, PATH itself counted"},
-    {'b', "bytes-limit", "N", "warn of more than N bytes of data"},
-    {'N', "count-hard", "N", "refuse more than N znodes, PATH itself counted"},
-    {'B', "bytes-hard", "N", "refuse more than N bytes of data"},
-    {0},
-};
-
-static const struct flag delquota_flags[] = {
-    {'n', "soft-count", NULL, "only the limit that warns of many znodes"},
-    {'b', "soft-bytes", NULL, "only the limit that warns of much data"},
-    {'N', "hard-count", NULL, "only the limit that refuses more znodes"},
-    {'B', "hard-bytes", NULL, "only the limit that refuses more data"},
-    {0},
-};
-
-static const struct flag status_flags[] = {
-    {FLAG_WAIT, "wait", "MS", "wait so long for a leader"},
-    {0},
-};
-
-static const struct flag snapshot_flags[] = {
-    {FLAG_DATA_DIR, "data-dir", "LIST",
-     "restore: folders to be made, DIR,... or ID=DIR,...;\nwithout ids these are 1, 2, ..."},
-    {FLAG_MEMBERS, "members", "LIST",
-     "restore: all servers of the new ensemble, ID[:observer],...\n(those of --data-dir)"},
-    {FLAG_CLUSTER_ID, "cluster-id", "HEX", "restore: of the new ensemble (drawn)"},
-    {FLAG_SKIP_EPOCHS, "skip-epochs", "N", "restore: epochs left out (10000)"},
-    {0},
-};
-
-static const struct flag bench_flags[] = {
-    {FLAG_SESSIONS, "sessions", "N", "sessions"},
-    {FLAG_WINDOW, "window", "N", "requests in flight a session (vanish: session timeout, ms)"},
-    {FLAG_TOTAL, "total", "N", "operations or rounds (gap: seconds)"},
-    {FLAG_SIZE, "size", "N", "bytes of data a znode"},
-    {FLAG_GRACE, "grace", "MS", "vanish: what a crash leaves to the session (50)"},
-    {FLAG_JSON, "json", NULL, "print one JSON object"},
-    {0},
-};
-
-static const struct flag lock_flags[] = {
-    {FLAG_SHARED, "shared", NULL, "together with other shared ones"},
-    {FLAG_WAIT, "wait", "MS", "wait so long at most (for ever)"},
-    {FLAG_GRACE, "grace", "MS", "what CMD gets to end in peace (2000; 3333 at most)"},
-    {FLAG_INFO, "info", "TEXT", "what others see of it (the name of CMD)"},
-    {0},
-};
-
-static const struct flag elect_flags[] = {
-    {FLAG_WAIT, "wait", "MS", "wait so long at most (for ever)"},
-    {FLAG_GRACE, "grace", "MS", "what CMD gets to end in peace (2000; 3333 at most)"},
-    {FLAG_INFO, "info", "TEXT", "what observers are told (the name of CMD)"},
-    {0},
-};
-
-static const struct flag help_flags[] = {
-    {FLAG_MAN, "man", NULL, "print the manual page, in mdoc"},
-    {0},
-};
-
-static const struct flag no_flags[] = {{0}};
+#include "client/cli/command_flags.h"
 
 const struct command command_root = {
-    "cohort", "COMMAND ...", 1, 1, "", "", no_flags, "", NULL,
+    "cohort", "COMMAND ...", 1, 1, "", "", command_no_flags, "", NULL,
 };
 
 const struct command command_table[] = {
@@ -266,7 +14,7 @@ const struct command command_table[] = {
      "the default of where it is created. The parent must exist. What is printed is the path that "
      "was created: with -s it\n"
      "ends in a number.\n",
-     create_flags,
+     command_create_flags,
      "  $ cohort create /config '{\"players\": 16}'\n"
      "  /config\n"
      "  $ cohort create -e --hold /lobby/room-7 &\n"
@@ -277,12 +25,12 @@ const struct command command_table[] = {
      "The bytes are printed as they are; only a terminal gets a line feed behind them. With -w it\n"
      "then waits until the znode is changed or deleted, and prints one line: zxid, kind and path,\n"
      "separated by tabs.\n",
-     get_flags,
+     command_get_flags,
      "  $ cohort get /config > config.json\n"
      "  $ cohort get -x /config\n",
      cmd_get},
     {"set", "PATH DATA", 2, 2, "replace the data of a znode",
-     "DATA - reads it from standard input.\n", set_flags,
+     "DATA - reads it from standard input.\n", command_set_flags,
      "  $ cohort set /config '{\"players\": 24}'\n"
      "  $ cohort set -v 3 /config - < config.json\n",
      cmd_set},
@@ -290,24 +38,24 @@ const struct command command_table[] = {
      "The names are sorted: one a line, or [a, b] on a terminal. Without PATH: those of /.\n"
      "With -R each line is a whole path, PATH itself the first. The children are read in pages:\n"
      "however many there are, they are printed as they come.\n",
-     ls_flags,
+     command_ls_flags,
      "  $ cohort ls /\n"
      "  [config, lobby]\n"
      "  $ cohort ls -R /lobby | wc -l\n",
      cmd_ls},
     {"getAllChildrenNumber", "PATH", 1, 1, "count all znodes below a znode",
-     "At any depth; the server knows their number without counting.\n", count_flags,
+     "At any depth; the server knows their number without counting.\n", command_count_flags,
      "  $ cohort getAllChildrenNumber /lobby\n  17\n", cmd_count},
     {"getEphemerals", "[PREFIX]", 0, 1, "list the ephemerals of a session",
      "Those whose paths begin with PREFIX, or all: one a line, or [a, b] on a terminal. A session\n"
      "of this command has none of its own: --session names another, and needs the rights of an\n"
      "administrator.\n",
-     ephemerals_flags, "  $ cohort getEphemerals --session 0x17 /lobby\n  /lobby/room-7\n",
+     command_ephemerals_flags, "  $ cohort getEphemerals --session 0x17 /lobby\n  /lobby/room-7\n",
      cmd_ephemerals},
     {"getAcl", "PATH", 1, 1, "print who may do what with a znode",
      "One line an item of its access control list: SCHEME:ID:PERMISSIONS, as setAcl takes them,\n"
      "separated by commas there. To who may not set the list the hashes of digest users are x.\n",
-     get_acl_flags, "  $ cohort getAcl /plans\n  world:anyone:r\n  ip:10.0.0.0/8:cdrwa\n",
+     command_get_acl_flags, "  $ cohort getAcl /plans\n  world:anyone:r\n  ip:10.0.0.0/8:cdrwa\n",
      cmd_get_acl},
     {"setAcl", "PATH ACL", 2, 2, "say who may do what with a znode",
      "ACL is a list of SCHEME:ID:PERMISSIONS, separated by commas:\n"
@@ -321,7 +69,7 @@ const struct command command_table[] = {
      "data, a sets the list. What lies below has lists of its own: -R sets them all, and\n"
      "--default says what is created there from now on. A list that leaves you out keeps you\n"
      "out; administrators pass every list.\n",
-     set_acl_flags,
+     command_set_acl_flags,
      "  $ cohort setAcl /plans world:anyone:r,ip:10.0.0.0/8:cdrwa\n"
      "  $ cohort --auth digest:alice setAcl -R /plans auth::cdrwa\n"
      "  $ cohort setAcl --default /plans ip:10.0.0.0/8:cdrwa\n",
@@ -334,7 +82,7 @@ const struct command command_table[] = {
      "--auth-file FILE with lines SCHEME:USER:PASSWORD, and the variables COHORT_AUTH and\n"
      "COHORT_AUTH_FILE: on a command line everybody on the machine can see a password. There\n"
      "is no wrong one: with another password one is another user, whom no list names.\n",
-     no_flags,
+     command_no_flags,
      "  $ cohort shell\n"
      "  cohort:/> addauth digest alice\n"
      "  Password of alice:\n"
@@ -346,12 +94,12 @@ const struct command command_table[] = {
      "server is asked. What is printed goes into an ACL with permissions behind it, or as it is\n"
      "into admin= of the servers' configuration. From it nobody can find the password, but by\n"
      "guessing: each guess takes Argon2id with 64 MiB.\n",
-     digest_flags,
+     command_digest_flags,
      "  $ cohort digest alice < password\n"
      "  digest:alice:argon2id:DnCXjktdzRKLn65oHIdcOcFx5SJDGR987VmutGCYaIc=\n",
      cmd_digest},
     {"whoami", "", 0, 0, "print who this session is to the servers",
-     "One line an identity, as access control lists name it: scheme and id.\n", no_flags,
+     "One line an identity, as access control lists name it: scheme and id.\n", command_no_flags,
      "  $ cohort whoami\n"
      "  Auth scheme: User\n"
      "  world: anyone\n",
@@ -359,23 +107,23 @@ const struct command command_table[] = {
     {"stat", "PATH", 1, 1, "print what is known of a znode",
      "Zxids, times, versions, owner and sizes, under ZooKeeper's names. The owner of a\n"
      "container is 0x8000000000000000, that of a znode with a time to live 0xff and the time.\n",
-     stat_flags,
+     command_stat_flags,
      "  $ cohort stat /config\n"
      "  $ cohort stat -o json /config | jq .version\n",
      cmd_stat},
-    {"delete", "PATH", 1, 1, "delete a znode without children", "", delete_flags,
+    {"delete", "PATH", 1, 1, "delete a znode without children", "", command_delete_flags,
      "  $ cohort delete -v 3 /config\n", cmd_delete},
     {"deleteall", "PATH", 1, 1, "delete a znode and everything below it",
      "Up to 1000 znodes go in one transaction. More go in pieces, children before their\n"
      "parents: what others create meanwhile may stay, and its parents with it, and the exit\n"
      "status says so; repeat the command then. On a terminal it asks before it deletes more\n"
      "than 100, unless --yes is given. Scripts are not asked: without a terminal it deletes.\n",
-     deleteall_flags, "  $ cohort deleteall /lobby\n", cmd_deleteall},
+     command_deleteall_flags, "  $ cohort deleteall /lobby\n", cmd_deleteall},
     {"incr", "PATH [DELTA]", 1, 2, "add to a counter and print the sum",
      "The data of the znode is a decimal number of 64 bits; no data counts as 0. DELTA is 1 by\n"
      "default; a negative one goes behind --. If the sum would lie outside of the bounds\n"
      "nothing is changed, and the exit status is 1.\n",
-     incr_flags,
+     command_incr_flags,
      "  $ cohort create /slots 0\n"
      "  /slots\n"
      "  $ cohort incr --ceiling 16 /slots\n"
@@ -387,7 +135,7 @@ const struct command command_table[] = {
      "Waits until the server has applied everything that the ensemble had committed when the\n"
      "call began, and prints the zxid reached. PATH has no meaning: it is accepted for\n"
      "scripts that were written for zkCli.\n",
-     no_flags, "  $ cohort sync\n  0x100000005\n", cmd_sync},
+     command_no_flags, "  $ cohort sync\n  0x100000005\n", cmd_sync},
     {"txn", "[OPERATION ...]", 0, 1024, "several operations, all of them or none",
      "Each operand is one operation, quoted as one word; without operands they are read from\n"
      "standard input, one a line, where # begins a comment. Within an operation words are\n"
@@ -406,14 +154,14 @@ const struct command command_table[] = {
      "With -b DATA is base64. One line is printed for each, separated by tabs: ok, undone, or\n"
      "the error; operation; path; and what came of it. The exit status is that of the first\n"
      "that failed: 6 for a version that differs.\n",
-     no_flags,
+     command_no_flags,
      "  $ cohort txn 'check /config 3' 'set /config new' 'add /changes'\n"
      "  ok\tcheck\t/config\t-\n"
      "  ok\tset\t/config\tversion 4\n"
      "  ok\tadd\t/changes\t17\n"
      "  $ cohort txn < operations\n",
      cmd_txn},
-    {"tree", "[PATH]", 0, 1, "draw a subtree", "", tree_flags,
+    {"tree", "[PATH]", 0, 1, "draw a subtree", "", command_tree_flags,
      "  $ cohort tree /lobby\n"
      "  /lobby\n"
      "  |-- eu\n"
@@ -423,9 +171,9 @@ const struct command command_table[] = {
     {"du", "[PATH]", 0, 1, "sum up the data of subtrees",
      "One line a subtree, separated by tabs: bytes of data, number of znodes, path; what is\n"
      "below comes before what it is in.\n",
-     du_flags, "  $ cohort du /\n  4711\t17\t/lobby\n  4711\t18\t/\n", cmd_du},
+     command_du_flags, "  $ cohort du /\n  4711\t17\t/lobby\n  4711\t18\t/\n", cmd_du},
     {"find", "[PATH]", 0, 1, "find znodes by name, kind, size or age",
-     "Prints the paths for which all that is asked for holds.\n", find_flags,
+     "Prints the paths for which all that is asked for holds.\n", command_find_flags,
      "  $ cohort find --name 'room-*' --mtime -1h /lobby\n"
      "  /lobby/eu/room-7\n"
      "  $ cohort find --bytes +100k\n",
@@ -434,18 +182,19 @@ const struct command command_table[] = {
      "REGEX is an extended regular expression. Prints each line of data that matches, behind\n"
      "the path and a colon; what is not text is escaped, as in \\x00. The exit status is 1 if\n"
      "there is none.\n",
-     grep_flags, "  $ cohort grep 'players.*16' /config\n  /config:{\"players\": 16}\n", cmd_grep},
+     command_grep_flags, "  $ cohort grep 'players.*16' /config\n  /config:{\"players\": 16}\n",
+     cmd_grep},
     {"cp", "SOURCE TARGET", 2, 2, "copy a znode, or with -R a subtree",
      "TARGET is the path of the copy; its parent must exist. Containers and times to live stay\n"
      "such. Ephemerals are left out. It is not one transaction: what was copied before an\n"
      "error stays, and the message says how to go on.\n",
-     copy_flags, "  $ cohort cp -R /config /config-backup\n", cmd_cp},
+     command_copy_flags, "  $ cohort cp -R /config /config-backup\n", cmd_cp},
     {"mirror", "SOURCE TARGET", 2, 2, "keep a copy of a subtree that follows every change",
      "First TARGET becomes what SOURCE was at one zxid; then each transaction is carried over as\n"
      "one (a very large one in parts), and printed with its zxid and the number of its changes,\n"
      "until SIGINT or SIGTERM. Ephemerals are left out. If it is interrupted the same command\n"
      "with --overwrite goes on; if somebody else writes to the copy it is compared anew.\n",
-     mirror_flags,
+     command_mirror_flags,
      "  $ cohort mirror /config /config --to tcp://backup:5181\n"
      "  cohort: mirror: /config is as /config was at 0x100000007: 3 created, 0 replaced, ...\n"
      "  0x100000008\t1\n",
@@ -453,18 +202,18 @@ const struct command command_table[] = {
     {"edit", "PATH", 1, 1, "change the data of a znode in an editor",
      "Runs VISUAL, EDITOR or vi, and sets what it wrote if nobody else has changed the znode\n"
      "meanwhile; otherwise the file is kept, and the message says where.\n",
-     no_flags, "  $ EDITOR=nano cohort edit /config\n", cmd_edit},
+     command_no_flags, "  $ EDITOR=nano cohort edit /config\n", cmd_edit},
     {"export", "[PATH]", 0, 1, "write a subtree to standard output",
      "As JSON lines: one that says what it is, one a znode, parents first, and one with their\n"
      "number, without which a file is not whole. Data that is no text is base64. It is read in\n"
      "pages, so that what others change meanwhile may or may not be in it; a snapshot of a\n"
      "server (cohort help snapshot) is exact at one zxid. Ephemerals are left out.\n",
-     export_flags, "  $ cohort export /config > config.jsonl\n", cmd_export},
+     command_export_flags, "  $ cohort export /config > config.jsonl\n", cmd_export},
     {"import", "[PATH]", 0, 1, "create what export has written, from standard input",
      "The subtree becomes PATH, by default what it was; the parent must exist. A znode that is\n"
      "there already is an error unless an option says otherwise. What was imported before an\n"
      "error stays: repeated with --if-absent it goes on where it had stopped.\n",
-     import_flags,
+     command_import_flags,
      "  $ cohort import --if-absent /config-new < config.jsonl\n"
      "  $ cohort export /a | cohort --servers tcp://other:5181 import /a\n",
      cmd_import},
@@ -473,15 +222,15 @@ const struct command command_table[] = {
      "EQUOTA; the others let it happen, and the servers' logs say so once (quota-exceeded).\n"
      "Limits that are not given stay as they are. Quotas above PATH and below it hold too.\n"
      "A quota is kept in /zookeeper/quota/PATH/zookeeper_limits.\n",
-     setquota_flags, "  $ cohort setquota -n 900 -N 1000 /lobby\n", cmd_setquota},
+     command_setquota_flags, "  $ cohort setquota -n 900 -N 1000 /lobby\n", cmd_setquota},
     {"listquota", "PATH", 1, 1, "print the quota of a subtree, and what is counted for it",
-     "The numbers are ZooKeeper's: -1 is no limit.\n", no_flags,
+     "The numbers are ZooKeeper's: -1 is no limit.\n", command_no_flags,
      "  $ cohort listquota /lobby\n"
      "  Output quota for /lobby count=900,bytes=-1=;byteHardLimit=-1;countHardLimit=1000\n"
      "  Output stat for /lobby count=17,bytes=4711\n",
      cmd_listquota},
     {"delquota", "PATH", 1, 1, "take a quota away", "Without an option: all of it.\n",
-     delquota_flags, "  $ cohort delquota -N /lobby\n", cmd_delquota},
+     command_delquota_flags, "  $ cohort delquota -N /lobby\n", cmd_delquota},
     {"watch", "PATH [-- CMD ...]", 1, 1024, "print each change of a znode and its children",
      "One line an event, in the order of the transactions, none missing, fields separated by\n"
      "tabs: zxid, kind, path, size and with -d the data, with escapes such as \\n and \\x00.\n"
@@ -494,7 +243,7 @@ const struct command command_table[] = {
      "as its standard input and COHORT_EVENT_KIND, COHORT_EVENT_PATH, COHORT_EVENT_ZXID and\n"
      "COHORT_EVENT_SIZE in its environment. If one fails, the next event goes on all the same,\n"
      "and the exit status is 1 in the end.\n",
-     watch_flags,
+     command_watch_flags,
      "  $ cohort watch -R -d /config\n"
      "  0x100000007\tchanged\t/config/game\t15\t{\"players\": 24}\n"
      "  $ cohort watch /config -- sh -c 'cat > config.json; systemctl reload game'\n",
@@ -509,7 +258,7 @@ const struct command command_table[] = {
      "has started get SIGTERM, and SIGKILL after the grace. Without a connection that is over\n"
      "before the session can end, so that the next holder's does not run beside it. Only if\n"
      "somebody deletes the znode by hand it may, for that long: compare tokens.\n",
-     lock_flags,
+     command_lock_flags,
      "  $ cohort lock backup -- sh -c 'backup --token $COHORT_TOKEN'\n"
      "  $ cohort lock --wait 0 /jobs/nightly -- nightly\n",
      cmd_lock},
@@ -517,12 +266,13 @@ const struct command command_table[] = {
      "NAME is a path, or short for /elections/NAME. The first candidate leads, and runs the\n"
      "program; the others wait. Observers (cohort/election.h) see who leads, with its data.\n"
      "The rest is as with lock.\n",
-     elect_flags, "  $ cohort elect --info 10.0.0.7:7777 master -- master-server\n", cmd_elect},
+     command_elect_flags, "  $ cohort elect --info 10.0.0.7:7777 master -- master-server\n",
+     cmd_elect},
     {"why", "PATH", 1, 1, "print who holds a lock or leads, and who waits for it",
      "One line for each who stands in the line, in the order in which they are served, fields\n"
      "separated by tabs: state, since when, name, token, session, host, process id, and what it\n"
      "says about itself. Nothing: nobody is there.\n",
-     no_flags,
+     command_no_flags,
      "  $ cohort why /locks/backup\n"
      "  state\tsince\tname\ttoken\tsession\thost\tpid\tdata\n"
      "  holds\t2026-11-22 07:40:12\texclusive-0000000003\t0x100000017\t0x5\tweb-3\t4711\tbackup\n",
@@ -547,7 +297,7 @@ const struct command command_table[] = {
      "  exit, quit        so does the end of the input\n"
      "\n"
      "'help COMMAND' explains these, too.\n",
-     no_flags,
+     command_no_flags,
      "  $ cohort shell\n"
      "  cohort:/> create players\n"
      "  /players\n"
@@ -565,7 +315,7 @@ const struct command command_table[] = {
      "state: the server serves nobody until its own is made anew, and proven) or contested\n"
      "(states differ, and no quorum agrees); what is not known is null. DISK is full when a\n"
      "server takes no writes for want of space.\n",
-     status_flags,
+     command_status_flags,
      "  $ cohort status\n"
      "  $ cohort status --wait 10000 > /dev/null && echo ready\n",
      cmd_status},
@@ -582,7 +332,7 @@ const struct command command_table[] = {
      "can have given out, unless it held more elections since than --skip-epochs says. On\n"
      "several machines name the same --cluster-id and --members on each. A folder that is not\n"
      "empty is refused; only a myid may be there.\n",
-     snapshot_flags,
+     command_snapshot_flags,
      "  $ cohort snapshot save backup-monday\n"
      "  $ cohort snapshot status backup-monday\n"
      "  $ cohort snapshot restore FILE --data-dir /srv/a,/srv/b,/srv/c\n",
@@ -602,7 +352,8 @@ const struct command command_table[] = {
      "                              leader meanwhile)\n"
      "  fill    10 100 1000000 100  creates znodes, 1000 a parent\n"
      "They write below /bench, /vanish and /gap, and leave that there.\n",
-     bench_flags, "  $ cohort bench set --sessions 8 --window 64 --total 60000\n", cmd_bench},
+     command_bench_flags, "  $ cohort bench set --sessions 8 --window 64 --total 60000\n",
+     cmd_bench},
     {"session", "ls|kill [SESSION]", 1, 2, "list the sessions of all clients, or end one",
      "ls prints each session with the address of its client (-: not known), the server that it\n"
      "attached to last, how many ephemerals it has, its time limits, and what it is: it lives,\n"
@@ -610,12 +361,12 @@ const struct command command_table[] = {
      "kill is for administrators. The client is told at once that its session has ended; its\n"
      "ephemerals go as soon as it cannot count on them any more, were it cut off: the smaller\n"
      "one of timeout and grace later.\n",
-     no_flags, "  $ cohort session ls\n  $ cohort session kill 0x2a\n", cmd_session},
+     command_no_flags, "  $ cohort session ls\n  $ cohort session kill 0x2a\n", cmd_session},
     {"admins", "ls|set [LIST]", 1, 2, "list the administrators, or say who they are",
      "An administrator passes every access control list, ends sessions and sets administrators.\n"
      "LIST is SCHEME:ID,... with digest, curve and ip (see: cohort help setAcl), and takes the\n"
      "place of all that were. The first ones come from admin= in the servers' configuration.\n",
-     no_flags,
+     command_no_flags,
      "  $ cohort --auth-file ~/.cohort-admin admins ls\n"
      "  digest:alice:argon2id:DnCXjktdzRKLn65oHIdcOcFx5SJDGR987VmutGCYaIc=\n"
      "  $ cohort admins set digest:alice:argon2id:...,ip:127.0.0.1\n",
@@ -626,7 +377,7 @@ const struct command command_table[] = {
      "the servers that its options name; else those of the variables; else those of the current\n"
      "context. The file is $XDG_CONFIG_HOME/cohort/contexts.json (~/.config), readable for its\n"
      "owner alone.\n",
-     no_flags,
+     command_no_flags,
      "  $ cohort context add eu --servers tcp://eu-1:5181,tcp://eu-2:5181\n"
      "  $ cohort context use eu\n"
      "  $ cohort context ls\n"
@@ -636,20 +387,20 @@ const struct command command_table[] = {
     {"completion", "SHELL", 1, 1, "print the completion script for bash or zsh",
      "It completes commands, options, and paths of the servers. Installed packages bring it;\n"
      "from a build folder it is used as the example shows.\n",
-     no_flags, "  $ . <(cohort completion bash)\n", cmd_completion},
+     command_no_flags, "  $ . <(cohort completion bash)\n", cmd_completion},
     {"config", "", 0, 0, "print who the servers are",
      "The data of /zookeeper/config: a line for each server, as a configuration has it, and the\n"
      "version, which is the zxid of the last change. What they do right now: cohort status.\n",
-     config_flags,
+     command_config_flags,
      "  $ cohort config\n"
      "  server.1=10.0.0.7:5188:participant\n",
      cmd_config},
-    {"version", "", 0, 0, "print the version", "", no_flags,
+    {"version", "", 0, 0, "print the version", "", command_no_flags,
      "  $ cohort version\n"
      "  cohort 0.1.0\n",
      cmd_version},
     {"help", "[COMMAND|CODE]", 0, 1, "explain a command, or an error by name or number", "",
-     help_flags,
+     command_help_flags,
      "  $ cohort help watch\n"
      "  $ cohort help ENONODE\n"
      "  $ cohort help -- -101\n",
@@ -657,54 +408,3 @@ const struct command command_table[] = {
 };
 
 const size_t command_count = sizeof command_table / sizeof command_table[0];
-
-const struct command *command_find (const char *name)
-{
-    for (size_t i = 0; i < command_count; i++) {
-        if (strcmp (command_table[i].name, name) == 0) {
-            return &command_table[i];
-        }
-    }
-    return NULL;
-}
-
-bool command_is_local (const struct command *command)
-{
-    return command->run == cmd_context || command->run == cmd_help || command->run == cmd_digest ||
-           command->run == cmd_completion || command->run == cmd_version;
-}
-
-const char *command_suggest (const char *name)
-{
-    static const char *const others[][2] = {
-        {"addWatch", "watch"},
-        {"del", "delete"},
-        {"exists", "stat"},
-        {"list", "ls"},
-        {"printwatches", "watch"},
-        {"put", "set"},
-        {"rm", "delete"},
-        {"rmr", "deleteall"},
-        {"touch", "create"},
-        {"add", "incr"},
-        {"count", "getAllChildrenNumber"},
-        {"srvr", "status"},
-        {"mntr", "status"},
-        {"endpoint", "status"},
-        {"member", "status"},
-        {"ruok", "status"},
-    };
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        if (strcmp (others[i][0], name) == 0) {
-            return others[i][1];
-        }
-    }
-    const char *names[64];
-    size_t count = 0;
-    while (count < command_count && count < sizeof names / sizeof names[0]) {
-        names[count] = command_table[count].name;
-        count++;
-    }
-    int nearest = nearest_word (name, names, count);
-    return nearest >= 0 ? names[nearest] : NULL;
-}

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "client/cli/command_flags.h"
 #include "client/cli/event_line.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/message.h"
@@ -190,8 +191,6 @@ static int run_exit (struct shell *shell, const struct arguments *arguments)
     return CLI_EXIT_OK;
 }
 
-static const struct flag no_flags[] = {{0}};
-
 static const struct flag add_watch_flags[] = {
     {'m', "mode", "MODE",
      "PERSISTENT: of the znode, and the coming and going of its\nchildren; PERSISTENT_RECURSIVE "
@@ -211,14 +210,14 @@ static const struct flag removewatches_flags[] = {
 
 const struct shell_builtin shell_builtins[] = {
     {{"cd", "[PATH]", 0, 1, "go to a znode: paths without a slash in front are meant from there",
-      "", no_flags, "  cd /servers\n", NULL},
+      "", command_no_flags, "  cd /servers\n", NULL},
      run_cd},
-    {{"pwd", "", 0, 0, "print where that is", "", no_flags, "  pwd\n", NULL}, run_pwd},
+    {{"pwd", "", 0, 0, "print where that is", "", command_no_flags, "  pwd\n", NULL}, run_pwd},
     {{"connect", "[SERVERS]", 0, 1, "begin a new session, there or at the same servers", "",
-      no_flags, "  connect tcp://10.0.0.7:5181\n", NULL},
+      command_no_flags, "  connect tcp://10.0.0.7:5181\n", NULL},
      run_connect},
-    {{"close", "", 0, 0, "end the session, and with it its ephemerals", "", no_flags, "  close\n",
-      NULL},
+    {{"close", "", 0, 0, "end the session, and with it its ephemerals", "", command_no_flags,
+      "  close\n", NULL},
      run_close},
     {{"addWatch", "PATH", 1, 1, "print every change of a znode, until removewatches",
       "One line an event, fields separated by tabs: zxid, kind (created, changed, deleted,\n"
@@ -226,20 +225,22 @@ const struct shell_builtin shell_builtins[] = {
       "cohort watch.)\n",
       add_watch_flags, "  addWatch -m PERSISTENT /lobby\n", NULL},
      run_add_watch},
-    {{"printwatches", "on|off", 1, 1, "print what watches tell, or do not", "", no_flags,
+    {{"printwatches", "on|off", 1, 1, "print what watches tell, or do not", "", command_no_flags,
       "  printwatches off\n", NULL},
      run_printwatches},
     {{"removewatches", "PATH", 1, 1, "take back what was watched with -w or addWatch", "",
       removewatches_flags, "  removewatches /lobby\n", NULL},
      run_removewatches},
-    {{"history", "[N]", 0, 1, "print the last N lines (10)", "", no_flags, "  history 20\n", NULL},
-     run_history},
-    {{"redo", "N", 1, 1, "run line N of the history again", "", no_flags, "  redo 12\n", NULL},
-     run_redo},
-    {{"exit", "", 0, 0, "end the shell; so does the end of its input", "", no_flags, "  exit\n",
+    {{"history", "[N]", 0, 1, "print the last N lines (10)", "", command_no_flags, "  history 20\n",
       NULL},
+     run_history},
+    {{"redo", "N", 1, 1, "run line N of the history again", "", command_no_flags, "  redo 12\n",
+      NULL},
+     run_redo},
+    {{"exit", "", 0, 0, "end the shell; so does the end of its input", "", command_no_flags,
+      "  exit\n", NULL},
      run_exit},
-    {{"quit", "", 0, 0, "end the shell", "", no_flags, "  quit\n", NULL}, run_exit},
+    {{"quit", "", 0, 0, "end the shell", "", command_no_flags, "  quit\n", NULL}, run_exit},
 };
 const size_t shell_builtin_count = sizeof shell_builtins / sizeof shell_builtins[0];
 

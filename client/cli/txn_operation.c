@@ -8,6 +8,7 @@
 
 #include "client/base/nearest.h"
 #include "client/cli/arguments.h"
+#include "client/cli/command_flags.h"
 #include "client/cli/output.h"
 #include "client/cli/words.h"
 
@@ -49,8 +50,6 @@ static const struct flag add_flags[] = {
     {0},
 };
 
-static const struct flag no_flags[] = {{0}};
-
 const struct command txn_operations[] = {
     {"create", "PATH [DATA] [ACL]", 1, 3, "create a znode", "", create_flags, "", NULL},
     {"set", "PATH DATA", 2, 2, "replace the data", "", set_flags, "", NULL},
@@ -58,10 +57,11 @@ const struct command txn_operations[] = {
     {"delete-tree", "PATH", 1, 1, "delete a znode and all below it", "", tree_flags, "", NULL},
     {"add", "PATH [DELTA]", 1, 2, "add to a counter", "", add_flags, "", NULL},
     {"set-acl", "PATH ACL", 2, 2, "say who may do what", "", acl_flags, "", NULL},
-    {"check", "PATH VERSION", 2, 2, "the data has that version", "", no_flags, "", NULL},
-    {"check-czxid", "PATH CZXID", 2, 2, "that zxid created it", "", no_flags, "", NULL},
-    {"check-owner", "PATH SESSION OZXID", 3, 3, "that session owns it", "", no_flags, "", NULL},
-    {"check-absent", "PATH", 1, 1, "there is no such znode", "", no_flags, "", NULL},
+    {"check", "PATH VERSION", 2, 2, "the data has that version", "", command_no_flags, "", NULL},
+    {"check-czxid", "PATH CZXID", 2, 2, "that zxid created it", "", command_no_flags, "", NULL},
+    {"check-owner", "PATH SESSION OZXID", 3, 3, "that session owns it", "", command_no_flags, "",
+     NULL},
+    {"check-absent", "PATH", 1, 1, "there is no such znode", "", command_no_flags, "", NULL},
 };
 
 const size_t txn_operation_count = sizeof txn_operations / sizeof txn_operations[0];
