@@ -30,7 +30,7 @@ enum {
     ENSEMBLE_SCRUB_MS = 25,
     ENSEMBLE_SCRUB_MS_MAX = 100,
     ENSEMBLE_SCRUB_ROUND_MS = 60000,
-    ENSEMBLE_SCRUB_OBJECTS = 64, /* in ENSEMBLE_SCRUB_MS, at least */
+    ENSEMBLE_SCRUB_OBJECTS = 16, /* in ENSEMBLE_SCRUB_MS, at least */
     ENSEMBLE_SCRUB_BYTES = 1 << 20,
     /* Comparing states. */
     ENSEMBLE_ROUNDS = 5,        /* so often in a peer timeout, as pings */

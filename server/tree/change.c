@@ -384,7 +384,7 @@ void change_undo_begin (struct tree *self)
     struct undo *undo = &self->undo;
     COHORT_ASSERT (!undo->active);
     if (undo->steps == NULL) {
-        undo->steps = mem_calloc (UNDO_STEPS_MAX, sizeof (*undo->steps));
+        undo->steps = mem_alloc (UNDO_STEPS_MAX * sizeof (*undo->steps));
         COHORT_ASSERT (undo->steps != NULL);
         arena_init (&undo->data, UNDO_BLOCK_SIZE, UNDO_KEEP_MAX);
     }

@@ -412,6 +412,7 @@ static void see_return (struct facts *self, struct fact_client *client,
     }
     take_names (self, call, result);
     facts_locate_streams (self, client, call, result->zxid);
+    facts_pass_untold (self, client);
     map_remove (&self->calls, &call->node);
     free (call);
 }

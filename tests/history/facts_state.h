@@ -23,5 +23,6 @@ void facts_see_told (struct facts *self, struct fact_client *client,
 /* The call was answered. */
 void facts_locate_streams (struct facts *self, struct fact_client *client,
                            const struct fact_call *call, uint64_t zxid);
+void facts_pass_untold (struct facts *self, struct fact_client *client);
 
 #endif

@@ -63,6 +63,18 @@ void facts_locate_streams (struct facts *self, struct fact_client *client,
     }
 }
 
+/* What they do not tell is passed once, not with each answer again. */
+void facts_pass_untold (struct facts *self, struct fact_client *client)
+{
+    for (size_t i = 0; i < client->streams_count; i++) {
+        struct fact_stream *stream = &client->streams[i];
+        if (stream->whole) {
+            stream->change =
+                fact_next_change (&self->model, stream->change, stream->path, stream->flags);
+        }
+    }
+}
+
 static struct fact_stream *need_stream (struct fact_client *client, uint64_t id, const char *path)
 {
     struct fact_stream *stream = find_stream (client, id);

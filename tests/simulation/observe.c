@@ -97,11 +97,6 @@ void check_started (struct world *world, struct sim_server *server)
     shadow_deinit (&log);
 }
 
-void check_stopped (struct world *world, struct sim_server *server)
-{
-    observe (world, &(struct sight){.kind = SIGHT_STOPPED, .server = server->id});
-}
-
 /* What the store has done since it was looked at last. */
 static void look_at_store (struct world *world, struct sim_server *server)
 {
@@ -121,6 +116,13 @@ static void look_at_store (struct world *world, struct sim_server *server)
         observe (world, &(struct sight){
                             .kind = SIGHT_DURABLE, .server = server->id, .completed = completed});
     }
+}
+
+/* What its store has called durable counts, also if nobody has heard of it any more. */
+void check_stopped (struct world *world, struct sim_server *server)
+{
+    look_at_store (world, server);
+    observe (world, &(struct sight){.kind = SIGHT_STOPPED, .server = server->id});
 }
 
 /* ---- Cores ----------------------------------------------------------------------------------- */
@@ -172,6 +174,11 @@ static void on_update (void *arg, const struct zab_update *update, const struct 
     observe (server->world,
              &(struct sight){
                  .kind = SIGHT_UPDATE, .server = server->id, .update = update, .status = status});
+}
+
+const struct zab_status *check_status (const struct sim_server *server)
+{
+    return &server->world->checker->ghost.servers[server->id].status;
 }
 
 struct zab_observer check_observer (struct sim_server *server)
@@ -293,11 +300,10 @@ static uint32_t led (const struct world *world)
  * been sent before. */
 static void check_leads (struct world *world, struct sim_server *server)
 {
-    struct node_status status;
+    const struct zab_status *status = check_status (server);
     int64_t now_ms = world->schedule.now_ms;
     size_t heard = 0;
-    node_status (server->node, &status);
-    if (status.zab.role != ZAB_LEADING || !status.zab.activated) {
+    if (status->role != ZAB_LEADING || !status->activated) {
         server->heard_from_ms = now_ms;
         return;
     }

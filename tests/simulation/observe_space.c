@@ -65,11 +65,10 @@ static int64_t held_for (bool holds, int64_t *from_ms, int64_t now_ms)
 
 void check_space (struct world *world, struct sim_server *server)
 {
-    struct node_status status;
+    const struct zab_status *status = check_status (server);
     int64_t now_ms = world->schedule.now_ms;
-    node_status (server->node, &status);
     bool untold = false;
-    if (!status.zab.full) {
+    if (!status->full) {
         check_space_anew (world, server);
         return;
     }
@@ -80,7 +79,7 @@ void check_space (struct world *world, struct sim_server *server)
              &(struct sight){
                  .kind = SIGHT_SPACE,
                  .server = server->id,
-                 .leads_full_ms = held_for (leads_in_vain (world, server, &status.zab),
+                 .leads_full_ms = held_for (leads_in_vain (world, server, status),
                                             &server->leads_full_from_ms, now_ms),
                  .keeps_full_ms = held_for (!server->full, &server->keeps_full_from_ms, now_ms),
                  .untold_ms = held_for (untold, &server->untold_from_ms, now_ms),

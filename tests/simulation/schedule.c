@@ -11,13 +11,6 @@ static bool before (const struct sim_event *a, const struct sim_event *b)
     return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->order < b->order;
 }
 
-static void swap (struct sim_event *a, struct sim_event *b)
-{
-    struct sim_event other = *a;
-    *a = *b;
-    *b = other;
-}
-
 void schedule_init (struct schedule *self)
 {
     *self = (struct schedule){.now_ms = 1};
@@ -44,11 +37,11 @@ void schedule_add (struct schedule *self, struct sim_event event)
     }
     event.order = self->next_order++;
     size_t i = self->count++;
-    self->heap[i] = event;
-    while (i > 0 && before (&self->heap[i], &self->heap[(i - 1) / 2])) {
-        swap (&self->heap[i], &self->heap[(i - 1) / 2]);
+    while (i > 0 && before (&event, &self->heap[(i - 1) / 2])) {
+        self->heap[i] = self->heap[(i - 1) / 2];
         i = (i - 1) / 2;
     }
+    self->heap[i] = event;
 }
 
 bool schedule_moment_over (const struct schedule *self)
@@ -64,18 +57,17 @@ bool schedule_next (struct schedule *self, struct sim_event *event)
     *event = self->heap[0];
     COHORT_ASSERT (event->at_ms >= self->now_ms);
     self->now_ms = event->at_ms;
-    self->heap[0] = self->heap[--self->count];
-    for (size_t i = 0;;) {
-        size_t least = i;
-        for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < self->count; child++) {
-            if (before (&self->heap[child], &self->heap[least])) {
-                least = child;
-            }
+    const struct sim_event *last = &self->heap[--self->count];
+    size_t i = 0;
+    for (size_t child = 1; child < self->count; child = 2 * i + 1) {
+        bool right = child + 1 < self->count && before (&self->heap[child + 1], &self->heap[child]);
+        child += right;
+        if (!before (&self->heap[child], last)) {
+            break;
         }
-        if (least == i) {
-            return true;
-        }
-        swap (&self->heap[i], &self->heap[least]);
-        i = least;
+        self->heap[i] = self->heap[child];
+        i = child;
     }
+    self->heap[i] = *last;
+    return true;
 }

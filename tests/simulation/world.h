@@ -518,6 +518,8 @@ void check_stopped (struct world *self, struct sim_server *server);
 void check_server (struct world *self, struct sim_server *server);
 /* Sees each update of its core. */
 struct zab_observer check_observer (struct sim_server *server);
+/* Of its core, behind the newest update; LOOKING before the first. */
+const struct zab_status *check_status (const struct sim_server *server);
 
 /* ---- observe_space.c ------------------------------------------------------------------------- */
 
