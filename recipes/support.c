@@ -2,10 +2,13 @@
 
 #include "support.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 _Noreturn void recipe_assert_fail (const char *expr, const char *file, int line)
@@ -36,6 +39,21 @@ void *recipe_copy (const void *data, size_t size)
         copy[size] = 0;
     }
     return copy;
+}
+
+int recipe_unique_name (char name[RECIPE_NAME_SIZE])
+{
+    uint64_t random[2];
+    ssize_t got;
+    /* So few bytes come all at once. */
+    do {
+        got = getrandom (random, sizeof (random), 0);
+    } while (got < 0 && errno == EINTR);
+    if (got != (ssize_t) sizeof (random)) {
+        return COHORT_ESYSTEM;
+    }
+    snprintf (name, RECIPE_NAME_SIZE, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
+    return 0;
 }
 
 int recipe_renew (cohort_t *client, uint64_t *lost)

@@ -22,6 +22,11 @@ int64_t recipe_clock (void *unused);
 /* A copy of size bytes with one 0 behind them, or NULL. */
 void *recipe_copy (const void *data, size_t size);
 
+/* A name that nothing else has, or will have: 32 random hexadecimal digits and one 0.
+ * COHORT_ESYSTEM: the system gives no random numbers. */
+#define RECIPE_NAME_SIZE 33
+int recipe_unique_name (char name[RECIPE_NAME_SIZE]);
+
 /* Embedded in each object. While depth is not 0 the object is in use further up the stack, and
  * whoever destroys it leaves the freeing to the one that brings depth back to 0. */
 struct recipe_guard {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cohort/barrier.h"
 #include "cohort/cell.h"
 #include "cohort/directory.h"
 #include "cohort/lock.h"
@@ -302,6 +303,61 @@ static void queue_life (cohort_t *client)
     assert_int_equal (fake_count ("/q/waiting/"), 0);
 }
 
+static void barrier_life (cohort_t *client)
+{
+    cohort_barrier_t *parties[2] = {NULL, NULL};
+    for (int i = 0; i < 2; i++) {
+        for (int n = 0; n < 2 && parties[i] == NULL; n++) {
+            parties[i] = cohort_barrier_new (client, "/b", 2, 1);
+        }
+        assert_non_null (parties[i]);
+    }
+    for (int n = 0; n < 4 && cohort_barrier_inside (parties[0]) == 0; n++) {
+        for (int i = 0; i < 2; i++) {
+            (void) !cohort_barrier_enter (parties[i]);
+        }
+        fake_settle (client);
+        if (cohort_barrier_inside (parties[0]) != cohort_barrier_inside (parties[1])) {
+            /* One was named, and had no memory to be told: for the other it has left. */
+            break;
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        (void) !cohort_barrier_leave (parties[i]);
+    }
+    fake_settle (client);
+    for (int i = 0; i < 2; i++) {
+        assert_true (cohort_barrier_wait (parties[i], 0) != COHORT_ETIMEDOUT);
+        cohort_barrier_destroy (&parties[i]);
+    }
+    fake_settle (client);
+    assert_int_equal (fake_count ("/b/1/m-"), 0);
+}
+
+static void gate_life (cohort_t *client)
+{
+    cohort_gate_t *self = NULL;
+    for (int i = 0; i < 2 && self == NULL; i++) {
+        self = cohort_gate_new (client, "/g/gate");
+    }
+    assert_non_null (self);
+    for (int i = 0; i < 4 && fake_data ("/g/gate") == NULL; i++) {
+        (void) !cohort_gate_close (self);
+        fake_settle (client);
+    }
+    assert_non_null (fake_data ("/g/gate"));
+    for (int i = 0; i < 4 && fake_data ("/g/gate") != NULL; i++) {
+        (void) !cohort_gate_open (self);
+        fake_settle (client);
+    }
+    if (cohort_gate_wait (self, -1) != 0) {
+        assert_int_equal (cohort_gate_retry (self), 0);
+        assert_int_equal (cohort_gate_wait (self, -1), 0);
+    }
+    cohort_gate_destroy (&self);
+    fake_settle (client);
+}
+
 static bool run (void (*life) (cohort_t *client), long allocation)
 {
     fake_reset ();
@@ -322,8 +378,9 @@ static bool run (void (*life) (cohort_t *client), long allocation)
 static void every_allocation_fails_once (void **state)
 {
     (void) state;
-    void (*const lives[]) (cohort_t *) = {member_life, destroyed_early, directory_life, sticky_life,
-                                          cell_life,   lock_life,       queue_life};
+    void (*const lives[]) (cohort_t *) = {member_life, destroyed_early, directory_life,
+                                          sticky_life, cell_life,       lock_life,
+                                          queue_life,  barrier_life,    gate_life};
     for (size_t i = 0; i < sizeof (lives) / sizeof (lives[0]); i++) {
         long allocation = 0;
         while (run (lives[i], allocation)) {
