@@ -65,6 +65,9 @@ static void close_place (struct line *self)
     watch_close (&self->own);
     watch_close (&self->ahead);
     line_look_drop (self);
+    if (self->permits != NULL) {
+        line_permits_drop (self);
+    }
     drop_join (self);
     if (self->write != NULL) {
         self->write->line = NULL;
@@ -75,7 +78,7 @@ static void close_place (struct line *self)
     self->token = (cohort_token_t){0};
     self->session = 0;
     self->phase = LINE_OUT;
-    self->ancestors = self->behind = self->first_known = false;
+    self->ancestors = self->behind = self->followed = self->first_known = false;
     self->record.granted = self->record.shared = false;
     self->record.granted_ms = 0;
 }
@@ -121,7 +124,11 @@ static void add_containers (const struct line *self, cohort_txn_t *txn, char *pa
         cohort_txn_create_with (txn, path, NULL, 0, &options);
         *slash = '/';
     }
-    cohort_txn_create_with (txn, path, NULL, 0, &options);
+    char text[LINE_PERMITS_SIZE] = "";
+    if (self->permits != NULL) {
+        line_permits_text (text, line_permits_count (self->permits));
+    }
+    cohort_txn_create_with (txn, path, text, strlen (text), &options);
 }
 
 /* Adds the creation of a place to the transaction. */
@@ -162,7 +169,8 @@ static int send_join (struct line_join *join, const cohort_txn_t *txn)
         line->stored = line->generation;
     }
     for (size_t i = 0; i < join->count && rc == 0; i++) {
-        rc = line_look_first (join->places[i].line);
+        struct line *line = join->places[i].line;
+        rc = line->permits != NULL ? line_permits_look (line) : line_look_first (line);
     }
     for (size_t i = 0; i < join->count && rc != 0; i++) {
         /* What has been sent is undone when its answer comes. */
@@ -241,6 +249,9 @@ static int join_again (struct line_join *join)
         struct line *line = join->places[i].line;
         if (line != NULL) {
             line_look_drop (line);
+            if (line->permits != NULL) {
+                line_permits_drop (line);
+            }
             line->join = NULL;
             line->phase = LINE_OUT;
             line->ancestors = true;
@@ -345,7 +356,7 @@ static void granted (struct line *self)
         return;
     }
     self->phase = LINE_HELD;
-    if (self->behind) {
+    if (self->behind || self->followed) {
         self->record.granted = true;
         self->record.granted_ms = 0;
         /* Without it the one behind has to look, and nobody sees since when. */
@@ -391,6 +402,10 @@ void line_found (struct line *self, enum line_kind kind, uint64_t number)
 /* What the stream shows of the one ahead. */
 static void look_at_ahead (struct line *self)
 {
+    if (self->permits != NULL) {
+        line_permits_ahead (self);
+        return;
+    }
     const struct line_view *view = &self->ahead.view;
     if (view->exists && view->record.granted && self->ahead_kind == LINE_EXCLUSIVE) {
         self->ahead_first = true; /* when it was granted, whoever was ahead of it had gone */
@@ -547,6 +562,17 @@ int line_downgrade (struct line *self)
     return rc;
 }
 
+int line_give_back (struct line *self, int64_t count)
+{
+    RECIPE_ASSERT (count > 0 && count < self->record.count);
+    self->record.count -= count;
+    int rc = line_store (self);
+    if (rc != 0) {
+        self->record.count += count;
+    }
+    return rc;
+}
+
 static void written (struct line *self, uint64_t generation, const cohort_result_t *result)
 {
     int rc = result->rc;
@@ -593,11 +619,22 @@ void line_init (struct line *self, struct line_owner *owner, cohort_t *client, c
     record_init (&self->record);
 }
 
+int line_init_permits (struct line *self, struct line_owner *owner, cohort_t *client,
+                       const char *path, int64_t permits)
+{
+    line_init (self, owner, client, path, LINE_PERMITS);
+    self->permits = line_permits_new (permits);
+    return self->permits == NULL ? COHORT_ENOMEM : 0;
+}
+
 void line_deinit (struct line *self)
 {
     /* If there is no memory for it the znode stays until the session ends. */
     (void) line_leave (self);
     close_place (self);
+    if (self->permits != NULL) {
+        line_permits_destroy (&self->permits);
+    }
     free ((void *) self->record.payload);
     self->record.payload = NULL;
     self->record.payload_size = 0;

@@ -18,6 +18,11 @@
  * that it waits no more; the one behind learns from that that nobody else is ahead, and needs no
  * look when this one leaves.
  *
+ * A semaphore (line_permits.c) is a line in which several hold: whoever, together with all who are
+ * ahead, wants no more than there are permits. The first who waits follows the holders; everybody
+ * behind follows the one ahead, until that holds or goes. What a hand-over costs depends on the
+ * number of permits, not on how many wait.
+ *
  * To leave the line is a write with a number, conditional on the znode being ours: it cannot be
  * lost while the session lives. If our znode's name is not known yet, it is sent when the answer
  * to the creation comes.
@@ -39,8 +44,8 @@
 #define LINE_NAME_SIZE 40
 
 /* Whom a contender waits for: an exclusive one for everybody ahead, a shared one for the exclusive
- * ones that were not downgraded. */
-enum line_kind { LINE_EXCLUSIVE, LINE_SHARED, LINE_KINDS };
+ * ones that were not downgraded. One who wants permits has nothing to do with these two. */
+enum line_kind { LINE_EXCLUSIVE, LINE_SHARED, LINE_PERMITS, LINE_KINDS };
 
 enum line_phase { LINE_OUT, LINE_JOINING, LINE_LOOKING, LINE_WAITING, LINE_HELD };
 
@@ -56,6 +61,7 @@ struct line;
 struct line_owner;
 struct line_join;
 struct line_look;
+struct line_permits;
 struct line_write;
 
 typedef void line_fn (struct line_owner *owner, struct line *line, enum line_news news, int rc);
@@ -92,6 +98,7 @@ struct line {
 
     struct line_join *join; /* on its way, or NULL */
     struct line_look *look;
+    struct line_permits *permits; /* LINE_PERMITS alone, else NULL; owned */
     struct line_write *write;
     bool ancestors; /* they are to be created, too */
 
@@ -107,6 +114,7 @@ struct line {
     uint64_t ahead_number;
     bool ahead_first; /* nobody in our way is ahead of it */
     bool behind;      /* LINE_BEHIND was told */
+    bool followed;    /* LINE_PERMITS: when it was granted somebody stood behind */
     struct line_watch ahead;
 
     struct record record; /* the payload is owned */
@@ -116,6 +124,10 @@ struct line {
 
 void line_init (struct line *self, struct line_owner *owner, cohort_t *client, const char *path,
                 enum line_kind kind);
+
+/* The same for a semaphore of so many permits. COHORT_ENOMEM: as line_init. */
+int line_init_permits (struct line *self, struct line_owner *owner, cohort_t *client,
+                       const char *path, int64_t permits);
 
 /* Leaves the line, as far as memory allows, and frees what it has. */
 void line_deinit (struct line *self);
@@ -134,6 +146,10 @@ int line_store (struct line *self);
 /* HELD, exclusive: the same as one that shared ones do not wait for. It keeps its place and its
  * token. On an error nothing has changed. */
 int line_downgrade (struct line *self);
+
+/* HELD, of a semaphore: so many of its permits are given back, but not all. On an error nothing has
+ * changed. */
+int line_give_back (struct line *self, int64_t count);
 
 /* The same with other payload. On an error nothing has changed. */
 int line_replace_payload (struct line *self, const void *data, size_t size);
@@ -156,6 +172,28 @@ void line_name (char name[LINE_NAME_SIZE], enum line_kind kind, uint64_t number)
 
 /* "exclusive-" and so on. */
 const char *line_prefix (enum line_kind kind);
+
+/* ---- Between line.c and line_permits.c --------------------------------------------------------
+ */
+
+/* What the container of a semaphore says, in a buffer of that size. */
+#define LINE_PERMITS_SIZE 32
+void line_permits_text (char text[LINE_PERMITS_SIZE], int64_t permits);
+
+/* The number in it; 0: it is not a semaphore's. */
+int64_t line_permits_of (const void *data, size_t size);
+
+struct line_permits *line_permits_new (int64_t permits);
+void line_permits_destroy (struct line_permits **self_p);
+int64_t line_permits_count (const struct line_permits *self);
+
+/* Asks who is ahead; of the first one, right behind the creation, also how many permits there are.
+ */
+int line_permits_look (struct line *self);
+void line_permits_drop (struct line *self);
+
+/* The one ahead has changed. */
+void line_permits_ahead (struct line *self);
 
 /* ---- Between line.c and line_look.c ---------------------------------------------------------- */
 

@@ -16,7 +16,7 @@
 #define NUMBER_SHORT_MAX UINT64_C (9999999999)
 
 static const char *const prefixes[LINE_KINDS] = {
-    [LINE_EXCLUSIVE] = "exclusive-", [LINE_SHARED] = "shared-"};
+    [LINE_EXCLUSIVE] = "exclusive-", [LINE_SHARED] = "shared-", [LINE_PERMITS] = "permits-"};
 
 /* What is asked in one round trip: a page for each kind that may be in the way. */
 struct line_look {
@@ -92,7 +92,7 @@ static int ask (struct line_look *look, cohort_t *client, const char *path, enum
 
 static bool in_the_way (const struct line *line, enum line_kind kind)
 {
-    return kind == LINE_EXCLUSIVE || line->kind == LINE_EXCLUSIVE;
+    return kind == LINE_EXCLUSIVE || (kind == LINE_SHARED && line->kind == LINE_EXCLUSIVE);
 }
 
 static int start (struct line *self, const struct line_look *question)

@@ -127,6 +127,14 @@ static int64_t since_ms (const struct entry *entry)
     return record->granted ? granted_ms : entry->stat.ctime_ms;
 }
 
+static int64_t permits_of (const struct entry *entry)
+{
+    if (entry->kind != LINE_PERMITS) {
+        return 0;
+    }
+    return entry->record.count > 0 ? entry->record.count : 1;
+}
+
 static void fill (cohort_contender_t *item, const struct entry *entry, bool holds, char **at)
 {
     const struct record *record = &entry->record;
@@ -140,10 +148,34 @@ static void fill (cohort_contender_t *item, const struct entry *entry, bool hold
                                  .host = put (at, record->host, strlen (record->host)),
                                  .pid = record->pid,
                                  .data = put (at, record->payload, record->payload_size),
-                                 .size = record->payload_size};
+                                 .size = record->payload_size,
+                                 .permits = permits_of (entry)};
 }
 
-static cohort_why_t *why_new (const struct entries *entries)
+/* Who holds: those of a semaphore have nothing to do with others. */
+struct tally {
+    size_t locks; /* that were before it */
+    bool exclusive_ahead;
+    int64_t permits; /* that are left */
+};
+
+static bool take_turn (struct tally *tally, const struct entry *entry)
+{
+    bool holds;
+    if (entry->kind == LINE_PERMITS) {
+        holds = permits_of (entry) <= tally->permits;
+        /* Nobody passes one who waits. */
+        tally->permits = holds ? tally->permits - permits_of (entry) : 0;
+        return holds;
+    }
+    bool shared = entry->kind == LINE_SHARED || entry->record.shared;
+    holds = shared ? !tally->exclusive_ahead : tally->locks == 0;
+    tally->exclusive_ahead = tally->exclusive_ahead || !shared;
+    tally->locks++;
+    return holds;
+}
+
+static cohort_why_t *why_new (const struct entries *entries, int64_t permits)
 {
     size_t size = sizeof (cohort_why_t) + entries->count * sizeof (cohort_contender_t);
     for (size_t i = 0; i < entries->count; i++) {
@@ -155,15 +187,28 @@ static cohort_why_t *why_new (const struct entries *entries)
     }
     cohort_contender_t *items = (cohort_contender_t *) (void *) (why + 1);
     char *at = (char *) (items + entries->count);
-    bool exclusive_ahead = false;
+    struct tally tally = {.permits = permits};
     for (size_t i = 0; i < entries->count; i++) {
-        const struct entry *entry = entries->items[i];
-        bool shared = entry->kind == LINE_SHARED || entry->record.shared;
-        fill (&items[i], entry, shared ? !exclusive_ahead : i == 0, &at);
-        exclusive_ahead = exclusive_ahead || !shared;
+        fill (&items[i], entries->items[i], take_turn (&tally, entries->items[i]), &at);
     }
     *why = (cohort_why_t){.count = entries->count, .items = items};
     return why;
+}
+
+/* How many permits there are, if it is a semaphore. */
+static int read_permits (cohort_t *client, const char *path, const struct entries *entries,
+                         int64_t *permits)
+{
+    bool asked = false;
+    for (size_t i = 0; i < entries->count; i++) {
+        asked = asked || entries->items[i]->kind == LINE_PERMITS;
+    }
+    void *data = NULL;
+    size_t size = 0;
+    int rc = asked ? cohort_get (client, path, &data, &size, NULL) : 0;
+    *permits = data == NULL ? 0 : line_permits_of (data, size);
+    cohort_free (data);
+    return rc == COHORT_ENONODE ? 0 : rc;
 }
 
 int cohort_why (cohort_t *client, const char *path, cohort_why_t **why)
@@ -176,11 +221,13 @@ int cohort_why (cohort_t *client, const char *path, cohort_why_t **why)
     for (int i = 0; i < LINE_KINDS && rc == 0; i++) {
         rc = read_kind (client, path, (enum line_kind) i, &entries);
     }
+    int64_t permits = 0;
+    rc = rc == 0 ? read_permits (client, path, &entries, &permits) : rc;
     if (rc == 0) {
         if (entries.count > 0) {
             qsort (entries.items, entries.count, sizeof (struct entry *), by_number);
         }
-        cohort_why_t *made = why_new (&entries);
+        cohort_why_t *made = why_new (&entries, permits);
         rc = made == NULL ? COHORT_ENOMEM : 0;
         *why = made != NULL ? made : *why;
     }

@@ -14,6 +14,7 @@
 #include "cohort/member.h"
 #include "cohort/mirror.h"
 #include "cohort/queue.h"
+#include "cohort/sem.h"
 #include "cohort/types.h"
 #include "cohort/why.h"
 

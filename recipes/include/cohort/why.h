@@ -1,9 +1,9 @@
 /*
- * cohort/why.h - who holds a lock or leads, who waits for it, in which order, since when, from
+ * cohort/why.h - who holds a lock or permits, or leads, who waits, in which order, since when, from
  * where
  *
  * For people and tools that ask why something does not go on.  It reads; whoever stands in the line
- * does not notice.  It works for every path that cohort/lock.h and cohort/election.h use.
+ * does not notice.  It works for every path that cohort/lock.h, cohort/election.h and cohort/sem.h use.
  */
 #ifndef COHORT_WHY_H
 #define COHORT_WHY_H
@@ -28,6 +28,7 @@ typedef struct cohort_contender {
     int64_t pid;      /* 0: not known */
     const void *data; /* what it says about itself, followed by one 0 that is not counted */
     size_t size;
+    int64_t permits; /* of a semaphore, that it has or wants; 0: of a lock or an election */
 } cohort_contender_t;
 
 /* A line, in one allocation. */

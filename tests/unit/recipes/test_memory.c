@@ -12,6 +12,7 @@
 #include "cohort/member.h"
 #include "cohort/mirror.h"
 #include "cohort/queue.h"
+#include "cohort/sem.h"
 #include "tests/unit/recipes/fake.h"
 #include "tests/unit/unit.h"
 
@@ -236,6 +237,50 @@ static void lock_life (cohort_t *client)
     }
 }
 
+static cohort_sem_t *sem_new (cohort_t *client)
+{
+    cohort_sem_t *self = cohort_sem_new (client, "/s/sem", 3, "id", 2);
+    return self != NULL ? self : cohort_sem_new (client, "/s/sem", 3, "id", 2);
+}
+
+static void sem_enter (cohort_t *client, cohort_sem_t *sem, int count)
+{
+    for (int i = 0; i < 2 && cohort_sem_node (sem) == NULL; i++) {
+        if (cohort_sem_acquire (sem, count) == 0) {
+            fake_settle (client);
+        }
+    }
+    assert_non_null (cohort_sem_node (sem));
+}
+
+static void sem_life (cohort_t *client)
+{
+    cohort_sem_t *sems[3];
+    for (int i = 0; i < 3; i++) {
+        sems[i] = sem_new (client);
+        assert_non_null (sems[i]);
+        sem_enter (client, sems[i], 2);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal (cohort_sem_held (sems[i]), 2);
+        if (cohort_sem_release (sems[i], 1) != 0) {
+            assert_int_equal (cohort_sem_release (sems[i], 1), 0);
+        }
+        fake_settle (client);
+        assert_int_equal (cohort_sem_release (sems[i], 1), 0);
+        fake_settle (client);
+        if (i < 2) {
+            /* Whom a failure has thrown out of the line comes back. */
+            sem_enter (client, sems[i + 1], 2);
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        cohort_sem_destroy (&sems[i]);
+        fake_settle (client);
+    }
+    assert_int_equal (fake_count ("/s/sem/permits-"), 0);
+}
+
 static void put_on (cohort_queue_t *self, int64_t delay_ms)
 {
     cohort_put_options_t options = {.size = sizeof (options), .id = "x", .delay_ms = delay_ms};
@@ -378,9 +423,9 @@ static bool run (void (*life) (cohort_t *client), long allocation)
 static void every_allocation_fails_once (void **state)
 {
     (void) state;
-    void (*const lives[]) (cohort_t *) = {member_life, destroyed_early, directory_life,
-                                          sticky_life, cell_life,       lock_life,
-                                          queue_life,  barrier_life,    gate_life};
+    void (*const lives[]) (cohort_t *) = {
+        member_life, destroyed_early, directory_life, sticky_life, cell_life,
+        lock_life,   queue_life,      barrier_life,   gate_life,   sem_life};
     for (size_t i = 0; i < sizeof (lives) / sizeof (lives[0]); i++) {
         long allocation = 0;
         while (run (lives[i], allocation)) {
