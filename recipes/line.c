@@ -83,6 +83,11 @@ static void close_place (struct line *self)
     self->record.granted_ms = 0;
 }
 
+void line_forget (struct line *self)
+{
+    close_place (self);
+}
+
 int line_leave (struct line *self)
 {
     int rc = self->node == NULL ? 0 : withdraw (self->client, self->node, self->token.czxid);

@@ -157,6 +157,10 @@ int line_replace_payload (struct line *self, const void *data, size_t size);
 /* Leaves the line: OUT. An error (COHORT_ENOMEM, COHORT_ELIMIT): nothing has changed. */
 int line_leave (struct line *self);
 
+/* OUT, without a write: the znode, if there is one, is another's to delete; one that is still on
+ * its way is deleted when its answer comes. */
+void line_forget (struct line *self);
+
 /* Whether it surely stays HELD for more than margin_ms. No I/O. */
 bool line_valid (const struct line *self, int margin_ms);
 

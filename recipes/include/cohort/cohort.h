@@ -13,6 +13,7 @@
 #include "cohort/lock.h"
 #include "cohort/member.h"
 #include "cohort/mirror.h"
+#include "cohort/multilock.h"
 #include "cohort/queue.h"
 #include "cohort/sem.h"
 #include "cohort/types.h"

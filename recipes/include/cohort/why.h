@@ -3,7 +3,8 @@
  * where
  *
  * For people and tools that ask why something does not go on.  It reads; whoever stands in the line
- * does not notice.  It works for every path that cohort/lock.h, cohort/election.h and cohort/sem.h use.
+ * does not notice.  It works for every path that cohort/lock.h, cohort/election.h and
+ * cohort/sem.h use.
  */
 #ifndef COHORT_WHY_H
 #define COHORT_WHY_H

@@ -11,6 +11,7 @@
 #include "cohort/lock.h"
 #include "cohort/member.h"
 #include "cohort/mirror.h"
+#include "cohort/multilock.h"
 #include "cohort/queue.h"
 #include "cohort/sem.h"
 #include "tests/unit/recipes/fake.h"
@@ -281,6 +282,43 @@ static void sem_life (cohort_t *client)
     assert_int_equal (fake_count ("/s/sem/permits-"), 0);
 }
 
+static cohort_multilock_t *multilock_new (cohort_t *client, const char *one, const char *other)
+{
+    cohort_multilock_part_t parts[] = {{one, COHORT_LOCK_EXCLUSIVE}, {other, COHORT_LOCK_SHARED}};
+    cohort_multilock_t *self = cohort_multilock_new (client, parts, 2, "id", 2);
+    return self != NULL ? self : cohort_multilock_new (client, parts, 2, "id", 2);
+}
+
+static void multilock_enter (cohort_t *client, cohort_multilock_t *self)
+{
+    for (int i = 0; i < 2; i++) {
+        (void) !cohort_multilock_acquire (self);
+        fake_settle (client);
+    }
+}
+
+static void multilock_life (cohort_t *client)
+{
+    cohort_multilock_t *first = multilock_new (client, "/ml/a", "/ml/b");
+    cohort_multilock_t *second = multilock_new (client, "/ml/b", "/ml/a");
+    assert_non_null (first);
+    assert_non_null (second);
+    multilock_enter (client, first);
+    assert_true (cohort_multilock_held (first));
+    multilock_enter (client, second);
+    if (cohort_multilock_release (first) != 0) {
+        assert_int_equal (cohort_multilock_release (first), 0);
+    }
+    fake_settle (client);
+    multilock_enter (client, second);
+    assert_true (cohort_multilock_held (second));
+    cohort_multilock_destroy (&second);
+    cohort_multilock_destroy (&first);
+    fake_settle (client);
+    assert_int_equal (fake_count ("/ml/a/exclusive-") + fake_count ("/ml/a/shared-"), 0);
+    assert_int_equal (fake_count ("/ml/b/exclusive-") + fake_count ("/ml/b/shared-"), 0);
+}
+
 static void put_on (cohort_queue_t *self, int64_t delay_ms)
 {
     cohort_put_options_t options = {.size = sizeof (options), .id = "x", .delay_ms = delay_ms};
@@ -424,8 +462,8 @@ static void every_allocation_fails_once (void **state)
 {
     (void) state;
     void (*const lives[]) (cohort_t *) = {
-        member_life, destroyed_early, directory_life, sticky_life, cell_life,
-        lock_life,   queue_life,      barrier_life,   gate_life,   sem_life};
+        member_life, destroyed_early, directory_life, sticky_life, cell_life,     lock_life,
+        queue_life,  barrier_life,    gate_life,      sem_life,    multilock_life};
     for (size_t i = 0; i < sizeof (lives) / sizeof (lives[0]); i++) {
         long allocation = 0;
         while (run (lives[i], allocation)) {
