@@ -4,6 +4,7 @@
 #ifndef COHORT_COHORT_H
 #define COHORT_COHORT_H
 
+#include "cohort/await.h"
 #include "cohort/barrier.h"
 #include "cohort/cell.h"
 #include "cohort/client.h"

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cohort/await.h"
 #include "cohort/barrier.h"
 #include "cohort/cell.h"
 #include "cohort/directory.h"
@@ -238,6 +239,30 @@ static void lock_life (cohort_t *client)
     }
 }
 
+static int await_twice (cohort_t *client, int count)
+{
+    int rc = cohort_await_children (client, "/s", count, -1);
+    return rc == COHORT_ENOMEM ? cohort_await_children (client, "/s", count, -1) : rc;
+}
+
+static void await_life (cohort_t *client)
+{
+    cohort_await_t *self = NULL;
+    for (int i = 0; i < 2 && self == NULL; i++) {
+        self = cohort_await_new (client, "/w", 0, cohort_await_test_exists, NULL);
+    }
+    assert_non_null (self);
+    fake_settle (client);
+    fake_create ("/w", "data", 0);
+    int rc = cohort_await_wait (self, -1);
+    assert_true (rc == 0 || rc == COHORT_ENOMEM);
+    assert_true (rc != 0 || cohort_await_seen (self)->size == 4);
+    cohort_await_destroy (&self);
+    assert_int_equal (await_twice (client, 1), 0);
+    assert_int_equal (fake_streams (client), 0);
+    fake_settle (client);
+}
+
 static cohort_sem_t *sem_new (cohort_t *client)
 {
     cohort_sem_t *self = cohort_sem_new (client, "/s/sem", 3, "id", 2);
@@ -462,8 +487,8 @@ static void every_allocation_fails_once (void **state)
 {
     (void) state;
     void (*const lives[]) (cohort_t *) = {
-        member_life, destroyed_early, directory_life, sticky_life, cell_life,     lock_life,
-        queue_life,  barrier_life,    gate_life,      sem_life,    multilock_life};
+        member_life, destroyed_early, directory_life, sticky_life, cell_life,      lock_life,
+        queue_life,  barrier_life,    gate_life,      sem_life,    multilock_life, await_life};
     for (size_t i = 0; i < sizeof (lives) / sizeof (lives[0]); i++) {
         long allocation = 0;
         while (run (lives[i], allocation)) {
