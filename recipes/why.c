@@ -1,5 +1,5 @@
-/* Who holds a lock, and who waits for it: the recipe behind cohort/why.h.
- * May include: the client's public headers, recipes' line, record and support, libc. */
+/* Who holds a lock or a claim, and who waits for it: the recipe behind cohort/why.h.
+ * May include: the client's public headers, recipes' claim_text, line, record and support, libc. */
 
 #include "cohort/why.h"
 
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "claim_private.h"
 #include "line.h"
 
 /* One who was listed; what it points to is in the same allocation. */
@@ -16,11 +17,13 @@ struct entry {
     cohort_stat_t stat;
     struct record record;
     char *node;
+    bool claim; /* it is the claim, and not one who waits for it */
 };
 
 struct entries {
     struct entry **items;
     size_t count, room;
+    bool of_claim; /* who is in the line waits, whoever is first */
 };
 
 static void entries_clear (struct entries *self)
@@ -32,13 +35,9 @@ static void entries_clear (struct entries *self)
     *self = (struct entries){0};
 }
 
-static int entries_add (struct entries *self, const char *path, const cohort_child_t *child)
+/* Room for one more. */
+static int entries_grow (struct entries *self)
 {
-    enum line_kind kind;
-    uint64_t number;
-    if (!line_parse (child->name, &kind, &number)) {
-        return 0;
-    }
     if (self->count == self->room) {
         size_t room = self->room == 0 ? 16 : 2 * self->room;
         struct entry **items = realloc (self->items, room * sizeof (struct entry *));
@@ -47,6 +46,20 @@ static int entries_add (struct entries *self, const char *path, const cohort_chi
         }
         self->items = items;
         self->room = room;
+    }
+    return 0;
+}
+
+static int entries_add (struct entries *self, const char *path, const cohort_child_t *child)
+{
+    enum line_kind kind;
+    uint64_t number;
+    if (!line_parse (child->name, &kind, &number)) {
+        return 0;
+    }
+    int rc = entries_grow (self);
+    if (rc != 0) {
+        return rc;
     }
     size_t node_size = strlen (path) + strlen (child->name) + 2;
     struct entry *entry = malloc (sizeof (*entry) + node_size + child->size + 1);
@@ -99,6 +112,9 @@ static int read_kind (cohort_t *client, const char *path, enum line_kind kind,
 static int by_number (const void *a, const void *b)
 {
     const struct entry *one = *(struct entry *const *) a, *other = *(struct entry *const *) b;
+    if (one->claim != other->claim) {
+        return one->claim ? -1 : 1;
+    }
     return one->number < other->number ? -1 : one->number > other->number;
 }
 
@@ -189,7 +205,9 @@ static cohort_why_t *why_new (const struct entries *entries, int64_t permits)
     char *at = (char *) (items + entries->count);
     struct tally tally = {.permits = permits};
     for (size_t i = 0; i < entries->count; i++) {
-        fill (&items[i], entries->items[i], take_turn (&tally, entries->items[i]), &at);
+        const struct entry *entry = entries->items[i];
+        bool holds = entries->of_claim ? entry->claim : take_turn (&tally, entry);
+        fill (&items[i], entry, holds, &at);
     }
     *why = (cohort_why_t){.count = entries->count, .items = items};
     return why;
@@ -211,6 +229,78 @@ static int read_permits (cohort_t *client, const char *path, const struct entrie
     return rc == COHORT_ENONODE ? 0 : rc;
 }
 
+/* ---- Claims ---------------------------------------------------------------------------------- */
+
+/* The claim, if its owner lives. */
+static int add_holder (cohort_t *client, const char *path, const struct claim_text *text,
+                       const cohort_stat_t *stat, struct entries *entries)
+{
+    cohort_stat_t owner;
+    int rc = cohort_exists (client, text->owner, &owner);
+    if (rc == COHORT_ENONODE || (rc == 0 && owner.czxid != text->czxid)) {
+        return 0;
+    }
+    rc = rc == 0 ? entries_grow (entries) : rc;
+    if (rc != 0) {
+        return rc;
+    }
+    size_t node_size = strlen (path) + 1;
+    struct entry *entry = malloc (sizeof (*entry) + node_size + text->payload_size + 1);
+    if (entry == NULL) {
+        return COHORT_ENOMEM;
+    }
+    *entry = (struct entry){.stat = *stat, .node = (char *) (entry + 1), .claim = true};
+    memcpy (entry->node, path, node_size);
+    char *data = entry->node + node_size;
+    memcpy (data, text->payload, text->payload_size);
+    data[text->payload_size] = 0;
+    entry->stat.ephemeral_owner = owner.ephemeral_owner;
+    entry->record = (struct record){
+        .pid = text->pid, .count = 1, .payload = data, .payload_size = text->payload_size};
+    snprintf (entry->record.host, sizeof (entry->record.host), "%s", text->host);
+    entries->items[entries->count++] = entry;
+    return 0;
+}
+
+/* Those that wait for the claim. */
+static int read_waiting (cohort_t *client, const char *path, struct entries *entries)
+{
+    size_t size = strlen (path) + sizeof (CLAIM_WAITING) + 1;
+    const char *name = strrchr (path, '/');
+    char *line = malloc (size);
+    if (line == NULL) {
+        return COHORT_ENOMEM;
+    }
+    snprintf (line, size, "%.*s/" CLAIM_WAITING "%s", (int) (name - path), path, name);
+    int rc = read_kind (client, line, LINE_EXCLUSIVE, entries);
+    free (line);
+    return rc;
+}
+
+/* The same for the path of a claim. */
+static int read_claim (cohort_t *client, const char *path, struct entries *entries)
+{
+    void *data = NULL;
+    size_t size = 0;
+    cohort_stat_t stat;
+    int rc = cohort_get (client, path, &data, &size, &stat);
+    if (rc != 0) {
+        return rc == COHORT_ENONODE ? 0 : rc;
+    }
+    struct claim_text *text = claim_text_parse (data, size);
+    cohort_free (data);
+    if (text == NULL) {
+        return COHORT_ENOMEM;
+    }
+    if (text->owner != NULL && text->czxid != 0) {
+        entries->of_claim = true;
+        rc = add_holder (client, path, text, &stat, entries);
+        rc = rc == 0 ? read_waiting (client, path, entries) : rc;
+    }
+    free (text);
+    return rc;
+}
+
 int cohort_why (cohort_t *client, const char *path, cohort_why_t **why)
 {
     if (client == NULL || path == NULL || why == NULL) {
@@ -223,6 +313,9 @@ int cohort_why (cohort_t *client, const char *path, cohort_why_t **why)
     }
     int64_t permits = 0;
     rc = rc == 0 ? read_permits (client, path, &entries, &permits) : rc;
+    if (rc == 0 && entries.count == 0) {
+        rc = read_claim (client, path, &entries);
+    }
     if (rc == 0) {
         if (entries.count > 0) {
             qsort (entries.items, entries.count, sizeof (struct entry *), by_number);

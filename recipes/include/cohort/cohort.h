@@ -7,6 +7,7 @@
 #include "cohort/await.h"
 #include "cohort/barrier.h"
 #include "cohort/cell.h"
+#include "cohort/claim.h"
 #include "cohort/client.h"
 #include "cohort/directory.h"
 #include "cohort/election.h"

@@ -4,7 +4,8 @@
  *
  * For people and tools that ask why something does not go on.  It reads; whoever stands in the line
  * does not notice.  It works for every path that cohort/lock.h, cohort/election.h and
- * cohort/sem.h use.
+ * cohort/sem.h use, and for that of a claim (cohort/claim.h): who holds it, if its owner lives, and
+ * then who waits for it.
  */
 #ifndef COHORT_WHY_H
 #define COHORT_WHY_H

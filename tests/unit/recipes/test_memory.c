@@ -1,6 +1,5 @@
 /* The recipes when memory runs out at any allocation: nothing leaks, nothing is half done, and
- * trying again leads to where it would have led. The recipes are compiled with failing_malloc for
- * malloc, and so on. */
+ * trying again leads to where it would have led. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,34 +14,9 @@
 #include "cohort/multilock.h"
 #include "cohort/queue.h"
 #include "cohort/sem.h"
+#include "tests/unit/recipes/failing.h"
 #include "tests/unit/recipes/fake.h"
 #include "tests/unit/unit.h"
-
-static long countdown = -1; /* allocations that succeed before one fails; -1: none will */
-static long failures = 1;   /* that fail one after the other */
-
-static bool fails (void)
-{
-    if (countdown < 0 || countdown-- > 0) {
-        return false;
-    }
-    failures--;
-    countdown = failures > 0 ? 0 : -1;
-    return true;
-}
-
-void *failing_malloc (size_t size);
-void *failing_realloc (void *memory, size_t size);
-
-void *failing_malloc (size_t size)
-{
-    return fails () ? NULL : malloc (size);
-}
-
-void *failing_realloc (void *memory, size_t size)
-{
-    return fails () ? NULL : realloc (memory, size);
-}
 
 static void settle_member (cohort_t *client, cohort_member_t *member)
 {

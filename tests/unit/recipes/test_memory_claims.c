@@ -1,0 +1,121 @@
+/* Claims when memory runs out at any allocation; as test_memory.c. */
+
+#include <stdio.h>
+
+#include "cohort/claim.h"
+#include "tests/unit/recipes/failing.h"
+#include "tests/unit/recipes/fake.h"
+#include "tests/unit/unit.h"
+
+static cohort_claims_t *claims_new (cohort_t *client, const char *owner)
+{
+    cohort_claims_t *self = cohort_claims_new (client, "/u", owner);
+    self = self != NULL ? self : cohort_claims_new (client, "/u", owner);
+    assert_non_null (self);
+    return self;
+}
+
+/* Held, after a failure at the second try. */
+static void claim_take (cohort_t *client, cohort_claim_t *claim, cohort_claim_policy_t policy)
+{
+    for (int i = 0; i < 2 && !cohort_claim_held (claim); i++) {
+        int rc = cohort_claim_take (claim, policy, 5);
+        assert_true (rc == 0 || rc == COHORT_ENOMEM || rc == COHORT_ESTATE);
+        fake_settle (client);
+    }
+}
+
+static cohort_claim_t *claim_new (cohort_claims_t *claims)
+{
+    cohort_claim_t *self = cohort_claim_new (claims, "x", "data", 4);
+    self = self != NULL ? self : cohort_claim_new (claims, "x", "data", 4);
+    assert_non_null (self);
+    return self;
+}
+
+static void grace_is_over (cohort_claim_t *holder)
+{
+    char path[96];
+    snprintf (path, sizeof (path), "/u/.asked/%016llx/%016llx",
+              (unsigned long long) fake_stat ("/1")->czxid,
+              (unsigned long long) cohort_claim_token (holder).czxid);
+    if (cohort_claim_held (holder) && fake_data (path) != NULL) {
+        fake_delete (path);
+    }
+}
+
+static void claim_life (cohort_t *client)
+{
+    /* Two owners with one session. */
+    fake_create ("/1", "", cohort_session_id (client));
+    fake_create ("/2", "", cohort_session_id (client));
+    cohort_claims_t *one = claims_new (client, "/1"), *two = claims_new (client, "/2");
+    fake_settle (client);
+    cohort_claim_t *first = claim_new (one), *second = claim_new (two);
+    claim_take (client, first, COHORT_CLAIM_REJECT);
+    assert_true (cohort_claim_held (first));
+    claim_take (client, second, COHORT_CLAIM_WAIT);
+    assert_int_equal (cohort_claim_yield (first), 0);
+    fake_settle (client);
+    claim_take (client, second, COHORT_CLAIM_WAIT);
+    assert_true (cohort_claim_held (second));
+    assert_int_equal (cohort_claim_yield (second), 0);
+    fake_settle (client);
+    claim_take (client, first, COHORT_CLAIM_WAIT);
+    assert_true (cohort_claim_held (first));
+    for (int i = 0; i < 3 && !cohort_claim_held (second); i++) {
+        claim_take (client, second, COHORT_CLAIM_KICK);
+        grace_is_over (first);
+        fake_settle (client);
+    }
+    assert_true (cohort_claim_held (second));
+    assert_false (cohort_claim_held (first));
+    if (cohort_claims_verify (two) != 0) {
+        assert_int_equal (cohort_claims_verify (two), 0);
+    }
+    fake_settle (client);
+    fake_delete ("/2");
+    fake_settle (client);
+    assert_false (cohort_claim_held (second));
+    cohort_claim_destroy (&first);
+    cohort_claim_destroy (&second);
+    cohort_claims_destroy (&one);
+    cohort_claims_destroy (&two);
+    fake_settle (client);
+    assert_int_equal (fake_count ("/u/.waiting/x/"), 0);
+}
+
+static bool run (void (*life) (cohort_t *client), long allocation)
+{
+    fake_reset ();
+    cohort_t *client = fake_client ();
+    countdown = allocation;
+    failures = 1;
+    life (client);
+    bool reached = countdown < 0;
+    countdown = -1;
+    fake_reset ();
+    return reached;
+}
+
+static void every_allocation_fails_once (void **state)
+{
+    (void) state;
+    void (*const lives[]) (cohort_t *) = {claim_life};
+    for (size_t i = 0; i < sizeof (lives) / sizeof (lives[0]); i++) {
+        long allocation = 0;
+        while (run (lives[i], allocation)) {
+            allocation++;
+        }
+        print_message ("life %zu: %ld allocations\n", i, allocation);
+        assert_true (allocation > 3);
+    }
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (every_allocation_fails_once),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
