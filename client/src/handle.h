@@ -8,6 +8,7 @@
 #ifndef COHORT_CLIENT_HANDLE_H
 #define COHORT_CLIENT_HANDLE_H
 
+#include "client/src/faults.h"
 #include "client/src/hosts.h"
 #include "client/src/io.h"
 #include "client/src/mailbox.h"
@@ -19,6 +20,7 @@
 
 struct cohort {
     struct mailbox mailbox;
+    struct faults faults; /* any thread's wishes */
     /* fixed */
     cohort_loop_t *loop;
     bool own_loop;

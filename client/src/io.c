@@ -148,6 +148,7 @@ void channel_close (struct channel *self)
     }
     secret_wipe (self->frame.data, self->secret ? self->frame.size : 0);
     buf_deinit (&self->frame);
+    buf_deinit (&self->held);
     mem_free (self);
 }
 
@@ -182,20 +183,58 @@ static void tell_down (struct channel *self, int rc)
     }
 }
 
+void channel_cut (struct channel *self)
+{
+    tell_down (self, COHORT_ECONNECT);
+}
+
+/* Hands a frame to the session, unless a test wants otherwise. Returns whether to go on. */
+static bool deliver (struct channel *self, const void *data, size_t size)
+{
+    switch (faults_judge (&self->handle->faults, data, size)) {
+    case FAULTS_PASS:
+        self->handle->received += size;
+        session_frame (self->handle->session, self->link, data, size,
+                       loop_now_ms (self->handle->loop));
+        return true;
+    case FAULTS_HOLD:
+        if (!self->holding) {
+            buf_clear (&self->held);
+            buf_append (&self->held, data, size);
+            self->holding = true;
+        }
+        return false;
+    default:
+        channel_cut (self);
+        return false;
+    }
+}
+
+/* What was held back goes first. Returns whether there may be more. */
+static bool deliver_held (struct channel *self)
+{
+    if (!self->holding) {
+        return true;
+    }
+    if (self->held.failed || !deliver (self, self->held.data, self->held.size)) {
+        return false;
+    }
+    self->holding = false;
+    return true;
+}
+
 /* Takes frames until there are none, or enough for one turn; returns how many. */
 static size_t read_frames (struct channel *self)
 {
     size_t count = 0;
     zmq_msg_t message;
     zmq_msg_init (&message);
-    for (; count < READ_FRAMES_MAX && !self->handle->paused; count++) {
+    bool more = deliver_held (self);
+    for (; more && count < READ_FRAMES_MAX && !self->handle->paused; count++) {
         if (zmq_msg_recv (&message, self->dealer, ZMQ_DONTWAIT) < 0) {
             break;
         }
-        size_t size = zmq_msg_size (&message);
-        self->handle->received += size;
-        session_frame (self->handle->session, self->link, zmq_msg_data (&message), size,
-                       loop_now_ms (self->handle->loop));
+        more = deliver (self, zmq_msg_data (&message), zmq_msg_size (&message));
     }
     zmq_msg_close (&message);
     if (count == READ_FRAMES_MAX) {
@@ -252,7 +291,7 @@ bool channel_read (struct channel *self)
     if (zmq_getsockopt (self->dealer, ZMQ_EVENTS, &events, &size) != 0) {
         return count > 0;
     }
-    if ((events & ZMQ_POLLIN) != 0 && !self->handle->paused) {
+    if ((events & ZMQ_POLLIN) != 0 && !self->handle->paused && !self->holding && !self->down) {
         /* It came since the last receive; having looked has used up its wake-up. */
         channel_mark (self);
         count++;

@@ -33,13 +33,16 @@ struct channel {
     bool up, down; /* as far as the session has been told */
     bool secret;   /* there is one in the frame */
     bool stuck;    /* `frame` could not be sent yet */
-    struct buf frame;
+    bool holding;  /* a test holds back what arrives: `held` first */
+    struct buf frame, held;
 };
 
 /* Begins to connect; NULL: it cannot even begin. The session hears link_up or link_down later. */
 struct channel *channel_open (struct cohort *handle, uint32_t link, const char *endpoint);
 /* Ends the connection at once; what was not sent is dropped. */
 void channel_close (struct channel *self);
+/* Tells the session that the connection has ended. */
+void channel_cut (struct channel *self);
 
 /* Marks the channel: it will be read before the loop sleeps. */
 void channel_mark (struct channel *self);

@@ -83,7 +83,9 @@ static void open_channel (struct cohort *handle, const struct session_command *c
 {
     for (size_t i = 0; i < HANDLE_CHANNELS; i++) {
         if (handle->channels[i] == NULL) {
-            handle->channels[i] = channel_open (handle, command->link, command->endpoint);
+            if (!atomic_load (&handle->faults.isolated)) {
+                handle->channels[i] = channel_open (handle, command->link, command->endpoint);
+            }
             if (handle->channels[i] == NULL) {
                 session_link_down (handle->session, command->link, COHORT_ECONNECT,
                                    loop_now_ms (handle->loop));
@@ -235,6 +237,19 @@ static void take_outgoing (struct cohort *handle, int64_t now_ms)
     }
 }
 
+/* Carries out what a test has asked for. */
+static void obey_faults (struct cohort *handle)
+{
+    bool cut = faults_take_cut (&handle->faults);
+    for (size_t i = 0; i < HANDLE_CHANNELS; i++) {
+        if (handle->channels[i] != NULL && cut) {
+            channel_cut (handle->channels[i]);
+        } else if (handle->channels[i] != NULL && handle->channels[i]->holding) {
+            channel_mark (handle->channels[i]);
+        }
+    }
+}
+
 /* ---- A turn ---------------------------------------------------------------------------------- */
 
 static void tick (struct cohort *handle, int64_t now_ms)
@@ -257,6 +272,7 @@ static bool take_mailboxes (cohort_loop_t *self, struct list *mailboxes, int64_t
             handle->attached = true;
             list_push_back (&self->handles, &handle->in_loop);
         }
+        obey_faults (handle);
         take_outgoing (handle, now_ms);
         tick (handle, now_ms);
         any = true;
