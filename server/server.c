@@ -15,6 +15,7 @@
 #include "server/keep_disk.h"
 #include "server/net/endpoint.h"
 #include "server/net/runner.h"
+#include "server/server_faults.h"
 #ifdef COHORT_FAILPOINTS
 #include <stdlib.h>
 
@@ -45,6 +46,8 @@ struct cohort_server {
     cohort_loop_t *loop;
     _Atomic int64_t manual_ms;
     int64_t manual_wall_ms; /* wall clock at manual_ms 0 */
+    _Atomic int64_t wall_step_ms;
+    uint64_t first_sequence;
     int failure;
     char text[TEXT_SIZE];
 };
@@ -92,8 +95,9 @@ static int64_t now_ms (void *arg)
 static int64_t wall_ms (void *arg)
 {
     const cohort_server_t *self = arg;
-    return self->options.manual_clock ? self->manual_wall_ms + self->manual_ms
-                                      : clock_ms (CLOCK_REALTIME);
+    int64_t ms = self->options.manual_clock ? self->manual_wall_ms + self->manual_ms
+                                            : clock_ms (CLOCK_REALTIME);
+    return ms + self->wall_step_ms;
 }
 
 /* ---- Options ----------------------------------------------------------------------------- */
@@ -319,6 +323,7 @@ int cohort_server_start (cohort_server_t *self)
                  .snapshot_bytes = self->options.snapshot_bytes,
                  .effects_bytes = self->options.history_bytes,
                  .admins = self->admins,
+                 .first_sequence = self->first_sequence,
                  .limits = {.data_size_max = self->options.data_size_max,
                             .path_size_max = self->options.path_size_max,
                             .window = self->options.write_window,
@@ -421,6 +426,11 @@ int cohort_server_wait (cohort_server_t *self, int timeout_ms)
     return self->runner ? runner_wait_ready (self->runner, timeout_ms) : COHORT_ESTATE;
 }
 
+uint32_t cohort_server_leader (cohort_server_t *self)
+{
+    return self->runner ? runner_leader (self->runner) : 0;
+}
+
 cohort_loop_t *cohort_server_loop (cohort_server_t *self)
 {
     if (!self->loop) {
@@ -460,4 +470,26 @@ int cohort_server_advance_ms (cohort_server_t *self, int64_t ms)
         rc = settle (self);
     }
     return rc;
+}
+
+/* ---- Faults ------------------------------------------------------------------------------ */
+
+void server_first_sequence (cohort_server_t *self, uint64_t number)
+{
+    self->first_sequence = number;
+}
+
+void server_step_wall (cohort_server_t *self, int64_t ms)
+{
+    self->wall_step_ms += ms;
+}
+
+int server_stall_disk (cohort_server_t *self, bool stalled)
+{
+    return self->runner ? runner_stall_disk (self->runner, stalled) : COHORT_ESTATE;
+}
+
+int server_expire (cohort_server_t *self, uint64_t session)
+{
+    return self->runner ? runner_expire (self->runner, session) : COHORT_ESTATE;
 }

@@ -29,7 +29,6 @@ enum {
     FRAMES_QUEUED = 2000,              /* of one connection, in ZeroMQ's queues */
     FRAME_SIZE_MAX = 32 * 1024 * 1024, /* above any frame that a client may send */
     HANDSHAKE_MS = 5000,
-    UNBIND_MS = 1000,
     BACKLOG = 4096,
     INPROC_PROBE_MS = 10, /* between two turns of probing inproc connections, and as long as */
     INPROC_REST_MS = 500, /* when nothing stirs: every probe wakes a client */
@@ -668,17 +667,12 @@ static void forget_list (struct front *self, struct list *list)
     }
 }
 
-/* Gives the endpoint up; when it returns another socket can bind it. zmq_close alone would leave
- * that to the I/O thread's leisure. */
 static void socket_close (struct socket *socket)
 {
-    struct monitor_event event = {0};
-    zmq_pollitem_t wait = {.socket = socket->monitor.pair, .events = ZMQ_POLLIN};
-
-    if (zmq_unbind (socket->router, socket->endpoint) == 0 && !socket->inproc) {
-        while (event.event != ZMQ_EVENT_CLOSED && zmq_poll (&wait, 1, UNBIND_MS) > 0) {
-            (void) monitor_next (&socket->monitor, &event);
-        }
+    if (socket->inproc) {
+        (void) zmq_unbind (socket->router, socket->endpoint);
+    } else {
+        monitor_unbind (&socket->monitor, socket->endpoint);
     }
     monitor_close (&socket->monitor);
     (void) zmq_close (socket->router);

@@ -11,6 +11,8 @@
 
 #include "client/base/assert.h"
 
+enum { UNBIND_MS = 1000 }; /* when the I/O thread is given up */
+
 int monitor_open (struct monitor *self, void *context, void *socket, int events)
 {
     char endpoint[64];
@@ -62,6 +64,18 @@ bool monitor_next (struct monitor *self, struct monitor_event *event)
         }
     }
     return true;
+}
+
+void monitor_unbind (struct monitor *self, const char *endpoint)
+{
+    struct monitor_event event = {0};
+    zmq_pollitem_t wait = {.socket = self->pair, .events = ZMQ_POLLIN};
+
+    if (self->pair && zmq_unbind (self->watched, endpoint) == 0) {
+        while (event.event != ZMQ_EVENT_CLOSED && zmq_poll (&wait, 1, UNBIND_MS) > 0) {
+            (void) monitor_next (self, &event);
+        }
+    }
 }
 
 void monitor_close (struct monitor *self)

@@ -27,6 +27,11 @@ int monitor_open (struct monitor *self, void *context, void *socket, int events)
 /* The next event that waits; never blocks. */
 bool monitor_next (struct monitor *self, struct monitor_event *event);
 
+/* Gives up what the watched socket is bound to, which is not inproc; when it returns another socket
+ * can bind it.  zmq_close alone would leave that to the I/O thread's leisure.  ZMQ_EVENT_CLOSED is
+ * among the events watched for; those that wait are lost. */
+void monitor_unbind (struct monitor *self, const char *endpoint);
+
 /* Before the watched socket is closed.  May be called again. */
 void monitor_close (struct monitor *self);
 

@@ -273,6 +273,19 @@ int peers_new (const struct peers_options *options, struct peers **peers, char *
     return 0;
 }
 
+/* A server that is started anew in this process binds the same endpoint. */
+static void unbind (struct peers *self)
+{
+    char endpoint[ENDPOINT_SIZE];
+    size_t size = sizeof endpoint;
+    struct monitor monitor;
+    if (zmq_getsockopt (self->router, ZMQ_LAST_ENDPOINT, endpoint, &size) == 0 && size > 1 &&
+        monitor_open (&monitor, self->context, self->router, ZMQ_EVENT_CLOSED) == 0) {
+        monitor_unbind (&monitor, endpoint);
+        monitor_close (&monitor);
+    }
+}
+
 void peers_destroy (struct peers **self_p)
 {
     struct peers *self = *self_p;
@@ -284,6 +297,7 @@ void peers_destroy (struct peers **self_p)
     }
     if (self->router) {
         watch (self, self->router, false);
+        unbind (self);
         (void) zmq_close (self->router);
     }
     mem_free (self);

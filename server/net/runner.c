@@ -21,7 +21,7 @@
 #include "server/net/front.h"
 #include "server/net/peers.h"
 
-enum { EPOLL_EVENTS = 64, TEXT_SIZE = 512, SLEEP_MS_MAX = 60000 };
+enum { EPOLL_EVENTS = 64, TEXT_SIZE = 512, SLEEP_MS_MAX = 60000, EXPIRE_MS = 10000 };
 
 /* Between the thread and everybody else. */
 struct shared {
@@ -32,7 +32,11 @@ struct shared {
     bool stop;
     enum runner_stop how;
     bool ready;
-    bool ended; /* the thread has left its loop */
+    uint32_t leader;
+    bool stalled;    /* what tests want: the disk rests */
+    uint64_t expire; /* ... this session is to expire; 0: none */
+    int expired;     /* ... with this result */
+    bool ended;      /* the thread has left its loop */
     int failure;
     char text[TEXT_SIZE];
 };
@@ -48,6 +52,7 @@ struct runner {
     int wake;       /* eventfd: the disk, or somebody asks */
     int failure_fd; /* eventfd */
     bool leaving;
+    bool stalled; /* a test wants the disk to rest */
     bool thread_started;
     pthread_t thread;
     struct shared shared;
@@ -149,7 +154,7 @@ static int sleep_ms (const struct runner *self, int64_t now_ms)
         return deadline == INT64_MAX ? -1 : 10;
     }
     deadline = node_due < deadline ? node_due : deadline;
-    if (!self->options.disk_thread) {
+    if (!self->options.disk_thread && !self->stalled) {
         int due = store_work_due (self->store);
         if (due >= 0 && now_ms + due < deadline) {
             deadline = now_ms + due;
@@ -191,7 +196,7 @@ static bool turn (struct runner *self, int64_t now_ms)
         busy |= peers_turn (self->peers);
     }
     busy |= node_flush (self->node);
-    if (!self->options.disk_thread) {
+    if (!self->options.disk_thread && !self->stalled) {
         busy |= store_work (self->store);
     }
     return busy;
@@ -209,6 +214,13 @@ static bool look_at_shared (struct runner *self, uint64_t *asked)
     *asked = self->shared.asked;
     bool stop = self->shared.stop;
     enum runner_stop how = self->shared.how;
+    self->stalled = self->shared.stalled;
+    self->shared.leader = zab.activated ? zab.leader : 0;
+    if (self->shared.expire != 0) {
+        self->shared.expired = node_expire (self->node, self->shared.expire);
+        self->shared.expire = 0;
+        (void) pthread_cond_broadcast (&self->shared.changed);
+    }
     if (self->shared.ready != zab.activated) {
         self->shared.ready = zab.activated;
         (void) pthread_cond_broadcast (&self->shared.changed);
@@ -224,7 +236,7 @@ static bool look_at_shared (struct runner *self, uint64_t *asked)
 
 static void rest (struct runner *self, uint64_t asked)
 {
-    if (store_backlog (self->store) > 0) {
+    if (store_backlog (self->store) > 0 && !self->stalled) {
         return;
     }
     (void) pthread_mutex_lock (&self->shared.mutex);
@@ -575,6 +587,43 @@ int runner_settle (struct runner *self, int limit_ms)
     signal_fd (self->wake);
     (void) pthread_mutex_lock (&self->shared.mutex);
     int rc = wait_for (self, is_rested, number, limit_ms);
+    (void) pthread_mutex_unlock (&self->shared.mutex);
+    return rc;
+}
+
+uint32_t runner_leader (struct runner *self)
+{
+    (void) pthread_mutex_lock (&self->shared.mutex);
+    uint32_t leader = self->shared.leader;
+    (void) pthread_mutex_unlock (&self->shared.mutex);
+    return leader;
+}
+
+int runner_stall_disk (struct runner *self, bool stalled)
+{
+    if (self->options.disk_thread) {
+        return COHORT_ESTATE;
+    }
+    (void) pthread_mutex_lock (&self->shared.mutex);
+    self->shared.stalled = stalled;
+    (void) pthread_mutex_unlock (&self->shared.mutex);
+    signal_fd (self->wake);
+    return 0;
+}
+
+static bool is_tried (const struct shared *shared, uint64_t number)
+{
+    (void) number;
+    return shared->expire == 0;
+}
+
+int runner_expire (struct runner *self, uint64_t session)
+{
+    (void) pthread_mutex_lock (&self->shared.mutex);
+    self->shared.expire = session;
+    signal_fd (self->wake);
+    int rc = wait_for (self, is_tried, 0, EXPIRE_MS);
+    rc = rc == 0 ? self->shared.expired : rc;
     (void) pthread_mutex_unlock (&self->shared.mutex);
     return rc;
 }

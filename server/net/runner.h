@@ -59,4 +59,15 @@ int runner_wait_ready (struct runner *self, int timeout_ms);
 /* Wakes the thread and waits until it rests again, with nothing left for the disk. */
 int runner_settle (struct runner *self, int limit_ms);
 
+/* Who leads, as far as this server knows; 0: nobody. */
+uint32_t runner_leader (struct runner *self);
+
+/* ---- For tests --------------------------------------------------------------------------- */
+
+/* A disk in memory does no work while it is stalled.  COHORT_ESTATE: the disk has a thread. */
+int runner_stall_disk (struct runner *self, bool stalled);
+
+/* As node_expire. */
+int runner_expire (struct runner *self, uint64_t session);
+
 #endif

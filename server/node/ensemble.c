@@ -42,6 +42,7 @@ struct ensemble *ensemble_new (const struct ensemble_options *options)
     self->observer = options->observer;
     self->tree_options.effects_bytes_max = options->effects_bytes;
     self->tree_options.hash_seed = options->hash_seed;
+    self->tree_options.first_sequence = options->first_sequence;
     self->now_ms = self->down_since_ms = options->now_ms;
     self->leave_ms = self->resubmit_ms = INT64_MAX;
     for (size_t i = 0; i < self->configured.count; i++) {

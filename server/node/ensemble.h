@@ -49,6 +49,7 @@ struct ensemble_options {
     struct logger logger;
     uint64_t seed;
     uint64_t hash_seed;        /* of the tree's tables */
+    uint64_t first_sequence;   /* likewise: see tree_options */
     int peer_timeout_ms;       /* 0: 500 */
     uint64_t snapshot_bytes;   /* 0: see checkpoint.h */
     uint32_t snapshot_slice;   /* bytes of a snapshot in a turn; 0: see checkpoint.h */
@@ -117,6 +118,10 @@ int64_t ensemble_deadline (const struct ensemble *self);
 /* Hands over; done when ensemble_left. */
 void ensemble_leave (struct ensemble *self);
 bool ensemble_left (const struct ensemble *self);
+
+/* Expires a session now, whatever its limits are: for tests.  As tracker_expire; COHORT_ESTATE:
+ * this server does not lead. */
+int ensemble_expire (struct ensemble *self, uint64_t session);
 
 /* 0, or why this server must stop; text lives as long as it. */
 int ensemble_failure (const struct ensemble *self, const char **text);

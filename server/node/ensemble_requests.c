@@ -271,6 +271,12 @@ bool ensemble_propose (struct ensemble *self)
 
 /* ---- The leader's business with sessions ----------------------------------------------------- */
 
+int ensemble_expire (struct ensemble *self, uint64_t session)
+{
+    return self->up && self->up_leader == self->id ? tracker_expire (self->tracker, session)
+                                                   : COHORT_ESTATE;
+}
+
 void ensemble_heartbeat (struct ensemble *self, uint64_t session, uint64_t attach_no, uint64_t seq)
 {
     if (!self->up) {

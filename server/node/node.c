@@ -361,6 +361,7 @@ static bool make_ensemble (struct node *self)
         .logger = self->logger,
         .seed = self->options.seed,
         .hash_seed = self->options.hash_seed,
+        .first_sequence = self->options.first_sequence,
         .peer_timeout_ms = self->options.peer_timeout_ms,
         .snapshot_bytes = self->options.snapshot_bytes,
         .snapshot_slice = self->options.snapshot_slice,
@@ -583,6 +584,11 @@ void node_leave (struct node *self)
 bool node_left (const struct node *self)
 {
     return !runs (self) || ensemble_left (self->ensemble);
+}
+
+int node_expire (struct node *self, uint64_t session)
+{
+    return runs (self) ? ensemble_expire (self->ensemble, session) : COHORT_ESTATE;
 }
 
 int node_failure (const struct node *self, const char **text)

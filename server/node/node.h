@@ -68,6 +68,7 @@ struct node_options {
     struct logger logger;
     uint64_t seed;             /* random */
     uint64_t hash_seed;        /* random and secret: of the tables in memory (tree.h) */
+    uint64_t first_sequence;   /* likewise of the tree; 0 but in tests */
     uint8_t cluster_id[16];    /* random: for the ensemble if this server founds it */
     int peer_timeout_ms;       /* 0: 500 */
     uint64_t snapshot_bytes;   /* 0: 256 MiB of log make a snapshot due */
@@ -119,6 +120,10 @@ int64_t node_deadline (const struct node *self);
  * or after peer_timeout. */
 void node_leave (struct node *self);
 bool node_left (const struct node *self);
+
+/* Expires a session now: for tests.  0, COHORT_ESESSIONEXPIRED: there is none that lives;
+ * COHORT_ESTATE: this server does not lead, or has just begun to. */
+int node_expire (struct node *self, uint64_t session);
 
 /* 0, or why this server must stop at once (a failed disk, a halted core); text says it. */
 int node_failure (const struct node *self, const char **text);

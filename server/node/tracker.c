@@ -10,6 +10,7 @@
 #include "client/base/map.h"
 #include "client/base/mutation.h"
 #include "client/base/ring.h"
+#include "cohort/error.h"
 #include "server/node/points.h"
 
 enum {
@@ -578,6 +579,19 @@ static void close_session (struct tracker *self, struct session *session)
                   : gone             ? "disconnected"
                                      : "silent");
     self->host.propose (self->host.arg, &entry);
+}
+
+int tracker_expire (struct tracker *self, uint64_t id)
+{
+    if (!self->ready || !self->filled) {
+        return COHORT_ESTATE;
+    }
+    struct session *session = find (self, id);
+    if (session == NULL || !session->known || session->dead || session->closing) {
+        return COHORT_ESESSIONEXPIRED;
+    }
+    close_session (self, session);
+    return 0;
 }
 
 /* Proposes CLOSE for sessions whose deadline has come; true: there are more. */

@@ -82,6 +82,10 @@ void tracker_attaching (struct tracker *self, uint64_t session, zxid_t last);
 /* An ATTACH of the session has been received, not yet applied: it lives. */
 void tracker_touch (struct tracker *self, uint64_t session);
 
+/* Expires a session at once, as if its client had been silent for too long: for tests.  0,
+ * COHORT_ESESSIONEXPIRED: there is none that lives; COHORT_ESTATE: sessions are not taken over. */
+int tracker_expire (struct tracker *self, uint64_t session);
+
 /* The connection that `server` had for this attach is proven dead: grace counts from now. */
 void tracker_disconnected (struct tracker *self, uint32_t server, uint64_t session,
                            uint64_t attach_no);

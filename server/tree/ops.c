@@ -177,7 +177,7 @@ static int create (struct tree *self, struct session *session, const struct op *
         .mode = op->mode,
         .ttl_ms = op->ttl_ms,
         .owner = (op->mode & COHORT_EPHEMERAL) != 0 ? session : NULL,
-        .sequence = parent->u.family != NULL ? parent->u.family->sequence : 0,
+        .sequence = parent->u.family != NULL ? parent->u.family->sequence : self->first_sequence,
     };
     if (sequential) {
         rc = choose_name (self, op, &what);

@@ -65,6 +65,7 @@ struct tree {
 
     struct map znodes; /* all of them, by the hash of the path */
     struct znode *root;
+    uint64_t first_sequence;   /* see tree_options */
     struct znode *quotas;      /* /zookeeper/quota; NULL: there is no cluster yet; derived */
     struct map acls;           /* access control lists, by what they say */
     uint64_t defaults;         /* znodes that have one for what is created below; derived */

@@ -122,7 +122,7 @@ static struct znode *make (struct tree *self, struct znode *parent, const char *
         .data = data != NULL ? data->data : NULL,
         .data_size = data != NULL ? data->size : 0,
         .mode = COHORT_PERSISTENT,
-        .sequence = parent->u.family != NULL ? parent->u.family->sequence : 0,
+        .sequence = parent->u.family != NULL ? parent->u.family->sequence : self->first_sequence,
     };
     return change_create (self, &what);
 }

@@ -44,6 +44,8 @@ struct tree *tree_new (const struct tree_options *options)
         mem_free (self);
         return NULL;
     }
+    self->first_sequence = options != NULL ? options->first_sequence : 0;
+    self->root->u.family->sequence = self->first_sequence;
     self->root->node.hash = tree_path_hash_root (options != NULL ? options->hash_seed : 0);
     map_insert (&self->znodes, &self->root->node);
     self->root->data_digest = digest_data (self->root);

@@ -120,6 +120,9 @@ COHORT_API int cohort_server_advance_ms (cohort_server_t *self, int64_t ms);
  * COHORT_ETIMEDOUT. */
 COHORT_API int cohort_server_wait (cohort_server_t *self, int timeout_ms) COHORT_MUST_CHECK;
 
+/* The id of the server that leads, as far as this one knows; 0: nobody, or it does not run. */
+COHORT_API uint32_t cohort_server_leader (cohort_server_t *self);
+
 #ifdef __cplusplus
 }
 #endif
