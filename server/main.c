@@ -22,12 +22,13 @@
 #include "cohort/server.h"
 #include "cohort/version.h"
 #include "server/config_file.h"
+#include "server/dev.h"
 #include "server/inspect/command.h"
 
 /* What ended the process; the names and numbers stand in the help text and the man page. */
 enum { EXIT_USAGE = 2, EXIT_DISK_FULL = 3, EXIT_DISK_FAILED = 4, EXIT_DAMAGED = 5 };
 
-enum { DEV_SERVERS_MAX = 7, ENDPOINT_SIZE = 160, READY_LIMIT_MS = 10000 };
+enum { ENDPOINT_SIZE = 160, READY_LIMIT_MS = 10000 };
 
 static const char usage[] =
     "cohortd - a Cohort server\n"
@@ -47,6 +48,8 @@ static const char usage[] =
     "\n"
     "options of dev\n"
     "      --clients LIST    endpoints for clients; default tcp://127.0.0.1:5181; port 0: any\n"
+    "      --nodes N         an ensemble of N servers in this process, up to 7; in memory.  LIST\n"
+    "                        is one endpoint for each, or the first, whose ports follow\n"
     "      --data DIR        keep data in DIR; default: in memory\n"
     "      --insecure        serve other machines, without keys\n"
     "\n"
@@ -280,6 +283,7 @@ struct arguments {
     int log_level; /* -1: not given */
     bool check;
     bool insecure;
+    size_t nodes; /* 0: not given */
 };
 
 static int parse_level (const char *text)
@@ -293,10 +297,17 @@ static int parse_level (const char *text)
     return -1;
 }
 
+/* 0: not a number of servers. */
+static size_t parse_nodes (const char *text)
+{
+    bool digit = text[0] > '0' && text[0] <= '0' + COHORT_TEST_SERVERS_MAX && text[1] == '\0';
+    return digit ? (size_t) (text[0] - '0') : 0;
+}
+
 /* -1: go on; else the exit status. */
 static int parse_arguments (int argc, char **argv, struct arguments *arguments)
 {
-    enum { CHECK = 256, LEVEL, VERSION, CLIENTS, DATA, INSECURE };
+    enum { CHECK = 256, LEVEL, VERSION, CLIENTS, DATA, INSECURE, NODES };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"check", no_argument, NULL, CHECK},
@@ -306,6 +317,7 @@ static int parse_arguments (int argc, char **argv, struct arguments *arguments)
         {"clients", required_argument, NULL, CLIENTS},
         {"data", required_argument, NULL, DATA},
         {"insecure", no_argument, NULL, INSECURE},
+        {"nodes", required_argument, NULL, NODES},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -333,6 +345,12 @@ static int parse_arguments (int argc, char **argv, struct arguments *arguments)
         case INSECURE:
             arguments->insecure = true;
             break;
+        case NODES:
+            arguments->nodes = parse_nodes (optarg);
+            if (arguments->nodes == 0) {
+                return fail_usage ("--nodes is a number of servers, 1 to 7, not", optarg);
+            }
+            break;
         case 'h':
             (void) fputs (usage, stdout);
             return EXIT_SUCCESS;
@@ -345,6 +363,22 @@ static int parse_arguments (int argc, char **argv, struct arguments *arguments)
         }
     }
     return -1;
+}
+
+static int run_ensemble (const struct arguments *arguments, const cohort_server_options_t *server)
+{
+    char error[CONFIG_TEXT_SIZE];
+    struct dev_options options = {.nodes = arguments->nodes,
+                                  .clients = server->clients,
+                                  .log = log_line,
+                                  .log_level = server->log_level,
+                                  .signals = signals_open ()};
+    if (options.signals < 0) {
+        return fail ("signals cannot be handled");
+    }
+    int rc = dev_run (&options, error, sizeof error);
+    (void) close (options.signals);
+    return rc == 0 ? EXIT_SUCCESS : fail (error);
 }
 
 static int run_dev (const struct arguments *arguments)
@@ -367,7 +401,7 @@ static int run_dev (const struct arguments *arguments)
             (int) size, exposed);
         return fail (error);
     }
-    return run (&options);
+    return arguments->nodes > 1 ? run_ensemble (arguments, &options) : run (&options);
 }
 
 static int run_config (const struct arguments *arguments)
@@ -437,6 +471,9 @@ int main (int argc, char **argv)
         return operands == 2 ? keygen (argv[optind + 1]) : fail_usage ("keygen wants a FILE", "");
     }
     if (strcmp (command, "dev") == 0) {
+        if (arguments.data && arguments.nodes > 1) {
+            return fail_usage ("--nodes keeps everything in memory: leave out", "--data");
+        }
         return operands == 1 ? run_dev (&arguments)
                              : fail_usage ("dev takes options only", argv[optind + 1]);
     }
@@ -446,9 +483,10 @@ int main (int argc, char **argv)
     if (!arguments.config) {
         return fail_usage ("give --config FILE, or dev for a server to try things out with", "");
     }
-    if (arguments.clients || arguments.data || arguments.insecure) {
+    if (arguments.clients || arguments.data || arguments.insecure || arguments.nodes > 0) {
         return fail_usage (
-            "--clients, --data and --insecure go with dev; the configuration has them", "");
+            "--clients, --data, --insecure and --nodes go with dev; the configuration has them",
+            "");
     }
     return run_config (&arguments);
 }

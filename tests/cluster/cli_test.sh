@@ -562,6 +562,18 @@ test_cohortd () {
         "$cohortd" dev --clients tcp://127.0.0.1:70000
     expect 1 '' 'cohortd: --clients: tcp://0.0.0.0:0 can be reached by other machines*--insecure*' \
         "$cohortd" dev --clients tcp://127.0.0.1:0,tcp://0.0.0.0:0
+    for wrong in 0 8 three 1x; do
+        expect 2 '' "cohortd: --nodes is a number of servers, 1 to 7, not: $wrong*" \
+            "$cohortd" dev --nodes "$wrong"
+    done
+    expect 2 '' 'cohortd: --nodes keeps everything in memory: leave out: --data*' \
+        "$cohortd" dev --nodes 3 --data "$folder/dev"
+    expect 1 '' 'cohortd: --clients: ipc:///tmp/none is not tcp://HOST:PORT with enough ports*' \
+        "$cohortd" dev --nodes 3 --clients ipc:///tmp/none
+    expect 1 '' 'cohortd: --clients: *:65534 is not tcp://HOST:PORT with enough ports behind it*' \
+        "$cohortd" dev --nodes 3 --clients tcp://127.0.0.1:65534
+    expect 1 '' 'cohortd: --clients: * is neither one endpoint nor one for each of --nodes*' \
+        "$cohortd" dev --nodes 3 --clients tcp://127.0.0.1:1,tcp://127.0.0.1:2
     matches "$("$cohortd" keygen "$folder/keys")" '^.{40}$' keygen
     cp "$folder/keys_secret" "$folder/keys_before"
     expect 1 '' "cohortd: keygen: $folder/keys or $folder/keys_secret is there already*" \
@@ -569,6 +581,20 @@ test_cohortd () {
     expect 0 '' '' cmp "$folder/keys_secret" "$folder/keys_before"
     expect 1 '' "cohortd: keygen: $folder/none/keys cannot be written: No such file or directory" \
         "$cohortd" keygen "$folder/none/keys"
+}
+
+# An ensemble in one process.
+test_dev_nodes () {
+    local line list
+    start_server nodes dev --nodes 3 --clients 'tcp://127.0.0.1:*'
+    line=$(await "$folder/nodes.log" ' ready role=ensemble nodes=3 ')
+    list=${line##*clients=}
+    matches "$list" '^tcp://127.0.0.1:[0-9]+,tcp://127.0.0.1:[0-9]+,tcp://127.0.0.1:[0-9]+$' nodes
+    expect 0 /nodes '' "$cohort" --servers "$list" create /nodes yes
+    matches "$("$cohort" --servers "$list" status)" 'leader.*' 'status of three nodes'
+    expect 0 yes '' "$cohort" --servers "${list##*,}" get --linearizable /nodes
+    kill -TERM "$started"
+    wait "$started" || fail "cohortd dev --nodes 3: exit status $?"
 }
 
 # line WORKLOAD argument...
@@ -637,6 +663,7 @@ test_bench
 test_nobody
 test_no_quorum
 test_cohortd
+test_dev_nodes
 test_encrypted
 
 finish
