@@ -6,8 +6,8 @@
  * Each line of standard input is the name of a player who logs in here; where he played until then
  * he is kicked.  The server registers as /servers/UID, and claims /users/NAME for each player.
  * Players gain levels, which are saved when they leave, each save guarded by the claim: one that
- * comes late changes nothing.  (So that this can be seen, a server saves a player once more some
- * 300 ms after he was kicked.)  Ends with its standard input; its players are saved, and free.
+ * comes late changes nothing.  (To show it, a server saves a player once more 300 ms after he was
+ * kicked.)  Ends with its standard input; its players are saved, and free.
  */
 #include <cohort/cohort.h>
 #include <poll.h>
@@ -69,7 +69,7 @@ static void on_loaded (cohort_t *self, const cohort_result_t *result, void *arg)
 {
     struct player *player = arg;
     (void) self;
-    player->level = result->rc == 0 ? atoi (result->data) : 1;
+    player->level = result->rc == 0 ? (int) strtol (result->data, NULL, 10) : 1;
     printf ("%s plays here, from level %d\n", player->name, player->level);
 }
 
@@ -176,7 +176,8 @@ int main (int argc, char **argv)
         fprintf (stderr, "usage: game_server SERVERS UID GRACE_MS\n");
         return 2;
     }
-    cohort_options_t options = {.size = sizeof options, .disconnect_grace_ms = atoi (argv[3])};
+    int grace_ms = (int) strtol (argv[3], NULL, 10);
+    cohort_options_t options = {.size = sizeof options, .disconnect_grace_ms = grace_ms};
     client = cohort_new (argv[1], &options);
     if (client == NULL) {
         const char *text;
