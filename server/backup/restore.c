@@ -219,6 +219,13 @@ static int install (struct restoring *self, struct store *store, const char *fol
     return rc == 0 ? work (self, store, folder) : rc;
 }
 
+static int set_meta (struct restoring *self, struct store *store, const struct store_meta *meta,
+                     const char *folder)
+{
+    int rc = store_set_meta (store, meta);
+    return rc == 0 ? 0 : fail (self, rc, folder, cohort_error_text (rc));
+}
+
 static int make_folder (struct restoring *self, const char *folder, uint32_t id)
 {
     char text[256];
@@ -226,7 +233,8 @@ static int make_folder (struct restoring *self, const char *folder, uint32_t id)
     struct store_options options = {.server_id = id, .store_id = store_id_of (self->options, id)};
     int rc = posix_disk_new (folder, &options.disk);
     if (rc != 0) {
-        return fail (self, COHORT_ESYSTEM, folder, strerror (-rc));
+        return fail (self, rc == -ENOSPC ? COHORT_EDISKFULL : COHORT_ESYSTEM, folder,
+                     strerror (-rc));
     }
     rc = store_open (&options, &store, text, sizeof text);
     if (rc != 0) {
@@ -237,11 +245,16 @@ static int make_folder (struct restoring *self, const char *folder, uint32_t id)
     meta.bootstrapped = true;
     meta.config = self->config;
     meta.accepted_epoch = meta.current_epoch = self->epoch;
-    rc = store_set_meta (store, &meta);
-    if (rc != 0) {
-        (void) fail (self, rc, folder, cohort_error_text (rc));
-    } else {
+    /* An interruption leaves a folder without a vote, and not one that outvotes the others with
+     * nothing in it. */
+    meta.trust = ZAB_DAMAGED;
+    rc = set_meta (self, store, &meta, folder);
+    if (rc == 0) {
         rc = install (self, store, folder);
+    }
+    if (rc == 0) {
+        meta.trust = ZAB_WHOLE;
+        rc = set_meta (self, store, &meta, folder);
     }
     store_close (&store);
     return rc == 0 ? write_myid (self, folder, id) : rc;

@@ -219,8 +219,13 @@ static const char *reason_to_step_down (const struct zab *self)
         return "no progress";
     }
     /* A disk that hangs: others can commit without it, but its clients wait for ever.  One that is
-     * full is another matter: as long as nobody with room can lead, nobody can do better. */
+     * full is another matter: as long as nobody with room can lead, nobody can do better; but if it
+     * does not even take an epoch, there will be none. */
     int64_t oldest = persist_oldest_ms (self);
+    if (self->full && lead->phase < LEAD_BROADCAST && oldest != ZAB_NEVER &&
+        now - oldest >= self->peer_timeout_ms) {
+        return "the disk is full: no room for an epoch";
+    }
     if (oldest != ZAB_NEVER && now - oldest >= limit && !self->full) {
         struct id_set alone = {.count = 0};
         id_set_add (&alone, self->id);

@@ -461,6 +461,7 @@ static void update_status (struct zab *self)
     struct zab_status status = {
         .role = self->role,
         .leaving = self->leaving,
+        .settling = self->role == ZAB_LOOKING && !persist_drained (self),
         .full = self->full,
         .accepted_epoch = self->accepted_epoch,
         .current_epoch = self->current_epoch,

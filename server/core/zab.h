@@ -267,9 +267,10 @@ struct zab_status {
     bool activated;  /* leading: may propose (false again while it hands over). */
                      /* following: synchronized, UPTODATE received */
     bool leaving;
-    bool full;    /* no room here: who leads hands over to a follower that has some */
-    bool starved; /* leading: propose nothing, for it is full, or no quorum has room; following: */
-                  /* the leader has said so */
+    bool settling; /* LOOKING: no vote before the store has done what was asked of it */
+    bool full;     /* no room here: who leads hands over to a follower that has some */
+    bool starved;  /* leading: propose nothing, for it is full, or no quorum has room; following: */
+                   /* the leader has said so */
     uint32_t accepted_epoch; /* both as last asked of the store */
     uint32_t current_epoch;
     enum zab_trust trust;   /* what the log on the disk is worth */

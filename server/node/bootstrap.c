@@ -169,6 +169,9 @@ static bool persist (struct bootstrap *self, const uint8_t *cluster_id, const st
     meta.config = *config;
     meta.bootstrapped = done;
     int code = self->host.persist (self->host.arg, &meta);
+    if (code == COHORT_EDISKFULL) {
+        return false; /* what is heard, or time, brings it here again */
+    }
     if (code != 0) {
         fail (self, code, "the metadata could not be written");
         return false;
@@ -274,14 +277,14 @@ static void finish (struct bootstrap *self, const uint8_t *cluster_id, const str
     }
 }
 
-static void begin_round (struct bootstrap *self, const struct config *config)
+static bool begin_round (struct bootstrap *self, const struct config *config)
 {
     const uint8_t *cluster_id =
         stage (self) == PEER_PREPARED ? self->meta.cluster_id : self->cluster_id;
     uint8_t copy[PEER_CLUSTER_SIZE];
     memcpy (copy, cluster_id, sizeof copy);
     if (!persist (self, copy, config, false)) {
-        return;
+        return false;
     }
     do {
         self->round = prng_u64 (&self->prng);
@@ -290,6 +293,7 @@ static void begin_round (struct bootstrap *self, const struct config *config)
     self->wanted = *config;
     logger_write (&self->logger, LOG_INFO, "bootstrap-begun", "members=%zu", config->count);
     say_all (self);
+    return true;
 }
 
 /* The founder's rule: begin when all are there, again when a store has changed, end when all are
@@ -304,8 +308,9 @@ static void found (struct bootstrap *self)
     if (!gather (self, &config)) {
         return;
     }
-    if (!self->founding || !same_config (&config, &self->wanted)) {
-        begin_round (self, &config);
+    bool anew = !self->founding || !same_config (&config, &self->wanted);
+    if (anew && !begin_round (self, &config)) {
+        return;
     }
     for (size_t i = 0; i < self->count; i++) {
         if (self->peers[i].role == CONFIG_VOTER && !is_prepared (self, &self->peers[i])) {

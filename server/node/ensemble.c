@@ -239,14 +239,18 @@ static void look_at_space (struct ensemble *self)
 }
 
 /* Who looks for a leader in vain knows of none, full or not; with a leader, or before it has looked
- * for long, what is here may be read. */
+ * for long, what is here may be read.  So it may where only the full disk is in the way: it takes
+ * neither promise nor history. */
 static enum ensemble_held why_held (const struct ensemble *self)
 {
     int64_t patience = (int64_t) ENSEMBLE_HELD_TIMEOUTS * self->peer_timeout_ms;
     struct zab_status status;
     ensemble_status (self, &status);
     bool lost = !self->up && self->now_ms - self->down_since_ms >= patience;
-    if (lost && !(self->full && status.leader != 0)) {
+    if (lost && self->full && (status.leader != 0 || status.settling)) {
+        return HELD_STUCK;
+    }
+    if (lost) {
         return HELD_NO_QUORUM;
     }
     if (!self->up && self->install.state >= INSTALL_RECEIVING) {
@@ -293,8 +297,10 @@ static void tell_held (struct ensemble *self)
         snprintf (self->held_text, sizeof self->held_text, "%s", CLIENTS_BEHIND);
         break;
     case HELD_FULL:
+    case HELD_STUCK:
         snprintf (self->held_text, sizeof self->held_text,
-                  "disk full: server %" PRIu32 ", %" PRIu64 " KiB free in %.120s", self->id,
+                  "%sdisk full: server %" PRIu32 ", %" PRIu64 " KiB free in %.120s",
+                  held == HELD_STUCK ? CLIENTS_NO_QUORUM " here: " : "", self->id,
                   store_space_left (self->store) / 1024, self->folder);
         break;
     case HELD_STARVED:

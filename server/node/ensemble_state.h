@@ -50,6 +50,7 @@ enum ensemble_held {
     HELD_NO_QUORUM, /* reads wait, too */
     HELD_BEHIND, /* a snapshot takes the place of what is here: clients had better go elsewhere */
     HELD_FULL,   /* this server's disk is full */
+    HELD_STUCK,  /* ... and keeps it from following: likewise */
     HELD_STARVED /* too many of the others' are */
 };
 

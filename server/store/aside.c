@@ -38,7 +38,7 @@ int aside_move (struct aside *self, struct disk *disk, const char *name, struct 
         return 0;
     }
     if (rc != 0) {
-        return fault_final (fault, name, "rename", rc);
+        return fault_disk (fault, name, "rename", rc);
     }
     aside_note (self, "%s is kept as %s", name, to);
     return 0;

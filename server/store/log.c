@@ -132,15 +132,42 @@ int log_prepare (struct log *self, bool *did, struct fault *fault)
 
 /* ---- Records ----------------------------------------------------------------------------- */
 
+/*  A mark or a seal that found no room may be there in part; and whoever reads the log would take
+ *  what stands behind the next record for the rest of it.  So it goes first, durably. */
+static int erase_tried (struct log *self, uint64_t from, struct fault *fault)
+{
+    static const uint8_t zeros[NOTE_SIZE_MAX];
+    struct segment *current = &self->current;
+    if (current->tried <= from) {
+        return 0;
+    }
+    COHORT_ASSERT (current->tried - from <= sizeof zeros);
+    int rc =
+        segment_write (current, self->disk, from, zeros, (size_t) (current->tried - from), fault);
+    if (rc == 0) {
+        rc = segment_sync (current, self->disk, fault);
+    }
+    if (rc == 0) {
+        current->tried = 0;
+    }
+    return rc;
+}
+
+/*  Without room the run stays as it is, and is written again at its place. */
 static int flush_run (struct log *self, struct fault *fault)
 {
     if (self->run_size == 0) {
         return 0;
     }
-    int rc = segment_write (&self->current, self->disk, self->run_offset, self->run, self->run_size,
+    int rc = erase_tried (self, self->run_offset, fault);
+    if (rc == 0) {
+        rc = segment_write (&self->current, self->disk, self->run_offset, self->run, self->run_size,
                             fault);
-    self->run_size = 0;
-    self->unsynced = true;
+    }
+    if (rc == 0) {
+        self->run_size = 0;
+        self->unsynced = true;
+    }
     return rc;
 }
 
@@ -190,7 +217,14 @@ static int write_note (struct log *self, enum record_type type, struct fault *fa
                     current->end);
     }
     build_note (self, bytes + filling, type, 0, current->end + filling);
-    int rc = segment_write (current, self->disk, current->end, bytes, size, fault);
+    int rc = erase_tried (self, current->end, fault);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = segment_write (current, self->disk, current->end, bytes, size, fault);
+    if (rc == COHORT_EDISKFULL) {
+        current->tried = current->end + size;
+    }
     if (rc == 0) {
         rc = segment_sync (current, self->disk, fault);
     }

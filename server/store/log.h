@@ -32,7 +32,7 @@ struct log {
     bool unmarked;         /*  ... and no record says so yet */
     bool unsynced;
 
-    /*  Finished and not yet handed to the disk. */
+    /*  Finished and not yet handed to the disk, or handed in vain, for want of room. */
     const uint8_t *run;
     size_t run_size;
     uint64_t run_offset;
@@ -41,11 +41,13 @@ struct log {
 void log_init (struct log *self, struct disk *disk, uint64_t segment_bytes);
 void log_deinit (struct log *self);
 
-/*  Appends the records in [records + *done, records + size); *done says how far it came.
- *  COHORT_EDISKFULL: sync what came through, and try the rest again later; else final. */
+/*  Appends the records in [records + *done, records + size), which stay where they are until they
+ *  are durable; *done says how far it came.  COHORT_EDISKFULL: sync what came through, and try the
+ *  rest again later; else final. */
 int log_append (struct log *self, uint8_t *records, size_t size, size_t *done, struct fault *fault);
 
-/*  Makes all that was appended durable.  Final failures only. */
+/*  Makes all that was appended durable.  COHORT_EDISKFULL: not even what is reserved takes it (see
+ *  segment_write); to be tried again, before anything else is done to the log; else final. */
 int log_sync (struct log *self, struct fault *fault);
 
 /*  The mark of the idle log: "durable through last".  Nothing may be unsynced.  COHORT_EDISKFULL:

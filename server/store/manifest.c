@@ -199,6 +199,33 @@ static int write_whole (struct disk *disk, const char *name, const uint8_t *byte
     return rc == 0 ? 0 : fault_final (fault, name, "sync", rc);
 }
 
+/*  COHORT_EDISKFULL: the old one counts as before, and nothing is left of the new one. */
+static int replace (struct disk *disk, const struct buf *bytes, struct fault *fault)
+{
+    int rc = write_whole (disk, NAME_MANIFEST_NEW, bytes->data, bytes->size, fault);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = disk->ops->rename (disk, NAME_MANIFEST_NEW, NAME_MANIFEST);
+    if (rc == 0) {
+        return 0;
+    }
+    struct fault second;
+    int code = fault_disk (fault, NAME_MANIFEST, "rename", rc);
+    if (code == COHORT_EDISKFULL && unlink_name (disk, NAME_MANIFEST_NEW, &second) != 0) {
+        *fault = second;
+        return second.code;
+    }
+    return code;
+}
+
+int manifest_use_reserve (struct disk *disk, bool *used, struct fault *fault)
+{
+    int rc = disk->ops->unlink (disk, NAME_RESERVE);
+    *used = rc == 0;
+    return rc == 0 || rc == -ENOENT ? 0 : fault_final (fault, NAME_RESERVE, "unlink", rc);
+}
+
 int manifest_write (struct manifest *self, struct disk *disk, const struct file_ids *ids,
                     struct fault *fault)
 {
@@ -211,20 +238,16 @@ int manifest_write (struct manifest *self, struct disk *disk, const struct file_
         rc = fault_memory (fault);
         goto end;
     }
-    rc = write_whole (disk, NAME_MANIFEST_NEW, out.data, out.size, fault);
+    rc = replace (disk, &out, fault);
     if (rc == COHORT_EDISKFULL) {
         /*  Removing old files takes a manifest: so space for one is kept. */
-        rc = unlink_name (disk, NAME_RESERVE, fault);
+        bool used;
+        rc = manifest_use_reserve (disk, &used, fault);
         if (rc == 0) {
-            rc = write_whole (disk, NAME_MANIFEST_NEW, out.data, out.size, fault);
+            rc = replace (disk, &out, fault);
         }
     }
     if (rc != 0) {
-        goto end;
-    }
-    rc = disk->ops->rename (disk, NAME_MANIFEST_NEW, NAME_MANIFEST);
-    if (rc != 0) {
-        rc = fault_final (fault, NAME_MANIFEST, "rename", rc);
         goto end;
     }
     rc = COHORT_MUTATED (manifest_name_not_synced) ? 0 : disk->ops->sync_names (disk);

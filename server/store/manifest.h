@@ -41,4 +41,7 @@ int manifest_write (struct manifest *self, struct disk *disk, const struct file_
  *  space is no error. */
 int manifest_reserve (struct disk *disk, struct fault *fault);
 
+/*  Gives that space up for something as small and as urgent; *used: there was some. */
+int manifest_use_reserve (struct disk *disk, bool *used, struct fault *fault);
+
 #endif

@@ -9,6 +9,7 @@
 #include "client/base/assert.h"
 #include "client/base/mutation.h"
 #include "cohort/error.h"
+#include "server/store/manifest.h"
 
 static const char *const names[2] = {"meta.0", "meta.1"};
 
@@ -80,29 +81,51 @@ static int write_copy (struct meta_file *self, unsigned i, const uint8_t *file, 
     }
     int rc = ops->write (self->copies[i], 0, file, META_SIZE);
     if (rc != 0) {
-        return created ? fault_disk (fault, names[i], "write", rc)
-                       : fault_final (fault, names[i], "write", rc);
+        return fault_disk (fault, names[i], "write", rc);
     }
     rc = COHORT_MUTATED (epochs_not_synced) ? 0 : ops->sync (self->copies[i]);
     return rc == 0 ? 0 : fault_final (fault, names[i], "sync", rc);
 }
 
-int meta_write (struct meta_file *self, const struct store_meta *meta, struct fault *fault)
+/*  What was tried keeps its number: two contents never have the same. */
+static int write_both (struct meta_file *self, const struct store_meta *meta, struct fault *fault)
 {
     uint8_t file[META_SIZE];
-    meta_encode (file, self->number + 1, meta);
+    meta_encode (file, ++self->number, meta);
+    unsigned first = self->first;
     for (unsigned n = 0; n < (COHORT_MUTATED (one_meta_copy) ? 1 : 2); n++) {
-        int rc = write_copy (self, n == 0 ? self->first : 1 - self->first, file, fault);
+        unsigned i = n == 0 ? first : 1 - first;
+        int rc = write_copy (self, i, file, fault);
         if (rc != 0) {
+            self->unsettled = true;
+            self->first = i; /*  it may be torn now, and the other is sound */
             return rc;
         }
     }
     if (COHORT_MUTATED (one_meta_copy)) {
         self->first = 1 - self->first;
     }
-    self->number++;
+    self->unsettled = false;
     self->meta = *meta;
     return 0;
+}
+
+/*  Where a file is not overwritten in place, but elsewhere and then exchanged (copy on write), this
+ *  may find no room. */
+int meta_write (struct meta_file *self, const struct store_meta *meta, struct fault *fault)
+{
+    int rc = write_both (self, meta, fault);
+    if (rc != COHORT_EDISKFULL) {
+        return rc;
+    }
+    struct fault second;
+    bool used;
+    int error = manifest_use_reserve (self->disk, &used, &second);
+    if (error != 0) {
+        *fault = second;
+        return error;
+    }
+    return used ? write_both (self, meta, fault) : rc;
 }
 
 void meta_close (struct meta_file *self)

@@ -317,7 +317,7 @@ int recovery_run (struct store *self, const struct store_options *options, struc
         return fault_set (fault, COHORT_EINUSE, "lock: another process uses this folder");
     }
     if (rc != 0) {
-        return fault_final (fault, "lock", "create", rc);
+        return fault_disk (fault, "lock", "create", rc);
     }
     struct log_recovery log = {.log = &self->log, .cache = &self->cache};
     rc = read_and_repair (self, options, &log, fault);

@@ -21,14 +21,15 @@ bool ids_match (const struct file_ids *ids, const struct file_ids *found)
             all_zero (found->cluster_id, 16));
 }
 
-/*  What there was of the space is left to others: to the manifest, for one, which removes files. */
+/*  What there was of the space is left to others: to the manifest, for one, which removes files.  A
+ *  file that stays longer than it has to does no harm. */
 static int give_back (struct segment *self, struct disk *disk, int code, struct fault *fault)
 {
     if (code != COHORT_EDISKFULL) {
         return code;
     }
     int rc = disk->ops->truncate (self->file, self->reserved);
-    return rc == 0 ? code : fault_final (fault, self->name, "truncate", rc);
+    return rc == 0 || rc == -ENOSPC ? code : fault_final (fault, self->name, "truncate", rc);
 }
 
 int segment_reserve (struct segment *self, struct disk *disk, uint64_t through, struct fault *fault)
@@ -174,7 +175,7 @@ int segment_write (struct segment *self, struct disk *disk, uint64_t offset, con
     int rc = disk->ops->write (self->file, offset, data, size);
     return rc == 0 || COHORT_MUTATED (write_error_ignored)
                ? 0
-               : fault_final (fault, self->name, "write", rc);
+               : fault_disk (fault, self->name, "write", rc);
 }
 
 int segment_sync (struct segment *self, struct disk *disk, struct fault *fault)

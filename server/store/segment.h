@@ -18,7 +18,8 @@ struct segment {
     char name[NAME_SIZE];
     uint64_t salt;
     uint64_t end;      /*  the next record goes here */
-    uint64_t reserved; /*  zeros are durable from end up to here */
+    uint64_t reserved; /*  zeros are durable from end up to here, but for `tried` */
+    uint64_t tried;    /*  if behind end: up to here something was written in vain */
 };
 
 /*  Creates file and head, reserves `bytes` in all, syncs file and name.
@@ -35,9 +36,11 @@ int segment_open (struct segment *self, struct disk *disk, const struct file_ids
 int segment_reserve (struct segment *self, struct disk *disk, uint64_t through,
                      struct fault *fault);
 
-/*  Final failures only. */
+/*  Of what is reserved.  COHORT_EDISKFULL (a file system that writes elsewhere and exchanges): some
+ *  of it may be there, and the same may be written there again; else final. */
 int segment_write (struct segment *self, struct disk *disk, uint64_t offset, const void *data,
                    size_t size, struct fault *fault);
+/*  Final failures only. */
 int segment_sync (struct segment *self, struct disk *disk, struct fault *fault);
 
 void segment_close (struct segment *self, struct disk *disk);

@@ -57,6 +57,7 @@ struct work {
     bool whole; /*  the mark of damage, if there is one, ends */
     /*  META: the owner's, who waits */
     const struct store_meta *meta;
+    int *meta_code;
     /*  SNAPSHOT */
     struct store_writer *writer;
     uint8_t *block; /*  this work's; released when done */

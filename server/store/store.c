@@ -431,8 +431,10 @@ int store_set_meta (struct store *self, const struct store_meta *meta)
     if (work == NULL) {
         return COHORT_ENOMEM;
     }
+    int code = 0;
     uint64_t ticket = work->ticket = ++self->tickets;
     work->meta = meta;
+    work->meta_code = &code;
     work_push (self, LANE_LOG, work);
     if (self->threaded) {
         queue_await (self->queue, ticket);
@@ -440,8 +442,9 @@ int store_set_meta (struct store *self, const struct store_meta *meta)
         (void) store_work (self);
     }
     int rc = store_failure (self, NULL);
+    rc = rc != 0 ? rc : code;
     if (rc == 0) {
-        COHORT_ASSERT (done_ticket (self) >= ticket); /*  the disk was not full, see store.h */
+        COHORT_ASSERT (done_ticket (self) >= ticket);
         self->meta = *meta;
     }
     return rc;

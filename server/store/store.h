@@ -77,7 +77,8 @@ const char *store_damage (const struct store *self);
 void store_close (struct store **self_p);
 
 /*  Owner, with nothing waiting (a running thread does it meanwhile): writes both copies; blocks.
- *  0 or COHORT_E.... */
+ *  0 or COHORT_E...; COHORT_EDISKFULL: a restart may find either, and nothing may depend on it; it
+ *  may be tried again. */
 int store_set_meta (struct store *self, const struct store_meta *meta);
 
 /*  As submitted last: the epochs of store_persist show here at once.  The owner's. */
@@ -114,7 +115,9 @@ int store_failure (struct store *self, const char **text);
 /*  COHORT_EDISKFULL from when space cannot be reserved ahead until all of it can (5 MiB, or less
  *  with small segments).  No byte of a record was written then, and what is still reserved is used:
  *  so submit nothing new.  Appends that find no space wait, with everything behind them, and are
- *  completed when there is space again.  Epochs are overwritten in place and need none. */
+ *  completed when there is space again.  Epochs, and what goes where space is reserved, are
+ *  overwritten in place and need none; on a file system that writes elsewhere and exchanges they
+ * may find none all the same, and wait likewise. */
 int store_space (struct store *self);
 
 /*  While it is: the bytes that were free when the store last looked. */
@@ -123,7 +126,7 @@ uint64_t store_space_left (struct store *self);
 /*  On a full disk: gives up what was submitted and waits for space, so that it is certain that it
  *  will not be written.  Nothing may be submitted before store_withdrawn has given true, or all of
  * it is durable after all.  Requests that were given up are never completed.  What comes behind a
- *  truncation that waits is kept, and waits on. */
+ *  truncation that waits, or behind what may be on the disk by half, is kept, and waits on. */
 void store_withdraw (struct store *self);
 
 /*  true, once: it is done, the log ends at *last (perhaps in the middle of a request), and

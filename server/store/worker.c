@@ -103,10 +103,6 @@ static int do_truncate (struct store *self, struct work *work, struct fault *fau
 static int do_meta (struct store *self, const struct store_meta *meta, struct fault *fault)
 {
     int rc = meta_write (&self->meta_file, meta, fault);
-    if (rc == COHORT_EDISKFULL) {
-        rc = COHORT_ESYSTEM; /*  both copies have existed since the store was made */
-        fault->code = rc;
-    }
     if (rc == 0) {
         memcpy (self->log.ids.cluster_id, meta->cluster_id, sizeof meta->cluster_id);
     }
@@ -181,20 +177,51 @@ static int do_work (struct store *self, struct work *work, struct fault *fault)
     return rc;
 }
 
+/*  The owner waits for these, and a full disk may be full for long. */
+static void refuse_metas (struct store *self)
+{
+    COHORT_ASSERT (self->full);
+    struct list *lane = &self->waiting[LANE_LOG];
+    struct list_node *next;
+    for (struct list_node *node = list_first (lane); node != NULL; node = next) {
+        next = list_next (lane, node);
+        struct work *work = list_entry (node, struct work, node);
+        if (work->type == WORK_META) {
+            uint64_t ticket = work->ticket;
+            *work->meta_code = COHORT_EDISKFULL;
+            list_remove (node);
+            release (work);
+            queue_announce (self->queue, ticket);
+        }
+    }
+}
+
+/*  Whether the disk may hold some of what waits: it finds no room even where it has been before.
+ *  Then it is not certain what a restart would find. */
+static bool half_written (const struct store *self)
+{
+    const struct list *lane = &self->waiting[LANE_LOG];
+    const struct work *first = list_entry (list_first (lane), struct work, node);
+    return !list_empty (&self->written) || self->log.run_size > 0 ||
+           (first->type == WORK_EPOCHS && self->meta_file.unsettled);
+}
+
 /*  Of what waits for space everything up to the WITHDRAW goes, if that is all in memory: a
  * truncation has made the owner forget what the disk still has.  What was written before is
  * durable. */
 static bool withdraw (struct store *self)
 {
     COHORT_ASSERT (self->full);
-    COHORT_ASSERT (list_empty (&self->written));
     struct list_node *node = list_first (&self->waiting[LANE_LOG]);
+    if (node == NULL || half_written (self)) {
+        return false;
+    }
     for (; node != NULL; node = list_next (&self->waiting[LANE_LOG], node)) {
         enum work_type waits = list_entry (node, struct work, node)->type;
         if (waits == WORK_WITHDRAW) {
             break;
         }
-        if (waits == WORK_TRUNCATE || waits == WORK_META) {
+        if (waits == WORK_TRUNCATE) {
             return false;
         }
     }
@@ -233,16 +260,18 @@ static bool do_log_lane (struct store *self)
         rc = do_work (self, list_entry (node, struct work, node), &fault);
         did = did || rc == 0;
     }
-    if (rc == COHORT_EDISKFULL) {
+    bool full = rc == COHORT_EDISKFULL;
+    if (rc == 0 || full) {
+        bool written = self->written_bytes > 0;
+        rc = sync_written (self, &fault);
+        did = did || (rc == 0 && written);
+    }
+    if (full || rc == COHORT_EDISKFULL) {
         self->full = true;
         note_full (self);
-        rc = 0;
+        refuse_metas (self);
     }
-    if (rc == 0) {
-        did = did || self->written_bytes > 0;
-        rc = sync_written (self, &fault);
-    }
-    if (rc != 0) {
+    if (rc != 0 && rc != COHORT_EDISKFULL) {
         worker_fail (self, &fault);
     }
     return did;
@@ -250,16 +279,32 @@ static bool do_log_lane (struct store *self)
 
 /* ---- The time between -------------------------------------------------------------------- */
 
+/*  What found no room for the metadata may be there by half: they are written as they are. */
+static int settle_meta (struct store *self, struct fault *fault)
+{
+    return self->meta_file.unsettled ? meta_write (&self->meta_file, &self->meta_file.meta, fault)
+                                     : 0;
+}
+
 /*  All that is reserved in advance is there again: not before that is the disk called one with
  *  room, so that one which is nearly full is not full and not full in turns. */
-static void end_shortage (struct store *self)
+static bool end_shortage (struct store *self)
 {
     struct fault fault;
-    if (manifest_reserve (self->disk, &fault) != 0) {
-        worker_fail (self, &fault);
-        return;
+    int rc = settle_meta (self, &fault);
+    if (rc == 0) {
+        rc = manifest_reserve (self->disk, &fault);
     }
-    atomic_store_explicit (&self->space, 0, memory_order_release);
+    if (rc == COHORT_EDISKFULL) {
+        note_full (self);
+        return false;
+    }
+    if (rc != 0) {
+        worker_fail (self, &fault);
+    } else {
+        atomic_store_explicit (&self->space, 0, memory_order_release);
+    }
+    return true;
 }
 
 static bool prepare (struct store *self)
@@ -278,31 +323,18 @@ static bool prepare (struct store *self)
     if (short_of_space (self) && !self->full && !COHORT_MUTATED (full_forever)) {
         self->pause = false;
         if (!log_wants_preparing (&self->log, &urgent)) {
-            end_shortage (self);
-            return true;
+            return end_shortage (self);
         }
     }
     return did;
 }
 
-/*  Another try to get on with a full disk. */
-static bool retry (struct store *self)
-{
-    self->purge_stuck = false;
-    if (self->full) {
-        self->full = false;
-        bool did = do_log_lane (self);
-        return did || (!self->full && !has_failed (self) && prepare (self));
-    }
-    return prepare (self);
-}
-
+/*  Without room it is tried again, and the shortage ends with it. */
 static bool mark (struct store *self)
 {
     struct fault fault;
     int rc = log_mark (&self->log, &fault);
     if (rc == COHORT_EDISKFULL) {
-        self->log.unmarked = false; /*  the next record will carry it */
         note_full (self);
         return false;
     }
@@ -310,6 +342,24 @@ static bool mark (struct store *self)
         worker_fail (self, &fault);
     }
     return true;
+}
+
+/*  Another try to get on with a full disk. */
+static bool retry (struct store *self)
+{
+    bool did = false;
+    self->purge_stuck = false;
+    if (self->full) {
+        self->full = false;
+        did = do_log_lane (self);
+    }
+    if (did || self->full || has_failed (self)) {
+        return did;
+    }
+    if (self->log.unmarked && !mark (self)) {
+        return false;
+    }
+    return !has_failed (self) && prepare (self);
 }
 
 int worker_due (const struct store *self)
@@ -342,7 +392,8 @@ bool worker_idle (struct store *self)
 
 void worker_finish (struct store *self)
 {
-    if (!has_failed (self) && self->log.unmarked) {
+    const struct log *log = &self->log;
+    if (!has_failed (self) && log->unmarked && log->run_size == 0 && !log->unsynced) {
         (void) mark (self);
     }
 }
@@ -353,6 +404,9 @@ bool worker_turn (struct store *self)
         return false;
     }
     queue_take (self->queue, self->waiting);
+    if (self->full) {
+        refuse_metas (self);
+    }
     bool did = self->full && withdraw (self);
     if (!list_empty (&self->waiting[LANE_LOG]) && !self->full) {
         did |= do_log_lane (self);

@@ -85,7 +85,7 @@ static int publish (struct store *self, struct store_writer *writer, bool instal
     name_snapshot (name, writer->entry.point.zxid, writer->entry.serial);
     int rc = self->disk->ops->rename (self->disk, NAME_SNAPSHOT_NEW, name);
     if (rc != 0) {
-        return fault_final (fault, name, "rename", rc);
+        return fault_disk (fault, name, "rename", rc);
     }
     rc = self->disk->ops->sync_names (self->disk);
     if (rc != 0) {
@@ -93,7 +93,7 @@ static int publish (struct store *self, struct store_writer *writer, bool instal
     }
     if (!install) {
         rc = log_add_snapshot (&self->log, &writer->entry, fault);
-    } else if (list_empty (&self->waiting[LANE_LOG])) {
+    } else if (list_empty (&self->waiting[LANE_LOG]) && !self->full) {
         rc = log_install (&self->log, &writer->entry, fault);
     } else {
         /*  What was submitted before must come before; it waits for space. */

@@ -153,6 +153,32 @@ test_full () {
     stop
 }
 
+# Whatever finds no room once, at whichever write or rename, is done a moment later: epochs and
+# records where their space was, the manifest, new segments.
+test_no_room_once () {
+    local n
+    for n in 1 2 3 5 8 13 21; do
+        rm -rf "$folder/data"
+        : >"$folder/acknowledged"
+        start "store.write=enospc@$((n + 3));store.rename=enospc@2"
+        if await ' ready'; then
+            COHORT_SERVERS=$(sed -n 's/.* listening clients=//p' "$folder/log")
+            export COHORT_SERVERS
+            check "writes go on ($n)" eval '"$cohort" create /a 1 >/dev/null && "$cohort" create /b 2 >/dev/null'
+            check 'and are there' [ "$("$cohort" get /a)$("$cohort" get /b)" = 12 ]
+            stop
+        else
+            wait "$server"
+            check "without room it does not start ($n)" [ $? -eq 3 ]
+            check 'the file is named' \
+                grep -qE "^cohortd: $folder/data: [a-z]+[.a-z0-9]*: [a-z ]+: no space left" "$folder/log"
+            server=
+        fi
+    done
+    rm -rf "$folder/data"
+    : >"$folder/acknowledged"
+}
+
 # As if killed in the middle of what it does.
 test_exit () {
     serve 'store.fsync=exit@40'
@@ -170,6 +196,7 @@ test_absent
 test_refused
 test_fsync
 test_full
+test_no_room_once
 test_exit
 echo "$((checks - failures)) of $checks checks passed"
 [ $failures -eq 0 ]

@@ -121,6 +121,53 @@ static void test_follower_rename_fails (void **state)
     lose_disk ((leader + 1) % 3, BAD_DISK_RENAME, "rename");
 }
 
+static void await_log (size_t server, const char *text)
+{
+    int64_t limit = test_now_ms () + END_MS;
+    while (!ensemble_log_has (&ensemble, server, text)) {
+        assert_true (test_now_ms () < limit);
+    }
+}
+
+/* The leader's disk takes nothing any more: no byte, not even where a file has it already, and no
+ * rename. It leads no longer, and cannot follow either, for it could keep no promise; it says why,
+ * may be read, and is back by itself as soon as there is space. */
+static void test_nothing_is_taken (void **state)
+{
+    struct bad_disk *disk = disks[leader];
+    const char *endpoint = ensemble.servers[leader].clients;
+    cohort_options_t options = {.size = sizeof options, .timeout_ms = 60000};
+    char text[256];
+    cohort_t *client = cohort_new (endpoint, &options);
+    (void) state;
+    assert_non_null (client);
+    assert_int_equal (cohort_wait (client, START_MS), 0);
+    begin_load (8000);
+    disk->copies = 1;
+    disk->calls[BAD_DISK_WRITE].error = disk->calls[BAD_DISK_RENAME].error = ENOSPC;
+    load_until (&load, 6000, LOAD_MS);
+    assert_true (ensemble_wait_leader (&ensemble, 1, START_MS) != leader);
+
+    await_log (leader, "no quorum here: disk full");
+    assert_int_equal (cohort_exists (client, "/", NULL), 0);
+    cohort_set_time_limit (client, 500);
+    assert_int_equal (cohort_create (client, "/late", NULL, 0, COHORT_PERSISTENT, NULL, NULL, NULL),
+                      COHORT_ETIMEDOUT);
+    cohort_errmsg (client, text, sizeof text);
+    printf ("  %s\n", text);
+    assert_non_null (strstr (text, "disk full"));
+    assert_int_equal (ensemble_reap (&ensemble, leader), -1);
+
+    bad_disk_heal (disk);
+    cohort_set_time_limit (client, START_MS);
+    assert_int_equal (cohort_sync (client), 0);
+    assert_int_equal (cohort_exists (client, "/late", NULL), 0);
+    cohort_destroy (&client);
+    await_log (leader, "disk-has-room");
+    verify_all ();
+    assert_int_equal (ensemble_reap (&ensemble, leader), -1);
+}
+
 /* What one disk takes so long to sync is durable on two others. */
 static void test_slow_disks (void **state)
 {
@@ -231,9 +278,9 @@ int main (int argc, char **argv)
     const struct CMUnitTest tests[] = {
         FAULT_TEST (test_follower_sync_fails), FAULT_TEST (test_leader_sync_fails),
         FAULT_TEST (test_leader_write_fails),  FAULT_TEST (test_follower_rename_fails),
-        FAULT_TEST (test_slow_disks),          FAULT_TEST (test_power_cuts),
-        FAULT_TEST (test_damage_is_healed),    FAULT_TEST (test_emptied_folder),
-        FAULT_TEST (test_logs_are_read),
+        FAULT_TEST (test_nothing_is_taken),    FAULT_TEST (test_slow_disks),
+        FAULT_TEST (test_power_cuts),          FAULT_TEST (test_damage_is_healed),
+        FAULT_TEST (test_emptied_folder),      FAULT_TEST (test_logs_are_read),
     };
     if (argc < 3) {
         fprintf (stderr, "usage: test-cluster-faults COHORTD LIBRARY [NAME*]\n");

@@ -29,19 +29,23 @@ static bool fill (struct world *self, struct sim_server *server, const struct si
     /* As often as not so little that it matters at once. */
     bool little = ((fault->value >> 32) & 1) != 0;
     uint64_t left = fault->value % (little ? LITTLE_SPACE_MAX : SPACE_LEFT_MAX);
+    /* Then the metadata find no room either. */
+    bool copies = (fault->value >> 33) % 3 == 0;
     if (server->full) {
         return false;
     }
     server->full = true;
+    crash_disk_copy_on_write (server->disk, copies);
     crash_disk_set_space (server->disk, crash_disk_used (server->disk) + left);
-    world_tell (self, "server %u: %" PRIu64 " bytes are left on its disk, for %" PRId64 " ms",
-                server->id, left, fault->length_ms);
+    world_tell (self, "server %u: %" PRIu64 " bytes are left on its disk%s, for %" PRId64 " ms",
+                server->id, left, copies ? ", also for what is overwritten" : "", fault->length_ms);
     return true;
 }
 
 static void give_space (struct sim_server *server)
 {
     server->full = false;
+    crash_disk_copy_on_write (server->disk, false);
     crash_disk_set_space (server->disk, UINT64_MAX);
 }
 

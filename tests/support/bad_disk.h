@@ -29,7 +29,7 @@ struct bad_disk {
     struct {
         /* Set by the test. */
         volatile int32_t error;     /* the errno that calls fail with; 0: none.  ENOSPC: but for
-                                       writes into what a file has already */
+                                       writes into what a file has already (see copies) */
         volatile uint32_t pass;     /* so many calls succeed before that */
         volatile uint32_t delay_ms; /* each takes so much longer */
         /* Set by the library. */
@@ -37,6 +37,7 @@ struct bad_disk {
     } calls[BAD_DISK_CALLS];
     volatile uint32_t journal; /* to be set before the process is started */
     volatile uint32_t lie;     /* syncs succeed, and nothing is durable by them */
+    volatile uint32_t copies;  /* ENOSPC: also for writes into what a file has already */
 };
 
 /* Makes the file, all well, and maps it; NULL: errno says why. */

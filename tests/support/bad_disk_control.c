@@ -47,6 +47,7 @@ void bad_disk_heal (struct bad_disk *self)
         self->calls[i].pass = 0;
     }
     self->lie = 0;
+    self->copies = 0;
 }
 
 /* ---- Forgetting ------------------------------------------------------------------------------ */

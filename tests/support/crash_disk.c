@@ -115,10 +115,20 @@ void crash_disk_set_space (struct crash_disk *self, uint64_t bytes)
     self->space = bytes;
 }
 
+void crash_disk_copy_on_write (struct crash_disk *self, bool copies)
+{
+    self->copies = copies;
+}
+
 void crash_disk_trace (struct crash_disk *self, crash_disk_trace_fn *fn, void *arg)
 {
     self->trace = fn;
     self->trace_arg = arg;
+}
+
+static bool no_room_for_name (const struct crash_disk *self)
+{
+    return self->copies && crash_disk_used (self) + CRASH_SECTOR > self->space;
 }
 
 /* ---- Files ------------------------------------------------------------------------------- */
@@ -143,6 +153,9 @@ static int open_file (struct disk *disk, const char *name, bool create, struct d
     }
     if (create) {
         int error;
+        if (no_room_for_name (self)) {
+            return -ENOSPC;
+        }
         enum fate fate = fate_of (self, "create", name, 0, 0, &error);
         if (fate == FATE_REFUSED || (fate == FATE_PARTLY && !self->stopped)) {
             return error;
@@ -219,11 +232,11 @@ static int write_file (struct disk_file *file, uint64_t offset, const void *data
         return error;
     }
     uint64_t end = offset + size, old = file->image->cached.size;
-    uint64_t more = end > old ? end - old : 0;
+    uint64_t more = self->copies ? size : end > old ? end - old : 0;
     bool full = more > 0 && crash_disk_used (self) + more > self->space;
     if (fate == FATE_PARTLY || full) {
         /*  A part of it, but whole sectors. */
-        uint64_t stop = full ? old : end;
+        uint64_t stop = full && !self->copies ? old : end;
         stop = offset + (stop > offset ? prng_below (&self->prng, stop - offset + 1) : 0);
         stop = stop / CRASH_SECTOR * CRASH_SECTOR;
         size = stop > offset ? (size_t) (stop - offset) : 0;
@@ -266,6 +279,9 @@ static int rename_file (struct disk *disk, const char *from, const char *to)
 {
     struct crash_disk *self = of (disk);
     int error;
+    if (!self->stopped && no_room_for_name (self)) {
+        return -ENOSPC;
+    }
     enum fate fate = fate_of (self, "rename", to, 0, 0, &error);
     if (fate == FATE_REFUSED || (fate == FATE_PARTLY && !self->stopped)) {
         return error;

@@ -68,6 +68,9 @@ uint64_t crash_disk_failures (const struct crash_disk *self);
 
 /*  Space for the data of all files together: beyond it, -ENOSPC.  UINT64_MAX at the beginning. */
 void crash_disk_set_space (struct crash_disk *self, uint64_t bytes);
+/*  Whatever is written goes elsewhere first and is then exchanged: so each write, new name and
+ * rename takes space for a moment, also where the file has it already. */
+void crash_disk_copy_on_write (struct crash_disk *self, bool copies);
 uint64_t crash_disk_used (const struct crash_disk *self);
 
 /*  Reads of this sector of the file give -EIO until it is written (bad: true), or work again. */

@@ -69,6 +69,7 @@ struct crash_disk {
     int64_t now_ms;
     bool stop_whole; /*  what stop_at counts to is done first */
     uint64_t operations, stop_at, fail_at, fail_read_at, failures, space;
+    bool copies; /*  on write */
     int fail_error;
     struct folder durable, cached;
     struct name_change *changes;

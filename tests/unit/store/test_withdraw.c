@@ -158,12 +158,96 @@ static void test_needless (void **state)
     expect_history ();
 }
 
+/*  Where even what is overwritten finds no room, some of it may be there: nothing is given up,
+ *  until all of it is durable. */
+static void test_half_written (void **state)
+{
+    struct zab_point last;
+    (void) state;
+    append (1);
+    work ();
+    crash_disk_copy_on_write (disk, true);
+    crash_disk_set_space (disk, 0);
+    append (1);
+    work ();
+    assert_int_equal (store_space (store), COHORT_EDISKFULL);
+    assert_int_equal (store_completed (store), number - 1);
+    store_withdraw (store);
+    work ();
+    assert_false (store_withdrawn (store, &last));
+    crash_disk_set_space (disk, UINT64_MAX);
+    work ();
+    assert_false (store_withdrawn (store, &last));
+    assert_int_equal (store_completed (store), number);
+    assert_int_equal (store_space (store), 0);
+    expect_history ();
+}
+
+/*  Nor is a promise that may be in one of the two copies. */
+static void test_half_promised (void **state)
+{
+    struct zab_point last;
+    (void) state;
+    append (1);
+    work ();
+    crash_disk_copy_on_write (disk, true);
+    crash_disk_set_space (disk, 0);
+    struct zab_persist promise = {
+        .number = ++number, .epochs = true, .accepted_epoch = 7, .current_epoch = 1};
+    store_persist (store, &promise);
+    work ();
+    assert_int_equal (store_space (store), COHORT_EDISKFULL);
+    assert_int_equal (store_completed (store), number - 1);
+    store_withdraw (store);
+    work ();
+    assert_false (store_withdrawn (store, &last));
+    crash_disk_set_space (disk, UINT64_MAX);
+    work ();
+    assert_int_equal (store_completed (store), number);
+    store_close (&store);
+    crash_disk_power_cut (disk);
+    open_store ();
+    assert_int_equal (store_meta (store)->accepted_epoch, 7);
+    expect_history ();
+}
+
+/*  Whoever waits for metadata to be written is told, and may ask again. */
+static void test_metadata_refused (void **state)
+{
+    (void) state;
+    append (1);
+    work ();
+    struct store_meta meta = *store_meta (store);
+    meta.cluster_id[0] = 9;
+    crash_disk_copy_on_write (disk, true);
+    crash_disk_set_space (disk, 0);
+    assert_int_equal (store_set_meta (store, &meta), COHORT_EDISKFULL);
+    assert_int_equal (store_meta (store)->cluster_id[0], 0);
+    append (1); /*  waits; so does what comes behind it */
+    assert_int_equal (store_set_meta (store, &meta), COHORT_EDISKFULL);
+    work ();
+    assert_int_equal (store_set_meta (store, &meta), COHORT_EDISKFULL);
+    assert_int_equal (store_space (store), COHORT_EDISKFULL);
+    crash_disk_set_space (disk, UINT64_MAX);
+    work ();
+    assert_int_equal (store_space (store), 0);
+    assert_int_equal (store_set_meta (store, &meta), 0);
+    store_close (&store);
+    crash_disk_power_cut (disk);
+    open_store ();
+    assert_int_equal (store_meta (store)->cluster_id[0], 9);
+    expect_history ();
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown (test_given_up, setup, teardown),
         cmocka_unit_test_setup_teardown (test_as_a_crash_would_have_it, setup, teardown),
         cmocka_unit_test_setup_teardown (test_needless, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_half_written, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_half_promised, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_metadata_refused, setup, teardown),
     };
     return cmocka_run_group_tests_name ("store_withdraw", tests, NULL, NULL);
 }
