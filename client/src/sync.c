@@ -112,6 +112,29 @@ static const char *advice_of (int rc, enum wire_kind kind, char *text, size_t si
     }
 }
 
+/* Which quota stands against an operation, in the handle's own paths: what is above its root has no
+ * name there. The server's text begins with the path of the znode that has the quota. */
+static const char *localize_quota (const cohort_t *self, const char *detail, char *text,
+                                   size_t size)
+{
+    static const char would[] = " would have ";
+    const char *rest = NULL;
+    for (const char *at = strstr (detail, would); at != NULL; at = strstr (at + 1, would)) {
+        rest = at;
+    }
+    if (self->chroot_size == 0 || rest == NULL) {
+        return detail;
+    }
+    bool within = (size_t) (rest - detail) >= self->chroot_size &&
+                  strncmp (detail, self->chroot, self->chroot_size) == 0;
+    if (within && detail[self->chroot_size] == '/') {
+        return detail + self->chroot_size;
+    }
+    within = within && detail + self->chroot_size == rest;
+    (void) snprintf (text, size, "%s%s", within ? "/" : "a znode above the chroot", rest);
+    return text;
+}
+
 /* The error of the operation itself, if any, with its text. */
 static int outcome (cohort_t *self, const struct request *request, const cohort_result_t *result)
 {
@@ -125,10 +148,12 @@ static int outcome (cohort_t *self, const struct request *request, const cohort_
                             " znodes, more than one transaction is to delete",
                             result->path, result->value);
     }
-    char advice[160];
+    char advice[400];
     const char *detail = request->reply != NULL ? request->reply->detail : "";
     if (detail[0] == '\0') {
         detail = advice_of (result->rc, request->wire.op.kind, advice, sizeof advice);
+    } else if (result->rc == COHORT_EQUOTA) {
+        detail = localize_quota (self, detail, advice, sizeof advice);
     }
     return client_fail (self, result->rc, "%s%s%.150s: %s%s%s",
                         client_op_name (request->wire.op.kind), result->path != NULL ? " " : "",

@@ -175,6 +175,42 @@ bool client_passes (struct clients *self, uint64_t connection, Cohort__Wire__Add
                               acl_granted (admins, size, self->list.data, self->list.size) != 0);
 }
 
+/* ---- Administrators ---------------------------------------------------------------------- */
+
+void client_note_admins (struct clients *self)
+{
+    const uint8_t *admins = tree_admins (self->tree, &self->admins_size);
+    COHORT_ASSERT (self->admins_size <= sizeof self->admins);
+    if (self->admins_size > 0) {
+        memcpy (self->admins, admins, self->admins_size);
+    }
+}
+
+/* Whether it was one, and is none any more, or the other way round. */
+static bool has_turned (const struct clients *self, const struct client *client)
+{
+    size_t size = 0;
+    const uint8_t *who = tree_session_identities (self->tree, client->session, &size);
+    bool was = acl_granted (self->admins, self->admins_size, who, size) != 0;
+    return was != tree_session_is_admin (self->tree, client->session);
+}
+
+void client_admins_changed (struct clients *self)
+{
+    for (struct map_node *node = map_first (&self->sessions); node != NULL;
+         node = map_next (&self->sessions, node)) {
+        struct client *client = map_entry (node, struct client, session_node);
+        if (client->feeds_count == 0 || !has_turned (self, client)) {
+            continue;
+        }
+        for (struct list_node *at = list_first (&client->feeds); at != NULL;
+             at = list_next (&client->feeds, at)) {
+            feed_start_again (self, list_entry (at, struct feed, client_node));
+        }
+    }
+    client_note_admins (self);
+}
+
 /* ---- Out --------------------------------------------------------------------------------- */
 
 static void put_list (struct buf *out, const uint8_t *bytes, size_t size, bool masked)

@@ -145,7 +145,13 @@ bool feed_turns (const struct clients *self, const struct feed *feed, const stru
 enum tree_sight feed_sight (const struct clients *self, const struct feed *feed,
                             const struct effect *effect)
 {
-    enum tree_sight sight = tree_effect_sight (self->tree, feed->client->session, effect);
+    uint64_t session = feed->client->session;
+    enum tree_sight sight = tree_effect_sight (self->tree, session, effect);
+    if (feed->phase == FEED_PULLING || feed->phase == FEED_CHASING) {
+        /* It is told late: what may not be read any more is not read now either. */
+        enum tree_sight now = tree_effect_sight_now (self->tree, session, effect);
+        sight = now < sight ? now : sight;
+    }
     bool shut = is_of_top (feed, effect) && effect->kind != EFFECT_DELETED && sight != TREE_WHOLE;
     return shut ? TREE_HIDDEN : sight;
 }

@@ -110,8 +110,7 @@ static bool tell (struct slice *slice)
         first = false;
         while (at != NULL && feed_batch_size (&batch) < BATCH_BYTES) {
             const struct effect *effect = &list_entry (at, struct latest, order)->effect;
-            enum tree_sight sight =
-                tree_effect_sight (slice->self->tree, feed->client->session, effect);
+            enum tree_sight sight = feed_sight (slice->self, feed, effect);
             wire_client_change (batch.out, effect, feed_shows (feed, sight));
             at = list_next (&slice->order, at);
         }

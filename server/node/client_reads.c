@@ -338,25 +338,27 @@ struct page {
 static bool add_child (void *arg, const struct tree_child *child)
 {
     struct page *page = arg;
-    if (page->any && page->out->size + child->name_size + child->data_size > page->full) {
+    const struct tree *tree = page->reading->self->tree;
+    uint64_t session = page->reading->session;
+    bool with_data = page->list->with_data;
+    bool hidden = with_data && tree_node_sight (tree, session, child->znode) != TREE_WHOLE;
+    /* Where a page ends says nothing of the size of what is hidden. */
+    uint32_t data_size = with_data && !hidden ? child->data_size : 0;
+    if (page->any && page->out->size + child->name_size + data_size > page->full) {
         return false;
     }
     page->any = true;
-    if (!page->list->with_stat && !page->list->with_data) {
+    if (!page->list->with_stat && !with_data) {
         wire_client_reply_name (page->out, child->name, child->name_size);
         return true;
     }
     cohort_stat_t stat;
     if (page->list->with_stat) {
-        tree_child_stat (child, &stat);
+        tree_child_stat (tree, session, child, &stat);
     }
-    const struct reading *reading = page->reading;
-    bool with_data = page->list->with_data;
-    bool hidden = with_data && tree_node_sight (reading->self->tree, reading->session,
-                                                child->znode) != TREE_WHOLE;
     wire_client_reply_child (page->out, child->name, child->name_size,
                              page->list->with_stat ? &stat : NULL,
-                             with_data && !hidden ? child->data : NULL, child->data_size, hidden);
+                             with_data && !hidden ? child->data : NULL, data_size, hidden);
     return true;
 }
 

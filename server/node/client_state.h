@@ -30,6 +30,7 @@
 #include "client/base/list.h"
 #include "client/base/map.h"
 #include "server/node/clients.h"
+#include "server/node/log_limit.h"
 #include "server/node/wire_client.h"
 #include "server/tree/watch.h"
 
@@ -291,9 +292,10 @@ struct clients {
     char held[CLIENTS_HELD_SIZE]; /* "": not */
     bool reads_held;
 
-    int64_t refusals_since_ms; /* what strangers do fills no log: see connection_refuse */
-    uint32_t refusals_told;
-    uint64_t refusals_untold;
+    uint8_t admins[ADMINS_SIZE_MAX]; /* who they were when that was looked at last */
+    size_t admins_size;
+
+    struct log_limit refusals; /* what strangers do fills no log: see connection_refuse */
 
     struct map connections;  /* clients, by connection */
     struct map sessions;     /* attached clients, by session */
@@ -398,6 +400,10 @@ void client_take_origin (struct clients *self, struct client *client);
  * proven beside it, which is wiped.  Where there are none, everybody does. */
 bool client_passes (struct clients *self, uint64_t connection, Cohort__Wire__AddAuth *const *auth,
                     size_t count);
+/* Keeps who the administrators are, as the tree has it. */
+void client_note_admins (struct clients *self);
+/* They are others now: the streams of whoever has become one, or is none any more, begin anew. */
+void client_admins_changed (struct clients *self);
 void client_answer_acl (struct clients *self, struct client *client, const struct request *request);
 void client_answer_admins (struct clients *self, struct client *client,
                            const struct request *request);

@@ -53,7 +53,9 @@ struct clients *clients_new (const struct clients_options *options)
     self->streams = streams_new (options->hash_seed);
     if (self->watches == NULL || self->streams == NULL) {
         clients_destroy (&self);
+        return NULL;
     }
+    client_note_admins (self);
     return self;
 }
 
@@ -179,21 +181,16 @@ static void refuse (struct clients *self, uint64_t connection, int code, const c
  * as a number once that second is over. */
 static void tell_refusal (struct clients *self, uint64_t connection, int code, const char *text)
 {
-    if (self->now_ms - self->refusals_since_ms >= CLIENTS_REFUSALS_MS) {
-        if (self->refusals_untold > 0) {
-            logger_write (&self->options.logger, LOG_INFO, "connections-refused",
-                          "more=%llu since_ms=%lld", (unsigned long long) self->refusals_untold,
-                          (long long) (self->now_ms - self->refusals_since_ms));
-        }
-        self->refusals_since_ms = self->now_ms;
-        self->refusals_told = 0;
-        self->refusals_untold = 0;
+    uint64_t missed;
+    bool told = log_limit_admits (&self->refusals, self->now_ms, CLIENTS_REFUSALS_TOLD,
+                                  CLIENTS_REFUSALS_MS, &missed);
+    if (missed > 0) {
+        logger_write (&self->options.logger, LOG_INFO, "connections-refused", "more=%llu",
+                      (unsigned long long) missed);
     }
-    if (self->refusals_told == CLIENTS_REFUSALS_TOLD) {
-        self->refusals_untold++;
+    if (!told) {
         return;
     }
-    self->refusals_told++;
     logger_write (&self->options.logger, LOG_INFO, "connection-refused",
                   "connection=%llu code=%s text=\"%s\"", (unsigned long long) connection,
                   error_name (code), text);
@@ -441,6 +438,9 @@ void clients_applied (struct clients *self, zxid_t zxid, const struct tree_outco
     if (outcome->session_closed || outcome->session_gone) {
         client_session_ended (self, outcome);
     }
+    if (outcome->admins_changed) {
+        client_admins_changed (self);
+    }
     if (outcome->killed != 0) {
         client_session_killed (self, outcome->killed);
     }
@@ -451,6 +451,7 @@ void clients_applied (struct clients *self, zxid_t zxid, const struct tree_outco
 void clients_tree (struct clients *self, struct tree *tree, bool reset)
 {
     self->tree = tree;
+    client_note_admins (self);
     if (!reset) {
         return;
     }

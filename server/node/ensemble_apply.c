@@ -20,17 +20,29 @@ enum {
     COST_EFFECTS = 2
 };
 
+/* An operation may cross a limit, and the next one go back below it, as often as clients like. */
+enum { QUOTA_LINES = 20, QUOTA_LINES_MS = 10000 };
+
 static int cost_of (const struct zab_entry *entry, const struct tree_outcome *outcome)
 {
     return 1 + (int) (entry->size / COST_BYTES) + (int) (outcome->effects / COST_EFFECTS);
 }
 
-/* Once for each time that an operation exceeds such a limit; those of the log before this start
- * were told by the process that applied them then. */
-static void warn_of_quotas (const struct ensemble *self, const struct tree_outcome *outcome)
+/* Once for each time that an operation exceeds such a limit, but for so many in a row; those of the
+ * log before this start were told by the process that applied them then. */
+static void warn_of_quotas (struct ensemble *self, const struct tree_outcome *outcome)
 {
     for (uint32_t i = 0; i < outcome->crossed_count; i++) {
         const struct tree_quota *quota = &outcome->crossed[i];
+        uint64_t missed;
+        bool told =
+            log_limit_admits (&self->crossings, self->now_ms, QUOTA_LINES, QUOTA_LINES_MS, &missed);
+        if (missed > 0) {
+            logger_write (&self->logger, LOG_WARNING, "quotas-exceeded", "more=%" PRIu64, missed);
+        }
+        if (!told) {
+            continue;
+        }
         logger_write (&self->logger, LOG_WARNING, "quota-exceeded",
                       "path=\"%.*s\" limit=%s max=%" PRId64 " value=%" PRId64,
                       (int) quota->path_size, quota->path, tree_quota_name (quota->kind),

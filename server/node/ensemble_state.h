@@ -16,6 +16,7 @@
 #include "server/node/digests.h"
 #include "server/node/ensemble.h"
 #include "server/node/install.h"
+#include "server/node/log_limit.h"
 #include "server/node/proposals.h"
 #include "server/node/ranges.h"
 #include "server/node/rebuild.h"
@@ -121,6 +122,8 @@ struct ensemble {
     struct backups *backups;
     struct install install;
     struct retired retired;
+
+    struct log_limit crossings; /* of quotas, that are told */
 
     struct digests digests;
     bool witness;     /* the state was made here, or is proven: digests.h */

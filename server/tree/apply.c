@@ -19,6 +19,7 @@ static void apply_cluster (struct tree *self, const struct entry *entry,
     change_cluster (self, &entry->u.cluster, entry->level);
     system_found (self, &entry->u.cluster);
     outcome->config_changed = true;
+    outcome->admins_changed = true;
 }
 
 /* Compare and set: only who knows the store that is listed may replace it. */
@@ -45,6 +46,7 @@ static void apply_admins (struct tree *self, const struct entry_admins *what,
     }
     change_admins (self, what->list, what->size);
     COHORT_ASSERT (self->scalars.admins_size > 0);
+    outcome->admins_changed = true;
 }
 
 /* The nonce was seen before: another attempt of the same client, through whichever server. */

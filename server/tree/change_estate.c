@@ -58,8 +58,10 @@ void change_estate_leave (struct tree *self, struct tenure *tenure)
     list_remove (&tenure->node);
     estate->session->ephemeral_count--;
     if (--estate->count == 0) {
-        /* Its last ephemeral was written before it left, and the estate before that. */
-        COHORT_ASSERT (self->snapshot == NULL || estate->generation == self->generation);
+        /* Its last ephemeral was written before it left, and the estate before that; of a snapshot
+         * that has failed nothing is written any more. */
+        COHORT_ASSERT (self->snapshot == NULL || snapshot_failed (self->snapshot) ||
+                       estate->generation == self->generation);
         COHORT_ASSERT (estate->session->estate_count > 0);
         estate->session->estate_count--;
         list_push_back (&self->idle, &estate->idle);

@@ -137,6 +137,23 @@ static int choose_name (struct tree *self, const struct op *op, struct change_cr
     return COHORT_ENODEEXISTS;
 }
 
+/* The lists of access speak before the rules of the servers' own znodes: these would tell that
+ * there is a parent.  It is NULL: there is none. */
+static int permit_create (const struct tree *self, const struct session *session,
+                          const struct op *op, const struct znode *parent, size_t parent_size)
+{
+    int rc, absent = 0;
+    if (parent == NULL) {
+        absent = permit_absent (self, session, OP_CREATE, op->path, parent_size);
+        rc = absent == COHORT_ENOAUTH ? absent : 0;
+    } else {
+        rc = verify_stat (self, parent) ? permit_op (self, session, OP_CREATE, parent)
+                                        : COHORT_ECORRUPT;
+    }
+    rc = rc != 0 ? rc : system_permit (self, session, op);
+    return rc != 0 ? rc : absent;
+}
+
 static int create (struct tree *self, struct session *session, const struct op *op,
                    struct result_op *result)
 {
@@ -148,19 +165,9 @@ static int create (struct tree *self, struct session *session, const struct op *
     if (op->path_size == 1 && !sequential) {
         return found (self, session, self->root, op, result);
     }
-    rc = system_permit (self, session, op);
-    if (rc != 0) {
-        return rc;
-    }
     size_t parent_size = op->path_size > 1 ? tree_path_parent_size (op->path, op->path_size) : 1;
     struct znode *parent = znode_find (&self->znodes, self->root, op->path, parent_size);
-    if (parent == NULL) {
-        return permit_absent (self, session, OP_CREATE, op->path, parent_size);
-    }
-    if (!verify_stat (self, parent)) {
-        return COHORT_ECORRUPT;
-    }
-    rc = permit_op (self, session, OP_CREATE, parent);
+    rc = permit_create (self, session, op, parent, parent_size);
     if (rc != 0) {
         return rc;
     }

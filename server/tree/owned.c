@@ -1,24 +1,33 @@
 /*
  * server/tree/owned.c - the ephemerals of a session
  *
- * PURE.  The place in such a list is the path of the last one that was listed, its estate and its
- * czxid: if it is gone, the list goes on with the first of that estate that was created then or
- * later, or with the next estate.
+ * PURE.  They are listed in the order (estate, czxid, path), which is the same on every server: in
+ * an estate's list those of one transaction stand as that server has come by them, and are sorted
+ * when the list comes to them.  The place in such a list is the path of the last one that was
+ * listed, its estate and its czxid; it means the same whether that one is still there or not.
  */
 #include <string.h>
 
+#include "client/base/arena.h"
 #include "client/base/assert.h"
 #include "server/tree/estate.h"
+#include "server/tree/sort.h"
 #include "server/tree/state.h"
 #include "server/tree/verify.h"
 
-enum { DIGITS = 16, PLACE_HEAD = 2 * DIGITS }; /* hexadecimal ones before the path */
+enum {
+    DIGITS = 16,
+    PLACE_HEAD = 2 * DIGITS, /* hexadecimal ones before the path */
+    GROUP_BLOCK_SIZE = 8 << 10
+};
 
 static const char digits[] = "0123456789abcdef";
 
 struct place {
     uint64_t estate;
     zxid_t czxid;
+    const char *path;
+    size_t path_size;
 };
 
 static bool parse_number (const char *text, uint64_t *number)
@@ -37,8 +46,12 @@ static bool parse_number (const char *text, uint64_t *number)
 
 static bool parse_place (const struct tree_ephemerals *list, struct place *place)
 {
-    return list->after_size > PLACE_HEAD && list->after[PLACE_HEAD] == '/' &&
-           parse_number (list->after, &place->estate) &&
+    if (list->after_size <= PLACE_HEAD || list->after[PLACE_HEAD] != '/') {
+        return false;
+    }
+    place->path = list->after + PLACE_HEAD;
+    place->path_size = list->after_size - PLACE_HEAD;
+    return parse_number (list->after, &place->estate) &&
            parse_number (list->after + DIGITS, &place->czxid);
 }
 
@@ -84,28 +97,134 @@ static struct tenure *next_of (const struct session *session, const struct tenur
     return after != NULL ? first_of (after) : NULL;
 }
 
-/* The first of the session behind the place; NULL: none. */
-static struct tenure *behind (const struct tree *self, const struct session *session,
-                              const struct tree_ephemerals *list, const struct place *place)
+static bool same_group (const struct tenure *a, const struct tenure *b)
 {
-    const struct znode *znode = znode_find (&self->znodes, self->root, list->after + PLACE_HEAD,
-                                            list->after_size - PLACE_HEAD);
-    const struct tenure *known = znode != NULL ? znode_tenure (znode) : NULL;
+    return a->estate == b->estate && a->znode->czxid == b->znode->czxid;
+}
+
+/* The first of those that were created together with it. */
+static struct tenure *first_together (struct tenure *tenure)
+{
+    const struct list *all = &tenure->estate->tenures;
+    for (struct list_node *at = list_prev (all, &tenure->node); at != NULL;
+         at = list_prev (all, at)) {
+        struct tenure *before = list_entry (at, struct tenure, node);
+        if (!same_group (before, tenure)) {
+            break;
+        }
+        tenure = before;
+    }
+    return tenure;
+}
+
+/* Whether it comes in the order before all that were created with the one at the place. */
+static bool lies_before (const struct tenure *tenure, const struct place *place)
+{
+    return tenure->estate->id < place->estate ||
+           (tenure->estate->id == place->estate && tenure->znode->czxid < place->czxid);
+}
+
+/* The first of the session that was created with the one at the place, or comes behind those; NULL:
+ * none. */
+static struct tenure *seek (const struct tree *self, const struct session *session,
+                            const struct place *place)
+{
+    const struct znode *znode =
+        znode_find (&self->znodes, self->root, place->path, place->path_size);
+    struct tenure *known = znode != NULL ? znode_tenure (znode) : NULL;
     if (known != NULL && tenure_session (known) == session && known->estate->id == place->estate &&
         znode->czxid == place->czxid) {
-        return next_of (session, known);
+        return first_together (known);
     }
     const struct list_node *at = list_first (&session->estates);
     while (at != NULL && list_entry (at, const struct estate, owned)->id < place->estate) {
         at = list_next (&session->estates, at);
     }
     struct tenure *tenure = at != NULL ? first_of (at) : NULL;
-    while (tenure != NULL && tenure->estate->id == place->estate &&
-           tenure->znode->czxid < place->czxid) {
+    while (tenure != NULL && lies_before (tenure, place)) {
         tenure = next_of (session, tenure);
     }
     return tenure;
 }
+
+/* ---- Created together -------------------------------------------------------------------- */
+
+struct named {
+    const struct znode *znode;
+    const char *path;
+    size_t path_size;
+};
+
+/* Those of one transaction, in the order of their paths. */
+struct group {
+    struct arena arena;
+    struct sort_item *items; /* their values are struct named */
+    size_t count;
+    struct tenure *behind; /* what comes after them; NULL: nothing */
+};
+
+static int compare_texts (const char *a, size_t a_size, const char *b, size_t b_size)
+{
+    int order = memcmp (a, b, a_size < b_size ? a_size : b_size);
+    return order != 0 ? order : a_size < b_size ? -1 : a_size > b_size;
+}
+
+static int compare_named (const void *left, const void *right)
+{
+    const struct named *a = left, *b = right;
+    return compare_texts (a->path, a->path_size, b->path, b->path_size);
+}
+
+static struct named *name (const struct tree *self, struct group *group, const struct znode *znode)
+{
+    struct buf *path = &self->scratch->get_path;
+    struct named *named = arena_alloc (&group->arena, sizeof (*named));
+    size_t size;
+    if (named == NULL || !znode_path (znode, path, &size)) {
+        return NULL;
+    }
+    *named = (struct named){znode, arena_dup (&group->arena, path->data, size), size};
+    return named->path != NULL ? named : NULL;
+}
+
+/* Replaces what is in the group by the one that begins with `first`; false: out of memory. */
+static bool gather (const struct tree *self, const struct session *session, struct group *group,
+                    struct tenure *first)
+{
+    arena_reset (&group->arena);
+    group->count = 0;
+    for (group->behind = first; group->behind != NULL && same_group (group->behind, first);
+         group->behind = next_of (session, group->behind)) {
+        group->count++;
+    }
+    group->items = arena_alloc (&group->arena, 2 * group->count * sizeof (*group->items));
+    if (group->items == NULL) {
+        return false;
+    }
+    struct tenure *at = first;
+    for (size_t i = 0; i < group->count; i++, at = next_of (session, at)) {
+        struct named *named = name (self, group, at->znode);
+        if (named == NULL) {
+            return false;
+        }
+        group->items[i] = (struct sort_item){0, named};
+    }
+    sort_items (group->items, group->items + group->count, group->count, compare_named);
+    return true;
+}
+
+/* ---- Pages ------------------------------------------------------------------------------- */
+
+struct page {
+    const struct tree *tree;
+    const struct tree_ephemerals *list;
+    const struct place *place; /* NULL: from the beginning */
+    tree_path_fn *fn;
+    void *arg;
+    struct buf *next;
+    uint32_t listed, looked;
+    bool full;
+};
 
 static bool begins_with (const char *path, size_t size, const struct tree_ephemerals *list)
 {
@@ -113,45 +232,77 @@ static bool begins_with (const char *path, size_t size, const struct tree_epheme
            (size >= list->prefix_size && memcmp (path, list->prefix, list->prefix_size) == 0);
 }
 
+static bool was_listed (const struct page *page, const struct tenure *tenure,
+                        const struct named *named)
+{
+    const struct place *place = page->place;
+    return place != NULL && tenure->estate->id == place->estate &&
+           named->znode->czxid == place->czxid &&
+           compare_texts (named->path, named->path_size, place->path, place->path_size) <= 0;
+}
+
+/* 0 or COHORT_ECORRUPT. */
+static int list_group (struct page *page, const struct group *group)
+{
+    const struct tree_ephemerals *list = page->list;
+    for (size_t i = 0; i < group->count; i++) {
+        const struct named *named = group->items[i].value;
+        const struct tenure *tenure = znode_tenure (named->znode);
+        if (was_listed (page, tenure, named)) {
+            continue;
+        }
+        page->full = (list->limit > 0 && page->listed == list->limit) ||
+                     (list->looks > 0 && page->looked == list->looks);
+        if (page->full) {
+            return 0;
+        }
+        if (!verify_znode (page->tree, named->znode)) {
+            return COHORT_ECORRUPT;
+        }
+        if (begins_with (named->path, named->path_size, list)) {
+            page->full = !page->fn (page->arg, named->path, named->path_size);
+            if (page->full) {
+                COHORT_ASSERT (page->listed > 0);
+                return 0;
+            }
+            page->listed++;
+        }
+        page->looked++;
+        put_place (page->next, tenure, named->path, named->path_size);
+    }
+    return 0;
+}
+
 int tree_ephemerals (const struct tree *self, uint64_t id, const struct tree_ephemerals *list,
                      tree_path_fn *fn, void *arg, struct buf *next)
 {
     struct place place = {0};
+    struct group group;
     const struct session *session = session_find (&self->sessions, id);
     if (session == NULL) {
         return COHORT_ESESSIONEXPIRED;
     }
-    if (list->after_size > 0 && !parse_place (list, &place)) {
+    bool resumed = list->after_size > 0;
+    if (resumed && !parse_place (list, &place)) {
         return COHORT_EINVAL;
     }
-    const struct tenure *at =
-        list->after_size > 0 ? behind (self, session, list, &place) : first (session);
-    struct buf *path = &self->scratch->get_path;
-    uint32_t listed = 0;
+    struct page page = {.tree = self,
+                        .list = list,
+                        .place = resumed ? &place : NULL,
+                        .fn = fn,
+                        .arg = arg,
+                        .next = next};
+    struct tenure *at = resumed ? seek (self, session, &place) : first (session);
+    int rc = 0;
     buf_clear (next);
-    for (uint32_t looked = 0; at != NULL; looked++) {
-        size_t size;
-        if ((list->limit > 0 && listed == list->limit) ||
-            (list->looks > 0 && looked == list->looks)) {
-            return next->failed ? COHORT_ENOMEM : 0;
-        }
-        if (!verify_znode (self, at->znode)) {
-            return COHORT_ECORRUPT;
-        }
-        if (!znode_path (at->znode, path, &size)) {
-            return COHORT_ENOMEM;
-        }
-        const char *text = (const char *) path->data;
-        if (begins_with (text, size, list)) {
-            if (!fn (arg, text, size)) {
-                COHORT_ASSERT (listed > 0);
-                return next->failed ? COHORT_ENOMEM : 0;
-            }
-            listed++;
-        }
-        put_place (next, at, text, size);
-        at = next_of (session, at);
+    arena_init (&group.arena, GROUP_BLOCK_SIZE, GROUP_BLOCK_SIZE);
+    while (at != NULL && rc == 0 && !page.full) {
+        rc = gather (self, session, &group, at) ? list_group (&page, &group) : COHORT_ENOMEM;
+        at = group.behind;
     }
-    buf_clear (next);
-    return 0;
+    arena_deinit (&group.arena);
+    if (!page.full) {
+        buf_clear (next);
+    }
+    return rc == 0 && next->failed ? COHORT_ENOMEM : rc;
 }

@@ -104,6 +104,16 @@ bool quota_is_stats (const char *path, size_t size)
     return has_name (path, size, QUOTA_STATS);
 }
 
+uint32_t quota_level (const char *path, size_t size)
+{
+    uint32_t slashes = 0;
+    COHORT_ASSERT (size > sizeof (SYSTEM_QUOTAS));
+    for (size_t at = sizeof (SYSTEM_QUOTAS); at < size; at++) {
+        slashes += path[at] == '/';
+    }
+    return slashes;
+}
+
 /* ---- Enforcing --------------------------------------------------------------------------- */
 
 static struct znode *child_of (const struct tree *self, const struct znode *parent,
@@ -189,7 +199,8 @@ int quota_admit (struct tree *self, const struct session *session,
         return 0;
     }
     uint32_t noted = self->crossings.count;
-    for (size_t at = 0;;) {
+    size_t at = 0;
+    for (uint32_t level = 0; level <= QUOTA_LEVELS_MAX; level++) {
         struct quota_limits limits;
         int rc = limits_at (self, quota, &limits);
         if (rc == 0) {
@@ -212,6 +223,7 @@ int quota_admit (struct tree *self, const struct session *session,
         znode = child_of (self, znode, name, size);
         at += 1 + size;
     }
+    return 0; /* there are no limits further down */
 }
 
 /* ---- What is counted --------------------------------------------------------------------- */
@@ -223,19 +235,21 @@ static size_t put_text (char *to, const char *text)
     return size;
 }
 
-/* The znode whose quota stands there; NULL: there is none. */
-static const struct znode *target_of (const struct tree *self, const struct znode *quota)
+/* The znode whose quota stands there; NULL: there is none of that path, which lives until the next
+ * call. */
+static const struct znode *target_of (const struct tree *self, const struct znode *quota,
+                                      const char **path, size_t *path_size)
 {
-    struct buf *path = &self->scratch->quota_path;
+    struct buf *text = &self->scratch->quota_path;
     size_t size, skipped = sizeof (SYSTEM_QUOTAS) - 1;
-    if (quota == self->quotas) {
-        return self->root;
+    *path = "/";
+    *path_size = 1;
+    if (quota == self->quotas || !znode_path (quota, text, &size)) {
+        return quota == self->quotas ? self->root : NULL;
     }
-    if (!znode_path (quota, path, &size)) {
-        return NULL;
-    }
-    return znode_find (&self->znodes, self->root, (const char *) path->data + skipped,
-                       size - skipped);
+    *path = (const char *) text->data + skipped;
+    *path_size = size - skipped;
+    return znode_find (&self->znodes, self->root, *path, *path_size);
 }
 
 /* Whether it is a zookeeper_stats where quotas are. */
@@ -252,9 +266,18 @@ static bool is_stats (const struct tree *self, const struct znode *znode)
     return top != NULL;
 }
 
-const struct znode *quota_counts (const struct tree *self, const struct znode *znode)
+bool quota_secret (const struct tree *self, const struct session *session,
+                   const struct znode *znode)
 {
-    return is_stats (self, znode) ? target_of (self, znode->parent) : NULL;
+    const char *path;
+    size_t size;
+    if (map_count (&self->acls) == 0 || !is_stats (self, znode)) {
+        return false;
+    }
+    const struct znode *target = target_of (self, znode->parent, &path, &size);
+    return target != NULL
+               ? !permits (self, session, target, COHORT_PERM_READ)
+               : permit_absent (self, session, OP_CHECK_ABSENT, path, size) == COHORT_ENOAUTH;
 }
 
 bool quota_counted (const struct tree *self, const struct znode *znode, char text[QUOTA_TEXT_MAX],
@@ -263,7 +286,9 @@ bool quota_counted (const struct tree *self, const struct znode *znode, char tex
     if (!is_stats (self, znode)) {
         return false;
     }
-    const struct znode *target = target_of (self, znode->parent);
+    const char *path;
+    size_t path_size;
+    const struct znode *target = target_of (self, znode->parent, &path, &path_size);
     size_t at = put_text (text, "count=");
     at += number_print (text + at, used_by (target, TREE_QUOTA_COUNT));
     at += put_text (text + at, ",bytes=");

@@ -26,6 +26,9 @@
 /* Every write below looks at the limits: they must be short (four of them need 150 bytes). */
 enum { QUOTA_LIMITS_SIZE_MAX = 256 };
 
+/* And there must not be many of them, for the same reason: that of /a is on level 1. */
+enum { QUOTA_LEVELS_MAX = 32 };
+
 /* By enum tree_quota_kind; negative: no limit. */
 struct quota_limits {
     int64_t of[TREE_QUOTA_KINDS];
@@ -38,6 +41,10 @@ bool quota_parse (struct quota_limits *limits, const uint8_t *data, size_t size)
 /* Whether the last name of a path is that of a znode with limits, or with what is counted. */
 bool quota_is_limits (const char *path, size_t size);
 bool quota_is_stats (const char *path, size_t size);
+
+/* On which level the quota is that has its limits there: levels of the path below /zookeeper/quota,
+ * the last name not counted. */
+uint32_t quota_level (const char *path, size_t size);
 
 /* Whether the znode of `path` (being created: its parent is there) may come to have so many znodes
  * and bytes more: 0; COHORT_EQUOTA, and result->quota says which, if the session may know;
@@ -54,7 +61,9 @@ int quota_admit (struct tree *self, const struct session *session,
 bool quota_counted (const struct tree *self, const struct znode *znode, char text[QUOTA_TEXT_MAX],
                     size_t *size);
 
-/* The znode whose numbers the data of this one shows; NULL: none. */
-const struct znode *quota_counts (const struct tree *self, const struct znode *znode);
+/* Whether its data is what is counted for a quota, and the session may not know that: it may not
+ * read what is counted, or not know whether there is such a znode. */
+bool quota_secret (const struct tree *self, const struct session *session,
+                   const struct znode *znode);
 
 #endif

@@ -62,16 +62,19 @@ static bool restricted (const struct znode *znode)
     return znode->acl != NULL && znode->acl->size > 0;
 }
 
+/* Whether the data shows numbers that are not for the session. */
+static bool is_secret (const struct tree *self, uint64_t session, const struct znode *znode)
+{
+    return quota_secret (self, session_of (self, session), znode);
+}
+
 enum tree_sight tree_node_sight (const struct tree *self, uint64_t session,
                                  const struct znode *znode)
 {
     enum tree_sight sight =
         restricted (znode) ? sight_of (self, session_of (self, session), znode) : TREE_WHOLE;
     /* How many there are is not said to who may not read them. */
-    const struct znode *counted = sight == TREE_WHOLE ? quota_counts (self, znode) : NULL;
-    bool secret = counted != NULL && restricted (counted) &&
-                  sight_of (self, session_of (self, session), counted) != TREE_WHOLE;
-    return secret ? TREE_BARE : sight;
+    return sight == TREE_WHOLE && is_secret (self, session, znode) ? TREE_BARE : sight;
 }
 
 static bool may_read (const struct tree *self, const struct session *session, const uint8_t *acl,
@@ -97,6 +100,18 @@ enum tree_sight tree_effect_sight (const struct tree *self, uint64_t id,
     return child && may_read (self, session, effect->parent_acl, effect->parent_acl_size)
                ? TREE_BARE
                : TREE_HIDDEN;
+}
+
+enum tree_sight tree_effect_sight_now (const struct tree *self, uint64_t id,
+                                       const struct effect *effect)
+{
+    if (map_count (&self->acls) == 0 || effect->kind == EFFECT_OWNER) {
+        return TREE_WHOLE;
+    }
+    const struct znode *znode =
+        znode_find (&self->znodes, self->root, effect->path, effect->path_size);
+    bool same = znode != NULL && znode->czxid == effect->stat.czxid;
+    return same ? tree_node_sight (self, id, znode) : TREE_WHOLE;
 }
 
 bool tree_effect_listed (const struct tree *self, uint64_t id, const struct effect *effect)
@@ -132,6 +147,11 @@ int tree_get_as (const struct tree *self, uint64_t session, enum tree_sight want
     int rc = tree_get (self, path, path_size, node);
     if (rc != 0) {
         return refuse (self, session, rc, path, path_size);
+    }
+    if (is_secret (self, session, node->znode)) {
+        /* Nor how many digits they have. */
+        node->data_size = 0;
+        node->stat.data_size = 0;
     }
     return tree_node_sight (self, session, node->znode) >= wanted ? 0 : COHORT_ENOAUTH;
 }
@@ -330,8 +350,9 @@ int tree_children (const struct tree *self, const char *path, size_t path_size,
     return 0;
 }
 
-void tree_child_stat (const struct tree_child *child, cohort_stat_t *stat)
+void tree_child_stat (const struct tree *self, uint64_t session, const struct tree_child *child,
+                      cohort_stat_t *stat)
 {
     znode_stat (child->znode, stat);
-    stat->data_size = (int32_t) child->data_size;
+    stat->data_size = is_secret (self, session, child->znode) ? 0 : (int32_t) child->data_size;
 }

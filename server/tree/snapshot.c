@@ -447,6 +447,11 @@ bool tree_snapshot_next (struct tree_snapshot *self, struct buf *out, size_t bud
     return self->phase != PHASE_DONE && !out->failed;
 }
 
+bool snapshot_failed (const struct tree_snapshot *self)
+{
+    return self->failed;
+}
+
 size_t snapshot_looked (const struct tree_snapshot *self)
 {
     return self->looked;

@@ -24,6 +24,10 @@ void snapshot_hand_over_estate (struct tree_snapshot *self, struct estate *estat
 /* A result, of whatever generation, is about to go. */
 void snapshot_result_goes (struct tree_snapshot *self, struct stored *stored);
 
+/* Whether it is lost, because memory ran out or damage was found: nothing is written for it any
+ * more, whatever generation objects bear. */
+bool snapshot_failed (const struct tree_snapshot *self);
+
 /* So many objects, or runs of empty buckets, were looked at by the newest slice: what it cost,
  * beside bytes. */
 size_t snapshot_looked (const struct tree_snapshot *self);

@@ -190,6 +190,9 @@ static int permit_quota (const struct tree *self, const struct session *session,
     }
     if (quota_is_limits (op->path, op->path_size) && (created || changed)) {
         struct quota_limits limits;
+        if (quota_level (op->path, op->path_size) > QUOTA_LEVELS_MAX) {
+            return COHORT_ELIMIT;
+        }
         bool sound = op->kind != OP_ADD && quota_parse (&limits, op->data, op->data_size);
         return sound ? 0 : COHORT_EINVAL;
     }

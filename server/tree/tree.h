@@ -70,6 +70,7 @@ struct tree_outcome {
     bool session_closed; /* by CLOSE, OP_CLOSE_SESSION: it is dead from now on */
     bool session_gone;   /* its last ephemeral is reaped, nothing is left of it */
     bool config_changed; /* CLUSTER, MEMBER_STORE: see tree_configs */
+    bool admins_changed; /* CLUSTER, ADMINS, SET_ADMINS: see tree_admins */
     size_t effects;      /* number of effects this entry put into the ring */
 
     /* How `code` comes about.
@@ -182,6 +183,10 @@ enum tree_sight tree_node_sight (const struct tree *self, uint64_t session,
 enum tree_sight tree_effect_sight (const struct tree *self, uint64_t session,
                                    const struct effect *effect);
 
+/* What it may see now of the znode that has changed; TREE_WHOLE of one that is gone since. */
+enum tree_sight tree_effect_sight_now (const struct tree *self, uint64_t session,
+                                       const struct effect *effect);
+
 /* Whether the session may list the children of the parent of what has changed. */
 bool tree_effect_listed (const struct tree *self, uint64_t session, const struct effect *effect);
 
@@ -238,7 +243,8 @@ int tree_children (const struct tree *self, const char *path, size_t path_size,
                    struct tree_name *next);
 
 /* The stat of a child that is being listed. */
-void tree_child_stat (const struct tree_child *child, cohort_stat_t *stat);
+void tree_child_stat (const struct tree *self, uint64_t session, const struct tree_child *child,
+                      cohort_stat_t *stat);
 
 /* Walks the subtree: parents before children, siblings by name.  fn takes a node and returns true,
  * or leaves it and returns false: the walk stops there.  The path lives until fn returns.
@@ -298,9 +304,10 @@ struct tree_ephemerals {
 
 /* Calls fn for each; it returns false if it has no room for this one, but takes the first.  The
  * path lives until fn returns.  next is replaced by where to go on, text; empty: there are no more.
- * What is there all the time is listed at least once; of a multi, or a hand-over, that lost what
- * `after` names some may be listed again.  COHORT_ESESSIONEXPIRED: there is no such session;
- * COHORT_EINVAL: `after` is none; COHORT_ENOMEM, COHORT_ECORRUPT. */
+ * The order is that of creation, then of paths, the same on every server, so that another one goes
+ * on where the first has stopped: what is there all the time, and was not handed over, is listed
+ * once.  COHORT_ESESSIONEXPIRED: there is no such session; COHORT_EINVAL: `after` is none;
+ * COHORT_ENOMEM, COHORT_ECORRUPT. */
 typedef bool tree_path_fn (void *arg, const char *path, size_t size);
 int tree_ephemerals (const struct tree *self, uint64_t session, const struct tree_ephemerals *list,
                      tree_path_fn *fn, void *arg, struct buf *next);

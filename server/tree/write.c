@@ -118,6 +118,7 @@ void write_apply (struct tree *self, const struct entry_write *write, struct tre
         COHORT_ASSERT (decoded);
         outcome->code = execute_one (self, session, &op, out);
         closes = op.kind == OP_CLOSE_SESSION;
+        outcome->admins_changed = op.kind == OP_SET_ADMINS && outcome->code == 0;
         outcome->killed = op.kind == OP_KILL_SESSION && outcome->code == 0 ? op.session : 0;
     }
     COHORT_ASSERT (!out->failed);

@@ -8,7 +8,7 @@
 
 #define ROOT "10.9.9.9"
 
-enum { ALL = 31, NO_SNAPSHOT = 1, SHALLOW = 4 };
+enum { ALL = 31, NO_SNAPSHOT = 1, SHALLOW = 4, LATEST = 64 };
 
 static ProtobufCBinaryData bytes_of (const char *text)
 {
@@ -189,12 +189,103 @@ static void pieces_count_nothing (void **state)
     world_free (&world);
 }
 
+static void ask_admins (struct peer *peer, const char *second)
+{
+    Cohort__Wire__Request *request = ask_raw (peer, true);
+    Cohort__Wire__SetAdmins *set = make (peer, sizeof *set);
+    cohort__wire__set_admins__init (set);
+    set->n_acl = second != NULL ? 2 : 1;
+    set->acl = make (peer, 2 * sizeof *set->acl);
+    set->acl[0] = list_of (peer, false)[0];
+    set->acl[1] = list_of (peer, false)[0];
+    if (second != NULL) {
+        set->acl[1]->id = bytes_of (second);
+    }
+    request->op_case = COHORT__WIRE__REQUEST__OP_SET_ADMINS;
+    request->set_admins = set;
+}
+
+/* Who is administrator no more is shown nothing more of what he saw as one, at once; and who has
+ * become one sees the rest. */
+static void an_administrator_no_more (void **state)
+{
+    (void) state;
+    struct world *world = world_new (&(struct world_options){.admins = "ip:" ROOT});
+    struct peer *root = peer_from (world, ROOT);
+    struct peer *peer = peer_from (world, "10.0.0.1");
+    struct peer *other = peer_from (world, "10.0.0.2");
+    ask_create_hidden (root, "/h");
+    ask_create_hidden (root, "/h/a");
+    quietly (root);
+    ask_stream (other, 3, "/zookeeper/quota", 0);
+    quietly (other);
+    peer->mad = true; /* Rearm comes behind the welcome only in a real client */
+    ask_rearm (peer, 0, false);
+    ask_rearm_stream (peer, 1, "/h", 0);
+    ask_rearm_stream (peer, 2, "/h", 0);
+    peer->frame.rearm->streams[1]->flags = NO_SNAPSHOT;
+    peer_do (peer);
+    expect (peer, "batch 1 snapshot first");
+    expect (peer, NULL);
+    ask_admins (root, "10.0.0.1");
+    quietly (root);
+    expect (peer, "batch 1 snapshot first more");
+    expect (peer, "batch 2 first");
+    expect (peer, "batch 1 snapshot */h=secret */h/a=secret");
+    expect (peer, NULL);
+    ask_set (root, "/h/a", "news", -1);
+    quietly (root);
+    expect (peer, "batch 1 first ~/h/a=news");
+    expect (peer, "batch 2 first ~/h/a=news");
+    ask_admins (root, NULL);
+    quietly (root);
+    expect (peer, "batch 1 snapshot first more");
+    expect (peer, "batch 2 first");
+    expect (peer, "batch 1 snapshot");
+    ask_set (root, "/h/a", "more", -1);
+    ask_delete (root, "/h/a", -1);
+    quietly (root);
+    expect (peer, NULL);
+    expect (other, NULL); /* nothing has changed for it */
+    world_free (&world);
+}
+
+/* Behind an old zxid: what could be read then, and cannot be read now, is not told late. */
+static void what_was_readable_then (void **state)
+{
+    (void) state;
+    for (uint32_t flags = 0; flags <= LATEST; flags += LATEST) {
+        struct world *world = world_new (&(struct world_options){.admins = "ip:" ROOT});
+        struct peer *root = peer_from (world, ROOT);
+        struct peer *peer = peer_from (world, "10.0.0.1");
+        ask_create (root, "/p", "", 0);
+        quietly (root);
+        uint64_t from = tree_zxid (world->servers[0].tree);
+        ask_create (root, "/p/a", "then", 0);
+        ask_set (root, "/p/a", "later", -1);
+        ask_create (root, "/p/b", "open", 0);
+        ask_list_of (root, "/p/a", false);
+        quietly (root);
+        ask_stream (peer, 1, "/p", from);
+        peer->requests[0]->stream_open->flags = flags;
+        peer_do (peer);
+        expect (peer, "reply 1 OK");
+        size_t told = 0;
+        for (const char *line; (line = next_line (peer)) != NULL; told++) {
+            assert_null (strstr (line, "then"));
+            assert_null (strstr (line, "later"));
+        }
+        assert_true (told > 0);
+        world_free (&world);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (a_rearm_opens_nothing),
-        cmocka_unit_test (a_top_that_is_hidden),
-        cmocka_unit_test (pieces_count_nothing),
+        cmocka_unit_test (a_rearm_opens_nothing),  cmocka_unit_test (a_top_that_is_hidden),
+        cmocka_unit_test (pieces_count_nothing),   cmocka_unit_test (an_administrator_no_more),
+        cmocka_unit_test (what_was_readable_then),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -403,10 +403,60 @@ static void test_stream_arguments (void **state)
     assert_null (cohort_stream_new_with (client, "/s", &options, on_batch, &batches));
 }
 
+static void expect_quota (cohort_t *self, const char *path, const char *expected)
+{
+    char text[256];
+    assert_int_equal (cohort_create (self, path, "x", 1, 0, NULL, NULL, NULL), COHORT_EQUOTA);
+    cohort_errmsg (self, text, sizeof text);
+    assert_string_equal (text, expected);
+}
+
+/* Which quota stands against a create is said in the handle's own paths. */
+static void test_quota_below_a_chroot (void **state)
+{
+    (void) state;
+    static const char *const places[] = {"/top",
+                                         "/top/game",
+                                         "/top/game/a",
+                                         "/zookeeper/quota/top",
+                                         "/zookeeper/quota/top/game",
+                                         "/zookeeper/quota/top/game/a",
+                                         "/zookeeper/quota/top/game/a/zookeeper_limits",
+                                         "/zookeeper/quota/top/game/zookeeper_limits",
+                                         "/zookeeper/quota/top/zookeeper_limits"};
+    cohort_options_t options = {
+        .size = sizeof options, .loop = cohort_server_loop (server), .timeout_ms = SESSION_MS};
+    cohort_t *below = cohort_new ("inproc://operations/top/game", &options);
+    assert_non_null (below);
+    for (size_t i = 0; i < 9; i++) {
+        const char *data = i == 6   ? "countHardLimit=1"
+                           : i == 7 ? "countHardLimit=2"
+                           : i == 8 ? "countHardLimit=4"
+                                    : "";
+        assert_int_equal (
+            cohort_create (client, places[i], data, strlen (data), 0, NULL, NULL, NULL), 0);
+    }
+    expect_quota (below, "/a/b",
+                  "create /a/b: a quota is exceeded: / would have 3 znodes, itself counted; its "
+                  "countHardLimit is 2");
+    assert_int_equal (cohort_delete (client, places[7], -1), 0);
+    expect_quota (below, "/a/b",
+                  "create /a/b: a quota is exceeded: /a would have 2 znodes, itself counted; its "
+                  "countHardLimit is 1");
+    assert_int_equal (cohort_create (below, "/c", "", 0, 0, NULL, NULL, NULL), 0);
+    expect_quota (below, "/d",
+                  "create /d: a quota is exceeded: a znode above the chroot would have 5 znodes, "
+                  "itself counted; its countHardLimit is 4");
+    assert_int_equal (cohort_delete_tree (client, "/zookeeper/quota/top", 0, -1, NULL), 0);
+    assert_int_equal (cohort_delete_tree (client, "/top", 0, -1, NULL), 0);
+    cohort_destroy (&below);
+}
+
 int main (void)
 {
 #define OPERATION_TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
     const struct CMUnitTest tests[] = {
+        OPERATION_TEST (test_quota_below_a_chroot),
         OPERATION_TEST (test_time_to_live),
         OPERATION_TEST (test_container),
         OPERATION_TEST (test_create_if_absent),

@@ -9,18 +9,44 @@
 #include "server/tree/entry.h"
 #include "server/tree/tree.h"
 
-#define MODEL_NODES_MAX    600
-#define MODEL_SESSIONS_MAX 64
-#define MODEL_RESULTS_MAX  64
-#define MODEL_PATH_MAX     200
-#define MODEL_DATA_MAX     64
-#define MODEL_RESULT_MAX   2048
+#define MODEL_NODES_MAX      600
+#define MODEL_SESSIONS_MAX   64
+#define MODEL_RESULTS_MAX    64
+#define MODEL_PATH_MAX       200
+#define MODEL_DATA_MAX       64
+#define MODEL_RESULT_MAX     2048
+#define MODEL_ID_MAX         32
+#define MODEL_ITEMS_MAX      16
+#define MODEL_IDENTITIES_MAX 8
+
+/* Who somebody is, and whom a list means; schemes have the numbers of entries. */
+struct model_identity {
+    uint8_t scheme, size;
+    uint8_t id[MODEL_ID_MAX];
+};
+
+struct model_identities {
+    size_t count;
+    struct model_identity items[MODEL_IDENTITIES_MAX];
+};
+
+struct model_item {
+    uint8_t perms;
+    struct model_identity who;
+};
+
+struct model_list {
+    size_t count; /* 0: of a znode: open to all; of administrators, and as a default: none */
+    struct model_item items[MODEL_ITEMS_MAX];
+};
 
 struct model_node {
     char path[MODEL_PATH_MAX];
     uint8_t data[MODEL_DATA_MAX];
     cohort_stat_t stat;
     uint64_t sequence;
+    struct model_list acl;
+    struct model_list inherited; /* the default of what is created below */
 };
 
 struct model_result {
@@ -35,7 +61,8 @@ struct model_session {
     uint8_t password_hash[ENTRY_PASSWORD_HASH];
     uint32_t timeout_ms, grace_ms, incarnation, server;
     uint64_t attach_no, last, acked;
-    bool dead;
+    bool condemned; /* an administrator has killed it */
+    struct model_identities who;
     size_t results_count;
     struct model_result results[MODEL_RESULTS_MAX];
 };
@@ -56,14 +83,14 @@ struct model {
     uint64_t trimmed;   /* by the write under way */
     uint32_t crossed;   /* limits of quotas that warn, by it */
     uint64_t stores[2]; /* of members 1 and 2 */
-    bool has_admins;
+    struct model_list admins;
 };
 
 /* What must be in the outcome. */
 struct model_outcome {
     int code;
-    bool executed, closed, gone, config_changed;
-    uint64_t session, expected;
+    bool executed, closed, gone, config_changed, admins_changed;
+    uint64_t session, expected, killed;
     uint32_t crossed;
     bool has_result;
     struct model_result result;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cohort/error.h"
+#include "tests/unit/tree/model_acl.h"
 #include "tests/unit/unit.h"
 
 /* ---- From the beginning ------------------------------------------------------------------ */
@@ -82,7 +83,8 @@ static bool read_limits (const uint8_t *data, size_t size, long long limits[TREE
     return strlen (text) == size;
 }
 
-int model_reserve (const struct op *op, const char *path)
+int model_reserve (const struct model *self, const struct model_session *session,
+                   const struct op *op, const char *path)
 {
     bool creates = op->kind == OP_CREATE;
     bool sequential = creates && (op->mode & COHORT_SEQUENTIAL) != 0;
@@ -95,7 +97,11 @@ int model_reserve (const struct op *op, const char *path)
                strcmp (path, QUOTAS) == 0;
     if (own) {
         bool harmless = creates && (!sequential || strcmp (path, "/zookeeper") == 0);
-        return harmless ? 0 : COHORT_ERESERVED;
+        bool ruled = op->kind == OP_SET_ACL && model_is_admin (self, session);
+        return harmless || ruled ? 0 : COHORT_ERESERVED;
+    }
+    if (model_within (path, QUOTAS) && self->admins.count > 0 && !model_is_admin (self, session)) {
+        return COHORT_ENOAUTH;
     }
     if (!model_within (path, QUOTAS) || (changes && ends_with (path, STATS))) {
         return COHORT_ERESERVED;
@@ -107,9 +113,11 @@ int model_reserve (const struct op *op, const char *path)
 }
 
 /* Whether the limits for the node at `top` leave room for so much more. */
-static int check_limits (struct model *self, const char *top, const long long *limits,
-                         long long count, long long bytes, struct result_op *result)
+static int check_limits (struct model *self, const struct model_session *session, const char *top,
+                         const long long *limits, long long count, long long bytes,
+                         struct result_op *result)
 {
+    const struct model_node *there = model_node (&self->nodes, top);
     for (int kind = 0; kind < TREE_QUOTA_KINDS; kind++) {
         bool of_bytes = kind == TREE_QUOTA_BYTES || kind == TREE_QUOTA_BYTES_HARD;
         long long used = 0, more = of_bytes ? bytes : count;
@@ -121,7 +129,8 @@ static int check_limits (struct model *self, const char *top, const long long *l
             continue;
         }
         if (kind == TREE_QUOTA_COUNT_HARD || kind == TREE_QUOTA_BYTES_HARD) {
-            result->has_quota = true;
+            result->has_quota =
+                there == NULL || model_permits (self, session, there, COHORT_PERM_READ);
             result->quota = (struct tree_quota){.kind = (enum tree_quota_kind) kind,
                                                 .path_size = (uint32_t) strlen (top),
                                                 .limit = limits[kind],
@@ -133,8 +142,8 @@ static int check_limits (struct model *self, const char *top, const long long *l
     return 0;
 }
 
-int model_check_quotas (struct model *self, const char *path, long long count, long long bytes,
-                        struct result_op *result)
+int model_check_quotas (struct model *self, const struct model_session *session, const char *path,
+                        long long count, long long bytes, struct result_op *result)
 {
     char top[MODEL_PATH_MAX], limits_path[2 * MODEL_PATH_MAX];
     if (model_within (path, "/zookeeper")) {
@@ -151,11 +160,27 @@ int model_check_quotas (struct model *self, const char *path, long long count, l
         if (node == NULL || !read_limits (node->data, (size_t) node->stat.data_size, limits)) {
             continue;
         }
-        int rc = check_limits (self, size > 0 ? top : "/", limits, count, bytes, result);
+        int rc = check_limits (self, session, size > 0 ? top : "/", limits, count, bytes, result);
         if (rc != 0) {
             result->quota.path = path;
             return rc;
         }
     }
     return 0;
+}
+
+bool model_is_secret (struct model *self, const struct model_session *session,
+                      const struct model_node *node)
+{
+    char top[MODEL_PATH_MAX];
+    if (!model_within (node->path, QUOTAS) || !ends_with (node->path, STATS)) {
+        return false;
+    }
+    size_t size = strlen (node->path) - strlen (QUOTAS) - strlen (STATS);
+    snprintf (top, sizeof (top), "%.*s", (int) size, node->path + strlen (QUOTAS));
+    const char *counted = size > 0 ? top : "/";
+    const struct model_node *there = model_node (&self->nodes, counted);
+    return there != NULL
+               ? !model_permits (self, session, there, COHORT_PERM_READ)
+               : model_permit_absent (self, session, OP_CHECK_ABSENT, counted) == COHORT_ENOAUTH;
 }

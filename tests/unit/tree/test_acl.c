@@ -556,6 +556,25 @@ static void test_damage (void **state)
     end (&world);
 }
 
+/* Who may not create below a znode of the servers' own learns nothing of what is reserved there. */
+static void test_reserved (void **state)
+{
+    (void) state;
+    struct world world;
+    struct fixture *f = &world.f;
+    begin (&world);
+    struct op child = op_create ("/zookeeper/new", "", 0);
+    struct op below = op_create ("/zookeeper/none/new", "", 0);
+    assert_int_equal (fixture_op (f, world.other, &child), COHORT_ERESERVED);
+    assert_int_equal (fixture_op (f, world.other, &below), COHORT_ERESERVED);
+    must (&world, op_set_acl_of ("/zookeeper", ROOT, ALL));
+    assert_int_equal (fixture_op (f, world.other, &child), COHORT_ENOAUTH);
+    assert_int_equal (fixture_op (f, world.other, &below), COHORT_ENOAUTH);
+    assert_int_equal (fixture_op (f, world.root, &child), COHORT_ERESERVED);
+    assert_int_equal (fixture_op (f, world.root, &below), COHORT_ERESERVED);
+    end (&world);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -572,6 +591,7 @@ int main (void)
         cmocka_unit_test (test_effects),
         cmocka_unit_test (test_snapshot),
         cmocka_unit_test (test_damage),
+        cmocka_unit_test (test_reserved),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -108,6 +108,71 @@ static void test_pages (void **state)
     fixture_deinit (&f);
 }
 
+/* Two servers have those of one transaction in different orders, one as they were created, one as
+ * they were loaded: a list that goes on at the other one tells each once. */
+static void test_pages_of_two_servers (void **state)
+{
+    (void) state;
+    struct fixture f;
+    struct buf next = {0}, image = {0};
+    struct listed listed = {.room = 100};
+    fixture_init (&f, NULL);
+    uint64_t mine = fixture_session (&f, 1);
+    struct op ops[] = {
+        op_create ("/z", "", COHORT_EPHEMERAL), op_create ("/x", "", COHORT_EPHEMERAL),
+        op_create ("/y", "", COHORT_EPHEMERAL), op_create ("/w", "", COHORT_EPHEMERAL)};
+    assert_int_equal (fixture_create (&f, mine, "/zz", "", COHORT_EPHEMERAL), 0);
+    assert_int_equal (fixture_multi (&f, mine, ops, 4), 0);
+    assert_int_equal (fixture_create (&f, mine, "/a", "", COHORT_EPHEMERAL), 0);
+    fixture_save (f.tree, &image);
+    struct tree *servers[] = {f.tree, fixture_load (image.data, image.size)};
+    static const char *const all[] = {"/zz", "/w", "/x", "/y", "/z", "/a"};
+    for (size_t first = 0; first < 2; first++) {
+        for (size_t i = 0; i < 6; i++) {
+            f.tree = servers[(first + i) % 2];
+            assert_int_equal (list (&f, mine, (struct tree_ephemerals){.limit = 1}, &listed, &next),
+                              0);
+            assert_string_equal (listed.text, all[i]);
+            assert_true (i == 5 ? next.size == 0 : next.size > 0);
+        }
+    }
+    f.tree = servers[0];
+    tree_destroy (&servers[1]);
+    buf_deinit (&image);
+    buf_deinit (&next);
+    fixture_deinit (&f);
+}
+
+/* What the list goes on behind may have gone, and those of its transaction too. */
+static void test_pages_of_one_transaction (void **state)
+{
+    (void) state;
+    struct fixture f;
+    struct buf next = {0};
+    struct listed listed = {.room = 100};
+    fixture_init (&f, NULL);
+    uint64_t mine = fixture_session (&f, 1);
+    struct op ops[] = {
+        op_create ("/c", "", COHORT_EPHEMERAL), op_create ("/a", "", COHORT_EPHEMERAL),
+        op_create ("/d", "", COHORT_EPHEMERAL), op_create ("/b", "", COHORT_EPHEMERAL)};
+    assert_int_equal (fixture_multi (&f, mine, ops, 4), 0);
+    struct tree_ephemerals two = {.limit = 2}, one = {.limit = 1};
+    assert_int_equal (list (&f, mine, two, &listed, &next), 0);
+    assert_string_equal (listed.text, "/a /b");
+    assert_int_equal (fixture_delete (&f, mine, "/b", -1), 0);
+    assert_int_equal (list (&f, mine, one, &listed, &next), 0);
+    assert_string_equal (listed.text, "/c");
+    assert_int_equal (fixture_delete (&f, mine, "/a", -1), 0);
+    assert_int_equal (fixture_delete (&f, mine, "/c", -1), 0);
+    assert_int_equal (fixture_delete (&f, mine, "/d", -1), 0);
+    assert_int_equal (fixture_create (&f, mine, "/c", "", COHORT_EPHEMERAL), 0);
+    assert_int_equal (list (&f, mine, two, &listed, &next), 0);
+    assert_string_equal (listed.text, "/c");
+    assert_int_equal (next.size, 0);
+    buf_deinit (&next);
+    fixture_deinit (&f);
+}
+
 static void test_wrong_place (void **state)
 {
     (void) state;
@@ -167,6 +232,8 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_whole),
         cmocka_unit_test (test_pages),
+        cmocka_unit_test (test_pages_of_two_servers),
+        cmocka_unit_test (test_pages_of_one_transaction),
         cmocka_unit_test (test_wrong_place),
         cmocka_unit_test (test_below),
     };

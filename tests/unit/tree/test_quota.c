@@ -259,14 +259,39 @@ static void test_administrators (void **state)
     fixture_deinit (&f);
 }
 
+/* Quotas are looked for on so many levels, and no more can be set further down. */
+static void test_levels (void **state)
+{
+    (void) state;
+    struct fixture f;
+    char path[256] = "", place[300], at[400];
+    fixture_init (&f, NULL);
+    uint64_t session = fixture_session (&f, 1);
+    for (unsigned level = 1; level <= QUOTA_LEVELS_MAX + 1; level++) {
+        snprintf (path + strlen (path), sizeof path - strlen (path), "/d");
+        snprintf (place, sizeof place, "/zookeeper/quota%s", path);
+        snprintf (at, sizeof at, "%s/zookeeper_limits", place);
+        assert_int_equal (fixture_create (&f, session, path, "", 0), 0);
+        assert_int_equal (fixture_create (&f, session, place, "", 0), 0);
+        bool above = level == QUOTA_LEVELS_MAX, below = level > QUOTA_LEVELS_MAX;
+        if (above || below) {
+            assert_int_equal (fixture_create (&f, session, at, "countHardLimit=2", 0),
+                              below ? COHORT_ELIMIT : 0);
+        }
+    }
+    snprintf (path + strlen (path), sizeof path - strlen (path), "/d");
+    assert_int_equal (fixture_create (&f, session, path, "", 0), COHORT_EQUOTA);
+    fixture_deinit (&f);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_config),         cmocka_unit_test (test_bad_addresses),
-        cmocka_unit_test (test_which_quota),    cmocka_unit_test (test_hidden),
-        cmocka_unit_test (test_warnings),       cmocka_unit_test (test_many_warnings),
-        cmocka_unit_test (test_loaded),         cmocka_unit_test (test_damaged),
-        cmocka_unit_test (test_administrators),
+        cmocka_unit_test (test_config),        cmocka_unit_test (test_bad_addresses),
+        cmocka_unit_test (test_levels),        cmocka_unit_test (test_which_quota),
+        cmocka_unit_test (test_hidden),        cmocka_unit_test (test_warnings),
+        cmocka_unit_test (test_many_warnings), cmocka_unit_test (test_loaded),
+        cmocka_unit_test (test_damaged),       cmocka_unit_test (test_administrators),
     };
     return cmocka_run_group_tests_name ("quota", tests, NULL, NULL);
 }

@@ -245,6 +245,27 @@ static void test_snapshot (void **state)
     }
 }
 
+/* What was written for a snapshot that has failed since is not all that it would have needed: that
+ * stops nothing that apply does until the server gives up. */
+static void test_after_failed_snapshot (void **state)
+{
+    (void) state;
+    struct fixture f;
+    uint64_t session = build (&f);
+    struct prng prng;
+    struct tree_rot rot;
+    prng_seed (&prng, 6);
+    assert_true (tree_rot (f.tree, &prng, "/p/a", true, &rot));
+    struct tree_snapshot *snapshot = tree_snapshot_begin (f.tree);
+    assert_int_equal (fixture_set (&f, session, "/p/a", "new", 0), 0);
+    expect_damage (&f, TREE_DAMAGED_DATA, "/p/a");
+    assert_int_equal (fixture_delete (&f, session, "/p/e", -1), 0);
+    fixture_close (&f, session, 1, 1, ENTRY_EXPIRED);
+    assert_true (f.outcome.session_gone);
+    tree_snapshot_end (&snapshot);
+    fixture_deinit (&f);
+}
+
 /* Scrubbing looks at sessions, results and names as well. */
 static void test_the_rest (void **state)
 {
@@ -350,7 +371,7 @@ int main (void)
         cmocka_unit_test (test_writes),           cmocka_unit_test (test_undone),
         cmocka_unit_test (test_overwritten),      cmocka_unit_test (test_snapshot),
         cmocka_unit_test (test_the_rest),         cmocka_unit_test (test_scrub_under_change),
-        cmocka_unit_test (test_scrub_is_bounded),
+        cmocka_unit_test (test_scrub_is_bounded), cmocka_unit_test (test_after_failed_snapshot),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
