@@ -1,6 +1,6 @@
 /* A client of an embedded server that does what a few words say. */
 
-#include "tests/semantics/actor.h"
+#include "tests/semantics/actor_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +8,7 @@
 
 enum { BIG = (1 << 20) + 64, OPS_MAX = 32 };
 
-/* What the test cannot do without. */
-static void need (bool good, const char *what)
+void need (bool good, const char *what)
 {
     if (!good) {
         fprintf (stderr, "semantics: %s\n", what);
@@ -60,7 +59,7 @@ static size_t split (char *line, char *words[ACTOR_WORDS_MAX])
     return count;
 }
 
-static int64_t number (const char *word)
+int64_t word_number (const char *word)
 {
     char *end;
     int64_t value = strcmp (word, "min") == 0   ? INT64_MIN
@@ -104,6 +103,10 @@ static const char *event_name (int type)
         return "CHANGED";
     case COHORT_EVENT_CHILDREN:
         return "CHILDREN";
+    case COHORT_EVENT_DATA_WATCH_REMOVED:
+        return "DATA_REMOVED";
+    case COHORT_EVENT_CHILD_WATCH_REMOVED:
+        return "CHILD_REMOVED";
     case COHORT_EVENT_WATCH_LOST:
         return "WATCH_LOST";
     default:
@@ -120,8 +123,6 @@ static void on_event (cohort_t *client, const cohort_event_t *event, void *arg)
     (void) snprintf (self->events + used, sizeof self->events - used, "%s%s:%s:%s",
                      used > 0 ? " " : "", watch->kind, event->path, event_name (event->type));
 }
-
-static void on_result (cohort_t *client, const cohort_result_t *result, void *arg);
 
 static void await (struct actor *self, struct outcome *outcome)
 {
@@ -140,27 +141,29 @@ bool actor_watch (struct actor *self, const char *kind, const char *path)
     while (which < 5 && strcmp (kind, kinds[which]) != 0) {
         which++;
     }
-    *watch = (struct actor_watch){self, which < 5 ? kinds[which] : ""};
+    *watch = (struct actor_watch){.actor = self};
+    (void) snprintf (watch->kind, sizeof watch->kind, "%s", kind);
     int rc = COHORT_EINVAL;
     if (which == 0) {
-        rc = cohort_get_async (self->client, path, on_event, watch, on_result, outcome);
+        rc = cohort_get_async (self->client, path, on_event, watch, outcome_take, outcome);
     } else if (which == 1) {
-        rc = cohort_exists_async (self->client, path, on_event, watch, on_result, outcome);
+        rc = cohort_exists_async (self->client, path, on_event, watch, outcome_take, outcome);
     } else if (which == 2) {
-        rc = cohort_children_async (self->client, path, on_event, watch, on_result, outcome);
+        rc = cohort_children_async (self->client, path, on_event, watch, outcome_take, outcome);
     } else if (which < 5) {
         self->streams[self->watches_count] = cohort_watch_new (
             self->client, path, which == 3 ? COHORT_WATCH_PERSISTENT : COHORT_WATCH_RECURSIVE,
             on_event, watch);
         need (self->streams[self->watches_count] != NULL, "no watch can be set");
-        rc = cohort_sync_async (self->client, on_result, outcome);
+        rc = cohort_sync_async (self->client, outcome_take, outcome);
     }
+    bool streams = which == 5 && stream_open (self, watch, path);
     if (rc == 0) {
         await (self, outcome);
-        self->watches_count++;
     }
+    self->watches_count += rc == 0 || streams;
     free (outcome);
-    return rc == 0;
+    return rc == 0 || streams;
 }
 
 void actor_settle (struct actor *self)
@@ -171,14 +174,13 @@ void actor_settle (struct actor *self)
 
 /* ---- Answers --------------------------------------------------------------------------------- */
 
-static void put (char text[ACTOR_TEXT_MAX], const char *value)
+void outcome_put (char text[ACTOR_TEXT_MAX], const char *value)
 {
     size_t used = strlen (text);
     (void) snprintf (text + used, ACTOR_TEXT_MAX - used, "%s%s", used > 0 ? "," : "", value);
 }
 
-/* Without COHORT_E. */
-static const char *code_name (int rc)
+const char *outcome_code (int rc)
 {
     const char *name = cohort_error_name (rc) + strlen ("COHORT_");
     return rc != 0 && name[0] == 'E' ? name + 1 : name;
@@ -187,7 +189,7 @@ static const char *code_name (int rc)
 static void take_children (struct outcome *outcome, const cohort_result_t *result)
 {
     for (size_t i = 0; result->children != NULL && i < result->children->count; i++) {
-        put (outcome->children, result->children->items[i]);
+        outcome_put (outcome->children, result->children->items[i]);
     }
     for (size_t i = 0; i < result->listed_count; i++) {
         const cohort_child_t *child = &result->listed[i];
@@ -195,7 +197,7 @@ static void take_children (struct outcome *outcome, const cohort_result_t *resul
         (void) snprintf (text, sizeof text, "%s=%s%.*s/%d", child->name, child->hidden ? "?" : "",
                          (int) child->size, child->data != NULL ? (const char *) child->data : "",
                          (int) child->stat.version);
-        put (outcome->children, text);
+        outcome_put (outcome->children, text);
     }
     (void) snprintf (outcome->next, sizeof outcome->next, "%s",
                      result->next != NULL ? result->next : "-");
@@ -208,7 +210,27 @@ static void take_acl (struct outcome *outcome, const cohort_result_t *result)
     cohort_free (text);
 }
 
-static void on_result (cohort_t *client, const cohort_result_t *result, void *arg)
+/* What each read of several has given: its error, or data, names of children, a count. */
+static void take_reads (struct outcome *outcome, const cohort_result_t *result)
+{
+    for (size_t i = 0; i < result->reads_count; i++) {
+        const cohort_read_result_t *read = &result->reads[i];
+        char text[256] = "";
+        (void) snprintf (text, sizeof text, "%.*s", (int) read->size,
+                         read->data != NULL ? (const char *) read->data : "");
+        for (size_t k = 0; read->children != NULL && k < read->children->count; k++) {
+            size_t used = strlen (text);
+            (void) snprintf (text + used, sizeof text - used, "%s%s", k > 0 ? "+" : "",
+                             read->children->items[k]);
+        }
+        if (read->count > 0) {
+            (void) snprintf (text, sizeof text, "%d", (int) read->count);
+        }
+        outcome_put (outcome->data, read->rc != 0 ? outcome_code (read->rc) : text);
+    }
+}
+
+void outcome_take (cohort_t *client, const cohort_result_t *result, void *arg)
 {
     struct outcome *outcome = arg;
     (void) client;
@@ -227,34 +249,42 @@ static void on_result (cohort_t *client, const cohort_result_t *result, void *ar
     take_children (outcome, result);
     take_acl (outcome, result);
     for (size_t i = 0; i < result->ops_count; i++) {
-        put (outcome->ops, code_name (result->ops[i].rc));
+        outcome_put (outcome->ops, outcome_code (result->ops[i].rc));
+    }
+    take_reads (outcome, result);
+    for (size_t i = 0; i < result->identities_count; i++) {
+        const cohort_identity_t *one = &result->identities[i];
+        char text[256];
+        (void) snprintf (text, sizeof text, "%s:%s", one->scheme, one->id);
+        outcome_put (outcome->who, text);
     }
     outcome->done = true;
 }
 
 /* ---- Operations ------------------------------------------------------------------------------ */
 
-/* One operation's words, with what they mean. */
-struct words {
-    char *const *word;
-    size_t count;
-    char *path; /* of BIG bytes */
-    char *data;
-    cohort_acl_t *acl; /* of the last create; or NULL */
-};
-
-static const char *word_at (const struct words *words, size_t index, const char *otherwise)
+const char *word_at (const struct words *words, size_t index, const char *otherwise)
 {
     return index < words->count ? words->word[index] : otherwise;
 }
 
-static bool is (const struct words *words, const char *name)
+bool word_is (const struct words *words, const char *name)
 {
     return strcmp (words->word[0], name) == 0;
 }
 
-/* NULL: none. */
-static cohort_acl_t *list_of (const char *text)
+const char *word_behind (const struct words *words, const char *key)
+{
+    size_t size = strlen (key);
+    for (size_t i = 1; i < words->count; i++) {
+        if (strncmp (words->word[i], key, size) == 0 && words->word[i][size] == '=') {
+            return words->word[i] + size + 1;
+        }
+    }
+    return NULL;
+}
+
+cohort_acl_t *word_list (const char *text)
 {
     cohort_acl_t *acl = strcmp (text, "-") != 0 ? cohort_acl_parse (text) : NULL;
     need (acl != NULL || strcmp (text, "-") == 0, "out of memory");
@@ -277,9 +307,9 @@ static cohort_create_options_t create_options (struct words *words)
         } else if (strcmp (word, "-i") == 0) {
             options.if_absent = 1;
         } else if (strcmp (word, "-t") == 0) {
-            options.ttl_ms = number (word_at (words, ++i, "0"));
+            options.ttl_ms = word_number (word_at (words, ++i, "0"));
         } else if (strcmp (word, "-a") == 0) {
-            options.acl = words->acl = list_of (word_at (words, ++i, ""));
+            options.acl = words->acl = word_list (word_at (words, ++i, ""));
         } else {
             (void) actor_expand (word, words->data, BIG);
         }
@@ -289,7 +319,7 @@ static cohort_create_options_t create_options (struct words *words)
 
 static int32_t version_at (const struct words *words, size_t index)
 {
-    return (int32_t) number (word_at (words, index, "-1"));
+    return (int32_t) word_number (word_at (words, index, "-1"));
 }
 
 static int do_list (struct actor *self, const struct words *words, struct outcome *outcome)
@@ -304,35 +334,37 @@ static int do_list (struct actor *self, const struct words *words, struct outcom
         options.filter = strcmp (word, "persistent") == 0  ? COHORT_LIST_PERSISTENT
                          : strcmp (word, "ephemeral") == 0 ? COHORT_LIST_EPHEMERAL
                                                            : options.filter;
-        options.limit = strncmp (word, "limit=", 6) == 0 ? (int) number (word + 6) : options.limit;
+        options.limit =
+            strncmp (word, "limit=", 6) == 0 ? (int) word_number (word + 6) : options.limit;
         options.after = strncmp (word, "after=", 6) == 0 ? word + 6 : options.after;
         options.prefix = strncmp (word, "prefix=", 7) == 0 ? word + 7 : options.prefix;
     }
-    return cohort_list_async (self->client, words->path, &options, NULL, NULL, on_result, outcome);
+    return cohort_list_async (self->client, words->path, &options, NULL, NULL, outcome_take,
+                              outcome);
 }
 
 /* Those on who may do what. */
 static int do_acl (struct actor *self, struct words *words, struct outcome *outcome)
 {
     cohort_t *client = self->client;
-    if (is (words, "addauth")) {
+    if (word_is (words, "addauth")) {
         return cohort_add_auth_async (client, "digest-sha1", word_at (words, 1, ""),
-                                      word_at (words, 2, ""), on_result, outcome);
+                                      word_at (words, 2, ""), outcome_take, outcome);
     }
-    if (is (words, "getacl")) {
-        return cohort_get_acl_async (client, words->path, on_result, outcome);
+    if (word_is (words, "getacl")) {
+        return cohort_get_acl_async (client, words->path, outcome_take, outcome);
     }
-    if (is (words, "getdefault")) {
-        return cohort_get_default_acl_async (client, words->path, on_result, outcome);
+    if (word_is (words, "getdefault")) {
+        return cohort_get_default_acl_async (client, words->path, outcome_take, outcome);
     }
-    bool set = is (words, "setacl");
-    if (!set && !is (words, "default")) {
+    bool set = word_is (words, "setacl");
+    if (!set && !word_is (words, "default")) {
         return COHORT_EUNSUPPORTED;
     }
-    words->acl = list_of (word_at (words, 2, "-"));
+    words->acl = word_list (word_at (words, 2, "-"));
     return set ? cohort_set_acl_async (client, words->path, words->acl, version_at (words, 3),
-                                       on_result, outcome)
-               : cohort_set_default_acl_async (client, words->path, words->acl, -1, on_result,
+                                       outcome_take, outcome)
+               : cohort_set_default_acl_async (client, words->path, words->acl, -1, outcome_take,
                                                outcome);
 }
 
@@ -341,42 +373,42 @@ static int do_one (struct actor *self, struct words *words, struct outcome *outc
 {
     cohort_t *client = self->client;
     const char *path = words->path;
-    if (is (words, "create")) {
+    if (word_is (words, "create")) {
         cohort_create_options_t options = create_options (words);
         return cohort_create_with_async (client, path, words->data, strlen (words->data), &options,
-                                         on_result, outcome);
+                                         outcome_take, outcome);
     }
-    if (is (words, "delete")) {
-        return cohort_delete_async (client, path, version_at (words, 2), on_result, outcome);
+    if (word_is (words, "delete")) {
+        return cohort_delete_async (client, path, version_at (words, 2), outcome_take, outcome);
     }
-    if (is (words, "set")) {
+    if (word_is (words, "set")) {
         (void) actor_expand (word_at (words, 2, ""), words->data, BIG);
         return cohort_set_async (client, path, words->data, strlen (words->data),
-                                 version_at (words, 3), on_result, outcome);
+                                 version_at (words, 3), outcome_take, outcome);
     }
-    if (is (words, "add")) {
-        return cohort_add_async (client, path, number (word_at (words, 2, "1")),
-                                 number (word_at (words, 3, "min")),
-                                 number (word_at (words, 4, "max")), on_result, outcome);
+    if (word_is (words, "add")) {
+        return cohort_add_async (client, path, word_number (word_at (words, 2, "1")),
+                                 word_number (word_at (words, 3, "min")),
+                                 word_number (word_at (words, 4, "max")), outcome_take, outcome);
     }
-    if (is (words, "deltree")) {
-        return cohort_delete_tree_async (client, path, (int) number (word_at (words, 2, "0")),
-                                         version_at (words, 3), on_result, outcome);
+    if (word_is (words, "deltree")) {
+        return cohort_delete_tree_async (client, path, (int) word_number (word_at (words, 2, "0")),
+                                         version_at (words, 3), outcome_take, outcome);
     }
-    if (is (words, "exists")) {
-        return cohort_exists_async (client, path, NULL, NULL, on_result, outcome);
+    if (word_is (words, "exists")) {
+        return cohort_exists_async (client, path, NULL, NULL, outcome_take, outcome);
     }
-    if (is (words, "get")) {
-        return cohort_get_async (client, path, NULL, NULL, on_result, outcome);
+    if (word_is (words, "get")) {
+        return cohort_get_async (client, path, NULL, NULL, outcome_take, outcome);
     }
-    if (is (words, "children")) {
-        return cohort_children_async (client, path, NULL, NULL, on_result, outcome);
+    if (word_is (words, "children")) {
+        return cohort_children_async (client, path, NULL, NULL, outcome_take, outcome);
     }
-    if (is (words, "list")) {
+    if (word_is (words, "list")) {
         return do_list (self, words, outcome);
     }
-    return is (words, "sync") ? cohort_sync_async (client, on_result, outcome)
-                              : do_acl (self, words, outcome);
+    return word_is (words, "sync") ? cohort_sync_async (client, outcome_take, outcome)
+                                   : do_acl (self, words, outcome);
 }
 
 /* ---- Multis ---------------------------------------------------------------------------------- */
@@ -394,17 +426,17 @@ static int add_condition (struct actor *self, cohort_txn_t *txn, struct words *w
 {
     const char *path = words->path;
     cohort_stat_t stat = stat_now (self, path);
-    if (is (words, "check")) {
+    if (word_is (words, "check")) {
         return cohort_txn_check (txn, path, version_at (words, 2));
     }
-    if (is (words, "absent")) {
+    if (word_is (words, "absent")) {
         return cohort_txn_check_absent (txn, path);
     }
-    if (is (words, "czxid")) {
+    if (word_is (words, "czxid")) {
         bool same = strcmp (word_at (words, 2, ""), "same") == 0;
         return cohort_txn_check_czxid (txn, path, same ? stat.czxid : stat.czxid + 1);
     }
-    if (is (words, "owner")) {
+    if (word_is (words, "owner")) {
         bool me = strcmp (word_at (words, 2, ""), "me") == 0;
         uint64_t session = cohort_session_id (self->client);
         return cohort_txn_check_owner (txn, path, me ? session : session + 1, stat.ozxid);
@@ -415,28 +447,28 @@ static int add_condition (struct actor *self, cohort_txn_t *txn, struct words *w
 static int add_op (struct actor *self, cohort_txn_t *txn, struct words *words)
 {
     const char *path = words->path;
-    if (is (words, "create")) {
+    if (word_is (words, "create")) {
         cohort_create_options_t options = create_options (words);
         return cohort_txn_create_with (txn, path, words->data, strlen (words->data), &options);
     }
-    if (is (words, "delete")) {
+    if (word_is (words, "delete")) {
         return cohort_txn_delete (txn, path, version_at (words, 2));
     }
-    if (is (words, "set")) {
+    if (word_is (words, "set")) {
         (void) actor_expand (word_at (words, 2, ""), words->data, BIG);
         return cohort_txn_set (txn, path, words->data, strlen (words->data), version_at (words, 3));
     }
-    if (is (words, "add")) {
-        return cohort_txn_add (txn, path, number (word_at (words, 2, "1")),
-                               number (word_at (words, 3, "min")),
-                               number (word_at (words, 4, "max")));
+    if (word_is (words, "add")) {
+        return cohort_txn_add (txn, path, word_number (word_at (words, 2, "1")),
+                               word_number (word_at (words, 3, "min")),
+                               word_number (word_at (words, 4, "max")));
     }
-    if (is (words, "deltree")) {
-        return cohort_txn_delete_tree (txn, path, (int) number (word_at (words, 2, "0")),
+    if (word_is (words, "deltree")) {
+        return cohort_txn_delete_tree (txn, path, (int) word_number (word_at (words, 2, "0")),
                                        version_at (words, 3));
     }
-    if (is (words, "setacl")) {
-        words->acl = list_of (word_at (words, 2, "-"));
+    if (word_is (words, "setacl")) {
+        words->acl = word_list (word_at (words, 2, "-"));
         return cohort_txn_set_acl (txn, path, words->acl, version_at (words, 3));
     }
     return add_condition (self, txn, words);
@@ -457,7 +489,7 @@ static int do_multi (struct actor *self, const struct words *all, struct outcome
         cohort_acl_destroy (&words.acl);
     }
     if (rc == 0) {
-        rc = cohort_multi_async (self->client, txn, on_result, outcome);
+        rc = cohort_multi_async (self->client, txn, outcome_take, outcome);
     }
     cohort_txn_destroy (&txn);
     return rc;
@@ -470,8 +502,11 @@ bool actor_do (struct actor *self, char *line, struct outcome *outcome)
     need (words.path != NULL && words.data != NULL && words.count > 0, "out of memory, or words");
     memset (outcome, 0, sizeof *outcome);
     (void) actor_expand (word_at (&words, 1, ""), words.path, BIG);
-    int rc =
-        is (&words, "multi") ? do_multi (self, &words, outcome) : do_one (self, &words, outcome);
+    int rc = word_is (&words, "multi") ? do_multi (self, &words, outcome)
+                                       : do_one (self, &words, outcome);
+    if (rc == COHORT_EUNSUPPORTED) {
+        rc = do_more (self, &words, outcome);
+    }
     if (rc == 0) {
         await (self, outcome);
     }

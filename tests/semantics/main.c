@@ -4,7 +4,8 @@
  *
  * State: `/a=x` a znode with data, `e:/a` ephemeral, `c:/a` a container, `s:/a-` sequential,
  * `t500:/a` with a time to live, `set:/a=y`, `del:/a`; with a 2 in front by another session
- * (`2e:/a`); `get?/a`, `exists?/a`, `children?/a`, `persistent?/a`, `recursive?/a`: watches.
+ * (`2e:/a`); `get?/a`, `exists?/a`, `children?/a`, `persistent?/a`, `recursive?/a`: watches;
+ * `stream?/a` and its kin: streams (actor_stream.c).
  *
  * Operation: see actor.h; with `2: ` in front by the other session; `2: close` and `2: abandon` end
  * that, `wait MS` lets time pass. Several are separated by ` ; `, and the last one is meant.
@@ -12,8 +13,8 @@
  * What comes of it: `ok` or an error without COHORT_E, then what is named of the result:
  * version, cversion, aversion, size, count (of children), mode, ttl, owner (me, other, none),
  * czxid, mzxid, pzxid, ozxid (now: of this operation; old: before it; none), mtime (same as, or
- * after ctime), path, data, children, next, value, existed, ops (of a multi), acl. `/a.version=1`:
- * of a znode, afterwards; `/a=gone`, `/a=there`.
+ * after ctime), path, data, children, next, value, existed, ops (of a multi), acl, who.
+ * `/a.version=1`: of a znode, afterwards; `/a=gone`, `/a=there`.
  *
  * What watches tell: `get:/a:CHANGED` ..., in order; nothing else. */
 
@@ -52,6 +53,8 @@ static struct actor *actor_of (struct world *self, bool other)
     if (other && !self->has_other) {
         actor_start (&self->other, cohort_server_loop (self->server), endpoint, OTHER_MS);
         self->has_other = true;
+        self->me.other = &self->other;
+        self->other.other = &self->me;
         self->other_session = cohort_session_id (self->other.client);
     }
     return other ? &self->other : &self->me;
@@ -134,6 +137,7 @@ static void act_once (struct world *self, char *line)
         (void) actor_of (self, true);
         actor_stop (&self->other, strcmp (line, "abandon") == 0);
         self->has_other = false;
+        self->me.other = NULL;
         outcome = (struct outcome){.rc = 0};
     } else if (!actor_do (actor_of (self, other), line, &outcome)) {
         wrong (self, line, "unknown", "an operation");
@@ -192,6 +196,7 @@ static const char *field (struct world *self, const struct outcome *of, const ch
                  {"children", of->children},
                  {"next", of->next},
                  {"ops", of->ops},
+                 {"who", of->who},
                  {"acl", of->acl}};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (strcmp (key, numbers[i].key) == 0) {

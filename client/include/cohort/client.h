@@ -417,8 +417,8 @@ COHORT_API int cohort_get_with_async (cohort_t *self, const char *path,
 COHORT_API int cohort_count_async (cohort_t *self, const char *path,
                                    const cohort_read_options_t *options, cohort_result_fn *fn,
                                    void *arg) COHORT_MUST_CHECK;
-/* A page: the result has children and next.  A path may be listed again when ephemerals went while
- * the pages were read. */
+/* A page: the result has children and next.  The order is that of creation, then of paths, the same
+ * on every server. */
 COHORT_API int cohort_ephemerals_async (cohort_t *self, const cohort_ephemerals_options_t *options,
                                         cohort_result_fn *fn, void *arg) COHORT_MUST_CHECK;
 COHORT_API int cohort_whoami_async (cohort_t *self, cohort_result_fn *fn,

@@ -426,8 +426,9 @@ static void test_quota_below_a_chroot (void **state)
                                          "/zookeeper/quota/top/zookeeper_limits"};
     cohort_options_t options = {
         .size = sizeof options, .loop = cohort_server_loop (server), .timeout_ms = SESSION_MS};
-    cohort_t *below = cohort_new ("inproc://operations/top/game", &options);
+    cohort_t *below = cohort_new ("inproc://operations;/top/game", &options);
     assert_non_null (below);
+    assert_int_equal (cohort_wait (below, LIMIT_MS), 0);
     for (size_t i = 0; i < 9; i++) {
         const char *data = i == 6   ? "countHardLimit=1"
                            : i == 7 ? "countHardLimit=2"
