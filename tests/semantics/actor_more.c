@@ -21,7 +21,7 @@ static int do_ephemerals (struct actor *self, const struct words *words, struct 
     const char *limit = word_behind (words, "limit"), *of = word_behind (words, "of");
     cohort_ephemerals_options_t options = {.size = sizeof options,
                                            .prefix = word_behind (words, "prefix"),
-                                           .limit = limit != NULL ? atoi (limit) : 0,
+                                           .limit = limit != NULL ? (int) word_number (limit) : 0,
                                            .session = of != NULL ? session_of (self, of) : 0};
     return cohort_ephemerals_async (self->client, &options, outcome_take, outcome);
 }
@@ -124,7 +124,8 @@ static int do_sessions (struct actor *self, const struct words *words, struct ou
 {
     cohort_sessions_t *page = NULL;
     const char *limit = word_behind (words, "limit");
-    int rc = cohort_sessions (self->client, 0, limit != NULL ? atoi (limit) : 0, &page);
+    int rc =
+        cohort_sessions (self->client, 0, limit != NULL ? (int) word_number (limit) : 0, &page);
     if (rc == 0) {
         outcome->value = (int64_t) page->count;
         outcome->existed = page->more;
