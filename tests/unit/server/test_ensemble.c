@@ -6,31 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client/base/prng.h"
 #include "cohort/client.h"
 #include "cohort/server.h"
 #include "tests/history/model.h"
+#include "tests/unit/server/ensemble.h"
 #include "tests/unit/unit.h"
 
 enum {
-    SERVERS = 3,
     WRITES = 900,
     CRASH_EVERY = 60, /* writes, on average */
     OPS_MAX = 3,
     SESSION_MS = 120000,
-    LIMIT_MS = 60000,
     TEXT_SIZE = 96,
     EPOCH_SHIFT = 40 /* of a zxid */
-};
-
-struct ensemble {
-    char folder[32];
-    char peers[SERVERS][TEXT_SIZE], clients[SERVERS][TEXT_SIZE], list[SERVERS * TEXT_SIZE];
-    cohort_server_member_t members[SERVERS];
-    cohort_server_t *servers[SERVERS];
-    bool down[SERVERS];
 };
 
 struct world {
@@ -43,64 +33,6 @@ struct world {
     unsigned epochs;      /* seen */
     char last[TEXT_SIZE]; /* what is being compared */
 };
-
-/* ---- Servers --------------------------------------------------------------------------------- */
-
-static void start_ensemble (struct ensemble *self)
-{
-    (void) snprintf (self->folder, sizeof self->folder, "/tmp/cohort-ensemble-XXXXXX");
-    assert_non_null (mkdtemp (self->folder));
-    for (uint32_t i = 0; i < SERVERS; i++) {
-        (void) snprintf (self->peers[i], TEXT_SIZE, "ipc://%s/peer%u", self->folder, i);
-        (void) snprintf (self->clients[i], TEXT_SIZE, "ipc://%s/client%u", self->folder, i);
-        self->members[i] = (cohort_server_member_t){
-            .id = i + 1, .address = self->peers[i], .client_address = self->clients[i]};
-    }
-    (void) snprintf (self->list, sizeof self->list, "%s,%s,%s", self->clients[0], self->clients[1],
-                     self->clients[2]);
-    for (uint32_t i = 0; i < SERVERS; i++) {
-        cohort_server_options_t options = {.size = sizeof options,
-                                           .id = i + 1,
-                                           .members = self->members,
-                                           .members_count = SERVERS,
-                                           .clients = self->clients[i]};
-        self->servers[i] = cohort_server_new (&options);
-        assert_non_null (self->servers[i]);
-        assert_int_equal (cohort_server_start (self->servers[i]), 0);
-    }
-    assert_int_equal (cohort_server_wait (self->servers[0], LIMIT_MS), 0);
-}
-
-static void stop_ensemble (struct ensemble *self)
-{
-    char command[64];
-    for (size_t i = 0; i < SERVERS; i++) {
-        cohort_server_destroy (&self->servers[i]);
-    }
-    (void) snprintf (command, sizeof command, "rm -rf '%s'", self->folder);
-    assert_int_equal (system (command), 0);
-}
-
-static void bring_back (struct ensemble *self)
-{
-    for (size_t i = 0; i < SERVERS; i++) {
-        if (self->down[i]) {
-            assert_int_equal (cohort_server_start (self->servers[i]), 0);
-            assert_int_equal (cohort_server_wait (self->servers[i], LIMIT_MS), 0);
-            self->down[i] = false;
-        }
-    }
-}
-
-/* One is down at a time: whoever crashed before comes back first. */
-static void crash_one (struct world *self)
-{
-    struct ensemble *ensemble = &self->ensemble;
-    size_t victim = prng_below (&self->prng, SERVERS);
-    bring_back (ensemble);
-    assert_int_equal (cohort_server_crash (ensemble->servers[victim]), 0);
-    ensemble->down[victim] = true;
-}
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
 
@@ -173,8 +105,8 @@ static void on_result (cohort_t *client, const cohort_result_t *result, void *ar
 static void await (cohort_t *client, struct answer *answer)
 {
     while (!answer->done) {
-        if (cohort_run (client, LIMIT_MS) <= 0) {
-            fail_msg ("no answer within %d ms", LIMIT_MS);
+        if (cohort_run (client, ENSEMBLE_LIMIT_MS) <= 0) {
+            fail_msg ("no answer within %d ms", ENSEMBLE_LIMIT_MS);
         }
     }
 }
@@ -369,7 +301,7 @@ static void expect_tree (struct world *self, const char *server)
     cohort_t *client = cohort_new (server, &options);
     uint64_t count = 0;
     assert_non_null (client);
-    assert_int_equal (cohort_wait (client, LIMIT_MS), 0);
+    assert_int_equal (cohort_wait (client, ENSEMBLE_LIMIT_MS), 0);
     assert_int_equal (cohort_sync (client), 0);
     for (struct map_node *node = map_first (&self->model.znodes); node != NULL;
          node = map_next (&self->model.znodes, node)) {
@@ -409,10 +341,10 @@ static void begin (struct world *self, uint64_t number)
     *self = (struct world){.number = 0};
     prng_seed (&self->prng, number);
     model_init (&self->model);
-    start_ensemble (&self->ensemble);
+    ensemble_start (&self->ensemble, NULL);
     self->client = cohort_new (self->ensemble.list, &options);
     assert_non_null (self->client);
-    assert_int_equal (cohort_wait (self->client, LIMIT_MS), 0);
+    assert_int_equal (cohort_wait (self->client, ENSEMBLE_LIMIT_MS), 0);
     found (self);
     struct history_entry session = {
         .zxid = self->model.zxid + 1, .kind = HISTORY_ENTRY_SESSION, .attach_no = 1};
@@ -429,21 +361,21 @@ static void test_random_operations_while_servers_crash (void **state)
     begin (&world, seed);
     for (int i = 0; i < WRITES; i++) {
         if (prng_chance (&world.prng, 1, CRASH_EVERY)) {
-            crash_one (&world);
+            ensemble_crash_one (&world.ensemble, &world.prng);
         }
         write_some (&world);
         if (prng_chance (&world.prng, 1, 3)) {
             (void) expect_znode (&world, world.client, some_paths[prng_below (&world.prng, 10)]);
         }
     }
-    bring_back (&world.ensemble);
-    for (size_t i = 0; i < SERVERS; i++) {
+    ensemble_bring_back (&world.ensemble);
+    for (size_t i = 0; i < ENSEMBLE_SERVERS; i++) {
         expect_tree (&world, world.ensemble.clients[i]);
     }
     /* Leaders were among those that crashed. */
     assert_true (world.epochs >= 3);
     cohort_destroy (&world.client);
-    stop_ensemble (&world.ensemble);
+    ensemble_stop (&world.ensemble);
     model_deinit (&world.model);
 }
 

@@ -15,7 +15,7 @@
 #define MODEL_PATH_MAX       200
 #define MODEL_DATA_MAX       64
 #define MODEL_RESULT_MAX     2048
-#define MODEL_ID_MAX         32
+#define MODEL_ID_MAX         64
 #define MODEL_ITEMS_MAX      16
 #define MODEL_IDENTITIES_MAX 8
 
