@@ -128,6 +128,30 @@ static int64_t later (int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* Who is told that its session has ended: it has, or was killed, or another process has it; or it
+ * has heard of no server for so long that it must take it to have ended. */
+bool rule_session_lost (const struct facts *facts, const struct history_event *event,
+                        struct objection *objection)
+{
+    const struct fact_client *client = facts_client (facts, event->client);
+    if (client == NULL || client->session == 0) {
+        return true; /* it had none */
+    }
+    const struct model_session *session = model_session (&facts->model, client->session);
+    return !facts_has_session (facts, client) || session->killed ||
+           client->valid_until_ms <= event->time_ms ||
+           object (objection, "client %u is told that session %" PRIu64 " has ended, and it lives",
+                   event->client, client->session);
+}
+
+/* In the end whoever is there knows whether its session was killed. */
+static bool knows_its_end (const struct fact_client *client, struct objection *objection)
+{
+    return client->killed_ms == 0 || client->gone || client->lost ||
+           object (objection, "client %u was killed at %" PRId64 " ms, and nobody has told it",
+                   client->number, client->killed_ms);
+}
+
 /* The session of a client that is gone, or was killed, ends within its time limit, once somebody
  * can end it; unless another process goes on with it. */
 bool rule_session_ended (const struct facts *facts, const struct history_event *event,
@@ -141,6 +165,9 @@ bool rule_session_ended (const struct facts *facts, const struct history_event *
         const struct fact_client *client = map_entry (node, struct fact_client, node);
         if (client->session == 0 || (!client->gone && client->killed_ms == 0)) {
             continue;
+        }
+        if (event->kind == HISTORY_SETTLED && !knows_its_end (client, objection)) {
+            return false;
         }
         int64_t limit_ms = client->killed_ms != 0 && client->grace_ms < client->timeout_ms
                                ? client->grace_ms

@@ -206,10 +206,13 @@ uint64_t history_ops_hash (bool multi, const struct history_op *ops, size_t coun
                             op->limit,
                             (uint64_t) op->delta,
                             (uint64_t) op->floor,
-                            (uint64_t) op->ceiling};
+                            (uint64_t) op->ceiling,
+                            op->inherited};
         hash = hash64 (words, sizeof words, hash);
         hash = hash64 (op->path, strlen (op->path), hash);
         hash = hash64 (op->value, strlen (op->value), hash);
+        const char *acl = op->acl != NULL ? op->acl : "";
+        hash = hash64 (acl, strlen (acl), hash);
     }
     return hash;
 }
@@ -237,12 +240,33 @@ static int event_of (enum history_watch_kind kind, int change)
         return COHORT_EVENT_DELETED;
     case MODEL_DATA:
         return kind != HISTORY_WATCH_CHILDREN ? COHORT_EVENT_CHANGED : 0;
-    default:
+    case MODEL_CHILDREN:
         return kind == HISTORY_WATCH_CHILDREN ? COHORT_EVENT_CHILDREN : 0;
+    default:
+        return 0; /* lists and owners fire no watch */
     }
 }
 
+struct model_who facts_who (const struct facts *self, const struct fact_client *client,
+                            uint64_t zxid)
+{
+    const struct model_session *session = model_session (&self->model, client->session);
+    struct model_who who = model_who (&self->model, session, zxid);
+    who.identities = session != NULL ? model_origin (session, client->incarnation) : "";
+    return who;
+}
+
+/* Whether a client may hear of what has happened to a znode: of its children, who may list them. */
+static bool may_hear (const struct facts *self, const struct fact_client *client,
+                      enum history_watch_kind kind, const struct model_version *version)
+{
+    return client == NULL || kind != HISTORY_WATCH_CHILDREN || version->acl == NULL ||
+           version->change != MODEL_CHILDREN ||
+           model_may (facts_who (self, client, version->zxid), version, COHORT_PERM_READ);
+}
+
 const struct model_version *fact_first_event (const struct facts *self,
+                                              const struct fact_client *client,
                                               enum history_watch_kind kind, const char *path,
                                               uint64_t zxid, cohort_event_type_t *type)
 {
@@ -251,10 +275,11 @@ const struct model_version *fact_first_event (const struct facts *self,
         return NULL;
     }
     for (size_t i = model_after (znode, zxid); i < znode->versions_count; i++) {
-        int event = event_of (kind, (int) znode->versions[i].change);
-        if (event != 0) {
+        const struct model_version *version = &znode->versions[i];
+        int event = event_of (kind, (int) version->change);
+        if (event != 0 && may_hear (self, client, kind, version)) {
             *type = (cohort_event_type_t) event;
-            return &znode->versions[i];
+            return version;
         }
     }
     return NULL;
@@ -301,7 +326,9 @@ static struct fact_call *new_call (const struct history_call *call)
 {
     size_t texts = 0;
     for (size_t i = 0; i < call->count; i++) {
-        texts += strlen (call->ops[i].path) + strlen (call->ops[i].value) + 2;
+        const struct history_op *op = &call->ops[i];
+        texts += strlen (op->path) + strlen (op->value) + 2;
+        texts += op->acl != NULL ? strlen (op->acl) + 1 : 0;
     }
     struct fact_call *kept = calloc (1, sizeof *kept + call->count * sizeof *kept->ops + texts);
     COHORT_ASSERT (kept != NULL);
@@ -315,6 +342,7 @@ static struct fact_call *new_call (const struct history_call *call)
         kept->ops[i] = call->ops[i];
         kept->ops[i].path = put_text (&text, call->ops[i].path);
         kept->ops[i].value = put_text (&text, call->ops[i].value);
+        kept->ops[i].acl = call->ops[i].acl != NULL ? put_text (&text, call->ops[i].acl) : NULL;
     }
     return kept;
 }

@@ -136,14 +136,20 @@ bool fact_unwatches (const struct history_op *op, const struct fact_watch *watch
 /* Whether such an event says that a watch was taken back. */
 bool fact_is_removal (cohort_event_type_t type);
 
-/* The first change behind zxid that a watch of this kind reports, and as what; NULL: none so
- * far. */
+/* Who a client is, by the connections of its process; and who was an administrator then. */
+struct model_who facts_who (const struct facts *self, const struct fact_client *client,
+                            uint64_t zxid);
+
+/* The first change behind zxid that a watch of this kind reports to this client (NULL: to somebody
+ * who may hear of everything), and as what; NULL: none so far. */
 const struct model_version *fact_first_event (const struct facts *self,
+                                              const struct fact_client *client,
                                               enum history_watch_kind kind, const char *path,
                                               uint64_t zxid, cohort_event_type_t *type);
 
 /* Of the model's changes from this one on, the first that a stream of this path tells, with these
- * flags; changes_count: none so far. */
+ * flags; changes_count: none so far. What a client may not see at all is not told apart: no list
+ * that is set in a history hides more than data. */
 size_t fact_next_change (const struct model *model, size_t change, const char *path,
                          uint32_t flags);
 

@@ -21,16 +21,25 @@ const struct fact_stream *facts_stream (const struct fact_client *client, uint64
     return find_stream (client, id);
 }
 
-/* A shallow one tells of the znode itself, and of the coming and going of its children. */
+/* A shallow one tells of the znode itself, and of the coming and going of its children. Of
+ * hand-overs all are told, and of lists; but watches of neither. */
 static bool tells (const struct model_change *change, const char *path, uint32_t flags)
 {
     const struct model_znode *znode = change->znode;
+    bool watch = (flags & HISTORY_STREAM_WATCH) != 0;
+    if (znode == NULL) {
+        return !watch;
+    }
+    enum model_change_kind kind = znode->versions[change->version].change;
+    if (kind == MODEL_ACL && watch) {
+        return false;
+    }
     if ((flags & HISTORY_STREAM_SHALLOW) == 0) {
         return model_covers (path, znode->path);
     }
     return strcmp (znode->path, path) == 0 ||
            (znode->parent != NULL && strcmp (znode->parent->path, path) == 0 &&
-            znode->versions[change->version].change != MODEL_DATA);
+            (kind == MODEL_CREATED || kind == MODEL_DELETED));
 }
 
 size_t fact_next_change (const struct model *model, size_t change, const char *path, uint32_t flags)

@@ -42,9 +42,13 @@ enum history_op_kind {
     HISTORY_CHECK_ABSENT,
     HISTORY_ADD,
     HISTORY_DELETE_TREE,
-    HISTORY_CLOSE,  /* of the own session */
-    HISTORY_KILL,   /* of any session, by an administrator; never in a multi */
-    HISTORY_REJECT, /* in the log only: a write that was refused, with `code`; */
+    HISTORY_CLOSE, /* of the own session */
+    HISTORY_KILL,  /* of any session, by an administrator; never in a multi */
+    HISTORY_SET_ACL,
+    HISTORY_SET_ADMINS, /* alone, by an administrator */
+    HISTORY_ADD_AUTH,   /* alone: the own session has proven to be somebody */
+    HISTORY_HAND_OVER,  /* of all ephemerals of the own session to another */
+    HISTORY_REJECT,     /* in the log only: a write that was refused, with `code`; */
     HISTORY_LAPSED, /* and a znode that goes by itself if its time is over and its czxid is zxid */
     HISTORY_OTHER,  /* that changes nothing of the tree, and succeeds */
     HISTORY_EXISTS, /* from here on: reads */
@@ -56,21 +60,28 @@ enum history_op_kind {
     HISTORY_UNWATCH     /* one-shot watches are taken back, or (check) only looked for */
 };
 
+/* Identities and access control lists are texts, their parts separated by commas: SCHEME:ID of who
+ * somebody is, SCHEME:ID:PERMISSIONS of whom a list means, the permissions being some of "rwcda"
+ * (docs/acl.md). "": nobody; or no list of its own, which is open to all. */
+
 /* UNWATCH: of which kinds, or both; the numbers are client.proto's WatcherType. */
 enum { HISTORY_WATCHER_CHILDREN = 1, HISTORY_WATCHER_DATA = 2 };
 
 struct history_op {
     enum history_op_kind kind;
     const char *path;              /* "" where there is none */
-    const char *value;             /* CREATE, SET: history_value; EPHEMERALS: prefix; else "" */
+    const char *value;             /* CREATE, SET: history_value; EPHEMERALS: prefix; HAND_OVER: the
+                                      token, hexadecimal; ADD_AUTH: who; else "" */
+    const char *acl;               /* CREATE, SET_ACL, SET_ADMINS: a list, or ""; NULL is "", too */
+    bool inherited;                /* SET_ACL: the default of what is created below */
     uint32_t mode;                 /* CREATE: COHORT_EPHEMERAL ...; UNWATCH: HISTORY_WATCHER_... */
     bool if_absent;                /* CREATE: what is there already is no error */
     int64_t ttl_ms;                /* CREATE */
-    int32_t version;               /* DELETE, DELETE_TREE, SET, CHECK */
+    int32_t version;               /* DELETE, DELETE_TREE, SET, CHECK; SET_ACL: aversion */
     uint32_t limit;                /* DELETE_TREE; EPHEMERALS: of the page, 0: none */
     int64_t delta, floor, ceiling; /* ADD */
     uint64_t zxid;                 /* CHECK_CZXID, LAPSED: czxid, CHECK_OWNER: ozxid */
-    uint64_t session;              /* CHECK_OWNER, KILL */
+    uint64_t session;              /* CHECK_OWNER, KILL; HAND_OVER: to whom */
     int32_t code;                  /* REJECT */
     bool watch;                    /* reads: a one-shot watch is set with it */
     bool check;                    /* UNWATCH */
@@ -93,8 +104,8 @@ struct history_call {
 struct history_result {
     int32_t code;
     const char *path;            /* CREATE; or NULL */
-    const cohort_stat_t *stat;   /* CREATE, SET, ADD, reads; or NULL */
-    int64_t value;               /* ADD: the sum; DELETE_TREE, COUNT: how many; else 0 */
+    const cohort_stat_t *stat;   /* CREATE, SET, ADD, SET_ACL, reads; or NULL */
+    int64_t value;               /* ADD: the sum; DELETE_TREE, COUNT, HAND_OVER: how many; else 0 */
     bool existed;                /* CREATE if absent, KILL: it was there */
     const char *data;            /* GET; or NULL */
     const char *const *children; /* CHILDREN: sorted */
@@ -120,9 +131,10 @@ enum history_entry_kind {
     HISTORY_ENTRY_CLOSE, /* conditional on attach_no and incarnation, unless killed */
     HISTORY_ENTRY_REAP,
     HISTORY_ENTRY_WRITE,
-    HISTORY_ENTRY_LAPSE, /* its operations are LAPSED */
-    HISTORY_ENTRY_FOUND, /* the first of all: its operations CREATE what there is from then on */
-    HISTORY_ENTRY_OTHER  /* changes nothing that clients see */
+    HISTORY_ENTRY_LAPSE,  /* its operations are LAPSED */
+    HISTORY_ENTRY_FOUND,  /* the first of all: its operations CREATE what there is from then on */
+    HISTORY_ENTRY_ADMINS, /* by the leader: who the administrators are, if there are none */
+    HISTORY_ENTRY_OTHER   /* changes nothing that clients see */
 };
 
 struct history_entry {
@@ -131,11 +143,14 @@ struct history_entry {
     enum history_entry_kind kind;
     uint64_t session, attach_no, number;
     uint32_t incarnation, server;
-    bool admins;       /* FOUND: there are administrators; and every client is one */
-    bool killed;       /* CLOSE: by somebody else's wish; */
-    bool silent;       /* for its client was not heard for its timeout */
-    uint8_t nonce[16]; /* SESSION, ATTACH */
-    bool multi;        /* WRITE; and LAPSE and FOUND have */
+    const char *admins; /* FOUND, ADMINS: a list; NULL or "": nobody */
+    const char
+        *origin; /* SESSION, ATTACH: who its client is by its connection; NULL or "": nobody */
+    uint8_t password[16]; /* SESSION: the first bytes of the SHA-256 of its password */
+    bool killed;          /* CLOSE: by somebody else's wish; */
+    bool silent;          /* for its client was not heard for its timeout */
+    uint8_t nonce[16];    /* SESSION, ATTACH */
+    bool multi;           /* WRITE; and LAPSE and FOUND have */
     const struct history_op *ops;
     size_t count;
 };
@@ -156,13 +171,22 @@ struct history_fired {
     uint64_t zxid;
 };
 
-enum history_change_kind { HISTORY_CREATED = 1, HISTORY_DELETED = 2, HISTORY_DATA = 3 };
+/* The numbers are those of cohort_change_kind_t. */
+enum history_change_kind {
+    HISTORY_CREATED = 1,
+    HISTORY_DELETED = 2,
+    HISTORY_DATA = 3,
+    HISTORY_ACL = 40,
+    HISTORY_OWNER = 80 /* of no path: all ephemerals of `from` are another's */
+};
 
 struct history_change {
     enum history_change_kind kind;
     const char *path;
-    const char *value;         /* CREATED, DATA */
-    const cohort_stat_t *stat; /* CREATED, DATA */
+    const char *value;         /* CREATED, DATA, ACL */
+    const cohort_stat_t *stat; /* likewise; OWNER: whose they are, and since when */
+    uint64_t from;             /* OWNER */
+    bool hidden;               /* without data, which its client may not read */
 };
 
 /* What a stream is to tell; the numbers are COHORT_STREAM_..., and WATCH is a persistent watch:

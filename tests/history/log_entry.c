@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "server/node/identity_text.h"
 #include "server/tree/entry.h"
 
 static void *take (struct arena *arena, size_t count, size_t size)
@@ -20,6 +21,72 @@ static const char *text_of (struct arena *arena, const char *bytes, size_t size)
     char *text = take (arena, size + 1, 1);
     if (size > 0) {
         memcpy (text, bytes, size);
+    }
+    return text;
+}
+
+/* SCHEME:ID, and what comes behind it. */
+static void put_part (struct buf *out, const struct identity *identity, const char *behind)
+{
+    char text[IDENTITY_TEXT_SIZE];
+    const char *scheme = identity_scheme_name (identity->scheme);
+    (void) identity_text (identity, text);
+    buf_append (out, ",", out->size > 0);
+    buf_append (out, scheme, strlen (scheme));
+    buf_append (out, ":", 1);
+    /* What means whoever has set the list has no id, whatever is said. */
+    buf_append (out, text, identity->scheme == IDENTITY_AUTH ? 0 : strlen (text));
+    buf_append (out, behind, strlen (behind));
+}
+
+static const char *text_of_buf (struct arena *arena, struct buf *buf)
+{
+    COHORT_ASSERT (!buf->failed);
+    const char *text = text_of (arena, (const char *) buf->data, buf->size);
+    buf_deinit (buf);
+    return text;
+}
+
+/* An access control list. */
+static const char *list_of (struct arena *arena, const uint8_t *bytes, size_t size)
+{
+    struct buf out = {0};
+    struct reader in;
+    struct acl_item item;
+    reader_init (&in, bytes, size);
+    while (reader_left (&in) > 0 && acl_item_decode (&item, &in)) {
+        char perms[] = "\0rwcda";
+        size_t count = 0;
+        perms[count++] = ':';
+        for (int bit = 0; bit < 5; bit++) {
+            if ((item.perms & 1 << bit) != 0) {
+                perms[count++] = "rwcda"[bit];
+            }
+        }
+        perms[count] = '\0';
+        put_part (&out, &item.identity, perms);
+    }
+    return text_of_buf (arena, &out);
+}
+
+/* Who somebody is. */
+static const char *identities_of (struct arena *arena, const uint8_t *bytes, size_t size)
+{
+    struct buf out = {0};
+    struct reader in;
+    struct identity identity;
+    reader_init (&in, bytes, size);
+    while (reader_left (&in) > 0 && identity_decode (&identity, &in)) {
+        put_part (&out, &identity, "");
+    }
+    return text_of_buf (arena, &out);
+}
+
+const char *history_token (struct arena *arena, const uint8_t *token)
+{
+    char *text = take (arena, 2 * ENTRY_TOKEN_SIZE + 1, 1);
+    for (size_t i = 0; i < ENTRY_TOKEN_SIZE; i++) {
+        (void) snprintf (text + 2 * i, 3, "%02x", token[i]);
     }
     return text;
 }
@@ -39,6 +106,10 @@ static void read_op (struct arena *arena, const struct op *op, struct history_op
         [OP_ADD] = HISTORY_ADD,
         [OP_DELETE_TREE] = HISTORY_DELETE_TREE,
         [OP_KILL_SESSION] = HISTORY_KILL,
+        [OP_SET_ACL] = HISTORY_SET_ACL,
+        [OP_SET_ADMINS] = HISTORY_SET_ADMINS,
+        [OP_ADD_AUTH] = HISTORY_ADD_AUTH,
+        [OP_HAND_OVER] = HISTORY_HAND_OVER,
     };
     bool known = (size_t) op->kind < sizeof kinds / sizeof kinds[0] && kinds[op->kind] != 0;
     *out = (struct history_op){
@@ -54,6 +125,7 @@ static void read_op (struct arena *arena, const struct op *op, struct history_op
         out->if_absent = op->if_absent;
         out->ttl_ms = (int64_t) op->ttl_ms;
         out->version = op->kind == OP_SET ? op->version : 0;
+        out->acl = list_of (arena, op->acl, op->acl_size);
         break;
     case OP_DELETE_TREE:
         out->limit = op->limit;
@@ -81,12 +153,23 @@ static void read_op (struct arena *arena, const struct op *op, struct history_op
     case OP_KILL_SESSION:
         out->session = op->session;
         break;
+    case OP_SET_ACL:
+        out->version = op->version;
+        out->inherited = op->inherited;
+        out->acl = list_of (arena, op->acl, op->acl_size);
+        break;
+    case OP_SET_ADMINS:
+        out->acl = list_of (arena, op->acl, op->acl_size);
+        break;
+    case OP_HAND_OVER:
+        out->session = op->session;
+        out->value = history_token (arena, op->token);
+        break;
+    case OP_ADD_AUTH:
+        out->value = identities_of (arena, op->data, op->data_size);
+        break;
     case OP_CLOSE_SESSION:
     case OP_CHECK_ABSENT:
-    case OP_SET_ACL:
-    case OP_ADD_AUTH:
-    case OP_SET_ADMINS:
-    case OP_HAND_OVER:
         break;
     }
 }
@@ -188,6 +271,9 @@ bool history_entry_read (struct arena *arena, uint64_t zxid, int64_t stamp_ms, c
             entry.u.create_session.attach_no != 0 ? entry.u.create_session.attach_no : 1;
         out->server = entry.u.create_session.server;
         memcpy (out->nonce, entry.u.create_session.nonce, sizeof out->nonce);
+        memcpy (out->password, entry.u.create_session.password_hash, sizeof out->password);
+        out->origin = identities_of (arena, entry.u.create_session.origin,
+                                     entry.u.create_session.origin_size);
         break;
     case ENTRY_ATTACH:
         out->kind = HISTORY_ENTRY_ATTACH;
@@ -196,6 +282,7 @@ bool history_entry_read (struct arena *arena, uint64_t zxid, int64_t stamp_ms, c
         out->incarnation = entry.u.attach.incarnation;
         out->server = entry.u.attach.server;
         memcpy (out->nonce, entry.u.attach.nonce, sizeof out->nonce);
+        out->origin = identities_of (arena, entry.u.attach.origin, entry.u.attach.origin_size);
         break;
     case ENTRY_CLOSE:
         out->kind = HISTORY_ENTRY_CLOSE;
@@ -214,11 +301,14 @@ bool history_entry_read (struct arena *arena, uint64_t zxid, int64_t stamp_ms, c
     case ENTRY_LAPSE:
         return read_lapse (arena, &entry.u.lapse, out);
     case ENTRY_CLUSTER:
-        out->admins = entry.u.cluster.admins_size > 0;
+        out->admins = list_of (arena, entry.u.cluster.admins, entry.u.cluster.admins_size);
         read_cluster (arena, &entry.u.cluster, out);
         break;
-    case ENTRY_MEMBER_STORE:
     case ENTRY_ADMINS:
+        out->kind = HISTORY_ENTRY_ADMINS;
+        out->admins = list_of (arena, entry.u.admins.list, entry.u.admins.size);
+        break;
+    case ENTRY_MEMBER_STORE:
         break;
     }
     return true;

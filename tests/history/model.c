@@ -49,6 +49,7 @@ static void free_session (struct map_node *node, void *arg)
         free_results (session->past[i].results, session->past[i].results_count);
     }
     free (session->past);
+    free (session->origins);
     free (session->ephemerals);
     free (session);
 }
@@ -62,6 +63,8 @@ void model_deinit (struct model *self)
     arena_deinit (&self->arena);
     free (self->changes);
     free (self->lapses);
+    free (self->admins);
+    free (self->touched);
 }
 
 void *model_grow (void *items, size_t count, size_t *capacity, size_t size)
@@ -145,6 +148,14 @@ const struct model_version *model_now (const struct model_znode *znode)
     return last->exists ? last : NULL;
 }
 
+void model_tell (struct model *self, const struct model_change *change)
+{
+    self->changes = model_grow (self->changes, self->changes_count, &self->changes_capacity,
+                                sizeof (struct model_change));
+    self->changes[self->changes_count] = *change;
+    self->changes[self->changes_count++].zxid = self->zxid;
+}
+
 struct model_version *model_push (struct model *self, struct model_znode *znode,
                                   enum model_change_kind change)
 {
@@ -160,11 +171,12 @@ struct model_version *model_push (struct model *self, struct model_znode *znode,
     }
     version->zxid = self->zxid;
     version->change = change;
-    if (change != MODEL_CHILDREN) {
-        self->changes = model_grow (self->changes, self->changes_count, &self->changes_capacity,
-                                    sizeof (struct model_change));
-        self->changes[self->changes_count++] = (struct model_change){self->zxid, znode, at};
+    if (change != MODEL_CHILDREN && change != MODEL_ASIDE) {
+        model_tell (self, &(struct model_change){.znode = znode, .version = at});
     }
+    self->touched = model_grow (self->touched, self->touched_count, &self->touched_capacity,
+                                sizeof (struct model_znode *));
+    self->touched[self->touched_count++] = znode;
     return version;
 }
 
@@ -189,6 +201,13 @@ const struct model_version *model_at (const struct model_znode *znode, uint64_t 
 {
     size_t after = znode != NULL ? model_after (znode, zxid) : 0;
     return after > 0 && znode->versions[after - 1].exists ? &znode->versions[after - 1] : NULL;
+}
+
+const char *model_keep (struct model *self, const char *text)
+{
+    char *copy = arena_strdup (&self->arena, text);
+    COHORT_ASSERT (copy != NULL);
+    return copy;
 }
 
 size_t model_changes_after (const struct model *self, uint64_t zxid)
@@ -293,6 +312,7 @@ static struct model_session *begin_session (struct model *self, const struct his
                 entry->attach_no > session->attach_no) {
                 session->attach_no = entry->attach_no;
                 session->server = entry->server;
+                model_set_origin (self, session, 1, entry->origin);
             }
             return session;
         }
@@ -301,6 +321,8 @@ static struct model_session *begin_session (struct model *self, const struct his
     COHORT_ASSERT (session != NULL);
     session->id = session->node.hash = ++self->last_session;
     memcpy (session->nonce, entry->nonce, sizeof entry->nonce);
+    memcpy (session->password, entry->password, sizeof entry->password);
+    model_set_origin (self, session, 1, entry->origin);
     session->attach_no = entry->attach_no;
     session->server = entry->server;
     session->incarnation = 1;
@@ -310,7 +332,8 @@ static struct model_session *begin_session (struct model *self, const struct his
 
 /* A process that has lost what it had asked for takes a later incarnation; its numbers begin
  * anew. */
-static void attach (struct model_session *session, const struct history_entry *entry)
+static void attach (struct model *self, struct model_session *session,
+                    const struct history_entry *entry)
 {
     bool next = entry->incarnation > session->incarnation;
     bool mine = session->incarnation == 1 ||
@@ -326,6 +349,7 @@ static void attach (struct model_session *session, const struct history_entry *e
     }
     session->attach_no = entry->attach_no;
     session->server = entry->server;
+    model_set_origin (self, session, entry->incarnation, entry->origin);
 }
 
 static bool is_current (const struct model_session *session, const struct history_entry *entry)
@@ -335,21 +359,37 @@ static bool is_current (const struct model_session *session, const struct histor
             (entry->incarnation == 0 || entry->incarnation == session->incarnation));
 }
 
+/* What is of no session; false: it is of one. */
+static bool apply_to_all (struct model *self, const struct history_entry *entry)
+{
+    switch (entry->kind) {
+    case HISTORY_ENTRY_LAPSE:
+        model_lapse (self, entry);
+        return true;
+    case HISTORY_ENTRY_FOUND:
+        model_found (self, entry);
+        model_set_admins (self, entry->admins);
+        return true;
+    case HISTORY_ENTRY_ADMINS:
+        if (!model_has_admins (self, self->zxid)) {
+            model_set_admins (self, entry->admins);
+        }
+        return true;
+    default:
+        return false;
+    }
+}
+
 struct model_applied model_apply (struct model *self, const struct history_entry *entry)
 {
     COHORT_ASSERT (entry->zxid > self->zxid);
     self->zxid = entry->zxid;
     self->stamp_ms = entry->stamp_ms > self->stamp_ms ? entry->stamp_ms : self->stamp_ms;
-    self->admins |= entry->admins;
+    self->touched_count = 0;
     if (entry->kind == HISTORY_ENTRY_SESSION) {
         return (struct model_applied){.session = begin_session (self, entry)};
     }
-    if (entry->kind == HISTORY_ENTRY_LAPSE || entry->kind == HISTORY_ENTRY_FOUND) {
-        if (entry->kind == HISTORY_ENTRY_LAPSE) {
-            model_lapse (self, entry);
-        } else {
-            model_found (self, entry);
-        }
+    if (apply_to_all (self, entry)) {
         return (struct model_applied){.session = NULL};
     }
     struct model_session *session = model_find_session (self, entry->session);
@@ -359,7 +399,7 @@ struct model_applied model_apply (struct model *self, const struct history_entry
     }
     switch (entry->kind) {
     case HISTORY_ENTRY_ATTACH:
-        attach (session, entry);
+        attach (self, session, entry);
         break;
     case HISTORY_ENTRY_CLOSE:
         applied.closed = is_current (session, entry);

@@ -15,7 +15,9 @@ enum model_change_kind {
     MODEL_CREATED = HISTORY_CREATED,
     MODEL_DELETED = HISTORY_DELETED,
     MODEL_DATA = HISTORY_DATA,
-    MODEL_CHILDREN /* a child came or went */
+    MODEL_ACL = HISTORY_ACL, /* its list was set */
+    MODEL_CHILDREN,          /* a child came or went */
+    MODEL_ASIDE              /* nobody is told of it: its owner, the default below it */
 };
 
 /* What a znode was like from this zxid on, until the next version. */
@@ -25,7 +27,10 @@ struct model_version {
     bool exists;
     const char *value;
     cohort_stat_t stat;
-    uint64_t sequence; /* of the next sequential child */
+    uint64_t sequence;     /* of the next sequential child */
+    const char *acl;       /* NULL: open to all */
+    const char *inherited; /* what is created below gets; NULL: there is no default */
+    uint64_t estate;       /* of an ephemeral, for life: what is handed over together */
 };
 
 struct model_znode {
@@ -43,11 +48,12 @@ struct model_znode {
     char path[];
 };
 
-/* A change as streams tell it. */
+/* A change as streams tell it: of a znode; or a hand-over, which is of none. */
 struct model_change {
     uint64_t zxid;
-    const struct model_znode *znode;
-    size_t version; /* index in its versions */
+    const struct model_znode *znode; /* NULL: a hand-over */
+    size_t version;                  /* index in its versions */
+    uint64_t from, to;               /* sessions, of a hand-over */
 };
 
 struct model_outcome {
@@ -74,16 +80,33 @@ struct model_past {
     size_t results_count;
 };
 
+/* A list of administrators, and since when it is so. */
+struct model_admins {
+    uint64_t zxid;
+    const char *list;
+};
+
+/* Who a session is, and since when: by the connection of its client, which is another with each
+ * process, and by what it has proven. */
+struct model_origin {
+    uint64_t zxid;
+    uint32_t incarnation;
+    const char *identities;
+};
+
 struct model_session {
     struct map_node node; /* the hash is the id */
     uint64_t id, attach_no;
-    uint8_t nonce[16], process[16];
+    uint8_t nonce[16], process[16], password[16];
+    struct model_origin *origins; /* in order */
+    size_t origins_count, origins_capacity;
+    const char *connection, *proven; /* what the last of them is made of */
     uint32_t incarnation, server;
     bool killed; /* by an administrator: it may do nothing any more, and CLOSE follows */
     bool dead, closed_by_owner;
     bool gone; /* dead, and its last ephemeral is reaped: nobody remembers it */
     uint64_t closed_zxid;
-    struct model_znode **ephemerals; /* all that it ever made */
+    struct model_znode **ephemerals; /* all that it ever made or was given */
     size_t ephemerals_count, ephemerals_capacity;
     struct model_result *results; /* of numbers 1, 2, 3 ... of this incarnation */
     size_t results_count, results_capacity;
@@ -97,13 +120,17 @@ struct model {
     int64_t stamp_ms;
     struct map znodes, sessions;
     struct model_znode *root;
-    uint64_t last_session;
-    bool admins;                  /* there are some: every session */
+    uint64_t last_session, last_estate;
+    struct model_admins *admins; /* lists, in order */
+    size_t admins_count, admins_capacity;
+    bool lists;                   /* there has been an access control list */
     struct model_change *changes; /* what has ever changed, in order */
     size_t changes_count, changes_capacity;
     struct model_znode **lapses; /* those that exist and may go by themselves, and others */
     size_t lapses_count, lapses_capacity;
-    int64_t trimmed; /* by the DELETE_TREEs of the present write */
+    int64_t trimmed;              /* by the DELETE_TREEs of the present write */
+    struct model_znode **touched; /* by the present entry: one for each version that it made */
+    size_t touched_count, touched_capacity;
 };
 
 void model_init (struct model *self);
@@ -148,5 +175,36 @@ bool model_covers (const char *root, const char *path);
 uint64_t model_subtree_count (const struct model *self, const char *root, uint64_t zxid);
 
 bool model_stat_equal (const cohort_stat_t *a, const cohort_stat_t *b);
+
+/* ---- model_permit.c: who may do what --------------------------------------------------------- */
+
+/* Who somebody was at some zxid, and who was an administrator then. */
+struct model_who {
+    const char *identities, *admins;
+};
+
+/* session: NULL: nobody in particular. */
+struct model_who model_who (const struct model *self, const struct model_session *session,
+                            uint64_t zxid);
+
+/* Who the client was, or is, that has, or had, the session as this incarnation. */
+const char *model_origin (const struct model_session *session, uint32_t incarnation);
+
+bool model_is_admin (struct model_who who);
+
+/* Whether there were administrators. */
+bool model_has_admins (const struct model *self, uint64_t zxid);
+
+/* Whether somebody has all these permissions, COHORT_PERM_..., by the list of the znode. */
+bool model_may (struct model_who who, const struct model_version *version, int perms);
+
+/* Whether he may know of the znode, which existed then: who may read it, or its parent. */
+bool model_sees (struct model_who who, const struct model_znode *znode, uint64_t zxid);
+
+/* What somebody is told of a path where nothing is: that it is so, if he may read its nearest
+ * ancestor, or has there, if that is its parent, what the operation needs of a parent (0: nothing);
+ * else COHORT_ENOAUTH. */
+int32_t model_absence (const struct model *self, struct model_who who, const char *path,
+                       uint64_t zxid, int of_parent);
 
 #endif

@@ -11,14 +11,6 @@
 
 enum { PATH_MAX_SIZE = 4096 + 32, NUMBER_SIZE = 24, CONTAINER_GRACE_MS = 1000 };
 
-/* Copies: what an entry points to goes away. */
-static const char *keep (struct model *self, const char *text)
-{
-    char *copy = arena_strdup (&self->arena, text);
-    COHORT_ASSERT (copy != NULL);
-    return copy;
-}
-
 static void parent_of (const char *path, char parent[PATH_MAX_SIZE])
 {
     const char *slash = strrchr (path, '/');
@@ -59,12 +51,15 @@ static void keep_lapse (struct model *self, struct model_znode *znode)
 }
 
 static void add (struct model *self, struct model_session *session, struct model_znode *znode,
-                 const struct history_op *op)
+                 const struct history_op *op, const char *acl)
 {
     struct model_version *version = model_push (self, znode, MODEL_CREATED);
     version->exists = true;
     version->sequence = 0;
-    version->value = keep (self, op->value);
+    version->value = model_keep (self, op->value);
+    version->acl = acl;
+    version->inherited = NULL;
+    version->estate = 0;
     version->stat = (cohort_stat_t){
         .czxid = self->zxid,
         .mzxid = self->zxid,
@@ -79,16 +74,11 @@ static void add (struct model *self, struct model_session *session, struct model
         keep_lapse (self, znode);
     }
     if ((op->mode & COHORT_EPHEMERAL) != 0) {
-        version->stat.ephemeral_owner = session->id;
-        version->stat.ozxid = self->zxid;
-        session->ephemerals =
-            model_grow (session->ephemerals, session->ephemerals_count,
-                        &session->ephemerals_capacity, sizeof (struct model_znode *));
-        session->ephemerals[session->ephemerals_count++] = znode;
+        model_own (self, session, znode);
     }
 }
 
-static void take_away (struct model *self, struct model_znode *znode)
+void model_take_away (struct model *self, struct model_znode *znode)
 {
     model_push (self, znode, MODEL_DELETED)->exists = false;
     count_child (self, znode->parent, -1);
@@ -105,14 +95,15 @@ static const char *choose_name (struct model *self, const char *prefix, uint64_t
         (void) snprintf (path, sizeof path, "%s%010" PRIu64, prefix, *number);
         if (model_now (model_find (self, path)) == NULL) {
             ++*number;
-            return keep (self, path);
+            return model_keep (self, path);
         }
         *number += jump;
     }
 }
 
 /* The create of what is there already. */
-static int found (const struct model_znode *znode, const struct history_op *op,
+static int found (const struct model *self, const struct model_session *session,
+                  const struct model_znode *znode, const struct history_op *op,
                   struct model_outcome *outcome)
 {
     if (!op->if_absent) {
@@ -120,8 +111,24 @@ static int found (const struct model_znode *znode, const struct history_op *op,
     }
     outcome->existed = true;
     outcome->path = znode->path;
-    outcome->has_stat = true;
-    outcome->stat = model_now (znode)->stat;
+    outcome->has_stat = model_sees (model_who (self, session, self->zxid), znode, self->zxid);
+    if (outcome->has_stat) {
+        outcome->stat = model_now (znode)->stat;
+    }
+    return 0;
+}
+
+/* The list that a znode is created with: its own, or the nearest default on the way up. */
+static int list_of (struct model *self, const struct model_session *session,
+                    const struct history_op *op, const struct model_znode *parent, const char **acl)
+{
+    if (op->acl != NULL && op->acl[0] != '\0') {
+        return model_resolve (self, session, op->acl, acl);
+    }
+    *acl = NULL;
+    for (; parent != NULL && *acl == NULL; parent = parent->parent) {
+        *acl = model_now (parent)->inherited;
+    }
     return 0;
 }
 
@@ -129,29 +136,37 @@ static int create (struct model *self, struct model_session *session, const stru
                    struct model_outcome *outcome)
 {
     char above[PATH_MAX_SIZE];
-    const char *path = op->path;
+    const char *path = op->path, *acl = NULL;
     bool sequential = (op->mode & COHORT_SEQUENTIAL) != 0;
     if (strcmp (path, "/") == 0 && !sequential) {
-        return found (self->root, op, outcome);
+        return found (self, session, self->root, op, outcome);
     }
     parent_of (path, above);
-    const struct model_version *parent = model_now (model_find (self, above));
-    if (parent == NULL) {
-        return COHORT_ENONODE;
+    const struct model_znode *parent = model_find (self, above);
+    const struct history_op in_parent = {.kind = HISTORY_CREATE, .path = above};
+    int code = model_permit_system (self, session, op);
+    code = code == 0 ? model_permit (self, session, &in_parent, parent) : code;
+    if (code != 0) {
+        return code;
     }
-    if (parent->stat.ephemeral_owner != 0) {
+    if (model_now (parent)->stat.ephemeral_owner != 0) {
         return COHORT_ENOCHILDREN4EPHEMERALS;
     }
-    uint64_t number = parent->sequence;
+    uint64_t number = model_now (parent)->sequence;
     if (sequential) {
         path = choose_name (self, path, &number);
     }
     struct model_znode *znode = model_need (self, path);
     if (model_now (znode) != NULL) {
-        return found (znode, op, outcome);
+        return found (self, session, znode, op, outcome);
+    }
+    code = model_admit (self, path, 1, data_size (op->value));
+    code = code == 0 ? list_of (self, session, op, parent, &acl) : code;
+    if (code != 0) {
+        return code;
     }
     model_place (model_need (self, above), znode);
-    add (self, session, znode, op);
+    add (self, session, znode, op, acl);
     count_child (self, znode->parent, 1)->sequence = number;
     outcome->path = znode->path;
     outcome->has_stat = true;
@@ -162,8 +177,13 @@ static int create (struct model *self, struct model_session *session, const stru
 static int change (struct model *self, struct model_znode *znode, const char *value,
                    struct model_outcome *outcome)
 {
+    int64_t more = (int64_t) data_size (value) - model_now (znode)->stat.data_size;
+    int code = model_admit (self, znode->path, 0, more);
+    if (code != 0) {
+        return code;
+    }
     struct model_version *version = model_push (self, znode, MODEL_DATA);
-    version->value = keep (self, value);
+    version->value = model_keep (self, value);
     version->stat.version++;
     version->stat.mzxid = self->zxid;
     version->stat.mtime_ms = self->stamp_ms;
@@ -200,8 +220,9 @@ static int add_number (struct model *self, struct model_znode *znode, const stru
         return COHORT_EBOUNDS;
     }
     (void) snprintf (text, sizeof text, "%" PRId64, sum);
-    outcome->value = sum;
-    return change (self, znode, text, outcome);
+    int code = change (self, znode, text, outcome);
+    outcome->value = code == 0 ? sum : 0;
+    return code;
 }
 
 /* The last that still exists; NULL: none does. */
@@ -215,23 +236,44 @@ static struct model_znode *last_child (const struct model_znode *znode)
     return NULL;
 }
 
+/* Whether somebody may delete all that is below; recursion ends with the depth of paths. */
+static bool may_trim (struct model_who who, const struct model_znode *top)
+{
+    const struct model_version *now = model_now (top);
+    bool may =
+        now == NULL || now->stat.child_count == 0 || model_may (who, now, COHORT_PERM_DELETE);
+    for (size_t i = 0; may && now != NULL && i < top->children_count; i++) {
+        may = may_trim (who, top->children[i]);
+    }
+    return may;
+}
+
 /* Children before their parents, the last of them first. */
-static int delete_tree (struct model *self, struct model_znode *top, const struct history_op *op,
+static int delete_tree (struct model *self, const struct model_session *session,
+                        struct model_znode *top, const struct history_op *op,
                         struct model_outcome *outcome)
 {
-    outcome->value = (int64_t) model_subtree_count (self, op->path, self->zxid);
-    if ((op->limit != 0 && outcome->value > op->limit) ||
-        self->trimmed + outcome->value > MODEL_TREE_MAX) {
-        return COHORT_ETOOBIG;
+    struct model_who who = model_who (self, session, self->zxid);
+    int64_t count = (int64_t) model_subtree_count (self, op->path, self->zxid);
+    if ((op->limit != 0 && count > op->limit) || self->trimmed + count > MODEL_TREE_MAX) {
+        /* Who may neither read nor delete it does not learn its size. */
+        bool reads = model_may (who, model_now (top), COHORT_PERM_READ);
+        outcome->value = reads ? count : 0;
+        return reads || (count <= MODEL_TREE_MAX && may_trim (who, top)) ? COHORT_ETOOBIG
+                                                                         : COHORT_ENOAUTH;
     }
-    self->trimmed += outcome->value;
+    if (!may_trim (who, top)) {
+        return COHORT_ENOAUTH;
+    }
+    outcome->value = count;
+    self->trimmed += count;
     for (struct model_znode *at = top;;) {
         struct model_znode *child = last_child (at);
         if (child != NULL) {
             at = child;
             continue;
         }
-        take_away (self, at);
+        model_take_away (self, at);
         if (at == top) {
             return 0;
         }
@@ -247,15 +289,55 @@ static int delete (struct model *self, struct model_znode *znode)
     if (model_now (znode)->stat.child_count > 0) {
         return COHORT_ENOTEMPTY;
     }
-    take_away (self, znode);
+    model_take_away (self, znode);
     return 0;
 }
 
-static int kill_session (struct model *self, const struct history_op *op,
-                         struct model_outcome *outcome)
+static int set_acl (struct model *self, const struct model_session *session,
+                    struct model_znode *znode, const struct history_op *op,
+                    struct model_outcome *outcome)
+{
+    const cohort_stat_t *stat = &model_now (znode)->stat;
+    const char *list = NULL;
+    if (op->version != COHORT_ANY_VERSION && op->version != stat->aversion) {
+        return COHORT_EBADVERSION;
+    }
+    if (op->inherited && stat->ephemeral_owner != 0) {
+        return COHORT_ENOCHILDREN4EPHEMERALS;
+    }
+    bool none = op->inherited && (op->acl == NULL || op->acl[0] == '\0');
+    int code = none ? 0 : model_resolve (self, session, op->acl, &list);
+    if (code != 0) {
+        return code;
+    }
+    struct model_version *version =
+        model_push (self, znode, op->inherited ? MODEL_ASIDE : MODEL_ACL);
+    if (op->inherited) {
+        version->inherited = list;
+    } else {
+        version->acl = list;
+        version->stat.aversion++;
+    }
+    outcome->has_stat = true;
+    outcome->stat = version->stat;
+    return 0;
+}
+
+static int set_admins (struct model *self, const struct model_session *session,
+                       const struct history_op *op)
+{
+    if (!model_is_admin (model_who (self, session, self->zxid))) {
+        return COHORT_ENOAUTH;
+    }
+    model_set_admins (self, op->acl);
+    return 0;
+}
+
+static int kill_session (struct model *self, const struct model_session *session,
+                         const struct history_op *op, struct model_outcome *outcome)
 {
     struct model_session *killed = model_find_session (self, op->session);
-    if (!self->admins) {
+    if (!model_is_admin (model_who (self, session, self->zxid))) {
         return COHORT_ENOAUTH;
     }
     outcome->existed = killed != NULL && !killed->dead && !killed->killed;
@@ -265,47 +347,60 @@ static int kill_session (struct model *self, const struct history_op *op,
     return 0;
 }
 
-static int execute (struct model *self, struct model_session *session, const struct history_op *op,
-                    struct model_outcome *outcome)
+/* What is about sessions, and not about a znode. */
+static bool is_of_sessions (enum history_op_kind kind)
 {
-    *outcome = (struct model_outcome){.code = 0};
-    if (op->kind == HISTORY_REJECT) {
+    return kind == HISTORY_CLOSE || kind == HISTORY_OTHER || kind == HISTORY_REJECT ||
+           kind == HISTORY_KILL || kind == HISTORY_SET_ADMINS || kind == HISTORY_ADD_AUTH ||
+           kind == HISTORY_HAND_OVER;
+}
+
+static int execute_of_sessions (struct model *self, struct model_session *session,
+                                const struct history_op *op, struct model_outcome *outcome)
+{
+    switch (op->kind) {
+    case HISTORY_REJECT:
         return op->code;
-    }
-    if (op->kind == HISTORY_CLOSE || op->kind == HISTORY_OTHER) {
+    case HISTORY_KILL:
+        return kill_session (self, session, op, outcome);
+    case HISTORY_SET_ADMINS:
+        return set_admins (self, session, op);
+    case HISTORY_ADD_AUTH:
+        model_add_auth (self, session, op->value);
+        return 0;
+    case HISTORY_HAND_OVER:
+        return model_hand_over (self, session, op, &outcome->value);
+    default:
         return 0;
     }
-    if (op->kind == HISTORY_KILL) {
-        return kill_session (self, op, outcome);
-    }
-    if (op->kind == HISTORY_CREATE) {
-        return create (self, session, op, outcome);
-    }
-    const struct model_version *now = model_now (model_find (self, op->path));
-    if (op->kind == HISTORY_CHECK_ABSENT) {
-        return now == NULL ? 0 : COHORT_ENODEEXISTS;
-    }
-    if (now == NULL) {
-        return COHORT_ENONODE;
-    }
+}
+
+/* Of a znode that is there. */
+static int execute_there (struct model *self, struct model_session *session,
+                          const struct history_op *op, struct model_outcome *outcome)
+{
+    struct model_znode *znode = model_need (self, op->path);
+    const struct model_version *now = model_now (znode);
     bool same = op->version == COHORT_ANY_VERSION || op->version == now->stat.version;
     switch (op->kind) {
     case HISTORY_DELETE:
-        if (strcmp (op->path, "/") == 0) {
+        if (znode == self->root) {
             return COHORT_EINVAL;
         }
-        return same ? delete (self, model_need (self, op->path)) : COHORT_EBADVERSION;
+        return same ? delete (self, znode) : COHORT_EBADVERSION;
     case HISTORY_SET:
-        return same ? change (self, model_need (self, op->path), op->value, outcome)
-                    : COHORT_EBADVERSION;
+        return same ? change (self, znode, op->value, outcome) : COHORT_EBADVERSION;
     case HISTORY_ADD:
-        return add_number (self, model_need (self, op->path), op, outcome);
+        return add_number (self, znode, op, outcome);
+    case HISTORY_SET_ACL:
+        return set_acl (self, session, znode, op, outcome);
     case HISTORY_DELETE_TREE:
-        if (strcmp (op->path, "/") == 0) {
+        if (znode == self->root) {
             return COHORT_EINVAL;
         }
-        return same ? delete_tree (self, model_need (self, op->path), op, outcome)
-                    : COHORT_EBADVERSION;
+        return same ? delete_tree (self, session, znode, op, outcome) : COHORT_EBADVERSION;
+    case HISTORY_CHECK_ABSENT:
+        return COHORT_ENODEEXISTS;
     case HISTORY_CHECK:
         return same ? 0 : COHORT_EBADVERSION;
     case HISTORY_CHECK_CZXID:
@@ -318,22 +413,35 @@ static int execute (struct model *self, struct model_session *session, const str
     }
 }
 
+static int execute (struct model *self, struct model_session *session, const struct history_op *op,
+                    struct model_outcome *outcome)
+{
+    *outcome = (struct model_outcome){.code = 0};
+    if (is_of_sessions (op->kind)) {
+        return execute_of_sessions (self, session, op, outcome);
+    }
+    if (op->kind == HISTORY_CREATE) {
+        return create (self, session, op, outcome);
+    }
+    const struct model_znode *znode = model_find (self, op->path);
+    bool absent = model_now (znode) == NULL;
+    int code = model_permit (self, session, op, znode);
+    if (absent) {
+        return op->kind == HISTORY_CHECK_ABSENT && code == COHORT_ENONODE ? 0 : code;
+    }
+    code = code == 0 ? model_permit_system (self, session, op) : code;
+    return code == 0 ? execute_there (self, session, op, outcome) : code;
+}
+
 /* ---- All or nothing -------------------------------------------------------------------------- */
 
-/* Every change of this zxid is taken back: it is the newest version of its znode, or of that and of
- * its parent. */
+/* Every version that the entry has made is taken back. */
 static void undo (struct model *self, size_t changes_count)
 {
-    while (self->changes_count > changes_count) {
-        const struct model_change *newest = &self->changes[--self->changes_count];
-        struct model_znode *znode = model_need (self, newest->znode->path);
-        bool child_list = znode->versions[newest->version].change != MODEL_DATA;
-        if (child_list) {
-            znode->parent->versions_count--;
-        }
-        znode->versions_count--;
-        COHORT_ASSERT (znode->versions_count == newest->version);
+    while (self->touched_count > 0) {
+        self->touched[--self->touched_count]->versions_count--;
     }
+    self->changes_count = changes_count;
 }
 
 /* Executes all, or none. */
@@ -406,49 +514,7 @@ void model_lapse (struct model *self, const struct history_entry *entry)
         int64_t due_ms = model_lapse_ms (znode);
         if (now != NULL && now->stat.czxid == op->zxid && due_ms != INT64_MAX &&
             (now->stat.ttl_ms == 0 || due_ms <= self->stamp_ms)) {
-            take_away (self, znode);
+            model_take_away (self, znode);
         }
     }
-}
-
-/* ---- The end of a session -------------------------------------------------------------------- */
-
-static int by_age (const void *left, const void *right)
-{
-    const struct model_znode *a = *(struct model_znode *const *) left;
-    const struct model_znode *b = *(struct model_znode *const *) right;
-    uint64_t x = model_now (a)->stat.ozxid, y = model_now (b)->stat.ozxid;
-    return x != y ? (x > y) - (x < y) : strcmp (a->path, b->path);
-}
-
-/* What it made and still owns, in the order of age. */
-static size_t owned (const struct model_session *session, struct model_znode **list)
-{
-    size_t count = 0, kept = 0;
-    for (size_t i = 0; i < session->ephemerals_count; i++) {
-        const struct model_version *now = model_now (session->ephemerals[i]);
-        if (now != NULL && now->stat.ephemeral_owner == session->id) {
-            list[count++] = session->ephemerals[i];
-        }
-    }
-    qsort (list, count, sizeof *list, by_age);
-    /* Made twice, under one name: listed twice. */
-    for (size_t i = 0; i < count; i++) {
-        if (kept == 0 || list[kept - 1] != list[i]) {
-            list[kept++] = list[i];
-        }
-    }
-    return kept;
-}
-
-void model_reap (struct model *self, struct model_session *session)
-{
-    struct model_znode **list = calloc (session->ephemerals_count + 1, sizeof *list);
-    COHORT_ASSERT (list != NULL);
-    size_t count = owned (session, list);
-    for (size_t i = 0; i < count && i < MODEL_REAP_MAX; i++) {
-        take_away (self, list[i]);
-    }
-    session->gone = count <= MODEL_REAP_MAX;
-    free (list);
 }

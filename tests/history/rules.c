@@ -11,6 +11,7 @@ enum {
     TOLD = HISTORY_BIT (HISTORY_TOLD),
     ENTRY = HISTORY_BIT (HISTORY_ENTRY),
     VALID = HISTORY_BIT (HISTORY_VALID),
+    LOST = HISTORY_BIT (HISTORY_LOST),
     SETTLED = HISTORY_BIT (HISTORY_SETTLED),
     ANY = (1 << (HISTORY_SETTLED + 1)) - 2
 };
@@ -31,6 +32,7 @@ const struct history_rule history_rules[HISTORY_RULES_COUNT] = {
     {"sessions are kept", ENTRY | VALID, rule_session_kept},
     {"sessions survive stalls", ENTRY, rule_session_survives_stall},
     {"sessions are ended", ENTRY | SETTLED, rule_session_ended},
+    {"sessions are lost for a reason", LOST, rule_session_lost},
     {"time to live", ENTRY | SETTLED, rule_lapsed},
     {"streams", BATCH | TOLD | RETURN | SETTLED, rule_stream},
 };

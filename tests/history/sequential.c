@@ -55,14 +55,20 @@ static bool children_fit (const struct model_znode *znode, uint64_t zxid,
     return found == told->children_count;
 }
 
-/* When the session came to own it; 0: it does not at that zxid, or the path is not asked for. */
-static uint64_t owned_since (const struct model_znode *znode, uint64_t zxid, uint64_t session,
-                             const struct history_op *op)
+/* The znode as it was, if the session owned it at that zxid, and the path is asked for; or NULL. */
+static const struct model_version *listed (const struct model_znode *znode, uint64_t zxid,
+                                           uint64_t session, const struct history_op *op)
 {
-    const struct model_version *version = model_at (znode, zxid);
-    bool listed = version != NULL && version->stat.ephemeral_owner == session &&
+    const struct model_version *version = znode != NULL ? model_at (znode, zxid) : NULL;
+    bool wanted = version != NULL && version->stat.ephemeral_owner == session &&
                   strncmp (znode->path, op->value, strlen (op->value)) == 0;
-    return listed ? version->stat.ozxid : 0;
+    return wanted ? version : NULL;
+}
+
+/* By age: estate by estate, in each in the order of creation. */
+static bool is_older (const struct model_version *a, const struct model_version *b)
+{
+    return a->estate != b->estate ? a->estate < b->estate : a->stat.czxid < b->stat.czxid;
 }
 
 static bool is_told (const struct history_result *told, size_t count, const char *path)
@@ -81,20 +87,21 @@ static bool ephemerals_fit (const struct facts *facts, const struct model_sessio
                             uint64_t zxid, const struct history_op *op,
                             const struct history_result *told)
 {
-    uint64_t newest = 0;
+    const struct model_version *newest = NULL;
     for (size_t i = 0; i < told->children_count; i++) {
         const struct model_znode *znode = model_find (&facts->model, told->children[i]);
-        uint64_t since = owned_since (znode, zxid, session->id, op);
-        if (since == 0 || since < newest || is_told (told, i, told->children[i])) {
+        const struct model_version *version = listed (znode, zxid, session->id, op);
+        if (version == NULL || (newest != NULL && is_older (version, newest)) ||
+            is_told (told, i, told->children[i])) {
             return false;
         }
-        newest = since;
+        newest = version;
     }
     bool full = op->limit > 0 && told->children_count == op->limit;
     for (size_t i = 0; i < session->ephemerals_count; i++) {
         const struct model_znode *znode = session->ephemerals[i];
-        uint64_t since = owned_since (znode, zxid, session->id, op);
-        if (since != 0 && (!full || since < newest) &&
+        const struct model_version *version = listed (znode, zxid, session->id, op);
+        if (version != NULL && (!full || is_older (version, newest)) &&
             !is_told (told, told->children_count, znode->path)) {
             return false;
         }
@@ -139,18 +146,38 @@ static bool shows (const struct facts *facts, const struct fact_call *call, uint
                    call->id, op->path, zxid, told->children_count);
 }
 
+/* What a read is told, for all that it may show. */
+static int32_t code_of (const struct facts *facts, const struct fact_call *call, uint64_t zxid,
+                        const struct history_op *op)
+{
+    const struct model *model = &facts->model;
+    const struct fact_client *client = facts_client (facts, call->client);
+    const struct model_znode *znode = model_find (model, op->path);
+    const struct model_version *version = model_at (znode, zxid);
+    if (!model->lists) {
+        return version != NULL ? 0 : COHORT_ENONODE;
+    }
+    struct model_who who = model_who (model, model_session (model, client->session), zxid);
+    if (version == NULL) {
+        return model_absence (model, who, op->path, zxid, 0);
+    }
+    bool may = op->kind == HISTORY_EXISTS ? model_sees (who, znode, zxid)
+                                          : model_may (who, version, COHORT_PERM_READ);
+    return may ? 0 : COHORT_ENOAUTH;
+}
+
 static bool read_fits (const struct facts *facts, const struct fact_call *call, uint64_t zxid,
                        const struct history_op *op, const struct history_result *told,
                        struct objection *objection)
 {
-    const struct model_version *version = model_at (model_find (&facts->model, op->path), zxid);
-    int32_t code = version != NULL ? 0 : COHORT_ENONODE;
+    int32_t code = code_of (facts, call, zxid, op);
     if (told->code != code) {
         return object (objection,
                        "call %" PRIu64 " reads %s at %#" PRIx64 " and is told %d, it should be %d",
                        call->id, op->path, zxid, told->code, code);
     }
-    return version == NULL || shows (facts, call, zxid, op, version, told, objection);
+    const struct model_version *version = model_at (model_find (&facts->model, op->path), zxid);
+    return code != 0 || shows (facts, call, zxid, op, version, told, objection);
 }
 
 /* A client that has a session is told of its ephemerals, whatever of it lives on. */

@@ -9,13 +9,57 @@
 
 #include "tests/history/streams.h"
 
-bool stream_version_fits (const struct model_version *version, const struct history_change *change,
-                          uint32_t flags)
+/* Whether data are kept from a client, by the list of the version, and by who is an administrator
+ * then, or later: what was missed is judged when it is told. */
+static bool may_be_hidden (const struct stream_view *view, const struct model_version *version,
+                           uint64_t zxid, bool hidden)
 {
-    bool data = (flags & HISTORY_STREAM_NO_DATA) == 0;
-    return version != NULL && change->value != NULL &&
-           strcmp (change->value, data ? version->value : "") == 0 && change->stat != NULL &&
-           model_stat_equal (change->stat, &version->stat);
+    const struct model *model = &view->facts->model;
+    struct model_who who = facts_who (view->facts, view->client, zxid);
+    if (version->acl == NULL) {
+        return !hidden;
+    }
+    bool may = model_may (who, version, COHORT_PERM_READ) != hidden;
+    for (size_t i = 0; i < model->admins_count && !may; i++) {
+        who.admins = model->admins[i].list;
+        may = model->admins[i].zxid > zxid && model_may (who, version, COHORT_PERM_READ) != hidden;
+    }
+    return may;
+}
+
+bool stream_shows (const struct stream_view *view, const struct model_version *version,
+                   uint64_t zxid, const struct history_change *told)
+{
+    bool data = (view->flags & HISTORY_STREAM_NO_DATA) == 0;
+    if (version == NULL || told->value == NULL || told->stat == NULL ||
+        !model_stat_equal (told->stat, &version->stat)) {
+        return false;
+    }
+    if (data && !may_be_hidden (view, version, zxid, told->hidden)) {
+        return false;
+    }
+    return strcmp (told->value, data && !told->hidden ? version->value : "") == 0;
+}
+
+bool stream_tells (const struct stream_view *view, const struct model_change *change,
+                   enum model_change_kind kind, const struct history_change *told)
+{
+    if (change->znode == NULL) {
+        return told->kind == HISTORY_OWNER && told->from == change->from && told->stat != NULL &&
+               told->stat->ephemeral_owner == change->to && told->stat->ozxid == change->zxid;
+    }
+    const struct model_version *version = &change->znode->versions[change->version];
+    return (int) told->kind == (int) kind && strcmp (told->path, change->znode->path) == 0 &&
+           (kind == MODEL_DELETED || stream_shows (view, version, change->zxid, told));
+}
+
+const char *stream_change_path (const struct model *model, size_t change)
+{
+    if (change == model->changes_count) {
+        return "nothing";
+    }
+    const struct model_znode *znode = model->changes[change].znode;
+    return znode != NULL ? znode->path : "a hand-over";
 }
 
 static uint32_t flags_of (const struct fact_stream *stream)
@@ -59,11 +103,12 @@ static bool snapshot_fits (const struct facts *facts, const struct fact_stream *
                            const struct history_event *event, struct objection *objection)
 {
     const struct history_batch *batch = &event->u.batch;
+    const struct stream_view view = {facts, facts_client (facts, event->client), flags_of (stream)};
     for (size_t i = 0; i < batch->count; i++) {
         const struct history_change *change = &batch->changes[i];
         const struct model_znode *znode = model_find (&facts->model, change->path);
         if (!model_covers (batch->path, change->path) || change->kind != HISTORY_CREATED ||
-            !stream_version_fits (model_at (znode, batch->zxid), change, flags_of (stream))) {
+            !stream_shows (&view, model_at (znode, batch->zxid), batch->zxid, change)) {
             return object (objection,
                            "client %u: the snapshot of %s at %#" PRIx64
                            " has %s otherwise than it was",
@@ -78,13 +123,12 @@ static bool snapshot_fits (const struct facts *facts, const struct fact_stream *
 
 /* ---- Transactions ---------------------------------------------------------------------------- */
 
-static bool change_fits (const struct model_change *expected, const struct history_batch *batch,
-                         const struct history_change *change, uint32_t flags)
+static bool change_fits (const struct stream_view *view, const struct model_change *expected,
+                         uint64_t zxid, const struct history_change *told)
 {
-    const struct model_version *version = &expected->znode->versions[expected->version];
-    return expected->zxid == batch->zxid && (int) change->kind == (int) version->change &&
-           strcmp (change->path, expected->znode->path) == 0 &&
-           (change->kind == HISTORY_DELETED || stream_version_fits (version, change, flags));
+    enum model_change_kind kind =
+        expected->znode != NULL ? expected->znode->versions[expected->version].change : MODEL_ASIDE;
+    return expected->zxid == zxid && stream_tells (view, expected, kind, told);
 }
 
 static bool transaction_fits (const struct facts *facts, const struct fact_stream *stream,
@@ -93,27 +137,28 @@ static bool transaction_fits (const struct facts *facts, const struct fact_strea
     const struct history_batch *batch = &event->u.batch;
     const struct model *model = &facts->model;
     uint32_t flags = stream->flags;
+    const struct stream_view view = {facts, facts_client (facts, event->client), flags};
     size_t at = stream->partial && !batch->first ? stream->partial_change
                 : stream->whole                  ? stream->change
                                                  : model_changes_after (model, batch->zxid - 1);
     for (size_t i = 0; i < batch->count; i++, at++) {
         at = fact_next_change (model, at, batch->path, flags);
         if (at == model->changes_count ||
-            !change_fits (&model->changes[at], batch, &batch->changes[i], flags)) {
+            !change_fits (&view, &model->changes[at], batch->zxid, &batch->changes[i])) {
             return object (objection,
                            "client %u: its stream of %s tells at %#" PRIx64
                            " of %s (kind %d); the next change is %#" PRIx64 " of %s",
                            event->client, batch->path, batch->zxid, batch->changes[i].path,
                            (int) batch->changes[i].kind,
                            at < model->changes_count ? model->changes[at].zxid : 0,
-                           at < model->changes_count ? model->changes[at].znode->path : "nothing");
+                           stream_change_path (model, at));
         }
     }
     at = fact_next_change (model, at, batch->path, flags);
     return batch->more || at == model->changes_count || model->changes[at].zxid > batch->zxid ||
            object (objection,
                    "client %u: its stream of %s at %#" PRIx64 " leaves out the change of %s",
-                   event->client, batch->path, batch->zxid, model->changes[at].znode->path);
+                   event->client, batch->path, batch->zxid, stream_change_path (model, at));
 }
 
 /* ---- Batches ----------------------------------------------------------------------------------
@@ -223,7 +268,7 @@ static bool told_fits (const struct facts *facts, const struct history_event *ev
                    "client %u: its watch on %s tells event %d of %s at %#" PRIx64
                    "; the next change is %#" PRIx64 " of %s",
                    event->client, stream->path, (int) told->type, told->path, told->zxid,
-                   next != NULL ? next->zxid : 0, next != NULL ? next->znode->path : "nothing");
+                   next != NULL ? next->zxid : 0, stream_change_path (model, at));
 }
 
 /* ---- All ------------------------------------------------------------------------------------- */
@@ -247,7 +292,7 @@ static bool none_is_overtaken (const struct facts *facts, const struct history_e
                            "client %u is told of %#" PRIx64
                            " before its stream of %s tells %#" PRIx64 " of %s",
                            event->client, zxid, stream->path, model->changes[next].zxid,
-                           model->changes[next].znode->path);
+                           stream_change_path (model, next));
         }
     }
     return true;

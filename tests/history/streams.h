@@ -5,9 +5,24 @@
 
 #include "tests/history/rules.h"
 
-/* Whether a change shows this version, as far as such a stream shows any. */
-bool stream_version_fits (const struct model_version *version, const struct history_change *change,
-                          uint32_t flags);
+/* Of whom, and with which options, what is told is judged. */
+struct stream_view {
+    const struct facts *facts;
+    const struct fact_client *client;
+    uint32_t flags;
+};
+
+/* Whether what is told is the znode as it was then: with its data, if the stream has any, unless
+ * its client may not read it. */
+bool stream_shows (const struct stream_view *view, const struct model_version *version,
+                   uint64_t zxid, const struct history_change *told);
+
+/* Whether what is told is the change; kind: and as what of it. */
+bool stream_tells (const struct stream_view *view, const struct model_change *change,
+                   enum model_change_kind kind, const struct history_change *told);
+
+/* Of which path it is, for people. */
+const char *stream_change_path (const struct model *model, size_t change);
 
 /* streams_latest.c: whether the next batch of a stream with HISTORY_STREAM_LATEST, which is no
  * snapshot, may be this. */

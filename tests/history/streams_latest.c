@@ -10,11 +10,10 @@
 #include "client/base/assert.h"
 #include "tests/history/streams.h"
 
-/* What became of a znode. */
+/* What became of a znode; or a hand-over, each in its place. */
 struct latest {
-    const struct model_znode *znode;
-    enum model_change_kind kind;
-    const struct model_version *version; /* the last one */
+    const struct model_change *change; /* the last one, */
+    enum model_change_kind kind;       /* told as this */
 };
 
 struct latest_list {
@@ -22,9 +21,11 @@ struct latest_list {
     size_t count;
 };
 
-static const struct model_version *version_of (const struct model_change *change)
+static struct latest latest_of (const struct model_change *change)
 {
-    return &change->znode->versions[change->version];
+    bool owner = change->znode == NULL;
+    return (struct latest){change,
+                           owner ? MODEL_ASIDE : change->znode->versions[change->version].change};
 }
 
 static void take_out (struct latest_list *list, size_t at)
@@ -36,16 +37,18 @@ static void take_out (struct latest_list *list, size_t at)
 /* Each stands where it first changed, or came or went last. */
 static void fold (struct latest_list *list, const struct model_change *change)
 {
-    struct latest next = {change->znode, version_of (change)->change, version_of (change)};
+    struct latest next = latest_of (change);
     size_t at = 0;
-    while (at < list->count && list->items[at].znode != change->znode) {
+    while (at < list->count && list->items[at].change->znode != change->znode) {
         at++;
     }
-    if (at < list->count && next.kind == MODEL_DATA) {
-        list->items[at].version = next.version;
+    bool known = at < list->count && change->znode != NULL;
+    if (known && (next.kind == MODEL_DATA || next.kind == MODEL_ACL)) {
+        next.kind = list->items[at].kind == MODEL_CREATED ? MODEL_CREATED : next.kind;
+        list->items[at] = next;
         return;
     }
-    if (at < list->count) {
+    if (known) {
         take_out (list, at);
     }
     list->items[list->count++] = next;
@@ -68,23 +71,19 @@ static struct latest_list expect (const struct facts *facts, const struct fact_s
         if (folded) {
             fold (&list, change);
         } else {
-            list.items[list.count++] =
-                (struct latest){change->znode, version_of (change)->change, version_of (change)};
+            list.items[list.count++] = latest_of (change);
         }
     }
 }
 
 /* The index of the first of the batch's changes that is another; count: all are as expected. */
-static size_t first_other (const struct latest_list *list, size_t told,
-                           const struct history_batch *batch, uint32_t flags)
+static size_t first_other (const struct stream_view *view, const struct latest_list *list,
+                           size_t told, const struct history_batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         const struct latest *expected = told + i < list->count ? &list->items[told + i] : NULL;
-        const struct history_change *change = &batch->changes[i];
-        if (expected == NULL || (int) change->kind != (int) expected->kind ||
-            strcmp (change->path, expected->znode->path) != 0 ||
-            (change->kind != HISTORY_DELETED &&
-             !stream_version_fits (expected->version, change, flags))) {
+        if (expected == NULL ||
+            !stream_tells (view, expected->change, expected->kind, &batch->changes[i])) {
             return i;
         }
     }
@@ -101,9 +100,10 @@ bool stream_latest_fits (const struct facts *facts, const struct fact_stream *st
     size_t told = stream->partial && !batch->first ? stream->partial_told : 0;
     bool one = next == model->changes_count || model->changes[next].zxid == batch->zxid;
     bool fits = false;
+    const struct stream_view view = {facts, facts_client (facts, event->client), stream->flags};
     for (int folded = one ? 0 : 1; folded <= 1 && !fits; folded++) {
         struct latest_list list = expect (facts, stream, batch, from, folded != 0);
-        size_t other = first_other (&list, told, batch, stream->flags);
+        size_t other = first_other (&view, &list, told, batch);
         bool all = batch->more || told + batch->count == list.count;
         fits = other == batch->count && all;
         if (!fits) {

@@ -9,7 +9,7 @@
 #include "tests/history/text.h"
 #include "tests/history/text_kinds.h"
 
-enum { STAT_FIELDS = 14, OP_PARTS = 9, RESULT_PARTS = 3, PARTS_MAX = 16 };
+enum { STAT_FIELDS = 14, OP_PARTS = 9, RESULT_PARTS = 3, CHANGE_PARTS = 4, PARTS_MAX = 16 };
 
 /* What is being read, and whether it was all well so far. */
 struct text {
@@ -142,19 +142,19 @@ static int read_kind (struct text *self, const char *text, const char *const *ki
     return 1;
 }
 
-static void read_nonce (struct text *self, const char *text, uint8_t nonce[16])
+static void read_bytes (struct text *self, const char *text, uint8_t bytes[16])
 {
     if (strlen (text) != 32) {
-        fail (self, "not a nonce", text);
+        fail (self, "not 16 bytes", text);
         return;
     }
     for (size_t i = 0; i < 16; i++) {
         int high = hex (text[2 * i]), low = hex (text[2 * i + 1]);
         if (high < 0 || low < 0) {
-            fail (self, "not a nonce", text);
+            fail (self, "not 16 bytes", text);
             return;
         }
-        nonce[i] = (uint8_t) (high * 16 + low);
+        bytes[i] = (uint8_t) (high * 16 + low);
     }
 }
 
@@ -164,7 +164,8 @@ static void read_nonce (struct text *self, const char *text, uint8_t nonce[16])
 static int64_t *op_extra (struct history_op *op, const char *key, int64_t *spare)
 {
     bool converted = strcmp (key, "absent") == 0 || strcmp (key, "limit") == 0 ||
-                     strcmp (key, "current") == 0 || strcmp (key, "check") == 0;
+                     strcmp (key, "current") == 0 || strcmp (key, "check") == 0 ||
+                     strcmp (key, "inherited") == 0;
     return strcmp (key, "ttl") == 0       ? &op->ttl_ms
            : strcmp (key, "delta") == 0   ? &op->delta
            : strcmp (key, "floor") == 0   ? &op->floor
@@ -187,8 +188,12 @@ static char *cut_extra (struct text *self, char *part)
 
 static void read_op_extra (struct text *self, char *part, struct history_op *op)
 {
-    const char *number = cut_extra (self, part);
+    char *number = cut_extra (self, part);
     int64_t spare = 0;
+    if (number != NULL && strcmp (part, "acl") == 0) {
+        op->acl = read_text (self, number);
+        return;
+    }
     int64_t *place = number != NULL ? op_extra (op, part, &spare) : NULL;
     if (place == NULL) {
         fail (self, "no operation has this", part);
@@ -203,6 +208,8 @@ static void read_op_extra (struct text *self, char *part, struct history_op *op)
         op->linearizable = spare != 0;
     } else if (strcmp (part, "check") == 0) {
         op->check = spare != 0;
+    } else if (strcmp (part, "inherited") == 0) {
+        op->inherited = spare != 0;
     }
 }
 
@@ -305,11 +312,24 @@ static void add_child (struct text *self, char *value)
         read_text (self, value);
 }
 
+static void read_change_extra (struct text *self, char *part, struct history_change *change)
+{
+    const char *number = cut_extra (self, part);
+    if (number != NULL && strcmp (part, "from") == 0) {
+        change->from = read_number (self, number);
+    } else if (number != NULL && strcmp (part, "hidden") == 0) {
+        change->hidden = read_number (self, number) != 0;
+    } else {
+        fail (self, "no change has this", part);
+    }
+}
+
 static void add_change (struct text *self, char *value)
 {
     struct history_batch *batch = &self->event->u.batch;
     char *parts[PARTS_MAX];
-    if (split (value, '|', parts, PARTS_MAX) != 4) {
+    size_t parts_count = split (value, '|', parts, PARTS_MAX);
+    if (parts_count < CHANGE_PARTS) {
         fail (self, "not a change", value);
         return;
     }
@@ -321,13 +341,17 @@ static void add_change (struct text *self, char *value)
         }
         batch->changes = all;
     }
-    ((struct history_change *) (uintptr_t) batch->changes)[batch->count++] =
-        (struct history_change){
-            .kind = (enum history_change_kind) read_number (self, parts[0]),
-            .path = read_text (self, parts[1]),
-            .value = read_text (self, parts[2]),
-            .stat = read_stat (self, parts[3]),
-        };
+    struct history_change *change =
+        &((struct history_change *) (uintptr_t) batch->changes)[batch->count++];
+    *change = (struct history_change){
+        .kind = (enum history_change_kind) read_number (self, parts[0]),
+        .path = read_text (self, parts[1]),
+        .value = read_text (self, parts[2]),
+        .stat = read_stat (self, parts[3]),
+    };
+    for (size_t i = CHANGE_PARTS; i < parts_count; i++) {
+        read_change_extra (self, parts[i], change);
+    }
 }
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
@@ -488,13 +512,17 @@ static bool read_entry (struct text *self, const char *key, char *value)
     } else if (strcmp (key, "server") == 0) {
         entry->server = (uint32_t) read_number (self, value);
     } else if (strcmp (key, "admins") == 0) {
-        entry->admins = read_number (self, value) != 0;
+        entry->admins = read_text (self, value);
+    } else if (strcmp (key, "origin") == 0) {
+        entry->origin = read_text (self, value);
+    } else if (strcmp (key, "password") == 0) {
+        read_bytes (self, value, entry->password);
     } else if (strcmp (key, "killed") == 0) {
         entry->killed = read_number (self, value) != 0;
     } else if (strcmp (key, "silent") == 0) {
         entry->silent = read_number (self, value) != 0;
     } else if (strcmp (key, "nonce") == 0) {
-        read_nonce (self, value, entry->nonce);
+        read_bytes (self, value, entry->nonce);
     } else if (strcmp (key, "multi") == 0) {
         entry->multi = read_number (self, value) != 0;
     } else if (strcmp (key, "op") == 0) {

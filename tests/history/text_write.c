@@ -18,11 +18,12 @@ const char *const text_events[] = {"",      "session", "attached", "valid",   "l
 const char *const text_ops[] = {"",           "create",      "delete",      "set",
                                 "check",      "check-czxid", "check-owner", "check-absent",
                                 "add",        "delete-tree", "close",       "kill",
+                                "set-acl",    "set-admins",  "add-auth",    "hand-over",
                                 "reject",     "lapsed",      "other",       "exists",
                                 "get",        "children",    "sync",        "count",
                                 "ephemerals", "unwatch"};
-const char *const text_entries[] = {"",      "session", "attach", "close", "reap",
-                                    "write", "lapse",   "found",  "other"};
+const char *const text_entries[] = {"",      "session", "attach", "close",  "reap",
+                                    "write", "lapse",   "found",  "admins", "other"};
 const size_t text_events_count = sizeof text_events / sizeof text_events[0];
 const size_t text_ops_count = sizeof text_ops / sizeof text_ops[0];
 const size_t text_entries_count = sizeof text_entries / sizeof text_entries[0];
@@ -102,6 +103,24 @@ static void print_extra (struct buf *out, const char *key, int64_t number)
     }
 }
 
+/* Likewise a text. */
+static void print_extra_text (struct buf *out, const char *key, const char *text)
+{
+    if (text != NULL && text[0] != '\0') {
+        print (out, "|%s:", key);
+        print_text (out, text);
+    }
+}
+
+/* key=text, where there is one. */
+static void print_pair (struct buf *out, const char *key, const char *text)
+{
+    if (text != NULL && text[0] != '\0') {
+        print (out, " %s=", key);
+        print_text (out, text);
+    }
+}
+
 /* op=KIND|path|value|mode|version|zxid|session|code|watch */
 static void print_ops (struct buf *out, const struct history_op *ops, size_t count)
 {
@@ -121,6 +140,8 @@ static void print_ops (struct buf *out, const struct history_op *ops, size_t cou
         print_extra (out, "ceiling", op->ceiling);
         print_extra (out, "current", op->linearizable);
         print_extra (out, "check", op->check);
+        print_extra (out, "inherited", op->inherited);
+        print_extra_text (out, "acl", op->acl);
     }
 }
 
@@ -137,11 +158,11 @@ static void print_shown (struct buf *out, const struct history_result *result)
     }
 }
 
-static void print_nonce (struct buf *out, const uint8_t nonce[16])
+static void print_bytes (struct buf *out, const char *key, const uint8_t bytes[16])
 {
-    print (out, " nonce=");
+    print (out, " %s=", key);
     for (size_t i = 0; i < 16; i++) {
-        print (out, "%02x", nonce[i]);
+        print (out, "%02x", bytes[i]);
     }
 }
 
@@ -178,7 +199,7 @@ static void print_return (struct buf *out, const struct history_return *result)
     }
 }
 
-/* change=kind|path|value|stat */
+/* change=kind|path|value|stat, and from and hidden */
 static void print_batch (struct buf *out, const struct history_batch *batch)
 {
     print (out, " stream=%" PRIu64 " path=", batch->stream);
@@ -196,16 +217,22 @@ static void print_batch (struct buf *out, const struct history_batch *batch)
         print_text (out, change->value != NULL ? change->value : "");
         print (out, "|");
         print_stat (out, change->stat);
+        print_extra (out, "from", (int64_t) change->from);
+        print_extra (out, "hidden", change->hidden);
     }
+}
+
+static bool has_password (const struct history_entry *entry)
+{
+    static const uint8_t none[sizeof entry->password];
+    return memcmp (entry->password, none, sizeof none) != 0;
 }
 
 static void print_entry (struct buf *out, const struct history_entry *entry)
 {
     print (out, " zxid=%" PRIu64 " stamp=%" PRId64 " what=%s", entry->zxid, entry->stamp_ms,
            text_entries[entry->kind]);
-    if (entry->admins) {
-        print (out, " admins=1");
-    }
+    print_pair (out, "admins", entry->admins);
     if (entry->kind != HISTORY_ENTRY_SESSION && entry->kind < HISTORY_ENTRY_LAPSE) {
         print (out, " session=%" PRIu64, entry->session);
     }
@@ -221,7 +248,11 @@ static void print_entry (struct buf *out, const struct history_entry *entry)
     } else if (entry->kind <= HISTORY_ENTRY_ATTACH) {
         print (out, " attach=%" PRIu64 " incarnation=%u server=%u", entry->attach_no,
                entry->incarnation, entry->server);
-        print_nonce (out, entry->nonce);
+        print_bytes (out, "nonce", entry->nonce);
+        print_pair (out, "origin", entry->origin);
+        if (entry->kind == HISTORY_ENTRY_SESSION && has_password (entry)) {
+            print_bytes (out, "password", entry->password);
+        }
     }
 }
 

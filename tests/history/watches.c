@@ -19,16 +19,42 @@ static const struct fact_watch *find (const struct fact_client *client,
     return NULL;
 }
 
+/* Whether there is nothing any more that a watch could tell its client of. */
+static bool is_out_of_sight (const struct facts *facts, const struct fact_client *client,
+                             const struct fact_watch *watch, uint64_t zxid)
+{
+    const struct model_znode *znode = model_find (&facts->model, watch->path);
+    const struct model_version *version = model_at (znode, zxid);
+    struct model_who who = facts_who (facts, client, zxid);
+    if (version == NULL) {
+        return facts->model.lists &&
+               model_absence (&facts->model, who, watch->path, zxid, 0) == COHORT_ENOAUTH;
+    }
+    return watch->kind == HISTORY_WATCH_CHILDREN ? !model_may (who, version, COHORT_PERM_READ)
+                                                 : !model_sees (who, znode, zxid);
+}
+
 /* A watch that was set anew on another server, which does not remember what happened meanwhile:
  * that server compares. It may skip to a later change, and may report a znode as deleted that was
- * not there, if it cannot know that it never was; it must not report what is not so. */
+ * not there, if it cannot know that it never was, or that its client may not see any more; it must
+ * not report what is not so. */
 static bool may_be_compared (const struct facts *facts, const struct fact_client *client,
-                             const struct fact_watch *watch, const struct history_fired *fired,
-                             bool changed)
+                             const struct fact_watch *watch, const struct history_fired *fired)
 {
+    cohort_event_type_t type;
     const struct model_version *version =
         model_at (model_find (&facts->model, fired->path), fired->zxid);
-    if (client->attaches == watch->attaches || fired->zxid <= watch->zxid) {
+    const struct model_version *first =
+        fact_first_event (facts, NULL, watch->kind, watch->path, watch->zxid, &type);
+    bool changed = first != NULL && first->zxid <= fired->zxid;
+    if (client->attaches == watch->attaches || fired->zxid < watch->zxid) {
+        return false;
+    }
+    if (fired->type == COHORT_EVENT_DELETED &&
+        is_out_of_sight (facts, client, watch, fired->zxid)) {
+        return true;
+    }
+    if (fired->zxid == watch->zxid) {
         return false;
     }
     if (fired->type == COHORT_EVENT_DELETED) {
@@ -76,10 +102,10 @@ bool rule_watch_fires (const struct facts *facts, const struct history_event *ev
                        event->client, (int) fired->type, fired->path);
     }
     const struct model_version *first =
-        fact_first_event (facts, watch->kind, watch->path, watch->zxid, &type);
+        fact_first_event (facts, client, watch->kind, watch->path, watch->zxid, &type);
     bool changed = first != NULL && first->zxid <= fired->zxid;
     if ((changed && first->zxid == fired->zxid && type == fired->type) ||
-        may_be_compared (facts, client, watch, fired, changed)) {
+        may_be_compared (facts, client, watch, fired)) {
         return true;
     }
     return object (objection,
@@ -97,7 +123,7 @@ static bool comes_before (const struct facts *facts, const struct fact_client *c
 {
     cohort_event_type_t type;
     const struct model_version *event =
-        fact_first_event (facts, watch->kind, watch->path, watch->zxid, &type);
+        fact_first_event (facts, client, watch->kind, watch->path, watch->zxid, &type);
     if (event == NULL || event->zxid >= zxid) {
         return false;
     }
@@ -108,17 +134,18 @@ static bool comes_before (const struct facts *facts, const struct fact_client *c
         if (event->zxid >= zxid || type == COHORT_EVENT_DELETED) {
             return false;
         }
-        event = fact_first_event (facts, watch->kind, watch->path, event->zxid, &type);
+        event = fact_first_event (facts, client, watch->kind, watch->path, event->zxid, &type);
     }
     return true;
 }
 
 /* Whether a watch should have fired on what a client has seen. */
-static bool overdue (const struct facts *facts, const struct fact_watch *watch, uint64_t zxid)
+static bool overdue (const struct facts *facts, const struct fact_client *client,
+                     const struct fact_watch *watch, uint64_t zxid)
 {
     cohort_event_type_t type;
     const struct model_version *event =
-        fact_first_event (facts, watch->kind, watch->path, watch->zxid, &type);
+        fact_first_event (facts, client, watch->kind, watch->path, watch->zxid, &type);
     return event != NULL && event->zxid <= zxid;
 }
 
@@ -129,7 +156,7 @@ static bool all_have_fired (const struct facts *facts, const struct fact_client 
 {
     for (size_t i = 0; client != NULL && i < client->watches_count; i++) {
         const struct fact_watch *watch = &client->watches[i];
-        bool early = firing == NULL ? overdue (facts, watch, zxid)
+        bool early = firing == NULL ? overdue (facts, client, watch, zxid)
                                     : comes_before (facts, client, watch, zxid);
         if (watch != firing && early) {
             return object (objection,

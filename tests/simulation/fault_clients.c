@@ -4,19 +4,21 @@
 
 #include "tests/simulation/world.h"
 
-/* Client a, for the end of what client b has, which may be its own. */
+/* Client a, or mostly the administrator, for the end of what client b has, which may be its own. */
 static bool kill_session (struct world *self, const struct sim_fault *fault)
 {
     struct session_view view;
-    struct sim_client *client = &self->clients[fault->a], *victim = &self->clients[fault->b];
-    if (!victim->up || client->adopting || client->lost) {
+    size_t killer = fault->value % 4 != 0 ? self->admin : fault->a;
+    struct sim_client *client = &self->clients[killer], *victim = &self->clients[fault->b];
+    if (!victim->up || !client->up || client->closing || client->paused || client->adopting ||
+        client->lost) {
         return false;
     }
     session_view (victim->session, &view);
     if (view.id == 0) {
         return false;
     }
-    world_tell (self, "client %u: kills session %" PRIx64 ", of client %u", fault->a, view.id,
+    world_tell (self, "client %zu: kills session %" PRIx64 ", of client %u", killer, view.id,
                 fault->b);
     workload_kill (self, client, view.id);
     client_drive (self, client);

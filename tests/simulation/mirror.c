@@ -106,9 +106,42 @@ static void count_child (struct image *parent, bool created, uint64_t zxid)
     parent->stat.pzxid = zxid;
 }
 
+/* All of a session's ephemerals are another's. */
+static void change_owner (struct sim_client *client, const cohort_change_t *change)
+{
+    for (struct map_node *node = map_first (&client->mirror); node != NULL;
+         node = map_next (&client->mirror, node)) {
+        cohort_stat_t *stat = &map_entry (node, struct image, node)->stat;
+        if (stat->ephemeral_owner == change->from && stat->ozxid <= change->stat.ozxid) {
+            stat->ephemeral_owner = change->stat.ephemeral_owner;
+            stat->ozxid = change->stat.ozxid;
+        }
+    }
+}
+
+/* Of what is there: the next version of its data, or of its list. */
+static const char *renew (struct image *image, const cohort_change_t *change)
+{
+    bool data = change->kind == COHORT_CHANGE_DATA;
+    if (image == NULL) {
+        return "it is not there";
+    }
+    if (change->stat.version != image->stat.version + (data ? 1 : 0) ||
+        change->stat.aversion != image->stat.aversion + (data ? 0 : 1) ||
+        change->stat.czxid != image->stat.czxid) {
+        return "it is not the next version";
+    }
+    image->stat = change->stat;
+    return NULL;
+}
+
 static const char *apply (struct sim_client *client, const cohort_batch_t *batch,
                           const cohort_change_t *change)
 {
+    if (change->kind == COHORT_CHANGE_OWNER) {
+        change_owner (client, change);
+        return NULL;
+    }
     struct image *image = find (client, change->path);
     struct image *parent =
         strcmp (change->path, "/") != 0 ? find_parent (client, change->path) : NULL;
@@ -116,7 +149,8 @@ static const char *apply (struct sim_client *client, const cohort_batch_t *batch
     if (parent == NULL && strcmp (change->path, "/") != 0) {
         return "its parent is not there";
     }
-    if (!batch->snapshot && change->kind != COHORT_CHANGE_DATA && parent != NULL) {
+    bool deleted = change->kind == COHORT_CHANGE_DELETED;
+    if (!batch->snapshot && (created || deleted) && parent != NULL) {
         count_child (parent, created, batch->zxid);
     }
     switch (change->kind) {
@@ -127,15 +161,8 @@ static const char *apply (struct sim_client *client, const cohort_batch_t *batch
         put (client, change);
         return NULL;
     case COHORT_CHANGE_DATA:
-        if (image == NULL) {
-            return "it is not there";
-        }
-        if (change->stat.version != image->stat.version + 1 ||
-            change->stat.czxid != image->stat.czxid) {
-            return "it is not the next version";
-        }
-        image->stat = change->stat;
-        return NULL;
+    case COHORT_CHANGE_ACL:
+        return renew (image, change);
     default:
         if (image == NULL) {
             return "it is not there";
@@ -202,8 +229,9 @@ struct comparison {
 static bool same_stat (const cohort_stat_t *a, const cohort_stat_t *b)
 {
     return a->czxid == b->czxid && a->mzxid == b->mzxid && a->pzxid == b->pzxid &&
-           a->version == b->version && a->cversion == b->cversion && a->data_size == b->data_size &&
-           a->ephemeral_owner == b->ephemeral_owner && a->child_count == b->child_count;
+           a->version == b->version && a->cversion == b->cversion && a->aversion == b->aversion &&
+           a->data_size == b->data_size && a->ephemeral_owner == b->ephemeral_owner &&
+           a->ozxid == b->ozxid && a->child_count == b->child_count;
 }
 
 static bool compare (void *arg, const struct tree_node *node)

@@ -57,6 +57,7 @@ struct node_transport network_transport (struct world *self, struct sim_server *
         .peer_send = peer_send,
         .client_send = network_client_send,
         .client_drop = network_client_drop,
+        .client_origin = network_client_origin,
     };
 }
 

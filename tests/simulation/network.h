@@ -17,6 +17,7 @@ bool network_notice (struct world *self, uint32_t a, uint32_t b, uint64_t nth, i
 
 bool network_client_send (void *arg, uint64_t connection, const uint8_t *data, size_t size);
 void network_client_drop (void *arg, uint64_t connection);
+void network_client_origin (void *arg, uint64_t connection, struct buf *identities);
 void network_clients_server_down (struct world *self, struct sim_server *server);
 void network_clients_event (struct world *self, struct sim_event *event);
 

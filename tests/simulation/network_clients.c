@@ -8,6 +8,7 @@
 
 #include "client/base/assert.h"
 #include "client/base/hash.h"
+#include "server/node/identity_text.h"
 #include "tests/simulation/network.h"
 
 enum { BLOCKED_MS = 20, CONNECT_MS = 250 };
@@ -190,6 +191,17 @@ void network_client_drop (void *arg, uint64_t number)
     /* The server forgets it; the TCP connection itself stands until the client ends it. */
     (void) arg;
     (void) number;
+}
+
+/* Each client has an address of its own. */
+void network_client_origin (void *arg, uint64_t number, struct buf *identities)
+{
+    char address[WORLD_ADDRESS_SIZE];
+    const struct sim_server *server = arg;
+    const struct sim_connection *connection = network_connection (server->world, number);
+    if (connection != NULL) {
+        identity_put_origin (identities, world_address (connection->client, address), NULL);
+    }
 }
 
 void network_clients_server_down (struct world *self, struct sim_server *server)

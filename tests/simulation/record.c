@@ -196,6 +196,22 @@ void record_gone (struct world *world, const struct sim_client *client)
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
+/* Items, one a line, as a history has them. */
+static const char *list_of (struct world *world, const char *acl)
+{
+    if (acl == NULL) {
+        return "";
+    }
+    char *list = take (world, strlen (acl) + 1, 1);
+    for (size_t i = 0; acl[i] != '\0'; i++) {
+        list[i] = acl[i];
+        if (acl[i] == '\n') {
+            list[i] = ',';
+        }
+    }
+    return list;
+}
+
 static struct history_op op_of (struct world *world, const struct wire_op *op)
 {
     static const enum history_op_kind kinds[] = {
@@ -210,6 +226,9 @@ static struct history_op op_of (struct world *world, const struct wire_op *op)
         [WIRE_DELETE_TREE] = HISTORY_DELETE_TREE,
         [WIRE_CLOSE] = HISTORY_CLOSE,
         [WIRE_KILL] = HISTORY_KILL,
+        [WIRE_SET_ACL] = HISTORY_SET_ACL,
+        [WIRE_SET_ADMINS] = HISTORY_SET_ADMINS,
+        [WIRE_HAND_OVER] = HISTORY_HAND_OVER,
         [WIRE_EXISTS] = HISTORY_EXISTS,
         [WIRE_GET] = HISTORY_GET,
         [WIRE_CHILDREN] = HISTORY_CHILDREN,
@@ -221,13 +240,17 @@ static struct history_op op_of (struct world *world, const struct wire_op *op)
     const struct wire_list *page = op->kind == WIRE_EPHEMERALS ? op->list : NULL;
     bool create = op->kind == WIRE_CREATE, set = op->kind == WIRE_SET;
     bool tree = op->kind == WIRE_DELETE_TREE, add = op->kind == WIRE_ADD;
-    bool versioned = set || tree || op->kind == WIRE_DELETE || op->kind == WIRE_CHECK;
+    bool acl = op->kind == WIRE_SET_ACL;
+    bool versioned = set || tree || acl || op->kind == WIRE_DELETE || op->kind == WIRE_CHECK;
     return (struct history_op){
         .kind = kinds[op->kind],
         .path = op->path != NULL ? op->path : "",
-        .value = page != NULL    ? page->prefix
-                 : create || set ? value_of (world, op->data, op->size)
-                                 : "",
+        .value = page != NULL                 ? page->prefix
+                 : create || set              ? value_of (world, op->data, op->size)
+                 : op->kind == WIRE_HAND_OVER ? history_token (&world->recorder->arena, op->data)
+                                              : "",
+        .acl = list_of (world, op->acl),
+        .inherited = op->inherited,
         .mode = create                     ? op->mode
                 : op->kind == WIRE_UNWATCH ? (uint32_t) op->watcher
                                            : 0,
@@ -400,11 +423,14 @@ void record_batch (struct world *world, const struct sim_client *client,
     for (size_t i = 0; i < batch->count; i++) {
         const cohort_change_t *change = &batch->changes[i];
         bool there = change->kind != COHORT_CHANGE_DELETED;
+        bool data = there && change->kind != COHORT_CHANGE_OWNER;
         changes[i] = (struct history_change){
             .kind = (enum history_change_kind) change->kind,
             .path = change->path,
-            .value = there ? value_of (world, change->data, change->size) : NULL,
+            .value = data ? value_of (world, change->data, change->size) : NULL,
             .stat = there ? &change->stat : NULL,
+            .from = change->from,
+            .hidden = change->hidden != 0,
         };
     }
     record (world, (struct history_event){

@@ -153,6 +153,7 @@ static int start_node (struct world *self, struct sim_server *server, char *erro
         .counter_max = self->conditions.counter_max,
         .walk_window = self->conditions.walk_window,
         .limits = {.data_size_max = SIM_DATA_SIZE_MAX},
+        .admins = world_admins (self),
         .observer = check_observer (server),
     };
     memcpy (options.cluster_id, cluster, sizeof options.cluster_id);

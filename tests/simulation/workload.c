@@ -8,6 +8,7 @@
  *      /lock-W  ephemerals, which multis name as their condition
  *      /mN      created and deleted by multis, as often as not in vain
  *      /box-W, /tN-W, /tree-W: workload_lives.c
+ *      /aN-W, /quota-W: workload_rights.c
  *
  * and read them in other ways, too (workload_reads.c).
  *
@@ -71,9 +72,8 @@ void ask_for (struct world *self, struct sim_client *client, enum wire_kind kind
             &(struct purpose){.what = NOTHING});
 }
 
-/* A read, with a watch if there is room for one. */
-static struct request *watching (struct sim_client *client, enum wire_kind kind, const char *path,
-                                 bool watched)
+struct request *workload_watching (struct sim_client *client, enum wire_kind kind, const char *path,
+                                   bool watched)
 {
     struct request *request = request_of (kind, path, NULL, 0, 0);
     enum wire_watch_kind watch = kind == WIRE_GET      ? WIRE_WATCH_DATA
@@ -107,7 +107,7 @@ static void write_own (struct world *self, struct sim_client *client)
 
 static void read_own (struct world *self, struct sim_client *client)
 {
-    submit (self, client, watching (client, WIRE_GET, client->own, false),
+    submit (self, client, workload_watching (client, WIRE_GET, client->own, false),
             &(struct purpose){.what = NOTHING});
 }
 
@@ -143,7 +143,7 @@ static void read_register (struct world *self, struct sim_client *client, enum w
 {
     char path[PATH_SIZE];
     path_of (path, "/r", index, window_of (self));
-    submit_register (self, client, watching (client, kind, path, watched), index, NULL);
+    submit_register (self, client, workload_watching (client, kind, path, watched), index, NULL);
 }
 
 static void get_register (struct world *self, struct sim_client *client)
@@ -168,7 +168,7 @@ static void get_current_register (struct world *self, struct sim_client *client)
     char path[PATH_SIZE];
     size_t index = some_register (client);
     path_of (path, "/r", index, window_of (self));
-    struct request *request = watching (client, WIRE_GET, path, false);
+    struct request *request = workload_watching (client, WIRE_GET, path, false);
     request->wire.op.linearizable = true;
     submit_register (self, client, request, index, NULL);
 }
@@ -299,7 +299,8 @@ static void list_folder (struct world *self, struct sim_client *client)
 {
     char path[PATH_SIZE];
     path_of (path, "/d", 0, window_of (self));
-    submit (self, client, watching (client, WIRE_CHILDREN, path, prng_chance (&client->prng, 1, 2)),
+    submit (self, client,
+            workload_watching (client, WIRE_CHILDREN, path, prng_chance (&client->prng, 1, 2)),
             &(struct purpose){.what = NOTHING});
 }
 
@@ -331,7 +332,7 @@ static void watch_lock (struct world *self, struct sim_client *client)
 {
     char path[PATH_SIZE];
     path_of (path, "/lock", 0, window_of (self));
-    submit (self, client, watching (client, WIRE_EXISTS, path, true),
+    submit (self, client, workload_watching (client, WIRE_EXISTS, path, true),
             &(struct purpose){.what = NOTHING});
 }
 
@@ -400,14 +401,15 @@ static ask_fn *draw_ask (struct sim_client *client, const struct ask *asks)
 void workload_ask (struct world *self, struct sim_client *client)
 {
     static const struct ask asks[] = {
-        {16, write_own},    {6, read_own},         {10, swap_register},
-        {5, set_register},  {3, create_register},  {1, delete_register},
-        {4, get_register},  {5, watch_register},   {5, get_current_register},
-        {1, make_folder},   {4, add_child},        {2, remove_child},
-        {4, list_folder},   {3, create_ephemeral}, {2, lock},
-        {1, unlock},        {1, watch_lock},       {4, submit_multi},
-        {1, clear_multi},   {2, need_register},    {4, add_register},
-        {7, workload_live}, {2, follower_change},  {7, workload_look},
+        {13, write_own},     {5, read_own},         {10, swap_register},
+        {4, set_register},   {3, create_register},  {1, delete_register},
+        {4, get_register},   {4, watch_register},   {5, get_current_register},
+        {1, make_folder},    {3, add_child},        {2, remove_child},
+        {4, list_folder},    {3, create_ephemeral}, {2, lock},
+        {1, unlock},         {1, watch_lock},       {4, submit_multi},
+        {1, clear_multi},    {2, need_register},    {3, add_register},
+        {7, workload_live},  {2, follower_change},  {7, workload_look},
+        {7, workload_claim}, {1, workload_give},
     };
     static const struct ask reads[] = {{15, read_own},
                                        {15, get_register},

@@ -25,6 +25,9 @@ const char *path_of (char path[PATH_SIZE], const char *prefix, size_t index, uin
 
 struct request *request_of (enum wire_kind kind, const char *path, const char *value, uint32_t mode,
                             int32_t version);
+/* A read, with a watch if there is room for one. */
+struct request *workload_watching (struct sim_client *client, enum wire_kind kind, const char *path,
+                                   bool watched);
 void submit (struct world *self, struct sim_client *client, struct request *request,
              const struct purpose *purpose);
 void ask_for (struct world *self, struct sim_client *client, enum wire_kind kind, const char *path,
@@ -38,6 +41,9 @@ ask_fn workload_live;
 
 /* Reads of other kinds, and watches taken back: workload_reads.c. */
 ask_fn workload_look;
+
+/* What not everybody may do, or as much of as he likes: workload_rights.c. */
+ask_fn workload_claim, workload_give;
 
 /* ---- followers.c: streams with options ------------------------------------------------------- */
 

@@ -11,12 +11,12 @@ enum { READS_MAX = 5, PAGE_MAX = 4 };
 
 static const char *some_place (struct world *self, struct sim_client *client, char path[PATH_SIZE])
 {
-    static const char *const prefixes[] = {"/d", "/box", "/tree", "/t", "/lock", "/r", "/r"};
-    size_t place = prng_below (&client->prng, 9);
-    if (place == 8) {
+    static const char *const prefixes[] = {"/d", "/box", "/tree", "/t", "/lock", "/r", "/r", "/a"};
+    size_t place = prng_below (&client->prng, 10);
+    if (place == 9) {
         return "/";
     }
-    return place == 7 ? client->own
+    return place == 8 ? client->own
                       : path_of (path, prefixes[place],
                                  place < 5 ? 0 : prng_below (&client->prng, SIM_REGISTERS),
                                  window_of (self));

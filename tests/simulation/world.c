@@ -47,6 +47,31 @@ static void draw_conditions (struct world *self)
     conditions->flushes = UINT64_C (1) << prng_below (&prng, 6);
 }
 
+const char *world_address (size_t client, char address[WORLD_ADDRESS_SIZE])
+{
+    (void) snprintf (address, WORLD_ADDRESS_SIZE, "10.0.0.%zu", client + 1);
+    return address;
+}
+
+/* Half of the ensembles are founded with an administrator, some get one when their servers start
+ * again, and some never do. */
+static void draw_admins (struct world *self)
+{
+    struct prng prng;
+    prng_seed (&prng, world_draw (self, SIM_DRAW_ADMINS, 0, 0, 0));
+    uint64_t dice = prng_below (&prng, 8);
+    int64_t later_ms = 1 + (int64_t) prng_below (&prng, (uint64_t) self->options.safety_ms + 1);
+    self->admin = prng_below (&prng, self->options.clients);
+    self->admins_from_ms = dice < 4 ? 0 : dice < 6 ? later_ms : INT64_MAX;
+    (void) snprintf (self->admins, sizeof self->admins, "ip:");
+    (void) world_address (self->admin, self->admins + strlen (self->admins));
+}
+
+const char *world_admins (const struct world *self)
+{
+    return self->schedule.now_ms >= self->admins_from_ms ? self->admins : NULL;
+}
+
 static void make_servers (struct world *self)
 {
     char list[SIM_SERVERS_MAX * ENDPOINT_SIZE] = "";
@@ -97,6 +122,7 @@ struct world *world_new (const struct sim_options *options)
     self->checker = checker_new ();
     self->recorder = recorder_new (options->history);
     draw_conditions (self);
+    draw_admins (self);
     atlas_draw (self);
     plan_make (self);
     make_servers (self);

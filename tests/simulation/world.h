@@ -9,7 +9,8 @@
  *   network.c    connections between servers, and of clients to servers
  *   servers.c    nodes: starting, turning, crashing
  *   clients.c    sessions
- *   workload.c   what they ask for, with workload_lives.c, workload_reads.c and followers.c
+ *   workload.c   what they ask for, with workload_lives.c, workload_reads.c, workload_rights.c and
+ *                followers.c
  *   record.c     what they are told, as a history that is judged
  *   mirror.c     what streams tell them
  *   faults.h     what goes wrong, and when it stops to
@@ -44,6 +45,7 @@ enum {
     SIM_REGISTERS = 4,
     SIM_FOLLOWED_MAX = 3,
     SIM_DATA_SIZE_MAX = 1 << 20, /* of the ensemble: what a wrong state has less of */
+    WORLD_ADDRESS_SIZE = 24,
     SIM_NODES_MAX = SIM_SERVERS_MAX + SIM_CLIENTS_MAX /* servers, then clients; see blocked */
 };
 
@@ -217,13 +219,17 @@ struct world {
     struct schedule schedule;
     struct sim_conditions conditions;
     struct fault_plan plan;
-    uint32_t core;     /* in the liveness phase: the servers that are well */
-    uint32_t weak;     /* the atlas: the servers whose states and disks may go wrong */
-    uint32_t wrong;    /* those whose state ever did */
-    uint32_t harmed;   /* those who ever lost, or misread, what was durable */
-    int64_t calm_ms;   /* since then nothing has gone wrong, and all servers follow one leader */
-    bool working;      /* clients ask for more */
-    uint64_t requests; /* that they have made */
+    uint32_t core;   /* in the liveness phase: the servers that are well */
+    uint32_t weak;   /* the atlas: the servers whose states and disks may go wrong */
+    uint32_t wrong;  /* those whose state ever did */
+    uint32_t harmed; /* those who ever lost, or misread, what was durable */
+    int64_t calm_ms; /* since then nothing has gone wrong, and all servers follow one leader */
+    bool working;    /* clients ask for more */
+    size_t admin;    /* the client that is an administrator, if there are any; */
+    int64_t admins_from_ms; /* and since then servers that start are configured so; 0: the ensemble
+                               is founded with it; INT64_MAX: never */
+    char admins[WORLD_ADDRESS_SIZE + 4]; /* as configured */
+    uint64_t requests;                   /* that they have made */
 
     size_t servers_count;
     struct sim_server servers[SIM_SERVERS_MAX];
@@ -268,6 +274,7 @@ enum sim_draw {
     SIM_DRAW_CORE,
     SIM_DRAW_WEAK,       /* whose states and disks go wrong */
     SIM_DRAW_MOOD,       /* whether a client writes */
+    SIM_DRAW_ADMINS,     /* who is administrator, and since when */
     SIM_DRAW_PLAN = 100, /* of each kind of fault */
     SIM_DRAW_CHANCE = 200
 };
@@ -278,6 +285,12 @@ uint64_t world_digest (const struct world *self);
 
 /* The index of a client among the nodes; servers have their own. */
 size_t world_node_of_client (size_t client);
+
+/* The address of a client, by which access control lists know it. */
+const char *world_address (size_t client, char address[WORLD_ADDRESS_SIZE]);
+
+/* admin= of the configuration with which a server starts now; NULL: nobody. */
+const char *world_admins (const struct world *self);
 
 /* ---- atlas.c: whom and what faults may strike that undo what was durable ------------------------
  */

@@ -57,8 +57,10 @@
 #define LOG_MULTI(zxid, session, number, ops)                                                      \
     AT "c0 entry zxid=" zxid " stamp=10 what=write session=" session " number=" number             \
        " incarnation=1 multi=1 " ops "\n"
+/* Its client is by its connection ip:10.0.0.NONCE. */
 #define LOG_SESSION(zxid, nonce)                                                                   \
     AT "c0 entry zxid=" zxid " stamp=10 what=session attach=1 incarnation=1 server=1 nonce="       \
+       "000000000000000000000000000000" nonce " origin=ip:10.0.0." nonce " password="              \
        "000000000000000000000000000000" nonce "\n"
 #define LOG_ATTACH(zxid, session, attach)                                                          \
     AT "c0 entry zxid=" zxid " stamp=10 what=attach session=" session " attach=" attach            \

@@ -82,7 +82,17 @@ static void test_every_kind (void **state)
     expect_same ("5 c0 entry zxid=1 stamp=2 what=lapse op=lapsed|/a||0|0|7|0|0|0 "
                  "op=lapsed|/b||0|0|8|0|0|0\n");
     expect_same ("5 c0 entry zxid=1 stamp=2 what=other\n");
-    expect_same ("5 c0 entry zxid=1 stamp=2 what=other admins=1\n");
+    expect_same ("5 c0 entry zxid=1 stamp=2 what=admins admins=ip:10.0.0.1:rwcda\n");
+    expect_same ("5 c0 entry zxid=1 stamp=2 what=session attach=1 incarnation=1 server=2 "
+                 "nonce=00112233445566778899aabbccddeeff origin=ip:10.0.0.1 "
+                 "password=ffeeddccbbaa99887766554433221100\n");
+    expect_same ("5 c0 entry zxid=1 stamp=2 what=write session=3 number=4 incarnation=1 multi=0 "
+                 "op=set-acl|/a||0|-1|0|0|0|0|inherited:1|acl:world:anyone:r,auth::rwcda\n");
+    expect_same ("5 c0 entry zxid=1 stamp=2 what=write session=3 number=4 incarnation=1 multi=0 "
+                 "op=hand-over||ffeeddccbbaa99887766554433221100|0|0|0|7|0|0\n");
+    expect_same ("5 c1 batch stream=1 path=/ zxid=4 snapshot=0 first=1 more=0 "
+                 "change=40|/a||4/4/4/10/10/0/0/1/0/0/0/0/0/0|hidden:1 "
+                 "change=80|||0/0/0/0/0/0/0/0/0/2/4/0/0/0|from:1\n");
     expect_same ("5 c0 led\n");
     expect_same ("5 c0 unled\n");
     expect_same ("5 c0 settled\n");
@@ -118,6 +128,10 @@ static void test_malformed (void **state)
         "5 c0 entry nonce=00",
         "5 c0 entry nonce=0011223344556677889900112233445g",
         "5 c0 entry what=nothing",
+        "5 c0 entry password=00",
+        "5 c1 call op=set|/a||0|0|0|0|0|0|acl",
+        "5 c1 batch change=1|/a|||gone:1",
+        "5 c1 batch change=1|/a|",
     };
     (void) state;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {

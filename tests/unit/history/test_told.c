@@ -218,7 +218,7 @@ static void test_taken_session_lives_on (void **state)
 }
 
 #define KILL_1 "op=kill|||0|0|0|1|0|0"
-#define ADMINS TWO_CLIENTS, AT "c0 entry zxid=3 stamp=1 what=other admins=1\n"
+#define ADMINS TWO_CLIENTS, AT "c0 entry zxid=3 stamp=1 what=admins admins=ip:10.0.0.02:a\n"
 #define KILLED ADMINS, CALL ("c2", "9", "1", KILL_1), LOG_WRITE ("4", "2", "1", KILL_1)
 #define KILLED_AT(time)                                                                            \
     time " c0 entry zxid=5 stamp=1 what=close session=1 attach=1 incarnation=1 "                   \

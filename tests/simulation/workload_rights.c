@@ -1,0 +1,278 @@
+/* What not everybody may do, or not as much of as he likes:
+ *
+ *      /aN-W     znodes with access control lists, and what is below them
+ *      /quota-W  with a quota, which is exceeded now and then
+ *
+ * and ephemerals that go from one session to another, and who the administrators are. Whom a list
+ * keeps from reading a znode it does not keep from seeing it: what is below is open, or for all to
+ * read. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+#include "client/base/hand_over.h"
+#include "client/base/sha256.h"
+#include "client/src/watches.h"
+#include "tests/simulation/workload.h"
+
+enum { GUARDED = 2, LIST_SIZE = 128, LIMITS_SIZE = 64, DATA_MAX = 12 };
+
+/* ---- Lists ----------------------------------------------------------------------------------- */
+
+static size_t add_item (char list[LIST_SIZE], size_t size, const char *who, const char *perms)
+{
+    return size + (size_t) snprintf (list + size, LIST_SIZE - size, "%s%s:%s", size > 0 ? "\n" : "",
+                                     who, perms);
+}
+
+static const char *some_perms (struct sim_client *client)
+{
+    static const char *const perms[] = {"rwcda", "rwcd", "rw", "r", "wcda", "ca", "a", "rwcda"};
+    return perms[prng_below (&client->prng, sizeof perms / sizeof perms[0])];
+}
+
+/* Of one or two clients, and often of all. */
+static const char *some_list (struct world *self, struct sim_client *client, bool readable,
+                              char list[LIST_SIZE])
+{
+    size_t size = 0;
+    for (size_t count = 1 + prng_below (&client->prng, 2); count > 0; count--) {
+        char address[WORLD_ADDRESS_SIZE], who[WORLD_ADDRESS_SIZE + 4];
+        world_address (prng_below (&client->prng, self->clients_count), address);
+        (void) snprintf (who, sizeof who, "ip:%s", address);
+        size = add_item (list, size, who, some_perms (client));
+    }
+    if (readable || prng_chance (&client->prng, 1, 2)) {
+        size = add_item (list, size, "world:anyone",
+                         prng_chance (&client->prng, 1, 3) ? "rwcda" : "r");
+    }
+    if (prng_chance (&client->prng, 1, 16)) {
+        (void) add_item (list, size, "auth:", "r"); /* which nobody has proven to be */
+    }
+    return list;
+}
+
+static struct request *with_list (struct request *plain, const char *list)
+{
+    const struct wire_op *op = &plain->wire.op;
+    struct request *request = request_new_acl (op->kind, "", op->path, op->data, op->size, list);
+    COHORT_ASSERT (request != NULL);
+    request->wire.op.version = op->version;
+    request_free (plain);
+    return request;
+}
+
+/* ---- Guarded znodes -------------------------------------------------------------------------- */
+
+static const char *some_guarded (struct world *self, struct sim_client *client,
+                                 char path[PATH_SIZE])
+{
+    return path_of (path, "/a", prng_below (&client->prng, GUARDED), window_of (self));
+}
+
+static const char *below_guarded (struct world *self, struct sim_client *client,
+                                  char path[2 * PATH_SIZE])
+{
+    char above[PATH_SIZE];
+    (void) snprintf (path, 2 * (size_t) PATH_SIZE, "%s/%s", some_guarded (self, client, above),
+                     prng_chance (&client->prng, 1, 2) ? "x" : "y");
+    return path;
+}
+
+static void submit_plain (struct world *self, struct sim_client *client, struct request *request)
+{
+    submit (self, client, request, &(struct purpose){.what = NOTHING});
+}
+
+static void make_guarded (struct world *self, struct sim_client *client)
+{
+    char path[PATH_SIZE], list[LIST_SIZE];
+    struct request *plain =
+        request_of (WIRE_CREATE, some_guarded (self, client, path), "secret", 0, 0);
+    struct request *request = with_list (plain, some_list (self, client, false, list));
+    request->wire.op.if_absent = prng_chance (&client->prng, 1, 4);
+    submit_plain (self, client, request);
+}
+
+static void set_list (struct world *self, struct sim_client *client)
+{
+    char path[PATH_SIZE], list[LIST_SIZE];
+    bool inherited = prng_chance (&client->prng, 1, 5);
+    int32_t version =
+        prng_chance (&client->prng, 1, 4) ? (int32_t) prng_below (&client->prng, 3) : -1;
+    struct request *plain =
+        request_of (WIRE_SET_ACL, some_guarded (self, client, path), NULL, 0, version);
+    struct request *request = with_list (plain, some_list (self, client, inherited, list));
+    request->wire.op.inherited = inherited;
+    submit_plain (self, client, request);
+}
+
+static void use_guarded (struct world *self, struct sim_client *client)
+{
+    static const enum wire_kind kinds[] = {WIRE_GET,      WIRE_GET,   WIRE_EXISTS,
+                                           WIRE_CHILDREN, WIRE_COUNT, WIRE_SET,
+                                           WIRE_SET,      WIRE_ADD,   WIRE_DELETE};
+    char path[PATH_SIZE];
+    enum wire_kind kind = kinds[prng_below (&client->prng, sizeof kinds / sizeof kinds[0])];
+    (void) some_guarded (self, client, path);
+    if (kind == WIRE_GET || kind == WIRE_EXISTS || kind == WIRE_CHILDREN) {
+        struct request *request =
+            workload_watching (client, kind, path, prng_chance (&client->prng, 1, 3));
+        request->wire.op.linearizable = prng_chance (&client->prng, 1, 3);
+        submit_plain (self, client, request);
+        return;
+    }
+    ask_for (self, client, kind, path, kind == WIRE_SET ? "7" : NULL, 0);
+}
+
+static void use_below_guarded (struct world *self, struct sim_client *client)
+{
+    static const enum wire_kind kinds[] = {WIRE_CREATE, WIRE_CREATE, WIRE_CREATE,
+                                           WIRE_DELETE, WIRE_GET,    WIRE_EXISTS};
+    char path[2 * PATH_SIZE];
+    enum wire_kind kind = kinds[prng_below (&client->prng, sizeof kinds / sizeof kinds[0])];
+    (void) below_guarded (self, client, path);
+    ask_for (self, client, kind, path, kind == WIRE_CREATE ? "open" : NULL,
+             kind == WIRE_CREATE && prng_chance (&client->prng, 1, 3) ? COHORT_EPHEMERAL : 0);
+}
+
+static void fell_guarded (struct world *self, struct sim_client *client)
+{
+    char path[PATH_SIZE];
+    struct request *request = request_of (WIRE_DELETE_TREE, some_guarded (self, client, path), NULL,
+                                          0, COHORT_ANY_VERSION);
+    request->wire.op.limit = (uint32_t) prng_below (&client->prng, 3);
+    submit_plain (self, client, request);
+}
+
+/* A condition that may not be looked at refuses all. */
+static void change_guarded (struct world *self, struct sim_client *client)
+{
+    char guarded[PATH_SIZE], path[2 * PATH_SIZE];
+    struct wire_op ops[] = {
+        {.kind = WIRE_CHECK,
+         .path = some_guarded (self, client, guarded),
+         .version = COHORT_ANY_VERSION},
+        {.kind = WIRE_CREATE, .path = below_guarded (self, client, path)},
+    };
+    if (prng_chance (&client->prng, 1, 3)) {
+        ops[0].kind = WIRE_CHECK_ABSENT;
+    }
+    submit_plain (self, client, request_new_multi (WIRE_MULTI, "", ops, 2));
+}
+
+/* ---- Quotas ---------------------------------------------------------------------------------- */
+
+/* With all that has to be there for it. */
+static void set_quota (struct world *self, struct sim_client *client)
+{
+    char top[PATH_SIZE], folder[2 * PATH_SIZE], path[3 * PATH_SIZE], limits[LIMITS_SIZE];
+    path_of (top, "/quota", 0, window_of (self));
+    (void) snprintf (folder, sizeof folder, "/zookeeper/quota%s", top);
+    (void) snprintf (path, sizeof path, "%s/zookeeper_limits", folder);
+    int size = snprintf (limits, sizeof limits, "%s=%" PRIu64,
+                         prng_chance (&client->prng, 1, 2) ? "countHardLimit" : "byteHardLimit",
+                         1 + prng_below (&client->prng, 2 * DATA_MAX));
+    struct wire_op ops[] = {
+        {.kind = WIRE_CREATE, .path = folder, .if_absent = true},
+        {.kind = WIRE_CREATE,
+         .path = path,
+         .data = limits,
+         .size = (size_t) size,
+         .if_absent = true},
+        {.kind = WIRE_SET,
+         .path = path,
+         .data = limits,
+         .size = (size_t) size,
+         .version = COHORT_ANY_VERSION},
+    };
+    submit_plain (self, client, request_new_multi (WIRE_MULTI, "", ops, 3));
+}
+
+static void delete_quota (struct world *self, struct sim_client *client)
+{
+    char top[PATH_SIZE], path[2 * PATH_SIZE];
+    path_of (top, "/quota", 0, window_of (self));
+    (void) snprintf (path, sizeof path, "/zookeeper/quota%s/zookeeper_limits", top);
+    ask_for (self, client, WIRE_DELETE, path, NULL, 0);
+}
+
+/* The znode with the quota, what is below it, and more or less data in each. */
+static void use_quota (struct world *self, struct sim_client *client)
+{
+    static const char data[DATA_MAX + 1] = "abcdefghijkl";
+    char top[PATH_SIZE], path[2 * PATH_SIZE];
+    const char *value = data + prng_below (&client->prng, DATA_MAX + 1);
+    path_of (top, "/quota", 0, window_of (self));
+    (void) snprintf (path, sizeof path, "%s/q-", top);
+    switch (prng_below (&client->prng, 5)) {
+    case 0:
+        ask_for (self, client, WIRE_CREATE, top, value, 0);
+        break;
+    case 1:
+        ask_for (self, client, WIRE_SET, top, value, 0);
+        break;
+    case 2:
+        ask_for (self, client, WIRE_ADD, top, NULL, 0);
+        break;
+    default:
+        ask_for (self, client, WIRE_CREATE, path, value, COHORT_SEQUENTIAL);
+        break;
+    }
+}
+
+/* ---- Administrators -------------------------------------------------------------------------- */
+
+/* The one that there is remains one; sometimes another is one, too. */
+static void set_admins (struct world *self, struct sim_client *client)
+{
+    char address[WORLD_ADDRESS_SIZE], who[WORLD_ADDRESS_SIZE + 4], list[LIST_SIZE];
+    size_t other = prng_below (&client->prng, self->clients_count);
+    (void) snprintf (who, sizeof who, "ip:%s", world_address (self->admin, address));
+    size_t size = add_item (list, 0, who, "rwcda");
+    if (other != self->admin) {
+        (void) snprintf (who, sizeof who, "ip:%s", world_address (other, address));
+        (void) add_item (list, size, who, "rwcda");
+    }
+    submit_plain (self, client, with_list (request_of (WIRE_SET_ADMINS, NULL, NULL, 0, 0), list));
+}
+
+void workload_claim (struct world *self, struct sim_client *client)
+{
+    static ask_fn *const asks[] = {
+        make_guarded,      make_guarded, set_list,       set_list,
+        use_guarded,       use_guarded,  use_guarded,    use_below_guarded,
+        use_below_guarded, fell_guarded, change_guarded, set_quota,
+        use_quota,         use_quota,    use_quota,      use_quota};
+    if (prng_chance (&client->prng, 1, 64)) {
+        set_admins (self, client);
+    } else if (prng_chance (&client->prng, 1, 24)) {
+        delete_quota (self, client);
+    } else {
+        asks[prng_below (&client->prng, sizeof asks / sizeof asks[0])](self, client);
+    }
+}
+
+/* ---- Hand-over ------------------------------------------------------------------------------- */
+
+/* All ephemerals of its session to another client's, with its token, or another one. */
+void workload_give (struct world *self, struct sim_client *client)
+{
+    uint8_t hash[SHA256_SIZE], token[HAND_OVER_TOKEN_SIZE];
+    struct session_view view;
+    struct sim_client *to = &self->clients[prng_below (&client->prng, self->clients_count)];
+    session_view (client->session, &view);
+    if (view.id == 0 || !to->has_identity) {
+        ask_for (self, client, WIRE_SYNC, NULL, NULL, 0);
+        return;
+    }
+    sha256 (to->identity.password, sizeof to->identity.password, hash);
+    hash[0] ^= prng_chance (&client->prng, 1, 6);
+    hand_over_token (view.id, to->identity.id, hash, token);
+    struct request *request = request_new (WIRE_HAND_OVER, "", NULL, token, sizeof token);
+    COHORT_ASSERT (request != NULL);
+    request->wire.op.session = to->identity.id;
+    submit_plain (self, client, request);
+}
