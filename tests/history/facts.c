@@ -211,8 +211,9 @@ uint64_t history_ops_hash (bool multi, const struct history_op *ops, size_t coun
         hash = hash64 (words, sizeof words, hash);
         hash = hash64 (op->path, strlen (op->path), hash);
         hash = hash64 (op->value, strlen (op->value), hash);
-        const char *acl = op->acl != NULL ? op->acl : "";
-        hash = hash64 (acl, strlen (acl), hash);
+        if (op->acl != NULL && op->acl[0] != '\0') {
+            hash = hash64 (op->acl, strlen (op->acl), hash);
+        }
     }
     return hash;
 }

@@ -30,14 +30,14 @@ static bool tells (const struct model_change *change, const char *path, uint32_t
     if (znode == NULL) {
         return !watch;
     }
+    if ((flags & HISTORY_STREAM_SHALLOW) == 0 && !model_covers (path, znode->path)) {
+        return false;
+    }
     enum model_change_kind kind = znode->versions[change->version].change;
     if (kind == MODEL_ACL && watch) {
         return false;
     }
-    if ((flags & HISTORY_STREAM_SHALLOW) == 0) {
-        return model_covers (path, znode->path);
-    }
-    return strcmp (znode->path, path) == 0 ||
+    return (flags & HISTORY_STREAM_SHALLOW) == 0 || strcmp (znode->path, path) == 0 ||
            (znode->parent != NULL && strcmp (znode->parent->path, path) == 0 &&
             (kind == MODEL_CREATED || kind == MODEL_DELETED));
 }

@@ -100,6 +100,11 @@ const struct model_znode *model_find (const struct model *self, const char *path
     return find (self, path);
 }
 
+struct model_znode *model_look (struct model *self, const char *path)
+{
+    return find (self, path);
+}
+
 /* Into the list of the parent's, which is in the order of names. */
 static void adopt (struct model_znode *parent, struct model_znode *child)
 {

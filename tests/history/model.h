@@ -120,6 +120,7 @@ struct model {
     int64_t stamp_ms;
     struct map znodes, sessions;
     struct model_znode *root;
+    struct model_znode *quotas; /* /zookeeper/quota; NULL: the ensemble was not founded */
     uint64_t last_session, last_estate;
     struct model_admins *admins; /* lists, in order */
     size_t admins_count, admins_capacity;

@@ -142,7 +142,7 @@ static int create (struct model *self, struct model_session *session, const stru
         return found (self, session, self->root, op, outcome);
     }
     parent_of (path, above);
-    const struct model_znode *parent = model_find (self, above);
+    struct model_znode *parent = model_look (self, above);
     const struct history_op in_parent = {.kind = HISTORY_CREATE, .path = above};
     int code = model_permit_system (self, session, op);
     code = code == 0 ? model_permit (self, session, &in_parent, parent) : code;
@@ -165,7 +165,7 @@ static int create (struct model *self, struct model_session *session, const stru
     if (code != 0) {
         return code;
     }
-    model_place (model_need (self, above), znode);
+    model_place (parent, znode);
     add (self, session, znode, op, acl);
     count_child (self, znode->parent, 1)->sequence = number;
     outcome->path = znode->path;
@@ -377,9 +377,9 @@ static int execute_of_sessions (struct model *self, struct model_session *sessio
 
 /* Of a znode that is there. */
 static int execute_there (struct model *self, struct model_session *session,
-                          const struct history_op *op, struct model_outcome *outcome)
+                          const struct history_op *op, struct model_znode *znode,
+                          struct model_outcome *outcome)
 {
-    struct model_znode *znode = model_need (self, op->path);
     const struct model_version *now = model_now (znode);
     bool same = op->version == COHORT_ANY_VERSION || op->version == now->stat.version;
     switch (op->kind) {
@@ -423,14 +423,14 @@ static int execute (struct model *self, struct model_session *session, const str
     if (op->kind == HISTORY_CREATE) {
         return create (self, session, op, outcome);
     }
-    const struct model_znode *znode = model_find (self, op->path);
+    struct model_znode *znode = model_look (self, op->path);
     bool absent = model_now (znode) == NULL;
     int code = model_permit (self, session, op, znode);
     if (absent) {
         return op->kind == HISTORY_CHECK_ABSENT && code == COHORT_ENONODE ? 0 : code;
     }
     code = code == 0 ? model_permit_system (self, session, op) : code;
-    return code == 0 ? execute_there (self, session, op, outcome) : code;
+    return code == 0 ? execute_there (self, session, op, znode, outcome) : code;
 }
 
 /* ---- All or nothing -------------------------------------------------------------------------- */
@@ -487,6 +487,9 @@ void model_found (struct model *self, const struct history_entry *entry)
         struct model_outcome outcome = {.code = 0};
         int rc = create (self, NULL, &entry->ops[i], &outcome);
         COHORT_ASSERT (rc == 0);
+        if (strcmp (entry->ops[i].path, "/zookeeper/quota") == 0) {
+            self->quotas = model_need (self, entry->ops[i].path);
+        }
     }
 }
 

@@ -315,12 +315,14 @@ int32_t model_permit_system (const struct model *self, const struct model_sessio
                              const struct history_op *op)
 {
     const char *path = op->path;
+    if (!model_covers ("/zookeeper", path)) {
+        return 0;
+    }
     bool own = strcmp (path, "/zookeeper") == 0 || strcmp (path, "/zookeeper/config") == 0 ||
                strcmp (path, "/zookeeper/quota") == 0;
     bool check = op->kind == HISTORY_CHECK || op->kind == HISTORY_CHECK_CZXID ||
                  op->kind == HISTORY_CHECK_OWNER || op->kind == HISTORY_CHECK_ABSENT;
-    if (!model_covers ("/zookeeper", path) || check ||
-        model_now (model_find (self, "/zookeeper/quota")) == NULL) {
+    if (check || self->quotas == NULL) {
         return 0;
     }
     if (!own) {

@@ -104,8 +104,7 @@ static int32_t admit_at (const struct model *self, const char *path, size_t size
 
 int32_t model_admit (const struct model *self, const char *path, int64_t znodes, int64_t bytes)
 {
-    const struct model_znode *quotas = model_find (self, QUOTAS);
-    const struct model_version *now = quotas != NULL ? model_now (quotas) : NULL;
+    const struct model_version *now = model_now (self->quotas);
     if (now == NULL || now->stat.child_count == 0 || model_covers ("/zookeeper", path)) {
         return 0;
     }

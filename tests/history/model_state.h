@@ -13,6 +13,9 @@ enum {
 /* An array with room for one more. */
 void *model_grow (void *items, size_t count, size_t *capacity, size_t size);
 
+/* As model_find, for who changes it. */
+struct model_znode *model_look (struct model *self, const char *path);
+
 /* The znode of a path, whether it exists or not. */
 struct model_znode *model_need (struct model *self, const char *path);
 

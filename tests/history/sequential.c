@@ -146,17 +146,16 @@ static bool shows (const struct facts *facts, const struct fact_call *call, uint
                    call->id, op->path, zxid, told->children_count);
 }
 
-/* What a read is told, for all that it may show. */
+/* What a read of the znode is told, for all that it may show. */
 static int32_t code_of (const struct facts *facts, const struct fact_call *call, uint64_t zxid,
-                        const struct history_op *op)
+                        const struct history_op *op, const struct model_znode *znode)
 {
     const struct model *model = &facts->model;
-    const struct fact_client *client = facts_client (facts, call->client);
-    const struct model_znode *znode = model_find (model, op->path);
     const struct model_version *version = model_at (znode, zxid);
     if (!model->lists) {
         return version != NULL ? 0 : COHORT_ENONODE;
     }
+    const struct fact_client *client = facts_client (facts, call->client);
     struct model_who who = model_who (model, model_session (model, client->session), zxid);
     if (version == NULL) {
         return model_absence (model, who, op->path, zxid, 0);
@@ -170,14 +169,14 @@ static bool read_fits (const struct facts *facts, const struct fact_call *call, 
                        const struct history_op *op, const struct history_result *told,
                        struct objection *objection)
 {
-    int32_t code = code_of (facts, call, zxid, op);
+    const struct model_znode *znode = model_find (&facts->model, op->path);
+    int32_t code = code_of (facts, call, zxid, op, znode);
     if (told->code != code) {
         return object (objection,
                        "call %" PRIu64 " reads %s at %#" PRIx64 " and is told %d, it should be %d",
                        call->id, op->path, zxid, told->code, code);
     }
-    const struct model_version *version = model_at (model_find (&facts->model, op->path), zxid);
-    return code != 0 || shows (facts, call, zxid, op, version, told, objection);
+    return code != 0 || shows (facts, call, zxid, op, model_at (znode, zxid), told, objection);
 }
 
 /* A client that has a session is told of its ephemerals, whatever of it lives on. */

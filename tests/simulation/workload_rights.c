@@ -172,9 +172,10 @@ static void set_quota (struct world *self, struct sim_client *client)
     path_of (top, "/quota", 0, window_of (self));
     (void) snprintf (folder, sizeof folder, "/zookeeper/quota%s", top);
     (void) snprintf (path, sizeof path, "%s/zookeeper_limits", folder);
-    int size = snprintf (limits, sizeof limits, "%s=%" PRIu64,
-                         prng_chance (&client->prng, 1, 2) ? "countHardLimit" : "byteHardLimit",
-                         1 + prng_below (&client->prng, 2 * DATA_MAX));
+    bool count = prng_chance (&client->prng, 1, 2);
+    int size =
+        snprintf (limits, sizeof limits, "%s=%" PRIu64, count ? "countHardLimit" : "byteHardLimit",
+                  1 + prng_below (&client->prng, count ? 4 : 2 * DATA_MAX));
     struct wire_op ops[] = {
         {.kind = WIRE_CREATE, .path = folder, .if_absent = true},
         {.kind = WIRE_CREATE,
@@ -206,8 +207,8 @@ static void use_quota (struct world *self, struct sim_client *client)
     char top[PATH_SIZE], path[2 * PATH_SIZE];
     const char *value = data + prng_below (&client->prng, DATA_MAX + 1);
     path_of (top, "/quota", 0, window_of (self));
-    (void) snprintf (path, sizeof path, "%s/q-", top);
-    switch (prng_below (&client->prng, 5)) {
+    (void) snprintf (path, sizeof path, "%s/%" PRIu64, top, prng_below (&client->prng, 4));
+    switch (prng_below (&client->prng, 6)) {
     case 0:
         ask_for (self, client, WIRE_CREATE, top, value, 0);
         break;
@@ -217,8 +218,11 @@ static void use_quota (struct world *self, struct sim_client *client)
     case 2:
         ask_for (self, client, WIRE_ADD, top, NULL, 0);
         break;
+    case 3:
+        ask_for (self, client, WIRE_SET, path, value, 0);
+        break;
     default:
-        ask_for (self, client, WIRE_CREATE, path, value, COHORT_SEQUENTIAL);
+        ask_for (self, client, WIRE_CREATE, path, value, 0);
         break;
     }
 }
