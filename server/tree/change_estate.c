@@ -4,6 +4,7 @@
  * PURE.
  */
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/tree/change.h"
 #include "server/tree/digest.h"
 #include "server/tree/estate.h"
@@ -182,7 +183,11 @@ void change_hand_over (struct tree *self, struct session *giver, struct session 
         }
         done++;
         move (estate, &receiver->estates, &place);
-        own (self, estate, receiver, self->scalars.zxid);
+        own (self, estate, receiver,
+             COHORT_MUTATED (old_tokens) ? estate->ozxid : self->scalars.zxid);
+        if (COHORT_MUTATED (hand_over_half)) {
+            break;
+        }
     }
     COHORT_ASSERT (done == count);
     COHORT_ASSERT (giver->ephemeral_count == 0);

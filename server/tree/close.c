@@ -134,7 +134,7 @@ void close_and_reap (struct tree *self, struct session *session, struct tree_out
 int op_kill_session (struct tree *self, const struct session *session, const struct op *op,
                      struct result_op *result)
 {
-    if (!session_is_admin (self, session)) {
+    if (!session_is_admin (self, session) && !COHORT_MUTATED (anybody_kills)) {
         return COHORT_ENOAUTH;
     }
     struct session *killed = session_find (&self->sessions, op->session);
@@ -154,7 +154,11 @@ void close_apply (struct tree *self, const struct entry_close *close, struct tre
     }
     bool current = (close->attach_no == session->attach_no || COHORT_MUTATED (old_attach_closes)) &&
                    (close->incarnation == 0 || close->incarnation == session->incarnation);
-    if (current || close->reason == ENTRY_KILLED) {
+    if (COHORT_MUTATED (kill_unreaped) && close->reason == ENTRY_KILLED &&
+        session->ephemeral_count > 0) {
+        change_session_kill (self, session);
+        outcome->session_closed = true;
+    } else if (current || close->reason == ENTRY_KILLED) {
         close_and_reap (self, session, outcome);
     }
 }

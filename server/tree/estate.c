@@ -8,6 +8,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/hand_over.h"
+#include "client/base/mutation.h"
 #include "client/base/sha256.h"
 #include "server/tree/change.h"
 #include "server/tree/ops.h"
@@ -52,7 +53,7 @@ static bool agrees (const struct session *giver, const struct session *receiver,
         return false;
     }
     hand_over_token (giver->id, receiver->id, receiver->password_hash, expected);
-    return secret_equal (expected, token, sizeof (expected));
+    return secret_equal (expected, token, sizeof (expected)) || COHORT_MUTATED (consent_unasked);
 }
 
 int op_hand_over (struct tree *self, struct session *giver, const struct op *op,
@@ -79,7 +80,7 @@ int op_hand_over (struct tree *self, struct session *giver, const struct op *op,
         }
     }
     result->value = (int64_t) giver->ephemeral_count;
-    if (giver->ephemeral_count > 0) {
+    if (giver->ephemeral_count > 0 && !COHORT_MUTATED (hand_over_undone)) {
         change_hand_over (self, giver, receiver);
     }
     return 0;

@@ -7,6 +7,7 @@
 #include "server/tree/quota.h"
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/tree/numbers.h"
 #include "server/tree/path.h"
 #include "server/tree/permit.h"
@@ -164,7 +165,7 @@ static int admit_at (struct tree *self, const struct session *session, const str
                                    .path_size = (uint32_t) path_size,
                                    .limit = limits->of[kind],
                                    .value = used + more};
-        if (is_hard (kind)) {
+        if (is_hard (kind) && !COHORT_MUTATED (quota_ignored)) {
             result->has_quota = znode == NULL || permits (self, session, znode, COHORT_PERM_READ);
             result->quota = quota;
             return COHORT_EQUOTA;

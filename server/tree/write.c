@@ -51,7 +51,9 @@ static struct session *admit (struct tree *self, const struct entry_write *write
                               struct tree_outcome *outcome)
 {
     struct session *session = session_find (&self->sessions, write->session);
-    if (session == NULL || session_over (session)) {
+    bool over = session == NULL ||
+                (COHORT_MUTATED (killed_goes_on) ? session->dead : session_over (session));
+    if (over) {
         outcome->code = COHORT_ESESSIONEXPIRED;
         return NULL;
     }

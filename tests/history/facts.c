@@ -361,6 +361,7 @@ static void see_call (struct facts *self, struct fact_client *client,
     kept->sync_order = asks ? kept->order : client->sync_order;
     kept->sync_floor = asks ? kept->floor : client->sync_floor;
     map_insert (&self->calls, &kept->node);
+    client->closes |= call->ops[0].kind == HISTORY_CLOSE;
     client->synced = call->ops[0].kind == HISTORY_SYNC;
     client->sync_order = kept->order;
     client->sync_floor = kept->floor;

@@ -72,6 +72,7 @@ struct fact_client {
     uint32_t kept_epoch;   /* whose leader has stood still: it owes the session that time, */
     int64_t kept_until_ms; /* and does not end it for silence before */
     bool gone, lost;
+    bool closes; /* it has asked for the end of its session */
     int64_t gone_ms;
     int64_t killed_ms; /* when an administrator has ended its session; 0: nobody has */
 

@@ -273,7 +273,8 @@ static bool told_fits (const struct facts *facts, const struct history_event *ev
 
 /* ---- All ------------------------------------------------------------------------------------- */
 
-/* What was asked for behind a stream shows no change that the stream has yet to tell. */
+/* What was asked for behind a stream shows no change that the stream has yet to tell; but who
+ * closes its session gets its answers, and not all that streams had to tell. */
 static bool none_is_overtaken (const struct facts *facts, const struct history_event *event,
                                struct objection *objection)
 {
@@ -281,7 +282,7 @@ static bool none_is_overtaken (const struct facts *facts, const struct history_e
     const struct fact_call *call = facts_call (facts, event->u.result.id);
     const struct fact_client *client = facts_client (facts, event->client);
     const struct model *model = &facts->model;
-    for (size_t i = 0; client != NULL && i < client->streams_count; i++) {
+    for (size_t i = 0; client != NULL && !client->closes && i < client->streams_count; i++) {
         const struct fact_stream *stream = &client->streams[i];
         size_t next = stream->whole
                           ? fact_next_change (model, stream->change, stream->path, stream->flags)

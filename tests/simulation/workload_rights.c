@@ -165,11 +165,17 @@ static void change_guarded (struct world *self, struct sim_client *client)
 
 /* ---- Quotas ---------------------------------------------------------------------------------- */
 
+/* Longer than others, so that it is set and met. */
+static const char *quota_path (const struct world *self, char path[PATH_SIZE])
+{
+    return path_of (path, "/quota", 0, window_of (self) / 2);
+}
+
 /* With all that has to be there for it. */
 static void set_quota (struct world *self, struct sim_client *client)
 {
     char top[PATH_SIZE], folder[2 * PATH_SIZE], path[3 * PATH_SIZE], limits[LIMITS_SIZE];
-    path_of (top, "/quota", 0, window_of (self));
+    quota_path (self, top);
     (void) snprintf (folder, sizeof folder, "/zookeeper/quota%s", top);
     (void) snprintf (path, sizeof path, "%s/zookeeper_limits", folder);
     bool count = prng_chance (&client->prng, 1, 2);
@@ -195,7 +201,7 @@ static void set_quota (struct world *self, struct sim_client *client)
 static void delete_quota (struct world *self, struct sim_client *client)
 {
     char top[PATH_SIZE], path[2 * PATH_SIZE];
-    path_of (top, "/quota", 0, window_of (self));
+    quota_path (self, top);
     (void) snprintf (path, sizeof path, "/zookeeper/quota%s/zookeeper_limits", top);
     ask_for (self, client, WIRE_DELETE, path, NULL, 0);
 }
@@ -206,7 +212,7 @@ static void use_quota (struct world *self, struct sim_client *client)
     static const char data[DATA_MAX + 1] = "abcdefghijkl";
     char top[PATH_SIZE], path[2 * PATH_SIZE];
     const char *value = data + prng_below (&client->prng, DATA_MAX + 1);
-    path_of (top, "/quota", 0, window_of (self));
+    quota_path (self, top);
     (void) snprintf (path, sizeof path, "%s/%" PRIu64, top, prng_below (&client->prng, 4));
     switch (prng_below (&client->prng, 6)) {
     case 0:
@@ -250,8 +256,11 @@ void workload_claim (struct world *self, struct sim_client *client)
         use_guarded,       use_guarded,  use_guarded,    use_below_guarded,
         use_below_guarded, fell_guarded, change_guarded, set_quota,
         use_quota,         use_quota,    use_quota,      use_quota};
+    bool admin = (size_t) (client - self->clients) == self->admin;
     if (prng_chance (&client->prng, 1, 64)) {
         set_admins (self, client);
+    } else if (admin && prng_chance (&client->prng, 1, 5)) {
+        set_quota (self, client); /* perhaps nobody else may */
     } else if (prng_chance (&client->prng, 1, 24)) {
         delete_quota (self, client);
     } else {

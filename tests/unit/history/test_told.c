@@ -353,6 +353,8 @@ static void test_stream_is_overtaken (void **state)
 #define FOLLOWED TWO_CLIENTS, MADE, BATCH ("4", SNAPSHOT, A4)
     GOOD (FOLLOWED, CHANGE, BATCH ("5", CHANGES, A5), LOOK, READ ("c2", "5", "5", "value=y"));
     BROKEN (rule, FOLLOWED, CHANGE, LOOK, READ ("c2", "5", "5", "value=y"));
+    /* Who closes its session gets its answers all the same. */
+    GOOD (FOLLOWED, CHANGE, LOOK, CALL ("c2", "6", "1", CLOSE), READ ("c2", "5", "5", "value=y"));
     /* While a new snapshot is made, results may be ahead of it. */
     GOOD (FOLLOWED, CHANGE, BATCH ("5", HEAD, ""), LOOK, READ ("c2", "5", "5", "value=y"));
 }
