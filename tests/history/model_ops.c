@@ -144,8 +144,12 @@ static int create (struct model *self, struct model_session *session, const stru
     parent_of (path, above);
     struct model_znode *parent = model_look (self, above);
     const struct history_op in_parent = {.kind = HISTORY_CREATE, .path = above};
-    int code = model_permit_system (self, session, op);
-    code = code == 0 ? model_permit (self, session, &in_parent, parent) : code;
+    /* Lists speak first: what is the servers' own would tell that there is a parent. */
+    int32_t code = model_permit (self, session, &in_parent, parent);
+    if (code == 0 || code == COHORT_ENONODE) {
+        int32_t refused = model_permit_system (self, session, op);
+        code = refused != 0 ? refused : code;
+    }
     if (code != 0) {
         return code;
     }
