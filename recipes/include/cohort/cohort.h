@@ -16,6 +16,7 @@
 #include "cohort/member.h"
 #include "cohort/mirror.h"
 #include "cohort/multilock.h"
+#include "cohort/pool.h"
 #include "cohort/queue.h"
 #include "cohort/sem.h"
 #include "cohort/types.h"

@@ -1,8 +1,9 @@
-/* Claims when memory runs out at any allocation; as test_memory.c. */
+/* Claims and pools when memory runs out at any allocation; as test_memory.c. */
 
 #include <stdio.h>
 
 #include "cohort/claim.h"
+#include "cohort/pool.h"
 #include "tests/unit/recipes/failing.h"
 #include "tests/unit/recipes/fake.h"
 #include "tests/unit/unit.h"
@@ -85,6 +86,63 @@ static void claim_life (cohort_t *client)
     assert_int_equal (fake_count ("/u/.waiting/x/"), 0);
 }
 
+static cohort_pool_t *pool_new (cohort_t *client)
+{
+    const cohort_pool_options_t options = {.size = sizeof (options),
+                                           .roles = COHORT_POOL_MASTER | COHORT_POOL_WORKER,
+                                           .worker = "w",
+                                           .attempts_max = 3};
+    cohort_pool_t *self = NULL;
+    for (int i = 0; i < 2 && self == NULL; i++) {
+        self = cohort_pool_new (client, "/p", &options);
+        fake_settle (client);
+    }
+    assert_non_null (self);
+    return self;
+}
+
+static void go_on (cohort_t *client, cohort_pool_t *self)
+{
+    for (int i = 0; i < 2; i++) {
+        (void) cohort_pool_retry (self);
+        fake_settle (client);
+    }
+}
+
+static void pool_life (cohort_t *client)
+{
+    cohort_pool_t *self = pool_new (client);
+    go_on (client, self);
+    for (int i = 0; i < 2 && fake_data ("/p/assign/w/t") == NULL; i++) {
+        int rc = cohort_pool_submit (self, "t", "data", 4, -1);
+        assert_true (rc == 0 || rc == COHORT_ENOMEM);
+        go_on (client, self);
+    }
+    fake_delete ("/p/workers/w");
+    fake_settle (client);
+    go_on (client, self);
+    assert_non_null (fake_data ("/p/assign/w/t"));
+    for (int i = 0; i < 4 && fake_data ("/p/status/t") == NULL; i++) {
+        for (int attempt = 1; attempt <= 3; attempt++) {
+            (void) !cohort_pool_done (self, "t", attempt, "ok", 2, -1);
+        }
+        /* A task that there was no memory to be told of: with the next change. */
+        fake_set ("/p/assign/w", "");
+        fake_settle (client);
+        go_on (client, self);
+    }
+    void *result = NULL;
+    size_t size = 0;
+    if (cohort_pool_result (self, "t", -1, &result, &size, NULL) != 0) {
+        assert_int_equal (cohort_pool_result (self, "t", -1, &result, &size, NULL), 0);
+    }
+    assert_string_equal (result, "ok");
+    free (result);
+    cohort_pool_destroy (&self);
+    fake_settle (client);
+    assert_null (fake_data ("/p/workers/w"));
+}
+
 static bool run (void (*life) (cohort_t *client), long allocation)
 {
     fake_reset ();
@@ -101,7 +159,7 @@ static bool run (void (*life) (cohort_t *client), long allocation)
 static void every_allocation_fails_once (void **state)
 {
     (void) state;
-    void (*const lives[]) (cohort_t *) = {claim_life};
+    void (*const lives[]) (cohort_t *) = {claim_life, pool_life};
     for (size_t i = 0; i < sizeof (lives) / sizeof (lives[0]); i++) {
         long allocation = 0;
         while (run (lives[i], allocation)) {
