@@ -82,8 +82,6 @@ static void load (struct player *player)
     }
 }
 
-/* ---- Who is here --------------------------------------------------------------------------- */
-
 static void on_claim (cohort_claim_t *claim, const cohort_claim_event_t *event, void *arg)
 {
     struct player *player = arg;
@@ -120,7 +118,7 @@ static void login (const char *name)
     }
     snprintf (player->name, sizeof player->name, "%s", name);
     player->claim = cohort_claim_new (claims, name, NULL, 0);
-    int rc = COHORT_EINVAL;
+    int rc = COHORT_ENOMEM;
     if (player->claim != NULL) {
         players_count++;
         cohort_claim_set_handler (player->claim, on_claim, player);
