@@ -361,7 +361,7 @@ static void granted (struct line *self)
         return;
     }
     self->phase = LINE_HELD;
-    if (self->behind || self->followed) {
+    if (self->ahead_fn == NULL && (self->behind || self->followed)) {
         self->record.granted = true;
         self->record.granted_ms = 0;
         /* Without it the one behind has to look, and nobody sees since when. */
@@ -383,19 +383,47 @@ void line_found_none (struct line *self)
     granted (self);
 }
 
-void line_found (struct line *self, enum line_kind kind, uint64_t number)
+/* The path of the contender's znode, or NULL. */
+static char *path_of (const struct line *self, enum line_kind kind, uint64_t number)
 {
     char name[LINE_NAME_SIZE];
     line_name (name, kind, number);
     size_t size = strlen (self->path) + LINE_NAME_SIZE;
     char *path = malloc (size);
+    if (path != NULL) {
+        snprintf (path, size, "%s/%s", self->path, name);
+    }
+    return path;
+}
+
+int line_depose (const struct line *self)
+{
+    const struct line_view *view = &self->ahead.view;
+    RECIPE_ASSERT (self->phase == LINE_WAITING && view->exists);
+    char *path = path_of (self, self->ahead_kind, self->ahead_number);
+    cohort_txn_t *txn = cohort_txn_new ();
+    int rc = COHORT_ENOMEM;
+    if (path != NULL && txn != NULL) {
+        cohort_txn_check_czxid (txn, path, view->czxid);
+        cohort_txn_delete (txn, path, view->version);
+        rc = cohort_multi_async (self->client, txn, NULL, NULL);
+    }
+    if (txn != NULL) {
+        cohort_txn_destroy (&txn);
+    }
+    free (path);
+    return rc;
+}
+
+void line_found (struct line *self, enum line_kind kind, uint64_t number)
+{
+    char *path = path_of (self, kind, number);
     watch_close (&self->ahead);
     self->ahead_kind = kind;
     self->ahead_number = number;
     self->ahead_first = self->first_known && self->first_number == number;
     self->first_known = false;
     if (path != NULL) {
-        snprintf (path, size, "%s/%s", self->path, name);
         self->ahead.stream = cohort_stream_new (self->client, path, on_ahead, self);
         free (path);
     }
@@ -414,6 +442,9 @@ static void look_at_ahead (struct line *self)
     const struct line_view *view = &self->ahead.view;
     if (view->exists && view->record.granted && self->ahead_kind == LINE_EXCLUSIVE) {
         self->ahead_first = true; /* when it was granted, whoever was ahead of it had gone */
+    }
+    if (self->ahead_fn != NULL) {
+        self->ahead_fn (self);
     }
     if (view->exists && !(self->kind == LINE_SHARED && view->record.shared)) {
         self->phase = LINE_WAITING;
@@ -438,6 +469,8 @@ static void take_change (struct line_view *view, const cohort_change_t *change)
     view->czxid = view->exists ? change->stat.czxid : 0;
     view->owner = view->exists ? change->stat.ephemeral_owner : 0;
     view->ozxid = view->exists ? change->stat.ozxid : 0;
+    view->mzxid = view->exists ? change->stat.mzxid : 0;
+    view->version = view->exists ? change->stat.version : 0;
     record_parse (&view->record, view->exists ? change->data : NULL,
                   view->exists ? change->size : 0);
     view->record.payload = NULL;

@@ -64,6 +64,9 @@ struct line_look;
 struct line_permits;
 struct line_write;
 
+/* What is seen of the one ahead has changed. It must not touch the line. */
+typedef void line_ahead_fn (struct line *line);
+
 typedef void line_fn (struct line_owner *owner, struct line *line, enum line_news news, int rc);
 
 /* Embedded in each object that has lines. */
@@ -80,6 +83,8 @@ struct line_view {
     uint64_t czxid;
     uint64_t owner;
     uint64_t ozxid;
+    uint64_t mzxid;
+    int32_t version;
     struct record record; /* without payload */
 };
 
@@ -95,6 +100,8 @@ struct line {
     const char *path; /* of the container; borrowed */
     enum line_kind kind;
     enum line_phase phase;
+    line_ahead_fn
+        *ahead_fn; /* of a lease, whose owner records itself that it was granted, else NULL */
 
     struct line_join *join; /* on its way, or NULL */
     struct line_look *look;
@@ -139,6 +146,9 @@ int line_set_payload (struct line *self, const void *data, size_t size);
  * transaction: then the order is the same in each of them, and two who join the same lines cannot
  * wait for each other. 0, or why nothing was sent. */
 int line_join (struct line *const *lines, size_t count);
+
+/* WAITING: deletes the znode ahead, if it is still as it was seen. 0, or why nothing was sent. */
+int line_depose (const struct line *self);
 
 /* HELD: writes the record anew, after a write on its way; LINE_STORED tells. */
 int line_store (struct line *self);

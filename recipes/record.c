@@ -36,6 +36,10 @@ char *record_make (const struct record *self, size_t *size)
         used += snprintf (header + used, sizeof (header) - (size_t) used, "granted=%" PRId64 "\n",
                           self->granted_ms);
     }
+    if (self->lease_ms > 0) {
+        used += snprintf (header + used, sizeof (header) - (size_t) used, "lease=%" PRId64 "\n",
+                          self->lease_ms);
+    }
     used += snprintf (header + used, sizeof (header) - (size_t) used, "%s\n",
                       self->shared ? "mode=shared\n" : "");
     size_t header_size = (size_t) used;
@@ -95,6 +99,8 @@ static void take_line (struct record *self, const char *line, size_t size)
     } else if (is_key (line, key_size, "granted")) {
         self->granted = true;
         self->granted_ms = number_of (value, value_size, 0);
+    } else if (is_key (line, key_size, "lease")) {
+        self->lease_ms = number_of (value, value_size, 0);
     } else if (is_key (line, key_size, "mode")) {
         self->shared = is_key (value, value_size, "shared");
     }

@@ -27,6 +27,7 @@ struct record {
     bool granted;        /* it had to wait, and waits no more */
     int64_t granted_ms;  /* server time; 0: when the znode was changed last */
     bool shared;         /* an exclusive one that was downgraded */
+    int64_t lease_ms;    /* for how long it holds without writing again; 0: for ever */
     const void *payload; /* borrowed */
     size_t payload_size;
 };

@@ -12,6 +12,7 @@
 #include "cohort/directory.h"
 #include "cohort/election.h"
 #include "cohort/error.h"
+#include "cohort/lease.h"
 #include "cohort/lock.h"
 #include "cohort/member.h"
 #include "cohort/mirror.h"

@@ -8,6 +8,7 @@
 #include "cohort/barrier.h"
 #include "cohort/cell.h"
 #include "cohort/directory.h"
+#include "cohort/lease.h"
 #include "cohort/lock.h"
 #include "cohort/member.h"
 #include "cohort/mirror.h"
@@ -237,6 +238,47 @@ static void await_life (cohort_t *client)
     fake_settle (client);
 }
 
+static cohort_lease_t *lease_new (cohort_t *client)
+{
+    cohort_lease_options_t options = {.size = sizeof (options), .clock = fake_clock};
+    cohort_lease_t *self = cohort_lease_new (client, "/lease", 1000, &options);
+    return self != NULL ? self : cohort_lease_new (client, "/lease", 1000, &options);
+}
+
+static void lease_enter (cohort_t *client, cohort_lease_t *lease)
+{
+    for (int i = 0; i < 3; i++) {
+        (void) !cohort_lease_acquire (lease);
+        fake_settle (client);
+        cohort_lease_tick (lease);
+        fake_settle (client);
+    }
+}
+
+static void lease_life (cohort_t *client)
+{
+    cohort_lease_t *first = lease_new (client), *second = lease_new (client);
+    assert_non_null (first);
+    assert_non_null (second);
+    lease_enter (client, first);
+    assert_int_equal (cohort_lease_left_ms (first), 1000);
+    lease_enter (client, second);
+    fake_now_ms += 500;
+    for (int i = 0; i < 2 && cohort_lease_left_ms (first) < 1000; i++) {
+        (void) !cohort_lease_renew (first);
+        fake_settle (client);
+    }
+    assert_int_equal (cohort_lease_left_ms (first), 1000);
+    /* The first one hangs. */
+    fake_now_ms += 1126;
+    lease_enter (client, second);
+    assert_int_equal (cohort_lease_left_ms (second), 1000);
+    cohort_lease_destroy (&first);
+    cohort_lease_destroy (&second);
+    fake_settle (client);
+    assert_int_equal (fake_count ("/lease/exclusive-"), 0);
+}
+
 static cohort_sem_t *sem_new (cohort_t *client)
 {
     cohort_sem_t *self = cohort_sem_new (client, "/s/sem", 3, "id", 2);
@@ -461,8 +503,9 @@ static void every_allocation_fails_once (void **state)
 {
     (void) state;
     void (*const lives[]) (cohort_t *) = {
-        member_life, destroyed_early, directory_life, sticky_life, cell_life,      lock_life,
-        queue_life,  barrier_life,    gate_life,      sem_life,    multilock_life, await_life};
+        member_life,    destroyed_early, directory_life, sticky_life, cell_life,
+        lock_life,      queue_life,      barrier_life,   gate_life,   sem_life,
+        multilock_life, await_life,      lease_life};
     for (size_t i = 0; i < sizeof (lives) / sizeof (lives[0]); i++) {
         long allocation = 0;
         while (run (lives[i], allocation)) {
