@@ -12,6 +12,7 @@
 #include "cohort/client.h"
 #include "tests/cluster/ensemble.h"
 #include "tests/cluster/load.h"
+#include "tests/cluster/recipes.h"
 #include "tests/support/witness.h"
 #include "tests/unit/unit.h"
 
@@ -82,6 +83,24 @@ static void test_leader_killed (void **state)
                     load.longest_to_ms, 450);
     ensemble_start (&ensemble, leader);
     verify_all ();
+}
+
+/* Whoever held something has it still, and nobody else has: while leaders die. */
+static void test_recipes_while_leaders_are_killed (void **state)
+{
+    (void) state;
+    ensemble_start_all (&ensemble);
+    size_t leader = ensemble_wait_leader (&ensemble, 2, START_MS);
+    recipes_init (ensemble.list);
+    recipes_until_progress (5, LOAD_MS);
+    for (int i = 0; i < 3; i++) {
+        ensemble_signal (&ensemble, leader, SIGKILL);
+        recipes_until_progress (5, LOAD_MS);
+        ensemble_start (&ensemble, leader);
+        leader = ensemble_wait_leader (&ensemble, 2, START_MS);
+    }
+    recipes_deinit ();
+    finished = true;
 }
 
 static void test_leader_stopped (void **state)
@@ -252,6 +271,7 @@ int main (int argc, char **argv)
 #define CLUSTER_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CLUSTER_TEST (test_leader_killed),
+        CLUSTER_TEST (test_recipes_while_leaders_are_killed),
         CLUSTER_TEST (test_leader_stopped),
         CLUSTER_TEST (test_follower_killed_and_stopped),
         CLUSTER_TEST (test_all_killed),
