@@ -229,6 +229,13 @@ static void contender_start (struct contender *self)
     cohort_lock_set_handler (self->lock, on_lock, self);
 }
 
+static void on_answered (cohort_t *client, const cohort_result_t *result, void *arg)
+{
+    (void) client;
+    (void) result;
+    *(bool *) arg = true;
+}
+
 static void contender_stop (struct contender *self)
 {
     cohort_lock_destroy (&self->lock);
@@ -239,8 +246,16 @@ static void contender_stop (struct contender *self)
         pass_ms (STEP_MS);
     }
     /* What is on its way comes to its end. */
-    pass_ms (1);
-    cohort_dispatch (self->client, 0);
+    bool answered = false;
+    if (cohort_sync_async (self->client, on_answered, &answered) == 0) {
+        int ms = 0;
+        while (!answered) {
+            assert_true (ms < LIMIT_MS);
+            assert_true (cohort_run (self->client, 1) >= 0);
+            pass_ms (1);
+            ms += STEP_MS;
+        }
+    }
     pass_ms (1);
     cohort_dispatch (self->client, 0);
     cohort_destroy (&self->client);
