@@ -75,6 +75,13 @@ void barrier_left (cohort_barrier_t *self, uint64_t zxid);
 /* Sends what a step needs; whole: CREATE with the creation of parents. */
 int barrier_begin (cohort_barrier_t *self, enum barrier_step step, bool whole);
 
+/* Does `ready`, which has this data, name the znode that was created by czxid? NULL: it names none.
+ */
+bool barrier_names (const char *crew, uint64_t czxid);
+
+/* For how many parties a round is, by the data of its container; 0: it is no round. */
+int barrier_parties (const void *data, size_t size);
+
 /* Of the mirror of `ready`. */
 cohort_mirror_fn barrier_on_ready;
 

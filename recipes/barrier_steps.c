@@ -7,31 +7,58 @@
 #include <string.h>
 
 #include "barrier_private.h"
+#include "record.h"
 
 /* "%016llx\n" */
 #define NAMED_SIZE 17
+
+/* "parties=1000\n" */
+#define PARTIES_SIZE 32
 
 static cohort_result_fn on_result;
 
 /* ---- Requests ------------------------------------------------------------------------------ */
 
+static void parties_text (char text[PARTIES_SIZE], int parties)
+{
+    snprintf (text, PARTIES_SIZE, "parties=%d\n", parties);
+}
+
+int barrier_parties (const void *data, size_t size)
+{
+    char text[PARTIES_SIZE] = "", expected[PARTIES_SIZE];
+    if (size >= sizeof (text) || size <= strlen ("parties=")) {
+        return 0;
+    }
+    memcpy (text, data, size);
+    long parties = strtol (text + strlen ("parties="), NULL, 10);
+    if (parties < 1 || parties > COHORT_BARRIER_PARTIES_MAX) {
+        return 0;
+    }
+    parties_text (expected, (int) parties);
+    return strcmp (text, expected) == 0 ? (int) parties : 0;
+}
+
 static int send_create (cohort_barrier_t *self, struct barrier_call *call)
 {
-    char data[32];
+    char data[PARTIES_SIZE];
+    size_t record_size = 0;
+    char *record = record_own (&record_size);
     cohort_txn_t *txn = cohort_txn_new ();
-    int rc = txn == NULL ? COHORT_ENOMEM : 0;
+    int rc = txn == NULL || record == NULL ? COHORT_ENOMEM : 0;
     if (rc == 0 && call->whole) {
         rc = recipe_txn_parents (txn, self->folder);
     }
     if (rc == 0) {
-        int size = snprintf (data, sizeof (data), "parties=%d\n", self->parties);
-        recipe_txn_ensure (txn, self->folder, data, (size_t) size, COHORT_CONTAINER);
-        cohort_txn_create (txn, self->member, NULL, 0, COHORT_EPHEMERAL, NULL);
+        parties_text (data, self->parties);
+        recipe_txn_ensure (txn, self->folder, data, strlen (data), COHORT_CONTAINER);
+        cohort_txn_create (txn, self->member, record, record_size, COHORT_EPHEMERAL, NULL);
         rc = cohort_multi_async (self->client, txn, on_result, call);
     }
     if (txn != NULL) {
         cohort_txn_destroy (&txn);
     }
+    free (record);
     return rc;
 }
 
@@ -114,8 +141,7 @@ static void go_on (cohort_barrier_t *self, enum barrier_step step)
 
 /* ---- Entering ------------------------------------------------------------------------------ */
 
-/* Does `ready` name the znode that was created by czxid? */
-static bool is_named (const char *crew, uint64_t czxid)
+bool barrier_names (const char *crew, uint64_t czxid)
 {
     char name[NAMED_SIZE + 1];
     snprintf (name, sizeof (name), "%016" PRIx64 "\n", czxid);
@@ -148,7 +174,7 @@ static void look_at_ready (cohort_barrier_t *self, uint64_t zxid)
     if (node == NULL || self->phase != BARRIER_ENTERING || self->czxid == 0) {
         return;
     }
-    if (is_named (node->data, self->czxid)) {
+    if (barrier_names (node->data, self->czxid)) {
         entered (self, node, zxid);
     } else {
         /* All are there without us, or it is left over: the list tells. */
@@ -233,12 +259,9 @@ static void created (cohort_barrier_t *self, bool whole, const cohort_result_t *
 
 static void counted (cohort_barrier_t *self, const cohort_result_t *result)
 {
-    char expected[32];
-    int size = snprintf (expected, sizeof (expected), "parties=%d\n", self->parties);
     if (result->rc != 0 || result->stat == NULL) {
         barrier_fail (self, result->rc != 0 ? result->rc : COHORT_EPROTOCOL);
-    } else if (result->size != (size_t) size ||
-               memcmp (result->data, expected, result->size) != 0) {
+    } else if (barrier_parties (result->data, result->size) != self->parties) {
         barrier_fail (self, COHORT_ECONFIG);
     } else if (result->stat->child_count >= (uint32_t) self->parties) {
         go_on (self, STEP_LIST);
@@ -261,10 +284,10 @@ static int take_members (cohort_barrier_t *self, const cohort_child_t *const *me
 {
     const cohort_node_t *node = ready_node (self);
     if (count > 0 && node != NULL) {
-        if (is_named (node->data, self->czxid)) {
+        if (barrier_names (node->data, self->czxid)) {
             return 0; /* the mirror has told, or will */
         }
-        if (is_named (node->data, members[0]->stat.czxid)) {
+        if (barrier_names (node->data, members[0]->stat.czxid)) {
             return COHORT_ELIMIT;
         }
     }
@@ -322,7 +345,7 @@ static void listed_leaving (cohort_barrier_t *self, const cohort_result_t *resul
     bool here = is_listed (self, result);
     for (size_t i = 0; i < result->listed_count; i++) {
         const cohort_child_t *child = &result->listed[i];
-        if (is_named (self->crew, child->stat.czxid)) {
+        if (barrier_names (self->crew, child->stat.czxid)) {
             first = first == NULL || child->stat.czxid < first->stat.czxid ? child : first;
             last = last == NULL || child->stat.czxid > last->stat.czxid ? child : last;
         }

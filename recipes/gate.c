@@ -8,6 +8,7 @@
 #include "calls.h"
 #include "cohort/barrier.h"
 #include "cohort/mirror.h"
+#include "record.h"
 
 struct gate_call {
     struct recipe_call base; /* its owner is the gate */
@@ -117,7 +118,14 @@ static int send (cohort_gate_t *self, struct gate_call *call)
         return rc;
     }
     if (call->closing) {
-        recipe_txn_ensure (txn, self->path, NULL, 0, COHORT_PERSISTENT);
+        size_t size = 0;
+        char *record = record_own (&size);
+        if (record == NULL) {
+            cohort_txn_destroy (&txn);
+            return COHORT_ENOMEM;
+        }
+        recipe_txn_ensure (txn, self->path, record, size, COHORT_PERSISTENT);
+        free (record);
     } else {
         cohort_txn_delete (txn, self->path, COHORT_ANY_VERSION);
     }

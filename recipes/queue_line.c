@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "queue_private.h"
+#include "record.h"
 
 struct line_call {
     struct recipe_call base; /* its owner is the queue */
@@ -173,13 +174,17 @@ static void be_behind (cohort_queue_t *self, const char *name)
 static int send_ticket (cohort_queue_t *self, struct line_call *call)
 {
     char *path = queue_path (self->waiting, "w-");
-    cohort_txn_t *txn = path == NULL ? NULL : cohort_txn_new ();
+    size_t size = 0;
+    char *record = path == NULL ? NULL : record_own (&size);
+    cohort_txn_t *txn = record == NULL ? NULL : cohort_txn_new ();
     if (txn == NULL) {
+        free (record);
         free (path);
         return COHORT_ENOMEM;
     }
     int rc = call->whole ? recipe_txn_parents (txn, path) : 0;
-    cohort_txn_create (txn, path, NULL, 0, COHORT_EPHEMERAL | COHORT_SEQUENTIAL, NULL);
+    cohort_txn_create (txn, path, record, size, COHORT_EPHEMERAL | COHORT_SEQUENTIAL, NULL);
+    free (record);
     free (path);
     rc = rc == 0 ? cohort_multi_async (self->client, txn, on_answer, call) : rc;
     cohort_txn_destroy (&txn);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "queue_private.h"
+#include "record.h"
 
 /* Names that are listed at once. */
 #define PAGE_MAX 128
@@ -70,8 +71,14 @@ static int send_claim (cohort_queue_t *self, struct look_call *call)
     if (call->path == NULL) {
         return COHORT_ENOMEM;
     }
-    int rc = cohort_create_async (self->client, call->path, NULL, 0, COHORT_EPHEMERAL, NULL,
+    size_t size = 0;
+    char *record = record_own (&size);
+    if (record == NULL) {
+        return COHORT_ENOMEM;
+    }
+    int rc = cohort_create_async (self->client, call->path, record, size, COHORT_EPHEMERAL, NULL,
                                   on_answer, call);
+    free (record);
     if (rc != 0) {
         return rc;
     }

@@ -58,6 +58,13 @@ char *record_make (const struct record *self, size_t *size)
     return text;
 }
 
+char *record_own (size_t *size)
+{
+    struct record record;
+    record_init (&record);
+    return record_make (&record, size);
+}
+
 /* The decimal number that the value is, not negative; fallback: it is none. */
 static int64_t number_of (const char *value, size_t size, int64_t fallback)
 {

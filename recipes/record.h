@@ -38,6 +38,9 @@ void record_init (struct record *self);
 /* The text, to be freed, with its size; NULL: no memory. */
 char *record_make (const struct record *self, size_t *size);
 
+/* The same of this host and this process alone. */
+char *record_own (size_t *size);
+
 /* Reads what record_make has made. Data that is anything else is all payload, of an unknown host:
  * whoever wrote it holds its place all the same. The payload points into data. */
 void record_parse (struct record *self, const void *data, size_t size);

@@ -1,5 +1,6 @@
 /* Who holds a lock or a claim, and who waits for it: the recipe behind cohort/why.h.
- * May include: the client's public headers, recipes' claim_text, line, record and support, libc. */
+ * May include: the client's public headers, recipes' claim_text, line, record, support and
+ * why_places, libc. */
 
 #include "cohort/why.h"
 
@@ -9,6 +10,7 @@
 
 #include "claim_private.h"
 #include "line.h"
+#include "why_places.h"
 
 /* One who was listed; what it points to is in the same allocation. */
 struct entry {
@@ -315,6 +317,10 @@ int cohort_why (cohort_t *client, const char *path, cohort_why_t **why)
     rc = rc == 0 ? read_permits (client, path, &entries, &permits) : rc;
     if (rc == 0 && entries.count == 0) {
         rc = read_claim (client, path, &entries);
+    }
+    if (rc == 0 && entries.count == 0 && !entries.of_claim) {
+        entries_clear (&entries);
+        return why_places (client, path, why);
     }
     if (rc == 0) {
         if (entries.count > 0) {

@@ -1,4 +1,4 @@
-/* why: who holds a lock or leads, and who waits. */
+/* why: who holds a lock, permits, items of a queue, or leads, and who waits. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,19 +31,23 @@ static const char *time_text (int64_t ms, char text[32])
     return text;
 }
 
-static const char *state_of (const cohort_contender_t *item)
+/* "holds", "waits shared", and of a semaphore "holds 3". */
+static const char *state_of (const cohort_contender_t *item, char text[32])
 {
-    if (item->holds) {
-        return item->shared ? "holds shared" : "holds";
+    const char *state = item->holds ? "holds" : "waits";
+    if (item->permits > 0) {
+        snprintf (text, 32, "%s %" PRId64, state, item->permits);
+    } else {
+        snprintf (text, 32, "%s%s", state, item->shared ? " shared" : "");
     }
-    return item->shared ? "waits shared" : "waits";
+    return text;
 }
 
 static void print_line (const cohort_contender_t *item)
 {
-    char token[OUTPUT_ID_SIZE], session[OUTPUT_ID_SIZE], text[32];
+    char token[OUTPUT_ID_SIZE], session[OUTPUT_ID_SIZE], text[32], state[32];
     bool made = item->session != 0;
-    printf ("%s\t%s\t%s\t%s\t", state_of (item),
+    printf ("%s\t%s\t%s\t%s\t", state_of (item, state),
             time_text (item->holds ? item->since_ms : item->asked_ms, text), name_of (item->node),
             output_id (item->token.czxid, token));
     printf ("%s\t%s\t%" PRId64 "\t", made ? output_id (item->session, session) : "-",
@@ -76,6 +80,9 @@ static void print_json (const cohort_why_t *why, enum format format)
             "ozxid", output_id (item->token.ozxid, ozxid), "session",
             output_id (item->session, session), "asked_ms", (json_int_t) item->asked_ms, "since_ms",
             (json_int_t) item->since_ms, "host", item->host, "pid", (json_int_t) item->pid);
+        if (value != NULL && item->permits > 0) {
+            json_object_set_new (value, "permits", json_integer ((json_int_t) item->permits));
+        }
         if (value != NULL) {
             output_json_data (value, item->data, item->size);
         }

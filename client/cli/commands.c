@@ -268,7 +268,7 @@ const struct command command_table[] = {
      "The rest is as with lock.\n",
      command_elect_flags, "  $ cohort elect --info 10.0.0.7:7777 master -- master-server\n",
      cmd_elect},
-    {"why", "PATH", 1, 1, "print who holds a lock or leads, and who waits for it",
+    {"why", "PATH", 1, 1, "print who holds a lock, permits or items, or leads, and who waits",
      "One line for each who stands in the line, in the order in which they are served, fields\n"
      "separated by tabs: state, since when, name, token, session, host, process id, and what it\n"
      "says about itself. Nothing: nobody is there.\n",

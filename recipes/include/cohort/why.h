@@ -5,7 +5,13 @@
  * For people and tools that ask why something does not go on.  It reads; whoever stands in the line
  * does not notice.  It works for every path that cohort/lock.h, cohort/election.h and
  * cohort/sem.h use, and for that of a claim (cohort/claim.h): who holds it, if its owner lives, and
- * then who waits for it.
+ * then who waits for it.  Further for
+ *    - the path of a queue (cohort/queue.h): who has taken which items, in their order, node being
+ *      that of the item; then who waits for items, in the order of their line, of which the first
+ *      two look;
+ *    - the path of a round of a barrier (cohort/barrier.h, PATH/ROUND): its parties in the order in
+ *      which they came; those that have entered hold, since all were there;
+ *    - the path of a gate: who has closed it, if it is closed.
  */
 #ifndef COHORT_WHY_H
 #define COHORT_WHY_H
@@ -30,7 +36,7 @@ typedef struct cohort_contender {
     int64_t pid;      /* 0: not known */
     const void *data; /* what it says about itself, followed by one 0 that is not counted */
     size_t size;
-    int64_t permits; /* of a semaphore, that it has or wants; 0: of a lock or an election */
+    int64_t permits; /* of a semaphore, that it has or wants; else 0 */
 } cohort_contender_t;
 
 /* A line, in one allocation. */

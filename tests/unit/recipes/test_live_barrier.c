@@ -100,6 +100,15 @@ static void a_timed_enter_leaves_no_ghost (void **state)
     live_until (a, cohort_barrier_inside (mine) == 1 || cohort_run (b, 1) < 0);
     assert_int_equal (cohort_barrier_wait (mine, 0), 0);
     assert_int_equal (cohort_barrier_wait (yours, LIVE_LIMIT_MS), 0);
+    cohort_why_t *why = NULL;
+    assert_int_equal (cohort_why (a, "/b/1", &why), 0);
+    assert_int_equal (why->count, 2);
+    assert_true (why->items[0].token.czxid < why->items[1].token.czxid);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true (why->items[i].holds && why->items[i].since_ms > 0);
+        assert_true (why->items[i].pid > 0);
+    }
+    cohort_why_destroy (&why);
     /* One leaves by dying. */
     assert_int_equal (cohort_sync (b), 0);
     (void) cohort_dispatch (b, 0);
@@ -123,6 +132,11 @@ static void a_gate_holds_who_comes_after_it_was_closed (void **state)
     for (int i = 0; i < 3; i++) {
         assert_int_equal (cohort_gate_close (keeper), 0);
         live_until (a, cohort_gate_is_open (keeper) == 0);
+        cohort_why_t *why = NULL;
+        assert_int_equal (cohort_why (b, "/town/gate", &why), 0);
+        assert_int_equal (why->count, 1);
+        assert_true (why->items[0].holds && why->items[0].pid > 0);
+        cohort_why_destroy (&why);
         assert_int_equal (cohort_gate_wait (guest, 20), COHORT_ETIMEDOUT);
         assert_int_equal (cohort_gate_open (keeper), 0);
         assert_int_equal (cohort_gate_wait (guest, LIVE_LIMIT_MS), 0);

@@ -87,6 +87,49 @@ static void takes_in_order_and_acknowledges (void **state)
     end (&queue, &client);
 }
 
+/* Who has which item, who waits, from where. */
+static void why_shows_who_has_taken_what (void **state)
+{
+    (void) state;
+    cohort_t *one = live_client (), *other = live_client ();
+    cohort_queue_t *taker = queue_of (one);
+    cohort_why_t *why = NULL;
+    assert_int_equal (cohort_why (one, "/game/jobs", &why), 0);
+    assert_int_equal (why->count, 0);
+    cohort_why_destroy (&why);
+    put (taker, "a");
+    put (taker, "b");
+    cohort_item_t *item = take (taker, "a");
+    put (taker, "c");
+    cohort_queue_t *waiter = queue_with (other, (cohort_queue_options_t){.max_inflight = 4});
+    live_until (other, cohort_queue_ready (waiter) == 2);
+    for (int ms = 0;; ms++) {
+        assert_true (ms < LIVE_LIMIT_MS);
+        assert_true (cohort_run (other, 1) >= 0);
+        assert_int_equal (cohort_why (one, "/game/jobs", &why), 0);
+        if (why->count == 4) {
+            break;
+        }
+        cohort_why_destroy (&why);
+    }
+    assert_string_equal (why->items[0].node, cohort_item_path (item));
+    assert_int_equal (why->items[0].token.czxid, cohort_item_token (item).czxid);
+    for (size_t i = 0; i < why->count; i++) {
+        const cohort_contender_t *at = &why->items[i];
+        assert_int_equal (at->session, cohort_session_id (i == 0 ? one : other));
+        assert_int_equal (at->holds, i < 3);
+        assert_int_equal (at->since_ms != 0, i < 3);
+        assert_true (at->asked_ms > 0);
+        assert_true (at->pid > 0);
+        assert_true (at->host[0] != 0);
+        assert_int_equal (at->size, 0);
+    }
+    cohort_why_destroy (&why);
+    assert_int_equal (cohort_item_ack (&item, LIVE_LIMIT_MS), 0);
+    end (&waiter, &other);
+    end (&taker, &one);
+}
+
 static void delays_by_the_servers_time (void **state)
 {
     (void) state;
@@ -371,6 +414,7 @@ int main (void)
 #define TEST(name, start) cmocka_unit_test_setup_teardown (name, start, live_stop)
     const struct CMUnitTest tests[] = {
         TEST (takes_in_order_and_acknowledges, live_start),
+        TEST (why_shows_who_has_taken_what, live_start),
         TEST (delays_by_the_servers_time, live_start),
         TEST (a_consumer_that_was_lost_goes_on, live_start_manual),
         TEST (a_put_finds_one_of_many_waiting, live_start),
