@@ -69,6 +69,23 @@ test_line () {
     expect 0 '' '' "$cohort" why /l/b
 }
 
+# Permits of a semaphore: who has how many, and who waits.
+test_permits () {
+    local shown
+    printf 'permits=3\n' >"$folder/permits"
+    printf 'contender=1\nhost=h\npid=7\ncount=2\n\nme' >"$folder/contender"
+    "$cohort" create /s >/dev/null && "$cohort" create /s/room - <"$folder/permits" >/dev/null &&
+        "$cohort" create /s/room/permits-0000000004 - <"$folder/contender" >/dev/null &&
+        "$cohort" create /s/room/permits-0000000005 - <"$folder/contender" >/dev/null ||
+        fail 'permits'
+    shown=$("$cohort" why /s/room | cut -f 1,3,6,7,8 | tr '\t\n' ' ,')
+    [ "$shown" = "$(printf '%s' 'state name host pid data,' \
+        'holds 2 permits-0000000004 h 7 me,' 'waits 2 permits-0000000005 h 7 me,')" ] ||
+        fail "why: $shown"
+    shown=$("$cohort" why -o jsonl /s/room | head -n 1)
+    matches "$shown" '"permits": ?2' permits
+}
+
 # A znode that is deleted by hand: the program is told, and killed with what it has started if it does
 # not end.
 test_lost () {
@@ -108,5 +125,6 @@ mkdir "$folder/data"
 start_stored tcp://127.0.0.1:0
 test_status
 test_line
+test_permits
 test_lost
 finish

@@ -40,7 +40,8 @@
  * Cost: while enough are left, one round trip and one write.  It reads as many places of the line
  * as there are permits, and one, at most.  Two streams; a session can have 1,024 (COHORT_ELIMIT).
  * A release wakes one waiter, the first one, who goes on without asking anybody as soon as enough
- * was given back, and wakes the next one, who asks once.  What that costs does not depend on how
+ * was given back, and wakes the next one, who asks once.  (The first one also hears of those who
+ * come, and asks nothing because of that.)  What that costs does not depend on how
  * many wait.  One who had to wait, or who has somebody behind it, records its grant: one more
  * write, which nobody waits for but the one behind.
  *

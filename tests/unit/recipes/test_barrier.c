@@ -159,8 +159,8 @@ static void entering_is_one_write (void **state)
     destroy (3);
 }
 
-/* Curator GH-1290: one participant in a timed enter of two. */
-static void an_event_of_the_session_is_no_success (void **state)
+/* One participant in a timed enter of two. */
+static void scenario_19_curator_1290_an_event_of_the_session_is_no_success (void **state)
 {
     (void) state;
     arrive (0, 2);
@@ -524,7 +524,7 @@ int main (void)
         TEST (all_enter_and_all_leave),
         TEST (left_in_any_order),
         TEST (entering_is_one_write),
-        TEST (an_event_of_the_session_is_no_success),
+        TEST (scenario_19_curator_1290_an_event_of_the_session_is_no_success),
         TEST (who_gave_up_is_not_counted),
         TEST (giving_up_needs_no_answer),
         TEST (a_leftover_lets_nobody_through),

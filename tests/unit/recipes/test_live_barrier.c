@@ -81,8 +81,8 @@ static void rounds_through_a_crash (void **state)
     }
 }
 
-/* Curator GH-1290, and a ghost that is none. */
-static void a_timed_enter_leaves_no_ghost (void **state)
+/* And a ghost that is none. */
+static void scenario_19_curator_1290_a_timed_enter_leaves_no_ghost (void **state)
 {
     (void) state;
     cohort_t *a = live_client (), *b = live_client ();
@@ -156,7 +156,7 @@ int main (void)
 #define TEST(name) cmocka_unit_test_setup_teardown (name, live_start, live_stop)
     const struct CMUnitTest tests[] = {
         TEST (rounds_through_a_crash),
-        TEST (a_timed_enter_leaves_no_ghost),
+        TEST (scenario_19_curator_1290_a_timed_enter_leaves_no_ghost),
         TEST (a_gate_holds_who_comes_after_it_was_closed),
     };
 #undef TEST

@@ -288,8 +288,7 @@ static void foreign_children_do_not_count (void **state)
     }
 }
 
-/* kazoo #429: a failed try leaves nothing. */
-static void a_try_that_fails_leaves_nothing (void **state)
+static void scenario_13_kazoo_429_a_failed_try_leaves_the_rest_free (void **state)
 {
     (void) state;
     for (int i = 0; i < 3; i++) {
@@ -377,6 +376,21 @@ static void who_dies_or_is_deleted_is_out (void **state)
     assert_trace ("A failed -112; B failed -101; ");
     assert_int_equal (cohort_sem_wait (users[0].sem, -1), COHORT_ESESSIONEXPIRED);
     leave (4);
+}
+
+static void scenario_15_etcd_19597_a_waiter_whose_session_ends_is_told (void **state)
+{
+    (void) state;
+    for (int i = 0; i < 2; i++) {
+        (void) user_of (i, 2);
+        wants (i, 2);
+    }
+    fake_expire (users[1].client, false, false);
+    assert_int_equal (cohort_sem_wait (users[1].sem, -1), COHORT_ESESSIONEXPIRED);
+    assert_trace ("A granted; B waits; B failed -112; ");
+    assert_int_equal (cohort_sem_held (users[0].sem), 2);
+    fake_reap (cohort_session_id (users[1].client));
+    leave (2);
 }
 
 /* One who waits in the middle goes: who is behind waits for the one ahead of it. */
@@ -598,9 +612,10 @@ int main (void)
         TEST (tokens_are_in_order),
         TEST (two_who_do_not_agree_are_told),
         TEST (foreign_children_do_not_count),
-        TEST (a_try_that_fails_leaves_nothing),
+        TEST (scenario_13_kazoo_429_a_failed_try_leaves_the_rest_free),
         TEST (what_cannot_be_is_refused),
         TEST (who_dies_or_is_deleted_is_out),
+        TEST (scenario_15_etcd_19597_a_waiter_whose_session_ends_is_told),
         TEST (who_is_behind_one_that_goes_finds_the_next),
         TEST (names_of_more_than_ten_digits),
         TEST (destroyed_inside_its_handler),
