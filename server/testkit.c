@@ -7,6 +7,7 @@
  */
 #include "cohort/test.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -81,12 +82,6 @@ static int64_t real_ms (void)
     return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void pause_ms (long ms)
-{
-    struct timespec span = {.tv_nsec = ms * 1000000};
-    (void) nanosleep (&span, NULL);
-}
-
 /* Who leads, as the servers see it; -1: nobody. */
 static int find_leader (const cohort_test_t *self)
 {
@@ -110,7 +105,7 @@ int cohort_test_leader (cohort_test_t *self, int timeout_ms)
         if (real_ms () >= limit) {
             return fail (self, COHORT_ETIMEDOUT, "no server leads after %d ms", timeout_ms);
         }
-        pause_ms (POLL_MS);
+        (void) poll (NULL, 0, POLL_MS);
     }
 }
 
@@ -459,6 +454,6 @@ int cohort_test_expire (cohort_test_t *self, cohort_t *client)
             return fail (self, COHORT_ESTATE, "session 0x%llx: the leader knows none that lives",
                          (unsigned long long) session);
         }
-        pause_ms (POLL_MS);
+        (void) poll (NULL, 0, POLL_MS);
     }
 }

@@ -116,8 +116,10 @@ COHORT_API int cohort_test_advance_ms (cohort_test_t *self, int64_t ms);
 /* ---- Sessions ---------------------------------------------------------------------------- */
 
 /* Expires the client's session at once, as if its heartbeats had stopped for its timeout: its
- * ephemerals go, and the client is LOST when it hears of it.  Returns when the leader has taken it
- * on.  COHORT_ESTATE: the session is not known, or dead; COHORT_ETIMEDOUT: nobody leads. */
+ * ephemerals go, and the client is LOST when it hears of it.  Unlike the servers it does not wait
+ * until cohort_valid_ms of the client is 0: for a moment a lock may be valid in two places. Returns
+ * when the leader has taken it on.  COHORT_ESTATE: the session is not known, or dead;
+ * COHORT_ETIMEDOUT: nobody leads. */
 COHORT_API int cohort_test_expire (cohort_test_t *self, cohort_t *client);
 
 #ifdef __cplusplus
