@@ -65,6 +65,11 @@ int config_file_parse (struct config_file *self, const char *name, const char *t
 /* Reads a file and, for an ensemble, dataDir/myid; checks that the whole makes sense. */
 int config_file_load (struct config_file *self, const char *path, char *error, size_t error_size);
 
+/* Adds to a list of administrators, which begins as "": SCHEME:ID, or several with commas. False:
+ * it is not valid, `wrong` says why. */
+bool config_add_admins (char admins[CONFIG_VALUE_SIZE], const char *value, char *wrong,
+                        size_t wrong_size);
+
 /* Whether an endpoint can be reached from this machine alone. */
 bool config_endpoint_is_local (const char *endpoint);
 

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,26 +151,33 @@ static int key_certificate (const struct config_line *line)
     return config_set_string (line, line->config->certificate, sizeof line->config->certificate);
 }
 
+bool config_add_admins (char admins[CONFIG_VALUE_SIZE], const char *value, char *wrong,
+                        size_t wrong_size)
+{
+    struct buf list = {0};
+    bool ok = admins_parse (&list, value, wrong, wrong_size);
+    buf_deinit (&list);
+    size_t used = strlen (admins), size = strlen (value);
+    if (ok && used + 1 + size >= CONFIG_VALUE_SIZE) {
+        (void) snprintf (wrong, wrong_size, "too many administrators");
+        ok = false;
+    }
+    if (ok) {
+        if (used > 0) {
+            admins[used++] = ',';
+        }
+        memcpy (admins + used, value, size + 1);
+    }
+    return ok;
+}
+
 /* May come more than once. */
 static int key_admin (const struct config_line *line)
 {
-    char *admins = line->config->admins;
     char wrong[CONFIG_TEXT_SIZE];
-    struct buf list = {0};
-    bool ok = admins_parse (&list, line->value, wrong, sizeof wrong);
-    buf_deinit (&list);
-    size_t used = strlen (admins), size = strlen (line->value);
-    if (!ok) {
-        return config_complain (line, "%s", wrong);
-    }
-    if (used + 1 + size >= sizeof line->config->admins) {
-        return config_complain (line, "too many administrators");
-    }
-    if (used > 0) {
-        admins[used++] = ',';
-    }
-    memcpy (admins + used, line->value, size + 1);
-    return 0;
+    return config_add_admins (line->config->admins, line->value, wrong, sizeof wrong)
+               ? 0
+               : config_complain (line, "%s", wrong);
 }
 
 static int key_client_port (const struct config_line *line)

@@ -97,6 +97,7 @@ int dev_run (const struct dev_options *options, char *error, size_t error_size)
     cohort_test_options_t what = {.size = sizeof what,
                                   .servers = options->nodes,
                                   .endpoints = endpoints.list,
+                                  .admins = options->admins,
                                   .log = options->log,
                                   .log_level = options->log_level};
     cohort_test_t *test = cohort_test_new (&what);

@@ -10,6 +10,7 @@ struct dev_options {
     size_t nodes;
     const char *clients; /* one endpoint for each, separated by commas, or that of the first: the
                             ports of the others follow it */
+    const char *admins;  /* as cohort_server_options_t has it; NULL: nobody */
     cohort_log_fn *log;
     int log_level;
     int signals; /* readable: it is to end */

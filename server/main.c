@@ -51,6 +51,7 @@ static const char usage[] =
     "      --nodes N         an ensemble of N servers in this process, up to 7; in memory.  LIST\n"
     "                        is one endpoint for each, or the first, whose ports follow\n"
     "      --data DIR        keep data in DIR; default: in memory\n"
+    "      --admin SCHEME:ID who is administrator, as admin= below; may be repeated\n"
     "      --insecure        serve other machines, without keys\n"
     "\n"
     "keys of the configuration\n"
@@ -280,7 +281,8 @@ struct arguments {
     const char *config;
     const char *clients;
     const char *data;
-    int log_level; /* -1: not given */
+    char admins[CONFIG_VALUE_SIZE]; /* "": nobody */
+    int log_level;                  /* -1: not given */
     bool check;
     bool insecure;
     size_t nodes; /* 0: not given */
@@ -307,7 +309,7 @@ static size_t parse_nodes (const char *text)
 /* -1: go on; else the exit status. */
 static int parse_arguments (int argc, char **argv, struct arguments *arguments)
 {
-    enum { CHECK = 256, LEVEL, VERSION, CLIENTS, DATA, INSECURE, NODES };
+    enum { CHECK = 256, LEVEL, VERSION, CLIENTS, DATA, ADMIN, INSECURE, NODES };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"check", no_argument, NULL, CHECK},
@@ -316,10 +318,12 @@ static int parse_arguments (int argc, char **argv, struct arguments *arguments)
         {"version", no_argument, NULL, VERSION},
         {"clients", required_argument, NULL, CLIENTS},
         {"data", required_argument, NULL, DATA},
+        {"admin", required_argument, NULL, ADMIN},
         {"insecure", no_argument, NULL, INSECURE},
         {"nodes", required_argument, NULL, NODES},
         {NULL, 0, NULL, 0},
     };
+    char wrong[CONFIG_TEXT_SIZE];
     int option;
 
     while ((option = getopt_long (argc, argv, "c:h", options, NULL)) != -1) {
@@ -341,6 +345,12 @@ static int parse_arguments (int argc, char **argv, struct arguments *arguments)
             break;
         case DATA:
             arguments->data = optarg;
+            break;
+        case ADMIN:
+            if (!config_add_admins (arguments->admins, optarg, wrong, sizeof wrong)) {
+                (void) fprintf (stderr, "cohortd: --admin: %s\nTry 'cohortd --help'.\n", wrong);
+                return EXIT_USAGE;
+            }
             break;
         case INSECURE:
             arguments->insecure = true;
@@ -370,6 +380,7 @@ static int run_ensemble (const struct arguments *arguments, const cohort_server_
     char error[CONFIG_TEXT_SIZE];
     struct dev_options options = {.nodes = arguments->nodes,
                                   .clients = server->clients,
+                                  .admins = server->admins,
                                   .log = log_line,
                                   .log_level = server->log_level,
                                   .signals = signals_open ()};
@@ -387,6 +398,7 @@ static int run_dev (const struct arguments *arguments)
         .size = sizeof options,
         .clients = arguments->clients ? arguments->clients : "tcp://127.0.0.1:5181",
         .data_dir = arguments->data,
+        .admins = *arguments->admins ? arguments->admins : NULL,
         .log = log_line,
         .log_level = arguments->log_level < 0 ? COHORT_LOG_INFO : arguments->log_level,
     };
@@ -483,9 +495,11 @@ int main (int argc, char **argv)
     if (!arguments.config) {
         return fail_usage ("give --config FILE, or dev for a server to try things out with", "");
     }
-    if (arguments.clients || arguments.data || arguments.insecure || arguments.nodes > 0) {
+    if (arguments.clients || arguments.data || *arguments.admins || arguments.insecure ||
+        arguments.nodes > 0) {
         return fail_usage (
-            "--clients, --data, --insecure and --nodes go with dev; the configuration has them",
+            "--clients, --data, --admin, --insecure and --nodes go with dev; the configuration has "
+            "them",
             "");
     }
     return run_config (&arguments);
