@@ -99,6 +99,21 @@ bool arguments_parse_number (const char *text, int64_t min, int64_t max, int64_t
     return true;
 }
 
+bool arguments_parse_id (const char *text, uint64_t *id)
+{
+    char *end = NULL;
+    if (*text < '0' || *text > '9') {
+        return false;
+    }
+    errno = 0;
+    unsigned long long value = strtoull (text, &end, strncmp (text, "0x", 2) == 0 ? 16 : 10);
+    if (errno != 0 || *end != 0) {
+        return false;
+    }
+    *id = value;
+    return true;
+}
+
 static void collect_flags (struct arguments *self, bool with_common)
 {
     self->flag_count = 0;
@@ -108,6 +123,7 @@ static void collect_flags (struct arguments *self, bool with_common)
             assert (self->flag_count < ARGUMENTS_FLAGS_MAX);
             self->flags[self->flag_count] = flag;
             self->values[self->flag_count] = NULL;
+            self->from_variable[self->flag_count] = false;
             self->flag_count++;
         }
         self->own_count = i == 0 ? self->flag_count : self->own_count;
@@ -268,6 +284,7 @@ static void apply_environment (struct arguments *self)
         } else if (!off) {
             self->values[i] = "";
         }
+        self->from_variable[i] = self->values[i] != NULL;
     }
 }
 
@@ -372,8 +389,13 @@ bool arguments_number (const struct arguments *self, int flag_id, int64_t min, i
         return true;
     }
     if (!arguments_parse_number (text, min, max, number)) {
-        message ("--%s: '%s' is not a number from %" PRId64 " to %" PRId64,
-                 self->flags[index_of (self, flag_id)]->name, text, min, max);
+        char name[ARGUMENTS_VARIABLE_SIZE];
+        int index = index_of (self, flag_id);
+        bool from_variable = self->from_variable[index];
+        message (
+            "%s%s: '%s' is not a number from %" PRId64 " to %" PRId64, from_variable ? "" : "--",
+            from_variable ? flag_variable (self->flags[index], name) : self->flags[index]->name,
+            text, min, max);
         return false;
     }
     return true;

@@ -21,6 +21,7 @@
 enum settings_source { SOURCE_DEFAULT, SOURCE_ENVIRONMENT, SOURCE_FLAG };
 
 struct session;
+struct credentials;
 
 /* What the common flags and the environment say. */
 struct settings {
@@ -32,6 +33,7 @@ struct settings {
     const char *key_file;   /* the client's own keys; NULL: drawn anew */
     const char *auth;       /* SCHEME:USER[:PASSWORD]; NULL: none, as the next */
     const char *auth_file;
+    struct credentials *users; /* whom sessions are besides; NULL: nobody */
     int timeout_ms;
     bool timeout_given; /* by the user, not the default */
     enum format format;
@@ -50,6 +52,7 @@ struct arguments {
     struct settings settings;
     const struct flag *flags[ARGUMENTS_FLAGS_MAX];
     const char *values[ARGUMENTS_FLAGS_MAX]; /* "": given without argument; NULL: not given */
+    bool from_variable[ARGUMENTS_FLAGS_MAX]; /* the value is that of its variable */
     int flag_count;
     int own_count; /* of the command itself: they come first */
     char **operands;
@@ -88,5 +91,8 @@ bool arguments_number (const struct arguments *self, int flag_id, int64_t min, i
 
 /* A decimal number from min to max with nothing around it. */
 bool arguments_parse_number (const char *text, int64_t min, int64_t max, int64_t *number);
+
+/* A zxid or the id of a session as it is printed: decimal, or hexadecimal behind 0x. */
+bool arguments_parse_id (const char *text, uint64_t *id);
 
 #endif

@@ -12,9 +12,6 @@
 #include "client/cli/exit_code.h"
 #include "client/cli/message.h"
 
-/* As many as a session can have. */
-#define FILE_LINES_MAX 30
-
 void credential_wipe (struct credential *self)
 {
     secret_wipe (self, sizeof *self);
@@ -181,8 +178,8 @@ static int hand_file (const char *name, credential_fn *fn, void *arg)
         }
         snprintf (what, sizeof what, "%.200s, line %d", name, number);
         code = hand_text (line, what, fn, arg);
-        if (++count > FILE_LINES_MAX) {
-            message ("%s: has more than %d users", name, FILE_LINES_MAX);
+        if (++count > CREDENTIALS_MAX) {
+            message ("%s: has more than %d users", name, CREDENTIALS_MAX);
             code = CLI_EXIT_USAGE;
         }
     }
@@ -214,5 +211,62 @@ static int prove (void *arg, const struct credential *credential)
 
 int auth_apply (cohort_t *client, const struct settings *settings)
 {
-    return auth_each (settings, prove, client);
+    int code = CLI_EXIT_OK;
+    for (size_t i = 0; settings->users != NULL && i < settings->users->count; i++) {
+        if (code == CLI_EXIT_OK) {
+            code = auth_prove (client, settings->users->items[i]);
+        }
+    }
+    return code == CLI_EXIT_OK ? auth_each (settings, prove, client) : code;
+}
+
+/* ---- Keeping ----------------------------------------------------------------------------- */
+
+/* The three lie in the text, one behind the other. */
+static size_t text_size (const struct credential *credential)
+{
+    return (size_t) (credential->password - credential->text) + strlen (credential->password) + 1;
+}
+
+bool credentials_keep (struct credentials *self, const struct credential *credential)
+{
+    size_t size = text_size (credential);
+    for (size_t i = 0; i < self->count; i++) {
+        if (text_size (self->items[i]) == size &&
+            memcmp (self->items[i]->text, credential->text, size) == 0) {
+            return true;
+        }
+    }
+    struct credential *copy = self->count < CREDENTIALS_MAX ? malloc (sizeof *copy) : NULL;
+    if (copy == NULL) {
+        message (self->count < CREDENTIALS_MAX ? "out of memory"
+                                               : "a session can be no more than %d users",
+                 CREDENTIALS_MAX);
+        return false;
+    }
+    memcpy (copy->text, credential->text, size);
+    copy->scheme = copy->text + (credential->scheme - credential->text);
+    copy->user = copy->text + (credential->user - credential->text);
+    copy->password = copy->text + (credential->password - credential->text);
+    self->items[self->count++] = copy;
+    return true;
+}
+
+static int keep (void *arg, const struct credential *credential)
+{
+    return credentials_keep (arg, credential) ? CLI_EXIT_OK : CLI_EXIT_FAILED;
+}
+
+int credentials_load (struct credentials *self, const struct settings *settings)
+{
+    return auth_each (settings, keep, self);
+}
+
+void credentials_deinit (struct credentials *self)
+{
+    while (self->count > 0) {
+        struct credential *item = self->items[--self->count];
+        credential_wipe (item);
+        free (item);
+    }
 }

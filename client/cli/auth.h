@@ -17,6 +17,25 @@ struct credential {
     const char *scheme, *user, *password;
 };
 
+/* As many as a session can be. */
+#define CREDENTIALS_MAX 30
+
+/* Users whom sessions are to be that begin later: those of addauth in a shell, and whose password
+ * was asked for once. Begins as {0}. */
+struct credentials {
+    struct credential *items[CREDENTIALS_MAX];
+    size_t count;
+};
+
+/* Keeps a copy, unless it is there already. False: no memory, or too many; a message has been
+ * printed. */
+bool credentials_keep (struct credentials *self, const struct credential *credential);
+/* All that the settings say, asking for passwords once. The exit status; a message has been printed
+ * unless it is CLI_EXIT_OK. */
+int credentials_load (struct credentials *self, const struct settings *settings);
+/* Wipes and forgets all of them. */
+void credentials_deinit (struct credentials *self);
+
 /* Where a password comes from that is not given. */
 enum password_source {
     PASSWORD_TERMINAL, /* its terminal only: standard input belongs to the command */
@@ -32,8 +51,8 @@ bool credential_ask (struct credential *self, const char *scheme, const char *us
                      enum password_source source, bool twice);
 void credential_wipe (struct credential *self);
 
-/* Makes the session all that --auth, --auth-file and their variables say. The exit status; a
- * message has been printed unless it is CLI_EXIT_OK. Blocks. */
+/* Makes the session all that --auth, --auth-file and their variables say, and settings->users. The
+ * exit status; a message has been printed unless it is CLI_EXIT_OK. Blocks. */
 int auth_apply (cohort_t *client, const struct settings *settings);
 
 /* Hands out one after the other of what they say, wiped afterwards, until fn returns something else

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "client/base/nearest.h"
+#include "client/cli/auth.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/message.h"
 
@@ -134,7 +135,12 @@ int cmd_bench (const struct arguments *arguments)
     }
     memset (plan.data, 'x', (size_t) plan.size);
     raise_descriptor_limit ();
-    int code = run (&plan);
+    struct credentials users = {.count = 0};
+    int code = credentials_load (&users, &plan.settings);
+    plan.settings.users = &users;
+    plan.settings.auth = plan.settings.auth_file = NULL;
+    code = code == CLI_EXIT_OK ? run (&plan) : code;
+    credentials_deinit (&users);
     free (plan.data);
     return code;
 }

@@ -26,7 +26,7 @@ struct bench_workload {
 };
 
 struct bench_plan {
-    struct settings settings;
+    struct settings settings; /* users: all that sessions are; auth and auth_file: NULL */
     const char *workload;
     enum bench_kind kind;
     int sessions, window, total, size;

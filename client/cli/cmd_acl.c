@@ -19,32 +19,37 @@
 
 /* ---- getAcl ------------------------------------------------------------------------------ */
 
+struct question {
+    const char *path;
+    bool inherited;
+    cohort_acl_t *acl;
+    cohort_stat_t stat;
+};
+
+static int call_get_acl (cohort_t *client, void *arg)
+{
+    struct question *self = arg;
+    return self->inherited ? cohort_get_default_acl (client, self->path, &self->acl, &self->stat)
+                           : cohort_get_acl (client, self->path, &self->acl, &self->stat);
+}
+
 int cmd_get_acl (const struct arguments *arguments)
 {
-    const char *path = arguments->operands[0];
+    struct question self = {.path = arguments->operands[0],
+                            .inherited = arguments_has (arguments, FLAG_DEFAULT)};
     enum format format = arguments->settings.format;
-    struct session session;
-    int code = session_open (&session, &arguments->settings, NULL);
-    if (code != CLI_EXIT_OK) {
-        return code;
-    }
-    cohort_acl_t *acl = NULL;
-    cohort_stat_t stat;
-    int rc = arguments_has (arguments, FLAG_DEFAULT)
-                 ? cohort_get_default_acl (session.client, path, &acl, &stat)
-                 : cohort_get_acl (session.client, path, &acl, &stat);
-    code = session_result (&session, ACTIVITY_READ, path, rc);
-    session_close (&session);
+    int code = session_call (&arguments->settings, ACTIVITY_READ, self.path, call_get_acl, &self);
     if (code == CLI_EXIT_OK && format != FORMAT_TEXT) {
-        code = emit_value (format, json_pack ("{s:s, s:o, s:o}", "path", path, "acl",
-                                              acl_json (acl), "stat", output_json_stat (&stat)));
+        code = emit_value (format,
+                           json_pack ("{s:s, s:o, s:o}", "path", self.path, "acl",
+                                      acl_json (self.acl), "stat", output_json_stat (&self.stat)));
     } else if (code == CLI_EXIT_OK) {
-        acl_print (acl);
+        arguments_has (arguments, FLAG_ONE_LINE) ? acl_print_line (self.acl) : acl_print (self.acl);
         if (arguments_has (arguments, 's')) {
-            output_stat (stdout, &stat);
+            output_stat (stdout, &self.stat);
         }
     }
-    cohort_acl_destroy (&acl);
+    cohort_acl_destroy (&self.acl);
     return code;
 }
 

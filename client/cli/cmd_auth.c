@@ -1,4 +1,4 @@
-/* addauth, digest, admins: who sessions are, and who may do everything. */
+/* addauth, whoami, digest, admins: who sessions are, and who may do everything. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,15 +33,68 @@ int cmd_addauth (const struct arguments *arguments)
         code = auth_prove (session.client, &credential);
         bool lent = session.lent;
         session_close (&session);
+        if (code == CLI_EXIT_OK && lent &&
+            !credentials_keep (arguments->settings.users, &credential)) {
+            code = CLI_EXIT_FAILED;
+        }
         if (code == CLI_EXIT_OK && !lent) {
             message (
                 "the session that is %s ends now, with this command: give other commands --auth "
                 "or --auth-file, or use the shell",
                 credential.user);
         }
+        if (code == CLI_EXIT_OK && arguments->settings.format != FORMAT_TEXT) {
+            code = emit_value (
+                arguments->settings.format,
+                json_pack ("{s:s, s:s}", "scheme", credential.scheme, "user", credential.user));
+        }
     }
     secret_wipe (text, sizeof text);
     credential_wipe (&credential);
+    return code;
+}
+
+/* ---- whoami ------------------------------------------------------------------------------ */
+
+static int print_identities (enum format format, const cohort_identities_t *identities)
+{
+    if (format == FORMAT_TEXT) {
+        printf ("Auth scheme: User\n");
+    }
+    struct emit emit;
+    if (format != FORMAT_TEXT) {
+        emit_begin (&emit, format);
+    }
+    for (size_t i = 0; i < identities->count; i++) {
+        const cohort_identity_t *identity = &identities->items[i];
+        if (format == FORMAT_TEXT) {
+            printf ("%s: %s\n", identity->scheme, identity->id);
+        } else if (!emit_item (&emit, json_pack ("{s:s, s:s}", "scheme", identity->scheme, "id",
+                                                 identity->id))) {
+            return CLI_EXIT_FAILED;
+        }
+    }
+    if (format != FORMAT_TEXT) {
+        emit_end (&emit);
+    }
+    return CLI_EXIT_OK;
+}
+
+static int call_whoami (cohort_t *client, void *arg)
+{
+    cohort_identities_t **identities = arg;
+    return cohort_whoami (client, identities);
+}
+
+int cmd_whoami (const struct arguments *arguments)
+{
+    cohort_identities_t *identities = NULL;
+    int code =
+        session_call (&arguments->settings, ACTIVITY_READ, "whoami", call_whoami, &identities);
+    if (code == CLI_EXIT_OK) {
+        code = print_identities (arguments->settings.format, identities);
+    }
+    cohort_identities_destroy (&identities);
     return code;
 }
 
@@ -146,19 +199,16 @@ static int print_admins (enum format format, const cohort_acl_t *admins)
     return CLI_EXIT_OK;
 }
 
-static int list_admins (struct session *session, enum format format)
+static int call_get_admins (cohort_t *client, void *arg)
 {
-    cohort_acl_t *admins = NULL;
-    int rc = cohort_get_admins (session->client, &admins);
-    int code = session_result (session, ACTIVITY_READ, "admins ls", rc);
-    if (code == CLI_EXIT_OK) {
-        code = print_admins (format, admins);
-        if (admins == NULL) {
-            message ("there are no administrators (see: cohort help admins)");
-        }
-    }
-    cohort_acl_destroy (&admins);
-    return code;
+    cohort_acl_t **admins = arg;
+    return cohort_get_admins (client, admins);
+}
+
+static int call_set_admins (cohort_t *client, void *arg)
+{
+    cohort_acl_t **admins = arg;
+    return cohort_set_admins (client, *admins);
 }
 
 int cmd_admins (const struct arguments *arguments)
@@ -179,13 +229,15 @@ int cmd_admins (const struct arguments *arguments)
     if (!lists && !read_admins (&admins, operand)) {
         return CLI_EXIT_USAGE;
     }
-    struct session session;
-    int code = session_open (&session, &arguments->settings, NULL);
-    if (code == CLI_EXIT_OK) {
-        code = lists ? list_admins (&session, arguments->settings.format)
-                     : session_result (&session, ACTIVITY_SET_ACL, "admins set",
-                                       cohort_set_admins (session.client, admins));
-        session_close (&session);
+    enum format format = arguments->settings.format;
+    int code = session_call (&arguments->settings, lists ? ACTIVITY_READ : ACTIVITY_SET_ACL,
+                             lists ? "admins ls" : "admins set",
+                             lists ? call_get_admins : call_set_admins, &admins);
+    if (code == CLI_EXIT_OK && (lists || format != FORMAT_TEXT)) {
+        code = print_admins (format, admins);
+    }
+    if (code == CLI_EXIT_OK && admins == NULL) {
+        message ("there are no administrators (see: cohort help admins)");
     }
     cohort_acl_destroy (&admins);
     return code;

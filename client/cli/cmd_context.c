@@ -101,9 +101,13 @@ static int run (struct contexts *contexts, const struct arguments *arguments)
     if (lists) {
         return list (contexts, arguments->settings.format);
     }
-    return strcmp (what, "add") == 0   ? add (contexts, name, &arguments->settings)
-           : strcmp (what, "use") == 0 ? use (contexts, name)
-                                       : remove_context (contexts, name);
+    enum format format = arguments->settings.format;
+    int code = strcmp (what, "add") == 0   ? add (contexts, name, &arguments->settings)
+               : strcmp (what, "use") == 0 ? use (contexts, name)
+                                           : remove_context (contexts, name);
+    return code == CLI_EXIT_OK && format != FORMAT_TEXT
+               ? emit_value (format, json_pack ("{s:s}", "name", name))
+               : code;
 }
 
 int cmd_context (const struct arguments *arguments)

@@ -32,6 +32,26 @@ static int explain_code (int code, enum format format)
     return CLI_EXIT_OK;
 }
 
+/* The root stands for all commands, and is the first of them: its options are those of all. */
+static int explain_command (const struct command *command, enum format format)
+{
+    if (format == FORMAT_TEXT) {
+        help_print (stdout, command);
+        return CLI_EXIT_OK;
+    }
+    if (command != &command_root) {
+        return emit_value (format, help_json (command));
+    }
+    struct emit emit;
+    emit_begin (&emit, format);
+    emit_item (&emit, help_json (command));
+    for (size_t i = 0; i < command_count; i++) {
+        emit_item (&emit, help_json (&command_table[i]));
+    }
+    emit_end (&emit);
+    return CLI_EXIT_OK;
+}
+
 /* Also what only a shell has. */
 static const struct command *find (const char *name)
 {
@@ -52,8 +72,7 @@ int cmd_help (const struct arguments *arguments)
         command = find (name);
     }
     if (command != NULL) {
-        help_print (stdout, command);
-        return CLI_EXIT_OK;
+        return explain_command (command, arguments->settings.format);
     }
     if (advice_parse (name, &code)) {
         return explain_code (code, arguments->settings.format);

@@ -65,9 +65,11 @@ static void list_begin (struct listing *self)
     }
 }
 
-static void list_end (struct listing *self)
+static void list_end (struct listing *self, int rc)
 {
-    if (self->format != FORMAT_TEXT) {
+    if (self->format != FORMAT_TEXT && rc != COHORT_OK) {
+        emit_cut (&self->emit);
+    } else if (self->format != FORMAT_TEXT) {
         emit_end (&self->emit);
     } else if (self->in_line) {
         fputs ("]\n", stdout);
@@ -79,7 +81,7 @@ static int list_subtree (struct session *session, const char *path, struct listi
     self->in_line = false;
     list_begin (self);
     int rc = tour_run (session->client, path, 0, on_znode, NULL, self);
-    list_end (self);
+    list_end (self, rc);
     return session_result (session, ACTIVITY_READ, path, rc);
 }
 
@@ -126,7 +128,7 @@ static int list_children (struct session *session, const char *path, struct list
     } while (rc == COHORT_OK && self->options.after != NULL && self->left > 0);
     cohort_page_destroy (&previous);
     if (!first) {
-        list_end (self);
+        list_end (self, rc);
     }
     int code = session_result (session, ACTIVITY_READ, path, rc);
     if (code == CLI_EXIT_OK && self->with_stat && self->format == FORMAT_TEXT) {
@@ -187,27 +189,33 @@ int cmd_ls (const struct arguments *arguments)
     return code;
 }
 
+struct count {
+    const char *path;
+    cohort_read_options_t options;
+    int64_t count;
+};
+
+static int call_count (cohort_t *client, void *arg)
+{
+    struct count *self = arg;
+    return cohort_count (client, self->path, &self->options, &self->count, NULL);
+}
+
 int cmd_count (const struct arguments *arguments)
 {
-    const char *path = arguments->operands[0];
-    struct session session;
-    int code = session_open (&session, &arguments->settings, NULL);
-    if (code != CLI_EXIT_OK) {
-        return code;
-    }
-    int64_t count = 0;
-    const cohort_read_options_t options = {
-        .size = sizeof options,
-        .flags = arguments_has (arguments, FLAG_LINEARIZABLE) ? COHORT_READ_LINEARIZABLE : 0};
-    int rc = cohort_count (session.client, path, &options, &count, NULL);
-    code = session_result (&session, ACTIVITY_READ, path, rc);
-    session_close (&session);
+    struct count self = {.path = arguments->operands[0],
+                         .options = {.size = sizeof self.options,
+                                     .flags = arguments_has (arguments, FLAG_LINEARIZABLE)
+                                                  ? COHORT_READ_LINEARIZABLE
+                                                  : 0}};
+    int code = session_call (&arguments->settings, ACTIVITY_READ, self.path, call_count, &self);
     if (code == CLI_EXIT_OK && arguments->settings.format != FORMAT_TEXT) {
-        return emit_value (arguments->settings.format,
-                           json_pack ("{s:s, s:I}", "path", path, "count", (json_int_t) count));
+        return emit_value (
+            arguments->settings.format,
+            json_pack ("{s:s, s:I}", "path", self.path, "count", (json_int_t) self.count));
     }
     if (code == CLI_EXIT_OK) {
-        printf ("%" PRId64 "\n", count);
+        printf ("%" PRId64 "\n", self.count);
     }
     return code;
 }

@@ -29,6 +29,9 @@ struct mirror {
     const char *source;
     const char *target;
     struct session from, to;
+    struct session lists;                /* reads the access control lists of source */
+    bool acls;                           /* whether they are carried over */
+    uint64_t synced_zxid;                /* up to which lists sees what from has told */
     uint64_t source_czxid, target_czxid; /* of "/", for what is left out */
     enum format format;
     bool once;
@@ -133,9 +136,11 @@ static int keep_going (const struct tour_node *node, void *arg)
 
 static void snapshot_begin (struct mirror *self)
 {
+    (void) put_finish (&self->put); /* of a snapshot that was cut off: nothing of it is left */
     names_clear (&self->names);
     put_deinit (&self->put);
     put_init (&self->put, &self->to, PUT_REPLACE);
+    self->put.acls_client = self->lists.client;
     self->left_out = self->deleted = 0;
 }
 
@@ -171,8 +176,13 @@ static void snapshot_add (struct mirror *self, const cohort_change_t *change)
         refuse_hidden (self, change->path);
         return;
     }
-    int mode = change->stat.mode & COHORT_CONTAINER;
-    int rc = put_znode (&self->put, copy, change->data, change->size, mode, change->stat.ttl_ms, 0);
+    struct put_order order = {.path = copy,
+                              .data = change->data,
+                              .size = change->size,
+                              .mode = (int) change->stat.mode & COHORT_CONTAINER,
+                              .ttl_ms = change->stat.ttl_ms,
+                              .acls_path = self->acls ? change->path : NULL};
+    int rc = put_znode (&self->put, &order);
     if (rc != COHORT_OK) {
         end (self, session_result (&self->to, ACTIVITY_CREATE, self->put.path, rc));
     }
@@ -230,6 +240,36 @@ static int add_deletion (struct mirror *self, const char *copy)
     return rc == COHORT_ENONODE ? COHORT_OK : rc;
 }
 
+/* The list of a znode as of the batch, or of later: then it comes again. *acl NULL: it has gone
+ * since, and its deletion comes. */
+static int read_acl (struct mirror *self, const char *path, cohort_acl_t **acl)
+{
+    *acl = NULL;
+    int rc = cohort_get_acl (self->lists.client, path, acl, NULL);
+    return rc == COHORT_ENONODE ? COHORT_OK : rc;
+}
+
+/* With its list: before that is known, nothing of it is put anywhere. */
+static int add_listed (struct mirror *self, const cohort_change_t *change, const char *copy)
+{
+    cohort_acl_t *acl;
+    int rc = read_acl (self, change->path, &acl);
+    bool gone = rc == COHORT_OK && acl == NULL;
+    if (rc == COHORT_OK && change->kind == COHORT_CHANGE_CREATED) {
+        cohort_create_options_t options = {.size = sizeof options,
+                                           .mode = (int) change->stat.mode & COHORT_CONTAINER,
+                                           .acl = acl,
+                                           .ttl_ms = change->stat.ttl_ms};
+        rc = cohort_txn_create_with (self->txn, copy, change->data, gone ? 0 : change->size,
+                                     &options);
+    } else if (rc == COHORT_OK && !gone) {
+        rc = cohort_txn_set (self->txn, copy, change->data, change->size, COHORT_ANY_VERSION);
+        rc = rc == COHORT_OK ? cohort_txn_set_acl (self->txn, copy, acl, COHORT_ANY_VERSION) : rc;
+    }
+    cohort_acl_destroy (&acl);
+    return rc;
+}
+
 static int add_change (struct mirror *self, const cohort_change_t *change, const char *copy)
 {
     if (change->kind == COHORT_CHANGE_DELETED) {
@@ -239,6 +279,10 @@ static int add_change (struct mirror *self, const cohort_change_t *change, const
         return COHORT_OK;
     }
     self->txn_bytes += change->size;
+    if (self->acls &&
+        (change->kind == COHORT_CHANGE_CREATED || change->kind == COHORT_CHANGE_ACL)) {
+        return add_listed (self, change, copy);
+    }
     if (change->kind != COHORT_CHANGE_CREATED) {
         return cohort_txn_set (self->txn, copy, change->data, change->size, COHORT_ANY_VERSION);
     }
@@ -297,6 +341,19 @@ static void report (struct mirror *self, uint64_t zxid)
     self->changes = 0;
 }
 
+/* Lists are read in a session of their own, perhaps at another server: it must not be behind. */
+static bool sync_lists (struct mirror *self, uint64_t zxid)
+{
+    if (self->acls && self->synced_zxid < zxid) {
+        int rc = cohort_sync (self->lists.client);
+        self->synced_zxid = cohort_last_zxid (self->lists.client);
+        if (rc != COHORT_OK) {
+            end (self, session_result (&self->lists, ACTIVITY_SYNC, self->source, rc));
+        }
+    }
+    return !self->ended;
+}
+
 static void on_batch (cohort_stream_t *stream, const cohort_batch_t *batch, void *arg)
 {
     struct mirror *self = arg;
@@ -310,6 +367,9 @@ static void on_batch (cohort_stream_t *stream, const cohort_batch_t *batch, void
     }
     if (batch->snapshot && batch->first) {
         snapshot_begin (self);
+    }
+    if (batch->first && !sync_lists (self, batch->zxid)) {
+        return;
     }
     if (!batch->snapshot && batch->first) {
         cohort_txn_destroy (&self->txn); /* of a batch that was cut off, and comes again */
@@ -374,6 +434,20 @@ static int follow (struct mirror *self)
     return self->code;
 }
 
+/* With options of its own, so that it is nobody else's. */
+static int open_lists (struct mirror *self, const struct arguments *arguments)
+{
+    cohort_options_t options = {.size = sizeof options};
+    return session_open (&self->lists, &arguments->settings, &options);
+}
+
+static void close_lists (struct mirror *self)
+{
+    if (self->lists.client != NULL) {
+        session_close (&self->lists);
+    }
+}
+
 static int mirror (struct mirror *self, const struct arguments *arguments)
 {
     const char *servers = arguments_value (arguments, FLAG_TO);
@@ -381,10 +455,13 @@ static int mirror (struct mirror *self, const struct arguments *arguments)
     if (servers != NULL) {
         settings.servers = servers;
         settings.server_key = arguments_value (arguments, FLAG_TO_KEY);
+        settings.key_file = settings.server_key != NULL ? settings.key_file : NULL;
         settings.lender = NULL;
     }
-    int code = session_open (&self->to, &settings, NULL);
+    int code = self->acls ? open_lists (self, arguments) : CLI_EXIT_OK;
+    code = code == CLI_EXIT_OK ? session_open (&self->to, &settings, NULL) : code;
     if (code != CLI_EXIT_OK) {
+        close_lists (self);
         return code;
     }
     put_init (&self->put, &self->to, PUT_REPLACE);
@@ -393,6 +470,7 @@ static int mirror (struct mirror *self, const struct arguments *arguments)
         code = follow (self);
     }
     session_close (&self->to);
+    close_lists (self);
     put_deinit (&self->put);
     names_clear (&self->names);
     return code;
@@ -403,7 +481,8 @@ int cmd_mirror (const struct arguments *arguments)
     struct mirror self = {.source = arguments->operands[0],
                           .target = arguments->operands[1],
                           .format = arguments->settings.format,
-                          .once = arguments_has (arguments, FLAG_ONCE)};
+                          .once = arguments_has (arguments, FLAG_ONCE),
+                          .acls = arguments_has (arguments, FLAG_ACL)};
     bool apart = arguments_has (arguments, FLAG_TO);
     if (!apart && (paths_below (self.source, self.target) != NULL ||
                    paths_below (self.target, self.source) != NULL)) {

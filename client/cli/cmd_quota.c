@@ -99,6 +99,20 @@ static void limits_text (const struct quota *self, char text[TEXT_SIZE])
     }
 }
 
+static json_t *limit_json (int64_t value)
+{
+    return value >= 0 ? json_integer ((json_int_t) value) : json_null ();
+}
+
+static json_t *limits_json (const struct quota *self)
+{
+    json_t *limits = json_object ();
+    for (int i = 0; i < LIMITS_COUNT; i++) {
+        json_object_set_new (limits, limits_table[i].name, limit_json (self->values[i]));
+    }
+    return limits;
+}
+
 /* ---- Reading and writing --------------------------------------------------------------------- */
 
 /* What limits there are; COHORT_OK also if there are none. */
@@ -197,30 +211,54 @@ static int report_missing (const char *path)
     return CLI_EXIT_NO_NODE;
 }
 
-/* Loads, changes, and begins anew if somebody else came between. */
-static int change (struct session *session, const struct arguments *arguments, bool must_exist,
-                   change_fn *fn)
-{
+struct change {
+    const struct arguments *arguments;
     struct quota quota;
-    int code = quota_init (&quota, arguments->operands[0]);
-    if (code != CLI_EXIT_OK) {
-        return code;
+    change_fn *fn;
+    bool must_exist;
+    bool missing; /* there is none */
+};
+
+/* Loads, changes, and begins anew if somebody else came between. */
+static int call_change (cohort_t *client, void *arg)
+{
+    struct change *self = arg;
+    struct quota *quota = &self->quota;
+    /* What there is not is not limited. */
+    int rc = self->must_exist ? COHORT_OK : cohort_exists (client, quota->path, NULL);
+    if (rc != COHORT_OK) {
+        return rc;
     }
-    int rc = COHORT_OK;
-    bool missing = false;
     for (int tries = 0; tries < TRIES_MAX; tries++) {
-        rc = quota_load (&quota, session->client);
-        missing = rc == COHORT_OK && must_exist && quota.version < 0;
-        if (rc == COHORT_OK && !missing) {
-            rc = fn (&quota, session->client, arguments);
+        rc = quota_load (quota, client);
+        self->missing = rc == COHORT_OK && self->must_exist && quota->version < 0;
+        if (rc == COHORT_OK && !self->missing) {
+            rc = self->fn (quota, client, self->arguments);
         }
         if (!is_race (rc)) {
             break;
         }
     }
-    code = missing ? report_missing (quota.path)
-                   : session_result (session, ACTIVITY_SET, quota.limits, rc);
-    quota_deinit (&quota);
+    return rc;
+}
+
+/* A whole command: what it leaves is printed as JSON. */
+static int change (const struct arguments *arguments, bool must_exist, change_fn *fn)
+{
+    struct change self = {.arguments = arguments, .fn = fn, .must_exist = must_exist};
+    enum format format = arguments->settings.format;
+    int code = quota_init (&self.quota, arguments->operands[0]);
+    if (code != CLI_EXIT_OK) {
+        return code;
+    }
+    code = session_call (&arguments->settings, ACTIVITY_SET, self.quota.path, call_change, &self);
+    if (code == CLI_EXIT_OK && self.missing) {
+        code = report_missing (self.quota.path);
+    } else if (code == CLI_EXIT_OK && format != FORMAT_TEXT) {
+        code = emit_value (format, json_pack ("{s:s, s:o}", "path", self.quota.path, "limits",
+                                              limits_json (&self.quota)));
+    }
+    quota_deinit (&self.quota);
     return code;
 }
 
@@ -274,46 +312,22 @@ static bool check_limits (const struct arguments *arguments)
 
 int cmd_setquota (const struct arguments *arguments)
 {
-    const char *path = arguments->operands[0];
     if (!check_limits (arguments)) {
         return CLI_EXIT_USAGE;
     }
-    if (is_system (path)) {
+    if (is_system (arguments->operands[0])) {
         message ("setquota: " SYSTEM " and what is below it have no quota");
         return CLI_EXIT_USAGE;
     }
-    struct session session;
-    int code = session_open (&session, &arguments->settings, NULL);
-    if (code != CLI_EXIT_OK) {
-        return code;
-    }
-    cohort_stat_t stat;
-    int rc = cohort_exists (session.client, path, &stat);
-    code = session_result (&session, ACTIVITY_READ, path, rc);
-    if (code == CLI_EXIT_OK) {
-        code = change (&session, arguments, false, set_limits);
-    }
-    session_close (&session);
-    return code;
+    return change (arguments, false, set_limits);
 }
 
 int cmd_delquota (const struct arguments *arguments)
 {
-    struct session session;
-    int code = session_open (&session, &arguments->settings, NULL);
-    if (code == CLI_EXIT_OK) {
-        code = change (&session, arguments, true, delete_limits);
-        session_close (&session);
-    }
-    return code;
+    return change (arguments, true, delete_limits);
 }
 
 /* ---- listquota ------------------------------------------------------------------------------- */
-
-static json_t *limit_json (int64_t value)
-{
-    return value >= 0 ? json_integer ((json_int_t) value) : json_null ();
-}
 
 static int print_quota (const struct quota *quota, enum format format, const char *counted)
 {
@@ -326,47 +340,46 @@ static int print_quota (const struct quota *quota, enum format format, const cha
         }
         return CLI_EXIT_OK;
     }
-    json_t *limits = json_object (), *stats = json_null ();
-    for (int i = 0; i < LIMITS_COUNT; i++) {
-        json_object_set_new (limits, limits_table[i].name, limit_json (quota->values[i]));
-    }
+    json_t *stats = json_null ();
     if (counted != NULL) {
         stats = json_pack ("{s:I, s:I}", "count", (json_int_t) value_of (counted, "count"), "bytes",
                            (json_int_t) value_of (counted, "bytes"));
     }
-    return emit_value (format, json_pack ("{s:s, s:o, s:o}", "path", quota->path, "limits", limits,
-                                          "stats", stats));
+    return emit_value (format, json_pack ("{s:s, s:o, s:o}", "path", quota->path, "limits",
+                                          limits_json (quota), "stats", stats));
+}
+
+struct listing {
+    struct quota quota;
+    void *counted; /* NULL: whoever has created the limits by hand has left it out */
+};
+
+static int call_list (cohort_t *client, void *arg)
+{
+    struct listing *self = arg;
+    size_t size = 0;
+    int rc = quota_load (&self->quota, client);
+    if (rc == COHORT_OK && self->quota.version >= 0) {
+        rc = cohort_get (client, self->quota.stats, &self->counted, &size, NULL);
+        rc = rc == COHORT_ENONODE ? COHORT_OK : rc;
+    }
+    return rc;
 }
 
 int cmd_listquota (const struct arguments *arguments)
 {
-    struct quota quota;
-    struct session session;
-    int code = quota_init (&quota, arguments->operands[0]);
+    struct listing self = {.counted = NULL};
+    int code = quota_init (&self.quota, arguments->operands[0]);
     if (code != CLI_EXIT_OK) {
         return code;
     }
-    code = session_open (&session, &arguments->settings, NULL);
-    if (code != CLI_EXIT_OK) {
-        quota_deinit (&quota);
-        return code;
-    }
-    void *counted = NULL;
-    size_t size = 0;
-    int rc = quota_load (&quota, session.client);
-    bool missing = rc == COHORT_OK && quota.version < 0;
-    if (rc == COHORT_OK && !missing) {
-        /* Whoever creates the limits by hand may leave it out. */
-        rc = cohort_get (session.client, quota.stats, &counted, &size, NULL);
-        rc = rc == COHORT_ENONODE ? COHORT_OK : rc;
-    }
-    code = missing ? report_missing (quota.path)
-                   : session_result (&session, ACTIVITY_READ, quota.limits, rc);
-    session_close (&session);
+    code = session_call (&arguments->settings, ACTIVITY_READ, self.quota.limits, call_list, &self);
     if (code == CLI_EXIT_OK) {
-        code = print_quota (&quota, arguments->settings.format, counted);
+        code = self.quota.version < 0
+                   ? report_missing (self.quota.path)
+                   : print_quota (&self.quota, arguments->settings.format, self.counted);
     }
-    cohort_free (counted);
-    quota_deinit (&quota);
+    cohort_free (self.counted);
+    quota_deinit (&self.quota);
     return code;
 }

@@ -1,4 +1,4 @@
-/* get, stat, sync. */
+/* get, config, stat, sync. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +8,13 @@
 #include "client/cli/emit.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/output.h"
+#include "client/cli/security.h"
 #include "client/cli/session.h"
+#include "client/cli/status_query.h"
 #include "client/cli/watch_once.h"
+
+/* How long each server has to say where its clients connect. */
+#define CLIENTS_LIMIT_MS 1000
 
 static json_t *get_json (const char *path, const void *data, size_t size, const cohort_stat_t *stat)
 {
@@ -29,6 +34,8 @@ static void print_get_text (const struct arguments *arguments, const void *data,
     } else if (arguments_has (arguments, 'b')) {
         output_base64 (stdout, data, size);
         fputc ('\n', stdout);
+    } else if (size == 0 && isatty (STDOUT_FILENO)) {
+        puts ("null"); /* as zkCli shows it: somebody looks on */
     } else {
         fwrite (data, 1, size, stdout);
         /* The stat begins on a line of its own, and an event does. */
@@ -88,10 +95,78 @@ int cmd_get (const struct arguments *arguments)
     return get (arguments, arguments->operands[0]);
 }
 
+/* One server may have been asked under two names. */
+static bool is_repeated (const struct ensemble_status *status, size_t index)
+{
+    const struct server_status *server = &status->servers[index];
+    for (size_t i = 0; i < index; i++) {
+        if (server->answered && status->servers[i].answered &&
+            status->servers[i].id == server->id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where clients connect, of all servers of whom that is known. */
+static int print_clients (const struct settings *settings, const struct ensemble_status *status)
+{
+    char list[ENDPOINTS_MAX * ENDPOINT_SIZE_MAX] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < status->addresses.count; i++) {
+        if (!is_repeated (status, i)) {
+            used += (size_t) snprintf (list + used, sizeof list - used, "%s%s", used > 0 ? "," : "",
+                                       status->addresses.items[i]);
+        }
+    }
+    for (size_t i = 0; i < status->hidden_count; i++) {
+        if (status_has_answered (status, status->hidden_ids[i])) {
+            continue;
+        }
+        message ("config: where clients of server %u connect is not known: set clients.%u in the "
+                 "servers' configuration",
+                 status->hidden_ids[i], status->hidden_ids[i]);
+    }
+    if (settings->format != FORMAT_TEXT) {
+        return emit_value (settings->format, json_pack ("{s:s}", "servers", list));
+    }
+    printf ("%s\n", list);
+    return CLI_EXIT_OK;
+}
+
+/* Asks all servers, and those that they name. */
+static int config_clients (const struct settings *settings)
+{
+    struct security security;
+    struct ensemble_status *status = calloc (1, sizeof *status);
+    int code = CLI_EXIT_FAILED;
+    if (status == NULL) {
+        message ("out of memory");
+    } else if (!security_init (&security, settings->server_key)) {
+        code = CLI_EXIT_USAGE;
+    } else if (status_query (status, settings->servers, &security, CLIENTS_LIMIT_MS) != COHORT_OK) {
+        message ("out of memory or descriptors");
+    } else if (status_answered (status) == 0) {
+        message ("no server answers at %s (start one with: cohortd dev)", settings->servers);
+        code = CLI_EXIT_NO_CONNECTION;
+    } else {
+        code = print_clients (settings, status);
+    }
+    free (status);
+    return code;
+}
+
 /* The servers write it themselves. */
 int cmd_config (const struct arguments *arguments)
 {
-    return get (arguments, "/zookeeper/config");
+    if (!arguments_has (arguments, 'c')) {
+        return get (arguments, "/zookeeper/config");
+    }
+    if (arguments_has (arguments, 's') || arguments_has (arguments, 'w')) {
+        message ("config: -c prints no znode: -s and -w go without it");
+        return CLI_EXIT_USAGE;
+    }
+    return config_clients (&arguments->settings);
 }
 
 int cmd_stat (const struct arguments *arguments)

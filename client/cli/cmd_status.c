@@ -154,12 +154,7 @@ static void print_remarks (const struct view *view)
     /* Members of whom no address is known; they may be those that do not answer at theirs. */
     size_t unseen = 0, silent = 0;
     for (size_t i = 0; i < status->hidden_count; i++) {
-        bool seen = false;
-        for (size_t k = 0; k < status->addresses.count; k++) {
-            seen = seen ||
-                   (status->servers[k].answered && status->servers[k].id == status->hidden_ids[i]);
-        }
-        unseen += !seen;
+        unseen += !status_has_answered (status, status->hidden_ids[i]);
     }
     for (size_t k = 0; k < status->addresses.count; k++) {
         silent += !status->servers[k].has_id;

@@ -91,23 +91,26 @@ static void print_json (const cohort_why_t *why, enum format format)
     emit_end (&emit);
 }
 
+struct question {
+    const char *path;
+    cohort_why_t *why;
+};
+
+static int call_why (cohort_t *client, void *arg)
+{
+    struct question *self = arg;
+    return cohort_why (client, self->path, &self->why);
+}
+
 int cmd_why (const struct arguments *arguments)
 {
-    const char *path = arguments->operands[0];
-    struct session session;
-    int code = session_open (&session, &arguments->settings, NULL);
-    if (code != CLI_EXIT_OK) {
-        return code;
-    }
-    cohort_why_t *why = NULL;
-    int rc = cohort_why (session.client, path, &why);
-    code = session_result (&session, ACTIVITY_READ, path, rc);
+    struct question self = {.path = arguments->operands[0]};
+    int code = session_call (&arguments->settings, ACTIVITY_READ, self.path, call_why, &self);
     if (code == CLI_EXIT_OK && arguments->settings.format == FORMAT_TEXT) {
-        print_text (why);
+        print_text (self.why);
     } else if (code == CLI_EXIT_OK) {
-        print_json (why, arguments->settings.format);
+        print_json (self.why, arguments->settings.format);
     }
-    cohort_why_destroy (&why);
-    session_close (&session);
+    cohort_why_destroy (&self.why);
     return code;
 }

@@ -9,38 +9,13 @@
 #include "client/cli/data.h"
 #include "client/cli/emit.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/hold.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/output.h"
 #include "client/cli/session.h"
 
 /* What fits into the forty bits that ZooKeeper has for it. */
 #define CREATE_TTL_MS_MAX (((int64_t) 1 << 40) - 1)
-
-static void on_state (cohort_t *client, cohort_state_t state, void *arg)
-{
-    (void) client;
-    bool *lost = arg;
-    if (state == COHORT_SUSPENDED) {
-        message ("no server at the moment: waiting");
-    }
-    *lost = *lost || state == COHORT_LOST;
-}
-
-/* Keeps the session until a signal comes or it is lost. */
-static int hold (struct session *session, const char *path)
-{
-    bool lost = false;
-    cohort_set_state_handler (session->client, on_state, &lost);
-    message ("holding %s until SIGINT or SIGTERM", path);
-    while (!lost && interrupt_run (session->client)) {
-    }
-    if (lost) {
-        message ("%s: %s, and with it its ephemerals", path,
-                 cohort_error_text (COHORT_ESESSIONEXPIRED));
-        return CLI_EXIT_NO_CONNECTION;
-    }
-    return CLI_EXIT_OK;
-}
 
 /* What the flags of create say about the znode. False: a message has been printed. */
 static bool create_options (const struct arguments *arguments, cohort_create_options_t *options)
@@ -98,7 +73,7 @@ static int create (struct session *session, const struct arguments *arguments,
             message ("%s was there already: it is as it was", created);
         }
         if (arguments_has (arguments, FLAG_HOLD)) {
-            code = hold (session, created);
+            code = hold_session (session, created);
         } else if (options->mode & COHORT_EPHEMERAL && !existed) {
             message (
                 session->lent
@@ -119,7 +94,14 @@ int cmd_create (const struct arguments *arguments)
         !create_options (arguments, &wanted)) {
         return CLI_EXIT_USAGE;
     }
-    if (arguments_has (arguments, FLAG_HOLD) && !interrupt_catch ()) {
+    const char *state_file = arguments_value (arguments, FLAG_STATE_FILE);
+    bool hold = arguments_has (arguments, FLAG_HOLD);
+    if (state_file != NULL && !hold) {
+        message (
+            "create: --state-file goes with --hold: without it no session is left to go on with");
+        return CLI_EXIT_USAGE;
+    }
+    if (hold && !interrupt_catch ()) {
         message ("signals cannot be caught");
         return CLI_EXIT_FAILED;
     }
@@ -134,10 +116,11 @@ int cmd_create (const struct arguments *arguments)
         cohort_acl_destroy (&acl);
         return CLI_EXIT_FAILED;
     }
-    cohort_options_t options = {.size = sizeof options, .disconnect_grace_ms = (int) grace};
+    cohort_options_t options = {
+        .size = sizeof options, .disconnect_grace_ms = (int) grace, .state_file = state_file};
     struct session session;
     /* What is held has a session of its own, also in a shell. */
-    bool own = grace > 0 || arguments_has (arguments, FLAG_HOLD);
+    bool own = grace > 0 || hold;
     int code = session_open (&session, &arguments->settings, own ? &options : NULL);
     if (code == CLI_EXIT_OK) {
         code = create (&session, arguments, &wanted, &data);
@@ -154,85 +137,91 @@ static bool wanted_version (const struct arguments *arguments, int64_t *version)
                              version);
 }
 
+/* What set, delete and incr are about, and what came of it. */
+struct write {
+    const char *path;
+    struct data data;
+    int64_t version;
+    int64_t delta, floor, ceiling, sum;
+    cohort_stat_t stat;
+};
+
+static int call_set (cohort_t *client, void *arg)
+{
+    struct write *self = arg;
+    return cohort_set (client, self->path, self->data.bytes, self->data.size,
+                       (int32_t) self->version, &self->stat);
+}
+
+static int call_delete (cohort_t *client, void *arg)
+{
+    const struct write *self = arg;
+    return cohort_delete (client, self->path, (int32_t) self->version);
+}
+
+static int call_add (cohort_t *client, void *arg)
+{
+    struct write *self = arg;
+    return cohort_add (client, self->path, self->delta, self->floor, self->ceiling, &self->sum,
+                       &self->stat);
+}
+
 int cmd_set (const struct arguments *arguments)
 {
-    int64_t version = COHORT_ANY_VERSION;
-    if (!wanted_version (arguments, &version)) {
+    struct write self = {.path = arguments->operands[0]};
+    enum format format = arguments->settings.format;
+    if (!wanted_version (arguments, &self.version)) {
         return CLI_EXIT_USAGE;
     }
-    struct data data;
-    if (!data_read (&data, arguments->operands[1], arguments_has (arguments, 'b'))) {
+    if (!data_read (&self.data, arguments->operands[1], arguments_has (arguments, 'b'))) {
         return CLI_EXIT_FAILED;
     }
-    const char *path = arguments->operands[0];
-    struct session session;
-    int code = session_open (&session, &arguments->settings, NULL);
-    if (code == CLI_EXIT_OK) {
-        cohort_stat_t stat;
-        int rc = cohort_set (session.client, path, data.bytes, data.size, (int32_t) version, &stat);
-        code = session_result (&session, ACTIVITY_SET, path, rc);
-        session_close (&session);
-        if (code == CLI_EXIT_OK && arguments->settings.format != FORMAT_TEXT) {
-            code = emit_value (
-                arguments->settings.format,
-                json_pack ("{s:s, s:o}", "path", path, "stat", output_json_stat (&stat)));
-        } else if (code == CLI_EXIT_OK && arguments_has (arguments, 's')) {
-            output_stat (stdout, &stat);
-        }
+    int code = session_call (&arguments->settings, ACTIVITY_SET, self.path, call_set, &self);
+    if (code == CLI_EXIT_OK && format != FORMAT_TEXT) {
+        code = emit_value (format, json_pack ("{s:s, s:o}", "path", self.path, "stat",
+                                              output_json_stat (&self.stat)));
+    } else if (code == CLI_EXIT_OK && arguments_has (arguments, 's')) {
+        output_stat (stdout, &self.stat);
     }
-    data_deinit (&data);
+    data_deinit (&self.data);
     return code;
 }
 
 int cmd_delete (const struct arguments *arguments)
 {
-    int64_t version = COHORT_ANY_VERSION;
-    if (!wanted_version (arguments, &version)) {
+    struct write self = {.path = arguments->operands[0]};
+    enum format format = arguments->settings.format;
+    if (!wanted_version (arguments, &self.version)) {
         return CLI_EXIT_USAGE;
     }
-    const char *path = arguments->operands[0];
-    struct session session;
-    int code = session_open (&session, &arguments->settings, NULL);
-    if (code == CLI_EXIT_OK) {
-        int rc = cohort_delete (session.client, path, (int32_t) version);
-        code = session_result (&session, ACTIVITY_DELETE, path, rc);
-        session_close (&session);
-    }
-    if (code == CLI_EXIT_OK && arguments->settings.format != FORMAT_TEXT) {
-        code = emit_value (arguments->settings.format, json_pack ("{s:s}", "path", path));
-    }
-    return code;
+    int code = session_call (&arguments->settings, ACTIVITY_DELETE, self.path, call_delete, &self);
+    return code == CLI_EXIT_OK && format != FORMAT_TEXT
+               ? emit_value (format, json_pack ("{s:s}", "path", self.path))
+               : code;
 }
 
 int cmd_incr (const struct arguments *arguments)
 {
-    const char *path = arguments->operands[0];
-    int64_t delta = 1, floor = 0, ceiling = 0, sum = 0;
-    if (!arguments_number (arguments, FLAG_FLOOR, INT64_MIN, INT64_MAX, INT64_MIN, &floor) ||
-        !arguments_number (arguments, FLAG_CEILING, INT64_MIN, INT64_MAX, INT64_MAX, &ceiling)) {
+    struct write self = {.path = arguments->operands[0], .delta = 1};
+    enum format format = arguments->settings.format;
+    if (!arguments_number (arguments, FLAG_FLOOR, INT64_MIN, INT64_MAX, INT64_MIN, &self.floor) ||
+        !arguments_number (arguments, FLAG_CEILING, INT64_MIN, INT64_MAX, INT64_MAX,
+                           &self.ceiling)) {
         return CLI_EXIT_USAGE;
     }
     if (arguments->operand_count > 1 &&
-        !arguments_parse_number (arguments->operands[1], INT64_MIN, INT64_MAX, &delta)) {
+        !arguments_parse_number (arguments->operands[1], INT64_MIN, INT64_MAX, &self.delta)) {
         message ("incr: '%s' is not a number of 64 bits", arguments->operands[1]);
         return CLI_EXIT_USAGE;
     }
-    struct session session;
-    int code = session_open (&session, &arguments->settings, NULL);
-    if (code != CLI_EXIT_OK) {
-        return code;
-    }
-    cohort_stat_t stat;
-    int rc = cohort_add (session.client, path, delta, floor, ceiling, &sum, &stat);
-    code = session_result (&session, ACTIVITY_SET, path, rc);
-    session_close (&session);
-    if (code == CLI_EXIT_OK && arguments->settings.format != FORMAT_TEXT) {
-        json_t *value = json_pack ("{s:s, s:I, s:o}", "path", path, "value", (json_int_t) sum,
-                                   "stat", output_json_stat (&stat));
-        return emit_value (arguments->settings.format, value);
+    int code = session_call (&arguments->settings, ACTIVITY_SET, self.path, call_add, &self);
+    if (code == CLI_EXIT_OK && format != FORMAT_TEXT) {
+        return emit_value (format, json_pack ("{s:s, s:I, s:o}", "path", self.path, "value",
+                                              (json_int_t) self.sum, "stat",
+                                              output_json_stat (&self.stat)));
     }
     if (code == CLI_EXIT_OK) {
-        printf ("%" PRId64 "\n", sum);
+        printf ("%" PRId64 "\n", self.sum);
     }
     return code;
 }

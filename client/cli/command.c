@@ -25,21 +25,18 @@ bool command_is_local (const struct command *command)
 const char *command_suggest (const char *name)
 {
     static const char *const others[][2] = {
-        {"addWatch", "watch"},
-        {"del", "delete"},
-        {"exists", "stat"},
-        {"list", "ls"},
-        {"printwatches", "watch"},
-        {"put", "set"},
-        {"rm", "delete"},
-        {"rmr", "deleteall"},
-        {"touch", "create"},
-        {"add", "incr"},
-        {"count", "getAllChildrenNumber"},
-        {"srvr", "status"},
-        {"mntr", "status"},
-        {"endpoint", "status"},
-        {"member", "status"},
+        {"del", "delete"},      {"backup", "snapshot"},
+        {"cat", "get"},         {"check", "status"},
+        {"exists", "stat"},     {"lease", "session"},
+        {"login", "addauth"},   {"make-mirror", "mirror"},
+        {"mkdir", "create"},    {"mv", "cp"},
+        {"perf", "bench"},      {"reconfig", "config"},
+        {"user", "digest"},     {"list", "ls"},
+        {"put", "set"},         {"rm", "delete"},
+        {"rmr", "deleteall"},   {"touch", "create"},
+        {"add", "incr"},        {"count", "getAllChildrenNumber"},
+        {"srvr", "status"},     {"mntr", "status"},
+        {"endpoint", "status"}, {"member", "status"},
         {"ruok", "status"},
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {

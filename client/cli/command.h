@@ -17,6 +17,7 @@ enum flag_id {
     FLAG_SERVER_KEY,
     FLAG_TIMEOUT,
     FLAG_VERSION,
+    FLAG_ACL,
     FLAG_AFTER,
     FLAG_AUTH,
     FLAG_AUTH_FILE,
@@ -43,6 +44,7 @@ enum flag_id {
     FLAG_MTIME,
     FLAG_NAME,
     FLAG_ONCE,
+    FLAG_ONE_LINE,
     FLAG_OVERWRITE,
     FLAG_PREFIX,
     FLAG_SESSION,
@@ -51,6 +53,7 @@ enum flag_id {
     FLAG_SHARED,
     FLAG_SIZE,
     FLAG_SKIP_EPOCHS,
+    FLAG_STATE_FILE,
     FLAG_TO,
     FLAG_TO_KEY,
     FLAG_TOTAL,
@@ -86,6 +89,14 @@ extern const struct command command_root;
 
 extern const struct command command_table[];
 extern const size_t command_count;
+
+/* What the commands of the table are about, from the one with that name on; the last one has
+ * neither. */
+struct command_group {
+    const char *first;
+    const char *title;
+};
+extern const struct command_group command_groups[];
 
 /* The command of that name, or NULL. */
 const struct command *command_find (const char *name);

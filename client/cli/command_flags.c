@@ -2,16 +2,18 @@
 
 const struct flag command_common_flags[] = {
     {FLAG_SERVERS, "servers", "LIST",
-     "servers, as tcp://HOST:PORT,...[/CHROOT]\n(tcp://127.0.0.1:5181)"},
+     "whom to ask: tcp://HOST:PORT,...[/CHROOT]; with CHROOT all\npaths are meant below it "
+     "(tcp://127.0.0.1:5181)"},
     {FLAG_CONTEXT, "context", "NAME",
      "servers and key of that context (the current one, if there\nis one; see: cohort help "
      "context)"},
-    {FLAG_SERVER_KEY, "server-key", "KEY", "the servers' public key: encrypts"},
+    {FLAG_SERVER_KEY, "server-key", "KEY", "the servers' public key: everything is encrypted"},
     {FLAG_KEY, "key", "FILE",
-     "with --server-key: be that client (cohortd keygen FILE),\nas lists name it: curve:KEY"},
+     "with --server-key: the client's own keys, as cohortd keygen\nmakes them; lists name it "
+     "curve:KEY"},
     {FLAG_AUTH, "auth", "SCHEME:USER[:PW]", "be that user, as addauth; without PW it is asked for"},
     {FLAG_AUTH_FILE, "auth-file", "FILE", "the same from lines of FILE, where nobody else sees it"},
-    {FLAG_OUTPUT, "output", "FORMAT",
+    {FLAG_OUTPUT, "output", "text|json|jsonl",
      "text; json: one value; jsonl: one value a line, items of\nlists as they come"},
     {FLAG_TIMEOUT, "timeout", "MS",
      "time limit of the call (10000; without this flag a\n"
@@ -22,13 +24,19 @@ const struct flag command_common_flags[] = {
 };
 
 const struct flag command_create_flags[] = {
-    {'s', "sequential", NULL, "add a number of the parent's to the name, never repeated"},
+    {'s', "sequential", NULL,
+     "append a number to the name, of ten digits or more, that no\nother child of the parent ever "
+     "gets"},
     {'e', "ephemeral", NULL, "the znode vanishes with its session, when this command ends"},
     {'c', "container", NULL, "a container: it vanishes once its last child has gone"},
     {'t', "ttl", "MS", "it vanishes once it has no children and was not set for MS ms"},
     {FLAG_IF_ABSENT, "if-absent", NULL, "a znode that is there already is left alone: no error"},
     {FLAG_HOLD, "hold", NULL, "keep the session, until SIGINT or SIGTERM"},
     {FLAG_GRACE, "grace", "MS", "with -e: what is left to the session after a crash (10000)"},
+    {FLAG_STATE_FILE, "state-file", "FILE",
+     "with --hold: go on with the session that a process before\nhas left in FILE, if it lives, "
+     "and "
+     "leave this one there"},
     {'b', "base64", NULL, "DATA is base64"},
     {0},
 };
@@ -39,15 +47,18 @@ const struct flag command_get_flags[] = {
     {'x', "hexdump", NULL, "print the data as hexadecimal dump"},
     {'w', "watch", NULL, "then wait for the next change, and print it"},
     {FLAG_LINEARIZABLE, "linearizable", NULL,
-     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
+     "what a quorum confirms to be the newest; without it what the\nserver has applied, which may "
+     "be a little older"},
     {0},
 };
 
 const struct flag command_config_flags[] = {
+    {'c', "client", NULL, "print where clients connect instead, as --servers takes it"},
     {'s', "stat", NULL, "print the stat behind it"},
     {'w', "watch", NULL, "then wait for the next change, and print it"},
     {FLAG_LINEARIZABLE, "linearizable", NULL,
-     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
+     "what a quorum confirms to be the newest; without it what the\nserver has applied, which may "
+     "be a little older"},
     {0},
 };
 
@@ -60,6 +71,7 @@ const struct flag command_set_flags[] = {
 
 const struct flag command_get_acl_flags[] = {
     {'s', "stat", NULL, "print the stat behind the list"},
+    {FLAG_ONE_LINE, "one-line", NULL, "print the list on one line, as setAcl and create take it"},
     {FLAG_DEFAULT, "default", NULL, "the default of what is created below PATH"},
     {0},
 };
@@ -82,32 +94,36 @@ const struct flag command_ls_flags[] = {
     {'s', "stat", NULL, "print the stat behind the names; in JSON that of each"},
     {'R', "recursive", NULL, "all paths of the subtree, parents first"},
     {FLAG_PREFIX, "prefix", "TEXT", "only names that begin so"},
-    {FLAG_FILTER, "filter", "KIND", "all, persistent or ephemeral"},
+    {FLAG_FILTER, "filter", "all|persistent|ephemeral", "only children of that kind (all)"},
     {FLAG_AFTER, "after", "NAME", "go on behind this name, which need not exist any more"},
     {FLAG_LIMIT, "limit", "N", "at most so many"},
     {'w', "watch", NULL, "then wait for the next change, and print it"},
     {FLAG_LINEARIZABLE, "linearizable", NULL,
-     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
+     "what a quorum confirms to be the newest; without it what the\nserver has applied, which may "
+     "be a little older"},
     {0},
 };
 
 const struct flag command_stat_flags[] = {
     {'w', "watch", NULL, "then wait for the next change, and print it"},
     {FLAG_LINEARIZABLE, "linearizable", NULL,
-     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
+     "what a quorum confirms to be the newest; without it what the\nserver has applied, which may "
+     "be a little older"},
     {0},
 };
 
 const struct flag command_count_flags[] = {
     {FLAG_LINEARIZABLE, "linearizable", NULL,
-     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
+     "what a quorum confirms to be the newest; without it what the\nserver has applied, which may "
+     "be a little older"},
     {0},
 };
 
 const struct flag command_ephemerals_flags[] = {
     {FLAG_SESSION, "session", "ID", "of that session, as administrator; without it: of this one"},
     {FLAG_LINEARIZABLE, "linearizable", NULL,
-     "as of after the call began, confirmed by a quorum; without\nit what the server has applied"},
+     "what a quorum confirms to be the newest; without it what the\nserver has applied, which may "
+     "be a little older"},
     {0},
 };
 
@@ -129,7 +145,7 @@ const struct flag command_du_flags[] = {
 
 const struct flag command_find_flags[] = {
     {FLAG_NAME, "name", "GLOB", "the last part of the path, as in 'room-*'"},
-    {FLAG_KIND, "kind", "KIND", "persistent, ephemeral or container"},
+    {FLAG_KIND, "kind", "persistent|ephemeral|container", "only znodes of that kind"},
     {FLAG_BYTES, "bytes", "[+-]N[kM]", "more (+), less (-) or exactly so much data"},
     {FLAG_MTIME, "mtime", "+-N[smhd]", "changed longer ago (+) than that, or since (-)"},
     {0},
@@ -140,6 +156,9 @@ const struct flag command_mirror_flags[] = {
     {FLAG_TO_KEY, "to-key", "KEY", "their public key: encrypts"},
     {FLAG_OVERWRITE, "overwrite", NULL, "replace what TARGET holds, and delete what is too much"},
     {FLAG_ONCE, "once", NULL, "end as soon as the copy is whole"},
+    {FLAG_ACL, "acl", NULL,
+     "keep the access control lists (defaults are not followed);\nwithout it the copies get the "
+     "default of where they come to"},
     {0},
 };
 
@@ -153,17 +172,24 @@ const struct flag command_copy_flags[] = {
     {'R', "recursive", NULL, "everything below SOURCE as well"},
     {FLAG_IF_ABSENT, "if-absent", NULL, "leave alone what is there already"},
     {FLAG_OVERWRITE, "overwrite", NULL, "replace the data of what is there already"},
+    {FLAG_ACL, "acl", NULL,
+     "keep the access control lists, and the defaults; without\nit the copies get the default of "
+     "where they come to"},
     {0},
 };
 
 const struct flag command_export_flags[] = {
     {'e', "ephemerals", NULL, "ephemerals too; import makes persistent znodes of them"},
+    {FLAG_ACL, "acl", NULL, "write the access control lists, and the defaults, too"},
     {0},
 };
 
 const struct flag command_import_flags[] = {
     {FLAG_IF_ABSENT, "if-absent", NULL, "leave alone what is there already"},
     {FLAG_OVERWRITE, "overwrite", NULL, "replace the data of what is there already"},
+    {FLAG_ACL, "acl", NULL,
+     "set the access control lists, and the defaults, that export\n--acl has written; without it "
+     "znodes get the default of\nwhere they come to"},
     {0},
 };
 
@@ -239,6 +265,12 @@ const struct flag command_elect_flags[] = {
     {FLAG_WAIT, "wait", "MS", "wait so long at most (for ever)"},
     {FLAG_GRACE, "grace", "MS", "what CMD gets to end in peace (2000; 3333 at most)"},
     {FLAG_INFO, "info", "TEXT", "what observers are told (the name of CMD)"},
+    {0},
+};
+
+const struct flag command_session_flags[] = {
+    {FLAG_STATE_FILE, "state-file", "FILE",
+     "hand-over: of the session that a process before has left\nthere, not of the shell's"},
     {0},
 };
 

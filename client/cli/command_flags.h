@@ -9,6 +9,7 @@
 extern const struct flag command_create_flags[];
 extern const struct flag command_get_flags[];
 extern const struct flag command_config_flags[];
+extern const struct flag command_session_flags[];
 extern const struct flag command_set_flags[];
 extern const struct flag command_get_acl_flags[];
 extern const struct flag command_set_acl_flags[];

@@ -7,13 +7,29 @@ const struct command command_root = {
     "cohort", "COMMAND ...", 1, 1, "", "", command_no_flags, "", NULL,
 };
 
+const struct command_group command_groups[] = {
+    {"create", "Znodes"},
+    {"tree", "Subtrees"},
+    {"watch", "What changes"},
+    {"getAcl", "Who may do what"},
+    {"setquota", "Quotas"},
+    {"lock", "Locks and elections"},
+    {"status", "Servers and sessions"},
+    {"shell", "The command line itself"},
+    {NULL, NULL},
+};
+
 const struct command command_table[] = {
+    /* Znodes */
     {"create", "PATH [DATA] [ACL]", 1, 3, "create a znode and print its path",
-     "DATA is the second operand; - reads it from standard input; without it the znode is\n"
-     "empty. ACL says who may do what with it (see: cohort help setAcl); without one it gets\n"
-     "the default of where it is created. The parent must exist. What is printed is the path that "
-     "was created: with -s it\n"
-     "ends in a number.\n",
+     "Prints the path that was created: with -s it ends in a number. DATA - reads standard\n"
+     "input; without DATA the znode is empty. ACL says who may do what with it (see: cohort\n"
+     "help setAcl); without one it gets the default of where it is created, which is: everybody\n"
+     "everything, unless setAcl --default has said otherwise. The parent must exist.\n"
+     "\n"
+     "An ephemeral lives as long as its session, and the session of a command ends with it: so\n"
+     "-e goes with --hold, or with cohort shell. After a crash it is left for the grace, unless\n"
+     "the same command with --state-file goes on with the session before that is over.\n",
      command_create_flags,
      "  $ cohort create /config '{\"players\": 16}'\n"
      "  /config\n"
@@ -22,96 +38,28 @@ const struct command command_table[] = {
      "  /plans\n",
      cmd_create},
     {"get", "PATH", 1, 1, "print the data of a znode",
-     "The bytes are printed as they are; only a terminal gets a line feed behind them. With -w it\n"
-     "then waits until the znode is changed or deleted, and prints one line: zxid, kind and path,\n"
-     "separated by tabs.\n",
+     "The bytes are printed as they are. A terminal gets a line feed behind them, and null for a\n"
+     "znode without data. With -w it then waits until the znode is changed or deleted, and\n"
+     "prints one line: zxid, kind and path, separated by tabs.\n",
      command_get_flags,
      "  $ cohort get /config > config.json\n"
      "  $ cohort get -x /config\n",
      cmd_get},
     {"set", "PATH DATA", 2, 2, "replace the data of a znode",
-     "DATA - reads it from standard input.\n", command_set_flags,
+     "DATA - reads standard input. The znode must exist (create makes it).\n", command_set_flags,
      "  $ cohort set /config '{\"players\": 24}'\n"
      "  $ cohort set -v 3 /config - < config.json\n",
      cmd_set},
-    {"ls", "[PATH]", 0, 1, "list the children of a znode",
-     "The names are sorted: one a line, or [a, b] on a terminal. Without PATH: those of /.\n"
-     "With -R each line is a whole path, PATH itself the first. The children are read in pages:\n"
-     "however many there are, they are printed as they come.\n",
-     command_ls_flags,
-     "  $ cohort ls /\n"
-     "  [config, lobby]\n"
-     "  $ cohort ls -R /lobby | wc -l\n",
-     cmd_ls},
-    {"getAllChildrenNumber", "PATH", 1, 1, "count all znodes below a znode",
-     "At any depth; the server knows their number without counting.\n", command_count_flags,
-     "  $ cohort getAllChildrenNumber /lobby\n  17\n", cmd_count},
-    {"getEphemerals", "[PREFIX]", 0, 1, "list the ephemerals of a session",
-     "Those whose paths begin with PREFIX, or all: one a line, or [a, b] on a terminal. A session\n"
-     "of this command has none of its own: --session names another, and needs the rights of an\n"
-     "administrator.\n",
-     command_ephemerals_flags, "  $ cohort getEphemerals --session 0x17 /lobby\n  /lobby/room-7\n",
-     cmd_ephemerals},
-    {"getAcl", "PATH", 1, 1, "print who may do what with a znode",
-     "One line an item of its access control list: SCHEME:ID:PERMISSIONS, as setAcl takes them,\n"
-     "separated by commas there. To who may not set the list the hashes of digest users are x.\n",
-     command_get_acl_flags, "  $ cohort getAcl /plans\n  world:anyone:r\n  ip:10.0.0.0/8:cdrwa\n",
-     cmd_get_acl},
-    {"setAcl", "PATH ACL", 2, 2, "say who may do what with a znode",
-     "ACL is a list of SCHEME:ID:PERMISSIONS, separated by commas:\n"
-     "  world:anyone:r            everybody\n"
-     "  auth::cdrwa               whoever sets it: all users that this session has proven to be\n"
-     "  digest:USER:HASH:cdrwa    a user with a password; cohort digest prints USER:HASH\n"
-     "  ip:10.0.0.0/8:r           clients of these addresses; IPv6 too\n"
-     "  curve:KEY:rw              the client with that public key\n"
-     "\n"
-     "Permissions: c creates children, d deletes them, r reads data and lists children, w sets\n"
-     "data, a sets the list. What lies below has lists of its own: -R sets them all, and\n"
-     "--default says what is created there from now on. A list that leaves you out keeps you\n"
-     "out; administrators pass every list.\n",
-     command_set_acl_flags,
-     "  $ cohort setAcl /plans world:anyone:r,ip:10.0.0.0/8:cdrwa\n"
-     "  $ cohort --auth digest:alice setAcl -R /plans auth::cdrwa\n"
-     "  $ cohort setAcl --default /plans ip:10.0.0.0/8:cdrwa\n",
-     cmd_set_acl},
-    {"addauth", "SCHEME AUTH", 2, 2, "prove to be a user with a password",
-     "SCHEME is digest, or digest-sha1 for users of lists that come from ZooKeeper (then the\n"
-     "password itself is sent: encrypt, see --server-key). AUTH is USER:PASSWORD, or USER: then\n"
-     "the password is asked for on the terminal, or read as a line of standard input. It is for\n"
-     "the shell, whose session stays that user. Other commands take --auth SCHEME:USER, or\n"
-     "--auth-file FILE with lines SCHEME:USER:PASSWORD, and the variables COHORT_AUTH and\n"
-     "COHORT_AUTH_FILE: on a command line everybody on the machine can see a password. There\n"
-     "is no wrong one: with another password one is another user, whom no list names.\n",
-     command_no_flags,
-     "  $ cohort shell\n"
-     "  cohort:/> addauth digest alice\n"
-     "  Password of alice:\n"
-     "  cohort:/> create /mine '' auth::cdrwa\n"
-     "  /mine\n",
-     cmd_addauth},
-    {"digest", "USER", 1, 1, "print what names a user with a password in lists",
-     "Asks for the password on the terminal, twice, or reads it as a line of standard input; no\n"
-     "server is asked. What is printed goes into an ACL with permissions behind it, or as it is\n"
-     "into admin= of the servers' configuration. From it nobody can find the password, but by\n"
-     "guessing: each guess takes Argon2id with 64 MiB.\n",
-     command_digest_flags,
-     "  $ cohort digest alice < password\n"
-     "  digest:alice:argon2id:DnCXjktdzRKLn65oHIdcOcFx5SJDGR987VmutGCYaIc=\n",
-     cmd_digest},
-    {"whoami", "", 0, 0, "print who this session is to the servers",
-     "One line an identity, as access control lists name it: scheme and id.\n", command_no_flags,
-     "  $ cohort whoami\n"
-     "  Auth scheme: User\n"
-     "  world: anyone\n",
-     cmd_whoami},
     {"stat", "PATH", 1, 1, "print what is known of a znode",
-     "Zxids, times, versions, owner and sizes, under ZooKeeper's names. The owner of a\n"
-     "container is 0x8000000000000000, that of a znode with a time to live 0xff and the time.\n",
+     "ZooKeeper's eleven lines: zxids and times of creation (c), of the last change of data (m)\n"
+     "and of children (p), versions, the session that owns an ephemeral, and sizes. As owner a\n"
+     "container has 0x8000000000000000, and a znode with a time to live 0xff and that time.\n",
      command_stat_flags,
      "  $ cohort stat /config\n"
      "  $ cohort stat -o json /config | jq .version\n",
      cmd_stat},
-    {"delete", "PATH", 1, 1, "delete a znode without children", "", command_delete_flags,
+    {"delete", "PATH", 1, 1, "delete a znode without children",
+     "deleteall deletes what is below it, too.\n", command_delete_flags,
      "  $ cohort delete -v 3 /config\n", cmd_delete},
     {"deleteall", "PATH", 1, 1, "delete a znode and everything below it",
      "Up to 1000 znodes go in one transaction. More go in pieces, children before their\n"
@@ -119,10 +67,29 @@ const struct command command_table[] = {
      "status says so; repeat the command then. On a terminal it asks before it deletes more\n"
      "than 100, unless --yes is given. Scripts are not asked: without a terminal it deletes.\n",
      command_deleteall_flags, "  $ cohort deleteall /lobby\n", cmd_deleteall},
+    {"ls", "[PATH]", 0, 1, "list the children of a znode",
+     "The names are sorted: [a, b] on a terminal, elsewhere one a line. Without PATH: those of\n"
+     "/. With -R each line is a whole path, PATH itself the first. The children are read in\n"
+     "pages: however many there are, they are printed as they come.\n",
+     command_ls_flags,
+     "  $ cohort ls /\n"
+     "  [config, lobby]\n"
+     "  $ cohort ls -R /lobby | wc -l\n",
+     cmd_ls},
+    {"getAllChildrenNumber", "PATH", 1, 1, "count all znodes below a znode",
+     "At any depth; the server knows their number without counting. (stat shows how many\n"
+     "children it has.)\n",
+     command_count_flags, "  $ cohort getAllChildrenNumber /lobby\n  17\n", cmd_count},
+    {"getEphemerals", "[PREFIX]", 0, 1, "list the ephemerals of a session",
+     "Those whose paths begin with PREFIX, or all: [a, b] on a terminal, elsewhere one a line.\n"
+     "Without --session: those of this command's own session, which has some in a shell only.\n"
+     "Those of another session are for administrators.\n",
+     command_ephemerals_flags, "  $ cohort getEphemerals --session 0x17 /lobby\n  /lobby/room-7\n",
+     cmd_ephemerals},
     {"incr", "PATH [DELTA]", 1, 2, "add to a counter and print the sum",
      "The data of the znode is a decimal number of 64 bits; no data counts as 0. DELTA is 1 by\n"
-     "default; a negative one goes behind --. If the sum would lie outside of the bounds\n"
-     "nothing is changed, and the exit status is 1.\n",
+     "default; a negative one goes behind --. If the sum would lie outside of the bounds nothing\n"
+     "is changed, and the exit status is 1.\n",
      command_incr_flags,
      "  $ cohort create /slots 0\n"
      "  /slots\n"
@@ -132,9 +99,9 @@ const struct command command_table[] = {
      "  0\n",
      cmd_incr},
     {"sync", "[PATH]", 0, 1, "wait for all that has been committed",
-     "Waits until the server has applied everything that the ensemble had committed when the\n"
-     "call began, and prints the zxid reached. PATH has no meaning: it is accepted for\n"
-     "scripts that were written for zkCli.\n",
+     "Waits until the server that this session is at has applied everything that the ensemble\n"
+     "had committed when the call began, and prints the zxid reached. PATH has no meaning: it is\n"
+     "accepted for scripts that were written for zkCli.\n",
      command_no_flags, "  $ cohort sync\n  0x100000005\n", cmd_sync},
     {"txn", "[OPERATION ...]", 0, 1024, "several operations, all of them or none",
      "Each operand is one operation, quoted as one word; without operands they are read from\n"
@@ -161,7 +128,9 @@ const struct command command_table[] = {
      "  ok\tadd\t/changes\t17\n"
      "  $ cohort txn < operations\n",
      cmd_txn},
-    {"tree", "[PATH]", 0, 1, "draw a subtree", "", command_tree_flags,
+    /* Subtrees */
+    {"tree", "[PATH]", 0, 1, "draw a subtree",
+     "Names below names; with -o json a list of the znodes with their depth.\n", command_tree_flags,
      "  $ cohort tree /lobby\n"
      "  /lobby\n"
      "  |-- eu\n"
@@ -173,7 +142,7 @@ const struct command command_table[] = {
      "below comes before what it is in.\n",
      command_du_flags, "  $ cohort du /\n  4711\t17\t/lobby\n  4711\t18\t/\n", cmd_du},
     {"find", "[PATH]", 0, 1, "find znodes by name, kind, size or age",
-     "Prints the paths for which all that is asked for holds.\n", command_find_flags,
+     "Prints the paths for which all that is asked for holds, parents first.\n", command_find_flags,
      "  $ cohort find --name 'room-*' --mtime -1h /lobby\n"
      "  /lobby/eu/room-7\n"
      "  $ cohort find --bytes +100k\n",
@@ -186,28 +155,15 @@ const struct command command_table[] = {
      cmd_grep},
     {"cp", "SOURCE TARGET", 2, 2, "copy a znode, or with -R a subtree",
      "TARGET is the path of the copy; its parent must exist. Containers and times to live stay\n"
-     "such. Ephemerals are left out. It is not one transaction: what was copied before an\n"
-     "error stays, and the message says how to go on.\n",
+     "such. Ephemerals are left out, and access control lists without --acl. It is not one\n"
+     "transaction: what was copied before an error stays, and the message says how to go on.\n",
      command_copy_flags, "  $ cohort cp -R /config /config-backup\n", cmd_cp},
-    {"mirror", "SOURCE TARGET", 2, 2, "keep a copy of a subtree that follows every change",
-     "First TARGET becomes what SOURCE was at one zxid; then each transaction is carried over as\n"
-     "one (a very large one in parts), and printed with its zxid and the number of its changes,\n"
-     "until SIGINT or SIGTERM. Ephemerals are left out. If it is interrupted the same command\n"
-     "with --overwrite goes on; if somebody else writes to the copy it is compared anew.\n",
-     command_mirror_flags,
-     "  $ cohort mirror /config /config --to tcp://backup:5181\n"
-     "  cohort: mirror: /config is as /config was at 0x100000007: 3 created, 0 replaced, ...\n"
-     "  0x100000008\t1\n",
-     cmd_mirror},
-    {"edit", "PATH", 1, 1, "change the data of a znode in an editor",
-     "Runs VISUAL, EDITOR or vi, and sets what it wrote if nobody else has changed the znode\n"
-     "meanwhile; otherwise the file is kept, and the message says where.\n",
-     command_no_flags, "  $ EDITOR=nano cohort edit /config\n", cmd_edit},
     {"export", "[PATH]", 0, 1, "write a subtree to standard output",
-     "As JSON lines: one that says what it is, one a znode, parents first, and one with their\n"
-     "number, without which a file is not whole. Data that is no text is base64. It is read in\n"
+     "As JSON lines, whatever -o says: one that says what it is, one a znode, parents first, and\n"
+     "one with their number, without which a file is not whole. Data that is no text is base64.\n"
+     "Ephemerals are left out without -e, and access control lists without --acl. It is read in\n"
      "pages, so that what others change meanwhile may or may not be in it; a snapshot of a\n"
-     "server (cohort help snapshot) is exact at one zxid. Ephemerals are left out.\n",
+     "server (cohort help snapshot) is exact at one zxid.\n",
      command_export_flags, "  $ cohort export /config > config.jsonl\n", cmd_export},
     {"import", "[PATH]", 0, 1, "create what export has written, from standard input",
      "The subtree becomes PATH, by default what it was; the parent must exist. A znode that is\n"
@@ -217,6 +173,114 @@ const struct command command_table[] = {
      "  $ cohort import --if-absent /config-new < config.jsonl\n"
      "  $ cohort export /a | cohort --servers tcp://other:5181 import /a\n",
      cmd_import},
+    {"mirror", "SOURCE TARGET", 2, 2, "keep a copy of a subtree that follows every change",
+     "First TARGET becomes what SOURCE was at one zxid; then each transaction is carried over as\n"
+     "one (a very large one in parts), and printed with its zxid and the number of its changes,\n"
+     "until SIGINT or SIGTERM. Ephemerals are left out, and access control lists without --acl.\n"
+     "If it is interrupted the same command with --overwrite goes on; if somebody else writes to\n"
+     "the copy it is compared anew. --auth holds for both sides.\n",
+     command_mirror_flags,
+     "  $ cohort mirror /config /config --to tcp://backup:5181\n"
+     "  cohort: mirror: /config is as /config was at 0x100000007: 3 created, 0 replaced, ...\n"
+     "  0x100000008\t1\n",
+     cmd_mirror},
+    {"edit", "PATH", 1, 1, "change the data of a znode in an editor",
+     "Runs VISUAL, EDITOR or vi, and sets what it wrote if nobody else has changed the znode\n"
+     "meanwhile; otherwise the file is kept, and the message says where.\n",
+     command_no_flags, "  $ EDITOR=nano cohort edit /config\n", cmd_edit},
+    /* What changes */
+    {"watch", "PATH [-- CMD ...]", 1, 1024, "print each change of a znode and its children",
+     "One line an event, in the order of the transactions, none missing, fields separated by\n"
+     "tabs: zxid, kind, path, size and with -d the data, with escapes such as \\n and \\x00.\n"
+     "Kinds: created, changed, deleted (its size is -), acl (its access control list was set);\n"
+     "present (-i: it is there). Should the servers no longer have the history, a line of the\n"
+     "kind reset and then present lines tell the whole state anew. It goes on after the death of\n"
+     "a server, and ends with SIGINT or SIGTERM.\n"
+     "\n"
+     "With CMD nothing is printed: it is run for each event, one after the other, with the data\n"
+     "as its standard input and COHORT_EVENT_KIND, COHORT_EVENT_PATH, COHORT_EVENT_ZXID and\n"
+     "COHORT_EVENT_SIZE in its environment. If one fails, the next event goes on all the same,\n"
+     "and the exit status is 1 in the end.\n",
+     command_watch_flags,
+     "  $ cohort watch -R -d /config\n"
+     "  0x100000007\tchanged\t/config/game\t15\t{\"players\": 24}\n"
+     "  $ cohort watch /config -- sh -c 'cat > config.json; systemctl reload game'\n",
+     cmd_watch},
+    /* Who may do what */
+    {"getAcl", "PATH", 1, 1, "print who may do what with a znode",
+     "Two lines for each item of the access control list, as zkCli prints them: 'SCHEME,'ID, and\n"
+     "a colon and the permissions, of cdrwa (see: cohort help setAcl). --one-line prints what\n"
+     "setAcl and create take. Who may not set the list sees x instead of the hashes of digest\n"
+     "users; such a list cannot be set.\n",
+     command_get_acl_flags,
+     "  $ cohort getAcl /plans\n"
+     "  'world,'anyone\n"
+     "  : r\n"
+     "  'ip,'10.0.0.0/8\n"
+     "  : cdrwa\n"
+     "  $ cohort setAcl /drafts \"$(cohort getAcl --one-line /plans)\"\n",
+     cmd_get_acl},
+    {"setAcl", "PATH ACL", 2, 2, "say who may do what with a znode",
+     "ACL is a list of SCHEME:ID:PERMISSIONS, separated by commas:\n"
+     "  world:anyone:r            everybody\n"
+     "  auth::cdrwa               whoever sets it: all users that this session has proven to be\n"
+     "  digest:USER:HASH:cdrwa    a user with a password; cohort digest prints USER:HASH\n"
+     "  ip:10.0.0.0/8:r           clients of these addresses; IPv6 too\n"
+     "  curve:KEY:rw              the client with that public key\n"
+     "\n"
+     "Permissions: c creates children, d deletes them, r reads data and lists children, w sets\n"
+     "data, a sets the list. What lies below has lists of its own: -R sets them all, and\n"
+     "--default says what is created there from now on. A list that leaves you out keeps you\n"
+     "out; administrators pass every list.\n",
+     command_set_acl_flags,
+     "  $ cohort setAcl /plans world:anyone:r,ip:10.0.0.0/8:cdrwa\n"
+     "  $ cohort --auth digest:alice setAcl -R /plans auth::cdrwa\n"
+     "  $ cohort setAcl --default /plans ip:10.0.0.0/8:cdrwa\n",
+     cmd_set_acl},
+    {"addauth", "SCHEME AUTH", 2, 2, "prove to be a user with a password",
+     "SCHEME is digest, or digest-sha1 for users of lists that come from ZooKeeper (then the\n"
+     "password itself is sent: encrypt, see --server-key). AUTH is USER:PASSWORD, or USER: then\n"
+     "the password is asked for on the terminal, or read as a line of standard input.\n"
+     "\n"
+     "It is for the shell, which stays that user, in sessions that it begins later, too. Other\n"
+     "commands take --auth SCHEME:USER, or --auth-file FILE with lines SCHEME:USER:PASSWORD, and\n"
+     "the variables COHORT_AUTH and COHORT_AUTH_FILE. On a command line, and in a variable,\n"
+     "others on the machine may see a password: prefer a file, or being asked. There is no wrong\n"
+     "password: with another one is another user, whom no list names.\n",
+     command_no_flags,
+     "  $ cohort shell\n"
+     "  cohort:/> addauth digest alice\n"
+     "  Password of alice:\n"
+     "  cohort:/> create /mine '' auth::cdrwa\n"
+     "  /mine\n",
+     cmd_addauth},
+    {"whoami", "", 0, 0, "print who this session is to the servers",
+     "One line an identity, as access control lists name it: scheme and id. addauth, --auth and\n"
+     "--key add some.\n",
+     command_no_flags,
+     "  $ cohort whoami\n"
+     "  Auth scheme: User\n"
+     "  world: anyone\n",
+     cmd_whoami},
+    {"digest", "USER", 1, 1, "print what names a user with a password in lists",
+     "Asks for the password on the terminal, twice, or reads it as a line of standard input; no\n"
+     "server is asked. What is printed goes into an ACL with permissions behind it, or as it is\n"
+     "into admin= of the servers' configuration. From it nobody can find the password, but by\n"
+     "guessing: each guess takes Argon2id with 64 MiB.\n",
+     command_digest_flags,
+     "  $ cohort digest alice < password\n"
+     "  digest:alice:argon2id:DnCXjktdzRKLn65oHIdcOcFx5SJDGR987VmutGCYaIc=\n",
+     cmd_digest},
+    {"admins", "ls|set [LIST]", 1, 2, "list the administrators, or say who they are",
+     "An administrator passes every access control list, ends sessions and sets administrators.\n"
+     "LIST is SCHEME:ID,... with digest, curve and ip (see: cohort help setAcl), and takes the\n"
+     "place of all that were. The first ones come from admin= in the servers' configuration.\n",
+     command_no_flags,
+     "  $ cohort --auth-file ~/.cohort-admin admins ls\n"
+     "  digest:alice:argon2id:DnCXjktdzRKLn65oHIdcOcFx5SJDGR987VmutGCYaIc=\n"
+     "  $ cohort admins set digest:alice:argon2id:...,ip:127.0.0.1\n",
+     cmd_admins},
+    /* Quotas */
     {"setquota", "PATH", 1, 1, "limit the znodes, or the data, of a subtree",
      "Counted are PATH and all below it. Hard limits refuse what would exceed them, with\n"
      "EQUOTA; the others let it happen, and the servers' logs say so once (quota-exceeded).\n"
@@ -231,23 +295,7 @@ const struct command command_table[] = {
      cmd_listquota},
     {"delquota", "PATH", 1, 1, "take a quota away", "Without an option: all of it.\n",
      command_delquota_flags, "  $ cohort delquota -N /lobby\n", cmd_delquota},
-    {"watch", "PATH [-- CMD ...]", 1, 1024, "print each change of a znode and its children",
-     "One line an event, in the order of the transactions, none missing, fields separated by\n"
-     "tabs: zxid, kind, path, size and with -d the data, with escapes such as \\n and \\x00.\n"
-     "Kinds: created, changed, deleted (its size is -); present (-i: it is there). Should the\n"
-     "servers no longer have the history, a line of the kind reset and then present lines tell\n"
-     "the whole state anew. It goes on after the death of a server, and ends with SIGINT or\n"
-     "SIGTERM.\n"
-     "\n"
-     "With CMD nothing is printed: it is run for each event, one after the other, with the data\n"
-     "as its standard input and COHORT_EVENT_KIND, COHORT_EVENT_PATH, COHORT_EVENT_ZXID and\n"
-     "COHORT_EVENT_SIZE in its environment. If one fails, the next event goes on all the same,\n"
-     "and the exit status is 1 in the end.\n",
-     command_watch_flags,
-     "  $ cohort watch -R -d /config\n"
-     "  0x100000007\tchanged\t/config/game\t15\t{\"players\": 24}\n"
-     "  $ cohort watch /config -- sh -c 'cat > config.json; systemctl reload game'\n",
-     cmd_watch},
+    /* Locks and elections */
     {"lock", "NAME -- CMD ...", 2, 1024, "run a program while a lock is held",
      "NAME is a path, or short for /locks/NAME. Whoever comes first is served first. The program\n"
      "finds COHORT_TOKEN (it grows with each grant), COHORT_TOKEN_PATH and COHORT_TOKEN_NODE in\n"
@@ -277,34 +325,7 @@ const struct command command_table[] = {
      "  state\tsince\tname\ttoken\tsession\thost\tpid\tdata\n"
      "  holds\t2026-11-22 07:40:12\texclusive-0000000003\t0x100000017\t0x5\tweb-3\t4711\tbackup\n",
      cmd_why},
-    {"shell", "[FILE]", 0, 1, "run many commands in one session, typed or from FILE",
-     "On a terminal lines can be edited, the tabulator completes commands, options and live\n"
-     "paths, and the history is kept ($XDG_STATE_HOME/cohort/history; a line that begins with a\n"
-     "blank is not). Ephemerals and watches (-w) live as long as the shell. Lines of FILE, or of "
-     "a\n"
-     "pipe, end with the first command that fails, and with its exit status. Besides the\n"
-     "commands of cohort there are:\n"
-     "\n"
-     "  cd [PATH]         paths without a slash in front are meant from there\n"
-     "  pwd               where that is\n"
-     "  connect [SERVERS] begin a new session, there or at the same servers\n"
-     "  close             end the session, and with it its ephemerals\n"
-     "  addWatch PATH     print every change of a znode and all below it\n"
-     "  removewatches PATH   take back what was watched with -w or addWatch\n"
-     "  printwatches on|off  print what watches tell, or do not\n"
-     "  history [N]       the last N lines (10)\n"
-     "  redo N            run line N again\n"
-     "  exit, quit        so does the end of the input\n"
-     "\n"
-     "'help COMMAND' explains these, too.\n",
-     command_no_flags,
-     "  $ cohort shell\n"
-     "  cohort:/> create players\n"
-     "  /players\n"
-     "  cohort:/> cd players\n"
-     "  cohort:/players> create -e -s p-\n"
-     "  /players/p-0000000000\n",
-     cmd_shell},
+    /* Servers and sessions */
     {"status", "", 0, 0, "show every server of the ensemble",
      "Asks all servers of the list, and those which they name. The exit status is 0 with a\n"
      "leader (or a server that stands alone), 8 if servers answer but have no quorum, 3 if\n"
@@ -319,6 +340,43 @@ const struct command command_table[] = {
      "  $ cohort status\n"
      "  $ cohort status --wait 10000 > /dev/null && echo ready\n",
      cmd_status},
+    {"config", "", 0, 0, "print who the servers are",
+     "The data of /zookeeper/config: a line for each server, as a configuration has it, and the\n"
+     "version, which is the zxid of the last change. What they do right now: cohort status. Who\n"
+     "belongs to an ensemble is said by the configuration of its servers (see: cohortd --help).\n",
+     command_config_flags,
+     "  $ cohort config\n"
+     "  server.1=10.0.0.7:5188:participant\n"
+     "  version=10000000001\n"
+     "  $ cohort config -c\n"
+     "  tcp://10.0.0.7:5181\n",
+     cmd_config},
+    {"session", "ls|kill|token|hand-over|take-over [...]", 1, 3,
+     "list sessions, end one, or give its ephemerals to another",
+     "  ls                   a line for each session: its client's address (-: not known), the\n"
+     "                       server it attached to last, how many ephemerals it has, its time\n"
+     "                       limits, and its state: lives, killed, ends\n"
+     "  kill SESSION         end it: its client is told at once; its ephemerals go as soon as the\n"
+     "                       client cannot count on them any more: the smaller one of its\n"
+     "                       timeout and grace later. For administrators alone\n"
+     "  token FROM           agree to get all ephemerals of session FROM: prints the id of a\n"
+     "                       session that gets them, and the token that FROM needs; keeps that\n"
+     "                       session until SIGINT or SIGTERM (in a shell it is the shell's)\n"
+     "  hand-over TO TOKEN   give all ephemerals of the shell's session, or of the one that\n"
+     "                       --state-file names, to session TO, in one transaction, and print\n"
+     "                       how many\n"
+     "  take-over FILE       get those of the session that a process before has left in its\n"
+     "                       state file (create --state-file), as soon as that cannot count on\n"
+     "                       them any more; prints how many, and keeps them until SIGINT or\n"
+     "                       SIGTERM (in a shell: as long as the shell)\n"
+     "\n"
+     "Where there are administrators, only they may list sessions.\n",
+     command_session_flags,
+     "  $ cohort session ls\n"
+     "  $ cohort session kill 0x2a\n"
+     "  $ cohort session token 0x2a\n"
+     "  0x2b 6e0fd1c8a0b94f7d8f3e21c5507a6b19\n",
+     cmd_session},
     {"snapshot", "save|status|restore FILE", 2, 2, "take a backup, verify one, or restore it",
      "save asks a running server for its state, exact at one zxid, and writes FILE when all of\n"
      "it has come and is verified; until then a FILE that is there stays as it is. The servers\n"
@@ -337,7 +395,8 @@ const struct command command_table[] = {
      "  $ cohort snapshot status backup-monday\n"
      "  $ cohort snapshot restore FILE --data-dir /srv/a,/srv/b,/srv/c\n",
      cmd_snapshot},
-    {"bench", "WORKLOAD", 1, 1, "measure the ensemble",
+    {"bench", "set|get|mix|create|delete|set-1|get-1|fanout|vanish|gap|fill", 1, 1,
+     "measure the ensemble",
      "Workloads, with their sessions, window, total and size:\n"
      "  set     8 64 60000 100      writes\n"
      "  get     8 64 300000 100     reads\n"
@@ -351,26 +410,39 @@ const struct command command_table[] = {
      "  gap     1 1 8 1             longest time without an acknowledged write (kill the\n"
      "                              leader meanwhile)\n"
      "  fill    10 100 1000000 100  creates znodes, 1000 a parent\n"
-     "They write below /bench, /vanish and /gap, and leave that there.\n",
+     "They write below /bench, /vanish and /gap, and leave that there. Before the clock starts\n"
+     "each session proves to be who --auth names: with digest that takes 0.1 s a session.\n",
      command_bench_flags, "  $ cohort bench set --sessions 8 --window 64 --total 60000\n",
      cmd_bench},
-    {"session", "ls|kill [SESSION]", 1, 2, "list the sessions of all clients, or end one",
-     "ls prints each session with the address of its client (-: not known), the server that it\n"
-     "attached to last, how many ephemerals it has, its time limits, and what it is: it lives,\n"
-     "was killed, or ends. Where there are administrators, only they may ask.\n"
-     "kill is for administrators. The client is told at once that its session has ended; its\n"
-     "ephemerals go as soon as it cannot count on them any more, were it cut off: the smaller\n"
-     "one of timeout and grace later.\n",
-     command_no_flags, "  $ cohort session ls\n  $ cohort session kill 0x2a\n", cmd_session},
-    {"admins", "ls|set [LIST]", 1, 2, "list the administrators, or say who they are",
-     "An administrator passes every access control list, ends sessions and sets administrators.\n"
-     "LIST is SCHEME:ID,... with digest, curve and ip (see: cohort help setAcl), and takes the\n"
-     "place of all that were. The first ones come from admin= in the servers' configuration.\n",
+    /* The command line itself */
+    {"shell", "[FILE]", 0, 1, "run many commands in one session, typed or from FILE",
+     "On a terminal lines can be edited, the tabulator completes commands, options and live\n"
+     "paths, and the history is kept ($XDG_STATE_HOME/cohort/history; a line that begins with a\n"
+     "blank is not). Ephemerals and watches (-w) live as long as the shell; should its session\n"
+     "end, the next command begins a new one, which is again who addauth made it. Lines of FILE,\n"
+     "or of a pipe, end with the first command that fails, and with its exit status. Besides the\n"
+     "commands of cohort there are:\n"
+     "\n"
+     "  cd [PATH]             paths without a slash in front are meant from there\n"
+     "  pwd                   where that is\n"
+     "  connect [SERVERS]     begin a new session, there or at the same servers\n"
+     "  close                 end the session, and with it its ephemerals\n"
+     "  addWatch PATH         print every change of a znode and all below it\n"
+     "  removewatches PATH    take back what was watched with -w or addWatch\n"
+     "  printwatches [on|off] print what watches tell, or do not\n"
+     "  history [N]           the last N lines (10)\n"
+     "  redo N                run line N again\n"
+     "  exit, quit            so does the end of the input\n"
+     "\n"
+     "'help COMMAND' explains these, too.\n",
      command_no_flags,
-     "  $ cohort --auth-file ~/.cohort-admin admins ls\n"
-     "  digest:alice:argon2id:DnCXjktdzRKLn65oHIdcOcFx5SJDGR987VmutGCYaIc=\n"
-     "  $ cohort admins set digest:alice:argon2id:...,ip:127.0.0.1\n",
-     cmd_admins},
+     "  $ cohort shell\n"
+     "  cohort:/> create players\n"
+     "  /players\n"
+     "  cohort:/> cd players\n"
+     "  cohort:/players> create -e -s p-\n"
+     "  /players/p-0000000000\n",
+     cmd_shell},
     {"context", "add|use|ls|rm [NAME]", 1, 2, "give ensembles names, and choose one",
      "add keeps --servers, --server-key and --auth-file (its name) under a name, use makes it\n"
      "the current one, rm forgets it, ls shows all, the current one with a star. A command asks\n"
@@ -384,22 +456,19 @@ const struct command command_table[] = {
      "  *\teu\ttcp://eu-1:5181,tcp://eu-2:5181\n"
      "  $ cohort --context us get /config\n",
      cmd_context},
-    {"completion", "SHELL", 1, 1, "print the completion script for bash or zsh",
+    {"completion", "bash|zsh", 1, 1, "print the completion script for bash or zsh",
      "It completes commands, options, and paths of the servers. Installed packages bring it;\n"
      "from a build folder it is used as the example shows.\n",
      command_no_flags, "  $ . <(cohort completion bash)\n", cmd_completion},
-    {"config", "", 0, 0, "print who the servers are",
-     "The data of /zookeeper/config: a line for each server, as a configuration has it, and the\n"
-     "version, which is the zxid of the last change. What they do right now: cohort status.\n",
-     command_config_flags,
-     "  $ cohort config\n"
-     "  server.1=10.0.0.7:5188:participant\n",
-     cmd_config},
-    {"version", "", 0, 0, "print the version", "", command_no_flags,
+    {"version", "", 0, 0, "print the version",
+     "That of this program. The servers': cohortd --version.\n", command_no_flags,
      "  $ cohort version\n"
      "  cohort 0.1.0\n",
      cmd_version},
-    {"help", "[COMMAND|CODE]", 0, 1, "explain a command, or an error by name or number", "",
+    {"help", "[COMMAND|CODE]", 0, 1, "explain a command, or an error by name or number",
+     "CODE is the name of an error, with or without COHORT_ and E, or its number. As JSON it\n"
+     "prints what the table of commands has: of all of them without COMMAND, and the options of\n"
+     "each alone.\n",
      command_help_flags,
      "  $ cohort help watch\n"
      "  $ cohort help ENONODE\n"

@@ -15,9 +15,6 @@ void emit_begin (struct emit *self, enum format format)
     assert (format != FORMAT_TEXT);
     self->format = format;
     self->count = 0;
-    if (format == FORMAT_JSON) {
-        fputc ('[', stdout);
-    }
 }
 
 /* Indented as if the array had been printed at once: every line of the item moves to the right. */
@@ -48,9 +45,7 @@ bool emit_item (struct emit *self, json_t *item)
         self->count++;
         return output_json (stdout, item, 0);
     }
-    if (self->count++ > 0) {
-        fputc (',', stdout);
-    }
+    fputc (self->count++ > 0 ? ',' : '[', stdout);
     bool worked = print_indented (item);
     json_decref (item);
     return worked;
@@ -59,7 +54,14 @@ bool emit_item (struct emit *self, json_t *item)
 void emit_end (struct emit *self)
 {
     if (self->format == FORMAT_JSON) {
-        fputs (self->count > 0 ? "\n]\n" : "]\n", stdout);
+        fputs (self->count > 0 ? "\n]\n" : "[]\n", stdout);
+    }
+}
+
+void emit_cut (struct emit *self)
+{
+    if (self->count > 0) {
+        emit_end (self);
     }
 }
 

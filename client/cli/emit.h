@@ -23,6 +23,10 @@ void emit_begin (struct emit *self, enum format format);
 bool emit_item (struct emit *self, json_t *item);
 void emit_end (struct emit *self);
 
+/* Instead of emit_end, after an error: closes what was begun; before the first item that is
+ * nothing, and nothing is printed. */
+void emit_cut (struct emit *self);
+
 /* Prints the only value of a command, and releases it. Returns the exit status. */
 int emit_value (enum format format, json_t *value);
 

@@ -54,3 +54,8 @@ void event_line_enable (bool enabled)
 {
     muted = !enabled;
 }
+
+bool event_line_enabled (void)
+{
+    return !muted;
+}

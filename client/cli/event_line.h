@@ -16,5 +16,6 @@ int event_line_print (enum format format, const cohort_event_t *event);
 /* In a shell: whether events are printed (printwatches), as they are until this is called; the end
  * of a watch is told in any case. */
 void event_line_enable (bool enabled);
+bool event_line_enabled (void);
 
 #endif

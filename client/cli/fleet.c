@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/cli/auth.h"
 #include "client/cli/clock.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/message.h"
@@ -30,7 +31,9 @@ static int create_sessions (struct fleet *self)
         .timeout_ms = BENCH_SESSION_TIMEOUT_MS,
     };
     struct security security;
-    if (!security_init (&security, self->plan->settings.server_key)) {
+    const struct settings *settings = &self->plan->settings;
+    if (!security_init (&security, settings->server_key) ||
+        (settings->key_file != NULL && !security_take_file (&security, settings->key_file))) {
         return CLI_EXIT_USAGE;
     }
     security_apply (&security, &options);
@@ -38,13 +41,13 @@ static int create_sessions (struct fleet *self)
         /* The first one explains what is wrong when there is something. */
         if (i == 0) {
             struct session session;
-            int code = session_open (&session, &self->plan->settings, &options);
+            int code = session_open (&session, settings, &options);
             if (code != CLI_EXIT_OK) {
                 return code;
             }
             self->clients[0] = session.client;
         } else {
-            self->clients[i] = cohort_new (self->plan->settings.servers, &options);
+            self->clients[i] = cohort_new (settings->servers, &options);
             if (self->clients[i] == NULL) {
                 message ("session %d of %d: out of memory or descriptors", i + 1,
                          self->plan->sessions);
@@ -58,6 +61,10 @@ static int create_sessions (struct fleet *self)
         if (rc != COHORT_OK) {
             message ("session %d of %d: %s", i + 1, self->count, cohort_error_text (rc));
             return exit_code_of (rc);
+        }
+        int code = auth_apply (self->clients[i], settings);
+        if (code != CLI_EXIT_OK) {
+            return code;
         }
     }
     /* A descriptor that is asked for must be kept up by the library: a single session needs none

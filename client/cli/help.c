@@ -47,21 +47,33 @@ static void print_flags (FILE *stream, const char *title, const struct flag *fla
 static void print_overview (FILE *stream)
 {
     fputs ("cohort - the command line of Cohort, a coordination service\n\n"
-           "Usage: cohort COMMAND [OPTIONS] [OPERANDS]\n\nCommands:\n",
+           "Usage: cohort COMMAND [OPTIONS] [OPERANDS]\n\n"
+           "The servers keep a tree of znodes, each a file and a folder in one: it has a path such "
+           "as\n/lobby/room-7, data, and children.\n",
            stream);
+    const struct command_group *group = command_groups;
     for (size_t i = 0; i < command_count; i++) {
+        if (group->first != NULL && strcmp (group->first, command_table[i].name) == 0) {
+            fprintf (stream, "\n%s:\n", group->title);
+            group++;
+        }
         fprintf (stream, "  %-22s%s\n", command_table[i].name, command_table[i].summary);
     }
-    fputs ("\n'cohort help COMMAND' explains one of them.\n", stream);
+    fputs ("\n'cohort help COMMAND' explains a command, 'cohort help CODE' an error.\n", stream);
     print_flags (stream, "Options of all commands", command_common_flags);
-    fputs ("\nEvery option can also be given as a variable: --timeout as COHORT_TIMEOUT.\n"
-           "\nExample:\n"
-           "  $ cohortd dev &\n"
-           "  $ cohort create /config '{\"players\": 16}'\n"
-           "  /config\n"
-           "  $ cohort get /config\n"
-           "  {\"players\": 16}\n",
-           stream);
+    fputs (
+        "\nWhat holds without an option stands in parentheses. Every option that takes an "
+        "argument, "
+        "and\nevery option of a single command, can also be given as a variable: --timeout as\n"
+        "COHORT_TIMEOUT. Options may stand in front of the command, before its operands or behind\n"
+        "them; behind -- there are operands only, which may then begin with a minus.\n"
+        "\nExample:\n"
+        "  $ cohortd dev &\n"
+        "  $ cohort create /config '{\"players\": 16}'\n"
+        "  /config\n"
+        "  $ cohort get /config\n"
+        "  {\"players\": 16}\n",
+        stream);
 }
 
 void help_print (FILE *stream, const struct command *command)
@@ -82,6 +94,29 @@ void help_print (FILE *stream, const struct command *command)
         fprintf (stream, "\nExample:\n%s", command->example);
     }
     fprintf (stream, "\nExit status:\n%s", exit_code_list);
+}
+
+static json_t *flags_json (const struct flag *flags)
+{
+    json_t *array = json_array ();
+    for (; flags->id != 0; flags++) {
+        char variable[ARGUMENTS_VARIABLE_SIZE];
+        const char letter[2] = {(char) (flags->id < 256 ? flags->id : 0), 0};
+        json_array_append_new (
+            array, json_pack ("{s:s, s:s?, s:s?, s:s, s:s}", "name", flags->name, "letter",
+                              *letter != 0 ? letter : NULL, "argument", flags->argument, "variable",
+                              flag_variable (flags, variable), "text", flags->text));
+    }
+    return array;
+}
+
+json_t *help_json (const struct command *command)
+{
+    bool is_root = command == &command_root;
+    return json_pack ("{s:s, s:s, s:s, s:s, s:o, s:s}", "name", command->name, "operands",
+                      command->operands, "summary", command->summary, "details", command->details,
+                      "options", flags_json (is_root ? command_common_flags : command->flags),
+                      "example", command->example);
 }
 
 void help_hint (const struct command *command)

@@ -4,6 +4,7 @@
 #ifndef COHORT_CLI_HELP_H
 #define COHORT_CLI_HELP_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "client/cli/command.h"
@@ -13,5 +14,9 @@ void help_print (FILE *stream, const struct command *command);
 
 /* "Try 'cohort get --help'." on stderr, behind the message about wrong usage. */
 void help_hint (const struct command *command);
+
+/* The same as JSON, a new reference; the options are those of the command alone. NULL: no memory.
+ */
+json_t *help_json (const struct command *command);
 
 #endif

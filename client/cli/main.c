@@ -8,6 +8,7 @@
 #include "client/cli/exit_code.h"
 #include "client/cli/help.h"
 #include "client/cli/message.h"
+#include "client/cli/shell.h"
 
 /* What is left to do when parsing did not end with ARGUMENTS_OK. */
 static int finish_early (const struct arguments *arguments, enum arguments_verdict verdict)
@@ -28,7 +29,10 @@ static int finish_early (const struct arguments *arguments, enum arguments_verdi
 static int unknown_command (const char *name)
 {
     const char *suggestion = command_suggest (name);
-    if (suggestion != NULL) {
+    if (shell_builtin_find (name) != NULL) {
+        message ("'%s' is a command of the shell alone: cohort shell (see: cohort help %s)", name,
+                 name);
+    } else if (suggestion != NULL) {
         message ("'%s' is not a command (did you mean '%s'?)", name, suggestion);
     } else {
         message ("'%s' is not a command", name);

@@ -6,6 +6,7 @@
 #include "client/cli/arguments.h"
 #include "client/cli/command.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/shell.h"
 #include "cohort/version.h"
 
 /* Text of roff: backslashes are its own, and so are a point and an apostrophe that begin a line. */
@@ -92,6 +93,15 @@ static void print_flags (FILE *stream, const struct flag *flags)
     fputs (".El\n", stream);
 }
 
+/* A summary as the first sentence of a text. */
+static void print_sentence (FILE *stream, const char *summary)
+{
+    char first = (char) toupper ((unsigned char) summary[0]);
+    print_text (stream, &first, 1);
+    print_string (stream, summary + 1);
+    fputs (".\n", stream);
+}
+
 static void print_command (FILE *stream, const struct command *command)
 {
     fprintf (stream, ".Ss %s\n.Nm Cm", command->name);
@@ -104,10 +114,7 @@ static void print_command (FILE *stream, const struct command *command)
         print_word (stream, command->operands);
     }
     fputs ("\n.Pp\n", stream);
-    char first = (char) toupper ((unsigned char) command->summary[0]);
-    print_text (stream, &first, 1);
-    print_string (stream, command->summary + 1);
-    fputs (".\n", stream);
+    print_sentence (stream, command->summary);
     print_paragraphs (stream, command->details);
     print_flags (stream, command->flags);
     fputs (".Bd -literal -offset indent\n", stream);
@@ -119,6 +126,32 @@ static void print_command (FILE *stream, const struct command *command)
         line += size + (line[size] == '\n');
     }
     fputs (".Ed\n", stream);
+}
+
+/* What only cohort shell knows. */
+static void print_builtins (FILE *stream)
+{
+    fputs (".Sh IN THE SHELL\n"
+           "Lines of\n.Ic cohort shell\nare the commands above, without\n.Nm\n"
+           "in front, and these:\n.Bl -tag -width Ds\n",
+           stream);
+    for (size_t i = 0; i < shell_builtin_count; i++) {
+        const struct command *command = &shell_builtins[i].command;
+        fputs (".It Ic", stream);
+        print_word (stream, command->name);
+        if (command->flags->id != 0) {
+            fputs (" Op Ar options", stream);
+        }
+        if (*command->operands != 0) {
+            fputs (" Ar", stream);
+            print_word (stream, command->operands);
+        }
+        fputc ('\n', stream);
+        print_sentence (stream, command->summary);
+        print_paragraphs (stream, command->details);
+        print_flags (stream, command->flags);
+    }
+    fputs (".El\n", stream);
 }
 
 static void print_environment (FILE *stream)
@@ -155,7 +188,8 @@ void manual_print (FILE *stream)
            "Data that was asked for goes to standard output, and everything else to standard "
            "error.\n"
            "Options may stand before and behind the operands; behind\n.Li \\-\\-\n"
-           "there are operands only, which may then begin with a minus.\n.Pp\n"
+           "there are operands only, which may then begin with a minus.\n"
+           "What holds without an option stands in parentheses.\n.Pp\n"
            "Every command understands:\n",
            stream);
     print_flags (stream, command_common_flags);
@@ -163,6 +197,7 @@ void manual_print (FILE *stream)
     for (size_t i = 0; i < command_count; i++) {
         print_command (stream, &command_table[i]);
     }
+    print_builtins (stream);
     print_environment (stream);
     fputs (".Sh EXIT STATUS\n.Bd -literal\n", stream);
     print_string (stream, exit_code_list);

@@ -182,3 +182,15 @@ int session_result (struct session *self, enum activity activity, const char *pa
     report_detail (self, code);
     return code;
 }
+
+int session_call (const struct settings *settings, enum activity activity, const char *path,
+                  session_call_fn *fn, void *arg)
+{
+    struct session session;
+    int code = session_open (&session, settings, NULL);
+    if (code == CLI_EXIT_OK) {
+        code = session_result (&session, activity, path, fn (session.client, arg));
+        session_close (&session);
+    }
+    return code;
+}

@@ -34,6 +34,13 @@ int session_open (struct session *self, const struct settings *settings,
 /* Within what is left of the time limit; a command that is meant to run for longer has time. */
 void session_close (struct session *self);
 
+/* A command that is one call: opens a session, makes the call, prints what its error means, and
+ * closes the session. Returns what to exit with; a message has been printed unless it is
+ * CLI_EXIT_OK. Blocks. */
+typedef int session_call_fn (cohort_t *client, void *arg);
+int session_call (const struct settings *settings, enum activity activity, const char *path,
+                  session_call_fn *fn, void *arg);
+
 /* Prints what `rc` means for what was being done, and returns what to exit with: CLI_EXIT_OK
  * without a message for 0. A time-out is looked into: the servers may have lost their quorum. */
 int session_result (struct session *self, enum activity activity, const char *path, int rc);

@@ -18,6 +18,7 @@ void shell_init (struct shell *self, const struct settings *settings, struct she
     /* It is known now which servers are meant; what a line says of it outweighs that. */
     self->settings.context = NULL;
     self->settings.context_source = self->settings.servers_source = SOURCE_ENVIRONMENT;
+    self->settings.users = &self->users;
     self->input = input;
     memcpy (self->directory, "/", 2);
 }
@@ -25,6 +26,7 @@ void shell_init (struct shell *self, const struct settings *settings, struct she
 void shell_deinit (struct shell *self)
 {
     shell_disconnect (self);
+    credentials_deinit (&self->users);
     free (self->servers);
     self->servers = NULL;
 }
@@ -164,6 +166,7 @@ static int run_command (struct shell *self, struct arguments *arguments)
         int code = command_is_local (arguments->command) ? CLI_EXIT_OK : shell_connect (self);
         return code == CLI_EXIT_OK ? arguments->command->run (arguments) : code;
     }
+    settings->users = NULL;
     struct contexts contexts;
     int code = CLI_EXIT_USAGE;
     if (contexts_load (&contexts) && contexts_apply (&contexts, settings)) {

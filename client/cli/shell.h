@@ -1,6 +1,6 @@
 /* What `cohort shell` keeps between two lines: one session, which its commands share, and a place
  * in the tree, from which their paths are meant.
- * May include: arguments, session, words, shell_input, shell_watch. */
+ * May include: arguments, auth, session, words, shell_input, shell_watch. */
 
 #ifndef COHORT_CLI_SHELL_H
 #define COHORT_CLI_SHELL_H
@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "client/cli/arguments.h"
+#include "client/cli/auth.h"
 #include "client/cli/session.h"
 #include "client/cli/shell_input.h"
 #include "client/cli/shell_watch.h"
@@ -19,7 +20,8 @@ struct shell {
     struct settings settings;     /* as the shell was started, or of the last connect       */
     char *servers;                /* of the last connect, NULL: as it was started           */
     struct session session;       /* client NULL: none yet, or closed                       */
-    struct shell_watches watches; /* of that session                                    */
+    struct shell_watches watches; /* of that session                                        */
+    struct credentials users;     /* of addauth: the next session is them again             */
     bool closed;                  /* by the user, who is to say where to go                 */
     char directory[SHELL_PATH_SIZE];
     struct shell_input *input;

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "client/cli/command_flags.h"
+#include "client/cli/emit.h"
 #include "client/cli/event_line.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/message.h"
@@ -29,7 +30,10 @@ static int run_cd (struct shell *shell, const struct arguments *arguments)
 
 static int run_pwd (struct shell *shell, const struct arguments *arguments)
 {
-    (void) arguments;
+    enum format format = arguments->settings.format;
+    if (format != FORMAT_TEXT) {
+        return emit_value (format, json_string (shell->directory));
+    }
     printf ("%s\n", shell->directory);
     return CLI_EXIT_OK;
 }
@@ -45,6 +49,8 @@ static int run_connect (struct shell *shell, const struct arguments *arguments)
             message ("out of memory");
             return CLI_EXIT_FAILED;
         }
+        /* A password is for those that it was typed for. */
+        settings.users = strcmp (servers, settings.servers) == 0 ? settings.users : NULL;
         settings.servers = servers;
     }
     struct session session;
@@ -59,6 +65,11 @@ static int run_connect (struct shell *shell, const struct arguments *arguments)
         shell->servers = servers;
         memcpy (shell->directory, "/", 2);
     }
+    if (settings.users == NULL && shell->users.count > 0) {
+        message ("these are other servers: the users of addauth are not sent to them");
+        credentials_deinit (&shell->users);
+    }
+    settings.users = &shell->users;
     shell->settings = settings;
     shell->session = session;
     shell->closed = false;
@@ -90,8 +101,16 @@ static int run_add_watch (struct shell *shell, const struct arguments *arguments
 
 static int run_printwatches (struct shell *shell, const struct arguments *arguments)
 {
-    const char *word = arguments->operands[0];
     (void) shell;
+    if (arguments->operand_count == 0) {
+        enum format format = arguments->settings.format;
+        if (format != FORMAT_TEXT) {
+            return emit_value (format, json_pack ("{s:b}", "printwatches", event_line_enabled ()));
+        }
+        printf ("printwatches is %s\n", event_line_enabled () ? "on" : "off");
+        return CLI_EXIT_OK;
+    }
+    const char *word = arguments->operands[0];
     if (strcmp (word, "on") != 0 && strcmp (word, "off") != 0) {
         message ("printwatches: '%s' is neither on nor off", word);
         return CLI_EXIT_USAGE;
@@ -142,9 +161,12 @@ static int run_removewatches (struct shell *shell, const struct arguments *argum
                        : session_result (&shell->session, ACTIVITY_READ, path, COHORT_ENOWATCHER);
 }
 
+/* arg: NULL, or the list that is printed as JSON. */
 static bool print_line (void *arg, int number, const char *line)
 {
-    (void) arg;
+    if (arg != NULL) {
+        return emit_item (arg, json_pack ("{s:i, s:s}", "number", number, "line", line));
+    }
     printf ("%d - %s\n", number, line);
     return true;
 }
@@ -158,7 +180,15 @@ static int run_history (struct shell *shell, const struct arguments *arguments)
                  SHELL_HISTORY_MAX);
         return CLI_EXIT_USAGE;
     }
-    shell_input_history (shell->input, (int) count, print_line, NULL);
+    enum format format = arguments->settings.format;
+    struct emit emit;
+    if (format == FORMAT_TEXT) {
+        shell_input_history (shell->input, (int) count, print_line, NULL);
+        return CLI_EXIT_OK;
+    }
+    emit_begin (&emit, format);
+    shell_input_history (shell->input, (int) count, print_line, &emit);
+    emit_end (&emit);
     return CLI_EXIT_OK;
 }
 
@@ -225,8 +255,8 @@ const struct shell_builtin shell_builtins[] = {
       "cohort watch.)\n",
       add_watch_flags, "  addWatch -m PERSISTENT /lobby\n", NULL},
      run_add_watch},
-    {{"printwatches", "on|off", 1, 1, "print what watches tell, or do not", "", command_no_flags,
-      "  printwatches off\n", NULL},
+    {{"printwatches", "[on|off]", 0, 1, "print what watches tell, or do not",
+      "Without an operand: say which it is.\n", command_no_flags, "  printwatches off\n", NULL},
      run_printwatches},
     {{"removewatches", "PATH", 1, 1, "take back what was watched with -w or addWatch", "",
       removewatches_flags, "  removewatches /lobby\n", NULL},

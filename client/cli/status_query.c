@@ -292,6 +292,16 @@ size_t status_answered (const struct ensemble_status *self)
     return count;
 }
 
+bool status_has_answered (const struct ensemble_status *self, uint32_t id)
+{
+    for (size_t i = 0; i < self->addresses.count; i++) {
+        if (self->servers[i].answered && self->servers[i].id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool status_has_leader (const struct ensemble_status *self)
 {
     for (size_t i = 0; i < self->addresses.count; i++) {

@@ -47,8 +47,10 @@ struct ensemble_status {
 int status_query (struct ensemble_status *self, const char *servers,
                   const struct security *security, int limit_ms);
 
-/* How many answered; whether one of them leads or stands alone. */
+/* How many answered; whether the server with that id did; whether one of them leads or stands
+ * alone. */
 size_t status_answered (const struct ensemble_status *self);
+bool status_has_answered (const struct ensemble_status *self, uint32_t id);
 bool status_has_leader (const struct ensemble_status *self);
 
 /* 0, 3 or 8: see exit_code.h. */

@@ -20,8 +20,10 @@ int survey_run (const struct arguments *arguments, const struct survey *survey)
     }
     int rc =
         tour_run (session.client, path, survey->flags, survey->enter, survey->leave, survey->arg);
-    if (format != FORMAT_TEXT) {
+    if (format != FORMAT_TEXT && rc == COHORT_OK) {
         emit_end (survey->emit);
+    } else if (format != FORMAT_TEXT) {
+        emit_cut (survey->emit);
     }
     code = session_result (&session, ACTIVITY_READ, path, rc);
     session_close (&session);

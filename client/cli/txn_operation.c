@@ -1,9 +1,7 @@
 #include "client/cli/txn_operation.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "client/base/nearest.h"
@@ -91,10 +89,7 @@ static bool flag_number (struct parse *self, int flag_id, int64_t min, int64_t m
 static bool operand_id (struct parse *self, int index, uint64_t *id)
 {
     const char *text = self->arguments.operands[index];
-    char *end = NULL;
-    errno = 0;
-    *id = strtoull (text, &end, 0);
-    if (errno != 0 || end == text || *end != 0 || *text == '-') {
+    if (!arguments_parse_id (text, id)) {
         snprintf (self->error, self->size, "'%s' is not a number such as 0x100000002", text);
         return false;
     }

@@ -102,18 +102,20 @@ test_identities () {
 test_lists () {
     expect 0 /plans '' "$cohort" create /plans 'so far' "world:anyone:r,digest:$alice:cdrwa"
     # Who may not set it does not see the hash.
-    expect 0 $'world:anyone:r\ndigest:alice:x:cdrwa' '' "$cohort" getAcl /plans
-    expect 0 $'world:anyone:r\n'"digest:$alice:cdrwa" '' as_alice getAcl /plans
-    expect 0 $'world:anyone:r\n'"digest:$alice:cdrwa" '' as_root getAcl /plans
+    expect 0 $'world:anyone:r,digest:alice:x:cdrwa' '' "$cohort" getAcl --one-line /plans
+    expect 0 "world:anyone:r,digest:$alice:cdrwa" '' as_alice getAcl --one-line /plans
+    expect 0 "world:anyone:r,digest:$alice:cdrwa" '' as_root getAcl --one-line /plans
+    # As zkCli prints it.
+    expect 0 $'\'world,\'anyone\n: r\n\'digest,\'alice:x\n: cdrwa' '' "$cohort" getAcl /plans
     matches "$("$cohort" getAcl -s /plans)" $'cdrwa\ncZxid = 0x.*\naclVersion = 0\n' 'getAcl -s'
     matches "$("$cohort" getAcl -o jsonl /plans)" \
         '"acl": \[\{"scheme": "world", "id": "anyone", "perms": "r"\}, .*"stat": \{' 'getAcl -o jsonl'
-    expect 0 'world:anyone:cdrwa' '' "$cohort" getAcl /
+    expect 0 'world:anyone:cdrwa' '' "$cohort" getAcl --one-line /
     expect 7 '' "cohort: /plans: no permission$denied" "$cohort" set /plans more
     expect 7 '' "cohort: /plans: no permission$denied" "$cohort" setAcl /plans world:anyone:r
     expect 7 '' "cohort: /plans/a: no permission$denied" "$cohort" create /plans/a
     expect 0 /plans/a '' as_alice create /plans/a hidden auth::cdrwa
-    expect 0 "digest:$alice:cdrwa" '' as_alice getAcl /plans/a
+    expect 0 "digest:$alice:cdrwa" '' as_alice getAcl --one-line /plans/a
     expect 7 '' "cohort: /plans/a: no permission$denied" "$cohort" get /plans/a
     expect 7 '' "cohort: /plans/a: no permission$denied" "$cohort" getAcl /plans/a
     expect 0 a '' "$cohort" ls /plans
@@ -134,30 +136,30 @@ test_lists () {
 
 test_defaults () {
     expect 0 /rooms '' "$cohort" create /rooms
-    expect 0 '' '' "$cohort" getAcl --default /rooms
+    expect 0 '' '' "$cohort" getAcl --one-line --default /rooms
     expect 0 '' '' as_alice setAcl --default /rooms world:anyone:rc,auth::cdrwa
-    expect 0 $'world:anyone:cr\n'"digest:$alice:cdrwa" '' as_alice getAcl --default /rooms
+    expect 0 "world:anyone:cr,digest:$alice:cdrwa" '' as_alice getAcl --one-line --default /rooms
     expect 0 $'ok\tcreate\t/rooms/a\tcreated\nok\tcreate\t/rooms/a/b\tcreated' '' \
         "$cohort" txn 'create /rooms/a' 'create /rooms/a/b "" world:anyone:ra'
-    expect 0 $'world:anyone:cr\ndigest:alice:x:cdrwa' '' "$cohort" getAcl /rooms/a
-    expect 0 'world:anyone:ra' '' "$cohort" getAcl /rooms/a/b
-    expect 0 'world:anyone:cdrwa' '' "$cohort" getAcl /rooms
+    expect 0 $'world:anyone:cr,digest:alice:x:cdrwa' '' "$cohort" getAcl --one-line /rooms/a
+    expect 0 'world:anyone:ra' '' "$cohort" getAcl --one-line /rooms/a/b
+    expect 0 'world:anyone:cdrwa' '' "$cohort" getAcl --one-line /rooms
     expect 0 $'ok\tset-acl\t/rooms/a/b\t-' '' "$cohort" txn 'set-acl -v 0 /rooms/a/b ip:127.0.0.1:rwa'
-    expect 0 'ip:127.0.0.1:rwa' '' "$cohort" getAcl /rooms/a/b
+    expect 0 'ip:127.0.0.1:rwa' '' "$cohort" getAcl --one-line /rooms/a/b
     expect 0 '' '' "$cohort" setAcl --default /rooms none
-    expect 0 '' '' "$cohort" getAcl --default /rooms
+    expect 0 '' '' "$cohort" getAcl --one-line --default /rooms
     # All of them, and the topmost last: the list takes from alice what she reads them with.
     expect 7 '' "cohort: /rooms/a: no permission$denied
 cohort: setAcl: 1 znodes below /rooms were set, the others were not" \
         "$cohort" setAcl -R /rooms world:anyone:ra
     matches "$(as_root setAcl -R -o jsonl /rooms ip:127.0.0.1:wa)" '"set": 3, ' 'setAcl -R'
-    expect 0 'ip:127.0.0.1:wa' '' "$cohort" getAcl /rooms/a/b
+    expect 0 'ip:127.0.0.1:wa' '' "$cohort" getAcl --one-line /rooms/a/b
     expect 7 '' "cohort: /rooms: no permission$denied" "$cohort" ls /rooms
 }
 
 test_shell () {
     printf '%s\n' 'create /mine' 'addauth digest alice:secret' 'setAcl mine auth::cdrwa' \
-        'cd mine' 'create a data auth::ra' 'getAcl a' 'get a' >"$folder/script"
+        'cd mine' 'create a data auth::ra' 'getAcl --one-line a' 'get a' >"$folder/script"
     expect 0 $'/mine\n/mine/a\n'"digest:$alice:ra"$'\ndata' '' "$cohort" shell "$folder/script"
     expect 7 '' "cohort: /mine: no permission$denied" "$cohort" ls /mine
 }
@@ -182,6 +184,100 @@ test_administrators () {
     expect 7 '' 'cohort: admins ls: no permission*' as_root admins ls
     expect 0 "digest:$alice"$'\nip:10.9.8.7' '' as_alice admins ls
     expect 0 '' '' as_alice admins set "$root"
+}
+
+# same_lists PATH: those of /from, in a copy.
+same_lists () {
+    expect 0 "world:anyone:r,digest:$alice:cdrwa" '' as_root getAcl --one-line "$1"
+    expect 0 "digest:$alice:cdrwa" '' as_root getAcl --one-line "$1/a"
+}
+
+# Copies have the lists of the originals only if that is asked for.
+test_copies () {
+    local mirror
+    expect 0 /from '' "$cohort" create /from data "world:anyone:r,digest:$alice:cdrwa"
+    expect 0 '' '' as_root setAcl --default /from "digest:$alice:cdrwa"
+    expect 0 /from/a '' as_root create /from/a secret
+    expect 0 '' 'cohort: cp: 2 created, *' as_root cp -R --acl /from /to
+    same_lists /to
+    expect 0 "digest:$alice:cdrwa" '' as_root getAcl --one-line --default /to
+    expect 0 '' 'cohort: cp: 2 created, *' as_root cp -R /from /plain
+    expect 0 world:anyone:cdrwa '' "$cohort" getAcl --one-line /plain/a
+    expect 0 '' 'cohort: cp: 0 created, 2 replaced*' as_root cp -R --overwrite --acl /from /plain
+    same_lists /plain
+    expect 0 "digest:$alice:cdrwa" '' as_root getAcl --one-line --default /plain
+    # Without ADMIN the hashes are hidden: that is no list to set.
+    expect 1 '' 'cohort: *cohort: cp: --acl takes ADMIN on all that is copied*' \
+        "$cohort" cp --acl /from /hidden
+    as_root export --acl /from >"$folder/lists" 2>/dev/null || fail 'export --acl'
+    expect 0 '' 'cohort: import: 2 created, *' as_root import --acl /back <"$folder/lists"
+    same_lists /back
+    expect 0 "digest:$alice:cdrwa" '' as_root getAcl --one-line --default /back
+    expect 0 '' 'cohort: import: the access control lists of the file are not set without --acl*' \
+        as_root import /open <"$folder/lists"
+    expect 0 world:anyone:cdrwa '' "$cohort" getAcl --one-line /open
+    as_root export /from >"$folder/plain" 2>/dev/null || fail 'export'
+    expect 1 '' 'cohort: import: line 1: has no access control lists: *' \
+        as_root import --acl /never <"$folder/plain"
+    "$cohort" --auth-file "$folder/root" mirror --acl /from /mirrored >"$folder/mirror" 2>"$folder/mirror.log" &
+    mirror=$!
+    await "$folder/mirror.log" 'mirror: /mirrored is as /from was' >/dev/null || fail 'mirror --acl'
+    same_lists /mirrored
+    as_root setAcl /from/a ip:10.1.2.3:cdrwa
+    as_root create /from/b '' ip:10.1.2.4:cdrwa >/dev/null
+    grep -q -m 2 '' < <(timeout 30 tail -n +2 -F "$folder/mirror" 2>/dev/null) || fail 'mirror --acl'
+    expect 0 ip:10.1.2.3:cdrwa '' as_root getAcl --one-line /mirrored/a
+    expect 0 ip:10.1.2.4:cdrwa '' as_root getAcl --one-line /mirrored/b
+    kill -INT $mirror
+    wait $mirror
+}
+
+# Every session of a bench is who --auth names.
+test_bench () {
+    expect 0 /bench '' as_root create /bench '' "digest:$alice:cdrwa"
+    expect 0 '' '' as_root setAcl --default /bench "digest:$alice:cdrwa"
+    expect 7 '' 'cohort: bench: the znodes cannot be made: *' "$cohort" bench set --sessions 2 --total 10
+    matches "$(as_alice bench set --sessions 2 --total 10)" ' errors 0$' 'bench --auth'
+}
+
+# A shell stays who addauth has made it, in its next session too.
+test_shell_users () {
+    local id pid tries
+    mkfifo "$folder/lines"
+    "$cohort" shell "$folder/lines" >"$folder/shell" 2>"$folder/shell.log" &
+    pid=$!
+    exec {lines}>"$folder/lines"
+    printf '%s\n' 'addauth digest alice:secret' 'create -e /who' >&$lines
+    await "$folder/shell" '^/who$' >/dev/null || fail 'the shell'
+    id=$("$cohort" stat /who | sed -n 's/^ephemeralOwner = //p')
+    expect 0 '' '' as_root session kill "$id"
+    # Its client is told soon: each line looks whether it has been.
+    for ((tries = 0; tries < 1000; tries++)); do
+        echo pwd >&$lines
+        echo 'whoami -o jsonl' >&$lines
+        grep -q 'a new one begins' "$folder/shell.log" && break
+        sleep 0.05
+    done
+    printf '%s\n' 'create /mine-again x auth::cdrwa' connect whoami "connect $COHORT_SERVERS/mine-again" whoami exit >&$lines
+    exec {lines}>&-
+    wait $pid
+    expect 0 '' '' grep -q '/mine-again' "$folder/shell"
+    matches "$(tail -n 7 "$folder/shell")" "digest: $alice.*world: anyone.*ip: 127.0.0.1\$" 'connect'
+    expect 0 '' '' grep -q 'the users of addauth are not sent to them' "$folder/shell.log"
+}
+
+# An administrator in one line.
+test_dev () {
+    start_server dev dev --clients tcp://127.0.0.1:0 --admin "$root" --admin ip:10.9.8.7
+    await "$folder/dev.log" ' ready' >/dev/null || fail 'cohortd dev --admin'
+    local servers
+    servers=$(sed -n 's/.* listening clients=//p' "$folder/dev.log")
+    expect 0 "$root"$'\nip:10.9.8.7' '' as_root --servers "$servers" admins ls
+    expect 7 '' 'cohort: admins ls: no permission*' "$cohort" --servers "$servers" admins ls
+    expect 2 '' 'cohortd: --admin: admin alice: an administrator is digest:USER:HASH, *' "$cohortd" dev --admin alice
+    expect 2 '' 'cohortd: --clients, --data, --admin, *go with dev*' \
+        "$cohortd" --config x --admin ip:1.2.3.4
+    stop_server "$started"
 }
 
 # A backup is everything, whatever the lists say.
@@ -221,7 +317,7 @@ test_keys () {
         "$cohort" --key "$folder/none" whoami
     expect 0 "curve: $key" '' grep_whoami --key "$folder/client"
     expect 0 /mine '' "$cohort" --key "$folder/client_secret" create /mine data auth::cdrwa
-    expect 0 "curve:$key:cdrwa" '' "$cohort" --key "$folder/client" getAcl /mine
+    expect 0 "curve:$key:cdrwa" '' "$cohort" --key "$folder/client" getAcl --one-line /mine
     expect 7 '' "cohort: /mine: no permission$denied" "$cohort" get /mine
     expect 0 data '' "$cohort" --key "$folder/client" get /mine
 }
@@ -235,6 +331,10 @@ test_identities
 test_lists
 test_defaults
 test_shell
+test_copies
+test_bench
+test_shell_users
+test_dev
 test_administrators
 test_backup
 test_keys

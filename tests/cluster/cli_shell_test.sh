@@ -90,6 +90,8 @@ test_watches () {
     expect 1 '' 'cohort: /w: there is no such watch*' lines 'removewatches -r /w'
     expect 2 '' "cohort: addWatch: 'once' is not a mode: *" lines 'addWatch -m once /w'
     expect 2 '' "cohort: printwatches: 'of' is neither on nor off*" lines 'printwatches of'
+    expect 0 $'printwatches is on\nprintwatches is off\n"/"\n{"number": 5, "line": "history -o jsonl 1"}' '' \
+        lines printwatches 'printwatches off' printwatches 'pwd -o jsonl' 'history -o jsonl 1'
     matches "$(lines 'help printwatches')" '^cohort shell: printwatches - .*Usage: printwatches' 'help of the shell'
 }
 
@@ -122,12 +124,27 @@ test_terminal () {
     "$cohort" deleteall --yes /lobby
 }
 
+# Somebody at a terminal is asked before more than 100 znodes are deleted.
+test_confirmation () {
+    local shown
+    "$cohort" bench create --sessions 1 --window 64 --total 120 --size 0 >/dev/null 2>&1 || fail 'bench create'
+    shown=$(printf 'n\n' | script -qec "'$cohort' deleteall /bench/s0" /dev/null; echo "status $?")
+    matches "$shown" '/bench/s0 and all below it are 121 znodes. Delete them. \[y/N\].*nothing has been deleted.*status 1' \
+        'deleteall asks'
+    expect 0 120 '' "$cohort" getAllChildrenNumber /bench/s0
+    shown=$(printf 'y\n' | script -qec "'$cohort' deleteall /bench/s0" /dev/null; echo "status $?")
+    matches "$shown" 'status 0' 'deleteall is told to'
+    expect 4 '' '*' "$cohort" stat /bench/s0
+    "$cohort" deleteall --yes /bench
+}
+
 start_dev
 test_lines
 test_watches
 # Where there are no pseudo-terminals nobody can type.
 if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     test_terminal
+    test_confirmation
 else
     echo "there is no pseudo-terminal here: what is typed was not tested" >&2
 fi

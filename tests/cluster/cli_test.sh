@@ -15,7 +15,8 @@ test_help () {
     expect 2 '' 'cohort - the command line*' "$cohort"
     for command in create get set ls getAllChildrenNumber getEphemerals whoami stat delete \
         deleteall incr sync setquota listquota delquota watch status snapshot bench completion help \
-        getAcl setAcl addauth digest admins session context shell; do
+        getAcl setAcl addauth digest admins session context shell txn tree du find grep cp export \
+        import mirror edit lock elect why config version; do
         checks=$((checks + 1))
         "$cohort" "$command" --help >"$folder/stdout" || fail "$command --help"
         "$cohort" help "$command" | cmp -s - "$folder/stdout" || fail "help $command differs"
@@ -49,7 +50,7 @@ test_pages () {
     expect 0 '' '' bash -n "$folder/completion"
     "$cohort" help --man >"$folder/page" || fail 'help --man'
     "$cohort" completion zsh >"$folder/zsh" || fail 'completion zsh'
-    for command in $("$cohort" --help | sed -n '/^Commands:/,/^$/s/^  \([a-zA-Z]*\) .*/\1/p'); do
+    for command in $("$cohort" --help | sed -n '/^Options/q; s/^  \([a-zA-Z]*\) .*/\1/p'); do
         checks=$((checks + 1))
         grep -q "^ *$command) flags+=" "$folder/completion" || fail "completion bash: $command"
         grep -q "^ *$command)\$" "$folder/zsh" || fail "completion zsh: $command"
@@ -77,13 +78,16 @@ test_completion () {
     expect 0 '--if-version' '' complete_line cohort --timeout 5 set --if
     expect 0 $'json\njsonl' '' complete_line cohort get -o json
     expect 0 $'/complete/one\n/complete/other' '' complete_line cohort get /complete/o
-    expect 0 '/complete' '' complete_line cohort ls /compl
+    expect 0 '/complete' '' complete_line cohort ls --limit 5 /compl
+    expect 0 'persistent' '' complete_line cohort ls --filter p
+    expect 0 $'kill' '' complete_line cohort -o json session k
+    expect 0 $'context\nconfig\ncompletion' '' bash -c 'sort -r' < <(complete_line cohort help co)
     "$cohort" deleteall /complete
 }
 
 test_usage () {
     expect 2 '' "cohort: 'gett' is not a command (did you mean 'get'[?])*" "$cohort" gett /a
-    expect 2 '' "cohort: 'addWatch' is not a command (did you mean 'watch'[?])*" \
+    expect 2 '' "cohort: 'addWatch' is a command of the shell alone: *" \
         "$cohort" addWatch /a
     expect 2 '' 'cohort: an operand is missing: get PATH*' "$cohort" get
     expect 2 '' 'cohort: unknown option --hexdmp (did you mean --hexdump[?])*' \
@@ -320,6 +324,8 @@ test_variables_and_json () {
     matches "$(COHORT_OUTPUT=jsonl "$cohort" set /var y)" \
         '^\{"path": "/var", "stat": \{.*"version": 1,.*\}\}$' 'set -o jsonl'
     expect 6 '' '*' env COHORT_IF_VERSION=7 "$cohort" set /var z
+    expect 2 '' "cohort: COHORT_IF_VERSION: 'x' is not a number from -1 to 2147483647" \
+        env COHORT_IF_VERSION=x "$cohort" set /var z
     expect 0 'eQ==' '' env COHORT_BASE64=1 "$cohort" get /var
     expect 0 'y' '' env COHORT_BASE64=no "$cohort" get /var
     expect 2 '' "cohort: COHORT_TIMEOUT: 'x' is not a number of milliseconds*" \
@@ -386,7 +392,7 @@ test_who_and_what () {
     matches "$("$cohort" whoami -o jsonl)" '\{"scheme": "world", "id": "anyone"\}' 'whoami -o jsonl'
     expect 0 '' '' "$cohort" getEphemerals
     expect 0 '[]' '' "$cohort" getEphemerals -o json /
-    expect 2 '' "cohort: --session: 'x' is not the id of a session" \
+    expect 2 '' "cohort: --session: 'x' is not the id of a session (see: cohort session ls)" \
         "$cohort" getEphemerals --session x
     "$cohort" create -e --hold /mine >"$folder/hold.out" &
     local holder=$!
