@@ -4,6 +4,7 @@
 
 #include "client/base/prng.h"
 #include "tests/unit/recipes/fake.h"
+#include "tests/unit/recipes/fake_tree.h"
 #include "tests/unit/recipes/trace.h"
 
 #include <stdlib.h>
@@ -199,6 +200,52 @@ static void a_release_wakes_one (void **state)
     settle (MANY);
     assert_int_equal (fake_writes () - writes, 2); /* the release, and the record of the grant */
     leave (MANY);
+}
+
+/* What is asked and told until nothing is left to do. */
+static size_t cost_of_settling (cohort_t *client)
+{
+    size_t cost = 0;
+    while (fake_requests (client) + fake_callbacks (client) > 0) {
+        cost += fake_requests (client);
+        fake_flush (client);
+        cost += (size_t) cohort_dispatch (client, 0);
+    }
+    return cost;
+}
+
+static size_t cost_of_a_hand_over (size_t waiters)
+{
+    (void) start (NULL);
+    cohort_t *client = fake_client ();
+    cohort_sem_t **sems = fake_must (calloc (waiters + 2, sizeof (cohort_sem_t *)));
+    for (size_t i = 0; i < waiters + 2; i++) {
+        sems[i] = cohort_sem_new (client, PATH, 2, NULL, 0);
+        assert_int_equal (cohort_sem_acquire (sems[i], 1), 0);
+        fake_settle (client);
+        assert_int_equal (cohort_sem_held (sems[i]), i < 2);
+    }
+    size_t cost = 0;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal (cohort_sem_release (sems[i], 1), 0);
+        size_t now = cost_of_settling (client);
+        assert_int_equal (cohort_sem_held (sems[i + 2]), 1);
+        cost = now > cost ? now : cost;
+    }
+    for (size_t i = 0; i < waiters + 2; i++) {
+        cohort_sem_destroy (&sems[i]);
+    }
+    fake_settle (client);
+    free (sems);
+    return cost;
+}
+
+static void a_hand_over_costs_the_same_however_many_wait (void **state)
+{
+    (void) state;
+    size_t few = cost_of_a_hand_over (5), many = cost_of_a_hand_over (200);
+    print_message ("a hand-over: %zu requests and callbacks\n", many);
+    assert_int_equal (few, many);
 }
 
 static void tokens_are_in_order (void **state)
@@ -609,6 +656,7 @@ int main (void)
         TEST (who_waits_for_more_is_not_passed),
         TEST (a_release_lets_on_all_who_can),
         TEST (a_release_wakes_one),
+        TEST (a_hand_over_costs_the_same_however_many_wait),
         TEST (tokens_are_in_order),
         TEST (two_who_do_not_agree_are_told),
         TEST (foreign_children_do_not_count),
