@@ -50,7 +50,7 @@ const struct command command_table[] = {
      "  $ cohort set /config '{\"players\": 24}'\n"
      "  $ cohort set -v 3 /config - < config.json\n",
      cmd_set},
-    {"stat", "PATH", 1, 1, "print what is known of a znode",
+    {"stat", "PATH", 1, 1, "print versions, times, sizes and owner of a znode",
      "ZooKeeper's eleven lines: zxids and times of creation (c), of the last change of data (m)\n"
      "and of children (p), versions, the session that owns an ephemeral, and sizes. As owner a\n"
      "container has 0x8000000000000000, and a znode with a time to live 0xff and that time.\n",
@@ -98,12 +98,12 @@ const struct command command_table[] = {
      "  $ cohort incr --floor 0 /slots -- -1\n"
      "  0\n",
      cmd_incr},
-    {"sync", "[PATH]", 0, 1, "wait for all that has been committed",
+    {"sync", "[PATH]", 0, 1, "wait until the server has all that was committed",
      "Waits until the server that this session is at has applied everything that the ensemble\n"
      "had committed when the call began, and prints the zxid reached. PATH has no meaning: it is\n"
      "accepted for scripts that were written for zkCli.\n",
      command_no_flags, "  $ cohort sync\n  0x100000005\n", cmd_sync},
-    {"txn", "[OPERATION ...]", 0, 1024, "several operations, all of them or none",
+    {"txn", "[OPERATION ...]", 0, 1024, "do several operations, all of them or none",
      "Each operand is one operation, quoted as one word; without operands they are read from\n"
      "standard input, one a line, where # begins a comment. Within an operation words are\n"
      "quoted as for a shell. The operations:\n"
@@ -262,7 +262,7 @@ const struct command command_table[] = {
      "  Auth scheme: User\n"
      "  world: anyone\n",
      cmd_whoami},
-    {"digest", "USER", 1, 1, "print what names a user with a password in lists",
+    {"digest", "USER", 1, 1, "make the name under which lists know a user with a password",
      "Asks for the password on the terminal, twice, or reads it as a line of standard input; no\n"
      "server is asked. What is printed goes into an ACL with permissions behind it, or as it is\n"
      "into admin= of the servers' configuration. From it nobody can find the password, but by\n"
@@ -310,7 +310,8 @@ const struct command command_table[] = {
      "  $ cohort lock backup -- sh -c 'backup --token $COHORT_TOKEN'\n"
      "  $ cohort lock --wait 0 /jobs/nightly -- nightly\n",
      cmd_lock},
-    {"elect", "NAME -- CMD ...", 2, 1024, "run a program while this process leads",
+    {"elect", "NAME -- CMD ...", 2, 1024,
+     "run a program while this process leads, of all that want to",
      "NAME is a path, or short for /elections/NAME. The first candidate leads, and runs the\n"
      "program; the others wait. Observers (cohort/election.h) see who leads, with its data.\n"
      "The rest is as with lock.\n",

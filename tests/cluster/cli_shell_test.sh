@@ -113,6 +113,9 @@ test_terminal () {
     matches "$(<"$history")" '^[^s]*_HiStOrY_V2_' 'the file of the history'
     expect 1 '' '' grep -q secret "$history"
     expect 0 600 '' stat -c %a "$history"
+    # Somebody who looks on is shown that there is no data.
+    shown=$(typed 'get /lobby/south\n' 'exit\n')
+    matches "$shown" $'> get /lobby/south\nnull\n' 'no data on a terminal'
     # A watch is told when it fires, and the line that is typed is drawn again.
     shown=$(typed 'get -w /lobby/north\n' 'set /lobby/north new\n' 'pwd\n' 'exit\n')
     matches "$shown" $'and\n.*0x[0-9a-f]+\tchanged\t/lobby/north\n' 'a watch fires'
