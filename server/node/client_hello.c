@@ -68,9 +68,9 @@ static int check (const struct clients *self, const Cohort__Wire__Hello *hello, 
         snprintf (text, TEXT_SIZE, "%s", self->quarantined);
         return COHORT_ECONNECT;
     }
-    if (map_count (&self->hellos) >= CLIENTS_HELLOS_MAX) {
-        snprintf (text, TEXT_SIZE, "%d clients are already waiting to be attached",
-                  CLIENTS_HELLOS_MAX);
+    if (map_count (&self->hellos) >= self->options.hellos_max) {
+        snprintf (text, TEXT_SIZE, "%u clients are already waiting to be attached",
+                  (unsigned) self->options.hellos_max);
         return COHORT_ELIMIT;
     }
     return 0;
@@ -300,7 +300,7 @@ static void welcome (struct clients *self, struct client *client,
         .credit_bytes = client->credit,
         .silence_ms = self->options.silence_ms,
         .streams_max = CLIENT_STREAMS_MAX,
-        .watches_max = CLIENT_WATCHES_MAX,
+        .watches_max = self->options.watches_max,
         .limits = tree_limits (self->tree),
     };
     wire_client_welcome (out, &message);

@@ -49,7 +49,7 @@ enum {
 
     CLIENT_ORIGIN_MAX = 2 * (2 + IDENTITY_CURVE_SIZE),
     CLIENT_QUEUE_BYTES_MAX = 32 << 20, /* of requests of one session that wait */
-    CLIENT_WATCHES_MAX = 1 << 20,      /* of one client */
+    CLIENT_WATCHES_MAX = 1 << 20,      /* of one client: the default of watches_max */
     CLIENT_STREAMS_MAX = 1024,
     CLIENT_WRITE_BYTES_MAX = 32 << 20, /* of one encoded write */
     CLIENT_READS_AHEAD = 256, /* that wait for a write and are answered as soon as it is applied,

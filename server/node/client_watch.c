@@ -102,7 +102,7 @@ static void tell_missed (struct clients *self, struct client *client)
 int client_watch_set (struct clients *self, struct client *client, enum watch_kind kind,
                       const char *path, size_t size)
 {
-    if (client->watches >= CLIENT_WATCHES_MAX) {
+    if (client->watches >= self->options.watches_max) {
         return COHORT_ELIMIT;
     }
     size_t before = watches_count (self->watches);

@@ -26,6 +26,12 @@ struct clients *clients_new (const struct clients_options *options)
     if (self->options.output_bytes_max == 0) {
         self->options.output_bytes_max = CLIENTS_OUTPUT_BYTES;
     }
+    if (self->options.watches_max == 0) {
+        self->options.watches_max = CLIENT_WATCHES_MAX;
+    }
+    if (self->options.hellos_max == 0) {
+        self->options.hellos_max = CLIENTS_HELLOS_MAX;
+    }
     if (self->options.walk_nodes == 0) {
         self->options.walk_nodes = WALK_NODES;
     }

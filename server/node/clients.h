@@ -50,6 +50,8 @@ struct clients_options {
     struct tree *tree;
     uint64_t pending_bytes_max; /* of all sessions' unanswered writes; 0: 256 MiB */
     uint64_t output_bytes_max;  /* waiting for one slow client before it is cut off; 0: 16 MiB */
+    uint32_t watches_max;       /* one-shot watches of one client; 0: 1,048,576 */
+    uint32_t hellos_max;        /* clients that wait to be attached; 0: 65,536 */
     uint32_t silence_ms;        /* for which a server may owe a client a sign of life; 0: none is
                                    promised */
     uint32_t walk_nodes;        /* znodes of a slice of a stream's snapshot; 0: 128 */

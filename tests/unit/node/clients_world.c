@@ -533,6 +533,8 @@ static void server_new (struct world *world, size_t index, const struct world_op
         .output_bytes_max = options->output_bytes,
         .walk_nodes = options->walk_nodes,
         .walk_window = options->walk_window,
+        .watches_max = options->watches_max,
+        .hellos_max = options->hellos_max,
         .status = host_status,
         .status_arg = server,
         .backup = host_backup,
