@@ -11,9 +11,12 @@ build_packages=(
     libzmq3-dev libczmq-dev libprotobuf-c-dev protobuf-c-compiler
     libxxhash-dev libzstd-dev libjansson-dev libedit-dev libsodium-dev
 )
+# What examples/loops is built with besides.
+example_packages=(libuv1-dev libevent-dev)
 # What its tests need besides: other compilers, checkers of the source, tools that cut networks.
 test_packages=(
     g++ clang libclang-rt-14-dev clang-format clang-tidy libcmocka-dev iproute2
+    "${example_packages[@]}"
 )
 
 # What tests/fuzz/run needs besides the first: libFuzzer, and names in its traces.
