@@ -12,6 +12,7 @@
 #include "cohort/directory.h"
 #include "cohort/election.h"
 #include "cohort/error.h"
+#include "cohort/group.h"
 #include "cohort/lease.h"
 #include "cohort/lock.h"
 #include "cohort/member.h"

@@ -1,8 +1,9 @@
-/* Claims and pools when memory runs out at any allocation; as test_memory.c. */
+/* Claims, groups and pools when memory runs out at any allocation; as test_memory.c. */
 
 #include <stdio.h>
 
 #include "cohort/claim.h"
+#include "cohort/group.h"
 #include "cohort/pool.h"
 #include "tests/unit/recipes/failing.h"
 #include "tests/unit/recipes/fake.h"
@@ -143,6 +144,35 @@ static void pool_life (cohort_t *client)
     assert_null (fake_data ("/p/workers/w"));
 }
 
+static void group_life (cohort_t *client)
+{
+    cohort_group_t *self = NULL;
+    for (int i = 0; i < 2 && self == NULL; i++) {
+        self = cohort_group_new (client, "/g", "me", "1", 1);
+        fake_settle (client);
+    }
+    assert_non_null (self);
+    for (int i = 0; i < 2 && cohort_group_wait (self, 0) != 0; i++) {
+        assert_int_equal (cohort_group_retry (self), 0);
+        fake_settle (client);
+    }
+    assert_int_equal (cohort_group_wait (self, -1), 0);
+    if (cohort_group_update (self, "2", 1) != 0) {
+        assert_int_equal (cohort_group_update (self, "2", 1), 0);
+    }
+    fake_settle (client);
+    if (cohort_group_wait (self, 0) != 0) {
+        assert_int_equal (cohort_group_retry (self), 0);
+        assert_int_equal (cohort_group_wait (self, -1), 0);
+    }
+    fake_settle (client);
+    assert_string_equal (fake_data ("/g/me"), "2");
+    assert_int_equal (cohort_group_count (self), 1);
+    cohort_group_destroy (&self);
+    fake_settle (client);
+    assert_null (fake_data ("/g/me"));
+}
+
 static bool run (void (*life) (cohort_t *client), long allocation)
 {
     fake_reset ();
@@ -159,7 +189,7 @@ static bool run (void (*life) (cohort_t *client), long allocation)
 static void every_allocation_fails_once (void **state)
 {
     (void) state;
-    void (*const lives[]) (cohort_t *) = {claim_life, pool_life};
+    void (*const lives[]) (cohort_t *) = {claim_life, pool_life, group_life};
     for (size_t i = 0; i < sizeof (lives) / sizeof (lives[0]); i++) {
         long allocation = 0;
         while (run (lives[i], allocation)) {
