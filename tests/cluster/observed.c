@@ -2,6 +2,7 @@
 
 #include "tests/cluster/observed.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,8 @@ static void note_batch (struct observed *self, uint64_t stream, const char *path
             .path = change->path,
             .value = there ? history_value (change->data, change->size, values[i]) : NULL,
             .stat = there ? &change->stat : NULL,
+            .from = change->from,
+            .hidden = change->hidden != 0,
         };
     }
     note (self, (struct history_event){.kind = HISTORY_BATCH,
@@ -180,16 +183,34 @@ static void note_valid (struct observed *self)
     }
 }
 
+/* As which of its processes it has the session, and with which limits: those of before, if there
+ * was one before. What is in the file is in use. */
+static void read_state (const struct observed *self, struct history_session *session)
+{
+    char line[256];
+    FILE *file = fopen (self->options.state_file, "r");
+    COHORT_ASSERT (file != NULL);
+    while (fgets (line, sizeof line, file) != NULL) {
+        (void) sscanf (line, "incarnation=%" SCNu32, &session->incarnation);
+        (void) sscanf (line, "timeout_ms=%" SCNu32, &session->timeout_ms);
+        (void) sscanf (line, "grace_ms=%" SCNu32, &session->grace_ms);
+    }
+    (void) fclose (file);
+}
+
 static void note_connected (struct observed *self)
 {
     const struct observed_options *options = &self->options;
     uint64_t session = cohort_session_id (self->client);
     if (session != 0 && self->session == 0) {
+        struct history_session known = {session, (uint32_t) options->timeout_ms,
+                                        (uint32_t) options->grace_ms, 1};
         self->session = session;
-        note (self, (struct history_event){.kind = HISTORY_SESSION,
-                                           .client = self->number,
-                                           .u.session = {session, (uint32_t) options->timeout_ms,
-                                                         (uint32_t) options->grace_ms, 1}});
+        if (options->state_file != NULL) {
+            read_state (self, &known);
+        }
+        note (self, (struct history_event){
+                        .kind = HISTORY_SESSION, .client = self->number, .u.session = known});
     }
     note (self, (struct history_event){.kind = HISTORY_ATTACHED, .client = self->number});
 }
@@ -223,7 +244,8 @@ void observed_start (struct observed *self, const struct observed_options *optio
                                        .loop = options->loop,
                                        .timeout_ms = options->timeout_ms,
                                        .disconnect_grace_ms = options->grace_ms,
-                                       .connect_timeout_ms = 500};
+                                       .connect_timeout_ms = 500,
+                                       .state_file = options->state_file};
     *self = (struct observed){.options = *options};
     list_init (&self->calls);
     list_init (&self->armed);
@@ -323,10 +345,28 @@ static size_t results_of (const struct call *call, const cohort_result_t *result
     return result->ops_count;
 }
 
+/* Of several reads. */
+static void reads_of (const struct call *call, const cohort_result_t *result,
+                      struct history_result *ops, char (*values)[HISTORY_VALUE_SIZE])
+{
+    for (size_t i = 0; i < call->count; i++) {
+        const cohort_read_result_t *read = &result->reads[i];
+        ops[i] = (struct history_result){.code = read->rc};
+        if (read->rc == 0) {
+            bool get = call->kinds[i] == HISTORY_GET;
+            ops[i].stat = &read->stat;
+            ops[i].value = read->count;
+            ops[i].data = get ? history_value (read->data, read->size, values[i]) : NULL;
+            ops[i].children = read->children != NULL ? read->children->items : NULL;
+            ops[i].children_count = read->children != NULL ? read->children->count : 0;
+        }
+    }
+}
+
 static void note_return (struct call *call, const cohort_result_t *result)
 {
     struct history_result ops[OBSERVED_OPS_MAX];
-    char value[HISTORY_VALUE_SIZE];
+    char values[OBSERVED_OPS_MAX][HISTORY_VALUE_SIZE], *value = values[0];
     struct history_event event = {.kind = HISTORY_RETURN, .client = call->number};
     struct history_return *told = &event.u.result;
     told->id = call->id;
@@ -335,7 +375,13 @@ static void note_return (struct call *call, const cohort_result_t *result)
     if (history_is_write (call->kinds[0])) {
         told->ops = ops;
         told->ops_count = result->zxid != 0 ? results_of (call, result, ops) : 0;
+    } else if (call->multi && result->rc == 0) {
+        COHORT_ASSERT (result->reads_count == call->count);
+        reads_of (call, result, ops, values);
+        told->ops = ops;
+        told->ops_count = call->count;
     } else if (result->rc == 0) {
+        told->below = call->kinds[0] == HISTORY_COUNT ? result->value : 0;
         told->stat = result->stat;
         told->value = call->kinds[0] == HISTORY_GET
                           ? history_value (result->data, result->size, value)
@@ -382,6 +428,12 @@ static cohort_create_options_t create_options (const struct history_op *op)
                                      .if_absent = op->if_absent};
 }
 
+static cohort_read_options_t read_options (const struct history_op *op)
+{
+    return (cohort_read_options_t){.size = sizeof (cohort_read_options_t),
+                                   .flags = op->linearizable ? COHORT_READ_LINEARIZABLE : 0};
+}
+
 static int ask_multi (struct observed *self, const struct history_op *ops, struct call *call)
 {
     cohort_txn_t *txn = cohort_txn_new ();
@@ -425,11 +477,32 @@ static int ask_multi (struct observed *self, const struct history_op *ops, struc
     return rc;
 }
 
+static int ask_reads (struct observed *self, const struct history_op *ops, struct call *call)
+{
+    cohort_reads_t *reads = cohort_reads_new ();
+    COHORT_ASSERT (reads != NULL);
+    for (size_t i = 0; i < call->count; i++) {
+        int rc = ops[i].kind == HISTORY_GET        ? cohort_reads_get (reads, ops[i].path)
+                 : ops[i].kind == HISTORY_EXISTS   ? cohort_reads_exists (reads, ops[i].path)
+                 : ops[i].kind == HISTORY_CHILDREN ? cohort_reads_children (reads, ops[i].path)
+                                                   : cohort_reads_count (reads, ops[i].path);
+        require (rc, "a read among several");
+    }
+    cohort_read_options_t options = read_options (&ops[0]);
+    int rc = cohort_multi_read_async (self->client, reads, &options, on_result, call);
+    cohort_reads_destroy (&reads);
+    return rc;
+}
+
 static int ask_one (struct observed *self, const struct history_op *op, struct call *call)
 {
     cohort_t *client = self->client;
     cohort_watch_fn *watch = call->armed != NULL ? on_watch : NULL;
     cohort_create_options_t options = create_options (op);
+    cohort_read_options_t reading = read_options (op);
+    cohort_ephemerals_options_t owned = {.size = sizeof owned,
+                                         .prefix = op->value[0] != '\0' ? op->value : NULL,
+                                         .limit = (int) op->limit};
     switch (op->kind) {
     case HISTORY_CREATE:
         return cohort_create_with_async (client, op->path, op->value, strlen (op->value), &options,
@@ -446,9 +519,15 @@ static int ask_one (struct observed *self, const struct history_op *op, struct c
         return cohort_set_async (client, op->path, op->value, strlen (op->value), op->version,
                                  on_result, call);
     case HISTORY_EXISTS:
-        return cohort_exists_async (client, op->path, watch, call->armed, on_result, call);
+        return cohort_exists_with_async (client, op->path, &reading, watch, call->armed, on_result,
+                                         call);
     case HISTORY_GET:
-        return cohort_get_async (client, op->path, watch, call->armed, on_result, call);
+        return cohort_get_with_async (client, op->path, &reading, watch, call->armed, on_result,
+                                      call);
+    case HISTORY_COUNT:
+        return cohort_count_async (client, op->path, &reading, on_result, call);
+    case HISTORY_EPHEMERALS:
+        return cohort_ephemerals_async (client, &owned, on_result, call);
     case HISTORY_CHILDREN:
         return cohort_children_async (client, op->path, watch, call->armed, on_result, call);
     default:
@@ -497,7 +576,10 @@ void observed_ask (struct observed *self, bool multi, const struct history_op *o
                                                   .multi = multi,
                                                   .ops = ops,
                                                   .count = count}});
-    require (multi ? ask_multi (self, ops, call) : ask_one (self, &ops[0], call), "a call");
+    int rc = !multi  ? ask_one (self, &ops[0], call)
+             : write ? ask_multi (self, ops, call)
+                     : ask_reads (self, ops, call);
+    require (rc, "a call");
 }
 
 /* After LOST: everything of the old session has been told. */

@@ -45,6 +45,7 @@ struct observed_options {
     const char *servers;
     int timeout_ms, grace_ms;
     bool stream;
+    const char *state_file; /* NULL: none; else of the process before, whose session goes on */
     observed_answer_fn *answered;
     observed_renewed_fn *renewed;
     void *arg;
@@ -82,7 +83,7 @@ void observed_start (struct observed *self, const struct observed_options *optio
 void observed_abandon (struct observed *self);
 void observed_close (struct observed *self);
 
-/* Asks: several operations are a multi, and then `multi` must be set. A read is one operation. */
+/* Asks: several operations are a multi, of writes or of reads, and then `multi` must be set. */
 void observed_ask (struct observed *self, bool multi, const struct history_op *ops, size_t count,
                    const struct purpose *purpose);
 

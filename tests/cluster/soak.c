@@ -151,6 +151,8 @@ void soak_await_end (struct soak *self, size_t server, const char *reason)
 
 static void start_client (struct soak *self, size_t index)
 {
+    (void) snprintf (self->state_files[index], sizeof self->state_files[index], "%s/session-%zu",
+                     self->folder, index);
     struct observed_options options = {
         .recorder = self->recorder,
         .loop = self->loops[index] != NULL ? self->loops[index] : self->loop,
@@ -158,6 +160,7 @@ static void start_client (struct soak *self, size_t index)
         .timeout_ms = 1500 + (int) prng_below (&self->prng, 4000),
         .grace_ms = 300 + (int) prng_below (&self->prng, 4000),
         .stream = index % 3 == 0,
+        .state_file = index % 3 == 1 ? self->state_files[index] : NULL,
     };
     worker_start (&self->workers[index], index, prng_u64 (&self->prng), &options);
 }

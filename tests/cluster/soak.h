@@ -73,6 +73,7 @@ struct soak {
         *loops[WORKERS_MAX]; /* of clients that run when they are asked to; NULL: others */
     struct worker workers[WORKERS_MAX];
     size_t workers_count;
+    char state_files[WORKERS_MAX][300]; /* of those that go on with the session of one before */
     struct observed auditors[ENSEMBLE_MAX];
     bool auditing;
     bool settled;        /* nothing more is taken from the clients */

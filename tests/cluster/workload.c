@@ -143,6 +143,17 @@ static void sync_and_get_register (struct worker *self)
     get_register (self);
 }
 
+/* Likewise, by itself. */
+static void get_current_register (struct worker *self)
+{
+    char path[OBSERVED_PATH_SIZE];
+    uint64_t window = window_of (self);
+    size_t index = some_register (self);
+    struct history_op op = read_of (self, HISTORY_GET, path_of (path, "/r", index, window), false);
+    op.linearizable = true;
+    submit_register (self, &op, index, window);
+}
+
 static void write_register (struct worker *self, enum history_op_kind kind)
 {
     char path[OBSERVED_PATH_SIZE], value[OBSERVED_VALUE_SIZE] = "";
@@ -411,6 +422,52 @@ static void fell_tree (struct worker *self)
     submit (self, &op, &(struct purpose){.what = NOTHING});
 }
 
+/* ---- Looking in other ways ------------------------------------------------------------------- */
+
+static const char *some_place (struct worker *self, char path[OBSERVED_PATH_SIZE])
+{
+    static const char *const prefixes[] = {"/d", "/box", "/tree", "/t", "/lock", "/r"};
+    size_t place = prng_below (&self->prng, 8);
+    if (place >= 6) {
+        return place == 6 ? self->own : "/";
+    }
+    return path_of (path, prefixes[place], place < 5 ? 0 : some_register (self), window_of (self));
+}
+
+/* All of one state. */
+static void read_several (struct worker *self)
+{
+    static const enum history_op_kind kinds[] = {HISTORY_GET, HISTORY_EXISTS, HISTORY_CHILDREN,
+                                                 HISTORY_COUNT};
+    char paths[OBSERVED_OPS_MAX][OBSERVED_PATH_SIZE];
+    struct history_op ops[OBSERVED_OPS_MAX];
+    size_t count = 1 + prng_below (&self->prng, OBSERVED_OPS_MAX);
+    bool linearizable = prng_chance (&self->prng, 1, 3);
+    for (size_t i = 0; i < count; i++) {
+        ops[i] =
+            read_of (self, kinds[prng_below (&self->prng, 4)], some_place (self, paths[i]), false);
+        ops[i].linearizable = linearizable;
+    }
+    observed_ask (&self->observed, true, ops, count, &(struct purpose){.what = NOTHING});
+}
+
+static void count_below (struct worker *self)
+{
+    char path[OBSERVED_PATH_SIZE];
+    struct history_op op = read_of (self, HISTORY_COUNT, some_place (self, path), false);
+    op.linearizable = prng_chance (&self->prng, 1, 3);
+    submit (self, &op, &(struct purpose){.what = NOTHING});
+}
+
+static void list_ephemerals (struct worker *self)
+{
+    static const char *const prefixes[] = {"", "/e-", "/box", "/lock"};
+    struct history_op op = read_of (self, HISTORY_EPHEMERALS, "", false);
+    op.value = prefixes[prng_below (&self->prng, 4)];
+    op.limit = (uint32_t) prng_below (&self->prng, 4);
+    submit (self, &op, &(struct purpose){.what = NOTHING});
+}
+
 /* Follows another place, for a while, with a stream or a persistent watch. */
 static void follow (struct worker *self)
 {
@@ -430,6 +487,10 @@ static void follow (struct worker *self)
     if ((flags & HISTORY_STREAM_NO_SNAPSHOT) != 0 && prng_chance (&self->prng, 1, 2)) {
         flags |= HISTORY_STREAM_SHALLOW;
     }
+    bool placed = (flags & HISTORY_STREAM_NO_SNAPSHOT) == 0 || known;
+    if ((flags & HISTORY_STREAM_WATCH) == 0 && placed && prng_chance (&self->prng, 1, 3)) {
+        flags |= HISTORY_STREAM_LATEST; /* where nobody knows where it begins it cannot be judged */
+    }
     observed_leave (&self->observed, index);
     observed_follow (&self->observed, index, root, flags, known ? self->observed.streamed : 0);
 }
@@ -442,15 +503,16 @@ static void ask_something (struct worker *self)
         unsigned weight;
         void (*ask) (struct worker *self);
     } asks[] = {
-        {20, write_own},   {9, read_own},         {10, swap_register},
+        {17, write_own},   {6, read_own},         {10, swap_register},
         {5, set_register}, {3, create_register},  {1, delete_register},
-        {4, get_register}, {5, watch_register},   {5, sync_and_get_register},
+        {3, get_register}, {5, watch_register},   {3, sync_and_get_register},
         {1, make_folder},  {4, add_child},        {2, remove_child},
         {4, list_folder},  {3, create_ephemeral}, {2, lock},
         {1, unlock},       {1, watch_lock},       {4, submit_multi},
         {1, clear_multi},  {1, need_register},    {4, add_register},
         {3, use_box},      {2, use_mortal},       {2, plant_tree},
-        {1, fell_tree},    {2, follow},
+        {1, fell_tree},    {2, follow},           {3, get_current_register},
+        {3, read_several}, {2, count_below},      {1, list_ephemerals},
     };
     enum { WEIGHTS = 100 };
     uint64_t dice = prng_below (&self->prng, WEIGHTS);
@@ -504,6 +566,12 @@ static void renewed (void *arg, struct observed *observed)
     self->lock_zxid = self->lock_window = 0;
     memset (self->registers, 0, sizeof self->registers);
     ask_for (self, HISTORY_CREATE, WORKLOAD_LIVE, "", 0, 0);
+    if (self->before != 0) {
+        /* What the process before has made stays, if its session goes on. */
+        (void) snprintf (path, sizeof path, WORKLOAD_LIVE "/%" PRIu32, self->before);
+        ask_for (self, HISTORY_DELETE, path, "", 0, COHORT_ANY_VERSION);
+    }
+    self->before = observed->number;
     (void) snprintf (path, sizeof path, WORKLOAD_LIVE "/%" PRIu32, observed->number);
     ask_for (self, HISTORY_CREATE, path, "", COHORT_EPHEMERAL, 0);
     if (self->fresh_due) {
@@ -515,7 +583,7 @@ void worker_start (struct worker *self, size_t index, uint64_t seed,
                    const struct observed_options *options)
 {
     struct observed_options own = *options;
-    *self = (struct worker){.index = index};
+    *self = (struct worker){.index = index, .before = self->before};
     prng_seed (&self->prng, seed);
     own.answered = answered;
     own.renewed = renewed;

@@ -46,10 +46,12 @@ struct worker {
     uint64_t lock_zxid, lock_window;
     struct known_register registers[REGISTERS];
     int64_t next_ms; /* when it asks again */
+    uint32_t before; /* the number of the client that it was last, in the history; 0: none */
     bool fresh_due;  /* a write that was asked for by worker_write_fresh is not acknowledged yet */
 };
 
-/* Starts a session; options: but for answered, renewed and arg, which are the worker's own. */
+/* Starts a session, or goes on with that of the process before, which is what *self was; options:
+ * but for answered, renewed and arg, which are the worker's own. */
 void worker_start (struct worker *self, size_t index, uint64_t seed,
                    const struct observed_options *options);
 
