@@ -55,20 +55,24 @@ static bool children_fit (const struct model_znode *znode, uint64_t zxid,
     return found == told->children_count;
 }
 
-/* The znode as it was, if the session owned it at that zxid, and the path is asked for; or NULL. */
-static const struct model_version *listed (const struct model_znode *znode, uint64_t zxid,
-                                           uint64_t session, const struct history_op *op)
+/* Whether the session owned it at that zxid, and the path is asked for. */
+static bool is_listed (const struct model_znode *znode, uint64_t zxid, uint64_t session,
+                       const struct history_op *op)
 {
     const struct model_version *version = znode != NULL ? model_at (znode, zxid) : NULL;
-    bool wanted = version != NULL && version->stat.ephemeral_owner == session &&
-                  strncmp (znode->path, op->value, strlen (op->value)) == 0;
-    return wanted ? version : NULL;
+    return version != NULL && version->stat.ephemeral_owner == session &&
+           strncmp (znode->path, op->value, strlen (op->value)) == 0;
 }
 
-/* By age: estate by estate, in each in the order of creation. */
-static bool is_older (const struct model_version *a, const struct model_version *b)
+/* By age: estate by estate, in each in the order of creation, then of paths. */
+static bool is_older (const struct model_znode *a, const struct model_znode *b, uint64_t zxid)
 {
-    return a->estate != b->estate ? a->estate < b->estate : a->stat.czxid < b->stat.czxid;
+    const struct model_version *x = model_at (a, zxid), *y = model_at (b, zxid);
+    if (x->estate != y->estate) {
+        return x->estate < y->estate;
+    }
+    return x->stat.czxid != y->stat.czxid ? x->stat.czxid < y->stat.czxid
+                                          : strcmp (a->path, b->path) < 0;
 }
 
 static bool is_told (const struct history_result *told, size_t count, const char *path)
@@ -87,21 +91,19 @@ static bool ephemerals_fit (const struct facts *facts, const struct model_sessio
                             uint64_t zxid, const struct history_op *op,
                             const struct history_result *told)
 {
-    const struct model_version *newest = NULL;
+    const struct model_znode *newest = NULL;
     for (size_t i = 0; i < told->children_count; i++) {
         const struct model_znode *znode = model_find (&facts->model, told->children[i]);
-        const struct model_version *version = listed (znode, zxid, session->id, op);
-        if (version == NULL || (newest != NULL && is_older (version, newest)) ||
-            is_told (told, i, told->children[i])) {
+        if (!is_listed (znode, zxid, session->id, op) ||
+            (newest != NULL && !is_older (newest, znode, zxid))) {
             return false;
         }
-        newest = version;
+        newest = znode;
     }
     bool full = op->limit > 0 && told->children_count == op->limit;
     for (size_t i = 0; i < session->ephemerals_count; i++) {
         const struct model_znode *znode = session->ephemerals[i];
-        const struct model_version *version = listed (znode, zxid, session->id, op);
-        if (version != NULL && (!full || is_older (version, newest)) &&
+        if (is_listed (znode, zxid, session->id, op) && (!full || is_older (znode, newest, zxid)) &&
             !is_told (told, told->children_count, znode->path)) {
             return false;
         }
