@@ -9,36 +9,55 @@
 
 #include "tests/history/streams.h"
 
-/* Whether data are kept from a client, by the list of the version, and by who is an administrator
- * then, or later: what was missed is judged when it is told. */
-static bool may_be_hidden (const struct stream_view *view, const struct model_version *version,
-                           uint64_t zxid, bool hidden)
+/* Whether a client may read a version, or may not, by its list, and by who is an administrator then
+ * or later: what was missed is judged when it is told. */
+static bool may_be_read (const struct stream_view *view, const struct model_version *version,
+                         uint64_t zxid, bool read)
 {
     const struct model *model = &view->facts->model;
     struct model_who who = facts_who (view->facts, view->client, zxid);
-    if (version->acl == NULL) {
-        return !hidden;
-    }
-    bool may = model_may (who, version, COHORT_PERM_READ) != hidden;
-    for (size_t i = 0; i < model->admins_count && !may; i++) {
+    bool may = model_may (who, version, COHORT_PERM_READ) == read;
+    for (size_t i = 0; i < model->admins_count && version->acl != NULL && !may; i++) {
         who.admins = model->admins[i].list;
-        may = model->admins[i].zxid > zxid && model_may (who, version, COHORT_PERM_READ) != hidden;
+        may = model->admins[i].zxid > zxid && model_may (who, version, COHORT_PERM_READ) == read;
     }
     return may;
 }
 
-bool stream_shows (const struct stream_view *view, const struct model_version *version,
-                   uint64_t zxid, const struct history_change *told)
+/* What is told late is not shown either if it may not be read any more. */
+static bool may_be_hidden (const struct stream_view *view, const struct model_znode *znode,
+                           const struct model_version *version, uint64_t zxid)
 {
-    bool data = (view->flags & HISTORY_STREAM_NO_DATA) == 0;
+    const struct model_version *end = &znode->versions[znode->versions_count];
+    if (may_be_read (view, version, zxid, false)) {
+        return true;
+    }
+    for (const struct model_version *later = version + 1; later < end; later++) {
+        if (!later->exists || later->stat.czxid != version->stat.czxid) {
+            return false;
+        }
+        if (later->change == MODEL_ACL && may_be_read (view, later, later->zxid, false)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool stream_shows (const struct stream_view *view, const struct model_znode *znode,
+                   const struct model_version *version, uint64_t zxid,
+                   const struct history_change *told)
+{
     if (version == NULL || told->value == NULL || told->stat == NULL ||
         !model_stat_equal (told->stat, &version->stat)) {
         return false;
     }
-    if (data && !may_be_hidden (view, version, zxid, told->hidden)) {
-        return false;
+    if ((view->flags & HISTORY_STREAM_NO_DATA) != 0) {
+        return told->value[0] == '\0';
     }
-    return strcmp (told->value, data && !told->hidden ? version->value : "") == 0;
+    if (told->hidden) {
+        return told->value[0] == '\0' && may_be_hidden (view, znode, version, zxid);
+    }
+    return strcmp (told->value, version->value) == 0 && may_be_read (view, version, zxid, true);
 }
 
 bool stream_tells (const struct stream_view *view, const struct model_change *change,
@@ -50,7 +69,8 @@ bool stream_tells (const struct stream_view *view, const struct model_change *ch
     }
     const struct model_version *version = &change->znode->versions[change->version];
     return (int) told->kind == (int) kind && strcmp (told->path, change->znode->path) == 0 &&
-           (kind == MODEL_DELETED || stream_shows (view, version, change->zxid, told));
+           (kind == MODEL_DELETED ||
+            stream_shows (view, change->znode, version, change->zxid, told));
 }
 
 const char *stream_change_path (const struct model *model, size_t change)
@@ -108,7 +128,7 @@ static bool snapshot_fits (const struct facts *facts, const struct fact_stream *
         const struct history_change *change = &batch->changes[i];
         const struct model_znode *znode = model_find (&facts->model, change->path);
         if (!model_covers (batch->path, change->path) || change->kind != HISTORY_CREATED ||
-            !stream_shows (&view, model_at (znode, batch->zxid), batch->zxid, change)) {
+            !stream_shows (&view, znode, model_at (znode, batch->zxid), batch->zxid, change)) {
             return object (objection,
                            "client %u: the snapshot of %s at %#" PRIx64
                            " has %s otherwise than it was",

@@ -12,10 +12,11 @@ struct stream_view {
     uint32_t flags;
 };
 
-/* Whether what is told is the znode as it was then: with its data, if the stream has any, unless
- * its client may not read it. */
-bool stream_shows (const struct stream_view *view, const struct model_version *version,
-                   uint64_t zxid, const struct history_change *told);
+/* Whether what is told is this version of the znode: with its data, if the stream has any, unless
+ * its client may not read it, or may not any more. */
+bool stream_shows (const struct stream_view *view, const struct model_znode *znode,
+                   const struct model_version *version, uint64_t zxid,
+                   const struct history_change *told);
 
 /* Whether what is told is the change; kind: and as what of it. */
 bool stream_tells (const struct stream_view *view, const struct model_change *change,

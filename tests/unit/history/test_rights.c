@@ -137,6 +137,14 @@ static void test_stream_hides (void **state)
     BROKEN (rule, OPENED_UP, BATCH ("5", "0", "change=3|/a|x|" A5_STAT));
     BROKEN (rule, OPENED_UP, BATCH ("5", "0", "change=40|/a|x|" A4_STAT));
     BROKEN (rule, OPENED_UP, AT "c0 settled\n");
+    /* What is told late is not shown either if it may not be read any more. */
+#define CLOSED_UP                                                                                  \
+    GUARDED (READERS), OWN (WITH (SET_ACL ("/a"), OWNER), "0"),                                    \
+        AT "c2 opened stream=1 path=/ flags=0 from=2\n"
+    GOOD (CLOSED_UP, BATCH ("4", "0", "change=1|/a|x|" A4_STAT));
+    GOOD (CLOSED_UP, BATCH ("4", "0", "change=1|/a||" A4_STAT "|hidden:1"));
+    BROKEN (rule, CLOSED_UP, BATCH ("4", "0", "change=1|/a||" A4_STAT "|hidden:1"),
+            BATCH ("5", "0", "change=40|/a|x|" A5_STAT));
     /* Watches are not told of it. */
     GOOD (GUARDED (OWNER), AT "c2 opened stream=2 path=/a flags=19 from=4\n",
           OWN (WITH (SET_ACL ("/a"), READERS), "0"), AT "c0 settled\n");
