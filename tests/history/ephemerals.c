@@ -144,10 +144,11 @@ bool rule_session_lost (const struct facts *facts, const struct history_event *e
                    event->client, client->session);
 }
 
-/* In the end whoever is there knows whether its session was killed. */
+/* In the end whoever is there knows whether its session was killed; but who was about to close it,
+ * perhaps for a process before, need not be told. */
 static bool knows_its_end (const struct fact_client *client, struct objection *objection)
 {
-    return client->killed_ms == 0 || client->gone || client->lost ||
+    return client->killed_ms == 0 || client->gone || client->lost || client->closes ||
            object (objection, "client %u was killed at %" PRId64 " ms, and nobody has told it",
                    client->number, client->killed_ms);
 }

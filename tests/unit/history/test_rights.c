@@ -247,6 +247,7 @@ static void test_kill (void **state)
 {
     (void) state;
     GOOD (KILLED, LOST ("c1"), CLOSED ("1"), AT "c0 settled\n");
+    GOOD (KILLED, CALL ("c1", "8", "2", CLOSE), CLOSED ("1"), AT "c0 led\n", AT "c0 settled\n");
     /* Its client hears of it, and nobody else does. */
     BROKEN ("sessions are ended", KILLED, CLOSED ("1"), AT "c0 led\n", AT "c0 settled\n");
     BROKEN ("sessions are lost for a reason", KILLED, AT "c2 valid until=99\n", LOST ("c2"));
