@@ -61,6 +61,12 @@ static const char repair_usage[] =
     "                        this server counts at once with its log up to ZXID, where it must\n"
     "                        end. Lost is what was acknowledged after that, unless the servers\n"
     "                        that it elects a leader with have it. For the only voter there is\n"
+    "      --make-up-lost-metadata\n"
+    "                        both copies of the metadata are lost, and with them what this server\n"
+    "                        has promised: it is the one that its files name, promises nothing "
+    "that\n"
+    "                        it could have promised before, and has no vote until it is healed.\n"
+    "                        Where nobody can heal it, the decisions above come next\n"
     "\n"
     "Exit status: 0 nothing (more) to repair, 1 something is left to do, 2 usage, or the folder\n"
     "cannot be looked at.\n"
@@ -97,7 +103,7 @@ static int complain (const char *folder, const char *text)
 
 /* ---- The command line -------------------------------------------------------------------- */
 
-enum { RECORDS = 256, FROM, TO, CHECKSUMS_ONLY, APPLY, SOURCE, GIVE_UP, DISCARD };
+enum { RECORDS = 256, FROM, TO, CHECKSUMS_ONLY, APPLY, SOURCE, GIVE_UP, DISCARD, MAKE_UP };
 
 static const struct option inspect_options[] = {
     {"output", required_argument, NULL, 'o'},
@@ -114,6 +120,7 @@ static const struct option repair_options[] = {
     {"from", required_argument, NULL, SOURCE},
     {"give-up-unreadable-writes", no_argument, NULL, GIVE_UP},
     {"discard-acknowledged-writes-after", required_argument, NULL, DISCARD},
+    {"make-up-lost-metadata", no_argument, NULL, MAKE_UP},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -125,12 +132,13 @@ static int take_zxid (const char *command, const char *text, zxid_t *zxid)
                : refuse (command, "not a zxid, such as 4.17 or 0x40000000011", text);
 }
 
-static int take_decision (struct arguments *arguments, const char *text)
+static int take_decision (struct arguments *arguments, enum repair_decision decision,
+                          const char *text)
 {
     if (arguments->decision != REPAIR_KEEP) {
         return refuse ("repair", "one decision at a time", "");
     }
-    arguments->decision = text == NULL ? REPAIR_GIVE_UP : REPAIR_DISCARD;
+    arguments->decision = decision;
     return text == NULL ? -1 : take_zxid ("repair", text, &arguments->discard_after);
 }
 
@@ -163,9 +171,11 @@ static int take_option (const char *command, int option, struct arguments *argum
         arguments->sources[arguments->sources_count++] = optarg;
         return -1;
     case GIVE_UP:
-        return take_decision (arguments, NULL);
+        return take_decision (arguments, REPAIR_GIVE_UP, NULL);
     case DISCARD:
-        return take_decision (arguments, optarg);
+        return take_decision (arguments, REPAIR_DISCARD, optarg);
+    case MAKE_UP:
+        return take_decision (arguments, REPAIR_MAKE_UP, NULL);
     default:
         return refuse (command, "see above", "");
     }
@@ -369,9 +379,15 @@ static void print_decisions (const struct arguments *arguments, struct disk *dis
     what_if.decision = REPAIR_DISCARD;
     what_if.discard_after = 0;
     if (report->meta == NULL) {
-        (void) printf ("\nA member of an ensemble with enough other servers needs no repair: it "
-                       "joins as an emptied\nserver. Otherwise a new ensemble can be made of a "
-                       "sound snapshot: cohort snapshot restore.\n");
+        (void) printf ("\nIf a majority of the ensemble's other servers is whole, no repair is "
+                       "needed: start this one. It keeps\nits files as damaged.*, joins as an "
+                       "emptied server, and gets everything from the others. Otherwise, with\nall "
+                       "servers stopped and copies of their folders made:\n"
+                       "  cohortd repair %s --make-up-lost-metadata --apply\n"
+                       "  cohortd repair %s\n"
+                       "The second says what can be decided then. With a backup instead: cohort "
+                       "snapshot restore.\n",
+                       arguments->folder, arguments->folder);
         return;
     }
     rehearse (disk, &what_if, &result);

@@ -8,6 +8,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "cohort/error.h"
+#include "server/inspect/make_up.h"
 #include "server/inspect/salvage.h"
 #include "server/store/aside.h"
 #include "server/store/listing.h"
@@ -35,6 +36,14 @@ bool repair_is_needed (const struct inspect_report *report)
     return report->findings_count > 0;
 }
 
+/* Whether what is damaged may go: others can bring it back, or it was decided. */
+static bool sets_damage_aside (const struct repairing *self)
+{
+    enum repair_decision decision = self->options->decision;
+    return self->options->report->healable || decision == REPAIR_DISCARD ||
+           decision == REPAIR_MAKE_UP;
+}
+
 /* ---- Snapshots --------------------------------------------------------------------------- */
 
 /* Without this one the log can still be read: a sound one is left that the log goes back to. */
@@ -54,7 +63,7 @@ static bool can_spare (const struct inspect_report *report)
 static int set_snapshots_aside (struct repairing *self, struct fault *fault)
 {
     const struct inspect_report *report = self->options->report;
-    bool may = can_spare (report) || report->healable || self->options->decision == REPAIR_DISCARD;
+    bool may = can_spare (report) || sets_damage_aside (self);
     bool sound_before = false, moved = false;
     struct listing listing = {.names = NULL};
     int rc = listing_read (&listing, self->disk, fault);
@@ -104,7 +113,7 @@ static int open_store (struct repairing *self)
         .store_id = 1, /* none is made anew: there is metadata */
         .cache_bytes = CACHE_BYTES,
         .snapshots_kept = self->purges ? 1 : 0,
-        .repair = report->healable || self->options->decision == REPAIR_DISCARD,
+        .repair = sets_damage_aside (self),
     };
     int rc = store_open (&options, &self->store, text, sizeof text);
     if (rc != 0) {
@@ -148,7 +157,8 @@ static int bring_back (struct repairing *self, struct fault *fault)
     const struct repair_options *options = self->options;
     struct repair_result *result = self->result;
     /* Of a condemned folder nothing is used, least of all its snapshots. */
-    struct disk *disks[SOURCES_MAX + 1] = {options->report->meta->condemned ? NULL : self->disk};
+    const struct store_meta *found = options->report->meta;
+    struct disk *disks[SOURCES_MAX + 1] = {found != NULL && found->condemned ? NULL : self->disk};
     struct salvage *salvage = NULL;
     COHORT_ASSERT (options->sources_count <= SOURCES_MAX);
     for (size_t i = 0; i < options->sources_count; i++) {
@@ -216,20 +226,35 @@ static void describe (struct repairing *self)
     result->suspect = meta->suspect;
 }
 
+/* Without metadata nothing can be opened. */
+static int begin (struct repairing *self, struct fault *fault)
+{
+    const struct inspect_report *report = self->options->report;
+    bool make_up = self->options->decision == REPAIR_MAKE_UP;
+    if (report->meta == NULL && make_up) {
+        return make_up_metadata (self->disk, report, fault);
+    }
+    if (report->meta == NULL) {
+        return fault_set (fault, COHORT_ECORRUPT,
+                          "both copies of the metadata are missing or damaged: what this server "
+                          "has promised to others is not known");
+    }
+    return make_up ? fault_set (fault, COHORT_ESTATE,
+                                "the metadata are not lost: %s is sound, so none are made up",
+                                report->copies[0].code == 0 ? "meta.0" : "meta.1")
+                   : 0;
+}
+
 void repair_folder (struct disk *disk, const struct repair_options *options,
                     struct repair_result *result)
 {
     struct repairing self = {.options = options, .result = result, .disk = disk};
     struct fault fault;
     *result = (struct repair_result){.code = 0};
-    if (options->report->meta == NULL) {
-        disk->ops->destroy (disk);
-        (void) fail (&self, COHORT_ECORRUPT,
-                     "both copies of the metadata are missing or damaged: what this server has "
-                     "promised to others is not known, and cannot be made up");
-        return;
+    int rc = begin (&self, &fault);
+    if (rc == 0) {
+        rc = set_snapshots_aside (&self, &fault);
     }
-    int rc = set_snapshots_aside (&self, &fault);
     if (rc != 0) {
         disk->ops->destroy (disk);
         (void) fail (&self, rc, fault.text);

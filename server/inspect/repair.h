@@ -19,7 +19,9 @@ enum repair_decision {
      * read counts. Nothing is lost that one of them can read. */
     REPAIR_GIVE_UP,
     /* This server counts at once, with the log that it has. */
-    REPAIR_DISCARD
+    REPAIR_DISCARD,
+    /* Both copies of the metadata are lost: others are made up (make_up.h). It has no vote then. */
+    REPAIR_MAKE_UP
 };
 
 struct repair_options {

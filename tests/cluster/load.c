@@ -88,6 +88,13 @@ void load_init (struct load *self, const char *servers, size_t sessions, size_t 
     self->last_ms = test_now_ms ();
 }
 
+void load_end (struct load *self)
+{
+    for (size_t i = 0; i < self->sessions_count; i++) {
+        cohort_destroy (&self->sessions[i].client);
+    }
+}
+
 void load_deinit (struct load *self)
 {
     for (size_t i = 0; i < self->sessions_count; i++) {

@@ -35,6 +35,9 @@ void load_init (struct load *self, const char *servers, size_t sessions, size_t 
                 size_t total);
 void load_deinit (struct load *self);
 
+/* Closes the sessions: nothing more can be written, but verified. */
+void load_end (struct load *self);
+
 /* Writes on until `acked` znodes are acknowledged in all, within limit_ms. Every answer must be
  * success: each znode is created exactly once. */
 void load_until (struct load *self, size_t acked, int limit_ms);

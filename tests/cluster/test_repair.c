@@ -14,6 +14,7 @@
 #include "tests/cluster/load.h"
 #include "tests/unit/unit.h"
 
+enum { EXIT_DAMAGED = 5 }; /* of cohortd */
 enum {
     START_MS = 60000,
     LOAD_MS = 60000,
@@ -37,6 +38,14 @@ static int set_up (void **state)
     return 0;
 }
 
+static int set_up_one (void **state)
+{
+    (void) state;
+    finished = false;
+    ensemble_init (&ensemble, cohortd, 1, "");
+    return 0;
+}
+
 static int tear_down (void **state)
 {
     (void) state;
@@ -47,7 +56,7 @@ static int tear_down (void **state)
 static void start (void)
 {
     ensemble_start_all (&ensemble);
-    (void) ensemble_wait_leader (&ensemble, 2, START_MS);
+    (void) ensemble_wait_leader (&ensemble, ensemble.count - 1, START_MS);
     load_init (&load, ensemble.list, SESSIONS, WINDOW, WRITES / SESSIONS);
 }
 
@@ -74,7 +83,7 @@ static void write_more (void)
 static void verify_all (void)
 {
     ensemble_start_all (&ensemble);
-    (void) ensemble_wait_leader (&ensemble, 2, START_MS);
+    (void) ensemble_wait_leader (&ensemble, ensemble.count - 1, START_MS);
     for (size_t i = 0; i < ensemble.count; i++) {
         load_verify (&load, ensemble.servers[i].clients);
     }
@@ -264,6 +273,141 @@ static void test_one_is_gone (void **state)
     verify_all ();
 }
 
+/* ---- Metadata -------------------------------------------------------------------------------- */
+
+/* One copy rots, the other is not there. */
+static void lose_metadata (size_t index)
+{
+    char path[2 * ENSEMBLE_TEXT];
+    (void) snprintf (path, sizeof path, "%s/meta.0", ensemble.servers[index].data);
+    FILE *file = fopen (path, "r+b");
+    assert_non_null (file);
+    assert_int_equal (fseek (file, 70, SEEK_SET), 0);
+    assert_int_equal (fputc (0x55, file), 0x55);
+    assert_int_equal (fclose (file), 0);
+    path[strlen (path) - 1] = '1';
+    assert_int_equal (remove (path), 0);
+}
+
+/* What is printed is done: each line that begins with the command. */
+static void follow_advice (size_t index, const char *decision)
+{
+    run_on (index, 1, "repair", "");
+    expect ("--make-up-lost-metadata --apply");
+    run_on (index, 0, "repair", "--make-up-lost-metadata --apply");
+    expect ("damaged: no vote");
+    run_on (index, 2, "repair", "--make-up-lost-metadata --apply --nonsense");
+    run_on (index, 1, "repair", "--make-up-lost-metadata --apply");
+    expect ("the metadata are not lost");
+    run_on (index, 1, "repair", "");
+    expect (decision);
+}
+
+/* All three have lost them: nobody knows what was promised, and everything is there. */
+static void test_metadata_of_all (void **state)
+{
+    (void) state;
+    start ();
+    load_until (&load, WRITES, LOAD_MS);
+    stop_all ();
+    for (size_t i = 0; i < 3; i++) {
+        lose_metadata (i);
+        follow_advice (i, "--give-up-unreadable-writes --apply");
+        run_on (i, 0, "repair", "--give-up-unreadable-writes --apply");
+    }
+    verify_all ();
+}
+
+/* One of three: no repair is needed; and who repairs it all the same does no harm. */
+static void test_metadata_of_one (void **state)
+{
+    (void) state;
+    start ();
+    load_until (&load, WRITES / 2, LOAD_MS);
+    ensemble_signal (&ensemble, 0, SIGKILL);
+    lose_metadata (0);
+    load_until (&load, WRITES, LOAD_MS);
+    run_on (0, 1, "repair", "");
+    expect ("joins as an emptied server");
+    run_on (0, 0, "repair", "--make-up-lost-metadata --apply");
+    ensemble_start (&ensemble, 0);
+    ensemble_wait_whole (&ensemble, START_MS);
+    ensemble_signal (&ensemble, 1, SIGKILL);
+    lose_metadata (1);
+    ensemble_start (&ensemble, 1);
+    ensemble_wait_whole (&ensemble, START_MS);
+    stop_all ();
+    verify_all ();
+}
+
+/* What the last output says that could be decided. */
+static void named_decision (char decision[128])
+{
+    const char *named = strstr (output, "--discard-acknowledged-writes-after");
+    assert_non_null (named);
+    (void) snprintf (decision, 128, "%.*s", (int) strcspn (named, "\n"), named);
+}
+
+/* The only server there is. */
+static void test_metadata_of_the_only_one (void **state)
+{
+    char decision[128] = "";
+    (void) state;
+    start ();
+    load_until (&load, WRITES, LOAD_MS);
+    stop_all ();
+    lose_metadata (0);
+    ensemble_start (&ensemble, 0);
+    assert_int_equal (WEXITSTATUS (ensemble_wait_end (&ensemble, 0, STOP_MS)), EXIT_DAMAGED);
+    assert_true (log_has (0, "meta.0, meta.1: both copies are missing or damaged"));
+    assert_true (log_has (0, "cohortd repair"));
+    follow_advice (0, "--discard-acknowledged-writes-after");
+    named_decision (decision);
+    run_on (0, 0, "repair", decision);
+    run_on (0, 0, "inspect", "");
+    verify_all ();
+}
+
+/* ---- A forgotten configuration --------------------------------------------------------------- */
+
+/* One was emptied, and counts again by an entry that all have, and that is the last in their logs:
+ * so after a power cut no log says that it is committed. The one that led has lost its end; the
+ * others wait for it, and for a store that does not exist any more. */
+static void test_forgotten_configuration (void **state)
+{
+    char decision[128] = "", from[4 * ENSEMBLE_TEXT], command[2 * ENSEMBLE_TEXT];
+    (void) state;
+    start ();
+    load_until (&load, WRITES, LOAD_MS);
+    size_t leader = ensemble_wait_leader (&ensemble, 2, START_MS);
+    size_t emptied = (leader + 1) % 3, third = (leader + 2) % 3;
+    load_end (&load);
+    ensemble_signal (&ensemble, emptied, SIGKILL);
+    (void) snprintf (command, sizeof command, "rm -rf '%s'", ensemble.servers[emptied].data);
+    assert_int_equal (system (command), 0);
+    ensemble_start (&ensemble, emptied);
+    await_log (leader, " member-store ");
+    ensemble_wait_whole (&ensemble, START_MS);
+    ensemble_wait_equal (&ensemble, START_MS);
+    for (size_t i = 0; i < 3; i++) {
+        ensemble_signal (&ensemble, i, SIGKILL);
+    }
+    damage (leader, 50);
+
+    ensemble_start_all (&ensemble);
+    await_log (leader, "store-damaged");
+    await_log (emptied, "reason=\"no quorum\"");
+    await_log (third, "reason=\"no quorum\"");
+    assert_true (ensemble_following (&ensemble, START_MS) == SIZE_MAX);
+    stop_all ();
+    run_with_others (leader, 1, "");
+    named_decision (decision);
+    (void) snprintf (from, sizeof from, "%s", decision);
+    run_with_others (leader, 0, from);
+    expect ("whole: it counts");
+    verify_all ();
+}
+
 int main (int argc, char **argv)
 {
 #define REPAIR_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
@@ -271,6 +415,10 @@ int main (int argc, char **argv)
         REPAIR_TEST (test_all_voters_decide),
         REPAIR_TEST (test_damaged_ones_complete_each_other),
         REPAIR_TEST (test_one_is_gone),
+        REPAIR_TEST (test_forgotten_configuration),
+        REPAIR_TEST (test_metadata_of_all),
+        REPAIR_TEST (test_metadata_of_one),
+        cmocka_unit_test_setup_teardown (test_metadata_of_the_only_one, set_up_one, tear_down),
     };
     if (argc < 2) {
         fprintf (stderr, "usage: test-repair COHORTD [NAME*]\n");

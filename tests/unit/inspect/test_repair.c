@@ -249,7 +249,7 @@ static void test_missing (void **state)
     }
 }
 
-/* Promises cannot be made up, whatever is decided. */
+/* What to do about a log does not help where it is not known what was promised. */
 static void test_no_metadata (void **state)
 {
     (void) state;
