@@ -11,24 +11,21 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/container.h"
-#include "client/base/list.h"
 #include "server/store/format.h"
+#include "server/store/named_files.h"
 
 struct layer {
-    struct list_node node; /* in the overlay's list while it has a name */
+    struct named_file file; /* its blocks are sectors; NULL: not written */
     struct overlay *overlay;
-    char *name, *below_name; /* below_name NULL: it is not below */
+    char *below_name;        /* NULL: it is not below */
     struct disk_file *below; /* NULL: not opened */
-    uint64_t size, below_size;
-    unsigned opened;
-    uint8_t **sectors; /* NULL: not written */
-    size_t sectors_count;
+    uint64_t below_size;
 };
 
 struct overlay {
     struct disk base;
     struct disk *below;
-    struct list layers;
+    struct named_files layers;
     bool failed; /* memory, while names are listed */
 };
 
@@ -43,38 +40,18 @@ static struct overlay *of (struct disk *disk)
 
 /* ---- Files ------------------------------------------------------------------------------- */
 
-static struct layer *find (struct overlay *self, const char *name)
+static struct layer *layer_of (struct named_file *file)
 {
-    for (struct list_node *at = list_first (&self->layers); at != NULL;
-         at = list_next (&self->layers, at)) {
-        struct layer *layer = list_entry (at, struct layer, node);
-        if (strcmp (layer->name, name) == 0) {
-            return layer;
-        }
-    }
-    return NULL;
+    return container_of (file, struct layer, file);
 }
 
-static void cut_sectors (struct layer *layer, size_t count)
+static void free_layer (struct named_file *file)
 {
-    while (layer->sectors_count > count) {
-        mem_free (layer->sectors[--layer->sectors_count]);
-    }
-}
-
-/* Gone when it has neither a name nor a user. */
-static void release (struct layer *layer)
-{
-    if (list_linked (&layer->node) || layer->opened > 0) {
-        return;
-    }
+    struct layer *layer = layer_of (file);
     if (layer->below != NULL) {
         layer->overlay->below->ops->close (layer->below);
     }
-    cut_sectors (layer, 0);
-    mem_free (layer->sectors);
     mem_free (layer->below_name);
-    mem_free (layer->name);
     mem_free (layer);
 }
 
@@ -85,13 +62,12 @@ static struct layer *add (struct overlay *self, const char *name, bool below)
         return NULL;
     }
     layer->overlay = self;
-    layer->name = mem_strdup (name);
     layer->below_name = below ? mem_strdup (name) : NULL;
-    if (layer->name == NULL || (below && layer->below_name == NULL)) {
-        release (layer);
+    if ((below && layer->below_name == NULL) ||
+        !named_files_add (&self->layers, &layer->file, name)) {
+        free_layer (&layer->file);
         return NULL;
     }
-    list_push_back (&self->layers, &layer->node);
     return layer;
 }
 
@@ -107,14 +83,15 @@ static int open_below (struct layer *layer)
     } else {
         layer->below = NULL;
     }
-    layer->size = layer->below_size;
+    layer->file.size = layer->below_size;
     return rc;
 }
 
 static int open_file (struct disk *disk, const char *name, bool create, struct disk_file **file_p)
 {
     struct overlay *self = of (disk);
-    struct layer *layer = find (self, name);
+    struct named_file *found = named_files_find (&self->layers, name);
+    struct layer *layer = found != NULL ? layer_of (found) : NULL;
     if (create == (layer != NULL)) {
         return create ? -EEXIST : -ENOENT;
     }
@@ -133,7 +110,7 @@ static int open_file (struct disk *disk, const char *name, bool create, struct d
         mem_free (file);
         return rc;
     }
-    layer->opened++;
+    layer->file.opened++;
     file->layer = layer;
     *file_p = file;
     return 0;
@@ -143,13 +120,12 @@ static void close_file (struct disk_file *file)
 {
     struct layer *layer = file->layer;
     mem_free (file);
-    layer->opened--;
-    release (layer);
+    named_files_close (&layer->overlay->layers, &layer->file);
 }
 
 static int size_of (struct disk_file *file, uint64_t *size)
 {
-    *size = file->layer->size;
+    *size = file->layer->file.size;
     return 0;
 }
 
@@ -158,7 +134,7 @@ static int size_of (struct disk_file *file, uint64_t *size)
 static uint8_t *sector_of (const struct layer *layer, uint64_t offset)
 {
     uint64_t index = offset / SECTOR_SIZE;
-    return index < layer->sectors_count ? layer->sectors[index] : NULL;
+    return index < layer->file.blocks_count ? layer->file.blocks[index] : NULL;
 }
 
 /* How many bytes from offset on come from one place, up to `size`. */
@@ -188,7 +164,7 @@ static int read_file (struct disk_file *file, uint64_t offset, void *data, size_
 {
     struct layer *layer = file->layer;
     uint8_t *to = data;
-    uint64_t left = offset < layer->size ? layer->size - offset : 0;
+    uint64_t left = offset < layer->file.size ? layer->file.size - offset : 0;
     size_t wanted = left < size ? (size_t) left : size;
     for (size_t got = 0; got < wanted;) {
         uint64_t at = offset + got;
@@ -208,26 +184,10 @@ static int read_file (struct disk_file *file, uint64_t offset, void *data, size_
     return 0;
 }
 
-static bool make_room (struct layer *layer, uint64_t sectors)
-{
-    if (sectors <= layer->sectors_count) {
-        return true;
-    }
-    size_t count = (size_t) sectors + layer->sectors_count / 2;
-    uint8_t **room = mem_realloc (layer->sectors, count * sizeof *room);
-    if (room == NULL) {
-        return false;
-    }
-    memset (room + layer->sectors_count, 0, (count - layer->sectors_count) * sizeof *room);
-    layer->sectors = room;
-    layer->sectors_count = count;
-    return true;
-}
-
 /* The sector's memory, with what was there before; writing cures a sector that cannot be read. */
 static uint8_t *own_sector (struct layer *layer, uint64_t offset)
 {
-    uint8_t **sector = &layer->sectors[offset / SECTOR_SIZE];
+    uint8_t **sector = &layer->file.blocks[offset / SECTOR_SIZE];
     if (*sector == NULL) {
         *sector = mem_alloc (SECTOR_SIZE);
         if (*sector != NULL &&
@@ -250,8 +210,9 @@ static int write_file (struct disk_file *file, uint64_t offset, const void *data
         bool needed = at - at % SECTOR_SIZE < layer->below_size || sector_of (layer, at) != NULL ||
                       !all_zero (from + put, part);
         if (needed) {
-            uint8_t *sector =
-                make_room (layer, at / SECTOR_SIZE + 1) ? own_sector (layer, at) : NULL;
+            uint8_t *sector = named_file_grow (&layer->file, (size_t) (at / SECTOR_SIZE) + 1)
+                                  ? own_sector (layer, at)
+                                  : NULL;
             if (sector == NULL) {
                 return -ENOMEM;
             }
@@ -259,7 +220,7 @@ static int write_file (struct disk_file *file, uint64_t offset, const void *data
         }
         put += part;
     }
-    layer->size = offset + size > layer->size ? offset + size : layer->size;
+    layer->file.size = offset + size > layer->file.size ? offset + size : layer->file.size;
     return 0;
 }
 
@@ -277,11 +238,11 @@ static int truncate_file (struct disk_file *file, uint64_t size)
         memset (sector + size % SECTOR_SIZE, 0, SECTOR_SIZE - (size_t) (size % SECTOR_SIZE));
     }
     uint64_t kept = (size + SECTOR_SIZE - 1) / SECTOR_SIZE;
-    if (kept < layer->sectors_count) {
-        cut_sectors (layer, (size_t) kept);
+    if (kept < layer->file.blocks_count) {
+        named_file_cut (&layer->file, (size_t) kept);
     }
     layer->below_size = size < layer->below_size ? size : layer->below_size;
-    layer->size = size;
+    layer->file.size = size;
     return 0;
 }
 
@@ -289,28 +250,12 @@ static int truncate_file (struct disk_file *file, uint64_t size)
 
 static int unlink_file (struct disk *disk, const char *name)
 {
-    struct layer *layer = find (of (disk), name);
-    if (layer == NULL) {
-        return -ENOENT;
-    }
-    list_remove (&layer->node);
-    release (layer);
-    return 0;
+    return named_files_unlink (&of (disk)->layers, name);
 }
 
 static int rename_file (struct disk *disk, const char *from, const char *to)
 {
-    struct layer *layer = find (of (disk), from);
-    char *name = layer != NULL ? mem_strdup (to) : NULL;
-    if (name == NULL) {
-        return layer == NULL ? -ENOENT : -ENOMEM;
-    }
-    if (strcmp (from, to) != 0) {
-        (void) unlink_file (disk, to);
-    }
-    mem_free (layer->name);
-    layer->name = name;
-    return 0;
+    return named_files_rename (&of (disk)->layers, from, to);
 }
 
 static int sync_names (struct disk *disk)
@@ -321,11 +266,7 @@ static int sync_names (struct disk *disk)
 
 static int list_names (struct disk *disk, disk_name_fn *fn, void *arg)
 {
-    struct overlay *self = of (disk);
-    for (struct list_node *at = list_first (&self->layers); at != NULL;
-         at = list_next (&self->layers, at)) {
-        fn (arg, list_entry (at, struct layer, node)->name);
-    }
+    named_files_list (&of (disk)->layers, fn, arg);
     return 0;
 }
 
@@ -344,12 +285,7 @@ static int lock (struct disk *disk)
 static void destroy (struct disk *disk)
 {
     struct overlay *self = of (disk);
-    struct list_node *node;
-    while ((node = list_pop_front (&self->layers)) != NULL) {
-        struct layer *layer = list_entry (node, struct layer, node);
-        COHORT_ASSERT (layer->opened == 0);
-        release (layer);
-    }
+    named_files_deinit (&self->layers);
     mem_free (self);
 }
 
@@ -383,7 +319,7 @@ int overlay_new (struct disk *below, struct disk **disk)
     }
     self->base.ops = &ops;
     self->below = below;
-    list_init (&self->layers);
+    named_files_init (&self->layers, free_layer);
     int rc = below->ops->list (below, collect, self);
     if (rc == 0 && self->failed) {
         rc = -ENOMEM;

@@ -2,7 +2,7 @@
  *  server/store/memory_disk.c - files in memory, always durable
  *
  *  Pages of zeros take no memory, so that a segment filled with zeros ahead of time costs nothing.
- *  May include: base, disk.h, lock.h, errno.h.
+ *  May include: base, disk.h, lock.h, named_files.h, errno.h.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,31 +10,22 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/container.h"
-#include "client/base/list.h"
 #include "server/store/disk.h"
 #include "server/store/lock.h"
+#include "server/store/named_files.h"
 
 enum { PAGE_SIZE = 64 << 10 };
 
-struct inode {
-    struct list_node node; /*  in the disk's list while it has a name */
-    char *name;
-    unsigned opened;
-    uint64_t size;
-    uint8_t **pages; /*  NULL: zeros */
-    size_t pages_count;
-};
-
 struct memory_disk {
     struct disk base;
-    struct lock *lock; /*  around everything: two threads use the disk */
-    struct list inodes;
+    struct lock *lock;        /*  around everything: two threads use the disk */
+    struct named_files files; /*  their blocks are pages; NULL: zeros */
     bool locked;
 };
 
 struct disk_file {
     struct memory_disk *disk;
-    struct inode *inode;
+    struct named_file *file;
 };
 
 static struct memory_disk *of (struct disk *disk)
@@ -42,64 +33,31 @@ static struct memory_disk *of (struct disk *disk)
     return container_of (disk, struct memory_disk, base);
 }
 
-static struct inode *find (struct memory_disk *self, const char *name)
+static void free_file (struct named_file *file)
 {
-    for (struct list_node *at = list_first (&self->inodes); at != NULL;
-         at = list_next (&self->inodes, at)) {
-        struct inode *inode = list_entry (at, struct inode, node);
-        if (strcmp (inode->name, name) == 0) {
-            return inode;
-        }
-    }
-    return NULL;
-}
-
-static void cut_pages (struct inode *inode, size_t count)
-{
-    while (inode->pages_count > count) {
-        mem_free (inode->pages[--inode->pages_count]);
-    }
-}
-
-/*  Gone when it has neither a name nor a user. */
-static void release (struct inode *inode)
-{
-    if (!list_linked (&inode->node) && inode->opened == 0) {
-        cut_pages (inode, 0);
-        mem_free (inode->pages);
-        mem_free (inode->name);
-        mem_free (inode);
-    }
+    mem_free (file);
 }
 
 static void destroy (struct disk *disk)
 {
     struct memory_disk *self = of (disk);
-    struct list_node *node;
-    while ((node = list_pop_front (&self->inodes)) != NULL) {
-        struct inode *inode = list_entry (node, struct inode, node);
-        COHORT_ASSERT (inode->opened == 0);
-        release (inode);
-    }
+    named_files_deinit (&self->files);
     lock_destroy (&self->lock);
     mem_free (self);
 }
 
-static struct inode *create_inode (const char *name)
+static int create (struct memory_disk *self, const char *name, struct named_file **file)
 {
-    struct inode *inode = mem_calloc (1, sizeof *inode);
-    if (inode == NULL) {
-        return NULL;
+    struct named_file *made = mem_calloc (1, sizeof *made);
+    if (made == NULL || !named_files_add (&self->files, made, name)) {
+        mem_free (made);
+        return -ENOMEM;
     }
-    inode->name = mem_strdup (name);
-    if (inode->name == NULL) {
-        mem_free (inode);
-        return NULL;
-    }
-    return inode;
+    *file = made;
+    return 0;
 }
 
-static int open_file (struct disk *disk, const char *name, bool create, struct disk_file **file_p)
+static int open_file (struct disk *disk, const char *name, bool creates, struct disk_file **file_p)
 {
     struct memory_disk *self = of (disk);
     struct disk_file *file = mem_alloc (sizeof *file);
@@ -108,22 +66,15 @@ static int open_file (struct disk *disk, const char *name, bool create, struct d
     }
     int rc = 0;
     lock_enter (self->lock);
-    struct inode *inode = find (self, name);
-    if (create && inode != NULL) {
-        rc = -EEXIST;
-    } else if (!create && inode == NULL) {
-        rc = -ENOENT;
-    } else if (create) {
-        inode = create_inode (name);
-        if (inode == NULL) {
-            rc = -ENOMEM;
-        } else {
-            list_push_back (&self->inodes, &inode->node);
-        }
+    struct named_file *found = named_files_find (&self->files, name);
+    if (creates) {
+        rc = found == NULL ? create (self, name, &found) : -EEXIST;
+    } else {
+        rc = found != NULL ? 0 : -ENOENT;
     }
     if (rc == 0) {
-        inode->opened++;
-        *file = (struct disk_file){.disk = self, .inode = inode};
+        found->opened++;
+        *file = (struct disk_file){.disk = self, .file = found};
         *file_p = file;
     } else {
         mem_free (file);
@@ -134,19 +85,17 @@ static int open_file (struct disk *disk, const char *name, bool create, struct d
 
 static void close_file (struct disk_file *file)
 {
-    struct lock *lock = file->disk->lock;
-    lock_enter (lock);
-    COHORT_ASSERT (file->inode->opened > 0);
-    file->inode->opened--;
-    release (file->inode);
-    lock_leave (lock);
+    struct memory_disk *self = file->disk;
+    lock_enter (self->lock);
+    named_files_close (&self->files, file->file);
+    lock_leave (self->lock);
     mem_free (file);
 }
 
 static int size_of (struct disk_file *file, uint64_t *size)
 {
     lock_enter (file->disk->lock);
-    *size = file->inode->size;
+    *size = file->file->size;
     lock_leave (file->disk->lock);
     return 0;
 }
@@ -160,20 +109,20 @@ static size_t part_of (uint64_t offset, size_t size)
 static int read_file (struct disk_file *file, uint64_t offset, void *data, size_t size,
                       size_t *done)
 {
-    const struct inode *inode = file->inode;
+    const struct named_file *named = file->file;
     uint8_t *to = data;
     lock_enter (file->disk->lock);
-    if (offset >= inode->size) {
+    if (offset >= named->size) {
         size = 0;
-    } else if (size > inode->size - offset) {
-        size = (size_t) (inode->size - offset);
+    } else if (size > named->size - offset) {
+        size = (size_t) (named->size - offset);
     }
     *done = size;
     while (size > 0) {
         size_t part = part_of (offset, size);
         size_t page = (size_t) (offset / PAGE_SIZE);
-        if (page < inode->pages_count && inode->pages[page] != NULL) {
-            memcpy (to, inode->pages[page] + offset % PAGE_SIZE, part);
+        if (page < named->blocks_count && named->blocks[page] != NULL) {
+            memcpy (to, named->blocks[page] + offset % PAGE_SIZE, part);
         } else {
             memset (to, 0, part);
         }
@@ -185,58 +134,44 @@ static int read_file (struct disk_file *file, uint64_t offset, void *data, size_
     return 0;
 }
 
-static int grow (struct inode *inode, size_t count)
-{
-    if (count <= inode->pages_count) {
-        return 0;
-    }
-    uint8_t **pages = mem_realloc (inode->pages, count * sizeof *pages);
-    if (pages == NULL) {
-        return -ENOMEM;
-    }
-    memset (pages + inode->pages_count, 0, (count - inode->pages_count) * sizeof *pages);
-    inode->pages = pages;
-    inode->pages_count = count;
-    return 0;
-}
-
 static bool is_zero (const uint8_t *at, size_t size)
 {
     return at[0] == 0 && memcmp (at, at + 1, size - 1) == 0;
 }
 
-static int write_part (struct inode *inode, uint64_t offset, const uint8_t *from, size_t part)
+static int write_part (struct named_file *named, uint64_t offset, const uint8_t *from, size_t part)
 {
     size_t page = (size_t) (offset / PAGE_SIZE);
-    if (inode->pages[page] == NULL) {
+    if (named->blocks[page] == NULL) {
         if (is_zero (from, part)) {
             return 0;
         }
-        inode->pages[page] = mem_calloc (1, PAGE_SIZE);
-        if (inode->pages[page] == NULL) {
+        named->blocks[page] = mem_calloc (1, PAGE_SIZE);
+        if (named->blocks[page] == NULL) {
             return -ENOMEM;
         }
     }
-    memcpy (inode->pages[page] + offset % PAGE_SIZE, from, part);
+    memcpy (named->blocks[page] + offset % PAGE_SIZE, from, part);
     return 0;
 }
 
 static int write_file (struct disk_file *file, uint64_t offset, const void *data, size_t size)
 {
-    struct inode *inode = file->inode;
+    struct named_file *named = file->file;
     const uint8_t *from = data;
     uint64_t end = offset + size;
     lock_enter (file->disk->lock);
-    int rc = grow (inode, (size_t) ((end + PAGE_SIZE - 1) / PAGE_SIZE));
+    bool grown = named_file_grow (named, (size_t) ((end + PAGE_SIZE - 1) / PAGE_SIZE));
+    int rc = grown ? 0 : -ENOMEM;
     while (rc == 0 && size > 0) {
         size_t part = part_of (offset, size);
-        rc = write_part (inode, offset, from, part);
+        rc = write_part (named, offset, from, part);
         from += part;
         offset += part;
         size -= part;
     }
-    if (rc == 0 && end > inode->size) {
-        inode->size = end;
+    if (rc == 0 && end > named->size) {
+        named->size = end;
     }
     lock_leave (file->disk->lock);
     return rc;
@@ -250,16 +185,16 @@ static int sync_file (struct disk_file *file)
 
 static int truncate_file (struct disk_file *file, uint64_t size)
 {
-    struct inode *inode = file->inode;
+    struct named_file *named = file->file;
     lock_enter (file->disk->lock);
     size_t page = (size_t) (size / PAGE_SIZE), inside = (size_t) (size % PAGE_SIZE);
-    if (size < inode->size) {
-        if (inside > 0 && page < inode->pages_count && inode->pages[page] != NULL) {
-            memset (inode->pages[page] + inside, 0, PAGE_SIZE - inside);
+    if (size < named->size) {
+        if (inside > 0 && page < named->blocks_count && named->blocks[page] != NULL) {
+            memset (named->blocks[page] + inside, 0, PAGE_SIZE - inside);
         }
-        cut_pages (inode, page + (inside > 0 ? 1 : 0));
+        named_file_cut (named, page + (inside > 0 ? 1 : 0));
     }
-    inode->size = size;
+    named->size = size;
     lock_leave (file->disk->lock);
     return 0;
 }
@@ -267,24 +202,8 @@ static int truncate_file (struct disk_file *file, uint64_t size)
 static int rename_file (struct disk *disk, const char *from, const char *to)
 {
     struct memory_disk *self = of (disk);
-    char *name = mem_strdup (to);
-    if (name == NULL) {
-        return -ENOMEM;
-    }
-    int rc = 0;
     lock_enter (self->lock);
-    struct inode *inode = find (self, from), *old = find (self, to);
-    if (inode == NULL) {
-        rc = -ENOENT;
-        mem_free (name);
-    } else {
-        if (old != NULL && old != inode) {
-            list_remove (&old->node);
-            release (old);
-        }
-        mem_free (inode->name);
-        inode->name = name;
-    }
+    int rc = named_files_rename (&self->files, from, to);
     lock_leave (self->lock);
     return rc;
 }
@@ -293,13 +212,9 @@ static int unlink_file (struct disk *disk, const char *name)
 {
     struct memory_disk *self = of (disk);
     lock_enter (self->lock);
-    struct inode *inode = find (self, name);
-    if (inode != NULL) {
-        list_remove (&inode->node);
-        release (inode);
-    }
+    int rc = named_files_unlink (&self->files, name);
     lock_leave (self->lock);
-    return inode != NULL ? 0 : -ENOENT;
+    return rc;
 }
 
 static int sync_names (struct disk *disk)
@@ -312,10 +227,7 @@ static int list_names (struct disk *disk, disk_name_fn *fn, void *arg)
 {
     struct memory_disk *self = of (disk);
     lock_enter (self->lock);
-    for (struct list_node *at = list_first (&self->inodes); at != NULL;
-         at = list_next (&self->inodes, at)) {
-        fn (arg, list_entry (at, struct inode, node)->name);
-    }
+    named_files_list (&self->files, fn, arg);
     lock_leave (self->lock);
     return 0;
 }
@@ -366,6 +278,6 @@ struct disk *memory_disk_new (void)
         return NULL;
     }
     self->base.ops = &memory_ops;
-    list_init (&self->inodes);
+    named_files_init (&self->files, free_file);
     return &self->base;
 }
