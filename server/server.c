@@ -273,25 +273,6 @@ static int attach_failpoints (cohort_server_t *self, struct disk **disk)
 }
 #endif
 
-/* What is to be done about a folder that cannot be used: make room, name another one or give the
- * right to use it, or look at the disk. */
-static int code_of_folder (int error)
-{
-    switch (error) {
-    case ENOSPC:
-    case EDQUOT:
-        return COHORT_EDISKFULL;
-    case EACCES:
-    case EPERM:
-    case ENOENT:
-    case ENOTDIR:
-    case EROFS:
-        return COHORT_ECONFIG;
-    default:
-        return COHORT_ESYSTEM;
-    }
-}
-
 static int open_disk (cohort_server_t *self, struct disk **disk)
 {
     if (self->data_dir) {
@@ -300,7 +281,8 @@ static int open_disk (cohort_server_t *self, struct disk **disk)
             char text[TEXT_SIZE];
             (void) snprintf (text, sizeof text, "%s: the data folder cannot be used: %s",
                              self->data_dir, strerror (-rc));
-            return fail (self, code_of_folder (-rc), text);
+            return fail (self, rc == -ENOSPC || rc == -EDQUOT ? COHORT_EDISKFULL : COHORT_ESYSTEM,
+                         text);
         }
         return attach_failpoints (self, disk);
     }
