@@ -63,6 +63,8 @@ static const char *errno_text (int error)
         return "no space left (ENOSPC)";
     case ENOTDIR:
         return "not a folder (ENOTDIR)";
+    case ENXIO:
+        return "not a file of data, but a pipe or a device (ENXIO)";
     case EROFS:
         return "read-only file system (EROFS)";
     default:

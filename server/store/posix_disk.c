@@ -48,19 +48,39 @@ static void destroy (struct disk *disk)
     mem_free (self);
 }
 
+/*  Whatever stands under the name, this does not wait for anybody, as it would with a pipe. */
+static int open_regular (int folder, const char *name, int flags)
+{
+    struct stat status;
+    int fd;
+    do {
+        fd = openat (folder, name, flags | O_NONBLOCK | O_CLOEXEC, 0600);
+    } while (fd < 0 && errno == EINTR);
+    if (fd < 0) {
+        return errno == EDQUOT ? -ENOSPC : -errno;
+    }
+    int error = fstat (fd, &status) != 0   ? errno
+                : S_ISREG (status.st_mode) ? 0
+                : S_ISDIR (status.st_mode) ? EISDIR
+                                           : ENXIO;
+    if (error != 0) {
+        (void) close (fd);
+        return -error;
+    }
+    return fd;
+}
+
 static int open_at (int folder, const char *name, int flags, struct disk_file **file_p)
 {
     struct disk_file *file = mem_alloc (sizeof *file);
     if (file == NULL) {
         return -ENOMEM;
     }
-    do {
-        file->fd = openat (folder, name, flags | O_CLOEXEC, 0600);
-    } while (file->fd < 0 && errno == EINTR);
+    file->fd = open_regular (folder, name, flags);
     if (file->fd < 0) {
-        int error = errno;
+        int rc = file->fd;
         mem_free (file);
-        return error == EDQUOT ? -ENOSPC : -error;
+        return rc;
     }
     *file_p = file;
     return 0;
@@ -212,8 +232,8 @@ static int lock (struct disk *disk)
 {
     struct posix_disk *self = of (disk);
     COHORT_ASSERT (self->lock < 0);
-    int fd = openat (self->folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    return fd >= 0 ? take_lock (self, fd, LOCK_EX) : -errno;
+    int fd = open_regular (self->folder, "lock", O_RDWR | O_CREAT);
+    return fd >= 0 ? take_lock (self, fd, LOCK_EX) : fd;
 }
 
 static const struct disk_ops posix_ops = {
@@ -296,9 +316,9 @@ static int lock_reading (struct disk *disk)
 {
     struct posix_disk *self = of (disk);
     COHORT_ASSERT (self->lock < 0);
-    int fd = openat (self->folder, "lock", O_RDONLY | O_CLOEXEC);
+    int fd = open_regular (self->folder, "lock", O_RDONLY);
     if (fd < 0) {
-        return errno == ENOENT ? 0 : -errno;
+        return fd == -ENOENT ? 0 : fd;
     }
     return take_lock (self, fd, LOCK_SH);
 }

@@ -186,6 +186,41 @@ static void test_locked_folder (void **state)
     folder_remove (folder);
 }
 
+/*  In place of each of its files stands a pipe that nobody writes to, or a folder: whoever opens
+ * the folder is told at once, by name; nobody waits. */
+static void test_strange_files (void **state)
+{
+    static const char *const files[] = {"lock", "meta.0", "meta.1", "manifest", "reserve"};
+    char folder[FOLDER_SIZE], path[FOLDER_SIZE + 16], error[256];
+    struct store *store;
+    struct disk *disk;
+    struct disk_file *file;
+    (void) state;
+    folder_make (folder);
+    assert_int_equal (open_folder (folder, &store, error, sizeof error), 0);
+    store_close (&store);
+    for (size_t i = 0; i < 2 * sizeof files / sizeof *files; i++) {
+        const char *name = files[i / 2];
+        bool pipe = i % 2 == 0;
+        (void) snprintf (path, sizeof path, "%s/%s", folder, name);
+        char away[sizeof path + 8];
+        (void) snprintf (away, sizeof away, "%s.away", path);
+        assert_int_equal (rename (path, away), 0);
+        assert_int_equal (pipe ? mkfifo (path, 0600) : mkdir (path, 0700), 0);
+        assert_int_equal (open_folder (folder, &store, error, sizeof error), COHORT_ESYSTEM);
+        assert_ptr_equal (strstr (error, name), error);
+        assert_non_null (strstr (error, pipe ? "a pipe" : "is a folder"));
+        assert_int_equal (posix_disk_read (folder, &disk), 0);
+        assert_int_equal (disk->ops->open (disk, name, false, &file), pipe ? -ENXIO : -EISDIR);
+        disk->ops->destroy (disk);
+        assert_int_equal (remove (path), 0);
+        assert_int_equal (rename (away, path), 0);
+    }
+    assert_int_equal (open_folder (folder, &store, error, sizeof error), 0);
+    store_close (&store);
+    folder_remove (folder);
+}
+
 static void test_no_folder (void **state)
 {
     (void) state;
@@ -213,13 +248,10 @@ static void test_read_only_folder (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_memory),
-        cmocka_unit_test (test_crash),
-        cmocka_unit_test (test_posix),
-        cmocka_unit_test (test_overlay),
-        cmocka_unit_test (test_locked_folder),
-        cmocka_unit_test (test_no_folder),
-        cmocka_unit_test (test_read_only_folder),
+        cmocka_unit_test (test_memory),        cmocka_unit_test (test_crash),
+        cmocka_unit_test (test_posix),         cmocka_unit_test (test_overlay),
+        cmocka_unit_test (test_locked_folder), cmocka_unit_test (test_strange_files),
+        cmocka_unit_test (test_no_folder),     cmocka_unit_test (test_read_only_folder),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
