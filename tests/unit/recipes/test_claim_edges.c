@@ -3,7 +3,7 @@
 
 #include "tests/unit/recipes/claimants.h"
 
-#define STEPS 30
+#define STEPS 24
 
 /* The first so many requests are carried out. */
 static void flush_steps (cohort_t *client, int count)

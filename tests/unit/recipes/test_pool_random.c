@@ -7,7 +7,7 @@
 #include "client/base/prng.h"
 #include "tests/unit/recipes/poolers.h"
 
-#define SEEDS      40
+#define SEEDS      25
 #define POOLERS    6 /* two masters, three workers, one who submits */
 #define TASKS      30
 #define OPERATIONS 500
