@@ -338,6 +338,7 @@ static void tell (struct matching *matching, struct feed *feed)
 {
     struct clients *self = matching->self;
     const struct effect *effect = matching->effect;
+    self->told++;
     if (!feed_wants (feed, effect)) {
         return;
     }

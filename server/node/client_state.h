@@ -321,6 +321,7 @@ struct clients {
     struct segment *open; /* between deliver_begin and deliver_end */
     size_t open_size;
     bool open_ahead;
+    uint32_t told;        /* watches and streams that this entry was looked at for */
     bool in_transaction;  /* its events are being queued */
     struct list segments; /* unused */
     size_t segments_count;

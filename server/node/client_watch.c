@@ -164,6 +164,7 @@ static void fired (void *arg, uint64_t owner, enum watch_kind kind, cohort_event
     COHORT_ASSERT (client != NULL);
     COHORT_ASSERT (client->watches > 0);
     client->watches--;
+    self->told++;
     if (!may_hear (firing, client, type)) {
         /* It waits on, for what the client may see. */
         if (client_watch_set (self, client, kind, path, path_size) != 0) {

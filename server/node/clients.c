@@ -424,8 +424,9 @@ static bool take_effect (void *arg, const struct effect *effect)
     return true;
 }
 
-void clients_applied (struct clients *self, zxid_t zxid, const struct tree_outcome *outcome)
+uint32_t clients_applied (struct clients *self, zxid_t zxid, const struct tree_outcome *outcome)
 {
+    self->told = 0;
     if (outcome->effects > 0) {
         self->in_transaction = true;
         int rc = tree_effects (self->tree, zxid - 1, zxid, take_effect, self);
@@ -452,6 +453,7 @@ void clients_applied (struct clients *self, zxid_t zxid, const struct tree_outco
     }
     client_sync_applied (self, zxid);
     bury (self);
+    return self->told;
 }
 
 void clients_tree (struct clients *self, struct tree *tree, bool reset)

@@ -84,8 +84,9 @@ void clients_closed (struct clients *self, uint64_t connection);
  * is none; submits wait. */
 void clients_leader (struct clients *self, bool up);
 
-/* After each tree_apply on this server, in order. */
-void clients_applied (struct clients *self, zxid_t zxid, const struct tree_outcome *outcome);
+/* After each tree_apply on this server, in order.  Returns how many watches and streams it had to
+ * look at for that, which is what it costs. */
+uint32_t clients_applied (struct clients *self, zxid_t zxid, const struct tree_outcome *outcome);
 
 /* The tree was replaced by a snapshot of another server: everybody is reset; or, `reset` false,
  * only the pointer has changed (start). */

@@ -29,7 +29,8 @@ struct ensemble;
 struct ensemble_host {
     void *arg;
     void (*leader) (void *arg, bool up);
-    void (*applied) (void *arg, zxid_t zxid, const struct tree_outcome *outcome);
+    /* Returns how many watches and streams had to be looked at. */
+    uint32_t (*applied) (void *arg, zxid_t zxid, const struct tree_outcome *outcome);
     void (*tree) (void *arg, struct tree *tree);
     void (*confirmed) (void *arg, uint64_t session, uint64_t attach_no, uint64_t seq);
     void (*synced) (void *arg, uint64_t token, zxid_t zxid);

@@ -17,7 +17,8 @@ enum {
     SLICE_ENTRIES = 128,
     SLICE_BYTES = 256 << 10,
     COST_BYTES = 1024,
-    COST_EFFECTS = 2
+    COST_EFFECTS = 2,
+    COST_TOLD = 4 /* watches and streams that are told */
 };
 
 /* An operation may cross a limit, and the next one go back below it, as often as clients like. */
@@ -50,8 +51,9 @@ static void warn_of_quotas (struct ensemble *self, const struct tree_outcome *ou
     }
 }
 
-static void after_apply (struct ensemble *self, const struct zab_entry *entry,
-                         const struct tree_outcome *outcome)
+/* Returns what that has cost. */
+static int after_apply (struct ensemble *self, const struct zab_entry *entry,
+                        const struct tree_outcome *outcome)
 {
     self->applied = (struct zab_point){entry->zxid, entry->chain};
     if (digests_wants (&self->digests, entry->zxid)) {
@@ -66,7 +68,8 @@ static void after_apply (struct ensemble *self, const struct zab_entry *entry,
     warn_of_quotas (self, outcome);
     self->lapsing &= outcome->kind != ENTRY_LAPSE;
     tracker_applied (self->tracker, entry->zxid, outcome);
-    self->host.applied (self->host.arg, entry->zxid, outcome);
+    uint32_t told = self->host.applied (self->host.arg, entry->zxid, outcome);
+    return (int) (told / COST_TOLD);
 }
 
 static void apply_slice (struct ensemble *self)
@@ -95,7 +98,7 @@ static void apply_slice (struct ensemble *self)
                 return; /* the outcome is told to nobody */
             }
             left -= cost_of (&entries[i], &outcome);
-            after_apply (self, &entries[i], &outcome);
+            left -= after_apply (self, &entries[i], &outcome);
         }
     }
 }

@@ -260,9 +260,9 @@ static void on_leader (void *arg, bool up)
     clients_leader (((struct node *) arg)->clients, up);
 }
 
-static void on_applied (void *arg, zxid_t zxid, const struct tree_outcome *outcome)
+static uint32_t on_applied (void *arg, zxid_t zxid, const struct tree_outcome *outcome)
 {
-    clients_applied (((struct node *) arg)->clients, zxid, outcome);
+    return clients_applied (((struct node *) arg)->clients, zxid, outcome);
 }
 
 static void on_tree (void *arg, struct tree *tree)

@@ -637,7 +637,7 @@ static void apply_next (struct world *world, struct world_server *server)
     struct tree_outcome outcome;
     assert_true (tree_apply (server->tree, world->zxids[index], entry->stamp_ms, entry->data,
                              entry->size, &outcome));
-    clients_applied (server->clients, world->zxids[index], &outcome);
+    server->told = clients_applied (server->clients, world->zxids[index], &outcome);
 }
 
 bool world_apply (struct world *world, size_t index)

@@ -86,6 +86,7 @@ struct world_server {
     bool lags;   /* applies nothing */
     bool behind; /* it has no leader, and will take over another's state */
     size_t applied;
+    uint32_t told;    /* watches and streams, of the last that it has applied */
     struct buf notes; /* what the host was told, line by line */
     size_t notes_read;
     uint64_t last_token;

@@ -138,7 +138,7 @@ static void answer (struct clients *self, uint64_t session, uint64_t number)
     }
 }
 
-void clients_applied (struct clients *self, zxid_t zxid, const struct tree_outcome *outcome)
+uint32_t clients_applied (struct clients *self, zxid_t zxid, const struct tree_outcome *outcome)
 {
     COHORT_ASSERT (zxid > self->applied);
     COHORT_ASSERT (tree_zxid (self->tree) == zxid);
@@ -156,6 +156,7 @@ void clients_applied (struct clients *self, zxid_t zxid, const struct tree_outco
     if (outcome->session_closed && self->closed_count < STUB_EVENTS_MAX) {
         self->closed[self->closed_count++] = outcome->session;
     }
+    return 0;
 }
 
 void clients_tree (struct clients *self, struct tree *tree, bool reset)

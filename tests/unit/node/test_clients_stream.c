@@ -345,6 +345,34 @@ static void owners_are_told_once (void **state)
     world_free (&world);
 }
 
+/* What a transaction costs for those who follow is said, so that a turn does not take on too much.
+ */
+static void what_is_told_is_counted (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *writer = peer_attached (world, 0), *peer = peer_attached (world, 0);
+    ask_create (writer, "/a", "", 0);
+    ask_create (writer, "/b", "", COHORT_EPHEMERAL);
+    peer_do (writer);
+    assert_int_equal (world->servers[0].told, 0);
+    for (uint64_t id = 1; id <= 6; id++) {
+        ask_stream (peer, id, id <= 4 ? "/a" : "/elsewhere", 0);
+    }
+    ask_get (peer, "/a", true);
+    peer_do (peer);
+    ask_set (writer, "/a", "x", -1);
+    peer_do (writer);
+    assert_int_equal (world->servers[0].told, 5); /* four streams and a watch */
+    ask_set (writer, "/b", "x", -1);
+    peer_do (writer);
+    assert_int_equal (world->servers[0].told, 0);
+    ask_hand_over (writer, peer);
+    peer_do (writer);
+    assert_int_equal (world->servers[0].told, 6); /* every stream, wherever */
+    world_free (&world);
+}
+
 static void slow_ones_catch_up (void **state)
 {
     (void) state;
@@ -421,6 +449,7 @@ int main (void)
         cmocka_unit_test (slow_ones_catch_up),
         cmocka_unit_test (behind_the_latest_will_do),
         cmocka_unit_test (owners_are_told_once),
+        cmocka_unit_test (what_is_told_is_counted),
         cmocka_unit_test (too_slow_ones_are_reset),
         cmocka_unit_test (tell_how_far_they_are),
         cmocka_unit_test (are_limited_in_number),
