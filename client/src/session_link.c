@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "client/src/session_state.h"
 
 /* ---- Opening and dropping -------------------------------------------------------------------- */
@@ -268,7 +269,9 @@ void link_welcome (struct session *self, const struct wire_welcome *welcome, int
     ask_welcomed (self, welcome->silence_ms);
     requests_rewind (&self->requests, welcome->window, welcome->credit_bytes);
     stream_table_rewind (&self->streams);
-    watch_table_rearm_begin (&self->watches);
+    if (!COHORT_MUTATED (rearm_goes_on)) {
+        watch_table_rearm_begin (&self->watches);
+    }
     stream_table_rearm_begin (&self->streams);
     if (!self->rearm_pending) {
         link_drop (self, &self->retired);

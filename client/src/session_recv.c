@@ -6,6 +6,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "client/src/session_state.h"
 
 /* How it begins what a server says when it does not belong to those that decide anything. */
@@ -199,7 +200,8 @@ static bool take_confirmed (struct session *self, uint64_t beat, int64_t now_ms)
         self->touched_ms = sent_ms;
     }
     int64_t limit = self->timeout_ms < self->grace_ms ? self->timeout_ms : self->grace_ms;
-    int64_t until_ms = sent_ms + limit - session_margin_ms (limit);
+    int64_t from_ms = COHORT_MUTATED (valid_from_answer) ? now_ms : sent_ms;
+    int64_t until_ms = from_ms + limit - session_margin_ms (limit);
     if (self->valid_until_ms < until_ms && now_ms >= self->valid_from_ms) {
         self->valid_until_ms = until_ms;
     }

@@ -83,7 +83,8 @@ static bool round_answered (const struct zab *self, uint64_t round)
     id_set_add (&ids, self->id);
     for (size_t i = 0; i < self->peers_count; i++) {
         const struct peer *peer = self->peers[i];
-        if (!peer->reset && peer->learner.phase == LEARNER_SYNCED && peer->learner.round >= round &&
+        if (!peer->reset && peer->learner.phase == LEARNER_SYNCED &&
+            peer->learner.round + COHORT_MUTATED (round_before) >= round &&
             peer_counts (self, peer)) {
             id_set_add (&ids, peer->id);
         }
@@ -120,7 +121,8 @@ void leader_process_pong (struct zab *self, struct peer *peer, const struct zab_
         return;
     }
     /* Not counted: alive, and no more. It may also have overtaken ACK (e, 0). */
-    if (message->counts && message->nonce > learner->round) {
+    if ((message->counts || COHORT_MUTATED (uncounted_answers)) &&
+        message->nonce > learner->round) {
         learner->round = message->nonce;
         leader_count_rounds (self);
     }

@@ -9,6 +9,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/node/client_state.h"
 #include "server/tree/identity.h"
 #include "server/tree/result.h"
@@ -364,7 +365,9 @@ void client_sync_repeat (struct clients *self)
     list_splice_back (&self->sync_order, &self->sync_waiting);
     for (struct list_node *at = list_first (&self->sync_order); at != NULL;
          at = list_next (&self->sync_order, at)) {
-        list_entry (at, struct sync, list_node)->token = ask (self);
+        if (!COHORT_MUTATED (syncs_not_repeated)) {
+            list_entry (at, struct sync, list_node)->token = ask (self);
+        }
     }
 }
 

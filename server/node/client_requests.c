@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/node/client_state.h"
 
 /* ---- Encoding ---------------------------------------------------------------------------- */
@@ -340,7 +341,7 @@ static void submit_from_front (struct clients *self, struct client *client, bool
 
 void client_resubmit (struct clients *self, struct client *client)
 {
-    submit_from_front (self, client, true);
+    submit_from_front (self, client, !COHORT_MUTATED (not_resubmitted));
 }
 
 void client_submit_more (struct clients *self, struct client *client)

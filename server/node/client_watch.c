@@ -199,7 +199,8 @@ static bool rearm_watch (struct clients *self, struct client *client,
         client_doom (self, client, COHORT_EPROTOCOL, "a malformed watch");
         return false;
     }
-    int type = watch_missed (self->tree, kind, path, size, seen, &zxid);
+    int type = watch_missed (self->tree, kind, path, size, seen + COHORT_MUTATED (watch_misses_one),
+                             &zxid);
     struct tree_node node;
     enum tree_sight wanted = kind == WATCH_CHILDREN ? TREE_WHOLE : TREE_BARE;
     if (tree_get_as (self->tree, client->session, wanted, path, size, &node) == COHORT_ENOAUTH) {
@@ -228,8 +229,9 @@ void client_watch_rearm (struct clients *self, struct client *client,
     }
     for (size_t i = 0; i < rearm->n_streams && client->doom_text == NULL; i++) {
         const Cohort__Wire__StreamOpen *open = rearm->streams[i];
-        struct feed_request wanted = {open->stream_id, (const char *) open->path.data,
-                                      open->path.len, open->from_zxid, open->flags};
+        struct feed_request wanted = {
+            open->stream_id, (const char *) open->path.data, open->path.len,
+            open->from_zxid + COHORT_MUTATED (stream_misses_one), open->flags};
         if (feed_check (self, &wanted) != 0) {
             client_doom (self, client, COHORT_EPROTOCOL, "a malformed stream");
         } else if (feed_room (self, client, open->stream_id) != 0) {

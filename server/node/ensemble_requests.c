@@ -214,7 +214,9 @@ int64_t ensemble_lapse_deadline (const struct ensemble *self)
 static void answer_sync (struct ensemble *self, uint32_t server, uint64_t *token)
 {
     if (*token != 0) {
-        tracker_sync (self->tracker, server, *token, ensemble_zab (self)->last);
+        zxid_t last =
+            COHORT_MUTATED (read_of_applied) ? self->applied.zxid : ensemble_zab (self)->last;
+        tracker_sync (self->tracker, server, *token, last);
         *token = 0;
     }
 }

@@ -113,6 +113,9 @@ static void free_session (struct map_node *node, void *arg)
 
 static void forget_all (struct tracker *self)
 {
+    if (COHORT_MUTATED (term_not_reset)) {
+        return;
+    }
     map_drain (&self->sessions, free_session, NULL);
     self->heap_count = 0;
     ring_clear (&self->waiting);

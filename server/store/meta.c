@@ -58,7 +58,9 @@ int meta_read (struct meta_file *self, struct disk *disk, enum meta_found *found
     }
     *found = META_NONE;
     for (unsigned i = 0; i < 2; i++) {
-        if (verdicts[i] == FORMAT_OK && (*found == META_NONE || numbers[i] > self->number)) {
+        if (verdicts[i] == FORMAT_OK &&
+            (*found == META_NONE ||
+             (numbers[i] > self->number) != COHORT_MUTATED (older_meta_read))) {
             *found = META_VALID;
             self->number = numbers[i];
             self->meta = metas[i];

@@ -331,7 +331,7 @@ static int finish_tail (struct log_recovery *self, struct fault *fault)
 {
     struct log *log = self->log;
     int rc = check_watermark (self, &log->current, fault);
-    if (rc == 0 && self->unreadable != 0) {
+    if (rc == 0 && self->unreadable != 0 && !COHORT_MUTATED (suspect_is_torn)) {
         self->damage.suspect = self->unreadable;
         rc = damaged (self, &log->current, log->current.end,
                       "an entry cannot be read, and may have been durable", fault);

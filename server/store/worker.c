@@ -63,6 +63,14 @@ static void complete (struct store *self, struct work *work)
     release (work);
 }
 
+static void complete_written (struct store *self)
+{
+    struct list_node *node;
+    while ((node = list_pop_front (&self->written)) != NULL) {
+        complete (self, list_entry (node, struct work, node));
+    }
+}
+
 /*  Makes everything written so far durable, and says so. */
 static int sync_written (struct store *self, struct fault *fault)
 {
@@ -74,10 +82,7 @@ static int sync_written (struct store *self, struct fault *fault)
         atomic_fetch_add_explicit (&self->durable, self->written_bytes, memory_order_release);
         self->written_bytes = 0;
     }
-    struct list_node *node;
-    while ((node = list_pop_front (&self->written)) != NULL) {
-        complete (self, list_entry (node, struct work, node));
-    }
+    complete_written (self);
     return 0;
 }
 
@@ -162,6 +167,9 @@ static int do_work (struct store *self, struct work *work, struct fault *fault)
         if (rc == 0) {
             list_remove (&work->node);
             list_push_back (&self->written, &work->node);
+            if (COHORT_MUTATED (durable_before_sync)) {
+                complete_written (self);
+            }
         }
         return rc;
     }

@@ -5,6 +5,7 @@
  */
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/tree/change.h"
 #include "server/tree/digest.h"
 #include "server/tree/snapshot.h"
@@ -158,7 +159,7 @@ void change_session_number (struct tree *self, struct session *session, uint64_t
     begin_session (self, session);
     ack_to = ack_to < session->last_number ? ack_to : session->last_number;
     if (ack_to > session->acked) {
-        drop_results (self, session, ack_to);
+        drop_results (self, session, ack_to + COHORT_MUTATED (result_forgotten));
         session->acked = ack_to;
     }
     session->last_number++;

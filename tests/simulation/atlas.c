@@ -176,7 +176,8 @@ bool atlas_allows (struct sim_server *server, const char *name, uint64_t offset,
     const struct world *world = server->world;
     if (world->plan.over || !is_founded (world) || !atlas_is_weak (world, server->id - 1) ||
         !crash_disk_durable (server->disk, name, offset) ||
-        world->schedule.now_ms - crash_disk_written (server->disk, name, offset) < AGE_MS) {
+        (server->up &&
+         world->schedule.now_ms - crash_disk_written (server->disk, name, offset) < AGE_MS)) {
         return false;
     }
     switch (atlas_area (name)) {

@@ -1,4 +1,4 @@
-/* Invariants 1 to 7, 9 and 10: who leads, proposes, commits and applies what. */
+/* Invariants 1 to 7, 9, 10 and 21: who leads, proposes, commits and applies what. */
 
 #include <inttypes.h>
 #include <string.h>
@@ -147,6 +147,24 @@ bool check_history_consistency (const struct ghost *ghost, const struct sight *s
     return shadow_covers (&leader->log, *point) ||
            object (objection, "server %u has committed %#" PRIx64 ", which its leader %u lacks",
                    sight->server, point->zxid, status->leader);
+}
+
+/* 21. A round of a leader is confirmed only when a quorum has answered it, or a later one, as its
+ * synchronized followers. */
+bool check_rounds (const struct ghost *ghost, const struct sight *sight,
+                   struct objection *objection)
+{
+    uint64_t round = sight->update->round;
+    uint32_t epoch = sight->status->current_epoch;
+    if (!sight_leads (sight) || round <= ghost->servers[sight->server].confirmed ||
+        ghost->configs.count == 0) {
+        return true;
+    }
+    return ghost_quorum_answered (ghost, sight->server, epoch, round) ||
+           object (objection,
+                   "server %u counts round %" PRIu64
+                   " of epoch %u as confirmed, which no quorum has answered",
+                   sight->server, round, epoch);
 }
 
 /* 10. No core ever finds that a peer broke the protocol: links lose nothing in the middle, so

@@ -5,22 +5,47 @@
 
 #include "tests/simulation/world.h"
 
-enum { SPACE_LEFT_MAX = 1 << 19, LITTLE_SPACE_MAX = 1 << 14 };
+enum { SPACE_LEFT_MAX = 1 << 19, LITTLE_SPACE_MAX = 1 << 14, NAMES_MAX = 4, METAS_MAX = 8 };
+
+/* Which operations of the disk a crash point counts: those that change names, and those on the
+ * metadata, are few, and the order around them is what matters; so they get points of their own.
+ * Returns which of them it will be. */
+static uint32_t count_operations (struct sim_server *server, const struct sim_fault *fault,
+                                  const char **what)
+{
+    switch ((fault->value >> 2) & 3) {
+    case 0:
+        crash_disk_count_names (server->disk);
+        *what = " on names";
+        return 1 + (fault->b - 1) % NAMES_MAX;
+    case 1:
+        crash_disk_count_files (server->disk, "meta");
+        *what = " on the metadata";
+        return 1 + (fault->b - 1) % METAS_MAX;
+    default:
+        crash_disk_count_all (server->disk);
+        *what = "";
+        return fault->b;
+    }
+}
 
 /* The n-th operation from now on will be its process's last. */
 static bool set_crash_point (struct world *self, struct sim_server *server,
                              const struct sim_fault *fault)
 {
+    const char *what;
+    uint32_t nth = count_operations (server, fault, &what);
     server->point_cuts = (fault->value & 1) != 0;
     server->point_down_ms = fault->length_ms;
+    server->point_takes_leader = ((fault->value >> 4) & 3) == 0;
     if (fault->value & 2) {
-        crash_disk_stop_after (server->disk, fault->b);
+        crash_disk_stop_after (server->disk, nth);
     } else {
-        crash_disk_stop_at (server->disk, fault->b);
+        crash_disk_stop_at (server->disk, nth);
     }
-    world_tell (self, "server %u: %s %s operation %u of its disk from now", server->id,
+    world_tell (self, "server %u: %s %s operation %u%s of its disk from now", server->id,
                 server->point_cuts ? "the power is cut" : "is killed",
-                fault->value & 2 ? "after" : "within", fault->b);
+                fault->value & 2 ? "after" : "within", nth, what);
     return true;
 }
 

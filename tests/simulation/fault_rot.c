@@ -7,7 +7,7 @@
 #include "server/store/format.h"
 #include "tests/simulation/world.h"
 
-enum { TRIES = 8, PLACES_MAX = 4, TAIL_SECTORS = 12, NEXT_TO_END = 4 };
+enum { TRIES = 8, PLACES_MAX = 4, TAIL_SECTORS = 12, NEXT_TO_END = 4, END_SECTORS = 2 };
 
 struct place {
     char name[NAME_SIZE];
@@ -134,6 +134,40 @@ static bool rot (struct sim_server *server, struct prng *prng)
     return any;
 }
 
+/* What no watermark covers when a server starts again must be told from what was never there: it is
+ * what was written last. */
+static bool rot_end (struct sim_server *server, struct prng *prng)
+{
+    struct place place = {.offset = 0};
+    uint32_t newest = 0, segment;
+    const char *name;
+    for (size_t i = 0; (name = crash_disk_name (server->disk, i)) != NULL; i++) {
+        if (name_is_segment (name, &segment) && segment > newest &&
+            sectors_used (server->disk, name) * CRASH_SECTOR_SIZE > SEGMENT_HEAD_SIZE) {
+            newest = segment;
+        }
+    }
+    if (newest == 0) {
+        return false;
+    }
+    name_segment (place.name, newest);
+    uint64_t back = 1 + prng_below (prng, END_SECTORS);
+    place.offset = (sectors_used (server->disk, place.name) - back) * CRASH_SECTOR_SIZE;
+    return place.offset >= SEGMENT_HEAD_SIZE &&
+           atlas_allows (server, place.name, place.offset, false) &&
+           rot_sector (server, &place, prng);
+}
+
+void fault_rot_dead (struct world *self, struct sim_server *server)
+{
+    struct prng prng;
+    prng_seed (&prng, server->rot_dice);
+    if (server->rot_dice != 0 && !self->plan.over) {
+        (void) rot_end (server, &prng);
+    }
+    server->rot_dice = 0;
+}
+
 /* What was to be written here stands elsewhere, where something else is lost by it. */
 static bool misdirect (struct sim_server *server, struct prng *prng)
 {
@@ -209,6 +243,11 @@ bool fault_rot_begin (struct world *self, const struct sim_fault *fault)
     prng_seed (&prng, fault->value);
     switch (fault->kind) {
     case FAULT_ROT:
+        if (prng_chance (&prng, 1, 3)) {
+            server->rot_dice = fault->value | 1;
+            world_tell (self, "server %u: the end of its log rots when it dies", server->id);
+            return true;
+        }
         return rot (server, &prng);
     case FAULT_LOST_WRITE:
         return misdirect (server, &prng);

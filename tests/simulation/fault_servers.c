@@ -5,6 +5,8 @@
 #include "tests/simulation/world.h"
 #include "tests/support/tree_rot.h"
 
+enum { APART_MS = 200 };
+
 static bool is_meant (struct world *self, const struct sim_fault *fault, size_t server,
                       const struct sim_server *leader)
 {
@@ -24,6 +26,9 @@ static void pause (struct world *self, struct sim_server *server, const struct s
     server->paused = true;
     server->paused_from_ms = self->schedule.now_ms;
     server->paused_until_ms = self->schedule.now_ms + fault->length_ms;
+    if (fault->b != 0) {
+        server->apart_until_ms = server->paused_until_ms + APART_MS;
+    }
     if (fault->kind == FAULT_SLEEP) {
         clock_stop (&server->clock, self->schedule.now_ms, true);
     }

@@ -86,7 +86,7 @@ void faults_end (struct world *self)
     fault_links_mend (self);
     fault_disks_mend (self);
     for (size_t i = 0; i < self->servers_count; i++) {
-        self->servers[i].paused_until_ms = self->schedule.now_ms;
+        self->servers[i].paused_until_ms = self->servers[i].apart_until_ms = self->schedule.now_ms;
     }
     for (size_t i = 0; i < self->clients_count; i++) {
         self->clients[i].paused_until_ms = self->schedule.now_ms;

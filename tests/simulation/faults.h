@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct sim_event;
+struct sim_server;
 struct world;
 
 /* Name, text, class, and the range that its rate is drawn from: for a chance, times in a million;
@@ -134,6 +135,8 @@ void fault_links_end (struct world *self, const struct sim_fault *fault);
 void fault_links_mend (struct world *self);
 bool fault_servers_begin (struct world *self, const struct sim_fault *fault);
 bool fault_rot_begin (struct world *self, const struct sim_fault *fault);
+/* Its process has just ended. */
+void fault_rot_dead (struct world *self, struct sim_server *server);
 bool fault_disks_begin (struct world *self, const struct sim_fault *fault);
 void fault_disks_end (struct world *self, const struct sim_fault *fault);
 void fault_disks_mend (struct world *self);

@@ -55,6 +55,7 @@ void ghost_deinit (struct ghost *self)
         ring_deinit (&server->pending);
         shadow_deinit (&server->log);
         shadow_deinit (&server->durable);
+        shadow_deinit (&server->had);
     }
     for (size_t i = 0; i < self->epochs_count; i++) {
         shadow_deinit (&self->epochs[i].broadcast);
@@ -109,6 +110,14 @@ bool ghost_has_name (const struct ghost *self, const char *name)
     return map_find (&self->names, hash64 (name, strlen (name), 0), has_path, name) != NULL;
 }
 
+/* What a disk has lost since it was acknowledged counts as long as its server knows: it makes up no
+ * quorum without those who have it (docs/zab.md, section 12). */
+static bool holds (const struct ghost_server *server, struct zab_point point)
+{
+    return shadow_covers (&server->durable, point) ||
+           (server->trust != ZAB_WHOLE && shadow_covers (&server->had, point));
+}
+
 static bool majority_holds (const struct ghost *self, const struct config *config,
                             struct zab_point point)
 {
@@ -121,7 +130,7 @@ static bool majority_holds (const struct ghost *self, const struct config *confi
         COHORT_ASSERT (member->id <= GHOST_ID_MAX);
         const struct ghost_server *server = &self->servers[member->id];
         voters++;
-        holders += server->store_id == member->store_id && shadow_covers (&server->durable, point);
+        holders += server->store_id == member->store_id && holds (server, point);
     }
     return 2 * holders > voters;
 }
@@ -130,6 +139,34 @@ bool ghost_quorum_holds (const struct ghost *self, struct zab_point point)
 {
     for (size_t i = 0; i < self->configs.count; i++) {
         if (!majority_holds (self, &self->configs.configs[i], point)) {
+            return false;
+        }
+    }
+    return self->configs.count > 0;
+}
+
+static bool has_answered (const struct ghost_server *server, const struct config_member *member,
+                          uint32_t leader, uint32_t epoch, uint64_t round)
+{
+    const struct ghost_answer *answer = &server->answers[leader];
+    return member->id == leader || (answer->epoch == epoch && answer->round >= round &&
+                                    (answer->listed || answer->store_id == member->store_id));
+}
+
+bool ghost_quorum_answered (const struct ghost *self, uint32_t leader, uint32_t epoch,
+                            uint64_t round)
+{
+    for (size_t i = 0; i < self->configs.count; i++) {
+        const struct config *config = &self->configs.configs[i];
+        size_t voters = 0, answers = 0;
+        for (size_t k = 0; k < config->count; k++) {
+            const struct config_member *member = &config->members[k];
+            if (member->role == CONFIG_VOTER) {
+                voters++;
+                answers += has_answered (&self->servers[member->id], member, leader, epoch, round);
+            }
+        }
+        if (2 * answers <= voters) {
             return false;
         }
     }
@@ -194,6 +231,9 @@ static void see_start (struct ghost *self, struct ghost_server *server, const st
     server->id = sight->server;
     server->up = true;
     server->store_id = sight->store_id;
+    if (sight->trust != ZAB_WHOLE && server->trust == ZAB_WHOLE) {
+        shadow_copy (&server->had, &server->durable);
+    }
     shadow_copy (&server->log, sight->log);
     shadow_copy (&server->durable, sight->log);
     server->accepted_epoch = sight->accepted_epoch;
@@ -312,9 +352,32 @@ static void extend_committed (struct ghost *self, const struct ghost_server *ser
     }
 }
 
+/* One that is not synchronized answers, too, and says that it does not count. */
+static void note_answers (const struct ghost *self, struct ghost_server *server,
+                          const struct zab_update *update)
+{
+    for (size_t i = 0; i < update->messages_count; i++) {
+        const struct zab_message *message = &update->messages[i];
+        if (message->type != ZAB_PONG || !message->counts) {
+            continue;
+        }
+        COHORT_ASSERT (message->peer <= GHOST_ID_MAX);
+        struct ghost_answer *answer = &server->answers[message->peer];
+        if (answer->epoch != message->epoch || answer->round < message->nonce) {
+            *answer = (struct ghost_answer){
+                message->epoch, message->nonce, server->store_id,
+                config_set_counts (&self->configs, server->id, server->store_id)};
+        }
+    }
+}
+
 static void see_update (struct ghost *self, struct ghost_server *server, const struct sight *sight)
 {
     const struct zab_status *status = sight->status;
+    if (self->configs.count > 0) {
+        note_answers (self, server, sight->update);
+    }
+    server->confirmed = sight_leads (sight) ? sight->update->round : 0;
     size_t count;
     const struct zab_entry *proposed = sight_proposes (sight, &count);
     for (size_t i = 0; i < count; i++) {

@@ -106,12 +106,21 @@ struct ghost_persist {
     bool whole;
 };
 
+/* The newest question of a leader that a server has answered as one of its quorum may. */
+struct ghost_answer {
+    uint32_t epoch;
+    uint64_t round;
+    uint64_t store_id;
+    bool listed; /* the members' list that was known then had this store */
+};
+
 struct ghost_server {
     uint32_t id; /* 0: never seen */
     bool up;
     uint64_t store_id;
-    struct shadow log;                      /* all that its core has asked to keep */
-    struct shadow durable;                  /* the part of it that its store says is durable */
+    struct shadow log;     /* all that its core has asked to keep */
+    struct shadow durable; /* the part of it that its store says is durable */
+    struct shadow had;     /* not whole: what was durable before it lost some of it */
     uint32_t accepted_epoch, current_epoch; /* durable */
     enum zab_trust trust;                   /* likewise */
     zxid_t suspect;
@@ -119,7 +128,9 @@ struct ghost_server {
     bool installing;     /* a snapshot was asked for, to replace the log */
     zxid_t kept;         /* the highest committed entry that was durable here */
     zxid_t applied;
-    struct zab_status status; /* after its newest update */
+    struct zab_status status;                      /* after its newest update */
+    uint64_t confirmed;                            /* as a leader: the newest round, in it */
+    struct ghost_answer answers[GHOST_ID_MAX + 1]; /* to whom; they outlive its process */
 };
 
 struct ghost_epoch {
@@ -165,6 +176,11 @@ bool ghost_has_name (const struct ghost *self, const char *name);
 /* Whether a majority of the voters of every configuration hold the point durably, each on the store
  * that the configuration lists. */
 bool ghost_quorum_holds (const struct ghost *self, struct zab_point point);
+
+/* Whether a majority of the voters of every configuration, `leader` among them, have answered this
+ * round of its epoch, or a later one. */
+bool ghost_quorum_answered (const struct ghost *self, uint32_t leader, uint32_t epoch,
+                            uint64_t round);
 
 /* What the server's disk justifies as the epoch of its vote: of a suspect log whose end is lost,
  * that of its last entry. */

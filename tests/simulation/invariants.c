@@ -25,6 +25,7 @@ const struct invariant invariants[INVARIANTS_COUNT] = {
     {18, "liveness", SIGHT_REST, check_liveness},
     {19, "what is wrong is hidden", SIGHT_TURN, check_quarantine},
     {20, "full disks make room", SIGHT_UPDATE | SIGHT_SPACE, check_full_disks},
+    {21, "rounds are answered by a quorum", SIGHT_UPDATE, check_rounds},
 };
 
 const struct invariant *invariants_see (struct ghost *ghost, const struct sight *sight,

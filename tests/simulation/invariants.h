@@ -28,9 +28,9 @@ struct invariant {
     invariant_fn *holds;
 };
 
-enum { INVARIANTS_COUNT = 20 };
+enum { INVARIANTS_COUNT = 21 };
 
-/* In the order of their numbers, 1 to 20. */
+/* In the order of their numbers, 1 to 21. */
 extern const struct invariant invariants[INVARIANTS_COUNT];
 
 /* Checks the sight against all of them, then takes it in. The first that does not hold, or NULL. */
@@ -41,6 +41,7 @@ invariant_fn check_leadership, check_integrity, check_total_order, check_local_p
     check_global_primary_order, check_primary_integrity, check_commit_completeness,
     check_committed_durability, check_history_consistency, check_actions, check_quorum_durability,
     check_durable_image, check_justified_messages, check_applied_durable, check_equal_states,
-    check_acknowledged, check_ephemerals, check_liveness, check_quarantine, check_full_disks;
+    check_acknowledged, check_ephemerals, check_liveness, check_quarantine, check_full_disks,
+    check_rounds;
 
 #endif

@@ -21,6 +21,13 @@ uint8_t *network_copy (const uint8_t *data, size_t size)
     return bytes;
 }
 
+static bool is_apart (const struct world *self, uint32_t from, uint32_t to)
+{
+    return self->blocked[from][to] != 0 ||
+           self->schedule.now_ms < self->servers[from].apart_until_ms ||
+           self->schedule.now_ms < self->servers[to].apart_until_ms;
+}
+
 int64_t network_latency (const struct world *self, uint32_t a, uint64_t b, uint64_t nth)
 {
     uint64_t dice = world_draw (self, SIM_DRAW_LATENCY, a, b, nth);
@@ -109,7 +116,7 @@ static bool peer_send (void *arg, uint32_t peer, const uint8_t *data, size_t siz
     }
     self->frames++;
     uint64_t nth = self->ways[from][to].frames++;
-    if (crash_disk_stopped (server->disk) || self->blocked[from][to] ||
+    if (crash_disk_stopped (server->disk) || is_apart (self, from, to) ||
         plan_strikes (self, FAULT_LOSS, from, to, nth, &dice)) {
         return true;
     }
@@ -167,7 +174,7 @@ void network_server_down (struct world *self, struct sim_server *server)
  * where nobody is it is refused. */
 static void knock (struct world *self, struct sim_event *event, struct sim_server *server)
 {
-    if (self->blocked[event->a][event->b] || self->blocked[event->b][event->a]) {
+    if (is_apart (self, event->a, event->b) || is_apart (self, event->b, event->a)) {
         struct sim_event again = *event;
         again.at_ms = self->schedule.now_ms + KNOCK_MS;
         schedule_add (&self->schedule, again);

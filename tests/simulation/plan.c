@@ -5,7 +5,13 @@
 #include "client/base/prng.h"
 #include "tests/simulation/world.h"
 
-enum { WRONG_MAX = 1 << 10, MILLION = 1000000, DAY_MS = 24 * 3600 * 1000, CLOCK_PPM = 30000 };
+enum {
+    WRONG_MAX = 1 << 10,
+    MILLION = 1000000,
+    DAY_MS = 24 * 3600 * 1000,
+    CLOCK_PPM = 30000,
+    PAUSE_LONG_MS = 500
+};
 
 /* ---- Rates ----------------------------------------------------------------------------------- */
 
@@ -82,6 +88,10 @@ static void plan_server (const struct world *self, struct prng *prng, struct sim
     int64_t max_ms = fault->kind == FAULT_PAUSE || fault->kind == FAULT_SLEEP ? 2500 : 4000;
     fault->a = some_servers (self, prng);
     fault->length_ms = 1 + (int64_t) rather_small (prng, 0, (uint64_t) max_ms);
+    if (fault->kind == FAULT_PAUSE && prng_chance (prng, 1, 4)) {
+        fault->b = 1; /* of that its clients hear before the other servers do */
+        fault->length_ms += PAUSE_LONG_MS;
+    }
 }
 
 static void plan_clock (const struct world *self, struct prng *prng, struct sim_fault *fault)

@@ -40,6 +40,7 @@ static void bury (struct world *self, struct sim_server *server, bool power_cut)
 {
     bool ran = server->up;
     server->up = false;
+    server->apart_until_ms = 0;
     if (server->node != NULL) {
         node_destroy (&server->node);
     }
@@ -56,6 +57,7 @@ static void bury (struct world *self, struct sim_server *server, bool power_cut)
     } else if (crash_disk_stopped (server->disk)) {
         crash_disk_resume (server->disk);
     }
+    fault_rot_dead (self, server);
 }
 
 void server_crash (struct world *self, struct sim_server *server, bool power_cut)
@@ -63,6 +65,25 @@ void server_crash (struct world *self, struct sim_server *server, bool power_cut
     COHORT_ASSERT (server->up);
     world_tell (self, "server %u: %s", server->id, power_cut ? "power cut" : "killed");
     bury (self, server, power_cut);
+}
+
+/* Two at once: what one was about to get from the other is left half done, and nobody else may know
+ * of it. */
+static void take_leader (struct world *self, const struct sim_server *with)
+{
+    struct sim_server *leader = NULL;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        struct sim_server *server = &self->servers[i];
+        const struct zab_status *status = check_status (server);
+        if (server != with && server->up && !server->paused && status->role == ZAB_LEADING &&
+            (leader == NULL || status->accepted_epoch > check_status (leader)->accepted_epoch)) {
+            leader = server;
+        }
+    }
+    if (leader != NULL) {
+        server_crash (self, leader, with->point_cuts);
+        server_start_after (self, leader, with->point_down_ms);
+    }
 }
 
 /* Whether the crash point that waited on the disk has been reached: then the process is no more. */
@@ -75,6 +96,9 @@ static bool at_crash_point (struct world *self, struct sim_server *server)
                 server->point_cuts ? "power cut" : "killed", server->up ? "" : ", while starting");
     bury (self, server, server->point_cuts);
     server_start_after (self, server, server->point_down_ms);
+    if (server->point_takes_leader && !self->plan.over) {
+        take_leader (self, server);
+    }
     return true;
 }
 

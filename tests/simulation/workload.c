@@ -25,7 +25,7 @@
 #include "client/src/watches.h"
 #include "tests/simulation/workload.h"
 
-enum { WINDOW_MS = 2000, WATCHES_MAX = 8, COUNTER = 0, SUM_MAX = 60 };
+enum { WINDOW_MS = 2000, WATCHES_MAX = 8, COUNTER = 0, SUM_MAX = 12 };
 
 uint64_t window_of (const struct world *self)
 {

@@ -112,7 +112,8 @@ struct sim_server {
     int64_t timer_ms; /* the time of the scheduled SIM_SERVER_TIMER; 0: none */
     bool paused;      /* as by SIGSTOP: nothing is received */
     int64_t paused_from_ms, paused_until_ms;
-    int64_t wrong_ms;                  /* since when its state is wrong, if it is */
+    int64_t apart_until_ms; /* until then it does not reach the other servers; but clients */
+    int64_t wrong_ms;       /* since when its state is wrong, if it is */
     int64_t heard_ms[SIM_SERVERS_MAX]; /* when a frame of each other has reached it last */
     uint64_t stall_round;              /* it stood still when this one had begun, as a leader */
     int64_t heard_from_ms;             /* it counts as having heard all of them then */
@@ -124,15 +125,17 @@ struct sim_server {
     /* Since when not: it leads with a full disk although one with room could; it takes the disk for
      * a full one that has room; a client waits for it and was not told why. */
     int64_t leads_full_from_ms, keeps_full_from_ms, untold_from_ms;
-    uint64_t store_id;     /* when its store was opened last */
-    bool stale_meta;       /* a copy of its metadata was harmed so that it looks sound */
-    bool misled;           /* a read went wrong while its store was to be opened, likewise: */
-    char harmed[512];      /* files that were when its store was to be opened, until it was */
-    bool misread_stale;    /* what the next read that goes wrong gives, and */
-    uint64_t misread_dice; /* how it is drawn */
-    uint64_t disk_turns;   /* so many there have been */
-    bool point_cuts;       /* at the crash point that waits on its disk the power is cut; */
-    int64_t point_down_ms; /* and it is down for so long */
+    uint64_t store_id;       /* when its store was opened last */
+    bool stale_meta;         /* a copy of its metadata was harmed so that it looks sound */
+    bool misled;             /* a read went wrong while its store was to be opened, likewise: */
+    char harmed[512];        /* files that were when its store was to be opened, until it was */
+    bool misread_stale;      /* what the next read that goes wrong gives, and */
+    uint64_t misread_dice;   /* how it is drawn */
+    uint64_t disk_turns;     /* so many there have been */
+    bool point_cuts;         /* at the crash point that waits on its disk the power is cut; */
+    int64_t point_down_ms;   /* and it is down for so long; */
+    uint64_t rot_dice;       /* not 0: when it dies, the end of its log rots */
+    bool point_takes_leader; /* and whoever leads, or is about to, goes with it */
 };
 
 /* An outgoing connection from one server to another. */

@@ -31,6 +31,16 @@ static struct crash_disk *of (struct disk *disk)
 /*  What becomes of an operation. */
 enum fate { FATE_DONE = 0, FATE_PARTLY, FATE_REFUSED };
 
+static bool is_counted (const struct crash_disk *self, const char *operation, const char *name)
+{
+    static const char *const of_names[] = {"create", "rename", "unlink", "sync_names"};
+    bool counted = !self->stop_names;
+    for (size_t i = 0; i < sizeof of_names / sizeof of_names[0]; i++) {
+        counted |= strcmp (operation, of_names[i]) == 0;
+    }
+    return counted && strncmp (name, self->stop_prefix, strlen (self->stop_prefix)) == 0;
+}
+
 static enum fate fate_of (struct crash_disk *self, const char *operation, const char *name,
                           uint64_t offset, uint64_t size, int *error)
 {
@@ -42,7 +52,7 @@ static enum fate fate_of (struct crash_disk *self, const char *operation, const 
     if (self->trace != NULL) {
         self->trace (self->trace_arg, operation, name, offset, size);
     }
-    if (self->stop_at > 0 && --self->stop_at == 0) {
+    if (self->stop_at > 0 && is_counted (self, operation, name) && --self->stop_at == 0) {
         self->stopped = true;
         return self->stop_whole ? FATE_DONE : FATE_PARTLY;
     }
@@ -70,6 +80,24 @@ void crash_disk_stop_after (struct crash_disk *self, uint64_t n)
 {
     self->stop_at = n;
     self->stop_whole = true;
+}
+
+void crash_disk_count_all (struct crash_disk *self)
+{
+    self->stop_names = false;
+    self->stop_prefix[0] = '\0';
+}
+
+void crash_disk_count_names (struct crash_disk *self)
+{
+    crash_disk_count_all (self);
+    self->stop_names = true;
+}
+
+void crash_disk_count_files (struct crash_disk *self, const char *prefix)
+{
+    crash_disk_count_all (self);
+    crash_set_name (self->stop_prefix, prefix);
 }
 
 void crash_disk_resume (struct crash_disk *self)

@@ -50,6 +50,11 @@ void crash_disk_stop_at (struct crash_disk *self, uint64_t n);
 /*  Likewise, but the n-th operation is done whole before nothing works any more. */
 void crash_disk_stop_after (struct crash_disk *self, uint64_t n);
 bool crash_disk_stopped (const struct crash_disk *self);
+/*  What is counted until the disk stops: everything, as at the beginning; what changes names; or
+ * what is done to files whose names begin so. */
+void crash_disk_count_all (struct crash_disk *self);
+void crash_disk_count_names (struct crash_disk *self);
+void crash_disk_count_files (struct crash_disk *self, const char *prefix);
 
 /*  Works again, with all that was written: only the process had ended.  Nothing may be open. */
 void crash_disk_resume (struct crash_disk *self);

@@ -67,7 +67,9 @@ struct crash_disk {
     struct prng prng;
     bool opened, stopped, failed, spared, keeps_versions;
     int64_t now_ms;
-    bool stop_whole; /*  what stop_at counts to is done first */
+    bool stop_whole;                   /*  what stop_at counts to is done first */
+    bool stop_names;                   /*  only what changes names is counted, */
+    char stop_prefix[CRASH_NAME_SIZE]; /*  and only files whose names begin so */
     uint64_t operations, stop_at, fail_at, fail_read_at, failures, space;
     bool copies; /*  on write */
     int fail_error;

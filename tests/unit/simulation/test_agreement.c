@@ -241,6 +241,53 @@ static void test_peers_that_break_the_protocol (void **state)
     assert_false (fixture_holds (self, 10));
 }
 
+/* 21 */
+static void answer (struct fixture *self, uint32_t server, uint32_t epoch, uint64_t round,
+                    bool counts)
+{
+    sight_update (self, server, ZAB_FOLLOWING, epoch);
+    update_message (
+        self, (struct zab_message){
+                  .type = ZAB_PONG, .peer = 1, .epoch = epoch, .nonce = round, .counts = counts});
+    fixture_see (self);
+}
+
+static bool confirms (struct fixture *self, uint64_t round)
+{
+    sight_update (self, 1, ZAB_LEADING, 1);
+    self->update.round = round;
+    return fixture_holds (self, 21);
+}
+
+static void test_round_that_no_quorum_has_answered (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 1);
+    assert_true (confirms (self, 0)); /* none */
+    assert_false (confirms (self, 5));
+    answer (self, 2, 1, 4, true);
+    assert_false (confirms (self, 5)); /* an earlier one */
+    assert_true (confirms (self, 4));
+    answer (self, 2, 1, 5, false);
+    assert_false (confirms (self, 5)); /* it is not synchronized yet */
+    answer (self, 3, 1, 6, true);
+    assert_true (confirms (self, 5));
+    assert_true (confirms (self, 6));
+    answer (self, 2, 2, 7, true);
+    assert_false (confirms (self, 7)); /* in another epoch */
+}
+
+static void test_round_answered_by_an_emptied_store (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 1);
+    self->ghost.servers[2].store_id = 666;
+    answer (self, 2, 1, 3, true);
+    assert_false (confirms (self, 3));
+    self->ghost.configs.configs[0].members[1].store_id = 666;
+    assert_true (confirms (self, 3)); /* it counts again */
+}
+
 int main (void)
 {
 #define INVARIANT_TEST(name)                                                                       \
@@ -260,6 +307,8 @@ int main (void)
         INVARIANT_TEST (test_leader_without_what_is_committed),
         INVARIANT_TEST (test_follower_has_committed_what_its_leader_lacks),
         INVARIANT_TEST (test_peers_that_break_the_protocol),
+        INVARIANT_TEST (test_round_that_no_quorum_has_answered),
+        INVARIANT_TEST (test_round_answered_by_an_emptied_store),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -122,6 +122,23 @@ static void test_a_store_that_is_not_listed_does_not_count (void **state)
     assert_false (fixture_holds (self, 11));
 }
 
+/* What a server has acknowledged and lost since, and knows that it has, still counts for that: it
+ * is counted nowhere else until it is whole again. */
+static void test_lost_behind_the_acknowledgement (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow empty = {.count = 0};
+    fixture_log (self, 1, ZAB_LEADING, 1, 1, 2);
+    fixture_log (self, 2, ZAB_FOLLOWING, 1, 1, 2);
+    sight_started (self, 2, &empty)->trust = ZAB_DAMAGED;
+    ghost_see (&self->ghost, &self->sight);
+    sight_update (self, 1, ZAB_LEADING, 1);
+    self->status.committed = zxid_make (1, 2);
+    assert_true (fixture_holds (self, 11));
+    self->ghost.servers[2].trust = ZAB_WHOLE;
+    assert_false (fixture_holds (self, 11));
+}
+
 static void test_every_configuration_needs_its_quorum (void **state)
 {
     struct fixture *self = *state;
@@ -461,6 +478,7 @@ int main (void)
         INVARIANT_TEST (test_withdrawn_although_durable),
         INVARIANT_TEST (test_commit_without_a_quorum_of_disks),
         INVARIANT_TEST (test_a_store_that_is_not_listed_does_not_count),
+        INVARIANT_TEST (test_lost_behind_the_acknowledgement),
         INVARIANT_TEST (test_every_configuration_needs_its_quorum),
         INVARIANT_TEST (test_epochs_out_of_order),
         INVARIANT_TEST (test_log_with_a_gap),
