@@ -80,6 +80,36 @@ static int hold (const struct vanish *self, int number)
     return code;
 }
 
+/* What is wrong with the servers is said once, and not by each holder. A process of its own: see
+ * fork_holders. */
+static int try_servers (const struct bench_plan *plan)
+{
+    pid_t pid = fork ();
+    if (pid == 0) {
+        cohort_options_t options = {.size = sizeof options, .timeout_ms = BENCH_SESSION_TIMEOUT_MS};
+        struct session session;
+        int code = session_open (&session, &plan->settings, &options);
+        if (code == CLI_EXIT_OK) {
+            session_close (&session);
+        }
+        _exit (code);
+    }
+    int status = 0;
+    if (pid < 0 || waitpid (pid, &status, 0) != pid) {
+        message ("vanish: a process cannot be started: %s", strerror (errno));
+        return CLI_EXIT_FAILED;
+    }
+    return WIFEXITED (status) ? WEXITSTATUS (status) : CLI_EXIT_FAILED;
+}
+
+/* The first holder speaks for all. */
+static void be_quiet (int number)
+{
+    if (number > 0 && freopen ("/dev/null", "w", stderr) == NULL) {
+        close (STDERR_FILENO);
+    }
+}
+
 /* Holders are forked before this process has a thread or a socket, so that nothing of it is open
  * in them that could keep a connection alive. */
 static bool fork_holders (struct vanish *self)
@@ -93,6 +123,7 @@ static bool fork_holders (struct vanish *self)
         if (pid == 0) {
             close (self->life[1]);
             close (self->ready[0]);
+            be_quiet (i);
             _exit (hold (self, i));
         }
         self->holders[i] = pid;
@@ -113,7 +144,9 @@ static bool await_holders (struct vanish *self)
             count = read (self->ready[0], &byte, 1);
         } while (count < 0 && errno == EINTR);
         if (count != 1) {
-            message ("vanish: the holders could not make their ephemerals");
+            message ("vanish: holder %d of %d could not make its ephemeral: WINDOW, %d ms, is the "
+                     "timeout of its session, and TOTAL how many there are at once",
+                     i + 1, self->holder_count, self->plan->window);
             return false;
         }
     }
@@ -205,6 +238,10 @@ static void close_end (int descriptor)
 int bench_vanish (const struct bench_plan *plan)
 {
     struct vanish vanish = {.plan = plan, .ready = {-1, -1}, .life = {-1, -1}};
+    int tried = try_servers (plan);
+    if (tried != CLI_EXIT_OK) {
+        return tried;
+    }
     int64_t *latencies = calloc ((size_t) plan->total, sizeof *latencies);
     vanish.holders = calloc ((size_t) plan->total, sizeof *vanish.holders);
     int code = CLI_EXIT_FAILED;

@@ -18,13 +18,17 @@ void message (const char *format, ...)
     va_start (arguments, format);
     vsnprintf (text, sizeof text, format, arguments);
     va_end (arguments);
-    fputs ("cohort: ", stderr);
+    /* One write: several processes of a command may have something to say at once. */
+    char line[sizeof "cohort: \n" + 4 * MESSAGE_SIZE] = "cohort: ";
+    size_t used = strlen (line);
     /* What people typed, or a server said, gives no orders to a terminal. */
     for (const unsigned char *at = (const unsigned char *) text; *at != 0; at++) {
         bool control = *at < 0x20 || *at == 0x7f;
-        fprintf (stderr, control ? "\\x%02x" : "%c", *at);
+        used +=
+            (size_t) snprintf (line + used, sizeof line - used, control ? "\\x%02x" : "%c", *at);
     }
-    fputc ('\n', stderr);
+    line[used++] = '\n';
+    fwrite (line, 1, used, stderr);
 }
 
 /* The parent of a path as precision and start of a "%.*s". */
