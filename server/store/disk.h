@@ -27,8 +27,8 @@ typedef void disk_name_fn (void *arg, const char *name);
 struct disk_ops {
     void (*destroy) (struct disk *self);
 
-    /* Opens for reading and writing.  create: it must not exist; else it must.  Never waits: -EISDIR,
-     *  -ENXIO if it is a folder, a pipe or a device. */
+    /* Opens for reading and writing.  create: it must not exist; else it must.  Never waits:
+     * -EISDIR, -ENXIO if it is a folder, a pipe or a device. */
     int (*open) (struct disk *self, const char *name, bool create, struct disk_file **file);
     void (*close) (struct disk_file *file);
     int (*size) (struct disk_file *file, uint64_t *size);
