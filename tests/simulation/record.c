@@ -172,7 +172,9 @@ void record_view (struct world *world, const struct sim_client *client)
     int64_t until_ms = view.id != 0 && view.id == known->session && view.valid_until_ms > 0
                            ? clock_when_ms (&client->clock, view.valid_until_ms)
                            : 0;
-    if (until_ms != known->valid_until_ms) {
+    int64_t now_ms = world->schedule.now_ms;
+    bool over = until_ms > 0 && until_ms <= now_ms && known->valid_until_ms <= now_ms;
+    if (until_ms != known->valid_until_ms && !over) { /* when it was over is known already */
         known->valid_until_ms = until_ms;
         record (world, (struct history_event){
                            .kind = HISTORY_VALID, .client = known->number, .u.until_ms = until_ms});
