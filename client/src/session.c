@@ -299,7 +299,9 @@ void session_close (struct session *self, bool orderly, int64_t now_ms)
     if (orderly && self->closing) {
         return;
     }
-    if (orderly && self->id != 0 && self->state != COHORT_LOST && self->past == PAST_NONE) {
+    /* The process before may count on the session: then its limits end it. */
+    orderly = orderly && self->past == PAST_NONE && now_ms >= self->valid_from_ms;
+    if (orderly && self->id != 0 && self->state != COHORT_LOST) {
         request = request_new (WIRE_CLOSE, "", NULL, NULL, 0);
     }
     self->closing = true;

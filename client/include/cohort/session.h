@@ -95,7 +95,8 @@ typedef struct cohort_options {
  * With a state file, the process before may still run, cut off or stopped.  As soon as this one is
  * attached it is told nothing any more and may change nothing; but it may have been told before
  * that the session lives, for min (timeout, disconnect_grace) at most.  For so long cohort_valid_ms
- * is 0 here; and for so long close_predecessor waits before it closes.  The time limits of a
+ * is 0 here; and for so long close_predecessor waits before it closes, and who destroys the handle
+ * leaves the session to its time limits.  The time limits of a
  * session that goes on are its old ones.  A password that is not the session's: LOST,
  * COHORT_EAUTHFAILED; two processes with one file: the first goes LOST, COHORT_ESESSIONMOVED.
  *

@@ -60,6 +60,24 @@ static void test_counts_on_it_later (void **state)
     rig_end (&rig);
 }
 
+/* So who ends before that leaves the session to its limits, and who ends later closes it. */
+static void test_ends_early (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    for (int late = 0; late <= 1; late++) {
+        begin (&rig, false);
+        rig_welcome (&rig, 1, FIRST_ATTACH);
+        rig_wait (&rig, 599 + late);
+        rig_forget (&rig);
+        session_close (rig.session, true, rig.now);
+        rig_drain (&rig);
+        assert_true ((strstr (rig.trace, "close") != NULL) == (late == 1));
+        assert_true (session_closed (rig.session) == (late == 0));
+        rig_end (&rig);
+    }
+}
+
 static void test_has_ended (void **state)
 {
     (void) state;
@@ -187,6 +205,7 @@ int main (void)
         cmocka_unit_test (test_has_ended),         cmocka_unit_test (test_wrong_password),
         cmocka_unit_test (test_taken_by_another),  cmocka_unit_test (test_closes_first),
         cmocka_unit_test (test_close_is_repeated), cmocka_unit_test (test_not_kept),
+        cmocka_unit_test (test_ends_early),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
