@@ -88,6 +88,7 @@ function (cohort_shared_library name)
         target_include_directories (${name} PUBLIC $<BUILD_INTERFACE:${folder}>)
         install (DIRECTORY "${folder}/cohort" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
                  FILES_MATCHING PATTERN "*.h")
+        cohort_header_pages ("${folder}/cohort")
     endforeach ()
     target_include_directories (${name} PUBLIC
         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
@@ -110,6 +111,22 @@ function (cohort_shared_library name)
     set_property (GLOBAL APPEND PROPERTY COHORT_SHARED_LIBRARIES ${name})
 endfunction ()
 
+# A manual page for each public header of a folder, and one that leads there for each function: made
+# while this is configured, so that whatever is built later, they can be installed.
+function (cohort_header_pages folder)
+    set (pages "${PROJECT_BINARY_DIR}/man3")
+    set (maker "${PROJECT_SOURCE_DIR}/cmake/header_page.awk")
+    file (MAKE_DIRECTORY "${pages}")
+    file (GLOB headers CONFIGURE_DEPENDS "${folder}/*.h")
+    list (FILTER headers EXCLUDE REGEX "/version\\.h$")
+    set_property (DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${maker}" ${headers})
+    foreach (header IN LISTS headers)
+        execute_process (
+            COMMAND awk -v "folder=${pages}" -v "version=${PROJECT_VERSION}" -f "${maker}" "${header}"
+            COMMAND_ERROR_IS_FATAL ANY)
+    endforeach ()
+endfunction ()
+
 # Called once, at the end of the top: the CMake package of the shared libraries that there are.
 function (cohort_install_packages)
     get_property (libraries GLOBAL PROPERTY COHORT_SHARED_LIBRARIES)
@@ -123,6 +140,7 @@ function (cohort_install_packages)
     write_basic_package_version_file ("${PROJECT_BINARY_DIR}/cohort-config-version.cmake"
         COMPATIBILITY SameMajorVersion)
     install (EXPORT cohort-targets NAMESPACE cohort:: DESTINATION "${destination}")
+    install (DIRECTORY "${PROJECT_BINARY_DIR}/man3" DESTINATION "${CMAKE_INSTALL_MANDIR}")
     install (FILES "${PROJECT_BINARY_DIR}/cohort-config.cmake"
                    "${PROJECT_BINARY_DIR}/cohort-config-version.cmake"
              DESTINATION "${destination}")

@@ -51,6 +51,13 @@ run "$prefix/project/build/with-cmake"
 for program in cohort cohortd; do
     env -u LD_LIBRARY_PATH "$prefix/usr/bin/$program" --version
 done
+# Each function has a manual page, which leads to that of its header.
+pages=$prefix/usr/share/man/man3
+for function in $(nm -D --defined-only "$library/libcohort.so" "$library/libcohort-server.so" |
+    awk '$3 ~ /^cohort_/ { print $3 }'); do
+    target=$(sed -n 's|^\.so man3/||p' "$pages/$function.3")
+    grep -q "$function" "$pages/${target:?$function has no manual page}"
+done
 # Only what the public headers declare is exported.
 for name in cohort cohort-server; do
     foreign=$(nm -D --defined-only "$library/lib$name.so" | awk '$2 != "A" { print $3 }' |
