@@ -127,19 +127,38 @@ void check_stopped (struct world *world, struct sim_server *server)
 
 /* ---- Cores ----------------------------------------------------------------------------------- */
 
+/* Whether it had decided that before it stood still last: when it led, and the session was silent.
+ */
+static bool was_decided (const struct sim_server *server, const struct entry_close *close)
+{
+    size_t forgotten =
+        server->endings_count > SIM_ENDINGS_MAX ? server->endings_count - SIM_ENDINGS_MAX : 0;
+    for (size_t i = forgotten; i < server->endings_stall; i++) {
+        const struct sim_ending *ending = &server->endings[i % SIM_ENDINGS_MAX];
+        if (ending->session == close->session && ending->attach_no == close->attach_no) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Who has stood still ends no session before it knows again that it leads: by a round that has
  * begun since. */
 static void check_expiry (struct sim_server *server, const struct zab_update *update,
                           const struct zab_status *status)
 {
     const struct zab_persist *persist = &update->persist;
+    if (status->role != ZAB_LEADING) {
+        server->endings_count = server->endings_stall = 0;
+    }
     if (status->role != ZAB_LEADING || update->round > server->stall_round) {
         server->stall_round = 0;
     }
     for (size_t i = 0; i < persist->entries_count && server->stall_round > 0; i++) {
         struct entry entry;
         if (entry_decode (&entry, persist->entries[i].data, persist->entries[i].size) &&
-            entry.kind == ENTRY_CLOSE && entry.u.close.reason != ENTRY_KILLED) {
+            entry.kind == ENTRY_CLOSE && entry.u.close.reason != ENTRY_KILLED &&
+            !was_decided (server, &entry.u.close)) {
             world_fail (server->world,
                         "server %u ends session %" PRIu64
                         " behind a stall, and no round has shown that it leads",

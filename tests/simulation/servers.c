@@ -1,5 +1,7 @@
 /* The servers of a simulated world. */
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,10 +20,22 @@ static int64_t wall_ms (const struct world *self, const struct sim_server *serve
     return clock_wall_ms (&server->clock, self->schedule.now_ms);
 }
 
+/* It has decided to end a session; the entry may have to wait, for room on the disk. */
+static void note_ending (struct sim_server *server, const char *details)
+{
+    struct sim_ending *ending = &server->endings[server->endings_count % SIM_ENDINGS_MAX];
+    COHORT_ASSERT (sscanf (details, "session=%" SCNx64 " attach=%" SCNu64, &ending->session,
+                           &ending->attach_no) == 2);
+    server->endings_count++;
+}
+
 static void log_line (void *arg, enum log_level level, const char *event, const char *details)
 {
     struct sim_server *server = arg;
     (void) level;
+    if (strcmp (event, "session-expired") == 0) {
+        note_ending (server, details);
+    }
     world_tell (server->world, "server %u: %s %s", server->id, event, details);
 }
 
@@ -228,6 +242,7 @@ static void resume_leader (struct world *self, struct sim_server *server)
         now_ms - server->paused_from_ms >= STALL_MS) {
         record_stall (self, status.zab.current_epoch, server->paused_from_ms);
         server->stall_round = server->clock.stopped ? 0 : status.zab.round_begun;
+        server->endings_stall = server->endings_count;
     }
 }
 

@@ -96,6 +96,8 @@ struct sim_conditions {
     size_t flushes; /* that a server makes before it looks at its sockets again */
 };
 
+enum { SIM_ENDINGS_MAX = 256 };
+
 struct sim_server {
     struct world *world;
     uint32_t id; /* index + 1 */
@@ -116,10 +118,15 @@ struct sim_server {
     int64_t wrong_ms;       /* since when its state is wrong, if it is */
     int64_t heard_ms[SIM_SERVERS_MAX]; /* when a frame of each other has reached it last */
     uint64_t stall_round;              /* it stood still when this one had begun, as a leader */
-    int64_t heard_from_ms;             /* it counts as having heard all of them then */
-    bool founded;                      /* it has been part of the ensemble */
-    bool retired;                      /* dead, and not to be started */
-    uint64_t failures;                 /* of its disk, before the last turn; and after it: */
+    struct sim_ending {
+        uint64_t session, attach_no;
+    } endings[SIM_ENDINGS_MAX]; /* what it has decided to end as this leader: the newest of them */
+    size_t endings_count;
+    size_t endings_stall;  /* so many when it stood still last */
+    int64_t heard_from_ms; /* it counts as having heard all of them then */
+    bool founded;          /* it has been part of the ensemble */
+    bool retired;          /* dead, and not to be started */
+    uint64_t failures;     /* of its disk, before the last turn; and after it: */
     uint64_t failures_next;
     bool full; /* its disk has been given no more space */
     /* Since when not: it leads with a full disk although one with room could; it takes the disk for
