@@ -469,33 +469,11 @@ int cohort_cell_get (cohort_cell_t *self, cohort_cell_value_t *value)
     return cohort_mirror_zxid (self->mirror) == 0 ? COHORT_ESTATE : COHORT_ENONODE;
 }
 
-/* As the servers read it. Built up as a negative number, for there is one more of these. */
-static int parse_number (const char *text, size_t size, int64_t *number)
-{
-    bool negative = size > 0 && text[0] == '-';
-    int64_t sum = 0;
-    if (negative && size == 1) {
-        return COHORT_ENOTNUMBER;
-    }
-    for (size_t i = negative ? 1 : 0; i < size; i++) {
-        int digit = text[i] - '0';
-        if (digit < 0 || digit > 9 || sum < (INT64_MIN + digit) / 10) {
-            return COHORT_ENOTNUMBER;
-        }
-        sum = sum * 10 - digit;
-    }
-    if (!negative && sum == INT64_MIN) {
-        return COHORT_ENOTNUMBER;
-    }
-    *number = negative ? sum : -sum;
-    return 0;
-}
-
 int cohort_cell_number (cohort_cell_t *self, int64_t *number)
 {
     cohort_cell_value_t value;
     int rc = cohort_cell_get (self, &value);
-    return rc == 0 ? parse_number (value.data, value.size, number) : rc;
+    return rc == 0 ? recipe_parse_number (value.data, value.size, number) : rc;
 }
 
 int64_t cohort_cell_stale_ms (cohort_cell_t *self)

@@ -56,6 +56,28 @@ int recipe_unique_name (char name[RECIPE_NAME_SIZE])
     return 0;
 }
 
+/* Built up as a negative number, for there is one more of these. */
+int recipe_parse_number (const char *text, size_t size, int64_t *number)
+{
+    bool negative = size > 0 && text[0] == '-';
+    int64_t sum = 0;
+    if (negative && size == 1) {
+        return COHORT_ENOTNUMBER;
+    }
+    for (size_t i = negative ? 1 : 0; i < size; i++) {
+        int digit = text[i] - '0';
+        if (digit < 0 || digit > 9 || sum < (INT64_MIN + digit) / 10) {
+            return COHORT_ENOTNUMBER;
+        }
+        sum = sum * 10 - digit;
+    }
+    if (!negative && sum == INT64_MIN) {
+        return COHORT_ENOTNUMBER;
+    }
+    *number = negative ? sum : -sum;
+    return 0;
+}
+
 int recipe_renew (cohort_t *client, uint64_t *lost)
 {
     if (cohort_state (client) != COHORT_LOST) {

@@ -27,6 +27,9 @@ void *recipe_copy (const void *data, size_t size);
 #define RECIPE_NAME_SIZE 33
 int recipe_unique_name (char name[RECIPE_NAME_SIZE]);
 
+/* A decimal number as the servers read it, no digits: 0. 0, COHORT_ENOTNUMBER. */
+int recipe_parse_number (const char *text, size_t size, int64_t *number);
+
 /* Embedded in each object. While depth is not 0 the object is in use further up the stack, and
  * whoever destroys it leaves the freeing to the one that brings depth back to 0. */
 struct recipe_guard {

@@ -9,6 +9,7 @@
 #include "cohort/cell.h"
 #include "cohort/claim.h"
 #include "cohort/client.h"
+#include "cohort/config.h"
 #include "cohort/directory.h"
 #include "cohort/election.h"
 #include "cohort/error.h"

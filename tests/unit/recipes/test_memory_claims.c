@@ -1,8 +1,11 @@
-/* Claims, groups and pools when memory runs out at any allocation; as test_memory.c. */
+/* Claims, configurations, groups and pools when memory runs out at any allocation; as
+ * test_memory.c. */
 
 #include <stdio.h>
+#include <string.h>
 
 #include "cohort/claim.h"
+#include "cohort/config.h"
 #include "cohort/group.h"
 #include "cohort/pool.h"
 #include "tests/unit/recipes/failing.h"
@@ -173,6 +176,92 @@ static void group_life (cohort_t *client)
     assert_null (fake_data ("/g/me"));
 }
 
+static void on_changes (cohort_config_t *self, const cohort_config_changes_t *changes, void *arg)
+{
+    char *seen = arg;
+    (void) self;
+    if (changes->whole) {
+        seen[0] = 0;
+    }
+    for (size_t i = 0; i < changes->count; i++) {
+        if (strcmp (changes->items[i].key, "db/pool") == 0) {
+            snprintf (seen, 8, "%s", (const char *) changes->items[i].now.data);
+        }
+    }
+}
+
+static int config_write (cohort_config_t *self, const char *host)
+{
+    cohort_config_update_t *update = cohort_config_update_new (self);
+    int rc = update == NULL ? COHORT_ENOMEM : 0;
+    rc = rc == 0
+             ? cohort_config_update_set (update, "db/host", host, strlen (host), COHORT_CONFIG_ANY)
+             : rc;
+    rc = rc == 0 ? cohort_config_update_set (update, "db/pool", "8", 1, COHORT_CONFIG_ANY) : rc;
+    rc = rc == 0 ? cohort_config_commit (update, -1) : rc;
+    cohort_config_update_destroy (&update);
+    return rc;
+}
+
+static void config_settle (cohort_t *client, cohort_config_t *self)
+{
+    fake_settle (client);
+    for (int i = 0; i < 2 && cohort_config_wait (self, 0) != 0; i++) {
+        assert_int_equal (cohort_config_retry (self), 0);
+        fake_settle (client);
+    }
+    assert_int_equal (cohort_config_wait (self, -1), 0);
+    /* For callbacks that could not be called. */
+    if (cohort_config_retry (self) != 0) {
+        assert_int_equal (cohort_config_retry (self), 0);
+    }
+    fake_settle (client);
+}
+
+static void config_life (cohort_t *client)
+{
+    char seen[8] = "";
+    cohort_config_t *self = NULL;
+    for (int i = 0; i < 2 && self == NULL; i++) {
+        self = cohort_config_new (client, "/c");
+    }
+    assert_non_null (self);
+    if (cohort_config_expect_text (self, "db/host", 9) != 0) {
+        assert_int_equal (cohort_config_expect_text (self, "db/host", 9), 0);
+    }
+    if (cohort_config_watch_prefix (self, "", on_changes, seen) != 0) {
+        assert_int_equal (cohort_config_watch_prefix (self, "", on_changes, seen), 0);
+    }
+    config_settle (client, self);
+    const char *host = NULL;
+    for (int i = 0; i < 2; i++) {
+        const char *name = i == 0 ? "a" : "b";
+        int rc = config_write (self, name);
+        assert_true (rc == 0 || rc == COHORT_ENOMEM);
+        if (rc != 0) {
+            assert_true (fake_data ("/c/db/host") == NULL || i > 0); /* all or nothing */
+            assert_int_equal (config_write (self, name), 0);
+        }
+        config_settle (client, self);
+        assert_string_equal (seen, "8");
+        if (cohort_config_text (self, "db/host", &host) != 0) {
+            assert_int_equal (cohort_config_text (self, "db/host", &host), 0);
+        }
+        assert_string_equal (host, name);
+    }
+    fake_set ("/c/db/pool", "9");
+    config_settle (client, self);
+    assert_string_equal (seen, "9");
+    if (cohort_config_watch (self, "db/pool", on_changes, seen) != 0) {
+        assert_int_equal (cohort_config_watch (self, "db/pool", on_changes, seen), 0);
+    }
+    seen[0] = 0;
+    config_settle (client, self);
+    assert_string_equal (seen, "9");
+    cohort_config_destroy (&self);
+    fake_settle (client);
+}
+
 static bool run (void (*life) (cohort_t *client), long allocation)
 {
     fake_reset ();
@@ -189,7 +278,7 @@ static bool run (void (*life) (cohort_t *client), long allocation)
 static void every_allocation_fails_once (void **state)
 {
     (void) state;
-    void (*const lives[]) (cohort_t *) = {claim_life, pool_life, group_life};
+    void (*const lives[]) (cohort_t *) = {claim_life, pool_life, group_life, config_life};
     for (size_t i = 0; i < sizeof (lives) / sizeof (lives[0]); i++) {
         long allocation = 0;
         while (run (lives[i], allocation)) {
