@@ -19,6 +19,7 @@
 #include "cohort/member.h"
 #include "cohort/mirror.h"
 #include "cohort/multilock.h"
+#include "cohort/partitioner.h"
 #include "cohort/pool.h"
 #include "cohort/queue.h"
 #include "cohort/sem.h"

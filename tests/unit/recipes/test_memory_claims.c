@@ -1,4 +1,4 @@
-/* Claims, configurations, groups and pools when memory runs out at any allocation; as
+/* Claims, configurations, groups, partitioners and pools when memory runs out at any allocation; as
  * test_memory.c. */
 
 #include <stdio.h>
@@ -7,6 +7,7 @@
 #include "cohort/claim.h"
 #include "cohort/config.h"
 #include "cohort/group.h"
+#include "cohort/partitioner.h"
 #include "cohort/pool.h"
 #include "tests/unit/recipes/failing.h"
 #include "tests/unit/recipes/fake.h"
@@ -262,6 +263,46 @@ static void config_life (cohort_t *client)
     fake_settle (client);
 }
 
+/* Two members with one session share three partitions; one leaves. */
+static void partitioner_life (cohort_t *client)
+{
+    const char *const names[] = {"a", "b"};
+    cohort_partitioner_t *all[2] = {NULL, NULL};
+    const cohort_partitioner_options_t options = {
+        .size = sizeof (options), .grace_ms = 1, .clock = fake_clock};
+    for (int i = 0; i < 2; i++) {
+        for (int n = 0; n < 2 && all[i] == NULL; n++) {
+            all[i] = cohort_partitioner_new (client, "/p", names[i], 3, &options);
+            fake_settle (client);
+        }
+        assert_non_null (all[i]);
+        for (int n = 0; n < 3; n++) {
+            for (int k = 0; k <= i; k++) {
+                /* Also what a failure has made of the other one. */
+                assert_true (cohort_partitioner_wait (all[k], 0) != COHORT_ESESSIONEXPIRED);
+                int rc = cohort_partitioner_retry (all[k]);
+                assert_true (rc == 0 || rc == COHORT_ENOMEM);
+                fake_settle (client);
+                fake_now_ms += 1;
+                cohort_partitioner_tick (all[k]);
+                fake_settle (client);
+            }
+        }
+    }
+    for (int n = 0; n < 3; n++) {
+        assert_true (cohort_partitioner_owns (all[0], n) != cohort_partitioner_owns (all[1], n));
+    }
+    cohort_partitioner_destroy (&all[0]);
+    for (int n = 0; n < 3; n++) {
+        fake_settle (client);
+        (void) cohort_partitioner_retry (all[1]);
+    }
+    fake_settle (client);
+    assert_true (cohort_partitioner_count (all[1]) >= 2);
+    cohort_partitioner_destroy (&all[1]);
+    fake_settle (client);
+}
+
 static bool run (void (*life) (cohort_t *client), long allocation)
 {
     fake_reset ();
@@ -278,7 +319,8 @@ static bool run (void (*life) (cohort_t *client), long allocation)
 static void every_allocation_fails_once (void **state)
 {
     (void) state;
-    void (*const lives[]) (cohort_t *) = {claim_life, pool_life, group_life, config_life};
+    void (*const lives[]) (cohort_t *) = {claim_life, pool_life, group_life, config_life,
+                                          partitioner_life};
     for (size_t i = 0; i < sizeof (lives) / sizeof (lives[0]); i++) {
         long allocation = 0;
         while (run (lives[i], allocation)) {
