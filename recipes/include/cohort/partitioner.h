@@ -93,11 +93,11 @@ typedef void cohort_partitioner_fn (cohort_partitioner_t *self,
                                     const cohort_partitioner_event_t *event, void *arg);
 
 /* Takes part as `name` in sharing out the partitions 0 to partitions - 1 of `path`; returns at
- * once.  options may be NULL.  NULL: an argument is NULL, malformed or out of range, or out of
+ * once.  opts may be NULL.  NULL: an argument is NULL, malformed or out of range, or out of
  * memory. */
-COHORT_API cohort_partitioner_t *
-cohort_partitioner_new (cohort_t *client, const char *path, const char *name, int partitions,
-                        const cohort_partitioner_options_t *options);
+COHORT_API cohort_partitioner_t *cohort_partitioner_new (cohort_t *client, const char *path,
+                                                         const char *name, int partitions,
+                                                         const cohort_partitioner_options_t *opts);
 
 /* Gives up all partitions, leaves, and frees, as cohort_lock_destroy and cohort_member_destroy.  No
  * event after it.  Inside any handler too.  Must come before cohort_destroy of the client.  Sets
