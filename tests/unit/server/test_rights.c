@@ -433,6 +433,11 @@ static void look (struct world *self)
                  : model_permits (self->model, session, node, COHORT_PERM_READ) ? 0
                                                                                 : COHORT_ENOAUTH;
     cohort_t *client = self->clients[from];
+    /* Another session may have written last, and this one's server not have heard of it yet. */
+    struct answer synced = {.done = false};
+    assert_int_equal (cohort_sync_async (client, on_result, &synced), 0);
+    await (client, &synced);
+    assert_int_equal (synced.rc, 0);
     assert_int_equal (cohort_get_async (client, path, NULL, NULL, on_result, &got), 0);
     assert_int_equal (cohort_children_async (client, path, NULL, NULL, on_result, &listed), 0);
     await (client, &listed);
