@@ -24,7 +24,7 @@ plain () {
 # Runs a shell on a terminal, types a text (with printf's escapes) whenever it waits for a line, and prints what it has
 # shown. The last text has to end the shell.
 typed () {
-    local text keys tries
+    local text keys tries seen=-1
     rm -f "$folder/keys"
     mkfifo "$folder/keys"
     : >"$folder/screen"
@@ -34,9 +34,12 @@ typed () {
     exec {keys}<>"$folder/keys"
     for text; do
         for ((tries = 0; tries < 3000; tries++)); do
-            [[ $(plain | tail -n 1) =~ ^cohort[^\>]*\>\ $ ]] && break
+            # A new one: what was typed last may not have been shown yet.
+            [ "$(stat -c %s "$folder/screen")" -gt "$seen" ] &&
+                [[ $(plain | tail -n 1) =~ ^cohort[^\>]*\>\ $ ]] && break
             sleep 0.01
         done
+        seen=$(stat -c %s "$folder/screen")
         # shellcheck disable=SC2059 # the text has escapes
         printf "$text" >&"$keys"
     done
