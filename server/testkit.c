@@ -440,6 +440,9 @@ int cohort_test_expire (cohort_test_t *self, cohort_t *client)
 {
     uint64_t session = cohort_session_id (client);
     int64_t limit = real_ms () + EXPIRE_MS;
+    if (session == 0) {
+        return fail (self, COHORT_ESTATE, "the client has no session yet");
+    }
     /* A leader of a moment ago may not know its sessions yet, or lead no more. */
     for (;;) {
         int leader = cohort_test_leader (self, READY_MS);

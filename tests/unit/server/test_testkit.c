@@ -206,6 +206,13 @@ static void test_expire (void **state)
     assert_int_equal (cohort_exists (other, "/e", NULL), COHORT_ENONODE);
     assert_int_equal (cohort_state (other), COHORT_CONNECTED);
     assert_int_equal (cohort_test_expire (test, client), COHORT_ESTATE);
+    /* Who has none, and there was one that could be expired before. */
+    assert_int_equal (cohort_test_expire (test, other), 0);
+    cohort_t *none = cohort_new ("ipc://@cohort-test-nobody", NULL);
+    assert_non_null (none);
+    assert_int_equal (cohort_test_expire (test, none), COHORT_ESTATE);
+    assert_string_equal (cohort_test_errmsg (test), "the client has no session yet");
+    cohort_destroy (&none);
     cohort_destroy (&other);
     cohort_destroy (&client);
 }
