@@ -1,5 +1,7 @@
 /* The load generator: the workloads of the yardstick, by the same names, on the same keys, after
- * the same set-up and with the same printed line, so that both sides of a comparison mean the same.
+ * the same set-up and with the same printed line, so that both sides of a comparison mean the same;
+ * and the same work in other shapes: larger data, deeper paths, more znodes, sessions and watches,
+ * and at a fixed rate.
  * May include: arguments, the public client API. */
 
 #ifndef COHORT_CLI_BENCH_H
@@ -30,10 +32,17 @@ struct bench_plan {
     const char *workload;
     enum bench_kind kind;
     int sessions, window, total, size;
+    int rate;     /* operations a second of all sessions together; 0: each as soon as it can */
+    int keys;     /* znodes over which reads and writes are spread                          */
+    char *folder; /* below which everything happens: /bench, and d/d/d when it is to be deep */
     int grace_ms;
-    bool json;
+    bool json, histogram;
     char *data; /* size bytes of 'x' */
 };
+
+#define BENCH_FOLDER   "/bench"
+#define BENCH_LEVEL    "/d"
+#define BENCH_NAME_MAX 40 /* of what is appended to the folder, with its end */
 
 /* NULL: there is none of that name. */
 const struct bench_workload *bench_find (const char *name);

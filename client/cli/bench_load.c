@@ -1,5 +1,5 @@
-/* set, get, mix, create, delete, fill: TOTAL operations over all sessions, each session keeping
- * WINDOW of them in flight. */
+/* set, get, mix, watch, create, delete, fill: TOTAL operations over all sessions, each session
+ * keeping WINDOW of them in flight, or with --rate beginning them when they are due. */
 
 #include <assert.h>
 #include <stdio.h>
@@ -14,14 +14,13 @@
 #include "client/cli/message.h"
 #include "client/cli/progress.h"
 
-#define LOAD_KEYS     1000
-#define LOAD_KEY_SIZE 16
 #define LOAD_CHILDREN 1000 /* of each parent that fill makes */
 
 enum operation {
     OPERATION_SET,
     OPERATION_GET,
     OPERATION_MIX,
+    OPERATION_WATCH,
     OPERATION_CREATE,
     OPERATION_DELETE,
     OPERATION_FILL
@@ -31,30 +30,32 @@ struct load {
     const struct bench_plan *plan;
     enum operation operation;
     int per_session;
-    char (*keys)[LOAD_KEY_SIZE]; /* "/bench/k0" and on */
+    int64_t start_ns;
+    char *path; /* the folder, and behind it the name of the znode at hand */
+    char *name; /* where that begins                                       */
     struct lane *lanes;
-    int64_t *latencies_ns; /* per_session for each lane */
-    int64_t *starts_ns;    /* window for each lane      */
+    int64_t *starts_ns; /* window for each lane */
+    struct bench_result result;
+    uint64_t released; /* operations that may begin: all of them, or with a rate those due */
+    uint64_t done;
 };
 
 /* What one session does. Answers come in the order of the requests, so that the times at which
- * these left are a ring. */
+ * these left, or were to leave, are a ring. */
 struct lane {
     struct load *load;
     cohort_t *client;
     int id;
-    int sent;     /* operations begun, those that were refused at once too  */
-    int done;     /* operations ended                                       */
-    int errors;   /* of them, failed                                        */
-    int issued;   /* requests under way or answered                         */
-    int answered; /* requests answered                                      */
-    int64_t *latencies_ns;
+    int released; /* operations that may begin                             */
+    int sent;     /* operations begun, those that were refused at once too */
+    int issued;   /* requests under way or answered                        */
+    int answered; /* requests answered                                     */
     int64_t *starts_ns;
 };
 
 static enum operation operation_of (const char *workload)
 {
-    static const char *const names[] = {"set", "get", "mix", "create", "delete", "fill"};
+    static const char *const names[] = {"set", "get", "mix", "watch", "create", "delete", "fill"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp (names[i], workload) == 0) {
             return (enum operation) i;
@@ -66,82 +67,126 @@ static enum operation operation_of (const char *workload)
 
 static void lane_go_on (struct lane *self, int64_t now_ns);
 
+static void lane_done (struct lane *self, int64_t latency_ns, bool failed)
+{
+    histogram_record (self->load->result.latencies, latency_ns);
+    self->load->result.errors += failed;
+    self->load->done++;
+}
+
 static void on_result (cohort_t *client, const cohort_result_t *result, void *arg)
 {
     (void) client;
     struct lane *self = arg;
-    assert (self->answered < self->issued && self->done < self->load->per_session);
+    assert (self->answered < self->issued);
     int64_t start = self->starts_ns[self->answered++ % self->load->plan->window];
     /* One look at the clock an operation: the next one begins as this one ends. */
     int64_t now = clock_ns ();
-    self->latencies_ns[self->done++] = now - start;
-    self->errors += result->rc != COHORT_OK;
+    lane_done (self, now - start, result->rc != COHORT_OK);
     lane_go_on (self, now);
+}
+
+static void on_event (cohort_t *client, const cohort_event_t *event, void *arg)
+{
+    (void) client;
+    struct lane *self = arg;
+    self->load->result.events += event->type == COHORT_EVENT_CHANGED;
 }
 
 static int request_fill (struct lane *self, int i)
 {
-    const struct bench_plan *plan = self->load->plan;
-    char path[64];
+    const struct load *load = self->load;
     if (i % LOAD_CHILDREN == 0) {
-        snprintf (path, sizeof path, "/bench/f%d-%d", self->id, i / LOAD_CHILDREN);
-        int rc =
-            cohort_create_async (self->client, path, "", 0, COHORT_PERSISTENT, NULL, NULL, NULL);
+        snprintf (load->name, BENCH_NAME_MAX, "/f%d-%d", self->id, i / LOAD_CHILDREN);
+        int rc = cohort_create_async (self->client, load->path, "", 0, COHORT_PERSISTENT, NULL,
+                                      NULL, NULL);
         if (rc != COHORT_OK) {
             return rc;
         }
     }
-    snprintf (path, sizeof path, "/bench/f%d-%d/n%d", self->id, i / LOAD_CHILDREN,
+    snprintf (load->name, BENCH_NAME_MAX, "/f%d-%d/n%d", self->id, i / LOAD_CHILDREN,
               i % LOAD_CHILDREN);
-    return cohort_create_async (self->client, path, plan->data, (size_t) plan->size,
-                                COHORT_PERSISTENT, NULL, on_result, self);
+    return cohort_create_async (self->client, load->path, load->plan->data,
+                                (size_t) load->plan->size, COHORT_PERSISTENT, NULL, on_result,
+                                self);
+}
+
+/* "/k" and the number, by hand: this is done for every operation. */
+static void name_key (const struct load *load, int number)
+{
+    char digits[12];
+    int count = 0;
+    do {
+        digits[count++] = (char) ('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    char *end = load->name;
+    *end++ = '/';
+    *end++ = 'k';
+    while (count > 0) {
+        *end++ = digits[--count];
+    }
+    *end = 0;
 }
 
 /* Begins operation number i of this session. */
 static int request (struct lane *self, int i)
 {
     const struct load *load = self->load;
-    const char *data = load->plan->data;
+    const char *path = load->path, *data = load->plan->data;
     size_t size = (size_t) load->plan->size;
-    const char *key = load->keys[((int64_t) self->id * 7919 + i) % LOAD_KEYS];
-    char path[64];
+    bool write = load->operation == OPERATION_SET;
     switch (load->operation) {
     case OPERATION_CREATE:
-        snprintf (path, sizeof path, "/bench/s%d/n%d", self->id, i);
+        snprintf (load->name, BENCH_NAME_MAX, "/s%d/n%d", self->id, i);
         return cohort_create_async (self->client, path, data, size, COHORT_PERSISTENT, NULL,
                                     on_result, self);
     case OPERATION_DELETE:
-        snprintf (path, sizeof path, "/bench/s%d/n%d", self->id, i);
+        snprintf (load->name, BENCH_NAME_MAX, "/s%d/n%d", self->id, i);
         return cohort_delete_async (self->client, path, COHORT_ANY_VERSION, on_result, self);
     case OPERATION_FILL:
         return request_fill (self, i);
     case OPERATION_MIX:
-        if (i % 10 != 0) {
-            break;
-        }
-        return cohort_set_async (self->client, key, data, size, COHORT_ANY_VERSION, on_result,
-                                 self);
+    case OPERATION_WATCH:
+        write = i % 10 == 0;
+        break;
     case OPERATION_SET:
-        return cohort_set_async (self->client, key, data, size, COHORT_ANY_VERSION, on_result,
-                                 self);
     case OPERATION_GET:
         break;
     }
-    return cohort_get_async (self->client, key, NULL, NULL, on_result, self);
+    name_key (load, (int) (((int64_t) self->id * 7919 + i) % load->plan->keys));
+    if (write) {
+        return cohort_set_async (self->client, path, data, size, COHORT_ANY_VERSION, on_result,
+                                 self);
+    }
+    cohort_watch_fn *watch = load->operation == OPERATION_WATCH ? on_event : NULL;
+    return cohort_get_async (self->client, path, watch, self, on_result, self);
 }
 
-/* Fills the window. */
+/* With a rate the operations take turns at the sessions: when number i of this one is due. */
+static int64_t due_ns (const struct load *load, uint64_t number)
+{
+    uint64_t rate = (uint64_t) load->plan->rate;
+    return load->start_ns +
+           (int64_t) (number / rate * 1000000000 + number % rate * 1000000000 / rate);
+}
+
+/* Fills the window with what may begin. */
 static void lane_go_on (struct lane *self, int64_t now_ns)
 {
     const struct load *load = self->load;
     int window = load->plan->window;
-    while (self->sent < load->per_session && self->issued - self->answered < window) {
-        self->starts_ns[self->issued % window] = now_ns;
+    while (self->sent < self->released && self->issued - self->answered < window) {
+        int64_t start = now_ns;
+        if (load->plan->rate > 0) {
+            uint64_t sessions = (uint64_t) load->plan->sessions;
+            start = due_ns (load, (uint64_t) self->sent * sessions + (uint64_t) self->id);
+        }
+        self->starts_ns[self->issued % window] = start;
         if (request (self, self->sent) == COHORT_OK) {
             self->issued++;
         } else {
-            self->latencies_ns[self->done++] = clock_ns () - now_ns;
-            self->errors++;
+            lane_done (self, clock_ns () - start, true);
         }
         self->sent++;
     }
@@ -149,52 +194,80 @@ static void lane_go_on (struct lane *self, int64_t now_ns)
 
 static void load_deinit (struct load *self)
 {
-    free (self->keys);
+    free (self->path);
     free (self->lanes);
-    free (self->latencies_ns);
     free (self->starts_ns);
+    free (self->result.latencies);
 }
 
 static bool load_init (struct load *self, const struct bench_plan *plan, const struct fleet *fleet)
 {
     size_t sessions = (size_t) plan->sessions, window = (size_t) plan->window;
+    size_t length = strlen (plan->folder);
     *self = (struct load){
         .plan = plan,
         .operation = operation_of (plan->workload),
         .per_session = plan->total / plan->sessions,
+        .path = malloc (length + BENCH_NAME_MAX),
+        .lanes = calloc (sessions, sizeof *self->lanes),
+        .starts_ns = calloc (sessions * window, sizeof *self->starts_ns),
+        .result = {.latencies = histogram_new (), .events = BENCH_NO_EVENTS},
     };
-    size_t per_session = (size_t) self->per_session;
-    self->keys = calloc (LOAD_KEYS, sizeof *self->keys);
-    self->lanes = calloc (sessions, sizeof *self->lanes);
-    self->latencies_ns = calloc (sessions * per_session, sizeof *self->latencies_ns);
-    self->starts_ns = calloc (sessions * window, sizeof *self->starts_ns);
-    if (self->keys == NULL || self->lanes == NULL || self->latencies_ns == NULL ||
-        self->starts_ns == NULL) {
+    if (self->path == NULL || self->lanes == NULL || self->starts_ns == NULL ||
+        self->result.latencies == NULL) {
         load_deinit (self);
         return false;
     }
-    for (int i = 0; i < LOAD_KEYS; i++) {
-        snprintf (self->keys[i], LOAD_KEY_SIZE, "/bench/k%d", i);
+    if (self->operation == OPERATION_WATCH) {
+        self->result.events = 0;
     }
+    memcpy (self->path, plan->folder, length + 1);
+    self->name = self->path + length;
     for (size_t i = 0; i < sessions; i++) {
         self->lanes[i] = (struct lane){
             .load = self,
             .client = fleet->clients[i],
             .id = (int) i,
-            .latencies_ns = self->latencies_ns + i * per_session,
             .starts_ns = self->starts_ns + i * window,
         };
     }
     return true;
 }
 
-static uint64_t load_done (const struct load *self)
+/* Everything at once: whoever has room in its window begins. */
+static bool run_closed (struct load *self, struct fleet *fleet, uint64_t total,
+                        struct progress *progress)
 {
-    uint64_t done = 0;
     for (int i = 0; i < self->plan->sessions; i++) {
-        done += (uint64_t) self->lanes[i].done;
+        self->lanes[i].released = self->per_session;
+        lane_go_on (&self->lanes[i], clock_ns ());
     }
-    return done;
+    bool alive = true;
+    while (alive && self->done < total) {
+        alive = fleet_turn (fleet);
+        progress_show (progress, self->done);
+    }
+    return alive;
+}
+
+/* Operations begin when they are due, or as soon as this program, and the window, let them. */
+static bool run_open (struct load *self, struct fleet *fleet, uint64_t total,
+                      struct progress *progress)
+{
+    uint64_t sessions = (uint64_t) self->plan->sessions;
+    bool alive = true;
+    while (alive && self->done < total) {
+        int64_t now = clock_ns ();
+        while (self->released < total && due_ns (self, self->released) <= now) {
+            struct lane *lane = &self->lanes[self->released++ % sessions];
+            lane->released++;
+            lane_go_on (lane, now);
+        }
+        alive = self->released < total ? fleet_await (fleet, due_ns (self, self->released))
+                                       : self->done == total || fleet_turn (fleet);
+        progress_show (progress, self->done);
+    }
+    return alive;
 }
 
 static int load_run (struct load *self, struct fleet *fleet)
@@ -202,33 +275,19 @@ static int load_run (struct load *self, struct fleet *fleet)
     uint64_t total = (uint64_t) self->per_session * (uint64_t) self->plan->sessions;
     struct progress progress;
     progress_init (&progress, self->plan->workload, total);
-    bool alive = true;
-    int64_t start = clock_ns ();
-    for (int i = 0; i < self->plan->sessions; i++) {
-        lane_go_on (&self->lanes[i], clock_ns ());
-    }
-    uint64_t done = load_done (self);
-    while (alive && done < total) {
-        alive = fleet_turn (fleet);
-        done = load_done (self);
-        progress_show (&progress, done);
-    }
-    double seconds = (double) (clock_ns () - start) / 1e9;
+    self->start_ns = clock_ns ();
+    bool alive = self->plan->rate > 0 ? run_open (self, fleet, total, &progress)
+                                      : run_closed (self, fleet, total, &progress);
+    self->result.seconds = (double) (clock_ns () - self->start_ns) / 1e9;
     progress_end (&progress);
-    if (!alive) {
-        return CLI_EXIT_TIMED_OUT;
-    }
-    int errors = 0;
-    for (int i = 0; i < self->plan->sessions; i++) {
-        errors += self->lanes[i].errors;
-    }
-    return bench_report (stdout, self->plan, self->latencies_ns, total, seconds, errors);
+    return alive ? bench_report (stdout, self->plan, &self->result) : CLI_EXIT_TIMED_OUT;
 }
 
 int bench_load (const struct bench_plan *plan)
 {
     struct fleet fleet;
-    int code = fleet_open (&fleet, plan, COHORT_DRIVER_NONE);
+    int driver = plan->sessions <= FLEET_POLLED_MAX ? COHORT_DRIVER_NONE : COHORT_DRIVER_THREAD;
+    int code = fleet_open (&fleet, plan, driver, plan->rate == 0);
     if (code != CLI_EXIT_OK) {
         return code;
     }

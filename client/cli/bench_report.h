@@ -1,28 +1,29 @@
-/* The line that a workload ends in.
- * May include: bench. */
+/* What a workload ends in: the yardstick's line, a histogram for reading, or JSON.
+ * May include: bench, histogram. */
 
 #ifndef COHORT_CLI_BENCH_REPORT_H
 #define COHORT_CLI_BENCH_REPORT_H
 
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include "client/cli/bench.h"
+#include "client/cli/histogram.h"
 
-/* Sorts. */
-void bench_sort (int64_t *latencies_ns, size_t count);
+#define BENCH_NO_EVENTS (-1)
 
-/* The latency that part/whole of the sorted latencies do not reach, as the yardstick picks it: the
- * element count * part / whole; 0 when there is none. */
-int64_t bench_percentile (const int64_t *sorted_ns, size_t count, size_t part, size_t whole);
+struct bench_result {
+    struct histogram *latencies; /* ns of each operation or round */
+    double seconds;
+    int errors;     /* operations that failed                               */
+    int64_t events; /* of watches; BENCH_NO_EVENTS: the workload has none   */
+};
 
-/* Prints throughput and latencies, or one JSON object of them; latencies get sorted. Returns the
- * exit status: that of failure if operations failed. */
-int bench_report (FILE *stream, const struct bench_plan *plan, int64_t *latencies_ns, size_t count,
-                  double seconds, int errors);
+/* Prints throughput and latencies, or one JSON object of them. Returns the exit status: that of
+ * failure if operations failed. */
+int bench_report (FILE *stream, const struct bench_plan *plan, const struct bench_result *result);
 
-/* The line of gap. */
+/* The line of gap, which has had `acknowledged` writes, and none for longest_ns. */
 int bench_report_gap (FILE *stream, const struct bench_plan *plan, int acknowledged, int errors,
                       int64_t longest_ns);
 

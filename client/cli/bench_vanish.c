@@ -201,7 +201,7 @@ static int vanish_round (struct vanish *self, struct session *session, int numbe
     return session_result (session, ACTIVITY_READ, path, rc);
 }
 
-static int vanish_run (struct vanish *self, int64_t *latencies_ns)
+static int vanish_run (struct vanish *self, struct histogram *latencies)
 {
     const struct bench_plan *plan = self->plan;
     cohort_options_t options = {.size = sizeof options, .timeout_ms = BENCH_SESSION_TIMEOUT_MS};
@@ -216,14 +216,20 @@ static int vanish_run (struct vanish *self, int64_t *latencies_ns)
     progress_init (&progress, plan->workload, (uint64_t) plan->total);
     int64_t start = clock_ns ();
     for (int i = 0; code == CLI_EXIT_OK && i < plan->total; i++) {
-        code = vanish_round (self, &session, i, &latencies_ns[i]);
+        int64_t latency_ns = 0;
+        code = vanish_round (self, &session, i, &latency_ns);
+        histogram_record (latencies, latency_ns);
         progress_show (&progress, (uint64_t) i + 1);
     }
-    double seconds = (double) (clock_ns () - start) / 1e9;
+    struct bench_result result = {
+        .latencies = latencies,
+        .seconds = (double) (clock_ns () - start) / 1e9,
+        .events = BENCH_NO_EVENTS,
+    };
     progress_end (&progress);
     session_close (&session);
     if (code == CLI_EXIT_OK) {
-        code = bench_report (stdout, plan, latencies_ns, (size_t) plan->total, seconds, 0);
+        code = bench_report (stdout, plan, &result);
     }
     return code;
 }
@@ -242,7 +248,7 @@ int bench_vanish (const struct bench_plan *plan)
     if (tried != CLI_EXIT_OK) {
         return tried;
     }
-    int64_t *latencies = calloc ((size_t) plan->total, sizeof *latencies);
+    struct histogram *latencies = histogram_new ();
     vanish.holders = calloc ((size_t) plan->total, sizeof *vanish.holders);
     int code = CLI_EXIT_FAILED;
     if (latencies == NULL || vanish.holders == NULL || pipe (vanish.ready) != 0 ||

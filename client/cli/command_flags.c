@@ -244,12 +244,21 @@ const struct flag command_snapshot_flags[] = {
 };
 
 const struct flag command_bench_flags[] = {
-    {FLAG_SESSIONS, "sessions", "N", "sessions"},
-    {FLAG_WINDOW, "window", "N", "requests in flight a session (vanish: session timeout, ms)"},
-    {FLAG_TOTAL, "total", "N", "operations or rounds (gap: seconds)"},
+    {FLAG_SESSIONS, "sessions", "N", "sessions, all of this one process"},
+    {FLAG_WINDOW, "window", "N",
+     "requests in flight a session at most (vanish: session\ntimeout, ms)"},
+    {FLAG_TOTAL, "total", "N", "operations of all sessions, or rounds (gap: seconds)"},
     {FLAG_SIZE, "size", "N", "bytes of data a znode"},
+    {FLAG_RATE, "rate", "N",
+     "N operations a second of all sessions, each counted from\nthe moment it was due (as fast "
+     "as they are answered)"},
+    {FLAG_KEYS, "keys", "N", "znodes over which reads and writes are spread (1000)"},
+    {FLAG_DEPTH, "depth", "N", "work N levels deeper, in /bench/d/d/d (0)"},
     {FLAG_GRACE, "grace", "MS", "vanish: what a crash leaves to the session (50)"},
-    {FLAG_JSON, "json", NULL, "print one JSON object"},
+    {FLAG_HISTOGRAM, "histogram", NULL, "print how many took how long, too"},
+    {FLAG_JSON, "json", NULL,
+     "print one JSON object: parameters, throughput, percentiles,\nand the histogram as a list of "
+     "[from_us, to_us, count]"},
     {0},
 };
 

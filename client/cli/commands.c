@@ -396,12 +396,12 @@ const struct command command_table[] = {
      "  $ cohort snapshot status backup-monday\n"
      "  $ cohort snapshot restore FILE --data-dir /srv/a,/srv/b,/srv/c\n",
      cmd_snapshot},
-    {"bench", "set|get|mix|create|delete|set-1|get-1|fanout|vanish|gap|fill", 1, 1,
-     "measure the ensemble",
-     "Workloads, with their sessions, window, total and size:\n"
+    {"bench", "WORKLOAD", 1, 1, "measure the ensemble",
+     "WORKLOAD, and the sessions, window, total and size it has without options:\n"
      "  set     8 64 60000 100      writes\n"
      "  get     8 64 300000 100     reads\n"
      "  mix     8 64 100000 100     90 % reads, 10 % writes\n"
+     "  watch   8 64 100000 100     the same, and each read leaves a watch\n"
      "  create  8 64 60000 100      creates /bench/sN/nN\n"
      "  delete  8 64 60000 100      deletes what create has made\n"
      "  set-1   1 1 2000 100        one write at a time\n"
@@ -411,9 +411,22 @@ const struct command command_table[] = {
      "  gap     1 1 8 1             longest time without an acknowledged write (kill the\n"
      "                              leader meanwhile)\n"
      "  fill    10 100 1000000 100  creates znodes, 1000 a parent\n"
-     "They write below /bench, /vanish and /gap, and leave that there. Before the clock starts\n"
-     "each session proves to be who --auth names: with digest that takes 0.1 s a session.\n",
-     command_bench_flags, "  $ cohort bench set --sessions 8 --window 64 --total 60000\n",
+     "They write below /bench, /vanish and /gap, and leave that there: 'cohort deleteall /bench'\n"
+     "cleans up. Before the clock starts each session proves to be who --auth names: with digest\n"
+     "that takes 0.1 s a session.\n"
+     "\n"
+     "The line that is printed has the operations a second, and what 50, 99 and 99.9 of 100\n"
+     "operations take at most. Without --rate each session keeps WINDOW requests in flight: that\n"
+     "measures throughput, and the latencies are those of full queues. How long users wait at a\n"
+     "load that the servers can bear is what --rate N shows: operations are due at fixed times,\n"
+     "and each latency counts from then on. If the servers, or this program, stand still, what\n"
+     "became due meanwhile has waited, and is counted so. When N is more than they can do,\n"
+     "latencies grow to the end.\n",
+     command_bench_flags,
+     "  $ cohortd dev --nodes 3 &\n"
+     "  $ cohort bench set\n"
+     "  $ cohort bench mix --rate 5000 --total 50000 --histogram\n"
+     "  $ cohort bench get --size 65536 --keys 100 --depth 20 --json\n",
      cmd_bench},
     /* The command line itself */
     {"shell", "[FILE]", 0, 1, "run many commands in one session, typed or from FILE",

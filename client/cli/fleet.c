@@ -1,9 +1,13 @@
 #include "client/cli/fleet.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "client/cli/auth.h"
 #include "client/cli/clock.h"
@@ -11,17 +15,17 @@
 #include "client/cli/message.h"
 #include "client/cli/session.h"
 
-/* The znodes over which reads and writes are spread, and how many sessions get one of their own. */
-#define FLEET_KEYS        1000
-#define FLEET_FOLDERS_MAX 1000
+/* Requests of the set-up that are under way at once. */
+#define SET_UP_WINDOW 4096
+/* What is looked at in one turn. */
+#define EVENTS_MAX 256
 
 static int create_sessions (struct fleet *self)
 {
     cohort_loop_options_t loop_options = {.size = sizeof loop_options, .driver = self->driver};
     self->loop = cohort_loop_new (&loop_options);
     self->clients = calloc ((size_t) self->plan->sessions, sizeof *self->clients);
-    self->items = calloc ((size_t) self->plan->sessions, sizeof *self->items);
-    if (self->loop == NULL || self->clients == NULL || self->items == NULL) {
+    if (self->loop == NULL || self->clients == NULL) {
         message ("out of memory or descriptors");
         return CLI_EXIT_FAILED;
     }
@@ -67,11 +71,25 @@ static int create_sessions (struct fleet *self)
             return code;
         }
     }
-    /* A descriptor that is asked for must be kept up by the library: a single session needs none
-     * without a thread. */
-    bool alone = self->count == 1 && self->driver == COHORT_DRIVER_NONE;
-    for (int i = 0; !alone && i < self->count; i++) {
-        self->items[i] = (struct pollfd){cohort_fd (self->clients[i]), POLLIN, 0};
+    return CLI_EXIT_OK;
+}
+
+static bool observe (struct fleet *self, int descriptor, int number)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = number};
+    return epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, descriptor, &event) == 0;
+}
+
+static int observe_sessions (struct fleet *self)
+{
+    self->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+    bool observed = self->epoll_fd >= 0;
+    for (int i = 0; observed && i < self->count; i++) {
+        observed = observe (self, cohort_fd (self->clients[i]), i);
+    }
+    if (!observed) {
+        message ("%d sessions cannot be waited for: %s", self->count, strerror (errno));
+        return CLI_EXIT_FAILED;
     }
     return CLI_EXIT_OK;
 }
@@ -116,46 +134,101 @@ static void create_one (struct fleet *self, const char *path, size_t size)
                                      COHORT_PERSISTENT, NULL, on_set_up, self));
 }
 
-static int set_up (struct fleet *self)
+static void set_one (struct fleet *self, int session, const char *path, size_t size)
 {
-    char path[64];
-    create_one (self, "/bench", 0);
-    for (int i = 0; i < self->count && i < FLEET_FOLDERS_MAX; i++) {
-        snprintf (path, sizeof path, "/bench/s%d", i);
+    note (self, cohort_set_async (self->clients[session], path, self->plan->data, size,
+                                  COHORT_ANY_VERSION, on_set_up, self));
+}
+
+/* Answers come in the order of the requests: it is about key number `checked`. */
+static void on_key (cohort_t *client, const cohort_result_t *result, void *arg)
+{
+    (void) client;
+    struct fleet *self = arg;
+    assert (self->pending > 0);
+    self->pending--;
+    self->checked++;
+    size_t size = (size_t) self->plan->size;
+    if (result->rc == COHORT_ENONODE) {
+        create_one (self, result->path, size);
+    } else if (result->rc != COHORT_OK) {
+        self->rc = self->rc == COHORT_OK ? result->rc : self->rc;
+    } else if ((size_t) result->stat->data_size != size) {
+        set_one (self, 0, result->path, size);
+    }
+}
+
+static int set_up_keys (struct fleet *self, char *path, char *name)
+{
+    for (int i = 0; self->rc == COHORT_OK && i < self->plan->keys; i++) {
+        snprintf (name, BENCH_NAME_MAX, "/k%d", i);
+        note (self, cohort_exists_async (self->clients[0], path, NULL, NULL, on_key, self));
+        while (self->pending >= SET_UP_WINDOW) {
+            if (!fleet_turn (self)) {
+                return CLI_EXIT_TIMED_OUT;
+            }
+        }
+    }
+    return await_set_up (self);
+}
+
+static int set_up (struct fleet *self, char *path)
+{
+    const char *folder = self->plan->folder;
+    size_t length = strlen (folder);
+    /* Each of the folders on the way. */
+    for (size_t i = 1; i <= length; i++) {
+        if (folder[i] == '/' || folder[i] == 0) {
+            memcpy (path, folder, i);
+            path[i] = 0;
+            create_one (self, path, 0);
+        }
+    }
+    char *name = path + length;
+    for (int i = 0; i < self->count; i++) {
+        snprintf (name, BENCH_NAME_MAX, "/s%d", i);
         create_one (self, path, 0);
     }
     int code = await_set_up (self);
-    if (code != CLI_EXIT_OK) {
-        return code;
-    }
-    snprintf (path, sizeof path, "/bench/k%d", FLEET_KEYS - 1);
-    if (cohort_exists (self->clients[0], path, NULL) == COHORT_ENONODE) {
-        for (int i = 0; i < FLEET_KEYS; i++) {
-            snprintf (path, sizeof path, "/bench/k%d", i);
-            create_one (self, path, (size_t) self->plan->size);
-        }
-        code = await_set_up (self);
+    if (code == CLI_EXIT_OK) {
+        code = set_up_keys (self, path, name);
     }
     for (int i = 0; code == CLI_EXIT_OK && i < self->count; i++) {
-        note (self, cohort_set_async (self->clients[i], "/bench", "", 0, COHORT_ANY_VERSION,
-                                      on_set_up, self));
+        set_one (self, i, BENCH_FOLDER, 0);
     }
     return code == CLI_EXIT_OK ? await_set_up (self) : code;
 }
 
-int fleet_open (struct fleet *self, const struct bench_plan *plan, int driver)
+int fleet_open (struct fleet *self, const struct bench_plan *plan, int driver, bool alone_waits)
 {
-    memset (self, 0, sizeof *self);
-    self->plan = plan;
-    self->driver = driver;
+    *self = (struct fleet){.plan = plan, .driver = driver, .epoll_fd = -1, .timer_fd = -1};
     int code = create_sessions (self);
-    if (code == CLI_EXIT_OK) {
-        code = set_up (self);
+    /* A descriptor that is asked for must be kept up by the library: a single session that waits
+     * by itself needs none. */
+    bool alone = self->count == 1 && driver == COHORT_DRIVER_NONE && alone_waits;
+    if (code == CLI_EXIT_OK && !alone) {
+        code = observe_sessions (self);
     }
+    char *path = malloc (strlen (plan->folder) + BENCH_NAME_MAX);
+    if (code == CLI_EXIT_OK && path == NULL) {
+        message ("out of memory");
+        code = CLI_EXIT_FAILED;
+    }
+    if (code == CLI_EXIT_OK) {
+        code = set_up (self, path);
+    }
+    free (path);
     if (code != CLI_EXIT_OK) {
         fleet_close (self);
     }
     return code;
+}
+
+static void close_descriptor (int descriptor)
+{
+    if (descriptor >= 0) {
+        close (descriptor);
+    }
 }
 
 void fleet_close (struct fleet *self)
@@ -169,50 +242,46 @@ void fleet_close (struct fleet *self)
         (void) rc;
     }
     free (self->clients);
-    free (self->items);
+    close_descriptor (self->epoll_fd);
+    close_descriptor (self->timer_fd);
     memset (self, 0, sizeof *self);
 }
 
 /* Nothing is ready at any session at the moment. */
-static int wait_and_dispatch (struct fleet *self)
+static int wait_and_dispatch (struct fleet *self, int wait_ms)
 {
-    int wait = BENCH_SILENCE_MS;
-    for (int i = 0; i < self->count; i++) {
-        int due = cohort_timeout (self->clients[i]);
-        wait = due >= 0 && due < wait ? due : wait;
-    }
-    /* After a time-out: a deadline of the sessions' own. */
-    bool any = poll (self->items, (nfds_t) self->count, wait) > 0;
+    /* A deadline of the loop's own, if nobody else keeps it. */
+    int due_ms = cohort_loop_timeout (self->loop);
+    wait_ms = due_ms >= 0 && due_ms < wait_ms ? due_ms : wait_ms;
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait (self->epoll_fd, events, EVENTS_MAX, wait_ms);
     int ran = 0;
-    for (int i = 0; i < self->count; i++) {
-        if (!any || self->items[i].revents != 0) {
-            ran += cohort_dispatch (self->clients[i], 0);
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.fd < self->count) {
+            ran += cohort_dispatch (self->clients[events[i].data.fd], 0);
         }
     }
-    return ran;
+    return count == 0 ? cohort_dispatch (self->clients[0], 0) : ran;
 }
 
-static int turn (struct fleet *self)
+static int turn (struct fleet *self, int wait_ms)
 {
-    if (self->driver == COHORT_DRIVER_THREAD) {
-        return wait_and_dispatch (self);
-    }
-    if (self->count == 1) {
-        return cohort_run (self->clients[0], BENCH_SILENCE_MS);
+    if (self->epoll_fd < 0) {
+        return cohort_run (self->clients[0], wait_ms);
     }
     int ran = 0;
-    for (int i = 0; i < self->count; i++) {
+    for (int i = 0; self->driver == COHORT_DRIVER_NONE && i < self->count; i++) {
         ran += cohort_dispatch (self->clients[i], 0);
     }
     /* The last of these looks may have brought something to a session that came before: only the
      * descriptors tell whether it is safe to sleep. */
-    return ran > 0 ? ran : wait_and_dispatch (self);
+    return ran > 0 ? ran : wait_and_dispatch (self, wait_ms);
 }
 
 bool fleet_turn (struct fleet *self)
 {
     int64_t give_up_ms = 0;
-    while (turn (self) == 0) {
+    while (turn (self, BENCH_SILENCE_MS) == 0) {
         int64_t now = clock_ms ();
         give_up_ms = give_up_ms == 0 ? now + BENCH_SILENCE_MS : give_up_ms;
         if (now >= give_up_ms) {
@@ -220,5 +289,35 @@ bool fleet_turn (struct fleet *self)
             return false;
         }
     }
+    return true;
+}
+
+/* Milliseconds are too coarse: a timer of the kernel's wakes who waits. It is not read: to set it
+ * anew is enough to silence it. */
+static bool set_timer (struct fleet *self, int64_t until_ns)
+{
+    if (self->timer_fd < 0) {
+        self->timer_fd = timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC);
+        if (self->timer_fd < 0 || !observe (self, self->timer_fd, self->count)) {
+            return false;
+        }
+    }
+    struct itimerspec moment = {
+        .it_value = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000}};
+    return timerfd_settime (self->timer_fd, TFD_TIMER_ABSTIME, &moment, NULL) == 0;
+}
+
+bool fleet_await (struct fleet *self, int64_t until_ns)
+{
+    assert (self->epoll_fd >= 0);
+    if (until_ns <= clock_ns ()) {
+        turn (self, 0);
+        return true;
+    }
+    if (!set_timer (self, until_ns)) {
+        message ("bench: a moment cannot be waited for: %s", strerror (errno));
+        return false;
+    }
+    turn (self, BENCH_SILENCE_MS);
     return true;
 }

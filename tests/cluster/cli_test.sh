@@ -630,8 +630,24 @@ test_bench () {
     matches "$("$cohort" bench set-1 --total 50)" \
         '^set     sessions 1 window 1 size 100: .* errors 0$' 'bench set-1'
     matches "$("$cohort" bench get-1 --total 50 --json)" \
-        '^\{"workload": "get", "sessions": 1, "window": 1, "size": 100, "ops_per_second": .*, "errors": 0\}$' \
+        '^\{"workload": "get", "sessions": 1, "window": 1, "total": 50, "size": 100, .*"rate": 0, .*"ops_per_second": .*"errors": 0, "histogram": \[\[.*\]\]\}$' \
         'bench get-1 --json'
+    matches "$("$cohort" bench watch --sessions 2 --total 1000 2>&1)" \
+        '^watch   sessions 2 window 64 size 100: .*  errors 0  events [1-9][0-9]*$' 'bench watch'
+    # At a rate nothing is early: the last of 100 operations is due after 99 ms.
+    matches "$("$cohort" bench mix --sessions 3 --rate 1000 --total 102 --histogram)" \
+        '^mix     sessions 3 window 64 size 100 rate 1000: ([0-9]|[0-9]{2}|[0-9]{3}|10[0-9]{2}) ops/s  p50 [0-9]+ us  p90 .*  p99\.99 [0-9]+ us  max [0-9]+ us  errors 0
+.*
+.*latency operations .*100\.00 %  #+
+min [0-9]+ us  mean [0-9]+ us$' 'bench --rate --histogram'
+    # Another shape: deeper, larger, fewer; and what was there has the size that is asked for.
+    bench_line set --sessions 2 --total 20 --depth 30 --keys 3 --size 5000
+    bench_line get --sessions 1 --total 20 --keys 3 --size 5000
+    expect 0 5000 '' bash -c '"$1" get "/bench$(printf "/d%.0s" {1..30})/k2" | wc -c' - "$cohort"
+    expect 0 5000 '' bash -c '"$1" get /bench/k0 | wc -c' - "$cohort"
+    # More sessions than are looked at one by one.
+    bench_line get --sessions 100 --window 4 --total 1000
+    expect 2 '' 'cohort: bench: fanout has no --rate*' "$cohort" bench fanout --rate 5
     # Deleting what is not there: every operation is an error, the line and the status say so.
     matches "$("$cohort" bench delete --sessions 2 --total 10; echo "status $?")" \
         $'errors 10\nstatus 1$' 'bench errors'
