@@ -146,10 +146,8 @@ static void test_add (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_empty),
-        cmocka_unit_test (test_every_size),
-        cmocka_unit_test (test_buckets_join),
-        cmocka_unit_test (test_percentiles),
+        cmocka_unit_test (test_empty),        cmocka_unit_test (test_every_size),
+        cmocka_unit_test (test_buckets_join), cmocka_unit_test (test_percentiles),
         cmocka_unit_test (test_add),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
