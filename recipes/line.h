@@ -4,10 +4,9 @@
  * the names are the order. Nobody can come in front of one who is in the line, so whom it waits for
  * only becomes fewer: to look at an older state errs on the side of waiting.
  *
- *   OUT -> JOINING: one transaction creates the container and our znode in it; the questions for
- *    ^        |     who is first in the line are sent right behind it, so that an uncontended
- *    |        |     place costs one round trip
- *    |        v
+ *   OUT -> JOINING: one transaction creates the container, with those above it, and our znode in
+ *    ^        |     it; the questions for who is first in the line are sent right behind it, so
+ * that |        |     an uncontended place costs one round trip, also where nothing was before | v
  *    |     LOOKING <-> WAITING: a stream on the nearest one that is in our way, with data
  *    |        |           |
  *    |        v           v
@@ -26,6 +25,9 @@
  * To leave the line is a write with a number, conditional on the znode being ours: it cannot be
  * lost while the session lives. If our znode's name is not known yet, it is sent when the answer
  * to the creation comes.
+ *
+ * line.c has its life and its record, line_join.c how it is taken and given up, line_look.c who is
+ * ahead, line_watch.c what is seen of that one, line_permits.c the line of a semaphore.
  *
  * Private. May include: the client's public headers, recipes' record and support. */
 
@@ -107,7 +109,8 @@ struct line {
     struct line_look *look;
     struct line_permits *permits; /* LINE_PERMITS alone, else NULL; owned */
     struct line_write *write;
-    bool ancestors; /* they are to be created, too */
+    size_t given; /* so many of the containers on the way, from the first one on, are not created:
+                     that was refused, and they may be there */
 
     char *node; /* our znode's path; NULL: none, or not known yet */
     uint64_t number;
@@ -187,7 +190,28 @@ void line_name (char name[LINE_NAME_SIZE], enum line_kind kind, uint64_t number)
 /* "exclusive-" and so on. */
 const char *line_prefix (enum line_kind kind);
 
-/* ---- Between line.c and line_permits.c --------------------------------------------------------
+/* ---- line.c ---------------------------------------------------------------------------------- */
+
+/* Nobody waits any more for a record that is on its way. */
+void line_write_drop (struct line *self);
+
+/* ---- line_join.c ------------------------------------------------------------------------------
+ */
+
+/* Forgets everything about the place, which is ours no more. */
+void line_close (struct line *self);
+
+/* The znode is another session's now: LINE_ENDED, and it is not for us to delete. */
+void line_given_away (struct line *self);
+
+/* ---- line_watch.c -----------------------------------------------------------------------------
+ */
+
+/* Follows our own znode. 0, COHORT_ENOMEM. */
+int line_watch_own (struct line *self);
+void line_watch_close (struct line_watch *watch);
+
+/* ---- line_permits.c ---------------------------------------------------------------------------
  */
 
 /* What the container of a semaphore says, in a buffer of that size. */
@@ -209,7 +233,8 @@ void line_permits_drop (struct line *self);
 /* The one ahead has changed. */
 void line_permits_ahead (struct line *self);
 
-/* ---- Between line.c and line_look.c ---------------------------------------------------------- */
+/* ---- line_look.c, and what it has found -------------------------------------------------------
+ */
 
 /* Asks who is ahead: first, right behind the creation, for the first ones of the line; otherwise
  * for the nearest one in our way ahead of number `below`. */

@@ -4,6 +4,7 @@
 #ifndef COHORT_COHORT_H
 #define COHORT_COHORT_H
 
+#include "cohort/acl.h"
 #include "cohort/await.h"
 #include "cohort/barrier.h"
 #include "cohort/cell.h"
@@ -24,6 +25,7 @@
 #include "cohort/queue.h"
 #include "cohort/sem.h"
 #include "cohort/types.h"
+#include "cohort/version.h"
 #include "cohort/why.h"
 
 #endif

@@ -30,17 +30,20 @@
  * end of the line.
  *
  * The znodes.  The path becomes a container, which the servers remove when it is empty (as do those
- * above it that were missing).  Contenders are its ephemeral children exclusive-NUMBER and
- * shared-NUMBER; their data tells who they are (cohort/why.h shows it).  Children with other names
- * are left alone and do not count.  A contender that somebody deletes by hand is out of the line:
- * COHORT_LOCK_REVOKED or COHORT_LOCK_FAILED with COHORT_ENONODE; who creates a znode of such a name
- * by hand has a place in the line.  The next one may be granted before the holder has heard that
- * its znode was deleted by hand: nothing but the token tells these two apart.
+ * above it that were missing).  Whoever may not create them needs them to be there, and to be
+ * allowed to create and delete in the path alone.  Contenders are its ephemeral children
+ * exclusive-NUMBER and shared-NUMBER; their data tells who they are (cohort/why.h shows it).
+ * Children with other names are left alone and do not count.  A contender that somebody deletes by
+ * hand is out of the line: COHORT_LOCK_REVOKED or COHORT_LOCK_FAILED with COHORT_ENONODE; who
+ * creates a znode of such a name by hand has a place in the line.  The next one may be granted
+ * before the holder has heard that its znode was deleted by hand: nothing but the token tells these
+ * two apart.
  *
- * Cost: uncontended, one round trip and one write; two streams at most (a session can have 1,024:
- * COHORT_ELIMIT).  A release wakes one waiter, or all shared ones up to the next exclusive one;
- * what it costs does not depend on how many wait.  One who had to wait records its grant: one more
- * write, which nobody waits for.
+ * Cost: uncontended, one round trip and one write, also where none of the containers is there yet
+ * (one more the first time if some may not be created); two streams at most (a session can have
+ * 1,024: COHORT_ELIMIT).  A release wakes one waiter, or all shared ones up to the next exclusive
+ * one; what it costs does not depend on how many wait.  One who had to wait records its grant: one
+ * more write, which nobody waits for.
  *
  * Threads.  A lock belongs to the thread that dispatches its client; all functions are to be called
  * there.  Handlers run only inside cohort_dispatch (and cohort_run), may call anything that does

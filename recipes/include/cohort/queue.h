@@ -34,7 +34,7 @@
  * acknowledgement or a return: one write.  The znodes of an item: one, one more while it is taken,
  * one more with an id.  No herd: consumers that find nothing stand in a line, of which only the
  * first two follow the queue; the others follow one znode each, so a put wakes two of them, however
- * many there are.
+ * many there are.  (The very first one, which creates the queue, wakes all that wait for that.)
  *
  * Threads.  A queue belongs to the thread that dispatches its client; all functions are to be
  * called there.  Handlers and result functions run only inside cohort_dispatch (and cohort_run, and

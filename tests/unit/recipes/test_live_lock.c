@@ -124,6 +124,49 @@ static void a_line_of_many_is_served_in_order (void **state)
     cohort_destroy (&client);
 }
 
+static void others_may_not_create_in (cohort_t *client, const char *path)
+{
+    cohort_acl_t *acl = cohort_acl_new ();
+    assert_non_null (acl);
+    assert_int_equal (
+        cohort_acl_add (acl, COHORT_PERM_ALL & ~COHORT_PERM_CREATE, "world", "anyone"), 0);
+    assert_int_equal (cohort_set_acl (client, path, acl, COHORT_ANY_VERSION, NULL), 0);
+    cohort_acl_destroy (&acl);
+}
+
+/* The containers on the way are made where they are missing, and only there is a permission needed.
+ */
+static void who_may_not_create_the_containers_finds_them_there (void **state)
+{
+    (void) state;
+    cohort_t *client = client_new (0);
+    cohort_lock_t *lock = lock_of (client), *other = lock_of (client);
+    assert_int_equal (cohort_create (client, "/game", NULL, 0, COHORT_PERSISTENT, NULL, NULL, NULL),
+                      0);
+    others_may_not_create_in (client, "/");
+    assert_int_equal (cohort_lock_try (lock, COHORT_LOCK_EXCLUSIVE, LIMIT_MS), 0);
+    assert_int_equal (cohort_lock_try (other, COHORT_LOCK_EXCLUSIVE, LIMIT_MS), COHORT_EBUSY);
+    /* Not even the line itself. */
+    others_may_not_create_in (client, "/game");
+    others_may_not_create_in (client, "/game/locks");
+    assert_int_equal (cohort_lock_acquire (other, COHORT_LOCK_EXCLUSIVE), 0);
+    assert_int_equal (cohort_lock_release (lock), 0);
+    assert_int_equal (cohort_lock_wait (other, LIMIT_MS), 0);
+    others_may_not_create_in (client, PATH);
+    assert_int_equal (cohort_lock_try (lock, COHORT_LOCK_EXCLUSIVE, LIMIT_MS), COHORT_ENOAUTH);
+    /* What is missing, and may not be created, is refused as that. */
+    assert_int_equal (cohort_lock_release (other), 0);
+    for (int ms = 0; cohort_exists (client, PATH, NULL) != COHORT_ENONODE; ms += 1000) {
+        assert_true (ms < 60 * LIMIT_MS);
+        pass_ms (1000);
+    }
+    assert_int_equal (cohort_lock_try (lock, COHORT_LOCK_EXCLUSIVE, LIMIT_MS), COHORT_ENOAUTH);
+    assert_int_equal (cohort_lock_try (other, COHORT_LOCK_EXCLUSIVE, LIMIT_MS), COHORT_ENOAUTH);
+    cohort_lock_destroy (&lock);
+    cohort_lock_destroy (&other);
+    cohort_destroy (&client);
+}
+
 static void a_guard_refuses_who_holds_it_no_more (void **state)
 {
     (void) state;
@@ -400,6 +443,7 @@ int main (void)
 #define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
     const struct CMUnitTest tests[] = {
         TEST (a_line_of_many_is_served_in_order),
+        TEST (who_may_not_create_the_containers_finds_them_there),
         TEST (a_guard_refuses_who_holds_it_no_more),
         TEST (a_holder_who_is_lost_is_succeeded_when_he_knows),
         TEST (random_operations_of_several_clients),
