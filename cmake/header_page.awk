@@ -70,9 +70,10 @@ function declaration_line (line) {
     say (escape (line))
 }
 
-# A function is a page too.
+# A function is a page too. Its name may stand in a line behind that of its return type.
 function lead_here (line, name) {
     if (match (line, /cohort_[a-z0-9_]+ \(/)) {
+        wanted = 0
         name = substr (line, RSTART, RLENGTH - 2)
         print ".so man3/" title ".3" > (folder "/" name ".3")
         close (folder "/" name ".3")
@@ -167,7 +168,8 @@ state == "code" {
         next
     }
     declaration_line ($0)
-    if (/COHORT_API/) {
+    wanted = wanted || /COHORT_API/
+    if (wanted) {
         lead_here ($0)
     }
 }

@@ -50,7 +50,7 @@
  * Cost.  Free: one round trip, one write, no watch.  Held by another: two more round trips to see
  * whether it lives; then REJECT is done, WAIT has a place in the line (one ephemeral znode; the
  * first one has three streams, each other one two), KICK one more znode and three streams.  To
- * yield: one write.  An owner has two streams for all its claims, and about 250 bytes a claim.
+ * yield: one write.  An owner has two streams for all its claims, and about 400 bytes a claim.
  *
  * Threads.  Claims belong to the thread that dispatches their client; all functions are to be
  * called there.  Handlers run only inside cohort_dispatch (and cohort_run), may call anything that
