@@ -1,0 +1,199 @@
+/* bound: what the machine allows, without any of Cohort: the bounds that tests/bench/compare prints
+ * beside what the servers reach.
+ *
+ *     bound rtt ENDPOINT     one message of 100 bytes there and back over ZeroMQ: median, us
+ *     bound echo SIZE        512 messages of SIZE bytes under way over TCP: messages a second
+ *     bound fdatasync DIR    128 bytes written to a file that has room, synced: median, us
+ *     bound memcpy           of 64 MiB: bytes a second
+ *
+ * One number on stdout.
+ * May include: client/cli/histogram; zmq, pthread. */
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "client/cli/histogram.h"
+
+#define RTT_SIZE      100
+#define RTT_ROUNDS    20000
+#define ECHO_WINDOW   512
+#define ECHO_TOTAL    400000
+#define SYNC_ROUNDS   1000
+#define SYNC_SIZE     128
+#define SYNC_ROOM     (4 << 20)
+#define COPY_SIZE     (64 << 20)
+#define COPY_ROUNDS   16
+#define ENDPOINT_SIZE 256
+#define MESSAGE_SIZE  65536
+
+static int64_t now_ns (void)
+{
+    struct timespec now;
+    clock_gettime (CLOCK_MONOTONIC, &now);
+    return (int64_t) now.tv_sec * INT64_C (1000000000) + now.tv_nsec;
+}
+
+static void must (bool worked, const char *what)
+{
+    if (!worked) {
+        perror (what);
+        exit (1);
+    }
+}
+
+/* ---- ZeroMQ: a ROUTER that sends back what it gets, and a DEALER ----------------------------- */
+
+struct echo {
+    void *context;
+    void *router;
+    char endpoint[ENDPOINT_SIZE]; /* as bound: with the port that was free */
+};
+
+static void *answer (void *arg)
+{
+    struct echo *self = arg;
+    char identity[256], data[MESSAGE_SIZE];
+    for (;;) {
+        int identity_size = zmq_recv (self->router, identity, sizeof identity, 0);
+        int size = identity_size < 0 ? -1 : zmq_recv (self->router, data, sizeof data, 0);
+        if (size < 0) {
+            return NULL; /* the context has ended */
+        }
+        must (zmq_send (self->router, identity, (size_t) identity_size, ZMQ_SNDMORE) >= 0 &&
+                  zmq_send (self->router, data, (size_t) size, 0) >= 0,
+              "zmq_send");
+    }
+}
+
+static void *open_socket (void *context, int type)
+{
+    int none = 0;
+    void *socket = zmq_socket (context, type);
+    must (socket != NULL, "zmq_socket");
+    must (zmq_setsockopt (socket, ZMQ_SNDHWM, &none, sizeof none) == 0 &&
+              zmq_setsockopt (socket, ZMQ_RCVHWM, &none, sizeof none) == 0 &&
+              zmq_setsockopt (socket, ZMQ_LINGER, &none, sizeof none) == 0,
+          "zmq_setsockopt");
+    return socket;
+}
+
+/* The two ends have contexts, and so threads of ZeroMQ's, of their own, as processes would; within
+ * one process there is one. */
+static void echo (const char *endpoint, int size, int window, int total,
+                  struct histogram *latencies)
+{
+    bool inproc = strncmp (endpoint, "inproc:", 7) == 0;
+    struct echo server = {.context = zmq_ctx_new ()};
+    void *context = inproc ? server.context : zmq_ctx_new ();
+    server.router = open_socket (server.context, ZMQ_ROUTER);
+    must (zmq_bind (server.router, endpoint) == 0, endpoint);
+    size_t length = sizeof server.endpoint;
+    must (zmq_getsockopt (server.router, ZMQ_LAST_ENDPOINT, server.endpoint, &length) == 0,
+          "ZMQ_LAST_ENDPOINT");
+    pthread_t thread;
+    must (pthread_create (&thread, NULL, answer, &server) == 0, "pthread_create");
+    void *dealer = open_socket (context, ZMQ_DEALER);
+    must (zmq_connect (dealer, server.endpoint) == 0, server.endpoint);
+    char data[MESSAGE_SIZE];
+    memset (data, 'x', sizeof data);
+    int64_t *starts = calloc ((size_t) window, sizeof *starts);
+    must (starts != NULL, "calloc");
+    for (int sent = 0, got = 0; got < total;) {
+        for (; sent < total && sent - got < window; sent++) {
+            starts[sent % window] = now_ns ();
+            must (zmq_send (dealer, data, (size_t) size, 0) == size, "zmq_send");
+        }
+        must (zmq_recv (dealer, data, sizeof data, 0) == size, "zmq_recv");
+        histogram_record (latencies, now_ns () - starts[got++ % window]);
+    }
+    free (starts);
+    zmq_close (dealer);
+    if (!inproc) {
+        zmq_ctx_term (context);
+    }
+    zmq_ctx_shutdown (server.context);
+    pthread_join (thread, NULL);
+    zmq_close (server.router);
+    zmq_ctx_term (server.context);
+}
+
+/* ---- The disk and the memory ------------------------------------------------------------------
+ */
+
+static void measure_sync (const char *folder, struct histogram *latencies)
+{
+    char path[4096], *room = calloc (1, SYNC_ROOM);
+    snprintf (path, sizeof path, "%s/bound-XXXXXX", folder);
+    int file = mkstemp (path);
+    must (file >= 0 && room != NULL, path);
+    unlink (path);
+    must (write (file, room, SYNC_ROOM) == SYNC_ROOM && fsync (file) == 0, path);
+    memset (room, 'x', SYNC_SIZE);
+    for (int i = 0; i < SYNC_ROUNDS; i++) {
+        int64_t start = now_ns ();
+        must (pwrite (file, room, SYNC_SIZE, (off_t) i * SYNC_SIZE) == SYNC_SIZE &&
+                  fdatasync (file) == 0,
+              path);
+        histogram_record (latencies, now_ns () - start);
+    }
+    close (file);
+    free (room);
+}
+
+static double measure_copy (void)
+{
+    char *from = malloc (COPY_SIZE), *to = malloc (COPY_SIZE);
+    must (from != NULL && to != NULL, "malloc");
+    memset (from, 'x', COPY_SIZE);
+    memset (to, 'y', COPY_SIZE);
+    int64_t start = now_ns ();
+    for (int i = 0; i < COPY_ROUNDS; i++) {
+        from[i] = (char) i;
+        memcpy (to, from, COPY_SIZE);
+        must (to[i] == (char) i, "memcpy");
+    }
+    double seconds = (double) (now_ns () - start) / 1e9;
+    free (from);
+    free (to);
+    return (double) COPY_SIZE * COPY_ROUNDS / seconds;
+}
+
+static double median_us (const struct histogram *latencies)
+{
+    return (double) histogram_percentile (latencies, 1, 2) / 1e3;
+}
+
+int main (int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "", *argument = argc > 2 ? argv[2] : NULL;
+    struct histogram *latencies = histogram_new ();
+    must (latencies != NULL, "malloc");
+    long size = argument != NULL ? strtol (argument, NULL, 10) : 0;
+    if (strcmp (what, "rtt") == 0 && argument != NULL) {
+        echo (argument, RTT_SIZE, 1, RTT_ROUNDS, latencies);
+        printf ("%.1f\n", median_us (latencies));
+    } else if (strcmp (what, "echo") == 0 && size > 0 && size <= MESSAGE_SIZE) {
+        int64_t start = now_ns ();
+        echo ("tcp://127.0.0.1:*", (int) size, ECHO_WINDOW, ECHO_TOTAL, latencies);
+        printf ("%.0f\n", ECHO_TOTAL / ((double) (now_ns () - start) / 1e9));
+    } else if (strcmp (what, "fdatasync") == 0 && argument != NULL) {
+        measure_sync (argument, latencies);
+        printf ("%.1f\n", median_us (latencies));
+    } else if (strcmp (what, "memcpy") == 0) {
+        printf ("%.0f\n", measure_copy ());
+    } else {
+        fputs ("usage: bound rtt ENDPOINT | echo SIZE | fdatasync DIR | memcpy\n", stderr);
+        free (latencies);
+        return 2;
+    }
+    free (latencies);
+    return 0;
+}
