@@ -4,7 +4,6 @@
 #include "server/net/front.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <zmq.h>
@@ -45,6 +44,8 @@ struct socket {
     char endpoint[ENDPOINT_SIZE];
     bool inproc;
     bool tcp;
+    bool ready; /* its descriptor was readable, or not everything was read */
+    bool sent;  /* since it was last read to its end */
 };
 
 struct connection {
@@ -72,6 +73,7 @@ struct front {
     struct logger logger;
     uint64_t hash_seed;
     void *zap; /* NULL: no client has a key */
+    bool zap_ready;
     size_t sockets_count;
     struct socket sockets[SOCKETS_MAX];
     uint64_t last_number;
@@ -87,7 +89,6 @@ struct front {
     int64_t inproc_probed_ms; /* when the last was, */
     int64_t inproc_rest_ms;   /* how long the next rest is, */
     size_t inproc_left;       /* and how many are to be probed before it */
-    bool sent; /* since the last turn: the sockets must be looked at before sleeping */
 };
 
 struct route_key {
@@ -251,16 +252,19 @@ struct drained {
     bool empty; /* nothing waits any more */
 };
 
-/* One turn's share. */
+/* One turn's share.  A send may take notice of what has come, and nothing tells of that again: so
+ * who has sent reads, too, before he sleeps. */
 static struct drained drain (struct front *self, struct socket *socket)
 {
     struct drained drained = {.frames = 0};
     uint64_t bytes_max = self->received_bytes + BYTES_A_TURN;
+    socket->ready = socket->sent = false;
     while (drained.frames < FRAMES_A_TURN && self->received_bytes < bytes_max && !drained.empty) {
         drained.empty = !receive_next (self, socket);
         drained.frames += !drained.empty;
     }
     self->received += drained.frames;
+    socket->ready |= !drained.empty;
     return drained;
 }
 
@@ -271,6 +275,10 @@ static bool read_monitor (struct front *self, struct socket *socket)
     struct monitor_event event;
     bool any = false;
 
+    if (!socket->monitor.ready) {
+        return false;
+    }
+    socket->monitor.ready = false;
     while (monitor_next (&socket->monitor, &event)) {
         any = true;
         if (event.event != ZMQ_EVENT_DISCONNECTED || event.value < 0) {
@@ -294,6 +302,7 @@ static int probe (struct connection *connection)
     void *router = connection->socket->router;
     int events;
     size_t size = sizeof events;
+    connection->socket->sent = true;
     (void) zmq_getsockopt (router, ZMQ_EVENTS, &events, &size);
     if (zmq_send (router, connection->route, connection->route_size, ZMQ_DONTWAIT | ZMQ_SNDMORE) <
         0) {
@@ -364,16 +373,6 @@ static bool probe_due (struct front *self)
     return any;
 }
 
-/* Whether something has happened to the socket that was not looked at yet: a frame has come, or a
- * connection has ended. */
-static bool stirred (const struct socket *socket)
-{
-    struct pollfd poll_fd = {.fd = -1, .events = POLLIN};
-    size_t size = sizeof poll_fd.fd;
-    return zmq_getsockopt (socket->router, ZMQ_FD, &poll_fd.fd, &size) == 0 &&
-           poll (&poll_fd, 1, 0) > 0;
-}
-
 /* The end of an inproc connection stirs its socket, and then all of them are probed.  ZeroMQ may
  * take notice of it by itself, so that nothing is seen to stir: then the next rest's end shows it.
  */
@@ -381,7 +380,7 @@ static void look_at_inprocs (struct front *self)
 {
     bool any = false;
     for (size_t i = 0; i < self->sockets_count && !any; i++) {
-        any = self->sockets[i].inproc && stirred (&self->sockets[i]);
+        any = self->sockets[i].inproc && self->sockets[i].ready;
     }
     if (any && !list_empty (&self->inprocs)) {
         int64_t soon_ms = self->inproc_probed_ms + INPROC_PROBE_MS;
@@ -432,15 +431,19 @@ static bool probe_inprocs (struct front *self)
 
 bool front_turn (struct front *self, int64_t now_ms)
 {
-    bool any = self->sent;
+    bool any = false;
 
     self->now_ms = now_ms;
-    self->sent = false;
     look_at_inprocs (self);
-    any |= self->zap != NULL && zap_turn (self->zap);
+    if (self->zap_ready) {
+        any |= self->zap_ready = zap_turn (self->zap);
+    }
     /* The ROUTERs before their monitors: what a client sent is then read before its end. */
     for (size_t i = 0; i < self->sockets_count; i++) {
-        any |= drain (self, &self->sockets[i]).frames > 0;
+        struct socket *socket = &self->sockets[i];
+        if (socket->ready || socket->sent || socket->monitor.ready) {
+            any |= drain (self, socket).frames > 0;
+        }
     }
     for (size_t i = 0; i < self->sockets_count; i++) {
         any |= read_monitor (self, &self->sockets[i]);
@@ -448,6 +451,16 @@ bool front_turn (struct front *self, int64_t now_ms)
     any |= probe_due (self);
     any |= probe_inprocs (self);
     return any;
+}
+
+bool front_due (const struct front *self)
+{
+    for (size_t i = 0; i < self->sockets_count; i++) {
+        if (self->sockets[i].ready || self->sockets[i].sent) {
+            return true;
+        }
+    }
+    return self->zap_ready;
 }
 
 int64_t front_deadline (const struct front *self)
@@ -468,7 +481,7 @@ bool front_send (struct front *self, uint64_t number, const uint8_t *data, size_
         return true;
     }
     void *router = connection->socket->router;
-    self->sent = true;
+    connection->socket->sent = true;
     if (zmq_send (router, connection->route, connection->route_size, ZMQ_DONTWAIT | ZMQ_SNDMORE) <
         0) {
         if (zmq_errno () != EHOSTUNREACH) {
@@ -503,23 +516,26 @@ const char *front_endpoint (const struct front *self, size_t index)
     return index < self->sockets_count ? self->sockets[index].endpoint : NULL;
 }
 
-static void socket_descriptor (void *socket, void (*fn) (void *arg, int fd), void *arg)
+typedef void descriptor_fn (void *arg, int fd, bool *ready);
+
+static void socket_descriptor (void *socket, bool *ready, descriptor_fn *fn, void *arg)
 {
     int fd;
     size_t size = sizeof fd;
     COHORT_ASSERT (zmq_getsockopt (socket, ZMQ_FD, &fd, &size) == 0);
-    fn (arg, fd);
+    fn (arg, fd, ready);
 }
 
-void front_descriptors (const struct front *self, void (*fn) (void *arg, int fd), void *arg)
+void front_descriptors (struct front *self, descriptor_fn *fn, void *arg)
 {
     if (self->zap != NULL) {
-        socket_descriptor (self->zap, fn, arg);
+        socket_descriptor (self->zap, &self->zap_ready, fn, arg);
     }
     for (size_t i = 0; i < self->sockets_count; i++) {
-        socket_descriptor (self->sockets[i].router, fn, arg);
-        if (self->sockets[i].monitor.pair) {
-            socket_descriptor (self->sockets[i].monitor.pair, fn, arg);
+        struct socket *socket = &self->sockets[i];
+        socket_descriptor (socket->router, &socket->ready, fn, arg);
+        if (socket->monitor.pair) {
+            socket_descriptor (socket->monitor.pair, &socket->monitor.ready, fn, arg);
         }
     }
 }

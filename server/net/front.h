@@ -42,9 +42,14 @@ void front_destroy (struct front **self_p);
 /* The endpoint as it was bound, with its real port; NULL: no such index. */
 const char *front_endpoint (const struct front *self, size_t index);
 
-/* One turn at now_ms: receives (a bounded number of frames), reads the monitors, probes.
- * true: something was done, or there may be more. */
+/* One turn at now_ms: receives (a bounded number of frames) and reads the monitors of the sockets
+ * that are said to be ready (front_descriptors), probes.  true: something was done, or there may be
+ * more. */
 bool front_turn (struct front *self, int64_t now_ms);
+
+/* Whether a turn is due at once: something may have come behind what was sent, without its
+ * descriptor saying so. */
+bool front_due (const struct front *self);
 
 /* When the next probe is due; INT64_MAX: none. */
 int64_t front_deadline (const struct front *self);
@@ -59,7 +64,8 @@ void front_origin (const struct front *self, uint64_t connection, struct buf *id
 /* Forgets the connection: whatever it sends later comes as a new one. */
 void front_drop (struct front *self, uint64_t connection);
 
-/* Calls fn with each descriptor to wait on (edge-triggered, as ZMQ_FD is). */
-void front_descriptors (const struct front *self, void (*fn) (void *arg, int fd), void *arg);
+/* Calls fn with each descriptor to wait on, and with where to note that it was readable: a turn
+ * looks at what is noted.  It is readable until that turn. */
+void front_descriptors (struct front *self, void (*fn) (void *arg, int fd, bool *ready), void *arg);
 
 #endif

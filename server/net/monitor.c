@@ -20,6 +20,7 @@ int monitor_open (struct monitor *self, void *context, void *socket, int events)
 
     self->watched = socket;
     self->pair = NULL;
+    self->ready = true;
     /* The address of the watched socket is unique among those that are open. */
     (void) snprintf (endpoint, sizeof endpoint, "inproc://monitor-%" PRIxPTR, (uintptr_t) socket);
     if (zmq_socket_monitor (socket, endpoint, events) != 0) {

@@ -14,6 +14,7 @@
 struct monitor {
     void *watched; /* the socket that is watched */
     void *pair;    /* NULL: closed */
+    bool ready;    /* its descriptor was readable: to be set by whoever waits on that */
 };
 
 struct monitor_event {

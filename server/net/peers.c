@@ -32,16 +32,17 @@ struct peer {
     struct monitor monitor;
     bool connected; /* the handshake is done */
     bool failed;    /* the connection could not even be begun: to be reported */
-    bool sent;      /* since the last turn */
+    bool ready;     /* the dealer's descriptor was readable */
 };
 
 struct peers {
     void *context;
     struct peers_handler handler;
     struct logger logger;
-    void (*watch) (void *arg, int fd, bool on);
+    void (*watch) (void *arg, int fd, bool *ready);
     void *watch_arg;
     void *router;
+    bool ready; /* the router's descriptor was readable, or not everything was read */
     size_t count;
     struct peer peers[PEERS_MAX];
 };
@@ -61,12 +62,13 @@ static int set_option (void *socket, int option, int value)
     return zmq_setsockopt (socket, option, &value, sizeof value);
 }
 
-static void watch (struct peers *self, void *socket, bool on)
+/* ready: where to note it; NULL: no longer. */
+static void watch (struct peers *self, void *socket, bool *ready)
 {
     int fd;
     size_t size = sizeof fd;
     if (socket && zmq_getsockopt (socket, ZMQ_FD, &fd, &size) == 0) {
-        self->watch (self->watch_arg, fd, on);
+        self->watch (self->watch_arg, fd, ready);
     }
 }
 
@@ -75,8 +77,8 @@ static void watch (struct peers *self, void *socket, bool on)
 static void disconnect (struct peers *self, struct peer *peer)
 {
     if (peer->dealer) {
-        watch (self, peer->monitor.pair, false);
-        watch (self, peer->dealer, false);
+        watch (self, peer->monitor.pair, NULL);
+        watch (self, peer->dealer, NULL);
         monitor_close (&peer->monitor);
         (void) zmq_close (peer->dealer);
         peer->dealer = NULL;
@@ -92,7 +94,7 @@ static int open_dealer (struct peers *self, struct peer *peer)
     if (!peer->dealer) {
         return -zmq_errno ();
     }
-    watch (self, peer->dealer, true);
+    watch (self, peer->dealer, &peer->ready);
     if (set_option (peer->dealer, ZMQ_RECONNECT_IVL, -1) ||
         set_option (peer->dealer, ZMQ_IMMEDIATE, 1) || set_option (peer->dealer, ZMQ_LINGER, 0) ||
         set_option (peer->dealer, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS)) {
@@ -106,7 +108,7 @@ static int open_dealer (struct peers *self, struct peer *peer)
     if (rc != 0) {
         return rc;
     }
-    watch (self, peer->monitor.pair, true);
+    watch (self, peer->monitor.pair, &peer->monitor.ready);
     return zmq_connect (peer->dealer, peer->endpoint) == 0 ? 0 : -zmq_errno ();
 }
 
@@ -138,7 +140,6 @@ bool peers_send (struct peers *self, uint32_t id, const uint8_t *data, size_t si
     if (!peer || !peer->connected) {
         return false;
     }
-    peer->sent = true;
 #ifdef COHORT_FAILPOINTS
     if (failpoint_drops (FAIL_LINK_SEND)) {
         return true;
@@ -147,22 +148,30 @@ bool peers_send (struct peers *self, uint32_t id, const uint8_t *data, size_t si
     return zmq_send (peer->dealer, data, size, ZMQ_DONTWAIT) >= 0;
 }
 
+/* Lets ZeroMQ work, so that the descriptor rests again.  A dealer receives nothing, and what a full
+ * pipe has refused is tried again by the clock: so it need not be looked at behind every send. */
+static void look_at_dealer (struct peer *peer)
+{
+    int events;
+    size_t size = sizeof events;
+    peer->ready = false;
+    (void) zmq_getsockopt (peer->dealer, ZMQ_EVENTS, &events, &size);
+}
+
 /* What happened to an outgoing connection; handlers may connect anew. */
 static bool turn_peer (struct peers *self, struct peer *peer)
 {
     struct monitor_event event;
-    bool any = peer->failed || peer->sent;
+    bool any = peer->failed;
     bool lost = peer->failed;
 
     peer->failed = false;
-    if (peer->sent) {
-        /* Before sleeping every socket that was sent on must have been looked at. */
-        int events;
-        size_t size = sizeof events;
-        (void) zmq_getsockopt (peer->dealer, ZMQ_EVENTS, &events, &size);
-        peer->sent = false;
+    if (peer->dealer && peer->ready) {
+        look_at_dealer (peer);
     }
-    while (!lost && peer->dealer && monitor_next (&peer->monitor, &event)) {
+    bool stirred = peer->dealer && peer->monitor.ready;
+    peer->monitor.ready = false;
+    while (stirred && !lost && peer->dealer && monitor_next (&peer->monitor, &event)) {
         any = true;
         if (event.event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
             peer->connected = true;
@@ -208,8 +217,9 @@ bool peers_turn (struct peers *self)
 {
     bool any = false;
 
-    for (size_t i = 0; i < FRAMES_A_TURN && receive_next (self); i++) {
-        any = true;
+    for (size_t i = 0; i < FRAMES_A_TURN && self->ready; i++) {
+        self->ready = receive_next (self);
+        any |= self->ready;
     }
     for (size_t i = 0; i < self->count; i++) {
         any |= turn_peer (self, &self->peers[i]);
@@ -245,7 +255,7 @@ static int bind_router (struct peers *self, const char *endpoint)
         zmq_bind (self->router, endpoint) != 0) {
         return -zmq_errno ();
     }
-    watch (self, self->router, true);
+    watch (self, self->router, &self->ready);
     return 0;
 }
 
@@ -296,7 +306,7 @@ void peers_destroy (struct peers **self_p)
         disconnect (self, &self->peers[i]);
     }
     if (self->router) {
-        watch (self, self->router, false);
+        watch (self, self->router, NULL);
         unbind (self);
         (void) zmq_close (self->router);
     }

@@ -29,9 +29,9 @@ struct peers_options {
     struct peers_handler handler;
     struct logger logger;
 
-    /* Told of each descriptor to wait on (edge-triggered) before it is used, and before it is
-     *  closed. */
-    void (*watch) (void *arg, int fd, bool on);
+    /* Told of each descriptor to wait on before it is used, and of where to note that it was
+     *  readable; and before it is closed, with NULL. */
+    void (*watch) (void *arg, int fd, bool *ready);
     void *watch_arg;
 };
 
@@ -50,7 +50,8 @@ void peers_close (struct peers *self, uint32_t peer);
 /* false: the pipe is full, or there is no connection; nothing was taken. */
 bool peers_send (struct peers *self, uint32_t peer, const uint8_t *data, size_t size);
 
-/* One turn; true: something was done, or there may be more. */
+/* One turn: looks at the sockets that are said to be ready.  true: something was done, or there may
+ * be more. */
 bool peers_turn (struct peers *self);
 
 #endif

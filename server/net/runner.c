@@ -50,6 +50,7 @@ struct runner {
     struct peers *peers; /* NULL: standalone */
     int epoll;
     int wake;       /* eventfd: the disk, or somebody asks */
+    bool woken;     /* by that; each turn looks anyway */
     int failure_fd; /* eventfd */
     bool leaving;
     bool stalled; /* a test wants the disk to rest */
@@ -121,8 +122,7 @@ static void signal_fd (int fd)
 {
     uint64_t one = 1;
     ssize_t written = write (fd, &one, sizeof one);
-    /* EAGAIN: the counter is full, so the descriptor is readable anyway. */
-    COHORT_ASSERT (written == (ssize_t) sizeof one || errno == EAGAIN);
+    COHORT_ASSERT (written == (ssize_t) sizeof one); /* it has room for 2^64 - 2 of them */
 }
 
 static void wake (void *arg)
@@ -130,17 +130,24 @@ static void wake (void *arg)
     signal_fd (((struct runner *) arg)->wake);
 }
 
-static void watch_fd (void *arg, int fd, bool on)
+/* From now on *ready is set whenever fd is found readable; NULL: no longer. */
+static void watch (void *arg, int fd, bool *ready)
 {
     struct runner *self = arg;
-    struct epoll_event event = {.events = EPOLLIN, .data = {.fd = fd}};
-    int rc = epoll_ctl (self->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
-    COHORT_ASSERT (rc == 0 || !on);
+    struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = ready}};
+    int rc = epoll_ctl (self->epoll, ready ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
+    COHORT_ASSERT (rc == 0 || !ready);
+    if (ready) {
+        *ready = true; /* what has come before is not told any more */
+    }
 }
 
-static void watch_on (void *arg, int fd)
+/* Each write to it wakes, and nobody has to read what was written. */
+static void watch_wake (struct runner *self)
 {
-    watch_fd (arg, fd, true);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.ptr = &self->woken}};
+    int rc = epoll_ctl (self->epoll, EPOLL_CTL_ADD, self->wake, &event);
+    COHORT_ASSERT (rc == 0);
 }
 
 /* How long the thread may sleep; -1: until it is woken. */
@@ -169,17 +176,14 @@ static int sleep_ms (const struct runner *self, int64_t now_ms)
     return deadline - now_ms > SLEEP_MS_MAX ? SLEEP_MS_MAX : (int) (deadline - now_ms);
 }
 
-static void sleep_until_something (struct runner *self, int64_t now_ms)
+/* Learns which sockets there is something to look at, waiting for that if there is nothing. */
+static void look_at_descriptors (struct runner *self, int wait_ms)
 {
     struct epoll_event events[EPOLL_EVENTS];
-    int n = epoll_wait (self->epoll, events, EPOLL_EVENTS, sleep_ms (self, now_ms));
+    int n = epoll_wait (self->epoll, events, EPOLL_EVENTS, wait_ms);
     COHORT_ASSERT (n >= 0 || errno == EINTR);
     for (int i = 0; i < n; i++) {
-        if (events[i].data.fd == self->wake) {
-            uint64_t count;
-            ssize_t size = read (self->wake, &count, sizeof count);
-            COHORT_ASSERT (size == (ssize_t) sizeof count || errno == EAGAIN);
-        }
+        *(bool *) events[i].data.ptr = true;
     }
 }
 
@@ -199,7 +203,7 @@ static bool turn (struct runner *self, int64_t now_ms)
     if (!self->options.disk_thread && !self->stalled) {
         busy |= store_work (self->store);
     }
-    return busy;
+    return busy || front_due (self->front);
 }
 
 /* Learns what others want; `asked` is set to the newest runner_settle.  true: stop now. */
@@ -276,10 +280,12 @@ static void *run (void *arg)
 
     while (!look_at_shared (self, &asked) && node_failure (self->node, &text) == 0) {
         int64_t now_ms = self->options.now_ms (self->options.clock_arg);
+        int wait_ms = 0;
         if (!turn (self, now_ms)) {
             rest (self, asked);
-            sleep_until_something (self, now_ms);
+            wait_ms = sleep_ms (self, now_ms);
         }
+        look_at_descriptors (self, wait_ms);
     }
     end (self);
     return NULL;
@@ -345,7 +351,7 @@ static int open_descriptors (struct runner *self, char *error, size_t error_size
                          strerror (errno));
         return COHORT_ESYSTEM;
     }
-    watch_on (self, self->wake);
+    watch_wake (self);
     return 0;
 }
 
@@ -356,7 +362,7 @@ static int open_peers (struct runner *self, char *error, size_t error_size)
         .context = self->options.context,
         .handler = {self, on_peer_connected, on_peer_disconnected, on_peer_frame},
         .logger = node->logger,
-        .watch = watch_fd,
+        .watch = watch,
         .watch_arg = self,
     };
     if (node->members_count < 2) {
@@ -397,7 +403,7 @@ static int open_front (struct runner *self, char *error, size_t error_size)
     if (rc != 0) {
         return code_of (rc);
     }
-    front_descriptors (self->front, watch_on, self);
+    front_descriptors (self->front, watch, self);
     return 0;
 }
 

@@ -1,6 +1,7 @@
 /* The clients' sockets: connections are numbered, and their end is proven before it is told. */
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "tests/support/witness.h"
 #include "tests/unit/unit.h"
 
-enum { LIMIT_MS = 10000, SEEN_MAX = 4096 };
+enum { LIMIT_MS = 10000, SEEN_MAX = 4096, DESCRIPTORS_MAX = 8 };
 
 struct seen {
     uint64_t frames, last_frame, last_size;
@@ -26,6 +27,27 @@ struct seen {
 static void *context;
 static struct front *front;
 static struct seen seen;
+static size_t descriptors_count;
+static struct pollfd descriptors[DESCRIPTORS_MAX];
+static bool *descriptors_ready[DESCRIPTORS_MAX];
+
+static void take_descriptor (void *arg, int fd, bool *ready)
+{
+    (void) arg;
+    assert_in_range (descriptors_count, 0, DESCRIPTORS_MAX - 1);
+    descriptors[descriptors_count] = (struct pollfd){.fd = fd, .events = POLLIN};
+    descriptors_ready[descriptors_count++] = ready;
+}
+
+/* As a server's thread does it. */
+static bool turn (int64_t now_ms)
+{
+    assert_in_range (poll (descriptors, descriptors_count, 0), 0, descriptors_count);
+    for (size_t i = 0; i < descriptors_count; i++) {
+        *descriptors_ready[i] |= descriptors[i].revents != 0;
+    }
+    return front_turn (front, now_ms);
+}
 
 static void on_frame (void *arg, uint64_t connection, const uint8_t *data, size_t size)
 {
@@ -55,6 +77,8 @@ static void open_front (const char *endpoints)
     memset (&seen, 0, sizeof seen);
     assert_int_equal (front_new (&options, &front, error, sizeof error), 0);
     assert_string_equal (error, "");
+    descriptors_count = 0;
+    front_descriptors (front, take_descriptor, NULL);
 }
 
 /* libzmq takes ports modulo 65536. */
@@ -113,7 +137,7 @@ static void turn_until (const uint64_t *counter, uint64_t value)
     int64_t limit = witness_now_ms () + LIMIT_MS;
     while (*counter < value) {
         assert_true (witness_now_ms () < limit);
-        (void) front_turn (front, witness_now_ms ());
+        (void) turn (witness_now_ms ());
     }
     assert_int_equal (*counter, value);
 }
@@ -219,7 +243,7 @@ static void test_killed_process (void **state)
     turn_until (&seen.frames, FRAMES);
     assert_true (front_send (front, seen.last_frame, (const uint8_t *) "r", 1));
     char byte;
-    (void) front_turn (front, witness_now_ms ());
+    (void) turn (witness_now_ms ());
     assert_int_equal (read (ready[0], &byte, 1), 1);
     struct witness *witness = witness_new ();
     int64_t killed_ms = witness_now_ms ();
@@ -331,7 +355,7 @@ static void test_a_turn_is_bounded_in_bytes (void **state)
     }
     while (seen.frames < FRAMES) {
         uint64_t before = seen.frames;
-        assert_true (front_turn (front, witness_now_ms ()));
+        assert_true (turn (witness_now_ms ()));
         assert_in_range (seen.frames - before, 1, A_TURN_MAX);
     }
     assert_int_equal (zmq_close (client), 0);
@@ -364,7 +388,7 @@ static void test_death_under_a_flood (void **state)
     while (seen.closed == 0) {
         uint64_t before = seen.frames;
         assert_true (witness_now_ms () < limit);
-        (void) front_turn (front, witness_now_ms ());
+        (void) turn (witness_now_ms ());
         assert_in_range (seen.frames - before, 0, FRAMES_MAX);
     }
     assert_int_equal (seen.last_closed, number);
@@ -386,10 +410,10 @@ static void test_inproc_at_rest (void **state)
     size_t probes = 0;
     assert_int_equal (zmq_send (client, "hello", 5, 0), 5);
     while (seen.frames < 1) {
-        (void) front_turn (front, now_ms);
+        (void) turn (now_ms);
     }
     for (int64_t end_ms = now_ms + SECONDS * 1000; now_ms < end_ms; now_ms++) {
-        (void) front_turn (front, now_ms);
+        (void) turn (now_ms);
         while (zmq_recv (client, frame, sizeof frame, ZMQ_DONTWAIT) == 0) {
             probes++;
         }
@@ -398,7 +422,7 @@ static void test_inproc_at_rest (void **state)
     assert_in_range (probes, SECONDS, PROBES_MAX);
     assert_int_equal (zmq_disconnect (client, "inproc://front"), 0);
     for (int turns = 0; turns < 3 && seen.closed == 0; turns++) {
-        (void) front_turn (front, now_ms + 10);
+        (void) turn (now_ms + 10);
     }
     assert_int_equal (seen.closed, 1);
     assert_int_equal (zmq_close (client), 0);
