@@ -195,11 +195,13 @@ static bool turn (struct runner *self, int64_t now_ms)
     bool busy = false;
 
     node_time (self->node, now_ms, self->options.wall_ms (self->options.clock_arg));
+    store_gather (self->store);
     busy |= front_turn (self->front, now_ms);
     if (self->peers) {
         busy |= peers_turn (self->peers);
     }
     busy |= node_flush (self->node);
+    busy |= store_go (self->store); /* what others wait for has been sent */
     if (!self->options.disk_thread && !self->stalled) {
         busy |= store_work (self->store);
     }

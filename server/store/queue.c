@@ -6,6 +6,7 @@
 #include "server/store/queue.h"
 
 #include "client/base/alloc.h"
+#include "client/base/assert.h"
 #include "server/store/lock.h"
 
 struct queue {
@@ -13,6 +14,13 @@ struct queue {
     struct list lanes[LANES];
     bool stop;
     uint64_t announced;
+    /*  Of a worker that waits: */
+    bool waits;
+    int wait_ms;
+    bool over;     /*  his time */
+    bool borrowed; /*  the owner works in his place */
+    bool worked;   /*  ... and has done so since he waits */
+    bool hurries;  /*  he has something to do earlier than he knows */
 };
 
 struct queue *queue_new (void)
@@ -42,11 +50,57 @@ void queue_destroy (struct queue **self_p)
     }
 }
 
+static bool has_work (const struct queue *self)
+{
+    for (int i = 0; i < LANES; i++) {
+        if (!list_empty (&self->lanes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void queue_push (struct queue *self, enum queue_lane lane, struct list *elements)
 {
     lock_enter (self->lock);
     list_splice_back (&self->lanes[lane], elements);
     lock_wake (self->lock);
+    lock_leave (self->lock);
+}
+
+void queue_put (struct queue *self, enum queue_lane lane, struct list *elements)
+{
+    lock_enter (self->lock);
+    list_splice_back (&self->lanes[lane], elements);
+    lock_leave (self->lock);
+}
+
+void queue_wake (struct queue *self)
+{
+    lock_enter (self->lock);
+    lock_wake (self->lock);
+    lock_leave (self->lock);
+}
+
+bool queue_borrow (struct queue *self)
+{
+    lock_enter (self->lock);
+    bool borrowed = self->waits && !self->stop;
+    self->borrowed = borrowed;
+    lock_leave (self->lock);
+    return borrowed;
+}
+
+void queue_return (struct queue *self, int due_ms)
+{
+    lock_enter (self->lock);
+    COHORT_ASSERT (self->borrowed);
+    self->borrowed = false;
+    self->worked = true;
+    self->hurries = due_ms >= 0 && (self->wait_ms < 0 || due_ms < self->wait_ms);
+    if (has_work (self) || self->stop || self->hurries || self->over) {
+        lock_wake (self->lock);
+    }
     lock_leave (self->lock);
 }
 
@@ -59,31 +113,22 @@ void queue_take (struct queue *self, struct list *lists)
     lock_leave (self->lock);
 }
 
-static bool has_work (const struct queue *self)
-{
-    for (int i = 0; i < LANES; i++) {
-        if (!list_empty (&self->lanes[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
+/*  Woken without cause, it waits the whole time again: later than promised, never early. */
 enum queue_wake queue_wait (struct queue *self, int timeout_ms)
 {
-    enum queue_wake wake = QUEUE_WORK;
     lock_enter (self->lock);
-    while (!has_work (self)) {
-        if (self->stop) {
-            wake = QUEUE_STOP;
-            break;
-        }
-        /*  Woken without cause, it waits the whole time again: later than promised, never early. */
-        if (timeout_ms == 0 || !lock_wait (self->lock, timeout_ms)) {
-            wake = has_work (self) ? QUEUE_WORK : self->stop ? QUEUE_STOP : QUEUE_TIMEOUT;
-            break;
-        }
+    self->waits = true;
+    self->over = timeout_ms == 0;
+    self->worked = self->hurries = false;
+    self->wait_ms = timeout_ms;
+    while (self->borrowed || !(has_work (self) || self->stop || self->hurries || self->over)) {
+        self->over |= !lock_wait (self->lock, self->over ? -1 : timeout_ms);
     }
+    self->waits = false;
+    enum queue_wake wake = has_work (self)                 ? QUEUE_WORK
+                           : self->stop                    ? QUEUE_STOP
+                           : self->hurries || self->worked ? QUEUE_WORK
+                                                           : QUEUE_TIMEOUT;
     lock_leave (self->lock);
     return wake;
 }

@@ -27,10 +27,23 @@ void queue_destroy (struct queue **self_p);
 /*  Owner: moves all of `elements` to the end of the lane. */
 void queue_push (struct queue *self, enum queue_lane lane, struct list *elements);
 
+/*  Owner: the same, but the worker is not woken: queue_wake, queue_borrow or a queue_push follows.
+ */
+void queue_put (struct queue *self, enum queue_lane lane, struct list *elements);
+void queue_wake (struct queue *self);
+
+/*  Owner: takes the place of the worker, who does nothing until queue_return.  false: he is not
+ *  waiting.  due_ms: when the worker, from now on, has something to do by himself; -1: never. */
+bool queue_borrow (struct queue *self);
+void queue_return (struct queue *self, int due_ms);
+
 /*  Worker: moves all that is there to the ends of lists[LANES]. */
 void queue_take (struct queue *self, struct list *lists);
 
-/*  Worker: waits until something is there, or queue_stop, at most so long (-1: for ever). */
+/*  Worker: waits until something is there, or queue_stop, at most so long (-1: for ever).  If the
+ *  owner has taken his place meanwhile the end of that time is QUEUE_WORK: it is to be reckoned
+ * anew.
+ */
 enum queue_wake queue_wait (struct queue *self, int timeout_ms);
 /*  Owner: the worker's next queue_wait with nothing there says QUEUE_STOP; or no more. */
 void queue_stop (struct queue *self, bool stop);

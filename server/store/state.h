@@ -161,6 +161,9 @@ struct store {
     uint64_t submitted; /*  bytes of records */
     uint64_t number;    /*  of the last persist request */
     bool threaded;
+    bool gathers;      /*  between store_gather and store_go */
+    bool deferred;     /*  ... the worker does not know what was submitted */
+    unsigned declined; /*  so many times the owner leaves to the worker what it could do itself */
     struct fault owner_fault;
 
     /*  both */
@@ -233,5 +236,9 @@ void store_fail (struct store *self, const struct fault *fault);
 /*  Owner: a new element for a lane of the queue; NULL: out of memory, noted as failure. */
 struct work *work_new (struct store *self, enum work_type type);
 void work_push (struct store *self, enum queue_lane lane, struct work *work);
+/*  Owner: the same for a list.  A single small append, if nothing is under way, may wait for
+ * store_go.
+ */
+void work_submit (struct store *self, enum queue_lane lane, struct list *list);
 
 #endif

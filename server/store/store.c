@@ -18,6 +18,7 @@ enum {
     SEGMENT_BYTES = 64 << 20,
     SEGMENT_BYTES_MIN = 16 << 10,
     CACHE_BYTES = 64 << 20,
+    DEFERRED_BYTES_MAX = 4 << 10,
     SNAPSHOTS_KEPT = 2
 };
 
@@ -195,7 +196,29 @@ void work_push (struct store *self, enum queue_lane lane, struct work *work)
     struct list list;
     list_init (&list);
     list_push_back (&list, &work->node);
-    queue_push (self->queue, lane, &list);
+    work_submit (self, lane, &list);
+}
+
+/*  Whether there is nothing but this to do, and it is done so fast that to wake another thread for
+ *  it would take longer. */
+static bool may_defer (struct store *self, enum queue_lane lane, const struct list *list)
+{
+    const struct work *work = list_entry (list_first (list), struct work, node);
+    return self->gathers && !self->deferred && lane == LANE_LOG && self->declined == 0 &&
+           work->type == WORK_APPEND && work->size <= DEFERRED_BYTES_MAX &&
+           self->tickets == work->ticket && done_ticket (self) + 1 == work->ticket;
+}
+
+void work_submit (struct store *self, enum queue_lane lane, struct list *list)
+{
+    if (may_defer (self, lane, list)) {
+        self->deferred = true;
+        queue_put (self->queue, lane, list);
+        return;
+    }
+    self->deferred = false;
+    self->declined -= self->declined > 0;
+    queue_push (self->queue, lane, list);
 }
 
 /*  A new element of the log's lane. */
@@ -370,7 +393,7 @@ void store_persist (struct store *self, const struct zab_persist *persist)
         return;
     }
     list_entry (list_last (&list), struct work, node)->number = persist->number;
-    queue_push (self->queue, LANE_LOG, &list);
+    work_submit (self, LANE_LOG, &list);
 }
 
 void store_withdraw (struct store *self)
@@ -384,7 +407,7 @@ void store_withdraw (struct store *self)
     list_init (&list);
     if (add_work (self, &list, WORK_WITHDRAW) != NULL) {
         atomic_store_explicit (&self->withdrawal, WITHDRAWAL_ASKED, memory_order_relaxed);
-        queue_push (self->queue, LANE_LOG, &list);
+        work_submit (self, LANE_LOG, &list);
     }
 }
 

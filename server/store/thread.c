@@ -4,11 +4,15 @@
  *  May include: base, state.h, pthreads.
  */
 #include <pthread.h>
+#include <time.h>
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "cohort/error.h"
 #include "server/store/state.h"
+
+/*  A sync that takes longer than that is left to the thread, so many times. */
+enum { SLOW_US = 2000, DECLINED = 16 };
 
 struct store_thread {
     struct store *store;
@@ -77,4 +81,51 @@ void store_thread_stop (struct store_thread **self_p)
     store->threaded = false;
     mem_free (self);
     *self_p = NULL;
+}
+
+/* ---- In place of the thread ---------------------------------------------------------------- */
+
+static int64_t now_us (void)
+{
+    struct timespec now;
+    (void) clock_gettime (CLOCK_MONOTONIC, &now);
+    return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+void store_gather (struct store *self)
+{
+    COHORT_ASSERT (!self->deferred);
+    self->gathers = self->threaded;
+}
+
+/*  Not if that would have to make room first, and not all the time: whoever is in the kernel for
+ * long serves nobody. */
+static bool work_here (struct store *self)
+{
+    bool urgent;
+    bool did = false;
+    bool room = atomic_load_explicit (&self->space, memory_order_relaxed) == 0;
+    (void) log_wants_preparing (&self->log, &urgent);
+    if (room && !urgent && list_empty (&self->waiting[LANE_LOG])) {
+        int64_t begun_us = now_us ();
+        did = worker_turn (self);
+        self->declined = now_us () - begun_us > SLOW_US ? DECLINED : 0;
+    }
+    return did;
+}
+
+bool store_go (struct store *self)
+{
+    bool deferred = self->deferred;
+    self->gathers = self->deferred = false;
+    if (!deferred) {
+        return false;
+    }
+    if (!queue_borrow (self->queue)) {
+        queue_wake (self->queue);
+        return false;
+    }
+    bool did = work_here (self);
+    queue_return (self->queue, has_failed (self) ? 0 : worker_due (self));
+    return did;
 }

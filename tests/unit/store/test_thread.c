@@ -249,6 +249,83 @@ static void test_idle (void **state)
     fixture_destroy (self);
 }
 
+/*  One turn of an owner that submits one request; true: it did it itself. */
+static bool turn (struct fixture *self, size_t count, uint32_t size)
+{
+    store_gather (self->store);
+    append (self, count, size);
+    return store_go (self->store);
+}
+
+/*  Until the thread is found at rest, and nothing has been slow. */
+static void turn_in_place (struct fixture *self)
+{
+    while (!turn (self, 1, 10)) {
+        await (self);
+    }
+    assert_int_equal (store_completed (self->store), self->number);
+}
+
+/*  A lone request is done by the owner; what is to be done later still is by the thread, which
+ * finds out without being told. */
+static void test_in_place (void **state)
+{
+    (void) state;
+    struct fixture *self = fixture_new (true);
+    int due = 0;
+    turn_in_place (self);
+    while (due >= 0) {
+        (void) sem_wait (&self->woken);
+        store_thread_stop (&self->thread);
+        due = store_work_due (self->store);
+        assert_int_equal (store_thread_start (self->store, notify, self, &self->thread), 0);
+    }
+    for (int i = 0; i < 50; i++) {
+        turn_in_place (self);
+    }
+    compare (self);
+    close_store (self);
+    open_store (self);
+    compare (self);
+    fixture_destroy (self);
+}
+
+/*  What is large, or not alone, is the thread's; and it does not matter what comes in which order.
+ */
+static void test_not_in_place (void **state)
+{
+    (void) state;
+    struct fixture *self = fixture_new (true);
+    turn_in_place (self);
+    assert_false (turn (self, 1, 5000));
+    await (self);
+    for (int i = 0; i < 50; i++) {
+        store_gather (self->store);
+        append (self, 1, 10);
+        append (self, 1, 10);
+        assert_false (store_go (self->store));
+        await (self);
+    }
+    for (size_t i = 0; i < 500; i++) {
+        (void) turn (self, 1 + i % 5 / 4, (uint32_t) (i % 3 * 100));
+        if (i % 7 < 3) {
+            await (self);
+        }
+        if (i % 125 == 0) {
+            struct store_meta meta = *store_meta (self->store);
+            store_gather (self->store);
+            append (self, 1, 10);
+            assert_int_equal (store_set_meta (self->store, &meta), 0);
+            assert_false (store_go (self->store));
+        }
+    }
+    compare (self);
+    close_store (self);
+    open_store (self);
+    compare (self);
+    fixture_destroy (self);
+}
+
 /*  The worker's disk fails: the owner is woken, even though nothing was completed. */
 static void test_failure (void **state)
 {
@@ -269,8 +346,10 @@ static void test_failure (void **state)
         assert_int_equal (store_thread_start (self->store, notify, self, &self->thread), 0);
         const char *text = NULL;
         while (store_failure (self->store, &text) == 0) {
-            append (self, 1, 10);
-            (void) sem_wait (&self->woken);
+            if (n % 2 == 0 || !turn (self, 1, 10)) {
+                append (self, 1, 10);
+                (void) sem_wait (&self->woken);
+            }
         }
         assert_non_null (strstr (text, "EIO"));
         uint64_t completed = store_completed (self->store);
@@ -287,10 +366,9 @@ static void test_failure (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_memory),
-        cmocka_unit_test (test_files),
-        cmocka_unit_test (test_idle),
-        cmocka_unit_test (test_failure),
+        cmocka_unit_test (test_memory),       cmocka_unit_test (test_files),
+        cmocka_unit_test (test_idle),         cmocka_unit_test (test_in_place),
+        cmocka_unit_test (test_not_in_place), cmocka_unit_test (test_failure),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
