@@ -19,6 +19,8 @@
 #define SET_UP_WINDOW 4096
 /* What is looked at in one turn. */
 #define EVENTS_MAX 256
+/* All sessions are given so long to end, and the loop to see that they have. */
+#define CLOSE_MS 10000
 
 static int create_sessions (struct fleet *self)
 {
@@ -199,6 +201,13 @@ static int set_up (struct fleet *self, char *path)
     return code == CLI_EXIT_OK ? await_set_up (self) : code;
 }
 
+static void close_descriptor (int descriptor)
+{
+    if (descriptor >= 0) {
+        close (descriptor);
+    }
+}
+
 int fleet_open (struct fleet *self, const struct bench_plan *plan, int driver, bool alone_waits)
 {
     *self = (struct fleet){.plan = plan, .driver = driver, .epoll_fd = -1, .timer_fd = -1};
@@ -224,27 +233,12 @@ int fleet_open (struct fleet *self, const struct bench_plan *plan, int driver, b
     return code;
 }
 
-static void close_descriptor (int descriptor)
+static void silence_timer (const struct fleet *self)
 {
-    if (descriptor >= 0) {
-        close (descriptor);
-    }
-}
-
-void fleet_close (struct fleet *self)
-{
-    for (int i = 0; i < self->count; i++) {
-        cohort_destroy (&self->clients[i]);
-    }
-    if (self->loop != NULL) {
-        int rc = cohort_loop_destroy (&self->loop);
-        assert (rc == COHORT_OK);
-        (void) rc;
-    }
-    free (self->clients);
-    close_descriptor (self->epoll_fd);
-    close_descriptor (self->timer_fd);
-    memset (self, 0, sizeof *self);
+    uint64_t times = 0;
+    ssize_t size = read (self->timer_fd, &times, sizeof times);
+    assert (size == (ssize_t) sizeof times);
+    (void) size;
 }
 
 /* Nothing is ready at any session at the moment. */
@@ -257,11 +251,15 @@ static int wait_and_dispatch (struct fleet *self, int wait_ms)
     int count = epoll_wait (self->epoll_fd, events, EVENTS_MAX, wait_ms);
     int ran = 0;
     for (int i = 0; i < count; i++) {
-        if (events[i].data.fd < self->count) {
-            ran += cohort_dispatch (self->clients[events[i].data.fd], 0);
+        int number = events[i].data.fd;
+        if (number == self->count) {
+            silence_timer (self);
+        } else if (self->clients[number] != NULL) {
+            ran += cohort_dispatch (self->clients[number], 0);
         }
     }
-    return count == 0 ? cohort_dispatch (self->clients[0], 0) : ran;
+    /* What a loop without a thread has to do by now any of its sessions does. */
+    return count == 0 && due_ms >= 0 ? cohort_dispatch (self->clients[0], 0) : ran;
 }
 
 static int turn (struct fleet *self, int wait_ms)
@@ -292,8 +290,7 @@ bool fleet_turn (struct fleet *self)
     return true;
 }
 
-/* Milliseconds are too coarse: a timer of the kernel's wakes who waits. It is not read: to set it
- * anew is enough to silence it. */
+/* Milliseconds are too coarse: a timer of the kernel's wakes who waits. */
 static bool set_timer (struct fleet *self, int64_t until_ns)
 {
     if (self->timer_fd < 0) {
@@ -320,4 +317,62 @@ bool fleet_await (struct fleet *self, int64_t until_ns)
     }
     turn (self, BENCH_SILENCE_MS);
     return true;
+}
+
+static void on_last_answer (cohort_t *client, const cohort_result_t *result, void *arg)
+{
+    (void) client;
+    (void) result;
+    cohort_destroy (arg);
+}
+
+static bool any_left (const struct fleet *self)
+{
+    for (int i = 0; i < self->count; i++) {
+        if (self->clients[i] != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One after the other sessions end at the pace of single writes. Inside a callback nobody waits for
+ * the end: the loop sees to it, for all of them together. */
+static void close_together (struct fleet *self)
+{
+    for (int i = 0; i < self->count; i++) {
+        if (cohort_exists_async (self->clients[i], "/", NULL, NULL, on_last_answer,
+                                 &self->clients[i]) != COHORT_OK) {
+            cohort_abandon (&self->clients[i]); /* it has ended already */
+        }
+    }
+    int64_t give_up_ms = clock_ms () + CLOSE_MS;
+    while (any_left (self) && clock_ms () < give_up_ms) {
+        turn (self, CLOSE_MS / 100);
+    }
+    for (int i = 0; i < self->count; i++) {
+        cohort_abandon (&self->clients[i]);
+    }
+}
+
+void fleet_close (struct fleet *self)
+{
+    /* The loop's thread is what goes on when nobody turns any more. */
+    if (self->driver == COHORT_DRIVER_THREAD && self->epoll_fd >= 0) {
+        close_together (self);
+    }
+    for (int i = 0; i < self->count; i++) {
+        cohort_destroy (&self->clients[i]);
+    }
+    int64_t give_up_ms = clock_ms () + CLOSE_MS;
+    while (cohort_loop_destroy (&self->loop) != COHORT_OK) {
+        if (clock_ms () >= give_up_ms) {
+            message ("bench: sessions do not end within %d s", CLOSE_MS / 1000);
+            self->loop = NULL;
+        }
+    }
+    free (self->clients);
+    close_descriptor (self->epoll_fd);
+    close_descriptor (self->timer_fd);
+    memset (self, 0, sizeof *self);
 }
