@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "client/src/session_state.h"
 
 /* Without memory nothing is sent for a moment; the session goes on. */
@@ -74,7 +75,7 @@ static bool next_rearm (struct session *self, struct buf *out, int64_t now_ms)
 static int64_t beat_distance_ms (const struct session *self)
 {
     int64_t limit = self->timeout_ms < self->grace_ms ? self->timeout_ms : self->grace_ms;
-    int64_t distance = limit / 3;
+    int64_t distance = COHORT_MUTATED (beats_too_seldom) ? limit : limit / 3;
     distance = distance > SESSION_BEAT_MS_MIN ? distance : SESSION_BEAT_MS_MIN;
     return distance < SESSION_BEAT_MS_MAX ? distance : SESSION_BEAT_MS_MAX;
 }

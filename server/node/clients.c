@@ -7,6 +7,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/node/client_state.h"
 #include "server/node/error_text.h"
 
@@ -386,7 +387,9 @@ void clients_closed (struct clients *self, uint64_t connection)
     }
     logger_write (&self->options.logger, LOG_DEBUG, "client-closed", "session=%llx connection=%llu",
                   (unsigned long long) client->session, (unsigned long long) connection);
-    report_add (self, client->session, client->attach_no);
+    if (!COHORT_MUTATED (ending_unreported)) {
+        report_add (self, client->session, client->attach_no);
+    }
     client_destroy (self, client);
 }
 
@@ -412,7 +415,9 @@ void clients_leader (struct clients *self, bool up)
         client_resubmit (self, list_entry (at, struct client, busy_node));
     }
     client_sync_repeat (self);
-    reports_repeat (self);
+    if (!COHORT_MUTATED (reports_not_repeated)) {
+        reports_repeat (self);
+    }
 }
 
 /* Whoever watches hears of a transaction before anything that shows it. */

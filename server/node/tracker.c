@@ -254,8 +254,13 @@ static int64_t deadline (const struct session *session)
     if (session->condemned) {
         return session->condemned_ms + session->grace_ms; /* never longer than the timeout */
     }
-    int64_t silent = session->heard_ms + session->timeout_ms;
-    int64_t gone = session->gone ? session->gone_ms + session->grace_ms : INT64_MAX;
+    int64_t timeout_ms =
+        COHORT_MUTATED (timeout_is_grace) ? session->grace_ms : session->timeout_ms;
+    int64_t grace_ms = COHORT_MUTATED (grace_is_timeout) ? session->timeout_ms : session->grace_ms;
+    grace_ms = COHORT_MUTATED (grace_halved) ? grace_ms / 2 : grace_ms;
+    timeout_ms = COHORT_MUTATED (timeout_doubled) ? 2 * timeout_ms : timeout_ms;
+    int64_t silent = session->heard_ms + timeout_ms;
+    int64_t gone = session->gone ? session->gone_ms + grace_ms : INT64_MAX;
     return silent < gone ? silent : gone;
 }
 

@@ -9,10 +9,7 @@
  * has a quorum: the disconnect, the next round, the entry's way to the disks. */
 enum { SLACK_MS = 5000 };
 
-enum { EPOCH_SHIFT = 40 }; /* of a zxid */
-
-/* Whether the entry will end the session: what the model will find. */
-static bool ends (const struct model_session *session, const struct history_entry *entry)
+bool rule_ends (const struct model_session *session, const struct history_entry *entry)
 {
     if (session == NULL || session->dead) {
         return false;
@@ -52,7 +49,7 @@ static bool end_is_due (const struct facts *facts, const struct history_event *e
 {
     const struct history_entry *entry = &event->u.entry;
     const struct model_session *session = model_session (&facts->model, entry->session);
-    if (!ends (session, entry)) {
+    if (!rule_ends (session, entry)) {
         return true;
     }
     if (entry->kind == HISTORY_ENTRY_CLOSE && entry->killed && !session->killed) {
@@ -114,8 +111,8 @@ bool rule_session_survives_stall (const struct facts *facts, const struct histor
     const struct model_session *session = model_session (&facts->model, entry->session);
     const struct fact_client *client =
         session != NULL ? facts_owner (facts, session->id, session->incarnation) : NULL;
-    return client == NULL || !ends (session, entry) ||
-           client->kept_epoch != entry->zxid >> EPOCH_SHIFT ||
+    return client == NULL || !rule_ends (session, entry) ||
+           client->kept_epoch != entry->zxid >> HISTORY_EPOCH_SHIFT ||
            client->kept_until_ms <= event->time_ms ||
            object (objection,
                    "the session of client %u ends at %#" PRIx64 ", %" PRId64

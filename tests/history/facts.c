@@ -23,6 +23,7 @@ void facts_init (struct facts *self)
     map_init (&self->owners);
     map_init (&self->calls);
     map_init (&self->names);
+    map_init (&self->attaches);
 }
 
 static void forget_watches (struct fact_client *client)
@@ -50,6 +51,7 @@ static void free_client (struct map_node *node, void *arg)
     forget_streams (client);
     free (client->watches);
     free (client->streams);
+    free (client->endings);
     free (client->asked);
     free (client);
 }
@@ -75,6 +77,7 @@ void facts_deinit (struct facts *self)
     map_deinit (&self->owners);
     map_deinit (&self->calls);
     map_deinit (&self->names);
+    facts_forget_times (self);
     model_deinit (&self->model);
 }
 
@@ -354,6 +357,7 @@ static void see_call (struct facts *self, struct fact_client *client,
     struct fact_call *kept = new_call (call);
     kept->client = client->number;
     kept->order = self->events;
+    kept->made_ms = self->now_ms;
     kept->floor = self->told;
     bool asks = call->ops[0].linearizable;
     bool read = !history_is_write (call->ops[0].kind) && call->ops[0].kind != HISTORY_SYNC;
@@ -498,16 +502,18 @@ static void see_client (struct facts *self, struct fact_client *client,
         client->seen = client->streamed > client->seen ? client->streamed : client->seen;
         break;
     case HISTORY_VALID:
-        client->valid_until_ms = event->u.until_ms;
+        facts_see_valid (client, event->u.until_ms);
         break;
     case HISTORY_LOST:
         client->lost = true;
+        client->served = false;
         client->valid_until_ms = 0;
         forget_watches (client);
         forget_streams (client);
         break;
     case HISTORY_GONE:
         client->gone = true;
+        client->served = false;
         client->gone_ms = event->time_ms;
         client->valid_until_ms = 0;
         forget_watches (client);
@@ -537,26 +543,15 @@ static void see_client (struct facts *self, struct fact_client *client,
     case HISTORY_TOLD:
         facts_see_told (self, client, &event->u.told);
         break;
+    case HISTORY_SERVED:
+        client->served_ms = client->served ? client->served_ms : event->time_ms;
+        client->served = true;
+        break;
+    case HISTORY_UNSERVED:
+        client->served = false;
+        break;
     default:
         break;
-    }
-}
-
-/* A leader must not take its own absence for that of the clients: who might count on its session
- * when it stopped has as much time left when it goes on. */
-static void see_stall (struct facts *self, int64_t now_ms, const struct history_stall *stalled)
-{
-    for (struct map_node *node = map_first (&self->clients); node != NULL;
-         node = map_next (&self->clients, node)) {
-        struct fact_client *client = map_entry (node, struct fact_client, node);
-        int64_t until_ms = client->valid_until_ms;
-        if (client->kept_epoch == stalled->epoch && client->kept_until_ms > until_ms) {
-            until_ms = client->kept_until_ms;
-        }
-        if (until_ms > stalled->from_ms) {
-            client->kept_epoch = stalled->epoch;
-            client->kept_until_ms = now_ms + (until_ms - stalled->from_ms);
-        }
     }
 }
 
@@ -600,16 +595,29 @@ void facts_see (struct facts *self, const struct history_event *event)
         self->applied = model_apply (&self->model, &event->u.entry);
         see_kill (self, &event->u.entry);
         see_lapses (self);
+        facts_see_attach (self, &event->u.entry);
         break;
     case HISTORY_LED:
-        self->led_ms = self->led ? self->led_ms : event->time_ms;
-        self->led = true;
+        facts_see_led (self, event->u.epoch);
         break;
     case HISTORY_UNLED:
         self->led = false;
         break;
+    case HISTORY_ENDED:
+        facts_see_ended (self, find_client (self, event->u.ended.client), &event->u.ended);
+        break;
+    case HISTORY_FORGOT:
+        facts_see_forgot (self, event->u.server);
+        break;
+    case HISTORY_CALM:
+        self->calm_ms = self->calm ? self->calm_ms : event->time_ms;
+        self->calm = true;
+        break;
+    case HISTORY_UNCALM:
+        self->calm = false;
+        break;
     case HISTORY_STALLED:
-        see_stall (self, event->time_ms, &event->u.stalled);
+        facts_see_stall (self, &event->u.stalled);
         break;
     case HISTORY_SETTLED:
         break;

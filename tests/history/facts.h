@@ -20,11 +20,34 @@ struct fact_call {
     struct history_op *ops; /* copies, behind this structure */
     size_t count;
     uint64_t order; /* of the event that made it */
+    int64_t made_ms;
     uint64_t floor; /* the highest zxid that anybody had been told before */
     /* A read that says so is linearizable, and one right behind a sync of the same client, from the
      * sync on. */
     bool linearizable;
     uint64_t sync_order, sync_floor;
+};
+
+/* The connection of an attach has ended, and its server has seen it. */
+struct fact_ending {
+    uint64_t attach_no;
+    uint32_t server;
+    int64_t ended_ms;
+    bool forgotten; /* nobody else hears of it */
+};
+
+/* A session's present attach, and when it was the first time in the log that anybody applied. */
+struct fact_attach {
+    struct map_node node; /* the hash is the session */
+    uint64_t attach_no;
+    uint32_t incarnation, server;
+    int64_t applied_ms;
+};
+
+/* A leader, and since when it leads. */
+struct fact_term {
+    uint32_t epoch;
+    int64_t led_ms;
 };
 
 /* A one-shot watch that has not fired. */
@@ -69,6 +92,11 @@ struct fact_client {
     uint64_t streamed;
     uint64_t written; /* of its newest answered write */
     int64_t valid_until_ms;
+    int64_t heard_ms; /* 0, or when the newest heartbeat was sent that a quorum has confirmed */
+    bool served;      /* since served_ms */
+    int64_t served_ms;
+    struct fact_ending *endings;
+    size_t endings_count, endings_capacity;
     uint32_t kept_epoch;   /* whose leader has stood still: it owes the session that time, */
     int64_t kept_until_ms; /* and does not end it for silence before */
     bool gone, lost;
@@ -89,11 +117,15 @@ struct fact_client {
 
 struct facts {
     struct model model;
-    struct map clients, owners, calls, names;
+    struct map clients, owners, calls, names, attaches;
+    struct fact_term *terms;
+    size_t terms_count, terms_capacity;
     uint64_t events;
     uint64_t told; /* the highest zxid in any answer */
     bool led;      /* since led_ms a leader with a quorum leads */
     int64_t led_ms;
+    bool calm; /* since calm_ms */
+    int64_t calm_ms;
     int64_t now_ms;
     struct model_applied applied; /* by the newest entry */
 };
@@ -120,6 +152,16 @@ const struct fact_client *facts_next_owner (const struct facts *self, uint64_t s
 
 /* Whether its session lives, and it is its process, and not one before or behind it. */
 bool facts_has_session (const struct facts *self, const struct fact_client *client);
+
+/* NULL: no server has seen the connection of this attach end. */
+const struct fact_ending *facts_ending (const struct fact_client *client, uint64_t attach_no,
+                                        uint32_t server);
+
+/* When the session's present attach was applied for the first time; 0: not known. */
+int64_t facts_attached_ms (const struct facts *self, uint64_t session);
+
+/* Since when the leader of this epoch leads; -1: not known. */
+int64_t facts_led_ms (const struct facts *self, uint32_t epoch);
 
 /* A sequential create was answered with this path before. */
 bool facts_has_name (const struct facts *self, const char *path);

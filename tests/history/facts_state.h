@@ -25,4 +25,16 @@ void facts_locate_streams (struct facts *self, struct fact_client *client,
                            const struct fact_call *call, uint64_t zxid);
 void facts_pass_untold (struct facts *self, struct fact_client *client);
 
+/* ---- facts_time.c ---------------------------------------------------------------------------- */
+
+void facts_forget_times (struct facts *self);
+void facts_see_led (struct facts *self, uint32_t epoch);
+void facts_see_attach (struct facts *self, const struct history_entry *entry);
+void facts_see_valid (struct fact_client *client, int64_t until_ms);
+/* client: NULL: unknown. */
+void facts_see_ended (struct facts *self, struct fact_client *client,
+                      const struct history_ended *ended);
+void facts_see_forgot (struct facts *self, uint32_t server);
+void facts_see_stall (struct facts *self, const struct history_stall *stalled);
+
 #endif

@@ -239,15 +239,21 @@ enum history_kind {
     HISTORY_UNKNOWN, /* nobody knows what became of the call */
     HISTORY_FIRED,   /* a one-shot watch reports */
     HISTORY_BATCH,
-    HISTORY_OPENED,  /* a stream, or a persistent watch, is asked for, */
-    HISTORY_CLOSED,  /* and not wanted any more, or at its end */
-    HISTORY_TOLD,    /* a persistent watch reports */
-    HISTORY_ENTRY,   /* the next of the log; client 0 */
-    HISTORY_LED,     /* client 0: from now on a leader with a quorum leads undisturbed */
-    HISTORY_UNLED,   /* client 0: from now on perhaps not */
-    HISTORY_STALLED, /* client 0: the leader of an epoch has stood still and goes on now */
-    HISTORY_SETTLED  /* client 0: everything that was asked for has been answered, and who is still
-                        there has been told everything */
+    HISTORY_OPENED, /* a stream, or a persistent watch, is asked for, */
+    HISTORY_CLOSED, /* and not wanted any more, or at its end */
+    HISTORY_TOLD,   /* a persistent watch reports */
+    HISTORY_SERVED, /* it is connected, and neither its server nor what is between is disturbed, */
+    HISTORY_UNSERVED, /* and from now on perhaps not */
+    HISTORY_ENTRY,    /* the next of the log; client 0, as in all that follow */
+    HISTORY_LED,      /* from now on a leader with a quorum leads undisturbed: of `epoch`, or 0 */
+    HISTORY_UNLED,    /* from now on perhaps not */
+    HISTORY_ENDED,    /* a server sees the connection of an attach end */
+    HISTORY_FORGOT,   /* a server has died, or is cut off: nobody hears of it what it has seen */
+    HISTORY_CALM,     /* nothing is disturbed any more, and the servers follow one leader; */
+    HISTORY_UNCALM,   /* from now on that may be otherwise */
+    HISTORY_STALLED,  /* the leader of an epoch has stood still and goes on now */
+    HISTORY_SETTLED   /* everything that was asked for has been answered, and who is still there has
+                         been told everything */
 };
 
 struct history_session {
@@ -261,15 +267,23 @@ struct history_stall {
     int64_t from_ms;
 };
 
+/* Of the client's attach with this number. */
+struct history_ended {
+    uint32_t client, server;
+    uint64_t attach_no;
+};
+
 struct history_event {
     enum history_kind kind;
     int64_t time_ms;
     uint32_t client; /* from 1 on; 0: none */
     union {
         struct history_session session; /* SESSION */
-        uint32_t server;                /* ATTACHED */
-        int64_t until_ms;               /* VALID */
-        uint64_t id;                    /* UNKNOWN: of the call; CLOSED: of the stream */
+        uint32_t server;                /* ATTACHED, FORGOT */
+        uint32_t epoch;                 /* LED */
+        struct history_ended ended;
+        int64_t until_ms; /* VALID */
+        uint64_t id;      /* UNKNOWN: of the call; CLOSED: of the stream */
         struct history_call call;
         struct history_return result; /* RETURN */
         struct history_fired fired;

@@ -12,6 +12,8 @@ enum {
     ENTRY = HISTORY_BIT (HISTORY_ENTRY),
     VALID = HISTORY_BIT (HISTORY_VALID),
     LOST = HISTORY_BIT (HISTORY_LOST),
+    UNSERVED = HISTORY_BIT (HISTORY_UNSERVED),
+    UNCALM = HISTORY_BIT (HISTORY_UNCALM),
     SETTLED = HISTORY_BIT (HISTORY_SETTLED),
     ANY = (1 << (HISTORY_SETTLED + 1)) - 2
 };
@@ -33,6 +35,10 @@ const struct history_rule history_rules[HISTORY_RULES_COUNT] = {
     {"sessions survive stalls", ENTRY, rule_session_survives_stall},
     {"sessions are ended", ENTRY | SETTLED, rule_session_ended},
     {"sessions are lost for a reason", LOST, rule_session_lost},
+    {"sessions have their time", ENTRY, rule_session_has_time},
+    {"sessions end in time", ENTRY | UNCALM | SETTLED, rule_session_ends_in_time},
+    {"sessions of the served", ENTRY, rule_session_of_served},
+    {"answers in calm", RETURN | UNSERVED | SETTLED, rule_answered_in_time},
     {"time to live", ENTRY | SETTLED, rule_lapsed},
     {"streams", BATCH | TOLD | RETURN | SETTLED, rule_stream},
 };

@@ -9,6 +9,8 @@
  *   sequential.c     local reads
  *   watches.c        in order, none lost, none doubled, none without cause; and taken back
  *   ephemerals.c     sessions end neither too early nor too late, and their clients hear of it
+ *   deadlines.c      sessions end neither before their limits nor, in calm, much later; and in calm
+ *                    everything is answered soon
  *   lapses.c         containers and znodes with a time to live go
  *   streams.c        a snapshot, then each change once, in order; persistent watches; and, in
  *                    streams_latest.c, what may stand for many changes
@@ -33,7 +35,12 @@ struct history_rule {
 
 #define HISTORY_BIT(kind) (1u << (kind))
 
-enum { HISTORY_RULES_COUNT = 18 };
+enum { HISTORY_RULES_COUNT = 22 };
+
+enum { HISTORY_EPOCH_SHIFT = 40 }; /* of a zxid */
+
+/* Whether the entry will end the session: what the model will find. */
+bool rule_ends (const struct model_session *session, const struct history_entry *entry);
 
 extern const struct history_rule history_rules[HISTORY_RULES_COUNT];
 
@@ -44,6 +51,8 @@ const struct history_rule *history_see (struct facts *facts, const struct histor
 history_rule_fn rule_well_formed, rule_real_time, rule_write_result, rule_linearizable_read,
     rule_acknowledged_once, rule_logged_as_asked, rule_names_differ, rule_reads_go_forward,
     rule_read_value, rule_watch_fires, rule_no_watch_lost, rule_unwatched, rule_session_kept,
-    rule_session_survives_stall, rule_session_ended, rule_session_lost, rule_lapsed, rule_stream;
+    rule_session_survives_stall, rule_session_ended, rule_session_lost, rule_session_has_time,
+    rule_session_ends_in_time, rule_session_of_served, rule_answered_in_time, rule_lapsed,
+    rule_stream;
 
 #endif

@@ -546,12 +546,28 @@ static bool read_stall (struct text *self, const char *key, const char *value)
     return true;
 }
 
+static bool read_ended (struct text *self, const char *key, const char *value)
+{
+    struct history_ended *ended = &self->event->u.ended;
+    if (strcmp (key, "client") == 0) {
+        ended->client = (uint32_t) read_number (self, value);
+    } else if (strcmp (key, "server") == 0) {
+        ended->server = (uint32_t) read_number (self, value);
+    } else if (strcmp (key, "attach") == 0) {
+        ended->attach_no = read_number (self, value);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static bool read_key (struct text *self, const char *key, char *value)
 {
     switch (self->event->kind) {
     case HISTORY_SESSION:
         return read_session (self, key, value);
     case HISTORY_ATTACHED:
+    case HISTORY_FORGOT:
         self->event->u.server = (uint32_t) read_number (self, value);
         return strcmp (key, "server") == 0;
     case HISTORY_VALID:
@@ -577,6 +593,11 @@ static bool read_key (struct text *self, const char *key, char *value)
         return read_told (self, key, value);
     case HISTORY_ENTRY:
         return read_entry (self, key, value);
+    case HISTORY_LED:
+        self->event->u.epoch = (uint32_t) read_number (self, value);
+        return strcmp (key, "epoch") == 0;
+    case HISTORY_ENDED:
+        return read_ended (self, key, value);
     case HISTORY_STALLED:
         return read_stall (self, key, value);
     default:

@@ -11,10 +11,10 @@
 
 enum { NUMBER_SIZE = 192, PLAIN_MAX = HISTORY_VALUE_SIZE - 1 };
 
-const char *const text_events[] = {"",      "session", "attached", "valid",   "lost",
-                                   "gone",  "call",    "return",   "unknown", "fired",
-                                   "batch", "opened",  "closed",   "told",    "entry",
-                                   "led",   "unled",   "stalled",  "settled"};
+const char *const text_events[] = {
+    "",      "session", "attached", "valid",  "lost",   "gone",    "call",     "return", "unknown",
+    "fired", "batch",   "opened",   "closed", "told",   "served",  "unserved", "entry",  "led",
+    "unled", "ended",   "forgot",   "calm",   "uncalm", "stalled", "settled"};
 const char *const text_ops[] = {"",           "create",      "delete",      "set",
                                 "check",      "check-czxid", "check-owner", "check-absent",
                                 "add",        "delete-tree", "close",       "kill",
@@ -289,6 +289,7 @@ void history_format (struct buf *out, const struct history_event *event)
         }
         break;
     case HISTORY_ATTACHED:
+    case HISTORY_FORGOT:
         print (out, " server=%u", event->u.server);
         break;
     case HISTORY_VALID:
@@ -322,6 +323,15 @@ void history_format (struct buf *out, const struct history_event *event)
         break;
     case HISTORY_ENTRY:
         print_entry (out, &event->u.entry);
+        break;
+    case HISTORY_LED:
+        if (event->u.epoch != 0) {
+            print (out, " epoch=%u", event->u.epoch);
+        }
+        break;
+    case HISTORY_ENDED:
+        print (out, " client=%u server=%u attach=%" PRIu64, event->u.ended.client,
+               event->u.ended.server, event->u.ended.attach_no);
         break;
     case HISTORY_STALLED:
         print (out, " epoch=%u from=%" PRId64, event->u.stalled.epoch, event->u.stalled.from_ms);

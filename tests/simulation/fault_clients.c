@@ -37,6 +37,10 @@ bool fault_clients_begin (struct world *self, const struct sim_fault *fault)
     client->next_start_ms = fault->length_ms;
     switch (fault->kind) {
     case FAULT_CLIENT_KILL:
+        if (fault->value != 0) {
+            world_tell (self, "client %u: vanishes", fault->a);
+            network_client_vanishes (client);
+        }
         client_kill (self, client);
         break;
     case FAULT_CLIENT_CLOSE:

@@ -106,7 +106,7 @@ void fault_disks_end (struct world *self, const struct sim_fault *fault)
     give_space (server);
 }
 
-void fault_disks_mend (struct world *self)
+void fault_disks_disarm (struct world *self)
 {
     for (size_t i = 0; i < self->servers_count; i++) {
         struct sim_server *server = &self->servers[i];
@@ -114,6 +114,13 @@ void fault_disks_mend (struct world *self)
         crash_disk_fail_at (server->disk, 0, 0);
         crash_disk_fail_read_at (server->disk, 0);
         crash_disk_misread_at (server->disk, 0, NULL, NULL);
-        give_space (server);
+    }
+}
+
+void fault_disks_mend (struct world *self)
+{
+    fault_disks_disarm (self);
+    for (size_t i = 0; i < self->servers_count; i++) {
+        give_space (&self->servers[i]);
     }
 }

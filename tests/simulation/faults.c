@@ -33,6 +33,13 @@ static bool begin (struct world *self, const struct sim_fault *fault)
     }
 }
 
+/* Clients come and go at any time. */
+static bool waits (const struct world *self, enum fault_kind kind)
+{
+    return self->lull && kind != FAULT_CLIENT_KILL && kind != FAULT_CLIENT_CLOSE &&
+           kind != FAULT_SESSION_KILL && kind != FAULT_SESSION_TAKE;
+}
+
 static bool has_end (enum fault_kind kind)
 {
     return kind == FAULT_PARTITION || kind == FAULT_ONE_WAY || kind == FAULT_BRIDGE ||
@@ -68,7 +75,7 @@ void faults_event (struct world *self, struct sim_event *event)
     }
     if (event->type == SIM_FAULT_END) {
         end (self, fault);
-    } else if (begin (self, fault)) {
+    } else if (!waits (self, fault->kind) && begin (self, fault)) {
         plan_happened (self, fault);
         if (has_end (fault->kind)) {
             schedule_add (&self->schedule,

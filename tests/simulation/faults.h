@@ -140,6 +140,8 @@ void fault_rot_dead (struct world *self, struct sim_server *server);
 bool fault_disks_begin (struct world *self, const struct sim_fault *fault);
 void fault_disks_end (struct world *self, const struct sim_fault *fault);
 void fault_disks_mend (struct world *self);
+/* What waits on disks for its operation does not happen. */
+void fault_disks_disarm (struct world *self);
 bool fault_clients_begin (struct world *self, const struct sim_fault *fault);
 
 #endif

@@ -9,9 +9,10 @@
 #include "client/base/assert.h"
 #include "client/base/hash.h"
 #include "server/node/identity_text.h"
+#include "server/node/wire_client.h"
 #include "tests/simulation/network.h"
 
-enum { BLOCKED_MS = 20, CONNECT_MS = 250 };
+enum { BLOCKED_MS = 20, CONNECT_MS = 250, HELLO_BLOCK = 4096 };
 
 static bool number_equal (const struct map_node *node, const void *key)
 {
@@ -88,6 +89,19 @@ void network_connect (struct world *self, struct sim_client *client, uint32_t li
                                                       .number = connection->number});
 }
 
+/* The first frame says who it is. */
+static void note_hello (struct world *self, struct sim_connection *connection, const uint8_t *data,
+                        size_t size)
+{
+    struct arena arena;
+    arena_init (&arena, HELLO_BLOCK, 0);
+    const Cohort__Wire__ClientFrame *frame = wire_client_decode (&arena, data, size);
+    if (frame != NULL && frame->hello != NULL) {
+        record_hello (self, connection, frame->hello->session_id, frame->hello->attach_no);
+    }
+    arena_deinit (&arena);
+}
+
 void network_send (struct world *self, struct sim_connection *connection, const uint8_t *data,
                    size_t size)
 {
@@ -95,6 +109,9 @@ void network_send (struct world *self, struct sim_connection *connection, const 
         return;
     }
     uint32_t place = connection->to_server_sent++;
+    if (place == 0) {
+        note_hello (self, connection, data, size);
+    }
     int64_t at_ms = self->schedule.now_ms + latency (self, connection, 2 * (uint64_t) place);
     at_ms = at_ms < connection->to_server_ms ? connection->to_server_ms : at_ms;
     connection->to_server_ms = at_ms;
@@ -162,6 +179,14 @@ void network_client_down (struct world *self, struct sim_client *client, bool lo
     }
 }
 
+void network_client_vanishes (struct sim_client *client)
+{
+    for (struct list_node *node = list_first (&client->links); node;
+         node = list_next (&client->links, node)) {
+        list_entry (node, struct sim_connection, in_client)->cut = true;
+    }
+}
+
 /* ---- A server's side ------------------------------------------------------------------------- */
 
 bool network_client_send (void *arg, uint64_t number, const uint8_t *data, size_t size)
@@ -189,8 +214,11 @@ bool network_client_send (void *arg, uint64_t number, const uint8_t *data, size_
 void network_client_drop (void *arg, uint64_t number)
 {
     /* The server forgets it; the TCP connection itself stands until the client ends it. */
-    (void) arg;
-    (void) number;
+    const struct sim_server *server = arg;
+    struct sim_connection *connection = network_connection (server->world, number);
+    if (connection != NULL) {
+        connection->dropped = true;
+    }
 }
 
 /* Each client has an address of its own. */
@@ -306,6 +334,9 @@ static void server_side_event (struct world *self, struct sim_event *event,
     }
     if (event->type == SIM_CONNECTION_GONE) {
         connection->open_at_server = false;
+        if (connection->recorded != 0 && !connection->dropped) {
+            record_ended (self, connection);
+        }
         node_client_closed (server->node, connection->number);
     } else {
         node_client_frame (server->node, connection->number, event->data, event->size);

@@ -9,10 +9,33 @@
 
 enum { TEXT_SIZE = 200, STEP_MS = 10 };
 
+static void run_until (struct world *self, int64_t at_ms)
+{
+    if (at_ms > self->schedule.now_ms) {
+        world_run (self, at_ms - self->schedule.now_ms);
+    }
+}
+
+static void run_calmly_until (struct world *self, int64_t at_ms)
+{
+    calm_begin (self);
+    while (self->schedule.now_ms < at_ms) {
+        world_run (self, STEP_MS);
+        calm_look (self);
+    }
+    calm_end (self);
+}
+
 void phase_safety (struct world *self)
 {
+    int64_t end_ms = self->schedule.now_ms + self->options.safety_ms;
+    struct sim_lull lull = calm_draw (self);
     faults_begin (self);
-    world_run (self, self->options.safety_ms);
+    if (lull.from_ms < lull.until_ms) {
+        run_until (self, lull.from_ms);
+        run_calmly_until (self, lull.until_ms);
+    }
+    run_until (self, end_ms);
     self->working = false;
     faults_end (self);
 }
@@ -155,7 +178,9 @@ static void come_to_rest (struct world *self, const char *phase)
             check_rest (self, self->schedule.now_ms - begin_ms, why);
         }
         world_run (self, STEP_MS);
+        calm_look (self);
     }
+    calm_end (self);
     check_rest (self, self->schedule.now_ms - begin_ms, NULL);
     world_tell (self, "%s: at rest after %" PRId64 " ms", phase, self->schedule.now_ms - begin_ms);
 }
@@ -228,6 +253,7 @@ static void send_away (struct world *self, size_t index, struct prng *prng)
     world_tell (self, "server %u: %s%s", server->id, names[absence],
                 absence != DEAD && from_clients ? ", for clients too" : "");
     if (absence != DEAD) {
+        record_forgot (self, server->id);
         cut_off (self, index, absence, from_clients);
         return;
     }

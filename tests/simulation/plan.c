@@ -10,7 +10,10 @@ enum {
     MILLION = 1000000,
     DAY_MS = 24 * 3600 * 1000,
     CLOCK_PPM = 30000,
-    PAUSE_LONG_MS = 500
+    PAUSE_LONG_MS = 500,
+    LULL_KILL_MS_MIN = 300,
+    LULL_KILL_MS_MAX = 1500,
+    LULL_NTH = 1 << 20 /* apart from the others of the kind */
 };
 
 /* ---- Rates ----------------------------------------------------------------------------------- */
@@ -188,11 +191,20 @@ static void plan_details (const struct world *self, struct prng *prng, struct si
     }
 }
 
+/* What begins before a lull is over when that begins. */
+static int64_t bounded_ms (const struct sim_lull *lull, const struct sim_fault *fault)
+{
+    int64_t left_ms = lull->from_ms - fault->at_ms;
+    bool shorter = left_ms > 0 && fault->length_ms >= left_ms;
+    return !shorter ? fault->length_ms : left_ms > 1 ? left_ms - 1 : 1;
+}
+
 static void plan_kind (struct world *self, enum fault_kind kind, struct prng *prng)
 {
     uint64_t mean_ms = self->plan.rates[kind];
     int64_t at_ms = self->schedule.now_ms;
     struct sim_fault fault = {.kind = kind};
+    struct sim_lull lull = calm_draw (self);
 
     for (; mean_ms > 0; fault.nth++) {
         at_ms += 1 + (int64_t) prng_below (prng, 2 * mean_ms);
@@ -201,6 +213,29 @@ static void plan_kind (struct world *self, enum fault_kind kind, struct prng *pr
         }
         fault.at_ms = at_ms;
         plan_details (self, prng, &fault);
+        fault.length_ms = bounded_ms (&lull, &fault);
+        fault_list_add (&self->plan.planned, &fault);
+    }
+}
+
+/* In a lull one client dies, and one vanishes: their sessions have to end in time. */
+static void plan_lull (struct world *self)
+{
+    struct sim_lull lull = calm_draw (self);
+    struct prng prng;
+    if (self->options.rates[FAULT_CLIENT_KILL] != SIM_RATE_DRAWN || lull.from_ms >= lull.until_ms) {
+        return;
+    }
+    prng_seed (&prng, world_draw (self, SIM_DRAW_LULL, 1, 0, 0));
+    for (uint64_t i = 0; i < 2; i++) {
+        struct sim_fault fault = {
+            .kind = FAULT_CLIENT_KILL,
+            .at_ms =
+                lull.from_ms + (int64_t) prng_between (&prng, LULL_KILL_MS_MIN, LULL_KILL_MS_MAX),
+            .a = one_client (self, &prng),
+            .nth = LULL_NTH + i,
+            .length_ms = lull.until_ms - lull.from_ms,
+            .value = i};
         fault_list_add (&self->plan.planned, &fault);
     }
 }
@@ -235,6 +270,7 @@ void plan_make (struct world *self)
                 plan_kind (self, kind, &prng);
             }
         }
+        plan_lull (self);
     }
     fault_list_sort_by_time (&plan->planned);
 }
@@ -287,7 +323,7 @@ bool plan_strikes (struct world *self, enum fault_kind kind, uint32_t a, uint32_
     struct sim_fault fault = {
         .kind = kind, .at_ms = self->schedule.now_ms, .a = a, .b = b, .nth = nth};
 
-    if (plan->over) {
+    if (plan->over || self->lull) {
         return false;
     }
     if (plan->replayed) {

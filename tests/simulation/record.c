@@ -31,6 +31,7 @@ struct recorded {
     uint64_t session;
     char endpoint[HOSTS_ENDPOINT_MAX + 1];
     int64_t valid_until_ms;
+    bool served;
 };
 
 struct sim_recorder {
@@ -40,6 +41,7 @@ struct sim_recorder {
     uint64_t last_call;
     uint32_t last_client;
     uint32_t led_epoch; /* 0: nobody leads undisturbed */
+    bool calm;
     struct recorded clients[SIM_CLIENTS_MAX];
 };
 
@@ -183,16 +185,50 @@ void record_view (struct world *world, const struct sim_client *client)
 
 void record_lost (struct world *world, const struct sim_client *client)
 {
+    recorded (world, client)->served = false;
     record (world, (struct history_event){.kind = HISTORY_LOST,
                                           .client = recorded (world, client)->number});
 }
 
 void record_gone (struct world *world, const struct sim_client *client)
 {
-    const struct recorded *known = recorded (world, client);
+    struct recorded *known = recorded (world, client);
+    known->served = false;
     record (world, (struct history_event){.kind = HISTORY_GONE, .client = known->number});
     if (known->closes != 0) {
         record (world, (struct history_event){.kind = HISTORY_GONE, .client = known->closes});
+    }
+}
+
+void record_hello (struct world *world, struct sim_connection *connection, uint64_t session,
+                   uint64_t attach_no)
+{
+    const struct recorded *known = &world->recorder->clients[connection->client];
+    bool closes = known->closes != 0 && known->session == 0 && session != 0;
+    connection->recorded = closes ? known->closes : known->number;
+    connection->attach_no = attach_no;
+}
+
+void record_ended (struct world *world, const struct sim_connection *connection)
+{
+    record (world, (struct history_event){.kind = HISTORY_ENDED,
+                                          .u.ended = {.client = connection->recorded,
+                                                      .server = connection->server + 1,
+                                                      .attach_no = connection->attach_no}});
+}
+
+void record_forgot (struct world *world, uint32_t server)
+{
+    record (world, (struct history_event){.kind = HISTORY_FORGOT, .u.server = server});
+}
+
+void record_served (struct world *world, const struct sim_client *client, bool served)
+{
+    struct recorded *known = recorded (world, client);
+    if (known->served != served) {
+        known->served = served;
+        record (world, (struct history_event){.kind = served ? HISTORY_SERVED : HISTORY_UNSERVED,
+                                              .client = known->number});
     }
 }
 
@@ -537,7 +573,7 @@ void record_led (struct world *world, uint32_t epoch)
         record (world, (struct history_event){.kind = HISTORY_UNLED});
     }
     if (epoch != 0) {
-        record (world, (struct history_event){.kind = HISTORY_LED});
+        record (world, (struct history_event){.kind = HISTORY_LED, .u.epoch = epoch});
     }
     self->led_epoch = epoch;
 }
@@ -546,6 +582,14 @@ void record_stall (struct world *world, uint32_t epoch, int64_t from_ms)
 {
     record (world, (struct history_event){.kind = HISTORY_STALLED,
                                           .u.stalled = {.epoch = epoch, .from_ms = from_ms}});
+}
+
+void record_calm (struct world *world, bool calm)
+{
+    if (world->recorder->calm != calm) {
+        world->recorder->calm = calm;
+        record (world, (struct history_event){.kind = calm ? HISTORY_CALM : HISTORY_UNCALM});
+    }
 }
 
 bool record_restless (const struct world *world, char *text, size_t size)

@@ -64,6 +64,7 @@ static void bury (struct world *self, struct sim_server *server, bool power_cut)
     }
     server_resume (self, server);
     if (ran) {
+        record_forgot (self, server->id);
         network_server_down (self, server);
     }
     if (power_cut) {
@@ -315,6 +316,7 @@ static void schedule_disk (struct world *self, struct sim_server *server)
                                (uint64_t) (self->conditions.disk_ms_max + 1));
     if (plan_strikes (self, FAULT_SLOW_DISK, server->id - 1, 0, nth, &dice)) {
         takes += (int64_t) (dice % (uint64_t) self->conditions.slow_ms_max);
+        server->slow_until_ms = self->schedule.now_ms + due + takes;
     }
     schedule_add (&self->schedule, (struct sim_event){.at_ms = self->schedule.now_ms + due + takes,
                                                       .type = SIM_SERVER_DISK,

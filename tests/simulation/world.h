@@ -15,6 +15,7 @@
  *   mirror.c     what streams tell them
  *   faults.h     what goes wrong, and when it stops to
  *   atlas.c      what may go wrong with disks, and where
+ *   calm.c       stretches in which nothing goes wrong, and everything has to be in time
  *   phases.c     first safety, then liveness, then all of it together
  *   observe.c    what must hold at the servers: the table in invariants.h
  *   trace.c      the story, and its end when something does not hold
@@ -128,7 +129,8 @@ struct sim_server {
     bool retired;          /* dead, and not to be started */
     uint64_t failures;     /* of its disk, before the last turn; and after it: */
     uint64_t failures_next;
-    bool full; /* its disk has been given no more space */
+    int64_t slow_until_ms; /* its disk is slow with what it does now */
+    bool full;             /* its disk has been given no more space */
     /* Since when not: it leads with a full disk although one with room could; it takes the disk for
      * a full one that has room; a client waits for it and was not told why. */
     int64_t leads_full_from_ms, keeps_full_from_ms, untold_from_ms;
@@ -165,7 +167,10 @@ struct sim_connection {
     uint32_t client, client_incarnation, link;
     uint32_t server, server_incarnation;
     bool open_at_client, open_at_server;
-    bool cut; /* nothing gets through any more, and each side may have noticed */
+    uint32_t recorded;  /* who has said hello on it, in the history; 0: nobody yet, */
+    uint64_t attach_no; /* under this number */
+    bool dropped;       /* its server does not know it any more */
+    bool cut;           /* nothing gets through any more, and each side may have noticed */
     /* TCP's promise: what is sent arrives in order, or the connection ends. What a partition
      * blocks waits. */
     uint32_t to_server_sent, to_server_taken, to_client_sent, to_client_taken;
@@ -234,6 +239,7 @@ struct world {
     uint32_t wrong;  /* those whose state ever did */
     uint32_t harmed; /* those who ever lost, or misread, what was durable */
     int64_t calm_ms; /* since then nothing has gone wrong, and all servers follow one leader */
+    bool lull;       /* nothing goes wrong for a while, in which everything has to be in time */
     bool working;    /* clients ask for more */
     size_t admin;    /* the client that is an administrator, if there are any; */
     int64_t admins_from_ms; /* and since then servers that start are configured so; 0: the ensemble
@@ -285,6 +291,7 @@ enum sim_draw {
     SIM_DRAW_WEAK,       /* whose states and disks go wrong */
     SIM_DRAW_MOOD,       /* whether a client writes */
     SIM_DRAW_ADMINS,     /* who is administrator, and since when */
+    SIM_DRAW_LULL,       /* when nothing goes wrong for a while */
     SIM_DRAW_PLAN = 100, /* of each kind of fault */
     SIM_DRAW_CHANCE = 200
 };
@@ -331,6 +338,23 @@ void atlas_not_opened (struct sim_server *server);
 void atlas_opened (struct sim_server *server);
 /* Whether an end with COHORT_ECORRUPT comes of harm. */
 bool atlas_excuses (struct sim_server *server);
+
+/* ---- calm.c ---------------------------------------------------------------------------------- */
+
+/* Of the first phase: when nothing goes wrong; the same at each. */
+struct sim_lull {
+    int64_t from_ms, until_ms;
+};
+
+/* Drawn from the seed, of a first phase that begins now; half of the worlds have none. */
+struct sim_lull calm_draw (const struct world *self);
+
+/* It begins: what waits to go wrong does not. */
+void calm_begin (struct world *self);
+/* Whether the core is calm, and which clients nothing keeps from it: for the history. */
+void calm_look (struct world *self);
+/* It is over, or a phase is. */
+void calm_end (struct world *self);
 
 /* ---- phases.c -------------------------------------------------------------------------------- */
 
@@ -386,6 +410,8 @@ void network_server_down (struct world *self, struct sim_server *server);
 void network_break (struct world *self, uint32_t a, uint32_t b);
 /* A client has died, or (lost) only its connections: both sides notice. */
 void network_client_down (struct world *self, struct sim_client *client, bool lost);
+/* It will die, and no server is to notice. */
+void network_client_vanishes (struct sim_client *client);
 
 /* Connects a client's link to an endpoint; sends on it; ends it. */
 void network_connect (struct world *self, struct sim_client *client, uint32_t link,
@@ -504,6 +530,17 @@ void record_applied (struct world *self, struct sim_server *server);
 void record_last (struct world *world, struct sim_server *server);
 /* Who leads undisturbed: the epoch; 0: nobody. */
 void record_led (struct world *self, uint32_t epoch);
+
+/* A connection is about to carry a hello: whose it is is known from then on. */
+void record_hello (struct world *self, struct sim_connection *connection, uint64_t session,
+                   uint64_t attach_no);
+/* A server that lives sees it end. */
+void record_ended (struct world *self, const struct sim_connection *connection);
+/* A server dies, or nobody hears it any more. */
+void record_forgot (struct world *self, uint32_t server);
+/* The core is calm, or not any more; a client is served by it, or not any more. */
+void record_calm (struct world *self, bool calm);
+void record_served (struct world *self, const struct sim_client *client, bool served);
 
 /* The leader of this epoch has stood still since then, and goes on. */
 void record_stall (struct world *self, uint32_t epoch, int64_t from_ms);

@@ -94,6 +94,13 @@ static void test_every_kind (void **state)
                  "change=40|/a||4/4/4/10/10/0/0/1/0/0/0/0/0/0|hidden:1 "
                  "change=80|||0/0/0/0/0/0/0/0/0/2/4/0/0/0|from:1\n");
     expect_same ("5 c0 led\n");
+    expect_same ("5 c0 led epoch=7\n");
+    expect_same ("5 c0 ended client=3 server=2 attach=18446744073709551615\n");
+    expect_same ("5 c0 forgot server=2\n");
+    expect_same ("5 c0 calm\n");
+    expect_same ("5 c0 uncalm\n");
+    expect_same ("5 c1 served\n");
+    expect_same ("5 c1 unserved\n");
     expect_same ("5 c0 unled\n");
     expect_same ("5 c0 settled\n");
 }

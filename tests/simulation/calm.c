@@ -1,0 +1,121 @@
+/* Stretches in which nothing goes wrong: a lull in the first phase of half of the worlds, and the
+ * phases behind it. A core that is calm has to answer everybody, and to end sessions, in time. */
+
+#include <stdio.h>
+
+#include "client/base/prng.h"
+#include "tests/simulation/invariants.h"
+#include "tests/simulation/world.h"
+
+enum { LULL_MS_MIN = 4000, LULL_MS_MAX = 7000, SAFETY_MS_MIN = 3 * LULL_MS_MIN };
+
+struct sim_lull calm_draw (const struct world *self)
+{
+    struct prng prng;
+    int64_t begin_ms = self->schedule.now_ms, safety_ms = self->options.safety_ms;
+    prng_seed (&prng, world_draw (self, SIM_DRAW_LULL, 0, 0, 0));
+    if (safety_ms < SAFETY_MS_MIN || prng_chance (&prng, 1, 2)) {
+        return (struct sim_lull){INT64_MAX, INT64_MAX};
+    }
+    int64_t length_ms = (int64_t) prng_between (&prng, LULL_MS_MIN, LULL_MS_MAX);
+    int64_t from_ms = begin_ms + (int64_t) prng_between (&prng, (uint64_t) safety_ms / 4,
+                                                         (uint64_t) (safety_ms - length_ms));
+    return (struct sim_lull){from_ms, from_ms + length_ms};
+}
+
+void calm_begin (struct world *self)
+{
+    world_tell (self, "nothing goes wrong for a while");
+    self->lull = true;
+    fault_disks_disarm (self);
+}
+
+void calm_end (struct world *self)
+{
+    for (size_t i = 0; i < self->clients_count; i++) {
+        record_served (self, &self->clients[i], false);
+    }
+    record_calm (self, false);
+    if (self->lull) {
+        self->lull = false;
+        world_tell (self, "things go wrong again");
+    }
+}
+
+/* ---- Looking --------------------------------------------------------------------------------- */
+
+static bool is_core (const struct world *self, size_t server)
+{
+    return self->lull || ((self->core >> server) & 1) != 0;
+}
+
+/* Whether the server is well, and follows this leader (0: none known yet), or leads. */
+static bool is_well (const struct sim_server *server, uint32_t *leader)
+{
+    int64_t now_ms = server->world->schedule.now_ms;
+    if (!server->up || server->paused || server->full || server->apart_until_ms > now_ms ||
+        server->slow_until_ms > now_ms) {
+        return false;
+    }
+    const struct zab_status *status = check_status (server);
+    if (!status->activated || status->full || status->trust != ZAB_WHOLE ||
+        (*leader != 0 && status->leader != *leader)) {
+        return false;
+    }
+    *leader = status->leader;
+    return true;
+}
+
+static bool is_calm (const struct world *self)
+{
+    uint32_t leader = 0;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        if (is_core (self, i) && !is_well (&self->servers[i], &leader)) {
+            return false;
+        }
+    }
+    /* What is wrong, or may be found to be, is set right in its own time. */
+    return self->wrong == 0 && leader != 0 && is_core (self, leader - 1);
+}
+
+/* Whether nothing is between the client and the server that it is attached to. */
+static bool is_served (const struct world *self, const struct sim_client *client)
+{
+    struct session_view view;
+    unsigned attached = 0;
+    size_t node = world_node_of_client ((size_t) (client - self->clients));
+    if (!client->up || client->paused || client->closing || client->adopting || client->lost) {
+        return false;
+    }
+    session_view (client->session, &view);
+    if (view.state != COHORT_CONNECTED || sscanf (view.endpoint, "tcp://s%u", &attached) != 1 ||
+        !is_core (self, attached - 1) || self->blocked[node][attached - 1] != 0 ||
+        self->blocked[attached - 1][node] != 0) {
+        return false;
+    }
+    for (struct list_node *at = list_first (&client->links); at != NULL;
+         at = list_next (&client->links, at)) {
+        const struct sim_connection *connection = list_entry (at, struct sim_connection, in_client);
+        if (connection->server == attached - 1 && connection->open_at_server && !connection->cut &&
+            !connection->dropped) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void calm_look (struct world *self)
+{
+    bool calm = is_calm (self);
+    for (size_t i = 0; i < self->clients_count; i++) {
+        if (!calm || !is_served (self, &self->clients[i])) {
+            record_served (self, &self->clients[i], false);
+        }
+    }
+    record_calm (self, calm);
+    for (size_t i = 0; i < self->clients_count && calm; i++) {
+        if (is_served (self, &self->clients[i])) {
+            record_served (self, &self->clients[i], true);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+/* The rules of deadlines: sessions end neither before their limits nor, in calm, much later; and in
+ * calm everything is answered soon. */
+
+#include "tests/unit/history/fixture.h"
+
+/* Of epoch 1, whose leader leads since 10. */
+#define LED        AT "c0 led epoch=1\n"
+#define OF_EPOCH_1 "1099511627777"
+#define CALM(time) time " c0 calm\n"
+/* Clients with a timeout of 3 s and a grace of 1 s; attached since 10. */
+#define TWO                                                                                        \
+    LED AT "c1 session session=1 timeout=3000 grace=1000\n" AT                                     \
+           "c2 session session=2 timeout=3000 grace=1000\n" LOG_SESSION ("1", "01")                \
+               LOG_SESSION ("2", "02")
+#define CLOSED(time, zxid, attach, silent)                                                         \
+    time " c0 entry zxid=" zxid " stamp=1 what=close session=1 attach=" attach                     \
+         " incarnation=1 killed=0 silent=" silent "\n"
+#define ENDED(time, attach, server) time " c0 ended client=1 server=" server " attach=" attach "\n"
+#define VALID(until)                AT "c1 valid until=" until "\n"
+#define LATER(time)                 time " c0 entry zxid=9 stamp=1 what=other\n"
+#define GONE                        AT "c1 gone\n"
+#define SERVED(client, at)          at " " client " served\n"
+
+static void test_silence_is_taken_too_early (void **state)
+{
+    (void) state;
+    const char *rule = "sessions have their time";
+    BROKEN (rule, TWO, CLOSED ("2800", OF_EPOCH_1, "1", "1"));
+    GOOD (TWO, CLOSED ("3010", OF_EPOCH_1, "1", "1"));
+    GOOD (TWO, CLOSED ("2900", OF_EPOCH_1, "1", "1")); /* by a clock that is fast */
+    /* It was heard since: valid until 1900 means that it was at 1000, for a grace of 1000. */
+    BROKEN (rule, TWO, VALID ("1900"), CLOSED ("3600", OF_EPOCH_1, "1", "1"));
+    GOOD (TWO, VALID ("1900"), CLOSED ("4000", OF_EPOCH_1, "1", "1"));
+    /* A new leader, since 1000; one of whom nothing is known. */
+    BROKEN (rule, TWO, "1000 c0 unled\n", "1000 c0 led epoch=2\n",
+            CLOSED ("3500", "2199023255553", "1", "1"));
+    GOOD (TWO, CLOSED ("100", "2199023255553", "1", "1"));
+    /* It is attached anew; and that its attach is in the log twice is nothing new. */
+#define ANEW(time, attach)                                                                         \
+    time " c0 entry zxid=3 stamp=10 what=attach session=1 attach=" attach                          \
+         " incarnation=1 server=1 nonce=00000000000000000000000000000000\n"
+    BROKEN (rule, TWO, ANEW ("2000", "2"), CLOSED ("3500", OF_EPOCH_1, "2", "1"));
+    GOOD (TWO, ANEW ("2000", "1"), CLOSED ("3500", OF_EPOCH_1, "1", "1"));
+    /* It does not end the session. */
+    GOOD (TWO, ANEW ("2000", "2"), CLOSED ("2500", OF_EPOCH_1, "1", "1"));
+}
+
+static void test_grace_is_cut_short (void **state)
+{
+    (void) state;
+    const char *rule = "sessions have their time";
+    BROKEN (rule, TWO, ENDED ("500", "1", "1"), CLOSED ("1400", OF_EPOCH_1, "1", "0"));
+    GOOD (TWO, ENDED ("500", "1", "1"), CLOSED ("1500", OF_EPOCH_1, "1", "0"));
+    /* Nobody has seen the connection of this attach end. */
+    BROKEN (rule, TWO, CLOSED ("2500", OF_EPOCH_1, "1", "0"));
+    BROKEN (rule, TWO, ENDED ("500", "1", "2"), CLOSED ("2500", OF_EPOCH_1, "1", "0"));
+    BROKEN (rule, TWO, ENDED ("500", "1", "1"), ANEW ("600", "2"),
+            CLOSED ("2500", OF_EPOCH_1, "2", "0"));
+    /* Whoever leads since gives it the whole grace. */
+    BROKEN (rule, TWO, ENDED ("500", "1", "1"), "1000 c0 unled\n", "1000 c0 led epoch=2\n",
+            CLOSED ("1900", "2199023255553", "1", "0"));
+}
+
+static void test_session_ends_too_late (void **state)
+{
+    (void) state;
+    const char *rule = "sessions end in time";
+    BROKEN (rule, TWO, CALM ("10"), ENDED ("10", "1", "1"), GONE, LATER ("2200"));
+    GOOD (TWO, CALM ("10"), ENDED ("10", "1", "1"), GONE, LATER ("2000"));
+    GOOD (TWO, ENDED ("10", "1", "1"), GONE, LATER ("2200")); /* it is not calm */
+    GOOD (TWO, ENDED ("10", "1", "1"), GONE, CALM ("500"), LATER ("2200"));
+    BROKEN (rule, TWO, ENDED ("10", "1", "1"), GONE, CALM ("500"), "2700 c0 uncalm\n");
+    /* Who has seen it go cannot tell, or nobody has: its timeout counts. */
+    GOOD (TWO, CALM ("10"), ENDED ("10", "1", "1"), AT "c0 forgot server=1\n", GONE,
+          LATER ("2200"));
+    BROKEN (rule, TWO, CALM ("10"), ENDED ("10", "1", "1"), AT "c0 forgot server=1\n", GONE,
+            LATER ("4200"));
+    BROKEN (rule, TWO, CALM ("10"), GONE, "4200 c0 settled\n");
+    GOOD (TWO, CALM ("10"), GONE, CLOSED ("3100", OF_EPOCH_1, "1", "1"));
+}
+
+static void test_session_of_the_served_ends (void **state)
+{
+    (void) state;
+    const char *rule = "sessions of the served";
+    BROKEN (rule, TWO, CALM ("10"), SERVED ("c1", "10"), CLOSED ("4200", OF_EPOCH_1, "1", "1"));
+    GOOD (TWO, CALM ("10"), SERVED ("c1", "10"), "11 c1 unserved\n",
+          CLOSED ("4200", OF_EPOCH_1, "1", "1"));
+    GOOD (TWO, CALM ("10"), SERVED ("c1", "1000"), CLOSED ("4200", OF_EPOCH_1, "1", "1"));
+    BROKEN (rule, TWO, CALM ("10"), SERVED ("c1", "10"), ENDED ("20", "1", "1"),
+            CLOSED ("2200", OF_EPOCH_1, "1", "0"));
+    /* By its own wish. */
+    GOOD (TWO, CALM ("10"), SERVED ("c1", "10"), CALL ("c1", "1", "1", CLOSE),
+          LOG_WRITE ("3", "1", "1", CLOSE));
+}
+
+static void test_answer_is_late (void **state)
+{
+    (void) state;
+    const char *rule = "answers in calm";
+#define ASKED      TWO, CALM ("10"), SERVED ("c1", "10"), CALL ("c1", "1", "0", SYNC)
+#define ANSWERED   "2020 c1 return id=1 code=0 zxid=2\n"
+#define UNSERVED_1 "2020 c1 unserved\n"
+    BROKEN (rule, ASKED, ANSWERED);
+    BROKEN (rule, ASKED, UNSERVED_1);
+    BROKEN (rule, ASKED, "2020 c0 settled\n");
+    GOOD (ASKED, "2000 c1 unserved\n");
+    GOOD (ASKED, "2020 c2 unserved\n");
+    GOOD (TWO, CALM ("10"), CALL ("c1", "1", "0", SYNC), SERVED ("c1", "500"), UNSERVED_1);
+    GOOD (TWO, CALM ("10"), CALL ("c1", "1", "0", SYNC), UNSERVED_1);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_silence_is_taken_too_early),
+        cmocka_unit_test (test_grace_is_cut_short),
+        cmocka_unit_test (test_session_ends_too_late),
+        cmocka_unit_test (test_session_of_the_served_ends),
+        cmocka_unit_test (test_answer_is_late),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
