@@ -171,6 +171,20 @@ void leader_commit (struct zab *self)
     leader_count_rounds (self);
 }
 
+/* Whether the disks of this server and of the learner are a quorum. */
+static bool is_quorum_with (const struct zab *self, const struct peer *peer)
+{
+    struct id_set ids = {.count = 0};
+    id_set_add (&ids, self->id);
+    id_set_add (&ids, peer->id);
+    return (peer_counts (self, peer) && config_set_quorum (&self->configs, &ids)) ||
+           COHORT_MUTATED (two_are_a_quorum);
+}
+
+/* A learner that is a quorum with this server commits by itself what is on both disks, and so hears
+ * of this one's instead: half a round trip earlier than the other's acknowledgement could tell. It
+ * is the rule of leader_commit, applied where the learner's disk is. What it was told stays true.
+ */
 void leader_flush_commits (struct zab *self)
 {
     if (self->role != ZAB_LEADING || self->lead.phase < LEAD_BROADCAST) {
@@ -181,15 +195,20 @@ void leader_flush_commits (struct zab *self)
         struct learner *learner = &peer->learner;
         if (peer->reset ||
             (learner->phase != LEARNER_SYNCED &&
-             !(COHORT_MUTATED (commit_too_early) && learner->phase == LEARNER_FORWARD)) ||
-            (learner->uptodate && learner->committed == self->committed)) {
+             !(COHORT_MUTATED (commit_too_early) && learner->phase == LEARNER_FORWARD))) {
+            continue;
+        }
+        bool quorum = is_quorum_with (self, peer);
+        zxid_t news = quorum && self->durable > self->committed ? self->durable : self->committed;
+        if (learner->uptodate && news <= learner->told) {
             continue;
         }
         send_message (self, peer,
                       (struct zab_message){.type = learner->uptodate ? ZAB_COMMIT : ZAB_UPTODATE,
-                                           .zxid = self->committed});
+                                           .zxid = self->committed,
+                                           .counts = quorum});
         learner->uptodate = true;
-        learner->committed = self->committed;
+        learner->told = news;
     }
 }
 
@@ -273,6 +292,34 @@ bool follower_commit (struct zab *self, struct peer *peer, zxid_t zxid)
     return true;
 }
 
+/* Only from UPTODATE on, so only of this epoch: this server had promised no later one when its disk
+ * had the entry, nor had the leader, and whoever may lead after them hears one of the two. */
+void follower_commit_held (struct zab *self)
+{
+    const struct follow *follow = &self->follow;
+    if (follow->phase != FOLLOW_BROADCAST) {
+        return;
+    }
+    zxid_t held = follow->held < self->durable && !COHORT_MUTATED (commits_alone) ? follow->held
+                                                                                  : self->durable;
+    struct peer *leader = peer_find (self, follow->leader);
+    COHORT_ASSERT (leader != NULL);
+    follower_commit (self, leader, held);
+}
+
+/* UPTODATE and COMMIT. */
+void follower_take_commit (struct zab *self, struct peer *peer, const struct zab_message *message)
+{
+    struct follow *follow = &self->follow;
+    COHORT_ASSERT (follow->phase == FOLLOW_BROADCAST);
+    if (message->counts && message->durable > follow->held) {
+        follow->held = message->durable;
+    }
+    if (follower_commit (self, peer, message->zxid)) {
+        follower_commit_held (self);
+    }
+}
+
 /* FollowerProcessCOMMIT. */
 void follower_process_commit (struct zab *self, struct peer *peer,
                               const struct zab_message *message)
@@ -281,5 +328,5 @@ void follower_process_commit (struct zab *self, struct peer *peer,
         peer_reset (self, peer, "unexpected COMMIT");
         return;
     }
-    follower_commit (self, peer, message->zxid);
+    follower_take_commit (self, peer, message);
 }

@@ -60,7 +60,8 @@ static void send_pings (struct zab *self)
         struct zab_message message = {
             .type = ZAB_PING, .nonce = self->round_begun, .starved = leader_starved (self)};
         if (learner->uptodate) {
-            message.zxid = learner->committed = self->committed;
+            message.zxid = self->committed;
+            learner->told = learner->told > message.zxid ? learner->told : message.zxid;
         }
         send_message (self, peer, message);
     }

@@ -162,6 +162,7 @@ void follower_process_uptodate (struct zab *self, struct peer *peer,
     if (follower_commit (self, peer, message->zxid)) {
         self->follow.phase = FOLLOW_BROADCAST;
         zab_note (self, "synchronized", peer->id);
+        follower_take_commit (self, peer, message);
     }
 }
 

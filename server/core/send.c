@@ -166,7 +166,7 @@ void send_message (struct zab *self, const struct peer *peer, struct zab_message
         break;
     }
     if (self->role == ZAB_LEADING) {
-        message.durable = self->durable;
+        message.durable = COHORT_MUTATED (held_early) ? self->log.last.zxid : self->durable;
     }
     struct zab_update *update = &self->update;
     COHORT_ASSERT (update->messages_count < ZAB_MESSAGES_MAX);

@@ -76,11 +76,11 @@ struct learner {
     zxid_t sent;                   /* DIFF, PROPOSAL: through here */
     zxid_t flight[ZAB_WINDOW_MAX]; /* the ends of the DIFFs that it has not confirmed */
     size_t flight_count;
-    zxid_t joined;    /* the end of the leader's log at NEWLEADER; ACK (e, 0) stands for it */
-    zxid_t acked;     /* durable there; 0 before ACK (e, 0) */
-    bool uptodate;    /* UPTODATE sent */
-    zxid_t committed; /* the highest commit that it has been told */
-    uint64_t round;   /* the newest one it has answered */
+    zxid_t joined;  /* the end of the leader's log at NEWLEADER; ACK (e, 0) stands for it */
+    zxid_t acked;   /* durable there; 0 before ACK (e, 0) */
+    bool uptodate;  /* UPTODATE sent */
+    zxid_t told;    /* up to here it commits by what it was told: see leader_flush_commits */
+    uint64_t round; /* the newest one it has answered */
 };
 
 struct vote {
@@ -135,6 +135,7 @@ struct follow {
     zxid_t history;     /* the end of the log at NEWLEADER */
     zxid_t acked;       /* the last ACK sent */
     zxid_t reported;    /* the last SYNC_POINT sent */
+    zxid_t held;        /* on the disk of the leader, who with this server is a quorum */
 };
 
 enum lead_phase {
@@ -354,6 +355,10 @@ void follower_process_commit (struct zab *self, struct peer *peer,
                               const struct zab_message *message);
 /* Appends what a PROPOSAL or DIFF brings; false: the link was reset, or the server has halted. */
 bool follower_append (struct zab *self, struct peer *peer, const struct zab_message *message);
+/* What UPTODATE or COMMIT says. */
+void follower_take_commit (struct zab *self, struct peer *peer, const struct zab_message *message);
+/* Commits what is on both disks, the leader's and this server's, if they are a quorum. */
+void follower_commit_held (struct zab *self);
 /* The leader says that everything up to zxid is committed; false: the link was reset. */
 bool follower_commit (struct zab *self, struct peer *peer, zxid_t zxid);
 

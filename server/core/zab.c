@@ -325,6 +325,7 @@ static void after_durable (struct zab *self)
     } else if (role_is_learner (self)) {
         follower_on_epochs_durable (self);
         follower_acknowledge (self);
+        follower_commit_held (self);
     }
 }
 

@@ -84,9 +84,10 @@ enum zab_message_type {
     ZAB_SYNC_POINT,   /* point: my log ends here, durably (progress of DIFF, installed SNAP) */
     ZAB_NEWLEADER,    /* epoch */
     ZAB_ACK,          /* zxid: durable up to here; (e, 0) acknowledges NEWLEADER */
-    ZAB_UPTODATE,     /* zxid: committed */
+    ZAB_UPTODATE,     /* zxid: committed; counts: sender and addressee are a quorum, so what is */
+                      /* durable at both is committed, too */
     ZAB_PROPOSAL,     /* entries */
-    ZAB_COMMIT,       /* zxid: committed up to here */
+    ZAB_COMMIT,       /* zxid: committed up to here; counts: as of UPTODATE */
     ZAB_PING,         /* nonce: of the leader's newest round; zxid: committed */
     ZAB_PONG,         /* nonce; counts == false: alive, but not synchronized: no round vote */
     ZAB_LEAVING       /* the sender shuts down: elect somebody else */

@@ -153,7 +153,7 @@ static bool merge (struct outbox *self, const struct zab_message *message)
     if (last == NULL || !same_attempt (last, message)) {
         return false;
     }
-    bool commit = message->type == ZAB_COMMIT;
+    bool commit = message->type == ZAB_COMMIT && message->counts == last->counts;
     bool ack = message->type == ZAB_ACK && zxid_counter (last->zxid) != 0;
     if ((commit || ack) && message->zxid >= last->zxid) {
         last->zxid = message->zxid;

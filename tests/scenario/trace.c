@@ -118,9 +118,16 @@ static void put_message (struct text *text, const struct zab_message *message)
     case ZAB_PROPOSAL:
         put_range (text, message->entries_after, message->entries_through);
         break;
-    case ZAB_ACK:
     case ZAB_UPTODATE:
     case ZAB_COMMIT:
+        put (text, " ");
+        put_zxid (text, message->zxid);
+        if (message->counts && message->durable > message->zxid) {
+            put (text, ", on my disk ");
+            put_zxid (text, message->durable);
+        }
+        break;
+    case ZAB_ACK:
         put (text, " ");
         put_zxid (text, message->zxid);
         break;

@@ -133,6 +133,16 @@ static void test_merges (void **state)
     assert_int_equal (compose (), OUTBOX_FRAME);
     assert_messages ("PROPOSAL 5 COMMIT 4");
     assert_int_equal (bench.frame.messages[0].durable, 3);
+    /* What one says of the sender's disk the next one does not take back. */
+    struct zab_message said = {.type = ZAB_COMMIT, .epoch = 1, .session = 1, .counts = true};
+    said.zxid = said.durable = 5;
+    outbox_message (&bench.outbox, &said);
+    said.durable = 6;
+    outbox_message (&bench.outbox, &said);
+    put (ZAB_COMMIT, 7);
+    assert_int_equal (compose (), OUTBOX_FRAME);
+    assert_messages ("COMMIT 5 COMMIT 7");
+    assert_int_equal (bench.frame.messages[0].durable, 6);
     /* The acknowledgement of NEWLEADER stands alone; those of entries say "up to here". */
     put (ZAB_ACK, zxid_make (1, 0));
     put (ZAB_ACK, zxid_make (1, 1));
