@@ -190,8 +190,9 @@ static void migrate (struct map *map, struct map_table *old)
     }
 }
 
-/* After each change: a step of the resize that is under way, or the start of one that is due. */
-static void maintain (struct map *map)
+/* After each change: a step of the resize that is under way, or the start of one that is due.  Who
+ * inserts may have reserved room: only a removal finds that there is too much. */
+static void maintain (struct map *map, bool removed)
 {
     /* While a bucket is being visited no chain may be moved. */
     if (map->visiting) {
@@ -207,7 +208,8 @@ static void maintain (struct map *map)
     size_t size = table_size (table);
     if (map->count > size && bits < MAP_BITS_MAX) {
         start_resize (map, bits < MAP_BITS_MIN ? MAP_BITS_MIN : bits + 1);
-    } else if (map->count < size >> MAP_SPARSE_BITS && bits >= MAP_BITS_MIN + MAP_SHRINK_BITS) {
+    } else if (removed && map->count < size >> MAP_SPARSE_BITS &&
+               bits >= MAP_BITS_MIN + MAP_SHRINK_BITS) {
         start_resize (map, bits - MAP_SHRINK_BITS);
     }
 }
@@ -239,7 +241,54 @@ void map_insert (struct map *map, struct map_node *node)
     node->next = *chain;
     *chain = node;
     map->count++;
-    maintain (map);
+    maintain (map, false);
+}
+
+/* Moves everything out of the old table, if there is one; false: without memory for that. */
+static bool finish_resize (struct map *map)
+{
+    struct map_table *old = &map->tables[1 - map->current];
+    while (old->segments != NULL) {
+        size_t before = map->migrated;
+        migrate (map, old);
+        if (old->segments != NULL && map->migrated == before) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void map_reserve (struct map *map, size_t count)
+{
+    COHORT_ASSERT (!map->visiting);
+    unsigned bits = MAP_BITS_MIN;
+    while (bits < MAP_BITS_MAX && (size_t) 1 << bits < count) {
+        bits++;
+    }
+    if (!finish_resize (map) || bits <= map->tables[map->current].bits) {
+        return;
+    }
+    struct map_table *next = &map->tables[1 - map->current];
+    if (!table_open (next, bits)) {
+        return;
+    }
+    for (size_t i = 0; i < segment_count (next); i++) {
+        if (!table_reach (next, i << MAP_SEGMENT_BITS)) {
+            table_close (map, next);
+            return;
+        }
+    }
+    struct map_table *old = &map->tables[map->current];
+    map->current = 1 - map->current;
+    for (size_t i = 0; i < table_size (old); i++) {
+        migrate_bucket (map, old, i);
+    }
+    table_close (map, old);
+}
+
+void map_prefetch (const struct map *map, uint64_t hash)
+{
+    __builtin_prefetch (chain_of (map, mix (hash)));
 }
 
 struct map_node *map_find (const struct map *map, uint64_t hash, map_equal_fn *equal,
@@ -263,7 +312,7 @@ void map_remove (struct map *map, struct map_node *node)
     node->next = NULL;
     COHORT_ASSERT (map->count > 0);
     map->count--;
-    maintain (map);
+    maintain (map, true);
 }
 
 bool map_scan (struct map *map, struct map_cursor *cursor, map_visit_fn *visit, void *arg)

@@ -77,6 +77,11 @@ size_t map_chain_max (const struct map *map);
 
 /* Adds an element that is in no map. Equal keys are the caller's affair: look first. */
 void map_insert (struct map *map, struct map_node *node);
+/* Makes the table fit for so many elements at once, for who knows how many will come; takes time in
+ * proportion to both, and is no promise: without memory nothing changes. */
+void map_reserve (struct map *map, size_t count);
+/* Tells the processor that an element with this hash will be inserted, or looked for, soon. */
+void map_prefetch (const struct map *map, uint64_t hash);
 /* The element with this hash that `equal` accepts, or NULL. */
 struct map_node *map_find (const struct map *map, uint64_t hash, map_equal_fn *equal,
                            const void *key);

@@ -26,10 +26,12 @@ static int load (struct store_reader *reader, const struct store_snapshot_info *
         if (code != 0 || done == 0) {
             break;
         }
-        offset += done;
         if (!tree_loader_feed (loader, piece, done)) {
             code = COHORT_ECORRUPT;
+        } else if (offset == 0) {
+            tree_loader_expect (loader, info->size);
         }
+        offset += done;
     }
     if (code == 0) {
         *tree = tree_loader_finish (&loader);

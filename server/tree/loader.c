@@ -29,11 +29,45 @@ struct tree_loader *tree_loader_new (const struct tree_options *options)
     return self;
 }
 
+/* ---- The index --------------------------------------------------------------------------- */
+
+/* The znode comes into the index when as many others have come behind it. */
+static void index_later (struct tree_loader *self, struct znode *znode)
+{
+    struct znode **place = &self->arriving[self->arrivals++ % LOADER_ARRIVING];
+    map_prefetch (&self->tree->znodes, znode->node.hash);
+    if (*place != NULL) {
+        map_insert (&self->tree->znodes, &(*place)->node);
+    }
+    *place = znode;
+}
+
+static void index_all (struct tree_loader *self)
+{
+    for (size_t i = 0; i < LOADER_ARRIVING; i++) {
+        struct znode **place = &self->arriving[self->arrivals++ % LOADER_ARRIVING];
+        if (*place != NULL) {
+            map_insert (&self->tree->znodes, &(*place)->node);
+        }
+        *place = NULL;
+    }
+}
+
+void tree_loader_expect (struct tree_loader *self, uint64_t image_size)
+{
+    uint64_t count = map_count (&self->tree->znodes);
+    uint64_t as_much = self->fed > 0 ? image_size / self->fed : 0;
+    if (as_much > 0) {
+        map_reserve (&self->tree->znodes, (size_t) (as_much * count));
+    }
+}
+
 struct tree *tree_loader_release (struct tree_loader **self_p)
 {
     struct tree_loader *self = *self_p;
     COHORT_ASSERT (self != NULL);
     struct tree *tree = self->tree;
+    index_all (self);
     sorting_abandon (&self->sorting);
     buf_deinit (&self->rest);
     for (size_t i = 0; i < self->acls_count; i++) {
@@ -202,7 +236,9 @@ static bool read_znode (struct record *record, const uint8_t *bytes, size_t size
 {
     struct reader in;
     reader_init (&in, bytes, size);
-    *record = (struct record){0};
+    record->pzxid = record->sequence = record->estate = 0;
+    record->cversion = 0;
+    record->inherited = 0;
     record->parts = reader_u8 (&in);
     record->mode = reader_u8 (&in);
     record->acl = reader_u32 (&in);
@@ -344,7 +380,7 @@ static bool join (struct tree_loader *self, struct znode *znode, const struct pa
         return false;
     }
     znode_account (above, 1, record->data_size);
-    map_insert (&tree->znodes, &znode->node);
+    index_later (self, znode);
     if (tenure != NULL) {
         list_push_back (&tenure->estate->tenures, &tenure->node);
         tenure->estate->count++;
@@ -358,12 +394,15 @@ static bool join (struct tree_loader *self, struct znode *znode, const struct pa
 
 /* Whether the parent has a child of this name.  Behind the last there is none: that is how names
  * come, as a rule, and it is known without looking into the index. */
-static bool has_child (const struct tree *tree, const struct znode *parent,
+static bool has_child (struct tree_loader *self, const struct znode *parent,
                        const struct znode *child)
 {
     const struct znode *last = children_last (&parent->u.family->children);
-    return last != NULL && znode_compare_names (last, child) >= 0 &&
-           znode_find_child (&tree->znodes, parent, child->node.hash, child->bytes,
+    if (last == NULL || znode_compare_names (last, child) < 0) {
+        return false;
+    }
+    index_all (self);
+    return znode_find_child (&self->tree->znodes, parent, child->node.hash, child->bytes,
                              child->name_size) != NULL;
 }
 
@@ -392,7 +431,7 @@ static bool load_znode (struct tree_loader *self, const uint8_t *bytes, size_t s
     }
     znode->node.hash =
         tree_path_hash_child (parent->znode->node.hash, record.name, record.name_size);
-    if (has_child (tree, parent->znode, znode) || !take_fields (self, znode, &record) ||
+    if (has_child (self, parent->znode, znode) || !take_fields (self, znode, &record) ||
         !join (self, znode, parent, &record)) {
         znode_free (znode);
         return false;
@@ -411,6 +450,7 @@ static bool load_end (struct tree_loader *self, const uint8_t *bytes, size_t siz
     uint64_t results = reader_u64 (&in);
     self->digest = reader_u64 (&in);
     self->stage = STAGE_END;
+    index_all (self);
     return reader_done (&in) && znodes == map_count (&self->tree->znodes) &&
            sessions == map_count (&self->tree->sessions) && results == self->tree->result_count &&
            self->parents_count > 0;
@@ -535,5 +575,6 @@ bool tree_loader_feed (struct tree_loader *self, const uint8_t *data, size_t siz
         self->stage = STAGE_FAILED;
         return false;
     }
+    self->fed += size;
     return true;
 }

@@ -32,13 +32,20 @@ struct parent {
     uint64_t name;    /* the digest's hash of its path */
 };
 
+/* Znodes on their way into the index: by the time the next ones have come, the processor has
+ * brought the place of the first. */
+enum { LOADER_ARRIVING = 16 };
+
 struct tree_loader {
     struct tree *tree;
     enum stage stage;
+    uint64_t fed;    /* bytes of input */
     struct buf rest; /* of the input: the beginning of a record */
     struct parent *parents;
     size_t parents_count;
     size_t parents_capacity;
+    struct znode *arriving[LOADER_ARRIVING];
+    size_t arrivals;   /* the next one's place is this, modulo LOADER_ARRIVING */
     struct acl **acls; /* by their numbers; each has a reference for it */
     size_t acls_count;
     size_t acls_capacity;

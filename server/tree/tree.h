@@ -28,7 +28,7 @@ struct tree;
 struct znode;
 
 struct tree_options {
-    uint64_t effects_bytes_max; /* of the effects ring; 0: 64 MiB */
+    uint64_t effects_bytes_max; /* of the effects ring; 0: 32 MiB */
     uint64_t hash_seed;      /* of the tables in memory: random and secret, or clients could choose
                                 paths that make these slow.  Nothing that comes out depends on it */
     uint64_t first_sequence; /* of the sequential names below each znode; not 0 only in tests,
@@ -428,6 +428,11 @@ bool tree_image_end_read (const uint8_t bytes[TREE_IMAGE_END], struct tree_image
 struct tree_loader;
 struct tree_loader *tree_loader_new (const struct tree_options *options);
 bool tree_loader_feed (struct tree_loader *self, const uint8_t *data, size_t size);
+
+/* After the first pieces, for who waits for the end of it: the whole image has so many bytes.  From
+ * what came until now it is told how many znodes will come, and room for them is made at once: that
+ * takes time in proportion to them.  Nothing that comes out depends on it. */
+void tree_loader_expect (struct tree_loader *self, uint64_t image_size);
 
 /* When all is fed: what needs all of it, in slices of about so many objects.  true: there is more
  * to do; then whole says whether nothing was missing, and the digest matched. */

@@ -363,6 +363,53 @@ static void test_no_memory_at_all (void **state)
     free (elements);
 }
 
+static size_t allocations;
+
+static void count_allocation (void *memory, int count)
+{
+    (void) memory;
+    allocations += count > 0;
+}
+
+/* Room that was reserved is used: as long as it lasts nothing is allocated, nor is it given back
+ * before something is removed.  At any moment of a resize, and whichever allocation fails. */
+static void test_reserve (void **state)
+{
+    (void) state;
+    struct element *elements = new_elements (HASH_GOOD);
+    for (size_t before = 0; before < 300; before++) {
+        struct map map;
+        map_init (&map);
+        for (size_t i = 0; i < ELEMENTS; i++) {
+            elements[i].inside = false;
+        }
+        for (size_t i = 0; i < before; i++) {
+            toggle (&map, &elements[i]);
+        }
+        mem_fail_at (before % 10);
+        map_reserve (&map, ELEMENTS);
+        mem_fail_clear ();
+        map_reserve (&map, ELEMENTS);
+        map_reserve (&map, ELEMENTS / 2);
+        allocations = 0;
+        mem_watch (count_allocation);
+        for (size_t i = before; i < ELEMENTS; i++) {
+            map_prefetch (&map, elements[i].node.hash);
+            toggle (&map, &elements[i]);
+        }
+        mem_watch (NULL);
+        assert_int_equal (allocations, 0);
+        for (size_t i = 0; i < ELEMENTS; i += 31) {
+            check_find (&map, &elements[i]);
+        }
+        if (before % 100 == 0) {
+            check_loop (&map, elements);
+        }
+        map_deinit (&map);
+    }
+    free (elements);
+}
+
 static void count_and_free (struct map_node *node, void *arg)
 {
     *(size_t *) arg += 1;
@@ -401,6 +448,7 @@ int main (void)
         cmocka_unit_test (test_order_is_deterministic),
         cmocka_unit_test (test_out_of_memory),
         cmocka_unit_test (test_no_memory_at_all),
+        cmocka_unit_test (test_reserve),
         cmocka_unit_test (test_drain),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -137,7 +137,7 @@ static void fill (struct bench *bench, int shuffled)
         slowest = time > slowest ? time : slowest;
     }
     double bytes = (resident_bytes () - before) / (double) bench->count;
-    double ring = (double) (64 << 20) / (double) bench->count;
+    double ring = (double) (32 << 20) / (double) bench->count;
     printf ("create %s: %.0f ns each, slowest 1,000 %.2f ms; %.0f bytes each, %.0f without the "
             "effects ring\n",
             shuffled ? "in random order" : "in order", spent / (double) bench->count, slowest / 1e6,
@@ -263,6 +263,9 @@ static void load (const struct buf *image)
     for (size_t at = 0; ok && at < image->size; at += 1 << 20) {
         size_t left = image->size - at;
         ok = tree_loader_feed (loader, image->data + at, left < 1 << 20 ? left : 1 << 20);
+        if (at == 0) {
+            tree_loader_expect (loader, image->size); /* as a start does it */
+        }
     }
     struct tree *tree = tree_loader_finish (&loader);
     if (tree == NULL) {
