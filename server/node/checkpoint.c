@@ -18,6 +18,8 @@ void checkpoint_init (struct checkpoint *self, struct store *store, uint64_t log
     self->log_bytes = log_bytes > 0 ? log_bytes : CHECKPOINT_LOG_BYTES;
     self->slice_bytes = slice_bytes > 0 ? slice_bytes : CHECKPOINT_SLICE;
     self->retry_at_ms = INT64_MIN;
+    self->looked_ms = INT64_MIN / 2; /* long ago */
+    self->looked_bytes = 0;
     buf_init (&self->slice);
 }
 
@@ -76,17 +78,36 @@ uint64_t checkpoint_done (const struct checkpoint *self)
     return self->done;
 }
 
+/* Looks now and then how fast the log grows. */
+static void look (struct checkpoint *self, int64_t now_ms)
+{
+    uint64_t bytes = store_log_bytes (self->store);
+    if (now_ms - self->looked_ms >= CHECKPOINT_CALM_MS) {
+        self->calm = bytes <= self->looked_bytes + CHECKPOINT_CALM_GROWTH;
+        self->looked_bytes = bytes;
+        self->looked_ms = now_ms;
+    }
+}
+
+static uint64_t log_limit (const struct checkpoint *self, uint64_t newest_size)
+{
+    uint64_t least = self->log_bytes;
+    uint64_t limit = newest_size;
+    if (self->calm) {
+        least = least < CHECKPOINT_CALM_BYTES ? least : CHECKPOINT_CALM_BYTES;
+        limit /= CHECKPOINT_CALM_PART;
+    }
+    return limit > least ? limit : least;
+}
+
 static bool is_due (const struct checkpoint *self, int64_t now_ms)
 {
     struct store_snapshot_info newest;
     if (now_ms < self->retry_at_ms) {
         return false;
     }
-    uint64_t limit = self->log_bytes;
-    if (store_snapshot_newest (self->store, &newest) && newest.size > limit) {
-        limit = newest.size;
-    }
-    return self->wanted || store_log_bytes (self->store) > limit;
+    bool any = store_snapshot_newest (self->store, &newest);
+    return self->wanted || store_log_bytes (self->store) > log_limit (self, any ? newest.size : 0);
 }
 
 static void begin (struct checkpoint *self, struct tree *tree, struct zab_point point)
@@ -146,6 +167,7 @@ static bool write_slice (struct checkpoint *self, int64_t now_ms)
 bool checkpoint_turn (struct checkpoint *self, struct tree *tree, struct zab_point point,
                       int64_t now_ms)
 {
+    look (self, now_ms);
     if (self->writer == NULL && is_due (self, now_ms)) {
         begin (self, tree, point);
     }

@@ -1,8 +1,9 @@
 /*
  * server/node/checkpoint.h - snapshots of this server's own state
  *
- * Due when the log since the last one holds more than max (snapshot_bytes, its size); written in
- * slices while requests go on, with a bound on what waits for the disk.
+ * Due when the log since the last one holds more than max (snapshot_bytes, its size), or much less
+ * and the server has time: a start has to apply that log again.  Written in slices while requests
+ * go on, with a bound on what waits for the disk.
  */
 #ifndef SERVER_NODE_CHECKPOINT_H
 #define SERVER_NODE_CHECKPOINT_H
@@ -18,10 +19,16 @@
 enum {
     CHECKPOINT_SLICE = 64 << 10,      /* bytes in a turn, if not told otherwise */
     CHECKPOINT_PENDING_MAX = 4 << 20, /* bytes that wait for the disk */
-    CHECKPOINT_RETRY_MS = 10000       /* after one that failed (the disk was full) */
+    CHECKPOINT_RETRY_MS = 10000,      /* after one that failed (the disk was full) */
+    /* It is calm when the log has grown by no more than so many bytes in so long; then one is due
+     * if the log since the last holds more than max (these bytes, a part of its size). */
+    CHECKPOINT_CALM_MS = 1000,
+    CHECKPOINT_CALM_GROWTH = 64 << 10,
+    CHECKPOINT_CALM_BYTES = 4 << 20,
+    CHECKPOINT_CALM_PART = 16
 };
 
-#define CHECKPOINT_LOG_BYTES (UINT64_C (256) << 20)
+#define CHECKPOINT_LOG_BYTES (UINT64_C (64) << 20)
 
 /* Private. */
 struct checkpoint {
@@ -40,6 +47,9 @@ struct checkpoint {
     struct buf slice;
     zxid_t zxid;
     int64_t retry_at_ms;
+    bool calm;             /* the last time that somebody looked: */
+    int64_t looked_ms;     /* then; */
+    uint64_t looked_bytes; /* and this was the log's size */
 };
 
 /* log_bytes 0: CHECKPOINT_LOG_BYTES; slice_bytes 0: CHECKPOINT_SLICE. */

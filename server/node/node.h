@@ -71,11 +71,11 @@ struct node_options {
     uint64_t first_sequence;   /* likewise of the tree; 0 but in tests */
     uint8_t cluster_id[16];    /* random: for the ensemble if this server founds it */
     int peer_timeout_ms;       /* 0: 500 */
-    uint64_t snapshot_bytes;   /* 0: 256 MiB of log make a snapshot due */
+    uint64_t snapshot_bytes;   /* 0: 64 MiB of log make a snapshot due */
     uint32_t snapshot_slice;   /* bytes of a snapshot in a turn; 0: see checkpoint.h */
     uint32_t sync_chunk_bytes; /* 0: see zab.h */
     uint64_t counter_max;      /* likewise */
-    uint64_t effects_bytes;    /* 0: 64 MiB */
+    uint64_t effects_bytes;    /* 0: 32 MiB */
     uint32_t walk_nodes;       /* of streams' snapshots: see clients.h */
     uint32_t walk_window;
     struct entry_limits limits; /* for a new ensemble; zero fields: the defaults */

@@ -10,7 +10,7 @@
 #include "client/base/assert.h"
 #include "cohort/error.h"
 
-enum { CHUNK_MAX = 1 << 20, CHUNK_MIN = 16 << 10, CHUNKS_IN_CACHE = 64 };
+enum { CHUNK_MAX = 1 << 20, CHUNK_MIN = 16 << 10, CHUNKS_IN_CACHE = 32 };
 
 void cache_init (struct cache *self, struct disk *disk, uint64_t bytes_max)
 {

@@ -17,7 +17,7 @@
 enum {
     SEGMENT_BYTES = 64 << 20,
     SEGMENT_BYTES_MIN = 16 << 10,
-    CACHE_BYTES = 64 << 20,
+    CACHE_BYTES = 8 << 20,
     DEFERRED_BYTES_MAX = 4 << 10,
     SNAPSHOTS_KEPT = 2
 };

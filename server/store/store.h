@@ -52,7 +52,7 @@ struct store_options {
     uint32_t server_id;
     uint64_t store_id; /*  for a new, empty store (random, not 0)                               */
     uint64_t segment_bytes;  /*  0: 64 MiB                                                    */
-    uint64_t cache_bytes;    /*  0: 64 MiB of the log's tail in memory                        */
+    uint64_t cache_bytes;    /*  0: 8 MiB of the log's tail in memory                         */
     unsigned snapshots_kept; /*  0: 2; and the log since the oldest of them                   */
     int snapshot_level; /*  of compression, 1 to 9; 0: the default, 1; -1: none               */
     bool repair; /*  others can bring back what is damaged: see store_open                       */

@@ -18,7 +18,7 @@
 #include "server/tree/tree.h"
 
 enum {
-    EFFECTS_BYTES_MAX = 64 << 20, /* the default */
+    EFFECTS_BYTES_MAX = 32 << 20, /* the default */
     EFFECTS_CHUNK_MAX = 256 << 10,
     EFFECTS_CHUNK_MIN = 4 << 10
 };

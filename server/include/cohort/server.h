@@ -51,7 +51,7 @@ typedef struct cohort_server_options {
     void *zmq_context;       /* borrowed; NULL: one of its own */
     int manual_clock;        /* 1: time moves by cohort_server_advance_ms alone */
     int peer_timeout_ms;     /* silence after which a server is given up; 0: 500 */
-    uint64_t snapshot_bytes; /* of log after which a snapshot is due; 0: 256 MiB */
+    uint64_t snapshot_bytes; /* of log after which a snapshot is due; 0: 64 MiB */
     uint32_t data_size_max;  /* of a znode's data, for a new ensemble; 0: 1 MiB */
     uint32_t session_timeout_min_ms; /* session limits of a new ensemble; 0: 100 */
     uint32_t session_timeout_max_ms; /* 0: 10 minutes */
@@ -61,7 +61,7 @@ typedef struct cohort_server_options {
     const char *secret_key;   /* CURVE for the clients' endpoints, Z85; NULL: no encryption */
     int snapshot_compression; /* of snapshots: zstd's level, 1 to 9; 0: 1; -1: none */
     uint64_t history_bytes;   /* of changes in memory, from which streams and watches catch up;
-                                 0: 64 MiB */
+                                 0: 32 MiB */
     const char *admins;       /* of an ensemble that has none: who passes every check of
                                  permissions: "digest:USER:HASH", "curve:KEY", "ip:ADDRESS/BITS",
                                  separated by commas; NULL: nobody.  See docs/acl.md */

@@ -9,6 +9,7 @@
 #include "client/base/alloc.h"
 #include "client/base/prng.h"
 #include "cohort/error.h"
+#include "server/node/checkpoint.h"
 #include "tests/unit/node/cluster.h"
 
 static struct node_status status_of (struct cluster *cluster, uint32_t id)
@@ -215,6 +216,37 @@ static void test_snapshot_catch_up (void **state)
     assert_int_equal (cluster_start (&cluster, follower), 0);
     assert_true (cluster_until (&cluster, 2000, nothing_pending, NULL));
     assert_int_equal (status_of (&cluster, follower).digest, status_of (&cluster, leader).digest);
+    cluster_deinit (&cluster);
+}
+
+static bool has_snapshot (struct cluster *self, void *unused)
+{
+    struct store_snapshot_info info;
+    (void) unused;
+    return store_snapshot_newest (self->servers[1].store, &info);
+}
+
+/* Far less log than makes a snapshot due: not while there are writes, nor when it is calm and there
+ * is too little of it; but as soon as it is calm and there is enough. */
+static void test_snapshot_when_calm (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    start (&cluster, 1, 7);
+    uint64_t session = make_session (&cluster, 1, 1);
+    uint64_t number = 1;
+    write_some (&cluster, 1, session, number, 200, 10000);
+    number += 200;
+    cluster_run (&cluster, 3 * CHECKPOINT_CALM_MS);
+    assert_false (has_snapshot (&cluster, NULL));
+    for (int round = 0; round < 16; round++, number += 20) {
+        write_some (&cluster, 1, session, number, 20, 10000);
+        cluster_run (&cluster, CHECKPOINT_CALM_MS / 4);
+    }
+    assert_true (store_log_bytes (cluster.servers[1].store) > CHECKPOINT_CALM_BYTES);
+    assert_false (has_snapshot (&cluster, NULL));
+    assert_true (cluster_until (&cluster, 5 * CHECKPOINT_CALM_MS, has_snapshot, NULL));
+    assert_true (store_log_bytes (cluster.servers[1].store) < CHECKPOINT_CALM_GROWTH);
     cluster_deinit (&cluster);
 }
 
@@ -754,6 +786,7 @@ int main (void)
         cmocka_unit_test (test_leader_stops),
         cmocka_unit_test (test_all_restart),
         cmocka_unit_test (test_snapshot_catch_up),
+        cmocka_unit_test (test_snapshot_when_calm),
         cmocka_unit_test (test_emptied_server),
         cmocka_unit_test (test_emptied_server_waits),
         cmocka_unit_test (test_no_quorum),
