@@ -94,7 +94,7 @@ static bool make_plan (struct bench_plan *plan, int *depth, const struct argumen
         !number_of (arguments, FLAG_KEYS, 1, BENCH_KEYS_MAX, BENCH_KEYS, &plan->keys) ||
         !number_of (arguments, FLAG_RATE, 1, BENCH_RATE_MAX, 0, &plan->rate) ||
         !number_of (arguments, FLAG_DEPTH, 0, BENCH_DEPTH_MAX, 0, depth) ||
-        !number_of (arguments, FLAG_GRACE, 1, INT32_MAX, 50, &plan->grace_ms)) {
+        !number_of (arguments, FLAG_GRACE, 1, INT32_MAX, 30, &plan->grace_ms)) {
         return false;
     }
     if (plan->kind != BENCH_LOAD && plan->rate > 0) {

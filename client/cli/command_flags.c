@@ -254,7 +254,7 @@ const struct flag command_bench_flags[] = {
      "as they are answered)"},
     {FLAG_KEYS, "keys", "N", "znodes over which reads and writes are spread (1000)"},
     {FLAG_DEPTH, "depth", "N", "work N levels deeper, in /bench/d/d/d (0)"},
-    {FLAG_GRACE, "grace", "MS", "vanish: what a crash leaves to the session (50)"},
+    {FLAG_GRACE, "grace", "MS", "vanish: what a crash leaves to the session (30)"},
     {FLAG_HISTOGRAM, "histogram", NULL, "print how many took how long, too"},
     {FLAG_JSON, "json", NULL,
      "print one JSON object: parameters, throughput, percentiles,\nand the histogram as a list of "

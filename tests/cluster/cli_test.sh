@@ -640,6 +640,12 @@ test_bench () {
 .*
 .*latency operations .*100\.00 %  #+
 min [0-9]+ us  mean [0-9]+ us$' 'bench --rate --histogram'
+    # All due at once: what has to wait for its turn has waited from then on, the last for the whole
+    # run. Counted from when they were sent none would have taken a tenth of it.
+    matches "$("$cohort" bench get --sessions 2 --window 16 --rate 10000000 --total 10000 --json |
+        sed 's/.*"seconds": \([^,]*\),.*"max_us": \([^,]*\),.*/\1 \2/' |
+        awk '{ print ($2 / 1e6 > $1 / 2 && $2 / 1e6 <= $1 * 1.01) ? "yes" : "no" }')" '^yes$' \
+        'bench --rate counts from when operations were due'
     # Another shape: deeper, larger, fewer; and what was there has the size that is asked for.
     bench_line set --sessions 2 --total 20 --depth 30 --keys 3 --size 5000
     bench_line get --sessions 1 --total 20 --keys 3 --size 5000
