@@ -384,6 +384,7 @@ static void receive_write (struct clients *self, struct client *client,
     if (from->number != client->next_number) {
         request.kind = from->number < client->next_number ? REQUEST_STORED : REQUEST_GAP;
         request.id = client->next_number;
+        request.multi = from->op_case == COHORT__WIRE__REQUEST__OP_MULTI;
         (void) client_queue (self, client, &request, NULL);
         return;
     }

@@ -310,6 +310,22 @@ static void answers_are_lost_at_each_step (void **state)
     leave (&client);
 }
 
+/* A transaction of one operation is answered as one the second time, too. */
+static void a_sum_is_known_although_its_answer_was_lost (void **state)
+{
+    (void) state;
+    cohort_t *client = join ();
+    cohort_cell_t *cell = cohort_cell_new (client, "/cell");
+    for (int64_t expected = 1; expected < 4; expected++) {
+        int64_t sum = 0;
+        assert_int_equal (cohort_fault_drop_replies (client, 1), 0);
+        assert_int_equal (cohort_cell_add (cell, 1, INT64_MIN, INT64_MAX, LIMIT_MS, &sum), 0);
+        assert_int_equal (sum, expected);
+    }
+    cohort_cell_destroy (&cell);
+    leave (&client);
+}
+
 /* ---- Sessions end between two steps ---------------------------------------------------------- */
 
 /* What was asked for in a session that ends before the answer is not granted, and can be had. */
@@ -542,6 +558,7 @@ int main (void)
         THREE (a_group_does_not_flap_with_its_leader),
         THREE (partitions_move_while_leaders_die),
         ONE (answers_are_lost_at_each_step),
+        ONE (a_sum_is_known_although_its_answer_was_lost),
         ONE (a_session_ends_between_asking_and_waiting),
         ONE (a_time_limit_ends_as_the_grant_comes),
         ONE (a_time_limit_of_nothing),
