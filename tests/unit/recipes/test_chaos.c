@@ -1,24 +1,9 @@
-/* The recipes on three real servers while everything goes wrong: leaders die, connections are cut,
- * answers are lost, events held back, disks stall, sessions expire. Programs, each a thread with a
- * client of its own, go on meanwhile, and are judged: no two holders at a time and tokens that only
- * grow, never more than the permits of a semaphore, one leader a token, each item of a queue
- * acknowledged exactly once, a mirror that is equal to the tree.
+/* The recipes in chaos (chaos.h): no two holders at a time and tokens that only grow, never more
+ * than the permits of a semaphore, one leader a token, each item of a queue acknowledged exactly
+ * once, a mirror that is equal to the tree.
  *
  * usage: test-recipes-chaos [SECONDS [SEED]]. The seed decides the faults; threads and sockets are
  * as they are. */
-
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-#include "client/base/prng.h"
-#include "cohort/cohort.h"
-#include "cohort/test.h"
-#include "tests/unit/unit.h"
 
 enum {
     LOCKERS = 3,
@@ -26,136 +11,18 @@ enum {
     PERMITS = 2,
     CANDIDATES = 3,
     CONSUMERS = 2,
-    PROGRAMS = LOCKERS + SHARERS + CANDIDATES + CONSUMERS + 3,
-    ITEMS_MAX = 20000,
-    WAIT_MS = 500,
-    LIMIT_MS = 60000,
-    TIMEOUT_MS = 2000
+    CHAOS_PROGRAMS = LOCKERS + SHARERS + CANDIDATES + CONSUMERS + 3,
+    ITEMS_MAX = 20000
 };
 
-static cohort_test_t *test;
-static uint64_t seed = 1;
-static int seconds = 3;
-static atomic_bool over; /* the faults are: what is under way ends */
-
-/* ---- Judges ---------------------------------------------------------------------------------- */
-
-static int64_t real_us (void)
-{
-    struct timespec now;
-    (void) clock_gettime (CLOCK_MONOTONIC, &now);
-    return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-/* What may be had by so many at a time. Each holder writes down until when it surely holds it; no
- * other may hold it before. */
-struct judge {
-    const char *what;
-    pthread_mutex_t lock;
-    int permits;
-    int64_t until_us[PROGRAMS]; /* of each program, 0: it holds nothing */
-    uint64_t ended[PROGRAMS];   /* sessions that the test has expired: before their time */
-    size_t grants, checks;
-};
+#include "tests/unit/recipes/chaos.h"
 
 static struct judge locks = {.what = "lock", .lock = PTHREAD_MUTEX_INITIALIZER, .permits = 1};
 static struct judge sems = {
     .what = "semaphore", .lock = PTHREAD_MUTEX_INITIALIZER, .permits = PERMITS};
 static struct judge leaders = {.what = "election", .lock = PTHREAD_MUTEX_INITIALIZER, .permits = 1};
 
-static void fail_test (const char *what, const char *why)
-{
-    fprintf (stderr, "seed %llu: %s: %s\n", (unsigned long long) seed, what, why);
-    abort ();
-}
-
-/* cmocka's assertions are the main thread's alone. */
-static void require (bool condition, const char *what, const char *why)
-{
-    if (!condition) {
-        fail_test (what, why);
-    }
-}
-
-/* A program has asked at `asked_us` whether it holds, and was told that it surely does for more
- * than valid_ms. Nobody can be sure of a session that a test expires: it does not wait for its
- * limits. */
-static void holds (struct judge *self, size_t program, uint64_t session, int64_t asked_us,
-                   int valid_ms)
-{
-    int holders = 0;
-    (void) pthread_mutex_lock (&self->lock);
-    if (self->ended[program] != session) {
-        self->until_us[program] = asked_us + (int64_t) valid_ms * 1000;
-        self->checks++;
-    }
-    for (size_t i = 0; i < PROGRAMS; i++) {
-        holders += self->until_us[i] > asked_us;
-    }
-    (void) pthread_mutex_unlock (&self->lock);
-    require (holders <= self->permits, self->what, "too many hold it");
-}
-
-static void lets_go (struct judge *self, size_t program)
-{
-    (void) pthread_mutex_lock (&self->lock);
-    self->until_us[program] = 0;
-    (void) pthread_mutex_unlock (&self->lock);
-}
-
-/* The test is about to expire it. */
-static void expires (struct judge *self, size_t program, uint64_t session)
-{
-    (void) pthread_mutex_lock (&self->lock);
-    self->ended[program] = session;
-    self->until_us[program] = 0;
-    (void) pthread_mutex_unlock (&self->lock);
-}
-
-/* An exclusive grant, of which the program was told. Programs may be told late: those of one come
- * in order. */
-static void granted (struct judge *self, uint64_t *own, uint64_t token)
-{
-    (void) pthread_mutex_lock (&self->lock);
-    self->grants++;
-    (void) pthread_mutex_unlock (&self->lock);
-    require (token > *own, self->what, "a token that does not grow");
-    *own = token;
-}
-
-/* ---- Programs -------------------------------------------------------------------------------- */
-
-struct program {
-    size_t number;
-    pthread_t thread;
-    void (*run) (struct program *self);
-    cohort_t *client;
-    atomic_bool ended;
-};
-
-static struct program programs[PROGRAMS];
-
-/* A session that has ended is begun anew, unless a recipe has done so. */
-static void keep (cohort_t *client)
-{
-    if (cohort_state (client) == COHORT_LOST) {
-        int rc = cohort_renew (client);
-        (void) rc; /* somebody was quicker */
-    }
-}
-
-/* Works for a while under a grant: asks again and again whether it is still its own. */
-#define work(judge, self, valid)                                                                   \
-    for (int turn = 0; turn < 20 && !atomic_load (&over); turn++) {                                \
-        int64_t asked_us = real_us ();                                                             \
-        int margin_ms = 5;                                                                         \
-        if (valid) {                                                                               \
-            holds (judge, (self)->number, cohort_session_id ((self)->client), asked_us,            \
-                   margin_ms);                                                                     \
-        }                                                                                          \
-        (void) cohort_run ((self)->client, 1);                                                     \
-    }                                                                                              \
-    lets_go (judge, (self)->number)
+/* ---- Grants ---------------------------------------------------------------------------------- */
 
 static void run_locker (struct program *self)
 {
@@ -282,6 +149,7 @@ static void judge_queue (void)
             fail_test ("queue", "an item was lost");
         }
     }
+    assert_true (puts > 0);
     print_message ("  queue: %d items, %d of which the session ended in their acknowledgement\n",
                    puts, doubtful);
 }
@@ -364,167 +232,28 @@ static void run_mirror (struct program *self)
     cohort_mirror_destroy (&mirror);
 }
 
-/* ---- Faults ---------------------------------------------------------------------------------- */
-
-/* For how long a fault lasts, and peace. */
-static void pause_ms (uint64_t ms)
-{
-    (void) poll (NULL, 0, (int) ms);
-}
-
-static void one_fault (struct prng *prng)
-{
-    size_t number = (size_t) prng_below (prng, PROGRAMS);
-    cohort_t *client = programs[number].client;
-    size_t server = (size_t) prng_below (prng, 3);
-    switch (prng_below (prng, 8)) {
-    case 0: {
-        int leader = cohort_test_kill_leader (test);
-        assert_in_range (leader, 0, 2);
-        pause_ms (prng_below (prng, 300));
-        assert_int_equal (cohort_test_start (test, (size_t) leader), 0);
-        break;
-    }
-    case 1:
-        assert_int_equal (cohort_fault_drop_replies (client, 1 + (int) prng_below (prng, 3)), 0);
-        break;
-    case 2:
-        assert_int_equal (cohort_fault_hold (client, COHORT_HOLD_EVENTS), 0);
-        pause_ms (prng_below (prng, 100));
-        assert_int_equal (cohort_fault_hold (client, COHORT_HOLD_NOTHING), 0);
-        break;
-    case 3:
-        cohort_fault_isolate (client, 1);
-        pause_ms (prng_below (prng, 400));
-        cohort_fault_isolate (client, 0);
-        break;
-    case 4: {
-        struct judge *judges[] = {&locks, &sems, &leaders};
-        for (size_t i = 0; i < 3; i++) {
-            expires (judges[i], number, cohort_session_id (client));
-        }
-        int rc = cohort_test_expire (test, client);
-        assert_true (rc == 0 || rc == COHORT_ESTATE); /* it was ending already */
-        break;
-    }
-    case 5:
-        assert_int_equal (cohort_test_stall_disk (test, server, 1), 0);
-        pause_ms (prng_below (prng, 100));
-        assert_int_equal (cohort_test_stall_disk (test, server, 0), 0);
-        break;
-    case 6:
-        assert_int_equal (
-            cohort_test_step_clock (test, server, (int64_t) prng_below (prng, 2000) - 1000), 0);
-        break;
-    default:
-        cohort_fault_cut (client);
-        break;
-    }
-}
-
 /* ---- All of it ------------------------------------------------------------------------------- */
 
-static void *run (void *arg)
+static void make_tree (cohort_t *client)
 {
-    struct program *self = arg;
-    self->run (self);
-    /* What its recipe has asked for is answered before the client goes. */
-    keep (self->client);
-    cohort_set_time_limit (self->client, LIMIT_MS);
-    int rc = cohort_sync (self->client);
-    (void) rc;
-    while (cohort_dispatch (self->client, 64) > 0) {
-    }
-    atomic_store (&self->ended, true);
-    return NULL;
-}
-
-static void (*role_of (size_t number)) (struct program *)
-{
-    static const struct {
-        size_t count;
-        void (*run) (struct program *);
-    } roles[] = {{LOCKERS, run_locker},
-                 {SHARERS, run_sharer},
-                 {CANDIDATES, run_candidate},
-                 {CONSUMERS, run_consumer},
-                 {1, run_producer},
-                 {1, run_writer},
-                 {1, run_mirror}};
-    size_t role = 0;
-    while (number >= roles[role].count) {
-        number -= roles[role++].count;
-    }
-    return roles[role].run;
-}
-
-static void begin (void)
-{
-    cohort_test_options_t options = {.size = sizeof options, .servers = 3};
-    test = cohort_test_new (&options);
-    assert_non_null (test);
-    for (size_t i = 0; i < PROGRAMS; i++) {
-        cohort_options_t client = {.size = sizeof client, .timeout_ms = TIMEOUT_MS};
-        programs[i] = (struct program){.number = i, .run = role_of (i)};
-        programs[i].client = cohort_new (cohort_test_endpoints (test), &client);
-        assert_non_null (programs[i].client);
-        assert_int_equal (cohort_wait (programs[i].client, LIMIT_MS), 0);
-    }
-    cohort_t *first = programs[0].client;
-    assert_int_equal (cohort_create (first, "/chaos", NULL, 0, COHORT_PERSISTENT, NULL, NULL, NULL),
-                      0);
     assert_int_equal (
-        cohort_create (first, "/chaos/tree", NULL, 0, COHORT_PERSISTENT, NULL, NULL, NULL), 0);
-    for (size_t i = 0; i < PROGRAMS; i++) {
-        assert_int_equal (cohort_sync (programs[i].client), 0);
-    }
-    for (size_t i = 0; i < PROGRAMS; i++) {
-        assert_int_equal (pthread_create (&programs[i].thread, NULL, run, &programs[i]), 0);
-    }
-}
-
-static void recipes_in_chaos (void **state)
-{
-    struct prng prng;
-    size_t faults = 0;
-    (void) state;
-    begin ();
-    prng_seed (&prng, seed);
-    int64_t end_us = real_us () + (int64_t) seconds * 1000000;
-    for (; real_us () < end_us; faults++) {
-        one_fault (&prng);
-        pause_ms (prng_below (&prng, 60));
-    }
-    for (size_t i = 0; i < PROGRAMS; i++) {
-        assert_int_equal (cohort_fault_drop_replies (programs[i].client, 0), 0);
-    }
-    atomic_store (&over, true);
-    for (size_t i = 0; i < PROGRAMS; i++) {
-        assert_int_equal (pthread_join (programs[i].thread, NULL), 0);
-    }
-    judge_queue ();
-    const struct judge *judges[] = {&locks, &sems, &leaders};
-    for (size_t i = 0; i < 3; i++) {
-        print_message ("  %s: %zu grants, held %zu times when asked\n", judges[i]->what,
-                       judges[i]->grants, judges[i]->checks);
-        assert_true (judges[i]->grants > 0 && judges[i]->checks > 0);
-    }
-    print_message ("  seed %llu: %zu faults\n", (unsigned long long) seed, faults);
-    assert_true (faults > 0 && atomic_load (&put_count) > 0);
-    for (size_t i = 0; i < PROGRAMS; i++) {
-        cohort_destroy (&programs[i].client);
-    }
-    cohort_test_destroy (&test);
+        cohort_create (client, "/chaos/tree", NULL, 0, COHORT_PERSISTENT, NULL, NULL, NULL), 0);
 }
 
 int main (int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test (recipes_in_chaos)};
-    seconds = argc > 1 ? (int) strtol (argv[1], NULL, 10) : seconds;
-    seed = argc > 2 ? strtoull (argv[2], NULL, 10) : seed;
-    if (seconds < 1 || argc > 3) {
-        fprintf (stderr, "usage: test-recipes-chaos [SECONDS [SEED]]\n");
-        return 2;
-    }
-    return cmocka_run_group_tests (tests, NULL, NULL);
+    static const struct role all[] = {{LOCKERS, run_locker},
+                                      {SHARERS, run_sharer},
+                                      {CANDIDATES, run_candidate},
+                                      {CONSUMERS, run_consumer},
+                                      {1, run_producer},
+                                      {1, run_writer},
+                                      {1, run_mirror}};
+    struct judge *all_judges[] = {&locks, &sems, &leaders};
+    roles = all;
+    judges = all_judges;
+    judges_count = sizeof all_judges / sizeof *all_judges;
+    prepare = make_tree;
+    conclude = judge_queue;
+    return chaos_main (argc, argv, "test-recipes-chaos");
 }
