@@ -78,13 +78,19 @@ uint64_t checkpoint_done (const struct checkpoint *self)
     return self->done;
 }
 
+/* Whether the log has hardly grown since the last look; unknown, if a snapshot has cut it. */
+static bool grows_slowly (const struct checkpoint *self)
+{
+    uint64_t bytes = store_log_bytes (self->store);
+    return bytes >= self->looked_bytes && bytes - self->looked_bytes <= CHECKPOINT_CALM_GROWTH;
+}
+
 /* Looks now and then how fast the log grows. */
 static void look (struct checkpoint *self, int64_t now_ms)
 {
-    uint64_t bytes = store_log_bytes (self->store);
     if (now_ms - self->looked_ms >= CHECKPOINT_CALM_MS) {
-        self->calm = bytes <= self->looked_bytes + CHECKPOINT_CALM_GROWTH;
-        self->looked_bytes = bytes;
+        self->calm = grows_slowly (self);
+        self->looked_bytes = store_log_bytes (self->store);
         self->looked_ms = now_ms;
     }
 }
@@ -93,7 +99,7 @@ static uint64_t log_limit (const struct checkpoint *self, uint64_t newest_size)
 {
     uint64_t least = self->log_bytes;
     uint64_t limit = newest_size;
-    if (self->calm) {
+    if (self->calm && grows_slowly (self)) {
         least = least < CHECKPOINT_CALM_BYTES ? least : CHECKPOINT_CALM_BYTES;
         limit /= CHECKPOINT_CALM_PART;
     }

@@ -22,7 +22,7 @@ enum {
     CHECKPOINT_RETRY_MS = 10000,      /* after one that failed (the disk was full) */
     /* It is calm when the log has grown by no more than so many bytes in so long; then one is due
      * if the log since the last holds more than max (these bytes, a part of its size). */
-    CHECKPOINT_CALM_MS = 1000,
+    CHECKPOINT_CALM_MS = 2000,
     CHECKPOINT_CALM_GROWTH = 64 << 10,
     CHECKPOINT_CALM_BYTES = 4 << 20,
     CHECKPOINT_CALM_PART = 16

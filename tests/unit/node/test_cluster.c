@@ -219,6 +219,16 @@ static void test_snapshot_catch_up (void **state)
     cluster_deinit (&cluster);
 }
 
+/* As fast as it is never calm, for longer than to look three times. */
+static uint64_t write_steadily (struct cluster *self, uint64_t session, uint64_t number)
+{
+    for (int round = 0; round < 24; round++, number += 20) {
+        write_some (self, 1, session, number, 20, 10000);
+        cluster_run (self, CHECKPOINT_CALM_MS / 8);
+    }
+    return number;
+}
+
 static bool has_snapshot (struct cluster *self, void *unused)
 {
     struct store_snapshot_info info;
@@ -226,8 +236,9 @@ static bool has_snapshot (struct cluster *self, void *unused)
     return store_snapshot_newest (self->servers[1].store, &info);
 }
 
-/* Far less log than makes a snapshot due: not while there are writes, nor when it is calm and there
- * is too little of it; but as soon as it is calm and there is enough. */
+/* Far less log than makes a snapshot due: not while there are writes, the last one's end between
+ * them or not, nor when it is calm and there is too little of it; but as soon as it is calm and
+ * there is enough. */
 static void test_snapshot_when_calm (void **state)
 {
     (void) state;
@@ -239,14 +250,37 @@ static void test_snapshot_when_calm (void **state)
     number += 200;
     cluster_run (&cluster, 3 * CHECKPOINT_CALM_MS);
     assert_false (has_snapshot (&cluster, NULL));
-    for (int round = 0; round < 16; round++, number += 20) {
-        write_some (&cluster, 1, session, number, 20, 10000);
-        cluster_run (&cluster, CHECKPOINT_CALM_MS / 4);
-    }
+    number = write_steadily (&cluster, session, number);
     assert_true (store_log_bytes (cluster.servers[1].store) > CHECKPOINT_CALM_BYTES);
     assert_false (has_snapshot (&cluster, NULL));
     assert_true (cluster_until (&cluster, 5 * CHECKPOINT_CALM_MS, has_snapshot, NULL));
     assert_true (store_log_bytes (cluster.servers[1].store) < CHECKPOINT_CALM_GROWTH);
+    cluster_deinit (&cluster);
+}
+
+/* That the log is short behind a snapshot does not mean that it is calm. */
+static void test_snapshot_under_load (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    cluster_init (&cluster, 1, 8);
+    cluster.options.snapshot_bytes = 16 << 20;
+    cluster_start_all (&cluster);
+    assert_true (cluster_until (&cluster, 1000, cluster_settled, NULL));
+    uint64_t session = make_session (&cluster, 1, 1);
+    uint64_t written = 0;
+    zxid_t newest = 0;
+    size_t snapshots = 0;
+    for (uint64_t number = 1; written < UINT64_C (60) << 20; number += 100) {
+        struct store_snapshot_info info = {0};
+        write_some (&cluster, 1, session, number, 100, 10000);
+        cluster_run (&cluster, CHECKPOINT_CALM_MS / 10);
+        (void) store_snapshot_newest (cluster.servers[1].store, &info);
+        snapshots += info.point.zxid > newest;
+        newest = info.point.zxid;
+        written += 100 * 10000;
+    }
+    assert_in_range (snapshots, 1, 3);
     cluster_deinit (&cluster);
 }
 
@@ -787,6 +821,7 @@ int main (void)
         cmocka_unit_test (test_all_restart),
         cmocka_unit_test (test_snapshot_catch_up),
         cmocka_unit_test (test_snapshot_when_calm),
+        cmocka_unit_test (test_snapshot_under_load),
         cmocka_unit_test (test_emptied_server),
         cmocka_unit_test (test_emptied_server_waits),
         cmocka_unit_test (test_no_quorum),
