@@ -8,6 +8,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/src/client.h"
+#include "client/src/path.h"
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
 
@@ -112,26 +113,18 @@ static const char *advice_of (int rc, enum wire_kind kind, char *text, size_t si
     }
 }
 
-/* Which quota stands against an operation, in the handle's own paths: what is above its root has no
- * name there. The server's text begins with the path of the znode that has the quota. */
-static const char *localize_quota (const cohort_t *self, const char *detail, char *text,
-                                   size_t size)
+/* Which quota stands against an operation: the znode that has it, by its name below the chroot. */
+static const char *name_quota (const cohort_t *self, const struct wire_reply *reply, char *text,
+                               size_t size)
 {
-    static const char would[] = " would have ";
-    const char *rest = NULL;
-    for (const char *at = strstr (detail, would); at != NULL; at = strstr (at + 1, would)) {
-        rest = at;
-    }
-    if (self->chroot_size == 0 || rest == NULL) {
-        return detail;
-    }
-    bool within = (size_t) (rest - detail) >= self->chroot_size &&
-                  strncmp (detail, self->chroot, self->chroot_size) == 0;
-    if (within && detail[self->chroot_size] == '/') {
-        return detail + self->chroot_size;
-    }
-    within = within && detail + self->chroot_size == rest;
-    (void) snprintf (text, size, "%s%s", within ? "/" : "a znode above the chroot", rest);
+    const char *path = reply->quota_path;
+    bool within = strncmp (path, self->chroot, self->chroot_size) == 0 &&
+                  (self->chroot_size == 0 || path[self->chroot_size] == '/' ||
+                   path[self->chroot_size] == '\0');
+    (void) snprintf (text, size, "%.200s %s",
+                     within ? path_strip (self->chroot, self->chroot_size, path)
+                            : "a znode above the chroot",
+                     reply->detail);
     return text;
 }
 
@@ -152,8 +145,8 @@ static int outcome (cohort_t *self, const struct request *request, const cohort_
     const char *detail = request->reply != NULL ? request->reply->detail : "";
     if (detail[0] == '\0') {
         detail = advice_of (result->rc, request->wire.op.kind, advice, sizeof advice);
-    } else if (result->rc == COHORT_EQUOTA) {
-        detail = localize_quota (self, detail, advice, sizeof advice);
+    } else if (request->reply->quota_path[0] != '\0') {
+        detail = name_quota (self, request->reply, advice, sizeof advice);
     }
     return client_fail (self, result->rc, "%s%s%.150s: %s%s%s",
                         client_op_name (request->wire.op.kind), result->path != NULL ? " " : "",

@@ -213,6 +213,7 @@ struct wire_reply {
     size_t identities_count;
     const cohort_acl_t *acl; /* get_acl, get_admins; NULL: no item */
     const char *detail;      /* of the code, for people; "" if there is none */
+    const char *quota_path;  /* the znode whose quota the detail is about; "" if it is about none */
     const cohort_session_info_t *sessions;
     size_t sessions_count;
     bool more_sessions;
@@ -270,6 +271,9 @@ struct wire_frame {
 
 /* Decodes one frame of a server: *frame has one reference. 0, COHORT_EPROTOCOL or COHORT_ENOMEM. */
 int wire_decode (const void *bytes, size_t size, struct wire_frame **frame);
+/* The same, through protobuf-c alone, whatever is in the frame: what wire_decode must agree with.
+ */
+int wire_decode_general (const void *bytes, size_t size, struct wire_frame **frame);
 
 /* References are counted across threads: results are read where callbacks run. Releasing NULL is
  * allowed. */

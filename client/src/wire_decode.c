@@ -1,22 +1,18 @@
 /* ServerFrame to plain structs.
  *
  * protobuf-c unpacks into the frame's arena; what it made is checked and translated, strings and
- * data staying where they are. May include: wire, generated protobuf code, base, libc. */
+ * data staying where they are. May include: wire_decode, generated protobuf code, base, libc. */
 
-#include "client/src/wire.h"
+#include "client/src/wire_decode.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include "client.pb-c.h"
-#include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/src/acl.h"
 
 /* Unpacked and translated, a frame takes a few times the bytes that it had on the wire. */
-#define ARENA_FACTOR    6
-#define ARENA_BLOCK_MIN 1024
-#define ARENA_BLOCK_MAX (256u << 10)
+#define ARENA_FACTOR 6
 
 static void unpack_free (void *arg, void *memory)
 {
@@ -325,6 +321,7 @@ static int take_reply (struct arena *arena, struct wire_item *item, const Cohort
     reply->value = from->value;
     reply->existed = from->existed;
     reply->detail = from->detail;
+    reply->quota_path = from->quota_path;
     if (from->n_sessions > 0) {
         return take_sessions (arena, reply, from);
     }
@@ -428,32 +425,30 @@ static int take_batch (struct arena *arena, struct wire_item *item,
     return rc;
 }
 
-static int take_items (struct wire_frame *frame, const Cohort__Wire__ServerFrame *from)
+static int take_item (struct wire_frame *frame, const Cohort__Wire__Item *item)
 {
     struct arena *arena = &frame->arena;
-    frame->items = arena_calloc (arena, from->n_items, sizeof (*frame->items));
-    if (frame->items == NULL) {
-        return COHORT_ENOMEM;
+    struct wire_item *to = &frame->items[frame->item_count++];
+    switch (item->item_case) {
+    case COHORT__WIRE__ITEM__ITEM_REPLY:
+        return take_reply (arena, to, item->reply);
+    case COHORT__WIRE__ITEM__ITEM_EVENT:
+        return take_event (arena, to, item->event);
+    case COHORT__WIRE__ITEM__ITEM_BATCH:
+        return take_batch (arena, to, item->batch);
+    default:
+        /* A later version's kind of item, which this client has not asked for. */
+        frame->item_count--;
+        return COHORT_OK;
     }
-    int rc = COHORT_OK;
+}
+
+static int take_items (struct wire_frame *frame, const Cohort__Wire__ServerFrame *from)
+{
+    frame->items = arena_calloc (&frame->arena, from->n_items, sizeof (*frame->items));
+    int rc = frame->items != NULL ? COHORT_OK : COHORT_ENOMEM;
     for (size_t i = 0; i < from->n_items && rc == COHORT_OK; i++) {
-        const Cohort__Wire__Item *item = from->items[i];
-        struct wire_item *to = &frame->items[frame->item_count++];
-        switch (item->item_case) {
-        case COHORT__WIRE__ITEM__ITEM_REPLY:
-            rc = take_reply (arena, to, item->reply);
-            break;
-        case COHORT__WIRE__ITEM__ITEM_EVENT:
-            rc = take_event (arena, to, item->event);
-            break;
-        case COHORT__WIRE__ITEM__ITEM_BATCH:
-            rc = take_batch (arena, to, item->batch);
-            break;
-        default:
-            /* A later version's kind of item, which this client has not asked for. */
-            frame->item_count--;
-            break;
-        }
+        rc = take_item (frame, from->items[i]);
     }
     return rc;
 }
@@ -476,20 +471,12 @@ static int take_frame (struct wire_frame *frame, const Cohort__Wire__ServerFrame
     return rc;
 }
 
-int wire_decode (const void *bytes, size_t size, struct wire_frame **frame_p)
+int wire_decode_general (const void *bytes, size_t size, struct wire_frame **frame_p)
 {
-    COHORT_ASSERT (bytes != NULL || size == 0);
-    COHORT_ASSERT (frame_p != NULL);
-    if (size > WIRE_FRAME_MAX) {
-        return COHORT_EPROTOCOL;
-    }
-    struct wire_frame *frame = mem_calloc (1, sizeof (*frame));
+    struct wire_frame *frame = wire_frame_new (size * ARENA_FACTOR);
     if (frame == NULL) {
         return COHORT_ENOMEM;
     }
-    size_t block = size * ARENA_FACTOR + ARENA_BLOCK_MIN;
-    arena_init (&frame->arena, block < ARENA_BLOCK_MAX ? block : ARENA_BLOCK_MAX, 0);
-    atomic_init (&frame->references, 1);
     struct unpack unpack = {.arena = &frame->arena};
     ProtobufCAllocator allocator = {unpack_counting_alloc, unpack_free, &unpack};
     Cohort__Wire__ServerFrame *message =
@@ -497,29 +484,15 @@ int wire_decode (const void *bytes, size_t size, struct wire_frame **frame_p)
     int rc = message != NULL    ? take_frame (frame, message)
              : unpack.exhausted ? COHORT_ENOMEM
                                 : COHORT_EPROTOCOL;
-    if (rc != COHORT_OK) {
-        wire_frame_release (frame);
-        return rc;
-    }
-    *frame_p = frame;
-    return COHORT_OK;
+    return wire_frame_end (frame, rc, frame_p);
 }
 
-void wire_frame_retain (struct wire_frame *frame)
+int wire_unpack_item (struct wire_frame *frame, const uint8_t *data, size_t size)
 {
-    uint32_t before = atomic_fetch_add_explicit (&frame->references, 1, memory_order_relaxed);
-    COHORT_ASSERT (before > 0);
-}
-
-void wire_frame_release (struct wire_frame *frame)
-{
-    if (frame == NULL) {
-        return;
-    }
-    uint32_t before = atomic_fetch_sub_explicit (&frame->references, 1, memory_order_acq_rel);
-    COHORT_ASSERT (before > 0);
-    if (before == 1) {
-        arena_deinit (&frame->arena);
-        mem_free (frame);
-    }
+    struct unpack unpack = {.arena = &frame->arena};
+    ProtobufCAllocator allocator = {unpack_counting_alloc, unpack_free, &unpack};
+    Cohort__Wire__Item *item = cohort__wire__item__unpack (&allocator, size, data);
+    return item != NULL       ? take_item (frame, item)
+           : unpack.exhausted ? COHORT_ENOMEM
+                              : COHORT_EPROTOCOL;
 }

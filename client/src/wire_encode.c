@@ -1,7 +1,8 @@
 /* Plain structs to ClientFrame: the frames, and what stands in them beside the operations.
  *
  * The messages of protobuf-c are trees of pointers; they are built in the caller's scratch arena,
- * borrow all strings and data, and are packed into the buffer at once.
+ * borrow all strings and data, and are packed into the buffer. Fields of a message that follow one
+ * another are one message: so a frame is made in parts, request by request.
  * May include: wire_encode, base, libc. */
 
 #include "client/src/wire_encode.h"
@@ -132,8 +133,6 @@ int wire_put_rearm (struct buf *out, struct arena *scratch, const struct wire_re
 
 static Cohort__Wire__Request *request_of (struct arena *scratch, const struct wire_request *request)
 {
-    COHORT_ASSERT (request->xid > 0);
-    COHORT_ASSERT ((request->number > 0) == wire_is_write (request->op.kind));
     Cohort__Wire__Request *message =
         WIRE_NEW (scratch, Cohort__Wire__Request, COHORT__WIRE__REQUEST__INIT);
     if (message == NULL) {
@@ -180,25 +179,59 @@ int wire_put_backup (struct buf *out, uint64_t received, const struct wire_op *a
     return pack_frame (out, &frame);
 }
 
+/* The number of ClientFrame.requests in client.proto. */
+enum { FRAME_REQUESTS = 4 };
+
+static int put_request (struct buf *out, struct arena *scratch, const struct wire_request *request)
+{
+    if (wire_request_plain (request)) {
+        return wire_put_request (out, FRAME_REQUESTS, request) ? COHORT_OK : COHORT_ENOMEM;
+    }
+    Cohort__Wire__Request *message = request_of (scratch, request);
+    if (message == NULL) {
+        return COHORT_ENOMEM;
+    }
+    Cohort__Wire__ClientFrame frame = COHORT__WIRE__CLIENT_FRAME__INIT;
+    frame.n_requests = 1;
+    frame.requests = &message;
+    return pack_frame (out, &frame);
+}
+
+static int put_heartbeat (struct buf *out, uint64_t seq)
+{
+    Cohort__Wire__Heartbeat beat = COHORT__WIRE__HEARTBEAT__INIT;
+    Cohort__Wire__ClientFrame frame = COHORT__WIRE__CLIENT_FRAME__INIT;
+    beat.seq = seq;
+    frame.heartbeat = &beat;
+    return pack_frame (out, &frame);
+}
+
+/* What is said behind the requests. */
+static int put_rest (struct buf *out, struct arena *scratch, const struct wire_words *words)
+{
+    Cohort__Wire__ClientFrame frame = COHORT__WIRE__CLIENT_FRAME__INIT;
+    frame.ask = words->ask;
+    int rc = taken_of (scratch, &frame, words);
+    return rc == COHORT_OK ? pack_frame (out, &frame) : rc;
+}
+
 int wire_put_words (struct buf *out, struct arena *scratch, const struct wire_words *words)
 {
     COHORT_ASSERT (words->heartbeat > 0 || words->ask || words->taken_count > 0 ||
                    words->request_count > 0);
-    Cohort__Wire__Heartbeat beat = COHORT__WIRE__HEARTBEAT__INIT;
-    beat.seq = words->heartbeat;
-    Cohort__Wire__ClientFrame frame = COHORT__WIRE__CLIENT_FRAME__INIT;
-    frame.heartbeat = words->heartbeat > 0 ? &beat : NULL;
-    frame.ask = words->ask;
-    frame.n_requests = words->request_count;
-    frame.requests = arena_calloc (scratch, words->request_count, sizeof (*frame.requests));
-    if (frame.requests == NULL || taken_of (scratch, &frame, words) != COHORT_OK) {
-        return COHORT_ENOMEM;
+    size_t before = out->size;
+    int rc = words->heartbeat > 0 ? put_heartbeat (out, words->heartbeat) : COHORT_OK;
+    for (size_t i = 0; rc == COHORT_OK && i < words->request_count; i++) {
+        const struct wire_request *request = words->requests[i];
+        COHORT_ASSERT (request->xid > 0);
+        COHORT_ASSERT ((request->number > 0) == wire_is_write (request->op.kind));
+        rc = put_request (out, scratch, request);
     }
-    for (size_t i = 0; i < words->request_count; i++) {
-        frame.requests[i] = request_of (scratch, words->requests[i]);
-        if (frame.requests[i] == NULL) {
-            return COHORT_ENOMEM;
-        }
+    if (rc == COHORT_OK && (words->ask || words->taken_count > 0)) {
+        rc = put_rest (out, scratch, words);
     }
-    return pack_frame (out, &frame);
+    if (rc != COHORT_OK) {
+        buf_truncate (out, before);
+    }
+    return rc;
 }

@@ -1,6 +1,6 @@
-/* What the encoders share: wire_encode.c makes frames, wire_encode_write.c and wire_encode_read.c
- * the operations in them. Messages are built in the caller's scratch arena and borrow strings and
- * data. May include: wire, generated protobuf code, base. */
+/* What the encoders share: wire_encode.c makes frames, wire_request.c the plain requests in them,
+ * wire_encode_write.c and wire_encode_read.c all others. Messages are built in the caller's scratch
+ * arena and borrow strings and data. May include: wire, generated protobuf code, base. */
 
 #ifndef COHORT_CLIENT_WIRE_ENCODE_H
 #define COHORT_CLIENT_WIRE_ENCODE_H
@@ -24,6 +24,11 @@ const void *wire_fill_write (Cohort__Wire__Request *message, struct arena *scrat
                              const struct wire_request *request);
 const void *wire_fill_read (Cohort__Wire__Request *message, struct arena *scratch,
                             const struct wire_request *request);
+
+/* Whether the request is a single operation with nothing special about it. */
+bool wire_request_plain (const struct wire_request *request);
+/* Appends such a request, as a field of this number; false: no memory. */
+bool wire_put_request (struct buf *out, uint32_t number, const struct wire_request *request);
 
 /* Scheme, user and credential of an operation, also where no request carries them. */
 void wire_fill_add_auth (Cohort__Wire__AddAuth *add, const struct wire_op *op);

@@ -69,10 +69,11 @@ void client_reply_plain (struct clients *self, struct client *client,
 
 /* ---- Writes ------------------------------------------------------------------------------ */
 
-enum { QUOTA_DETAIL_SIZE = 400, QUOTA_DETAIL_PATH = 200 };
+enum { QUOTA_DETAIL_SIZE = 160 };
 
-/* Which quota stood against an operation: the size of the text, 0: none did. */
-static size_t describe_quota (const struct result *result, char text[QUOTA_DETAIL_SIZE])
+/* Which quota stood against an operation, and what is to be said of the znode that has it. */
+static void describe_quota (struct wire_client_reply *reply, const struct result *result,
+                            char text[QUOTA_DETAIL_SIZE])
 {
     struct reader ops = result->ops;
     for (uint32_t i = 0; i < result->count; i++) {
@@ -80,20 +81,18 @@ static size_t describe_quota (const struct result *result, char text[QUOTA_DETAI
         bool decoded = result_op_decode (&op, &ops);
         COHORT_ASSERT (decoded);
         if (op.has_quota) {
-            int shown = op.quota.path_size < QUOTA_DETAIL_PATH ? (int) op.quota.path_size
-                                                               : QUOTA_DETAIL_PATH;
-            while ((size_t) shown < op.quota.path_size && (op.quota.path[shown] & 0xc0) == 0x80) {
-                shown--; /* not in the middle of a character */
-            }
-            (void) snprintf (
-                text, QUOTA_DETAIL_SIZE, "%.*s would have %" PRId64 " %s; its %s is %" PRId64,
-                shown, op.quota.path, op.quota.value,
-                op.quota.kind == TREE_QUOTA_COUNT_HARD ? "znodes, itself counted" : "bytes of data",
-                tree_quota_name (op.quota.kind), op.quota.limit);
-            return strlen (text);
+            (void) snprintf (text, QUOTA_DETAIL_SIZE,
+                             "would have %" PRId64 " %s; its %s is %" PRId64, op.quota.value,
+                             op.quota.kind == TREE_QUOTA_COUNT_HARD ? "znodes, itself counted"
+                                                                    : "bytes of data",
+                             tree_quota_name (op.quota.kind), op.quota.limit);
+            reply->detail = text;
+            reply->detail_size = strlen (text);
+            reply->quota_path = op.quota.path;
+            reply->quota_path_size = op.quota.path_size;
+            return;
         }
     }
-    return 0;
 }
 
 static void reply_result (struct clients *self, struct client *client,
@@ -118,8 +117,7 @@ static void reply_result (struct clients *self, struct client *client,
         reply.detail = (const char *) request_payload (request) + (request->size - request->detail);
         reply.detail_size = request->detail;
     } else if (result.code == COHORT_EQUOTA) {
-        reply.detail = detail;
-        reply.detail_size = describe_quota (&result, detail);
+        describe_quota (&reply, &result, detail);
     }
     bool multi = request->multi || result.count > 1;
     struct wire_mark mark = wire_client_reply_begin (out, &reply, multi ? size : 0);

@@ -1,10 +1,11 @@
-/* wire_client.c: see wire_client.h. */
+/* wire_client.c: frames to clients are written: see wire_client.h. */
 
 #include "server/node/wire_client.h"
 
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "client/base/fields.h"
 #include "cohort/version.h"
 #include "server/tree/result.h"
 
@@ -14,41 +15,7 @@
     WIRE_NUMBER (COHORT_VERSION_MAJOR)                                                             \
     "." WIRE_NUMBER (COHORT_VERSION_MINOR) "." WIRE_NUMBER (COHORT_VERSION_PATCH)
 
-/* ---- protobuf-c with an arena ------------------------------------------------------------ */
-
-/* A message of two bytes costs a hundred in memory, and who sends it may be a stranger: what a
- * frame may cost is bounded. */
-struct pool {
-    struct arena *arena;
-    size_t bytes_max;
-};
-
-static void *pool_alloc (void *arg, size_t size)
-{
-    const struct pool *pool = arg;
-    size_t used = arena_used (pool->arena);
-    if (used > pool->bytes_max || size > pool->bytes_max - used) {
-        return NULL;
-    }
-    return arena_alloc (pool->arena, size);
-}
-
-static void pool_free (void *arg, void *memory)
-{
-    (void) arg;
-    (void) memory;
-}
-
-const Cohort__Wire__ClientFrame *wire_client_decode (struct arena *arena, const uint8_t *data,
-                                                     size_t size)
-{
-    if (size > WIRE_CLIENT_FRAME_MAX) {
-        return NULL;
-    }
-    struct pool pool = {arena, arena_used (arena) + 2 * size + WIRE_CLIENT_FRAME_COST};
-    ProtobufCAllocator allocator = {pool_alloc, pool_free, &pool};
-    return cohort__wire__client_frame__unpack (&allocator, size, data);
-}
+/* ---- What concerns a frame as a whole ---------------------------------------------------- */
 
 /* protobuf-c wants pointers to non-const although packing only reads. */
 static ProtobufCBinaryData bytes_of (const uint8_t *data, size_t size)
@@ -205,8 +172,7 @@ void wire_client_backup (struct buf *out, const struct backup_part *part)
 
 /* ---- Fields ------------------------------------------------------------------------------ */
 
-enum { VARINT = 0, FIXED64 = 1, BYTES = 2 };
-enum { VARINT_MAX = 10, WIDE_SIZE = 5, NARROW_MAX = 127 };
+enum { WIDE_SIZE = 5, NARROW_MAX = 127 };
 
 /* The numbers of fields in client.proto; the tests read the frames with protobuf-c. */
 enum {
@@ -237,6 +203,7 @@ enum {
     REPLY_READS = 60,
     REPLY_IDENTITIES = 61,
     REPLY_DETAIL = 62,
+    REPLY_QUOTA_PATH = 85,
     IDENTITY_SCHEME = 1,
     IDENTITY_ID = 2,
     REPLY_SESSIONS = 50,
@@ -282,69 +249,60 @@ enum {
     KIND_FOUND = 4 /* of a change, beside the effects' */
 };
 
-static size_t put_varint (uint8_t *at, uint64_t value)
-{
-    size_t size = 0;
-    while (value >= 0x80) {
-        at[size++] = (uint8_t) (value | 0x80);
-        value >>= 7;
-    }
-    at[size++] = (uint8_t) value;
-    return size;
-}
+/* Each makes room for what it writes and no more: buffers are as large as what is in them asks for.
+ */
 
 static void put_number (struct buf *out, unsigned field, uint64_t value)
 {
-    uint8_t bytes[2 * VARINT_MAX];
-    if (value != 0) {
-        size_t size = put_varint (bytes, field << 3 | VARINT);
-        size += put_varint (bytes + size, value);
-        buf_append (out, bytes, size);
+    if (value == 0) {
+        return;
+    }
+    uint8_t *at = buf_extend (out, field_varint_size (field << 3) + field_varint_size (value));
+    if (at != NULL) {
+        (void) field_put_number (at, field, value);
     }
 }
 
-/* sint32, sint64: small numbers of either sign are short. */
 static void put_signed (struct buf *out, unsigned field, int64_t value)
 {
-    put_number (out, field, (uint64_t) value << 1 ^ (value < 0 ? UINT64_MAX : 0));
+    put_number (out, field, field_zigzag (value));
 }
 
 static void put_fixed (struct buf *out, unsigned field, uint64_t value)
 {
-    COHORT_ASSERT (field < 16);
-    if (value != 0) {
-        uint8_t *at = buf_extend (out, 9);
-        if (at != NULL) {
-            at[0] = (uint8_t) (field << 3 | FIXED64);
-            bytes_put_u64 (at + 1, value);
-        }
+    if (value == 0) {
+        return;
+    }
+    uint8_t *at = buf_extend (out, field_varint_size (field << 3) + sizeof value);
+    if (at != NULL) {
+        (void) field_put_fixed (at, field, value);
     }
 }
 
 /* Also where it is empty: an element of a list, a message. */
 static void put_bytes (struct buf *out, unsigned field, const void *data, size_t size)
 {
-    uint8_t head[2 * VARINT_MAX];
-    size_t head_size = put_varint (head, field << 3 | BYTES);
-    head_size += put_varint (head + head_size, size);
-    buf_append (out, head, head_size);
-    buf_append (out, data, size);
+    size_t head = field_varint_size (field << 3) + field_varint_size (size);
+    uint8_t *at = buf_extend (out, head + size);
+    if (at != NULL) {
+        (void) field_put_bytes (at, field, data, size);
+    }
 }
 
 /* Opens a message inside: put_end writes its length.  A wide one has room for a length of five
  * bytes (which may be longer than needed), another for one; it is moved if that is too little. */
 static size_t put_begin (struct buf *out, unsigned field, bool wide)
 {
-    uint8_t tag[VARINT_MAX];
-    size_t size = put_varint (tag, field << 3 | BYTES);
-    buf_append (out, tag, size);
-    (void) buf_extend (out, wide ? WIDE_SIZE : 1);
+    uint8_t *at = buf_extend (out, field_varint_size (field << 3) + (wide ? WIDE_SIZE : 1));
+    if (at != NULL) {
+        (void) field_put_tag (at, field, FIELD_BYTES);
+    }
     return out->size;
 }
 
 static void put_end (struct buf *out, size_t start, bool wide)
 {
-    uint8_t length[VARINT_MAX];
+    uint8_t length[VARINT_SIZE_MAX];
     if (out->failed) {
         return;
     }
@@ -358,32 +316,39 @@ static void put_end (struct buf *out, size_t start, bool wide)
         }
         return;
     }
-    size_t length_size = put_varint (length, size);
-    if (length_size > 1 && buf_extend (out, length_size - 1) == NULL) {
+    if (size < 0x80) {
+        out->data[start - 1] = (uint8_t) size;
+        return;
+    }
+    size_t length_size = (size_t) (field_put_varint (length, size) - length);
+    if (buf_extend (out, length_size - 1) == NULL) {
         return;
     }
     memmove (out->data + start + length_size - 1, out->data + start, size);
     memcpy (out->data + start - 1, length, length_size);
 }
 
+enum { STAT_SIZE_MAX = 8 * 9 + 3 * 6 + 3 * 6 };
+
 static void put_stat (struct buf *out, unsigned field, const cohort_stat_t *stat)
 {
-    size_t start = put_begin (out, field, false);
-    put_fixed (out, 1, stat->czxid);
-    put_fixed (out, 2, stat->mzxid);
-    put_fixed (out, 3, stat->pzxid);
-    put_fixed (out, 4, (uint64_t) stat->ctime_ms);
-    put_fixed (out, 5, (uint64_t) stat->mtime_ms);
-    put_signed (out, 6, stat->version);
-    put_signed (out, 7, stat->cversion);
-    put_signed (out, 8, stat->aversion);
-    put_fixed (out, 9, stat->ephemeral_owner);
-    put_fixed (out, 10, stat->ozxid);
-    put_number (out, 11, (uint32_t) stat->data_size);
-    put_number (out, 12, stat->child_count);
-    put_number (out, 13, (uint64_t) stat->mode);
-    put_fixed (out, 14, (uint64_t) stat->ttl_ms);
-    put_end (out, start, false);
+    uint8_t bytes[STAT_SIZE_MAX];
+    uint8_t *at = field_put_fixed (bytes, 1, stat->czxid);
+    at = field_put_fixed (at, 2, stat->mzxid);
+    at = field_put_fixed (at, 3, stat->pzxid);
+    at = field_put_fixed (at, 4, (uint64_t) stat->ctime_ms);
+    at = field_put_fixed (at, 5, (uint64_t) stat->mtime_ms);
+    at = field_put_number (at, 6, field_zigzag (stat->version));
+    at = field_put_number (at, 7, field_zigzag (stat->cversion));
+    at = field_put_number (at, 8, field_zigzag (stat->aversion));
+    at = field_put_fixed (at, 9, stat->ephemeral_owner);
+    at = field_put_fixed (at, 10, stat->ozxid);
+    at = field_put_number (at, 11, (uint32_t) stat->data_size);
+    at = field_put_number (at, 12, stat->child_count);
+    at = field_put_number (at, 13, (uint32_t) stat->mode);
+    at = field_put_fixed (at, 14, (uint64_t) stat->ttl_ms);
+    COHORT_ASSERT (at - bytes <= STAT_SIZE_MAX);
+    put_bytes (out, field, bytes, (size_t) (at - bytes));
 }
 
 void wire_client_seen (struct buf *out, zxid_t zxid, uint64_t confirmed)
@@ -413,7 +378,8 @@ enum { REPLY_SIZE = 110 }; /* bytes of a reply with a stat, about */
 struct wire_mark wire_client_reply_begin (struct buf *out, const struct wire_client_reply *reply,
                                           size_t size)
 {
-    bool wide = REPLY_SIZE + size + reply->detail_size > NARROW_MAX;
+    size += reply->detail_size + reply->quota_path_size;
+    bool wide = REPLY_SIZE + size > NARROW_MAX;
     struct wire_mark mark = item_begin (out, ITEM_REPLY, wide);
     put_number (out, REPLY_XID, reply->xid);
     put_signed (out, REPLY_CODE, reply->code);
@@ -422,6 +388,9 @@ struct wire_mark wire_client_reply_begin (struct buf *out, const struct wire_cli
     put_number (out, REPLY_EXPECTED, reply->expected);
     if (reply->detail_size > 0) {
         put_bytes (out, REPLY_DETAIL, reply->detail, reply->detail_size);
+    }
+    if (reply->quota_path_size > 0) {
+        put_bytes (out, REPLY_QUOTA_PATH, reply->quota_path, reply->quota_path_size);
     }
     return mark;
 }

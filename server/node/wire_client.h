@@ -1,8 +1,9 @@
 /*
  * server/node/wire_client.h - frames of clients, as bytes and as what is inside
  *
- * client/proto/client.proto is the schema.  Reading is protobuf-c's, into an arena.  Writing of
- * what is frequent - replies, events, batches - goes straight into the bytes: a ServerFrame is a
+ * client/proto/client.proto is the schema.  Reading is protobuf-c's, into an arena, but for
+ * what is frequent: single operations are read straight from the bytes.  Writing of what is
+ * frequent - replies, events, batches - goes straight into the bytes: a ServerFrame is a
  * sequence of fields, so items can be appended one by one as they come up, and what concerns the
  * frame as a whole is appended last.  The rest is packed by protobuf-c.
  *
@@ -34,10 +35,14 @@ enum {
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
-/* What the frame holds lives in the arena until that is reset.  NULL: malformed, with more parts
- * than anybody needs, or out of memory. */
+/* What the frame holds lives in the arena until that is reset, and in the data.  NULL: malformed,
+ * with more parts than anybody needs, or out of memory. */
 const Cohort__Wire__ClientFrame *wire_client_decode (struct arena *arena, const uint8_t *data,
                                                      size_t size);
+/* The same, through protobuf-c alone, whatever is in the frame: what wire_client_decode must agree
+ * with. */
+const Cohort__Wire__ClientFrame *wire_client_decode_general (struct arena *arena,
+                                                             const uint8_t *data, size_t size);
 
 /* ---- Writing: what concerns a frame as a whole -------------------------------------------- */
 
@@ -83,6 +88,8 @@ struct wire_client_reply {
     zxid_t zxid;
     const char *detail; /* of the code, for people */
     size_t detail_size;
+    const char *quota_path; /* the znode whose quota the detail is about */
+    size_t quota_path_size;
 };
 struct wire_mark wire_client_reply_begin (struct buf *out, const struct wire_client_reply *reply,
                                           size_t size);

@@ -1,5 +1,5 @@
-/* What a client decodes from a server: any bytes. Two decodings are the same, and everything that
- * they point to is there. */
+/* What a client decodes from a server: any bytes. It is what protobuf-c makes of them, and
+ * everything that it points to is there. */
 
 #include <string.h>
 
@@ -49,6 +49,10 @@ static void dump_reply (struct buf *out, const struct wire_reply *reply)
         dump_stat (out, &reply->listed[i].stat);
     }
     dump_string (out, reply->next);
+    dump_string (out, reply->detail);
+    dump_string (out, reply->quota_path);
+    buf_u64 (out, (uint64_t) reply->value);
+    buf_u8 (out, reply->existed);
     for (size_t i = 0; i < reply->ops_count; i++) {
         COHORT_ASSERT (reply->ops[i].rc <= 0);
         buf_i32 (out, reply->ops[i].rc);
@@ -143,10 +147,12 @@ static void dump_frame (struct buf *out, const struct wire_frame *frame)
     }
 }
 
-static int decode (struct buf *out, const uint8_t *data, size_t size)
+typedef int decode_fn (const void *data, size_t size, struct wire_frame **frame);
+
+static int decode (struct buf *out, decode_fn *fn, const uint8_t *data, size_t size)
 {
     struct wire_frame *frame = NULL;
-    int rc = wire_decode (data, size, &frame);
+    int rc = fn (data, size, &frame);
     COHORT_ASSERT (rc == COHORT_OK || rc == COHORT_EPROTOCOL);
     COHORT_ASSERT ((rc == COHORT_OK) == (frame != NULL));
     if (frame != NULL) {
@@ -159,8 +165,8 @@ static int decode (struct buf *out, const uint8_t *data, size_t size)
 static void one (const uint8_t *data, size_t size)
 {
     struct buf first = {0}, second = {0};
-    int rc = decode (&first, data, size);
-    COHORT_ASSERT (decode (&second, data, size) == rc);
+    int rc = decode (&first, wire_decode, data, size);
+    COHORT_ASSERT (decode (&second, wire_decode_general, data, size) == rc);
     COHORT_ASSERT (first.size == second.size);
     COHORT_ASSERT (first.size == 0 || memcmp (first.data, second.data, first.size) == 0);
     buf_deinit (&first);
@@ -168,6 +174,29 @@ static void one (const uint8_t *data, size_t size)
 }
 
 /* ---- Seeds: what servers write --------------------------------------------------------------- */
+
+/* Replies to single operations, and nothing else. */
+static void put_replies (struct buf *out)
+{
+    static const cohort_stat_t stat = {.czxid = 1, .version = -4, .mode = 1, .ttl_ms = 5};
+    struct wire_client_reply reply = {.xid = 1, .zxid = 5};
+    struct wire_mark mark = wire_client_reply_begin (out, &reply, 4);
+    wire_client_reply_stat (out, &stat);
+    wire_client_reply_data (out, (const uint8_t *) "data", 4);
+    wire_client_item_end (out, mark);
+    struct buf result = {0};
+    struct reader ops;
+    struct result_op op = {
+        .has_path = true, .path = "/a", .path_size = 2, .has_value = true, .value = -7};
+    result_op_encode (&result, &op);
+    reader_init (&ops, result.data, result.size);
+    reply = (struct wire_client_reply){.xid = 300, .number = 1, .code = COHORT_ENONODE};
+    mark = wire_client_reply_begin (out, &reply, 300);
+    COHORT_ASSERT (wire_client_reply_result (out, &ops, 1, false));
+    wire_client_item_end (out, mark);
+    wire_client_seen (out, 7, 3);
+    buf_deinit (&result);
+}
 
 static void put_items (struct buf *out)
 {
@@ -254,6 +283,9 @@ static void seeds (fuzz_seed_fn *add, void *arg)
     const struct backup_part end = {.code = COHORT_EDISKFULL, .text = "the disk is full"};
     wire_client_backup (&out, &end);
     add (arg, "backup-end", out.data, out.size);
+    buf_clear (&out);
+    put_replies (&out);
+    add (arg, "replies", out.data, out.size);
     buf_clear (&out);
     put_items (&out);
     COHORT_ASSERT (!out.failed);

@@ -66,6 +66,52 @@ static Cohort__Wire__ClientFrame *unpack (void)
     return frame;
 }
 
+/* A plain request, written straight into the bytes, is what protobuf-c writes. */
+static void test_plain_requests (void **state)
+{
+    (void) state;
+    static const int32_t versions[] = {-1, 0, 1, 63, 64, INT32_MAX, INT32_MIN};
+    static const enum wire_kind kinds[] = {WIRE_CREATE, WIRE_DELETE, WIRE_SET,
+                                           WIRE_EXISTS, WIRE_GET,    WIRE_COUNT};
+    struct prng prng;
+    prng_seed (&prng, 7);
+    for (int round = 0; round < 2000; round++) {
+        static uint8_t data[20000];
+        char path[300];
+        size_t length = 1 + prng_below (&prng, sizeof (path) - 2);
+        memset (path, 'p', length);
+        path[0] = '/';
+        path[length] = '\0';
+        enum wire_kind kind = kinds[prng_below (&prng, 6)];
+        bool write = wire_is_write (kind), holds = kind == WIRE_CREATE || kind == WIRE_SET;
+        struct wire_request request = {
+            .xid = 1 + (prng_u64 (&prng) >> prng_below (&prng, 64)) / 2,
+            .number = write ? 1 + prng_below (&prng, 1000) : 0,
+            .ack_to = write ? prng_below (&prng, 1000) : 0,
+            .op = {.kind = kind, .path = path, .version = versions[prng_below (&prng, 7)]}};
+        request.op.data = holds ? data : NULL;
+        request.op.size = holds ? prng_below (&prng, sizeof (data)) >> prng_below (&prng, 16) : 0;
+        request.op.mode = (uint32_t) prng_below (&prng, 5);
+        request.op.if_absent = prng_below (&prng, 2) != 0;
+        request.op.ttl_ms = prng_below (&prng, 2) * 1000;
+        request.op.watch = !write && prng_below (&prng, 2) != 0;
+        request.op.linearizable = !write && prng_below (&prng, 2) != 0;
+        const struct wire_request *requests[] = {&request, &request};
+        struct wire_words words = {.requests = requests, .request_count = 2};
+        buf_clear (&out);
+        assert_int_equal (wire_put_words (&out, &scratch, &words), 0);
+        Cohort__Wire__ClientFrame *frame = unpack ();
+        assert_int_equal (frame->n_requests, 2);
+        assert_int_equal (frame->requests[1]->xid, request.xid);
+        uint8_t *packed = malloc (out.size);
+        assert_int_equal (cohort__wire__client_frame__get_packed_size (frame), out.size);
+        assert_int_equal (cohort__wire__client_frame__pack (frame, packed), out.size);
+        assert_memory_equal (packed, out.data, out.size);
+        free (packed);
+        cohort__wire__client_frame__free_unpacked (frame, ended_allocator ());
+    }
+}
+
 static void test_all_requests (void **state)
 {
     (void) state;
@@ -376,6 +422,66 @@ static void test_decode_out_of_memory (void **state)
     free (bytes);
 }
 
+/* Replies to single operations are read where they lie, in a copy of the frame. */
+static void test_plain_replies (void **state)
+{
+    (void) state;
+    Cohort__Wire__Stat stat = COHORT__WIRE__STAT__INIT;
+    Cohort__Wire__Reply get = COHORT__WIRE__REPLY__INIT, create = COHORT__WIRE__REPLY__INIT;
+    Cohort__Wire__Item items[2] = {COHORT__WIRE__ITEM__INIT, COHORT__WIRE__ITEM__INIT};
+    Cohort__Wire__Item *list[] = {&items[0], &items[1]};
+    Cohort__Wire__ServerFrame frame = COHORT__WIRE__SERVER_FRAME__INIT;
+    stat.version = -3;
+    stat.ttl_ms = 1000;
+    get.xid = 300;
+    get.zxid = 7;
+    get.data = (ProtobufCBinaryData){3, (uint8_t *) "abc"};
+    get.stat = &stat;
+    create.xid = 301;
+    create.number = 2;
+    create.code = COHORT_ENODEEXISTS;
+    create.path = "/made";
+    create.value = -5;
+    create.existed = true;
+    items[0].item_case = items[1].item_case = COHORT__WIRE__ITEM__ITEM_REPLY;
+    items[0].reply = &get;
+    items[1].reply = &create;
+    frame.items = list;
+    frame.n_items = 2;
+    frame.zxid = 9;
+    size_t size;
+    uint8_t *bytes = pack (&frame, &size);
+    for (uint64_t n = 1;; n++) {
+        struct wire_frame *decoded = NULL;
+        mem_fail_at (n);
+        int rc = wire_decode (bytes, size, &decoded);
+        if (mem_fail_clear ()) {
+            assert_int_equal (rc, COHORT_ENOMEM);
+            continue;
+        }
+        assert_int_equal (rc, 0);
+        memset (bytes, 0xee, size);
+        free (bytes);
+        assert_int_equal (decoded->zxid, 9);
+        assert_int_equal (decoded->item_count, 2);
+        const struct wire_reply *reply = decoded->items[0].u.reply;
+        assert_int_equal (reply->xid, 300);
+        assert_int_equal (reply->zxid, 7);
+        assert_memory_equal (reply->data, "abc", 3);
+        assert_int_equal (reply->stat->version, -3);
+        assert_int_equal (reply->stat->ttl_ms, 1000);
+        reply = decoded->items[1].u.reply;
+        assert_int_equal (reply->code, COHORT_ENODEEXISTS);
+        assert_string_equal (reply->path, "/made");
+        assert_string_equal (reply->detail, "");
+        assert_int_equal (reply->value, -5);
+        assert_true (reply->existed);
+        assert_null (reply->stat);
+        wire_frame_release (decoded);
+        break;
+    }
+}
+
 /* Every prefix, and many frames with a byte changed: an error or a frame, never a crash. */
 static void test_decode_damaged (void **state)
 {
@@ -513,6 +619,7 @@ int main (void)
 #define TEST(name) cmocka_unit_test_setup_teardown (name, begin, finish)
     const struct CMUnitTest tests[] = {
         TEST (test_golden_request),          TEST (test_all_requests),
+        TEST (test_plain_requests),          TEST (test_plain_replies),
         TEST (test_hello_and_rearm),         TEST (test_size_is_enough),
         TEST (test_encode_out_of_memory),    TEST (test_decode),
         TEST (test_decode_nothing),          TEST (test_decode_out_of_memory),

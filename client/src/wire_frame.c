@@ -1,0 +1,138 @@
+/* ServerFrame to plain structs: the frames.
+ *
+ * Nearly all frames are replies to single operations and nothing else: they are copied as they are
+ * and read where they lie, item by item. May include: wire_decode, base, libc. */
+
+#include "client/src/wire_decode.h"
+
+#include <stdatomic.h>
+
+#include "client/base/alloc.h"
+#include "client/base/assert.h"
+#include "client/base/fields.h"
+
+#define ARENA_BLOCK_MIN 1024
+#define ARENA_BLOCK_MAX (256u << 10)
+
+/* ---- A frame --------------------------------------------------------------------------------- */
+
+struct wire_frame *wire_frame_new (size_t room)
+{
+    room += ARENA_BLOCK_MIN;
+    struct wire_frame *frame = mem_calloc (1, sizeof (*frame));
+    if (frame != NULL) {
+        arena_init (&frame->arena, room < ARENA_BLOCK_MAX ? room : ARENA_BLOCK_MAX, 0);
+        atomic_init (&frame->references, 1);
+    }
+    return frame;
+}
+
+int wire_frame_end (struct wire_frame *frame, int rc, struct wire_frame **frame_p)
+{
+    if (rc != COHORT_OK) {
+        wire_frame_release (frame);
+        return rc;
+    }
+    *frame_p = frame;
+    return COHORT_OK;
+}
+
+void wire_frame_retain (struct wire_frame *frame)
+{
+    uint32_t before = atomic_fetch_add_explicit (&frame->references, 1, memory_order_relaxed);
+    COHORT_ASSERT (before > 0);
+}
+
+void wire_frame_release (struct wire_frame *frame)
+{
+    if (frame == NULL) {
+        return;
+    }
+    uint32_t before = atomic_fetch_sub_explicit (&frame->references, 1, memory_order_acq_rel);
+    COHORT_ASSERT (before > 0);
+    if (before == 1) {
+        arena_deinit (&frame->arena);
+        mem_free (frame);
+    }
+}
+
+/* ---- Frames of items alone ------------------------------------------------------------------- */
+
+/* The numbers of fields in client.proto. */
+enum { FRAME_ITEMS = 3, FRAME_ZXID = 4, FRAME_CONFIRMED = 5 };
+
+static bool is_item (const struct field *field)
+{
+    return field->number == FRAME_ITEMS && field->type == FIELD_BYTES;
+}
+
+/* Whether there are only items in the frame, and how far the server is; and how many items. */
+static bool scan_items (const void *bytes, size_t size, size_t *count)
+{
+    struct reader in;
+    struct field field;
+    *count = 0;
+    reader_init (&in, bytes, size);
+    while (field_next (&in, &field)) {
+        bool word = (field.number == FRAME_ZXID && field.type == FIELD_FIXED64) ||
+                    (field.number == FRAME_CONFIRMED && field.type == FIELD_VARINT);
+        if (!word && !is_item (&field)) {
+            return false;
+        }
+        *count += is_item (&field);
+    }
+    return !in.failed;
+}
+
+static int read_item (struct wire_frame *frame, const uint8_t *data, size_t size)
+{
+    int rc = wire_reply_read (&frame->arena, &frame->items[frame->item_count], data, size);
+    if (rc == COHORT_EUNSUPPORTED) {
+        return wire_unpack_item (frame, data, size);
+    }
+    frame->item_count += rc == COHORT_OK;
+    return rc;
+}
+
+/* The frame has room for `count` items. */
+static int read_items (struct wire_frame *frame, const void *bytes, size_t size, size_t count)
+{
+    struct reader in;
+    struct field field;
+    const uint8_t *copy = arena_dup (&frame->arena, bytes, size);
+    frame->items = arena_calloc (&frame->arena, count, sizeof (*frame->items));
+    if (copy == NULL || frame->items == NULL) {
+        return COHORT_ENOMEM;
+    }
+    reader_init (&in, copy, size);
+    int rc = COHORT_OK;
+    while (rc == COHORT_OK && field_next (&in, &field)) {
+        if (field.number == FRAME_ZXID) {
+            frame->zxid = field.value;
+        } else if (field.number == FRAME_CONFIRMED) {
+            frame->confirmed = field.value;
+        } else {
+            rc = read_item (frame, field.data, field.size);
+        }
+    }
+    return rc;
+}
+
+int wire_decode (const void *bytes, size_t size, struct wire_frame **frame_p)
+{
+    COHORT_ASSERT (bytes != NULL || size == 0);
+    COHORT_ASSERT (frame_p != NULL);
+    size_t count = 0;
+    if (size > WIRE_FRAME_MAX) {
+        return COHORT_EPROTOCOL;
+    }
+    if (!scan_items (bytes, size, &count)) {
+        return wire_decode_general (bytes, size, frame_p);
+    }
+    size_t room = size + count * (sizeof (struct wire_item) + wire_reply_room ());
+    struct wire_frame *frame = wire_frame_new (room);
+    if (frame == NULL) {
+        return COHORT_ENOMEM;
+    }
+    return wire_frame_end (frame, read_items (frame, bytes, size, count), frame_p);
+}
