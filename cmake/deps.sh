@@ -13,9 +13,10 @@ build_packages=(
 )
 # What examples/loops is built with besides.
 example_packages=(libuv1-dev libevent-dev)
-# What its tests need besides: other compilers, checkers of the source, tools that cut networks.
+# What its tests need besides: other compilers, checkers of the source, tools that cut networks and
+# count instructions.
 test_packages=(
-    g++ clang libclang-rt-14-dev clang-format clang-tidy libcmocka-dev iproute2
+    g++ clang libclang-rt-14-dev clang-format clang-tidy libcmocka-dev iproute2 valgrind
     "${example_packages[@]}"
 )
 
