@@ -318,9 +318,11 @@ const struct command command_table[] = {
      command_elect_flags, "  $ cohort elect --info 10.0.0.7:7777 master -- master-server\n",
      cmd_elect},
     {"why", "PATH", 1, 1, "print who holds a lock, permits or items, or leads, and who waits",
-     "One line for each who stands in the line, in the order in which they are served, fields\n"
-     "separated by tabs: state, since when, name, token, session, host, process id, and what it\n"
-     "says about itself. Nothing: nobody is there.\n",
+     "PATH is that of a lock, semaphore, lease, election, claim, queue, gate or barrier; cohort\n"
+     "lock NAME has /locks/NAME, cohort elect NAME /elections/NAME. One line for each who holds\n"
+     "it or waits, in the order in which they are served, fields separated by tabs: state (holds\n"
+     "or waits), since when, name, token, session, host, process id, and what it says about\n"
+     "itself. Nothing: nobody is there.\n",
      command_no_flags,
      "  $ cohort why /locks/backup\n"
      "  state\tsince\tname\ttoken\tsession\thost\tpid\tdata\n"

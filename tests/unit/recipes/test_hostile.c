@@ -549,6 +549,52 @@ static void what_stands_on_an_ephemeral_is_refused (void **state)
     leave (&client);
 }
 
+/* ---- A clock that jumps ---------------------------------------------------------------------- */
+
+enum { HOUR_MS = 3600000, GRACE_MS = 200 };
+
+/* What is held does not notice. A grace, and a delay, are the leader's time of day: nobody has what
+ * another surely has, and who waits too long for it is told. */
+static void a_clock_jumps (void **state)
+{
+    (void) state;
+    cohort_t *clients[] = {join (), join ()};
+    cohort_claims_t *claims[2];
+    cohort_claim_t *alice[2];
+    for (int i = 0; i < 2; i++) {
+        const char *owner = i == 0 ? "/g0" : "/g1";
+        assert_int_equal (
+            cohort_create (clients[i], owner, NULL, 0, COHORT_EPHEMERAL, NULL, NULL, NULL), 0);
+        claims[i] = cohort_claims_new (clients[i], "/users", owner);
+        alice[i] = cohort_claim_new (claims[i], "alice", NULL, 0);
+    }
+    cohort_lock_t *lock = cohort_lock_new (clients[0], "/x/lock", NULL, 0);
+    cohort_lease_t *lease = cohort_lease_new (clients[0], "/x/lease", LIMIT_MS, NULL);
+    assert_int_equal (cohort_lock_try (lock, COHORT_LOCK_EXCLUSIVE, LIMIT_MS), 0);
+    assert_int_equal (cohort_lease_try (lease, LIMIT_MS), 0);
+    assert_int_equal (cohort_claim_take (alice[0], COHORT_CLAIM_REJECT, 0), 0);
+    assert_int_equal (cohort_claim_wait (alice[0], LIMIT_MS), 0);
+    /* Back: the grace does not end, but for the one who was asked. */
+    assert_int_equal (cohort_claim_take (alice[1], COHORT_CLAIM_KICK, GRACE_MS), 0);
+    until (clients, 2, count (clients[1], "/users/.asked") == 1);
+    assert_int_equal (cohort_test_step_clock (test, 0, -HOUR_MS), 0);
+    until (clients, 2, !cohort_claim_valid (alice[0], 0));
+    assert_int_equal (cohort_claim_wait (alice[1], GRACE_MS), COHORT_ETIMEDOUT);
+    assert_true (cohort_lock_valid (lock, 0) && cohort_lease_valid (lease, 0));
+    /* Forth, far beyond where it was. */
+    assert_int_equal (cohort_claim_take (alice[1], COHORT_CLAIM_KICK, GRACE_MS), 0);
+    assert_int_equal (cohort_test_step_clock (test, 0, 2 * HOUR_MS), 0);
+    until (clients, 2, cohort_claim_held (alice[1]) && !cohort_claim_held (alice[0]));
+    assert_true (cohort_lock_valid (lock, 0) && cohort_lease_valid (lease, 0));
+    cohort_lease_destroy (&lease);
+    cohort_lock_destroy (&lock);
+    for (int i = 0; i < 2; i++) {
+        cohort_claim_destroy (&alice[i]);
+        cohort_claims_destroy (&claims[i]);
+        leave (&clients[i]);
+    }
+}
+
 int main (void)
 {
 #define ONE(name)   cmocka_unit_test_setup_teardown (name, begin_one, end)
@@ -564,6 +610,7 @@ int main (void)
         ONE (a_time_limit_of_nothing),
         ONE (a_line_moves_through_a_storm_of_reconnects),
         ONE (what_stands_on_an_ephemeral_is_refused),
+        ONE (a_clock_jumps),
     };
 #undef ONE
 #undef THREE
