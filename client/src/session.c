@@ -9,6 +9,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "client/src/session_state.h"
 
 /* Frames are built in the scratch arena: what a full one needs is kept for the next. */
@@ -150,6 +151,9 @@ int session_renew (struct session *self, const struct session_random *random, in
     COHORT_ASSERT (self->requests.count == 0);
     COHORT_ASSERT (map_count (&self->watches.table) == 0);
     reset (self, random, lost_event);
+    if (COHORT_MUTATED (not_proven_anew)) {
+        event_free_all (&proving);
+    }
     submit_own (self, &proving);
     connecting->event.kind = EVENT_STATE;
     connecting->state = COHORT_CONNECTING;

@@ -122,7 +122,9 @@ void change_session_attach (struct tree *self, struct session *session,
     session->server = what->server;
     buf_clear (&self->identities);
     buf_append (&self->identities, what->origin, what->origin_size);
-    keep_proven (session, &self->identities);
+    if (!COHORT_MUTATED (proofs_lost)) {
+        keep_proven (session, &self->identities);
+    }
     replace_identities (session, &self->identities);
     finish_session (self, session);
 }
@@ -158,7 +160,7 @@ void change_session_number (struct tree *self, struct session *session, uint64_t
     COHORT_ASSERT (!session->dead);
     begin_session (self, session);
     ack_to = ack_to < session->last_number ? ack_to : session->last_number;
-    if (ack_to > session->acked) {
+    if (ack_to > session->acked && !COHORT_MUTATED (results_kept)) {
         drop_results (self, session, ack_to + COHORT_MUTATED (result_forgotten));
         session->acked = ack_to;
     }

@@ -256,7 +256,7 @@ struct model_who facts_who (const struct facts *self, const struct fact_client *
 {
     const struct model_session *session = model_session (&self->model, client->session);
     struct model_who who = model_who (&self->model, session, zxid);
-    who.identities = session != NULL ? model_origin (session, client->incarnation) : "";
+    who.identities = session != NULL ? model_origin (session, client->incarnation, zxid) : "";
     return who;
 }
 

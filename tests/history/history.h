@@ -57,7 +57,8 @@ enum history_op_kind {
     HISTORY_SYNC,
     HISTORY_COUNT,
     HISTORY_EPHEMERALS, /* the paths of the client's own, by age */
-    HISTORY_UNWATCH     /* one-shot watches are taken back, or (check) only looked for */
+    HISTORY_UNWATCH,    /* one-shot watches are taken back, or (check) only looked for */
+    HISTORY_WHOAMI      /* who the client is taken for */
 };
 
 /* Identities and access control lists are texts, their parts separated by commas: SCHEME:ID of who
@@ -119,7 +120,7 @@ struct history_return {
     const struct history_result *ops; /* of a write, or several reads: one for each operation */
     size_t ops_count;                 /* 0 also if nothing but the code is known */
     const cohort_stat_t *stat;        /* of a read; or NULL */
-    const char *value;                /* GET; or NULL */
+    const char *value;                /* GET; WHOAMI: identities; or NULL */
     const char *const *children;      /* CHILDREN: sorted; EPHEMERALS: by age */
     size_t children_count;
     int64_t below; /* COUNT */

@@ -188,8 +188,8 @@ struct model_who {
 struct model_who model_who (const struct model *self, const struct model_session *session,
                             uint64_t zxid);
 
-/* Who the client was, or is, that has, or had, the session as this incarnation. */
-const char *model_origin (const struct model_session *session, uint32_t incarnation);
+/* Who the client was then, or is, that has, or had, the session as this incarnation. */
+const char *model_origin (const struct model_session *session, uint32_t incarnation, uint64_t zxid);
 
 bool model_is_admin (struct model_who who);
 

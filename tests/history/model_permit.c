@@ -149,10 +149,15 @@ static const char *origin_at (const struct model_session *session, uint64_t zxid
     return count > 0 ? session->origins[count - 1].identities : "";
 }
 
-const char *model_origin (const struct model_session *session, uint32_t incarnation)
+const char *model_origin (const struct model_session *session, uint32_t incarnation, uint64_t zxid)
 {
+    const struct model_origin *origins = session->origins;
     size_t count = session->origins_count;
-    while (count > 0 && session->origins[count - 1].incarnation > incarnation) {
+    while (count > 0 && origins[count - 1].incarnation > incarnation) {
+        count--;
+    }
+    while (count > 1 && origins[count - 1].zxid > zxid &&
+           origins[count - 2].incarnation == origins[count - 1].incarnation) {
         count--;
     }
     return count > 0 ? session->origins[count - 1].identities : "";

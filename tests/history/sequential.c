@@ -196,6 +196,28 @@ static bool own_ephemerals_fit (const struct facts *facts, const struct fact_cal
                    call->id, call->client, zxid, told->code, told->children_count);
 }
 
+#define ANYBODY "world:anyone"
+
+/* Anybody, and whoever it was by its connection and by what it had proven. */
+static bool own_identities_fit (const struct facts *facts, const struct fact_call *call,
+                                uint64_t zxid, const struct history_result *told,
+                                struct objection *objection)
+{
+    const struct fact_client *client = facts_client (facts, call->client);
+    const char *who = facts_who (facts, client, zxid).identities;
+    size_t size = strlen (ANYBODY);
+    bool fits = told->code == 0 && told->data != NULL && strncmp (told->data, ANYBODY, size) == 0;
+    fits = fits &&
+           (*who == '\0' ? told->data[size] == '\0'
+                         : told->data[size] == ',' && strcmp (told->data + size + 1, who) == 0);
+    return fits ||
+           object (objection,
+                   "call %" PRIu64 " of client %u is told %d, that it is \"%s\" at %#" PRIx64
+                   "; beside anybody it is \"%s\"",
+                   call->id, call->client, told->code, told->data != NULL ? told->data : "", zxid,
+                   who);
+}
+
 /* What a read shows is what was there at the zxid that it names; several show one state. */
 bool rule_read_value (const struct facts *facts, const struct history_event *event,
                       struct objection *objection)
@@ -218,6 +240,9 @@ bool rule_read_value (const struct facts *facts, const struct history_event *eve
                                          .children_count = result->children_count};
     if (call->ops[0].kind == HISTORY_EPHEMERALS) {
         return own_ephemerals_fit (facts, call, result->zxid, &alone, objection);
+    }
+    if (call->ops[0].kind == HISTORY_WHOAMI) {
+        return own_identities_fit (facts, call, result->zxid, &alone, objection);
     }
     if (!call->multi) {
         return read_fits (facts, call, result->zxid, &call->ops[0], &alone, objection);

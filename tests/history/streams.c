@@ -9,17 +9,34 @@
 
 #include "tests/history/streams.h"
 
-/* Whether a client may read a version, or may not, by its list, and by who is an administrator then
- * or later: what was missed is judged when it is told. */
-static bool may_be_read (const struct stream_view *view, const struct model_version *version,
-                         uint64_t zxid, bool read)
+static bool may_as (const struct model *model, const struct model_version *version,
+                    struct model_who who, uint64_t zxid, bool read)
 {
-    const struct model *model = &view->facts->model;
-    struct model_who who = facts_who (view->facts, view->client, zxid);
     bool may = model_may (who, version, COHORT_PERM_READ) == read;
     for (size_t i = 0; i < model->admins_count && version->acl != NULL && !may; i++) {
         who.admins = model->admins[i].list;
         may = model->admins[i].zxid > zxid && model_may (who, version, COHORT_PERM_READ) == read;
+    }
+    return may;
+}
+
+/* Whether a client may read a version, or may not, by its list, and by who is an administrator then
+ * or later, and who it is itself: what was missed is judged when it is told, and of a snapshot each
+ * znode when it is come to (docs/acl.md). */
+static bool may_be_read (const struct stream_view *view, const struct model_version *version,
+                         uint64_t zxid, bool read)
+{
+    const struct model *model = &view->facts->model;
+    const struct model_session *session = model_session (model, view->client->session);
+    uint64_t from = view->from != 0 && view->from < zxid ? view->from : zxid;
+    struct model_who who = facts_who (view->facts, view->client, zxid);
+    who.identities = facts_who (view->facts, view->client, from).identities;
+    bool may = may_as (model, version, who, zxid, read);
+    for (size_t i = 0; session != NULL && i < session->origins_count && !may; i++) {
+        const struct model_origin *origin = &session->origins[i];
+        who.identities = origin->identities;
+        may = origin->zxid > from && origin->incarnation <= view->client->incarnation &&
+              may_as (model, version, who, zxid, read);
     }
     return may;
 }
@@ -123,7 +140,8 @@ static bool snapshot_fits (const struct facts *facts, const struct fact_stream *
                            const struct history_event *event, struct objection *objection)
 {
     const struct history_batch *batch = &event->u.batch;
-    const struct stream_view view = {facts, facts_client (facts, event->client), flags_of (stream)};
+    const struct stream_view view = {facts, facts_client (facts, event->client), flags_of (stream),
+                                     stream != NULL ? stream->floor : 1};
     for (size_t i = 0; i < batch->count; i++) {
         const struct history_change *change = &batch->changes[i];
         const struct model_znode *znode = model_find (&facts->model, change->path);
@@ -157,7 +175,7 @@ static bool transaction_fits (const struct facts *facts, const struct fact_strea
     const struct history_batch *batch = &event->u.batch;
     const struct model *model = &facts->model;
     uint32_t flags = stream->flags;
-    const struct stream_view view = {facts, facts_client (facts, event->client), flags};
+    const struct stream_view view = {facts, facts_client (facts, event->client), flags, 0};
     size_t at = stream->partial && !batch->first ? stream->partial_change
                 : stream->whole                  ? stream->change
                                                  : model_changes_after (model, batch->zxid - 1);

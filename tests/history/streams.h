@@ -10,6 +10,7 @@ struct stream_view {
     const struct facts *facts;
     const struct fact_client *client;
     uint32_t flags;
+    uint64_t from; /* of a snapshot: whoever the client has been since then counts; 0: now */
 };
 
 /* Whether what is told is this version of the znode: with its data, if the stream has any, unless

@@ -100,7 +100,7 @@ bool stream_latest_fits (const struct facts *facts, const struct fact_stream *st
     size_t told = stream->partial && !batch->first ? stream->partial_told : 0;
     bool one = next == model->changes_count || model->changes[next].zxid == batch->zxid;
     bool fits = false;
-    const struct stream_view view = {facts, facts_client (facts, event->client), stream->flags};
+    const struct stream_view view = {facts, facts_client (facts, event->client), stream->flags, 0};
     for (int folded = one ? 0 : 1; folded <= 1 && !fits; folded++) {
         struct latest_list list = expect (facts, stream, batch, from, folded != 0);
         size_t other = first_other (&view, &list, told, batch);

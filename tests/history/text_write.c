@@ -21,7 +21,7 @@ const char *const text_ops[] = {"",           "create",      "delete",      "set
                                 "set-acl",    "set-admins",  "add-auth",    "hand-over",
                                 "reject",     "lapsed",      "other",       "exists",
                                 "get",        "children",    "sync",        "count",
-                                "ephemerals", "unwatch"};
+                                "ephemerals", "unwatch",     "whoami"};
 const char *const text_entries[] = {"",      "session", "attach", "close",  "reap",
                                     "write", "lapse",   "found",  "admins", "other"};
 const size_t text_events_count = sizeof text_events / sizeof text_events[0];

@@ -58,6 +58,17 @@ bool check_ephemerals (const struct ghost *ghost, const struct sight *sight,
     return true;
 }
 
+/* 22. Of each session no more results are kept than its client may still ask for. */
+bool check_results (const struct ghost *ghost, const struct sight *sight,
+                    struct objection *objection)
+{
+    (void) ghost;
+    return sight->hoard == 0 || object (objection,
+                                        "server %u keeps results of session %" PRIu64
+                                        " that its client has acknowledged long ago",
+                                        sight->server, sight->hoard);
+}
+
 /* 18. Once faults have ended, the cluster answers everything and converges within a bounded time.
  */
 bool check_liveness (const struct ghost *ghost, const struct sight *sight,

@@ -76,6 +76,7 @@ void client_start (struct world *self, struct sim_client *client)
     client->incarnation++;
     list_init (&client->links);
     client->timer_ms = 0;
+    client->proven_count = 0;
     client->streams = 0;
     mirror_open (self, client);
     session_tick (client->session, client_now_ms (self, client));
@@ -232,6 +233,7 @@ static void renew (struct world *self, struct sim_client *client)
     struct session_random random = draw (self, client);
     int rc = session_renew (client->session, &random, client_now_ms (self, client));
     COHORT_ASSERT (rc == 0);
+    record_proven_anew (self, client);
     mirror_open (self, client);
     carry_out (self, client);
 }

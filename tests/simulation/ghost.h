@@ -76,6 +76,7 @@ struct sight {
     int64_t exposed_ms, exposed_ms_max;
     const struct sight_ephemeral *ephemerals; /* all there are, or none if nobody looked */
     size_t ephemerals_count;
+    uint64_t hoard; /* a session of which it keeps a result that nobody can ask for; 0: none */
 
     /* SPACE: for so long it leads although one with room could, it takes the disk for a full one
      * that has room, and a client of its waits for writes and was not told why. */

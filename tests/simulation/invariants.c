@@ -26,6 +26,7 @@ const struct invariant invariants[INVARIANTS_COUNT] = {
     {19, "what is wrong is hidden", SIGHT_TURN, check_quarantine},
     {20, "full disks make room", SIGHT_UPDATE | SIGHT_SPACE, check_full_disks},
     {21, "rounds are answered by a quorum", SIGHT_UPDATE, check_rounds},
+    {22, "results are let go", SIGHT_TURN, check_results},
 };
 
 const struct invariant *invariants_see (struct ghost *ghost, const struct sight *sight,

@@ -28,7 +28,7 @@ struct invariant {
     invariant_fn *holds;
 };
 
-enum { INVARIANTS_COUNT = 21 };
+enum { INVARIANTS_COUNT = 22 };
 
 /* In the order of their numbers, 1 to 21. */
 extern const struct invariant invariants[INVARIANTS_COUNT];
@@ -42,6 +42,6 @@ invariant_fn check_leadership, check_integrity, check_total_order, check_local_p
     check_committed_durability, check_history_consistency, check_actions, check_quorum_durability,
     check_durable_image, check_justified_messages, check_applied_durable, check_equal_states,
     check_acknowledged, check_ephemerals, check_liveness, check_quarantine, check_full_disks,
-    check_rounds;
+    check_rounds, check_results;
 
 #endif

@@ -244,6 +244,23 @@ static void free_ephemerals (struct ephemerals *self)
     free (self->items);
 }
 
+/* A client has so many writes on their way at most, and some of the session machine's own. */
+enum { RESULTS_MAX = 40 };
+
+static uint64_t find_hoard (const struct tree *tree)
+{
+    struct tree_session session = {.id = 0};
+    while (tree_session_next (tree, session.id, &session)) {
+        size_t size;
+        if (session.last_number > RESULTS_MAX &&
+            tree_session_result (tree, session.id, session.last_number - RESULTS_MAX, &size) !=
+                NULL) {
+            return session.id;
+        }
+    }
+    return 0;
+}
+
 static const struct config_set *configs_of (const struct sim_server *server,
                                             struct config_set *scratch)
 {
@@ -295,6 +312,7 @@ static void look_at_tree (struct world *world, struct sim_server *server, bool a
                                                       : 0,
                                     .exposed_ms_max = ALARM_MS,
                                     .configs = configs_of (server, &scratch),
+                                    .hoard = at_rest ? find_hoard (tree) : 0,
                                     .ephemerals = ephemerals.items,
                                     .ephemerals_count = ephemerals.count});
     free_ephemerals (&ephemerals);

@@ -250,6 +250,16 @@ static const char *list_of (struct world *world, const char *acl)
     return list;
 }
 
+/* Who has proven to be the user. */
+static const char *user_of (struct world *world, const char *name)
+{
+    char id[DIGEST_ID_SIZE];
+    size_t size = DIGEST_ID_SIZE + sizeof "digest:";
+    char *text = take (world, size, 1);
+    (void) snprintf (text, size, "digest:%s", world_user_id (name, id));
+    return text;
+}
+
 static struct history_op op_of (struct world *world, const struct wire_op *op)
 {
     static const enum history_op_kind kinds[] = {
@@ -267,6 +277,7 @@ static struct history_op op_of (struct world *world, const struct wire_op *op)
         [WIRE_SET_ACL] = HISTORY_SET_ACL,
         [WIRE_SET_ADMINS] = HISTORY_SET_ADMINS,
         [WIRE_HAND_OVER] = HISTORY_HAND_OVER,
+        [WIRE_ADD_AUTH] = HISTORY_ADD_AUTH,
         [WIRE_EXISTS] = HISTORY_EXISTS,
         [WIRE_GET] = HISTORY_GET,
         [WIRE_CHILDREN] = HISTORY_CHILDREN,
@@ -274,6 +285,7 @@ static struct history_op op_of (struct world *world, const struct wire_op *op)
         [WIRE_COUNT] = HISTORY_COUNT,
         [WIRE_EPHEMERALS] = HISTORY_EPHEMERALS,
         [WIRE_UNWATCH] = HISTORY_UNWATCH,
+        [WIRE_WHOAMI] = HISTORY_WHOAMI,
     };
     const struct wire_list *page = op->kind == WIRE_EPHEMERALS ? op->list : NULL;
     bool create = op->kind == WIRE_CREATE, set = op->kind == WIRE_SET;
@@ -286,6 +298,7 @@ static struct history_op op_of (struct world *world, const struct wire_op *op)
         .value = page != NULL                 ? page->prefix
                  : create || set              ? value_of (world, op->data, op->size)
                  : op->kind == WIRE_HAND_OVER ? history_token (&world->recorder->arena, op->data)
+                 : op->kind == WIRE_ADD_AUTH  ? user_of (world, op->user)
                                               : "",
         .acl = list_of (world, op->acl),
         .inherited = op->inherited,
@@ -352,6 +365,25 @@ void record_close (struct world *world, const struct sim_client *client)
                    });
 }
 
+/* The machine asks for it before anything else, and tells nobody what comes of it. */
+void record_proven_anew (struct world *world, const struct sim_client *client)
+{
+    uint32_t number = recorded (world, client)->number;
+    for (size_t i = 0; i < client->proven_count; i++) {
+        char name[WORLD_USER_SIZE];
+        uint64_t id = ++world->recorder->last_call;
+        struct history_op op = {.kind = HISTORY_ADD_AUTH,
+                                .path = "",
+                                .value = user_of (world, world_user (client->proven[i], name))};
+        record (world, (struct history_event){
+                           .kind = HISTORY_CALL,
+                           .client = number,
+                           .u.call = {.id = id, .number = i + 1, .ops = &op, .count = 1}});
+        record (world,
+                (struct history_event){.kind = HISTORY_UNKNOWN, .client = number, .u.id = id});
+    }
+}
+
 /* Of a write: a result for each operation. */
 static void results_of (struct world *world, const struct request *request,
                         struct history_return *result)
@@ -403,6 +435,20 @@ static void reads_of (struct world *world, const struct request *request,
     result->ops_count = reply->reads_count;
 }
 
+static const char *identities_of (struct world *world, const struct wire_reply *reply)
+{
+    size_t size = 1;
+    for (size_t i = 0; i < reply->identities_count; i++) {
+        size += strlen (reply->identities[i].scheme) + strlen (reply->identities[i].id) + 2;
+    }
+    char *text = take (world, size, 1);
+    for (size_t i = 0, used = 0; i < reply->identities_count; i++) {
+        used += (size_t) snprintf (text + used, size - used, "%s%s:%s", i > 0 ? "," : "",
+                                   reply->identities[i].scheme, reply->identities[i].id);
+    }
+    return text;
+}
+
 void record_return (struct world *world, const struct sim_client *client, uint64_t call,
                     const struct request *request)
 {
@@ -423,7 +469,8 @@ void record_return (struct world *world, const struct sim_client *client, uint64
             result->stat = reply->stat;
             result->value = request->wire.op.kind == WIRE_GET
                                 ? value_of (world, reply->data, reply->size)
-                                : NULL;
+                            : request->wire.op.kind == WIRE_WHOAMI ? identities_of (world, reply)
+                                                                   : NULL;
             result->children = reply->children.items;
             result->children_count = reply->children.count;
         }

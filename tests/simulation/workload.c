@@ -437,6 +437,11 @@ static void learn (struct sim_client *client, const struct purpose *purpose,
             client->lock_zxid = request->reply->stat->czxid;
         }
         break;
+    case PROOF:
+        if (request->rc == 0) {
+            workload_proven (client, purpose->index);
+        }
+        break;
     case CHILD:
         if (request->rc == 0) {
             (void) snprintf (client->child, sizeof client->child, "%s", request->reply->path);

@@ -14,10 +14,11 @@
 #include "client/base/assert.h"
 #include "client/base/hand_over.h"
 #include "client/base/sha256.h"
+#include "client/src/proof.h"
 #include "client/src/watches.h"
 #include "tests/simulation/workload.h"
 
-enum { GUARDED = 2, LIST_SIZE = 128, LIMITS_SIZE = 64, DATA_MAX = 12 };
+enum { GUARDED = 2, LIST_SIZE = 256, LIMITS_SIZE = 64, DATA_MAX = 12 };
 
 /* ---- Lists ----------------------------------------------------------------------------------- */
 
@@ -48,8 +49,14 @@ static const char *some_list (struct world *self, struct sim_client *client, boo
         size = add_item (list, size, "world:anyone",
                          prng_chance (&client->prng, 1, 3) ? "rwcda" : "r");
     }
+    if (prng_chance (&client->prng, 1, 3)) {
+        char name[WORLD_USER_SIZE], id[DIGEST_ID_SIZE], who[DIGEST_ID_SIZE + 8];
+        (void) world_user (prng_below (&client->prng, SIM_USERS), name);
+        (void) snprintf (who, sizeof who, "digest:%s", world_user_id (name, id));
+        size = add_item (list, size, who, some_perms (client));
+    }
     if (prng_chance (&client->prng, 1, 16)) {
-        (void) add_item (list, size, "auth:", "r"); /* which nobody has proven to be */
+        (void) add_item (list, size, "auth:", "r"); /* whoever it has proven to be, if anybody */
     }
     return list;
 }
@@ -233,6 +240,35 @@ static void use_quota (struct world *self, struct sim_client *client)
     }
 }
 
+/* ---- Users ----------------------------------------------------------------------------------- */
+
+static void prove (struct world *self, struct sim_client *client)
+{
+    char name[WORLD_USER_SIZE];
+    size_t user = prng_below (&client->prng, SIM_USERS);
+    struct proof *proof =
+        proof_new ("digest-sha1", world_user (user, name), WORLD_PASSWORD, strlen (WORLD_PASSWORD));
+    COHORT_ASSERT (proof != NULL);
+    struct request *request = request_new_proof (proof);
+    proof_release (proof);
+    submit (self, client, request, &(struct purpose){.what = PROOF, .index = user});
+}
+
+static void ask_who (struct world *self, struct sim_client *client)
+{
+    ask_for (self, client, WIRE_WHOAMI, NULL, NULL, 0);
+}
+
+void workload_proven (struct sim_client *client, size_t user)
+{
+    for (size_t i = 0; i < client->proven_count; i++) {
+        if (client->proven[i] == user) {
+            return;
+        }
+    }
+    client->proven[client->proven_count++] = user;
+}
+
 /* ---- Administrators -------------------------------------------------------------------------- */
 
 /* The one that there is remains one; sometimes another is one, too. */
@@ -259,6 +295,10 @@ void workload_claim (struct world *self, struct sim_client *client)
     bool admin = (size_t) (client - self->clients) == self->admin;
     if (prng_chance (&client->prng, 1, 64)) {
         set_admins (self, client);
+    } else if (prng_chance (&client->prng, 1, 32)) {
+        prove (self, client);
+    } else if (prng_chance (&client->prng, 1, 24)) {
+        ask_who (self, client);
     } else if (admin && prng_chance (&client->prng, 1, 5)) {
         set_quota (self, client); /* perhaps nobody else may */
     } else if (prng_chance (&client->prng, 1, 24)) {

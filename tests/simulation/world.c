@@ -161,6 +161,18 @@ void world_free (struct world *self)
     free (self);
 }
 
+const char *world_user (size_t user, char name[WORLD_USER_SIZE])
+{
+    (void) snprintf (name, WORLD_USER_SIZE, "u%zu", user);
+    return name;
+}
+
+const char *world_user_id (const char *name, char id[DIGEST_ID_SIZE])
+{
+    digest_id_sha1 (name, strlen (name), WORLD_PASSWORD, strlen (WORLD_PASSWORD), id);
+    return id;
+}
+
 uint64_t world_digest (const struct world *self)
 {
     const struct tree *tree = node_tree (self->servers[0].node);

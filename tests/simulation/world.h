@@ -29,6 +29,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "client/base/digest_id.h"
 #include "client/base/list.h"
 #include "client/base/map.h"
 #include "client/base/prng.h"
@@ -45,6 +46,7 @@ enum {
     SIM_CLIENTS_MAX = 16,
     SIM_REGISTERS = 4,
     SIM_FOLLOWED_MAX = 3,
+    SIM_USERS = 2,               /* u0 and u1, by a password */
     SIM_DATA_SIZE_MAX = 1 << 20, /* of the ensemble: what a wrong state has less of */
     WORLD_ADDRESS_SIZE = 24,
     SIM_NODES_MAX = SIM_SERVERS_MAX + SIM_CLIENTS_MAX /* servers, then clients; see blocked */
@@ -218,6 +220,8 @@ struct sim_client {
     struct sim_register registers[SIM_REGISTERS];
     uint64_t lock_window, lock_zxid; /* the newest lock that it has held */
     char child[96];                  /* the newest that it has made, or "" */
+    size_t proven[SIM_USERS];        /* who its process has proven to be, in that order */
+    size_t proven_count;
 
     struct cohort_stream *stream; /* of the whole tree; NULL: none */
     uint64_t streams;             /* opened by this process */
@@ -305,6 +309,11 @@ size_t world_node_of_client (size_t client);
 
 /* The address of a client, by which access control lists know it. */
 const char *world_address (size_t client, char address[WORLD_ADDRESS_SIZE]);
+
+/* The id of a user, by which access control lists know him. */
+enum { WORLD_USER_SIZE = 8 };
+const char *world_user (size_t user, char name[WORLD_USER_SIZE]);
+const char *world_user_id (const char *name, char id[DIGEST_ID_SIZE]);
 
 /* admin= of the configuration with which a server starts now; NULL: nobody. */
 const char *world_admins (const struct world *self);
@@ -468,6 +477,8 @@ void client_drive (struct world *self, struct sim_client *client);
 
 /* ---- workload.c ------------------------------------------------------------------------------ */
 
+#define WORLD_PASSWORD "p" /* of all users */
+
 struct request;
 struct watch;
 
@@ -508,6 +519,8 @@ void record_gone (struct world *self, const struct sim_client *client);
 uint64_t record_call (struct world *self, const struct sim_client *client,
                       const struct request *request);
 void record_close (struct world *self, const struct sim_client *client);
+/* A process that has lost its session begins another one, and proves again who it is. */
+void record_proven_anew (struct world *self, const struct sim_client *client);
 void record_return (struct world *self, const struct sim_client *client, uint64_t call,
                     const struct request *request);
 void record_unknown (struct world *self, const struct sim_client *client, uint64_t call);

@@ -347,6 +347,22 @@ static void test_life_after_a_hand_over (void **state)
     BROKEN (rule, MAKES_MORE, RETURN ("c2", "8", NONODE, "8"), RETURN ("c2", "9", NONODE, "8"));
 }
 
+/* Who somebody is: by its connection, and from a zxid on by what it has proven. */
+static void test_who_it_is (void **state)
+{
+    (void) state;
+    const char *rule = "values of reads";
+#define USER   "op=add-auth||digest:u:h|0|0|0|0|0|0"
+#define WHO    CALL ("c1", "8", "0", "op=whoami|||0|0|0|0|0|0")
+#define PROVEN TWO_CLIENTS, WRITTEN ("c1", "1", "1", "1", "3", USER), WHO
+    GOOD (TWO_CLIENTS, WHO, READ ("c1", "8", "2", "value=world:anyone,ip:10.0.0.01"));
+    BROKEN (rule, TWO_CLIENTS, WHO, READ ("c1", "8", "2", "value=world:anyone,ip:10.0.0.02"));
+    BROKEN (rule, TWO_CLIENTS, WHO, READ ("c1", "8", "2", "value=ip:10.0.0.01"));
+    GOOD (PROVEN, READ ("c1", "8", "3", "value=world:anyone,ip:10.0.0.01,digest:u:h"));
+    BROKEN (rule, PROVEN, READ ("c1", "8", "3", "value=world:anyone,ip:10.0.0.01"));
+    BROKEN (rule, PROVEN, READ ("c1", "8", "3", "value=world:anyone,digest:u:h"));
+}
+
 static void test_streams_tell_of_hand_overs (void **state)
 {
     (void) state;
@@ -385,6 +401,7 @@ int main (void)
         cmocka_unit_test (test_hand_over),
         cmocka_unit_test (test_hand_over_without_consent),
         cmocka_unit_test (test_life_after_a_hand_over),
+        cmocka_unit_test (test_who_it_is),
         cmocka_unit_test (test_streams_tell_of_hand_overs),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

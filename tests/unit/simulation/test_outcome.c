@@ -99,6 +99,17 @@ static void test_wrong_state_is_shown (void **state)
     assert_false (fixture_holds (self, 19));
 }
 
+/* 22 */
+static void test_results_are_hoarded (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 2);
+    struct sight *sight = sight_turn (self, 3, z (1, 2), z (1, 2));
+    assert_true (fixture_holds (self, 22));
+    sight->hoard = 7;
+    assert_false (fixture_holds (self, 22));
+}
+
 static void test_wrong_state_is_no_measure (void **state)
 {
     struct fixture *self = *state;
@@ -217,6 +228,7 @@ int main (void)
         INVARIANT_TEST (test_sequential_name_repeats),
         INVARIANT_TEST (test_no_rest),
         INVARIANT_TEST (test_wrong_state_is_shown),
+        INVARIANT_TEST (test_results_are_hoarded),
         INVARIANT_TEST (test_wrong_state_is_no_measure),
         cmocka_unit_test (test_table_is_whole),
         INVARIANT_TEST (test_table_names_what_is_broken),
