@@ -199,13 +199,15 @@ void work_push (struct store *self, enum queue_lane lane, struct work *work)
     work_submit (self, lane, &list);
 }
 
-/*  Whether there is nothing but this to do, and it is done so fast that to wake another thread for
- *  it would take longer. */
+/*  Whether there is nothing but one small record to do: that is done so fast that to wake another
+ *  thread for it would take longer.  Where there are several, more are on their way, and shall be
+ *  proposed meanwhile. */
 static bool may_defer (struct store *self, enum queue_lane lane, const struct list *list)
 {
     const struct work *work = list_entry (list_first (list), struct work, node);
     return self->gathers && !self->deferred && lane == LANE_LOG && self->declined == 0 &&
            work->type == WORK_APPEND && work->size <= DEFERRED_BYTES_MAX &&
+           work->size == record_total (record_size (work->records)) &&
            self->tickets == work->ticket && done_ticket (self) + 1 == work->ticket;
 }
 

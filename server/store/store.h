@@ -270,7 +270,7 @@ int store_thread_start (struct store *store, store_notify_fn *notify, void *arg,
 void store_thread_stop (struct store_thread **self_p);
 
 /*  Between the two, which the owner calls at the beginning and the end of a turn, a single small
- *  append, with nothing else under way, is kept back; store_go then does it on the owner's thread,
+ *  entry, with nothing else under way, is kept back; store_go then does it on the owner's thread,
  *  which saves a lone request two changes of threads.  Everything else goes to the thread at once,
  * as does all that follows a sync that was slow.  true: something was done, look for it.  Without a
  *  thread they do nothing. */

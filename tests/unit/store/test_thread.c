@@ -299,6 +299,8 @@ static void test_not_in_place (void **state)
     turn_in_place (self);
     assert_false (turn (self, 1, 5000));
     await (self);
+    assert_false (turn (self, 2, 10));
+    await (self);
     for (int i = 0; i < 50; i++) {
         store_gather (self->store);
         append (self, 1, 10);
