@@ -74,6 +74,7 @@ static void say_op (struct buf *out, const struct op *op)
                                         [OP_ADD_AUTH] = "add-auth",
                                         [OP_SET_ADMINS] = "set-administrators",
                                         [OP_KILL_SESSION] = "kill-session",
+                                        [OP_DELETE_IF_PRESENT] = "delete-if-present",
                                         [OP_HAND_OVER] = "hand-over"};
     say (out, "%s", names[op->kind]);
     if (op->path_size > 0) {
@@ -105,7 +106,7 @@ static void say_op (struct buf *out, const struct op *op)
         break;
     }
     bool versioned = op->kind == OP_DELETE || op->kind == OP_SET || op->kind == OP_CHECK_VERSION ||
-                     op->kind == OP_DELETE_TREE;
+                     op->kind == OP_DELETE_TREE || op->kind == OP_DELETE_IF_PRESENT;
     if (versioned && op->version != -1) {
         say (out, ", version %" PRId32, op->version);
     }
@@ -184,6 +185,9 @@ void inspect_entry_text (struct buf *out, const uint8_t *data, size_t size)
         return;
     case ENTRY_ADMINS:
         say (out, "administrators of an ensemble that has none");
+        return;
+    case ENTRY_REPLACE_ADMINS:
+        say (out, "administrators, in place of all that were");
         return;
     }
 }

@@ -36,11 +36,13 @@ static void apply_member_store (struct tree *self, const struct entry_member_sto
     outcome->config_changed = true;
 }
 
-/* Who has some already keeps them: from then on they say who comes next. */
-static void apply_admins (struct tree *self, const struct entry_admins *what,
+/* Who has some already keeps them: from then on they say who comes next.  Unless all of them have
+ * lost their passwords and keys, and whoever may read a server's files says who takes their place.
+ */
+static void apply_admins (struct tree *self, const struct entry_admins *what, bool replace,
                           struct tree_outcome *outcome)
 {
-    if (self->scalars.admins_size > 0) {
+    if (self->scalars.admins_size > 0 && !replace) {
         outcome->code = COHORT_ESTATE;
         return;
     }
@@ -162,7 +164,8 @@ static void dispatch (struct tree *self, const struct entry *entry, struct tree_
         lapse_apply (self, &entry->u.lapse);
         return;
     case ENTRY_ADMINS:
-        apply_admins (self, &entry->u.admins, outcome);
+    case ENTRY_REPLACE_ADMINS:
+        apply_admins (self, &entry->u.admins, entry->kind == ENTRY_REPLACE_ADMINS, outcome);
         return;
     }
     assert_fail ("the kind of the entry is known", __FILE__, __LINE__);

@@ -111,6 +111,7 @@ void entry_encode (struct buf *out, const struct entry *entry)
         buf_u32 (out, entry->u.lapse.count);
         return;
     case ENTRY_ADMINS:
+    case ENTRY_REPLACE_ADMINS:
         buf_blob (out, entry->u.admins.list, entry->u.admins.size);
         return;
     }
@@ -169,6 +170,7 @@ void op_encode (struct buf *out, const struct op *op)
         buf_blob (out, op->acl, op->acl_size);
         return;
     case OP_DELETE:
+    case OP_DELETE_IF_PRESENT:
     case OP_CHECK_VERSION:
         buf_i32 (out, op->version);
         return;
@@ -329,7 +331,7 @@ static bool op_known (uint8_t kind)
 {
     return (kind >= OP_CREATE && kind <= OP_DELETE_TREE) ||
            (kind >= OP_SET_ACL && kind <= OP_SET_ADMINS) || kind == OP_KILL_SESSION ||
-           kind == OP_HAND_OVER;
+           kind == OP_DELETE_IF_PRESENT || kind == OP_HAND_OVER;
 }
 
 /* What a multi may not hold: nothing of it can be undone. */
@@ -433,7 +435,8 @@ bool entry_decode (struct entry *entry, const uint8_t *data, size_t size)
         entry->kind = ENTRY_LAPSE;
         return decode_lapse (&in, &entry->u.lapse);
     case ENTRY_ADMINS:
-        entry->kind = ENTRY_ADMINS;
+    case ENTRY_REPLACE_ADMINS:
+        entry->kind = data[0];
         entry->u.admins.list = decode_bytes (&in, &entry->u.admins.size);
         return reader_done (&in) && entry->u.admins.size > 0 &&
                admins_valid (entry->u.admins.list, entry->u.admins.size);
@@ -495,6 +498,7 @@ bool op_decode (struct op *op, struct reader *ops)
         op->acl = decode_bytes (ops, &op->acl_size);
         break;
     case OP_DELETE:
+    case OP_DELETE_IF_PRESENT:
     case OP_CHECK_VERSION:
         op->version = reader_i32 (ops);
         break;

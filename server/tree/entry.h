@@ -44,11 +44,12 @@ enum entry_kind {
     ENTRY_MEMBER_STORE,   /* an emptied member counts again, with a new store */
     ENTRY_CREATE_SESSION, /* exactly once by its nonce */
     ENTRY_ATTACH,
-    ENTRY_CLOSE, /* by the leader: conditional on attach_no */
-    ENTRY_REAP,  /* the next ENTRY_REAP_MAX ephemerals of a dead session */
-    ENTRY_WRITE, /* a numbered request of a session */
-    ENTRY_LAPSE, /* by the leader: containers and znodes with a time to live whose time is over */
-    ENTRY_ADMINS /* by the leader: who the administrators are, if there are none so far */
+    ENTRY_CLOSE,  /* by the leader: conditional on attach_no */
+    ENTRY_REAP,   /* the next ENTRY_REAP_MAX ephemerals of a dead session */
+    ENTRY_WRITE,  /* a numbered request of a session */
+    ENTRY_LAPSE,  /* by the leader: containers and znodes with a time to live whose time is over */
+    ENTRY_ADMINS, /* by the leader: who the administrators are, if there are none so far */
+    ENTRY_REPLACE_ADMINS /* by the leader: whoever they were so far; its configuration says so */
 };
 
 struct entry_limits {
@@ -143,14 +144,15 @@ enum op_kind {
     OP_ADD,
     OP_DELETE_TREE,
     OP_SET_ACL = 40,
-    OP_ADD_AUTH,          /* alone only: the session has proven to be somebody */
-    OP_SET_ADMINS,        /* alone only, by an administrator */
-    OP_KILL_SESSION = 50, /* likewise */
-    OP_HAND_OVER = 80     /* of all ephemerals of the session to another */
+    OP_ADD_AUTH,               /* alone only: the session has proven to be somebody */
+    OP_SET_ADMINS,             /* alone only, by an administrator */
+    OP_KILL_SESSION = 50,      /* likewise */
+    OP_DELETE_IF_PRESENT = 70, /* that there is no such znode is no error */
+    OP_HAND_OVER = 80          /* of all ephemerals of the session to another */
 };
 
 /* One operation.  Layout: u8 kind, then: path, and
- *    CREATE  u8 mode, u8 if_absent, acl,                DELETE  i32 version
+ *    CREATE  u8 mode, u8 if_absent, acl,                DELETE, DELETE_IF_PRESENT  i32 version
  *            u64 ttl_ms, data                           SET     i32 version, data
  *    SET_ACL i32 version, u8 inherited, acl
  *    CHECK_VERSION i32 version                          CHECK_CZXID u64 czxid

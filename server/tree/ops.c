@@ -241,6 +241,15 @@ static int delete (struct tree *self, const struct session *session, const struc
     return 0;
 }
 
+/* Who may not know whether there is one is told so, as always. */
+static int delete_if_present (struct tree *self, const struct session *session, const struct op *op,
+                              struct result_op *result)
+{
+    int rc = delete (self, session, op);
+    result->existed = rc == 0;
+    return rc == COHORT_ENONODE ? 0 : rc;
+}
+
 /* Whether quotas let the znode have so many bytes of data instead of those it has. */
 static int admit_data (struct tree *self, const struct session *session, const struct op *op,
                        const struct znode *znode, size_t data_size, struct result_op *result)
@@ -415,6 +424,9 @@ int op_execute (struct tree *self, struct session *session, const struct op *op,
         return result->code;
     case OP_DELETE:
         result->code = delete (self, session, op);
+        return result->code;
+    case OP_DELETE_IF_PRESENT:
+        result->code = delete_if_present (self, session, op, result);
         return result->code;
     case OP_SET:
         result->code = set (self, session, op, result);

@@ -18,6 +18,7 @@ static const struct need {
 } needs[] = {
     [OP_CREATE] = {.of_parent = COHORT_PERM_CREATE},
     [OP_DELETE] = {.of_parent = COHORT_PERM_DELETE},
+    [OP_DELETE_IF_PRESENT] = {.of_parent = COHORT_PERM_DELETE},
     [OP_DELETE_TREE] = {.of_parent = COHORT_PERM_DELETE}, /* and permits_trim */
     [OP_SET] = {.of_znode = COHORT_PERM_WRITE},
     [OP_ADD] = {.of_znode = COHORT_PERM_READ | COHORT_PERM_WRITE},

@@ -85,9 +85,11 @@ static void choose_path (struct run *self)
 
 static void put_operation (struct run *self, uint64_t session, bool alone)
 {
-    static const enum op_kind kinds[] = {
-        OP_CREATE,       OP_DELETE,      OP_SET, OP_CHECK_VERSION, OP_CHECK_CZXID,   OP_CHECK_OWNER,
-        OP_CHECK_ABSENT, OP_DELETE_TREE, OP_ADD, OP_HAND_OVER,     OP_CLOSE_SESSION, OP_REJECT};
+    static const enum op_kind kinds[] = {OP_CREATE,      OP_DELETE,      OP_DELETE_IF_PRESENT,
+                                         OP_SET,         OP_ADD,         OP_CHECK_VERSION,
+                                         OP_CHECK_CZXID, OP_CHECK_OWNER, OP_CHECK_ABSENT,
+                                         OP_DELETE_TREE, OP_HAND_OVER,   OP_CLOSE_SESSION,
+                                         OP_REJECT};
     enum { ALL = sizeof (kinds) / sizeof (kinds[0]), IN_MULTI = ALL - 2 };
     struct op op = {.kind = kinds[fuzz_below (&self->input, alone ? ALL : IN_MULTI)]};
     if (op.kind == OP_CLOSE_SESSION && !fuzz_one_in (&self->input, 4)) {

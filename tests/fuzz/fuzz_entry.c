@@ -77,6 +77,7 @@ static void add_writes (fuzz_seed_fn *add, void *arg)
          .data_size = 1,
          .mode = 1},
         {.kind = OP_DELETE, .path = "/b", .path_size = 2, .version = -1},
+        {.kind = OP_DELETE_IF_PRESENT, .path = "/b", .path_size = 2, .version = 3},
         {.kind = OP_SET, .path = "/c", .path_size = 2, .version = 5},
         {.kind = OP_CHECK_VERSION, .path = "/d", .path_size = 2, .version = 6},
         {.kind = OP_CHECK_CZXID, .path = "/e", .path_size = 2, .czxid = 7},
@@ -136,6 +137,8 @@ static void seeds (fuzz_seed_fn *add, void *arg)
     static const uint8_t list[] = {COHORT_PERM_ALL, IDENTITY_DIGEST, 3, 'a', ':', 'h'};
     struct entry admins = {.kind = ENTRY_ADMINS, .u.admins = {list, sizeof (list)}};
     add_entry (add, arg, "admins", &admins, NULL, 0);
+    admins.kind = ENTRY_REPLACE_ADMINS;
+    add_entry (add, arg, "replace-admins", &admins, NULL, 0);
     struct buf lapse = {0};
     struct entry lapses = {.kind = ENTRY_LAPSE, .u.lapse = {.count = 1}};
     entry_encode (&lapse, &lapses);

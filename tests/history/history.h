@@ -45,10 +45,11 @@ enum history_op_kind {
     HISTORY_CLOSE, /* of the own session */
     HISTORY_KILL,  /* of any session, by an administrator; never in a multi */
     HISTORY_SET_ACL,
-    HISTORY_SET_ADMINS, /* alone, by an administrator */
-    HISTORY_ADD_AUTH,   /* alone: the own session has proven to be somebody */
-    HISTORY_HAND_OVER,  /* of all ephemerals of the own session to another */
-    HISTORY_REJECT,     /* in the log only: a write that was refused, with `code`; */
+    HISTORY_SET_ADMINS,        /* alone, by an administrator */
+    HISTORY_ADD_AUTH,          /* alone: the own session has proven to be somebody */
+    HISTORY_HAND_OVER,         /* of all ephemerals of the own session to another */
+    HISTORY_DELETE_IF_PRESENT, /* that there is no such znode is no error */
+    HISTORY_REJECT,            /* in the log only: a write that was refused, with `code`; */
     HISTORY_LAPSED, /* and a znode that goes by itself if its time is over and its czxid is zxid */
     HISTORY_OTHER,  /* that changes nothing of the tree, and succeeds */
     HISTORY_EXISTS, /* from here on: reads */
@@ -135,7 +136,8 @@ enum history_entry_kind {
     HISTORY_ENTRY_LAPSE,  /* its operations are LAPSED */
     HISTORY_ENTRY_FOUND,  /* the first of all: its operations CREATE what there is from then on */
     HISTORY_ENTRY_ADMINS, /* by the leader: who the administrators are, if there are none */
-    HISTORY_ENTRY_OTHER   /* changes nothing that clients see */
+    HISTORY_ENTRY_REPLACE_ADMINS, /* whoever they were */
+    HISTORY_ENTRY_OTHER           /* changes nothing that clients see */
 };
 
 struct history_entry {

@@ -96,6 +96,7 @@ static void read_op (struct arena *arena, const struct op *op, struct history_op
     static const enum history_op_kind kinds[] = {
         [OP_CREATE] = HISTORY_CREATE,
         [OP_DELETE] = HISTORY_DELETE,
+        [OP_DELETE_IF_PRESENT] = HISTORY_DELETE_IF_PRESENT,
         [OP_SET] = HISTORY_SET,
         [OP_CHECK_VERSION] = HISTORY_CHECK,
         [OP_CHECK_CZXID] = HISTORY_CHECK_CZXID,
@@ -137,6 +138,7 @@ static void read_op (struct arena *arena, const struct op *op, struct history_op
         out->ceiling = op->ceiling;
         break;
     case OP_DELETE:
+    case OP_DELETE_IF_PRESENT:
     case OP_CHECK_VERSION:
         out->version = op->version;
         break;
@@ -305,7 +307,9 @@ bool history_entry_read (struct arena *arena, uint64_t zxid, int64_t stamp_ms, c
         read_cluster (arena, &entry.u.cluster, out);
         break;
     case ENTRY_ADMINS:
-        out->kind = HISTORY_ENTRY_ADMINS;
+    case ENTRY_REPLACE_ADMINS:
+        out->kind =
+            entry.kind == ENTRY_ADMINS ? HISTORY_ENTRY_ADMINS : HISTORY_ENTRY_REPLACE_ADMINS;
         out->admins = list_of (arena, entry.u.admins.list, entry.u.admins.size);
         break;
     case ENTRY_MEMBER_STORE:

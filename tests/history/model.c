@@ -375,6 +375,9 @@ static bool apply_to_all (struct model *self, const struct history_entry *entry)
         model_found (self, entry);
         model_set_admins (self, entry->admins);
         return true;
+    case HISTORY_ENTRY_REPLACE_ADMINS:
+        model_set_admins (self, entry->admins);
+        return true;
     case HISTORY_ENTRY_ADMINS:
         if (!model_has_admins (self, self->zxid)) {
             model_set_admins (self, entry->admins);

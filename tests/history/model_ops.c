@@ -386,12 +386,16 @@ static int execute_there (struct model *self, struct model_session *session,
 {
     const struct model_version *now = model_now (znode);
     bool same = op->version == COHORT_ANY_VERSION || op->version == now->stat.version;
+    int code;
     switch (op->kind) {
     case HISTORY_DELETE:
+    case HISTORY_DELETE_IF_PRESENT:
         if (znode == self->root) {
             return COHORT_EINVAL;
         }
-        return same ? delete (self, znode) : COHORT_EBADVERSION;
+        code = same ? delete (self, znode) : COHORT_EBADVERSION;
+        outcome->existed = code == 0 && op->kind == HISTORY_DELETE_IF_PRESENT;
+        return code;
     case HISTORY_SET:
         return same ? change (self, znode, op->value, outcome) : COHORT_EBADVERSION;
     case HISTORY_ADD:
@@ -431,7 +435,8 @@ static int execute (struct model *self, struct model_session *session, const str
     bool absent = model_now (znode) == NULL;
     int code = model_permit (self, session, op, znode);
     if (absent) {
-        return op->kind == HISTORY_CHECK_ABSENT && code == COHORT_ENONODE ? 0 : code;
+        bool wanted = op->kind == HISTORY_CHECK_ABSENT || op->kind == HISTORY_DELETE_IF_PRESENT;
+        return wanted && code == COHORT_ENONODE ? 0 : code;
     }
     code = code == 0 ? model_permit_system (self, session, op) : code;
     return code == 0 ? execute_there (self, session, op, znode, outcome) : code;

@@ -252,6 +252,7 @@ static struct need need_of (enum history_op_kind kind)
     case HISTORY_CREATE:
         return (struct need){.of_parent = COHORT_PERM_CREATE};
     case HISTORY_DELETE:
+    case HISTORY_DELETE_IF_PRESENT:
     case HISTORY_DELETE_TREE:
         return (struct need){.of_parent = COHORT_PERM_DELETE};
     case HISTORY_SET:

@@ -15,15 +15,36 @@ const char *const text_events[] = {
     "",      "session", "attached", "valid",  "lost",   "gone",    "call",     "return", "unknown",
     "fired", "batch",   "opened",   "closed", "told",   "served",  "unserved", "entry",  "led",
     "unled", "ended",   "forgot",   "calm",   "uncalm", "stalled", "settled"};
-const char *const text_ops[] = {"",           "create",      "delete",      "set",
-                                "check",      "check-czxid", "check-owner", "check-absent",
-                                "add",        "delete-tree", "close",       "kill",
-                                "set-acl",    "set-admins",  "add-auth",    "hand-over",
-                                "reject",     "lapsed",      "other",       "exists",
-                                "get",        "children",    "sync",        "count",
-                                "ephemerals", "unwatch",     "whoami"};
-const char *const text_entries[] = {"",      "session", "attach", "close",  "reap",
-                                    "write", "lapse",   "found",  "admins", "other"};
+const char *const text_ops[] = {"",
+                                "create",
+                                "delete",
+                                "set",
+                                "check",
+                                "check-czxid",
+                                "check-owner",
+                                "check-absent",
+                                "add",
+                                "delete-tree",
+                                "close",
+                                "kill",
+                                "set-acl",
+                                "set-admins",
+                                "add-auth",
+                                "hand-over",
+                                "delete-if-present",
+                                "reject",
+                                "lapsed",
+                                "other",
+                                "exists",
+                                "get",
+                                "children",
+                                "sync",
+                                "count",
+                                "ephemerals",
+                                "unwatch",
+                                "whoami"};
+const char *const text_entries[] = {"",      "session", "attach", "close",          "reap", "write",
+                                    "lapse", "found",   "admins", "replace-admins", "other"};
 const size_t text_events_count = sizeof text_events / sizeof text_events[0];
 const size_t text_ops_count = sizeof text_ops / sizeof text_ops[0];
 const size_t text_entries_count = sizeof text_entries / sizeof text_entries[0];

@@ -294,7 +294,8 @@ void model_apply (struct model *self, zxid_t zxid, int64_t stamp_ms, const struc
         lapse (self, &entry->u.lapse);
         return;
     case ENTRY_ADMINS:
-        outcome->code = self->admins.count > 0 ? COHORT_ESTATE : 0;
+    case ENTRY_REPLACE_ADMINS:
+        outcome->code = self->admins.count > 0 && entry->kind == ENTRY_ADMINS ? COHORT_ESTATE : 0;
         if (outcome->code == 0) {
             assert_true (
                 model_read_list (&self->admins, entry->u.admins.list, entry->u.admins.size));

@@ -203,7 +203,8 @@ static const struct model_node *parent_of (struct model *self, const struct mode
 
 static int need_of_parent (enum op_kind kind)
 {
-    return kind == OP_CREATE ? C : kind == OP_DELETE || kind == OP_DELETE_TREE ? D : 0;
+    bool deletes = kind == OP_DELETE || kind == OP_DELETE_IF_PRESENT || kind == OP_DELETE_TREE;
+    return kind == OP_CREATE ? C : deletes ? D : 0;
 }
 
 int model_permit (struct model *self, const struct model_session *session, enum op_kind kind,

@@ -363,10 +363,12 @@ static int execute_on (struct model *self, const struct model_session *session, 
                : !matches ? COHORT_EBADVERSION
                           : delete_tree (self, session, op, path, result);
     case OP_DELETE:
+    case OP_DELETE_IF_PRESENT:
         if (root || !matches || node->stat.child_count > 0) {
             return root ? COHORT_EINVAL : !matches ? COHORT_EBADVERSION : COHORT_ENOTEMPTY;
         }
         model_delete (self, node);
+        result->existed = op->kind == OP_DELETE_IF_PRESENT;
         return 0;
     case OP_SET:
         return matches ? set (self, session, op, node, result) : COHORT_EBADVERSION;
@@ -415,7 +417,8 @@ static int execute (struct model *self, struct model_session *session, const str
                  : strlen (given) > self->limits.path_size_max ? COHORT_ETOOBIG
                                                                : 0;
         rc = rc != 0 ? rc : model_permit_absent (self, session, op->kind, given);
-        return rc == COHORT_ENONODE && op->kind == OP_CHECK_ABSENT ? 0 : rc;
+        bool wanted = op->kind == OP_CHECK_ABSENT || op->kind == OP_DELETE_IF_PRESENT;
+        return rc == COHORT_ENONODE && wanted ? 0 : rc;
     }
     int rc = model_permit (self, session, op->kind, node);
     if (rc == 0 && op->kind != OP_CHECK_ABSENT) {

@@ -276,7 +276,7 @@ static void random_op (struct run *run, uint64_t session, struct op *op, unsigne
     case 5:
     case 6:
     case 7:
-        op->kind = OP_DELETE;
+        op->kind = prng_chance (prng, 1, 3) ? OP_DELETE_IF_PRESENT : OP_DELETE;
         break;
     case 8:
     case 9:
@@ -425,7 +425,8 @@ static void build_other (struct run *run)
         break;
     case 3:
         random_admins (run, &admins);
-        entry = (struct entry){.kind = ENTRY_ADMINS};
+        entry =
+            (struct entry){.kind = prng_chance (prng, 1, 4) ? ENTRY_REPLACE_ADMINS : ENTRY_ADMINS};
         entry.u.admins.list = admins.data;
         entry.u.admins.size = (uint32_t) admins.size;
         break;

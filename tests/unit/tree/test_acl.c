@@ -86,6 +86,29 @@ static void test_admins_of_none (void **state)
     fixture_deinit (&f);
 }
 
+/* The way back when all of them are lost: the leader's configuration names others. */
+static void test_admins_replaced (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t root = fixture_session (&f, 1), anna = fixture_session (&f, 2);
+    assert_int_equal (fixture_prove (&f, root, ROOT), 0);
+    assert_int_equal (fixture_prove (&f, anna, ANNA), 0);
+    struct op list = op_with_acl ((struct op){0}, ROOT, ALL);
+    struct entry entry = {.kind = ENTRY_ADMINS, .u.admins = {list.acl, list.acl_size}};
+    fixture_entry (&f, &entry);
+    assert_true (tree_session_is_admin (f.tree, root));
+    struct op others = op_with_acl ((struct op){0}, ANNA, ALL);
+    entry = (struct entry){.kind = ENTRY_REPLACE_ADMINS, .u.admins = {others.acl, others.acl_size}};
+    fixture_entry (&f, &entry);
+    assert_int_equal (f.outcome.code, 0);
+    assert_true (f.outcome.admins_changed);
+    assert_false (tree_session_is_admin (f.tree, root));
+    assert_true (tree_session_is_admin (f.tree, anna));
+    fixture_deinit (&f);
+}
+
 /* ---- Operations -------------------------------------------------------------------------- */
 
 /* /p with a znode /p/n, and below that /p/n/c: each operation with what it needs. */
@@ -99,6 +122,8 @@ static const struct {
     {OP_CREATE, "/p/n", C, 0, COHORT_ENODEEXISTS},
     {OP_DELETE, "/p/n", D, 0, COHORT_ENOTEMPTY},
     {OP_DELETE, "/p/n/c", 0, D, 0},
+    {OP_DELETE_IF_PRESENT, "/p/n", D, 0, COHORT_ENOTEMPTY},
+    {OP_DELETE_IF_PRESENT, "/p/n/c", 0, D, 0},
     {OP_DELETE_TREE, "/p/n", D, D, 0},
     {OP_SET, "/p/n", 0, W, 0},
     {OP_ADD, "/p/n", 0, R | W, 0},
@@ -579,6 +604,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_admins_of_none),
+        cmocka_unit_test (test_admins_replaced),
         cmocka_unit_test (test_operations),
         cmocka_unit_test (test_administrator_passes),
         cmocka_unit_test (test_nothing_is_said),

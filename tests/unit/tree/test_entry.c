@@ -2,7 +2,7 @@
 
 #include "tests/unit/tree/fixture.h"
 
-#define OPS 11
+#define OPS 12
 
 /* One entry of each kind; i counts from 0; false: there are no more. */
 static bool example (unsigned i, struct buf *out)
@@ -20,6 +20,7 @@ static bool example (unsigned i, struct buf *out)
          .acl_size = 2,
          .ttl_ms = 9},
         {.kind = OP_DELETE, .path = "/b", .path_size = 2, .version = -1},
+        {.kind = OP_DELETE_IF_PRESENT, .path = "/b", .path_size = 2, .version = 3},
         {.kind = OP_SET, .path = "/c", .path_size = 2, .version = 5},
         {.kind = OP_CHECK_VERSION, .path = "/d", .path_size = 2, .version = 6},
         {.kind = OP_CHECK_CZXID, .path = "/e", .path_size = 2, .czxid = UINT64_C (1) << 60},
@@ -73,14 +74,14 @@ static bool example (unsigned i, struct buf *out)
     case 6:
         entry.kind = ENTRY_WRITE;
         entry.u.write = (struct entry_write){
-            .session = 1, .incarnation = 2, .number = 3, .ack_to = 4, .multi = true, .count = 9};
+            .session = 1, .incarnation = 2, .number = 3, .ack_to = 4, .multi = true, .count = 10};
         break;
     case 7:
     case 8:
         entry.kind = ENTRY_WRITE;
         entry.u.write = (struct entry_write){
             .session = 1, .incarnation = 2, .number = 3, .ack_to = 4, .count = 1};
-        first = i + 2;
+        first = i + 3;
         break;
     case 9:
         entry.kind = ENTRY_WRITE;
@@ -92,6 +93,10 @@ static bool example (unsigned i, struct buf *out)
         break;
     case 11:
         entry.kind = ENTRY_ADMINS;
+        entry.u.admins = (struct entry_admins){admins, sizeof (admins)};
+        break;
+    case 12:
+        entry.kind = ENTRY_REPLACE_ADMINS;
         entry.u.admins = (struct entry_admins){admins, sizeof (admins)};
         break;
     default:
@@ -252,7 +257,7 @@ static void test_refused (void **state)
     assert_true (decode_changed (4, 24, 1));
     assert_false (decode_changed (6, 32, 2));  /* multi is 0 or 1 */
     assert_false (decode_changed (6, 32, 0));  /* one alone, but nine of them */
-    assert_false (decode_changed (6, 33, 10)); /* count */
+    assert_false (decode_changed (6, 33, 11)); /* count */
     assert_false (decode_changed (6, 35, 1));
     assert_false (decode_changed (7, 32, 1));  /* a multi with CLOSE_SESSION */
     assert_false (decode_changed (8, 32, 1));  /* and with REJECT */
