@@ -222,6 +222,12 @@ static int check (struct config_file *self, const char *path, char *error, size_
                          "%s: all servers are observers: one at least must have a vote", path);
         return COHORT_ECONFIG;
     }
+    if (rc == 0 && self->replace_admins && !*self->admins) {
+        (void) snprintf (error, error_size,
+                         "%s: replaceAdmins=yes, but by whom? Name them with admin=SCHEME:ID",
+                         path);
+        return COHORT_ECONFIG;
+    }
     if (rc == 0 && self->session_timeout_max_ms > 0 &&
         self->session_timeout_min_ms > self->session_timeout_max_ms) {
         (void) snprintf (error, error_size,

@@ -46,6 +46,7 @@ struct config_file {
     uint32_t session_timeout_max_ms;
     char certificate[CONFIG_VALUE_SIZE]; /* CURVE keys of the clients' endpoints; "": none */
     char admins[CONFIG_VALUE_SIZE];      /* as cohort_server_options_t has it; "": none */
+    bool replace_admins;
     size_t servers_count;
     struct config_file_server servers[CONFIG_MEMBERS_MAX];
 

@@ -70,13 +70,23 @@ static int key_id (const struct config_line *line)
     return set_number32 (line, 1, INT32_MAX, &line->config->id);
 }
 
-static int key_insecure (const struct config_line *line)
+static int set_yes (const struct config_line *line, bool *yes)
 {
     if (strcmp (line->value, "yes") != 0 && strcmp (line->value, "no") != 0) {
         return config_complain (line, "must be yes or no");
     }
-    line->config->insecure = line->value[0] == 'y';
+    *yes = line->value[0] == 'y';
     return 0;
+}
+
+static int key_insecure (const struct config_line *line)
+{
+    return set_yes (line, &line->config->insecure);
+}
+
+static int key_replace_admins (const struct config_line *line)
+{
+    return set_yes (line, &line->config->replace_admins);
 }
 
 static int key_peer_timeout (const struct config_line *line)
@@ -228,6 +238,7 @@ static const struct {
     {"maxSessionTimeout", key_session_max},
     {"certificate", key_certificate},
     {"admin", key_admin},
+    {"replaceAdmins", key_replace_admins},
     {"clientPort", key_client_port},
     {"tickTime", key_silent},
     {"initLimit", key_silent},

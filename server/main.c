@@ -73,6 +73,9 @@ static const char usage[] =
     "  admin=SCHEME:ID       of an ensemble that has none: who passes every check of\n"
     "                        permissions; digest:USER:HASH, curve:KEY or ip:ADDRESS/BITS; may\n"
     "                        be repeated\n"
+    "  replaceAdmins=yes     those of admin= take the place of the ensemble's, whoever they are,\n"
+    "                        when this server leads first: if all passwords and keys are lost.\n"
+    "                        Take it out again when it has worked\n"
     "  insecure=yes          serve other machines without keys\n"
     "  logLevel=L            as --log-level\n"
     "  and those of zoo.cfg: taken, with a notice where they mean nothing here\n"
@@ -462,6 +465,7 @@ static int run_config (const struct arguments *arguments)
         .log_level = arguments->log_level < 0 ? config.log_level : arguments->log_level,
         .secret_key = *config.certificate ? secret_key : NULL,
         .admins = *config.admins ? config.admins : NULL,
+        .replace_admins = config.replace_admins,
     };
     return arguments->check ? EXIT_SUCCESS : run (&options);
 }

@@ -325,6 +325,7 @@ int cohort_server_start (cohort_server_t *self)
                  .snapshot_bytes = self->options.snapshot_bytes,
                  .effects_bytes = self->options.history_bytes,
                  .admins = self->admins,
+                 .replace_admins = self->options.replace_admins != 0,
                  .first_sequence = self->first_sequence,
                  .limits = {.data_size_max = self->options.data_size_max,
                             .path_size_max = self->options.path_size_max,

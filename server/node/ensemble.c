@@ -39,6 +39,7 @@ struct ensemble *ensemble_new (const struct ensemble_options *options)
     self->limits = options->limits;
     self->admins = options->admins;
     self->admins_size = options->admins_size;
+    self->replace_admins = options->replace_admins;
     self->observer = options->observer;
     self->tree_options.effects_bytes_max = options->effects_bytes;
     self->tree_options.hash_seed = options->hash_seed;
@@ -159,6 +160,7 @@ int ensemble_start (struct ensemble *self, int64_t now_ms, char *error, size_t e
     if (code != 0) {
         return code;
     }
+    self->found = store_last (self->store);
     self->trust = meta->trust;
     if (meta->trust != ZAB_WHOLE) {
         zab_recover_trust (self->zab, meta->trust, meta->suspect);

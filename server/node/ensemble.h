@@ -60,6 +60,7 @@ struct ensemble_options {
     struct entry_limits limits; /* of a new ensemble; sound */
     const uint8_t *admins;      /* of one that has none: an access control list; borrowed */
     size_t admins_size;
+    bool replace_admins; /* of one that has others, too: see docs/acl.md */
     struct zab_observer observer;
     int64_t now_ms;
 };

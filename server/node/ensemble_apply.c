@@ -51,6 +51,17 @@ static void warn_of_quotas (struct ensemble *self, const struct tree_outcome *ou
     }
 }
 
+/* Whoever leads next has nothing to replace any more: who is named from now on stays.  What an
+ * earlier start has replaced does not count. */
+static void note_admins (struct ensemble *self, zxid_t zxid, const struct tree_outcome *outcome)
+{
+    if (outcome->kind == ENTRY_REPLACE_ADMINS && zxid > self->found) {
+        logger_write (&self->logger, LOG_WARNING, "admins-replaced",
+                      "reason=\"the leader's configuration has replaceAdmins=yes\"");
+        self->replace_admins &= !ensemble_has_configured_admins (self);
+    }
+}
+
 /* Returns what that has cost. */
 static int after_apply (struct ensemble *self, const struct zab_entry *entry,
                         const struct tree_outcome *outcome)
@@ -66,6 +77,7 @@ static int after_apply (struct ensemble *self, const struct zab_entry *entry,
         }
     }
     warn_of_quotas (self, outcome);
+    note_admins (self, entry->zxid, outcome);
     self->lapsing &= outcome->kind != ENTRY_LAPSE;
     tracker_applied (self->tracker, entry->zxid, outcome);
     uint32_t told = self->host.applied (self->host.arg, entry->zxid, outcome);

@@ -152,8 +152,16 @@ static int64_t lapse_time_ms (const struct ensemble *self)
     return self->wall_ms > stamp_ms ? self->wall_ms : stamp_ms;
 }
 
+bool ensemble_has_configured_admins (const struct ensemble *self)
+{
+    size_t size;
+    const uint8_t *present = tree_admins (self->tree, &size);
+    return size == self->admins_size && (size == 0 || memcmp (present, self->admins, size) == 0);
+}
+
 /* An ensemble that was founded without administrators gets those of its leader's configuration: who
- * can write that can do with the state what he likes anyway (docs/acl.md). */
+ * can write that can do with the state what he likes anyway (docs/acl.md).  For the same reason a
+ * configuration may say that they take the place of others, who cannot be reached any more. */
 static void propose_admins (struct ensemble *self)
 {
     if (self->admins_size == 0 || self->admins_done || tree_cluster_id (self->tree) == NULL ||
@@ -161,16 +169,23 @@ static void propose_admins (struct ensemble *self)
         return;
     }
     size_t size;
-    const uint8_t *present = tree_admins (self->tree, &size);
+    struct entry entry = {.u.admins = {.list = self->admins, .size = (uint32_t) self->admins_size}};
+    (void) tree_admins (self->tree, &size);
     self->admins_done = true;
     if (size == 0) {
-        struct entry entry = {
-            .kind = ENTRY_ADMINS,
-            .u.admins = {.list = self->admins, .size = (uint32_t) self->admins_size}};
+        entry.kind = ENTRY_ADMINS;
         logger_write (&self->logger, LOG_INFO, "admins-proposed",
                       "reason=\"the ensemble has none\"");
         propose_entry (self, &entry);
-    } else if (size != self->admins_size || memcmp (present, self->admins, size) != 0) {
+    } else if (ensemble_has_configured_admins (self)) {
+        self->replace_admins = false;
+    } else if (self->replace_admins) {
+        entry.kind = ENTRY_REPLACE_ADMINS;
+        logger_write (&self->logger, LOG_WARNING, "admins-proposed",
+                      "reason=\"replaceAdmins=yes in this server's configuration: take the line "
+                      "out of it\"");
+        propose_entry (self, &entry);
+    } else {
         logger_write (&self->logger, LOG_INFO, "admins-ignored",
                       "reason=\"the ensemble has administrators, and they are not those of the "
                       "configuration: only they can name others\"");

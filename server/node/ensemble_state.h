@@ -81,7 +81,9 @@ struct ensemble {
     struct entry_limits limits;
     const uint8_t *admins; /* of an ensemble that has none */
     size_t admins_size;
-    bool admins_done; /* as leader it has looked whether there are any */
+    bool admins_done;    /* as leader it has looked whether there are any */
+    bool replace_admins; /* those are to take the place of others: once in the life of a process */
+    zxid_t found;        /* the end of the log as this process found it */
     struct zab_observer observer;
     struct tree_options tree_options;
 
@@ -152,7 +154,9 @@ struct ensemble_peer *ensemble_find (struct ensemble *self, uint32_t id);
 void ensemble_step (struct ensemble *self, struct zab_event event);
 void ensemble_update (struct ensemble *self, const struct zab_update *update);
 const struct zab_status *ensemble_zab (const struct ensemble *self);
-bool ensemble_leads (const struct ensemble *self);   /* activated */
+bool ensemble_leads (const struct ensemble *self); /* activated */
+/* Whether the administrators are those of the configuration; nobody, if it names none. */
+bool ensemble_has_configured_admins (const struct ensemble *self);
 bool ensemble_starved (const struct ensemble *self); /* writes wait for room on disks */
 
 /* ensemble_apply.c: true: more at once */

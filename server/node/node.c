@@ -338,8 +338,24 @@ static bool is_printable (const char *text)
     return *text == '\0';
 }
 
+/* Within one process or machine they have names that are of no use to anybody else: such an
+ * ensemble has no addresses. */
+static bool all_tcp (const struct node_member *members, size_t count)
+{
+    static const char scheme[] = "tcp://";
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp (members[i].address, scheme, sizeof scheme - 1) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool gather_addresses (struct node *self)
 {
+    if (!all_tcp (self->members, self->members_count)) {
+        return true;
+    }
     for (size_t i = 0; i < self->members_count; i++) {
         const char *address = self->members[i].address;
         buf_string (&self->addresses, is_printable (address) ? address : "");
@@ -371,6 +387,7 @@ static bool make_ensemble (struct node *self)
         .limits = self->options.limits,
         .admins = self->admins.data,
         .admins_size = self->admins.size,
+        .replace_admins = self->options.replace_admins,
         .observer = self->options.observer,
         .now_ms = self->now_ms,
     };

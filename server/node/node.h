@@ -80,6 +80,7 @@ struct node_options {
     uint32_t walk_window;
     struct entry_limits limits; /* for a new ensemble; zero fields: the defaults */
     const char *admins;         /* of an ensemble that has none: see admins_parse; NULL: nobody */
+    bool replace_admins;        /* of one that has others, too: see docs/acl.md */
     struct zab_observer observer;
 };
 

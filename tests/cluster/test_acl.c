@@ -140,6 +140,26 @@ static void configure (size_t index, const char *line)
     assert_int_equal (fclose (file), 0);
 }
 
+/* One after the other, as an operator does. */
+static void restart_with (const char *line)
+{
+    for (size_t i = 0; i < 3; i++) {
+        configure (i, line);
+        ensemble_stop (&ensemble, i, LIMIT_MS);
+        ensemble_start (&ensemble, i);
+        (void) ensemble_wait_leader (&ensemble, 2, LIMIT_MS);
+    }
+}
+
+static void await_get (cohort_t *client, const char *path)
+{
+    int64_t end = test_now_ms () + LIMIT_MS;
+    while (get (client, path) != COHORT_OK && test_now_ms () < end) {
+        (void) cohort_run (client, 20);
+    }
+    assert_int_equal (get (client, path), COHORT_OK);
+}
+
 static void test_ensemble (void **state)
 {
     (void) state;
@@ -170,21 +190,13 @@ static void test_ensemble (void **state)
     assert_int_equal (cohort_add_auth (admin, "digest-sha1", "root", "12345"), COHORT_OK);
     assert_int_equal (get (admin, "/p/secret"), COHORT_ENOAUTH);
     snprintf (line, sizeof (line), "admin=digest:%s", root);
-    for (size_t i = 0; i < 3; i++) {
-        configure (i, line);
-        ensemble_stop (&ensemble, i, LIMIT_MS);
-        ensemble_start (&ensemble, i);
-        (void) ensemble_wait_leader (&ensemble, 2, LIMIT_MS);
-    }
+    restart_with (line);
     /* The sessions are who they were, wherever they are now. */
     snprintf (line, sizeof (line), "world:anyone ip:127.0.0.1 digest:%s", anna);
     expect_identities (owner, line);
     assert_int_equal (get (owner, "/p/secret"), COHORT_OK);
     assert_int_equal (get (other, "/p/secret"), COHORT_ENOAUTH);
-    int64_t end = test_now_ms () + LIMIT_MS;
-    while (get (admin, "/p/secret") != COHORT_OK && test_now_ms () < end) {
-        (void) cohort_run (admin, 20);
-    }
+    await_get (admin, "/p/secret");
     cohort_acl_t *admins = NULL;
     assert_int_equal (cohort_get_admins (admin, &admins), COHORT_OK);
     assert_int_equal (cohort_acl_count (admins), 1);
@@ -201,6 +213,18 @@ static void test_ensemble (void **state)
                       COHORT_ENOAUTH);
     assert_int_equal (cohort_session_kill (admin, cohort_session_id (owner), &existed), 0);
     assert_true (existed);
+
+    /* All passwords are lost: whoever may write the servers' configuration names somebody. */
+    char heir[COHORT_ACL_ID_MAX + 1];
+    assert_int_equal (cohort_acl_digest ("digest-sha1", "heir", "54321", heir, sizeof (heir)), 0);
+    assert_int_equal (cohort_add_auth (other, "digest-sha1", "heir", "54321"), COHORT_OK);
+    assert_int_equal (cohort_get_admins (other, &admins), COHORT_ENOAUTH);
+    snprintf (line, sizeof (line), "admin=digest:%s\nreplaceAdmins=yes", heir);
+    restart_with (line);
+    await_get (other, "/p/secret/deep");
+    assert_int_equal (cohort_get_admins (other, &admins), COHORT_OK);
+    assert_int_equal (cohort_acl_count (admins), 2);
+    cohort_acl_destroy (&admins);
     cohort_stream_destroy (&stream);
     cohort_destroy (&owner);
     cohort_destroy (&other);

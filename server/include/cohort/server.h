@@ -67,6 +67,10 @@ typedef struct cohort_server_options {
                                  separated by commas; NULL: nobody.  See docs/acl.md */
     uint32_t path_size_max;   /* of a path, for a new ensemble; at most, and 0: 4,096 */
     uint32_t write_window;    /* writes in flight a session, for a new ensemble; 0: 1,024 */
+    int replace_admins;       /* 1: `admins` take the place of whoever is administrator, when this
+                                 server leads for the first time after this start: for an
+                                 ensemble whose administrators have lost their passwords and keys.
+                                 See docs/acl.md */
 } cohort_server_options_t;
 
 /* Checks and copies the options.  NULL: they are not valid, or out of memory; see

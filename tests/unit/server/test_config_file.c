@@ -93,6 +93,10 @@ static void test_errors_name_line_key_value_and_remedy (void **state)
     assert_int_equal (
         parse ("admin=ip:10.0.0.0/8\nadmin=digest:root:D/InIHSb7yEEbrWz8b9l71RjZJU=\n"), 0);
     assert_string_equal (config.admins, "ip:10.0.0.0/8,digest:root:D/InIHSb7yEEbrWz8b9l71RjZJU=");
+    assert_false (config.replace_admins);
+    assert_int_equal (parse ("admin=ip:10.0.0.0/8\nreplaceAdmins=yes\n"), 0);
+    assert_true (config.replace_admins);
+    assert_int_equal (parse ("replaceAdmins=1\n"), COHORT_ECONFIG);
     assert_int_equal (parse ("admin=ip:10.0.0.0/8\nadmin=world:anyone\n"), COHORT_ECONFIG);
     assert_int_equal (parse ("admin=digest:root:12345\n"), COHORT_ECONFIG);
     assert_non_null (strstr (error, "zoo.cfg:1: admin=digest:root:12345: "));
@@ -265,6 +269,9 @@ static void test_file_that_contradicts_itself (void **state)
     assert_int_equal (load (true, "minSessionTimeout=1000\nmaxSessionTimeout=1000\n"), 0);
     assert_int_equal (load (true, "id=1\nserver.1=127.0.0.1:1:observer\n"), COHORT_ECONFIG);
     assert_non_null (strstr (error, "all servers are observers"));
+    assert_int_equal (load (true, "replaceAdmins=yes\n"), COHORT_ECONFIG);
+    assert_non_null (strstr (error, "replaceAdmins=yes, but by whom?"));
+    assert_int_equal (load (true, "replaceAdmins=yes\nadmin=ip:10.0.0.0/8\n"), 0);
 }
 
 static void test_file_that_is_not_there (void **state)
