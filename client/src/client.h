@@ -25,6 +25,7 @@ struct client_call {
     size_t size;
     int mode;
     bool if_absent;
+    bool if_present; /* delete */
     int64_t ttl_ms;
     int32_t version;
     int limit;                     /* delete_tree, sessions */

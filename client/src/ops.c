@@ -254,6 +254,7 @@ int client_request (cohort_t *self, const struct client_call *call, struct reque
     }
     request->wire.op.mode = (uint32_t) call->mode;
     request->wire.op.if_absent = call->if_absent;
+    request->wire.op.if_present = call->if_present;
     request->wire.op.ttl_ms = (uint64_t) call->ttl_ms;
     request->wire.op.version = call->version;
     request->wire.op.limit = (uint32_t) call->limit;
@@ -285,6 +286,7 @@ static int check_ops (cohort_t *self, const struct wire_op *ops, size_t count)
             .size = ops[i].size,
             .mode = (int) ops[i].mode,
             .if_absent = ops[i].if_absent,
+            .if_present = ops[i].if_present,
             .ttl_ms = (int64_t) ops[i].ttl_ms,
             .limit = (int) ops[i].limit,
             .floor = ops[i].floor,
@@ -405,6 +407,14 @@ int cohort_delete_async (cohort_t *self, const char *path, int32_t version, coho
                          void *arg)
 {
     struct client_call call = {.kind = WIRE_DELETE, .path = path, .version = version};
+    return client_call_async (self, &call, fn, arg);
+}
+
+int cohort_delete_if_present_async (cohort_t *self, const char *path, int32_t version,
+                                    cohort_result_fn *fn, void *arg)
+{
+    struct client_call call = {
+        .kind = WIRE_DELETE, .path = path, .version = version, .if_present = true};
     return client_call_async (self, &call, fn, arg);
 }
 

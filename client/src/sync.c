@@ -294,6 +294,22 @@ int cohort_delete (cohort_t *self, const char *path, int32_t version)
     return rc;
 }
 
+int cohort_delete_if_present (cohort_t *self, const char *path, int32_t version, int *existed)
+{
+    struct client_call call = {
+        .kind = WIRE_DELETE, .path = path, .version = version, .if_present = true};
+    struct request *request = NULL;
+    cohort_result_t result;
+    int rc = client_call_blocking (self, &call, &request, &result);
+    if (rc == COHORT_OK) {
+        if (existed != NULL) {
+            *existed = result.existed;
+        }
+        client_finish (self, request);
+    }
+    return rc;
+}
+
 int cohort_exists (cohort_t *self, const char *path, cohort_stat_t *stat)
 {
     return cohort_exists_with (self, path, NULL, stat);
@@ -377,6 +393,25 @@ int cohort_sync (cohort_t *self)
     return rc;
 }
 
+/* Says which operation it was that failed, in front of why. */
+static void name_operation (cohort_t *self, const cohort_txn_t *txn, const cohort_result_t *result)
+{
+    static const char multi[] = "multi: ";
+    char why[MAILBOX_TEXT_SIZE];
+    size_t count, at = 0, skipped = sizeof (multi) - 1;
+    const struct wire_op *ops = txn_ops (txn, &count);
+    while (at < result->ops_count && at < count && result->ops[at].rc != result->rc) {
+        at++;
+    }
+    if (at >= result->ops_count || at >= count) {
+        return; /* it was refused as a whole */
+    }
+    cohort_errmsg (self, why, sizeof (why));
+    (void) client_fail (self, result->rc, "operation %zu of %zu, %s %.150s: %.300s", at + 1, count,
+                        client_op_name (ops[at].kind), ops[at].path,
+                        strncmp (why, multi, skipped) == 0 ? why + skipped : why);
+}
+
 int cohort_multi (cohort_t *self, cohort_txn_t *txn)
 {
     if (self == NULL) {
@@ -394,6 +429,9 @@ int cohort_multi (cohort_t *self, cohort_txn_t *txn)
         return no_memory (self, request);
     }
     rc = outcome (self, request, &result);
+    if (rc != COHORT_OK) {
+        name_operation (self, txn, &result);
+    }
     client_finish (self, request);
     return rc;
 }

@@ -192,6 +192,12 @@ int cohort_txn_delete (cohort_txn_t *self, const char *path, int32_t version)
     return add (self, &op);
 }
 
+int cohort_txn_delete_if_present (cohort_txn_t *self, const char *path, int32_t version)
+{
+    struct wire_op op = {.kind = WIRE_DELETE, .path = path, .version = version, .if_present = true};
+    return add (self, &op);
+}
+
 int cohort_txn_set (cohort_txn_t *self, const char *path, const void *data, size_t size,
                     int32_t version)
 {

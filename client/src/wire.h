@@ -80,6 +80,7 @@ struct wire_op {
     size_t size;
     uint32_t mode;
     bool if_absent;  /* create */
+    bool if_present; /* delete */
     uint64_t ttl_ms; /* create */
     int32_t version;
     uint32_t limit;                /* delete_tree, sessions */
@@ -206,7 +207,7 @@ struct wire_reply {
     cohort_op_result_t *ops; /* not const: the client cuts the chroot off their paths */
     size_t ops_count;
     int64_t value;               /* add, delete_tree, count */
-    bool existed;                /* create */
+    bool existed;                /* create, delete */
     cohort_read_result_t *reads; /* multi_read */
     size_t reads_count;
     cohort_identity_t *identities; /* whoami */

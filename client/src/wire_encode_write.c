@@ -85,6 +85,7 @@ static Cohort__Wire__Delete *delete_of (struct arena *scratch, const struct wire
     if (message != NULL) {
         message->path = wire_text (op->path);
         message->version = op->version;
+        message->if_present = op->if_present;
     }
     return message;
 }

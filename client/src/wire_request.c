@@ -23,7 +23,7 @@ static uint32_t field_of (const struct wire_op *op)
     case WIRE_CREATE:
         return op->acl == NULL ? 4 : 0;
     case WIRE_DELETE:
-        return 5;
+        return op->if_present ? 0 : 5;
     case WIRE_SET:
         return 6;
     case WIRE_EXISTS:

@@ -57,7 +57,7 @@ static int take_create (struct clients *self, struct op *op, const Cohort__Wire_
 static int take_delete (const struct clients *self, struct op *op,
                         const Cohort__Wire__Delete *delete)
 {
-    op->kind = OP_DELETE;
+    op->kind = delete->if_present ? OP_DELETE_IF_PRESENT : OP_DELETE;
     op->version = delete->version;
     return take_path (self, op, &delete->path, false);
 }

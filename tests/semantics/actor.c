@@ -378,6 +378,10 @@ static int do_one (struct actor *self, struct words *words, struct outcome *outc
         return cohort_create_with_async (client, path, words->data, strlen (words->data), &options,
                                          outcome_take, outcome);
     }
+    if (word_is (words, "trydelete")) {
+        return cohort_delete_if_present_async (client, path, version_at (words, 2), outcome_take,
+                                               outcome);
+    }
     if (word_is (words, "delete")) {
         return cohort_delete_async (client, path, version_at (words, 2), outcome_take, outcome);
     }
@@ -450,6 +454,9 @@ static int add_op (struct actor *self, cohort_txn_t *txn, struct words *words)
     if (word_is (words, "create")) {
         cohort_create_options_t options = create_options (words);
         return cohort_txn_create_with (txn, path, words->data, strlen (words->data), &options);
+    }
+    if (word_is (words, "trydelete")) {
+        return cohort_txn_delete_if_present (txn, path, version_at (words, 2));
     }
     if (word_is (words, "delete")) {
         return cohort_txn_delete (txn, path, version_at (words, 2));

@@ -4,7 +4,7 @@
  *
  *      create PATH [DATA] [-e] [-s] [-c] [-i] [-t MS]
  *          ephemeral, sequential, container, if absent, time to live
- *      delete PATH [VERSION]
+ *      delete PATH [VERSION], trydelete PATH [VERSION]: if it is there
  *      set PATH DATA [VERSION]
  *      add PATH DELTA [FLOOR CEILING]
  *      deltree PATH [LIMIT [VERSION]]

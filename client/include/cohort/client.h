@@ -62,7 +62,7 @@ typedef struct cohort_op_result {
     const char *path;   /* create: the path created; others NULL */
     cohort_stat_t stat; /* create, set and add; zero for others */
     int64_t value;      /* add: the sum; delete_tree: znodes deleted */
-    int existed;        /* create with if_absent: 1: it was there already */
+    int existed;        /* create with if_absent, delete_if_present: 1: it was there */
 } cohort_op_result_t;
 
 /* A child of a list. */
@@ -109,7 +109,7 @@ typedef struct cohort_result {
     size_t ops_count;
     int64_t value; /* add: the sum; count: znodes; delete_tree: znodes deleted, or with
                       COHORT_ETOOBIG znodes that would have to be */
-    int existed;   /* create with if_absent: 1: it was there already */
+    int existed;   /* create with if_absent, delete_if_present: 1: it was there */
     const cohort_read_result_t *reads; /* multi_read */
     size_t reads_count;
     const cohort_identity_t *identities; /* whoami */
@@ -163,6 +163,11 @@ COHORT_API int cohort_add (cohort_t *self, const char *path, int64_t delta, int6
 
 /* Deletes a znode without children.  COHORT_ENONODE, COHORT_EBADVERSION, COHORT_ENOTEMPTY. */
 COHORT_API int cohort_delete (cohort_t *self, const char *path, int32_t version) COHORT_MUST_CHECK;
+
+/* The same, but that there is no such znode is success.  existed: 1 if it was there, and is gone
+ * now; may be NULL.  COHORT_EBADVERSION, COHORT_ENOTEMPTY. */
+COHORT_API int cohort_delete_if_present (cohort_t *self, const char *path, int32_t version,
+                                         int *existed) COHORT_MUST_CHECK;
 
 /* COHORT_ENONODE.  stat may be NULL. */
 COHORT_API int cohort_exists (cohort_t *self, const char *path,
@@ -382,6 +387,9 @@ COHORT_API int cohort_add_async (cohort_t *self, const char *path, int64_t delta
                                  void *arg) COHORT_MUST_CHECK;
 COHORT_API int cohort_delete_async (cohort_t *self, const char *path, int32_t version,
                                     cohort_result_fn *fn, void *arg) COHORT_MUST_CHECK;
+/* result->existed: it was there. */
+COHORT_API int cohort_delete_if_present_async (cohort_t *self, const char *path, int32_t version,
+                                               cohort_result_fn *fn, void *arg) COHORT_MUST_CHECK;
 COHORT_API int cohort_exists_async (cohort_t *self, const char *path, cohort_watch_fn *watch,
                                     void *watch_arg, cohort_result_fn *fn,
                                     void *arg) COHORT_MUST_CHECK;
@@ -489,6 +497,7 @@ COHORT_API int cohort_txn_create (cohort_txn_t *self, const char *path, const vo
 COHORT_API int cohort_txn_create_with (cohort_txn_t *self, const char *path, const void *data,
                                        size_t size, const cohort_create_options_t *options);
 COHORT_API int cohort_txn_delete (cohort_txn_t *self, const char *path, int32_t version);
+COHORT_API int cohort_txn_delete_if_present (cohort_txn_t *self, const char *path, int32_t version);
 /* All that the delete_trees of one transaction delete are 1,000 znodes at most. */
 COHORT_API int cohort_txn_delete_tree (cohort_txn_t *self, const char *path, int limit,
                                        int32_t version);

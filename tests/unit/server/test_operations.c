@@ -125,12 +125,37 @@ static void test_check_absent (void **state)
     cohort_txn_t *txn = cohort_txn_new ();
     assert_int_equal (cohort_txn_check_absent (txn, "/once"), 0);
     assert_int_equal (cohort_multi (client, txn), COHORT_ENODEEXISTS);
+    expect_error ("operation 1 of 1, check_absent /once: the znode exists already");
     cohort_txn_destroy (&txn);
     txn = cohort_txn_new ();
     assert_int_equal (cohort_txn_check_absent (txn, "/twice"), 0);
     assert_int_equal (cohort_txn_create_with (txn, "/once", "y", 1, &options), 0);
     assert_int_equal (cohort_multi (client, txn), 0);
     assert_int_equal (cohort_txn_result (txn, 1)->existed, 1);
+    cohort_txn_destroy (&txn);
+}
+
+static void test_delete_if_present (void **state)
+{
+    (void) state;
+    int existed = -1;
+    create ("/once", COHORT_PERSISTENT);
+    create ("/once/below", COHORT_PERSISTENT);
+    assert_int_equal (cohort_delete_if_present (client, "/once", COHORT_ANY_VERSION, &existed),
+                      COHORT_ENOTEMPTY);
+    assert_int_equal (existed, -1);
+    assert_int_equal (cohort_delete (client, "/once/below", COHORT_ANY_VERSION), 0);
+    for (int i = 1; i >= 0; i--) {
+        assert_int_equal (cohort_delete_if_present (client, "/once", 0, &existed), 0);
+        assert_int_equal (existed, i);
+    }
+    cohort_txn_t *txn = cohort_txn_new ();
+    assert_int_equal (cohort_txn_delete_if_present (txn, "/once", 3), 0);
+    assert_int_equal (cohort_txn_create (txn, "/once", "y", 1, 0, NULL), 0);
+    assert_int_equal (cohort_multi (client, txn), 0);
+    assert_int_equal (cohort_txn_result (txn, 0)->existed, 0);
+    assert_int_equal (cohort_multi (client, txn), COHORT_EBADVERSION);
+    expect_error ("operation 1 of 2, delete /once: the version does not match");
     cohort_txn_destroy (&txn);
 }
 
@@ -462,6 +487,7 @@ int main (void)
         OPERATION_TEST (test_container),
         OPERATION_TEST (test_create_if_absent),
         OPERATION_TEST (test_check_absent),
+        OPERATION_TEST (test_delete_if_present),
         OPERATION_TEST (test_counter),
         OPERATION_TEST (test_delete_tree),
         OPERATION_TEST (test_asynchronous_forms),
