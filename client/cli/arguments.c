@@ -15,6 +15,8 @@
 /* ':' or '+:' in front, and up to two characters for each flag. */
 #define LETTERS_SIZE (2 * ARGUMENTS_FLAGS_MAX + 3)
 
+#define HIDDEN_DASH '\x1f'
+
 /* NULL: not set, or empty. */
 static const char *from_environment (const char *name)
 {
@@ -304,8 +306,29 @@ static bool check_operands (struct arguments *self)
     return true;
 }
 
-/* Fills in flags and operands. False: see error. */
-static bool parse_flags (struct arguments *self, int argc, char **argv)
+/* No flag is a digit, so that -5 is a number. getopt would take it for a flag all the same: until
+ * it is done its dash is hidden, unless a word begins with what hides it. */
+static void hide_numbers (int argc, char **argv, bool hide)
+{
+    const char from = hide ? '-' : HIDDEN_DASH, to = hide ? HIDDEN_DASH : '-';
+    for (int i = 1; i < argc && (!hide || strcmp (argv[i], "--") != 0); i++) {
+        if (argv[i][0] == from && isdigit ((unsigned char) argv[i][1])) {
+            argv[i][0] = to;
+        }
+    }
+}
+
+static bool may_hide (int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] == HIDDEN_DASH) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool take_flags (struct arguments *self, int argc, char **argv)
 {
     char letters[LETTERS_SIZE];
     struct option longs[ARGUMENTS_FLAGS_MAX + 1];
@@ -331,6 +354,20 @@ static bool parse_flags (struct arguments *self, int argc, char **argv)
     self->operands = argv + optind;
     self->operand_count = argc - optind;
     return true;
+}
+
+/* Fills in flags and operands. False: see error. */
+static bool parse_flags (struct arguments *self, int argc, char **argv)
+{
+    bool hidden = may_hide (argc, argv);
+    if (hidden) {
+        hide_numbers (argc, argv, true);
+    }
+    bool good = take_flags (self, argc, argv);
+    if (hidden) {
+        hide_numbers (argc, argv, false);
+    }
+    return good;
 }
 
 enum arguments_verdict arguments_parse (struct arguments *self, const struct command *command,

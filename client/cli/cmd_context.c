@@ -8,11 +8,15 @@
 #include "client/cli/emit.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/message.h"
+#include "client/cli/session.h"
 
 static int add (struct contexts *contexts, const char *name, const struct settings *settings)
 {
     if (settings->servers_source == SOURCE_DEFAULT) {
         message ("context add: --servers is missing");
+        return CLI_EXIT_USAGE;
+    }
+    if (!session_servers_valid (settings->servers)) {
         return CLI_EXIT_USAGE;
     }
     json_t *context = json_pack ("{s:s}", "servers", settings->servers);

@@ -77,7 +77,11 @@ int cmd_help (const struct arguments *arguments)
     if (advice_parse (name, &code)) {
         return explain_code (code, arguments->settings.format);
     }
-    const char *suggestion = command_suggest (name);
+    const char *suggestion = command_suggest (name), *missing = command_missing (name);
+    if (missing != NULL) {
+        message ("%s: %s", name, missing);
+        return CLI_EXIT_USAGE;
+    }
     if (suggestion != NULL) {
         message ("'%s' is neither a command nor an error (did you mean '%s'?)", name, suggestion);
     } else {

@@ -1,4 +1,4 @@
-/* get, config, stat, sync. */
+/* get, config, reconfig, stat, sync. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +25,9 @@ static json_t *get_json (const char *path, const void *data, size_t size, const 
     return object;
 }
 
+/* `line`: it ends with a line feed, whoever reads it. */
 static void print_get_text (const struct arguments *arguments, const void *data, size_t size,
-                            const cohort_stat_t *stat)
+                            const cohort_stat_t *stat, bool line)
 {
     bool with_stat = arguments_has (arguments, 's');
     if (arguments_has (arguments, 'x')) {
@@ -39,7 +40,7 @@ static void print_get_text (const struct arguments *arguments, const void *data,
     } else {
         fwrite (data, 1, size, stdout);
         /* The stat begins on a line of its own, and an event does. */
-        if (isatty (STDOUT_FILENO) || with_stat || arguments_has (arguments, 'w')) {
+        if (line || isatty (STDOUT_FILENO) || with_stat || arguments_has (arguments, 'w')) {
             fputc ('\n', stdout);
         }
     }
@@ -56,7 +57,7 @@ static cohort_read_options_t read_options (const struct arguments *arguments)
     };
 }
 
-static int get (const struct arguments *arguments, const char *path)
+static int get (const struct arguments *arguments, const char *path, bool line)
 {
     enum format format = arguments->settings.format;
     struct session session;
@@ -80,7 +81,7 @@ static int get (const struct arguments *arguments, const char *path)
     if (code == CLI_EXIT_OK && format != FORMAT_TEXT) {
         code = emit_value (format, get_json (path, data, size, &stat));
     } else if (code == CLI_EXIT_OK) {
-        print_get_text (arguments, data, size, &stat);
+        print_get_text (arguments, data, size, &stat, line);
     }
     if (code == CLI_EXIT_OK && watched) {
         code = watch_once_tell (&watch, &session, path);
@@ -92,7 +93,7 @@ static int get (const struct arguments *arguments, const char *path)
 
 int cmd_get (const struct arguments *arguments)
 {
-    return get (arguments, arguments->operands[0]);
+    return get (arguments, arguments->operands[0], false);
 }
 
 /* One server may have been asked under two names. */
@@ -142,6 +143,8 @@ static int config_clients (const struct settings *settings)
     int code = CLI_EXIT_FAILED;
     if (status == NULL) {
         message ("out of memory");
+    } else if (!session_servers_valid (settings->servers)) {
+        code = CLI_EXIT_USAGE;
     } else if (!security_init (&security, settings->server_key)) {
         code = CLI_EXIT_USAGE;
     } else if (status_query (status, settings->servers, &security, CLIENTS_LIMIT_MS) != COHORT_OK) {
@@ -160,7 +163,7 @@ static int config_clients (const struct settings *settings)
 int cmd_config (const struct arguments *arguments)
 {
     if (!arguments_has (arguments, 'c')) {
-        return get (arguments, "/zookeeper/config");
+        return get (arguments, "/zookeeper/config", true);
     }
     if (arguments_has (arguments, 's') || arguments_has (arguments, 'w')) {
         message ("config: -c prints no znode: -s and -w go without it");

@@ -121,7 +121,12 @@ static bool draw_cluster (uint8_t id[16])
     return ok;
 }
 
-/* Adds a member in the order of ids, or finds it. NULL: there are too many. */
+struct plan {
+    struct backup_restore options;
+    bool listed; /* the members are all named: a folder is of one of them */
+};
+
+/* Adds a member in the order of ids, or finds it. BACKUP_SERVERS_MAX: there are too many. */
 static size_t member_of (struct backup_restore *options, uint32_t id)
 {
     size_t at = options->members_count;
@@ -149,9 +154,20 @@ static bool wrong_item (const char *flag, const char *item, const char *want)
     return false;
 }
 
-/* "DIR" or "ID=DIR"; without an id it is the place in the list. */
-static bool add_folder (struct backup_restore *options, char *item, int64_t place)
+static bool is_member (const struct backup_restore *options, int64_t id)
 {
+    for (size_t i = 0; i < options->members_count; i++) {
+        if (options->members[i].id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "DIR" or "ID=DIR"; without an id it is the place in the list. */
+static bool add_folder (struct plan *plan, char *item, int64_t place)
+{
+    struct backup_restore *options = &plan->options;
     char *equals = strchr (item, '=');
     int64_t id = place;
     if (equals != NULL) {
@@ -160,6 +176,12 @@ static bool add_folder (struct backup_restore *options, char *item, int64_t plac
             return wrong_item ("data-dir", item, "the id of a server");
         }
         item = equals + 1;
+    }
+    if (plan->listed && !is_member (options, id)) {
+        message ("--data-dir: server %" PRId64 " is not in --members, which names all servers of "
+                 "the new ensemble",
+                 id);
+        return false;
     }
     size_t at = member_of (options, (uint32_t) id);
     if (*item == '\0' || at == BACKUP_SERVERS_MAX || options->members[at].folder != NULL) {
@@ -170,8 +192,9 @@ static bool add_folder (struct backup_restore *options, char *item, int64_t plac
 }
 
 /* "ID" or "ID:observer". */
-static bool add_member (struct backup_restore *options, char *item, int64_t place)
+static bool add_member (struct plan *plan, char *item, int64_t place)
 {
+    struct backup_restore *options = &plan->options;
     (void) place;
     char *colon = strchr (item, ':');
     int64_t id = 0;
@@ -182,6 +205,10 @@ static bool add_member (struct backup_restore *options, char *item, int64_t plac
     if (!arguments_parse_number (item, 1, INT32_MAX, &id)) {
         return wrong_item ("members", item, "ID or ID:observer");
     }
+    if (is_member (options, id)) {
+        return wrong_item ("members", item, "a server of its own: it is named twice");
+    }
+    plan->listed = true;
     size_t at = member_of (options, (uint32_t) id);
     if (at == BACKUP_SERVERS_MAX) {
         return wrong_item ("members", item, "one of few enough");
@@ -190,10 +217,10 @@ static bool add_member (struct backup_restore *options, char *item, int64_t plac
     return true;
 }
 
-typedef bool item_fn (struct backup_restore *options, char *item, int64_t place);
+typedef bool item_fn (struct plan *plan, char *item, int64_t place);
 
-/* The list is cut in place, and must outlive the options. */
-static bool each_item (struct backup_restore *options, char *list, item_fn *fn)
+/* The list is cut in place, and must outlive the plan. */
+static bool each_item (struct plan *plan, char *list, item_fn *fn)
 {
     int64_t place = 1;
     for (char *item = list; item != NULL; place++) {
@@ -201,7 +228,7 @@ static bool each_item (struct backup_restore *options, char *list, item_fn *fn)
         if (comma != NULL) {
             *comma++ = '\0';
         }
-        if (!fn (options, item, place)) {
+        if (!fn (plan, item, place)) {
             return false;
         }
         item = comma;
@@ -223,33 +250,33 @@ static bool copy_list (const char *text, char list[LIST_SIZE])
 static int restore (const struct arguments *arguments, enum format format)
 {
     static char folders[LIST_SIZE], members[LIST_SIZE];
-    static struct backup_restore options;
+    static struct plan plan;
+    struct backup_restore *options = &plan.options;
     struct backup_info info;
     char error[512], cluster[CLUSTER_TEXT];
     int64_t skipped = 0;
     const char *id = arguments_value (arguments, FLAG_CLUSTER_ID);
     const char *list = arguments_value (arguments, FLAG_DATA_DIR);
     const char *all = arguments_value (arguments, FLAG_MEMBERS);
-    options.file = arguments->operands[1];
+    options->file = arguments->operands[1];
     if (list == NULL) {
         message ("restore needs --data-dir DIR[,DIR...], one for each server to be made here");
         return CLI_EXIT_USAGE;
     }
     if (!arguments_number (arguments, FLAG_SKIP_EPOCHS, 0, ZXID_EPOCH_MAX, BACKUP_EPOCHS_SKIPPED,
                            &skipped) ||
-        !copy_list (list, folders) || !each_item (&options, folders, add_folder) ||
-        (all != NULL &&
-         (!copy_list (all, members) || !each_item (&options, members, add_member))) ||
-        !(id != NULL ? parse_cluster (id, options.cluster_id)
-                     : draw_cluster (options.cluster_id))) {
+        (all != NULL && (!copy_list (all, members) || !each_item (&plan, members, add_member))) ||
+        !copy_list (list, folders) || !each_item (&plan, folders, add_folder) ||
+        !(id != NULL ? parse_cluster (id, options->cluster_id)
+                     : draw_cluster (options->cluster_id))) {
         return CLI_EXIT_USAGE;
     }
-    options.epochs_skipped = (uint32_t) skipped;
-    if (backup_restore (&options, &info, error, sizeof error) != 0) {
+    options->epochs_skipped = (uint32_t) skipped;
+    if (backup_restore (options, &info, error, sizeof error) != 0) {
         message ("%s", error);
         return CLI_EXIT_FAILED;
     }
-    cluster_text (options.cluster_id, cluster);
+    cluster_text (options->cluster_id, cluster);
     int code = print_info (&info, format);
     if (format == FORMAT_TEXT) {
         message ("restored; on other machines name --cluster-id %s and all --members", cluster);

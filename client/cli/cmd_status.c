@@ -12,6 +12,7 @@
 #include "client/cli/exit_code.h"
 #include "client/cli/message.h"
 #include "client/cli/output.h"
+#include "client/cli/session.h"
 #include "client/cli/status_query.h"
 #include "cohort/error.h"
 
@@ -195,7 +196,8 @@ int cmd_status (const struct arguments *arguments)
         return CLI_EXIT_USAGE;
     }
     struct security security;
-    if (!security_init (&security, arguments->settings.server_key)) {
+    if (!session_servers_valid (arguments->settings.servers) ||
+        !security_init (&security, arguments->settings.server_key)) {
         return CLI_EXIT_USAGE;
     }
     struct ensemble_status *status = calloc (1, sizeof *status);

@@ -144,6 +144,7 @@ struct write {
     int64_t version;
     int64_t delta, floor, ceiling, sum;
     cohort_stat_t stat;
+    int existed;
 };
 
 static int call_set (cohort_t *client, void *arg)
@@ -157,6 +158,12 @@ static int call_delete (cohort_t *client, void *arg)
 {
     const struct write *self = arg;
     return cohort_delete (client, self->path, (int32_t) self->version);
+}
+
+static int call_delete_if_present (cohort_t *client, void *arg)
+{
+    struct write *self = arg;
+    return cohort_delete_if_present (client, self->path, (int32_t) self->version, &self->existed);
 }
 
 static int call_add (cohort_t *client, void *arg)
@@ -194,10 +201,17 @@ int cmd_delete (const struct arguments *arguments)
     if (!wanted_version (arguments, &self.version)) {
         return CLI_EXIT_USAGE;
     }
-    int code = session_call (&arguments->settings, ACTIVITY_DELETE, self.path, call_delete, &self);
-    return code == CLI_EXIT_OK && format != FORMAT_TEXT
-               ? emit_value (format, json_pack ("{s:s}", "path", self.path))
-               : code;
+    bool if_present = arguments_has (arguments, FLAG_IF_PRESENT);
+    int code = session_call (&arguments->settings, ACTIVITY_DELETE, self.path,
+                             if_present ? call_delete_if_present : call_delete, &self);
+    if (code != CLI_EXIT_OK || format == FORMAT_TEXT) {
+        return code;
+    }
+    json_t *object = json_pack ("{s:s}", "path", self.path);
+    if (if_present) {
+        json_object_set_new (object, "existed", json_boolean (self.existed));
+    }
+    return emit_value (format, object);
 }
 
 int cmd_incr (const struct arguments *arguments)

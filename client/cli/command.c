@@ -25,19 +25,18 @@ bool command_is_local (const struct command *command)
 const char *command_suggest (const char *name)
 {
     static const char *const others[][2] = {
-        {"del", "delete"},      {"backup", "snapshot"},
-        {"cat", "get"},         {"check", "status"},
-        {"exists", "stat"},     {"lease", "session"},
-        {"login", "addauth"},   {"make-mirror", "mirror"},
-        {"mkdir", "create"},    {"mv", "cp"},
-        {"perf", "bench"},      {"reconfig", "config"},
-        {"user", "digest"},     {"list", "ls"},
-        {"put", "set"},         {"rm", "delete"},
-        {"rmr", "deleteall"},   {"touch", "create"},
-        {"add", "incr"},        {"count", "getAllChildrenNumber"},
-        {"srvr", "status"},     {"mntr", "status"},
-        {"endpoint", "status"}, {"member", "status"},
-        {"ruok", "status"},
+        {"del", "delete"},    {"backup", "snapshot"},
+        {"cat", "get"},       {"check", "status"},
+        {"exists", "stat"},   {"lease", "session"},
+        {"login", "addauth"}, {"make-mirror", "mirror"},
+        {"mkdir", "create"},  {"mv", "cp"},
+        {"perf", "bench"},    {"user", "digest"},
+        {"list", "ls"},       {"put", "set"},
+        {"rm", "delete"},     {"rmr", "deleteall"},
+        {"touch", "create"},  {"add", "incr"},
+        {"srvr", "status"},   {"count", "getAllChildrenNumber"},
+        {"mntr", "status"},   {"endpoint", "status"},
+        {"member", "status"}, {"ruok", "status"},
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (strcmp (others[i][0], name) == 0) {
@@ -52,4 +51,15 @@ const char *command_suggest (const char *name)
     }
     int nearest = nearest_word (name, names, count);
     return nearest >= 0 ? names[nearest] : NULL;
+}
+
+const char *command_missing (const char *name)
+{
+    static const char reconfig[] =
+        "who the servers are cannot be changed while they run, yet. For another machine in place "
+        "of "
+        "one put its address into the configuration of all, and restart them one by one, the new "
+        "one with the same id and an empty dataDir; for more or fewer servers make a new ensemble "
+        "of a backup (see: cohort help snapshot, --members)";
+    return strcmp (name, "reconfig") == 0 ? reconfig : NULL;
 }

@@ -35,6 +35,7 @@ enum flag_id {
     FLAG_HISTOGRAM,
     FLAG_HOLD,
     FLAG_IF_ABSENT,
+    FLAG_IF_PRESENT,
     FLAG_INFO,
     FLAG_JSON,
     FLAG_KEY,
@@ -108,6 +109,10 @@ const struct command *command_find (const char *name);
 /* The name of the command that was probably meant: one that is spelled much like it, or the one
  * that does what zkCli or etcdctl call by that name. NULL: no idea. */
 const char *command_suggest (const char *name);
+
+/* For a command of zkCli that is not there: why, and what to do instead. NULL: it is no such one.
+ */
+const char *command_missing (const char *name);
 
 /* Whether it asks no server, and is what helps when the file of contexts is damaged. */
 bool command_is_local (const struct command *command);

@@ -195,6 +195,7 @@ const struct flag command_import_flags[] = {
 
 const struct flag command_delete_flags[] = {
     {'v', "if-version", "N", "only if the data has version N"},
+    {FLAG_IF_PRESENT, "if-present", NULL, "that there is no such znode is no error"},
     {0},
 };
 

@@ -88,14 +88,15 @@ const struct command command_table[] = {
      cmd_ephemerals},
     {"incr", "PATH [DELTA]", 1, 2, "add to a counter and print the sum",
      "The data of the znode is a decimal number of 64 bits; no data counts as 0. DELTA is 1 by\n"
-     "default; a negative one goes behind --. If the sum would lie outside of the bounds nothing\n"
-     "is changed, and the exit status is 1.\n",
+     "default, and may be negative. If the sum would lie outside of the bounds nothing is "
+     "changed,\n"
+     "and the exit status is 1.\n",
      command_incr_flags,
      "  $ cohort create /slots 0\n"
      "  /slots\n"
      "  $ cohort incr --ceiling 16 /slots\n"
      "  1\n"
-     "  $ cohort incr --floor 0 /slots -- -1\n"
+     "  $ cohort incr --floor 0 /slots -1\n"
      "  0\n",
      cmd_incr},
     {"sync", "[PATH]", 0, 1, "wait until the server has all that was committed",
@@ -109,7 +110,7 @@ const struct command command_table[] = {
      "quoted as for a shell. The operations:\n"
      "  create [-s] [-e] [-c] [-t MS] [--if-absent] [-b] PATH [DATA] [ACL]\n"
      "  set [-v VERSION] [-b] PATH DATA\n"
-     "  delete [-v VERSION] PATH\n"
+     "  delete [-v VERSION] [--if-present] PATH\n"
      "  delete-tree [-v VERSION] [--limit N] PATH\n"
      "  add [--floor N] [--ceiling N] PATH [DELTA]\n"
      "  set-acl [-v VERSION] PATH ACL\n"

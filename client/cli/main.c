@@ -28,7 +28,11 @@ static int finish_early (const struct arguments *arguments, enum arguments_verdi
 
 static int unknown_command (const char *name)
 {
-    const char *suggestion = command_suggest (name);
+    const char *suggestion = command_suggest (name), *missing = command_missing (name);
+    if (missing != NULL) {
+        message ("%s: %s", name, missing);
+        return CLI_EXIT_USAGE;
+    }
     if (shell_builtin_find (name) != NULL) {
         message ("'%s' is a command of the shell alone: cohort shell (see: cohort help %s)", name,
                  name);

@@ -98,6 +98,27 @@ static int report_new_error (void)
     return exit_code_of (rc);
 }
 
+bool session_servers_valid (const char *servers)
+{
+    cohort_loop_options_t still = {.size = sizeof still, .driver = COHORT_DRIVER_NONE};
+    cohort_options_t options = {.size = sizeof options, .loop = cohort_loop_new (&still)};
+    if (options.loop == NULL) {
+        message ("out of memory or descriptors");
+        return false;
+    }
+    cohort_t *client = cohort_new (servers, &options);
+    bool valid = client != NULL;
+    if (valid) {
+        cohort_abandon (&client);
+    } else {
+        (void) report_new_error ();
+    }
+    int rc = cohort_loop_destroy (&options.loop);
+    assert (rc == COHORT_OK);
+    (void) rc;
+    return valid;
+}
+
 int session_open (struct session *self, const struct settings *settings,
                   const cohort_options_t *options)
 {

@@ -23,6 +23,10 @@ struct session {
     bool lent;        /* a shell's, which goes on */
 };
 
+/* Whether the list of servers is well-formed, for those who need no session; if not, a message has
+ * been printed, and CLI_EXIT_USAGE is what to exit with. */
+bool session_servers_valid (const char *servers);
+
 /* Starts a session and waits until it is connected. options: NULL, or what is to differ from the
  * defaults; without them the commands of a shell share its session. The time limit comes from
  * settings. Returns CLI_EXIT_OK, and afterwards blocking calls have the rest of the time limit,

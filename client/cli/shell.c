@@ -194,6 +194,11 @@ static int run_words (struct shell *self, struct words *words)
         builtin != NULL ? &builtin->command : command_find (words->items[0]);
     if (command == NULL) {
         const char *suggestion = command_suggest (words->items[0]);
+        const char *missing = command_missing (words->items[0]);
+        if (missing != NULL) {
+            message ("%s: %s", words->items[0], missing);
+            return CLI_EXIT_USAGE;
+        }
         message ("'%s' is not a command (%s%s%s)", words->items[0],
                  suggestion != NULL ? "did you mean '" : "see: help",
                  suggestion != NULL ? suggestion : "", suggestion != NULL ? "'?" : "");

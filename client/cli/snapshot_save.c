@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/cli/auth.h"
@@ -57,6 +58,22 @@ static int cannot (const char *what, const char *path)
 {
     message ("%s: %s: %s", path, what, strerror (errno));
     return CLI_EXIT_FAILED;
+}
+
+/* Told before a server has been asked for everything. What is no file - a device - must not be
+ * replaced by one. */
+static bool can_replace (const char *file)
+{
+    struct stat info;
+    if (stat (file, &info) != 0 || S_ISREG (info.st_mode)) {
+        return true; /* if its name is not possible, it cannot be created */
+    }
+    if (S_ISDIR (info.st_mode)) {
+        message ("%s is a folder: name a file in it", file);
+    } else {
+        message ("%s is no regular file: name another one", file);
+    }
+    return false;
 }
 
 static int create_temporary (struct save *self)
@@ -227,6 +244,9 @@ static int receive (struct save *self, const struct settings *settings)
 int snapshot_save (const struct settings *settings, const char *file, struct backup_info *info)
 {
     struct save self = {.file = file, .fd = -1};
+    if (!can_replace (file)) {
+        return CLI_EXIT_USAGE;
+    }
     catch_signals ();
     int code = create_temporary (&self);
     if (code == CLI_EXIT_OK) {

@@ -33,6 +33,7 @@ static const struct flag acl_flags[] = {
 
 static const struct flag delete_flags[] = {
     {'v', "if-version", "N", "only if the data has version N"},
+    {FLAG_IF_PRESENT, "if-present", NULL, "that there is no such znode is no error"},
     {0},
 };
 
@@ -231,6 +232,9 @@ static int add_operation (struct parse *self, const char *name, const char *path
     if (!flag_number (self, 'v', COHORT_ANY_VERSION, INT32_MAX, COHORT_ANY_VERSION, &version) ||
         !flag_number (self, FLAG_LIMIT, 1, INT32_MAX, 0, &limit)) {
         return COHORT_EINVAL;
+    }
+    if (strcmp (name, "delete") == 0 && arguments_has (&self->arguments, FLAG_IF_PRESENT)) {
+        return cohort_txn_delete_if_present (self->txn, path, (int32_t) version);
     }
     if (strcmp (name, "delete") == 0) {
         return cohort_txn_delete (self->txn, path, (int32_t) version);

@@ -156,6 +156,13 @@ is 'and what it said' "$(cat "$folder/said")" 'cohort: interrupted: nothing was 
 kill -CONT "${servers[0]}"
 is 'no file is left behind' "$(compgen -G "$folder/*part*")" ''
 
+# What is no file is not replaced, and no server is asked.
+for place in "$folder" /dev/null; do
+    "$cohort" --servers "ipc://$folder/nobody" snapshot save "$place" 2>"$folder/said"
+    is "$place is no file" $? 2
+done
+is 'what it said' "$(cat "$folder/said")" 'cohort: /dev/null is no regular file: name another one'
+
 # Without a quorum: a server gives what it has.
 kill -KILL "${servers[0]}" "${servers[1]}"
 "$cohort" --servers "$(endpoint 3)" snapshot save "$folder/alone" >/dev/null
@@ -169,6 +176,14 @@ kill_servers
     wait "${others[0]}"
 } 2>/dev/null
 rm -rf "$folder"/data.*
+"$cohort" snapshot restore "$folder/backup.2" --data-dir "7=$folder/data.7" --members 8,9 \
+    2>"$folder/said"
+is 'a folder of no member' $? 2
+is 'which one' "$(cat "$folder/said")" \
+    'cohort: --data-dir: server 7 is not in --members, which names all servers of the new ensemble'
+"$cohort" snapshot restore "$folder/backup.2" --data-dir "8=$folder/data.8" --members 8,9,8 \
+    2>"$folder/said"
+is 'a member twice' $? 2
 "$cohort" snapshot restore "$folder/backup.2" \
     --data-dir "$folder/data.1,$folder/data.2,$folder/data.3" >/dev/null 2>&1
 is 'restored' $? 0

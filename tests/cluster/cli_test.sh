@@ -96,6 +96,14 @@ test_usage () {
     expect 2 '' "cohort: --if-version: 'x' is not a number from -1 to 2147483647" \
         "$cohort" set -v x /a b
     expect 2 '' 'cohort: *nonsense*' "$cohort" --servers nonsense get /a
+    for command in status 'config -c' 'context add x'; do
+        # shellcheck disable=SC2086 # several words
+        expect 2 '' 'cohort: servers, byte 0 ("127.0.0.1:5181"): a server is tcp://host:port*' \
+            "$cohort" --servers 127.0.0.1:5181 $command
+    done
+    expect 2 '' 'cohort: reconfig: who the servers are cannot be changed while they run, yet*' \
+        "$cohort" reconfig -add server.4=127.0.0.1:5488
+    expect 2 '' 'cohort: reconfig: *--members*' "$cohort" help reconfig
     expect 2 '' "cohort: --server-key: 'x' is not a public key of 40 characters" \
         "$cohort" --server-key x get /a
 }
@@ -243,6 +251,9 @@ test_delete () {
     expect 4 '' 'cohort: /del: the znode does not exist' "$cohort" deleteall /del
     expect 2 '' 'cohort: deleteall: / cannot be deleted*' "$cohort" deleteall /
     expect 2 '' 'cohort: / cannot be deleted' "$cohort" delete /
+    expect 0 '' '' "$cohort" delete --if-present /none
+    expect 0 '{"path": "/none", "existed": false}' '' \
+        "$cohort" delete --if-present -o jsonl /none
 }
 
 # More than one transaction takes, more than a page of a list, and deeper than pages are kept.
@@ -305,7 +316,7 @@ test_incr () {
     expect 0 '/count' '' "$cohort" create /count
     expect 0 1 '' "$cohort" incr /count
     expect 0 11 '' "$cohort" incr /count 10
-    expect 0 '-9' '' "$cohort" incr /count -- -20
+    expect 0 '-9' '' "$cohort" incr /count -20
     expect 1 '' 'cohort: */count: the sum would be below the floor *' "$cohort" incr --floor -10 /count -- -2
     expect 1 '' 'cohort: */count: the sum would be * above the ceiling' "$cohort" incr --ceiling 0 /count 10
     expect 0 '-9' '' "$cohort" get /count
@@ -598,6 +609,10 @@ test_dev_nodes () {
     matches "$list" '^tcp://127.0.0.1:[0-9]+,tcp://127.0.0.1:[0-9]+,tcp://127.0.0.1:[0-9]+$' nodes
     expect 0 /nodes '' "$cohort" --servers "$list" create /nodes yes
     matches "$("$cohort" --servers "$list" status)" 'leader.*' 'status of three nodes'
+    # Within a process they have no addresses for others.
+    matches "$("$cohort" --servers "$list" config)" \
+        $'^server.1=participant\nserver.2=participant\nserver.3=participant\nversion=[0-9a-f]+$' \
+        'config of three nodes'
     expect 0 yes '' "$cohort" --servers "${list##*,}" get --linearizable /nodes
     kill -TERM "$started"
     wait "$started" || fail "cohortd dev --nodes 3: exit status $?"

@@ -101,10 +101,11 @@ test_statuses () {
 test_words () {
     expect 2 '' "cohort: 'connect' is a command of the shell alone: cohort shell (see: cohort help connect)*" \
         "$cohort" connect
-    expect 2 '' "cohort: 'reconfig' is not a command (did you mean 'config'[?])*" "$cohort" reconfig
+    expect 2 '' 'cohort: reconfig: who the servers are cannot be changed*' "$cohort" reconfig
     expect 0 "$COHORT_SERVERS" '' "$cohort" config -c
     expect 2 '' 'cohort: config: -c prints no znode: *' "$cohort" config -c -s
     matches "$("$cohort" config)" $'^server.1=participant\nversion=[0-9a-f]+$' config
+    matches "$("$cohort" config | wc -l)" '^ *2$' 'lines of config'
 }
 
 # owner PATH

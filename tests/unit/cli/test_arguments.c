@@ -141,6 +141,21 @@ static void test_flags (void **state)
 
     assert_int_equal (parse (&self, "set /a -- -5"), ARGUMENTS_OK);
     assert_string_equal (self.arguments.operands[1], "-5");
+
+    /* Numbers below 0 are no flags, wherever they stand. */
+    assert_int_equal (parse (&self, "set /a -5 -s"), ARGUMENTS_OK);
+    assert_string_equal (self.arguments.operands[1], "-5");
+    assert_true (arguments_has (&self.arguments, 's'));
+    assert_int_equal (parse (&self, "incr --floor -9 /a -5"), ARGUMENTS_OK);
+    assert_string_equal (arguments_value (&self.arguments, FLAG_FLOOR), "-9");
+    assert_string_equal (self.arguments.operands[1], "-5");
+    assert_int_equal (parse (&self, "help -103"), ARGUMENTS_OK);
+    assert_string_equal (self.arguments.operands[0], "-103");
+    assert_int_equal (parse (&self, "set /a \x1f"
+                                    "5"),
+                      ARGUMENTS_OK);
+    assert_string_equal (self.arguments.operands[1], "\x1f"
+                                                     "5");
 }
 
 static void test_common_flags (void **state)
@@ -181,7 +196,7 @@ static void test_mistakes (void **state)
     expect_wrong ("get --sat /a", "unknown option --sat (did you mean --stat?)");
     expect_wrong ("get --hexdmp=3 /a", "unknown option --hexdmp=3 (did you mean --hexdump?)");
     expect_wrong ("tree -w /a", "unknown option -w ('cohort watch PATH' follows changes)");
-    expect_wrong ("set /a -5", "unknown option -5 (operands that begin with '-' go behind --)");
+    expect_wrong ("set /a -x", "unknown option -x (operands that begin with '-' go behind --)");
     expect_wrong ("status -q", "unknown option -q");
     expect_wrong ("cohort -server x", "unknown option -server (did you mean --servers?)");
     expect_wrong ("ls / -server x", "unknown option -server (did you mean --servers?)");
