@@ -18,8 +18,9 @@ struct watch {
     enum format format;
     int64_t count; /* of events after which it ends; 0: never  */
     int64_t seen;  /* events that have been printed            */
-    bool whole;    /* a snapshot has been seen to its end      */
-    bool reset;    /* another one has been announced           */
+    bool whole;    /* it is known since when events are printed */
+    bool reset;    /* a snapshot that tells all anew is under way */
+    bool again;    /* it has yet to be asked for                */
     bool ended;
     int code;
     char **command; /* run for each event, NULL: events are printed */
@@ -146,6 +147,12 @@ static const char *kind_name (cohort_change_kind_t kind)
     return "unknown";
 }
 
+static void say_since (const struct watch *self, uint64_t zxid)
+{
+    char id[OUTPUT_ID_SIZE];
+    message ("watching %s from zxid %s on", self->path, output_id (zxid, id));
+}
+
 /* The first snapshot is where the watch begins; a later one means that history was lost. */
 static void take_snapshot (struct watch *self, const cohort_batch_t *batch)
 {
@@ -163,9 +170,8 @@ static void take_snapshot (struct watch *self, const cohort_batch_t *batch)
         self->reset = false;
     }
     if (!batch->more && !self->whole) {
-        char id[OUTPUT_ID_SIZE];
         self->whole = true;
-        message ("watching %s from zxid %s on", self->path, output_id (batch->zxid, id));
+        say_since (self, batch->zxid);
     }
 }
 
@@ -186,6 +192,10 @@ static void on_batch (cohort_stream_t *stream, const cohort_batch_t *batch, void
     }
     if (batch->snapshot) {
         take_snapshot (self, batch);
+    }
+    if (batch->reset) {
+        self->again = self->reset = true;
+        tell_reset (self, batch->zxid);
     }
     for (size_t i = 0; !batch->snapshot && !self->ended && i < batch->count; i++) {
         if (in_scope (self, &batch->changes[i])) {
@@ -214,6 +224,47 @@ static void on_state (cohort_t *client, cohort_state_t state, void *arg)
     }
 }
 
+/* A snapshot is asked for only where it is to be printed: of a large subtree it takes long. */
+static cohort_stream_t *open_stream (struct watch *self, cohort_t *client)
+{
+    bool wants_data = self->data || self->command != NULL;
+    cohort_stream_options_t options = {.size = sizeof options,
+                                       .flags = wants_data ? 0 : COHORT_STREAM_NO_DATA};
+    if (!self->initial && !self->again) {
+        options.flags |= COHORT_STREAM_NO_SNAPSHOT;
+        options.from_zxid = cohort_last_zxid (client);
+    }
+    self->again = false;
+    return cohort_stream_new_with (client, self->path, &options, on_batch, self);
+}
+
+/* Returns what to exit with. */
+static int follow (struct watch *self, struct session *session)
+{
+    cohort_t *client = session->client;
+    int64_t below;
+    int rc = self->initial ? COHORT_OK : cohort_count (client, self->path, NULL, &below, NULL);
+    if (rc != COHORT_OK && rc != COHORT_ENONODE) {
+        return session_result (session, ACTIVITY_READ, self->path, rc);
+    }
+    cohort_stream_t *stream = open_stream (self, client);
+    if (stream != NULL && !self->initial) {
+        self->whole = true;
+        say_since (self, cohort_last_zxid (client));
+    }
+    while (stream != NULL && !self->ended && interrupt_run (client)) {
+        if (self->again) {
+            cohort_stream_destroy (&stream);
+            stream = open_stream (self, client);
+        }
+    }
+    if (stream == NULL) {
+        return session_result (session, ACTIVITY_READ, self->path, COHORT_EPATH);
+    }
+    cohort_stream_destroy (&stream);
+    return self->code;
+}
+
 int cmd_watch (const struct arguments *arguments)
 {
     struct watch watch = {
@@ -239,15 +290,7 @@ int cmd_watch (const struct arguments *arguments)
     }
     bool suspended = false;
     cohort_set_state_handler (session.client, on_state, &suspended);
-    cohort_stream_t *stream = cohort_stream_new (session.client, watch.path, on_batch, &watch);
-    if (stream == NULL) {
-        code = session_result (&session, ACTIVITY_READ, watch.path, COHORT_EPATH);
-    } else {
-        while (!watch.ended && interrupt_run (session.client)) {
-        }
-        code = watch.code;
-        cohort_stream_destroy (&stream);
-    }
+    code = follow (&watch, &session);
     session_close (&session);
     return code;
 }

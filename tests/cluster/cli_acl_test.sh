@@ -118,6 +118,7 @@ test_lists () {
     expect 0 "digest:$alice:cdrwa" '' as_alice getAcl --one-line /plans/a
     expect 7 '' "cohort: /plans/a: no permission$denied" "$cohort" get /plans/a
     expect 7 '' "cohort: /plans/a: no permission$denied" "$cohort" getAcl /plans/a
+    expect 7 '' "cohort: /plans/a: no permission$denied" "$cohort" watch /plans/a
     expect 0 a '' "$cohort" ls /plans
     # Of what cannot be seen nothing is said; root sees everything.
     expect 7 '' "cohort: /plans/a/b: no permission$denied" "$cohort" get /plans/a/b
