@@ -16,11 +16,13 @@ struct watch {
     bool data;
     bool initial;
     enum format format;
-    int64_t count; /* of events after which it ends; 0: never  */
-    int64_t seen;  /* events that have been printed            */
+    int64_t count; /* of events after which it ends; 0: never */
+    int64_t seen;  /* events that have been printed */
+    uint64_t zxid; /* up to which all has been printed */
     bool whole;    /* it is known since when events are printed */
-    bool reset;    /* a snapshot that tells all anew is under way */
-    bool again;    /* it has yet to be asked for                */
+    bool reset;    /* a snapshot that tells all anew is wanted, or under way */
+    bool again;    /* the stream has to be opened anew */
+    bool lost;     /* likewise, in a new session */
     bool ended;
     int code;
     char **command; /* run for each event, NULL: events are printed */
@@ -181,12 +183,11 @@ static void on_batch (cohort_stream_t *stream, const cohort_batch_t *batch, void
     if (batch == NULL) {
         int rc = cohort_stream_error (stream);
         if (rc == COHORT_ESESSIONEXPIRED) {
-            message ("%s: the session has ended, events may be missing from now on", self->path);
-            self->code = CLI_EXIT_NO_CONNECTION;
-        } else {
-            message ("%s: cannot be watched: %s", self->path, cohort_error_text (rc));
-            self->code = CLI_EXIT_FAILED;
+            self->lost = true;
+            return;
         }
+        message ("%s: cannot be watched: %s", self->path, cohort_error_text (rc));
+        self->code = exit_code_of (rc);
         self->ended = true;
         return;
     }
@@ -203,6 +204,9 @@ static void on_batch (cohort_stream_t *stream, const cohort_batch_t *batch, void
             self->seen++;
             self->ended = self->count > 0 && self->seen == self->count;
         }
+    }
+    if (!batch->more) {
+        self->zxid = batch->zxid;
     }
     /* Nobody listens any more, or the disk is full. */
     if (fflush (stdout) != 0) {
@@ -228,34 +232,55 @@ static void on_state (cohort_t *client, cohort_state_t state, void *arg)
 static cohort_stream_t *open_stream (struct watch *self, cohort_t *client)
 {
     bool wants_data = self->data || self->command != NULL;
-    cohort_stream_options_t options = {.size = sizeof options,
-                                       .flags = wants_data ? 0 : COHORT_STREAM_NO_DATA};
-    if (!self->initial && !self->again) {
-        options.flags |= COHORT_STREAM_NO_SNAPSHOT;
-        options.from_zxid = cohort_last_zxid (client);
+    cohort_stream_options_t options = {.size = sizeof options, .flags = COHORT_STREAM_PROGRESS};
+    if (!wants_data) {
+        options.flags |= COHORT_STREAM_NO_DATA;
     }
-    self->again = false;
+    if (self->whole && !self->reset) {
+        options.flags |= COHORT_STREAM_NO_SNAPSHOT;
+        options.from_zxid = self->zxid;
+    }
     return cohort_stream_new_with (client, self->path, &options, on_batch, self);
+}
+
+/* The history was gone; or the session: then a new one goes on where that has come to. */
+static cohort_stream_t *reopen (struct watch *self, cohort_t *client, cohort_stream_t **stream_p)
+{
+    cohort_stream_destroy (stream_p);
+    if (self->lost) {
+        char id[OUTPUT_ID_SIZE];
+        int rc = cohort_renew (client);
+        if (rc != COHORT_OK) {
+            message ("%s: no new session: %s", self->path, cohort_error_text (rc));
+            return NULL;
+        }
+        message ("the session has ended: a new one goes on from zxid %s",
+                 output_id (self->zxid, id));
+    }
+    self->again = self->lost = false;
+    return open_stream (self, client);
 }
 
 /* Returns what to exit with. */
 static int follow (struct watch *self, struct session *session)
 {
     cohort_t *client = session->client;
-    int64_t below;
-    int rc = self->initial ? COHORT_OK : cohort_count (client, self->path, NULL, &below, NULL);
-    if (rc != COHORT_OK && rc != COHORT_ENONODE) {
-        return session_result (session, ACTIVITY_READ, self->path, rc);
+    if (!self->initial) {
+        int64_t below;
+        int rc = cohort_count (client, self->path, NULL, &below, NULL);
+        if (rc != COHORT_OK && rc != COHORT_ENONODE) {
+            return session_result (session, ACTIVITY_READ, self->path, rc);
+        }
+        self->zxid = cohort_last_zxid (client);
+        self->whole = true;
     }
     cohort_stream_t *stream = open_stream (self, client);
-    if (stream != NULL && !self->initial) {
-        self->whole = true;
-        say_since (self, cohort_last_zxid (client));
+    if (stream != NULL && self->whole) {
+        say_since (self, self->zxid);
     }
     while (stream != NULL && !self->ended && interrupt_run (client)) {
-        if (self->again) {
-            cohort_stream_destroy (&stream);
-            stream = open_stream (self, client);
+        if (self->again || self->lost) {
+            stream = reopen (self, client, &stream);
         }
     }
     if (stream == NULL) {

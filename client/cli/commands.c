@@ -196,7 +196,7 @@ const struct command command_table[] = {
      "Kinds: created, changed, deleted (its size is -), acl (its access control list was set);\n"
      "present (-i: it is there). Should the servers no longer have the history, a line of the\n"
      "kind reset and then present lines tell the whole state anew. It goes on after the death of\n"
-     "a server, and ends with SIGINT or SIGTERM.\n"
+     "a server, and in a new session when its own has ended; SIGINT and SIGTERM end it.\n"
      "\n"
      "With CMD nothing is printed: it is run for each event, one after the other, with the data\n"
      "as its standard input and COHORT_EVENT_KIND, COHORT_EVENT_PATH, COHORT_EVENT_ZXID and\n"

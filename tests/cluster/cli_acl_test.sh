@@ -181,6 +181,15 @@ test_administrators () {
     expect 3 '' '' wait $!
     expect 0 '' '' grep -q '/held: the session has ended' "$folder/held.log"
     expect 4 '' "cohort: session kill: there is no session 0xffff *" as_root session kill 0xffff
+    # Who watches goes on in a new session, and misses nothing. (The last of the list is its own.)
+    "$cohort" watch --count 2 /watched >"$folder/watched" 2>"$folder/watched.log" &
+    await "$folder/watched.log" 'watching /watched' >/dev/null
+    expect 0 '' '' as_root session kill "$(as_root session ls | tail -n 2 | head -n 1 | cut -f 1)"
+    expect 0 /watched '' "$cohort" create /watched
+    expect 0 '' '' "$cohort" set /watched x
+    expect 0 '' '' wait $!
+    expect 0 $'created\t/watched\t0\nchanged\t/watched\t1' '' cut -f 2- "$folder/watched"
+    expect 0 '' '' grep -q 'the session has ended: a new one goes on from zxid' "$folder/watched.log"
     expect 0 '' '' as_root admins set "digest:$alice,ip:10.9.8.7"
     expect 7 '' 'cohort: admins ls: no permission*' as_root admins ls
     expect 0 "digest:$alice"$'\nip:10.9.8.7' '' as_alice admins ls
