@@ -1,6 +1,5 @@
 /* getAcl, setAcl: the access control lists of znodes. */
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "client/cli/output.h"
 #include "client/cli/session.h"
 #include "client/cli/tour.h"
+#include "client/cli/volley.h"
 
 #define SET_WINDOW 1000
 /* Instead of a list: there shall be no default any more. */
@@ -60,35 +60,15 @@ struct change {
     const cohort_acl_t *acl; /* NULL: no default */
     bool inherited;
     int32_t aversion;
-    size_t asked, answered;
+    struct volley *below; /* what is done with the znodes below it */
     int64_t set;
-    int rc;          /* the first error */
-    char path[1024]; /* of what it concerns, perhaps cut */
 };
 
-static void on_set (cohort_t *client, const cohort_result_t *result, void *arg)
-{
-    (void) client;
-    struct change *self = arg;
-    assert (self->answered < self->asked);
-    self->answered++;
-    if (result->rc == COHORT_OK) {
-        self->set++;
-    } else if (result->rc != COHORT_ENONODE && self->rc == COHORT_OK) { /* else it is gone */
-        self->rc = result->rc;
-        snprintf (self->path, sizeof self->path, "%s", result->path);
-    }
-}
-
-/* Waits until at most `flying` requests have no answer. */
+/* Waits until at most `flying` requests have no answer; the first error there was. */
 static int drain (struct change *self, size_t flying)
 {
-    while (self->asked - self->answered > flying) {
-        if (cohort_run (self->session->client, self->session->settings.timeout_ms) <= 0) {
-            return COHORT_ETIMEDOUT;
-        }
-    }
-    return self->rc;
+    int rc = volley_drain (self->below, flying);
+    return rc == COHORT_OK ? self->below->rc : rc;
 }
 
 static int on_enter (const struct tour_node *node, void *arg)
@@ -107,25 +87,33 @@ static int on_leave (const struct tour_node *node, void *arg)
     }
     int rc = drain (self, SET_WINDOW - 1);
     if (rc == COHORT_OK) {
-        rc = cohort_set_acl_async (self->session->client, node->path, self->acl, self->aversion,
-                                   on_set, self);
-        self->asked += rc == COHORT_OK;
+        rc = volley_asked (self->below,
+                           cohort_set_acl_async (self->session->client, node->path, self->acl,
+                                                 self->aversion, volley_answered, self->below));
     }
     return rc;
 }
 
 static int set_below (struct change *self, const char *path)
 {
+    self->below = volley_new (self->session);
+    if (self->below == NULL) {
+        return session_result (self->session, ACTIVITY_SET_ACL, path, COHORT_ENOMEM);
+    }
     int rc = tour_run (self->session->client, path, 0, on_enter, on_leave, self);
     int drained = drain (self, 0);
-    if (self->rc != COHORT_OK) {
-        int code = session_result (self->session, ACTIVITY_SET_ACL, self->path, self->rc);
+    const struct volley *below = self->below;
+    int code;
+    self->set = below->done;
+    if (below->rc != COHORT_OK) {
+        code = session_result (self->session, ACTIVITY_SET_ACL, below->path, below->rc);
         message ("setAcl: %" PRId64 " znodes below %s were set, the others were not", self->set,
                  path);
-        return code;
+    } else {
+        code = session_result (self->session, ACTIVITY_READ, path, rc == COHORT_OK ? drained : rc);
     }
-    rc = rc == COHORT_OK ? drained : rc;
-    return session_result (self->session, ACTIVITY_READ, path, rc);
+    volley_end (&self->below);
+    return code;
 }
 
 static int set (struct change *self, const struct arguments *arguments, cohort_stat_t *stat)

@@ -1,6 +1,5 @@
 /* deleteall: in one transaction if that can be, else piece by piece, children first. */
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "client/cli/progress.h"
 #include "client/cli/session.h"
 #include "client/cli/tour.h"
+#include "client/cli/volley.h"
 
 #define DELETEALL_BATCH_MAX 1000
 /* More than that are deleted only when a person has agreed to it. */
@@ -21,42 +21,17 @@
 struct deletion {
     struct session *session;
     size_t window;
-    size_t asked;
-    size_t answered;
-    int64_t deleted;
-    int64_t remain;  /* that could not be deleted   */
-    int rc;          /* of the first that failed    */
-    char path[1024]; /* which that was, perhaps cut */
+    struct volley *volley;
     struct progress progress;
 };
 
-static void on_deleted (cohort_t *client, const cohort_result_t *result, void *arg)
-{
-    (void) client;
-    struct deletion *self = arg;
-    assert (self->answered < self->asked);
-    self->answered++;
-    if (result->rc == COHORT_OK) {
-        self->deleted++;
-    } else if (result->rc != COHORT_ENONODE) { /* else gone, whoever did it */
-        self->remain++;
-        if (self->rc == COHORT_OK) {
-            self->rc = result->rc;
-            snprintf (self->path, sizeof self->path, "%s", result->path);
-        }
-    }
-}
-
-/* Waits until at most `flying` requests have no answer. */
 static int drain (struct deletion *self, size_t flying)
 {
-    while (self->asked - self->answered > flying) {
-        if (cohort_run (self->session->client, self->session->settings.timeout_ms) <= 0) {
-            return COHORT_ETIMEDOUT;
-        }
+    int rc = volley_drain (self->volley, flying);
+    if (rc == COHORT_OK) {
+        progress_show (&self->progress, self->volley->answered);
     }
-    progress_show (&self->progress, self->answered);
-    return COHORT_OK;
+    return rc;
 }
 
 static int on_enter (const struct tour_node *node, void *arg)
@@ -71,32 +46,45 @@ static int on_leave (const struct tour_node *node, void *arg)
     struct deletion *self = arg;
     int rc = drain (self, self->window - 1);
     if (rc == COHORT_OK) {
-        rc = cohort_delete_async (self->session->client, node->path, COHORT_ANY_VERSION, on_deleted,
-                                  self);
+        rc = volley_asked (self->volley,
+                           cohort_delete_async (self->session->client, node->path,
+                                                COHORT_ANY_VERSION, volley_answered, self->volley));
     }
-    self->asked += rc == COHORT_OK;
     return rc;
+}
+
+/* What became of a deletion in pieces that ended with rc. */
+static int tell_outcome (const struct deletion *self, const char *path, int rc)
+{
+    const struct volley *volley = self->volley;
+    if (rc == COHORT_OK && volley->rc != COHORT_OK) {
+        message ("%s: %s; %" PRId64 " znodes remain", volley->path,
+                 volley->rc == COHORT_ENOTEMPTY ? "somebody has created a child meanwhile"
+                                                : cohort_error_text (volley->rc),
+                 volley->remain);
+        return exit_code_of (volley->rc);
+    }
+    return session_result (self->session, ACTIVITY_DELETE, path, rc);
 }
 
 static int delete_in_pieces (struct session *session, const char *path, int64_t total,
                              size_t window, int64_t *deleted)
 {
-    struct deletion deletion = {.session = session, .window = window};
+    struct deletion deletion = {
+        .session = session, .window = window, .volley = volley_new (session)};
+    if (deletion.volley == NULL) {
+        return session_result (session, ACTIVITY_DELETE, path, COHORT_ENOMEM);
+    }
     progress_init (&deletion.progress, "deleteall", (uint64_t) total);
     int rc = tour_run (session->client, path, 0, on_enter, on_leave, &deletion);
     if (rc == COHORT_OK) {
         rc = drain (&deletion, 0);
     }
     progress_end (&deletion.progress);
-    *deleted = deletion.deleted;
-    if (rc == COHORT_OK && deletion.rc != COHORT_OK) {
-        message ("%s: %s; %" PRId64 " znodes remain", deletion.path,
-                 deletion.rc == COHORT_ENOTEMPTY ? "somebody has created a child meanwhile"
-                                                 : cohort_error_text (deletion.rc),
-                 deletion.remain);
-        return exit_code_of (deletion.rc);
-    }
-    return session_result (session, ACTIVITY_DELETE, path, rc);
+    *deleted = deletion.volley->done;
+    int code = tell_outcome (&deletion, path, rc);
+    volley_end (&deletion.volley);
+    return code;
 }
 
 /* Only a terminal can be asked: a script has said what it wants. */

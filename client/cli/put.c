@@ -7,7 +7,7 @@
 
 /* What has no answer yet. The data is kept for those that turn out to exist. */
 struct put_item {
-    struct put *put;
+    struct put *put; /* NULL: that has ended */
     struct put_item *next, *previous;
     uint64_t mark;
     int mode;
@@ -25,9 +25,11 @@ void put_init (struct put *self, struct session *session, enum put_existing exis
     self->existing = existing;
 }
 
-static void item_destroy (struct put_item *self)
+/* Its put knows it no more. */
+static void item_detach (struct put_item *self)
 {
     struct put *put = self->put;
+    self->put = NULL;
     if (self->previous != NULL) {
         self->previous->next = self->next;
     } else {
@@ -39,6 +41,13 @@ static void item_destroy (struct put_item *self)
     assert (put->flying > 0 && put->bytes >= self->size);
     put->flying--;
     put->bytes -= self->size;
+}
+
+static void item_destroy (struct put_item *self)
+{
+    if (self->put != NULL) {
+        item_detach (self);
+    }
     acl_pair_deinit (&self->acls.pair);
     free (self);
 }
@@ -56,7 +65,7 @@ static void on_inherited (cohort_t *client, const cohort_result_t *result, void 
 {
     (void) client;
     struct put_item *item = arg;
-    if (result->rc != COHORT_OK) {
+    if (item->put != NULL && result->rc != COHORT_OK) {
         fail (item->put, result->rc, item->mark, item->path);
     }
     item_destroy (item);
@@ -81,7 +90,9 @@ static void finish (struct put_item *item, cohort_t *client, bool is_new)
 static void on_replaced (cohort_t *client, const cohort_result_t *result, void *arg)
 {
     struct put_item *item = arg;
-    if (result->rc == COHORT_OK) {
+    if (item->put == NULL) {
+        item_destroy (item);
+    } else if (result->rc == COHORT_OK) {
         item->put->replaced++;
         finish (item, client, false);
     } else {
@@ -113,6 +124,10 @@ static void on_created (cohort_t *client, const cohort_result_t *result, void *a
     struct put_item *item = arg;
     struct put *self = item->put;
     int rc = result->rc;
+    if (self == NULL) {
+        item_destroy (item);
+        return;
+    }
     if (rc == COHORT_OK && result->existed && self->existing == PUT_REPLACE) {
         rc = replace (item, client);
         if (rc == COHORT_OK) {
@@ -151,6 +166,10 @@ static void create (struct put_item *item)
 static void on_acls (struct acl_ask *ask, int rc)
 {
     struct put_item *item = ask->arg;
+    if (item->put == NULL) {
+        item_destroy (item);
+        return;
+    }
     item->put->reading--;
     if (rc == COHORT_OK) {
         create (item);
@@ -235,7 +254,8 @@ int put_finish (struct put *self)
 
 void put_deinit (struct put *self)
 {
+    /* Answers to them may come as long as the session lives: those free them. */
     while (self->items != NULL) {
-        item_destroy (self->items);
+        item_detach (self->items);
     }
 }

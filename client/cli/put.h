@@ -58,7 +58,7 @@ int put_znode (struct put *self, const struct put_order *order);
 /* Waits for all of them. The first error of any. */
 int put_finish (struct put *self);
 
-/* After the sessions have been closed. */
+/* What has no answer yet is freed with it. */
 void put_deinit (struct put *self);
 
 #endif

@@ -323,6 +323,7 @@ static void end (cohort_t **self_p, enum mailbox_end how, int limit_ms)
         mailbox_end (&self->mailbox, MAILBOX_ABANDON);
         mailbox_wait_finished (&self->mailbox, -1);
     }
+    client_tell_rest (self);
     release (self);
     if (own != NULL) {
         /* Empty, unless another thread is in a callback of the handle for very long. */

@@ -182,6 +182,26 @@ static bool run_event (cohort_t *self, struct event *event)
     return false;
 }
 
+void client_tell_rest (cohort_t *self)
+{
+    struct list results;
+    list_init (&results);
+    mailbox_take_results (&self->mailbox, &self->dispatch, &results);
+    struct list_node *node;
+    while ((node = list_pop_front (&results)) != NULL) {
+        struct event *event = list_entry (node, struct event, node);
+        if (event->kind == EVENT_RESULT) {
+            run_result (self, container_of (event, struct request, event));
+        }
+        event_free (event);
+    }
+    cohort_result_fn *fn;
+    void *arg;
+    while (mailbox_next_asked (&self->mailbox, &fn, &arg)) {
+        fn (self, &(cohort_result_t){.rc = COHORT_ECLOSING}, arg);
+    }
+}
+
 int cohort_dispatch (cohort_t *self, int max_events)
 {
     if (self == NULL) {
@@ -217,7 +237,7 @@ int cohort_dispatch (cohort_t *self, int max_events)
     }
     bool left = !list_empty (&self->dispatch);
     if (self->destroyed) {
-        event_free_all (&self->dispatch);
+        client_tell_rest (self);
     }
     if (mailbox_dispatch_end (&self->mailbox, left, requests, bytes)) {
         handle_free (self);

@@ -25,6 +25,7 @@ void mailbox_init (struct mailbox *self, struct exchange *exchange, int time_lim
                              .time_limit_ms = time_limit_ms};
     list_init (&self->outgoing);
     list_init (&self->incoming);
+    list_init (&self->asked);
     exchange_lock (exchange);
     exchange->users++;
     exchange->objects++;
@@ -110,6 +111,9 @@ int mailbox_submit (struct mailbox *self, struct request *request, struct waiter
         if (waiter != NULL) {
             waiter->request = request;
         }
+        if (request->fn != NULL) {
+            list_push_back (&self->asked, &request->asked);
+        }
         self->requests++;
         self->request_bytes += request->size;
         exchange->requests++;
@@ -145,6 +149,18 @@ int mailbox_renew (struct mailbox *self, struct renew_event *renew)
     return rc;
 }
 
+/* Lock held: what has come and is no result. */
+static void take_others (struct mailbox *self, struct list *others)
+{
+    for (struct list_node *next, *at = list_first (&self->incoming); at != NULL; at = next) {
+        next = list_next (&self->incoming, at);
+        if (list_entry (at, struct event, node)->kind != EVENT_RESULT) {
+            list_remove (at);
+            list_push_back (others, at);
+        }
+    }
+}
+
 void mailbox_end (struct mailbox *self, enum mailbox_end end)
 {
     struct exchange *exchange = self->exchange;
@@ -158,10 +174,43 @@ void mailbox_end (struct mailbox *self, enum mailbox_end end)
     if (self->end < end) {
         self->end = end;
     }
-    list_splice_back (&dropped, &self->incoming);
+    take_others (self, &dropped);
     make_ready (self);
     exchange_unlock (exchange);
     event_free_all (&dropped);
+}
+
+/* Lock held. */
+static bool in_callback (const struct mailbox *self)
+{
+    return self->dispatching && pthread_equal (self->dispatcher, pthread_self ()) != 0;
+}
+
+void mailbox_take_results (struct mailbox *self, struct list *dispatch, struct list *results)
+{
+    exchange_lock (self->exchange);
+    COHORT_ASSERT (self->end != MAILBOX_OPEN);
+    if (!self->dispatching || in_callback (self)) {
+        list_splice_back (results, dispatch);
+    }
+    list_splice_back (results, &self->incoming);
+    exchange_unlock (self->exchange);
+}
+
+bool mailbox_next_asked (struct mailbox *self, cohort_result_fn **fn, void **arg)
+{
+    exchange_lock (self->exchange);
+    COHORT_ASSERT (self->end != MAILBOX_OPEN);
+    struct list_node *node = list_pop_front (&self->asked);
+    if (node != NULL) {
+        /* The driver has the request still: when it lets go nobody wants to hear of it. */
+        struct request *request = list_entry (node, struct request, asked);
+        *fn = request->fn;
+        *arg = request->arg;
+        request->fn = NULL;
+    }
+    exchange_unlock (self->exchange);
+    return node != NULL;
 }
 
 bool mailbox_wait_finished (struct mailbox *self, int limit_ms)
@@ -303,10 +352,19 @@ static void queue_event (struct mailbox *self, struct event *event, struct list 
     list_push_back (heard, &event->node);
 }
 
-/* Whether nobody waits for the result. */
-static bool unheard (const struct event *event)
+/* Lock held: a result that nobody waits for, or, behind the end, what is no result. */
+static bool is_unheard (const struct mailbox *self, const struct event *event)
 {
-    return event->kind == EVENT_RESULT && container_of (event, struct request, event)->fn == NULL;
+    return event->kind == EVENT_RESULT ? container_of (event, struct request, event)->fn == NULL
+                                       : self->end != MAILBOX_OPEN;
+}
+
+/* Lock held: the request's callback is from now on known by its event. */
+static void take_off (struct request *request)
+{
+    if (list_linked (&request->asked)) {
+        list_remove (&request->asked);
+    }
 }
 
 bool mailbox_publish (struct mailbox *self, struct list *events, size_t bytes,
@@ -321,10 +379,13 @@ bool mailbox_publish (struct mailbox *self, struct list *events, size_t bytes,
     struct list_node *node;
     while ((node = list_pop_front (events)) != NULL) {
         struct event *event = list_entry (node, struct event, node);
-        results += event->kind == EVENT_RESULT ? 1 : 0;
+        if (event->kind == EVENT_RESULT) {
+            take_off (container_of (event, struct request, event));
+            results++;
+        }
         if (event->kind == EVENT_RESULT && container_of (event, struct request, event)->blocking) {
             give_back (self, container_of (event, struct request, event), &dropped);
-        } else if (unheard (event) || self->end != MAILBOX_OPEN) {
+        } else if (is_unheard (self, event)) {
             list_push_back (&dropped, node);
         } else {
             queue_event (self, event, &heard, &dropped);
@@ -485,7 +546,7 @@ bool mailbox_ended (struct mailbox *self)
 bool mailbox_in_callback (struct mailbox *self)
 {
     exchange_lock (self->exchange);
-    bool inside = self->dispatching && pthread_equal (self->dispatcher, pthread_self ()) != 0;
+    bool inside = in_callback (self);
     exchange_unlock (self->exchange);
     return inside;
 }

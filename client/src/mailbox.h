@@ -37,6 +37,7 @@ struct mailbox {
     struct list_node ready;         /* in the exchange's list */
     struct list outgoing;           /* requests and renewals, for the driver */
     struct list incoming;           /* events, for the dispatcher */
+    struct list asked;              /* requests with a callback, until they are published */
     size_t states;                  /* changes of state at its end, in a row */
     size_t requests, request_bytes; /* submitted and not done with */
     size_t backlog;                 /* bytes received since `incoming` was last empty */
@@ -92,9 +93,14 @@ int mailbox_submit (struct mailbox *self, struct request *request, struct waiter
 int mailbox_renew (struct mailbox *self, struct renew_event *renew);
 /* Announces the handle to the loop. */
 void mailbox_announce (struct mailbox *self);
-/* The owner is done with it: nothing more is queued for dispatch. May be called again, to abandon
- * what did not close in time. */
+/* The owner is done with it: nothing but results is queued any more. May be called again, to
+ * abandon what did not close in time. */
 void mailbox_end (struct mailbox *self, enum mailbox_end end);
+/* After that: moves the results that nobody has dispatched to the end of `results`, behind those
+ * that a dispatch has left in `dispatch`, unless another thread is busy with that. */
+void mailbox_take_results (struct mailbox *self, struct list *dispatch, struct list *results);
+/* After that: the callback of a request that was not answered, once; false: there is none left. */
+bool mailbox_next_asked (struct mailbox *self, cohort_result_fn **fn, void **arg);
 /* Waits until the loop has let go: true, or false after limit_ms. */
 bool mailbox_wait_finished (struct mailbox *self, int limit_ms);
 

@@ -49,7 +49,8 @@ struct request {
     cohort_result_fn *fn;
     void *arg;
     struct waiter *waiter;
-    bool blocking; /* made with a waiter, which may have given up since */
+    bool blocking;          /* made with a waiter, which may have given up since */
+    struct list_node asked; /* in the mailbox's list until it is published */
 };
 
 struct requests {

@@ -34,7 +34,8 @@
  *                            znode (docs/acl.md)
  *    COHORT_ELIMIT           too many requests wait: about a million, or 256 MiB a handle
  *    COHORT_EDEADLK          a blocking form inside a callback
- *    COHORT_ECLOSING         the handle was destroyed before the answer came
+ *    COHORT_ECLOSING         the handle was destroyed before the answer came (a write may have been
+ *                            applied)
  *    COHORT_ENOMEM
  *
  * Memory.  libzmq aborts the process when memory runs out; above it, Cohort returns

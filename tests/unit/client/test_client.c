@@ -321,9 +321,16 @@ static void test_blocking_in_callback (void **state)
 static void on_result_destroy (cohort_t *self, const cohort_result_t *result, void *arg)
 {
     struct seen *seen = arg;
-    (void) result;
-    assert_ptr_equal (self, seen->client);
-    cohort_destroy (&seen->client);
+    if (seen->client != NULL) {
+        assert_ptr_equal (self, seen->client);
+        cohort_destroy (&seen->client);
+    } else {
+        /* Behind the end: what it asks for is refused. */
+        assert_true (result->rc == COHORT_OK || result->rc == COHORT_ECLOSING);
+        assert_int_equal (cohort_sync_async (self, on_result, arg), COHORT_ECLOSING);
+        assert_int_equal (cohort_sync (self), COHORT_EDEADLK);
+    }
+    seen->rc = result->rc;
     atomic_fetch_add (&seen->results, 1);
 }
 
@@ -343,7 +350,7 @@ static void test_destroy_in_callback (void **state)
             cohort_run (client, 100);
         }
         assert_null (seen.client);
-        assert_int_equal (seen.results, 1);
+        assert_int_equal (seen.results, 2);
         if (driver == COHORT_DRIVER_NONE) {
             /* The loop ends the session when it is driven again. */
             assert_int_equal (cohort_loop_settle (setup.loop, 10000), 0);
@@ -367,6 +374,54 @@ static void test_destroy_in_callback_own_loop (void **state)
     }
     assert_true (fake_await (fake, FAKE_CLOSED, 1));
     fake_destroy (&fake);
+}
+
+/* Each callback runs once: with the answer that has come, or without. */
+static void test_destroy_tells_the_rest (void **state)
+{
+    (void) state;
+    for (int driver = COHORT_DRIVER_THREAD; driver <= COHORT_DRIVER_NONE; driver++) {
+        struct setup setup;
+        struct seen answered = {0}, unanswered = {0}, watched = {0};
+        begin (&setup, 1, "tcp", driver);
+        cohort_t *client = connect_with (&setup, 10000);
+        assert_int_equal (
+            cohort_exists_async (client, "/t", on_watch, &watched, on_result, &answered), 0);
+        /* Its answer is behind that of the other, which nobody dispatches. */
+        assert_int_equal (cohort_sync (client), 0);
+        fake_mute (setup.fake, 0, true);
+        assert_int_equal (cohort_set_async (client, "/t", "1", 1, -1, on_result, &unanswered), 0);
+        assert_int_equal (cohort_sync_async (client, on_result, &unanswered), 0);
+        cohort_destroy_within (&client, 0);
+        assert_int_equal (answered.results, 1);
+        assert_int_equal (answered.rc, COHORT_ENONODE);
+        assert_int_equal (unanswered.results, 2);
+        assert_int_equal (unanswered.rc, COHORT_ECLOSING);
+        assert_int_equal (watched.watches, 0);
+        fake_mute (setup.fake, 0, false);
+        end (&setup);
+    }
+}
+
+/* The same when a callback destroys the handle: before the dispatch returns. */
+static void test_destroy_in_callback_tells_the_rest (void **state)
+{
+    (void) state;
+    struct setup setup;
+    struct seen seen = {0}, unanswered = {0};
+    begin (&setup, 1, "tcp", COHORT_DRIVER_THREAD);
+    seen.client = connect_with (&setup, 10000);
+    cohort_t *client = seen.client;
+    assert_int_equal (cohort_sync_async (client, on_result_destroy, &seen), 0);
+    assert_int_equal (cohort_sync (client), 0);
+    fake_mute (setup.fake, 0, true);
+    assert_int_equal (cohort_set_async (client, "/t", "1", 1, -1, on_result, &unanswered), 0);
+    assert_true (cohort_dispatch (client, 0) > 0);
+    assert_int_equal (seen.results, 1);
+    assert_int_equal (unanswered.results, 1);
+    assert_int_equal (unanswered.rc, COHORT_ECLOSING);
+    fake_mute (setup.fake, 0, false);
+    end (&setup);
 }
 
 static void test_descriptor (void **state)
@@ -695,6 +750,8 @@ int main (void)
         cmocka_unit_test (test_blocking_in_callback),
         cmocka_unit_test (test_destroy_in_callback),
         cmocka_unit_test (test_destroy_in_callback_own_loop),
+        cmocka_unit_test (test_destroy_tells_the_rest),
+        cmocka_unit_test (test_destroy_in_callback_tells_the_rest),
         cmocka_unit_test (test_descriptor),
         cmocka_unit_test (test_server_dies),
         cmocka_unit_test (test_lost_reply),
