@@ -66,6 +66,12 @@ static void put_numbers (struct numbers *numbers, const struct wire_op *op)
     COHORT_ASSERT (numbers->size <= sizeof (numbers->bytes));
 }
 
+/* Whatever else says it has data has none in the message. */
+static size_t data_size (const struct wire_op *op)
+{
+    return op->kind == WIRE_CREATE || op->kind == WIRE_SET ? op->size : 0;
+}
+
 static size_t text_size (size_t size)
 {
     return size > 0 ? 1 + field_varint_size (size) + size : 0;
@@ -102,11 +108,10 @@ bool wire_put_request (struct buf *out, uint32_t number, const struct wire_reque
     uint8_t head[4 * FIELD_NUMBER_MAX], tail[FIELD_NUMBER_MAX];
     struct numbers numbers;
     COHORT_ASSERT (field != 0);
-    COHORT_ASSERT (op->data == NULL || !op->watch);
     size_t head_size = put_head (head, request, field);
     put_numbers (&numbers, op);
     size_t path_size = strlen (op->path);
-    size_t body = text_size (path_size) + text_size (op->size) + numbers.size;
+    size_t body = text_size (path_size) + text_size (data_size (op)) + numbers.size;
     bool linearizable = op->linearizable && field < REQUEST_LINEARIZABLE;
     uint8_t *tail_end = field_put_number (tail, REQUEST_LINEARIZABLE, linearizable);
     size_t tail_size = (size_t) (tail_end - tail);
@@ -119,7 +124,7 @@ bool wire_put_request (struct buf *out, uint32_t number, const struct wire_reque
     memcpy (at, head, head_size);
     at = field_put_varint (field_put_tag (at + head_size, field, FIELD_BYTES), body);
     at = put_text (at, OP_PATH, op->path, path_size);
-    at = put_text (at, OP_DATA, op->data, op->size);
+    at = put_text (at, OP_DATA, op->data, data_size (op));
     memcpy (at, numbers.bytes, numbers.size);
     memcpy (at + numbers.size, tail, tail_size);
     COHORT_ASSERT (at + numbers.size + tail_size == out->data + out->size);

@@ -83,18 +83,19 @@ static void test_plain_requests (void **state)
         path[0] = '/';
         path[length] = '\0';
         enum wire_kind kind = kinds[prng_below (&prng, 6)];
-        bool write = wire_is_write (kind), holds = kind == WIRE_CREATE || kind == WIRE_SET;
+        bool write = wire_is_write (kind);
         struct wire_request request = {
             .xid = 1 + (prng_u64 (&prng) >> prng_below (&prng, 64)) / 2,
             .number = write ? 1 + prng_below (&prng, 1000) : 0,
             .ack_to = write ? prng_below (&prng, 1000) : 0,
             .op = {.kind = kind, .path = path, .version = versions[prng_below (&prng, 7)]}};
-        request.op.data = holds ? data : NULL;
-        request.op.size = holds ? prng_below (&prng, sizeof (data)) >> prng_below (&prng, 16) : 0;
+        /* Reads and deletes have no data, and writes no watch, whatever the struct holds. */
+        request.op.data = data;
+        request.op.size = prng_below (&prng, sizeof (data)) >> prng_below (&prng, 16);
         request.op.mode = (uint32_t) prng_below (&prng, 5);
         request.op.if_absent = prng_below (&prng, 2) != 0;
         request.op.ttl_ms = prng_below (&prng, 2) * 1000;
-        request.op.watch = !write && prng_below (&prng, 2) != 0;
+        request.op.watch = prng_below (&prng, 2) != 0;
         request.op.linearizable = !write && prng_below (&prng, 2) != 0;
         const struct wire_request *requests[] = {&request, &request};
         struct wire_words words = {.requests = requests, .request_count = 2};
