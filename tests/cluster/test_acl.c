@@ -179,6 +179,8 @@ static void test_ensemble (void **state)
     create (owner, "/p/secret", "1", "auth::cdrwa");
     create (owner, "/p/secret/deep", "2", "auth::cdrwa");
     assert_int_equal (get (owner, "/p/secret"), COHORT_OK);
+    /* What another has written is to be asked for first. */
+    assert_int_equal (cohort_sync (other), COHORT_OK);
     assert_int_equal (get (other, "/p/secret"), COHORT_ENOAUTH);
     assert_int_equal (get (other, "/p/secret/deep"), COHORT_ENOAUTH);
     assert_int_equal (get (other, "/p/secret/none"), COHORT_ENOAUTH);
