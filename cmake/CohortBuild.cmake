@@ -55,9 +55,9 @@ if (COHORT_SANITIZE)
     add_compile_options ("-fsanitize=${COHORT_SANITIZE}" -fno-sanitize-recover=all
                          -fno-omit-frame-pointer)
     add_link_options ("-fsanitize=${COHORT_SANITIZE}")
-    # Such a build is made to find errors, and made often: it takes half the time this way, and
-    # reports need no more than lines.
+    # Such a build is made to find errors, and made often: reports need no more than lines, and it
+    # takes a sixth less.
     if (CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
-        add_compile_options (-O1 -g1)
+        add_compile_options (-g1)
     endif ()
 endif ()

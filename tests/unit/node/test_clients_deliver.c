@@ -138,6 +138,12 @@ static void cuts_off_who_takes_nothing (void **state)
     world_free (&world);
 }
 
+/* Writes a number to the beginning of a path; returns the index of the NUL behind it. */
+static size_t name_number (char *path, int number)
+{
+    return (size_t) snprintf (path, 16, "/%08d", number);
+}
+
 static void cuts_off_who_has_too_many_events (void **state)
 {
     (void) state;
@@ -148,15 +154,13 @@ static void cuts_off_who_has_too_many_events (void **state)
     memset (path, 'x', sizeof path);
     path[sizeof path - 1] = '\0';
     for (int i = 0; i < 300; i++) {
-        snprintf (path, 10, "/%08d", i);
-        path[9] = 'x';
+        path[name_number (path, i)] = 'x';
         ask_exists (peer, path, true);
     }
     peer_do (peer);
     peer->full = true;
     for (int i = 0; i < 300; i++) {
-        snprintf (path, 10, "/%08d", i);
-        path[9] = 'x';
+        path[name_number (path, i)] = 'x';
         ask_create (writer, path, "", 0);
     }
     peer_do (writer);

@@ -228,7 +228,7 @@ static void partitions_move_while_leaders_die (void **state)
     (void) state;
     struct shares self = {0};
     for (int i = 0; i < OWNERS; i++) {
-        char name[8];
+        char name[16];
         snprintf (name, sizeof name, "p%d", i);
         self.clients[i] = join ();
         self.parts[i] =

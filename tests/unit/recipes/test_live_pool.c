@@ -90,7 +90,7 @@ static void tasks_are_done_whoever_dies (void **state)
     join (&all[1], "n", COHORT_POOL_MASTER, (cohort_options_t){.timeout_ms = 1000000});
     join (&all[2], "dies", COHORT_POOL_WORKER, mortal);
     for (int i = 0; i < TASKS; i++) {
-        char id[8];
+        char id[12];
         snprintf (id, sizeof (id), "%02d", i);
         assert_int_equal (cohort_pool_submit (all[1].pool, id, id, 2, LIVE_LIMIT_MS), 0);
     }
@@ -110,7 +110,7 @@ static void tasks_are_done_whoever_dies (void **state)
     assert_int_equal (cohort_count (all[1].client, "/game/jobs/status", NULL, &count, NULL), 0);
     assert_int_equal (count, TASKS);
     for (int i = 0; i < TASKS; i++) {
-        char id[8];
+        char id[12];
         void *result = NULL;
         size_t size = 0;
         int attempt = 0;

@@ -130,8 +130,8 @@ static int choose_name (struct model *self, const char *given, uint64_t *number,
                         char path[MODEL_PATH_MAX])
 {
     for (uint64_t jump = 1;; jump *= 2) {
-        snprintf (path, MODEL_PATH_MAX, "%s%010lld", given, (long long) *number);
-        if (strlen (path) > self->limits.path_size_max) {
+        int size = snprintf (path, MODEL_PATH_MAX, "%s%010lld", given, (long long) *number);
+        if (size >= MODEL_PATH_MAX || size > (int) self->limits.path_size_max) {
             return COHORT_ETOOBIG;
         }
         if (model_node (&self->nodes, path) == NULL) {
