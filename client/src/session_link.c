@@ -265,7 +265,7 @@ void link_welcome (struct session *self, const struct wire_welcome *welcome, int
     if (self->touched_ms < self->active.hello_ms) {
         self->touched_ms = self->active.hello_ms;
     }
-    self->next_beat_ms = now_ms;
+    beat_welcomed (self, now_ms);
     ask_welcomed (self, welcome->silence_ms);
     requests_rewind (&self->requests, welcome->window, welcome->credit_bytes);
     stream_table_rewind (&self->streams);

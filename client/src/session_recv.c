@@ -199,6 +199,7 @@ static bool take_confirmed (struct session *self, uint64_t beat, int64_t now_ms)
     if (self->touched_ms < sent_ms) {
         self->touched_ms = sent_ms;
     }
+    beat_confirmed (self, sent_ms, now_ms);
     int64_t limit = self->timeout_ms < self->grace_ms ? self->timeout_ms : self->grace_ms;
     int64_t from_ms = COHORT_MUTATED (valid_from_answer) ? now_ms : sent_ms;
     int64_t until_ms = from_ms + limit - session_margin_ms (limit);

@@ -72,6 +72,9 @@ static bool next_rearm (struct session *self, struct buf *out, int64_t now_ms)
     return true;
 }
 
+/* ---- Heartbeats ------------------------------------------------------------------------------ */
+
+/* Between two that are confirmed. */
 static int64_t beat_distance_ms (const struct session *self)
 {
     int64_t limit = self->timeout_ms < self->grace_ms ? self->timeout_ms : self->grace_ms;
@@ -79,6 +82,39 @@ static int64_t beat_distance_ms (const struct session *self)
     distance = distance > SESSION_BEAT_MS_MIN ? distance : SESSION_BEAT_MS_MIN;
     return distance < SESSION_BEAT_MS_MAX ? distance : SESSION_BEAT_MS_MAX;
 }
+
+void beat_welcomed (struct session *self, int64_t now_ms)
+{
+    self->next_beat_ms = now_ms;
+    self->repeat_ms = SESSION_REPEAT_MS_MIN;
+}
+
+/* Nobody answers a heartbeat that is lost on its way between servers, or that reaches a leader
+ * which has not applied the session's beginning yet. So one that is not confirmed soon is followed
+ * by the next, which is; after longer and longer pauses, up to the usual distance, so that what is
+ * slow, or without a quorum, is not asked more than a few times more often. */
+static void beat_sent (struct session *self, int64_t now_ms)
+{
+    int64_t distance_ms = beat_distance_ms (self);
+    int64_t pause_ms = self->repeat_ms;
+    if (pause_ms > distance_ms) {
+        pause_ms = distance_ms;
+    }
+    self->beat++;
+    self->beat_sent_ms[self->beat % SESSION_BEATS] = now_ms;
+    self->next_beat_ms = now_ms + pause_ms;
+    self->repeat_ms = pause_ms * 2;
+}
+
+void beat_confirmed (struct session *self, int64_t sent_ms, int64_t now_ms)
+{
+    int64_t next_ms = sent_ms + beat_distance_ms (self);
+    int64_t repeat_ms = (now_ms - sent_ms) * 2;
+    self->next_beat_ms = self->next_beat_ms > next_ms ? self->next_beat_ms : next_ms;
+    self->repeat_ms = repeat_ms > SESSION_REPEAT_MS_MIN ? repeat_ms : SESSION_REPEAT_MS_MIN;
+}
+
+/* ---- Requests -------------------------------------------------------------------------------- */
 
 static bool next_requests (struct session *self, struct buf *out, int64_t now_ms)
 {
@@ -117,9 +153,7 @@ static bool next_requests (struct session *self, struct buf *out, int64_t now_ms
     stream_table_confirmed (&self->streams);
     ask_sent (self, ask, now_ms);
     if (beat) {
-        self->beat = words.heartbeat;
-        self->beat_sent_ms[self->beat % SESSION_BEATS] = now_ms;
-        self->next_beat_ms = now_ms + beat_distance_ms (self);
+        beat_sent (self, now_ms);
     }
     return true;
 }

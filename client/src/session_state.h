@@ -22,6 +22,8 @@
 /* Limits of the heartbeats' distance. */
 #define SESSION_BEAT_MS_MIN 20
 #define SESSION_BEAT_MS_MAX 10000
+/* The least time for a heartbeat to be confirmed before the next one is sent early. */
+#define SESSION_REPEAT_MS_MIN 300
 /* Commands between two visits of the driver: an input closes three links and opens one at most. */
 #define SESSION_COMMANDS_MAX 8
 /* The first and the longest pause between rounds through all servers. */
@@ -127,6 +129,7 @@ struct session {
     uint64_t beat; /* the newest heartbeat sent */
     int64_t beat_sent_ms[SESSION_BEATS];
     int64_t next_beat_ms;
+    int64_t repeat_ms;  /* so long the next heartbeat waits for its confirmation */
     uint64_t confirmed; /* the newest heartbeat confirmed */
     int64_t touched_ms; /* sending time of the newest message that surely kept it alive */
     int64_t valid_until_ms;
@@ -180,6 +183,13 @@ int64_t session_silence_ms (const struct session *self);
 /* By how much the client counts a limit shorter, for its validity, or longer, for its expiry:
  * clocks that run apart drift in proportion to what they measure. */
 int64_t session_margin_ms (int64_t limit_ms);
+
+/* ---- session_send.c ------------------------------------------------------------------------- */
+
+/* A connection has begun: a heartbeat is due at once. */
+void beat_welcomed (struct session *self, int64_t now_ms);
+/* The heartbeat that was sent then is confirmed. */
+void beat_confirmed (struct session *self, int64_t sent_ms, int64_t now_ms);
 
 /* ---- session_ask.c --------------------------------------------------------------------------- */
 

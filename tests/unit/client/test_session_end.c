@@ -73,6 +73,58 @@ static void test_confirmed_never_sent (void **state)
     rig_end (&rig);
 }
 
+/* A heartbeat that nobody confirms is repeated, less and less often. */
+static void test_not_confirmed (void **state)
+{
+    (void) state;
+    static const int64_t pauses[] = {300, 600, 1200, 2400, 4800, 9600};
+    static struct rig rig;
+    char line[32];
+    rig_begin (&rig, ONE);
+    rig.timeout_ms = rig.grace_ms = 60000;
+    rig_up (&rig, 1);
+    rig_welcome (&rig, 1, 1);
+    rig_forget (&rig);
+    for (size_t i = 0; i < sizeof pauses / sizeof *pauses; i++) {
+        rig_wait (&rig, pauses[i] - 1);
+        rig_expect (&rig, "");
+        rig_wait (&rig, 1);
+        snprintf (line, sizeof line, "1> beat %zu\n", i + 2);
+        rig_expect (&rig, line);
+    }
+    /* And then as always. */
+    rig_wait (&rig, 9999);
+    rig_expect (&rig, "");
+    rig_wait (&rig, 1);
+    rig_expect (&rig, "1> beat 8\n");
+    rig_end (&rig);
+}
+
+static void test_confirmed_at_last (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_begin (&rig, ONE);
+    rig.timeout_ms = rig.grace_ms = 60000;
+    rig_up (&rig, 1);
+    rig_welcome (&rig, 1, 1);
+    rig_wait (&rig, 500);
+    rig_forget (&rig);
+    /* The second one, 200 ms after it was sent: the next goes as always, and twice as long may pass
+     * until it is missed. */
+    rig_confirm (&rig, 1, 2);
+    assert_int_equal (session_valid_ms (rig.session, rig.now), 60000 - 6000 - 200);
+    rig_wait (&rig, 9799);
+    rig_expect (&rig, "");
+    rig_wait (&rig, 1);
+    rig_expect (&rig, "1> beat 3\n");
+    rig_wait (&rig, 399);
+    rig_expect (&rig, "");
+    rig_wait (&rig, 1);
+    rig_expect (&rig, "1> beat 4\n");
+    rig_end (&rig);
+}
+
 static void test_muted (void **state)
 {
     (void) state;
@@ -358,6 +410,8 @@ int main (void)
         cmocka_unit_test (test_valid_ms),
         cmocka_unit_test (test_valid_ms_short_grace),
         cmocka_unit_test (test_confirmed_never_sent),
+        cmocka_unit_test (test_not_confirmed),
+        cmocka_unit_test (test_confirmed_at_last),
         cmocka_unit_test (test_muted),
         cmocka_unit_test (test_expired_by_server),
         cmocka_unit_test (test_expired_locally),
