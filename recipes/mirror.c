@@ -6,13 +6,14 @@
  * over, which allocates nothing and cannot fail, and leaves a list of events behind; only then are
  * handlers run. Whatever goes wrong before that costs the batch and the stream, never the copy: a
  * new stream begins with a snapshot, and the copy gets its differences.
- * May include: the client's public headers, recipes' support and nodemap, libc. */
+ * May include: the client's public headers, recipes' calls, support and nodemap, libc. */
 
 #include "cohort/mirror.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "calls.h"
 #include "nodemap.h"
 #include "support.h"
 
@@ -49,7 +50,9 @@ struct cohort_mirror {
     cohort_change_t *owners; /* the changes of owner among them, in their order */
     size_t owners_count;
 
-    int64_t current_ms; /* when the copy was last known to be current */
+    int64_t current_ms;        /* when the copy was last known to be current */
+    struct recipe_calls asked; /* whether it is so again */
+    bool ended;                /* an answer says that the session has; the stream is about to */
     uint64_t lost_session;
     int error; /* why it follows no more, or 0 */
 
@@ -173,12 +176,34 @@ static void report_queue (cohort_mirror_t *self, const struct mirror_queue *queu
 /* ---- The stream ---------------------------------------------------------------------------- */
 
 static cohort_batch_fn on_batch;
+static cohort_result_fn on_asked;
 
-static void look_at_state (cohort_mirror_t *self)
+/* Whoever finds the copy out of date is told when it is no more: behind the answer to a sync, which
+ * comes when there is a connection again, and behind all that the stream has missed. Without memory
+ * for the question the next look asks it. */
+static void ask (cohort_mirror_t *self)
 {
-    if (self->current && cohort_state (self->client) == COHORT_CONNECTED) {
+    struct recipe_call *call = malloc (sizeof (*call));
+    if (call != NULL && cohort_sync_async (self->client, on_asked, call) == 0) {
+        recipe_call_begin (&self->asked, call, self);
+    } else {
+        free (call);
+    }
+}
+
+/* Whether the copy follows the ensemble, as of now. */
+static bool look (cohort_mirror_t *self)
+{
+    bool connected = cohort_state (self->client) == COHORT_CONNECTED;
+    bool follows = self->current && !self->ended;
+    if (follows && !connected && self->asked.first == NULL) {
+        ask (self);
+    }
+    bool fresh = follows && connected && self->asked.first == NULL;
+    if (fresh) {
         self->current_ms = self->clock (self->clock_arg);
     }
+    return fresh;
 }
 
 static void stream_close (cohort_mirror_t *self)
@@ -187,7 +212,8 @@ static void stream_close (cohort_mirror_t *self)
         cohort_stream_destroy (&self->stream);
     }
     staging_clear (self);
-    self->current = false;
+    recipe_calls_forget (&self->asked);
+    self->current = self->ended = false;
 }
 
 /* asked: by the application, not by an event. */
@@ -310,6 +336,7 @@ static void commit (cohort_mirror_t *self)
     bool snapshot = self->staging_snapshot;
     if (snapshot) {
         self->sweep++;
+        recipe_calls_forget (&self->asked); /* it is newer than what they asked about */
     }
     for (size_t i = 0; i < self->owners_count; i++) {
         change_owner (&self->nodes, &self->owners[i]);
@@ -324,7 +351,7 @@ static void commit (cohort_mirror_t *self)
     staging_clear (self);
     self->zxid = self->staging_zxid;
     self->current = self->current || snapshot;
-    look_at_state (self);
+    (void) look (self);
 
     report_queue (self, &queue);
     if (report_plain (self, COHORT_MIRROR_BATCH, 0, queue.count) && snapshot) {
@@ -407,6 +434,26 @@ static void on_batch (cohort_stream_t *stream, const cohort_batch_t *batch, void
     }
 }
 
+static void on_asked (cohort_t *client, const cohort_result_t *result, void *arg)
+{
+    struct recipe_call *call = arg;
+    cohort_mirror_t *self = call->owner;
+    (void) client;
+    recipe_call_end (call);
+    free (call);
+    if (self == NULL) {
+        return;
+    }
+    recipe_enter (&self->guard);
+    self->ended = result->rc == COHORT_ESESSIONEXPIRED;
+    if (look (self)) {
+        report_plain (self, COHORT_MIRROR_SYNCED, 0, 0);
+    }
+    if (recipe_leave (&self->guard)) {
+        mirror_free (self);
+    }
+}
+
 /* ---- The public functions ------------------------------------------------------------------ */
 
 cohort_mirror_t *cohort_mirror_new (cohort_t *client, const char *path,
@@ -459,7 +506,7 @@ static int is_current (void *arg)
     if (self->error != 0) {
         return self->error;
     }
-    return self->current && cohort_state (self->client) == COHORT_CONNECTED ? 1 : 0;
+    return look (self) ? 1 : 0;
 }
 
 int cohort_mirror_wait (cohort_mirror_t *self, int timeout_ms)
@@ -540,11 +587,11 @@ uint64_t cohort_mirror_zxid (cohort_mirror_t *self)
 
 int64_t cohort_mirror_stale_ms (cohort_mirror_t *self)
 {
-    look_at_state (self);
+    bool fresh = look (self);
     if (self->sweep == 0) {
         return -1;
     }
-    if (self->current && cohort_state (self->client) == COHORT_CONNECTED) {
+    if (fresh) {
         return 0;
     }
     /* At least 1: the copy is not current, however short it has been so. */

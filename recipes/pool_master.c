@@ -33,6 +33,7 @@ static cohort_result_fn on_written;
 
 /* ---- What there is --------------------------------------------------------------------------- */
 
+/* If they are not, they tell when they are again. */
 static bool is_current (cohort_pool_t *self)
 {
     if (self->workers == NULL || self->tasks == NULL || self->assigned == NULL) {

@@ -95,12 +95,12 @@ static bool take (cohort_pool_t *self, const cohort_node_t *node, const struct p
     return pool_report (self, (cohort_pool_event_t){.kind = COHORT_POOL_TASK, .task = &given});
 }
 
-/* Compares what the mirror has with what is held. Without a connection, too: a batch that is
- * dispatched when its server has just died is not told again. */
+/* Compares what the mirror has with what is held. If that is out of date, it tells when it is no
+ * more. */
 static void look (cohort_pool_t *self)
 {
     cohort_token_t token = cohort_member_token (self->member);
-    if (token.czxid == 0 || cohort_mirror_stale_ms (self->own) < 0) {
+    if (token.czxid == 0 || cohort_mirror_stale_ms (self->own) != 0) {
         return;
     }
     for (struct pool_task *task = self->held; task != NULL; task = task->next) {

@@ -56,7 +56,8 @@ typedef struct cohort_cell_value {
 typedef enum cohort_cell_kind {
     COHORT_CELL_CHANGED = 1, /* value: the new one, the first one that is seen too */
     COHORT_CELL_REMOVED = 2, /* somebody deleted the znode: there is no value */
-    COHORT_CELL_SYNCED = 3,  /* the copy is current, after a start or a loss */
+    COHORT_CELL_SYNCED = 3,  /* the copy is current, after a start or a loss, or when it had been
+                                found out of date */
     COHORT_CELL_LOST = 4,    /* the session has ended; the copy stays */
     COHORT_CELL_ERROR = 5    /* rc: the cell follows no more, until cohort_cell_retry */
 } cohort_cell_kind_t;

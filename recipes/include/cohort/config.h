@@ -54,7 +54,8 @@ typedef enum cohort_config_kind {
     COHORT_CONFIG_BAD = 1,    /* key, value, expected: it is not as expected (rc COHORT_ECONFIG),
                                  may not be read (COHORT_ENOAUTH), or could not be kept
                                  (COHORT_ENOMEM); the last good value stays */
-    COHORT_CONFIG_SYNCED = 2, /* the copy is current, after a start or a loss */
+    COHORT_CONFIG_SYNCED = 2, /* the copy is current, after a start or a loss, or when it had been
+                                 found out of date */
     COHORT_CONFIG_LOST = 3,   /* the session has ended; the copy stays */
     COHORT_CONFIG_ERROR = 4   /* rc: the copy follows no more, until cohort_config_retry;
                                  COHORT_ENOMEM also: it may, and a callback could not be called */

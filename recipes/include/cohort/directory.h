@@ -111,7 +111,8 @@ typedef enum cohort_directory_kind {
                                       was, if it was listed (it is no longer) */
     COHORT_DIRECTORY_BATCH = 5,   /* the end of the events of one transaction or snapshot: the
                                       list is whole all along: count */
-    COHORT_DIRECTORY_SYNCED = 6,  /* after the BATCH of a snapshot: the list is current */
+    COHORT_DIRECTORY_SYNCED = 6,  /* the list is current: after the BATCH of a snapshot, and again
+                                      when it had been found out of date */
     COHORT_DIRECTORY_LOST = 7,    /* the session has ended; the list stays */
     COHORT_DIRECTORY_ERROR = 8    /* rc: follows no more, until cohort_directory_retry */
 } cohort_directory_kind_t;

@@ -53,7 +53,7 @@ typedef enum cohort_group_kind {
     COHORT_GROUP_ADDED = 1,    /* member */
     COHORT_GROUP_CHANGED = 2,  /* member: it has other data, or is another one of that name */
     COHORT_GROUP_REMOVED = 3,  /* member: as it was */
-    COHORT_GROUP_SYNCED = 4,   /* the list is current */
+    COHORT_GROUP_SYNCED = 4,   /* the list is current, or is so again: as COHORT_MIRROR_SYNCED */
     COHORT_GROUP_JOINED = 5,   /* this program is a member: token */
     COHORT_GROUP_LOST = 6,     /* it is none any more, and is about to join again: rc as of
                                   COHORT_MEMBER_LOST */

@@ -15,14 +15,17 @@
  *
  * SUSPENDED: the copy stays and ages.  After the reconnect it goes on with the transactions in
  * between, or, where the servers have forgotten them, with a new snapshot of which only the
- * differences are reported (a node whose czxid and mzxid are the same is not), and SYNCED.
+ * differences are reported (a node whose czxid and mzxid are the same is not), and SYNCED.  If
+ * anybody noticed - a batch, or cohort_mirror_stale_ms, fell into that time - SYNCED comes in any
+ * case, when all that was missed has come.
  *
  * LOST: the event COHORT_MIRROR_LOST; then the mirror calls cohort_renew on its client, unless
  * somebody else has done so, and follows the subtree in the new session: the differences, then
  * SYNCED.  A session that no server ever accepted is not renewed again: COHORT_MIRROR_ERROR.
  *
- * Cost: one stream.  Memory: about 200 bytes a znode and its path and data; twice that while a
- * snapshot arrives.  cohort_mirror_get: the logarithm of the number of nodes.
+ * Cost: one stream; a cohort_sync after a reconnect that was noticed.  Memory: about 200 bytes a
+ * znode and its path and data; twice that while a snapshot arrives.  cohort_mirror_get: the
+ * logarithm of the number of nodes.
  *
  * Threads.  A mirror belongs to the thread that dispatches its client; all functions are to be
  * called there.  Handlers run only inside cohort_dispatch (and cohort_run), may call anything
@@ -61,7 +64,8 @@ typedef enum cohort_mirror_kind {
     COHORT_MIRROR_CHANGED = 2, /* node: as it is; before: as it was */
     COHORT_MIRROR_REMOVED = 3, /* before: as it was */
     COHORT_MIRROR_BATCH = 4,   /* the end of the events of one transaction or snapshot: count */
-    COHORT_MIRROR_SYNCED = 5,  /* after the BATCH of a snapshot: the copy is current */
+    COHORT_MIRROR_SYNCED = 5,  /* the copy is current: after the BATCH of a snapshot, and again when
+                                  it had been found out of date */
     COHORT_MIRROR_LOST = 6,    /* the session has ended; the copy stays */
     COHORT_MIRROR_ERROR = 7    /* rc: the mirror follows no more, until cohort_mirror_retry */
 } cohort_mirror_kind_t;
@@ -126,7 +130,9 @@ COHORT_API uint64_t cohort_mirror_zxid (cohort_mirror_t *self);
 /* 0 while the copy follows the ensemble; otherwise for how many ms it may have been out of date,
  * never too few: counted from the last moment at which this mirror saw the session CONNECTED and
  * the copy current, which it looks at in every batch and in every call of this function (call it
- * from your loop).  -1 before the first snapshot. */
+ * from your loop).  Whoever was told that it is out of date hears COHORT_MIRROR_SYNCED when it is
+ * no more; until then this is not 0, although the session may be CONNECTED again.  -1 before the
+ * first snapshot. */
 COHORT_API int64_t cohort_mirror_stale_ms (cohort_mirror_t *self);
 
 #ifdef __cplusplus

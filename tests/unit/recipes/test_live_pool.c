@@ -1,9 +1,11 @@
 /* Pools with the real client and a real server in this process. */
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cohort/fault.h"
 #include "tests/unit/recipes/live.h"
 
 #define TASKS 20
@@ -126,10 +128,62 @@ static void tasks_are_done_whoever_dies (void **state)
     }
 }
 
+/* What comes next has arrived, is not dispatched, and the connection is gone. */
+static void cut_before_dispatch (struct party *self, const struct party *other)
+{
+    struct pollfd ready = {.fd = cohort_fd (self->client), .events = POLLIN};
+    assert_int_equal (poll (&ready, 1, LIVE_LIMIT_MS), 1);
+    assert_int_equal (cohort_state (self->client), COHORT_CONNECTED);
+    cohort_fault_isolate (self->client, 1);
+    live_until (other->client, cohort_state (self->client) == COHORT_SUSPENDED);
+    assert_true (cohort_dispatch (self->client, 0) > 0);
+    cohort_fault_isolate (self->client, 0);
+}
+
+/* All that it has asked for is answered, and dispatched. */
+static void come_to_rest (const struct party *self)
+{
+    assert_int_equal (cohort_sync (self->client), 0);
+    while (cohort_dispatch (self->client, 0) > 0) {
+    }
+}
+
+static void a_connection_breaks_between_a_batch_and_its_dispatch (void **state)
+{
+    (void) state;
+    static struct party all[3];
+    join (&all[0], "m", COHORT_POOL_MASTER, (cohort_options_t){0});
+    live_until (all[0].client, all[0].leads);
+    join (&all[1], "a", COHORT_POOL_WORKER, (cohort_options_t){0});
+    join (&all[2], "s", 0, (cohort_options_t){0});
+    all[1].works = true;
+    for (int i = 0; i < 6; i++) {
+        char id[12];
+        snprintf (id, sizeof (id), "%02d", i);
+        come_to_rest (&all[0]);
+        come_to_rest (&all[1]);
+        assert_int_equal (cohort_pool_submit (all[2].pool, id, id, 2, LIVE_LIMIT_MS), 0);
+        if (i % 3 == 1) {
+            cut_before_dispatch (&all[0], &all[2]);
+        } else if (i % 3 == 2) {
+            live_until (all[0].client,
+                        poll (&(struct pollfd){.fd = cohort_fd (all[1].client), .events = POLLIN},
+                              1, 0) == 1);
+            cut_before_dispatch (&all[1], &all[2]);
+        }
+        live_until (all[1].client, cohort_dispatch (all[0].client, 0) >= 0 && all[1].done == i + 1);
+    }
+    for (int i = 0; i < 3; i++) {
+        end (&all[i]);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown (tasks_are_done_whoever_dies, live_start_manual, live_stop),
+        cmocka_unit_test_setup_teardown (a_connection_breaks_between_a_batch_and_its_dispatch,
+                                         live_start, live_stop),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

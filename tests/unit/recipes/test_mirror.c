@@ -1,86 +1,6 @@
 /* The live copy: whole transactions, differences after a gap, and destruction at any moment. */
 
-#include "cohort/mirror.h"
-
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
-
-struct plan {
-    cohort_mirror_kind_t at; /* 0: nothing */
-    cohort_mirror_t **mirror;
-    cohort_t **client; /* destroyed as well, unless NULL */
-};
-
-static struct plan plan;
-
-static void on_event (cohort_mirror_t *self, const cohort_mirror_event_t *event, void *arg)
-{
-    (void) arg;
-    static const char *const names[] = {"",      "add",    "change", "remove",
-                                        "batch", "synced", "lost",   "error"};
-    trace ("%s", names[event->kind]);
-    if (event->node != NULL) {
-        /* The copy has changed already. */
-        assert_ptr_equal (cohort_mirror_get (self, event->path), event->node);
-        assert_string_equal (event->node->path, event->path);
-        trace (" %s=%s", event->path, (const char *) event->node->data);
-    }
-    if (event->before != NULL) {
-        trace (" (%s=%s)", event->before->path, (const char *) event->before->data);
-    }
-    if (event->kind == COHORT_MIRROR_BATCH) {
-        assert_int_equal (event->zxid, cohort_mirror_zxid (self));
-        trace (" %zu", event->count);
-    }
-    if (event->rc != 0) {
-        trace (" %d", event->rc);
-    }
-    trace ("; ");
-    if (plan.at == event->kind && plan.at != 0) {
-        plan.at = 0;
-        cohort_mirror_destroy (plan.mirror);
-        if (plan.client != NULL) {
-            cohort_destroy (plan.client);
-        }
-    }
-}
-
-static cohort_mirror_t *mirror_of (cohort_t *client, const char *path)
-{
-    cohort_mirror_options_t options = {.size = sizeof (options), .clock = fake_clock};
-    cohort_mirror_t *mirror = cohort_mirror_new (client, path, &options);
-    assert_non_null (mirror);
-    cohort_mirror_set_handler (mirror, on_event, NULL);
-    return mirror;
-}
-
-/* A mirror of /s with /s/a and /s/b, synced. */
-static cohort_mirror_t *synced (cohort_t *client)
-{
-    fake_create ("/s", "", 0);
-    fake_create ("/s/a", "1", 0);
-    fake_create ("/s/b", "2", 0);
-    cohort_mirror_t *mirror = mirror_of (client, "/s");
-    assert_int_equal (cohort_mirror_wait (mirror, -1), 0);
-    assert_trace ("add /s=; add /s/a=1; add /s/b=2; batch 3; synced; ");
-    return mirror;
-}
-
-static int start (void **state)
-{
-    (void) state;
-    trace_text[0] = 0;
-    plan = (struct plan){.at = 0};
-    fake_reset ();
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
-    return 0;
-}
+#include "tests/unit/recipes/mirrors.h"
 
 /* ---- Following ------------------------------------------------------------------------------- */
 
@@ -440,59 +360,6 @@ static void no_stream_for_the_new_session (void **state)
     cohort_mirror_destroy (&self);
 }
 
-static void tells_its_age (void **state)
-{
-    (void) state;
-    cohort_t *client = fake_client ();
-    fake_now_ms = 1000;
-    cohort_mirror_t *self = synced (client);
-    fake_now_ms = 5000;
-    assert_int_equal (cohort_mirror_stale_ms (self), 0);
-    fake_suspend (client);
-    assert_int_equal (cohort_mirror_stale_ms (self), 1);
-    fake_now_ms = 5700;
-    assert_int_equal (cohort_mirror_stale_ms (self), 700);
-    assert_int_equal (cohort_mirror_wait (self, 1), COHORT_ETIMEDOUT);
-    fake_resume (client, false);
-    assert_int_equal (cohort_mirror_stale_ms (self), 0);
-    /* Nobody asked meanwhile: counted from the last batch. */
-    fake_set ("/s/a", "one");
-    fake_now_ms = 6000;
-    fake_settle (client);
-    fake_now_ms = 7000;
-    fake_suspend (client);
-    fake_now_ms = 8000;
-    assert_int_equal (cohort_mirror_stale_ms (self), 2000);
-    cohort_mirror_destroy (&self);
-}
-
-/* A snapshot that is announced, and takes a while: the copy stays, and is out of date. */
-static void is_reset_in_two_steps (void **state)
-{
-    (void) state;
-    cohort_t *client = fake_client ();
-    fake_now_ms = 1000;
-    cohort_mirror_t *self = synced (client);
-    cohort_batch_t announced = {.snapshot = 1, .first = 1, .more = 1, .zxid = 100};
-    fake_batch (client, &announced);
-    fake_now_ms = 3000;
-    cohort_dispatch (client, 0);
-    assert_trace ("");
-    assert_int_equal (cohort_mirror_count (self), 3);
-    assert_int_equal (cohort_mirror_stale_ms (self), 2000);
-    assert_int_equal (cohort_mirror_wait (self, 0), COHORT_ETIMEDOUT);
-    cohort_change_t changes[] = {
-        {.kind = COHORT_CHANGE_CREATED, .path = "/s", .data = "", .stat.czxid = 1},
-        {.kind = COHORT_CHANGE_CREATED, .path = "/s/a", .data = "7", .size = 1, .stat.czxid = 99}};
-    cohort_batch_t whole = {.snapshot = 1, .first = 1, .zxid = 200, .changes = changes, .count = 2};
-    fake_batch (client, &whole);
-    cohort_dispatch (client, 0);
-    assert_int_equal (cohort_mirror_count (self), 2);
-    assert_int_equal (cohort_mirror_zxid (self), 200);
-    assert_int_equal (cohort_mirror_stale_ms (self), 0);
-    cohort_mirror_destroy (&self);
-}
-
 /* Its stream ends, and not for the sake of the session: another one would end the same way. */
 static void gives_up_when_its_stream_ends (void **state)
 {
@@ -606,8 +473,6 @@ int main (void)
         TEST (a_refused_session_is_not_renewed_for_ever),
         TEST (lost_in_the_middle_of_a_batch),
         TEST (no_stream_for_the_new_session),
-        TEST (tells_its_age),
-        TEST (is_reset_in_two_steps),
         TEST (gives_up_when_its_stream_ends),
         TEST (destroyed_in_its_own_handler),
         TEST (destroyed_while_it_is_waited_for),

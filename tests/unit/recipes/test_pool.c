@@ -2,7 +2,8 @@
 
 #include "tests/unit/recipes/poolers.h"
 
-enum { MASTER = COHORT_POOL_MASTER, WORKER = COHORT_POOL_WORKER };
+/* WRITES: that a master has on their way at a time, POOL_WRITES_MAX. */
+enum { MASTER = COHORT_POOL_MASTER, WORKER = COHORT_POOL_WORKER, WRITES = 64 };
 
 static void a_task_is_three_writes (void **state)
 {
@@ -278,6 +279,72 @@ static void a_task_that_is_submitted_twice_has_one_result (void **state)
     pooler_leaves (&all[1]);
 }
 
+/* The connection of one of them breaks when a batch has come and is not dispatched yet; nothing
+ * else happens. */
+static void break_before_a_batch_is_dispatched (int whose)
+{
+    struct pooler all[] = {pooler ("m", MASTER), pooler ("a", WORKER), pooler ("s", 0)};
+    settle_pool (all, 3);
+    submit (&all[2], "t0", "x");
+    for (int i = 0; i < whose; i++) {
+        fake_settle (all[i].client);
+    }
+    fake_suspend (all[whose].client);
+    fake_settle (all[whose].client);
+    assert_int_equal (fake_callbacks (all[whose].client), 0);
+    fake_resume (all[whose].client, false);
+    settle_pool (all, 3);
+    assert_trace ("m leads; a registered; m assigned t01 a; a task t01; ");
+    done (&all[1], "t0", 1, 0);
+    for (int i = 0; i < 3; i++) {
+        pooler_leaves (&all[i]);
+    }
+}
+
+static void a_master_is_cut_off_before_it_is_told_of_a_task (void **state)
+{
+    (void) state;
+    break_before_a_batch_is_dispatched (0);
+}
+
+static void a_worker_is_cut_off_before_it_is_told_of_a_task (void **state)
+{
+    (void) state;
+    break_before_a_batch_is_dispatched (1);
+}
+
+/* The batches are looked at, and the answers to the master's writes come too late for that. */
+static void a_master_is_cut_off_before_it_is_answered (void **state)
+{
+    (void) state;
+    struct pooler all[] = {pooler ("m", MASTER), pooler ("s", 0)};
+    settle_pool (all, 2);
+    /* More than are written at a time. */
+    struct pooler a =
+        pooler_with ("a", (cohort_pool_options_t){.roles = WORKER, .capacity = 2 * WRITES});
+    for (int i = 0; i < WRITES + 1; i++) {
+        char id[12];
+        snprintf (id, sizeof (id), "%03d", i);
+        submit (&all[1], id, "x");
+    }
+    (void) cohort_dispatch (all[0].client, 0);
+    assert_int_equal (fake_requests (all[0].client), WRITES);
+    fake_flush (all[0].client);
+    fake_set_order (all[0].client, FAKE_BATCHES_FIRST);
+    while (fake_callbacks (all[0].client) > WRITES) {
+        assert_int_equal (cohort_dispatch (all[0].client, 1), 1);
+    }
+    fake_suspend (all[0].client);
+    fake_settle (all[0].client);
+    fake_resume (all[0].client, false);
+    settle_pool (all, 2);
+    assert_int_equal (fake_count (POOL "/assign/a/"), WRITES + 1);
+    fake_settle (a.client);
+    pooler_leaves (&all[0]);
+    pooler_leaves (&all[1]);
+    pooler_leaves (&a);
+}
+
 /* ---- Bad input ------------------------------------------------------------------------------- */
 
 static void arguments_are_checked (void **state)
@@ -420,6 +487,9 @@ int main (void)
         TEST (two_masters_do_no_harm),
         TEST (a_task_that_kills_its_workers_fails),
         TEST (a_task_that_is_submitted_twice_has_one_result),
+        TEST (a_master_is_cut_off_before_it_is_told_of_a_task),
+        TEST (a_worker_is_cut_off_before_it_is_told_of_a_task),
+        TEST (a_master_is_cut_off_before_it_is_answered),
         TEST (arguments_are_checked),
         TEST (foreign_znodes_are_left_alone),
         TEST (a_refusal_is_reported_and_tried_again),

@@ -1,6 +1,6 @@
-/* A pool under random faults from a seed - sessions that end, clients that stand still, znodes that
- * are deleted by hand, requests that are lost with their session - with a checker: each task gets
- * one result, of an attempt that had it, and none is lost. */
+/* A pool under random faults from a seed - sessions that end, clients that stand still, connections
+ * that break, znodes that are deleted by hand, requests that are lost with their session - with a
+ * checker: each task gets one result, of an attempt that had it, and none is lost. */
 
 #include <stdio.h>
 
@@ -107,6 +107,16 @@ static void submit_one (void)
     }
 }
 
+/* Its connection goes, or comes back. */
+static void break_or_mend (cohort_t *client)
+{
+    if (cohort_state (client) == COHORT_CONNECTED) {
+        fake_suspend (client);
+    } else if (cohort_state (client) == COHORT_SUSPENDED) {
+        fake_resume (client, prng_chance (&world.prng, 1, 4));
+    }
+}
+
 static void operate (void)
 {
     size_t i = (size_t) prng_below (&world.prng, POOLERS);
@@ -137,6 +147,8 @@ static void operate (void)
         }
     } else if (what < 38) {
         fake_hold (self->client, prng_chance (&world.prng, 1, 4));
+    } else if (what < 44) {
+        break_or_mend (self->client);
     } else {
         for (uint64_t n = prng_below (&world.prng, 8); n > 0; n--) {
             (void) fake_flush_one (self->client);
@@ -149,6 +161,9 @@ static void finish (void)
 {
     for (size_t i = 0; i < POOLERS; i++) {
         fake_hold (world.all[i].client, false);
+        if (cohort_state (world.all[i].client) == COHORT_SUSPENDED) {
+            fake_resume (world.all[i].client, false);
+        }
     }
     for (int turn = 0; turn < 4 * TASKS; turn++) {
         for (size_t i = 0; i < POOLERS; i++) {
