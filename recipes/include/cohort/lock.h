@@ -118,7 +118,8 @@ COHORT_API int cohort_lock_wait (cohort_lock_t *self, int timeout_ms) COHORT_MUS
 
 /* Acquires it if nobody is in the way, as cohort_lock_acquire and cohort_lock_wait.
  * COHORT_EBUSY: somebody is; timeout_ms is for the servers to answer.  After any error nothing is
- * acquired by it, and nothing stays in the line. */
+ * acquired by it, and nothing stays in the line: its way out
+ * was sent before this returns. */
 COHORT_API int cohort_lock_try (cohort_lock_t *self, cohort_lock_mode_t mode,
                                 int timeout_ms) COHORT_MUST_CHECK;
 

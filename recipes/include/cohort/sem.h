@@ -113,7 +113,8 @@ COHORT_API int cohort_sem_wait (cohort_sem_t *self, int timeout_ms) COHORT_MUST_
 
 /* Acquires them if they are left and nobody waits, as cohort_sem_acquire and cohort_sem_wait.
  * COHORT_EBUSY: they are not; timeout_ms is for the servers to answer.  After any error nothing is
- * acquired, and nothing stays in the line. */
+ * acquired, and nothing stays in the line: its way out
+ * was sent before this returns. */
 COHORT_API int cohort_sem_try (cohort_sem_t *self, int count, int timeout_ms) COHORT_MUST_CHECK;
 
 /* Gives so many permits back; with the last one the place in the line goes.  One who waits can only
