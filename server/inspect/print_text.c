@@ -8,7 +8,7 @@
 #include "cohort/error.h"
 #include "server/inspect/print.h"
 
-enum { CELL_SIZE = 128, DURABLE_WIDTH = 12 };
+enum { CELL_SIZE = 256, DURABLE_WIDTH = 12 };
 
 /* "16.0 KiB": columns of digits are hard to compare. */
 static void size_text (uint64_t size, char text[CELL_SIZE])

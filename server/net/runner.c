@@ -333,6 +333,7 @@ static int open_store (struct runner *self, char *error, size_t error_size)
         .store_id = self->options.store_id,
         .snapshot_level = self->options.snapshot_level,
         .repair = has_other_voters (&self->options.node),
+        .reads_ahead = self->options.disk_thread,
     };
     char text[TEXT_SIZE];
     self->options.disk = NULL; /* taken over */

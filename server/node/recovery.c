@@ -11,27 +11,27 @@
 #include "cohort/error.h"
 #include "server/node/error_text.h"
 
-enum { PIECE = 1 << 20, ENTRIES = 512, ENTRIES_BYTES = 4 << 20 };
+enum { ENTRIES = 512, ENTRIES_BYTES = 4 << 20 };
 
 static int load (struct store_reader *reader, const struct store_snapshot_info *info,
                  const struct tree_options *options, struct tree **tree)
 {
     struct tree_loader *loader = tree_loader_new (options);
-    uint8_t *piece = mem_alloc (PIECE);
-    int code = loader != NULL && piece != NULL ? 0 : COHORT_ENOMEM;
-    uint64_t offset = 0;
+    int code = loader != NULL ? 0 : COHORT_ENOMEM;
+    bool first = true;
     while (code == 0) {
-        size_t done = 0;
-        code = store_reader_read (reader, offset, piece, PIECE, &done);
-        if (code != 0 || done == 0) {
+        const uint8_t *piece;
+        size_t size;
+        code = store_reader_next (reader, &piece, &size);
+        if (code != 0 || size == 0) {
             break;
         }
-        if (!tree_loader_feed (loader, piece, done)) {
+        if (!tree_loader_feed (loader, piece, size)) {
             code = COHORT_ECORRUPT;
-        } else if (offset == 0) {
+        } else if (first) {
             tree_loader_expect (loader, info->size);
+            first = false;
         }
-        offset += done;
     }
     if (code == 0) {
         *tree = tree_loader_finish (&loader);
@@ -40,7 +40,6 @@ static int load (struct store_reader *reader, const struct store_snapshot_info *
             code = COHORT_ECORRUPT;
         }
     }
-    mem_free (piece);
     tree_loader_destroy (&loader);
     return code;
 }

@@ -318,10 +318,36 @@ int store_reader_read (struct store_reader *reader, uint64_t offset, uint8_t *da
     return snapshot_read (&reader->file, offset, data, size, done, &fault);
 }
 
+static int begin_pieces (struct store_reader *self)
+{
+    if (self->store->reads_ahead) {
+        return ahead_new (&self->file, &self->ahead);
+    }
+    self->piece = mem_alloc (AHEAD_PIECE);
+    return self->piece != NULL ? 0 : COHORT_ENOMEM;
+}
+
+int store_reader_next (struct store_reader *self, const uint8_t **data, size_t *size)
+{
+    *size = 0;
+    int rc = self->ahead == NULL && self->piece == NULL ? begin_pieces (self) : 0;
+    if (rc == 0 && self->ahead != NULL) {
+        return ahead_next (self->ahead, data, size);
+    }
+    if (rc == 0) {
+        *data = self->piece;
+        rc = store_reader_read (self, self->offset, self->piece, AHEAD_PIECE, size);
+        self->offset += *size;
+    }
+    return rc;
+}
+
 void store_reader_destroy (struct store_reader **self_p)
 {
     struct store_reader *reader = *self_p;
     if (reader != NULL) {
+        ahead_destroy (&reader->ahead); /* which reads the file */
+        mem_free (reader->piece);
         list_remove (&reader->node);
         snapshot_close (&reader->file);
         mem_free (reader);

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "client/base/list.h"
+#include "server/store/ahead.h"
 #include "server/store/aside.h"
 #include "server/store/cache.h"
 #include "server/store/log.h"
@@ -103,6 +104,10 @@ struct store_reader {
     struct list_node node;
     struct store *store;
     struct snapshot_reader file;
+    /*  store_reader_next: one of them, once it was asked */
+    struct ahead *ahead;
+    uint8_t *piece;
+    uint64_t offset;
 };
 
 /*  Who may touch a source. */
@@ -189,6 +194,7 @@ struct store {
     struct meta_file meta_file;
     struct fault worker_fault;
     int snapshot_level;
+    bool reads_ahead;
     struct list waiting[LANES]; /*  taken out of the queue */
     struct list written;        /*  of the log's lane: to be completed by the next sync */
     uint64_t written_bytes;

@@ -38,6 +38,7 @@ static struct store *store_new (const struct store_options *options)
     uint64_t segment_bytes = options->segment_bytes != 0 ? options->segment_bytes : SEGMENT_BYTES;
     COHORT_ASSERT (options->snapshot_level <= PACK_LEVEL_MAX);
     self->disk = options->disk;
+    self->reads_ahead = options->reads_ahead;
     self->snapshot_level = options->snapshot_level == 0  ? PACK_LEVEL_DEFAULT
                            : options->snapshot_level > 0 ? options->snapshot_level
                                                          : 0;

@@ -56,6 +56,7 @@ struct store_options {
     unsigned snapshots_kept; /*  0: 2; and the log since the oldest of them                   */
     int snapshot_level; /*  of compression, 1 to 9; 0: the default, 1; -1: none               */
     bool repair; /*  others can bring back what is damaged: see store_open                       */
+    bool reads_ahead; /*  store_reader_next has a thread of its own                             */
 };
 
 /*  Opens and recovers: reads metadata, manifest, newest valid snapshot, log; cuts a torn tail;
@@ -194,6 +195,10 @@ int store_reader_below (struct store *self, zxid_t zxid, struct store_reader **r
                         struct store_snapshot_info *info);
 int store_reader_read (struct store_reader *self, uint64_t offset, uint8_t *data, size_t size,
                        size_t *done);
+/*  The whole content, from its beginning: the next piece of it, valid until the next call; *size 0:
+ *  the end.  Codes as above.  With options.reads_ahead a thread reads and unpacks those behind it
+ *  meanwhile (COHORT_ESYSTEM: it cannot be started).  Of one reader either this or read. */
+int store_reader_next (struct store_reader *self, const uint8_t **data, size_t *size);
 void store_reader_destroy (struct store_reader **self_p);
 
 /*  Before a worker is there: the newest snapshot is of no use, although its checksums are right
