@@ -484,6 +484,43 @@ int cohort_timeout (cohort_t *self)
     return due_ms;
 }
 
+/* ---- Timers ---------------------------------------------------------------------------------- */
+
+int64_t cohort_now_ms (cohort_t *self)
+{
+    return loop_now_ms (self->loop);
+}
+
+cohort_timer_t *cohort_timer_new (cohort_t *client, cohort_timer_fn *fn, void *arg)
+{
+    struct cohort_timer *timer = client != NULL && fn != NULL ? timer_new (client, fn, arg) : NULL;
+    if (timer != NULL && mailbox_add_timer (&client->mailbox, timer) != COHORT_OK) {
+        timer_release (timer);
+        return NULL;
+    }
+    return timer;
+}
+
+void cohort_timer_set (cohort_timer_t *self, int64_t at_ms)
+{
+    if (self != NULL) {
+        mailbox_set_timer (&self->client->mailbox, self, at_ms);
+    }
+}
+
+void cohort_timer_destroy (cohort_timer_t **self_p)
+{
+    if (self_p == NULL || *self_p == NULL) {
+        return;
+    }
+    cohort_timer_t *self = *self_p;
+    *self_p = NULL;
+    mailbox_remove_timer (&self->client->mailbox, self);
+    timer_release (self);
+}
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
 void cohort_free (void *memory)
 {
     mem_free (memory);

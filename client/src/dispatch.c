@@ -157,6 +157,13 @@ static void run_state (cohort_t *self, cohort_state_t state)
     }
 }
 
+static void run_timer (cohort_t *self, struct cohort_timer *timer)
+{
+    if (mailbox_take_timer (&self->mailbox, timer)) {
+        timer->fn (self, timer->arg);
+    }
+}
+
 /* True: the event has another callback to run. */
 static bool run_event (cohort_t *self, struct event *event)
 {
@@ -174,6 +181,9 @@ static bool run_event (cohort_t *self, struct event *event)
         break;
     case EVENT_STATE:
         run_state (self, container_of (event, struct state_event, event)->state);
+        break;
+    case EVENT_TIMER:
+        run_timer (self, container_of (event, struct cohort_timer, event));
         break;
     case EVENT_RENEW:
         COHORT_ASSERT (event->kind != EVENT_RENEW);

@@ -1,4 +1,5 @@
-/* The end of events. May include: fold, requests, watches, streams, base. */
+/* The end of events. May include: fold, requests, watches, streams, timer,
+ * base. */
 
 #include "client/src/event.h"
 
@@ -7,6 +8,7 @@
 #include "client/src/fold.h"
 #include "client/src/requests.h"
 #include "client/src/streams.h"
+#include "client/src/timer.h"
 #include "client/src/watches.h"
 
 static void batch_event_free (struct batch_event *batch)
@@ -52,6 +54,9 @@ void event_free (struct event *event)
         break;
     case EVENT_ENDED:
         stream_release (container_of (event, struct cohort_stream, ended));
+        break;
+    case EVENT_TIMER:
+        timer_release (container_of (event, struct cohort_timer, event));
         break;
     case EVENT_STATE:
         mem_free (container_of (event, struct state_event, event));

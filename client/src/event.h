@@ -18,6 +18,7 @@ enum event_kind {
     EVENT_BATCH,  /* a struct batch_event: one or more callbacks */
     EVENT_ENDED,  /* inside a struct cohort_stream: no more batches will come */
     EVENT_STATE,  /* a struct state_event */
+    EVENT_TIMER,  /* inside a struct cohort_timer */
     EVENT_RENEW   /* a struct renew_event: the other way, from the application to the session */
 };
 

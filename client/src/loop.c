@@ -150,11 +150,18 @@ static void detach (struct cohort *handle)
     }
 }
 
-/* When the session is due. While a link takes nothing, what would be sent stays due: it is looked
- * at now and then, not all the time. */
+static int64_t due_ms (const struct cohort *handle)
+{
+    int64_t session_ms = session_deadline (handle->session);
+    int64_t timers_ms = mailbox_timers_ms (&handle->mailbox);
+    return session_ms < timers_ms ? session_ms : timers_ms;
+}
+
+/* When the session is due, or a timer. While a link takes nothing, what would be sent stays due: it
+ * is looked at now and then, not all the time. */
 static int64_t deadline_of (const struct cohort *handle, int64_t now_ms)
 {
-    int64_t deadline_ms = session_deadline (handle->session);
+    int64_t deadline_ms = due_ms (handle);
     for (size_t i = 0; i < HANDLE_CHANNELS; i++) {
         const struct channel *channel = handle->channels[i];
         if (channel != NULL && channel->stuck && deadline_ms < now_ms + STUCK_MS) {
@@ -189,7 +196,7 @@ static void serve (struct cohort *handle, int64_t now_ms)
     session_take_events (handle->session, &events);
     struct session_view view;
     session_view (handle->session, &view);
-    bool open = mailbox_publish (&handle->mailbox, &events, handle->received, &view);
+    bool open = mailbox_publish (&handle->mailbox, &events, handle->received, &view, now_ms);
     handle->received = 0;
     if (handle->paused && open) {
         for (size_t i = 0; i < HANDLE_CHANNELS; i++) {
@@ -299,7 +306,8 @@ static bool read_channels (cohort_loop_t *self)
     return any;
 }
 
-/* Ticks the sessions that are due. A visit of all of them, but only when one is. */
+/* Ticks the sessions that are due, or that have timers which are. A visit of all of them, but only
+ * when one is. */
 static bool run_timers (cohort_loop_t *self, int64_t now_ms)
 {
     bool due = now_ms >= self->next_deadline_ms;
@@ -313,7 +321,7 @@ static bool run_timers (cohort_loop_t *self, int64_t now_ms)
     for (struct list_node *at = list_first (&self->handles); at != NULL;
          at = list_next (&self->handles, at)) {
         struct cohort *handle = list_entry (at, struct cohort, in_loop);
-        int64_t deadline_ms = session_deadline (handle->session);
+        int64_t deadline_ms = due_ms (handle);
         bool late = handle->close_by_us > 0 && real_us () >= handle->close_by_us;
         if (late || (due && deadline_ms <= now_ms)) {
             tick (handle, now_ms);

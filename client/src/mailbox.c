@@ -1,6 +1,7 @@
-/* Requests to the loop, events from it. May include: mailbox.h and what it includes, libc. */
+/* Requests to the loop, events from it. May include: mailbox_private.h and what it includes, libc.
+ */
 
-#include "client/src/mailbox.h"
+#include "client/src/mailbox_private.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,10 +23,12 @@ void mailbox_init (struct mailbox *self, struct exchange *exchange, int time_lim
                              .dispatched_all = true,
                              .backlog_max = MAILBOX_BACKLOG_MAX,
                              .alive_ms = now_ms,
+                             .timers_ms = INT64_MAX,
                              .time_limit_ms = time_limit_ms};
     list_init (&self->outgoing);
     list_init (&self->incoming);
     list_init (&self->asked);
+    heap_init (&self->timers);
     exchange_lock (exchange);
     exchange->users++;
     exchange->objects++;
@@ -37,6 +40,7 @@ void mailbox_deinit (struct mailbox *self)
     COHORT_ASSERT (self->references == 0);
     event_free_all (&self->outgoing);
     event_free_all (&self->incoming);
+    heap_deinit (&self->timers);
     if (self->poll_fd >= 0) {
         close (self->poll_fd);
     }
@@ -45,8 +49,7 @@ void mailbox_deinit (struct mailbox *self)
     }
 }
 
-/* Lock held. */
-static bool release (struct mailbox *self)
+bool mailbox_let_go (struct mailbox *self)
 {
     COHORT_ASSERT (self->references > 0);
     struct exchange *exchange = self->exchange;
@@ -67,13 +70,12 @@ bool mailbox_release (struct mailbox *self)
 {
     struct exchange *exchange = self->exchange;
     exchange_lock (exchange);
-    bool last = release (self);
+    bool last = mailbox_let_go (self);
     exchange_unlock (exchange);
     return last;
 }
 
-/* Lock held: the driver shall look into this mailbox. */
-static void make_ready (struct mailbox *self)
+void mailbox_make_ready (struct mailbox *self)
 {
     if (!list_linked (&self->ready) && !self->finished) {
         list_push_back (&self->exchange->ready, &self->ready);
@@ -84,7 +86,7 @@ static void make_ready (struct mailbox *self)
 void mailbox_announce (struct mailbox *self)
 {
     exchange_lock (self->exchange);
-    make_ready (self);
+    mailbox_make_ready (self);
     exchange_unlock (self->exchange);
 }
 
@@ -143,95 +145,10 @@ int mailbox_renew (struct mailbox *self, struct renew_event *renew)
         self->view = (struct published){.state = COHORT_CONNECTING};
         renew->event.kind = EVENT_RENEW;
         list_push_back (&self->outgoing, &renew->event.node);
-        make_ready (self);
+        mailbox_make_ready (self);
     }
     exchange_unlock (self->exchange);
     return rc;
-}
-
-/* Lock held: what has come and is no result. */
-static void take_others (struct mailbox *self, struct list *others)
-{
-    for (struct list_node *next, *at = list_first (&self->incoming); at != NULL; at = next) {
-        next = list_next (&self->incoming, at);
-        if (list_entry (at, struct event, node)->kind != EVENT_RESULT) {
-            list_remove (at);
-            list_push_back (others, at);
-        }
-    }
-}
-
-void mailbox_end (struct mailbox *self, enum mailbox_end end)
-{
-    struct exchange *exchange = self->exchange;
-    struct list dropped;
-    list_init (&dropped);
-    exchange_lock (exchange);
-    if (self->end == MAILBOX_OPEN) {
-        COHORT_ASSERT (exchange->users > 0);
-        exchange->users--;
-    }
-    if (self->end < end) {
-        self->end = end;
-    }
-    take_others (self, &dropped);
-    make_ready (self);
-    exchange_unlock (exchange);
-    event_free_all (&dropped);
-}
-
-/* Lock held. */
-static bool in_callback (const struct mailbox *self)
-{
-    return self->dispatching && pthread_equal (self->dispatcher, pthread_self ()) != 0;
-}
-
-void mailbox_take_results (struct mailbox *self, struct list *dispatch, struct list *results)
-{
-    exchange_lock (self->exchange);
-    COHORT_ASSERT (self->end != MAILBOX_OPEN);
-    if (!self->dispatching || in_callback (self)) {
-        list_splice_back (results, dispatch);
-    }
-    list_splice_back (results, &self->incoming);
-    exchange_unlock (self->exchange);
-}
-
-bool mailbox_next_asked (struct mailbox *self, cohort_result_fn **fn, void **arg)
-{
-    exchange_lock (self->exchange);
-    COHORT_ASSERT (self->end != MAILBOX_OPEN);
-    struct list_node *node = list_pop_front (&self->asked);
-    if (node != NULL) {
-        /* The driver has the request still: when it lets go nobody wants to hear of it. */
-        struct request *request = list_entry (node, struct request, asked);
-        *fn = request->fn;
-        *arg = request->arg;
-        request->fn = NULL;
-    }
-    exchange_unlock (self->exchange);
-    return node != NULL;
-}
-
-bool mailbox_wait_finished (struct mailbox *self, int limit_ms)
-{
-    struct exchange *exchange = self->exchange;
-    int64_t until = exchange_until (limit_ms);
-    exchange_lock (exchange);
-    while (!self->finished) {
-        int64_t left = exchange_left_ms (until);
-        if (left == 0) {
-            break;
-        }
-        if (!exchange->threaded && !exchange->driven) {
-            exchange_drive_locked (exchange, left);
-        } else {
-            exchange_cond_wait (exchange, &exchange->turn, until);
-        }
-    }
-    bool finished = self->finished;
-    exchange_unlock (exchange);
-    return finished;
 }
 
 struct mailbox *mailbox_pop (struct exchange *exchange, struct list *mailboxes)
@@ -254,8 +171,7 @@ enum mailbox_end mailbox_collect (struct mailbox *self, struct list *outgoing)
 
 /* ---- Events to the application --------------------------------------------------------------- */
 
-/* Lock held. */
-static void wake_waiters (struct mailbox *self, enum waiter_kind kind)
+void mailbox_wake (struct mailbox *self, enum waiter_kind kind)
 {
     struct list *waiters = &self->exchange->waiters;
     for (struct list_node *at = list_first (waiters); at != NULL; at = list_next (waiters, at)) {
@@ -296,7 +212,7 @@ static void take_view (struct mailbox *self, const struct session_view *view)
         copy_text (self->view.reason, sizeof (self->view.reason), view->reason);
     }
     if (changed) {
-        wake_waiters (self, WAITER_STATE);
+        mailbox_wake (self, WAITER_STATE);
     }
 }
 
@@ -327,10 +243,10 @@ static void count_dropped (struct mailbox *self, struct list *dropped)
     }
 }
 
-/* Lock held: queues the event, or drops it. A session that flaps while nobody dispatches must not
- * fill the memory: of a long row of its states only the newest says anything. */
-static void queue_event (struct mailbox *self, struct event *event, struct list *heard,
-                         struct list *dropped)
+/* A session that flaps while nobody dispatches must not fill the memory: of a long row of its
+ * states only the newest says anything. */
+void mailbox_queue (struct mailbox *self, struct event *event, struct list *heard,
+                    struct list *dropped)
 {
     struct list_node *last = list_last (list_empty (heard) ? &self->incoming : heard);
     if (event->kind != EVENT_STATE) {
@@ -368,7 +284,7 @@ static void take_off (struct request *request)
 }
 
 bool mailbox_publish (struct mailbox *self, struct list *events, size_t bytes,
-                      const struct session_view *view)
+                      const struct session_view *view, int64_t now_ms)
 {
     struct exchange *exchange = self->exchange;
     struct list heard, dropped;
@@ -388,12 +304,13 @@ bool mailbox_publish (struct mailbox *self, struct list *events, size_t bytes,
         } else if (is_unheard (self, event)) {
             list_push_back (&dropped, node);
         } else {
-            queue_event (self, event, &heard, &dropped);
+            mailbox_queue (self, event, &heard, &dropped);
         }
     }
     COHORT_ASSERT (exchange->requests >= results);
     exchange->requests -= results;
     count_dropped (self, &dropped);
+    mailbox_run_timers (self, now_ms, &heard, &dropped);
     take_view (self, view);
     self->backlog += bytes;
     if (!list_empty (&heard)) {
@@ -404,7 +321,7 @@ bool mailbox_publish (struct mailbox *self, struct list *events, size_t bytes,
             exchange_signal_fd (self->event_fd);
         }
         if (first) {
-            wake_waiters (self, WAITER_EVENT);
+            mailbox_wake (self, WAITER_EVENT);
         }
     } else if (list_empty (&self->incoming) && self->dispatched_all) {
         self->backlog = 0;
@@ -414,27 +331,6 @@ bool mailbox_publish (struct mailbox *self, struct list *events, size_t bytes,
     exchange_unlock (exchange);
     event_free_all (&dropped);
     return open;
-}
-
-bool mailbox_finish (struct mailbox *self)
-{
-    struct exchange *exchange = self->exchange;
-    exchange_lock (exchange);
-    COHORT_ASSERT (!self->finished);
-    COHORT_ASSERT (self->end != MAILBOX_OPEN);
-    self->finished = true;
-    if (list_linked (&self->ready)) {
-        list_remove (&self->ready);
-    }
-    self->view.state = COHORT_LOST;
-    self->view.rc = COHORT_ECLOSING;
-    self->view.valid_until_ms = 0;
-    wake_waiters (self, WAITER_STATE);
-    wake_waiters (self, WAITER_EVENT);
-    pthread_cond_broadcast (&exchange->turn);
-    bool last = release (self);
-    exchange_unlock (exchange);
-    return last;
 }
 
 /* Lock held. */
@@ -465,7 +361,7 @@ static void note_awake (struct mailbox *self)
 {
     if (self->hung) {
         self->hung = false;
-        make_ready (self);
+        mailbox_make_ready (self);
     }
 }
 
@@ -519,11 +415,11 @@ bool mailbox_dispatch_end (struct mailbox *self, bool left, size_t requests, siz
         }
         self->backlog = 0;
         if (self->paused) {
-            make_ready (self);
+            mailbox_make_ready (self);
         }
     }
     struct exchange *exchange = self->exchange;
-    bool last = release (self);
+    bool last = mailbox_let_go (self);
     exchange_unlock (exchange);
     return last;
 }
@@ -543,10 +439,15 @@ bool mailbox_ended (struct mailbox *self)
     return ended;
 }
 
+bool mailbox_is_inside (const struct mailbox *self)
+{
+    return self->dispatching && pthread_equal (self->dispatcher, pthread_self ()) != 0;
+}
+
 bool mailbox_in_callback (struct mailbox *self)
 {
     exchange_lock (self->exchange);
-    bool inside = in_callback (self);
+    bool inside = mailbox_is_inside (self);
     exchange_unlock (self->exchange);
     return inside;
 }

@@ -9,6 +9,7 @@
 
 #include "client/src/session.h"
 #include "client/src/thread.h"
+#include "client/src/timer.h"
 
 /* Bytes received and not dispatched beyond which a handle's links are not read any more. */
 #define MAILBOX_BACKLOG_MAX (256u << 20)
@@ -57,6 +58,8 @@ struct mailbox {
     size_t backlog_max;
     uint64_t renewals, renewals_seen; /* while they differ the driver's view is of the past */
     uint64_t last_stream;
+    struct heap timers; /* of the application, all of them; key NEVER: not set */
+    int64_t timers_ms;  /* the earliest as the driver knows it, INT64_MAX: none */
     struct published view;
     cohort_state_fn *state_fn;
     void *state_arg;
@@ -108,9 +111,10 @@ bool mailbox_wait_finished (struct mailbox *self, int limit_ms);
 struct mailbox *mailbox_pop (struct exchange *exchange, struct list *mailboxes);
 /* For the driver. */
 enum mailbox_end mailbox_collect (struct mailbox *self, struct list *outgoing);
-/* Hands events over, and what the session is like; returns whether links shall be read. */
+/* Hands events over, timers that are due behind them, and what the session is like; returns whether
+ * links shall be read. */
 bool mailbox_publish (struct mailbox *self, struct list *events, size_t bytes,
-                      const struct session_view *view);
+                      const struct session_view *view, int64_t now_ms);
 /* The loop has let go: blocked calls return. True if the loop's was the last reference. */
 bool mailbox_finish (struct mailbox *self);
 /* The application has ended a callback. */
@@ -134,6 +138,17 @@ bool mailbox_in_callback (struct mailbox *self);
 /* The descriptor that is readable while events wait, or, unless loop_fd is -1, that is readable;
  * COHORT_ESYSTEM. */
 int mailbox_fd (struct mailbox *self, int loop_fd);
+
+/* ---- Timers ---------------------------------------------------------------------------------- */
+
+/* Takes a timer in, which is not set: COHORT_ENOMEM; and out, for good. */
+int mailbox_add_timer (struct mailbox *self, struct cohort_timer *timer);
+void mailbox_remove_timer (struct mailbox *self, struct cohort_timer *timer);
+void mailbox_set_timer (struct mailbox *self, struct cohort_timer *timer, int64_t at_ms);
+/* For the driver, as of mailbox_publish: when it is to publish again, INT64_MAX: not for timers. */
+int64_t mailbox_timers_ms (const struct mailbox *self);
+/* For the dispatcher, whose event it was: whether its moment still holds. */
+bool mailbox_take_timer (struct mailbox *self, struct cohort_timer *timer);
 
 /* ---- Blocking -------------------------------------------------------------------------------- */
 

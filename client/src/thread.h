@@ -1,7 +1,7 @@
 /* Where threads meet.
  *
  * An exchange belongs to a loop. It has the one lock of the loop and of all handles on it, which is
- * held for moments only and never while a callback runs; it is taken here and in mailbox.c and
+ * held for moments only and never while a callback runs; it is taken here and in mailbox*.c and
  * nowhere else in the client.
  *
  * One thread at a time drives a loop: its background thread, or, without one, whoever is inside
@@ -84,7 +84,7 @@ int64_t exchange_deadline (struct exchange *self);
 bool exchange_sleep_begin (struct exchange *self);
 void exchange_sleep_end (struct exchange *self);
 
-/* ---- For mailbox.c: what is done with the lock held -------------------------------------------
+/* ---- For mailbox*.c: what is done with the lock held -------------------------------------------
  */
 
 void exchange_lock (struct exchange *self);

@@ -167,7 +167,7 @@ typedef void cohort_state_fn (cohort_t *self, cohort_state_t state, void *arg);
 COHORT_API void cohort_set_state_handler (cohort_t *self, cohort_state_fn *fn, void *arg);
 
 /* For event loops: a descriptor that stays readable while callbacks are queued; ms until the
- * next local deadline (SUSPENDED, LOST, watchdog), -1: none; and the call that runs up to
+ * next local deadline (SUSPENDED, LOST, watchdog, timers), -1: none; and the call that runs up to
  * max_events callbacks (0: all that are queued now), never blocks, and returns how many ran.
  * With a loop without a thread, cohort_dispatch calls cohort_loop_process (loop, 0) first, and
  * cohort_fd and cohort_timeout cover the loop's too. */
@@ -178,6 +178,32 @@ COHORT_API int cohort_dispatch (cohort_t *self, int max_events);
 /* Waits up to timeout_ms (-1: for ever) for a callback to become ready, then cohort_dispatch.
  * Returns how many ran, 0 after the time, COHORT_EDEADLK inside a callback. */
 COHORT_API int cohort_run (cohort_t *self, int timeout_ms);
+
+/* ---- Timers -------------------------------------------------------------------------------- */
+
+/* Milliseconds of the clock of the handle's loop (cohort_loop_options_t), by which its timers run.
+ */
+COHORT_API int64_t cohort_now_ms (cohort_t *self);
+
+/* A timer calls once, inside cohort_dispatch, in its place among the other callbacks, when the
+ * moment that it is set to has come; cohort_fd and cohort_timeout know of it, and a loop that has a
+ * thread needs nothing else.  Without memory: NULL; it is not set. */
+typedef struct cohort_timer cohort_timer_t;
+typedef void cohort_timer_fn (cohort_t *client, void *arg);
+
+COHORT_API cohort_timer_t *cohort_timer_new (cohort_t *client, cohort_timer_fn *fn, void *arg);
+
+enum { COHORT_TIMER_NOW = 0 };
+#define COHORT_TIMER_NEVER INT64_MAX
+
+/* Sets it to a moment of cohort_now_ms, in place of the one before: one that has passed, such as
+ * COHORT_TIMER_NOW, comes with the next dispatch; COHORT_TIMER_NEVER: it does not call.  Cannot
+ * fail.  If the callback of the moment before was due and did not run yet, it does not. */
+COHORT_API void cohort_timer_set (cohort_timer_t *self, int64_t at_ms);
+
+/* Never calls again; inside its own callback too.  Before cohort_destroy of the client.  Sets
+ * *self_p to NULL. */
+COHORT_API void cohort_timer_destroy (cohort_timer_t **self_p);
 
 /* ---- Events of watches --------------------------------------------------------------------- */
 

@@ -220,6 +220,7 @@ static void say_event (struct rig *rig, struct event *event)
     case EVENT_STATE:
         say (rig, "%s\n", states[container_of (event, struct state_event, event)->state]);
         break;
+    case EVENT_TIMER:
     case EVENT_RENEW:
         fail ();
         break;

@@ -456,7 +456,7 @@ static void test_flapping (void **state)
         list_push_back (&events, &event->event.node);
         struct session_view view;
         session_view (world.client->session, &view);
-        mailbox_publish (mailbox, &events, 0, &view);
+        mailbox_publish (mailbox, &events, 0, &view, 0);
     }
     assert_in_range (cohort_dispatch (world.client, 0), 1, MAILBOX_STATES_MAX + 1);
     world_end (&world);
