@@ -22,7 +22,7 @@ static int64_t later (int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static int64_t skew_ms (int64_t limit_ms)
+int64_t rule_skew_ms (int64_t limit_ms)
 {
     return limit_ms * SKEW_PERCENT / 100 + ROUNDING_MS;
 }
@@ -40,10 +40,10 @@ static bool was_silent (const struct facts *facts, const struct history_event *e
                         const struct fact_client *client, int64_t led_ms,
                         struct objection *objection)
 {
-    int64_t heard_ms = client->heard_ms - skew_ms (grace_ms (client));
+    int64_t heard_ms = client->heard_ms - rule_skew_ms (grace_ms (client));
     heard_ms = later (heard_ms, later (led_ms, facts_attached_ms (facts, client->session)));
     int64_t left_ms = heard_ms + client->timeout_ms - event->time_ms;
-    return left_ms <= skew_ms (client->timeout_ms) ||
+    return left_ms <= rule_skew_ms (client->timeout_ms) ||
            object (objection,
                    "the session of client %u ends for its silence at %#" PRIx64 ", %" PRId64
                    " ms before its timeout of %u ms is over",
@@ -63,7 +63,7 @@ static bool was_gone (const struct facts *facts, const struct history_event *eve
                        client->number, entry->zxid, entry->attach_no);
     }
     int64_t left_ms = later (ending->ended_ms, led_ms) + grace_ms (client) - event->time_ms;
-    return left_ms <= skew_ms (grace_ms (client)) ||
+    return left_ms <= rule_skew_ms (grace_ms (client)) ||
            object (objection,
                    "the session of client %u ends as disconnected at %#" PRIx64 ", %" PRId64
                    " ms before its grace of %u ms is over",
@@ -102,7 +102,7 @@ static bool ends_in_time (const struct facts *facts, const struct history_event 
                              facts_attached_ms (facts, client->session));
     from_ms = later (from_ms, later (facts->calm_ms, facts->led_ms));
     int64_t over_ms = event->time_ms - from_ms - limit_ms;
-    return over_ms <= END_MS + skew_ms (limit_ms) ||
+    return over_ms <= END_MS + rule_skew_ms (limit_ms) ||
            object (objection,
                    "client %u is gone, and its session lives on for %" PRId64
                    " ms more than its %s, although nothing disturbs its end",
@@ -141,7 +141,7 @@ bool rule_session_of_served (const struct facts *facts, const struct history_eve
     }
     int64_t limit_ms = entry->silent ? client->timeout_ms : grace_ms (client);
     int64_t served_ms = event->time_ms - client->served_ms;
-    return served_ms <= limit_ms + BEAT_MS + skew_ms (limit_ms) ||
+    return served_ms <= limit_ms + BEAT_MS + rule_skew_ms (limit_ms) ||
            object (objection,
                    "the session of client %u ends at %#" PRIx64 ", and it is served for %" PRId64
                    " ms without anything amiss",

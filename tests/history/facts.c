@@ -234,6 +234,12 @@ bool fact_sets_watch (const struct fact_call *call, const struct history_return 
     return result->code == 0 || (op->kind == HISTORY_EXISTS && result->code == COHORT_ENONODE);
 }
 
+bool fact_is_read (const struct fact_call *call)
+{
+    return call->number == 0 && call->ops[0].kind != HISTORY_SYNC &&
+           call->ops[0].kind != HISTORY_UNWATCH;
+}
+
 /* What a watch reports of a change; 0: nothing. */
 static int event_of (enum history_watch_kind kind, int change)
 {
@@ -436,6 +442,9 @@ static void see_return (struct facts *self, struct fact_client *client,
     if (call == NULL) {
         return;
     }
+    if (fact_is_read (call) && call->order > client->attach_order && result->zxid > client->read) {
+        client->read = result->zxid;
+    }
     if (call->number > 0 && result->zxid > client->written) {
         client->written = result->zxid;
     }
@@ -499,6 +508,7 @@ static void see_client (struct facts *self, struct fact_client *client,
     case HISTORY_ATTACHED:
         client->server = event->u.server;
         client->attaches++;
+        client->attach_order = self->events;
         client->seen = client->streamed > client->seen ? client->streamed : client->seen;
         break;
     case HISTORY_VALID:

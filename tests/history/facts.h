@@ -86,7 +86,9 @@ struct fact_client {
     uint32_t timeout_ms, grace_ms;
     uint32_t server;
     uint64_t attaches;
-    uint64_t seen; /* the highest zxid that it was shown */
+    uint64_t attach_order; /* of the event that was the newest of them */
+    uint64_t read;         /* the highest zxid that a read has shown it which it asked for since */
+    uint64_t seen;         /* the highest zxid that it was shown */
     /* By streams: a snapshot overtakes answers that were ready before it, on one connection; what
      * another server shows must not be older. */
     uint64_t streamed;
@@ -165,6 +167,9 @@ int64_t facts_led_ms (const struct facts *self, uint32_t epoch);
 
 /* A sequential create was answered with this path before. */
 bool facts_has_name (const struct facts *self, const char *path);
+
+/* Whether it asks for what was there. */
+bool fact_is_read (const struct fact_call *call);
 
 /* Of what a write asks for. */
 uint64_t history_ops_hash (bool multi, const struct history_op *ops, size_t count);

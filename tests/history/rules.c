@@ -27,6 +27,7 @@ const struct history_rule history_rules[HISTORY_RULES_COUNT] = {
     {"logged as asked for", ENTRY, rule_logged_as_asked},
     {"sequential names", RETURN, rule_names_differ},
     {"reads go forward", RETURN, rule_reads_go_forward},
+    {"order of a session", RETURN, rule_order_of_session},
     {"values of reads", RETURN, rule_read_value},
     {"watches fire", FIRED, rule_watch_fires},
     {"no watch is lost", RETURN | FIRED | SETTLED, rule_no_watch_lost},

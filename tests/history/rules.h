@@ -35,12 +35,15 @@ struct history_rule {
 
 #define HISTORY_BIT(kind) (1u << (kind))
 
-enum { HISTORY_RULES_COUNT = 22 };
+enum { HISTORY_RULES_COUNT = 23 };
 
 enum { HISTORY_EPOCH_SHIFT = 40 }; /* of a zxid */
 
 /* Whether the entry will end the session: what the model will find. */
 bool rule_ends (const struct model_session *session, const struct history_entry *entry);
+
+/* By how much clocks may err in so long a time, and what is rounded. */
+int64_t rule_skew_ms (int64_t limit_ms);
 
 extern const struct history_rule history_rules[HISTORY_RULES_COUNT];
 
@@ -50,9 +53,9 @@ const struct history_rule *history_see (struct facts *facts, const struct histor
 
 history_rule_fn rule_well_formed, rule_real_time, rule_write_result, rule_linearizable_read,
     rule_acknowledged_once, rule_logged_as_asked, rule_names_differ, rule_reads_go_forward,
-    rule_read_value, rule_watch_fires, rule_no_watch_lost, rule_unwatched, rule_session_kept,
-    rule_session_survives_stall, rule_session_ended, rule_session_lost, rule_session_has_time,
-    rule_session_ends_in_time, rule_session_of_served, rule_answered_in_time, rule_lapsed,
-    rule_stream;
+    rule_order_of_session, rule_read_value, rule_watch_fires, rule_no_watch_lost, rule_unwatched,
+    rule_session_kept, rule_session_survives_stall, rule_session_ended, rule_session_lost,
+    rule_session_has_time, rule_session_ends_in_time, rule_session_of_served, rule_answered_in_time,
+    rule_lapsed, rule_stream;
 
 #endif

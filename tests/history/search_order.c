@@ -88,12 +88,13 @@ static int32_t carry_out (const struct search_op *op, struct state before, struc
         return 0;
     }
     if (!exists) {
-        return COHORT_ENONODE;
+        return op->kind == HISTORY_DELETE_IF_PRESENT ? 0 : COHORT_ENONODE;
     }
     if (op->kind == HISTORY_ADD) {
         return add (op, before, after);
     }
-    if (op->kind != HISTORY_SET && op->kind != HISTORY_DELETE) {
+    if (op->kind != HISTORY_SET && op->kind != HISTORY_DELETE &&
+        op->kind != HISTORY_DELETE_IF_PRESENT) {
         return 0; /* a read */
     }
     if (op->version != COHORT_ANY_VERSION && op->version != before.version) {
@@ -118,7 +119,8 @@ static bool fits (const struct search_op *op, struct state before, struct state 
     if (code == 0 && op->told_version != SEARCH_ANY && op->told_version != after->version) {
         return false;
     }
-    if (op->told_existed != (code == 0 && op->kind == HISTORY_CREATE && before.value != 0)) {
+    bool tells = op->kind == HISTORY_CREATE || op->kind == HISTORY_DELETE_IF_PRESENT;
+    if (op->told_existed != (code == 0 && tells && before.value != 0)) {
         return false;
     }
     if (code == 0 && op->kind == HISTORY_ADD && op->told_sum != after->number) {

@@ -6,12 +6,6 @@
 
 #include "tests/history/rules.h"
 
-static bool is_read (const struct fact_call *call)
-{
-    return call->number == 0 && call->ops[0].kind != HISTORY_SYNC &&
-           call->ops[0].kind != HISTORY_UNWATCH;
-}
-
 /* A read shows no older state than anything that its client was shown before: by its own writes, by
  * reads, by events; on whichever server. */
 bool rule_reads_go_forward (const struct facts *facts, const struct history_event *event,
@@ -28,6 +22,22 @@ bool rule_reads_go_forward (const struct facts *facts, const struct history_even
                    "call %" PRIu64 " of client %u shows %#" PRIx64 ", it has seen %#" PRIx64
                    " already",
                    call->id, client->number, result->zxid, client->seen);
+}
+
+/* A read does not show what its session asks for behind it; but it is evaluated anew when its
+ * client attaches elsewhere. (Judged where it is known to which server that is, and when.) */
+bool rule_order_of_session (const struct facts *facts, const struct history_event *event,
+                            struct objection *objection)
+{
+    const struct history_return *result = &event->u.result;
+    const struct fact_call *call = facts_call (facts, result->id);
+    const struct fact_client *client = facts_client (facts, event->client);
+    return call->number == 0 || result->zxid == 0 || client->server == 0 ||
+           result->code == COHORT_EDUPLICATE || result->zxid > client->read ||
+           object (objection,
+                   "call %" PRIu64 " of client %u is a write at %#" PRIx64
+                   ", and a read that it has asked for before shows %#" PRIx64,
+                   call->id, client->number, result->zxid, client->read);
 }
 
 /* ---- Lists ----------------------------------------------------------------------------------- */
@@ -224,7 +234,7 @@ bool rule_read_value (const struct facts *facts, const struct history_event *eve
 {
     const struct history_return *result = &event->u.result;
     const struct fact_call *call = facts_call (facts, result->id);
-    if (!is_read (call) || result->zxid == 0) {
+    if (!fact_is_read (call) || result->zxid == 0) {
         return true;
     }
     if (result->zxid > facts->model.zxid) {

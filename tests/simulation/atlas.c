@@ -275,6 +275,7 @@ void atlas_opened (struct sim_server *server)
         }
         server->world->harmed |= UINT32_C (1) << (server->id - 1);
     }
+    server->found = text[0] != '\0' || server->misled || server->harmed[0] != '\0';
     server->harmed[0] = '\0';
     server->misled = false;
 }

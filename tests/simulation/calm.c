@@ -7,7 +7,19 @@
 #include "tests/simulation/invariants.h"
 #include "tests/simulation/world.h"
 
-enum { LULL_MS_MIN = 4000, LULL_MS_MAX = 7000, SAFETY_MS_MIN = 3 * LULL_MS_MIN };
+enum {
+    LULL_MS_MIN = 4000,
+    LULL_MS_MAX = 7000,
+    SAFETY_MS_MIN = 3 * LULL_MS_MIN,
+    /* Peace: until what was sent, and noticed, late before it is over. */
+    LATE_MS = 2500,
+    /* Until all follow a leader: servers that may have to start and to be healed; in a lull; and if
+     * one leader is killed in it, or told to end. */
+    PEACE_MS = 10000,
+    LULL_LED_MS = 3000,
+    AWAY_LED_MS = 800,
+    SERVED_MS = 1500 /* until a client is served, besides its timeout */
+};
 
 struct sim_lull calm_draw (const struct world *self)
 {
@@ -27,6 +39,7 @@ void calm_begin (struct world *self)
 {
     world_tell (self, "nothing goes wrong for a while");
     self->lull = true;
+    self->away = 0;
     fault_disks_disarm (self);
 }
 
@@ -36,6 +49,7 @@ void calm_end (struct world *self)
         record_served (self, &self->clients[i], false);
     }
     record_calm (self, false);
+    self->peace = (struct sim_peace){.since_ms = 0};
     if (self->lull) {
         self->lull = false;
         world_tell (self, "things go wrong again");
@@ -46,7 +60,8 @@ void calm_end (struct world *self)
 
 static bool is_core (const struct world *self, size_t server)
 {
-    return self->lull || ((self->core >> server) & 1) != 0;
+    uint32_t core = self->lull ? ~self->away : self->core;
+    return ((core >> server) & 1) != 0;
 }
 
 /* Whether the server is well, and follows this leader (0: none known yet), or leads. */
@@ -104,9 +119,83 @@ static bool is_served (const struct world *self, const struct sim_client *client
     return false;
 }
 
+/* ---- Peace ----------------------------------------------------------------------------------- */
+
+/* Whether nothing is amiss with any server of the core, whoever it follows. */
+static bool is_peaceful (const struct world *self)
+{
+    int64_t now_ms = self->schedule.now_ms;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        const struct sim_server *server = &self->servers[i];
+        if (is_core (self, i) &&
+            (!server->up || server->paused || server->full || server->leaving ||
+             server->apart_until_ms > now_ms || server->slow_until_ms > now_ms)) {
+            return false;
+        }
+    }
+    return self->wrong == 0;
+}
+
+/* For how long a client that is well is not served. */
+static int64_t unserved_ms (const struct world *self, struct sim_client *client)
+{
+    struct sim_peace *peace = &client->peace;
+    int64_t now_ms = self->schedule.now_ms;
+    bool well =
+        client->up && !client->paused && !client->closing && !client->adopting && !client->lost;
+    if (!well || peace->since_ms < self->peace.led_ms || is_served (self, client)) {
+        peace->since_ms = now_ms;
+    }
+    return now_ms - peace->since_ms;
+}
+
+static void look_at_clients (struct world *self)
+{
+    for (size_t i = 0; i < self->clients_count; i++) {
+        struct sim_client *client = &self->clients[i];
+        observe (self, &(struct sight){.kind = SIGHT_PEACE,
+                                       .client = i,
+                                       .led = true,
+                                       .unserved_ms = unserved_ms (self, client),
+                                       .unserved_ms_max = client->timeout_ms + SERVED_MS});
+    }
+}
+
+/* What peace has to bring, and what it must not take. */
+static void look_at_peace (struct world *self, bool calm)
+{
+    struct sim_peace *peace = &self->peace;
+    int64_t now_ms = self->schedule.now_ms;
+    if (!is_peaceful (self)) {
+        *peace = (struct sim_peace){.since_ms = 0};
+        return;
+    }
+    if (peace->since_ms == 0) {
+        peace->since_ms = now_ms;
+    }
+    bool lost = peace->led && !calm;
+    if (lost && (now_ms - peace->since_ms <= LATE_MS || self->conditions.counter_max != 0)) {
+        *peace =
+            (struct sim_peace){now_ms, 0, false}; /* late frames and notices; a counter's end */
+    }
+    observe (self, &(struct sight){.kind = SIGHT_PEACE,
+                                   .led = calm,
+                                   .was_led = peace->led,
+                                   .peace_ms = now_ms - peace->since_ms,
+                                   .peace_ms_max = !self->lull       ? PEACE_MS
+                                                   : self->away == 0 ? LULL_LED_MS
+                                                                     : AWAY_LED_MS});
+    peace->led_ms = !calm ? 0 : peace->led ? peace->led_ms : now_ms;
+    peace->led = calm;
+    if (calm) {
+        look_at_clients (self);
+    }
+}
+
 void calm_look (struct world *self)
 {
     bool calm = is_calm (self);
+    look_at_peace (self, calm);
     for (size_t i = 0; i < self->clients_count; i++) {
         if (!calm || !is_served (self, &self->clients[i])) {
             record_served (self, &self->clients[i], false);

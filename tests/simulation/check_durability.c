@@ -1,4 +1,4 @@
-/* Invariants 8 and 11 to 14: what is on which disk. */
+/* Invariants 8, 11 to 14 and 24: what is on which disk. */
 
 #include <inttypes.h>
 
@@ -28,6 +28,15 @@ static bool mark_holds (const struct ghost_server *server, const struct sight *s
            object (objection, "server %u takes its log for %s, and it was %s", sight->server,
                    sight->trust == ZAB_WHOLE ? "whole" : "suspect",
                    server->trust == ZAB_SUSPECT ? "suspect" : "damaged");
+}
+
+/* A log that has been whole is not taken for damaged again but for damage that was found since. */
+static bool mark_has_cause (const struct ghost_server *server, const struct sight *sight,
+                            struct objection *objection)
+{
+    return sight->trust == ZAB_WHOLE || server->trust != ZAB_WHOLE || sight->found ||
+           object (objection, "server %u takes its log for %s, and it was whole", sight->server,
+                   zab_trust_name (sight->trust));
 }
 
 /* ---- What is committed ----------------------------------------------------------------------- */
@@ -183,7 +192,7 @@ bool check_durable_image (const struct ghost *ghost, const struct sight *sight,
     }
     struct zab_point last = shadow_last (sight->log);
     return epochs_grow (server, sight, sight->accepted_epoch, sight->current_epoch, objection) &&
-           mark_holds (server, sight, objection) &&
+           mark_holds (server, sight, objection) && mark_has_cause (server, sight, objection) &&
            (may_be_left (server, last) || is_lost_end (server, sight) ||
             object (objection,
                     "server %u reads a log back that ends at %#" PRIx64 "; %#" PRIx64
@@ -267,4 +276,23 @@ bool check_applied_durable (const struct ghost *ghost, const struct sight *sight
     return applied <= durable ||
            object (objection, "server %u applies %#" PRIx64 ", its disk ends at %#" PRIx64,
                    sight->server, applied, durable);
+}
+
+/* 24. The folder of a server that has been idle says that all of its log is durable, so that
+ * nothing of it will ever be taken for torn; and every snapshot has the log behind it. */
+bool check_folder (const struct ghost *ghost, const struct sight *sight,
+                   struct objection *objection)
+{
+    (void) ghost;
+    if (sight->marked < sight->end) {
+        return object (objection,
+                       "server %u is idle, and its log says to be durable up to %#" PRIx64
+                       "; it ends at %#" PRIx64,
+                       sight->server, sight->marked, sight->end);
+    }
+    return sight->snapshot == 0 || sight->snapshot >= sight->base.zxid ||
+           object (objection,
+                   "server %u keeps a snapshot at %#" PRIx64
+                   ", and its log begins behind %#" PRIx64,
+                   sight->server, sight->snapshot, sight->base.zxid);
 }

@@ -44,7 +44,13 @@ static bool strike_servers (struct world *self, const struct sim_fault *fault)
             continue;
         }
         any = true;
-        if (fault->kind == FAULT_PAUSE || fault->kind == FAULT_SLEEP) {
+        if (self->lull) {
+            self->away |= UINT32_C (1) << i;
+            self->peace = (struct sim_peace){.since_ms = 0};
+        }
+        if (fault->kind == FAULT_LEAVE) {
+            server_leave (self, server, fault->length_ms);
+        } else if (fault->kind == FAULT_PAUSE || fault->kind == FAULT_SLEEP) {
             pause (self, server, fault);
         } else {
             crash (self, server, fault);

@@ -34,10 +34,11 @@ static bool begin (struct world *self, const struct sim_fault *fault)
 }
 
 /* Clients come and go at any time. */
-static bool waits (const struct world *self, enum fault_kind kind)
+static bool waits (const struct world *self, const struct sim_fault *fault)
 {
-    return self->lull && kind != FAULT_CLIENT_KILL && kind != FAULT_CLIENT_CLOSE &&
-           kind != FAULT_SESSION_KILL && kind != FAULT_SESSION_TAKE;
+    enum fault_kind kind = fault->kind;
+    return self->lull && fault->nth < FAULT_OF_LULL && kind != FAULT_CLIENT_KILL &&
+           kind != FAULT_CLIENT_CLOSE && kind != FAULT_SESSION_KILL && kind != FAULT_SESSION_TAKE;
 }
 
 static bool has_end (enum fault_kind kind)
@@ -75,7 +76,7 @@ void faults_event (struct world *self, struct sim_event *event)
     }
     if (event->type == SIM_FAULT_END) {
         end (self, fault);
-    } else if (!waits (self, fault->kind) && begin (self, fault)) {
+    } else if (!waits (self, fault) && begin (self, fault)) {
         plan_happened (self, fault);
         if (has_end (fault->kind)) {
             schedule_add (&self->schedule,

@@ -35,6 +35,7 @@ struct world;
     X (BRIDGE, "bridge", PLANNED, 60000, 2000, "two sides meet in one server only")                \
     X (CUT, "cut", PLANNED, 60000, 1000, "two servers do not reach each other")                    \
     X (KILL, "kill", PLANNED, 60000, 1500, "a server's process is killed")                         \
+    X (LEAVE, "leave", PLANNED, 60000, 2000, "a server is told to end (SIGTERM)")                  \
     X (POWER_CUT, "power-cut", PLANNED, 60000, 1500, "and what was not synced is lost or torn")    \
     X (CRASH_POINT, "crash-point", PLANNED, 30000, 1000, "one of both, at a disk operation")       \
     X (WRITE_ERROR, "write-error", PLANNED, 60000, 3000, "a disk operation fails (EIO)")           \
@@ -63,6 +64,9 @@ enum fault_kind {
 #undef X
         FAULT_KINDS
 };
+
+/* Planned faults of a lull have numbers from here on: nothing else happens to servers then. */
+enum { FAULT_OF_LULL = 1 << 20 };
 
 /* One that happens, or shall. What a, b, nth and value mean depends on the kind. */
 struct sim_fault {

@@ -484,6 +484,8 @@ void ghost_see (struct ghost *self, const struct sight *sight)
         see_answer (self, sight);
         break;
     case SIGHT_SPACE:
+    case SIGHT_PEACE:
+    case SIGHT_FOLDER:
     case SIGHT_REST:
         break;
     }

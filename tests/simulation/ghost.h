@@ -32,6 +32,8 @@ enum sight_kind {
     SIGHT_CONFIG = 256,     /* it has applied another member list: configs */
     SIGHT_WITHDRAWN = 1024, /* requests that are not durable never will be; its log ends at `end` */
     SIGHT_SPACE = 512,      /* a turn of a server whose disk is full is over */
+    SIGHT_PEACE = 2048,     /* in a time in which nothing goes wrong: who leads, who is served */
+    SIGHT_FOLDER = 4096,    /* what is on the disk of a server that has been idle for a while */
     SIGHT_REST = 128 /* the cluster came to rest after all faults had ended, or did not in time */
 };
 
@@ -53,6 +55,7 @@ struct sight {
     enum zab_trust trust;
     zxid_t suspect;
     bool harmed;
+    bool found; /* this opening, or one before it that was interrupted, has found damage */
 
     uint64_t completed; /* DURABLE */
 
@@ -81,6 +84,18 @@ struct sight {
     /* SPACE: for so long it leads although one with room could, it takes the disk for a full one
      * that has room, and a client of its waits for writes and was not told why. */
     int64_t leads_full_ms, keeps_full_ms, untold_ms, space_ms_max;
+
+    /* PEACE: for so long nothing has been amiss with any server that counts (and after so long one
+     * of them leads, and all follow it); led: that is so, was_led: it was when somebody looked
+     * last, and nothing of before the peace was late any more. A client is not served for
+     * unserved_ms. */
+    int64_t peace_ms, peace_ms_max, unserved_ms, unserved_ms_max;
+    bool led, was_led;
+    size_t client;
+
+    /* FOLDER: the log begins behind `base`, ends at `end`, and says to have been durable up to
+     * `marked`; the oldest of its snapshots, 0: there is none. */
+    zxid_t marked, snapshot;
 
     /* ANSWER. name: the path that a sequential create has made, or NULL. */
     zxid_t zxid;

@@ -27,6 +27,8 @@ const struct invariant invariants[INVARIANTS_COUNT] = {
     {20, "full disks make room", SIGHT_UPDATE | SIGHT_SPACE, check_full_disks},
     {21, "rounds are answered by a quorum", SIGHT_UPDATE, check_rounds},
     {22, "results are let go", SIGHT_TURN, check_results},
+    {23, "peace is kept", SIGHT_PEACE, check_peace},
+    {24, "folders are in order", SIGHT_FOLDER, check_folder},
 };
 
 const struct invariant *invariants_see (struct ghost *ghost, const struct sight *sight,

@@ -1,4 +1,4 @@
-/* What must always hold, as a table of checkers: the twenty invariants of docs/zab.md.
+/* What must always hold, as a table of checkers: the invariants of docs/zab.md.
  *
  * A checker is a predicate: given all that was seen before, may this be seen now? It changes
  * nothing, and knows nothing of how servers work. Each has a test that shows it something that must
@@ -6,8 +6,9 @@
  * nothing. What clients may see of it all is checked by tests/history.
  *
  *   check_agreement.c    1 to 7, 9, 10   who leads, proposes, commits and applies what
- *   check_durability.c   8, 11 to 14     what is on which disk
- *   check_outcome.c      15 to 20        states, answers, sessions, coming to rest, full disks
+ *   check_durability.c   8, 11 to 14, 24 what is on which disk
+ *   check_outcome.c      15 to 20, 22    states, answers, sessions, coming to rest, full disks
+ *   check_peace.c        23              what nothing disturbs
  *
  * Pure. May include: ghost, client/base, server/core/zab.h. */
 
@@ -28,9 +29,9 @@ struct invariant {
     invariant_fn *holds;
 };
 
-enum { INVARIANTS_COUNT = 22 };
+enum { INVARIANTS_COUNT = 24 };
 
-/* In the order of their numbers, 1 to 21. */
+/* In the order of their numbers, 1 to 24. */
 extern const struct invariant invariants[INVARIANTS_COUNT];
 
 /* Checks the sight against all of them, then takes it in. The first that does not hold, or NULL. */
@@ -42,6 +43,6 @@ invariant_fn check_leadership, check_integrity, check_total_order, check_local_p
     check_committed_durability, check_history_consistency, check_actions, check_quorum_durability,
     check_durable_image, check_justified_messages, check_applied_durable, check_equal_states,
     check_acknowledged, check_ephemerals, check_liveness, check_quarantine, check_full_disks,
-    check_rounds, check_results;
+    check_rounds, check_results, check_peace, check_folder;
 
 #endif

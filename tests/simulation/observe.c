@@ -93,13 +93,18 @@ void check_started (struct world *world, struct sim_server *server)
                                     .store_id = meta->store_id,
                                     .trust = meta->trust,
                                     .suspect = meta->suspect,
-                                    .harmed = ((world->harmed >> (server->id - 1)) & 1) != 0});
+                                    .harmed = ((world->harmed >> (server->id - 1)) & 1) != 0,
+                                    .found = server->found});
     shadow_deinit (&log);
 }
 
 /* What the store has done since it was looked at last. */
 static void look_at_store (struct world *world, struct sim_server *server)
 {
+    if (server->logged != store_last (server->store)) {
+        server->logged = store_last (server->store);
+        server->logged_ms = world->schedule.now_ms;
+    }
     struct view *view = &world->checker->views[server->id - 1];
     struct sight sight = {.kind = SIGHT_BASE, .server = server->id};
     int64_t stamp_ms;

@@ -7,7 +7,7 @@
 #include "client/base/prng.h"
 #include "tests/simulation/world.h"
 
-enum { TEXT_SIZE = 200, STEP_MS = 10 };
+enum { TEXT_SIZE = 200, STEP_MS = 10, REST_MS = 1500, IDLE_MS = 500 };
 
 static void run_until (struct world *self, int64_t at_ms)
 {
@@ -51,6 +51,7 @@ static bool is_core (const struct world *self, size_t server)
 static bool server_restless (const struct sim_server *server, struct node_status *status,
                              char *text)
 {
+    struct tree_session dead;
     if (!server->up || server->paused) {
         (void) snprintf (text, TEXT_SIZE, "server %u does not run", server->id);
         return true;
@@ -81,6 +82,11 @@ static bool server_restless (const struct sim_server *server, struct node_status
     if (status->applied != status->zab.committed) {
         (void) snprintf (text, TEXT_SIZE, "server %u has not applied all that is committed",
                          server->id);
+        return true;
+    }
+    if (tree_session_dead (node_tree (server->node), &dead)) {
+        (void) snprintf (text, TEXT_SIZE, "server %u has still to reap session %" PRIu64,
+                         server->id, dead.id);
         return true;
     }
     return false;
@@ -183,6 +189,25 @@ static void come_to_rest (struct world *self, const char *phase)
     calm_end (self);
     check_rest (self, self->schedule.now_ms - begin_ms, NULL);
     world_tell (self, "%s: at rest after %" PRId64 " ms", phase, self->schedule.now_ms - begin_ms);
+}
+
+/* Nothing happens, and nothing goes wrong: then nobody changes its leader, and what a disk has to
+ * know of itself is written down once there has been nothing to do. */
+static void stay_at_rest (struct world *self)
+{
+    int64_t until_ms = self->schedule.now_ms + REST_MS;
+    while (self->schedule.now_ms < until_ms) {
+        world_run (self, STEP_MS);
+        calm_look (self);
+    }
+    for (size_t i = 0; i < self->servers_count; i++) {
+        struct sim_server *server = &self->servers[i];
+        bool harmed = ((self->harmed >> i) & 1) != 0;
+        if (server->up && !harmed && self->schedule.now_ms - server->logged_ms > IDLE_MS) {
+            check_folder_of (self, server);
+        }
+    }
+    calm_end (self);
 }
 
 /* ---- The core, and the rest ------------------------------------------------------------------ */
@@ -304,4 +329,5 @@ void phase_reunion (struct world *self)
     }
     start (self);
     come_to_rest (self, "reunion");
+    stay_at_rest (self);
 }

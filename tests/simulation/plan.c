@@ -13,7 +13,8 @@ enum {
     PAUSE_LONG_MS = 500,
     LULL_KILL_MS_MIN = 300,
     LULL_KILL_MS_MAX = 1500,
-    LULL_NTH = 1 << 20 /* apart from the others of the kind */
+    LULL_LEADER_MS_MIN = 2500, /* when what was late before it is over */
+    LULL_LEADER_MS_MAX = 3500
 };
 
 /* ---- Rates ----------------------------------------------------------------------------------- */
@@ -159,6 +160,7 @@ static void plan_details (const struct world *self, struct prng *prng, struct si
         plan_link (self, prng, fault);
         break;
     case FAULT_KILL:
+    case FAULT_LEAVE:
     case FAULT_POWER_CUT:
     case FAULT_PAUSE:
     case FAULT_SLEEP:
@@ -218,12 +220,32 @@ static void plan_kind (struct world *self, enum fault_kind kind, struct prng *pr
     }
 }
 
-/* In a lull one client dies, and one vanishes: their sessions have to end in time. */
-static void plan_lull (struct world *self)
+/* In some lulls whoever leads is killed, or told to end, and comes back behind it: the others have
+ * to have another leader in time. */
+static void plan_lull_leader (struct world *self, const struct sim_lull *lull)
 {
-    struct sim_lull lull = calm_draw (self);
     struct prng prng;
-    if (self->options.rates[FAULT_CLIENT_KILL] != SIM_RATE_DRAWN || lull.from_ms >= lull.until_ms) {
+    prng_seed (&prng, world_draw (self, SIM_DRAW_LULL, 2, 0, 0));
+    bool leaves = prng_chance (&prng, 1, 2);
+    enum fault_kind kind = leaves ? FAULT_LEAVE : FAULT_KILL;
+    struct sim_fault fault = {
+        .kind = kind,
+        .at_ms =
+            lull->from_ms + (int64_t) prng_between (&prng, LULL_LEADER_MS_MIN, LULL_LEADER_MS_MAX),
+        .a = SIM_LEADER,
+        .nth = FAULT_OF_LULL,
+    };
+    if (self->options.rates[kind] == SIM_RATE_DRAWN && prng_chance (&prng, 1, 2)) {
+        fault.length_ms = lull->until_ms - lull->from_ms;
+        fault_list_add (&self->plan.planned, &fault);
+    }
+}
+
+/* In a lull one client dies, and one vanishes: their sessions have to end in time. */
+static void plan_lull_clients (struct world *self, const struct sim_lull *lull)
+{
+    struct prng prng;
+    if (self->options.rates[FAULT_CLIENT_KILL] != SIM_RATE_DRAWN) {
         return;
     }
     prng_seed (&prng, world_draw (self, SIM_DRAW_LULL, 1, 0, 0));
@@ -231,12 +253,21 @@ static void plan_lull (struct world *self)
         struct sim_fault fault = {
             .kind = FAULT_CLIENT_KILL,
             .at_ms =
-                lull.from_ms + (int64_t) prng_between (&prng, LULL_KILL_MS_MIN, LULL_KILL_MS_MAX),
+                lull->from_ms + (int64_t) prng_between (&prng, LULL_KILL_MS_MIN, LULL_KILL_MS_MAX),
             .a = one_client (self, &prng),
-            .nth = LULL_NTH + i,
-            .length_ms = lull.until_ms - lull.from_ms,
+            .nth = FAULT_OF_LULL + i,
+            .length_ms = lull->until_ms - lull->from_ms,
             .value = i};
         fault_list_add (&self->plan.planned, &fault);
+    }
+}
+
+static void plan_lull (struct world *self)
+{
+    struct sim_lull lull = calm_draw (self);
+    if (lull.from_ms < lull.until_ms) {
+        plan_lull_clients (self, &lull);
+        plan_lull_leader (self, &lull);
     }
 }
 

@@ -292,8 +292,9 @@ static struct history_op op_of (struct world *world, const struct wire_op *op)
     bool tree = op->kind == WIRE_DELETE_TREE, add = op->kind == WIRE_ADD;
     bool acl = op->kind == WIRE_SET_ACL;
     bool versioned = set || tree || acl || op->kind == WIRE_DELETE || op->kind == WIRE_CHECK;
+    bool present = op->kind == WIRE_DELETE && op->if_present;
     return (struct history_op){
-        .kind = kinds[op->kind],
+        .kind = present ? HISTORY_DELETE_IF_PRESENT : kinds[op->kind],
         .path = op->path != NULL ? op->path : "",
         .value = page != NULL                 ? page->prefix
                  : create || set              ? value_of (world, op->data, op->size)

@@ -8,7 +8,13 @@
 #include "client/base/assert.h"
 #include "tests/simulation/world.h"
 
-enum { TURNS_ON_MAX = 10000, ERROR_SIZE = 512, RETRY_MS = 300, STALL_MS = 300 };
+enum {
+    TURNS_ON_MAX = 10000,
+    ERROR_SIZE = 512,
+    RETRY_MS = 300,
+    STALL_MS = 300,
+    LEAVE_MS_MAX = 1500
+};
 
 static int64_t local_ms (const struct world *self, const struct sim_server *server)
 {
@@ -53,7 +59,7 @@ void server_start_after (struct world *self, struct sim_server *server, int64_t 
 static void bury (struct world *self, struct sim_server *server, bool power_cut)
 {
     bool ran = server->up;
-    server->up = false;
+    server->up = server->leaving = false;
     server->apart_until_ms = 0;
     if (server->node != NULL) {
         node_destroy (&server->node);
@@ -80,6 +86,38 @@ void server_crash (struct world *self, struct sim_server *server, bool power_cut
     COHORT_ASSERT (server->up);
     world_tell (self, "server %u: %s", server->id, power_cut ? "power cut" : "killed");
     bury (self, server, power_cut);
+}
+
+void server_leave (struct world *self, struct sim_server *server, int64_t ms)
+{
+    if (server->leaving || !server_begin (self, server)) {
+        return;
+    }
+    world_tell (self, "server %u: is told to end", server->id);
+    server->leaving = true;
+    server->leaving_from_ms = self->schedule.now_ms;
+    server->leave_ms = ms;
+    node_leave (server->node);
+    server_end (self, server);
+}
+
+/* Whether the process that was told to end has ended, which it has to do in time. */
+static bool has_left (struct world *self, struct sim_server *server)
+{
+    if (!server->leaving) {
+        return false;
+    }
+    if (node_left (server->node)) {
+        world_tell (self, "server %u: ends, as it was told", server->id);
+        bury (self, server, false);
+        server_start_after (self, server, server->leave_ms);
+        return true;
+    }
+    if (self->schedule.now_ms - server->leaving_from_ms > LEAVE_MS_MAX) {
+        world_fail (self, "server %u was told to end, and has not for %d ms", server->id,
+                    LEAVE_MS_MAX);
+    }
+    return false;
 }
 
 /* Two at once: what one was about to get from the other is left half done, and nobody else may know
@@ -193,6 +231,7 @@ static int start_node (struct world *self, struct sim_server *server, char *erro
         .walk_window = self->conditions.walk_window,
         .limits = {.data_size_max = SIM_DATA_SIZE_MAX},
         .admins = world_admins (self),
+        .replace_admins = world_replaces_admins (self),
         .observer = check_observer (server),
     };
     memcpy (options.cluster_id, cluster, sizeof options.cluster_id);
@@ -252,6 +291,7 @@ void server_resume (struct world *self, struct sim_server *server)
     if (server->paused && server->up) {
         resume_leader (self, server);
     }
+    server->leaving_from_ms += server->paused ? self->schedule.now_ms - server->paused_from_ms : 0;
     server->paused = false;
     if (server->clock.stopped) {
         /* The date is kept by a clock that does not sleep. */
@@ -416,6 +456,9 @@ static void turn (struct world *self, struct sim_server *server)
     note_wrong (self, server);
     server->founded |= store_meta (server->store)->bootstrapped;
     check_server (self, server);
+    if (has_left (self, server)) {
+        return;
+    }
     schedule_disk (self, server);
     schedule_timer (self, server, more);
 }

@@ -226,8 +226,9 @@ static void delete_register (struct world *self, struct sim_client *client)
     char path[PATH_SIZE];
     size_t index = 1 + prng_below (&client->prng, SIM_REGISTERS - 1);
     path_of (path, "/r", index, window_of (self));
-    submit_register (self, client, request_of (WIRE_DELETE, path, NULL, 0, COHORT_ANY_VERSION),
-                     index, NULL);
+    struct request *request = request_of (WIRE_DELETE, path, NULL, 0, COHORT_ANY_VERSION);
+    request->wire.op.if_present = prng_chance (&client->prng, 1, 3);
+    submit_register (self, client, request, index, NULL);
 }
 
 /* Compare and set; the counter counts. Who does not know what there is looks first. */
@@ -361,7 +362,10 @@ static void submit_multi (struct world *self, struct sim_client *client)
     struct wire_op ops[] = {
         conditions[prng_below (&client->prng, sizeof conditions / sizeof conditions[0])],
         {.kind = WIRE_CREATE, .path = path},
-        {.kind = WIRE_DELETE, .path = path, .version = COHORT_ANY_VERSION},
+        {.kind = WIRE_DELETE,
+         .path = path,
+         .version = COHORT_ANY_VERSION,
+         .if_present = prng_chance (&client->prng, 1, 4)},
     };
     size_t first = prng_below (&client->prng, 2), second = first + 1;
     struct wire_op other = ops[first];

@@ -2,14 +2,15 @@
  *
  *      /box-W   containers, which go when the last of their children has gone
  *      /tN-W    znodes with a time to live, which is begun anew now and then
- *      /tree-W  trees, which are deleted as a whole, as often as not in vain */
+ *      /tree-W  trees, which are deleted as a whole, as often as not in vain
+ *      /hoard   in some worlds: more ephemerals of one session than one entry reaps */
 
 #include <stdio.h>
 
 #include "client/base/assert.h"
 #include "tests/simulation/workload.h"
 
-enum { TTL_MS_MAX = 3000 };
+enum { TTL_MS_MAX = 3000, HOARD = 64, HOARDERS = 8 };
 
 static const char *below (char path[2 * PATH_SIZE], const char *above, const char *name)
 {
@@ -99,10 +100,32 @@ static void fell_tree (struct world *self, struct sim_client *client)
     submit (self, client, request, &(struct purpose){.what = NOTHING});
 }
 
+/* In one of a few worlds one client does. */
+static bool hoards (const struct world *self, const struct sim_client *client)
+{
+    return client == &self->clients[0] &&
+           world_draw (self, SIM_DRAW_HOARD, 0, 0, 0) % HOARDERS == 0;
+}
+
+static void hoard (struct world *self, struct sim_client *client)
+{
+    struct wire_op ops[1 + HOARD] = {{.kind = WIRE_CREATE, .path = "/hoard", .if_absent = true}};
+    for (size_t i = 1; i <= HOARD; i++) {
+        ops[i] = (struct wire_op){
+            .kind = WIRE_CREATE, .path = "/hoard/e-", .mode = COHORT_EPHEMERAL | COHORT_SEQUENTIAL};
+    }
+    submit (self, client, request_new_multi (WIRE_MULTI, "", ops, 1 + HOARD),
+            &(struct purpose){.what = NOTHING});
+}
+
 void workload_live (struct world *self, struct sim_client *client)
 {
     static ask_fn *const asks[] = {make_box,   fill_box,    fill_box,    empty_box,  empty_box,
                                    list_box,   make_mortal, make_mortal, set_mortal, get_mortal,
                                    plant_tree, plant_tree,  plant_tree,  fell_tree,  fell_tree};
+    if (hoards (self, client)) {
+        hoard (self, client);
+        return;
+    }
     asks[prng_below (&client->prng, sizeof asks / sizeof asks[0])](self, client);
 }

@@ -67,8 +67,30 @@ static void draw_admins (struct world *self)
     (void) world_address (self->admin, self->admins + strlen (self->admins));
 }
 
+/* In a quarter of the worlds the administrators have lost what they know, and are replaced. */
+static void draw_replaced (struct world *self)
+{
+    struct prng prng;
+    prng_seed (&prng, world_draw (self, SIM_DRAW_REPLACED, 0, 0, 0));
+    bool ever = prng_chance (&prng, 1, 4);
+    self->replaced_from_ms =
+        1 + (int64_t) prng_below (&prng, (uint64_t) self->options.safety_ms + 1);
+    self->replaced_from_ms = ever ? self->replaced_from_ms : INT64_MAX;
+    (void) snprintf (self->replacing, sizeof self->replacing, "ip:");
+    (void) world_address (prng_below (&prng, self->options.clients),
+                          self->replacing + strlen (self->replacing));
+}
+
+bool world_replaces_admins (const struct world *self)
+{
+    return self->schedule.now_ms >= self->replaced_from_ms;
+}
+
 const char *world_admins (const struct world *self)
 {
+    if (world_replaces_admins (self)) {
+        return self->replacing;
+    }
     return self->schedule.now_ms >= self->admins_from_ms ? self->admins : NULL;
 }
 
@@ -123,6 +145,7 @@ struct world *world_new (const struct sim_options *options)
     self->recorder = recorder_new (options->history);
     draw_conditions (self);
     draw_admins (self);
+    draw_replaced (self);
     atlas_draw (self);
     plan_make (self);
     make_servers (self);

@@ -129,17 +129,22 @@ struct sim_server {
     int64_t heard_from_ms; /* it counts as having heard all of them then */
     bool founded;          /* it has been part of the ensemble */
     bool retired;          /* dead, and not to be started */
-    uint64_t failures;     /* of its disk, before the last turn; and after it: */
+    bool leaving;          /* it was told to end, and is down for so long then */
+    int64_t leaving_from_ms, leave_ms;
+    uint64_t failures; /* of its disk, before the last turn; and after it: */
     uint64_t failures_next;
     int64_t slow_until_ms; /* its disk is slow with what it does now */
     bool full;             /* its disk has been given no more space */
     /* Since when not: it leads with a full disk although one with room could; it takes the disk for
      * a full one that has room; a client waits for it and was not told why. */
     int64_t leads_full_from_ms, keeps_full_from_ms, untold_from_ms;
+    zxid_t logged;           /* its log ended there when somebody looked last, */
+    int64_t logged_ms;       /* and since then */
     uint64_t store_id;       /* when its store was opened last */
     bool stale_meta;         /* a copy of its metadata was harmed so that it looks sound */
     bool misled;             /* a read went wrong while its store was to be opened, likewise: */
     char harmed[512];        /* files that were when its store was to be opened, until it was */
+    bool found;              /* the opening, or one before it that did not succeed, found damage */
     bool misread_stale;      /* what the next read that goes wrong gives, and */
     uint64_t misread_dice;   /* how it is drawn */
     uint64_t disk_turns;     /* so many there have been */
@@ -179,6 +184,12 @@ struct sim_connection {
     int64_t to_server_ms, to_client_ms; /* when the newest arrives */
 };
 
+/* Nothing is amiss since then (0: something is), and all follow a leader since led_ms, if led. */
+struct sim_peace {
+    int64_t since_ms, led_ms;
+    bool led;
+};
+
 /* What a client knows of a register that all of them share. */
 struct sim_register {
     uint64_t window;
@@ -191,9 +202,10 @@ struct sim_client {
     struct prng prng; /* of what it asks for */
     uint32_t incarnation;
     bool up;
-    bool closing;    /* it says goodbye, and then its process ends */
-    bool fresh_due;  /* a write of now is to be acknowledged; */
-    bool fresh_sent; /* it is on its way */
+    bool closing;           /* it says goodbye, and then its process ends */
+    struct sim_peace peace; /* likewise: since when it ought to be served */
+    bool fresh_due;         /* a write of now is to be acknowledged; */
+    bool fresh_sent;        /* it is on its way */
     bool paused;
     int64_t paused_until_ms;
     struct list links;     /* connections */
@@ -243,13 +255,18 @@ struct world {
     uint32_t wrong;  /* those whose state ever did */
     uint32_t harmed; /* those who ever lost, or misread, what was durable */
     int64_t calm_ms; /* since then nothing has gone wrong, and all servers follow one leader */
-    bool lull;       /* nothing goes wrong for a while, in which everything has to be in time */
-    bool working;    /* clients ask for more */
-    size_t admin;    /* the client that is an administrator, if there are any; */
+    bool lull;       /* nothing goes wrong for a while, in which everything has to be in time; */
+    uint32_t away;   /* but to these servers, which do not belong to it any more */
+    struct sim_peace peace;
+    bool working;           /* clients ask for more */
+    size_t admin;           /* the client that is an administrator, if there are any; */
     int64_t admins_from_ms; /* and since then servers that start are configured so; 0: the ensemble
                                is founded with it; INT64_MAX: never */
-    char admins[WORLD_ADDRESS_SIZE + 4]; /* as configured */
-    uint64_t requests;                   /* that they have made */
+    char admins[WORLD_ADDRESS_SIZE + 4]; /* as configured; */
+    int64_t replaced_from_ms; /* servers that start since then put others in their place; or
+                                 INT64_MAX */
+    char replacing[WORLD_ADDRESS_SIZE + 4];
+    uint64_t requests; /* that they have made */
 
     size_t servers_count;
     struct sim_server servers[SIM_SERVERS_MAX];
@@ -296,6 +313,8 @@ enum sim_draw {
     SIM_DRAW_MOOD,       /* whether a client writes */
     SIM_DRAW_ADMINS,     /* who is administrator, and since when */
     SIM_DRAW_LULL,       /* when nothing goes wrong for a while */
+    SIM_DRAW_HOARD,      /* whether somebody has very many ephemerals */
+    SIM_DRAW_REPLACED,   /* when servers say that the administrators are others */
     SIM_DRAW_PLAN = 100, /* of each kind of fault */
     SIM_DRAW_CHANCE = 200
 };
@@ -315,8 +334,9 @@ enum { WORLD_USER_SIZE = 8 };
 const char *world_user (size_t user, char name[WORLD_USER_SIZE]);
 const char *world_user_id (const char *name, char id[DIGEST_ID_SIZE]);
 
-/* admin= of the configuration with which a server starts now; NULL: nobody. */
+/* admin= of the configuration with which a server starts now, NULL: nobody; and replaceAdmins=. */
 const char *world_admins (const struct world *self);
+bool world_replaces_admins (const struct world *self);
 
 /* ---- atlas.c: whom and what faults may strike that undo what was durable ------------------------
  */
@@ -436,6 +456,8 @@ void server_start (struct world *self, struct sim_server *server);
 void server_start_after (struct world *self, struct sim_server *server, int64_t ms);
 /* The process ends; power_cut: and its machine, with all that was not synced. */
 void server_crash (struct world *self, struct sim_server *server, bool power_cut);
+/* The process is told to end, hands over what it leads, and ends; it comes back after so long. */
+void server_leave (struct world *self, struct sim_server *server, int64_t ms);
 void server_event (struct world *self, struct sim_event *event);
 
 /* Around every input: false: the server is down or paused and must not get it. What comes at the
@@ -600,6 +622,11 @@ const struct zab_status *check_status (const struct sim_server *server);
  */
 void check_space (struct world *world, struct sim_server *server);
 void check_space_anew (struct world *world, struct sim_server *server);
+
+/* ---- observe_folder.c ------------------------------------------------------------------------ */
+
+/* A server that runs has been idle for long enough to write down all that it has to. */
+void check_folder_of (struct world *world, struct sim_server *server);
 
 /* An invariant looks at this; if it does not hold, the run ends. */
 struct sight;

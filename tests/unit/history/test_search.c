@@ -344,6 +344,24 @@ static void test_creates_if_absent (void **state)
     }
 }
 
+static void test_deletes_if_present (void **state)
+{
+    (void) state;
+    struct bench bench;
+    struct history_op deleted = {
+        .kind = HISTORY_DELETE_IF_PRESENT, .path = "/r", .version = COHORT_ANY_VERSION};
+    for (int existed = 0; existed <= 1; existed++) {
+        begin (&bench); /* it is there */
+        call (&bench, 1, 2, deleted);
+        end_with (&bench, 2, 0, 0, existed);
+        assert_true (close_bench (&bench) == existed);
+        open_bench (&bench); /* and here it never was */
+        call (&bench, 1, 2, deleted);
+        end_with (&bench, 2, 0, 0, existed);
+        assert_true (close_bench (&bench) == !existed);
+    }
+}
+
 static void test_trees_take_no_part (void **state)
 {
     (void) state;
@@ -569,6 +587,7 @@ int main (void)
         cmocka_unit_test (test_what_takes_no_part),
         cmocka_unit_test (test_additions),
         cmocka_unit_test (test_creates_if_absent),
+        cmocka_unit_test (test_deletes_if_present),
         cmocka_unit_test (test_trees_take_no_part),
         cmocka_unit_test (test_too_long),
         cmocka_unit_test (test_many),

@@ -154,6 +154,18 @@ static void test_session_ends_for_a_stall (void **state)
     GOOD (TWO_CLIENTS, VALID ("c1", "15"), STALLED ("4"), STALLED ("8"), SILENT ("23", OF_EPOCH_1));
 }
 
+static void test_client_gives_its_session_up_too_early (void **state)
+{
+    (void) state;
+    const char *rule = "sessions are lost for a reason";
+    /* Valid until 910: its heartbeat of 10 was confirmed, for a timeout of 1000. */
+    BROKEN (rule, TWO_CLIENTS, VALID ("c1", "910"), "940 c1 lost\n");
+    GOOD (TWO_CLIENTS, VALID ("c1", "910"), "1010 c1 lost\n");
+    GOOD (TWO_CLIENTS, VALID ("c1", "910"),
+          "911 c0 entry zxid=3 stamp=1 what=close session=1 attach=1 incarnation=1 killed=0\n",
+          "940 c1 lost\n");
+}
+
 static void test_client_counts_on_a_dead_session (void **state)
 {
     (void) state;
@@ -524,6 +536,7 @@ int main (void)
         cmocka_unit_test (test_events_out_of_order),
         cmocka_unit_test (test_session_ends_too_early),
         cmocka_unit_test (test_session_ends_for_a_stall),
+        cmocka_unit_test (test_client_gives_its_session_up_too_early),
         cmocka_unit_test (test_client_counts_on_a_dead_session),
         cmocka_unit_test (test_two_processes_count_on_a_session),
         cmocka_unit_test (test_next_process_asks),

@@ -355,6 +355,21 @@ static void test_read_goes_back (void **state)
             CALL ("c2", "3", "0", GET ("/a")), RETURN ("c2", "3", "-101", "2"));
 }
 
+static void test_read_shows_what_is_asked_for_behind_it (void **state)
+{
+    (void) state;
+    const char *rule = "order of a session";
+#define TWO_ASKED                                                                                  \
+    TWO_CLIENTS, WRITTEN ("c2", "2", "9", "1", "4", CREATE ("/a", "x")),                           \
+        CALL ("c1", "1", "0", GET ("/a")), CALL ("c1", "2", "1", SET ("/a", "y")),                 \
+        LOG_WRITE ("5", "1", "1", SET ("/a", "y"))
+    GOOD (TWO_ASKED, READ ("c1", "1", "4", "value=x"), RETURN ("c1", "2", "0", "5"));
+    BROKEN (rule, TWO_ASKED, READ ("c1", "1", "5", "value=y"), RETURN ("c1", "2", "0", "5"));
+    /* Asked for anew on another server. */
+    GOOD (TWO_ASKED, ATTACHED ("c1", "2"), READ ("c1", "1", "5", "value=y"),
+          RETURN ("c1", "2", "0", "5"));
+}
+
 static void test_read_of_what_was_not (void **state)
 {
     (void) state;
@@ -413,6 +428,7 @@ int main (void)
         cmocka_unit_test (test_sequential_names),
         cmocka_unit_test (test_sequential_name_again),
         cmocka_unit_test (test_read_goes_back),
+        cmocka_unit_test (test_read_shows_what_is_asked_for_behind_it),
         cmocka_unit_test (test_read_of_what_was_not),
         cmocka_unit_test (test_read_of_children),
     };

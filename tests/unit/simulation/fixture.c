@@ -59,6 +59,7 @@ struct sight *sight_started (struct fixture *self, uint32_t server, const struct
     struct sight *sight = begin (self, SIGHT_STARTED, server);
     sight->log = log;
     sight->store_id = STORE + server;
+    sight->found = true;
     sight->accepted_epoch = self->ghost.servers[server].accepted_epoch;
     sight->current_epoch = self->ghost.servers[server].current_epoch;
     return sight;

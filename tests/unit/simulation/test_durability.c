@@ -305,6 +305,53 @@ static void test_mark_read_back (void **state)
     shadow_deinit (&log);
 }
 
+/* A log that was healed is damaged again only if damage was found again. */
+static void test_mark_comes_back (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow log = {.count = 0};
+    fixture_log (self, 1, ZAB_LEADING, 1, 1, 3);
+    fill (&log, 1, 3);
+    sight_started (self, 1, &log)->trust = ZAB_DAMAGED;
+    self->sight.harmed = true;
+    self->sight.found = false;
+    assert_false (fixture_holds (self, 12));
+    self->sight.found = true;
+    assert_true (fixture_holds (self, 12));
+    fixture_see (self);
+    sight_started (self, 1, &log)->trust = ZAB_DAMAGED;
+    self->sight.found = false;
+    assert_true (fixture_holds (self, 12)); /* not healed yet */
+    sight_update (self, 1, ZAB_FOLLOWING, 1);
+    self->update.persist = (struct zab_persist){
+        .number = 9, .epochs = true, .accepted_epoch = 1, .current_epoch = 1, .whole = true};
+    self->numbers[1] = 9;
+    fixture_see (self);
+    fixture_durable (self, 1);
+    sight_started (self, 1, &log)->trust = ZAB_DAMAGED;
+    self->sight.found = false;
+    assert_false (fixture_holds (self, 12));
+    shadow_deinit (&log);
+}
+
+/* ---- 24 -------------------------------------------------------------------------------------- */
+
+static void test_folder_of_an_idle_server (void **state)
+{
+    struct fixture *self = *state;
+    struct sight *sight = sight_base (self, 1, z (1, 5), false);
+    sight->kind = SIGHT_FOLDER;
+    sight->end = sight->marked = z (1, 9);
+    assert_true (fixture_holds (self, 24)); /* without a snapshot */
+    sight->snapshot = z (1, 5);
+    assert_true (fixture_holds (self, 24));
+    sight->snapshot = z (1, 4);
+    assert_false (fixture_holds (self, 24)); /* the log behind it is gone */
+    sight->snapshot = z (1, 7);
+    sight->marked = z (1, 8);
+    assert_false (fixture_holds (self, 24)); /* the end might be taken for torn */
+}
+
 /* ---- 13 -------------------------------------------------------------------------------------- */
 
 static bool may_send (struct fixture *self, struct zab_message message)
@@ -487,6 +534,8 @@ int main (void)
         INVARIANT_TEST (test_epochs_read_back),
         INVARIANT_TEST (test_harmed_log_read_back),
         INVARIANT_TEST (test_mark_read_back),
+        INVARIANT_TEST (test_mark_comes_back),
+        INVARIANT_TEST (test_folder_of_an_idle_server),
         INVARIANT_TEST (test_messages_and_the_disk),
         INVARIANT_TEST (test_messages_of_a_suspect_log),
         INVARIANT_TEST (test_messages_of_a_damaged_log),

@@ -216,6 +216,32 @@ static void test_full_disks (void **state)
     assert_false (fixture_holds (self, 20));
 }
 
+/* ---- 23 -------------------------------------------------------------------------------------- */
+
+static void test_peace (void **state)
+{
+    struct fixture *self = *state;
+    struct sight *sight = sight_turn (self, 1, 0, 0);
+    sight->kind = SIGHT_PEACE;
+    sight->peace_ms_max = 100;
+    sight->peace_ms = 100;
+    assert_true (fixture_holds (self, 23)); /* they may take so long to elect somebody */
+    sight->peace_ms = 101;
+    assert_false (fixture_holds (self, 23));
+    sight->led = true;
+    assert_true (fixture_holds (self, 23));
+    sight->led = false;
+    sight->was_led = true;
+    sight->peace_ms = 50;
+    assert_false (fixture_holds (self, 23)); /* nothing has made them change */
+    sight->led = true;
+    sight->unserved_ms_max = 100;
+    sight->unserved_ms = 100;
+    assert_true (fixture_holds (self, 23));
+    sight->unserved_ms = 101;
+    assert_false (fixture_holds (self, 23));
+}
+
 int main (void)
 {
 #define INVARIANT_TEST(name)                                                                       \
@@ -234,6 +260,7 @@ int main (void)
         INVARIANT_TEST (test_table_names_what_is_broken),
         INVARIANT_TEST (test_proposes_without_room),
         INVARIANT_TEST (test_full_disks),
+        INVARIANT_TEST (test_peace),
         cmocka_unit_test (test_shadow),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
