@@ -177,7 +177,6 @@ static void come_to_rest (struct world *self, const char *phase)
     int64_t begin_ms = self->schedule.now_ms;
     char why[TEXT_SIZE] = "";
 
-    ask_for_fresh_writes (self);
     while (restless (self, why)) {
         if (self->schedule.now_ms - begin_ms >= self->options.liveness_ms) {
             world_tell (self, "%s: not at rest", phase);
@@ -317,6 +316,7 @@ void phase_liveness (struct world *self)
         }
     }
     start (self);
+    ask_for_fresh_writes (self);
     come_to_rest (self, "liveness");
 }
 
@@ -328,6 +328,8 @@ void phase_reunion (struct world *self)
         self->servers[i].retired = false;
     }
     start (self);
+    ask_for_fresh_writes (self);
     come_to_rest (self, "reunion");
     stay_at_rest (self);
+    come_to_rest (self, "end"); /* sessions may have ended meanwhile */
 }

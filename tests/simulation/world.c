@@ -9,7 +9,7 @@
 #include "client/base/assert.h"
 #include "client/base/hash.h"
 
-enum { ENDPOINT_SIZE = 16 };
+enum { ENDPOINT_SIZE = 16, PUT_OFF_MS = 200 };
 
 static const int64_t WALL_MS = INT64_C (1700000000000); /* the date when it begins */
 
@@ -280,7 +280,9 @@ static bool put_off (struct world *self, struct sim_event *event)
         return false;
     }
     struct sim_event later = *event;
-    later.at_ms = server != NULL ? server->paused_until_ms : client->paused_until_ms;
+    int64_t until_ms = server != NULL ? server->paused_until_ms : client->paused_until_ms;
+    int64_t again_ms = self->schedule.now_ms + PUT_OFF_MS; /* a pause may be cut short */
+    later.at_ms = until_ms < again_ms ? until_ms : again_ms;
     if (later.type == SIM_SERVER_TIMER) {
         server->timer_ms = later.at_ms;
     } else if (later.type == SIM_CLIENT_TIMER) {
