@@ -138,7 +138,8 @@ bool rule_session_lost (const struct facts *facts, const struct history_event *e
     if (!facts_has_session (facts, client) || session->killed) {
         return true;
     }
-    int64_t left_ms = client->heard_ms + client->timeout_ms - event->time_ms;
+    int64_t left_ms =
+        client->heard_ms == 0 ? 0 : client->heard_ms + client->timeout_ms - event->time_ms;
     return (client->valid_until_ms <= event->time_ms &&
             left_ms <= rule_skew_ms (client->timeout_ms)) ||
            object (objection, "client %u is told that session %" PRIu64 " has ended, and it lives",
