@@ -220,6 +220,21 @@ static void report_missing (cohort_directory_t *self, uint64_t zxid)
     }
 }
 
+/* A session that hands its znodes over changes none of them: the mirror has their owners, and tells
+ * of no event. */
+static void look_at_owners (cohort_directory_t *self)
+{
+    for (struct nodemap_entry *link = nodemap_first (&self->entries); link != NULL;
+         link = nodemap_next (link)) {
+        const cohort_node_t *node = cohort_mirror_get (self->mirror, link->path);
+        cohort_instance_t *instance = &directory_entry_of (link)->instance;
+        if (node != NULL && node->stat.czxid == instance->token.czxid) {
+            instance->token.ozxid = node->stat.ozxid;
+            instance->session = node->stat.ephemeral_owner;
+        }
+    }
+}
+
 static void batch_ended (cohort_directory_t *self, uint64_t zxid)
 {
     if (self->incomplete) {
@@ -262,9 +277,13 @@ static void on_mirror (cohort_mirror_t *mirror, const cohort_mirror_event_t *eve
         remove_node (self, event->path);
         break;
     case COHORT_MIRROR_BATCH:
+        if (event->count == 0) {
+            look_at_owners (self);
+        }
         batch_ended (self, event->zxid);
         break;
     case COHORT_MIRROR_SYNCED:
+        look_at_owners (self);
         report_plain (self, COHORT_DIRECTORY_SYNCED, 0, event->zxid, 0);
         break;
     case COHORT_MIRROR_LOST:

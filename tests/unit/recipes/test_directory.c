@@ -139,6 +139,31 @@ static void follows_changes (void **state)
     cohort_directory_destroy (&self);
 }
 
+/* Owners change although no znode does: heard live, or in a new snapshot. */
+static void a_session_hands_its_instances_over (void **state)
+{
+    (void) state;
+    cohort_t *client = fake_client ();
+    cohort_directory_t *self = synced (client);
+    uint64_t ozxid = cohort_directory_get (self, "e", "1")->token.ozxid;
+    fake_hand_over (71, 81);
+    fake_settle (client);
+    assert_trace ("batch 0; ");
+    const cohort_instance_t *instance = cohort_directory_get (self, "e", "1");
+    assert_int_equal (instance->session, 81);
+    assert_true (instance->token.ozxid > ozxid);
+    assert_int_equal (instance->token.ozxid, fake_stat ("/s/e/1")->ozxid);
+    assert_int_equal (cohort_directory_get (self, "e", "2")->session, 72);
+    fake_suspend (client);
+    fake_hand_over (72, 82);
+    fake_resume (client, true);
+    fake_settle (client);
+    assert_trace ("batch 0; synced; ");
+    assert_int_equal (cohort_directory_get (self, "e", "1")->session, 81);
+    assert_int_equal (cohort_directory_get (self, "e", "2")->session, 82);
+    cohort_directory_destroy (&self);
+}
+
 static void over_the_whole_tree (void **state)
 {
     (void) state;
@@ -298,6 +323,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         TEST (lists_instances),
         TEST (follows_changes),
+        TEST (a_session_hands_its_instances_over),
         TEST (over_the_whole_tree),
         TEST (one_bad_entry_is_not_a_dead_list),
         TEST (keeps_its_list_without_a_connection),
