@@ -324,6 +324,14 @@ static void on_status (cohort_stream_t *stream, const cohort_batch_t *batch, voi
     }
 }
 
+/* By the one that waits for it, or, inside a handler, by whoever destroys the pool. */
+static void stop_awaiting (cohort_pool_t *self)
+{
+    if (self->awaited != NULL) {
+        cohort_stream_destroy (&self->awaited);
+    }
+}
+
 int cohort_pool_result (cohort_pool_t *self, const char *id, int timeout_ms, void **result,
                         size_t *size, int *attempt)
 {
@@ -336,16 +344,12 @@ int cohort_pool_result (cohort_pool_t *self, const char *id, int timeout_ms, voi
     }
     char *path = pool_path (self, "status", id, NULL);
     struct pool_look look = {.path = path};
-    cohort_stream_t *stream =
-        path == NULL ? NULL : cohort_stream_new (self->client, path, on_status, &look);
     rc = COHORT_ENOMEM;
-    if (stream != NULL) {
+    self->awaited = path == NULL ? NULL : cohort_stream_new (self->client, path, on_status, &look);
+    if (self->awaited != NULL) {
         recipe_enter (&self->guard);
         rc = recipe_wait (self->client, &self->guard, timeout_ms, has_come, &look);
-        /* With the pool its handler may have destroyed the client, and with that the stream. */
-        if (!self->guard.destroyed) {
-            cohort_stream_destroy (&stream);
-        }
+        stop_awaiting (self);
         pool_leave (self);
     }
     free (path);
@@ -413,6 +417,7 @@ void cohort_pool_destroy (cohort_pool_t **self_p)
     RECIPE_ASSERT (!self->guard.destroyed);
     pool_master_stop (self);
     pool_worker_stop (self);
+    stop_awaiting (self);
     recipe_calls_forget (&self->calls);
     self->guard.destroyed = true;
     if (self->guard.depth == 0) {

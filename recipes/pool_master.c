@@ -3,7 +3,7 @@
  * The leading one follows workers, waiting tasks and assignments. Each of these is a mirror of its
  * own, so they may differ by a transaction; every write is conditional on the znodes that it was
  * decided for, and on this master's leading, and what was refused is decided anew when the mirrors
- * show something new. What is on its way counts as if it were done.
+ * have shown something new. What is on its way counts as if it were done.
  * May include: pool_private.h, libc. */
 
 #include <stdio.h>
@@ -18,6 +18,7 @@ struct pool_write {
     bool failed;             /* it is put back no more */
     bool dropped;            /* it has a result already */
     int attempt;
+    uint64_t news; /* that the mirrors had told when it was decided */
     size_t status; /* of an assignment: the operation that says there is no result */
     char *worker;  /* name, in the same allocation */
     char id[];
@@ -160,6 +161,7 @@ static int send (cohort_pool_t *self, struct pool_write *write, cohort_txn_t *tx
     if (rc == 0) {
         recipe_call_begin (&self->writes, &write->base, self);
         self->writes_count++;
+        write->news = self->news;
     } else {
         free (write);
     }
@@ -391,7 +393,8 @@ static void written (cohort_pool_t *self, const struct pool_write *write)
     }
 }
 
-/* It was refused: another one was faster, unless it is something else. */
+/* It was refused: another one was faster, unless it is something else. What has refused it may have
+ * been told already, and passed over because this write was on its way. */
 static void refused (cohort_pool_t *self, const struct pool_write *write,
                      const cohort_result_t *result)
 {
@@ -404,8 +407,10 @@ static void refused (cohort_pool_t *self, const struct pool_write *write,
     bool outdated = rc == 0 || rc == COHORT_ENONODE || rc == COHORT_ENODEEXISTS ||
                     rc == COHORT_EBADCZXID || rc == COHORT_EBADOWNER ||
                     rc == COHORT_ESESSIONEXPIRED;
-    if (!outdated) {
-        pool_report (self, (cohort_pool_event_t){.kind = COHORT_POOL_ERROR, .rc = rc});
+    bool alive =
+        outdated || pool_report (self, (cohort_pool_event_t){.kind = COHORT_POOL_ERROR, .rc = rc});
+    if (alive && self->news != write->news) {
+        pool_master_go (self);
     }
 }
 
@@ -442,6 +447,7 @@ static void on_mirror (cohort_mirror_t *mirror, const cohort_mirror_event_t *eve
     if (event->kind == COHORT_MIRROR_ERROR) {
         pool_report (self, (cohort_pool_event_t){.kind = COHORT_POOL_ERROR, .rc = event->rc});
     } else {
+        self->news++;
         pool_master_go (self);
     }
     pool_leave (self);

@@ -59,6 +59,7 @@ struct cohort_pool {
     cohort_mirror_t *workers, *tasks, *assigned; /* while it leads */
     struct recipe_calls writes;                  /* of the master */
     size_t writes_count;
+    uint64_t news; /* how often the mirrors told something */
     cohort_pool_choose_fn *choose;
     void *choose_arg;
 
@@ -69,6 +70,7 @@ struct cohort_pool {
     struct pool_task *held;
 
     struct recipe_calls calls; /* submissions and results */
+    cohort_stream_t *awaited;  /* on the result that is waited for, or NULL */
     struct recipe_guard guard;
     cohort_pool_fn *fn;
     void *arg;

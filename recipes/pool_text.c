@@ -9,6 +9,8 @@
 
 #define HEADER_SIZE 160 /* more than all lines can take */
 
+/* Numbers are as long as they may become: what could be submitted can be assigned, however large it
+ * is, and put back. */
 char *pool_text_make (const struct pool_text *self, size_t *size)
 {
     if (self->payload_size > SIZE_MAX - HEADER_SIZE) {
@@ -19,7 +21,7 @@ char *pool_text_make (const struct pool_text *self, size_t *size)
         return NULL;
     }
     int used = snprintf (text, HEADER_SIZE,
-                         "%s=1\nattempt=%d\ncapacity=%d\nczxid=%" PRIu64 "\nfailed=%d\n\n",
+                         "%s=1\nattempt=%010d\ncapacity=%d\nczxid=%019" PRIu64 "\nfailed=%d\n\n",
                          self->kind, self->attempt, self->capacity, self->czxid, self->failed);
     if (self->payload_size > 0) {
         memcpy (text + used, self->payload, self->payload_size);

@@ -179,6 +179,28 @@ static void a_worker_of_the_same_name_is_another (void **state)
     pooler_leaves (&all[1]);
 }
 
+/* It is back before its task could be put back: what the master had decided is refused, and what
+ * refused it had been told before. */
+static void a_worker_is_back_before_its_task_is_put_back (void **state)
+{
+    (void) state;
+    struct pooler all[] = {pooler ("m", MASTER), pooler ("a", WORKER)};
+    settle_pool (all, 2);
+    submit (&all[0], "t0", "x");
+    settle_pool (all, 2);
+    trace_text[0] = 0;
+    fake_expire (all[1].client, false, true);
+    (void) cohort_dispatch (all[0].client, 0);
+    assert_int_equal (fake_requests (all[0].client), 1);
+    fake_settle (all[1].client);
+    (void) cohort_dispatch (all[0].client, 0);
+    settle_pool (all, 2);
+    assert_trace ("a withdrawn t01 -211; a registered; m orphaned t02 a; m assigned t02 a; "
+                  "a task t02; ");
+    pooler_leaves (&all[0]);
+    pooler_leaves (&all[1]);
+}
+
 static void another_master_goes_on (void **state)
 {
     (void) state;
@@ -473,6 +495,31 @@ static void destroyed_inside_its_handlers (void **state)
     }
 }
 
+static void on_submitted (cohort_pool_t *self, const char *id, int rc, void *arg)
+{
+    (void) id;
+    assert_int_equal (rc, 0);
+    if (arg != NULL) {
+        assert_int_equal (cohort_pool_submit_async (self, arg, "", 0, on_submitted, NULL), 0);
+    } else {
+        cohort_pool_destroy (&doomed.pool);
+    }
+}
+
+/* A callback destroys the pool, and not the client, while a result is waited for. */
+static void destroyed_while_a_result_is_waited_for (void **state)
+{
+    (void) state;
+    doomed = pooler ("d", 0);
+    assert_int_equal (cohort_pool_submit_async (doomed.pool, "t", "", 0, on_submitted, "u"), 0);
+    void *result = NULL;
+    size_t size = 0;
+    assert_int_equal (cohort_pool_result (doomed.pool, "t", 1000, &result, &size, NULL),
+                      COHORT_ECLOSING);
+    assert_null (doomed.pool);
+    assert_int_equal (fake_streams (doomed.client), 0);
+}
+
 int main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
@@ -483,6 +530,7 @@ int main (void)
         TEST (a_dead_worker_s_task_is_assigned_again_once),
         TEST (a_result_that_comes_late_is_refused),
         TEST (a_worker_of_the_same_name_is_another),
+        TEST (a_worker_is_back_before_its_task_is_put_back),
         TEST (another_master_goes_on),
         TEST (two_masters_do_no_harm),
         TEST (a_task_that_kills_its_workers_fails),
@@ -494,6 +542,7 @@ int main (void)
         TEST (foreign_znodes_are_left_alone),
         TEST (a_refusal_is_reported_and_tried_again),
         TEST (destroyed_inside_its_handlers),
+        TEST (destroyed_while_a_result_is_waited_for),
     };
 #undef TEST
     return cmocka_run_group_tests (tests, NULL, NULL);
