@@ -10,22 +10,23 @@
 
 #include "cohort/lease.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "line.h"
 
-#define NEVER INT64_MAX
+#define NEVER COHORT_TIMER_NEVER
+
+/* Until what could not be sent is tried again. */
+#define AGAIN_MS 100
 
 struct cohort_lease {
     struct line_owner owner; /* first: line_fn gets it */
     cohort_t *client;
     char *path;
     struct line line;
+    cohort_timer_t *timer; /* for deadline_ms, or take_over_ms */
     int64_t duration_ms;
-    cohort_clock_fn *clock;
-    void *clock_arg;
     bool acquired;        /* the line is not OUT */
     cohort_token_t held;  /* of the grant; zero: none */
     int64_t written_ms;   /* when the write on its way, or the creation, was sent */
@@ -41,7 +42,7 @@ struct cohort_lease {
 
 static int64_t now_ms (const cohort_lease_t *self)
 {
-    return self->clock (self->clock_arg);
+    return cohort_now_ms (self->client);
 }
 
 static void report (cohort_lease_t *self, cohort_lease_event_t event)
@@ -52,12 +53,19 @@ static void report (cohort_lease_t *self, cohort_lease_event_t event)
     }
 }
 
+/* Has itself called when something is due by time alone. */
+static void arm (cohort_lease_t *self)
+{
+    cohort_timer_set (self->timer, self->held.czxid != 0 ? self->deadline_ms : self->take_over_ms);
+}
+
 static void forget_grant (cohort_lease_t *self)
 {
     self->acquired = false;
     self->held = (cohort_token_t){0};
     self->take_over_ms = self->deadline_ms = self->again_ms = NEVER;
     self->seen_mzxid = self->ahead_czxid = 0;
+    arm (self);
 }
 
 /* ---- Being granted --------------------------------------------------------------------------- */
@@ -68,6 +76,7 @@ static void confirmed (cohort_lease_t *self, int64_t sent_ms)
     bool renewed = self->held.czxid != 0;
     self->deadline_ms = sent_ms + self->duration_ms;
     self->held = self->line.token;
+    arm (self);
     report (self,
             (cohort_lease_event_t){.kind = renewed ? COHORT_LEASE_RENEWED : COHORT_LEASE_GRANTED,
                                    .token = self->held});
@@ -111,6 +120,7 @@ static void granted (cohort_lease_t *self)
 {
     bool just_made = now_ms (self) < self->written_ms + self->duration_ms / 2;
     self->take_over_ms = NEVER;
+    arm (self);
     if (!self->line.behind && just_made) {
         confirmed (self, self->written_ms);
         return;
@@ -174,6 +184,7 @@ static void see_ahead (struct line *line)
         self->seen_mzxid = view->mzxid;
         self->take_over_ms = now_ms (self) + view->record.lease_ms + view->record.lease_ms / 8 + 1;
     }
+    arm (self);
 }
 
 /* ---- News ------------------------------------------------------------------------------------ */
@@ -201,6 +212,7 @@ static void on_news (struct line_owner *owner, struct line *line, enum line_news
 static void lease_free (struct line_owner *owner)
 {
     cohort_lease_t *self = (cohort_lease_t *) (void *) owner;
+    cohort_timer_destroy (&self->timer);
     line_deinit (&self->line);
     free (self->path);
     free (self);
@@ -212,6 +224,37 @@ static void lease_unguard (cohort_lease_t *self)
         lease_free (&self->owner);
     }
 }
+
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+static void expire (cohort_lease_t *self)
+{
+    cohort_token_t token = self->held;
+    if (line_leave (&self->line) != 0) {
+        line_forget (&self->line); /* others take it over */
+    }
+    forget_grant (self);
+    self->error = COHORT_ESTATE;
+    report (self, (cohort_lease_event_t){.kind = COHORT_LEASE_EXPIRED, .token = token});
+}
+
+/* Something is due by time alone. */
+static void on_timer (cohort_t *client, void *arg)
+{
+    cohort_lease_t *self = arg;
+    (void) client;
+    recipe_enter (&self->owner.guard);
+    if (self->held.czxid != 0) {
+        expire (self);
+    } else {
+        /* Its going, or its renewal, will be seen. */
+        self->take_over_ms = line_depose (&self->line) == 0 ? NEVER : now_ms (self) + AGAIN_MS;
+        arm (self);
+    }
+    lease_unguard (self);
+}
+
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 cohort_lease_t *cohort_lease_new (cohort_t *client, const char *path, int64_t duration_ms,
                                   const cohort_lease_options_t *options)
@@ -227,17 +270,16 @@ cohort_lease_t *cohort_lease_new (cohort_t *client, const char *path, int64_t du
     if (self == NULL) {
         return NULL;
     }
-    *self = (cohort_lease_t){.client = client,
-                             .owner = {.fn = on_news, .free = lease_free},
-                             .duration_ms = duration_ms,
-                             .clock = chosen.clock != NULL ? chosen.clock : recipe_clock,
-                             .clock_arg = chosen.clock_arg};
+    *self = (cohort_lease_t){
+        .client = client, .owner = {.fn = on_news, .free = lease_free}, .duration_ms = duration_ms};
+    self->timer = cohort_timer_new (client, on_timer, self);
     forget_grant (self);
     self->path = recipe_copy (path, strlen (path));
     line_init (&self->line, &self->owner, client, self->path, LINE_EXCLUSIVE);
     self->line.ahead_fn = see_ahead;
     self->line.record.lease_ms = duration_ms;
-    if (self->path == NULL || line_set_payload (&self->line, chosen.id, chosen.id_size) != 0) {
+    if (self->path == NULL || self->timer == NULL ||
+        line_set_payload (&self->line, chosen.id, chosen.id_size) != 0) {
         lease_free (&self->owner);
         return NULL;
     }
@@ -252,6 +294,7 @@ void cohort_lease_destroy (cohort_lease_t **self_p)
         return;
     }
     RECIPE_ASSERT (!self->owner.guard.destroyed);
+    cohort_timer_destroy (&self->timer);
     line_deinit (&self->line);
     self->owner.guard.destroyed = true;
     if (self->owner.guard.depth == 0) {
@@ -263,50 +306,6 @@ void cohort_lease_set_handler (cohort_lease_t *self, cohort_lease_fn *fn, void *
 {
     self->fn = fn;
     self->arg = arg;
-}
-
-/* ---- Time ------------------------------------------------------------------------------------ */
-
-static int64_t due_ms (const cohort_lease_t *self)
-{
-    return self->held.czxid != 0 ? self->deadline_ms : self->take_over_ms;
-}
-
-int cohort_lease_timeout (cohort_lease_t *self)
-{
-    int64_t due = due_ms (self);
-    if (due == NEVER) {
-        return -1;
-    }
-    int64_t now = now_ms (self);
-    int64_t left = due > now ? due - now : 0;
-    return left < INT_MAX ? (int) left : INT_MAX;
-}
-
-static void expire (cohort_lease_t *self)
-{
-    cohort_token_t token = self->held;
-    if (line_leave (&self->line) != 0) {
-        line_forget (&self->line); /* others take it over */
-    }
-    forget_grant (self);
-    self->error = COHORT_ESTATE;
-    report (self, (cohort_lease_event_t){.kind = COHORT_LEASE_EXPIRED, .token = token});
-}
-
-void cohort_lease_tick (cohort_lease_t *self)
-{
-    int64_t due = due_ms (self);
-    if (due == NEVER || now_ms (self) < due) {
-        return;
-    }
-    recipe_enter (&self->owner.guard);
-    if (self->held.czxid != 0) {
-        expire (self);
-    } else if (line_depose (&self->line) == 0) {
-        self->take_over_ms = NEVER; /* its going, or its renewal, will be seen */
-    }
-    lease_unguard (self);
 }
 
 /* ---- Acquiring ------------------------------------------------------------------------------- */
@@ -346,40 +345,11 @@ static int is_answered (void *arg)
     return rc == 0 && self->line.behind ? COHORT_EBUSY : rc;
 }
 
-/* As recipe_wait, and what is due by time alone is done meanwhile. */
-static int wait_and_tick (cohort_lease_t *self, int timeout_ms, recipe_done_fn *done)
-{
-    int64_t end_ms = timeout_ms < 0 ? NEVER : recipe_clock (NULL) + timeout_ms;
-    for (bool last = false;;) {
-        int rc = done (self);
-        if (rc != 0) {
-            return rc > 0 ? 0 : rc;
-        }
-        if (last) {
-            return COHORT_ETIMEDOUT;
-        }
-        int due = cohort_lease_timeout (self);
-        int64_t now = recipe_clock (NULL);
-        int left = end_ms == NEVER ? -1 : end_ms > now ? (int) (end_ms - now) : 0;
-        last = left == 0;
-        rc = cohort_run (self->client, due >= 0 && (left < 0 || due < left) ? due : left);
-        if (!self->owner.guard.destroyed && rc >= 0) {
-            cohort_lease_tick (self);
-        }
-        if (self->owner.guard.destroyed) {
-            return COHORT_ECLOSING;
-        }
-        if (rc < 0) {
-            return rc;
-        }
-    }
-}
-
 /* Waits for what `done` says, and withdraws if it says no or nothing in time. */
 static int lease_wait (cohort_lease_t *self, int timeout_ms, recipe_done_fn *done)
 {
     recipe_enter (&self->owner.guard);
-    int rc = wait_and_tick (self, timeout_ms, done);
+    int rc = recipe_wait (self->client, &self->owner.guard, timeout_ms, done, self);
     bool gives_up = rc == COHORT_ETIMEDOUT || (rc != 0 && done == is_answered);
     if (gives_up && !self->owner.guard.destroyed && self->acquired) {
         int released = cohort_lease_release (self);

@@ -11,7 +11,6 @@
  * May include: partitioner_private.h, recipes' shares, libc.
  */
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +21,12 @@
 /* "/499" */
 #define SUFFIX_SIZE 16
 
+/* Until what could not be sent is tried again. */
+#define AGAIN_MS 100
+
 static void partitioner_free (cohort_partitioner_t *self)
 {
+    cohort_timer_destroy (&self->timer);
     free (self->path);
     free (self->members);
     free (self->locks);
@@ -74,6 +77,17 @@ static char *join (const char *path, const char *suffix)
         snprintf (joined, size, "%s%s", path, suffix);
     }
     return joined;
+}
+
+/* Has itself called when something is due: at once, or when a grace is over. */
+static void arm (cohort_partitioner_t *self)
+{
+    int64_t due_ms = self->settles || self->arranges ? COHORT_TIMER_NOW : COHORT_TIMER_NEVER;
+    for (int i = 0; i < self->count; i++) {
+        const struct part *part = &self->parts[i];
+        due_ms = part->asked && part->late_ms < due_ms ? part->late_ms : due_ms;
+    }
+    cohort_timer_set (self->timer, due_ms);
 }
 
 /* ---- Shares ---------------------------------------------------------------------------------- */
@@ -172,7 +186,9 @@ static void ask (struct part *part)
     cohort_partitioner_t *self = part->partitioner;
     part->asked = true;
     part->deadline_ms =
-        self->grace_ms < 0 ? INT64_MAX : self->clock (self->clock_arg) + self->grace_ms;
+        self->grace_ms < 0 ? COHORT_TIMER_NEVER : cohort_now_ms (self->client) + self->grace_ms;
+    part->late_ms = part->deadline_ms;
+    arm (self);
     report_part (part, COHORT_PARTITIONER_RELEASE_ASKED, 0, cohort_lock_token (part->lock));
 }
 
@@ -250,6 +266,45 @@ static void arrange (cohort_partitioner_t *self)
         self->parts[i].refused = 0;
         settle (&self->parts[i]);
     }
+}
+
+/* A grace is over: the partition is given up. */
+static void late (struct part *part)
+{
+    cohort_partitioner_t *self = part->partitioner;
+    cohort_token_t token = cohort_lock_token (part->lock);
+    if (give_up (part) == 0) {
+        report_part (part, COHORT_PARTITIONER_RELEASED, 0, token);
+        settle (part);
+    } else {
+        part->late_ms = cohort_now_ms (self->client) + AGAIN_MS;
+    }
+}
+
+/* Something is due, by time alone or because somebody has asked for it. */
+static void on_timer (cohort_t *client, void *arg)
+{
+    cohort_partitioner_t *self = arg;
+    int64_t now_ms = cohort_now_ms (client);
+    recipe_enter (&self->guard);
+    for (int i = 0; i < self->count && !self->guard.destroyed; i++) {
+        struct part *part = &self->parts[i];
+        if (part->asked && now_ms >= part->late_ms) {
+            late (part);
+        }
+    }
+    bool settles = self->settles, arranges = self->arranges;
+    self->settles = self->arranges = false;
+    if (arranges && !self->guard.destroyed) {
+        arrange (self);
+    }
+    for (int i = 0; i < self->count && settles && !self->guard.destroyed; i++) {
+        settle (&self->parts[i]);
+    }
+    if (!self->guard.destroyed) {
+        arm (self);
+    }
+    partitioner_leave (self);
 }
 
 static void on_mirror (cohort_mirror_t *mirror, const cohort_mirror_event_t *event, void *arg)
@@ -338,20 +393,19 @@ cohort_partitioner_t *cohort_partitioner_new (cohort_t *client, const char *path
     *self = (cohort_partitioner_t){.client = client,
                                    .grace_ms = chosen.grace_ms != 0 ? chosen.grace_ms
                                                                     : COHORT_PARTITIONER_GRACE_MS,
-                                   .clock = chosen.clock != NULL ? chosen.clock : recipe_clock,
-                                   .clock_arg = chosen.clock_arg,
                                    .count = partitions};
     for (int i = 0; i < partitions; i++) {
         self->parts[i] = (struct part){.partitioner = self};
     }
+    self->timer = cohort_timer_new (client, on_timer, self);
     self->path = join (path, "");
     self->members = join (path, "/members");
     self->locks = join (path, "/partitions");
     char *folder = join (path, "/members/");
     self->node = folder == NULL ? NULL : join (folder, name);
     free (folder);
-    bool whole =
-        self->path != NULL && self->members != NULL && self->locks != NULL && self->node != NULL;
+    bool whole = self->timer != NULL && self->path != NULL && self->members != NULL &&
+                 self->locks != NULL && self->node != NULL;
     if (!whole || partitioner_agree (self, true) != 0) {
         partitioner_free (self);
         return NULL;
@@ -369,6 +423,7 @@ void cohort_partitioner_destroy (cohort_partitioner_t **self_p)
     }
     RECIPE_ASSERT (!self->guard.destroyed);
     recipe_calls_forget (&self->calls);
+    cohort_timer_destroy (&self->timer);
     for (int i = 0; i < self->count; i++) {
         cohort_lock_destroy (&self->parts[i].lock);
     }
@@ -398,13 +453,15 @@ static int begin_again (cohort_partitioner_t *self)
 
 int cohort_partitioner_retry (cohort_partitioner_t *self)
 {
-    recipe_enter (&self->guard);
     int rc = begin_again (self);
     if (rc == 0) {
         self->error = 0;
-        arrange (self);
+        for (int i = 0; i < self->count; i++) {
+            self->parts[i].refused = 0;
+        }
+        self->arranges = true;
+        arm (self);
     }
-    partitioner_leave (self);
     return rc;
 }
 
@@ -418,41 +475,10 @@ int cohort_partitioner_release (cohort_partitioner_t *self, int number)
     }
     int rc = part->asked ? give_up (part) : COHORT_ESTATE;
     if (rc == 0) {
-        recipe_enter (&self->guard);
-        settle (part);
-        partitioner_leave (self);
+        self->settles = true;
+        arm (self);
     }
     return rc;
-}
-
-int cohort_partitioner_timeout (cohort_partitioner_t *self)
-{
-    int64_t now = self->clock (self->clock_arg), due = INT64_MAX;
-    for (int i = 0; i < self->count; i++) {
-        const struct part *part = &self->parts[i];
-        due = part->asked && part->deadline_ms < due ? part->deadline_ms : due;
-    }
-    if (due == INT64_MAX) {
-        return -1;
-    }
-    int64_t left = due > now ? due - now : 0;
-    return left < INT_MAX ? (int) left : INT_MAX;
-}
-
-void cohort_partitioner_tick (cohort_partitioner_t *self)
-{
-    int64_t now = self->clock (self->clock_arg);
-    recipe_enter (&self->guard);
-    for (int i = 0; i < self->count && !self->guard.destroyed; i++) {
-        struct part *part = &self->parts[i];
-        cohort_token_t token = cohort_partitioner_token (self, i);
-        /* If there is no memory for it, the next tick tries again. */
-        if (part->asked && now >= part->deadline_ms && give_up (part) == 0) {
-            report_part (part, COHORT_PARTITIONER_RELEASED, 0, token);
-            settle (part);
-        }
-    }
-    partitioner_leave (self);
 }
 
 /* As a recipe_done_fn. */
@@ -477,42 +503,10 @@ static int is_settled_now (void *arg)
     return is_settled (arg);
 }
 
-/* Or a grace has begun, which is to end in time. */
-static int is_settled_or_due (void *arg)
-{
-    int rc = is_settled (arg);
-    return rc == 0 ? cohort_partitioner_timeout (arg) >= 0 : rc;
-}
-
-/* Waits until `end`, or for what is due before. 0: it is settled; 1: not yet; negative: why not. */
-static int wait_turn (cohort_partitioner_t *self, int64_t end)
-{
-    int due = cohort_partitioner_timeout (self), turn = due;
-    if (end != INT64_MAX) {
-        int64_t left = end - recipe_clock (NULL);
-        left = left > 0 ? left : 0;
-        turn = due < 0 || left < due ? (int) left : due;
-    }
-    int rc = recipe_wait (self->client, &self->guard, turn,
-                          due < 0 ? is_settled_or_due : is_settled_now, self);
-    if (rc != 0 && rc != COHORT_ETIMEDOUT) {
-        return rc;
-    }
-    cohort_partitioner_tick (self);
-    int settled = self->guard.destroyed ? COHORT_ECLOSING : is_settled (self);
-    return settled == 0 ? 1 : settled == 1 ? 0 : settled;
-}
-
 int cohort_partitioner_wait (cohort_partitioner_t *self, int timeout_ms)
 {
-    int64_t end = timeout_ms < 0 ? INT64_MAX : recipe_clock (NULL) + timeout_ms;
-    int rc = 1;
     recipe_enter (&self->guard);
-    while (rc == 1) {
-        bool last = recipe_clock (NULL) >= end;
-        rc = wait_turn (self, end);
-        rc = rc == 1 && last ? COHORT_ETIMEDOUT : rc;
-    }
+    int rc = recipe_wait (self->client, &self->guard, timeout_ms, is_settled_now, self);
     partitioner_leave (self);
     return rc;
 }
@@ -541,7 +535,7 @@ int cohort_partitioner_valid (cohort_partitioner_t *self, int number, int margin
         return 0;
     }
     int64_t margin = margin_ms > 0 ? margin_ms : 0;
-    return !part->asked || part->deadline_ms - self->clock (self->clock_arg) > margin;
+    return !part->asked || part->deadline_ms - cohort_now_ms (self->client) > margin;
 }
 
 cohort_token_t cohort_partitioner_token (cohort_partitioner_t *self, int number)

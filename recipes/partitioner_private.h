@@ -20,6 +20,7 @@ struct part {
     bool asked;  /* held, and the application is to be done with it */
     int refused; /* 0, or why it could not be acquired: tried again when the members change */
     int64_t deadline_ms; /* asked: the grace is over */
+    int64_t late_ms;     /* ... and it is given up, for the first time or again */
 };
 
 struct cohort_partitioner {
@@ -27,8 +28,9 @@ struct cohort_partitioner {
     char *path, *members, *locks, *node;
     const char *name; /* in node */
     int64_t grace_ms;
-    cohort_clock_fn *clock;
-    void *clock_arg;
+    cohort_timer_t *timer; /* for the grace that is over first, or at once: */
+    bool settles;          /* the partitions take a step each, */
+    bool arranges;         /* the share is computed, too */
     struct recipe_calls calls;
     bool asking; /* how many partitions there are */
     uint64_t lost_session;

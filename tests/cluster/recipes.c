@@ -69,7 +69,6 @@ static void use_locks (struct user *self)
 
 static void use_lease (struct user *self)
 {
-    cohort_lease_tick (self->lease);
     if (is_enough (self, LEASE, cohort_lease_valid (self->lease, 0))) {
         assert_int_equal (cohort_lease_release (self->lease), 0);
         done[LEASE]++;

@@ -25,9 +25,9 @@
  * line.
  *
  * Time.  What happens by time alone (the end of what is held, the taking over of what another did
- * not renew) happens in cohort_lease_wait, and otherwise when cohort_lease_tick is called: at the
- * latest after cohort_lease_timeout milliseconds, or simply in each turn of a loop.
- * cohort_lease_valid needs neither.
+ * not renew) happens in cohort_dispatch too, when it is due: whoever dispatches the client need do
+ * nothing else for it.  The clock is that of the client's loop (cohort_loop_options_t).
+ * cohort_lease_valid needs no dispatch.
  *
  * The znodes are those of cohort/lock.h: a container, ephemeral children exclusive-NUMBER, and
  * their data says for how long a lease is.  cohort/why.h shows them.  One that says nothing of a
@@ -42,9 +42,8 @@
  * depend on how many wait.
  *
  * Threads.  A lease belongs to the thread that dispatches its client; all functions are to be
- * called there.  Handlers run only inside cohort_dispatch (and cohort_run, cohort_lease_wait and
- * cohort_lease_tick), may call anything that does not block, and may destroy the lease, and then
- * its client, too.
+ * called there.  Handlers run only inside cohort_dispatch (and cohort_run and cohort_lease_wait), may
+ * call anything that does not block, and may destroy the lease, and then its client, too.
  */
 #ifndef COHORT_LEASE_H
 #define COHORT_LEASE_H
@@ -63,8 +62,6 @@ typedef struct cohort_lease_options {
     size_t size;    /* sizeof (cohort_lease_options_t) */
     const void *id; /* what others shall see of it while it stands in the line, copied */
     size_t id_size;
-    cohort_clock_fn *clock; /* NULL: CLOCK_BOOTTIME.  It must never go back */
-    void *clock_arg;
 } cohort_lease_options_t;
 
 typedef enum cohort_lease_kind {
@@ -132,12 +129,6 @@ COHORT_API int64_t cohort_lease_left_ms (cohort_lease_t *self);
 
 /* 1: for more than margin_ms from now; else 0.  No I/O. */
 COHORT_API int cohort_lease_valid (cohort_lease_t *self, int margin_ms);
-
-/* In how many ms cohort_lease_tick has something to do, 0: now, -1: nothing by time alone. */
-COHORT_API int cohort_lease_timeout (cohort_lease_t *self);
-
-/* Does what is due by now; it may run the handler.  Does not block. */
-COHORT_API void cohort_lease_tick (cohort_lease_t *self);
 
 /* The fencing token of the grant; zero while there is none. */
 COHORT_API cohort_token_t cohort_lease_token (cohort_lease_t *self);

@@ -23,9 +23,8 @@
  * COHORT_PARTITIONER_REVOKED of each partition that was owned; it joins again by itself in a new
  * session, and acquires its share anew.
  *
- * Time.  That a grace is over is seen by cohort_partitioner_wait, and otherwise when
- * cohort_partitioner_tick is called: at the latest after cohort_partitioner_timeout milliseconds,
- * or simply in each turn of a loop.  cohort_partitioner_valid needs neither: it is 0 from then on.
+ * Time.  That a grace is over is seen in cohort_dispatch, by the clock of the client's loop
+ * (cohort_loop_options_t).  cohort_partitioner_valid needs no dispatch: it is 0 from then on.
  *
  * The znodes.  The path says how many partitions there are (persistent; to have another number,
  * stop all members and delete it); path/members/NAME is a member, ephemeral (cohort_group_new shows
@@ -38,9 +37,9 @@
  * partitions), and writes only for what moves.
  *
  * Threads.  A partitioner belongs to the thread that dispatches its client; all functions are to be
- * called there.  Handlers run only inside cohort_dispatch (and cohort_run, cohort_partitioner_wait,
- * _release, _retry and _tick), may call anything that does not block, and may destroy the
- * partitioner, and then its client, too.
+ * called there.  Handlers run only inside cohort_dispatch (and cohort_run and
+ * cohort_partitioner_wait), may call anything that does not block, and may destroy the partitioner,
+ * and then its client, too.
  */
 #ifndef COHORT_PARTITIONER_H
 #define COHORT_PARTITIONER_H
@@ -57,11 +56,9 @@ typedef struct cohort_partitioner cohort_partitioner_t;
 enum { COHORT_PARTITIONER_MAX = 500, COHORT_PARTITIONER_GRACE_MS = 10000 };
 
 typedef struct cohort_partitioner_options {
-    size_t size;            /* sizeof (cohort_partitioner_options_t) */
-    int64_t grace_ms;       /* how long the application has to be done with what is asked back; 0:
-                               COHORT_PARTITIONER_GRACE_MS; below 0: as long as it takes */
-    cohort_clock_fn *clock; /* NULL: CLOCK_BOOTTIME.  It must never go back */
-    void *clock_arg;
+    size_t size;      /* sizeof (cohort_partitioner_options_t) */
+    int64_t grace_ms; /* how long the application has to be done with what is asked back; 0:
+                         COHORT_PARTITIONER_GRACE_MS; below 0: as long as it takes */
 } cohort_partitioner_options_t;
 
 typedef enum cohort_partitioner_kind {
@@ -109,9 +106,9 @@ COHORT_API void cohort_partitioner_set_handler (cohort_partitioner_t *self,
                                                 cohort_partitioner_fn *fn, void *arg);
 
 /* The application is done with a partition that was asked back: from now on it is not owned, and
- * no RELEASED follows.  If it is in the share again by now, it is acquired anew.  COHORT_ESTATE: it
- * was not asked back, or is not owned any more; COHORT_EINVAL: no such partition; COHORT_ENOMEM,
- * COHORT_ELIMIT: nothing has changed. */
+ * no RELEASED follows.  If it is in the share again by now, the next dispatch acquires it anew.
+ * COHORT_ESTATE: it was not asked back, or is not owned any more; COHORT_EINVAL: no such partition;
+ * COHORT_ENOMEM, COHORT_ELIMIT: nothing has changed. */
 COHORT_API int cohort_partitioner_release (cohort_partitioner_t *self, int number);
 
 /* Tries again after COHORT_PARTITIONER_ERROR.  0 also when there was none; else why it cannot. */
@@ -139,12 +136,6 @@ COHORT_API cohort_token_t cohort_partitioner_token (cohort_partitioner_t *self, 
 /* Adds to a transaction the condition that it is still owned, as cohort_lock_guard. */
 COHORT_API int cohort_partitioner_guard (cohort_partitioner_t *self, int number,
                                          cohort_txn_t *txn) COHORT_MUST_CHECK;
-
-/* In how many ms cohort_partitioner_tick has something to do, 0: now, -1: nothing by time alone. */
-COHORT_API int cohort_partitioner_timeout (cohort_partitioner_t *self);
-
-/* Does what is due by now; it may run the handler.  Does not block. */
-COHORT_API void cohort_partitioner_tick (cohort_partitioner_t *self);
 
 #ifdef __cplusplus
 }

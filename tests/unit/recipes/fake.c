@@ -190,6 +190,9 @@ void cohort_destroy (cohort_t **self_p)
     for (cohort_stream_t *stream = client->streams; stream != NULL; stream = stream->next) {
         assert_true (stream->destroyed);
     }
+    for (cohort_timer_t *timer = client->timers; timer != NULL; timer = timer->next) {
+        assert_true (timer->destroyed);
+    }
     client->destroyed = true;
     client_clear (client);
 }
@@ -218,6 +221,7 @@ int cohort_dispatch (cohort_t *self, int max_events)
         return 0;
     }
     int count = 0;
+    fake_queue_timers (self);
     self->depth++;
     while (!self->destroyed && self->items != NULL && (max_events == 0 || count < max_events)) {
         struct fake_item *item = pop_item (self);
@@ -225,6 +229,8 @@ int cohort_dispatch (cohort_t *self, int max_events)
             if (item->fn != NULL) {
                 item->fn (self, &item->result, item->arg);
             }
+        } else if (item->kind == ITEM_TIMER) {
+            fake_run_timer (item->timer);
         } else if (!item->stream->destroyed) {
             const cohort_batch_t *batch = item->kind == ITEM_BATCH ? &item->batch : NULL;
             item->stream->fn (item->stream, batch, item->stream->arg);
@@ -244,8 +250,13 @@ int cohort_run (cohort_t *self, int timeout_ms)
     }
     fake_flush (self);
     /* Nothing will ever happen. */
-    assert_false (timeout_ms < 0 && self->items == NULL);
+    assert_false (timeout_ms < 0 && self->items == NULL && fake_timer_ms (self) != 0);
     return cohort_dispatch (self, 0);
+}
+
+bool fake_dispatching (cohort_t *client)
+{
+    return client->depth > 0;
 }
 
 void fake_settle (cohort_t *client)
@@ -370,6 +381,7 @@ void fake_reset (void)
             free (stream);
         }
         client_clear (client);
+        fake_free_timers (client);
         free (client);
     }
     fake_tree_reset ();

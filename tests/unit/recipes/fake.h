@@ -97,5 +97,11 @@ bool fake_first_child (const char *path, char *child, size_t size);
  * over. */
 extern int64_t fake_now_ms;
 int64_t fake_clock (void *arg);
+/* The clock of a client's loop: that much ahead. */
+void fake_set_clock (cohort_t *client, int64_t offset_ms);
+/* In how many ms the first of its timers is due, 0: it is; -1: none is set. */
+int fake_timer_ms (cohort_t *client);
+/* Whether callbacks are being run: nowhere else handlers may be. */
+bool fake_dispatching (cohort_t *client);
 
 #endif

@@ -32,7 +32,7 @@ struct fake_request {
     void *arg;
 };
 
-enum fake_item_kind { ITEM_RESULT, ITEM_BATCH, ITEM_END };
+enum fake_item_kind { ITEM_RESULT, ITEM_BATCH, ITEM_END, ITEM_TIMER };
 
 struct fake_item {
     struct fake_item *next;
@@ -47,6 +47,7 @@ struct fake_item {
     size_t listed_count;
     cohort_strings_t names; /* of what is listed */
     cohort_stream_t *stream;
+    cohort_timer_t *timer;
     cohort_batch_t batch;
     cohort_change_t *changes;
 };
@@ -63,6 +64,16 @@ struct cohort_stream {
     void *arg;
 };
 
+struct cohort_timer {
+    cohort_timer_t *next;
+    cohort_t *client;
+    cohort_timer_fn *fn;
+    void *arg;
+    int64_t at_ms;
+    bool queued, due; /* its item is queued; and it was not set anew since */
+    bool destroyed;
+};
+
 struct cohort {
     bool destroyed, held, suspended, refuse, fail_stream;
     enum fake_order order;
@@ -75,6 +86,8 @@ struct cohort {
     struct fake_request *requests;
     struct fake_item *items, *missed;
     cohort_stream_t *streams;
+    cohort_timer_t *timers;
+    int64_t offset_ms; /* of its clock */
 };
 
 struct fake_world {
@@ -101,6 +114,11 @@ void fake_answer (cohort_t *client, struct fake_request *request, struct fake_it
 /* In fake_reads.c: carries out a read, into the item of its answer; and frees what that holds. */
 void fake_read (const struct fake_request *request, struct fake_item *item);
 void fake_free_result (struct fake_item *item);
+
+/* In fake_timers.c: queues the timers that are due, behind what is queued; runs one; frees all. */
+void fake_queue_timers (cohort_t *client);
+void fake_run_timer (cohort_timer_t *timer);
+void fake_free_timers (cohort_t *client);
 
 void fake_append_item (struct fake_item **list, struct fake_item *item);
 

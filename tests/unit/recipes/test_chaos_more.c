@@ -80,7 +80,6 @@ static void run_tenant (struct program *self)
     cohort_lease_t *lease = cohort_lease_new (self->client, "/chaos/lease", LEASE_MS, NULL);
     for (int times = 0; !atomic_load (&over); times++) {
         keep (self->client);
-        cohort_lease_tick (lease);
         if (cohort_lease_acquire (lease) != 0 || cohort_lease_wait (lease, WAIT_MS) != 0) {
             (void) cohort_run (self->client, 1);
             continue;
@@ -89,7 +88,6 @@ static void run_tenant (struct program *self)
         work (&leases, self, cohort_lease_valid (lease, margin_ms));
         while (times % 2 != 0 && cohort_lease_valid (lease, 0) && !atomic_load (&over)) {
             (void) cohort_run (self->client, 10);
-            cohort_lease_tick (lease);
         }
         (void) cohort_lease_release (lease);
     }
@@ -158,7 +156,6 @@ static void run_sharder (struct program *self)
                 }
             }
             (void) cohort_run (self->client, 1);
-            cohort_partitioner_tick (shares);
             (void) cohort_partitioner_retry (shares);
         }
         for (int i = 0; i < PARTITIONS; i++) {

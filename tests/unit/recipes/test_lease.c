@@ -18,24 +18,18 @@ struct tenant {
     cohort_t *client;
     cohort_lease_t *lease;
     const char *name;
-    int64_t offset_ms; /* of its clock */
+    bool hangs; /* its program: nothing is dispatched */
 };
 
 static struct tenant tenants[MANY];
 static const char *const names[MANY] = {"A", "B", "C", "D", "E"};
-
-/* Each has a clock of its own, which has nothing to do with those of others. */
-static int64_t tenant_clock (void *arg)
-{
-    const struct tenant *tenant = arg;
-    return fake_now_ms + tenant->offset_ms;
-}
 
 static void on_event (cohort_lease_t *self, const cohort_lease_event_t *event, void *arg)
 {
     struct tenant *tenant = arg;
     static const char *const kinds[] = {"",        "granted", "waits", "renewed",
                                         "expired", "revoked", "failed"};
+    assert_true (fake_dispatching (tenant->client));
     assert_ptr_equal (self, tenant->lease);
     assert_string_equal (event->path, PATH);
     bool ended = event->kind >= COHORT_LEASE_EXPIRED;
@@ -48,14 +42,11 @@ static struct tenant *tenant_of (int index)
 {
     struct tenant *tenant = &tenants[index];
     cohort_t *client = tenant->client;
-    *tenant = (struct tenant){.client = client == NULL ? fake_client () : client,
-                              .name = names[index],
-                              .offset_ms = 1000000 * index};
-    cohort_lease_options_t options = {.size = sizeof (options),
-                                      .id = names[index],
-                                      .id_size = 1,
-                                      .clock = tenant_clock,
-                                      .clock_arg = tenant};
+    *tenant =
+        (struct tenant){.client = client == NULL ? fake_client () : client, .name = names[index]};
+    /* Each has a clock of its own, which has nothing to do with those of others. */
+    fake_set_clock (tenant->client, 1000000 * index);
+    cohort_lease_options_t options = {.size = sizeof (options), .id = names[index], .id_size = 1};
     tenant->lease = cohort_lease_new (tenant->client, PATH, DURATION, &options);
     assert_non_null (tenant->lease);
     fake_set_valid_ms (tenant->client, 1000000);
@@ -74,14 +65,6 @@ static void settle (int count)
     for (int i = 0; i < 4 * count; i++) {
         fake_settle (tenants[i % count].client);
     }
-}
-
-static void tick (int count)
-{
-    for (int i = 0; i < count; i++) {
-        cohort_lease_tick (tenants[i].lease);
-    }
-    settle (count);
 }
 
 static void leave (int count)
@@ -127,14 +110,14 @@ static void uncontended_is_one_write_and_one_round_trip (void **state)
     fake_settle (a->client);
     /* Counted from before it was asked for. */
     assert_int_equal (cohort_lease_left_ms (a->lease), DURATION - 100);
-    assert_int_equal (cohort_lease_timeout (a->lease), DURATION - 100);
+    assert_int_equal (fake_timer_ms (a->client), DURATION - 100);
     assert_true (cohort_lease_valid (a->lease, DURATION - 101));
     assert_false (cohort_lease_valid (a->lease, DURATION - 100));
     fake_set_valid_ms (a->client, 50);
     assert_int_equal (cohort_lease_left_ms (a->lease), 50);
     assert_int_equal (cohort_lease_release (a->lease), 0);
     assert_int_equal (cohort_lease_left_ms (a->lease), 0);
-    assert_int_equal (cohort_lease_timeout (a->lease), -1);
+    assert_int_equal (fake_timer_ms (a->client), -1);
     fake_settle (a->client);
     assert_int_equal (fake_writes (), 2);
     leave (1);
@@ -147,14 +130,15 @@ static void it_ends_by_itself (void **state)
     struct tenant *a = tenant_of (0);
     wants (0);
     fake_now_ms += DURATION - 1;
-    cohort_lease_tick (a->lease);
+    fake_settle (a->client);
     assert_true (cohort_lease_valid (a->lease, 0));
     fake_now_ms++;
     assert_false (cohort_lease_valid (a->lease, 0));
     assert_int_equal (cohort_lease_renew (a->lease), COHORT_ESTATE);
-    assert_int_equal (cohort_lease_timeout (a->lease), 0);
-    cohort_lease_tick (a->lease);
-    assert_trace ("A granted; A expired; ");
+    assert_int_equal (fake_timer_ms (a->client), 0);
+    assert_trace ("A granted; ");
+    (void) cohort_dispatch (a->client, 0);
+    assert_trace ("A expired; ");
     assert_int_equal (cohort_lease_wait (a->lease, -1), COHORT_ESTATE);
     fake_settle (a->client);
     assert_int_equal (fake_count (PATH "/exclusive-"), 0);
@@ -205,22 +189,21 @@ static void who_does_not_renew_is_succeeded (void **state)
     wants (1);
     wants (2);
     assert_trace ("A granted; B waits; C waits; ");
-    assert_int_equal (cohort_lease_timeout (b->lease), LATER);
-    assert_int_equal (cohort_lease_timeout (c->lease), -1);
+    assert_int_equal (fake_timer_ms (b->client), LATER);
+    assert_int_equal (fake_timer_ms (c->client), -1);
     fake_now_ms += LATER - 1;
     assert_false (cohort_lease_valid (a->lease, 0));
-    tick (0);
-    cohort_lease_tick (b->lease);
-    settle (3);
+    fake_settle (b->client);
+    fake_settle (c->client);
     assert_trace ("");
     fake_now_ms++;
     uint64_t first = cohort_lease_token (a->lease).czxid;
-    cohort_lease_tick (b->lease);
+    fake_settle (b->client);
     settle (3);
     assert_trace ("B granted; A revoked -101; ");
     assert_true (cohort_lease_token (b->lease).czxid > first);
     assert_int_equal (cohort_lease_left_ms (b->lease), DURATION);
-    assert_int_equal (cohort_lease_timeout (c->lease), LATER);
+    assert_int_equal (fake_timer_ms (c->client), LATER);
     assert_int_equal (cohort_lease_release (b->lease), 0);
     settle (3);
     assert_trace ("C granted; ");
@@ -238,9 +221,8 @@ static void a_renewal_is_seen (void **state)
         fake_now_ms += DURATION - 10;
         assert_int_equal (cohort_lease_renew (a->lease), 0);
         settle (2);
-        tick (2);
         assert_true (cohort_lease_valid (a->lease, 0));
-        assert_int_equal (cohort_lease_timeout (b->lease), LATER);
+        assert_int_equal (fake_timer_ms (b->client), LATER);
     }
     trace_text[0] = 0;
     /* The renewal is not seen yet, for the one who waits is cut off: what it asks for is refused.
@@ -250,7 +232,7 @@ static void a_renewal_is_seen (void **state)
     assert_int_equal (cohort_lease_renew (a->lease), 0);
     fake_settle (a->client);
     fake_now_ms += LATER - DURATION + 10;
-    cohort_lease_tick (b->lease);
+    (void) cohort_dispatch (b->client, 0);
     fake_resume (b->client, false);
     settle (2);
     assert_trace ("A renewed; ");
@@ -305,9 +287,9 @@ static void a_lock_in_the_line_is_waited_for (void **state)
     assert_int_equal (cohort_lock_try (lock, COHORT_LOCK_EXCLUSIVE, 100), 0);
     wants (0);
     fake_now_ms += 100 * DURATION;
-    tick (1);
+    settle (1);
     assert_trace ("A waits; ");
-    assert_int_equal (cohort_lease_timeout (tenants[0].lease), -1);
+    assert_int_equal (fake_timer_ms (tenants[0].client), -1);
     cohort_lock_destroy (&lock);
     settle (1);
     assert_trace ("A granted; ");
@@ -414,7 +396,7 @@ static void destroyed_inside_its_handler (void **state)
             settle (2);
         } else {
             fake_now_ms += DURATION;
-            cohort_lease_tick (b->lease);
+            (void) cohort_dispatch (b->client, 0);
         }
         assert_null (b->lease);
         settle (2);
@@ -463,9 +445,7 @@ static void operate (int index)
         (void) cohort_lease_release (tenant->lease);
     } else if (what < 75) {
         /* Who holds it hangs as often as not. */
-        if (cohort_lease_token (tenant->lease).czxid == 0 || prng_chance (&prng, 1, 20)) {
-            cohort_lease_tick (tenant->lease);
-        }
+        tenant->hangs = cohort_lease_token (tenant->lease).czxid != 0 && prng_chance (&prng, 1, 2);
     } else if (what < 77) {
         fake_expire (tenant->client, prng_chance (&prng, 1, 2), true);
     } else if (what < 80 && cohort_state (tenant->client) == COHORT_CONNECTED) {
@@ -479,8 +459,12 @@ static void operate (int index)
     }
 }
 
-static void take_turn (cohort_t *client)
+static void take_turn (const struct tenant *tenant)
 {
+    cohort_t *client = tenant->client;
+    if (tenant->hangs && !prng_chance (&prng, 1, 50)) {
+        return;
+    }
     if (cohort_state (client) == COHORT_SUSPENDED && prng_chance (&prng, 1, 3)) {
         fake_resume (client, prng_chance (&prng, 1, 2));
         fake_set_valid_ms (client, 1000000);
@@ -502,7 +486,7 @@ static void random_run (uint64_t seed)
     for (int i = 0; i < OPERATIONS; i++) {
         operate ((int) prng_below (&prng, MANY));
         check ();
-        take_turn (tenants[prng_below (&prng, MANY)].client);
+        take_turn (&tenants[prng_below (&prng, MANY)]);
         check ();
     }
     /* In the end, though nobody releases anything, everybody has his turn. */
@@ -517,7 +501,7 @@ static void random_run (uint64_t seed)
         settle (MANY);
         check ();
         fake_now_ms += LATER;
-        tick (MANY);
+        settle (MANY);
     }
     assert_int_equal (fake_count (PATH "/exclusive-"), 0);
     leave (MANY);

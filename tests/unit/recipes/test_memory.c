@@ -240,17 +240,17 @@ static void await_life (cohort_t *client)
 
 static cohort_lease_t *lease_new (cohort_t *client)
 {
-    cohort_lease_options_t options = {.size = sizeof (options), .clock = fake_clock};
-    cohort_lease_t *self = cohort_lease_new (client, "/lease", 1000, &options);
-    return self != NULL ? self : cohort_lease_new (client, "/lease", 1000, &options);
+    cohort_lease_t *self = cohort_lease_new (client, "/lease", 1000, NULL);
+    return self != NULL ? self : cohort_lease_new (client, "/lease", 1000, NULL);
 }
 
 static void lease_enter (cohort_t *client, cohort_lease_t *lease)
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3 && cohort_lease_left_ms (lease) == 0; i++) {
         (void) !cohort_lease_acquire (lease);
         fake_settle (client);
-        cohort_lease_tick (lease);
+        /* What found no memory is tried again by itself. */
+        fake_now_ms += cohort_lease_left_ms (lease) == 0 ? 100 : 0;
         fake_settle (client);
     }
 }

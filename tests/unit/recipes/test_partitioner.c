@@ -37,6 +37,7 @@ static void on_event (cohort_partitioner_t *self, const cohort_partitioner_event
     struct owner *owner = arg;
     owner->count[event->kind]++;
     owner->rc = event->rc != 0 ? event->rc : owner->rc;
+    assert_true (fake_dispatching (owner->client));
     switch (event->kind) {
     case COHORT_PARTITIONER_ACQUIRED:
         assert_true (event->token.czxid > last_token[event->number]);
@@ -67,8 +68,7 @@ static void on_event (cohort_partitioner_t *self, const cohort_partitioner_event
 
 static void enter_with (size_t i, int partitions, int64_t grace_ms)
 {
-    const cohort_partitioner_options_t options = {
-        .size = sizeof (options), .grace_ms = grace_ms, .clock = fake_clock};
+    const cohort_partitioner_options_t options = {.size = sizeof (options), .grace_ms = grace_ms};
     all[i].self = cohort_partitioner_new (all[i].client, PATH, names[i], partitions, &options);
     assert_non_null (all[i].self);
     cohort_partitioner_set_handler (all[i].self, on_event, &all[i]);
@@ -208,7 +208,7 @@ static void what_is_asked_back_is_given_up_when_confirmed_or_late (void **state)
     all[0].confirms = false;
     enter (0);
     settle ();
-    assert_int_equal (cohort_partitioner_timeout (all[0].self), -1);
+    assert_int_equal (fake_timer_ms (all[0].client), -1);
     assert_int_equal (cohort_partitioner_release (all[0].self, 0), COHORT_ESTATE);
     assert_int_equal (cohort_partitioner_release (all[0].self, PARTITIONS), COHORT_EINVAL);
     enter (1);
@@ -217,7 +217,7 @@ static void what_is_asked_back_is_given_up_when_confirmed_or_late (void **state)
     assert_int_equal (all[0].count[COHORT_PARTITIONER_RELEASE_ASKED], PARTITIONS / 2);
     assert_int_equal (cohort_partitioner_count (all[0].self), PARTITIONS);
     assert_int_equal (cohort_partitioner_count (all[1].self), 0);
-    assert_int_equal (cohort_partitioner_timeout (all[0].self), GRACE_MS);
+    assert_int_equal (fake_timer_ms (all[0].client), GRACE_MS);
     int asked = 0;
     while (cohort_partitioner_valid (all[0].self, asked, GRACE_MS)) {
         asked++;
@@ -229,7 +229,7 @@ static void what_is_asked_back_is_given_up_when_confirmed_or_late (void **state)
     assert_true (cohort_partitioner_owns (all[1].self, asked));
     assert_int_equal (cohort_partitioner_wait (all[1].self, 0), COHORT_ETIMEDOUT);
     fake_now_ms += GRACE_MS - 1;
-    cohort_partitioner_tick (all[0].self);
+    (void) cohort_dispatch (all[0].client, 0);
     assert_int_equal (all[0].count[COHORT_PARTITIONER_RELEASED], 0);
     fake_now_ms += 1;
     int late = 0;
@@ -237,8 +237,8 @@ static void what_is_asked_back_is_given_up_when_confirmed_or_late (void **state)
         late++;
     }
     assert_true (cohort_partitioner_owns (all[0].self, late)); /* nobody has looked at the time */
-    assert_int_equal (cohort_partitioner_timeout (all[0].self), 0);
-    cohort_partitioner_tick (all[0].self);
+    assert_int_equal (fake_timer_ms (all[0].client), 0);
+    (void) cohort_dispatch (all[0].client, 0);
     assert_int_equal (all[0].count[COHORT_PARTITIONER_RELEASED], PARTITIONS / 2 - 1);
     settle ();
     check_rest (2);
@@ -256,7 +256,7 @@ static void what_is_asked_back_and_ours_again_is_acquired_anew (void **state)
     settle ();
     assert_int_equal (cohort_partitioner_count (all[0].self), PARTITIONS);
     fake_now_ms += GRACE_MS;
-    cohort_partitioner_tick (all[0].self);
+    (void) cohort_dispatch (all[0].client, 0);
     assert_int_equal (cohort_partitioner_count (all[0].self), PARTITIONS / 2);
     settle ();
     check_rest (1);
@@ -407,7 +407,7 @@ static void destroyed_inside_its_handlers (void **state)
         settle ();
         if (kind == COHORT_PARTITIONER_RELEASED) {
             fake_now_ms += GRACE_MS;
-            cohort_partitioner_tick (all[0].self);
+            (void) cohort_dispatch (all[0].client, 0);
         } else if (kind == COHORT_PARTITIONER_REVOKED) {
             fake_expire (all[0].client, false, true);
         } else if (kind == COHORT_PARTITIONER_CONFLICT) {
@@ -470,7 +470,7 @@ static void operate (bool deletes)
     } else if (what < 20) {
         fake_now_ms += (int64_t) prng_below (&prng, GRACE_MS);
     } else if (what < 30 && owner->self != NULL) {
-        cohort_partitioner_tick (owner->self);
+        (void) cohort_dispatch (owner->client, 0);
     } else if (what < 40 && owner->self != NULL) {
         (void) cohort_partitioner_release (owner->self, (int) prng_below (&prng, PARTITIONS));
     } else {
@@ -505,9 +505,6 @@ static void random_run (uint64_t seed)
     for (int turn = 0; turn < 4; turn++) {
         settle ();
         fake_now_ms += GRACE_MS;
-        for (size_t i = 0; i < MEMBERS; i++) {
-            cohort_partitioner_tick (all[i].self);
-        }
     }
     settle ();
     check_rest (MEMBERS);
