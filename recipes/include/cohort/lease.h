@@ -42,8 +42,8 @@
  * depend on how many wait.
  *
  * Threads.  A lease belongs to the thread that dispatches its client; all functions are to be
- * called there.  Handlers run only inside cohort_dispatch (and cohort_run and cohort_lease_wait), may
- * call anything that does not block, and may destroy the lease, and then its client, too.
+ * called there.  Handlers run only inside cohort_dispatch (and cohort_run and cohort_lease_wait),
+ * may call anything that does not block, and may destroy the lease, and then its client, too.
  */
 #ifndef COHORT_LEASE_H
 #define COHORT_LEASE_H
