@@ -18,7 +18,9 @@ enum {
     PEACE_MS = 10000,
     LULL_LED_MS = 3000,
     AWAY_LED_MS = 800,
-    SERVED_MS = 1500 /* until a client is served, besides its timeout */
+    STOPPED_LED_MS = 2000, /* or stands still, which is noticed by its silence */
+    SERVED_MS = 1500,      /* until a client is served, besides its timeout; */
+    LULL_SERVED_MS = 2000  /* in a lull, whatever its timeout is */
 };
 
 struct sim_lull calm_draw (const struct world *self)
@@ -153,12 +155,27 @@ static void look_at_clients (struct world *self)
 {
     for (size_t i = 0; i < self->clients_count; i++) {
         struct sim_client *client = &self->clients[i];
-        observe (self, &(struct sight){.kind = SIGHT_PEACE,
-                                       .client = i,
-                                       .led = true,
-                                       .unserved_ms = unserved_ms (self, client),
-                                       .unserved_ms_max = client->timeout_ms + SERVED_MS});
+        observe (self,
+                 &(struct sight){.kind = SIGHT_PEACE,
+                                 .client = i,
+                                 .led = true,
+                                 .unserved_ms = unserved_ms (self, client),
+                                 .unserved_ms_max =
+                                     self->lull ? LULL_SERVED_MS : client->timeout_ms + SERVED_MS});
     }
+}
+
+/* How long it may take until all follow one leader. */
+static int64_t led_ms_max (const struct world *self)
+{
+    bool stopped = false;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        stopped |= ((self->away >> i) & 1) != 0 && self->servers[i].paused;
+    }
+    return !self->lull       ? PEACE_MS
+           : self->away == 0 ? LULL_LED_MS
+           : stopped         ? STOPPED_LED_MS
+                             : AWAY_LED_MS;
 }
 
 /* What peace has to bring, and what it must not take. */
@@ -182,9 +199,7 @@ static void look_at_peace (struct world *self, bool calm)
                                    .led = calm,
                                    .was_led = peace->led,
                                    .peace_ms = now_ms - peace->since_ms,
-                                   .peace_ms_max = !self->lull       ? PEACE_MS
-                                                   : self->away == 0 ? LULL_LED_MS
-                                                                     : AWAY_LED_MS});
+                                   .peace_ms_max = led_ms_max (self)});
     peace->led_ms = !calm ? 0 : peace->led ? peace->led_ms : now_ms;
     peace->led = calm;
     if (calm) {

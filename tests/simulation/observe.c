@@ -205,6 +205,11 @@ const struct zab_status *check_status (const struct sim_server *server)
     return &server->world->checker->ghost.servers[server->id].status;
 }
 
+zxid_t check_committed (const struct world *world)
+{
+    return shadow_last (&world->checker->ghost.committed).zxid;
+}
+
 struct zab_observer check_observer (struct sim_server *server)
 {
     return (struct zab_observer){server, on_update};

@@ -154,6 +154,12 @@ static bool restless (const struct world *self, char *text)
         }
     }
     const struct tree *tree = node_tree (first->node);
+    if (one.applied < check_committed (self)) {
+        /* A server that hears the core and is not heard may be the first to commit. */
+        (void) snprintf (text, TEXT_SIZE, "server %u has not applied all that is committed",
+                         first->id);
+        return true;
+    }
     for (size_t i = 0; i < self->clients_count; i++) {
         if (client_restless (self, &self->clients[i], tree, text)) {
             return true;

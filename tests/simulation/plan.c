@@ -13,8 +13,8 @@ enum {
     PAUSE_LONG_MS = 500,
     LULL_KILL_MS_MIN = 300,
     LULL_KILL_MS_MAX = 1500,
-    LULL_LEADER_MS_MIN = 2500, /* when what was late before it is over */
-    LULL_LEADER_MS_MAX = 3500
+    LULL_SERVER_MS_MIN = 2500, /* when what was late before it is over */
+    LULL_SERVER_MS_MAX = 3000
 };
 
 /* ---- Rates ----------------------------------------------------------------------------------- */
@@ -220,19 +220,21 @@ static void plan_kind (struct world *self, enum fault_kind kind, struct prng *pr
     }
 }
 
-/* In some lulls whoever leads is killed, or told to end, and comes back behind it: the others have
- * to have another leader in time. */
-static void plan_lull_leader (struct world *self, const struct sim_lull *lull)
+/* In some lulls whoever leads is killed, or told to end, or some server is stopped as by SIGSTOP,
+ * and comes back behind it: the others have to have another leader, and its clients another server,
+ * in time. */
+static void plan_lull_server (struct world *self, const struct sim_lull *lull)
 {
     struct prng prng;
     prng_seed (&prng, world_draw (self, SIM_DRAW_LULL, 2, 0, 0));
-    bool leaves = prng_chance (&prng, 1, 2);
-    enum fault_kind kind = leaves ? FAULT_LEAVE : FAULT_KILL;
+    static const enum fault_kind kinds[] = {FAULT_LEAVE, FAULT_KILL, FAULT_PAUSE};
+    enum fault_kind kind = kinds[prng_below (&prng, 3)];
+    uint32_t server = UINT32_C (1) << one_server (self, &prng);
     struct sim_fault fault = {
         .kind = kind,
         .at_ms =
-            lull->from_ms + (int64_t) prng_between (&prng, LULL_LEADER_MS_MIN, LULL_LEADER_MS_MAX),
-        .a = SIM_LEADER,
+            lull->from_ms + (int64_t) prng_between (&prng, LULL_SERVER_MS_MIN, LULL_SERVER_MS_MAX),
+        .a = kind == FAULT_PAUSE ? server : SIM_LEADER,
         .nth = FAULT_OF_LULL,
     };
     if (self->options.rates[kind] == SIM_RATE_DRAWN && prng_chance (&prng, 1, 2)) {
@@ -267,7 +269,7 @@ static void plan_lull (struct world *self)
     struct sim_lull lull = calm_draw (self);
     if (lull.from_ms < lull.until_ms) {
         plan_lull_clients (self, &lull);
-        plan_lull_leader (self, &lull);
+        plan_lull_server (self, &lull);
     }
 }
 

@@ -616,6 +616,9 @@ struct zab_observer check_observer (struct sim_server *server);
 /* Of its core, behind the newest update; LOOKING before the first. */
 const struct zab_status *check_status (const struct sim_server *server);
 
+/* The last entry that any core has said to be committed. */
+zxid_t check_committed (const struct world *self);
+
 /* ---- observe_space.c ------------------------------------------------------------------------- */
 
 /* A turn is over: whether the server does what one with a full disk shall; it begins, or goes on.
