@@ -53,7 +53,7 @@ uint32_t atlas_one_weak (const struct world *self, struct prng *prng)
 bool atlas_concerns (enum fault_kind kind)
 {
     return kind == FAULT_DIVERGENCE || kind == FAULT_ROT || kind == FAULT_LOST_WRITE ||
-           kind == FAULT_WRONG_READ || kind == FAULT_STALE_READ;
+           kind == FAULT_WRONG_READ || kind == FAULT_STALE_READ || kind == FAULT_EMPTIED;
 }
 
 void atlas_print (struct world *self)
@@ -194,6 +194,13 @@ bool atlas_allows (struct sim_server *server, const char *name, uint64_t offset,
     return false;
 }
 
+bool atlas_allows_emptying (const struct sim_server *server)
+{
+    const struct world *world = server->world;
+    return !world->plan.over && is_founded (world) && !server->full &&
+           atlas_is_weak (world, server->id - 1);
+}
+
 void atlas_note (struct sim_server *server, const char *name, bool looks_unwritten)
 {
     server->world->harmed |= UINT32_C (1) << (server->id - 1);
@@ -275,6 +282,8 @@ void atlas_opened (struct sim_server *server)
         }
         server->world->harmed |= UINT32_C (1) << (server->id - 1);
     }
+    server->started_empty = server->emptied;
+    server->emptied = false;
     server->found = text[0] != '\0' || server->misled || server->harmed[0] != '\0';
     server->harmed[0] = '\0';
     server->misled = false;

@@ -10,8 +10,8 @@
  * know what it had. */
 static bool may_be_lost (const struct sight *sight, zxid_t zxid)
 {
-    return sight->harmed &&
-           (sight->trust == ZAB_DAMAGED || (sight->trust == ZAB_SUSPECT && zxid <= sight->suspect));
+    return sight->harmed && (sight->emptied || sight->trust == ZAB_DAMAGED ||
+                             (sight->trust == ZAB_SUSPECT && zxid <= sight->suspect));
 }
 
 /* The mark of a log that has lost something goes only by a request. */
@@ -186,7 +186,7 @@ bool check_durable_image (const struct ghost *ghost, const struct sight *sight,
     }
     if (sight->harmed && sight->store_id != server->store_id) {
         /* Its metadata are lost: it is another server, which has promised nothing. */
-        return (sight->trust == ZAB_DAMAGED && sight->accepted_epoch == 0) ||
+        return ((sight->trust == ZAB_DAMAGED || sight->emptied) && sight->accepted_epoch == 0) ||
                object (objection, "server %u has lost its metadata, and does not say so",
                        sight->server);
     }

@@ -117,6 +117,30 @@ static bool go_wrong (struct world *self, const struct sim_fault *fault)
     return true;
 }
 
+/* ---- Folders --------------------------------------------------------------------------------- */
+
+/* What somebody does who takes an old folder for the cause of all evil. */
+static bool empty_folder (struct world *self, const struct sim_fault *fault)
+{
+    struct sim_server *server = &self->servers[fault->a];
+    if (fault->a >= self->servers_count || !atlas_allows_emptying (server)) {
+        return false;
+    }
+    if (server->up) {
+        server_crash (self, server, false);
+        server_start_after (self, server, fault->length_ms);
+    }
+    world_tell (self, "server %u: has lost its folder", server->id);
+    crash_disk_destroy (&server->disk);
+    server->disk = crash_disk_new (fault->value);
+    crash_disk_keep_versions (server->disk);
+    server->emptied = true;
+    server->stale_meta = server->misled = false;
+    server->harmed[0] = '\0';
+    self->harmed |= UINT32_C (1) << fault->a;
+    return true;
+}
+
 bool fault_servers_begin (struct world *self, const struct sim_fault *fault)
 {
     switch (fault->kind) {
@@ -126,6 +150,8 @@ bool fault_servers_begin (struct world *self, const struct sim_fault *fault)
         return set_rate (self, fault);
     case FAULT_DIVERGENCE:
         return go_wrong (self, fault);
+    case FAULT_EMPTIED:
+        return empty_folder (self, fault);
     default:
         return strike_servers (self, fault);
     }

@@ -55,7 +55,8 @@ struct sight {
     enum zab_trust trust;
     zxid_t suspect;
     bool harmed;
-    bool found; /* this opening, or one before it that was interrupted, has found damage */
+    bool emptied; /* nothing of what it had is left */
+    bool found;   /* this opening, or one before it that was interrupted, has found damage */
 
     uint64_t completed; /* DURABLE */
 

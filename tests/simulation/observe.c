@@ -94,7 +94,8 @@ void check_started (struct world *world, struct sim_server *server)
                                     .trust = meta->trust,
                                     .suspect = meta->suspect,
                                     .harmed = ((world->harmed >> (server->id - 1)) & 1) != 0,
-                                    .found = server->found});
+                                    .found = server->found,
+                                    .emptied = server->started_empty});
     shadow_deinit (&log);
 }
 

@@ -127,6 +127,7 @@ static void plan_rot (const struct world *self, struct prng *prng, struct sim_fa
     fault->a = atlas_one_weak (self, prng);
     fault->b = 1 + (uint32_t) prng_below (prng, UINT64_C (1) << prng_below (prng, 6));
     fault->value = prng_u64 (prng);
+    fault->length_ms = 1 + (int64_t) rather_small (prng, 0, 3000); /* EMPTIED: until it starts */
 }
 
 /* Each 2^n-th operation is as likely to be the one. */
@@ -177,6 +178,7 @@ static void plan_details (const struct world *self, struct prng *prng, struct si
     case FAULT_LOST_WRITE:
     case FAULT_WRONG_READ:
     case FAULT_STALE_READ:
+    case FAULT_EMPTIED:
         plan_rot (self, prng, fault);
         break;
     case FAULT_CLIENT_KILL:

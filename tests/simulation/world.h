@@ -144,6 +144,8 @@ struct sim_server {
     bool stale_meta;         /* a copy of its metadata was harmed so that it looks sound */
     bool misled;             /* a read went wrong while its store was to be opened, likewise: */
     char harmed[512];        /* files that were when its store was to be opened, until it was */
+    bool emptied;            /* its folder was lost, and it has not started since */
+    bool started_empty;      /* likewise, and this is the first start since */
     bool found;              /* the opening, or one before it that did not succeed, found damage */
     bool misread_stale;      /* what the next read that goes wrong gives, and */
     uint64_t misread_dice;   /* how it is drawn */
@@ -357,6 +359,8 @@ enum atlas_area atlas_area (const char *name);
  * been written. */
 bool atlas_allows (struct sim_server *server, const char *name, uint64_t offset,
                    bool looks_unwritten);
+/* Whether its folder may be lost. */
+bool atlas_allows_emptying (const struct sim_server *server);
 /* It was. */
 void atlas_note (struct sim_server *server, const char *name, bool looks_unwritten);
 

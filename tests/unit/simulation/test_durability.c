@@ -279,6 +279,24 @@ static void test_harmed_log_read_back (void **state)
     shadow_deinit (&log);
 }
 
+/* Who has lost its folder has forgotten what it promised, under its old name too; nobody else may. */
+static void test_folder_is_lost (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow empty = {.count = 0};
+    fixture_history (self, 1, 1, 3);
+    sight_started (self, 2, &empty)->harmed = true;
+    self->sight.store_id++;
+    self->sight.accepted_epoch = self->sight.current_epoch = 0;
+    assert_false (fixture_holds (self, 8));
+    assert_false (fixture_holds (self, 12));
+    self->sight.emptied = true;
+    assert_true (fixture_holds (self, 8));
+    assert_true (fixture_holds (self, 12));
+    self->sight.accepted_epoch = 1;
+    assert_false (fixture_holds (self, 12)); /* it has made that up */
+}
+
 /* The mark goes when a request that is to take it away may be durable, and not before. */
 static void test_mark_read_back (void **state)
 {
@@ -533,6 +551,7 @@ int main (void)
         INVARIANT_TEST (test_truncation_read_back),
         INVARIANT_TEST (test_epochs_read_back),
         INVARIANT_TEST (test_harmed_log_read_back),
+        INVARIANT_TEST (test_folder_is_lost),
         INVARIANT_TEST (test_mark_read_back),
         INVARIANT_TEST (test_mark_comes_back),
         INVARIANT_TEST (test_folder_of_an_idle_server),
