@@ -12,6 +12,7 @@
  * May include: session_state and what it includes. */
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "client/src/session_state.h"
 
 static bool can_ask (const struct session *self)
@@ -104,7 +105,7 @@ bool ask_alarmed (struct session *self, int64_t now_ms)
         return false;
     }
     session_note (self, "%s does not answer", self->active.endpoint);
-    asking->alarmed = true;
+    asking->alarmed = !COHORT_MUTATED (never_alarmed);
     asking->owed = false;
     asking->patience_ms = bounded (asking->patience_ms * 2, session_silence_ms (self));
     return true;

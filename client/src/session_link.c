@@ -122,7 +122,9 @@ void link_suspend (struct session *self, int64_t now_ms)
     if (self->active.heard_ms - base > session_silence_ms (self)) {
         base = self->active.heard_ms;
     }
-    self->lost_at_ms = base + self->timeout_ms + session_margin_ms (self->timeout_ms);
+    self->lost_at_ms = base +
+                       (COHORT_MUTATED (given_up_early) ? self->timeout_ms / 3 : self->timeout_ms) +
+                       session_margin_ms (self->timeout_ms);
     session_set_state (self, COHORT_SUSPENDED);
 }
 

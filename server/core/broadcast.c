@@ -50,7 +50,7 @@ void leader_propose (struct zab *self, const struct zab_proposal *proposals, siz
         bool first = zxid_epoch (last) != self->lead.epoch;
         COHORT_ASSERT (first || zxid_counter (last) < ZXID_COUNTER_MAX);
         entry->zxid = first ? zxid_make (self->lead.epoch, 1) : last + 1;
-        entry->stamp_ms = self->stamp_ms;
+        entry->stamp_ms = COHORT_MUTATED (stamp_of_clock) ? self->wall_ms : self->stamp_ms;
         entry->data = proposals[i].data;
         entry->size = proposals[i].size;
         entry->chain = zab_chain (self->log.last.chain, entry->zxid, entry->stamp_ms, entry->data,

@@ -5,6 +5,7 @@
  * The leader persists acceptedEpoch before LEADERINFO, the follower before ACKEPOCH, so that no
  * promise is ever forgotten (ZOOKEEPER-1291, 1282). May include: client/base, server/core. */
 
+#include "client/base/mutation.h"
 #include "server/core/state.h"
 
 #include <string.h>
@@ -118,7 +119,8 @@ void leader_process_followerinfo (struct zab *self, struct peer *peer,
             leader_step_down (self, "a voter has accepted a higher epoch", peer->id);
             return;
         }
-        if (self->lead.phase == LEAD_EPOCH && !epoch_possible (self)) {
+        if (self->lead.phase == LEAD_EPOCH && !epoch_possible (self) &&
+            !COHORT_MUTATED (taken_epoch_kept)) {
             leader_step_down (self, "the epoch is taken", peer->id);
             return;
         }

@@ -415,7 +415,8 @@ static void receive_write (struct clients *self, struct client *client,
         return;
     }
     const struct clients_host *host = &self->options.host;
-    if (!self->reads_held && client->barriers == 0 && client->reads <= CLIENT_READS_AHEAD) {
+    if (!self->reads_held && (client->barriers == 0 || COHORT_MUTATED (write_overtakes_read)) &&
+        client->reads <= CLIENT_READS_AHEAD) {
         client->submitted_writes++;
         host->submit (host->arg, self->scratch.data, entry_size);
     } else {

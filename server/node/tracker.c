@@ -370,7 +370,7 @@ void tracker_time (struct tracker *self, int64_t now_ms)
     if (self->leading && tracker_deadline (self) != INT64_MAX) {
         logger_write (&self->logger, LOG_WARNING, "leader-stalled", "ms=%" PRId64, passed);
     }
-    self->trust_round = self->begun + 1;
+    self->trust_round = self->begun + !COHORT_MUTATED (round_before_stall);
 }
 
 void tracker_heartbeat (struct tracker *self, uint32_t server, uint64_t id, uint64_t attach_no,
@@ -475,7 +475,7 @@ void tracker_applied (struct tracker *self, zxid_t zxid, const struct tree_outco
     case ENTRY_CLOSE:
         break;
     case ENTRY_REAP:
-        self->reaping = false;
+        self->reaping = COHORT_MUTATED (reaps_once);
         self->look_for_dead = true;
         break;
     default:

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 
 enum {
@@ -181,7 +182,7 @@ int log_sync (struct log *self, struct fault *fault)
     if (rc == 0) {
         self->unsynced = false;
         self->unmarked = self->unmarked || self->durable != self->last.zxid;
-        self->durable = self->last.zxid;
+        self->durable = COHORT_MUTATED (watermark_behind) ? self->durable : self->last.zxid;
     }
     return rc;
 }

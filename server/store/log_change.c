@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 #include "server/store/log.h"
 
@@ -219,7 +220,7 @@ int log_purge (struct log *self, struct zab_point base, int64_t stamp_ms, struct
     draft.base = base;
     draft.base_stamp_ms = stamp_ms;
     draft.durable = self->durable;
-    manifest_drop_snapshots (&draft, base.zxid);
+    manifest_drop_snapshots (&draft, COHORT_MUTATED (old_snapshots_kept) ? 0 : base.zxid);
     size_t count = 0;
     while (count < draft.spans_count && draft.spans[count].end != 0 &&
            draft.spans[count].last <= base.zxid) {

@@ -117,7 +117,7 @@ static int do_meta (struct store *self, const struct store_meta *meta, struct fa
 static int do_epochs (struct store *self, const struct work *work, struct fault *fault)
 {
     struct store_meta meta = self->meta_file.meta;
-    bool ends_mark = work->whole && meta.trust != ZAB_WHOLE;
+    bool ends_mark = work->whole && meta.trust != ZAB_WHOLE && !COHORT_MUTATED (mark_never_ends);
     if (meta.accepted_epoch == work->accepted_epoch && meta.current_epoch == work->current_epoch &&
         !ends_mark) {
         return 0;

@@ -102,7 +102,7 @@ bool check_quorum_durability (const struct ghost *ghost, const struct sight *sig
 
 /* ---- What a disk holds ----------------------------------------------------------------------- */
 
-/* The entries of a request continue the log without a gap. */
+/* The entries of a request continue the log without a gap, and time does not go back in it. */
 static bool contiguous (const struct ghost_server *server, const struct sight *sight,
                         struct objection *objection)
 {
@@ -111,12 +111,19 @@ static bool contiguous (const struct ghost_server *server, const struct sight *s
     if (persist->truncate && persist->truncate_to < before) {
         before = persist->truncate_to;
     }
+    int64_t stamp_ms = persist->truncate ? 0 : server->stamp_ms;
     for (size_t i = 0; i < persist->entries_count; i++) {
         if (!zxid_follows (persist->entries[i].zxid, before)) {
             return object (objection, "server %u logs %#" PRIx64 " after %#" PRIx64, sight->server,
                            persist->entries[i].zxid, before);
         }
+        if (persist->entries[i].stamp_ms < stamp_ms) {
+            return object (objection, "server %u logs %#" PRIx64 ", %" PRId64 " ms before the last",
+                           sight->server, persist->entries[i].zxid,
+                           stamp_ms - persist->entries[i].stamp_ms);
+        }
         before = persist->entries[i].zxid;
+        stamp_ms = persist->entries[i].stamp_ms;
     }
     return true;
 }

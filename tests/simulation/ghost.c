@@ -241,6 +241,7 @@ static void see_start (struct ghost *self, struct ghost_server *server, const st
     server->trust = sight->trust;
     server->suspect = sight->suspect;
     server->installing = false;
+    server->stamp_ms = 0;
     server->kept = 0;
     server->applied = 0;
     server->status = (struct zab_status){.role = ZAB_LOOKING};
@@ -279,6 +280,7 @@ static void withdraw (struct ghost_server *server, zxid_t last)
         }
     }
     drop_pending (server);
+    server->stamp_ms = 0;
     shadow_truncate (&server->log, last);
 }
 
@@ -297,6 +299,7 @@ static void see_base (struct ghost *self, struct ghost_server *server, const str
 {
     if (sight->replaced) {
         shadow_replace (&server->log, sight->base);
+        server->stamp_ms = 0;
         shadow_replace (&server->durable, sight->base);
         server->installing = false;
         note_kept (self, server);
@@ -321,8 +324,10 @@ static void take_persist (struct ghost_server *server, const struct zab_persist 
     };
     if (persist->truncate) {
         shadow_truncate (&server->log, persist->truncate_to);
+        server->stamp_ms = 0;
     }
     if (pending.points_count > 0) {
+        server->stamp_ms = persist->entries[persist->entries_count - 1].stamp_ms;
         pending.points = malloc (pending.points_count * sizeof *pending.points);
         COHORT_ASSERT (pending.points != NULL);
     }

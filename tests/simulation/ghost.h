@@ -143,6 +143,7 @@ struct ghost_server {
     zxid_t suspect;
     struct ring pending; /* of struct ghost_persist */
     bool installing;     /* a snapshot was asked for, to replace the log */
+    int64_t stamp_ms;    /* of the newest entry that its core has asked to keep; 0: not known */
     zxid_t kept;         /* the highest committed entry that was durable here */
     zxid_t applied;
     struct zab_status status;                      /* after its newest update */

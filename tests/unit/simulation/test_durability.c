@@ -200,6 +200,27 @@ static void test_log_with_a_gap (void **state)
 }
 
 /* What a crash may leave: the durable log, and the first few steps of what was asked for since. */
+static void test_log_whose_time_goes_back (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    sight_update (self, 1, ZAB_LEADING, 1);
+    update_entry (self, z (1, 4), 4);
+    update_entry (self, z (1, 5), 5);
+    self->entries[0].stamp_ms = 20;
+    self->entries[1].stamp_ms = 19;
+    assert_false (fixture_holds (self, 12));
+    self->entries[1].stamp_ms = 20;
+    assert_true (fixture_holds (self, 12));
+    fixture_see (self);
+    sight_update (self, 1, ZAB_LEADING, 1);
+    update_entry (self, z (1, 6), 6);
+    self->entries[0].stamp_ms = 19;
+    assert_false (fixture_holds (self, 12));
+    self->entries[0].stamp_ms = 21;
+    assert_true (fixture_holds (self, 12));
+}
+
 static void test_log_read_back (void **state)
 {
     struct fixture *self = *state;
@@ -279,7 +300,8 @@ static void test_harmed_log_read_back (void **state)
     shadow_deinit (&log);
 }
 
-/* Who has lost its folder has forgotten what it promised, under its old name too; nobody else may. */
+/* Who has lost its folder has forgotten what it promised, under its old name too; nobody else may.
+ */
 static void test_folder_is_lost (void **state)
 {
     struct fixture *self = *state;
@@ -547,6 +569,7 @@ int main (void)
         INVARIANT_TEST (test_every_configuration_needs_its_quorum),
         INVARIANT_TEST (test_epochs_out_of_order),
         INVARIANT_TEST (test_log_with_a_gap),
+        INVARIANT_TEST (test_log_whose_time_goes_back),
         INVARIANT_TEST (test_log_read_back),
         INVARIANT_TEST (test_truncation_read_back),
         INVARIANT_TEST (test_epochs_read_back),
