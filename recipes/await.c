@@ -364,8 +364,7 @@ void cohort_await_destroy (cohort_await_t **self_p)
     }
     RECIPE_ASSERT (!self->guard.destroyed);
     stop (self);
-    self->guard.destroyed = true;
-    if (self->guard.depth == 0) {
+    if (recipe_bury (&self->guard)) {
         await_free (self);
     }
 }

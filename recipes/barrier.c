@@ -137,8 +137,7 @@ void cohort_barrier_destroy (cohort_barrier_t **self_p)
     }
     RECIPE_ASSERT (!self->guard.destroyed);
     go_outside (self, COHORT_ECLOSING, false);
-    self->guard.destroyed = true;
-    if (self->guard.depth == 0) {
+    if (recipe_bury (&self->guard)) {
         barrier_free (self);
     }
 }

@@ -335,8 +335,7 @@ void cohort_config_destroy (cohort_config_t **self_p)
     RECIPE_ASSERT (!self->guard.destroyed);
     recipe_calls_forget (&self->calls);
     cohort_mirror_destroy (&self->mirror);
-    self->guard.destroyed = true;
-    if (self->guard.depth == 0) {
+    if (recipe_bury (&self->guard)) {
         config_free (self);
     }
 }

@@ -353,8 +353,7 @@ void cohort_directory_destroy (cohort_directory_t **self_p)
     }
     RECIPE_ASSERT (!self->guard.destroyed);
     cohort_mirror_destroy (&self->mirror);
-    self->guard.destroyed = true;
-    if (self->guard.depth == 0) {
+    if (recipe_bury (&self->guard)) {
         directory_free (self);
     }
 }

@@ -178,8 +178,7 @@ void cohort_election_destroy (cohort_election_t **self_p)
     RECIPE_ASSERT (!self->owner.guard.destroyed);
     line_deinit (&self->line);
     observer_deinit (&self->observer);
-    self->owner.guard.destroyed = true;
-    if (self->owner.guard.depth == 0) {
+    if (recipe_bury (&self->owner.guard)) {
         election_free (&self->owner);
     }
 }

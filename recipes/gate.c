@@ -204,8 +204,7 @@ void cohort_gate_destroy (cohort_gate_t **self_p)
     RECIPE_ASSERT (!self->guard.destroyed);
     recipe_calls_forget (&self->calls);
     cohort_mirror_destroy (&self->mirror);
-    self->guard.destroyed = true;
-    if (self->guard.depth == 0) {
+    if (recipe_bury (&self->guard)) {
         gate_free (self);
     }
 }

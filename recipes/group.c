@@ -229,8 +229,7 @@ void cohort_group_destroy (cohort_group_t **self_p)
     RECIPE_ASSERT (!self->guard.destroyed);
     cohort_member_destroy (&self->member);
     cohort_mirror_destroy (&self->mirror);
-    self->guard.destroyed = true;
-    if (self->guard.depth == 0) {
+    if (recipe_bury (&self->guard)) {
         group_free (self);
     }
 }

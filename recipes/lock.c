@@ -92,8 +92,7 @@ void cohort_lock_destroy (cohort_lock_t **self_p)
     }
     RECIPE_ASSERT (!self->owner.guard.destroyed);
     line_deinit (&self->line);
-    self->owner.guard.destroyed = true;
-    if (self->owner.guard.depth == 0) {
+    if (recipe_bury (&self->owner.guard)) {
         lock_free (&self->owner);
     }
 }

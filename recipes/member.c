@@ -269,8 +269,7 @@ void cohort_member_destroy (cohort_member_t **self_p)
         self->path = NULL;
     }
     member_close (self);
-    self->guard.destroyed = true;
-    if (self->guard.depth == 0) {
+    if (recipe_bury (&self->guard)) {
         member_free (self);
     }
 }

@@ -488,8 +488,7 @@ void cohort_mirror_destroy (cohort_mirror_t **self_p)
     }
     RECIPE_ASSERT (!self->guard.destroyed);
     stream_close (self);
-    self->guard.destroyed = true;
-    if (self->guard.depth == 0) {
+    if (recipe_bury (&self->guard)) {
         mirror_free (self);
     }
 }

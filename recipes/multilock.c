@@ -250,8 +250,7 @@ void cohort_multilock_destroy (cohort_multilock_t **self_p)
     for (size_t i = 0; i < self->count; i++) {
         line_deinit (&self->parts[i].line);
     }
-    self->owner.guard.destroyed = true;
-    if (self->owner.guard.depth == 0) {
+    if (recipe_bury (&self->owner.guard)) {
         multilock_free (&self->owner);
     }
 }

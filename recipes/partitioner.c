@@ -429,8 +429,7 @@ void cohort_partitioner_destroy (cohort_partitioner_t **self_p)
     }
     cohort_member_destroy (&self->member);
     cohort_mirror_destroy (&self->mirror);
-    self->guard.destroyed = true;
-    if (self->guard.depth == 0) {
+    if (recipe_bury (&self->guard)) {
         partitioner_free (self);
     }
 }

@@ -419,8 +419,7 @@ void cohort_pool_destroy (cohort_pool_t **self_p)
     pool_worker_stop (self);
     stop_awaiting (self);
     recipe_calls_forget (&self->calls);
-    self->guard.destroyed = true;
-    if (self->guard.depth == 0) {
+    if (recipe_bury (&self->guard)) {
         pool_free (self);
     }
 }

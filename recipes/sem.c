@@ -95,8 +95,7 @@ void cohort_sem_destroy (cohort_sem_t **self_p)
     }
     RECIPE_ASSERT (!self->owner.guard.destroyed);
     line_deinit (&self->line);
-    self->owner.guard.destroyed = true;
-    if (self->owner.guard.depth == 0) {
+    if (recipe_bury (&self->owner.guard)) {
         sem_free (&self->owner);
     }
 }

@@ -49,6 +49,13 @@ static inline bool recipe_leave (struct recipe_guard *guard)
     return guard->destroyed && guard->depth == 0;
 }
 
+/* The object is destroyed. True: nobody uses it: free it; otherwise the last one to leave does. */
+static inline bool recipe_bury (struct recipe_guard *guard)
+{
+    guard->destroyed = true;
+    return guard->depth == 0;
+}
+
 /* Sees to it that the client has a session that has not ended: cohort_renew, unless somebody
  * renewed it already. *lost (0 at first) remembers which session this recipe had renewed: one that
  * ends before any server accepted it would end again, for it was refused, and is not renewed a

@@ -7,8 +7,7 @@
 #include <stdio.h>
 
 #include "cohort/claim.h"
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 #define USERS "/users"
 #define ALICE "/users/alice"
@@ -121,21 +120,6 @@ static inline bool grace_is_over (void)
         fake_delete (folder);
     }
     return any;
-}
-
-static inline int start (void **state)
-{
-    (void) state;
-    trace_text[0] = 0;
-    fake_reset ();
-    return 0;
-}
-
-static inline int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
-    return 0;
 }
 
 #endif

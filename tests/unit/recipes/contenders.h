@@ -5,8 +5,7 @@
 
 #include "cohort/lock.h"
 
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 #define PATH "/locks/a"
 
@@ -93,21 +92,6 @@ static inline void leave (struct contender *contenders, size_t count)
         assert_int_equal (fake_streams (contenders[i].client), 0);
     }
     assert_trace ("");
-}
-
-static inline int start (void **state)
-{
-    (void) state;
-    trace_text[0] = 0;
-    fake_reset ();
-    return 0;
-}
-
-static inline int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
-    return 0;
 }
 
 #endif

@@ -5,8 +5,7 @@
 
 #include "cohort/mirror.h"
 
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 struct plan {
     cohort_mirror_kind_t at; /* 0: nothing */
@@ -71,17 +70,8 @@ static inline cohort_mirror_t *synced (cohort_t *client)
 
 static inline int start (void **state)
 {
-    (void) state;
-    trace_text[0] = 0;
+    (void) fake_start (state);
     plan = (struct plan){.at = 0};
-    fake_reset ();
-    return 0;
-}
-
-static inline int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
     return 0;
 }
 

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 
 #include "cohort/pool.h"
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 #define POOL "/pool"
 
@@ -78,21 +77,6 @@ static inline void submit (struct pooler *self, const char *id, const char *data
 static inline void done (struct pooler *self, const char *id, int attempt, int expected)
 {
     assert_int_equal (cohort_pool_done (self->pool, id, attempt, "ok", 2, -1), expected);
-}
-
-static inline int start (void **state)
-{
-    (void) state;
-    trace_text[0] = 0;
-    fake_reset ();
-    return 0;
-}
-
-static inline int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
-    return 0;
 }
 
 #endif

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 
 #include "client/base/prng.h"
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 static cohort_t *client;
 static cohort_await_t *waiting;
@@ -45,18 +44,9 @@ static void finish (void)
 
 static int start (void **state)
 {
-    (void) state;
-    fake_reset ();
-    trace_text[0] = 0;
+    (void) fake_start (state);
     client = fake_client ();
     calls = 0;
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
     return 0;
 }
 
@@ -401,7 +391,7 @@ static void no_state_is_missed (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (what_is_there_passes_in_one_round_trip),
         TEST (until_it_is_there_and_until_it_is_gone),

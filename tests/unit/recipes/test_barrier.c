@@ -2,8 +2,7 @@
 
 #include "cohort/barrier.h"
 
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 #define MANY  6
 #define STEPS 10
@@ -83,16 +82,8 @@ static void destroy (int count)
 
 static int start (void **state)
 {
-    (void) state;
-    fake_reset ();
+    (void) fake_start (state);
     memset (parties, 0, sizeof (parties));
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
     return 0;
 }
 
@@ -519,7 +510,7 @@ static void destroyed_inside_its_handlers (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (all_enter_and_all_leave),
         TEST (left_in_any_order),

@@ -2,8 +2,7 @@
 
 #include "cohort/cell.h"
 
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 static void on_event (cohort_cell_t *self, const cohort_cell_event_t *event, void *arg)
 {
@@ -47,21 +46,6 @@ static cohort_cell_t *cell_at (cohort_t *client, const char *path)
     assert_non_null (self);
     cohort_cell_set_handler (self, on_event, NULL);
     return self;
-}
-
-static int start (void **state)
-{
-    (void) state;
-    trace_text[0] = 0;
-    fake_reset ();
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
-    return 0;
 }
 
 static int set_async (cohort_cell_t *self, const char *data)
@@ -479,7 +463,7 @@ static void destroyed_with_writes_on_their_way (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, fake_start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (follows_the_value),
         TEST (a_value_recreated_while_away_is_one_change),

@@ -410,7 +410,7 @@ static void an_owner_that_crashed_and_has_its_session_takes_its_claims_again (vo
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, fake_start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (a_free_name_takes_one_write_and_no_watch),
         TEST (the_path_is_created_when_it_is_missing),

@@ -77,7 +77,7 @@ static void a_claim_of_an_owner_that_never_was_is_taken_over (void **state)
 {
     (void) state;
     for (size_t i = 0; i < 3; i++) {
-        (void) start (NULL);
+        (void) fake_start (NULL);
         struct claimant a = claimant ("a");
         fake_create (USERS, "", 0);
         fake_create (ALICE, "claim=1\nowner=/nobody\nczxid=3\n\n", 0);
@@ -150,7 +150,7 @@ static void who_was_away_hears_of_it (void **state)
     (void) state;
     for (int resnapshot = 0; resnapshot < 2; resnapshot++) {
         for (int while_away = 0; while_away < 3; while_away++) {
-            (void) start (NULL);
+            (void) fake_start (NULL);
             struct claimant all[] = {claimant ("a"), claimant ("b")};
             cohort_claim_t *first = alice_at (&all[0], COHORT_CLAIM_REJECT);
             cohort_claim_t *other = claim_of (&all[0], "bob");
@@ -195,7 +195,7 @@ static void answers_and_events_overtake_each_other (void **state)
     (void) state;
     for (int order = FAKE_AS_IT_HAPPENED; order <= FAKE_BATCHES_FIRST; order++) {
         for (int fragment = 0; fragment < 2; fragment++) {
-            (void) start (NULL);
+            (void) fake_start (NULL);
             struct claimant all[] = {claimant ("a"), claimant ("b"), claimant ("c")};
             fake_create (USERS, "", 0);
             for (int i = 0; i < 3; i++) {
@@ -285,7 +285,7 @@ static struct scene scene;
 
 static void scene_begin (size_t policy, bool waiter)
 {
-    (void) start (NULL);
+    (void) fake_start (NULL);
     scene = (struct scene){.all = {claimant ("a"), claimant ("b"), claimant ("c")}};
     scene.holder = alice_at (&scene.all[0], COHORT_CLAIM_REJECT);
     scene.waiter = waiter ? alice_at (&scene.all[1], COHORT_CLAIM_WAIT) : NULL;
@@ -471,7 +471,7 @@ static void destroyed_inside_its_handlers (void **state)
     (void) state;
     for (int kind = COHORT_CLAIM_GRANTED; kind <= COHORT_CLAIM_FAILED; kind++) {
         for (int what = 0; what < DOOMS; what++) {
-            (void) start (NULL);
+            (void) fake_start (NULL);
             struct claimant a = claimant ("a"), b = claimant ("b");
             cohort_claim_t *other = NULL;
             if (kind == COHORT_CLAIM_WAITING || kind == COHORT_CLAIM_FAILED) {
@@ -546,7 +546,7 @@ static void claims_outlive_their_owner_s_object (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, fake_start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (arguments_are_checked),
         TEST (what_is_no_claim_is_never_touched),

@@ -3,8 +3,7 @@
 
 #include "cohort/config.h"
 
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 #define CONFIG "/app/config"
 
@@ -76,24 +75,15 @@ static void end (cohort_config_t **self, cohort_t *client)
 
 static int start (void **state)
 {
-    (void) state;
-    trace_text[0] = 0;
+    (void) fake_start (state);
     doomed = NULL;
     watch_more = false;
-    fake_reset ();
     fake_create ("/app", "", 0);
     fake_create (CONFIG, "", 0);
     fake_create (CONFIG "/db", "", 0);
     fake_create (CONFIG "/db/host", "a", 0);
     fake_create (CONFIG "/db/pool", "8", 0);
     fake_create (CONFIG "/limit", "5", 0);
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
     return 0;
 }
 
@@ -644,7 +634,7 @@ static void to_wait_inside_a_callback_is_refused (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (callbacks_hear_once_a_transaction),
         TEST (a_later_callback_hears_of_what_is_there),

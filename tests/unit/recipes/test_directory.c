@@ -2,8 +2,7 @@
 
 #include "cohort/directory.h"
 
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 struct plan {
     int at; /* kind of event, 0: nothing */
@@ -67,17 +66,8 @@ static cohort_directory_t *synced (cohort_t *client)
 
 static int start (void **state)
 {
-    (void) state;
-    trace_text[0] = 0;
+    (void) fake_start (state);
     plan = (struct plan){.at = 0};
-    fake_reset ();
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
     return 0;
 }
 
@@ -319,7 +309,7 @@ static void bad_arguments (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (lists_instances),
         TEST (follows_changes),

@@ -2,8 +2,7 @@
 
 #include "cohort/election.h"
 
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 #define PATH "/elections/a"
 
@@ -77,21 +76,6 @@ static void leave (struct process *self)
     fake_settle (self->client);
     assert_int_equal (fake_streams (self->client), 0);
     assert_trace ("");
-}
-
-static int start (void **state)
-{
-    (void) state;
-    trace_text[0] = 0;
-    fake_reset ();
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
-    return 0;
 }
 
 /* ---- Candidates ------------------------------------------------------------------------------ */
@@ -325,7 +309,7 @@ static void an_observer_may_lose_its_session_or_end_at_every_step (void **state)
 {
     for (int steps = 0; steps < 8; steps++) {
         for (int how = 0; how < 4; how++) {
-            start (state);
+            fake_start (state);
             struct process a = {.client = NULL};
             if (how & 1) {
                 a = candidate ("A", 0);
@@ -370,7 +354,7 @@ static void it_may_be_destroyed_in_its_handler (void **state)
         if (kind == COHORT_ELECTION_FAILED) {
             continue;
         }
-        start (state);
+        fake_start (state);
         doomed_at = (cohort_election_kind_t) kind;
         doomed = process ("X", COHORT_ELECTION_AGAIN);
         cohort_election_set_handler (doomed.election, destroy_it, NULL);
@@ -418,7 +402,7 @@ static void a_hand_over_between_others_is_nothing_to_elections (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, fake_start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (the_first_one_leads),
         TEST (what_cannot_be_is_refused),

@@ -2,8 +2,7 @@
 
 #include "cohort/barrier.h"
 
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 static void on_event (cohort_gate_t *self, const cohort_gate_event_t *event, void *arg)
 {
@@ -23,21 +22,6 @@ static cohort_gate_t *gate (cohort_t *client)
     assert_non_null (self);
     cohort_gate_set_handler (self, on_event, NULL);
     return self;
-}
-
-static int start (void **state)
-{
-    (void) state;
-    trace_text[0] = 0;
-    fake_reset ();
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
-    return 0;
 }
 
 static void closes_and_opens (void **state)
@@ -226,7 +210,7 @@ static void destroyed_inside_its_handler (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, fake_start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (closes_and_opens),
         TEST (a_gate_that_is_closed_again_at_once_lets_through),

@@ -2,8 +2,7 @@
 
 #include "cohort/group.h"
 
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 #define GROUP "/g/members"
 
@@ -46,17 +45,8 @@ static void leave (cohort_group_t **self, cohort_t *client)
 
 static int start (void **state)
 {
-    (void) state;
-    trace_text[0] = 0;
+    (void) fake_start (state);
     doomed = NULL;
-    fake_reset ();
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
     return 0;
 }
 
@@ -240,7 +230,7 @@ static void destroyed_inside_its_handlers (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (members_come_change_and_go),           TEST (what_is_no_member_does_not_count),
         TEST (two_of_one_transaction_have_an_order), TEST (it_joins_again_when_its_session_ends),

@@ -492,7 +492,7 @@ static void scenario_17_etcd_22082_a_late_release_spares_the_next_grant (void **
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, fake_start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (uncontended_is_one_write_and_one_round_trip),
         TEST (missing_containers_are_made),

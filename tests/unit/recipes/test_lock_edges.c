@@ -120,7 +120,7 @@ static void the_session_may_end_at_every_step (void **state)
 {
     for (int steps = 0; steps < 12; steps++) {
         for (int how = 0; how < 8; how++) {
-            start (state);
+            fake_start (state);
             struct contender a = {.client = fake_client ()};
             struct contender b = {.client = fake_client ()};
             a.lock = lock_of (a.client, "A");
@@ -167,7 +167,7 @@ static void the_session_may_end_at_every_step (void **state)
 static void every_request_may_be_refused (void **state)
 {
     for (int steps = 0; steps < 12; steps++) {
-        start (state);
+        fake_start (state);
         struct contender a = enters ("A", COHORT_LOCK_EXCLUSIVE);
         struct contender b = {.client = fake_client ()};
         b.lock = lock_of (b.client, "B");
@@ -213,7 +213,7 @@ static void it_may_be_withdrawn_at_every_step (void **state)
 {
     for (int steps = 0; steps < 12; steps++) {
         for (int how = 0; how < 4; how++) {
-            start (state);
+            fake_start (state);
             struct contender a = {.client = fake_client ()};
             a.lock = lock_of (a.client, "A");
             if (how & 1) {
@@ -301,7 +301,7 @@ static void destroy_all (cohort_lock_t *self, const cohort_lock_event_t *event, 
 static void it_may_be_destroyed_in_its_handler (void **state)
 {
     for (int kind = COHORT_LOCK_GRANTED; kind <= COHORT_LOCK_FAILED; kind++) {
-        start (state);
+        fake_start (state);
         doomed_at = (cohort_lock_kind_t) kind;
         struct contender a = {.client = fake_client ()};
         a.lock = lock_of (a.client, "A");
@@ -408,7 +408,7 @@ static void whose_session_is_handed_over_holds_nothing_any_more (void **state)
 static void the_session_may_be_handed_over_at_every_step (void **state)
 {
     for (int steps = 0; steps < 12; steps++) {
-        start (state);
+        fake_start (state);
         struct contender a = {.client = fake_client ()};
         a.lock = lock_of (a.client, "A");
         acquire (a.lock);
@@ -430,7 +430,7 @@ static void the_session_may_be_handed_over_at_every_step (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, fake_start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (scenario_15_etcd_19597_a_waiter_hears_of_the_end_of_its_session),
         TEST (a_waiter_whose_znode_is_deleted_hears_of_it),

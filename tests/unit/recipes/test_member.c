@@ -2,8 +2,7 @@
 
 #include "cohort/member.h"
 
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 #define STRANGER 77
 
@@ -50,21 +49,6 @@ static cohort_member_t *member (cohort_t *client)
 static void update (cohort_member_t *self, const char *data)
 {
     assert_int_equal (cohort_member_update (self, data, strlen (data)), 0);
-}
-
-static int start (void **state)
-{
-    (void) state;
-    trace_text[0] = 0;
-    fake_reset ();
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
-    return 0;
 }
 
 /* ---- Registration ---------------------------------------------------------------------------- */
@@ -511,7 +495,7 @@ static void several_members_renew_once (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, fake_start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (registers_in_one_write),
         TEST (waits_for_the_connection),

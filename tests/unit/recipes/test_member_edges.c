@@ -2,8 +2,7 @@
 
 #include "cohort/member.h"
 
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 #define STRANGER 77
 
@@ -51,17 +50,8 @@ static cohort_member_t *member (cohort_t *client)
 
 static int start (void **state)
 {
-    (void) state;
-    trace_text[0] = 0;
+    (void) fake_start (state);
     plan = (struct plan){.at = 0};
-    fake_reset ();
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
     return 0;
 }
 
@@ -573,7 +563,7 @@ static void handed_over_at_every_step (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (waits_for_a_stranger_to_leave),
         TEST (a_stranger_that_leaves_while_it_is_looked_at),

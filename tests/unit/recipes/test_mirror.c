@@ -456,7 +456,7 @@ static void bad_arguments (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (follows_a_subtree),
         TEST (a_node_that_does_not_exist_yet),

@@ -160,7 +160,7 @@ static void is_reset_in_two_steps (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (tells_its_age),
         TEST (tells_when_it_is_current_again),

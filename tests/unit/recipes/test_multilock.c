@@ -5,8 +5,7 @@
 #include <stdlib.h>
 
 #include "client/base/prng.h"
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 #define MANY 5
 
@@ -96,17 +95,8 @@ static void leave (int count)
 
 static int start (void **state)
 {
-    (void) state;
-    trace_text[0] = 0;
-    fake_reset ();
+    (void) fake_start (state);
     memset (traders, 0, sizeof (traders));
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
     return 0;
 }
 
@@ -478,7 +468,7 @@ static void random_operations (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (uncontended_is_one_write_and_one_round_trip),
         TEST (missing_containers_are_made),

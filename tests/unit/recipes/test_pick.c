@@ -4,27 +4,17 @@
 #include <string.h>
 
 #include "cohort/directory.h"
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 static cohort_t *client;
 
 static int start (void **state)
 {
-    (void) state;
-    trace_text[0] = 0;
-    fake_reset ();
+    (void) fake_start (state);
     client = fake_client ();
     fake_create ("/s", "", 0);
     fake_create ("/s/e", "", 0);
     fake_create ("/s/w", "", 0);
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
     return 0;
 }
 
@@ -333,7 +323,7 @@ static void one_that_registers_anew_begins_anew (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (nothing_to_pick),           TEST (round_robin),
         TEST (random_from_the_seed),      TEST (sticky_by_key),

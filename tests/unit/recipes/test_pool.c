@@ -466,7 +466,7 @@ static void destroyed_inside_its_handlers (void **state)
 {
     (void) state;
     for (int kind = COHORT_POOL_LEADS; kind <= COHORT_POOL_WITHDRAWN; kind++) {
-        (void) start (NULL);
+        (void) fake_start (NULL);
         bool master = kind <= COHORT_POOL_ORPHANED;
         struct pooler other = pooler ("o", master ? WORKER : MASTER);
         submit (&other, "t", "x");
@@ -522,7 +522,7 @@ static void destroyed_while_a_result_is_waited_for (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, fake_start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (a_task_is_three_writes),
         TEST (tasks_go_to_those_that_have_room),

@@ -2,8 +2,7 @@
 
 #include "cohort/queue.h"
 
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 static void on_event (cohort_queue_t *self, const cohort_queue_event_t *event, void *arg)
 {
@@ -45,21 +44,6 @@ static cohort_queue_t *queue_with (cohort_t *client, int max_inflight, int64_t r
 static cohort_queue_t *queue (cohort_t *client)
 {
     return queue_with (client, 0, 0);
-}
-
-static int start (void **state)
-{
-    (void) state;
-    trace_text[0] = 0;
-    fake_reset ();
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
-    return 0;
 }
 
 static void put_with (cohort_queue_t *self, const char *data, const char *id, int priority,
@@ -430,7 +414,7 @@ static void the_line_goes_on_without_those_who_die (void **state)
 {
     (void) state;
     for (int dying = 0; dying < WAITING; dying++) {
-        (void) start (NULL);
+        (void) fake_start (NULL);
         cohort_t *clients[WAITING];
         cohort_queue_t *queues[WAITING];
         for (int i = 0; i < WAITING; i++) {
@@ -535,7 +519,7 @@ static void a_hand_over_between_others_is_nothing_to_a_queue (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, fake_start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (lowest_priority_then_first_put),
         TEST (a_put_and_an_acknowledgement_are_one_write),

@@ -3,8 +3,7 @@
 
 #include "cohort/queue.h"
 
-#include "tests/unit/recipes/fake.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 /* More than any operation has. */
 #define STEPS 14
@@ -42,21 +41,6 @@ static cohort_queue_t *queue_with (cohort_t *client, int max_inflight)
     assert_non_null (self);
     cohort_queue_set_handler (self, on_event, NULL);
     return self;
-}
-
-static int start (void **state)
-{
-    (void) state;
-    trace_text[0] = 0;
-    fake_reset ();
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
-    return 0;
 }
 
 /* Items that are there, not only their marks. */
@@ -124,7 +108,7 @@ static void the_session_ends_while_items_are_claimed (void **state)
     (void) state;
     for (int step = 0; step < STEPS; step++) {
         for (int applied = 0; applied < 2; applied++) {
-            (void) start (NULL);
+            (void) fake_start (NULL);
             cohort_t *client = fake_client ();
             fill ();
             cohort_queue_t *self = queue_with (client, 2);
@@ -143,7 +127,7 @@ static void destroyed_while_items_are_claimed (void **state)
 {
     (void) state;
     for (int step = 0; step < STEPS; step++) {
-        (void) start (NULL);
+        (void) fake_start (NULL);
         cohort_t *client = fake_client ();
         fill ();
         cohort_queue_t *self = queue_with (client, 3);
@@ -161,7 +145,7 @@ static void a_take_whose_time_is_over_leaves_nothing (void **state)
 {
     (void) state;
     for (int step = 0; step < STEPS; step++) {
-        (void) start (NULL);
+        (void) fake_start (NULL);
         cohort_t *client = fake_client ();
         if (step % 2 == 0) {
             fill ();
@@ -189,7 +173,7 @@ static void a_put_whose_session_ends_can_be_repeated (void **state)
     (void) state;
     for (int step = 0; step < 8; step++) {
         for (int applied = 0; applied < 2; applied++) {
-            (void) start (NULL);
+            (void) fake_start (NULL);
             cohort_t *client = fake_client ();
             cohort_queue_t *self = queue_with (client, 0);
             cohort_put_options_t options = {
@@ -218,7 +202,7 @@ static void a_release_whose_session_ends (void **state)
     (void) state;
     for (int step = 0; step < 6; step++) {
         for (int mode = 0; mode < 6; mode++) {
-            (void) start (NULL);
+            (void) fake_start (NULL);
             cohort_t *client = fake_client ();
             fill ();
             cohort_queue_t *self = queue_with (client, 0);
@@ -387,7 +371,7 @@ static void a_refusal_stops_until_it_is_tried_again (void **state)
 {
     (void) state;
     for (int step = 0; step < STEPS; step++) {
-        (void) start (NULL);
+        (void) fake_start (NULL);
         cohort_t *client = fake_client ();
         if (step % 2 == 0) {
             fill ();
@@ -420,7 +404,7 @@ static void calls_that_fail_are_reported (void **state)
 {
     (void) state;
     for (int calls = 0; calls < STEPS; calls++) {
-        (void) start (NULL);
+        (void) fake_start (NULL);
         cohort_t *client = fake_client ();
         fill ();
         fake_fail_later_call (client, calls, COHORT_ELIMIT);
@@ -438,7 +422,7 @@ static void calls_that_fail_are_reported (void **state)
         cohort_queue_destroy (&self);
         fake_settle (client);
     }
-    (void) start (NULL);
+    (void) fake_start (NULL);
     cohort_t *client = fake_client ();
     fake_fail_stream (client);
     assert_null (cohort_queue_new (client, "/q", NULL));
@@ -589,7 +573,7 @@ static void writes_go_on_without_their_queue (void **state)
 {
     (void) state;
     for (int step = 0; step < 8; step++) {
-        (void) start (NULL);
+        (void) fake_start (NULL);
         cohort_t *client = fake_client ();
         cohort_queue_t *self = queue_with (client, 0);
         cohort_put_options_t options = {.size = sizeof (options), .delay_ms = 9, .id = "x"};
@@ -622,7 +606,7 @@ static void a_put_whose_time_is_over_stays_queued (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, fake_start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (the_session_ends_while_items_are_claimed),
         TEST (destroyed_while_items_are_claimed),

@@ -3,9 +3,8 @@
 #include "cohort/sem.h"
 
 #include "client/base/prng.h"
-#include "tests/unit/recipes/fake.h"
 #include "tests/unit/recipes/fake_tree.h"
-#include "tests/unit/recipes/trace.h"
+#include "tests/unit/recipes/fixture.h"
 
 #include <stdlib.h>
 
@@ -91,17 +90,8 @@ static void leave (int count)
 
 static int start (void **state)
 {
-    (void) state;
-    trace_text[0] = 0;
+    (void) fake_start (state);
     last_token = 0;
-    fake_reset ();
-    return 0;
-}
-
-static int stop (void **state)
-{
-    (void) state;
-    fake_reset ();
     return 0;
 }
 
@@ -650,7 +640,7 @@ static void random_operations (void **state)
 
 int main (void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, start, fake_stop)
     const struct CMUnitTest tests[] = {
         TEST (while_enough_are_left_it_is_one_round_trip),
         TEST (who_waits_for_more_is_not_passed),
