@@ -131,8 +131,9 @@ COHORT_API uint64_t cohort_mirror_zxid (cohort_mirror_t *self);
  * never too few: counted from the last moment at which this mirror saw the session CONNECTED and
  * the copy current, which it looks at in every batch and in every call of this function (call it
  * from your loop).  Whoever was told that it is out of date hears COHORT_MIRROR_SYNCED when it is
- * no more; until then this is not 0, although the session may be CONNECTED again.  -1 before the
- * first snapshot. */
+ * no more; until then this is not 0, although the session may be CONNECTED again.  (A break that
+ * nobody looked at - no batch and no call fell into it - is not seen.)  -1 before the first
+ * snapshot. */
 COHORT_API int64_t cohort_mirror_stale_ms (cohort_mirror_t *self);
 
 #ifdef __cplusplus

@@ -534,6 +534,37 @@ static void a_wait_that_cannot_succeed (void **state)
     leave (&other);
 }
 
+/* ---- All of them ----------------------------------------------------------------------------- */
+
+/* Nobody's copy, wait or task depends on anybody's time of day. */
+static void clocks_jump (void **state)
+{
+    (void) state;
+    enum { HOUR_MS = 3600000 };
+    found_a_pool ();
+    struct pair pair = {0};
+    follow_pair (clients[OTHER], &pair);
+    struct step step = {.next = -1};
+    cohort_await_t *await = cohort_await_new (clients[OTHER], "/count", 0, test_step, &step);
+    assert_non_null (await);
+    for (int i = 0; i < 3; i++) {
+        char id[8];
+        snprintf (id, sizeof id, "%d", i);
+        assert_int_equal (cohort_test_step_clock (test, 0, i == 1 ? -2 * HOUR_MS : HOUR_MS), 0);
+        submit (id, id, 1);
+        expect_result (id);
+        assert_int_equal (raise_pair (pair.config), 0);
+        until (clients, PARTIES, pair.seen == i + 1);
+    }
+    assert_int_equal (
+        cohort_create (clients[OTHER], "/count", "20", 2, COHORT_PERSISTENT, NULL, NULL, NULL), 0);
+    assert_int_equal (cohort_await_wait (await, LIMIT_MS), 0);
+    assert_int_equal (all[MASTER].orphaned + all[WORKER].withdrawn, 0);
+    cohort_await_destroy (&await);
+    cohort_config_destroy (&pair.config);
+    dissolve_the_pool ();
+}
+
 int main (void)
 {
 #define ONE(name)   cmocka_unit_test_setup_teardown (name, begin_one, end)
@@ -552,6 +583,7 @@ int main (void)
         ONE (a_wait_loses_answers),
         THREE (a_wait_outlives_its_leader),
         ONE (a_wait_that_cannot_succeed),
+        ONE (clocks_jump),
     };
 #undef ONE
 #undef THREE
