@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # set by compare, which sources this: work, bin, base
+# shellcheck disable=SC2154 # set by compare and scale, which source this: work, bin
 # Ensembles of three servers each, on loopback: ZooKeeper, etcd and Cohort with the settings that
 # their users get. For each SYSTEM there are
 #
@@ -263,6 +263,9 @@ start_system () {
 kill_server () {
     kill -KILL "${pids[$1]}" 2>/dev/null
     wait "${pids[$1]}" 2>/dev/null
+    while kill -0 "${pids[$1]}" 2>/dev/null; do # it was stopped, and all that was waited for
+        wait "${pids[$1]}" 2>/dev/null
+    done
     unset "pids[$1]"
 }
 
@@ -272,4 +275,32 @@ stop_system () {
         kill_server "$n"
     done
     rm -rf "${work:?}/$1"
+}
+
+# Thirty ports nobody listens at, below those that the kernel gives to connections.
+find_ports () {
+    local try n
+    for ((try = 0; try < 100; try++)); do
+        base=$((10000 + RANDOM % 500 * 40))
+        for n in 1 2 3 11 12 13 21 22 23; do
+            if (exec 3<>"/dev/tcp/127.0.0.1/$((base + n))") 2>/dev/null; then
+                continue 2
+            fi
+        done
+        return 0
+    done
+    echo "no free ports" >&2
+    exit 1
+}
+
+clean_up () {
+    local n
+    if [ -n "${load_pid:-}" ]; then # a shell, and what it runs
+        # shellcheck disable=SC2046 # one word each
+        kill -KILL "$load_pid" $(ps -o pid= --ppid "$load_pid") 2>/dev/null
+    fi
+    for n in "${!pids[@]}"; do
+        kill_server "$n"
+    done
+    rm -rf "$work"
 }
