@@ -292,13 +292,23 @@ static void receive (struct zab *self, const struct zab_message *message)
 
 /* ---- Other events ------------------------------------------------------------------------ */
 
+int64_t zab_patience_ms (int64_t peer_timeout_ms)
+{
+    return peer_timeout_ms - peer_timeout_ms / (2 * ZAB_PINGS);
+}
+
+static int64_t patience_end_ms (const struct zab *self)
+{
+    return self->follow.heard_ms + zab_patience_ms (self->peer_timeout_ms);
+}
+
 static void on_tick (struct zab *self)
 {
     if (self->role == ZAB_LOOKING) {
         election_on_tick (self);
     } else if (self->role == ZAB_LEADING) {
         leader_on_tick (self);
-    } else if (self->now_ms - self->follow.heard_ms >= self->peer_timeout_ms) {
+    } else if (self->now_ms >= patience_end_ms (self)) {
         role_look (self, "the leader is silent", self->follow.leader);
     }
 }
@@ -647,7 +657,7 @@ int64_t zab_deadline (const struct zab *self)
         return leader_deadline (self);
     case ZAB_FOLLOWING:
     case ZAB_OBSERVING:
-        return self->follow.heard_ms + self->peer_timeout_ms;
+        return patience_end_ms (self);
     case ZAB_HALTED:
         break;
     }

@@ -324,6 +324,10 @@ const struct zab_update *zab_step (struct zab *self, const struct zab_event *eve
 
 const struct zab_status *zab_status (const struct zab *self);
 
+/* The silence after which a leader is given up: half a ping less than the limit, so that, with the
+ * election, writes stand still for no longer than the limit says. */
+int64_t zab_patience_ms (int64_t peer_timeout_ms);
+
 /* When the next ZAB_EVENT_TICK is due; INT64_MAX: never. */
 int64_t zab_deadline (const struct zab *self);
 

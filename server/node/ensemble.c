@@ -510,7 +510,7 @@ struct tree *ensemble_tree (const struct ensemble *self)
     return self->tree;
 }
 
-int ensemble_peer_timeout_ms (const struct ensemble *self)
+int ensemble_patience_ms (const struct ensemble *self)
 {
-    return self->peer_timeout_ms;
+    return (int) zab_patience_ms (self->peer_timeout_ms);
 }

@@ -132,8 +132,8 @@ int ensemble_failure (const struct ensemble *self, const char **text);
 void ensemble_status (const struct ensemble *self, struct zab_status *status);
 struct tree *ensemble_tree (const struct ensemble *self);
 
-/* The silence in which servers take each other for dead. */
-int ensemble_peer_timeout_ms (const struct ensemble *self);
+/* The silence after which followers give their leader up, and clients their server. */
+int ensemble_patience_ms (const struct ensemble *self);
 
 /* What the others' states say of this one; *reason lives until the next turn. */
 enum node_state ensemble_state (const struct ensemble *self, const char **reason);

@@ -420,7 +420,7 @@ static bool make_clients (struct node *self)
         .logger = self->logger,
         .hash_seed = self->options.hash_seed,
         .tree = ensemble_tree (self->ensemble),
-        .silence_ms = (uint32_t) ensemble_peer_timeout_ms (self->ensemble),
+        .silence_ms = (uint32_t) ensemble_patience_ms (self->ensemble),
         .walk_nodes = self->options.walk_nodes,
         .walk_window = self->options.walk_window,
         .status = host_status,
