@@ -81,8 +81,8 @@ const char *client_op_name (enum wire_kind kind);
 
 /* The result of a request that is done, below the handle's chroot; `result` borrows from it. */
 void client_result (const cohort_t *self, struct request *request, cohort_result_t *result);
-/* At the end of the handle: runs the callbacks of all results that nobody has dispatched, and those
- * of what was not answered with COHORT_ECLOSING. */
+/* At the end of the handle: runs the callbacks of all results and watches that nobody has
+ * dispatched, and those of what was not answered with COHORT_ECLOSING. */
 void client_tell_rest (cohort_t *self);
 
 /* The operations of a txn; the first error of the add functions, with its text. */

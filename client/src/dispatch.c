@@ -192,24 +192,35 @@ static bool run_event (cohort_t *self, struct event *event)
     return false;
 }
 
-void client_tell_rest (cohort_t *self)
+/* What is owed; true: there was anything. */
+static bool tell_results (cohort_t *self)
 {
     struct list results;
     list_init (&results);
     mailbox_take_results (&self->mailbox, &self->dispatch, &results);
+    bool any = !list_empty (&results);
     struct list_node *node;
     while ((node = list_pop_front (&results)) != NULL) {
         struct event *event = list_entry (node, struct event, node);
-        if (event->kind == EVENT_RESULT) {
-            run_result (self, container_of (event, struct request, event));
+        if (event->kind == EVENT_RESULT || event->kind == EVENT_WATCH) {
+            (void) run_event (self, event);
         }
         event_free (event);
     }
-    cohort_result_fn *fn;
-    void *arg;
-    while (mailbox_next_asked (&self->mailbox, &fn, &arg)) {
-        fn (self, &(cohort_result_t){.rc = COHORT_ECLOSING}, arg);
-    }
+    return any;
+}
+
+void client_tell_rest (cohort_t *self)
+{
+    do {
+        while (tell_results (self)) {
+        }
+        cohort_result_fn *fn;
+        void *arg;
+        while (mailbox_next_asked (&self->mailbox, &fn, &arg)) {
+            fn (self, &(cohort_result_t){.rc = COHORT_ECLOSING}, arg);
+        }
+    } while (!mailbox_go_deaf (&self->mailbox));
 }
 
 int cohort_dispatch (cohort_t *self, int max_events)
@@ -247,6 +258,7 @@ int cohort_dispatch (cohort_t *self, int max_events)
     }
     bool left = !list_empty (&self->dispatch);
     if (self->destroyed) {
+        mailbox_wait_told (&self->mailbox);
         client_tell_rest (self);
     }
     if (mailbox_dispatch_end (&self->mailbox, left, requests, bytes)) {

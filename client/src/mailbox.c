@@ -165,6 +165,7 @@ enum mailbox_end mailbox_collect (struct mailbox *self, struct list *outgoing)
     list_splice_back (outgoing, &self->outgoing);
     self->renewals_seen = self->renewals;
     enum mailbox_end end = self->end;
+    self->end_seen = end != MAILBOX_OPEN;
     exchange_unlock (self->exchange);
     return end;
 }
@@ -268,11 +269,18 @@ void mailbox_queue (struct mailbox *self, struct event *event, struct list *hear
     list_push_back (heard, &event->node);
 }
 
-/* Lock held: a result that nobody waits for, or, behind the end, what is no result. */
+/* Lock held: a result that nobody waits for, or, behind the end, what is neither a result nor a
+ * watch. */
 static bool is_unheard (const struct mailbox *self, const struct event *event)
 {
-    return event->kind == EVENT_RESULT ? container_of (event, struct request, event)->fn == NULL
-                                       : self->end != MAILBOX_OPEN;
+    switch (event->kind) {
+    case EVENT_RESULT:
+        return container_of (event, struct request, event)->fn == NULL;
+    case EVENT_WATCH:
+        return self->deaf;
+    default:
+        return self->end != MAILBOX_OPEN;
+    }
 }
 
 /* Lock held: the request's callback is from now on known by its event. */
@@ -327,6 +335,10 @@ bool mailbox_publish (struct mailbox *self, struct list *events, size_t bytes,
         self->backlog = 0;
     }
     self->paused = self->backlog > self->backlog_max && self->end == MAILBOX_OPEN;
+    if (self->end_seen && !self->end_told) {
+        self->end_told = true;
+        pthread_cond_broadcast (&exchange->turn);
+    }
     bool open = !self->paused;
     exchange_unlock (exchange);
     event_free_all (&dropped);

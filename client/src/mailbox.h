@@ -47,6 +47,9 @@ struct mailbox {
     bool event_set;
     int poll_fd;          /* epoll over event_fd and the loop's, -1 until asked for */
     enum mailbox_end end; /* what the owner wants */
+    bool end_seen;        /* the driver has begun with that */
+    bool end_told;        /* ... and has said what its session had for the application then */
+    bool deaf;            /* nobody takes results and watches any more */
     bool finished;        /* the loop has let go */
     unsigned references;  /* owner, loop, dispatcher */
     bool dispatching;
@@ -96,14 +99,19 @@ int mailbox_submit (struct mailbox *self, struct request *request, struct waiter
 int mailbox_renew (struct mailbox *self, struct renew_event *renew);
 /* Announces the handle to the loop. */
 void mailbox_announce (struct mailbox *self);
-/* The owner is done with it: nothing but results is queued any more. May be called again, to
- * abandon what did not close in time. */
+/* The owner is done with it: nothing but results and watches is queued any more. May be called
+ * again, to abandon what did not close in time. */
 void mailbox_end (struct mailbox *self, enum mailbox_end end);
-/* After that: moves the results that nobody has dispatched to the end of `results`, behind those
- * that a dispatch has left in `dispatch`, unless another thread is busy with that. */
+/* After that: moves the results and watches that nobody has dispatched to the end of `results`,
+ * behind those that a dispatch has left in `dispatch`, unless another thread is busy with that. */
 void mailbox_take_results (struct mailbox *self, struct list *dispatch, struct list *results);
 /* After that: the callback of a request that was not answered, once; false: there is none left. */
 bool mailbox_next_asked (struct mailbox *self, cohort_result_fn **fn, void **arg);
+/* After both: false: there are more again. True: what comes from now on is dropped. */
+bool mailbox_go_deaf (struct mailbox *self);
+/* After mailbox_end, in its callback's dispatch: waits for the driver's next turn, in which all
+ * watches that are set are lost. */
+void mailbox_wait_told (struct mailbox *self);
 /* Waits until the loop has let go: true, or false after limit_ms. */
 bool mailbox_wait_finished (struct mailbox *self, int limit_ms);
 

@@ -5,12 +5,19 @@
 
 #include "client/base/assert.h"
 
-/* Lock held: what has come and is no result. */
+/* Whether the application hears of it behind the end, too: exactly once it is told of each call,
+ * and of each watch. */
+static bool is_owed (const struct event *event)
+{
+    return event->kind == EVENT_RESULT || event->kind == EVENT_WATCH;
+}
+
+/* Lock held: what has come and is not owed. */
 static void take_others (struct mailbox *self, struct list *others)
 {
     for (struct list_node *next, *at = list_first (&self->incoming); at != NULL; at = next) {
         next = list_next (&self->incoming, at);
-        if (list_entry (at, struct event, node)->kind != EVENT_RESULT) {
+        if (!is_owed (list_entry (at, struct event, node))) {
             list_remove (at);
             list_push_back (others, at);
         }
@@ -61,6 +68,31 @@ bool mailbox_next_asked (struct mailbox *self, cohort_result_fn **fn, void **arg
     }
     exchange_unlock (self->exchange);
     return node != NULL;
+}
+
+bool mailbox_go_deaf (struct mailbox *self)
+{
+    exchange_lock (self->exchange);
+    COHORT_ASSERT (self->end != MAILBOX_OPEN);
+    self->deaf = list_empty (&self->asked) && list_empty (&self->incoming);
+    bool deaf = self->deaf;
+    exchange_unlock (self->exchange);
+    return deaf;
+}
+
+void mailbox_wait_told (struct mailbox *self)
+{
+    struct exchange *exchange = self->exchange;
+    exchange_lock (exchange);
+    COHORT_ASSERT (self->end != MAILBOX_OPEN);
+    while (!self->end_told && !self->finished) {
+        if (!exchange->threaded && !exchange->driven) {
+            exchange_drive_locked (exchange, 0);
+        } else {
+            exchange_cond_wait (exchange, &exchange->turn, exchange_until (-1));
+        }
+    }
+    exchange_unlock (exchange);
 }
 
 bool mailbox_wait_finished (struct mailbox *self, int limit_ms)

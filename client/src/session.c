@@ -309,6 +309,7 @@ void session_close (struct session *self, bool orderly, int64_t now_ms)
         request = request_new (WIRE_CLOSE, "", NULL, NULL, 0);
     }
     self->closing = true;
+    watch_table_lose (&self->watches, &self->events);
     if (request != NULL && requests_add (&self->requests, request) == COHORT_OK) {
         session_evaluate (self, now_ms);
         return;

@@ -75,7 +75,8 @@ void session_frame (struct session *self, uint32_t link, const void *bytes, size
 void session_tick (struct session *self, int64_t now_ms);
 
 /* Ends: `orderly` sends what is queued and then closes the session; otherwise the session is left
- * to its time limits. session_closed tells when it is over. */
+ * to its time limits. Watches are lost at once, those that are still set by an answer with it.
+ * session_closed tells when it is over. */
 void session_close (struct session *self, bool orderly, int64_t now_ms);
 
 /* After LOST: a new session with fresh random bytes, which first proves who it is as the old one

@@ -88,6 +88,9 @@ static bool take_reply (struct session *self, struct wire_frame *frame,
         settle_watch (self, request);
     }
     session_complete (self, request, request->rc);
+    if (self->closing) {
+        watch_table_lose (&self->watches, &self->events);
+    }
     return true;
 }
 

@@ -117,9 +117,11 @@ COHORT_API int cohort_new_error (const char **text);
  * frees the handle in any case.  Every asynchronous call that was accepted has its callback run
  * exactly once, so that nothing hung on it leaks: those that are left run here, on this thread,
  * with the answer that has come, or with COHORT_ECLOSING and nothing else; what they call of the
- * handle is refused with that too.  Events, streams and changes of state are dropped.  Inside a
- * callback of this handle too, without waiting there: the loop ends the session afterwards, and the
- * dispatch under way runs what is left before it returns.  Sets *self_p to NULL. */
+ * handle is refused with that too.  The callback of every one-shot watch that is set runs once as
+ * well, with what has happened, or COHORT_EVENT_WATCH_LOST.  Streams and changes of state are
+ * dropped.  Inside a callback of this handle too, without waiting for a server: the loop ends the
+ * session afterwards, and the dispatch under way runs what is left before it returns.  Sets *self_p
+ * to NULL. */
 COHORT_API void cohort_destroy (cohort_t **self_p);
 
 /* The same within limit_ms instead (up to 1,000; less than 0: 0), then as cohort_abandon. */

@@ -397,7 +397,7 @@ static void test_destroy_tells_the_rest (void **state)
         assert_int_equal (answered.rc, COHORT_ENONODE);
         assert_int_equal (unanswered.results, 2);
         assert_int_equal (unanswered.rc, COHORT_ECLOSING);
-        assert_int_equal (watched.watches, 0);
+        assert_int_equal (watched.watches, 1);
         fake_mute (setup.fake, 0, false);
         end (&setup);
     }

@@ -391,6 +391,26 @@ static void test_abandon (void **state)
     rig_end (&rig);
 }
 
+static void test_close_loses_watches (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_connected (&rig, ONE);
+    rig_submit_watch (&rig, WIRE_GET, "/a");
+    rig_reply (&rig, 1, 1, 0);
+    rig_submit_watch (&rig, WIRE_GET, "/b");
+    rig_forget (&rig);
+    session_close (rig.session, true, rig.now);
+    rig_drain (&rig);
+    assert_non_null (strstr (rig.trace, " /a at 0\n"));
+    rig_forget (&rig);
+    /* Set by an answer that came behind the end. */
+    rig_reply (&rig, 1, 2, 0);
+    assert_non_null (strstr (rig.trace, "result #2 OK\nwatch "));
+    assert_non_null (strstr (rig.trace, " /b at 0\n"));
+    rig_end (&rig);
+}
+
 static void test_close_unconnected (void **state)
 {
     (void) state;
@@ -423,6 +443,7 @@ int main (void)
         cmocka_unit_test (test_renew),
         cmocka_unit_test (test_renew_proves),
         cmocka_unit_test (test_close),
+        cmocka_unit_test (test_close_loses_watches),
         cmocka_unit_test (test_abandon),
         cmocka_unit_test (test_close_unconnected),
     };
