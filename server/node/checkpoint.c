@@ -47,7 +47,8 @@ bool checkpoint_ready (struct checkpoint *self, zxid_t oldest, zxid_t applied)
         return false;
     }
     if (self->done < self->done_needed) {
-        return false; /* it is wanted */
+        self->wanted = self->again = true; /* also if one has failed since */
+        return false;
     }
     if (store_snapshot_newest (self->store, &newest) && newest.point.zxid >= oldest) {
         return true;

@@ -456,6 +456,13 @@ static bool is_synced (const struct clients *self, const struct request *request
     return sync->done;
 }
 
+/* Whether a read waits for a quorum. Not if writes of the same session are on their way behind it:
+ * it must not see them, and what it has waited for has just been applied. */
+static bool is_held (const struct clients *self, const struct client *client)
+{
+    return self->reads_held && client->submitted_writes == 0;
+}
+
 /* Answers the first request; false: it has to wait. */
 static bool answer_front (struct clients *self, struct client *client,
                           const struct request *request)
@@ -487,7 +494,7 @@ static bool answer_front (struct clients *self, struct client *client,
     case REQUEST_MULTI_READ:
     case REQUEST_GET_ACL:
     case REQUEST_GET_ADMINS:
-        if (self->reads_held || (request->linearizable && !is_synced (self, request))) {
+        if (is_held (self, client) || (request->linearizable && !is_synced (self, request))) {
             return false;
         }
         client_read_answer (self, client, request);
@@ -497,7 +504,7 @@ static bool answer_front (struct clients *self, struct client *client,
         client_read_answer (self, client, request);
         return true;
     case REQUEST_SESSIONS:
-        if (self->reads_held) {
+        if (is_held (self, client)) {
             return false;
         }
         reply_sessions (self, client, request);

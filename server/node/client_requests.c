@@ -310,6 +310,13 @@ static bool is_barrier (const struct request *request)
            request->linearizable;
 }
 
+/* Whether reads are not answered as soon as the write before them is applied: then what is behind
+ * them must not be applied either. */
+static bool reads_wait (const struct clients *self, const struct client *client)
+{
+    return self->reads_held || client->pulling > 0;
+}
+
 /* Submits from the front on, up to what a write must not overtake.  again: everything, else what
  * was never submitted to this leader. */
 static void submit_from_front (struct clients *self, struct client *client, bool again)
@@ -328,7 +335,7 @@ static void submit_from_front (struct clients *self, struct client *client, bool
             }
             submitted += open;
         } else if (is_barrier (request) ||
-                   (request_is_read (request) && (self->reads_held || writes == 0))) {
+                   (request_is_read (request) && (reads_wait (self, client) || writes == 0))) {
             open = false;
         } else if (request_is_read (request)) {
             reads++;
@@ -415,7 +422,9 @@ static void receive_write (struct clients *self, struct client *client,
         return;
     }
     const struct clients_host *host = &self->options.host;
-    if (!self->reads_held && (client->barriers == 0 || COHORT_MUTATED (write_overtakes_read)) &&
+    bool reads_pass = client->reads == 0 || !reads_wait (self, client);
+    if (!self->reads_held && reads_pass &&
+        (client->barriers == 0 || COHORT_MUTATED (write_overtakes_read)) &&
         client->reads <= CLIENT_READS_AHEAD) {
         client->submitted_writes++;
         host->submit (host->arg, self->scratch.data, entry_size);

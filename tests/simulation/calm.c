@@ -15,7 +15,7 @@ enum {
     LATE_MS = 2500,
     /* Until all follow a leader: servers that may have to start and to be healed; in a lull; and if
      * one leader is killed in it, or told to end. */
-    PEACE_MS = 10000,
+    PEACE_MS = 15000, /* more than until a snapshot that found no room is tried again */
     LULL_LED_MS = 3000,
     AWAY_LED_MS = 800,
     STOPPED_LED_MS = 2000, /* or stands still, which is noticed by its silence */

@@ -30,6 +30,7 @@ struct recorded {
     uint32_t closes; /* likewise of the past one that it closes first; 0: none */
     uint64_t session;
     char endpoint[HOSTS_ENDPOINT_MAX + 1];
+    uint64_t connection; /* the number of the one that it is attached by */
     int64_t valid_until_ms;
     bool served;
 };
@@ -145,6 +146,31 @@ static uint32_t server_of (const char *endpoint)
     return (uint32_t) (endpoint[strlen ("tcp://s")] - '0');
 }
 
+/* The newest of the client's connections to this server; 0: none. */
+static uint64_t connection_to (const struct sim_client *client, uint32_t server)
+{
+    uint64_t newest = 0;
+    for (struct list_node *at = list_first (&client->links); at != NULL;
+         at = list_next (&client->links, at)) {
+        const struct sim_connection *connection = list_entry (at, struct sim_connection, in_client);
+        if (connection->server + 1 == server && connection->number > newest) {
+            newest = connection->number;
+        }
+    }
+    return newest;
+}
+
+static bool has_connection (const struct sim_client *client, uint64_t number)
+{
+    for (struct list_node *at = list_first (&client->links); at != NULL;
+         at = list_next (&client->links, at)) {
+        if (list_entry (at, struct sim_connection, in_client)->number == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void record_attached (struct world *world, const struct sim_client *client)
 {
     struct recorded *known = recorded (world, client);
@@ -156,6 +182,7 @@ void record_attached (struct world *world, const struct sim_client *client)
     }
     (void) snprintf (known->endpoint, sizeof known->endpoint, "%s", view.endpoint);
     if (view.endpoint[0] != '\0') {
+        known->connection = connection_to (client, server_of (view.endpoint));
         record (world, (struct history_event){.kind = HISTORY_ATTACHED,
                                               .client = known->number,
                                               .u.server = server_of (view.endpoint)});
@@ -168,7 +195,8 @@ void record_view (struct world *world, const struct sim_client *client)
     struct session_view view;
     session_view (client->session, &view);
     if (view.id != 0 && view.endpoint[0] != '\0' &&
-        (view.id != known->session || strcmp (view.endpoint, known->endpoint) != 0)) {
+        (view.id != known->session || strcmp (view.endpoint, known->endpoint) != 0 ||
+         !has_connection (client, known->connection))) { /* perhaps anew to the same server */
         record_attached (world, client);
     }
     int64_t until_ms = view.id != 0 && view.id == known->session && view.valid_until_ms > 0

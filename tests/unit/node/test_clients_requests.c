@@ -259,6 +259,33 @@ static void writes_survive_the_leader (void **state)
     world_free (&world);
 }
 
+/* A read between two writes, which are on their way when the server takes itself for one without a
+ * quorum: what comes first is that both are committed. The read shows the first and not the second.
+ */
+static void held_read_does_not_see_the_write_behind_it (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *peer = peer_attached (world, 0);
+    world->held = true;
+    ask_create (peer, "/a", "1", 0);
+    ask_get (peer, "/a", false);
+    ask_set (peer, "/a", "2", -1);
+    peer_do (peer);
+    assert_int_equal (world->waiting_count, 2);
+    clients_held (world->servers[0].clients, CLIENTS_NO_QUORUM);
+    world->held = false;
+    world_run (world);
+    clients_held (world->servers[0].clients, NULL);
+    world_run (world);
+    expect (peer, "held \"no quorum\"");
+    expect (peer, "reply 1 OK n=1 path=/a v=0");
+    expect (peer, "reply 2 OK data=1 v=0");
+    expect (peer, "reply 3 OK n=2 v=1");
+    expect (peer, "held \"\"");
+    world_free (&world);
+}
+
 /* The replies are lost; the session goes on at another server and asks again. */
 static void resent_writes_get_their_first_result (void **state)
 {
@@ -729,6 +756,7 @@ int main (void)
         cmocka_unit_test (a_write_does_not_overtake_a_sync),
         cmocka_unit_test (syncs_of_a_turn_are_one_question),
         cmocka_unit_test (writes_survive_the_leader),
+        cmocka_unit_test (held_read_does_not_see_the_write_behind_it),
         cmocka_unit_test (resent_writes_get_their_first_result),
         cmocka_unit_test (late_copies_do_no_harm),
         cmocka_unit_test (an_old_copy_overtakes_a_write_that_waits),

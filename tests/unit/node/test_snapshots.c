@@ -466,6 +466,28 @@ static void test_leaders_file_damaged (void **state)
     assert_int_equal (tree_digest (world.learner.tree), tree_digest (world.leader.tree));
 }
 
+/* There is no room for the new one, for a while: it is written when there is. */
+static void test_leaders_file_damaged_on_a_full_disk (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 500, 8000);
+    checkpoint_want (&world.checkpoint);
+    for (int i = 0; i < 200; i++) {
+        leader_turn ();
+    }
+    assert_true (crash_disk_flip (world.leader.disk, server_snapshot_name (&world.leader), 10, 1));
+    crash_disk_set_space (world.leader.disk, crash_disk_used (world.leader.disk) + 1000);
+    snapshots_offer (world.snapshots, 2);
+    assert_false (run (200));
+    int code;
+    assert_true (checkpoint_failures (&world.checkpoint, &code) > 0);
+    crash_disk_set_space (world.leader.disk, UINT64_MAX);
+    world.now_ms += CHECKPOINT_RETRY_MS;
+    assert_true (run (1000));
+    finish ();
+    assert_int_equal (tree_digest (world.learner.tree), tree_digest (world.leader.tree));
+}
+
 /* Newer snapshots are written, and older ones removed: not the one that is being sent. */
 static void test_purged_meanwhile (void **state)
 {
@@ -641,6 +663,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_wrong_chunks, setup, teardown),
         cmocka_unit_test_setup_teardown (test_writer_busy, setup, teardown),
         cmocka_unit_test_setup_teardown (test_leaders_file_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_leaders_file_damaged_on_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown (test_purged_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown (test_several, setup, teardown),
         cmocka_unit_test_setup_teardown (test_window, setup, teardown),
