@@ -75,6 +75,8 @@ int client_submit (cohort_t *self, struct request *request, cohort_result_fn *fn
 int client_call_blocking (cohort_t *self, const struct client_call *call, struct request **request,
                           cohort_result_t *result);
 void client_finish (cohort_t *self, struct request *request);
+/* Makes the call and waits; its result says whether it was there. existed may be NULL. */
+int client_call_existed (cohort_t *self, const struct client_call *call, int *existed);
 
 /* "create /a/b" and the like, for error texts. */
 const char *client_op_name (enum wire_kind kind);

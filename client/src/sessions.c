@@ -55,14 +55,5 @@ void cohort_sessions_destroy (cohort_sessions_t **page_p)
 int cohort_session_kill (cohort_t *self, uint64_t session, int *existed)
 {
     struct client_call call = {.kind = WIRE_KILL, .session = session};
-    struct request *request = NULL;
-    cohort_result_t result;
-    int rc = client_call_blocking (self, &call, &request, &result);
-    if (rc == COHORT_OK) {
-        if (existed != NULL) {
-            *existed = result.existed;
-        }
-        client_finish (self, request);
-    }
-    return rc;
+    return client_call_existed (self, &call, existed);
 }

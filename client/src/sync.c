@@ -294,13 +294,11 @@ int cohort_delete (cohort_t *self, const char *path, int32_t version)
     return rc;
 }
 
-int cohort_delete_if_present (cohort_t *self, const char *path, int32_t version, int *existed)
+int client_call_existed (cohort_t *self, const struct client_call *call, int *existed)
 {
-    struct client_call call = {
-        .kind = WIRE_DELETE, .path = path, .version = version, .if_present = true};
     struct request *request = NULL;
     cohort_result_t result;
-    int rc = client_call_blocking (self, &call, &request, &result);
+    int rc = client_call_blocking (self, call, &request, &result);
     if (rc == COHORT_OK) {
         if (existed != NULL) {
             *existed = result.existed;
@@ -308,6 +306,13 @@ int cohort_delete_if_present (cohort_t *self, const char *path, int32_t version,
         client_finish (self, request);
     }
     return rc;
+}
+
+int cohort_delete_if_present (cohort_t *self, const char *path, int32_t version, int *existed)
+{
+    struct client_call call = {
+        .kind = WIRE_DELETE, .path = path, .version = version, .if_present = true};
+    return client_call_existed (self, &call, existed);
 }
 
 int cohort_exists (cohort_t *self, const char *path, cohort_stat_t *stat)
