@@ -96,6 +96,12 @@ static void print_table (const struct view *view)
     output_table (stdout, cells, view->count + 1, STATUS_COLUMNS);
 }
 
+/* Of what older servers do not count nothing is known. */
+static json_t *counter_or_null (const struct server_status *server, uint64_t counter)
+{
+    return server->turn_us_max > 0 ? json_integer ((json_int_t) counter) : json_null ();
+}
+
 /* What is not known is null. */
 static bool print_json (const struct view *view, enum format format)
 {
@@ -107,7 +113,7 @@ static bool print_json (const struct view *view, enum format format)
         bool answered = server->answered;
         char id[OUTPUT_ID_SIZE];
         json_t *row =
-            json_pack ("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+            json_pack ("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
                        server->has_id ? json_integer (server->id) : json_null (), "address",
                        view->status->addresses.items[view->rows[i]], "role",
                        answered ? server->role : "unreachable", "epoch",
@@ -116,7 +122,9 @@ static bool print_json (const struct view *view, enum format format)
                        "connections", answered ? json_integer (server->connections) : json_null (),
                        "log", *server->log ? json_string (server->log) : json_null (), "disk",
                        *server->disk ? json_string (server->disk) : json_null (), "state",
-                       *server->state ? json_string (server->state) : json_null ());
+                       *server->state ? json_string (server->state) : json_null (), "turn_us_max",
+                       counter_or_null (server, server->turn_us_max), "long_turns",
+                       counter_or_null (server, server->long_turns));
         worked = worked && emit_item (&emit, row);
     }
     emit_end (&emit);

@@ -338,8 +338,10 @@ const struct command command_table[] = {
      "leader has brought it back) or suspect (the end of its log cannot be read; its vote\n"
      "depends on what the others have), and state is sound, quarantined (a quorum has another\n"
      "state: the server serves nobody until its own is made anew, and proven) or contested\n"
-     "(states differ, and no quorum agrees); what is not known is null. DISK is full when a\n"
-     "server takes no writes for want of space.\n",
+     "(states differ, and no quorum agrees); turn_us_max is the longest turn of the server's\n"
+     "thread so far, in us of processor time, and long_turns how many took more than 10 ms,\n"
+     "in which nobody else was served; what is not known is null. DISK is full when a server\n"
+     "takes no writes for want of space.\n",
      command_status_flags,
      "  $ cohort status\n"
      "  $ cohort status --wait 10000 > /dev/null && echo ready\n",

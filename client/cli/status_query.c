@@ -165,6 +165,8 @@ static void take_status (struct ensemble_status *status, struct server_status *s
     snprintf (server->disk, sizeof server->disk, "%s", message->disk);
     snprintf (server->state, sizeof server->state, "%s", message->state);
     snprintf (server->state_reason, sizeof server->state_reason, "%s", message->state_reason);
+    server->turn_us_max = message->turn_us_max;
+    server->long_turns = message->long_turns;
     if (message->cluster_id.len == STATUS_CLUSTER_SIZE) {
         memcpy (server->cluster_id, message->cluster_id.data, STATUS_CLUSTER_SIZE);
     }

@@ -32,6 +32,8 @@ struct server_status {
     char disk[STATUS_DISK_SIZE];   /* "ok", "full"; "": it did not say */
     char state[STATUS_STATE_SIZE]; /* "sound", "contested", "quarantined"; "": it did not say */
     char state_reason[STATUS_REASON_SIZE];
+    uint64_t turn_us_max; /* 0: it did not say */
+    uint64_t long_turns;
     uint8_t cluster_id[STATUS_CLUSTER_SIZE];
 };
 

@@ -16,6 +16,7 @@
 #include "server/node/error_text.h"
 #include "server/node/identity_text.h"
 #include "server/node/links.h"
+#include "server/node/log_limit.h"
 
 /* Of a new ensemble; where the options say nothing. */
 enum {
@@ -29,6 +30,15 @@ enum {
 };
 
 enum { INCARNATION_SHIFT = 20 }; /* a million in each millisecond */
+
+/* Of long turns, so many lines in the log in so many ms. */
+enum { LONG_TURN_LINES = 5, LONG_TURN_LINES_MS = 10000 };
+
+/* What a turn has had to do, for whoever wonders why it was long. */
+struct turn {
+    uint64_t client_frames, peer_frames;
+    zxid_t applied; /* before it */
+};
 
 struct node {
     uint32_t id;
@@ -47,6 +57,10 @@ struct node {
     struct bootstrap *bootstrap;
     struct ensemble *ensemble;
     struct clients *clients;
+    struct turn turn;     /* the present one */
+    uint64_t turn_us_max; /* of those before: see node_turn_took */
+    uint64_t long_turns;
+    struct log_limit long_turns_told;
     int failure;
     char text[256];
 };
@@ -497,6 +511,7 @@ void node_time (struct node *self, int64_t now_ms, int64_t wall_ms)
         ensemble_time (self->ensemble, self->now_ms, self->wall_ms);
         clients_time (self->clients, self->now_ms);
         links_time (self->links, self->now_ms);
+        self->turn = (struct turn){.applied = tree_zxid (ensemble_tree (self->ensemble))};
     }
 }
 
@@ -517,6 +532,7 @@ void node_peer_disconnected (struct node *self, uint32_t peer)
 void node_peer_frame (struct node *self, const uint8_t *data, size_t size)
 {
     if (runs (self)) {
+        self->turn.peer_frames++;
         links_frame (self->links, data, size);
     }
 }
@@ -524,6 +540,7 @@ void node_peer_frame (struct node *self, const uint8_t *data, size_t size)
 void node_client_frame (struct node *self, uint64_t connection, const uint8_t *data, size_t size)
 {
     if (runs (self)) {
+        self->turn.client_frames++;
         clients_frame (self->clients, connection, data, size);
     }
 }
@@ -572,6 +589,29 @@ bool node_flush (struct node *self)
     more |= links_flush (self->links);
     ensemble_flushed (self->ensemble);
     return !has_failed (self) && more;
+}
+
+void node_turn_took (struct node *self, uint64_t processor_us)
+{
+    uint64_t missed;
+    self->turn_us_max = processor_us > self->turn_us_max ? processor_us : self->turn_us_max;
+    if (processor_us <= NODE_LONG_TURN_US || !runs (self)) {
+        return;
+    }
+    self->long_turns++;
+    bool told = log_limit_admits (&self->long_turns_told, self->now_ms, LONG_TURN_LINES,
+                                  LONG_TURN_LINES_MS, &missed);
+    if (missed > 0) {
+        logger_write (&self->logger, LOG_WARNING, "long-turns", "more=%" PRIu64, missed);
+    }
+    if (told) {
+        zxid_t applied = tree_zxid (ensemble_tree (self->ensemble));
+        logger_write (&self->logger, LOG_WARNING, "long-turn",
+                      "processor_us=%" PRIu64 " client_frames=%" PRIu64 " peer_frames=%" PRIu64
+                      " after=%" PRIx64 " zxid=%" PRIx64,
+                      processor_us, self->turn.client_frames, self->turn.peer_frames,
+                      self->turn.applied, applied);
+    }
 }
 
 int64_t node_deadline (const struct node *self)
@@ -625,6 +665,8 @@ void node_status (const struct node *self, struct node_status *status)
     status->standalone = self->members_count == 1;
     status->disk = store_space (self->store) == 0 ? "ok" : "full";
     status->state_reason = "";
+    status->turn_us_max = self->turn_us_max;
+    status->long_turns = self->long_turns;
     if (!self->started) {
         status->zab.role = ZAB_LOOKING;
         return;

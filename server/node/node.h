@@ -112,6 +112,11 @@ void node_client_closed (struct node *self, uint64_t connection);
  * once (call again after looking at the sockets). */
 bool node_flush (struct node *self);
 
+/* How much processor time the turn has taken, which the node itself cannot know.  A turn beyond
+ * NODE_LONG_TURN_US is told to the log, and counted for node_status. */
+enum { NODE_LONG_TURN_US = 10000 };
+void node_turn_took (struct node *self, uint64_t processor_us);
+
 /* When to call again at the latest, now_ms; INT64_MAX: no timer. */
 int64_t node_deadline (const struct node *self);
 
@@ -151,6 +156,8 @@ struct node_status {
     const char *disk;          /* "ok", "full" */
     enum node_state state;
     const char *state_reason; /* for people; "": SOUND; lives until the next turn */
+    uint64_t turn_us_max;     /* processor time of the longest turn so far; 0: nobody has told */
+    uint64_t long_turns;      /* how many took longer than NODE_LONG_TURN_US */
 };
 void node_status (const struct node *self, struct node_status *status);
 const struct tree *node_tree (const struct node *self);

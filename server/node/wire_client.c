@@ -140,6 +140,8 @@ void wire_client_status (struct buf *out, struct arena *arena, const struct node
     message.disk = string_of (status->disk);
     message.state = string_of (state_text (status->state));
     message.state_reason = string_of (status->state_reason != NULL ? status->state_reason : "");
+    message.turn_us_max = status->turn_us_max;
+    message.long_turns = status->long_turns;
     message.members = arena_calloc (arena, count, sizeof *message.members);
     for (size_t i = 0; message.members != NULL && i < count; i++) {
         message.members[i] = member_of (arena, &members[i]);

@@ -481,7 +481,8 @@ test_status () {
 [0-9]+ +$address  standalone  [0-9]+ +0x[0-9a-f]+ +[0-9]+ +ok\$" status
     matches "$("$cohort" status -o json | tr -d ' \n')" \
         "^\[\{\"id\":[0-9]+,\"address\":\"$address\",\"role\":\"standalone\",\"epoch\":[0-9]+,\
-\"zxid\":\"0x[0-9a-f]+\",\"connections\":[0-9]+,\"log\":\"whole\",\"disk\":\"ok\",\"state\":\"sound\"\}\]\$" 'status -o json'
+\"zxid\":\"0x[0-9a-f]+\",\"connections\":[0-9]+,\"log\":\"whole\",\"disk\":\"ok\",\"state\":\"sound\",\
+\"turn_us_max\":[1-9][0-9]*,\"long_turns\":[0-9]+\}\]\$" 'status -o json'
     expect 0 "$("$cohort" status | wc -l)" '' bash -c '"$1" status --wait 5000 | wc -l' - "$cohort"
 }
 
@@ -508,7 +509,9 @@ test_nobody () {
     \"connections\": null,
     \"log\": null,
     \"disk\": null,
-    \"state\": null
+    \"state\": null,
+    \"turn_us_max\": null,
+    \"long_turns\": null
   }
 ]" 'cohort: no server answers*' "$cohort" --servers "$free" status -o json
     # One of the list is enough.
