@@ -34,7 +34,7 @@ static int parse_number (const struct config_line *line, uint64_t min, uint64_t 
 static int set_number32 (const struct config_line *line, uint32_t min, uint32_t max,
                          uint32_t *field)
 {
-    uint64_t number;
+    uint64_t number = 0;
     int rc = parse_number (line, min, max, &number);
     if (rc == 0) {
         *field = (uint32_t) number;
