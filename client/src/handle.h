@@ -8,6 +8,7 @@
 #ifndef COHORT_CLIENT_HANDLE_H
 #define COHORT_CLIENT_HANDLE_H
 
+#include "client/src/channel.h"
 #include "client/src/faults.h"
 #include "client/src/hosts.h"
 #include "client/src/io.h"
@@ -56,7 +57,10 @@ struct cohort_loop {
     /* driver */
     struct list handles; /* attached */
     struct list touched;
-    struct list dirty;        /* channels to be read before the loop may sleep */
+    struct list connections;
+    struct list dirty;        /* connections to be read before the loop may sleep */
+    struct list unsent;       /* and those that have something to send */
+    struct buf frame;         /* the one that is being made */
     int64_t next_deadline_ms; /* of all sessions; may be too early, never too late */
     size_t closing;           /* handles whose end is awaited */
     uint64_t monitors;        /* names given */

@@ -1,4 +1,4 @@
-/* DEALERs and their monitors. May include: handle, libzmq, epoll, base, libc. */
+/* Connections: DEALERs and their monitors. May include: handle, libzmq, epoll, base, libc. */
 
 #include "client/src/io.h"
 
@@ -13,10 +13,14 @@
 #include "client/base/secret.h"
 #include "client/src/handle.h"
 
-/* Frames taken from one channel in one turn, so that no server starves the others of a loop. */
-#define READ_FRAMES_MAX 128
+/* Messages taken from one connection in one turn, so that no server starves the others of a loop.
+ */
+#define READ_MESSAGES_MAX 128
 /* A listener that accepts and never greets. */
 #define HANDSHAKE_MS 500
+/* A connection that owes an answer for so long is shared with nobody else: whoever tries its server
+ * again does so on a fresh one. */
+#define SILENT_MS 500
 #define MONITOR_EVENTS                                                                             \
     (ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |                   \
      ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |                  \
@@ -38,7 +42,7 @@ static bool set_keys (void *dealer, const struct channel_keys *keys)
            zmq_setsockopt (dealer, ZMQ_CURVE_SECRETKEY, keys->secret, 41) == 0;
 }
 
-static bool set_options (struct channel *self, const char *endpoint)
+static bool set_options (struct connection *self)
 {
     void *dealer = self->dealer;
     bool good = set_int (dealer, ZMQ_RECONNECT_IVL, -1) && set_int (dealer, ZMQ_IMMEDIATE, 1) &&
@@ -49,16 +53,17 @@ static bool set_options (struct channel *self, const char *endpoint)
          * the window, the credit and the requests in flight. */
         return good && set_int (dealer, ZMQ_SNDHWM, 0);
     }
-    if (good && strchr (endpoint, '[') != NULL) {
+    if (good && strchr (self->endpoint, '[') != NULL) {
         good = set_int (dealer, ZMQ_IPV6, 1);
     }
-    return good && (!self->handle->encrypted || set_keys (dealer, &self->handle->keys));
+    return good && (!self->encrypted || set_keys (dealer, &self->keys));
 }
 
 /* The monitor's end must be connected before anything happens, and without a limit: unread events
  * would stop the I/O thread of the whole context. */
-static bool open_monitor (struct channel *self, cohort_loop_t *loop)
+static bool open_monitor (struct connection *self)
 {
+    cohort_loop_t *loop = self->loop;
     char name[64];
     snprintf (name, sizeof (name), "inproc://cohort-monitor-%p-%" PRIu64, (void *) loop,
               ++loop->monitors);
@@ -69,7 +74,7 @@ static bool open_monitor (struct channel *self, cohort_loop_t *loop)
            zmq_connect (self->monitor, name) == 0;
 }
 
-static bool watch_fd (cohort_loop_t *loop, struct channel *self, void *socket, int *fd)
+static bool watch_fd (struct connection *self, void *socket, int *fd)
 {
     size_t size = sizeof (*fd);
     if (zmq_getsockopt (socket, ZMQ_FD, fd, &size) != 0) {
@@ -77,36 +82,80 @@ static bool watch_fd (cohort_loop_t *loop, struct channel *self, void *socket, i
         return false;
     }
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = self};
-    if (epoll_ctl (loop->epoll_fd, EPOLL_CTL_ADD, *fd, &event) != 0) {
+    if (epoll_ctl (self->loop->epoll_fd, EPOLL_CTL_ADD, *fd, &event) != 0) {
         *fd = -1;
         return false;
     }
     return true;
 }
 
-struct channel *channel_open (struct cohort *handle, uint32_t link, const char *endpoint)
+/* Whether a new channel may use it. */
+static bool has_keys (const struct connection *self, const struct channel_keys *keys)
 {
-    cohort_loop_t *loop = handle->loop;
-    struct channel *self = mem_calloc (1, sizeof (*self));
+    return self->encrypted == (keys != NULL) &&
+           (keys == NULL || memcmp (&self->keys, keys, sizeof (*keys)) == 0);
+}
+
+static bool is_sound (const struct connection *self, int64_t now_ms)
+{
+    return !self->down && !(self->owes && now_ms - self->owed_ms >= SILENT_MS) &&
+           map_count (&self->channels) < BUNDLE_CHANNELS_MAX && self->last_channel < UINT32_MAX;
+}
+
+static struct connection *find (cohort_loop_t *loop, const char *endpoint,
+                                const struct channel_keys *keys, int64_t now_ms)
+{
+    for (struct list_node *at = list_first (&loop->connections); at != NULL;
+         at = list_next (&loop->connections, at)) {
+        struct connection *self = list_entry (at, struct connection, in_loop);
+        if (is_sound (self, now_ms) && strcmp (self->endpoint, endpoint) == 0 &&
+            has_keys (self, keys)) {
+            return self;
+        }
+    }
+    return NULL;
+}
+
+static bool begin (struct connection *self)
+{
+    self->dealer = zmq_socket (self->loop->context, ZMQ_DEALER);
+    bool good = self->dealer != NULL && set_options (self);
+    if (good && !self->inproc) {
+        good = open_monitor (self) && watch_fd (self, self->monitor, &self->monitor_fd);
+    }
+    return good && watch_fd (self, self->dealer, &self->dealer_fd) &&
+           zmq_connect (self->dealer, self->endpoint) == 0;
+}
+
+struct connection *connection_get (cohort_loop_t *loop, const char *endpoint,
+                                   const struct channel_keys *keys, int64_t now_ms)
+{
+    struct connection *self = find (loop, endpoint, keys, now_ms);
+    if (self != NULL) {
+        return self;
+    }
+    self = mem_calloc (1, sizeof (*self));
     if (self == NULL) {
         return NULL;
     }
-    self->handle = handle;
-    self->link = link;
-    self->dealer_fd = self->monitor_fd = -1;
-    self->inproc = strncmp (endpoint, "inproc:", 7) == 0;
-    self->dealer = zmq_socket (loop->context, ZMQ_DEALER);
-    bool good = self->dealer != NULL && set_options (self, endpoint);
-    if (good && !self->inproc) {
-        good = open_monitor (self, loop) && watch_fd (loop, self, self->monitor, &self->monitor_fd);
+    self->loop = loop;
+    snprintf (self->endpoint, sizeof (self->endpoint), "%s", endpoint);
+    self->encrypted = keys != NULL;
+    if (keys != NULL) {
+        self->keys = *keys;
     }
-    good = good && watch_fd (loop, self, self->dealer, &self->dealer_fd) &&
-           zmq_connect (self->dealer, endpoint) == 0;
-    if (!good) {
-        channel_close (self);
+    self->inproc = strncmp (endpoint, "inproc:", 7) == 0;
+    self->dealer_fd = self->monitor_fd = -1;
+    self->owes = true;
+    self->owed_ms = now_ms;
+    map_init (&self->channels);
+    list_init (&self->fresh);
+    list_push_back (&loop->connections, &self->in_loop);
+    if (!begin (self)) {
+        connection_close (self);
         return NULL;
     }
-    channel_mark (self);
+    connection_mark (self);
     return self;
 }
 
@@ -127,14 +176,21 @@ static void leave_inproc (void *dealer)
     }
 }
 
-void channel_close (struct channel *self)
+static void leave_list (struct list_node *node)
 {
-    cohort_loop_t *loop = self->handle->loop;
-    if (list_linked (&self->dirty)) {
-        list_remove (&self->dirty);
+    if (list_linked (node)) {
+        list_remove (node);
     }
-    unwatch_fd (loop, self->dealer_fd);
-    unwatch_fd (loop, self->monitor_fd);
+}
+
+void connection_close (struct connection *self)
+{
+    COHORT_ASSERT (map_count (&self->channels) == 0);
+    leave_list (&self->dirty);
+    leave_list (&self->unsent);
+    leave_list (&self->in_loop);
+    unwatch_fd (self->loop, self->dealer_fd);
+    unwatch_fd (self->loop, self->monitor_fd);
     if (self->monitor != NULL) {
         /* In this order: a PAIR that is closed while its monitor is on hangs the I/O thread. */
         zmq_socket_monitor (self->dealer, NULL, 0);
@@ -146,16 +202,18 @@ void channel_close (struct channel *self)
         }
         zmq_close (self->dealer);
     }
-    secret_wipe (self->frame.data, self->secret ? self->frame.size : 0);
-    buf_deinit (&self->frame);
-    buf_deinit (&self->held);
+    secret_wipe (self->out.buf.data, self->secret ? self->out.buf.size : 0);
+    secret_wipe (&self->keys, sizeof (self->keys));
+    bundle_deinit (&self->out);
+    buf_deinit (&self->ended);
+    map_deinit (&self->channels);
     mem_free (self);
 }
 
-void channel_mark (struct channel *self)
+void connection_mark (struct connection *self)
 {
     if (!list_linked (&self->dirty)) {
-        list_push_back (&self->handle->loop->dirty, &self->dirty);
+        list_push_back (&self->loop->dirty, &self->dirty);
     }
 }
 
@@ -167,98 +225,115 @@ bool channel_key_valid (const char *key)
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-static void tell_up (struct channel *self)
+static struct channel *channel_at (struct map_node *node)
 {
-    if (!self->up && !self->down) {
-        self->up = true;
-        session_link_up (self->handle->session, self->link, loop_now_ms (self->handle->loop));
+    return node != NULL ? map_entry (node, struct channel, node) : NULL;
+}
+
+static void set_up (struct connection *self)
+{
+    if (self->up || self->down) {
+        return;
+    }
+    self->up = true;
+    self->owes = false;
+    for (struct map_node *at = map_first (&self->channels); at != NULL;
+         at = map_next (&self->channels, at)) {
+        channel_tell_up (channel_at (at));
     }
 }
 
-static void tell_down (struct channel *self, int rc)
+static void set_down (struct connection *self, int rc)
 {
-    if (!self->down) {
-        self->down = true;
-        session_link_down (self->handle->session, self->link, rc, loop_now_ms (self->handle->loop));
+    if (self->down) {
+        return;
+    }
+    self->down = true;
+    self->down_rc = rc;
+    for (struct map_node *at = map_first (&self->channels); at != NULL;
+         at = map_next (&self->channels, at)) {
+        channel_tell_down (channel_at (at), rc);
     }
 }
 
-void channel_cut (struct channel *self)
+static bool is_it (const struct map_node *node, const void *key)
 {
-    tell_down (self, COHORT_ECONNECT);
-}
-
-/* Hands a frame to the session, unless a test wants otherwise. Returns whether to go on. */
-static bool deliver (struct channel *self, const void *data, size_t size)
-{
-    switch (faults_judge (&self->handle->faults, data, size)) {
-    case FAULTS_PASS:
-        self->handle->received += size;
-        session_frame (self->handle->session, self->link, data, size,
-                       loop_now_ms (self->handle->loop));
-        return true;
-    case FAULTS_HOLD:
-        if (!self->holding) {
-            buf_clear (&self->held);
-            buf_append (&self->held, data, size);
-            self->holding = true;
-        }
-        return false;
-    default:
-        channel_cut (self);
-        return false;
-    }
-}
-
-/* What was held back goes first. Returns whether there may be more. */
-static bool deliver_held (struct channel *self)
-{
-    if (!self->holding) {
-        return true;
-    }
-    if (self->held.failed || !deliver (self, self->held.data, self->held.size)) {
-        return false;
-    }
-    self->holding = false;
+    /* The hash is the whole key, and it was compared. */
+    (void) node;
+    (void) key;
     return true;
 }
 
-/* Takes frames until there are none, or enough for one turn; returns how many. */
-static size_t read_frames (struct channel *self)
+static struct channel *channel_find (const struct connection *self, uint32_t number)
+{
+    return channel_at (map_find (&self->channels, number, is_it, NULL));
+}
+
+/* What is no bundle is for all: an empty one is a server's probe whether the connection stands;
+ * another says what is wrong with this client, or is of another protocol; the sessions know what to
+ * make of it. What comes for a channel that has ended counts no
+ * more. */
+static void take_message (struct connection *self, const void *data, size_t size)
+{
+    struct reader reader;
+    struct letter letter;
+    size_t letters;
+    self->owes = false;
+    if (!bundle_open (&reader, data, size, &letters)) {
+        for (struct map_node *at = map_first (&self->channels); at != NULL;
+             at = map_next (&self->channels, at)) {
+            channel_take (channel_at (at), data, size);
+        }
+        return;
+    }
+    while (bundle_next (&reader, &letter)) {
+        struct channel *channel = channel_find (self, letter.channel);
+        if (channel != NULL) {
+            channel_take (channel, letter.data, letter.size);
+        }
+    }
+}
+
+static bool is_read (const struct connection *self)
+{
+    return self->blocked < map_count (&self->channels);
+}
+
+/* Takes messages until there are none, or enough for one turn; returns how many. */
+static size_t read_messages (struct connection *self)
 {
     size_t count = 0;
     zmq_msg_t message;
     zmq_msg_init (&message);
-    bool more = deliver_held (self);
-    for (; more && count < READ_FRAMES_MAX && !self->handle->paused; count++) {
+    for (; count < READ_MESSAGES_MAX && is_read (self); count++) {
         if (zmq_msg_recv (&message, self->dealer, ZMQ_DONTWAIT) < 0) {
             break;
         }
-        more = deliver (self, zmq_msg_data (&message), zmq_msg_size (&message));
+        take_message (self, zmq_msg_data (&message), zmq_msg_size (&message));
     }
     zmq_msg_close (&message);
-    if (count == READ_FRAMES_MAX) {
-        channel_mark (self);
+    if (count == READ_MESSAGES_MAX) {
+        connection_mark (self);
     }
     return count;
 }
 
-static void take_monitor_event (struct channel *self, uint16_t event)
+static void take_monitor_event (struct connection *self, uint16_t event)
 {
     switch (event) {
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-        tell_up (self);
+        set_up (self);
         break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-        tell_down (self, COHORT_EAUTHFAILED);
+        set_down (self, COHORT_EAUTHFAILED);
         break;
     default:
-        tell_down (self, COHORT_ECONNECT);
+        set_down (self, COHORT_ECONNECT);
         break;
     }
 }
 
-static size_t read_monitor (struct channel *self)
+static size_t read_monitor (struct connection *self)
 {
     size_t count = 0;
     zmq_msg_t message;
@@ -276,69 +351,221 @@ static size_t read_monitor (struct channel *self)
     return count;
 }
 
-bool channel_read (struct channel *self)
+static bool read_inproc_events (struct connection *self)
 {
-    /* All that has arrived, and only then what became of the connection that it came on. */
-    size_t count = read_frames (self);
-    if (count == READ_FRAMES_MAX) {
-        return true;
-    }
-    if (self->monitor != NULL) {
-        return count + read_monitor (self) > 0;
-    }
     int events = 0;
     size_t size = sizeof (events);
     if (zmq_getsockopt (self->dealer, ZMQ_EVENTS, &events, &size) != 0) {
-        return count > 0;
+        return false;
     }
-    if ((events & ZMQ_POLLIN) != 0 && !self->handle->paused && !self->holding && !self->down) {
+    bool any = false;
+    if ((events & ZMQ_POLLIN) != 0 && is_read (self) && !self->down) {
         /* It came since the last receive; having looked has used up its wake-up. */
-        channel_mark (self);
-        count++;
+        connection_mark (self);
+        any = true;
     }
     if ((events & ZMQ_POLLOUT) != 0 && !self->up) {
-        tell_up (self);
-        count++;
-    } else if ((events & ZMQ_POLLOUT) == 0 && (events & ZMQ_POLLIN) == 0 && !self->down) {
-        tell_down (self, COHORT_ECONNECT);
-        count++;
+        set_up (self);
+        return true;
     }
-    return count > 0;
+    if ((events & ZMQ_POLLOUT) == 0 && (events & ZMQ_POLLIN) == 0 && !self->down) {
+        set_down (self, COHORT_ECONNECT);
+        return true;
+    }
+    return any;
+}
+
+static bool refresh_channels (struct connection *self)
+{
+    struct list fresh;
+    list_init (&fresh);
+    list_splice_back (&fresh, &self->fresh);
+    bool any = !list_empty (&fresh);
+    struct list_node *node;
+    while ((node = list_pop_front (&fresh)) != NULL) {
+        channel_refresh (list_entry (node, struct channel, fresh));
+    }
+    return any;
+}
+
+bool connection_read (struct connection *self, int64_t now_ms)
+{
+    bool any = refresh_channels (self);
+    /* All that has arrived, and only then what became of the connection that it came on. */
+    size_t count = read_messages (self);
+    if (count == READ_MESSAGES_MAX) {
+        return true;
+    }
+    if (self->stuck && self->stirred) {
+        self->tried_ms = now_ms - IO_STUCK_MS; /* at the end of this turn */
+    }
+    any = count > 0 || any;
+    return (self->monitor != NULL ? read_monitor (self) > 0 : read_inproc_events (self)) || any;
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
-/* Whether the frame is out. */
-static bool send_frame (struct channel *self)
+void connection_await (struct connection *self)
 {
-    channel_mark (self);
-    int rc = zmq_send (self->dealer, self->frame.data, self->frame.size, ZMQ_DONTWAIT);
-    self->stuck = rc < 0;
-    if (self->secret && rc >= 0) {
-        secret_wipe (self->frame.data, self->frame.size);
+    if (!list_linked (&self->unsent)) {
+        list_push_back (&self->loop->unsent, &self->unsent);
     }
-    return rc >= 0;
 }
 
-bool channel_write (struct channel *self)
+/* No heartbeat leaves in the name of an application that hangs, and it may have begun to since its
+ * frame was put: that waits with its channel, and the others' letters go. */
+static void sieve (struct connection *self, int64_t now_ms)
 {
-    struct cohort *handle = self->handle;
+    struct bundle rest = {.letters = 0};
+    struct reader reader;
+    struct letter letter;
+    size_t letters;
+    bool sound = bundle_open (&reader, self->out.buf.data, self->out.buf.size, &letters);
+    COHORT_ASSERT (sound);
     bool any = false;
+    for (struct reader look = reader; !any && bundle_next (&look, &letter);) {
+        struct channel *channel = channel_find (self, letter.channel);
+        any = channel != NULL && channel_hung (channel, now_ms);
+    }
+    if (!any) {
+        return;
+    }
+    buf_reserve (&rest.buf, self->out.buf.size);
+    while (bundle_next (&reader, &letter)) {
+        struct channel *channel = channel_find (self, letter.channel);
+        bool hung = channel != NULL && channel_hung (channel, now_ms);
+        bundle_put (hung ? &channel->kept : &rest, letter.channel, letter.data, letter.size);
+        if (hung && channel->kept.buf.failed) {
+            channel_cut (channel);
+        }
+    }
+    secret_wipe (self->out.buf.data, self->secret ? self->out.buf.size : 0);
+    bundle_deinit (&self->out);
+    self->out = rest;
+}
+
+/* The ends that are still to be said: behind all that was said before. */
+static void put_ended (struct connection *self)
+{
+    size_t at = 0;
+    while (at < self->ended.size && !bundle_full (&self->out)) {
+        bundle_put (&self->out, bytes_get_u32 (self->ended.data + at), NULL, 0);
+        at += sizeof (uint32_t);
+    }
+    memmove (self->ended.data, self->ended.data + at, self->ended.size - at);
+    buf_truncate (&self->ended, self->ended.size - at);
+}
+
+/* Each channel may have more, and had no room for it. */
+static void unstick (struct connection *self)
+{
+    for (struct map_node *at = map_first (&self->channels); at != NULL && self->stuck;
+         at = map_next (&self->channels, at)) {
+        loop_touch (channel_at (at)->handle);
+    }
+    self->stuck = false;
+}
+
+/* Whether the message is out. */
+static bool send_out (struct connection *self, bool answered, int64_t now_ms)
+{
+    connection_mark (self);
+    self->tried_ms = now_ms;
+    self->stirred = false;
+    int rc = zmq_send (self->dealer, self->out.buf.data, self->out.buf.size, ZMQ_DONTWAIT);
+    if (rc < 0) {
+        self->stuck = true;
+        return false;
+    }
+    unstick (self);
+    if (!self->owes && answered) {
+        self->owes = true;
+        self->owed_ms = now_ms;
+    }
+    secret_wipe (self->out.buf.data, self->secret ? self->out.buf.size : 0);
+    self->secret = false;
+    bundle_clear (&self->out);
+    return true;
+}
+
+/* A frame that is lost is the end of its connection, and so is an end that is not told. */
+static bool lacks_memory (struct connection *self)
+{
+    if (!self->out.buf.failed && !self->ended.failed) {
+        return false;
+    }
+    set_down (self, COHORT_ECONNECT);
+    return true;
+}
+
+bool connection_flush (struct connection *self, int64_t now_ms)
+{
+    if (self->stuck && now_ms - self->tried_ms < IO_STUCK_MS) {
+        return false;
+    }
+    bool tried = false, was_down = self->down;
     for (;;) {
-        int64_t now_ms = loop_now_ms (handle->loop);
-        bool hung = loop_watch (handle, now_ms);
-        if (self->stuck && (hung || !send_frame (self))) {
-            /* A heartbeat may be in it: it too waits for an application that lives. */
-            return any;
+        bool answered = self->out.letters > 0;
+        if (!self->down && !lacks_memory (self) && self->stuck && self->watched > 0) {
+            sieve (self, now_ms);
         }
-        buf_clear (&self->frame);
-        if (!session_next_frame (handle->session, self->link, &self->frame, now_ms)) {
-            return any;
+        if (!self->down && !self->stuck && self->ended.size > 0) {
+            put_ended (self);
         }
-        any = true;
-        self->secret = session_frame_secret (handle->session);
-        if (!send_frame (self)) {
-            return any;
+        if (self->down || lacks_memory (self) || self->out.letters == 0) {
+            leave_list (&self->unsent);
+            unstick (self);
+            return tried || self->down != was_down;
         }
+        tried = true;
+        if (!send_out (self, answered, now_ms)) {
+            connection_await (self);
+            return true;
+        }
+    }
+}
+
+bool connection_room (struct connection *self, int64_t now_ms)
+{
+    if (!self->down && !self->stuck && bundle_full (&self->out)) {
+        connection_flush (self, now_ms);
+    }
+    return !self->down && !self->stuck;
+}
+
+void connection_put (struct connection *self, uint32_t channel, const struct buf *frame,
+                     bool secret, bool at_once, int64_t now_ms)
+{
+    COHORT_ASSERT (!self->stuck);
+    bundle_put (&self->out, channel, frame->data, frame->size);
+    connection_await (self);
+    self->secret |= secret;
+    if (at_once) {
+        connection_flush (self, now_ms);
+    }
+}
+
+bool connection_put_all (struct connection *self, struct bundle *letters, int64_t now_ms)
+{
+    if (self->out.letters > 0) {
+        connection_flush (self, now_ms);
+    }
+    if (self->down || self->stuck) {
+        return false;
+    }
+    COHORT_ASSERT (self->out.letters == 0);
+    bundle_deinit (&self->out);
+    self->out = *letters;
+    *letters = (struct bundle){.letters = 0};
+    connection_await (self);
+    return true;
+}
+
+void connection_end (struct connection *self, uint32_t channel, int64_t now_ms)
+{
+    buf_u32 (&self->ended, channel);
+    connection_await (self);
+    if (self->inproc) {
+        connection_flush (self, now_ms); /* the server shall know at once */
     }
 }

@@ -2,8 +2,8 @@
  *
  * libzmq's descriptors are edge-triggered and a send may swallow the edge of a message that has
  * arrived: a loop may sleep only when the last look at every socket since its last send found
- * nothing (docs/zeromq.md). So every channel that is sent on is marked, and marked channels are
- * read before the loop sleeps. May include: handle, io, session, libzmq, epoll, libc. */
+ * nothing (docs/zeromq.md). So every connection that is sent on is marked, and marked ones are read
+ * before the loop sleeps. May include: handle, io, session, libzmq, epoll, libc. */
 
 #include "client/src/loop.h"
 
@@ -24,8 +24,6 @@
 #define SOCKETS_MAX 60000
 /* Turns between two looks of a blocked call at whether its result has come. */
 #define DRIVE_TURNS_MAX 16
-/* How often a session is looked at whose link takes nothing. */
-#define STUCK_MS 10
 /* How long an orderly end may take. */
 #define CLOSE_MS 1000
 /* How long cohort_loop_destroy waits for handles that were destroyed inside callbacks. */
@@ -157,15 +155,15 @@ static int64_t due_ms (const struct cohort *handle)
     return session_ms < timers_ms ? session_ms : timers_ms;
 }
 
-/* When the session is due, or a timer. While a link takes nothing, what would be sent stays due: it
- * is looked at now and then, not all the time. */
+/* When the session is due, or a timer. While a connection takes nothing, what would be sent stays
+ * due: it is looked at now and then, not all the time. */
 static int64_t deadline_of (const struct cohort *handle, int64_t now_ms)
 {
     int64_t deadline_ms = due_ms (handle);
     for (size_t i = 0; i < HANDLE_CHANNELS; i++) {
         const struct channel *channel = handle->channels[i];
-        if (channel != NULL && channel->stuck && deadline_ms < now_ms + STUCK_MS) {
-            deadline_ms = now_ms + STUCK_MS;
+        if (channel != NULL && channel_stuck (channel) && deadline_ms < now_ms + IO_STUCK_MS) {
+            deadline_ms = now_ms + IO_STUCK_MS;
         }
     }
     return deadline_ms;
@@ -198,14 +196,13 @@ static void serve (struct cohort *handle, int64_t now_ms)
     session_view (handle->session, &view);
     bool open = mailbox_publish (&handle->mailbox, &events, handle->received, &view, now_ms);
     handle->received = 0;
-    if (handle->paused && open) {
-        for (size_t i = 0; i < HANDLE_CHANNELS; i++) {
-            if (handle->channels[i] != NULL) {
-                channel_mark (handle->channels[i]);
-            }
+    bool changed = handle->paused == open;
+    handle->paused = !open;
+    for (size_t i = 0; i < HANDLE_CHANNELS && changed; i++) {
+        if (handle->channels[i] != NULL) {
+            channel_resume (handle->channels[i]);
         }
     }
-    handle->paused = !open;
     if (session_closed (handle->session)) {
         detach (handle);
         return;
@@ -251,8 +248,8 @@ static void obey_faults (struct cohort *handle)
     for (size_t i = 0; i < HANDLE_CHANNELS; i++) {
         if (handle->channels[i] != NULL && cut) {
             channel_cut (handle->channels[i]);
-        } else if (handle->channels[i] != NULL && handle->channels[i]->holding) {
-            channel_mark (handle->channels[i]);
+        } else if (handle->channels[i] != NULL) {
+            channel_resume (handle->channels[i]);
         }
     }
 }
@@ -287,7 +284,7 @@ static bool take_mailboxes (cohort_loop_t *self, struct list *mailboxes, int64_t
     return any;
 }
 
-static bool read_channels (cohort_loop_t *self)
+static bool read_connections (cohort_loop_t *self, int64_t now_ms)
 {
     struct list dirty;
     list_init (&dirty);
@@ -295,12 +292,27 @@ static bool read_channels (cohort_loop_t *self)
     bool any = false;
     struct list_node *node;
     while ((node = list_pop_front (&dirty)) != NULL) {
-        struct channel *channel = list_entry (node, struct channel, dirty);
-        bool stuck = channel->stuck;
-        if (channel_read (channel) || stuck) {
-            /* A frame that is stuck is tried again whenever the socket has stirred. */
-            loop_touch (channel->handle);
-            any = true;
+        any = connection_read (list_entry (node, struct connection, dirty), now_ms) || any;
+    }
+    return any;
+}
+
+/* What the turn has for each server leaves as one message. */
+static bool flush_connections (cohort_loop_t *self, int64_t now_ms)
+{
+    struct list unsent;
+    list_init (&unsent);
+    list_splice_back (&unsent, &self->unsent);
+    bool any = false;
+    struct list_node *node;
+    while ((node = list_pop_front (&unsent)) != NULL) {
+        struct connection *connection = list_entry (node, struct connection, unsent);
+        any = connection_flush (connection, now_ms) || any;
+        if (connection->stuck) {
+            connection_await (connection);
+            if (self->next_deadline_ms > now_ms + IO_STUCK_MS) {
+                self->next_deadline_ms = now_ms + IO_STUCK_MS;
+            }
         }
     }
     return any;
@@ -333,15 +345,17 @@ static bool run_timers (cohort_loop_t *self, int64_t now_ms)
     return any;
 }
 
-/* Marks the channels whose descriptors are readable. */
-static void poll_channels (cohort_loop_t *self, int64_t timeout_ms)
+/* Marks the connections whose descriptors are readable. */
+static void poll_connections (cohort_loop_t *self, int64_t timeout_ms)
 {
     struct epoll_event events[EPOLL_EVENTS_MAX];
     int limit = timeout_ms > 60000 ? 60000 : (int) timeout_ms;
     int count = epoll_wait (self->epoll_fd, events, EPOLL_EVENTS_MAX, limit);
     for (int i = 0; i < count; i++) {
-        if (events[i].data.ptr != NULL) {
-            channel_mark (events[i].data.ptr);
+        struct connection *connection = events[i].data.ptr;
+        if (connection != NULL) {
+            connection->stirred = true;
+            connection_mark (connection);
         }
     }
 }
@@ -357,16 +371,16 @@ static bool run_turn (cohort_loop_t *self)
     if (now_ms >= self->next_deadline_ms) {
         /* After a pause of the whole process, what has arrived meanwhile speaks before the clock.
          */
-        poll_channels (self, 0);
+        poll_connections (self, 0);
     }
-    bool any = read_channels (self);
+    bool any = read_connections (self, now_ms);
     any = take_mailboxes (self, &mailboxes, now_ms) || any;
     any = run_timers (self, now_ms) || any;
     struct list_node *node;
     while ((node = list_pop_front (&self->touched)) != NULL) {
         serve (list_entry (node, struct cohort, touched), now_ms);
     }
-    return any;
+    return flush_connections (self, now_ms) || any;
 }
 
 /* ---- Sleeping -------------------------------------------------------------------------------- */
@@ -406,7 +420,7 @@ static void drive (void *arg, int64_t timeout_ms)
     bool any = false;
     bool rest = run_turns (self, &any);
     if (rest && !any && exchange_sleep_begin (&self->exchange)) {
-        poll_channels (self, sleep_ms (self, timeout_ms));
+        poll_connections (self, sleep_ms (self, timeout_ms));
         exchange_sleep_end (&self->exchange);
         rest = run_turns (self, &any);
     }
@@ -471,6 +485,8 @@ int loop_new (const cohort_loop_options_t *given, cohort_loop_t **loop)
     list_init (&self->handles);
     list_init (&self->touched);
     list_init (&self->dirty);
+    list_init (&self->connections);
+    list_init (&self->unsent);
     bool threaded = options.driver == COHORT_DRIVER_THREAD;
     int rc = exchange_init (&self->exchange, threaded, drive, end_orphan, self);
     if (rc != COHORT_OK) {
@@ -492,6 +508,7 @@ void loop_free (cohort_loop_t *self)
 {
     exchange_stop (&self->exchange);
     COHORT_ASSERT (list_empty (&self->handles));
+    COHORT_ASSERT (list_empty (&self->connections));
     if (self->own_context && self->context != NULL) {
         zmq_ctx_term (self->context);
     }
@@ -499,6 +516,7 @@ void loop_free (cohort_loop_t *self)
         close (self->epoll_fd);
     }
     exchange_deinit (&self->exchange);
+    buf_deinit (&self->frame);
     mem_free (self);
 }
 

@@ -1,8 +1,12 @@
 /*
  * server/net/front.h - the sockets that clients connect to
  *
- * One ROUTER for each endpoint.  A connection of a client is a number, given at its first frame
- * and never used again.  Its end is reported when it is proven, not when it is suspected: the
+ * One ROUTER for each endpoint.  A connection is a client process's, and the sessions of a process
+ * may share it, each as a channel (client/base/bundle.h).  Towards the node each channel is a
+ * connection of its own: a number, given at its first frame and never used again.  It ends when the
+ * client says so, or with the connection that carries it.
+ *
+ * That a connection has ended is reported when it is proven, not when it is suspected: the
  * monitor's DISCONNECTED is a hint, EHOSTUNREACH for its routing id is the proof, and only after
  * the ROUTER was drained behind that is its input complete.  (inproc has no monitor events:
  * such connections are probed in turn.)
@@ -54,8 +58,13 @@ bool front_due (const struct front *self);
 /* When the next probe is due; INT64_MAX: none. */
 int64_t front_deadline (const struct front *self);
 
-/* false: the connection's pipe is full, nothing was taken.  To a dead one: taken, and lost. */
+/* Takes a frame; it leaves with front_flush, in one message with the others of its connection, or
+ * earlier if that is large enough.  false: the connection's pipe is full, nothing was taken.  To a
+ * dead one: taken, and lost. */
 bool front_send (struct front *self, uint64_t connection, const uint8_t *data, size_t size);
+
+/* Sends what was taken: at the end of a turn. */
+void front_flush (struct front *self);
 
 /* Appends whom the connection shows its client to be (server/tree/identity.h): its address (tcp),
  * its public key (CURVE).  Of an unknown connection nothing. */

@@ -92,6 +92,11 @@ static void client_drop (void *arg, uint64_t connection)
     front_drop (((struct runner *) arg)->front, connection);
 }
 
+static void client_flush (void *arg)
+{
+    front_flush (((struct runner *) arg)->front);
+}
+
 static void on_peer_connected (void *arg, uint32_t peer)
 {
     node_peer_connected (((struct runner *) arg)->node, peer);
@@ -202,6 +207,7 @@ static bool turn (struct runner *self, int64_t now_ms)
         busy |= peers_turn (self->peers);
     }
     busy |= node_flush (self->node);
+    front_flush (self->front);      /* what the node has said behind its replies */
     busy |= store_go (self->store); /* what others wait for has been sent */
     if (!self->options.disk_thread && !self->stalled) {
         busy |= store_work (self->store);
@@ -276,6 +282,7 @@ static void end (struct runner *self)
     const char *text = "";
     int failure = node_failure (self->node, &text);
 
+    front_flush (self->front); /* clients are told who sends them away */
     (void) pthread_mutex_lock (&self->shared.mutex);
     self->shared.ended = true;
     self->shared.ready = false;
@@ -437,8 +444,9 @@ static int open_node (struct runner *self, char *error, size_t error_size)
 
     options->store = self->store;
     options->folder = self->options.disk_name;
-    options->transport = (struct node_transport){self,        peer_connect, peer_close,   peer_send,
-                                                 client_send, client_drop,  client_origin};
+    options->transport =
+        (struct node_transport){self,        peer_connect, peer_close,    peer_send,
+                                client_send, client_drop,  client_origin, client_flush};
     self->node = node_new (options, error, error_size);
     if (!self->node) {
         return COHORT_ECONFIG;

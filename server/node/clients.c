@@ -595,6 +595,10 @@ bool clients_flush (struct clients *self)
     }
     hellos_expire (self);
     bury (self);
+    const struct node_transport *transport = &self->options.transport;
+    if (transport->client_flush != NULL) {
+        transport->client_flush (transport->arg);
+    }
     return more || !list_empty (&self->ready);
 }
 

@@ -37,8 +37,10 @@ struct node;
  * is node_peer_connected or node_peer_disconnected.  send: false when the pipe is full or gone.
  *
  * Clients: a connection is a number never used twice.  send: false when its pipe is full (the
- * frame was not taken).  drop: forget the connection; nothing more is delivered from it.  origin:
- * appends whom the connection shows its client to be (server/tree/identity.h); NULL: nobody. */
+ * frame was not taken); what was taken may wait for the next flush (NULL: it does not), which comes
+ * when all replies of a turn are there.  drop: forget the connection; nothing more is delivered
+ * from it.  origin: appends whom the connection shows its client to be (server/tree/identity.h);
+ * NULL: nobody. */
 struct node_transport {
     void *arg;
     void (*peer_connect) (void *arg, uint32_t peer);
@@ -47,6 +49,7 @@ struct node_transport {
     bool (*client_send) (void *arg, uint64_t connection, const uint8_t *data, size_t size);
     void (*client_drop) (void *arg, uint64_t connection);
     void (*client_origin) (void *arg, uint64_t connection, struct buf *identities);
+    void (*client_flush) (void *arg);
 };
 
 enum { NODE_ADDRESS_MAX = 128 };

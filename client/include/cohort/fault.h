@@ -3,7 +3,8 @@
  *
  * For tests of programs that use Cohort: an answer that is lost, events that come late, a network
  * that is cut.  The faults are the client's own; its server, and everybody else, notices nothing
- * but what a real network would do to them.  Costs nothing while it is not used.  cohort/test.h has
+ * but what a real network would do to them; sessions that share its connection (cohort_loop_new)
+ * keep it, as if each had its own.  Costs nothing while it is not used.  cohort/test.h has
  * the faults of servers.
  *
  *      cohort_fault_drop_replies (client, 1);

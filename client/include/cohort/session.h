@@ -36,8 +36,10 @@ typedef struct cohort_loop_options {
     void *clock_arg;
 } cohort_loop_options_t;
 
-/* A loop serves any number of sessions with one ZeroMQ context and at most one thread.  NULL
- * options: the defaults.  NULL: out of memory or descriptors. */
+/* A loop serves any number of sessions with one ZeroMQ context and at most one thread.  Those with
+ * the same CURVE keys, or none, share one connection to each server that they are on: what a turn
+ * of the loop has for all of them is one message.  NULL options: the defaults.  NULL: out of memory
+ * or descriptors. */
 COHORT_API cohort_loop_t *cohort_loop_new (const cohort_loop_options_t *options);
 
 /* Ends the loop.  Every session on it must have been destroyed: otherwise COHORT_ESTATE, and

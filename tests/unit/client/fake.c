@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "client/base/bundle.h"
 #include "tests/unit/client/ended.h"
 #include "tests/unit/client/fake_state.h"
 
@@ -27,13 +28,14 @@ void fake_happened (struct fake *self, enum fake_counter counter)
 void fake_send (struct fake *self, const struct peer *peer, const Cohort__Wire__ServerFrame *frame)
 {
     size_t size = cohort__wire__server_frame__get_packed_size (frame);
-    uint8_t *bytes = malloc (size + 1);
-    cohort__wire__server_frame__pack (frame, bytes);
+    uint8_t *bytes = malloc (BUNDLE_OVERHEAD + size);
+    bundle_head (bytes, peer->channel, size);
+    cohort__wire__server_frame__pack (frame, bytes + BUNDLE_OVERHEAD);
     void *router = self->routers[peer->server];
     /* Whoever is gone is told nothing. */
     if (router != NULL &&
         zmq_send (router, peer->id, peer->id_size, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0) {
-        zmq_send (router, bytes, size, ZMQ_DONTWAIT);
+        zmq_send (router, bytes, BUNDLE_OVERHEAD + size, ZMQ_DONTWAIT);
     }
     free (bytes);
 }
@@ -174,19 +176,39 @@ static void take_frame (struct fake *self, struct peer *peer, const uint8_t *byt
     cohort__wire__client_frame__free_unpacked (frame, ended_allocator ());
 }
 
-static struct peer *peer_of (struct fake *self, int server, const void *id, size_t size)
+static struct peer *peer_of (struct fake *self, int server, uint32_t channel, const void *id,
+                             size_t size)
 {
     for (int i = 0; i < self->peer_count; i++) {
         struct peer *peer = &self->peers[i];
-        if (peer->server == server && peer->id_size == size && memcmp (peer->id, id, size) == 0) {
+        if (peer->server == server && peer->channel == channel && peer->id_size == size &&
+            memcmp (peer->id, id, size) == 0) {
             return peer;
         }
     }
     assert (self->peer_count < PEERS_MAX && size <= 16);
     struct peer *peer = &self->peers[self->peer_count++];
-    *peer = (struct peer){.server = server, .id_size = size};
+    *peer = (struct peer){.server = server, .channel = channel, .id_size = size};
     memcpy (peer->id, id, size);
     return peer;
+}
+
+/* All that a client's sessions have to say at once. */
+static void take_message (struct fake *self, int server, zmq_msg_t *id, zmq_msg_t *message)
+{
+    struct reader reader;
+    struct letter letter;
+    size_t letters;
+    bool good = bundle_open (&reader, zmq_msg_data (message), zmq_msg_size (message), &letters);
+    assert (good);
+    (void) good;
+    while (bundle_next (&reader, &letter)) {
+        if (letter.size > 0) {
+            take_frame (
+                self, peer_of (self, server, letter.channel, zmq_msg_data (id), zmq_msg_size (id)),
+                letter.data, letter.size);
+        }
+    }
 }
 
 static void read_router (struct fake *self, int server)
@@ -204,8 +226,7 @@ static void read_router (struct fake *self, int server)
         bool muted = self->muted[server];
         pthread_mutex_unlock (&self->lock);
         if (!muted) {
-            struct peer *peer = peer_of (self, server, zmq_msg_data (&id), zmq_msg_size (&id));
-            take_frame (self, peer, zmq_msg_data (&frame), zmq_msg_size (&frame));
+            take_message (self, server, &id, &frame);
         }
         zmq_msg_close (&id);
         zmq_msg_close (&frame);

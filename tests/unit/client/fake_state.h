@@ -57,6 +57,7 @@ struct fake_session {
 /* A connection, by its routing id. */
 struct peer {
     int server;
+    uint32_t channel;
     uint8_t id[16];
     size_t id_size;
     uint64_t session;

@@ -249,15 +249,20 @@ static void test_watchdog_over_stuck_link (void **state)
     world_begin (&world, COHORT_DRIVER_NONE, &options);
     cohort_dispatch (world.client, 0);
     struct channel *channel = world.client->channels[0];
+    struct buf frame = {0};
     assert_non_null (channel);
-    buf_clear (&channel->frame);
-    assert_true (session_next_frame (world.client->session, channel->link, &channel->frame,
-                                     world_now () + 3000));
-    channel->stuck = true;
+    assert_true (
+        session_next_frame (world.client->session, channel->link, &frame, world_now () + 3000));
+    connection_put (channel->connection, (uint32_t) channel->node.hash, &frame, false, false,
+                    world_now ());
+    buf_deinit (&frame);
+    channel->connection->stuck = true;
     world_advance (&world, 4000);
-    channel_mark (channel);
+    connection_mark (channel->connection);
     world_advance (&world, 100);
-    assert_true (channel->stuck);
+    /* It holds up no others. */
+    assert_int_equal (channel->kept.letters, 1);
+    assert_false (channel->connection->stuck);
     assert_int_equal (fake_count (world.fake, FAKE_BEATS), 1);
     cohort_dispatch (world.client, 0);
     world_advance (&world, 0);

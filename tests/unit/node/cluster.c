@@ -261,7 +261,7 @@ int cluster_start (struct cluster *self, uint32_t id)
     }
     options.store = server->store;
     options.transport = (struct node_transport){&wires[id],  peer_connect, peer_close, peer_send,
-                                                client_send, client_drop,  NULL};
+                                                client_send, client_drop,  NULL,       NULL};
     if (getenv ("COHORT_TEST_LOG") != NULL) {
         options.logger = (struct logger){print_line, &wires[id], LOG_DEBUG};
     }

@@ -1,7 +1,6 @@
 /* The clients' sockets: connections are numbered, and their end is proven before it is told. */
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,77 +8,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#include "server/net/front.h"
 #include "tests/support/witness.h"
-#include "tests/unit/unit.h"
-
-enum { LIMIT_MS = 10000, SEEN_MAX = 4096, DESCRIPTORS_MAX = 8 };
-
-struct seen {
-    uint64_t frames, last_frame, last_size;
-    uint64_t closed, last_closed;
-    uint64_t frames_at_close; /* of all, when the last one was closed */
-    uint8_t last[64];
-    void *flooder;  /* sends two for each frame that is received ... */
-    uint64_t flood; /* ... so many in all */
-};
-
-static void *context;
-static struct front *front;
-static struct seen seen;
-static size_t descriptors_count;
-static struct pollfd descriptors[DESCRIPTORS_MAX];
-static bool *descriptors_ready[DESCRIPTORS_MAX];
-
-static void take_descriptor (void *arg, int fd, bool *ready)
-{
-    (void) arg;
-    assert_in_range (descriptors_count, 0, DESCRIPTORS_MAX - 1);
-    descriptors[descriptors_count] = (struct pollfd){.fd = fd, .events = POLLIN};
-    descriptors_ready[descriptors_count++] = ready;
-}
-
-/* As a server's thread does it. */
-static bool turn (int64_t now_ms)
-{
-    assert_in_range (poll (descriptors, descriptors_count, 0), 0, descriptors_count);
-    for (size_t i = 0; i < descriptors_count; i++) {
-        *descriptors_ready[i] |= descriptors[i].revents != 0;
-    }
-    return front_turn (front, now_ms);
-}
-
-static void on_frame (void *arg, uint64_t connection, const uint8_t *data, size_t size)
-{
-    struct seen *self = arg;
-    self->frames++;
-    self->last_frame = connection;
-    self->last_size = size;
-    memcpy (self->last, data, size < sizeof self->last ? size : sizeof self->last);
-    for (int i = 0; i < 2 && self->flood > 0; i++) {
-        self->flood -= zmq_send (self->flooder, "x", 1, ZMQ_DONTWAIT) == 1;
-    }
-}
-
-static void on_closed (void *arg, uint64_t connection)
-{
-    struct seen *self = arg;
-    self->closed++;
-    self->last_closed = connection;
-    self->frames_at_close = self->frames;
-}
-
-static void open_front (const char *endpoints)
-{
-    char error[256] = "";
-    struct front_options options = {
-        .context = context, .endpoints = endpoints, .handler = {&seen, on_frame, on_closed}};
-    memset (&seen, 0, sizeof seen);
-    assert_int_equal (front_new (&options, &front, error, sizeof error), 0);
-    assert_string_equal (error, "");
-    descriptors_count = 0;
-    front_descriptors (front, take_descriptor, NULL);
-}
+#include "tests/unit/server/front_rig.h"
 
 /* libzmq takes ports modulo 65536. */
 static void test_endpoints_are_looked_at (void **state)
@@ -106,40 +36,6 @@ static void test_endpoints_are_looked_at (void **state)
         assert_non_null (strstr (error, bad[i]));
     }
     open_front ("tcp://127.0.0.1:*,tcp://127.0.0.1:0,inproc://a");
-}
-
-static int set_up (void **state)
-{
-    (void) state;
-    context = zmq_ctx_new ();
-    return context ? 0 : -1;
-}
-
-static int tear_down (void **state)
-{
-    (void) state;
-    front_destroy (&front);
-    return zmq_ctx_term (context);
-}
-
-static void *dealer (void *its_context, const char *endpoint)
-{
-    int zero = 0;
-    void *socket = zmq_socket (its_context, ZMQ_DEALER);
-    assert_non_null (socket);
-    assert_int_equal (zmq_setsockopt (socket, ZMQ_LINGER, &zero, sizeof zero), 0);
-    assert_int_equal (zmq_connect (socket, endpoint), 0);
-    return socket;
-}
-
-static void turn_until (const uint64_t *counter, uint64_t value)
-{
-    int64_t limit = witness_now_ms () + LIMIT_MS;
-    while (*counter < value) {
-        assert_true (witness_now_ms () < limit);
-        (void) turn (witness_now_ms ());
-    }
-    assert_int_equal (*counter, value);
 }
 
 static void test_echo_on (const char *endpoints)
@@ -347,7 +243,7 @@ static void test_a_turn_is_bounded_in_bytes (void **state)
 {
     (void) state;
     enum { FRAMES = 64, A_TURN_MAX = 8 };
-    static uint8_t big[65536];
+    static uint8_t big[65536] = "a frame";
     open_front ("inproc://front");
     void *client = dealer (context, "inproc://front");
     for (int i = 0; i < FRAMES; i++) {
@@ -430,7 +326,6 @@ static void test_inproc_at_rest (void **state)
 
 int main (void)
 {
-#define FRONT_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         FRONT_TEST (test_endpoints_are_looked_at),
         FRONT_TEST (test_tcp),
