@@ -149,12 +149,14 @@ static bool overdue (const struct facts *facts, const struct fact_client *client
     return event != NULL && event->zxid <= zxid;
 }
 
-/* firing: the watch whose event this is; NULL: it is no event. */
+/* firing: the watch whose event this is; NULL: it is no event.  Who closes its session has lost its
+ * watches, and gets its answers. */
 static bool all_have_fired (const struct facts *facts, const struct fact_client *client,
                             const struct fact_watch *firing, uint64_t zxid,
                             struct objection *objection)
 {
-    for (size_t i = 0; client != NULL && i < client->watches_count; i++) {
+    bool closes = client != NULL && client->closes;
+    for (size_t i = 0; client != NULL && !closes && i < client->watches_count; i++) {
         const struct fact_watch *watch = &client->watches[i];
         bool early = firing == NULL ? overdue (facts, client, watch, zxid)
                                     : comes_before (facts, client, watch, zxid);
@@ -191,7 +193,7 @@ bool rule_no_watch_lost (const struct facts *facts, const struct history_event *
 }
 
 /* Who takes back watches, or looks for them, is told whether there were any; and of those that were
- * taken back each has been told. */
+ * taken back each has been told.  Who closes its session has none any more. */
 bool rule_unwatched (const struct facts *facts, const struct history_event *event,
                      struct objection *objection)
 {
@@ -200,7 +202,7 @@ bool rule_unwatched (const struct facts *facts, const struct history_event *even
     const struct fact_client *client = facts_client (facts, event->client);
     const struct history_op *op = &call->ops[0];
     size_t stay = 0, removed = 0;
-    if (op->kind != HISTORY_UNWATCH || result->zxid == 0) {
+    if (op->kind != HISTORY_UNWATCH || result->zxid == 0 || client->closes) {
         return true;
     }
     for (size_t i = 0; i < client->watches_count; i++) {

@@ -90,6 +90,10 @@ static void test_watch_is_lost (void **state)
     BROKEN (rule, WATCHING, CHANGE, SETTLED);
     GOOD (WATCHING, SETTLED);
     GOOD (WATCHING, CHANGE, AT "c2 gone\n", SETTLED);
+    /* Who closes its session has lost them, and gets its answers all the same. */
+    GOOD (WATCHING, CHANGE, LOOK, CALL ("c2", "6", "1", CLOSE), READ ("c2", "5", "5", "value=y"));
+    BROKEN (rule, WATCHING, CHANGE, LOOK, CALL ("c1", "6", "3", CLOSE),
+            READ ("c2", "5", "5", "value=y"));
 }
 
 static void test_events_out_of_order (void **state)
