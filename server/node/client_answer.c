@@ -19,10 +19,8 @@
 static void pop (struct clients *self, struct client *client)
 {
     const struct request *request = pending_front (&client->queue);
-    if (request_is_read (request)) {
-        COHORT_ASSERT (client->reads > 0);
-        client->reads--;
-    }
+    COHORT_ASSERT (client->reads >= request_weight (request));
+    client->reads -= request_weight (request);
     if (request->kind == REQUEST_WRITE) {
         COHORT_ASSERT (client->writes > 0);
         COHORT_ASSERT (client->write_bytes >= request->size);
@@ -183,6 +181,8 @@ static void repeat_lost (struct clients *self, struct client *client)
     }
 }
 
+static void answer_behind (struct clients *self, struct client *client);
+
 void client_outcome (struct clients *self, struct client *client,
                      const struct tree_outcome *outcome)
 {
@@ -214,7 +214,7 @@ void client_outcome (struct clients *self, struct client *client,
         /* Of another incarnation, or after the end: what ended this client's tenure says so. */
         return;
     }
-    client_answer_all (self, client);
+    answer_behind (self, client);
 }
 
 /* ---- Streams ----------------------------------------------------------------------------- */
@@ -264,6 +264,7 @@ static void reply_sessions (struct clients *self, struct client *client,
     for (uint32_t i = 0; more && i < limit; i++) {
         wire_client_reply_session (out, &session, address_of (self, session.id));
         more = tree_session_next (self->tree, session.id, &session);
+        self->work++;
     }
     if (more) {
         wire_client_reply_more_sessions (out);
@@ -531,12 +532,16 @@ static bool answer_front (struct clients *self, struct client *client,
     return true;
 }
 
-/* true: it could go on, had the output room. */
+/* true: it could go on, had the output room, and the turn time.  all: without regard to the room,
+ * for the state is about to change.  Where there is a write in the queue there may be more on its
+ * way than this server knows of, through another one, which must not be seen: so the turn has time.
+ */
 static bool answer (struct clients *self, struct client *client, bool all)
 {
     const struct request *request;
     while (client->doom_text == NULL && (request = pending_front (&client->queue)) != NULL) {
-        if (!all && !deliver_room (client)) {
+        bool room = deliver_room (client);
+        if (client->writes == 0 ? !room || clients_tired (self) : !all && !room) {
             return true;
         }
         if (!answer_front (self, client, request)) {
@@ -547,9 +552,18 @@ static bool answer (struct clients *self, struct client *client, bool all)
     return false;
 }
 
-void client_answer_all (struct clients *self, struct client *client)
+/* After a write was answered.  A read that is followed by a write can wait no longer, for streams
+ * that catch up either. */
+static void answer_behind (struct clients *self, struct client *client)
 {
-    answer (self, client, true);
+    if (client->pulling > 0 && client->reads > 0 && client->writes > 0) {
+        uint64_t before = self->work;
+        feed_pull_all (self, client);
+        self->told += (uint32_t) (self->work - before);
+    }
+    if (answer (self, client, true)) {
+        client_dirty (self, client);
+    }
     client_submit_more (self, client);
 }
 

@@ -117,7 +117,7 @@ struct pull {
     struct feed *feed;
     zxid_t zxid;             /* of the transaction that is being read */
     struct feed_batch batch; /* that is open, if its `out` is not NULL */
-    size_t looked, bytes;
+    size_t looked, told, bytes;
     bool first;
     bool stopped;
     bool turned; /* what comes next changes what its session may see */
@@ -178,6 +178,7 @@ static bool pull_effect (void *arg, const struct effect *effect)
         pull->first = false;
     }
     wire_client_change (pull->batch.out, effect, feed_shows (feed, sight));
+    pull->told++;
     return true;
 }
 
@@ -204,6 +205,7 @@ static void pull_slice (struct clients *self, struct feed *feed)
         feed_start_again (self, feed);
         return;
     }
+    self->work += pull.looked / WORK_LOOKS + pull.told / WORK_CHANGES;
     close_batch (&pull, false);
     if (!pull.stopped) {
         stop_reading (self, feed);
@@ -218,10 +220,11 @@ static bool has_room (const struct clients *self, const struct feed *feed)
 bool feed_pull (struct clients *self, struct client *client)
 {
     bool more = false;
-    for (struct list_node *at = list_first (&client->feeds);
-         at != NULL && client->behind > 0 && client->doom_text == NULL;
-         at = list_next (&client->feeds, at)) {
+    for (uint32_t left = client->feeds_count;
+         left > 0 && client->behind > 0 && client->doom_text == NULL; left--) {
+        struct list_node *at = list_pop_front (&client->feeds);
         struct feed *feed = list_entry (at, struct feed, client_node);
+        list_push_back (&client->feeds, at); /* each has its turn, and may have to wait for it */
         if (feed->phase != FEED_PULLING && feed->phase != FEED_CHASING) {
             continue;
         }
@@ -232,6 +235,22 @@ bool feed_pull (struct clients *self, struct client *client)
          * window, when it says so. */
         more |= feed->phase == FEED_PULLING;
         more |= feed->phase == FEED_CHASING && walk_has_room (self, feed);
+        if (clients_tired (self)) {
+            return more || left > 1;
+        }
     }
     return more;
+}
+
+void feed_pull_all (struct clients *self, struct client *client)
+{
+    while (client->pulling > 0 && client->doom_text == NULL) {
+        for (struct list_node *at = list_first (&client->feeds);
+             at != NULL && client->doom_text == NULL; at = list_next (&client->feeds, at)) {
+            struct feed *feed = list_entry (at, struct feed, client_node);
+            if (feed->phase == FEED_PULLING) {
+                pull_slice (self, feed);
+            }
+        }
+    }
 }

@@ -115,6 +115,7 @@ void deliver_end (struct clients *self, struct client *client)
     }
     size_t added = segment->buf.size - self->open_size;
     *(self->open_ahead ? &client->out_bytes : &client->withheld_bytes) += added;
+    self->work += 1 + added / WORK_BYTES;
     client_dirty (self, client);
     /* One item may be large; many are too many. */
     size_t before = client->out_bytes + client->withheld_bytes - added;
@@ -148,6 +149,7 @@ bool deliver_room (const struct client *client)
 static bool send_frame (struct clients *self, struct client *client, const struct buf *frame)
 {
     const struct node_transport *transport = &self->options.transport;
+    self->work += WORK_FRAME;
     if (transport->client_send (transport->arg, client->connection, frame->data, frame->size)) {
         if (list_linked (&client->stuck_node)) {
             list_remove (&client->stuck_node);

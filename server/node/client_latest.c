@@ -137,6 +137,7 @@ int feed_pull_latest (struct clients *self, struct feed *feed, bool *stopped)
     } else if (rc == 0 && tell (&slice)) {
         feed->zxid = slice.zxid;
     }
+    self->work += slice.looked / WORK_CHANGES;
     *stopped = slice.stopped || feed->client->doom_text != NULL;
     map_deinit (&slice.by_path);
     arena_deinit (&slice.arena);

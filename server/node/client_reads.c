@@ -362,9 +362,18 @@ static bool add_child (void *arg, const struct tree_child *child)
     return true;
 }
 
-/* A page of children: no more than one turn can bear, however many there are. */
-static void put_children (const struct reading *reading, struct buf *out)
+/* It counts for the turn; and for the entry, behind which the read was answered. */
+static void has_looked (struct clients *self, uint64_t looks)
 {
+    self->work += looks / WORK_LOOKS;
+    self->told += (uint32_t) (looks / WORK_LOOKS);
+}
+
+/* A page of children: no more than one turn can bear, however many there are.  Returns how much was
+ * looked at for it. */
+static uint32_t put_children (const struct reading *reading, struct buf *out)
+{
+    uint32_t looked = 0;
     const struct request_list *asked = reading->list;
     const char *path = reading->text;
     struct tree_list list = {
@@ -376,6 +385,7 @@ static void put_children (const struct reading *reading, struct buf *out)
         .descending = asked->descending,
         .limit = asked->limit,
         .looks = reading->looks,
+        .looked = &looked,
     };
     struct page page = {.reading = reading, .list = asked, .out = out, .full = reading->full};
     struct tree_name next;
@@ -386,6 +396,8 @@ static void put_children (const struct reading *reading, struct buf *out)
     } else if (next.size > 0) {
         wire_client_reply_next (out, next.name, next.size);
     }
+    has_looked (reading->self, looked);
+    return looked;
 }
 
 /* ---- Answering --------------------------------------------------------------------------- */
@@ -408,8 +420,9 @@ static size_t guess (enum request_kind kind, const struct tree_node *node)
     return kind != REQUEST_CHILDREN ? 0 : children < LIST_BYTES ? children : LIST_BYTES;
 }
 
-/* What was found, in the fields that its kind has. */
-static void put_found (const struct reading *reading, const struct tree_node *node, struct buf *out)
+/* What was found, in the fields that its kind has.  Returns how many znodes were looked at. */
+static uint32_t put_found (const struct reading *reading, const struct tree_node *node,
+                           struct buf *out)
 {
     wire_client_reply_stat (out, &node->stat);
     switch (reading->kind) {
@@ -417,14 +430,14 @@ static void put_found (const struct reading *reading, const struct tree_node *no
         wire_client_reply_data (out, node->data, node->data_size);
         break;
     case REQUEST_CHILDREN:
-        put_children (reading, out);
-        break;
+        return put_children (reading, out);
     case REQUEST_COUNT:
         wire_client_reply_value (out, (int64_t) node->below);
         break;
     default:
         break;
     }
+    return 1;
 }
 
 static void answer_read (struct clients *self, struct client *client, const struct request *request)
@@ -470,7 +483,7 @@ static void answer_read (struct clients *self, struct client *client, const stru
         .full = out->size + LIST_BYTES,
         .self = self,
     };
-    put_found (&reading, &node, out);
+    (void) put_found (&reading, &node, out);
     wire_client_item_end (out, mark);
     deliver_end (self, client);
 }
@@ -511,9 +524,8 @@ static bool put_part_found (struct clients *self, const struct client *client,
             .full = out->size + LIST_BYTES,
             .self = self,
         };
-        put_found (&reading, &node, out);
-        uint32_t children = part->kind == REQUEST_CHILDREN ? node.stat.child_count : 1;
-        *looks -= children < *looks ? children : *looks;
+        uint32_t looked = put_found (&reading, &node, out);
+        *looks -= looked < *looks ? looked : *looks;
     }
     wire_client_read_end (out, read);
     return true;
@@ -587,6 +599,10 @@ static void answer_ephemerals (struct clients *self, struct client *client,
     };
     struct buf found = {0}, *next = &self->scratch;
     struct page page = {.out = &found, .full = LIST_BYTES};
+    struct tree_session owner = {.ephemerals = 0};
+    if (reply.code == 0 && tree_session (self->tree, request->from, &owner)) {
+        has_looked (self, owner.ephemerals < LIST_LOOKS ? owner.ephemerals : LIST_LOOKS);
+    }
     if (reply.code == 0) {
         reply.code = tree_ephemerals (self->tree, request->from, &list, add_path, &page, next);
     }

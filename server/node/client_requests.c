@@ -303,6 +303,19 @@ bool request_is_read (const struct request *request)
     }
 }
 
+uint32_t request_weight (const struct request *request)
+{
+    switch ((enum request_kind) request->kind) {
+    case REQUEST_CHILDREN:
+    case REQUEST_EPHEMERALS:
+    case REQUEST_MULTI_READ:
+    case REQUEST_SESSIONS:
+        return CLIENT_LIST_WEIGHT;
+    default:
+        return request_is_read (request);
+    }
+}
+
 /* Its answer may take longer than the writes before it. */
 static bool is_barrier (const struct request *request)
 {
@@ -338,7 +351,7 @@ static void submit_from_front (struct clients *self, struct client *client, bool
                    (request_is_read (request) && (reads_wait (self, client) || writes == 0))) {
             open = false;
         } else if (request_is_read (request)) {
-            reads++;
+            reads += request_weight (request);
             open = open && reads <= CLIENT_READS_AHEAD;
         }
         request = pending_next (&client->queue, request, &block);
@@ -376,7 +389,7 @@ bool client_queue (struct clients *self, struct client *client, const struct req
         list_push_back (&self->busy, &client->busy_node);
     }
     client->barriers += is_barrier (request);
-    client->reads += request_is_read (request);
+    client->reads += request_weight (request);
     if (request->kind == REQUEST_WRITE) {
         client->writes++;
         client->write_bytes += request->size;

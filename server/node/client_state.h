@@ -53,7 +53,8 @@ enum {
     CLIENT_STREAMS_MAX = 1024,
     CLIENT_WRITE_BYTES_MAX = 32 << 20, /* of one encoded write */
     CLIENT_READS_AHEAD = 256, /* that wait for a write and are answered as soon as it is applied,
-                                 for writes behind them are on their way */
+                                 for writes behind them are on their way; */
+    CLIENT_LIST_WEIGHT = 32,  /* what lists of many are counted for among them */
     CLIENT_GAP_MS = 100,      /* between repetitions for the sake of a gap */
 
     SEGMENT_BYTES = 256 << 10, /* a frame ends with the item that goes beyond it */
@@ -62,14 +63,25 @@ enum {
     OUTPUT_LOW = 512 << 10,    /* waiting for a client: below it, reads are answered and streams
                                   go on; above it, both wait */
 
-    BATCH_BYTES = 256 << 10,  /* of a fragment */
-    LIST_BYTES = 512 << 10,   /* of a page of children */
-    LIST_LOOKS = 10000,       /* children that are looked at for one */
-    READS_MAX = 1024,         /* of a multi-read */
-    READS_BYTES = 4 << 20,    /* of its answer; what a first read needs beyond is allowed */
-    SESSIONS_PAGE = 4096,     /* sessions in an answer */
-    PULL_EFFECTS = 4096,      /* looked at in one slice of catching up */
-    PULL_SLICES = 16,         /* of one turn */
+    BATCH_BYTES = 256 << 10, /* of a fragment */
+    LIST_BYTES = 512 << 10,  /* of a page of children */
+    LIST_LOOKS = 10000,      /* children that are looked at for one */
+    READS_MAX = 1024,        /* of a multi-read */
+    READS_BYTES = 4 << 20,   /* of its answer; what a first read needs beyond is allowed */
+    SESSIONS_PAGE = 4096,    /* sessions in an answer */
+    PULL_EFFECTS = 4096,     /* looked at in one slice of catching up */
+    PULL_SLICES = 16,        /* of one turn */
+    TURN_WORK = 4096, /* of one turn, for all clients together; what is left over is for the next:
+                         clients_options.turn_work.
+                         A unit is a reply, or an event, of about a microsecond; beside, a frame and
+                         a new watch are so many, and so many bytes, looks at children or changes,
+                         and changes told from the ring are one: */
+    WORK_FRAME = 2,
+    WORK_WATCH = 2,
+    WORK_BYTES = 2048,
+    WORK_LOOKS = 16,
+    WORK_CHANGES = 4,
+    TURN_LOOKS = 1 << 20,     /* at the ring's changes, for watches after a reconnect */
     PROGRESS_DISTANCE = 1000, /* transactions after which a quiet stream says how far it is */
 
     WALK_NODES = 128,            /* znodes of a slice of a snapshot: clients_options.walk_nodes */
@@ -194,7 +206,7 @@ struct client {
     uint64_t write_bytes; /* in flight */
     uint32_t writes;
     uint32_t submitted_writes; /* the first so many of them, to the present leader */
-    uint32_t reads;            /* in the queue */
+    uint32_t reads;            /* in the queue, by weight */
     uint32_t barriers;         /* in the queue: what a write must not overtake */
     bool recheck;              /* the write at the front may have been applied unnoticed */
     int64_t gap_ms;            /* when the last repetition for a gap was */
@@ -321,7 +333,10 @@ struct clients {
     struct segment *open; /* between deliver_begin and deliver_end */
     size_t open_size;
     bool open_ahead;
-    uint32_t told;        /* watches and streams that this entry was looked at for */
+    uint32_t told;        /* watches and streams that this entry was looked at for, and units of
+                             looks of the reads behind it */
+    uint64_t work;        /* since the last turn's end: TURN_WORK */
+    uint64_t worked;      /* in the last turn: clients_work */
     bool in_transaction;  /* its events are being queued */
     struct list segments; /* unused */
     size_t segments_count;
@@ -334,6 +349,8 @@ struct clients {
     struct buf bare;                  /* a frame without items */
 
     struct watches *watches;
+    struct list orphans; /* watches of clients that are gone and had many: see client_watch.c */
+    uint64_t looks;      /* changes that may be looked at in this turn for what was missed */
     struct streams *streams;
     struct map feed_map; /* by owner and id */
     size_t walks;        /* clients that have one */
@@ -351,6 +368,8 @@ struct client *client_of_session (const struct clients *self, uint64_t session);
 /* Ends the client at the end of the input, with a refusal (code < 0) or without a word (0), after
  * what is queued.  The text is static, and logged.  The first call counts. */
 void client_doom (struct clients *self, struct client *client, int code, const char *text);
+/* Whether this turn has done enough for clients. */
+bool clients_tired (const struct clients *self);
 /* Frees everything of a client that is in no one's hands. */
 void client_destroy (struct clients *self, struct client *client);
 void client_tell_held (struct clients *self, struct client *client);
@@ -414,6 +433,8 @@ void client_answer_admins (struct clients *self, struct client *client,
 void client_receive (struct clients *self, struct client *client,
                      const Cohort__Wire__ClientFrame *frame);
 bool request_is_read (const struct request *request);
+/* What answering it may cost, in reads of one znode; 0: it reads nothing. */
+uint32_t request_weight (const struct request *request);
 /* Puts the request at the end of the client's queue; false: the client is doomed. */
 bool client_queue (struct clients *self, struct client *client, const struct request *request,
                    const void *payload);
@@ -439,10 +460,8 @@ void client_read_answer (struct clients *self, struct client *client,
 void client_outcome (struct clients *self, struct client *client,
                      const struct tree_outcome *outcome);
 /* Answers what stands at the front of the queue, as far as it can be answered now; true: it could
- * go on, had the output room. */
+ * go on, had the output room, and the turn time. */
 bool client_answer (struct clients *self, struct client *client);
-/* The same without regard to the output's room: the state is about to change. */
-void client_answer_all (struct clients *self, struct client *client);
 /* A reply with nothing in it. */
 void client_reply_plain (struct clients *self, struct client *client,
                          const struct wire_client_reply *reply);
@@ -505,6 +524,11 @@ void client_watch_rearm (struct clients *self, struct client *client,
 void client_watch_fire (struct clients *self, const struct effect *effect);
 /* Frees what the client was not told. */
 void client_watch_discard (struct client *client);
+/* The client goes, and its watches with it: at once, or in slices. */
+void client_watch_leave (struct clients *self, struct client *client);
+/* A slice of that; true: there are more. */
+bool orphans_turn (struct clients *self);
+void orphans_free (struct clients *self);
 
 /* ---- client_feed.c ----------------------------------------------------------------------- */
 
@@ -603,5 +627,7 @@ void feed_start_again (struct clients *self, struct feed *feed);
 void feed_leave (struct clients *self, struct feed *feed);
 /* Streams of the client that read the ring go on; true: there is more to do at once. */
 bool feed_pull (struct clients *self, struct client *client);
+/* All of its streams that others wait for catch up, at once and whatever room there is. */
+void feed_pull_all (struct clients *self, struct client *client);
 
 #endif

@@ -11,7 +11,10 @@
 #include "server/node/client_state.h"
 #include "server/tree/sort.h"
 
-enum { SORT_ALL = 1 << 30 };
+enum {
+    SORT_ALL = 1 << 30,
+    ORPHANS = 1024 /* watches of clients that are gone, ended in one turn */
+};
 
 /* What a client will be told once it has said all that it watched. */
 struct missed {
@@ -110,6 +113,7 @@ int client_watch_set (struct clients *self, struct client *client, enum watch_ki
         return COHORT_ENOMEM;
     }
     client->watches += watches_count (self->watches) > before;
+    self->work += WORK_WATCH;
     return 0;
 }
 
@@ -140,6 +144,49 @@ bool client_watch_drop (struct clients *self, struct client *client, uint32_t ty
     return any;
 }
 
+/* Watches of a connection that is no more.  They are nobody's, whatever they hear. */
+struct orphans {
+    struct list_node node;
+    uint64_t connection;
+};
+
+/* A client may have had a million of them, and others wait for the end of the turn. */
+void client_watch_leave (struct clients *self, struct client *client)
+{
+    if (client->watches == 0 || !watches_remove_some (self->watches, client->connection, ORPHANS)) {
+        return;
+    }
+    struct orphans *orphans = mem_calloc (1, sizeof *orphans);
+    if (orphans == NULL) {
+        watches_remove_owner (self->watches, client->connection);
+        return;
+    }
+    orphans->connection = client->connection;
+    list_push_back (&self->orphans, &orphans->node);
+}
+
+bool orphans_turn (struct clients *self)
+{
+    struct list_node *first = list_first (&self->orphans);
+    if (first == NULL) {
+        return false;
+    }
+    struct orphans *orphans = list_entry (first, struct orphans, node);
+    if (!watches_remove_some (self->watches, orphans->connection, ORPHANS)) {
+        list_remove (first);
+        mem_free (orphans);
+    }
+    return !list_empty (&self->orphans);
+}
+
+void orphans_free (struct clients *self)
+{
+    struct list_node *node;
+    while ((node = list_pop_front (&self->orphans)) != NULL) {
+        mem_free (list_entry (node, struct orphans, node));
+    }
+}
+
 struct firing {
     struct clients *self;
     const struct effect *effect;
@@ -161,10 +208,13 @@ static void fired (void *arg, uint64_t owner, enum watch_kind kind, cohort_event
     const struct firing *firing = arg;
     struct clients *self = firing->self;
     struct client *client = client_find (self, owner);
-    COHORT_ASSERT (client != NULL);
+    self->told++;
+    if (client == NULL) {
+        COHORT_ASSERT (!list_empty (&self->orphans));
+        return;
+    }
     COHORT_ASSERT (client->watches > 0);
     client->watches--;
-    self->told++;
     if (!may_hear (firing, client, type)) {
         /* It waits on, for what the client may see. */
         if (client_watch_set (self, client, kind, path, path_size) != 0) {
@@ -200,7 +250,7 @@ static bool rearm_watch (struct clients *self, struct client *client,
         return false;
     }
     int type = watch_missed (self->tree, kind, path, size, seen + COHORT_MUTATED (watch_misses_one),
-                             &zxid);
+                             &self->looks, &zxid);
     struct tree_node node;
     enum tree_sight wanted = kind == WATCH_CHILDREN ? TREE_WHOLE : TREE_BARE;
     if (tree_get_as (self->tree, client->session, wanted, path, size, &node) == COHORT_ENOAUTH) {

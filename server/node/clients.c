@@ -36,7 +36,11 @@ struct clients *clients_new (const struct clients_options *options)
     if (self->options.walk_nodes == 0) {
         self->options.walk_nodes = WALK_NODES;
     }
+    if (self->options.turn_work == 0) {
+        self->options.turn_work = TURN_WORK;
+    }
     self->tree = options->tree;
+    self->looks = TURN_LOOKS;
     map_init (&self->connections);
     map_init (&self->sessions);
     map_init (&self->hellos);
@@ -53,6 +57,7 @@ struct clients *clients_new (const struct clients_options *options)
     list_init (&self->sync_waiting);
     list_init (&self->sync_done);
     list_init (&self->segments);
+    list_init (&self->orphans);
     list_init (&self->ready);
     list_init (&self->touched);
     arena_init (&self->arena, 64 << 10, 1 << 20);
@@ -98,6 +103,7 @@ void clients_destroy (struct clients **self_p)
     buf_deinit (&self->bare);
     buf_deinit (&self->changes);
     buf_deinit (&self->links);
+    orphans_free (self);
     watches_destroy (&self->watches);
     streams_destroy (&self->streams);
     mem_free (self);
@@ -138,6 +144,11 @@ void client_doom (struct clients *self, struct client *client, int code, const c
     list_push_back (&self->doomed, &client->doomed_node);
 }
 
+bool clients_tired (const struct clients *self)
+{
+    return self->work >= self->options.turn_work;
+}
+
 static void unlink_from (struct list_node *node)
 {
     if (list_linked (node)) {
@@ -151,9 +162,7 @@ void client_destroy (struct clients *self, struct client *client)
     feeds_drop (self, client);
     deliver_discard (self, client);
     client_watch_discard (client);
-    if (client->watches > 0) {
-        watches_remove_owner (self->watches, client->connection);
-    }
+    client_watch_leave (self, client);
     if (client->phase == CLIENT_HELLO) {
         map_remove (&self->hellos, &client->session_node);
         list_remove (&client->hello_node);
@@ -531,7 +540,7 @@ void clients_time (struct clients *self, int64_t now_ms)
 static bool client_turn (struct clients *self, struct client *client)
 {
     bool more = true;
-    for (int i = 0; more && i < PULL_SLICES; i++) {
+    for (int i = 0; more && i < PULL_SLICES && (i == 0 || !clients_tired (self)); i++) {
         /* What streams have to catch up with comes first, for replies may have no end. */
         more = feed_pull (self, client);
         uint32_t behind = client->behind;
@@ -579,27 +588,39 @@ static void retry_stuck (struct clients *self)
 
 bool clients_flush (struct clients *self)
 {
-    bool more = false;
+    bool more = orphans_turn (self);
     self->asked = false;
+    self->work = 0;
+    self->looks = TURN_LOOKS;
     retry_stuck (self);
     more |= walks_turn (self);
     struct list turn;
     list_init (&turn);
     list_splice_back (&turn, &self->dirty);
     struct list_node *node;
-    while ((node = list_pop_front (&turn)) != NULL) {
+    while (!clients_tired (self) && (node = list_pop_front (&turn)) != NULL) {
         struct client *client = list_entry (node, struct client, dirty_node);
         if (client->doom_text == NULL && !list_linked (&client->stuck_node)) {
             more |= client_turn (self, client);
         }
     }
+    more |= !list_empty (&turn);
+    list_splice_back (&turn, &self->dirty); /* whoever had to wait is the first of the next turn */
+    list_splice_back (&self->dirty, &turn);
     hellos_expire (self);
     bury (self);
     const struct node_transport *transport = &self->options.transport;
     if (transport->client_flush != NULL) {
         transport->client_flush (transport->arg);
     }
+    self->worked = self->work;
+    self->work = 0;
     return more || !list_empty (&self->ready);
+}
+
+uint64_t clients_work (const struct clients *self)
+{
+    return self->worked;
 }
 
 int64_t clients_deadline (const struct clients *self)

@@ -56,6 +56,7 @@ struct clients_options {
                                    promised */
     uint32_t walk_nodes;        /* znodes of a slice of a stream's snapshot; 0: 128 */
     uint32_t walk_window;       /* bytes of it that are not confirmed; 0: up to 1 MiB */
+    uint32_t turn_work;         /* units of work in one clients_flush; 0: 4,096 */
 
     /* Answers StatusQuery. */
     void (*status) (void *arg, struct node_status *status);
@@ -85,7 +86,7 @@ void clients_closed (struct clients *self, uint64_t connection);
 void clients_leader (struct clients *self, bool up);
 
 /* After each tree_apply on this server, in order.  Returns how many watches and streams it had to
- * look at for that, which is what it costs. */
+ * look at for that, and reads to answer, which is what it costs. */
 uint32_t clients_applied (struct clients *self, zxid_t zxid, const struct tree_outcome *outcome);
 
 /* The tree was replaced by a snapshot of another server: everybody is reset; or, `reset` false,
@@ -116,8 +117,12 @@ void clients_quarantine (struct clients *self, const char *reason);
 
 void clients_time (struct clients *self, int64_t now_ms);
 
-/* Sends what is ready: one frame a client as a rule.  true: more to do at once. */
+/* Sends what is ready: one frame a client as a rule.  true: more to do at once; one call does not
+ * more than turn_work and what the last of its steps takes. */
 bool clients_flush (struct clients *self);
+
+/* What the last clients_flush has done, in units of about a microsecond. */
+uint64_t clients_work (const struct clients *self);
 int64_t clients_deadline (const struct clients *self);
 
 /* Takes nothing more, tells every client to go elsewhere. */

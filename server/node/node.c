@@ -437,6 +437,7 @@ static bool make_clients (struct node *self)
         .silence_ms = (uint32_t) ensemble_patience_ms (self->ensemble),
         .walk_nodes = self->options.walk_nodes,
         .walk_window = self->options.walk_window,
+        .turn_work = self->options.turn_work,
         .status = host_status,
         .status_arg = self,
         .backup = host_backup,
@@ -608,9 +609,9 @@ void node_turn_took (struct node *self, uint64_t processor_us)
         zxid_t applied = tree_zxid (ensemble_tree (self->ensemble));
         logger_write (&self->logger, LOG_WARNING, "long-turn",
                       "processor_us=%" PRIu64 " client_frames=%" PRIu64 " peer_frames=%" PRIu64
-                      " after=%" PRIx64 " zxid=%" PRIx64,
+                      " after=%" PRIx64 " zxid=%" PRIx64 " clients_work=%" PRIu64,
                       processor_us, self->turn.client_frames, self->turn.peer_frames,
-                      self->turn.applied, applied);
+                      self->turn.applied, applied, clients_work (self->clients));
     }
 }
 

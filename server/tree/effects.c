@@ -317,8 +317,9 @@ int tree_effects (const struct tree *self, zxid_t after, zxid_t through, tree_ef
 }
 
 bool effects_near (const struct effects *self, zxid_t after, uint64_t path_hash, size_t look_max,
-                   tree_effect_fn *fn, void *arg)
+                   size_t *looked, tree_effect_fn *fn, void *arg)
 {
+    *looked = 0;
     if (after < self->floor) {
         return false;
     }
@@ -328,6 +329,7 @@ bool effects_near (const struct effects *self, zxid_t after, uint64_t path_hash,
     if (count > look_max) {
         return false;
     }
+    *looked = count;
     while (chunk != NULL) {
         for (; index < chunk->count; index++) {
             const struct slot *slot = slot_at (chunk, index);

@@ -54,9 +54,10 @@ void effects_rollback (struct effects *self);
 size_t effects_end (struct effects *self);
 
 /* The effects on the path with this hash and on its children with zxid > after, oldest first;
- * others may slip in, the caller compares.  fn returns false to stop.  false: more than
- * `look_max` would have to be looked at, or after is below the floor; nothing was called. */
+ * others may slip in, the caller compares.  fn returns false to stop.  *looked: how many there are
+ * to look at.  false: that is more than `look_max`, or after is below the floor; nothing was
+ * called, and *looked is 0. */
 bool effects_near (const struct effects *self, zxid_t after, uint64_t path_hash, size_t look_max,
-                   tree_effect_fn *fn, void *arg);
+                   size_t *looked, tree_effect_fn *fn, void *arg);
 
 #endif

@@ -69,6 +69,8 @@ static bool is_secret (const struct tree *self, uint64_t session, const struct z
     return quota_secret (self, session_of (self, session), znode);
 }
 
+enum { LOOK_BYTES = 4096 }; /* of a child's data, for one look more */
+
 enum tree_sight tree_node_sight (const struct tree *self, uint64_t session,
                                  const struct znode *znode)
 {
@@ -250,7 +252,7 @@ static bool list_child (void *arg, const struct znode *child)
         return false;
     }
     if ((list->limit > 0 && listing->listed == list->limit) ||
-        (list->looks > 0 && listing->looked == list->looks)) {
+        (list->looks > 0 && listing->looked >= list->looks)) {
         return false;
     }
     if (!verify_znode (listing->tree, child)) {
@@ -276,7 +278,7 @@ static bool list_child (void *arg, const struct znode *child)
         }
         listing->listed++;
     }
-    listing->looked++;
+    listing->looked += 1 + child->data_size / LOOK_BYTES;
     listing->last = (struct tree_name){child->bytes, child->name_size};
     return true;
 }
@@ -324,6 +326,9 @@ int tree_children (const struct tree *self, const char *path, size_t path_size,
         return rc;
     }
     *next = (struct tree_name){"", 0};
+    if (list->looked != NULL) {
+        *list->looked = 0;
+    }
     if (!verify_stat (self, znode)) {
         return COHORT_ECORRUPT;
     }
@@ -348,6 +353,9 @@ int tree_children (const struct tree *self, const char *path, size_t path_size,
     if (!end_reached && !listing.whole) {
         COHORT_ASSERT (listing.looked > 0);
         *next = listing.last;
+    }
+    if (list->looked != NULL) {
+        *list->looked = listing.looked;
     }
     return 0;
 }

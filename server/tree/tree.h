@@ -217,8 +217,10 @@ struct tree_list {
     size_t prefix_size;
     enum tree_filter filter;
     bool descending;
-    uint32_t limit; /* children to be listed; 0: no limit */
-    uint32_t looks; /* children to be looked at, with those that are not listed; 0: no limit */
+    uint32_t limit;   /* children to be listed; 0: no limit */
+    uint32_t looks;   /* children to be looked at, with those that are not listed, and one more for
+                         each 4,096 bytes of their data, of which all are checked; 0: no limit */
+    uint32_t *looked; /* NULL, or: is set to how much was looked at, in the same units */
 };
 
 struct tree_child {

@@ -271,19 +271,23 @@ bool watches_remove (struct watches *self, uint64_t owner, enum watch_kind kind,
     return watch != NULL;
 }
 
-void watches_remove_owner (struct watches *self, uint64_t owner)
+bool watches_remove_some (struct watches *self, uint64_t owner, size_t count)
 {
     struct owner *found = find_owner (self, owner);
-    while (found != NULL) {
+    for (; found != NULL && count > 0; count--) {
         struct list_node *first = list_first (&found->watches);
         COHORT_ASSERT (first != NULL);
         /* With its last watch the owner goes. */
         bool last = list_next (&found->watches, first) == NULL;
         remove_watch (self, list_entry (first, struct watch, of_owner));
-        if (last) {
-            return;
-        }
+        found = last ? NULL : found;
     }
+    return found != NULL;
+}
+
+void watches_remove_owner (struct watches *self, uint64_t owner)
+{
+    (void) watches_remove_some (self, owner, SIZE_MAX);
 }
 
 /* ---- Firing ------------------------------------------------------------------------------ */
@@ -425,7 +429,7 @@ static int compare (const struct tree *tree, enum watch_kind kind, const char *p
 }
 
 int watch_missed (const struct tree *tree, enum watch_kind kind, const char *path, size_t path_size,
-                  zxid_t seen, zxid_t *zxid)
+                  zxid_t seen, uint64_t *looks, zxid_t *zxid)
 {
     COHORT_ASSERT (kind >= WATCH_DATA && kind <= WATCH_CHILDREN);
     zxid_t compared_zxid;
@@ -435,7 +439,10 @@ int watch_missed (const struct tree *tree, enum watch_kind kind, const char *pat
     }
     struct missed missed = {.kind = kind, .path = path, .path_size = path_size};
     uint64_t hash = tree_path_hash (tree->root->node.hash, path, path_size, NULL);
-    bool known = effects_near (&tree->effects, seen, hash, LOOK_MAX, look, &missed);
+    size_t look_max = *looks < LOOK_MAX ? (size_t) *looks : LOOK_MAX;
+    size_t looked;
+    bool known = effects_near (&tree->effects, seen, hash, look_max, &looked, look, &missed);
+    *looks -= looked;
     /* A znode that is gone without any effect was gone when the watch was set: say so. */
     if (known && (missed.event != 0 || kind == WATCH_EXISTS)) {
         *zxid = missed.zxid;

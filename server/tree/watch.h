@@ -32,6 +32,8 @@ bool watches_has (const struct watches *self, uint64_t owner, enum watch_kind ki
 bool watches_remove (struct watches *self, uint64_t owner, enum watch_kind kind, const char *path,
                      size_t path_size);
 void watches_remove_owner (struct watches *self, uint64_t owner);
+/* Ends up to `count` watches of an owner, for an end in slices; true: it has more. */
+bool watches_remove_some (struct watches *self, uint64_t owner, size_t count);
 size_t watches_count (const struct watches *self);
 
 /* Removes and reports the watches that the effect fires:
@@ -46,11 +48,12 @@ void watches_fire (struct watches *self, const struct effect *effect, watches_fn
 
 /* What a watch registered again by a client that saw everything up to `seen` has missed: the
  * event to report at once (and not to register), or 0: register it.  From the ring if `seen` is
- * at or above its floor, else by comparing the znode: a data watch fires if the znode is gone or
+ * at or above its floor, and *looks, from which they are taken, has enough for the changes behind
+ * it; else by comparing the znode: a data watch fires if the znode is gone or
  * mzxid > seen; an exists watch if it is there and changed since, or absent and the nearest
  * existing ancestor's pzxid > seen; a child watch if it is gone or pzxid > seen. */
 int watch_missed (const struct tree *tree, enum watch_kind kind, const char *path, size_t path_size,
-                  zxid_t seen, zxid_t *zxid);
+                  zxid_t seen, uint64_t *looks, zxid_t *zxid);
 
 /* ---- Streams ----------------------------------------------------------------------------- */
 

@@ -311,13 +311,14 @@ static void read_something (struct run *self)
     for (size_t i = 0; i < TREES; i++) {
         struct tree_node node;
         zxid_t zxid = 0;
+        uint64_t looks = UINT64_MAX;
         const struct tree *tree = self->trees[i];
         codes[i][0] = tree_get (tree, self->path, self->path_size, &node);
         codes[i][1] = tree_walk (tree, self->path, self->path_size, NULL, append_node, &walks[i]);
-        codes[i][2] =
-            self->path_size > 0 && self->path[0] == '/'
-                ? watch_missed (tree, WATCH_EXISTS, self->path, self->path_size, seen, &zxid)
-                : 0;
+        codes[i][2] = self->path_size > 0 && self->path[0] == '/'
+                          ? watch_missed (tree, WATCH_EXISTS, self->path, self->path_size, seen,
+                                          &looks, &zxid)
+                          : 0;
     }
     COHORT_ASSERT (memcmp (codes[0], codes[1], sizeof (codes[0])) == 0);
     COHORT_ASSERT (codes[0][0] <= 0);

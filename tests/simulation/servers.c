@@ -229,6 +229,7 @@ static int start_node (struct world *self, struct sim_server *server, char *erro
         .sync_chunk_bytes = self->conditions.sync_chunk_bytes,
         .counter_max = self->conditions.counter_max,
         .walk_window = self->conditions.walk_window,
+        .turn_work = self->conditions.turn_work,
         .limits = {.data_size_max = SIM_DATA_SIZE_MAX},
         .admins = world_admins (self),
         .replace_admins = world_replaces_admins (self),

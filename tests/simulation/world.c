@@ -45,6 +45,7 @@ static void draw_conditions (struct world *self)
     conditions->sync_chunk_bytes = UINT32_C (1) << (8 + prng_below (&prng, 13));
     conditions->counter_max = prng_chance (&prng, 1, 4) ? 200 + prng_below (&prng, 2000) : 0;
     conditions->flushes = UINT64_C (1) << prng_below (&prng, 6);
+    conditions->turn_work = 1 + (uint32_t) prng_below (&prng, 2000);
 }
 
 const char *world_address (size_t client, char address[WORLD_ADDRESS_SIZE])

@@ -94,6 +94,7 @@ struct sim_conditions {
     uint64_t segment_bytes, cache_bytes, snapshot_bytes; /* of the servers */
     uint64_t effects_bytes;
     uint32_t walk_nodes, walk_window;
+    uint32_t turn_work;
     uint32_t snapshot_slice, sync_chunk_bytes;
     uint64_t counter_max;
     size_t flushes; /* that a server makes before it looks at its sockets again */

@@ -131,7 +131,7 @@ struct world_options {
     size_t servers; /* 0: 1 */
     uint64_t effects_bytes;
     uint64_t pending_bytes, output_bytes;
-    uint32_t walk_nodes, walk_window, watches_max, hellos_max;
+    uint32_t walk_nodes, walk_window, watches_max, hellos_max, turn_work;
     uint32_t window, data_size_max, results_size_max;
     const char *admins; /* as identity_text.h has it */
 };

@@ -225,6 +225,12 @@ void clients_leave (struct clients *self)
     (void) self;
 }
 
+uint64_t clients_work (const struct clients *self)
+{
+    (void) self;
+    return 0;
+}
+
 uint64_t clients_connections (const struct clients *self)
 {
     (void) self;

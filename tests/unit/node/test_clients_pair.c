@@ -763,6 +763,7 @@ static unsigned run_seed (uint64_t seed)
         .effects_bytes = seed % 2 == 0 ? 8 << 10 : 0,
         .walk_nodes = (uint32_t) (seed % 3),
         .walk_window = seed % 4 == 0 ? 0 : 200,
+        .turn_work = seed % 7 == 0 ? 1 + (uint32_t) (seed % 50) : 0,
         .window = seed % 3 == 0 ? 16 : 0,
         .results_size_max = seed % 5 == 0 ? 500 : 0,
     };

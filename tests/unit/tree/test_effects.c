@@ -204,15 +204,18 @@ static void test_near (void **state)
     assert_int_equal (fixture_set (&f, id, "/a", "", 0), 0);
     seen = (struct seen){0};
     uint64_t hash = tree_path_hash (f.tree->root->node.hash, "/a", 2, NULL);
-    assert_true (effects_near (&f.tree->effects, founded, hash, 5, note, &seen));
+    size_t looked = 0;
+    assert_true (effects_near (&f.tree->effects, founded, hash, 5, &looked, note, &seen));
+    assert_int_equal (looked, 5);
     assert_int_equal (seen.count, 3);
     seen = (struct seen){0};
-    assert_false (effects_near (&f.tree->effects, founded, hash, 4, note, &seen));
+    assert_false (effects_near (&f.tree->effects, founded, hash, 4, &looked, note, &seen));
+    assert_int_equal (looked, 0);
     assert_int_equal (seen.count, 0);
-    assert_true (effects_near (&f.tree->effects, f.zxid - 2, hash, 4, note, &seen));
+    assert_true (effects_near (&f.tree->effects, f.zxid - 2, hash, 4, &looked, note, &seen));
     assert_int_equal (seen.count, 1);
     seen = (struct seen){.stop_at = 1};
-    assert_true (effects_near (&f.tree->effects, founded, hash, 100, note, &seen));
+    assert_true (effects_near (&f.tree->effects, founded, hash, 100, &looked, note, &seen));
     assert_int_equal (seen.count, 1);
     fixture_deinit (&f);
 }

@@ -293,6 +293,14 @@ static void happen (struct fixture *f, uint64_t id, char what, unsigned i)
     assert_int_equal (code, 0);
 }
 
+/* With as many looks as it wants. */
+static int missed (const struct tree *tree, enum watch_kind kind, const char *path, size_t size,
+                   zxid_t seen, zxid_t *zxid)
+{
+    uint64_t looks = UINT64_MAX;
+    return watch_missed (tree, kind, path, size, seen, &looks, zxid);
+}
+
 static void check_missed (const struct missed_case *c, bool ring)
 {
     struct fixture f;
@@ -319,7 +327,7 @@ static void check_missed (const struct missed_case *c, bool ring)
         assert_true (tree_effects_floor (f.tree) > seen);
     }
     zxid_t zxid = 0;
-    int event = watch_missed (f.tree, c->kind, "/p/w", 4, seen, &zxid);
+    int event = missed (f.tree, c->kind, "/p/w", 4, seen, &zxid);
     int expected = ring ? c->from_ring : c->by_znode;
     if (event != expected) {
         print_error ("%s, kind %d, %s\n", c->name, c->kind, ring ? "ring" : "znode");
@@ -330,7 +338,7 @@ static void check_missed (const struct missed_case *c, bool ring)
         assert_true (zxid <= last);
         assert_true (!ring || zxid == first);
         /* Seen up to there, nothing more is missed, or what came later. */
-        assert_int_equal (watch_missed (f.tree, c->kind, "/p/w", 4, f.zxid, &zxid) != 0,
+        assert_int_equal (missed (f.tree, c->kind, "/p/w", 4, f.zxid, &zxid) != 0,
                           c->kind != WATCH_EXISTS && !fixture_exists (&f, "/p/w"));
     }
     fixture_deinit (&f);
@@ -356,16 +364,15 @@ static void test_missed_deep (void **state)
     zxid_t zxid;
     zxid_t seen = f.zxid;
     assert_int_equal (fixture_create (&f, id, "/x", "", 0), 0);
-    assert_int_equal (watch_missed (f.tree, WATCH_EXISTS, TEXT ("/p/a/b/c"), seen, &zxid), 0);
+    assert_int_equal (missed (f.tree, WATCH_EXISTS, TEXT ("/p/a/b/c"), seen, &zxid), 0);
     assert_int_equal (fixture_create (&f, id, "/p/a", "", 0), 0);
-    assert_int_equal (watch_missed (f.tree, WATCH_EXISTS, TEXT ("/p/a/b/c"), seen, &zxid), 0);
+    assert_int_equal (missed (f.tree, WATCH_EXISTS, TEXT ("/p/a/b/c"), seen, &zxid), 0);
     assert_int_equal (fixture_create (&f, id, "/p/a/b", "", 0), 0);
     assert_int_equal (fixture_create (&f, id, "/p/a/b/c", "", 0), 0);
-    assert_int_equal (watch_missed (f.tree, WATCH_EXISTS, TEXT ("/p/a/b/c"), seen, &zxid),
+    assert_int_equal (missed (f.tree, WATCH_EXISTS, TEXT ("/p/a/b/c"), seen, &zxid),
                       COHORT_EVENT_CREATED);
     assert_int_equal (zxid, f.zxid);
-    assert_int_equal (watch_missed (f.tree, WATCH_CHILDREN, "/", 1, seen, &zxid),
-                      COHORT_EVENT_CHILDREN);
+    assert_int_equal (missed (f.tree, WATCH_CHILDREN, "/", 1, seen, &zxid), COHORT_EVENT_CHILDREN);
     assert_int_equal (zxid, seen + 1);
     fixture_deinit (&f);
 }
@@ -390,10 +397,10 @@ static void test_missed_with_its_parent (void **state)
             assert_int_equal (fixture_set (&f, id, "/", "so that the history is gone", -1), 0);
         }
         zxid_t zxid = 0;
-        assert_int_equal (watch_missed (f.tree, WATCH_EXISTS, TEXT ("/p/w"), seen, &zxid),
+        assert_int_equal (missed (f.tree, WATCH_EXISTS, TEXT ("/p/w"), seen, &zxid),
                           COHORT_EVENT_DELETED);
         assert_true (ring ? zxid == gone : zxid > seen);
-        assert_int_equal (watch_missed (f.tree, WATCH_EXISTS, TEXT ("/p/w"), f.zxid, &zxid), 0);
+        assert_int_equal (missed (f.tree, WATCH_EXISTS, TEXT ("/p/w"), f.zxid, &zxid), 0);
         fixture_deinit (&f);
     }
 }
