@@ -34,7 +34,9 @@ struct armed {
 
 static void note (struct observed *self, struct history_event event)
 {
-    recorder_note (self->options.recorder, event);
+    if (!self->crashed) {
+        recorder_note (self->options.recorder, event);
+    }
 }
 
 static void require (int rc, const char *what)
@@ -272,7 +274,9 @@ static void bury (struct observed *self)
 void observed_abandon (struct observed *self)
 {
     leave_all (self);
+    self->crashed = true; /* a process that crashes is not told what its library tells this one */
     cohort_abandon (&self->client);
+    self->crashed = false;
     bury (self);
 }
 
@@ -406,6 +410,10 @@ static void on_result (cohort_t *client, const cohort_result_t *result, void *ar
     self->outstanding--;
     if (call->armed != NULL && !sets_watch (call, result->rc)) {
         disarm (call->armed);
+    }
+    if (self->crashed) {
+        free (call);
+        return;
     }
     if (result->rc == COHORT_ESESSIONEXPIRED || result->rc == COHORT_ECLOSING) {
         note (self, (struct history_event){

@@ -390,10 +390,13 @@ static void take_write (struct fake *self, const struct peer *peer, struct fake_
         reply_multi (self, peer, &reply, request->multi, result->code);
         return;
     }
+    bool closes = request->op_case == COHORT__WIRE__REQUEST__OP_CLOSE;
+    if (closes) {
+        fake_happened (self, FAKE_CLOSED); /* before anybody can know */
+    }
     fake_send_reply (self, peer, &reply);
-    if (request->op_case == COHORT__WIRE__REQUEST__OP_CLOSE) {
+    if (closes) {
         fake_end_session (self, session->id);
-        fake_happened (self, FAKE_CLOSED);
     }
 }
 
