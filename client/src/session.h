@@ -1,7 +1,7 @@
 /* The session machine: one session of one client, as a pure function of what happens to it.
  *
  * No I/O, clock, thread or randomness: the transport, the time and random bytes are inputs. What it
- * wants done is asked for: after EVERY input the driver
+ * wants done is asked for: after its inputs, one or all that a turn has, the driver
  *
  *     takes commands (session_next_command) until there are none, and carries them out;
  *     asks for frames (session_next_frame) for each link that can take one, until there are none;
@@ -63,7 +63,8 @@ void session_free (struct session **self_p);
 void session_submit (struct session *self, struct request *request, int64_t now_ms);
 
 /* The connection stands / has ended, or could not be made: rc is COHORT_ECONNECT, or
- * COHORT_EAUTHFAILED if the server refused the keys. Links the session has given up are ignored. */
+ * COHORT_EAUTHFAILED if the server refused the keys. The link's CONNECT has been taken before.
+ * Links the session has given up are ignored. */
 void session_link_up (struct session *self, uint32_t link, int64_t now_ms);
 void session_link_down (struct session *self, uint32_t link, int rc, int64_t now_ms);
 

@@ -10,7 +10,8 @@
 
 /* ---- Opening and dropping -------------------------------------------------------------------- */
 
-void link_command (struct session *self, enum session_command_kind kind, const struct link *link)
+static void put_command (struct session *self, enum session_command_kind kind,
+                         const struct link *link)
 {
     COHORT_ASSERT (link->id != 0);
     COHORT_ASSERT (self->command_count < SESSION_COMMANDS_MAX);
@@ -23,10 +24,27 @@ void link_command (struct session *self, enum session_command_kind kind, const s
     }
 }
 
+/* Takes back the CONNECT of the link; false: the driver has it already. */
+static bool withdraw (struct session *self, const struct link *link)
+{
+    for (size_t i = 0; i < self->command_count; i++) {
+        if (self->commands[i].link == link->id) {
+            COHORT_ASSERT (self->commands[i].kind == SESSION_CONNECT);
+            self->command_count--;
+            memmove (&self->commands[i], &self->commands[i + 1],
+                     (self->command_count - i) * sizeof (self->commands[0]));
+            return true;
+        }
+    }
+    return false;
+}
+
 void link_drop (struct session *self, struct link *link)
 {
     if (link->phase != LINK_NONE) {
-        link_command (self, SESSION_DISCONNECT, link);
+        if (!withdraw (self, link)) {
+            put_command (self, SESSION_DISCONNECT, link);
+        }
         *link = (struct link){.phase = LINK_NONE};
     }
 }
@@ -77,7 +95,7 @@ void link_start (struct session *self, int64_t now_ms)
     COHORT_ASSERT (self->state != COHORT_LOST);
     *link = (struct link){.phase = LINK_CONNECTING, .id = ++self->last_link, .since_ms = now_ms};
     choose_endpoint (self, link->endpoint);
-    link_command (self, SESSION_CONNECT, link);
+    put_command (self, SESSION_CONNECT, link);
 }
 
 /* Counts a failed attempt and says when the next may begin: at once, until all servers have been

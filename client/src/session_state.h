@@ -24,8 +24,10 @@
 #define SESSION_BEAT_MS_MAX 10000
 /* The least time for a heartbeat to be confirmed before the next one is sent early. */
 #define SESSION_REPEAT_MS_MIN 300
-/* Commands between two visits of the driver: an input closes three links and opens one at most. */
-#define SESSION_COMMANDS_MAX 8
+/* Commands that wait for the driver, after however many inputs: one for each link that it has,
+ * which are three at most (active, candidate, retired), and one for the candidate that it is to
+ * open. A CONNECT that it has not seen is taken back when its link is dropped. */
+#define SESSION_COMMANDS_MAX 4
 /* The first and the longest pause between rounds through all servers. */
 #define SESSION_BACKOFF_MS_MIN 10
 #define SESSION_BACKOFF_MS_MAX 1000
@@ -219,8 +221,7 @@ void past_close (struct session *self, struct wire_request *request);
 
 /* ---- session_link.c -------------------------------------------------------------------------- */
 
-void link_command (struct session *self, enum session_command_kind kind, const struct link *link);
-/* Ends the link, if there is one. */
+/* Ends the link, if there is one; the driver never hears of one that it has not opened yet. */
 void link_drop (struct session *self, struct link *link);
 /* Opens a candidate. */
 void link_start (struct session *self, int64_t now_ms);

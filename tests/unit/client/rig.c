@@ -129,6 +129,7 @@ static void say_frame (struct rig *rig, uint32_t link, const struct buf *bytes)
     assert_non_null (frame);
     say (rig, "%u>", link);
     if (frame->hello != NULL) {
+        rig->attach[link] = frame->hello->attach_no;
         say_hello (rig, frame->hello);
     }
     if (frame->rearm != NULL) {
@@ -227,6 +228,17 @@ static void say_event (struct rig *rig, struct event *event)
     }
 }
 
+static void open_link (struct rig *rig, uint32_t link, bool open)
+{
+    assert_true (rig->open[link] != open);
+    rig->open[link] = open;
+    size_t count = 0;
+    for (size_t i = 0; i < RIG_LINKS_MAX; i++) {
+        count += rig->open[i];
+    }
+    assert_true (count <= RIG_OPEN_MAX);
+}
+
 static bool drain_once (struct rig *rig)
 {
     bool any = false;
@@ -234,6 +246,7 @@ static bool drain_once (struct rig *rig)
     while (session_next_command (rig->session, &command)) {
         any = true;
         assert_true (command.link < RIG_LINKS_MAX);
+        open_link (rig, command.link, command.kind == SESSION_CONNECT);
         if (command.kind == SESSION_CONNECT) {
             say (rig, "connect %u %s\n", command.link, command.endpoint);
             memcpy (rig->endpoint[command.link], command.endpoint, sizeof (command.endpoint));
@@ -267,7 +280,7 @@ static bool drain_once (struct rig *rig)
 
 void rig_drain (struct rig *rig)
 {
-    while (drain_once (rig)) {
+    while (!rig->busy && drain_once (rig)) {
     }
 }
 

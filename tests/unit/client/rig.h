@@ -24,6 +24,7 @@
 #include "tests/unit/unit.h"
 
 #define RIG_LINKS_MAX    256
+#define RIG_OPEN_MAX     3 /* as many as a driver has room for: HANDLE_CHANNELS */
 #define RIG_STREAM_BYTES 10000
 
 struct rig {
@@ -31,7 +32,10 @@ struct rig {
     int64_t now;
     char trace[64 * 1024];
     size_t trace_size;
-    bool up[RIG_LINKS_MAX]; /* the test has brought the link up */
+    bool busy;                      /* the driver is elsewhere: rig_drain does nothing */
+    bool open[RIG_LINKS_MAX];       /* asked for, and not dropped since */
+    bool up[RIG_LINKS_MAX];         /* the test has brought the link up */
+    uint64_t attach[RIG_LINKS_MAX]; /* of its hello; 0: not greeted */
     char endpoint[RIG_LINKS_MAX][256];
     uint32_t last_link;   /* the newest that was asked for */
     uint64_t zxid;        /* of replies, unless said otherwise */
