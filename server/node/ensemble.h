@@ -122,7 +122,7 @@ void ensemble_leave (struct ensemble *self);
 bool ensemble_left (const struct ensemble *self);
 
 /* Expires a session now, whatever its limits are: for tests.  As tracker_expire; COHORT_ESTATE:
- * this server does not lead. */
+ * this server does not lead, or a follower may know what it does not know yet. */
 int ensemble_expire (struct ensemble *self, uint64_t session);
 
 /* 0, or why this server must stop; text lives as long as it. */

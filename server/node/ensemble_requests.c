@@ -290,8 +290,13 @@ bool ensemble_propose (struct ensemble *self)
 
 int ensemble_expire (struct ensemble *self, uint64_t session)
 {
-    return self->up && self->up_leader == self->id ? tracker_expire (self->tracker, session)
-                                                   : COHORT_ESTATE;
+    if (!self->up || self->up_leader != self->id) {
+        return COHORT_ESTATE;
+    }
+    int code = tracker_expire (self->tracker, session);
+    /* A follower may have committed the session's beginning, and told its client, a moment ago. */
+    bool behind = tree_zxid (self->tree) < store_last (self->store);
+    return code == COHORT_ESESSIONEXPIRED && behind ? COHORT_ESTATE : code;
 }
 
 void ensemble_heartbeat (struct ensemble *self, uint64_t session, uint64_t attach_no, uint64_t seq)

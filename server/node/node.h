@@ -132,7 +132,7 @@ void node_leave (struct node *self);
 bool node_left (const struct node *self);
 
 /* Expires a session now: for tests.  0, COHORT_ESESSIONEXPIRED: there is none that lives;
- * COHORT_ESTATE: this server does not lead, or has just begun to. */
+ * COHORT_ESTATE: this server does not lead, has just begun to, or has still to apply entries. */
 int node_expire (struct node *self, uint64_t session);
 
 /* 0, or why this server must stop at once (a failed disk, a halted core); text says it. */

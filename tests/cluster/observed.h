@@ -70,7 +70,7 @@ struct observed {
     uint64_t streamed; /* the last batch that was complete */
     bool whole;        /* ... and nothing of another has come since */
     bool lost;
-    bool crashed; /* it is being abandoned */
+    bool crashed;     /* it is being abandoned */
     unsigned stopped; /* by so many: it is not to be given its turn */
     size_t outstanding, watches;
     uint64_t acknowledged; /* writes, since the session began */
