@@ -31,6 +31,7 @@ static const char usage[] =
     "  --seeds A..B   run all of these, in processes of their own\n"
     "  --jobs N       so many at a time; default 1\n"
     "  --servers N    1 to 7; default 3\n"
+    "  --observers N  so many besides, without a vote, 7 servers in all; default: by the seed\n"
     "  --clients N    1 to 16; default 4\n"
     "  --ticks N      ms of simulated time in which things go wrong; default 30000\n"
     "  --liveness N   ms of simulated time in which what is well must come to rest; default 20000\n"
@@ -67,6 +68,7 @@ enum {
     OPTION_SEEDS,
     OPTION_JOBS,
     OPTION_SERVERS,
+    OPTION_OBSERVERS,
     OPTION_CLIENTS,
     OPTION_TICKS,
     OPTION_LIVENESS,
@@ -91,6 +93,7 @@ static const struct option long_options[] = {
     {"seeds", required_argument, NULL, OPTION_SEEDS},
     {"jobs", required_argument, NULL, OPTION_JOBS},
     {"servers", required_argument, NULL, OPTION_SERVERS},
+    {"observers", required_argument, NULL, OPTION_OBSERVERS},
     {"clients", required_argument, NULL, OPTION_CLIENTS},
     {"ticks", required_argument, NULL, OPTION_TICKS},
     {"liveness", required_argument, NULL, OPTION_LIVENESS},
@@ -215,6 +218,9 @@ static bool take_option (struct arguments *self, int option, const char *text)
         return read_whole (text, 1, JOBS_MAX, &number) && ((self->jobs = (unsigned) number), true);
     case OPTION_SERVERS:
         return read_size (text, SIM_SERVERS_MAX, &options->servers);
+    case OPTION_OBSERVERS:
+        return read_whole (text, 0, SIM_SERVERS_MAX - 1, &number) &&
+               ((options->observers = (size_t) number), true);
     case OPTION_CLIENTS:
         return read_size (text, SIM_CLIENTS_MAX, &options->clients);
     case OPTION_TICKS:
@@ -300,6 +306,7 @@ bool arguments_parse (struct arguments *self, int argc, char **argv, int *status
         .jobs = 1,
         .tries = TRIES_DEFAULT,
         .options = {.servers = 3,
+                    .observers = SIM_OBSERVERS_DRAWN,
                     .clients = 4,
                     .safety_ms = TICKS_DEFAULT,
                     .liveness_ms = LIVENESS_DEFAULT,
@@ -351,6 +358,9 @@ void arguments_print (FILE *file, const struct sim_options *options)
 {
     fprintf (file, "--seed %" PRIu64 " --servers %zu --clients %zu --ticks %" PRId64, options->seed,
              options->servers, options->clients, options->safety_ms);
+    if (options->observers != SIM_OBSERVERS_DRAWN) {
+        fprintf (file, " --observers %zu", options->observers);
+    }
     if (options->liveness_ms != LIVENESS_DEFAULT) {
         fprintf (file, " --liveness %" PRId64, options->liveness_ms);
     }

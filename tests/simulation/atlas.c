@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/base/assert.h"
 #include "server/store/format.h"
 #include "tests/simulation/world.h"
 
@@ -20,34 +21,38 @@ enum { AGE_MS = 1000, NEWEST = 2 };
 
 /* ---- Whom ------------------------------------------------------------------------------------ */
 
-/* As many as leave a quorum. */
-static uint32_t count_weak (const struct world *self)
-{
-    return ((uint32_t) self->options.servers - 1) / 2;
-}
-
-static uint32_t nth_weak (const struct world *self, uint64_t n)
-{
-    uint64_t first = world_draw (self, SIM_DRAW_WEAK, 0, 0, 0);
-    return (uint32_t) ((first + n) % self->options.servers);
-}
-
+/* As many voters as leave a quorum; and all observers, whom nobody counts on. */
 void atlas_draw (struct world *self)
 {
+    size_t voters = self->options.servers, count = (voters - 1) / 2;
+    uint64_t first = world_draw (self, SIM_DRAW_WEAK, 0, 0, 0) % voters;
     self->weak = 0;
-    for (uint32_t i = 0; i < count_weak (self); i++) {
-        self->weak |= UINT32_C (1) << nth_weak (self, i);
+    for (size_t i = 0, voter = 0; i < self->servers_count && count > 0; i++) {
+        bool observes = world_observes (self, i);
+        if (observes || (voter + voters - first) % voters < count) {
+            self->weak |= UINT32_C (1) << i;
+        }
+        voter += !observes;
     }
 }
 
 bool atlas_is_weak (const struct world *self, uint32_t server)
 {
-    return server < self->options.servers && ((self->weak >> server) & 1) != 0;
+    return server < self->servers_count && ((self->weak >> server) & 1) != 0;
 }
 
 uint32_t atlas_one_weak (const struct world *self, struct prng *prng)
 {
-    return nth_weak (self, prng_below (prng, count_weak (self)));
+    uint32_t weak = self->weak;
+    COHORT_ASSERT (weak != 0);
+    for (uint64_t n = prng_below (prng, world_count (weak)); n > 0; n--) {
+        weak &= weak - 1;
+    }
+    uint32_t server = 0;
+    while (((weak >> server) & 1) == 0) {
+        server++;
+    }
+    return server;
 }
 
 bool atlas_concerns (enum fault_kind kind)
@@ -58,7 +63,7 @@ bool atlas_concerns (enum fault_kind kind)
 
 void atlas_print (struct world *self)
 {
-    for (size_t i = 0; i < self->options.servers; i++) {
+    for (size_t i = 0; i < self->servers_count; i++) {
         if (atlas_is_weak (self, (uint32_t) i)) {
             world_tell (self, "atlas: server %zu may lose what was durable", i + 1);
         }

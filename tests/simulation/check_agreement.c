@@ -7,7 +7,19 @@
 
 /* ---- Leading --------------------------------------------------------------------------------- */
 
-/* 1. At most one server is ever established as the leader of an epoch: not just at one time. */
+static bool votes (const struct config_set *configs, uint32_t server)
+{
+    for (size_t i = 0; i < configs->count; i++) {
+        const struct config_member *member = config_find (&configs->configs[i], server);
+        if (member != NULL && member->role == CONFIG_VOTER) {
+            return true;
+        }
+    }
+    return configs->count == 0;
+}
+
+/* 1. At most one server is ever established as the leader of an epoch: not just at one time. It has
+ * a vote. */
 bool check_leadership (const struct ghost *ghost, const struct sight *sight,
                        struct objection *objection)
 {
@@ -20,7 +32,8 @@ bool check_leadership (const struct ghost *ghost, const struct sight *sight,
         return object (objection, "server %u leads epoch %u, which another has led (mask %#x)",
                        sight->server, epoch->epoch, others);
     }
-    return true;
+    return votes (&ghost->configs, sight->server) ||
+           object (objection, "server %u leads, and has no vote", sight->server);
 }
 
 /* 6. Before its first broadcast of an epoch, a leader has every entry of earlier epochs that anyone

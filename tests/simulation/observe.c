@@ -356,11 +356,11 @@ static void check_leads (struct world *world, struct sim_server *server)
         return;
     }
     for (size_t i = 0; i < world->servers_count; i++) {
-        heard += i + 1 == server->id || now_ms - server->heard_ms[i] <= LEADS_MS_MAX;
+        heard += !world_observes (world, i) &&
+                 (i + 1 == server->id || now_ms - server->heard_ms[i] <= LEADS_MS_MAX);
     }
-    if (heard <= world->servers_count / 2 && now_ms - server->heard_from_ms > LEADS_MS_MAX) {
-        world_fail (world,
-                    "server %u leads on without a quorum: it has heard %zu servers for %d ms",
+    if (heard <= world->options.servers / 2 && now_ms - server->heard_from_ms > LEADS_MS_MAX) {
+        world_fail (world, "server %u leads on without a quorum: it has heard %zu voters for %d ms",
                     server->id, heard - 1, LEADS_MS_MAX);
     }
 }

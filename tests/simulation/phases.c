@@ -217,37 +217,28 @@ static void stay_at_rest (struct world *self)
 
 /* ---- The core, and the rest ------------------------------------------------------------------ */
 
-/* An ensemble is founded by all its servers: until it is, none of them may stay away. */
+/* An ensemble is founded by all its voters: until it is, none of them may stay away. */
 static bool is_founded (const struct world *self)
 {
     for (size_t i = 0; i < self->servers_count; i++) {
-        if (!self->servers[i].founded) {
+        if (!self->servers[i].founded && !world_observes (self, i)) {
             return false;
         }
     }
     return true;
 }
 
-static size_t count_servers (uint32_t set)
-{
-    size_t count = 0;
-    for (; set != 0; set &= set - 1) {
-        count++;
-    }
-    return count;
-}
-
 /* A log that has lost something takes a quorum of others, who never have, to be healed. */
 static void draw_core (struct world *self, struct prng *prng)
 {
-    size_t count = self->servers_count, quorum = count / 2 + 1;
+    size_t count = self->servers_count, quorum = self->options.servers / 2 + 1;
     size_t size = prng_chance (prng, 1, 2) ? quorum : (size_t) prng_between (prng, quorum, count);
 
     self->core = (UINT32_C (1) << count) - 1;
     /* A state that went wrong, or what was made of it, takes a quorum of others to be found. */
-    while (is_founded (self) && self->wrong == 0 && count_servers (self->core) > size) {
+    while (is_founded (self) && self->wrong == 0 && world_count (self->core) > size) {
         uint32_t rest = self->core & ~(UINT32_C (1) << prng_below (prng, self->servers_count));
-        if (count_servers (rest & ~self->harmed) >= quorum) {
+        if (world_count (rest & ~self->harmed & ~self->observers) >= quorum) {
             self->core = rest;
         }
     }

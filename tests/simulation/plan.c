@@ -47,7 +47,7 @@ static uint64_t draw_rate (struct prng *prng, enum fault_kind kind)
 
 static uint32_t one_server (const struct world *self, struct prng *prng)
 {
-    return (uint32_t) prng_below (prng, self->options.servers);
+    return (uint32_t) prng_below (prng, self->servers_count);
 }
 
 static uint32_t one_client (const struct world *self, struct prng *prng)
@@ -65,7 +65,7 @@ static uint32_t some_servers (const struct world *self, struct prng *prng)
     if (dice < 8) {
         return SIM_LEADER;
     }
-    return 1 + (uint32_t) prng_below (prng, (UINT64_C (1) << self->options.servers) - 1);
+    return 1 + (uint32_t) prng_below (prng, (UINT64_C (1) << self->servers_count) - 1);
 }
 
 static uint32_t some_nodes (struct prng *prng)
@@ -79,8 +79,8 @@ static void plan_link (const struct world *self, struct prng *prng, struct sim_f
     fault->length_ms = 1 + (int64_t) rather_small (prng, 0, max_ms);
     if (fault->kind == FAULT_CUT || fault->kind == FAULT_BREAK) {
         fault->a = one_server (self, prng);
-        fault->b = (fault->a + 1 + (uint32_t) prng_below (prng, self->options.servers)) %
-                   (uint32_t) self->options.servers;
+        fault->b = (fault->a + 1 + (uint32_t) prng_below (prng, self->servers_count)) %
+                   (uint32_t) self->servers_count;
     } else {
         fault->a = some_nodes (prng);
         fault->b = fault->kind == FAULT_BRIDGE ? one_server (self, prng) : 0;
@@ -105,10 +105,9 @@ static void plan_clock (const struct world *self, struct prng *prng, struct sim_
         fault->a = one_server (self, prng);
         fault->value = prng_chance (prng, 1, 2) ? ms : (uint64_t) - (int64_t) ms;
     } else {
-        fault->a = (uint32_t) prng_below (prng, self->options.servers + self->options.clients);
-        fault->a += fault->a < self->options.servers
-                        ? 0
-                        : (uint32_t) (SIM_SERVERS_MAX - self->options.servers);
+        fault->a = (uint32_t) prng_below (prng, self->servers_count + self->options.clients);
+        fault->a +=
+            fault->a < self->servers_count ? 0 : (uint32_t) (SIM_SERVERS_MAX - self->servers_count);
         fault->value = prng_below (prng, 2 * CLOCK_PPM + 1) - CLOCK_PPM;
     }
 }
@@ -239,7 +238,8 @@ static void plan_lull_server (struct world *self, const struct sim_lull *lull)
         .a = kind == FAULT_PAUSE ? server : SIM_LEADER,
         .nth = FAULT_OF_LULL,
     };
-    if (self->options.rates[kind] == SIM_RATE_DRAWN && prng_chance (&prng, 1, 2)) {
+    bool enough = self->options.servers > 2; /* without one of them */
+    if (enough && self->options.rates[kind] == SIM_RATE_DRAWN && prng_chance (&prng, 1, 2)) {
         fault.length_ms = lull->until_ms - lull->from_ms;
         fault_list_add (&self->plan.planned, &fault);
     }

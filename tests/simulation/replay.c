@@ -17,6 +17,9 @@ void replay_write (FILE *file, const struct sim_options *options, const struct f
              "\nrequests %" PRIu64 "\n",
              COHORT_COMMIT, options->seed, options->servers, options->clients, options->safety_ms,
              options->liveness_ms, options->requests_max);
+    if (options->observers != SIM_OBSERVERS_DRAWN) {
+        fprintf (file, "observers %zu\n", options->observers);
+    }
     for (size_t i = 0; i < faults->count; i++) {
         const struct sim_fault *fault = &faults->items[i];
         fprintf (file,
@@ -68,6 +71,10 @@ static bool read_option (const char *line, struct sim_options *options)
     }
     if (read_number (line, "servers", 1, SIM_SERVERS_MAX, &number)) {
         options->servers = (size_t) number;
+        return true;
+    }
+    if (read_number (line, "observers", 0, SIM_SERVERS_MAX - 1, &number)) {
+        options->observers = (size_t) number;
         return true;
     }
     if (read_number (line, "clients", 1, SIM_CLIENTS_MAX, &number)) {

@@ -212,7 +212,7 @@ static int start_node (struct world *self, struct sim_server *server, char *erro
     memset (members, 0, sizeof members);
     for (size_t i = 0; i < self->servers_count; i++) {
         members[i].id = (uint32_t) i + 1;
-        members[i].role = CONFIG_VOTER;
+        members[i].role = world_observes (self, i) ? CONFIG_OBSERVER : CONFIG_VOTER;
     }
     struct node_options options = {
         .id = server->id,

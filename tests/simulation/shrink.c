@@ -133,6 +133,11 @@ static bool leave_out_clients (struct shrink *self)
 static bool leave_out_servers (struct shrink *self)
 {
     struct sim_options options = self->options;
+    options.observers = 0;
+    if (self->options.observers != 0 && try (self, &options, &self->faults)) {
+        return true;
+    }
+    options = self->options;
     for (options.servers = 1; options.servers < self->options.servers; options.servers++) {
         if (try (self, &options, &self->faults)) {
             return true;

@@ -95,12 +95,41 @@ const char *world_admins (const struct world *self)
     return self->schedule.now_ms >= self->admins_from_ms ? self->admins : NULL;
 }
 
+bool world_observes (const struct world *self, size_t server)
+{
+    return ((self->observers >> server) & 1) != 0;
+}
+
+size_t world_count (uint32_t servers)
+{
+    size_t count = 0;
+    for (; servers != 0; servers &= servers - 1) {
+        count++;
+    }
+    return count;
+}
+
+/* In a quarter of the worlds there is an observer, or there are two; any of the servers may be. */
+static void draw_observers (struct world *self)
+{
+    size_t room = SIM_SERVERS_MAX - self->options.servers, count = self->options.observers;
+    struct prng prng;
+    prng_seed (&prng, world_draw (self, SIM_DRAW_OBSERVERS, 0, 0, 0));
+    size_t drawn = prng_chance (&prng, 1, 4) ? 1 + prng_chance (&prng, 1, 4) : 0;
+    count = count != SIM_OBSERVERS_DRAWN ? count : drawn;
+    count = count < room ? count : room;
+    self->servers_count = self->options.servers + count;
+    self->observers = 0;
+    while (world_count (self->observers) < count) {
+        self->observers |= UINT32_C (1) << prng_below (&prng, self->servers_count);
+    }
+}
+
 static void make_servers (struct world *self)
 {
     char list[SIM_SERVERS_MAX * ENDPOINT_SIZE] = "";
     char text[128];
 
-    self->servers_count = self->options.servers;
     for (size_t i = 0; i < self->servers_count; i++) {
         struct sim_server *server = &self->servers[i];
         size_t used = strlen (list);
@@ -147,6 +176,7 @@ struct world *world_new (const struct sim_options *options)
     draw_conditions (self);
     draw_admins (self);
     draw_replaced (self);
+    draw_observers (self);
     atlas_draw (self);
     plan_make (self);
     make_servers (self);

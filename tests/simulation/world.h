@@ -59,12 +59,15 @@ enum {
 #define SIM_MS_MAX (UINT64_C (1) << 40)
 
 /* Of a kind of fault: drawn from the seed. */
-#define SIM_RATE_DRAWN UINT64_MAX
+#define SIM_RATE_DRAWN      UINT64_MAX
+#define SIM_OBSERVERS_DRAWN SIZE_MAX
 
 /* What a run is made from: the same options give the same run, to the byte. */
 struct sim_options {
     uint64_t seed;
-    size_t servers, clients;
+    size_t servers;   /* that have a vote */
+    size_t observers; /* besides; SIM_OBSERVERS_DRAWN, or what is asked for */
+    size_t clients;
     int64_t safety_ms;               /* things go wrong for so long; */
     int64_t liveness_ms;             /* and then the rest must have come to rest within this */
     uint64_t requests_max;           /* of all clients together in the first phase */
@@ -271,7 +274,8 @@ struct world {
     char replacing[WORLD_ADDRESS_SIZE + 4];
     uint64_t requests; /* that they have made */
 
-    size_t servers_count;
+    size_t servers_count; /* observers included */
+    uint32_t observers;
     struct sim_server servers[SIM_SERVERS_MAX];
     struct sim_server *due[SIM_SERVERS_MAX]; /* their turns, in this order */
     size_t due_count;
@@ -318,6 +322,7 @@ enum sim_draw {
     SIM_DRAW_LULL,       /* when nothing goes wrong for a while */
     SIM_DRAW_HOARD,      /* whether somebody has very many ephemerals */
     SIM_DRAW_REPLACED,   /* when servers say that the administrators are others */
+    SIM_DRAW_OBSERVERS,  /* how many there are, and which servers they are */
     SIM_DRAW_PLAN = 100, /* of each kind of fault */
     SIM_DRAW_CHANCE = 200
 };
@@ -325,6 +330,11 @@ uint64_t world_draw (const struct world *self, int what, uint64_t a, uint64_t b,
 
 /* The state and the story of the run, as one number. */
 uint64_t world_digest (const struct world *self);
+
+/* Whether the server with this index has no vote. */
+bool world_observes (const struct world *self, size_t server);
+/* How many servers are in the set. */
+size_t world_count (uint32_t servers);
 
 /* The index of a client among the nodes; servers have their own. */
 size_t world_node_of_client (size_t client);

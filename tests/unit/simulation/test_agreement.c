@@ -29,6 +29,20 @@ static void test_two_leaders_of_an_epoch (void **state)
     assert_false (fixture_holds (self, 1));
 }
 
+static void test_leader_without_a_vote (void **state)
+{
+    struct fixture *self = *state;
+    self->configs.configs[0].members[1].role = CONFIG_OBSERVER;
+    sight_turn (self, 3, 0, 0);
+    fixture_see (self);
+    sight_update (self, 2, ZAB_OBSERVING, 4);
+    assert_true (fixture_holds (self, 1));
+    sight_update (self, 2, ZAB_LEADING, 4);
+    assert_false (fixture_holds (self, 1));
+    sight_update (self, 1, ZAB_LEADING, 4);
+    assert_true (fixture_holds (self, 1));
+}
+
 /* 2 */
 static void test_applied_without_a_proposal (void **state)
 {
@@ -294,6 +308,7 @@ int main (void)
     cmocka_unit_test_setup_teardown (name, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         INVARIANT_TEST (test_two_leaders_of_an_epoch),
+        INVARIANT_TEST (test_leader_without_a_vote),
         INVARIANT_TEST (test_applied_without_a_proposal),
         INVARIANT_TEST (test_commit_of_another_history),
         INVARIANT_TEST (test_commit_on_top_of_something_else),

@@ -10,6 +10,7 @@ static void test_as_it_was (void **state)
 {
     struct sim_options options = {.seed = UINT64_MAX,
                                   .servers = 5,
+                                  .observers = 2,
                                   .clients = 2,
                                   .safety_ms = 1234,
                                   .liveness_ms = 99,
@@ -57,6 +58,7 @@ static void test_malformed (void **state)
         "servers 0",
         "servers 8",
         "clients 17",
+        "observers 7",
         "ticks 0",
         "colour 3",
         "fault",
