@@ -1,10 +1,9 @@
 /* A place in a line of contenders: its life, and the record that its znode carries; see line.h.
- * May include: line.h, recipes' calls, libc. */
+ * May include: line.h, libc. */
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "calls.h"
 #include "line.h"
 
 /* A record on its way. */

@@ -27,9 +27,10 @@
  * to the creation comes.
  *
  * line.c has its life and its record, line_join.c how it is taken and given up, line_look.c who is
- * ahead, line_watch.c what is seen of that one, line_permits.c the line of a semaphore.
+ * ahead, line_watch.c what is seen of that one, line_grant.c when it is HELD, line_permits.c the
+ * line of a semaphore.
  *
- * Private. May include: the client's public headers, recipes' record and support. */
+ * Private. May include: the client's public headers, recipes' calls, record and support. */
 
 #ifndef COHORT_RECIPES_LINE_H
 #define COHORT_RECIPES_LINE_H
@@ -38,6 +39,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "calls.h"
 #include "cohort/client.h"
 #include "record.h"
 #include "support.h"
@@ -109,6 +111,8 @@ struct line {
     struct line_look *look;
     struct line_permits *permits; /* LINE_PERMITS alone, else NULL; owned */
     struct line_write *write;
+    struct recipe_calls asked; /* whether the session lives, before it is HELD */
+    int64_t asked_ms;          /* of the client's clock */
     size_t given; /* so many of the containers on the way, from the first one on, are not created:
                      that was refused, and they may be there */
 
@@ -210,6 +214,13 @@ void line_given_away (struct line *self);
 /* Follows our own znode. 0, COHORT_ENOMEM. */
 int line_watch_own (struct line *self);
 void line_watch_close (struct line_watch *watch);
+
+/* ---- line_grant.c -----------------------------------------------------------------------------
+ */
+
+/* Nobody is ahead any more: HELD and LINE_GRANTED, at once or, if the session may have ended, when
+ * it is seen to live. */
+void line_grant (struct line *self);
 
 /* ---- line_permits.c ---------------------------------------------------------------------------
  */

@@ -1,11 +1,10 @@
 /* How a place in a line is taken, and given up; see line.h.
- * May include: line.h, recipes' calls, libc. */
+ * May include: line.h, libc. */
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "calls.h"
 #include "line.h"
 
 /* A transaction that joins lines. Each of them may leave before the answer comes. */
@@ -42,6 +41,7 @@ void line_close (struct line *self)
     }
     drop_join (self);
     line_write_drop (self);
+    recipe_calls_forget (&self->asked);
     free (self->node);
     self->node = NULL;
     self->token = (cohort_token_t){0};

@@ -19,25 +19,6 @@ void line_watch_close (struct line_watch *watch)
 
 /* ---- Who is ahead ---------------------------------------------------------------------------- */
 
-static void granted (struct line *self)
-{
-    line_watch_close (&self->ahead);
-    if (cohort_state (self->client) == COHORT_LOST ||
-        cohort_session_id (self->client) != self->session) {
-        /* Of the end of its session the streams are about to tell. */
-        line_end (self, COHORT_ESESSIONEXPIRED);
-        return;
-    }
-    self->phase = LINE_HELD;
-    if (self->ahead_fn == NULL && (self->behind || self->followed)) {
-        self->record.granted = true;
-        self->record.granted_ms = 0;
-        /* Without it the one behind has to look, and nobody sees since when. */
-        (void) line_store (self);
-    }
-    self->owner->fn (self->owner, self, LINE_GRANTED, 0);
-}
-
 void line_behind (struct line *self)
 {
     if (!self->behind) {
@@ -48,7 +29,7 @@ void line_behind (struct line *self)
 
 void line_found_none (struct line *self)
 {
-    granted (self);
+    line_grant (self);
 }
 
 /* The path of the contender's znode, or NULL. */
@@ -118,7 +99,7 @@ static void look_at_ahead (struct line *self)
         self->phase = LINE_WAITING;
         line_behind (self);
     } else if (self->ahead_first) {
-        granted (self);
+        line_grant (self);
     } else {
         line_watch_close (&self->ahead);
         line_look_below (self, self->ahead_number);

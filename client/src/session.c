@@ -377,6 +377,11 @@ static void watch_active (struct session *self, int64_t now_ms)
     }
 }
 
+bool session_may_attach (const struct session *self)
+{
+    return !self->muted || self->id == 0;
+}
+
 void session_evaluate (struct session *self, int64_t now_ms)
 {
     if (self->closed || self->state == COHORT_LOST) {
@@ -395,6 +400,9 @@ void session_evaluate (struct session *self, int64_t now_ms)
         return;
     }
     watch_active (self, now_ms);
+    if (!session_may_attach (self) && self->candidate.phase != LINK_GREETING) {
+        link_drop (self, &self->candidate);
+    }
     if (self->candidate.phase != LINK_NONE &&
         now_ms - self->candidate.since_ms >= link_attempt_ms (self)) {
         session_note (self, "%s did not answer within %lld ms", self->candidate.endpoint,
@@ -403,8 +411,8 @@ void session_evaluate (struct session *self, int64_t now_ms)
         link_fail_candidate (self, now_ms);
     }
     bool wanted = self->active.phase == LINK_NONE || self->moving;
-    if (wanted && self->candidate.phase == LINK_NONE && now_ms >= self->next_attempt_ms &&
-        now_ms >= self->nomem_until_ms) {
+    if (wanted && session_may_attach (self) && self->candidate.phase == LINK_NONE &&
+        now_ms >= self->next_attempt_ms && now_ms >= self->nomem_until_ms) {
         link_start (self, now_ms);
     }
 }
@@ -432,7 +440,7 @@ int64_t session_deadline (const struct session *self)
     }
     if (self->candidate.phase != LINK_NONE) {
         due = earlier (due, self->candidate.since_ms + link_attempt_ms (self));
-    } else if (self->active.phase == LINK_NONE || self->moving) {
+    } else if ((self->active.phase == LINK_NONE || self->moving) && session_may_attach (self)) {
         due = earlier (due, self->next_attempt_ms);
     }
     if (self->active.phase != LINK_NONE) {

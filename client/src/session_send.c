@@ -167,7 +167,7 @@ bool session_next_frame (struct session *self, uint32_t link, struct buf *out, i
         return false;
     }
     if (self->candidate.phase == LINK_UP && self->candidate.id == link) {
-        made = next_hello (self, out, now_ms);
+        made = session_may_attach (self) && next_hello (self, out, now_ms);
     } else if (self->active.phase == LINK_ATTACHED && self->active.id == link) {
         made = self->rearm_pending ? next_rearm (self, out, now_ms)
                                    : next_requests (self, out, now_ms);

@@ -177,6 +177,8 @@ void session_finish (struct session *self);
 void session_complete (struct session *self, struct request *request, int rc);
 /* Does what is due. Each input ends with it. */
 void session_evaluate (struct session *self, int64_t now_ms);
+/* Whether a server may be greeted now, which begins a session, or renews it. */
+bool session_may_attach (const struct session *self);
 /* Notes what went wrong, for people. */
 void session_note (struct session *self, const char *format, ...)
     __attribute__ ((format (printf, 2, 3)));

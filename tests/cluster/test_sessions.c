@@ -1,6 +1,6 @@
 /* Real processes: a client is killed and started again with its state file, and the session, with
  * its ephemerals, is still its own; or it closes the one before first. What cannot be a session's
- * file opens nothing.
+ * file opens nothing. And a program that hangs loses its session, however many servers there are.
  *
  * usage: test-cluster-sessions COHORTD [cmocka's name filter] */
 
@@ -92,15 +92,26 @@ static void kill_it (const struct holder *holder)
 /* ---- The others -------------------------------------------------------------------------------
  */
 
-static int set_up (void **state)
+static int set_up_servers (size_t count)
 {
-    (void) state;
     finished = false;
-    ensemble_init (&ensemble, cohortd, 1, "");
+    ensemble_init (&ensemble, cohortd, count, "");
     ensemble_start_all (&ensemble);
     (void) ensemble_wait_leader (&ensemble, 0, START_MS);
     snprintf (state_file, sizeof (state_file), "%s/session", ensemble.folder);
     return 0;
+}
+
+static int set_up (void **state)
+{
+    (void) state;
+    return set_up_servers (1);
+}
+
+static int set_up_three (void **state)
+{
+    (void) state;
+    return set_up_servers (3);
 }
 
 static int tear_down (void **state)
@@ -227,6 +238,40 @@ static void test_damaged_file (void **state)
     finished = true;
 }
 
+static void note_gone (cohort_t *client, const cohort_event_t *event, void *arg)
+{
+    (void) client;
+    *(bool *) arg = event->type == COHORT_EVENT_DELETED;
+}
+
+/* Its library goes on running, and may try every server. */
+static void test_a_program_that_hangs (void **state)
+{
+    (void) state;
+    cohort_t *client = observer ();
+    cohort_options_t options = {.size = sizeof (options), .timeout_ms = 1200, .watchdog_ms = 300};
+    cohort_t *hung = cohort_new (ensemble.list, &options);
+    assert_non_null (hung);
+    assert_int_equal (cohort_wait (hung, START_MS), COHORT_OK);
+    assert_int_equal (
+        cohort_create (hung, "/players/hung", "", 0, COHORT_EPHEMERAL, NULL, NULL, NULL),
+        COHORT_OK);
+    bool gone = false;
+    assert_int_equal (cohort_sync (client), COHORT_OK);
+    assert_int_equal (cohort_exists_async (client, "/players/hung", note_gone, &gone, NULL, NULL),
+                      COHORT_OK);
+    while (!gone) {
+        assert_true (cohort_run (client, START_MS) > 0);
+    }
+    /* When it wakes up it hears so. */
+    while (cohort_state (hung) != COHORT_LOST) {
+        assert_true (cohort_run (hung, START_MS) > 0);
+    }
+    cohort_destroy (&hung);
+    cohort_destroy (&client);
+    finished = true;
+}
+
 int main (int argc, char **argv)
 {
 #define SESSIONS_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
@@ -235,6 +280,7 @@ int main (int argc, char **argv)
         SESSIONS_TEST (test_closes_predecessor),
         SESSIONS_TEST (test_wrong_password),
         SESSIONS_TEST (test_damaged_file),
+        cmocka_unit_test_setup_teardown (test_a_program_that_hangs, set_up_three, tear_down),
     };
     if (argc == 5) {
         return hold (argv[2], argv[3], strcmp (argv[1], "closes") == 0,

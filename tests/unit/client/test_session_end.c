@@ -139,6 +139,75 @@ static void test_muted (void **state)
     rig_end (&rig);
 }
 
+/* To attach would renew the session, whichever server is taken for silent. */
+static void test_muted_attaches_nowhere (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_connected (&rig, THREE);
+    session_mute (rig.session, true);
+    rig_wait (&rig, 599);
+    rig_expect (&rig, "");
+    rig_wait (&rig, 1);
+    rig_expect (&rig, "suspended\n");
+    rig_wait (&rig, 389);
+    rig_expect (&rig, "");
+    rig_wait (&rig, 1);
+    rig_expect (&rig, "drop 1\nlost\n");
+    rig_end (&rig);
+}
+
+static void test_muted_moves_when_it_speaks_again (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    char expected[512];
+    rig_connected (&rig, THREE);
+    session_mute (rig.session, true);
+    rig_down (&rig, 1);
+    rig_expect (&rig, "drop 1\nsuspended\n");
+    rig_wait (&rig, 500);
+    rig_expect (&rig, "");
+    session_mute (rig.session, false);
+    rig_jump (&rig, 0);
+    snprintf (expected, sizeof (expected), "connect 2 %s\n", rig.endpoint[2]);
+    rig_expect (&rig, expected);
+    /* On its way there it falls silent again: before the greeting, and before the connection. */
+    session_mute (rig.session, true);
+    rig_up (&rig, 2);
+    rig_expect (&rig, "drop 2\n");
+    session_mute (rig.session, false);
+    rig_jump (&rig, 0);
+    snprintf (expected, sizeof (expected), "connect 3 %s\n", rig.endpoint[3]);
+    rig_expect (&rig, expected);
+    session_mute (rig.session, true);
+    rig_wait (&rig, 1);
+    rig_expect (&rig, "drop 3\n");
+    session_mute (rig.session, false);
+    rig_jump (&rig, 0);
+    rig_up (&rig, 4);
+    rig_forget (&rig);
+    /* What was said before counts. */
+    session_mute (rig.session, true);
+    rig_welcome (&rig, 4, 2);
+    rig_expect (&rig, "4> rearm from 0\nconnected\n");
+    rig_end (&rig);
+}
+
+/* Nothing is renewed by a session that has not begun. */
+static void test_muted_begins (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_begin (&rig, ONE);
+    session_mute (rig.session, true);
+    rig_up (&rig, 1);
+    rig_forget (&rig);
+    rig_welcome (&rig, 1, 1);
+    rig_expect (&rig, "connected\n");
+    rig_end (&rig);
+}
+
 /* ---- The end --------------------------------------------------------------------------------- */
 
 static void test_expired_by_server (void **state)
@@ -433,6 +502,9 @@ int main (void)
         cmocka_unit_test (test_not_confirmed),
         cmocka_unit_test (test_confirmed_at_last),
         cmocka_unit_test (test_muted),
+        cmocka_unit_test (test_muted_attaches_nowhere),
+        cmocka_unit_test (test_muted_moves_when_it_speaks_again),
+        cmocka_unit_test (test_muted_begins),
         cmocka_unit_test (test_expired_by_server),
         cmocka_unit_test (test_expired_locally),
         cmocka_unit_test (test_held_long_then_cut),

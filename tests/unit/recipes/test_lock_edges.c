@@ -428,6 +428,93 @@ static void the_session_may_be_handed_over_at_every_step (void **state)
     }
 }
 
+/* ---- A grant that is heard late -------------------------------------------------------------- */
+
+/* A has released, and B, who waits behind it, has been told, but has not looked yet. */
+static void a_grant_is_under_way (struct contender *a, struct contender *b)
+{
+    *a = enters ("A", COHORT_LOCK_EXCLUSIVE);
+    *b = enters ("B", COHORT_LOCK_EXCLUSIVE);
+    release (a->lock);
+    fake_settle (a->client);
+    fake_flush (b->client);
+    assert_true (fake_callbacks (b->client) > 0);
+    assert_trace ("A granted; B waits; ");
+}
+
+static void a_grant_heard_while_cut_off_waits_for_the_ensemble (void **state)
+{
+    for (int lost = 0; lost < 2; lost++) {
+        struct contender a, b;
+        fake_start (state);
+        a_grant_is_under_way (&a, &b);
+        fake_suspend (b.client);
+        fake_settle (b.client);
+        assert_trace ("");
+        assert_false (cohort_lock_held (b.lock));
+        if (lost) {
+            fake_expire (b.client, false, true);
+        } else {
+            fake_resume (b.client, false);
+        }
+        fake_settle (b.client);
+        assert_trace (lost ? "B failed -112; " : "B granted; ");
+        leave (&a, 1);
+        leave (&b, 1);
+    }
+}
+
+/* The whole process was stopped, and nothing has told it yet that its session has ended. */
+static void a_grant_heard_after_the_session_may_have_ended_asks_first (void **state)
+{
+    (void) state;
+    struct contender a, b;
+    a_grant_is_under_way (&a, &b);
+    fake_set_valid_ms (b.client, 0);
+    cohort_dispatch (b.client, 0);
+    assert_trace ("");
+    assert_int_equal (fake_requests (b.client), 1);
+    /* An answer that has lain there for long says nothing about now. */
+    fake_flush (b.client);
+    fake_now_ms += 101;
+    cohort_dispatch (b.client, 0);
+    assert_trace ("");
+    assert_int_equal (fake_requests (b.client), 1);
+    fake_flush (b.client);
+    fake_now_ms += 100;
+    cohort_dispatch (b.client, 0);
+    assert_trace ("B granted; ");
+    leave (&a, 1);
+    leave (&b, 1);
+}
+
+static void who_asks_whether_it_holds_may_leave (void **state)
+{
+    for (int how = 0; how < 4; how++) {
+        struct contender a, b;
+        fake_start (state);
+        a_grant_is_under_way (&a, &b);
+        fake_set_valid_ms (b.client, 0);
+        cohort_dispatch (b.client, 0);
+        assert_int_equal (fake_requests (b.client), 1);
+        if (how == 0) {
+            release (b.lock);
+        } else if (how == 1) {
+            cohort_lock_destroy (&b.lock);
+        } else if (how == 2) {
+            fake_delete (PATH "/exclusive-0000000001");
+        } else {
+            fake_fail_request (b.client, COHORT_ELIMIT);
+        }
+        fake_settle (b.client);
+        assert_trace (how == 2 ? "B failed -101; " : how == 3 ? "B failed -214; " : "");
+        leave (&a, 1);
+        if (b.lock != NULL) {
+            leave (&b, 1);
+        }
+    }
+}
+
 int main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, fake_start, fake_stop)
@@ -449,6 +536,9 @@ int main (void)
         TEST (a_hand_over_between_others_is_nothing_to_a_lock),
         TEST (whose_session_is_handed_over_holds_nothing_any_more),
         TEST (the_session_may_be_handed_over_at_every_step),
+        TEST (a_grant_heard_while_cut_off_waits_for_the_ensemble),
+        TEST (a_grant_heard_after_the_session_may_have_ended_asks_first),
+        TEST (who_asks_whether_it_holds_may_leave),
     };
 #undef TEST
     return cmocka_run_group_tests (tests, NULL, NULL);
