@@ -32,9 +32,7 @@ static void test_two_leaders_of_an_epoch (void **state)
 static void test_leader_without_a_vote (void **state)
 {
     struct fixture *self = *state;
-    self->configs.configs[0].members[1].role = CONFIG_OBSERVER;
-    sight_turn (self, 3, 0, 0);
-    fixture_see (self);
+    self->ghost.configs.configs[0].members[1].role = CONFIG_OBSERVER;
     sight_update (self, 2, ZAB_OBSERVING, 4);
     assert_true (fixture_holds (self, 1));
     sight_update (self, 2, ZAB_LEADING, 4);
