@@ -9,7 +9,7 @@
 
 #include "cohort/client.h"
 
-enum { LOAD_SESSIONS_MAX = 16 };
+enum { LOAD_SESSIONS_MAX = 1000 };
 
 struct load;
 
@@ -30,7 +30,7 @@ struct load {
     struct load_session sessions[LOAD_SESSIONS_MAX];
 };
 
-/* Connects the sessions and makes their parents. */
+/* Connects the sessions, which are of one loop, and makes their parents. */
 void load_init (struct load *self, const char *servers, size_t sessions, size_t window,
                 size_t total);
 void load_deinit (struct load *self);

@@ -16,7 +16,7 @@
 #include "tests/support/witness.h"
 #include "tests/unit/unit.h"
 
-enum { START_MS = 20000, LOAD_MS = 60000, STOP_MS = 10000, SESSIONS = 8, WINDOW = 64 };
+enum { START_MS = 20000, LOAD_MS = 60000, STOP_MS = 10000, SESSIONS = 8, WINDOW = 64, CROWD = 600 };
 
 static const char *cohortd;
 static struct ensemble ensemble;
@@ -51,12 +51,17 @@ static void assert_in_time (const char *what, int64_t from_ms, int64_t to_ms, in
     assert_in_range (took_ms, 0, bound_ms + still_ms);
 }
 
-static size_t start (size_t total)
+static size_t start_with (size_t sessions, size_t window, size_t total)
 {
     ensemble_start_all (&ensemble);
     size_t leader = ensemble_wait_leader (&ensemble, 2, START_MS);
-    load_init (&load, ensemble.list, SESSIONS, WINDOW, total / SESSIONS);
+    load_init (&load, ensemble.list, sessions, window, total / sessions);
     return leader;
+}
+
+static size_t start (size_t total)
+{
+    return start_with (SESSIONS, WINDOW, total);
 }
 
 /* All servers run again: each of them has everything. */
@@ -128,6 +133,26 @@ static void test_follower_killed_and_stopped (void **state)
     ensemble_signal (&ensemble, stopped, SIGSTOP);
     load_until (&load, 60000, LOAD_MS);
     ensemble_signal (&ensemble, stopped, SIGCONT);
+    verify_all ();
+}
+
+/* All sessions of one loop share a connection to each server, and move at once. */
+static void test_a_crowd_moves (void **state)
+{
+    (void) state;
+    size_t leader = start_with (CROWD, 8, 60000);
+    load_until (&load, 15000, LOAD_MS);
+    ensemble_signal (&ensemble, leader, SIGKILL);
+    load_until (&load, 30000, LOAD_MS);
+    ensemble_start (&ensemble, leader);
+    leader = ensemble_wait_leader (&ensemble, 2, START_MS);
+    ensemble_signal (&ensemble, leader, SIGSTOP);
+    load_until (&load, 45000, LOAD_MS);
+    ensemble_signal (&ensemble, leader, SIGCONT);
+    leader = ensemble_wait_leader (&ensemble, 2, START_MS);
+    ensemble_signal (&ensemble, (leader + 1) % 3, SIGKILL);
+    load_until (&load, 60000, LOAD_MS);
+    ensemble_start (&ensemble, (leader + 1) % 3);
     verify_all ();
 }
 
@@ -274,6 +299,7 @@ int main (int argc, char **argv)
         CLUSTER_TEST (test_recipes_while_leaders_are_killed),
         CLUSTER_TEST (test_leader_stopped),
         CLUSTER_TEST (test_follower_killed_and_stopped),
+        CLUSTER_TEST (test_a_crowd_moves),
         CLUSTER_TEST (test_all_killed),
         CLUSTER_TEST (test_rolling_restart),
         CLUSTER_TEST (test_killed_client_vanishes_within_grace),
