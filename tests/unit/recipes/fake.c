@@ -51,6 +51,7 @@ void fake_suspend (cohort_t *client)
 
 static void free_item (struct fake_item *item)
 {
+    assert_null (item->watch);
     for (size_t i = 0; item->kind == ITEM_BATCH && i < item->batch.count; i++) {
         free ((void *) item->changes[i].path);
         free ((void *) item->changes[i].data);
@@ -60,12 +61,20 @@ static void free_item (struct fake_item *item)
     free (item);
 }
 
-static void free_items (struct fake_item **list)
+/* Of what was missed the events of watches arrive in any case. */
+static void keep_watches (cohort_t *client)
 {
-    while (*list != NULL) {
-        struct fake_item *item = *list;
-        *list = item->next;
-        free_item (item);
+    struct fake_item *missed = client->missed;
+    client->missed = NULL;
+    while (missed != NULL) {
+        struct fake_item *item = missed;
+        missed = item->next;
+        item->next = NULL;
+        if (item->kind == ITEM_WATCH) {
+            fake_append_item (&client->items, item);
+        } else {
+            free_item (item);
+        }
     }
 }
 
@@ -83,7 +92,7 @@ void fake_resume (cohort_t *client, bool resnapshot)
         client->missed = NULL;
         return;
     }
-    free_items (&client->missed);
+    keep_watches (client);
     for (cohort_stream_t *stream = client->streams; stream != NULL; stream = stream->next) {
         if (stream->open && !stream->destroyed) {
             fake_snapshot (stream);
@@ -106,7 +115,7 @@ void fake_reap (uint64_t session)
 void fake_expire (cohort_t *client, bool applied, bool reaped)
 {
     fake_alive (client);
-    free_items (&client->missed);
+    keep_watches (client);
     while (client->requests != NULL) {
         struct fake_request *request = fake_pop_request (client);
         cohort_op_result_t results[FAKE_OPS_MAX];
@@ -115,7 +124,7 @@ void fake_expire (cohort_t *client, bool applied, bool reaped)
             fake_results_clear (results, request->txn.count);
         }
         if (request->kind != REQUEST_OPEN) {
-            fake_answer (client, request, NULL);
+            fake_answer (client, request, COHORT_ESESSIONEXPIRED);
         }
         fake_free_request (request);
     }
@@ -126,6 +135,7 @@ void fake_expire (cohort_t *client, bool applied, bool reaped)
             fake_end_stream (stream, COHORT_ESESSIONEXPIRED);
         }
     }
+    fake_lose_watches (client);
     client->suspended = false;
     client->state = COHORT_LOST;
     client->valid_ms = 0;
@@ -174,13 +184,33 @@ uint64_t cohort_session_id (cohort_t *self)
     return fake_alive (self)->session;
 }
 
-static void client_clear (cohort_t *client)
+/* Each call that was accepted is answered, and each watch that is set is told, exactly once: now,
+ * if not before. What is asked for meanwhile is refused. */
+static void tell_rest (cohort_t *client)
 {
-    free_items (&client->items);
-    free_items (&client->missed);
+    client->ending = client->destroyed = true;
+    client->suspended = false;
     while (client->requests != NULL) {
-        fake_free_request (fake_pop_request (client));
+        struct fake_request *request = fake_pop_request (client);
+        if (request->kind != REQUEST_OPEN) {
+            fake_answer (client, request, COHORT_ECLOSING);
+        }
+        fake_free_request (request);
     }
+    fake_lose_watches (client);
+    fake_append_item (&client->items, client->missed);
+    client->missed = NULL;
+    while (client->items != NULL) {
+        struct fake_item *item = client->items;
+        client->items = item->next;
+        if (item->kind == ITEM_RESULT && item->fn != NULL) {
+            item->fn (client, &item->result, item->arg);
+        } else if (item->kind == ITEM_WATCH) {
+            fake_run_watch (client, item);
+        }
+        free_item (item);
+    }
+    client->ending = false;
 }
 
 void cohort_destroy (cohort_t **self_p)
@@ -193,18 +223,23 @@ void cohort_destroy (cohort_t **self_p)
     for (cohort_timer_t *timer = client->timers; timer != NULL; timer = timer->next) {
         assert_true (timer->destroyed);
     }
-    client->destroyed = true;
-    client_clear (client);
+    tell_rest (client);
 }
 
 /* ---- Callbacks ------------------------------------------------------------------------------- */
+
+/* A watch is told before what is read later. */
+static bool is_answer (const struct fake_item *item)
+{
+    return item->kind == ITEM_RESULT || item->kind == ITEM_WATCH;
+}
 
 static struct fake_item *pop_item (cohort_t *client)
 {
     struct fake_item **link = &client->items;
     if (client->order != FAKE_AS_IT_HAPPENED) {
         bool answers = client->order == FAKE_ANSWERS_FIRST;
-        while (*link != NULL && ((*link)->kind == ITEM_RESULT) != answers) {
+        while (*link != NULL && is_answer (*link) != answers) {
             link = &(*link)->next;
         }
         link = *link == NULL ? &client->items : link;
@@ -231,6 +266,8 @@ int cohort_dispatch (cohort_t *self, int max_events)
             }
         } else if (item->kind == ITEM_TIMER) {
             fake_run_timer (item->timer);
+        } else if (item->kind == ITEM_WATCH) {
+            fake_run_watch (self, item);
         } else if (!item->stream->destroyed) {
             const cohort_batch_t *batch = item->kind == ITEM_BATCH ? &item->batch : NULL;
             item->stream->fn (item->stream, batch, item->stream->arg);
@@ -374,13 +411,13 @@ void fake_reset (void)
 {
     for (size_t i = 0; i < fake_world.clients_count; i++) {
         cohort_t *client = fake_world.clients[i];
+        tell_rest (client);
         while (client->streams != NULL) {
             cohort_stream_t *stream = client->streams;
             client->streams = stream->next;
             free (stream->path);
             free (stream);
         }
-        client_clear (client);
         fake_free_timers (client);
         free (client);
     }

@@ -28,11 +28,21 @@ struct fake_request {
     cohort_list_options_t list;
     char *prefix, *after; /* LIST: NULL, or the request's own */
     cohort_stream_t *stream;
+    cohort_watch_fn *watch; /* EXISTS: NULL, or to be set with it */
+    void *watch_arg;
     cohort_result_fn *fn;
     void *arg;
 };
 
-enum fake_item_kind { ITEM_RESULT, ITEM_BATCH, ITEM_END, ITEM_TIMER };
+/* A one-shot watch that is set. */
+struct fake_watch {
+    struct fake_watch *next;
+    char *path;
+    cohort_watch_fn *fn;
+    void *arg;
+};
+
+enum fake_item_kind { ITEM_RESULT, ITEM_BATCH, ITEM_END, ITEM_TIMER, ITEM_WATCH };
 
 struct fake_item {
     struct fake_item *next;
@@ -48,6 +58,8 @@ struct fake_item {
     cohort_strings_t names; /* of what is listed */
     cohort_stream_t *stream;
     cohort_timer_t *timer;
+    struct fake_watch *watch; /* that has fired, owned until it is told */
+    cohort_event_t event;     /* of it; its path is the watch's */
     cohort_batch_t batch;
     cohort_change_t *changes;
 };
@@ -75,6 +87,7 @@ struct cohort_timer {
 };
 
 struct cohort {
+    bool ending; /* inside cohort_destroy: what is left is told */
     bool destroyed, held, suspended, refuse, fail_stream;
     enum fake_order order;
     int fail_request, fail_call, calls_until_fail;
@@ -87,6 +100,7 @@ struct cohort {
     struct fake_item *items, *missed;
     cohort_stream_t *streams;
     cohort_timer_t *timers;
+    struct fake_watch *watches;
     int64_t offset_ms; /* of its clock */
 };
 
@@ -108,8 +122,8 @@ struct fake_request *fake_enqueue (cohort_t *client, enum fake_request_kind kind
 struct fake_request *fake_pop_request (cohort_t *client);
 void fake_free_request (struct fake_request *request);
 
-/* Queues the answer to a request; item NULL: its session has ended. */
-void fake_answer (cohort_t *client, struct fake_request *request, struct fake_item *item);
+/* Queues the answer to a request that was not carried out. */
+void fake_answer (cohort_t *client, const struct fake_request *request, int rc);
 
 /* In fake_reads.c: carries out a read, into the item of its answer; and frees what that holds. */
 void fake_read (const struct fake_request *request, struct fake_item *item);
@@ -119,6 +133,13 @@ void fake_free_result (struct fake_item *item);
 void fake_queue_timers (cohort_t *client);
 void fake_run_timer (cohort_timer_t *timer);
 void fake_free_timers (cohort_t *client);
+
+/* In fake_watches.c: sets the watch of a read that was carried out; queues those of a path, of all
+ * clients, or, as lost, all of one; tells one that has fired. */
+void fake_set_watch (cohort_t *client, const struct fake_request *request);
+void fake_fire_watches (const char *path, cohort_event_type_t type);
+void fake_lose_watches (cohort_t *client);
+void fake_run_watch (cohort_t *client, struct fake_item *item);
 
 void fake_append_item (struct fake_item **list, struct fake_item *item);
 

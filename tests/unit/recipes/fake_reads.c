@@ -24,9 +24,14 @@ static int enqueue_read (cohort_t *self, enum fake_request_kind kind, const char
 int cohort_exists_async (cohort_t *self, const char *path, cohort_watch_fn *watch, void *watch_arg,
                          cohort_result_fn *fn, void *arg)
 {
-    assert_null (watch);
-    assert_null (watch_arg);
-    return enqueue_read (self, REQUEST_EXISTS, path, fn, arg);
+    int rc;
+    struct fake_request *request = fake_enqueue (self, REQUEST_EXISTS, fn, arg, &rc);
+    if (request != NULL) {
+        request->path = fake_copy_text (path);
+        request->watch = watch;
+        request->watch_arg = watch_arg;
+    }
+    return rc;
 }
 
 int cohort_get_async (cohort_t *self, const char *path, cohort_watch_fn *watch, void *watch_arg,

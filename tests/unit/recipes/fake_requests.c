@@ -11,6 +11,10 @@
 struct fake_request *fake_enqueue (cohort_t *client, enum fake_request_kind kind,
                                    cohort_result_fn *fn, void *arg, int *rc)
 {
+    if (client->ending) {
+        *rc = COHORT_ECLOSING;
+        return NULL;
+    }
     fake_alive (client);
     *rc = 0;
     if (client->calls_until_fail > 0) {
@@ -95,16 +99,20 @@ void fake_free_request (struct fake_request *request)
     free (request);
 }
 
-void fake_answer (cohort_t *client, struct fake_request *request, struct fake_item *item)
+static void append_answer (cohort_t *client, const struct fake_request *request,
+                           struct fake_item *item)
 {
-    if (item == NULL) {
-        item = fake_must (calloc (1, sizeof (*item)));
-        item->result.rc = COHORT_ESESSIONEXPIRED;
-    }
     item->kind = ITEM_RESULT;
     item->fn = request->fn;
     item->arg = request->arg;
     fake_append_item (&client->items, item);
+}
+
+void fake_answer (cohort_t *client, const struct fake_request *request, int rc)
+{
+    struct fake_item *item = fake_must (calloc (1, sizeof (*item)));
+    item->result.rc = rc;
+    append_answer (client, request, item);
 }
 
 static void carry_out (cohort_t *client, struct fake_request *request)
@@ -121,6 +129,7 @@ static void carry_out (cohort_t *client, struct fake_request *request)
     client->fail_request = 0;
     if (result->rc == 0 && request->kind != REQUEST_MULTI && request->kind != REQUEST_ONE) {
         fake_read (request, item);
+        fake_set_watch (client, request);
     } else if (result->rc == 0) {
         result->rc = fake_txn_apply (&request->txn, client->session, item->ops);
         if (request->kind == REQUEST_MULTI) {
@@ -135,7 +144,7 @@ static void carry_out (cohort_t *client, struct fake_request *request)
         }
     }
     result->zxid = fake_tree.zxid;
-    fake_answer (client, request, item);
+    append_answer (client, request, item);
 }
 
 struct fake_request *fake_pop_request (cohort_t *client)
@@ -156,7 +165,7 @@ bool fake_flush_one (cohort_t *client)
     if (client->state == COHORT_CONNECTED) {
         carry_out (client, request);
     } else if (request->kind != REQUEST_OPEN) {
-        fake_answer (client, request, NULL);
+        fake_answer (client, request, COHORT_ESESSIONEXPIRED);
     } else if (!request->stream->destroyed) {
         fake_end_stream (request->stream, COHORT_ESESSIONEXPIRED);
     }

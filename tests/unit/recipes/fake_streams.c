@@ -107,6 +107,15 @@ static bool concerns (const cohort_stream_t *stream, const cohort_change_t *chan
 void fake_publish (void)
 {
     static cohort_change_t chosen[FAKE_CHANGES_MAX];
+    static const cohort_event_type_t types[] = {[COHORT_CHANGE_CREATED] = COHORT_EVENT_CREATED,
+                                                [COHORT_CHANGE_DELETED] = COHORT_EVENT_DELETED,
+                                                [COHORT_CHANGE_DATA] = COHORT_EVENT_CHANGED};
+    for (size_t i = 0; i < fake_tree.changes_count; i++) {
+        const cohort_change_t *change = &fake_tree.changes[i];
+        if (change->kind <= COHORT_CHANGE_DATA) {
+            fake_fire_watches (change->path, types[change->kind]);
+        }
+    }
     for (size_t c = 0; c < fake_world.clients_count; c++) {
         for (cohort_stream_t *s = fake_world.clients[c]->streams; s != NULL; s = s->next) {
             size_t count = 0;
