@@ -225,8 +225,15 @@ static void claim_granted (cohort_claim_t *self, const cohort_op_result_t *op)
     }
     claim_stop (self);
     cohort_claims_t *claims = self->claims;
-    self->phase = CLAIM_HELD;
     self->token = (cohort_token_t){.czxid = op->stat.czxid, .ozxid = op->stat.ozxid};
+    int rc = claim_follow (self);
+    if (rc != 0) {
+        self->token = (cohort_token_t){0};
+        (void) recipe_withdraw (claims->client, self->entry.path, op->stat.czxid);
+        claim_end (self, rc, NULL);
+        return;
+    }
+    self->phase = CLAIM_HELD;
     self->error = 0;
     struct nodemap_entry *before = nodemap_put (&claims->held, &self->entry);
     if (before != NULL) {

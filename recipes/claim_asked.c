@@ -15,7 +15,6 @@
 #include "claim_private.h"
 
 static cohort_batch_fn on_inbox;
-static cohort_result_fn on_verified;
 
 /* ---- Letters --------------------------------------------------------------------------------- */
 
@@ -239,47 +238,6 @@ void claims_close_inbox (cohort_claims_t *self)
         self->letters = letter->next;
         letter_free (letter);
     }
-}
-
-/* ---- Is it still there? ---------------------------------------------------------------------- */
-
-static void on_verified (cohort_t *client, const cohort_result_t *result, void *arg)
-{
-    struct claim_call *call = arg;
-    cohort_claim_t *self = call->base.owner;
-    uint64_t czxid = call->czxid;
-    (void) client;
-    recipe_call_end (&call->base);
-    free (call);
-    if (self == NULL) {
-        return;
-    }
-    cohort_claims_t *claims = self->claims;
-    claims_enter (claims);
-    RECIPE_ASSERT (self->token.czxid == czxid);
-    bool other = result->rc == 0 && result->stat != NULL && result->stat->czxid != czxid;
-    if (result->rc == COHORT_ENONODE || other) {
-        claim_end (self, other ? COHORT_EFENCED : COHORT_ENONODE, NULL);
-    }
-    claims_leave (claims);
-}
-
-int claim_verify (cohort_claim_t *self)
-{
-    RECIPE_ASSERT (self->phase == CLAIM_HELD);
-    struct claim_call *call = malloc (sizeof (*call));
-    if (call == NULL) {
-        return COHORT_ENOMEM;
-    }
-    *call = (struct claim_call){.czxid = self->token.czxid};
-    int rc =
-        cohort_exists_async (self->claims->client, self->entry.path, NULL, NULL, on_verified, call);
-    if (rc == 0) {
-        recipe_call_begin (&self->calls, &call->base, self);
-    } else {
-        free (call);
-    }
-    return rc;
 }
 
 void claims_granted (cohort_claims_t *self, cohort_claim_t *claim)

@@ -1,7 +1,7 @@
 /* What the parts of the claims share: claim.c, the claims of an owner and their life;
- * claim_owner.c, whether the owner lives; claim_asked.c, what is asked of it; claim_contest.c, how
- * a name is taken that another one has or had; claim_sweep.c; claim_watch.c, streams on one znode;
- * claim_text.c, what znodes say.
+ * claim_owner.c, whether the owner lives; claim_asked.c, what is asked of it; claim_there.c,
+ * whether claims are still there; claim_contest.c, how a name is taken that another one has or had;
+ * claim_sweep.c; claim_watch.c, streams on one znode; claim_text.c, what znodes say.
  *
  *   IDLE -> PENDING: the owner is not registered yet
  *             |
@@ -122,7 +122,8 @@ struct cohort_claim {
 struct claim_call {
     struct recipe_call base; /* owner: the claim */
     size_t op;               /* of a taking: the creation of the claim */
-    uint64_t czxid;          /* of a verification: of the claim */
+    uint64_t czxid;          /* of a look: of the claim */
+    bool watch;              /* of a look: and it is watched */
 };
 
 /* Whoever is called by the client, or waits, is in between. */
@@ -179,6 +180,13 @@ void claims_granted (cohort_claims_t *self, cohort_claim_t *claim);
 /* It is held no more. */
 void claims_forget (cohort_claims_t *self, const cohort_claim_t *claim);
 
+/* ---- claim_there.c ------------------------------------------------------------------------- */
+
+/* From now on its holder hears of its end, whoever deletes it; the first time before it is HELD. 0,
+ * or why not. */
+int claim_follow (cohort_claim_t *self);
+
+/* The same once, now. */
 int claim_verify (cohort_claim_t *self);
 
 /* ---- claim_contest.c ----------------------------------------------------------------------- */

@@ -43,14 +43,17 @@
  * .asked/OWNER/CLAIM: that somebody wants the claim, with a time to live, the grace, or has taken
  * it when that was over; containers.  A claim whose owner has died stays until somebody takes the
  * name, or cohort_claims_sweep.  A znode of that name that is no claim is never touched:
- * COHORT_CLAIM_FAILED with COHORT_ENODEEXISTS.  A claim that somebody deletes by hand is free; its
- * owner is not told, but what it guards is refused, and cohort_claims_verify finds out.  One who
- * stands in line and whose place is deleted by hand: COHORT_CLAIM_FAILED with COHORT_ENONODE.
+ * COHORT_CLAIM_FAILED with COHORT_ENODEEXISTS.  A claim that somebody deletes by hand is free, and
+ * its holder is told (COHORT_CLAIM_REVOKED with COHORT_ENONODE, or COHORT_EFENCED if another one
+ * has it by then); the next one may be granted before he has heard, and only the token tells the
+ * two apart.  One who stands in line and whose place is deleted by hand: COHORT_CLAIM_FAILED with
+ * COHORT_ENONODE.
  *
- * Cost.  Free: one round trip, one write, no watch.  Held by another: two more round trips to see
+ * Cost.  Free: one round trip, one write; behind it, and nobody waits for that, one read that sets
+ * a one-shot watch for as long as the claim is held.  Held by another: two more round trips to see
  * whether it lives; then REJECT is done, WAIT has a place in the line (one ephemeral znode; the
  * first one has three streams, each other one two), KICK one more znode and three streams.  To
- * yield: one write.  An owner has two streams for all its claims, and about 400 bytes a claim.
+ * yield: one write.  An owner has two streams for all its claims, and about 500 bytes a claim.
  *
  * Threads.  Claims belong to the thread that dispatches their client; all functions are to be
  * called there.  Handlers run only inside cohort_dispatch (and cohort_run), may call anything that
@@ -133,8 +136,8 @@ COHORT_API void cohort_claims_destroy (cohort_claims_t **self_p);
 COHORT_API size_t cohort_claims_count (cohort_claims_t *self);
 
 /* Asks the servers whether all that is held is still there, and returns at once: what is not is
- * COHORT_CLAIM_REVOKED.  One read a claim.  Only claims that were deleted by hand need it.  0, or
- * why it could not be asked. */
+ * COHORT_CLAIM_REVOKED.  One read a claim.  Nobody needs it, for each is told of anyway, unless it
+ * was cut off and does not want to wait.  0, or why it could not be asked. */
 COHORT_API int cohort_claims_verify (cohort_claims_t *self);
 
 /* Deletes claims whose owner has died and which nobody has taken since, and returns how many: of at

@@ -103,18 +103,112 @@ static void a_claim_that_is_deleted_by_hand_guards_nothing (void **state)
     cohort_txn_destroy (&late);
     fake_settle (all[0].client);
     assert_null (fake_data ("/late"));
-    assert_int_equal (cohort_claims_verify (all[0].claims), 0);
-    assert_int_equal (cohort_claims_verify (all[1].claims), 0);
     settle_all (all, 2);
     assert_trace ("a revoked -211; ");
     fake_delete (ALICE);
-    assert_int_equal (cohort_claims_verify (all[1].claims), 0);
     settle_all (all, 2);
     assert_trace ("b revoked -101; ");
     cohort_claim_destroy (&first);
     cohort_claim_destroy (&second);
     claimant_leaves (&all[0]);
     claimant_leaves (&all[1]);
+}
+
+/* Whatever is done to it, its holder hears of the end and of nothing else; also of what has
+ * happened while it was cut off, and when its stream of events has been taken from the beginning.
+ */
+static void a_claim_that_is_deleted_by_hand_is_told_to_its_holder (void **state)
+{
+    (void) state;
+    for (int cut_off = 0; cut_off < 3; cut_off++) {
+        (void) fake_start (NULL);
+        struct claimant a = claimant ("a");
+        cohort_claim_t *claim = alice_at (&a, COHORT_CLAIM_REJECT);
+        for (int i = 0; i < 3; i++) {
+            fake_set (ALICE, "not what it was");
+            fake_settle (a.client);
+        }
+        assert_trace ("a granted; ");
+        assert_true (cohort_claim_valid (claim, 0));
+        if (cut_off > 0) {
+            fake_suspend (a.client);
+        }
+        fake_delete (ALICE);
+        if (cut_off > 0) {
+            fake_resume (a.client, cut_off == 2);
+        }
+        fake_settle (a.client);
+        assert_trace ("a revoked -101; ");
+        assert_int_equal (cohort_claims_count (a.claims), 0);
+        /* It can be taken anew. */
+        takes (claim, COHORT_CLAIM_REJECT, 0);
+        fake_settle (a.client);
+        assert_trace ("a granted; ");
+        cohort_claim_destroy (&claim);
+        claimant_leaves (&a);
+    }
+}
+
+/* It goes between the grant and the look that follows it, and between an event and the next look.
+ */
+static void a_claim_that_is_deleted_before_it_is_watched (void **state)
+{
+    (void) state;
+    struct claimant a = claimant ("a");
+    fake_create (USERS, "", 0);
+    cohort_claim_t *claim = claim_of (&a, "alice");
+    takes (claim, COHORT_CLAIM_REJECT, 0);
+    assert_true (fake_flush_one (a.client));
+    assert_int_equal (cohort_dispatch (a.client, 0), 1);
+    fake_delete (ALICE);
+    fake_settle (a.client);
+    assert_trace ("a granted; a revoked -101; ");
+    takes (claim, COHORT_CLAIM_REJECT, 0);
+    fake_settle (a.client);
+    fake_set (ALICE, "once");
+    assert_int_equal (cohort_dispatch (a.client, 0), 1);
+    fake_begin ();
+    fake_delete (ALICE);
+    fake_create (ALICE, "another's", 0);
+    fake_commit ();
+    fake_settle (a.client);
+    assert_trace ("a granted; a revoked -211; ");
+    cohort_claim_destroy (&claim);
+    claimant_leaves (&a);
+}
+
+/* Nobody would hear of the end of a claim that cannot be watched: it is given back. */
+static void a_claim_that_cannot_be_watched_is_not_held (void **state)
+{
+    (void) state;
+    for (int how = 0; how < 3; how++) {
+        (void) fake_start (NULL);
+        struct claimant a = claimant ("a");
+        fake_create (USERS, "", 0);
+        cohort_claim_t *claim = claim_of (&a, "alice");
+        takes (claim, COHORT_CLAIM_REJECT, 0);
+        fake_flush (a.client);
+        if (how == 0) {
+            fake_fail_call (a.client, COHORT_ELIMIT);
+            fake_settle (a.client);
+            assert_trace ("a failed -214; ");
+        } else {
+            (void) cohort_dispatch (a.client, 0);
+            if (how == 1) {
+                fake_fail_request (a.client, COHORT_ELIMIT);
+            } else {
+                fake_settle (a.client);
+                fake_set (ALICE, "");
+                fake_fail_call (a.client, COHORT_ELIMIT);
+            }
+            fake_settle (a.client);
+            assert_trace ("a granted; a revoked -214; ");
+        }
+        fake_settle (a.client);
+        assert_null (fake_data (ALICE));
+        cohort_claim_destroy (&claim);
+        claimant_leaves (&a);
+    }
 }
 
 static void requests_that_cannot_be_read (void **state)
@@ -552,6 +646,9 @@ int main (void)
         TEST (what_is_no_claim_is_never_touched),
         TEST (a_claim_of_an_owner_that_never_was_is_taken_over),
         TEST (a_claim_that_is_deleted_by_hand_guards_nothing),
+        TEST (a_claim_that_is_deleted_by_hand_is_told_to_its_holder),
+        TEST (a_claim_that_is_deleted_before_it_is_watched),
+        TEST (a_claim_that_cannot_be_watched_is_not_held),
         TEST (requests_that_cannot_be_read),
         TEST (who_was_away_hears_of_it),
         TEST (answers_and_events_overtake_each_other),
