@@ -275,7 +275,12 @@ const struct command command_table[] = {
     {"admins", "ls|set [LIST]", 1, 2, "list the administrators, or say who they are",
      "An administrator passes every access control list, ends sessions and sets administrators.\n"
      "LIST is SCHEME:ID,... with digest, curve and ip (see: cohort help setAcl), and takes the\n"
-     "place of all that were. The first ones come from admin= in the servers' configuration.\n",
+     "place of all that were.\n"
+     "\n"
+     "To be one: --auth-file FILE with the line of one of them, --key FILE with a key of theirs, or\n"
+     "come from an address of theirs. Where nobody is one: admin= in the configuration of the\n"
+     "servers, at their next start (cohortd dev --admin); where the passwords are lost, with\n"
+     "replaceAdmins=yes beside it (see: man cohortd).\n",
      command_no_flags,
      "  $ cohort --auth-file ~/.cohort-admin admins ls\n"
      "  digest:alice:argon2id:DnCXjktdzRKLn65oHIdcOcFx5SJDGR987VmutGCYaIc=\n"

@@ -118,6 +118,8 @@ static bool names_another (const char *detail, const char *path)
     return named != NULL && (strncmp (named + 1, path, size) != 0 || named[1 + size] != ':');
 }
 
+static const char takes_admin[] = ": it takes an administrator";
+
 static bool explain_access (char *buffer, size_t size, const char *path, int rc, const char *detail)
 {
     if (rc == COHORT_EINVALIDACL && path[0] == '/') {
@@ -136,10 +138,13 @@ static bool explain_access (char *buffer, size_t size, const char *path, int rc,
     size_t needs_size = needs != NULL ? strcspn (needs, "(") : 0;
     needs_size -= needs_size > 0 && needs[needs_size] == '(';
     bool another = end != NULL && names_another (detail, path);
+    bool admin = needs != NULL && strncmp (needs, takes_admin, sizeof takes_admin - 1) == 0;
     snprintf (buffer, size, "%.*s: no permission%.*s (who this session is: cohort whoami%s)",
               another ? (int) (end - detail) : PATH_SHOWN_MAX + 4, another ? detail : path,
               (int) needs_size, needs != NULL ? needs : "",
-              path[0] == '/' ? "; who may: cohort getAcl PATH" : "");
+              admin            ? "; how to be one: cohort help admins"
+              : path[0] == '/' ? "; who may: cohort getAcl PATH"
+                               : "");
     return true;
 }
 

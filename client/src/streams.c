@@ -68,7 +68,8 @@ void stream_table_deinit (struct stream_table *streams)
         fold_free (list_entry (node, struct fold, discarded));
     }
     map_deinit (&streams->by_id);
-    streams->count = 0;
+    streams->count = streams->partial = 0;
+    streams->rearm = NULL;
 }
 
 void stream_table_add (struct stream_table *streams, struct cohort_stream *stream)
@@ -118,11 +119,23 @@ bool stream_table_swept (const struct stream_table *streams)
     return list_empty (&streams->discarded);
 }
 
+static void set_partial (struct stream_table *streams, struct cohort_stream *stream, bool partial)
+{
+    COHORT_ASSERT (streams->partial >= stream->partial);
+    streams->partial -= stream->partial;
+    streams->partial += partial;
+    stream->partial = partial;
+}
+
 void stream_table_remove (struct stream_table *streams, struct cohort_stream *stream)
 {
     drop_snapshot (streams, stream);
     if (list_linked (&stream->node)) {
         COHORT_ASSERT (streams->count > 0);
+        if (streams->rearm == &stream->node) {
+            streams->rearm = list_next (&streams->open, &stream->node);
+        }
+        set_partial (streams, stream, false);
         list_remove (&stream->node);
         map_remove (&streams->by_id, &stream->id_node);
         streams->count--;
@@ -185,8 +198,9 @@ static struct batch_event *event_new (struct cohort_stream *stream, uint64_t zxi
     return event;
 }
 
-static int take_transaction (struct cohort_stream *stream, struct wire_frame *frame,
-                             const struct wire_batch *from, struct list *events)
+static int take_transaction (struct stream_table *streams, struct cohort_stream *stream,
+                             struct wire_frame *frame, const struct wire_batch *from,
+                             struct list *events)
 {
     const cohort_batch_t *batch = &from->batch;
     /* After a reset it may be less: the application's from_zxid can have been anything. */
@@ -204,7 +218,7 @@ static int take_transaction (struct cohort_stream *stream, struct wire_frame *fr
         event->batch = from;
         list_push_back (events, &event->event.node);
     }
-    stream->partial = batch->more;
+    set_partial (streams, stream, batch->more);
     if (!batch->more) {
         stream->last_zxid = batch->zxid;
     }
@@ -233,7 +247,7 @@ static int begin_snapshot (struct stream_table *streams, struct cohort_stream *s
     }
     /* From now on only a whole snapshot will do: to resume from the old place would leave holes. */
     stream->last_zxid = 0;
-    stream->partial = false;
+    set_partial (streams, stream, false);
     return COHORT_OK;
 }
 
@@ -290,7 +304,7 @@ int stream_table_take (struct stream_table *streams, struct cohort_stream *strea
         return COHORT_EPROTOCOL;
     }
     return batch->batch.snapshot ? take_piece (streams, stream, batch, events)
-                                 : take_transaction (stream, frame, batch, events);
+                                 : take_transaction (streams, stream, frame, batch, events);
 }
 
 void stream_table_taken (const struct stream_table *streams, struct buf *out)
@@ -316,13 +330,7 @@ void stream_table_confirmed (struct stream_table *streams)
 
 bool stream_table_partial (const struct stream_table *streams)
 {
-    for (struct list_node *at = list_first (&streams->open); at != NULL;
-         at = list_next (&streams->open, at)) {
-        if (list_entry (at, struct cohort_stream, node)->partial) {
-            return true;
-        }
-    }
-    return false;
+    return streams->partial > 0;
 }
 
 void stream_table_rewind (struct stream_table *streams)
@@ -330,7 +338,7 @@ void stream_table_rewind (struct stream_table *streams)
     for (struct list_node *at = list_first (&streams->open); at != NULL;
          at = list_next (&streams->open, at)) {
         struct cohort_stream *stream = list_entry (at, struct cohort_stream, node);
-        stream->partial = false;
+        set_partial (streams, stream, false);
         drop_snapshot (streams, stream);
     }
     streams->taken = false;
@@ -338,16 +346,17 @@ void stream_table_rewind (struct stream_table *streams)
 
 void stream_table_rearm_begin (struct stream_table *streams)
 {
-    streams->cursor = 0;
+    streams->rearm = list_first (&streams->open);
 }
 
+/* Streams that are added meanwhile are opened by requests of their own. */
 bool stream_table_rearm (struct stream_table *streams, struct buf *out)
 {
     size_t bytes = 0;
-    for (struct list_node *at = list_first (&streams->open); at != NULL;
-         at = list_next (&streams->open, at)) {
-        struct cohort_stream *stream = list_entry (at, struct cohort_stream, node);
-        if (stream->id <= streams->cursor || !stream->opened || stream->over) {
+    for (; streams->rearm != NULL; streams->rearm = list_next (&streams->open, streams->rearm)) {
+        const struct cohort_stream *stream =
+            list_entry (streams->rearm, struct cohort_stream, node);
+        if (!stream->opened || stream->over) {
             continue;
         }
         if (bytes >= STREAMS_REARM_BYTES) {
@@ -356,7 +365,6 @@ bool stream_table_rearm (struct stream_table *streams, struct buf *out)
         struct wire_stream entry = {stream->id, stream->last_zxid, stream->path, stream->flags};
         buf_append (out, &entry, sizeof (entry));
         bytes += strlen (stream->path) + STREAM_OVERHEAD;
-        streams->cursor = stream->id;
     }
     return false;
 }

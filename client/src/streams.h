@@ -50,7 +50,8 @@ struct stream_table {
     struct list open; /* ids grow */
     struct map by_id;
     size_t count;
-    uint64_t cursor; /* re-registration: ids up to it are done */
+    size_t partial;          /* of them, those of which a transaction is delivered in part */
+    struct list_node *rearm; /* the next to be registered again; NULL: all are */
     uint64_t seed;
     uint64_t bytes_max;    /* of one snapshot */
     bool taken;            /* something is to be confirmed */

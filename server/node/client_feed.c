@@ -65,7 +65,7 @@ static void feed_free (struct clients *self, struct feed *feed)
     if (list_linked (&feed->touch_node)) {
         list_remove (&feed->touch_node);
     }
-    streams_remove (self->streams, client->connection, feed->id);
+    streams_remove (self->streams, &feed->stream);
     map_remove (&self->feed_map, &feed->node);
     list_remove (&feed->client_node);
     client->feeds_count--;
@@ -170,8 +170,7 @@ void feed_open (struct clients *self, struct client *client, const struct feed_r
         return;
     }
     struct feed *feed = mem_calloc (1, sizeof *feed + request->size + 1);
-    if (feed == NULL || !streams_add (self->streams, client->connection, request->id, request->path,
-                                      request->size)) {
+    if (feed == NULL || !streams_add (self->streams, &feed->stream, request->path, request->size)) {
         mem_free (feed);
         client_doom (self, client, COHORT_ENOMEM, "out of memory");
         return;
@@ -377,12 +376,9 @@ static void tell (struct matching *matching, struct feed *feed)
     feed->last_link = index;
 }
 
-static void match (void *arg, uint64_t owner, uint64_t stream_id)
+static void match (void *arg, struct stream *stream)
 {
-    struct matching *matching = arg;
-    struct feed *feed = find (matching->self, owner, stream_id);
-    COHORT_ASSERT (feed != NULL);
-    tell (matching, feed);
+    tell (arg, container_of (stream, struct feed, stream));
 }
 
 /* Nobody knows in which subtrees the owner has ephemerals: every stream is told. */

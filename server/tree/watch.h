@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/base/list.h"
 #include "cohort/types.h"
 #include "server/tree/tree.h"
 
@@ -58,18 +59,26 @@ int watch_missed (const struct tree *tree, enum watch_kind kind, const char *pat
 /* ---- Streams ----------------------------------------------------------------------------- */
 
 struct streams;
+struct stream_root;
+
+/* A stream on the subtree of a path; inside of what is told.  All zeros: not registered. */
+struct stream {
+    struct list_node node; /* of its root's streams */
+    struct stream_root *root;
+};
 
 struct streams *streams_new (uint64_t hash_seed);
+/* None may be registered any more. */
 void streams_destroy (struct streams **self_p);
 
-/* A stream of an owner on the subtree of a path. */
-bool streams_add (struct streams *self, uint64_t owner, uint64_t stream_id, const char *path,
-                  size_t path_size);
-void streams_remove (struct streams *self, uint64_t owner, uint64_t stream_id);
-void streams_remove_owner (struct streams *self, uint64_t owner);
+/* One look-up.  false: no memory. */
+bool streams_add (struct streams *self, struct stream *stream, const char *path, size_t path_size);
+/* No look-up, however many there are; nothing for one that is not registered. */
+void streams_remove (struct streams *self, struct stream *stream);
 
-/* The streams whose subtree holds the path (itself included): one look-up an ancestor. */
-typedef void streams_fn (void *arg, uint64_t owner, uint64_t stream_id);
+/* The streams whose subtree holds the path (itself included), for each subtree in the order in
+ * which they were registered: one look-up an ancestor.  fn may remove the one that it is told. */
+typedef void streams_fn (void *arg, struct stream *stream);
 void streams_match (const struct streams *self, const char *path, size_t path_size, streams_fn *fn,
                     void *arg);
 

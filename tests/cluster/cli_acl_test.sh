@@ -174,7 +174,8 @@ test_administrators () {
     await "$folder/held.log" 'holding /held' >/dev/null
     id=$("$cohort" stat /held | sed -n 's/^ephemeralOwner = //p')
     matches "$(as_root session ls)" "$id"$'\t127.0.0.1\t1\t1\t10000\t10000\tlives' 'session ls'
-    expect 7 '' "cohort: $id: no permission: it takes an administrator *" "$cohort" session kill "$id"
+    expect 7 '' "cohort: $id: no permission: it takes an administrator *; how to be one: cohort help admins)" \
+        "$cohort" session kill "$id"
     expect 0 /held '' cat "$folder/held"
     # Its client hears at once that it has ended.
     expect 0 '' '' as_root session kill "$id"

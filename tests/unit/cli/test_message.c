@@ -65,7 +65,7 @@ static void test_others (void **state)
     expect (ACTIVITY_READ, "session ls", COHORT_ENOAUTH,
             "sessions: no permission: it takes an administrator (whoami tells)",
             "session ls: no permission: it takes an administrator (who this session is: cohort "
-            "whoami)");
+            "whoami; how to be one: cohort help admins)");
     expect (ACTIVITY_SET_ACL, "/a", COHORT_EBADVERSION, NULL,
             "/a: the version does not match: somebody has changed the list (see aclVersion in: "
             "cohort stat /a)");

@@ -353,6 +353,11 @@ static void test_stream_registry (void **state)
         }
         assert_true (chunk.size / sizeof (*entries) * 160 <= 128 << 10);
         buf_deinit (&chunk);
+        /* The next one may be closed between two frames. */
+        if (more) {
+            stream_table_remove (&streams, list[expected - 1]);
+            expected += 2;
+        }
     }
     assert_int_equal (expected, 4002);
     stream_table_remove (&streams, list[6]);

@@ -7,11 +7,17 @@
 
 #define TEXT_MAX 256
 
-static void note (void *arg, uint64_t owner, uint64_t stream_id)
+struct named {
+    struct stream stream;
+    const char *name;
+};
+
+static void note (void *arg, struct stream *stream)
 {
     char *text = arg;
     size_t used = strlen (text);
-    snprintf (text + used, TEXT_MAX - used, " %u.%u", (unsigned) owner, (unsigned) stream_id);
+    snprintf (text + used, TEXT_MAX - used, " %s",
+              container_of (stream, struct named, stream)->name);
 }
 
 static void expect (const struct streams *streams, const char *path, const char *matches)
@@ -25,36 +31,57 @@ static void test_match (void **state)
 {
     (void) state;
     struct streams *streams = streams_new (7);
+    struct named all = {.name = "all"}, a = {.name = "a"}, a2 = {.name = "a2"}, b = {.name = "b"},
+                 ab = {.name = "ab"};
     assert_non_null (streams);
     expect (streams, "/a", "");
-    assert_true (streams_add (streams, 1, 1, "/", 1));
-    assert_true (streams_add (streams, 1, 2, "/a", 2));
-    assert_true (streams_add (streams, 2, 1, "/a", 2));
-    assert_true (streams_add (streams, 2, 2, "/a/b", 4));
-    assert_true (streams_add (streams, 3, 1, "/ab", 3));
-    expect (streams, "/", " 1.1");
-    expect (streams, "/a", " 1.1 1.2 2.1");
-    expect (streams, "/a/b", " 1.1 1.2 2.1 2.2");
-    expect (streams, "/a/b/c/d", " 1.1 1.2 2.1 2.2");
-    expect (streams, "/ab", " 1.1 3.1");
-    expect (streams, "/ab/x", " 1.1 3.1");
-    expect (streams, "/abc", " 1.1");
-    streams_remove (streams, 1, 2);
-    streams_remove (streams, 1, 2);
-    streams_remove (streams, 9, 9);
-    expect (streams, "/a/b", " 1.1 2.1 2.2");
-    /* Opened again elsewhere: it is there and nowhere else. */
-    assert_true (streams_add (streams, 2, 1, "/c", 2));
-    expect (streams, "/a/b", " 1.1 2.2");
-    expect (streams, "/c", " 1.1 2.1");
-    streams_remove_owner (streams, 2);
-    streams_remove_owner (streams, 2);
-    expect (streams, "/a/b", " 1.1");
-    expect (streams, "/c", " 1.1");
-    streams_remove_owner (streams, 1);
-    expect (streams, "/ab", " 3.1");
+    assert_true (streams_add (streams, &all.stream, "/", 1));
+    assert_true (streams_add (streams, &a.stream, "/a", 2));
+    assert_true (streams_add (streams, &a2.stream, "/a", 2));
+    assert_true (streams_add (streams, &b.stream, "/a/b", 4));
+    assert_true (streams_add (streams, &ab.stream, "/ab", 3));
+    expect (streams, "/", " all");
+    expect (streams, "/a", " all a a2");
+    expect (streams, "/a/b", " all a a2 b");
+    expect (streams, "/a/b/c/d", " all a a2 b");
+    expect (streams, "/ab", " all ab");
+    expect (streams, "/ab/x", " all ab");
+    expect (streams, "/abc", " all");
+    streams_remove (streams, &a.stream);
+    streams_remove (streams, &a.stream);
+    expect (streams, "/a/b", " all a2 b");
+    /* Registered again it is the last. */
+    assert_true (streams_add (streams, &a.stream, "/a", 2));
+    expect (streams, "/a/b", " all a2 a b");
+    streams_remove (streams, &a.stream);
+    streams_remove (streams, &a2.stream);
+    streams_remove (streams, &b.stream);
+    expect (streams, "/a/b", " all");
+    streams_remove (streams, &all.stream);
+    expect (streams, "/ab", " ab");
+    streams_remove (streams, &ab.stream);
     streams_destroy (&streams);
     assert_null (streams);
+}
+
+static void leave (void *arg, struct stream *stream)
+{
+    streams_remove (arg, stream);
+}
+
+/* Whoever is told may go, also the last. */
+static void test_leave (void **state)
+{
+    (void) state;
+    struct streams *streams = streams_new (7);
+    struct named all = {.name = "all"}, a = {.name = "a"}, a2 = {.name = "a2"};
+    assert_non_null (streams);
+    assert_true (streams_add (streams, &all.stream, "/", 1));
+    assert_true (streams_add (streams, &a.stream, "/a", 2));
+    assert_true (streams_add (streams, &a2.stream, "/a", 2));
+    streams_match (streams, "/a/b", 4, leave, streams);
+    expect (streams, "/a/b", "");
+    streams_destroy (&streams);
 }
 
 static void test_covers (void **state)
@@ -84,11 +111,13 @@ static void test_agree (void **state)
     for (size_t i = 0; i < count; i++) {
         struct streams *streams = streams_new (7);
         assert_non_null (streams);
-        assert_true (streams_add (streams, 1, 1, TEXT (paths[i])));
+        struct named one = {.name = "one"};
+        assert_true (streams_add (streams, &one.stream, TEXT (paths[i])));
         for (size_t k = 0; k < count; k++) {
             bool covers = stream_covers (TEXT (paths[i]), TEXT (paths[k]));
-            expect (streams, paths[k], covers ? " 1.1" : "");
+            expect (streams, paths[k], covers ? " one" : "");
         }
+        streams_remove (streams, &one.stream);
         streams_destroy (&streams);
     }
 }
@@ -97,15 +126,17 @@ static void test_no_memory (void **state)
 {
     (void) state;
     for (uint64_t n = 1;; n++) {
+        struct named one = {.name = "one"};
         mem_fail_at (n);
         struct streams *streams = streams_new (7);
-        bool added = streams != NULL && streams_add (streams, 1, 1, "/a", 2);
+        bool added = streams != NULL && streams_add (streams, &one.stream, "/a", 2);
         bool failed = mem_fail_clear ();
         assert_int_equal (added, !failed);
         if (streams != NULL) {
-            expect (streams, "/a", added ? " 1.1" : "");
-            assert_true (streams_add (streams, 1, 1, "/a", 2));
-            expect (streams, "/a", " 1.1");
+            expect (streams, "/a", added ? " one" : "");
+            assert_true (added || streams_add (streams, &one.stream, "/a", 2));
+            expect (streams, "/a", " one");
+            streams_remove (streams, &one.stream);
         }
         streams_destroy (&streams);
         if (!failed) {
@@ -118,6 +149,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_match),
+        cmocka_unit_test (test_leave),
         cmocka_unit_test (test_covers),
         cmocka_unit_test (test_agree),
         cmocka_unit_test (test_no_memory),
