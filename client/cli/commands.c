@@ -277,8 +277,8 @@ const struct command command_table[] = {
      "LIST is SCHEME:ID,... with digest, curve and ip (see: cohort help setAcl), and takes the\n"
      "place of all that were.\n"
      "\n"
-     "To be one: --auth-file FILE with the line of one of them, --key FILE with a key of theirs, or\n"
-     "come from an address of theirs. Where nobody is one: admin= in the configuration of the\n"
+     "To be one: --auth-file FILE with the line of one of them, --key FILE with a key of theirs,\n"
+     "or come from an address of theirs. Where nobody is one: admin= in the configuration of the\n"
      "servers, at their next start (cohortd dev --admin); where the passwords are lost, with\n"
      "replaceAdmins=yes beside it (see: man cohortd).\n",
      command_no_flags,
