@@ -272,7 +272,7 @@ struct feed {
     struct list_node client_node; /* of its client's feeds */
     struct list_node queue_node; /* WAITING: of its client's waiting; WALKING: of ready, if it is */
     struct list_node touch_node; /* of touched */
-    struct stream stream;         /* of clients.streams */
+    struct stream stream;        /* of clients.streams */
     struct client *client;
     uint64_t id;
     uint32_t flags;

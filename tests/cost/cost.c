@@ -1,10 +1,11 @@
 /* What an operation costs: the client's session machine and a whole server on a disk in memory,
  * joined by function calls, so that the same instructions run every time.
  *
- *     cost get|set ROUNDS
+ *     cost get|set|attach ROUNDS
  *
- * Each round is WINDOW operations in one frame, on a znode of 100 bytes. What valgrind is to count
- * is inside of cost_measured: see cost_test.sh. */
+ * Each round is WINDOW operations in one frame, on a znode of 100 bytes; or, of attach, a
+ * connection that is lost and made again by a client with STREAMS streams. What valgrind is to
+ * count is inside of cost_measured: see cost_test.sh. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,23 +13,29 @@
 
 #include "client/base/assert.h"
 #include "client/src/session.h"
+#include "client/src/streams.h"
 #include "server/node/node.h"
 #include "server/store/disk.h"
 
-enum { WINDOW = 64, KEYS = 1000, DATA_SIZE = 100, NOW_MS = 1000, CONNECTION = 1, WARM_ROUNDS = 40 };
+enum { WINDOW = 64, KEYS = 1024, DATA_SIZE = 100, STREAMS = KEYS, WARM_ROUNDS = 40 };
+enum { START_MS = 1000, STEP_MS = 10 };
+
+enum measured { MEASURED_GET, MEASURED_SET, MEASURED_ATTACH };
 
 struct cost {
     struct store *store;
     struct node *node;
     struct session *session;
     uint32_t link;
+    uint64_t connection;
+    int64_t now_ms;
     struct buf to_client, to_server; /* a frame each */
     uint64_t sent, answered;
     char keys[KEYS][8];
 };
 
 /* valgrind knows it by its name. */
-void cost_measured (struct cost *self, enum wire_kind kind, unsigned rounds)
+void cost_measured (struct cost *self, enum measured what, unsigned rounds)
     __attribute__ ((noinline));
 
 /* ---- The server ------------------------------------------------------------------------------ */
@@ -36,7 +43,7 @@ void cost_measured (struct cost *self, enum wire_kind kind, unsigned rounds)
 static bool on_client_send (void *arg, uint64_t connection, const uint8_t *data, size_t size)
 {
     struct cost *self = arg;
-    COHORT_ASSERT (connection == CONNECTION);
+    COHORT_ASSERT (connection == self->connection);
     if (self->to_client.size > 0) {
         return false; /* the pipe takes one frame */
     }
@@ -70,7 +77,7 @@ static void start_server (struct cost *self)
     };
     self->node = node_new (&options, error, sizeof error);
     COHORT_ASSERT (self->node != NULL);
-    rc = node_start (self->node, NOW_MS, NOW_MS, error, sizeof error);
+    rc = node_start (self->node, self->now_ms, self->now_ms, error, sizeof error);
     COHORT_ASSERT (rc == 0);
 }
 
@@ -78,7 +85,7 @@ static void start_server (struct cost *self)
 static void serve (struct cost *self)
 {
     bool more = true;
-    node_time (self->node, NOW_MS, NOW_MS);
+    node_time (self->node, self->now_ms, self->now_ms);
     while (more) {
         more = node_flush (self->node);
         more |= store_work (self->store);
@@ -109,19 +116,34 @@ static void exchange (struct cost *self)
     bool any = true;
     while (any) {
         buf_clear (&self->to_server);
-        any = session_next_frame (self->session, self->link, &self->to_server, NOW_MS);
+        any = session_next_frame (self->session, self->link, &self->to_server, self->now_ms);
         if (any) {
-            node_client_frame (self->node, CONNECTION, self->to_server.data, self->to_server.size);
+            node_client_frame (self->node, self->connection, self->to_server.data,
+                               self->to_server.size);
         }
         serve (self);
         if (self->to_client.size > 0) {
             any = true;
             session_frame (self->session, self->link, self->to_client.data, self->to_client.size,
-                           NOW_MS);
+                           self->now_ms);
             buf_clear (&self->to_client);
         }
         take_events (self);
     }
+}
+
+/* The session says when it tries again. */
+static void connect_client (struct cost *self)
+{
+    struct session_command command;
+    do {
+        self->now_ms += STEP_MS;
+        session_tick (self->session, self->now_ms);
+    } while (!session_next_command (self->session, &command) || command.kind != SESSION_CONNECT);
+    self->link = command.link;
+    self->connection++;
+    session_link_up (self->session, self->link, self->now_ms);
+    exchange (self);
 }
 
 static void start_client (struct cost *self)
@@ -136,16 +158,16 @@ static void start_client (struct cost *self)
                                       .connect_timeout_ms = 1000,
                                       .stream_bytes_max = 1 << 20,
                                       .random = {.nonce = {4}, .password = {5}, .seed = 6}};
-    struct session_command command;
     self->session = session_new (&options);
     COHORT_ASSERT (self->session != NULL);
-    session_tick (self->session, NOW_MS);
-    bool connects = session_next_command (self->session, &command);
-    COHORT_ASSERT (connects && command.kind == SESSION_CONNECT);
-    self->link = command.link;
-    session_link_up (self->session, self->link, NOW_MS);
-    exchange (self);
+    connect_client (self);
     hosts_deinit (&hosts);
+}
+
+static void submit_request (struct cost *self, struct request *request)
+{
+    self->sent++;
+    session_submit (self->session, request, self->now_ms);
 }
 
 static void submit (struct cost *self, enum wire_kind kind)
@@ -157,8 +179,7 @@ static void submit (struct cost *self, enum wire_kind kind)
         request_new (kind, "", path, holds ? data : NULL, holds ? sizeof data : 0);
     COHORT_ASSERT (request != NULL);
     request->wire.op.version = kind == WIRE_SET ? COHORT_ANY_VERSION : 0;
-    self->sent++;
-    session_submit (self->session, request, NOW_MS);
+    submit_request (self, request);
 }
 
 static void run (struct cost *self, enum wire_kind kind, unsigned rounds)
@@ -172,16 +193,46 @@ static void run (struct cost *self, enum wire_kind kind, unsigned rounds)
     COHORT_ASSERT (self->answered == self->sent);
 }
 
-void cost_measured (struct cost *self, enum wire_kind kind, unsigned rounds)
+/* Streams from now on, each on a znode of its own. */
+static void open_streams (struct cost *self)
 {
-    uint64_t before = self->answered;
-    run (self, kind, rounds);
-    COHORT_ASSERT (self->answered - before == (uint64_t) rounds * WINDOW);
+    for (unsigned i = 0; i < STREAMS; i++) {
+        struct cohort_stream *stream = stream_new (i + 1, "", self->keys[i]);
+        struct request *request = request_new (WIRE_STREAM_OPEN, "", self->keys[i], NULL, 0);
+        COHORT_ASSERT (stream != NULL && request != NULL);
+        stream->flags = request->wire.op.flags = WIRE_STREAM_NO_SNAPSHOT;
+        request->stream = stream; /* has the reference */
+        submit_request (self, request);
+        if (i % WINDOW == WINDOW - 1) {
+            exchange (self);
+        }
+    }
+    COHORT_ASSERT (self->answered == self->sent);
+}
+
+static void attach_again (struct cost *self)
+{
+    node_client_closed (self->node, self->connection);
+    session_link_down (self->session, self->link, COHORT_ECONNECT, self->now_ms);
+    connect_client (self);
+    struct session_view view;
+    session_view (self->session, &view);
+    COHORT_ASSERT (view.state == COHORT_CONNECTED);
+}
+
+void cost_measured (struct cost *self, enum measured what, unsigned rounds)
+{
+    for (unsigned i = 0; what == MEASURED_ATTACH && i < rounds; i++) {
+        attach_again (self);
+    }
+    if (what != MEASURED_ATTACH) {
+        run (self, what == MEASURED_GET ? WIRE_GET : WIRE_SET, rounds);
+    }
 }
 
 static void finish (struct cost *self)
 {
-    session_close (self->session, false, NOW_MS);
+    session_close (self->session, false, self->now_ms);
     take_events (self);
     session_free (&self->session);
     node_destroy (&self->node);
@@ -192,22 +243,32 @@ static void finish (struct cost *self)
 
 int main (int argc, char **argv)
 {
+    static const char *const names[] = {"get", "set", "attach"};
     unsigned rounds = argc == 3 ? (unsigned) strtoul (argv[2], NULL, 10) : 0;
-    bool get = argc == 3 && strcmp (argv[1], "get") == 0;
-    if (rounds == 0 || (!get && strcmp (argv[1], "set") != 0)) {
-        fprintf (stderr, "usage: cost get|set ROUNDS\n");
+    size_t what = 0;
+    while (argc == 3 && what < sizeof names / sizeof names[0] &&
+           strcmp (argv[1], names[what]) != 0) {
+        what++;
+    }
+    if (rounds == 0 || what == sizeof names / sizeof names[0]) {
+        fprintf (stderr, "usage: cost get|set|attach ROUNDS\n");
         return 2;
     }
-    static struct cost cost;
+    static struct cost cost = {.now_ms = START_MS};
     for (unsigned i = 0; i < KEYS; i++) {
         snprintf (cost.keys[i], sizeof cost.keys[i], "/k%u", i);
     }
     start_server (&cost);
     start_client (&cost);
-    run (&cost, WIRE_CREATE, (KEYS + WINDOW - 1) / WINDOW);
-    run (&cost, get ? WIRE_GET : WIRE_SET, WARM_ROUNDS);
-    cost_measured (&cost, get ? WIRE_GET : WIRE_SET, rounds);
+    run (&cost, WIRE_CREATE, KEYS / WINDOW);
+    if (what == MEASURED_ATTACH) {
+        open_streams (&cost);
+        attach_again (&cost);
+    } else {
+        run (&cost, what == MEASURED_GET ? WIRE_GET : WIRE_SET, WARM_ROUNDS);
+    }
+    cost_measured (&cost, (enum measured) what, rounds);
     finish (&cost);
-    printf ("%u\n", rounds * WINDOW);
+    printf ("%u\n", rounds * (what == MEASURED_ATTACH ? STREAMS : WINDOW));
     return 0;
 }
