@@ -339,6 +339,7 @@ static struct fact_call *new_call (const struct history_call *call)
         const struct history_op *op = &call->ops[i];
         texts += strlen (op->path) + strlen (op->value) + 2;
         texts += op->acl != NULL ? strlen (op->acl) + 1 : 0;
+        texts += op->after != NULL ? strlen (op->after) + 1 : 0;
     }
     struct fact_call *kept = calloc (1, sizeof *kept + call->count * sizeof *kept->ops + texts);
     COHORT_ASSERT (kept != NULL);
@@ -353,6 +354,8 @@ static struct fact_call *new_call (const struct history_call *call)
         kept->ops[i].path = put_text (&text, call->ops[i].path);
         kept->ops[i].value = put_text (&text, call->ops[i].value);
         kept->ops[i].acl = call->ops[i].acl != NULL ? put_text (&text, call->ops[i].acl) : NULL;
+        kept->ops[i].after =
+            call->ops[i].after != NULL ? put_text (&text, call->ops[i].after) : NULL;
     }
     return kept;
 }

@@ -59,7 +59,10 @@ enum history_op_kind {
     HISTORY_COUNT,
     HISTORY_EPHEMERALS, /* the paths of the client's own, by age */
     HISTORY_UNWATCH,    /* one-shot watches are taken back, or (check) only looked for */
-    HISTORY_WHOAMI      /* who the client is taken for */
+    HISTORY_WHOAMI,     /* who the client is taken for */
+    HISTORY_PAGE,       /* some of the children, and where to go on */
+    HISTORY_GET_ACL,
+    HISTORY_GET_ADMINS
 };
 
 /* Identities and access control lists are texts, their parts separated by commas: SCHEME:ID of who
@@ -69,18 +72,29 @@ enum history_op_kind {
 /* UNWATCH: of which kinds, or both; the numbers are client.proto's WatcherType. */
 enum { HISTORY_WATCHER_CHILDREN = 1, HISTORY_WATCHER_DATA = 2 };
 
+/* PAGE: in which order, with data or not, and of which children. */
+enum {
+    HISTORY_PAGE_DESCENDING = 1,
+    HISTORY_PAGE_DATA = 2,
+    HISTORY_PAGE_PERSISTENT = 4,
+    HISTORY_PAGE_EPHEMERAL = 8
+};
+
 struct history_op {
     enum history_op_kind kind;
-    const char *path;              /* "" where there is none */
-    const char *value;             /* CREATE, SET: history_value; EPHEMERALS: prefix; HAND_OVER: the
-                                      token, hexadecimal; ADD_AUTH: who; else "" */
-    const char *acl;               /* CREATE, SET_ACL, SET_ADMINS: a list, or ""; NULL is "", too */
-    bool inherited;                /* SET_ACL: the default of what is created below */
-    uint32_t mode;                 /* CREATE: COHORT_EPHEMERAL ...; UNWATCH: HISTORY_WATCHER_... */
-    bool if_absent;                /* CREATE: what is there already is no error */
-    int64_t ttl_ms;                /* CREATE */
-    int32_t version;               /* DELETE, DELETE_TREE, SET, CHECK; SET_ACL: aversion */
-    uint32_t limit;                /* DELETE_TREE; EPHEMERALS: of the page, 0: none */
+    const char *path;  /* "" where there is none */
+    const char *value; /* CREATE, SET: history_value; EPHEMERALS, PAGE: prefix; HAND_OVER:
+                          the token, hexadecimal; ADD_AUTH: who; else "" */
+    const char *after; /* PAGE: the name that it comes behind, EPHEMERALS:
+                          the place; or ""; NULL is "", too */
+    const char *acl;   /* CREATE, SET_ACL, SET_ADMINS: a list, or ""; NULL is "", too */
+    bool inherited;    /* SET_ACL, GET_ACL: the default of what is created below */
+    uint32_t mode;     /* CREATE: COHORT_EPHEMERAL ...; UNWATCH: HISTORY_WATCHER_...; PAGE:
+                          HISTORY_PAGE_... */
+    bool if_absent;    /* CREATE: what is there already is no error */
+    int64_t ttl_ms;    /* CREATE */
+    int32_t version;   /* DELETE, DELETE_TREE, SET, CHECK; SET_ACL: aversion */
+    uint32_t limit;    /* DELETE_TREE; EPHEMERALS, PAGE: of them, 0: none */
     int64_t delta, floor, ceiling; /* ADD */
     uint64_t zxid;                 /* CHECK_CZXID, LAPSED: czxid, CHECK_OWNER: ozxid */
     uint64_t session;              /* CHECK_OWNER, KILL; HAND_OVER: to whom */
@@ -121,10 +135,11 @@ struct history_return {
     const struct history_result *ops; /* of a write, or several reads: one for each operation */
     size_t ops_count;                 /* 0 also if nothing but the code is known */
     const cohort_stat_t *stat;        /* of a read; or NULL */
-    const char *value;                /* GET; WHOAMI: identities; or NULL */
-    const char *const *children;      /* CHILDREN: sorted; EPHEMERALS: by age */
+    const char *value;           /* GET; WHOAMI: identities; GET_ACL, GET_ADMINS: a list; or NULL */
+    const char *const *children; /* CHILDREN: sorted; EPHEMERALS: by age; PAGE: in its order,
+                                    with data NAME/history_value, or NAME/? if it is hidden */
     size_t children_count;
-    int64_t below; /* COUNT */
+    int64_t below; /* COUNT; PAGE: whether there is more behind it */
 };
 
 enum history_entry_kind {

@@ -2,9 +2,13 @@
  * state that there was not. */
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/history/rules.h"
+#include "tests/history/shown.h"
+
+enum { PLACE_DIGITS = 16 };
 
 /* A read shows no older state than anything that its client was shown before: by its own writes, by
  * reads, by events; on whichever server. */
@@ -95,13 +99,35 @@ static bool is_told (const struct history_result *told, size_t count, const char
     return false;
 }
 
+/* The ephemeral that ended the page before: the place is ESTATE CZXID PATH without spaces between,
+ * the numbers with 16 hexadecimal digits. NULL: it has gone since, or is another's. */
+static const struct model_znode *anchor_of (const struct facts *facts, uint64_t zxid,
+                                            uint64_t session, const char *place)
+{
+    char czxid[PLACE_DIGITS + 1] = "";
+    if (strlen (place) <= 2 * (size_t) PLACE_DIGITS) {
+        return NULL;
+    }
+    memcpy (czxid, place + PLACE_DIGITS, PLACE_DIGITS);
+    const struct model_znode *znode = model_find (&facts->model, place + 2 * PLACE_DIGITS);
+    const struct model_version *version = znode != NULL ? model_at (znode, zxid) : NULL;
+    return version != NULL && version->stat.ephemeral_owner == session &&
+                   version->stat.czxid == strtoull (czxid, NULL, 16)
+               ? znode
+               : NULL;
+}
+
 /* Each that is told is one, once, and in the order of age; who is not told is none, unless the page
- * is full: then it is not older. */
+ * is full: then it is not older. A page behind another begins where that ended, as far as that is
+ * known. */
 static bool ephemerals_fit (const struct facts *facts, const struct model_session *session,
                             uint64_t zxid, const struct history_op *op,
                             const struct history_result *told)
 {
-    const struct model_znode *newest = NULL;
+    bool resumed = op->after != NULL && op->after[0] != '\0';
+    const struct model_znode *anchor =
+        resumed ? anchor_of (facts, zxid, session->id, op->after) : NULL;
+    const struct model_znode *newest = anchor;
     for (size_t i = 0; i < told->children_count; i++) {
         const struct model_znode *znode = model_find (&facts->model, told->children[i]);
         if (!is_listed (znode, zxid, session->id, op) ||
@@ -110,10 +136,13 @@ static bool ephemerals_fit (const struct facts *facts, const struct model_sessio
         }
         newest = znode;
     }
+    bool known = !resumed || anchor != NULL;
     bool full = op->limit > 0 && told->children_count == op->limit;
-    for (size_t i = 0; i < session->ephemerals_count; i++) {
+    for (size_t i = 0; i < session->ephemerals_count && known; i++) {
         const struct model_znode *znode = session->ephemerals[i];
-        if (is_listed (znode, zxid, session->id, op) && (!full || is_older (znode, newest, zxid)) &&
+        if (is_listed (znode, zxid, session->id, op) &&
+            (anchor == NULL || is_older (anchor, znode, zxid)) &&
+            (!full || is_older (znode, newest, zxid)) &&
             !is_told (told, told->children_count, znode->path)) {
             return false;
         }
@@ -150,6 +179,15 @@ static bool shows (const struct facts *facts, const struct fact_call *call, uint
                        ", there were %" PRId64,
                        call->id, told->value, op->path, zxid, below);
     }
+    const struct fact_client *client = facts_client (facts, call->client);
+    struct model_who who = model_who (model, model_session (model, client->session), zxid);
+    const struct model_who *anybody = model->lists ? &who : NULL;
+    if (op->kind == HISTORY_PAGE) {
+        return shown_page_fits (call, anybody, zxid, model_find (model, op->path), told, objection);
+    }
+    if (op->kind == HISTORY_GET_ACL) {
+        return shown_list_fits (call, anybody, version, told, objection);
+    }
     return op->kind != HISTORY_CHILDREN ||
            children_fit (model_find (model, op->path), zxid, told) ||
            object (objection,
@@ -172,8 +210,9 @@ static int32_t code_of (const struct facts *facts, const struct fact_call *call,
     if (version == NULL) {
         return model_absence (model, who, op->path, zxid, 0);
     }
+    bool change = op->kind == HISTORY_GET_ACL && model_may (who, version, COHORT_PERM_ADMIN);
     bool may = op->kind == HISTORY_EXISTS ? model_sees (who, znode, zxid)
-                                          : model_may (who, version, COHORT_PERM_READ);
+                                          : change || model_may (who, version, COHORT_PERM_READ);
     return may ? 0 : COHORT_ENOAUTH;
 }
 
@@ -253,6 +292,9 @@ bool rule_read_value (const struct facts *facts, const struct history_event *eve
     }
     if (call->ops[0].kind == HISTORY_WHOAMI) {
         return own_identities_fit (facts, call, result->zxid, &alone, objection);
+    }
+    if (call->ops[0].kind == HISTORY_GET_ADMINS) {
+        return shown_admins_fit (facts, call, result->zxid, &alone, objection);
     }
     if (!call->multi) {
         return read_fits (facts, call, result->zxid, &call->ops[0], &alone, objection);

@@ -194,6 +194,10 @@ static void read_op_extra (struct text *self, char *part, struct history_op *op)
         op->acl = read_text (self, number);
         return;
     }
+    if (number != NULL && strcmp (part, "after") == 0) {
+        op->after = read_text (self, number);
+        return;
+    }
     int64_t *place = number != NULL ? op_extra (op, part, &spare) : NULL;
     if (place == NULL) {
         fail (self, "no operation has this", part);

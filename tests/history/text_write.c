@@ -42,7 +42,10 @@ const char *const text_ops[] = {"",
                                 "count",
                                 "ephemerals",
                                 "unwatch",
-                                "whoami"};
+                                "whoami",
+                                "page",
+                                "get-acl",
+                                "get-admins"};
 const char *const text_entries[] = {"",      "session", "attach", "close",          "reap", "write",
                                     "lapse", "found",   "admins", "replace-admins", "other"};
 const size_t text_events_count = sizeof text_events / sizeof text_events[0];
@@ -163,6 +166,7 @@ static void print_ops (struct buf *out, const struct history_op *ops, size_t cou
         print_extra (out, "check", op->check);
         print_extra (out, "inherited", op->inherited);
         print_extra_text (out, "acl", op->acl);
+        print_extra_text (out, "after", op->after);
     }
 }
 

@@ -14,7 +14,7 @@
 #include "tests/history/judge.h"
 #include "tests/history/log_entry.h"
 #include "tests/history/text.h"
-#include "tests/simulation/world.h"
+#include "tests/simulation/record.h"
 
 enum {
     ARENA_BLOCK = 16 << 10,
@@ -94,16 +94,16 @@ static struct recorded *recorded (struct world *world, const struct sim_client *
     return &world->recorder->clients[client - world->clients];
 }
 
-static void *take (struct world *world, size_t count, size_t size)
+struct arena *record_arena (struct world *world)
+{
+    return &world->recorder->arena;
+}
+
+void *record_take (struct world *world, size_t count, size_t size)
 {
     void *memory = arena_calloc (&world->recorder->arena, count + PLACEHOLDER, size);
     COHORT_ASSERT (memory != NULL);
     return memory;
-}
-
-static const char *value_of (struct world *world, const void *data, size_t size)
-{
-    return history_value (data, size, take (world, HISTORY_VALUE_SIZE, 1));
 }
 
 /* ---- Sessions -------------------------------------------------------------------------------- */
@@ -262,95 +262,6 @@ void record_served (struct world *world, const struct sim_client *client, bool s
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
-/* Items, one a line, as a history has them. */
-static const char *list_of (struct world *world, const char *acl)
-{
-    if (acl == NULL) {
-        return "";
-    }
-    char *list = take (world, strlen (acl) + 1, 1);
-    for (size_t i = 0; acl[i] != '\0'; i++) {
-        list[i] = acl[i];
-        if (acl[i] == '\n') {
-            list[i] = ',';
-        }
-    }
-    return list;
-}
-
-/* Who has proven to be the user. */
-static const char *user_of (struct world *world, const char *name)
-{
-    char id[DIGEST_ID_SIZE];
-    size_t size = DIGEST_ID_SIZE + sizeof "digest:";
-    char *text = take (world, size, 1);
-    (void) snprintf (text, size, "digest:%s", world_user_id (name, id));
-    return text;
-}
-
-static struct history_op op_of (struct world *world, const struct wire_op *op)
-{
-    static const enum history_op_kind kinds[] = {
-        [WIRE_CREATE] = HISTORY_CREATE,
-        [WIRE_DELETE] = HISTORY_DELETE,
-        [WIRE_SET] = HISTORY_SET,
-        [WIRE_CHECK] = HISTORY_CHECK,
-        [WIRE_CHECK_CZXID] = HISTORY_CHECK_CZXID,
-        [WIRE_CHECK_OWNER] = HISTORY_CHECK_OWNER,
-        [WIRE_CHECK_ABSENT] = HISTORY_CHECK_ABSENT,
-        [WIRE_ADD] = HISTORY_ADD,
-        [WIRE_DELETE_TREE] = HISTORY_DELETE_TREE,
-        [WIRE_CLOSE] = HISTORY_CLOSE,
-        [WIRE_KILL] = HISTORY_KILL,
-        [WIRE_SET_ACL] = HISTORY_SET_ACL,
-        [WIRE_SET_ADMINS] = HISTORY_SET_ADMINS,
-        [WIRE_HAND_OVER] = HISTORY_HAND_OVER,
-        [WIRE_ADD_AUTH] = HISTORY_ADD_AUTH,
-        [WIRE_EXISTS] = HISTORY_EXISTS,
-        [WIRE_GET] = HISTORY_GET,
-        [WIRE_CHILDREN] = HISTORY_CHILDREN,
-        [WIRE_SYNC] = HISTORY_SYNC,
-        [WIRE_COUNT] = HISTORY_COUNT,
-        [WIRE_EPHEMERALS] = HISTORY_EPHEMERALS,
-        [WIRE_UNWATCH] = HISTORY_UNWATCH,
-        [WIRE_WHOAMI] = HISTORY_WHOAMI,
-    };
-    const struct wire_list *page = op->kind == WIRE_EPHEMERALS ? op->list : NULL;
-    bool create = op->kind == WIRE_CREATE, set = op->kind == WIRE_SET;
-    bool tree = op->kind == WIRE_DELETE_TREE, add = op->kind == WIRE_ADD;
-    bool acl = op->kind == WIRE_SET_ACL;
-    bool versioned = set || tree || acl || op->kind == WIRE_DELETE || op->kind == WIRE_CHECK;
-    bool present = op->kind == WIRE_DELETE && op->if_present;
-    return (struct history_op){
-        .kind = present ? HISTORY_DELETE_IF_PRESENT : kinds[op->kind],
-        .path = op->path != NULL ? op->path : "",
-        .value = page != NULL                 ? page->prefix
-                 : create || set              ? value_of (world, op->data, op->size)
-                 : op->kind == WIRE_HAND_OVER ? history_token (&world->recorder->arena, op->data)
-                 : op->kind == WIRE_ADD_AUTH  ? user_of (world, op->user)
-                                              : "",
-        .acl = list_of (world, op->acl),
-        .inherited = op->inherited,
-        .mode = create                     ? op->mode
-                : op->kind == WIRE_UNWATCH ? (uint32_t) op->watcher
-                                           : 0,
-        .if_absent = create && op->if_absent,
-        .ttl_ms = create ? (int64_t) op->ttl_ms : 0,
-        .limit = page != NULL ? page->limit
-                 : tree       ? op->limit
-                              : 0,
-        .delta = add ? op->delta : 0,
-        .floor = add ? op->floor : 0,
-        .ceiling = add ? op->ceiling : 0,
-        .version = versioned ? op->version : 0,
-        .zxid = op->zxid,
-        .session = op->session,
-        .watch = op->watch,
-        .linearizable = op->linearizable,
-        .check = op->check,
-    };
-}
-
 uint64_t record_call (struct world *world, const struct sim_client *client,
                       const struct request *request)
 {
@@ -361,10 +272,10 @@ uint64_t record_call (struct world *world, const struct sim_client *client,
     if (write && wire->number == 0) {
         return 0; /* refused at once: its session was found to be over */
     }
-    struct history_op *ops = take (world, count, sizeof *ops);
+    struct history_op *ops = record_take (world, count, sizeof *ops);
     uint64_t id = ++world->recorder->last_call;
     for (size_t i = 0; i < count; i++) {
-        ops[i] = op_of (world, multi ? &wire->ops[i] : &wire->op);
+        ops[i] = op_asked (world, multi ? &wire->ops[i] : &wire->op);
         ops[i].linearizable = wire->op.linearizable;
     }
     record (world, (struct history_event){
@@ -403,7 +314,7 @@ void record_proven_anew (struct world *world, const struct sim_client *client)
         uint64_t id = ++world->recorder->last_call;
         struct history_op op = {.kind = HISTORY_ADD_AUTH,
                                 .path = "",
-                                .value = user_of (world, world_user (client->proven[i], name))};
+                                .value = user_said (world, world_user (client->proven[i], name))};
         record (world, (struct history_event){
                            .kind = HISTORY_CALL,
                            .client = number,
@@ -413,97 +324,13 @@ void record_proven_anew (struct world *world, const struct sim_client *client)
     }
 }
 
-/* Of a write: a result for each operation. */
-static void results_of (struct world *world, const struct request *request,
-                        struct history_return *result)
-{
-    const struct wire_reply *reply = request->reply;
-    bool multi = request->wire.op.kind == WIRE_MULTI;
-    struct history_result *ops = take (world, multi ? reply->ops_count : 1, sizeof *ops);
-    for (size_t i = 0; multi && i < reply->ops_count; i++) {
-        const cohort_op_result_t *op = &reply->ops[i];
-        enum wire_kind kind = request->wire.ops[i].kind;
-        bool stat = op->rc == 0 && (kind == WIRE_CREATE || kind == WIRE_SET || kind == WIRE_ADD);
-        ops[i] = (struct history_result){.code = op->rc,
-                                         .path = op->path,
-                                         .stat = stat ? &op->stat : NULL,
-                                         .value = op->value,
-                                         .existed = op->existed != 0};
-    }
-    if (!multi) {
-        const char *path = reply->path != NULL && reply->path[0] != '\0' ? reply->path : NULL;
-        ops[0] = (struct history_result){.code = request->rc,
-                                         .path = path,
-                                         .stat = reply->stat,
-                                         .value = reply->value,
-                                         .existed = reply->existed};
-    }
-    result->ops = ops;
-    result->ops_count = multi ? reply->ops_count : 1;
-}
-
-/* Of several reads likewise. */
-static void reads_of (struct world *world, const struct request *request,
-                      struct history_return *result)
-{
-    const struct wire_reply *reply = request->reply;
-    struct history_result *ops = take (world, reply->reads_count, sizeof *ops);
-    for (size_t i = 0; i < reply->reads_count; i++) {
-        const cohort_read_result_t *read = &reply->reads[i];
-        bool get = request->wire.ops[i].kind == WIRE_GET;
-        ops[i] = (struct history_result){.code = read->rc};
-        if (read->rc == 0) {
-            ops[i].stat = &read->stat;
-            ops[i].value = read->count;
-            ops[i].data = get ? value_of (world, read->data, read->size) : NULL;
-            ops[i].children = read->children != NULL ? read->children->items : NULL;
-            ops[i].children_count = read->children != NULL ? read->children->count : 0;
-        }
-    }
-    result->ops = ops;
-    result->ops_count = reply->reads_count;
-}
-
-static const char *identities_of (struct world *world, const struct wire_reply *reply)
-{
-    size_t size = 1;
-    for (size_t i = 0; i < reply->identities_count; i++) {
-        size += strlen (reply->identities[i].scheme) + strlen (reply->identities[i].id) + 2;
-    }
-    char *text = take (world, size, 1);
-    for (size_t i = 0, used = 0; i < reply->identities_count; i++) {
-        used += (size_t) snprintf (text + used, size - used, "%s%s:%s", i > 0 ? "," : "",
-                                   reply->identities[i].scheme, reply->identities[i].id);
-    }
-    return text;
-}
-
 void record_return (struct world *world, const struct sim_client *client, uint64_t call,
                     const struct request *request)
 {
-    const struct wire_reply *reply = request->reply;
     struct history_event event = {.kind = HISTORY_RETURN,
                                   .client = recorded (world, client)->number};
-    struct history_return *result = &event.u.result;
-    result->id = call;
-    result->code = request->rc;
-    if (reply != NULL) {
-        result->zxid = reply->zxid;
-        if (wire_is_write (request->wire.op.kind)) {
-            results_of (world, request, result);
-        } else if (request->wire.op.kind == WIRE_MULTI_READ) {
-            reads_of (world, request, result);
-        } else if (request->rc == 0) {
-            result->below = reply->value;
-            result->stat = reply->stat;
-            result->value = request->wire.op.kind == WIRE_GET
-                                ? value_of (world, reply->data, reply->size)
-                            : request->wire.op.kind == WIRE_WHOAMI ? identities_of (world, reply)
-                                                                   : NULL;
-            result->children = reply->children.items;
-            result->children_count = reply->children.count;
-        }
-    }
+    event.u.result.id = call;
+    answer_said (world, request, &event.u.result);
     record (world, event);
 }
 
@@ -533,7 +360,7 @@ void record_watch (struct world *world, const struct sim_client *client, const s
 void record_batch (struct world *world, const struct sim_client *client,
                    const struct cohort_stream *stream, const cohort_batch_t *batch)
 {
-    struct history_change *changes = take (world, batch->count, sizeof *changes);
+    struct history_change *changes = record_take (world, batch->count, sizeof *changes);
     for (size_t i = 0; i < batch->count; i++) {
         const cohort_change_t *change = &batch->changes[i];
         bool there = change->kind != COHORT_CHANGE_DELETED;
@@ -541,7 +368,7 @@ void record_batch (struct world *world, const struct sim_client *client,
         changes[i] = (struct history_change){
             .kind = (enum history_change_kind) change->kind,
             .path = change->path,
-            .value = data ? value_of (world, change->data, change->size) : NULL,
+            .value = data ? value_said (world, change->data, change->size) : NULL,
             .stat = there ? &change->stat : NULL,
             .from = change->from,
             .hidden = change->hidden != 0,

@@ -8,7 +8,7 @@
  *      /lock-W  ephemerals, which multis name as their condition
  *      /mN      created and deleted by multis, as often as not in vain
  *      /box-W, /tN-W, /tree-W: workload_lives.c
- *      /aN-W, /quota-W: workload_rights.c
+ *      /aN-W, /quota-W, and several of all these at once: workload_rights.c
  *
  * and read them in other ways, too (workload_reads.c).
  *
@@ -405,7 +405,7 @@ static ask_fn *draw_ask (struct sim_client *client, const struct ask *asks)
 void workload_ask (struct world *self, struct sim_client *client)
 {
     static const struct ask asks[] = {
-        {13, write_own},     {5, read_own},         {10, swap_register},
+        {11, write_own},     {4, read_own},         {10, swap_register},
         {4, set_register},   {3, create_register},  {1, delete_register},
         {4, get_register},   {4, watch_register},   {5, get_current_register},
         {1, make_folder},    {3, add_child},        {2, remove_child},
@@ -413,7 +413,7 @@ void workload_ask (struct world *self, struct sim_client *client)
         {1, unlock},         {1, watch_lock},       {4, submit_multi},
         {1, clear_multi},    {2, need_register},    {3, add_register},
         {7, workload_live},  {2, follower_change},  {7, workload_look},
-        {7, workload_claim}, {1, workload_give},
+        {7, workload_claim}, {1, workload_give},    {3, workload_several},
     };
     static const struct ask reads[] = {{15, read_own},
                                        {15, get_register},
@@ -427,6 +427,13 @@ void workload_ask (struct world *self, struct sim_client *client)
 }
 
 /* ---- Answers --------------------------------------------------------------------------------- */
+
+/* Where to go on. */
+static void keep_next (char *next, size_t size, const struct request *request)
+{
+    const char *name = request->rc == 0 ? request->reply->next : "";
+    (void) snprintf (next, size, "%s", strlen (name) < size ? name : "");
+}
 
 static void learn (struct sim_client *client, const struct purpose *purpose,
                    const struct request *request)
@@ -450,6 +457,12 @@ static void learn (struct sim_client *client, const struct purpose *purpose,
         if (request->rc == 0) {
             (void) snprintf (client->child, sizeof client->child, "%s", request->reply->path);
         }
+        break;
+    case PAGE:
+        keep_next (client->page_next, sizeof client->page_next, request);
+        break;
+    case OWNED:
+        keep_next (client->owned_next, sizeof client->owned_next, request);
         break;
     case NOTHING:
         break;
@@ -533,7 +546,7 @@ void workload_renew (struct world *self, struct sim_client *client)
     (void) snprintf (client->own, sizeof client->own, "/k%zu-%" PRIu64,
                      (size_t) (client - self->clients), ++client->sessions);
     client->own_value = 0;
-    client->child[0] = '\0';
+    client->child[0] = client->page_next[0] = client->owned_next[0] = '\0';
     client->lock_zxid = client->lock_window = 0;
     memset (client->registers, 0, sizeof client->registers);
     record_client (self, client);

@@ -13,7 +13,7 @@ struct purpose {
     struct list_node node; /* in the client's list, until the answer */
     uint64_t call;         /* in the history */
     bool fresh;            /* the write that the liveness phase waits for */
-    enum { NOTHING, REGISTER, LOCK, CHILD, PROOF } what;
+    enum { NOTHING, REGISTER, LOCK, CHILD, PROOF, PAGE, OWNED } what;
     size_t index; /* of the register; of the user */
     uint64_t window;
     char value[VALUE_SIZE]; /* REGISTER: what is written */
@@ -44,6 +44,9 @@ ask_fn workload_look;
 
 /* What not everybody may do, or as much of as he likes: workload_rights.c. */
 ask_fn workload_claim, workload_give;
+
+/* Several writes of many kinds at once, as often as not in vain. */
+ask_fn workload_several;
 
 /* It has proven to be this user, and every further session of its process will be, too. */
 void workload_proven (struct sim_client *client, size_t user);

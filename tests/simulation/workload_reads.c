@@ -1,5 +1,6 @@
-/* What clients look at in other ways than one znode at a time: several reads of one state, counts,
- * their own ephemerals; and watches that they take back, or ask for. */
+/* What clients look at in other ways than one znode at a time: several reads of one state, pages,
+ * counts, lists, their own ephemerals; and watches in all places, and that they take back, or ask
+ * for. */
 
 #include <stdio.h>
 
@@ -49,10 +50,66 @@ static void list_ephemerals (struct world *self, struct sim_client *client)
     static const char *const prefixes[] = {"", "/e-", "/box", "/lock-"};
     struct wire_list page = {
         .prefix = prefixes[prng_below (&client->prng, 4)],
-        .after = "",
+        .after = prng_chance (&client->prng, 1, 2) ? client->owned_next : "",
         .limit = (uint32_t) prng_below (&client->prng, PAGE_MAX),
     };
     struct request *request = request_new_list (WIRE_EPHEMERALS, "", NULL, &page);
+    submit (self, client, request, &(struct purpose){.what = OWNED});
+}
+
+/* Of folders; from the beginning, from where the last page ended, or from anywhere. */
+static void list_page (struct world *self, struct sim_client *client)
+{
+    static const char *const prefixes[] = {"", "", "q-", "e", "a", "q-00000000"};
+    static const char *const folders[] = {"/d", "/d", "/d", "/box", "/tree", "/a", "/quota"};
+    char path[PATH_SIZE], anywhere[PATH_SIZE];
+    size_t folder = prng_below (&client->prng, sizeof folders / sizeof folders[0]);
+    (void) snprintf (anywhere, sizeof anywhere, "q-%010d", (int) prng_below (&client->prng, 20));
+    const char *const places[] = {"", client->page_next, anywhere};
+    struct wire_list page = {
+        .filter = (int) prng_below (&client->prng, 3),
+        .with_stat = prng_chance (&client->prng, 1, 3),
+        .with_data = prng_chance (&client->prng, 1, 3),
+        .descending = prng_chance (&client->prng, 1, 3),
+        .limit = (uint32_t) prng_below (&client->prng, PAGE_MAX),
+        .prefix = prefixes[prng_below (&client->prng, sizeof prefixes / sizeof prefixes[0])],
+        .after = places[prng_below (&client->prng, 3)],
+    };
+    if (prng_chance (&client->prng, 1, 8)) {
+        (void) snprintf (path, sizeof path, "/");
+    } else {
+        (void) path_of (path, folders[folder], 0, window_of (self));
+    }
+    struct request *request = request_new_list (WIRE_CHILDREN, "", path, &page);
+    COHORT_ASSERT (request != NULL);
+    request->wire.op.linearizable = prng_chance (&client->prng, 1, 3);
+    submit (self, client, request, &(struct purpose){.what = PAGE});
+}
+
+static void get_list (struct world *self, struct sim_client *client)
+{
+    char path[PATH_SIZE];
+    bool any = prng_chance (&client->prng, 1, 4);
+    const char *place = any ? some_place (self, client, path)
+                            : path_of (path, "/a", prng_below (&client->prng, 2), window_of (self));
+    struct request *request = request_of (WIRE_GET_ACL, place, NULL, 0, 0);
+    request->wire.op.inherited = prng_chance (&client->prng, 1, 4);
+    request->wire.op.linearizable = prng_chance (&client->prng, 1, 3);
+    submit (self, client, request, &(struct purpose){.what = NOTHING});
+}
+
+static void get_admins (struct world *self, struct sim_client *client)
+{
+    ask_for (self, client, WIRE_GET_ADMINS, NULL, NULL, 0);
+}
+
+static void watch_place (struct world *self, struct sim_client *client)
+{
+    static const enum wire_kind kinds[] = {WIRE_GET, WIRE_EXISTS, WIRE_CHILDREN};
+    char path[PATH_SIZE];
+    const char *place = some_place (self, client, path);
+    struct request *request =
+        workload_watching (client, kinds[prng_below (&client->prng, 3)], place, true);
     submit (self, client, request, &(struct purpose){.what = NOTHING});
 }
 
@@ -71,7 +128,9 @@ static void unwatch (struct world *self, struct sim_client *client)
 
 void workload_look (struct world *self, struct sim_client *client)
 {
-    static ask_fn *const asks[] = {read_several,    read_several, count_below,
-                                   list_ephemerals, unwatch,      unwatch};
+    static ask_fn *const asks[] = {read_several,    read_several, count_below, list_ephemerals,
+                                   list_ephemerals, list_page,    list_page,   list_page,
+                                   get_list,        get_list,     get_admins,  watch_place,
+                                   watch_place,     unwatch,      unwatch};
     asks[prng_below (&client->prng, sizeof asks / sizeof asks[0])](self, client);
 }

@@ -170,6 +170,60 @@ static void change_guarded (struct world *self, struct sim_client *client)
     submit_plain (self, client, request_new_multi (WIRE_MULTI, "", ops, 2));
 }
 
+/* ---- Several writes at once -------------------------------------------------------------------
+ */
+
+enum { SEVERAL_MAX = 4, KINDS_OF_SEVERAL = 10 };
+
+/* All that a multi may do, in places where little is left of it to be read alone: if it ends with a
+ * condition that does not hold, each has to be taken back. */
+void workload_several (struct world *self, struct sim_client *client)
+{
+    char tree[PATH_SIZE], box[PATH_SIZE], folder[PATH_SIZE], guarded[PATH_SIZE], top[PATH_SIZE];
+    char inner[2 * PATH_SIZE], child[2 * PATH_SIZE], filled[2 * PATH_SIZE], list[LIST_SIZE];
+    uint64_t window = window_of (self);
+    path_of (tree, "/tree", 0, window);
+    path_of (box, "/box", 0, window);
+    path_of (folder, "/d", 0, window);
+    path_of (top, "/quota", 0, window / 2);
+    (void) some_guarded (self, client, guarded);
+    (void) snprintf (inner, sizeof inner, "%s/a", tree);
+    (void) snprintf (child, sizeof child, "%s/q-", folder);
+    (void) snprintf (filled, sizeof filled, "%s/a", box);
+    (void) some_list (self, client, true, list);
+    const struct wire_op all[KINDS_OF_SEVERAL] = {
+        {.kind = WIRE_CREATE, .path = tree, .if_absent = true},
+        {.kind = WIRE_CREATE, .path = inner, .if_absent = true, .acl = list},
+        {.kind = WIRE_SET, .path = tree, .data = "5", .size = 1, .version = COHORT_ANY_VERSION},
+        {.kind = WIRE_ADD, .path = tree, .delta = 2, .floor = 0, .ceiling = INT64_MAX},
+        {.kind = WIRE_DELETE_TREE,
+         .path = prng_chance (&client->prng, 1, 2) ? tree : box,
+         .version = COHORT_ANY_VERSION},
+        {.kind = WIRE_CREATE, .path = child, .mode = COHORT_SEQUENTIAL | COHORT_EPHEMERAL},
+        {.kind = WIRE_CREATE, .path = filled, .if_absent = true},
+        {.kind = WIRE_DELETE,
+         .path = filled,
+         .version = COHORT_ANY_VERSION,
+         .if_present = prng_chance (&client->prng, 2, 3)},
+        {.kind = WIRE_SET_ACL,
+         .path = guarded,
+         .version = COHORT_ANY_VERSION,
+         .acl = list,
+         .inherited = prng_chance (&client->prng, 1, 2)},
+        {.kind = WIRE_SET, .path = top, .data = "ab", .size = 2, .version = COHORT_ANY_VERSION},
+    };
+    struct wire_op ops[SEVERAL_MAX + 1];
+    size_t count = 1 + prng_below (&client->prng, SEVERAL_MAX);
+    for (size_t i = 0; i < count; i++) {
+        ops[i] = all[prng_below (&client->prng, KINDS_OF_SEVERAL)];
+    }
+    if (prng_chance (&client->prng, 1, 3)) {
+        ops[count++] =
+            (struct wire_op){.kind = WIRE_CHECK, .path = "/none", .version = COHORT_ANY_VERSION};
+    }
+    submit_plain (self, client, request_new_multi (WIRE_MULTI, "", ops, count));
+}
+
 /* ---- Quotas ---------------------------------------------------------------------------------- */
 
 /* Longer than others, so that it is set and met. */

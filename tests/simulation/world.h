@@ -11,7 +11,7 @@
  *   clients.c    sessions
  *   workload.c   what they ask for, with workload_lives.c, workload_reads.c, workload_rights.c and
  *                followers.c
- *   record.c     what they are told, as a history that is judged
+ *   record.c     what they are told, as a history that is judged, in the words of record_words.c
  *   mirror.c     what streams tell them
  *   faults.h     what goes wrong, and when it stops to
  *   atlas.c      what may go wrong with disks, and where
@@ -238,6 +238,8 @@ struct sim_client {
     struct sim_register registers[SIM_REGISTERS];
     uint64_t lock_window, lock_zxid; /* the newest lock that it has held */
     char child[96];                  /* the newest that it has made, or "" */
+    char page_next[64];              /* where a page of children ended, or "" */
+    char owned_next[160];            /* likewise of its ephemerals */
     size_t proven[SIM_USERS];        /* who its process has proven to be, in that order */
     size_t proven_count;
 

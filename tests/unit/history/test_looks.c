@@ -95,6 +95,58 @@ static void test_ephemerals (void **state)
     BROKEN (rule, OWNED (EPHEMERALS ("")), RETURN ("c1", "9", "-112", "6"));
 }
 
+/* Behind the place that an earlier page ended at, as far as that is still there. */
+static void test_ephemerals_go_on (void **state)
+{
+    (void) state;
+    const char *rule = "values of reads";
+#define BEHIND_F "|after:00000000000000010000000000000004/f"
+#define BEHIND_H "|after:00000000000000010000000000000004/h"
+    GOOD (OWNED (EPHEMERALS ("") BEHIND_F), LISTED ("6", "child=/e"));
+    GOOD (OWNED (EPHEMERALS ("") BEHIND_H), LISTED ("6", "child=/e"));
+    BROKEN (rule, OWNED (EPHEMERALS ("") BEHIND_F), LISTED ("6", "child=/f child=/e"));
+    BROKEN (rule, OWNED (EPHEMERALS ("") BEHIND_F), LISTED ("6", ""));
+    BROKEN (rule, OWNED (EPHEMERALS ("") BEHIND_H), LISTED ("6", "child=/g"));
+}
+
+/* /a has the children b, which is ephemeral, c, d. */
+static void test_pages (void **state)
+{
+    (void) state;
+    const char *rule = "values of reads";
+#define CHILDREN_OF_A(op)                                                                          \
+    TWO_CLIENTS, WRITTEN ("c1", "1", "1", "1", "4", CREATE ("/a", "")),                            \
+        WRITTEN ("c1", "1", "2", "2", "5", CREATE ("/a/d", "4")),                                  \
+        WRITTEN ("c1", "1", "3", "3", "6", EPHEMERAL ("/a/b")),                                    \
+        WRITTEN ("c1", "1", "4", "4", "7", CREATE ("/a/c", "3")), CALL ("c1", "9", "0", op)
+#define PAGE_OF_A(prefix, mode) "op=page|/a|" prefix "|" mode "|0|0|0|0|0"
+    GOOD (CHILDREN_OF_A (PAGE_OF_A ("", "0")), LISTED ("7", "child=b child=c child=d"));
+    GOOD (CHILDREN_OF_A (PAGE_OF_A ("", "1")), LISTED ("7", "child=d child=c child=b"));
+    GOOD (CHILDREN_OF_A (PAGE_OF_A ("", "2")), LISTED ("7", "child=b/ child=c/3 child=d/4"));
+    GOOD (CHILDREN_OF_A (PAGE_OF_A ("", "4")), LISTED ("7", "child=c child=d"));
+    GOOD (CHILDREN_OF_A (PAGE_OF_A ("", "8")), LISTED ("7", "child=b"));
+    GOOD (CHILDREN_OF_A (PAGE_OF_A ("c", "0")), LISTED ("7", "child=c"));
+    GOOD (CHILDREN_OF_A (PAGE_OF_A ("", "0") "|after:b"), LISTED ("7", "child=c child=d"));
+    GOOD (CHILDREN_OF_A (PAGE_OF_A ("", "1") "|after:c"), LISTED ("7", "child=b"));
+    GOOD (CHILDREN_OF_A (PAGE_OF_A ("", "0") "|limit:2"), LISTED ("7", "child=b child=c below=1"));
+    BROKEN (rule, CHILDREN_OF_A (PAGE_OF_A ("", "0")), LISTED ("7", "child=d child=c child=b"));
+    BROKEN (rule, CHILDREN_OF_A (PAGE_OF_A ("", "1")), LISTED ("7", "child=b child=c child=d"));
+    BROKEN (rule, CHILDREN_OF_A (PAGE_OF_A ("", "2")), LISTED ("7", "child=b/ child=c/ child=d/"));
+    BROKEN (rule, CHILDREN_OF_A (PAGE_OF_A ("", "2")),
+            LISTED ("7", "child=b/ child=c/? child=d/4"));
+    BROKEN (rule, CHILDREN_OF_A (PAGE_OF_A ("", "4")), LISTED ("7", "child=b child=c child=d"));
+    BROKEN (rule, CHILDREN_OF_A (PAGE_OF_A ("", "8")), LISTED ("7", "child=b child=c child=d"));
+    BROKEN (rule, CHILDREN_OF_A (PAGE_OF_A ("c", "0")), LISTED ("7", "child=c child=d"));
+    BROKEN (rule, CHILDREN_OF_A (PAGE_OF_A ("", "0") "|after:b"), LISTED ("7", "child=b child=c"));
+    BROKEN (rule, CHILDREN_OF_A (PAGE_OF_A ("", "0") "|limit:2"), LISTED ("7", "child=b child=c"));
+    BROKEN (rule, CHILDREN_OF_A (PAGE_OF_A ("", "0") "|limit:2"),
+            LISTED ("7", "child=b child=c child=d"));
+    BROKEN (rule, CHILDREN_OF_A (PAGE_OF_A ("", "0") "|limit:2"),
+            LISTED ("7", "child=b child=d below=1"));
+    GOOD (CHILDREN_OF_A ("op=page|/e||0|0|0|0|0|0"), RETURN ("c1", "9", "-101", "7"));
+    BROKEN (rule, CHILDREN_OF_A ("op=page|/e||0|0|0|0|0|0"), LISTED ("7", ""));
+}
+
 /* ---- Watches taken back ---------------------------------------------------------------------- */
 
 #define CHILDREN_TYPE "1"
@@ -164,6 +216,8 @@ int main (void)
         cmocka_unit_test (test_several_reads_go_forward),
         cmocka_unit_test (test_count),
         cmocka_unit_test (test_ephemerals),
+        cmocka_unit_test (test_ephemerals_go_on),
+        cmocka_unit_test (test_pages),
         cmocka_unit_test (test_watches_are_taken_back),
         cmocka_unit_test (test_watch_fires_before_it_is_taken_back),
         cmocka_unit_test (test_watches_are_looked_for),

@@ -347,6 +347,45 @@ static void test_life_after_a_hand_over (void **state)
     BROKEN (rule, MAKES_MORE, RETURN ("c2", "8", NONODE, "8"), RETURN ("c2", "9", NONODE, "8"));
 }
 
+/* What a list says is for who may change it, or may read the znode: but then without what is to be
+ * kept from others. */
+static void test_lists_are_shown (void **state)
+{
+    (void) state;
+    const char *rule = "values of reads";
+#define LIST(path)       "op=get-acl|" path "||0|0|0|0|0|0"
+#define IS_LIST(text)    READ ("c2", "8", "4", "value=" text)
+#define SECRET           ",digest:u:h:r"
+#define READER(inherits) GUARDED (OWNER SECRET ",ip:10.0.0.02:r"), ASKS ("8", LIST ("/a") inherits)
+#define CHANGER          GUARDED (OWNER SECRET ",ip:10.0.0.02:a"), ASKS ("8", LIST ("/a"))
+    GOOD (READER (""), IS_LIST (OWNER ",digest:u:x:r,ip:10.0.0.02:r"));
+    BROKEN (rule, READER (""), IS_LIST (OWNER SECRET ",ip:10.0.0.02:r"));
+    BROKEN (rule, READER (""), IS_LIST (OWNER ",digest:u:x:r"));
+    BROKEN (rule, READER (""), RETURN ("c2", "8", NOAUTH, "4"));
+    GOOD (READER ("|inherited:1"), IS_LIST (""));
+    BROKEN (rule, READER ("|inherited:1"), IS_LIST ("world:anyone:rwcda"));
+    GOOD (CHANGER, IS_LIST (OWNER SECRET ",ip:10.0.0.02:a"));
+    BROKEN (rule, CHANGER, IS_LIST (OWNER ",digest:u:x:r,ip:10.0.0.02:a"));
+    GOOD (GUARDED (OWNER), ASKS ("8", LIST ("/a")), RETURN ("c2", "8", NOAUTH, "4"));
+    BROKEN (rule, GUARDED (OWNER), ASKS ("8", LIST ("/a")), IS_LIST (OWNER));
+    GOOD (GUARDED (OWNER), ASKS ("8", LIST ("/")), IS_LIST ("world:anyone:rwcda"));
+    BROKEN (rule, GUARDED (OWNER), ASKS ("8", LIST ("/")), IS_LIST (""));
+}
+
+static void test_administrators_are_shown (void **state)
+{
+    (void) state;
+    const char *rule = "values of reads";
+#define WHO_ARE       "op=get-admins|||0|0|0|0|0|0"
+#define ADMINS_OF(of) TWO_CLIENTS, ADMINS_ARE ("4", of), ASKS ("8", WHO_ARE)
+    GOOD (ADMINS_OF (SECOND), IS_LIST (SECOND));
+    BROKEN (rule, ADMINS_OF (SECOND), IS_LIST (""));
+    GOOD (ADMINS_OF (OWNER), RETURN ("c2", "8", NOAUTH, "4"));
+    BROKEN (rule, ADMINS_OF (OWNER), IS_LIST (OWNER));
+    GOOD (TWO_CLIENTS, ASKS ("8", WHO_ARE), READ ("c2", "8", "2", "value="));
+    BROKEN (rule, TWO_CLIENTS, ASKS ("8", WHO_ARE), RETURN ("c2", "8", NOAUTH, "2"));
+}
+
 /* Who somebody is: by its connection, and from a zxid on by what it has proven. */
 static void test_who_it_is (void **state)
 {
@@ -401,6 +440,8 @@ int main (void)
         cmocka_unit_test (test_hand_over),
         cmocka_unit_test (test_hand_over_without_consent),
         cmocka_unit_test (test_life_after_a_hand_over),
+        cmocka_unit_test (test_lists_are_shown),
+        cmocka_unit_test (test_administrators_are_shown),
         cmocka_unit_test (test_who_it_is),
         cmocka_unit_test (test_streams_tell_of_hand_overs),
     };

@@ -56,6 +56,8 @@ static void test_every_kind (void **state)
     expect_same ("5 c1 call id=1 number=0 multi=1 op=get|/a||0|0|0|0|0|0|current:1 "
                  "op=count|/||0|0|0|0|0|0|current:1\n");
     expect_same ("5 c1 call id=1 number=0 multi=0 op=ephemerals||/e|0|0|0|0|0|0|limit:3\n");
+    expect_same ("5 c1 call id=1 number=0 multi=0 op=page|/a|q|3|0|0|0|0|0|limit:3|after:q1\n");
+    expect_same ("5 c1 call id=1 number=0 multi=0 op=get-acl|/a||0|0|0|0|0|0|inherited:1\n");
     expect_same ("5 c1 call id=1 number=0 multi=0 op=whoami|||0|0|0|0|0|0\n");
     expect_same ("5 c1 call id=1 number=0 multi=0 op=unwatch|/a||3|0|0|0|0|0|check:1\n");
     expect_same ("5 c1 return id=1 code=0 zxid=9 r=0|||data:x%20 r=0|||data: r=0|||value:7 "

@@ -1,0 +1,144 @@
+/* Pages of children, access control lists, administrators. */
+
+#include "tests/history/shown.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/base/assert.h"
+
+/* ---- Pages ----------------------------------------------------------------------------------- */
+
+static bool is_of_page (const struct history_op *op, const struct model_znode *child,
+                        const struct model_version *version)
+{
+    bool ephemeral = version->stat.ephemeral_owner != 0;
+    const char *after = op->after != NULL ? op->after : "";
+    int order = strcmp (child->name, after);
+    bool descending = (op->mode & HISTORY_PAGE_DESCENDING) != 0;
+    bool behind = after[0] == '\0' || (descending ? order < 0 : order > 0);
+    return behind && strncmp (child->name, op->value, strlen (op->value)) == 0 &&
+           ((op->mode & HISTORY_PAGE_EPHEMERAL) == 0 || ephemeral) &&
+           ((op->mode & HISTORY_PAGE_PERSISTENT) == 0 || !ephemeral);
+}
+
+/* NAME, or of a page with data NAME/DATA; NAME/? is one whose data the client may not read. */
+static bool is_told (const char *told, const struct history_op *op, const struct model_who *who,
+                     const struct model_znode *child, const struct model_version *version)
+{
+    size_t size = strlen (child->name);
+    if (strncmp (told, child->name, size) != 0) {
+        return false;
+    }
+    if ((op->mode & HISTORY_PAGE_DATA) == 0) {
+        return told[size] == '\0';
+    }
+    bool may = who == NULL || model_may (*who, version, COHORT_PERM_READ);
+    return told[size] == '/' && strcmp (told + size + 1, may ? version->value : "?") == 0;
+}
+
+static bool page_is (const struct history_op *op, const struct model_who *who, uint64_t zxid,
+                     const struct model_znode *znode, const struct history_result *told)
+{
+    size_t count = 0;
+    for (size_t n = 0; n < znode->children_count; n++) {
+        bool descending = (op->mode & HISTORY_PAGE_DESCENDING) != 0;
+        const struct model_znode *child =
+            znode->children[descending ? znode->children_count - 1 - n : n];
+        const struct model_version *version = model_at (child, zxid);
+        if (version == NULL || !is_of_page (op, child, version)) {
+            continue;
+        }
+        if (count == told->children_count) {
+            return told->value != 0; /* more of them is announced */
+        }
+        if (!is_told (told->children[count], op, who, child, version)) {
+            return false;
+        }
+        count++;
+    }
+    return count == told->children_count;
+}
+
+bool shown_page_fits (const struct fact_call *call, const struct model_who *who, uint64_t zxid,
+                      const struct model_znode *znode, const struct history_result *told,
+                      struct objection *objection)
+{
+    const struct history_op *op = &call->ops[0];
+    bool fits = op->limit == 0 || told->children_count <= op->limit;
+    return (fits && page_is (op, who, zxid, znode, told)) ||
+           object (objection,
+                   "call %" PRIu64 " reads a page of the children of %s at %#" PRIx64
+                   " behind '%s', %zu of them: not those that there were",
+                   call->id, op->path, zxid, op->after != NULL ? op->after : "",
+                   told->children_count);
+}
+
+/* ---- Lists ----------------------------------------------------------------------------------- */
+
+#define DIGEST "digest:"
+
+/* As the list, with an x for the hash of each password. */
+static void mask (const char *list, char *masked)
+{
+    bool begins = true;
+    while (*list != '\0') {
+        size_t size = strlen (DIGEST);
+        if (!begins || strncmp (list, DIGEST, size) != 0) {
+            begins = *list == ',';
+            *masked++ = *list++;
+            continue;
+        }
+        size += strcspn (list + size, ":") + 1; /* the user */
+        memcpy (masked, list, size);
+        masked += size;
+        *masked++ = 'x';
+        list += size;
+        list += strcspn (list, ":");
+        begins = false;
+    }
+    *masked = '\0';
+}
+
+bool shown_list_fits (const struct fact_call *call, const struct model_who *who,
+                      const struct model_version *version, const struct history_result *told,
+                      struct objection *objection)
+{
+    const struct history_op *op = &call->ops[0];
+    const char *list = op->inherited          ? version->inherited
+                       : version->acl != NULL ? version->acl
+                                              : "world:anyone:rwcda";
+    bool whole = who == NULL || model_may (*who, version, COHORT_PERM_ADMIN);
+    list = list != NULL ? list : "";
+    char *masked = malloc (strlen (list) + 1);
+    COHORT_ASSERT (masked != NULL);
+    mask (list, masked);
+    const char *expected = whole ? list : masked;
+    bool fits = told->data != NULL && strcmp (told->data, expected) == 0;
+    if (!fits) {
+        (void) object (objection, "call %" PRIu64 " is told that %s has %s\"%s\", it is \"%s\"",
+                       call->id, op->path, op->inherited ? "below it " : "",
+                       told->data != NULL ? told->data : "", expected);
+    }
+    free (masked);
+    return fits;
+}
+
+bool shown_admins_fit (const struct facts *facts, const struct fact_call *call, uint64_t zxid,
+                       const struct history_result *told, struct objection *objection)
+{
+    const struct fact_client *client = facts_client (facts, call->client);
+    struct model_who who =
+        model_who (&facts->model, model_session (&facts->model, client->session), zxid);
+    bool refused = model_has_admins (&facts->model, zxid) && !model_is_admin (who);
+    bool fits = refused
+                    ? told->code == COHORT_ENOAUTH
+                    : told->code == 0 && told->data != NULL && strcmp (told->data, who.admins) == 0;
+    return fits ||
+           object (objection,
+                   "call %" PRIu64 " asks for the administrators at %#" PRIx64
+                   " and is told %d, \"%s\": they are \"%s\"",
+                   call->id, zxid, told->code, told->data != NULL ? told->data : "", who.admins);
+}
