@@ -509,8 +509,23 @@ static void on_election (cohort_election_t *election, const cohort_election_even
     pool_leave (self);
 }
 
+static void on_due (cohort_t *client, void *arg)
+{
+    cohort_pool_t *self = arg;
+    (void) client;
+    recipe_enter (&self->guard);
+    pool_master_go (self);
+    pool_leave (self);
+}
+
 int pool_master_start (cohort_pool_t *self)
 {
+    if (self->due == NULL) {
+        self->due = cohort_timer_new (self->client, on_due, self);
+    }
+    if (self->due == NULL) {
+        return COHORT_ENOMEM;
+    }
     if (self->election == NULL) {
         char *path = pool_path (self, "master", NULL, NULL);
         self->election =
@@ -522,9 +537,8 @@ int pool_master_start (cohort_pool_t *self)
         cohort_election_set_handler (self->election, on_election, self);
     }
     if (self->leading) {
-        int rc = follow_all (self);
-        pool_master_go (self);
-        return rc;
+        cohort_timer_set (self->due, COHORT_TIMER_NOW);
+        return follow_all (self);
     }
     int rc = cohort_election_campaign (self->election, NULL, 0);
     return rc == COHORT_ESTATE ? 0 : rc;
@@ -534,4 +548,5 @@ void pool_master_stop (cohort_pool_t *self)
 {
     depose (self);
     cohort_election_destroy (&self->election);
+    cohort_timer_destroy (&self->due);
 }

@@ -59,7 +59,8 @@ struct cohort_pool {
     cohort_mirror_t *workers, *tasks, *assigned; /* while it leads */
     struct recipe_calls writes;                  /* of the master */
     size_t writes_count;
-    uint64_t news; /* how often the mirrors told something */
+    uint64_t news;       /* how often the mirrors told something */
+    cohort_timer_t *due; /* goes on in the client's next callback */
     cohort_pool_choose_fn *choose;
     void *choose_arg;
 

@@ -56,16 +56,48 @@ bool queue_report (cohort_queue_t *self, cohort_queue_event_t event)
     return !self->guard.destroyed;
 }
 
-void queue_fail (cohort_queue_t *self, int rc)
+/* False: it has stopped already. */
+static bool queue_stop (cohort_queue_t *self, int rc)
 {
     RECIPE_ASSERT (rc < 0);
     if (self->error != 0 || self->guard.destroyed) {
-        return;
+        return false;
     }
     self->error = rc;
     self->looking = false;
     queue_line_leave (self);
-    queue_report (self, (cohort_queue_event_t){.kind = COHORT_QUEUE_ERROR, .rc = rc});
+    return true;
+}
+
+static void report_error (cohort_queue_t *self)
+{
+    queue_report (self, (cohort_queue_event_t){.kind = COHORT_QUEUE_ERROR, .rc = self->error});
+}
+
+void queue_fail (cohort_queue_t *self, int rc)
+{
+    if (queue_stop (self, rc)) {
+        report_error (self);
+    }
+}
+
+static void on_later (cohort_t *client, void *arg)
+{
+    cohort_queue_t *self = arg;
+    (void) client;
+    recipe_enter (&self->guard);
+    if (self->error != 0) {
+        report_error (self);
+    }
+    queue_leave (self);
+}
+
+void queue_fill_asked (cohort_queue_t *self)
+{
+    int rc = queue_look (self);
+    if (rc != 0 && queue_stop (self, rc)) {
+        cohort_timer_set (self->later, COHORT_TIMER_NOW);
+    }
 }
 
 /* ---- Items --------------------------------------------------------------------------------- */
@@ -174,8 +206,7 @@ static int queue_open (cohort_queue_t *self, bool asked)
     self->error = 0;
     self->conflicts = 0;
     self->random ^= cohort_session_id (self->client);
-    queue_fill (self);
-    return self->error;
+    return queue_look (self);
 }
 
 static void queue_lost (cohort_queue_t *self)
@@ -243,8 +274,9 @@ cohort_queue_t *cohort_queue_new (cohort_t *client, const char *path,
     self->delayed = queue_path (path, "delayed");
     self->ids = queue_path (path, "ids");
     self->waiting = queue_path (path, "waiting");
-    bool whole = self->path != NULL && self->items != NULL && self->delayed != NULL &&
-                 self->ids != NULL && self->waiting != NULL;
+    self->later = cohort_timer_new (client, on_later, self);
+    bool whole = self->later != NULL && self->path != NULL && self->items != NULL &&
+                 self->delayed != NULL && self->ids != NULL && self->waiting != NULL;
     if (!whole || queue_open (self, true) != 0) {
         cohort_queue_destroy (&self);
     }
@@ -267,7 +299,8 @@ void cohort_queue_destroy (cohort_queue_t **self_p)
     if (self->sentinel != NULL) {
         cohort_stream_destroy (&self->sentinel);
     }
-    if (self->guard.depth == 0) {
+    cohort_timer_destroy (&self->later);
+    if (recipe_bury (&self->guard)) {
         queue_free (self);
     }
 }
@@ -302,7 +335,7 @@ static int wait_for_item (cohort_queue_t *self, int timeout_ms)
         return rc == COHORT_EDEADLK && timeout_ms == 0 ? COHORT_ETIMEDOUT : rc;
     }
     self->takers++;
-    queue_fill (self);
+    queue_fill_asked (self);
     rc = recipe_wait (self->client, &self->guard, timeout_ms, is_ready, self);
     self->takers--;
     return rc;
@@ -314,7 +347,7 @@ int cohort_queue_take (cohort_queue_t *self, int timeout_ms, cohort_item_t **ite
     int rc = has_item (self) ? 0 : wait_for_item (self, timeout_ms);
     if (rc == 0) {
         *item = pop_ready (self);
-        queue_fill (self);
+        queue_fill_asked (self);
     } else if (!self->guard.destroyed && self->max_inflight == 0 && self->takers == 0) {
         stop_consuming (self);
         queue_line_leave (self);
@@ -325,17 +358,13 @@ int cohort_queue_take (cohort_queue_t *self, int timeout_ms, cohort_item_t **ite
 
 int cohort_queue_retry (cohort_queue_t *self)
 {
-    recipe_enter (&self->guard);
     self->error = 0;
-    int rc = 0;
-    if (self->sentinel == NULL) {
-        rc = queue_open (self, true);
-        self->error = rc;
-    } else {
-        queue_fill (self);
-        rc = self->error;
+    int rc = self->sentinel == NULL ? queue_open (self, true) : queue_look (self);
+    /* Who asks is told here, and nowhere else. */
+    cohort_timer_set (self->later, COHORT_TIMER_NEVER);
+    if (rc != 0) {
+        (void) queue_stop (self, rc);
     }
-    queue_leave (self);
     return rc;
 }
 

@@ -344,27 +344,33 @@ static void items_listed (cohort_queue_t *self, const cohort_result_t *result)
     }
 }
 
-void queue_fill (cohort_queue_t *self)
+int queue_look (cohort_queue_t *self)
 {
     if (self->guard.destroyed || self->error != 0 || self->sentinel == NULL) {
-        return;
+        return 0;
     }
     if (queue_wanted (self) == 0) {
         if (self->claiming == 0) {
             queue_line_leave (self);
         }
-        return;
+        return 0;
     }
     if (self->looking) {
         self->look_again = true;
-        return;
+        return 0;
     }
-    self->looking = true;
     self->look_again = false;
     int rc = list_delayed (self);
     rc = rc == 0 ? list_items (self, NULL) : rc;
+    self->looking = rc == 0;
+    return rc == COHORT_ESESSIONEXPIRED ? 0 : rc;
+}
+
+void queue_fill (cohort_queue_t *self)
+{
+    int rc = queue_look (self);
     if (rc != 0) {
-        not_sent (self, rc);
+        queue_fail (self, rc);
     }
 }
 

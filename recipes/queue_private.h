@@ -61,7 +61,8 @@ struct cohort_queue {
 
     cohort_stream_t *sentinel; /* tells of the end of the session */
     uint64_t lost_session;
-    int error; /* COHORT_QUEUE_ERROR */
+    int error;             /* COHORT_QUEUE_ERROR */
+    cohort_timer_t *later; /* tells of it, if it came up in a call of the application's */
 
     size_t claiming;      /* claims on their way */
     cohort_item_t *ready; /* in the order of their paths */
@@ -85,8 +86,12 @@ struct cohort_queue {
 /* Runs the handler. False: the queue was destroyed by it, or before. */
 bool queue_report (cohort_queue_t *self, cohort_queue_event_t event);
 
-/* Nothing more is claimed. */
+/* Nothing more is claimed; inside a callback of the client's. */
 void queue_fail (cohort_queue_t *self, int rc);
+
+/* Looks for items as queue_fill, in a call of the application's: handlers are called by the client
+ * alone. */
+void queue_fill_asked (cohort_queue_t *self);
 
 /* An item has been claimed. */
 void queue_add_ready (cohort_queue_t *self, cohort_item_t *item);
@@ -102,8 +107,11 @@ char *queue_path (const char *path, const char *name);
 
 /* ---- queue_look.c -------------------------------------------------------------------------- */
 
-/* Looks for items if some are wanted, and goes into the line if there are none. */
+/* Looks for items if some are wanted, and goes into the line if there are none. queue_fill: inside
+ * a callback of the client's; queue_look: 0, or why the servers could not be asked, which is no
+ * business of whoever follows the session if that has ended. */
 void queue_fill (cohort_queue_t *self);
+int queue_look (cohort_queue_t *self);
 
 /* ---- queue_line.c -------------------------------------------------------------------------- */
 

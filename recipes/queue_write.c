@@ -370,9 +370,7 @@ static int begin_release (cohort_item_t **item_p, struct write_call given)
         }
     }
     rc = rc == COHORT_ESESSIONEXPIRED ? COHORT_EFENCED : rc;
-    recipe_enter (&self->guard);
-    queue_fill (self);
-    queue_leave (self);
+    queue_fill_asked (self);
     return rc;
 }
 

@@ -20,6 +20,7 @@ struct claimant {
 
 static inline void on_claim (cohort_claim_t *self, const cohort_claim_event_t *event, void *arg)
 {
+    fake_in_handler ();
     const char *name = arg;
     const cohort_claim_holder_t *holder = event->holder;
     assert_string_equal (event->name, cohort_claim_name (self));

@@ -11,6 +11,7 @@
 
 static inline void on_event (cohort_lock_t *self, const cohort_lock_event_t *event, void *arg)
 {
+    fake_in_handler ();
     const char *name = arg;
     assert_string_equal (event->path, PATH);
     switch (event->kind) {

@@ -190,6 +190,7 @@ static void tell_rest (cohort_t *client)
 {
     client->ending = client->destroyed = true;
     client->suspended = false;
+    client->depth++;
     while (client->requests != NULL) {
         struct fake_request *request = fake_pop_request (client);
         if (request->kind != REQUEST_OPEN) {
@@ -210,6 +211,7 @@ static void tell_rest (cohort_t *client)
         }
         free_item (item);
     }
+    client->depth--;
     client->ending = false;
 }
 
@@ -291,9 +293,14 @@ int cohort_run (cohort_t *self, int timeout_ms)
     return cohort_dispatch (self, 0);
 }
 
-bool fake_dispatching (cohort_t *client)
+void fake_in_handler (void)
 {
-    return client->depth > 0;
+    for (size_t i = 0; i < fake_world.clients_count; i++) {
+        if (fake_world.clients[i]->depth > 0) {
+            return;
+        }
+    }
+    fail_msg ("a handler is called outside cohort_dispatch");
 }
 
 void fake_settle (cohort_t *client)

@@ -101,7 +101,8 @@ int64_t fake_clock (void *arg);
 void fake_set_clock (cohort_t *client, int64_t offset_ms);
 /* In how many ms the first of its timers is due, 0: it is; -1: none is set. */
 int fake_timer_ms (cohort_t *client);
-/* Whether callbacks are being run: nowhere else handlers may be. */
-bool fake_dispatching (cohort_t *client);
+/* Asserts that some client runs callbacks: nowhere else handlers may be called. The first thing
+ * that each handler of a test does. */
+void fake_in_handler (void);
 
 #endif

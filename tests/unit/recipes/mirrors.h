@@ -17,6 +17,7 @@ static struct plan plan;
 
 static inline void on_event (cohort_mirror_t *self, const cohort_mirror_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) arg;
     static const char *const names[] = {"",      "add",    "change", "remove",
                                         "batch", "synced", "lost",   "error"};

@@ -17,6 +17,7 @@ struct pooler {
 
 static inline void on_pool (cohort_pool_t *self, const cohort_pool_event_t *event, void *arg)
 {
+    fake_in_handler ();
     static const char *const names[] = {"",           "leads", "deposed",   "assigned", "orphaned",
                                         "registered", "task",  "withdrawn", "error"};
     (void) self;

@@ -105,6 +105,7 @@ static void has_left (const struct wanderer *self)
 
 static void on_random_event (cohort_barrier_t *self, const cohort_barrier_event_t *event, void *arg)
 {
+    fake_in_handler ();
     struct wanderer *wanderer = arg;
     (void) self;
     if (event->kind == COHORT_BARRIER_ENTERED) {

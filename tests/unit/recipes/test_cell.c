@@ -6,6 +6,7 @@
 
 static void on_event (cohort_cell_t *self, const cohort_cell_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) arg;
     cohort_cell_value_t value;
     switch (event->kind) {
@@ -32,6 +33,7 @@ static void on_event (cohort_cell_t *self, const cohort_cell_event_t *event, voi
 
 static void on_result (cohort_cell_t *self, const cohort_cell_result_t *result, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     trace ("%s %d", (const char *) arg, result->rc);
     if (result->rc == 0 && result->sum != 0) {
@@ -398,6 +400,7 @@ static cohort_cell_t *doomed;
 
 static void destroy_in_result (cohort_cell_t *self, const cohort_cell_result_t *result, void *arg)
 {
+    fake_in_handler ();
     (void) arg;
     assert_ptr_equal (self, doomed);
     assert_int_equal (result->rc, 0);
@@ -408,6 +411,7 @@ static void destroy_in_result (cohort_cell_t *self, const cohort_cell_result_t *
 
 static void destroy_in_event (cohort_cell_t *self, const cohort_cell_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     (void) event;
     (void) arg;

@@ -22,6 +22,7 @@ static void doom (const char *what)
 
 static void on_event (cohort_config_t *self, const cohort_config_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     (void) arg;
     assert_string_equal (event->path, CONFIG);
@@ -38,6 +39,7 @@ static void on_event (cohort_config_t *self, const cohort_config_event_t *event,
 
 static void on_changes (cohort_config_t *self, const cohort_config_changes_t *changes, void *arg)
 {
+    fake_in_handler ();
     trace ("%s%s:", (const char *) arg, changes->whole ? " whole" : "");
     for (size_t i = 0; i < changes->count; i++) {
         const cohort_config_change_t *item = &changes->items[i];
@@ -379,6 +381,7 @@ static uint64_t read_of (cohort_config_t *self, const char *key)
 static void on_result (cohort_config_t *self, int rc, const cohort_config_update_t *update,
                        void *arg)
 {
+    fake_in_handler ();
     const char *key = cohort_config_update_key (update);
     (void) self;
     trace ("%s %d %s; ", (const char *) arg, rc, key == NULL ? "-" : key);
@@ -610,6 +613,7 @@ static cohort_config_update_t *waited;
 
 static void on_wait (cohort_config_t *self, const cohort_config_changes_t *changes, void *arg)
 {
+    fake_in_handler ();
     (void) changes;
     (void) arg;
     (void) self;

@@ -14,6 +14,7 @@ static struct plan plan;
 
 static void on_event (cohort_directory_t *self, const cohort_directory_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) arg;
     static const char *const names[] = {"",      "add",    "change", "remove", "bad",
                                         "batch", "synced", "lost",   "error"};

@@ -8,6 +8,7 @@
 
 static void on_event (cohort_election_t *self, const cohort_election_event_t *event, void *arg)
 {
+    fake_in_handler ();
     const char *name = arg;
     assert_string_equal (event->path, PATH);
     switch (event->kind) {
@@ -184,6 +185,7 @@ static void who_is_lost_campaigns_again (void **state)
 static void resigns_in_its_handler (cohort_election_t *self, const cohort_election_event_t *event,
                                     void *arg)
 {
+    fake_in_handler ();
     on_event (self, event, arg);
     if (event->kind == COHORT_ELECTION_REVOKED) {
         assert_int_equal (cohort_election_resign (self), 0);
@@ -341,6 +343,7 @@ static cohort_election_kind_t doomed_at;
 
 static void destroy_it (cohort_election_t *self, const cohort_election_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     (void) arg;
     if (event->kind == doomed_at) {

@@ -6,6 +6,7 @@
 
 static void on_event (cohort_gate_t *self, const cohort_gate_event_t *event, void *arg)
 {
+    fake_in_handler ();
     static const char *const names[] = {"", "opened", "closed", "lost", "error"};
     (void) self;
     (void) arg;
@@ -85,6 +86,7 @@ static cohort_gate_t *waiting;
 
 static void reopen (cohort_gate_t *self, const cohort_gate_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     (void) arg;
     if (event->kind == COHORT_GATE_LOST) {
@@ -181,6 +183,7 @@ static void refusals_are_reported (void **state)
 
 static void destroy_inside (cohort_gate_t *self, const cohort_gate_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     (void) event;
     (void) arg;

@@ -287,6 +287,7 @@ static cohort_lock_kind_t doomed_at;
 
 static void destroy_all (cohort_lock_t *self, const cohort_lock_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     (void) arg;
     if (event->kind == doomed_at) {
@@ -332,6 +333,7 @@ static void it_may_be_destroyed_in_its_handler (void **state)
 
 static void again_at_once (cohort_lock_t *self, const cohort_lock_event_t *event, void *arg)
 {
+    fake_in_handler ();
     int *turns = arg;
     if (event->kind == COHORT_LOCK_GRANTED && --*turns > 0) {
         cohort_lock_release (self);

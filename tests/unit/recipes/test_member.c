@@ -8,6 +8,7 @@
 
 static void on_event (cohort_member_t *self, const cohort_member_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) arg;
     assert_string_equal (event->path, cohort_member_path (self));
     switch (event->kind) {

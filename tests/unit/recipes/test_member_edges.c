@@ -19,6 +19,7 @@ static const char *const names[] = {"", "registered", "updated", "conflict", "lo
 
 static void on_event (cohort_member_t *self, const cohort_member_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) arg;
     trace ("%s; ", names[event->kind]);
     /* A handler may not wait. */
@@ -477,6 +478,7 @@ static cohort_member_t *other;
 
 static void destroy_other (cohort_member_t *self, const cohort_member_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     (void) arg;
     if (event->kind == COHORT_MEMBER_REGISTERED && other != NULL) {

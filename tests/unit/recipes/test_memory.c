@@ -93,6 +93,7 @@ static void settle_directory (cohort_t *client, cohort_directory_t *directory, s
 
 static void on_event (cohort_directory_t *self, const cohort_directory_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     if (event->kind == COHORT_DIRECTORY_BAD) {
         assert_int_equal (event->rc, COHORT_ENOMEM);

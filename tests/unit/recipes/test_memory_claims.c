@@ -179,6 +179,7 @@ static void group_life (cohort_t *client)
 
 static void on_changes (cohort_config_t *self, const cohort_config_changes_t *changes, void *arg)
 {
+    fake_in_handler ();
     char *seen = arg;
     (void) self;
     if (changes->whole) {

@@ -20,6 +20,7 @@ static const char *const names[MANY] = {"A", "B", "C", "D", "E"};
 
 static void on_event (cohort_multilock_t *self, const cohort_multilock_event_t *event, void *arg)
 {
+    fake_in_handler ();
     struct trader *trader = arg;
     assert_ptr_equal (self, trader->locks);
     switch (event->kind) {
@@ -307,6 +308,7 @@ static void what_cannot_be_is_refused (void **state)
 static void destroy_inside (cohort_multilock_t *self, const cohort_multilock_event_t *event,
                             void *arg)
 {
+    fake_in_handler ();
     struct trader *trader = arg;
     (void) self;
     (void) event;
@@ -354,6 +356,7 @@ static int parts_of[MANY][2];
 static void on_random_event (cohort_multilock_t *self, const cohort_multilock_event_t *event,
                              void *arg)
 {
+    fake_in_handler ();
     (void) self;
     const int *parts = arg;
     for (int i = 0; i < 2 && event->kind == COHORT_LOCK_GRANTED; i++) {

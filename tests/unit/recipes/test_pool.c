@@ -70,6 +70,7 @@ static void tasks_go_to_those_that_have_room (void **state)
 static int choose_big (cohort_pool_t *self, const cohort_task_t *task,
                        const cohort_pool_worker_t *workers, size_t count, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     *(int *) arg += 1;
     for (size_t i = 0; i < count; i++) {
@@ -98,6 +99,11 @@ static void a_chooser_decides (void **state)
     settle_pool (all, 3);
     assert_trace ("m assigned t01 b; b task t01; ");
     assert_true (asked >= 3);
+    asked = 0;
+    assert_int_equal (cohort_pool_retry (all[0].pool), 0);
+    assert_int_equal (asked, 0);
+    fake_settle (all[0].client);
+    assert_int_equal (asked, 2);
     cohort_pool_set_chooser (all[0].pool, NULL, NULL);
     done (&all[2], "t0", 1, 0);
     settle_pool (all, 3);
@@ -455,6 +461,7 @@ static cohort_pool_kind_t doom_at;
 
 static void on_doom (cohort_pool_t *self, const cohort_pool_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) arg;
     assert_int_equal (cohort_pool_submit (self, "x", "", 0, 1), COHORT_EDEADLK);
     if (event->kind == doom_at) {
@@ -497,6 +504,7 @@ static void destroyed_inside_its_handlers (void **state)
 
 static void on_submitted (cohort_pool_t *self, const char *id, int rc, void *arg)
 {
+    fake_in_handler ();
     (void) id;
     assert_int_equal (rc, 0);
     if (arg != NULL) {

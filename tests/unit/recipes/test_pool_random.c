@@ -29,6 +29,7 @@ static struct world {
 
 static void on_done (cohort_pool_t *self, const char *id, int rc, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     (void) arg;
     struct known *task = &world.tasks[strtol (id, NULL, 10)];
@@ -50,6 +51,7 @@ static int lives[POOLERS];
 
 static void on_random (cohort_pool_t *self, const cohort_pool_event_t *event, void *arg)
 {
+    fake_in_handler ();
     size_t i = (size_t) ((struct pooler *) arg - world.all);
     (void) self;
     world.orphans += event->kind == COHORT_POOL_ORPHANED;

@@ -6,6 +6,7 @@
 
 static void on_event (cohort_queue_t *self, const cohort_queue_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     (void) arg;
     switch (event->kind) {
@@ -27,6 +28,7 @@ static void on_event (cohort_queue_t *self, const cohort_queue_event_t *event, v
 
 static void on_result (cohort_queue_t *self, const cohort_queue_result_t *result, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     trace ("%s %d%s; ", (const char *) arg, result->rc, result->existed ? " existed" : "");
 }

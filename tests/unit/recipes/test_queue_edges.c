@@ -10,6 +10,7 @@
 
 static void on_event (cohort_queue_t *self, const cohort_queue_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     (void) arg;
     switch (event->kind) {
@@ -30,6 +31,7 @@ static void on_event (cohort_queue_t *self, const cohort_queue_event_t *event, v
 
 static void on_result (cohort_queue_t *self, const cohort_queue_result_t *result, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     trace ("%s %d%s; ", (const char *) arg, result->rc, result->existed ? " existed" : "");
 }
@@ -438,6 +440,46 @@ static void calls_that_fail_are_reported (void **state)
     fake_settle (client);
 }
 
+/* What fails in a call of the application's is told by the next dispatch, not inside that call. */
+static void a_call_that_fails_later_is_told_in_a_dispatch (void **state)
+{
+    (void) state;
+    for (int how = 0; how < 4; how++) {
+        (void) fake_start (NULL);
+        cohort_t *client = fake_client ();
+        cohort_queue_t *self = queue_with (client, 1);
+        fill ();
+        fake_settle (client);
+        trace_text[0] = 0;
+        cohort_item_t *item = NULL;
+        assert_int_equal (cohort_queue_take (self, -1, &item), 0);
+        fake_fail_later_call (client, how == 2 ? 2 : 1, COHORT_ELIMIT);
+        if (how % 2 == 0) {
+            assert_int_equal (cohort_item_ack_async (&item, NULL, NULL), 0);
+        } else {
+            assert_int_equal (cohort_item_return_async (&item, 0, NULL, NULL), 0);
+        }
+        assert_trace ("");
+        if (how == 3) {
+            /* Nobody is told any more. */
+            assert_int_equal (cohort_queue_retry (self), 0);
+            fake_settle (client);
+            assert_trace ("ready; ");
+        } else {
+            fake_settle (client);
+            assert_trace ("error -214; ");
+            assert_int_equal (cohort_queue_retry (self), 0);
+        }
+        if (how % 2 == 0) {
+            take_all (self, "b");
+        } else {
+            take_both (self);
+        }
+        cohort_queue_destroy (&self);
+        fake_settle (client);
+    }
+}
+
 static void a_session_that_is_refused_is_not_renewed_again (void **state)
 {
     (void) state;
@@ -480,6 +522,7 @@ static cohort_queue_t *doomed;
 
 static void take_inside (cohort_queue_t *self, const cohort_queue_event_t *event, void *arg)
 {
+    fake_in_handler ();
     cohort_item_t *item = NULL;
     (void) arg;
     if (event->kind != COHORT_QUEUE_READY) {
@@ -510,6 +553,7 @@ static void items_are_taken_inside_handlers (void **state)
 
 static void destroy_inside (cohort_queue_t *self, const cohort_queue_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     (void) arg;
     trace ("%d; ", event->kind);
@@ -518,6 +562,7 @@ static void destroy_inside (cohort_queue_t *self, const cohort_queue_event_t *ev
 
 static void destroy_in_result (cohort_queue_t *self, const cohort_queue_result_t *result, void *arg)
 {
+    fake_in_handler ();
     (void) self;
     (void) arg;
     assert_int_equal (result->rc, 0);
@@ -619,6 +664,7 @@ int main (void)
         TEST (what_is_no_item_is_left_alone),
         TEST (a_refusal_stops_until_it_is_tried_again),
         TEST (calls_that_fail_are_reported),
+        TEST (a_call_that_fails_later_is_told_in_a_dispatch),
         TEST (a_session_that_is_refused_is_not_renewed_again),
         TEST (what_happened_is_not_known_any_more),
         TEST (items_are_taken_inside_handlers),

@@ -23,6 +23,7 @@ static uint64_t last_token;
 
 static void on_event (cohort_sem_t *self, const cohort_sem_event_t *event, void *arg)
 {
+    fake_in_handler ();
     struct user *user = arg;
     assert_ptr_equal (self, user->sem);
     assert_string_equal (event->path, PATH);
@@ -476,6 +477,7 @@ static void names_of_more_than_ten_digits (void **state)
 
 static void destroy_inside (cohort_sem_t *self, const cohort_sem_event_t *event, void *arg)
 {
+    fake_in_handler ();
     struct user *user = arg;
     (void) self;
     (void) event;
@@ -521,6 +523,7 @@ static unsigned grants;
 
 static void on_random_event (cohort_sem_t *self, const cohort_sem_event_t *event, void *arg)
 {
+    fake_in_handler ();
     (void) arg;
     if (event->kind == COHORT_SEM_GRANTED) {
         assert_true (cohort_sem_held (self) > 0);
