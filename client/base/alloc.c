@@ -1,5 +1,10 @@
 /* Memory: wrappers of malloc with a failure hook for tests. May include: libc only. */
 
+/* posix_memalign: C11's aligned_alloc wants sizes that are multiples of the alignment. */
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+
 #include "client/base/alloc.h"
 
 #include <stdatomic.h>
@@ -48,6 +53,15 @@ static inline void *tell (void *memory, int count)
 void *mem_alloc (size_t size)
 {
     return this_one_fails () ? NULL : tell (malloc (size > 0 ? size : 1), 1);
+}
+
+void *mem_alloc_aligned (size_t alignment, size_t size)
+{
+    void *memory = NULL;
+    if (this_one_fails () || posix_memalign (&memory, alignment, size) != 0) {
+        return NULL;
+    }
+    return tell (memory, 1);
 }
 
 void *mem_calloc (size_t count, size_t size)

@@ -25,6 +25,8 @@
 
 /* size uninitialised bytes. */
 void *mem_alloc (size_t size);
+/* The same, at an address that is a multiple of alignment, a power of two. */
+void *mem_alloc_aligned (size_t alignment, size_t size);
 /* count * size zeroed bytes; a large area costs nothing until it is touched. */
 void *mem_calloc (size_t count, size_t size);
 /* Resizes; on failure returns NULL and leaves `old` (which may be NULL) as it was. */

@@ -165,13 +165,13 @@ static void replace_data (struct znode *znode, const uint8_t *data, size_t size)
 static void free_znode (struct tree *self, struct znode *znode)
 {
     struct family *family = znode_family (znode);
-    acl_release (self, znode->acl);
+    acl_release (self, znode_acl (znode));
     if (family != NULL && family->inherited != NULL) {
         COHORT_ASSERT (self->defaults > 0);
         self->defaults--;
         acl_release (self, family->inherited);
     }
-    znode_free (znode);
+    znode_free (&self->slab, znode);
 }
 
 /* A place for the way back, or NULL when none is needed. */
@@ -212,13 +212,15 @@ static void report_effect (struct tree *self, struct effect *effect, const struc
         effect->data_size = znode->data_size;
     }
     znode_stat (znode, &effect->stat);
-    if (znode->acl != NULL) {
-        effect->acl = znode->acl->bytes;
-        effect->acl_size = znode->acl->size;
+    const struct acl *acl = znode_acl (znode);
+    if (acl != NULL) {
+        effect->acl = acl->bytes;
+        effect->acl_size = acl->size;
     }
-    if (znode->parent != NULL && znode->parent->acl != NULL) {
-        effect->parent_acl = znode->parent->acl->bytes;
-        effect->parent_acl_size = znode->parent->acl->size;
+    const struct acl *of_parent = znode->parent != NULL ? znode_acl (znode->parent) : NULL;
+    if (of_parent != NULL) {
+        effect->parent_acl = of_parent->bytes;
+        effect->parent_acl_size = of_parent->size;
     }
     uint64_t parent_hash = znode->parent != NULL ? znode->parent->node.hash : 0;
     effects_add (&self->effects, effect, znode->node.hash, parent_hash);
@@ -246,13 +248,14 @@ struct znode *change_create (struct tree *self, const struct change_create *what
     struct family *family = parent->u.family;
     COHORT_ASSERT (what->sequence >= family->sequence);
 
-    struct znode *znode = znode_new (what->path + what->name_at, what->path_size - what->name_at,
-                                     what->data, what->data_size, what->mode);
+    struct znode *znode =
+        znode_new (&self->slab, what->path + what->name_at, what->path_size - what->name_at,
+                   what->data, what->data_size, what->mode);
     COHORT_ASSERT (znode != NULL);
     znode->node.hash = what->hash;
-    znode->acl = what->acl;
+    znode_set_acl (znode, what->acl);
     znode->czxid = znode->mzxid = self->scalars.zxid;
-    znode->ctime_ms = znode->mtime_ms = self->scalars.stamp_ms;
+    znode->ctime = znode->mtime = short_time_of (self->scalars.stamp_ms);
     znode->generation = self->generation;
     if (lapses) {
         ok = znode_need_lapse (znode, what->ttl_ms);
@@ -310,7 +313,7 @@ void change_set (struct tree *self, struct znode *znode, const char *path, size_
     if (step != NULL) {
         step->version = znode->version;
         step->mzxid = znode->mzxid;
-        step->mtime_ms = znode->mtime_ms;
+        step->mtime = znode->mtime;
         step->stat_digest = znode->stat_digest;
         step->data_digest = znode->data_digest;
         step->data_size = znode->data_size;
@@ -320,7 +323,7 @@ void change_set (struct tree *self, struct znode *znode, const char *path, size_
     replace_data (znode, data, data_size);
     znode->version = version_after (znode->version);
     znode->mzxid = self->scalars.zxid;
-    znode->mtime_ms = self->scalars.stamp_ms;
+    znode->mtime = short_time_of (self->scalars.stamp_ms);
     struct names names = names_of (path, path_size);
     renew_data (self, znode, names.own);
     renew_stat (self, znode, names.own);
@@ -331,14 +334,14 @@ void change_set (struct tree *self, struct znode *znode, const char *path, size_
 void change_acl (struct tree *self, struct znode *znode, const char *path, size_t path_size,
                  struct acl *acl)
 {
-    struct acl *before = znode->acl;
+    struct acl *before = znode_acl (znode);
     hand_over (self, znode);
     struct undo_step *step = undo_step (self, UNDO_ACL, znode);
     if (step != NULL) {
         step->stat_digest = znode->stat_digest;
         step->acl = before;
     }
-    znode->acl = acl;
+    znode_set_acl (znode, acl);
     renew_stat (self, znode, names_of (path, path_size).own);
     struct effect effect = {.kind = EFFECT_ACL, .path = path, .path_size = (uint32_t) path_size};
     if (before != NULL) {
@@ -448,14 +451,14 @@ static void undo_one (struct tree *self, const struct undo_step *step)
         replace_data (znode, step->data, step->data_size);
         znode->version = step->version;
         znode->mzxid = step->mzxid;
-        znode->mtime_ms = step->mtime_ms;
+        znode->mtime = step->mtime;
         replace_part (self, names.own, &znode->data_digest, step->data_digest);
         replace_part (self, names.own, &znode->stat_digest, step->stat_digest);
         lapse_update (self, znode);
         return;
     case UNDO_ACL:
-        acl_release (self, znode->acl);
-        znode->acl = step->acl;
+        acl_release (self, znode_acl (znode));
+        znode_set_acl (znode, step->acl);
         replace_part (self, names.own, &znode->stat_digest, step->stat_digest);
         return;
     case UNDO_INHERITED:

@@ -58,14 +58,13 @@ static void check_znode (const struct tree *self, const struct znode *znode)
     COHORT_ASSERT ((parent == NULL) == (znode == self->root));
     COHORT_ASSERT (tree_life_valid (znode->mode, znode_ttl_ms (znode)));
     lapse_check (self, znode);
-    check_acl (self, znode->acl);
+    check_acl (self, znode_acl (znode));
     COHORT_ASSERT (znode->czxid <= znode->mzxid);
     COHORT_ASSERT (znode->mzxid <= self->scalars.zxid);
     COHORT_ASSERT (znode->version >= 0);
     COHORT_ASSERT (znode->capacity >= sizeof (void *));
     COHORT_ASSERT (znode->data_digest == digest_data (znode));
     COHORT_ASSERT (znode->stat_digest == digest_stat (znode));
-    COHORT_ASSERT (znode->outside == (znode->data_size > znode->capacity));
     COHORT_ASSERT (znode->generation <= self->generation);
     if (parent == NULL) {
         COHORT_ASSERT (family != NULL);
@@ -168,7 +167,8 @@ void tree_check (const struct tree *self)
         const struct family *family = znode_family (znode);
         children += znode_child_count (znode);
         defaults += family != NULL && family->inherited != NULL;
-        lists += (znode->acl != NULL) + (uint64_t) (family != NULL && family->inherited != NULL);
+        lists +=
+            (znode_acl (znode) != NULL) + (uint64_t) (family != NULL && family->inherited != NULL);
     }
     for (struct map_node *at = map_first (&self->acls); at != NULL;
          at = map_next (&self->acls, at)) {

@@ -34,8 +34,8 @@ uint64_t digest_stat (const struct znode *znode)
     bytes_put_u64 (bytes, znode->czxid);
     bytes_put_u64 (bytes + 8, znode->mzxid);
     bytes_put_u64 (bytes + 16, family != NULL ? family->pzxid : znode->czxid);
-    bytes_put_u64 (bytes + 24, (uint64_t) znode->ctime_ms);
-    bytes_put_u64 (bytes + 32, (uint64_t) znode->mtime_ms);
+    bytes_put_u64 (bytes + 24, (uint64_t) znode_ctime_ms (znode));
+    bytes_put_u64 (bytes + 32, (uint64_t) znode_mtime_ms (znode));
     bytes_put_u64 (bytes + 40, family != NULL ? family->sequence : 0);
     bytes_put_u64 (bytes + 48, tenure != NULL ? tenure->estate->id : 0);
     bytes_put_u32 (bytes + 56, (uint32_t) znode->version);
@@ -44,7 +44,7 @@ uint64_t digest_stat (const struct znode *znode)
     bytes_put_u32 (bytes + 68, znode->mode);
     bytes_put_u32 (bytes + 72, family != NULL ? family->children.count : 0);
     bytes_put_u64 (bytes + 76, znode_ttl_ms (znode));
-    bytes_put_u64 (bytes + 84, acl_digest (znode->acl));
+    bytes_put_u64 (bytes + 84, acl_digest (znode_acl (znode)));
     bytes_put_u64 (bytes + 92, family != NULL ? acl_digest (family->inherited) : 0);
     return hash64 (bytes, sizeof (bytes), SEED_STAT);
 }

@@ -262,19 +262,20 @@ void image_put_znode (struct buf *out, const struct znode *znode, uint32_t paren
 {
     const struct family *family = znode_family (znode);
     const struct tenure *tenure = znode_tenure (znode);
+    const struct acl *acl = znode_acl (znode);
     COHORT_ASSERT ((parent == 0) == (znode->parent == NULL));
     uint8_t fixed[120];
     struct cursor cursor = {fixed};
     put_u8 (&cursor,
             (uint8_t) ((family != NULL ? IMAGE_FAMILY : 0) | (tenure != NULL ? IMAGE_TENURE : 0)));
     put_u8 (&cursor, znode->mode);
-    put_u32 (&cursor, znode->acl != NULL ? znode->acl->ordinal : 0);
+    put_u32 (&cursor, acl != NULL ? acl->ordinal : 0);
     put_u64 (&cursor, znode_ttl_ms (znode));
     put_u32 (&cursor, parent);
     put_u64 (&cursor, znode->czxid);
     put_u64 (&cursor, znode->mzxid);
-    put_u64 (&cursor, (uint64_t) znode->ctime_ms);
-    put_u64 (&cursor, (uint64_t) znode->mtime_ms);
+    put_u64 (&cursor, (uint64_t) znode_ctime_ms (znode));
+    put_u64 (&cursor, (uint64_t) znode_mtime_ms (znode));
     put_u32 (&cursor, (uint32_t) znode->version);
     if (family != NULL) {
         put_u64 (&cursor, family->pzxid);

@@ -33,7 +33,8 @@ static bool waits (const struct znode *znode)
 /* When a znode with a time to live is due. */
 static uint64_t end_of (const struct znode *znode)
 {
-    uint64_t mtime_ms = znode->mtime_ms > 0 ? (uint64_t) znode->mtime_ms : 0;
+    int64_t changed_ms = znode_mtime_ms (znode);
+    uint64_t mtime_ms = changed_ms > 0 ? (uint64_t) changed_ms : 0;
     return mtime_ms + znode_ttl_ms (znode); /* of 63 bits each */
 }
 

@@ -314,8 +314,8 @@ static bool take_fields (struct tree_loader *self, struct znode *znode, const st
     }
     znode->czxid = record->czxid;
     znode->mzxid = record->mzxid;
-    znode->ctime_ms = record->ctime_ms;
-    znode->mtime_ms = record->mtime_ms;
+    znode->ctime = short_time_of (record->ctime_ms);
+    znode->mtime = short_time_of (record->mtime_ms);
     znode->version = record->version;
     if (lapses (record) && !znode_need_lapse (znode, record->ttl_ms)) {
         return false;
@@ -330,7 +330,7 @@ static bool take_fields (struct tree_loader *self, struct znode *znode, const st
         znode->u.family->inherited = acl_of (self, record->inherited);
         self->tree->defaults += record->inherited > 0;
     }
-    znode->acl = acl_of (self, record->acl);
+    znode_set_acl (znode, acl_of (self, record->acl));
     return true;
 }
 
@@ -424,8 +424,8 @@ static bool load_znode (struct tree_loader *self, const uint8_t *bytes, size_t s
     if (parent->path_size + 1 + record.name_size > ENTRY_PATH_MAX) {
         return false;
     }
-    struct znode *znode =
-        znode_new (record.name, record.name_size, record.data, record.data_size, record.mode);
+    struct znode *znode = znode_new (&tree->slab, record.name, record.name_size, record.data,
+                                     record.data_size, record.mode);
     if (znode == NULL) {
         return false;
     }
@@ -433,7 +433,7 @@ static bool load_znode (struct tree_loader *self, const uint8_t *bytes, size_t s
         tree_path_hash_child (parent->znode->node.hash, record.name, record.name_size);
     if (has_child (self, parent->znode, znode) || !take_fields (self, znode, &record) ||
         !join (self, znode, parent, &record)) {
-        znode_free (znode);
+        znode_free (&tree->slab, znode);
         return false;
     }
     return true;

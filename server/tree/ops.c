@@ -174,6 +174,7 @@ static int create (struct tree *self, struct session *session, const struct op *
     if (znode_ephemeral (parent)) {
         return COHORT_ENOCHILDREN4EPHEMERALS;
     }
+    const struct family *family = znode_family (parent);
     struct change_create what = {
         .parent = parent,
         .path = op->path,
@@ -184,7 +185,7 @@ static int create (struct tree *self, struct session *session, const struct op *
         .mode = op->mode,
         .ttl_ms = op->ttl_ms,
         .owner = (op->mode & COHORT_EPHEMERAL) != 0 ? session : NULL,
-        .sequence = parent->u.family != NULL ? parent->u.family->sequence : self->first_sequence,
+        .sequence = family != NULL ? family->sequence : self->first_sequence,
     };
     if (sequential) {
         rc = choose_name (self, op, &what);

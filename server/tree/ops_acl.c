@@ -79,7 +79,7 @@ static int set_inherited (struct tree *self, const struct session *session, cons
 int op_set_acl (struct tree *self, const struct session *session, const struct op *op,
                 struct znode *znode, struct result_op *result)
 {
-    int32_t aversion = acl_aversion (znode->acl);
+    int32_t aversion = acl_aversion (znode_acl (znode));
     if (op->version != COHORT_ANY_VERSION && op->version != aversion) {
         return COHORT_EBADVERSION;
     }
@@ -90,7 +90,7 @@ int op_set_acl (struct tree *self, const struct session *session, const struct o
     if (!op->inherited) {
         struct acl *acl = take (self, self->acl.data, self->acl.size, aversion_after (aversion));
         change_acl (self, znode, op->path, op->path_size, acl);
-        COHORT_ASSERT (acl_aversion (znode->acl) > 0);
+        COHORT_ASSERT (acl_aversion (znode_acl (znode)) > 0);
     }
     result->has_stat = true;
     znode_stat (znode, &result->stat);

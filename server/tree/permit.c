@@ -36,7 +36,7 @@ static const struct need {
 static int granted (const struct tree *self, const struct session *session,
                     const struct znode *znode)
 {
-    const struct acl *acl = znode->acl;
+    const struct acl *acl = znode_acl (znode);
     if (session == NULL || acl == NULL || acl->size == 0) {
         return COHORT_PERM_ALL;
     }

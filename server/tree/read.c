@@ -60,7 +60,8 @@ static const struct session *session_of (const struct tree *self, uint64_t id)
 
 static bool restricted (const struct znode *znode)
 {
-    return znode->acl != NULL && znode->acl->size > 0;
+    const struct acl *acl = znode_acl (znode);
+    return acl != NULL && acl->size > 0;
 }
 
 /* Whether the data shows numbers that are not for the session. */
@@ -178,7 +179,9 @@ int tree_get_acl (const struct tree *self, uint64_t id, const char *path, size_t
         return COHORT_ENOAUTH;
     }
     const struct family *family = znode_family (znode);
-    const struct acl *found = !inherited ? znode->acl : family != NULL ? family->inherited : NULL;
+    const struct acl *found = !inherited       ? znode_acl (znode)
+                              : family != NULL ? family->inherited
+                                               : NULL;
     bool none = inherited && found == NULL;
     bool listed = found != NULL && found->size > 0;
     *acl = (struct tree_acl){

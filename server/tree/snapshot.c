@@ -173,7 +173,7 @@ static void write_acl (struct tree_snapshot *self, struct acl *acl, struct buf *
 static void write_acls (struct tree_snapshot *self, const struct znode *znode, struct buf *out)
 {
     const struct family *family = znode_family (znode);
-    write_acl (self, znode->acl, out);
+    write_acl (self, znode_acl (znode), out);
     if (family != NULL) {
         write_acl (self, family->inherited, out);
     }

@@ -13,6 +13,7 @@
 #include "client/base/heap.h"
 #include "client/base/list.h"
 #include "client/base/map.h"
+#include "client/base/slab.h"
 #include "server/tree/acl.h"
 #include "server/tree/effects.h"
 #include "server/tree/session.h"
@@ -63,6 +64,7 @@ struct scrub {
 struct tree {
     struct scalars scalars;
 
+    struct slab slab;  /* where znodes are */
     struct map znodes; /* all of them, by the hash of the path */
     struct znode *root;
     uint64_t first_sequence;   /* see tree_options */

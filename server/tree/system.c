@@ -113,6 +113,7 @@ static struct znode *make (struct tree *self, struct znode *parent, const char *
 {
     size_t size = strlen (path);
     size_t name_at = parent == self->root ? 1 : tree_path_parent_size (path, size) + 1;
+    const struct family *family = znode_family (parent);
     struct change_create what = {
         .parent = parent,
         .path = path,
@@ -122,7 +123,7 @@ static struct znode *make (struct tree *self, struct znode *parent, const char *
         .data = data != NULL ? data->data : NULL,
         .data_size = data != NULL ? data->size : 0,
         .mode = COHORT_PERSISTENT,
-        .sequence = parent->u.family != NULL ? parent->u.family->sequence : self->first_sequence,
+        .sequence = family != NULL ? family->sequence : self->first_sequence,
     };
     return change_create (self, &what);
 }

@@ -23,6 +23,7 @@ struct tree *tree_new (const struct tree_options *options)
     if (self == NULL) {
         return NULL;
     }
+    slab_init (&self->slab);
     map_init (&self->znodes);
     map_init (&self->acls);
     map_init (&self->sessions);
@@ -34,12 +35,13 @@ struct tree *tree_new (const struct tree_options *options)
     list_init (&self->idle);
     list_init (&self->results);
     effects_init (&self->effects, options != NULL ? options->effects_bytes_max : 0, 0);
-    self->root = znode_new ("", 0, NULL, 0, COHORT_PERSISTENT);
+    self->root = znode_new (&self->slab, "", 0, NULL, 0, COHORT_PERSISTENT);
     self->scratch = mem_calloc (1, sizeof (*self->scratch));
     if (self->root == NULL || self->scratch == NULL || !znode_need_family (self->root)) {
         if (self->root != NULL) {
-            znode_free (self->root);
+            znode_free (&self->slab, self->root);
         }
+        slab_deinit (&self->slab);
         mem_free (self->scratch);
         mem_free (self);
         return NULL;
@@ -65,13 +67,13 @@ static void free_one (struct tree *self)
     struct znode *child = family != NULL ? children_pop (&family->children) : NULL;
     if (child == NULL) {
         self->doomed = above->parent;
-        znode_free (above);
+        znode_free (&self->slab, above);
         return;
     }
     if (znode_child_count (child) > 0) {
         self->doomed = child;
     } else {
-        znode_free (child);
+        znode_free (&self->slab, child);
     }
 }
 
@@ -106,6 +108,7 @@ static void free_acl (struct map_node *node, void *arg)
 
 static void free_rest (struct tree *self)
 {
+    slab_deinit (&self->slab);
     map_deinit (&self->znodes);
     map_drain (&self->acls, free_acl, NULL);
     map_deinit (&self->estates);

@@ -17,6 +17,7 @@
 #include "client/base/list.h"
 #include "server/core/zxid.h"
 #include "server/tree/entry.h"
+#include "server/tree/znode.h"
 
 struct acl;
 struct moved;
@@ -41,7 +42,7 @@ struct undo_step {
     /* SET: the znode as it was. */
     int32_t version;
     zxid_t mzxid;
-    int64_t mtime_ms;
+    struct short_time mtime;
     uint64_t data_digest;
     const uint8_t *data;
     uint32_t data_size;

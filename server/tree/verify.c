@@ -174,8 +174,9 @@ static void scrub_znode (struct map_node *node, void *arg)
 {
     struct scrubbing *scrubbing = arg;
     const struct znode *znode = map_entry (node, struct znode, node);
+    const struct acl *acl = znode_acl (znode);
     if (!verify_name (scrubbing->tree, znode) || !verify_znode (scrubbing->tree, znode) ||
-        (znode->acl != NULL && !verify_acl (scrubbing->tree, znode->acl))) {
+        (acl != NULL && !verify_acl (scrubbing->tree, acl))) {
         return;
     }
     scrubbing->bytes += znode->data_size;

@@ -12,28 +12,15 @@
 #include "server/tree/estate.h"
 #include "server/tree/path.h"
 
-/* glibc's malloc gives sizes of the form 16 n + 8: what lies between is capacity. */
-enum { MALLOC_UNIT = 16, MALLOC_HEAD = 8 };
-
-static size_t round_up (size_t size)
-{
-    return (size + MALLOC_HEAD + MALLOC_UNIT - 1) / MALLOC_UNIT * MALLOC_UNIT - MALLOC_HEAD;
-}
+enum { MODE_BITS = 7, CAPACITY_BITS = (1 << ZNODE_CAPACITY_BITS) - 1 };
 
 static uint8_t *place_of (struct znode *self)
 {
     return (uint8_t *) self->bytes + self->name_size;
 }
 
-static void set_outside (struct znode *self, uint8_t *data)
-{
-    COHORT_ASSERT (self->capacity >= sizeof (data));
-    memcpy (place_of (self), &data, sizeof (data));
-    self->outside = true;
-}
-
-struct znode *znode_new (const char *name, size_t name_size, const uint8_t *data, size_t data_size,
-                         uint8_t mode)
+struct znode *znode_new (struct slab *slab, const char *name, size_t name_size, const uint8_t *data,
+                         size_t data_size, uint8_t mode)
 {
     COHORT_ASSERT (name_size <= UINT16_MAX);
     size_t room = data_size <= ZNODE_INLINE_MAX ? data_size : 0;
@@ -41,62 +28,61 @@ struct znode *znode_new (const char *name, size_t name_size, const uint8_t *data
         room = sizeof (uint8_t *);
     }
     size_t fixed = offsetof (struct znode, bytes) + name_size;
-    size_t total = round_up (fixed + room);
-    if (total < sizeof (struct znode)) {
-        total = sizeof (struct znode);
-    }
-    COHORT_ASSERT (total - fixed <= UINT16_MAX);
-    struct znode *self = mem_alloc (total);
+    size_t total = slab_size (fixed + room);
+    COHORT_ASSERT (total >= sizeof (struct znode));
+    COHORT_ASSERT (total - fixed < 1 << ZNODE_CAPACITY_BITS);
+    struct znode *self = slab_alloc (slab, total);
     if (self == NULL) {
         return NULL;
     }
     memset (self, 0, offsetof (struct znode, bytes));
-    self->mode = mode;
-    self->name_size = (uint16_t) name_size;
-    self->capacity = (uint16_t) (total - fixed);
+    self->mode = (unsigned) mode & MODE_BITS;
+    COHORT_ASSERT (self->mode == mode);
+    self->name_size = (unsigned) name_size & UINT16_MAX;
+    self->capacity = (unsigned) (total - fixed) & CAPACITY_BITS;
     if (name_size > 0) {
         memcpy (self->bytes, name, name_size);
     }
     if (znode_ephemeral (self)) {
         self->u.tenure = mem_calloc (1, sizeof (*self->u.tenure));
         if (self->u.tenure == NULL) {
-            mem_free (self);
+            slab_free (slab, self, total);
             return NULL;
         }
         self->u.tenure->znode = self;
     }
     if (!znode_set_data (self, data, data_size)) {
-        znode_free (self);
+        znode_free (slab, self);
         return NULL;
     }
     return self;
 }
 
-void znode_free (struct znode *self)
+void znode_free (struct slab *slab, struct znode *self)
 {
-    if (self->outside) {
+    if (znode_outside (self)) {
         uint8_t *data;
         memcpy (&data, place_of (self), sizeof (data));
         mem_free (data);
     }
-    if (!znode_ephemeral (self) && self->u.family != NULL) {
-        children_deinit (&self->u.family->children);
-        mem_free (self->u.family->lapse);
+    struct family *family = znode_family (self);
+    if (family != NULL) {
+        children_deinit (&family->children);
+        mem_free (family->lapse);
+        mem_free (family);
     }
-    /* The family and the tenure lie in the same place. */
-    mem_free (self->u.family);
-    mem_free (self);
+    mem_free (znode_tenure (self));
+    slab_free (slab, self, offsetof (struct znode, bytes) + self->name_size + self->capacity);
 }
 
 bool znode_set_data (struct znode *self, const uint8_t *data, size_t size)
 {
     COHORT_ASSERT (size <= UINT32_MAX);
-    uint8_t *old = self->outside ? (uint8_t *) (uintptr_t) znode_data (self) : NULL;
+    uint8_t *old = znode_outside (self) ? (uint8_t *) (uintptr_t) znode_data (self) : NULL;
     if (size <= self->capacity) {
         if (size > 0) {
             memcpy (place_of (self), data, size);
         }
-        self->outside = false;
         mem_free (old);
     } else if (old != NULL && size == self->data_size) {
         memcpy (old, data, size);
@@ -105,17 +91,33 @@ bool znode_set_data (struct znode *self, const uint8_t *data, size_t size)
         if (copy == NULL) {
             return false;
         }
-        set_outside (self, copy);
+        memcpy (place_of (self), &copy, sizeof (copy));
         mem_free (old);
     }
     self->data_size = (uint32_t) size;
     return true;
 }
 
+void znode_set_acl (struct znode *self, struct acl *acl)
+{
+    if (znode_ephemeral (self)) {
+        self->u.tenure->acl = acl;
+    } else if (znode_family (self) != NULL) {
+        self->u.family->acl = acl;
+    } else {
+        self->bare = acl != NULL;
+        if (self->bare) {
+            self->u.acl = acl;
+        } else {
+            self->u.family = NULL;
+        }
+    }
+}
+
 bool znode_need_family (struct znode *self)
 {
     COHORT_ASSERT (!znode_ephemeral (self));
-    if (self->u.family != NULL) {
+    if (znode_family (self) != NULL) {
         return true;
     }
     struct family *family = mem_calloc (1, sizeof (*family));
@@ -124,7 +126,9 @@ bool znode_need_family (struct znode *self)
     }
     children_init (&family->children);
     family->pzxid = self->czxid;
+    family->acl = znode_acl (self);
     self->u.family = family;
+    self->bare = 0;
     return true;
 }
 
@@ -159,11 +163,11 @@ void znode_stat (const struct znode *self, cohort_stat_t *stat)
     stat->czxid = self->czxid;
     stat->mzxid = self->mzxid;
     stat->pzxid = family != NULL ? family->pzxid : self->czxid;
-    stat->ctime_ms = self->ctime_ms;
-    stat->mtime_ms = self->mtime_ms;
+    stat->ctime_ms = znode_ctime_ms (self);
+    stat->mtime_ms = znode_mtime_ms (self);
     stat->version = self->version;
     stat->cversion = family != NULL ? family->cversion : 0;
-    stat->aversion = acl_aversion (self->acl);
+    stat->aversion = acl_aversion (znode_acl (self));
     stat->data_size = (int32_t) self->data_size;
     stat->ephemeral_owner = tenure != NULL ? tenure_session (tenure)->id : 0;
     stat->ozxid = tenure != NULL ? tenure_ozxid (tenure) : 0;

@@ -5,12 +5,14 @@
  * is the only one to call what changes a znode that is part of the state.
  *
  * A million znodes with 100 bytes of data take at most 250 bytes each, so:
- *    - one allocation holds the fixed part, the name and data up to ZNODE_INLINE_MAX bytes;
+ *    - one piece of a slab holds the fixed part, the name and data up to ZNODE_INLINE_MAX bytes;
  *    - what only parents have (family) and what only ephemerals have (tenure) stands apart; a
  *      znode has one of them at most, for an ephemeral has no children;
+ *    - its access control list, which few have, is in the family or tenure, or in their place;
+ *    - times have 48 bits, which is 4,400 years to both sides of 1970; what is beyond is cut off;
  *    - there is no path: it is made of the names up to the root when somebody asks.
  * A znode never moves: others point to it.  Data that outgrows its room moves out of the
- * allocation.
+ * piece.
  *
  * Children are kept in the order of their names (children.h).
  */
@@ -25,11 +27,15 @@
 #include "client/base/heap.h"
 #include "client/base/list.h"
 #include "client/base/map.h"
+#include "client/base/slab.h"
 #include "cohort/types.h"
 #include "server/core/zxid.h"
 #include "server/tree/children.h"
 
-enum { ZNODE_INLINE_MAX = 4096 };
+enum {
+    ZNODE_CAPACITY_BITS = 12,
+    ZNODE_INLINE_MAX = (1 << ZNODE_CAPACITY_BITS) - 64 /* what is rounded up has the bits, too */
+};
 
 struct acl;
 struct estate;
@@ -45,6 +51,7 @@ struct lapse {
 
 struct family {
     struct children children;
+    struct acl *acl;       /* NULL: open to all */
     struct lapse *lapse;   /* NULL: goes when it is deleted */
     struct acl *inherited; /* the default of what is created below; NULL: there is none */
     uint64_t below;        /* znodes below this one, at any depth; derived */
@@ -60,6 +67,12 @@ struct tenure {
     struct list_node node; /* of estate.tenures */
     struct estate *estate; /* estate.h: whose it is, and since when */
     struct znode *znode;
+    struct acl *acl; /* NULL: open to all */
+};
+
+/* Milliseconds since 1970 in the order in which they need no gaps. */
+struct short_time {
+    uint16_t parts[3];
 };
 
 struct znode {
@@ -69,31 +82,34 @@ struct znode {
     union {
         struct family *family; /* NULL: never had children */
         struct tenure *tenure; /* of ephemerals, never NULL */
+        struct acl *acl;       /* if it is bare, never NULL */
     } u;
-    struct acl *acl;      /* NULL: open to all */
     uint64_t data_digest; /* its two terms of the digest of the state, as its last change left */
     uint64_t stat_digest; /* them: whatever differs from them has changed by itself (verify.h) */
     zxid_t czxid;
     zxid_t mzxid;
-    int64_t ctime_ms;
-    int64_t mtime_ms;
     int32_t version;
-    uint32_t data_size;
+    uint32_t data_size;  /* more than capacity: the data is elsewhere, its place has the pointer */
     uint32_t generation; /* newest snapshot that has no use for it any more */
-    uint16_t name_size;
-    uint16_t capacity; /* bytes for data behind the name; always enough for a pointer */
-    uint8_t mode;      /* as it was created: COHORT_EPHEMERAL, ... */
-    bool outside;      /* the data is elsewhere, and its place holds the pointer */
-    char bytes[];      /* name, data */
+    uint32_t name_size : 16;
+    uint32_t capacity : ZNODE_CAPACITY_BITS; /* bytes for data behind the name; always enough for a
+                                                pointer */
+    uint32_t mode : 3;                       /* as it was created: COHORT_EPHEMERAL, ... */
+    uint32_t bare : 1;                       /* has a list and neither family nor tenure */
+    struct short_time ctime, mtime;
+    char bytes[]; /* name, data */
 };
 
-/* A znode in no tree.  NULL: out of memory.  Ephemerals have a tenure in no list. */
-struct znode *znode_new (const char *name, size_t name_size, const uint8_t *data, size_t data_size,
-                         uint8_t mode);
-void znode_free (struct znode *self);
+/* A znode in no tree, of this slab.  NULL: out of memory.  Ephemerals have a tenure in no list. */
+struct znode *znode_new (struct slab *slab, const char *name, size_t name_size, const uint8_t *data,
+                         size_t data_size, uint8_t mode);
+void znode_free (struct slab *slab, struct znode *self);
 
 /* Replaces the data; false: out of memory, nothing was changed. */
 bool znode_set_data (struct znode *self, const uint8_t *data, size_t size);
+
+/* Puts a list, or none, in the place of the one it has, which is the caller's then. */
+void znode_set_acl (struct znode *self, struct acl *acl);
 
 /* Makes sure that there is a family; false: out of memory. */
 bool znode_need_family (struct znode *self);
@@ -132,6 +148,19 @@ struct znode *znode_find_child (const struct map *index, const struct znode *par
 
 /* ---- Parts ------------------------------------------------------------------------------- */
 
+static inline struct short_time short_time_of (int64_t ms)
+{
+    int64_t max = INT64_C (0x7fffffffffff);
+    uint64_t bits = (uint64_t) (ms > max ? max : ms < -max ? -max : ms);
+    return (struct short_time){{(uint16_t) bits, (uint16_t) (bits >> 16), (uint16_t) (bits >> 32)}};
+}
+
+static inline int64_t short_time_ms (struct short_time time)
+{
+    int64_t high = time.parts[2] & 0x8000 ? (int64_t) time.parts[2] - 0x10000 : time.parts[2];
+    return high * (INT64_C (1) << 32) + (int64_t) time.parts[1] * 0x10000 + time.parts[0];
+}
+
 static inline bool znode_ephemeral (const struct znode *self)
 {
     return (self->mode & COHORT_EPHEMERAL) != 0;
@@ -140,7 +169,7 @@ static inline bool znode_ephemeral (const struct znode *self)
 /* The family, or NULL. */
 static inline struct family *znode_family (const struct znode *self)
 {
-    return znode_ephemeral (self) ? NULL : self->u.family;
+    return znode_ephemeral (self) || self->bare ? NULL : self->u.family;
 }
 
 /* The tenure, or NULL. */
@@ -181,16 +210,43 @@ static inline uint64_t znode_below_size (const struct znode *self)
     return family != NULL ? family->below_size : 0;
 }
 
+/* Its access control list; NULL: open to all. */
+static inline struct acl *znode_acl (const struct znode *self)
+{
+    if (self->bare) {
+        return self->u.acl;
+    }
+    if (znode_ephemeral (self)) {
+        return self->u.tenure->acl;
+    }
+    return self->u.family != NULL ? self->u.family->acl : NULL;
+}
+
+static inline int64_t znode_ctime_ms (const struct znode *self)
+{
+    return short_time_ms (self->ctime);
+}
+
+static inline int64_t znode_mtime_ms (const struct znode *self)
+{
+    return short_time_ms (self->mtime);
+}
+
 static inline const char *znode_name (const struct znode *self)
 {
     return self->bytes;
+}
+
+static inline bool znode_outside (const struct znode *self)
+{
+    return self->data_size > self->capacity;
 }
 
 /* Never NULL, though there may be 0 bytes. */
 static inline const uint8_t *znode_data (const struct znode *self)
 {
     const uint8_t *place = (const uint8_t *) self->bytes + self->name_size;
-    if (!self->outside) {
+    if (!znode_outside (self)) {
         return place;
     }
     uint8_t *data;

@@ -12,6 +12,7 @@
 
 struct world {
     struct children children;
+    struct slab slab;
     struct znode *znodes[NAMES]; /* in the order of their names */
     bool there[NAMES];
     size_t count;
@@ -22,13 +23,14 @@ static struct world *world_new (bool counted)
     struct world *world = calloc (1, sizeof (*world));
     assert_non_null (world);
     children_init (&world->children);
+    slab_init (&world->slab);
     for (size_t i = 0; i < NAMES; i++) {
         char name[32];
         /* Names of many lengths, some the beginning of others, ascending with i. */
         int size = counted ? snprintf (name, sizeof (name), "job-%010zu", i)
                            : snprintf (name, sizeof (name), "%c%c%.*s", 'a' + (int) (i / 120),
                                        'A' + (int) (i / 5 % 24), (int) (i % 5), "zzzz");
-        world->znodes[i] = znode_new (name, (size_t) size, NULL, 0, 0);
+        world->znodes[i] = znode_new (&world->slab, name, (size_t) size, NULL, 0, 0);
         assert_non_null (world->znodes[i]);
     }
     return world;
@@ -38,8 +40,9 @@ static void world_free (struct world *world)
 {
     children_deinit (&world->children);
     for (size_t i = 0; i < NAMES; i++) {
-        znode_free (world->znodes[i]);
+        znode_free (&world->slab, world->znodes[i]);
     }
+    slab_deinit (&world->slab);
     free (world);
 }
 

@@ -76,7 +76,7 @@ static void compare_lists (const struct znode *is, const struct model_node *shou
 {
     const struct family *family = znode_family (is);
     const struct acl *inherited = family != NULL ? family->inherited : NULL;
-    compare_list (is->acl, &should->acl, true);
+    compare_list (znode_acl (is), &should->acl, true);
     if (inherited != NULL && inherited->size == 0) {
         assert_int_equal (should->inherited.count, 1);
         assert_true (model_is_open (&should->inherited));
