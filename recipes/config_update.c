@@ -1,5 +1,6 @@
 /* Updates of a configuration: a part of the recipe config. The mzxid that names a value stands for
- * the znode's czxid and version, which the copy knows, and the transaction checks both.
+ * the znode's czxid and version, which the copy knows, and the transaction checks both. All
+ * conditions come first in it, for what is there before it, and what it creates is no hindrance.
  * May include: the client's public headers, cohort/mirror.h, recipes' support, libc. */
 
 #include <stdlib.h>
@@ -7,16 +8,21 @@
 
 #include "config_private.h"
 
-/* A change: the operations from those of the change before it up to `end` are its own. */
+enum config_verb { CONFIG_SET, CONFIG_DELETE, CONFIG_CHECK };
+
 struct config_change {
+    enum config_verb verb;
     char *path;
-    size_t end;
-    bool conditional;
+    void *data;
+    size_t size;
+    uint64_t mzxid;
+    uint64_t czxid; /* that mzxid stands for, and version; 0: there is none, or whatever there is */
+    int32_t version;
+    size_t checked, written; /* where its operations end, of the two kinds */
 };
 
 struct cohort_config_update {
     cohort_config_t *config;
-    cohort_txn_t *txn;
     struct config_change *changes;
     size_t count;
     bool writes;
@@ -40,25 +46,17 @@ static void update_release (cohort_config_update_t *self)
     }
     for (size_t i = 0; i < self->count; i++) {
         free (self->changes[i].path);
+        free (self->changes[i].data);
     }
     free (self->changes);
-    if (self->txn != NULL) {
-        cohort_txn_destroy (&self->txn);
-    }
     free (self);
 }
 
 cohort_config_update_t *cohort_config_update_new (cohort_config_t *config)
 {
     cohort_config_update_t *self = config == NULL ? NULL : malloc (sizeof (*self));
-    if (self == NULL) {
-        return NULL;
-    }
-    *self = (cohort_config_update_t){.config = config, .references = 1};
-    self->txn = cohort_txn_new ();
-    if (self->txn == NULL) {
-        update_release (self);
-        return NULL;
+    if (self != NULL) {
+        *self = (cohort_config_update_t){.config = config, .references = 1};
     }
     return self;
 }
@@ -79,16 +77,14 @@ const char *cohort_config_update_key (const cohort_config_update_t *self)
 
 /* ---- Changes --------------------------------------------------------------------------------- */
 
-enum config_verb { CONFIG_SET, CONFIG_DELETE, CONFIG_CHECK };
-
 static const char *key_of (const cohort_config_update_t *self, const struct config_change *change)
 {
     return change->path + strlen (self->config->path) + 1;
 }
 
-/* One more change, of which nothing is in the transaction yet. */
-static struct config_change *change_add (cohort_config_update_t *self, const char *key,
-                                         uint64_t mzxid)
+/* One more change, of whatever there is. */
+static struct config_change *change_add (cohort_config_update_t *self, enum config_verb verb,
+                                         const char *key, const void *data, size_t size)
 {
     struct config_change *changes =
         realloc (self->changes, (self->count + 1) * sizeof (*self->changes));
@@ -96,46 +92,122 @@ static struct config_change *change_add (cohort_config_update_t *self, const cha
         return NULL;
     }
     self->changes = changes;
-    char *path = config_path (self->config, key);
-    if (path == NULL) {
+    struct config_change change = {
+        .verb = verb, .size = size, .mzxid = COHORT_CONFIG_ANY, .version = COHORT_ANY_VERSION};
+    change.path = config_path (self->config, key);
+    change.data = recipe_copy (data, size);
+    if (change.path == NULL || change.data == NULL) {
+        free (change.path);
+        free (change.data);
         return NULL;
     }
-    changes[self->count] =
-        (struct config_change){.path = path, .conditional = mzxid != COHORT_CONFIG_ANY};
+    changes[self->count] = change;
     return &changes[self->count++];
 }
 
-/* What makes the transaction fail if the value is another. */
-static int add_condition (cohort_config_update_t *self, const char *path, uint64_t mzxid,
-                          int32_t *version)
+/* What mzxid stands for. */
+static int resolve (const cohort_config_update_t *self, struct config_change *change,
+                    uint64_t mzxid)
 {
-    *version = COHORT_ANY_VERSION;
+    const cohort_node_t *node = cohort_mirror_get (self->config->mirror, change->path);
+    change->mzxid = mzxid;
     if (mzxid == COHORT_CONFIG_ANY) {
         return 0;
     }
-    const cohort_node_t *node = cohort_mirror_get (self->config->mirror, path);
     if (mzxid != (node == NULL ? 0 : node->stat.mzxid)) {
         return COHORT_EBADVERSION;
     }
-    if (node == NULL) {
-        return cohort_txn_check_absent (self->txn, path);
+    if (node != NULL) {
+        change->czxid = node->stat.czxid;
+        change->version = node->stat.version;
     }
-    *version = node->stat.version;
-    return cohort_txn_check_czxid (self->txn, path, node->stat.czxid);
+    return 0;
 }
 
-/* Whatever is missing is created with it. */
-static int add_set (cohort_config_update_t *self, const char *path, const void *data, size_t size,
-                    uint64_t mzxid, int32_t version)
+/* ---- Operations ------------------------------------------------------------------------------ */
+
+/* What makes the transaction fail if the value is another, but for the version that a write
+ * names. */
+static int put_condition (cohort_txn_t *txn, const struct config_change *change)
 {
-    int rc = mzxid == 0 || mzxid == COHORT_CONFIG_ANY ? recipe_txn_parents (self->txn, path) : 0;
-    if (rc == 0 && mzxid == 0) {
-        return cohort_txn_create (self->txn, path, data, size, COHORT_PERSISTENT, NULL);
+    if (change->mzxid == COHORT_CONFIG_ANY) {
+        return 0;
     }
-    if (rc == 0 && mzxid == COHORT_CONFIG_ANY) {
-        recipe_txn_ensure (self->txn, path, NULL, 0, COHORT_PERSISTENT);
+    if (change->mzxid == 0) {
+        return cohort_txn_check_absent (txn, change->path);
     }
-    return rc != 0 ? rc : cohort_txn_set (self->txn, path, data, size, version);
+    int rc = cohort_txn_check_czxid (txn, change->path, change->czxid);
+    return rc == 0 && change->verb == CONFIG_CHECK
+               ? cohort_txn_check (txn, change->path, change->version)
+               : rc;
+}
+
+/* Whatever is missing is created with it. made: it may have been, for a key below it. */
+static int put_set (cohort_txn_t *txn, const struct config_change *change, bool made)
+{
+    bool may_be_absent = change->mzxid == 0 || change->mzxid == COHORT_CONFIG_ANY;
+    int rc = may_be_absent ? recipe_txn_parents (txn, change->path) : 0;
+    if (rc == 0 && change->mzxid == 0 && !made) {
+        return cohort_txn_create (txn, change->path, change->data, change->size, COHORT_PERSISTENT,
+                                  NULL);
+    }
+    if (rc == 0 && may_be_absent) {
+        recipe_txn_ensure (txn, change->path, NULL, 0, COHORT_PERSISTENT);
+    }
+    return rc != 0
+               ? rc
+               : cohort_txn_set (txn, change->path, change->data, change->size, change->version);
+}
+
+static int put_write (cohort_txn_t *txn, const struct config_change *change, bool made)
+{
+    if (change->verb == CONFIG_SET) {
+        return put_set (txn, change, made);
+    }
+    bool deletes = change->verb == CONFIG_DELETE && change->mzxid != 0;
+    return deletes ? cohort_txn_delete (txn, change->path, change->version) : 0;
+}
+
+/* Whether a change before this one sets it, or a key below it. */
+static bool is_made_before (const cohort_config_update_t *self, size_t index)
+{
+    const char *path = self->changes[index].path;
+    size_t size = strlen (path);
+    for (size_t i = 0; i < index; i++) {
+        const char *other = self->changes[i].path;
+        if (self->changes[i].verb == CONFIG_SET && strncmp (other, path, size) == 0 &&
+            (other[size] == '/' || other[size] == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int put_all (cohort_config_update_t *self, cohort_txn_t *txn)
+{
+    int rc = 0;
+    for (size_t i = 0; i < self->count && rc == 0; i++) {
+        rc = put_condition (txn, &self->changes[i]);
+        self->changes[i].checked = cohort_txn_count (txn);
+    }
+    for (size_t i = 0; i < self->count && rc == 0; i++) {
+        rc = put_write (txn, &self->changes[i], is_made_before (self, i));
+        self->changes[i].written = cohort_txn_count (txn);
+    }
+    return rc;
+}
+
+/* What no transaction could take is told at once. */
+static int try_out (const struct config_change *change)
+{
+    cohort_txn_t *txn = cohort_txn_new ();
+    if (txn == NULL) {
+        return COHORT_ENOMEM;
+    }
+    int rc = put_condition (txn, change);
+    rc = rc == 0 ? put_write (txn, change, false) : rc;
+    cohort_txn_destroy (&txn);
+    return rc;
 }
 
 static int add (cohort_config_update_t *self, enum config_verb verb, const char *key,
@@ -144,20 +216,12 @@ static int add (cohort_config_update_t *self, enum config_verb verb, const char 
     if (!config_is_key (key) || (data == NULL && size > 0)) {
         return COHORT_EINVAL;
     }
-    struct config_change *change = change_add (self, key, mzxid);
+    struct config_change *change = change_add (self, verb, key, data, size);
     if (change == NULL) {
         return COHORT_ENOMEM;
     }
-    int32_t version;
-    int rc = add_condition (self, change->path, mzxid, &version);
-    if (rc == 0 && verb == CONFIG_SET) {
-        rc = add_set (self, change->path, data, size, mzxid, version);
-    } else if (rc == 0 && verb == CONFIG_DELETE && mzxid != 0) {
-        rc = cohort_txn_delete (self->txn, change->path, version);
-    } else if (rc == 0 && verb == CONFIG_CHECK && version != COHORT_ANY_VERSION) {
-        rc = cohort_txn_check (self->txn, change->path, version);
-    }
-    change->end = cohort_txn_count (self->txn);
+    int rc = resolve (self, change, mzxid);
+    rc = rc == 0 ? try_out (change) : rc;
     if (rc != 0 && self->rc == 0) {
         self->key = key_of (self, change);
     }
@@ -191,6 +255,22 @@ int cohort_config_update_check (cohort_config_update_t *self, const char *key, u
 
 /* ---- Commits --------------------------------------------------------------------------------- */
 
+/* The change that this operation belongs to, or NULL. */
+static const struct config_change *change_of (const cohort_config_update_t *self, size_t operation)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (operation < self->changes[i].checked) {
+            return &self->changes[i];
+        }
+    }
+    for (size_t i = 0; i < self->count; i++) {
+        if (operation < self->changes[i].written) {
+            return &self->changes[i];
+        }
+    }
+    return NULL;
+}
+
 /* Which key is to blame, and what the error means to whoever had read it. */
 static int outcome_of (cohort_config_update_t *self, const cohort_result_t *result)
 {
@@ -199,20 +279,14 @@ static int outcome_of (cohort_config_update_t *self, const cohort_result_t *resu
            (result->ops[failed].rc == 0 || result->ops[failed].rc == COHORT_EROLLEDBACK)) {
         failed++;
     }
-    if (result->rc == 0 || failed >= result->ops_count) {
+    const struct config_change *change = change_of (self, failed);
+    if (result->rc == 0 || failed >= result->ops_count || change == NULL) {
         return result->rc;
     }
-    size_t i = 0;
-    while (i < self->count && self->changes[i].end <= failed) {
-        i++;
-    }
-    if (i == self->count) {
-        return result->rc;
-    }
-    self->key = key_of (self, &self->changes[i]);
+    self->key = key_of (self, change);
     int rc = result->ops[failed].rc;
     bool another = rc == COHORT_ENONODE || rc == COHORT_ENODEEXISTS || rc == COHORT_EBADCZXID;
-    return another && self->changes[i].conditional ? COHORT_EBADVERSION : rc;
+    return another && change->mzxid != COHORT_CONFIG_ANY ? COHORT_EBADVERSION : rc;
 }
 
 static void call_free (struct config_call *call)
@@ -240,6 +314,21 @@ static void on_result (cohort_t *client, const cohort_result_t *result, void *ar
     config_leave (config);
 }
 
+/* In a new session, if this one has ended. */
+static int send (cohort_config_update_t *self, struct config_call *call)
+{
+    cohort_t *client = self->config->client;
+    cohort_txn_t *txn = cohort_txn_new ();
+    int rc = txn == NULL ? COHORT_ENOMEM : put_all (self, txn);
+    if (rc == 0) {
+        return recipe_commit (client, txn, on_result, call);
+    }
+    if (txn != NULL) {
+        cohort_txn_destroy (&txn);
+    }
+    return rc;
+}
+
 static int begin (cohort_config_update_t *self, struct config_call given,
                   struct config_call **call_p)
 {
@@ -255,12 +344,7 @@ static int begin (cohort_config_update_t *self, struct config_call given,
     }
     *call = given;
     call->update = self;
-    cohort_t *client = self->config->client;
-    int rc = cohort_multi_async (client, self->txn, on_result, call);
-    if (rc == COHORT_ESESSIONEXPIRED) {
-        rc = recipe_renew (client, NULL);
-        rc = rc == 0 ? cohort_multi_async (client, self->txn, on_result, call) : rc;
-    }
+    int rc = send (self, call);
     if (rc != 0) {
         free (call);
         return rc;

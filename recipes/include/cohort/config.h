@@ -160,10 +160,10 @@ COHORT_API cohort_config_update_t *cohort_config_update_new (cohort_config_t *co
 COHORT_API void cohort_config_update_destroy (cohort_config_update_t **self_p);
 
 /* Each adds one change, or, check, only the condition: the value of the key is the one that mzxid
- * (of cohort_config_value_t) names; 0: there is none; COHORT_CONFIG_ANY: no condition.  set creates
- * what is missing, parents too (so a key with mzxid 0 comes before those below it); delete of a key
- * with others below it is COHORT_ENOTEMPTY, of none with COHORT_CONFIG_ANY COHORT_ENONODE.  They
- * return 0, COHORT_EBADVERSION: the copy shows another value already, COHORT_EINVAL, COHORT_EPATH,
+ * (of cohort_config_value_t) names; 0: there is none; COHORT_CONFIG_ANY: no condition.  Conditions
+ * are about what is there before the update; what it changes it changes in the order of the calls.
+ * set creates what is missing, parents too; delete of a key with others below it is
+ * COHORT_ENOTEMPTY, of none with COHORT_CONFIG_ANY COHORT_ENONODE.  They return 0, COHORT_EBADVERSION: the copy shows another value already, COHORT_EINVAL, COHORT_EPATH,
  * COHORT_ENOMEM; the first error is also returned by the commit. */
 COHORT_API int cohort_config_update_set (cohort_config_update_t *self, const char *key,
                                          const void *data, size_t size, uint64_t mzxid);

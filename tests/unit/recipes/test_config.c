@@ -1,93 +1,7 @@
 /* Configuration: callbacks per key and transaction, typed keys that keep their last good value,
- * updates that are all or nothing. */
+ * results of updates, and objects that end inside their own handlers. */
 
-#include "cohort/config.h"
-
-#include "tests/unit/recipes/fixture.h"
-
-#define CONFIG "/app/config"
-
-static const char *const names[] = {"", "bad", "synced", "lost", "error"};
-
-static cohort_config_t *doomed;
-static const char *doom_at; /* what is being told when it is destroyed */
-static bool watch_more;
-
-static void doom (const char *what)
-{
-    if (doomed != NULL && strcmp (what, doom_at) == 0) {
-        cohort_config_destroy (&doomed);
-    }
-}
-
-static void on_event (cohort_config_t *self, const cohort_config_event_t *event, void *arg)
-{
-    fake_in_handler ();
-    (void) self;
-    (void) arg;
-    assert_string_equal (event->path, CONFIG);
-    trace ("%s", names[event->kind]);
-    if (event->kind == COHORT_CONFIG_BAD) {
-        trace (" %s=%s is not %s", event->key, (const char *) event->value.data, event->expected);
-    }
-    if (event->rc != 0) {
-        trace (" %d", event->rc);
-    }
-    trace ("; ");
-    doom (names[event->kind]);
-}
-
-static void on_changes (cohort_config_t *self, const cohort_config_changes_t *changes, void *arg)
-{
-    fake_in_handler ();
-    trace ("%s%s:", (const char *) arg, changes->whole ? " whole" : "");
-    for (size_t i = 0; i < changes->count; i++) {
-        const cohort_config_change_t *item = &changes->items[i];
-        trace (" %s", item->key);
-        assert_true (changes->zxid >= item->now.mzxid && changes->zxid > item->before.mzxid);
-        if (item->before.data != NULL) {
-            trace (" was %s", (const char *) item->before.data);
-        }
-        if (item->now.data != NULL) {
-            trace (" is %s", (const char *) item->now.data);
-        }
-    }
-    trace ("; ");
-    if (watch_more) {
-        watch_more = false;
-        assert_int_equal (cohort_config_watch (self, "limit", on_changes, "more"), 0);
-    }
-    doom (arg);
-}
-
-static cohort_config_t *config (cohort_t *client)
-{
-    cohort_config_t *self = cohort_config_new (client, CONFIG);
-    assert_non_null (self);
-    cohort_config_set_handler (self, on_event, NULL);
-    return self;
-}
-
-static void end (cohort_config_t **self, cohort_t *client)
-{
-    cohort_config_destroy (self);
-    fake_settle (client);
-    assert_int_equal (fake_streams (client), 0);
-}
-
-static int start (void **state)
-{
-    (void) fake_start (state);
-    doomed = NULL;
-    watch_more = false;
-    fake_create ("/app", "", 0);
-    fake_create (CONFIG, "", 0);
-    fake_create (CONFIG "/db", "", 0);
-    fake_create (CONFIG "/db/host", "a", 0);
-    fake_create (CONFIG "/db/pool", "8", 0);
-    fake_create (CONFIG "/limit", "5", 0);
-    return 0;
-}
+#include "tests/unit/recipes/configs.h"
 
 /* ---- Callbacks ------------------------------------------------------------------------------- */
 
@@ -368,15 +282,7 @@ static void what_may_not_be_read_is_bad (void **state)
     end (&self, client);
 }
 
-/* ---- Updates --------------------------------------------------------------------------------- */
-
-static uint64_t read_of (cohort_config_t *self, const char *key)
-{
-    cohort_config_value_t value = {0};
-    int rc = cohort_config_get (self, key, &value);
-    assert_true (rc == 0 || rc == COHORT_ENONODE);
-    return value.mzxid;
-}
+/* ---- Updates and ends ------------------------------------------------------------------------ */
 
 static void on_result (cohort_config_t *self, int rc, const cohort_config_update_t *update,
                        void *arg)
@@ -386,147 +292,6 @@ static void on_result (cohort_config_t *self, int rc, const cohort_config_update
     (void) self;
     trace ("%s %d %s; ", (const char *) arg, rc, key == NULL ? "-" : key);
     doom (arg);
-}
-
-static void an_update_is_one_transaction (void **state)
-{
-    (void) state;
-    cohort_t *client = fake_client (), *other = fake_client ();
-    cohort_config_t *self = config (client), *looks = config (other);
-    assert_int_equal (cohort_config_watch_prefix (looks, "", on_changes, "all"), 0);
-    fake_settle (client);
-    fake_settle (other);
-    trace_text[0] = 0;
-    size_t writes = fake_writes ();
-    cohort_config_update_t *update = cohort_config_update_new (self);
-    assert_int_equal (cohort_config_update_set (update, "limit", "6", 1, read_of (self, "limit")),
-                      0);
-    assert_int_equal (cohort_config_update_set (update, "a/b/c", "new", 3, 0), 0);
-    assert_int_equal (cohort_config_update_set (update, "db/host", "h", 1, COHORT_CONFIG_ANY), 0);
-    assert_int_equal (cohort_config_update_set (update, "x", "y", 1, COHORT_CONFIG_ANY), 0);
-    assert_int_equal (cohort_config_update_delete (update, "db/pool", read_of (self, "db/pool")),
-                      0);
-    assert_int_equal (cohort_config_update_check (update, "db", read_of (self, "db")), 0);
-    assert_int_equal (cohort_config_update_check (update, "gone", 0), 0);
-    assert_int_equal (cohort_config_commit (update, -1), 0);
-    assert_null (cohort_config_update_key (update));
-    assert_int_equal (fake_writes (), writes + 1);
-    /* It is in the copy already. */
-    assert_int_equal (read_of (self, "limit"), fake_zxid ());
-    assert_int_equal (cohort_config_commit (update, -1), COHORT_ESTATE);
-    cohort_config_update_destroy (&update);
-    assert_null (update);
-    fake_settle (other);
-    assert_trace ("all: a is  a/b is  a/b/c is new db/host was a is h db/pool was 8 "
-                  "limit was 5 is 6 x is y; ");
-    end (&self, client);
-    end (&looks, other);
-}
-
-/* Changes `spoiled` behind the update's back, and expects to hear its name. */
-static void assert_refused (const char *spoiled, void (*spoil) (void), bool seen)
-{
-    (void) start (NULL);
-    cohort_t *client = fake_client ();
-    cohort_config_t *self = config (client);
-    fake_settle (client);
-    uint64_t limit = read_of (self, "limit"), host = read_of (self, "db/host");
-    uint64_t pool = read_of (self, "db/pool");
-    if (seen) {
-        spoil ();
-        fake_settle (client);
-    }
-    cohort_config_update_t *update = cohort_config_update_new (self);
-    (void) cohort_config_update_set (update, "u", "1", 1, COHORT_CONFIG_ANY);
-    (void) cohort_config_update_set (update, "limit", "6", 1, limit);
-    (void) cohort_config_update_set (update, "n/m", "6", 1, 0);
-    (void) cohort_config_update_check (update, "absent", 0);
-    (void) cohort_config_update_delete (update, "db/host", host);
-    (void) cohort_config_update_check (update, "db/pool", pool);
-    if (!seen) {
-        spoil ();
-    }
-    assert_int_equal (cohort_config_commit (update, -1), COHORT_EBADVERSION);
-    assert_string_equal (cohort_config_update_key (update), spoiled);
-    assert_null (fake_data (CONFIG "/u"));
-    cohort_config_update_destroy (&update);
-    end (&self, client);
-}
-
-static void spoil_set (void)
-{
-    fake_set (CONFIG "/limit", "7");
-}
-
-static void spoil_same (void)
-{
-    /* As it was, with the same version: another one all the same. */
-    fake_delete (CONFIG "/limit");
-    fake_create (CONFIG "/limit", "5", 0);
-}
-
-static void spoil_delete (void)
-{
-    fake_delete (CONFIG "/db/host");
-}
-
-static void spoil_create (void)
-{
-    fake_create (CONFIG "/n", "", 0);
-    fake_create (CONFIG "/n/m", "", 0);
-}
-
-static void spoil_absent (void)
-{
-    fake_create (CONFIG "/absent", "", 0);
-}
-
-static void spoil_checked (void)
-{
-    fake_set (CONFIG "/db/pool", "8");
-}
-
-static void another_value_refuses_all_and_is_named (void **state)
-{
-    (void) state;
-    for (int seen = 0; seen < 2; seen++) {
-        assert_refused ("limit", spoil_set, seen != 0);
-        assert_refused ("limit", spoil_same, seen != 0);
-        assert_refused ("db/host", spoil_delete, seen != 0);
-        assert_refused ("n/m", spoil_create, seen != 0);
-        assert_refused ("absent", spoil_absent, seen != 0);
-        assert_refused ("db/pool", spoil_checked, seen != 0);
-    }
-}
-
-static void other_errors_name_their_key_too (void **state)
-{
-    (void) state;
-    cohort_t *client = fake_client ();
-    cohort_config_t *self = config (client);
-    fake_settle (client);
-    cohort_config_update_t *update = cohort_config_update_new (self);
-    assert_int_equal (cohort_config_update_set (update, "x", NULL, 0, COHORT_CONFIG_ANY), 0);
-    assert_int_equal (cohort_config_update_delete (update, "db", COHORT_CONFIG_ANY), 0);
-    assert_int_equal (cohort_config_commit (update, -1), COHORT_ENOTEMPTY);
-    assert_string_equal (cohort_config_update_key (update), "db");
-    cohort_config_update_destroy (&update);
-    update = cohort_config_update_new (self);
-    assert_int_equal (cohort_config_update_delete (update, "none", COHORT_CONFIG_ANY), 0);
-    assert_int_equal (cohort_config_commit (update, -1), COHORT_ENONODE);
-    assert_string_equal (cohort_config_update_key (update), "none");
-    cohort_config_update_destroy (&update);
-    /* Nothing to do; malformed. */
-    update = cohort_config_update_new (self);
-    assert_int_equal (cohort_config_update_check (update, "db", read_of (self, "db")), 0);
-    assert_int_equal (cohort_config_commit (update, -1), COHORT_EINVAL);
-    assert_int_equal (cohort_config_update_set (update, "/db", "", 0, 0), COHORT_EINVAL);
-    assert_int_equal (cohort_config_update_set (update, "x", NULL, 1, 0), COHORT_EINVAL);
-    assert_int_equal (cohort_config_update_delete (update, "x", COHORT_CONFIG_ANY), 0);
-    assert_int_equal (cohort_config_commit (update, -1), COHORT_EINVAL);
-    cohort_config_update_destroy (&update);
-    assert_null (cohort_config_update_new (NULL));
-    end (&self, client);
 }
 
 static void results_come_later (void **state)
@@ -648,9 +413,6 @@ int main (void)
         TEST (integers_are_decimal_and_within_bounds),
         TEST (bools_and_texts),
         TEST (what_may_not_be_read_is_bad),
-        TEST (an_update_is_one_transaction),
-        TEST (another_value_refuses_all_and_is_named),
-        TEST (other_errors_name_their_key_too),
         TEST (results_come_later),
         TEST (destroyed_inside_whatever_runs),
         TEST (to_wait_inside_a_callback_is_refused),
