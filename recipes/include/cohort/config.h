@@ -163,7 +163,8 @@ COHORT_API void cohort_config_update_destroy (cohort_config_update_t **self_p);
  * (of cohort_config_value_t) names; 0: there is none; COHORT_CONFIG_ANY: no condition.  Conditions
  * are about what is there before the update; what it changes it changes in the order of the calls.
  * set creates what is missing, parents too; delete of a key with others below it is
- * COHORT_ENOTEMPTY, of none with COHORT_CONFIG_ANY COHORT_ENONODE.  They return 0, COHORT_EBADVERSION: the copy shows another value already, COHORT_EINVAL, COHORT_EPATH,
+ * COHORT_ENOTEMPTY, of none with COHORT_CONFIG_ANY COHORT_ENONODE.  They return 0,
+ * COHORT_EBADVERSION: the copy shows another value already, COHORT_EINVAL, COHORT_EPATH,
  * COHORT_ENOMEM; the first error is also returned by the commit. */
 COHORT_API int cohort_config_update_set (cohort_config_update_t *self, const char *key,
                                          const void *data, size_t size, uint64_t mzxid);
