@@ -59,7 +59,7 @@ void client_start (struct world *self, struct sim_client *client)
         .hosts = &self->hosts,
         .timeout_ms = client->timeout_ms,
         .grace_ms = client->grace_ms,
-        .connect_timeout_ms = 500,
+        .connect_timeout_ms = (uint32_t) self->conditions.connect_ms,
         .stream_bytes_max = 1 << 30,
         .random = draw (self, client),
         .past = client->has_past ? &client->past : NULL,

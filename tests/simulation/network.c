@@ -92,9 +92,15 @@ static void peer_close (void *arg, uint32_t peer)
     server->world->pipes[server->id - 1][peer - 1] = (struct sim_pipe){0};
 }
 
+bool network_is_full (const struct world *self, uint32_t flying)
+{
+    return self->conditions.pipe_frames != 0 && flying >= self->conditions.pipe_frames;
+}
+
 static void deliver (struct world *self, uint32_t from, uint32_t to, int64_t at_ms,
                      const uint8_t *data, size_t size)
 {
+    self->ways[from][to].flying++;
     schedule_add (&self->schedule, (struct sim_event){.at_ms = at_ms,
                                                       .type = SIM_PEER_FRAME,
                                                       .a = from,
@@ -111,7 +117,7 @@ static bool peer_send (void *arg, uint32_t peer, const uint8_t *data, size_t siz
     struct sim_pipe *pipe = &self->pipes[from][to];
     uint64_t dice;
 
-    if (!pipe->open) {
+    if (!pipe->open || network_is_full (self, self->ways[from][to].flying)) {
         return false;
     }
     self->frames++;
@@ -207,6 +213,9 @@ static void peer_event (struct world *self, struct sim_event *event)
     if (event->type == SIM_PEER_OPENED) {
         knock (self, event, server);
         return;
+    }
+    if (event->type == SIM_PEER_FRAME) {
+        self->ways[event->a][event->b].flying--;
     }
     if (!server_begin (self, server)) {
         return;

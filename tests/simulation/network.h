@@ -13,6 +13,9 @@ int64_t network_latency (const struct world *self, uint32_t a, uint64_t b, uint6
 /* When node a notices that its nth connection to b has ended; false: it never does. */
 bool network_notice (struct world *self, uint32_t a, uint32_t b, uint64_t nth, int64_t *at_ms);
 
+/* Whether a connection takes no more, with so many frames that are still on their way. */
+bool network_is_full (const struct world *self, uint32_t flying);
+
 /* ---- network_clients.c ----------------------------------------------------------------------- */
 
 bool network_client_send (void *arg, uint64_t connection, const uint8_t *data, size_t size);

@@ -198,6 +198,9 @@ bool network_client_send (void *arg, uint64_t number, const uint8_t *data, size_
         crash_disk_stopped (server->disk)) {
         return true; /* lost with its connection, or the process has just died */
     }
+    if (network_is_full (self, connection->to_client_sent - connection->to_client_taken)) {
+        return false;
+    }
     uint32_t place = connection->to_client_sent++;
     int64_t at_ms = self->schedule.now_ms + latency (self, connection, 2 * (uint64_t) place + 1);
     at_ms = at_ms < connection->to_client_ms ? connection->to_client_ms : at_ms;

@@ -30,20 +30,24 @@ static void draw_conditions (struct world *self)
     struct prng prng;
     prng_seed (&prng, world_draw (self, SIM_DRAW_CONDITIONS, 0, 0, 0));
     conditions->latency_ms_max = 1 + (int64_t) prng_below (&prng, 10);
-    conditions->delay_ms_max = 1 + (int64_t) prng_below (&prng, 300);
+    conditions->delay_ms_max =
+        1 + (int64_t) prng_below (&prng, prng_chance (&prng, 1, 4) ? 2000 : 300);
     conditions->disk_ms_max = 1 + (int64_t) prng_below (&prng, 20);
     conditions->slow_ms_max = 1 + (int64_t) prng_below (&prng, 3000);
     conditions->notice_ms_max = 1 + (int64_t) prng_below (&prng, 2000);
-    conditions->segment_bytes = UINT64_C (1) << (16 + prng_below (&prng, 4));
+    conditions->segment_bytes = UINT64_C (1) << (14 + prng_below (&prng, 6));
     conditions->cache_bytes = UINT64_C (1) << (12 + prng_below (&prng, 12));
-    conditions->snapshot_bytes = UINT64_C (1) << (15 + prng_below (&prng, 5));
+    conditions->snapshot_bytes = UINT64_C (1) << (13 + prng_below (&prng, 7));
     /* Streams take many steps to begin, and some are too late for the ring. */
-    conditions->effects_bytes = UINT64_C (1) << (15 + prng_below (&prng, 6));
+    conditions->effects_bytes = UINT64_C (1) << (13 + prng_below (&prng, 8));
     conditions->walk_nodes = 1 + (uint32_t) prng_below (&prng, 16);
     conditions->walk_window = 2000 + (uint32_t) prng_below (&prng, 20000);
     conditions->snapshot_slice = UINT32_C (1) << (7 + prng_below (&prng, 10));
     conditions->sync_chunk_bytes = UINT32_C (1) << (8 + prng_below (&prng, 13));
     conditions->counter_max = prng_chance (&prng, 1, 4) ? 200 + prng_below (&prng, 2000) : 0;
+    conditions->window = prng_chance (&prng, 1, 3) ? 1 + (uint32_t) prng_below (&prng, 20) : 0;
+    conditions->pipe_frames = prng_chance (&prng, 1, 3) ? 1 + (uint32_t) prng_below (&prng, 8) : 0;
+    conditions->connect_ms = 100 + (int64_t) prng_below (&prng, 900);
     conditions->flushes = UINT64_C (1) << prng_below (&prng, 6);
     conditions->turn_work = 1 + (uint32_t) prng_below (&prng, 2000);
 }

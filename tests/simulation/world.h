@@ -100,7 +100,10 @@ struct sim_conditions {
     uint32_t turn_work;
     uint32_t snapshot_slice, sync_chunk_bytes;
     uint64_t counter_max;
-    size_t flushes; /* that a server makes before it looks at its sockets again */
+    uint32_t window;      /* of writes, for sessions; 0: the default */
+    uint32_t pipe_frames; /* that a connection holds until it takes no more; 0: any number */
+    int64_t connect_ms;   /* until a client gives a server up */
+    size_t flushes;       /* that a server makes before it looks at its sockets again */
 };
 
 enum { SIM_ENDINGS_MAX = 256 };
@@ -170,6 +173,7 @@ struct sim_pipe {
 /* What has been sent from one server to another, by all connections. */
 struct sim_way {
     uint64_t frames, ends;
+    uint32_t flying; /* frames that are sent and not there yet */
 };
 
 struct sim_connection {
