@@ -1,6 +1,9 @@
-/* The end of a handle: every one-shot watch that is set hears of it, once. */
+/* The end of a handle: every one-shot watch that is set hears of it, once; what becomes of its
+ * session and of its connections. */
 
+#include <errno.h>
 #include <stdio.h>
+#include <zmq.h>
 
 #include "cohort/client.h"
 #include "tests/unit/client/fake.h"
@@ -160,12 +163,91 @@ static void test_ended_inside_a_callback (void **state)
     }
 }
 
+/* ---- Sessions and connections ---------------------------------------------------------------- */
+
+static void test_destroy (void **state)
+{
+    (void) state;
+    struct fake *fake = fake_new (NULL, &endpoint, 1);
+    cohort_t *client = cohort_new (fake_servers (fake), NULL);
+    assert_int_equal (cohort_wait (client, 10000), 0);
+    assert_int_equal (cohort_create (client, "/a", "x", 1, 0, NULL, NULL, NULL), 0);
+    cohort_destroy (&client);
+    /* The session was ended, not left to its time limits. */
+    assert_true (fake_await (fake, FAKE_CLOSED, 1));
+    fake_destroy (&fake);
+}
+
+static void test_abandon (void **state)
+{
+    (void) state;
+    struct fake *fake = fake_new (NULL, &endpoint, 1);
+    cohort_t *client = cohort_new (fake_servers (fake), NULL);
+    assert_int_equal (cohort_wait (client, 10000), 0);
+    cohort_abandon (&client);
+    assert_int_equal (fake_count (fake, FAKE_CLOSED), 0);
+    fake_destroy (&fake);
+}
+
+static void test_destroy_within (void **state)
+{
+    (void) state;
+    struct fake *fake = fake_new (NULL, &endpoint, 1);
+    cohort_t *client = cohort_new (fake_servers (fake), NULL);
+    assert_int_equal (cohort_wait (client, 10000), 0);
+    cohort_destroy_within (&client, 1000);
+    assert_null (client);
+    assert_int_equal (fake_count (fake, FAKE_CLOSED), 1);
+    /* No server is waited for. */
+    client = cohort_new (fake_servers (fake), NULL);
+    fake_destroy (&fake);
+    cohort_destroy_within (&client, -1);
+    assert_null (client);
+    cohort_destroy_within (&client, 0);
+    cohort_destroy_within (NULL, 0);
+}
+
+/* When the call returns, the server's socket knows that the connection has ended: whoever moves the
+ * clock of both next relies on it. */
+static void test_end_of_inproc_is_known_at_once (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 20; round++) {
+        void *context = zmq_ctx_new ();
+        void *router = zmq_socket (context, ZMQ_ROUTER);
+        int one = 1;
+        char id[16], frame[256];
+        assert_int_equal (zmq_setsockopt (router, ZMQ_ROUTER_MANDATORY, &one, sizeof (one)), 0);
+        assert_int_equal (zmq_bind (router, "inproc://end"), 0);
+        cohort_loop_options_t loop_options = {.size = sizeof (loop_options),
+                                              .zmq_context = context};
+        cohort_loop_t *loop = cohort_loop_new (&loop_options);
+        cohort_options_t options = {.size = sizeof (options), .loop = loop};
+        cohort_t *client = cohort_new ("inproc://end", &options);
+        /* The greeting. */
+        int id_size = zmq_recv (router, id, sizeof (id), 0);
+        assert_in_range (id_size, 1, sizeof (id));
+        assert_true (zmq_recv (router, frame, sizeof (frame), 0) > 0);
+        cohort_abandon (&client);
+        assert_int_equal (zmq_recv (router, frame, sizeof (frame), ZMQ_DONTWAIT), -1);
+        assert_int_equal (zmq_send (router, id, (size_t) id_size, ZMQ_SNDMORE | ZMQ_DONTWAIT), -1);
+        assert_int_equal (zmq_errno (), EHOSTUNREACH);
+        assert_int_equal (cohort_loop_destroy (&loop), 0);
+        zmq_close (router);
+        zmq_ctx_term (context);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_watches_are_lost),
         cmocka_unit_test (test_what_has_fired_is_told),
         cmocka_unit_test (test_ended_inside_a_callback),
+        cmocka_unit_test (test_destroy),
+        cmocka_unit_test (test_abandon),
+        cmocka_unit_test (test_destroy_within),
+        cmocka_unit_test (test_end_of_inproc_is_known_at_once),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
