@@ -113,6 +113,7 @@ struct line {
     struct line_write *write;
     struct recipe_calls asked; /* whether the session lives, before it is HELD */
     int64_t asked_ms;          /* of the client's clock */
+    int64_t answer_age_max;    /* in ms: what is older does not say enough */
     size_t given; /* so many of the containers on the way, from the first one on, are not created:
                      that was refused, and they may be there */
 

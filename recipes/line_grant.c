@@ -12,7 +12,8 @@
 #include "line.h"
 
 /* An answer says what was so after the question was asked: one that took longer, or was not looked
- * at for longer, says too little about now. In ms. */
+ * at for longer, says too little about now. In ms, and doubled with each that did: who is that far
+ * from the servers, with a session that is never surely valid, is granted at last. */
 #define ANSWER_AGE_MAX 100
 
 static cohort_result_fn on_asked;
@@ -65,6 +66,7 @@ static void hold_if (struct line *self, bool lives)
 void line_grant (struct line *self)
 {
     line_watch_close (&self->ahead);
+    self->answer_age_max = ANSWER_AGE_MAX;
     hold_if (self, cohort_valid_ms (self->client) > 0);
 }
 
@@ -74,7 +76,8 @@ static void answered (struct line *self, int rc)
         line_end (self, rc);
         return;
     }
-    bool recent = cohort_now_ms (self->client) - self->asked_ms <= ANSWER_AGE_MAX;
+    bool recent = cohort_now_ms (self->client) - self->asked_ms <= self->answer_age_max;
+    self->answer_age_max *= 2;
     hold_if (self, recent || cohort_valid_ms (self->client) > 0);
 }
 

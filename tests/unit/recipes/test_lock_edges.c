@@ -490,6 +490,27 @@ static void a_grant_heard_after_the_session_may_have_ended_asks_first (void **st
     leave (&b, 1);
 }
 
+/* A grace shorter than the way to the servers: the session is never sure to be valid, and no answer
+ * comes soon. */
+static void whose_answers_are_always_late_holds_at_last (void **state)
+{
+    (void) state;
+    struct contender a, b;
+    a_grant_is_under_way (&a, &b);
+    fake_set_valid_ms (b.client, 0);
+    cohort_dispatch (b.client, 0);
+    for (int questions = 0; questions < 3; questions++) {
+        assert_trace ("");
+        assert_int_equal (fake_requests (b.client), 1);
+        fake_flush (b.client);
+        fake_now_ms += 400;
+        cohort_dispatch (b.client, 0);
+    }
+    assert_trace ("B granted; ");
+    leave (&a, 1);
+    leave (&b, 1);
+}
+
 static void who_asks_whether_it_holds_may_leave (void **state)
 {
     for (int how = 0; how < 4; how++) {
@@ -540,6 +561,7 @@ int main (void)
         TEST (the_session_may_be_handed_over_at_every_step),
         TEST (a_grant_heard_while_cut_off_waits_for_the_ensemble),
         TEST (a_grant_heard_after_the_session_may_have_ended_asks_first),
+        TEST (whose_answers_are_always_late_holds_at_last),
         TEST (who_asks_whether_it_holds_may_leave),
     };
 #undef TEST
