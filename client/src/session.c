@@ -379,7 +379,8 @@ static void watch_active (struct session *self, int64_t now_ms)
 
 bool session_may_attach (const struct session *self)
 {
-    return !self->muted || self->id == 0;
+    /* The first connection gives the application something to wait for, and to dispatch. */
+    return !self->muted || self->state == COHORT_CONNECTING;
 }
 
 void session_evaluate (struct session *self, int64_t now_ms)

@@ -87,7 +87,7 @@ int session_renew (struct session *self, const struct session_random *random, in
 /* What another process would need could not be kept: the session is LOST, the text says why. */
 void session_fail (struct session *self, int rc, const char *text);
 
-/* While set, no heartbeats are sent, and a session that has begun attaches to no server, which
+/* While set, no heartbeats are sent, and a session that was CONNECTED attaches to no server, which
  * would renew it, too: the application hangs, and its session shall end. */
 void session_mute (struct session *self, bool muted);
 

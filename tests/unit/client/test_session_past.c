@@ -78,6 +78,27 @@ static void test_ends_early (void **state)
     }
 }
 
+/* Whoever waits for the first connection does not dispatch meanwhile: it gets it nevertheless. */
+static void test_goes_on_although_muted (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    for (int closes = 0; closes <= 1; closes++) {
+        rig_begin_past (&rig, ONE, &past, closes == 1);
+        rig.grace_ms = past.grace_ms;
+        rig_forget (&rig);
+        session_mute (rig.session, true);
+        rig_down (&rig, 1);
+        rig_wait (&rig, 100);
+        rig_up (&rig, rig.last_link);
+        assert_true (rig.attach[rig.last_link] != 0);
+        rig_welcome (&rig, rig.last_link, rig.attach[rig.last_link]);
+        assert_non_null (
+            strstr (rig.trace, closes == 1 ? "> rearm from 0\n" : "> rearm from 0\nconnected\n"));
+        rig_end (&rig);
+    }
+}
+
 static void test_has_ended (void **state)
 {
     (void) state;
@@ -201,10 +222,15 @@ static void test_not_kept (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_goes_on),           cmocka_unit_test (test_counts_on_it_later),
-        cmocka_unit_test (test_has_ended),         cmocka_unit_test (test_wrong_password),
-        cmocka_unit_test (test_taken_by_another),  cmocka_unit_test (test_closes_first),
-        cmocka_unit_test (test_close_is_repeated), cmocka_unit_test (test_not_kept),
+        cmocka_unit_test (test_goes_on),
+        cmocka_unit_test (test_counts_on_it_later),
+        cmocka_unit_test (test_goes_on_although_muted),
+        cmocka_unit_test (test_has_ended),
+        cmocka_unit_test (test_wrong_password),
+        cmocka_unit_test (test_taken_by_another),
+        cmocka_unit_test (test_closes_first),
+        cmocka_unit_test (test_close_is_repeated),
+        cmocka_unit_test (test_not_kept),
         cmocka_unit_test (test_ends_early),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
