@@ -532,16 +532,14 @@ static bool answer_front (struct clients *self, struct client *client,
     return true;
 }
 
-/* true: it could go on, had the output room, and the turn time.  all: without regard to the room,
- * for the state is about to change.  Where there is a write in the queue there may be more on its
- * way than this server knows of, through another one, which must not be seen: so the turn has time.
- */
+/* true: it could go on, had the output room, and the turn time.  all: without regard to either
+ * while there are writes behind, for the state is about to change. */
 static bool answer (struct clients *self, struct client *client, bool all)
 {
     const struct request *request;
     while (client->doom_text == NULL && (request = pending_front (&client->queue)) != NULL) {
-        bool room = deliver_room (client);
-        if (client->writes == 0 ? !room || clients_tired (self) : !all && !room) {
+        bool may_wait = !all || client->writes == 0;
+        if (may_wait && (!deliver_room (client) || clients_tired (self))) {
             return true;
         }
         if (!answer_front (self, client, request)) {

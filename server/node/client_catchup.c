@@ -19,7 +19,7 @@ void feed_fall_behind (struct clients *self, struct feed *feed, zxid_t zxid)
     if (!live && list_linked (&feed->queue_node)) {
         list_remove (&feed->queue_node);
     }
-    feed->phase = live ? FEED_PULLING : FEED_CHASING;
+    feed_enter (feed, live ? FEED_PULLING : FEED_CHASING);
     feed->zxid = zxid;
     client->behind++;
     client->pulling += live;
@@ -36,7 +36,7 @@ static void stop_reading (struct clients *self, struct feed *feed)
     COHORT_ASSERT (client->pulling >= pulling);
     client->behind--;
     client->pulling -= pulling;
-    feed->phase = pulling ? FEED_LIVE : FEED_WALKING;
+    feed_enter (feed, pulling ? FEED_LIVE : FEED_WALKING);
     if (pulling && client->pulling == 0) {
         deliver_release (self, client);
     }

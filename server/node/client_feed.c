@@ -95,6 +95,17 @@ int feed_permit (const struct clients *self, const struct client *client,
     return rc == COHORT_ENOAUTH ? rc : 0;
 }
 
+bool feed_hears (const struct feed *feed)
+{
+    return feed->phase == FEED_LIVE || feed->phase == FEED_WALKING;
+}
+
+void feed_enter (struct feed *feed, enum feed_phase phase)
+{
+    feed->phase = phase;
+    stream_deafen (&feed->stream, !feed_hears (feed));
+}
+
 void feed_judge (const struct clients *self, struct feed *feed)
 {
     struct feed_request request = {.path = feed->path, .size = feed->path_size};
@@ -159,6 +170,10 @@ enum tree_sight feed_sight (const struct clients *self, const struct feed *feed,
 void feed_pass (const struct clients *self, struct feed *feed, const struct effect *effect)
 {
     if (effect->kind == EFFECT_CREATED && is_of_top (feed, effect)) {
+        if (feed->passed != effect->zxid) {
+            feed->passed = effect->zxid;
+            feed->shut_before = feed->shut;
+        }
         feed->shut = feed_sight (self, feed, effect) != TREE_WHOLE;
     }
 }
@@ -221,9 +236,9 @@ bool feed_batch_begin (struct clients *self, struct feed *feed, zxid_t zxid, boo
         .snapshot = snapshot,
         .first = snapshot ? !feed->begun : first,
     };
-    /* A live one is as late as everything else; the others have something to catch up with. */
-    batch->out = feed->phase == FEED_LIVE ? deliver_begin (self, feed->client)
-                                          : deliver_begin_ahead (self, feed->client);
+    /* Of a stream nothing is withheld: what it reads from the ring goes ahead of all that is. */
+    COHORT_ASSERT (feed->phase != FEED_LIVE || feed->client->pulling == 0);
+    batch->out = deliver_begin_ahead (self, feed->client);
     if (batch->out == NULL) {
         return false;
     }
@@ -267,8 +282,7 @@ void feed_tell_reset (struct clients *self, struct feed *feed, zxid_t zxid)
 {
     struct wire_client_batch head = {
         .stream = feed->id, .zxid = zxid, .first = true, .reset = true};
-    struct buf *out = feed->phase == FEED_LIVE ? deliver_begin (self, feed->client)
-                                               : deliver_begin_ahead (self, feed->client);
+    struct buf *out = deliver_begin_ahead (self, feed->client);
     if (out != NULL) {
         wire_client_batch_end (out, wire_client_batch_begin (out, &head), false, 0);
         deliver_end (self, feed->client);
@@ -296,19 +310,38 @@ struct matching {
     struct encoded encoded[WIRE_HIDDEN + 1]; /* by enum wire_shown */
 };
 
-/* A client that has enough waiting is told nothing; its feed goes on from the transaction before.
- */
+/* What it was to be told of the transaction goes: it will read all of it. */
+static void withdraw (struct clients *self, struct feed *feed, zxid_t zxid)
+{
+    feed->first_link = feed->last_link = NO_LINK;
+    if (feed->passed == zxid) {
+        feed->shut = feed->shut_before;
+    }
+    feed_fall_behind (self, feed, zxid - 1);
+}
+
+/* Whether a live one may be told of the transaction under way.  While another one of its client
+ * reads the ring it has to read, too: it may have to later, and what it were told now would be
+ * withheld until then. */
+static bool has_room (const struct clients *self, const struct feed *feed)
+{
+    return feed->phase == FEED_LIVE ? deliver_room (feed->client) && feed->client->pulling == 0
+                                    : walk_has_room (self, feed);
+}
+
+/* Who has enough waiting is told nothing, and goes on from the transaction before; so do those for
+ * whom a transaction that many have to be told much of leaves no time. */
 static bool is_told (struct clients *self, struct feed *feed, const struct effect *effect)
 {
     bool walking = feed->phase == FEED_WALKING && walk_concerns (feed, effect);
     if ((!walking && feed->phase != FEED_LIVE) || feed->client->doom_text != NULL) {
         return false;
     }
-    bool room = walking ? walk_has_room (self, feed) : deliver_room (feed->client);
-    if (room || feed->first_link != NO_LINK) {
+    bool late = self->telling / WORK_CHANGES >= self->options.turn_work / 2;
+    if (!late && (feed->first_link != NO_LINK || has_room (self, feed))) {
         return true;
     }
-    feed_fall_behind (self, feed, effect->zxid - 1);
+    withdraw (self, feed, effect->zxid);
     return false;
 }
 
@@ -337,6 +370,9 @@ static void tell (struct matching *matching, struct feed *feed)
 {
     struct clients *self = matching->self;
     const struct effect *effect = matching->effect;
+    if (!feed_hears (feed) || feed->turns) {
+        return;
+    }
     self->told++;
     if (!feed_wants (feed, effect)) {
         return;
@@ -344,9 +380,7 @@ static void tell (struct matching *matching, struct feed *feed)
     bool turns = feed_turns (self, feed, effect);
     enum tree_sight sight = feed_sight (self, feed, effect);
     if (!turns && sight == TREE_HIDDEN) {
-        if (feed->phase == FEED_LIVE || feed->phase == FEED_WALKING) {
-            feed_pass (self, feed, effect);
-        }
+        feed_pass (self, feed, effect);
         return;
     }
     if (!is_told (self, feed, effect)) {
@@ -365,7 +399,9 @@ static void tell (struct matching *matching, struct feed *feed)
         client_doom (self, feed->client, COHORT_ENOMEM, "out of memory");
         return;
     }
+    self->telling += 1 + encoded.size / TELL_BYTES;
     if (feed->first_link == NO_LINK) {
+        self->telling += TELL_BATCH;
         feed->first_link = index;
         if (!list_linked (&feed->touch_node)) {
             list_push_back (&self->touched, &feed->touch_node);
@@ -425,11 +461,15 @@ static void deliver_batch (struct clients *self, struct feed *feed, zxid_t zxid)
 void feed_effects_end (struct clients *self, zxid_t zxid)
 {
     struct list_node *node;
+    self->work += self->links.size / sizeof (struct link) / WORK_CHANGES;
+    self->telling = 0;
     while ((node = list_pop_front (&self->touched)) != NULL) {
         struct feed *feed = list_entry (node, struct feed, touch_node);
         if (feed->turns) {
             feed->turns = false;
             feed_start_again (self, feed);
+        } else if (feed->phase == FEED_LIVE && feed->client->pulling > 0) {
+            withdraw (self, feed, zxid); /* another one of the client was late */
         } else {
             deliver_batch (self, feed, zxid);
         }
@@ -442,7 +482,7 @@ void feed_effects_end (struct clients *self, zxid_t zxid)
 void feed_progress (struct clients *self, struct client *client)
 {
     zxid_t zxid = tree_zxid (self->tree);
-    for (struct list_node *at = list_first (&client->feeds); at != NULL;
+    for (struct list_node *at = list_first (&client->feeds); at != NULL && client->pulling == 0;
          at = list_next (&client->feeds, at)) {
         struct feed *feed = list_entry (at, struct feed, client_node);
         if (feed->phase != FEED_LIVE || zxid - feed->told < PROGRESS_DISTANCE) {

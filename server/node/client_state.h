@@ -81,6 +81,11 @@ enum {
     WORK_BYTES = 2048,
     WORK_LOOKS = 16,
     WORK_CHANGES = 4,
+    TELL_BATCH = 4, /* what telling streams of one transaction costs, in quarters of a unit: each
+                       change of it one; beside, the first of a stream is so many, and so many
+                       bytes are one.  Whoever is not told with that of half a turn reads it from
+                       the ring: */
+    TELL_BYTES = 512,
     TURN_LOOKS = 1 << 20,     /* at the ring's changes, for watches after a reconnect */
     PROGRESS_DISTANCE = 1000, /* transactions after which a quiet stream says how far it is */
 
@@ -288,8 +293,10 @@ struct feed {
     uint64_t taken;   /* confirmed */
 
     uint32_t first_link, last_link; /* of the present transaction's changes */
-    bool turns; /* they change what its session may see: it begins anew with their end */
-    bool shut;  /* its session may not read `path`: it is told nothing until that changes */
+    bool turns;       /* they change what its session may see: it begins anew with their end */
+    bool shut;        /* its session may not read `path`: it is told nothing until that changes */
+    zxid_t passed;    /* the last transaction that has changed `shut` on its way, */
+    bool shut_before; /* which was so before it */
     uint32_t path_size;
     char path[];
 };
@@ -337,6 +344,7 @@ struct clients {
     uint32_t told;        /* watches and streams that this entry was looked at for, and units of
                              looks of the reads behind it */
     uint64_t work;        /* since the last turn's end: TURN_WORK */
+    bool flushing;        /* before that, frames and entries may make half of it */
     uint64_t worked;      /* in the last turn: clients_work */
     bool in_transaction;  /* its events are being queued */
     struct list segments; /* unused */
@@ -357,6 +365,7 @@ struct clients {
     size_t walks;        /* clients that have one */
     struct list ready;   /* feeds whose client has room for more of its snapshot */
     struct list touched; /* streams that the transaction being delivered concerns */
+    uint64_t telling;    /* what telling it has cost: TELL_BATCH */
     struct buf changes;  /* its changes, encoded */
     struct buf links;    /* which of them concern which stream */
 };
@@ -561,6 +570,9 @@ enum tree_sight feed_sight (const struct clients *self, const struct feed *feed,
                             const struct effect *effect);
 /* It is behind the change, which does not turn it: a new znode can open and shut it. */
 void feed_pass (const struct clients *self, struct feed *feed, const struct effect *effect);
+/* Whether it is told what is applied as it is applied; and each change of that. */
+bool feed_hears (const struct feed *feed);
+void feed_enter (struct feed *feed, enum feed_phase phase);
 /* Opens or shuts it, as the tree is now. */
 void feed_judge (const struct clients *self, struct feed *feed);
 /* An empty batch which says that the history up to zxid is gone. */

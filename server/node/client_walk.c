@@ -44,7 +44,7 @@ static void begin (struct clients *self, struct feed *feed)
     struct client *client = feed->client;
     COHORT_ASSERT (client->walk == NULL);
     COHORT_ASSERT (feed->place.size == 0);
-    feed->phase = FEED_WALKING;
+    feed_enter (feed, FEED_WALKING);
     client->walk = feed;
     self->walks++;
     walk_ready (self, feed);
@@ -70,7 +70,7 @@ static void end (struct clients *self, struct feed *feed)
 static void announce (struct clients *self, struct feed *feed)
 {
     struct feed_batch batch = {.out = NULL};
-    feed->phase = FEED_WALKING;
+    feed_enter (feed, FEED_WALKING);
     if (feed_batch_begin (self, feed, tree_zxid (self->tree), true, &batch)) {
         feed_batch_end (self, feed, &batch, true);
     }
@@ -88,7 +88,7 @@ void walk_open (struct clients *self, struct feed *feed)
     if (client->walk == NULL) {
         begin (self, feed);
     } else {
-        feed->phase = FEED_WAITING;
+        feed_enter (feed, FEED_WAITING);
         list_push_back (&client->waiting, &feed->queue_node);
     }
 }
@@ -98,7 +98,7 @@ void walk_again (struct clients *self, struct feed *feed)
     COHORT_ASSERT (feed->client->walk == feed);
     buf_clear (&feed->place);
     feed->begun = false;
-    feed->phase = FEED_WALKING;
+    feed_enter (feed, FEED_WALKING);
     walk_ready (self, feed);
 }
 
@@ -230,7 +230,7 @@ static size_t make_slice (struct clients *self, struct feed *feed)
     size_t size = slice.batch.out != NULL ? feed_batch_size (&slice.batch) : 0;
     if (!more) {
         feed_batch_whole (self, feed, &slice.batch);
-        feed->phase = FEED_LIVE;
+        feed_enter (feed, FEED_LIVE);
         feed->told = slice.zxid;
         end (self, feed);
     } else if (slice.batch.out != NULL) {

@@ -144,9 +144,14 @@ void client_doom (struct clients *self, struct client *client, int code, const c
     list_push_back (&self->doomed, &client->doomed_node);
 }
 
+static uint64_t half_a_turn (const struct clients *self)
+{
+    return self->options.turn_work / 2;
+}
+
 bool clients_tired (const struct clients *self)
 {
-    return self->work >= self->options.turn_work;
+    return self->work >= (self->flushing ? self->options.turn_work : half_a_turn (self));
 }
 
 static void unlink_from (struct list_node *node)
@@ -586,11 +591,21 @@ static void retry_stuck (struct clients *self)
     }
 }
 
+/* What frames and entries have made it do since the last turn is part of this one, but leaves half
+ * of it to those who wait.  Returns what does not count. */
+static uint64_t take_stock (struct clients *self)
+{
+    uint64_t half = half_a_turn (self), over = self->work > half ? self->work - half : 0;
+    self->work -= over;
+    return over;
+}
+
 bool clients_flush (struct clients *self)
 {
     bool more = orphans_turn (self);
+    uint64_t before = take_stock (self);
     self->asked = false;
-    self->work = 0;
+    self->flushing = true;
     self->looks = TURN_LOOKS;
     retry_stuck (self);
     more |= walks_turn (self);
@@ -613,8 +628,9 @@ bool clients_flush (struct clients *self)
     if (transport->client_flush != NULL) {
         transport->client_flush (transport->arg);
     }
-    self->worked = self->work;
+    self->worked = before + self->work;
     self->work = 0;
+    self->flushing = false;
     return more || !list_empty (&self->ready);
 }
 

@@ -121,7 +121,8 @@ void clients_time (struct clients *self, int64_t now_ms);
  * more than turn_work and what the last of its steps takes. */
 bool clients_flush (struct clients *self);
 
-/* What the last clients_flush has done, in units of about a microsecond. */
+/* What the last clients_flush has done, and all since the one before, in units of about a
+ * microsecond. */
 uint64_t clients_work (const struct clients *self);
 int64_t clients_deadline (const struct clients *self);
 

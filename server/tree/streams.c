@@ -14,7 +14,8 @@
 
 struct stream_root {
     struct map_node node;
-    struct list streams; /* never empty */
+    struct list streams;
+    struct list deaf; /* one of the two is not empty */
     uint32_t path_size;
     char path[];
 };
@@ -78,6 +79,7 @@ static struct stream_root *need_root (struct streams *self, const char *path, si
             return NULL;
         }
         list_init (&root->streams);
+        list_init (&root->deaf);
         root->path_size = (uint32_t) size;
         memcpy (root->path, path, size);
         root->node.hash = hash;
@@ -95,6 +97,7 @@ bool streams_add (struct streams *self, struct stream *stream, const char *path,
         return false;
     }
     stream->root = root;
+    stream->deaf = false;
     list_push_back (&root->streams, &stream->node);
     return true;
 }
@@ -107,9 +110,19 @@ void streams_remove (struct streams *self, struct stream *stream)
     }
     stream->root = NULL;
     list_remove (&stream->node);
-    if (list_empty (&root->streams)) {
+    if (list_empty (&root->streams) && list_empty (&root->deaf)) {
         map_remove (&self->roots, &root->node);
         mem_free (root);
+    }
+}
+
+void stream_deafen (struct stream *stream, bool deaf)
+{
+    COHORT_ASSERT (stream->root != NULL);
+    if (stream->deaf != deaf) {
+        stream->deaf = deaf;
+        list_remove (&stream->node);
+        list_push_back (deaf ? &stream->root->deaf : &stream->root->streams, &stream->node);
     }
 }
 

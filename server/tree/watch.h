@@ -63,8 +63,9 @@ struct stream_root;
 
 /* A stream on the subtree of a path; inside of what is told.  All zeros: not registered. */
 struct stream {
-    struct list_node node; /* of its root's streams */
+    struct list_node node; /* of its root's streams, or of those that are deaf */
     struct stream_root *root;
+    bool deaf;
 };
 
 struct streams *streams_new (uint64_t hash_seed);
@@ -76,8 +77,12 @@ bool streams_add (struct streams *self, struct stream *stream, const char *path,
 /* No look-up, however many there are; nothing for one that is not registered. */
 void streams_remove (struct streams *self, struct stream *stream);
 
-/* The streams whose subtree holds the path (itself included), for each subtree in the order in
- * which they were registered: one look-up an ancestor.  fn may remove the one that it is told. */
+/* It stays registered, and no change is matched with it, until it hears again. */
+void stream_deafen (struct stream *stream, bool deaf);
+
+/* The streams whose subtree holds the path (itself included) and that hear, for each subtree in the
+ * order in which they were registered or heard again: one look-up an ancestor.  fn may remove or
+ * deafen the one that it is told. */
 typedef void streams_fn (void *arg, struct stream *stream);
 void streams_match (const struct streams *self, const char *path, size_t path_size, streams_fn *fn,
                     void *arg);

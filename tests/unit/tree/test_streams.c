@@ -64,6 +64,30 @@ static void test_match (void **state)
     assert_null (streams);
 }
 
+/* Who is deaf is there all the same, and the last to hear again. */
+static void test_deaf (void **state)
+{
+    (void) state;
+    struct streams *streams = streams_new (7);
+    struct named a = {.name = "a"}, a2 = {.name = "a2"};
+    assert_non_null (streams);
+    assert_true (streams_add (streams, &a.stream, "/a", 2));
+    assert_true (streams_add (streams, &a2.stream, "/a", 2));
+    stream_deafen (&a.stream, true);
+    stream_deafen (&a.stream, true);
+    expect (streams, "/a", " a2");
+    streams_remove (streams, &a2.stream);
+    expect (streams, "/a", "");
+    assert_true (streams_add (streams, &a2.stream, "/a", 2));
+    stream_deafen (&a.stream, false);
+    expect (streams, "/a", " a2 a");
+    stream_deafen (&a2.stream, true);
+    streams_remove (streams, &a2.stream);
+    streams_remove (streams, &a.stream);
+    expect (streams, "/a", "");
+    streams_destroy (&streams);
+}
+
 static void leave (void *arg, struct stream *stream)
 {
     streams_remove (arg, stream);
@@ -148,7 +172,7 @@ static void test_no_memory (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_match),     cmocka_unit_test (test_leave),
+        cmocka_unit_test (test_match),     cmocka_unit_test (test_deaf),
         cmocka_unit_test (test_covers),    cmocka_unit_test (test_agree),
         cmocka_unit_test (test_no_memory),
     };
