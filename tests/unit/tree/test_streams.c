@@ -172,9 +172,9 @@ static void test_no_memory (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_match),     cmocka_unit_test (test_deaf),
-        cmocka_unit_test (test_covers),    cmocka_unit_test (test_agree),
-        cmocka_unit_test (test_no_memory),
+        cmocka_unit_test (test_match), cmocka_unit_test (test_deaf),
+        cmocka_unit_test (test_leave), cmocka_unit_test (test_covers),
+        cmocka_unit_test (test_agree), cmocka_unit_test (test_no_memory),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
