@@ -473,6 +473,7 @@ void session_view (const struct session *self, struct session_view *view)
         .id = self->id,
         .password = self->password,
         .zxid = self->zxid_seen,
+        .told = self->zxid_events,
         .valid_until_ms = self->valid_until_ms,
         .held = self->held,
         .no_quorum = self->no_quorum,

@@ -129,6 +129,7 @@ struct session_view {
     uint64_t id; /* 0: none yet */
     const uint8_t *password;
     uint64_t zxid;          /* the highest seen */
+    uint64_t told;          /* whatever it waits for has been reported up to this one */
     int64_t valid_until_ms; /* the session is surely alive before; 0: not known to be */
     bool held, no_quorum;   /* requests wait at the server; for want of a quorum */
     uint32_t data_size_max, path_size_max; /* the ensemble's limits, 0: not known */

@@ -556,6 +556,9 @@ static void see_client (struct facts *self, struct fact_client *client,
     case HISTORY_TOLD:
         facts_see_told (self, client, &event->u.told);
         break;
+    case HISTORY_SEEN:
+        client->seen = event->u.zxid > client->seen ? event->u.zxid : client->seen;
+        break;
     case HISTORY_SERVED:
         client->served_ms = client->served ? client->served_ms : event->time_ms;
         client->served = true;

@@ -66,6 +66,7 @@ struct fact_stream {
     uint64_t order; /* of the event that opened it */
     uint64_t floor; /* its client had seen this when it did */
     bool whole;     /* there was a snapshot, or none is wanted, and it is complete up to `zxid` */
+    bool told;      /* it has told something: its server knows it */
     uint64_t zxid;  /* nothing of it is missing through this */
     size_t change;  /* index in the model's changes of the first that has not been told */
     /* A batch in fragments, not complete. */

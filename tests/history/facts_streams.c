@@ -130,7 +130,7 @@ void facts_see_told (struct facts *self, struct fact_client *client,
     stream->change = told->type == COHORT_EVENT_RESET
                          ? model_changes_after (&self->model, told->zxid)
                          : fact_told_change (self, stream, told->zxid) + 1;
-    stream->whole = true;
+    stream->whole = stream->told = true;
     stream->zxid = told->zxid;
     client->streamed = told->zxid > client->streamed ? told->zxid : client->streamed;
 }
@@ -150,6 +150,7 @@ void facts_see_batch (struct facts *self, struct fact_client *client,
                       const struct history_batch *batch)
 {
     struct fact_stream *stream = need_stream (client, batch->stream, batch->path);
+    stream->told = true;
     if (!stream->whole && !batch->snapshot && !stream->partial) {
         stream->change = model_changes_after (&self->model, batch->zxid - 1);
     }

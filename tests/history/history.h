@@ -262,6 +262,7 @@ enum history_kind {
     HISTORY_TOLD,   /* a persistent watch reports */
     HISTORY_SERVED, /* it is connected, and neither its server nor what is between is disturbed, */
     HISTORY_UNSERVED, /* and from now on perhaps not */
+    HISTORY_SEEN,     /* it has been told all that its watches and streams had to tell up to zxid */
     HISTORY_ENTRY,    /* the next of the log; client 0, as in all that follow */
     HISTORY_LED,      /* from now on a leader with a quorum leads undisturbed: of `epoch`, or 0 */
     HISTORY_UNLED,    /* from now on perhaps not */
@@ -301,6 +302,7 @@ struct history_event {
         uint32_t epoch;                 /* LED */
         struct history_ended ended;
         int64_t until_ms; /* VALID */
+        uint64_t zxid;    /* SEEN */
         uint64_t id;      /* UNKNOWN: of the call; CLOSED: of the stream */
         struct history_call call;
         struct history_return result; /* RETURN */

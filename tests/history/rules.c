@@ -11,6 +11,7 @@ enum {
     TOLD = HISTORY_BIT (HISTORY_TOLD),
     ENTRY = HISTORY_BIT (HISTORY_ENTRY),
     VALID = HISTORY_BIT (HISTORY_VALID),
+    SEEN = HISTORY_BIT (HISTORY_SEEN),
     LOST = HISTORY_BIT (HISTORY_LOST),
     UNSERVED = HISTORY_BIT (HISTORY_UNSERVED),
     UNCALM = HISTORY_BIT (HISTORY_UNCALM),
@@ -30,7 +31,7 @@ const struct history_rule history_rules[HISTORY_RULES_COUNT] = {
     {"order of a session", RETURN, rule_order_of_session},
     {"values of reads", RETURN, rule_read_value},
     {"watches fire", FIRED, rule_watch_fires},
-    {"no watch is lost", RETURN | FIRED | SETTLED, rule_no_watch_lost},
+    {"no watch is lost", RETURN | FIRED | SEEN | SETTLED, rule_no_watch_lost},
     {"watches taken back", RETURN, rule_unwatched},
     {"sessions are kept", ENTRY | VALID, rule_session_kept},
     {"sessions survive stalls", ENTRY, rule_session_survives_stall},
@@ -41,7 +42,7 @@ const struct history_rule history_rules[HISTORY_RULES_COUNT] = {
     {"sessions of the served", ENTRY, rule_session_of_served},
     {"answers in calm", RETURN | UNSERVED | SETTLED, rule_answered_in_time},
     {"time to live", ENTRY | SETTLED, rule_lapsed},
-    {"streams", BATCH | TOLD | RETURN | SETTLED, rule_stream},
+    {"streams", BATCH | TOLD | RETURN | SEEN | SETTLED, rule_stream},
 };
 
 const struct history_rule *history_see (struct facts *facts, const struct history_event *event,

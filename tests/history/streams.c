@@ -311,13 +311,15 @@ static bool told_fits (const struct facts *facts, const struct history_event *ev
 
 /* ---- All ------------------------------------------------------------------------------------- */
 
-/* What was asked for behind a stream shows no change that the stream has yet to tell; but who
- * closes its session gets its answers, and not all that streams had to tell. */
+/* What was asked for behind a stream shows no change that the stream has yet to tell, and nobody is
+ * taken to have seen it; but who closes its session gets its answers, and not all that streams had
+ * to tell. */
 static bool none_is_overtaken (const struct facts *facts, const struct history_event *event,
                                struct objection *objection)
 {
-    uint64_t zxid = event->u.result.zxid;
-    const struct fact_call *call = facts_call (facts, event->u.result.id);
+    bool seen = event->kind == HISTORY_SEEN;
+    uint64_t zxid = seen ? event->u.zxid : event->u.result.zxid;
+    const struct fact_call *call = seen ? NULL : facts_call (facts, event->u.result.id);
     const struct fact_client *client = facts_client (facts, event->client);
     const struct model *model = &facts->model;
     for (size_t i = 0; client != NULL && !client->closes && i < client->streams_count; i++) {
@@ -325,7 +327,8 @@ static bool none_is_overtaken (const struct facts *facts, const struct history_e
         size_t next = stream->whole
                           ? fact_next_change (model, stream->change, stream->path, stream->flags)
                           : model->changes_count;
-        if (!stream->partial && call->order > stream->order && next < model->changes_count &&
+        bool behind = seen ? stream->told : call->order > stream->order;
+        if (!stream->partial && behind && next < model->changes_count &&
             model->changes[next].zxid <= zxid) {
             return object (objection,
                            "client %u is told of %#" PRIx64
@@ -370,6 +373,7 @@ bool rule_stream (const struct facts *facts, const struct history_event *event,
     case HISTORY_TOLD:
         return told_fits (facts, event, objection);
     case HISTORY_RETURN:
+    case HISTORY_SEEN:
         return none_is_overtaken (facts, event, objection);
     default:
         return batch_fits (facts, event, objection);

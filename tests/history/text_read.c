@@ -581,6 +581,9 @@ static bool read_key (struct text *self, const char *key, char *value)
         return read_call (self, key, value);
     case HISTORY_RETURN:
         return read_return (self, key, value);
+    case HISTORY_SEEN:
+        self->event->u.zxid = read_number (self, value);
+        return strcmp (key, "zxid") == 0;
     case HISTORY_UNKNOWN:
         self->event->u.id = read_number (self, value);
         return strcmp (key, "id") == 0;

@@ -12,9 +12,9 @@
 enum { NUMBER_SIZE = 192, PLAIN_MAX = HISTORY_VALUE_SIZE - 1 };
 
 const char *const text_events[] = {
-    "",      "session", "attached", "valid",  "lost",   "gone",    "call",     "return", "unknown",
-    "fired", "batch",   "opened",   "closed", "told",   "served",  "unserved", "entry",  "led",
-    "unled", "ended",   "forgot",   "calm",   "uncalm", "stalled", "settled"};
+    "",      "session", "attached", "valid",  "lost", "gone",   "call",     "return", "unknown",
+    "fired", "batch",   "opened",   "closed", "told", "served", "unserved", "seen",   "entry",
+    "led",   "unled",   "ended",    "forgot", "calm", "uncalm", "stalled",  "settled"};
 const char *const text_ops[] = {"",
                                 "create",
                                 "delete",
@@ -327,6 +327,9 @@ void history_format (struct buf *out, const struct history_event *event)
         break;
     case HISTORY_RETURN:
         print_return (out, &event->u.result);
+        break;
+    case HISTORY_SEEN:
+        print (out, " zxid=%" PRIu64, event->u.zxid);
         break;
     case HISTORY_UNKNOWN:
         print (out, " id=%" PRIu64, event->u.id);

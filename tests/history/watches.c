@@ -178,6 +178,9 @@ bool rule_no_watch_lost (const struct facts *facts, const struct history_event *
     if (event->kind == HISTORY_RETURN) {
         return all_have_fired (facts, client, NULL, event->u.result.zxid, objection);
     }
+    if (event->kind == HISTORY_SEEN) {
+        return all_have_fired (facts, client, NULL, event->u.zxid, objection);
+    }
     if (event->kind == HISTORY_FIRED) {
         return all_have_fired (facts, client, find (client, &event->u.fired), event->u.fired.zxid,
                                objection);

@@ -12,7 +12,7 @@
 #include "client/src/watches.h"
 #include "tests/simulation/workload.h"
 
-enum { OUTSTANDING_MAX = 16, WORK_MS_MAX = 150 };
+enum { OUTSTANDING_MAX = 16, WORK_MS_MAX = 150, CLOSERS = 1000 };
 
 static void schedule_work (struct world *self, struct sim_client *client)
 {
@@ -113,7 +113,7 @@ void client_kill (struct world *self, struct sim_client *client)
 }
 
 bool client_take (struct world *self, struct sim_client *client, struct sim_client *owner,
-                  bool close_past)
+                  bool close_past, bool copied)
 {
     if (!owner->has_identity) {
         return false;
@@ -121,9 +121,12 @@ bool client_take (struct world *self, struct sim_client *client, struct sim_clie
     world_tell (self, "client %zu: the next process %s session %" PRIx64 " of client %zu",
                 (size_t) (client - self->clients), close_past ? "closes" : "goes on with",
                 owner->identity.id, (size_t) (owner - self->clients));
-    owner->identity.incarnation++;
-    client->identity = client->past = owner->identity;
-    owner->has_identity = false;
+    struct session_identity next = owner->identity;
+    /* Who closes it has a number that nobody else takes: it is on record as soon as it asks. */
+    next.incarnation += close_past ? CLOSERS : 1;
+    owner->identity = copied && !close_past ? owner->identity : next;
+    owner->has_identity = copied && !close_past && owner != client;
+    client->identity = client->past = next;
     client->has_identity = client->has_past = true;
     client->close_past = close_past;
     client_kill (self, client);
@@ -255,6 +258,9 @@ void client_drive (struct world *self, struct sim_client *client)
     send_frames (self, client);
     record_view (self, client);
     take_events (self, client);
+    if (!client->closing && !client->lost) {
+        record_told (self, client);
+    }
     if (client->closing && (client->lost || session_closed (client->session))) {
         world_tell (self, "client %zu: has closed its session", (size_t) (client - self->clients));
         bury (self, client);

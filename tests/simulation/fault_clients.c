@@ -4,6 +4,8 @@
 
 #include "tests/simulation/world.h"
 
+enum { LAST_MOMENT_MS = 120 };
+
 /* Client a, or mostly the administrator, for the end of what client b has, which may be its own. */
 static bool kill_session (struct world *self, const struct sim_fault *fault)
 {
@@ -23,6 +25,24 @@ static bool kill_session (struct world *self, const struct sim_fault *fault)
     workload_kill (self, client, view.id);
     client_drive (self, client);
     return true;
+}
+
+/* Takes come of themselves at any time, or (value, bit 1) when the session is about to end because
+ * its process has: the end is proposed, and the next process is on its way. */
+static int64_t take_ms (const struct world *self, const struct sim_fault *fault)
+{
+    const struct sim_client *owner = &self->clients[fault->b];
+    int64_t last_ms =
+        (int64_t) owner->grace_ms - LAST_MOMENT_MS + fault->length_ms % (2 * LAST_MOMENT_MS);
+    return (fault->value & 2) != 0 && last_ms > 0 ? last_ms : fault->length_ms;
+}
+
+/* Likewise who stands still for as long as its session bears it. */
+static int64_t pause_ms (const struct sim_client *client, const struct sim_fault *fault)
+{
+    int64_t last_ms =
+        (int64_t) client->timeout_ms - LAST_MOMENT_MS + fault->length_ms % (2 * LAST_MOMENT_MS);
+    return fault->value != 0 ? last_ms : fault->length_ms;
 }
 
 bool fault_clients_begin (struct world *self, const struct sim_fault *fault)
@@ -53,11 +73,14 @@ bool fault_clients_begin (struct world *self, const struct sim_fault *fault)
     case FAULT_SESSION_KILL:
         return kill_session (self, fault);
     case FAULT_SESSION_TAKE:
-        return client_take (self, client, &self->clients[fault->b], fault->value != 0);
+        client->next_start_ms = take_ms (self, fault);
+        return client_take (self, client, &self->clients[fault->b], (fault->value & 1) != 0,
+                            (fault->value & 4) != 0);
     default:
-        world_tell (self, "client %u: paused for %" PRId64 " ms", fault->a, fault->length_ms);
+        world_tell (self, "client %u: paused for %" PRId64 " ms", fault->a,
+                    pause_ms (client, fault));
         client->paused = true;
-        client->paused_until_ms = self->schedule.now_ms + fault->length_ms;
+        client->paused_until_ms = self->schedule.now_ms + pause_ms (client, fault);
         break;
     }
     return true;

@@ -13,6 +13,7 @@ enum {
     PAUSE_LONG_MS = 500,
     LULL_KILL_MS_MIN = 300,
     LULL_KILL_MS_MAX = 1500,
+    LULL_ATTACH_MS = 80,
     LULL_SERVER_MS_MIN = 2500, /* when what was late before it is over */
     LULL_SERVER_MS_MAX = 3000
 };
@@ -145,7 +146,13 @@ static void plan_client (const struct world *self, struct prng *prng, struct sim
     fault->length_ms = 1 + (int64_t) rather_small (prng, 0, 6000);
     if (fault->kind == FAULT_SESSION_KILL || fault->kind == FAULT_SESSION_TAKE) {
         fault->b = one_client (self, prng);
-        fault->value = prng_below (prng, fault->kind == FAULT_SESSION_KILL ? 4 : 2);
+        fault->value = prng_below (prng, fault->kind == FAULT_SESSION_KILL ? 4 : 8);
+    }
+    if (fault->kind == FAULT_SESSION_TAKE && prng_chance (prng, 1, 2)) {
+        fault->b = fault->a;
+    }
+    if (fault->kind == FAULT_CLIENT_PAUSE) {
+        fault->value = prng_chance (prng, 1, 3);
     }
 }
 
@@ -245,6 +252,26 @@ static void plan_lull_server (struct world *self, const struct sim_lull *lull)
     }
 }
 
+/* One loses its connections, and dies while it is attached elsewhere: that its new connection has
+ * ended is known before it was anybody's. */
+static void plan_lull_attach (struct world *self, const struct sim_lull *lull, struct prng *prng)
+{
+    struct sim_fault fault = {
+        .kind = FAULT_CLIENT_MOVE,
+        .at_ms = lull->from_ms + (int64_t) prng_between (prng, LULL_KILL_MS_MIN, LULL_KILL_MS_MAX),
+        .a = one_client (self, prng),
+        .nth = FAULT_OF_LULL};
+    if (self->options.rates[FAULT_CLIENT_MOVE] != SIM_RATE_DRAWN) {
+        return;
+    }
+    fault_list_add (&self->plan.planned, &fault);
+    fault.kind = FAULT_CLIENT_KILL;
+    fault.at_ms += 1 + (int64_t) prng_below (prng, LULL_ATTACH_MS);
+    fault.nth = FAULT_OF_LULL + 2;
+    fault.length_ms = lull->until_ms - lull->from_ms;
+    fault_list_add (&self->plan.planned, &fault);
+}
+
 /* In a lull one client dies, and one vanishes: their sessions have to end in time. */
 static void plan_lull_clients (struct world *self, const struct sim_lull *lull)
 {
@@ -264,6 +291,7 @@ static void plan_lull_clients (struct world *self, const struct sim_lull *lull)
             .value = i};
         fault_list_add (&self->plan.planned, &fault);
     }
+    plan_lull_attach (self, lull, &prng);
 }
 
 static void plan_lull (struct world *self)

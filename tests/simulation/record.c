@@ -32,6 +32,7 @@ struct recorded {
     char endpoint[HOSTS_ENDPOINT_MAX + 1];
     uint64_t connection; /* the number of the one that it is attached by */
     int64_t valid_until_ms;
+    uint64_t told;
     bool served;
 };
 
@@ -208,6 +209,18 @@ void record_view (struct world *world, const struct sim_client *client)
         known->valid_until_ms = until_ms;
         record (world, (struct history_event){
                            .kind = HISTORY_VALID, .client = known->number, .u.until_ms = until_ms});
+    }
+}
+
+void record_told (struct world *world, const struct sim_client *client)
+{
+    struct recorded *known = recorded (world, client);
+    struct session_view view;
+    session_view (client->session, &view);
+    if (view.id != 0 && view.id == known->session && view.told > known->told) {
+        known->told = view.told;
+        record (world, (struct history_event){
+                           .kind = HISTORY_SEEN, .client = known->number, .u.zxid = view.told});
     }
 }
 

@@ -506,10 +506,10 @@ void client_kill (struct world *self, struct sim_client *client);
 /* It closes its session; then its process ends. */
 void client_close (struct world *self, struct sim_client *client);
 /* Its process ends likewise, and the next one goes on with the session that is in the state file of
- * `owner`, perhaps its own, or closes it; that of another is taken from it, who lives on. false:
- * there is none. */
+ * `owner`, perhaps its own, or closes it; that of another is taken from it, who lives on. copied:
+ * the file stays where it was, for another process to take it up just so. false: there is none. */
 bool client_take (struct world *self, struct sim_client *client, struct sim_client *owner,
-                  bool close_past);
+                  bool close_past, bool copied);
 void client_event (struct world *self, struct sim_event *event);
 
 /* The time by its own clock: what its session is told. */
@@ -554,6 +554,8 @@ void record_client (struct world *self, const struct sim_client *client);
 void record_close_past (struct world *self, const struct sim_client *client);
 void record_attached (struct world *self, const struct sim_client *client);
 void record_view (struct world *self, const struct sim_client *client);
+/* Behind all that it was told: up to where that is all. */
+void record_told (struct world *self, const struct sim_client *client);
 void record_lost (struct world *self, const struct sim_client *client);
 void record_gone (struct world *self, const struct sim_client *client);
 

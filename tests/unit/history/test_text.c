@@ -64,6 +64,7 @@ static void test_every_kind (void **state)
                  "r=0|||children:a/b%20/c r=-101||\n");
     expect_same ("5 c1 return id=1 code=0 zxid=9 below=7\n");
     expect_same ("5 c1 unknown id=1\n");
+    expect_same ("5 c1 seen zxid=9\n");
     expect_same ("5 c1 fired watch=3 type=4 path=/a zxid=9\n");
     expect_same ("5 c1 fired watch=1 type=-1 path=/ zxid=0\n");
     expect_same ("5 c1 batch stream=1 path=/ zxid=9 snapshot=1 first=1 more=1 "

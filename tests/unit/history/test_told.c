@@ -90,6 +90,12 @@ static void test_watch_is_lost (void **state)
     BROKEN (rule, WATCHING, CHANGE, SETTLED);
     GOOD (WATCHING, SETTLED);
     GOOD (WATCHING, CHANGE, AT "c2 gone\n", SETTLED);
+    /* To be taken to have seen it is as bad. */
+#define SEEN(zxid) AT "c2 seen zxid=" zxid "\n"
+    GOOD (WATCHING, CHANGE, FIRED ("c2", DATA, CHANGED, "/a", "5"), SEEN ("5"));
+    GOOD (WATCHING, CHANGE, SEEN ("4"));
+    BROKEN (rule, WATCHING, CHANGE, SEEN ("5"));
+    BROKEN ("reads go forward", WATCHING, LOOK, SEEN ("5"), READ ("c2", "5", "4", "value=x"));
     /* Who closes its session has lost them, and gets its answers all the same. */
     GOOD (WATCHING, CHANGE, LOOK, CALL ("c2", "6", "1", CLOSE), READ ("c2", "5", "5", "value=y"));
     BROKEN (rule, WATCHING, CHANGE, LOOK, CALL ("c1", "6", "3", CLOSE),
@@ -292,6 +298,7 @@ static void test_ephemeral_outlives_its_session (void **state)
 /* ---- Streams --------------------------------------------------------------------------------- */
 
 #define BATCH(zxid, how, changes) AT "c2 batch stream=1 path=/a zxid=" zxid " " how " " changes "\n"
+#define OPENED(flags, from)       AT "c2 opened stream=1 path=/a flags=" flags " from=" from "\n"
 #define SNAPSHOT                  "snapshot=1 first=1 more=0"
 #define CHANGES                   "snapshot=0 first=1 more=0"
 #define A4                        "change=1|/a|x|4/4/4/10/10/0/0/0/1/0/0/0/0/0"
@@ -371,13 +378,17 @@ static void test_stream_is_overtaken (void **state)
     BROKEN (rule, FOLLOWED, CHANGE, LOOK, READ ("c2", "5", "5", "value=y"));
     /* Who closes its session gets its answers all the same. */
     GOOD (FOLLOWED, CHANGE, LOOK, CALL ("c2", "6", "1", CLOSE), READ ("c2", "5", "5", "value=y"));
+    /* Nobody is taken to have seen it before that; unless its server may not know the stream yet.
+     */
+    GOOD (FOLLOWED, CHANGE, BATCH ("5", CHANGES, A5), SEEN ("5"));
+    BROKEN (rule, FOLLOWED, CHANGE, SEEN ("5"));
+    GOOD (TWO_CLIENTS, MADE, OPENED ("0", "4"), CHANGE, SEEN ("5"));
     /* While a new snapshot is made, results may be ahead of it. */
     GOOD (FOLLOWED, CHANGE, BATCH ("5", HEAD, ""), LOOK, READ ("c2", "5", "5", "value=y"));
 }
 
 /* ---- Streams with options, and persistent watches -------------------------------------------- */
 
-#define OPENED(flags, from) AT "c2 opened stream=1 path=/a flags=" flags " from=" from "\n"
 #define RESET(zxid)                                                                                \
     AT "c2 batch stream=1 path=/a zxid=" zxid " snapshot=0 first=1 more=0 "                        \
        "reset=1\n"
