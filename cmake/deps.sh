@@ -13,10 +13,10 @@ build_packages=(
 )
 # What examples/loops is built with besides.
 example_packages=(libuv1-dev libevent-dev)
-# What its tests need besides: other compilers, checkers of the source, tools that cut networks and
-# count instructions.
+# What its tests need besides: other compilers, checkers of the source, tools that cut networks,
+# count instructions and read JSON.
 test_packages=(
-    g++ clang libclang-rt-14-dev clang-format clang-tidy libcmocka-dev iproute2 valgrind
+    g++ clang libclang-rt-14-dev clang-format clang-tidy libcmocka-dev iproute2 valgrind jq
     "${example_packages[@]}"
 )
 
