@@ -14,6 +14,7 @@
 #include "server/net/front.h"
 #include "server/net/monitor.h"
 #include "server/node/identity_text.h"
+#include "server/node/log_limit.h"
 
 enum {
     SOCKETS_MAX = 8,
@@ -22,6 +23,8 @@ enum {
     ORIGIN_MAX = 2 * (2 + IDENTITY_CURVE_SIZE),
     FD_BUCKETS = 4096,
     SPARES_MAX = 16,
+    MALFORMED_TOLD = 10, /* in the log, one by one, in so many ms: */
+    MALFORMED_MS = 1000,
     INPROC_PROBE_MS = 10 /* between two turns of probing inproc connections, and as long as */
 };
 
@@ -73,6 +76,7 @@ struct channel {
 struct front {
     struct front_handler handler;
     struct logger logger;
+    struct log_limit malformed; /* what strangers send fills no log */
     uint64_t hash_seed;
     void *zap; /* NULL: no client has a key */
     bool zap_ready;

@@ -206,10 +206,24 @@ static void take_origin (const struct front *self, struct connection *connection
     buf_deinit (&identities);
 }
 
-static void malformed (const struct front *self, const char *reason)
+/* Anybody can send what is none of ours as often as he likes: so many a second are told of one by
+ * one, the others as a number once that second is over. */
+static void malformed (struct front *self, const struct socket *socket, zmq_msg_t *message,
+                       const char *reason)
 {
-    logger_write (&self->logger, LOG_WARNING, "frame-malformed", "from=client reason=\"%s\"",
-                  reason);
+    uint64_t missed;
+    bool told =
+        log_limit_admits (&self->malformed, self->now_ms, MALFORMED_TOLD, MALFORMED_MS, &missed);
+    if (missed > 0) {
+        logger_write (&self->logger, LOG_WARNING, "frames-malformed", "from=client more=%llu",
+                      (unsigned long long) missed);
+    }
+    if (told) {
+        const char *address = socket->tcp ? zmq_msg_gets (message, "Peer-Address") : NULL;
+        logger_write (&self->logger, LOG_WARNING, "frame-malformed",
+                      "from=client address=%s endpoint=%s reason=\"%s\"",
+                      address != NULL ? address : "-", socket->endpoint, reason);
+    }
 }
 
 /* A frame of one of the connection's channels.  An empty one ends it: the rest of its input, unlike
@@ -233,9 +247,10 @@ static void receive_frame (struct front *self, struct connection *connection, ui
 
 /* No client of ours sends what is no sound bundle. What was in it nobody knows: all of its channels
  * end, and whatever comes later on them comes as new. */
-static void receive_body (struct front *self, struct connection *connection, const uint8_t *data,
-                          size_t size)
+static void receive_body (struct front *self, struct connection *connection, zmq_msg_t *body)
 {
+    const uint8_t *data = zmq_msg_data (body);
+    size_t size = zmq_msg_size (body);
     struct reader reader;
     struct letter letter;
     size_t letters;
@@ -246,7 +261,7 @@ static void receive_body (struct front *self, struct connection *connection, con
             receive_frame (self, connection, letter.channel, letter.data, letter.size);
         }
     } else {
-        malformed (self, "not a bundle of frames");
+        malformed (self, connection->socket, body, "not a bundle of frames");
         close_channels (self, connection);
     }
 }
@@ -275,7 +290,7 @@ static void receive (struct front *self, struct socket *socket, const uint8_t *r
         logger_write (&self->logger, LOG_ERROR, "connection-refused", "reason=\"out of memory\"");
         return;
     }
-    receive_body (self, connection, zmq_msg_data (body), zmq_msg_size (body));
+    receive_body (self, connection, body);
 }
 
 /* The next message of a socket: routing id and one part.  false: nothing waits. */
@@ -291,7 +306,7 @@ static bool receive_next (struct front *self, struct socket *socket)
     COHORT_ASSERT (zmq_msg_init (&body) == 0);
     if (zmq_msg_recv (&body, socket->router, 0) >= 0) {
         if (zmq_msg_more (&body)) {
-            malformed (self, "more than one part");
+            malformed (self, socket, &body, "more than one part");
             while (zmq_msg_more (&body) && zmq_msg_recv (&body, socket->router, 0) >= 0) {
             }
         } else {

@@ -43,6 +43,7 @@ struct peers {
     void *watch_arg;
     void *router;
     bool ready; /* the router's descriptor was readable, or not everything was read */
+    bool malformed_told;
     size_t count;
     struct peer peers[PEERS_MAX];
 };
@@ -189,6 +190,18 @@ static bool turn_peer (struct peers *self, struct peer *peer)
 
 /* ---- Incoming ---------------------------------------------------------------------------- */
 
+/* No server of ours sends that, and who does may do it again and again: it is told of once. */
+static void tell_malformed (struct peers *self, zmq_msg_t *message)
+{
+    if (!self->malformed_told) {
+        const char *address = zmq_msg_gets (message, "Peer-Address");
+        self->malformed_told = true;
+        logger_write (&self->logger, LOG_WARNING, "frame-malformed",
+                      "from=peer address=%s reason=\"more than one part\"",
+                      address != NULL ? address : "-");
+    }
+}
+
 /* Routing id and one part; the frame itself says who sent it. */
 static bool receive_next (struct peers *self)
 {
@@ -201,8 +214,7 @@ static bool receive_next (struct peers *self)
     COHORT_ASSERT (zmq_msg_init (&body) == 0);
     if (zmq_msg_recv (&body, self->router, 0) >= 0) {
         if (zmq_msg_more (&body)) {
-            logger_write (&self->logger, LOG_WARNING, "frame-malformed",
-                          "from=peer reason=\"more than one part\"");
+            tell_malformed (self, &body);
             while (zmq_msg_more (&body) && zmq_msg_recv (&body, self->router, 0) >= 0) {
             }
         } else {

@@ -3,6 +3,7 @@
 #include "tests/unit/server/front_rig.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <zmq.h>
 
@@ -54,11 +55,21 @@ void on_closed (void *arg, uint64_t connection)
     self->frames_at_close = self->frames;
 }
 
+static void on_line (void *arg, enum log_level level, const char *event, const char *details)
+{
+    struct seen *self = arg;
+    (void) level;
+    self->lines++;
+    (void) snprintf (self->last_line, sizeof self->last_line, "%s %s", event, details);
+}
+
 void open_front (const char *endpoints)
 {
     char error[256] = "";
-    struct front_options options = {
-        .context = context, .endpoints = endpoints, .handler = {&seen, on_frame, on_closed}};
+    struct front_options options = {.context = context,
+                                    .endpoints = endpoints,
+                                    .handler = {&seen, on_frame, on_closed},
+                                    .logger = {.fn = on_line, .arg = &seen, .level = LOG_WARNING}};
     memset (&seen, 0, sizeof seen);
     assert_int_equal (front_new (&options, &front, error, sizeof error), 0);
     assert_string_equal (error, "");

@@ -12,6 +12,8 @@ struct seen {
     uint64_t closed, last_closed;
     uint64_t frames_at_close; /* of all, when the last one was closed */
     uint8_t last[64];
+    uint64_t lines; /* of the log */
+    char last_line[256];
     void *flooder;  /* sends two for each frame that is received ... */
     uint64_t flood; /* ... so many in all */
 };

@@ -202,6 +202,34 @@ static void test_multipart_and_empty_frames_are_ignored (void **state)
     assert_int_equal (zmq_close (client), 0);
 }
 
+/* The log says who sends what nobody can read, but not each time. */
+static void test_malformed_frames_fill_no_log (void **state)
+{
+    enum { FRAMES = 200, TOLD = 10 };
+    int64_t now_ms = witness_now_ms ();
+    (void) state;
+    open_front ("tcp://127.0.0.1:*");
+    void *client = dealer (context, front_endpoint (front, 0));
+    for (int i = 0; i < FRAMES; i++) {
+        assert_int_equal (zmq_send (client, "a", 1, ZMQ_SNDMORE), 1);
+        assert_int_equal (zmq_send (client, "b", 1, 0), 1);
+    }
+    assert_int_equal (zmq_send (client, "c", 1, 0), 1);
+    while (seen.frames < 1) {
+        (void) turn (now_ms);
+    }
+    assert_int_equal (seen.lines, TOLD);
+    assert_non_null (strstr (seen.last_line, "frame-malformed from=client address=127.0.0.1 "));
+
+    assert_int_equal (zmq_send (client, "a", 1, ZMQ_SNDMORE), 1);
+    assert_int_equal (zmq_send (client, "b", 1, 0), 1);
+    while (seen.lines < TOLD + 1) {
+        (void) turn (now_ms + 1000);
+    }
+    assert_int_equal (seen.lines, TOLD + 2); /* how many more there were, and this one */
+    assert_int_equal (zmq_close (client), 0);
+}
+
 /* The endpoint is free again the moment its front is gone, whatever is still connected. */
 static void test_reopened (void **state)
 {
@@ -336,6 +364,7 @@ int main (void)
         FRONT_TEST (test_dropped_comes_as_new),
         FRONT_TEST (test_full_pipe),
         FRONT_TEST (test_multipart_and_empty_frames_are_ignored),
+        FRONT_TEST (test_malformed_frames_fill_no_log),
         FRONT_TEST (test_reopened),
         FRONT_TEST (test_port_in_use),
         FRONT_TEST (test_inproc_at_rest),
