@@ -130,7 +130,7 @@ static int fanout_run (struct fanout *self, const struct bench_plan *plan)
 int bench_fanout (const struct bench_plan *plan)
 {
     struct fanout fanout = {.errors = 0};
-    int code = fleet_open (&fanout.fleet, plan, COHORT_DRIVER_THREAD, false);
+    int code = fleet_open (&fanout.fleet, plan, COHORT_DRIVER_THREAD);
     if (code == CLI_EXIT_OK) {
         code = fanout_run (&fanout, plan);
         /* The sessions go first: when a round was given up, events may still come. */

@@ -287,7 +287,7 @@ int bench_load (const struct bench_plan *plan)
 {
     struct fleet fleet;
     int driver = plan->sessions <= FLEET_POLLED_MAX ? COHORT_DRIVER_NONE : COHORT_DRIVER_THREAD;
-    int code = fleet_open (&fleet, plan, driver, plan->rate == 0);
+    int code = fleet_open (&fleet, plan, driver);
     if (code != CLI_EXIT_OK) {
         return code;
     }

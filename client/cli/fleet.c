@@ -19,6 +19,8 @@
 #define SET_UP_WINDOW 4096
 /* What is looked at in one turn. */
 #define EVENTS_MAX 256
+/* In place of a session's number. */
+enum { TIMER = -1, LOOP = -2 };
 /* All sessions are given so long to end, and the loop to see that they have. */
 #define CLOSE_MS 10000
 
@@ -82,11 +84,13 @@ static bool observe (struct fleet *self, int descriptor, int number)
     return epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
+/* With a thread, all sessions; without, the timer brings the loop. */
 static int observe_sessions (struct fleet *self)
 {
     self->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
     bool observed = self->epoll_fd >= 0;
-    for (int i = 0; observed && i < self->count; i++) {
+    int count = self->driver == COHORT_DRIVER_THREAD ? self->count : 0;
+    for (int i = 0; observed && i < count; i++) {
         observed = observe (self, cohort_fd (self->clients[i]), i);
     }
     if (!observed) {
@@ -208,14 +212,11 @@ static void close_descriptor (int descriptor)
     }
 }
 
-int fleet_open (struct fleet *self, const struct bench_plan *plan, int driver, bool alone_waits)
+int fleet_open (struct fleet *self, const struct bench_plan *plan, int driver)
 {
     *self = (struct fleet){.plan = plan, .driver = driver, .epoll_fd = -1, .timer_fd = -1};
     int code = create_sessions (self);
-    /* A descriptor that is asked for must be kept up by the library: a single session that waits
-     * by itself needs none. */
-    bool alone = self->count == 1 && driver == COHORT_DRIVER_NONE && alone_waits;
-    if (code == CLI_EXIT_OK && !alone) {
+    if (code == CLI_EXIT_OK) {
         code = observe_sessions (self);
     }
     char *path = malloc (strlen (plan->folder) + BENCH_NAME_MAX);
@@ -241,39 +242,66 @@ static void silence_timer (const struct fleet *self)
     (void) size;
 }
 
-/* Nothing is ready at any session at the moment. */
-static int wait_and_dispatch (struct fleet *self, int wait_ms)
+/* Runs what is queued at any session. */
+static int dispatch_all (struct fleet *self)
 {
-    /* A deadline of the loop's own, if nobody else keeps it. */
-    int due_ms = cohort_loop_timeout (self->loop);
-    wait_ms = due_ms >= 0 && due_ms < wait_ms ? due_ms : wait_ms;
-    struct epoll_event events[EVENTS_MAX];
+    int ran = 0;
+    for (int i = 0; i < self->count; i++) {
+        if (self->clients[i] != NULL) {
+            ran += cohort_dispatch (self->clients[i], COHORT_DISPATCH_QUEUED);
+        }
+    }
+    return ran;
+}
+
+static int await_descriptors (struct fleet *self, struct epoll_event events[EVENTS_MAX],
+                              int wait_ms)
+{
     int count = epoll_wait (self->epoll_fd, events, EVENTS_MAX, wait_ms);
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.fd == TIMER) {
+            silence_timer (self);
+        }
+    }
+    return count;
+}
+
+/* The loop's own thread drives it: only those sessions are looked at that have something. */
+static int turn_of_threaded (struct fleet *self, int wait_ms)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int count = await_descriptors (self, events, wait_ms);
     int ran = 0;
     for (int i = 0; i < count; i++) {
         int number = events[i].data.fd;
-        if (number == self->count) {
-            silence_timer (self);
-        } else if (self->clients[number] != NULL) {
+        if (number >= 0 && self->clients[number] != NULL) {
             ran += cohort_dispatch (self->clients[number], 0);
         }
     }
-    /* What a loop without a thread has to do by now any of its sessions does. */
-    return count == 0 && due_ms >= 0 ? cohort_dispatch (self->clients[0], 0) : ran;
+    return ran;
+}
+
+/* This thread drives it, once for all: what the callbacks of all sessions have asked for leaves
+ * together. Nobody else waits for a descriptor as long as there is no timer. */
+static int turn_of_driven (struct fleet *self, int wait_ms)
+{
+    bool waits = self->timer_fd < 0;
+    cohort_loop_process (self->loop, waits ? wait_ms : 0);
+    int ran = dispatch_all (self);
+    if (ran > 0 || waits) {
+        return ran;
+    }
+    int due_ms = cohort_loop_timeout (self->loop);
+    struct epoll_event events[EVENTS_MAX];
+    (void) await_descriptors (self, events, due_ms >= 0 && due_ms < wait_ms ? due_ms : wait_ms);
+    cohort_loop_process (self->loop, 0);
+    return dispatch_all (self);
 }
 
 static int turn (struct fleet *self, int wait_ms)
 {
-    if (self->epoll_fd < 0) {
-        return cohort_run (self->clients[0], wait_ms);
-    }
-    int ran = 0;
-    for (int i = 0; self->driver == COHORT_DRIVER_NONE && i < self->count; i++) {
-        ran += cohort_dispatch (self->clients[i], 0);
-    }
-    /* The last of these looks may have brought something to a session that came before: only the
-     * descriptors tell whether it is safe to sleep. */
-    return ran > 0 ? ran : wait_and_dispatch (self, wait_ms);
+    return self->driver == COHORT_DRIVER_NONE ? turn_of_driven (self, wait_ms)
+                                              : turn_of_threaded (self, wait_ms);
 }
 
 bool fleet_turn (struct fleet *self)
@@ -295,7 +323,9 @@ static bool set_timer (struct fleet *self, int64_t until_ns)
 {
     if (self->timer_fd < 0) {
         self->timer_fd = timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC);
-        if (self->timer_fd < 0 || !observe (self, self->timer_fd, self->count)) {
+        bool driven = self->driver == COHORT_DRIVER_NONE;
+        if (self->timer_fd < 0 || !observe (self, self->timer_fd, TIMER) ||
+            (driven && !observe (self, cohort_loop_fd (self->loop), LOOP))) {
             return false;
         }
     }

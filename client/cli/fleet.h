@@ -1,9 +1,9 @@
 /* Many sessions on one loop, driven by one thread: what the workloads run on.
  *
  * Without a thread (COHORT_DRIVER_NONE) there are no hand-overs and no wake-ups while there is
- * something to do, which is what throughput wants; but each look at a session is a look at the loop
- * too, so that hundreds of sessions are better served by the loop's own thread: then only those are
- * looked at that have something. In both cases what the callbacks of a turn ask for leaves in one
+ * something to do, which is what throughput wants; but each turn looks at every session, so that
+ * hundreds of them are better served by the loop's own thread: then only those are looked at that
+ * have something. In both cases what the callbacks of a turn ask for leaves in one
  * frame a session: batches come by themselves.
  * May include: bench, the public client API; epoll and timerfd. */
 
@@ -26,7 +26,7 @@ struct fleet {
     cohort_loop_t *loop;
     cohort_t **clients;
     int count;      /* of sessions                                                         */
-    int epoll_fd;   /* -1: not needed, or of all sessions, by their numbers, and the timer */
+    int epoll_fd;   /* with a thread of all sessions, by their numbers; the timer; see fleet.c */
     int timer_fd;   /* -1: nobody has waited for a moment                                  */
     size_t pending; /* set-up requests that have not been answered                         */
     int checked;    /* keys of which it is known what they are                             */
@@ -35,10 +35,9 @@ struct fleet {
 
 /* Connects plan->sessions sessions and makes what the workloads expect below plan->folder: s0 and
  * on, one a session, and k0 to those of plan->keys, with data of the right size; and has every
- * session write once, so that every server has seen the set-up. With alone_waits a single session
- * without a thread waits in cohort_run, and fleet_await must not be called. Returns the exit
+ * session write once, so that every server has seen the set-up. Returns the exit
  * status; unless 0 a message has been printed and there is nothing to close. Blocks. */
-int fleet_open (struct fleet *self, const struct bench_plan *plan, int driver, bool alone_waits);
+int fleet_open (struct fleet *self, const struct bench_plan *plan, int driver);
 void fleet_close (struct fleet *self);
 
 /* Waits and runs callbacks. False: nothing has happened for BENCH_SILENCE_MS; a message has been

@@ -467,7 +467,8 @@ int cohort_fd (cohort_t *self)
     if (self == NULL) {
         return COHORT_EINVAL;
     }
-    return mailbox_fd (&self->mailbox, self->loop->exchange.threaded ? -1 : self->loop->epoll_fd);
+    bool threaded = self->loop->exchange.threaded;
+    return mailbox_fd (&self->mailbox, threaded ? -1 : cohort_loop_fd (self->loop));
 }
 
 int cohort_timeout (cohort_t *self)

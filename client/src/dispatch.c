@@ -223,13 +223,10 @@ void client_tell_rest (cohort_t *self)
     } while (!mailbox_go_deaf (&self->mailbox));
 }
 
-int cohort_dispatch (cohort_t *self, int max_events)
+static int dispatch (cohort_t *self, int max_events, bool drive)
 {
-    if (self == NULL) {
-        return COHORT_EINVAL;
-    }
     struct exchange *exchange = &self->loop->exchange;
-    if (!exchange->threaded && !mailbox_in_callback (&self->mailbox)) {
+    if (drive && !exchange->threaded && !mailbox_in_callback (&self->mailbox)) {
         exchange_process (exchange, 0);
     }
     if (!mailbox_dispatch_begin (&self->mailbox, &self->dispatch, loop_now_ms (self->loop))) {
@@ -267,6 +264,11 @@ int cohort_dispatch (cohort_t *self, int max_events)
     return ran;
 }
 
+int cohort_dispatch (cohort_t *self, int max_events)
+{
+    return self != NULL ? dispatch (self, max_events, max_events >= 0) : COHORT_EINVAL;
+}
+
 int cohort_run (cohort_t *self, int timeout_ms)
 {
     if (self == NULL) {
@@ -284,6 +286,6 @@ int cohort_run (cohort_t *self, int timeout_ms)
     rc = waiter_wait (&waiter, timeout_ms, &view);
     waiter_deinit (&waiter);
     /* Called without events too: it tells the watchdog that the application lives. */
-    int ran = cohort_dispatch (self, 0);
+    int ran = dispatch (self, 0, !waiter.drove);
     return rc == COHORT_ETIMEDOUT && ran == 0 ? 0 : ran;
 }

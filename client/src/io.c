@@ -74,16 +74,17 @@ static bool open_monitor (struct connection *self)
            zmq_connect (self->monitor, name) == 0;
 }
 
-static bool watch_fd (struct connection *self, void *socket, int *fd)
+static bool watch_socket (struct connection *self, void *socket, struct socket_watch *watch)
 {
-    size_t size = sizeof (*fd);
-    if (zmq_getsockopt (socket, ZMQ_FD, fd, &size) != 0) {
-        *fd = -1;
+    size_t size = sizeof (watch->fd);
+    if (zmq_getsockopt (socket, ZMQ_FD, &watch->fd, &size) != 0) {
+        watch->fd = -1;
         return false;
     }
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = self};
-    if (epoll_ctl (self->loop->epoll_fd, EPOLL_CTL_ADD, *fd, &event) != 0) {
-        *fd = -1;
+    watch->connection = self;
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = watch};
+    if (epoll_ctl (self->loop->epoll_fd, EPOLL_CTL_ADD, watch->fd, &event) != 0) {
+        watch->fd = -1;
         return false;
     }
     return true;
@@ -121,9 +122,11 @@ static bool begin (struct connection *self)
     self->dealer = zmq_socket (self->loop->context, ZMQ_DEALER);
     bool good = self->dealer != NULL && set_options (self);
     if (good && !self->inproc) {
-        good = open_monitor (self) && watch_fd (self, self->monitor, &self->monitor_fd);
+        good = open_monitor (self) && watch_socket (self, self->monitor, &self->monitor_watch);
     }
-    return good && watch_fd (self, self->dealer, &self->dealer_fd) &&
+    /* Only a look that finds nothing makes the descriptor tell of what comes. */
+    self->monitor_watch.readable = true;
+    return good && watch_socket (self, self->dealer, &self->dealer_watch) &&
            zmq_connect (self->dealer, self->endpoint) == 0;
 }
 
@@ -145,7 +148,7 @@ struct connection *connection_get (cohort_loop_t *loop, const char *endpoint,
         self->keys = *keys;
     }
     self->inproc = strncmp (endpoint, "inproc:", 7) == 0;
-    self->dealer_fd = self->monitor_fd = -1;
+    self->dealer_watch.fd = self->monitor_watch.fd = -1;
     self->owes = true;
     self->owed_ms = now_ms;
     map_init (&self->channels);
@@ -189,8 +192,8 @@ void connection_close (struct connection *self)
     leave_list (&self->dirty);
     leave_list (&self->unsent);
     leave_list (&self->in_loop);
-    unwatch_fd (self->loop, self->dealer_fd);
-    unwatch_fd (self->loop, self->monitor_fd);
+    unwatch_fd (self->loop, self->dealer_watch.fd);
+    unwatch_fd (self->loop, self->monitor_watch.fd);
     if (self->monitor != NULL) {
         /* In this order: a PAIR that is closed while its monitor is on hangs the I/O thread. */
         zmq_socket_monitor (self->dealer, NULL, 0);
@@ -333,9 +336,15 @@ static void take_monitor_event (struct connection *self, uint16_t event)
     }
 }
 
+/* It only receives: its last look has emptied it, and what has come since makes its descriptor
+ * readable. */
 static size_t read_monitor (struct connection *self)
 {
     size_t count = 0;
+    if (!self->monitor_watch.readable) {
+        return 0;
+    }
+    self->monitor_watch.readable = false;
     zmq_msg_t message;
     zmq_msg_init (&message);
     while (zmq_msg_recv (&message, self->monitor, ZMQ_DONTWAIT) >= 0) {

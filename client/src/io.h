@@ -30,6 +30,15 @@ struct channel_keys {
     char server[41], public[41], secret[41];
 };
 
+struct connection;
+
+/* A socket's descriptor among those that the loop waits for. */
+struct socket_watch {
+    struct connection *connection;
+    int fd;        /* -1: none */
+    bool readable; /* as epoll has said since it was looked at last */
+};
+
 struct connection {
     struct list_node in_loop;
     struct list_node dirty;  /* in the loop's list */
@@ -39,7 +48,7 @@ struct connection {
     struct channel_keys keys;
     bool encrypted;
     void *dealer, *monitor;
-    int dealer_fd, monitor_fd;
+    struct socket_watch dealer_watch, monitor_watch;
     bool inproc;
     bool up, down;   /* as far as is known; down for good */
     int down_rc;     /* why */

@@ -352,10 +352,11 @@ static void poll_connections (cohort_loop_t *self, int64_t timeout_ms)
     int limit = timeout_ms > 60000 ? 60000 : (int) timeout_ms;
     int count = epoll_wait (self->epoll_fd, events, EPOLL_EVENTS_MAX, limit);
     for (int i = 0; i < count; i++) {
-        struct connection *connection = events[i].data.ptr;
-        if (connection != NULL) {
-            connection->stirred = true;
-            connection_mark (connection);
+        struct socket_watch *watch = events[i].data.ptr;
+        if (watch != NULL) {
+            watch->readable = true;
+            watch->connection->stirred = true;
+            connection_mark (watch->connection);
         }
     }
 }
@@ -554,7 +555,14 @@ int cohort_loop_process (cohort_loop_t *self, int timeout_ms)
 
 int cohort_loop_fd (cohort_loop_t *self)
 {
-    return self == NULL ? COHORT_EINVAL : self->exchange.threaded ? COHORT_ESTATE : self->epoll_fd;
+    if (self == NULL) {
+        return COHORT_EINVAL;
+    }
+    if (self->exchange.threaded) {
+        return COHORT_ESTATE;
+    }
+    exchange_observe (&self->exchange);
+    return self->epoll_fd;
 }
 
 int cohort_loop_timeout (cohort_loop_t *self)

@@ -551,6 +551,7 @@ int waiter_wait (struct waiter *self, int64_t limit_ms, struct published *view)
             break;
         }
         if (!exchange->driven && exchange_lent (exchange)) {
+            self->drove = true;
             exchange_drive_locked (exchange, left);
         } else {
             exchange_cond_wait (exchange, &self->blocked.cond, until);

@@ -78,6 +78,7 @@ struct waiter {
     struct mailbox *mailbox;
     enum waiter_kind kind;
     bool done;
+    bool drove;              /* the loop, while it waited */
     struct request *request; /* RESULT: once done, the waiter's to free */
 };
 

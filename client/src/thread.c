@@ -92,24 +92,43 @@ void exchange_clear_fd (int fd)
 
 /* ---- Driving --------------------------------------------------------------------------------- */
 
+/* Lock held. The descriptor is for those who wait for it: a driver that sleeps, or the application,
+ * once it has asked for it. Everybody else looks before he sleeps. */
+static void call_driver (struct exchange *self)
+{
+    self->woken = true;
+    if (!self->signalled && (self->sleeping || self->observed)) {
+        self->signalled = true;
+        exchange_signal_fd (self->wake_fd);
+    }
+}
+
 /* Lock held. */
 void exchange_wake_locked (struct exchange *self)
 {
     if (self->driven) {
-        if (self->sleeping && !self->woken) {
-            self->woken = true;
-            exchange_signal_fd (self->wake_fd);
+        if (self->sleeping) {
+            call_driver (self);
         }
         return;
     }
     if (self->threaded) {
         self->lent_until_us = 0;
         pthread_cond_signal (&self->background);
-    } else if (!self->woken) {
+    } else {
         /* Nobody drives: whoever polls the loop's descriptor shall see that there is work. */
-        self->woken = true;
-        exchange_signal_fd (self->wake_fd);
+        call_driver (self);
     }
+}
+
+void exchange_observe (struct exchange *self)
+{
+    exchange_lock (self);
+    self->observed = true;
+    if (self->woken) {
+        call_driver (self);
+    }
+    exchange_unlock (self);
 }
 
 /* Another blocked thread takes over the driving, where that is the threads' own affair. */
@@ -339,9 +358,10 @@ void exchange_collect (struct exchange *self, struct list *mailboxes)
     exchange_lock (self);
     list_splice_back (mailboxes, &self->ready);
     self->settle_seen = self->settle_wanted;
-    if (self->woken) {
+    self->woken = false;
+    if (self->signalled) {
         /* Whatever it was written for is in the list. */
-        self->woken = false;
+        self->signalled = false;
         exchange_clear_fd (self->wake_fd);
     }
     exchange_unlock (self);
@@ -351,9 +371,8 @@ void exchange_driven_until (struct exchange *self, int64_t deadline_ms, bool mor
 {
     exchange_lock (self);
     self->deadline_ms = deadline_ms;
-    if (more && !self->threaded && !self->woken) {
-        self->woken = true;
-        exchange_signal_fd (self->wake_fd);
+    if (more && !self->threaded) {
+        call_driver (self);
     }
     exchange_unlock (self);
 }

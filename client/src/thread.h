@@ -27,9 +27,11 @@ struct exchange {
     pthread_mutex_t lock;
     pthread_cond_t turn;       /* driving ended; a settlement was reached; a handle is gone */
     pthread_cond_t background; /* the thread has something to do again */
-    int wake_fd;               /* readable: the driver must look */
+    int wake_fd;               /* readable: who sleeps, or waits by himself, must look */
     bool sleeping;             /* the driver waits on wake_fd, among others */
-    bool woken;                /* wake_fd has been written since */
+    bool woken;                /* the driver must look */
+    bool signalled;            /* wake_fd has been written since */
+    bool observed;             /* somebody may wait for the loop's descriptor by himself */
     bool driven;
     bool threaded, started, stop, orphan;
     pthread_t thread;
@@ -69,6 +71,8 @@ void exchange_wake (struct exchange *self);
 
 /* Threadless: drives once, or waits up to timeout_ms for another thread to end its driving. */
 void exchange_process (struct exchange *self, int timeout_ms);
+/* From now on the application may wait for the loop's descriptor by itself. */
+void exchange_observe (struct exchange *self);
 /* Returns when the driver has looked after this call and come to rest: 0, COHORT_ETIMEDOUT. */
 int exchange_settle (struct exchange *self, int limit_ms);
 /* Waits until no handle is left on the loop: 0, COHORT_ETIMEDOUT. COHORT_ESTATE: one is in use. */

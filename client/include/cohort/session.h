@@ -174,7 +174,10 @@ COHORT_API void cohort_set_state_handler (cohort_t *self, cohort_state_fn *fn, v
  * next local deadline (SUSPENDED, LOST, watchdog, timers), -1: none; and the call that runs up to
  * max_events callbacks (0: all that are queued now), never blocks, and returns how many ran.
  * With a loop without a thread, cohort_dispatch calls cohort_loop_process (loop, 0) first, and
- * cohort_fd and cohort_timeout cover the loop's too. */
+ * cohort_fd and cohort_timeout cover the loop's too.  Who has many handles on such a loop calls
+ * cohort_loop_process once and then cohort_dispatch with COHORT_DISPATCH_QUEUED for each: all that
+ * are queued now, and the loop is left alone. */
+enum { COHORT_DISPATCH_QUEUED = -1 };
 COHORT_API int cohort_fd (cohort_t *self);
 COHORT_API int cohort_timeout (cohort_t *self);
 COHORT_API int cohort_dispatch (cohort_t *self, int max_events);

@@ -1,6 +1,7 @@
 /* Sessions of one loop share a connection to each server, and know nothing of one another. The loop
  * is driven by the test, so that its inside may be looked at. */
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <zmq.h>
@@ -366,6 +367,42 @@ static void test_keys_are_not_shared (void **state)
     fake_destroy (&fake);
 }
 
+static void on_sync (cohort_t *client, const cohort_result_t *result, void *arg)
+{
+    (void) client;
+    assert_int_equal (result->rc, 0);
+    ++*(int *) arg;
+}
+
+/* One look at the loop for all of its sessions: who runs what is queued leaves the loop alone. */
+static void test_queued_is_run_alone (void **state)
+{
+    (void) state;
+    struct crowd crowd;
+    crowd_begin (&crowd, 1);
+    dispatch_all (&crowd);
+    int done = 0;
+    for (int i = 0; i < SESSIONS; i++) {
+        assert_int_equal (cohort_sync_async (crowd.clients[i], on_sync, &done), 0);
+    }
+    for (int i = 0; i < SESSIONS; i++) {
+        assert_int_equal (cohort_dispatch (crowd.clients[i], COHORT_DISPATCH_QUEUED), 0);
+    }
+    /* The loop has still to send them, and says so to who asks for its descriptor only now. */
+    assert_int_equal (cohort_loop_timeout (crowd.world.loop), 0);
+    struct pollfd item = {.fd = cohort_loop_fd (crowd.world.loop), .events = POLLIN};
+    assert_int_equal (poll (&item, 1, 0), 1);
+    int ran = 0;
+    while (done < SESSIONS) {
+        assert_int_equal (cohort_loop_process (crowd.world.loop, 10), 0);
+        for (int i = 0; i < SESSIONS; i++) {
+            ran += cohort_dispatch (crowd.clients[i], COHORT_DISPATCH_QUEUED);
+        }
+    }
+    assert_int_equal (ran, SESSIONS);
+    crowd_end (&crowd);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +414,7 @@ int main (void)
         cmocka_unit_test (test_waiting_is_bounded),
         cmocka_unit_test (test_silent_connection_is_not_shared),
         cmocka_unit_test (test_keys_are_not_shared),
+        cmocka_unit_test (test_queued_is_run_alone),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
