@@ -19,7 +19,7 @@
  *      (COHORT_ELIMIT), and an event of the session is not a success.
  *    - Who gives up while entering, by a time-out, by destroying the barrier, or with its session,
  *      is not counted any more; that needs no answer, and no dispatch.  It may have been named in
- * that very moment: then the others have entered, and see it leave.
+ *      that very moment: then the others have entered, and see it leave.
  *    - Nobody has left before all that entered have left, or their sessions have ended.
  *    - Rounds are apart from each other: a straggler of one disturbs no other.  A round can be used
  *      again when all have left it.

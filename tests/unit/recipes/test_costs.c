@@ -476,6 +476,57 @@ static void a_put_wakes_two_of_a_thousand_consumers (void **state)
     assert_int_equal (many.writes, few.writes);
 }
 
+/* ---- A barrier ------------------------------------------------------------------------------- */
+
+/* So many enter, one after the other, and leave, all at once: what that costs. */
+static void cost_of_a_round (int parties, struct cost *entering, struct cost *leaving)
+{
+    static cohort_barrier_t *all[MANY];
+    *entering = (struct cost){.writes = writes ()};
+    hold (COHORT_HOLD_ALL);
+    for (int i = 0; i < parties; i++) {
+        all[i] = cohort_barrier_new (clients[i % CLIENTS], "/rounds", parties, (uint64_t) parties);
+        assert_int_equal (cohort_barrier_enter (all[i]), 0);
+        entering->callbacks += settle ();
+    }
+    entering->writes = writes () - entering->writes;
+    *leaving = (struct cost){.writes = writes ()};
+    hold (COHORT_HOLD_ALL);
+    for (int i = 0; i < parties; i++) {
+        assert_true (cohort_barrier_inside (all[i]));
+        assert_int_equal (cohort_barrier_leave (all[i]), 0);
+    }
+    leaving->callbacks = settle ();
+    leaving->writes = writes () - leaving->writes;
+    for (int i = 0; i < parties; i++) {
+        assert_false (cohort_barrier_inside (all[i]));
+        cohort_barrier_destroy (&all[i]);
+    }
+    (void) settle ();
+}
+
+/* Ten times as many parties cost ten times as much, and no more. */
+static void a_party_of_hundred_costs_as_much_as_one_of_ten (void **state)
+{
+    (void) state;
+    enum { TIMES = 10 };
+    struct cost entering[2], leaving[2];
+    /* The first one ever finds no folder. */
+    cost_of_a_round (2, &entering[0], &leaving[0]);
+    cost_of_a_round (FEW, &entering[0], &leaving[0]);
+    cost_of_a_round (FEW * TIMES, &entering[1], &leaving[1]);
+    print_message ("to enter is %zu and %zu callbacks, %d and %d writes; to leave %zu and %zu, "
+                   "%d and %d\n",
+                   entering[0].callbacks, entering[1].callbacks, (int) entering[0].writes,
+                   (int) entering[1].writes, leaving[0].callbacks, leaving[1].callbacks,
+                   (int) leaving[0].writes, (int) leaving[1].writes);
+    assert_int_equal (entering[0].writes, FEW + 1);
+    assert_int_equal (entering[1].writes, FEW * TIMES + 1);
+    assert_true (entering[1].callbacks <= TIMES * entering[0].callbacks);
+    assert_true (leaving[1].writes <= TIMES * leaving[0].writes);
+    assert_true (leaving[1].callbacks <= TIMES * leaving[0].callbacks);
+}
+
 int main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, begin, end)
@@ -483,6 +534,7 @@ int main (void)
         TEST (uncontended_is_one_round_trip_and_one_write),
         TEST (a_thousand_waiters_cost_no_more_than_ten),
         TEST (a_put_wakes_two_of_a_thousand_consumers),
+        TEST (a_party_of_hundred_costs_as_much_as_one_of_ten),
     };
 #undef TEST
     return cmocka_run_group_tests (tests, NULL, NULL);
