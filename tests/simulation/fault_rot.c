@@ -233,6 +233,24 @@ static bool misread (void *arg, const char *name, uint64_t offset, size_t size, 
     return true;
 }
 
+/* Half of those whose log rots when they die do so at once, and some of them not alone: then what
+ * they have lost may be had from nobody who is there. */
+static void die (struct world *self, struct sim_server *server, const struct sim_fault *fault,
+                 struct prng *prng)
+{
+    struct sim_server *other = &self->servers[prng_below (prng, self->servers_count)];
+    bool now = prng_chance (prng, 1, 2), both = prng_chance (prng, 1, 2);
+    if (!now || !server->up || server->leaving) {
+        return;
+    }
+    server_crash (self, server, false);
+    server_start_after (self, server, fault->length_ms);
+    if (both && other->up && !other->leaving) {
+        server_crash (self, other, false);
+        server_start_after (self, other, 2 * fault->length_ms);
+    }
+}
+
 bool fault_rot_begin (struct world *self, const struct sim_fault *fault)
 {
     struct prng prng;
@@ -246,6 +264,7 @@ bool fault_rot_begin (struct world *self, const struct sim_fault *fault)
         if (prng_chance (&prng, 1, 3)) {
             server->rot_dice = fault->value | 1;
             world_tell (self, "server %u: the end of its log rots when it dies", server->id);
+            die (self, server, fault, &prng);
             return true;
         }
         return rot (server, &prng);

@@ -225,6 +225,11 @@ static void plan_kind (struct world *self, enum fault_kind kind, struct prng *pr
         plan_details (self, prng, &fault);
         fault.length_ms = bounded_ms (&lull, &fault);
         fault_list_add (&self->plan.planned, &fault);
+        if (kind == FAULT_FULL_DISK && prng_chance (prng, 1, 3)) {
+            fault.nth++;
+            fault.a = (fault.a + 1) % (uint32_t) self->servers_count; /* of the same room */
+            fault_list_add (&self->plan.planned, &fault);
+        }
     }
 }
 

@@ -33,7 +33,8 @@ static void draw_conditions (struct world *self)
     conditions->delay_ms_max =
         1 + (int64_t) prng_below (&prng, prng_chance (&prng, 1, 4) ? 2000 : 300);
     conditions->disk_ms_max = 1 + (int64_t) prng_below (&prng, 20);
-    conditions->slow_ms_max = 1 + (int64_t) prng_below (&prng, 3000);
+    conditions->slow_ms_max =
+        1 + (int64_t) prng_below (&prng, prng_chance (&prng, 1, 8) ? 15000 : 3000);
     conditions->notice_ms_max = 1 + (int64_t) prng_below (&prng, 2000);
     conditions->segment_bytes = UINT64_C (1) << (14 + prng_below (&prng, 6));
     conditions->cache_bytes = UINT64_C (1) << (12 + prng_below (&prng, 12));
