@@ -156,7 +156,8 @@ static bool knows_its_end (const struct fact_client *client, struct objection *o
 }
 
 /* The session of a client that is gone, or was killed, ends within its time limit, once somebody
- * can end it; unless another process goes on with it. */
+ * can end it; unless another process goes on with it. What it asked for last may be an attach,
+ * which is logged when there is room again. */
 bool rule_session_ended (const struct facts *facts, const struct history_event *event,
                          struct objection *objection)
 {
@@ -175,7 +176,9 @@ bool rule_session_ended (const struct facts *facts, const struct history_event *
         int64_t limit_ms = client->killed_ms != 0 && client->grace_ms < client->timeout_ms
                                ? client->grace_ms
                                : client->timeout_ms;
-        int64_t over_ms = client->killed_ms != 0 ? client->killed_ms : client->gone_ms;
+        int64_t over_ms = client->killed_ms != 0
+                              ? client->killed_ms
+                              : later (client->gone_ms, facts_attached_ms (facts, client->session));
         if (event->time_ms > later (over_ms, facts->led_ms) + limit_ms + SLACK_MS &&
             facts_has_session (facts, client)) {
             return object (objection,
