@@ -93,6 +93,16 @@ struct field {
     size_t size;
 };
 
+/* A field's number and type in one: what is not of its type is not it. */
+#define FIELD_AS_NUMBER(number) ((number) << 3 | FIELD_VARINT)
+#define FIELD_AS_FIXED(number)  ((number) << 3 | FIELD_FIXED64)
+#define FIELD_AS_BYTES(number)  ((number) << 3 | FIELD_BYTES)
+
+static inline uint32_t field_kind (const struct field *field)
+{
+    return field->number << 3 | (uint32_t) field->type;
+}
+
 /* A varint of more than one byte, and of `size_max` at most: fields.c. */
 uint64_t field_take_long (struct reader *in, unsigned size_max);
 

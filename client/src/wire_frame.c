@@ -1,7 +1,8 @@
 /* ServerFrame to plain structs: the frames.
  *
  * Nearly all frames are replies to single operations and nothing else: they are copied as they are
- * and read where they lie, item by item. May include: wire_decode, base, libc. */
+ * and read where they lie, item by item. May include: wire_decode, client_fields,
+ * base, libc. */
 
 #include "client/src/wire_decode.h"
 
@@ -10,6 +11,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/fields.h"
+#include "client/proto/client_fields.h"
 
 #define ARENA_BLOCK_MIN 1024
 #define ARENA_BLOCK_MAX (256u << 10)
@@ -58,12 +60,9 @@ void wire_frame_release (struct wire_frame *frame)
 
 /* ---- Frames of items alone ------------------------------------------------------------------- */
 
-/* The numbers of fields in client.proto. */
-enum { FRAME_ITEMS = 3, FRAME_ZXID = 4, FRAME_CONFIRMED = 5 };
-
 static bool is_item (const struct field *field)
 {
-    return field->number == FRAME_ITEMS && field->type == FIELD_BYTES;
+    return field->number == SERVER_FRAME_ITEMS && field->type == FIELD_BYTES;
 }
 
 /* Whether there are only items in the frame, and how far the server is; and how many items. */
@@ -74,8 +73,8 @@ static bool scan_items (const void *bytes, size_t size, size_t *count)
     *count = 0;
     reader_init (&in, bytes, size);
     while (field_next (&in, &field)) {
-        bool word = (field.number == FRAME_ZXID && field.type == FIELD_FIXED64) ||
-                    (field.number == FRAME_CONFIRMED && field.type == FIELD_VARINT);
+        bool word = (field.number == SERVER_FRAME_ZXID && field.type == FIELD_FIXED64) ||
+                    (field.number == SERVER_FRAME_CONFIRMED && field.type == FIELD_VARINT);
         if (!word && !is_item (&field)) {
             return false;
         }
@@ -107,9 +106,9 @@ static int read_items (struct wire_frame *frame, const void *bytes, size_t size,
     reader_init (&in, copy, size);
     int rc = COHORT_OK;
     while (rc == COHORT_OK && field_next (&in, &field)) {
-        if (field.number == FRAME_ZXID) {
+        if (field.number == SERVER_FRAME_ZXID) {
             frame->zxid = field.value;
-        } else if (field.number == FRAME_CONFIRMED) {
+        } else if (field.number == SERVER_FRAME_CONFIRMED) {
             frame->confirmed = field.value;
         } else {
             rc = read_item (frame, field.data, field.size);

@@ -1,51 +1,13 @@
 /* Replies to single operations, straight from the bytes: nearly all that a client ever receives.
  *
  * Read are the fields that such a reply has, each as protobuf would; any other makes the whole item
- * one for protobuf-c. The tests read everything both ways. May include: wire_decode, base, libc. */
+ * one for protobuf-c. The tests read everything both ways. May include: wire_decode, client_fields,
+ * base, libc. */
 
 #include "client/src/wire_decode.h"
 
 #include "client/base/fields.h"
-
-/* The numbers of fields in client.proto. */
-enum { ITEM_REPLY = 1 };
-enum {
-    REPLY_XID = 1,
-    REPLY_CODE = 2,
-    REPLY_ZXID = 3,
-    REPLY_PATH = 4,
-    REPLY_DATA = 5,
-    REPLY_STAT = 6,
-    REPLY_NUMBER = 9,
-    REPLY_VALUE = 13,
-    REPLY_EXISTED = 14
-};
-enum {
-    STAT_CZXID = 1,
-    STAT_MZXID = 2,
-    STAT_PZXID = 3,
-    STAT_CTIME_MS = 4,
-    STAT_MTIME_MS = 5,
-    STAT_VERSION = 6,
-    STAT_CVERSION = 7,
-    STAT_AVERSION = 8,
-    STAT_EPHEMERAL_OWNER = 9,
-    STAT_OZXID = 10,
-    STAT_DATA_SIZE = 11,
-    STAT_CHILD_COUNT = 12,
-    STAT_MODE = 13,
-    STAT_TTL_MS = 14
-};
-
-/* A field's number and type in one: what is not of its type is not it. */
-#define AS_NUMBER(number) ((number) << 3 | FIELD_VARINT)
-#define AS_FIXED(number)  ((number) << 3 | FIELD_FIXED64)
-#define AS_BYTES(number)  ((number) << 3 | FIELD_BYTES)
-
-static uint32_t kind_of (const struct field *field)
-{
-    return field->number << 3 | (uint32_t) field->type;
-}
+#include "client/proto/client_fields.h"
 
 /* False: there is something in it that is not expected. */
 static bool read_stat (cohort_stat_t *stat, const uint8_t *data, size_t size)
@@ -54,47 +16,47 @@ static bool read_stat (cohort_stat_t *stat, const uint8_t *data, size_t size)
     struct field field;
     reader_init (&in, data, size);
     while (field_next (&in, &field)) {
-        switch (kind_of (&field)) {
-        case AS_FIXED (STAT_CZXID):
+        switch (field_kind (&field)) {
+        case FIELD_AS_FIXED (STAT_CZXID):
             stat->czxid = field.value;
             break;
-        case AS_FIXED (STAT_MZXID):
+        case FIELD_AS_FIXED (STAT_MZXID):
             stat->mzxid = field.value;
             break;
-        case AS_FIXED (STAT_PZXID):
+        case FIELD_AS_FIXED (STAT_PZXID):
             stat->pzxid = field.value;
             break;
-        case AS_FIXED (STAT_CTIME_MS):
+        case FIELD_AS_FIXED (STAT_CTIME_MS):
             stat->ctime_ms = (int64_t) field.value;
             break;
-        case AS_FIXED (STAT_MTIME_MS):
+        case FIELD_AS_FIXED (STAT_MTIME_MS):
             stat->mtime_ms = (int64_t) field.value;
             break;
-        case AS_NUMBER (STAT_VERSION):
+        case FIELD_AS_NUMBER (STAT_VERSION):
             stat->version = field_unzigzag32 (field.value);
             break;
-        case AS_NUMBER (STAT_CVERSION):
+        case FIELD_AS_NUMBER (STAT_CVERSION):
             stat->cversion = field_unzigzag32 (field.value);
             break;
-        case AS_NUMBER (STAT_AVERSION):
+        case FIELD_AS_NUMBER (STAT_AVERSION):
             stat->aversion = field_unzigzag32 (field.value);
             break;
-        case AS_FIXED (STAT_EPHEMERAL_OWNER):
+        case FIELD_AS_FIXED (STAT_EPHEMERAL_OWNER):
             stat->ephemeral_owner = field.value;
             break;
-        case AS_FIXED (STAT_OZXID):
+        case FIELD_AS_FIXED (STAT_OZXID):
             stat->ozxid = field.value;
             break;
-        case AS_NUMBER (STAT_DATA_SIZE):
+        case FIELD_AS_NUMBER (STAT_DATA_SIZE):
             stat->data_size = (int32_t) (uint32_t) field.value;
             break;
-        case AS_NUMBER (STAT_CHILD_COUNT):
+        case FIELD_AS_NUMBER (STAT_CHILD_COUNT):
             stat->child_count = (uint32_t) field.value;
             break;
-        case AS_NUMBER (STAT_MODE):
+        case FIELD_AS_NUMBER (STAT_MODE):
             stat->mode = (int) (field.value & INT32_MAX);
             break;
-        case AS_FIXED (STAT_TTL_MS):
+        case FIELD_AS_FIXED (STAT_TTL_MS):
             stat->ttl_ms = (int64_t) field.value;
             break;
         default:
@@ -131,36 +93,36 @@ size_t wire_reply_room (void)
 static int read_field (struct arena *arena, struct whole *whole, const struct field *field)
 {
     struct wire_reply *reply = &whole->reply;
-    switch (kind_of (field)) {
-    case AS_NUMBER (REPLY_XID):
+    switch (field_kind (field)) {
+    case FIELD_AS_NUMBER (REPLY_XID):
         reply->xid = field->value;
         return COHORT_OK;
-    case AS_NUMBER (REPLY_CODE):
+    case FIELD_AS_NUMBER (REPLY_CODE):
         reply->code = field_unzigzag32 (field->value);
         return COHORT_OK;
-    case AS_FIXED (REPLY_ZXID):
+    case FIELD_AS_FIXED (REPLY_ZXID):
         reply->zxid = field->value;
         return COHORT_OK;
-    case AS_BYTES (REPLY_PATH):
+    case FIELD_AS_BYTES (REPLY_PATH):
         return read_text (arena, &reply->path, field);
-    case AS_BYTES (REPLY_DATA):
+    case FIELD_AS_BYTES (REPLY_DATA):
         reply->data = field->size > 0 ? field->data : NULL;
         reply->size = field->size;
         return COHORT_OK;
-    case AS_BYTES (REPLY_STAT):
+    case FIELD_AS_BYTES (REPLY_STAT):
         /* A second one would be merged with the first. */
         if (reply->stat != NULL || !read_stat (&whole->stat, field->data, field->size)) {
             return COHORT_EUNSUPPORTED;
         }
         reply->stat = &whole->stat;
         return COHORT_OK;
-    case AS_NUMBER (REPLY_NUMBER):
+    case FIELD_AS_NUMBER (REPLY_NUMBER):
         reply->number = field->value;
         return COHORT_OK;
-    case AS_NUMBER (REPLY_VALUE):
+    case FIELD_AS_NUMBER (REPLY_VALUE):
         reply->value = field_unzigzag (field->value);
         return COHORT_OK;
-    case AS_NUMBER (REPLY_EXISTED):
+    case FIELD_AS_NUMBER (REPLY_EXISTED):
         reply->existed = field->value != 0;
         return COHORT_OK;
     default:
@@ -173,7 +135,7 @@ int wire_reply_read (struct arena *arena, struct wire_item *item, const uint8_t 
     struct reader in;
     struct field field;
     reader_init (&in, data, size);
-    if (!field_next (&in, &field) || kind_of (&field) != AS_BYTES (ITEM_REPLY) ||
+    if (!field_next (&in, &field) || field_kind (&field) != FIELD_AS_BYTES (ITEM_REPLY) ||
         !reader_done (&in)) {
         return COHORT_EUNSUPPORTED;
     }

@@ -1,37 +1,30 @@
 /* Requests straight into the bytes: those of single operations, which are nearly all that a client
  * ever sends. The bytes are those that protobuf-c would make, and the tests compare them.
- * May include: wire_encode, base, libc. */
+ * May include: wire_encode, client_fields, base, libc. */
 
 #include <string.h>
 
 #include "client/base/assert.h"
 #include "client/base/fields.h"
+#include "client/proto/client_fields.h"
 #include "client/src/wire_encode.h"
-
-/* The numbers of fields in client.proto. */
-enum { REQUEST_XID = 1, REQUEST_NUMBER = 2, REQUEST_ACK_TO = 3, REQUEST_LINEARIZABLE = 60 };
-enum { OP_PATH = 1, OP_DATA = 2 };
-enum { READ_WATCH = 2 };
-enum { SET_VERSION = 3 };
-enum { DELETE_VERSION = 2 };
-enum { CREATE_MODE = 3, CREATE_IF_ABSENT = 4, CREATE_TTL_MS = 5 };
 
 /* The field of an operation in its request; 0: it is left to protobuf-c. */
 static uint32_t field_of (const struct wire_op *op)
 {
     switch (op->kind) {
     case WIRE_CREATE:
-        return op->acl == NULL ? 4 : 0;
+        return op->acl == NULL ? REQUEST_CREATE : 0;
     case WIRE_DELETE:
-        return op->if_present ? 0 : 5;
+        return op->if_present ? 0 : REQUEST_DELETE;
     case WIRE_SET:
-        return 6;
+        return REQUEST_SET;
     case WIRE_EXISTS:
-        return 9;
+        return REQUEST_EXISTS;
     case WIRE_GET:
-        return 10;
+        return REQUEST_GET;
     case WIRE_COUNT:
-        return 62;
+        return REQUEST_COUNT;
     default:
         return 0;
     }

@@ -6,6 +6,7 @@
 
 #include "client/base/assert.h"
 #include "client/base/fields.h"
+#include "client/proto/client_fields.h"
 #include "cohort/version.h"
 #include "server/tree/result.h"
 
@@ -176,81 +177,6 @@ void wire_client_backup (struct buf *out, const struct backup_part *part)
 
 enum { WIDE_SIZE = 5, NARROW_MAX = 127 };
 
-/* The numbers of fields in client.proto; the tests read the frames with protobuf-c. */
-enum {
-    FRAME_ITEMS = 3,
-    FRAME_ZXID = 4,
-    FRAME_CONFIRMED = 5,
-    ITEM_REPLY = 1,
-    ITEM_EVENT = 2,
-    ITEM_BATCH = 3,
-    REPLY_XID = 1,
-    REPLY_CODE = 2,
-    REPLY_ZXID = 3,
-    REPLY_PATH = 4,
-    REPLY_DATA = 5,
-    REPLY_STAT = 6,
-    REPLY_CHILDREN = 7,
-    REPLY_RESULTS = 8,
-    REPLY_NUMBER = 9,
-    REPLY_EXPECTED = 10,
-    REPLY_LISTED = 11,
-    REPLY_NEXT = 12,
-    REPLY_VALUE = 13,
-    REPLY_EXISTED = 14,
-    REPLY_ACL = 40,
-    ACL_PERMS = 1,
-    ACL_SCHEME = 2,
-    ACL_ID = 3,
-    REPLY_READS = 60,
-    REPLY_IDENTITIES = 61,
-    REPLY_DETAIL = 62,
-    REPLY_QUOTA_PATH = 85,
-    IDENTITY_SCHEME = 1,
-    IDENTITY_ID = 2,
-    REPLY_SESSIONS = 50,
-    REPLY_MORE_SESSIONS = 51,
-    SESSION_ID = 1,
-    SESSION_SERVER = 2,
-    SESSION_TIMEOUT_MS = 3,
-    SESSION_GRACE_MS = 4,
-    SESSION_EPHEMERALS = 5,
-    SESSION_INCARNATION = 6,
-    SESSION_STATE = 7,
-    SESSION_ADDRESS = 8,
-    CHILD_NAME = 1,
-    CHILD_STAT = 2,
-    CHILD_DATA = 3,
-    CHILD_HIDDEN = 40,
-    RESULT_CODE = 1,
-    RESULT_PATH = 2,
-    RESULT_STAT = 3,
-    RESULT_VALUE = 4,
-    RESULT_EXISTED = 5,
-    EVENT_TYPE = 1,
-    EVENT_PATH = 2,
-    EVENT_ZXID = 3,
-    EVENT_KIND = 4,
-    BATCH_STREAM = 1,
-    BATCH_ZXID = 2,
-    BATCH_SNAPSHOT = 3,
-    BATCH_FIRST = 4,
-    BATCH_MORE = 5,
-    BATCH_CHANGES = 6,
-    BATCH_SENT = 7,
-    BATCH_RESET = 8,
-    CHANGE_KIND = 1,
-    CHANGE_PATH = 2,
-    CHANGE_DATA = 3,
-    CHANGE_STAT = 4,
-    CHANGE_HIDDEN = 40,
-    CHANGE_OWNER = 80,
-    OWNER_FROM = 1,
-    OWNER_TO = 2,
-    OWNER_ZXID = 3,
-    KIND_FOUND = 4 /* of a change, beside the effects' */
-};
-
 /* Each makes room for what it writes and no more: buffers are as large as what is in them asks for.
  */
 
@@ -335,28 +261,28 @@ enum { STAT_SIZE_MAX = 8 * 9 + 3 * 6 + 3 * 6 };
 static void put_stat (struct buf *out, unsigned field, const cohort_stat_t *stat)
 {
     uint8_t bytes[STAT_SIZE_MAX];
-    uint8_t *at = field_put_fixed (bytes, 1, stat->czxid);
-    at = field_put_fixed (at, 2, stat->mzxid);
-    at = field_put_fixed (at, 3, stat->pzxid);
-    at = field_put_fixed (at, 4, (uint64_t) stat->ctime_ms);
-    at = field_put_fixed (at, 5, (uint64_t) stat->mtime_ms);
-    at = field_put_number (at, 6, field_zigzag (stat->version));
-    at = field_put_number (at, 7, field_zigzag (stat->cversion));
-    at = field_put_number (at, 8, field_zigzag (stat->aversion));
-    at = field_put_fixed (at, 9, stat->ephemeral_owner);
-    at = field_put_fixed (at, 10, stat->ozxid);
-    at = field_put_number (at, 11, (uint32_t) stat->data_size);
-    at = field_put_number (at, 12, stat->child_count);
-    at = field_put_number (at, 13, (uint32_t) stat->mode);
-    at = field_put_fixed (at, 14, (uint64_t) stat->ttl_ms);
+    uint8_t *at = field_put_fixed (bytes, STAT_CZXID, stat->czxid);
+    at = field_put_fixed (at, STAT_MZXID, stat->mzxid);
+    at = field_put_fixed (at, STAT_PZXID, stat->pzxid);
+    at = field_put_fixed (at, STAT_CTIME_MS, (uint64_t) stat->ctime_ms);
+    at = field_put_fixed (at, STAT_MTIME_MS, (uint64_t) stat->mtime_ms);
+    at = field_put_number (at, STAT_VERSION, field_zigzag (stat->version));
+    at = field_put_number (at, STAT_CVERSION, field_zigzag (stat->cversion));
+    at = field_put_number (at, STAT_AVERSION, field_zigzag (stat->aversion));
+    at = field_put_fixed (at, STAT_EPHEMERAL_OWNER, stat->ephemeral_owner);
+    at = field_put_fixed (at, STAT_OZXID, stat->ozxid);
+    at = field_put_number (at, STAT_DATA_SIZE, (uint32_t) stat->data_size);
+    at = field_put_number (at, STAT_CHILD_COUNT, stat->child_count);
+    at = field_put_number (at, STAT_MODE, (uint32_t) stat->mode);
+    at = field_put_fixed (at, STAT_TTL_MS, (uint64_t) stat->ttl_ms);
     COHORT_ASSERT (at - bytes <= STAT_SIZE_MAX);
     put_bytes (out, field, bytes, (size_t) (at - bytes));
 }
 
 void wire_client_seen (struct buf *out, zxid_t zxid, uint64_t confirmed)
 {
-    put_fixed (out, FRAME_ZXID, zxid);
-    put_number (out, FRAME_CONFIRMED, confirmed);
+    put_fixed (out, SERVER_FRAME_ZXID, zxid);
+    put_number (out, SERVER_FRAME_CONFIRMED, confirmed);
 }
 
 /* ---- Items ------------------------------------------------------------------------------- */
@@ -364,7 +290,7 @@ void wire_client_seen (struct buf *out, zxid_t zxid, uint64_t confirmed)
 static struct wire_mark item_begin (struct buf *out, unsigned kind, bool wide)
 {
     struct wire_mark mark = {.wide = wide};
-    mark.item = put_begin (out, FRAME_ITEMS, wide);
+    mark.item = put_begin (out, SERVER_FRAME_ITEMS, wide);
     mark.body = put_begin (out, kind, wide);
     return mark;
 }
@@ -586,7 +512,7 @@ void wire_client_change (struct buf *out, const struct effect *effect, enum wire
 
 void wire_client_found (struct buf *out, const struct tree_node *node, enum wire_shown shown)
 {
-    struct subject subject = {KIND_FOUND, node->path, strlen (node->path), &node->stat};
+    struct subject subject = {CHANGE_KIND_FOUND, node->path, strlen (node->path), &node->stat};
     put_change (out, &subject, node->data, node->data_size, shown);
 }
 

@@ -6,6 +6,7 @@
 
 #include "client/base/assert.h"
 #include "client/base/fields.h"
+#include "client/proto/client_fields.h"
 #include "server/node/wire_client.h"
 
 /* ---- protobuf-c with an arena ------------------------------------------------------------ */
@@ -48,32 +49,6 @@ const Cohort__Wire__ClientFrame *wire_client_decode_general (struct arena *arena
 
 /* ---- Single operations ------------------------------------------------------------------- */
 
-/* The numbers of fields in client.proto. */
-enum { FRAME_REQUESTS = 4 };
-enum { REQUEST_XID = 1, REQUEST_NUMBER = 2, REQUEST_ACK_TO = 3, REQUEST_LINEARIZABLE = 60 };
-enum {
-    REQUEST_CREATE = 4,
-    REQUEST_DELETE = 5,
-    REQUEST_SET = 6,
-    REQUEST_EXISTS = 9,
-    REQUEST_GET = 10,
-    REQUEST_COUNT = 62
-};
-enum { OP_PATH = 1, OP_DATA = 2 };
-enum { READ_WATCH = 2 };
-enum { SET_VERSION = 3 };
-enum { DELETE_VERSION = 2 };
-enum { CREATE_MODE = 3, CREATE_IF_ABSENT = 4, CREATE_TTL_MS = 5 };
-
-/* A field's number and type in one: what is not of its type is not it. */
-#define AS_NUMBER(number) ((number) << 3 | FIELD_VARINT)
-#define AS_BYTES(number)  ((number) << 3 | FIELD_BYTES)
-
-static uint32_t kind_of (const struct field *field)
-{
-    return field->number << 3 | (uint32_t) field->type;
-}
-
 /* protobuf-c has NULL for no bytes; and pointers to non-const although nobody writes there. */
 static ProtobufCBinaryData bytes_in (const struct field *field)
 {
@@ -88,11 +63,11 @@ static bool read_read (Cohort__Wire__Read *op, struct reader *in)
     struct field field;
     *op = (Cohort__Wire__Read) COHORT__WIRE__READ__INIT;
     while (field_next (in, &field)) {
-        switch (kind_of (&field)) {
-        case AS_BYTES (OP_PATH):
+        switch (field_kind (&field)) {
+        case FIELD_AS_BYTES (OP_PATH):
             op->path = bytes_in (&field);
             break;
-        case AS_NUMBER (READ_WATCH):
+        case FIELD_AS_NUMBER (READ_WATCH):
             op->watch = field.value != 0;
             break;
         default:
@@ -107,14 +82,14 @@ static bool read_set (Cohort__Wire__Set *op, struct reader *in)
     struct field field;
     *op = (Cohort__Wire__Set) COHORT__WIRE__SET__INIT;
     while (field_next (in, &field)) {
-        switch (kind_of (&field)) {
-        case AS_BYTES (OP_PATH):
+        switch (field_kind (&field)) {
+        case FIELD_AS_BYTES (OP_PATH):
             op->path = bytes_in (&field);
             break;
-        case AS_BYTES (OP_DATA):
+        case FIELD_AS_BYTES (OP_DATA):
             op->data = bytes_in (&field);
             break;
-        case AS_NUMBER (SET_VERSION):
+        case FIELD_AS_NUMBER (SET_VERSION):
             op->version = field_unzigzag32 (field.value);
             break;
         default:
@@ -129,11 +104,11 @@ static bool read_delete (Cohort__Wire__Delete *op, struct reader *in)
     struct field field;
     *op = (Cohort__Wire__Delete) COHORT__WIRE__DELETE__INIT;
     while (field_next (in, &field)) {
-        switch (kind_of (&field)) {
-        case AS_BYTES (OP_PATH):
+        switch (field_kind (&field)) {
+        case FIELD_AS_BYTES (OP_PATH):
             op->path = bytes_in (&field);
             break;
-        case AS_NUMBER (DELETE_VERSION):
+        case FIELD_AS_NUMBER (DELETE_VERSION):
             op->version = field_unzigzag32 (field.value);
             break;
         default:
@@ -148,20 +123,20 @@ static bool read_create (Cohort__Wire__Create *op, struct reader *in)
     struct field field;
     *op = (Cohort__Wire__Create) COHORT__WIRE__CREATE__INIT;
     while (field_next (in, &field)) {
-        switch (kind_of (&field)) {
-        case AS_BYTES (OP_PATH):
+        switch (field_kind (&field)) {
+        case FIELD_AS_BYTES (OP_PATH):
             op->path = bytes_in (&field);
             break;
-        case AS_BYTES (OP_DATA):
+        case FIELD_AS_BYTES (OP_DATA):
             op->data = bytes_in (&field);
             break;
-        case AS_NUMBER (CREATE_MODE):
+        case FIELD_AS_NUMBER (CREATE_MODE):
             op->mode = (uint32_t) field.value;
             break;
-        case AS_NUMBER (CREATE_IF_ABSENT):
+        case FIELD_AS_NUMBER (CREATE_IF_ABSENT):
             op->if_absent = field.value != 0;
             break;
-        case AS_NUMBER (CREATE_TTL_MS):
+        case FIELD_AS_NUMBER (CREATE_TTL_MS):
             op->ttl_ms = field.value;
             break;
         default:
@@ -221,25 +196,25 @@ static bool read_plain (struct plain *plain, const uint8_t *data, size_t size)
     plain->request = (Cohort__Wire__Request) COHORT__WIRE__REQUEST__INIT;
     reader_init (&in, data, size);
     while (field_next (&in, &field)) {
-        switch (kind_of (&field)) {
-        case AS_NUMBER (REQUEST_XID):
+        switch (field_kind (&field)) {
+        case FIELD_AS_NUMBER (REQUEST_XID):
             plain->request.xid = field.value;
             break;
-        case AS_NUMBER (REQUEST_NUMBER):
+        case FIELD_AS_NUMBER (REQUEST_NUMBER):
             plain->request.number = field.value;
             break;
-        case AS_NUMBER (REQUEST_ACK_TO):
+        case FIELD_AS_NUMBER (REQUEST_ACK_TO):
             plain->request.ack_to = field.value;
             break;
-        case AS_NUMBER (REQUEST_LINEARIZABLE):
+        case FIELD_AS_NUMBER (REQUEST_LINEARIZABLE):
             plain->request.linearizable = field.value != 0;
             break;
-        case AS_BYTES (REQUEST_CREATE):
-        case AS_BYTES (REQUEST_DELETE):
-        case AS_BYTES (REQUEST_SET):
-        case AS_BYTES (REQUEST_EXISTS):
-        case AS_BYTES (REQUEST_GET):
-        case AS_BYTES (REQUEST_COUNT):
+        case FIELD_AS_BYTES (REQUEST_CREATE):
+        case FIELD_AS_BYTES (REQUEST_DELETE):
+        case FIELD_AS_BYTES (REQUEST_SET):
+        case FIELD_AS_BYTES (REQUEST_EXISTS):
+        case FIELD_AS_BYTES (REQUEST_GET):
+        case FIELD_AS_BYTES (REQUEST_COUNT):
             if (!read_op (plain, &field)) {
                 return false;
             }
@@ -268,7 +243,7 @@ static bool scan_requests (const uint8_t *data, size_t size, size_t *count)
     *count = 0;
     reader_init (&in, data, size);
     while (field_next (&in, &field)) {
-        if (kind_of (&field) != AS_BYTES (FRAME_REQUESTS)) {
+        if (field_kind (&field) != FIELD_AS_BYTES (CLIENT_FRAME_REQUESTS)) {
             return false;
         }
         ++*count;
