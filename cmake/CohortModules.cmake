@@ -63,17 +63,18 @@ endfunction ()
 # cohort_shared_library (name
 #     MODULES module...       cohort_module targets that make up the library, whole
 #     [LIBS lib...]           what it needs besides, e.g. PkgConfig::ZMQ
+#     [SHOWS name...]         other such libraries, whose functions its users call, too
 #     INCLUDE folder...       its public header folders (each with a cohort/ inside)
 #     DESCRIPTION text)
 # lib<name>.so with SONAME = major version, its headers, <name>.pc and its part of the CMake
 # package (cohort::<name>). LIBS and all the modules' own dependencies stay private.
 function (cohort_shared_library name)
-    cmake_parse_arguments (PARSE_ARGV 1 arg "" "DESCRIPTION" "MODULES;LIBS;INCLUDE")
+    cmake_parse_arguments (PARSE_ARGV 1 arg "" "DESCRIPTION" "MODULES;LIBS;SHOWS;INCLUDE")
     cohort_check_arguments (cohort_shared_library)
     list (TRANSFORM arg_MODULES REPLACE "(.+)" "$<TARGET_OBJECTS:\\1>" OUTPUT_VARIABLE objects)
     add_library (${name} SHARED ${objects})
     add_library (cohort::${name} ALIAS ${name})
-    target_link_libraries (${name} PRIVATE ${arg_LIBS})
+    target_link_libraries (${name} PUBLIC ${arg_SHOWS} PRIVATE ${arg_LIBS})
     set_target_properties (${name} PROPERTIES
         LINKER_LANGUAGE C
         VERSION "${PROJECT_VERSION}"
@@ -97,6 +98,7 @@ function (cohort_shared_library name)
 
     set (PC_NAME "${name}")
     set (PC_DESCRIPTION "${arg_DESCRIPTION}")
+    list (JOIN arg_SHOWS " " PC_REQUIRES)
     # Relative to the file itself, so that an installed tree can be moved.
     cmake_path (RELATIVE_PATH CMAKE_INSTALL_FULL_LIBDIR BASE_DIRECTORY "${CMAKE_INSTALL_PREFIX}"
                 OUTPUT_VARIABLE PC_LIBDIR)

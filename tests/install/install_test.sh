@@ -33,6 +33,11 @@ c++ -x c++ -std=c++11 -Wall -Wpedantic -Werror "$here/consumer.c" -x none \
     -o "$prefix/with-c++" $(pkg-config --cflags --libs cohort cohort-server)
 run "$prefix/with-c++"
 
+# Whoever embeds a server is a client of it: to ask for the server's library is enough.
+# shellcheck disable=SC2046
+cc "$here/consumer.c" -o "$prefix/with-server" $(pkg-config --cflags --libs cohort-server)
+run "$prefix/with-server"
+
 mkdir "$prefix/project"
 cp "$here/consumer.c" "$prefix/project/"
 cat >"$prefix/project/CMakeLists.txt" <<'END'
@@ -41,11 +46,14 @@ project (consumer C)
 find_package (cohort REQUIRED)
 add_executable (with-cmake consumer.c)
 target_link_libraries (with-cmake PRIVATE cohort::cohort cohort::cohort-server)
+add_executable (with-cmake-server consumer.c)
+target_link_libraries (with-cmake-server PRIVATE cohort::cohort-server)
 END
 cmake -S "$prefix/project" -B "$prefix/project/build" -G Ninja "-DCMAKE_PREFIX_PATH=$prefix/usr" \
     >"$prefix/configure.log"
 cmake --build "$prefix/project/build" >"$prefix/build.log"
 run "$prefix/project/build/with-cmake"
+run "$prefix/project/build/with-cmake-server"
 
 # The programs find their libraries by themselves.
 for program in cohort cohortd; do
