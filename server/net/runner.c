@@ -1,7 +1,7 @@
 /*
  * server/net/runner.c - runs one node
  *
- * The only file of the server with a lock beside the store's queue: it guards what other threads
+ * The only file of the server with a lock beside store/lock.c: it guards what other threads
  * ask of the runner and what it tells them (struct shared); the node is its thread's alone.
  */
 #include "server/net/runner.h"

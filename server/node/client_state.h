@@ -7,7 +7,7 @@
  *   client_requests.c   requests come in: checked, encoded, submitted, queued
  *   client_reads.c      what reads the tree: comes in, and is answered
  *   client_answer.c     the queue of a session is answered
- *   client_pending.c      the memory of that queue
+ *   client_pending.c    the memory of that queue
  *   client_deliver.c    one FIFO to each client, and what bounds it
  *   client_watch.c      one-shot watches
  *   client_feed.c       streams: who is where; live delivery

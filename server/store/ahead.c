@@ -1,7 +1,7 @@
 /*
  *  server/store/ahead.c - a snapshot is read and unpacked while what came before is used
  *
- *  May include: base, snapshot.h, pthreads.
+ *  May include: base, lock.h, snapshot.h, pthreads.
  */
 #include "server/store/ahead.h"
 
@@ -10,6 +10,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "cohort/error.h"
+#include "server/store/lock.h"
 
 /*  A few, so that neither waits for the other's longest piece. */
 enum { PIECES = 4 };
@@ -17,9 +18,8 @@ enum { PIECES = 4 };
 struct ahead {
     struct snapshot_reader *file;
     pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    /*  Under the mutex.  Piece n is at n % PIECES: [taken, filled) are full, and the one before
+    struct lock *lock;
+    /*  Under the lock.  Piece n is at n % PIECES: [taken, filled) are full, and the one before
      *  `taken` is being used. */
     uint64_t filled, taken;
     size_t sizes[PIECES];
@@ -29,48 +29,24 @@ struct ahead {
     uint8_t bytes[PIECES][AHEAD_PIECE];
 };
 
-static void lock (struct ahead *self)
-{
-    int rc = pthread_mutex_lock (&self->mutex);
-    COHORT_ASSERT (rc == 0);
-}
-
-static void unlock (struct ahead *self)
-{
-    int rc = pthread_mutex_unlock (&self->mutex);
-    COHORT_ASSERT (rc == 0);
-}
-
-static void tell (struct ahead *self)
-{
-    int rc = pthread_cond_signal (&self->changed);
-    COHORT_ASSERT (rc == 0);
-}
-
-static void await_change (struct ahead *self)
-{
-    int rc = pthread_cond_wait (&self->changed, &self->mutex);
-    COHORT_ASSERT (rc == 0);
-}
-
 /* ---- The thread that reads ----------------------------------------------------------------- */
 
 /*  Whether there is a piece to fill: one that is neither full nor used. */
 static bool await_room (struct ahead *self)
 {
-    lock (self);
+    lock_enter (self->lock);
     while (!self->stop && self->filled - self->taken >= PIECES - 1) {
-        await_change (self);
+        (void) lock_wait (self->lock, -1);
     }
     bool room = !self->stop;
-    unlock (self);
+    lock_leave (self->lock);
     return room;
 }
 
 /*  Whether there is more. */
 static bool hand_over (struct ahead *self, size_t size, int code)
 {
-    lock (self);
+    lock_enter (self->lock);
     if (code == 0 && size > 0) {
         self->sizes[self->filled++ % PIECES] = size;
     } else {
@@ -78,8 +54,8 @@ static bool hand_over (struct ahead *self, size_t size, int code)
         self->ended = true;
     }
     bool more = !self->ended;
-    tell (self);
-    unlock (self);
+    lock_wake (self->lock);
+    lock_leave (self->lock);
     return more;
 }
 
@@ -104,9 +80,9 @@ static void *run (void *arg)
 int ahead_next (struct ahead *self, const uint8_t **data, size_t *size)
 {
     int code = 0;
-    lock (self);
+    lock_enter (self->lock);
     while (self->filled == self->taken && !self->ended) {
-        await_change (self);
+        (void) lock_wait (self->lock, -1);
     }
     *data = NULL;
     *size = 0;
@@ -114,31 +90,30 @@ int ahead_next (struct ahead *self, const uint8_t **data, size_t *size)
         unsigned at = (unsigned) (self->taken++ % PIECES);
         *data = self->bytes[at];
         *size = self->sizes[at];
-        tell (self);
+        lock_wake (self->lock);
     } else {
         code = self->code;
     }
-    unlock (self);
+    lock_leave (self->lock);
     return code;
 }
 
 int ahead_new (struct snapshot_reader *file, struct ahead **ahead)
 {
     struct ahead *self = mem_alloc (sizeof *self);
-    if (self == NULL) {
+    struct lock *lock = lock_new ();
+    if (self == NULL || lock == NULL) {
+        lock_destroy (&lock);
+        mem_free (self);
         return COHORT_ENOMEM;
     }
+    self->lock = lock;
     self->file = file;
     self->filled = self->taken = 0;
     self->stop = self->ended = false;
     self->code = 0;
-    int rc = pthread_mutex_init (&self->mutex, NULL);
-    COHORT_ASSERT (rc == 0);
-    rc = pthread_cond_init (&self->changed, NULL);
-    COHORT_ASSERT (rc == 0);
     if (pthread_create (&self->thread, NULL, run, self) != 0) {
-        (void) pthread_cond_destroy (&self->changed);
-        (void) pthread_mutex_destroy (&self->mutex);
+        lock_destroy (&self->lock);
         mem_free (self);
         return COHORT_ESYSTEM;
     }
@@ -153,13 +128,12 @@ void ahead_destroy (struct ahead **self_p)
         return;
     }
     *self_p = NULL;
-    lock (self);
+    lock_enter (self->lock);
     self->stop = true;
-    tell (self);
-    unlock (self);
+    lock_wake (self->lock);
+    lock_leave (self->lock);
     int rc = pthread_join (self->thread, NULL);
     COHORT_ASSERT (rc == 0);
-    (void) pthread_cond_destroy (&self->changed);
-    (void) pthread_mutex_destroy (&self->mutex);
+    lock_destroy (&self->lock);
     mem_free (self);
 }

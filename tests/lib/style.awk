@@ -24,6 +24,9 @@ BEGIN {
     # Where nothing may sleep: a condition can be awaited.
     sleeps["sleep"] = sleeps["usleep"] = sleeps["nanosleep"] = sleeps["zclock_sleep"] = 1
 
+    # Locks are where whoever looks for a deadlock looks, and nowhere else.
+    locks["server/net/runner.c"] = locks["server/store/lock.c"] = locks["client/src/thread.c"] = 1
+
     # All of libc that the pure modules may include.
     split("stdint stddef stdbool string limits inttypes stdalign", headers, " ")
     for (i in headers) {
@@ -101,6 +104,9 @@ function check_calls(code,    rest, name)
                 complain(name " is not used here: " instead[name])
             } else if (name in sleeps && FILENAME ~ /^(tests|client|server|recipes)\//) {
                 complain(name " is not used here: await the condition")
+            } else if (name ~ /^pthread_(mutex|rwlock|spin)_/ && !(FILENAME in locks) &&
+                       FILENAME ~ /^(client|server|recipes)\//) {
+                complain(name " is not used here: store/lock.h, or a queue")
             }
         }
         rest = substr(rest, RSTART + RLENGTH)

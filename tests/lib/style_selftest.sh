@@ -6,7 +6,7 @@ awk_file=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/style.awk || exit 1
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
-mkdir -p server/core client/base examples
+mkdir -p server/core server/store client/base examples tests
 
 status=0
 
@@ -70,6 +70,11 @@ bad $c "/* TO""DO: later */" 'unfinished'
 bad $c "int a; /* FIX""ME */" 'unfinished'
 bad $c '1\n2\n3\n4\n5\n6\n7\n8\n9\n10' '10 lines'
 good $c '1\n2\n3\n4\n5\n6\n7\n8\n9'
+
+bad $c '    pthread_mutex_lock (&a);' 'lock.h'
+bad server/store/a.c '    pthread_mutex_init (&a, NULL);' 'lock.h'
+good server/store/lock.c '    pthread_mutex_lock (&a);'
+good tests/a.c '    pthread_mutex_lock (&a);'
 
 p=server/core/a.c
 bad $p '#include <stdio.h>' 'a pure module'
