@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "tests/cluster/observed_rights.h"
 
 enum { VALID_STEP_MS = 10 };
 
@@ -22,6 +23,7 @@ struct call {
     enum history_op_kind kinds[OBSERVED_OPS_MAX];
     struct armed *armed; /* the watch that is set with it; NULL: none */
     struct purpose purpose;
+    char who[OBSERVED_WHO_SIZE]; /* whom it is to prove its client to be; "": nobody */
 };
 
 /* A one-shot watch. */
@@ -320,7 +322,8 @@ static void on_watch (cohort_t *client, const cohort_event_t *event, void *arg)
 
 static bool has_stat (enum history_op_kind kind)
 {
-    return kind == HISTORY_CREATE || kind == HISTORY_SET || kind == HISTORY_ADD;
+    return kind == HISTORY_CREATE || kind == HISTORY_SET || kind == HISTORY_ADD ||
+           kind == HISTORY_SET_ACL;
 }
 
 static size_t results_of (const struct call *call, const cohort_result_t *result,
@@ -370,7 +373,7 @@ static void reads_of (const struct call *call, const cohort_result_t *result,
 static void note_return (struct call *call, const cohort_result_t *result)
 {
     struct history_result ops[OBSERVED_OPS_MAX];
-    char values[OBSERVED_OPS_MAX][HISTORY_VALUE_SIZE], *value = values[0];
+    char values[OBSERVED_OPS_MAX][HISTORY_VALUE_SIZE], *value = values[0], *list = NULL;
     struct history_event event = {.kind = HISTORY_RETURN, .client = call->number};
     struct history_return *told = &event.u.result;
     told->id = call->id;
@@ -387,13 +390,42 @@ static void note_return (struct call *call, const cohort_result_t *result)
     } else if (result->rc == 0) {
         told->below = call->kinds[0] == HISTORY_COUNT ? result->value : 0;
         told->stat = result->stat;
+        list = call->kinds[0] == HISTORY_GET_ACL ? rights_text (result->acl) : NULL;
         told->value = call->kinds[0] == HISTORY_GET
                           ? history_value (result->data, result->size, value)
-                          : NULL;
+                          : list;
         told->children = result->children != NULL ? result->children->items : NULL;
         told->children_count = result->children != NULL ? result->children->count : 0;
     }
     note (call->owner, event);
+    free (list);
+}
+
+/* The library proves it anew for a session of the same process, before anything else, and tells
+ * nobody what comes of it. */
+static void keep_proof (struct observed *self, const char *who)
+{
+    for (size_t i = 0; i < self->proven_count; i++) {
+        if (strcmp (self->proven[i], who) == 0) {
+            return;
+        }
+    }
+    COHORT_ASSERT (self->proven_count < OBSERVED_USERS_MAX);
+    (void) snprintf (self->proven[self->proven_count++], OBSERVED_WHO_SIZE, "%s", who);
+}
+
+static void note_proofs (struct observed *self)
+{
+    for (size_t i = 0; i < self->proven_count; i++) {
+        uint64_t id = recorder_new_call (self->options.recorder);
+        struct history_op op = {.kind = HISTORY_ADD_AUTH, .path = "", .value = self->proven[i]};
+        note (self, (struct history_event){
+                        .kind = HISTORY_CALL,
+                        .client = self->number,
+                        .u.call = {.id = id, .number = ++self->asked, .ops = &op, .count = 1}});
+        note (self,
+              (struct history_event){.kind = HISTORY_UNKNOWN, .client = self->number, .u.id = id});
+    }
 }
 
 static bool sets_watch (const struct call *call, int rc)
@@ -420,6 +452,9 @@ static void on_result (cohort_t *client, const cohort_result_t *result, void *ar
                         .kind = HISTORY_UNKNOWN, .client = call->number, .u.id = call->id});
     } else {
         note_return (call, result);
+        if (call->who[0] != '\0' && result->rc == 0) {
+            keep_proof (self, call->who);
+        }
         self->acknowledged += history_is_write (call->kinds[0]) && result->zxid != 0;
         self->options.answered (self->options.arg, self, &call->purpose, result);
     }
@@ -502,19 +537,31 @@ static int ask_reads (struct observed *self, const struct history_op *ops, struc
     return rc;
 }
 
+static int create (cohort_t *client, const struct history_op *op, struct call *call)
+{
+    cohort_acl_t *acl = rights_list (op->acl);
+    cohort_create_options_t options = create_options (op);
+    options.acl = acl;
+    int rc = cohort_create_with_async (client, op->path, op->value, strlen (op->value), &options,
+                                       on_result, call);
+    cohort_acl_destroy (&acl);
+    return rc;
+}
+
 static int ask_one (struct observed *self, const struct history_op *op, struct call *call)
 {
     cohort_t *client = self->client;
     cohort_watch_fn *watch = call->armed != NULL ? on_watch : NULL;
-    cohort_create_options_t options = create_options (op);
     cohort_read_options_t reading = read_options (op);
     cohort_ephemerals_options_t owned = {.size = sizeof owned,
                                          .prefix = op->value[0] != '\0' ? op->value : NULL,
                                          .limit = (int) op->limit};
+    if (rights_concern (op->kind)) {
+        return rights_ask (client, op, on_result, call);
+    }
     switch (op->kind) {
     case HISTORY_CREATE:
-        return cohort_create_with_async (client, op->path, op->value, strlen (op->value), &options,
-                                         on_result, call);
+        return create (client, op, call);
     case HISTORY_ADD:
         return cohort_add_async (client, op->path, op->delta, op->floor, op->ceiling, on_result,
                                  call);
@@ -574,6 +621,8 @@ void observed_ask (struct observed *self, bool multi, const struct history_op *o
     for (size_t i = 0; i < count; i++) {
         call->kinds[i] = ops[i].kind;
     }
+    (void) snprintf (call->who, sizeof call->who, "%s",
+                     ops[0].kind == HISTORY_ADD_AUTH ? ops[0].value : "");
     call->armed = ops[0].watch ? arm (self, ops[0].kind) : NULL;
     list_push_back (&self->calls, &call->node);
     self->outstanding++;
@@ -596,6 +645,7 @@ static void renew (struct observed *self)
     leave_all (self);
     require (cohort_renew (self->client), "cohort_renew");
     begin (self);
+    note_proofs (self);
     self->options.renewed (self->options.arg, self);
 }
 

@@ -20,7 +20,9 @@ enum {
     OBSERVED_OPS_MAX = 4,
     OBSERVED_VALUE_SIZE = 48,
     OBSERVED_PATH_SIZE = 96,
-    OBSERVED_FOLLOWED_MAX = 3
+    OBSERVED_FOLLOWED_MAX = 3,
+    OBSERVED_USERS_MAX = 2,
+    OBSERVED_WHO_SIZE = 128
 };
 
 struct observed;
@@ -75,6 +77,8 @@ struct observed {
     size_t outstanding, watches;
     uint64_t acknowledged; /* writes, since the session began */
     struct list calls, armed;
+    char proven[OBSERVED_USERS_MAX][OBSERVED_WHO_SIZE]; /* who its process has proven to be */
+    size_t proven_count;
     struct followed followed[OBSERVED_FOLLOWED_MAX];
 };
 

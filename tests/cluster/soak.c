@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "client/base/assert.h"
+#include "tests/cluster/observed_rights.h"
 
 enum {
     TURN_MS = 5,
@@ -27,7 +28,7 @@ enum {
 };
 
 static const char settings[] = "minSessionTimeout=500\nmaxSessionTimeout=60000\n"
-                               "snapshotBytes=100000\nlogLevel=info\n";
+                               "snapshotBytes=100000\nlogLevel=info\nadmin=";
 
 int64_t soak_now_ms (const struct soak *self)
 {
@@ -282,6 +283,33 @@ static void tell_who_waits (struct soak *self, const char *what)
     soak_fail (self, "nothing is wrong for %d s, and %s", LIMIT_MS / 1000, what);
 }
 
+/* An administrator, of whom nothing is recorded, ends the session of a client: it has to hear of
+ * it, and its ephemerals to go, as the log says that it was killed. */
+static void kill_session (struct soak *self)
+{
+    struct observed *victim =
+        &self->workers[prng_below (&self->prng, self->workers_count)].observed;
+    uint64_t session = victim->session;
+    int64_t limit = soak_now_ms (self) + LIMIT_MS;
+    int existed = 0;
+    cohort_t *admin = cohort_new (self->ensemble.list, NULL);
+    COHORT_ASSERT (admin != NULL);
+    int rc = cohort_add_auth (admin, RIGHTS_SCHEME, rights_name (0), RIGHTS_PASSWORD);
+    rc = rc == 0 ? cohort_session_kill (admin, session, &existed) : rc;
+    cohort_destroy (&admin);
+    if (rc != 0) {
+        soak_fail (self, "the administrator cannot end a session: %s", cohort_error_text (rc));
+    }
+    soak_tell (self, "session %" PRIx64 " is killed%s", session,
+               existed ? "" : ", and was not there");
+    while (existed && victim->session == session) {
+        if (soak_now_ms (self) > limit) {
+            soak_fail (self, "a client does not hear that its session was killed");
+        }
+        soak_turn (self, true);
+    }
+}
+
 void soak_calm (struct soak *self)
 {
     int64_t since = soak_now_ms (self);
@@ -302,6 +330,7 @@ void soak_calm (struct soak *self)
         }
     }
     soak_tell (self, "everybody was served within %" PRId64 " ms", soak_now_ms (self) - since);
+    kill_session (self);
 }
 
 /* ---- The end --------------------------------------------------------------------------------- */
@@ -547,7 +576,8 @@ static void make_network (struct soak *self)
 
 void soak_init (struct soak *self, const struct soak_options *options)
 {
-    char events[ENSEMBLE_TEXT];
+    char events[ENSEMBLE_TEXT], configured[sizeof settings + RIGHTS_WHO_SIZE + 8];
+    char who[RIGHTS_WHO_SIZE];
     *self = (struct soak){.options = *options};
     prng_seed (&self->prng, options->seed);
     make_network (self);
@@ -556,9 +586,10 @@ void soak_init (struct soak *self, const struct soak_options *options)
     path_in (self, events, "events");
     self->recorder = recorder_new (events);
     log_copy_init (&self->log);
+    (void) snprintf (configured, sizeof configured, "%s%s\n", settings, rights_user (0, who));
     ensemble_init_with (&self->ensemble, &(struct ensemble_options){.cohortd = options->cohortd,
                                                                     .count = options->servers,
-                                                                    .settings = settings,
+                                                                    .settings = configured,
                                                                     .folder = self->folder,
                                                                     .proxy = self->proxy,
                                                                     .net = self->net,

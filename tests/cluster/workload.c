@@ -34,6 +34,12 @@ static const char *path_of (char path[OBSERVED_PATH_SIZE], const char *prefix, s
     return path;
 }
 
+const char *worker_path (const struct worker *self, char path[OBSERVED_PATH_SIZE],
+                         const char *prefix, size_t index)
+{
+    return path_of (path, prefix, index, window_of (self));
+}
+
 /* ---- Asking ---------------------------------------------------------------------------------- */
 
 static void submit (struct worker *self, const struct history_op *op, const struct purpose *purpose)
@@ -426,10 +432,10 @@ static void fell_tree (struct worker *self)
 
 static const char *some_place (struct worker *self, char path[OBSERVED_PATH_SIZE])
 {
-    static const char *const prefixes[] = {"/d", "/box", "/tree", "/t", "/lock", "/r"};
-    size_t place = prng_below (&self->prng, 8);
-    if (place >= 6) {
-        return place == 6 ? self->own : "/";
+    static const char *const prefixes[] = {"/d", "/box", "/tree", "/t", "/lock", "/r", "/a"};
+    size_t place = prng_below (&self->prng, 9);
+    if (place >= 7) {
+        return place == 7 ? self->own : "/";
     }
     return path_of (path, prefixes[place], place < 5 ? 0 : some_register (self), window_of (self));
 }
@@ -503,7 +509,7 @@ static void ask_something (struct worker *self)
         unsigned weight;
         void (*ask) (struct worker *self);
     } asks[] = {
-        {17, write_own},   {6, read_own},         {10, swap_register},
+        {12, write_own},   {4, read_own},         {10, swap_register},
         {5, set_register}, {3, create_register},  {1, delete_register},
         {3, get_register}, {5, watch_register},   {3, sync_and_get_register},
         {1, make_folder},  {4, add_child},        {2, remove_child},
@@ -513,6 +519,7 @@ static void ask_something (struct worker *self)
         {3, use_box},      {2, use_mortal},       {2, plant_tree},
         {1, fell_tree},    {2, follow},           {3, get_current_register},
         {3, read_several}, {2, count_below},      {1, list_ephemerals},
+        {7, worker_claim},
     };
     enum { WEIGHTS = 100 };
     uint64_t dice = prng_below (&self->prng, WEIGHTS);

@@ -11,6 +11,7 @@
  *      /box-W   containers, which go when the last of their children has gone
  *      /tN-W    znodes with a time to live
  *      /tree-W  trees, which are deleted as a whole
+ *      /aN-W, /quota-N: workload_rights.c
  *      /live    a folder: each session has an ephemeral there, so that others see when it ends
  *
  * And they follow some of it, with streams and persistent watches of all kinds.
@@ -57,6 +58,13 @@ void worker_start (struct worker *self, size_t index, uint64_t seed,
 
 /* Asks for something if it is time to. */
 void worker_work (struct worker *self);
+
+/* The path of something of the present window. */
+const char *worker_path (const struct worker *self, char path[OBSERVED_PATH_SIZE],
+                         const char *prefix, size_t index);
+
+/* Asks for what not everybody may do. */
+void worker_claim (struct worker *self);
 
 /* A write to its own key, and another if its session ends, until one is acknowledged: then
  * fresh_due is over. */
