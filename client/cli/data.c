@@ -54,7 +54,9 @@ bool data_read (struct data *self, const char *operand, bool base64)
         }
     }
     if (worked && base64 && self->size > 0 && !output_decode_base64 (self->bytes, &self->size)) {
-        message ("the data is not base64");
+        bool piped = strcmp (operand, "-") == 0;
+        message ("--base64: %s%.60s%s is not base64", piped ? "" : "'",
+                 piped ? "standard input" : operand, piped ? "" : "'");
         worked = false;
     }
     if (!worked) {

@@ -10,6 +10,8 @@
 /* Bytes of a message; of a path in one that names it up to three times. */
 #define MESSAGE_SIZE   2048
 #define PATH_SHOWN_MAX 240
+/* By so much of it a path is known again. */
+#define PATH_KNOWN_MAX 60
 
 void message (const char *format, ...)
 {
@@ -38,16 +40,21 @@ static int parent_size (const char *path)
     return slash == NULL || slash == path ? 1 : (int) (slash - path);
 }
 
+static void explain_chroot (char *buffer, size_t size, const char *path)
+{
+    snprintf (
+        buffer, size,
+        "%s: there is no /: the chroot of --servers does not exist (create it without chroot)",
+        path);
+}
+
 static bool explain_create (char *buffer, size_t size, const char *path, int rc)
 {
     int parent = parent_size (path);
     switch (rc) {
     case COHORT_ENONODE:
         if (parent == 1) {
-            snprintf (buffer, size,
-                      "%s: there is no /: the chroot of --servers does not exist (create it "
-                      "without chroot)",
-                      path);
+            explain_chroot (buffer, size, path);
             return true;
         }
         snprintf (buffer, size,
@@ -100,7 +107,9 @@ static bool explain_missing (char *buffer, size_t size, enum activity activity, 
     if (rc != COHORT_ENONODE) {
         return false;
     }
-    if (activity == ACTIVITY_DELETE) {
+    if (strcmp (path, "/") == 0) {
+        explain_chroot (buffer, size, path);
+    } else if (activity == ACTIVITY_DELETE) {
         snprintf (buffer, size, "%s: the znode does not exist", path);
     } else {
         snprintf (buffer, size,
@@ -132,6 +141,10 @@ static bool explain_access (char *buffer, size_t size, const char *path, int rc,
     if (rc != COHORT_ENOAUTH) {
         return false;
     }
+    /* Where there are administrators quotas take one, whatever transaction sets them. */
+    if (detail != NULL && path[0] == '/' && strstr (detail, " /zookeeper/quota") != NULL) {
+        detail = takes_admin;
+    }
     /* "get /a/b: no permission: it takes READ on it (...)" */
     const char *end = detail != NULL ? strstr (detail, ": no permission") : NULL;
     const char *needs = detail != NULL ? strstr (detail, ": it takes ") : NULL;
@@ -148,6 +161,33 @@ static bool explain_access (char *buffer, size_t size, const char *path, int rc,
     return true;
 }
 
+static bool explain_sum (char *buffer, size_t size, const char *path, int rc)
+{
+    switch (rc) {
+    case COHORT_EBOUNDS:
+        snprintf (buffer, size,
+                  "%s: the sum would be below the floor or above the ceiling: nothing has been "
+                  "changed (see it with: cohort get %s)",
+                  path, path);
+        return true;
+    case COHORT_ENOTNUMBER:
+        snprintf (buffer, size,
+                  "%s: the data is not a decimal number of 64 bits (see it with: cohort get %s; "
+                  "begin anew with: cohort set %s 0)",
+                  path, path, path);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool names (const char *text, const char *path)
+{
+    char known[PATH_KNOWN_MAX + 1];
+    snprintf (known, sizeof known, "%s", path);
+    return strstr (text, known) != NULL;
+}
+
 void explain (char *buffer, size_t size, enum activity activity, const char *path, int rc,
               const char *detail)
 {
@@ -161,13 +201,14 @@ void explain (char *buffer, size_t size, enum activity activity, const char *pat
     if (explain_access (buffer, size, path, rc, detail) ||
         (activity == ACTIVITY_CREATE && explain_create (buffer, size, path, rc)) ||
         (changes && explain_write (buffer, size, activity, path, rc)) ||
+        explain_sum (buffer, size, path, rc) ||
         explain_missing (buffer, size, activity, path, rc)) {
         return;
     }
     bool has_detail = detail != NULL && *detail != 0;
     const char *text = has_detail ? detail : cohort_error_text (rc);
     /* What the library says about an argument names it already. */
-    if (activity == ACTIVITY_SYNC || strstr (text, path) != NULL) {
+    if (activity == ACTIVITY_SYNC || names (text, path)) {
         snprintf (buffer, size, "%s", text);
     } else {
         snprintf (buffer, size, "%s: %s", path, text);

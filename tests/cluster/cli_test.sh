@@ -154,7 +154,7 @@ test_binary () {
 00000005' '' "$cohort" get -x /binary
     expect 0 '' '' "$cohort" set -b /binary aGVsbG8=
     expect 0 'hello' '' "$cohort" get /binary
-    expect 1 '' 'cohort: the data is not base64' "$cohort" set -b /binary 'a'
+    expect 1 '' "cohort: --base64: 'a' is not base64" "$cohort" set -b /binary 'a'
     head -c 1000000 /dev/zero | tr '\0' x >"$folder/large"
     checks=$((checks + 1))
     "$cohort" set /binary - <"$folder/large" || fail 'set of 1,000,000 bytes'
@@ -318,7 +318,8 @@ test_incr () {
     expect 0 11 '' "$cohort" incr /count 10
     expect 0 '-9' '' "$cohort" incr /count -20
     expect 1 '' 'cohort: */count: the sum would be below the floor *' "$cohort" incr --floor -10 /count -- -2
-    expect 1 '' 'cohort: */count: the sum would be * above the ceiling' "$cohort" incr --ceiling 0 /count 10
+    expect 1 '' 'cohort: */count: the sum would be * above the ceiling: nothing has been changed (see it with: cohort get */count)' \
+        "$cohort" incr --ceiling 0 /count 10
     expect 0 '-9' '' "$cohort" get /count
     matches "$("$cohort" incr -o jsonl /count)" '^\{"path": "/count", "value": -8, "stat": \{.*\}\}$' \
         'incr -o jsonl'

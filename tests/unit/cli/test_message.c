@@ -66,6 +66,19 @@ static void test_others (void **state)
             "sessions: no permission: it takes an administrator (whoami tells)",
             "session ls: no permission: it takes an administrator (who this session is: cohort "
             "whoami; how to be one: cohort help admins)");
+    expect (ACTIVITY_SET, "/a", COHORT_ENOAUTH,
+            "operation 1 of 3, create /zookeeper/quota/a: no permission: it takes what each of its "
+            "operations needs (whoami tells who this session is)",
+            "/a: no permission: it takes an administrator (who this session is: cohort whoami; how "
+            "to be one: cohort help admins)");
+    expect (ACTIVITY_READ, "/", COHORT_ENONODE, NULL,
+            "/: there is no /: the chroot of --servers does not exist (create it without chroot)");
+    expect (ACTIVITY_SET, "/a", COHORT_EBOUNDS, "add /a: the sum would be too large",
+            "/a: the sum would be below the floor or above the ceiling: nothing has been changed "
+            "(see it with: cohort get /a)");
+    expect (ACTIVITY_SET, "/a", COHORT_ENOTNUMBER, "add /a: that is no number",
+            "/a: the data is not a decimal number of 64 bits (see it with: cohort get /a; begin "
+            "anew with: cohort set /a 0)");
     expect (ACTIVITY_SET_ACL, "/a", COHORT_EBADVERSION, NULL,
             "/a: the version does not match: somebody has changed the list (see aclVersion in: "
             "cohort stat /a)");
@@ -78,6 +91,11 @@ static void test_others (void **state)
 static void test_long_path (void **state)
 {
     (void) state;
+    char named[600] = "create: path \"", text[1024];
+    memset (named + strlen (named), '/', 400);
+    memset (text, '/', 400);
+    text[400] = '\0';
+    expect (ACTIVITY_CREATE, text, COHORT_EPATH, named, named);
     char path[5000], buffer[1024];
     memset (path, 'x', sizeof path);
     path[0] = '/';
