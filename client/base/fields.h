@@ -103,13 +103,20 @@ static inline uint32_t field_kind (const struct field *field)
     return field->number << 3 | (uint32_t) field->type;
 }
 
-/* A varint of more than one byte, and of `size_max` at most: fields.c. */
+/* A varint of any size up to `size_max`: fields.c. */
 uint64_t field_take_long (struct reader *in, unsigned size_max);
 
+/* Tags have one byte as a rule, lengths and numbers one or two. */
 static inline uint64_t field_take_varint (struct reader *in, unsigned size_max)
 {
-    if (in->at < in->end && *in->at < 0x80) {
-        return *in->at++;
+    const uint8_t *at = in->at;
+    if (at < in->end && at[0] < 0x80) {
+        in->at += 1;
+        return at[0];
+    }
+    if (in->end - at >= 2 && at[1] < 0x80) {
+        in->at += 2;
+        return (uint64_t) (at[0] & 0x7f) | (uint64_t) at[1] << 7;
     }
     return field_take_long (in, size_max);
 }

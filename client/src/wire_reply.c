@@ -9,55 +9,58 @@
 #include "client/base/fields.h"
 #include "client/proto/client_fields.h"
 
-/* False: there is something in it that is not expected. */
+/* Its fields are few, and numbers all, so that a tag of one byte says all about what follows.
+ * False: there is something in it that is not expected, a longer tag perhaps. */
 static bool read_stat (cohort_stat_t *stat, const uint8_t *data, size_t size)
 {
     struct reader in;
-    struct field field;
     reader_init (&in, data, size);
-    while (field_next (&in, &field)) {
-        switch (field_kind (&field)) {
+    while (in.at < in.end && !in.failed) {
+        uint8_t kind = *in.at++;
+        uint64_t value = (kind & 7) == FIELD_FIXED64 ? reader_u64 (&in)
+                                                     : field_take_varint (&in, VARINT_SIZE_MAX);
+        switch (kind) {
         case FIELD_AS_FIXED (STAT_CZXID):
-            stat->czxid = field.value;
+            stat->czxid = value;
             break;
         case FIELD_AS_FIXED (STAT_MZXID):
-            stat->mzxid = field.value;
+            stat->mzxid = value;
             break;
         case FIELD_AS_FIXED (STAT_PZXID):
-            stat->pzxid = field.value;
+            stat->pzxid = value;
             break;
         case FIELD_AS_FIXED (STAT_CTIME_MS):
-            stat->ctime_ms = (int64_t) field.value;
+            stat->ctime_ms = (int64_t) value;
             break;
         case FIELD_AS_FIXED (STAT_MTIME_MS):
-            stat->mtime_ms = (int64_t) field.value;
+            stat->mtime_ms = (int64_t) value;
             break;
         case FIELD_AS_NUMBER (STAT_VERSION):
-            stat->version = field_unzigzag32 (field.value);
+            stat->version = field_unzigzag32 (value);
             break;
         case FIELD_AS_NUMBER (STAT_CVERSION):
-            stat->cversion = field_unzigzag32 (field.value);
+            stat->cversion = field_unzigzag32 (value);
             break;
         case FIELD_AS_NUMBER (STAT_AVERSION):
-            stat->aversion = field_unzigzag32 (field.value);
+            stat->aversion = field_unzigzag32 (value);
             break;
         case FIELD_AS_FIXED (STAT_EPHEMERAL_OWNER):
-            stat->ephemeral_owner = field.value;
+            stat->ephemeral_owner = value;
             break;
         case FIELD_AS_FIXED (STAT_OZXID):
-            stat->ozxid = field.value;
+            stat->ozxid = value;
             break;
         case FIELD_AS_NUMBER (STAT_DATA_SIZE):
-            stat->data_size = (int32_t) (uint32_t) field.value;
+            stat->data_size = (int32_t) (uint32_t) value;
             break;
         case FIELD_AS_NUMBER (STAT_CHILD_COUNT):
-            stat->child_count = (uint32_t) field.value;
+            stat->child_count = (uint32_t) value;
             break;
         case FIELD_AS_NUMBER (STAT_MODE):
-            stat->mode = (int) (field.value & INT32_MAX);
+            stat->mode = (int) (value & INT32_MAX);
             break;
         case FIELD_AS_FIXED (STAT_TTL_MS):
-            stat->ttl_ms = (int64_t) field.value;
+            stat->ttl_ms = (int64_t) value;
             break;
         default:
             return false;
