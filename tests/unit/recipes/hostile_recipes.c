@@ -419,7 +419,8 @@ static void pool_make (struct slot *slot)
 {
     const cohort_pool_options_t options = {.size = sizeof options,
                                            .roles = COHORT_POOL_MASTER | COHORT_POOL_WORKER,
-                                           .worker = own_name (slot)};
+                                           .worker = own_name (slot),
+                                           .capacity = 8};
     pool_keep (slot, cohort_pool_new (slot->client, HOSTILE_ROOT "/pool", &options));
 }
 
@@ -439,11 +440,11 @@ static bool pool_works (struct slot *slot)
 {
     void *result = NULL;
     size_t size = 0;
-    (void) cohort_pool_retry (slot->self);
-    (void) !cohort_pool_submit (slot->self, "last", "x", 1, HOSTILE_LIMIT_MS);
     int rc = COHORT_EFENCED;
+    (void) !cohort_pool_submit (slot->self, "last", "x", 1, HOSTILE_LIMIT_MS);
     for (int64_t until = hostile_now_ms () + HOSTILE_LIMIT_MS;
          rc != 0 && hostile_now_ms () < until;) {
+        (void) cohort_pool_retry (slot->self);
         for (int attempt = 1; attempt < 4 && rc != 0; attempt++) {
             rc = cohort_pool_done (slot->self, "last", attempt, "y", 1, HOSTILE_LIMIT_MS);
         }
