@@ -45,6 +45,25 @@ static int64_t pause_ms (const struct sim_client *client, const struct sim_fault
     return fault->value != 0 ? last_ms : fault->length_ms;
 }
 
+/* From a copy of its file one more process goes on with it, as it thinks: only one of the two can.
+ */
+static bool take_session (struct world *self, struct sim_client *client,
+                          const struct sim_fault *fault)
+{
+    struct sim_client *owner = &self->clients[fault->b];
+    struct sim_client *third = &self->clients[(fault->a + 1) % self->clients_count];
+    bool closes = (fault->value & 1) != 0, copied = (fault->value & 4) != 0 && !closes;
+    if (!client_take (self, client, owner, closes, copied)) {
+        return false;
+    }
+    if (copied && third != owner && third != client && third->up && !third->closing &&
+        !third->paused) {
+        third->next_start_ms = client->next_start_ms + 1 + (int64_t) (fault->length_ms % 50);
+        (void) client_take (self, third, owner, false, false);
+    }
+    return true;
+}
+
 bool fault_clients_begin (struct world *self, const struct sim_fault *fault)
 {
     if (fault->a >= self->clients_count || fault->b >= self->clients_count) {
@@ -74,8 +93,7 @@ bool fault_clients_begin (struct world *self, const struct sim_fault *fault)
         return kill_session (self, fault);
     case FAULT_SESSION_TAKE:
         client->next_start_ms = take_ms (self, fault);
-        return client_take (self, client, &self->clients[fault->b], (fault->value & 1) != 0,
-                            (fault->value & 4) != 0);
+        return take_session (self, client, fault);
     default:
         world_tell (self, "client %u: paused for %" PRId64 " ms", fault->a,
                     pause_ms (client, fault));

@@ -233,19 +233,24 @@ static bool misread (void *arg, const char *name, uint64_t offset, size_t size, 
     return true;
 }
 
-/* Half of those whose log rots when they die do so at once, and some of them not alone: then what
- * they have lost may be had from nobody who is there. */
-static void die (struct world *self, struct sim_server *server, const struct sim_fault *fault,
+/* Half of the servers die of what happens to their disks, for it is when they start that they read
+ * it. */
+static bool die (struct world *self, struct sim_server *server, const struct sim_fault *fault,
                  struct prng *prng)
 {
-    struct sim_server *other = &self->servers[prng_below (prng, self->servers_count)];
-    bool now = prng_chance (prng, 1, 2), both = prng_chance (prng, 1, 2);
-    if (!now || !server->up || server->leaving) {
-        return;
+    if (!prng_chance (prng, 1, 2) || !server->up || server->leaving) {
+        return false;
     }
     server_crash (self, server, false);
     server_start_after (self, server, fault->length_ms);
-    if (both && other->up && !other->leaving) {
+    return true;
+}
+
+/* Another one dies with it: then what was lost may be had from nobody who is there. */
+static void die_with (struct world *self, const struct sim_fault *fault, struct prng *prng)
+{
+    struct sim_server *other = &self->servers[prng_below (prng, self->servers_count)];
+    if (prng_chance (prng, 1, 2) && other->up && !other->leaving) {
         server_crash (self, other, false);
         server_start_after (self, other, 2 * fault->length_ms);
     }
@@ -264,12 +269,14 @@ bool fault_rot_begin (struct world *self, const struct sim_fault *fault)
         if (prng_chance (&prng, 1, 3)) {
             server->rot_dice = fault->value | 1;
             world_tell (self, "server %u: the end of its log rots when it dies", server->id);
-            die (self, server, fault, &prng);
+            if (die (self, server, fault, &prng)) {
+                die_with (self, fault, &prng);
+            }
             return true;
         }
-        return rot (server, &prng);
+        return rot (server, &prng) && (die (self, server, fault, &prng), true);
     case FAULT_LOST_WRITE:
-        return misdirect (server, &prng);
+        return misdirect (server, &prng) && (die (self, server, fault, &prng), true);
     case FAULT_WRONG_READ:
     case FAULT_STALE_READ:
         server->misread_stale = fault->kind == FAULT_STALE_READ;
