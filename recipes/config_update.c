@@ -389,7 +389,11 @@ int cohort_config_commit (cohort_config_update_t *update, int timeout_ms)
     struct config_call *call = NULL;
     cohort_config_t *config = update->config;
     recipe_enter (&config->guard);
+    update->references++;
     int rc = recipe_may_wait (config->client, &config->guard);
+    if (rc == 0 && update->references == 1) {
+        rc = COHORT_ECLOSING; /* a handler has destroyed it */
+    }
     rc = rc == 0 ? begin (update, (struct config_call){.fn = on_waited, .arg = &waiting}, &call)
                  : rc;
     if (call != NULL) {
@@ -399,6 +403,7 @@ int cohort_config_commit (cohort_config_update_t *update, int timeout_ms)
         }
         rc = waiting.done ? waiting.rc : rc;
     }
+    update_release (update);
     config_leave (config);
     return rc;
 }

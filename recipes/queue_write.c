@@ -468,7 +468,9 @@ static int release (cohort_item_t **item_p, struct write_call given, int timeout
     given.arg = &waiting;
     recipe_enter (&self->guard);
     int rc = recipe_may_wait (self->client, &self->guard);
-    if (rc == 0) {
+    if (*item_p == NULL) {
+        rc = COHORT_EFENCED; /* a handler was faster */
+    } else if (rc == 0) {
         rc = begin_release (item_p, given);
         rc = finish (self, &waiting, rc, timeout_ms);
     } else if (rc == COHORT_ECLOSING) {

@@ -90,7 +90,9 @@ COHORT_API int cohort_await_wait (cohort_await_t *self, int timeout_ms) COHORT_M
 COHORT_API const cohort_seen_t *cohort_await_seen (const cohort_await_t *self);
 
 /* All in one: begin, wait and end.  As cohort_await_new and cohort_await_wait; COHORT_ETIMEDOUT: it
- * was withdrawn; COHORT_EINVAL, COHORT_EPATH, COHORT_ENOMEM: it could not begin. */
+ * was withdrawn; COHORT_EINVAL, COHORT_EPATH, COHORT_ENOMEM: it could not begin.  Handlers that run
+ * meanwhile must not destroy the client, for there is an object on it that they cannot destroy
+ * before: whose handlers do that uses cohort_await_new. */
 COHORT_API int cohort_await_exists (cohort_t *client, const char *path,
                                     int timeout_ms) COHORT_MUST_CHECK;
 COHORT_API int cohort_await_gone (cohort_t *client, const char *path,

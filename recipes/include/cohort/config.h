@@ -187,7 +187,7 @@ typedef void cohort_config_result_fn (cohort_config_t *self, int rc,
  * snapshot arrives, it is older).  The other one waits for the result for timeout_ms (-1: for
  * ever), and dispatches the client meanwhile.  Further COHORT_ETIMEDOUT: it stays queued, and
  * happens at most once; COHORT_EDEADLK inside a handler, nothing was sent; COHORT_ECLOSING when a
- * handler has destroyed the cohort_config_t. */
+ * handler has destroyed the cohort_config_t, or the update before it was sent. */
 COHORT_API int cohort_config_commit_async (cohort_config_update_t *update,
                                            cohort_config_result_fn *fn,
                                            void *arg) COHORT_MUST_CHECK;

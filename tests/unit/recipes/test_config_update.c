@@ -182,6 +182,33 @@ static void other_errors_name_their_key_too (void **state)
     end (&self, client);
 }
 
+static cohort_config_update_t *given_up;
+
+static void give_up (cohort_config_t *self, const cohort_config_changes_t *changes, void *arg)
+{
+    fake_in_handler ();
+    (void) self;
+    (void) changes;
+    (void) arg;
+    cohort_config_update_destroy (&given_up);
+}
+
+/* Before it waits, the blocking call dispatches what was waiting for that. */
+static void an_update_that_a_handler_destroys_is_not_committed (void **state)
+{
+    (void) state;
+    cohort_t *client = fake_client ();
+    cohort_config_t *self = config (client);
+    fake_settle (client);
+    given_up = cohort_config_update_new (self);
+    assert_int_equal (cohort_config_update_set (given_up, "x", "1", 1, 0), 0);
+    assert_int_equal (cohort_config_watch (self, "limit", give_up, NULL), 0);
+    assert_int_equal (cohort_config_commit (given_up, -1), COHORT_ECLOSING);
+    assert_null (given_up);
+    assert_null (fake_data (CONFIG "/x"));
+    end (&self, client);
+}
+
 int main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, start, fake_stop)
@@ -190,6 +217,7 @@ int main (void)
         TEST (keys_are_set_in_any_order),
         TEST (another_value_refuses_all_and_is_named),
         TEST (other_errors_name_their_key_too),
+        TEST (an_update_that_a_handler_destroys_is_not_committed),
     };
 #undef TEST
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -551,6 +551,48 @@ static void items_are_taken_inside_handlers (void **state)
     fake_settle (client);
 }
 
+static cohort_item_t *mine;
+
+static void ack_mine (cohort_queue_t *self, const cohort_queue_event_t *event, void *arg)
+{
+    fake_in_handler ();
+    (void) self;
+    (void) arg;
+    if (event->kind == COHORT_QUEUE_READY && mine != NULL) {
+        assert_int_equal (cohort_item_ack_async (&mine, on_result, (void *) "ack"), 0);
+    }
+}
+
+/* Before it waits, the blocking call dispatches what was waiting for that. */
+static void an_item_is_acknowledged_by_a_handler_and_once_more (void **state)
+{
+    (void) state;
+    for (int returned = 0; returned < 2; returned++) {
+        (void) fake_start (NULL);
+        cohort_t *client = fake_client ();
+        fill ();
+        cohort_queue_t *self = queue_with (client, 2);
+        fake_settle (client);
+        assert_int_equal (cohort_queue_take (self, -1, &mine), 0);
+        cohort_item_t *other = NULL;
+        assert_int_equal (cohort_queue_take (self, -1, &other), 0);
+        assert_int_equal (cohort_item_return (&other, 0, -1), 0);
+        cohort_queue_set_handler (self, ack_mine, NULL);
+        trace_text[0] = 0;
+        fake_flush (client);
+        while (fake_callbacks (client) > 0 && cohort_queue_ready (self) == 0 && mine != NULL) {
+            assert_int_equal (returned == 0 ? cohort_item_ack (&mine, -1)
+                                            : cohort_item_return (&mine, 0, -1),
+                              COHORT_EFENCED);
+        }
+        assert_null (mine);
+        fake_settle (client);
+        assert_trace ("ack 0; ");
+        cohort_queue_destroy (&self);
+        fake_settle (client);
+    }
+}
+
 static void destroy_inside (cohort_queue_t *self, const cohort_queue_event_t *event, void *arg)
 {
     fake_in_handler ();
@@ -668,6 +710,7 @@ int main (void)
         TEST (a_session_that_is_refused_is_not_renewed_again),
         TEST (what_happened_is_not_known_any_more),
         TEST (items_are_taken_inside_handlers),
+        TEST (an_item_is_acknowledged_by_a_handler_and_once_more),
         TEST (destroyed_inside_its_handlers),
         TEST (writes_go_on_without_their_queue),
         TEST (a_put_whose_time_is_over_stays_queued),
