@@ -379,8 +379,9 @@ static void watch_active (struct session *self, int64_t now_ms)
 
 bool session_may_attach (const struct session *self)
 {
-    /* The first connection gives the application something to wait for, and to dispatch. */
-    return !self->muted || self->state == COHORT_CONNECTING;
+    /* The first connection gives the application something to wait for, and to dispatch; and
+     * whoever ends the session lives. */
+    return !self->muted || self->state == COHORT_CONNECTING || self->closing;
 }
 
 void session_evaluate (struct session *self, int64_t now_ms)

@@ -88,7 +88,8 @@ int session_renew (struct session *self, const struct session_random *random, in
 void session_fail (struct session *self, int rc, const char *text);
 
 /* While set, no heartbeats are sent, and a session that was CONNECTED attaches to no server, which
- * would renew it, too: the application hangs, and its session shall end. */
+ * would renew it, too, unless it is being closed: the application hangs, and its session shall end.
+ */
 void session_mute (struct session *self, bool muted);
 
 /* ---- Outputs --------------------------------------------------------------------------------- */

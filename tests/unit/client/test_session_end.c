@@ -208,6 +208,26 @@ static void test_muted_begins (void **state)
     rig_end (&rig);
 }
 
+/* Whoever ends it lives, and its ephemerals are to go at once. */
+static void test_muted_ends (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_connected (&rig, ONE);
+    session_mute (rig.session, true);
+    rig_down (&rig, 1);
+    rig_wait (&rig, 100);
+    rig_forget (&rig);
+    session_close (rig.session, true, rig.now);
+    rig_drain (&rig);
+    rig_expect (&rig, "connect 2 " ONE "\n");
+    rig_up (&rig, 2);
+    rig_forget (&rig);
+    rig_welcome (&rig, 2, 2);
+    rig_expect (&rig, "2> rearm from 0\n2> | close #1 n1 ack 0\nconnected\n");
+    rig_end (&rig);
+}
+
 /* ---- The end --------------------------------------------------------------------------------- */
 
 static void test_expired_by_server (void **state)
@@ -505,6 +525,7 @@ int main (void)
         cmocka_unit_test (test_muted_attaches_nowhere),
         cmocka_unit_test (test_muted_moves_when_it_speaks_again),
         cmocka_unit_test (test_muted_begins),
+        cmocka_unit_test (test_muted_ends),
         cmocka_unit_test (test_expired_by_server),
         cmocka_unit_test (test_expired_locally),
         cmocka_unit_test (test_held_long_then_cut),
