@@ -11,6 +11,7 @@
 enum { STEP_MS = 10 };
 
 bool hostile_surprising;
+bool hostile_gentle;
 cohort_t *hostile_hand;
 
 static uint64_t dice_state;
@@ -137,19 +138,23 @@ static void lock_make (struct slot *slot)
     lock_keep (slot, cohort_lock_new (slot->client, HOSTILE_ROOT "/lock", "me", 2));
 }
 
+static cohort_lock_mode_t lock_mode (void)
+{
+    return hostile_gentle || hostile_dice (2) == 0 ? COHORT_LOCK_EXCLUSIVE : COHORT_LOCK_SHARED;
+}
+
 static void lock_turn (struct slot *slot)
 {
     int rc;
     switch (hostile_dice (4)) {
     case 0:
-        rc = cohort_lock_acquire (slot->self, hostile_dice (2) == 0 ? COHORT_LOCK_SHARED : 0);
+        rc = cohort_lock_acquire (slot->self, lock_mode ());
         break;
     case 1:
-        rc = cohort_lock_try (slot->self, hostile_dice (2) == 0 ? COHORT_LOCK_SHARED : 0,
-                              (int) hostile_dice (HOSTILE_WAIT_MS));
+        rc = cohort_lock_try (slot->self, lock_mode (), (int) hostile_dice (HOSTILE_WAIT_MS));
         break;
     case 2:
-        rc = cohort_lock_downgrade (slot->self);
+        rc = hostile_gentle ? 0 : cohort_lock_downgrade (slot->self);
         break;
     default:
         rc = cohort_lock_release (slot->self);
@@ -191,7 +196,7 @@ static bool multilock_works (struct slot *slot)
 static void sem_make (struct slot *slot)
 {
     /* Some say another number of permits. */
-    int permits = hostile_surprising && hostile_dice (6) == 0 ? 3 : 2;
+    int permits = hostile_surprising && !hostile_gentle && hostile_dice (6) == 0 ? 3 : 2;
     sem_keep (slot, cohort_sem_new (slot->client, HOSTILE_ROOT "/sem", permits, NULL, 0));
 }
 
@@ -620,28 +625,48 @@ static bool queue_works (struct slot *slot)
            cohort_item_ack (&slot->item, HOSTILE_LIMIT_MS) == 0;
 }
 
-#define ALL(NAME)                                                                                  \
+/* What is surely held now. */
+#define HOLDS(NAME, EXPRESSION)                                                                    \
+    static int NAME##_holds (struct slot *slot)                                                    \
     {                                                                                              \
-#NAME, NAME##_make, NAME##_turn, NAME##_works, NAME##_destroy                              \
+        return EXPRESSION;                                                                         \
     }
+
+HOLDS (lock, cohort_lock_valid (slot->self, 0))
+HOLDS (multilock, cohort_multilock_valid (slot->self, 0))
+HOLDS (sem, cohort_sem_valid (slot->self, 0) ? cohort_sem_held (slot->self) : 0)
+HOLDS (election, cohort_election_valid (slot->self, 0))
+HOLDS (lease, cohort_lease_valid (slot->self, 0))
+HOLDS (partitioner, cohort_partitioner_valid (slot->self, 2, 0))
+HOLDS (pool, cohort_pool_leads (slot->self, 0))
+HOLDS (claim, cohort_claim_valid (slot->self, 0))
+
+#define ALL(NAME)                                                                                  \
+    .name = #NAME, .make = NAME##_make, .turn = NAME##_turn, .works = NAME##_works,                \
+    .destroy = NAME##_destroy
+#define HELD(NAME, AT_ONCE) ALL (NAME), .holds = NAME##_holds, .at_once = (AT_ONCE)
 
 /* The group before the claims, whose owners are its members. */
 const struct recipe hostile_recipes[HOSTILE_RECIPES] = {
-    ALL (lock),
-    ALL (multilock),
-    ALL (sem),
-    ALL (election),
-    ALL (lease),
-    ALL (gate),
-    ALL (barrier),
-    ALL (cell),
-    ALL (member),
-    ALL (group),
-    ALL (partitioner),
-    ALL (pool),
-    ALL (config),
-    ALL (mirror),
-    ALL (directory),
-    ALL (claim),
-    {"queue", queue_make, queue_turn, queue_works, queue_end},
+    {HELD (lock, 1)},
+    {HELD (multilock, 1)},
+    {HELD (sem, 2)},
+    {HELD (election, 1)},
+    {HELD (lease, 1)},
+    {ALL (gate)},
+    {ALL (barrier)},
+    {ALL (cell)},
+    {ALL (member)},
+    {ALL (group)},
+    {HELD (partitioner, 1)},
+    {HELD (pool, 1)},
+    {ALL (config)},
+    {ALL (mirror)},
+    {ALL (directory)},
+    {HELD (claim, 1)},
+    {.name = "queue",
+     .make = queue_make,
+     .turn = queue_turn,
+     .works = queue_works,
+     .destroy = queue_end},
 };

@@ -33,6 +33,8 @@ struct recipe {
     void (*turn) (struct slot *slot);
     bool (*works) (struct slot *slot); /* now, as nobody disturbs it */
     void (*destroy) (struct slot *slot);
+    int (*holds) (struct slot *slot); /* how much of it surely; NULL: nothing is held */
+    int at_once;                      /* so much may be */
 };
 
 /* The group before the claims, whose owners are its members. */
@@ -46,6 +48,10 @@ int64_t hostile_now_ms (void);
 
 /* Whether handlers end their objects, and recipes disagree. */
 extern bool hostile_surprising;
+
+/* Nobody deletes anything by hand, and sessions end by their limits alone: then no two hold what
+ * one may hold. */
+extern bool hostile_gentle;
 
 /* Who changes znodes by hand. */
 extern cohort_t *hostile_hand;

@@ -64,7 +64,7 @@ static void interfere (void)
     const char *path = found[hostile_dice ((unsigned) found_count)];
     const char *text = rubbish[hostile_dice (sizeof rubbish / sizeof *rubbish)];
     char below[560];
-    switch (hostile_dice (6)) {
+    switch (hostile_gentle ? 2 + hostile_dice (3) : hostile_dice (6)) {
     case 0:
         (void) !cohort_delete (hostile_hand, path, COHORT_ANY_VERSION);
         break;
@@ -108,7 +108,7 @@ static void break_something (void)
         assert_int_equal (cohort_fault_drop_replies (client, 1), 0);
         break;
     default:
-        if (hostile_dice (3) == 0 && cohort_state (client) == COHORT_CONNECTED) {
+        if (!hostile_gentle && hostile_dice (3) == 0 && cohort_state (client) == COHORT_CONNECTED) {
             (void) cohort_test_expire (test, client);
         }
         break;
@@ -116,6 +116,27 @@ static void break_something (void)
 }
 
 /* ---- A run ----------------------------------------------------------------------------------- */
+
+static unsigned held_seen[HOSTILE_RECIPES]; /* how often somebody did */
+
+/* All of them are looked at in one moment, by whoever is in this process. */
+static void assert_no_two_hold (void)
+{
+    int held_before = 0;
+    for (size_t j = 0; j < HOSTILE_RECIPES; j++) {
+        const struct recipe *recipe = &hostile_recipes[j];
+        int held = 0;
+        for (size_t i = 0; recipe->holds != NULL && i < HOSTILE_CLIENTS; i++) {
+            held += slots[j][i].self == NULL ? 0 : recipe->holds (&slots[j][i]);
+        }
+        /* The multi-lock and the lock before it want the same one. */
+        if (held + (j == 1 ? held_before : 0) > recipe->at_once) {
+            fail_msg ("%d hold the %s", held, recipe->name);
+        }
+        held_seen[j] += held > 0;
+        held_before = held;
+    }
+}
 
 static void step (void)
 {
@@ -203,6 +224,9 @@ static void run (uint64_t seed)
     }
     for (int i = 0; i < TURNS; i++) {
         step ();
+        if (hostile_gentle) {
+            assert_no_two_hold ();
+        }
         if (hostile_dice (3) == 0) {
             interfere ();
         }
@@ -267,11 +291,27 @@ static void while_leaders_are_killed (void **state)
     run_all (1);
 }
 
+static void no_two_hold_what_one_may_hold (void **state)
+{
+    (void) state;
+    hostile_gentle = true;
+    run_all (2);
+    hostile_gentle = false;
+    for (size_t j = 0; j < HOSTILE_RECIPES; j++) {
+        if (hostile_recipes[j].holds != NULL) {
+            print_message ("the %s was held at %u of the looks\n", hostile_recipes[j].name,
+                           held_seen[j]);
+            assert_true (held_seen[j] > 0 || getenv ("COHORT_SEED") != NULL);
+        }
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown (whatever_is_done_by_hand, begin_one, end),
         cmocka_unit_test_setup_teardown (while_leaders_are_killed, begin_three, end),
+        cmocka_unit_test_setup_teardown (no_two_hold_what_one_may_hold, begin_three, end),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
