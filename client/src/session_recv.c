@@ -169,6 +169,9 @@ static bool take_items (struct session *self, struct wire_frame *frame, int64_t 
         case WIRE_ITEM_BATCH:
             good = take_batch (self, frame, item->u.batch);
             zxid = item->u.batch->batch.zxid;
+            if (COHORT_MUTATED (settled_by_streams)) {
+                settled = settled > zxid ? settled : zxid;
+            }
             break;
         }
         if (!good) {

@@ -89,7 +89,7 @@ static struct tally config_tally (const struct config *self, const struct id_set
 {
     struct tally tally = {.voters = 0};
     for (size_t i = 0; i < self->count; i++) {
-        if (self->members[i].role == CONFIG_VOTER) {
+        if (self->members[i].role == CONFIG_VOTER || COHORT_MUTATED (observers_in_quorum)) {
             tally.voters++;
             tally.present += id_set_has (ids, self->members[i].id);
         }

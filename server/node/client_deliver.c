@@ -7,6 +7,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/node/client_state.h"
 
 /* ---- Segments ---------------------------------------------------------------------------- */
@@ -169,7 +170,8 @@ static bool send_frame (struct clients *self, struct client *client, const struc
 static bool put_trailer (const struct clients *self, const struct client *client, struct buf *out,
                          zxid_t *zxid)
 {
-    bool whole = client->pulling == 0 && !self->in_transaction;
+    bool caught_up = client->pulling == 0 || COHORT_MUTATED (trailer_while_pulling);
+    bool whole = caught_up && !self->in_transaction;
     *zxid = whole ? tree_zxid (self->tree) : 0;
     if (!client->armed || (!whole && client->confirmed == 0)) {
         return false;

@@ -4,6 +4,7 @@
  * PURE.  tree_apply and the entries that concern the ensemble and the attachment of sessions.
  */
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/tree/change.h"
 #include "server/tree/lapse.h"
 #include "server/tree/ops.h"
@@ -107,7 +108,8 @@ static int attach (struct tree *self, struct session *session, const struct entr
     if (what->incarnation == session->incarnation) {
         bool same_process = session->incarnation == 1 ||
                             memcmp (session->process, what->nonce, sizeof (what->nonce)) == 0;
-        if (!same_process || what->attach_no < session->attach_no) {
+        if ((!same_process && !COHORT_MUTATED (any_process)) ||
+            (what->attach_no < session->attach_no && !COHORT_MUTATED (older_attach))) {
             return COHORT_ESESSIONMOVED;
         }
         if (what->attach_no == session->attach_no) {

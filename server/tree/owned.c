@@ -10,6 +10,7 @@
 
 #include "client/base/arena.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/tree/estate.h"
 #include "server/tree/sort.h"
 #include "server/tree/state.h"
@@ -238,7 +239,8 @@ static bool was_listed (const struct page *page, const struct tenure *tenure,
     const struct place *place = page->place;
     return place != NULL && tenure->estate->id == place->estate &&
            named->znode->czxid == place->czxid &&
-           compare_texts (named->path, named->path_size, place->path, place->path_size) <= 0;
+           compare_texts (named->path, named->path_size, place->path, place->path_size) <
+               (COHORT_MUTATED (page_repeats) ? 0 : 1);
 }
 
 /* 0 or COHORT_ECORRUPT. */
