@@ -57,6 +57,12 @@ static void check_line (const char *got, const char *wanted, size_t size)
     }
 }
 
+/* What is compared of a line that is to be all that comes. */
+static size_t whole (const char *line)
+{
+    return line != NULL ? strlen (line) + 1 : 0;
+}
+
 const char *next_line (struct peer *peer)
 {
     return take_line (&peer->trace, &peer->read);
@@ -69,7 +75,7 @@ void forget_lines (struct peer *peer)
 
 void expect (struct peer *peer, const char *line)
 {
-    check_line (next_line (peer), line, SIZE_MAX);
+    check_line (next_line (peer), line, whole (line));
 }
 
 void expect_prefix (struct peer *peer, const char *prefix)
@@ -80,7 +86,7 @@ void expect_prefix (struct peer *peer, const char *prefix)
 void expect_note (struct world *world, size_t server, const char *line)
 {
     struct world_server *self = &world->servers[server];
-    check_line (take_line (&self->notes, &self->notes_read), line, SIZE_MAX);
+    check_line (take_line (&self->notes, &self->notes_read), line, whole (line));
 }
 
 void forget_notes (struct world *world, size_t server)
