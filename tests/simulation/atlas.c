@@ -241,10 +241,11 @@ static bool tells_of_harm (const struct sim_server *server, const char *text)
     return false;
 }
 
-/* A server whose state went wrong may find that its disk makes the same. */
+/* A server whose state went wrong may find that its disk makes the same; so may one that has been
+ * given a snapshot of such a state. */
 static bool is_condemned (const struct sim_server *server, const char *text)
 {
-    return ((server->world->wrong >> (server->id - 1)) & 1) != 0 &&
+    return server->world->wrong != 0 &&
            strstr (text, "what log and snapshots make is not what") != NULL;
 }
 
