@@ -68,12 +68,13 @@ const char *pool_name (const char *path)
     return strrchr (path, '/') + 1;
 }
 
-bool pool_is_name (const char *name)
+static bool is_name (const char *name)
 {
     return name != NULL && name[0] != 0 && strchr (name, '/') == NULL;
 }
 
-int pool_add_create (cohort_txn_t *txn, const char *path, const struct pool_text *text)
+/* Adds the creation of a znode with such a content, and of what is missing above it. */
+static int add_create (cohort_txn_t *txn, const char *path, const struct pool_text *text)
 {
     size_t size = 0;
     char *data = pool_text_make (text, &size);
@@ -125,7 +126,7 @@ static int call_send (cohort_pool_t *self, struct pool_call *call, cohort_txn_t 
 int cohort_pool_submit_async (cohort_pool_t *self, const char *id, const void *data, size_t size,
                               cohort_pool_done_fn *fn, void *arg)
 {
-    if (!pool_is_name (id) || (data == NULL && size > 0)) {
+    if (!is_name (id) || (data == NULL && size > 0)) {
         return COHORT_EINVAL;
     }
     struct pool_text text = {.kind = "task", .attempt = 1, .payload = data, .payload_size = size};
@@ -136,7 +137,7 @@ int cohort_pool_submit_async (cohort_pool_t *self, const char *id, const void *d
     int rc = call == NULL || txn == NULL || status == NULL || task == NULL ? COHORT_ENOMEM : 0;
     if (rc == 0) {
         cohort_txn_check_absent (txn, status);
-        rc = pool_add_create (txn, task, &text);
+        rc = add_create (txn, task, &text);
     }
     free (status);
     free (task);
@@ -146,7 +147,7 @@ int cohort_pool_submit_async (cohort_pool_t *self, const char *id, const void *d
 int cohort_pool_done_async (cohort_pool_t *self, const char *id, int attempt, const void *result,
                             size_t size, cohort_pool_done_fn *fn, void *arg)
 {
-    if (!pool_is_name (id) || (result == NULL && size > 0) || self->member == NULL) {
+    if (!is_name (id) || (result == NULL && size > 0) || self->member == NULL) {
         return COHORT_EINVAL;
     }
     struct pool_task *task = pool_worker_find (self, id, attempt);
@@ -174,7 +175,7 @@ int cohort_pool_done_async (cohort_pool_t *self, const char *id, int attempt, co
         cohort_txn_check_czxid (txn, cohort_member_path (self->member), token.czxid);
         cohort_txn_check_czxid (txn, assigned, task->czxid);
         cohort_txn_delete (txn, assigned, COHORT_ANY_VERSION);
-        rc = pool_add_create (txn, status, &text);
+        rc = add_create (txn, status, &text);
     }
     free (status);
     if (call != NULL) {
@@ -335,7 +336,7 @@ static void stop_awaiting (cohort_pool_t *self)
 int cohort_pool_result (cohort_pool_t *self, const char *id, int timeout_ms, void **result,
                         size_t *size, int *attempt)
 {
-    if (!pool_is_name (id) || result == NULL || size == NULL) {
+    if (!is_name (id) || result == NULL || size == NULL) {
         return COHORT_EINVAL;
     }
     int rc = may_wait (self);
@@ -376,7 +377,7 @@ static bool is_valid (const char *path, const cohort_pool_options_t *options)
         return false;
     }
     bool worker = (options->roles & COHORT_POOL_WORKER) != 0;
-    return (!worker || pool_is_name (options->worker)) &&
+    return (!worker || is_name (options->worker)) &&
            (options->data != NULL || options->data_size == 0);
 }
 

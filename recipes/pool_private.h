@@ -88,11 +88,6 @@ char *pool_path (const cohort_pool_t *self, const char *folder, const char *a, c
 
 const char *pool_name (const char *path);
 
-/* Adds the creation of a znode with such a content, and of what is missing above it. */
-int pool_add_create (cohort_txn_t *txn, const char *path, const struct pool_text *text);
-
-bool pool_is_name (const char *name);
-
 /* ---- pool_master.c ------------------------------------------------------------------------- */
 
 int pool_master_start (cohort_pool_t *self);

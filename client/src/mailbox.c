@@ -443,14 +443,6 @@ void mailbox_settled (struct mailbox *self, size_t bytes)
     exchange_unlock (self->exchange);
 }
 
-bool mailbox_ended (struct mailbox *self)
-{
-    exchange_lock (self->exchange);
-    bool ended = self->end != MAILBOX_OPEN;
-    exchange_unlock (self->exchange);
-    return ended;
-}
-
 bool mailbox_is_inside (const struct mailbox *self)
 {
     return self->dispatching && pthread_equal (self->dispatcher, pthread_self ()) != 0;

@@ -140,8 +140,6 @@ bool mailbox_dispatch_begin (struct mailbox *self, struct list *events, int64_t 
 bool mailbox_dispatch_end (struct mailbox *self, bool left, size_t requests, size_t bytes);
 /* The waiter's request is freed: it counts no more. */
 void mailbox_settled (struct mailbox *self, size_t bytes);
-/* Whether the owner has destroyed the handle. */
-bool mailbox_ended (struct mailbox *self);
 /* Whether this very thread is inside a callback of the handle. */
 bool mailbox_in_callback (struct mailbox *self);
 /* The descriptor that is readable while events wait, or, unless loop_fd is -1, that is readable;

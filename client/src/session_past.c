@@ -18,7 +18,8 @@
 /* Attach numbers of one incarnation are not those of another. */
 #define INCARNATION_SHIFT 32
 
-uint64_t past_first_attach (uint32_t incarnation)
+/* The last attach number that belongs to the incarnations before. */
+static uint64_t last_attach_before (uint32_t incarnation)
 {
     return incarnation > 1 ? (uint64_t) incarnation << INCARNATION_SHIFT : 0;
 }
@@ -34,7 +35,7 @@ void past_adopt (struct session *self, const struct session_identity *past, bool
     self->cluster_known = true;
     self->id = past->id;
     self->incarnation = past->incarnation;
-    self->attach_no = past_first_attach (past->incarnation);
+    self->attach_no = last_attach_before (past->incarnation);
     self->timeout_ms = past->timeout_ms;
     self->grace_ms = past->grace_ms;
 }

@@ -209,8 +209,6 @@ int64_t ask_deadline (const struct session *self);
 
 /* ---- session_past.c ------------------------------------------------------------------------- */
 
-/* The last attach number that belongs to the incarnations before. */
-uint64_t past_first_attach (uint32_t incarnation);
 /* A session that was reset becomes the next incarnation of the past one. */
 void past_adopt (struct session *self, const struct session_identity *past, bool close);
 /* A server has taken the session. */

@@ -296,13 +296,6 @@ void exchange_orphan (struct exchange *self)
     exchange_unlock (self);
 }
 
-void exchange_wake (struct exchange *self)
-{
-    exchange_lock (self);
-    exchange_wake_locked (self);
-    exchange_unlock (self);
-}
-
 void exchange_process (struct exchange *self, int timeout_ms)
 {
     int64_t until = exchange_until (timeout_ms);

@@ -66,8 +66,6 @@ int exchange_start (struct exchange *self);
 void exchange_stop (struct exchange *self);
 /* Leaves a threaded loop to itself: when its last handle is freed, its thread calls `end`. */
 void exchange_orphan (struct exchange *self);
-/* Makes the driver look, wherever it is. */
-void exchange_wake (struct exchange *self);
 
 /* Threadless: drives once, or waits up to timeout_ms for another thread to end its driving. */
 void exchange_process (struct exchange *self, int timeout_ms);

@@ -95,7 +95,8 @@ int feed_permit (const struct clients *self, const struct client *client,
     return rc == COHORT_ENOAUTH ? rc : 0;
 }
 
-bool feed_hears (const struct feed *feed)
+/* Whether it is told what is applied as it is applied. */
+static bool hears (const struct feed *feed)
 {
     return feed->phase == FEED_LIVE || feed->phase == FEED_WALKING;
 }
@@ -103,7 +104,7 @@ bool feed_hears (const struct feed *feed)
 void feed_enter (struct feed *feed, enum feed_phase phase)
 {
     feed->phase = phase;
-    stream_deafen (&feed->stream, !feed_hears (feed));
+    stream_deafen (&feed->stream, !hears (feed));
 }
 
 void feed_judge (const struct clients *self, struct feed *feed)
@@ -370,7 +371,7 @@ static void tell (struct matching *matching, struct feed *feed)
 {
     struct clients *self = matching->self;
     const struct effect *effect = matching->effect;
-    if (!feed_hears (feed) || feed->turns) {
+    if (!hears (feed) || feed->turns) {
         return;
     }
     self->told++;

@@ -570,8 +570,7 @@ enum tree_sight feed_sight (const struct clients *self, const struct feed *feed,
                             const struct effect *effect);
 /* It is behind the change, which does not turn it: a new znode can open and shut it. */
 void feed_pass (const struct clients *self, struct feed *feed, const struct effect *effect);
-/* Whether it is told what is applied as it is applied; and each change of that. */
-bool feed_hears (const struct feed *feed);
+/* Each change of whether it is told what is applied as it is applied. */
 void feed_enter (struct feed *feed, enum feed_phase phase);
 /* Opens or shuts it, as the tree is now. */
 void feed_judge (const struct clients *self, struct feed *feed);

@@ -230,9 +230,6 @@ void writer_free (struct store_writer *writer);
 void worker_read (struct store *self, struct store_source *source);
 void source_free (struct store_source *source);
 
-/*  Notes a final failure of the worker; nothing is done any more. */
-void worker_fail (struct store *self, const struct fault *fault);
-
 /*  Owner: takes over what a writer has finished. */
 void snapshots_poll (struct store *self);
 bool snapshots_installing (const struct store *self);

@@ -18,7 +18,8 @@ static bool has_failed (const struct store *self)
     return atomic_load_explicit (&self->failed, memory_order_relaxed) != 0;
 }
 
-void worker_fail (struct store *self, const struct fault *fault)
+/*  Notes a final failure of the worker; nothing is done any more. */
+static void fail (struct store *self, const struct fault *fault)
 {
     COHORT_ASSERT (fault->code < 0);
     if (has_failed (self)) {
@@ -280,7 +281,7 @@ static bool do_log_lane (struct store *self)
         refuse_metas (self);
     }
     if (rc != 0 && rc != COHORT_EDISKFULL) {
-        worker_fail (self, &fault);
+        fail (self, &fault);
     }
     return did;
 }
@@ -308,7 +309,7 @@ static bool end_shortage (struct store *self)
         return false;
     }
     if (rc != 0) {
-        worker_fail (self, &fault);
+        fail (self, &fault);
     } else {
         atomic_store_explicit (&self->space, 0, memory_order_release);
     }
@@ -325,7 +326,7 @@ static bool prepare (struct store *self)
         return false;
     }
     if (rc != 0) {
-        worker_fail (self, &fault);
+        fail (self, &fault);
         return true;
     }
     if (short_of_space (self) && !self->full && !COHORT_MUTATED (full_forever)) {
@@ -347,7 +348,7 @@ static bool mark (struct store *self)
         return false;
     }
     if (rc != 0) {
-        worker_fail (self, &fault);
+        fail (self, &fault);
     }
     return true;
 }
@@ -438,7 +439,7 @@ bool worker_turn (struct store *self)
     int rc = 0;
     bool over = worker_snapshot_step (self, work, &fault, &rc);
     if (rc != 0) {
-        worker_fail (self, &fault);
+        fail (self, &fault);
     } else if (over) {
         list_remove (&work->node);
         release (work);
