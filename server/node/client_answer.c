@@ -25,8 +25,9 @@ static void pop (struct clients *self, struct client *client)
         COHORT_ASSERT (client->writes > 0);
         COHORT_ASSERT (client->write_bytes >= request->size);
         client->writes--;
+        self->writers -= client->writes == 0;
         client->write_bytes -= request->size;
-        client->submitted_writes -= client->submitted_writes > 0;
+        client_under_way (self, client, client->submitted_writes - (client->submitted_writes > 0));
     } else if (request->kind == REQUEST_STREAM_OPEN) {
         COHORT_ASSERT (client->barriers > 0);
         client->barriers--;

@@ -4,6 +4,10 @@
  * becomes a REJECT under the same number, so that the numbers have no gap.  It is submitted at once
  * and again to each new leader, in the order of the numbers, until this server has applied it.
  *
+ * What is under way stands in one queue, through the leader and its disk, so that everybody waits
+ * for all of it.  So there is a bound for it, of which each session that writes has an equal share;
+ * whoever floods waits here, in his own queue.
+ *
  * A read must see the writes before it and none behind it.  Reads are answered right after the
  * write before them was applied, so a write may go ahead while a read waits for an earlier write;
  * it waits only behind what takes longer: a sync, a linearizable read, the opening of a stream, and
@@ -330,6 +334,25 @@ static bool reads_wait (const struct clients *self, const struct client *client)
     return self->reads_held || client->pulling > 0;
 }
 
+/* So many of its writes the client may have under way: its share, if the others leave that. */
+static uint32_t share_of (const struct clients *self, const struct client *client)
+{
+    uint32_t all = self->options.writes_under_way, others = self->under_way;
+    uint32_t least = all < CLIENT_SHARE_MIN ? all : CLIENT_SHARE_MIN;
+    uint32_t share = all / (self->writers > 0 ? self->writers : 1);
+    COHORT_ASSERT (others >= client->submitted_writes);
+    others -= client->submitted_writes;
+    uint32_t left = all > others ? all - others : 0;
+    share = share < left ? share : left;
+    return share > least ? share : least;
+}
+
+void client_under_way (struct clients *self, struct client *client, uint32_t writes)
+{
+    self->under_way = self->under_way - client->submitted_writes + writes;
+    client->submitted_writes = writes;
+}
+
 /* Submits from the front on, up to what a write must not overtake.  again: everything, else what
  * was never submitted to this leader. */
 static void submit_from_front (struct clients *self, struct client *client, bool again)
@@ -337,16 +360,17 @@ static void submit_from_front (struct clients *self, struct client *client, bool
     const struct clients_host *host = &self->options.host;
     const struct pending_block *block = NULL;
     const struct request *request = pending_front (&client->queue);
-    uint32_t writes = 0, submitted = 0, reads = 0;
+    uint32_t share = share_of (self, client), before = client->submitted_writes;
+    uint32_t writes = 0, reads = 0;
     bool open = true;
-    while (request != NULL && writes < client->writes) {
+    while (request != NULL && writes < client->writes && open) {
         if (request->kind == REQUEST_WRITE) {
-            writes++;
-            if (open && (again || writes > client->submitted_writes)) {
+            open = writes < share || (writes < before && !again);
+            if (open && (again || writes >= before)) {
                 host->submit (host->arg, request_payload (request),
                               request->size - request->detail);
             }
-            submitted += open;
+            writes += open;
         } else if (is_barrier (request) ||
                    (request_is_read (request) && (reads_wait (self, client) || writes == 0))) {
             open = false;
@@ -356,7 +380,7 @@ static void submit_from_front (struct clients *self, struct client *client, bool
         }
         request = pending_next (&client->queue, request, &block);
     }
-    client->submitted_writes = submitted;
+    client_under_way (self, client, writes);
 }
 
 void client_resubmit (struct clients *self, struct client *client)
@@ -364,9 +388,13 @@ void client_resubmit (struct clients *self, struct client *client)
     submit_from_front (self, client, !COHORT_MUTATED (not_resubmitted));
 }
 
+/* With its share under way it goes on when a quarter of that is free again: to look at the queue
+ * costs as much as there is under way. */
 void client_submit_more (struct clients *self, struct client *client)
 {
-    if (self->leader && client->submitted_writes < client->writes) {
+    uint32_t share = share_of (self, client);
+    if (self->leader && client->submitted_writes < client->writes &&
+        client->submitted_writes <= share - share / 4 - (share < 4)) {
         submit_from_front (self, client, false);
     }
 }
@@ -391,6 +419,7 @@ bool client_queue (struct clients *self, struct client *client, const struct req
     client->barriers += is_barrier (request);
     client->reads += request_weight (request);
     if (request->kind == REQUEST_WRITE) {
+        self->writers += client->writes == 0;
         client->writes++;
         client->write_bytes += request->size;
     }
@@ -426,7 +455,8 @@ static void receive_write (struct clients *self, struct client *client,
         return;
     }
     client->next_number++;
-    if (!self->leader || client->submitted_writes + 1 < client->writes) {
+    if (!self->leader || client->submitted_writes + 1 < client->writes ||
+        client->submitted_writes >= share_of (self, client)) {
         return;
     }
     /* What could be answered at once must not see this write. */
@@ -439,7 +469,7 @@ static void receive_write (struct clients *self, struct client *client,
     if (!self->reads_held && reads_pass &&
         (client->barriers == 0 || COHORT_MUTATED (write_overtakes_read)) &&
         client->reads <= CLIENT_READS_AHEAD) {
-        client->submitted_writes++;
+        client_under_way (self, client, client->submitted_writes + 1);
         host->submit (host->arg, self->scratch.data, entry_size);
     } else {
         client_submit_more (self, client);

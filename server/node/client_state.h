@@ -56,6 +56,9 @@ enum {
                                  for writes behind them are on their way; */
     CLIENT_LIST_WEIGHT = 32,  /* what lists of many are counted for among them */
     CLIENT_GAP_MS = 100,      /* between repetitions for the sake of a gap */
+    CLIENTS_UNDER_WAY = 1024, /* writes of all sessions together: clients_options.writes_under_way.
+                                 Sessions that write have equal shares of them, */
+    CLIENT_SHARE_MIN = 8,     /* but never less than this, whatever the others have */
 
     SEGMENT_BYTES = 256 << 10, /* a frame ends with the item that goes beyond it */
     SEGMENT_KEEP = 16 << 10,   /* memory that an unused segment keeps */
@@ -336,6 +339,8 @@ struct clients {
     bool asked;           /* last_token is this turn's */
     uint64_t attached;    /* clients */
     uint64_t queue_bytes; /* of all queues */
+    uint32_t writers;     /* clients that have writes in their queue; */
+    uint32_t under_way;   /* of those writes, all that are submitted */
     uint64_t credit_granted;
 
     struct segment *open; /* between deliver_begin and deliver_end */
@@ -453,6 +458,8 @@ void client_queue_failed (struct clients *self, struct client *client, uint64_t 
                           const char *text);
 /* Submits all of the client's writes again. */
 void client_resubmit (struct clients *self, struct client *client);
+/* So many of its writes are submitted. */
+void client_under_way (struct clients *self, struct client *client, uint32_t writes);
 /* Submits those that had to wait, as far as they need not any more. */
 void client_submit_more (struct clients *self, struct client *client);
 

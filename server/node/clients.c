@@ -39,6 +39,9 @@ struct clients *clients_new (const struct clients_options *options)
     if (self->options.turn_work == 0) {
         self->options.turn_work = TURN_WORK;
     }
+    if (self->options.writes_under_way == 0) {
+        self->options.writes_under_way = CLIENTS_UNDER_WAY;
+    }
     self->tree = options->tree;
     self->looks = TURN_LOOKS;
     map_init (&self->connections);
@@ -89,6 +92,8 @@ void clients_destroy (struct clients **self_p)
     pending_free (self);
     deliver_free (self);
     COHORT_ASSERT (self->queue_bytes == 0);
+    COHORT_ASSERT (self->writers == 0);
+    COHORT_ASSERT (self->under_way == 0);
     COHORT_ASSERT (map_count (&self->syncs) == 0);
     COHORT_ASSERT (map_count (&self->feed_map) == 0);
     map_deinit (&self->connections);

@@ -57,6 +57,7 @@ struct clients_options {
     uint32_t walk_nodes;        /* znodes of a slice of a stream's snapshot; 0: 128 */
     uint32_t walk_window;       /* bytes of it that are not confirmed; 0: up to 1 MiB */
     uint32_t turn_work;         /* units of work in one clients_flush; 0: 4,096 */
+    uint32_t writes_under_way;  /* on their way to the leader and back, of all sessions; 0: 1,024 */
 
     /* Answers StatusQuery. */
     void (*status) (void *arg, struct node_status *status);

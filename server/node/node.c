@@ -438,6 +438,7 @@ static bool make_clients (struct node *self)
         .walk_nodes = self->options.walk_nodes,
         .walk_window = self->options.walk_window,
         .turn_work = self->options.turn_work,
+        .writes_under_way = self->options.writes_under_way,
         .status = host_status,
         .status_arg = self,
         .backup = host_backup,

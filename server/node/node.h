@@ -81,7 +81,8 @@ struct node_options {
     uint64_t effects_bytes;    /* 0: 32 MiB */
     uint32_t walk_nodes;       /* of streams' snapshots: see clients.h */
     uint32_t walk_window;
-    uint32_t turn_work;         /* for clients, likewise */
+    uint32_t turn_work; /* for clients, likewise */
+    uint32_t writes_under_way;
     struct entry_limits limits; /* for a new ensemble; zero fields: the defaults */
     const char *admins;         /* of an ensemble that has none: see admins_parse; NULL: nobody */
     bool replace_admins;        /* of one that has others, too: see docs/acl.md */

@@ -122,8 +122,12 @@ bool client_take (struct world *self, struct sim_client *client, struct sim_clie
                 (size_t) (client - self->clients), close_past ? "closes" : "goes on with",
                 owner->identity.id, (size_t) (owner - self->clients));
     struct session_identity next = owner->identity;
-    /* Who closes it has a number that nobody else takes: it is on record as soon as it asks. */
-    next.incarnation += close_past ? CLOSERS : 1;
+    next.incarnation++;
+    if (close_past) {
+        /* A number that nobody else takes, who has a copy of the file neither: it is on record as
+         * soon as it asks. */
+        next.incarnation = next.incarnation % CLOSERS + CLOSERS * ++self->closers;
+    }
     owner->identity = copied && !close_past ? owner->identity : next;
     owner->has_identity = copied && !close_past && owner != client;
     client->identity = client->past = next;

@@ -230,6 +230,7 @@ static int start_node (struct world *self, struct sim_server *server, char *erro
         .counter_max = self->conditions.counter_max,
         .walk_window = self->conditions.walk_window,
         .turn_work = self->conditions.turn_work,
+        .writes_under_way = self->conditions.writes_under_way,
         .limits = {.data_size_max = SIM_DATA_SIZE_MAX, .window = self->conditions.window},
         .admins = world_admins (self),
         .replace_admins = world_replaces_admins (self),

@@ -51,6 +51,8 @@ static void draw_conditions (struct world *self)
     conditions->connect_ms = 100 + (int64_t) prng_below (&prng, 900);
     conditions->flushes = UINT64_C (1) << prng_below (&prng, 6);
     conditions->turn_work = 1 + (uint32_t) prng_below (&prng, 2000);
+    conditions->writes_under_way =
+        prng_chance (&prng, 1, 2) ? 1 + (uint32_t) prng_below (&prng, 30) : 0;
 }
 
 const char *world_address (size_t client, char address[WORLD_ADDRESS_SIZE])

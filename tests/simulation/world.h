@@ -97,7 +97,7 @@ struct sim_conditions {
     uint64_t segment_bytes, cache_bytes, snapshot_bytes; /* of the servers */
     uint64_t effects_bytes;
     uint32_t walk_nodes, walk_window;
-    uint32_t turn_work;
+    uint32_t turn_work, writes_under_way;
     uint32_t snapshot_slice, sync_chunk_bytes;
     uint64_t counter_max;
     uint32_t window;      /* of writes, for sessions; 0: the default */
@@ -300,6 +300,7 @@ struct world {
 
     /* For the closing line. */
     uint64_t frames, writes_acked, reads, sessions_lost, batches;
+    uint32_t closers; /* processes that closed the session of the one before */
 };
 
 /* ---- world.c --------------------------------------------------------------------------------- */

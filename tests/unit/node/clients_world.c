@@ -540,6 +540,7 @@ static void server_new (struct world *world, size_t index, const struct world_op
         .walk_nodes = options->walk_nodes,
         .walk_window = options->walk_window,
         .turn_work = options->turn_work,
+        .writes_under_way = options->writes_under_way,
         .watches_max = options->watches_max,
         .hellos_max = options->hellos_max,
         .status = host_status,

@@ -132,6 +132,7 @@ struct world_options {
     uint64_t effects_bytes;
     uint64_t pending_bytes, output_bytes;
     uint32_t walk_nodes, walk_window, watches_max, hellos_max, turn_work;
+    uint32_t writes_under_way;
     uint32_t window, data_size_max, results_size_max;
     const char *admins; /* as identity_text.h has it */
 };

@@ -53,6 +53,7 @@ static unsigned run_seed (uint64_t seed)
         .walk_nodes = (uint32_t) (seed % 3),
         .walk_window = seed % 4 == 0 ? 0 : 200,
         .turn_work = seed % 7 == 0 ? 1 + (uint32_t) (seed % 50) : 0,
+        .writes_under_way = seed % 4 == 1 ? 1 + (uint32_t) (seed % 30) : 0,
         .window = seed % 3 == 0 ? 16 : 0,
         .results_size_max = seed % 5 == 0 ? 500 : 0,
     };
