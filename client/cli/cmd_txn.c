@@ -14,6 +14,8 @@
 
 /* What a server takes (1,024) and more: it is the server that says what is too much. */
 #define OPERATIONS_MAX 16384
+/* What all delete-trees of a transaction may delete (docs/limits.md). */
+#define TREES_MAX 1000
 
 struct plan {
     cohort_txn_t *txn;
@@ -21,6 +23,7 @@ struct plan {
     struct {
         const struct command *operation;
         char *path;
+        int limit; /* of a delete-tree; 0: none of its own */
     } items[OPERATIONS_MAX];
 };
 
@@ -29,8 +32,9 @@ static bool plan_add (struct plan *self, char *line, const char *what, size_t wh
 {
     char error[256];
     const char *path;
+    int limit = 0;
     const struct command *operation =
-        txn_operation_add (self->txn, line, &path, error, sizeof error);
+        txn_operation_add (self->txn, line, &path, &limit, error, sizeof error);
     if (operation == NULL && *error == 0) {
         return true;
     }
@@ -44,6 +48,7 @@ static bool plan_add (struct plan *self, char *line, const char *what, size_t wh
         return false;
     }
     self->items[self->count].operation = operation;
+    self->items[self->count].limit = limit;
     self->items[self->count++].path = copy;
     return true;
 }
@@ -144,8 +149,43 @@ static json_t *result_json (const char *name, const char *path, const cohort_op_
     return object;
 }
 
+/* A tree with too many znodes: how many there are now, if this session may know, the limit, and
+ * what to do. */
+static void describe_tree (cohort_t *client, const char *path, int limit, char *text, size_t size)
+{
+    int64_t below = 0;
+    char have[64] = "there are more znodes";
+    bool counted = cohort_count (client, path, NULL, &below, NULL) == COHORT_OK;
+    if (counted) {
+        snprintf (have, sizeof have, "there are %" PRId64 " znodes", below + 1);
+    }
+    if (limit > 0 && limit < TREES_MAX) {
+        snprintf (text, size, "%s, and --limit is %d (raise it, or use: cohort deleteall %s)", have,
+                  limit, path);
+    } else {
+        snprintf (text, size,
+                  "%s, and all that one transaction deletes with delete-tree is %d at most (use: "
+                  "cohort deleteall %s)",
+                  have, TREES_MAX, path);
+    }
+}
+
+/* Which operation was to blame. */
+static void blame (cohort_t *client, const struct plan *plan, size_t index, int rc)
+{
+    const char *name = plan->items[index].operation->name, *path = plan->items[index].path;
+    char tree[512];
+    const char *text = cohort_error_text (rc);
+    if (rc == COHORT_ETOOBIG && strcmp (name, "delete-tree") == 0) {
+        describe_tree (client, path, plan->items[index].limit, tree, sizeof tree);
+        text = tree;
+    }
+    message ("txn: operation %zu, %s %s: %s; nothing has been changed", index + 1, name, path,
+             text);
+}
+
 /* What became of each operation; and on stderr which one was to blame. */
-static void report (const struct plan *plan, enum format format)
+static void report (cohort_t *client, const struct plan *plan, enum format format)
 {
     struct emit emit;
     if (format != FORMAT_TEXT) {
@@ -163,8 +203,7 @@ static void report (const struct plan *plan, enum format format)
             emit_item (&emit, result_json (name, path, result));
         }
         if (result->rc != COHORT_OK && result->rc != COHORT_EROLLEDBACK) {
-            message ("txn: operation %zu, %s %s: %s; nothing has been changed", i + 1, name, path,
-                     cohort_error_text (result->rc));
+            blame (client, plan, i, result->rc);
         }
     }
     if (format != FORMAT_TEXT) {
@@ -187,7 +226,7 @@ int cmd_txn (const struct arguments *arguments)
     if (code == CLI_EXIT_OK) {
         int rc = cohort_multi (session.client, plan->txn);
         if (rc == COHORT_OK || cohort_txn_result (plan->txn, 0) != NULL) {
-            report (plan, arguments->settings.format);
+            report (session.client, plan, arguments->settings.format);
             code = exit_code_of (rc);
         } else {
             code = session_result (&session, ACTIVITY_SET, "txn", rc);

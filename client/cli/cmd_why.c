@@ -56,9 +56,12 @@ static void print_line (const cohort_contender_t *item)
     putchar ('\n');
 }
 
-static void print_text (const cohort_why_t *why)
+static void print_text (const cohort_why_t *why, const char *path)
 {
     if (why->count == 0) {
+        message ("%s: nobody holds it, and nobody waits: it is free, or no recipe's path (see: "
+                 "cohort help why)",
+                 path);
         return;
     }
     printf ("state\tsince\tname\ttoken\tsession\thost\tpid\tdata\n");
@@ -99,15 +102,17 @@ struct question {
 static int call_why (cohort_t *client, void *arg)
 {
     struct question *self = arg;
-    return cohort_why (client, self->path, &self->why);
+    int rc = cohort_why (client, self->path, &self->why);
+    /* A line may be there without its znode (that of a claim), and the other way round. */
+    return rc == COHORT_OK && self->why->count == 0 ? cohort_exists (client, self->path, NULL) : rc;
 }
 
 int cmd_why (const struct arguments *arguments)
 {
     struct question self = {.path = arguments->operands[0]};
-    int code = session_call (&arguments->settings, ACTIVITY_READ, self.path, call_why, &self);
+    int code = session_call (&arguments->settings, ACTIVITY_WHY, self.path, call_why, &self);
     if (code == CLI_EXIT_OK && arguments->settings.format == FORMAT_TEXT) {
-        print_text (self.why);
+        print_text (self.why, self.path);
     } else if (code == CLI_EXIT_OK) {
         print_json (self.why, arguments->settings.format);
     }

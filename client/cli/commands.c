@@ -328,7 +328,7 @@ const struct command command_table[] = {
      "lock NAME has /locks/NAME, cohort elect NAME /elections/NAME. One line for each who holds\n"
      "it or waits, in the order in which they are served, fields separated by tabs: state (holds\n"
      "or waits), since when, name, token, session, host, process id, and what it says about\n"
-     "itself. Nothing: nobody is there.\n",
+     "itself. If nobody is there it says so; if there is no such znode, with exit status 4.\n",
      command_no_flags,
      "  $ cohort why /locks/backup\n"
      "  state\tsince\tname\ttoken\tsession\thost\tpid\tdata\n"

@@ -111,6 +111,9 @@ static bool explain_missing (char *buffer, size_t size, enum activity activity, 
         explain_chroot (buffer, size, path);
     } else if (activity == ACTIVITY_DELETE) {
         snprintf (buffer, size, "%s: the znode does not exist", path);
+    } else if (activity == ACTIVITY_WHY) {
+        snprintf (buffer, size, "%s: the znode does not exist: nobody holds it, and nobody waits",
+                  path);
     } else {
         snprintf (buffer, size,
                   "%s: the znode does not exist (create it with: cohort create %s %s)", path, path,

@@ -19,7 +19,8 @@ enum activity {
     ACTIVITY_READ,
     ACTIVITY_SET,
     ACTIVITY_SET_ACL,
-    ACTIVITY_SYNC
+    ACTIVITY_SYNC,
+    ACTIVITY_WHY
 };
 
 /* Writes one line for `rc` into buffer: the path, what is wrong with it, and what to do. `detail`

@@ -71,6 +71,7 @@ struct parse {
     cohort_txn_t *txn;
     char *error;
     size_t size;
+    int limit; /* of a delete-tree; 0: none */
 };
 
 static bool flag_number (struct parse *self, int flag_id, int64_t min, int64_t max,
@@ -240,7 +241,8 @@ static int add_operation (struct parse *self, const char *name, const char *path
         return cohort_txn_delete (self->txn, path, (int32_t) version);
     }
     if (strcmp (name, "delete-tree") == 0) {
-        return cohort_txn_delete_tree (self->txn, path, (int) limit, (int32_t) version);
+        self->limit = (int) limit;
+        return cohort_txn_delete_tree (self->txn, path, self->limit, (int32_t) version);
     }
     const char *data;
     size_t size;
@@ -269,7 +271,7 @@ static const struct command *find (const char *name, char *error, size_t size)
 }
 
 const struct command *txn_operation_add (cohort_txn_t *txn, char *line, const char **path,
-                                         char *error, size_t size)
+                                         int *limit, char *error, size_t size)
 {
     struct words words;
     const char *problem;
@@ -292,5 +294,6 @@ const struct command *txn_operation_add (cohort_txn_t *txn, char *line, const ch
     if (rc != COHORT_OK && *error == 0) {
         snprintf (error, size, "%s: %s", *path, cohort_error_text (rc));
     }
+    *limit = parse.limit;
     return rc == COHORT_OK ? operation : NULL;
 }

@@ -15,8 +15,8 @@ extern const size_t txn_operation_count;
 
 /* Parses a line, which it changes, and adds its operation to txn. Returns the operation; or NULL
  * with an error in `error`, or with "" there: nothing is on the line. *path (of the operation) lies
- * in the line. */
+ * in the line; *limit is that of a delete-tree, 0: it has none of its own. */
 const struct command *txn_operation_add (cohort_txn_t *txn, char *line, const char **path,
-                                         char *error, size_t size);
+                                         int *limit, char *error, size_t size);
 
 #endif

@@ -113,6 +113,9 @@ static const char *advice_of (int rc, enum wire_kind kind, char *text, size_t si
     }
 }
 
+/* What one transaction deletes of trees at most (docs/limits.md). */
+enum { TREE_LIMIT = 1000 };
+
 /* Which quota stands against an operation: the znode that has it, by its name below the chroot. */
 static const char *name_quota (const cohort_t *self, const struct wire_reply *reply, char *text,
                                size_t size)
@@ -128,18 +131,29 @@ static const char *name_quota (const cohort_t *self, const struct wire_reply *re
     return text;
 }
 
+/* A tree with too many znodes: how many, unless this session may not know, and the limit. */
+static int fail_tree (cohort_t *self, const struct request *request, const cohort_result_t *result)
+{
+    uint32_t limit = request->wire.op.limit;
+    limit = limit > 0 && limit < TREE_LIMIT ? limit : TREE_LIMIT;
+    char have[32] = "more";
+    if (result->value > 0) {
+        (void) snprintf (have, sizeof have, "%" PRId64, result->value);
+    }
+    return client_fail (self, result->rc,
+                        "delete_tree %.150s: it has %s znodes%s than one transaction is to delete "
+                        "(limit %" PRIu32 ")",
+                        result->path, have, result->value > 0 ? ", more" : "", limit);
+}
+
 /* The error of the operation itself, if any, with its text. */
 static int outcome (cohort_t *self, const struct request *request, const cohort_result_t *result)
 {
     if (result->rc == COHORT_OK) {
         return COHORT_OK;
     }
-    if (request->wire.op.kind == WIRE_DELETE_TREE && result->rc == COHORT_ETOOBIG &&
-        result->value > 0) {
-        return client_fail (self, result->rc,
-                            "delete_tree %.150s: it has %" PRId64
-                            " znodes, more than one transaction is to delete",
-                            result->path, result->value);
+    if (request->wire.op.kind == WIRE_DELETE_TREE && result->rc == COHORT_ETOOBIG) {
+        return fail_tree (self, request, result);
     }
     char advice[400];
     const char *detail = request->reply != NULL ? request->reply->detail : "";

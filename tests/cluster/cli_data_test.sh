@@ -45,7 +45,17 @@ ok\tcreate\t/x\texisted\nok\tcheck\t/x\t-\nok\tcheck-absent\t/none\t-\nok\tdelet
         bash -c '"$1" txn <"$2"' - "$cohort" "$folder/operations"
     expect 0 'd e' '' "$cohort" get /x
     expect 0 0a0 '' "$cohort" get /x/y
+    expect 1 $'ETOOBIG\tdelete-tree\t/x\t-' \
+        'cohort: txn: operation 1, delete-tree /x: there are 2 znodes, and --limit is 1 (*' \
+        "$cohort" txn 'delete-tree --limit 1 /x'
     expect 0 $'ok\tdelete-tree\t/x\t2 znodes' '' "$cohort" txn 'delete-tree --limit 2 /x'
+    # More than any transaction deletes.
+    seq 1000 | sed 's|.*|create /many/&|; 1i create /many' >"$folder/operations"
+    "$cohort" txn <"$folder/operations" >/dev/null || fail 'many'
+    expect 1 $'undone\tcreate\t/x\t-\nETOOBIG\tdelete-tree\t/many\t-' \
+        'cohort: txn: operation 2, delete-tree /many: there are 1001 znodes, *1000 at most (*' \
+        "$cohort" txn 'create /x' 'delete-tree /many'
+    expect 0 '' '' "$cohort" deleteall /many
     # What is wrong is found before anything is sent.
     expect 2 '' "cohort: txn: operation 2: 'crate' is not an operation (did you mean 'create'[?])" \
         "$cohort" txn 'create /x' 'crate /x'

@@ -19,9 +19,21 @@ stand () {
     fail "$1: there are not $2 in the line: $("$cohort" why "$1")"
 }
 
+# nobody PATH
+# Nothing on stdout, and on stderr that nobody is there; with exit status 4 once the servers have
+# taken the empty znode away, which they do when they come to it.
+nobody () {
+    local said status
+    said=$("$cohort" why "$1" 2>&1 >"$folder/stdout")
+    status=$?
+    [ $status -eq 0 ] || [ $status -eq 4 ] || fail "why $1: exit status $status"
+    [ ! -s "$folder/stdout" ] || fail "why $1 prints something of nobody"
+    matches "$said" "^cohort: $1: .*nobody holds it, and nobody waits" 'why of nobody'
+}
+
 test_status () {
     expect 7 '' '' "$cohort" lock /l/a -- sh -c 'exit 7'
-    expect 0 '' '' "$cohort" why /l/a
+    nobody /l/a
     expect 143 '' '' "$cohort" lock a -- sh -c 'kill $$'
     expect 1 '' 'cohort: no-such-program-here: *' "$cohort" lock a -- no-such-program-here
     expect 2 '' '*' "$cohort" lock a
@@ -66,7 +78,21 @@ test_line () {
     wait "$two" || fail 'the second one failed'
     wait "$three" || fail 'the third one failed'
     [ "$(tr '\n' ' ' <"$folder/order")" = 'one two three ' ] || fail "order: $(cat "$folder/order")"
-    expect 0 '' '' "$cohort" why /l/b
+    nobody /l/b
+}
+
+# What there is nothing to be said of: no such znode, and one that is no recipe's.
+test_no_recipe () {
+    expect 4 '' 'cohort: /none: the znode does not exist: nobody holds it, and nobody waits' \
+        "$cohort" why /none
+    expect 4 '' 'cohort: /none: the znode does not exist: nobody holds it, and nobody waits' \
+        "$cohort" why -o json /none
+    "$cohort" create /plain data >/dev/null && "$cohort" create /plain/child >/dev/null ||
+        fail 'create'
+    expect 0 '' \
+        "cohort: /plain: nobody holds it, and nobody waits: it is free, or no recipe's path (see:*" \
+        "$cohort" why /plain
+    expect 0 '[]' '' "$cohort" why -o json /plain
 }
 
 # Permits of a semaphore: who has how many, and who waits.
@@ -125,6 +151,7 @@ mkdir "$folder/data"
 start_stored tcp://127.0.0.1:0
 test_status
 test_line
+test_no_recipe
 test_permits
 test_lost
 finish

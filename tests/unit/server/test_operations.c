@@ -193,7 +193,7 @@ static void test_delete_tree (void **state)
     assert_int_equal (cohort_delete_tree (client, "/tree", 2, -1, &deleted), COHORT_ETOOBIG);
     assert_int_equal (deleted, 3);
     expect_error ("delete_tree /tree: it has 3 znodes, more than one transaction is to "
-                  "delete");
+                  "delete (limit 2)");
     assert_int_equal (cohort_delete_tree (client, "/tree", 0, 1, NULL), COHORT_EBADVERSION);
     assert_int_equal (cohort_delete_tree (client, "/tree", 3, 0, &deleted), 0);
     assert_int_equal (deleted, 3);
