@@ -136,12 +136,21 @@ static bool is_whole (const struct facts *facts, const struct fact_stream *strea
            count == model_subtree_count (&facts->model, batch->path, batch->zxid);
 }
 
+/* When its server may have come to the first znode: behind what the stream has told already, or
+ * what its client had seen when it was opened; the client's first stream is opened before it sees
+ * anything. */
+static uint64_t snapshot_from (const struct fact_stream *stream)
+{
+    uint64_t from = stream == NULL ? 0 : stream->whole ? stream->zxid : stream->floor;
+    return from > 0 ? from : 1;
+}
+
 static bool snapshot_fits (const struct facts *facts, const struct fact_stream *stream,
                            const struct history_event *event, struct objection *objection)
 {
     const struct history_batch *batch = &event->u.batch;
     const struct stream_view view = {facts, facts_client (facts, event->client), flags_of (stream),
-                                     stream != NULL ? stream->floor : 1};
+                                     snapshot_from (stream)};
     for (size_t i = 0; i < batch->count; i++) {
         const struct history_change *change = &batch->changes[i];
         const struct model_znode *znode = model_find (&facts->model, change->path);

@@ -150,6 +150,22 @@ static void test_stream_hides (void **state)
           OWN (WITH (SET_ACL ("/a"), READERS), "0"), AT "c0 settled\n");
 }
 
+/* A snapshot shows a znode as it was when it was come to. */
+static void test_stream_of_who_proves_himself (void **state)
+{
+    (void) state;
+    const char *rule = "streams";
+#define KNOWN       "digest:u1:none"
+#define PROVES(at)  WRITTEN ("c2", "2", "9", "1", at, "op=add-auth||" KNOWN "|0|0|0|0|0|0")
+#define AGAIN(rest) BATCH ("5", "1", ROOT4 " " A4 (rest))
+#define FOR_USERS   GUARDED (OWNER "," KNOWN ":r")
+    BROKEN (rule, FOR_USERS, SHOWN ("x|" A4_STAT));
+    GOOD (FOR_USERS, HIDDEN_A, PROVES ("5"), AGAIN ("x|" A4_STAT));
+    GOOD (FOR_USERS, HIDDEN_A, PROVES ("5"), AGAIN ("|" A4_STAT "|hidden:1"));
+    BROKEN (rule, FOR_USERS, HIDDEN_A, PROVES ("5"), AGAIN ("x|" A4_STAT),
+            AGAIN ("|" A4_STAT "|hidden:1"));
+}
+
 /* ---- Quotas ---------------------------------------------------------------------------------- */
 
 #define FOUND_WITH(admins)                                                                         \
@@ -433,6 +449,7 @@ int main (void)
         cmocka_unit_test (test_default_list),
         cmocka_unit_test (test_watch_without_permission),
         cmocka_unit_test (test_stream_hides),
+        cmocka_unit_test (test_stream_of_who_proves_himself),
         cmocka_unit_test (test_quota),
         cmocka_unit_test (test_quotas_are_the_administrators),
         cmocka_unit_test (test_administrators),
