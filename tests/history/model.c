@@ -180,8 +180,8 @@ struct model_version *model_push (struct model *self, struct model_znode *znode,
         model_tell (self, &(struct model_change){.znode = znode, .version = at});
     }
     self->touched = model_grow (self->touched, self->touched_count, &self->touched_capacity,
-                                sizeof (struct model_znode *));
-    self->touched[self->touched_count++] = znode;
+                                sizeof (struct model_touch));
+    self->touched[self->touched_count++] = (struct model_touch){znode, at};
     return version;
 }
 

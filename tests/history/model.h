@@ -80,6 +80,12 @@ struct model_past {
     size_t results_count;
 };
 
+/* A version that the present entry has made. */
+struct model_touch {
+    struct model_znode *znode;
+    size_t version; /* index in its versions */
+};
+
 /* A list of administrators, and since when it is so. */
 struct model_admins {
     uint64_t zxid;
@@ -129,8 +135,8 @@ struct model {
     size_t changes_count, changes_capacity;
     struct model_znode **lapses; /* those that exist and may go by themselves, and others */
     size_t lapses_count, lapses_capacity;
-    int64_t trimmed;              /* by the DELETE_TREEs of the present write */
-    struct model_znode **touched; /* by the present entry: one for each version that it made */
+    int64_t trimmed;             /* by the DELETE_TREEs of the present write */
+    struct model_touch *touched; /* by the present entry: the versions that it made, in order */
     size_t touched_count, touched_capacity;
 };
 

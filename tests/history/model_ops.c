@@ -448,7 +448,7 @@ static int execute (struct model *self, struct model_session *session, const str
 static void undo (struct model *self, size_t changes_count)
 {
     while (self->touched_count > 0) {
-        self->touched[--self->touched_count]->versions_count--;
+        self->touched[--self->touched_count].znode->versions_count--;
     }
     self->changes_count = changes_count;
 }

@@ -1,8 +1,9 @@
 /* The model: who owns which ephemerals, and their end with him.
  *
  * A session's ephemerals belong to an estate, the newest that it owns, or a new one if it owns
- * none. Estates are what is handed over; and a session's ephemerals go estate by estate, in each in
- * the order of their creation, then of their paths. */
+ * none. One whose last ephemeral goes is its owner's to the end of that entry. Estates are what is
+ * handed over; and a session's ephemerals go estate by estate, in each in the order of their
+ * creation, then of their paths. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ static void take (struct model_session *session, struct model_znode *znode)
     session->ephemerals[session->ephemerals_count++] = znode;
 }
 
-void model_own (struct model *self, struct model_session *session, struct model_znode *znode)
+static uint64_t newest_with_ephemerals (const struct model_session *session)
 {
     uint64_t newest = 0;
     for (size_t i = 0; i < session->ephemerals_count; i++) {
@@ -34,6 +35,36 @@ void model_own (struct model *self, struct model_session *session, struct model_
             newest = estate > newest ? estate : newest;
         }
     }
+    return newest;
+}
+
+static const struct model_version *touched (const struct model *self, size_t at)
+{
+    return &self->touched[at].znode->versions[self->touched[at].version];
+}
+
+/* Of those that the present entry has changed: what it did with one last says whose it is now, for
+ * without ephemerals none is handed over. */
+static uint64_t newest_changed (const struct model *self, const struct model_session *session)
+{
+    uint64_t newest = 0;
+    for (size_t i = self->touched_count; i-- > 0;) {
+        uint64_t estate = touched (self, i)->estate;
+        bool last = estate > newest;
+        for (size_t j = i + 1; j < self->touched_count && last; j++) {
+            last = touched (self, j)->estate != estate;
+        }
+        if (last && touched (self, i)->stat.ephemeral_owner == session->id) {
+            newest = estate;
+        }
+    }
+    return newest;
+}
+
+void model_own (struct model *self, struct model_session *session, struct model_znode *znode)
+{
+    uint64_t newest = newest_with_ephemerals (session), changed = newest_changed (self, session);
+    newest = changed > newest ? changed : newest;
     struct model_version *version = &znode->versions[znode->versions_count - 1];
     version->stat.ephemeral_owner = session->id;
     version->stat.ozxid = self->zxid;

@@ -1,156 +1,11 @@
-/* The model of histories against server/tree: the same log, the same results, states and changes.
- * The two share nothing, so what one of them gets wrong shows. */
+/* The model of histories against server/tree: whatever happens, both make the same of it. */
 
 #include <stdio.h>
 
 #include "server/node/identity_text.h"
-#include "tests/history/log_entry.h"
-#include "tests/history/model.h"
-#include "tests/unit/tree/fixture.h"
+#include "tests/unit/history/pair.h"
 
-enum { SEEDS = 40, ENTRIES = 400, SESSIONS_MAX = 64, LOOK_EVERY = 20 };
-
-struct pair {
-    struct fixture tree;
-    struct model model;
-    struct arena arena;
-    struct prng prng;
-    uint64_t sessions[SESSIONS_MAX]; /* ever made */
-    uint64_t numbers[SESSIONS_MAX];  /* asked for */
-    size_t sessions_count;
-    zxid_t effects;      /* compared through here */
-    struct buf lists[4]; /* of the operations of one write */
-};
-
-/* ---- Comparing ------------------------------------------------------------------------------- */
-
-static void compare_result (const struct pair *self)
-{
-    const struct tree_outcome *outcome = &self->tree.outcome;
-    struct result result;
-    assert_true (result_decode (&result, outcome->result, outcome->result_size));
-    const struct model_result *mine =
-        model_result (&self->model, outcome->session, 1, outcome->number);
-    assert_non_null (mine);
-    assert_int_equal (mine->zxid, result.zxid);
-    assert_int_equal (mine->code, result.code);
-    assert_int_equal (mine->count, result.count);
-    for (size_t i = 0; i < mine->count; i++) {
-        struct result_op op;
-        assert_true (result_op_decode (&op, &result.ops));
-        assert_int_equal (mine->outcomes[i].code, op.code);
-        assert_true ((mine->outcomes[i].path != NULL) == op.has_path);
-        assert_true (mine->outcomes[i].has_stat == op.has_stat);
-        assert_true (mine->outcomes[i].existed == op.existed);
-        assert_int_equal (mine->outcomes[i].value, op.has_value ? op.value : 0);
-        if (op.has_path) {
-            assert_int_equal (strlen (mine->outcomes[i].path), op.path_size);
-            assert_memory_equal (mine->outcomes[i].path, op.path, op.path_size);
-        }
-        if (op.has_stat) {
-            assert_true (model_stat_equal (&mine->outcomes[i].stat, &op.stat));
-        }
-    }
-}
-
-static bool compare_node (void *arg, const struct tree_node *node)
-{
-    const struct pair *self = arg;
-    char value[HISTORY_VALUE_SIZE];
-    const struct model_version *mine =
-        model_at (model_find (&self->model, node->path), self->tree.zxid);
-    assert_non_null (mine);
-    assert_string_equal (mine->value, history_value (node->data, node->data_size, value));
-    assert_true (model_stat_equal (&mine->stat, &node->stat));
-    return true;
-}
-
-/* The model's change that is due; this effect must be it. */
-struct due {
-    const struct model *model;
-    size_t change;
-};
-
-static bool compare_effect (void *arg, const struct effect *effect)
-{
-    struct due *due = arg;
-    assert_true (due->change < due->model->changes_count);
-    const struct model_change *mine = &due->model->changes[due->change++];
-    assert_int_equal (mine->zxid, effect->zxid);
-    if (effect->kind == EFFECT_OWNER) {
-        assert_null (mine->znode);
-        assert_int_equal (mine->from, effect->from);
-        assert_int_equal (mine->to, effect->stat.ephemeral_owner);
-        return true;
-    }
-    assert_non_null (mine->znode);
-    const struct model_version *version = &mine->znode->versions[mine->version];
-    assert_int_equal (version->change,
-                      effect->kind == EFFECT_ACL ? (int) MODEL_ACL : (int) effect->kind);
-    assert_string_equal (mine->znode->path, effect->path);
-    if (effect->kind != EFFECT_DELETED) {
-        char value[HISTORY_VALUE_SIZE];
-        assert_string_equal (version->value,
-                             history_value (effect->data, effect->data_size, value));
-        assert_true (model_stat_equal (&version->stat, &effect->stat));
-    }
-    return true;
-}
-
-/* Whether each session may see, and read, what the model says that it may. */
-static bool compare_sight (void *arg, const struct tree_node *node)
-{
-    const struct pair *self = arg;
-    const struct model_znode *znode = model_find (&self->model, node->path);
-    for (size_t i = 0; i < self->sessions_count; i++) {
-        uint64_t id = self->sessions[i];
-        const struct model_session *session = model_session (&self->model, id);
-        struct tree_node found;
-        if (session->dead) {
-            continue;
-        }
-        struct model_who who = model_who (&self->model, session, self->tree.zxid);
-        size_t size = strlen (node->path);
-        bool reads = tree_get_as (self->tree.tree, id, TREE_WHOLE, node->path, size, &found) == 0;
-        bool sees = tree_get_as (self->tree.tree, id, TREE_BARE, node->path, size, &found) == 0;
-        assert_true (model_may (who, model_at (znode, self->tree.zxid), COHORT_PERM_READ) == reads);
-        assert_true (model_sees (who, znode, self->tree.zxid) == sees);
-    }
-    return true;
-}
-
-static void compare_all (struct pair *self)
-{
-    assert_int_equal (tree_walk (self->tree.tree, "/", 1, NULL, compare_node, self), 0);
-    assert_int_equal (tree_walk (self->tree.tree, "/", 1, NULL, compare_sight, self), 0);
-    assert_int_equal (tree_node_count (self->tree.tree),
-                      model_subtree_count (&self->model, "/", self->tree.zxid));
-    struct due due = {&self->model, model_changes_after (&self->model, self->effects)};
-    assert_int_equal (
-        tree_effects (self->tree.tree, self->effects, self->tree.zxid, compare_effect, &due), 0);
-    assert_int_equal (due.change, self->model.changes_count);
-    self->effects = self->tree.zxid;
-}
-
-/* The entry that the tree has just applied. */
-static void follow (struct pair *self)
-{
-    struct history_entry entry;
-    arena_reset (&self->arena);
-    assert_true (history_entry_read (&self->arena, self->tree.zxid, self->tree.stamp_ms,
-                                     self->tree.entry.data, self->tree.entry.size, &entry));
-    struct model_applied applied = model_apply (&self->model, &entry);
-    const struct tree_outcome *outcome = &self->tree.outcome;
-    assert_true (applied.closed == outcome->session_closed);
-    if (outcome->kind == ENTRY_WRITE) {
-        assert_true (applied.executed == outcome->executed);
-        if (outcome->executed) {
-            compare_result (self);
-        }
-    } else if (outcome->kind == ENTRY_CREATE_SESSION) {
-        assert_int_equal (applied.session->id, outcome->session);
-    }
-}
+enum { SEEDS = 40, ENTRIES = 400, LOOK_EVERY = 20 };
 
 /* ---- What happens ---------------------------------------------------------------------------- */
 
@@ -389,9 +244,18 @@ static struct op some_op (struct pair *self, char path[64], struct buf *list)
     }
 }
 
+/* To one that there is, or was, or never; with its token, or another. */
+static struct op some_hand_over (struct pair *self, size_t session, uint8_t token[ENTRY_TOKEN_SIZE])
+{
+    size_t to = prng_below (&self->prng, self->sessions_count + 1);
+    bool wrong = prng_chance (&self->prng, 1, 6);
+    return pair_hand_over (self, session, to, to + 1 + (wrong ? 0 : 1000), token);
+}
+
 static void write_some (struct pair *self, size_t session)
 {
     char paths[4][64];
+    uint8_t token[ENTRY_TOKEN_SIZE];
     struct op ops[4];
     uint32_t count = 1 + (uint32_t) prng_below (&self->prng, 4);
     struct entry_write write = {.session = self->sessions[session], .incarnation = 1};
@@ -399,6 +263,9 @@ static void write_some (struct pair *self, size_t session)
         ops[i] = some_op (self, paths[i], &self->lists[i]);
     }
     write.multi = count > 1 || prng_chance (&self->prng, 1, 4);
+    if (write.multi && prng_chance (&self->prng, 1, 8)) {
+        ops[prng_below (&self->prng, count)] = some_hand_over (self, session, token);
+    }
     write.count = count;
     write.number = self->numbers[session] + 1;
     if (prng_chance (&self->prng, 1, 10)) {
@@ -450,15 +317,10 @@ static void kill_some (struct pair *self, size_t session)
     write_alone (self, session, &op);
 }
 
-/* To one that there is, or was, or never; with its token, or another. */
 static void hand_over_some (struct pair *self, size_t session)
 {
-    uint8_t hash[HAND_OVER_HASH_SIZE], token[HAND_OVER_TOKEN_SIZE];
-    size_t to = prng_below (&self->prng, self->sessions_count + 1);
-    struct op op = {.kind = OP_HAND_OVER, .token = token};
-    op.session = to < self->sessions_count ? self->sessions[to] : 77;
-    fixture_password (hash, to + 1 + (prng_chance (&self->prng, 1, 6) ? 0 : 1000));
-    hand_over_token (self->sessions[session], op.session, hash, token);
+    uint8_t token[ENTRY_TOKEN_SIZE];
+    struct op op = some_hand_over (self, session, token);
     write_alone (self, session, &op);
 }
 
@@ -523,33 +385,21 @@ static void happen (struct pair *self)
 
 static void run (uint64_t seed)
 {
-    struct pair self = {.sessions_count = 0};
+    struct pair self;
+    pair_begin (&self, 1);
     prng_seed (&self.prng, seed);
-    fixture_init (&self.tree, NULL);
-    self.tree.check = false;
-    model_init (&self.model);
-    arena_init (&self.arena, 4096, 65536);
-    follow (&self);
-    self.effects = self.tree.zxid;
-    self.sessions[self.sessions_count++] = fixture_session (&self.tree, 1);
-    follow (&self);
     for (size_t i = 0; i < ENTRIES; i++) {
         zxid_t before = self.tree.zxid;
         happen (&self);
         if (self.tree.zxid != before) {
-            follow (&self);
+            pair_follow (&self);
         }
         if (i % LOOK_EVERY == 0) {
-            compare_all (&self);
+            pair_compare (&self);
         }
     }
-    compare_all (&self);
-    for (size_t i = 0; i < sizeof self.lists / sizeof self.lists[0]; i++) {
-        buf_deinit (&self.lists[i]);
-    }
-    arena_deinit (&self.arena);
-    model_deinit (&self.model);
-    fixture_deinit (&self.tree);
+    pair_compare (&self);
+    pair_end (&self);
 }
 
 static void test_against_the_tree (void **state)
@@ -563,62 +413,47 @@ static void test_against_the_tree (void **state)
 /* More ephemerals than one entry removes. */
 static void test_reaping (void **state)
 {
-    struct pair self = {.sessions_count = 0};
+    struct pair self;
     (void) state;
-    fixture_init (&self.tree, NULL);
-    model_init (&self.model);
-    arena_init (&self.arena, 4096, 65536);
-    self.tree.check = false;
-    follow (&self);
-    self.effects = self.tree.zxid;
-    self.sessions[0] = fixture_session (&self.tree, 1);
-    follow (&self);
+    pair_begin (&self, 1);
     for (int i = 0; i < 700; i++) {
         fixture_create (&self.tree, self.sessions[0], "/e", "",
                         COHORT_EPHEMERAL | COHORT_SEQUENTIAL);
-        follow (&self);
+        pair_follow (&self);
     }
     fixture_close (&self.tree, self.sessions[0], 1, 1, ENTRY_EXPIRED);
-    follow (&self);
-    compare_all (&self);
+    pair_follow (&self);
+    pair_compare (&self);
     assert_int_equal (tree_node_count (self.tree.tree), 200 + FIXTURE_FOUNDED);
     fixture_reap (&self.tree, self.sessions[0]);
-    follow (&self);
-    compare_all (&self);
+    pair_follow (&self);
+    pair_compare (&self);
     assert_int_equal (tree_node_count (self.tree.tree), FIXTURE_FOUNDED);
-    arena_deinit (&self.arena);
-    model_deinit (&self.model);
-    fixture_deinit (&self.tree);
+    pair_end (&self);
 }
 
 /* What was stays what it was. */
 static void test_the_past (void **state)
 {
-    struct pair self = {.sessions_count = 0};
+    struct pair self;
     (void) state;
-    fixture_init (&self.tree, NULL);
-    model_init (&self.model);
-    arena_init (&self.arena, 4096, 65536);
-    follow (&self);
-    uint64_t session = fixture_session (&self.tree, 1);
-    follow (&self);
-    zxid_t begin = self.tree.zxid;
+    pair_begin (&self, 1);
+    uint64_t session = self.sessions[0];
+    zxid_t start = self.tree.zxid;
     assert_int_equal (fixture_create (&self.tree, session, "/a", "x", 0), 0);
-    follow (&self);
+    pair_follow (&self);
     assert_int_equal (fixture_set (&self.tree, session, "/a", "y", 0), 0);
-    follow (&self);
+    pair_follow (&self);
     assert_int_equal (fixture_delete (&self.tree, session, "/a", 1), 0);
-    follow (&self);
+    pair_follow (&self);
     const struct model_znode *znode = model_find (&self.model, "/a");
-    assert_null (model_at (znode, begin));
-    assert_string_equal (model_at (znode, begin + 1)->value, "x");
-    assert_string_equal (model_at (znode, begin + 2)->value, "y");
-    assert_null (model_at (znode, begin + 3));
-    assert_int_equal (model_at (self.model.root, begin + 1)->stat.child_count, 2);
-    assert_int_equal (model_at (self.model.root, begin + 3)->stat.cversion, 3);
-    arena_deinit (&self.arena);
-    model_deinit (&self.model);
-    fixture_deinit (&self.tree);
+    assert_null (model_at (znode, start));
+    assert_string_equal (model_at (znode, start + 1)->value, "x");
+    assert_string_equal (model_at (znode, start + 2)->value, "y");
+    assert_null (model_at (znode, start + 3));
+    assert_int_equal (model_at (self.model.root, start + 1)->stat.child_count, 2);
+    assert_int_equal (model_at (self.model.root, start + 3)->stat.cversion, 3);
+    pair_end (&self);
 }
 
 int main (void)
