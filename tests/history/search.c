@@ -153,11 +153,13 @@ static bool is_about_one (enum history_op_kind kind, int32_t code)
            (code == COHORT_ENONODE && kind != HISTORY_CREATE);
 }
 
-/* What changes nothing that a register has. */
-static bool is_of_no_znode (enum history_op_kind kind)
+/* What changes nothing that a register has. In a multi that says nothing of what else it does. */
+static bool is_of_no_znode (const struct fact_call *call)
 {
-    return kind == HISTORY_CLOSE || kind == HISTORY_KILL || kind == HISTORY_HAND_OVER ||
-           kind == HISTORY_SET_ACL || kind == HISTORY_SET_ADMINS || kind == HISTORY_ADD_AUTH;
+    enum history_op_kind kind = call->ops[0].kind;
+    return !call->multi &&
+           (kind == HISTORY_CLOSE || kind == HISTORY_KILL || kind == HISTORY_HAND_OVER ||
+            kind == HISTORY_SET_ACL || kind == HISTORY_SET_ADMINS || kind == HISTORY_ADD_AUTH);
 }
 
 static void see_return (struct search *self, const struct facts *facts,
@@ -166,7 +168,7 @@ static void see_return (struct search *self, const struct facts *facts,
     const struct history_op *asked = &call->ops[0];
     bool write = call->number > 0;
     if (result->zxid == 0 || asked->kind == HISTORY_SYNC || asked->kind == HISTORY_CHILDREN ||
-        is_of_no_znode (asked->kind) || asked->kind > HISTORY_SYNC ||
+        is_of_no_znode (call) || asked->kind > HISTORY_SYNC ||
         (!write && (call->multi || !call->linearizable))) {
         return;
     }
@@ -211,7 +213,7 @@ static void leave_out_created (struct search *self, const struct fact_call *call
 
 static void see_unknown (struct search *self, const struct fact_call *call)
 {
-    if (call->number == 0 || is_of_no_znode (call->ops[0].kind)) {
+    if (call->number == 0 || is_of_no_znode (call)) {
         return;
     }
     if (stands_alone (self, call)) {

@@ -278,6 +278,34 @@ static void test_what_takes_no_part (void **state)
     facts_deinit (&bench.facts);
 }
 
+/* What it begins with changes no znode; what it goes on with makes one. It is told, or not. */
+static void test_multis_that_begin_with_a_list (void **state)
+{
+    (void) state;
+    for (int known = 0; known <= 1; known++) {
+        struct bench bench;
+        open_bench (&bench);
+        struct history_op ops[] = {
+            {.kind = HISTORY_SET_ACL, .path = "/r", .value = "", .version = -1},
+            {.kind = HISTORY_CREATE, .path = "/m", .value = "1"},
+        };
+        struct history_event event = {.kind = HISTORY_CALL, .client = 1};
+        event.u.call =
+            (struct history_call){.id = 1, .number = 1, .multi = true, .ops = ops, .count = 2};
+        see (&bench, &event);
+        if (known) {
+            end (&bench, 1, 1, 0, -1, NULL);
+        } else {
+            lose (&bench, 1, 1);
+        }
+        struct history_op again = create ("2");
+        again.path = "/m";
+        call (&bench, 2, 2, again);
+        end (&bench, 2, 2, COHORT_ENODEEXISTS, -1, NULL);
+        assert_true (close_bench (&bench));
+    }
+}
+
 /* The answer to an addition; existed: to a create if absent. */
 static void end_with (struct bench *self, uint64_t id, int32_t code, int64_t sum, bool existed)
 {
@@ -585,6 +613,7 @@ int main (void)
         cmocka_unit_test (test_create_and_delete),
         cmocka_unit_test (test_unknown_outcomes),
         cmocka_unit_test (test_what_takes_no_part),
+        cmocka_unit_test (test_multis_that_begin_with_a_list),
         cmocka_unit_test (test_additions),
         cmocka_unit_test (test_creates_if_absent),
         cmocka_unit_test (test_deletes_if_present),
