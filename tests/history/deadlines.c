@@ -96,7 +96,7 @@ static bool ends_in_time (const struct facts *facts, const struct history_event 
 {
     const struct model_session *session = model_session (&facts->model, client->session);
     const struct fact_ending *ending = facts_ending (client, session->attach_no, session->server);
-    bool told = ending != NULL && !ending->forgotten;
+    bool told = ending != NULL && !ending->forgotten && facts_is_heard (facts, session->server);
     int64_t limit_ms = told ? grace_ms (client) : client->timeout_ms;
     int64_t from_ms = later (told ? ending->ended_ms : client->gone_ms,
                              facts_attached_ms (facts, client->session));

@@ -625,6 +625,9 @@ void facts_see (struct facts *self, const struct history_event *event)
     case HISTORY_FORGOT:
         facts_see_forgot (self, event->u.server);
         break;
+    case HISTORY_HEARD:
+        facts_see_heard (self, event->u.server);
+        break;
     case HISTORY_CALM:
         self->calm_ms = self->calm ? self->calm_ms : event->time_ms;
         self->calm = true;

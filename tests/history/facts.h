@@ -123,6 +123,8 @@ struct facts {
     struct map clients, owners, calls, names, attaches;
     struct fact_term *terms;
     size_t terms_count, terms_capacity;
+    uint32_t *unheard; /* servers that have died, or are cut off */
+    size_t unheard_count, unheard_capacity;
     uint64_t events;
     uint64_t told; /* the highest zxid in any answer */
     bool led;      /* since led_ms a leader with a quorum leads */
@@ -159,6 +161,9 @@ bool facts_has_session (const struct facts *self, const struct fact_client *clie
 /* NULL: no server has seen the connection of this attach end. */
 const struct fact_ending *facts_ending (const struct fact_client *client, uint64_t attach_no,
                                         uint32_t server);
+
+/* Whether the others hear of this server what it sees. */
+bool facts_is_heard (const struct facts *self, uint32_t server);
 
 /* When the session's present attach was applied for the first time; 0: not known. */
 int64_t facts_attached_ms (const struct facts *self, uint64_t session);

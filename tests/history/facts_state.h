@@ -35,6 +35,7 @@ void facts_see_valid (struct fact_client *client, int64_t until_ms);
 void facts_see_ended (struct facts *self, struct fact_client *client,
                       const struct history_ended *ended);
 void facts_see_forgot (struct facts *self, uint32_t server);
+void facts_see_heard (struct facts *self, uint32_t server);
 void facts_see_stall (struct facts *self, const struct history_stall *stalled);
 
 #endif

@@ -18,6 +18,7 @@ void facts_forget_times (struct facts *self)
     map_drain (&self->attaches, free_attach, NULL);
     map_deinit (&self->attaches);
     free (self->terms);
+    free (self->unheard);
 }
 
 /* ---- Looking --------------------------------------------------------------------------------- */
@@ -62,6 +63,20 @@ const struct fact_ending *facts_ending (const struct fact_client *client, uint64
         }
     }
     return NULL;
+}
+
+static size_t find_unheard (const struct facts *self, uint32_t server)
+{
+    size_t i = 0;
+    while (i < self->unheard_count && self->unheard[i] != server) {
+        i++;
+    }
+    return i;
+}
+
+bool facts_is_heard (const struct facts *self, uint32_t server)
+{
+    return find_unheard (self, server) == self->unheard_count;
 }
 
 /* ---- Taking in ------------------------------------------------------------------------------- */
@@ -134,6 +149,19 @@ void facts_see_forgot (struct facts *self, uint32_t server)
         for (size_t i = 0; i < client->endings_count; i++) {
             client->endings[i].forgotten |= client->endings[i].server == server;
         }
+    }
+    if (facts_is_heard (self, server)) {
+        self->unheard = facts_grow (self->unheard, self->unheard_count, &self->unheard_capacity,
+                                    sizeof *self->unheard);
+        self->unheard[self->unheard_count++] = server;
+    }
+}
+
+void facts_see_heard (struct facts *self, uint32_t server)
+{
+    size_t i = find_unheard (self, server);
+    if (i < self->unheard_count) {
+        self->unheard[i] = self->unheard[--self->unheard_count];
     }
 }
 

@@ -267,7 +267,8 @@ enum history_kind {
     HISTORY_LED,      /* from now on a leader with a quorum leads undisturbed: of `epoch`, or 0 */
     HISTORY_UNLED,    /* from now on perhaps not */
     HISTORY_ENDED,    /* a server sees the connection of an attach end */
-    HISTORY_FORGOT,   /* a server has died, or is cut off: nobody hears of it what it has seen */
+    HISTORY_FORGOT,   /* a server has died, or is cut off: nobody hears of it what it has seen, */
+    HISTORY_HEARD,    /* and from now on they do hear of it what it sees */
     HISTORY_CALM,     /* nothing is disturbed any more, and the servers follow one leader; */
     HISTORY_UNCALM,   /* from now on that may be otherwise */
     HISTORY_STALLED,  /* the leader of an epoch has stood still and goes on now */
@@ -298,7 +299,7 @@ struct history_event {
     uint32_t client; /* from 1 on; 0: none */
     union {
         struct history_session session; /* SESSION */
-        uint32_t server;                /* ATTACHED, FORGOT */
+        uint32_t server;                /* ATTACHED, FORGOT, HEARD */
         uint32_t epoch;                 /* LED */
         struct history_ended ended;
         int64_t until_ms; /* VALID */

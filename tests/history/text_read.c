@@ -572,6 +572,7 @@ static bool read_key (struct text *self, const char *key, char *value)
         return read_session (self, key, value);
     case HISTORY_ATTACHED:
     case HISTORY_FORGOT:
+    case HISTORY_HEARD:
         self->event->u.server = (uint32_t) read_number (self, value);
         return strcmp (key, "server") == 0;
     case HISTORY_VALID:

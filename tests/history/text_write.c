@@ -12,9 +12,9 @@
 enum { NUMBER_SIZE = 192, PLAIN_MAX = HISTORY_VALUE_SIZE - 1 };
 
 const char *const text_events[] = {
-    "",      "session", "attached", "valid",  "lost", "gone",   "call",     "return", "unknown",
-    "fired", "batch",   "opened",   "closed", "told", "served", "unserved", "seen",   "entry",
-    "led",   "unled",   "ended",    "forgot", "calm", "uncalm", "stalled",  "settled"};
+    "",      "session", "attached", "valid",  "lost",  "gone",   "call",     "return",  "unknown",
+    "fired", "batch",   "opened",   "closed", "told",  "served", "unserved", "seen",    "entry",
+    "led",   "unled",   "ended",    "forgot", "heard", "calm",   "uncalm",   "stalled", "settled"};
 const char *const text_ops[] = {"",
                                 "create",
                                 "delete",
@@ -315,6 +315,7 @@ void history_format (struct buf *out, const struct history_event *event)
         break;
     case HISTORY_ATTACHED:
     case HISTORY_FORGOT:
+    case HISTORY_HEARD:
         print (out, " server=%u", event->u.server);
         break;
     case HISTORY_VALID:

@@ -300,6 +300,12 @@ static void start (struct world *self)
     }
 }
 
+/* In the first phase there is no core yet, and nobody is away for good. */
+bool phase_reaches (const struct world *self, size_t server)
+{
+    return self->core == 0 || is_core (self, server);
+}
+
 void phase_liveness (struct world *self)
 {
     struct prng prng;
@@ -323,6 +329,9 @@ void phase_reunion (struct world *self)
     fault_links_mend (self);
     for (size_t i = 0; i < self->servers_count; i++) {
         self->servers[i].retired = false;
+        if (self->servers[i].up) {
+            record_heard (self, self->servers[i].id);
+        }
     }
     start (self);
     ask_for_fresh_writes (self);

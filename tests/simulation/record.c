@@ -263,6 +263,11 @@ void record_forgot (struct world *world, uint32_t server)
     record (world, (struct history_event){.kind = HISTORY_FORGOT, .u.server = server});
 }
 
+void record_heard (struct world *world, uint32_t server)
+{
+    record (world, (struct history_event){.kind = HISTORY_HEARD, .u.server = server});
+}
+
 void record_served (struct world *world, const struct sim_client *client, bool served)
 {
     struct recorded *known = recorded (world, client);

@@ -266,6 +266,9 @@ void server_start (struct world *self, struct sim_server *server)
     server->up = true;
     check_space_anew (self, server);
     world_tell (self, "server %u: started", server->id);
+    if (phase_reaches (self, server->id - 1)) {
+        record_heard (self, server->id);
+    }
     if (server_begin (self, server)) {
         server_end (self, server);
     }

@@ -417,6 +417,9 @@ void phase_safety (struct world *self);
  * acknowledged, no request without an answer, equal states. */
 void phase_liveness (struct world *self);
 
+/* Whether the server is not one of those others. */
+bool phase_reaches (const struct world *self, size_t server);
+
 /* Reunion: the others come back, and everybody must come to rest within options.liveness_ms. */
 void phase_reunion (struct world *self);
 
@@ -595,8 +598,9 @@ void record_hello (struct world *self, struct sim_connection *connection, uint64
                    uint64_t attach_no);
 /* A server that lives sees it end. */
 void record_ended (struct world *self, const struct sim_connection *connection);
-/* A server dies, or nobody hears it any more. */
+/* A server dies, or nobody hears it any more; it starts, or is heard again. */
 void record_forgot (struct world *self, uint32_t server);
+void record_heard (struct world *self, uint32_t server);
 /* The core is calm, or not any more; a client is served by it, or not any more. */
 void record_calm (struct world *self, bool calm);
 void record_served (struct world *self, const struct sim_client *client, bool served);

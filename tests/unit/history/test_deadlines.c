@@ -76,6 +76,17 @@ static void test_session_ends_too_late (void **state)
     BROKEN (rule, TWO, CALM ("10"), ENDED ("10", "1", "1"), AT "c0 forgot server=1\n", GONE,
             LATER ("4200"));
     BROKEN (rule, TWO, CALM ("10"), GONE, "4200 c0 settled\n");
+    /* Who sees it go while nobody hears him: likewise, until he is heard. */
+    GOOD (TWO, AT "c0 forgot server=1\n", CALM ("10"), ENDED ("10", "1", "1"), GONE,
+          LATER ("2200"));
+    GOOD (TWO, AT "c0 forgot server=2\n", AT "c0 forgot server=1\n", AT "c0 heard server=2\n",
+          CALM ("10"), ENDED ("10", "1", "1"), GONE, LATER ("2200"));
+    BROKEN (rule, TWO, AT "c0 forgot server=1\n", CALM ("10"), ENDED ("10", "1", "1"), GONE,
+            "500 c0 uncalm\n", "500 c0 heard server=1\n", CALM ("500"), LATER ("2700"));
+    BROKEN (rule, TWO, AT "c0 forgot server=1\n", AT "c0 heard server=1\n", CALM ("10"),
+            ENDED ("10", "1", "1"), GONE, LATER ("2200"));
+    BROKEN (rule, TWO, AT "c0 forgot server=2\n", CALM ("10"), ENDED ("10", "1", "1"), GONE,
+            LATER ("2200"));
     GOOD (TWO, CALM ("10"), GONE, CLOSED ("3100", OF_EPOCH_1, "1", "1"));
 }
 

@@ -101,6 +101,7 @@ static void test_every_kind (void **state)
     expect_same ("5 c0 led epoch=7\n");
     expect_same ("5 c0 ended client=3 server=2 attach=18446744073709551615\n");
     expect_same ("5 c0 forgot server=2\n");
+    expect_same ("5 c0 heard server=2\n");
     expect_same ("5 c0 calm\n");
     expect_same ("5 c0 uncalm\n");
     expect_same ("5 c1 served\n");
