@@ -10,6 +10,7 @@
  *   - Of two copies of the metadata the newer one holds. So no other is harmed while one is there
  *     that may have become an older one. */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -241,12 +242,38 @@ static bool tells_of_harm (const struct sim_server *server, const char *text)
     return false;
 }
 
+/* What an opening found harmed makes it set files aside, sound ones as well; if it is interrupted,
+ * the next one misses the first of those. */
+static bool tells_of_interruption (const struct sim_server *server, const char *text)
+{
+    const char *name;
+    for (size_t i = 0; (name = crash_disk_name (server->disk, i)) != NULL; i++) {
+        char missing[NAME_SIZE + 16];
+        uint32_t number;
+        int size = 0;
+        if (server->harmed[0] != '\0' &&
+            sscanf (name, "damaged.%" SCNu32 ".%n", &number, &size) == 1 && size > 0) {
+            (void) snprintf (missing, sizeof missing, "%s: missing", name + size);
+            if (strncmp (text, missing, strlen (missing)) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* A server whose state went wrong may find that its disk makes the same; so may one that has been
  * given a snapshot of such a state. */
 static bool is_condemned (const struct sim_server *server, const char *text)
 {
     return server->world->wrong != 0 &&
            strstr (text, "what log and snapshots make is not what") != NULL;
+}
+
+static bool is_explained (const struct sim_server *server, const char *text)
+{
+    return server->misled || is_condemned (server, text) || tells_of_harm (server, text) ||
+           tells_of_interruption (server, text);
 }
 
 bool atlas_excuses (struct sim_server *server)
@@ -282,7 +309,7 @@ void atlas_opened (struct sim_server *server)
     server->store_id = store_meta (server->store)->store_id;
     atlas_not_opened (server);
     if (text[0] != '\0') {
-        if (!server->misled && !is_condemned (server, text) && !tells_of_harm (server, text)) {
+        if (!is_explained (server, text)) {
             world_fail (server->world, "server %u reports damage that nobody has made: %s",
                         server->id, text);
         }
