@@ -195,18 +195,19 @@ static int64_t sum_of (const struct place *places, size_t count)
     return sum;
 }
 
-/* Whoever wrote it, it has a place, and wants something. */
-static int64_t wanted_by (const void *data, size_t size)
+/* Whoever wrote it, it has a place. If it does not say how much it has, because somebody has
+ * overwritten it, it may be all there is. */
+static int64_t wanted_by (const struct line_permits *self, const void *data, size_t size)
 {
     struct record record;
     record_parse (&record, data, size);
-    return record.count > 0 ? record.count : 1;
+    return record.count > 0 ? record.count : self->permits;
 }
 
-static int keep (struct permits_look *look, const cohort_child_t *child)
+static int keep (struct permits_look *look, const struct line *line, const cohort_child_t *child)
 {
     enum line_kind kind;
-    struct place place = {.count = wanted_by (child->data, child->size)};
+    struct place place = {.count = wanted_by (line->permits, child->data, child->size)};
     if (!line_parse (child->name, &kind, &place.number) || kind != LINE_PERMITS) {
         return 0;
     }
@@ -238,7 +239,7 @@ static int take_page (struct permits_look *look, struct line *line, const cohort
 {
     int rc = result->rc;
     for (size_t i = 0; i < result->listed_count && rc == 0; i++) {
-        rc = keep (look, &result->listed[i]);
+        rc = keep (look, line, &result->listed[i]);
     }
     if (rc == 0 && result->next != NULL && !is_enough (line, look)) {
         rc = ask (look, line, result->next);
@@ -410,8 +411,9 @@ static bool take_change (struct line_permits *self, const struct line *line,
     }
     for (size_t i = 0; i < self->ahead_count; i++) {
         if (self->ahead[i].number == number) {
-            self->ahead[i].count =
-                change->kind == COHORT_CHANGE_DELETED ? 0 : wanted_by (change->data, change->size);
+            self->ahead[i].count = change->kind == COHORT_CHANGE_DELETED
+                                       ? 0
+                                       : wanted_by (self, change->data, change->size);
         }
     }
     return true;

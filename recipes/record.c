@@ -102,7 +102,7 @@ static void take_line (struct record *self, const char *line, size_t size)
     } else if (is_key (line, key_size, "pid")) {
         self->pid = number_of (value, value_size, 0);
     } else if (is_key (line, key_size, "count")) {
-        self->count = number_of (value, value_size, 1);
+        self->count = number_of (value, value_size, 0);
     } else if (is_key (line, key_size, "granted")) {
         self->granted = true;
         self->granted_ms = number_of (value, value_size, 0);
@@ -115,10 +115,11 @@ static void take_line (struct record *self, const char *line, size_t size)
 
 void record_parse (struct record *self, const void *data, size_t size)
 {
-    *self = (struct record){.count = 1, .payload = data, .payload_size = size};
+    *self = (struct record){.payload = data, .payload_size = size};
     if (size < MAGIC_SIZE || memcmp (data, MAGIC, MAGIC_SIZE) != 0) {
         return;
     }
+    self->count = 1;
     const char *at = (const char *) data + MAGIC_SIZE;
     const char *end = (const char *) data + size;
     while (at < end) {

@@ -23,7 +23,7 @@
 struct record {
     char host[RECORD_HOST_SIZE]; /* "": not known */
     int64_t pid;
-    int64_t count;       /* of permits; 1 unless it says otherwise */
+    int64_t count;       /* of permits; 1 unless it says otherwise; 0: nobody knows */
     bool granted;        /* it had to wait, and waits no more */
     int64_t granted_ms;  /* server time; 0: when the znode was changed last */
     bool shared;         /* an exclusive one that was downgraded */
@@ -41,8 +41,8 @@ char *record_make (const struct record *self, size_t *size);
 /* The same of this host and this process alone. */
 char *record_own (size_t *size);
 
-/* Reads what record_make has made. Data that is anything else is all payload, of an unknown host:
- * whoever wrote it holds its place all the same. The payload points into data. */
+/* Reads what record_make has made. Data that is anything else is all payload, of an unknown host
+ * and count: whoever wrote it holds its place all the same. The payload points into data. */
 void record_parse (struct record *self, const void *data, size_t size);
 
 #endif

@@ -147,10 +147,7 @@ static int64_t since_ms (const struct entry *entry)
 
 static int64_t permits_of (const struct entry *entry)
 {
-    if (entry->kind != LINE_PERMITS) {
-        return 0;
-    }
-    return entry->record.count > 0 ? entry->record.count : 1;
+    return entry->kind == LINE_PERMITS ? entry->record.count : 0;
 }
 
 static void fill (cohort_contender_t *item, const struct entry *entry, bool holds, char **at)
@@ -228,6 +225,10 @@ static int read_permits (cohort_t *client, const char *path, const struct entrie
     int rc = asked ? cohort_get (client, path, &data, &size, NULL) : 0;
     *permits = data == NULL ? 0 : line_permits_of (data, size);
     cohort_free (data);
+    for (size_t i = 0; i < entries->count; i++) {
+        struct record *record = &entries->items[i]->record;
+        record->count = record->count == 0 ? *permits : record->count; /* as others take it */
+    }
     return rc == COHORT_ENONODE ? 0 : rc;
 }
 

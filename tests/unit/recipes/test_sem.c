@@ -312,7 +312,7 @@ static void foreign_children_do_not_count (void **state)
     gives_back (0, 2);
     settle (2);
     assert_trace ("B granted; ");
-    /* One that was made by hand has a place, and one permit, whatever it says. */
+    /* One that was made by hand has a place, and all permits, as it does not say how many. */
     fake_create (PATH "/permits-0000000005", "contender=1\ncount=0\n\n", 0);
     fake_set_sequence (PATH, 6);
     wants (0, 1);
@@ -324,6 +324,35 @@ static void foreign_children_do_not_count (void **state)
         cohort_sem_destroy (&users[i].sem);
         fake_settle (users[i].client);
     }
+}
+
+/* What a holder has is known to others by its znode alone: when that says nothing any more, nobody
+ * may have anything until the holder has written it anew, or has gone. */
+static void what_a_hand_overwrote_may_be_all (void **state)
+{
+    (void) state;
+    for (int i = 0; i < 3; i++) {
+        (void) user_of (i, 3);
+    }
+    wants (0, 2);
+    fake_set (cohort_sem_node (users[0].sem), "x");
+    wants (1, 1);
+    wants (2, 1);
+    assert_trace ("A granted; B waits; C waits; ");
+    gives_back (0, 1);
+    settle (3);
+    assert_trace ("B granted; C granted; ");
+    /* While somebody follows it. */
+    gives_back (1, 1);
+    gives_back (2, 1);
+    wants (1, 3);
+    fake_set (cohort_sem_node (users[0].sem), "");
+    settle (3);
+    assert_trace ("B waits; ");
+    gives_back (0, 1);
+    settle (3);
+    assert_trace ("B granted; ");
+    leave (3);
 }
 
 static void scenario_13_kazoo_429_a_failed_try_leaves_the_rest_free (void **state)
@@ -653,6 +682,7 @@ int main (void)
         TEST (tokens_are_in_order),
         TEST (two_who_do_not_agree_are_told),
         TEST (foreign_children_do_not_count),
+        TEST (what_a_hand_overwrote_may_be_all),
         TEST (scenario_13_kazoo_429_a_failed_try_leaves_the_rest_free),
         TEST (what_cannot_be_is_refused),
         TEST (who_dies_or_is_deleted_is_out),
