@@ -11,26 +11,33 @@
 #include "record.h"
 
 struct gate_call {
-    struct recipe_call base; /* its owner is the gate */
-    bool closing, opening;   /* or, neither of them, a sync */
-    bool whole;              /* with the creation of parents */
-    bool *synced;            /* NULL: nobody waits any more */
-    int *rc;
+    struct recipe_call base;      /* its owner is the gate */
+    bool closing, opening;        /* or, neither of them, a sync */
+    bool whole;                   /* with the creation of parents */
+    struct gate_waiting *waiting; /* of a sync; NULL: nobody waits any more */
 };
 
 struct cohort_gate {
     cohort_t *client;
     cohort_mirror_t *mirror;
     char *path;
-    uint64_t openings; /* that were seen */
-    uint64_t losses;   /* of sessions */
-    bool told;         /* how it is, in an event */
-    int error;         /* of a write */
-    int broken;        /* of the mirror */
+    uint64_t opened; /* zxid at which it surely was open last, or just before */
+    uint64_t losses; /* of sessions */
+    bool told;       /* how it is, in an event */
+    int error;       /* of a write */
+    int broken;      /* of the mirror */
     struct recipe_calls calls;
     struct recipe_guard guard;
     cohort_gate_fn *fn;
     void *arg;
+};
+
+struct gate_waiting {
+    cohort_gate_t *gate;
+    uint64_t losses; /* when it began */
+    bool synced;
+    int rc;        /* of the sync */
+    uint64_t zxid; /* of the sync: what is behind it has happened since the wait began */
 };
 
 static cohort_result_fn on_result;
@@ -65,7 +72,8 @@ static void on_change (cohort_gate_t *self, const cohort_mirror_event_t *event)
     bool another =
         there && event->before != NULL && event->before->stat.czxid != event->node->stat.czxid;
     if (!there || another) {
-        self->openings++;
+        /* Who made it anew found it open. */
+        self->opened = there ? event->node->stat.czxid : event->zxid;
         report (self, (cohort_gate_event_t){.kind = COHORT_GATE_OPENED, .zxid = event->zxid});
     }
     if (there && (another || event->before == NULL)) {
@@ -164,9 +172,10 @@ static void on_result (cohort_t *client, const cohort_result_t *result, void *ar
     }
     recipe_call_end (&call->base);
     bool open_already = call->opening && rc == COHORT_ENONODE;
-    if (self != NULL && call->synced != NULL) {
-        *call->synced = true;
-        *call->rc = rc;
+    if (self != NULL && call->waiting != NULL) {
+        call->waiting->synced = true;
+        call->waiting->rc = rc;
+        call->waiting->zxid = result->zxid;
     } else if (self != NULL && rc != 0 && !open_already && (call->closing || call->opening)) {
         recipe_enter (&self->guard);
         self->error = rc;
@@ -227,13 +236,6 @@ int cohort_gate_open (cohort_gate_t *self)
     return begin (self, (struct gate_call){.opening = true});
 }
 
-struct gate_waiting {
-    cohort_gate_t *gate;
-    uint64_t openings, losses; /* when it began */
-    bool synced;
-    int rc; /* of the sync */
-};
-
 static int is_passed (void *arg)
 {
     const struct gate_waiting *waiting = arg;
@@ -250,7 +252,8 @@ static int is_passed (void *arg)
     if (!waiting->synced) {
         return 0;
     }
-    if (self->openings != waiting->openings) {
+    /* What is heard of now may have been long before. */
+    if (self->opened > waiting->zxid) {
         return 1;
     }
     /* Behind the sync: what the mirror shows is not older. */
@@ -262,8 +265,8 @@ static void forget (cohort_gate_t *self, const struct gate_waiting *waiting)
 {
     for (struct recipe_call *base = self->calls.first; base != NULL; base = base->next) {
         struct gate_call *call = (struct gate_call *) base;
-        if (call->synced == &waiting->synced) {
-            call->synced = NULL;
+        if (call->waiting == waiting) {
+            call->waiting = NULL;
         }
     }
 }
@@ -273,10 +276,9 @@ int cohort_gate_wait (cohort_gate_t *self, int timeout_ms)
     struct gate_waiting waiting = {.gate = self};
     recipe_enter (&self->guard);
     int rc = recipe_may_wait (self->client, &self->guard);
-    waiting.openings = self->openings;
     waiting.losses = self->losses;
     if (rc == 0) {
-        rc = begin (self, (struct gate_call){.synced = &waiting.synced, .rc = &waiting.rc});
+        rc = begin (self, (struct gate_call){.waiting = &waiting});
     }
     if (rc == 0) {
         rc = recipe_wait (self->client, &self->guard, timeout_ms, is_passed, &waiting);

@@ -10,7 +10,8 @@
  *    - It is closed while its znode exists.  To wait is to be sure: that it was open at some moment
  *      after the call began, as the whole ensemble saw it; a server that is behind lets nobody
  *      through, neither does a session that has ended.
- *    - A gate that is opened and closed again at once lets through all that waited.
+ *    - A gate that is opened and closed again at once lets through all that waited: whoever had
+ *      come a round trip before.
  *
  * Guarantees of a barrier
  *    - Nobody enters unless all parties were there at one and the same moment: the transaction that

@@ -82,6 +82,46 @@ static void a_gate_that_is_closed_again_at_once_lets_through (void **state)
     }
 }
 
+static cohort_timer_t *timer;
+
+/* Comes back from a loss of the connection when the call that dispatches is waiting already: every
+ * other time with a new snapshot. */
+static void resume_later (cohort_t *client, void *arg)
+{
+    int *times = arg;
+    if ((*times)++ % 2 == 0) {
+        cohort_timer_set (timer, fake_now_ms);
+    } else {
+        fake_resume (client, *times % 4 == 0);
+    }
+}
+
+/* It was open before the call, and is closed again since; only the news of that comes while it
+ * waits: as two changes, and as one snapshot. */
+static void what_is_heard_late_lets_nobody_through (void **state)
+{
+    (void) state;
+    cohort_t *client = fake_client ();
+    fake_create ("/g", "", 0);
+    fake_create ("/g/gate", "", 0);
+    cohort_gate_t *self = gate (client);
+    int times = 0;
+    timer = cohort_timer_new (client, resume_later, &times);
+    fake_settle (client);
+    trace_text[0] = 0;
+    for (int mode = 0; mode < 2; mode++) {
+        fake_suspend (client);
+        fake_delete ("/g/gate");
+        fake_create ("/g/gate", "", 0);
+        cohort_timer_set (timer, fake_now_ms);
+        assert_int_equal (cohort_gate_wait (self, 20), COHORT_ETIMEDOUT);
+        fake_settle (client);
+        assert_trace ("opened; closed; ");
+    }
+    cohort_timer_destroy (&timer);
+    cohort_gate_destroy (&self);
+}
+
 static cohort_gate_t *waiting;
 
 static void reopen (cohort_gate_t *self, const cohort_gate_event_t *event, void *arg)
@@ -217,6 +257,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         TEST (closes_and_opens),
         TEST (a_gate_that_is_closed_again_at_once_lets_through),
+        TEST (what_is_heard_late_lets_nobody_through),
         TEST (what_opens_while_it_waits_is_seen),
         TEST (the_end_of_a_session_is_no_success),
         TEST (refusals_are_reported),
