@@ -11,6 +11,9 @@
 
 #include "queue_private.h"
 
+/* With the time of now it is still a number. */
+#define DELAY_MS_MAX (INT64_MAX / 4)
+
 enum write_verb { WRITE_PUT, WRITE_ACK, WRITE_RETURN };
 
 struct write_call {
@@ -304,7 +307,7 @@ static int begin_put (cohort_queue_t *self, const void *data, size_t size,
     if ((data == NULL && size > 0) || options->size != sizeof (*options) ||
         !id_valid (options->id) || options->priority < 0 ||
         options->priority > COHORT_QUEUE_PRIORITY_MAX || options->delay_ms < 0 ||
-        options->delay_ms > INT64_MAX / 4) {
+        options->delay_ms > DELAY_MS_MAX) {
         return COHORT_EINVAL;
     }
     given.verb = WRITE_PUT;
@@ -328,6 +331,9 @@ static int begin_put (cohort_queue_t *self, const void *data, size_t size,
 static int prepare (cohort_queue_t *self, struct write_call *call)
 {
     cohort_item_t *item = call->item;
+    if (call->delay_ms > DELAY_MS_MAX) {
+        return COHORT_EINVAL;
+    }
     if (call->verb == WRITE_ACK && item->id != NULL) {
         call->id = queue_path (self->ids, item->id);
         return call->id == NULL ? COHORT_ENOMEM : 0;

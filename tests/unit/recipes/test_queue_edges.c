@@ -338,6 +338,14 @@ static void arguments_are_checked (void **state)
     }
     assert_int_equal (cohort_queue_put (self, NULL, 1, NULL, -1, NULL), COHORT_EINVAL);
     assert_int_equal (fake_writes (), 0);
+    /* What cannot be returned so is for others at once. */
+    cohort_item_t *item = NULL;
+    assert_int_equal (cohort_queue_put (self, "x", 1, NULL, -1, NULL), 0);
+    assert_int_equal (cohort_queue_take (self, -1, &item), 0);
+    assert_int_equal (cohort_item_return (&item, INT64_MAX, -1), COHORT_EINVAL);
+    assert_null (item);
+    assert_int_equal (cohort_queue_take (self, -1, &item), 0);
+    assert_int_equal (cohort_item_ack (&item, -1), 0);
     cohort_queue_destroy (&self);
     cohort_queue_destroy (&self);
 }
