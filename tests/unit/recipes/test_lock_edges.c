@@ -466,6 +466,16 @@ static void a_grant_heard_while_cut_off_waits_for_the_ensemble (void **state)
     }
 }
 
+/* It has asked whether it holds, and holds nothing yet; the answer lies there for so long. */
+static void is_answered_after (struct contender *self, int64_t ms)
+{
+    assert_trace ("");
+    assert_int_equal (fake_requests (self->client), 1);
+    fake_flush (self->client);
+    fake_now_ms += ms;
+    cohort_dispatch (self->client, 0);
+}
+
 /* The whole process was stopped, and nothing has told it yet that its session has ended. */
 static void a_grant_heard_after_the_session_may_have_ended_asks_first (void **state)
 {
@@ -474,17 +484,9 @@ static void a_grant_heard_after_the_session_may_have_ended_asks_first (void **st
     a_grant_is_under_way (&a, &b);
     fake_set_valid_ms (b.client, 0);
     cohort_dispatch (b.client, 0);
-    assert_trace ("");
-    assert_int_equal (fake_requests (b.client), 1);
     /* An answer that has lain there for long says nothing about now. */
-    fake_flush (b.client);
-    fake_now_ms += 101;
-    cohort_dispatch (b.client, 0);
-    assert_trace ("");
-    assert_int_equal (fake_requests (b.client), 1);
-    fake_flush (b.client);
-    fake_now_ms += 100;
-    cohort_dispatch (b.client, 0);
+    is_answered_after (&b, 101);
+    is_answered_after (&b, 100);
     assert_trace ("B granted; ");
     leave (&a, 1);
     leave (&b, 1);
@@ -500,11 +502,7 @@ static void whose_answers_are_always_late_holds_at_last (void **state)
     fake_set_valid_ms (b.client, 0);
     cohort_dispatch (b.client, 0);
     for (int questions = 0; questions < 3; questions++) {
-        assert_trace ("");
-        assert_int_equal (fake_requests (b.client), 1);
-        fake_flush (b.client);
-        fake_now_ms += 400;
-        cohort_dispatch (b.client, 0);
+        is_answered_after (&b, 400);
     }
     assert_trace ("B granted; ");
     leave (&a, 1);
