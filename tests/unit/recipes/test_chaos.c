@@ -1,259 +1,133 @@
-/* The recipes in chaos (chaos.h): no two holders at a time and tokens that only grow, never more
- * than the permits of a semaphore, one leader a token, each item of a queue acknowledged exactly
- * once, a mirror that is equal to the tree.
+/* The recipes in chaos (chaos.h), on three servers in this process: leaders die, connections are
+ * cut, answers are lost, events held back, disks stall, clocks jump, sessions expire.
  *
- * usage: test-recipes-chaos [SECONDS [SEED]]. The seed decides the faults; threads and sockets are
- * as they are. */
+ * usage: test-recipes-chaos [SECONDS [SEED [cmocka's name filter]]]. The seed decides the faults;
+ * threads and sockets are as they are. */
 
-enum {
-    LOCKERS = 3,
-    SHARERS = 4,
-    PERMITS = 2,
-    CANDIDATES = 3,
-    CONSUMERS = 2,
-    CHAOS_PROGRAMS = LOCKERS + SHARERS + CANDIDATES + CONSUMERS + 3,
-    ITEMS_MAX = 20000
-};
-
+#include "cohort/test.h"
 #include "tests/unit/recipes/chaos.h"
 
-static struct judge locks = {.what = "lock", .lock = PTHREAD_MUTEX_INITIALIZER, .permits = 1};
-static struct judge sems = {
-    .what = "semaphore", .lock = PTHREAD_MUTEX_INITIALIZER, .permits = PERMITS};
-static struct judge leaders = {.what = "election", .lock = PTHREAD_MUTEX_INITIALIZER, .permits = 1};
+static cohort_test_t *test;
+static uint64_t seed = 1;
+static int seconds = 3;
 
-/* ---- Grants ---------------------------------------------------------------------------------- */
-
-static void run_locker (struct program *self)
+static void kill_leader (struct prng *prng)
 {
-    uint64_t token = 0;
-    cohort_lock_t *lock = cohort_lock_new (self->client, "/chaos/lock", NULL, 0);
-    while (!atomic_load (&over)) {
-        keep (self->client);
-        if (cohort_lock_acquire (lock, COHORT_LOCK_EXCLUSIVE) != 0 ||
-            cohort_lock_wait (lock, WAIT_MS) != 0) {
-            (void) cohort_run (self->client, 1);
-            continue;
-        }
-        granted (&locks, &token, cohort_lock_token (lock).czxid);
-        work (&locks, self, cohort_lock_valid (lock, margin_ms));
-        (void) cohort_lock_release (lock);
-    }
-    cohort_lock_destroy (&lock);
+    int leader = cohort_test_kill_leader (test);
+    assert_in_range (leader, 0, 2);
+    chaos_pause_ms (prng_below (prng, 300));
+    assert_int_equal (cohort_test_start (test, (size_t) leader), 0);
 }
 
-static void run_sharer (struct program *self)
+static void stall_disk (struct prng *prng)
 {
-    uint64_t token = 0;
-    cohort_sem_t *sem = cohort_sem_new (self->client, "/chaos/sem", PERMITS, NULL, 0);
-    while (!atomic_load (&over)) {
-        keep (self->client);
-        if (cohort_sem_acquire (sem, 1) != 0 || cohort_sem_wait (sem, WAIT_MS) != 0) {
-            (void) cohort_run (self->client, 1);
-            continue;
-        }
-        granted (&sems, &token, cohort_sem_token (sem).czxid);
-        work (&sems, self, cohort_sem_valid (sem, margin_ms));
-        (void) cohort_sem_release (sem, 1);
-    }
-    cohort_sem_destroy (&sem);
+    size_t server = (size_t) prng_below (prng, 3);
+    assert_int_equal (cohort_test_stall_disk (test, server, 1), 0);
+    chaos_pause_ms (prng_below (prng, 100));
+    assert_int_equal (cohort_test_stall_disk (test, server, 0), 0);
 }
 
-static void run_candidate (struct program *self)
+static void hold_events (struct prng *prng, cohort_t *client)
 {
-    uint64_t token = 0;
-    cohort_election_t *election = cohort_election_new (self->client, "/chaos/election", 0);
-    while (!atomic_load (&over)) {
-        keep (self->client);
-        if (cohort_election_campaign (election, NULL, 0) != 0 ||
-            cohort_election_wait (election, WAIT_MS) != 0) {
-            (void) cohort_run (self->client, 1);
-            continue;
-        }
-        granted (&leaders, &token, cohort_election_token (election).czxid);
-        work (&leaders, self, cohort_election_valid (election, margin_ms));
-        (void) cohort_election_resign (election);
-    }
-    cohort_election_destroy (&election);
+    assert_int_equal (cohort_fault_hold (client, COHORT_HOLD_EVENTS), 0);
+    chaos_pause_ms (prng_below (prng, 100));
+    assert_int_equal (cohort_fault_hold (client, COHORT_HOLD_NOTHING), 0);
 }
 
-/* ---- A queue --------------------------------------------------------------------------------- */
-
-static atomic_int put_count;         /* items 0 to put_count - 1 are in the queue */
-static atomic_int acked[ITEMS_MAX];  /* how often each was acknowledged, as its consumer was told */
-static atomic_int unsure[ITEMS_MAX]; /* acknowledgements of which nobody knows */
-static atomic_int done;
-
-/* An id makes a put that has to be repeated one item. */
-static void run_producer (struct program *self)
+static void isolate (struct prng *prng, cohort_t *client)
 {
-    cohort_queue_t *queue = cohort_queue_new (self->client, "/chaos/queue", NULL);
-    while (!atomic_load (&over) && atomic_load (&put_count) < ITEMS_MAX) {
-        char id[16];
-        int number = atomic_load (&put_count);
-        (void) snprintf (id, sizeof id, "i%d", number);
-        cohort_put_options_t options = {.size = sizeof options, .id = id};
-        int rc = COHORT_ETIMEDOUT;
-        while (rc != 0) {
-            keep (self->client);
-            rc = cohort_queue_put (queue, &number, sizeof number, &options, LIMIT_MS, NULL);
-        }
-        atomic_fetch_add (&put_count, 1);
-    }
-    cohort_queue_destroy (&queue);
+    cohort_fault_isolate (client, 1);
+    chaos_pause_ms (prng_below (prng, 400));
+    cohort_fault_isolate (client, 0);
 }
 
-static void run_consumer (struct program *self)
+static void expire (size_t number)
 {
-    cohort_queue_t *queue = cohort_queue_new (self->client, "/chaos/queue", NULL);
-    for (bool empty = false; !empty;) {
-        bool last = atomic_load (&over);
-        cohort_item_t *item = NULL;
-        keep (self->client);
-        int rc = cohort_queue_take (queue, WAIT_MS, &item);
-        if (rc != 0) {
-            (void) cohort_queue_retry (queue);
-            empty = last && atomic_load (&done) >= atomic_load (&put_count);
-            continue;
-        }
-        int number;
-        size_t size;
-        const void *data = cohort_item_data (item, &size);
-        require (size == sizeof number, "queue", "an item that nobody has put");
-        memcpy (&number, data, size);
-        rc = cohort_item_ack (&item, LIMIT_MS);
-        if (rc == 0) {
-            atomic_fetch_add (&acked[number], 1);
-            atomic_fetch_add (&done, 1);
-        } else if (rc != COHORT_EFENCED) {
-            /* The session has ended: it may have been carried out, and then nobody gets it again.
-             */
-            if (atomic_exchange (&unsure[number], 1) == 0) {
-                atomic_fetch_add (&done, 1);
-            }
-        }
-    }
-    cohort_queue_destroy (&queue);
+    chaos_expires (number);
+    int rc = cohort_test_expire (test, chaos_client (number));
+    assert_true (rc == 0 || rc == COHORT_ESTATE); /* it was ending already */
 }
 
-static void judge_queue (void)
+static void one_fault (struct prng *prng)
 {
-    int puts = atomic_load (&put_count), doubtful = 0;
-    for (int i = 0; i < puts; i++) {
-        int times = atomic_load (&acked[i]);
-        doubtful += times == 0;
-        if (times > 1) {
-            fail_test ("queue", "an item was acknowledged twice");
-        }
-        if (times == 0 && atomic_load (&unsure[i]) == 0) {
-            fail_test ("queue", "an item was lost");
-        }
+    size_t number = (size_t) prng_below (prng, chaos_programs ());
+    cohort_t *client = chaos_client (number);
+    switch (prng_below (prng, 8)) {
+    case 0:
+        kill_leader (prng);
+        break;
+    case 1:
+        assert_int_equal (cohort_fault_drop_replies (client, 1 + (int) prng_below (prng, 3)), 0);
+        break;
+    case 2:
+        hold_events (prng, client);
+        break;
+    case 3:
+        isolate (prng, client);
+        break;
+    case 4:
+        expire (number);
+        break;
+    case 5:
+        stall_disk (prng);
+        break;
+    case 6:
+        assert_int_equal (cohort_test_step_clock (test, (size_t) prng_below (prng, 3),
+                                                  (int64_t) prng_below (prng, 2000) - 1000),
+                          0);
+        break;
+    default:
+        cohort_fault_cut (client);
+        break;
     }
-    assert_true (puts > 0);
-    print_message ("  queue: %d items, %d of which the session ended in their acknowledgement\n",
-                   puts, doubtful);
+    chaos_pause_ms (prng_below (prng, 60));
 }
 
-/* ---- A mirror -------------------------------------------------------------------------------- */
-
-static void run_writer (struct program *self)
+static void run_set (const struct chaos_set *set)
 {
-    size_t written = 0;
-    struct prng prng;
-    prng_seed (&prng, seed + 1000);
-    cohort_set_time_limit (self->client, LIMIT_MS);
-    while (!atomic_load (&over)) {
-        char path[64], data[16];
-        keep (self->client);
-        (void) snprintf (path, sizeof path, "/chaos/tree/n%llu",
-                         (unsigned long long) prng_below (&prng, 30));
-        (void) snprintf (data, sizeof data, "%llu", (unsigned long long) prng_below (&prng, 1000));
-        /* Whatever becomes of it, the mirror says the same as the tree. */
-        int rc = 0;
-        switch (prng_below (&prng, 3)) {
-        case 0:
-            rc = cohort_create (self->client, path, data, strlen (data), COHORT_PERSISTENT, NULL,
-                                NULL, NULL);
-            break;
-        case 1:
-            rc = cohort_set (self->client, path, data, strlen (data), COHORT_ANY_VERSION, NULL);
-            break;
-        default:
-            rc = cohort_delete (self->client, path, COHORT_ANY_VERSION);
-            break;
-        }
-        written += rc == 0;
-    }
-    require (written > 0, "writer", "nothing was written");
+    cohort_test_options_t options = {.size = sizeof options, .servers = 3};
+    test = cohort_test_new (&options);
+    assert_non_null (test);
+    const struct chaos chaos = {.servers = cohort_test_endpoints (test),
+                                .fault = one_fault,
+                                .seconds = seconds,
+                                .faults_min = 1,
+                                .seed = seed};
+    const struct chaos_set *const sets[] = {set, NULL};
+    chaos_run (&chaos, sets);
+    cohort_test_destroy (&test);
 }
 
-/* The last change is its own: when that is there, everything is. */
-static void compare (cohort_t *client, cohort_mirror_t *mirror)
+static void grants (void **state)
 {
-    cohort_strings_t *names = NULL;
-    cohort_stat_t last;
-    require (cohort_set (client, "/chaos/tree", "end", 3, COHORT_ANY_VERSION, &last) == 0, "mirror",
-             "the last write");
-    while (cohort_mirror_zxid (mirror) < last.mzxid) {
-        (void) cohort_run (client, 10);
-    }
-    require (cohort_children (client, "/chaos/tree", &names, NULL) == 0 &&
-                 names->count + 1 == cohort_mirror_count (mirror),
-             "mirror", "it has another number of nodes than the tree");
-    for (size_t i = 0; i < names->count; i++) {
-        char path[128];
-        void *data = NULL;
-        size_t size = 0;
-        cohort_stat_t stat;
-        (void) snprintf (path, sizeof path, "/chaos/tree/%s", names->items[i]);
-        const cohort_node_t *node = cohort_mirror_get (mirror, path);
-        require (node != NULL && cohort_get (client, path, &data, &size, &stat) == 0 &&
-                     node->size == size && memcmp (node->data, data, size) == 0 &&
-                     node->stat.mzxid == stat.mzxid && node->stat.czxid == stat.czxid,
-                 "mirror", "a node is not as in the tree");
-        cohort_free (data);
-    }
-    print_message ("  mirror: %zu nodes, equal to the tree at 0x%llx\n", names->count,
-                   (unsigned long long) last.mzxid);
-    cohort_strings_destroy (&names);
+    (void) state;
+    run_set (&chaos_grants);
 }
 
-/* Follows until the writer has ended. */
-static void run_mirror (struct program *self)
+static void shares (void **state)
 {
-    cohort_mirror_t *mirror = cohort_mirror_new (self->client, "/chaos/tree", NULL);
-    require (mirror != NULL, "mirror", "it cannot be made");
-    struct program *writer = self - 1;
-    while (!atomic_load (&over) || !atomic_load (&writer->ended)) {
-        (void) cohort_run (self->client, 10);
-    }
-    require (cohort_mirror_wait (mirror, LIMIT_MS) == 0, "mirror", "it does not follow");
-    compare (self->client, mirror);
-    cohort_mirror_destroy (&mirror);
+    (void) state;
+    run_set (&chaos_shares);
 }
 
-/* ---- All of it ------------------------------------------------------------------------------- */
-
-static void make_tree (cohort_t *client)
+static void views (void **state)
 {
-    assert_int_equal (
-        cohort_create (client, "/chaos/tree", NULL, 0, COHORT_PERSISTENT, NULL, NULL, NULL), 0);
+    (void) state;
+    run_set (&chaos_views);
 }
 
 int main (int argc, char **argv)
 {
-    static const struct role all[] = {{LOCKERS, run_locker},
-                                      {SHARERS, run_sharer},
-                                      {CANDIDATES, run_candidate},
-                                      {CONSUMERS, run_consumer},
-                                      {1, run_producer},
-                                      {1, run_writer},
-                                      {1, run_mirror}};
-    struct judge *all_judges[] = {&locks, &sems, &leaders};
-    roles = all;
-    judges = all_judges;
-    judges_count = sizeof all_judges / sizeof *all_judges;
-    prepare = make_tree;
-    conclude = judge_queue;
-    return chaos_main (argc, argv, "test-recipes-chaos");
+    const struct CMUnitTest tests[] = {cmocka_unit_test (grants), cmocka_unit_test (shares),
+                                       cmocka_unit_test (views)};
+    seconds = argc > 1 ? (int) strtol (argv[1], NULL, 10) : seconds;
+    seed = argc > 2 ? strtoull (argv[2], NULL, 10) : seed;
+    if (seconds < 1 || argc > 4) {
+        fprintf (stderr, "usage: test-recipes-chaos [SECONDS [SEED [NAME*]]]\n");
+        return 2;
+    }
+    if (argc > 3) {
+        cmocka_set_test_filter (argv[3]);
+    }
+    return cmocka_run_group_tests (tests, NULL, NULL);
 }
