@@ -105,6 +105,14 @@ void barrier_left (cohort_barrier_t *self, uint64_t zxid)
 
 /* ---- The public functions ------------------------------------------------------------------ */
 
+static bool is_path (const char *path)
+{
+    cohort_txn_t *txn = cohort_txn_new ();
+    bool is = txn != NULL && cohort_txn_check_absent (txn, path) == 0;
+    cohort_txn_destroy (&txn);
+    return is;
+}
+
 cohort_barrier_t *cohort_barrier_new (cohort_t *client, const char *path, int parties,
                                       uint64_t round)
 {
@@ -121,7 +129,7 @@ cohort_barrier_t *cohort_barrier_new (cohort_t *client, const char *path, int pa
                                .outcome = COHORT_ESTATE,
                                .folder = barrier_path (path, name)};
     self->ready_path = self->folder == NULL ? NULL : barrier_path (self->folder, "ready");
-    if (self->ready_path == NULL) {
+    if (self->ready_path == NULL || !is_path (self->ready_path)) {
         barrier_free (self);
         return NULL;
     }

@@ -1,5 +1,7 @@
 /* Gates and barriers with the real client and a real server in this process. */
 
+#include <string.h>
+
 #include "tests/unit/recipes/live.h"
 
 #define PARTIES 5
@@ -151,6 +153,32 @@ static void a_gate_holds_who_comes_after_it_was_closed (void **state)
     cohort_destroy (&b);
 }
 
+/* Which has nothing to do with memory, what entering it would say. */
+static void a_path_that_is_none_has_no_barrier (void **state)
+{
+    static const char *const paths[] = {"/a//b", "/a/../b", "/a/", "/a/\xff"};
+    char longest[5000];
+    (void) state;
+    cohort_t *client = live_client ();
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        assert_null (cohort_barrier_new (client, paths[i], 1, 1));
+    }
+    memset (longest, 'a', sizeof longest);
+    longest[0] = '/';
+    longest[sizeof longest - 1] = 0;
+    assert_null (cohort_barrier_new (client, longest, 1, 1));
+    /* One that is too long with the name of the party alone. */
+    size_t length = sizeof longest - 1;
+    cohort_barrier_t *barrier = NULL;
+    while (barrier == NULL) {
+        longest[--length] = 0;
+        barrier = cohort_barrier_new (client, longest, 1, 1);
+    }
+    assert_int_equal (cohort_barrier_enter (barrier), COHORT_ETOOBIG);
+    cohort_barrier_destroy (&barrier);
+    cohort_destroy (&client);
+}
+
 int main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, live_start, live_stop)
@@ -158,6 +186,7 @@ int main (void)
         TEST (rounds_through_a_crash),
         TEST (scenario_19_curator_1290_a_timed_enter_leaves_no_ghost),
         TEST (a_gate_holds_who_comes_after_it_was_closed),
+        TEST (a_path_that_is_none_has_no_barrier),
     };
 #undef TEST
     return cmocka_run_group_tests (tests, NULL, NULL);
