@@ -42,12 +42,13 @@
  * says about it.  .waiting/NAME: the line of those that wait (cohort/lock.h), containers.
  * .asked/OWNER/CLAIM: that somebody wants the claim, with a time to live, the grace, or has taken
  * it when that was over; containers.  A claim whose owner has died stays until somebody takes the
- * name, or cohort_claims_sweep.  A znode of that name that is no claim is never touched:
- * COHORT_CLAIM_FAILED with COHORT_ENODEEXISTS.  A claim that somebody deletes by hand is free, and
- * its holder is told (COHORT_CLAIM_REVOKED with COHORT_ENONODE, or COHORT_EFENCED if another one
- * has it by then); the next one may be granted before he has heard, and only the token tells the
- * two apart.  One who stands in line and whose place is deleted by hand: COHORT_CLAIM_FAILED with
- * COHORT_ENONODE.
+ * name, or cohort_claims_sweep.  Owners are named as their sessions see them: whoever looks at the
+ * same claims through another chroot finds none of them alive.  A znode of that name that is no
+ * claim is never touched: COHORT_CLAIM_FAILED with COHORT_ENODEEXISTS.  A claim that somebody
+ * deletes by hand is free, and its holder is told (COHORT_CLAIM_REVOKED with COHORT_ENONODE, or
+ * COHORT_EFENCED if another one has it by then); the next one may be granted before he has heard,
+ * and only the token tells the two apart.  One who stands in line and whose place is deleted by
+ * hand: COHORT_CLAIM_FAILED with COHORT_ENONODE.
  *
  * Cost.  Free: one round trip, one write; behind it, and nobody waits for that, one read that sets
  * a one-shot watch for as long as the claim is held.  Held by another: two more round trips to see
