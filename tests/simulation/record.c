@@ -43,6 +43,7 @@ struct sim_recorder {
     uint64_t last_call;
     uint32_t last_client;
     uint32_t led_epoch; /* 0: nobody leads undisturbed */
+    uint32_t led_epoch_max;
     bool calm;
     struct recorded clients[SIM_CLIENTS_MAX];
 };
@@ -484,9 +485,10 @@ void record_last (struct world *world, struct sim_server *server)
     (void) record_to_tree (world, server);
 }
 
-void record_led (struct world *world, uint32_t epoch)
+void record_led (struct world *world, uint32_t epoch, bool commits)
 {
     struct sim_recorder *self = world->recorder;
+    epoch = commits || epoch > self->led_epoch_max ? epoch : 0;
     if (epoch == self->led_epoch) {
         return;
     }
@@ -497,6 +499,7 @@ void record_led (struct world *world, uint32_t epoch)
         record (world, (struct history_event){.kind = HISTORY_LED, .u.epoch = epoch});
     }
     self->led_epoch = epoch;
+    self->led_epoch_max = epoch > self->led_epoch_max ? epoch : self->led_epoch_max;
 }
 
 void record_stall (struct world *world, uint32_t epoch, int64_t from_ms)

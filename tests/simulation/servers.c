@@ -362,6 +362,7 @@ static void schedule_disk (struct world *self, struct sim_server *server)
     if (plan_strikes (self, FAULT_SLOW_DISK, server->id - 1, 0, nth, &dice)) {
         takes += (int64_t) (dice % (uint64_t) self->conditions.slow_ms_max);
         server->slow_until_ms = self->schedule.now_ms + due + takes;
+        server->slow_ms = takes;
     }
     schedule_add (&self->schedule, (struct sim_event){.at_ms = self->schedule.now_ms + due + takes,
                                                       .type = SIM_SERVER_DISK,

@@ -140,8 +140,8 @@ struct sim_server {
     int64_t leaving_from_ms, leave_ms;
     uint64_t failures; /* of its disk, before the last turn; and after it: */
     uint64_t failures_next;
-    int64_t slow_until_ms; /* its disk is slow with what it does now */
-    bool full;             /* its disk has been given no more space */
+    int64_t slow_until_ms, slow_ms; /* its disk is slow with what it does now: for so long */
+    bool full;                      /* its disk has been given no more space */
     /* Since when not: it leads with a full disk although one with room could; it takes the disk for
      * a full one that has room; a client waits for it and was not told why. */
     int64_t leads_full_from_ms, keeps_full_from_ms, untold_from_ms;
@@ -590,8 +590,9 @@ void record_applied (struct world *self, struct sim_server *server);
 /* Likewise what a server has applied in the turn in which it ended by itself: its clients may have
  * been told of it, and nobody else yet. What it cannot read any more is left out. */
 void record_last (struct world *world, struct sim_server *server);
-/* Who leads undisturbed: the epoch; 0: nobody. */
-void record_led (struct world *self, uint32_t epoch);
+/* Who leads undisturbed: the epoch; 0: nobody. Whoever cannot have anything committed counts only
+ * as having begun. */
+void record_led (struct world *self, uint32_t epoch, bool commits);
 
 /* A connection is about to carry a hello: whose it is is known from then on. */
 void record_hello (struct world *self, struct sim_connection *connection, uint64_t session,
