@@ -4,13 +4,16 @@
 
 uint64_t field_take_long (struct reader *in, unsigned size_max)
 {
+    const uint8_t *at = in->at, *end = in->end;
     uint64_t value = 0;
-    for (unsigned shift = 0; shift < 7 * size_max && in->at < in->end; shift += 7) {
-        uint8_t byte = *in->at++;
+    end = (size_t) (end - at) > size_max ? at + size_max : end;
+    for (unsigned shift = 0; at < end; shift += 7) {
+        uint8_t byte = *at++;
         value |= (uint64_t) (byte & 0x7f) << shift;
         if (byte < 0x80) {
             /* Of the tenth byte there is room for one bit. */
             in->failed |= shift == 63 && byte > 1;
+            in->at = at;
             return value;
         }
     }

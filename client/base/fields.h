@@ -153,6 +153,29 @@ static inline bool field_next (struct reader *in, struct field *field)
     return !in->failed;
 }
 
+/* What is expected next, if it is what comes next; else 0, and nothing is read. Writers put fields
+ * in one order, so that whoever asks in that order seldom needs field_next, which reads what is
+ * left. Only for fields whose tag has one byte. */
+
+static inline uint64_t field_next_number (struct reader *in, uint32_t number)
+{
+    if (in->at == in->end || in->at[0] != FIELD_AS_NUMBER (number)) {
+        return 0;
+    }
+    in->at++;
+    return field_take_varint (in, VARINT_SIZE_MAX);
+}
+
+static inline uint64_t field_next_fixed (struct reader *in, uint32_t number)
+{
+    if (in->end - in->at < 9 || in->at[0] != FIELD_AS_FIXED (number)) {
+        return 0;
+    }
+    uint64_t value = bytes_get_u64 (in->at + 1);
+    in->at += 9;
+    return value;
+}
+
 static inline int64_t field_unzigzag (uint64_t value)
 {
     return (int64_t) (value >> 1 ^ ((value & 1) != 0 ? UINT64_MAX : 0));

@@ -22,6 +22,12 @@ static int refuse (int code, const char *path, size_t at, const char *reason, ch
     return code;
 }
 
+/* A character of one byte that is allowed, and no '/': nearly all are. */
+static bool is_plain (char byte)
+{
+    return byte > 0x1f && byte < 0x7f && byte != '/';
+}
+
 /* The length of the UTF-8 character at `at`, 0 if there is none; *point gets its number. RFC 3629:
  * shortest form only, no surrogates, nothing above U+10FFFF. The terminator ends every sequence
  * because it is no continuation byte. */
@@ -91,6 +97,10 @@ int path_check (const char *path, bool sequential, char *text, size_t text_size)
     }
     size_t at = 1, name = 1;
     while (path[at] != '\0') {
+        if (is_plain (path[at]) && at < PATH_SIZE_MAX) {
+            at++;
+            continue;
+        }
         uint32_t point = 0;
         size_t length = utf8_length ((const unsigned char *) path + at, &point);
         const char *fault = length == 0 ? "not UTF-8" : character_fault (point);

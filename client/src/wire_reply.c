@@ -9,12 +9,32 @@
 #include "client/base/fields.h"
 #include "client/proto/client_fields.h"
 
+/* The fields in the order in which servers write them, up to the first that is not. */
+static void read_stat_in_order (cohort_stat_t *stat, struct reader *in)
+{
+    stat->czxid = field_next_fixed (in, STAT_CZXID);
+    stat->mzxid = field_next_fixed (in, STAT_MZXID);
+    stat->pzxid = field_next_fixed (in, STAT_PZXID);
+    stat->ctime_ms = (int64_t) field_next_fixed (in, STAT_CTIME_MS);
+    stat->mtime_ms = (int64_t) field_next_fixed (in, STAT_MTIME_MS);
+    stat->version = field_unzigzag32 (field_next_number (in, STAT_VERSION));
+    stat->cversion = field_unzigzag32 (field_next_number (in, STAT_CVERSION));
+    stat->aversion = field_unzigzag32 (field_next_number (in, STAT_AVERSION));
+    stat->ephemeral_owner = field_next_fixed (in, STAT_EPHEMERAL_OWNER);
+    stat->ozxid = field_next_fixed (in, STAT_OZXID);
+    stat->data_size = (int32_t) (uint32_t) field_next_number (in, STAT_DATA_SIZE);
+    stat->child_count = (uint32_t) field_next_number (in, STAT_CHILD_COUNT);
+    stat->mode = (int) (field_next_number (in, STAT_MODE) & INT32_MAX);
+    stat->ttl_ms = (int64_t) field_next_fixed (in, STAT_TTL_MS);
+}
+
 /* Its fields are few, and numbers all, so that a tag of one byte says all about what follows.
  * False: there is something in it that is not expected, a longer tag perhaps. */
 static bool read_stat (cohort_stat_t *stat, const uint8_t *data, size_t size)
 {
     struct reader in;
     reader_init (&in, data, size);
+    read_stat_in_order (stat, &in);
     while (in.at < in.end && !in.failed) {
         uint8_t kind = *in.at++;
         uint64_t value = (kind & 7) == FIELD_FIXED64 ? reader_u64 (&in)
@@ -133,6 +153,15 @@ static int read_field (struct arena *arena, struct whole *whole, const struct fi
     }
 }
 
+/* What a server writes first of each reply. */
+static void read_head_in_order (struct wire_reply *reply, struct reader *in)
+{
+    reply->xid = field_next_number (in, REPLY_XID);
+    reply->code = field_unzigzag32 (field_next_number (in, REPLY_CODE));
+    reply->zxid = field_next_fixed (in, REPLY_ZXID);
+    reply->number = field_next_number (in, REPLY_NUMBER);
+}
+
 int wire_reply_read (struct arena *arena, struct wire_item *item, const uint8_t *data, size_t size)
 {
     struct reader in;
@@ -149,6 +178,7 @@ int wire_reply_read (struct arena *arena, struct wire_item *item, const uint8_t 
     struct wire_reply *reply = &whole->reply;
     reply->path = reply->next = reply->detail = reply->quota_path = "";
     reader_init (&in, field.data, field.size);
+    read_head_in_order (reply, &in);
     int rc = COHORT_OK;
     while (rc == COHORT_OK && field_next (&in, &field)) {
         rc = read_field (arena, whole, &field);

@@ -175,7 +175,15 @@ void wire_client_backup (struct buf *out, const struct backup_part *part)
 
 /* ---- Fields ------------------------------------------------------------------------------ */
 
-enum { WIDE_SIZE = 5, NARROW_MAX = 127 };
+/* Bytes of a length that is written when it is known, and what fits into them. */
+enum { NARROW_SIZE = 1, MIDDLE_SIZE = 2, WIDE_SIZE = 5 };
+enum { NARROW_MAX = (1 << 7) - 1, MIDDLE_MAX = (1 << 14) - 1 };
+
+/* For what will have about `size` bytes. */
+static unsigned length_size (size_t size)
+{
+    return size <= NARROW_MAX ? NARROW_SIZE : size <= MIDDLE_MAX ? MIDDLE_SIZE : WIDE_SIZE;
+}
 
 /* Each makes room for what it writes and no more: buffers are as large as what is in them asks for.
  */
@@ -217,43 +225,38 @@ static void put_bytes (struct buf *out, unsigned field, const void *data, size_t
     }
 }
 
-/* Opens a message inside: put_end writes its length.  A wide one has room for a length of five
- * bytes (which may be longer than needed), another for one; it is moved if that is too little. */
-static size_t put_begin (struct buf *out, unsigned field, bool wide)
+/* Opens a message inside: put_end writes its length. For that there is room of `room` bytes, which
+ * may be more than needed; what is behind it is moved if they are too few. */
+static size_t put_begin (struct buf *out, unsigned field, unsigned room)
 {
-    uint8_t *at = buf_extend (out, field_varint_size (field << 3) + (wide ? WIDE_SIZE : 1));
+    uint8_t *at = buf_extend (out, field_varint_size (field << 3) + room);
     if (at != NULL) {
         (void) field_put_tag (at, field, FIELD_BYTES);
     }
     return out->size;
 }
 
-static void put_end (struct buf *out, size_t start, bool wide)
+static void put_end (struct buf *out, size_t start, unsigned room)
 {
-    uint8_t length[VARINT_SIZE_MAX];
     if (out->failed) {
         return;
     }
     COHORT_ASSERT (start <= out->size);
     size_t size = out->size - start;
     COHORT_ASSERT (size <= UINT32_MAX);
-    if (wide) {
-        uint8_t *at = out->data + start - WIDE_SIZE;
-        for (int i = 0; i < WIDE_SIZE; i++) {
-            at[i] = (uint8_t) ((size >> (7 * i) & 0x7f) | (i < WIDE_SIZE - 1 ? 0x80 : 0));
+    unsigned needed = (unsigned) field_varint_size (size);
+    if (needed > room) {
+        if (buf_extend (out, needed - room) == NULL) {
+            return;
         }
-        return;
+        memmove (out->data + start + (needed - room), out->data + start, size);
     }
-    if (size < 0x80) {
-        out->data[start - 1] = (uint8_t) size;
-        return;
+    uint8_t *at = out->data + start - room;
+    unsigned last = (needed > room ? needed : room) - 1;
+    for (unsigned i = 0; i < last; i++, size >>= 7) {
+        *at++ = (uint8_t) (size | 0x80);
     }
-    size_t length_size = (size_t) (field_put_varint (length, size) - length);
-    if (buf_extend (out, length_size - 1) == NULL) {
-        return;
-    }
-    memmove (out->data + start + length_size - 1, out->data + start, size);
-    memcpy (out->data + start - 1, length, length_size);
+    *at = (uint8_t) size;
 }
 
 enum { STAT_SIZE_MAX = 8 * 9 + 3 * 6 + 3 * 6 };
@@ -287,33 +290,35 @@ void wire_client_seen (struct buf *out, zxid_t zxid, uint64_t confirmed)
 
 /* ---- Items ------------------------------------------------------------------------------- */
 
-static struct wire_mark item_begin (struct buf *out, unsigned kind, bool wide)
+static struct wire_mark item_begin (struct buf *out, unsigned kind, unsigned room)
 {
-    struct wire_mark mark = {.wide = wide};
-    mark.item = put_begin (out, SERVER_FRAME_ITEMS, wide);
-    mark.body = put_begin (out, kind, wide);
+    struct wire_mark mark = {.room = room};
+    mark.item = put_begin (out, SERVER_FRAME_ITEMS, room);
+    mark.body = put_begin (out, kind, room);
     return mark;
 }
 
 void wire_client_item_end (struct buf *out, struct wire_mark mark)
 {
-    put_end (out, mark.body, mark.wide);
-    put_end (out, mark.item, mark.wide);
+    put_end (out, mark.body, mark.room);
+    put_end (out, mark.item, mark.room);
 }
 
 enum { REPLY_SIZE = 110 }; /* bytes of a reply with a stat, about */
+enum { REPLY_HEAD_MAX = 5 * FIELD_NUMBER_MAX };
 
 struct wire_mark wire_client_reply_begin (struct buf *out, const struct wire_client_reply *reply,
                                           size_t size)
 {
     size += reply->detail_size + reply->quota_path_size;
-    bool wide = REPLY_SIZE + size > NARROW_MAX;
-    struct wire_mark mark = item_begin (out, ITEM_REPLY, wide);
-    put_number (out, REPLY_XID, reply->xid);
-    put_signed (out, REPLY_CODE, reply->code);
-    put_fixed (out, REPLY_ZXID, reply->zxid);
-    put_number (out, REPLY_NUMBER, reply->number);
-    put_number (out, REPLY_EXPECTED, reply->expected);
+    unsigned room = length_size (REPLY_SIZE + size);
+    struct wire_mark mark = item_begin (out, ITEM_REPLY, room);
+    uint8_t head[REPLY_HEAD_MAX], *at = field_put_number (head, REPLY_XID, reply->xid);
+    at = field_put_number (at, REPLY_CODE, field_zigzag (reply->code));
+    at = field_put_fixed (at, REPLY_ZXID, reply->zxid);
+    at = field_put_number (at, REPLY_NUMBER, reply->number);
+    at = field_put_number (at, REPLY_EXPECTED, reply->expected);
+    buf_append (out, head, (size_t) (at - head));
     if (reply->detail_size > 0) {
         put_bytes (out, REPLY_DETAIL, reply->detail, reply->detail_size);
     }
@@ -342,22 +347,22 @@ void wire_client_reply_value (struct buf *out, int64_t value)
 
 void wire_client_reply_identity (struct buf *out, const char *scheme, const char *id)
 {
-    size_t start = put_begin (out, REPLY_IDENTITIES, false);
+    size_t start = put_begin (out, REPLY_IDENTITIES, NARROW_SIZE);
     put_bytes (out, IDENTITY_SCHEME, scheme, strlen (scheme));
     put_bytes (out, IDENTITY_ID, id, strlen (id));
-    put_end (out, start, false);
+    put_end (out, start, NARROW_SIZE);
 }
 
 size_t wire_client_read_begin (struct buf *out, int code)
 {
-    size_t start = put_begin (out, REPLY_READS, true);
+    size_t start = put_begin (out, REPLY_READS, WIDE_SIZE);
     put_signed (out, REPLY_CODE, code);
     return start;
 }
 
 void wire_client_read_end (struct buf *out, size_t read)
 {
-    put_end (out, read, true);
+    put_end (out, read, WIDE_SIZE);
 }
 
 void wire_client_reply_name (struct buf *out, const char *name, size_t size)
@@ -369,9 +374,9 @@ void wire_client_reply_child (struct buf *out, const char *name, size_t size,
                               const cohort_stat_t *stat, const uint8_t *data, size_t data_size,
                               bool hidden)
 {
-    bool wide = REPLY_SIZE + size + data_size > NARROW_MAX;
+    unsigned room = length_size (REPLY_SIZE + size + data_size);
     COHORT_ASSERT (data == NULL || !hidden);
-    size_t start = put_begin (out, REPLY_LISTED, wide);
+    size_t start = put_begin (out, REPLY_LISTED, room);
     put_bytes (out, CHILD_NAME, name, size);
     if (stat != NULL) {
         put_stat (out, CHILD_STAT, stat);
@@ -380,23 +385,23 @@ void wire_client_reply_child (struct buf *out, const char *name, size_t size,
         put_bytes (out, CHILD_DATA, data, data_size);
     }
     put_number (out, CHILD_HIDDEN, hidden);
-    put_end (out, start, wide);
+    put_end (out, start, room);
 }
 
 void wire_client_reply_acl (struct buf *out, uint8_t perms, const char *scheme, const char *id)
 {
-    size_t start = put_begin (out, REPLY_ACL, false);
+    size_t start = put_begin (out, REPLY_ACL, NARROW_SIZE);
     put_number (out, ACL_PERMS, perms);
     put_bytes (out, ACL_SCHEME, scheme, strlen (scheme));
     put_bytes (out, ACL_ID, id, strlen (id));
-    put_end (out, start, false);
+    put_end (out, start, NARROW_SIZE);
 }
 
 void wire_client_reply_session (struct buf *out, const struct tree_session *session,
                                 const uint8_t *address)
 {
     enum { LIVES, KILLED, ENDS } state = session->dead ? ENDS : session->condemned ? KILLED : LIVES;
-    size_t start = put_begin (out, REPLY_SESSIONS, false);
+    size_t start = put_begin (out, REPLY_SESSIONS, NARROW_SIZE);
     put_fixed (out, SESSION_ID, session->id);
     put_number (out, SESSION_SERVER, session->server);
     put_number (out, SESSION_TIMEOUT_MS, session->timeout_ms);
@@ -407,7 +412,7 @@ void wire_client_reply_session (struct buf *out, const struct tree_session *sess
     if (address != NULL) {
         put_bytes (out, SESSION_ADDRESS, address, 16);
     }
-    put_end (out, start, false);
+    put_end (out, start, NARROW_SIZE);
 }
 
 void wire_client_reply_more_sessions (struct buf *out)
@@ -429,7 +434,7 @@ bool wire_client_reply_result (struct buf *out, struct reader *ops, uint32_t cou
         }
         size_t start = 0;
         if (multi) {
-            start = put_begin (out, REPLY_RESULTS, false);
+            start = put_begin (out, REPLY_RESULTS, NARROW_SIZE);
             put_signed (out, RESULT_CODE, op.code);
         }
         if (op.has_path) {
@@ -443,7 +448,7 @@ bool wire_client_reply_result (struct buf *out, struct reader *ops, uint32_t cou
         }
         put_number (out, multi ? RESULT_EXISTED : REPLY_EXISTED, op.existed);
         if (multi) {
-            put_end (out, start, false);
+            put_end (out, start, NARROW_SIZE);
         }
     }
     return true;
@@ -452,7 +457,7 @@ bool wire_client_reply_result (struct buf *out, struct reader *ops, uint32_t cou
 void wire_client_event (struct buf *out, enum watch_kind kind, int type, const char *path,
                         size_t size, zxid_t zxid)
 {
-    struct wire_mark mark = item_begin (out, ITEM_EVENT, false);
+    struct wire_mark mark = item_begin (out, ITEM_EVENT, NARROW_SIZE);
     put_number (out, EVENT_TYPE, (uint64_t) type);
     put_bytes (out, EVENT_PATH, path, size);
     put_fixed (out, EVENT_ZXID, zxid);
@@ -472,8 +477,8 @@ static void put_change (struct buf *out, const struct subject *subject, const ui
                         size_t size, enum wire_shown shown)
 {
     size = shown == WIRE_WHOLE ? size : 0;
-    bool wide = REPLY_SIZE + subject->path_size + size > NARROW_MAX;
-    size_t start = put_begin (out, BATCH_CHANGES, wide);
+    unsigned room = length_size (REPLY_SIZE + subject->path_size + size);
+    size_t start = put_begin (out, BATCH_CHANGES, room);
     put_number (out, CHANGE_KIND, subject->kind);
     put_bytes (out, CHANGE_PATH, subject->path, subject->path_size);
     if (subject->kind != EFFECT_DELETED) {
@@ -483,21 +488,21 @@ static void put_change (struct buf *out, const struct subject *subject, const ui
         put_stat (out, CHANGE_STAT, subject->stat);
         put_number (out, CHANGE_HIDDEN, shown == WIRE_HIDDEN);
     }
-    put_end (out, start, wide);
+    put_end (out, start, room);
 }
 
 /* Of no znode. */
 static void put_owner (struct buf *out, const struct effect *effect)
 {
-    size_t start = put_begin (out, BATCH_CHANGES, false);
+    size_t start = put_begin (out, BATCH_CHANGES, NARROW_SIZE);
     put_number (out, CHANGE_KIND, EFFECT_OWNER);
     put_bytes (out, CHANGE_PATH, effect->path, effect->path_size);
-    size_t owner = put_begin (out, CHANGE_OWNER, false);
+    size_t owner = put_begin (out, CHANGE_OWNER, NARROW_SIZE);
     put_fixed (out, OWNER_FROM, effect->from);
     put_fixed (out, OWNER_TO, effect->stat.ephemeral_owner);
     put_fixed (out, OWNER_ZXID, effect->stat.ozxid);
-    put_end (out, owner, false);
-    put_end (out, start, false);
+    put_end (out, owner, NARROW_SIZE);
+    put_end (out, start, NARROW_SIZE);
 }
 
 void wire_client_change (struct buf *out, const struct effect *effect, enum wire_shown shown)
@@ -518,7 +523,7 @@ void wire_client_found (struct buf *out, const struct tree_node *node, enum wire
 
 struct wire_mark wire_client_batch_begin (struct buf *out, const struct wire_client_batch *batch)
 {
-    struct wire_mark mark = item_begin (out, ITEM_BATCH, true);
+    struct wire_mark mark = item_begin (out, ITEM_BATCH, WIDE_SIZE);
     put_number (out, BATCH_STREAM, batch->stream);
     put_fixed (out, BATCH_ZXID, batch->zxid);
     put_number (out, BATCH_SNAPSHOT, batch->snapshot);

@@ -75,7 +75,7 @@ void wire_client_backup (struct buf *out, const struct backup_part *part);
 /* Where the lengths of an open item stand. */
 struct wire_mark {
     size_t item, body;
-    bool wide;
+    unsigned room; /* bytes for each length */
 };
 
 /* A reply: begin, then its fields in any order, then end.  `size` is about how many bytes the

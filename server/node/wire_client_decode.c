@@ -195,6 +195,9 @@ static bool read_plain (struct plain *plain, const uint8_t *data, size_t size)
     struct field field;
     plain->request = (Cohort__Wire__Request) COHORT__WIRE__REQUEST__INIT;
     reader_init (&in, data, size);
+    plain->request.xid = field_next_number (&in, REQUEST_XID);
+    plain->request.number = field_next_number (&in, REQUEST_NUMBER);
+    plain->request.ack_to = field_next_number (&in, REQUEST_ACK_TO);
     while (field_next (&in, &field)) {
         switch (field_kind (&field)) {
         case FIELD_AS_NUMBER (REQUEST_XID):

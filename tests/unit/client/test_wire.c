@@ -483,6 +483,43 @@ static void test_plain_replies (void **state)
     }
 }
 
+/* Servers write fields in one order, but readers of protobuf have to take any, and of a field that
+ * comes twice the last. */
+static void test_replies_in_any_order (void **state)
+{
+    (void) state;
+    static const uint8_t bytes[] = {
+        0x1a, 44,   0x0a, 42,                     /* an item, its reply */
+        0x19, 7,    0,    0,    0,    0, 0, 0, 0, /* zxid before xid */
+        0x08, 0x85, 0x80, 0x00,                   /* xid, with more bytes than it needs */
+        0x10, 0x01, 0x10, 0x03,                   /* code, twice */
+        0x32, 23,                                 /* the stat, with mzxid before czxid */
+        0x11, 5,    0,    0,    0,    0, 0, 0, 0, /* */
+        0x09, 4,    0,    0,    0,    0, 0, 0, 0, /* */
+        0x58, 1,    0x58, 2,    0x30,             /* data_size, twice; version */
+    };
+    struct wire_frame *frame = NULL;
+    assert_int_equal (wire_decode (bytes, sizeof (bytes), &frame), COHORT_EPROTOCOL);
+    uint8_t whole[sizeof (bytes) + 1];
+    memcpy (whole, bytes, sizeof (bytes));
+    whole[sizeof (bytes)] = 6;
+    whole[1] = 45;
+    whole[3] = 43;
+    whole[22] = 24;
+    assert_int_equal (wire_decode (whole, sizeof (whole), &frame), 0);
+    assert_int_equal (frame->item_count, 1);
+    const struct wire_reply *reply = frame->items[0].u.reply;
+    assert_int_equal (reply->xid, 5);
+    assert_int_equal (reply->zxid, 7);
+    assert_int_equal (reply->code, -2);
+    assert_non_null (reply->stat);
+    assert_int_equal (reply->stat->czxid, 4);
+    assert_int_equal (reply->stat->mzxid, 5);
+    assert_int_equal (reply->stat->data_size, 2);
+    assert_int_equal (reply->stat->version, 3);
+    wire_frame_release (frame);
+}
+
 /* Every prefix, and many frames with a byte changed: an error or a frame, never a crash. */
 static void test_decode_damaged (void **state)
 {
@@ -626,6 +663,7 @@ int main (void)
         TEST (test_decode_nothing),          TEST (test_decode_out_of_memory),
         TEST (test_decode_damaged),          TEST (test_decode_nonsense),
         TEST (test_decode_welcome_nonsense), TEST (test_backup),
+        TEST (test_replies_in_any_order),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
