@@ -12,10 +12,10 @@
  *   FAILED: a write was refused; from any state, left by cohort_member_retry and _update.
  *
  * One request is in flight at a time. Its context is an allocation of its own, which a destroyed
- * member leaves behind with the order to undo a creation. Replies and the stream's batches may
- * overtake each other after a reconnect, so each is judged by zxids: a batch older than the znode
- * we hold says nothing about it, and what the stream has shown since a znode's creation counts
- * when the reply comes.
+ * member, or one that begins anew, leaves behind with the order to undo a creation. Replies and the
+ * stream's batches may overtake each other after a reconnect, so each is judged by zxids: a batch
+ * older than the znode we hold says nothing about it, and what the stream has shown since a znode's
+ * creation counts when the reply comes.
  * May include: the client's public headers, recipes' support, libc. */
 
 #include "member_private.h"
@@ -90,6 +90,8 @@ static int member_open (cohort_member_t *self, bool asked)
     return rc == COHORT_ESESSIONEXPIRED ? 0 : rc;
 }
 
+/* What is in flight is nobody's any more: what it makes is withdrawn when the answer comes, in
+ * whatever session that is. */
 static void member_close (cohort_member_t *self)
 {
     if (self->stream != NULL) {
@@ -263,10 +265,6 @@ void cohort_member_destroy (cohort_member_t **self_p)
     if (self->phase == MEMBER_HELD) {
         /* If there is no memory for it the znode stays until the session ends. */
         (void) recipe_withdraw (self->client, self->path, self->token.czxid);
-    } else if (self->request != NULL && self->request->parent == 0 &&
-               (self->request->phase == MEMBER_CREATE || self->request->phase == MEMBER_REPLACE)) {
-        self->request->undo = self->path;
-        self->path = NULL;
     }
     member_close (self);
     if (recipe_bury (&self->guard)) {

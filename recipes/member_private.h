@@ -28,7 +28,7 @@ struct member_request {
     enum member_phase phase; /* in which it was sent */
     size_t parent;           /* CREATE: length of the parent's path, 0: the znode itself */
     uint64_t generation;     /* of the data it carries */
-    char *undo;              /* the member was destroyed: path of the znode to withdraw, owned */
+    char *makes;             /* path of the znode, to withdraw it without a member; NULL: none */
 };
 
 /* What the stream has shown of the znode. */

@@ -51,6 +51,12 @@ static int send_multi (cohort_member_t *self, struct member_request *request, bo
     return rc;
 }
 
+static void request_free (struct member_request *request)
+{
+    free (request->makes);
+    free (request);
+}
+
 int member_step (cohort_member_t *self)
 {
     bool update = self->phase == MEMBER_HELD && self->stored != self->generation &&
@@ -68,8 +74,12 @@ int member_step (cohort_member_t *self)
                                        .phase = self->phase,
                                        .parent = self->parent,
                                        .generation = self->generation};
+    bool makes =
+        (self->phase == MEMBER_CREATE && self->parent == 0) || self->phase == MEMBER_REPLACE;
     int rc;
-    if (self->phase == MEMBER_CREATE) {
+    if (makes && (request->makes = recipe_copy (self->path, strlen (self->path))) == NULL) {
+        rc = COHORT_ENOMEM;
+    } else if (self->phase == MEMBER_CREATE) {
         rc = send_create (self, request);
     } else if (self->phase == MEMBER_EXAMINE) {
         rc = cohort_exists_async (self->client, self->path, NULL, NULL, on_result, request);
@@ -79,7 +89,7 @@ int member_step (cohort_member_t *self)
     if (rc == 0) {
         self->request = request;
     } else {
-        free (request);
+        request_free (request);
     }
     return rc;
 }
@@ -297,13 +307,13 @@ static void updated (cohort_member_t *self, const struct member_request *request
 static void undo (cohort_t *client, const struct member_request *request,
                   const cohort_result_t *result)
 {
-    if (request->undo == NULL || result->rc != 0) {
+    if (request->makes == NULL || result->rc != 0) {
         return;
     }
     const cohort_stat_t *stat = stat_of (request, result);
     if (stat != NULL) {
         /* If there is no memory for it the znode stays until the session ends. */
-        (void) recipe_withdraw (client, request->undo, stat->czxid);
+        (void) recipe_withdraw (client, request->makes, stat->czxid);
     }
 }
 
@@ -332,6 +342,5 @@ static void on_result (cohort_t *client, const cohort_result_t *result, void *ar
             member_free (self);
         }
     }
-    free (request->undo);
-    free (request);
+    request_free (request);
 }

@@ -394,7 +394,7 @@ void client_submit_more (struct clients *self, struct client *client)
 {
     uint32_t share = share_of (self, client);
     if (self->leader && client->submitted_writes < client->writes &&
-        client->submitted_writes <= share - share / 4 - (share < 4)) {
+        client->submitted_writes < share - share / 4) {
         submit_from_front (self, client, false);
     }
 }

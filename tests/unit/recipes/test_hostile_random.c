@@ -2,6 +2,7 @@
  * connections break, and handlers destroy their own objects: nothing hangs or crashes, nothing of
  * what was destroyed stays, and when it is over everything works. COHORT_SEED: of one run. */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +185,21 @@ static void assert_works (struct slot *slot)
     }
 }
 
+static void fail_left (cohort_t *client, const char *path)
+{
+    void *data = NULL;
+    size_t size = 0;
+    cohort_stat_t stat;
+    int rc = cohort_get (client, path, &data, &size, &stat);
+    if (rc != 0) {
+        fail_msg ("%s was left, and is not there now: %s", path, cohort_error_name (rc));
+    }
+    print_error ("data: %.*s\n", (int) size, (const char *) data);
+    cohort_free (data);
+    fail_msg ("%s is left, made by %#" PRIx64 ", written by %#" PRIx64 " (version %d)", path,
+              stat.czxid, stat.mzxid, (int) stat.version);
+}
+
 static void assert_nothing_left (cohort_t *client)
 {
     cohort_ephemerals_options_t options = {.size = sizeof options};
@@ -200,7 +216,7 @@ static void assert_nothing_left (cohort_t *client)
         assert_int_equal (cohort_ephemerals (client, &options, &left), 0);
         for (size_t i = 0; i < left->count; i++) {
             if (!hostile_is_mark_of_bad_item (left->items[i])) {
-                fail_msg ("%s is left", left->items[i]);
+                fail_left (client, left->items[i]);
             }
         }
         cohort_strings_destroy (&left);

@@ -379,6 +379,44 @@ static void destroyed_while_it_replaces_its_old_znode (void **state)
     assert_null (fake_data ("/a"));
 }
 
+/* A session has ended and another has begun; an answer comes from the new one before the end of the
+ * old one is told. So two creations are on their way in one session. */
+static void destroyed_after_creations_in_two_lives (void **state)
+{
+    (void) state;
+    cohort_t *client = fake_client ();
+    cohort_member_t *self = member (client);
+    fake_settle (client);
+    fake_set_order (client, FAKE_ANSWERS_FIRST);
+    fake_expire (client, false, true);
+    assert_int_equal (cohort_renew (client), 0);
+    assert_int_equal (cohort_member_update (self, "two", 3), 0);
+    fake_flush (client);
+    assert_int_equal (cohort_dispatch (client, 1), 1); /* the update: it is not there */
+    assert_trace ("registered; lost; ");
+    assert_int_equal (fake_requests (client), 1);
+    fake_hold (client, true);
+    (void) cohort_dispatch (client, 0); /* the old session's stream */
+    assert_int_equal (fake_requests (client), 2);
+    fake_hold (client, false);
+    cohort_member_destroy (&self);
+    fake_settle (client);
+    assert_null (fake_data ("/a"));
+    /* And if it lives on, one is left. */
+    trace_text[0] = 0;
+    self = member (client);
+    fake_settle (client);
+    fake_expire (client, false, true);
+    assert_int_equal (cohort_renew (client), 0);
+    assert_int_equal (cohort_member_update (self, "two", 3), 0);
+    fake_settle (client);
+    assert_string_equal (fake_data ("/a"), "two");
+    assert_int_equal (cohort_member_token (self).czxid, fake_stat ("/a")->czxid);
+    cohort_member_destroy (&self);
+    fake_settle (client);
+    assert_null (fake_data ("/a"));
+}
+
 static void destroyed_while_suspended (void **state)
 {
     (void) state;
@@ -584,6 +622,7 @@ int main (void)
         TEST (destroyed_after_each_callback),
         TEST (destroyed_while_its_creation_is_on_its_way),
         TEST (destroyed_while_it_replaces_its_old_znode),
+        TEST (destroyed_after_creations_in_two_lives),
         TEST (destroyed_while_suspended),
         TEST (never_withdraws_what_is_anothers),
         TEST (destroyed_in_its_own_handler),
