@@ -34,13 +34,27 @@ static void pause (struct world *self, struct sim_server *server, const struct s
     }
 }
 
+/* In a lull nobody goes without whom the others could not elect anybody: what has lost something,
+ * or is new, does not count before a leader has made it whole. */
+static bool is_spared (const struct world *self, size_t server)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        const struct zab_status *status = check_status (&self->servers[i]);
+        left += i != server && ((self->away >> i) & 1) == 0 && !world_observes (self, i) &&
+                self->servers[i].up && status->activated && status->trust == ZAB_WHOLE;
+    }
+    return self->lull && left <= self->options.servers / 2;
+}
+
 static bool strike_servers (struct world *self, const struct sim_fault *fault)
 {
     const struct sim_server *leader = server_leader (self);
     bool any = false;
     for (size_t i = 0; i < self->servers_count; i++) {
         struct sim_server *server = &self->servers[i];
-        if (!server->up || server->paused || !is_meant (self, fault, i, leader)) {
+        if (!server->up || server->paused || !is_meant (self, fault, i, leader) ||
+            is_spared (self, i)) {
             continue;
         }
         any = true;
