@@ -69,7 +69,9 @@ typedef enum cohort_lock_kind {
     COHORT_LOCK_GRANTED = 1, /* it is held: token */
     COHORT_LOCK_WAITING = 2, /* somebody else holds it, or is ahead; once an acquisition at most */
     COHORT_LOCK_REVOKED = 3, /* it is held no more, although it was not released: token of the grant
-                                that has ended, rc COHORT_ESESSIONEXPIRED or COHORT_ENONODE */
+                                that has ended, rc COHORT_ESESSIONEXPIRED or COHORT_ENONODE; or it
+                                was given back, as it cannot be followed: COHORT_ELIMIT, too many
+                                streams, and what else may end them */
     COHORT_LOCK_FAILED = 4   /* it was not granted and will not be: rc as of REVOKED, or what was
                                 refused, such as COHORT_ENOAUTH */
 } cohort_lock_kind_t;

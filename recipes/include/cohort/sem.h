@@ -66,7 +66,8 @@ typedef enum cohort_sem_kind {
     COHORT_SEM_GRANTED = 1, /* it has its permits: token */
     COHORT_SEM_WAITING = 2, /* too few are left, or others wait; once an acquisition at most */
     COHORT_SEM_REVOKED = 3, /* it has none any more, although it did not release them: token of the
-                               grant that has ended, rc COHORT_ESESSIONEXPIRED or COHORT_ENONODE */
+                               grant that has ended, rc COHORT_ESESSIONEXPIRED or COHORT_ENONODE; or
+                               they were given back, as of COHORT_LOCK_REVOKED */
     COHORT_SEM_FAILED = 4   /* it was not granted and will not be: rc as of REVOKED, COHORT_ECONFIG,
                                or what was refused, such as COHORT_ENOAUTH */
 } cohort_sem_kind_t;
