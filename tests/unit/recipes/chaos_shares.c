@@ -217,6 +217,9 @@ static void run_party (struct program *self)
     for (int round = 0; !chaos_is_over () && round < ROUNDS_MAX; round++) {
         cohort_barrier_t *barrier = NULL;
         int rc = COHORT_ETIMEDOUT;
+        if ((round + (int) self->number) % PARTIES == 0) {
+            chaos_pause_ms (5); /* the others wait for it, each time for another one */
+        }
         atomic_fetch_add (&come[round], 1);
         while (rc != 0 && !chaos_is_over () && !atomic_load (&done[round])) {
             chaos_keep (self->client);
