@@ -107,16 +107,55 @@ static const struct command *find (const char *name)
     return builtin != NULL ? &builtin->command : command_find (name);
 }
 
+static const char blanks[] = " \t";
+
+/* The end of a word, before a blank that is not behind a backslash. */
+static char *end_of (char *word)
+{
+    while (*word != 0 && strchr (blanks, *word) == NULL) {
+        word += word[0] == '\\' && word[1] != 0 ? 2 : 1;
+    }
+    return word;
+}
+
+/* Takes the backslashes out; false: the last one stands before nothing. */
+static bool unquote (char *word)
+{
+    char *to = word;
+    for (const char *at = word; *at != 0; at++) {
+        if (*at == '\\' && *++at == 0) {
+            return false;
+        }
+        *to++ = *at;
+    }
+    *to = 0;
+    return true;
+}
+
+char *shell_quoted (const char *name, size_t size)
+{
+    char *quoted = malloc (2 * size + 1), *to = quoted;
+    for (size_t i = 0; quoted != NULL && i < size; i++) {
+        if (strchr (" \t'\"\\#", name[i]) != NULL) {
+            *to++ = '\\';
+        }
+        *to++ = name[i];
+    }
+    if (quoted != NULL) {
+        *to = 0;
+    }
+    return quoted;
+}
+
 /* The line is cut at blanks: words with quotes are left alone. */
 static void complete_last (struct shell_completion *self, char *line, const char *directory,
                            shell_children_fn *children, void *arg)
 {
-    static const char blanks[] = " \t";
     const struct command *command = NULL;
     int operands = 0;
     char *word = line + strspn (line, blanks);
     for (bool first = true;; first = false) {
-        char *end = word + strcspn (word, blanks);
+        char *end = end_of (word);
         if (*end == 0) {
             break;
         }
@@ -127,6 +166,9 @@ static void complete_last (struct shell_completion *self, char *line, const char
         if (command == NULL) {
             return;
         }
+    }
+    if (!unquote (word)) {
+        return;
     }
     self->typed = strlen (word);
     if (command == NULL) {
@@ -151,7 +193,7 @@ void shell_complete (struct shell_completion *self, const char *line, size_t cur
     }
     memcpy (copy, line, cursor);
     copy[cursor] = 0;
-    if (strpbrk (copy, "'\"\\") == NULL) {
+    if (strpbrk (copy, "'\"") == NULL) {
         complete_last (self, copy, directory, children, arg);
     }
     free (copy);

@@ -29,4 +29,8 @@ void shell_complete (struct shell_completion *self, const char *line, size_t cur
                      const char *directory, shell_children_fn *children, void *arg);
 void shell_completion_deinit (struct shell_completion *self);
 
+/* So many bytes of a name as they stand in a line, where blanks and quotes would end it; to be
+ * freed. NULL: out of memory. */
+char *shell_quoted (const char *name, size_t size);
+
 #endif

@@ -124,7 +124,8 @@ static unsigned char insert_completion (EditLine *editor, const struct shell_com
     }
     const char *name = completion->names[0];
     if (completion->common > completion->typed) {
-        char *rest = strndup (name + completion->typed, completion->common - completion->typed);
+        char *rest =
+            shell_quoted (name + completion->typed, completion->common - completion->typed);
         int failed = rest == NULL || el_insertstr (editor, rest) != 0;
         free (rest);
         if (failed) {

@@ -1,11 +1,13 @@
 /* Paths and completions of the shell; no server is asked. */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/cli/command.h"
 #include "client/cli/shell.h"
 #include "client/cli/shell_complete.h"
+#include "client/cli/words.h"
 #include "tests/unit/unit.h"
 
 static void test_paths (void **state)
@@ -52,7 +54,8 @@ static void test_operands (void **state)
     assert_false (shell_operand_is_path (command_find ("status"), 0));
 }
 
-/* Below /a there are bee, with children, and beta; elsewhere nothing. */
+/* Below /a there are bee, with children, and beta, below "/b c" there is "d e"; elsewhere nothing.
+ */
 static void add_children (void *arg, const char *path, const char *prefix,
                           struct shell_completion *completion)
 {
@@ -62,6 +65,9 @@ static void add_children (void *arg, const char *path, const char *prefix,
         if (strncmp (names[i], prefix, strlen (prefix)) == 0) {
             shell_completion_add (completion, names[i], i == 0);
         }
+    }
+    if (strcmp (path, "/b c") == 0 && strncmp ("d e", prefix, strlen (prefix)) == 0) {
+        shell_completion_add (completion, "d e", false);
     }
 }
 
@@ -84,6 +90,24 @@ static void expect (const char *directory, const char *line, const char *names, 
     shell_completion_deinit (&completion);
 }
 
+/* What is put into the line is read as one word again. */
+static void test_quoted (void **state)
+{
+    (void) state;
+    static const char name[] = "a b\t'c\"d\\e#f/";
+    char *quoted = shell_quoted (name, sizeof name - 1);
+    assert_string_equal (quoted, "a\\ b\\\t\\'c\\\"d\\\\e\\#f/");
+    struct words words;
+    const char *error;
+    assert_true (words_split (&words, quoted, &error));
+    assert_int_equal (words.count, 1);
+    assert_string_equal (words.items[0], name);
+    free (quoted);
+    quoted = shell_quoted (name, 1);
+    assert_string_equal (quoted, "a");
+    free (quoted);
+}
+
 static void test_completion (void **state)
 {
     (void) state;
@@ -103,6 +127,10 @@ static void test_completion (void **state)
     expect ("/a", "get 'be", "", 0, 0);
     expect ("/a", "cd be", "bee/ beta", 2, 2);
     expect ("/", "help wat", "watch", 3, 5);
+    expect ("/", "get /b\\ c/", "d e", 0, 3);
+    expect ("/", "get /b\\ c/d\\ ", "d e", 2, 3);
+    expect ("/", "get /b c/", "", 0, 0);
+    expect ("/a", "ls be\\", "", 0, 0); /* nobody knows yet what it is to quote */
     /* What is behind the cursor does not count. */
     struct shell_completion completion;
     shell_complete (&completion, "crexyz", 3, "/", add_children, NULL);
@@ -117,6 +145,7 @@ int main (void)
         cmocka_unit_test (test_paths),
         cmocka_unit_test (test_operands),
         cmocka_unit_test (test_completion),
+        cmocka_unit_test (test_quoted),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
