@@ -50,7 +50,8 @@ static const struct {
      "auth:: stands for users that the session has proven to be: it takes --auth."},
     {COHORT_EAUTHFAILED,
      "The keys do not fit: compare --server-key with the public key of the servers. Of\n"
-     "addauth: the server does not know the scheme."},
+     "addauth: the server does not know the scheme. Of a session that is taken up: its\n"
+     "password is not the one that the state file has."},
     {COHORT_ECLOSING, "The program destroyed the handle while the operation was under way."},
     {COHORT_ESESSIONMOVED,
      "Another process goes on with this session: this one is to stop using it."},

@@ -1,5 +1,6 @@
 /* txn: several operations, all of them or none. */
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,6 @@
 #include "client/cli/session.h"
 #include "client/cli/txn_operation.h"
 
-/* What a server takes (1,024) and more: it is the server that says what is too much. */
-#define OPERATIONS_MAX 16384
 /* What all delete-trees of a transaction may delete (docs/limits.md). */
 #define TREES_MAX 1000
 
@@ -24,7 +23,7 @@ struct plan {
         const struct command *operation;
         char *path;
         int limit; /* of a delete-tree; 0: none of its own */
-    } items[OPERATIONS_MAX];
+    } items[TXN_OPERATIONS_MAX];
 };
 
 /* `where`: the operand or line, counted from 1. */
@@ -38,10 +37,7 @@ static bool plan_add (struct plan *self, char *line, const char *what, size_t wh
     if (operation == NULL && *error == 0) {
         return true;
     }
-    if (operation != NULL && self->count == OPERATIONS_MAX) {
-        snprintf (error, sizeof error, "more than %d operations", OPERATIONS_MAX);
-        operation = NULL;
-    }
+    assert (operation == NULL || self->count < TXN_OPERATIONS_MAX);
     char *copy = operation != NULL ? strdup (path) : NULL;
     if (copy == NULL) {
         message ("txn: %s %zu: %s", what, where, operation == NULL ? error : "out of memory");
@@ -176,7 +172,9 @@ static void blame (cohort_t *client, const struct plan *plan, size_t index, int 
     const char *name = plan->items[index].operation->name, *path = plan->items[index].path;
     char tree[512];
     const char *text = cohort_error_text (rc);
-    if (rc == COHORT_ETOOBIG && strcmp (name, "delete-tree") == 0) {
+    if (rc == COHORT_EINVAL && strncmp (name, "delete", 6) == 0 && strcmp (path, "/") == 0) {
+        text = "/ cannot be deleted";
+    } else if (rc == COHORT_ETOOBIG && strcmp (name, "delete-tree") == 0) {
         describe_tree (client, path, plan->items[index].limit, tree, sizeof tree);
         text = tree;
     }

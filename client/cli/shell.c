@@ -123,7 +123,7 @@ struct resolved {
 };
 
 /* Puts what the operands mean from here into their place. A path that may be left out is the place
- * itself. False: a message has been printed. */
+ * itself; only cd alone leads back to the top. False: a message has been printed. */
 static bool resolve_operands (const struct shell *self, struct arguments *arguments,
                               struct resolved *resolved)
 {
@@ -131,13 +131,14 @@ static bool resolve_operands (const struct shell *self, struct arguments *argume
     memcpy (resolved->operands, arguments->operands,
             (size_t) arguments->operand_count * sizeof arguments->operands[0]);
     bool whole_path = arguments->operand_count == 0 && arguments->command->operands[0] == '[';
+    bool goes = strcmp (arguments->command->name, "cd") == 0;
     int count = whole_path ? 1 : arguments->operand_count;
     for (int i = 0; i < count; i++) {
         if (!shell_operand_is_path (arguments->command, i) || resolved->count == 2) {
             continue;
         }
         char *path = resolved->paths[resolved->count++];
-        const char *given = whole_path ? "." : arguments->operands[i];
+        const char *given = whole_path ? (goes ? "/" : ".") : arguments->operands[i];
         if (!shell_resolve (self->directory, given, path, SHELL_PATH_SIZE)) {
             message ("%s: the path is too long", given);
             return false;

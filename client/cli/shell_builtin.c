@@ -14,7 +14,7 @@
 
 static int run_cd (struct shell *shell, const struct arguments *arguments)
 {
-    /* Without an operand the shell has put its own place there. */
+    /* Without an operand the shell has put / there. */
     const char *path = arguments->operands[0];
     int code = shell_connect (shell);
     if (code != CLI_EXIT_OK) {
@@ -240,7 +240,7 @@ static const struct flag removewatches_flags[] = {
 
 const struct shell_builtin shell_builtins[] = {
     {{"cd", "[PATH]", 0, 1, "go to a znode: paths without a slash in front are meant from there",
-      "", command_no_flags, "  cd /servers\n", NULL},
+      "Without PATH: to /.\n", command_no_flags, "  cd /servers\n", NULL},
      run_cd},
     {{"pwd", "", 0, 0, "print where that is", "", command_no_flags, "  pwd\n", NULL}, run_pwd},
     {{"connect", "[SERVERS]", 0, 1, "begin a new session, there or at the same servers", "",

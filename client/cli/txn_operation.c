@@ -290,8 +290,11 @@ const struct command *txn_operation_add (cohort_txn_t *txn, char *line, const ch
         return NULL;
     }
     *path = parse.arguments.operands[0];
+    size_t before = cohort_txn_count (txn);
     int rc = add_operation (&parse, operation->name, *path);
-    if (rc != COHORT_OK && *error == 0) {
+    if (rc == COHORT_ETOOBIG && before >= TXN_OPERATIONS_MAX) {
+        snprintf (error, size, "a transaction has at most %d operations", TXN_OPERATIONS_MAX);
+    } else if (rc != COHORT_OK && *error == 0) {
         snprintf (error, size, "%s: %s", *path, cohort_error_text (rc));
     }
     *limit = parse.limit;

@@ -10,6 +10,9 @@
 #include "client/cli/command.h"
 #include "cohort/acl.h"
 
+/* Of one transaction (docs/limits.md): the library takes no more. */
+#define TXN_OPERATIONS_MAX 1024
+
 extern const struct command txn_operations[]; /* their `run` is NULL */
 extern const size_t txn_operation_count;
 

@@ -346,9 +346,11 @@ static void attach (struct clients *self, struct client *client, const struct tr
 
 static void refuse_all (struct clients *self, uint64_t hash, const struct hello_key *key, int code)
 {
+    const char *text =
+        code == COHORT_EAUTHFAILED ? "the session has another password" : error_text (code);
     struct client *client;
     while ((client = find_hello (self, hash, key)) != NULL) {
-        client_doom (self, client, client->forsaken ? 0 : code, error_text (code));
+        client_doom (self, client, client->forsaken ? 0 : code, text);
     }
 }
 

@@ -56,7 +56,12 @@ ok\tcreate\t/x\texisted\nok\tcheck\t/x\t-\nok\tcheck-absent\t/none\t-\nok\tdelet
         'cohort: txn: operation 2, delete-tree /many: there are 1001 znodes, *1000 at most (*' \
         "$cohort" txn 'create /x' 'delete-tree /many'
     expect 0 '' '' "$cohort" deleteall /many
+    expect 2 $'EINVAL\tdelete-tree\t/\t-' \
+        'cohort: txn: operation 1, delete-tree /: / cannot be deleted; nothing has been changed' \
+        "$cohort" txn 'delete-tree /'
     # What is wrong is found before anything is sent.
+    expect 2 '' 'cohort: txn: line 1025: a transaction has at most 1024 operations' \
+        bash -c 'seq 1025 | sed "s|.*|check /zookeeper -1|" | "$1" txn' - "$cohort"
     expect 2 '' "cohort: txn: operation 2: 'crate' is not an operation (did you mean 'create'[?])" \
         "$cohort" txn 'create /x' 'crate /x'
     expect 2 '' 'cohort: txn: line 1: an operand is missing: check PATH VERSION' \

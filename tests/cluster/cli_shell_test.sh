@@ -66,6 +66,8 @@ cohort: shell: line 1 failed" lines 'gte /players'
     # Quotes, relative paths, and the place itself.
     expect 0 $'/a\n/a/b c\nx  yb c\n1' '' \
         lines 'create a' 'create "a/b c" "x  y"' 'cd a' "get 'b c'" ls getAllChildrenNumber\ .
+    # There, up, and back to the top.
+    expect 0 $'/a/b c\n/a\n/' '' lines 'cd "/a/b c"' pwd 'cd ..' pwd cd pwd
     # A script: standard input is not the commands'.
     printf 'set /a -\nget /a\n' >"$folder/script"
     expect 0 'data' '' bash -c 'printf data | "$1" shell "$2"' - "$cohort" "$folder/script"
@@ -119,6 +121,11 @@ test_terminal () {
     # Somebody who looks on is shown that there is no data.
     shown=$(typed 'get /lobby/south\n' 'exit\n')
     matches "$shown" $'> get /lobby/south\nnull\n' 'no data on a terminal'
+    # What a blank would cut is completed as one word.
+    expect 0 '/lobby/far west' '' lines 'create "/lobby/far west" sunset'
+    shown=$(typed 'get /lobby/fa\t\n' 'get /lobby/far\\ \t\n' 'delete /lobby/f\t\n' 'exit\n')
+    matches "$shown" $'sunset\n.*sunset\n' 'a name with a blank is completed'
+    expect 0 $'north\nsouth' '' lines 'ls /lobby'
     # A watch is told when it fires, and the line that is typed is drawn again.
     shown=$(typed 'get -w /lobby/north\n' 'set /lobby/north new\n' 'pwd\n' 'exit\n')
     matches "$shown" $'and\n.*0x[0-9a-f]+\tchanged\t/lobby/north\n' 'a watch fires'

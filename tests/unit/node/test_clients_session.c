@@ -176,7 +176,7 @@ static void refuses_wrong_passwords_and_unknown_sessions (void **state)
     thief->password[3]++;
     peer_hello (thief);
     world_run (world);
-    expect (thief, "refused EAUTHFAILED: authentication failed");
+    expect (thief, "refused EAUTHFAILED: the session has another password");
     thief->session = 77;
     peer_connect (thief, 0);
     peer_hello (thief);
