@@ -14,6 +14,7 @@
  * reads that are held.
  */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,9 +35,14 @@ static int take_path (const struct clients *self, struct op *op, const ProtobufC
     return tree_path_check (self->tree, op->path, op->path_size, sequential);
 }
 
-static int take_data (const struct clients *self, struct op *op, const ProtobufCBinaryData *data)
+static int take_data (struct clients *self, struct op *op, const ProtobufCBinaryData *data)
 {
-    if (data->len > tree_limits (self->tree)->data_size_max) {
+    uint64_t max = tree_limits (self->tree)->data_size_max;
+    if (data->len > max) {
+        (void) snprintf (self->detail, sizeof self->detail,
+                         "data has %zu bytes, the limit is %" PRIu64
+                         " (dataSizeMax of the ensemble)",
+                         data->len, max);
         return COHORT_ETOOBIG;
     }
     op->data = data->data;
@@ -66,7 +72,7 @@ static int take_delete (const struct clients *self, struct op *op,
     return take_path (self, op, &delete->path, false);
 }
 
-static int take_set (const struct clients *self, struct op *op, const Cohort__Wire__Set *set)
+static int take_set (struct clients *self, struct op *op, const Cohort__Wire__Set *set)
 {
     op->kind = OP_SET;
     op->version = set->version;
@@ -276,6 +282,9 @@ static bool encode (struct clients *self, const struct client *client,
         rc = encode_op (self, request);
     }
     if (rc == 0 && self->scratch.size > CLIENT_WRITE_BYTES_MAX) {
+        (void) snprintf (self->detail, sizeof self->detail,
+                         "the write has %zu bytes as a whole, the limit is %d", self->scratch.size,
+                         CLIENT_WRITE_BYTES_MAX);
         rc = COHORT_ETOOBIG;
     }
     if (rc == 0) {

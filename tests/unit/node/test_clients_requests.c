@@ -490,7 +490,8 @@ static void refuses_under_the_number (void **state)
     peer_do (peer);
     expect (peer, "reply 1 EPATH n=1");
     expect (peer, "reply 2 EINVAL n=2");
-    expect (peer, "reply 3 ETOOBIG n=3");
+    expect (peer, "reply 3 ETOOBIG n=3 (data has 101 bytes, the limit is 100 (dataSizeMax of the "
+                  "ensemble))");
     expect (peer, "reply 4 OK n=4 path=/a v=0");
     expect (peer, "reply 5 EPATH n=5");
     expect_prefix (peer, "reply 6 E");

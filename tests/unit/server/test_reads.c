@@ -251,6 +251,23 @@ static void test_limits (void **state)
     assert_int_equal (cohort_multi (client, txn), COHORT_ETOOBIG);
     expect_error (client, "multi: operation 1024: a transaction has at most 1024 operations");
     cohort_txn_destroy (&txn);
+    txn = cohort_txn_new ();
+    assert_int_equal (cohort_txn_check (txn, "/l", 0), 0);
+    assert_int_equal (cohort_txn_set (txn, "/l", data, DATA_MAX + 1, -1), 0);
+    assert_int_equal (cohort_multi (client, txn), COHORT_ETOOBIG);
+    expect_error (client, "set: data has 1048577 bytes, the limit is 1048576 (dataSizeMax of the "
+                          "ensemble)");
+    cohort_txn_destroy (&txn);
+    /* All of it together, with paths and the like. */
+    txn = cohort_txn_new ();
+    for (int i = 0; i < 32; i++) {
+        assert_int_equal (cohort_txn_set (txn, "/l", data, DATA_MAX, -1), 0);
+    }
+    assert_int_equal (cohort_multi (client, txn), COHORT_ETOOBIG);
+    char text[256];
+    cohort_errmsg (client, text, sizeof text);
+    assert_non_null (strstr (text, " bytes as a whole, the limit is 33554432"));
+    cohort_txn_destroy (&txn);
     static cohort_stream_t *streams[STREAMS_MAX + 1];
     cohort_stream_options_t options = {.size = sizeof options,
                                        .flags = COHORT_STREAM_NO_SNAPSHOT | COHORT_STREAM_LATEST};
