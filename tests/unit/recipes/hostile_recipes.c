@@ -549,10 +549,12 @@ static void claim_make (struct slot *slot)
 
 static void claim_turn (struct slot *slot)
 {
-    int rc = hostile_dice (3) == 0
-                 ? cohort_claim_yield (slot->self)
-                 : cohort_claim_take (slot->self, (cohort_claim_policy_t) hostile_dice (3),
-                                      (int) hostile_dice (50));
+    /* Of two one holds, if who is kicked hears of it in time: with a grace as long as sessions. */
+    int grace_ms = hostile_gentle ? HOSTILE_GRACE_MS : (int) hostile_dice (50);
+    int rc =
+        hostile_dice (3) == 0
+            ? cohort_claim_yield (slot->self)
+            : cohort_claim_take (slot->self, (cohort_claim_policy_t) hostile_dice (3), grace_ms);
     rc = rc == 0 ? cohort_claim_wait (slot->self, (int) hostile_dice (HOSTILE_WAIT_MS)) : rc;
     assert_true (rc <= 0);
 }

@@ -13,6 +13,7 @@ enum {
     HOSTILE_CLIENTS = 3,
     HOSTILE_WAIT_MS = 20,     /* of what a turn waits for at most */
     HOSTILE_LIMIT_MS = 30000, /* of what works */
+    HOSTILE_GRACE_MS = 5000,  /* longer than sessions live without a connection */
     HOSTILE_NODES_MAX = 512
 };
 
