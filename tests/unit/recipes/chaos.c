@@ -8,6 +8,7 @@
 enum { JUDGES_MAX = 32 };
 
 static const struct chaos *chaos;
+static cohort_t *tester; /* of the test itself: its session outlives whatever happens */
 static atomic_bool over;
 static struct program programs[CHAOS_PROGRAMS_MAX];
 static size_t programs_count;
@@ -187,7 +188,16 @@ static void add (void (*run_program) (struct program *))
     *self = (struct program){.number = programs_count++, .run = run_program};
     self->client = cohort_new (chaos->servers, &options);
     assert_non_null (self->client);
-    assert_int_equal (cohort_wait (self->client, CHAOS_LIMIT_MS), 0);
+}
+
+/* It is connected, and sees what was prepared. On a busy machine sessions end at any time. */
+static void await (cohort_t *client)
+{
+    int64_t from_us = chaos_now_us ();
+    while (cohort_sync (client) != 0) {
+        chaos_require_soon (from_us, "a client", "it does not connect");
+        chaos_keep (client);
+    }
 }
 
 static void add_set (const struct chaos_set *set)
@@ -207,19 +217,20 @@ static void begin (const struct chaos_set *const *sets)
 {
     atomic_store (&over, false);
     programs_count = judges_count = 0;
+    cohort_options_t options = {.size = sizeof options, .timeout_ms = CHAOS_LIMIT_MS};
+    tester = cohort_new (chaos->servers, &options);
+    assert_non_null (tester);
+    cohort_set_time_limit (tester, CHAOS_LIMIT_MS);
+    assert_int_equal (
+        cohort_create (tester, "/chaos", NULL, 0, COHORT_PERSISTENT, NULL, NULL, NULL), 0);
     for (size_t i = 0; sets[i] != NULL; i++) {
         add_set (sets[i]);
-    }
-    cohort_t *first = programs[0].client;
-    assert_int_equal (cohort_create (first, "/chaos", NULL, 0, COHORT_PERSISTENT, NULL, NULL, NULL),
-                      0);
-    for (size_t i = 0; sets[i] != NULL; i++) {
         if (sets[i]->prepare != NULL) {
-            sets[i]->prepare (first);
+            sets[i]->prepare (tester);
         }
     }
     for (size_t i = 0; i < programs_count; i++) {
-        assert_int_equal (cohort_sync (programs[i].client), 0);
+        await (programs[i].client);
     }
     for (size_t i = 0; i < programs_count; i++) {
         assert_int_equal (pthread_create (&programs[i].thread, NULL, run, &programs[i]), 0);
@@ -230,7 +241,7 @@ static void conclude (const struct chaos_set *const *sets)
 {
     for (size_t i = 0; sets[i] != NULL; i++) {
         if (sets[i]->conclude != NULL) {
-            sets[i]->conclude ();
+            sets[i]->conclude (tester);
         }
     }
     for (size_t i = 0; i < judges_count; i++) {
@@ -263,4 +274,5 @@ void chaos_run (const struct chaos *self, const struct chaos_set *const *sets)
     for (size_t i = 0; i < programs_count; i++) {
         cohort_destroy (&programs[i].client);
     }
+    cohort_destroy (&tester);
 }

@@ -77,10 +77,12 @@ struct role {
 
 /* Programs that are run together. */
 struct chaos_set {
-    const struct role *roles;           /* the last one has no programs */
-    struct judge *const *judges;        /* the last one is NULL */
-    void (*prepare) (cohort_t *client); /* what is there before; NULL: nothing */
-    void (*conclude) (void);            /* judges, in the main thread, when all have ended */
+    const struct role *roles;    /* the last one has no programs */
+    struct judge *const *judges; /* the last one is NULL */
+    /* What is there before; NULL: nothing. And a judge when all have ended. Both in the main
+     * thread, with a client that no fault is for. */
+    void (*prepare) (cohort_t *client);
+    void (*conclude) (cohort_t *client);
 };
 
 extern const struct chaos_set chaos_grants, chaos_shares, chaos_views;

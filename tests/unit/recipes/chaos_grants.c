@@ -174,32 +174,46 @@ static void run_writer (struct program *self)
     chaos_require (written > 0, "writer", "nothing was written");
 }
 
-/* The last change is its own: when that is there, everything is. */
-static void compare (cohort_t *client, cohort_mirror_t *mirror)
+static cohort_mirror_t *mirror;
+static struct program *follower; /* whose it is */
+
+/* Follows as long as anybody does anything. */
+static void run_mirror (struct program *self)
+{
+    follower = self;
+    mirror = cohort_mirror_new (self->client, "/chaos/tree", NULL);
+    chaos_require (mirror != NULL, "mirror", "it cannot be made");
+    struct program *writer = self - 1;
+    while (!chaos_is_over () || !atomic_load (&writer->ended)) {
+        (void) cohort_run (self->client, 10);
+        (void) cohort_mirror_retry (mirror);
+    }
+}
+
+/* There is one more change: when that is there, everything is. */
+static void judge_mirror (cohort_t *client)
 {
     cohort_strings_t *names = NULL;
     cohort_stat_t last;
-    while (cohort_set (client, "/chaos/tree", "end", 3, COHORT_ANY_VERSION, &last) != 0) {
-        chaos_keep (client);
-    }
     int64_t from_us = chaos_now_us ();
+    assert_int_equal (cohort_set (client, "/chaos/tree", "end", 3, COHORT_ANY_VERSION, &last), 0);
     while (cohort_mirror_zxid (mirror) < last.mzxid) {
         chaos_require_soon (from_us, "mirror", "it does not follow");
-        (void) cohort_run (client, 10);
+        (void) cohort_run (follower->client, 10);
         (void) cohort_mirror_retry (mirror);
     }
-    chaos_require (cohort_children (client, "/chaos/tree", &names, NULL) == 0 &&
-                       names->count + 1 == cohort_mirror_count (mirror),
-                   "mirror", "it has another number of nodes than the tree");
+    assert_int_equal (cohort_children (client, "/chaos/tree", &names, NULL), 0);
+    chaos_require (names->count + 1 == cohort_mirror_count (mirror), "mirror",
+                   "it has another number of nodes than the tree");
     for (size_t i = 0; i < names->count; i++) {
         char path[128];
         void *data = NULL;
         size_t size = 0;
         cohort_stat_t stat;
         (void) snprintf (path, sizeof path, "/chaos/tree/%s", names->items[i]);
+        assert_int_equal (cohort_get (client, path, &data, &size, &stat), 0);
         const cohort_node_t *node = cohort_mirror_get (mirror, path);
-        chaos_require (node != NULL && cohort_get (client, path, &data, &size, &stat) == 0 &&
-                           node->size == size && memcmp (node->data, data, size) == 0 &&
+        chaos_require (node != NULL && node->size == size && memcmp (node->data, data, size) == 0 &&
                            node->stat.mzxid == stat.mzxid && node->stat.czxid == stat.czxid,
                        "mirror", "a node is not as in the tree");
         cohort_free (data);
@@ -207,20 +221,6 @@ static void compare (cohort_t *client, cohort_mirror_t *mirror)
     print_message ("  mirror: %zu nodes, equal to the tree at 0x%llx\n", names->count,
                    (unsigned long long) last.mzxid);
     cohort_strings_destroy (&names);
-}
-
-/* Follows until the writer has ended. */
-static void run_mirror (struct program *self)
-{
-    cohort_mirror_t *mirror = cohort_mirror_new (self->client, "/chaos/tree", NULL);
-    chaos_require (mirror != NULL, "mirror", "it cannot be made");
-    struct program *writer = self - 1;
-    while (!chaos_is_over () || !atomic_load (&writer->ended)) {
-        (void) cohort_run (self->client, 10);
-    }
-    chaos_require (cohort_mirror_wait (mirror, CHAOS_LIMIT_MS) == 0, "mirror",
-                   "it does not follow");
-    compare (self->client, mirror);
     cohort_mirror_destroy (&mirror);
 }
 
@@ -230,6 +230,12 @@ static void make_tree (cohort_t *client)
 {
     assert_int_equal (
         cohort_create (client, "/chaos/tree", NULL, 0, COHORT_PERSISTENT, NULL, NULL, NULL), 0);
+}
+
+static void judge_all (cohort_t *client)
+{
+    judge_queue ();
+    judge_mirror (client);
 }
 
 static const struct role roles[] = {{LOCKERS, run_locker},
@@ -243,4 +249,4 @@ static const struct role roles[] = {{LOCKERS, run_locker},
 static struct judge *const judges[] = {&locks, &sems, &leaders, NULL};
 
 const struct chaos_set chaos_grants = {
-    .roles = roles, .judges = judges, .prepare = make_tree, .conclude = judge_queue};
+    .roles = roles, .judges = judges, .prepare = make_tree, .conclude = judge_all};

@@ -318,12 +318,11 @@ static void run_guest (struct program *self)
 
 /* ---- All of it ------------------------------------------------------------------------------- */
 
-static void look_at_the_rest (void)
+static void look_at_the_rest (cohort_t *client)
 {
     char *text = NULL;
     size_t size = 0;
-    assert_int_equal (cohort_get (chaos_client (0), "/chaos/cell", (void **) &text, &size, NULL),
-                      0);
+    assert_int_equal (cohort_get (client, "/chaos/cell", (void **) &text, &size, NULL), 0);
     int sum = (int) strtol (text, NULL, 10), sure = atomic_load (&added);
     cohort_free (text);
     print_message ("  cell: %d, of %d that were added and %d that may have been\n", sum, sure,

@@ -267,8 +267,9 @@ static void run_walker (struct program *self)
 
 /* ---- All of it ------------------------------------------------------------------------------- */
 
-static void look_at_all (void)
+static void look_at_all (cohort_t *client)
 {
+    (void) client;
     judge_config ();
     print_message ("  directory: equal to its %d members, picked %d times\n", SERVERS,
                    atomic_load (&picked));
