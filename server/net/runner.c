@@ -235,24 +235,21 @@ static void note_turn (struct runner *self)
 /* Learns what others want; `asked` is set to the newest runner_settle.  true: stop now. */
 static bool look_at_shared (struct runner *self, uint64_t *asked)
 {
-    struct zab_status zab;
-    struct node_status status;
+    uint32_t leader = node_leader (self->node);
 
-    node_status (self->node, &status);
-    zab = status.zab;
     (void) pthread_mutex_lock (&self->shared.mutex);
     *asked = self->shared.asked;
     bool stop = self->shared.stop;
     enum runner_stop how = self->shared.how;
     self->stalled = self->shared.stalled;
-    self->shared.leader = zab.activated ? zab.leader : 0;
+    self->shared.leader = leader;
     if (self->shared.expire != 0) {
         self->shared.expired = node_expire (self->node, self->shared.expire);
         self->shared.expire = 0;
         (void) pthread_cond_broadcast (&self->shared.changed);
     }
-    if (self->shared.ready != zab.activated) {
-        self->shared.ready = zab.activated;
+    if (self->shared.ready != (leader != 0)) {
+        self->shared.ready = leader != 0;
         (void) pthread_cond_broadcast (&self->shared.changed);
     }
     (void) pthread_mutex_unlock (&self->shared.mutex);

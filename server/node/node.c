@@ -686,6 +686,16 @@ void node_status (const struct node *self, struct node_status *status)
     }
 }
 
+uint32_t node_leader (const struct node *self)
+{
+    struct zab_status status = {.activated = false};
+    if (self->started) {
+        ensemble_status (self->ensemble, &status);
+    }
+    COHORT_ASSERT (!status.activated || status.leader != 0);
+    return status.activated ? status.leader : 0;
+}
+
 const struct tree *node_tree (const struct node *self)
 {
     return self->started ? ensemble_tree (self->ensemble) : NULL;

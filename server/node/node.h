@@ -165,6 +165,10 @@ struct node_status {
     uint64_t long_turns;      /* how many took longer than NODE_LONG_TURN_US */
 };
 void node_status (const struct node *self, struct node_status *status);
+
+/* The server that leads, itself perhaps, once this one is activated; 0: it is not. Costs next to
+ * nothing, whereas a status has the digest of the state. */
+uint32_t node_leader (const struct node *self);
 const struct tree *node_tree (const struct node *self);
 
 #endif

@@ -469,6 +469,8 @@ bool cluster_settled (struct cluster *self, void *unused)
             continue;
         }
         node_status (self->servers[id].node, &status);
+        COHORT_ASSERT (node_leader (self->servers[id].node) ==
+                       (status.zab.activated ? status.zab.leader : 0));
         if (!status.zab.activated || status.zab.leader != leader ||
             status.applied != first.zab.last || status.zab.last != first.zab.last) {
             return false;
