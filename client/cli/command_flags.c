@@ -209,7 +209,7 @@ const struct flag command_watch_flags[] = {
     {'R', "recursive", NULL, "everything below PATH, not only PATH and its children"},
     {'d', "data", NULL, "add the data of created and changed znodes"},
     {'i', "initial", NULL, "begin with the znodes that are there"},
-    {FLAG_COUNT, "count", "N", "end after N events"},
+    {FLAG_COUNT, "count", "N", "end after N changes; those of -i do not count"},
     {0},
 };
 
