@@ -123,6 +123,19 @@ static bool is_served (const struct world *self, const struct sim_client *client
 
 /* ---- Peace ----------------------------------------------------------------------------------- */
 
+/* Whether a quorum could lead and follow: a log that has lost something has no vote until it is
+ * healed, and that takes a leader. */
+static bool has_whole_quorum (const struct world *self)
+{
+    size_t whole = 0;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        const struct sim_server *server = &self->servers[i];
+        whole += is_core (self, i) && !world_observes (self, i) && server->up &&
+                 check_status (server)->trust == ZAB_WHOLE;
+    }
+    return whole > self->options.servers / 2;
+}
+
 /* Whether nothing is amiss with any server of the core, whoever it follows. */
 static bool is_peaceful (const struct world *self)
 {
@@ -135,7 +148,7 @@ static bool is_peaceful (const struct world *self)
             return false;
         }
     }
-    return self->wrong == 0;
+    return self->wrong == 0 && has_whole_quorum (self);
 }
 
 /* For how long a client that is well is not served. */
