@@ -42,6 +42,22 @@ bool atlas_is_weak (const struct world *self, uint32_t server)
     return server < self->servers_count && ((self->weak >> server) & 1) != 0;
 }
 
+/* Among two nobody can tell who is wrong: each agrees with himself. Until a third is there a wrong
+ * leader may have overwritten all that shows it, on its own disk and on that of a server that comes
+ * back; then those that are wrong are a quorum, though one of them bears no witness, and only
+ * people can help. So the others that are right have to be a quorum at that time, and to follow a
+ * leader. */
+bool atlas_allows_wrong (const struct world *self, uint32_t server)
+{
+    size_t right = 0;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        const struct sim_server *other = &self->servers[i];
+        right += i != server && !world_observes (self, i) && other->up && !other->paused &&
+                 check_status (other)->activated && !server_is_wrong (other);
+    }
+    return right > self->options.servers / 2;
+}
+
 uint32_t atlas_one_weak (const struct world *self, struct prng *prng)
 {
     uint32_t weak = self->weak;

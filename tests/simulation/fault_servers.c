@@ -121,7 +121,7 @@ static bool go_wrong (struct world *self, const struct sim_fault *fault)
 {
     struct sim_server *server = &self->servers[fault->a];
     if (fault->a >= self->servers_count || !server->up || !server->founded ||
-        tree_limits (node_tree (server->node)) == NULL ||
+        !atlas_allows_wrong (self, fault->a) || tree_limits (node_tree (server->node)) == NULL ||
         !tree_diverge ((struct tree *) (uintptr_t) node_tree (server->node),
                        (uint32_t) fault->value)) {
         return false;

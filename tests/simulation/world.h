@@ -367,6 +367,8 @@ void atlas_print (struct world *self);
 /* Whether the kind of fault strikes the weak alone. */
 bool atlas_concerns (enum fault_kind kind);
 bool atlas_is_weak (const struct world *self, uint32_t server);
+/* Whether enough others are there to find out that the state of this server is wrong. */
+bool atlas_allows_wrong (const struct world *self, uint32_t server);
 uint32_t atlas_one_weak (const struct world *self, struct prng *prng);
 
 /* Files of a server's disk that a fault may strike. */
