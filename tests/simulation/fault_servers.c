@@ -19,6 +19,14 @@ static void crash (struct world *self, struct sim_server *server, const struct s
     server_start_after (self, server, fault->length_ms);
 }
 
+/* Whose connections a leader has seen end only he knows, and the next one does not hear it of him
+ * while he stands still. */
+static void keep_endings (struct world *self, const struct sim_server *leader)
+{
+    record_forgot (self, leader->id);
+    record_heard (self, leader->id); /* what comes later */
+}
+
 static void pause (struct world *self, struct sim_server *server, const struct sim_fault *fault)
 {
     world_tell (self, "server %u: %s for %" PRId64 " ms", server->id,
@@ -61,6 +69,9 @@ static bool strike_servers (struct world *self, const struct sim_fault *fault)
         if (self->lull) {
             self->away |= UINT32_C (1) << i;
             self->peace = (struct sim_peace){.since_ms = 0};
+        }
+        if (self->lull && fault->kind == FAULT_PAUSE && server == leader) {
+            keep_endings (self, server);
         }
         if (fault->kind == FAULT_LEAVE) {
             server_leave (self, server, fault->length_ms);
