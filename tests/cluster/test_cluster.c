@@ -124,12 +124,15 @@ static void test_follower_killed_and_stopped (void **state)
 {
     (void) state;
     size_t leader = start (60000);
-    size_t killed = (leader + 1) % 3, stopped = (leader + 2) % 3;
+    size_t killed = (leader + 1) % 3;
     load_until (&load, 10000, LOAD_MS);
     ensemble_signal (&ensemble, killed, SIGKILL);
     load_until (&load, 30000, LOAD_MS);
     ensemble_start (&ensemble, killed);
-    assert_int_equal (ensemble_wait_leader (&ensemble, 2, START_MS), leader);
+    /* Who comes back follows; unless the machine stood still, and the leader with it. */
+    size_t leads = ensemble_wait_leader (&ensemble, 2, START_MS);
+    assert_true (leads == leader || ensemble_log_has (&ensemble, leader, "has stalled"));
+    size_t stopped = (leads + 1) % 3 == killed ? (leads + 2) % 3 : (leads + 1) % 3;
     ensemble_signal (&ensemble, stopped, SIGSTOP);
     load_until (&load, 60000, LOAD_MS);
     ensemble_signal (&ensemble, stopped, SIGCONT);

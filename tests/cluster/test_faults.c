@@ -76,9 +76,24 @@ static void verify_all (void)
     finished = true;
 }
 
+/* Whether its log says what was being done; a write is one of records or one that reserves space,
+ * whichever was first. */
+static bool names_call (size_t server, enum bad_disk_call call)
+{
+    switch (call) {
+    case BAD_DISK_WRITE:
+        return ensemble_log_has (&ensemble, server, ": write: ") ||
+               ensemble_log_has (&ensemble, server, ": reserve: ");
+    case BAD_DISK_SYNC:
+        return ensemble_log_has (&ensemble, server, "sync");
+    default:
+        return ensemble_log_has (&ensemble, server, "rename");
+    }
+}
+
 /* It ends by itself, with a status of its own, and its log says which call has failed, and what to
  * do; the others have gone on; it comes back. */
-static void lose_disk (size_t server, enum bad_disk_call call, const char *text)
+static void lose_disk (size_t server, enum bad_disk_call call)
 {
     begin_load (20000);
     disks[server]->calls[call].error = EIO;
@@ -88,7 +103,7 @@ static void lose_disk (size_t server, enum bad_disk_call call, const char *text)
     assert_int_equal (WEXITSTATUS (status), EXIT_DISK_FAILED);
     assert_true (ensemble_log_has (&ensemble, server, "EIO"));
     assert_true (ensemble_log_has (&ensemble, server, "look at the disk"));
-    assert_true (ensemble_log_has (&ensemble, server, text));
+    assert_true (names_call (server, call));
     assert_int_equal (disks[server]->calls[call].failed, 1); /* it did not try again */
     load_until (&load, 15000, LOAD_MS);
     bad_disk_heal (disks[server]);
@@ -99,26 +114,26 @@ static void lose_disk (size_t server, enum bad_disk_call call, const char *text)
 static void test_follower_sync_fails (void **state)
 {
     (void) state;
-    lose_disk ((leader + 1) % 3, BAD_DISK_SYNC, "sync");
+    lose_disk ((leader + 1) % 3, BAD_DISK_SYNC);
 }
 
 static void test_leader_sync_fails (void **state)
 {
     (void) state;
-    lose_disk (leader, BAD_DISK_SYNC, "sync");
+    lose_disk (leader, BAD_DISK_SYNC);
 }
 
 static void test_leader_write_fails (void **state)
 {
     (void) state;
-    lose_disk (leader, BAD_DISK_WRITE, "write");
+    lose_disk (leader, BAD_DISK_WRITE);
 }
 
 /* The manifest is renamed when a snapshot has been written. */
 static void test_follower_rename_fails (void **state)
 {
     (void) state;
-    lose_disk ((leader + 1) % 3, BAD_DISK_RENAME, "rename");
+    lose_disk ((leader + 1) % 3, BAD_DISK_RENAME);
 }
 
 static void await_log (size_t server, const char *text)
