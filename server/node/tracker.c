@@ -36,9 +36,9 @@ struct session {
     uint32_t timeout_ms;
     uint32_t grace_ms;
     int64_t heard_ms;
-    uint64_t report_attach_no; /* the attach whose connection was reported dead last ... */
-    uint32_t report_server;    /* ... by its server ... */
-    int64_t report_ms;         /* ... then; it may not be applied here yet */
+    uint64_t report_attach_no; /* the newest attach that was not applied here yet when ... */
+    uint32_t report_server;    /* ... its server reported its connection dead: ... */
+    int64_t report_ms;         /* ... then */
     zxid_t attaching;          /* every ATTACH of it that is proposed is at most there; 0: none */
     int64_t due_ms;            /* key in the heap: not later than the true deadline */
     ptrdiff_t position;        /* in the heap */
@@ -282,11 +282,25 @@ static void arm (struct tracker *self, struct session *session)
     }
 }
 
-/* Whether it is the connection of the current attach that was reported dead. */
-static bool is_reported (const struct session *session)
+static bool is_current (const struct session *session, uint32_t server, uint64_t attach_no)
 {
-    return session->report_attach_no == session->attach_no &&
-           session->report_server == session->server;
+    return session->known && session->attach_no == attach_no && session->server == server;
+}
+
+/* An attach is current from now on, or still.  Of a new one's connection nothing is known but what
+ * has been reported before. */
+static void take_attach (struct session *session, const struct tree_session *applied)
+{
+    bool still = is_current (session, applied->server, applied->attach_no) &&
+                 session->incarnation == applied->incarnation;
+    session->known = true;
+    session->attach_no = applied->attach_no;
+    session->incarnation = applied->incarnation;
+    session->server = applied->server;
+    if (!still) {
+        session->gone = is_current (session, session->report_server, session->report_attach_no);
+        session->gone_ms = session->report_ms;
+    }
 }
 
 /* The applied state of the session, with its limits counted from now. */
@@ -296,23 +310,18 @@ static void take_over (struct tracker *self, const struct tree_session *applied)
     if (session == NULL) {
         return; /* never expires, and is not confirmed */
     }
-    session->known = true;
+    take_attach (session, applied);
     session->dead = applied->dead;
     if (applied->condemned && !session->condemned) {
         session->condemned = true;
         session->condemned_ms = self->clock_ms;
     }
-    session->attach_no = applied->attach_no;
-    session->incarnation = applied->incarnation;
-    session->server = applied->server;
     session->timeout_ms = applied->timeout_ms;
     session->grace_ms = applied->grace_ms;
     session->heard_ms = self->clock_ms;
     if (COHORT_MUTATED (takeover_shortens)) {
         session->heard_ms -= applied->timeout_ms / 2;
     }
-    session->gone = is_reported (session);
-    session->gone_ms = session->report_ms;
     self->newest = applied->id > self->newest ? applied->id : self->newest;
     arm (self, session);
 }
@@ -422,17 +431,22 @@ void tracker_disconnected (struct tracker *self, uint32_t server, uint64_t id, u
         return; /* it has ended */
     }
     session = session != NULL ? session : find_or_add (self, id);
-    if (session == NULL ||
-        (session->report_attach_no == attach_no && session->report_server == server)) {
-        return; /* repeated: grace counts from the first report */
+    if (session == NULL) {
+        return;
     }
-    session->report_attach_no = attach_no;
-    session->report_server = server;
-    session->report_ms = self->clock_ms;
-    if (session->known && is_reported (session) && !session->gone) {
-        session->gone = true;
-        session->gone_ms = self->clock_ms;
-        arm (self, session);
+    /* Repetitions change nothing: grace counts from the first report. */
+    if (is_current (session, server, attach_no)) {
+        if (!session->gone) {
+            session->gone = true;
+            session->gone_ms = self->clock_ms;
+            arm (self, session);
+        }
+    } else if (attach_no > session->report_attach_no) {
+        /* Each server reports when it applies the attach: so that of an older one may come later.
+         * (Numbers grow; those that Cohort's client takes do so over its incarnations, too.) */
+        session->report_attach_no = attach_no;
+        session->report_server = server;
+        session->report_ms = self->clock_ms;
     }
 }
 

@@ -341,6 +341,77 @@ static void test_report_long_before_attach (void **state)
     world_free (world);
 }
 
+/* Its client went from server to server, and away: each reports the end of its own attach when it
+ * applies that, the last one perhaps first. */
+static void test_report_of_older_attach (void **state)
+{
+    (void) state;
+    for (int applied = 0; applied < 2; applied++) {
+        struct world *world = world_new ();
+        add (world, 7, 4000, 100);
+        lead (world);
+        tracker_disconnected (world->tracker, 3, 7, 3);
+        run (world, 10);
+        if (applied != 0) {
+            apply_attach (world, 7, 2, 2);
+        }
+        tracker_disconnected (world->tracker, 2, 7, 2);
+        if (applied == 0) {
+            apply_attach (world, 7, 2, 2);
+        }
+        apply_attach (world, 7, 3, 3);
+        run (world, 89);
+        assert_int_equal (world->proposed_count, 0);
+        run (world, 1);
+        assert_int_equal (world->proposed_count, 1);
+        assert_int_equal (world->proposed[0].u.close.attach_no, 3);
+        assert_int_equal (world->proposed[0].u.close.reason, ENTRY_DISCONNECTED);
+        world_free (world);
+    }
+}
+
+/* The end of the present attach and that of one to come are both remembered, and a repetition of
+ * the one changes nothing of the other. */
+static void test_reports_of_two_attaches (void **state)
+{
+    (void) state;
+    struct world *world = world_new ();
+    add (world, 7, 4000, 100);
+    lead (world);
+    tracker_disconnected (world->tracker, 1, 7, 1);
+    run (world, 20);
+    tracker_disconnected (world->tracker, 3, 7, 2);
+    run (world, 20);
+    tracker_disconnected (world->tracker, 1, 7, 1);
+    apply_attach (world, 7, 1, 1); /* it is in the log twice: still the same one */
+    apply_attach (world, 7, 2, 3);
+    run (world, 79);
+    assert_int_equal (world->proposed_count, 0);
+    run (world, 1);
+    assert_int_equal (world->proposed_count, 1);
+    assert_int_equal (world->proposed[0].u.close.attach_no, 2);
+    world_free (world);
+}
+
+/* An attach that is in the log twice has not come back to life. */
+static void test_attach_repeated (void **state)
+{
+    (void) state;
+    struct world *world = world_new ();
+    add (world, 7, 4000, 100);
+    lead (world);
+    tracker_disconnected (world->tracker, 1, 7, 1);
+    run (world, 20);
+    tracker_disconnected (world->tracker, 3, 7, 2);
+    apply_attach (world, 7, 1, 1);
+    run (world, 79);
+    assert_int_equal (world->proposed_count, 0);
+    run (world, 1);
+    assert_int_equal (world->proposed_count, 1);
+    assert_int_equal (world->proposed[0].u.close.reason, ENTRY_DISCONNECTED);
+    world_free (world);
+}
+
 /* The grace of a session that has just moved is the short one. */
 static void test_grace_after_move (void **state)
 {
@@ -773,6 +844,9 @@ int main (void)
         cmocka_unit_test (test_attach_ends_grace),
         cmocka_unit_test (test_report_before_attach),
         cmocka_unit_test (test_report_long_before_attach),
+        cmocka_unit_test (test_report_of_older_attach),
+        cmocka_unit_test (test_reports_of_two_attaches),
+        cmocka_unit_test (test_attach_repeated),
         cmocka_unit_test (test_grace_after_move),
         cmocka_unit_test (test_no_confirmation_behind_attach),
         cmocka_unit_test (test_report_of_other_server),
