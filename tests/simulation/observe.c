@@ -15,8 +15,7 @@ enum {
     ALARM_MS = 3000,
     READ_ENTRIES = 512,
     READ_BYTES = 4 << 20,
-    LEADS_MS_MAX = 1500, /* three times as long as a leader waits for its followers */
-    STANDS_MS = 1000 /* a disk that takes longer for one thing: judges have patience with less */
+    LEADS_MS_MAX = 1500 /* three times as long as a leader waits for its followers */
 };
 
 /* What was seen of a server last: most turns change none of it. */
@@ -348,13 +347,11 @@ static uint32_t led (const struct world *world)
 /* Whether as many can write as it takes: not who has no space, nor whose disk stands. */
 static bool can_commit (const struct world *world)
 {
-    int64_t now_ms = world->schedule.now_ms;
     size_t able = 0;
     for (size_t i = 0; i < world->servers_count; i++) {
         const struct sim_server *server = &world->servers[i];
-        bool stands = server->slow_until_ms > now_ms && server->slow_ms > STANDS_MS;
-        able += !world_observes (world, i) && server->up && !server->paused && !stands &&
-                !check_status (server)->full;
+        able += !world_observes (world, i) && server->up && !server->paused &&
+                !server_disk_stands (server) && !check_status (server)->full;
     }
     return able > world->options.servers / 2;
 }

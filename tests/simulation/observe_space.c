@@ -68,6 +68,8 @@ void check_space (struct world *world, struct sim_server *server)
     const struct zab_status *status = check_status (server);
     int64_t now_ms = world->schedule.now_ms;
     bool untold = false;
+    /* The store finds it when its disk is through with what it does. */
+    bool has_room = !server->full && !server_disk_stands (server);
     if (!status->full) {
         check_space_anew (world, server);
         return;
@@ -75,14 +77,13 @@ void check_space (struct world *world, struct sim_server *server)
     for (size_t i = 0; i < world->clients_count; i++) {
         untold |= is_untold (world, server, i);
     }
-    observe (world,
-             &(struct sight){
-                 .kind = SIGHT_SPACE,
-                 .server = server->id,
-                 .leads_full_ms = held_for (leads_in_vain (world, server, status),
-                                            &server->leads_full_from_ms, now_ms),
-                 .keeps_full_ms = held_for (!server->full, &server->keeps_full_from_ms, now_ms),
-                 .untold_ms = held_for (untold, &server->untold_from_ms, now_ms),
-                 .space_ms_max = PATIENCE_MS,
-             });
+    observe (world, &(struct sight){
+                        .kind = SIGHT_SPACE,
+                        .server = server->id,
+                        .leads_full_ms = held_for (leads_in_vain (world, server, status),
+                                                   &server->leads_full_from_ms, now_ms),
+                        .keeps_full_ms = held_for (has_room, &server->keeps_full_from_ms, now_ms),
+                        .untold_ms = held_for (untold, &server->untold_from_ms, now_ms),
+                        .space_ms_max = PATIENCE_MS,
+                    });
 }

@@ -13,7 +13,8 @@ enum {
     ERROR_SIZE = 512,
     RETRY_MS = 300,
     STALL_MS = 300,
-    LEAVE_MS_MAX = 1500
+    LEAVE_MS_MAX = 1500,
+    STANDS_MS = 1000 /* judges have patience with what takes less */
 };
 
 static int64_t local_ms (const struct world *self, const struct sim_server *server)
@@ -331,6 +332,11 @@ bool server_is_wrong (const struct sim_server *server)
 {
     const struct entry_limits *limits = server->up ? tree_limits (node_tree (server->node)) : NULL;
     return limits != NULL && limits->data_size_max != SIM_DATA_SIZE_MAX;
+}
+
+bool server_disk_stands (const struct sim_server *server)
+{
+    return server->slow_until_ms > server->world->schedule.now_ms && server->slow_ms > STANDS_MS;
 }
 
 /* ---- Turns ----------------------------------------------------------------------------------- */

@@ -501,6 +501,9 @@ void server_resume (struct world *self, struct sim_server *server);
 /* Whether its state went wrong by FAULT_DIVERGENCE, or was made of one that had. */
 bool server_is_wrong (const struct sim_server *server);
 
+/* Whether its disk takes very long for what it does now. */
+bool server_disk_stands (const struct sim_server *server);
+
 /* The activated leader of the highest epoch; NULL: nobody is. */
 struct sim_server *server_leader (struct world *self);
 
