@@ -110,12 +110,14 @@ bool ghost_has_name (const struct ghost *self, const char *name)
     return map_find (&self->names, hash64 (name, strlen (name), 0), has_path, name) != NULL;
 }
 
-/* What a disk has lost since it was acknowledged counts as long as its server knows: it makes up no
- * quorum without those who have it (docs/zab.md, section 12). */
-static bool holds (const struct ghost_server *server, struct zab_point point)
+/* What a disk has lost since it was acknowledged counts as long as its server knows, or as another
+ * store is listed than it has now: it makes up no quorum without those who have it (docs/zab.md,
+ * sections 9 and 12). */
+static bool holds (const struct ghost_server *server, uint64_t store_id, struct zab_point point)
 {
-    return shadow_covers (&server->durable, point) ||
-           (server->trust != ZAB_WHOLE && shadow_covers (&server->had, point));
+    bool lost = server->store_id != store_id || server->trust != ZAB_WHOLE;
+    return (server->store_id == store_id && shadow_covers (&server->durable, point)) ||
+           (lost && server->had_store_id == store_id && shadow_covers (&server->had, point));
 }
 
 static bool majority_holds (const struct ghost *self, const struct config *config,
@@ -130,7 +132,7 @@ static bool majority_holds (const struct ghost *self, const struct config *confi
         COHORT_ASSERT (member->id <= GHOST_ID_MAX);
         const struct ghost_server *server = &self->servers[member->id];
         voters++;
-        holders += server->store_id == member->store_id && holds (server, point);
+        holders += holds (server, member->store_id, point);
     }
     return 2 * holders > voters;
 }
@@ -226,14 +228,37 @@ static void note_kept (struct ghost *self, struct ghost_server *server)
     }
 }
 
+static bool is_listed (const struct ghost *self, uint32_t server, uint64_t store_id)
+{
+    for (size_t i = 0; i < self->configs.count; i++) {
+        const struct config_member *member = config_find (&self->configs.configs[i], server);
+        if (member != NULL && member->store_id == store_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first time, for then it had most; and not of a store in whose place another one still counts.
+ */
+static void note_loss (const struct ghost *self, struct ghost_server *server,
+                       const struct sight *sight)
+{
+    bool loses = sight->trust != ZAB_WHOLE || sight->emptied;
+    bool other_counts = server->had_store_id != server->store_id &&
+                        is_listed (self, server->id, server->had_store_id);
+    if (loses && server->trust == ZAB_WHOLE && !other_counts) {
+        shadow_copy (&server->had, &server->durable);
+        server->had_store_id = server->store_id;
+    }
+}
+
 static void see_start (struct ghost *self, struct ghost_server *server, const struct sight *sight)
 {
     server->id = sight->server;
     server->up = true;
+    note_loss (self, server, sight);
     server->store_id = sight->store_id;
-    if (sight->trust != ZAB_WHOLE && server->trust == ZAB_WHOLE) {
-        shadow_copy (&server->had, &server->durable);
-    }
     shadow_copy (&server->log, sight->log);
     shadow_copy (&server->durable, sight->log);
     server->accepted_epoch = sight->accepted_epoch;

@@ -137,7 +137,8 @@ struct ghost_server {
     uint64_t store_id;
     struct shadow log;     /* all that its core has asked to keep */
     struct shadow durable; /* the part of it that its store says is durable */
-    struct shadow had;     /* not whole: what was durable before it lost some of it */
+    struct shadow had;     /* what was durable before it lost some of it, and is not whole since, */
+    uint64_t had_store_id; /* or all of that store */
     uint32_t accepted_epoch, current_epoch; /* durable */
     enum zab_trust trust;                   /* likewise */
     zxid_t suspect;

@@ -139,6 +139,29 @@ static void test_lost_behind_the_acknowledgement (void **state)
     assert_false (fixture_holds (self, 11));
 }
 
+/* A folder that is lost takes its vote with it: nobody makes a quorum without the others. */
+static void test_folder_lost_behind_the_acknowledgement (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow empty = {.count = 0};
+    fixture_log (self, 1, ZAB_LEADING, 1, 1, 3);
+    for (int times = 1; times <= 2; times++) {
+        sight_started (self, 1, &empty);
+        self->sight.harmed = self->sight.emptied = true;
+        self->sight.store_id += (uint64_t) times;
+        self->sight.accepted_epoch = self->sight.current_epoch = 0;
+        fixture_see (self);
+    }
+    fixture_log (self, 2, ZAB_FOLLOWING, 1, 1, 4);
+    sight_update (self, 2, ZAB_FOLLOWING, 1);
+    self->status.committed = z (1, 4);
+    assert_false (fixture_holds (self, 11)); /* it never had that */
+    self->status.committed = z (1, 3);
+    assert_true (fixture_holds (self, 11));
+    self->ghost.configs.configs[0].members[0].store_id = self->ghost.servers[1].store_id;
+    assert_false (fixture_holds (self, 11)); /* it counts again, with what it has now */
+}
+
 static void test_every_configuration_needs_its_quorum (void **state)
 {
     struct fixture *self = *state;
@@ -566,6 +589,7 @@ int main (void)
         INVARIANT_TEST (test_commit_without_a_quorum_of_disks),
         INVARIANT_TEST (test_a_store_that_is_not_listed_does_not_count),
         INVARIANT_TEST (test_lost_behind_the_acknowledgement),
+        INVARIANT_TEST (test_folder_lost_behind_the_acknowledgement),
         INVARIANT_TEST (test_every_configuration_needs_its_quorum),
         INVARIANT_TEST (test_epochs_out_of_order),
         INVARIANT_TEST (test_log_with_a_gap),
