@@ -61,6 +61,7 @@ void checkpoint_damaged (struct checkpoint *self)
 {
     self->done_needed = self->done + 1;
     self->wanted = self->again = true;
+    self->retry_at_ms = INT64_MIN;
 }
 
 uint64_t checkpoint_failures (const struct checkpoint *self, int *code)

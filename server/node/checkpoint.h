@@ -68,7 +68,8 @@ void checkpoint_want (struct checkpoint *self);
 bool checkpoint_ready (struct checkpoint *self, zxid_t oldest, zxid_t applied);
 
 /* The file of the newest is damaged, or of a state that was wrong: it counts for nothing any more,
- * and another is written, of the very same zxid if nothing has changed. */
+ * and another is written, of the very same zxid if nothing has changed; at once, also if one has
+ * just failed, for until then a start begins with this one. */
 void checkpoint_damaged (struct checkpoint *self);
 
 /* How many were finished; how many have failed, and why the last did: 0 or COHORT_E.... */

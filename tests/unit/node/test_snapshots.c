@@ -488,6 +488,28 @@ static void test_leaders_file_damaged_on_a_full_disk (void **state)
     assert_int_equal (tree_digest (world.learner.tree), tree_digest (world.leader.tree));
 }
 
+/* One has failed, which is tried again after a while. But the newest is of a state that was wrong:
+ * a start would begin with it, so another is written at once. */
+static void test_wrong_one_is_replaced_at_once (void **state)
+{
+    int code;
+    (void) state;
+    write_some (&world.leader, 50, 100);
+    uint64_t done = checkpoint_done (&world.checkpoint);
+    crash_disk_set_space (world.leader.disk, crash_disk_used (world.leader.disk));
+    checkpoint_want (&world.checkpoint);
+    for (int i = 0; i < 200; i++) {
+        leader_turn ();
+    }
+    assert_int_equal (checkpoint_failures (&world.checkpoint, &code), 1);
+    crash_disk_set_space (world.leader.disk, UINT64_MAX);
+    checkpoint_damaged (&world.checkpoint);
+    for (int i = 0; i < 200; i++) {
+        leader_turn ();
+    }
+    assert_int_equal (checkpoint_done (&world.checkpoint), done + 1);
+}
+
 /* Newer snapshots are written, and older ones removed: not the one that is being sent. */
 static void test_purged_meanwhile (void **state)
 {
@@ -664,6 +686,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_writer_busy, setup, teardown),
         cmocka_unit_test_setup_teardown (test_leaders_file_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown (test_leaders_file_damaged_on_a_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_wrong_one_is_replaced_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown (test_purged_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown (test_several, setup, teardown),
         cmocka_unit_test_setup_teardown (test_window, setup, teardown),
