@@ -407,8 +407,10 @@ void session_evaluate (struct session *self, int64_t now_ms)
     }
     if (self->candidate.phase != LINK_NONE &&
         now_ms - self->candidate.since_ms >= link_attempt_ms (self)) {
-        session_note (self, "%s did not answer within %lld ms", self->candidate.endpoint,
-                      (long long) link_attempt_ms (self));
+        if (!self->candidate.held) {
+            session_note (self, "%s did not answer within %lld ms", self->candidate.endpoint,
+                          (long long) link_attempt_ms (self));
+        }
         self->unanswered += self->candidate.phase == LINK_GREETING;
         link_fail_candidate (self, now_ms);
     }

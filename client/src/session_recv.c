@@ -260,7 +260,10 @@ static void frame_of_candidate (struct session *self, struct wire_frame *frame, 
         link_refused (self, &self->candidate, frame->refused, now_ms);
         return;
     }
-    if (frame->held != NULL && frame->held[0] != '\0') {
+    if (frame->held != NULL) {
+        self->candidate.held = frame->held[0] != '\0';
+    }
+    if (frame->held != NULL && self->candidate.held) {
         session_note (self, "held by %s: %s", self->candidate.endpoint, frame->held);
     }
     if (frame->welcome == NULL) {

@@ -68,6 +68,7 @@ struct link {
     int64_t hello_ms; /* when hello was made */
     uint64_t attach_no;
     bool creating; /* its hello asks for a new session */
+    bool held;     /* candidate: the server has said what it waits for */
 };
 
 /* Whether the server answers: session_ask.c. */

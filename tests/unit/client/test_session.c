@@ -111,6 +111,29 @@ static void test_lost_welcome (void **state)
     rig_end (&rig);
 }
 
+/* A server that says why it cannot take the session has answered: it is that which the application
+ * is to know when the time is over, whatever is tried next. */
+static void test_held_before_it_is_welcome (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_begin (&rig, ONE);
+    rig_up (&rig, 1);
+    rig_hold (&rig, 1, "disk full");
+    assert_string_equal (view_of (&rig).reason, "held by tcp://a:1: disk full");
+    rig_forget (&rig);
+    while (rig.last_link == 1) {
+        rig_wait (&rig, 10);
+    }
+    assert_string_equal (view_of (&rig).reason, "held by tcp://a:1: disk full");
+    rig_up (&rig, 2);
+    rig_hold (&rig, 2, "disk full");
+    rig_hold (&rig, 2, ""); /* not any more; and yet it says nothing */
+    rig_wait (&rig, 2000);
+    assert_non_null (strstr (view_of (&rig).reason, "did not answer"));
+    rig_end (&rig);
+}
+
 static void test_creation_expired (void **state)
 {
     (void) state;
@@ -462,6 +485,7 @@ int main (void)
         cmocka_unit_test (test_no_answer_then_next),
         cmocka_unit_test (test_backoff),
         cmocka_unit_test (test_lost_welcome),
+        cmocka_unit_test (test_held_before_it_is_welcome),
         cmocka_unit_test (test_creation_expired),
         cmocka_unit_test (test_lost_reply_resent),
         cmocka_unit_test (test_reply_out_of_turn),
