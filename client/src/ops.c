@@ -15,6 +15,7 @@
 _Static_assert(COHORT_STREAM_NO_SNAPSHOT == (int) WIRE_STREAM_NO_SNAPSHOT &&
                    COHORT_STREAM_NO_DATA == (int) WIRE_STREAM_NO_DATA &&
                    COHORT_STREAM_SHALLOW == (int) WIRE_STREAM_SHALLOW &&
+                   COHORT_STREAM_PROGRESS == (int) WIRE_STREAM_PROGRESS &&
                    COHORT_STREAM_LATEST == (int) WIRE_STREAM_LATEST,
                "the numbers of flags are those of the wire");
 
@@ -519,7 +520,7 @@ static cohort_stream_t *open_stream (cohort_t *client, const struct wanted *want
         return NULL;
     }
     self->client = client;
-    self->flags = (uint32_t) (wanted->flags & ~COHORT_STREAM_PROGRESS);
+    self->flags = (uint32_t) wanted->flags;
     self->marks = (wanted->flags & COHORT_STREAM_PROGRESS) != 0;
     self->last_zxid = wanted->from_zxid;
     self->fn = wanted->fn;

@@ -486,7 +486,8 @@ void feed_progress (struct clients *self, struct client *client)
     for (struct list_node *at = list_first (&client->feeds); at != NULL && client->pulling == 0;
          at = list_next (&client->feeds, at)) {
         struct feed *feed = list_entry (at, struct feed, client_node);
-        if (feed->phase != FEED_LIVE || zxid - feed->told < PROGRESS_DISTANCE) {
+        zxid_t distance = (feed->flags & FEED_PROGRESS) != 0 ? 1 : PROGRESS_DISTANCE;
+        if (feed->phase != FEED_LIVE || zxid - feed->told < distance) {
             continue;
         }
         struct feed_batch batch = {.out = NULL};

@@ -90,7 +90,8 @@ enum {
                        the ring: */
     TELL_BYTES = 512,
     TURN_LOOKS = 1 << 20,     /* at the ring's changes, for watches after a reconnect */
-    PROGRESS_DISTANCE = 1000, /* transactions after which a quiet stream says how far it is */
+    PROGRESS_DISTANCE = 1000, /* transactions after which a quiet stream says how far it is,
+                                 though nobody has asked: so that it resumes from the ring */
 
     WALK_NODES = 128,            /* znodes of a slice of a snapshot: clients_options.walk_nodes */
     WALK_BYTES = 32 << 10,       /* and bytes: it ends with the znode that goes beyond */
@@ -270,8 +271,9 @@ enum {
     FEED_NO_SNAPSHOT = 1,
     FEED_NO_DATA = 2,
     FEED_SHALLOW = 4,
+    FEED_PROGRESS = 8,
     FEED_LATEST = 64,
-    FEED_FLAGS = FEED_NO_SNAPSHOT | FEED_NO_DATA | FEED_SHALLOW | FEED_LATEST
+    FEED_FLAGS = FEED_NO_SNAPSHOT | FEED_NO_DATA | FEED_SHALLOW | FEED_PROGRESS | FEED_LATEST
 };
 
 /* A stream of a client on this server. */

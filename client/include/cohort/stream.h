@@ -89,8 +89,10 @@ enum {
                                   stand for many transactions, up to its zxid: of each znode only
                                   what became of it, the last value alone.  One that was deleted
                                   and created anew is CREATED, though it was not DELETED before */
-    COHORT_STREAM_PROGRESS = 8 /* batches without changes, too: everything up to their zxid has
-                                  been delivered (about every 1,000 transactions) */
+    COHORT_STREAM_PROGRESS =
+        8 /* batches without changes, too: everything up to their zxid has
+             been delivered.  One with each heartbeat of the session (several
+             in its timeout), if there were transactions since the last batch */
 };
 
 typedef struct cohort_stream_options {

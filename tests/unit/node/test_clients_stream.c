@@ -414,6 +414,35 @@ static void tell_how_far_they_are (void **state)
     world_free (&world);
 }
 
+/* Who asks for that is told with each heartbeat, unless there is nothing to tell. */
+static void tell_at_once_how_far_they_are (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *peer = peer_attached (world, 0);
+    struct peer *writer = peer_attached (world, 0);
+    ask_create (writer, "/g", "", 0);
+    peer_do (writer);
+    ask_stream (peer, 1, "/g", 0);
+    peer->requests[0]->stream_open->flags = COHORT__WIRE__STREAM_FLAG__STREAM_PROGRESS;
+    peer_do (peer);
+    forget_lines (peer);
+    clients_confirmed (world->servers[0].clients, peer->session, 1, 1);
+    world_run (world);
+    expect (peer, "confirmed 1");
+    ask_delete (writer, "/none", -1);
+    peer_do (writer);
+    clients_confirmed (world->servers[0].clients, peer->session, 1, 2);
+    world_run (world);
+    expect (peer, "batch 1");
+    expect (peer, "confirmed 2");
+    assert_int_equal (peer->batched, tree_zxid (world->servers[0].tree));
+    clients_confirmed (world->servers[0].clients, peer->session, 1, 3);
+    world_run (world);
+    expect (peer, "confirmed 3");
+    world_free (&world);
+}
+
 static void are_limited_in_number (void **state)
 {
     (void) state;
@@ -452,6 +481,7 @@ int main (void)
         cmocka_unit_test (what_is_told_is_counted),
         cmocka_unit_test (too_slow_ones_are_reset),
         cmocka_unit_test (tell_how_far_they_are),
+        cmocka_unit_test (tell_at_once_how_far_they_are),
         cmocka_unit_test (are_limited_in_number),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
