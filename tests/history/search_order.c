@@ -300,12 +300,16 @@ static enum search_verdict run (struct order *self, size_t steps_max)
 enum search_verdict search_order (struct search_register *reg, size_t steps_max,
                                   struct objection *objection)
 {
+    const struct state empty = {.value = hash64 ("", 0, 1), .number = SEARCH_NO_NUMBER};
     struct order self = {.reg = reg, .words = (reg->count + WORD - 1) / WORD};
     arena_init (&self.arena, ARENA_BLOCK, 0);
     map_init (&self.visited);
     self.done = take (&self, self.words + 1, sizeof *self.done);
     self.stack = take (&self, reg->count + 1, sizeof *self.stack);
     make_list (&self);
+    if (strcmp (reg->path, "/") == 0) {
+        self.state = empty; /* nobody has created it */
+    }
     enum search_verdict verdict = run (&self, steps_max);
     if (verdict == SEARCH_NO_ORDER) {
         object (objection,

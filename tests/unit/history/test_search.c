@@ -162,6 +162,18 @@ static void test_creates_without_an_answer (void **state)
     }
 }
 
+static void test_root_is_there (void **state)
+{
+    for (int32_t code = 0; code <= 1; code++) {
+        struct bench bench;
+        (void) state;
+        open_bench (&bench);
+        call (&bench, 1, 1, (struct history_op){.kind = HISTORY_EXISTS, .path = "/"});
+        end (&bench, 1, 1, code == 0 ? 0 : COHORT_ENONODE, code == 0 ? 0 : -1, NULL);
+        assert_true (close_bench (&bench) == (code == 0));
+    }
+}
+
 static void test_versions (void **state)
 {
     (void) state;
@@ -609,6 +621,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_read_after_write),
         cmocka_unit_test (test_creates_without_an_answer),
+        cmocka_unit_test (test_root_is_there),
         cmocka_unit_test (test_versions),
         cmocka_unit_test (test_create_and_delete),
         cmocka_unit_test (test_unknown_outcomes),
