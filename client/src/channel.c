@@ -107,13 +107,13 @@ void channel_cut (struct channel *self)
 }
 
 /* Hands a frame to the session, unless a test wants otherwise; false: it is to wait. */
-static bool deliver (struct channel *self, const void *data, size_t size)
+static bool deliver (struct channel *self, const void *data, size_t size, struct shared *shared)
 {
     switch (faults_judge (&self->handle->faults, data, size)) {
     case FAULTS_PASS:
         self->handle->received += size;
-        session_frame (self->handle->session, self->link, data, size,
-                       loop_now_ms (self->handle->loop));
+        session_frame_shared (self->handle->session, self->link, data, size, shared,
+                              loop_now_ms (self->handle->loop));
         loop_touch (self->handle);
         return true;
     case FAULTS_HOLD:
@@ -124,9 +124,9 @@ static bool deliver (struct channel *self, const void *data, size_t size)
     }
 }
 
-void channel_take (struct channel *self, const void *data, size_t size)
+void channel_take (struct channel *self, const void *data, size_t size, struct shared *shared)
 {
-    if (self->down || (!self->blocked && deliver (self, data, size))) {
+    if (self->down || (!self->blocked && deliver (self, data, size, shared))) {
         return;
     }
     if (self->waiting.size - self->given > WAITING_BYTES_MAX) {
@@ -149,7 +149,7 @@ static void deliver_waiting (struct channel *self)
         size_t size;
         const uint8_t *data = reader_blob (&reader, &size);
         COHORT_ASSERT (data != NULL);
-        if (!deliver (self, data, size)) {
+        if (!deliver (self, data, size, NULL)) {
             break;
         }
         self->given = self->waiting.size - reader_left (&reader);

@@ -18,6 +18,7 @@
 #include "client/base/bundle.h"
 #include "client/base/list.h"
 #include "client/base/map.h"
+#include "client/base/shared.h"
 
 struct cohort;
 struct connection;
@@ -53,8 +54,8 @@ void channel_resume (struct channel *self);
 
 /* ---- For its connection ---------------------------------------------------------------------- */
 
-/* A frame has come; borrowed. */
-void channel_take (struct channel *self, const void *data, size_t size);
+/* A frame has come; borrowed, but if `shared` is not NULL whoever retains that may read on. */
+void channel_take (struct channel *self, const void *data, size_t size, struct shared *shared);
 /* The connection stands, or has ended. */
 void channel_tell_up (struct channel *self);
 void channel_tell_down (struct channel *self, int rc);

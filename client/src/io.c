@@ -12,10 +12,14 @@
 #include "client/base/assert.h"
 #include "client/base/secret.h"
 #include "client/src/handle.h"
+#include "client/src/message.h"
 
 /* Messages taken from one connection in one turn, so that no server starves the others of a loop.
  */
 #define READ_MESSAGES_MAX 128
+/* A frame of so many bytes is read where it lies, if it is half of its message: it is worth more
+ * than what holding the rest costs. */
+#define SHARED_BYTES_MIN 4096
 /* A listener that accepts and never greets. */
 #define HANDSHAKE_MS 500
 /* A connection that owes an answer for so long is shared with nobody else: whoever tries its server
@@ -276,7 +280,8 @@ static struct channel *channel_find (const struct connection *self, uint32_t num
  * another says what is wrong with this client, or is of another protocol; the sessions know what to
  * make of it. What comes for a channel that has ended counts no
  * more. */
-static void take_message (struct connection *self, const void *data, size_t size)
+static void take_message (struct connection *self, const void *data, size_t size,
+                          struct shared *shared)
 {
     struct reader reader;
     struct letter letter;
@@ -285,16 +290,29 @@ static void take_message (struct connection *self, const void *data, size_t size
     if (!bundle_open (&reader, data, size, &letters)) {
         for (struct map_node *at = map_first (&self->channels); at != NULL;
              at = map_next (&self->channels, at)) {
-            channel_take (channel_at (at), data, size);
+            channel_take (channel_at (at), data, size, NULL);
         }
         return;
     }
     while (bundle_next (&reader, &letter)) {
         struct channel *channel = channel_find (self, letter.channel);
         if (channel != NULL) {
-            channel_take (channel, letter.data, letter.size);
+            channel_take (channel, letter.data, letter.size,
+                          letter.size >= size / 2 ? shared : NULL);
         }
     }
+}
+
+static void take_large_message (struct connection *self, zmq_msg_t *message)
+{
+    struct message *kept = message_take (message);
+    if (kept == NULL) {
+        take_message (self, zmq_msg_data (message), zmq_msg_size (message), NULL);
+        return;
+    }
+    take_message (self, zmq_msg_data (&kept->content), zmq_msg_size (&kept->content),
+                  &kept->shared);
+    shared_release (&kept->shared);
 }
 
 static bool is_read (const struct connection *self)
@@ -312,7 +330,11 @@ static size_t read_messages (struct connection *self)
         if (zmq_msg_recv (&message, self->dealer, ZMQ_DONTWAIT) < 0) {
             break;
         }
-        take_message (self, zmq_msg_data (&message), zmq_msg_size (&message));
+        if (zmq_msg_size (&message) < SHARED_BYTES_MIN) {
+            take_message (self, zmq_msg_data (&message), zmq_msg_size (&message), NULL);
+        } else {
+            take_large_message (self, &message);
+        }
     }
     zmq_msg_close (&message);
     if (count == READ_MESSAGES_MAX) {

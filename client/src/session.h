@@ -71,6 +71,10 @@ void session_link_down (struct session *self, uint32_t link, int rc, int64_t now
 /* What a server sent; borrowed. */
 void session_frame (struct session *self, uint32_t link, const void *bytes, size_t size,
                     int64_t now_ms);
+/* The same, but if `shared` is not NULL the bytes stand for as long as it is retained: they are not
+ * copied then. */
+void session_frame_shared (struct session *self, uint32_t link, const void *bytes, size_t size,
+                           struct shared *shared, int64_t now_ms);
 
 /* Time has passed. */
 void session_tick (struct session *self, int64_t now_ms);

@@ -281,8 +281,8 @@ static void frame_of_candidate (struct session *self, struct wire_frame *frame, 
     }
 }
 
-void session_frame (struct session *self, uint32_t link, const void *bytes, size_t size,
-                    int64_t now_ms)
+void session_frame_shared (struct session *self, uint32_t link, const void *bytes, size_t size,
+                           struct shared *shared, int64_t now_ms)
 {
     bool active = self->active.phase != LINK_NONE && self->active.id == link;
     bool candidate = self->candidate.phase != LINK_NONE && self->candidate.id == link;
@@ -302,7 +302,7 @@ void session_frame (struct session *self, uint32_t link, const void *bytes, size
         return;
     }
     struct wire_frame *frame = NULL;
-    int rc = wire_decode (bytes, size, &frame);
+    int rc = wire_decode_shared (bytes, size, shared, &frame);
     if (rc != COHORT_OK) {
         session_note (self, "%s: %s", active ? self->active.endpoint : self->candidate.endpoint,
                       rc == COHORT_ENOMEM ? "out of memory" : "a frame could not be understood");
@@ -321,4 +321,10 @@ void session_frame (struct session *self, uint32_t link, const void *bytes, size
         ask_heard (self, false, now_ms);
     }
     session_evaluate (self, now_ms);
+}
+
+void session_frame (struct session *self, uint32_t link, const void *bytes, size_t size,
+                    int64_t now_ms)
+{
+    session_frame_shared (self, link, bytes, size, NULL, now_ms);
 }

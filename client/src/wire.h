@@ -13,6 +13,7 @@
 
 #include "client/base/arena.h"
 #include "client/base/buf.h"
+#include "client/base/shared.h"
 #include "cohort/client.h"
 
 #define WIRE_MAGIC       0x43485254u
@@ -258,9 +259,10 @@ struct wire_backup {
     const char *text;
 };
 
-/* A decoded frame. It owns all that its fields point to. */
+/* A decoded frame. All that its fields point to stands as long as the frame. */
 struct wire_frame {
     struct arena arena;
+    struct shared *shared; /* keeps the bytes in which some of that lies; NULL: copied */
     const struct wire_welcome *welcome; /* NULL if there is none, as the next three */
     const struct wire_refused *refused;
     const char *held;
@@ -273,6 +275,10 @@ struct wire_frame {
 
 /* Decodes one frame of a server: *frame has one reference. 0, COHORT_EPROTOCOL or COHORT_ENOMEM. */
 int wire_decode (const void *bytes, size_t size, struct wire_frame **frame);
+/* The same of bytes that stand as long as `shared` is retained (NULL: until this returns): the
+ * frame may retain it in place of copying them. */
+int wire_decode_shared (const void *bytes, size_t size, struct shared *shared,
+                        struct wire_frame **frame);
 /* The same, through protobuf-c alone, whatever is in the frame: what wire_decode must agree with.
  */
 int wire_decode_general (const void *bytes, size_t size, struct wire_frame **frame);

@@ -1,7 +1,7 @@
 /* ServerFrame to plain structs: the frames.
  *
- * Nearly all frames are replies to single operations and nothing else: they are copied as they are
- * and read where they lie, item by item. May include: wire_decode, client_fields,
+ * Nearly all frames are replies to single operations and nothing else: they are kept as they are,
+ * or copied, and read where they lie, item by item. May include: wire_decode, client_fields,
  * base, libc. */
 
 #include "client/src/wire_decode.h"
@@ -53,6 +53,7 @@ void wire_frame_release (struct wire_frame *frame)
     uint32_t before = atomic_fetch_sub_explicit (&frame->references, 1, memory_order_acq_rel);
     COHORT_ASSERT (before > 0);
     if (before == 1) {
+        shared_release (frame->shared);
         arena_deinit (&frame->arena);
         mem_free (frame);
     }
@@ -93,17 +94,30 @@ static int read_item (struct wire_frame *frame, const uint8_t *data, size_t size
     return rc;
 }
 
-/* The frame has room for `count` items. */
-static int read_items (struct wire_frame *frame, const void *bytes, size_t size, size_t count)
+/* The bytes for as long as the frame stands; NULL: no memory. */
+static const uint8_t *keep_bytes (struct wire_frame *frame, const void *bytes, size_t size,
+                                  struct shared *shared)
+{
+    if (shared == NULL) {
+        return arena_dup (&frame->arena, bytes, size);
+    }
+    shared_retain (shared);
+    frame->shared = shared;
+    return bytes;
+}
+
+/* The frame has room for `count` items, and for the bytes, if nobody holds them. */
+static int read_items (struct wire_frame *frame, const void *bytes, size_t size, size_t count,
+                       struct shared *shared)
 {
     struct reader in;
     struct field field;
-    const uint8_t *copy = arena_dup (&frame->arena, bytes, size);
+    const uint8_t *kept = keep_bytes (frame, bytes, size, shared);
     frame->items = arena_calloc (&frame->arena, count, sizeof (*frame->items));
-    if (copy == NULL || frame->items == NULL) {
+    if (kept == NULL || frame->items == NULL) {
         return COHORT_ENOMEM;
     }
-    reader_init (&in, copy, size);
+    reader_init (&in, kept, size);
     int rc = COHORT_OK;
     while (rc == COHORT_OK && field_next (&in, &field)) {
         if (field.number == SERVER_FRAME_ZXID) {
@@ -117,7 +131,8 @@ static int read_items (struct wire_frame *frame, const void *bytes, size_t size,
     return rc;
 }
 
-int wire_decode (const void *bytes, size_t size, struct wire_frame **frame_p)
+int wire_decode_shared (const void *bytes, size_t size, struct shared *shared,
+                        struct wire_frame **frame_p)
 {
     COHORT_ASSERT (bytes != NULL || size == 0);
     COHORT_ASSERT (frame_p != NULL);
@@ -128,10 +143,16 @@ int wire_decode (const void *bytes, size_t size, struct wire_frame **frame_p)
     if (!scan_items (bytes, size, &count)) {
         return wire_decode_general (bytes, size, frame_p);
     }
-    size_t room = size + count * (sizeof (struct wire_item) + wire_reply_room ());
+    size_t room =
+        (shared == NULL ? size : 0) + count * (sizeof (struct wire_item) + wire_reply_room ());
     struct wire_frame *frame = wire_frame_new (room);
     if (frame == NULL) {
         return COHORT_ENOMEM;
     }
-    return wire_frame_end (frame, read_items (frame, bytes, size, count), frame_p);
+    return wire_frame_end (frame, read_items (frame, bytes, size, count, shared), frame_p);
+}
+
+int wire_decode (const void *bytes, size_t size, struct wire_frame **frame_p)
+{
+    return wire_decode_shared (bytes, size, NULL, frame_p);
 }
