@@ -232,7 +232,7 @@ static void evaluate (struct zab *self)
         return; /* nobody to elect, or others elect */
     }
     struct id_set ids = {.count = 0};
-    bool all = true;
+    bool all = true, leads = false;
     id_set_add (&ids, self->id);
     for (size_t i = 0; i < self->peers_count; i++) {
         const struct peer *peer = self->peers[i];
@@ -240,9 +240,9 @@ static void evaluate (struct zab *self)
             continue;
         }
         const struct vote *vote = &peer->vote;
-        if (vote->received && vote->round == self->round && vote->leader == self->vote.leader &&
-            (vote->role == ZAB_LOOKING || vote->role == ZAB_FOLLOWING)) {
+        if (vote->received && vote->round == self->round && vote->leader == self->vote.leader) {
             id_set_add (&ids, peer->id);
+            leads |= vote->role == ZAB_LEADING;
         } else {
             all = false;
         }
@@ -251,7 +251,8 @@ static void evaluate (struct zab *self)
         self->settled_ms = ZAB_NEVER;
         return;
     }
-    if ((all && self->futile == 0) || self->now_ms >= self->settled_ms) {
+    /* Who leads was less patient: it has its votes, and now waits for us. */
+    if (leads || (all && self->futile == 0) || self->now_ms >= self->settled_ms) {
         finish (self, self->vote.leader);
     } else if (self->settled_ms == ZAB_NEVER) {
         self->settled_ms = self->now_ms + settle_ms (self);
