@@ -7,6 +7,7 @@
 #include "server/tree/ops.h"
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/tree/change.h"
 #include "server/tree/estate.h"
 #include "server/tree/lapse.h"
@@ -409,7 +410,8 @@ static int check (const struct tree *self, const struct session *session, const 
         return znode->czxid == op->czxid ? 0 : COHORT_EBADCZXID;
     }
     const struct tenure *tenure = znode_tenure (znode);
-    bool owned = tenure != NULL && tenure_session (tenure)->id == op->session &&
+    bool owned = tenure != NULL &&
+                 (tenure_session (tenure)->id == op->session || COHORT_MUTATED (owner_unasked)) &&
                  tenure_ozxid (tenure) == op->ozxid;
     return owned ? 0 : COHORT_EBADOWNER;
 }

@@ -4,6 +4,7 @@
  * PURE.
  */
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/tree/change.h"
 #include "server/tree/ops.h"
 #include "server/tree/verify.h"
@@ -39,8 +40,10 @@ int op_create_acl (struct tree *self, const struct session *session, const struc
     }
     /* The nearest default there is on the way up. */
     const struct acl *inherited = NULL;
-    for (const struct znode *at = self->defaults > 0 ? parent : NULL;
-         at != NULL && inherited == NULL; at = at->parent) {
+    for (const struct znode *at = self->defaults > 0 && !COHORT_MUTATED (defaults_ignored) ? parent
+                                                                                           : NULL;
+         at != NULL && inherited == NULL;
+         at = COHORT_MUTATED (default_of_parent) ? NULL : at->parent) {
         const struct family *family = znode_family (at);
         inherited = family != NULL ? family->inherited : NULL;
     }

@@ -211,7 +211,8 @@ int quota_admit (struct tree *self, const struct session *session,
             self->crossings.count = noted; /* nothing comes of it */
             return rc;
         }
-        if (at == growth->path_size || znode == NULL) {
+        if (at == growth->path_size || znode == NULL ||
+            (level > 0 && COHORT_MUTATED (inner_quota_ignored))) {
             return 0;
         }
         const char *name = growth->path + at + 1;

@@ -367,5 +367,6 @@ void tree_child_stat (const struct tree *self, uint64_t session, const struct tr
                       cohort_stat_t *stat)
 {
     znode_stat (child->znode, stat);
-    stat->data_size = is_secret (self, session, child->znode) ? 0 : (int32_t) child->data_size;
+    bool secret = is_secret (self, session, child->znode) || COHORT_MUTATED (listed_size_lost);
+    stat->data_size = secret ? 0 : (int32_t) child->data_size;
 }

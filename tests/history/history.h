@@ -30,6 +30,11 @@ enum { HISTORY_VALUE_SIZE = 65 };
  * hash. Equal data give equal texts. Returns `text`. */
 const char *history_value (const void *data, size_t size, char text[HISTORY_VALUE_SIZE]);
 
+enum { HISTORY_STAT_SIZE = 320 };
+
+/* All fields of a stat as text, separated by '/'. Returns `text`. */
+const char *history_stat (const cohort_stat_t *stat, char text[HISTORY_STAT_SIZE]);
+
 /* ---- What is asked for, and logged ----------------------------------------------------------- */
 
 enum history_op_kind {
@@ -72,12 +77,13 @@ enum history_op_kind {
 /* UNWATCH: of which kinds, or both; the numbers are client.proto's WatcherType. */
 enum { HISTORY_WATCHER_CHILDREN = 1, HISTORY_WATCHER_DATA = 2 };
 
-/* PAGE: in which order, with data or not, and of which children. */
+/* PAGE: in which order, with data and stats or not, and of which children. */
 enum {
     HISTORY_PAGE_DESCENDING = 1,
     HISTORY_PAGE_DATA = 2,
     HISTORY_PAGE_PERSISTENT = 4,
-    HISTORY_PAGE_EPHEMERAL = 8
+    HISTORY_PAGE_EPHEMERAL = 8,
+    HISTORY_PAGE_STAT = 16
 };
 
 struct history_op {
@@ -137,7 +143,8 @@ struct history_return {
     const cohort_stat_t *stat;        /* of a read; or NULL */
     const char *value;           /* GET; WHOAMI: identities; GET_ACL, GET_ADMINS: a list; or NULL */
     const char *const *children; /* CHILDREN: sorted; EPHEMERALS: by age; PAGE: in its order,
-                                    with data NAME/history_value, or NAME/? if it is hidden */
+                                    with stats NAME@history_stat, with data behind that
+                                    /history_value, or /? if it is hidden */
     size_t children_count;
     int64_t below; /* COUNT; PAGE: whether there is more behind it */
 };

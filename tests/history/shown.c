@@ -24,19 +24,29 @@ static bool is_of_page (const struct history_op *op, const struct model_znode *c
            ((op->mode & HISTORY_PAGE_PERSISTENT) == 0 || !ephemeral);
 }
 
-/* NAME, or of a page with data NAME/DATA; NAME/? is one whose data the client may not read. */
+/* Whether the text begins with the mark and the part behind it; *told is then what follows. */
+static bool passes (const char **told, const char *mark, const char *part)
+{
+    size_t size = strlen (mark);
+    bool begins =
+        strncmp (*told, mark, size) == 0 && strncmp (*told + size, part, strlen (part)) == 0;
+    *told += begins ? size + strlen (part) : 0;
+    return begins;
+}
+
+/* NAME, of a page with stats NAME@STAT, and of one with data with /DATA behind that; /? is what the
+ * client may not read. */
 static bool is_told (const char *told, const struct history_op *op, const struct model_who *who,
                      const struct model_znode *child, const struct model_version *version)
 {
-    size_t size = strlen (child->name);
-    if (strncmp (told, child->name, size) != 0) {
-        return false;
-    }
-    if ((op->mode & HISTORY_PAGE_DATA) == 0) {
-        return told[size] == '\0';
-    }
+    char stat[HISTORY_STAT_SIZE];
     bool may = who == NULL || model_may (*who, version, COHORT_PERM_READ);
-    return told[size] == '/' && strcmp (told + size + 1, may ? version->value : "?") == 0;
+    return passes (&told, "", child->name) &&
+           ((op->mode & HISTORY_PAGE_STAT) == 0 ||
+            passes (&told, "@", history_stat (&version->stat, stat))) &&
+           ((op->mode & HISTORY_PAGE_DATA) == 0 ||
+            passes (&told, "/", may ? version->value : "?")) &&
+           told[0] == '\0';
 }
 
 static bool page_is (const struct history_op *op, const struct model_who *who, uint64_t zxid,

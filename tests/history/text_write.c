@@ -71,6 +71,18 @@ const char *history_value (const void *data, size_t size, char text[HISTORY_VALU
     return text;
 }
 
+const char *history_stat (const cohort_stat_t *stat, char text[HISTORY_STAT_SIZE])
+{
+    (void) snprintf (text, HISTORY_STAT_SIZE,
+                     "%" PRIu64 "/%" PRIu64 "/%" PRIu64 "/%" PRId64 "/%" PRId64
+                     "/%d/%d/%d/%d/%" PRIu64 "/%" PRIu64 "/%u/%d/%" PRId64,
+                     stat->czxid, stat->mzxid, stat->pzxid, stat->ctime_ms, stat->mtime_ms,
+                     stat->version, stat->cversion, stat->aversion, stat->data_size,
+                     stat->ephemeral_owner, stat->ozxid, stat->child_count, stat->mode,
+                     stat->ttl_ms);
+    return text;
+}
+
 bool history_is_write (enum history_op_kind kind)
 {
     return kind < HISTORY_EXISTS;
@@ -109,14 +121,11 @@ static void print_text (struct buf *out, const char *text)
 
 static void print_stat (struct buf *out, const cohort_stat_t *stat)
 {
-    if (stat == NULL) {
-        return;
+    char text[HISTORY_STAT_SIZE];
+    if (stat != NULL) {
+        (void) history_stat (stat, text);
+        buf_append (out, text, strlen (text));
     }
-    print (out, "%" PRIu64 "/%" PRIu64 "/%" PRIu64 "/%" PRId64 "/%" PRId64, stat->czxid,
-           stat->mzxid, stat->pzxid, stat->ctime_ms, stat->mtime_ms);
-    print (out, "/%d/%d/%d/%d/%" PRIu64 "/%" PRIu64 "/%u/%d/%" PRId64, stat->version,
-           stat->cversion, stat->aversion, stat->data_size, stat->ephemeral_owner, stat->ozxid,
-           stat->child_count, stat->mode, stat->ttl_ms);
 }
 
 /* What few operations have: |key:number, where it is not 0. */

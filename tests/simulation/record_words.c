@@ -46,7 +46,7 @@ static uint32_t page_mode (const struct wire_list *page)
 {
     enum { PERSISTENT = 1, EPHEMERAL = 2 }; /* of client.proto's ChildFilter */
     return (page->descending ? HISTORY_PAGE_DESCENDING : 0u) |
-           (page->with_data ? HISTORY_PAGE_DATA : 0u) |
+           (page->with_data ? HISTORY_PAGE_DATA : 0u) | (page->with_stat ? HISTORY_PAGE_STAT : 0u) |
            (page->filter == PERSISTENT ? HISTORY_PAGE_PERSISTENT : 0u) |
            (page->filter == EPHEMERAL ? HISTORY_PAGE_EPHEMERAL : 0u);
 }
@@ -220,14 +220,20 @@ static void listed_of (struct world *world, const struct request *request,
 {
     const struct wire_reply *reply = request->reply;
     char **texts = record_take (world, reply->listed_count, sizeof *texts);
+    const struct wire_list *page = request->wire.op.list;
     for (size_t i = 0; i < reply->listed_count; i++) {
         const cohort_child_t *child = &reply->listed[i];
-        const char *data = child->hidden ? "?" : value_said (world, child->data, child->size);
-        size_t size = strlen (child->name) + strlen (data) + 2;
+        char stat[HISTORY_STAT_SIZE] = "";
+        const char *data = child->hidden      ? "?"
+                           : !page->with_data ? ""
+                                              : value_said (world, child->data, child->size);
+        if (page->with_stat) {
+            (void) history_stat (&child->stat, stat);
+        }
+        size_t size = strlen (child->name) + strlen (stat) + strlen (data) + 3;
         texts[i] = record_take (world, size, 1);
-        (void) snprintf (texts[i], size, "%s%s%s", child->name,
-                         request->wire.op.list->with_data ? "/" : "",
-                         request->wire.op.list->with_data ? data : "");
+        (void) snprintf (texts[i], size, "%s%s%s%s%s", child->name, page->with_stat ? "@" : "",
+                         stat, page->with_data ? "/" : "", data);
     }
     result->children = (const char *const *) texts;
     result->children_count = reply->listed_count;

@@ -348,13 +348,16 @@ static void submit_multi (struct world *self, struct sim_client *client)
     session_view (client->session, &view);
     (void) snprintf (path, sizeof path, "/m%" PRIu64, prng_below (&client->prng, 4));
     path_of (lock_path, "/lock", 0, client->lock_window);
+    const struct sim_client *owner =
+        &self->clients[prng_below (&client->prng, self->clients_count)];
+    bool own = !owner->has_identity || prng_chance (&client->prng, 2, 3);
     struct wire_op conditions[] = {
         {.kind = WIRE_CHECK, .path = client->own, .version = COHORT_ANY_VERSION},
         {.kind = WIRE_CHECK, .path = "/none", .version = COHORT_ANY_VERSION},
         {.kind = WIRE_CHECK_CZXID, .path = lock_path, .zxid = client->lock_zxid},
         {.kind = WIRE_CHECK_OWNER,
          .path = lock_path,
-         .session = view.id,
+         .session = own ? view.id : owner->identity.id,
          .zxid = client->lock_zxid},
         {.kind = WIRE_CHECK_ABSENT, .path = path},
         {.kind = WIRE_CHECK_ABSENT, .path = "/none"},

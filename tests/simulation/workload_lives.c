@@ -36,6 +36,14 @@ static void fill_box (struct world *self, struct sim_client *client)
              ephemeral ? COHORT_EPHEMERAL : COHORT_PERSISTENT);
 }
 
+/* An ephemeral has no children. */
+static void fill_ephemeral (struct world *self, struct sim_client *client)
+{
+    char box[PATH_SIZE], path[2 * PATH_SIZE];
+    path_of (box, "/box", 0, window_of (self));
+    ask_for (self, client, WIRE_CREATE, below (path, box, "e/a"), "", 0);
+}
+
 static void empty_box (struct world *self, struct sim_client *client)
 {
     char box[PATH_SIZE], path[2 * PATH_SIZE];
@@ -120,9 +128,10 @@ static void hoard (struct world *self, struct sim_client *client)
 
 void workload_live (struct world *self, struct sim_client *client)
 {
-    static ask_fn *const asks[] = {make_box,   fill_box,    fill_box,    empty_box,  empty_box,
-                                   list_box,   make_mortal, make_mortal, set_mortal, get_mortal,
-                                   plant_tree, plant_tree,  plant_tree,  fell_tree,  fell_tree};
+    static ask_fn *const asks[] = {make_box,    fill_box,   fill_box,   fill_ephemeral,
+                                   empty_box,   empty_box,  list_box,   make_mortal,
+                                   make_mortal, set_mortal, get_mortal, plant_tree,
+                                   plant_tree,  plant_tree, fell_tree,  fell_tree};
     if (hoards (self, client)) {
         hoard (self, client);
         return;

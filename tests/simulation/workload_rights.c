@@ -1,7 +1,7 @@
 /* What not everybody may do, or not as much of as he likes:
  *
- *      /aN-W     znodes with access control lists, and what is below them
- *      /quota-W  with a quota, which is exceeded now and then
+ *      /aN-W     znodes with access control lists or defaults, and what is below them
+ *      /quota-W  with a quota, which is exceeded now and then, and one within that
  *
  * and ephemerals that go from one session to another, and who the administrators are. Whom a list
  * keeps from reading a znode it does not keep from seeing it: what is below is open, or for all to
@@ -170,6 +170,30 @@ static void change_guarded (struct world *self, struct sim_client *client)
     submit_plain (self, client, request_new_multi (WIRE_MULTI, "", ops, 2));
 }
 
+/* A default, what is created below it anew, and what the list of that is then: the nearest default
+ * on the way up. */
+static void inherit (struct world *self, struct sim_client *client)
+{
+    char top[PATH_SIZE], inner[2 * PATH_SIZE], leaf[3 * PATH_SIZE], list[LIST_SIZE];
+    (void) path_of (top, "/a", GUARDED, window_of (self));
+    (void) snprintf (inner, sizeof inner, "%s/x", top);
+    (void) snprintf (leaf, sizeof leaf, "%s/z", inner);
+    struct wire_op ops[] = {
+        {.kind = WIRE_CREATE, .path = top, .if_absent = true},
+        {.kind = WIRE_CREATE, .path = inner, .if_absent = true},
+        {.kind = WIRE_SET_ACL,
+         .path = prng_chance (&client->prng, 2, 3) ? top : inner,
+         .version = COHORT_ANY_VERSION,
+         .acl = some_list (self, client, true, list),
+         .inherited = true},
+        {.kind = WIRE_DELETE, .path = leaf, .version = COHORT_ANY_VERSION, .if_present = true},
+        {.kind = WIRE_CREATE, .path = leaf},
+    };
+    submit_plain (self, client,
+                  request_new_multi (WIRE_MULTI, "", ops, sizeof ops / sizeof ops[0]));
+    submit_plain (self, client, request_of (WIRE_GET_ACL, leaf, NULL, 0, 0));
+}
+
 /* ---- Several writes at once -------------------------------------------------------------------
  */
 
@@ -232,19 +256,23 @@ static const char *quota_path (const struct world *self, char path[PATH_SIZE])
     return path_of (path, "/quota", 0, window_of (self) / 2);
 }
 
-/* With all that has to be there for it. */
+/* With all that has to be there for it; or of a znode below the one that has the other. */
 static void set_quota (struct world *self, struct sim_client *client)
 {
-    char top[PATH_SIZE], folder[2 * PATH_SIZE], path[3 * PATH_SIZE], limits[LIMITS_SIZE];
+    char top[PATH_SIZE], folder[2 * PATH_SIZE], inner[3 * PATH_SIZE], path[4 * PATH_SIZE];
+    char limits[LIMITS_SIZE];
     quota_path (self, top);
     (void) snprintf (folder, sizeof folder, "/zookeeper/quota%s", top);
-    (void) snprintf (path, sizeof path, "%s/zookeeper_limits", folder);
+    (void) snprintf (inner, sizeof inner, "%s%s", folder,
+                     prng_chance (&client->prng, 1, 4) ? "/0" : "");
+    (void) snprintf (path, sizeof path, "%s/zookeeper_limits", inner);
     bool count = prng_chance (&client->prng, 1, 2);
     int size =
         snprintf (limits, sizeof limits, "%s=%" PRIu64, count ? "countHardLimit" : "byteHardLimit",
                   1 + prng_below (&client->prng, count ? 4 : 2 * DATA_MAX));
     struct wire_op ops[] = {
         {.kind = WIRE_CREATE, .path = folder, .if_absent = true},
+        {.kind = WIRE_CREATE, .path = inner, .if_absent = true},
         {.kind = WIRE_CREATE,
          .path = path,
          .data = limits,
@@ -256,7 +284,8 @@ static void set_quota (struct world *self, struct sim_client *client)
          .size = (size_t) size,
          .version = COHORT_ANY_VERSION},
     };
-    submit_plain (self, client, request_new_multi (WIRE_MULTI, "", ops, 3));
+    submit_plain (self, client,
+                  request_new_multi (WIRE_MULTI, "", ops, sizeof ops / sizeof ops[0]));
 }
 
 static void delete_quota (struct world *self, struct sim_client *client)
@@ -267,6 +296,22 @@ static void delete_quota (struct world *self, struct sim_client *client)
     ask_for (self, client, WIRE_DELETE, path, NULL, 0);
 }
 
+/* Below both quotas, whatever of it is missing. */
+static void fill_inner (struct world *self, struct sim_client *client, const char *value)
+{
+    char top[PATH_SIZE], inner[2 * PATH_SIZE], path[3 * PATH_SIZE];
+    quota_path (self, top);
+    (void) snprintf (inner, sizeof inner, "%s/0", top);
+    (void) snprintf (path, sizeof path, "%s/%" PRIu64, inner, prng_below (&client->prng, 3));
+    struct wire_op ops[] = {
+        {.kind = WIRE_CREATE, .path = top, .if_absent = true},
+        {.kind = WIRE_CREATE, .path = inner, .if_absent = true},
+        {.kind = WIRE_CREATE, .path = path, .data = value, .size = strlen (value)},
+    };
+    submit_plain (self, client,
+                  request_new_multi (WIRE_MULTI, "", ops, sizeof ops / sizeof ops[0]));
+}
+
 /* The znode with the quota, what is below it, and more or less data in each. */
 static void use_quota (struct world *self, struct sim_client *client)
 {
@@ -275,7 +320,7 @@ static void use_quota (struct world *self, struct sim_client *client)
     const char *value = data + prng_below (&client->prng, DATA_MAX + 1);
     quota_path (self, top);
     (void) snprintf (path, sizeof path, "%s/%" PRIu64, top, prng_below (&client->prng, 4));
-    switch (prng_below (&client->prng, 6)) {
+    switch (prng_below (&client->prng, 7)) {
     case 0:
         ask_for (self, client, WIRE_CREATE, top, value, 0);
         break;
@@ -287,6 +332,9 @@ static void use_quota (struct world *self, struct sim_client *client)
         break;
     case 3:
         ask_for (self, client, WIRE_SET, path, value, 0);
+        break;
+    case 4:
+        fill_inner (self, client, value);
         break;
     default:
         ask_for (self, client, WIRE_CREATE, path, value, 0);
@@ -342,10 +390,10 @@ static void set_admins (struct world *self, struct sim_client *client)
 void workload_claim (struct world *self, struct sim_client *client)
 {
     static ask_fn *const asks[] = {
-        make_guarded,      make_guarded, set_list,       set_list,
-        use_guarded,       use_guarded,  use_guarded,    use_below_guarded,
-        use_below_guarded, fell_guarded, change_guarded, set_quota,
-        use_quota,         use_quota,    use_quota,      use_quota};
+        make_guarded,   make_guarded, set_list,          set_list,          use_guarded,
+        use_guarded,    use_guarded,  use_below_guarded, use_below_guarded, fell_guarded,
+        change_guarded, set_quota,    use_quota,         use_quota,         use_quota,
+        use_quota,      inherit};
     bool admin = (size_t) (client - self->clients) == self->admin;
     if (prng_chance (&client->prng, 1, 64)) {
         set_admins (self, client);

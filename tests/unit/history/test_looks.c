@@ -126,6 +126,13 @@ static void test_pages (void **state)
     GOOD (CHILDREN_OF_A (PAGE_OF_A ("", "4")), LISTED ("7", "child=c child=d"));
     GOOD (CHILDREN_OF_A (PAGE_OF_A ("", "8")), LISTED ("7", "child=b"));
     GOOD (CHILDREN_OF_A (PAGE_OF_A ("c", "0")), LISTED ("7", "child=c"));
+#define STAT_OF_C "7/7/7/10/10/0/0/0/1/0/0/0/0/0"
+    GOOD (CHILDREN_OF_A (PAGE_OF_A ("c", "16")), LISTED ("7", "child=c@" STAT_OF_C));
+    GOOD (CHILDREN_OF_A (PAGE_OF_A ("c", "18")), LISTED ("7", "child=c@" STAT_OF_C "/3"));
+    BROKEN (rule, CHILDREN_OF_A (PAGE_OF_A ("c", "16")), LISTED ("7", "child=c"));
+    BROKEN (rule, CHILDREN_OF_A (PAGE_OF_A ("c", "16")),
+            LISTED ("7", "child=c@7/7/7/10/10/0/0/0/0/0/0/0/0/0"));
+    BROKEN (rule, CHILDREN_OF_A (PAGE_OF_A ("c", "18")), LISTED ("7", "child=c@" STAT_OF_C "/4"));
     GOOD (CHILDREN_OF_A (PAGE_OF_A ("", "0") "|after:b"), LISTED ("7", "child=c child=d"));
     GOOD (CHILDREN_OF_A (PAGE_OF_A ("", "1") "|after:c"), LISTED ("7", "child=b"));
     GOOD (CHILDREN_OF_A (PAGE_OF_A ("", "0") "|limit:2"), LISTED ("7", "child=b child=c below=1"));
