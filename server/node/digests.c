@@ -128,9 +128,8 @@ bool digests_add (struct digests_round *round, const struct digests_report *repo
     return true;
 }
 
-/* Of voters: observers are in no quorum. */
-static bool has_quorum (const struct digests_round *round, const struct config_set *configs,
-                        uint64_t digest, bool witnesses)
+/* Who has told this digest. */
+static struct id_set tellers (const struct digests_round *round, uint64_t digest, bool witnesses)
 {
     struct id_set ids = {.count = 0};
     for (size_t i = 0; i < round->count; i++) {
@@ -139,7 +138,23 @@ static bool has_quorum (const struct digests_round *round, const struct config_s
             id_set_add (&ids, report->server);
         }
     }
+    return ids;
+}
+
+/* Of voters: observers are in no quorum. */
+static bool has_quorum (const struct digests_round *round, const struct config_set *configs,
+                        uint64_t digest, bool witnesses)
+{
+    struct id_set ids = tellers (round, digest, witnesses);
     return config_set_quorum (configs, &ids);
+}
+
+/* Then nobody is left who could know better. */
+static bool has_all (const struct digests_round *round, const struct config_set *configs,
+                     uint64_t digest)
+{
+    struct id_set ids = tellers (round, digest, false);
+    return config_set_all (configs, &ids);
 }
 
 void digests_judge (const struct digests_round *round, const struct config_set *configs,
@@ -162,7 +177,8 @@ void digests_judge (const struct digests_round *round, const struct config_set *
     bool right = finding->quorum && mine->digest == finding->right;
     if (right || !finding->differ) {
         finding->verdict = DIGESTS_SOUND;
-        finding->proven = right || has_quorum (round, configs, mine->digest, false);
+        finding->borne = right || has_quorum (round, configs, mine->digest, false);
+        finding->proven = right || has_all (round, configs, mine->digest);
     } else {
         finding->verdict = finding->quorum ? DIGESTS_WRONG : DIGESTS_CONTESTED;
     }

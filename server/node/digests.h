@@ -32,7 +32,7 @@ enum {
 };
 
 /* witness: the server has made this state by itself, from its own log.  One that has taken over the
- * snapshot of another says what that one would say, until its state is proven. */
+ * snapshot of another, an heir, says what that one would say, until its state is proven. */
 struct digests_report {
     uint32_t server;
     bool witness;
@@ -118,7 +118,8 @@ struct digests_finding {
     bool quorum;                  /* a quorum of the voters bears witness to one digest: */
     uint64_t right;
     uint64_t mine; /* unless UNHEARD */
-    bool proven;   /* SOUND, and a quorum of the voters has told the same as I */
+    bool borne;    /* SOUND, and a quorum of the voters, heirs among them, has told the same as I */
+    bool proven;   /* ... and nobody can come back who knows better: they are witnesses, or all */
 };
 
 void digests_judge (const struct digests_round *round, const struct config_set *configs,

@@ -258,7 +258,7 @@ static void judge (struct ensemble *self, const struct digests_round *round)
     if (finding.verdict == DIGESTS_WRONG) {
         found_wrong (self, &finding, round->zxid);
     } else if (self->state == NODE_STATE_QUARANTINED) {
-        if (finding.proven) {
+        if (finding.borne) {
             release (self, round->zxid);
         }
     } else if (finding.verdict == DIGESTS_CONTESTED) {

@@ -38,9 +38,8 @@ static struct digests_finding judge (const struct digests_round *round,
     return finding;
 }
 
-/* One letter for each server: '-': unheard, '.': sound, 'p': and proven, 'c': contested, 'w':
- * wrong.
- */
+/* One letter for each server: '-': unheard, '.': sound, 'b': and borne out, 'p': and proven, 'c':
+ * contested, 'w': wrong. */
 static void expect (const struct config_set *set, size_t count, const uint64_t *digests,
                     unsigned heirs, const char *verdicts)
 {
@@ -48,7 +47,8 @@ static void expect (const struct config_set *set, size_t count, const uint64_t *
     char found[SERVERS_MAX + 1] = "";
     for (uint32_t id = 1; id <= count; id++) {
         struct digests_finding finding = judge (&round, set, id);
-        found[id - 1] = finding.proven ? 'p' : "-.cw"[finding.verdict];
+        assert_true (finding.borne || !finding.proven);
+        found[id - 1] = finding.proven ? 'p' : finding.borne ? 'b' : "-.cw"[finding.verdict];
     }
     assert_string_equal (found, verdicts);
 }
@@ -78,10 +78,25 @@ static void heirs_bear_no_witness (void **state)
     struct config_set three = voters (3), five = voters (5);
     expect (&three, 3, (uint64_t[]){8, 7, 8}, 4, "ccc"); /* 3 has it from 1 */
     expect (&three, 3, (uint64_t[]){8, 7, 7}, 1, "wpp"); /* an heir may be wrong, */
-    expect (&three, 3, (uint64_t[]){7, 7, 7}, 4, "ppp"); /* or be proven: by others, */
-    expect (&three, 3, (uint64_t[]){7, 0, 7}, 4, "p-p"); /* or since nobody objects */
+    expect (&three, 3, (uint64_t[]){7, 7, 7}, 4, "ppp"); /* or be proven by others, */
     expect (&three, 3, (uint64_t[]){0, 0, 7}, 4, "--."); /* but not alone */
     expect (&five, 5, (uint64_t[]){7, 7, 7, 8, 0}, 4, "cccc-");
+    expect (&five, 5, (uint64_t[]){7, 7, 7, 7, 0}, 4, "pppp-");
+}
+
+/* As long as somebody is away who may know better, witnesses have to be a quorum; one wrong server,
+ * and who has it from there, are none. */
+static void heirs_prove_nothing_before_all_are_there (void **state)
+{
+    (void) state;
+    struct config_set two = voters (2), three = voters (3), five = voters (5);
+    expect (&three, 3, (uint64_t[]){7, 0, 7}, 4, "b-b");
+    expect (&three, 3, (uint64_t[]){7, 8, 7}, 4, "ccc"); /* and then he is */
+    expect (&five, 5, (uint64_t[]){7, 7, 7, 0, 0}, 4, "bbb--");
+    expect (&five, 5, (uint64_t[]){7, 7, 7, 7, 0}, 12, "bbbb-");
+    expect (&two, 2, (uint64_t[]){7, 7}, 2, "pp"); /* there is nobody else */
+    expect (&three, 3, (uint64_t[]){7, 7, 7}, 6, "ppp");
+    expect (&five, 5, (uint64_t[]){7, 7, 7, 7, 7}, 30, "ppppp");
 }
 
 static void observers_are_judged_and_do_not_count (void **state)
@@ -102,6 +117,9 @@ static void both_configurations_must_agree (void **state)
     set.configs[1] = voters (5).configs[0];
     expect (&set, 5, (uint64_t[]){7, 7, 8, 0, 0}, 0, "ccc--");
     expect (&set, 5, (uint64_t[]){7, 7, 8, 7, 0}, 0, "ppwp-");
+    expect (&set, 5, (uint64_t[]){7, 7, 7, 0, 0}, 6, "bbb--");
+    expect (&set, 5, (uint64_t[]){7, 7, 7, 7, 0}, 6, "bbbb-");
+    expect (&set, 5, (uint64_t[]){7, 7, 7, 7, 7}, 6, "ppppp");
 }
 
 /* Whatever servers say: who is called wrong leaves a quorum that is right; it does not depend on
@@ -251,6 +269,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (cases),
         cmocka_unit_test (heirs_bear_no_witness),
+        cmocka_unit_test (heirs_prove_nothing_before_all_are_there),
         cmocka_unit_test (observers_are_judged_and_do_not_count),
         cmocka_unit_test (both_configurations_must_agree),
         cmocka_unit_test (every_pattern),
