@@ -40,6 +40,11 @@ void checkpoint_want (struct checkpoint *self)
     self->wanted = true;
 }
 
+void checkpoint_prove (struct checkpoint *self, zxid_t zxid)
+{
+    self->proven = zxid == 0 || zxid > self->proven ? zxid : self->proven;
+}
+
 bool checkpoint_ready (struct checkpoint *self, zxid_t oldest, zxid_t applied)
 {
     struct store_snapshot_info newest;
@@ -95,6 +100,18 @@ static void look (struct checkpoint *self, int64_t now_ms)
         self->looked_bytes = store_log_bytes (self->store);
         self->looked_ms = now_ms;
     }
+}
+
+void checkpoint_keep (const struct checkpoint *self)
+{
+    struct store_snapshot_info newest;
+    uint64_t limit = self->log_bytes;
+    if (store_snapshot_newest (self->store, &newest) && newest.size > limit) {
+        limit = newest.size;
+    }
+    limit *= CHECKPOINT_PROVEN_LIMITS;
+    store_keep_proven (self->store, self->proven,
+                       limit > CHECKPOINT_PROVEN_BYTES ? limit : CHECKPOINT_PROVEN_BYTES);
 }
 
 static uint64_t log_limit (const struct checkpoint *self, uint64_t newest_size)

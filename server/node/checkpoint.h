@@ -4,6 +4,11 @@
  * Due when the log since the last one holds more than max (snapshot_bytes, its size), or much less
  * and the server has time: a start has to apply that log again.  Written in slices while requests
  * go on, with a bound on what waits for the disk.
+ *
+ * The store keeps the newest two.  They may both be of a state that has gone wrong before anybody
+ * knew; so the newest stays, too, with which the others have agreed (digests.h), and the log behind
+ * it: who is wrong makes his state anew of that.  Where nobody can agree it goes when it gets too
+ * old.
  */
 #ifndef SERVER_NODE_CHECKPOINT_H
 #define SERVER_NODE_CHECKPOINT_H
@@ -25,7 +30,11 @@ enum {
     CHECKPOINT_CALM_MS = 2000,
     CHECKPOINT_CALM_GROWTH = 64 << 10,
     CHECKPOINT_CALM_BYTES = 4 << 20,
-    CHECKPOINT_CALM_PART = 16
+    CHECKPOINT_CALM_PART = 16,
+    /* So many times the log that makes one due, or these bytes, stay for the sake of one that is
+     * right. */
+    CHECKPOINT_PROVEN_LIMITS = 4,
+    CHECKPOINT_PROVEN_BYTES = 4 << 20
 };
 
 #define CHECKPOINT_LOG_BYTES (UINT64_C (64) << 20)
@@ -46,6 +55,7 @@ struct checkpoint {
     struct store_writer *writer; /* with snapshot NULL: it finishes */
     struct buf slice;
     zxid_t zxid;
+    zxid_t proven; /* the state was right there; 0: it is not known */
     int64_t retry_at_ms;
     bool calm;             /* the last time that somebody looked: */
     int64_t looked_ms;     /* then; */
@@ -61,6 +71,12 @@ void checkpoint_deinit (struct checkpoint *self);
 
 /* One is needed as soon as possible. */
 void checkpoint_want (struct checkpoint *self);
+
+/* The others agree with the state as it was at zxid; 0: it is that of another server now. */
+void checkpoint_prove (struct checkpoint *self, zxid_t zxid);
+
+/* Tells the store what is to stay; before it drops anything. */
+void checkpoint_keep (const struct checkpoint *self);
 
 /* Whether the newest that is stored can be sent: it is not older than `oldest`, nothing was
  * found against it, and none is being written that would be newer still. If not, one is wanted;

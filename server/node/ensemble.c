@@ -322,6 +322,7 @@ static void compact (struct ensemble *self)
 {
     struct zab_event event = {.type = ZAB_EVENT_COMPACTED};
     self->compact_due = false;
+    checkpoint_keep (&self->checkpoint);
     if (store_compacted (self->store, &event.point, &event.stamp_ms)) {
         ranges_clear (&self->ranges);
         ensemble_step (self, event);

@@ -254,7 +254,11 @@ static void judge (struct ensemble *self, const struct digests_round *round)
         mine != finding.mine) {
         return; /* it speaks of a state that has been replaced since */
     }
-    self->witness |= finding.proven;
+    if (finding.proven) {
+        self->witness = true;
+        checkpoint_prove (&self->checkpoint, round->zxid);
+        self->compact_due = true;
+    }
     if (finding.verdict == DIGESTS_WRONG) {
         found_wrong (self, &finding, round->zxid);
     } else if (self->state == NODE_STATE_QUARANTINED) {

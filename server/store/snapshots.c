@@ -9,6 +9,10 @@
 #include "cohort/error.h"
 #include "server/store/state.h"
 
+/*  As many as there are behind one that is right, at the most, for its sake. */
+enum { SNAPSHOTS_UNPROVEN_MAX = 16 };
+_Static_assert(2 * SNAPSHOTS_UNPROVEN_MAX < MANIFEST_SNAPSHOTS_MAX, "there is room for them");
+
 /* ---- What there is ----------------------------------------------------------------------- */
 
 static struct store_snapshot_info info_of (const struct snapshot_entry *entry)
@@ -378,6 +382,27 @@ int store_snapshot_reject (struct store *self, char *error, size_t error_size)
 
 /* ---- Dropping ---------------------------------------------------------------------------- */
 
+void store_keep_proven (struct store *self, zxid_t proven, uint64_t log_bytes_max)
+{
+    self->proven = proven;
+    self->proven_bytes_max = log_bytes_max;
+}
+
+/*  The newest that is known to be right, or else the oldest; NULL: to keep it would take too much.
+ */
+static const struct snapshot_entry *newest_proven (const struct store *self)
+{
+    size_t at = self->snapshots_count - 1;
+    while (at > 0 && self->snapshots[at].point.zxid > self->proven) {
+        at--;
+    }
+    const struct snapshot_entry *entry = &self->snapshots[at];
+    uint64_t behind =
+        cache_end (&self->cache) - cache_position (&self->cache, entry->point.zxid);
+    bool few = self->snapshots_count - at <= SNAPSHOTS_UNPROVEN_MAX;
+    return few && behind <= self->proven_bytes_max ? entry : NULL;
+}
+
 /*  The oldest snapshot that is still needed, or NULL: all of them. */
 static const struct snapshot_entry *oldest_needed (const struct store *self)
 {
@@ -386,6 +411,10 @@ static const struct snapshot_entry *oldest_needed (const struct store *self)
     }
     const struct snapshot_entry *oldest =
         &self->snapshots[self->snapshots_count - self->snapshots_kept];
+    const struct snapshot_entry *proven = newest_proven (self);
+    if (proven != NULL && proven->point.zxid < oldest->point.zxid) {
+        oldest = proven;
+    }
     for (struct list_node *at = list_first (&self->readers); at != NULL;
          at = list_next (&self->readers, at)) {
         const struct store_reader *reader = list_entry (at, struct store_reader, node);

@@ -158,6 +158,8 @@ struct store {
     size_t snapshots_count;
     struct snapshot_entry snapshots[MANIFEST_SNAPSHOTS_MAX]; /*  ascending */
     unsigned snapshots_kept;
+    zxid_t proven; /*  the state is known to be right there, and behind it */
+    uint64_t proven_bytes_max;
     uint64_t snapshot_position; /*  of the newest one's point, in the stream of records */
     struct store_writer *writer;
     struct list readers;

@@ -248,6 +248,11 @@ int store_unpacker_next (struct store_unpacker *self, const uint8_t *data, size_
 /*  Whether all of it has come, and the content is what was announced. */
 bool store_unpacker_whole (const struct store_unpacker *self);
 
+/*  What the newest snapshot at or before `proven` makes, with the log behind it, is known to be right
+ *  (0: of none is that known, so it may be the oldest alone).  It stays, beside the newest ones, as
+ *  long as the log behind it has no more than log_bytes_max (at first 0). */
+void store_keep_proven (struct store *self, zxid_t proven, uint64_t log_bytes_max);
+
 /*  Drops what is not needed any more from the front of the log (the oldest of the snapshots kept,
  *  or the oldest open reader, is the new base) and says whether there was anything.  Nothing is
  *  dropped but here, so that the driver can tell the core at once (ZAB_EVENT_COMPACTED); to be

@@ -212,8 +212,33 @@ static void write_much (uint32_t leader, uint64_t session, uint64_t number)
     }
 }
 
-/* So fast that all snapshots are of what is wrong before it is noticed, and the log before them is
- * gone: it ends, and begins anew with what the others have. */
+/* Whatever it wrote since: there is a snapshot of when it was right. */
+static void one_of_two_finds_out_however_much_is_written (void **state)
+{
+    (void) state;
+    for (uint32_t turn = 0; turn < 2; turn++) {
+        uint32_t leader = 0;
+        snapshot_bytes = 1;
+        uint64_t session = begin (2, &leader);
+        snapshot_bytes = 0;
+        uint32_t wrong = turn == 0 ? leader : 3 - leader;
+        struct store_snapshot_info newest = {.point = {0, 0}};
+        cluster_run (&cluster, PROVEN_MS);
+        go_wrong (wrong);
+        zxid_t since = tree_zxid (tree_of (wrong));
+        write_much (leader, session, 2);
+        assert_true (store_snapshot_newest (cluster.servers[wrong].store, &newest));
+        assert_true (newest.point.zxid > since);
+        assert_true (cluster_until (&cluster, HEAL_MS, is_quarantined, &wrong));
+        assert_null (stub_clients (3 - wrong)->quarantined);
+        assert_true (cluster_until (&cluster, HEAL_MS, all_sound, NULL));
+        expect_data (wrong, "data");
+        cluster_deinit (&cluster);
+    }
+}
+
+/* The two others are alike, and nothing that it has makes what they have: it ends, and begins anew
+ * with that. */
 static void a_disk_that_is_wrong_is_given_up (void **state)
 {
     (void) state;
@@ -222,12 +247,9 @@ static void a_disk_that_is_wrong_is_given_up (void **state)
     uint64_t session = begin (3, &leader);
     snapshot_bytes = 0;
     uint32_t wrong = leader % 3 + 1;
-    struct store_snapshot_info newest = {.point = {0, 0}};
-    go_wrong (wrong);
-    zxid_t since = tree_zxid (tree_of (wrong));
+    go_wrong (leader);
+    go_wrong (wrong % 3 + 1);
     write_much (leader, session, 2);
-    assert_true (store_snapshot_newest (cluster.servers[wrong].store, &newest));
-    assert_true (newest.point.zxid > since);
     assert_true (cluster_until (&cluster, 10000, has_failed, &wrong));
     assert_true (store_meta (cluster.servers[wrong].store)->condemned);
     cluster_kill (&cluster, wrong);
@@ -236,7 +258,7 @@ static void a_disk_that_is_wrong_is_given_up (void **state)
     assert_int_equal (store_meta (cluster.servers[wrong].store)->trust, ZAB_DAMAGED);
     assert_true (cluster_until (&cluster, HEAL_MS, all_sound, NULL));
     assert_int_equal (store_meta (cluster.servers[wrong].store)->trust, ZAB_WHOLE);
-    expect_data (wrong, "data");
+    expect_data (wrong, "gone wrong");
     cluster_deinit (&cluster);
 }
 
@@ -279,6 +301,7 @@ static void who_was_filled_by_a_wrong_leader_outvotes_nobody (void **state)
     cluster_kill (&cluster, heir);
     write_much (leader, session, 2);
     assert_true (cluster_until (&cluster, HEAL_MS, is_idle, &leader));
+    cluster_run (&cluster, PROVEN_MS); /* its log begins behind what the heir has */
     go_wrong (leader);
     write_one (leader, session, 10);
     cluster_kill (&cluster, away);
@@ -298,6 +321,7 @@ int main (void)
         cmocka_unit_test (nothing_wrong_is_handed_out),
         cmocka_unit_test (leader_steps_down),
         cmocka_unit_test (one_of_two_finds_out_by_himself),
+        cmocka_unit_test (one_of_two_finds_out_however_much_is_written),
         cmocka_unit_test (a_disk_that_is_wrong_is_given_up),
         cmocka_unit_test (who_was_filled_by_a_wrong_leader_outvotes_nobody),
     };

@@ -435,6 +435,76 @@ static void test_source_ends (void **state)
     deinit (&f);
 }
 
+/* ---- Proof ------------------------------------------------------------------------------- */
+
+static zxid_t base_of (struct fixture *self)
+{
+    struct zab_point base;
+    int64_t stamp_ms;
+    (void) store_compacted (self->store, &base, &stamp_ms);
+    settle (self);
+    store_base (self->store, &base, &stamp_ms);
+    return base.zxid;
+}
+
+/* Beside the newest two one stays that is known to be right; of those from before the start that
+ * may be the oldest. */
+static void test_proven_stays (void **state)
+{
+    (void) state;
+    struct fixture f;
+    zxid_t at[8];
+    init (&f, 0);
+    store_keep_proven (f.store, 0, UINT64_MAX);
+    for (int i = 0; i < 4; i++) {
+        snapshot (&f, 100);
+        at[i] = history_last (&f.history).zxid;
+        assert_int_equal (base_of (&f), i == 0 ? 0 : at[0]);
+    }
+    store_keep_proven (f.store, at[1] - 1, UINT64_MAX);
+    assert_int_equal (base_of (&f), at[0]);
+    store_keep_proven (f.store, at[2] - 1, UINT64_MAX); /* behind the second */
+    assert_int_equal (base_of (&f), at[1]);
+    reopen (&f);
+    store_keep_proven (f.store, 0, UINT64_MAX);
+    assert_int_equal (base_of (&f), at[1]);
+    assert_int_equal (kept_disk_count (f.options.disk, "snap."), 3);
+    store_keep_proven (f.store, at[3], UINT64_MAX);
+    assert_int_equal (base_of (&f), at[2]);
+    assert_int_equal (kept_disk_count (f.options.disk, "snap."), 2);
+    deinit (&f);
+}
+
+/* But not for ever. */
+static void test_proven_goes (void **state)
+{
+    (void) state;
+    struct fixture f;
+    init (&f, 0);
+    snapshot (&f, 100);
+    zxid_t first = history_last (&f.history).zxid;
+    store_keep_proven (f.store, first, UINT64_MAX);
+    snapshot (&f, 100);
+    snapshot (&f, 100);
+    assert_int_equal (base_of (&f), first);
+    store_keep_proven (f.store, first, 1);
+    assert_true (base_of (&f) > first);
+    assert_int_equal (kept_disk_count (f.options.disk, "snap."), 2);
+
+    first = base_of (&f);
+    store_keep_proven (f.store, first, UINT64_MAX);
+    size_t most = 0;
+    for (int i = 0; i < 100; i++) {
+        snapshot (&f, 100);
+        (void) base_of (&f);
+        size_t count = kept_disk_count (f.options.disk, "snap.");
+        most = count > most ? count : most;
+    }
+    assert_true (base_of (&f) > first);
+    assert_int_equal (most, 16);
+    deinit (&f);
+}
+
 /* ---- Damage ------------------------------------------------------------------------------ */
 
 static void test_does_not_unpack (void **state)
@@ -495,6 +565,8 @@ int main (void)
         cmocka_unit_test (test_copied),
         cmocka_unit_test (test_copied_with_damage),
         cmocka_unit_test (test_source_ends),
+        cmocka_unit_test (test_proven_stays),
+        cmocka_unit_test (test_proven_goes),
         cmocka_unit_test (test_does_not_unpack),
     };
     return cmocka_run_group_tests (tests, make, NULL);
