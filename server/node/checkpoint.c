@@ -29,6 +29,12 @@ void checkpoint_abort (struct checkpoint *self)
     store_writer_destroy (&self->writer);
 }
 
+void checkpoint_discard (struct checkpoint *self)
+{
+    tree_snapshot_end (&self->snapshot);
+    store_writer_cancel (&self->writer);
+}
+
 void checkpoint_deinit (struct checkpoint *self)
 {
     checkpoint_abort (self);

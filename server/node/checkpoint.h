@@ -96,6 +96,9 @@ uint64_t checkpoint_failures (const struct checkpoint *self, int *code);
  * finished file counts. */
 void checkpoint_abort (struct checkpoint *self);
 
+/* Likewise; and a finished file does not count either: the state is wrong. */
+void checkpoint_discard (struct checkpoint *self);
+
 bool checkpoint_busy (const struct checkpoint *self);
 
 /* Begins or goes on; point: the tree's zxid and the chain there.  true: more at once. */

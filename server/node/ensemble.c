@@ -321,6 +321,9 @@ static void tell_held (struct ensemble *self)
 static void compact (struct ensemble *self)
 {
     struct zab_event event = {.type = ZAB_EVENT_COMPACTED};
+    if (self->state == NODE_STATE_QUARANTINED) {
+        return; /* what it may be made of stays */
+    }
     self->compact_due = false;
     checkpoint_keep (&self->checkpoint);
     if (store_compacted (self->store, &event.point, &event.stamp_ms)) {

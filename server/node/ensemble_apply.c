@@ -237,6 +237,7 @@ static void finish_install (struct ensemble *self)
     self->tree = tree;
     self->applied = point;
     self->witness = false;
+    self->remade = false;
     checkpoint_prove (&self->checkpoint, 0);
     rebuild_abort (&self->rebuild);
     digests_forget (&self->digests);

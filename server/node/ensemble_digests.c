@@ -99,8 +99,9 @@ static void quarantine (struct ensemble *self, const char *reason)
     logger_write (&self->logger, LOG_ERROR, "state-quarantined", "reason=\"%s\" again=%s", reason,
                   again ? "yes" : "no");
     self->passes = again ? self->passes : 0;
+    self->remade = false;
     set_state (self, NODE_STATE_QUARANTINED, reason);
-    checkpoint_abort (&self->checkpoint);
+    checkpoint_discard (&self->checkpoint);
     checkpoint_damaged (&self->checkpoint); /* the newest may be of the state that was wrong */
     digests_forget (&self->digests);
     stand (self, false);
@@ -109,8 +110,12 @@ static void quarantine (struct ensemble *self, const char *reason)
     }
 }
 
+/* What the state was made of is right, then; snapshots behind that are of the one that was not. */
 static void release (struct ensemble *self, zxid_t zxid)
 {
+    if (self->remade) {
+        store_snapshots_strike (self->store, self->rebuild.from);
+    }
     logger_write (&self->logger, LOG_INFO, "state-proven", "zxid=%" PRIx64, zxid);
     set_state (self, NODE_STATE_SOUND, "");
     self->host.quarantined (self->host.arg, NULL);
@@ -166,6 +171,7 @@ static void replace (struct ensemble *self, struct tree *tree)
                   "zxid=%" PRIx64 " from=%" PRIx64 " was=%016" PRIx64 " is=%016" PRIx64,
                   self->applied.zxid, self->rebuild.from, tree_digest (old), tree_digest (tree));
     self->tree = tree;
+    self->remade = true;
     self->host.tree (self->host.arg, tree);
     retired_add (&self->retired, &old);
     ensemble_note_digest (self);

@@ -42,11 +42,24 @@ bool snapshots_installing (const struct store *self)
                0;
 }
 
+static void strike (struct store *self, const struct snapshot_entry *entry)
+{
+    struct work *work = work_new (self, WORK_SNAPSHOT_STRIKE);
+    if (work != NULL) {
+        work->serial = entry->serial;
+        work_push (self, LANE_SNAPSHOT, work);
+    }
+}
+
 /*  The worker has finished a snapshot: the owner's view follows. */
 static void apply (struct store *self, struct store_writer *writer)
 {
     writer->applied = true;
     const struct snapshot_entry *entry = &writer->entry;
+    if (writer_is_cancelled (writer)) {
+        strike (self, entry); /*  the worker had begun to name it */
+        return;
+    }
     if (writer->install) {
         self->snapshots_count = 0;
         cache_reset (&self->cache, entry->point,
@@ -274,6 +287,16 @@ void store_writer_destroy (struct store_writer **self_p)
     let_go (self);
 }
 
+void store_writer_cancel (struct store_writer **self_p)
+{
+    struct store_writer *writer = *self_p;
+    if (writer != NULL) {
+        COHORT_ASSERT (!writer->install);
+        atomic_store_explicit (&writer->cancelled, true, memory_order_relaxed);
+        store_writer_destroy (self_p);
+    }
+}
+
 /* ---- Reading ----------------------------------------------------------------------------- */
 
 int store_reader_new (struct store *self, struct store_reader **reader_p,
@@ -382,6 +405,25 @@ int store_snapshot_reject (struct store *self, char *error, size_t error_size)
 
 /* ---- Dropping ---------------------------------------------------------------------------- */
 
+void store_snapshots_strike (struct store *self, zxid_t last)
+{
+    snapshots_poll (self);
+    zxid_t base = self->cache.base.zxid;
+    size_t left = self->snapshots_count;
+    while (left > 0 && self->snapshots[left - 1].point.zxid > last) {
+        left--;
+    }
+    zxid_t newest = left > 0 ? self->snapshots[left - 1].point.zxid : 0;
+    if (newest < base || left == self->snapshots_count) {
+        return;
+    }
+    for (size_t i = left; i < self->snapshots_count; i++) {
+        strike (self, &self->snapshots[i]);
+    }
+    self->snapshots_count = left;
+    self->snapshot_position = cache_position (&self->cache, newest);
+}
+
 void store_keep_proven (struct store *self, zxid_t proven, uint64_t log_bytes_max)
 {
     self->proven = proven;
@@ -397,8 +439,7 @@ static const struct snapshot_entry *newest_proven (const struct store *self)
         at--;
     }
     const struct snapshot_entry *entry = &self->snapshots[at];
-    uint64_t behind =
-        cache_end (&self->cache) - cache_position (&self->cache, entry->point.zxid);
+    uint64_t behind = cache_end (&self->cache) - cache_position (&self->cache, entry->point.zxid);
     bool few = self->snapshots_count - at <= SNAPSHOTS_UNPROVEN_MAX;
     return few && behind <= self->proven_bytes_max ? entry : NULL;
 }

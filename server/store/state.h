@@ -35,6 +35,7 @@ enum work_type {
     WORK_SNAPSHOT_BLOCK,
     WORK_SNAPSHOT_END,
     WORK_SNAPSHOT_DROP,
+    WORK_SNAPSHOT_STRIKE,
     WORK_PURGE
 };
 
@@ -64,6 +65,7 @@ struct work {
     uint8_t *block; /*  this work's; released when done */
     size_t block_size;
     bool install;
+    uint64_t serial; /*  STRIKE: this one counts no more */
 };
 
 /*  What has come of store_withdraw. */
@@ -93,6 +95,7 @@ struct store_writer {
     /*  both */
     _Atomic int state;
     _Atomic uint64_t pending;
+    _Atomic bool cancelled; /*  not to count */
     /*  worker; entry is the owner's once state is 1 */
     enum writer_phase phase;
     struct snapshot_writer file;
@@ -226,6 +229,7 @@ void worker_discard (struct store *self);
 bool worker_snapshot_step (struct store *self, struct work *work, struct fault *fault, int *rc);
 
 void writer_free (struct store_writer *writer);
+bool writer_is_cancelled (const struct store_writer *writer);
 
 /*  The worker's part of reading: what the first of the lane wants.  The source is not touched
  *  afterwards. */

@@ -183,6 +183,10 @@ int store_writer_state (struct store_writer *self);
  *  final (asserted; a stopped worker excepted): the owner has to know its log. */
 void store_writer_destroy (struct store_writer **self_p);
 
+/*  Likewise, but it shall not count, even if it is finished already; unless store_writer_state has
+ *  said so.  Not for an installation. */
+void store_writer_cancel (struct store_writer **self_p);
+
 /*  Reading the content of the newest; COHORT_ESTATE: there is none.  Several at a time; the file,
  *  and the log behind it, are kept while it is open.  read: bytes from offset, best one behind the
  *  other; *done 0 at the end; COHORT_ECORRUPT, COHORT_ESYSTEM, COHORT_ENOMEM.  Both block on the
@@ -248,9 +252,14 @@ int store_unpacker_next (struct store_unpacker *self, const uint8_t *data, size_
 /*  Whether all of it has come, and the content is what was announced. */
 bool store_unpacker_whole (const struct store_unpacker *self);
 
-/*  What the newest snapshot at or before `proven` makes, with the log behind it, is known to be right
- *  (0: of none is that known, so it may be the oldest alone).  It stays, beside the newest ones, as
- *  long as the log behind it has no more than log_bytes_max (at first 0). */
+/*  The snapshots behind `last` are sound, but of a state that is wrong: from now on they do not
+ *  count.  Nothing happens if there would be neither a snapshot left nor the beginning of the log.
+ */
+void store_snapshots_strike (struct store *self, zxid_t last);
+
+/*  What the newest snapshot at or before `proven` makes, with the log behind it, is known to be
+ *  right (0: of none is that known, so it may be the oldest alone).  It stays, beside the newest
+ *  ones, as long as the log behind it has no more than log_bytes_max (at first 0). */
 void store_keep_proven (struct store *self, zxid_t proven, uint64_t log_bytes_max);
 
 /*  Drops what is not needed any more from the front of the log (the oldest of the snapshots kept,

@@ -23,6 +23,11 @@ void writer_free (struct store_writer *writer)
     mem_free (writer);
 }
 
+bool writer_is_cancelled (const struct store_writer *writer)
+{
+    return atomic_load_explicit (&writer->cancelled, memory_order_relaxed);
+}
+
 static void set_state (struct store_writer *writer, int state)
 {
     writer->phase = WRITER_OVER;
@@ -130,6 +135,12 @@ static int do_end (struct store *self, struct store_writer *writer, bool install
 {
     int rc = 0;
     bool verified = false;
+    if (writer->phase != WRITER_OVER && writer_is_cancelled (writer)) {
+        rc = fault_set (fault, COHORT_ECORRUPT, "%s: cancelled", NAME_SNAPSHOT_NEW);
+        rc = give_up (writer, rc, fault);
+        *over = true;
+        return rc;
+    }
     switch (writer->phase) {
     case WRITER_WRITING:
         rc = complete (self, writer, fault);
@@ -172,6 +183,12 @@ static int do_drop (struct work *work, struct fault *fault)
     return rc;
 }
 
+static int do_purge (struct store *self, struct work *work, struct fault *fault)
+{
+    return work->type == WORK_PURGE ? log_purge (&self->log, work->point, work->stamp_ms, fault)
+                                    : log_drop_snapshot (&self->log, work->serial, fault);
+}
+
 bool worker_snapshot_step (struct store *self, struct work *work, struct fault *fault, int *rc)
 {
     bool over = true;
@@ -189,8 +206,8 @@ bool worker_snapshot_step (struct store *self, struct work *work, struct fault *
         *rc = do_drop (work, fault);
         break;
     default:
-        COHORT_ASSERT (work->type == WORK_PURGE);
-        *rc = log_purge (&self->log, work->point, work->stamp_ms, fault);
+        COHORT_ASSERT (work->type == WORK_PURGE || work->type == WORK_SNAPSHOT_STRIKE);
+        *rc = do_purge (self, work, fault);
         if (*rc == 0) {
             *rc = manifest_reserve (self->disk, fault); /*  it may have been needed for that */
         }

@@ -212,6 +212,20 @@ static void write_much (uint32_t leader, uint64_t session, uint64_t number)
     }
 }
 
+/* Those that were written while the state was wrong are struck off: what is left are those of when
+ * it was right, and the one that was written when it was right again. */
+static void expect_none_between (uint32_t id, zxid_t right, zxid_t wrong)
+{
+    struct store *store = cluster.servers[id].store;
+    struct store_snapshot_info info;
+    struct store_reader *reader;
+    assert_true (store_snapshot_newest (store, &info));
+    assert_true (info.point.zxid >= wrong);
+    assert_int_equal (store_reader_below (store, info.point.zxid, &reader, &info), 0);
+    assert_true (info.point.zxid <= right);
+    store_reader_destroy (&reader);
+}
+
 /* Whatever it wrote since: there is a snapshot of when it was right. */
 static void one_of_two_finds_out_however_much_is_written (void **state)
 {
@@ -233,6 +247,7 @@ static void one_of_two_finds_out_however_much_is_written (void **state)
         assert_null (stub_clients (3 - wrong)->quarantined);
         assert_true (cluster_until (&cluster, HEAL_MS, all_sound, NULL));
         expect_data (wrong, "data");
+        expect_none_between (wrong, since, newest.point.zxid);
         cluster_deinit (&cluster);
     }
 }

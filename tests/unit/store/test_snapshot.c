@@ -505,6 +505,80 @@ static void test_proven_goes (void **state)
     deinit (&f);
 }
 
+/* Whenever a finished one is cancelled, it does not count, now or after a restart. */
+static void test_cancelled (void **state)
+{
+    (void) state;
+    bool named = false;
+    for (int steps = 0; !named; steps++) {
+        struct fixture f;
+        struct store_writer *writer;
+        struct store_snapshot_info info;
+        init (&f, 0);
+        snapshot (&f, 1000);
+        uint64_t before = store_log_bytes (f.store);
+        writer = begin_snapshot (&f);
+        store_writer_append (writer, content, SIZE);
+        store_writer_finish (writer, false);
+        for (int i = 0; i < steps; i++) {
+            (void) store_work (f.store);
+        }
+        named = kept_disk_count (f.options.disk, "snap.") == 2;
+        store_writer_cancel (&writer);
+        assert_null (writer);
+        settle (&f);
+        assert_true (store_snapshot_newest (f.store, &info));
+        settle (&f);
+        check (&f, 1000);
+        assert_true (store_log_bytes (f.store) > before);
+        assert_int_equal (kept_disk_count (f.options.disk, "snap"), 1);
+        snapshot (&f, 2000); /* another may be written */
+        check (&f, 2000);
+        reopen (&f);
+        check (&f, 2000);
+        deinit (&f);
+    }
+}
+
+/* Those of a state that was wrong are struck off. */
+static void test_struck_off (void **state)
+{
+    (void) state;
+    struct fixture f;
+    struct store_snapshot_info info;
+    init (&f, 0);
+    zxid_t at[3];
+    for (int i = 0; i < 3; i++) {
+        snapshot (&f, 1000 * (size_t) (i + 1));
+        at[i] = history_last (&f.history).zxid;
+    }
+    store_snapshots_strike (f.store, at[2]); /* there is nothing behind */
+    check (&f, 3000);
+    assert_int_equal (store_log_bytes (f.store), 0);
+    store_snapshots_strike (f.store, at[0]);
+    check (&f, 1000);
+    assert_true (store_log_bytes (f.store) > 0);
+    settle (&f);
+    assert_int_equal (kept_disk_count (f.options.disk, "snap."), 1);
+    reopen (&f);
+    check (&f, 1000);
+    store_snapshots_strike (f.store, 0); /* the log has its beginning */
+    settle (&f);
+    assert_false (store_snapshot_newest (f.store, &info));
+    assert_int_equal (kept_disk_count (f.options.disk, "snap."), 0);
+    reopen (&f);
+    assert_false (store_snapshot_newest (f.store, &info));
+    assert_true (history_compare (&f.history, f.store) > 0);
+
+    for (int i = 0; i < 3; i++) {
+        snapshot (&f, 1000);
+    }
+    assert_true (base_of (&f) > 0);
+    store_snapshots_strike (f.store, 0); /* and now not: somewhere one has to begin */
+    check (&f, 1000);
+    deinit (&f);
+}
+
 /* ---- Damage ------------------------------------------------------------------------------ */
 
 static void test_does_not_unpack (void **state)
@@ -567,6 +641,8 @@ int main (void)
         cmocka_unit_test (test_source_ends),
         cmocka_unit_test (test_proven_stays),
         cmocka_unit_test (test_proven_goes),
+        cmocka_unit_test (test_cancelled),
+        cmocka_unit_test (test_struck_off),
         cmocka_unit_test (test_does_not_unpack),
     };
     return cmocka_run_group_tests (tests, make, NULL);
