@@ -67,6 +67,7 @@ static json_t *metadata (const struct inspect_report *report)
             (void) set (object, "log", json_string (zab_trust_name (copy->meta.trust)));
             (void) set (object, "suspect", id (copy->meta.suspect));
             (void) set (object, "condemned", json_boolean (copy->meta.condemned));
+            (void) set (object, "heir", json_boolean (copy->meta.heir));
             (void) set (object, "bootstrapped", json_boolean (copy->meta.bootstrapped));
             (void) set (object, "members", members (&copy->meta.config));
         }

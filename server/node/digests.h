@@ -32,7 +32,8 @@ enum {
 };
 
 /* witness: the server has made this state by itself, from its own log.  One that has taken over the
- * snapshot of another, an heir, says what that one would say, until its state is proven. */
+ * snapshot of another, an heir, says what that one would say, until its state is proven, also after
+ * a restart. */
 struct digests_report {
     uint32_t server;
     bool witness;

@@ -262,6 +262,7 @@ static void judge (struct ensemble *self, const struct digests_round *round)
     }
     if (finding.proven) {
         self->witness = true;
+        store_prove (self->store);
         checkpoint_prove (&self->checkpoint, round->zxid);
         self->compact_due = true;
     }

@@ -64,14 +64,20 @@ enum format_verdict head_decode (const uint8_t *file, size_t size, enum file_kin
 
 /* ---- Metadata ---------------------------------------------------------------------------- */
 
-enum { META_BOOTSTRAPPED = 1, META_SUSPECT = 2, META_DAMAGED = 4, META_CONDEMNED = 8 };
+enum {
+    META_BOOTSTRAPPED = 1,
+    META_SUSPECT = 2,
+    META_DAMAGED = 4,
+    META_CONDEMNED = 8,
+    META_HEIR = 16
+};
 
 static uint32_t meta_flags (const struct store_meta *meta)
 {
     return (meta->bootstrapped ? META_BOOTSTRAPPED : 0u) |
            (meta->trust == ZAB_SUSPECT ? META_SUSPECT : 0u) |
            (meta->trust == ZAB_DAMAGED ? META_DAMAGED : 0u) |
-           (meta->condemned ? META_CONDEMNED : 0u);
+           (meta->condemned ? META_CONDEMNED : 0u) | (meta->heir ? META_HEIR : 0u);
 }
 
 void meta_encode (uint8_t *file, uint64_t number, const struct store_meta *meta)
@@ -121,6 +127,7 @@ enum format_verdict meta_decode (const uint8_t *file, size_t size, uint64_t *num
                   : (flags & META_SUSPECT) != 0 ? ZAB_SUSPECT
                                                 : ZAB_WHOLE;
     found.condemned = (flags & META_CONDEMNED) != 0;
+    found.heir = (flags & META_HEIR) != 0;
     found.accepted_epoch = reader_u32 (&in);
     found.current_epoch = reader_u32 (&in);
     found.config.count = reader_u32 (&in);

@@ -60,11 +60,11 @@ static int move_all (struct store *self, const struct listing *listing, bool sna
 
 /* ---- Nothing is sound -------------------------------------------------------------------- */
 
-/*  What was condemned is gone. */
+/*  What was condemned, or another's, is gone. */
 static int acquit (struct store *self, struct fault *fault)
 {
     struct store_meta meta = self->meta_file.meta;
-    meta.condemned = false;
+    meta.condemned = meta.heir = false;
     return meta_write (&self->meta_file, &meta, fault);
 }
 
@@ -86,7 +86,7 @@ static int start_over (struct store *self, const struct listing *listing, struct
     memcpy (self->log.ids.cluster_id, meta->cluster_id, sizeof meta->cluster_id);
     struct manifest draft = {.next_segment = listing->segment, .next_serial = listing->serial};
     rc = log_flip (&self->log, &draft, fault);
-    return rc == 0 && meta->condemned ? acquit (self, fault) : rc;
+    return rc == 0 && (meta->condemned || meta->heir) ? acquit (self, fault) : rc;
 }
 
 /*  What this server has promised is forgotten with its metadata; so it must be another, and the

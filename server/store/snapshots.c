@@ -61,6 +61,7 @@ static void apply (struct store *self, struct store_writer *writer)
         return;
     }
     if (writer->install) {
+        self->meta.heir |= writer->copies;
         self->snapshots_count = 0;
         cache_reset (&self->cache, entry->point,
                      atomic_load_explicit (&self->done, memory_order_acquire));

@@ -28,6 +28,7 @@ enum work_type {
     WORK_TRUNCATE,
     WORK_EPOCHS,
     WORK_META,
+    WORK_PROVEN,
     WORK_NOTHING,  /*  only completes its number */
     WORK_WITHDRAW, /*  on a full disk ends what waits before it */
     /*  the snapshots' lane */

@@ -476,6 +476,19 @@ int store_set_meta (struct store *self, const struct store_meta *meta)
     return rc;
 }
 
+void store_prove (struct store *self)
+{
+    if (!self->meta.heir || snapshots_installing (self) || self->owner_fault.code != 0) {
+        return;
+    }
+    struct list list;
+    list_init (&list);
+    if (add_work (self, &list, WORK_PROVEN) != NULL) {
+        self->meta.heir = false;
+        work_submit (self, LANE_LOG, &list);
+    }
+}
+
 /* ---- Reading ----------------------------------------------------------------------------- */
 
 static void describe (const uint8_t *record, struct zab_entry *entry)

@@ -45,6 +45,8 @@ struct store_meta {
     /*  What this folder makes is wrong, as the other servers have found: the next store_open uses
      * nothing of its history, as if that were damaged. */
     bool condemned;
+    /*  The state was taken over from another server (store_writer_copy), and not proven since. */
+    bool heir;
 };
 
 struct store_options {
@@ -84,6 +86,10 @@ int store_set_meta (struct store *self, const struct store_meta *meta);
 
 /*  As submitted last: the epochs of store_persist show here at once.  The owner's. */
 const struct store_meta *store_meta (const struct store *self);
+
+/*  The state is right, whoever made it: this server is no heir any more, and soon its disk says so,
+ *  too. */
+void store_prove (struct store *self);
 
 /* ---- The log: owner ---------------------------------------------------------------------- */
 

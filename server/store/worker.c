@@ -132,6 +132,13 @@ static int do_epochs (struct store *self, const struct work *work, struct fault 
     return do_meta (self, &meta, fault);
 }
 
+static int do_proven (struct store *self, struct fault *fault)
+{
+    struct store_meta meta = self->meta_file.meta;
+    meta.heir = false;
+    return do_meta (self, &meta, fault);
+}
+
 /*  All but appending: everything before it must be durable first. */
 static int do_change (struct store *self, struct work *work, struct fault *fault)
 {
@@ -146,6 +153,8 @@ static int do_change (struct store *self, struct work *work, struct fault *fault
         return do_epochs (self, work, fault);
     case WORK_META:
         return do_meta (self, work->meta, fault);
+    case WORK_PROVEN:
+        return do_proven (self, fault);
     case WORK_WITHDRAW:
         atomic_store_explicit (&self->withdrawal, WITHDRAWAL_NEEDLESS, memory_order_release);
         return 0;

@@ -82,6 +82,18 @@ static int do_block (struct work *work, struct fault *fault)
     return rc == 0 ? 0 : give_up (writer, rc, fault);
 }
 
+/*  It takes the place of all that this server has; before that, whose it is. */
+static int install_it (struct store *self, const struct store_writer *writer, struct fault *fault)
+{
+    struct store_meta meta = self->meta_file.meta;
+    int rc = 0;
+    if (writer->copies && !meta.heir) {
+        meta.heir = true;
+        rc = meta_write (&self->meta_file, &meta, fault);
+    }
+    return rc == 0 ? log_install (&self->log, &writer->entry, fault) : rc;
+}
+
 /*  Gives it its name, durably, and then its place in the manifest. */
 static int publish (struct store *self, struct store_writer *writer, bool install,
                     struct fault *fault)
@@ -99,7 +111,7 @@ static int publish (struct store *self, struct store_writer *writer, bool instal
     if (!install) {
         rc = log_add_snapshot (&self->log, &writer->entry, fault);
     } else if (list_empty (&self->waiting[LANE_LOG]) && !self->full) {
-        rc = log_install (&self->log, &writer->entry, fault);
+        rc = install_it (self, writer, fault);
     } else {
         /*  What was submitted before must come before; it waits for space. */
         rc = fault_set (fault, COHORT_EDISKFULL, "%s: the log waits for space", name);

@@ -360,8 +360,17 @@ static void test_copied (void **state)
         assert_int_equal (copy (&from, &to, rooms[i / 2], 0), 1);
         check (&to, SIZE);
         assert_int_equal (file_size (&from), file_size (&to));
+        assert_true (store_meta (to.store)->heir);
         reopen (&to);
         check (&to, SIZE);
+        assert_true (store_meta (to.store)->heir);
+        if (i % 2 == 1) {
+            store_prove (to.store);
+            settle (&to);
+            assert_false (store_meta (to.store)->heir);
+            reopen (&to);
+        }
+        assert_true (store_meta (to.store)->heir == (i % 2 == 0));
         /* And what was copied can be copied. */
         struct fixture third;
         init (&third, -1);
@@ -386,6 +395,7 @@ static void test_copied_with_damage (void **state)
         check (&to, 1000); /* nothing has changed */
         assert_int_equal (kept_disk_count (to.options.disk, "snap."), 1);
     }
+    assert_false (store_meta (to.store)->heir);
     assert_int_equal (copy (&from, &to, 100000, 0), 1);
     check (&to, SIZE);
     deinit (&to);
