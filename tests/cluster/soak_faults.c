@@ -149,15 +149,33 @@ static void end_slow (struct soak *self, struct soak_fault *fault)
     soak_heal_disk (self, fault->server);
 }
 
+static void forget (struct soak *self, size_t server, struct prng *prng)
+{
+    size_t entries, bytes;
+    bytes = bad_disk_forget (self->ensemble.servers[server].disk, prng, &entries);
+    soak_tell (self, "server %zu: %zu unsynced bytes are lost, %zu entries of folders", server + 1,
+               bytes, entries);
+}
+
 static void begin_power_cut (struct soak *self, struct soak_fault *fault)
 {
     struct prng prng;
     begin_kill (self, fault);
     prng_seed (&prng, fault->draw);
-    size_t entries, bytes;
-    bytes = bad_disk_forget (self->ensemble.servers[fault->server].disk, &prng, &entries);
-    soak_tell (self, "server %zu: %zu unsynced bytes are lost, %zu entries of folders",
-               fault->server + 1, bytes, entries);
+    forget (self, fault->server, &prng);
+}
+
+/* Nobody is left who has in memory what his disk has not: what was acknowledged is on disks. */
+static void begin_blackout (struct soak *self, struct soak_fault *fault)
+{
+    struct prng prng;
+    prng_seed (&prng, fault->draw);
+    begin_kill_all (self, fault);
+    for (size_t i = 0; i < self->ensemble.count; i++) {
+        if ((fault->draw >> i & 1) != 0) {
+            forget (self, i, &prng);
+        }
+    }
 }
 
 /* All disks lie, and then the power fails: what was acknowledged is lost. No server can stand that:
@@ -498,6 +516,14 @@ const struct soak_kind soak_kinds[] = {
      .ms_max = 2000,
      .begin = begin_power_cut,
      .end = start_again},
+    {.name = "blackout",
+     .text = "SIGKILL of all servers at the same time, and half of what was not synced is lost",
+     .process = true,
+     .weight = 1,
+     .ms_min = 50,
+     .ms_max = 2000,
+     .begin = begin_blackout,
+     .end = end_kill_all},
     {.name = "lying-disks",
      .text = "nothing is synced, and the power fails; must be found out, so it happens only if "
              "asked for",
