@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -204,6 +205,16 @@ static void bound_allocator (void)
     (void) mallopt (M_TOP_PAD, HEAP_SIZE);
     (void) mallopt (M_MXFAST, 0);
 #endif
+}
+
+/* Each connection takes one: as many as the system admits. */
+static void raise_descriptors (void)
+{
+    struct rlimit limit;
+    if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void) setrlimit (RLIMIT_NOFILE, &limit);
+    }
 }
 
 static int run (const cohort_server_options_t *options)
@@ -484,6 +495,7 @@ int main (int argc, char **argv)
     const char *command = optind < argc ? argv[optind] : "";
     int operands = argc - optind;
 
+    raise_descriptors ();
     if (strcmp (command, "keygen") == 0) {
         return operands == 2 ? keygen (argv[optind + 1]) : fail_usage ("keygen wants a FILE", "");
     }

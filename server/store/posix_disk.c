@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,14 +24,21 @@
 
 _Static_assert(sizeof (off_t) == 8, "segments and snapshots may be large");
 
+/*  Connections may take all descriptors of the process, and must not bring the log to an end: so
+ *  many files can be opened all the same. */
+enum { SPARES = 8 };
+
 struct posix_disk {
     struct disk base;
     int folder;
     int lock; /*  -1: not taken */
+    /*  Other descriptors of the folder, to be given up for files; -1: none.  Of all threads. */
+    _Atomic int spares[SPARES];
 };
 
 struct disk_file {
     int fd;
+    struct posix_disk *disk; /*  with spares; NULL: none */
 };
 
 static struct posix_disk *of (struct disk *disk)
@@ -38,9 +46,74 @@ static struct posix_disk *of (struct disk *disk)
     return container_of (disk, struct posix_disk, base);
 }
 
+/* ---- Descriptors ------------------------------------------------------------------------- */
+
+/*  false: there is none any more. */
+static bool give_up_spare (struct posix_disk *self)
+{
+    for (size_t i = 0; i < SPARES; i++) {
+        int fd = atomic_exchange (&self->spares[i], -1);
+        if (fd >= 0) {
+            (void) close (fd);
+            return true;
+        }
+    }
+    return false;
+}
+
+/*  false: there are enough. */
+static bool keep_spare (struct posix_disk *self, int fd)
+{
+    for (size_t i = 0; i < SPARES; i++) {
+        int none = -1;
+        if (atomic_compare_exchange_strong (&self->spares[i], &none, fd)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool lacks_spares (struct posix_disk *self)
+{
+    for (size_t i = 0; i < SPARES; i++) {
+        if (atomic_load (&self->spares[i]) < 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void keep_spares (struct posix_disk *self)
+{
+    while (lacks_spares (self)) {
+        int fd = fcntl (self->folder, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0) {
+            return;
+        }
+        if (!keep_spare (self, fd)) {
+            (void) close (fd);
+        }
+    }
+}
+
+/*  A descriptor that is let go would be somebody else's at once: this one becomes a spare without
+ *  that. */
+static void close_descriptor (struct posix_disk *self, int fd)
+{
+    if (self != NULL && lacks_spares (self) && dup2 (self->folder, fd) == fd) {
+        (void) fcntl (fd, F_SETFD, FD_CLOEXEC);
+        if (keep_spare (self, fd)) {
+            return;
+        }
+    }
+    (void) close (fd);
+}
+
 static void destroy (struct disk *disk)
 {
     struct posix_disk *self = of (disk);
+    while (give_up_spare (self)) {
+    }
     if (self->lock >= 0) {
         (void) close (self->lock);
     }
@@ -76,6 +149,7 @@ static int open_at (int folder, const char *name, int flags, struct disk_file **
     if (file == NULL) {
         return -ENOMEM;
     }
+    file->disk = NULL;
     file->fd = open_regular (folder, name, flags);
     if (file->fd < 0) {
         int rc = file->fd;
@@ -88,13 +162,23 @@ static int open_at (int folder, const char *name, int flags, struct disk_file **
 
 static int open_file (struct disk *disk, const char *name, bool create, struct disk_file **file_p)
 {
+    struct posix_disk *self = of (disk);
+    int flags = O_RDWR | (create ? O_CREAT | O_EXCL : 0);
     COHORT_ASSERT (strchr (name, '/') == NULL);
-    return open_at (of (disk)->folder, name, O_RDWR | (create ? O_CREAT | O_EXCL : 0), file_p);
+    int rc = open_at (self->folder, name, flags, file_p);
+    while ((rc == -EMFILE || rc == -ENFILE) && give_up_spare (self)) {
+        rc = open_at (self->folder, name, flags, file_p);
+    }
+    if (rc == 0) {
+        (*file_p)->disk = self;
+    }
+    /*  A new file may wait, as it does where the disk is full. */
+    return create && (rc == -EMFILE || rc == -ENFILE) ? -ENOSPC : rc;
 }
 
 static void close_file (struct disk_file *file)
 {
-    (void) close (file->fd); /*  what matters was synced */
+    close_descriptor (file->disk, file->fd); /*  what matters was synced */
     mem_free (file);
 }
 
@@ -286,6 +370,9 @@ static int open_folder (const char *folder, const struct disk_ops *ops, struct d
     }
     self->base.ops = ops;
     self->lock = -1;
+    for (size_t i = 0; i < SPARES; i++) {
+        atomic_init (&self->spares[i], -1);
+    }
     self->folder = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (self->folder < 0) {
         int rc = -errno;
@@ -299,7 +386,11 @@ static int open_folder (const char *folder, const struct disk_ops *ops, struct d
 int posix_disk_new (const char *folder, struct disk **disk)
 {
     int rc = make_folder (folder);
-    return rc == 0 ? open_folder (folder, &posix_ops, disk) : rc;
+    rc = rc == 0 ? open_folder (folder, &posix_ops, disk) : rc;
+    if (rc == 0) {
+        keep_spares (of (*disk));
+    }
+    return rc;
 }
 
 /* ---- Only reading ------------------------------------------------------------------------ */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -221,6 +222,55 @@ static void test_strange_files (void **state)
     folder_remove (folder);
 }
 
+static size_t take_descriptors (int *taken, size_t max)
+{
+    size_t count = 0;
+    while (count < max && (taken[count] = dup (STDERR_FILENO)) >= 0) {
+        count++;
+    }
+    return count;
+}
+
+/*  Whoever takes all descriptors of the process does not keep the log from going on in new files,
+ *  and a snapshot from being written meanwhile. */
+static void test_no_descriptors (void **state)
+{
+    (void) state;
+    enum { DESCRIPTORS = 64, SPARES = 8 };
+    struct rlimit before, low;
+    struct disk *disk;
+    struct disk_file *files[SPARES], *one_more;
+    int taken[DESCRIPTORS];
+    char folder[FOLDER_SIZE], name[16];
+    folder_make (folder);
+    assert_int_equal (getrlimit (RLIMIT_NOFILE, &before), 0);
+    low = before;
+    low.rlim_cur = DESCRIPTORS;
+    assert_int_equal (posix_disk_new (folder, &disk), 0);
+    assert_int_equal (setrlimit (RLIMIT_NOFILE, &low), 0);
+    size_t count = take_descriptors (taken, DESCRIPTORS);
+    assert_true (count < DESCRIPTORS);
+    for (int turn = 0; turn < 10; turn++) {
+        for (int i = 0; i < SPARES; i++) {
+            (void) snprintf (name, sizeof name, "%d", i);
+            assert_int_equal (disk->ops->open (disk, name, turn == 0, &files[i]), 0);
+            assert_int_equal (disk->ops->write (files[i], 0, name, 2), 0);
+        }
+        assert_int_equal (disk->ops->open (disk, "new", true, &one_more), -ENOSPC);
+        assert_int_equal (disk->ops->open (disk, "1", false, &one_more), -EMFILE);
+        for (int i = 0; i < SPARES; i++) {
+            disk->ops->close (files[i]);
+            assert_int_equal (dup (STDERR_FILENO), -1); /* nobody else gets it */
+        }
+    }
+    while (count > 0) {
+        (void) close (taken[--count]);
+    }
+    disk->ops->destroy (disk);
+    assert_int_equal (setrlimit (RLIMIT_NOFILE, &before), 0);
+    folder_remove (folder);
+}
+
 static void test_no_folder (void **state)
 {
     (void) state;
@@ -248,10 +298,15 @@ static void test_read_only_folder (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_memory),        cmocka_unit_test (test_crash),
-        cmocka_unit_test (test_posix),         cmocka_unit_test (test_overlay),
-        cmocka_unit_test (test_locked_folder), cmocka_unit_test (test_strange_files),
-        cmocka_unit_test (test_no_folder),     cmocka_unit_test (test_read_only_folder),
+        cmocka_unit_test (test_memory),
+        cmocka_unit_test (test_crash),
+        cmocka_unit_test (test_posix),
+        cmocka_unit_test (test_overlay),
+        cmocka_unit_test (test_locked_folder),
+        cmocka_unit_test (test_strange_files),
+        cmocka_unit_test (test_no_descriptors),
+        cmocka_unit_test (test_no_folder),
+        cmocka_unit_test (test_read_only_folder),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
