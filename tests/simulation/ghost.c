@@ -214,11 +214,24 @@ static struct ghost_epoch *need_epoch (struct ghost *self, uint32_t epoch)
     return &self->epochs[at];
 }
 
+/* The last of what was committed by epochs that this server has accepted, or earlier ones. What a
+ * later one commits is held by the quorum that has accepted it, to which this server does not
+ * belong: it may still follow one that tries to lead an epoch before that. */
+static struct zab_point committed_before (const struct ghost *self,
+                                          const struct ghost_server *server)
+{
+    size_t at = epoch_index (self, server->accepted_epoch + 1);
+    while (at > 0 && self->epochs[at - 1].newest.zxid == 0) {
+        at--;
+    }
+    return at > 0 ? self->epochs[at - 1].newest : (struct zab_point){0};
+}
+
 /* The highest committed entry that is durable here. */
 static void note_kept (struct ghost *self, struct ghost_server *server)
 {
     struct zab_point mine = shadow_last (&server->durable);
-    struct zab_point all = shadow_last (&self->committed);
+    struct zab_point all = committed_before (self, server);
     if (mine.zxid <= all.zxid) {
         if (mine.zxid > server->kept && shadow_covers (&self->committed, mine)) {
             server->kept = mine.zxid;
@@ -367,14 +380,15 @@ static void take_persist (struct ghost_server *server, const struct zab_persist 
 
 /* The committed sequence grows by what this log has above it. */
 static void extend_committed (struct ghost *self, const struct ghost_server *server,
-                              zxid_t committed)
+                              const struct zab_status *status)
 {
     zxid_t known = shadow_last (&self->committed).zxid;
     const struct zab_point *point = shadow_floor (&server->log, known);
     size_t at = point != NULL ? (size_t) (point - server->log.points) + 1 : 0;
-    while (at < server->log.count && server->log.points[at].zxid <= committed) {
+    while (at < server->log.count && server->log.points[at].zxid <= status->committed) {
         shadow_append (&self->committed, server->log.points[at++]);
     }
+    need_epoch (self, status->current_epoch)->newest = shadow_last (&self->committed);
     for (uint32_t id = 1; id <= GHOST_ID_MAX; id++) {
         if (self->servers[id].id != 0) {
             note_kept (self, &self->servers[id]);
@@ -423,7 +437,7 @@ static void see_update (struct ghost *self, struct ghost_server *server, const s
         need_epoch (self, status->current_epoch)->leaders |= UINT32_C (1) << server->id;
     }
     if (status->committed > shadow_last (&self->committed).zxid) {
-        extend_committed (self, server, status->committed);
+        extend_committed (self, server, status);
     }
     server->status = *status;
 }

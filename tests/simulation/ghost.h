@@ -157,6 +157,7 @@ struct ghost_epoch {
     uint32_t leaders;         /* bit id: that server was established as its leader */
     struct shadow broadcast;  /* what they proposed, in that order */
     struct zab_point applied; /* the last of it that any server has applied */
+    struct zab_point newest;  /* of whatever epoch: the last that was committed while it lasted */
 };
 
 /* What some server was seen to hold at a zxid. */

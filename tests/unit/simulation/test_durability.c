@@ -30,6 +30,26 @@ static void test_truncated_although_committed (void **state)
     assert_false (fixture_holds (self, 8));
 }
 
+/* Who has not accepted the epoch that commits something is not of the quorum that keeps it, and may
+ * still follow one that tries to lead an epoch before. */
+static void test_truncated_before_the_epoch_that_commits (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    fixture_log (self, 1, ZAB_LEADING, 1, 4, 4); /* committed by the next epoch alone */
+    fixture_log (self, 2, ZAB_FOLLOWING, 1, 4, 4);
+    fixture_log (self, 3, ZAB_FOLLOWING, 1, 1, 4);
+    fixture_history (self, 4, 1, 1);
+    for (uint32_t server = 2; server <= 3; server++) {
+        sight_update (self, server, ZAB_FOLLOWING, 1);
+        self->update.persist = (struct zab_persist){.number = 9, .truncate = true};
+        self->update.persist.truncate_to = z (1, 3);
+        assert_true (fixture_holds (self, 8) == (server == 3));
+        self->update.persist.truncate_to = z (1, 2);
+        assert_false (fixture_holds (self, 8));
+    }
+}
+
 static void test_replaced_by_an_older_snapshot (void **state)
 {
     struct fixture *self = *state;
@@ -583,6 +603,7 @@ int main (void)
     cmocka_unit_test_setup_teardown (name, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         INVARIANT_TEST (test_truncated_although_committed),
+        INVARIANT_TEST (test_truncated_before_the_epoch_that_commits),
         INVARIANT_TEST (test_replaced_by_an_older_snapshot),
         INVARIANT_TEST (test_crash_loses_what_is_committed),
         INVARIANT_TEST (test_withdrawn_although_durable),
