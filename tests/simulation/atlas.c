@@ -319,6 +319,14 @@ void atlas_not_opened (struct sim_server *server)
     }
 }
 
+void atlas_closing (struct sim_server *server)
+{
+    if (store_meta (server->store)->condemned) {
+        server->condemned = true;
+        server->world->harmed |= UINT32_C (1) << (server->id - 1);
+    }
+}
+
 void atlas_opened (struct sim_server *server)
 {
     const char *text = store_damage (server->store);
@@ -333,7 +341,8 @@ void atlas_opened (struct sim_server *server)
     }
     server->started_empty = server->emptied;
     server->emptied = false;
-    server->found = text[0] != '\0' || server->misled || server->harmed[0] != '\0';
+    server->found =
+        text[0] != '\0' || server->misled || server->condemned || server->harmed[0] != '\0';
     server->harmed[0] = '\0';
-    server->misled = false;
+    server->misled = server->condemned = false;
 }

@@ -160,7 +160,7 @@ static bool empty_folder (struct world *self, const struct sim_fault *fault)
     server->disk = crash_disk_new (fault->value);
     crash_disk_keep_versions (server->disk);
     server->emptied = true;
-    server->stale_meta = server->misled = false;
+    server->stale_meta = server->misled = server->condemned = false;
     server->harmed[0] = '\0';
     self->harmed |= UINT32_C (1) << fault->a;
     return true;

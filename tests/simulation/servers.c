@@ -67,6 +67,7 @@ static void bury (struct world *self, struct sim_server *server, bool power_cut)
     }
     if (server->store != NULL) {
         check_stopped (self, server);
+        atlas_closing (server);
         store_close (&server->store);
     }
     server_resume (self, server);

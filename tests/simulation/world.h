@@ -151,6 +151,7 @@ struct sim_server {
     bool stale_meta;         /* a copy of its metadata was harmed so that it looks sound */
     bool misled;             /* a read went wrong while its store was to be opened, likewise: */
     char harmed[512];        /* files that were when its store was to be opened, until it was */
+    bool condemned;          /* it gives up its log when its store is opened, until it was */
     bool emptied;            /* its folder was lost, and it has not started since */
     bool started_empty;      /* likewise, and this is the first start since */
     bool found;              /* the opening, or one before it that did not succeed, found damage */
@@ -389,6 +390,9 @@ void atlas_note (struct sim_server *server, const char *name, bool looks_unwritt
 void atlas_opening (struct sim_server *server);
 void atlas_not_opened (struct sim_server *server);
 void atlas_opened (struct sim_server *server);
+/* Before a store is closed: one that is condemned gives up its log when it is opened again, also if
+ * that is interrupted. */
+void atlas_closing (struct sim_server *server);
 /* Whether an end with COHORT_ECORRUPT comes of harm. */
 bool atlas_excuses (struct sim_server *server);
 
