@@ -66,7 +66,7 @@ static void go_up (struct link *self)
     self->up_due = true;
     self->probe_at_ms = self->now_ms + LINK_PROBE_MS;
     self->probes = 0;
-    self->echoed = false;
+    self->echoed = self->doubted = false;
     self->backoff_ms = LINK_BACKOFF_MIN_MS;
     self->refused = LINK_WELCOME;
     logger_write (&self->logger, LOG_DEBUG, "link-up",
@@ -111,7 +111,8 @@ static void retry_later (struct link *self)
 /* Questions are counted, not time: a server that was stopped itself must not blame its peers. */
 static void probe (struct link *self)
 {
-    self->probe_at_ms = self->now_ms + LINK_PROBE_MS;
+    self->doubted = self->doubted && !self->echoed;
+    self->probe_at_ms = self->now_ms + (self->doubted ? LINK_DOUBT_MS : LINK_PROBE_MS);
     if (self->echoed) {
         self->echoed = false;
         self->probes = 0;
@@ -205,11 +206,25 @@ static void log_refusal (struct link *self, enum link_refusal refusal)
                   self->peer, texts[refusal]);
 }
 
+static void doubt (struct link *self)
+{
+    if (!self->doubted) {
+        self->doubted = true;
+        self->echoed = false;
+        self->probes = 0;
+        self->probe_at_ms = self->now_ms + LINK_DOUBT_MS;
+    }
+}
+
 /* false: the frame is stale or refused. */
 static bool receive_hello (struct link *self, const struct peer_frame *frame)
 {
     uint64_t theirs = frame->header.mine;
-    if (theirs == 0 || (self->up && theirs < self->theirs)) {
+    if (theirs == 0) {
+        return false;
+    }
+    if (self->up && theirs < self->theirs) {
+        doubt (self);
         return false;
     }
     enum link_refusal refusal = judge (self, &frame->hello);

@@ -14,8 +14,10 @@
  *      10 ms to 1 s.
  *    - While it is UP, HELLO asks every half a second whether the peer still hears me and knows the
  *      pair, unless its acknowledgements say so. After five questions without an answer the link
- *      is DOWN: the peer has died unnoticed, perhaps to return with a clock that was set back, or
- *      is deaf, and must not be believed.
+ *      is DOWN: the peer has died unnoticed, or is deaf, and must not be believed.
+ *    - A HELLO with a lower number while the link is UP raises doubt: it comes late, or the peer
+ *      has returned with a clock that was set back, and nobody has noticed that it died. So the
+ *      five questions are asked in half a second.
  *
  * Flow: frames with bulk are counted against the peer's acknowledgements (header.received), so
  * that bulk never fills a pipe that votes and pings need.
@@ -42,6 +44,7 @@ enum {
     LINK_GREETING_MAX_MS = 1000, /* and one on which nobody answers: it may be half dead */
     LINK_PROBE_MS = 500,         /* between two questions on a link that is up */
     LINK_PROBES_MAX = 5,         /* without an answer */
+    LINK_DOUBT_MS = 100,         /* between them while there is doubt */
     LINK_FLIGHT_MAX = 1 << 16,   /* frames of bulk in flight */
     LINK_ACK_BYTES = 1 << 20,    /* of bulk received: time to acknowledge */
     LINK_WINDOW_BYTES = 16 << 20 /* of bulk in flight; classes of traffic use parts of it */
@@ -97,6 +100,7 @@ struct link {
     int64_t probe_at_ms; /* UP: when to look whether the peer hears me */
     unsigned probes;     /* questions without an answer */
     bool echoed;         /* since the last look it has shown that it does */
+    bool doubted;        /* it may be another process than the one that is known */
 
     uint64_t sent;             /* number of the last frame of this pair */
     uint64_t received;         /* numbers up to it have come */

@@ -15,8 +15,31 @@ static void test_lower_incarnation_unnoticed (void **state)
     bring_up (&pair);
     link_deinit (&pair.b.link);
     end_init (&pair.b, 2, 1, 5, pair.now_ms);
-    run (&pair, (LINK_PROBES_MAX + 2) * LINK_PROBE_MS + LINK_GREETING_MAX_MS);
+    run (&pair, (LINK_PROBES_MAX + 2) * LINK_DOUBT_MS + LINK_HELLO_MAX_MS);
     assert_string_equal (pair.trace, "a down; a up; b up; ");
+    pair_deinit (&pair);
+}
+
+/* A HELLO that was long under way raises doubt, which the answers to a few questions end. */
+static void test_doubted (void **state)
+{
+    (void) state;
+    struct pair pair;
+    pair_init (&pair);
+    act (&pair, &pair.b, true);
+    struct peer_frame old = pair.b.wire[0];
+    lose (&pair.b, 1);
+    link_deinit (&pair.b.link);
+    end_init (&pair.b, 2, 1, 1000, pair.now_ms);
+    run (&pair, 3);
+    forget_trace (&pair);
+    for (int i = 0; i < 20; i++) {
+        receive (&pair, &pair.a, &old);
+        run (&pair, 77);
+    }
+    run (&pair, (LINK_PROBES_MAX + 2) * LINK_PROBE_MS);
+    assert_string_equal (pair.trace, "");
+    assert_int_equal (pair.a.link.mine, 10);
     pair_deinit (&pair);
 }
 
@@ -85,6 +108,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_lower_incarnation_unnoticed),
+        cmocka_unit_test (test_doubted),
         cmocka_unit_test (test_deaf),
         cmocka_unit_test (test_answers),
         cmocka_unit_test (test_own_stall),
