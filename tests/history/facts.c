@@ -620,7 +620,7 @@ void facts_see (struct facts *self, const struct history_event *event)
         self->led = false;
         break;
     case HISTORY_ENDED:
-        facts_see_ended (self, find_client (self, event->u.ended.client), &event->u.ended);
+        facts_see_ended (self, need_client (self, event->u.ended.client), &event->u.ended);
         break;
     case HISTORY_FORGOT:
         facts_see_forgot (self, event->u.server);

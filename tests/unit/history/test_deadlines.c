@@ -59,6 +59,10 @@ static void test_grace_is_cut_short (void **state)
     /* Whoever leads since gives it the whole grace. */
     BROKEN (rule, TWO, ENDED ("500", "1", "1"), "1000 c0 unled\n", "1000 c0 led epoch=2\n",
             CLOSED ("1900", "2199023255553", "1", "0"));
+    /* It ends while the client is still to be told of its session. */
+    GOOD (LED LOG_SESSION ("1", "01"), ENDED ("500", "1", "1"),
+          "501 c1 session session=1 timeout=3000 grace=1000\n",
+          CLOSED ("1500", OF_EPOCH_1, "1", "0"));
 }
 
 static void test_session_ends_too_late (void **state)
