@@ -411,7 +411,7 @@ void session_evaluate (struct session *self, int64_t now_ms)
             session_note (self, "%s did not answer within %lld ms", self->candidate.endpoint,
                           (long long) link_attempt_ms (self));
         }
-        self->unanswered += self->candidate.phase == LINK_GREETING;
+        self->unanswered += self->candidate.phase == LINK_GREETING && !self->candidate.held;
         link_fail_candidate (self, now_ms);
     }
     bool wanted = self->active.phase == LINK_NONE || self->moving;

@@ -50,11 +50,12 @@ void link_drop (struct session *self, struct link *link)
 }
 
 /* To begin a greeting anew leads nowhere while every server's disk is slower than the limit: once
- * all of them have let it pass, it is doubled. */
+ * all of them have let it pass, it is doubled. Not so for a server that says that it cannot take
+ * the session: nothing is under way there, and another one may take it. */
 static int64_t patient (const struct session *self, int64_t limit)
 {
     size_t rounds = self->unanswered / self->hosts.count;
-    if (self->candidate.phase != LINK_GREETING) {
+    if (self->candidate.phase != LINK_GREETING || self->candidate.held) {
         return limit;
     }
     return limit << (rounds < SESSION_GREETING_DOUBLINGS_MAX ? rounds

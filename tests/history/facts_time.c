@@ -133,8 +133,8 @@ void facts_see_valid (struct fact_client *client, int64_t until_ms)
 void facts_see_ended (struct facts *self, struct fact_client *client,
                       const struct history_ended *ended)
 {
-    client->endings = facts_grow (client->endings, client->endings_count,
-                                  &client->endings_capacity, sizeof (struct fact_ending));
+    client->endings = facts_grow (client->endings, client->endings_count, &client->endings_capacity,
+                                  sizeof (struct fact_ending));
     client->endings[client->endings_count++] =
         (struct fact_ending){ended->attach_no, ended->server, self->now_ms, false};
 }

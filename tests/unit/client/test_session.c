@@ -111,6 +111,43 @@ static void test_lost_welcome (void **state)
     rig_end (&rig);
 }
 
+/* Where nobody answers a greeting each is given more time, round by round; not so one that says
+ * that it cannot take the session: another one may, and nothing is begun that leaving would end. */
+static void test_held_is_left_in_time (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_begin (&rig, THREE);
+    for (uint32_t link = 1; link <= 3; link++) {
+        assert_int_equal (rig.last_link, link);
+        rig_up (&rig, link);
+        rig_wait (&rig, 200);
+    }
+    rig_wait (&rig, session_deadline (rig.session) - rig.now);
+    assert_int_equal (rig.last_link, 4);
+    rig_up (&rig, 4);
+    rig_wait (&rig, 399);
+    assert_int_equal (rig.last_link, 4);
+    rig_wait (&rig, 1);
+    for (uint32_t link = 5; link <= 6; link++) {
+        assert_int_equal (rig.last_link, link);
+        rig_up (&rig, link);
+        rig_hold (&rig, link, "no quorum");
+        rig_wait (&rig, 199);
+        assert_int_equal (rig.last_link, link);
+        rig_wait (&rig, 1);
+    }
+    /* It counts as no silence. */
+    rig_wait (&rig, session_deadline (rig.session) - rig.now);
+    assert_int_equal (rig.last_link, 7);
+    rig_up (&rig, 7);
+    rig_wait (&rig, 399);
+    assert_int_equal (rig.last_link, 7);
+    rig_wait (&rig, 1);
+    assert_int_equal (rig.last_link, 8);
+    rig_end (&rig);
+}
+
 /* A server that says why it cannot take the session has answered: it is that which the application
  * is to know when the time is over, whatever is tried next. */
 static void test_held_before_it_is_welcome (void **state)
@@ -486,6 +523,7 @@ int main (void)
         cmocka_unit_test (test_backoff),
         cmocka_unit_test (test_lost_welcome),
         cmocka_unit_test (test_held_before_it_is_welcome),
+        cmocka_unit_test (test_held_is_left_in_time),
         cmocka_unit_test (test_creation_expired),
         cmocka_unit_test (test_lost_reply_resent),
         cmocka_unit_test (test_reply_out_of_turn),
