@@ -25,6 +25,15 @@ set (CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 set (CMAKE_LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
 set (CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
 
+# Structs of some hundred bytes are emptied for every request. gcc does that with an instruction that
+# takes longer to begin than vectors take to be through; what is larger is libc's.
+include (CheckCCompilerFlag)
+set (small_structs -mmemset-strategy=vector_loop:512:noalign,libcall:-1:noalign)
+check_c_compiler_flag ("${small_structs}" COHORT_HAS_SMALL_STRUCTS)
+if (COHORT_HAS_SMALL_STRUCTS)
+    set (COHORT_SMALL_STRUCTS "${small_structs}")
+endif ()
+
 # Linked by every target of our own and never exported or installed: warnings, and paths.
 add_library (cohort-options INTERFACE)
 target_compile_options (cohort-options INTERFACE

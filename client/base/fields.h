@@ -176,6 +176,24 @@ static inline uint64_t field_next_fixed (struct reader *in, uint32_t number)
     return value;
 }
 
+/* Likewise bytes, whose length has one byte or two; NULL if it is something else that comes next.
+ */
+static inline const uint8_t *field_next_bytes (struct reader *in, uint32_t number, size_t *size)
+{
+    const uint8_t *at = in->at;
+    if (in->end - at < 3 || at[0] != FIELD_AS_BYTES (number) || (at[1] >= 0x80 && at[2] >= 0x80)) {
+        return NULL;
+    }
+    bool longer = at[1] >= 0x80;
+    *size = longer ? (size_t) (at[1] & 0x7f) | (size_t) at[2] << 7 : at[1];
+    at += longer ? 3 : 2;
+    if ((size_t) (in->end - at) < *size) {
+        return NULL;
+    }
+    in->at = at + *size;
+    return at;
+}
+
 static inline int64_t field_unzigzag (uint64_t value)
 {
     return (int64_t) (value >> 1 ^ ((value & 1) != 0 ? UINT64_MAX : 0));

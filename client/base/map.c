@@ -291,6 +291,11 @@ void map_prefetch (const struct map *map, uint64_t hash)
     __builtin_prefetch (chain_of (map, mix (hash)));
 }
 
+const struct map_node *map_peek (const struct map *map, uint64_t hash)
+{
+    return *chain_of (map, mix (hash));
+}
+
 struct map_node *map_find (const struct map *map, uint64_t hash, map_equal_fn *equal,
                            const void *key)
 {

@@ -82,6 +82,8 @@ void map_insert (struct map *map, struct map_node *node);
 void map_reserve (struct map *map, size_t count);
 /* Tells the processor that an element with this hash will be inserted, or looked for, soon. */
 void map_prefetch (const struct map *map, uint64_t hash);
+/* The first element there, or NULL: for who brings closer what stands around it. */
+const struct map_node *map_peek (const struct map *map, uint64_t hash);
 /* The element with this hash that `equal` accepts, or NULL. */
 struct map_node *map_find (const struct map *map, uint64_t hash, map_equal_fn *equal,
                            const void *key);

@@ -1,8 +1,9 @@
-/* client_reads.c: what reads the tree: comes in, and is answered: see client_state.h.
+/* client_reads.c: what reads the tree is answered: see client_state.h.
  *
- * A read is answered from the state as it is when it stands at the front.  A linearizable one waits
- * there until a quorum has confirmed, in a round that began after it came, that this state is no
- * older than that: it has a sync of its own, and all syncs of one turn are one question. */
+ * A read is answered from the state as it is when it stands at the front: at once, from where it
+ * lies in its frame, if nothing stands there before it.  A linearizable one waits there until a
+ * quorum has confirmed, in a round that began after it came, that this state is no older than that:
+ * it has a sync of its own, and all syncs of one turn are one question. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,12 +13,6 @@
 #include "client/base/mutation.h"
 #include "server/node/client_state.h"
 #include "server/node/identity_text.h"
-
-/* One of the reads of a multi-read, as the payload of its request has it; its text follows. */
-struct part {
-    struct request_list list;
-    uint8_t kind; /* enum request_kind */
-};
 
 /* A read that is being answered. */
 struct reading {
@@ -30,266 +25,13 @@ struct reading {
     struct clients *self;
 };
 
-/* ---- Coming in --------------------------------------------------------------------------- */
-
 enum { DETAIL_SIZE = 160 };
-
-/* Takes the read to the end of the queue; a linearizable one with its question. */
-static void queue (struct clients *self, struct client *client, struct request *request,
-                   const void *payload)
-{
-    bool asks = request->kind == REQUEST_SYNC || request->linearizable;
-    if (asks) {
-        request->id = client_sync_add (self, client);
-        if (request->id == 0) {
-            return;
-        }
-    }
-    if (!client_queue (self, client, request, payload) && asks) {
-        client_sync_free (self, client_sync_find (self, request->id)); /* no queue has it */
-    }
-}
-
-static void refuse_path (struct clients *self, struct client *client, uint64_t xid, size_t size)
-{
-    char detail[DETAIL_SIZE];
-    (void) snprintf (detail, sizeof detail, "a path of %zu bytes; the limit is %" PRIu32, size,
-                     tree_limits (self->tree)->path_size_max);
-    client_queue_failed (self, client, xid, COHORT_ETOOBIG, detail);
-}
-
-/* Appends path, after and prefix to the payload, and notes their sizes: 0, or why not. */
-static int put_list (struct buf *payload, struct request_list *list, const Cohort__Wire__List *from)
-{
-    size_t path = from->path.len, after = from->after.len, prefix = from->prefix.len;
-    if (path > ENTRY_PATH_MAX || after > ENTRY_PATH_MAX || prefix > ENTRY_PATH_MAX) {
-        return COHORT_ETOOBIG;
-    }
-    if (from->filter > COHORT__WIRE__CHILD_FILTER__CHILDREN_EPHEMERAL) {
-        return COHORT_EUNSUPPORTED;
-    }
-    *list = (struct request_list){
-        .limit = from->limit,
-        .path_size = (uint16_t) path,
-        .after_size = (uint16_t) after,
-        .prefix_size = (uint16_t) prefix,
-        .filter = (uint8_t) from->filter,
-        .with_stat = from->with_stat,
-        .with_data = from->with_data,
-        .descending = from->descending,
-    };
-    buf_append (payload, from->path.data, path);
-    buf_append (payload, from->after.data, after);
-    buf_append (payload, from->prefix.data, prefix);
-    return 0;
-}
-
-/* The payload is in the scratch buffer. */
-static void queue_scratch (struct clients *self, struct client *client, struct request *request)
-{
-    if (self->scratch.failed) {
-        client_doom (self, client, COHORT_ENOMEM, "out of memory");
-        return;
-    }
-    request->size = (uint32_t) self->scratch.size;
-    queue (self, client, request, self->scratch.data);
-}
-
-static void receive_list (struct clients *self, struct client *client, struct request *request,
-                          const Cohort__Wire__List *from)
-{
-    buf_clear (&self->scratch);
-    int rc = put_list (&self->scratch, &request->list, from);
-    if (rc != 0) {
-        client_queue_failed (self, client, request->xid, rc, "");
-        return;
-    }
-    request->kind = REQUEST_CHILDREN;
-    request->watch = from->watch;
-    queue_scratch (self, client, request);
-}
-
-static void receive_ephemerals (struct clients *self, struct client *client,
-                                struct request *request, const Cohort__Wire__Ephemerals *from)
-{
-    Cohort__Wire__List list = COHORT__WIRE__LIST__INIT;
-    list.after = from->after;
-    list.prefix = from->prefix;
-    list.limit = from->limit;
-    buf_clear (&self->scratch);
-    int rc = put_list (&self->scratch, &request->list, &list);
-    if (rc != 0) {
-        client_queue_failed (self, client, request->xid, rc, "");
-        return;
-    }
-    request->kind = REQUEST_EPHEMERALS;
-    request->from = from->session != 0 ? from->session : client->session;
-    queue_scratch (self, client, request);
-}
-
-/* Takes one read of a multi-read into the payload. */
-static int put_part (struct buf *payload, const Cohort__Wire__ReadOp *from)
-{
-    struct part part = {.kind = REQUEST_EXISTS};
-    Cohort__Wire__List plain = COHORT__WIRE__LIST__INIT;
-    const Cohort__Wire__List *list = &plain;
-    switch (from->op_case) {
-    case COHORT__WIRE__READ_OP__OP_EXISTS:
-        plain.path = from->exists->path;
-        break;
-    case COHORT__WIRE__READ_OP__OP_GET:
-        part.kind = REQUEST_GET;
-        plain.path = from->get->path;
-        break;
-    case COHORT__WIRE__READ_OP__OP_COUNT:
-        part.kind = REQUEST_COUNT;
-        plain.path = from->count->path;
-        break;
-    case COHORT__WIRE__READ_OP__OP_CHILDREN:
-        part.kind = REQUEST_CHILDREN;
-        list = from->children;
-        break;
-    default:
-        return COHORT_EUNSUPPORTED;
-    }
-    size_t head = payload->size;
-    buf_append (payload, &part, sizeof part);
-    int rc = put_list (payload, &part.list, list);
-    if (rc == 0 && !payload->failed) {
-        memcpy (payload->data + head, &part, sizeof part);
-    }
-    return rc;
-}
-
-static void receive_multi (struct clients *self, struct client *client, struct request *request,
-                           const Cohort__Wire__MultiRead *from)
-{
-    int rc = 0;
-    buf_clear (&self->scratch);
-    if (from->n_ops > READS_MAX) {
-        char detail[DETAIL_SIZE];
-        (void) snprintf (detail, sizeof detail, "%zu reads at once; the limit is %d", from->n_ops,
-                         READS_MAX);
-        client_queue_failed (self, client, request->xid, COHORT_ETOOBIG, detail);
-        return;
-    }
-    for (size_t i = 0; i < from->n_ops && rc == 0; i++) {
-        rc = put_part (&self->scratch, from->ops[i]);
-    }
-    if (rc != 0) {
-        client_queue_failed (self, client, request->xid, rc, "");
-        return;
-    }
-    request->kind = REQUEST_MULTI_READ;
-    queue_scratch (self, client, request);
-}
-
-/* What has a path, and nothing else that varies in size. */
-static void receive_plain (struct clients *self, struct client *client, struct request *request,
-                           const ProtobufCBinaryData *path)
-{
-    if (path->len > ENTRY_PATH_MAX) {
-        refuse_path (self, client, request->xid, path->len);
-        return;
-    }
-    request->list.path_size = (uint16_t) path->len;
-    request->size = (uint32_t) path->len;
-    queue (self, client, request, path->data);
-}
-
-static void receive_unwatch (struct clients *self, struct client *client, struct request *request,
-                             const Cohort__Wire__Unwatch *from)
-{
-    request->kind = REQUEST_UNWATCH;
-    request->flags = from->type;
-    request->check = from->check;
-    receive_plain (self, client, request, &from->path);
-}
-
-void client_read_receive (struct clients *self, struct client *client,
-                          const Cohort__Wire__Request *from)
-{
-    struct request request = {.xid = from->xid,
-                              .linearizable =
-                                  from->linearizable && !COHORT_MUTATED (linearizable_read_local)};
-    switch (from->op_case) {
-    case COHORT__WIRE__REQUEST__OP_EXISTS:
-        request.kind = REQUEST_EXISTS;
-        request.watch = from->exists->watch;
-        receive_plain (self, client, &request, &from->exists->path);
-        return;
-    case COHORT__WIRE__REQUEST__OP_GET:
-        request.kind = REQUEST_GET;
-        request.watch = from->get->watch;
-        receive_plain (self, client, &request, &from->get->path);
-        return;
-    case COHORT__WIRE__REQUEST__OP_COUNT:
-        request.kind = REQUEST_COUNT;
-        receive_plain (self, client, &request, &from->count->path);
-        return;
-    case COHORT__WIRE__REQUEST__OP_GET_ACL:
-        request.kind = REQUEST_GET_ACL;
-        request.inherited = from->get_acl->inherited;
-        receive_plain (self, client, &request, &from->get_acl->path);
-        return;
-    case COHORT__WIRE__REQUEST__OP_CHILDREN:
-        receive_list (self, client, &request, from->children);
-        return;
-    case COHORT__WIRE__REQUEST__OP_EPHEMERALS:
-        receive_ephemerals (self, client, &request, from->ephemerals);
-        return;
-    case COHORT__WIRE__REQUEST__OP_MULTI_READ:
-        receive_multi (self, client, &request, from->multi_read);
-        return;
-    default:
-        break;
-    }
-    request.linearizable = false; /* the others show nothing of the tree */
-    switch (from->op_case) {
-    case COHORT__WIRE__REQUEST__OP_SYNC:
-        request.kind = REQUEST_SYNC;
-        queue (self, client, &request, NULL);
-        return;
-    case COHORT__WIRE__REQUEST__OP_SESSIONS:
-        request.kind = REQUEST_SESSIONS;
-        request.from = from->sessions->after;
-        request.list.limit = from->sessions->limit;
-        queue (self, client, &request, NULL);
-        return;
-    case COHORT__WIRE__REQUEST__OP_GET_ADMINS:
-        request.kind = REQUEST_GET_ADMINS;
-        queue (self, client, &request, NULL);
-        return;
-    case COHORT__WIRE__REQUEST__OP_WHOAMI:
-        request.kind = REQUEST_WHOAMI;
-        queue (self, client, &request, NULL);
-        return;
-    case COHORT__WIRE__REQUEST__OP_UNWATCH:
-        receive_unwatch (self, client, &request, from->unwatch);
-        return;
-    case COHORT__WIRE__REQUEST__OP_STREAM_OPEN:
-        request.kind = REQUEST_STREAM_OPEN;
-        request.id = from->stream_open->stream_id;
-        request.from = from->stream_open->from_zxid;
-        request.flags = from->stream_open->flags;
-        receive_plain (self, client, &request, &from->stream_open->path);
-        return;
-    case COHORT__WIRE__REQUEST__OP_STREAM_CLOSE:
-        request.kind = REQUEST_STREAM_CLOSE;
-        request.id = from->stream_close->stream_id;
-        queue (self, client, &request, NULL);
-        return;
-    default:
-        client_queue_failed (self, client, request.xid, COHORT_EUNSUPPORTED, "");
-        return;
-    }
-}
 
 /* ---- Watches ----------------------------------------------------------------------------- */
 
 /* Sets the watch that goes with a read; 0, or why not. */
 static int set_watch (struct clients *self, struct client *client, const struct request *request,
-                      int rc)
+                      const char *path, int rc)
 {
     static const enum watch_kind kinds[] = {
         [REQUEST_EXISTS] = WATCH_EXISTS,
@@ -301,8 +43,7 @@ static int set_watch (struct clients *self, struct client *client, const struct 
     if (!wanted) {
         return rc;
     }
-    int set = client_watch_set (self, client, kinds[request->kind],
-                                (const char *) request_payload (request), request->list.path_size);
+    int set = client_watch_set (self, client, kinds[request->kind], path, request->list.path_size);
     return set != 0 ? set : rc;
 }
 
@@ -404,10 +145,10 @@ static uint32_t put_children (const struct reading *reading, struct buf *out)
 
 /* Looks the znode of a read up, as the client may see it. */
 static int find (const struct clients *self, const struct client *client, enum request_kind kind,
-                 const char *path, size_t size, struct tree_node *node)
+                 const struct tree_key *key, struct tree_node *node)
 {
     enum tree_sight wanted = kind == REQUEST_EXISTS ? TREE_BARE : TREE_WHOLE;
-    return tree_get_as (self->tree, client->session, wanted, path, size, node);
+    return tree_get_key_as (self->tree, client->session, wanted, key, node);
 }
 
 /* About how many bytes the answer has. */
@@ -440,40 +181,34 @@ static uint32_t put_found (const struct reading *reading, const struct tree_node
     return 1;
 }
 
-static void answer_read (struct clients *self, struct client *client, const struct request *request)
+/* There is nothing to be found, or it is not to be seen; found: whether it was. */
+static void refuse_read (struct clients *self, struct client *client, const struct request *request,
+                         int rc, bool found)
 {
-    const char *path = (const char *) request_payload (request);
-    struct tree_node node;
-    int rc = find (self, client, (enum request_kind) request->kind, path, request->list.path_size,
-                   &node);
-    if (rc == COHORT_ECORRUPT) {
-        return; /* this server is about to stop, and another one answers */
-    }
     char detail[DETAIL_SIZE];
-    int found = rc;
-    rc = set_watch (self, client, request, rc);
     struct wire_client_reply reply = {
         .xid = request->xid,
         .code = rc,
         .zxid = tree_zxid (self->tree),
     };
-    if (rc == COHORT_ELIMIT && found != rc) {
+    if (rc == COHORT_ELIMIT && found) {
         (void) snprintf (detail, sizeof detail,
                          "the client has %" PRIu32 " one-shot watches; that is the limit",
                          client->watches);
         reply.detail = detail;
         reply.detail_size = strlen (detail);
     }
-    if (rc != 0) {
-        client_reply_plain (self, client, &reply);
-        return;
-    }
-    struct buf *out = deliver_begin (self, client);
-    if (out == NULL) {
-        return;
-    }
+    client_reply_plain (self, client, &reply);
+}
+
+/* More than the znode itself is asked for. */
+static void put_more (struct clients *self, const struct client *client,
+                      const struct request *request, const char *path, const struct tree_node *node,
+                      struct buf *out)
+{
+    struct wire_client_reply reply = {.xid = request->xid, .zxid = tree_zxid (self->tree)};
     struct wire_mark mark =
-        wire_client_reply_begin (out, &reply, guess ((enum request_kind) request->kind, &node));
+        wire_client_reply_begin (out, &reply, guess ((enum request_kind) request->kind, node));
     struct reading reading = {
         .session = client->session,
         .kind = (enum request_kind) request->kind,
@@ -483,15 +218,114 @@ static void answer_read (struct clients *self, struct client *client, const stru
         .full = out->size + LIST_BYTES,
         .self = self,
     };
-    (void) put_found (&reading, &node, out);
+    (void) put_found (&reading, node, out);
     wire_client_item_end (out, mark);
+}
+
+/* key: of the request's path. */
+static void answer_read (struct clients *self, struct client *client, const struct request *request,
+                         const struct tree_key *key)
+{
+    struct tree_node node;
+    int found = find (self, client, (enum request_kind) request->kind, key, &node);
+    if (found == COHORT_ECORRUPT) {
+        return; /* this server is about to stop, and another one answers */
+    }
+    int rc = request->watch ? set_watch (self, client, request, key->path, found) : found;
+    if (rc != 0) {
+        refuse_read (self, client, request, rc, found != rc);
+        return;
+    }
+    struct buf *out = deliver_begin (self, client);
+    if (out == NULL) {
+        return;
+    }
+    if (request->kind == REQUEST_GET || request->kind == REQUEST_EXISTS) {
+        bool whole = request->kind == REQUEST_GET;
+        wire_client_reply_znode (out, request->xid, tree_zxid (self->tree), &node.stat,
+                                 whole ? node.data : NULL, whole ? node.data_size : 0);
+    } else {
+        put_more (self, client, request, key->path, &node, out);
+    }
     deliver_end (self, client);
+}
+
+static void answer_plain (struct clients *self, struct client *client,
+                          const struct request *request)
+{
+    struct tree_key key =
+        tree_key_of (self->tree, (const char *) request_payload (request), request->list.path_size);
+    answer_read (self, client, request, &key);
+}
+
+/* ---- At once ----------------------------------------------------------------------------- */
+
+/* Whether a read would be answered as soon as it stood in the queue. */
+static bool may_answer (const struct clients *self, const struct client *client)
+{
+    return client->doom_text == NULL && client->phase == CLIENT_ATTACHED && client->armed &&
+           client->queue.count == 0 && client->pulling == 0 && !self->reads_held &&
+           deliver_room (client) && !clients_tired (self);
+}
+
+enum { READS_AHEAD = 8 };
+
+/* A read that is about to be answered. */
+struct next_read {
+    struct wire_client_read read;
+    struct tree_key key;
+    size_t left; /* bytes of the frame behind it */
+};
+
+/* Takes the next few out of the frame, and has what they look for brought closer. */
+static size_t read_ahead (const struct clients *self, struct reader *in,
+                          struct next_read next[READS_AHEAD])
+{
+    size_t count = 0;
+    while (count < READS_AHEAD && wire_client_read_next (in, &next[count].read)) {
+        struct next_read *at = &next[count++];
+        at->key = tree_key_of (self->tree, at->read.path, at->read.path_size);
+        at->left = reader_left (in);
+    }
+    for (size_t i = 0; i < count; i++) {
+        tree_key_fetch (self->tree, &next[i].key);
+    }
+    return count;
+}
+
+size_t client_read_at_once (struct clients *self, struct client *client, const uint8_t *data,
+                            size_t size)
+{
+    struct reader in;
+    struct next_read next[READS_AHEAD];
+    size_t left = size, count;
+    if (!may_answer (self, client)) {
+        return 0;
+    }
+    reader_init (&in, data, size);
+    while ((count = read_ahead (self, &in, next)) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            const struct wire_client_read *read = &next[i].read;
+            if (!may_answer (self, client)) {
+                return size - left;
+            }
+            struct request request = {
+                .xid = read->xid,
+                .kind = read->exists ? REQUEST_EXISTS : REQUEST_GET,
+                .watch = read->watch,
+                .list.path_size = (uint16_t) read->path_size,
+            };
+            answer_read (self, client, &request, &next[i].key);
+            left = next[i].left;
+        }
+    }
+    return size - left;
 }
 
 /* ---- Several reads at once --------------------------------------------------------------- */
 
 /* Whether the answer, begun at `start`, has room for the read; it has for the first. */
-static bool has_room (const struct buf *out, size_t start, const struct part *part,
+static bool has_room (const struct buf *out, size_t start, const struct request_part *part,
                       const struct tree_node *node)
 {
     size_t used = out->size - start;
@@ -502,11 +336,12 @@ static bool has_room (const struct buf *out, size_t start, const struct part *pa
 /* `looks`: children that may still be looked at for all the lists of the multi-read; those that
  * come too late get one each, and go on where they end.  false: damage was found. */
 static bool put_part_found (struct clients *self, const struct client *client,
-                            const struct part *part, const char *text, size_t start,
+                            const struct request_part *part, const char *text, size_t start,
                             uint32_t *looks, struct buf *out)
 {
     struct tree_node node;
-    int rc = find (self, client, (enum request_kind) part->kind, text, part->list.path_size, &node);
+    struct tree_key key = tree_key_of (self->tree, text, part->list.path_size);
+    int rc = find (self, client, (enum request_kind) part->kind, &key, &node);
     if (rc == COHORT_ECORRUPT) {
         return false;
     }
@@ -546,7 +381,7 @@ static void answer_multi (struct clients *self, struct client *client,
     uint32_t looks = LIST_LOOKS;
     bool sound = true;
     while (at < end && sound && !out->failed) {
-        struct part part;
+        struct request_part part;
         memcpy (&part, at, sizeof part);
         at += sizeof part;
         sound = put_part_found (self, client, &part, (const char *) at, start, &looks, out);
@@ -675,7 +510,7 @@ void client_read_answer (struct clients *self, struct client *client, const stru
         break;
     default:
         COHORT_ASSERT (request_is_read (request));
-        answer_read (self, client, request);
+        answer_plain (self, client, request);
         break;
     }
 }

@@ -5,7 +5,8 @@
  *   client_hello.c      sessions begin, attach, move and end
  *   client_acl.c        who clients are, and access control lists
  *   client_requests.c   requests come in: checked, encoded, submitted, queued
- *   client_reads.c      what reads the tree: comes in, and is answered
+ *   client_reads_in.c   what reads the tree: comes in
+ *   client_reads.c      and is answered
  *   client_answer.c     the queue of a session is answered
  *   client_pending.c    the memory of that queue
  *   client_deliver.c    one FIFO to each client, and what bounds it
@@ -61,7 +62,7 @@ enum {
     CLIENT_SHARE_MIN = 8,     /* but never less than this, whatever the others have */
 
     SEGMENT_BYTES = 256 << 10, /* a frame ends with the item that goes beyond it */
-    SEGMENT_KEEP = 16 << 10,   /* memory that an unused segment keeps */
+    SEGMENT_KEEP = 64 << 10,   /* memory that an unused segment keeps */
     SEGMENTS_KEPT = 256,       /* unused ones */
     OUTPUT_LOW = 512 << 10,    /* waiting for a client: below it, reads are answered and streams
                                   go on; above it, both wait */
@@ -122,7 +123,7 @@ enum request_kind {
     REQUEST_CHILDREN,
     REQUEST_COUNT,
     REQUEST_EPHEMERALS, /* the payload: see request_list */
-    REQUEST_MULTI_READ, /* the payload: for each read a part (client_reads.c) */
+    REQUEST_MULTI_READ, /* the payload: for each read a request_part */
     REQUEST_GET_ACL,    /* the payload is the path */
     REQUEST_GET_ADMINS,
     REQUEST_WHOAMI,
@@ -141,6 +142,12 @@ struct request_list {
     uint16_t path_size, after_size, prefix_size;
     uint8_t filter; /* enum tree_filter */
     bool with_stat, with_data, descending;
+};
+
+/* One of the reads of a multi-read, in the payload of its request; its text follows. */
+struct request_part {
+    struct request_list list;
+    uint8_t kind; /* enum request_kind */
 };
 
 /* One request that waits, in client_pending.c. */
@@ -465,10 +472,17 @@ void client_under_way (struct clients *self, struct client *client, uint32_t wri
 /* Submits those that had to wait, as far as they need not any more. */
 void client_submit_more (struct clients *self, struct client *client);
 
-/* ---- client_reads.c ---------------------------------------------------------------------- */
+/* ---- client_reads_in.c ------------------------------------------------------------------- */
 
 void client_read_receive (struct clients *self, struct client *client,
                           const Cohort__Wire__Request *from);
+
+/* ---- client_reads.c ---------------------------------------------------------------------- */
+
+/* Answers the reads of single znodes with which a frame begins, as far as nothing stands in their
+ * way, without a place in the queue.  Returns how many bytes of the frame that were. */
+size_t client_read_at_once (struct clients *self, struct client *client, const uint8_t *data,
+                            size_t size);
 /* Answers the request at the front, which is one of those. */
 void client_read_answer (struct clients *self, struct client *client,
                          const struct request *request);

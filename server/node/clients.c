@@ -361,7 +361,13 @@ static void frame_of_client (struct clients *self, struct client *client,
 void clients_frame (struct clients *self, uint64_t connection, const uint8_t *data, size_t size)
 {
     struct client *client = client_find (self, connection);
+    /* Fields of a message that follow one another are one message: what is left of a frame is one.
+     */
+    size_t done = client != NULL ? client_read_at_once (self, client, data, size) : 0;
+    data += done;
+    size -= done;
     if (size == 0) {
+        bury (self);
         return;
     }
     arena_reset (&self->arena);

@@ -261,10 +261,10 @@ static void put_end (struct buf *out, size_t start, unsigned room)
 
 enum { STAT_SIZE_MAX = 8 * 9 + 3 * 6 + 3 * 6 };
 
-static void put_stat (struct buf *out, unsigned field, const cohort_stat_t *stat)
+/* At most STAT_SIZE_MAX bytes; returns their end. */
+static uint8_t *write_stat (uint8_t *at, const cohort_stat_t *stat)
 {
-    uint8_t bytes[STAT_SIZE_MAX];
-    uint8_t *at = field_put_fixed (bytes, STAT_CZXID, stat->czxid);
+    at = field_put_fixed (at, STAT_CZXID, stat->czxid);
     at = field_put_fixed (at, STAT_MZXID, stat->mzxid);
     at = field_put_fixed (at, STAT_PZXID, stat->pzxid);
     at = field_put_fixed (at, STAT_CTIME_MS, (uint64_t) stat->ctime_ms);
@@ -277,7 +277,12 @@ static void put_stat (struct buf *out, unsigned field, const cohort_stat_t *stat
     at = field_put_number (at, STAT_DATA_SIZE, (uint32_t) stat->data_size);
     at = field_put_number (at, STAT_CHILD_COUNT, stat->child_count);
     at = field_put_number (at, STAT_MODE, (uint32_t) stat->mode);
-    at = field_put_fixed (at, STAT_TTL_MS, (uint64_t) stat->ttl_ms);
+    return field_put_fixed (at, STAT_TTL_MS, (uint64_t) stat->ttl_ms);
+}
+
+static void put_stat (struct buf *out, unsigned field, const cohort_stat_t *stat)
+{
+    uint8_t bytes[STAT_SIZE_MAX], *at = write_stat (bytes, stat);
     COHORT_ASSERT (at - bytes <= STAT_SIZE_MAX);
     put_bytes (out, field, bytes, (size_t) (at - bytes));
 }
@@ -343,6 +348,49 @@ void wire_client_reply_stat (struct buf *out, const cohort_stat_t *stat)
 void wire_client_reply_value (struct buf *out, int64_t value)
 {
     put_signed (out, REPLY_VALUE, value);
+}
+
+/* What stands in the reply beside the data, and the tags and lengths around it, at most. */
+enum {
+    ZNODE_BODY_MAX = 2 * FIELD_NUMBER_MAX + 2 + STAT_SIZE_MAX + 1 + FIELD_LENGTH_MAX,
+    ZNODE_HEAD_MAX = 2 * (1 + WIDE_SIZE)
+};
+
+_Static_assert((int) STAT_SIZE_MAX <= (int) NARROW_MAX, "the length of a stat has one byte");
+
+/* A length in `room` bytes, which are enough, before what it is of. */
+static void write_length (uint8_t *begin, unsigned room, const uint8_t *end)
+{
+    size_t size = (size_t) (end - begin);
+    uint8_t *at = begin - room;
+    for (; at < begin - 1; size >>= 7) {
+        *at++ = (uint8_t) (size | 0x80);
+    }
+    COHORT_ASSERT (size <= NARROW_MAX);
+    *at = (uint8_t) size;
+}
+
+/* Nearly all replies are this one: every length has its place before it is known. */
+void wire_client_reply_znode (struct buf *out, uint64_t xid, zxid_t zxid, const cohort_stat_t *stat,
+                              const uint8_t *data, size_t size)
+{
+    unsigned room = length_size (ZNODE_BODY_MAX + ZNODE_HEAD_MAX + size);
+    uint8_t *at = buf_extend (out, ZNODE_BODY_MAX + ZNODE_HEAD_MAX + size);
+    if (at == NULL) {
+        return;
+    }
+    uint8_t *item = field_put_tag (at, SERVER_FRAME_ITEMS, FIELD_BYTES) + room;
+    uint8_t *body = field_put_tag (item, ITEM_REPLY, FIELD_BYTES) + room;
+    at = field_put_number (body, REPLY_XID, xid);
+    at = field_put_fixed (at, REPLY_ZXID, zxid);
+    uint8_t *inner = field_put_tag (at, REPLY_STAT, FIELD_BYTES) + NARROW_SIZE;
+    at = write_stat (inner, stat);
+    write_length (inner, NARROW_SIZE, at);
+    at = size > 0 ? field_put_bytes (at, REPLY_DATA, data, size) : at;
+    write_length (body, room, at);
+    write_length (item, room, at);
+    COHORT_ASSERT (at <= out->data + out->size);
+    buf_truncate (out, (size_t) (at - out->data));
 }
 
 void wire_client_reply_identity (struct buf *out, const char *scheme, const char *id)

@@ -44,6 +44,19 @@ const Cohort__Wire__ClientFrame *wire_client_decode (struct arena *arena, const 
 const Cohort__Wire__ClientFrame *wire_client_decode_general (struct arena *arena,
                                                              const uint8_t *data, size_t size);
 
+/* A request that asks for one znode, or whether it is there, and nothing else. */
+struct wire_client_read {
+    uint64_t xid;
+    const char *path; /* inside the data */
+    size_t path_size; /* at most ENTRY_PATH_MAX */
+    bool exists;      /* whether it is there */
+    bool watch;
+};
+
+/* Takes it from the front of what is left of a frame.  false: something else is there, or it is not
+ * as clients write it, and nothing was taken. */
+bool wire_client_read_next (struct reader *in, struct wire_client_read *read);
+
 /* ---- Writing: what concerns a frame as a whole -------------------------------------------- */
 
 struct wire_client_welcome {
@@ -103,6 +116,9 @@ void wire_client_reply_child (struct buf *out, const char *name, size_t size,
                               bool hidden);
 void wire_client_reply_next (struct buf *out, const char *name, size_t size);
 void wire_client_reply_value (struct buf *out, int64_t value);
+/* A whole reply at once: what a read of one znode has found. */
+void wire_client_reply_znode (struct buf *out, uint64_t xid, zxid_t zxid, const cohort_stat_t *stat,
+                              const uint8_t *data, size_t size);
 void wire_client_reply_identity (struct buf *out, const char *scheme, const char *id);
 /* An item of an access control list. */
 void wire_client_reply_acl (struct buf *out, uint8_t perms, const char *scheme, const char *id);

@@ -302,3 +302,37 @@ const Cohort__Wire__ClientFrame *wire_client_decode (struct arena *arena, const 
     return scan_requests (data, size, &count) ? read_requests (arena, data, size, count)
                                               : wire_client_decode_general (arena, data, size);
 }
+
+/* ---- Reads, one by one ------------------------------------------------------------------- */
+
+static bool read_of_znode (struct wire_client_read *read, const uint8_t *data, size_t size)
+{
+    struct reader in;
+    reader_init (&in, data, size);
+    read->path = (const char *) field_next_bytes (&in, OP_PATH, &read->path_size);
+    read->watch = field_next_number (&in, READ_WATCH) != 0;
+    return read->path != NULL && read->path_size <= ENTRY_PATH_MAX && reader_done (&in);
+}
+
+bool wire_client_read_next (struct reader *in, struct wire_client_read *read)
+{
+    struct reader rest = *in, request;
+    size_t size;
+    const uint8_t *data = field_next_bytes (&rest, CLIENT_FRAME_REQUESTS, &size);
+    if (data == NULL) {
+        return false;
+    }
+    reader_init (&request, data, size);
+    read->xid = field_next_number (&request, REQUEST_XID);
+    data = field_next_bytes (&request, REQUEST_GET, &size);
+    read->exists = data == NULL;
+    if (data == NULL) {
+        data = field_next_bytes (&request, REQUEST_EXISTS, &size);
+    }
+    if (data == NULL || !reader_done (&request) || read->xid == 0 ||
+        !read_of_znode (read, data, size)) {
+        return false;
+    }
+    *in = rest;
+    return true;
+}

@@ -19,14 +19,38 @@ int tree_path_check (const struct tree *self, const char *path, size_t size, boo
     return tree_path_validate (path, size, max, sequential);
 }
 
-int read_find (const struct tree *self, const char *path, size_t path_size, struct znode **znode)
+struct tree_key tree_key_of (const struct tree *self, const char *path, size_t path_size)
 {
     COHORT_ASSERT (path != NULL);
-    *znode = znode_find (&self->znodes, self->root, path, path_size);
+    uint64_t hash = tree_path_hash (self->root->node.hash, path, path_size, NULL);
+    map_prefetch (&self->znodes, hash);
+    return (struct tree_key){path, path_size, hash};
+}
+
+enum { FETCH_BYTES = 256, FETCH_STEP = 64 }; /* of a znode, with little data */
+
+void tree_key_fetch (const struct tree *self, const struct tree_key *key)
+{
+    const struct map_node *node = map_peek (&self->znodes, key->hash);
+    for (size_t at = 0; node != NULL && at < FETCH_BYTES; at += FETCH_STEP) {
+        __builtin_prefetch ((const char *) node + at);
+    }
+}
+
+static int find_key (const struct tree *self, const struct tree_key *key, struct znode **znode)
+{
+    *znode = znode_find_hashed (&self->znodes, key->hash, key->path, key->path_size);
     if (*znode != NULL) {
         return 0;
     }
-    return tree_path_check (self, path, path_size, false) != 0 ? COHORT_EPATH : COHORT_ENONODE;
+    bool sound = tree_path_check (self, key->path, key->path_size, false) == 0;
+    return sound ? COHORT_ENONODE : COHORT_EPATH;
+}
+
+int read_find (const struct tree *self, const char *path, size_t path_size, struct znode **znode)
+{
+    struct tree_key key = tree_key_of (self, path, path_size);
+    return find_key (self, &key, znode);
 }
 
 void read_describe (const struct znode *znode, const char *path, struct tree_node *node)
@@ -67,7 +91,7 @@ static bool restricted (const struct znode *znode)
 /* Whether the data shows numbers that are not for the session. */
 static bool is_secret (const struct tree *self, uint64_t session, const struct znode *znode)
 {
-    return quota_secret (self, session_of (self, session), znode);
+    return map_count (&self->acls) > 0 && quota_secret (self, session_of (self, session), znode);
 }
 
 enum { LOOK_BYTES = 4096 }; /* of a child's data, for one look more */
@@ -145,12 +169,46 @@ static int refuse (const struct tree *self, uint64_t session, int rc, const char
                : rc;
 }
 
-int tree_get_as (const struct tree *self, uint64_t session, enum tree_sight wanted,
-                 const char *path, size_t path_size, struct tree_node *node)
+static int get_key (const struct tree *self, const struct tree_key *key, struct tree_node *node)
 {
-    int rc = tree_get (self, path, path_size, node);
+    struct znode *znode;
+    int rc = find_key (self, key, &znode);
     if (rc != 0) {
-        return refuse (self, session, rc, path, path_size);
+        return rc;
+    }
+    if (!verify_znode (self, znode)) {
+        return COHORT_ECORRUPT;
+    }
+    struct buf *copy = &self->scratch->get_path;
+    buf_clear (copy);
+    uint8_t *text = buf_extend (copy, key->path_size + 1);
+    if (text == NULL) {
+        return COHORT_ENOMEM;
+    }
+    memcpy (text, key->path, key->path_size);
+    text[key->path_size] = 0;
+    read_describe (znode, (const char *) text, node);
+    size_t size;
+    if (quota_counted (self, znode, self->scratch->quota_text, &size)) {
+        node->data = (const uint8_t *) self->scratch->quota_text;
+        node->data_size = (uint32_t) size;
+        node->stat.data_size = (int32_t) size;
+    }
+    return 0;
+}
+
+int tree_get (const struct tree *self, const char *path, size_t path_size, struct tree_node *node)
+{
+    struct tree_key key = tree_key_of (self, path, path_size);
+    return get_key (self, &key, node);
+}
+
+int tree_get_key_as (const struct tree *self, uint64_t session, enum tree_sight wanted,
+                     const struct tree_key *key, struct tree_node *node)
+{
+    int rc = get_key (self, key, node);
+    if (rc != 0) {
+        return refuse (self, session, rc, key->path, key->path_size);
     }
     if (is_secret (self, session, node->znode)) {
         /* Nor how many digits they have. */
@@ -159,6 +217,13 @@ int tree_get_as (const struct tree *self, uint64_t session, enum tree_sight want
     }
     bool shown = tree_node_sight (self, session, node->znode) >= wanted;
     return shown || COHORT_MUTATED (reads_unpermitted) ? 0 : COHORT_ENOAUTH;
+}
+
+int tree_get_as (const struct tree *self, uint64_t session, enum tree_sight wanted,
+                 const char *path, size_t path_size, struct tree_node *node)
+{
+    struct tree_key key = tree_key_of (self, path, path_size);
+    return tree_get_key_as (self, session, wanted, &key, node);
 }
 
 int tree_get_acl (const struct tree *self, uint64_t id, const char *path, size_t path_size,
@@ -192,33 +257,6 @@ int tree_get_acl (const struct tree *self, uint64_t id, const char *path, size_t
         .masked = !admin,
     };
     znode_stat (znode, &acl->stat);
-    return 0;
-}
-
-int tree_get (const struct tree *self, const char *path, size_t path_size, struct tree_node *node)
-{
-    struct znode *znode;
-    int rc = read_find (self, path, path_size, &znode);
-    if (rc != 0) {
-        return rc;
-    }
-    if (!verify_znode (self, znode)) {
-        return COHORT_ECORRUPT;
-    }
-    struct buf *copy = &self->scratch->get_path;
-    buf_clear (copy);
-    buf_append (copy, path, path_size);
-    buf_u8 (copy, 0);
-    if (copy->failed) {
-        return COHORT_ENOMEM;
-    }
-    read_describe (znode, (const char *) copy->data, node);
-    size_t size;
-    if (quota_counted (self, znode, self->scratch->quota_text, &size)) {
-        node->data = (const uint8_t *) self->scratch->quota_text;
-        node->data_size = (uint32_t) size;
-        node->stat.data_size = (int32_t) size;
-    }
     return 0;
 }
 

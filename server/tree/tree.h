@@ -176,6 +176,18 @@ enum tree_sight {
 int tree_get_as (const struct tree *self, uint64_t session, enum tree_sight wanted,
                  const char *path, size_t path_size, struct tree_node *node);
 
+/* The same in steps, for who has many to read: what the memory takes to bring one closer passes
+ * while the others are looked for.  A key lives as long as the path, until the next tree_apply. */
+struct tree_key {
+    const char *path;
+    size_t path_size;
+    uint64_t hash;
+};
+struct tree_key tree_key_of (const struct tree *self, const char *path, size_t path_size);
+void tree_key_fetch (const struct tree *self, const struct tree_key *key);
+int tree_get_key_as (const struct tree *self, uint64_t session, enum tree_sight wanted,
+                     const struct tree_key *key, struct tree_node *node);
+
 /* What a session may see of a znode, of a child that is listed (they live until the next
  * tree_apply), and of a change, as the lists were when it happened. */
 enum tree_sight tree_node_sight (const struct tree *self, uint64_t session,

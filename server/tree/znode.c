@@ -253,8 +253,8 @@ static bool has_path (const struct map_node *node, const void *key)
     return end == 0;
 }
 
-static struct znode *find_hashed (const struct map *index, uint64_t hash, const char *path,
-                                  size_t size)
+struct znode *znode_find_hashed (const struct map *index, uint64_t hash, const char *path,
+                                 size_t size)
 {
     struct path_key key = {path, size};
     struct map_node *found = map_find (index, hash, has_path, &key);
@@ -264,7 +264,8 @@ static struct znode *find_hashed (const struct map *index, uint64_t hash, const 
 struct znode *znode_find (const struct map *index, const struct znode *root, const char *path,
                           size_t size)
 {
-    return find_hashed (index, tree_path_hash (root->node.hash, path, size, NULL), path, size);
+    return znode_find_hashed (index, tree_path_hash (root->node.hash, path, size, NULL), path,
+                              size);
 }
 
 struct child_key {

@@ -140,6 +140,9 @@ void znode_unlink (struct znode *self);
 /* root: that of all in the index. */
 struct znode *znode_find (const struct map *index, const struct znode *root, const char *path,
                           size_t size);
+/* hash: tree_path_hash of the root's and the path. */
+struct znode *znode_find_hashed (const struct map *index, uint64_t hash, const char *path,
+                                 size_t size);
 /* hash: tree_path_hash_child of the parent's hash and the name. */
 struct znode *znode_find_child (const struct map *index, const struct znode *parent, uint64_t hash,
                                 const char *name, size_t size);

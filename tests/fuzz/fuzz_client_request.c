@@ -72,9 +72,50 @@ static void assert_same (const struct buf *first, const struct buf *second)
     COHORT_ASSERT (first->size == 0 || memcmp (first->data, second->data, first->size) == 0);
 }
 
+static void assert_read (const struct wire_client_read *read, const Cohort__Wire__Request *request)
+{
+    COHORT_ASSERT (request->op_case == (read->exists ? COHORT__WIRE__REQUEST__OP_EXISTS
+                                                     : COHORT__WIRE__REQUEST__OP_GET));
+    const Cohort__Wire__Read *op = read->exists ? request->exists : request->get;
+    COHORT_ASSERT (request->xid == read->xid && request->number == 0 && request->ack_to == 0);
+    COHORT_ASSERT (!request->linearizable && (op->watch != 0) == read->watch);
+    COHORT_ASSERT (op->path.len == read->path_size);
+    COHORT_ASSERT (read->path_size == 0 ||
+                   memcmp (op->path.data, read->path, read->path_size) == 0);
+}
+
+/* What is taken from its front as reads is a frame of these reads, and of nothing else. */
+static void check_reads (const uint8_t *data, size_t size)
+{
+    struct reader in;
+    struct wire_client_read read;
+    struct arena arena;
+    size_t count = 0;
+    reader_init (&in, data, size);
+    while (wire_client_read_next (&in, &read)) {
+        count++;
+    }
+    if (count == 0) {
+        return;
+    }
+    arena_init (&arena, 1024, 0);
+    size_t taken = size - reader_left (&in);
+    const Cohort__Wire__ClientFrame *frame = wire_client_decode_general (&arena, data, taken);
+    COHORT_ASSERT (frame != NULL && frame->n_requests == count);
+    COHORT_ASSERT (frame->hello == NULL && frame->rearm == NULL && frame->heartbeat == NULL);
+    reader_init (&in, data, taken);
+    for (size_t i = 0; i < count; i++) {
+        COHORT_ASSERT (wire_client_read_next (&in, &read));
+        assert_read (&read, frame->requests[i]);
+    }
+    COHORT_ASSERT (reader_done (&in));
+    arena_deinit (&arena);
+}
+
 static void one (const uint8_t *data, size_t size)
 {
     struct buf first = {0}, second = {0};
+    check_reads (data, size);
     bool good = again (&first, wire_client_decode, data, size);
     COHORT_ASSERT (again (&second, wire_client_decode_general, data, size) == good);
     assert_same (&first, &second);
@@ -131,6 +172,11 @@ static void add_requests (fuzz_seed_fn *add, void *arg)
         {.xid = 16, .op = {.kind = WIRE_GET_ACL, .path = "/l", .inherited = true}},
         {.xid = 17, .op = {.kind = WIRE_GET_ADMINS}},
     };
+    static const struct wire_request reads[] = {
+        {.xid = 18, .op = {.kind = WIRE_GET, .path = "/a"}},
+        {.xid = 300000, .op = {.kind = WIRE_EXISTS, .path = "/a/b", .watch = true}},
+        {.xid = 300001, .op = {.kind = WIRE_GET, .path = "/a", .linearizable = true}},
+    };
     enum { COUNT = sizeof (requests) / sizeof (requests[0]) };
     const struct wire_request *all[COUNT];
     struct arena scratch;
@@ -147,6 +193,11 @@ static void add_requests (fuzz_seed_fn *add, void *arg)
     buf_clear (&out);
     COHORT_ASSERT (wire_put_words (&out, &scratch, &words) == 0);
     add (arg, "requests-alone", out.data, out.size);
+    const struct wire_request *each[] = {&reads[0], &reads[1], &reads[2]};
+    words = (struct wire_words){.requests = each, .request_count = 3};
+    buf_clear (&out);
+    COHORT_ASSERT (wire_put_words (&out, &scratch, &words) == 0);
+    add (arg, "reads", out.data, out.size);
     arena_deinit (&scratch);
     buf_deinit (&out);
 }

@@ -386,6 +386,11 @@ static void golden_bytes (void **state)
                        "48072a036162633216090100000000000000110200000000000000"
                        "30015803");
     buf_clear (&out);
+    wire_client_reply_znode (&out, 300, 5, &stat, (const uint8_t *) "abc", 3);
+    check_bytes (&out, "1aac000aa90008ac02190500000000000000"
+                       "3216090100000000000000110200000000000000"
+                       "300158032a03616263");
+    buf_clear (&out);
     wire_client_event (&out, WATCH_CHILDREN, COHORT_EVENT_CHILDREN, "/a", 2, 9);
     check_bytes (&out, "1a13121108041202"
                        "2f61"
@@ -428,11 +433,12 @@ static void lengths_of_every_size (void **state)
             wire_client_reply_stat (&out, &stat);
             wire_client_item_end (&out, mark);
         }
+        wire_client_reply_znode (&out, 1, 2, &stat, data, size);
         Cohort__Wire__ServerFrame *frame =
             cohort__wire__server_frame__unpack (NULL, out.size, out.data);
         assert_non_null (frame);
-        assert_int_equal (frame->n_items, 2);
-        for (int i = 0; i < 2; i++) {
+        assert_int_equal (frame->n_items, 3);
+        for (int i = 0; i < 3; i++) {
             assert_int_equal (frame->items[i]->reply->data.len, size);
             assert_int_equal (frame->items[i]->reply->stat->version, size);
         }
