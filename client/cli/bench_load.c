@@ -50,6 +50,9 @@ struct lane {
     int sent;     /* operations begun, those that were refused at once too */
     int issued;   /* requests under way or answered                        */
     int answered; /* requests answered                                     */
+    int key;      /* of the next operation that has one                    */
+    int newest;   /* where in the ring the next request's time goes,       */
+    int oldest;   /* and where that of the next answer stands              */
     int64_t *starts_ns;
 };
 
@@ -74,12 +77,20 @@ static void lane_done (struct lane *self, int64_t latency_ns, bool failed)
     self->load->done++;
 }
 
+/* Around a ring of `size`. */
+static int step (int position, int size)
+{
+    return position + 1 < size ? position + 1 : 0;
+}
+
 static void on_result (cohort_t *client, const cohort_result_t *result, void *arg)
 {
     (void) client;
     struct lane *self = arg;
     assert (self->answered < self->issued);
-    int64_t start = self->starts_ns[self->answered++ % self->load->plan->window];
+    self->answered++;
+    int64_t start = self->starts_ns[self->oldest];
+    self->oldest = step (self->oldest, self->load->plan->window);
     /* One look at the clock an operation: the next one begins as this one ends. */
     int64_t now = clock_ns ();
     lane_done (self, now - start, result->rc != COHORT_OK);
@@ -154,7 +165,8 @@ static int request (struct lane *self, int i)
     case OPERATION_GET:
         break;
     }
-    name_key (load, (int) (((int64_t) self->id * 7919 + i) % load->plan->keys));
+    name_key (load, self->key);
+    self->key = step (self->key, load->plan->keys);
     if (write) {
         return cohort_set_async (self->client, path, data, size, COHORT_ANY_VERSION, on_result,
                                  self);
@@ -182,9 +194,10 @@ static void lane_go_on (struct lane *self, int64_t now_ns)
             uint64_t sessions = (uint64_t) load->plan->sessions;
             start = due_ns (load, (uint64_t) self->sent * sessions + (uint64_t) self->id);
         }
-        self->starts_ns[self->issued % window] = start;
+        self->starts_ns[self->newest] = start;
         if (request (self, self->sent) == COHORT_OK) {
             self->issued++;
+            self->newest = step (self->newest, window);
         } else {
             lane_done (self, clock_ns () - start, true);
         }
@@ -228,6 +241,7 @@ static bool load_init (struct load *self, const struct bench_plan *plan, const s
             .load = self,
             .client = fleet->clients[i],
             .id = (int) i,
+            .key = (int) ((int64_t) i * 7919 % plan->keys),
             .starts_ns = self->starts_ns + i * window,
         };
     }

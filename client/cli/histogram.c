@@ -12,14 +12,7 @@ struct histogram *histogram_new (void)
 
 static int highest_bit (uint64_t value)
 {
-    int bit = 0;
-    for (int step = 32; step > 0; step /= 2) {
-        if (value >> step != 0) {
-            value >>= step;
-            bit += step;
-        }
-    }
-    return bit;
+    return 63 - __builtin_clzll (value);
 }
 
 /* By how many bits values of a bucket are shifted so that what remains is below HISTOGRAM_PARTS. */

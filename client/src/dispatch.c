@@ -27,12 +27,12 @@ void client_result (const cohort_t *self, struct request *request, cohort_result
     result->value = reply->value;
     result->existed = reply->existed;
     if (op->kind == WIRE_MULTI) {
-        for (size_t i = 0; i < reply->ops_count; i++) {
-            cohort_op_result_t *each = &reply->ops[i];
+        for (size_t i = 0; i < reply->more->ops_count; i++) {
+            cohort_op_result_t *each = &reply->more->ops[i];
             each->path = each->path != NULL ? below (self, each->path) : NULL;
         }
-        result->ops = reply->ops;
-        result->ops_count = reply->ops_count;
+        result->ops = reply->more->ops;
+        result->ops_count = reply->more->ops_count;
     }
     if (request->rc != COHORT_OK) {
         return;
@@ -44,22 +44,22 @@ void client_result (const cohort_t *self, struct request *request, cohort_result
     result->size = reply->size;
     result->stat = reply->stat;
     if (op->kind == WIRE_EPHEMERALS) {
-        const char **paths = (const char **) reply->children.items;
-        for (size_t i = 0; i < reply->children.count; i++) {
+        const char **paths = (const char **) reply->more->children.items;
+        for (size_t i = 0; i < reply->more->children.count; i++) {
             paths[i] = below (self, paths[i]);
         }
     }
-    result->reads = reply->reads;
-    result->reads_count = reply->reads_count;
-    result->identities = reply->identities;
-    result->identities_count = reply->identities_count;
-    result->acl = reply->acl;
+    result->reads = reply->more->reads;
+    result->reads_count = reply->more->reads_count;
+    result->identities = reply->more->identities;
+    result->identities_count = reply->more->identities_count;
+    result->acl = reply->more->acl;
     if (op->kind == WIRE_CHILDREN || op->kind == WIRE_EPHEMERALS) {
         bool names = op->list == NULL || (!op->list->with_stat && !op->list->with_data);
-        result->children = names ? &reply->children : NULL;
-        result->listed = names ? NULL : reply->listed;
-        result->listed_count = names ? 0 : reply->listed_count;
-        result->next = reply->next[0] != '\0' ? reply->next : NULL;
+        result->children = names ? &reply->more->children : NULL;
+        result->listed = names ? NULL : reply->more->listed;
+        result->listed_count = names ? 0 : reply->more->listed_count;
+        result->next = reply->more->next[0] != '\0' ? reply->more->next : NULL;
     }
 }
 
@@ -223,6 +223,33 @@ void client_tell_rest (cohort_t *self)
     } while (!mailbox_go_deaf (&self->mailbox));
 }
 
+/* References to a frame that many events in a row point into: they are given back together. */
+struct debt {
+    struct wire_frame *frame;
+    size_t count;
+};
+
+static void settle (struct debt *debt)
+{
+    wire_frame_release_many (debt->frame, debt->count);
+    *debt = (struct debt){NULL, 0};
+}
+
+/* The event is done with; its reference becomes part of the debt. */
+static void finish_event (struct event *event, struct debt *debt)
+{
+    struct wire_frame *frame = event->frame;
+    if (frame != NULL) {
+        if (frame != debt->frame) {
+            settle (debt);
+            debt->frame = frame;
+        }
+        debt->count++;
+        event->frame = NULL;
+    }
+    event_free (event);
+}
+
 static int dispatch (cohort_t *self, int max_events, bool drive)
 {
     struct exchange *exchange = &self->loop->exchange;
@@ -234,6 +261,7 @@ static int dispatch (cohort_t *self, int max_events, bool drive)
     }
     int ran = 0;
     size_t requests = 0, bytes = 0;
+    struct debt debt = {NULL, 0};
     struct list_node *last = list_last (&self->dispatch), *node = NULL;
     while (!self->destroyed && node != last && (max_events <= 0 || ran < max_events)) {
         node = list_pop_front (&self->dispatch);
@@ -246,13 +274,14 @@ static int dispatch (cohort_t *self, int max_events, bool drive)
             list_push_front (&self->dispatch, node);
             node = NULL;
         } else {
-            event_free (event);
+            finish_event (event, &debt);
         }
         ran++;
         if (self->watchdog_ms > 0) {
             mailbox_alive (&self->mailbox, loop_now_ms (self->loop));
         }
     }
+    settle (&debt);
     bool left = !list_empty (&self->dispatch);
     if (self->destroyed) {
         mailbox_wait_told (&self->mailbox);

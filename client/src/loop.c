@@ -229,7 +229,7 @@ static void take_outgoing (struct cohort *handle, int64_t now_ms)
             (void) rc;
             event_free (event);
         } else {
-            session_submit (handle->session, container_of (event, struct request, event), now_ms);
+            session_enqueue (handle->session, container_of (event, struct request, event));
         }
     }
     if (end == MAILBOX_ABANDON) {

@@ -63,10 +63,6 @@ static int check_path (cohort_t *self, const struct client_call *call)
     char text[MAILBOX_TEXT_SIZE];
     bool sequential = call->kind == WIRE_CREATE && (call->mode & COHORT_SEQUENTIAL) != 0;
     int rc = path_check (call->path, sequential, text, sizeof (text));
-    if (rc == COHORT_OK && path_joined_size (self->chroot, call->path) > PATH_SIZE_MAX) {
-        return client_fail (self, COHORT_ETOOBIG, "%s: path and chroot have more than %d bytes",
-                            client_op_name (call->kind), PATH_SIZE_MAX);
-    }
     if (rc != COHORT_OK) {
         return client_fail (self, rc, "%s: %s", client_op_name (call->kind), text);
     }
@@ -74,6 +70,10 @@ static int check_path (cohort_t *self, const struct client_call *call)
     size_t size = path_joined_size (self->chroot, call->path);
     if (size <= PATH_SIZE_SURE) {
         return COHORT_OK;
+    }
+    if (size > PATH_SIZE_MAX) {
+        return client_fail (self, COHORT_ETOOBIG, "%s: path and chroot have more than %d bytes",
+                            client_op_name (call->kind), PATH_SIZE_MAX);
     }
     struct published view;
     mailbox_view (&self->mailbox, &view);
@@ -239,8 +239,36 @@ static struct request *plain_request (const cohort_t *self, const struct client_
     return request;
 }
 
+/* One that has a path, and perhaps a watch, and nothing else. */
+static bool is_plain_read (const struct client_call *call)
+{
+    return call->kind == WIRE_GET || call->kind == WIRE_EXISTS || call->kind == WIRE_COUNT;
+}
+
+static int read_request (cohort_t *self, const struct client_call *call, struct request **request_p)
+{
+    int rc = check_path (self, call);
+    if (rc != COHORT_OK) {
+        return rc;
+    }
+    struct request *request = request_new (call->kind, self->chroot, call->path, NULL, 0);
+    rc = request == NULL       ? COHORT_ENOMEM
+         : call->watch != NULL ? add_watch (self, call, request)
+                               : COHORT_OK;
+    if (rc != COHORT_OK) {
+        request_free (request);
+        return client_fail (self, rc, "%s: out of memory", client_op_name (call->kind));
+    }
+    request->wire.op.linearizable = call->linearizable;
+    *request_p = request;
+    return COHORT_OK;
+}
+
 int client_request (cohort_t *self, const struct client_call *call, struct request **request_p)
 {
+    if (is_plain_read (call)) {
+        return read_request (self, call, request_p);
+    }
     int rc = check_call (self, call);
     if (rc != COHORT_OK) {
         return rc;

@@ -22,10 +22,13 @@ static int refuse (int code, const char *path, size_t at, const char *reason, ch
     return code;
 }
 
-/* A character of one byte that is allowed, and no '/': nearly all are. */
-static bool is_plain (char byte)
+/* Behind the characters of one byte that are allowed, and no '/': nearly all are. */
+static const char *skip_plain (const char *at)
 {
-    return byte > 0x1f && byte < 0x7f && byte != '/';
+    while (*at > 0x1f && *at < 0x7f && *at != '/') {
+        at++;
+    }
+    return at;
 }
 
 /* The length of the UTF-8 character at `at`, 0 if there is none; *point gets its number. RFC 3629:
@@ -96,9 +99,21 @@ int path_check (const char *path, bool sequential, char *text, size_t text_size)
         return refuse (COHORT_EPATH, path, 0, "a path begins with '/'", text, text_size);
     }
     size_t at = 1, name = 1;
-    while (path[at] != '\0') {
-        if (is_plain (path[at]) && at < PATH_SIZE_MAX) {
-            at++;
+    for (;;) {
+        at = (size_t) (skip_plain (path + at) - path);
+        if (at > PATH_SIZE_MAX) {
+            return refuse (COHORT_ETOOBIG, path, PATH_SIZE_MAX, "a path has at most 4096 bytes",
+                           text, text_size);
+        }
+        if (path[at] == '\0') {
+            break;
+        }
+        if (path[at] == '/') {
+            const char *fault = name_fault (path + name, at - name);
+            if (fault != NULL) {
+                return refuse (COHORT_EPATH, path, name, fault, text, text_size);
+            }
+            name = ++at;
             continue;
         }
         uint32_t point = 0;
@@ -107,18 +122,7 @@ int path_check (const char *path, bool sequential, char *text, size_t text_size)
         if (fault != NULL) {
             return refuse (COHORT_EPATH, path, at, fault, text, text_size);
         }
-        if (point == '/') {
-            fault = name_fault (path + name, at - name);
-            if (fault != NULL) {
-                return refuse (COHORT_EPATH, path, name, fault, text, text_size);
-            }
-            name = at + 1;
-        }
         at += length;
-        if (at > PATH_SIZE_MAX) {
-            return refuse (COHORT_ETOOBIG, path, PATH_SIZE_MAX, "a path has at most 4096 bytes",
-                           text, text_size);
-        }
     }
     bool ends_in_slash = name == at;
     if (ends_in_slash && (at == 1 || sequential)) {
@@ -144,17 +148,15 @@ size_t path_joined_size (const char *chroot, const char *path)
     return chroot_size > 0 && is_root (path) ? chroot_size : chroot_size + strlen (path);
 }
 
-void path_join (char *out, const char *chroot, const char *path)
+void path_join (char *out, size_t size, const char *chroot, const char *path)
 {
     COHORT_ASSERT (path[0] == '/');
     size_t chroot_size = strlen (chroot);
     COHORT_ASSERT (chroot_size == 0 || (chroot[0] == '/' && chroot[chroot_size - 1] != '/'));
+    COHORT_ASSERT (chroot_size <= size);
     memcpy (out, chroot, chroot_size);
-    if (chroot_size > 0 && is_root (path)) {
-        out[chroot_size] = '\0';
-    } else {
-        memcpy (out + chroot_size, path, strlen (path) + 1);
-    }
+    memcpy (out + chroot_size, path, size - chroot_size);
+    out[size] = '\0';
 }
 
 const char *path_strip (const char *chroot, size_t chroot_size, const char *path)

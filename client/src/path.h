@@ -23,8 +23,9 @@ int path_check (const char *path, bool sequential, char *text, size_t text_size)
 
 /* Bytes that path_join writes, without the terminator. */
 size_t path_joined_size (const char *chroot, const char *path);
-/* Writes chroot (checked, or "" for none) and path (checked) as one path, with a terminator. */
-void path_join (char *out, const char *chroot, const char *path);
+/* Writes chroot (checked, or "" for none) and path (checked) as one path of that size, with a
+ * terminator. */
+void path_join (char *out, size_t size, const char *chroot, const char *path);
 
 /* The part of `path` below a chroot of `chroot_size` bytes, inside `path` or static; the path of
  * the chroot itself is "/". What is not below the chroot is returned whole. */

@@ -17,6 +17,16 @@ static struct request *request_at (struct list_node *node)
 
 /* ---- One request ----------------------------------------------------------------------------- */
 
+/* With room for so many bytes behind it. */
+static struct request *empty_request (size_t room)
+{
+    struct request *request = mem_alloc (sizeof (*request) + room);
+    if (request != NULL) {
+        *request = (struct request){.event.kind = EVENT_RESULT};
+    }
+    return request;
+}
+
 struct request *request_new (enum wire_kind kind, const char *chroot, const char *path,
                              const void *data, size_t size)
 {
@@ -33,15 +43,14 @@ struct request *request_new_acl (enum wire_kind kind, const char *chroot, const 
     if (size > SIZE_MAX / 2) {
         return NULL;
     }
-    struct request *request = mem_alloc (sizeof (*request) + path_size + acl_size + size);
+    struct request *request = empty_request (path_size + acl_size + size);
     if (request == NULL) {
         return NULL;
     }
-    *request = (struct request){.event.kind = EVENT_RESULT};
     request->wire.op.kind = kind;
     char *tail = (char *) (request + 1);
     if (path != NULL) {
-        path_join (tail, chroot, path);
+        path_join (tail, path_size - 1, chroot, path);
         request->wire.op.path = tail;
         tail += path_size;
     }
@@ -53,7 +62,7 @@ struct request *request_new_acl (enum wire_kind kind, const char *chroot, const 
         request->wire.op.data = memcpy (tail, data, size);
         request->wire.op.size = size;
     }
-    request->size = wire_request_size (&request->wire);
+    request->size = wire_plain_size (path_size > 0 ? path_size - 1 : 0, size, acl_size);
     return request;
 }
 
@@ -78,12 +87,10 @@ struct request *request_new_list (enum wire_kind kind, const char *chroot, const
     size_t after_size = strlen (list->after) + 1;
     size_t prefix_size = strlen (list->prefix) + 1;
     size_t path_size = path != NULL ? path_joined_size (chroot, path) + 1 : 0;
-    struct request *request =
-        mem_alloc (sizeof (*request) + sizeof (*list) + path_size + after_size + prefix_size);
+    struct request *request = empty_request (sizeof (*list) + path_size + after_size + prefix_size);
     if (request == NULL) {
         return NULL;
     }
-    *request = (struct request){.event.kind = EVENT_RESULT};
     struct wire_list *copy = (struct wire_list *) (void *) (request + 1);
     char *tail = (char *) (copy + 1);
     *copy = *list;
@@ -91,7 +98,7 @@ struct request *request_new_list (enum wire_kind kind, const char *chroot, const
     copy->prefix = memcpy (tail + after_size, list->prefix, prefix_size);
     tail += after_size + prefix_size;
     if (path != NULL) {
-        path_join (tail, chroot, path);
+        path_join (tail, path_size - 1, chroot, path);
         request->wire.op.path = tail;
     }
     request->wire.op.kind = kind;
@@ -105,9 +112,10 @@ static char *copy_op (struct wire_op *to, const struct wire_op *from, const char
                       char *tail)
 {
     *to = *from;
-    path_join (tail, chroot, from->path);
+    size_t path_size = path_joined_size (chroot, from->path);
+    path_join (tail, path_size, chroot, from->path);
     to->path = tail;
-    tail += path_joined_size (chroot, from->path) + 1;
+    tail += path_size + 1;
     if (from->size > 0) {
         memcpy (tail, from->data, from->size);
         to->data = tail;
@@ -129,11 +137,10 @@ struct request *request_new_multi (enum wire_kind kind, const char *chroot,
         total += path_joined_size (chroot, ops[i].path) + 1 + ops[i].size;
         total += ops[i].acl != NULL ? strlen (ops[i].acl) + 1 : 0;
     }
-    struct request *request = mem_alloc (sizeof (*request) + total);
+    struct request *request = empty_request (total);
     if (request == NULL) {
         return NULL;
     }
-    *request = (struct request){.event.kind = EVENT_RESULT};
     struct wire_op *copies = (struct wire_op *) (void *) (request + 1);
     char *tail = (char *) (copies + count);
     for (size_t i = 0; i < count; i++) {
@@ -317,7 +324,7 @@ static enum requests_verdict answer_gap (struct requests *requests, const struct
     if (requests->gap_xid > 0 && reply->xid > requests->gap_xid) {
         return REQUESTS_IGNORED;
     }
-    uint64_t expected = reply->code == COHORT_EGAP ? reply->expected : reply->number;
+    uint64_t expected = reply->code == COHORT_EGAP ? reply->more->expected : reply->number;
     struct request *from = expected > 0 ? find_sent (requests, expected, reply->xid) : NULL;
     if (from == NULL) {
         /* Sent again already and not yet gone out: an echo. */

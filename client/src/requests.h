@@ -33,24 +33,25 @@
 struct watch;
 struct waiter;
 
+/* In the order in which it is gone through, so that what nearly no request has lies behind. */
 struct request {
     struct event event;
-    struct wire_request wire;       /* its pointers lead into this allocation */
-    size_t size;                    /* as counted against the limits */
-    struct watch *watch;            /* owned: set with the read; unwatch: like those that are to
-                                       end, its fn NULL: all; or NULL */
-    bool check;                     /* unwatch: they stay */
-    bool own;                       /* of the session itself: nobody hears of its result */
-    struct cohort_stream *stream;   /* one reference: stream_open and stream_close, or NULL */
-    struct proof *proof;            /* one reference: add_auth, or NULL */
-    int rc;                         /* once answered */
-    const struct wire_reply *reply; /* once answered, inside event.frame; NULL: there is none */
     /* For the caller, untouched here. */
     cohort_result_fn *fn;
     void *arg;
     struct waiter *waiter;
-    bool blocking;          /* made with a waiter, which may have given up since */
-    struct list_node asked; /* in the mailbox's list until it is published */
+    struct list_node asked;         /* in the mailbox's list until it is published */
+    size_t size;                    /* as counted against the limits */
+    const struct wire_reply *reply; /* once answered, inside event.frame; NULL: there is none */
+    int rc;                         /* once answered */
+    bool blocking;                  /* made with a waiter, which may have given up since */
+    bool check;                     /* unwatch: they stay */
+    bool own;                       /* of the session itself: nobody hears of its result */
+    struct watch *watch;            /* owned: set with the read; unwatch: like those that are to
+                                       end, its fn NULL: all; or NULL */
+    struct cohort_stream *stream;   /* one reference: stream_open and stream_close, or NULL */
+    struct proof *proof;            /* one reference: add_auth, or NULL */
+    struct wire_request wire;       /* its pointers lead into this allocation */
 };
 
 struct requests {

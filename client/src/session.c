@@ -260,6 +260,12 @@ void session_finish (struct session *self)
 
 void session_submit (struct session *self, struct request *request, int64_t now_ms)
 {
+    session_enqueue (self, request);
+    session_evaluate (self, now_ms);
+}
+
+void session_enqueue (struct session *self, struct request *request)
+{
     COHORT_ASSERT (request != NULL);
     struct wire_op *op = &request->wire.op;
     COHORT_ASSERT ((request->stream != NULL) ==
@@ -285,7 +291,6 @@ void session_submit (struct session *self, struct request *request, int64_t now_
         op->stream_id = request->stream->id;
         stream_table_add (&self->streams, request->stream);
     }
-    session_evaluate (self, now_ms);
 }
 
 void session_tick (struct session *self, int64_t now_ms)

@@ -61,6 +61,8 @@ void session_free (struct session **self_p);
 /* Queues a request, which is the session's from then on. Exactly one EVENT_RESULT with it follows,
  * at once if it is refused. */
 void session_submit (struct session *self, struct request *request, int64_t now_ms);
+/* The same for one of many: session_tick follows the last. */
+void session_enqueue (struct session *self, struct request *request);
 
 /* The connection stands / has ended, or could not be made: rc is COHORT_ECONNECT, or
  * COHORT_EAUTHFAILED if the server refused the keys. The link's CONNECT has been taken before.

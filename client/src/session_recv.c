@@ -21,7 +21,7 @@ static void settle_watch (struct session *self, struct request *request)
     request->watch = NULL;
     bool set = request->rc == COHORT_OK ||
                (request->rc == COHORT_ENONODE && request->wire.op.kind == WIRE_EXISTS);
-    if (watch != NULL && set) {
+    if (set) {
         watch_table_add (&self->watches, watch);
     } else {
         watch_free (watch);
@@ -57,8 +57,9 @@ static void settle_proof (struct session *self, struct request *request)
     }
 }
 
+/* *references: so many of the frame are left, of which an answered request takes one. */
 static bool take_reply (struct session *self, struct wire_frame *frame,
-                        const struct wire_reply *reply)
+                        const struct wire_reply *reply, size_t *references)
 {
     struct request *request = NULL;
     switch (requests_answer (&self->requests, reply, &request)) {
@@ -73,7 +74,8 @@ static bool take_reply (struct session *self, struct wire_frame *frame,
         break;
     }
     COHORT_ASSERT (request != NULL);
-    wire_frame_retain (frame);
+    COHORT_ASSERT (*references > 0);
+    --*references;
     request->event.frame = frame;
     request->reply = reply;
     request->rc = reply->code;
@@ -84,7 +86,7 @@ static bool take_reply (struct session *self, struct wire_frame *frame,
         settle_unwatch (self, request);
     } else if (request->proof != NULL) {
         settle_proof (self, request);
-    } else {
+    } else if (request->watch != NULL) {
         settle_watch (self, request);
     }
     session_complete (self, request, request->rc);
@@ -145,7 +147,8 @@ static bool take_past_reply (struct session *self, const struct wire_reply *repl
     return true;
 }
 
-static bool take_items (struct session *self, struct wire_frame *frame, int64_t now_ms)
+static bool take_each (struct session *self, struct wire_frame *frame, size_t *references,
+                       int64_t now_ms)
 {
     uint64_t seen = frame->zxid, settled = frame->zxid;
     for (size_t i = 0; i < frame->item_count && !self->closed; i++) {
@@ -157,7 +160,7 @@ static bool take_items (struct session *self, struct wire_frame *frame, int64_t 
             if (self->past == PAST_CLOSES) {
                 return take_past_reply (self, item->u.reply, now_ms);
             }
-            good = take_reply (self, frame, item->u.reply);
+            good = take_reply (self, frame, item->u.reply, references);
             /* All events up to a reply's zxid came before it. */
             zxid = item->u.reply->zxid;
             settled = settled > zxid ? settled : zxid;
@@ -186,6 +189,15 @@ static bool take_items (struct session *self, struct wire_frame *frame, int64_t 
         self->zxid_events = settled;
     }
     return true;
+}
+
+static bool take_items (struct session *self, struct wire_frame *frame, int64_t now_ms)
+{
+    size_t references = frame->item_count;
+    wire_frame_retain_many (frame, references);
+    bool good = take_each (self, frame, &references, now_ms);
+    wire_frame_release_many (frame, references);
+    return good;
 }
 
 /* A heartbeat has been confirmed by a quorum: the session surely lives for its time limits from

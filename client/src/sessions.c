@@ -10,14 +10,15 @@
 /* One allocation. */
 static cohort_sessions_t *page_of (const struct wire_reply *reply)
 {
-    size_t count = reply->sessions_count;
+    size_t count = reply->more->sessions_count;
     cohort_sessions_t *page = mem_alloc (sizeof (*page) + count * sizeof (cohort_session_info_t));
     if (page != NULL) {
         cohort_session_info_t *items = (cohort_session_info_t *) (void *) (page + 1);
         if (count > 0) {
-            memcpy (items, reply->sessions, count * sizeof (*items));
+            memcpy (items, reply->more->sessions, count * sizeof (*items));
         }
-        *page = (cohort_sessions_t){.count = count, .items = items, .more = reply->more_sessions};
+        *page =
+            (cohort_sessions_t){.count = count, .items = items, .more = reply->more->more_sessions};
     }
     return page;
 }

@@ -22,7 +22,7 @@ struct cohort_stream *stream_new (uint64_t id, const char *chroot, const char *p
         return NULL;
     }
     char *tail = (char *) (stream + 1);
-    path_join (tail, chroot, path);
+    path_join (tail, path_size - 1, chroot, path);
     stream->path = tail;
     stream->id = id;
     stream->ended.kind = EVENT_ENDED;

@@ -120,14 +120,14 @@ enum { TREE_LIMIT = 1000 };
 static const char *name_quota (const cohort_t *self, const struct wire_reply *reply, char *text,
                                size_t size)
 {
-    const char *path = reply->quota_path;
+    const char *path = reply->more->quota_path;
     bool within = strncmp (path, self->chroot, self->chroot_size) == 0 &&
                   (self->chroot_size == 0 || path[self->chroot_size] == '/' ||
                    path[self->chroot_size] == '\0');
     (void) snprintf (text, size, "%.200s %s",
                      within ? path_strip (self->chroot, self->chroot_size, path)
                             : "a znode above the chroot",
-                     reply->detail);
+                     reply->more->detail);
     return text;
 }
 
@@ -156,10 +156,10 @@ static int outcome (cohort_t *self, const struct request *request, const cohort_
         return fail_tree (self, request, result);
     }
     char advice[400];
-    const char *detail = request->reply != NULL ? request->reply->detail : "";
+    const char *detail = request->reply != NULL ? request->reply->more->detail : "";
     if (detail[0] == '\0') {
         detail = advice_of (result->rc, request->wire.op.kind, advice, sizeof advice);
-    } else if (request->reply->quota_path[0] != '\0') {
+    } else if (request->reply->more->quota_path[0] != '\0') {
         detail = name_quota (self, request->reply, advice, sizeof advice);
     }
     return client_fail (self, result->rc, "%s%s%.150s: %s%s%s",

@@ -28,7 +28,7 @@ struct watch *watch_new (enum wire_watch_kind kind, const char *chroot, const ch
     *watch = (struct watch){.event.kind = EVENT_WATCH, .kind = kind, .fn = fn, .arg = arg};
     list_init (&watch->same);
     char *tail = (char *) (watch + 1);
-    path_join (tail, chroot, path);
+    path_join (tail, path_size - 1, chroot, path);
     watch->path = tail;
     return watch;
 }

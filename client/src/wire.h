@@ -76,28 +76,28 @@ struct wire_list {
  * wire. */
 struct wire_op {
     enum wire_kind kind;
+    bool watch;        /* reads */
+    bool linearizable; /* reads */
+    bool if_absent;    /* create */
+    bool if_present;   /* delete */
     const char *path;
     const void *data;
     size_t size;
     uint32_t mode;
-    bool if_absent;  /* create */
-    bool if_present; /* delete */
-    uint64_t ttl_ms; /* create */
     int32_t version;
+    uint64_t ttl_ms;               /* create */
     uint32_t limit;                /* delete_tree, sessions */
+    uint32_t flags;                /* stream_open: the numbers of enum StreamFlag */
     int64_t delta, floor, ceiling; /* add */
     uint64_t zxid; /* check_czxid: czxid; check_owner: ozxid; stream_open: from_zxid */
     uint64_t
         session; /* check_owner, kill, hand_over; ephemerals, 0: one's own; sessions: behind it */
     uint64_t stream_id;           /* stream_open, stream_close */
-    uint32_t flags;               /* stream_open: the numbers of enum StreamFlag */
-    bool watch;                   /* reads */
-    bool linearizable;            /* reads */
     int watcher;                  /* unwatch: the numbers of enum WatcherType */
     bool check;                   /* unwatch: the server keeps the watches */
+    bool inherited;               /* set_acl, get_acl */
     const struct wire_list *list; /* children, NULL: all of them, by name; ephemerals */
     const char *acl;              /* create, set_acl, set_admins: items, one a line; NULL: none */
-    bool inherited;               /* set_acl, get_acl */
     const char *scheme, *user;    /* add_auth; its credential is the data */
 };
 
@@ -157,6 +157,9 @@ bool wire_is_write (enum wire_kind kind);
 
 /* About how many bytes the request takes in a frame; never fewer than its data and path. */
 size_t wire_request_size (const struct wire_request *request);
+/* The same of one operation, by the sizes of its path and data; acl_size: with the terminator, 0:
+ * it has none. */
+size_t wire_plain_size (size_t path_size, size_t data_size, size_t acl_size);
 
 /* Each appends one ClientFrame to `out`, using `scratch` (which the caller resets) on the way. 0 or
  * COHORT_ENOMEM, then `out` is as it was. */
@@ -195,21 +198,15 @@ struct wire_refused {
     const char *text, *redirect;
 };
 
-struct wire_reply {
-    uint64_t xid, number, expected, zxid;
-    int32_t code;
-    const char *path; /* "" if there is none */
-    const void *data;
-    size_t size;
-    const cohort_stat_t *stat; /* NULL if there is none */
+/* What replies have that are not those to single operations, or that say why something failed. */
+struct wire_reply_more {
+    uint64_t expected;
     cohort_strings_t children; /* asked for by name alone */
     cohort_child_t *listed;    /* asked for with stat or data */
     size_t listed_count;
     const char *next;        /* children: there may be more behind this name; "" if not */
     cohort_op_result_t *ops; /* not const: the client cuts the chroot off their paths */
     size_t ops_count;
-    int64_t value;               /* add, delete_tree, count */
-    bool existed;                /* create, delete */
     cohort_read_result_t *reads; /* multi_read */
     size_t reads_count;
     cohort_identity_t *identities; /* whoami */
@@ -220,6 +217,18 @@ struct wire_reply {
     const cohort_session_info_t *sessions;
     size_t sessions_count;
     bool more_sessions;
+};
+
+struct wire_reply {
+    uint64_t xid, number, zxid;
+    int32_t code;
+    bool existed;     /* create, delete */
+    const char *path; /* "" if there is none */
+    const void *data;
+    size_t size;
+    const cohort_stat_t *stat; /* NULL if there is none */
+    int64_t value;             /* add, delete_tree, count */
+    const struct wire_reply_more *more;
 };
 
 struct wire_event {
@@ -287,5 +296,8 @@ int wire_decode_general (const void *bytes, size_t size, struct wire_frame **fra
  * allowed. */
 void wire_frame_retain (struct wire_frame *frame);
 void wire_frame_release (struct wire_frame *frame);
+/* So many at once: what is counted across threads is dear. */
+void wire_frame_retain_many (struct wire_frame *frame, size_t count);
+void wire_frame_release_many (struct wire_frame *frame, size_t count);
 
 #endif

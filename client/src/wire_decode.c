@@ -117,25 +117,25 @@ static int take_backup (struct wire_frame *frame, const Cohort__Wire__BackupPart
     return COHORT_OK;
 }
 
-static int take_op_results (struct arena *arena, struct wire_reply *reply,
+static int take_op_results (struct arena *arena, struct wire_reply_more *more,
                             const Cohort__Wire__Reply *from)
 {
-    reply->ops = arena_calloc (arena, from->n_results, sizeof (*reply->ops));
-    if (reply->ops == NULL) {
+    more->ops = arena_calloc (arena, from->n_results, sizeof (*more->ops));
+    if (more->ops == NULL) {
         return COHORT_ENOMEM;
     }
-    reply->ops_count = from->n_results;
+    more->ops_count = from->n_results;
     for (size_t i = 0; i < from->n_results; i++) {
         const Cohort__Wire__OpResult *result = from->results[i];
         if (result->code > 0) {
             return COHORT_EPROTOCOL;
         }
-        reply->ops[i].rc = result->code;
-        reply->ops[i].path = result->path[0] != '\0' ? result->path : NULL;
-        reply->ops[i].value = result->value;
-        reply->ops[i].existed = result->existed;
+        more->ops[i].rc = result->code;
+        more->ops[i].path = result->path[0] != '\0' ? result->path : NULL;
+        more->ops[i].value = result->value;
+        more->ops[i].existed = result->existed;
         if (result->stat != NULL) {
-            fill_stat (&reply->ops[i].stat, result->stat);
+            fill_stat (&more->ops[i].stat, result->stat);
         }
     }
     return COHORT_OK;
@@ -157,12 +157,12 @@ static cohort_child_t *children_of (struct arena *arena, Cohort__Wire__Child *co
     return children;
 }
 
-static int take_listed (struct arena *arena, struct wire_reply *reply,
+static int take_listed (struct arena *arena, struct wire_reply_more *more,
                         const Cohort__Wire__Reply *from)
 {
-    reply->listed = children_of (arena, from->listed, from->n_listed);
-    reply->listed_count = from->n_listed;
-    return reply->listed != NULL ? COHORT_OK : COHORT_ENOMEM;
+    more->listed = children_of (arena, from->listed, from->n_listed);
+    more->listed_count = from->n_listed;
+    return more->listed != NULL ? COHORT_OK : COHORT_ENOMEM;
 }
 
 static int take_read (struct arena *arena, cohort_read_result_t *read,
@@ -191,32 +191,32 @@ static int take_read (struct arena *arena, cohort_read_result_t *read,
     return COHORT_OK;
 }
 
-static int take_reads (struct arena *arena, struct wire_reply *reply,
+static int take_reads (struct arena *arena, struct wire_reply_more *more,
                        const Cohort__Wire__Reply *from)
 {
-    reply->reads = arena_calloc (arena, from->n_reads, sizeof (*reply->reads));
-    if (reply->reads == NULL) {
+    more->reads = arena_calloc (arena, from->n_reads, sizeof (*more->reads));
+    if (more->reads == NULL) {
         return COHORT_ENOMEM;
     }
-    reply->reads_count = from->n_reads;
+    more->reads_count = from->n_reads;
     int rc = COHORT_OK;
     for (size_t i = 0; i < from->n_reads && rc == COHORT_OK; i++) {
-        rc = take_read (arena, &reply->reads[i], from->reads[i]);
+        rc = take_read (arena, &more->reads[i], from->reads[i]);
     }
     return rc;
 }
 
-static int take_identities (struct arena *arena, struct wire_reply *reply,
+static int take_identities (struct arena *arena, struct wire_reply_more *more,
                             const Cohort__Wire__Reply *from)
 {
-    reply->identities = arena_calloc (arena, from->n_identities, sizeof (*reply->identities));
-    if (reply->identities == NULL) {
+    more->identities = arena_calloc (arena, from->n_identities, sizeof (*more->identities));
+    if (more->identities == NULL) {
         return COHORT_ENOMEM;
     }
-    reply->identities_count = from->n_identities;
+    more->identities_count = from->n_identities;
     for (size_t i = 0; i < from->n_identities; i++) {
-        reply->identities[i].scheme = from->identities[i]->scheme;
-        reply->identities[i].id = from->identities[i]->id;
+        more->identities[i].scheme = from->identities[i]->scheme;
+        more->identities[i].id = from->identities[i]->id;
     }
     return COHORT_OK;
 }
@@ -234,7 +234,8 @@ static const char *text_of (struct arena *arena, const ProtobufCBinaryData *byte
     return text;
 }
 
-static int take_acl (struct arena *arena, struct wire_reply *reply, const Cohort__Wire__Reply *from)
+static int take_acl (struct arena *arena, struct wire_reply_more *more,
+                     const Cohort__Wire__Reply *from)
 {
     cohort_acl_t *acl = arena_calloc (arena, 1, sizeof (*acl));
     cohort_acl_item_t *items = arena_calloc (arena, from->n_acl, sizeof (*items));
@@ -251,11 +252,11 @@ static int take_acl (struct arena *arena, struct wire_reply *reply, const Cohort
     }
     acl->items = items;
     acl->count = from->n_acl;
-    reply->acl = acl;
+    more->acl = acl;
     return COHORT_OK;
 }
 
-static int take_sessions (struct arena *arena, struct wire_reply *reply,
+static int take_sessions (struct arena *arena, struct wire_reply_more *more,
                           const Cohort__Wire__Reply *from)
 {
     cohort_session_info_t *list = arena_calloc (arena, from->n_sessions, sizeof (*list));
@@ -282,10 +283,37 @@ static int take_sessions (struct arena *arena, struct wire_reply *reply,
             memcpy (list[i].address, session->address.data, sizeof (list[i].address));
         }
     }
-    reply->sessions = list;
-    reply->sessions_count = from->n_sessions;
-    reply->more_sessions = from->more_sessions;
+    more->sessions = list;
+    more->sessions_count = from->n_sessions;
+    more->more_sessions = from->more_sessions;
     return COHORT_OK;
+}
+
+static int take_more (struct arena *arena, struct wire_reply_more *more,
+                      const Cohort__Wire__Reply *from)
+{
+    more->expected = from->expected;
+    more->children.count = from->n_children;
+    more->children.items = (const char *const *) from->children;
+    more->next = from->next;
+    more->detail = from->detail;
+    more->quota_path = from->quota_path;
+    if (from->n_sessions > 0) {
+        return take_sessions (arena, more, from);
+    }
+    if (from->n_acl > 0) {
+        return take_acl (arena, more, from);
+    }
+    if (from->n_listed > 0) {
+        return take_listed (arena, more, from);
+    }
+    if (from->n_reads > 0) {
+        return take_reads (arena, more, from);
+    }
+    if (from->n_identities > 0) {
+        return take_identities (arena, more, from);
+    }
+    return from->n_results > 0 ? take_op_results (arena, more, from) : COHORT_OK;
 }
 
 static int take_reply (struct arena *arena, struct wire_item *item, const Cohort__Wire__Reply *from)
@@ -294,21 +322,19 @@ static int take_reply (struct arena *arena, struct wire_item *item, const Cohort
         return COHORT_EPROTOCOL;
     }
     struct wire_reply *reply = arena_calloc (arena, 1, sizeof (*reply));
-    if (reply == NULL) {
+    struct wire_reply_more *more = arena_calloc (arena, 1, sizeof (*more));
+    if (reply == NULL || more == NULL) {
         return COHORT_ENOMEM;
     }
     item->kind = WIRE_ITEM_REPLY;
     item->u.reply = reply;
     reply->xid = from->xid;
     reply->number = from->number;
-    reply->expected = from->expected;
     reply->zxid = from->zxid;
     reply->code = from->code;
     reply->path = from->path;
     reply->data = from->data.data;
     reply->size = from->data.len;
-    reply->children.count = from->n_children;
-    reply->children.items = (const char *const *) from->children;
     if (from->stat != NULL) {
         cohort_stat_t *stat = arena_calloc (arena, 1, sizeof (*stat));
         if (stat == NULL) {
@@ -317,27 +343,10 @@ static int take_reply (struct arena *arena, struct wire_item *item, const Cohort
         fill_stat (stat, from->stat);
         reply->stat = stat;
     }
-    reply->next = from->next;
     reply->value = from->value;
     reply->existed = from->existed;
-    reply->detail = from->detail;
-    reply->quota_path = from->quota_path;
-    if (from->n_sessions > 0) {
-        return take_sessions (arena, reply, from);
-    }
-    if (from->n_acl > 0) {
-        return take_acl (arena, reply, from);
-    }
-    if (from->n_listed > 0) {
-        return take_listed (arena, reply, from);
-    }
-    if (from->n_reads > 0) {
-        return take_reads (arena, reply, from);
-    }
-    if (from->n_identities > 0) {
-        return take_identities (arena, reply, from);
-    }
-    return from->n_results > 0 ? take_op_results (arena, reply, from) : COHORT_OK;
+    reply->more = more;
+    return take_more (arena, more, from);
 }
 
 static int take_event (struct arena *arena, struct wire_item *item,

@@ -12,13 +12,19 @@ struct wire_frame *wire_frame_new (size_t room);
 /* Hands it over, or, with an error, frees it. Returns rc. */
 int wire_frame_end (struct wire_frame *frame, int rc, struct wire_frame **frame_p);
 
+/* A reply to a single operation, and the stat that it may point to. */
+struct wire_plain_reply {
+    struct wire_reply reply;
+    cohort_stat_t stat;
+};
+
 /* Reads an Item that is a reply with no more in it than the reply to a single operation has. 0 and
- * *item; COHORT_ENOMEM; COHORT_EUNSUPPORTED: it is something else, malformed perhaps, and
- * protobuf-c's to read. The data of the reply stays where it is: the bytes must live in the arena.
+ * *whole; COHORT_ENOMEM; COHORT_EUNSUPPORTED: it is something else, malformed perhaps, and
+ * protobuf-c's to read. The data of the reply stays where it is: the bytes must live in the arena,
+ * as `whole` does.
  */
-int wire_reply_read (struct arena *arena, struct wire_item *item, const uint8_t *data, size_t size);
-/* How much of an arena a reply takes, beside the bytes. */
-size_t wire_reply_room (void);
+int wire_reply_read (struct arena *arena, struct wire_plain_reply *whole, const uint8_t *data,
+                     size_t size);
 
 /* Reads any Item to the end of the frame's items, for which there is room. 0, COHORT_EPROTOCOL,
  * COHORT_ENOMEM. */

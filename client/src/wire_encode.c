@@ -28,10 +28,20 @@ bool wire_is_write (enum wire_kind kind)
 /* An item of an access control list may be longer in bytes than as text: an address. */
 #define ACL_FACTOR 3
 
+static size_t size_of (size_t path_size, size_t data_size, size_t acl_size)
+{
+    return OP_OVERHEAD + data_size + path_size + ACL_FACTOR * acl_size;
+}
+
 static size_t op_size (const struct wire_op *op)
 {
-    return OP_OVERHEAD + op->size + (op->path != NULL ? strlen (op->path) : 0) +
-           (op->acl != NULL ? ACL_FACTOR * (strlen (op->acl) + 1) : 0);
+    return size_of (op->path != NULL ? strlen (op->path) : 0, op->size,
+                    op->acl != NULL ? strlen (op->acl) + 1 : 0);
+}
+
+size_t wire_plain_size (size_t path_size, size_t data_size, size_t acl_size)
+{
+    return REQUEST_OVERHEAD + size_of (path_size, data_size, acl_size);
 }
 
 size_t wire_request_size (const struct wire_request *request)

@@ -39,24 +39,37 @@ int wire_frame_end (struct wire_frame *frame, int rc, struct wire_frame **frame_
     return COHORT_OK;
 }
 
-void wire_frame_retain (struct wire_frame *frame)
+void wire_frame_retain_many (struct wire_frame *frame, size_t count)
 {
-    uint32_t before = atomic_fetch_add_explicit (&frame->references, 1, memory_order_relaxed);
+    COHORT_ASSERT (count <= UINT32_MAX / 2);
+    uint32_t before =
+        atomic_fetch_add_explicit (&frame->references, (uint32_t) count, memory_order_relaxed);
     COHORT_ASSERT (before > 0);
 }
 
-void wire_frame_release (struct wire_frame *frame)
+void wire_frame_retain (struct wire_frame *frame)
 {
-    if (frame == NULL) {
+    wire_frame_retain_many (frame, 1);
+}
+
+void wire_frame_release_many (struct wire_frame *frame, size_t count)
+{
+    if (frame == NULL || count == 0) {
         return;
     }
-    uint32_t before = atomic_fetch_sub_explicit (&frame->references, 1, memory_order_acq_rel);
-    COHORT_ASSERT (before > 0);
-    if (before == 1) {
+    uint32_t before =
+        atomic_fetch_sub_explicit (&frame->references, (uint32_t) count, memory_order_acq_rel);
+    COHORT_ASSERT (before >= count);
+    if (before == count) {
         shared_release (frame->shared);
         arena_deinit (&frame->arena);
         mem_free (frame);
     }
+}
+
+void wire_frame_release (struct wire_frame *frame)
+{
+    wire_frame_release_many (frame, 1);
 }
 
 /* ---- Frames of items alone ------------------------------------------------------------------- */
@@ -73,6 +86,9 @@ static bool scan_items (const void *bytes, size_t size, size_t *count)
     struct field field;
     *count = 0;
     reader_init (&in, bytes, size);
+    for (size_t item; field_next_bytes (&in, SERVER_FRAME_ITEMS, &item) != NULL;) {
+        ++*count;
+    }
     while (field_next (&in, &field)) {
         bool word = (field.number == SERVER_FRAME_ZXID && field.type == FIELD_FIXED64) ||
                     (field.number == SERVER_FRAME_CONFIRMED && field.type == FIELD_VARINT);
@@ -84,13 +100,17 @@ static bool scan_items (const void *bytes, size_t size, size_t *count)
     return !in.failed;
 }
 
-static int read_item (struct wire_frame *frame, const uint8_t *data, size_t size)
+static int read_item (struct wire_frame *frame, struct wire_plain_reply *room, const uint8_t *data,
+                      size_t size)
 {
-    int rc = wire_reply_read (&frame->arena, &frame->items[frame->item_count], data, size);
+    int rc = wire_reply_read (&frame->arena, room, data, size);
     if (rc == COHORT_EUNSUPPORTED) {
         return wire_unpack_item (frame, data, size);
     }
-    frame->item_count += rc == COHORT_OK;
+    if (rc == COHORT_OK) {
+        frame->items[frame->item_count++] =
+            (struct wire_item){.kind = WIRE_ITEM_REPLY, .u.reply = &room->reply};
+    }
     return rc;
 }
 
@@ -113,19 +133,26 @@ static int read_items (struct wire_frame *frame, const void *bytes, size_t size,
     struct reader in;
     struct field field;
     const uint8_t *kept = keep_bytes (frame, bytes, size, shared);
-    frame->items = arena_calloc (&frame->arena, count, sizeof (*frame->items));
-    if (kept == NULL || frame->items == NULL) {
+    struct wire_plain_reply *room = arena_alloc (&frame->arena, count * sizeof (*room));
+    frame->items = arena_alloc (&frame->arena, count * sizeof (*frame->items));
+    if (kept == NULL || room == NULL || frame->items == NULL) {
         return COHORT_ENOMEM;
     }
     reader_init (&in, kept, size);
     int rc = COHORT_OK;
-    while (rc == COHORT_OK && field_next (&in, &field)) {
-        if (field.number == SERVER_FRAME_ZXID) {
+    while (rc == COHORT_OK) {
+        size_t item_size;
+        const uint8_t *item = field_next_bytes (&in, SERVER_FRAME_ITEMS, &item_size);
+        if (item != NULL) {
+            rc = read_item (frame, room++, item, item_size);
+        } else if (!field_next (&in, &field)) {
+            break;
+        } else if (field.number == SERVER_FRAME_ZXID) {
             frame->zxid = field.value;
         } else if (field.number == SERVER_FRAME_CONFIRMED) {
             frame->confirmed = field.value;
         } else {
-            rc = read_item (frame, field.data, field.size);
+            rc = read_item (frame, room++, field.data, field.size);
         }
     }
     return rc;
@@ -143,9 +170,8 @@ int wire_decode_shared (const void *bytes, size_t size, struct shared *shared,
     if (!scan_items (bytes, size, &count)) {
         return wire_decode_general (bytes, size, frame_p);
     }
-    size_t room =
-        (shared == NULL ? size : 0) + count * (sizeof (struct wire_item) + wire_reply_room ());
-    struct wire_frame *frame = wire_frame_new (room);
+    size_t each = sizeof (struct wire_item) + sizeof (struct wire_plain_reply);
+    struct wire_frame *frame = wire_frame_new ((shared == NULL ? size : 0) + count * each);
     if (frame == NULL) {
         return COHORT_ENOMEM;
     }

@@ -9,23 +9,22 @@
 #include "client/base/fields.h"
 #include "client/proto/client_fields.h"
 
-/* The fields in the order in which servers write them, up to the first that is not. */
-static void read_stat_in_order (cohort_stat_t *stat, struct reader *in)
+/* The first five fields, which every znode has, where they stand as servers write them: 45 bytes.
+ */
+static void read_stat_head (cohort_stat_t *stat, struct reader *in)
 {
-    stat->czxid = field_next_fixed (in, STAT_CZXID);
-    stat->mzxid = field_next_fixed (in, STAT_MZXID);
-    stat->pzxid = field_next_fixed (in, STAT_PZXID);
-    stat->ctime_ms = (int64_t) field_next_fixed (in, STAT_CTIME_MS);
-    stat->mtime_ms = (int64_t) field_next_fixed (in, STAT_MTIME_MS);
-    stat->version = field_unzigzag32 (field_next_number (in, STAT_VERSION));
-    stat->cversion = field_unzigzag32 (field_next_number (in, STAT_CVERSION));
-    stat->aversion = field_unzigzag32 (field_next_number (in, STAT_AVERSION));
-    stat->ephemeral_owner = field_next_fixed (in, STAT_EPHEMERAL_OWNER);
-    stat->ozxid = field_next_fixed (in, STAT_OZXID);
-    stat->data_size = (int32_t) (uint32_t) field_next_number (in, STAT_DATA_SIZE);
-    stat->child_count = (uint32_t) field_next_number (in, STAT_CHILD_COUNT);
-    stat->mode = (int) (field_next_number (in, STAT_MODE) & INT32_MAX);
-    stat->ttl_ms = (int64_t) field_next_fixed (in, STAT_TTL_MS);
+    const uint8_t *at = in->at;
+    if (in->end - at < 45 || at[0] != FIELD_AS_FIXED (STAT_CZXID) ||
+        at[9] != FIELD_AS_FIXED (STAT_MZXID) || at[18] != FIELD_AS_FIXED (STAT_PZXID) ||
+        at[27] != FIELD_AS_FIXED (STAT_CTIME_MS) || at[36] != FIELD_AS_FIXED (STAT_MTIME_MS)) {
+        return;
+    }
+    stat->czxid = bytes_get_u64 (at + 1);
+    stat->mzxid = bytes_get_u64 (at + 10);
+    stat->pzxid = bytes_get_u64 (at + 19);
+    stat->ctime_ms = (int64_t) bytes_get_u64 (at + 28);
+    stat->mtime_ms = (int64_t) bytes_get_u64 (at + 37);
+    in->at += 45;
 }
 
 /* Its fields are few, and numbers all, so that a tag of one byte says all about what follows.
@@ -34,7 +33,7 @@ static bool read_stat (cohort_stat_t *stat, const uint8_t *data, size_t size)
 {
     struct reader in;
     reader_init (&in, data, size);
-    read_stat_in_order (stat, &in);
+    read_stat_head (stat, &in);
     while (in.at < in.end && !in.failed) {
         uint8_t kind = *in.at++;
         uint64_t value = (kind & 7) == FIELD_FIXED64 ? reader_u64 (&in)
@@ -102,18 +101,8 @@ static int read_text (struct arena *arena, const char **text, const struct field
     return COHORT_OK;
 }
 
-/* A reply and its stat, in one allocation. */
-struct whole {
-    struct wire_reply reply;
-    cohort_stat_t stat;
-};
-
-size_t wire_reply_room (void)
-{
-    return (sizeof (struct whole) + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
-}
-
-static int read_field (struct arena *arena, struct whole *whole, const struct field *field)
+static int read_field (struct arena *arena, struct wire_plain_reply *whole,
+                       const struct field *field)
 {
     struct wire_reply *reply = &whole->reply;
     switch (field_kind (field)) {
@@ -153,6 +142,8 @@ static int read_field (struct arena *arena, struct whole *whole, const struct fi
     }
 }
 
+static const struct wire_reply_more nothing_more = {.next = "", .detail = "", .quota_path = ""};
+
 /* What a server writes first of each reply. */
 static void read_head_in_order (struct wire_reply *reply, struct reader *in)
 {
@@ -162,33 +153,60 @@ static void read_head_in_order (struct wire_reply *reply, struct reader *in)
     reply->number = field_next_number (in, REPLY_NUMBER);
 }
 
-int wire_reply_read (struct arena *arena, struct wire_item *item, const uint8_t *data, size_t size)
+/* What a server writes behind that of what it has found. False: it is not as it should be. */
+static bool read_found_in_order (struct wire_plain_reply *whole, struct reader *in)
+{
+    size_t size;
+    const uint8_t *at = field_next_bytes (in, REPLY_STAT, &size);
+    if (at != NULL) {
+        whole->reply.stat = &whole->stat;
+        if (!read_stat (&whole->stat, at, size)) {
+            return false;
+        }
+    }
+    at = field_next_bytes (in, REPLY_DATA, &size);
+    if (at != NULL && size > 0) {
+        whole->reply.data = at;
+        whole->reply.size = size;
+    }
+    return true;
+}
+
+/* The bytes of the reply that the item is; NULL: it is something else. */
+static const uint8_t *reply_in (const uint8_t *data, size_t size, size_t *reply_size)
 {
     struct reader in;
     struct field field;
     reader_init (&in, data, size);
-    if (!field_next (&in, &field) || field_kind (&field) != FIELD_AS_BYTES (ITEM_REPLY) ||
-        !reader_done (&in)) {
+    const uint8_t *reply = field_next_bytes (&in, ITEM_REPLY, reply_size);
+    if (reply == NULL && field_next (&in, &field) &&
+        field_kind (&field) == FIELD_AS_BYTES (ITEM_REPLY)) {
+        reply = field.data;
+        *reply_size = field.size;
+    }
+    return reader_done (&in) ? reply : NULL;
+}
+
+int wire_reply_read (struct arena *arena, struct wire_plain_reply *whole, const uint8_t *data,
+                     size_t size)
+{
+    struct reader in;
+    struct field field;
+    data = reply_in (data, size, &size);
+    if (data == NULL) {
         return COHORT_EUNSUPPORTED;
     }
-    struct whole *whole = arena_calloc (arena, 1, sizeof (*whole));
-    if (whole == NULL) {
-        return COHORT_ENOMEM;
-    }
+    memset (whole, 0, sizeof (*whole));
     struct wire_reply *reply = &whole->reply;
-    reply->path = reply->next = reply->detail = reply->quota_path = "";
-    reader_init (&in, field.data, field.size);
+    reply->path = "";
+    reply->more = &nothing_more;
+    reader_init (&in, data, size);
     read_head_in_order (reply, &in);
-    int rc = COHORT_OK;
+    int rc = read_found_in_order (whole, &in) ? COHORT_OK : COHORT_EUNSUPPORTED;
     while (rc == COHORT_OK && field_next (&in, &field)) {
         rc = read_field (arena, whole, &field);
     }
-    if (rc == COHORT_OK && (in.failed || reply->xid == 0 || reply->code > 0)) {
-        rc = COHORT_EUNSUPPORTED;
-    }
-    if (rc == COHORT_OK) {
-        item->kind = WIRE_ITEM_REPLY;
-        item->u.reply = reply;
-    }
-    return rc;
+    return rc == COHORT_OK && (in.failed || reply->xid == 0 || reply->code > 0)
+               ? COHORT_EUNSUPPORTED
+               : rc;
 }

@@ -94,6 +94,35 @@ bool wire_request_plain (const struct wire_request *request)
     return field_of (&request->op) != 0;
 }
 
+/* Where the lengths of the request and of its operation surely take one byte each, what stands
+ * between them need not be known before it is written. */
+enum { SHORT_MAX = 127, SHORT_OVERHEAD = 3 * FIELD_NUMBER_MAX + 2 * FIELD_TAG_MAX + 4 };
+
+static bool put_short_read (struct buf *out, uint32_t number, const struct wire_request *request,
+                            size_t path_size)
+{
+    const struct wire_op *op = &request->op;
+    uint32_t field = field_of (op);
+    uint8_t *begin = buf_extend (out, path_size + SHORT_OVERHEAD);
+    if (begin == NULL) {
+        return false;
+    }
+    bool behind = op->linearizable && field < REQUEST_LINEARIZABLE;
+    uint8_t *head = field_put_tag (begin, number, FIELD_BYTES) + 1;
+    uint8_t *at = field_put_number (head, REQUEST_XID, request->xid);
+    at = field_put_number (at, REQUEST_LINEARIZABLE, op->linearizable && !behind);
+    uint8_t *body = field_put_tag (at, field, FIELD_BYTES) + 1;
+    at = put_text (body, OP_PATH, op->path, path_size);
+    at = field_put_number (at, READ_WATCH, op->watch);
+    body[-1] = (uint8_t) (at - body);
+    at = field_put_number (at, REQUEST_LINEARIZABLE, behind);
+    head[-1] = (uint8_t) (at - head);
+    COHORT_ASSERT (at - head <= SHORT_MAX);
+    COHORT_ASSERT (at <= out->data + out->size);
+    buf_truncate (out, (size_t) (at - out->data));
+    return true;
+}
+
 bool wire_put_request (struct buf *out, uint32_t number, const struct wire_request *request)
 {
     const struct wire_op *op = &request->op;
@@ -101,9 +130,13 @@ bool wire_put_request (struct buf *out, uint32_t number, const struct wire_reque
     uint8_t head[4 * FIELD_NUMBER_MAX], tail[FIELD_NUMBER_MAX];
     struct numbers numbers;
     COHORT_ASSERT (field != 0);
+    size_t path_size = strlen (op->path);
+    bool reads = op->kind == WIRE_GET || op->kind == WIRE_EXISTS || op->kind == WIRE_COUNT;
+    if (reads && path_size + SHORT_OVERHEAD <= SHORT_MAX) {
+        return put_short_read (out, number, request, path_size);
+    }
     size_t head_size = put_head (head, request, field);
     put_numbers (&numbers, op);
-    size_t path_size = strlen (op->path);
     size_t body = text_size (path_size) + text_size (data_size (op)) + numbers.size;
     bool linearizable = op->linearizable && field < REQUEST_LINEARIZABLE;
     uint8_t *tail_end = field_put_number (tail, REQUEST_LINEARIZABLE, linearizable);

@@ -34,30 +34,30 @@ static void dump_reply (struct buf *out, const struct wire_reply *reply)
     COHORT_ASSERT (reply->path != NULL);
     buf_u64 (out, reply->xid);
     buf_u64 (out, reply->number);
-    buf_u64 (out, reply->expected);
+    buf_u64 (out, reply->more->expected);
     buf_u64 (out, reply->zxid);
     buf_i32 (out, reply->code);
     dump_string (out, reply->path);
     buf_blob (out, reply->data, reply->size);
     dump_stat (out, reply->stat);
-    for (size_t i = 0; i < reply->children.count; i++) {
-        dump_string (out, reply->children.items[i]);
+    for (size_t i = 0; i < reply->more->children.count; i++) {
+        dump_string (out, reply->more->children.items[i]);
     }
-    for (size_t i = 0; i < reply->listed_count; i++) {
-        dump_string (out, reply->listed[i].name);
-        buf_blob (out, reply->listed[i].data, reply->listed[i].size);
-        dump_stat (out, &reply->listed[i].stat);
+    for (size_t i = 0; i < reply->more->listed_count; i++) {
+        dump_string (out, reply->more->listed[i].name);
+        buf_blob (out, reply->more->listed[i].data, reply->more->listed[i].size);
+        dump_stat (out, &reply->more->listed[i].stat);
     }
-    dump_string (out, reply->next);
-    dump_string (out, reply->detail);
-    dump_string (out, reply->quota_path);
+    dump_string (out, reply->more->next);
+    dump_string (out, reply->more->detail);
+    dump_string (out, reply->more->quota_path);
     buf_u64 (out, (uint64_t) reply->value);
     buf_u8 (out, reply->existed);
-    for (size_t i = 0; i < reply->ops_count; i++) {
-        COHORT_ASSERT (reply->ops[i].rc <= 0);
-        buf_i32 (out, reply->ops[i].rc);
-        dump_string (out, reply->ops[i].path);
-        dump_stat (out, &reply->ops[i].stat);
+    for (size_t i = 0; i < reply->more->ops_count; i++) {
+        COHORT_ASSERT (reply->more->ops[i].rc <= 0);
+        buf_i32 (out, reply->more->ops[i].rc);
+        dump_string (out, reply->more->ops[i].path);
+        dump_stat (out, &reply->more->ops[i].stat);
     }
 }
 
@@ -184,6 +184,7 @@ static void put_replies (struct buf *out)
     wire_client_reply_stat (out, &stat);
     wire_client_reply_data (out, (const uint8_t *) "data", 4);
     wire_client_item_end (out, mark);
+    wire_client_reply_znode (out, 200000, 6, &stat, (const uint8_t *) "data", 4);
     struct buf result = {0};
     struct reader ops;
     struct result_op op = {

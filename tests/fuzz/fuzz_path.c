@@ -65,7 +65,7 @@ static void check_chroot (const char *chroot, const char *path, bool sequential)
     }
     size_t size = path_joined_size (chroot, path);
     COHORT_ASSERT (size < sizeof (joined));
-    path_join (joined, chroot, path);
+    path_join (joined, size, chroot, path);
     COHORT_ASSERT (strlen (joined) == size);
     /* Joined, it is a good path, unless it has become too long. */
     bool sequential_below = sequential && strcmp (path, "/") != 0;

@@ -129,9 +129,10 @@ static void results_of (struct world *world, const struct request *request,
 {
     const struct wire_reply *reply = request->reply;
     bool multi = request->wire.op.kind == WIRE_MULTI;
-    struct history_result *ops = record_take (world, multi ? reply->ops_count : 1, sizeof *ops);
-    for (size_t i = 0; multi && i < reply->ops_count; i++) {
-        const cohort_op_result_t *op = &reply->ops[i];
+    struct history_result *ops =
+        record_take (world, multi ? reply->more->ops_count : 1, sizeof *ops);
+    for (size_t i = 0; multi && i < reply->more->ops_count; i++) {
+        const cohort_op_result_t *op = &reply->more->ops[i];
         enum wire_kind kind = request->wire.ops[i].kind;
         bool stat = op->rc == 0 && (kind == WIRE_CREATE || kind == WIRE_SET || kind == WIRE_ADD ||
                                     kind == WIRE_SET_ACL);
@@ -150,7 +151,7 @@ static void results_of (struct world *world, const struct request *request,
                                          .existed = reply->existed};
     }
     result->ops = ops;
-    result->ops_count = multi ? reply->ops_count : 1;
+    result->ops_count = multi ? reply->more->ops_count : 1;
 }
 
 /* Of several reads likewise. */
@@ -158,9 +159,9 @@ static void reads_of (struct world *world, const struct request *request,
                       struct history_return *result)
 {
     const struct wire_reply *reply = request->reply;
-    struct history_result *ops = record_take (world, reply->reads_count, sizeof *ops);
-    for (size_t i = 0; i < reply->reads_count; i++) {
-        const cohort_read_result_t *read = &reply->reads[i];
+    struct history_result *ops = record_take (world, reply->more->reads_count, sizeof *ops);
+    for (size_t i = 0; i < reply->more->reads_count; i++) {
+        const cohort_read_result_t *read = &reply->more->reads[i];
         bool get = request->wire.ops[i].kind == WIRE_GET;
         ops[i] = (struct history_result){.code = read->rc};
         if (read->rc == 0) {
@@ -172,19 +173,21 @@ static void reads_of (struct world *world, const struct request *request,
         }
     }
     result->ops = ops;
-    result->ops_count = reply->reads_count;
+    result->ops_count = reply->more->reads_count;
 }
 
 static const char *identities_of (struct world *world, const struct wire_reply *reply)
 {
     size_t size = 1;
-    for (size_t i = 0; i < reply->identities_count; i++) {
-        size += strlen (reply->identities[i].scheme) + strlen (reply->identities[i].id) + 2;
+    for (size_t i = 0; i < reply->more->identities_count; i++) {
+        size +=
+            strlen (reply->more->identities[i].scheme) + strlen (reply->more->identities[i].id) + 2;
     }
     char *text = record_take (world, size, 1);
-    for (size_t i = 0, used = 0; i < reply->identities_count; i++) {
-        used += (size_t) snprintf (text + used, size - used, "%s%s:%s", i > 0 ? "," : "",
-                                   reply->identities[i].scheme, reply->identities[i].id);
+    for (size_t i = 0, used = 0; i < reply->more->identities_count; i++) {
+        used +=
+            (size_t) snprintf (text + used, size - used, "%s%s:%s", i > 0 ? "," : "",
+                               reply->more->identities[i].scheme, reply->more->identities[i].id);
     }
     return text;
 }
@@ -219,10 +222,10 @@ static void listed_of (struct world *world, const struct request *request,
                        struct history_return *result)
 {
     const struct wire_reply *reply = request->reply;
-    char **texts = record_take (world, reply->listed_count, sizeof *texts);
+    char **texts = record_take (world, reply->more->listed_count, sizeof *texts);
     const struct wire_list *page = request->wire.op.list;
-    for (size_t i = 0; i < reply->listed_count; i++) {
-        const cohort_child_t *child = &reply->listed[i];
+    for (size_t i = 0; i < reply->more->listed_count; i++) {
+        const cohort_child_t *child = &reply->more->listed[i];
         char stat[HISTORY_STAT_SIZE] = "";
         const char *data = child->hidden      ? "?"
                            : !page->with_data ? ""
@@ -236,7 +239,7 @@ static void listed_of (struct world *world, const struct request *request,
                          stat, page->with_data ? "/" : "", data);
     }
     result->children = (const char *const *) texts;
-    result->children_count = reply->listed_count;
+    result->children_count = reply->more->listed_count;
 }
 
 void answer_said (struct world *world, const struct request *request, struct history_return *result)
@@ -252,15 +255,15 @@ void answer_said (struct world *world, const struct request *request, struct his
         } else if (request->rc == 0) {
             const struct wire_op *op = &request->wire.op;
             bool lists = op->kind == WIRE_GET_ACL || op->kind == WIRE_GET_ADMINS;
-            result->below = op->kind == WIRE_CHILDREN ? reply->next[0] != '\0' : reply->value;
+            result->below = op->kind == WIRE_CHILDREN ? reply->more->next[0] != '\0' : reply->value;
             result->stat = reply->stat;
             result->value = op->kind == WIRE_GET      ? value_said (world, reply->data, reply->size)
                             : op->kind == WIRE_WHOAMI ? identities_of (world, reply)
-                            : lists                   ? acl_of (world, reply->acl)
+                            : lists                   ? acl_of (world, reply->more->acl)
                                                       : NULL;
-            result->children = reply->children.items;
-            result->children_count = reply->children.count;
-            if (reply->listed_count > 0) {
+            result->children = reply->more->children.items;
+            result->children_count = reply->more->children.count;
+            if (reply->more->listed_count > 0) {
                 listed_of (world, request, result);
             }
         }

@@ -434,7 +434,7 @@ void workload_ask (struct world *self, struct sim_client *client)
 /* Where to go on. */
 static void keep_next (char *next, size_t size, const struct request *request)
 {
-    const char *name = request->rc == 0 ? request->reply->next : "";
+    const char *name = request->rc == 0 ? request->reply->more->next : "";
     (void) snprintf (next, size, "%s", strlen (name) < size ? name : "");
 }
 

@@ -32,7 +32,8 @@ static size_t next (void)
 
 static enum requests_verdict answer (uint64_t xid, int code, uint64_t number, uint64_t expected)
 {
-    struct wire_reply reply = {.xid = xid, .code = code, .number = number, .expected = expected};
+    const struct wire_reply_more more = {.expected = expected};
+    struct wire_reply reply = {.xid = xid, .code = code, .number = number, .more = &more};
     struct request *request = NULL;
     enum requests_verdict verdict = requests_answer (&requests, &reply, &request);
     assert_true ((verdict == REQUESTS_ANSWERED) == (request != NULL));

@@ -375,11 +375,11 @@ static void test_decode (void **state)
     assert_string_equal (reply->path, "/p");
     assert_memory_equal (reply->data, "abc", 3);
     assert_int_equal (reply->stat->version, -12);
-    assert_int_equal (reply->children.count, 2);
-    assert_string_equal (reply->children.items[1], "y");
-    assert_int_equal (reply->ops[0].rc, -14);
-    assert_string_equal (reply->ops[0].path, "/r");
-    assert_int_equal (reply->ops[0].stat.child_count, 13);
+    assert_int_equal (reply->more->children.count, 2);
+    assert_string_equal (reply->more->children.items[1], "y");
+    assert_int_equal (reply->more->ops[0].rc, -14);
+    assert_string_equal (reply->more->ops[0].path, "/r");
+    assert_int_equal (reply->more->ops[0].stat.child_count, 13);
     assert_int_equal (frame->items[1].u.event->type, COHORT_EVENT_CHANGED);
     const struct wire_batch *batch = frame->items[2].u.batch;
     assert_int_equal (batch->stream_id, 19);
@@ -474,7 +474,7 @@ static void test_plain_replies (void **state)
         reply = decoded->items[1].u.reply;
         assert_int_equal (reply->code, COHORT_ENODEEXISTS);
         assert_string_equal (reply->path, "/made");
-        assert_string_equal (reply->detail, "");
+        assert_string_equal (reply->more->detail, "");
         assert_int_equal (reply->value, -5);
         assert_true (reply->existed);
         assert_null (reply->stat);
