@@ -167,7 +167,7 @@ static void start_client (struct cost *self)
 static void submit_request (struct cost *self, struct request *request)
 {
     self->sent++;
-    session_submit (self->session, request, self->now_ms);
+    session_enqueue (self->session, request);
 }
 
 static void submit (struct cost *self, enum wire_kind kind)

@@ -13,8 +13,8 @@ set -u -o pipefail
 
 # operation, instructions in all: the client's machine, the server, libraries.  Of attach for each of the
 # 1,024 streams of a client that connects again: its work is linear in their number.
-bounds='get 5550
-set 11640
+bounds='get 3600
+set 11480
 attach 5800'
 slack=15 # percent
 rounds=50
