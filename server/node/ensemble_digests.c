@@ -99,7 +99,7 @@ static void quarantine (struct ensemble *self, const char *reason)
     logger_write (&self->logger, LOG_ERROR, "state-quarantined", "reason=\"%s\" again=%s", reason,
                   again ? "yes" : "no");
     self->passes = again ? self->passes : 0;
-    self->remade = false;
+    self->remade = self->convicted = false;
     set_state (self, NODE_STATE_QUARANTINED, reason);
     checkpoint_discard (&self->checkpoint);
     checkpoint_damaged (&self->checkpoint); /* the newest may be of the state that was wrong */
@@ -135,6 +135,7 @@ static void found_wrong (struct ensemble *self, const struct digests_finding *fi
               ", those of a quorum %016" PRIx64,
               zxid, finding->mine, finding->right);
     quarantine (self, text);
+    self->convicted = true;
     if (self->failure == 0) {
         rebuild_begin (&self->rebuild, again ? self->rebuild.from : UINT64_MAX);
     }
@@ -147,6 +148,17 @@ static void check_oneself (struct ensemble *self)
     if (self->rebuild.phase == REBUILD_NONE && self->now_ms >= self->check_ms) {
         self->check_ms = self->now_ms + ENSEMBLE_CHECK_MS;
         rebuild_begin (&self->rebuild, UINT64_MAX);
+    }
+}
+
+/* Likewise, of one that has found out already that he was wrong: what he has instead is not what
+ * the others have, and of them one may be right. */
+static void look_further (struct ensemble *self)
+{
+    if (self->rebuild.phase == REBUILD_NONE && self->now_ms >= self->check_ms) {
+        self->check_ms = self->now_ms + ENSEMBLE_CHECK_MS;
+        digests_forget (&self->digests);
+        rebuild_begin (&self->rebuild, self->rebuild.from);
     }
 }
 
@@ -172,6 +184,7 @@ static void replace (struct ensemble *self, struct tree *tree)
                   self->applied.zxid, self->rebuild.from, tree_digest (old), tree_digest (tree));
     self->tree = tree;
     self->remade = true;
+    self->check_ms = self->now_ms; /* of this one nothing is known */
     self->host.tree (self->host.arg, tree);
     retired_add (&self->retired, &old);
     ensemble_note_digest (self);
@@ -215,7 +228,7 @@ static void fail_rebuild (struct ensemble *self)
 {
     char text[sizeof self->text];
     int code = self->rebuild.code;
-    if (self->state != NODE_STATE_QUARANTINED) {
+    if (self->state != NODE_STATE_QUARANTINED || !self->convicted) {
         rebuild_abort (&self->rebuild); /* then this server knows nothing of itself */
         return;
     }
@@ -271,6 +284,8 @@ static void judge (struct ensemble *self, const struct digests_round *round)
     } else if (self->state == NODE_STATE_QUARANTINED) {
         if (finding.borne) {
             release (self, round->zxid);
+        } else if (finding.verdict == DIGESTS_CONTESTED) {
+            look_further (self);
         }
     } else if (finding.verdict == DIGESTS_CONTESTED) {
         set_state (self, NODE_STATE_CONTESTED,

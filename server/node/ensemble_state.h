@@ -138,6 +138,7 @@ struct ensemble {
     struct rebuild rebuild; /* QUARANTINED: of what takes its place; else: what it ought to be */
     int64_t check_ms;       /* contested: not made anew before that */
     bool remade;            /* quarantined: the state was made of the snapshot at rebuild.from */
+    bool convicted;         /* quarantined: not by its own verdict, but by that of a quorum */
     unsigned passes;        /* quarantined: so often nothing older was left to begin with */
     bool stands;            /* as the core knows it */
 

@@ -252,6 +252,28 @@ static void one_of_two_finds_out_however_much_is_written (void **state)
     }
 }
 
+/* What its newest snapshot makes is not what it had, and wrong as well: it goes on looking. */
+static void one_of_two_went_wrong_twice (void **state)
+{
+    (void) state;
+    for (uint32_t turn = 0; turn < 2; turn++) {
+        uint32_t leader = 0;
+        snapshot_bytes = 1;
+        uint64_t session = begin (2, &leader);
+        snapshot_bytes = 0;
+        uint32_t wrong = turn == 0 ? leader : 3 - leader;
+        cluster_run (&cluster, PROVEN_MS);
+        go_wrong (wrong);
+        write_one (leader, session, 2);
+        assert_true (tree_diverge_data (tree_of (wrong), "/a", "once more", 9));
+        assert_true (cluster_until (&cluster, HEAL_MS, is_quarantined, &wrong));
+        assert_true (cluster_until (&cluster, HEAL_MS, all_sound, NULL));
+        assert_null (stub_clients (3 - wrong)->quarantined);
+        expect_data (wrong, "data");
+        cluster_deinit (&cluster);
+    }
+}
+
 /* The two others are alike, and nothing that it has makes what they have: it ends, and begins anew
  * with that. */
 static void a_disk_that_is_wrong_is_given_up (void **state)
@@ -343,6 +365,7 @@ int main (void)
         cmocka_unit_test (leader_steps_down),
         cmocka_unit_test (one_of_two_finds_out_by_himself),
         cmocka_unit_test (one_of_two_finds_out_however_much_is_written),
+        cmocka_unit_test (one_of_two_went_wrong_twice),
         cmocka_unit_test (a_disk_that_is_wrong_is_given_up),
         cmocka_unit_test (who_was_filled_by_a_wrong_leader_outvotes_nobody),
     };
