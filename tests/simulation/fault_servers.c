@@ -144,6 +144,23 @@ static bool go_wrong (struct world *self, const struct sim_fault *fault)
 
 /* ---- Folders --------------------------------------------------------------------------------- */
 
+void fault_servers_empty (struct world *self, struct sim_server *server, uint64_t disk_seed,
+                          int64_t away_ms)
+{
+    if (server->up) {
+        server_crash (self, server, false);
+        server_start_after (self, server, away_ms);
+    }
+    world_tell (self, "server %u: has lost its folder", server->id);
+    crash_disk_destroy (&server->disk);
+    server->disk = crash_disk_new (disk_seed);
+    crash_disk_keep_versions (server->disk);
+    server->emptied = true;
+    server->stale_meta = server->misled = server->condemned = false;
+    server->harmed[0] = '\0';
+    self->harmed |= UINT32_C (1) << (server->id - 1);
+}
+
 /* What somebody does who takes an old folder for the cause of all evil. */
 static bool empty_folder (struct world *self, const struct sim_fault *fault)
 {
@@ -151,18 +168,7 @@ static bool empty_folder (struct world *self, const struct sim_fault *fault)
     if (fault->a >= self->servers_count || !atlas_allows_emptying (server)) {
         return false;
     }
-    if (server->up) {
-        server_crash (self, server, false);
-        server_start_after (self, server, fault->length_ms);
-    }
-    world_tell (self, "server %u: has lost its folder", server->id);
-    crash_disk_destroy (&server->disk);
-    server->disk = crash_disk_new (fault->value);
-    crash_disk_keep_versions (server->disk);
-    server->emptied = true;
-    server->stale_meta = server->misled = server->condemned = false;
-    server->harmed[0] = '\0';
-    self->harmed |= UINT32_C (1) << fault->a;
+    fault_servers_empty (self, server, fault->value, fault->length_ms);
     return true;
 }
 

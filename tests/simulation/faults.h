@@ -139,6 +139,10 @@ bool fault_links_begin (struct world *self, const struct sim_fault *fault);
 void fault_links_end (struct world *self, const struct sim_fault *fault);
 void fault_links_mend (struct world *self);
 bool fault_servers_begin (struct world *self, const struct sim_fault *fault);
+
+/* The server's folder is lost, and what runs on it ends; it starts again after so long. */
+void fault_servers_empty (struct world *self, struct sim_server *server, uint64_t disk_seed,
+                          int64_t away_ms);
 bool fault_rot_begin (struct world *self, const struct sim_fault *fault);
 /* Its process has just ended. */
 void fault_rot_dead (struct world *self, struct sim_server *server);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "client/base/prng.h"
+#include "tests/simulation/faults.h"
 #include "tests/simulation/world.h"
 
 enum { TEXT_SIZE = 200, STEP_MS = 10, REST_MS = 1500, IDLE_MS = 500 };
@@ -178,15 +179,60 @@ static void ask_for_fresh_writes (struct world *self)
     }
 }
 
+/* Whether the servers of the core differ in their states, and in nothing else, and cannot tell who
+ * is wrong. */
+static bool are_at_odds (const struct world *self)
+{
+    struct node_status first, status;
+    const struct sim_server *any = NULL;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        const struct sim_server *server = &self->servers[i];
+        if (!is_core (self, i)) {
+            continue;
+        }
+        if (!server->up) {
+            return false;
+        }
+        node_status (server->node, &status);
+        if (any == NULL) {
+            any = server;
+            first = status;
+        }
+        if (status.state != NODE_STATE_CONTESTED || status.applied != first.applied ||
+            status.applied != status.zab.committed) {
+            return false;
+        }
+    }
+    return any != NULL && !servers_can_tell (self);
+}
+
+/* People can: they empty the folder of who is wrong, as the documentation says. */
+static void help_who_are_at_odds (struct world *self)
+{
+    for (size_t i = 0; i < self->servers_count; i++) {
+        struct sim_server *server = &self->servers[i];
+        if (is_core (self, i) && server_is_wrong (server)) {
+            uint64_t seed = world_draw (self, SIM_DRAW_STORE, server->id, server->incarnation, 1);
+            fault_servers_empty (self, server, seed, STEP_MS);
+        }
+    }
+}
+
 static void come_to_rest (struct world *self, const char *phase)
 {
     int64_t begin_ms = self->schedule.now_ms;
     char why[TEXT_SIZE] = "";
+    bool helped = false;
 
     while (restless (self, why)) {
         if (self->schedule.now_ms - begin_ms >= self->options.liveness_ms) {
             world_tell (self, "%s: not at rest", phase);
             check_rest (self, self->schedule.now_ms - begin_ms, why);
+        }
+        if (!helped && self->schedule.now_ms - begin_ms >= self->options.liveness_ms / 2 &&
+            are_at_odds (self)) {
+            helped = true;
+            help_who_are_at_odds (self);
         }
         world_run (self, STEP_MS);
         calm_look (self);

@@ -405,7 +405,18 @@ void server_end (struct world *self, struct sim_server *server)
     }
 }
 
-/* Whether all servers run and follow one leader. */
+bool servers_can_tell (const struct world *self)
+{
+    size_t witnesses = 0;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        const struct sim_server *server = &self->servers[i];
+        witnesses += server->up && !world_observes (self, i) && !store_meta (server->store)->heir &&
+                     !server_is_wrong (server);
+    }
+    return witnesses > self->options.servers / 2;
+}
+
+/* Whether all servers run and follow one leader, and can tell who is wrong. */
 static bool is_calm (const struct world *self)
 {
     uint32_t leader = 0;
@@ -421,7 +432,7 @@ static bool is_calm (const struct world *self)
         }
         leader = status.zab.leader;
     }
-    return true;
+    return servers_can_tell (self);
 }
 
 /* Since when servers could have compared their states undisturbed. */

@@ -504,6 +504,9 @@ void server_resume (struct world *self, struct sim_server *server);
 
 /* Whether its state went wrong by FAULT_DIVERGENCE, or was made of one that had. */
 bool server_is_wrong (const struct sim_server *server);
+/* Whether those who are right, and have made their state by themselves, are a quorum: fewer cannot
+ * tell who is wrong. */
+bool servers_can_tell (const struct world *self);
 
 /* Whether its disk takes very long for what it does now. */
 bool server_disk_stands (const struct sim_server *server);
