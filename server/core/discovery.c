@@ -41,7 +41,8 @@ void follower_process_leaderinfo (struct zab *self, struct peer *peer,
     follow->phase = FOLLOW_EPOCH;
     follow->epoch = message->epoch;
     bool promises = message->epoch > self->accepted_epoch;
-    follow->counts = promises && self->trust_durable != ZAB_DAMAGED;
+    follow->counts =
+        (promises || COHORT_MUTATED (promise_repeated)) && self->trust_durable != ZAB_DAMAGED;
     if (promises) {
         persist_epochs (self, message->epoch, self->current_epoch);
     }

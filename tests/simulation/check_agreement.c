@@ -1,4 +1,4 @@
-/* Invariants 1 to 7, 9, 10 and 21: who leads, proposes, commits and applies what. */
+/* Invariants 1 to 7, 9, 10, 21 and 25: who leads, proposes, commits and applies what. */
 
 #include <inttypes.h>
 #include <string.h>
@@ -178,6 +178,24 @@ bool check_rounds (const struct ghost *ghost, const struct sight *sight,
                    "server %u counts round %" PRIu64
                    " of epoch %u as confirmed, which no quorum has answered",
                    sight->server, round, epoch);
+}
+
+/* 25. An epoch is promised once: not to another leader, nor again to the same, nor by whom it was
+ * offered to others. */
+bool check_promises (const struct ghost *ghost, const struct sight *sight,
+                     struct objection *objection)
+{
+    uint32_t epoch = sight->status->accepted_epoch;
+    for (size_t i = 0; i < sight->update->messages_count; i++) {
+        const struct zab_message *message = &sight->update->messages[i];
+        if (message->type == ZAB_ACKEPOCH && message->counts &&
+            epoch <= ghost->servers[sight->server].promised) {
+            return object (objection, "server %u promises epoch %u to %u, and has promised %u",
+                           sight->server, epoch, message->peer,
+                           ghost->servers[sight->server].promised);
+        }
+    }
+    return true;
 }
 
 /* 10. No core ever finds that a peer broke the protocol: links lose nothing in the middle, so

@@ -271,6 +271,7 @@ static void see_start (struct ghost *self, struct ghost_server *server, const st
     server->id = sight->server;
     server->up = true;
     note_loss (self, server, sight);
+    server->promised = server->store_id == sight->store_id ? server->promised : 0;
     server->store_id = sight->store_id;
     shadow_copy (&server->log, sight->log);
     shadow_copy (&server->durable, sight->log);
@@ -415,12 +416,26 @@ static void note_answers (const struct ghost *self, struct ghost_server *server,
     }
 }
 
+/* Who offers an epoch has promised it to himself. */
+static void note_promises (struct ghost_server *server, const struct sight *sight)
+{
+    for (size_t i = 0; i < sight->update->messages_count; i++) {
+        const struct zab_message *message = &sight->update->messages[i];
+        bool promise = message->type == ZAB_ACKEPOCH && message->counts;
+        if (promise || message->type == ZAB_LEADERINFO) {
+            uint32_t epoch = sight->status->accepted_epoch;
+            server->promised = epoch > server->promised ? epoch : server->promised;
+        }
+    }
+}
+
 static void see_update (struct ghost *self, struct ghost_server *server, const struct sight *sight)
 {
     const struct zab_status *status = sight->status;
     if (self->configs.count > 0) {
         note_answers (self, server, sight->update);
     }
+    note_promises (server, sight);
     server->confirmed = sight_leads (sight) ? sight->update->round : 0;
     size_t count;
     const struct zab_entry *proposed = sight_proposes (sight, &count);

@@ -140,7 +140,8 @@ struct ghost_server {
     struct shadow had;     /* what was durable before it lost some of it, and is not whole since, */
     uint64_t had_store_id; /* or all of that store */
     uint32_t accepted_epoch, current_epoch; /* durable */
-    enum zab_trust trust;                   /* likewise */
+    uint32_t promised;    /* the highest epoch that its store has promised to anyone, or offered */
+    enum zab_trust trust; /* durable */
     zxid_t suspect;
     struct ring pending; /* of struct ghost_persist */
     bool installing;     /* a snapshot was asked for, to replace the log */

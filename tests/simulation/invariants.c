@@ -29,6 +29,7 @@ const struct invariant invariants[INVARIANTS_COUNT] = {
     {22, "results are let go", SIGHT_TURN, check_results},
     {23, "peace is kept", SIGHT_PEACE, check_peace},
     {24, "folders are in order", SIGHT_FOLDER, check_folder},
+    {25, "promises are given once", SIGHT_UPDATE, check_promises},
 };
 
 const struct invariant *invariants_see (struct ghost *ghost, const struct sight *sight,

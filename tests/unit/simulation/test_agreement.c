@@ -300,6 +300,49 @@ static void test_round_answered_by_an_emptied_store (void **state)
     assert_true (confirms (self, 3)); /* it counts again */
 }
 
+/* 25 */
+static bool promises (struct fixture *self, uint32_t server, uint32_t leader, uint32_t epoch)
+{
+    sight_update (self, server, ZAB_FOLLOWING, 1);
+    self->status.accepted_epoch = epoch;
+    update_message (self,
+                    (struct zab_message){.type = ZAB_ACKEPOCH, .peer = leader, .counts = true});
+    return fixture_holds (self, 25);
+}
+
+static void test_epoch_promised_twice (void **state)
+{
+    struct fixture *self = *state;
+    assert_true (promises (self, 2, 1, 3));
+    self->ghost.servers[2].promised = 3;
+    assert_false (promises (self, 2, 1, 3));
+    assert_false (promises (self, 2, 3, 3)); /* to another */
+    assert_false (promises (self, 2, 3, 2));
+    self->messages[0].counts = false;
+    assert_true (fixture_holds (self, 25));
+    assert_true (promises (self, 2, 3, 4));
+}
+
+static void test_epoch_promised_that_was_offered (void **state)
+{
+    struct fixture *self = *state;
+    sight_update (self, 2, ZAB_LEADING, 1);
+    self->status.accepted_epoch = self->ghost.servers[2].accepted_epoch = 3;
+    self->status.activated = false;
+    update_message (self, (struct zab_message){.type = ZAB_LEADERINFO, .peer = 3, .epoch = 3});
+    fixture_see (self);
+    assert_int_equal (self->ghost.servers[2].promised, 3);
+    assert_false (promises (self, 2, 1, 3));
+
+    /* Another store has promised nothing. */
+    struct shadow log = {.count = 0};
+    sight_started (self, 2, &log)->store_id = 666;
+    self->sight.harmed = self->sight.emptied = true;
+    self->sight.accepted_epoch = self->sight.current_epoch = 0;
+    fixture_see (self);
+    assert_true (promises (self, 2, 1, 3));
+}
+
 int main (void)
 {
 #define INVARIANT_TEST(name)                                                                       \
@@ -322,6 +365,8 @@ int main (void)
         INVARIANT_TEST (test_peers_that_break_the_protocol),
         INVARIANT_TEST (test_round_that_no_quorum_has_answered),
         INVARIANT_TEST (test_round_answered_by_an_emptied_store),
+        INVARIANT_TEST (test_epoch_promised_twice),
+        INVARIANT_TEST (test_epoch_promised_that_was_offered),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
