@@ -175,7 +175,7 @@ static void choose_epoch (struct zab *self)
 static bool history_is_complete (const struct zab *self)
 {
     const struct lead *lead = &self->lead;
-    return config_set_blocks (&self->configs, &lead->covered) ||
+    return COHORT_MUTATED (suspect_unasked) || config_set_blocks (&self->configs, &lead->covered) ||
            config_set_all (&self->configs, &lead->promises);
 }
 

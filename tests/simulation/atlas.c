@@ -75,7 +75,8 @@ uint32_t atlas_one_weak (const struct world *self, struct prng *prng)
 bool atlas_concerns (enum fault_kind kind)
 {
     return kind == FAULT_DIVERGENCE || kind == FAULT_ROT || kind == FAULT_LOST_WRITE ||
-           kind == FAULT_WRONG_READ || kind == FAULT_STALE_READ || kind == FAULT_EMPTIED;
+           kind == FAULT_WRONG_READ || kind == FAULT_STALE_READ || kind == FAULT_EMPTIED ||
+           kind == FAULT_END_ROT;
 }
 
 void atlas_print (struct world *self)

@@ -134,11 +134,9 @@ static bool rot (struct sim_server *server, struct prng *prng)
     return any;
 }
 
-/* What no watermark covers when a server starts again must be told from what was never there: it is
- * what was written last. */
-static bool rot_end (struct sim_server *server, struct prng *prng)
+/* The newest segment in use; 0: none. */
+static uint32_t find_newest (const struct sim_server *server)
 {
-    struct place place = {.offset = 0};
     uint32_t newest = 0, segment;
     const char *name;
     for (size_t i = 0; (name = crash_disk_name (server->disk, i)) != NULL; i++) {
@@ -147,6 +145,15 @@ static bool rot_end (struct sim_server *server, struct prng *prng)
             newest = segment;
         }
     }
+    return newest;
+}
+
+/* What no watermark covers when a server starts again must be told from what was never there: it is
+ * what was written last. */
+static bool rot_end (struct sim_server *server, struct prng *prng)
+{
+    struct place place = {.offset = 0};
+    uint32_t newest = find_newest (server);
     if (newest == 0) {
         return false;
     }
@@ -158,12 +165,54 @@ static bool rot_end (struct sim_server *server, struct prng *prng)
            rot_sector (server, &place, prng);
 }
 
+/* The last entry of the newest segment in use, if no watermark covers it: a byte of its data. */
+static bool find_unproved (const struct sim_server *server, struct prng *prng, struct place *place,
+                           uint64_t *byte)
+{
+    uint32_t segment = find_newest (server);
+    uint64_t length, at = SEGMENT_HEAD_SIZE, salt = record_salt (server->store_id, segment);
+    struct record record;
+    zxid_t last = 0, marked = 0;
+    name_segment (place->name, segment);
+    const uint8_t *bytes = crash_disk_bytes (server->disk, place->name, &length);
+    while (bytes != NULL && at + RECORD_HEADER_SIZE <= length &&
+           record_decode (bytes + at, salt, &record)) {
+        if (record.type == RECORD_ENTRY && record.size > 0) {
+            last = record.zxid;
+            *byte = at + RECORD_HEADER_SIZE + prng_below (prng, record.size);
+        }
+        marked = record.durable > marked ? record.durable : marked;
+        at += record_total (record.size);
+    }
+    place->offset = last > marked ? *byte - *byte % CRASH_SECTOR_SIZE : 0;
+    return last > marked && crash_disk_durable (server->disk, place->name, place->offset);
+}
+
+/* Nobody but the others knows then whether it was acknowledged. */
+static bool rot_unproved (struct sim_server *server, struct prng *prng)
+{
+    struct place place = {.offset = 0};
+    uint8_t sector[CRASH_SECTOR_SIZE];
+    uint64_t byte = 0;
+    if (!find_unproved (server, prng, &place, &byte) ||
+        !atlas_allows (server, place.name, place.offset, false) ||
+        !crash_disk_sector (server->disk, place.name, place.offset, false, sector)) {
+        return false;
+    }
+    sector[byte % CRASH_SECTOR_SIZE] ^= (uint8_t) (1U << prng_below (prng, 8));
+    return harm (server, &place, sector, false, "its last entry rots");
+}
+
 void fault_rot_dead (struct world *self, struct sim_server *server)
 {
     struct prng prng;
     prng_seed (&prng, server->rot_dice);
     if (server->rot_dice != 0 && !self->plan.over) {
-        (void) rot_end (server, &prng);
+        if (!server->rot_unproved) {
+            (void) rot_end (server, &prng);
+        } else if (!rot_unproved (server, &prng)) {
+            return; /* the next time, perhaps */
+        }
     }
     server->rot_dice = 0;
 }
@@ -256,6 +305,23 @@ static void die_with (struct world *self, const struct sim_fault *fault, struct 
     }
 }
 
+/* It dies at once, where that can be: who leads it, or follows it, has the entry, or not yet. */
+static bool begin_end_rot (struct world *self, struct sim_server *server,
+                           const struct sim_fault *fault, struct prng *prng)
+{
+    struct place place;
+    uint64_t byte = 0;
+    server->rot_dice = fault->value | 1;
+    server->rot_unproved = true;
+    world_tell (self, "server %u: its last entry rots when it dies", server->id);
+    if (server->up && !server->leaving && find_unproved (server, prng, &place, &byte)) {
+        server_crash (self, server, false);
+        server_start_after (self, server, fault->length_ms);
+        die_with (self, fault, prng);
+    }
+    return true;
+}
+
 bool fault_rot_begin (struct world *self, const struct sim_fault *fault)
 {
     struct prng prng;
@@ -268,6 +334,7 @@ bool fault_rot_begin (struct world *self, const struct sim_fault *fault)
     case FAULT_ROT:
         if (prng_chance (&prng, 1, 3)) {
             server->rot_dice = fault->value | 1;
+            server->rot_unproved = false;
             world_tell (self, "server %u: the end of its log rots when it dies", server->id);
             if (die (self, server, fault, &prng)) {
                 die_with (self, fault, &prng);
@@ -275,6 +342,8 @@ bool fault_rot_begin (struct world *self, const struct sim_fault *fault)
             return true;
         }
         return rot (server, &prng) && (die (self, server, fault, &prng), true);
+    case FAULT_END_ROT:
+        return begin_end_rot (self, server, fault, &prng);
     case FAULT_LOST_WRITE:
         return misdirect (server, &prng) && (die (self, server, fault, &prng), true);
     case FAULT_WRONG_READ:

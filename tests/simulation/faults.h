@@ -57,7 +57,8 @@ struct world;
     X (STALE_READ, "stale-read", PLANNED, 60000, 3000, "a read gives what was there before")       \
     X (SESSION_KILL, "session-kill", PLANNED, 60000, 2000, "an administrator ends a session")      \
     X (SESSION_TAKE, "session-take", PLANNED, 60000, 1500, "a process goes on with the session")   \
-    X (EMPTIED, "emptied", PLANNED, 60000, 6000, "a server has lost its folder")
+    X (EMPTIED, "emptied", PLANNED, 60000, 6000, "a server has lost its folder")                   \
+    X (END_ROT, "end-rot", PLANNED, 60000, 3000, "a log's last entry rots when its server dies")
 
 enum fault_kind {
 #define X(NAME, name, class, seldom, often, text) FAULT_##NAME,

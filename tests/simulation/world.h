@@ -160,7 +160,8 @@ struct sim_server {
     uint64_t disk_turns;     /* so many there have been */
     bool point_cuts;         /* at the crash point that waits on its disk the power is cut; */
     int64_t point_down_ms;   /* and it is down for so long; */
-    uint64_t rot_dice;       /* not 0: when it dies, the end of its log rots */
+    uint64_t rot_dice;       /* not 0: when it dies, the end of its log rots; and */
+    bool rot_unproved;       /* that is the last entry, if nothing says that it was durable */
     bool point_takes_leader; /* and whoever leads, or is about to, goes with it */
 };
 
