@@ -43,7 +43,7 @@ uint32_t election_epoch (enum zab_trust trust, uint32_t current_epoch, zxid_t la
 {
     COHORT_ASSERT (trust != ZAB_DAMAGED);
     bool lost = trust == ZAB_SUSPECT && zxid_epoch (last) < current_epoch;
-    return lost && !COHORT_MUTATED (suspect_keeps_epoch) ? zxid_epoch (last) : current_epoch;
+    return lost ? zxid_epoch (last) : current_epoch;
 }
 
 /* Whether it makes sense to vote for, or to follow, this server. Someone behind a link that is

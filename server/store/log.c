@@ -322,7 +322,8 @@ int log_append (struct log *self, uint8_t *records, size_t size, size_t *done, s
             return rc;
         }
         struct segment *current = &self->current;
-        record_finish (at, current->number, current->end, self->durable, current->salt);
+        zxid_t durable = COHORT_MUTATED (watermark_ahead) ? self->last.zxid : self->durable;
+        record_finish (at, current->number, current->end, durable, current->salt);
         if (self->run_size > 0 && (self->run + self->run_size != at ||
                                    self->run_offset + self->run_size != current->end)) {
             rc = flush_run (self, fault);
