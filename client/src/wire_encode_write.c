@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/acl.h"
+#include "cohort/types.h"
 
 /* The permissions behind the last colon of an item. */
 static uint32_t perms_of (const char *text, size_t size)
@@ -84,7 +86,7 @@ static Cohort__Wire__Delete *delete_of (struct arena *scratch, const struct wire
         WIRE_NEW (scratch, Cohort__Wire__Delete, COHORT__WIRE__DELETE__INIT);
     if (message != NULL) {
         message->path = wire_text (op->path);
-        message->version = op->version;
+        message->version = COHORT_MUTATED (version_unsent) ? COHORT_ANY_VERSION : op->version;
         message->if_present = op->if_present;
     }
     return message;

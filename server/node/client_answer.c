@@ -241,7 +241,8 @@ static bool may_list_sessions (const struct clients *self, const struct client *
 {
     size_t size;
     (void) tree_admins (self->tree, &size);
-    return size == 0 || tree_session_is_admin (self->tree, client->session);
+    return size == 0 || tree_session_is_admin (self->tree, client->session) ||
+           COHORT_MUTATED (sessions_told);
 }
 
 static void reply_sessions (struct clients *self, struct client *client,
@@ -267,7 +268,7 @@ static void reply_sessions (struct clients *self, struct client *client,
         more = tree_session_next (self->tree, session.id, &session);
         self->work++;
     }
-    if (more) {
+    if (more && !COHORT_MUTATED (sessions_cut)) {
         wire_client_reply_more_sessions (out);
     }
     wire_client_item_end (out, mark);

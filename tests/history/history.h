@@ -62,12 +62,13 @@ enum history_op_kind {
     HISTORY_CHILDREN,
     HISTORY_SYNC,
     HISTORY_COUNT,
-    HISTORY_EPHEMERALS, /* the paths of the client's own, by age */
+    HISTORY_EPHEMERALS, /* the paths of a session's, by age: its own, or for administrators any */
     HISTORY_UNWATCH,    /* one-shot watches are taken back, or (check) only looked for */
     HISTORY_WHOAMI,     /* who the client is taken for */
     HISTORY_PAGE,       /* some of the children, and where to go on */
     HISTORY_GET_ACL,
-    HISTORY_GET_ADMINS
+    HISTORY_GET_ADMINS,
+    HISTORY_SESSIONS /* who there is, by their ids: for administrators, if there are any */
 };
 
 /* Identities and access control lists are texts, their parts separated by commas: SCHEME:ID of who
@@ -86,6 +87,9 @@ enum {
     HISTORY_PAGE_STAT = 16
 };
 
+/* SESSIONS: what becomes of a session; the numbers are client.proto's SessionState. */
+enum { HISTORY_LIVES, HISTORY_KILLED, HISTORY_ENDS };
+
 struct history_op {
     enum history_op_kind kind;
     const char *path;  /* "" where there is none */
@@ -100,10 +104,11 @@ struct history_op {
     bool if_absent;    /* CREATE: what is there already is no error */
     int64_t ttl_ms;    /* CREATE */
     int32_t version;   /* DELETE, DELETE_TREE, SET, CHECK; SET_ACL: aversion */
-    uint32_t limit;    /* DELETE_TREE; EPHEMERALS, PAGE: of them, 0: none */
+    uint32_t limit;    /* DELETE_TREE; EPHEMERALS, PAGE, SESSIONS: of them, 0: none */
     int64_t delta, floor, ceiling; /* ADD */
     uint64_t zxid;                 /* CHECK_CZXID, LAPSED: czxid, CHECK_OWNER: ozxid */
-    uint64_t session;              /* CHECK_OWNER, KILL; HAND_OVER: to whom */
+    uint64_t session;              /* CHECK_OWNER, KILL; HAND_OVER: to whom; EPHEMERALS: whose, 0:
+                                      one's own; SESSIONS: behind it */
     int32_t code;                  /* REJECT */
     bool watch;                    /* reads: a one-shot watch is set with it */
     bool check;                    /* UNWATCH */
@@ -144,9 +149,10 @@ struct history_return {
     const char *value;           /* GET; WHOAMI: identities; GET_ACL, GET_ADMINS: a list; or NULL */
     const char *const *children; /* CHILDREN: sorted; EPHEMERALS: by age; PAGE: in its order,
                                     with stats NAME@history_stat, with data behind that
-                                    /history_value, or /? if it is hidden */
+                                    /history_value, or /? if it is hidden; SESSIONS:
+                                    ID/EPHEMERALS/INCARNATION/STATE, of HISTORY_LIVES ... */
     size_t children_count;
-    int64_t below; /* COUNT; PAGE: whether there is more behind it */
+    int64_t below; /* COUNT; PAGE, SESSIONS: whether there is more behind it */
 };
 
 enum history_entry_kind {

@@ -111,8 +111,8 @@ struct model_session {
     bool killed; /* by an administrator: it may do nothing any more, and CLOSE follows */
     bool dead, closed_by_owner;
     bool gone; /* dead, and its last ephemeral is reaped: nobody remembers it */
-    uint64_t closed_zxid;
-    struct model_znode **ephemerals; /* all that it ever made or was given */
+    uint64_t killed_zxid, closed_zxid, gone_zxid; /* since when; 0: it is not */
+    struct model_znode **ephemerals;              /* all that it ever made or was given */
     size_t ephemerals_count, ephemerals_capacity;
     struct model_result *results; /* of numbers 1, 2, 3 ... of this incarnation */
     size_t results_count, results_capacity;
@@ -167,6 +167,12 @@ const struct model_version *model_at (const struct model_znode *znode, uint64_t 
 size_t model_after (const struct model_znode *znode, uint64_t zxid);
 
 const struct model_session *model_session (const struct model *self, uint64_t id);
+
+/* Whether there was the session, dead or alive. NULL: there never was. */
+bool model_has_session (const struct model_session *session, uint64_t zxid);
+
+/* How many ephemerals it owned. */
+uint64_t model_owned_count (const struct model_session *session, uint64_t zxid);
 
 /* NULL: that number of that incarnation was not executed. */
 const struct model_result *model_result (const struct model *self, uint64_t session,

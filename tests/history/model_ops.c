@@ -347,6 +347,7 @@ static int kill_session (struct model *self, const struct model_session *session
     outcome->existed = killed != NULL && !killed->dead && !killed->killed;
     if (outcome->existed) {
         killed->killed = true;
+        killed->killed_zxid = self->zxid;
     }
     return 0;
 }

@@ -164,5 +164,40 @@ void model_reap (struct model *self, struct model_session *session)
         model_take_away (self, list[i]);
     }
     session->gone = count <= MODEL_REAP_MAX;
+    session->gone_zxid = session->gone ? self->zxid : 0;
     free (list);
+}
+
+bool model_has_session (const struct model_session *session, uint64_t zxid)
+{
+    return session != NULL && session->origins[0].zxid <= zxid &&
+           (session->gone_zxid == 0 || zxid < session->gone_zxid);
+}
+
+static int by_address (const void *left, const void *right)
+{
+    const struct model_znode *a = *(const struct model_znode *const *) left;
+    const struct model_znode *b = *(const struct model_znode *const *) right;
+    return (a > b) - (a < b);
+}
+
+/* A path that was made again, or given back, is there several times. */
+uint64_t model_owned_count (const struct model_session *session, uint64_t zxid)
+{
+    uint64_t count = 0;
+    size_t found = 0;
+    const struct model_znode **znodes = calloc (session->ephemerals_count + 1, sizeof *znodes);
+    COHORT_ASSERT (znodes != NULL);
+    for (size_t i = 0; i < session->ephemerals_count; i++) {
+        const struct model_version *version = model_at (session->ephemerals[i], zxid);
+        if (version != NULL && version->stat.ephemeral_owner == session->id) {
+            znodes[found++] = session->ephemerals[i];
+        }
+    }
+    qsort (znodes, found, sizeof *znodes, by_address);
+    for (size_t i = 0; i < found; i++) {
+        count += i == 0 || znodes[i] != znodes[i - 1];
+    }
+    free (znodes);
+    return count;
 }

@@ -230,19 +230,27 @@ static bool read_fits (const struct facts *facts, const struct fact_call *call, 
     return code != 0 || shows (facts, call, zxid, op, model_at (znode, zxid), told, objection);
 }
 
-/* A client that has a session is told of its ephemerals, whatever of it lives on. */
-static bool own_ephemerals_fit (const struct facts *facts, const struct fact_call *call,
-                                uint64_t zxid, const struct history_result *told,
-                                struct objection *objection)
+/* A client that has a session is told of its ephemerals, whatever of it lives on; of another's only
+ * an administrator is. */
+static bool owned_fit (const struct facts *facts, const struct fact_call *call, uint64_t zxid,
+                       const struct history_result *told, struct objection *objection)
 {
-    const struct fact_client *client = facts_client (facts, call->client);
-    const struct model_session *session = model_session (&facts->model, client->session);
-    return (session != NULL && told->code == 0 &&
-            ephemerals_fit (facts, session, zxid, &call->ops[0], told)) ||
-           object (objection,
-                   "call %" PRIu64 " reads the ephemerals of client %u at %#" PRIx64
-                   " and is told %d, %zu of them: not those that there were",
-                   call->id, call->client, zxid, told->code, told->children_count);
+    const struct history_op *op = &call->ops[0];
+    const struct model *model = &facts->model;
+    const struct model_session *own =
+        model_session (model, facts_client (facts, call->client)->session);
+    bool others = op->session != 0 && (own == NULL || op->session != own->id);
+    const struct model_session *session = others ? model_session (model, op->session) : own;
+    int32_t code = !others                                          ? 0
+                   : !model_is_admin (model_who (model, own, zxid)) ? COHORT_ENOAUTH
+                   : !model_has_session (session, zxid)             ? COHORT_ESESSIONEXPIRED
+                                                                    : 0;
+    bool fits = told->code == code &&
+                (code != 0 || (session != NULL && ephemerals_fit (facts, session, zxid, op, told)));
+    return fits || object (objection,
+                           "call %" PRIu64 " of client %u reads ephemerals at %#" PRIx64
+                           " and is told %d, %zu of them: not those that there were",
+                           call->id, call->client, zxid, told->code, told->children_count);
 }
 
 #define ANYBODY "world:anyone"
@@ -288,10 +296,13 @@ bool rule_read_value (const struct facts *facts, const struct history_event *eve
                                          .children = result->children,
                                          .children_count = result->children_count};
     if (call->ops[0].kind == HISTORY_EPHEMERALS) {
-        return own_ephemerals_fit (facts, call, result->zxid, &alone, objection);
+        return owned_fit (facts, call, result->zxid, &alone, objection);
     }
     if (call->ops[0].kind == HISTORY_WHOAMI) {
         return own_identities_fit (facts, call, result->zxid, &alone, objection);
+    }
+    if (call->ops[0].kind == HISTORY_SESSIONS) {
+        return shown_sessions_fit (facts, call, result->zxid, &alone, objection);
     }
     if (call->ops[0].kind == HISTORY_GET_ADMINS) {
         return shown_admins_fit (facts, call, result->zxid, &alone, objection);

@@ -136,14 +136,22 @@ bool shown_list_fits (const struct fact_call *call, const struct model_who *who,
     return fits;
 }
 
+/* Whether the client was no administrator, and there were some. */
+static bool is_refused (const struct facts *facts, const struct fact_call *call, uint64_t zxid)
+{
+    const struct fact_client *client = facts_client (facts, call->client);
+    struct model_who who =
+        model_who (&facts->model, model_session (&facts->model, client->session), zxid);
+    return model_has_admins (&facts->model, zxid) && !model_is_admin (who);
+}
+
 bool shown_admins_fit (const struct facts *facts, const struct fact_call *call, uint64_t zxid,
                        const struct history_result *told, struct objection *objection)
 {
     const struct fact_client *client = facts_client (facts, call->client);
     struct model_who who =
         model_who (&facts->model, model_session (&facts->model, client->session), zxid);
-    bool refused = model_has_admins (&facts->model, zxid) && !model_is_admin (who);
-    bool fits = refused
+    bool fits = is_refused (facts, call, zxid)
                     ? told->code == COHORT_ENOAUTH
                     : told->code == 0 && told->data != NULL && strcmp (told->data, who.admins) == 0;
     return fits ||
@@ -151,4 +159,67 @@ bool shown_admins_fit (const struct facts *facts, const struct fact_call *call, 
                    "call %" PRIu64 " asks for the administrators at %#" PRIx64
                    " and is told %d, \"%s\": they are \"%s\"",
                    call->id, zxid, told->code, told->data != NULL ? told->data : "", who.admins);
+}
+
+/* ---- Sessions -------------------------------------------------------------------------------- */
+
+enum { SESSION_SIZE = 96 };
+
+static bool since (uint64_t then, uint64_t zxid)
+{
+    return then != 0 && then <= zxid;
+}
+
+/* As it was then. */
+static const char *describe (const struct model_session *session, uint64_t zxid,
+                             char text[SESSION_SIZE])
+{
+    uint32_t incarnation = 1;
+    for (size_t i = 0; i < session->origins_count && session->origins[i].zxid <= zxid; i++) {
+        incarnation = session->origins[i].incarnation;
+    }
+    int state = since (session->closed_zxid, zxid)   ? HISTORY_ENDS
+                : since (session->killed_zxid, zxid) ? HISTORY_KILLED
+                                                     : HISTORY_LIVES;
+    (void) snprintf (text, SESSION_SIZE, "%" PRIu64 "/%" PRIu64 "/%" PRIu32 "/%d", session->id,
+                     model_owned_count (session, zxid), incarnation, state);
+    return text;
+}
+
+/* Each that there was, in the order of their ids, until the page ends. */
+static bool sessions_are (const struct model *model, const struct history_op *op, uint64_t zxid,
+                          const struct history_result *told)
+{
+    char text[SESSION_SIZE];
+    size_t count = 0;
+    for (uint64_t id = op->session + 1; id <= model->last_session; id++) {
+        const struct model_session *session = model_session (model, id);
+        if (!model_has_session (session, zxid)) {
+            continue;
+        }
+        if (count == told->children_count) {
+            return told->value != 0;
+        }
+        if (strcmp (told->children[count], describe (session, zxid, text)) != 0) {
+            return false;
+        }
+        count++;
+    }
+    return count == told->children_count && told->value == 0;
+}
+
+bool shown_sessions_fit (const struct facts *facts, const struct fact_call *call, uint64_t zxid,
+                         const struct history_result *told, struct objection *objection)
+{
+    const struct history_op *op = &call->ops[0];
+    bool full = op->limit == 0 || told->children_count <= op->limit;
+    bool fits = is_refused (facts, call, zxid)
+                    ? told->code == COHORT_ENOAUTH
+                    : told->code == 0 && full && sessions_are (&facts->model, op, zxid, told);
+    return fits ||
+           object (objection,
+                   "call %" PRIu64 " asks for the sessions behind %" PRIx64 " at %#" PRIx64
+                   " and is told %d, %zu of them, the first is \"%s\": not those that there were",
+                   call->id, op->session, zxid, told->code, told->children_count,
+                   told->children_count > 0 ? told->children[0] : "");
 }

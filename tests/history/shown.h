@@ -18,6 +18,10 @@ bool shown_list_fits (const struct fact_call *call, const struct model_who *who,
                       const struct model_version *version, const struct history_result *told,
                       struct objection *objection);
 
+/* Who there was: told->value is not 0 if there are more behind them. */
+bool shown_sessions_fit (const struct facts *facts, const struct fact_call *call, uint64_t zxid,
+                         const struct history_result *told, struct objection *objection);
+
 /* Who the administrators were. */
 bool shown_admins_fit (const struct facts *facts, const struct fact_call *call, uint64_t zxid,
                        const struct history_result *told, struct objection *objection);

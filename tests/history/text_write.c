@@ -45,7 +45,8 @@ const char *const text_ops[] = {"",
                                 "whoami",
                                 "page",
                                 "get-acl",
-                                "get-admins"};
+                                "get-admins",
+                                "sessions"};
 const char *const text_entries[] = {"",      "session", "attach", "close",          "reap", "write",
                                     "lapse", "found",   "admins", "replace-admins", "other"};
 const size_t text_events_count = sizeof text_events / sizeof text_events[0];

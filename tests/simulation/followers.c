@@ -33,8 +33,9 @@ static void open_one (struct world *self, struct sim_client *client)
         prng_chance (&client->prng, 1, 3)) {
         flags |= WIRE_STREAM_LATEST; /* where nobody knows where it begins it cannot be judged */
     }
-    stream->flags = open->wire.op.flags = flags;
     stream->marks = prng_chance (&client->prng, 1, 4);
+    flags |= stream->marks ? WIRE_STREAM_PROGRESS : 0u;
+    stream->flags = open->wire.op.flags = flags;
     stream->last_zxid = from;
     stream_retain (stream);
     open->stream = stream;

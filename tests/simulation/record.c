@@ -411,11 +411,10 @@ void record_batch (struct world *world, const struct sim_client *client,
 void record_opened (struct world *world, const struct sim_client *client,
                     const struct cohort_stream *stream)
 {
-    uint32_t flags = stream->flags | (stream->marks ? HISTORY_STREAM_PROGRESS : 0u);
     record (world, (struct history_event){
                        .kind = HISTORY_OPENED,
                        .client = recorded (world, client)->number,
-                       .u.opened = {stream->id, stream->path, flags, stream->last_zxid}});
+                       .u.opened = {stream->id, stream->path, stream->flags, stream->last_zxid}});
 }
 
 void record_closed (struct world *world, const struct sim_client *client,

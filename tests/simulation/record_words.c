@@ -1,5 +1,6 @@
 /* What clients ask for, and are answered, in the words of a history. */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,6 +80,7 @@ struct history_op op_asked (struct world *world, const struct wire_op *op)
         [WIRE_WHOAMI] = HISTORY_WHOAMI,
         [WIRE_GET_ACL] = HISTORY_GET_ACL,
         [WIRE_GET_ADMINS] = HISTORY_GET_ADMINS,
+        [WIRE_SESSIONS] = HISTORY_SESSIONS,
     };
     const struct wire_list *page = op->list;
     bool children = page != NULL && op->kind == WIRE_CHILDREN;
@@ -106,9 +108,9 @@ struct history_op op_asked (struct world *world, const struct wire_op *op)
                                            : 0,
         .if_absent = create && op->if_absent,
         .ttl_ms = create ? (int64_t) op->ttl_ms : 0,
-        .limit = page != NULL ? page->limit
-                 : tree       ? op->limit
-                              : 0,
+        .limit = page != NULL                        ? page->limit
+                 : tree || op->kind == WIRE_SESSIONS ? op->limit
+                                                     : 0,
         .delta = add ? op->delta : 0,
         .floor = add ? op->floor : 0,
         .ceiling = add ? op->ceiling : 0,
@@ -242,6 +244,22 @@ static void listed_of (struct world *world, const struct request *request,
     result->children_count = reply->more->listed_count;
 }
 
+static void sessions_of (struct world *world, const struct wire_reply *reply,
+                         struct history_return *result)
+{
+    enum { SIZE = 96 };
+    char **texts = record_take (world, reply->more->sessions_count, sizeof *texts);
+    for (size_t i = 0; i < reply->more->sessions_count; i++) {
+        const cohort_session_info_t *session = &reply->more->sessions[i];
+        texts[i] = record_take (world, SIZE, 1);
+        (void) snprintf (texts[i], SIZE, "%" PRIu64 "/%" PRIu64 "/%" PRIu32 "/%d", session->id,
+                         (uint64_t) session->ephemerals, session->incarnation, session->state);
+    }
+    result->children = (const char *const *) texts;
+    result->children_count = reply->more->sessions_count;
+    result->below = reply->more->more_sessions;
+}
+
 void answer_said (struct world *world, const struct request *request, struct history_return *result)
 {
     const struct wire_reply *reply = request->reply;
@@ -265,6 +283,8 @@ void answer_said (struct world *world, const struct request *request, struct his
             result->children_count = reply->more->children.count;
             if (reply->more->listed_count > 0) {
                 listed_of (world, request, result);
+            } else if (op->kind == WIRE_SESSIONS) {
+                sessions_of (world, reply, result);
             }
         }
     }

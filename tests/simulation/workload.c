@@ -88,6 +88,13 @@ struct request *workload_watching (struct sim_client *client, enum wire_kind kin
     return request;
 }
 
+uint64_t workload_session (struct world *self, struct sim_client *client)
+{
+    const struct sim_client *other =
+        &self->clients[prng_below (&client->prng, self->clients_count)];
+    return other->has_identity ? other->identity.id : 0;
+}
+
 /* ---- The key of its own ---------------------------------------------------------------------- */
 
 static void set_own (struct world *self, struct sim_client *client, bool fresh)
@@ -226,7 +233,9 @@ static void delete_register (struct world *self, struct sim_client *client)
     char path[PATH_SIZE];
     size_t index = 1 + prng_below (&client->prng, SIM_REGISTERS - 1);
     path_of (path, "/r", index, window_of (self));
-    struct request *request = request_of (WIRE_DELETE, path, NULL, 0, COHORT_ANY_VERSION);
+    int32_t version = prng_chance (&client->prng, 1, 3) ? (int32_t) prng_below (&client->prng, 3)
+                                                        : COHORT_ANY_VERSION;
+    struct request *request = request_of (WIRE_DELETE, path, NULL, 0, version);
     request->wire.op.if_present = prng_chance (&client->prng, 1, 3);
     submit_register (self, client, request, index, NULL);
 }
@@ -348,16 +357,18 @@ static void submit_multi (struct world *self, struct sim_client *client)
     session_view (client->session, &view);
     (void) snprintf (path, sizeof path, "/m%" PRIu64, prng_below (&client->prng, 4));
     path_of (lock_path, "/lock", 0, client->lock_window);
-    const struct sim_client *owner =
-        &self->clients[prng_below (&client->prng, self->clients_count)];
-    bool own = !owner->has_identity || prng_chance (&client->prng, 2, 3);
+    uint64_t another = workload_session (self, client);
+    bool own = another == 0 || prng_chance (&client->prng, 2, 3);
     struct wire_op conditions[] = {
-        {.kind = WIRE_CHECK, .path = client->own, .version = COHORT_ANY_VERSION},
+        {.kind = WIRE_CHECK,
+         .path = client->own,
+         .version = prng_chance (&client->prng, 1, 2) ? (int32_t) client->own_value - 1
+                                                      : COHORT_ANY_VERSION},
         {.kind = WIRE_CHECK, .path = "/none", .version = COHORT_ANY_VERSION},
         {.kind = WIRE_CHECK_CZXID, .path = lock_path, .zxid = client->lock_zxid},
         {.kind = WIRE_CHECK_OWNER,
          .path = lock_path,
-         .session = own ? view.id : owner->identity.id,
+         .session = own ? view.id : another,
          .zxid = client->lock_zxid},
         {.kind = WIRE_CHECK_ABSENT, .path = path},
         {.kind = WIRE_CHECK_ABSENT, .path = "/none"},

@@ -30,6 +30,8 @@ struct request *workload_watching (struct sim_client *client, enum wire_kind kin
                                    bool watched);
 void submit (struct world *self, struct sim_client *client, struct request *request,
              const struct purpose *purpose);
+/* Of some client, if that has had one; else 0. */
+uint64_t workload_session (struct world *self, struct sim_client *client);
 void ask_for (struct world *self, struct sim_client *client, enum wire_kind kind, const char *path,
               const char *value, uint32_t mode);
 

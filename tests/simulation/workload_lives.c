@@ -102,8 +102,9 @@ static void fell_tree (struct world *self, struct sim_client *client)
     char tree[PATH_SIZE], path[2 * PATH_SIZE];
     path_of (tree, "/tree", 0, window_of (self));
     bool whole = prng_chance (&client->prng, 1, 3);
-    struct request *request = request_of (WIRE_DELETE_TREE, whole ? tree : below (path, tree, "a"),
-                                          NULL, 0, COHORT_ANY_VERSION);
+    struct request *request =
+        request_of (WIRE_DELETE_TREE, whole ? tree : below (path, tree, "a"), NULL, 0,
+                    prng_chance (&client->prng, 1, 4) ? 1 : COHORT_ANY_VERSION);
     request->wire.op.limit = (uint32_t) prng_below (&client->prng, 5);
     submit (self, client, request, &(struct purpose){.what = NOTHING});
 }

@@ -1,5 +1,5 @@
 /* What clients look at in other ways than one znode at a time: several reads of one state, pages,
- * counts, lists, their own ephemerals; and watches in all places, and that they take back, or ask
+ * counts, lists, ephemerals, sessions; and watches in all places, and that they take back, or ask
  * for. */
 
 #include <stdio.h>
@@ -54,7 +54,19 @@ static void list_ephemerals (struct world *self, struct sim_client *client)
         .limit = (uint32_t) prng_below (&client->prng, PAGE_MAX),
     };
     struct request *request = request_new_list (WIRE_EPHEMERALS, "", NULL, &page);
+    COHORT_ASSERT (request != NULL);
+    request->wire.op.session =
+        prng_chance (&client->prng, 1, 3) ? workload_session (self, client) : 0;
     submit (self, client, request, &(struct purpose){.what = OWNED});
+}
+
+static void list_sessions (struct world *self, struct sim_client *client)
+{
+    struct request *request = request_of (WIRE_SESSIONS, NULL, NULL, 0, 0);
+    request->wire.op.session =
+        prng_chance (&client->prng, 1, 2) ? workload_session (self, client) : 0;
+    request->wire.op.limit = (uint32_t) prng_below (&client->prng, PAGE_MAX);
+    submit (self, client, request, &(struct purpose){.what = NOTHING});
 }
 
 /* Of folders; from the beginning, from where the last page ended, or from anywhere. */
@@ -128,9 +140,9 @@ static void unwatch (struct world *self, struct sim_client *client)
 
 void workload_look (struct world *self, struct sim_client *client)
 {
-    static ask_fn *const asks[] = {read_several,    read_several, count_below, list_ephemerals,
-                                   list_ephemerals, list_page,    list_page,   list_page,
-                                   get_list,        get_list,     get_admins,  watch_place,
-                                   watch_place,     unwatch,      unwatch};
+    static ask_fn *const asks[] = {
+        read_several, read_several, count_below, list_ephemerals, list_ephemerals, list_page,
+        list_page,    list_page,    get_list,    get_list,        get_admins,      watch_place,
+        watch_place,  unwatch,      unwatch,     list_sessions,   list_sessions};
     asks[prng_below (&client->prng, sizeof asks / sizeof asks[0])](self, client);
 }

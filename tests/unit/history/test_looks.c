@@ -109,6 +109,28 @@ static void test_ephemerals_go_on (void **state)
     BROKEN (rule, OWNED (EPHEMERALS ("") BEHIND_H), LISTED ("6", "child=/g"));
 }
 
+/* Sessions 1 and 2 there are; nobody is an administrator, and so all may ask. */
+static void test_sessions (void **state)
+{
+    (void) state;
+    const char *rule = "values of reads";
+#define SESSIONS(behind) "op=sessions|||0|0|0|" behind "|0|0"
+    GOOD (OWNED (SESSIONS ("0")), LISTED ("6", "child=1/2/1/0 child=2/1/1/0"));
+    GOOD (OWNED (SESSIONS ("0")), LISTED ("5", "child=1/2/1/0 child=2/0/1/0"));
+    GOOD (OWNED (SESSIONS ("1")), LISTED ("6", "child=2/1/1/0"));
+    GOOD (OWNED (SESSIONS ("0") "|limit:1"), LISTED ("6", "child=1/2/1/0 below=1"));
+    BROKEN (rule, OWNED (SESSIONS ("0") "|limit:1"), LISTED ("6", "child=1/2/1/0"));
+    BROKEN (rule, OWNED (SESSIONS ("0")), LISTED ("6", "child=1/1/1/0 child=2/1/1/0"));
+    BROKEN (rule, OWNED (SESSIONS ("0")), LISTED ("6", "child=1/2/1/2 child=2/1/1/0"));
+    BROKEN (rule, OWNED (SESSIONS ("0")), LISTED ("6", "child=1/2/1/0"));
+    BROKEN (rule, OWNED (SESSIONS ("0")), LISTED ("6", "child=2/1/1/0 child=1/2/1/0"));
+    BROKEN (rule, OWNED (SESSIONS ("2")), LISTED ("6", "child=2/1/1/0"));
+    BROKEN (rule, OWNED (SESSIONS ("0")), RETURN ("c1", "9", "-102", "6"));
+    /* Of another's ephemerals only an administrator is told. */
+    GOOD (OWNED ("op=ephemerals|||0|0|0|2|0|0"), RETURN ("c1", "9", "-102", "6"));
+    BROKEN (rule, OWNED ("op=ephemerals|||0|0|0|2|0|0"), LISTED ("6", "child=/g"));
+}
+
 /* /a has the children b, which is ephemeral, c, d. */
 static void test_pages (void **state)
 {
@@ -224,6 +246,7 @@ int main (void)
         cmocka_unit_test (test_count),
         cmocka_unit_test (test_ephemerals),
         cmocka_unit_test (test_ephemerals_go_on),
+        cmocka_unit_test (test_sessions),
         cmocka_unit_test (test_pages),
         cmocka_unit_test (test_watches_are_taken_back),
         cmocka_unit_test (test_watch_fires_before_it_is_taken_back),
