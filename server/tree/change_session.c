@@ -3,7 +3,6 @@
  *
  * PURE.
  */
-#include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/mutation.h"
 #include "server/tree/change.h"
@@ -39,7 +38,7 @@ static void drop_result (struct tree *self, struct session *session)
     COHORT_ASSERT (self->result_count > 0);
     session->results_size -= stored->size;
     self->result_count--;
-    mem_free (stored);
+    stored_free (&self->slab, stored);
 }
 
 static void drop_results (struct tree *self, struct session *session, uint64_t through)
@@ -173,7 +172,7 @@ void change_session_result (struct tree *self, struct session *session, const ui
 {
     COHORT_ASSERT (!session->dead);
     COHORT_ASSERT (ring_count (&session->results) < self->scalars.limits.window);
-    struct stored *stored = stored_new (session, session->last_number, bytes, size);
+    struct stored *stored = stored_new (&self->slab, session, session->last_number, bytes, size);
     COHORT_ASSERT (stored != NULL);
     stored->generation = self->generation;
     stored->digest = digest_result (stored);
@@ -217,5 +216,5 @@ void change_session_remove (struct tree *self, struct session *session)
     list_remove (&session->order);
     map_remove (&self->sessions, &session->node);
     map_remove (&self->nonces, &session->nonce_node);
-    session_release (session);
+    session_release (&self->slab, session);
 }

@@ -255,6 +255,29 @@ static void load (const struct effects_chunk *chunk, uint32_t i, struct effect *
     effect->from = record->from;
 }
 
+/* The first slot of the chunk with a zxid > after; chunk->count: there is none.  What is looked for
+ * is mostly the newest, and what lies far from it has left the processor's cache: so it is sought
+ * from the end, in steps that double. */
+static uint32_t first_after (const struct effects_chunk *chunk, zxid_t after)
+{
+    uint32_t high = chunk->count;
+    uint32_t step = 1;
+    while (step <= high && slot_at (chunk, high - step)->zxid > after) {
+        high -= step;
+        step *= 2;
+    }
+    uint32_t low = step <= high ? high - step + 1 : 0;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (slot_at (chunk, middle)->zxid > after) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
 /* Where the effects with a zxid > after begin: the chunk, or NULL if there are none, and the
  * index in it.  *count: of all of them. */
 static const struct effects_chunk *seek (const struct effects *self, zxid_t after, uint32_t *index,
@@ -265,22 +288,13 @@ static const struct effects_chunk *seek (const struct effects *self, zxid_t afte
     for (const struct list_node *at = list_last (&self->chunks); at != NULL;
          at = list_prev (&self->chunks, at)) {
         const struct effects_chunk *chunk = chunk_at (at);
-        uint32_t low = 0;
-        uint32_t high = chunk->count;
-        while (low < high) {
-            uint32_t middle = low + (high - low) / 2;
-            if (slot_at (chunk, middle)->zxid > after) {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        if (low < chunk->count) {
+        uint32_t first = first_after (chunk, after);
+        if (first < chunk->count) {
             found = chunk;
-            *index = low;
-            *count += chunk->count - low;
+            *index = first;
+            *count += chunk->count - first;
         }
-        if (low > 0) {
+        if (first > 0) {
             break;
         }
     }

@@ -99,7 +99,7 @@ static bool load_session (struct tree *tree, const uint8_t *data, size_t size)
     if (!image_session_read (session, data, size) || session->id > tree->scalars.last_session ||
         session_find (&tree->sessions, session->id) != NULL ||
         session_find_nonce (tree, session->nonce) != NULL) {
-        session_release (session);
+        session_release (&tree->slab, session);
         return false;
     }
     session->node.hash = session->id;
@@ -158,12 +158,12 @@ static bool load_result (struct tree *tree, const uint8_t *data, size_t size)
         number != session->acked + 1 + ring_count (&session->results)) {
         return false;
     }
-    struct stored *stored = stored_new (session, number, in.at, reader_left (&in));
+    struct stored *stored = stored_new (&tree->slab, session, number, in.at, reader_left (&in));
     if (stored == NULL) {
         return false;
     }
     if (!ring_push (&session->results, &stored)) {
-        mem_free (stored);
+        stored_free (&tree->slab, stored);
         return false;
     }
     list_push_back (&tree->results, &stored->node);

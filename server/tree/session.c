@@ -23,11 +23,11 @@ struct session *session_alloc (void)
     return self;
 }
 
-void session_release (struct session *self)
+void session_release (struct slab *slab, struct session *self)
 {
     COHORT_ASSERT (!list_linked (&self->dead_node) || self->dead);
     for (size_t i = 0; i < ring_count (&self->results); i++) {
-        mem_free (*(struct stored **) ring_at (&self->results, i));
+        stored_free (slab, *(struct stored **) ring_at (&self->results, i));
     }
     ring_deinit (&self->results);
     mem_free (self->identities);
@@ -52,11 +52,11 @@ bool session_set_identities (struct session *self, const uint8_t *bytes, size_t 
     return true;
 }
 
-struct stored *stored_new (struct session *session, uint64_t number, const uint8_t *bytes,
-                           size_t size)
+struct stored *stored_new (struct slab *slab, struct session *session, uint64_t number,
+                           const uint8_t *bytes, size_t size)
 {
     COHORT_ASSERT (size <= UINT32_MAX);
-    struct stored *self = mem_alloc (sizeof (*self) + size);
+    struct stored *self = slab_alloc (slab, sizeof (*self) + size);
     if (self == NULL) {
         return NULL;
     }
@@ -65,6 +65,11 @@ struct stored *stored_new (struct session *session, uint64_t number, const uint8
         memcpy (self->bytes, bytes, size);
     }
     return self;
+}
+
+void stored_free (struct slab *slab, struct stored *self)
+{
+    slab_free (slab, self, sizeof (*self) + self->size);
 }
 
 struct stored *session_stored (const struct session *self, uint64_t number)

@@ -13,6 +13,7 @@
 #include "client/base/list.h"
 #include "client/base/map.h"
 #include "client/base/ring.h"
+#include "client/base/slab.h"
 #include "server/tree/entry.h"
 
 struct tree;
@@ -63,12 +64,15 @@ struct session {
 
 /* A session in no tree.  NULL: out of memory. */
 struct session *session_alloc (void);
-/* With its results; its ephemerals are gone already. */
-void session_release (struct session *self);
+/* With its results, which are pieces of the slab; its ephemerals are gone already. */
+void session_release (struct slab *slab, struct session *self);
 
-/* NULL: out of memory. */
-struct stored *stored_new (struct session *session, uint64_t number, const uint8_t *bytes,
-                           size_t size);
+/* Each write stores a result and gives up another: pieces of a slab, which the next one takes as
+ * they were left.  NULL: out of memory. */
+struct stored *stored_new (struct slab *slab, struct session *session, uint64_t number,
+                           const uint8_t *bytes, size_t size);
+/* Of a result that is in no list any more. */
+void stored_free (struct slab *slab, struct stored *self);
 
 /* Replaces its identities; false: out of memory, nothing was changed. */
 bool session_set_identities (struct session *self, const uint8_t *bytes, size_t size);

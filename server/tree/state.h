@@ -64,7 +64,7 @@ struct scrub {
 struct tree {
     struct scalars scalars;
 
-    struct slab slab;  /* where znodes are */
+    struct slab slab;  /* where znodes and results are */
     struct map znodes; /* all of them, by the hash of the path */
     struct znode *root;
     uint64_t first_sequence;   /* see tree_options */

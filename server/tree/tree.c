@@ -89,7 +89,7 @@ static void free_session (struct map_node *node, void *arg)
     struct session *session = map_entry (node, struct session, node);
     map_remove (&slice->tree->sessions, node);
     slice->done += 1 + ring_count (&session->results);
-    session_release (session);
+    session_release (&slice->tree->slab, session);
 }
 
 static void free_estate (struct map_node *node, void *arg)

@@ -164,6 +164,35 @@ static void test_bound (void **state)
     fixture_deinit (&f);
 }
 
+/* From wherever it is asked for, however far from the newest that is. */
+static void test_any_beginning (void **state)
+{
+    (void) state;
+    struct fixture f;
+    struct tree_options options = {.effects_bytes_max = 40000};
+    fixture_init (&f, &options);
+    uint64_t id = fixture_session (&f, 1);
+    f.check = false;
+    size_t after[300] = {0}; /* effects behind the entry that is so far from the newest */
+    for (size_t i = 1; i < 300; i++) {
+        struct op ops[3] = {op_set ("/", "1", -1), op_set ("/", "2", -1), op_set ("/", "3", -1)};
+        uint32_t count = 1 + (uint32_t) (i % 3);
+        assert_int_equal (fixture_multi (&f, id, ops, count), 0);
+        memmove (after + 1, after, i * sizeof (after[0]));
+        after[0] = 0;
+        for (size_t k = 1; k <= i; k++) {
+            after[k] += count;
+        }
+        for (size_t k = 0; k <= i && f.zxid - k >= tree_effects_floor (f.tree); k++) {
+            assert_int_equal (look (&f, f.zxid - k, f.zxid), 0);
+            assert_int_equal (seen.count, after[k]);
+            assert_true (k == 0 || seen.zxids[0] == f.zxid - k + 1);
+        }
+    }
+    assert_true (tree_effects_floor (f.tree) > 0); /* it has more than one chunk */
+    fixture_deinit (&f);
+}
+
 static void test_large_transaction (void **state)
 {
     (void) state;
@@ -223,8 +252,11 @@ static void test_near (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_ranges), cmocka_unit_test (test_contents),
-        cmocka_unit_test (test_bound),  cmocka_unit_test (test_large_transaction),
+        cmocka_unit_test (test_ranges),
+        cmocka_unit_test (test_contents),
+        cmocka_unit_test (test_bound),
+        cmocka_unit_test (test_any_beginning),
+        cmocka_unit_test (test_large_transaction),
         cmocka_unit_test (test_near),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
