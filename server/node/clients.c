@@ -454,10 +454,17 @@ static bool take_effect (void *arg, const struct effect *effect)
     return true;
 }
 
+/* Whether a change concerns anybody at all: where there are neither watches nor streams nothing of
+ * it has to be read. */
+static bool has_listeners (const struct clients *self)
+{
+    return watches_count (self->watches) > 0 || map_count (&self->feed_map) > 0;
+}
+
 uint32_t clients_applied (struct clients *self, zxid_t zxid, const struct tree_outcome *outcome)
 {
     self->told = 0;
-    if (outcome->effects > 0) {
+    if (outcome->effects > 0 && has_listeners (self)) {
         self->in_transaction = true;
         int rc = tree_effects (self->tree, zxid - 1, zxid, take_effect, self);
         COHORT_ASSERT (rc == COHORT_OK); /* the newest transaction stays whole */

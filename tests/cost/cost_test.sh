@@ -14,7 +14,7 @@ set -u -o pipefail
 # operation, instructions in all: the client's machine, the server, libraries.  Of attach for each of the
 # 1,024 streams of a client that connects again: its work is linear in their number.
 bounds='get 3600
-set 11480
+set 10540
 attach 5800'
 slack=15 # percent
 rounds=50
