@@ -7,12 +7,14 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 
-enum { HISTORY_BLOCK = 4096 };
+enum { HISTORY_BLOCK = 4096, HISTORY_GROUP = 32 };
 
-/* chain and, so that any range is one subtraction, the bytes of all entries up to this one. */
+/* Of each entry, and, so that few sizes make up that of any range, the bytes of all entries before
+ * each group of them. */
 struct history_block {
     uint64_t chain[HISTORY_BLOCK];
-    uint64_t bytes[HISTORY_BLOCK];
+    uint64_t before[HISTORY_BLOCK / HISTORY_GROUP];
+    uint32_t size[HISTORY_BLOCK];
 };
 
 /* Entry (epoch, counter) is at position + counter - first. */
@@ -77,7 +79,14 @@ static uint64_t bytes_before (const struct history *self, uint64_t end)
     if (end == self->begin) {
         return self->base_bytes;
     }
-    return block_of (self, end - 1)->bytes[(end - 1) % HISTORY_BLOCK];
+    const struct history_block *block = block_of (self, end - 1);
+    size_t last = (end - 1) % HISTORY_BLOCK;
+    size_t group = last / HISTORY_GROUP;
+    uint64_t bytes = block->before[group];
+    for (size_t i = group * HISTORY_GROUP; i <= last; i++) {
+        bytes += block->size[i];
+    }
+    return bytes;
 }
 
 /* The index behind the last epoch that is not above `epoch`. */
@@ -184,8 +193,12 @@ bool history_append (struct history *self, struct zab_point point, uint32_t size
             .epoch = epoch, .first = zxid_counter (point.zxid), .position = self->end};
     }
     struct history_block *block = self->blocks[self->end / HISTORY_BLOCK - self->first_block];
-    block->bytes[self->end % HISTORY_BLOCK] = bytes_before (self, self->end) + size;
-    block->chain[self->end % HISTORY_BLOCK] = point.chain;
+    size_t at = self->end % HISTORY_BLOCK;
+    if (at % HISTORY_GROUP == 0) {
+        block->before[at / HISTORY_GROUP] = bytes_before (self, self->end);
+    }
+    block->chain[at] = point.chain;
+    block->size[at] = size;
     self->end++;
     self->count++;
     self->last = point;
