@@ -78,7 +78,7 @@ struct node_options {
     uint32_t snapshot_slice;   /* bytes of a snapshot in a turn; 0: see checkpoint.h */
     uint32_t sync_chunk_bytes; /* 0: see zab.h */
     uint64_t counter_max;      /* likewise */
-    uint64_t effects_bytes;    /* 0: 32 MiB */
+    uint64_t effects_bytes;    /* 0: 16 MiB */
     uint32_t walk_nodes;       /* of streams' snapshots: see clients.h */
     uint32_t walk_window;
     uint32_t turn_work; /* for clients, likewise */

@@ -10,40 +10,29 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "server/tree/effects_pack.h"
 #include "server/tree/state.h"
 
+/* Of a record: numbers (effects_pack.h), path, a 0, data, and the three access control lists. */
 struct slot {
-    zxid_t zxid;
-    uint32_t offset; /* of the record in data */
+    uint32_t zxid[2]; /* low and high half: slots stand side by side without a gap */
+    uint32_t offset;  /* of the record in data */
     uint32_t path_hash;
     uint32_t parent_hash;
-    uint32_t reserved;
 };
-
-/* Followed by the path, a 0, the data, and the three access control lists. */
-struct record {
-    cohort_stat_t stat;
-    uint64_t from;
-    uint32_t path_size;
-    uint32_t data_size;
-    uint16_t acl_size, parent_acl_size, was_acl_size;
-    uint8_t kind;
-};
-
-_Static_assert(ACL_SIZE_MAX <= UINT16_MAX, "records have 16 bits for it");
 
 struct effects_chunk {
     struct list_node node;
-    uint32_t size;  /* of data */
-    uint32_t used;  /* by records, from the front */
-    uint32_t count; /* of slots, from the back */
-    alignas (8) uint8_t data[];
+    int64_t base_ms; /* times in records are told from this one: that of the first */
+    uint32_t size;   /* of data */
+    uint32_t used;   /* by records, from the front */
+    uint32_t count;  /* of slots, from the back */
+    alignas (struct slot) uint8_t data[];
 };
 
-enum { ALIGNMENT = 8 };
+enum { ALIGNMENT = alignof (struct slot) };
 
-_Static_assert(alignof (struct record) <= ALIGNMENT, "records are aligned well enough");
-_Static_assert(sizeof (struct slot) % ALIGNMENT == 0, "and so are slots");
+_Static_assert(sizeof (struct slot) % ALIGNMENT == 0, "slots are aligned well enough");
 
 static size_t aligned (size_t size)
 {
@@ -67,6 +56,12 @@ static struct slot *slot_at (const struct effects_chunk *chunk, uint32_t i)
     uint8_t *end = (uint8_t *) (uintptr_t) chunk->data + chunk->size;
     void *slot = end - (i + (size_t) 1) * sizeof (struct slot);
     return slot;
+}
+
+static zxid_t slot_zxid (const struct effects_chunk *chunk, uint32_t i)
+{
+    const struct slot *slot = slot_at (chunk, i);
+    return (zxid_t) slot->zxid[1] << 32 | slot->zxid[0];
 }
 
 void effects_init (struct effects *self, uint64_t bytes_max, zxid_t floor)
@@ -108,9 +103,9 @@ static void release (struct effects *self, struct effects_chunk *chunk)
 }
 
 /* A chunk with room for a record of so many bytes, at the end of the list. */
-static struct effects_chunk *extend (struct effects *self, size_t record_size)
+static struct effects_chunk *extend (struct effects *self, size_t record_size, int64_t base_ms)
 {
-    size_t size = record_size + sizeof (struct slot);
+    size_t size = aligned (record_size) + sizeof (struct slot);
     struct effects_chunk *chunk;
     if (size <= self->chunk_size && self->spare != NULL) {
         chunk = self->spare;
@@ -123,6 +118,7 @@ static struct effects_chunk *extend (struct effects *self, size_t record_size)
         chunk->size = (uint32_t) size;
         list_node_init (&chunk->node);
     }
+    chunk->base_ms = base_ms;
     chunk->used = 0;
     chunk->count = 0;
     self->bytes += chunk->size;
@@ -138,53 +134,55 @@ void effects_begin (struct effects *self)
     self->pending = 0;
 }
 
+/* The bytes that follow a record's numbers. */
+static size_t bytes_behind (const struct effect *effect)
+{
+    return effect->path_size + (size_t) 1 + effect->data_size + effect->acl_size +
+           effect->parent_acl_size + effect->was_acl_size;
+}
+
+static uint8_t *append (uint8_t *at, const void *bytes, size_t size)
+{
+    if (size > 0) {
+        memcpy (at, bytes, size);
+    }
+    return at + size;
+}
+
+static size_t room_in (const struct effects_chunk *chunk)
+{
+    return chunk->size - chunk->used - chunk->count * sizeof (struct slot);
+}
+
 void effects_add (struct effects *self, const struct effect *effect, uint64_t path_hash,
                   uint64_t parent_hash)
 {
     COHORT_ASSERT (effect->zxid > self->floor);
-    size_t size = aligned (sizeof (struct record) + effect->path_size + 1 + effect->data_size +
-                           effect->acl_size + effect->parent_acl_size + effect->was_acl_size);
+    uint8_t head[EFFECTS_HEAD_MAX];
     struct effects_chunk *chunk = newest (self);
-    if (chunk == NULL || chunk->size - chunk->used - chunk->count * sizeof (struct slot) <
-                             size + sizeof (struct slot)) {
-        chunk = extend (self, size);
+    int64_t base_ms = chunk != NULL ? chunk->base_ms : 0;
+    size_t head_size = effects_pack (effect, base_ms, head);
+    if (chunk == NULL ||
+        room_in (chunk) < head_size + bytes_behind (effect) + sizeof (struct slot)) {
+        base_ms = effect->stat.mtime_ms;
+        head_size = effects_pack (effect, base_ms, head);
+        chunk = extend (self, head_size + bytes_behind (effect), base_ms);
     }
-    void *at = chunk->data + chunk->used;
-    struct record *record = at;
-    record->stat = effect->stat;
-    record->from = effect->from;
-    record->path_size = effect->path_size;
-    record->data_size = effect->data_size;
-    record->acl_size = (uint16_t) effect->acl_size;
-    record->parent_acl_size = (uint16_t) effect->parent_acl_size;
-    record->was_acl_size = (uint16_t) effect->was_acl_size;
-    record->kind = (uint8_t) effect->kind;
-    uint8_t *bytes = (uint8_t *) (record + 1);
-    memcpy (bytes, effect->path, effect->path_size);
-    bytes[effect->path_size] = 0;
-    bytes += effect->path_size + 1;
-    if (effect->data_size > 0) {
-        memcpy (bytes, effect->data, effect->data_size);
-        bytes += effect->data_size;
-    }
-    if (effect->acl_size > 0) {
-        memcpy (bytes, effect->acl, effect->acl_size);
-        bytes += effect->acl_size;
-    }
-    if (effect->parent_acl_size > 0) {
-        memcpy (bytes, effect->parent_acl, effect->parent_acl_size);
-        bytes += effect->parent_acl_size;
-    }
-    if (effect->was_acl_size > 0) {
-        memcpy (bytes, effect->was_acl, effect->was_acl_size);
-    }
+    uint8_t *begin = chunk->data + chunk->used;
+    uint8_t *at = append (begin, head, head_size);
+    at = append (at, effect->path, effect->path_size);
+    *at++ = 0;
+    at = append (at, effect->data, effect->data_size);
+    at = append (at, effect->acl, effect->acl_size);
+    at = append (at, effect->parent_acl, effect->parent_acl_size);
+    at = append (at, effect->was_acl, effect->was_acl_size);
     *slot_at (chunk, chunk->count) = (struct slot){
-        .zxid = effect->zxid,
+        .zxid = {(uint32_t) effect->zxid, (uint32_t) (effect->zxid >> 32)},
         .offset = chunk->used,
         .path_hash = (uint32_t) path_hash,
         .parent_hash = (uint32_t) parent_hash,
     };
-    chunk->used += (uint32_t) size;
+    chunk->used += (uint32_t) (at - begin);
     chunk->count++;
     COHORT_ASSERT (chunk->used + chunk->count * sizeof (struct slot) <= chunk->size);
     self->pending++;
@@ -212,8 +210,8 @@ static void shrink (struct effects *self)
     while (last != NULL && self->bytes > self->bytes_max) {
         struct effects_chunk *first = chunk_at (list_first (&self->chunks));
         COHORT_ASSERT (first->count > 0);
-        zxid_t gone = slot_at (first, first->count - 1)->zxid;
-        if (gone >= slot_at (last, last->count - 1)->zxid) {
+        zxid_t gone = slot_zxid (first, first->count - 1);
+        if (gone >= slot_zxid (last, last->count - 1)) {
             return;
         }
         /* The rest of its last transaction, in the next chunk, is below the floor with it. */
@@ -236,23 +234,13 @@ static void load (const struct effects_chunk *chunk, uint32_t i, struct effect *
     COHORT_ASSERT (i < chunk->count);
     const struct slot *slot = slot_at (chunk, i);
     COHORT_ASSERT (slot->offset < chunk->used);
-    const void *at = chunk->data + slot->offset;
-    const struct record *record = at;
-    const uint8_t *bytes = (const uint8_t *) (record + 1);
-    effect->zxid = slot->zxid;
-    effect->kind = (enum effect_kind) record->kind;
+    effect->zxid = slot_zxid (chunk, i);
+    const uint8_t *bytes = effects_unpack (chunk->data + slot->offset, chunk->base_ms, effect);
     effect->path = (const char *) bytes;
-    effect->path_size = record->path_size;
-    effect->data = bytes + record->path_size + 1;
-    effect->data_size = record->data_size;
-    effect->acl = effect->data + record->data_size;
-    effect->acl_size = record->acl_size;
-    effect->parent_acl = effect->acl + record->acl_size;
-    effect->parent_acl_size = record->parent_acl_size;
-    effect->was_acl = effect->parent_acl + record->parent_acl_size;
-    effect->was_acl_size = record->was_acl_size;
-    effect->stat = record->stat;
-    effect->from = record->from;
+    effect->data = bytes + effect->path_size + 1;
+    effect->acl = effect->data + effect->data_size;
+    effect->parent_acl = effect->acl + effect->acl_size;
+    effect->was_acl = effect->parent_acl + effect->parent_acl_size;
 }
 
 /* The first slot of the chunk with a zxid > after; chunk->count: there is none.  What is looked for
@@ -262,14 +250,14 @@ static uint32_t first_after (const struct effects_chunk *chunk, zxid_t after)
 {
     uint32_t high = chunk->count;
     uint32_t step = 1;
-    while (step <= high && slot_at (chunk, high - step)->zxid > after) {
+    while (step <= high && slot_zxid (chunk, high - step) > after) {
         high -= step;
         step *= 2;
     }
     uint32_t low = step <= high ? high - step + 1 : 0;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (slot_at (chunk, middle)->zxid > after) {
+        if (slot_zxid (chunk, middle) > after) {
             high = middle;
         } else {
             low = middle + 1;

@@ -18,9 +18,9 @@
 #include "server/tree/tree.h"
 
 enum {
-    EFFECTS_BYTES_MAX = 32 << 20, /* the default */
+    EFFECTS_BYTES_MAX = 16 << 20, /* the default */
     EFFECTS_CHUNK_MAX = 256 << 10,
-    EFFECTS_CHUNK_MIN = 4 << 10
+    EFFECTS_CHUNK_MIN = 1 << 10
 };
 
 struct effects_chunk;

@@ -28,7 +28,7 @@ struct tree;
 struct znode;
 
 struct tree_options {
-    uint64_t effects_bytes_max; /* of the effects ring; 0: 32 MiB */
+    uint64_t effects_bytes_max; /* of the effects ring; 0: 16 MiB */
     uint64_t hash_seed;      /* of the tables in memory: random and secret, or clients could choose
                                 paths that make these slow.  Nothing that comes out depends on it */
     uint64_t first_sequence; /* of the sequential names below each znode; not 0 only in tests,

@@ -40,7 +40,7 @@ static void draw_conditions (struct world *self)
     conditions->cache_bytes = UINT64_C (1) << (12 + prng_below (&prng, 12));
     conditions->snapshot_bytes = UINT64_C (1) << (13 + prng_below (&prng, 7));
     /* Streams take many steps to begin, and some are too late for the ring. */
-    conditions->effects_bytes = UINT64_C (1) << (13 + prng_below (&prng, 8));
+    conditions->effects_bytes = UINT64_C (1) << (11 + prng_below (&prng, 8));
     conditions->walk_nodes = 1 + (uint32_t) prng_below (&prng, 16);
     conditions->walk_window = 2000 + (uint32_t) prng_below (&prng, 20000);
     conditions->snapshot_slice = UINT32_C (1) << (7 + prng_below (&prng, 10));

@@ -61,7 +61,7 @@ typedef struct cohort_server_options {
     const char *secret_key;   /* CURVE for the clients' endpoints, Z85; NULL: no encryption */
     int snapshot_compression; /* of snapshots: zstd's level, 1 to 9; 0: 1; -1: none */
     uint64_t history_bytes;   /* of changes in memory, from which streams and watches catch up;
-                                 0: 32 MiB */
+                                 0: 16 MiB */
     const char *admins;       /* of an ensemble that has none: who passes every check of
                                  permissions: "digest:USER:HASH", "curve:KEY", "ip:ADDRESS/BITS",
                                  separated by commas; NULL: nobody.  See docs/acl.md */

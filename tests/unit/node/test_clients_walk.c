@@ -529,7 +529,7 @@ static void run (uint64_t seed, size_t *changes, size_t *again)
     struct world *world =
         world_new (&(struct world_options){.walk_nodes = 1 + (uint32_t) prng_below (&prng, 3),
                                            .walk_window = 10 + (uint32_t) prng_below (&prng, 200),
-                                           .effects_bytes = prng_chance (&prng, 1, 2) ? 0 : 4096});
+                                           .effects_bytes = prng_chance (&prng, 1, 2) ? 0 : 1024});
     struct peer *writer = peer_attached (world, 0);
     struct peer *peer = peer_attached (world, 0);
     static struct receiver receiver;

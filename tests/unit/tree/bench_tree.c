@@ -137,7 +137,7 @@ static void fill (struct bench *bench, int shuffled)
         slowest = time > slowest ? time : slowest;
     }
     double bytes = (resident_bytes () - before) / (double) bench->count;
-    double ring = (double) (32 << 20) / (double) bench->count;
+    double ring = (double) (16 << 20) / (double) bench->count;
     printf ("create %s: %.0f ns each, slowest 1,000 %.2f ms; %.0f bytes each, %.0f without the "
             "effects ring\n",
             shuffled ? "in random order" : "in order", spent / (double) bench->count, slowest / 1e6,

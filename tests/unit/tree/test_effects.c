@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "client/base/prng.h"
+#include "server/tree/effects_pack.h"
 #include "server/tree/path.h"
 #include "tests/unit/tree/fixture.h"
 
@@ -37,6 +39,111 @@ static int look (const struct fixture *f, zxid_t after, zxid_t through)
     seen = (struct seen){.stop_at = stop_at};
     return tree_effects (f->tree, after, through, note, &seen);
 }
+
+/* ---- The numbers of an effect ------------------------------------------------------------ */
+
+static void repack (const struct effect *effect, int64_t base_ms)
+{
+    uint8_t head[EFFECTS_HEAD_MAX];
+    size_t size = effects_pack (effect, base_ms, head);
+    assert_true (size <= sizeof (head));
+    struct effect back = {.zxid = effect->zxid};
+    memset (&back.stat, 0xa5, sizeof (back.stat));
+    back.from = UINT64_MAX;
+    assert_ptr_equal (effects_unpack (head, base_ms, &back), head + size);
+    assert_int_equal (back.kind, effect->kind);
+    assert_int_equal (back.path_size, effect->path_size);
+    assert_int_equal (back.data_size, effect->data_size);
+    assert_int_equal (back.acl_size, effect->acl_size);
+    assert_int_equal (back.parent_acl_size, effect->parent_acl_size);
+    assert_int_equal (back.was_acl_size, effect->was_acl_size);
+    assert_true (back.from == effect->from);
+    assert_true (back.stat.czxid == effect->stat.czxid);
+    assert_true (back.stat.mzxid == effect->stat.mzxid);
+    assert_true (back.stat.pzxid == effect->stat.pzxid);
+    assert_true (back.stat.ctime_ms == effect->stat.ctime_ms);
+    assert_true (back.stat.mtime_ms == effect->stat.mtime_ms);
+    assert_int_equal (back.stat.version, effect->stat.version);
+    assert_int_equal (back.stat.cversion, effect->stat.cversion);
+    assert_int_equal (back.stat.aversion, effect->stat.aversion);
+    assert_int_equal (back.stat.data_size, effect->stat.data_size);
+    assert_true (back.stat.ephemeral_owner == effect->stat.ephemeral_owner);
+    assert_true (back.stat.ozxid == effect->stat.ozxid);
+    assert_int_equal (back.stat.child_count, effect->stat.child_count);
+    assert_int_equal (back.stat.mode, effect->stat.mode);
+    assert_true (back.stat.ttl_ms == effect->stat.ttl_ms);
+}
+
+/* Nothing, all of it, or any number of bits in between. */
+static uint64_t some (struct prng *prng)
+{
+    uint64_t bits = prng_below (prng, 66);
+    return bits == 0 ? 0 : bits > 64 ? UINT64_MAX : prng_u64 (prng) >> (64 - bits);
+}
+
+static void test_numbers (void **state)
+{
+    (void) state;
+    struct prng prng;
+    prng_seed (&prng, 11);
+    static const enum effect_kind kinds[] = {EFFECT_CREATED, EFFECT_DELETED, EFFECT_DATA,
+                                             EFFECT_ACL, EFFECT_OWNER};
+    for (int i = 0; i < 20000; i++) {
+        struct effect effect = {
+            .zxid = some (&prng),
+            .kind = kinds[prng_below (&prng, 5)],
+            .path_size = (uint32_t) some (&prng),
+            .data_size = (uint32_t) some (&prng),
+            .acl_size = (uint32_t) some (&prng),
+            .parent_acl_size = (uint32_t) some (&prng),
+            .was_acl_size = (uint32_t) some (&prng),
+            .from = some (&prng),
+            .stat =
+                {
+                    .czxid = some (&prng),
+                    .mzxid = some (&prng),
+                    .pzxid = some (&prng),
+                    .ctime_ms = (int64_t) some (&prng),
+                    .mtime_ms = (int64_t) some (&prng),
+                    .version = (int32_t) (uint32_t) some (&prng),
+                    .cversion = (int32_t) (uint32_t) some (&prng),
+                    .aversion = (int32_t) (uint32_t) some (&prng),
+                    .data_size = (int32_t) (uint32_t) some (&prng),
+                    .ephemeral_owner = some (&prng),
+                    .ozxid = some (&prng),
+                    .child_count = (uint32_t) some (&prng),
+                    .mode = (int) prng_below (&prng, 8),
+                    .ttl_ms = (int64_t) some (&prng),
+                },
+        };
+        repack (&effect, (int64_t) some (&prng));
+    }
+}
+
+/* What was just created, or set, differs in little from what is to be expected. */
+static void test_few_bytes (void **state)
+{
+    (void) state;
+    zxid_t zxid = zxid_make (3, 1000000);
+    struct effect effect = {
+        .zxid = zxid,
+        .kind = EFFECT_CREATED,
+        .path_size = 20,
+        .data_size = 100,
+        .stat = {.czxid = zxid, .mzxid = zxid, .pzxid = zxid, .data_size = 100},
+    };
+    effect.stat.ctime_ms = effect.stat.mtime_ms = 1500000000123;
+    uint8_t head[EFFECTS_HEAD_MAX];
+    assert_int_equal (effects_pack (&effect, 1500000000100, head), 5);
+    effect.kind = EFFECT_DATA;
+    effect.stat.czxid = effect.stat.pzxid = zxid - 1000;
+    effect.stat.ctime_ms -= 3600000;
+    effect.stat.version = 5;
+    assert_int_equal (effects_pack (&effect, 1500000000100, head), 12);
+    repack (&effect, 1500000000100);
+}
+
+/* ---- The ring ---------------------------------------------------------------------------- */
 
 static void test_ranges (void **state)
 {
@@ -108,7 +215,7 @@ static void test_bound (void **state)
 {
     (void) state;
     struct fixture f;
-    struct tree_options options = {.effects_bytes_max = 40000};
+    struct tree_options options = {.effects_bytes_max = 12000};
     fixture_init (&f, &options);
     static zxid_t all[SEEN_MAX];
     size_t count = 0;
@@ -169,7 +276,7 @@ static void test_any_beginning (void **state)
 {
     (void) state;
     struct fixture f;
-    struct tree_options options = {.effects_bytes_max = 40000};
+    struct tree_options options = {.effects_bytes_max = 12000};
     fixture_init (&f, &options);
     uint64_t id = fixture_session (&f, 1);
     f.check = false;
@@ -252,6 +359,8 @@ static void test_near (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_numbers),
+        cmocka_unit_test (test_few_bytes),
         cmocka_unit_test (test_ranges),
         cmocka_unit_test (test_contents),
         cmocka_unit_test (test_bound),
