@@ -243,7 +243,7 @@ struct znode *change_create (struct tree *self, const struct change_create *what
     COHORT_ASSERT ((what->owner != NULL) == ((what->mode & COHORT_EPHEMERAL) != 0));
     bool lapses = (what->mode & COHORT_CONTAINER) != 0 || what->ttl_ms > 0;
     hand_over (self, parent);
-    bool ok = znode_need_family (parent);
+    bool ok = znode_need_family (&self->slab, parent);
     COHORT_ASSERT (ok);
     struct family *family = parent->u.family;
     COHORT_ASSERT (what->sequence >= family->sequence);
@@ -253,12 +253,14 @@ struct znode *change_create (struct tree *self, const struct change_create *what
                    what->data, what->data_size, what->mode);
     COHORT_ASSERT (znode != NULL);
     znode->node.hash = what->hash;
-    znode_set_acl (znode, what->acl);
-    znode->czxid = znode->mzxid = self->scalars.zxid;
+    ok = znode_set_acl (&self->slab, znode, what->acl);
+    COHORT_ASSERT (ok);
+    znode->czxid = self->scalars.zxid;
+    *znode_mzxid_place (znode) = self->scalars.zxid;
     znode->ctime = znode->mtime = short_time_of (self->scalars.stamp_ms);
-    znode->generation = self->generation;
+    znode_set_generation (znode, self->generation);
     if (lapses) {
-        ok = znode_need_lapse (znode, what->ttl_ms);
+        ok = znode_need_lapse (&self->slab, znode, what->ttl_ms);
         COHORT_ASSERT (ok);
     }
     if (what->owner != NULL) {
@@ -312,7 +314,7 @@ void change_set (struct tree *self, struct znode *znode, const char *path, size_
     struct undo_step *step = undo_step (self, UNDO_SET, znode);
     if (step != NULL) {
         step->version = znode->version;
-        step->mzxid = znode->mzxid;
+        step->mzxid = znode_mzxid (znode);
         step->mtime = znode->mtime;
         step->stat_digest = znode->stat_digest;
         step->data_digest = znode->data_digest;
@@ -322,7 +324,7 @@ void change_set (struct tree *self, struct znode *znode, const char *path, size_
     }
     replace_data (znode, data, data_size);
     znode->version = version_after (znode->version);
-    znode->mzxid = self->scalars.zxid;
+    *znode_mzxid_place (znode) = self->scalars.zxid;
     znode->mtime = short_time_of (self->scalars.stamp_ms);
     struct names names = names_of (path, path_size);
     renew_data (self, znode, names.own);
@@ -341,7 +343,8 @@ void change_acl (struct tree *self, struct znode *znode, const char *path, size_
         step->stat_digest = znode->stat_digest;
         step->acl = before;
     }
-    znode_set_acl (znode, acl);
+    bool ok = znode_set_acl (&self->slab, znode, acl);
+    COHORT_ASSERT (ok);
     renew_stat (self, znode, names_of (path, path_size).own);
     struct effect effect = {.kind = EFFECT_ACL, .path = path, .path_size = (uint32_t) path_size};
     if (before != NULL) {
@@ -366,7 +369,7 @@ void change_inherited (struct tree *self, struct znode *znode, const char *path,
                        struct acl *acl)
 {
     hand_over (self, znode);
-    bool ok = znode_need_family (znode);
+    bool ok = znode_need_family (&self->slab, znode);
     COHORT_ASSERT (ok);
     struct undo_step *step = undo_step (self, UNDO_INHERITED, znode);
     struct acl *before = znode->u.family->inherited;
@@ -450,7 +453,7 @@ static void undo_one (struct tree *self, const struct undo_step *step)
     case UNDO_SET:
         replace_data (znode, step->data, step->data_size);
         znode->version = step->version;
-        znode->mzxid = step->mzxid;
+        *znode_mzxid_place (znode) = step->mzxid;
         znode->mtime = step->mtime;
         replace_part (self, names.own, &znode->data_digest, step->data_digest);
         replace_part (self, names.own, &znode->stat_digest, step->stat_digest);
@@ -458,7 +461,8 @@ static void undo_one (struct tree *self, const struct undo_step *step)
         return;
     case UNDO_ACL:
         acl_release (self, znode_acl (znode));
-        znode_set_acl (znode, step->acl);
+        ok = znode_set_acl (&self->slab, znode, step->acl);
+        COHORT_ASSERT (ok);
         replace_part (self, names.own, &znode->stat_digest, step->stat_digest);
         return;
     case UNDO_INHERITED:

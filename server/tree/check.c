@@ -59,9 +59,10 @@ static void check_znode (const struct tree *self, const struct znode *znode)
     COHORT_ASSERT (tree_life_valid (znode->mode, znode_ttl_ms (znode)));
     lapse_check (self, znode);
     check_acl (self, znode_acl (znode));
-    COHORT_ASSERT (znode->czxid <= znode->mzxid);
-    COHORT_ASSERT (znode->mzxid <= self->scalars.zxid);
+    COHORT_ASSERT (znode->czxid <= znode_mzxid (znode));
+    COHORT_ASSERT (znode_mzxid (znode) <= self->scalars.zxid);
     COHORT_ASSERT (znode->version >= 0);
+    COHORT_ASSERT (znode_ephemeral (znode) == (znode->kin == ZNODE_TENURE));
     COHORT_ASSERT (znode->capacity >= sizeof (void *));
     COHORT_ASSERT (znode->data_digest == digest_data (znode));
     COHORT_ASSERT (znode->stat_digest == digest_stat (znode));

@@ -32,7 +32,7 @@ uint64_t digest_stat (const struct znode *znode)
     const struct tenure *tenure = znode_tenure (znode);
     uint8_t bytes[100];
     bytes_put_u64 (bytes, znode->czxid);
-    bytes_put_u64 (bytes + 8, znode->mzxid);
+    bytes_put_u64 (bytes + 8, znode_mzxid (znode));
     bytes_put_u64 (bytes + 16, family != NULL ? family->pzxid : znode->czxid);
     bytes_put_u64 (bytes + 24, (uint64_t) znode_ctime_ms (znode));
     bytes_put_u64 (bytes + 32, (uint64_t) znode_mtime_ms (znode));

@@ -273,7 +273,7 @@ void image_put_znode (struct buf *out, const struct znode *znode, uint32_t paren
     put_u64 (&cursor, znode_ttl_ms (znode));
     put_u32 (&cursor, parent);
     put_u64 (&cursor, znode->czxid);
-    put_u64 (&cursor, znode->mzxid);
+    put_u64 (&cursor, znode_mzxid (znode));
     put_u64 (&cursor, (uint64_t) znode_ctime_ms (znode));
     put_u64 (&cursor, (uint64_t) znode_mtime_ms (znode));
     put_u32 (&cursor, (uint32_t) znode->version);

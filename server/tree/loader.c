@@ -312,16 +312,17 @@ static bool take_fields (struct tree_loader *self, struct znode *znode, const st
     if (record->acl > self->acls_count || record->inherited > self->acls_count) {
         return false;
     }
+    struct slab *slab = &self->tree->slab;
     znode->czxid = record->czxid;
-    znode->mzxid = record->mzxid;
+    *znode_mzxid_place (znode) = record->mzxid;
     znode->ctime = short_time_of (record->ctime_ms);
     znode->mtime = short_time_of (record->mtime_ms);
     znode->version = record->version;
-    if (lapses (record) && !znode_need_lapse (znode, record->ttl_ms)) {
+    if (lapses (record) && !znode_need_lapse (slab, znode, record->ttl_ms)) {
         return false;
     }
     if ((record->parts & IMAGE_FAMILY) != 0) {
-        if (!znode_need_family (znode)) {
+        if (!znode_need_family (slab, znode)) {
             return false;
         }
         znode->u.family->pzxid = record->pzxid;
@@ -330,7 +331,11 @@ static bool take_fields (struct tree_loader *self, struct znode *znode, const st
         znode->u.family->inherited = acl_of (self, record->inherited);
         self->tree->defaults += record->inherited > 0;
     }
-    znode_set_acl (znode, acl_of (self, record->acl));
+    struct acl *acl = acl_of (self, record->acl);
+    if (!znode_set_acl (slab, znode, acl)) {
+        acl_release (self->tree, acl);
+        return false;
+    }
     return true;
 }
 

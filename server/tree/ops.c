@@ -280,7 +280,7 @@ static int set (struct tree *self, const struct session *session, const struct o
         return rc;
     }
     change_set (self, znode, op->path, op->path_size, op->data, op->data_size);
-    COHORT_ASSERT (znode->mzxid == self->scalars.zxid);
+    COHORT_ASSERT (znode_mzxid (znode) == self->scalars.zxid);
     COHORT_ASSERT (znode->data_size == op->data_size);
     result->has_stat = true;
     znode_stat (znode, &result->stat);

@@ -66,7 +66,7 @@ struct tree_snapshot *tree_snapshot_begin (struct tree *self)
     if (snapshot == NULL) {
         return NULL;
     }
-    COHORT_ASSERT (self->generation < UINT32_MAX);
+    COHORT_ASSERT (self->generation < ZNODE_GENERATION_MAX);
     snapshot->tree = self;
     snapshot->generation = ++self->generation;
     snapshot->scalars = self->scalars;
@@ -190,7 +190,7 @@ static void write_znode (struct tree_snapshot *self, struct znode *znode, struct
         write_estate (self, tenure->estate, out);
     }
     write_acls (self, znode, out);
-    znode->generation = self->generation;
+    znode_set_generation (znode, self->generation);
     if (family != NULL && family->waiting == NULL) {
         family->ordinal = ++self->ordinal;
         COHORT_ASSERT (self->ordinal != 0);

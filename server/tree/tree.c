@@ -37,7 +37,8 @@ struct tree *tree_new (const struct tree_options *options)
     effects_init (&self->effects, options != NULL ? options->effects_bytes_max : 0, 0);
     self->root = znode_new (&self->slab, "", 0, NULL, 0, COHORT_PERSISTENT);
     self->scratch = mem_calloc (1, sizeof (*self->scratch));
-    if (self->root == NULL || self->scratch == NULL || !znode_need_family (self->root)) {
+    if (self->root == NULL || self->scratch == NULL ||
+        !znode_need_family (&self->slab, self->root)) {
         if (self->root != NULL) {
             znode_free (&self->slab, self->root);
         }

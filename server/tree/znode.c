@@ -44,12 +44,14 @@ struct znode *znode_new (struct slab *slab, const char *name, size_t name_size, 
         memcpy (self->bytes, name, name_size);
     }
     if (znode_ephemeral (self)) {
-        self->u.tenure = mem_calloc (1, sizeof (*self->u.tenure));
-        if (self->u.tenure == NULL) {
+        struct tenure *tenure = slab_alloc (slab, sizeof (*tenure));
+        if (tenure == NULL) {
             slab_free (slab, self, total);
             return NULL;
         }
-        self->u.tenure->znode = self;
+        *tenure = (struct tenure){.znode = self};
+        self->u.tenure = tenure;
+        self->kin = ZNODE_TENURE;
     }
     if (!znode_set_data (self, data, data_size)) {
         znode_free (slab, self);
@@ -65,13 +67,21 @@ void znode_free (struct slab *slab, struct znode *self)
         memcpy (&data, place_of (self), sizeof (data));
         mem_free (data);
     }
-    struct family *family = znode_family (self);
-    if (family != NULL) {
-        children_deinit (&family->children);
-        mem_free (family->lapse);
-        mem_free (family);
+    switch (self->kin) {
+    case ZNODE_GUARD:
+        slab_free (slab, self->u.guard, sizeof (*self->u.guard));
+        break;
+    case ZNODE_FAMILY:
+        children_deinit (&self->u.family->children);
+        mem_free (self->u.family->lapse);
+        slab_free (slab, self->u.family, sizeof (*self->u.family));
+        break;
+    case ZNODE_TENURE:
+        slab_free (slab, self->u.tenure, sizeof (*self->u.tenure));
+        break;
+    default:
+        break;
     }
-    mem_free (znode_tenure (self));
     slab_free (slab, self, offsetof (struct znode, bytes) + self->name_size + self->capacity);
 }
 
@@ -98,43 +108,77 @@ bool znode_set_data (struct znode *self, const uint8_t *data, size_t size)
     return true;
 }
 
-void znode_set_acl (struct znode *self, struct acl *acl)
+static bool need_guard (struct slab *slab, struct znode *self)
 {
-    if (znode_ephemeral (self)) {
-        self->u.tenure->acl = acl;
-    } else if (znode_family (self) != NULL) {
+    COHORT_ASSERT (self->kin == ZNODE_PLAIN);
+    struct guard *guard = slab_alloc (slab, sizeof (*guard));
+    if (guard == NULL) {
+        return false;
+    }
+    *guard = (struct guard){.mzxid = self->u.mzxid};
+    self->u.guard = guard;
+    self->kin = ZNODE_GUARD;
+    return true;
+}
+
+bool znode_set_acl (struct slab *slab, struct znode *self, struct acl *acl)
+{
+    if (self->kin == ZNODE_PLAIN) {
+        if (acl == NULL) {
+            return true;
+        }
+        if (!need_guard (slab, self)) {
+            return false;
+        }
+    }
+    if (self->kin == ZNODE_GUARD) {
+        self->u.guard->acl = acl;
+    } else if (self->kin == ZNODE_FAMILY) {
         self->u.family->acl = acl;
     } else {
-        self->bare = acl != NULL;
-        if (self->bare) {
-            self->u.acl = acl;
-        } else {
-            self->u.family = NULL;
-        }
+        self->u.tenure->acl = acl;
+    }
+    return true;
+}
+
+zxid_t *znode_mzxid_place (struct znode *self)
+{
+    switch (self->kin) {
+    case ZNODE_GUARD:
+        return &self->u.guard->mzxid;
+    case ZNODE_FAMILY:
+        return &self->u.family->mzxid;
+    case ZNODE_TENURE:
+        return &self->u.tenure->mzxid;
+    default:
+        return &self->u.mzxid;
     }
 }
 
-bool znode_need_family (struct znode *self)
+bool znode_need_family (struct slab *slab, struct znode *self)
 {
     COHORT_ASSERT (!znode_ephemeral (self));
     if (znode_family (self) != NULL) {
         return true;
     }
-    struct family *family = mem_calloc (1, sizeof (*family));
+    struct family *family = slab_alloc (slab, sizeof (*family));
     if (family == NULL) {
         return false;
     }
+    *family =
+        (struct family){.mzxid = znode_mzxid (self), .pzxid = self->czxid, .acl = znode_acl (self)};
     children_init (&family->children);
-    family->pzxid = self->czxid;
-    family->acl = znode_acl (self);
+    if (self->kin == ZNODE_GUARD) {
+        slab_free (slab, self->u.guard, sizeof (*self->u.guard));
+    }
     self->u.family = family;
-    self->bare = 0;
+    self->kin = ZNODE_FAMILY;
     return true;
 }
 
-bool znode_need_lapse (struct znode *self, uint64_t ttl_ms)
+bool znode_need_lapse (struct slab *slab, struct znode *self, uint64_t ttl_ms)
 {
-    if (!znode_need_family (self)) {
+    if (!znode_need_family (slab, self)) {
         return false;
     }
     COHORT_ASSERT (self->u.family->lapse == NULL);
@@ -146,6 +190,12 @@ bool znode_need_lapse (struct znode *self, uint64_t ttl_ms)
     lapse->ttl_ms = ttl_ms;
     self->u.family->lapse = lapse;
     return true;
+}
+
+void znode_set_generation (struct znode *self, uint32_t generation)
+{
+    COHORT_ASSERT (generation <= ZNODE_GENERATION_MAX);
+    self->generation = generation & ZNODE_GENERATION_MAX;
 }
 
 void znode_account (struct znode *self, uint64_t count, uint64_t size)
@@ -161,7 +211,7 @@ void znode_stat (const struct znode *self, cohort_stat_t *stat)
     const struct family *family = znode_family (self);
     const struct tenure *tenure = znode_tenure (self);
     stat->czxid = self->czxid;
-    stat->mzxid = self->mzxid;
+    stat->mzxid = znode_mzxid (self);
     stat->pzxid = family != NULL ? family->pzxid : self->czxid;
     stat->ctime_ms = znode_ctime_ms (self);
     stat->mtime_ms = znode_mtime_ms (self);

@@ -8,7 +8,9 @@
  *    - one piece of a slab holds the fixed part, the name and data up to ZNODE_INLINE_MAX bytes;
  *    - what only parents have (family) and what only ephemerals have (tenure) stands apart; a
  *      znode has one of them at most, for an ephemeral has no children;
- *    - its access control list, which few have, is in the family or tenure, or in their place;
+ *    - its access control list, which few have, is in the family or tenure, or in a guard;
+ *    - what every znode has, too, stands in the place of the pointer to those where there are none,
+ *      as of most znodes, and else with them (mzxid);
  *    - times have 48 bits, which is 4,400 years to both sides of 1970; what is beyond is cut off;
  *    - there is no path: it is made of the names up to the root when somebody asks.
  * A znode never moves: others point to it.  Data that outgrows its room moves out of the
@@ -34,6 +36,8 @@
 
 enum {
     ZNODE_CAPACITY_BITS = 12,
+    ZNODE_GENERATION_BITS = 30,
+    ZNODE_GENERATION_MAX = (1 << ZNODE_GENERATION_BITS) - 1,
     ZNODE_INLINE_MAX = (1 << ZNODE_CAPACITY_BITS) - 64 /* what is rounded up has the bits, too */
 };
 
@@ -50,6 +54,7 @@ struct lapse {
 };
 
 struct family {
+    zxid_t mzxid;
     struct children children;
     struct acl *acl;       /* NULL: open to all */
     struct lapse *lapse;   /* NULL: goes when it is deleted */
@@ -64,11 +69,21 @@ struct family {
 };
 
 struct tenure {
+    zxid_t mzxid;
     struct list_node node; /* of estate.tenures */
     struct estate *estate; /* estate.h: whose it is, and since when */
     struct znode *znode;
     struct acl *acl; /* NULL: open to all */
 };
+
+/* Of znodes that have, or had, a list and neither family nor tenure. */
+struct guard {
+    zxid_t mzxid;
+    struct acl *acl; /* NULL: open to all */
+};
+
+/* What stands apart of a znode. */
+enum znode_kin { ZNODE_PLAIN, ZNODE_GUARD, ZNODE_FAMILY, ZNODE_TENURE };
 
 /* Milliseconds since 1970 in the order in which they need no gaps. */
 struct short_time {
@@ -80,22 +95,23 @@ struct znode {
                              tables' secret */
     struct znode *parent; /* NULL: the root */
     union {
-        struct family *family; /* NULL: never had children */
-        struct tenure *tenure; /* of ephemerals, never NULL */
-        struct acl *acl;       /* if it is bare, never NULL */
+        zxid_t mzxid;          /* ZNODE_PLAIN: nothing stands apart, as of most */
+        struct guard *guard;   /* none of them is NULL */
+        struct family *family; /* of those that have, or had, children */
+        struct tenure *tenure; /* of ephemerals */
     } u;
     uint64_t data_digest; /* its two terms of the digest of the state, as its last change left */
     uint64_t stat_digest; /* them: whatever differs from them has changed by itself (verify.h) */
     zxid_t czxid;
-    zxid_t mzxid;
     int32_t version;
-    uint32_t data_size;  /* more than capacity: the data is elsewhere, its place has the pointer */
-    uint32_t generation; /* newest snapshot that has no use for it any more */
+    uint32_t data_size; /* more than capacity: the data is elsewhere, its place has the pointer */
+    uint32_t kin : 2;   /* enum znode_kin */
+    uint32_t generation : ZNODE_GENERATION_BITS; /* newest snapshot that has no use for it any
+                                                    more */
     uint32_t name_size : 16;
     uint32_t capacity : ZNODE_CAPACITY_BITS; /* bytes for data behind the name; always enough for a
                                                 pointer */
     uint32_t mode : 3;                       /* as it was created: COHORT_EPHEMERAL, ... */
-    uint32_t bare : 1;                       /* has a list and neither family nor tenure */
     struct short_time ctime, mtime;
     char bytes[]; /* name, data */
 };
@@ -108,14 +124,21 @@ void znode_free (struct slab *slab, struct znode *self);
 /* Replaces the data; false: out of memory, nothing was changed. */
 bool znode_set_data (struct znode *self, const uint8_t *data, size_t size);
 
-/* Puts a list, or none, in the place of the one it has, which is the caller's then. */
-void znode_set_acl (struct znode *self, struct acl *acl);
+/* Puts a list, or none, in the place of the one it has, which is the caller's then.  false: out of
+ * memory, nothing was changed; never where it has had one. */
+bool znode_set_acl (struct slab *slab, struct znode *self, struct acl *acl);
 
 /* Makes sure that there is a family; false: out of memory. */
-bool znode_need_family (struct znode *self);
+bool znode_need_family (struct slab *slab, struct znode *self);
+
+/* Snapshots up to this one have no use for it any more. */
+void znode_set_generation (struct znode *self, uint32_t generation);
 
 /* Of a znode that goes by itself, and is in no tree yet; false: out of memory. */
-bool znode_need_lapse (struct znode *self, uint64_t ttl_ms);
+bool znode_need_lapse (struct slab *slab, struct znode *self, uint64_t ttl_ms);
+
+/* Where the zxid is that last changed its data. */
+zxid_t *znode_mzxid_place (struct znode *self);
 
 /* `count` more znodes, and `size` more bytes of data, are below this one; modulo 2^64, so that
  * there may be fewer. */
@@ -170,13 +193,13 @@ static inline bool znode_ephemeral (const struct znode *self)
 /* The family, or NULL. */
 static inline struct family *znode_family (const struct znode *self)
 {
-    return znode_ephemeral (self) || self->bare ? NULL : self->u.family;
+    return self->kin == ZNODE_FAMILY ? self->u.family : NULL;
 }
 
 /* The tenure, or NULL. */
 static inline struct tenure *znode_tenure (const struct znode *self)
 {
-    return znode_ephemeral (self) ? self->u.tenure : NULL;
+    return self->kin == ZNODE_TENURE ? self->u.tenure : NULL;
 }
 
 static inline uint32_t znode_child_count (const struct znode *self)
@@ -214,13 +237,31 @@ static inline uint64_t znode_below_size (const struct znode *self)
 /* Its access control list; NULL: open to all. */
 static inline struct acl *znode_acl (const struct znode *self)
 {
-    if (self->bare) {
-        return self->u.acl;
-    }
-    if (znode_ephemeral (self)) {
+    switch (self->kin) {
+    case ZNODE_GUARD:
+        return self->u.guard->acl;
+    case ZNODE_FAMILY:
+        return self->u.family->acl;
+    case ZNODE_TENURE:
         return self->u.tenure->acl;
+    default:
+        return NULL;
     }
-    return self->u.family != NULL ? self->u.family->acl : NULL;
+}
+
+/* The zxid that last changed its data. */
+static inline zxid_t znode_mzxid (const struct znode *self)
+{
+    switch (self->kin) {
+    case ZNODE_GUARD:
+        return self->u.guard->mzxid;
+    case ZNODE_FAMILY:
+        return self->u.family->mzxid;
+    case ZNODE_TENURE:
+        return self->u.tenure->mzxid;
+    default:
+        return self->u.mzxid;
+    }
 }
 
 static inline int64_t znode_ctime_ms (const struct znode *self)

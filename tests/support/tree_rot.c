@@ -21,7 +21,7 @@ static size_t stat_targets (struct znode *znode, struct target targets[TARGETS_M
 {
     size_t count = 0;
     targets[count++] = (struct target){"czxid", &znode->czxid, sizeof znode->czxid};
-    targets[count++] = (struct target){"mzxid", &znode->mzxid, sizeof znode->mzxid};
+    targets[count++] = (struct target){"mzxid", znode_mzxid_place (znode), sizeof (zxid_t)};
     targets[count++] = (struct target){"ctime", &znode->ctime, sizeof znode->ctime};
     targets[count++] = (struct target){"mtime", &znode->mtime, sizeof znode->mtime};
     targets[count++] = (struct target){"version", &znode->version, sizeof znode->version};

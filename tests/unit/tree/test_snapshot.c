@@ -480,10 +480,10 @@ static bool spoil (struct fixture *f, unsigned which)
     f->tree->digest -= session->digest + (estate != NULL ? estate->digest : 0);
     switch (which) {
     case 0:
-        znode->mzxid = znode->czxid - 1;
+        *znode_mzxid_place (znode) = znode->czxid - 1;
         break;
     case 1:
-        znode->mzxid = f->zxid + 1;
+        *znode_mzxid_place (znode) = f->zxid + 1;
         break;
     case 2:
         znode->version = -1;
