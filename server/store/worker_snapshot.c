@@ -195,10 +195,18 @@ static int do_drop (struct work *work, struct fault *fault)
     return rc;
 }
 
+/* With the front of the log the owner has let go of what it knew of it, which may be megabytes.
+ * They go back to the system unless somebody is busy. */
 static int do_purge (struct store *self, struct work *work, struct fault *fault)
 {
-    return work->type == WORK_PURGE ? log_purge (&self->log, work->point, work->stamp_ms, fault)
-                                    : log_drop_snapshot (&self->log, work->serial, fault);
+    if (work->type != WORK_PURGE) {
+        return log_drop_snapshot (&self->log, work->serial, fault);
+    }
+    int rc = log_purge (&self->log, work->point, work->stamp_ms, fault);
+    if (rc == 0 && self->threaded && list_empty (&self->waiting[LANE_LOG])) {
+        mem_trim ();
+    }
+    return rc;
 }
 
 bool worker_snapshot_step (struct store *self, struct work *work, struct fault *fault, int *rc)
