@@ -344,14 +344,15 @@ static uint32_t led (const struct world *world)
     return epoch;
 }
 
-/* Whether as many can write as it takes: not who has no space, nor whose disk stands. */
+/* Whether as many can write as it takes: not who is to stay away, nor who has no space, nor whose
+ * disk stands. */
 static bool can_commit (const struct world *world)
 {
     size_t able = 0;
     for (size_t i = 0; i < world->servers_count; i++) {
         const struct sim_server *server = &world->servers[i];
-        able += !world_observes (world, i) && server->up && !server->paused &&
-                !server_disk_stands (server) && !check_status (server)->full;
+        able += phase_reaches (world, i) && !world_observes (world, i) && server->up &&
+                !server->paused && !server_disk_stands (server) && !check_status (server)->full;
     }
     return able > world->options.servers / 2;
 }
