@@ -7,9 +7,6 @@
 
 #include "client/base/alloc.h"
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,13 +101,6 @@ char *mem_strdup (const char *string)
 void mem_free (void *memory)
 {
     free (tell (memory, -1));
-}
-
-void mem_trim (void)
-{
-#ifdef __GLIBC__
-    (void) malloc_trim (0); /* whether there was anything */
-#endif
 }
 
 void mem_fail_at (uint64_t n)

@@ -39,10 +39,6 @@ char *mem_strdup (const char *string);
 /* NULL is allowed. */
 void mem_free (void *memory);
 
-/* Gives back to the system what has been freed and is kept for later. Takes a millisecond or two
- * with hundreds of megabytes in use, in which others who ask for memory may have to wait. */
-void mem_trim (void);
-
 /* For tests: lets the n-th allocation from now (1 is the next) of the whole process fail, once.
  * 0 disarms. */
 void mem_fail_at (uint64_t n);

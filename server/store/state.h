@@ -232,6 +232,10 @@ bool worker_snapshot_step (struct store *self, struct work *work, struct fault *
 void writer_free (struct store_writer *writer);
 bool writer_is_cancelled (const struct store_writer *writer);
 
+/*  Gives back to the system what has been freed and is kept for later.  With hundreds of megabytes
+ *  in use that takes a millisecond or two, in which who asks for memory may have to wait. */
+void store_give_back (void);
+
 /*  The worker's part of reading: what the first of the lane wants.  The source is not touched
  *  afterwards. */
 void worker_read (struct store *self, struct store_source *source);

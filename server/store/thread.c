@@ -5,6 +5,9 @@
  */
 #include <pthread.h>
 #include <time.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
@@ -81,6 +84,13 @@ void store_thread_stop (struct store_thread **self_p)
     store->threaded = false;
     mem_free (self);
     *self_p = NULL;
+}
+
+void store_give_back (void)
+{
+#ifdef __GLIBC__
+    (void) malloc_trim (0); /* whether there was anything */
+#endif
 }
 
 /* ---- In place of the thread ---------------------------------------------------------------- */

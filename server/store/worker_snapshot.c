@@ -204,7 +204,7 @@ static int do_purge (struct store *self, struct work *work, struct fault *fault)
     }
     int rc = log_purge (&self->log, work->point, work->stamp_ms, fault);
     if (rc == 0 && self->threaded && list_empty (&self->waiting[LANE_LOG])) {
-        mem_trim ();
+        store_give_back ();
     }
     return rc;
 }
