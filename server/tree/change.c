@@ -194,6 +194,7 @@ static void note_parent (struct undo_step *step, const struct znode *parent)
         step->pzxid = family->pzxid;
         step->sequence = family->sequence;
         step->cversion = family->cversion;
+        step->lapse_ms = lapse_due_ms (parent);
     }
 }
 
@@ -295,6 +296,7 @@ void change_delete (struct tree *self, struct znode *znode, const char *path, si
     note_parent (step, parent);
     if (step != NULL) {
         step->next_owned = znode_ephemeral (znode) ? znode->u.tenure->node.next : NULL;
+        step->own_lapse_ms = lapse_due_ms (znode);
     }
     struct names names = names_of (path, path_size);
     family->pzxid = self->scalars.zxid;
@@ -425,7 +427,7 @@ static void restore_parent (struct tree *self, struct znode *parent, uint64_t na
     parent->u.family->pzxid = step->pzxid;
     parent->u.family->sequence = step->sequence;
     parent->u.family->cversion = step->cversion;
-    lapse_update (self, parent);
+    lapse_restore (self, parent, step->lapse_ms);
 }
 
 static void undo_one (struct tree *self, const struct undo_step *step)
@@ -448,6 +450,7 @@ static void undo_one (struct tree *self, const struct undo_step *step)
         return;
     case UNDO_DELETE:
         join (self, znode, names.own, parent, step->next_owned);
+        lapse_restore (self, znode, step->own_lapse_ms);
         restore_parent (self, parent, names.parent, step);
         return;
     case UNDO_SET:

@@ -68,6 +68,22 @@ void lapse_update (struct tree *self, struct znode *znode)
     COHORT_ASSERT (ok);
 }
 
+uint64_t lapse_due_ms (const struct znode *znode)
+{
+    const struct lapse *lapse = znode_lapse (znode);
+    return lapse != NULL && heap_linked (&lapse->node) ? lapse->node.key : 0;
+}
+
+void lapse_restore (struct tree *self, struct znode *znode, uint64_t due_ms)
+{
+    lapse_update (self, znode);
+    struct lapse *lapse = znode_lapse (znode);
+    if (lapse != NULL && heap_linked (&lapse->node)) {
+        COHORT_ASSERT (due_ms != 0);
+        heap_move (&self->lapses, &lapse->node, due_ms);
+    }
+}
+
 void lapse_check (const struct tree *self, const struct znode *znode)
 {
     const struct lapse *lapse = znode_lapse (znode);

@@ -16,6 +16,13 @@
 /* After a change of the children, of cversion or of mtime. */
 void lapse_update (struct tree *self, struct znode *znode);
 
+/* When it is due; 0: it does not wait for its end. */
+uint64_t lapse_due_ms (const struct znode *znode);
+
+/* As lapse_update, for one that is as it was before: due_ms is what lapse_due_ms said of it then. A
+ * multi that is taken back gives an empty container no further grace. */
+void lapse_restore (struct tree *self, struct znode *znode, uint64_t due_ms);
+
 /* The znode leaves the tree. */
 void lapse_remove (struct tree *self, struct znode *znode);
 

@@ -37,8 +37,10 @@ struct undo_step {
     zxid_t pzxid;
     uint64_t sequence;
     int32_t cversion;
-    /* DELETE: what followed. */
+    uint64_t lapse_ms; /* when it was due; 0: it did not wait for its end */
+    /* DELETE: what followed, and when it was due itself. */
     struct list_node *next_owned;
+    uint64_t own_lapse_ms;
     /* SET: the znode as it was. */
     int32_t version;
     zxid_t mzxid;

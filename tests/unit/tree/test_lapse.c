@@ -174,6 +174,36 @@ static void test_undone (void **state)
     fixture_deinit (&f);
 }
 
+/* What a multi that fails has made of an empty container, or of its children, gives it no further
+ * grace. */
+static void test_undone_in_grace (void **state)
+{
+    (void) state;
+    struct fixture f;
+    fixture_init (&f, NULL);
+    uint64_t s = fixture_session (&f, 1);
+    assert_int_equal (fixture_create (&f, s, "/c", "", COHORT_CONTAINER), 0);
+    assert_int_equal (fixture_create (&f, s, "/c/a", "", 0), 0);
+    assert_int_equal (fixture_delete (&f, s, "/c/a", -1), 0);
+    int64_t due_ms = tree_lapse_ms (f.tree);
+    struct op multis[][4] = {
+        {op_delete ("/c", -1), op_delete ("/nothing", -1)},
+        {op_create ("/c/b", "", 0), op_delete ("/nothing", -1)},
+        {op_create ("/c/b", "", 0), op_delete ("/c/b", -1), op_delete ("/nothing", -1)},
+        {op_create ("/c/b", "", 0), op_delete ("/c/b", -1), op_delete ("/c", -1),
+         op_delete ("/nothing", -1)},
+    };
+    static const uint32_t counts[] = {2, 2, 3, 4};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        f.stamp_ms += 100;
+        assert_int_equal (fixture_multi (&f, s, multis[i], counts[i]), COHORT_ENONODE);
+        assert_int_equal (tree_lapse_ms (f.tree), due_ms);
+    }
+    assert_int_equal (lapse (&f, due_ms), 1);
+    assert_false (fixture_exists (&f, "/c"));
+    fixture_deinit (&f);
+}
+
 static void test_many (void **state)
 {
     (void) state;
@@ -255,8 +285,9 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_container),    cmocka_unit_test (test_overtaken),
         cmocka_unit_test (test_time_to_live), cmocka_unit_test (test_stamp_decides),
-        cmocka_unit_test (test_undone),       cmocka_unit_test (test_many),
-        cmocka_unit_test (test_loaded),       cmocka_unit_test (test_life),
+        cmocka_unit_test (test_undone),       cmocka_unit_test (test_undone_in_grace),
+        cmocka_unit_test (test_many),         cmocka_unit_test (test_loaded),
+        cmocka_unit_test (test_life),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
