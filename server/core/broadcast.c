@@ -25,6 +25,16 @@ static bool reserve_entries (struct zab *self, size_t count)
     return true;
 }
 
+/* What of a moment is left behind a slow step of the stamps counts for the next one. */
+static void stamp_advance (struct zab *self)
+{
+    int64_t stamp_ms = zab_stamp_ms (self, self->now_ms, self->wall_ms);
+    bool slow = stamp_ms > self->wall_ms;
+    self->stamped_ms =
+        slow ? self->stamped_ms + (stamp_ms - self->stamp_ms) * ZAB_STAMP_SLOWNESS : self->now_ms;
+    self->stamp_ms = stamp_ms;
+}
+
 /* LeaderProcessRequest and LeaderBroadcastPROPOSAL (Zab.tla); DSN 2011, section IV, phase 3:
  * only an activated leader proposes. The leader's own disk and the followers' work at the same
  * time; its own acknowledgement counts, as anybody's, when it is durable. */
@@ -41,9 +51,7 @@ void leader_propose (struct zab *self, const struct zab_proposal *proposals, siz
         return;
     }
     zxid_t after = self->log.last.zxid;
-    if (self->stamp_ms < self->wall_ms) {
-        self->stamp_ms = self->wall_ms;
-    }
+    stamp_advance (self);
     for (size_t i = 0; i < count; i++) {
         struct zab_entry *entry = &self->entries[i];
         zxid_t last = self->log.last.zxid;

@@ -194,7 +194,8 @@ struct zab {
 
     /* What the log, the epochs and the commit index will be once all requests are done ... */
     struct history log;
-    int64_t stamp_ms; /* never less than that of any entry seen */
+    int64_t stamp_ms;   /* never less than that of any entry seen */
+    int64_t stamped_ms; /* the moment, of now_ms, at which it was the time */
     uint32_t accepted_epoch, current_epoch;
     enum zab_trust trust;
     zxid_t suspect; /* ZAB_SUSPECT: up to here */

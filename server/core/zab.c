@@ -92,6 +92,15 @@ void zab_destroy (struct zab **self_p)
     *self_p = NULL;
 }
 
+/* An entry's, which is there, or that of a state. */
+static void see_stamp (struct zab *self, int64_t stamp_ms)
+{
+    if (self->stamp_ms < stamp_ms) {
+        self->stamp_ms = stamp_ms;
+        self->stamped_ms = self->now_ms;
+    }
+}
+
 void zab_recover_base (struct zab *self, struct zab_point base, int64_t stamp_ms)
 {
     COHORT_ASSERT (!self->started);
@@ -111,9 +120,7 @@ bool zab_recover_entry (struct zab *self, const struct zab_entry *entry)
     if (!history_append (&self->log, (struct zab_point){entry->zxid, entry->chain}, entry->size)) {
         return false;
     }
-    if (self->stamp_ms < entry->stamp_ms) {
-        self->stamp_ms = entry->stamp_ms;
-    }
+    see_stamp (self, entry->stamp_ms);
     return true;
 }
 
@@ -161,9 +168,7 @@ bool zab_append (struct zab *self, const struct zab_entry *entry)
         zab_halt (self, ZAB_HALT_MEMORY, "out of memory");
         return false;
     }
-    if (self->stamp_ms < entry->stamp_ms) {
-        self->stamp_ms = entry->stamp_ms;
-    }
+    see_stamp (self, entry->stamp_ms);
     return true;
 }
 
@@ -345,9 +350,7 @@ static void on_installed (struct zab *self, const struct zab_event *event)
     COHORT_ASSERT (event->point.zxid == self->install_point.zxid);
     COHORT_ASSERT (event->point.chain == self->install_point.chain);
     persist_installed (self);
-    if (self->stamp_ms < event->stamp_ms) {
-        self->stamp_ms = event->stamp_ms;
-    }
+    see_stamp (self, event->stamp_ms);
     if (self->role == ZAB_LOOKING) {
         election_on_drained (self);
     } else {
@@ -552,6 +555,7 @@ const struct zab_update *zab_start (struct zab *self, uint32_t accepted_epoch,
         self->committed = point.zxid;
     }
     self->now_ms = now_ms;
+    self->stamped_ms = now_ms;
     self->epoch_chosen_ms = now_ms;
     begin (self, now_ms, self->stamp_ms);
     self->started = true;
@@ -646,6 +650,12 @@ const struct zab_update *zab_step (struct zab *self, const struct zab_event *eve
 const struct zab_status *zab_status (const struct zab *self)
 {
     return &self->status;
+}
+
+int64_t zab_stamp_ms (const struct zab *self, int64_t now_ms, int64_t wall_ms)
+{
+    int64_t slow_ms = self->stamp_ms + (now_ms - self->stamped_ms) / ZAB_STAMP_SLOWNESS;
+    return wall_ms > slow_ms ? wall_ms : slow_ms;
 }
 
 int64_t zab_deadline (const struct zab *self)

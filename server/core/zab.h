@@ -38,7 +38,7 @@ struct zab;
  * chains mean equal histories. */
 struct zab_entry {
     zxid_t zxid;
-    int64_t stamp_ms; /* the leader's time, never less than the predecessor's */
+    int64_t stamp_ms; /* the leader's time (zab_stamp_ms), never less than the predecessor's */
     uint64_t chain;
     const uint8_t *data; /* borrowed for the call */
     uint32_t size;
@@ -327,6 +327,13 @@ const struct zab_status *zab_status (const struct zab *self);
 /* The silence after which a leader is given up: half a ping less than the limit, so that, with the
  * election, writes stand still for no longer than the limit says. */
 int64_t zab_patience_ms (int64_t peer_timeout_ms);
+
+/* The stamp of what a leader proposes at that moment: its clock's time.  Where that is behind the
+ * newest stamp - the clock was set back, or that of the leader before is ahead - stamps go on by
+ * one millisecond in ZAB_STAMP_SLOWNESS until the clock has come there: what ends at a stamp ends
+ * later, but it ends, however far the clocks differ, and none ends early. */
+enum { ZAB_STAMP_SLOWNESS = 2 };
+int64_t zab_stamp_ms (const struct zab *self, int64_t now_ms, int64_t wall_ms);
 
 /* When the next ZAB_EVENT_TICK is due; INT64_MAX: never. */
 int64_t zab_deadline (const struct zab *self);

@@ -144,12 +144,10 @@ static void propose_stores (struct ensemble *self)
     }
 }
 
-/* What is compared with the ends of znodes' lives. Entries' stamps do not go back with a leader's
- * clock, and a clock that is behind them would keep what is due until it has caught up. */
+/* What is compared with the ends of znodes' lives: the stamp of what would be proposed now. */
 static int64_t lapse_time_ms (const struct ensemble *self)
 {
-    int64_t stamp_ms = tree_stamp_ms (self->tree);
-    return self->wall_ms > stamp_ms ? self->wall_ms : stamp_ms;
+    return zab_stamp_ms (self->zab, self->now_ms, self->wall_ms);
 }
 
 bool ensemble_has_configured_admins (const struct ensemble *self)

@@ -341,7 +341,8 @@ static void test_too_many_links (void **state)
     zab_destroy (&zab);
 }
 
-/* Stamps never go back, neither with the wall clock nor below those of the log. */
+/* Stamps never go back, neither with the wall clock nor below those of the log. While the clock is
+ * behind they go on at half its pace, of which nothing is lost between proposals. */
 static void test_stamps (void **state)
 {
     (void) state;
@@ -353,16 +354,32 @@ static void test_stamps (void **state)
     durable (zab);
     assert_true (zab_status (zab)->activated);
     struct zab_proposal proposal = {.data = (const uint8_t *) "x", .size = 1};
-    static const int64_t walls[] = {900, 1500, 1400, 2000};
-    static const int64_t stamps[] = {1000, 1500, 1500, 2000};
-    for (size_t i = 0; i < 4; i++) {
+    static const struct {
+        int64_t now_ms, wall_ms, stamp_ms;
+    } cases[] = {
+        {0, 900, 1000},      /* behind what the log has    */
+        {1, 901, 1000},      /* half a millisecond         */
+        {2, 902, 1001},      /* the other half             */
+        {50, 1500, 1500},    /* the clock has come there   */
+        {50, 1400, 1500},    /* it is set back             */
+        {51, 1401, 1500},    /*                            */
+        {52, 1402, 1501},    /*                            */
+        {92, 1442, 1521},    /*                            */
+        {253, 1600, 1601},   /* nearly                     */
+        {254, 1604, 1604},   /* and there                  */
+        {1254, -9000, 2104}, /* far back, and nobody asked */
+        {1255, 3000, 3000},  /* forward again              */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal (zab_stamp_ms (zab, cases[i].now_ms, cases[i].wall_ms), cases[i].stamp_ms);
         const struct zab_update *update =
             zab_step (zab, &(struct zab_event){.type = ZAB_EVENT_PROPOSE,
-                                               .wall_ms = walls[i],
+                                               .now_ms = cases[i].now_ms,
+                                               .wall_ms = cases[i].wall_ms,
                                                .proposals = &proposal,
                                                .proposals_count = 1});
         assert_int_equal (update->persist.entries_count, 1);
-        assert_int_equal (update->persist.entries[0].stamp_ms, stamps[i]);
+        assert_int_equal (update->persist.entries[0].stamp_ms, cases[i].stamp_ms);
         assert_true (update->persist.entries[0].zxid == zxid_make (2, i + 1));
     }
     zab_destroy (&zab);
