@@ -59,6 +59,8 @@ struct cohort_loop {
     struct list touched;
     struct list connections;
     struct list dirty;        /* connections to be read before the loop may sleep */
+    bool unread;              /* the last turn has left some of them to the next */
+    bool told;                /* results or events were given out in these turns */
     struct list unsent;       /* and those that have something to send */
     struct buf frame;         /* the one that is being made */
     int64_t next_deadline_ms; /* of all sessions; may be too early, never too late */

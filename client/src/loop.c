@@ -192,6 +192,7 @@ static void serve (struct cohort *handle, int64_t now_ms)
     keep_identity (handle);
     run_outputs (handle);
     session_take_events (handle->session, &events);
+    handle->loop->told = handle->loop->told || !list_empty (&events);
     struct session_view view;
     session_view (handle->session, &view);
     bool open = mailbox_publish (&handle->mailbox, &events, handle->received, &view, now_ms);
@@ -284,16 +285,23 @@ static bool take_mailboxes (cohort_loop_t *self, struct list *mailboxes, int64_t
     return any;
 }
 
+/* Who drives the loop himself has the answers of one server at a time: what he asks for in return
+ * leaves, and the server has work, while those of the next are read. */
 static bool read_connections (cohort_loop_t *self, int64_t now_ms)
 {
     struct list dirty;
     list_init (&dirty);
     list_splice_back (&dirty, &self->dirty);
-    bool any = false;
+    bool any = false, one = false;
     struct list_node *node;
-    while ((node = list_pop_front (&dirty)) != NULL) {
-        any = connection_read (list_entry (node, struct connection, dirty), now_ms) || any;
+    while (!one && (node = list_pop_front (&dirty)) != NULL) {
+        bool read = connection_read (list_entry (node, struct connection, dirty), now_ms);
+        any = any || read;
+        one = read && !self->exchange.threaded;
     }
+    self->unread = !list_empty (&dirty);
+    list_splice_back (&dirty, &self->dirty);
+    list_splice_back (&self->dirty, &dirty);
     return any;
 }
 
@@ -403,14 +411,19 @@ static int64_t sleep_ms (const cohort_loop_t *self, int64_t limit_ms)
     return due_ms;
 }
 
-/* Turns until one does nothing; false: there would be more. */
+/* Turns until one does nothing, or there is something for who drives the loop before the next
+ * server is heard; false: there would be more. */
 static bool run_turns (cohort_loop_t *self, bool *any)
 {
+    self->told = false;
     for (int turns = 0; turns < DRIVE_TURNS_MAX; turns++) {
         if (!run_turn (self)) {
             return true;
         }
         *any = true;
+        if (self->told && self->unread) {
+            return false;
+        }
     }
     return false;
 }

@@ -48,7 +48,9 @@ COHORT_API int cohort_loop_destroy (cohort_loop_t **self_p);
 
 /* COHORT_DRIVER_NONE: sends, receives and runs timers of all sessions of the loop; waits up to
  * timeout_ms (0: not at all, -1: until something happens) for something to do.  Runs no
- * callback.  0, or COHORT_ESTATE with a loop that has its own thread. */
+ * callback.  Where several servers have answered it returns behind the first of them, with more to
+ * do: so that one has the next requests while the answers of another are looked at.  0, or
+ * COHORT_ESTATE with a loop that has its own thread. */
 COHORT_API int cohort_loop_process (cohort_loop_t *self, int timeout_ms);
 
 /* COHORT_DRIVER_NONE: a descriptor that is readable (level-triggered) while cohort_loop_process

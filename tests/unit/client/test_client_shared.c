@@ -244,6 +244,56 @@ static void test_hold_is_one_sessions (void **state)
     crowd_end (&crowd);
 }
 
+/* Whose sessions had results. */
+static size_t connections_that_answered (struct crowd *self)
+{
+    struct connection *answered[SESSIONS];
+    size_t count = 0;
+    for (int i = 0; i < SESSIONS; i++) {
+        if (cohort_dispatch (self->clients[i], COHORT_DISPATCH_QUEUED) == 0) {
+            continue;
+        }
+        struct connection *connection = connection_of (self->clients[i]);
+        size_t known = 0;
+        while (known < count && answered[known] != connection) {
+            known++;
+        }
+        answered[known] = connection;
+        count = known == count ? count + 1 : count;
+    }
+    return count;
+}
+
+/* Who drives the loop has the answers of one server at a time, and those of all in the end: what he
+ * asks for in return is on its way before the next are read. */
+static void test_one_server_at_a_time (void **state)
+{
+    (void) state;
+    struct crowd crowd;
+    crowd_begin (&crowd, 2);
+    while (connections_of (crowd.world.loop) < 2) { /* all have chosen the same one */
+        crowd_end (&crowd);
+        crowd_begin (&crowd, 2);
+    }
+    dispatch_all (&crowd);
+    for (int round = 1; round <= 50; round++) {
+        for (int i = 0; i < SESSIONS; i++) {
+            assert_int_equal (cohort_sync_async (crowd.clients[i], on_result, &crowd.counts[i]), 0);
+        }
+        assert_int_equal (cohort_loop_process (crowd.world.loop, 0), 0);
+        int left = SESSIONS;
+        while (left > 0) {
+            assert_true (connections_that_answered (&crowd) <= 1);
+            assert_int_equal (cohort_loop_process (crowd.world.loop, 10), 0);
+            left = 0;
+            for (int i = 0; i < SESSIONS; i++) {
+                left += crowd.counts[i].results < round;
+            }
+        }
+    }
+    crowd_end (&crowd);
+}
+
 /* An application that does not dispatch holds up its own session. */
 static void test_one_does_not_dispatch (void **state)
 {
@@ -410,6 +460,7 @@ int main (void)
         cmocka_unit_test (test_servers_die),
         cmocka_unit_test (test_cut_is_one_sessions),
         cmocka_unit_test (test_hold_is_one_sessions),
+        cmocka_unit_test (test_one_server_at_a_time),
         cmocka_unit_test (test_one_does_not_dispatch),
         cmocka_unit_test (test_waiting_is_bounded),
         cmocka_unit_test (test_silent_connection_is_not_shared),
