@@ -256,6 +256,11 @@ static bool batch_fits (const struct facts *facts, const struct history_event *e
                        event->client, batch->path, before, batch->zxid);
     }
     bool refuses = (flags_of (stream) & HISTORY_STREAM_NO_SNAPSHOT) != 0;
+    if (stream != NULL && stream->partial && stream->partial_snapshot && !batch->snapshot) {
+        return object (objection,
+                       "client %u: a change at %#" PRIx64 " of %s before its new snapshot is whole",
+                       event->client, batch->zxid, batch->path);
+    }
     if (batch->snapshot) {
         return refuses ? object (objection, "client %u: a snapshot of %s, which it does not want",
                                  event->client, batch->path)

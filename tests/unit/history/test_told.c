@@ -303,6 +303,7 @@ static void test_ephemeral_outlives_its_session (void **state)
 #define CHANGES                   "snapshot=0 first=1 more=0"
 #define A4                        "change=1|/a|x|4/4/4/10/10/0/0/0/1/0/0/0/0/0"
 #define A5                        "change=3|/a|y|4/5/4/10/10/1/0/0/1/0/0/0/0/0"
+#define A5_NEW                    "change=1|/a|y|4/5/4/10/10/1/0/0/1/0/0/0/0/0"
 #define B6                        "change=1|/a/b||6/6/6/10/10/0/0/0/0/0/0/0/0/0"
 #define A6                        "change=1|/a|y|4/5/6/10/10/1/1/0/1/0/0/1/0/0"
 #define BORN                      WRITTEN ("c1", "1", "4", "3", "6", CREATE ("/a/b", ""))
@@ -339,6 +340,12 @@ static void test_stream_snapshot (void **state)
             BATCH ("4", SNAPSHOT, A4)); /* goes back */
     /* A further one: what came between is forgotten. */
     GOOD (TWO_CLIENTS, HAPPENED, BATCH ("4", SNAPSHOT, A4), BATCH ("6", SNAPSHOT, A6 " " B6));
+    /* Which has begun: then nothing goes on where the one before it was. */
+#define BEGUN "snapshot=1 first=1 more=1"
+    GOOD (TWO_CLIENTS, HAPPENED, BATCH ("4", SNAPSHOT, A4), BATCH ("4", BEGUN, ""),
+          BATCH ("5", SNAPSHOT, A5_NEW), BATCH ("6", CHANGES, B6), SETTLED);
+    BROKEN (rule, TWO_CLIENTS, HAPPENED, BATCH ("4", SNAPSHOT, A4), BATCH ("4", BEGUN, ""),
+            BATCH ("5", CHANGES, A5));
 }
 
 static void test_stream_in_fragments (void **state)
