@@ -348,6 +348,17 @@ static void watch_lock (struct world *self, struct sim_client *client)
 
 /* ---- Multis ---------------------------------------------------------------------------------- */
 
+/* Of its own key: mostly the one that it has, or any, and now and then the one before or behind. */
+static int32_t some_version (struct sim_client *client)
+{
+    int32_t version = (int32_t) client->own_value - 1;
+    uint64_t dice = prng_below (&client->prng, 8);
+    return dice < 4    ? COHORT_ANY_VERSION
+           : dice == 4 ? version + 1
+           : dice == 5 ? version + (version > 0 ? -1 : 0)
+                       : version;
+}
+
 /* A condition that holds or does not, a creation, and as often as not a deletion, in any order: all
  * of it or nothing. */
 static void submit_multi (struct world *self, struct sim_client *client)
@@ -360,10 +371,7 @@ static void submit_multi (struct world *self, struct sim_client *client)
     uint64_t another = workload_session (self, client);
     bool own = another == 0 || prng_chance (&client->prng, 2, 3);
     struct wire_op conditions[] = {
-        {.kind = WIRE_CHECK,
-         .path = client->own,
-         .version = prng_chance (&client->prng, 1, 2) ? (int32_t) client->own_value - 1
-                                                      : COHORT_ANY_VERSION},
+        {.kind = WIRE_CHECK, .path = client->own, .version = some_version (client)},
         {.kind = WIRE_CHECK, .path = "/none", .version = COHORT_ANY_VERSION},
         {.kind = WIRE_CHECK_CZXID, .path = lock_path, .zxid = client->lock_zxid},
         {.kind = WIRE_CHECK_OWNER,
