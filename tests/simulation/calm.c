@@ -95,6 +95,12 @@ static bool is_calm (const struct world *self)
     return self->wrong == 0 && leader != 0 && is_core (self, leader - 1);
 }
 
+static bool is_late (const struct world *self, const struct sim_connection *connection)
+{
+    int64_t in_time_ms = self->schedule.now_ms + self->conditions.latency_ms_max;
+    return connection->to_server_ms > in_time_ms || connection->to_client_ms > in_time_ms;
+}
+
 /* Whether nothing is between the client and the server that it is attached to. */
 static bool is_served (const struct world *self, const struct sim_client *client)
 {
@@ -114,7 +120,7 @@ static bool is_served (const struct world *self, const struct sim_client *client
          at = list_next (&client->links, at)) {
         const struct sim_connection *connection = list_entry (at, struct sim_connection, in_client);
         if (connection->server == attached - 1 && connection->open_at_server && !connection->cut &&
-            !connection->dropped) {
+            !connection->dropped && !is_late (self, connection)) {
             return true;
         }
     }

@@ -58,7 +58,9 @@ struct world;
     X (SESSION_KILL, "session-kill", PLANNED, 60000, 2000, "an administrator ends a session")      \
     X (SESSION_TAKE, "session-take", PLANNED, 60000, 1500, "a process goes on with the session")   \
     X (EMPTIED, "emptied", PLANNED, 60000, 6000, "a server has lost its folder")                   \
-    X (END_ROT, "end-rot", PLANNED, 60000, 3000, "a log's last entry rots when its server dies")
+    X (END_ROT, "end-rot", PLANNED, 60000, 3000, "a log's last entry rots when its server dies")   \
+    X (TEAR, "tear", CHANCE, 1000, 200000, "a client's connection ends between two frames")        \
+    X (LATE, "late", CHANCE, 100, 50000, "a frame of a client's connection comes late")
 
 enum fault_kind {
 #define X(NAME, name, class, seldom, often, text) FAULT_##NAME,

@@ -1,7 +1,8 @@
 /* The simulated network between clients and servers.
  *
  * It gives what TCP gives: in order, until the connection ends, and what a partition holds back
- * comes later; but the end may be noticed late on one side, or never. */
+ * comes later, as does what was lost and is sent again; but the end may come between any two
+ * frames, and be noticed late on one side, or never. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "server/node/wire_client.h"
 #include "tests/simulation/network.h"
 
-enum { BLOCKED_MS = 20, CONNECT_MS = 250, HELLO_BLOCK = 4096 };
+enum { BLOCKED_MS = 20, CONNECT_MS = 250, LATE_MS_MAX = 500, HELLO_BLOCK = 4096 };
 
 static bool number_equal (const struct map_node *node, const void *key)
 {
@@ -59,6 +60,41 @@ static int64_t latency (const struct world *self, const struct sim_connection *c
 {
     return network_latency (self, (uint32_t) world_node_of_client (connection->client),
                             connection->ordinal, nth);
+}
+
+/* Which of a connection's frames it is, for whatever is drawn for it. */
+static uint64_t nth_of (uint32_t place, bool to_client)
+{
+    return 2 * (uint64_t) place + to_client;
+}
+
+static bool strikes (struct world *self, enum fault_kind kind,
+                     const struct sim_connection *connection, uint64_t nth, uint64_t *dice)
+{
+    return plan_strikes (self, kind, (uint32_t) world_node_of_client (connection->client),
+                         (uint32_t) connection->ordinal, nth, dice);
+}
+
+/* A frame is on its way, behind those before it. */
+static void fly (struct world *self, struct sim_connection *connection, bool to_client,
+                 const uint8_t *data, size_t size)
+{
+    uint32_t place = to_client ? connection->to_client_sent++ : connection->to_server_sent++;
+    int64_t *newest_ms = to_client ? &connection->to_client_ms : &connection->to_server_ms;
+    uint64_t nth = nth_of (place, to_client), dice;
+    int64_t at_ms = self->schedule.now_ms + latency (self, connection, nth);
+    if (strikes (self, FAULT_LATE, connection, nth, &dice)) {
+        at_ms += 1 + (int64_t) (dice % LATE_MS_MAX);
+    }
+    at_ms = at_ms < *newest_ms ? *newest_ms : at_ms;
+    *newest_ms = at_ms;
+    schedule_add (&self->schedule,
+                  (struct sim_event){.at_ms = at_ms,
+                                     .type = to_client ? SIM_FRAME_TO_CLIENT : SIM_FRAME_TO_SERVER,
+                                     .a = place,
+                                     .number = connection->number,
+                                     .data = network_copy (data, size),
+                                     .size = size});
 }
 
 /* ---- A client's side ------------------------------------------------------------------------- */
@@ -108,19 +144,10 @@ void network_send (struct world *self, struct sim_connection *connection, const 
     if (connection->cut) {
         return;
     }
-    uint32_t place = connection->to_server_sent++;
-    if (place == 0) {
+    if (connection->to_server_sent == 0) {
         note_hello (self, connection, data, size);
     }
-    int64_t at_ms = self->schedule.now_ms + latency (self, connection, 2 * (uint64_t) place);
-    at_ms = at_ms < connection->to_server_ms ? connection->to_server_ms : at_ms;
-    connection->to_server_ms = at_ms;
-    schedule_add (&self->schedule, (struct sim_event){.at_ms = at_ms,
-                                                      .type = SIM_FRAME_TO_SERVER,
-                                                      .a = place,
-                                                      .number = connection->number,
-                                                      .data = network_copy (data, size),
-                                                      .size = size});
+    fly (self, connection, false, data, size);
 }
 
 /* The server will notice that a connection has ended, behind what was sent before; or never. */
@@ -148,6 +175,29 @@ static void tell_client (struct world *self, struct sim_connection *connection)
     }
 }
 
+static void lose (struct world *self, struct sim_connection *connection)
+{
+    if (!connection->cut) {
+        tell_server (self, connection);
+        tell_client (self, connection);
+        connection->cut = true;
+    }
+}
+
+/* With a frame that has others behind it the connection may end: nothing of those gets through, in
+ * either direction. */
+static void tear_behind (struct world *self, struct sim_connection *connection, uint32_t place,
+                         bool to_client)
+{
+    uint32_t sent = to_client ? connection->to_client_sent : connection->to_server_sent;
+    uint64_t dice;
+    if (sent > place + 1 && !connection->cut &&
+        strikes (self, FAULT_TEAR, connection, nth_of (place, to_client), &dice)) {
+        lose (self, connection);
+        connection->torn = true;
+    }
+}
+
 static void end_at_client (struct world *self, struct sim_connection *connection)
 {
     leave_client (connection);
@@ -171,10 +221,8 @@ void network_client_down (struct world *self, struct sim_client *client, bool lo
         next = list_next (&client->links, node);
         if (!lost) {
             end_at_client (self, connection);
-        } else if (!connection->cut) {
-            tell_server (self, connection);
-            tell_client (self, connection);
-            connection->cut = true;
+        } else {
+            lose (self, connection);
         }
     }
 }
@@ -201,16 +249,7 @@ bool network_client_send (void *arg, uint64_t number, const uint8_t *data, size_
     if (network_is_full (self, connection->to_client_sent - connection->to_client_taken)) {
         return false;
     }
-    uint32_t place = connection->to_client_sent++;
-    int64_t at_ms = self->schedule.now_ms + latency (self, connection, 2 * (uint64_t) place + 1);
-    at_ms = at_ms < connection->to_client_ms ? connection->to_client_ms : at_ms;
-    connection->to_client_ms = at_ms;
-    schedule_add (&self->schedule, (struct sim_event){.at_ms = at_ms,
-                                                      .type = SIM_FRAME_TO_CLIENT,
-                                                      .a = place,
-                                                      .number = number,
-                                                      .data = network_copy (data, size),
-                                                      .size = size});
+    fly (self, connection, true, data, size);
     return true;
 }
 
@@ -320,7 +359,8 @@ static void client_side_event (struct world *self, struct sim_event *event,
         session_link_down (client->session, connection->link, COHORT_ECONNECT,
                            client_now_ms (self, client));
         client_drive (self, client);
-    } else if (!must_wait (self, event, connection)) {
+    } else if (!must_wait (self, event, connection) && !connection->torn) {
+        tear_behind (self, connection, event->a, true);
         session_frame (client->session, connection->link, event->data, event->size,
                        client_now_ms (self, client));
         client_drive (self, client);
@@ -331,8 +371,12 @@ static void server_side_event (struct world *self, struct sim_event *event,
                                struct sim_connection *connection)
 {
     struct sim_server *server = &self->servers[connection->server];
+    bool frame = event->type == SIM_FRAME_TO_SERVER;
     if (!connection->open_at_server || connection->server_incarnation != server->incarnation ||
-        must_wait (self, event, connection) || !server_begin (self, server)) {
+        must_wait (self, event, connection) || (frame && connection->torn)) {
+        return;
+    }
+    if (!server_begin (self, server)) {
         return;
     }
     if (event->type == SIM_CONNECTION_GONE) {
@@ -342,6 +386,7 @@ static void server_side_event (struct world *self, struct sim_event *event,
         }
         node_client_closed (server->node, connection->number);
     } else {
+        tear_behind (self, connection, event->a, false);
         node_client_frame (server->node, connection->number, event->data, event->size);
     }
     server_end (self, server);

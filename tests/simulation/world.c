@@ -50,7 +50,9 @@ static void draw_conditions (struct world *self)
     conditions->pipe_frames = prng_chance (&prng, 1, 3) ? 1 + (uint32_t) prng_below (&prng, 8) : 0;
     conditions->connect_ms = 100 + (int64_t) prng_below (&prng, 900);
     conditions->flushes = UINT64_C (1) << prng_below (&prng, 6);
-    conditions->turn_work = 1 + (uint32_t) prng_below (&prng, 2000);
+    /* What a client is told at once goes in many frames then. */
+    conditions->turn_work =
+        1 + (uint32_t) prng_below (&prng, prng_chance (&prng, 1, 4) ? 20 : 2000);
     conditions->writes_under_way =
         prng_chance (&prng, 1, 2) ? 1 + (uint32_t) prng_below (&prng, 30) : 0;
 }

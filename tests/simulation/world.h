@@ -189,7 +189,8 @@ struct sim_connection {
     uint32_t recorded;  /* who has said hello on it, in the history; 0: nobody yet, */
     uint64_t attach_no; /* under this number */
     bool dropped;       /* its server does not know it any more */
-    bool cut;           /* nothing gets through any more, and each side may have noticed */
+    bool cut;           /* nothing is sent any more, and each side may have noticed; */
+    bool torn;          /* and what was under way does not get through */
     /* TCP's promise: what is sent arrives in order, or the connection ends. What a partition
      * blocks waits. */
     uint32_t to_server_sent, to_server_taken, to_client_sent, to_client_taken;
