@@ -212,7 +212,8 @@ static bool take_confirmed (struct session *self, uint64_t beat, int64_t now_ms)
         return true;
     }
     self->confirmed = beat;
-    int64_t sent_ms = self->beat_sent_ms[beat % SESSION_BEATS];
+    uint64_t counted = COHORT_MUTATED (beat_of_latest) ? self->beat : beat;
+    int64_t sent_ms = self->beat_sent_ms[counted % SESSION_BEATS];
     COHORT_ASSERT (sent_ms >= 0);
     if (self->touched_ms < sent_ms) {
         self->touched_ms = sent_ms;

@@ -48,7 +48,8 @@ static bool next_rearm (struct session *self, struct buf *out, int64_t now_ms)
 {
     buf_clear (&self->rearm_watches);
     buf_clear (&self->rearm_streams);
-    struct wire_rearm rearm = {.last_zxid = self->zxid_events};
+    struct wire_rearm rearm = {.last_zxid = COHORT_MUTATED (rearm_from_seen) ? self->zxid_seen
+                                                                             : self->zxid_events};
     rearm.more = watch_table_rearm (&self->watches, &self->rearm_watches);
     if (!rearm.more) {
         rearm.more = stream_table_rearm (&self->streams, &self->rearm_streams);

@@ -7,6 +7,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "client/src/fold.h"
 #include "client/src/path.h"
 
@@ -246,7 +247,7 @@ static int begin_snapshot (struct stream_table *streams, struct cohort_stream *s
         list_push_back (events, &event->event.node);
     }
     /* From now on only a whole snapshot will do: to resume from the old place would leave holes. */
-    stream->last_zxid = 0;
+    stream->last_zxid = COHORT_MUTATED (resumes_from_old_place) ? stream->last_zxid : 0;
     set_partial (streams, stream, false);
     return COHORT_OK;
 }

@@ -14,6 +14,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/hash.h"
+#include "client/base/mutation.h"
 #include "server/node/client_state.h"
 #include "server/node/error_text.h"
 
@@ -322,7 +323,9 @@ static void attach (struct clients *self, struct client *client, const struct tr
     COHORT_ASSERT (client->phase == CLIENT_HELLO);
     COHORT_ASSERT (client_of_session (self, session->id) == NULL);
     if (client->forsaken) {
-        report_add (self, session->id, session->attach_no);
+        if (!COHORT_MUTATED (forsaken_unreported)) {
+            report_add (self, session->id, session->attach_no);
+        }
         client_doom (self, client, 0, "its connection has ended");
         return;
     }

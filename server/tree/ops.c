@@ -404,7 +404,8 @@ static int check (const struct tree *self, const struct session *session, const 
         return rc;
     }
     if (op->kind == OP_CHECK_VERSION) {
-        return version_matches (znode, op->version) ? 0 : COHORT_EBADVERSION;
+        bool matches = version_matches (znode, op->version) || COHORT_MUTATED (check_passes);
+        return matches ? 0 : COHORT_EBADVERSION;
     }
     if (op->kind == OP_CHECK_CZXID) {
         return znode->czxid == op->czxid ? 0 : COHORT_EBADCZXID;
