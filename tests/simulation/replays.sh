@@ -7,6 +7,9 @@ simulator=${1:?usage: replays.sh COHORT-SIM}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
+commit=$("$simulator" --version)
+commit=${commit##* }
+
 fail () {
     echo "$*" >&2
     exit 1
@@ -30,6 +33,7 @@ shrunk () {
     fi
     grep -q "failed seeds: $1" "$folder/out" || fail "the failed seed is not named"
     grep -q "^\[" "$folder/out" || fail "the story is not shown"
+    grep -q "^  commit: $commit\$" "$folder/out" || fail "the commit $commit is not named"
     before=$(grep -c . "$folder/out")
     [ "$before" -gt 10 ] || fail "the story is too short"
     "$simulator" "${options[@]}" --shrink --tries 150 --record "$folder/small" >"$folder/out" 2>&1

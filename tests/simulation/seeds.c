@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "client/base/assert.h"
+#include "commit.h"
 #include "tests/simulation/run.h"
 
 enum { BAR_WIDTH = 40, NAMED_MAX = 1000 };
@@ -126,7 +127,7 @@ static void show_failure (const struct seeds *self, const struct run_child *chil
         fprintf (stderr, "  again: cohort-sim --replay %s -v\n", self->arguments->replay);
         return;
     }
-    fprintf (stderr, "  again:  cohort-sim ");
+    fprintf (stderr, "  commit: " COHORT_COMMIT "\n  again:  cohort-sim ");
     arguments_print (stderr, &options);
     fprintf (stderr, " -v\n  smaller: cohort-sim ");
     arguments_print (stderr, &options);
