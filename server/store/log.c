@@ -15,7 +15,10 @@ enum {
     RESERVE_STEP_MAX = 1 << 20,
     RESERVE_STEP_MIN = 8 << 10,
     /*  The current segment has so many steps in advance, if its limit allows. */
-    RESERVE_STEPS_AHEAD = 4
+    RESERVE_STEPS_AHEAD = 4,
+    /*  Where much is written: so many, and in a pause so many times what was written. */
+    RESERVE_STEPS_AHEAD_MAX = 20,
+    RESERVE_SHARE = 8
 };
 
 void log_init (struct log *self, struct disk *disk, uint64_t segment_bytes)
@@ -110,22 +113,55 @@ static bool reserve_is_due (const struct log *self, uint64_t steps)
     return self->current.file != NULL && self->current.reserved < goal;
 }
 
-bool log_wants_preparing (const struct log *self, bool *urgent)
+/*  While space is being reserved nothing is written, on any server, for all write the same log: so
+ *  what a burst will need is best there before it comes.  How much that may be past bursts tell. */
+static bool burst_is_due (const struct log *self)
 {
-    *urgent = reserve_is_due (self, RESERVE_STEPS_AHEAD / 2) ||
-              (next_is_due (self) && self->current.end > self->segment_bytes / 2);
-    return *urgent || next_is_due (self) || reserve_is_due (self, RESERVE_STEPS_AHEAD);
+    uint64_t steps = self->written / self->reserve_bytes * RESERVE_SHARE;
+    steps = steps < RESERVE_STEPS_AHEAD_MAX ? steps : RESERVE_STEPS_AHEAD_MAX;
+    return reserve_is_due (self, steps);
+}
+
+enum log_need log_need (const struct log *self)
+{
+    if (reserve_is_due (self, RESERVE_STEPS_AHEAD / 2) ||
+        (next_is_due (self) && self->current.end > self->segment_bytes / 2)) {
+        return LOG_NEEDS_NOW;
+    }
+    if (next_is_due (self) || reserve_is_due (self, RESERVE_STEPS_AHEAD)) {
+        return LOG_NEEDS_SOON;
+    }
+    return burst_is_due (self) ? LOG_NEEDS_LATER : LOG_NEEDS_NOTHING;
+}
+
+static int reserve_step (struct log *self, struct fault *fault)
+{
+    return segment_reserve (&self->current, self->disk,
+                            reserve_goal (self, self->current.reserved + 1), fault);
+}
+
+/*  Without room for that the disk is not called full. */
+static int reserve_for_burst (struct log *self, struct fault *fault)
+{
+    int rc = reserve_step (self, fault);
+    if (rc == COHORT_EDISKFULL) {
+        self->written = 0;
+        rc = 0;
+    }
+    return rc;
 }
 
 int log_prepare (struct log *self, bool *did, struct fault *fault)
 {
     *did = true;
     if (reserve_is_due (self, RESERVE_STEPS_AHEAD)) {
-        return segment_reserve (&self->current, self->disk,
-                                reserve_goal (self, self->current.reserved + 1), fault);
+        return reserve_step (self, fault);
     }
     if (next_is_due (self)) {
         return make_next (self, fault);
+    }
+    if (burst_is_due (self)) {
+        return reserve_for_burst (self, fault);
     }
     *did = false;
     return 0;
@@ -337,6 +373,7 @@ int log_append (struct log *self, uint8_t *records, size_t size, size_t *done, s
         }
         self->run_size += total;
         current->end += total;
+        self->written += total;
         *done += total;
         self->last = (struct zab_point){.zxid = record_zxid (at), .chain = record_chain (at)};
         zxid_t commit = record_commit (at);

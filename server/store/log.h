@@ -31,6 +31,8 @@ struct log {
     zxid_t durable;        /*  entries up to here are durable */
     bool unmarked;         /*  ... and no record says so yet */
     bool unsynced;
+    uint64_t
+        written; /*  by this process; from 0 again if that would need space that is not there */
 
     /*  Finished and not yet handed to the disk, or handed in vain, for want of room. */
     const uint8_t *run;
@@ -57,8 +59,16 @@ int log_mark (struct log *self, struct fault *fault);
 /*  One step of preparing: next segment, or more space in the current one.  *did: there was
  *  something to do.  COHORT_EDISKFULL; else final. */
 int log_prepare (struct log *self, bool *did, struct fault *fault);
-/*  Whether log_prepare has something to do; urgent: before the log may run into it. */
-bool log_wants_preparing (const struct log *self, bool *urgent);
+
+/*  Whether log_prepare has something to do. */
+enum log_need {
+    LOG_NEEDS_NOTHING,
+    LOG_NEEDS_LATER, /*  space for a burst: when there is nothing else to do, and only if there is
+                      */
+    LOG_NEEDS_SOON,
+    LOG_NEEDS_NOW /*  the log may run into it */
+};
+enum log_need log_need (const struct log *self);
 
 /*  Drops what follows the point (which ends at `end` in `segment`; or is the base, with its stamp:
  *  segment 0), in one flip of the manifest; appending continues in a new segment.

@@ -9,7 +9,8 @@
  *  On disk (formats in format.h; every file names magic, version, cluster id, store id):
  *    meta.0 meta.1   metadata, two checksummed, numbered copies, both written and synced
  *    manifest        which snapshot and which log segments count; changed by rename alone
- *    log.<n>         segments, filled with zeros ahead of time; chained, checksummed records
+ *    log.<n>         segments, filled with zeros ahead of time (more of them where more is
+ *                    written); chained, checksummed records
  *    snap.<zxid>.<n> snapshots: temporary name, sync, verify, rename, sync of names, manifest
  *    reserve         a little space for the manifest on a full disk; lock
  *    damaged.<n>.<name>  what recovery has set aside

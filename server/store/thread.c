@@ -112,11 +112,9 @@ void store_gather (struct store *self)
  * long serves nobody. */
 static bool work_here (struct store *self)
 {
-    bool urgent;
     bool did = false;
     bool room = atomic_load_explicit (&self->space, memory_order_relaxed) == 0;
-    (void) log_wants_preparing (&self->log, &urgent);
-    if (room && !urgent && list_empty (&self->waiting[LANE_LOG])) {
+    if (room && log_need (&self->log) != LOG_NEEDS_NOW && list_empty (&self->waiting[LANE_LOG])) {
         int64_t begun_us = now_us ();
         did = worker_turn (self);
         self->declined = now_us () - begun_us > SLOW_US ? DECLINED : 0;

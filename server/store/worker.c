@@ -328,8 +328,11 @@ static bool end_shortage (struct store *self)
 static bool prepare (struct store *self)
 {
     struct fault fault;
-    bool did, urgent;
-    int rc = log_prepare (&self->log, &did, &fault);
+    bool did = false;
+    int rc = 0;
+    if (!short_of_space (self) || log_need (&self->log) >= LOG_NEEDS_SOON) {
+        rc = log_prepare (&self->log, &did, &fault);
+    }
     if (rc == COHORT_EDISKFULL) {
         note_full (self);
         return false;
@@ -340,7 +343,7 @@ static bool prepare (struct store *self)
     }
     if (short_of_space (self) && !self->full && !COHORT_MUTATED (full_forever)) {
         self->pause = false;
-        if (!log_wants_preparing (&self->log, &urgent)) {
+        if (log_need (&self->log) < LOG_NEEDS_SOON) {
             return end_shortage (self);
         }
     }
@@ -382,30 +385,33 @@ static bool retry (struct store *self)
 
 int worker_due (const struct store *self)
 {
-    bool urgent;
     if (has_failed (self)) {
         return -1;
     }
     if (short_of_space (self) || self->purge_stuck) {
         return self->pause || self->purge_stuck ? RETRY_DELAY_MS : 0;
     }
-    bool wanted = log_wants_preparing (&self->log, &urgent);
-    return urgent ? 0 : wanted ? PREPARE_DELAY_MS : self->log.unmarked ? MARK_DELAY_MS : -1;
+    enum log_need need = log_need (&self->log);
+    return need == LOG_NEEDS_NOW       ? 0
+           : need == LOG_NEEDS_SOON    ? PREPARE_DELAY_MS
+           : self->log.unmarked        ? MARK_DELAY_MS
+           : need != LOG_NEEDS_NOTHING ? PREPARE_DELAY_MS
+                                       : -1;
 }
 
 bool worker_idle (struct store *self)
 {
-    bool urgent;
     if (has_failed (self)) {
         return false;
     }
     if (short_of_space (self) || self->purge_stuck) {
         return retry (self);
     }
-    if (log_wants_preparing (&self->log, &urgent)) {
-        return prepare (self);
+    enum log_need need = log_need (&self->log);
+    if (self->log.unmarked && need < LOG_NEEDS_SOON) {
+        return mark (self);
     }
-    return self->log.unmarked && mark (self);
+    return need != LOG_NEEDS_NOTHING && prepare (self);
 }
 
 void worker_finish (struct store *self)
@@ -428,9 +434,8 @@ bool worker_turn (struct store *self)
     bool did = self->full && withdraw (self);
     if (!list_empty (&self->waiting[LANE_LOG]) && !self->full) {
         did |= do_log_lane (self);
-        bool urgent;
         if (!has_failed (self) && !short_of_space (self) &&
-            log_wants_preparing (&self->log, &urgent) && urgent) {
+            log_need (&self->log) == LOG_NEEDS_NOW) {
             (void) prepare (self); /*  keeps pace with the load */
         }
     }
