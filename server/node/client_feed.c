@@ -9,6 +9,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/hash.h"
+#include "client/base/mutation.h"
 #include "server/node/client_state.h"
 #include "server/tree/path.h"
 
@@ -486,7 +487,8 @@ void feed_progress (struct clients *self, struct client *client)
     for (struct list_node *at = list_first (&client->feeds); at != NULL && client->pulling == 0;
          at = list_next (&client->feeds, at)) {
         struct feed *feed = list_entry (at, struct feed, client_node);
-        zxid_t distance = (feed->flags & FEED_PROGRESS) != 0 ? 1 : PROGRESS_DISTANCE;
+        bool asked = (feed->flags & FEED_PROGRESS) != 0 && !COHORT_MUTATED (marks_never);
+        zxid_t distance = asked ? 1 : PROGRESS_DISTANCE;
         if (feed->phase != FEED_LIVE || zxid - feed->told < distance) {
             continue;
         }

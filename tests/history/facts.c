@@ -515,6 +515,8 @@ static void see_client (struct facts *self, struct fact_client *client,
         client->seen = client->streamed > client->seen ? client->streamed : client->seen;
         break;
     case HISTORY_VALID:
+        client->beats[client->beats_count++ % FACT_BEATS] =
+            (struct fact_beat){client->seen, self->events, self->now_ms};
         facts_see_valid (client, event->u.until_ms);
         break;
     case HISTORY_LOST:

@@ -78,6 +78,14 @@ struct fact_stream {
     size_t znodes_count, znodes_capacity;
 };
 
+/* A heartbeat that was confirmed to its client, which had seen this then. */
+struct fact_beat {
+    uint64_t seen, order;
+    int64_t time_ms;
+};
+
+enum { FACT_BEATS = 4 };
+
 struct fact_client {
     struct map_node node; /* the hash is the number */
     uint32_t number;
@@ -98,6 +106,8 @@ struct fact_client {
     int64_t heard_ms; /* 0, or when the newest heartbeat was sent that a quorum has confirmed */
     bool served;      /* since served_ms */
     int64_t served_ms;
+    struct fact_beat beats[FACT_BEATS]; /* the newest, the n-th at n % FACT_BEATS */
+    size_t beats_count;
     struct fact_ending *endings;
     size_t endings_count, endings_capacity;
     uint32_t kept_epoch;   /* whose leader has stood still: it owes the session that time, */

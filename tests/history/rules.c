@@ -42,7 +42,7 @@ const struct history_rule history_rules[HISTORY_RULES_COUNT] = {
     {"sessions of the served", ENTRY, rule_session_of_served},
     {"answers in calm", RETURN | UNSERVED | SETTLED, rule_answered_in_time},
     {"time to live", ENTRY | SETTLED, rule_lapsed},
-    {"streams", BATCH | TOLD | RETURN | SEEN | SETTLED, rule_stream},
+    {"streams", BATCH | TOLD | RETURN | SEEN | VALID | SETTLED, rule_stream},
 };
 
 const struct history_rule *history_see (struct facts *facts, const struct history_event *event,

@@ -354,6 +354,29 @@ static bool none_is_overtaken (const struct facts *facts, const struct history_e
     return true;
 }
 
+/* With each heartbeat a stream says how far it is that was asked to (docs/streams.md): in calm, and
+ * unless it or another one has to catch up, which does not take several of them. */
+static bool marks_come (const struct facts *facts, const struct history_event *event,
+                        struct objection *objection)
+{
+    const struct fact_client *client = facts_client (facts, event->client);
+    if (client == NULL || !facts->calm || !client->served || client->beats_count < FACT_BEATS) {
+        return true;
+    }
+    const struct fact_beat *beat = &client->beats[client->beats_count % FACT_BEATS];
+    for (size_t i = 0; i < client->streams_count && client->served_ms <= beat->time_ms; i++) {
+        const struct fact_stream *stream = &client->streams[i];
+        bool marked = (stream->flags & HISTORY_STREAM_PROGRESS) != 0 && stream->whole;
+        if (marked && stream->order < beat->order && stream->zxid < beat->seen) {
+            return object (objection,
+                           "client %u: its stream of %s says to be at %#" PRIx64
+                           ", several heartbeats after its client has seen %#" PRIx64,
+                           client->number, stream->path, stream->zxid, beat->seen);
+        }
+    }
+    return true;
+}
+
 /* Everything has been told. */
 static bool all_told (const struct facts *facts, struct objection *objection)
 {
@@ -384,6 +407,8 @@ bool rule_stream (const struct facts *facts, const struct history_event *event,
     switch (event->kind) {
     case HISTORY_SETTLED:
         return all_told (facts, objection);
+    case HISTORY_VALID:
+        return marks_come (facts, event, objection);
     case HISTORY_TOLD:
         return told_fits (facts, event, objection);
     case HISTORY_RETURN:

@@ -517,6 +517,23 @@ static void test_stream_marks_its_progress (void **state)
     BROKEN (rule, TWO_CLIENTS, MADE, CHANGE, OPENED ("0", "5"), MARK ("5"));
 }
 
+/* In calm, with each heartbeat; a few may find it, or another one, catching up. */
+static void test_stream_marks_come (void **state)
+{
+    (void) state;
+    const char *rule = "streams";
+#define BEAT   VALID ("c2", "910")
+#define BEATS  BEAT, BEAT, BEAT, BEAT
+#define ELSE   WRITTEN ("c1", "1", "5", "4", "7", CREATE ("/c", ""))
+#define MARKED TWO_CLIENTS, HAPPENED, OPENED ("8", "6"), ELSE, SEEN ("7")
+#define CALM   AT "c0 calm\n", AT "c2 served\n"
+    BROKEN (rule, MARKED, CALM, BEATS, BEAT);
+    GOOD (MARKED, CALM, BEATS, MARK ("7"), BEAT);
+    GOOD (MARKED, CALM, BEATS);
+    GOOD (MARKED, BEATS, BEAT);
+    GOOD (TWO_CLIENTS, HAPPENED, OPENED ("0", "6"), ELSE, SEEN ("7"), CALM, BEATS, BEAT);
+}
+
 #define TELLS(type, path, zxid) AT "c2 told stream=1 type=" type " path=" path " zxid=" zxid "\n"
 #define RECURSIVE               "19"
 #define PERSISTENT              "23"
@@ -577,6 +594,7 @@ int main (void)
         cmocka_unit_test (test_stream_with_less),
         cmocka_unit_test (test_stream_of_the_latest),
         cmocka_unit_test (test_stream_marks_its_progress),
+        cmocka_unit_test (test_stream_marks_come),
         cmocka_unit_test (test_persistent_watch),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
