@@ -9,6 +9,7 @@
 
 #include "client.pb-c.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "client/src/acl.h"
 
 /* Unpacked and translated, a frame takes a few times the bytes that it had on the wire. */
@@ -297,7 +298,7 @@ static int take_more (struct arena *arena, struct wire_reply_more *more,
     more->children.items = (const char *const *) from->children;
     more->next = from->next;
     more->detail = from->detail;
-    more->quota_path = from->quota_path;
+    more->quota_path = COHORT_MUTATED (quota_unnamed) ? "" : from->quota_path;
     if (from->n_sessions > 0) {
         return take_sessions (arena, more, from);
     }

@@ -529,6 +529,11 @@ void workload_answered (struct world *self, struct sim_client *client, struct re
                         request->wire.op.path != NULL ? request->wire.op.path : "a request",
                         cohort_error_name (request->rc));
         }
+        if (request->rc == COHORT_EQUOTA && !workload_quota_named (request)) {
+            world_fail (self, "%s is over the quota of \"%s\"",
+                        request->wire.op.path != NULL ? request->wire.op.path : "a multi",
+                        request->reply->more->quota_path);
+        }
         check_answer (self, request->reply->zxid,
                       sequential && request->rc == 0 ? request->reply->path : NULL);
         record_return (self, client, purpose->call, request);

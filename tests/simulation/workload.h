@@ -50,6 +50,10 @@ ask_fn workload_claim, workload_give;
 /* Several writes of many kinds at once, as often as not in vain. */
 ask_fn workload_several;
 
+/* Whether the answer to what a quota has not admitted says whose quota that is: of a znode that is
+ * above something that was asked for, or is it. */
+bool workload_quota_named (const struct request *request);
+
 /* It has proven to be this user, and every further session of its process will be, too. */
 void workload_proven (struct sim_client *client, size_t user);
 

@@ -288,6 +288,25 @@ static void set_quota (struct world *self, struct sim_client *client)
                   request_new_multi (WIRE_MULTI, "", ops, sizeof ops / sizeof ops[0]));
 }
 
+static bool has_quota (const char *top, const char *path)
+{
+    size_t size = strlen (top);
+    return strncmp (top, "/quota", strlen ("/quota")) == 0 && strncmp (top, path, size) == 0 &&
+           (path[size] == '/' || path[size] == '\0');
+}
+
+bool workload_quota_named (const struct request *request)
+{
+    const struct wire_request *wire = &request->wire;
+    const char *top = request->reply->more->quota_path;
+    bool multi = wire->op.kind == WIRE_MULTI;
+    bool named = !multi && has_quota (top, wire->op.path);
+    for (size_t i = 0; multi && i < wire->ops_count && !named; i++) {
+        named = has_quota (top, wire->ops[i].path);
+    }
+    return named;
+}
+
 static void delete_quota (struct world *self, struct sim_client *client)
 {
     char top[PATH_SIZE], path[2 * PATH_SIZE];
