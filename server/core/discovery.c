@@ -179,6 +179,22 @@ static bool history_is_complete (const struct zab *self)
            config_set_all (&self->configs, &lead->promises);
 }
 
+/* Whether a voter is here that has accepted this epoch, or a higher one, from somebody else. Where
+ * a quorum is not enough it may be just the one that is waited for; it can promise the next one. */
+static bool somebody_cannot_promise (const struct zab *self)
+{
+    const struct lead *lead = &self->lead;
+    for (size_t i = 0; i < self->peers_count; i++) {
+        const struct peer *peer = self->peers[i];
+        if (!peer->reset && peer_votes (self, peer) && peer->learner.phase >= LEARNER_INFO &&
+            peer->learner.accepted_epoch >= lead->epoch &&
+            !id_set_has (&lead->promises, peer->id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A quorum has promised to follow no lower epoch, and none of it knows more than we do: our log
  * is the initial history. Its own currentEpoch goes to the disk while NEWLEADER is on its way;
  * the leader acknowledges its own NEWLEADER only when that is durable. */
@@ -232,6 +248,8 @@ void leader_discover (struct zab *self)
     }
     if (history_is_complete (self)) {
         establish (self);
+    } else if (somebody_cannot_promise (self)) {
+        leader_step_down (self, "the epoch is taken", self->id);
     } else {
         zab_note (self, "waits: a lost entry may have been acknowledged", self->id);
     }

@@ -399,7 +399,9 @@ static void on_config (struct zab *self, const struct config_set *configs)
         leader_step_down (self, "not a voter any more", self->id);
     } else if (self->role == ZAB_LEADING) {
         leader_discover (self);
-        leader_commit (self);
+        if (self->role == ZAB_LEADING) {
+            leader_commit (self);
+        }
     }
 }
 
