@@ -5,8 +5,9 @@
  * struck, on an ensemble that was founded. Two rules keep to what a single disk promises:
  *
  *   - The end of a log is told from one that was torn by what stands behind it. So of the two
- * newest segments in use one sector may be harmed at a time; and it may look as if it had never
- * been written only if something was written behind it, later, that says that it was.
+ *     newest segments in use one sector may be harmed at a time; and it may look as if it had never
+ *     been written only if something was written behind it, later, that says that it was: a record
+ *     with a watermark, or any record of the next segment.
  *   - Of two copies of the metadata the newer one holds. So no other is harmed while one is there
  *     that may have become an older one. */
 
@@ -128,12 +129,25 @@ static bool is_vouched_for (const struct sim_server *server, const char *name, u
     while (at + RECORD_HEADER_SIZE <= size && record_decode (bytes + at, salt, &record)) {
         if (at < end) {
             last = record.zxid;
-        } else if (record.durable >= last) {
+        } else if (record.durable >= last && crash_disk_durable (server->disk, name, at)) {
             return true;
         }
         at += record_total (record.size);
     }
     return false;
+}
+
+/* Whether there is an entry in this segment: then the one before was sealed, and is whole. */
+static bool is_begun (const struct sim_server *server, uint32_t segment)
+{
+    char name[NAME_SIZE];
+    uint64_t size, at = SEGMENT_HEAD_SIZE;
+    struct record record;
+    name_segment (name, segment);
+    const uint8_t *bytes = crash_disk_bytes (server->disk, name, &size);
+    return bytes != NULL && at + RECORD_HEADER_SIZE <= size &&
+           record_decode (bytes + at, record_salt (server->store_id, segment), &record) &&
+           crash_disk_durable (server->disk, name, at);
 }
 
 /* The newest segments with anything in them behind their heads; 0: none. */
@@ -172,6 +186,7 @@ static bool allows_log (const struct sim_server *server, const char *name, uint6
         harmed += newest[i] != 0 ? crash_disk_harmed (disk, other) : 0;
     }
     return harmed == 0 && (!looks_unwritten || offset < SEGMENT_HEAD_SIZE ||
+                           (segment == newest[1] && is_begun (server, newest[0])) ||
                            is_vouched_for (server, name, offset));
 }
 

@@ -5,7 +5,13 @@
 
 #include "tests/simulation/world.h"
 
-enum { SPACE_LEFT_MAX = 1 << 19, LITTLE_SPACE_MAX = 1 << 14, NAMES_MAX = 4, METAS_MAX = 8 };
+enum {
+    SPACE_LEFT_MAX = 1 << 19,
+    LITTLE_SPACE_MAX = 1 << 14,
+    NAMES_MAX = 4,
+    METAS_MAX = 8,
+    RELAPSE_BITS = 6
+};
 
 /* Which operations of the disk a crash point counts: those that change names, and those on the
  * metadata, are few, and the order around them is what matters; so they get points of their own.
@@ -29,6 +35,16 @@ static uint32_t count_operations (struct sim_server *server, const struct sim_fa
     }
 }
 
+/* What a process that was killed had written and not synced is in the system's cache, and the next
+ * one reads it, and tells others: so it must not be lost when the power is cut after that. Each
+ * 2^n-th operation of the next start is as likely to be the one. */
+static uint32_t draw_relapse (const struct sim_fault *fault)
+{
+    uint64_t bits = (fault->value >> 8) % RELAPSE_BITS + 1;
+    bool relapses = (fault->value & 1) == 0 && ((fault->value >> 6) & 3) == 0;
+    return relapses ? 1 + (uint32_t) ((fault->value >> 16) % (UINT64_C (1) << bits)) : 0;
+}
+
 /* The n-th operation from now on will be its process's last. */
 static bool set_crash_point (struct world *self, struct sim_server *server,
                              const struct sim_fault *fault)
@@ -38,6 +54,7 @@ static bool set_crash_point (struct world *self, struct sim_server *server,
     server->point_cuts = (fault->value & 1) != 0;
     server->point_down_ms = fault->length_ms;
     server->point_takes_leader = ((fault->value >> 4) & 3) == 0;
+    server->point_relapse = draw_relapse (fault);
     if (fault->value & 2) {
         crash_disk_stop_after (server->disk, nth);
     } else {

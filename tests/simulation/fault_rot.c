@@ -7,7 +7,18 @@
 #include "server/store/format.h"
 #include "tests/simulation/world.h"
 
-enum { TRIES = 8, PLACES_MAX = 4, TAIL_SECTORS = 12, NEXT_TO_END = 4, END_SECTORS = 2 };
+enum {
+    TRIES = 8,
+    PLACES_MAX = 4,
+    TAIL_SECTORS = 12,
+    NEXT_TO_END = 4,
+    END_SECTORS = 2,
+    VANISHING_SECTORS = 4,
+    YOUNG_SECTORS = 16,
+    MATES_MS = 1500,
+    ROT_WITHIN_MS = 600,
+    VANISH_WITHIN_MS = 2000
+};
 
 struct place {
     char name[NAME_SIZE];
@@ -134,13 +145,13 @@ static bool rot (struct sim_server *server, struct prng *prng)
     return any;
 }
 
-/* The newest segment in use; 0: none. */
-static uint32_t find_newest (const struct sim_server *server)
+/* The newest segment in use below a number; 0: none. */
+static uint32_t find_newest (const struct sim_server *server, uint32_t below)
 {
     uint32_t newest = 0, segment;
     const char *name;
     for (size_t i = 0; (name = crash_disk_name (server->disk, i)) != NULL; i++) {
-        if (name_is_segment (name, &segment) && segment > newest &&
+        if (name_is_segment (name, &segment) && segment > newest && segment < below &&
             sectors_used (server->disk, name) * CRASH_SECTOR_SIZE > SEGMENT_HEAD_SIZE) {
             newest = segment;
         }
@@ -153,7 +164,7 @@ static uint32_t find_newest (const struct sim_server *server)
 static bool rot_end (struct sim_server *server, struct prng *prng)
 {
     struct place place = {.offset = 0};
-    uint32_t newest = find_newest (server);
+    uint32_t newest = find_newest (server, UINT32_MAX);
     if (newest == 0) {
         return false;
     }
@@ -165,27 +176,29 @@ static bool rot_end (struct sim_server *server, struct prng *prng)
            rot_sector (server, &place, prng);
 }
 
-/* The last entry of the newest segment in use, if no watermark covers it: a byte of its data. */
+/* The last entry of the newest segment in use, if no watermark covers it: a byte of it, mostly of
+ * its data. Without its header nobody knows how much is lost. */
 static bool find_unproved (const struct sim_server *server, struct prng *prng, struct place *place,
-                           uint64_t *byte)
+                           uint64_t *byte, zxid_t *last)
 {
-    uint32_t segment = find_newest (server);
+    uint32_t segment = find_newest (server, UINT32_MAX);
     uint64_t length, at = SEGMENT_HEAD_SIZE, salt = record_salt (server->store_id, segment);
     struct record record;
-    zxid_t last = 0, marked = 0;
+    zxid_t marked = 0;
     name_segment (place->name, segment);
     const uint8_t *bytes = crash_disk_bytes (server->disk, place->name, &length);
     while (bytes != NULL && at + RECORD_HEADER_SIZE <= length &&
            record_decode (bytes + at, salt, &record)) {
         if (record.type == RECORD_ENTRY && record.size > 0) {
-            last = record.zxid;
-            *byte = at + RECORD_HEADER_SIZE + prng_below (prng, record.size);
+            *last = record.zxid;
+            uint64_t from = prng_chance (prng, 1, 4) ? 0 : RECORD_HEADER_SIZE;
+            *byte = at + from + prng_below (prng, RECORD_HEADER_SIZE + record.size - from);
         }
         marked = record.durable > marked ? record.durable : marked;
         at += record_total (record.size);
     }
-    place->offset = last > marked ? *byte - *byte % CRASH_SECTOR_SIZE : 0;
-    return last > marked && crash_disk_durable (server->disk, place->name, place->offset);
+    place->offset = *last > marked ? *byte - *byte % CRASH_SECTOR_SIZE : 0;
+    return *last > marked && crash_disk_durable (server->disk, place->name, place->offset);
 }
 
 /* Nobody but the others knows then whether it was acknowledged. */
@@ -194,7 +207,8 @@ static bool rot_unproved (struct sim_server *server, struct prng *prng)
     struct place place = {.offset = 0};
     uint8_t sector[CRASH_SECTOR_SIZE];
     uint64_t byte = 0;
-    if (!find_unproved (server, prng, &place, &byte) ||
+    zxid_t last = 0;
+    if (!find_unproved (server, prng, &place, &byte, &last) ||
         !atlas_allows (server, place.name, place.offset, false) ||
         !crash_disk_sector (server->disk, place.name, place.offset, false, sector)) {
         return false;
@@ -203,14 +217,52 @@ static bool rot_unproved (struct sim_server *server, struct prng *prng)
     return harm (server, &place, sector, false, "its last entry rots");
 }
 
+/* Whether hardly anything is in a segment yet: the manifest may not know of the end of the one
+ * before. */
+static bool is_young (const struct sim_server *server, uint32_t segment)
+{
+    char name[NAME_SIZE];
+    name_segment (name, segment);
+    return segment != 0 && sectors_used (server->disk, name) <= YOUNG_SECTORS;
+}
+
+/* A write that never came: an entry, or the seal of the segment before, reads as if the log had
+ * ended there. What was written behind it says that it had not. */
+static bool vanish (struct sim_server *server, struct prng *prng)
+{
+    struct place place = {.offset = 0};
+    uint8_t before[CRASH_SECTOR_SIZE] = {0};
+    bool zeros = prng_chance (prng, 1, 2);
+    uint32_t segment = find_newest (server, UINT32_MAX);
+    if (is_young (server, segment) || prng_chance (prng, 1, 4)) {
+        segment = find_newest (server, segment);
+    }
+    if (segment == 0) {
+        return false;
+    }
+    name_segment (place.name, segment);
+    uint64_t used = sectors_used (server->disk, place.name);
+    for (uint64_t back = 1; back <= VANISHING_SECTORS && back <= used; back++) {
+        place.offset = (used - back) * CRASH_SECTOR_SIZE;
+        if (place.offset >= SEGMENT_HEAD_SIZE &&
+            atlas_allows (server, place.name, place.offset, true) &&
+            (zeros || crash_disk_sector (server->disk, place.name, place.offset, true, before)) &&
+            harm (server, &place, before, true, "what was written there last is gone")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void fault_rot_dead (struct world *self, struct sim_server *server)
 {
     struct prng prng;
     prng_seed (&prng, server->rot_dice);
     if (server->rot_dice != 0 && !self->plan.over) {
-        if (!server->rot_unproved) {
+        if (server->rot_end == SIM_END_ROTS) {
             (void) rot_end (server, &prng);
-        } else if (!rot_unproved (server, &prng)) {
+        } else if (server->rot_end == SIM_END_VANISHES ? !vanish (server, &prng)
+                                                       : !rot_unproved (server, &prng)) {
             return; /* the next time, perhaps */
         }
     }
@@ -283,14 +335,14 @@ static bool misread (void *arg, const char *name, uint64_t offset, size_t size, 
 }
 
 /* Half of the servers die of what happens to their disks, for it is when they start that they read
- * it. */
+ * it; some of them with the power, and what else was not synced is lost with it. */
 static bool die (struct world *self, struct sim_server *server, const struct sim_fault *fault,
                  struct prng *prng)
 {
     if (!prng_chance (prng, 1, 2) || !server->up || server->leaving) {
         return false;
     }
-    server_crash (self, server, false);
+    server_crash (self, server, prng_chance (prng, 1, 3));
     server_start_after (self, server, fault->length_ms);
     return true;
 }
@@ -305,19 +357,75 @@ static void die_with (struct world *self, const struct sim_fault *fault, struct 
     }
 }
 
-/* It dies at once, where that can be: who leads it, or follows it, has the entry, or not yet. */
+/* All the others that have the entry: those that are left do not know of it. */
+static void mates_die (struct world *self, const struct sim_fault *fault)
+{
+    for (size_t i = 0; i < self->servers_count; i++) {
+        struct sim_server *mate = &self->servers[i];
+        if (((fault->b >> i) & 1) != 0 && mate->up && !mate->leaving) {
+            server_crash (self, mate, false);
+            server_start_after (self, mate, 2 * fault->length_ms + MATES_MS);
+        }
+    }
+}
+
+/* Where others die with it, the entry has to be committed, and new: those that are left lack it,
+ * and often nothing else. */
+static bool is_worth_it (struct sim_server *server)
+{
+    if (server->rot_end == SIM_END_VANISHES) {
+        uint32_t newest = find_newest (server, UINT32_MAX);
+        return is_young (server, newest) && find_newest (server, newest) != 0;
+    }
+    struct place place;
+    uint64_t byte = 0;
+    zxid_t last = 0;
+    struct prng prng;
+    prng_seed (&prng, server->rot_dice);
+    return find_unproved (server, &prng, &place, &byte, &last) &&
+           (server->rots.b == 0 ||
+            (last > server->rot_after && last <= check_status (server)->committed));
+}
+
+bool fault_rot_look (struct world *self, struct sim_server *server)
+{
+    const struct sim_fault *fault = &server->rots;
+    if (self->schedule.now_ms > server->rot_until_ms || self->plan.over || self->lull ||
+        server->leaving || !is_worth_it (server)) {
+        return false;
+    }
+    struct prng prng;
+    prng_seed (&prng, fault->value);
+    server->rot_until_ms = -1;
+    server_crash (self, server, false);
+    server_start_after (self, server, fault->length_ms);
+    if (fault->b != 0) {
+        mates_die (self, fault);
+    } else if (server->rot_end == SIM_END_UNPROVED) {
+        die_with (self, fault, &prng);
+    }
+    return true;
+}
+
+/* It dies as soon as it has such an entry: who leads it, or follows it, has the entry, or not yet.
+ * What vanishes does so at once, or when a segment has just been sealed. */
 static bool begin_end_rot (struct world *self, struct sim_server *server,
                            const struct sim_fault *fault, struct prng *prng)
 {
-    struct place place;
-    uint64_t byte = 0;
+    bool vanishes = fault->b == 0 && prng_chance (prng, 1, 2);
+    bool waits = !vanishes || prng_chance (prng, 1, 2);
     server->rot_dice = fault->value | 1;
-    server->rot_unproved = true;
-    world_tell (self, "server %u: its last entry rots when it dies", server->id);
-    if (server->up && !server->leaving && find_unproved (server, prng, &place, &byte)) {
+    server->rot_end = vanishes ? SIM_END_VANISHES : SIM_END_UNPROVED;
+    world_tell (self, "server %u: its last entry %s when it dies", server->id,
+                vanishes ? "vanishes" : "rots");
+    if (waits) {
+        server->rots = *fault;
+        server->rot_after = server->up ? check_status (server)->last : 0;
+        server->rot_until_ms =
+            self->schedule.now_ms + (vanishes ? VANISH_WITHIN_MS : ROT_WITHIN_MS);
+    } else if (server->up && !server->leaving) {
         server_crash (self, server, false);
         server_start_after (self, server, fault->length_ms);
-        die_with (self, fault, prng);
     }
     return true;
 }
@@ -334,7 +442,7 @@ bool fault_rot_begin (struct world *self, const struct sim_fault *fault)
     case FAULT_ROT:
         if (prng_chance (&prng, 1, 3)) {
             server->rot_dice = fault->value | 1;
-            server->rot_unproved = false;
+            server->rot_end = SIM_END_ROTS;
             world_tell (self, "server %u: the end of its log rots when it dies", server->id);
             if (die (self, server, fault, &prng)) {
                 die_with (self, fault, &prng);

@@ -169,6 +169,12 @@ static bool empty_folder (struct world *self, const struct sim_fault *fault)
         return false;
     }
     fault_servers_empty (self, server, fault->value, fault->length_ms);
+    if (fault->value % 3 == 0) {
+        /* And the power is cut while it makes a new one. */
+        crash_disk_stop_at (server->disk, fault->b);
+        server->point_cuts = true;
+        server->point_down_ms = fault->length_ms;
+    }
     return true;
 }
 

@@ -71,6 +71,8 @@ enum fault_kind {
 
 /* Planned faults of a lull have numbers from here on: nothing else happens to servers then. */
 enum { FAULT_OF_LULL = 1 << 20 };
+/* And those that come with an end-rot, from here on. */
+enum { FAULT_OF_ROT = 1 << 19 };
 
 /* One that happens, or shall. What a, b, nth and value mean depends on the kind. */
 struct sim_fault {
@@ -147,6 +149,8 @@ bool fault_servers_begin (struct world *self, const struct sim_fault *fault);
 void fault_servers_empty (struct world *self, struct sim_server *server, uint64_t disk_seed,
                           int64_t away_ms);
 bool fault_rot_begin (struct world *self, const struct sim_fault *fault);
+/* A turn of its is over; true: it has died for what is to rot. */
+bool fault_rot_look (struct world *self, struct sim_server *server);
 /* Its process has just ended. */
 void fault_rot_dead (struct world *self, struct sim_server *server);
 bool fault_disks_begin (struct world *self, const struct sim_fault *fault);

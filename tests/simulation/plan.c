@@ -11,6 +11,9 @@ enum {
     DAY_MS = 24 * 3600 * 1000,
     CLOCK_PPM = 30000,
     PAUSE_LONG_MS = 500,
+    APART_MS_MIN = 300,
+    APART_MS_MAX = 2500,
+    APART_AFTER_MS = 400,
     LULL_KILL_MS_MIN = 300,
     LULL_KILL_MS_MAX = 1500,
     LULL_ATTACH_MS = 80,
@@ -120,6 +123,21 @@ static void plan_divergence (const struct world *self, struct prng *prng, struct
     fault->value = 1 + prng_below (prng, WRONG_MAX);
 }
 
+/* So many others as are a quorum with this server; 0: it is no voter. */
+static uint32_t draw_mates (const struct world *self, struct prng *prng, uint32_t server)
+{
+    uint32_t mates = 0, first = one_server (self, prng);
+    size_t missing = world_observes (self, server) ? 0 : self->options.servers / 2;
+    for (uint32_t i = 0; i < self->servers_count && missing > 0; i++) {
+        uint32_t mate = (first + i) % (uint32_t) self->servers_count;
+        if (mate != server && !world_observes (self, mate)) {
+            mates |= UINT32_C (1) << mate;
+            missing--;
+        }
+    }
+    return mates;
+}
+
 /* Likewise: the others must have what is lost. A read counts from when it is planned, and there are
  * few but when a server starts. */
 static void plan_rot (const struct world *self, struct prng *prng, struct sim_fault *fault)
@@ -128,6 +146,9 @@ static void plan_rot (const struct world *self, struct prng *prng, struct sim_fa
     fault->b = 1 + (uint32_t) prng_below (prng, UINT64_C (1) << prng_below (prng, 6));
     fault->value = prng_u64 (prng);
     fault->length_ms = 1 + (int64_t) rather_small (prng, 0, 3000); /* EMPTIED: until it starts */
+    if (fault->kind == FAULT_END_ROT) {
+        fault->b = prng_chance (prng, 1, 2) ? draw_mates (self, prng, fault->a) : 0;
+    }
 }
 
 /* Each 2^n-th operation is as likely to be the one. */
@@ -210,6 +231,27 @@ static int64_t bounded_ms (const struct sim_lull *lull, const struct sim_fault *
     return !shorter ? fault->length_ms : left_ms > 1 ? left_ms - 1 : 1;
 }
 
+/* Until the end of its log rots, and perhaps for a while before, only this server and its mates
+ * have what comes: then all of those who know of it are struck at once. */
+static void plan_apart (struct world *self, struct prng *prng, const struct sim_fault *fault)
+{
+    bool before = prng_chance (prng, 1, 3);
+    int64_t length_ms = before ? (int64_t) prng_between (prng, APART_MS_MIN, APART_MS_MAX) : 0;
+    struct sim_fault apart = {.kind = FAULT_PARTITION,
+                              .at_ms = fault->at_ms - length_ms,
+                              .nth = FAULT_OF_ROT + fault->nth,
+                              .length_ms = length_ms + APART_AFTER_MS};
+    uint32_t together = fault->b | UINT32_C (1) << fault->a;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        apart.a |= ((together >> i) & 1) == 0 ? UINT32_C (1) << i : 0;
+    }
+    if (apart.at_ms > self->schedule.now_ms) {
+        struct sim_lull lull = calm_draw (self);
+        apart.length_ms = bounded_ms (&lull, &apart);
+        fault_list_add (&self->plan.planned, &apart);
+    }
+}
+
 static void plan_kind (struct world *self, enum fault_kind kind, struct prng *prng)
 {
     uint64_t mean_ms = self->plan.rates[kind];
@@ -226,6 +268,9 @@ static void plan_kind (struct world *self, enum fault_kind kind, struct prng *pr
         plan_details (self, prng, &fault);
         fault.length_ms = bounded_ms (&lull, &fault);
         fault_list_add (&self->plan.planned, &fault);
+        if (kind == FAULT_END_ROT && fault.b != 0) {
+            plan_apart (self, prng, &fault);
+        }
         if (kind == FAULT_FULL_DISK && prng_chance (prng, 1, 3)) {
             fault.nth++;
             fault.a = (fault.a + 1) % (uint32_t) self->servers_count; /* of the same room */

@@ -75,6 +75,9 @@ static void bury (struct world *self, struct sim_server *server, bool power_cut)
         record_forgot (self, server->id);
         network_server_down (self, server);
     }
+    if (crash_disk_failed (server->disk)) {
+        crash_disk_fail_at (server->disk, 0, 0); /* the process that has met it is no more */
+    }
     if (power_cut) {
         crash_disk_power_cut (server->disk);
     } else if (crash_disk_stopped (server->disk)) {
@@ -153,6 +156,12 @@ static bool at_crash_point (struct world *self, struct sim_server *server)
     server_start_after (self, server, server->point_down_ms);
     if (server->point_takes_leader && !self->plan.over) {
         take_leader (self, server);
+    }
+    if (server->point_relapse != 0 && !self->plan.over) {
+        crash_disk_count_all (server->disk);
+        crash_disk_stop_at (server->disk, server->point_relapse);
+        server->point_cuts = true;
+        server->point_relapse = 0;
     }
     return true;
 }
@@ -473,6 +482,9 @@ static void turn (struct world *self, struct sim_server *server)
         give_up (self, server, rc, text);
         return;
     }
+    if (crash_disk_failed (server->disk)) {
+        world_fail (self, "server %u goes on, and an operation of its disk has failed", server->id);
+    }
     /* What did no harm excuses nothing later. */
     server->failures = server->failures_next;
     server->failures_next = crash_disk_failures (server->disk);
@@ -480,7 +492,7 @@ static void turn (struct world *self, struct sim_server *server)
     note_wrong (self, server);
     server->founded |= store_meta (server->store)->bootstrapped;
     check_server (self, server);
-    if (has_left (self, server)) {
+    if (has_left (self, server) || fault_rot_look (self, server)) {
         return;
     }
     schedule_disk (self, server);

@@ -108,6 +108,13 @@ struct sim_conditions {
 
 enum { SIM_ENDINGS_MAX = 256 };
 
+/* What happens to the end of a log when its server dies. */
+enum sim_end {
+    SIM_END_ROTS,     /* its last sectors, whatever they hold */
+    SIM_END_UNPROVED, /* the last entry rots, if nothing says that it was durable */
+    SIM_END_VANISHES  /* what was written last, and is known to be durable, was never written */
+};
+
 struct sim_server {
     struct world *world;
     uint32_t id; /* index + 1 */
@@ -160,9 +167,13 @@ struct sim_server {
     uint64_t disk_turns;     /* so many there have been */
     bool point_cuts;         /* at the crash point that waits on its disk the power is cut; */
     int64_t point_down_ms;   /* and it is down for so long; */
-    uint64_t rot_dice;       /* not 0: when it dies, the end of its log rots; and */
-    bool rot_unproved;       /* that is the last entry, if nothing says that it was durable */
-    bool point_takes_leader; /* and whoever leads, or is about to, goes with it */
+    uint64_t rot_dice;       /* not 0: when it dies, the end of its log rots, or: */
+    enum sim_end rot_end;    /* what of it; */
+    int64_t rot_until_ms;    /* until then it dies as soon as there is something to lose, */
+    struct sim_fault rots;   /* for this: */
+    zxid_t rot_after;        /* an entry behind that */
+    bool point_takes_leader; /* and whoever leads, or is about to, goes with it; */
+    uint32_t point_relapse;  /* not 0: so many operations into the next start the power is cut */
 };
 
 /* An outgoing connection from one server to another. */
