@@ -283,7 +283,8 @@ static void take_promise (struct zab *self, const struct peer *peer,
 {
     struct lead *lead = &self->lead;
     zxid_t end = message->zxid;
-    if (message->trust == ZAB_SUSPECT && message->suspect > end) {
+    if (message->trust == ZAB_SUSPECT && message->suspect > end &&
+        !COHORT_MUTATED (suspect_end_ignored)) {
         end = message->suspect;
     }
     id_set_add (&lead->promises, peer->id);

@@ -124,7 +124,7 @@ void leader_process_pong (struct zab *self, struct peer *peer, const struct zab_
     /* Not counted: alive, and no more. It may also have overtaken ACK (e, 0). */
     if ((message->counts || COHORT_MUTATED (uncounted_answers)) &&
         message->nonce > learner->round) {
-        learner->round = message->nonce;
+        learner->round = COHORT_MUTATED (round_of_latest) ? self->round_begun : message->nonce;
         leader_count_rounds (self);
     }
 }

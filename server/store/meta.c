@@ -85,7 +85,9 @@ static int write_copy (struct meta_file *self, unsigned i, const uint8_t *file, 
     if (rc != 0) {
         return fault_disk (fault, names[i], "write", rc);
     }
-    rc = COHORT_MUTATED (epochs_not_synced) ? 0 : ops->sync (self->copies[i]);
+    bool unsynced = COHORT_MUTATED (epochs_not_synced) ||
+                    (COHORT_MUTATED (second_copy_unsynced) && i != self->first);
+    rc = unsynced ? 0 : ops->sync (self->copies[i]);
     return rc == 0 ? 0 : fault_final (fault, names[i], "sync", rc);
 }
 

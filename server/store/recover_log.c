@@ -210,7 +210,7 @@ static int check_next (struct log_recovery *self, uint64_t end, struct fault *fa
     struct scan_rest rest = {.last = self->last, .durable = self->durable};
     int rc = scan_rest (&scan, SEGMENT_HEAD_SIZE, &rest, fault);
     scan_deinit (&scan);
-    if (rc == 0 && rest.garbage_end > SEGMENT_HEAD_SIZE) {
+    if (rc == 0 && rest.garbage_end > SEGMENT_HEAD_SIZE && !COHORT_MUTATED (next_unchecked)) {
         return damaged (self, &log->current, end, "the log continues in the next segment", fault);
     }
     return rc;
@@ -312,7 +312,7 @@ int recover_rewrite (struct segment *segment, struct disk *disk, uint64_t start,
     if (rc == 0) {
         rc = write_zeros (segment, disk, end, stop, fault);
     }
-    return rc == 0 ? segment_sync (segment, disk, fault) : rc;
+    return rc == 0 && !COHORT_MUTATED (rewrite_unsynced) ? segment_sync (segment, disk, fault) : rc;
 }
 
 /*  Zeros behind that, and the file's length, may be in the system's cache alone: they do not count
@@ -364,7 +364,7 @@ static int read_tail (struct log_recovery *self, struct scan *scan, size_t i, st
     if (rc != 0) {
         return rc;
     }
-    self->durable = rest.durable;
+    self->durable = COHORT_MUTATED (marks_behind_ignored) ? self->durable : rest.durable;
     self->garbage_end = rest.garbage_end;
     if (rest.goes_on) {
         return damaged (self, &log->current, end, "a mark is missing, and the log goes on", fault);

@@ -10,6 +10,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 #include "server/store/state.h"
 
@@ -300,7 +301,7 @@ static int read_and_repair (struct store *self, const struct store_options *opti
             rc = keep_unsound (self, fault);
         }
         if (rc == 0) {
-            rc = settle (self, fault);
+            rc = COHORT_MUTATED (found_unsettled) ? 0 : settle (self, fault);
         }
         if (rc == 0) {
             rc = remove_strays (self, &listing, fault);

@@ -88,7 +88,10 @@ int scan_record (struct scan *self, uint64_t offset, enum seen *seen, struct rec
         return fault->code;
     }
     if (!record_decode (at, self->segment->salt, record)) {
-        *seen = zero_parts_count (at, RECORD_HEADER_SIZE, offset) > 0 ? SEEN_TORN : SEEN_DAMAGED;
+        *seen = zero_parts_count (at, RECORD_HEADER_SIZE, offset) > 0 ||
+                        COHORT_MUTATED (rotten_header_is_torn)
+                    ? SEEN_TORN
+                    : SEEN_DAMAGED;
         return 0;
     }
     if (!belongs_here (self, offset, record)) {
