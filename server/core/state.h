@@ -2,7 +2,8 @@
  *
  * Private to server/core and its unit tests. Who does what:
  *
- *      zab.c        life, recovery, the frame of a step, time
+ *      zab.c        life, the frame of a step, time
+ *      past.c       a log that is read back, before there is a core
  *      role.c       role_become: the only place that changes the role
  *      peer.c       links and what is known of whoever is behind them
  *      election.c   who should lead (a hint: the rest checks it again)
@@ -171,6 +172,12 @@ struct request {
     uint32_t current_epoch;
     enum zab_trust trust;
     int64_t issued_ms;
+};
+
+/* What is known of a log before there is a core. */
+struct zab_past {
+    struct history log;
+    int64_t stamp_ms; /* the highest */
 };
 
 struct zab {

@@ -1,4 +1,4 @@
-/* Zab: life, recovery, and the frame of a step. May include: client/base, server/core. */
+/* Zab: life, and the frame of a step. May include: client/base, server/core. */
 
 #include "server/core/zab.h"
 
@@ -99,29 +99,6 @@ static void see_stamp (struct zab *self, int64_t stamp_ms)
         self->stamp_ms = stamp_ms;
         self->stamped_ms = self->now_ms;
     }
-}
-
-void zab_recover_base (struct zab *self, struct zab_point base, int64_t stamp_ms)
-{
-    COHORT_ASSERT (!self->started);
-    COHORT_ASSERT (self->log.count == 0);
-    history_reset (&self->log, base);
-    self->stamp_ms = stamp_ms;
-}
-
-bool zab_recover_entry (struct zab *self, const struct zab_entry *entry)
-{
-    COHORT_ASSERT (!self->started);
-    if (!zxid_follows (entry->zxid, self->log.last.zxid) ||
-        entry->chain != zab_chain (self->log.last.chain, entry->zxid, entry->stamp_ms, entry->data,
-                                   entry->size)) {
-        return false;
-    }
-    if (!history_append (&self->log, (struct zab_point){entry->zxid, entry->chain}, entry->size)) {
-        return false;
-    }
-    see_stamp (self, entry->stamp_ms);
-    return true;
 }
 
 void zab_recover_trust (struct zab *self, enum zab_trust trust, zxid_t suspect)

@@ -307,10 +307,18 @@ struct zab_options {
 struct zab *zab_new (const struct zab_options *options);
 void zab_destroy (struct zab **self_p);
 
-/* Before zab_start: what the store holds durably.  The log begins behind base; entries in
- * order.  The data is hashed and compared with the chain: false when it does not match. */
-void zab_recover_base (struct zab *self, struct zab_point base, int64_t stamp_ms);
-bool zab_recover_entry (struct zab *self, const struct zab_entry *entry);
+/* The log as it is read back, for a core that is perhaps made later: it begins behind base, whose
+ * entry has that stamp.  NULL: out of memory. */
+struct zab_past;
+struct zab_past *zab_past_new (struct zab_point base, int64_t stamp_ms);
+void zab_past_destroy (struct zab_past **self_p);
+
+/* The next entry.  Its data is hashed and compared with the chain: COHORT_ECORRUPT when it does
+ * not match, or does not follow; COHORT_ENOMEM.  Nothing has changed then. */
+int zab_past_add (struct zab_past *self, const struct zab_entry *entry);
+
+/* Before zab_start: what the store holds durably; takes it over. */
+void zab_recover (struct zab *self, struct zab_past **past);
 
 /* Before zab_start, if the log is not ZAB_WHOLE; suspect: up to which zxid it is ZAB_SUSPECT. */
 void zab_recover_trust (struct zab *self, enum zab_trust trust, zxid_t suspect);

@@ -86,7 +86,8 @@ static int read_log (struct disk *disk, struct store_meta *meta, struct fault *f
     char text[INSPECT_TEXT_SIZE];
     int rc = store_open (&options, &store, text, sizeof text);
     if (rc == 0) {
-        rc = recovery_tree (store, &tree_options, &logger, &tree, &applied, text, sizeof text);
+        rc =
+            recovery_tree (store, &tree_options, NULL, &logger, &tree, &applied, text, sizeof text);
     }
     if (rc != 0) {
         store_close (&store);

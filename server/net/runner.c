@@ -44,6 +44,7 @@ struct shared {
 struct runner {
     struct runner_options options;
     struct store *store;
+    struct recovery_early early; /* for the node */
     struct store_thread *store_thread;
     struct node *node;
     struct front *front;
@@ -359,8 +360,11 @@ static int open_store (struct runner *self, char *error, size_t error_size)
         .snapshot_level = self->options.snapshot_level,
         .repair = has_other_voters (&self->options.node),
         .reads_ahead = self->options.disk_thread,
+        .meanwhile = recovery_early_load,
+        .meanwhile_arg = &self->early,
     };
     char text[TEXT_SIZE];
+    self->early.options = node_tree_options (&self->options.node);
     self->options.disk = NULL; /* taken over */
     int rc = store_open (&options, &self->store, text, sizeof text);
     if (rc != 0) {
@@ -440,6 +444,7 @@ static int open_node (struct runner *self, char *error, size_t error_size)
     struct node_options *options = &self->options.node;
 
     options->store = self->store;
+    options->early = &self->early;
     options->folder = self->options.disk_name;
     options->transport =
         (struct node_transport){self,        peer_connect, peer_close,    peer_send,
@@ -473,6 +478,7 @@ static void release (struct runner *self)
         store_thread_stop (&self->store_thread);
     }
     node_destroy (&self->node);
+    recovery_early_deinit (&self->early);
     front_destroy (&self->front);
     peers_destroy (&self->peers);
     if (self->store) {

@@ -41,9 +41,8 @@ struct ensemble *ensemble_new (const struct ensemble_options *options)
     self->admins_size = options->admins_size;
     self->replace_admins = options->replace_admins;
     self->observer = options->observer;
-    self->tree_options.effects_bytes_max = options->effects_bytes;
-    self->tree_options.hash_seed = options->hash_seed;
-    self->tree_options.first_sequence = options->first_sequence;
+    self->tree_options = options->tree;
+    self->early = options->early;
     self->now_ms = self->down_since_ms = options->now_ms;
     self->leave_ms = self->resubmit_ms = INT64_MAX;
     for (size_t i = 0; i < self->configured.count; i++) {
@@ -117,8 +116,8 @@ const struct config *ensemble_config (const struct ensemble *self)
 int ensemble_recover (struct ensemble *self, char *error, size_t error_size)
 {
     COHORT_ASSERT (self->tree == NULL);
-    int code = recovery_tree (self->store, &self->tree_options, &self->logger, &self->tree,
-                              &self->applied, error, error_size);
+    int code = recovery_tree (self->store, &self->tree_options, self->early, &self->logger,
+                              &self->tree, &self->applied, error, error_size);
     if (code != 0) {
         return code;
     }

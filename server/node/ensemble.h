@@ -19,6 +19,7 @@
 #include "server/node/backups.h"
 #include "server/node/links.h"
 #include "server/node/logger.h"
+#include "server/node/recovery.h"
 #include "server/store/store.h"
 #include "server/tree/tree.h"
 
@@ -49,16 +50,15 @@ struct ensemble_options {
     struct ensemble_host host;
     struct logger logger;
     uint64_t seed;
-    uint64_t hash_seed;        /* of the tree's tables */
-    uint64_t first_sequence;   /* likewise: see tree_options */
-    int peer_timeout_ms;       /* 0: 500 */
-    uint64_t snapshot_bytes;   /* 0: see checkpoint.h */
-    uint32_t snapshot_slice;   /* bytes of a snapshot in a turn; 0: see checkpoint.h */
-    uint32_t sync_chunk_bytes; /* 0: see zab.h */
-    uint64_t counter_max;      /* likewise */
-    uint64_t effects_bytes;
-    struct entry_limits limits; /* of a new ensemble; sound */
-    const uint8_t *admins;      /* of one that has none: an access control list; borrowed */
+    struct tree_options tree;
+    struct recovery_early *early; /* see recovery.h; NULL: none; borrowed */
+    int peer_timeout_ms;          /* 0: 500 */
+    uint64_t snapshot_bytes;      /* 0: see checkpoint.h */
+    uint32_t snapshot_slice;      /* bytes of a snapshot in a turn; 0: see checkpoint.h */
+    uint32_t sync_chunk_bytes;    /* 0: see zab.h */
+    uint64_t counter_max;         /* likewise */
+    struct entry_limits limits;   /* of a new ensemble; sound */
+    const uint8_t *admins;        /* of one that has none: an access control list; borrowed */
     size_t admins_size;
     bool replace_admins; /* of one that has others, too: see docs/acl.md */
     struct zab_observer observer;

@@ -86,6 +86,7 @@ struct ensemble {
     zxid_t found;        /* the end of the log as this process found it */
     struct zab_observer observer;
     struct tree_options tree_options;
+    struct recovery_early *early; /* the state, if it was loaded while the store was opened */
 
     int64_t now_ms;
     int64_t wall_ms;

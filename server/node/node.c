@@ -377,6 +377,15 @@ static bool gather_addresses (struct node *self)
     return !self->addresses.failed;
 }
 
+struct tree_options node_tree_options (const struct node_options *options)
+{
+    return (struct tree_options){
+        .effects_bytes_max = options->effects_bytes,
+        .hash_seed = options->hash_seed,
+        .first_sequence = options->first_sequence,
+    };
+}
+
 static bool make_ensemble (struct node *self)
 {
     struct ensemble_options options = {
@@ -390,14 +399,13 @@ static bool make_ensemble (struct node *self)
                  on_backup_part, on_quarantined},
         .logger = self->logger,
         .seed = self->options.seed,
-        .hash_seed = self->options.hash_seed,
-        .first_sequence = self->options.first_sequence,
+        .tree = node_tree_options (&self->options),
+        .early = self->options.early,
         .peer_timeout_ms = self->options.peer_timeout_ms,
         .snapshot_bytes = self->options.snapshot_bytes,
         .snapshot_slice = self->options.snapshot_slice,
         .sync_chunk_bytes = self->options.sync_chunk_bytes,
         .counter_max = self->options.counter_max,
-        .effects_bytes = self->options.effects_bytes,
         .limits = self->options.limits,
         .admins = self->admins.data,
         .admins_size = self->admins.size,

@@ -25,6 +25,7 @@
 #include "server/core/config.h"
 #include "server/core/zab.h"
 #include "server/node/logger.h"
+#include "server/node/recovery.h"
 #include "server/store/store.h"
 #include "server/tree/tree.h"
 
@@ -65,8 +66,9 @@ struct node_options {
     uint32_t id;
     const struct node_member *members; /* with this server; one member: standalone */
     size_t members_count;
-    struct store *store; /* open; borrowed */
-    const char *folder;  /* where that is, for people; NULL: nowhere that has a name; borrowed */
+    struct store *store;          /* open; borrowed */
+    struct recovery_early *early; /* loaded meanwhile: see recovery.h; NULL: nothing; borrowed */
+    const char *folder; /* where that is, for people; NULL: nowhere that has a name; borrowed */
     struct node_transport transport;
     struct logger logger;
     uint64_t seed;             /* random */
@@ -88,6 +90,9 @@ struct node_options {
     bool replace_admins;        /* of one that has others, too: see docs/acl.md */
     struct zab_observer observer;
 };
+
+/* Of the state that the node will have. */
+struct tree_options node_tree_options (const struct node_options *options);
 
 /* NULL: out of memory, or the configuration and the store do not agree: error says how. */
 struct node *node_new (const struct node_options *options, char *error, size_t error_size);

@@ -18,7 +18,7 @@ static int load (struct store_reader *reader, const struct store_snapshot_info *
 {
     struct tree_loader *loader = tree_loader_new (options);
     int code = loader != NULL ? 0 : COHORT_ENOMEM;
-    bool first = true;
+    bool expecting = false;
     while (code == 0) {
         const uint8_t *piece;
         size_t size;
@@ -28,9 +28,8 @@ static int load (struct store_reader *reader, const struct store_snapshot_info *
         }
         if (!tree_loader_feed (loader, piece, size)) {
             code = COHORT_ECORRUPT;
-        } else if (first) {
-            tree_loader_expect (loader, info->size);
-            first = false;
+        } else if (!expecting) {
+            expecting = tree_loader_expect (loader, info->size);
         }
     }
     if (code == 0) {
@@ -65,15 +64,52 @@ static int load_newest (struct store *store, const struct tree_options *options,
     return 0;
 }
 
+/* ---- While the store is opened --------------------------------------------------------------- */
+
+void recovery_early_load (void *arg, struct store_reader *reader,
+                          const struct store_snapshot_info *info)
+{
+    struct recovery_early *self = arg;
+    tree_destroy (&self->tree);
+    self->point = info->point;
+    if (load (reader, info, &self->options, &self->tree) != 0) {
+        self->tree = NULL; /* it will be tried again, and what is wrong be said */
+    }
+}
+
+void recovery_early_deinit (struct recovery_early *self)
+{
+    tree_destroy (&self->tree);
+}
+
+/* Whether it is of the newest snapshot, and there. */
+static bool take_early (struct recovery_early *self, const struct store_snapshot_info *newest,
+                        struct tree **tree, struct zab_point *applied)
+{
+    if (self == NULL || self->tree == NULL || self->point.zxid != newest->point.zxid ||
+        self->point.chain != newest->point.chain) {
+        return false;
+    }
+    *tree = self->tree;
+    *applied = self->point;
+    self->tree = NULL;
+    return true;
+}
+
+/* ---- All of it ------------------------------------------------------------------------------- */
+
 /* The newest that loads; an empty state, if there is none at all. */
 static int load_any (struct store *store, const struct tree_options *options,
-                     const struct logger *logger, struct tree **tree, struct zab_point *applied,
-                     char *error, size_t error_size)
+                     struct recovery_early *early, const struct logger *logger, struct tree **tree,
+                     struct zab_point *applied, char *error, size_t error_size)
 {
     struct store_snapshot_info info;
     if (!store_snapshot_newest (store, &info)) {
         *tree = tree_new (options);
         return *tree != NULL ? 0 : COHORT_ENOMEM;
+    }
+    if (take_early (early, &info, tree, applied)) {
+        return 0;
     }
     int code = load_newest (store, options, tree, applied, error, error_size);
     while (code == COHORT_ECORRUPT) {
@@ -127,13 +163,16 @@ static int replay (struct store *store, struct tree *tree, struct zab_point *app
 }
 
 int recovery_tree (struct store *store, const struct tree_options *options,
-                   const struct logger *logger, struct tree **tree, struct zab_point *applied,
-                   char *error, size_t error_size)
+                   struct recovery_early *early, const struct logger *logger, struct tree **tree,
+                   struct zab_point *applied, char *error, size_t error_size)
 {
     struct tree *loaded = NULL;
     *applied = (struct zab_point){0, 0};
     snprintf (error, error_size, "out of memory");
-    int code = load_any (store, options, logger, &loaded, applied, error, error_size);
+    int code = load_any (store, options, early, logger, &loaded, applied, error, error_size);
+    if (early != NULL) {
+        recovery_early_deinit (early);
+    }
     if (code == 0) {
         code = replay (store, loaded, applied, error, error_size);
     }

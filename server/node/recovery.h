@@ -16,13 +16,26 @@
 #include "server/store/store.h"
 #include "server/tree/tree.h"
 
-/* The tree, and the point it stands at.  A snapshot that does not load is struck off, and the one
+/* A state that is loaded while the store is opened: arg of store_options.meanwhile.  Zeros but for
+ * the options, which have to be those of recovery_tree. */
+struct recovery_early {
+    struct tree_options options;
+    struct tree *tree; /* NULL: none */
+    struct zab_point point;
+};
+
+void recovery_early_load (void *arg, struct store_reader *reader,
+                          const struct store_snapshot_info *info);
+void recovery_early_deinit (struct recovery_early *self);
+
+/* The tree, and the point it stands at.  early: may have it already, or be NULL; its tree is taken,
+ * or destroyed.  A snapshot that does not load is struck off, and the one
  * before it taken.  0 or COHORT_E... with an English text. */
 int recovery_tree (struct store *store, const struct tree_options *options,
-                   const struct logger *logger, struct tree **tree, struct zab_point *applied,
-                   char *error, size_t error_size);
+                   struct recovery_early *early, const struct logger *logger, struct tree **tree,
+                   struct zab_point *applied, char *error, size_t error_size);
 
-/* The whole log into a new core. */
+/* The whole log, as the store has read it, into a new core. */
 int recovery_core (struct store *store, struct zab *zab, char *error, size_t error_size);
 
 #endif

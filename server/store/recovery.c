@@ -12,6 +12,7 @@
 #include "client/base/assert.h"
 #include "client/base/mutation.h"
 #include "cohort/error.h"
+#include "server/store/beside.h"
 #include "server/store/state.h"
 
 /* ---- What is in the folder --------------------------------------------------------------- */
@@ -227,7 +228,7 @@ static int settle (struct store *self, struct fault *fault)
     return log_flip (&self->log, &draft, fault);
 }
 
-static void hand_over (struct store *self, const struct log_recovery *log)
+static void hand_over (struct store *self, struct log_recovery *log)
 {
     struct recovered *recovered = &self->recovered;
     const struct manifest *manifest = &self->log.manifest;
@@ -240,6 +241,55 @@ static void hand_over (struct store *self, const struct log_recovery *log)
     self->snapshots_count = manifest->snapshots_count;
     memcpy (self->snapshots, manifest->snapshots, sizeof manifest->snapshots);
     self->snapshot_position = log->watched_position;
+    self->past = log->past;
+    log->past = NULL;
+    self->chained = log->chained;
+}
+
+/* ---- The log ----------------------------------------------------------------------------- */
+
+struct log_reading {
+    struct log_recovery *log;
+    struct fault fault;
+    int code;
+};
+
+static void read_log (void *arg)
+{
+    struct log_reading *self = arg;
+    self->code = recover_log (self->log, &self->fault);
+}
+
+/*  If it cannot be read now, who reads it later says so. */
+static void hand_out_snapshot (struct store *self, const struct store_options *options)
+{
+    struct store_reader *reader;
+    struct store_snapshot_info info;
+    if (snapshots_reader (self, &self->log.ids, &self->recovered.snapshot, &reader, &info) == 0) {
+        options->meanwhile (options->meanwhile_arg, reader, &info);
+        store_reader_destroy (&reader);
+    }
+}
+
+/*  The log, while the newest snapshot is loaded, where there are threads and somebody who does. */
+static int read_log_meanwhile (struct store *self, const struct store_options *options,
+                               struct log_recovery *log, struct fault *fault)
+{
+    struct log_reading reading = {.log = log};
+    struct beside *beside = NULL;
+    if (options->meanwhile != NULL && options->reads_ahead && self->recovered.has_snapshot) {
+        beside = beside_new (read_log, &reading);
+    }
+    if (beside != NULL) {
+        hand_out_snapshot (self, options);
+        beside_join (&beside);
+    } else {
+        read_log (&reading);
+    }
+    if (reading.code != 0) {
+        *fault = reading.fault;
+    }
+    return reading.code;
 }
 
 /*  Everything is found and sound; or nothing has changed. */
@@ -254,7 +304,7 @@ static int attempt (struct store *self, const struct store_options *options,
     *damage = RECOVERY_LOG;
     self->cache.ids = self->log.ids;
     log->watched = self->recovered.has_snapshot ? self->recovered.snapshot.point.zxid : 0;
-    rc = recover_log (log, fault);
+    rc = read_log_meanwhile (self, options, log, fault);
     if (rc == 0 && log->last.zxid < log->watched) {
         log->damage.last = log->last;
         rc = fault_set (fault, COHORT_ECORRUPT, "%s: the log ends before the snapshot",
@@ -324,10 +374,10 @@ int recovery_run (struct store *self, const struct store_options *options, struc
     rc = read_and_repair (self, options, &log, fault);
     if (rc == COHORT_ECORRUPT && !options->repair) {
         struct fault found = *fault;
-        return fault_set (fault, COHORT_ECORRUPT,
-                          "%.300s; nothing was changed: put the file back from a copy, or see "
-                          "what cohortd repair can do",
-                          found.text);
+        rc = fault_set (fault, COHORT_ECORRUPT,
+                        "%.300s; nothing was changed: put the file back from a copy, or see "
+                        "what cohortd repair can do",
+                        found.text);
     }
     if (rc == 0) {
         rc = manifest_reserve (self->disk, fault);
@@ -335,5 +385,6 @@ int recovery_run (struct store *self, const struct store_options *options, struc
     if (rc == 0) {
         hand_over (self, &log);
     }
+    zab_past_destroy (&log.past);
     return rc;
 }

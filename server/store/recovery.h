@@ -25,6 +25,8 @@ struct log_recovery {
     /*  out */
     uint64_t watched_position;
     zxid_t commit;
+    struct zab_past *past;    /*  the same for a core; NULL: the chain of hashes is broken */
+    zxid_t chained;           /*  the last entry that is what its chain says */
     struct log_damage damage; /*  COHORT_ECORRUPT */
     /*  meanwhile */
     bool begun; /*  a record was seen */
@@ -36,9 +38,9 @@ struct log_recovery {
     uint64_t garbage_end; /*  behind the log's end: the last byte that is not zero, plus 1 */
 };
 
-/*  Reads all segments into the cache, finds the end, tells a torn tail from damage.  What follows
- *  the end is zeroed, and what is not known to be durable is written again, and synced, before it
- *  returns: a cache of the system may show bytes that never reached the disk.
+/*  Reads all segments once, into the cache and for a core, finds the end, tells a torn tail from
+ * damage.  What follows the end is zeroed, and what is not known to be durable is written again,
+ * and synced, before it returns: a cache of the system may show bytes that never reached the disk.
  *  COHORT_ECORRUPT (nothing has changed), COHORT_ECONFIG, COHORT_ESYSTEM, COHORT_ENOMEM. */
 int recover_log (struct log_recovery *self, struct fault *fault);
 

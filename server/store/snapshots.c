@@ -300,6 +300,29 @@ void store_writer_cancel (struct store_writer **self_p)
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
+int snapshots_reader (struct store *self, const struct file_ids *ids,
+                      const struct snapshot_entry *entry, struct store_reader **reader_p,
+                      struct store_snapshot_info *info)
+{
+    struct store_reader *reader = mem_calloc (1, sizeof *reader);
+    if (reader == NULL) {
+        return COHORT_ENOMEM;
+    }
+    char name[NAME_SIZE];
+    name_snapshot (name, entry->point.zxid, entry->serial);
+    struct fault fault;
+    int rc = snapshot_open (&reader->file, self->disk, ids, name, entry, &fault);
+    if (rc != 0) {
+        mem_free (reader);
+        return rc;
+    }
+    reader->store = self;
+    list_push_back (&self->readers, &reader->node);
+    *reader_p = reader;
+    *info = info_of (entry);
+    return 0;
+}
+
 int store_reader_new (struct store *self, struct store_reader **reader_p,
                       struct store_snapshot_info *info)
 {
@@ -317,26 +340,9 @@ int store_reader_below (struct store *self, zxid_t zxid, struct store_reader **r
     if (at == 0) {
         return COHORT_ESTATE;
     }
-    const struct snapshot_entry *entry = &self->snapshots[at - 1];
-    *info = info_of (entry);
-    struct store_reader *reader = mem_calloc (1, sizeof *reader);
-    if (reader == NULL) {
-        return COHORT_ENOMEM;
-    }
-    char name[NAME_SIZE];
-    name_snapshot (name, entry->point.zxid, entry->serial);
-    struct fault fault;
     struct file_ids ids = {.server_id = self->meta.server_id, .store_id = self->meta.store_id};
     memcpy (ids.cluster_id, self->meta.cluster_id, sizeof ids.cluster_id);
-    int rc = snapshot_open (&reader->file, self->disk, &ids, name, entry, &fault);
-    if (rc != 0) {
-        mem_free (reader);
-        return rc;
-    }
-    reader->store = self;
-    list_push_back (&self->readers, &reader->node);
-    *reader_p = reader;
-    return 0;
+    return snapshots_reader (self, &ids, &self->snapshots[at - 1], reader_p, info);
 }
 
 int store_reader_read (struct store_reader *reader, uint64_t offset, uint8_t *data, size_t size,

@@ -158,6 +158,8 @@ struct store {
     struct cache cache;
     int64_t base_stamp_ms;
     struct recovered recovered;
+    struct zab_past *past; /*  for a core; NULL: it was taken, or there is none */
+    zxid_t chained;
     struct aside aside;
     size_t snapshots_count;
     struct snapshot_entry snapshots[MANIFEST_SNAPSHOTS_MAX]; /*  ascending */
@@ -243,6 +245,12 @@ void source_free (struct store_source *source);
 
 /*  Owner: takes over what a writer has finished. */
 void snapshots_poll (struct store *self);
+
+/*  A reader of this one, whether the store is open yet or not; codes of store_reader_new. */
+int snapshots_reader (struct store *self, const struct file_ids *ids,
+                      const struct snapshot_entry *entry, struct store_reader **reader_p,
+                      struct store_snapshot_info *info);
+
 bool snapshots_installing (const struct store *self);
 void snapshots_deinit (struct store *self);
 /*  Owner: a failure of its own. */

@@ -96,6 +96,7 @@ void store_close (struct store **self_p)
     COHORT_ASSERT (list_empty (&self->readers));
     COHORT_ASSERT (list_empty (&self->sources));
     worker_discard (self);
+    zab_past_destroy (&self->past);
     snapshots_deinit (self);
     cache_deinit (&self->cache);
     log_deinit (&self->log);
@@ -104,6 +105,15 @@ void store_close (struct store **self_p)
     self->disk->ops->destroy (self->disk);
     mem_free (self);
     *self_p = NULL;
+}
+
+struct zab_past *store_take_past (struct store *self, zxid_t *chained)
+{
+    COHORT_ASSERT (self->number == 0);
+    struct zab_past *past = self->past;
+    self->past = NULL;
+    *chained = self->chained;
+    return past;
 }
 
 /* ---- State ------------------------------------------------------------------------------- */

@@ -50,6 +50,9 @@ struct store_meta {
     bool heir;
 };
 
+struct store_snapshot_info;
+struct store_reader;
+
 struct store_options {
     struct disk *disk; /*  taken over, also on failure                                          */
     uint32_t server_id;
@@ -60,6 +63,13 @@ struct store_options {
     int snapshot_level; /*  of compression, 1 to 9; 0: the default, 1; -1: none               */
     bool repair; /*  others can bring back what is damaged: see store_open                       */
     bool reads_ahead; /*  store_reader_next has a thread of its own                             */
+    /*  With reads_ahead: store_open calls it, if there is a snapshot, while another thread reads
+     *  the log, so that the newest may be loaded meanwhile.  What comes of it is of use if in the
+     *  end store_snapshot_newest gives the same point; where something was damaged it may be called
+     *  again, and the last time counts.  NULL: nobody. */
+    void (*meanwhile) (void *arg, struct store_reader *reader,
+                       const struct store_snapshot_info *info);
+    void *meanwhile_arg;
 };
 
 /*  Opens and recovers: reads metadata, manifest, newest valid snapshot, log; cuts a torn tail;
@@ -98,6 +108,11 @@ void store_prove (struct store *self);
 void store_base (const struct store *self, struct zab_point *base, int64_t *stamp_ms);
 zxid_t store_last (const struct store *self);      /*  last entry submitted                     */
 zxid_t store_committed (const struct store *self); /*  highest commit index found by recovery   */
+
+/*  The log as recovery has read it, for zab_recover: once, before anything is submitted.  NULL: the
+ *  entry behind *chained is not what its chain of hashes says, which no checksum of a record tells.
+ */
+struct zab_past *store_take_past (struct store *self, zxid_t *chained);
 
 /*  Submits: data is copied.  Completed in order; see store_completed.  Numbers rise.  Entries must
  *  follow the last one submitted (asserted), truncate_to be in the log, and neither is allowed

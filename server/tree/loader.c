@@ -53,13 +53,21 @@ static void index_all (struct tree_loader *self)
     }
 }
 
-void tree_loader_expect (struct tree_loader *self, uint64_t image_size)
+/* So many tell how large the others will be. */
+enum { EXPECT_FROM = 8 * LOADER_ARRIVING };
+
+bool tree_loader_expect (struct tree_loader *self, uint64_t image_size)
 {
+    /* What comes first, sessions and their results, comes once; the rest is znodes. */
+    uint64_t others = self->fed - self->znodes_fed;
     uint64_t count = map_count (&self->tree->znodes);
-    uint64_t as_much = self->fed > 0 ? image_size / self->fed : 0;
-    if (as_much > 0) {
-        map_reserve (&self->tree->znodes, (size_t) (as_much * count));
+    if (count < EXPECT_FROM || image_size < others) {
+        return false;
     }
+    COHORT_ASSERT (self->znodes_fed >= count);
+    map_reserve (&self->tree->znodes,
+                 (size_t) ((image_size - others) / (self->znodes_fed / count)));
+    return true;
 }
 
 struct tree *tree_loader_release (struct tree_loader **self_p)
@@ -485,6 +493,7 @@ static bool load_record (struct tree_loader *self, const uint8_t *bytes, size_t 
     case IMAGE_ACL:
         return load_acl (self, bytes, size);
     case IMAGE_ZNODE:
+        self->znodes_fed += 4 + 1 + size;
         return load_znode (self, bytes, size);
     case IMAGE_END:
         return load_end (self, bytes, size);

@@ -39,8 +39,9 @@ enum { LOADER_ARRIVING = 16 };
 struct tree_loader {
     struct tree *tree;
     enum stage stage;
-    uint64_t fed;    /* bytes of input */
-    struct buf rest; /* of the input: the beginning of a record */
+    uint64_t fed;        /* bytes of input */
+    uint64_t znodes_fed; /* of it: records of znodes */
+    struct buf rest;     /* of the input: the beginning of a record */
     struct parent *parents;
     size_t parents_count;
     size_t parents_capacity;

@@ -445,8 +445,9 @@ bool tree_loader_feed (struct tree_loader *self, const uint8_t *data, size_t siz
 
 /* After the first pieces, for who waits for the end of it: the whole image has so many bytes.  From
  * what came until now it is told how many znodes will come, and room for them is made at once: that
- * takes time in proportion to them.  Nothing that comes out depends on it. */
-void tree_loader_expect (struct tree_loader *self, uint64_t image_size);
+ * takes time in proportion to them.  Nothing that comes out depends on it.  false: too few
+ * have come yet. */
+bool tree_loader_expect (struct tree_loader *self, uint64_t image_size);
 
 /* When all is fed: what needs all of it, in slices of about so many objects.  true: there is more
  * to do; then whole says whether nothing was missing, and the digest matched. */

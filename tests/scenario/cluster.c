@@ -373,16 +373,18 @@ void cluster_start (struct cluster *self, uint32_t id)
 
     const struct image *disk = &server->disk;
     zxid_t committed = disk->base.zxid;
-    zab_recover_base (server->core, disk->base, disk->base_stamp_ms);
+    struct zab_past *past = zab_past_new (disk->base, disk->base_stamp_ms);
+    COHORT_ASSERT (past != NULL);
     for (size_t i = 0; i < disk->log.count; i++) {
         struct zab_entry entry = disk->log.items[i].entry;
         entry.data = disk->log.items[i].data;
-        bool ok = zab_recover_entry (server->core, &entry);
-        COHORT_ASSERT (ok);
+        int rc = zab_past_add (past, &entry);
+        COHORT_ASSERT (rc == 0);
         if (disk->log.items[i].commit > committed) {
             committed = disk->log.items[i].commit;
         }
     }
+    zab_recover (server->core, &past);
     zab_recover_trust (server->core, disk->trust, disk->suspect);
     remember (server);
     server->delivered = server->committed = disk->base.zxid;

@@ -30,11 +30,13 @@ static struct zab *make (void)
     }
     struct zab *zab = zab_new (&options);
     assert_non_null (zab);
+    struct zab_past *past = zab_past_new ((struct zab_point){0}, 0);
     for (uint64_t i = 1; i <= 3; i++) {
         struct zab_entry entry = {.zxid = zxid_make (4, i)};
-        entry.chain = zab_chain (zab->log.last.chain, entry.zxid, 0, NULL, 0);
-        assert_true (zab_recover_entry (zab, &entry));
+        entry.chain = zab_chain (past->log.last.chain, entry.zxid, 0, NULL, 0);
+        assert_int_equal (zab_past_add (past, &entry), 0);
     }
+    zab_recover (zab, &past);
     zab_start (zab, EPOCH, 4, 0, 0);
     zab_step (zab, &(struct zab_event){.type = ZAB_EVENT_LINK_UP, .peer = 2, .store_id = 2});
     return zab;

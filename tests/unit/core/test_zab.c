@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/base/alloc.h"
+#include "cohort/error.h"
 #include "server/core/state.h"
 #include "tests/unit/unit.h"
 
@@ -83,14 +84,22 @@ static void test_options (void **state)
     expect_invalid (bad);
 }
 
-static bool recover (struct zab *zab, zxid_t zxid, const char *data)
+static int add (struct zab_past *past, zxid_t zxid, const char *data)
 {
     struct zab_entry entry = {.zxid = zxid,
                               .stamp_ms = 5,
                               .data = (const uint8_t *) data,
                               .size = (uint32_t) strlen (data)};
-    entry.chain = zab_chain (zab->log.last.chain, zxid, 5, data, strlen (data));
-    return zab_recover_entry (zab, &entry);
+    entry.chain = zab_chain (past->log.last.chain, zxid, 5, data, strlen (data));
+    return zab_past_add (past, &entry);
+}
+
+/* A log of one entry. */
+static void recover (struct zab *zab, zxid_t zxid, const char *data)
+{
+    struct zab_past *past = zab_past_new ((struct zab_point){0}, 0);
+    assert_int_equal (add (past, zxid, data), 0);
+    zab_recover (zab, &past);
 }
 
 static void test_recovery (void **state)
@@ -98,16 +107,18 @@ static void test_recovery (void **state)
     (void) state;
     struct zab_options options = options_of (3);
     struct zab *zab = zab_new (&options);
-    zab_recover_base (zab, (struct zab_point){zxid_make (2, 7), 99}, 4);
-    assert_true (recover (zab, zxid_make (2, 8), "a"));
-    assert_false (recover (zab, zxid_make (2, 8), "a"));
-    assert_false (recover (zab, zxid_make (2, 10), "a"));
-    assert_true (recover (zab, zxid_make (3, 1), "b"));
+    struct zab_past *past = zab_past_new ((struct zab_point){zxid_make (2, 7), 99}, 4);
+    assert_int_equal (add (past, zxid_make (2, 8), "a"), 0);
+    assert_int_equal (add (past, zxid_make (2, 8), "a"), COHORT_ECORRUPT);
+    assert_int_equal (add (past, zxid_make (2, 10), "a"), COHORT_ECORRUPT);
+    assert_int_equal (add (past, zxid_make (3, 1), "b"), 0);
     struct zab_entry damaged = {
         .zxid = zxid_make (3, 2), .stamp_ms = 5, .data = (const uint8_t *) "c", .size = 1};
-    damaged.chain = zab_chain (zab->log.last.chain, damaged.zxid, 5, "d", 1);
-    assert_false (zab_recover_entry (zab, &damaged));
-    assert_true (recover (zab, zxid_make (3, 2), "c"));
+    damaged.chain = zab_chain (past->log.last.chain, damaged.zxid, 5, "d", 1);
+    assert_int_equal (zab_past_add (past, &damaged), COHORT_ECORRUPT);
+    assert_int_equal (add (past, zxid_make (3, 2), "c"), 0);
+    zab_recover (zab, &past);
+    assert_null (past);
 
     /* Delivered is what is known to be committed; a commit index beyond the log counts as far as
      * the log goes. */
@@ -122,7 +133,7 @@ static void test_recovery (void **state)
     zab_destroy (&zab);
 
     zab = zab_new (&options);
-    assert_true (recover (zab, zxid_make (1, 1), "a"));
+    recover (zab, zxid_make (1, 1), "a");
     assert_true (zab_start (zab, 1, 1, zxid_make (1, 50), 0)->deliver == zxid_make (1, 1));
     zab_destroy (&zab);
 }
@@ -142,7 +153,7 @@ static void test_any_message (void **state)
         struct prng prng;
         prng_seed (&prng, seed);
         struct zab *zab = zab_new (&options);
-        assert_true (recover (zab, zxid_make (1, 1), "a"));
+        recover (zab, zxid_make (1, 1), "a");
         zab_start (zab, 1, 1, 0, 0);
         uint64_t request = 0;
         uint32_t session = 0;
@@ -216,7 +227,7 @@ static struct zab *make_leader (bool synced)
     options.id = 3;
     options.store_id = 3;
     struct zab *zab = zab_new (&options);
-    assert_true (recover (zab, zxid_make (1, 1), "a"));
+    recover (zab, zxid_make (1, 1), "a");
     zab_start (zab, 1, 1, 0, 0);
     zab_step (zab, &(struct zab_event){.type = ZAB_EVENT_LINK_UP, .peer = 2, .store_id = 2});
     receive (zab, (struct zab_message){.type = ZAB_VOTE,
@@ -348,7 +359,8 @@ static void test_stamps (void **state)
     (void) state;
     struct zab_options options = options_of (1);
     struct zab *zab = zab_new (&options);
-    zab_recover_base (zab, (struct zab_point){zxid_make (1, 1), 1}, 1000);
+    struct zab_past *past = zab_past_new ((struct zab_point){zxid_make (1, 1), 1}, 1000);
+    zab_recover (zab, &past);
     zab_start (zab, 1, 1, zxid_make (1, 1), 0);
     durable (zab);
     durable (zab);

@@ -18,12 +18,19 @@ static struct {
     uint64_t number, session;
     char error[256];
     char event[64]; /* the last that was logged */
+    bool loads_early, repairs;
+    struct recovery_early early;
 } world;
 
 static void open_store (void)
 {
     struct store_options options = {
-        .disk = kept_disk_new (world.disk), .server_id = 1, .store_id = 1};
+        .disk = kept_disk_new (world.disk), .server_id = 1, .store_id = 1, .repair = world.repairs};
+    if (world.loads_early) {
+        options.reads_ahead = true;
+        options.meanwhile = recovery_early_load;
+        options.meanwhile_arg = &world.early;
+    }
     assert_int_equal (store_open (&options, &world.store, world.error, sizeof world.error), 0);
 }
 
@@ -128,9 +135,18 @@ static int setup (void **state)
     return 0;
 }
 
+/* The snapshot is loaded while the store is opened. */
+static int setup_early (void **state)
+{
+    int rc = setup (state);
+    world.loads_early = true;
+    return rc;
+}
+
 static int teardown (void **state)
 {
     (void) state;
+    recovery_early_deinit (&world.early);
     tree_destroy (&world.tree);
     store_close (&world.store);
     world.disk->ops->destroy (world.disk);
@@ -149,7 +165,7 @@ static int recover (struct tree **tree, struct zab_point *applied)
 {
     struct tree_options options = {0};
     struct logger logger = {note, NULL, LOG_INFO};
-    return recovery_tree (world.store, &options, &logger, tree, applied, world.error,
+    return recovery_tree (world.store, &options, &world.early, &logger, tree, applied, world.error,
                           sizeof world.error);
 }
 
@@ -201,6 +217,83 @@ static void test_older (void **state)
     assert_string_equal (world.event, "");
 }
 
+/* What was loaded while the store was opened is what is used. */
+static void test_early (void **state)
+{
+    (void) state;
+    create_some (50);
+    snapshot ();
+    struct zab_point point = world.last;
+    create_some (50);
+    store_close (&world.store);
+    open_store ();
+    assert_non_null (world.early.tree);
+    assert_int_equal (world.early.point.zxid, point.zxid);
+    const struct tree *loaded = world.early.tree;
+    struct tree *tree = NULL;
+    struct zab_point applied;
+    assert_int_equal (recover (&tree, &applied), 0);
+    assert_ptr_equal (tree, loaded);
+    assert_null (world.early.tree);
+    assert_int_equal (applied.zxid, world.last.zxid);
+    assert_int_equal (tree_digest (tree), tree_digest (world.tree));
+    tree_destroy (&tree);
+}
+
+/* Of another snapshot than the newest it is of no use. */
+static void test_early_stale (void **state)
+{
+    (void) state;
+    create_some (50);
+    snapshot ();
+    create_some (50);
+    store_close (&world.store);
+    open_store ();
+    assert_non_null (world.early.tree);
+    snapshot ();
+    check_recovered ();
+    assert_null (world.early.tree);
+}
+
+/* One byte of the entry that creates the znode of this name, which no store has open. */
+static void spoil_entry (const char *path)
+{
+    static uint8_t bytes[1 << 20];
+    struct disk_file *file;
+    size_t size = strlen (path), done = 0;
+    assert_int_equal (world.disk->ops->open (world.disk, "log.1", false, &file), 0);
+    assert_int_equal (world.disk->ops->read (file, 0, bytes, sizeof bytes, &done), 0);
+    for (size_t at = 0; at + size <= done; at++) {
+        if (memcmp (bytes + at, path, size) == 0) {
+            bytes[at] ^= 1;
+            assert_int_equal (world.disk->ops->write (file, at, bytes + at, 1), 0);
+            world.disk->ops->close (file);
+            return;
+        }
+    }
+    fail ();
+}
+
+/* Another thread finds that the log is damaged while the snapshot is loaded. */
+static void test_early_damage (void **state)
+{
+    (void) state;
+    create_some (50);
+    snapshot ();
+    create_some (50);
+    store_close (&world.store);
+    spoil_entry ("/75");
+    world.repairs = true;
+    open_store ();
+    assert_string_not_equal (store_damage (world.store), "");
+    assert_int_equal (store_meta (world.store)->trust, ZAB_DAMAGED);
+    struct tree *tree = NULL;
+    struct zab_point applied;
+    assert_int_equal (recover (&tree, &applied), 0);
+    assert_int_equal (applied.zxid, world.last.zxid - 26);
+    tree_destroy (&tree);
+}
+
 static void test_none (void **state)
 {
     (void) state;
@@ -224,6 +317,12 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_newest, setup, teardown),
         cmocka_unit_test_setup_teardown (test_older, setup, teardown),
         cmocka_unit_test_setup_teardown (test_none, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_newest, setup_early, teardown),
+        cmocka_unit_test_setup_teardown (test_older, setup_early, teardown),
+        cmocka_unit_test_setup_teardown (test_none, setup_early, teardown),
+        cmocka_unit_test_setup_teardown (test_early, setup_early, teardown),
+        cmocka_unit_test_setup_teardown (test_early_stale, setup_early, teardown),
+        cmocka_unit_test_setup_teardown (test_early_damage, setup_early, teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -49,7 +49,7 @@ static void fill (struct built *self, struct store *store, bool marked)
     append (store, history, 40, 400, 2);
     zxid_t cut = history_last (history).zxid - 3;
     store_persist (store, &(struct zab_persist){.number = 3, .truncate = true, .truncate_to = cut});
-    history_truncate (history, cut);
+    history_cut (history, cut);
     append (store, history, 20, 1000, 4);
     snapshot (store, history, 1000);
     int64_t stamp_ms;

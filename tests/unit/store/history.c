@@ -64,7 +64,7 @@ void history_add (struct history *self, uint32_t epoch, uint32_t size, uint64_t 
     self->count++;
 }
 
-void history_truncate (struct history *self, zxid_t to)
+void history_cut (struct history *self, zxid_t to)
 {
     while (self->count > 0 && self->entries[self->count - 1].zxid > to) {
         self->count--;
@@ -94,7 +94,7 @@ void history_purge (struct history *self, struct zab_point base, int64_t stamp_m
     self->base_stamp_ms = stamp_ms;
 }
 
-void history_reset (struct history *self, struct zab_point base, int64_t stamp_ms)
+void history_restart (struct history *self, struct zab_point base, int64_t stamp_ms)
 {
     self->count = 0;
     self->base = base;

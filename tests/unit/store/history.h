@@ -37,9 +37,9 @@ int64_t history_last_stamp (const struct history *self);
 /*  Adds an entry with so many bytes of data; epoch 0: that of the last. */
 void history_add (struct history *self, uint32_t epoch, uint32_t size, uint64_t seed);
 /*  Forgets what follows the point; what precedes it; or everything. */
-void history_truncate (struct history *self, zxid_t to);
+void history_cut (struct history *self, zxid_t to);
 void history_purge (struct history *self, struct zab_point base, int64_t stamp_ms);
-void history_reset (struct history *self, struct zab_point base, int64_t stamp_ms);
+void history_restart (struct history *self, struct zab_point base, int64_t stamp_ms);
 struct zab_point history_point (const struct history *self, zxid_t zxid);
 
 /*  Fills data with the entry's bytes. */

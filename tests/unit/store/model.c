@@ -63,14 +63,14 @@ static void apply (struct history *history, uint32_t *accepted, uint32_t *curren
         history->entries[history->count++] = change->entry;
         break;
     case CHANGE_TRUNCATE:
-        history_truncate (history, change->point.zxid);
+        history_cut (history, change->point.zxid);
         break;
     case CHANGE_EPOCHS:
         *accepted = change->accepted;
         *current = change->current;
         break;
     case CHANGE_INSTALL:
-        history_reset (history, change->point, change->stamp_ms);
+        history_restart (history, change->point, change->stamp_ms);
         break;
     }
 }

@@ -351,7 +351,7 @@ static void truncate_to (struct overtaking *self, zxid_t to)
 {
     struct zab_persist persist = {.number = ++self->number, .truncate = true, .truncate_to = to};
     store_persist (self->store, &persist);
-    history_truncate (&self->history, to);
+    history_cut (&self->history, to);
 }
 
 static void finish (struct overtaking *self, struct zab_point point)

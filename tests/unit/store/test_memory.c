@@ -100,7 +100,7 @@ static bool snapshot (bool install)
     store_writer_finish (writer, install);
     bool good = still_good ();
     if (install && store_writer_state (writer) == 1) {
-        history_reset (&run.history, point, 0);
+        history_restart (&run.history, point, 0);
         run.acknowledged = point.zxid;
     }
     store_writer_destroy (&writer);
@@ -135,7 +135,7 @@ static bool truncate_some (void)
     store_persist (run.store, &persist);
     /*  What is durable is the old end or the new one. */
     run.acknowledged = to;
-    history_truncate (&run.history, to);
+    history_cut (&run.history, to);
     return still_good ();
 }
 

@@ -146,9 +146,9 @@ static void check_heals (struct crash_disk *disk)
     int64_t stamp_ms;
     store_base (store, &base, &stamp_ms);
     if (last > 0) {
-        history_truncate (&history, last);
+        history_cut (&history, last);
     } else {
-        history_reset (&history, base, stamp_ms);
+        history_restart (&history, base, stamp_ms);
     }
     size_t from = history.count;
     history_add (&history, 6, 500, 1);

@@ -340,7 +340,7 @@ static int copy (struct fixture *from, struct fixture *to, size_t bytes_max, int
     settle (to);
     if (code == 1) {
         assert_int_equal (store_last (to->store), info.point.zxid);
-        history_reset (&to->history, info.point, info.stamp_ms);
+        history_restart (&to->history, info.point, info.stamp_ms);
     }
     return code;
 }

@@ -157,7 +157,7 @@ static void snapshot (struct fixture *self, bool install)
     assert_int_equal (state, 1);
     store_writer_destroy (&writer);
     if (install) {
-        history_reset (&self->history, point, stamp_ms);
+        history_restart (&self->history, point, stamp_ms);
     }
     struct zab_point base;
     if (store_compacted (self->store, &base, &stamp_ms)) {
@@ -189,7 +189,7 @@ static void exercise (struct fixture *self)
         store_persist (
             self->store,
             &(struct zab_persist){.number = ++self->number, .truncate = true, .truncate_to = to});
-        history_truncate (&self->history, to);
+        history_cut (&self->history, to);
         append (self, 3, 50);
         await (self);
         compare (self);

@@ -109,7 +109,7 @@ static void test_given_up (void **state)
     assert_true (last.zxid >= history.entries[completed * BATCH - 1].zxid);
     assert_true (last.zxid < history_last (&history).zxid);
     assert_int_equal (store_last (store), last.zxid);
-    history_truncate (&history, last.zxid);
+    history_cut (&history, last.zxid);
     assert_int_equal (history_last (&history).chain, last.chain);
     assert_int_equal (history_compare (&history, store), history.count);
 
@@ -132,7 +132,7 @@ static void test_as_a_crash_would_have_it (void **state)
     store_withdraw (store);
     work ();
     assert_true (store_withdrawn (store, &last));
-    history_truncate (&history, last.zxid);
+    history_cut (&history, last.zxid);
     store_close (&store);
     crash_disk_power_cut (disk);
     crash_disk_set_space (disk, UINT64_MAX);
