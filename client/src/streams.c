@@ -97,7 +97,6 @@ static void drop_snapshot (struct stream_table *streams, struct cohort_stream *s
 {
     struct fold *fold = stream->fold;
     stream->fold = NULL;
-    stream->taken = 0;
     if (fold != NULL && fold_shrink (fold)) {
         list_push_back (&streams->discarded, &fold->discarded);
     } else {
@@ -287,6 +286,7 @@ static int take_piece (struct stream_table *streams, struct cohort_stream *strea
     }
     if (stream->fold->bytes > streams->bytes_max) {
         drop_snapshot (streams, stream);
+        stream->taken = 0;
         report_end (stream, COHORT_ETOOBIG, events);
         return COHORT_OK;
     }
@@ -341,6 +341,7 @@ void stream_table_rewind (struct stream_table *streams)
         struct cohort_stream *stream = list_entry (at, struct cohort_stream, node);
         set_partial (streams, stream, false);
         drop_snapshot (streams, stream);
+        stream->taken = 0;
     }
     streams->taken = false;
 }

@@ -175,6 +175,34 @@ static void test_stream_snapshot (void **state)
     rig_end (&rig);
 }
 
+/* A server that has said nothing for a while, and begins again, counts what it sends on: it waits
+ * for the confirmation of what was sent before that. */
+static void test_stream_snapshot_begun_again (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_connected (&rig, ONE);
+    struct cohort_stream *stream = rig_stream (&rig, 1, "/s");
+    rig_reply (&rig, 1, 1, 0);
+    rig_batch (&rig, 1, 1, 110, "sfm", "/s", "0");
+    rig_forget (&rig);
+    rig.busy = true;
+    rig_batch (&rig, 1, 1, 110, "smt", "/s/a", "1");
+    rig_batch (&rig, 1, 1, 111, "sfm", "/s", "2");
+    rig.busy = false;
+    rig_drain (&rig);
+    rig_expect (&rig, "1> taken 1/100\n");
+    /* On another connection it begins with nothing. */
+    rig.busy = true;
+    rig_batch (&rig, 1, 1, 111, "smt", "/s/a", "1");
+    rig.busy = false;
+    rig_drain (&rig);
+    reconnect (&rig, 2);
+    rig_expect (&rig, "2> rearm from 100 stream 1 /s from 0\n2> beat 2\nconnected\n");
+    stream_release (stream);
+    rig_end (&rig);
+}
+
 /* A snapshot that needs more memory than was allowed ends its stream, and nothing else. */
 static void test_stream_too_large (void **state)
 {
@@ -378,6 +406,7 @@ int main (void)
         cmocka_unit_test (test_rearm_in_chunks),
         cmocka_unit_test (test_stream),
         cmocka_unit_test (test_stream_snapshot),
+        cmocka_unit_test (test_stream_snapshot_begun_again),
         cmocka_unit_test (test_stream_too_large),
         cmocka_unit_test (test_stream_snapshot_interrupted),
         cmocka_unit_test (test_stream_snapshot_discarded),
