@@ -266,13 +266,11 @@ struct model_who facts_who (const struct facts *self, const struct fact_client *
     return who;
 }
 
-/* Whether a client may hear of what has happened to a znode: of its children, who may list them. */
 static bool may_hear (const struct facts *self, const struct fact_client *client,
-                      enum history_watch_kind kind, const struct model_version *version)
+                      const struct model_znode *znode, const struct model_version *version)
 {
-    return client == NULL || kind != HISTORY_WATCH_CHILDREN || version->acl == NULL ||
-           version->change != MODEL_CHILDREN ||
-           model_may (facts_who (self, client, version->zxid), version, COHORT_PERM_READ);
+    return client == NULL || version->acl == NULL ||
+           fact_may_hear (facts_who (self, client, version->zxid), znode, version);
 }
 
 const struct model_version *fact_first_event (const struct facts *self,
@@ -287,7 +285,7 @@ const struct model_version *fact_first_event (const struct facts *self,
     for (size_t i = model_after (znode, zxid); i < znode->versions_count; i++) {
         const struct model_version *version = &znode->versions[i];
         int event = event_of (kind, (int) version->change);
-        if (event != 0 && may_hear (self, client, kind, version)) {
+        if (event != 0 && may_hear (self, client, znode, version)) {
             *type = (cohort_event_type_t) event;
             return version;
         }
@@ -458,7 +456,7 @@ static void see_return (struct facts *self, struct fact_client *client,
     }
     take_names (self, call, result);
     facts_locate_streams (self, client, call, result->zxid);
-    facts_pass_untold (self, client);
+    facts_pass_untold (self, client, call, result->zxid);
     map_remove (&self->calls, &call->node);
     free (call);
 }
@@ -512,6 +510,8 @@ static void see_client (struct facts *self, struct fact_client *client,
         client->server = event->u.server;
         client->attaches++;
         client->attach_order = self->events;
+        facts_see_resumed (self, client);
+        client->attach_zxid = facts_attached_zxid (self, client->session, event->u.server);
         client->seen = client->streamed > client->seen ? client->streamed : client->seen;
         break;
     case HISTORY_VALID:
@@ -553,6 +553,7 @@ static void see_client (struct facts *self, struct fact_client *client,
         facts_see_opened (self, client, &event->u.opened);
         break;
     case HISTORY_CLOSED:
+    case HISTORY_REFUSED:
         facts_see_closed (client, event->u.id);
         break;
     case HISTORY_TOLD:

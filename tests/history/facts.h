@@ -42,6 +42,7 @@ struct fact_attach {
     uint64_t attach_no;
     uint32_t incarnation, server;
     int64_t applied_ms;
+    uint64_t zxid;
 };
 
 /* A leader, and since when it leads. */
@@ -63,12 +64,18 @@ struct fact_stream {
     uint64_t id;
     char *path;
     uint32_t flags;
-    uint64_t order; /* of the event that opened it */
-    uint64_t floor; /* its client had seen this when it did */
-    bool whole;     /* there was a snapshot, or none is wanted, and it is complete up to `zxid` */
-    bool told;      /* it has told something: its server knows it */
-    uint64_t zxid;  /* nothing of it is missing through this */
-    size_t change;  /* index in the model's changes of the first that has not been told */
+    uint64_t order;    /* of the event that opened it */
+    uint64_t floor;    /* its client had seen this when it did, */
+    uint64_t attaches; /* and had attached so often */
+    uint64_t since;    /* its server has looked behind this whether it may be followed */
+    /* It goes on behind what its client knows; whether its top may be read its server has asked by
+     * `judged`, 0: perhaps not yet. */
+    bool resumes;
+    uint64_t judged;
+    bool whole;    /* there was a snapshot, or none is wanted, and it is complete up to `zxid` */
+    bool told;     /* it has told something: its server knows it */
+    uint64_t zxid; /* nothing of it is missing through this */
+    size_t change; /* index in the model's changes of the first that has not been told */
     /* A batch in fragments, not complete. */
     bool partial, partial_snapshot;
     uint64_t partial_zxid;
@@ -95,7 +102,8 @@ struct fact_client {
     uint32_t timeout_ms, grace_ms;
     uint32_t server;
     uint64_t attaches;
-    uint64_t attach_order; /* of the event that was the newest of them */
+    uint64_t attach_order; /* of the event that was the newest of them, */
+    uint64_t attach_zxid;  /* and of its entry in the log; 0: not known */
     uint64_t read;         /* the highest zxid that a read has shown it which it asked for since */
     uint64_t seen;         /* the highest zxid that it was shown */
     /* By streams: a snapshot overtakes answers that were ready before it, on one connection; what
@@ -178,6 +186,9 @@ bool facts_is_heard (const struct facts *self, uint32_t server);
 /* When the session's present attach was applied for the first time; 0: not known. */
 int64_t facts_attached_ms (const struct facts *self, uint64_t session);
 
+/* Of its entry, if it is one to this server; 0: not known. */
+uint64_t facts_attached_zxid (const struct facts *self, uint64_t session, uint32_t server);
+
 /* Since when the leader of this epoch leads; -1: not known. */
 int64_t facts_led_ms (const struct facts *self, uint32_t epoch);
 
@@ -211,14 +222,72 @@ const struct model_version *fact_first_event (const struct facts *self,
                                               enum history_watch_kind kind, const char *path,
                                               uint64_t zxid, cohort_event_type_t *type);
 
-/* Of the model's changes from this one on, the first that a stream of this path tells, with these
- * flags; changes_count: none so far. What a client may not see at all is not told apart: no list
- * that is set in a history hides more than data. */
-size_t fact_next_change (const struct model *model, size_t change, const char *path,
-                         uint32_t flags);
+/* ---- facts_sight.c: who may see what --------------------------------------------------------- */
 
-/* The change that a persistent watch has to tell next; at zxid, if it is not known where it begins;
+/* Whether the client was refused to look at the path: to know whether there is anything, or (whole)
+ * to read it. */
+bool facts_denied (const struct facts *self, const struct fact_client *client, const char *path,
+                   bool whole, uint64_t zxid);
+
+/* Whether that was so, or (denied is false) was not so, in any state since that one. */
+bool facts_ever (const struct facts *self, const struct fact_client *client, const char *path,
+                 bool whole, uint64_t since, bool denied);
+
+/* Whether somebody may hear at once of what has made the version of the znode. */
+bool fact_may_hear (struct model_who who, const struct model_znode *znode,
+                    const struct model_version *version);
+
+/* What may become of a change for a stream: it is told; is not; or the stream begins anew in its
+ * place. Several, where it is not known who its client was taken for when, or what was told late.
+ */
+enum { FACT_TOLD = 1, FACT_PASSED = 2, FACT_TURNED = 4 };
+unsigned fact_fate (const struct facts *self, const struct fact_client *client,
+                    const struct fact_stream *stream, size_t change);
+
+/* As much as may be told of a change before the client's present attach: 0 nothing, 1 that it was,
+ * 2 all; for it was read behind that. */
+int fact_sight_of_late (const struct facts *self, const struct fact_client *client,
+                        const struct model_change *change);
+
+/* How many znodes a snapshot has; since: whoever the client has been since then counts. */
+struct fact_extent {
+    uint64_t least, most;
+};
+struct fact_extent fact_extent (const struct facts *self, const struct fact_client *client,
+                                const char *path, uint64_t since, uint64_t zxid);
+
+/* ---- facts_streams.c: what streams have yet to tell ------------------------------------------ */
+
+/* Of the model's changes from this one on, the first that the stream may tell, or begin anew for;
  * changes_count: none so far. */
-size_t fact_told_change (const struct facts *self, const struct fact_stream *stream, uint64_t zxid);
+size_t fact_next_change (const struct facts *self, const struct fact_client *client,
+                         const struct fact_stream *stream, size_t change);
+
+/* Likewise the first that cannot have been passed over, through this zxid. */
+size_t fact_due_change (const struct facts *self, const struct fact_client *client,
+                        const struct fact_stream *stream, size_t change, uint64_t zxid);
+
+/* Likewise the one that is told as of this znode (NULL: a hand-over) at the zxid; or the first that
+ * should have been told before. */
+size_t fact_told_change (const struct facts *self, const struct fact_client *client,
+                         const struct fact_stream *stream, size_t change, uint64_t zxid,
+                         const char *path);
+
+/* Likewise of a persistent watch; and whether it is that one. */
+size_t fact_told_event (const struct facts *self, const struct fact_client *client,
+                        const struct fact_stream *stream, const struct history_told *told);
+bool fact_is_told (const struct facts *self, const struct fact_client *client,
+                   const struct fact_stream *stream, size_t change,
+                   const struct history_told *told);
+
+/* Whether any of these, through the zxid, is one of that znode that may be told. */
+bool fact_may_be_told (const struct facts *self, const struct fact_client *client,
+                       const struct fact_stream *stream, size_t change, uint64_t zxid,
+                       const char *path);
+
+/* Where what a stream has to tell at the zxid begins: at that, if it is not known where it does
+ * itself. */
+size_t fact_first_change (const struct facts *self, const struct fact_stream *stream,
+                          uint64_t zxid);
 
 #endif

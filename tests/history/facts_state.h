@@ -14,6 +14,7 @@ char *facts_copy (const char *text);
 
 void facts_see_opened (struct facts *self, struct fact_client *client,
                        const struct history_stream *opened);
+void facts_see_resumed (const struct facts *self, struct fact_client *client);
 void facts_see_closed (struct fact_client *client, uint64_t id);
 void facts_see_batch (struct facts *self, struct fact_client *client,
                       const struct history_batch *batch);
@@ -23,7 +24,8 @@ void facts_see_told (struct facts *self, struct fact_client *client,
 /* The call was answered. */
 void facts_locate_streams (struct facts *self, struct fact_client *client,
                            const struct fact_call *call, uint64_t zxid);
-void facts_pass_untold (struct facts *self, struct fact_client *client);
+void facts_pass_untold (struct facts *self, struct fact_client *client,
+                        const struct fact_call *call, uint64_t zxid);
 
 /* ---- facts_time.c ---------------------------------------------------------------------------- */
 

@@ -21,39 +21,104 @@ const struct fact_stream *facts_stream (const struct fact_client *client, uint64
     return find_stream (client, id);
 }
 
-/* A shallow one tells of the znode itself, and of the coming and going of its children. Of
- * hand-overs all are told, and of lists; but watches of neither. */
-static bool tells (const struct model_change *change, const char *path, uint32_t flags)
+size_t fact_next_change (const struct facts *self, const struct fact_client *client,
+                         const struct fact_stream *stream, size_t change)
 {
-    const struct model_znode *znode = change->znode;
-    bool watch = (flags & HISTORY_STREAM_WATCH) != 0;
-    if (znode == NULL) {
-        return !watch;
-    }
-    if ((flags & HISTORY_STREAM_SHALLOW) == 0 && !model_covers (path, znode->path)) {
-        return false;
-    }
-    enum model_change_kind kind = znode->versions[change->version].change;
-    if (kind == MODEL_ACL && watch) {
-        return false;
-    }
-    return (flags & HISTORY_STREAM_SHALLOW) == 0 || strcmp (znode->path, path) == 0 ||
-           (znode->parent != NULL && strcmp (znode->parent->path, path) == 0 &&
-            (kind == MODEL_CREATED || kind == MODEL_DELETED));
-}
-
-size_t fact_next_change (const struct model *model, size_t change, const char *path, uint32_t flags)
-{
-    while (change < model->changes_count && !tells (&model->changes[change], path, flags)) {
+    while (change < self->model.changes_count &&
+           fact_fate (self, client, stream, change) == FACT_PASSED) {
         change++;
     }
     return change;
 }
 
-size_t fact_told_change (const struct facts *self, const struct fact_stream *stream, uint64_t zxid)
+size_t fact_due_change (const struct facts *self, const struct fact_client *client,
+                        const struct fact_stream *stream, size_t change, uint64_t zxid)
 {
-    size_t from = stream->whole ? stream->change : model_changes_after (&self->model, zxid - 1);
-    return fact_next_change (&self->model, from, stream->path, stream->flags);
+    const struct model *model = &self->model;
+    for (; change < model->changes_count && model->changes[change].zxid <= zxid; change++) {
+        if ((fact_fate (self, client, stream, change) & FACT_PASSED) == 0) {
+            return change;
+        }
+    }
+    return model->changes_count;
+}
+
+static bool is_of (const struct model_change *change, uint64_t zxid, const char *path)
+{
+    const struct model_znode *znode = change->znode;
+    return change->zxid == zxid &&
+           (znode == NULL ? path == NULL : path != NULL && strcmp (znode->path, path) == 0);
+}
+
+size_t fact_told_change (const struct facts *self, const struct fact_client *client,
+                         const struct fact_stream *stream, size_t change, uint64_t zxid,
+                         const char *path)
+{
+    const struct model *model = &self->model;
+    for (; change < model->changes_count; change++) {
+        unsigned fate = fact_fate (self, client, stream, change);
+        bool it = (fate & FACT_TOLD) != 0 && is_of (&model->changes[change], zxid, path);
+        if (it || (fate & FACT_PASSED) == 0) {
+            break;
+        }
+    }
+    return change;
+}
+
+bool fact_may_be_told (const struct facts *self, const struct fact_client *client,
+                       const struct fact_stream *stream, size_t change, uint64_t zxid,
+                       const char *path)
+{
+    const struct model *model = &self->model;
+    for (; change < model->changes_count && model->changes[change].zxid <= zxid; change++) {
+        if (is_of (&model->changes[change], model->changes[change].zxid, path) &&
+            (fact_fate (self, client, stream, change) & FACT_TOLD) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t fact_first_change (const struct facts *self, const struct fact_stream *stream, uint64_t zxid)
+{
+    return stream->whole ? stream->change : model_changes_after (&self->model, zxid - 1);
+}
+
+/* What a persistent watch makes of a change. */
+static bool tells (const struct fact_stream *stream, const struct model_change *change,
+                   const struct history_told *told)
+{
+    const struct model_znode *znode = change->znode;
+    bool shallow = (stream->flags & HISTORY_STREAM_SHALLOW) != 0;
+    bool child = shallow && strcmp (znode->path, stream->path) != 0;
+    int type = COHORT_EVENT_CHANGED;
+    if (znode->versions[change->version].change == MODEL_CREATED) {
+        type = child ? COHORT_EVENT_CHILDREN : COHORT_EVENT_CREATED;
+    } else if (znode->versions[change->version].change == MODEL_DELETED) {
+        type = child ? COHORT_EVENT_CHILDREN : COHORT_EVENT_DELETED;
+    }
+    return type == (int) told->type && change->zxid == told->zxid &&
+           strcmp (told->path, shallow ? stream->path : znode->path) == 0;
+}
+
+bool fact_is_told (const struct facts *self, const struct fact_client *client,
+                   const struct fact_stream *stream, size_t change, const struct history_told *told)
+{
+    return change < self->model.changes_count &&
+           (fact_fate (self, client, stream, change) & FACT_TOLD) != 0 &&
+           tells (stream, &self->model.changes[change], told);
+}
+
+size_t fact_told_event (const struct facts *self, const struct fact_client *client,
+                        const struct fact_stream *stream, const struct history_told *told)
+{
+    size_t change = fact_first_change (self, stream, told->zxid);
+    while (change < self->model.changes_count &&
+           !fact_is_told (self, client, stream, change, told) &&
+           (fact_fate (self, client, stream, change) & FACT_PASSED) != 0) {
+        change++;
+    }
+    return change;
 }
 
 /* A read that was asked for behind a stream is answered behind it: nothing that happened before it
@@ -72,14 +137,19 @@ void facts_locate_streams (struct facts *self, struct fact_client *client,
     }
 }
 
-/* What they do not tell is passed once, not with each answer again. */
-void facts_pass_untold (struct facts *self, struct fact_client *client)
+/* What they do not tell is passed once, not with each answer again: but no further than they must
+ * have come, for who may see what is asked when it is told. */
+void facts_pass_untold (struct facts *self, struct fact_client *client,
+                        const struct fact_call *call, uint64_t zxid)
 {
+    const struct model *model = &self->model;
     for (size_t i = 0; i < client->streams_count; i++) {
         struct fact_stream *stream = &client->streams[i];
-        if (stream->whole) {
-            stream->change =
-                fact_next_change (&self->model, stream->change, stream->path, stream->flags);
+        while (stream->whole && call->order > stream->order &&
+               stream->change < model->changes_count &&
+               model->changes[stream->change].zxid <= zxid &&
+               fact_fate (self, client, stream, stream->change) == FACT_PASSED) {
+            stream->change++;
         }
     }
 }
@@ -102,7 +172,9 @@ void facts_see_opened (struct facts *self, struct fact_client *client,
     struct fact_stream *stream = need_stream (client, opened->id, opened->path);
     stream->flags = opened->flags;
     stream->order = self->events;
-    stream->floor = client->seen;
+    stream->floor = stream->since = client->seen;
+    stream->attaches = client->attaches;
+    stream->resumes = opened->from_zxid != 0;
     if (opened->from_zxid != 0) {
         stream->whole = true;
         stream->zxid = opened->from_zxid;
@@ -120,6 +192,27 @@ void facts_see_closed (struct fact_client *client, uint64_t id)
     }
 }
 
+/* Its server knows it, and has asked whether it may be followed. */
+static void tell (const struct facts *self, struct fact_stream *stream)
+{
+    stream->told = true;
+    stream->judged = stream->judged != 0 ? stream->judged : self->model.zxid;
+}
+
+/* On another connection it goes on behind what it has told; what it has passed over since, because
+ * it might not be seen, is judged anew. */
+void facts_see_resumed (const struct facts *self, struct fact_client *client)
+{
+    for (size_t i = 0; i < client->streams_count; i++) {
+        struct fact_stream *stream = &client->streams[i];
+        stream->resumes = true;
+        stream->judged = 0;
+        if (stream->whole && stream->told && (stream->flags & HISTORY_STREAM_WATCH) == 0) {
+            stream->change = model_changes_after (&self->model, stream->zxid);
+        }
+    }
+}
+
 void facts_see_told (struct facts *self, struct fact_client *client,
                      const struct history_told *told)
 {
@@ -127,10 +220,12 @@ void facts_see_told (struct facts *self, struct fact_client *client,
     if (stream == NULL) {
         return;
     }
-    stream->change = told->type == COHORT_EVENT_RESET
-                         ? model_changes_after (&self->model, told->zxid)
-                         : fact_told_change (self, stream, told->zxid) + 1;
-    stream->whole = stream->told = true;
+    bool reset = told->type == COHORT_EVENT_RESET;
+    stream->since = reset ? told->zxid : stream->since;
+    stream->change = reset ? model_changes_after (&self->model, told->zxid)
+                           : fact_told_event (self, client, stream, told) + 1;
+    stream->whole = true;
+    tell (self, stream);
     stream->zxid = told->zxid;
     client->streamed = told->zxid > client->streamed ? told->zxid : client->streamed;
 }
@@ -150,11 +245,12 @@ void facts_see_batch (struct facts *self, struct fact_client *client,
                       const struct history_batch *batch)
 {
     struct fact_stream *stream = need_stream (client, batch->stream, batch->path);
-    stream->told = true;
+    tell (self, stream);
     if (!stream->whole && !batch->snapshot && !stream->partial) {
         stream->change = model_changes_after (&self->model, batch->zxid - 1);
     }
     if (batch->reset) {
+        stream->since = batch->zxid;
         stream->change = model_changes_after (&self->model, batch->zxid);
     }
     if (batch->first || !stream->partial) {
@@ -166,18 +262,18 @@ void facts_see_batch (struct facts *self, struct fact_client *client,
         stream->znodes[stream->znodes_count++] = model_find (&self->model, batch->changes[i].path);
     }
     for (size_t i = 0; i < batch->count && !batch->snapshot; i++) {
+        const struct history_change *change = &batch->changes[i];
+        const char *path = change->kind == HISTORY_OWNER ? NULL : change->path;
         stream->partial_change =
-            fact_next_change (&self->model, stream->partial_change, stream->path, stream->flags) +
-            1;
+            1 + fact_told_change (self, client, stream, stream->partial_change, batch->zxid, path);
     }
     stream->partial_told += batch->count;
     if (!batch->more) {
-        bool all = batch->snapshot || (stream->flags & HISTORY_STREAM_LATEST) != 0;
+        stream->since = batch->snapshot ? batch->zxid : stream->since;
         stream->partial = false;
         stream->whole = true;
         stream->zxid = batch->zxid;
-        stream->change =
-            all ? model_changes_after (&self->model, batch->zxid) : stream->partial_change;
+        stream->change = model_changes_after (&self->model, batch->zxid);
         client->streamed = batch->zxid > client->streamed ? batch->zxid : client->streamed;
     }
 }

@@ -43,6 +43,12 @@ int64_t facts_attached_ms (const struct facts *self, uint64_t session)
     return attach != NULL ? attach->applied_ms : 0;
 }
 
+uint64_t facts_attached_zxid (const struct facts *self, uint64_t session, uint32_t server)
+{
+    const struct fact_attach *attach = find_attach (self, session);
+    return attach != NULL && attach->server == server ? attach->zxid : 0;
+}
+
 int64_t facts_led_ms (const struct facts *self, uint32_t epoch)
 {
     for (size_t i = 0; i < self->terms_count; i++) {
@@ -114,6 +120,7 @@ void facts_see_attach (struct facts *self, const struct history_entry *entry)
     attach->incarnation = session->incarnation;
     attach->server = session->server;
     attach->applied_ms = self->now_ms;
+    attach->zxid = entry->zxid;
 }
 
 /* A client knows its session to be valid from when its heartbeat was sent: for the smaller one of

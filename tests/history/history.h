@@ -270,10 +270,11 @@ enum history_kind {
     HISTORY_UNKNOWN, /* nobody knows what became of the call */
     HISTORY_FIRED,   /* a one-shot watch reports */
     HISTORY_BATCH,
-    HISTORY_OPENED, /* a stream, or a persistent watch, is asked for, */
-    HISTORY_CLOSED, /* and not wanted any more, or at its end */
-    HISTORY_TOLD,   /* a persistent watch reports */
-    HISTORY_SERVED, /* it is connected, and neither its server nor what is between is disturbed, */
+    HISTORY_OPENED,  /* a stream, or a persistent watch, is asked for, */
+    HISTORY_CLOSED,  /* and not wanted any more, or at its end */
+    HISTORY_REFUSED, /* or not granted: what it is of may not be read */
+    HISTORY_TOLD,    /* a persistent watch reports */
+    HISTORY_SERVED,  /* it is connected, and neither its server nor what is between is disturbed, */
     HISTORY_UNSERVED, /* and from now on perhaps not */
     HISTORY_SEEN,     /* it has been told all that its watches and streams had to tell up to zxid */
     HISTORY_ENTRY,    /* the next of the log; client 0, as in all that follow */
@@ -317,7 +318,7 @@ struct history_event {
         struct history_ended ended;
         int64_t until_ms; /* VALID */
         uint64_t zxid;    /* SEEN */
-        uint64_t id;      /* UNKNOWN: of the call; CLOSED: of the stream */
+        uint64_t id;      /* UNKNOWN: of the call; CLOSED, REFUSED: of the stream */
         struct history_call call;
         struct history_return result; /* RETURN */
         struct history_fired fired;

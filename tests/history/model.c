@@ -176,6 +176,7 @@ struct model_version *model_push (struct model *self, struct model_znode *znode,
     }
     version->zxid = self->zxid;
     version->change = change;
+    version->order = self->changes_count;
     if (change != MODEL_CHILDREN && change != MODEL_ASIDE) {
         model_tell (self, &(struct model_change){.znode = znode, .version = at});
     }
@@ -206,6 +207,15 @@ const struct model_version *model_at (const struct model_znode *znode, uint64_t 
 {
     size_t after = znode != NULL ? model_after (znode, zxid) : 0;
     return after > 0 && znode->versions[after - 1].exists ? &znode->versions[after - 1] : NULL;
+}
+
+const struct model_version *model_behind (const struct model_znode *znode, size_t changes)
+{
+    size_t at = znode != NULL ? znode->versions_count : 0;
+    while (at > 0 && znode->versions[at - 1].order >= changes) {
+        at--;
+    }
+    return at > 0 && znode->versions[at - 1].exists ? &znode->versions[at - 1] : NULL;
 }
 
 const char *model_keep (struct model *self, const char *text)

@@ -24,6 +24,7 @@ enum model_change_kind {
 struct model_version {
     uint64_t zxid;
     enum model_change_kind change;
+    size_t order; /* so many changes were told before it: it is this one, or behind them */
     bool exists;
     const char *value;
     cohort_stat_t stat;
@@ -40,6 +41,7 @@ struct model_znode {
     size_t versions_count, versions_capacity;
     struct model_znode **children; /* all there ever were, by name */
     size_t children_count, children_capacity;
+    bool listed;        /* has ever had an access control list */
     bool lapses;        /* is among model.lapses */
     int64_t emptied_ms; /* stamp of the entry that has deleted its last child */
     int64_t
@@ -162,6 +164,9 @@ int64_t model_lapse_ms (const struct model_znode *znode);
 
 /* What it was like at that zxid; NULL: it did not exist. */
 const struct model_version *model_at (const struct model_znode *znode, uint64_t zxid);
+
+/* What it was like when so many changes had been told; NULL: it did not exist. */
+const struct model_version *model_behind (const struct model_znode *znode, size_t changes);
 
 /* The index of its first version with a greater zxid; versions_count: none yet. */
 size_t model_after (const struct model_znode *znode, uint64_t zxid);

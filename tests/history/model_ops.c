@@ -58,6 +58,7 @@ static void add (struct model *self, struct model_session *session, struct model
     version->sequence = 0;
     version->value = model_keep (self, op->value);
     version->acl = acl;
+    znode->listed |= acl != NULL;
     version->inherited = NULL;
     version->estate = 0;
     version->stat = (cohort_stat_t){
@@ -320,6 +321,7 @@ static int set_acl (struct model *self, const struct model_session *session,
         version->inherited = list;
     } else {
         version->acl = list;
+        znode->listed = true;
         version->stat.aversion++;
     }
     outcome->has_stat = true;

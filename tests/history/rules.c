@@ -9,6 +9,7 @@ enum {
     FIRED = HISTORY_BIT (HISTORY_FIRED),
     BATCH = HISTORY_BIT (HISTORY_BATCH),
     TOLD = HISTORY_BIT (HISTORY_TOLD),
+    REFUSED = HISTORY_BIT (HISTORY_REFUSED),
     ENTRY = HISTORY_BIT (HISTORY_ENTRY),
     VALID = HISTORY_BIT (HISTORY_VALID),
     SEEN = HISTORY_BIT (HISTORY_SEEN),
@@ -42,7 +43,7 @@ const struct history_rule history_rules[HISTORY_RULES_COUNT] = {
     {"sessions of the served", ENTRY, rule_session_of_served},
     {"answers in calm", RETURN | UNSERVED | SETTLED, rule_answered_in_time},
     {"time to live", ENTRY | SETTLED, rule_lapsed},
-    {"streams", BATCH | TOLD | RETURN | SEEN | VALID | SETTLED, rule_stream},
+    {"streams", BATCH | TOLD | REFUSED | RETURN | SEEN | VALID | SETTLED, rule_stream},
 };
 
 const struct history_rule *history_see (struct facts *facts, const struct history_event *event,

@@ -60,12 +60,40 @@ static bool may_be_hidden (const struct stream_view *view, const struct model_zn
     return false;
 }
 
+/* Of children that its client may not see the coming and going is not told: in a snapshot what the
+ * stat says of them is as it was when the znode was come to. */
+static bool is_stat (const struct stream_view *view, const struct model_znode *znode,
+                     const struct model_version *version, uint64_t zxid, const cohort_stat_t *told)
+{
+    cohort_stat_t stat = version->stat;
+    if (model_stat_equal (told, &stat)) {
+        return true;
+    }
+    stat.pzxid = told->pzxid;
+    stat.cversion = told->cversion;
+    stat.child_count = told->child_count;
+    if (view->from == 0 || !model_stat_equal (told, &stat) ||
+        !may_be_read (view, version, zxid, false)) {
+        return false;
+    }
+    for (; version >= znode->versions && version->stat.czxid == stat.czxid; version--) {
+        if (version->stat.pzxid == stat.pzxid && version->stat.cversion == stat.cversion &&
+            version->stat.child_count == stat.child_count) {
+            return true;
+        }
+        if (version->zxid <= view->from) {
+            break; /* it was so before anything was come to */
+        }
+    }
+    return false;
+}
+
 bool stream_shows (const struct stream_view *view, const struct model_znode *znode,
                    const struct model_version *version, uint64_t zxid,
                    const struct history_change *told)
 {
     if (version == NULL || told->value == NULL || told->stat == NULL ||
-        !model_stat_equal (told->stat, &version->stat)) {
+        !is_stat (view, znode, version, zxid, told->stat)) {
         return false;
     }
     if ((view->flags & HISTORY_STREAM_NO_DATA) != 0) {
@@ -85,9 +113,16 @@ bool stream_tells (const struct stream_view *view, const struct model_change *ch
                told->stat->ephemeral_owner == change->to && told->stat->ozxid == change->zxid;
     }
     const struct model_version *version = &change->znode->versions[change->version];
-    return (int) told->kind == (int) kind && strcmp (told->path, change->znode->path) == 0 &&
-           (kind == MODEL_DELETED ||
-            stream_shows (view, change->znode, version, change->zxid, told));
+    if ((int) told->kind != (int) kind || strcmp (told->path, change->znode->path) != 0) {
+        return false;
+    }
+    if (kind == MODEL_DELETED) {
+        return true;
+    }
+    int sight = fact_sight_of_late (view->facts, view->client, change);
+    return sight > 0 &&
+           (sight > 1 || told->hidden || (view->flags & HISTORY_STREAM_NO_DATA) != 0) &&
+           stream_shows (view, change->znode, version, change->zxid, told);
 }
 
 const char *stream_change_path (const struct model *model, size_t change)
@@ -113,8 +148,9 @@ static int by_address (const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* All of the subtree, each znode once: those of earlier fragments, and of this one. */
-static bool is_whole (const struct facts *facts, const struct fact_stream *stream,
+/* All of the subtree that may be seen, each znode once: those of earlier fragments, and of this
+ * one. */
+static bool is_whole (const struct stream_view *view, const struct fact_stream *stream,
                       const struct history_batch *batch)
 {
     size_t before = stream != NULL && !batch->first ? stream->znodes_count : 0;
@@ -125,15 +161,16 @@ static bool is_whole (const struct facts *facts, const struct fact_stream *strea
     }
     for (size_t i = 0; i < count; i++) {
         znodes[i] = i < before ? stream->znodes[i]
-                               : model_find (&facts->model, batch->changes[i - before].path);
+                               : model_find (&view->facts->model, batch->changes[i - before].path);
     }
     qsort (znodes, count, sizeof *znodes, by_address);
     for (size_t i = 0; i < count; i++) {
         different += i == 0 || znodes[i] != znodes[i - 1];
     }
     free (znodes);
-    return different == count &&
-           count == model_subtree_count (&facts->model, batch->path, batch->zxid);
+    struct fact_extent extent =
+        fact_extent (view->facts, view->client, batch->path, view->from, batch->zxid);
+    return different == count && count >= extent.least && count <= extent.most;
 }
 
 /* When its server may have come to the first znode: behind what the stream has told already, or
@@ -162,7 +199,7 @@ static bool snapshot_fits (const struct facts *facts, const struct fact_stream *
                            event->client, batch->path, batch->zxid, change->path);
         }
     }
-    return batch->more || is_whole (facts, stream, batch) ||
+    return batch->more || is_whole (&view, stream, batch) ||
            object (objection,
                    "client %u: the snapshot of %s at %#" PRIx64 " lacks something, or has it twice",
                    event->client, batch->path, batch->zxid);
@@ -170,12 +207,28 @@ static bool snapshot_fits (const struct facts *facts, const struct fact_stream *
 
 /* ---- Transactions ---------------------------------------------------------------------------- */
 
-static bool change_fits (const struct stream_view *view, const struct model_change *expected,
-                         uint64_t zxid, const struct history_change *told)
+static bool change_fits (const struct stream_view *view, const struct fact_stream *stream,
+                         size_t at, uint64_t zxid, const struct history_change *told)
 {
+    const struct model_change *change = &view->facts->model.changes[at];
     enum model_change_kind kind =
-        expected->znode != NULL ? expected->znode->versions[expected->version].change : MODEL_ASIDE;
-    return expected->zxid == zxid && stream_tells (view, expected, kind, told);
+        change->znode != NULL ? change->znode->versions[change->version].change : MODEL_ASIDE;
+    return change->zxid == zxid && stream_tells (view, change, kind, told) &&
+           (fact_fate (view->facts, view->client, stream, at) & FACT_TOLD) != 0;
+}
+
+/* Which change it is that is told: the first that cannot have been passed over, if none before that
+ * is. */
+static size_t find_change (const struct stream_view *view, const struct fact_stream *stream,
+                           size_t at, uint64_t zxid, const struct history_change *told)
+{
+    const struct model *model = &view->facts->model;
+    while (at < model->changes_count && model->changes[at].zxid <= zxid &&
+           !change_fits (view, stream, at, zxid, told) &&
+           (fact_fate (view->facts, view->client, stream, at) & FACT_PASSED) != 0) {
+        at++;
+    }
+    return at;
 }
 
 static bool transaction_fits (const struct facts *facts, const struct fact_stream *stream,
@@ -183,15 +236,13 @@ static bool transaction_fits (const struct facts *facts, const struct fact_strea
 {
     const struct history_batch *batch = &event->u.batch;
     const struct model *model = &facts->model;
-    uint32_t flags = stream->flags;
-    const struct stream_view view = {facts, facts_client (facts, event->client), flags, 0};
+    const struct stream_view view = {facts, facts_client (facts, event->client), stream->flags, 0};
     size_t at = stream->partial && !batch->first ? stream->partial_change
-                : stream->whole                  ? stream->change
-                                                 : model_changes_after (model, batch->zxid - 1);
+                                                 : fact_first_change (facts, stream, batch->zxid);
     for (size_t i = 0; i < batch->count; i++, at++) {
-        at = fact_next_change (model, at, batch->path, flags);
+        at = find_change (&view, stream, at, batch->zxid, &batch->changes[i]);
         if (at == model->changes_count ||
-            !change_fits (&view, &model->changes[at], batch->zxid, &batch->changes[i])) {
+            !change_fits (&view, stream, at, batch->zxid, &batch->changes[i])) {
             return object (objection,
                            "client %u: its stream of %s tells at %#" PRIx64
                            " of %s (kind %d); the next change is %#" PRIx64 " of %s",
@@ -201,11 +252,38 @@ static bool transaction_fits (const struct facts *facts, const struct fact_strea
                            stream_change_path (model, at));
         }
     }
-    at = fact_next_change (model, at, batch->path, flags);
-    return batch->more || at == model->changes_count || model->changes[at].zxid > batch->zxid ||
+    at = batch->more ? model->changes_count
+                     : fact_due_change (facts, view.client, stream, at, batch->zxid);
+    return at == model->changes_count ||
            object (objection,
                    "client %u: its stream of %s at %#" PRIx64 " leaves out the change of %s",
                    event->client, batch->path, batch->zxid, stream_change_path (model, at));
+}
+
+/* ---- Opening --------------------------------------------------------------------------------- */
+
+/* Nobody follows what he may not read: whoever asks for that is refused, and nobody else. */
+static bool refusal_fits (const struct facts *facts, const struct history_event *event,
+                          struct objection *objection)
+{
+    const struct fact_client *client = facts_client (facts, event->client);
+    const struct fact_stream *stream = client != NULL ? facts_stream (client, event->u.id) : NULL;
+    return (stream != NULL &&
+            facts_ever (facts, client, stream->path, true, stream->floor, true)) ||
+           object (objection,
+                   "client %u is refused its stream %" PRIu64 " of %s, which it may read",
+                   event->client, event->u.id, stream != NULL ? stream->path : "nothing");
+}
+
+/* As long as it is where it has opened it, what a stream tells first says that this was granted. */
+static bool is_granted (const struct facts *facts, const struct fact_client *client,
+                        const struct fact_stream *stream, struct objection *objection)
+{
+    return stream == NULL || stream->told || stream->floor == 0 ||
+           stream->attaches != client->attaches ||
+           facts_ever (facts, client, stream->path, true, stream->floor, false) ||
+           object (objection, "client %u follows %s, which it may not read", client->number,
+                   stream->path);
 }
 
 /* ---- Batches ----------------------------------------------------------------------------------
@@ -246,6 +324,9 @@ static bool batch_fits (const struct facts *facts, const struct history_event *e
                        "client %u: its stream of %s is at %#" PRIx64 ", the log ends at %#" PRIx64,
                        event->client, batch->path, batch->zxid, facts->model.zxid);
     }
+    if (!is_granted (facts, client, stream, objection)) {
+        return false;
+    }
     if (batch->reset) {
         return reset_fits (stream, event, objection);
     }
@@ -277,21 +358,6 @@ static bool batch_fits (const struct facts *facts, const struct history_event *e
 
 /* ---- Persistent watches ---------------------------------------------------------------------- */
 
-/* What a persistent watch makes of a change. */
-static int event_of (const struct fact_stream *stream, const struct model_change *change)
-{
-    bool child = (stream->flags & HISTORY_STREAM_SHALLOW) != 0 &&
-                 strcmp (change->znode->path, stream->path) != 0;
-    switch (change->znode->versions[change->version].change) {
-    case MODEL_CREATED:
-        return child ? COHORT_EVENT_CHILDREN : COHORT_EVENT_CREATED;
-    case MODEL_DELETED:
-        return child ? COHORT_EVENT_CHILDREN : COHORT_EVENT_DELETED;
-    default:
-        return COHORT_EVENT_CHANGED;
-    }
-}
-
 static bool told_fits (const struct facts *facts, const struct history_event *event,
                        struct objection *objection)
 {
@@ -310,12 +376,9 @@ static bool told_fits (const struct facts *facts, const struct history_event *ev
                        ", the log ends at %#" PRIx64,
                        event->client, stream->path, told->zxid, model->zxid);
     }
-    size_t at = fact_told_change (facts, stream, told->zxid);
+    size_t at = fact_told_event (facts, client, stream, told);
     const struct model_change *next = at < model->changes_count ? &model->changes[at] : NULL;
-    bool shallow = (stream->flags & HISTORY_STREAM_SHALLOW) != 0;
-    return (next != NULL && next->zxid == told->zxid && told->zxid > stream->floor &&
-            event_of (stream, next) == (int) told->type &&
-            strcmp (told->path, shallow ? stream->path : next->znode->path) == 0) ||
+    return (told->zxid > stream->floor && fact_is_told (facts, client, stream, at, told)) ||
            object (objection,
                    "client %u: its watch on %s tells event %d of %s at %#" PRIx64
                    "; the next change is %#" PRIx64 " of %s",
@@ -338,17 +401,16 @@ static bool none_is_overtaken (const struct facts *facts, const struct history_e
     const struct model *model = &facts->model;
     for (size_t i = 0; client != NULL && !client->closes && i < client->streams_count; i++) {
         const struct fact_stream *stream = &client->streams[i];
-        size_t next = stream->whole
-                          ? fact_next_change (model, stream->change, stream->path, stream->flags)
-                          : model->changes_count;
         bool behind = seen ? stream->told : call->order > stream->order;
-        if (!stream->partial && behind && next < model->changes_count &&
-            model->changes[next].zxid <= zxid) {
+        size_t due = stream->whole && !stream->partial && behind
+                         ? fact_due_change (facts, client, stream, stream->change, zxid)
+                         : model->changes_count;
+        if (due < model->changes_count) {
             return object (objection,
                            "client %u is told of %#" PRIx64
                            " before its stream of %s tells %#" PRIx64 " of %s",
-                           event->client, zxid, stream->path, model->changes[next].zxid,
-                           stream_change_path (model, next));
+                           event->client, zxid, stream->path, model->changes[due].zxid,
+                           stream_change_path (model, due));
         }
     }
     return true;
@@ -385,12 +447,11 @@ static bool all_told (const struct facts *facts, struct objection *objection)
         const struct fact_client *client = map_entry (node, struct fact_client, node);
         for (size_t i = 0; i < client->streams_count; i++) {
             const struct fact_stream *stream = &client->streams[i];
-            size_t next =
-                fact_next_change (&facts->model, stream->change, stream->path, stream->flags);
+            size_t due = fact_due_change (facts, client, stream, stream->change, facts->model.zxid);
             if ((stream->flags & HISTORY_STREAM_NO_SNAPSHOT) != 0 && !stream->whole) {
                 continue; /* nobody knows where it begins */
             }
-            if (!stream->whole || stream->partial || next < facts->model.changes_count) {
+            if (!stream->whole || stream->partial || due < facts->model.changes_count) {
                 return object (objection,
                                "client %u: its stream of %s ends at %#" PRIx64
                                ", and more has happened",
@@ -409,6 +470,8 @@ bool rule_stream (const struct facts *facts, const struct history_event *event,
         return all_told (facts, objection);
     case HISTORY_VALID:
         return marks_come (facts, event, objection);
+    case HISTORY_REFUSED:
+        return refusal_fits (facts, event, objection);
     case HISTORY_TOLD:
         return told_fits (facts, event, objection);
     case HISTORY_RETURN:

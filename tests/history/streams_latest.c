@@ -54,26 +54,32 @@ static void fold (struct latest_list *list, const struct model_change *change)
     list->items[list->count++] = next;
 }
 
-/* All that the batch stands for; folded, or change by change. */
+/* All that the batch stands for, folded, or change by change; and what may become of that. */
 static struct latest_list expect (const struct facts *facts, const struct fact_stream *stream,
-                                  const struct history_batch *batch, size_t from, bool folded)
+                                  const struct history_event *event, size_t from, bool folded,
+                                  unsigned *fates)
 {
     const struct model *model = &facts->model;
+    const struct fact_client *client = facts_client (facts, event->client);
     struct latest_list list = {.count = 0};
     list.items = calloc (model->changes_count - from + 1, sizeof *list.items);
     COHORT_ASSERT (list.items != NULL);
-    for (size_t at = from;; at++) {
-        at = fact_next_change (model, at, stream->path, stream->flags);
-        if (at == model->changes_count || model->changes[at].zxid > batch->zxid) {
-            return list;
+    *fates = 0;
+    for (size_t at = from;
+         at < model->changes_count && model->changes[at].zxid <= event->u.batch.zxid; at++) {
+        unsigned fate = fact_fate (facts, client, stream, at);
+        if (fate == FACT_PASSED) {
+            continue;
         }
         const struct model_change *change = &model->changes[at];
+        *fates |= fate;
         if (folded) {
             fold (&list, change);
         } else {
             list.items[list.count++] = latest_of (change);
         }
     }
+    return list;
 }
 
 /* The index of the first of the batch's changes that is another; count: all are as expected. */
@@ -90,22 +96,43 @@ static size_t first_other (const struct stream_view *view, const struct latest_l
     return batch->count;
 }
 
+/* Whether each of those that are told may be told. */
+static bool all_may_be_told (const struct facts *facts, const struct fact_stream *stream,
+                             const struct history_event *event, size_t from)
+{
+    const struct history_batch *batch = &event->u.batch;
+    const struct fact_client *client = facts_client (facts, event->client);
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct history_change *change = &batch->changes[i];
+        const char *path = change->kind == HISTORY_OWNER ? NULL : change->path;
+        if (!fact_may_be_told (facts, client, stream, from, batch->zxid, path)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool stream_latest_fits (const struct facts *facts, const struct fact_stream *stream,
                          const struct history_event *event, struct objection *objection)
 {
     const struct history_batch *batch = &event->u.batch;
     const struct model *model = &facts->model;
-    size_t from = stream->whole ? stream->change : model_changes_after (model, batch->zxid - 1);
-    size_t next = fact_next_change (model, from, stream->path, stream->flags);
+    const struct fact_client *client = facts_client (facts, event->client);
+    size_t from = fact_first_change (facts, stream, batch->zxid);
+    size_t next = fact_next_change (facts, client, stream, from);
     size_t told = stream->partial && !batch->first ? stream->partial_told : 0;
     bool one = next == model->changes_count || model->changes[next].zxid == batch->zxid;
     bool fits = false;
-    const struct stream_view view = {facts, facts_client (facts, event->client), stream->flags, 0};
+    const struct stream_view view = {facts, client, stream->flags, 0};
     for (int folded = one ? 0 : 1; folded <= 1 && !fits; folded++) {
-        struct latest_list list = expect (facts, stream, batch, from, folded != 0);
+        unsigned fates;
+        struct latest_list list = expect (facts, stream, event, from, folded != 0, &fates);
         size_t other = first_other (&view, &list, told, batch);
         bool all = batch->more || told + batch->count == list.count;
-        fits = other == batch->count && all;
+        /* Where nobody can say what was passed over, it is enough if nothing leaks out. */
+        fits = (fates & FACT_PASSED) != 0
+                   ? all_may_be_told (facts, stream, event, from)
+                   : other == batch->count && all && (fates & FACT_TURNED) == 0;
         if (!fits) {
             const char *path = other < batch->count ? batch->changes[other].path : "nothing more";
             object (objection,

@@ -595,6 +595,7 @@ static bool read_key (struct text *self, const char *key, char *value)
     case HISTORY_OPENED:
         return read_opened (self, key, value);
     case HISTORY_CLOSED:
+    case HISTORY_REFUSED:
         self->event->u.id = read_number (self, value);
         return strcmp (key, "stream") == 0;
     case HISTORY_TOLD:

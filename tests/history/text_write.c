@@ -11,10 +11,11 @@
 
 enum { NUMBER_SIZE = 192, PLAIN_MAX = HISTORY_VALUE_SIZE - 1 };
 
-const char *const text_events[] = {
-    "",      "session", "attached", "valid",  "lost",  "gone",   "call",     "return",  "unknown",
-    "fired", "batch",   "opened",   "closed", "told",  "served", "unserved", "seen",    "entry",
-    "led",   "unled",   "ended",    "forgot", "heard", "calm",   "uncalm",   "stalled", "settled"};
+const char *const text_events[] = {"",       "session", "attached", "valid",  "lost",     "gone",
+                                   "call",   "return",  "unknown",  "fired",  "batch",    "opened",
+                                   "closed", "refused", "told",     "served", "unserved", "seen",
+                                   "entry",  "led",     "unled",    "ended",  "forgot",   "heard",
+                                   "calm",   "uncalm",  "stalled",  "settled"};
 const char *const text_ops[] = {"",
                                 "create",
                                 "delete",
@@ -355,6 +356,7 @@ void history_format (struct buf *out, const struct history_event *event)
         print_opened (out, &event->u.opened);
         break;
     case HISTORY_CLOSED:
+    case HISTORY_REFUSED:
         print (out, " stream=%" PRIu64, event->u.id);
         break;
     case HISTORY_TOLD:

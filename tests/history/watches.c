@@ -23,15 +23,15 @@ static const struct fact_watch *find (const struct fact_client *client,
 static bool is_out_of_sight (const struct facts *facts, const struct fact_client *client,
                              const struct fact_watch *watch, uint64_t zxid)
 {
-    const struct model_znode *znode = model_find (&facts->model, watch->path);
-    const struct model_version *version = model_at (znode, zxid);
-    struct model_who who = facts_who (facts, client, zxid);
-    if (version == NULL) {
-        return facts->model.lists &&
-               model_absence (&facts->model, who, watch->path, zxid, 0) == COHORT_ENOAUTH;
-    }
-    return watch->kind == HISTORY_WATCH_CHILDREN ? !model_may (who, version, COHORT_PERM_READ)
-                                                 : !model_sees (who, znode, zxid);
+    return facts_denied (facts, client, watch->path, watch->kind == HISTORY_WATCH_CHILDREN, zxid);
+}
+
+/* Whether that is so (out), or is not, in any state since that one. */
+static bool is_ever (const struct facts *facts, const struct fact_client *client,
+                     const struct fact_watch *watch, uint64_t since, bool out)
+{
+    return facts_ever (facts, client, watch->path, watch->kind == HISTORY_WATCH_CHILDREN, since,
+                       out);
 }
 
 /* A watch that was set anew on another server, which does not remember what happened meanwhile:
@@ -60,7 +60,7 @@ static bool may_be_compared (const struct facts *facts, const struct fact_client
     if (fired->type == COHORT_EVENT_DELETED) {
         return version == NULL && (changed || watch->kind == HISTORY_WATCH_EXISTS);
     }
-    return version != NULL && changed;
+    return version != NULL && changed && is_ever (facts, client, watch, fired->zxid, false);
 }
 
 /* Whether its client is waiting for the answer to an unwatch that concerns the watch. */
@@ -130,6 +130,9 @@ static bool comes_before (const struct facts *facts, const struct fact_client *c
     if (client->attaches == watch->attaches) {
         return true;
     }
+    if (is_ever (facts, client, watch, zxid, true)) {
+        return false;
+    }
     for (; event != NULL;) {
         if (event->zxid >= zxid || type == COHORT_EVENT_DELETED) {
             return false;
@@ -147,6 +150,15 @@ static bool overdue (const struct facts *facts, const struct fact_client *client
     const struct model_version *event =
         fact_first_event (facts, client, watch->kind, watch->path, watch->zxid, &type);
     return event != NULL && event->zxid <= zxid;
+}
+
+/* Whether it was set anew where its client could not see any more what it is about, and still
+ * cannot: that should have been told. */
+static bool is_forsaken (const struct facts *facts, const struct fact_client *client,
+                         const struct fact_watch *watch)
+{
+    return client->attaches != watch->attaches && client->attach_zxid != 0 &&
+           !is_ever (facts, client, watch, client->attach_zxid, false);
 }
 
 /* firing: the watch whose event this is; NULL: it is no event.  Who closes its session has lost its
@@ -170,6 +182,19 @@ static bool all_have_fired (const struct facts *facts, const struct fact_client 
     return true;
 }
 
+static bool none_is_forsaken (const struct facts *facts, const struct fact_client *client,
+                              struct objection *objection)
+{
+    for (size_t i = 0; i < client->watches_count && !client->closes; i++) {
+        if (is_forsaken (facts, client, &client->watches[i])) {
+            return object (objection,
+                           "client %u waits for its watch of kind %d on %s, which it cannot see",
+                           client->number, (int) client->watches[i].kind, client->watches[i].path);
+        }
+    }
+    return true;
+}
+
 /* Nobody is shown a state before the events that led to it. */
 bool rule_no_watch_lost (const struct facts *facts, const struct history_event *event,
                          struct objection *objection)
@@ -188,7 +213,8 @@ bool rule_no_watch_lost (const struct facts *facts, const struct history_event *
     for (struct map_node *node = map_first (&facts->clients); node != NULL;
          node = map_next (&facts->clients, node)) {
         client = map_entry (node, struct fact_client, node);
-        if (!all_have_fired (facts, client, NULL, facts->model.zxid, objection)) {
+        if (!all_have_fired (facts, client, NULL, facts->model.zxid, objection) ||
+            !none_is_forsaken (facts, client, objection)) {
             return false;
         }
     }

@@ -182,6 +182,7 @@ static void take_events (struct world *self, struct sim_client *client)
             follower_batch (self, client, container_of (event, struct batch_event, event));
         } else if (event->kind == EVENT_ENDED) {
             mirror_ended (self, client, event);
+            follower_ended (self, client, event);
         } else if (event->kind == EVENT_STATE) {
             session_state (self, client, container_of (event, struct state_event, event)->state);
         }

@@ -12,6 +12,9 @@
 static const char *some_place (struct world *self, struct sim_client *client, char path[PATH_SIZE])
 {
     static const char *const prefixes[] = {"/r", "/d", "/box", "/tree", "/t"};
+    if (workload_veils (self) && prng_chance (&client->prng, 1, 2)) {
+        return workload_veiled (self, client, path);
+    }
     size_t place = prng_below (&client->prng, 6);
     return place == 5 ? "/" : path_of (path, prefixes[place], 0, window_of (self));
 }
@@ -96,5 +99,17 @@ void follower_batch (struct world *self, struct sim_client *client, struct batch
         cohort_change_t *changes;
         more = batch_event_next (event, &batch, &changes);
         record_batch (self, client, event->stream, &batch);
+    }
+}
+
+void follower_ended (struct world *self, struct sim_client *client, struct event *event)
+{
+    for (size_t i = 0; i < client->followed_count; i++) {
+        struct cohort_stream *stream = client->followed[i];
+        if (event == &stream->ended && stream->rc == COHORT_ENOAUTH) {
+            record_refused (self, client, stream);
+            take_out (client, i);
+            return;
+        }
     }
 }

@@ -425,6 +425,14 @@ void record_closed (struct world *world, const struct sim_client *client,
                                           .u.id = stream->id});
 }
 
+void record_refused (struct world *world, const struct sim_client *client,
+                     const struct cohort_stream *stream)
+{
+    record (world, (struct history_event){.kind = HISTORY_REFUSED,
+                                          .client = recorded (world, client)->number,
+                                          .u.id = stream->id});
+}
+
 /* ---- The ensemble ---------------------------------------------------------------------------- */
 
 static void record_entry (struct world *world, const struct zab_entry *entry)

@@ -138,6 +138,7 @@ static void results_of (struct world *world, const struct request *request,
         enum wire_kind kind = request->wire.ops[i].kind;
         bool stat = op->rc == 0 && (kind == WIRE_CREATE || kind == WIRE_SET || kind == WIRE_ADD ||
                                     kind == WIRE_SET_ACL);
+        stat = stat && (!op->existed || op->stat.czxid != 0); /* it may not be seen */
         ops[i] = (struct history_result){.code = op->rc,
                                          .path = op->path,
                                          .stat = stat ? &op->stat : NULL,

@@ -8,6 +8,7 @@
  *      /lock-W  ephemerals, which multis name as their condition
  *      /mN      created and deleted by multis, as often as not in vain
  *      /box-W, /tN-W, /tree-W: workload_lives.c
+ *      /v-W     workload_veils.c
  *      /aN-W, /quota-W, and several of all these at once: workload_rights.c
  *
  * and read them in other ways, too (workload_reads.c).
@@ -25,7 +26,7 @@
 #include "client/src/watches.h"
 #include "tests/simulation/workload.h"
 
-enum { WINDOW_MS = 2000, WATCHES_MAX = 8, COUNTER = 0, SUM_MAX = 12 };
+enum { WINDOW_MS = 2000, WATCHES_MAX = 8, COUNTER = 0, SUM_MAX = 12, HIDING = 7 };
 
 uint64_t window_of (const struct world *self)
 {
@@ -443,9 +444,11 @@ void workload_ask (struct world *self, struct sim_client *client)
                                        {15, list_folder},
                                        {10, workload_look}};
     uint64_t number = (uint64_t) (client - self->clients);
+    bool hides = workload_veils (self) && prng_chance (&client->prng, 1, HIDING);
     bool only_reads = world_draw (self, SIM_DRAW_MOOD, number, window_of (self), 0) % 3 == 0;
     self->requests++;
-    draw_ask (client, only_reads ? reads : asks) (self, client);
+    ask_fn *ask = hides ? workload_hide : draw_ask (client, only_reads ? reads : asks);
+    ask (self, client);
 }
 
 /* ---- Answers --------------------------------------------------------------------------------- */

@@ -47,6 +47,11 @@ ask_fn workload_look;
 /* What not everybody may do, or as much of as he likes: workload_rights.c. */
 ask_fn workload_claim, workload_give;
 
+/* What not everybody may see, in the worlds that have such: workload_veils.c. */
+ask_fn workload_hide;
+bool workload_veils (const struct world *self);
+const char *workload_veiled (struct world *self, struct sim_client *client, char path[PATH_SIZE]);
+
 /* Several writes of many kinds at once, as often as not in vain. */
 ask_fn workload_several;
 

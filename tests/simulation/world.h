@@ -344,6 +344,7 @@ enum sim_draw {
     SIM_DRAW_HOARD,      /* whether somebody has very many ephemerals */
     SIM_DRAW_REPLACED,   /* when servers say that the administrators are others */
     SIM_DRAW_OBSERVERS,  /* how many there are, and which servers they are */
+    SIM_DRAW_VEILS,      /* whether some znodes are hidden from some clients */
     SIM_DRAW_PLAN = 100, /* of each kind of fault */
     SIM_DRAW_CHANCE = 200
 };
@@ -606,6 +607,8 @@ void record_batch (struct world *self, const struct sim_client *client,
 
 void record_opened (struct world *self, const struct sim_client *client,
                     const struct cohort_stream *stream);
+void record_refused (struct world *self, const struct sim_client *client,
+                     const struct cohort_stream *stream);
 void record_closed (struct world *self, const struct sim_client *client,
                     const struct cohort_stream *stream);
 
@@ -654,6 +657,7 @@ bool mirror_equal (const struct sim_client *client, const struct tree *tree);
 
 /* What a stream with options has told; of others nothing. */
 void follower_batch (struct world *self, struct sim_client *client, struct batch_event *event);
+void follower_ended (struct world *self, struct sim_client *client, struct event *event);
 
 /* ---- observe.c ------------------------------------------------------------------------------- */
 

@@ -73,6 +73,7 @@ static void test_every_kind (void **state)
     expect_same ("5 c1 opened stream=1 path=/a flags=7 from=9\n");
     expect_same ("5 c1 closed stream=1\n");
     expect_same ("5 c1 told stream=1 type=-2 path=/a zxid=9\n");
+    expect_same ("5 c1 refused stream=1\n");
     expect_same ("5 c0 stalled epoch=3 from=-4\n");
     expect_same ("5 c0 entry zxid=1 stamp=1700000000000 what=session attach=1 incarnation=1 "
                  "server=2 nonce=00112233445566778899aabbccddeeff\n");
