@@ -401,7 +401,8 @@ const struct command command_table[] = {
      "have ended and their ephemerals are gone. Zxids go on above all that the old ensemble\n"
      "can have given out, unless it held more elections since than --skip-epochs says. On\n"
      "several machines name the same --cluster-id and --members on each. A folder that is not\n"
-     "empty is refused; only a myid may be there.\n",
+     "empty is refused; only a myid may be there. No server starts in a folder whose restore\n"
+     "did not get to its end: remove what it has made, and restore again.\n",
      command_snapshot_flags,
      "  $ cohort snapshot save backup-monday\n"
      "  $ cohort snapshot status backup-monday\n"

@@ -61,7 +61,9 @@ struct backup_restore {
  * them: entries of an epoch above all that the old ensemble can have had.  The same file, cluster
  * id, members and epochs give the same state anywhere, so that each machine may make its own
  * folder. A folder must be empty (a file myid, if it names the same id, excepted) or not be there:
- * COHORT_ENOTEMPTY; nothing was changed then.  info: of the new state. */
+ * COHORT_ENOTEMPTY; nothing was changed then.  Wherever else it fails, or is killed, the folders it
+ * has begun are marked (format.h: NAME_RESTORING), and no server starts there.  info: of the new
+ * state. */
 int backup_restore (const struct backup_restore *options, struct backup_info *info, char *error,
                     size_t error_size);
 

@@ -121,18 +121,68 @@ static bool is_own_myid (const char *folder, uint32_t id, bool *there)
     return ok && found == id;
 }
 
+static int disk_failed (struct restoring *self, const char *folder, int rc)
+{
+    return fail (self, rc == -ENOSPC ? COHORT_EDISKFULL : COHORT_ESYSTEM, folder, strerror (-rc));
+}
+
+/* Until all folders are made none of them is taken for what it is not, an empty one least of all:
+ * wherever this ends before, no server starts there. */
+static int mark_folder (struct restoring *self, const char *folder, uint32_t id)
+{
+    static const char text[] =
+        "cohort snapshot restore is at work here, or did not get to its end\n";
+    (void) id;
+    struct disk *disk;
+    struct disk_file *file;
+    int rc = posix_disk_new (folder, &disk);
+    if (rc != 0) {
+        return disk_failed (self, folder, rc);
+    }
+    rc = disk->ops->open (disk, NAME_RESTORING, true, &file);
+    if (rc == 0) {
+        rc = disk->ops->write (file, 0, text, sizeof text - 1);
+        rc = rc == 0 ? disk->ops->sync (file) : rc;
+        disk->ops->close (file);
+    }
+    rc = rc == 0 ? disk->ops->sync_names (disk) : rc;
+    disk->ops->destroy (disk);
+    return rc == 0 ? 0 : disk_failed (self, folder, rc);
+}
+
+static int unmark_folder (struct restoring *self, const char *folder, uint32_t id)
+{
+    (void) id;
+    struct disk *disk;
+    int rc = posix_disk_new (folder, &disk);
+    if (rc != 0) {
+        return disk_failed (self, folder, rc);
+    }
+    rc = disk->ops->sync_names (disk); /* of its myid, too */
+    rc = rc == 0 ? disk->ops->unlink (disk, NAME_RESTORING) : rc;
+    rc = rc == 0 ? disk->ops->sync_names (disk) : rc;
+    disk->ops->destroy (disk);
+    return rc == 0 ? 0 : disk_failed (self, folder, rc);
+}
+
 static int check_folder (struct restoring *self, const char *folder, uint32_t id)
 {
-    bool there = false, empty = true;
+    bool there = false, empty = true, unfinished = false;
     DIR *directory = opendir (folder);
     if (directory == NULL) {
         return errno == ENOENT ? 0 : fail (self, COHORT_ESYSTEM, folder, strerror (errno));
     }
-    for (const struct dirent *entry; empty && (entry = readdir (directory)) != NULL;) {
-        empty = strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0 ||
-                strcmp (entry->d_name, "myid") == 0;
+    for (const struct dirent *entry; (entry = readdir (directory)) != NULL;) {
+        empty = empty && (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0 ||
+                          strcmp (entry->d_name, "myid") == 0);
+        unfinished = unfinished || strcmp (entry->d_name, NAME_RESTORING) == 0;
     }
     (void) closedir (directory);
+    if (unfinished) {
+        return fail (self, COHORT_ENOTEMPTY, folder,
+                     "an earlier restore did not get to its end here: remove what it has made, or "
+                     "name a new folder");
+    }
     if (!empty) {
         return fail (self, COHORT_ENOTEMPTY, folder,
                      "not empty: name a new folder, or move what is in it away");
@@ -230,11 +280,11 @@ static int make_folder (struct restoring *self, const char *folder, uint32_t id)
 {
     char text[256];
     struct store *store = NULL;
-    struct store_options options = {.server_id = id, .store_id = store_id_of (self->options, id)};
+    struct store_options options = {
+        .server_id = id, .store_id = store_id_of (self->options, id), .restoring = true};
     int rc = posix_disk_new (folder, &options.disk);
     if (rc != 0) {
-        return fail (self, rc == -ENOSPC ? COHORT_EDISKFULL : COHORT_ESYSTEM, folder,
-                     strerror (-rc));
+        return disk_failed (self, folder, rc);
     }
     rc = store_open (&options, &store, text, sizeof text);
     if (rc != 0) {
@@ -293,6 +343,19 @@ static int make_state (struct restoring *self)
     return 0;
 }
 
+typedef int folder_fn (struct restoring *self, const char *folder, uint32_t id);
+
+static int each_folder (struct restoring *self, folder_fn *fn)
+{
+    int rc = 0;
+    for (size_t i = 0; i < self->options->members_count && rc == 0; i++) {
+        if (self->options->members[i].folder != NULL) {
+            rc = fn (self, self->options->members[i].folder, self->options->members[i].id);
+        }
+    }
+    return rc;
+}
+
 int backup_restore (const struct backup_restore *options, struct backup_info *info, char *error,
                     size_t error_size)
 {
@@ -309,11 +372,9 @@ int backup_restore (const struct backup_restore *options, struct backup_info *in
     self.tree = backup.tree;
     self.point = backup.head.point;
     rc = make_state (&self);
-    for (size_t i = 0; i < options->members_count && rc == 0; i++) {
-        if (options->members[i].folder != NULL) {
-            rc = make_folder (&self, options->members[i].folder, options->members[i].id);
-        }
-    }
+    rc = rc == 0 ? each_folder (&self, mark_folder) : rc;
+    rc = rc == 0 ? each_folder (&self, make_folder) : rc;
+    rc = rc == 0 ? each_folder (&self, unmark_folder) : rc;
     if (rc == 0) {
         *info = (struct backup_info){.size = backup.entry.size};
         backup_describe (self.tree, info);

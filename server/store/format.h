@@ -293,6 +293,7 @@ enum { NAME_SIZE = 64 };
 #define NAME_MANIFEST_NEW "manifest.new"
 #define NAME_SNAPSHOT_NEW "snap.new"
 #define NAME_RESERVE      "reserve"
+#define NAME_RESTORING    "restoring"
 
 void name_segment (char name[NAME_SIZE], uint32_t segment);
 void name_snapshot (char name[NAME_SIZE], zxid_t zxid, uint64_t serial);

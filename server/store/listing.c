@@ -41,6 +41,8 @@ static void collect (void *arg, const char *name)
         self->history = true;
     } else if (strcmp (name, NAME_SNAPSHOT_NEW) == 0 || strcmp (name, NAME_MANIFEST_NEW) == 0) {
         add (self, name);
+    } else if (strcmp (name, NAME_RESTORING) == 0) {
+        self->restoring = true;
     } /*  else it is not ours, or looked at elsewhere */
 }
 

@@ -14,7 +14,8 @@ struct listing {
     char (*names)[NAME_SIZE]; /*  files of logs and snapshots, finished or not */
     size_t count, room;
     bool failed;
-    bool history; /*  something was once kept here: a store that is being made has nothing */
+    bool history;   /*  something was once kept here: a store that is being made has nothing */
+    bool restoring; /*  a backup is being restored here, or was and never to the end */
     /*  Free from here on. */
     uint32_t segment;
     uint64_t serial;

@@ -324,6 +324,19 @@ static void forget (struct store *self)
     memset (&self->recovered, 0, sizeof self->recovered);
 }
 
+/*  Half of a backup is no state, and an empty folder that was to be one is not to begin anew. */
+static int check_restored (const struct listing *listing, const struct store_options *options,
+                           struct fault *fault)
+{
+    if (!listing->restoring || options->restoring) {
+        return 0;
+    }
+    return fault_set (fault, COHORT_ECONFIG,
+                      NAME_RESTORING
+                      ": cohort snapshot restore did not get to its end here: remove "
+                      "what it has made, and restore again");
+}
+
 /*  One after the other, what does not fit is set aside; each time there is less of it. */
 static int read_and_repair (struct store *self, const struct store_options *options,
                             struct log_recovery *log, struct fault *fault)
@@ -335,6 +348,9 @@ static int read_and_repair (struct store *self, const struct store_options *opti
         int rc = listing_read (&listing, self->disk, fault);
         if (rc == 0) {
             self->aside.number = listing.aside;
+            rc = check_restored (&listing, options, fault);
+        }
+        if (rc == 0) {
             rc = attempt (self, options, &listing, log, &damage, fault);
         }
         if (rc == COHORT_ECORRUPT && options->repair && i < REPAIRS_MAX) {

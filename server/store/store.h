@@ -14,6 +14,7 @@
  *    snap.<zxid>.<n> snapshots: temporary name, sync, verify, rename, sync of names, manifest
  *    reserve         a little space for the manifest on a full disk; lock
  *    damaged.<n>.<name>  what recovery has set aside
+ *    restoring       a backup is being restored (server/backup), or was and never to the end
  *
  *  Errors: any failed write (but for want of space), sync or rename is final: store_failure says
  *  so, nothing more is acknowledged, and the server must stop.  No space: see store_space.
@@ -63,6 +64,7 @@ struct store_options {
     int snapshot_level; /*  of compression, 1 to 9; 0: the default, 1; -1: none               */
     bool repair; /*  others can bring back what is damaged: see store_open                       */
     bool reads_ahead; /*  store_reader_next has a thread of its own                             */
+    bool restoring;   /*  whoever opens it restores a backup: anybody else is refused meanwhile */
     /*  With reads_ahead: store_open calls it, if there is a snapshot, while another thread reads
      *  the log, so that the newest may be loaded meanwhile.  What comes of it is of use if in the
      *  end store_snapshot_newest gives the same point; where something was damaged it may be called
@@ -74,8 +76,8 @@ struct store_options {
 
 /*  Opens and recovers: reads metadata, manifest, newest valid snapshot, log; cuts a torn tail;
  *  0, or COHORT_E... with an English text in error[error_size] that names file, place and what
- *  to do: COHORT_EINUSE (locked), COHORT_ECORRUPT, COHORT_ECONFIG (another server's folder, or
- *  an unknown version), COHORT_EDISKFULL, COHORT_ESYSTEM.  Blocks.
+ *  to do: COHORT_EINUSE (locked), COHORT_ECORRUPT, COHORT_ECONFIG (another server's folder, an
+ *  unknown version, or a restore that did not end), COHORT_EDISKFULL, COHORT_ESYSTEM.  Blocks.
  *
  *  Damage.  Without `repair` it is COHORT_ECORRUPT, and nothing has changed.  With it the store
  *  opens with what is sound, marked (store_meta.trust); what is not is kept as damaged.<n>.<name>,

@@ -4,10 +4,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "client/base/prng.h"
@@ -361,13 +364,78 @@ static void test_folders_refused (void **state)
     assert_int_equal (backup_restore (&restore, &info, error, sizeof error), COHORT_ENOTEMPTY);
 }
 
+/* In a process of its own, which ends with the first byte of a file behind `limit`. */
+static bool restore_within (const struct backup_restore *restore, rlim_t limit)
+{
+    struct rlimit files = {.rlim_cur = limit, .rlim_max = limit}, cores = {.rlim_cur = 0};
+    int status;
+    pid_t pid = fork ();
+    assert_true (pid >= 0);
+    if (pid == 0) {
+        struct backup_info info;
+        char error[512];
+        if (setrlimit (RLIMIT_CORE, &cores) != 0 || setrlimit (RLIMIT_FSIZE, &files) != 0) {
+            _exit (2);
+        }
+        _exit (backup_restore (restore, &info, error, sizeof error) == 0 ? 0 : 1);
+    }
+    assert_int_equal (waitpid (pid, &status, 0), pid);
+    assert_true (WIFEXITED (status) ? WEXITSTATUS (status) == 0 : WTERMSIG (status) == SIGXFSZ);
+    return WIFEXITED (status);
+}
+
+/* No server of the ensemble starts in a folder, empty as it may look, and another restore says
+ * what it is. */
+static void is_refused (const char *folder, const struct backup_restore *restore)
+{
+    struct backup_info info;
+    char error[512];
+    cohort_server_options_t options = {
+        .size = sizeof options, .id = 1, .clients = "inproc://half", .data_dir = folder};
+    cohort_server_t *server = cohort_server_new (&options);
+    assert_non_null (server);
+    assert_int_equal (cohort_server_start (server), COHORT_ECONFIG);
+    assert_non_null (strstr (cohort_server_errmsg (server), folder));
+    assert_non_null (strstr (cohort_server_errmsg (server),
+                             "restoring: cohort snapshot restore did not get to its end here"));
+    cohort_server_destroy (&server);
+    assert_int_equal (backup_restore (restore, &info, error, sizeof error), COHORT_ENOTEMPTY);
+    assert_non_null (strstr (error, "an earlier restore did not get to its end here"));
+}
+
+static void test_interrupted (void **state)
+{
+    struct backup_restore restore = {.file = world.snapshot, .members_count = 2};
+    char folders[2][PATH_SIZE], name[32];
+    rlim_t limit = 0;
+    int interruptions = 0;
+    (void) state;
+    memcpy (restore.cluster_id, cluster_id, sizeof cluster_id);
+    for (bool done = false; !done; limit = limit == 0 ? 64 : limit * 2) {
+        for (size_t i = 0; i < 2; i++) {
+            snprintf (name, sizeof name, "half-%d-%zu", interruptions, i);
+            path_in (folders[i], name);
+            restore.members[i].id = (uint32_t) i + 1;
+            restore.members[i].folder = folders[i];
+        }
+        done = restore_within (&restore, limit);
+        if (!done) {
+            is_refused (folders[0], &restore);
+            interruptions++;
+        }
+    }
+    /* The mark, the metadata, the snapshot, the log. */
+    assert_true (interruptions > 4);
+    write_file (folders[0], "restoring", "");
+    is_refused (folders[0], &restore);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_status),
-        cmocka_unit_test (test_damaged),
-        cmocka_unit_test (test_restored),
-        cmocka_unit_test (test_folders_refused),
+        cmocka_unit_test (test_status),      cmocka_unit_test (test_damaged),
+        cmocka_unit_test (test_restored),    cmocka_unit_test (test_folders_refused),
+        cmocka_unit_test (test_interrupted),
     };
     return cmocka_run_group_tests (tests, setup, teardown);
 }
