@@ -164,6 +164,8 @@ static int signals_open (void)
     (void) sigemptyset (&set);
     (void) sigaddset (&set, SIGTERM);
     (void) sigaddset (&set, SIGINT);
+    /* A file that may not grow (ulimit -f) is a failed write, which is told, and no death. */
+    (void) signal (SIGXFSZ, SIG_IGN);
     return sigprocmask (SIG_BLOCK, &set, NULL) == 0 ? signalfd (-1, &set, SFD_CLOEXEC) : -1;
 }
 

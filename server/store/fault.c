@@ -46,7 +46,7 @@ static const char *errno_text (int error)
     case EEXIST:
         return "exists already (EEXIST)";
     case EFBIG:
-        return "file too large (EFBIG)";
+        return "file too large (EFBIG; see ulimit -f)";
     case EIO:
         return "input/output error (EIO)";
     case EISDIR:
@@ -67,6 +67,8 @@ static const char *errno_text (int error)
         return "not a file of data, but a pipe or a device (ENXIO)";
     case EROFS:
         return "read-only file system (EROFS)";
+    case ESTALE:
+        return "removed from its folder while it is in use (ESTALE)";
     default:
         return NULL;
     }

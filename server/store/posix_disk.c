@@ -233,9 +233,18 @@ static int write_file (struct disk_file *file, uint64_t offset, const void *data
     return 0;
 }
 
-/*  Sizes are metadata that fdatasync must write: they are needed to find the data. */
+/*  Sizes are metadata that fdatasync must write: they are needed to find the data.  What is in a
+ *  file that somebody has removed, no start will find: it is not durable, whatever the disk says.
+ */
 static int sync_file (struct disk_file *file)
 {
+    struct stat status;
+    if (fstat (file->fd, &status) != 0) {
+        return -errno;
+    }
+    if (status.st_nlink == 0) {
+        return -ESTALE;
+    }
     return fdatasync (file->fd) == 0 ? 0 : -errno;
 }
 

@@ -3,12 +3,15 @@
  *
  * usage: test-cluster-faults COHORTD LIBRARY [cmocka's name filter] */
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "cohort/client.h"
 #include "tests/cluster/ensemble.h"
@@ -134,6 +137,52 @@ static void test_follower_rename_fails (void **state)
 {
     (void) state;
     lose_disk ((leader + 1) % 3, BAD_DISK_RENAME);
+}
+
+/* What it goes on writing no start would find: it must not say that it is durable. */
+static void test_folder_removed (void **state)
+{
+    const char *folder = ensemble.servers[leader].data;
+    char path[2 * ENSEMBLE_TEXT];
+    (void) state;
+    begin_load (20000);
+    DIR *directory = opendir (folder);
+    assert_non_null (directory);
+    for (const struct dirent *entry; (entry = readdir (directory)) != NULL;) {
+        (void) snprintf (path, sizeof path, "%s/%s", folder, entry->d_name);
+        (void) unlink (path); /* but for . and .. */
+    }
+    (void) closedir (directory);
+    load_until (&load, 10000, LOAD_MS);
+    int status = ensemble_wait_end (&ensemble, leader, END_MS);
+    assert_true (WIFEXITED (status));
+    assert_int_equal (WEXITSTATUS (status), EXIT_DISK_FAILED);
+    load_until (&load, 15000, LOAD_MS);
+    ensemble_start (&ensemble, leader); /* emptied: it counts again when it has everything */
+    verify_all ();
+}
+
+/* With `ulimit -f` the server hears of it, and says so, in place of a signal that ends it. */
+static void test_file_size_limited (void **state)
+{
+    struct rlimit usual, limited;
+    size_t follower = (leader + 1) % 3;
+    (void) state;
+    ensemble_signal (&ensemble, follower, SIGKILL);
+    disks[follower]->journal = 0; /* a file that may not grow either */
+    assert_int_equal (getrlimit (RLIMIT_FSIZE, &usual), 0);
+    limited = (struct rlimit){.rlim_cur = 1 << 20, .rlim_max = usual.rlim_max};
+    assert_int_equal (setrlimit (RLIMIT_FSIZE, &limited), 0);
+    ensemble_start (&ensemble, follower);
+    assert_int_equal (setrlimit (RLIMIT_FSIZE, &usual), 0);
+    begin_load (20000);
+    load_until (&load, 15000, LOAD_MS);
+    int status = ensemble_wait_end (&ensemble, follower, END_MS);
+    assert_true (WIFEXITED (status));
+    assert_int_equal (WEXITSTATUS (status), EXIT_DISK_FAILED);
+    assert_true (ensemble_log_has (&ensemble, follower, "EFBIG; see ulimit -f"));
+    ensemble_start (&ensemble, follower);
+    verify_all ();
 }
 
 static void await_log (size_t server, const char *text)
@@ -292,7 +341,8 @@ int main (int argc, char **argv)
 #define FAULT_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         FAULT_TEST (test_follower_sync_fails), FAULT_TEST (test_leader_sync_fails),
-        FAULT_TEST (test_leader_write_fails),  FAULT_TEST (test_follower_rename_fails),
+        FAULT_TEST (test_leader_write_fails),  FAULT_TEST (test_folder_removed),
+        FAULT_TEST (test_file_size_limited),   FAULT_TEST (test_follower_rename_fails),
         FAULT_TEST (test_nothing_is_taken),    FAULT_TEST (test_slow_disks),
         FAULT_TEST (test_power_cuts),          FAULT_TEST (test_damage_is_healed),
         FAULT_TEST (test_emptied_folder),      FAULT_TEST (test_logs_are_read),
