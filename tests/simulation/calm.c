@@ -19,7 +19,7 @@ enum {
     LULL_LED_MS = 3000,
     AWAY_LED_MS = 800,
     STOPPED_LED_MS = 2000, /* or stands still, which is noticed by its silence */
-    SERVED_MS = 1500,      /* until a client is served, besides its timeout; */
+    SERVED_MS = 1500,      /* until a client is served, besides its session's timeout; */
     LULL_SERVED_MS = 2000  /* in a lull, whatever its timeout is */
 };
 
@@ -170,17 +170,22 @@ static int64_t unserved_ms (const struct world *self, struct sim_client *client)
     return now_ms - peace->since_ms;
 }
 
+/* A session that was taken up has the timeout that its first process asked for. */
+static int64_t served_ms_max (const struct world *self, const struct sim_client *client)
+{
+    uint32_t asked_ms = client->timeout_ms, had_ms = client->identity.timeout_ms;
+    return self->lull ? LULL_SERVED_MS : (asked_ms > had_ms ? asked_ms : had_ms) + SERVED_MS;
+}
+
 static void look_at_clients (struct world *self)
 {
     for (size_t i = 0; i < self->clients_count; i++) {
         struct sim_client *client = &self->clients[i];
-        observe (self,
-                 &(struct sight){.kind = SIGHT_PEACE,
-                                 .client = i,
-                                 .led = true,
-                                 .unserved_ms = unserved_ms (self, client),
-                                 .unserved_ms_max =
-                                     self->lull ? LULL_SERVED_MS : client->timeout_ms + SERVED_MS});
+        observe (self, &(struct sight){.kind = SIGHT_PEACE,
+                                       .client = i,
+                                       .led = true,
+                                       .unserved_ms = unserved_ms (self, client),
+                                       .unserved_ms_max = served_ms_max (self, client)});
     }
 }
 
