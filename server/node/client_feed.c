@@ -93,7 +93,7 @@ int feed_permit (const struct clients *self, const struct client *client,
     struct tree_node node;
     int rc =
         tree_get_as (self->tree, client->session, TREE_WHOLE, request->path, request->size, &node);
-    return rc == COHORT_ENOAUTH ? rc : 0;
+    return rc == COHORT_ENOAUTH && !COHORT_MUTATED (follow_unpermitted) ? rc : 0;
 }
 
 /* Whether it is told what is applied as it is applied. */
@@ -151,7 +151,8 @@ bool feed_turns (const struct clients *self, const struct feed *feed, const stru
             return true;
         }
     }
-    return !feed->shut && tree_effect_turns (self->tree, session, effect);
+    return !feed->shut && !COHORT_MUTATED (turns_unnoticed) &&
+           tree_effect_turns (self->tree, session, effect);
 }
 
 /* Of a top that may not be read only its end is told: all else it would say of a shut stream. */

@@ -215,9 +215,10 @@ static void fired (void *arg, uint64_t owner, enum watch_kind kind, cohort_event
     }
     COHORT_ASSERT (client->watches > 0);
     client->watches--;
-    if (!may_hear (firing, client, type)) {
+    if (!may_hear (firing, client, type) && !COHORT_MUTATED (hidden_watch_fires)) {
         /* It waits on, for what the client may see. */
-        if (client_watch_set (self, client, kind, path, path_size) != 0) {
+        if (!COHORT_MUTATED (hidden_watch_lost) &&
+            client_watch_set (self, client, kind, path, path_size) != 0) {
             client_doom (self, client, COHORT_ENOMEM, "out of memory");
         }
         return;
