@@ -8,6 +8,7 @@
 
 #include "client/base/assert.h"
 #include "cohort/error.h"
+#include "server/core/zab.h"
 #include "server/inspect/gather.h"
 #include "server/inspect/overlay.h"
 #include "server/store/recovery.h"
@@ -293,6 +294,7 @@ static int recover (struct gathering *self, struct disk *disk, struct fault *fau
         note_damage (self, &found, fault);
         rc = 0;
     }
+    zab_past_destroy (&found.past);
     cache_deinit (&cache);
     log_deinit (&log);
     return rc;

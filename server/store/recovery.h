@@ -25,7 +25,8 @@ struct log_recovery {
     /*  out */
     uint64_t watched_position;
     zxid_t commit;
-    struct zab_past *past;    /*  the same for a core; NULL: the chain of hashes is broken */
+    struct zab_past *past;    /*  for a core, whatever is returned: to be destroyed, or taken; */
+                              /*  NULL: the chain of hashes is broken                          */
     zxid_t chained;           /*  the last entry that is what its chain says */
     struct log_damage damage; /*  COHORT_ECORRUPT */
     /*  meanwhile */
