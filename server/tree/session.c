@@ -8,6 +8,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/hash.h"
+#include "client/base/mutation.h"
 #include "client/base/sha256.h"
 #include "server/tree/digest.h"
 #include "server/tree/state.h"
@@ -227,7 +228,8 @@ bool session_over (const struct session *self)
 
 bool session_admits (const struct session *self, const uint8_t password_hash[ENTRY_PASSWORD_HASH])
 {
-    return secret_equal (self->password_hash, password_hash, ENTRY_PASSWORD_HASH);
+    return COHORT_MUTATED (any_password) ||
+           secret_equal (self->password_hash, password_hash, ENTRY_PASSWORD_HASH);
 }
 
 void tree_password_hash (const uint8_t password[16], uint8_t hash[ENTRY_PASSWORD_HASH])

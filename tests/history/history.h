@@ -177,7 +177,7 @@ struct history_entry {
     const char *admins; /* FOUND, ADMINS: a list; NULL or "": nobody */
     const char
         *origin; /* SESSION, ATTACH: who its client is by its connection; NULL or "": nobody */
-    uint8_t password[16]; /* SESSION: the first bytes of the SHA-256 of its password */
+    uint8_t password[16]; /* SESSION, ATTACH: the first bytes of the SHA-256 of its password */
     bool killed;          /* CLOSE: by somebody else's wish; */
     bool silent;          /* for its client was not heard for its timeout */
     uint8_t nonce[16];    /* SESSION, ATTACH */

@@ -284,6 +284,7 @@ bool history_entry_read (struct arena *arena, uint64_t zxid, int64_t stamp_ms, c
         out->incarnation = entry.u.attach.incarnation;
         out->server = entry.u.attach.server;
         memcpy (out->nonce, entry.u.attach.nonce, sizeof out->nonce);
+        memcpy (out->password, entry.u.attach.password_hash, sizeof out->password);
         out->origin = identities_of (arena, entry.u.attach.origin, entry.u.attach.origin_size);
         break;
     case ENTRY_CLOSE:

@@ -345,6 +345,14 @@ static struct model_session *begin_session (struct model *self, const struct his
     return session;
 }
 
+/* A history may leave passwords out. */
+static bool knows_password (const struct model_session *session, const struct history_entry *entry)
+{
+    static const uint8_t none[sizeof entry->password];
+    return memcmp (entry->password, none, sizeof none) == 0 ||
+           memcmp (entry->password, session->password, sizeof session->password) == 0;
+}
+
 /* A process that has lost what it had asked for takes a later incarnation; its numbers begin
  * anew. */
 static void attach (struct model *self, struct model_session *session,
@@ -353,8 +361,9 @@ static void attach (struct model *self, struct model_session *session,
     bool next = entry->incarnation > session->incarnation;
     bool mine = session->incarnation == 1 ||
                 memcmp (session->process, entry->nonce, sizeof entry->nonce) == 0;
-    if (session->killed || (!next && (entry->incarnation != session->incarnation || !mine ||
-                                      entry->attach_no <= session->attach_no))) {
+    if (!knows_password (session, entry) || session->killed ||
+        (!next && (entry->incarnation != session->incarnation || !mine ||
+                   entry->attach_no <= session->attach_no))) {
         return;
     }
     if (next) {

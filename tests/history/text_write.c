@@ -286,7 +286,7 @@ static void print_entry (struct buf *out, const struct history_entry *entry)
                entry->incarnation, entry->server);
         print_bytes (out, "nonce", entry->nonce);
         print_pair (out, "origin", entry->origin);
-        if (entry->kind == HISTORY_ENTRY_SESSION && has_password (entry)) {
+        if (has_password (entry)) {
             print_bytes (out, "password", entry->password);
         }
     }

@@ -113,26 +113,36 @@ void client_kill (struct world *self, struct sim_client *client)
 }
 
 bool client_take (struct world *self, struct sim_client *client, struct sim_client *owner,
-                  bool close_past, bool copied)
+                  struct sim_take how)
 {
     if (!owner->has_identity) {
         return false;
     }
     world_tell (self, "client %zu: the next process %s session %" PRIx64 " of client %zu",
-                (size_t) (client - self->clients), close_past ? "closes" : "goes on with",
+                (size_t) (client - self->clients),
+                how.guesses  ? "guesses the password of"
+                : how.closes ? "closes"
+                             : "goes on with",
                 owner->identity.id, (size_t) (owner - self->clients));
     struct session_identity next = owner->identity;
     next.incarnation++;
-    if (close_past) {
+    if (how.closes) {
         /* A number that nobody else takes, who has a copy of the file neither: it is on record as
          * soon as it asks. */
         next.incarnation = next.incarnation % CLOSERS + CLOSERS * ++self->closers;
     }
-    owner->identity = copied && !close_past ? owner->identity : next;
-    owner->has_identity = copied && !close_past && owner != client;
-    client->identity = client->past = next;
-    client->has_identity = client->has_past = true;
-    client->close_past = close_past;
+    client->past = next;
+    client->has_past = true;
+    client->close_past = how.closes;
+    client->guesses = how.guesses;
+    if (how.guesses) {
+        client->past.password[0] ^= 1;
+    } else {
+        owner->identity = how.copied ? owner->identity : next;
+        owner->has_identity = how.copied && owner != client;
+        client->identity = next;
+        client->has_identity = true;
+    }
     client_kill (self, client);
     return true;
 }

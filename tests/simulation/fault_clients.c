@@ -4,7 +4,10 @@
 
 #include "tests/simulation/world.h"
 
-enum { LAST_MOMENT_MS = 120 };
+enum {
+    LAST_MOMENT_MS = 120,
+    TAKE_GUESSES = 8 /* a value of SESSION_TAKE; below it there are bits */
+};
 
 /* Client a, or mostly the administrator, for the end of what client b has, which may be its own. */
 static bool kill_session (struct world *self, const struct sim_fault *fault)
@@ -28,7 +31,8 @@ static bool kill_session (struct world *self, const struct sim_fault *fault)
 }
 
 /* Takes come of themselves at any time, or (value, bit 1) when the session is about to end because
- * its process has: the end is proposed, and the next process is on its way. */
+ * its process has: the end is proposed, and the next process is on its way. Who guesses the
+ * password comes at any time. */
 static int64_t take_ms (const struct world *self, const struct sim_fault *fault)
 {
     const struct sim_client *owner = &self->clients[fault->b];
@@ -53,13 +57,17 @@ static bool take_session (struct world *self, struct sim_client *client,
     struct sim_client *owner = &self->clients[fault->b];
     struct sim_client *third = &self->clients[(fault->a + 1) % self->clients_count];
     bool closes = (fault->value & 1) != 0, copied = (fault->value & 4) != 0 && !closes;
-    if (!client_take (self, client, owner, closes, copied)) {
+    bool guesses = fault->value >= TAKE_GUESSES;
+    if (guesses) {
+        return client_take (self, client, owner, (struct sim_take){.guesses = true});
+    }
+    if (!client_take (self, client, owner, (struct sim_take){closes, copied, false})) {
         return false;
     }
     if (copied && third != owner && third != client && third->up && !third->closing &&
         !third->paused) {
         third->next_start_ms = client->next_start_ms + 1 + (int64_t) (fault->length_ms % 50);
-        (void) client_take (self, third, owner, false, false);
+        (void) client_take (self, third, owner, (struct sim_take){.closes = false});
     }
     return true;
 }
@@ -102,4 +110,22 @@ bool fault_clients_begin (struct world *self, const struct sim_fault *fault)
         break;
     }
     return true;
+}
+
+/* As long as one server is away, which might know another session, a client goes on guessing:
+ * people end it. */
+void fault_clients_end (struct world *self)
+{
+    for (size_t i = 0; i < self->clients_count; i++) {
+        struct sim_client *client = &self->clients[i];
+        bool guessing = client->guesses && (client->up ? client->adopting : client->has_past);
+        if (!guessing) {
+            continue;
+        }
+        client->has_past = false;
+        if (client->up) {
+            client->next_start_ms = 1;
+            client_kill (self, client);
+        }
+    }
 }

@@ -167,7 +167,7 @@ static void plan_client (const struct world *self, struct prng *prng, struct sim
     fault->length_ms = 1 + (int64_t) rather_small (prng, 0, 6000);
     if (fault->kind == FAULT_SESSION_KILL || fault->kind == FAULT_SESSION_TAKE) {
         fault->b = one_client (self, prng);
-        fault->value = prng_below (prng, fault->kind == FAULT_SESSION_KILL ? 4 : 8);
+        fault->value = prng_below (prng, fault->kind == FAULT_SESSION_KILL ? 4 : 10);
     }
     if (fault->kind == FAULT_SESSION_TAKE && prng_chance (prng, 1, 2)) {
         fault->b = fault->a;

@@ -178,6 +178,10 @@ void record_attached (struct world *world, const struct sim_client *client)
     struct recorded *known = recorded (world, client);
     struct session_view view;
     session_view (client->session, &view);
+    if (client->guesses && view.id == client->past.id) {
+        world_fail (world, "client %zu goes on with session %" PRIx64 " and has not its password",
+                    (size_t) (client - world->clients), view.id);
+    }
     if (view.id != known->session) {
         known->session = view.id;
         record_session (world, client, known->number, view.id);

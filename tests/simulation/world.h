@@ -241,6 +241,7 @@ struct sim_client {
      * knows what became of that, the session that it shall go on with, or close first. */
     struct session_identity identity, past;
     bool has_identity, has_past, close_past;
+    bool guesses;  /* the password of past, wrongly: it shall not have that session */
     bool adopting; /* it asks for nothing until it has a session */
     size_t outstanding;
     int64_t timer_ms;
@@ -537,9 +538,13 @@ void client_kill (struct world *self, struct sim_client *client);
 void client_close (struct world *self, struct sim_client *client);
 /* Its process ends likewise, and the next one goes on with the session that is in the state file of
  * `owner`, perhaps its own, or closes it; that of another is taken from it, who lives on. copied:
- * the file stays where it was, for another process to take it up just so. false: there is none. */
+ * the file stays where it was, for another process to take it up just so. guesses: it has not seen
+ * the file, and knows all but the password. false: there is none. */
+struct sim_take {
+    bool closes, copied, guesses;
+};
 bool client_take (struct world *self, struct sim_client *client, struct sim_client *owner,
-                  bool close_past, bool copied);
+                  struct sim_take how);
 void client_event (struct world *self, struct sim_event *event);
 
 /* The time by its own clock: what its session is told. */

@@ -140,6 +140,7 @@ static void attach_some (struct pair *self, size_t session)
                                            .origin_size = (uint32_t) origin.size};
     if (found != NULL) {
         memcpy (entry.u.attach.password_hash, found->password_hash, ENTRY_PASSWORD_HASH);
+        entry.u.attach.password_hash[0] ^= prng_chance (&self->prng, 1, 4); /* a wrong one */
     }
     fixture_entry (&self->tree, &entry);
     buf_deinit (&origin);

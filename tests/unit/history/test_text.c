@@ -79,6 +79,9 @@ static void test_every_kind (void **state)
                  "server=2 nonce=00112233445566778899aabbccddeeff\n");
     expect_same ("5 c0 entry zxid=1 stamp=2 what=attach session=3 attach=4 incarnation=5 "
                  "server=6 nonce=ffffffffffffffffffffffffffffffff\n");
+    expect_same ("5 c0 entry zxid=1 stamp=2 what=attach session=3 attach=4 incarnation=5 "
+                 "server=6 nonce=ffffffffffffffffffffffffffffffff "
+                 "password=ffeeddccbbaa99887766554433221100\n");
     expect_same ("5 c0 entry zxid=1 stamp=2 what=close session=3 attach=4 incarnation=5 "
                  "killed=0 silent=1\n");
     expect_same ("5 c0 entry zxid=1 stamp=2 what=reap session=3\n");
