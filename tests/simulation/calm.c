@@ -20,7 +20,7 @@ enum {
     AWAY_LED_MS = 800,
     STOPPED_LED_MS = 2000, /* or stands still, which is noticed by its silence */
     SERVED_MS = 1500,      /* until a client is served, besides its session's timeout; */
-    LULL_SERVED_MS = 2000  /* in a lull, whatever its timeout is */
+    LULL_SERVED_MS = 2000  /* in a lull, whatever its timeout is, but for who is deceived */
 };
 
 struct sim_lull calm_draw (const struct world *self)
@@ -170,11 +170,25 @@ static int64_t unserved_ms (const struct world *self, struct sim_client *client)
     return now_ms - peace->since_ms;
 }
 
+/* Whether it has a connection that has ended, and only silence tells. */
+static bool is_deceived (const struct sim_client *client)
+{
+    for (struct list_node *at = list_first (&client->links); at != NULL;
+         at = list_next (&client->links, at)) {
+        if (list_entry (at, struct sim_connection, in_client)->cut) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A session that was taken up has the timeout that its first process asked for. */
 static int64_t served_ms_max (const struct world *self, const struct sim_client *client)
 {
     uint32_t asked_ms = client->timeout_ms, had_ms = client->identity.timeout_ms;
-    return self->lull ? LULL_SERVED_MS : (asked_ms > had_ms ? asked_ms : had_ms) + SERVED_MS;
+    return self->lull && !is_deceived (client)
+               ? LULL_SERVED_MS
+               : (asked_ms > had_ms ? asked_ms : had_ms) + SERVED_MS;
 }
 
 static void look_at_clients (struct world *self)
