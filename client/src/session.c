@@ -213,6 +213,15 @@ void session_complete (struct session *self, struct request *request, int rc)
     }
 }
 
+/* What a request hears that the lost session has not answered. Without a session of this process
+ * nothing was ever sent, and the definite reason says more. */
+static int unanswered_rc (const struct session *self)
+{
+    COHORT_ASSERT (self->state == COHORT_LOST);
+    bool begun = self->id != 0 && self->past == PAST_NONE;
+    return begun ? COHORT_ESESSIONEXPIRED : self->rc;
+}
+
 void session_lose (struct session *self, int rc)
 {
     COHORT_ASSERT (rc < 0);
@@ -229,11 +238,9 @@ void session_lose (struct session *self, int rc)
     self->lost_event->state = COHORT_LOST;
     list_push_back (&self->events, &self->lost_event->event.node);
     self->lost_event = NULL;
-    /* Without a session nothing was ever sent, and the definite reason says more. */
-    int pending_rc = self->id != 0 ? COHORT_ESESSIONEXPIRED : rc;
     struct request *request;
     while ((request = requests_pop (&self->requests)) != NULL) {
-        session_complete (self, request, pending_rc);
+        session_complete (self, request, unanswered_rc (self));
     }
     watch_table_lose (&self->watches, &self->events);
     struct list_node *node;
@@ -283,8 +290,7 @@ void session_enqueue (struct session *self, struct request *request)
     }
     int rc = self->closing                ? COHORT_ECLOSING
              : self->state != COHORT_LOST ? requests_add (&self->requests, request)
-             : self->id != 0              ? COHORT_ESESSIONEXPIRED
-                                          : self->rc;
+                                          : unanswered_rc (self);
     if (rc != COHORT_OK) {
         session_complete (self, request, rc);
     } else if (op->kind == WIRE_STREAM_OPEN) {

@@ -322,6 +322,10 @@ static bool refusal_ends_session (struct session *self, const struct link *link,
         return self->id != 0;
     case COHORT_ECLUSTER:
         return true;
+    case COHORT_EAUTHFAILED:
+        /* What the attach came to at its place in the log: the same everywhere, and always, for a
+         * session keeps its password. */
+        return true;
     case COHORT_ESESSIONMOVED:
         /* To a greeting, which carries the newest number of all: a newer incarnation exists. On an
          * older link it only says that this session has attached elsewhere meanwhile. */

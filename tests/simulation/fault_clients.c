@@ -111,21 +111,3 @@ bool fault_clients_begin (struct world *self, const struct sim_fault *fault)
     }
     return true;
 }
-
-/* As long as one server is away, which might know another session, a client goes on guessing:
- * people end it. */
-void fault_clients_end (struct world *self)
-{
-    for (size_t i = 0; i < self->clients_count; i++) {
-        struct sim_client *client = &self->clients[i];
-        bool guessing = client->guesses && (client->up ? client->adopting : client->has_past);
-        if (!guessing) {
-            continue;
-        }
-        client->has_past = false;
-        if (client->up) {
-            client->next_start_ms = 1;
-            client_kill (self, client);
-        }
-    }
-}

@@ -100,5 +100,4 @@ void faults_end (struct world *self)
     for (size_t i = 0; i < self->clients_count; i++) {
         self->clients[i].paused_until_ms = self->schedule.now_ms;
     }
-    fault_clients_end (self);
 }

@@ -159,6 +159,5 @@ void fault_disks_mend (struct world *self);
 /* What waits on disks for its operation does not happen. */
 void fault_disks_disarm (struct world *self);
 bool fault_clients_begin (struct world *self, const struct sim_fault *fault);
-void fault_clients_end (struct world *self);
 
 #endif

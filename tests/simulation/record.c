@@ -231,6 +231,12 @@ void record_told (struct world *world, const struct sim_client *client)
 
 void record_lost (struct world *world, const struct sim_client *client)
 {
+    struct session_view view;
+    session_view (client->session, &view);
+    if (view.rc == COHORT_EAUTHFAILED && !client->guesses) {
+        world_fail (world, "client %zu is told that it has not the password of its session",
+                    (size_t) (client - world->clients));
+    }
     recorded (world, client)->served = false;
     record (world, (struct history_event){.kind = HISTORY_LOST,
                                           .client = recorded (world, client)->number});

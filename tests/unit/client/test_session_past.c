@@ -4,7 +4,8 @@
 
 #include "tests/unit/client/rig.h"
 
-#define ONE "tcp://a:1"
+#define ONE   "tcp://a:1"
+#define THREE "tcp://a:1,tcp://b:2,tcp://c:3"
 
 /* The second incarnation of session 55, timeout 900 ms, grace 600. */
 static const struct session_identity past = {
@@ -118,17 +119,46 @@ static void test_has_ended (void **state)
     rig_end (&rig);
 }
 
+static struct session_view view_of (const struct rig *rig)
+{
+    struct session_view view;
+    session_view (rig->session, &view);
+    return view;
+}
+
+/* A single server says it for all: it says what the log says. Nothing was ever sent. */
 static void test_wrong_password (void **state)
 {
     (void) state;
     static struct rig rig;
-    begin (&rig, false);
-    rig_submit (&rig, WIRE_SET, "/a", "1");
-    rig_refuse (&rig, 1, COHORT_EAUTHFAILED, "");
-    struct session_view view;
-    session_view (rig.session, &view);
-    assert_int_equal (view.state, COHORT_LOST);
-    assert_int_equal (view.rc, COHORT_EAUTHFAILED);
+    for (int closes = 0; closes <= 1; closes++) {
+        rig_begin_past (&rig, THREE, &past, closes == 1);
+        rig_submit (&rig, WIRE_SET, "/a", "1");
+        rig_down (&rig, 1);
+        rig_up (&rig, 2);
+        rig_forget (&rig);
+        rig_refuse (&rig, 2, COHORT_EAUTHFAILED, "");
+        rig_expect (&rig, "drop 2\nlost\nresult #1 EAUTHFAILED\n");
+        assert_int_equal (view_of (&rig).rc, COHORT_EAUTHFAILED);
+        rig_submit (&rig, WIRE_SET, "/a", "2");
+        rig_expect (&rig, "result #0 EAUTHFAILED\n");
+        rig_end (&rig);
+    }
+}
+
+/* A server that takes no such key says nothing of the others. */
+static void test_wrong_key (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_begin_past (&rig, THREE, &past, false);
+    for (uint32_t link = 1; link <= 3; link++) {
+        assert_int_equal (view_of (&rig).state, COHORT_CONNECTING);
+        session_link_down (rig.session, link, COHORT_EAUTHFAILED, rig.now);
+        rig_drain (&rig);
+    }
+    assert_int_equal (view_of (&rig).state, COHORT_LOST);
+    assert_int_equal (view_of (&rig).rc, COHORT_EAUTHFAILED);
     rig_end (&rig);
 }
 
@@ -138,10 +168,8 @@ static void test_taken_by_another (void **state)
     static struct rig rig;
     begin (&rig, false);
     rig_refuse (&rig, 1, COHORT_ESESSIONMOVED, "");
-    struct session_view view;
-    session_view (rig.session, &view);
-    assert_int_equal (view.state, COHORT_LOST);
-    assert_int_equal (view.rc, COHORT_ESESSIONMOVED);
+    assert_int_equal (view_of (&rig).state, COHORT_LOST);
+    assert_int_equal (view_of (&rig).rc, COHORT_ESESSIONMOVED);
     rig_end (&rig);
 }
 
@@ -212,8 +240,7 @@ static void test_not_kept (void **state)
     session_fail (rig.session, COHORT_ESYSTEM, "the state file /x: no room");
     rig_drain (&rig);
     rig_expect (&rig, "drop 1\nlost\n");
-    struct session_view view;
-    session_view (rig.session, &view);
+    struct session_view view = view_of (&rig);
     assert_int_equal (view.rc, COHORT_ESYSTEM);
     assert_string_equal (view.reason, "the state file /x: no room");
     rig_end (&rig);
@@ -227,6 +254,7 @@ int main (void)
         cmocka_unit_test (test_goes_on_although_muted),
         cmocka_unit_test (test_has_ended),
         cmocka_unit_test (test_wrong_password),
+        cmocka_unit_test (test_wrong_key),
         cmocka_unit_test (test_taken_by_another),
         cmocka_unit_test (test_closes_first),
         cmocka_unit_test (test_close_is_repeated),
