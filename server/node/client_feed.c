@@ -147,7 +147,10 @@ bool feed_turns (const struct clients *self, const struct feed *feed, const stru
     uint64_t session = feed->client->session;
     if (effect->kind == EFFECT_ACL && is_of_top (feed, effect)) {
         bool readable = tree_effect_sight (self->tree, session, effect) == TREE_WHOLE;
-        if (readable == feed->shut) {
+        /* Who goes on behind an old zxid was opened by what its top is now, and is not shut though
+         * it was shown nothing then. */
+        if (readable == feed->shut ||
+            readable != tree_effect_was_readable (self->tree, session, effect)) {
             return true;
         }
     }

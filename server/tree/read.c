@@ -142,6 +142,12 @@ enum tree_sight tree_effect_sight_now (const struct tree *self, uint64_t id,
     return same ? tree_node_sight (self, id, znode) : TREE_WHOLE;
 }
 
+bool tree_effect_was_readable (const struct tree *self, uint64_t id, const struct effect *effect)
+{
+    COHORT_ASSERT (effect->kind == EFFECT_ACL);
+    return may_read (self, session_of (self, id), effect->was_acl, effect->was_acl_size);
+}
+
 bool tree_effect_listed (const struct tree *self, uint64_t id, const struct effect *effect)
 {
     return effect->path_size > 1 &&
@@ -153,9 +159,8 @@ bool tree_effect_turns (const struct tree *self, uint64_t id, const struct effec
     if (effect->kind != EFFECT_ACL) {
         return false;
     }
-    const struct session *session = session_of (self, id);
-    bool before = may_read (self, session, effect->was_acl, effect->was_acl_size);
-    bool after = may_read (self, session, effect->acl, effect->acl_size);
+    bool before = tree_effect_was_readable (self, id, effect);
+    bool after = may_read (self, session_of (self, id), effect->acl, effect->acl_size);
     return before != after &&
            (effect->stat.child_count > 0 || !tree_effect_listed (self, id, effect));
 }

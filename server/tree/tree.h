@@ -199,6 +199,10 @@ enum tree_sight tree_effect_sight (const struct tree *self, uint64_t session,
 enum tree_sight tree_effect_sight_now (const struct tree *self, uint64_t session,
                                        const struct effect *effect);
 
+/* Whether the session could read the znode before its list was changed: by who it is now. */
+bool tree_effect_was_readable (const struct tree *self, uint64_t session,
+                               const struct effect *effect);
+
 /* Whether the session may list the children of the parent of what has changed. */
 bool tree_effect_listed (const struct tree *self, uint64_t session, const struct effect *effect);
 

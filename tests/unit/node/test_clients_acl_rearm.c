@@ -280,12 +280,50 @@ static void what_was_readable_then (void **state)
     }
 }
 
+/* The same of the top itself: who was shown nothing has nothing to go on from. */
+static void a_top_that_was_hidden (void **state)
+{
+    (void) state;
+    static const uint32_t flags[] = {0, LATEST, NO_SNAPSHOT};
+    for (size_t i = 0; i < 6; i++) {
+        bool parent = i >= 3;
+        struct world *world = world_new (&(struct world_options){.admins = "ip:" ROOT});
+        struct peer *root = peer_from (world, ROOT);
+        struct peer *peer = peer_from (world, "10.0.0.1");
+        ask_create_hidden (root, "/p");
+        quietly (root);
+        uint64_t from = tree_zxid (world->servers[0].tree);
+        ask_set (root, "/p", "1", -1);
+        if (parent) {
+            ask_create (root, "/p/a", "", 0);
+        }
+        ask_list_of (root, "/p", true);
+        quietly (root);
+        peer->mad = true;
+        ask_rearm (peer, 0, false);
+        ask_rearm_stream (peer, 1, "/p", from);
+        peer->frame.rearm->streams[0]->flags = flags[i % 3];
+        peer_do (peer);
+        if (parent && flags[i % 3] != LATEST) {
+            expect (peer, "batch 1 first +/p/a");
+        }
+        if (flags[i % 3] == NO_SNAPSHOT) {
+            expect (peer, "batch 1 first");
+        } else {
+            expect (peer, "batch 1 snapshot first more");
+            expect (peer, parent ? "batch 1 snapshot */p=1 */p/a" : "batch 1 snapshot */p=1");
+        }
+        expect (peer, NULL);
+        world_free (&world);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (a_rearm_opens_nothing),  cmocka_unit_test (a_top_that_is_hidden),
         cmocka_unit_test (pieces_count_nothing),   cmocka_unit_test (an_administrator_no_more),
-        cmocka_unit_test (what_was_readable_then),
+        cmocka_unit_test (what_was_readable_then), cmocka_unit_test (a_top_that_was_hidden),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
