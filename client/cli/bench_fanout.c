@@ -130,7 +130,8 @@ static int fanout_run (struct fanout *self, const struct bench_plan *plan)
 int bench_fanout (const struct bench_plan *plan)
 {
     struct fanout fanout = {.errors = 0};
-    int code = fleet_open (&fanout.fleet, plan, COHORT_DRIVER_THREAD);
+    /* Every session has something to do each time: nobody has to be told which of them. */
+    int code = fleet_open (&fanout.fleet, plan, COHORT_DRIVER_NONE);
     if (code == CLI_EXIT_OK) {
         code = fanout_run (&fanout, plan);
         /* The sessions go first: when a round was given up, events may still come. */
