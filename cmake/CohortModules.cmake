@@ -75,6 +75,11 @@ function (cohort_shared_library name)
     add_library (${name} SHARED ${objects})
     add_library (cohort::${name} ALIAS ${name})
     target_link_libraries (${name} PUBLIC ${arg_SHOWS} PRIVATE ${arg_LIBS})
+    target_link_options (${name} PRIVATE ${COHORT_WHOLE_LINK})
+    foreach (module IN LISTS arg_MODULES)
+        target_compile_options (${module} PRIVATE ${COHORT_WHOLE_COMPILE})
+        target_link_options (${module} INTERFACE ${COHORT_WHOLE_ELSEWHERE})
+    endforeach ()
     set_target_properties (${name} PROPERTIES
         LINKER_LANGUAGE C
         VERSION "${PROJECT_VERSION}"
