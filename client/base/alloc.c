@@ -8,6 +8,7 @@
 #include "client/base/alloc.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +97,14 @@ void *mem_dup (const void *data, size_t size)
 char *mem_strdup (const char *string)
 {
     return mem_dup (string, strlen (string) + 1);
+}
+
+void mem_exhausted (void)
+{
+    fprintf (stderr, "cohort: out of memory: a state that must not differ from the other servers' "
+                     "cannot go on, and the process ends\n");
+    fflush (stderr);
+    _Exit (EXIT_FAILURE);
 }
 
 void mem_free (void *memory)

@@ -36,6 +36,12 @@ void *mem_dup (const void *data, size_t size);
 /* A copy of a terminated string. */
 char *mem_strdup (const char *string);
 
+/* For who can neither go on without memory nor go back, as a state that must not differ from those
+ * of other servers: ends the process when memory was not there. It says so on stderr, with status
+ * 1: nothing is wrong with the program. */
+#define MEM_NEED(there) (__builtin_expect (!!(there), 1) ? (void) 0 : mem_exhausted ())
+_Noreturn void mem_exhausted (void);
+
 /* NULL is allowed. */
 void mem_free (void *memory);
 

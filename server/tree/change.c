@@ -126,7 +126,7 @@ static void join (struct tree *self, struct znode *znode, uint64_t name, struct 
                   struct list_node *next_owned)
 {
     bool ok = znode_link (znode, parent);
-    COHORT_ASSERT (ok);
+    MEM_NEED (ok);
     znode_account (parent, 1 + znode_below (znode), znode->data_size + znode_below_size (znode));
     lapse_update (self, znode);
     map_insert (&self->znodes, &znode->node);
@@ -158,7 +158,7 @@ static void replace_data (struct znode *znode, const uint8_t *data, size_t size)
         znode_account (znode->parent, 0, (uint64_t) size - znode->data_size);
     }
     bool ok = znode_set_data (znode, data, size);
-    COHORT_ASSERT (ok);
+    MEM_NEED (ok);
 }
 
 /* Of a znode that is in no list any more. */
@@ -245,24 +245,24 @@ struct znode *change_create (struct tree *self, const struct change_create *what
     bool lapses = (what->mode & COHORT_CONTAINER) != 0 || what->ttl_ms > 0;
     hand_over (self, parent);
     bool ok = znode_need_family (&self->slab, parent);
-    COHORT_ASSERT (ok);
+    MEM_NEED (ok);
     struct family *family = parent->u.family;
     COHORT_ASSERT (what->sequence >= family->sequence);
 
     struct znode *znode =
         znode_new (&self->slab, what->path + what->name_at, what->path_size - what->name_at,
                    what->data, what->data_size, what->mode);
-    COHORT_ASSERT (znode != NULL);
+    MEM_NEED (znode != NULL);
     znode->node.hash = what->hash;
     ok = znode_set_acl (&self->slab, znode, what->acl);
-    COHORT_ASSERT (ok);
+    MEM_NEED (ok);
     znode->czxid = self->scalars.zxid;
     *znode_mzxid_place (znode) = self->scalars.zxid;
     znode->ctime = znode->mtime = short_time_of (self->scalars.stamp_ms);
     znode_set_generation (znode, self->generation);
     if (lapses) {
         ok = znode_need_lapse (&self->slab, znode, what->ttl_ms);
-        COHORT_ASSERT (ok);
+        MEM_NEED (ok);
     }
     if (what->owner != NULL) {
         znode->u.tenure->estate = change_estate (self, what->owner);
@@ -322,7 +322,7 @@ void change_set (struct tree *self, struct znode *znode, const char *path, size_
         step->data_digest = znode->data_digest;
         step->data_size = znode->data_size;
         step->data = arena_dup (&self->undo.data, znode_data (znode), znode->data_size);
-        COHORT_ASSERT (step->data != NULL);
+        MEM_NEED (step->data != NULL);
     }
     replace_data (znode, data, data_size);
     znode->version = version_after (znode->version);
@@ -346,7 +346,7 @@ void change_acl (struct tree *self, struct znode *znode, const char *path, size_
         step->acl = before;
     }
     bool ok = znode_set_acl (&self->slab, znode, acl);
-    COHORT_ASSERT (ok);
+    MEM_NEED (ok);
     renew_stat (self, znode, names_of (path, path_size).own);
     struct effect effect = {.kind = EFFECT_ACL, .path = path, .path_size = (uint32_t) path_size};
     if (before != NULL) {
@@ -372,7 +372,7 @@ void change_inherited (struct tree *self, struct znode *znode, const char *path,
 {
     hand_over (self, znode);
     bool ok = znode_need_family (&self->slab, znode);
-    COHORT_ASSERT (ok);
+    MEM_NEED (ok);
     struct undo_step *step = undo_step (self, UNDO_INHERITED, znode);
     struct acl *before = znode->u.family->inherited;
     replace_inherited (self, znode, acl);
@@ -393,7 +393,7 @@ void change_undo_begin (struct tree *self)
     COHORT_ASSERT (!undo->active);
     if (undo->steps == NULL) {
         undo->steps = mem_alloc (UNDO_STEPS_MAX * sizeof (*undo->steps));
-        COHORT_ASSERT (undo->steps != NULL);
+        MEM_NEED (undo->steps != NULL);
         arena_init (&undo->data, UNDO_BLOCK_SIZE, UNDO_KEEP_MAX);
     }
     undo->active = true;
@@ -440,7 +440,7 @@ static void undo_one (struct tree *self, const struct undo_step *step)
     struct znode *parent = znode->parent;
     size_t path_size;
     bool ok = znode_path (znode, &self->path, &path_size);
-    COHORT_ASSERT (ok);
+    MEM_NEED (ok);
     struct names names = names_of ((const char *) self->path.data, path_size);
     switch (step->kind) {
     case UNDO_CREATE:
@@ -465,7 +465,7 @@ static void undo_one (struct tree *self, const struct undo_step *step)
     case UNDO_ACL:
         acl_release (self, znode_acl (znode));
         ok = znode_set_acl (&self->slab, znode, step->acl);
-        COHORT_ASSERT (ok);
+        MEM_NEED (ok);
         replace_part (self, names.own, &znode->stat_digest, step->stat_digest);
         return;
     case UNDO_INHERITED:

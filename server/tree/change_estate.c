@@ -3,6 +3,7 @@
  *
  * PURE.
  */
+#include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/mutation.h"
 #include "server/tree/change.h"
@@ -15,7 +16,7 @@
 static struct estate *estate_new (struct tree *self, struct session *session)
 {
     struct estate *estate = estate_alloc ();
-    COHORT_ASSERT (estate != NULL);
+    MEM_NEED (estate != NULL);
     COHORT_ASSERT (self->scalars.last_estate < UINT64_MAX);
     estate->id = ++self->scalars.last_estate;
     estate->session = session;
@@ -136,7 +137,7 @@ static struct moved *note_hand_over (struct tree *self, struct session *giver,
     }
     COHORT_ASSERT (undo->count < UNDO_STEPS_MAX);
     struct moved *moved = arena_alloc (&undo->data, giver->estate_count * sizeof (*moved));
-    COHORT_ASSERT (moved != NULL);
+    MEM_NEED (moved != NULL);
     undo->steps[undo->count++] = (struct undo_step){
         .kind = UNDO_HAND_OVER,
         .giver = giver,

@@ -3,6 +3,7 @@
  *
  * PURE.
  */
+#include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/mutation.h"
 #include "server/tree/change.h"
@@ -69,7 +70,7 @@ struct session *change_session_create (struct tree *self, const struct entry_cre
 {
     COHORT_ASSERT (self->scalars.last_session < SESSION_ID_MAX);
     struct session *session = session_alloc ();
-    COHORT_ASSERT (session != NULL);
+    MEM_NEED (session != NULL);
     session->id = ++self->scalars.last_session;
     memcpy (session->nonce, what->nonce, sizeof (session->nonce));
     memcpy (session->process, what->nonce, sizeof (session->process));
@@ -82,7 +83,7 @@ struct session *change_session_create (struct tree *self, const struct entry_cre
     session->server = what->server;
     session->generation = self->generation;
     bool ok = session_set_identities (session, what->origin, what->origin_size);
-    COHORT_ASSERT (ok);
+    MEM_NEED (ok);
     session->node.hash = session->id;
     session->nonce_node.hash = session_nonce_hash (self, session->nonce);
     map_insert (&self->sessions, &session->node);
@@ -107,9 +108,9 @@ static void keep_proven (const struct session *session, struct buf *out)
 
 static void replace_identities (struct session *session, const struct buf *bytes)
 {
-    COHORT_ASSERT (!bytes->failed);
+    MEM_NEED (!bytes->failed);
     bool ok = session_set_identities (session, bytes->data, bytes->size);
-    COHORT_ASSERT (ok);
+    MEM_NEED (ok);
 }
 
 void change_session_attach (struct tree *self, struct session *session,
@@ -173,11 +174,11 @@ void change_session_result (struct tree *self, struct session *session, const ui
     COHORT_ASSERT (!session->dead);
     COHORT_ASSERT (ring_count (&session->results) < self->scalars.limits.window);
     struct stored *stored = stored_new (&self->slab, session, session->last_number, bytes, size);
-    COHORT_ASSERT (stored != NULL);
+    MEM_NEED (stored != NULL);
     stored->generation = self->generation;
     stored->digest = digest_result (stored);
     bool pushed = ring_push (&session->results, &stored);
-    COHORT_ASSERT (pushed);
+    MEM_NEED (pushed);
     list_push_back (&self->results, &stored->node);
     session->results_size += size;
     self->result_count++;

@@ -4,6 +4,7 @@
  * PURE.  An entry removes at most ENTRY_REAP_MAX ephemerals, so that none takes long; until the
  * last is gone the session stays, dead.
  */
+#include "client/base/alloc.h"
 #include "client/base/arena.h"
 #include "client/base/assert.h"
 #include "client/base/mutation.h"
@@ -80,14 +81,14 @@ static size_t candidates (const struct session *session)
 static struct doomed *doom (struct tree *self, struct arena *arena, struct znode *znode)
 {
     struct doomed *doomed = arena_alloc (arena, sizeof (*doomed));
-    COHORT_ASSERT (doomed != NULL);
+    MEM_NEED (doomed != NULL);
     size_t size;
     bool ok = znode_path (znode, &self->path, &size);
-    COHORT_ASSERT (ok);
+    MEM_NEED (ok);
     doomed->znode = znode;
     doomed->path_size = size;
     doomed->path = arena_dup (arena, self->path.data, size);
-    COHORT_ASSERT (doomed->path != NULL);
+    MEM_NEED (doomed->path != NULL);
     return doomed;
 }
 
@@ -99,7 +100,7 @@ static void reap (struct tree *self, struct session *session, struct tree_outcom
     arena_init (&arena, ARENA_BLOCK_SIZE, 0);
     size_t count = candidates (session);
     struct sort_item *items = arena_alloc (&arena, 2 * count * sizeof (*items));
-    COHORT_ASSERT (items != NULL);
+    MEM_NEED (items != NULL);
     struct walk walk = {.session = session};
     for (size_t i = 0; i < count; i++) {
         const struct tenure *tenure = walk_next (&walk);

@@ -114,7 +114,7 @@ static struct effects_chunk *extend (struct effects *self, size_t record_size, i
         size = size < self->chunk_size ? self->chunk_size : size;
         COHORT_ASSERT (size <= UINT32_MAX);
         chunk = mem_alloc (sizeof (*chunk) + size);
-        COHORT_ASSERT (chunk != NULL);
+        MEM_NEED (chunk != NULL);
         chunk->size = (uint32_t) size;
         list_node_init (&chunk->node);
     }

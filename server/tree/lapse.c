@@ -5,6 +5,7 @@
  */
 #include "server/tree/lapse.h"
 
+#include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/container.h"
 #include "server/tree/change.h"
@@ -65,7 +66,7 @@ void lapse_update (struct tree *self, struct znode *znode)
     lapse->node.key =
         lapse->ttl_ms > 0 ? end_of (znode) : (uint64_t) self->scalars.stamp_ms + CONTAINER_GRACE_MS;
     bool ok = heap_insert (&self->lapses, &lapse->node);
-    COHORT_ASSERT (ok);
+    MEM_NEED (ok);
 }
 
 uint64_t lapse_due_ms (const struct znode *znode)

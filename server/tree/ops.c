@@ -6,6 +6,7 @@
  */
 #include "server/tree/ops.h"
 
+#include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/mutation.h"
 #include "server/tree/change.h"
@@ -123,7 +124,7 @@ static int choose_name (struct tree *self, const struct op *op, struct change_cr
         buf_clear (path);
         buf_append (path, op->path, op->path_size);
         append_number (path, number);
-        COHORT_ASSERT (!path->failed);
+        MEM_NEED (!path->failed);
         if (path->size > self->scalars.limits.path_size_max) {
             return COHORT_ETOOBIG;
         }
@@ -341,7 +342,7 @@ static int trim (struct tree *self, struct znode *top)
             return COHORT_ECORRUPT; /* the state is given up */
         }
         bool ok = znode_path (at, &self->path, &path_size);
-        COHORT_ASSERT (ok);
+        MEM_NEED (ok);
         change_delete (self, at, (const char *) self->path.data, path_size);
         if (done) {
             return 0;

@@ -3,6 +3,7 @@
  *
  * PURE.
  */
+#include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/mutation.h"
 #include "server/tree/change.h"
@@ -16,7 +17,7 @@ static int resolve (struct tree *self, const struct session *session, const stru
     buf_clear (out);
     bool ok =
         acl_resolve (out, op->acl, op->acl_size, session->identities, session->identities_size);
-    COHORT_ASSERT (!out->failed);
+    MEM_NEED (!out->failed);
     return ok ? 0 : COHORT_EINVALIDACL;
 }
 
@@ -24,7 +25,7 @@ static struct acl *take (struct tree *self, const uint8_t *bytes, size_t size, i
 {
     struct acl *acl;
     bool ok = acl_take (self, bytes, size, aversion, &acl);
-    COHORT_ASSERT (ok);
+    MEM_NEED (ok);
     return acl;
 }
 

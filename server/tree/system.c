@@ -5,6 +5,7 @@
  */
 #include "server/tree/system.h"
 
+#include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "server/tree/change.h"
 #include "server/tree/numbers.h"
@@ -93,7 +94,7 @@ static void describe (struct buf *out, const struct config *config, const uint8_
     }
     append_text (out, "version=");
     append_hex (out, config->version);
-    COHORT_ASSERT (!out->failed);
+    MEM_NEED (!out->failed);
 }
 
 void system_configure (struct tree *self)

@@ -7,7 +7,7 @@
  * that nothing can change unseen.
  *
  * One thread.  Errors inside the replicated state machine are results, never failures; running
- * out of memory during apply asserts (a server must not diverge).
+ * out of memory during apply ends the process (a server must not diverge).
  */
 #ifndef SERVER_TREE_TREE_H
 #define SERVER_TREE_TREE_H

@@ -3,6 +3,7 @@
  *
  * PURE.
  */
+#include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/mutation.h"
 #include "server/tree/change.h"
@@ -123,7 +124,7 @@ void write_apply (struct tree *self, const struct entry_write *write, struct tre
         outcome->admins_changed = op.kind == OP_SET_ADMINS && outcome->code == 0;
         outcome->killed = op.kind == OP_KILL_SESSION && outcome->code == 0 ? op.session : 0;
     }
-    COHORT_ASSERT (!out->failed);
+    MEM_NEED (!out->failed);
     outcome->result = out->data;
     outcome->result_size = out->size;
     outcome->crossed = self->crossings.items;

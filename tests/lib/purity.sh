@@ -10,9 +10,9 @@ set -u -o pipefail
 # code.
 pure='memcpy memmove memset memcmp memchr strlen strnlen strcmp strncmp strchr strrchr bsearch
 __memcpy_chk __memmove_chk __memset_chk __stack_chk_fail _GLOBAL_OFFSET_TABLE_'
-# base alone may allocate and abort; it is where the others get it from. __cpu_model says whether
+# base alone may allocate and end the process; it is where the others get it from. __cpu_model says whether
 # the processor has an instruction for CRC-32C.
-base='malloc calloc realloc posix_memalign free abort stderr fprintf fflush fwrite __fprintf_chk __cpu_model
+base='malloc calloc realloc posix_memalign free abort _Exit stderr fprintf fflush fwrite __fprintf_chk __cpu_model
 __cpu_indicator_init'
 
 status=0
