@@ -58,6 +58,7 @@ const uint8_t *scan_at (struct scan *self, uint64_t offset, size_t size, struct 
         wanted = size;
         rc = self->disk->ops->read (self->segment->file, offset, self->window, wanted, &done);
     }
+    rc = rc == -EIO && COHORT_MUTATED (bad_sectors_are_zero) ? 0 : rc;
     if (rc == -EIO) {
         (void) fault_set (fault, COHORT_ECORRUPT,
                           "%s: damaged: cannot be read near offset %llu (EIO)", self->segment->name,

@@ -77,7 +77,7 @@ bool atlas_concerns (enum fault_kind kind)
 {
     return kind == FAULT_DIVERGENCE || kind == FAULT_ROT || kind == FAULT_LOST_WRITE ||
            kind == FAULT_WRONG_READ || kind == FAULT_STALE_READ || kind == FAULT_EMPTIED ||
-           kind == FAULT_END_ROT;
+           kind == FAULT_END_ROT || kind == FAULT_BAD_SECTOR;
 }
 
 void atlas_print (struct world *self)

@@ -117,18 +117,34 @@ static bool rot_sector (struct sim_server *server, const struct place *place, st
     return harm (server, place, sector, false, "rots");
 }
 
+/* From now on it cannot be read. */
+static bool spoil_sector (struct sim_server *server, const struct place *place, struct prng *prng)
+{
+    (void) prng;
+    if (!crash_disk_set_bad (server->disk, place->name, place->offset)) {
+        return false;
+    }
+    atlas_note (server, place->name, false);
+    world_tell (server->world, "server %u: %s, at offset %" PRIu64 ": becomes unreadable",
+                server->id, place->name, place->offset);
+    return true;
+}
+
+typedef bool harm_fn (struct sim_server *server, const struct place *place, struct prng *prng);
+
 /* The other copy of the metadata, too. */
-static bool rot_other (struct sim_server *server, const struct place *place, struct prng *prng)
+static bool harm_other (struct sim_server *server, const struct place *place, struct prng *prng,
+                        harm_fn *harm_sector)
 {
     struct place other = {.offset = 0};
     const char *name = strcmp (place->name, "meta.0") == 0 ? "meta.1" : "meta.0";
     memcpy (other.name, name, strlen (name) + 1);
     return atlas_allows (server, other.name, other.offset, false) &&
-           rot_sector (server, &other, prng);
+           harm_sector (server, &other, prng);
 }
 
 /* Mostly one sector; now and then a few. */
-static bool rot (struct sim_server *server, struct prng *prng)
+static bool harm_some (struct sim_server *server, struct prng *prng, harm_fn *harm_sector)
 {
     uint64_t count = prng_chance (prng, 1, 4) ? 1 + prng_below (prng, PLACES_MAX) : 1;
     bool any = false;
@@ -137,9 +153,9 @@ static bool rot (struct sim_server *server, struct prng *prng)
         if (!draw_place (server, prng, false, &place)) {
             continue;
         }
-        any |= rot_sector (server, &place, prng);
+        any |= harm_sector (server, &place, prng);
         if (atlas_area (place.name) == ATLAS_META && prng_chance (prng, 1, 2)) {
-            any |= rot_other (server, &place, prng);
+            any |= harm_other (server, &place, prng, harm_sector);
         }
     }
     return any;
@@ -161,7 +177,7 @@ static uint32_t find_newest (const struct sim_server *server, uint32_t below)
 
 /* What no watermark covers when a server starts again must be told from what was never there: it is
  * what was written last. */
-static bool rot_end (struct sim_server *server, struct prng *prng)
+static bool harm_end (struct sim_server *server, struct prng *prng, harm_fn *harm_sector)
 {
     struct place place = {.offset = 0};
     uint32_t newest = find_newest (server, UINT32_MAX);
@@ -173,7 +189,7 @@ static bool rot_end (struct sim_server *server, struct prng *prng)
     place.offset = (sectors_used (server->disk, place.name) - back) * CRASH_SECTOR_SIZE;
     return place.offset >= SEGMENT_HEAD_SIZE &&
            atlas_allows (server, place.name, place.offset, false) &&
-           rot_sector (server, &place, prng);
+           harm_sector (server, &place, prng);
 }
 
 /* The last entry of the newest segment in use, if no watermark covers it: a byte of it, mostly of
@@ -259,8 +275,9 @@ void fault_rot_dead (struct world *self, struct sim_server *server)
     struct prng prng;
     prng_seed (&prng, server->rot_dice);
     if (server->rot_dice != 0 && !self->plan.over) {
-        if (server->rot_end == SIM_END_ROTS) {
-            (void) rot_end (server, &prng);
+        if (server->rot_end == SIM_END_ROTS || server->rot_end == SIM_END_SPOILS) {
+            bool rots = server->rot_end == SIM_END_ROTS;
+            (void) harm_end (server, &prng, rots ? rot_sector : spoil_sector);
         } else if (server->rot_end == SIM_END_VANISHES ? !vanish (server, &prng)
                                                        : !rot_unproved (server, &prng)) {
             return; /* the next time, perhaps */
@@ -430,6 +447,25 @@ static bool begin_end_rot (struct world *self, struct sim_server *server,
     return true;
 }
 
+/* Now, or at its end when it dies. */
+static bool begin_harm (struct world *self, struct sim_server *server,
+                        const struct sim_fault *fault, struct prng *prng)
+{
+    bool rots = fault->kind == FAULT_ROT;
+    if (!prng_chance (prng, 1, 3)) {
+        return harm_some (server, prng, rots ? rot_sector : spoil_sector) &&
+               (die (self, server, fault, prng), true);
+    }
+    server->rot_dice = fault->value | 1;
+    server->rot_end = rots ? SIM_END_ROTS : SIM_END_SPOILS;
+    world_tell (self, "server %u: the end of its log %s when it dies", server->id,
+                rots ? "rots" : "becomes unreadable");
+    if (die (self, server, fault, prng)) {
+        die_with (self, fault, prng);
+    }
+    return true;
+}
+
 bool fault_rot_begin (struct world *self, const struct sim_fault *fault)
 {
     struct prng prng;
@@ -440,16 +476,8 @@ bool fault_rot_begin (struct world *self, const struct sim_fault *fault)
     prng_seed (&prng, fault->value);
     switch (fault->kind) {
     case FAULT_ROT:
-        if (prng_chance (&prng, 1, 3)) {
-            server->rot_dice = fault->value | 1;
-            server->rot_end = SIM_END_ROTS;
-            world_tell (self, "server %u: the end of its log rots when it dies", server->id);
-            if (die (self, server, fault, &prng)) {
-                die_with (self, fault, &prng);
-            }
-            return true;
-        }
-        return rot (server, &prng) && (die (self, server, fault, &prng), true);
+    case FAULT_BAD_SECTOR:
+        return begin_harm (self, server, fault, &prng);
     case FAULT_END_ROT:
         return begin_end_rot (self, server, fault, &prng);
     case FAULT_LOST_WRITE:

@@ -17,6 +17,7 @@ static bool begin (struct world *self, const struct sim_fault *fault)
     case FAULT_CRASH_POINT:
         return fault_disks_begin (self, fault);
     case FAULT_ROT:
+    case FAULT_BAD_SECTOR:
     case FAULT_END_ROT:
     case FAULT_LOST_WRITE:
     case FAULT_WRONG_READ:

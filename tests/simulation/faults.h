@@ -60,7 +60,8 @@ struct world;
     X (EMPTIED, "emptied", PLANNED, 60000, 6000, "a server has lost its folder")                   \
     X (END_ROT, "end-rot", PLANNED, 60000, 3000, "a log's last entry rots when its server dies")   \
     X (TEAR, "tear", CHANCE, 1000, 200000, "a client's connection ends between two frames")        \
-    X (LATE, "late", CHANCE, 100, 50000, "a frame of a client's connection comes late")
+    X (LATE, "late", CHANCE, 100, 50000, "a frame of a client's connection comes late")            \
+    X (BAD_SECTOR, "bad-sector", PLANNED, 60000, 3000, "what was durable cannot be read (EIO)")
 
 enum fault_kind {
 #define X(NAME, name, class, seldom, often, text) FAULT_##NAME,

@@ -202,6 +202,7 @@ static void plan_details (const struct world *self, struct prng *prng, struct si
         plan_divergence (self, prng, fault);
         break;
     case FAULT_ROT:
+    case FAULT_BAD_SECTOR:
     case FAULT_END_ROT:
     case FAULT_LOST_WRITE:
     case FAULT_WRONG_READ:

@@ -111,6 +111,7 @@ enum { SIM_ENDINGS_MAX = 256 };
 /* What happens to the end of a log when its server dies. */
 enum sim_end {
     SIM_END_ROTS,     /* its last sectors, whatever they hold */
+    SIM_END_SPOILS,   /* they cannot be read any more */
     SIM_END_UNPROVED, /* the last entry rots, if nothing says that it was durable */
     SIM_END_VANISHES  /* what was written last, and is known to be durable, was never written */
 };

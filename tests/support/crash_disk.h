@@ -78,9 +78,6 @@ void crash_disk_set_space (struct crash_disk *self, uint64_t bytes);
 void crash_disk_copy_on_write (struct crash_disk *self, bool copies);
 uint64_t crash_disk_used (const struct crash_disk *self);
 
-/*  Reads of this sector of the file give -EIO until it is written (bad: true), or work again. */
-bool crash_disk_set_bad (struct crash_disk *self, const char *name, uint64_t offset, bool bad);
-
 /*  Changes the byte on the disk, and in the cache.  false: no such file, or it is shorter. */
 bool crash_disk_flip (struct crash_disk *self, const char *name, uint64_t offset, uint8_t mask);
 /*  Zeros the sector that holds the offset. */
@@ -114,6 +111,8 @@ bool crash_disk_durable (const struct crash_disk *self, const char *name, uint64
  * and is harmed until all of it is written.  false: it is that already, or there is none. */
 bool crash_disk_harm (struct crash_disk *self, const char *name, uint64_t offset,
                       const uint8_t sector[CRASH_SECTOR_SIZE]);
+/*  Likewise it stays what it is, but whoever reads any of it gets -EIO. */
+bool crash_disk_set_bad (struct crash_disk *self, const char *name, uint64_t offset);
 /*  How many sectors of a file are harmed. */
 size_t crash_disk_harmed (const struct crash_disk *self, const char *name);
 

@@ -251,6 +251,24 @@ bool crash_disk_durable (const struct crash_disk *self, const char *name, uint64
     return memcmp (cached, durable, CRASH_SECTOR) == 0;
 }
 
+/*  Notes the harm of a sector, which may be known already. */
+static struct harm *add_harm (struct image *image, uint64_t sector)
+{
+    struct harm *harm = find_harm (image, sector);
+    if (harm != NULL) {
+        return harm; /*  what it should be is known */
+    }
+    if (image->harms_count == image->harms_room) {
+        image->harms_room = image->harms_room * 2 + 4;
+        image->harms =
+            crash_must (mem_realloc (image->harms, image->harms_room * sizeof *image->harms));
+    }
+    harm = &image->harms[image->harms_count++];
+    *harm = (struct harm){.sector = sector};
+    copy_sector (&image->cached, sector, harm->right);
+    return harm;
+}
+
 bool crash_disk_harm (struct crash_disk *self, const char *name, uint64_t offset,
                       const uint8_t sector[CRASH_SECTOR_SIZE])
 {
@@ -267,21 +285,32 @@ bool crash_disk_harm (struct crash_disk *self, const char *name, uint64_t offset
     if (memcmp (right, sector, size) == 0) {
         return false;
     }
+    (void) add_harm (image, number);
     memcpy (image->cached.data + start, sector, size);
     memcpy (image->durable.data + start, sector, size);
-    if (find_harm (image, number) != NULL) {
-        return true; /*  what it should be is known */
-    }
-    if (image->harms_count == image->harms_room) {
-        image->harms_room = image->harms_room * 2 + 4;
-        image->harms =
-            crash_must (mem_realloc (image->harms, image->harms_room * sizeof *image->harms));
-    }
-    struct harm *harm = &image->harms[image->harms_count++];
-    harm->sector = number;
-    harm->covered = false;
-    memcpy (harm->right, right, CRASH_SECTOR);
     return true;
+}
+
+bool crash_disk_set_bad (struct crash_disk *self, const char *name, uint64_t offset)
+{
+    struct image *image = crash_find (self, name);
+    if (image == NULL || offset >= image->cached.size) {
+        return false;
+    }
+    add_harm (image, offset / CRASH_SECTOR)->bad = true;
+    return true;
+}
+
+bool crash_is_bad (const struct image *image, uint64_t offset, size_t size)
+{
+    for (size_t i = 0; i < image->harms_count; i++) {
+        const struct harm *harm = &image->harms[i];
+        uint64_t start = harm->sector * CRASH_SECTOR;
+        if (harm->bad && !harm->covered && offset < start + CRASH_SECTOR && offset + size > start) {
+            return true;
+        }
+    }
+    return false;
 }
 
 size_t crash_disk_harmed (const struct crash_disk *self, const char *name)

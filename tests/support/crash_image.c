@@ -97,12 +97,6 @@ void crash_write (struct crash_disk *self, struct image *image, uint64_t offset,
     crash_note_versions (self, image, offset, data, size);
     add_change (image, offset, data, size);
     apply (&image->cached, &image->changes[image->changes_count - 1]);
-    for (size_t i = 0; i < CRASH_BAD_MAX; i++) {
-        uint64_t at = (image->bad[i] - 1) * CRASH_SECTOR;
-        if (image->bad[i] != 0 && offset <= at && offset + size >= at + CRASH_SECTOR) {
-            image->bad[i] = 0; /*  the drive takes another sector for it */
-        }
-    }
 }
 
 void crash_truncate (struct image *image, uint64_t size)
@@ -173,17 +167,6 @@ static void settle (struct crash_disk *self, struct image *image, enum mood mood
 void crash_sync_fails (struct crash_disk *self, struct image *image)
 {
     settle (self, image, (enum mood) prng_below (&self->prng, MOODS));
-}
-
-bool crash_is_bad (const struct image *image, uint64_t offset, size_t size)
-{
-    for (size_t i = 0; i < CRASH_BAD_MAX; i++) {
-        uint64_t at = (image->bad[i] - 1) * CRASH_SECTOR;
-        if (image->bad[i] != 0 && offset < at + CRASH_SECTOR && offset + size > at) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* ---- Names ------------------------------------------------------------------------------- */
@@ -405,19 +388,6 @@ uint64_t crash_disk_used (const struct crash_disk *self)
 }
 
 /* ---- Damage ------------------------------------------------------------------------------ */
-
-bool crash_disk_set_bad (struct crash_disk *self, const char *name, uint64_t offset, bool bad)
-{
-    struct image *image = crash_find (self, name);
-    uint64_t sector = offset / CRASH_SECTOR + 1;
-    for (size_t i = 0; image != NULL && i < CRASH_BAD_MAX; i++) {
-        if (image->bad[i] == (bad ? 0 : sector)) {
-            image->bad[i] = bad ? sector : 0;
-            return true;
-        }
-    }
-    return false;
-}
 
 bool crash_disk_flip (struct crash_disk *self, const char *name, uint64_t offset, uint8_t mask)
 {

@@ -10,7 +10,7 @@
 #include "client/base/prng.h"
 #include "tests/support/crash_disk.h"
 
-enum { CRASH_NAME_SIZE = 64, CRASH_SECTOR = 512, CRASH_BAD_MAX = 8 };
+enum { CRASH_NAME_SIZE = 64, CRASH_SECTOR = 512 };
 
 struct bytes {
     uint8_t *data;
@@ -23,11 +23,11 @@ struct change {
     uint8_t *data;
 };
 
-/*  A sector that is not what was written, and what it should be.  covered: it was written since,
- * and if that is lost it is wrong again. */
+/*  A sector that is not what was written, and what it should be; or (bad) that cannot be read.
+ *  covered: it was written since, and if that is lost it is as before. */
 struct harm {
     uint64_t sector;
-    bool covered;
+    bool covered, bad;
     uint8_t right[CRASH_SECTOR], wrong[CRASH_SECTOR];
 };
 
@@ -42,7 +42,6 @@ struct image {
     size_t harms_count, harms_room;
     struct change *changes;
     size_t changes_count, changes_room;
-    uint64_t bad[CRASH_BAD_MAX]; /*  sectors, + 1 */
 };
 
 struct name {

@@ -132,7 +132,7 @@ static struct crash_disk *copy_of (const struct crash_disk *damaged, const char 
 {
     struct crash_disk *copy = crash_disk_copy (damaged, seed);
     if (bad_sectors) {
-        assert_true (crash_disk_set_bad (copy, name, offset, true));
+        assert_true (crash_disk_set_bad (copy, name, offset));
     }
     return copy;
 }

@@ -144,7 +144,7 @@ bool built_zero (struct crash_disk *disk, const char *name, uint64_t offset, uin
 bool built_set_bad (struct crash_disk *disk, const char *name, uint64_t offset, uint64_t n)
 {
     (void) n;
-    return crash_disk_set_bad (disk, name, offset, true);
+    return crash_disk_set_bad (disk, name, offset);
 }
 
 bool built_cut (struct crash_disk *disk, const char *name, uint64_t offset, uint64_t n)

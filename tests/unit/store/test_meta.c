@@ -102,7 +102,7 @@ static void test_one_rots (void **state)
         /*  It has been repaired by that. */
         assert_true (crash_disk_flip (hardware, names[1 - i], 300, 4));
         assert_int_equal (session (hardware, 1, 0, &acknowledged), 5);
-        assert_true (crash_disk_set_bad (hardware, names[i], 300, true));
+        assert_true (crash_disk_set_bad (hardware, names[i], 300));
         assert_int_equal (session (hardware, 1, 0, &acknowledged), 5);
         assert_true (crash_disk_flip (hardware, names[0], 300, 4));
         assert_true (crash_disk_flip (hardware, names[1], 300, 4));
