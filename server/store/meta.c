@@ -38,6 +38,14 @@ static int read_copy (struct meta_file *self, unsigned i, enum format_verdict *v
     return 0;
 }
 
+/*  Which of them is written first: what is not sound, and else the one that was written last.  That
+ *  one may be in the system's cache alone, so the other must stay until it is durable; and nobody
+ *  has heard of it before both were. */
+static unsigned first_to_write (const enum format_verdict verdicts[2], unsigned newest)
+{
+    return verdicts[1 - newest] == FORMAT_OK ? newest : 1 - newest;
+}
+
 int meta_read (struct meta_file *self, struct disk *disk, enum meta_found *found,
                struct fault *fault)
 {
@@ -64,7 +72,7 @@ int meta_read (struct meta_file *self, struct disk *disk, enum meta_found *found
             *found = META_VALID;
             self->number = numbers[i];
             self->meta = metas[i];
-            self->first = 1 - i;
+            self->first = first_to_write (verdicts, i);
         }
     }
     return 0;
@@ -91,14 +99,14 @@ static int write_copy (struct meta_file *self, unsigned i, const uint8_t *file, 
     return rc == 0 ? 0 : fault_final (fault, names[i], "sync", rc);
 }
 
-/*  What was tried keeps its number: two contents never have the same. */
+/*  What was tried keeps its number: none is ever used twice, so the higher one was written last. */
 static int write_both (struct meta_file *self, const struct store_meta *meta, struct fault *fault)
 {
     uint8_t file[META_SIZE];
-    meta_encode (file, ++self->number, meta);
     unsigned first = self->first;
     for (unsigned n = 0; n < (COHORT_MUTATED (one_meta_copy) ? 1 : 2); n++) {
         unsigned i = n == 0 ? first : 1 - first;
+        meta_encode (file, ++self->number, meta);
         int rc = write_copy (self, i, file, fault);
         if (rc != 0) {
             self->unsettled = true;

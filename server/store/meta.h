@@ -16,7 +16,7 @@ struct meta_file {
     struct disk *disk;
     struct disk_file *copies[2]; /*  NULL: not open */
     uint64_t number;             /*  of the newest copy, or of one that was begun */
-    unsigned first;              /*  the copy to be written first: the one that is worse off */
+    unsigned first;              /*  the copy to be written first: the one that is less certain */
     bool unsettled;              /*  the last write found no room: one copy may hold some of it */
     struct store_meta meta;      /*  as on the disk */
 };
@@ -29,9 +29,9 @@ enum meta_found { META_NONE, META_VALID };
 int meta_read (struct meta_file *self, struct disk *disk, enum meta_found *found,
                struct fault *fault);
 
-/*  Writes and syncs both copies, the worse one first; creates files that are missing (their names
- *  are not synced).  COHORT_EDISKFULL: one copy is sound, and holds either; nothing may depend on
- *  the new one.  It may be written again, as may another.  Any other failure is final. */
+/*  Writes and syncs both copies, the less certain one first; creates files that are missing (their
+ * names are not synced).  COHORT_EDISKFULL: one copy is sound, and holds either; nothing may depend
+ * on the new one.  It may be written again, as may another.  Any other failure is final. */
 int meta_write (struct meta_file *self, const struct store_meta *meta, struct fault *fault);
 
 void meta_close (struct meta_file *self);

@@ -87,6 +87,31 @@ static void test_two_power_cuts (void **state)
     }
 }
 
+/*  The first process is only killed: what it wrote and did not sync the second one reads all the
+ *  same, and the power is cut while it writes it again. */
+static void test_killed_and_cut (void **state)
+{
+    (void) state;
+    for (uint64_t seed = 1; seed <= 64; seed++) {
+        for (uint64_t first = 8; first <= 20; first++) {
+            for (uint64_t second = 1; second <= 5; second++) {
+                struct crash_disk *hardware = crash_disk_new (seed * 1000 + first * 10 + second);
+                uint32_t acknowledged = 0, none = 0;
+                crash_disk_stop_at (hardware, first);
+                (void) session (hardware, 1, 4, &acknowledged);
+                crash_disk_resume (hardware);
+                crash_disk_stop_at (hardware, second);
+                (void) session (hardware, 1, 0, &none);
+                crash_disk_power_cut (hardware);
+                uint32_t found = session (hardware, 1, 0, &none);
+                assert_true (found >= acknowledged);
+                assert_true (found <= acknowledged + 1);
+                crash_disk_destroy (&hardware);
+            }
+        }
+    }
+}
+
 /*  One copy rots: the other holds, and is written last. */
 static void test_one_rots (void **state)
 {
@@ -115,6 +140,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_two_power_cuts),
+        cmocka_unit_test (test_killed_and_cut),
         cmocka_unit_test (test_one_rots),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
