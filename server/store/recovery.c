@@ -217,7 +217,7 @@ static int read_store (struct store *self, const struct store_options *options,
 static int settle (struct store *self, struct fault *fault)
 {
     int rc = meta_write (&self->meta_file, &self->meta_file.meta, fault);
-    if (rc != 0) {
+    if (rc != 0 || COHORT_MUTATED (manifest_unsettled)) {
         return rc;
     }
     struct manifest draft;

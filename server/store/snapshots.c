@@ -6,6 +6,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 #include "server/store/state.h"
 
@@ -458,7 +459,8 @@ static const struct snapshot_entry *oldest_needed (const struct store *self)
         return NULL;
     }
     const struct snapshot_entry *oldest =
-        &self->snapshots[self->snapshots_count - self->snapshots_kept];
+        &self->snapshots[self->snapshots_count -
+                         (COHORT_MUTATED (one_snapshot_kept) ? 1 : self->snapshots_kept)];
     const struct snapshot_entry *proven = newest_proven (self);
     if (proven != NULL && proven->point.zxid < oldest->point.zxid) {
         oldest = proven;

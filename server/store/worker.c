@@ -184,6 +184,7 @@ static int do_work (struct store *self, struct work *work, struct fault *fault)
         return rc;
     }
     int rc = do_change (self, work, fault);
+    rc = rc == COHORT_EDISKFULL && COHORT_MUTATED (full_change_done) ? 0 : rc;
     if (rc == 0) {
         uint64_t ticket = work->type == WORK_META ? work->ticket : 0;
         list_remove (&work->node);
@@ -231,7 +232,7 @@ static bool withdraw (struct store *self)
 {
     COHORT_ASSERT (self->full);
     struct list_node *node = list_first (&self->waiting[LANE_LOG]);
-    if (node == NULL || half_written (self)) {
+    if (node == NULL || (half_written (self) && !COHORT_MUTATED (half_withdrawn))) {
         return false;
     }
     for (; node != NULL; node = list_next (&self->waiting[LANE_LOG], node)) {

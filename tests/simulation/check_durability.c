@@ -286,7 +286,8 @@ bool check_applied_durable (const struct ghost *ghost, const struct sight *sight
 }
 
 /* 24. The folder of a server that has been idle says that all of its log is durable, so that
- * nothing of it will ever be taken for torn; and every snapshot has the log behind it. */
+ * nothing of it will ever be taken for torn; every snapshot has the log behind it; and the log
+ * reaches back to an older one than the newest, which may rot. */
 bool check_folder (const struct ghost *ghost, const struct sight *sight,
                    struct objection *objection)
 {
@@ -296,6 +297,11 @@ bool check_folder (const struct ghost *ghost, const struct sight *sight,
                        "server %u is idle, and its log says to be durable up to %#" PRIx64
                        "; it ends at %#" PRIx64,
                        sight->server, sight->marked, sight->end);
+    }
+    if (sight->alone) {
+        return object (objection,
+                       "server %u has dropped its log up to %#" PRIx64 ", and keeps one snapshot",
+                       sight->server, sight->base.zxid);
     }
     return sight->snapshot == 0 || sight->snapshot >= sight->base.zxid ||
            object (objection,

@@ -37,12 +37,16 @@ static uint32_t count_operations (struct sim_server *server, const struct sim_fa
 
 /* What a process that was killed had written and not synced is in the system's cache, and the next
  * one reads it, and tells others: so it must not be lost when the power is cut after that. Each
- * 2^n-th operation of the next start is as likely to be the one. */
+ * 2^n-th operation of the next start is as likely to be the one; where only some are counted, each
+ * of the first. */
 static uint32_t draw_relapse (const struct sim_fault *fault)
 {
-    uint64_t bits = (fault->value >> 8) % RELAPSE_BITS + 1;
-    bool relapses = (fault->value & 1) == 0 && ((fault->value >> 6) & 3) == 0;
-    return relapses ? 1 + (uint32_t) ((fault->value >> 16) % (UINT64_C (1) << bits)) : 0;
+    uint64_t dice = fault->value >> 16, bits = (fault->value >> 8) % RELAPSE_BITS + 1;
+    if ((fault->value & 1) != 0 || ((fault->value >> 6) & 3) != 0) {
+        return 0;
+    }
+    bool counts_all = ((fault->value >> 2) & 3) > 1;
+    return 1 + (uint32_t) (dice % (counts_all ? UINT64_C (1) << bits : NAMES_MAX));
 }
 
 /* The n-th operation from now on will be its process's last. */

@@ -95,8 +95,10 @@ struct sight {
     size_t client;
 
     /* FOLDER: the log begins behind `base`, ends at `end`, and says to have been durable up to
-     * `marked`; the oldest of its snapshots, 0: there is none. */
+     * `marked`; the oldest of its snapshots, 0: there is none; alone: it has dropped some of the
+     * log itself, and has no other. */
     zxid_t marked, snapshot;
+    bool alone;
 
     /* ANSWER. name: the path that a sequential create has made, or NULL. */
     zxid_t zxid;

@@ -21,6 +21,7 @@ enum {
 /* What was seen of a server last: most turns change none of it. */
 struct view {
     zxid_t base;
+    zxid_t given; /* the base that it started with, or that was installed since */
     uint64_t completed;
     zxid_t applied;
     uint64_t sessions;
@@ -84,7 +85,7 @@ void check_started (struct world *world, struct sim_server *server)
     crash_disk_spare (server->disk, true);
     read_log (server, &log);
     crash_disk_spare (server->disk, false);
-    *view = (struct view){.base = log.base.zxid};
+    *view = (struct view){.base = log.base.zxid, .given = log.base.zxid};
     observe (world, &(struct sight){.kind = SIGHT_STARTED,
                                     .server = server->id,
                                     .log = &log,
@@ -114,6 +115,7 @@ static void look_at_store (struct world *world, struct sim_server *server)
         view->base = sight.base.zxid;
         sight.replaced = world->checker->ghost.servers[server->id].installing &&
                          store_last (server->store) == sight.base.zxid;
+        view->given = sight.replaced ? view->base : view->given;
         observe (world, &sight);
     }
     uint64_t completed = store_completed (server->store);
@@ -122,6 +124,11 @@ static void look_at_store (struct world *world, struct sim_server *server)
         observe (world, &(struct sight){
                             .kind = SIGHT_DURABLE, .server = server->id, .completed = completed});
     }
+}
+
+bool check_has_purged (const struct sim_server *server, zxid_t base)
+{
+    return base > server->world->checker->views[server->id - 1].given;
 }
 
 /* What its store has called durable counts, also if nobody has heard of it any more. */

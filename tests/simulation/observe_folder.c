@@ -52,6 +52,8 @@ void check_folder_of (struct world *world, struct sim_server *server)
                                     .marked = marked_in_log (server, &manifest),
                                     .snapshot = manifest.snapshots_count > 0
                                                     ? manifest.snapshots[0].point.zxid
-                                                    : 0});
+                                                    : 0,
+                                    .alone = manifest.snapshots_count < 2 && world->wrong == 0 &&
+                                             check_has_purged (server, manifest.base.zxid)});
     manifest_deinit (&manifest);
 }

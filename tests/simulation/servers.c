@@ -158,7 +158,6 @@ static bool at_crash_point (struct world *self, struct sim_server *server)
         take_leader (self, server);
     }
     if (server->point_relapse != 0 && !self->plan.over) {
-        crash_disk_count_all (server->disk);
         crash_disk_stop_at (server->disk, server->point_relapse);
         server->point_cuts = true;
         server->point_relapse = 0;

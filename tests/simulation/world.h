@@ -674,6 +674,8 @@ void checker_free (struct sim_checker *self);
  * happened yet; its process has ended; a turn of it is over. */
 void check_started (struct world *self, struct sim_server *server);
 void check_stopped (struct world *self, struct sim_server *server);
+/* Whether the log begins there because its process has dropped what was before. */
+bool check_has_purged (const struct sim_server *server, zxid_t base);
 void check_server (struct world *self, struct sim_server *server);
 /* Sees each update of its core. */
 struct zab_observer check_observer (struct sim_server *server);
