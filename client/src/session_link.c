@@ -138,7 +138,8 @@ void link_suspend (struct session *self, int64_t now_ms)
      * confirmed heartbeat. While a server without a quorum held the session nobody could expire
      * it: then the last frame of that server counts. */
     int64_t base = self->touched_ms;
-    if (self->active.heard_ms - base > session_silence_ms (self)) {
+    if (self->active.heard_ms - base > session_silence_ms (self) &&
+        !COHORT_MUTATED (given_up_while_held)) {
         base = self->active.heard_ms;
     }
     self->lost_at_ms = base +
@@ -329,7 +330,7 @@ static bool refusal_ends_session (struct session *self, const struct link *link,
     case COHORT_ESESSIONMOVED:
         /* To a greeting, which carries the newest number of all: a newer incarnation exists. On an
          * older link it only says that this session has attached elsewhere meanwhile. */
-        return link->phase == LINK_GREETING;
+        return link->phase == LINK_GREETING || COHORT_MUTATED (moved_by_itself);
     default:
         return refused_for_good (self, rc);
     }

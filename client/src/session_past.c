@@ -45,7 +45,7 @@ void past_welcome (struct session *self, int64_t now_ms)
     uint32_t limit_ms = self->timeout_ms < self->grace_ms ? self->timeout_ms : self->grace_ms;
     self->close_sent = false;
     if (self->past != PAST_NONE && self->valid_from_ms == 0 && !COHORT_MUTATED (counts_at_once)) {
-        self->valid_from_ms = now_ms + limit_ms;
+        self->valid_from_ms = now_ms + (COHORT_MUTATED (counts_early) ? limit_ms / 2 : limit_ms);
     }
     if (self->past == PAST_RESUMES) {
         self->past = PAST_NONE;

@@ -51,7 +51,7 @@ static void settle_proof (struct session *self, struct request *request)
     while (node != NULL && !proof_equal (list_entry (node, struct proof, node), proof)) {
         node = list_next (&self->proofs, node);
     }
-    if (request->rc == COHORT_OK && node == NULL) {
+    if (request->rc == COHORT_OK && node == NULL && !COHORT_MUTATED (proof_forgotten)) {
         proof_retain (proof);
         list_push_back (&self->proofs, &proof->node);
     }

@@ -412,7 +412,7 @@ void client_sync_applied (struct clients *self, zxid_t zxid)
 {
     struct list_node *node;
     while ((node = list_first (&self->sync_waiting)) != NULL &&
-           list_entry (node, struct sync, list_node)->zxid <= zxid) {
+           list_entry (node, struct sync, list_node)->zxid <= zxid + COHORT_MUTATED (sync_early)) {
         struct sync *sync = list_entry (node, struct sync, list_node);
         sync->done = true;
         list_remove (node);

@@ -252,7 +252,9 @@ static void forget (struct tracker *self, struct session *session)
 static int64_t deadline (const struct session *session)
 {
     if (session->condemned) {
-        return session->condemned_ms + session->grace_ms; /* never longer than the timeout */
+        uint32_t limit_ms =
+            COHORT_MUTATED (killed_late) ? 2 * session->timeout_ms : session->grace_ms;
+        return session->condemned_ms + limit_ms; /* never longer than the timeout */
     }
     int64_t timeout_ms =
         COHORT_MUTATED (timeout_is_grace) ? session->grace_ms : session->timeout_ms;

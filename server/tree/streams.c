@@ -9,6 +9,7 @@
 #include "client/base/assert.h"
 #include "client/base/list.h"
 #include "client/base/map.h"
+#include "client/base/mutation.h"
 #include "server/tree/path.h"
 #include "server/tree/watch.h"
 
@@ -188,5 +189,6 @@ bool stream_has_passed (const struct buf *place, size_t root_size, const struct 
     if (size > root_size && (effect->kind == EFFECT_CREATED || effect->kind == EFFECT_DELETED)) {
         size = tree_path_parent_size (effect->path, size);
     }
-    return tree_path_order (effect->path, size, at, place->size) <= 0;
+    int order = tree_path_order (effect->path, size, at, place->size);
+    return order < 0 || (order == 0 && !COHORT_MUTATED (last_passed_missed));
 }

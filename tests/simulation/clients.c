@@ -76,6 +76,7 @@ void client_start (struct world *self, struct sim_client *client)
     client->incarnation++;
     list_init (&client->links);
     client->timer_ms = 0;
+    client->reason[0] = '\0';
     client->proven_count = 0;
     client->streams = 0;
     mirror_open (self, client);
@@ -167,6 +168,7 @@ static void session_state (struct world *self, struct sim_client *client, cohort
     } else if (state == COHORT_LOST) {
         self->sessions_lost++;
         client->lost = true;
+        complaints_lost (self, client);
         record_lost (self, client);
     }
 }
@@ -268,6 +270,7 @@ static void keep_identity (struct sim_client *client)
 
 void client_drive (struct world *self, struct sim_client *client)
 {
+    complaints_hear (self, client);
     keep_identity (client);
     carry_out (self, client);
     send_frames (self, client);

@@ -364,6 +364,7 @@ static void client_side_event (struct world *self, struct sim_event *event,
         session_frame (client->session, connection->link, event->data, event->size,
                        client_now_ms (self, client));
         client_drive (self, client);
+        complaints_heard (self, client, event->number);
     }
 }
 

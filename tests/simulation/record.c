@@ -195,6 +195,12 @@ void record_attached (struct world *world, const struct sim_client *client)
     }
 }
 
+bool record_attached_by (const struct world *world, const struct sim_client *client,
+                         uint64_t connection)
+{
+    return world->recorder->clients[client - world->clients].connection == connection;
+}
+
 void record_view (struct world *world, const struct sim_client *client)
 {
     struct recorded *known = recorded (world, client);
@@ -231,12 +237,6 @@ void record_told (struct world *world, const struct sim_client *client)
 
 void record_lost (struct world *world, const struct sim_client *client)
 {
-    struct session_view view;
-    session_view (client->session, &view);
-    if (view.rc == COHORT_EAUTHFAILED && !client->guesses) {
-        world_fail (world, "client %zu is told that it has not the password of its session",
-                    (size_t) (client - world->clients));
-    }
     recorded (world, client)->served = false;
     record (world, (struct history_event){.kind = HISTORY_LOST,
                                           .client = recorded (world, client)->number});

@@ -247,6 +247,9 @@ struct sim_client {
     size_t outstanding;
     int64_t timer_ms;
     bool lost;
+    char reason[192];  /* the newest that its session has given */
+    int64_t heard_ms;  /* when its server was heard last, by its own clock, */
+    uint64_t heard_by; /* by this connection */
 
     /* What it asks for: workload.c. */
     struct list purposes; /* of the requests without an answer */
@@ -554,6 +557,14 @@ int64_t client_now_ms (const struct world *self, const struct sim_client *client
 /* After every input to its session. */
 void client_drive (struct world *self, struct sim_client *client);
 
+/* ---- complaints.c ---------------------------------------------------------------------------- */
+
+/* Its session has perhaps said something new; something has come by the connection, and the session
+ * has taken it; the session is lost. */
+void complaints_hear (struct world *self, struct sim_client *client);
+void complaints_heard (struct world *self, struct sim_client *client, uint64_t connection);
+void complaints_lost (struct world *self, const struct sim_client *client);
+
 /* ---- workload.c ------------------------------------------------------------------------------ */
 
 #define WORLD_PASSWORD "p" /* of all users */
@@ -593,6 +604,9 @@ void record_view (struct world *self, const struct sim_client *client);
 /* Behind all that it was told: up to where that is all. */
 void record_told (struct world *self, const struct sim_client *client);
 void record_lost (struct world *self, const struct sim_client *client);
+/* Whether its session is attached by this connection, or was last. */
+bool record_attached_by (const struct world *self, const struct sim_client *client,
+                         uint64_t connection);
 void record_gone (struct world *self, const struct sim_client *client);
 
 /* A request that has just been submitted, its call's id in the history (0: it was refused at once);
