@@ -139,7 +139,7 @@ static int find_snapshot (struct store *self, struct fault *fault)
     struct fault found;
     while (manifest->snapshots_count > 0 && !recovered->has_snapshot) {
         const struct snapshot_entry *entry = &manifest->snapshots[manifest->snapshots_count - 1];
-        int rc = verify (self, entry, &found);
+        int rc = COHORT_MUTATED (found_unverified) ? 0 : verify (self, entry, &found);
         if (rc == 0) {
             recovered->has_snapshot = true;
             recovered->snapshot = *entry;
