@@ -310,7 +310,8 @@ void leader_process_ackepoch (struct zab *self, struct peer *peer,
     memcpy (learner->points, message->points, message->points_count * sizeof *message->points);
     leader_progress (self, peer);
     if (lead->phase == LEAD_EPOCH) {
-        if (message->counts && peer_votes (self, peer)) { /* so its log is not damaged */
+        bool counts = message->counts || COHORT_MUTATED (uncounted_promises);
+        if (counts && peer_votes (self, peer)) { /* so its log is not damaged */
             uint32_t epoch = election_epoch (message->trust, message->epoch, message->zxid);
             if (compare_log (self, epoch, message->zxid) < 0 &&
                 !COHORT_MUTATED (better_follower_ignored)) {

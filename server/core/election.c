@@ -28,7 +28,7 @@
 int election_compare (uint32_t epoch_a, zxid_t zxid_a, uint32_t id_a, uint32_t epoch_b,
                       zxid_t zxid_b, uint32_t id_b)
 {
-    if (epoch_a != epoch_b) {
+    if (epoch_a != epoch_b && !COHORT_MUTATED (zxid_alone)) {
         return epoch_a < epoch_b ? -1 : 1;
     }
     if (zxid_a != zxid_b) {

@@ -1,4 +1,4 @@
-/* Invariants 1 to 7, 9, 10, 21 and 25: who leads, proposes, commits and applies what. */
+/* Invariants 1 to 7, 9, 10, 21 and 25 to 27: who leads, proposes, commits and applies what. */
 
 #include <inttypes.h>
 #include <string.h>
@@ -82,6 +82,29 @@ bool check_commit_completeness (const struct ghost *ghost, const struct sight *s
         return object (objection,
                        "server %u leads epoch %u and lacks %#" PRIx64 ", which is committed",
                        sight->server, number, last->zxid);
+    }
+    return true;
+}
+
+/* 26. Once an epoch is established nothing of earlier epochs is committed that it did not begin
+ * with: nobody could know of it, and whoever leads next might lack it. */
+bool check_beginnings (const struct ghost *ghost, const struct sight *sight,
+                       struct objection *objection)
+{
+    const struct shadow *log = &ghost->servers[sight->server].log;
+    zxid_t known = shadow_last (&ghost->committed).zxid, committed = sight->status->committed;
+    for (size_t i = ghost->epochs_count; committed > known && i-- > 0;) {
+        const struct ghost_epoch *epoch = &ghost->epochs[i];
+        if (epoch->epoch <= zxid_epoch (known)) {
+            break;
+        }
+        zxid_t begin = zxid_make (epoch->epoch, 0);
+        const struct zab_point *last = shadow_floor (log, committed < begin ? committed : begin);
+        if (epoch->leaders != 0 && last != NULL && last->zxid > epoch->begun.zxid) {
+            return object (objection,
+                           "server %u commits %#" PRIx64 ", and epoch %u began behind %#" PRIx64,
+                           sight->server, last->zxid, epoch->epoch, epoch->begun.zxid);
+        }
     }
     return true;
 }
@@ -196,6 +219,22 @@ bool check_promises (const struct ghost *ghost, const struct sight *sight,
         }
     }
     return true;
+}
+
+/* 27. An epoch begins when a quorum has promised it to its leader; and it was promised, not
+ * accepted from somebody else before. */
+bool check_begun_epochs (const struct ghost *ghost, const struct sight *sight,
+                         struct objection *objection)
+{
+    const struct zab_persist *persist = &sight->update->persist;
+    uint32_t before = ghost->servers[sight->server].status.current_epoch;
+    if (sight->status->role != ZAB_LEADING || !persist->epochs ||
+        persist->current_epoch <= before || ghost->configs.count == 0) {
+        return true;
+    }
+    return ghost_quorum_promised (ghost, sight->server, persist->current_epoch) ||
+           object (objection, "server %u begins epoch %u, which no quorum has promised to it",
+                   sight->server, persist->current_epoch);
 }
 
 /* 10. No core ever finds that a peer broke the protocol: links lose nothing in the middle, so

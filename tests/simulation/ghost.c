@@ -147,16 +147,26 @@ bool ghost_quorum_holds (const struct ghost *self, struct zab_point point)
     return self->configs.count > 0;
 }
 
+/* What is asked of a quorum of one leader's. */
+struct question {
+    uint32_t leader;
+    uint32_t epoch;
+    uint64_t round; /* 0: it is the promise of the epoch */
+};
+
 static bool has_answered (const struct ghost_server *server, const struct config_member *member,
-                          uint32_t leader, uint32_t epoch, uint64_t round)
+                          const struct question *question)
 {
-    const struct ghost_answer *answer = &server->answers[leader];
-    return member->id == leader || (answer->epoch == epoch && answer->round >= round &&
-                                    (answer->listed || answer->store_id == member->store_id));
+    const struct ghost_answer *answer = question->round != 0 ? &server->answers[question->leader]
+                                                             : &server->promises[question->leader];
+    bool matches = question->round != 0
+                       ? answer->epoch == question->epoch && answer->round >= question->round
+                       : answer->epoch >= question->epoch;
+    return member->id == question->leader ||
+           (matches && (answer->listed || answer->store_id == member->store_id));
 }
 
-bool ghost_quorum_answered (const struct ghost *self, uint32_t leader, uint32_t epoch,
-                            uint64_t round)
+static bool quorum_answered (const struct ghost *self, const struct question *question)
 {
     for (size_t i = 0; i < self->configs.count; i++) {
         const struct config *config = &self->configs.configs[i];
@@ -165,7 +175,7 @@ bool ghost_quorum_answered (const struct ghost *self, uint32_t leader, uint32_t 
             const struct config_member *member = &config->members[k];
             if (member->role == CONFIG_VOTER) {
                 voters++;
-                answers += has_answered (&self->servers[member->id], member, leader, epoch, round);
+                answers += has_answered (&self->servers[member->id], member, question);
             }
         }
         if (2 * answers <= voters) {
@@ -173,6 +183,18 @@ bool ghost_quorum_answered (const struct ghost *self, uint32_t leader, uint32_t 
         }
     }
     return self->configs.count > 0;
+}
+
+bool ghost_quorum_answered (const struct ghost *self, uint32_t leader, uint32_t epoch,
+                            uint64_t round)
+{
+    COHORT_ASSERT (round > 0);
+    return quorum_answered (self, &(struct question){leader, epoch, round});
+}
+
+bool ghost_quorum_promised (const struct ghost *self, uint32_t leader, uint32_t epoch)
+{
+    return quorum_answered (self, &(struct question){leader, epoch, 0});
 }
 
 uint32_t ghost_vote_epoch (const struct ghost_server *server)
@@ -417,16 +439,34 @@ static void note_answers (const struct ghost *self, struct ghost_server *server,
 }
 
 /* Who offers an epoch has promised it to himself. */
-static void note_promises (struct ghost_server *server, const struct sight *sight)
+static void note_promises (const struct ghost *self, struct ghost_server *server,
+                           const struct sight *sight)
 {
     for (size_t i = 0; i < sight->update->messages_count; i++) {
         const struct zab_message *message = &sight->update->messages[i];
         bool promise = message->type == ZAB_ACKEPOCH && message->counts;
+        uint32_t epoch = sight->status->accepted_epoch;
         if (promise || message->type == ZAB_LEADERINFO) {
-            uint32_t epoch = sight->status->accepted_epoch;
             server->promised = epoch > server->promised ? epoch : server->promised;
         }
+        if (promise) {
+            COHORT_ASSERT (message->peer <= GHOST_ID_MAX);
+            server->promises[message->peer] = (struct ghost_answer){
+                .epoch = epoch,
+                .store_id = server->store_id,
+                .listed = config_set_counts (&self->configs, server->id, server->store_id)};
+        }
     }
+}
+
+/* It is established with what it has of earlier epochs. */
+static void note_leader (struct ghost_epoch *epoch, const struct ghost_server *server)
+{
+    if (epoch->leaders == 0) {
+        const struct zab_point *end = shadow_floor (&server->log, zxid_make (epoch->epoch, 0));
+        epoch->begun = end != NULL ? *end : server->log.base;
+    }
+    epoch->leaders |= UINT32_C (1) << server->id;
 }
 
 static void see_update (struct ghost *self, struct ghost_server *server, const struct sight *sight)
@@ -434,8 +474,8 @@ static void see_update (struct ghost *self, struct ghost_server *server, const s
     const struct zab_status *status = sight->status;
     if (self->configs.count > 0) {
         note_answers (self, server, sight->update);
+        note_promises (self, server, sight);
     }
-    note_promises (server, sight);
     server->confirmed = sight_leads (sight) ? sight->update->round : 0;
     size_t count;
     const struct zab_entry *proposed = sight_proposes (sight, &count);
@@ -449,7 +489,7 @@ static void see_update (struct ghost *self, struct ghost_server *server, const s
         take_persist (server, &sight->update->persist);
     }
     if (sight_leads (sight)) {
-        need_epoch (self, status->current_epoch)->leaders |= UINT32_C (1) << server->id;
+        note_leader (need_epoch (self, status->current_epoch), server);
     }
     if (status->committed > shadow_last (&self->committed).zxid) {
         extend_committed (self, server, status);

@@ -125,10 +125,10 @@ struct ghost_persist {
     bool whole;
 };
 
-/* The newest question of a leader that a server has answered as one of its quorum may. */
+/* What a server has told a leader last as one of its quorum may. */
 struct ghost_answer {
     uint32_t epoch;
-    uint64_t round;
+    uint64_t round; /* of an answer: its question */
     uint64_t store_id;
     bool listed; /* the members' list that was known then had this store */
 };
@@ -150,14 +150,16 @@ struct ghost_server {
     int64_t stamp_ms;    /* of the newest entry that its core has asked to keep; 0: not known */
     zxid_t kept;         /* the highest committed entry that was durable here */
     zxid_t applied;
-    struct zab_status status;                      /* after its newest update */
-    uint64_t confirmed;                            /* as a leader: the newest round, in it */
-    struct ghost_answer answers[GHOST_ID_MAX + 1]; /* to whom; they outlive its process */
+    struct zab_status status;                       /* after its newest update */
+    uint64_t confirmed;                             /* as a leader: the newest round, in it */
+    struct ghost_answer answers[GHOST_ID_MAX + 1];  /* to whom; they outlive its process, */
+    struct ghost_answer promises[GHOST_ID_MAX + 1]; /* and so do these */
 };
 
 struct ghost_epoch {
     uint32_t epoch;
     uint32_t leaders;         /* bit id: that server was established as its leader */
+    struct zab_point begun;   /* the end of the history with which it was established */
     struct shadow broadcast;  /* what they proposed, in that order */
     struct zab_point applied; /* the last of it that any server has applied */
     struct zab_point newest;  /* of whatever epoch: the last that was committed while it lasted */
@@ -204,6 +206,10 @@ bool ghost_quorum_holds (const struct ghost *self, struct zab_point point);
  * round of its epoch, or a later one. */
 bool ghost_quorum_answered (const struct ghost *self, uint32_t leader, uint32_t epoch,
                             uint64_t round);
+
+/* Whether a majority of the voters of every configuration, `leader` among them, have promised it
+ * this epoch, or a later one. */
+bool ghost_quorum_promised (const struct ghost *self, uint32_t leader, uint32_t epoch);
 
 /* What the server's disk justifies as the epoch of its vote: of a suspect log whose end is lost,
  * that of its last entry. */

@@ -30,6 +30,8 @@ const struct invariant invariants[INVARIANTS_COUNT] = {
     {23, "peace is kept", SIGHT_PEACE, check_peace},
     {24, "folders are in order", SIGHT_FOLDER, check_folder},
     {25, "promises are given once", SIGHT_UPDATE, check_promises},
+    {26, "beginnings are final", SIGHT_UPDATE, check_beginnings},
+    {27, "epochs are begun with promises", SIGHT_UPDATE, check_begun_epochs},
 };
 
 const struct invariant *invariants_see (struct ghost *ghost, const struct sight *sight,

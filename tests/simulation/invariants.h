@@ -6,7 +6,7 @@
  * nothing. What clients may see of it all is checked by tests/history.
  *
  *   check_agreement.c    1 to 7, 9, 10,  who leads, proposes, commits and applies what
- *                        21, 25
+ *                        21, 25 to 27
  *   check_durability.c   8, 11 to 14, 24 what is on which disk
  *   check_outcome.c      15 to 20, 22    states, answers, sessions, coming to rest, full disks
  *   check_peace.c        23              what nothing disturbs
@@ -30,9 +30,9 @@ struct invariant {
     invariant_fn *holds;
 };
 
-enum { INVARIANTS_COUNT = 25 };
+enum { INVARIANTS_COUNT = 27 };
 
-/* In the order of their numbers, 1 to 25. */
+/* In the order of their numbers, 1 to 27. */
 extern const struct invariant invariants[INVARIANTS_COUNT];
 
 /* Checks the sight against all of them, then takes it in. The first that does not hold, or NULL. */
@@ -44,6 +44,7 @@ invariant_fn check_leadership, check_integrity, check_total_order, check_local_p
     check_committed_durability, check_history_consistency, check_actions, check_quorum_durability,
     check_durable_image, check_justified_messages, check_applied_durable, check_equal_states,
     check_acknowledged, check_ephemerals, check_liveness, check_quarantine, check_full_disks,
-    check_rounds, check_results, check_peace, check_folder, check_promises;
+    check_rounds, check_results, check_peace, check_folder, check_promises, check_beginnings,
+    check_begun_epochs;
 
 #endif

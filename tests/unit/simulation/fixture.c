@@ -168,6 +168,10 @@ void fixture_log (struct fixture *self, uint32_t server, enum zab_role role, uin
     self->update.persist.epochs = true;
     self->update.persist.accepted_epoch = epoch;
     self->update.persist.current_epoch = epoch;
+    for (uint32_t id = 1; role == ZAB_LEADING && id <= 3; id++) {
+        self->ghost.servers[id].promises[server] =
+            (struct ghost_answer){.epoch = epoch, .listed = true};
+    }
     fixture_see (self);
     fixture_durable (self, server);
 }

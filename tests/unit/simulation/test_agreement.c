@@ -1,4 +1,4 @@
-/* Invariants 1 to 7, 9 and 10: what must be, and what must not. */
+/* Invariants 1 to 7, 9, 10, 21 and 25 to 27: what must be, and what must not. */
 
 #include "tests/unit/simulation/fixture.h"
 
@@ -343,6 +343,87 @@ static void test_epoch_promised_that_was_offered (void **state)
     assert_true (promises (self, 2, 1, 3));
 }
 
+/* 26: an entry that only the first leader had comes back behind an epoch that began without it. */
+static void test_commit_of_what_an_epoch_began_without (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    fixture_log (self, 1, ZAB_LEADING, 1, 4, 5);
+    sight_update (self, 2, ZAB_LEADING, 2);
+    fixture_see (self); /* begins behind (1, 3) */
+    sight_update (self, 1, ZAB_LEADING, 3);
+    assert_true (fixture_holds (self, 26)); /* commits nothing */
+    self->status.committed = z (1, 4);
+    assert_false (fixture_holds (self, 26));
+
+    /* Not by way of a later entry on top of it either. */
+    sight_update (self, 1, ZAB_LEADING, 3);
+    self->status.activated = false;
+    update_entry (self, z (3, 1), fixture_chain (z (3, 1)));
+    ghost_see (&self->ghost, &self->sight);
+    sight_update (self, 1, ZAB_LEADING, 3);
+    self->status.committed = z (3, 1);
+    assert_false (fixture_holds (self, 26));
+}
+
+static void test_commit_of_what_an_epoch_began_with (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    fixture_log (self, 1, ZAB_LEADING, 1, 4, 5);
+    fixture_log (self, 2, ZAB_FOLLOWING, 1, 4, 5);
+    sight_update (self, 2, ZAB_LEADING, 2);
+    fixture_see (self);
+    sight_update (self, 1, ZAB_FOLLOWING, 2);
+    self->status.committed = z (1, 5); /* the first to know */
+    assert_true (fixture_holds (self, 26));
+}
+
+/* 27 */
+static bool begins (struct fixture *self, uint32_t server, uint32_t epoch)
+{
+    sight_update (self, server, ZAB_LEADING, epoch);
+    self->update.persist.number = 1;
+    self->update.persist.epochs = true;
+    self->update.persist.accepted_epoch = self->update.persist.current_epoch = epoch;
+    return fixture_holds (self, 27);
+}
+
+static void see_promise (struct fixture *self, uint32_t server, uint32_t leader, uint32_t epoch,
+                         bool counts)
+{
+    (void) promises (self, server, leader, epoch);
+    self->messages[0].counts = counts;
+    ghost_see (&self->ghost, &self->sight);
+}
+
+static void test_epoch_begun_without_promises (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 1);
+    assert_false (begins (self, 1, 4)); /* nobody has */
+    see_promise (self, 2, 1, 4, false);
+    assert_false (begins (self, 1, 4)); /* it does not count */
+    see_promise (self, 2, 3, 4, true);
+    assert_false (begins (self, 1, 4)); /* to another */
+    assert_true (begins (self, 3, 4));
+    see_promise (self, 2, 1, 5, true);
+    assert_true (begins (self, 1, 5));
+    assert_false (begins (self, 1, 6)); /* an earlier one */
+    assert_true (begins (self, 3, 4));  /* what was promised then */
+}
+
+static void test_epoch_promised_by_an_emptied_store (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 1);
+    self->ghost.servers[2].store_id = 666;
+    see_promise (self, 2, 1, 4, true);
+    assert_false (begins (self, 1, 4));
+    self->ghost.configs.configs[0].members[1].store_id = 666;
+    assert_true (begins (self, 1, 4));
+}
+
 int main (void)
 {
 #define INVARIANT_TEST(name)                                                                       \
@@ -367,6 +448,10 @@ int main (void)
         INVARIANT_TEST (test_round_answered_by_an_emptied_store),
         INVARIANT_TEST (test_epoch_promised_twice),
         INVARIANT_TEST (test_epoch_promised_that_was_offered),
+        INVARIANT_TEST (test_commit_of_what_an_epoch_began_without),
+        INVARIANT_TEST (test_commit_of_what_an_epoch_began_with),
+        INVARIANT_TEST (test_epoch_begun_without_promises),
+        INVARIANT_TEST (test_epoch_promised_by_an_emptied_store),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
