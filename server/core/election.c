@@ -186,7 +186,7 @@ static void adopt (struct zab *self)
         const struct vote *vote = &peer->vote;
         if (peer->reset || !vote->received || vote->role != ZAB_LOOKING ||
             vote->round != self->round || vote->leader == self->id ||
-            vote->leader == self->barred || !peer_votes (self, peer) ||
+            id_set_has (&self->barred, vote->leader) || !peer_votes (self, peer) ||
             !eligible (self, vote->leader) || (elsewhere && !knows_later (self, peer))) {
             continue;
         }
@@ -286,15 +286,17 @@ static int64_t later (struct zab *self, int64_t after_ms)
 
 /* A quorum votes in this round, and nobody gets one. If the candidate stands for itself, then some
  * of those who would have to follow it cannot reach it (links fail one by one, too): vote without
- * it for a while. */
+ * it, and without whoever comes next and fares no better, until there is nobody left to try. */
 static void bar_candidate (struct zab *self)
 {
     self->stuck_ms = later (self, ZAB_STUCK_MS);
+    if (self->settled_ms != ZAB_NEVER) {
+        return; /* somebody has one, and all that is waited for are better votes */
+    }
     const struct peer *candidate = peer_find (self, self->vote.leader);
-    if (candidate == NULL || !zab_votes (self) || self->settled_ms != ZAB_NEVER ||
-        !candidate->vote.received || candidate->vote.round != self->round ||
-        candidate->vote.leader != candidate->id) {
-        self->barred = 0;
+    if (candidate == NULL || !zab_votes (self) || !candidate->vote.received ||
+        candidate->vote.round != self->round || candidate->vote.leader != candidate->id) {
+        id_set_clear (&self->barred);
         return;
     }
     struct id_set ids = {.count = 0};
@@ -306,8 +308,8 @@ static void bar_candidate (struct zab *self)
             id_set_add (&ids, peer->id);
         }
     }
-    if (config_set_quorum (&self->configs, &ids)) {
-        self->barred = candidate->id;
+    if (config_set_quorum (&self->configs, &ids) && !COHORT_MUTATED (never_barred)) {
+        id_set_add (&self->barred, candidate->id);
         zab_note (self, "nobody gets a quorum: votes without", candidate->id);
         new_round (self);
     }

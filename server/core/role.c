@@ -34,7 +34,7 @@ void role_become (struct zab *self, enum zab_role role, uint32_t leader)
     memset (&self->vote, 0, sizeof self->vote);
     self->settled_ms = ZAB_NEVER;
     self->resend_ms = self->stuck_ms = ZAB_NEVER;
-    self->barred = 0;
+    id_set_clear (&self->barred);
     memset (&self->follow, 0, sizeof self->follow);
     memset (&self->lead, 0, sizeof self->lead);
     self->lead.stall_ms = ZAB_NEVER;

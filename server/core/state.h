@@ -223,9 +223,9 @@ struct zab {
     struct vote vote;
     int64_t settled_ms; /* ZAB_NEVER: no quorum agrees */
     int64_t resend_ms, resend_after_ms;
-    int64_t stuck_ms; /* when to ask why nobody gets a quorum */
-    uint32_t barred;  /* no vote for this one: others cannot reach it; 0: none */
-    unsigned futile;  /* elections in a row that came to nothing */
+    int64_t stuck_ms;     /* when to ask why nobody gets a quorum */
+    struct id_set barred; /* no vote for these: others cannot reach them */
+    unsigned futile;      /* elections in a row that came to nothing */
 
     /* FOLLOWING, OBSERVING */
     struct follow follow;

@@ -296,6 +296,7 @@ enum absence {
     CUT_OFF, /* from the core, and from clients or not */
     MUTE,    /* it hears the core, and is not heard */
     DEAF,    /* it is heard by the core, and does not hear it */
+    REMOTE,  /* one of the core reaches it, and nobody else does */
     ABSENCES
 };
 
@@ -310,15 +311,41 @@ static void cut_off (struct world *self, size_t server, enum absence absence, bo
     }
 }
 
+/* One that is not of the core may have the best log, and be known to one of the core alone: then
+ * they are to elect somebody else. */
+static void make_remote (struct world *self, size_t server, struct prng *prng)
+{
+    size_t friend = prng_below (prng, self->servers_count);
+    while (!is_core (self, friend)) {
+        friend = (friend + 1) % self->servers_count;
+    }
+    for (size_t i = 0; i < SIM_NODES_MAX; i++) {
+        self->blocked[server][i] += i != friend;
+        self->blocked[i][server] += i != friend;
+    }
+}
+
+/* Two that reach each other must not be a quorum, or they would be right to go on by themselves. */
+static enum absence draw_absence (const struct world *self, struct prng *prng)
+{
+    bool two_are_none = self->options.servers / 2 >= 2;
+    return (enum absence) prng_below (prng, two_are_none ? ABSENCES : REMOTE);
+}
+
 static void send_away (struct world *self, size_t index, struct prng *prng)
 {
-    static const char *const names[] = {"dead", "cut off", "mute", "deaf"};
+    static const char *const names[] = {"dead", "cut off", "mute", "deaf", "remote"};
     struct sim_server *server = &self->servers[index];
-    enum absence absence = (enum absence) prng_below (prng, ABSENCES);
+    enum absence absence = draw_absence (self, prng);
     bool power_cut = prng_chance (prng, 1, 2), from_clients = prng_chance (prng, 1, 2);
 
     world_tell (self, "server %u: %s%s", server->id, names[absence],
-                absence != DEAD && from_clients ? ", for clients too" : "");
+                absence != DEAD && absence != REMOTE && from_clients ? ", for clients too" : "");
+    if (absence == REMOTE) {
+        record_forgot (self, server->id);
+        make_remote (self, index, prng);
+        return;
+    }
     if (absence != DEAD) {
         record_forgot (self, server->id);
         cut_off (self, index, absence, from_clients);
