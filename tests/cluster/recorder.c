@@ -18,7 +18,8 @@ enum {
     ARENA_BLOCK = 64 << 10,
     ARENA_KEEP = 1 << 20,
     CLOCKS_DIFFER_MS = 2, /* two readings of two clocks, each cut to whole milliseconds */
-    CLOCK_STEP_MS = 20
+    CLOCK_STEP_MS = 20,
+    READINGS = 3
 };
 
 /* Of an event that is in the file. */
@@ -28,6 +29,7 @@ struct noted {
     uint32_t client;
     uint64_t number;  /* of the write that is asked for; 0: none is */
     uint64_t session; /* that its client has from now on; 0: as before */
+    bool lost;        /* its client is told that its session has ended */
 };
 
 struct recorder {
@@ -37,6 +39,8 @@ struct recorder {
     int64_t offset_ms; /* CLOCK_REALTIME to this recorder's time, at the beginning */
     int64_t last_ms;
     uint64_t zxid;
+    uint64_t stamped_zxid; /* through this the stamps of entries are to be believed */
+    bool doubts;           /* those behind it are not */
     uint32_t clients;
     uint64_t calls;
     struct noted *noted;
@@ -58,9 +62,17 @@ static void check (bool good, const char *path)
     }
 }
 
+/* The machine may stand still between two readings: that of several counts between which it has
+ * done so least. */
 static int64_t offset_now (const struct recorder *self)
 {
-    return clock_ms (CLOCK_REALTIME) - (clock_ms (CLOCK_MONOTONIC) - self->start_ms);
+    int64_t offset_ms = INT64_MIN;
+    for (int i = 0; i < READINGS; i++) {
+        int64_t wall_ms = clock_ms (CLOCK_REALTIME);
+        int64_t read_ms = wall_ms - (clock_ms (CLOCK_MONOTONIC) - self->start_ms);
+        offset_ms = read_ms > offset_ms ? read_ms : offset_ms;
+    }
+    return offset_ms;
 }
 
 struct recorder *recorder_new (const char *path)
@@ -92,6 +104,14 @@ int64_t recorder_now_ms (const struct recorder *self)
 {
     int64_t now_ms = clock_ms (CLOCK_MONOTONIC) - self->start_ms;
     return now_ms > self->last_ms ? now_ms : self->last_ms;
+}
+
+void recorder_doubt (struct recorder *self)
+{
+    if (!self->doubts) {
+        self->doubts = true;
+        self->stamped_zxid = self->zxid;
+    }
 }
 
 uint32_t recorder_new_client (struct recorder *self)
@@ -139,9 +159,19 @@ static void put (FILE *file, const char *path, const struct history_event *event
     buf_deinit (&line);
 }
 
+/* Whether somebody has set the clock of this machine, which is that of the servers, too. */
+static void look_at_clock (struct recorder *self)
+{
+    int64_t drift_ms = offset_now (self) - self->offset_ms;
+    if (drift_ms <= -CLOCK_STEP_MS || drift_ms >= CLOCK_STEP_MS) {
+        recorder_doubt (self);
+    }
+}
+
 void recorder_note (struct recorder *self, struct history_event event)
 {
     event.time_ms = self->last_ms = recorder_now_ms (self);
+    look_at_clock (self);
     put (self->file, self->path, &event);
     if (self->noted_count == self->noted_capacity) {
         self->noted_capacity = self->noted_capacity > 0 ? 2 * self->noted_capacity : 1024;
@@ -155,6 +185,7 @@ void recorder_note (struct recorder *self, struct history_event event)
         .client = event.client,
         .number = event.kind == HISTORY_CALL ? event.u.call.number : 0,
         .session = event.kind == HISTORY_SESSION ? event.u.session.id : 0,
+        .lost = event.kind == HISTORY_LOST,
     };
     self->zxid = zxid > self->zxid ? zxid : self->zxid;
 }
@@ -167,9 +198,12 @@ struct progress {
 };
 
 struct merge {
+    const struct recorder *recorder;
     const struct log_copy *log;
-    size_t next; /* of its entries */
-    bool stamps; /* are to be believed */
+    size_t at;             /* of the events */
+    size_t next;           /* of its entries */
+    uint64_t stamped_zxid; /* through this the stamps are to be believed */
+    bool doubts;           /* there are others */
     int64_t offset_ms;
     struct progress *clients; /* by their numbers */
     size_t clients_count;
@@ -197,41 +231,93 @@ static bool was_asked_for (const struct merge *self, const struct history_entry 
     return true;
 }
 
+static struct history_entry entry_at (struct merge *self, size_t index)
+{
+    const struct log_copy_entry *entry = &self->log->entries[index];
+    struct history_entry read;
+    bool sound = history_entry_read (&self->arena, entry->zxid, entry->stamp_ms, entry->data,
+                                     entry->size, &read);
+    COHORT_ASSERT (sound); /* a server has applied it */
+    return read;
+}
+
+static bool ends_session (const struct history_entry *entry, uint64_t session)
+{
+    bool kills = entry->kind == HISTORY_ENTRY_WRITE && entry->count == 1 &&
+                 entry->ops[0].kind == HISTORY_KILL && entry->ops[0].session == session;
+    return kills || (entry->kind == HISTORY_ENTRY_CLOSE && entry->session == session);
+}
+
+/* Nobody has the session yet, and somebody will. */
+static bool begins_later (const struct merge *self, uint64_t session)
+{
+    for (size_t i = 1; i < self->clients_count; i++) {
+        if (self->clients[i].session == session) {
+            return false;
+        }
+    }
+    for (size_t i = self->at; i < self->recorder->noted_count; i++) {
+        if (self->recorder->noted[i].session == session) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The zxid that an event names, or that of the end which a client has heard of: where nothing is
+ * said by stamps that is known by this alone. If something that nobody had asked for comes before
+ * it, the client has not heard of it, but of nobody for too long. */
+static uint64_t known_by (struct merge *self, const struct noted *noted)
+{
+    uint64_t session = self->clients[noted->client].session, zxid = noted->zxid;
+    bool asked = self->doubts && noted->lost && session != 0;
+    for (size_t i = self->next; asked && i < self->log->count; i++) {
+        struct history_entry entry = entry_at (self, i);
+        asked = was_asked_for (self, &entry) && !begins_later (self, entry.session);
+        if (asked && ends_session (&entry, session)) {
+            zxid = entry.zxid;
+            asked = false;
+        }
+        arena_reset (&self->arena);
+    }
+    return zxid;
+}
+
 /* The entries that the event is the first to know of, and those that were proposed before it: so
  * that the end of a session stands where a leader decided it, and not where it was noticed. */
-static void put_entries_before (struct merge *self, const struct noted *noted, uint64_t through)
+static void put_entries_before (struct merge *self, const struct noted *noted)
 {
-    while (self->next < self->log->count) {
-        const struct log_copy_entry *entry = &self->log->entries[self->next];
-        struct history_event event = {.kind = HISTORY_ENTRY, .time_ms = noted->time_ms};
-        bool read = history_entry_read (&self->arena, entry->zxid, entry->stamp_ms, entry->data,
-                                        entry->size, &event.u.entry);
-        COHORT_ASSERT (read); /* a server has applied it */
-        bool known = entry->zxid <= noted->zxid;
-        bool proposed = self->stamps && entry->zxid <= through &&
+    uint64_t through = known_by (self, noted);
+    bool more = true;
+    while (more && self->next < self->log->count) {
+        struct history_event event = {.kind = HISTORY_ENTRY,
+                                      .time_ms = noted->time_ms,
+                                      .u.entry = entry_at (self, self->next)};
+        const struct history_entry *entry = &event.u.entry;
+        bool proposed = entry->zxid <= self->stamped_zxid &&
                         entry->stamp_ms - self->offset_ms + CLOCKS_DIFFER_MS < noted->time_ms &&
-                        was_asked_for (self, &event.u.entry);
-        if (known || proposed) {
+                        was_asked_for (self, entry);
+        more = entry->zxid <= through || proposed;
+        if (more) {
             put (self->file, self->path, &event);
             self->next++;
         }
         arena_reset (&self->arena);
-        if (!known && !proposed) {
-            return;
-        }
     }
 }
 
 bool recorder_merge (struct recorder *self, const struct log_copy *log, const char *path)
 {
-    struct merge merge = {.log = log, .path = path, .offset_ms = self->offset_ms};
+    struct merge merge = {.recorder = self, .log = log, .path = path, .offset_ms = self->offset_ms};
     int64_t drift_ms = offset_now (self) - self->offset_ms;
     char *line = NULL;
     size_t room = 0;
     if (log_copy_zxid (log) < self->zxid) {
         return false;
     }
-    merge.stamps = drift_ms > -CLOCK_STEP_MS && drift_ms < CLOCK_STEP_MS;
+    look_at_clock (self);
+    merge.doubts = self->doubts;
+    merge.stamped_zxid = self->doubts ? self->stamped_zxid : self->zxid;
     merge.offset_ms = drift_ms < 0 ? self->offset_ms + drift_ms : self->offset_ms;
     merge.clients_count = self->clients + 1;
     merge.clients = calloc (merge.clients_count, sizeof *merge.clients);
@@ -242,7 +328,8 @@ bool recorder_merge (struct recorder *self, const struct log_copy *log, const ch
     check (fputs (HISTORY_HEADER, merge.file) >= 0, path);
     rewind (self->file);
     for (size_t i = 0; i < self->noted_count; i++) {
-        put_entries_before (&merge, &self->noted[i], self->zxid);
+        merge.at = i;
+        put_entries_before (&merge, &self->noted[i]);
         check (getline (&line, &room, self->file) > 0, self->path);
         check (fputs (line, merge.file) >= 0, path);
         see_progress (&merge, &self->noted[i]);

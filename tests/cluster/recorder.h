@@ -27,6 +27,10 @@ int64_t recorder_now_ms (const struct recorder *self);
 /* Notes the event, with the present time. */
 void recorder_note (struct recorder *self, struct history_event event);
 
+/* From now on nothing is said by the time stamps of servers: a clock of theirs is being set. The
+ * recorder notices by itself if that of its own machine is. */
+void recorder_doubt (struct recorder *self);
+
 /* Numbers that were not given before, from 1 on. */
 uint32_t recorder_new_client (struct recorder *self);
 uint64_t recorder_new_call (struct recorder *self);

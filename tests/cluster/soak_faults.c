@@ -79,6 +79,42 @@ static void end_terminate (struct soak *self, struct soak_fault *fault)
     start_again (self, fault);
 }
 
+/* All that run, at the same time. */
+static void begin_stop_all (struct soak *self, struct soak_fault *fault)
+{
+    fault->draw = 0;
+    for (size_t i = 0; i < self->ensemble.count; i++) {
+        if (!self->held[i] && self->ensemble.servers[i].pid != 0) {
+            begin_stop (self, &(struct soak_fault){.server = i});
+            fault->draw |= UINT64_C (1) << i;
+        }
+    }
+}
+
+static void end_stop_all (struct soak *self, struct soak_fault *fault)
+{
+    for (size_t i = 0; i < self->ensemble.count; i++) {
+        if ((fault->draw >> i & 1) != 0) {
+            end_stop (self, &(struct soak_fault){.server = i});
+        }
+    }
+}
+
+/* ---- Clocks ---------------------------------------------------------------------------------- */
+
+/* By up to a minute, either way. */
+static void begin_clock_step (struct soak *self, struct soak_fault *fault)
+{
+    int64_t step_ms = 100 + (int64_t) (fault->draw % 60000);
+    recorder_doubt (self->recorder);
+    self->disks[fault->server]->clock_ms = fault->draw / 60000 % 2 == 0 ? step_ms : -step_ms;
+}
+
+static void end_clock_step (struct soak *self, struct soak_fault *fault)
+{
+    self->disks[fault->server]->clock_ms = 0;
+}
+
 /* ---- Disks ----------------------------------------------------------------------------------- */
 
 /* The process ends when it meets the failure, and is started again with a sound disk. */
@@ -460,6 +496,21 @@ const struct soak_kind soak_kinds[] = {
      .ms_max = 4000,
      .begin = begin_stop,
      .end = end_stop},
+    {.name = "stop-all",
+     .text = "SIGSTOP of all servers at the same time, and SIGCONT",
+     .process = true,
+     .weight = 1,
+     .ms_min = 50,
+     .ms_max = 6000,
+     .begin = begin_stop_all,
+     .end = end_stop_all},
+    {.name = "clock-step",
+     .text = "the clock of a server is set, by up to a minute, and set right again",
+     .weight = 2,
+     .ms_min = 50,
+     .ms_max = 6000,
+     .begin = begin_clock_step,
+     .end = end_clock_step},
     {.name = "terminate",
      .text = "SIGTERM, and started again",
      .process = true,

@@ -83,6 +83,26 @@ static int meet (enum bad_disk_call call, bool free)
     return error;
 }
 
+/* ---- The clock ------------------------------------------------------------------------------- */
+
+__attribute__ ((visibility ("default"))) int clock_gettime (clockid_t clock, struct timespec *now)
+{
+    static int (*real) (clockid_t, struct timespec *);
+    if (real == NULL) {
+        *(void **) &real = next ("clock_gettime");
+    }
+    int rc = real (clock, now);
+    if (rc == 0 && control != NULL && clock == CLOCK_REALTIME) {
+        int64_t ms = control->clock_ms;
+        now->tv_sec += ms / 1000;
+        now->tv_nsec += (long) (ms % 1000) * 1000000;
+        int carry = now->tv_nsec >= 1000000000 ? 1 : now->tv_nsec < 0 ? -1 : 0;
+        now->tv_sec += carry;
+        now->tv_nsec -= carry * 1000000000L;
+    }
+    return rc;
+}
+
 /* ---- The journal ----------------------------------------------------------------------------- */
 
 static bool path_of (int fd, char path[JOURNAL_PATH_MAX])

@@ -2,7 +2,8 @@
  * file by which a test tells it what to do.
  *
  * The library (bad_disk.c, cohort-bad-disk.so, of tests alone) stands between the program and
- * libc's pwrite, fsync, fdatasync, rename, renameat, openat and unlinkat. The variable names a file
+ * libc's pwrite, fsync, fdatasync, rename, renameat, openat, unlinkat, and clock_gettime: its clock
+ * is on the same terms. The variable names a file
  * of one struct bad_disk, which both sides have mapped: a change counts from the next call on. Only
  * what is below the process's data folder passes here anyway, as sockets and logs are written by
  * other calls.
@@ -38,6 +39,8 @@ struct bad_disk {
     volatile uint32_t journal; /* to be set before the process is started */
     volatile uint32_t lie;     /* syncs succeed, and nothing is durable by them */
     volatile uint32_t copies;  /* ENOSPC: also for writes into what a file has already */
+    volatile int64_t
+        clock_ms; /* the clock of the wall is so much ahead; what measures times is not */
 };
 
 /* Makes the file, all well, and maps it; NULL: errno says why. */

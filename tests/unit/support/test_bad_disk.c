@@ -97,6 +97,24 @@ static int child_of_entries (void)
     return 1;
 }
 
+static int64_t seconds_between (clockid_t clock, clockid_t other)
+{
+    struct timespec now, reference;
+    if (clock_gettime (other, &reference) != 0 || clock_gettime (clock, &now) != 0) {
+        return INT8_MAX;
+    }
+    int64_t ns = (int64_t) (now.tv_sec - reference.tv_sec) * 1000000000;
+    return (ns + now.tv_nsec - reference.tv_nsec) / 1000000000;
+}
+
+/* By how many seconds the clock is ahead, or behind, of one that is left alone. */
+static int child_of_clock (void)
+{
+    int64_t seconds = seconds_between (CLOCK_REALTIME, CLOCK_REALTIME_COARSE);
+    return seconds_between (CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE) > 30 ? INT8_MAX
+                                                                          : (int) llabs (seconds);
+}
+
 static const char *child_kind = "--child";
 
 /* Its wait status. */
@@ -153,6 +171,19 @@ static void test_calls_fail (void **state)
     assert_ends_with (EROFS);
     bad_disk_heal (disk);
     assert_killed ();
+}
+
+/* That of the wall alone, either way. */
+static void test_a_clock_is_set (void **state)
+{
+    (void) state;
+    child_kind = "--clock";
+    assert_ends_with (0);
+    disk->clock_ms = 60500;
+    assert_ends_with (60);
+    disk->clock_ms = -60500;
+    assert_ends_with (60);
+    child_kind = "--child";
 }
 
 static void test_some_calls_pass (void **state)
@@ -321,11 +352,14 @@ int main (int argc, char **argv)
         DISK_TEST (test_calls_are_late),
         DISK_TEST (test_what_is_not_synced_may_be_lost),
         DISK_TEST (test_entries_of_folders_may_be_lost),
+        DISK_TEST (test_a_clock_is_set),
         DISK_TEST (test_a_disk_that_lies_loses_what_was_synced),
     };
     if (argc == 3) {
         (void) snprintf (file_path, sizeof file_path, "%s", argv[2]);
-        return strcmp (argv[1], "--entries") == 0 ? child_of_entries () : child ();
+        return strcmp (argv[1], "--entries") == 0 ? child_of_entries ()
+               : strcmp (argv[1], "--clock") == 0 ? child_of_clock ()
+                                                  : child ();
     }
     if (argc != 2) {
         fprintf (stderr, "usage: test-support-bad_disk LIBRARY\n");
