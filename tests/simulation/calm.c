@@ -157,19 +157,6 @@ static bool is_peaceful (const struct world *self)
     return self->wrong == 0 && has_whole_quorum (self);
 }
 
-/* For how long a client that is well is not served. */
-static int64_t unserved_ms (const struct world *self, struct sim_client *client)
-{
-    struct sim_peace *peace = &client->peace;
-    int64_t now_ms = self->schedule.now_ms;
-    bool well =
-        client->up && !client->paused && !client->closing && !client->adopting && !client->lost;
-    if (!well || peace->since_ms < self->peace.led_ms || is_served (self, client)) {
-        peace->since_ms = now_ms;
-    }
-    return now_ms - peace->since_ms;
-}
-
 /* Whether it has a connection that has ended, and only silence tells. */
 static bool is_deceived (const struct sim_client *client)
 {
@@ -182,11 +169,26 @@ static bool is_deceived (const struct sim_client *client)
     return false;
 }
 
+/* For how long a client that is well is not served. */
+static int64_t unserved_ms (const struct world *self, struct sim_client *client)
+{
+    struct sim_peace *peace = &client->peace;
+    int64_t now_ms = self->schedule.now_ms;
+    bool well =
+        client->up && !client->paused && !client->closing && !client->adopting && !client->lost;
+    if (!well || peace->since_ms < self->peace.led_ms || is_served (self, client)) {
+        peace->since_ms = now_ms;
+        peace->deceived = false;
+    }
+    peace->deceived |= is_deceived (client);
+    return now_ms - peace->since_ms;
+}
+
 /* A session that was taken up has the timeout that its first process asked for. */
 static int64_t served_ms_max (const struct world *self, const struct sim_client *client)
 {
     uint32_t asked_ms = client->timeout_ms, had_ms = client->identity.timeout_ms;
-    return self->lull && !is_deceived (client)
+    return self->lull && !client->peace.deceived
                ? LULL_SERVED_MS
                : (asked_ms > had_ms ? asked_ms : had_ms) + SERVED_MS;
 }
@@ -195,10 +197,11 @@ static void look_at_clients (struct world *self)
 {
     for (size_t i = 0; i < self->clients_count; i++) {
         struct sim_client *client = &self->clients[i];
+        int64_t ms = unserved_ms (self, client); /* and whether it is deceived */
         observe (self, &(struct sight){.kind = SIGHT_PEACE,
                                        .client = i,
                                        .led = true,
-                                       .unserved_ms = unserved_ms (self, client),
+                                       .unserved_ms = ms,
                                        .unserved_ms_max = served_ms_max (self, client)});
     }
 }
@@ -231,7 +234,7 @@ static void look_at_peace (struct world *self, bool calm)
     bool lost = peace->led && !calm;
     if (lost && (now_ms - peace->since_ms <= LATE_MS || self->conditions.counter_max != 0)) {
         *peace =
-            (struct sim_peace){now_ms, 0, false}; /* late frames and notices; a counter's end */
+            (struct sim_peace){.since_ms = now_ms}; /* late frames and notices; a counter's end */
     }
     observe (self, &(struct sight){.kind = SIGHT_PEACE,
                                    .led = calm,

@@ -209,10 +209,11 @@ struct sim_connection {
     int64_t to_server_ms, to_client_ms; /* when the newest arrives */
 };
 
-/* Nothing is amiss since then (0: something is), and all follow a leader since led_ms, if led. */
+/* Nothing is amiss since then (0: something is), and all follow a leader since led_ms, if led. Of a
+ * client: whether it had a connection since that has ended, and only silence tells. */
 struct sim_peace {
     int64_t since_ms, led_ms;
-    bool led;
+    bool led, deceived;
 };
 
 /* What a client knows of a register that all of them share. */
