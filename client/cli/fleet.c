@@ -17,6 +17,7 @@
 
 /* Requests of the set-up that are under way at once. */
 #define SET_UP_WINDOW 4096
+#define SET_UP_BYTES  (64 << 20)
 /* What is looked at in one turn. */
 #define EVENTS_MAX 256
 /* In place of a session's number. */
@@ -164,12 +165,20 @@ static void on_key (cohort_t *client, const cohort_result_t *result, void *arg)
     }
 }
 
+/* As many as a client may have in flight when each of them becomes a write. */
+static size_t set_up_window (const struct fleet *self)
+{
+    size_t most = SET_UP_BYTES / ((size_t) self->plan->size + 1);
+    return most < 1 ? 1 : most < SET_UP_WINDOW ? most : SET_UP_WINDOW;
+}
+
 static int set_up_keys (struct fleet *self, char *path, char *name)
 {
+    size_t window = set_up_window (self);
     for (int i = 0; self->rc == COHORT_OK && i < self->plan->keys; i++) {
         snprintf (name, BENCH_NAME_MAX, "/k%d", i);
         note (self, cohort_exists_async (self->clients[0], path, NULL, NULL, on_key, self));
-        while (self->pending >= SET_UP_WINDOW) {
+        while (self->pending >= window) {
             if (!fleet_turn (self)) {
                 return CLI_EXIT_TIMED_OUT;
             }
