@@ -89,13 +89,9 @@ void rebuild_begin (struct rebuild *self, zxid_t below)
     }
     int code = store_reader_below (self->store, below, &self->reader, &info);
     while (code == COHORT_ECORRUPT) {
-        self->reader = NULL;
         logger_write (&self->logger, LOG_ERROR, "snapshot-rejected",
                       "zxid=%" PRIx64 " reason=\"%s\"", info.point.zxid, error_text (code));
         code = store_reader_below (self->store, info.point.zxid, &self->reader, &info);
-    }
-    if (code != 0) {
-        self->reader = NULL;
     }
     if (code == 0) {
         begin_reading (self, &info);

@@ -306,6 +306,8 @@ int snapshots_reader (struct store *self, const struct file_ids *ids,
                       struct store_snapshot_info *info)
 {
     struct store_reader *reader = mem_calloc (1, sizeof *reader);
+    *reader_p = NULL;
+    *info = info_of (entry);
     if (reader == NULL) {
         return COHORT_ENOMEM;
     }
@@ -320,7 +322,6 @@ int snapshots_reader (struct store *self, const struct file_ids *ids,
     reader->store = self;
     list_push_back (&self->readers, &reader->node);
     *reader_p = reader;
-    *info = info_of (entry);
     return 0;
 }
 
@@ -339,6 +340,7 @@ int store_reader_below (struct store *self, zxid_t zxid, struct store_reader **r
         at--;
     }
     if (at == 0) {
+        *reader_p = NULL;
         return COHORT_ESTATE;
     }
     struct file_ids ids = {.server_id = self->meta.server_id, .store_id = self->meta.store_id};

@@ -211,8 +211,9 @@ void store_writer_destroy (struct store_writer **self_p);
  *  said so.  Not for an installation. */
 void store_writer_cancel (struct store_writer **self_p);
 
-/*  Reading the content of the newest; COHORT_ESTATE: there is none.  Several at a time; the file,
- *  and the log behind it, are kept while it is open.  read: bytes from offset, best one behind the
+/*  Reading the content of the newest; COHORT_ESTATE: there is none; with any other code *info says
+ *  which it is, and *reader is NULL unless that is 0.  Several at a time; the file, and the log
+ *  behind it, are kept while it is open.  read: bytes from offset, best one behind the
  *  other; *done 0 at the end; COHORT_ECORRUPT, COHORT_ESYSTEM, COHORT_ENOMEM.  Both block on the
  *  disk: for recovery. */
 struct store_reader;

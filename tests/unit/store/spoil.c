@@ -37,3 +37,14 @@ void spoil_newest_snapshot (struct disk *disk)
     assert_int_equal (disk->ops->write (file, SNAPSHOT_HEAD_SIZE, bytes, size), 0);
     disk->ops->close (file);
 }
+
+void damage_newest_snapshot (struct disk *disk)
+{
+    static const uint8_t nothing[SNAPSHOT_HEAD_SIZE];
+    char name[NAME_SIZE];
+    struct disk_file *file;
+    newest_name (disk, name);
+    assert_int_equal (disk->ops->open (disk, name, false, &file), 0);
+    assert_int_equal (disk->ops->write (file, 0, nothing, sizeof nothing), 0);
+    disk->ops->close (file);
+}

@@ -10,4 +10,7 @@
  * unpack any more. */
 void spoil_newest_snapshot (struct disk *disk);
 
+/* Its file is damaged: it cannot even be opened. */
+void damage_newest_snapshot (struct disk *disk);
+
 #endif

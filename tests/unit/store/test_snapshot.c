@@ -633,6 +633,28 @@ static void test_does_not_unpack (void **state)
     deinit (&f);
 }
 
+/* Whoever is told that the newest is damaged is told which that is, and can ask for those below. */
+static void test_cannot_be_opened (void **state)
+{
+    (void) state;
+    struct fixture f;
+    struct store_reader *reader = NULL;
+    struct store_snapshot_info newest, info = {.point = {0, 0}};
+    init (&f, 0);
+    snapshot (&f, SIZE);
+    zxid_t first = history_last (&f.history).zxid;
+    snapshot (&f, SIZE / 2);
+    assert_true (store_snapshot_newest (f.store, &newest));
+    damage_newest_snapshot (f.disk);
+    assert_int_equal (store_reader_new (f.store, &reader, &info), COHORT_ECORRUPT);
+    assert_null (reader);
+    assert_int_equal (info.point.zxid, newest.point.zxid);
+    assert_int_equal (store_reader_below (f.store, info.point.zxid, &reader, &info), 0);
+    assert_int_equal (info.point.zxid, first);
+    store_reader_destroy (&reader);
+    deinit (&f);
+}
+
 static int make (void **state)
 {
     (void) state;
@@ -654,6 +676,7 @@ int main (void)
         cmocka_unit_test (test_cancelled),
         cmocka_unit_test (test_struck_off),
         cmocka_unit_test (test_does_not_unpack),
+        cmocka_unit_test (test_cannot_be_opened),
     };
     return cmocka_run_group_tests (tests, make, NULL);
 }
