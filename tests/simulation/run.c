@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -122,8 +124,46 @@ static void on_failure (void *arg, const char *format, const char *text, int64_t
     write_all (wires->result, &result, sizeof result);
 }
 
+/* ---- What stands still ----------------------------------------------------------------------- */
+
+/* A millisecond of a world that takes so long, of CPU time, is not slow: it goes round in circles.
+ */
+enum { STILL_S = 20 };
+
+static int still_result = -1; /* where to tell it */
+
+/* Only what a handler of signals may do: the rest of the process is anywhere. */
+static void on_time_spent (int number)
+{
+    static const char text[] = "stands still: no millisecond of it ends";
+    static int64_t before_ms = -1;
+    (void) number;
+    if (running == NULL || running->schedule.now_ms != before_ms) {
+        before_ms = running != NULL ? running->schedule.now_ms : -1;
+        return;
+    }
+    struct run_result result = {.failed = true, .at_ms = before_ms};
+    memcpy (result.kind, text, strlen ("stands still"));
+    memcpy (result.text, text, sizeof text);
+    (void) !write (still_result, &result, sizeof result);
+    _exit (EXIT_FAILURE);
+}
+
+static void watch_time (int result)
+{
+    const struct itimerval each = {.it_interval = {.tv_sec = STILL_S},
+                                   .it_value = {.tv_sec = STILL_S}};
+    struct sigaction action = {.sa_handler = on_time_spent, .sa_flags = SA_RESTART};
+    still_result = result;
+    if (sigaction (SIGVTALRM, &action, NULL) != 0 || setitimer (ITIMER_VIRTUAL, &each, NULL) != 0) {
+        perror ("cohort-sim: timer");
+        _exit (EXIT_FAILURE);
+    }
+}
+
 static void live (const struct sim_options *options, struct wires *wires)
 {
+    watch_time (wires->result);
     struct sim_options own = *options;
     struct run_result result;
     own.on_failure = on_failure;
