@@ -31,9 +31,17 @@ void complaints_hear (struct world *self, struct sim_client *client)
     }
 }
 
+/* Who says farewell to a session that is suspended does not hold it. */
+static bool is_held_by (struct world *self, const struct sim_client *client, uint64_t connection)
+{
+    struct session_view view;
+    session_view (client->session, &view);
+    return view.state == COHORT_CONNECTED && record_attached_by (self, client, connection);
+}
+
 void complaints_heard (struct world *self, struct sim_client *client, uint64_t connection)
 {
-    if (client->up && record_attached_by (self, client, connection)) {
+    if (client->up && is_held_by (self, client, connection)) {
         client->heard_ms = client_now_ms (self, client);
         client->heard_by = connection;
     }
