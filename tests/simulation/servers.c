@@ -210,6 +210,9 @@ static int open_store (struct world *self, struct sim_server *server, char *erro
         return rc;
     }
     atlas_opened (server);
+    if (crash_disk_stopped (server->disk)) {
+        return COHORT_ESYSTEM; /* killed behind the last operation: it reads nothing any more */
+    }
     check_started (self, server);
     return 0;
 }
@@ -274,7 +277,7 @@ void server_start (struct world *self, struct sim_server *server)
         return;
     }
     server->up = true;
-    check_space_anew (self, server);
+    check_disks_anew (self, server);
     world_tell (self, "server %u: started", server->id);
     if (phase_reaches (self, server->id - 1)) {
         record_heard (self, server->id);
@@ -292,7 +295,7 @@ static void resume_leader (struct world *self, struct sim_server *server)
     int64_t now_ms = self->schedule.now_ms;
     node_status (server->node, &status);
     server->heard_from_ms = now_ms;
-    check_space_anew (self, server);
+    check_disks_anew (self, server);
     if (status.zab.role == ZAB_LEADING && status.zab.activated &&
         now_ms - server->paused_from_ms >= STALL_MS) {
         record_stall (self, status.zab.current_epoch, server->paused_from_ms);
