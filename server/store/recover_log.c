@@ -480,6 +480,7 @@ int recover_log (struct log_recovery *self, struct fault *fault)
 {
     const struct manifest *manifest = &self->log->manifest;
     self->begun = false;
+    self->log->unmarked = false; /*  what an attempt before this one has read does not count */
     self->last = manifest->base;
     self->durable = manifest->durable;
     self->unreadable = 0;

@@ -192,3 +192,15 @@ struct disk *built_in_memory (struct crash_disk *disk)
     view->ops->destroy (view);
     return memory;
 }
+
+bool built_garble (void *arg, const char *name, uint64_t offset, size_t size, uint64_t *at,
+                   uint8_t sector[CRASH_SECTOR_SIZE])
+{
+    struct built_garble *self = arg;
+    self->happened = true;
+    *at = offset / CRASH_SECTOR_SIZE * CRASH_SECTOR_SIZE;
+    bool read = crash_disk_sector (self->disk, name, offset, false, sector);
+    assert_true (read && size > 0);
+    sector[offset % CRASH_SECTOR_SIZE + 16] ^= 0xff;
+    return true;
+}

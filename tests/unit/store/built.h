@@ -49,4 +49,12 @@ struct disk *built_in_memory (struct crash_disk *disk);
 
 void built_remove (struct crash_disk *disk, const char *name);
 
+/*  For crash_disk_misread_at: the first sector that is read has a wrong byte, this once. */
+struct built_garble {
+    const struct crash_disk *disk;
+    bool happened;
+};
+bool built_garble (void *arg, const char *name, uint64_t offset, size_t size, uint64_t *at,
+                   uint8_t sector[CRASH_SECTOR_SIZE]);
+
 #endif

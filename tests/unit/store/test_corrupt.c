@@ -248,24 +248,6 @@ static void test_mark_lost_before_an_entry (void **state)
     built_free (&longer);
 }
 
-struct garble {
-    const struct crash_disk *disk;
-    bool happened;
-};
-
-/*  The first sector that is read has a wrong byte, this once. */
-static bool garble (void *arg, const char *name, uint64_t offset, size_t size, uint64_t *at,
-                    uint8_t sector[CRASH_SECTOR_SIZE])
-{
-    struct garble *self = arg;
-    self->happened = true;
-    *at = offset / CRASH_SECTOR_SIZE * CRASH_SECTOR_SIZE;
-    bool read = crash_disk_sector (self->disk, name, offset, false, sector);
-    assert_true (read && size > 0);
-    sector[offset % CRASH_SECTOR_SIZE + 16] ^= 0xff;
-    return true;
-}
-
 /*  One read goes wrong while a store is opened: what is on the disk stays as it is. */
 static void test_misread (void **state)
 {
@@ -275,9 +257,9 @@ static void test_misread (void **state)
         char error[512];
         struct store *store;
         struct crash_disk *copy = crash_disk_copy (built.disk, n);
-        struct garble once = {.disk = copy};
+        struct built_garble once = {.disk = copy};
         struct store_options options = built.options;
-        crash_disk_misread_at (copy, n, garble, &once);
+        crash_disk_misread_at (copy, n, built_garble, &once);
         options.disk = crash_disk_open (copy);
         int rc = store_open (&options, &store, error, sizeof error);
         assert_true (rc == 0 || rc == COHORT_ECORRUPT || rc == COHORT_ECONFIG);
