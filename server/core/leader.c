@@ -224,12 +224,10 @@ static const char *reason_to_step_down (const struct zab *self)
     /* A disk that hangs: others can commit without it, but its clients wait for ever.  One that is
      * full is another matter: as long as nobody with room can lead, nobody can do better; but if it
      * does not even take an epoch, there will be none. */
-    int64_t oldest = persist_oldest_ms (self);
-    if (self->full && lead->phase < LEAD_BROADCAST && oldest != ZAB_NEVER &&
-        now - oldest >= self->peer_timeout_ms) {
+    if (self->full && lead->phase < LEAD_BROADCAST && persist_hangs (self, self->peer_timeout_ms)) {
         return "the disk is full: no room for an epoch";
     }
-    if (oldest != ZAB_NEVER && now - oldest >= limit && !self->full) {
+    if (!self->full && persist_hangs (self, limit)) {
         struct id_set alone = {.count = 0};
         id_set_add (&alone, self->id);
         if (!config_set_quorum (&self->configs, &alone)) {
@@ -309,15 +307,14 @@ void leader_hand_over (struct zab *self)
     }
 }
 
-/* Somebody with room who has all that this server has: at the election that follows, such a one
- * goes before this server, and nobody else does. */
-static bool has_successor (const struct zab *self)
+/* Somebody with room who has all that this server has up to there. */
+static bool has_successor (const struct zab *self, zxid_t zxid)
 {
     for (size_t i = 0; i < self->peers_count; i++) {
         const struct peer *peer = self->peers[i];
         if (!peer->reset && !peer->leaving && !peer->full && peer_votes (self, peer) &&
             peer->learner.phase == LEARNER_SYNCED && peer->learner.uptodate &&
-            peer->learner.acked == self->log.last.zxid) {
+            peer->learner.acked >= zxid) {
             return true;
         }
     }
@@ -340,11 +337,25 @@ bool leader_starved (const struct zab *self)
 }
 
 /* A full disk takes no proposals, so who leads with one does nobody a service; unless everybody's
- * is, for rounds need no room, and reads and sessions live on them. */
-static void check_space (struct zab *self)
+ * is, for rounds need no room, and reads and sessions live on them. At the election one with room
+ * and all of the log goes before this server, and nobody else does. */
+static bool gives_way_full (const struct zab *self)
 {
-    if (self->full && self->lead.phase == LEAD_BROADCAST && has_successor (self) &&
-        !COHORT_MUTATED (full_leader_stays)) {
+    return self->full && has_successor (self, self->log.last.zxid) &&
+           !COHORT_MUTATED (full_leader_stays);
+}
+
+/* What a disk that hangs owes others have; their clients are served, those of this server wait,
+ * and whatever the leader alone begins does. It does not vote before its disk has come back. */
+static bool gives_way_hanging (const struct zab *self)
+{
+    return !self->full && persist_hangs (self, self->peer_timeout_ms * ZAB_STORE_TIMEOUTS) &&
+           has_successor (self, persist_owed (self)) && !COHORT_MUTATED (hanging_leader_stays);
+}
+
+static void check_store (struct zab *self)
+{
+    if (self->lead.phase == LEAD_BROADCAST && (gives_way_full (self) || gives_way_hanging (self))) {
         leader_hand_over (self);
     }
 }
@@ -354,7 +365,7 @@ static void check_space (struct zab *self)
 void leader_check_handover (struct zab *self)
 {
     const struct lead *lead = &self->lead;
-    check_space (self);
+    check_store (self);
     if (self->role != ZAB_LEADING || lead->phase != LEAD_HANDOVER ||
         (self->committed != self->log.last.zxid && self->now_ms < lead->handover_ms)) {
         return;
@@ -362,6 +373,10 @@ void leader_check_handover (struct zab *self)
     if (self->leaving) {
         election_leave (self);
     } else {
-        role_look (self, self->full ? "the disk is full: hands over" : "hands over", self->id);
+        role_look (self,
+                   self->full                 ? "the disk is full: hands over"
+                   : gives_way_hanging (self) ? "the store hangs: hands over"
+                                              : "hands over",
+                   self->id);
     }
 }

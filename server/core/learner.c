@@ -198,3 +198,15 @@ void follower_acknowledge (struct zab *self)
         send_message (self, leader, (struct zab_message){.type = ZAB_ACK, .zxid = follow->acked});
     }
 }
+
+/* Others have on their disks what this one owes, and its clients would wait for it; so they shall
+ * look for another server. It comes back with its disk. */
+void follower_check_store (struct zab *self)
+{
+    if (role_is_learner (self) && self->follow.phase == FOLLOW_BROADCAST && !self->full &&
+        self->committed > self->durable &&
+        persist_hangs (self, self->peer_timeout_ms * ZAB_STORE_TIMEOUTS) &&
+        !COHORT_MUTATED (hanging_follower_stays)) {
+        role_look (self, "the store hangs", self->id);
+    }
+}

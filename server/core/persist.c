@@ -182,8 +182,18 @@ bool persist_drained (const struct zab *self)
     return ring_empty (&self->requests);
 }
 
-int64_t persist_oldest_ms (const struct zab *self)
+bool persist_hangs (const struct zab *self, int64_t limit_ms)
 {
-    const struct request *entry = ring_front (&self->requests);
-    return entry != NULL ? entry->issued_ms : ZAB_NEVER;
+    const struct request *oldest = ring_front (&self->requests);
+    if (oldest == NULL) {
+        return false;
+    }
+    int64_t since_ms = oldest->issued_ms > self->awake_ms ? oldest->issued_ms : self->awake_ms;
+    return self->now_ms - since_ms >= limit_ms;
+}
+
+zxid_t persist_owed (const struct zab *self)
+{
+    const struct request *oldest = ring_front (&self->requests);
+    return oldest != NULL ? oldest->log_end : self->durable;
 }

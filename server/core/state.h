@@ -38,6 +38,7 @@ enum {
     ZAB_PINGS = 5,              /* in a peer_timeout */
     ZAB_PROGRESS_TIMEOUTS = 10, /* peer_timeouts without progress: a learner stands still */
     ZAB_SNAP_TIMEOUTS = 60,     /* the same while it receives or installs a snapshot */
+    ZAB_STORE_TIMEOUTS = 4,     /* a store that hangs, where others do without it */
     ZAB_RESEND_MS = 50,         /* a vote is repeated after this, then after twice as much ... */
     ZAB_RESEND_MS_MAX = 1000,
     ZAB_STUCK_MS = 200,       /* so long may an election that hears a quorum take */
@@ -216,6 +217,7 @@ struct zab {
     uint64_t install_number;  /* 0: no snapshot is being installed */
     struct zab_point install_point;
     struct ring requests;
+    int64_t awake_ms; /* since then this server runs, and its store with it */
 
     /* LOOKING */
     uint64_t round;
@@ -348,6 +350,8 @@ void follower_process_uptodate (struct zab *self, struct peer *peer,
                                 const struct zab_message *message);
 /* Sends what the durable log and epochs now allow: SYNC_POINT, ACK. */
 void follower_acknowledge (struct zab *self);
+/* At the end of a step: whose store hangs leaves, if the others do without it. */
+void follower_check_store (struct zab *self);
 
 /* ---- broadcast.c ------------------------------------------------------------------------- */
 
@@ -407,8 +411,10 @@ void persist_not_installed (struct zab *self);
 /* Nothing that is not durable will be: the log ends at this point. */
 void persist_withdrawn (struct zab *self, struct zab_point point);
 bool persist_drained (const struct zab *self);
-/* When the oldest request was given to the store; ZAB_NEVER: none is under way. */
-int64_t persist_oldest_ms (const struct zab *self);
+/* Whether the store has owed its oldest request for so long, while this server ran. */
+bool persist_hangs (const struct zab *self, int64_t limit_ms);
+/* Where the log will end with the oldest request, or ends, if there is none. */
+zxid_t persist_owed (const struct zab *self);
 
 /* ---- send.c ------------------------------------------------------------------------------ */
 

@@ -295,9 +295,11 @@ static void on_tick (struct zab *self)
     }
 }
 
-/* This server has not run for a while, so its timers say nothing of the others. */
+/* This server has not run for a while, so its timers say nothing of the others, nor of its store.
+ */
 static void on_stall (struct zab *self)
 {
+    self->awake_ms = self->now_ms;
     if (self->role == ZAB_LEADING) {
         leader_on_stall (self);
     } else if (role_is_learner (self)) {
@@ -496,6 +498,7 @@ static const struct zab_update *end (struct zab *self)
     } else {
         leader_flush_commits (self);
         leader_check_handover (self);
+        follower_check_store (self);
         election_flush (self);
         persist_flush (self);
         peer_sweep (self);
@@ -534,7 +537,7 @@ const struct zab_update *zab_start (struct zab *self, uint32_t accepted_epoch,
         self->committed = point.zxid;
     }
     self->now_ms = now_ms;
-    self->stamped_ms = now_ms;
+    self->stamped_ms = self->awake_ms = now_ms;
     self->epoch_chosen_ms = now_ms;
     begin (self, now_ms, self->stamp_ms);
     self->started = true;

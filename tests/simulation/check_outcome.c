@@ -122,3 +122,16 @@ bool check_full_disks (const struct ghost *ghost, const struct sight *sight,
                    " ms and does not know why",
                    sight->server, sight->untold_ms);
 }
+
+/* 28. Whose disk hangs, while others commit what it owes, leads and follows no more: its clients
+ * would wait for it. */
+bool check_hanging_disks (const struct ghost *ghost, const struct sight *sight,
+                          struct objection *objection)
+{
+    (void) ghost;
+    return sight->hangs_ms <= sight->hangs_ms_max ||
+           object (objection,
+                   "server %u has served for %" PRId64
+                   " ms with a disk that hangs, and others do without it",
+                   sight->server, sight->hangs_ms);
+}

@@ -583,6 +583,7 @@ void ghost_see (struct ghost *self, const struct sight *sight)
         see_answer (self, sight);
         break;
     case SIGHT_SPACE:
+    case SIGHT_HANGS:
     case SIGHT_PEACE:
     case SIGHT_FOLDER:
     case SIGHT_REST:

@@ -34,6 +34,7 @@ enum sight_kind {
     SIGHT_SPACE = 512,      /* a turn of a server whose disk is full is over */
     SIGHT_PEACE = 2048,     /* in a time in which nothing goes wrong: who leads, who is served */
     SIGHT_FOLDER = 4096,    /* what is on the disk of a server that has been idle for a while */
+    SIGHT_HANGS = 8192,     /* a turn of a server whose disk stands is over */
     SIGHT_REST = 128 /* the cluster came to rest after all faults had ended, or did not in time */
 };
 
@@ -85,6 +86,9 @@ struct sight {
     /* SPACE: for so long it leads although one with room could, it takes the disk for a full one
      * that has room, and a client of its waits for writes and was not told why. */
     int64_t leads_full_ms, keeps_full_ms, untold_ms, space_ms_max;
+
+    /* HANGS: for so long it leads, or follows, although others do without its disk. */
+    int64_t hangs_ms, hangs_ms_max;
 
     /* PEACE: for so long nothing has been amiss with any server that counts (and after so long one
      * of them leads, and all follow it); led: that is so, was_led: it was when somebody looked

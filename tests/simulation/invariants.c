@@ -32,6 +32,7 @@ const struct invariant invariants[INVARIANTS_COUNT] = {
     {25, "promises are given once", SIGHT_UPDATE, check_promises},
     {26, "beginnings are final", SIGHT_UPDATE, check_beginnings},
     {27, "epochs are begun with promises", SIGHT_UPDATE, check_begun_epochs},
+    {28, "hanging disks give way", SIGHT_HANGS, check_hanging_disks},
 };
 
 const struct invariant *invariants_see (struct ghost *ghost, const struct sight *sight,

@@ -390,7 +390,7 @@ void check_server (struct world *world, struct sim_server *server)
     look_at_store (world, server);
     look_at_tree (world, server, false);
     check_leads (world, server);
-    check_space (world, server);
+    check_disks (world, server);
     record_led (world, led (world), can_commit (world));
     record_applied (world, server);
 }

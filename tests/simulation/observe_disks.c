@@ -1,16 +1,20 @@
-/* Looks at servers with full disks, for the invariant about them. */
+/* Looks at servers with full disks, and at those with disks that hang, for the invariants about
+ * them. */
 
 #include <stdio.h>
 
 #include "tests/simulation/invariants.h"
 #include "tests/simulation/world.h"
 
-enum { PATIENCE_MS = 5000 };
+enum {
+    PATIENCE_MS = 5000,
+    HANGS_MS_MAX = 3500 /* four times peer_timeout, and what was under way may be committed */
+};
 
-void check_space_anew (struct world *world, struct sim_server *server)
+void check_disks_anew (struct world *world, struct sim_server *server)
 {
     server->leads_full_from_ms = server->keeps_full_from_ms = server->untold_from_ms =
-        world->schedule.now_ms;
+        server->hangs_from_ms = world->schedule.now_ms;
 }
 
 /* Whether this one follows the leader, has all of its log, and room for more. */
@@ -63,7 +67,19 @@ static int64_t held_for (bool holds, int64_t *from_ms, int64_t now_ms)
     return now_ms - *from_ms;
 }
 
-void check_space (struct world *world, struct sim_server *server)
+static void look_at_hanging (struct world *world, struct sim_server *server)
+{
+    const struct zab_status *status = check_status (server);
+    bool hangs = server_disk_stands (server) && status->activated && !status->full &&
+                 status->committed > status->durable;
+    observe (world, &(struct sight){.kind = SIGHT_HANGS,
+                                    .server = server->id,
+                                    .hangs_ms = held_for (hangs, &server->hangs_from_ms,
+                                                          world->schedule.now_ms),
+                                    .hangs_ms_max = HANGS_MS_MAX});
+}
+
+static void look_at_full (struct world *world, struct sim_server *server)
 {
     const struct zab_status *status = check_status (server);
     int64_t now_ms = world->schedule.now_ms;
@@ -71,7 +87,7 @@ void check_space (struct world *world, struct sim_server *server)
     /* The store finds it when its disk is through with what it does. */
     bool has_room = !server->full && !server_disk_stands (server);
     if (!status->full) {
-        check_space_anew (world, server);
+        server->leads_full_from_ms = server->keeps_full_from_ms = server->untold_from_ms = now_ms;
         return;
     }
     for (size_t i = 0; i < world->clients_count; i++) {
@@ -86,4 +102,10 @@ void check_space (struct world *world, struct sim_server *server)
                         .untold_ms = held_for (untold, &server->untold_from_ms, now_ms),
                         .space_ms_max = PATIENCE_MS,
                     });
+}
+
+void check_disks (struct world *world, struct sim_server *server)
+{
+    look_at_hanging (world, server);
+    look_at_full (world, server);
 }

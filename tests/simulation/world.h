@@ -153,6 +153,7 @@ struct sim_server {
     /* Since when not: it leads with a full disk although one with room could; it takes the disk for
      * a full one that has room; a client waits for it and was not told why. */
     int64_t leads_full_from_ms, keeps_full_from_ms, untold_from_ms;
+    int64_t hangs_from_ms;   /* and: its disk hangs, it serves, and others do without it */
     zxid_t logged;           /* its log ended there when somebody looked last, */
     int64_t logged_ms;       /* and since then */
     uint64_t store_id;       /* when its store was opened last */
@@ -700,12 +701,12 @@ const struct zab_status *check_status (const struct sim_server *server);
 /* The last entry that any core has said to be committed. */
 zxid_t check_committed (const struct world *self);
 
-/* ---- observe_space.c ------------------------------------------------------------------------- */
+/* ---- observe_disks.c ------------------------------------------------------------------------- */
 
-/* A turn is over: whether the server does what one with a full disk shall; it begins, or goes on.
- */
-void check_space (struct world *world, struct sim_server *server);
-void check_space_anew (struct world *world, struct sim_server *server);
+/* A turn is over: whether the server does what one with a full disk shall, or with one that hangs;
+ * it begins, or goes on. */
+void check_disks (struct world *world, struct sim_server *server);
+void check_disks_anew (struct world *world, struct sim_server *server);
 
 /* ---- observe_folder.c ------------------------------------------------------------------------ */
 

@@ -216,6 +216,19 @@ static void test_full_disks (void **state)
     assert_false (fixture_holds (self, 20));
 }
 
+/* ---- 28 -------------------------------------------------------------------------------------- */
+
+static void test_hanging_disks (void **state)
+{
+    struct fixture *self = *state;
+    struct sight *sight = sight_turn (self, 1, 0, 0);
+    sight->kind = SIGHT_HANGS;
+    sight->hangs_ms = sight->hangs_ms_max = 100;
+    assert_true (fixture_holds (self, 28));
+    sight->hangs_ms = 101;
+    assert_false (fixture_holds (self, 28));
+}
+
 /* ---- 23 -------------------------------------------------------------------------------------- */
 
 static void test_peace (void **state)
@@ -260,6 +273,7 @@ int main (void)
         INVARIANT_TEST (test_table_names_what_is_broken),
         INVARIANT_TEST (test_proposes_without_room),
         INVARIANT_TEST (test_full_disks),
+        INVARIANT_TEST (test_hanging_disks),
         INVARIANT_TEST (test_peace),
         cmocka_unit_test (test_shadow),
     };
