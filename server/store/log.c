@@ -31,12 +31,14 @@ void log_init (struct log *self, struct disk *disk, uint64_t segment_bytes)
                          : step < RESERVE_STEP_MIN ? RESERVE_STEP_MIN
                                                    : step,
     };
+    removal_init (&self->removal, disk, self->reserve_bytes);
 }
 
 void log_deinit (struct log *self)
 {
     segment_close (&self->current, self->disk);
     segment_close (&self->next, self->disk);
+    removal_deinit (&self->removal);
     manifest_deinit (&self->manifest);
 }
 

@@ -16,6 +16,7 @@
 #include "server/store/fault.h"
 #include "server/store/format.h"
 #include "server/store/manifest.h"
+#include "server/store/removal.h"
 #include "server/store/segment.h"
 
 struct log {
@@ -25,6 +26,7 @@ struct log {
     uint64_t segment_bytes;
     uint64_t reserve_bytes; /*  the step of reserving */
     struct segment current, next;
+    struct removal removal;
 
     struct zab_point last; /*  the last entry written */
     zxid_t commit;         /*  the highest commit index written */
@@ -85,7 +87,9 @@ int log_add_snapshot (struct log *self, const struct snapshot_entry *snapshot, s
 /*  It does not count any more; the log behind the one before it is there. */
 int log_drop_snapshot (struct log *self, uint64_t serial, struct fault *fault);
 
-/*  The log begins behind `base`; segments and snapshots that end before it go. */
+/*  The log begins behind `base`; segments and snapshots that end before it count no more, and go
+ *  with the steps of `removal`: nobody may have them open.  COHORT_EDISKFULL: nothing has changed;
+ *  else final. */
 int log_purge (struct log *self, struct zab_point base, int64_t stamp_ms, struct fault *fault);
 
 /*  Makes `draft` the manifest, if it can be written; draft is consumed in any case. */

@@ -31,43 +31,8 @@ static int unlink_file (struct log *self, const char *name, struct fault *fault)
     return rc == 0 || rc == -ENOENT ? 0 : fault_final (fault, name, "unlink", rc);
 }
 
-static bool has_snapshot (const struct manifest *manifest, uint64_t serial)
-{
-    for (size_t i = 0; i < manifest->snapshots_count; i++) {
-        if (manifest->snapshots[i].serial == serial) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/*  Removes what `old` names and the manifest does not name any more. */
-static int remove_dropped (struct log *self, const struct manifest *old, struct fault *fault)
-{
-    char name[NAME_SIZE];
-    for (size_t i = 0; i < old->spans_count; i++) {
-        if (!manifest_has_segment (&self->manifest, old->spans[i].segment)) {
-            name_segment (name, old->spans[i].segment);
-            int rc = unlink_file (self, name, fault);
-            if (rc != 0) {
-                return rc;
-            }
-        }
-    }
-    for (size_t i = 0; i < old->snapshots_count; i++) {
-        if (!has_snapshot (&self->manifest, old->snapshots[i].serial)) {
-            name_snapshot (name, old->snapshots[i].point.zxid, old->snapshots[i].serial);
-            int rc = unlink_file (self, name, fault);
-            if (rc != 0) {
-                return rc;
-            }
-        }
-    }
-    return 0;
-}
-
-/*  Flips to the draft, then removes what it does not name.  The draft is consumed. */
-static int flip_and_remove (struct log *self, struct manifest *draft, struct fault *fault)
+/*  Flips to the draft; what it does not name is to be removed.  The draft is consumed. */
+static int flip_and_drop (struct log *self, struct manifest *draft, struct fault *fault)
 {
     struct manifest old;
     if (!manifest_copy (&old, &self->manifest)) {
@@ -75,11 +40,18 @@ static int flip_and_remove (struct log *self, struct manifest *draft, struct fau
         return fault_memory (fault);
     }
     int rc = log_flip (self, draft, fault);
-    if (rc == 0) {
-        rc = remove_dropped (self, &old, fault);
+    if (rc == 0 && !removal_add (&self->removal, &old, &self->manifest)) {
+        rc = fault_memory (fault);
     }
     manifest_deinit (&old);
     return rc;
+}
+
+/*  The same, and at once: somebody may have it open. */
+static int flip_and_remove (struct log *self, struct manifest *draft, struct fault *fault)
+{
+    int rc = flip_and_drop (self, draft, fault);
+    return rc == 0 ? removal_finish (&self->removal, fault) : rc;
 }
 
 /*  Flips to the draft, whose log ends at `to`, and continues in a fresh segment: the one that is
@@ -227,5 +199,5 @@ int log_purge (struct log *self, struct zab_point base, int64_t stamp_ms, struct
         count++;
     }
     manifest_drop_spans (&draft, count);
-    return flip_and_remove (self, &draft, fault);
+    return flip_and_drop (self, &draft, fault);
 }

@@ -67,6 +67,7 @@ struct work {
     size_t block_size;
     bool install;
     uint64_t serial; /*  STRIKE: this one counts no more */
+    bool purged;     /*  PURGE: only the files are still to go */
 };
 
 /*  What has come of store_withdraw. */
@@ -209,6 +210,7 @@ struct store {
     bool full;        /*  the log's lane stands still */
     bool pause;       /*  the last attempt to get space has failed */
     bool purge_stuck; /*  the snapshots' lane does    */
+    bool freed;       /*  a purge has let go of memory, which the system may have back */
 };
 
 /* ---- Between the files of the store ------------------------------------------------------ */
@@ -235,7 +237,7 @@ void writer_free (struct store_writer *writer);
 bool writer_is_cancelled (const struct store_writer *writer);
 
 /*  Gives back to the system what has been freed and is kept for later.  With hundreds of megabytes
- *  in use that takes a millisecond or two, in which who asks for memory may have to wait. */
+ *  in use that takes milliseconds, in which who asks for memory may have to wait. */
 void store_give_back (void);
 
 /*  The worker's part of reading: what the first of the lane wants.  The source is not touched

@@ -397,6 +397,7 @@ int worker_due (const struct store *self)
            : need == LOG_NEEDS_SOON    ? PREPARE_DELAY_MS
            : self->log.unmarked        ? MARK_DELAY_MS
            : need != LOG_NEEDS_NOTHING ? PREPARE_DELAY_MS
+           : self->freed               ? MARK_DELAY_MS
                                        : -1;
 }
 
@@ -411,6 +412,11 @@ bool worker_idle (struct store *self)
     enum log_need need = log_need (&self->log);
     if (self->log.unmarked && need < LOG_NEEDS_SOON) {
         return mark (self);
+    }
+    if (need == LOG_NEEDS_NOTHING && self->freed) {
+        self->freed = false;
+        store_give_back (); /*  nobody has been busy for a while */
+        return true;
     }
     return need != LOG_NEEDS_NOTHING && prepare (self);
 }

@@ -196,17 +196,16 @@ static int do_drop (struct work *work, struct fault *fault)
     return rc;
 }
 
-/* With the front of the log the owner has let go of what it knew of it, which may be megabytes.
- * They go back to the system unless somebody is busy. */
-static int do_purge (struct store *self, struct work *work, struct fault *fault)
+/* With the front of the log the owner has let go of what it knew of it, which may be megabytes. */
+static int do_purge (struct store *self, struct work *work, bool *over, struct fault *fault)
 {
-    if (work->type != WORK_PURGE) {
-        return log_drop_snapshot (&self->log, work->serial, fault);
+    if (work->purged) {
+        return removal_step (&self->log.removal, over, fault);
     }
     int rc = log_purge (&self->log, work->point, work->stamp_ms, fault);
-    if (rc == 0 && self->threaded && list_empty (&self->waiting[LANE_LOG])) {
-        store_give_back ();
-    }
+    work->purged = rc == 0;
+    self->freed |= rc == 0 && self->threaded;
+    *over = false;
     return rc;
 }
 
@@ -228,8 +227,9 @@ bool worker_snapshot_step (struct store *self, struct work *work, struct fault *
         break;
     default:
         COHORT_ASSERT (work->type == WORK_PURGE || work->type == WORK_SNAPSHOT_STRIKE);
-        *rc = do_purge (self, work, fault);
-        if (*rc == 0) {
+        *rc = work->type == WORK_PURGE ? do_purge (self, work, &over, fault)
+                                       : log_drop_snapshot (&self->log, work->serial, fault);
+        if (*rc == 0 && over) {
             *rc = manifest_reserve (self->disk, fault); /*  it may have been needed for that */
         }
         if (*rc == COHORT_EDISKFULL) {
