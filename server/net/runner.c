@@ -23,6 +23,9 @@
 
 enum { EPOLL_EVENTS = 64, TEXT_SIZE = 512, SLEEP_MS_MAX = 60000, EXPIRE_MS = 10000 };
 
+/* Such a part of what is free is a segment of the log, and the log that makes a snapshot due. */
+enum { FOLDER_SHARES = 16, FOLDER_SHARE_MIN = 4 << 20, FOLDER_SHARE_MAX = 64 << 20 };
+
 /* Between the thread and everybody else. */
 struct shared {
     pthread_mutex_t mutex;
@@ -351,6 +354,24 @@ static bool has_other_voters (const struct node_options *node)
     return false;
 }
 
+/* The log is removed by whole segments, once snapshots have what is in them: with segments as large
+ * disks have them it would fill a small one before the first has ended, and stay there. */
+static void suit_folder (struct runner *self, struct store_options *options)
+{
+    struct disk *disk = self->options.disk;
+    uint64_t free_bytes = 0;
+    if (!self->options.disk_thread || disk->ops->space (disk, &free_bytes) != 0) {
+        return;
+    }
+    uint64_t share = free_bytes / FOLDER_SHARES;
+    share = share < FOLDER_SHARE_MIN ? FOLDER_SHARE_MIN : share;
+    share = share > FOLDER_SHARE_MAX ? FOLDER_SHARE_MAX : share;
+    options->segment_bytes = share;
+    if (self->options.node.snapshot_bytes == 0) {
+        self->options.node.snapshot_bytes = share;
+    }
+}
+
 static int open_store (struct runner *self, char *error, size_t error_size)
 {
     struct store_options options = {
@@ -364,6 +385,7 @@ static int open_store (struct runner *self, char *error, size_t error_size)
         .meanwhile_arg = &self->early,
     };
     char text[TEXT_SIZE];
+    suit_folder (self, &options);
     self->early.options = node_tree_options (&self->options.node);
     self->options.disk = NULL; /* taken over */
     int rc = store_open (&options, &self->store, text, sizeof text);

@@ -22,6 +22,7 @@
 
 enum { START_MS = 60000, CHANGE_MS = 60000, QUERY_MS = 500, LIMIT_MS = 3000, POLL_MS = 10 };
 enum { SERVERS = 3, DATA_SIZE = 100000, WRITES_MAX = 400, TEXT_SIZE = 256 };
+enum { OVERWRITES = 1000 }; /* 100 MB */
 
 #define MOUNT_OPTIONS "size=32m,mode=700"
 
@@ -387,10 +388,26 @@ static void test_standalone_full (void **state)
     recover (1, 1);
 }
 
+/* More is written than a small disk holds, and the state stays small: nothing has to be emptied by
+ * hand. */
+static void test_log_alone (void **state)
+{
+    (void) state;
+    (void) begin ();
+    cohort_set_time_limit (clients[0], CHANGE_MS);
+    for (int i = 0; i < OVERWRITES; i++) {
+        assert_int_equal (
+            cohort_set (clients[0], "/w", data, sizeof data, COHORT_ANY_VERSION, NULL), 0);
+    }
+    assert_int_equal (ensemble_reap (&ensemble, 0), -1);
+    finished = true;
+}
+
 int main (int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown (test_standalone_full, set_up_one, tear_down),
+        cmocka_unit_test_setup_teardown (test_log_alone, set_up_one, tear_down),
         cmocka_unit_test_setup_teardown (test_leader_full, set_up_three, tear_down),
         cmocka_unit_test_setup_teardown (test_two_full, set_up_three, tear_down),
         cmocka_unit_test_setup_teardown (test_all_full, set_up_three, tear_down),

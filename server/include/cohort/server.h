@@ -51,7 +51,8 @@ typedef struct cohort_server_options {
     void *zmq_context;       /* borrowed; NULL: one of its own */
     int manual_clock;        /* 1: time moves by cohort_server_advance_ms alone */
     int peer_timeout_ms;     /* silence after which a server is given up; 0: 500 */
-    uint64_t snapshot_bytes; /* of log after which a snapshot is due; 0: 64 MiB */
+    uint64_t snapshot_bytes; /* of log after which a snapshot is due; 0: 64 MiB,
+                                less on a small disk */
     uint32_t data_size_max;  /* of a znode's data, for a new ensemble; 0: 1 MiB */
     uint32_t session_timeout_min_ms; /* session limits of a new ensemble; 0: 100 */
     uint32_t session_timeout_max_ms; /* 0: 10 minutes */
