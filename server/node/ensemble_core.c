@@ -25,11 +25,20 @@ bool ensemble_starved (const struct ensemble *self)
 
 /* ---- Leadership ------------------------------------------------------------------------------ */
 
+/* What is proposed and not decided may be lost with the leadership. */
+static void forget_proposals (struct ensemble *self)
+{
+    proposals_clear (&self->proposals);
+    for (size_t i = 0; i < self->peers_count; i++) {
+        self->peers[i].proposed = 0;
+    }
+}
+
 static void lose_leader (struct ensemble *self)
 {
     self->up = false;
     self->down_since_ms = self->now_ms;
-    proposals_clear (&self->proposals);
+    forget_proposals (self);
     ensemble_forget_syncs (self);
     self->resubmit_ms = INT64_MAX;
     tracker_unlead (self->tracker);

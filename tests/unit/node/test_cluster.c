@@ -345,6 +345,51 @@ static void test_emptied_server_waits (void **state)
     cluster_deinit (&cluster);
 }
 
+static bool leads_alone (struct cluster *cluster, void *arg)
+{
+    const zxid_t *before = arg;
+    return status_of (cluster, 5).zab.last > *before;
+}
+
+static bool others_have_a_leader (struct cluster *cluster, void *unused)
+{
+    (void) unused;
+    return cluster_leader (cluster) == 4;
+}
+
+/* What a leader has proposed is lost with its leadership: leading again, it proposes that anew. */
+static void test_emptied_server_is_listed_later (void **state)
+{
+    (void) state;
+    struct cluster cluster;
+    start (&cluster, 5, 31);
+    assert_int_equal (cluster_leader (&cluster), 5); /* of equals the one with the highest id */
+    zxid_t last = status_of (&cluster, 5).zab.last;
+    cluster_kill (&cluster, 1);
+    cluster_empty (&cluster, 1);
+    for (uint32_t id = 2; id <= 4; id++) {
+        cluster.cut[5][id] = cluster.cut[id][5] = true;
+    }
+    assert_int_equal (cluster_start (&cluster, 1), 0);
+    assert_true (cluster_until (&cluster, 400, leads_alone, &last));
+    cluster_kill (&cluster, 1);
+    assert_true (cluster_until (&cluster, 3000, others_have_a_leader, NULL));
+    for (uint32_t id = 2; id <= 4; id++) {
+        cluster.cut[5][id] = cluster.cut[id][5] = false;
+    }
+    assert_true (cluster_until (&cluster, 3000, cluster_settled, NULL));
+    cluster_kill (&cluster, 4);
+    assert_true (cluster_until (&cluster, 3000, cluster_settled, NULL));
+    assert_int_equal (cluster_leader (&cluster), 5);
+    assert_int_equal (cluster_start (&cluster, 1), 0);
+    assert_int_equal (cluster_start (&cluster, 4), 0);
+    assert_true (cluster_until (&cluster, 3000, cluster_settled, NULL));
+    cluster_run (&cluster, 100);
+    assert_int_equal (cluster_leader (&cluster), 5);
+    assert_true (lists_store_of (&cluster, 1));
+    cluster_deinit (&cluster);
+}
+
 static void test_no_quorum (void **state)
 {
     (void) state;
@@ -824,6 +869,7 @@ int main (void)
         cmocka_unit_test (test_snapshot_under_load),
         cmocka_unit_test (test_emptied_server),
         cmocka_unit_test (test_emptied_server_waits),
+        cmocka_unit_test (test_emptied_server_is_listed_later),
         cmocka_unit_test (test_no_quorum),
         cmocka_unit_test (test_observer),
         cmocka_unit_test (test_heartbeats_and_expiry),
