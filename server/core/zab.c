@@ -290,7 +290,7 @@ static void on_tick (struct zab *self)
         election_on_tick (self);
     } else if (self->role == ZAB_LEADING) {
         leader_on_tick (self);
-    } else if (self->now_ms >= patience_end_ms (self)) {
+    } else if (self->now_ms >= patience_end_ms (self) && !COHORT_MUTATED (silence_unnoticed)) {
         role_look (self, "the leader is silent", self->follow.leader);
     }
 }

@@ -18,9 +18,9 @@ enum {
     PEACE_MS = 15000, /* more than until a snapshot that found no room is tried again */
     LULL_LED_MS = 3000,
     AWAY_LED_MS = 800,
-    STOPPED_LED_MS = 2000, /* or stands still, which is noticed by its silence */
-    SERVED_MS = 1500,      /* until a client is served, besides its session's timeout; */
-    LULL_SERVED_MS = 2000  /* in a lull, whatever its timeout is, but for who is deceived */
+    STOPPED_LED_MS = 900, /* or stands still, which is noticed by its silence */
+    SERVED_MS = 1500,     /* until a client is served, besides its session's timeout; */
+    LULL_SERVED_MS = 2000 /* in a lull, whatever its timeout is, but for who is deceived */
 };
 
 struct sim_lull calm_draw (const struct world *self)

@@ -48,6 +48,16 @@ static bool is_core (const struct world *self, size_t server)
     return (self->core >> server) & 1;
 }
 
+/* Whether its vote does not count, because the members' list has the store that it had before. */
+static bool is_unlisted (const struct sim_server *server)
+{
+    const struct config_set *configs = tree_configs (node_tree (server->node));
+    const struct config_member *member =
+        configs != NULL ? config_set_find (configs, server->id) : NULL;
+    return member != NULL && member->role == CONFIG_VOTER &&
+           member->store_id != store_meta (server->store)->store_id;
+}
+
 /* Why a server is not at rest; false: it is. */
 static bool server_restless (const struct sim_server *server, struct node_status *status,
                              char *text)
@@ -82,6 +92,11 @@ static bool server_restless (const struct sim_server *server, struct node_status
     }
     if (status->applied != status->zab.committed) {
         (void) snprintf (text, TEXT_SIZE, "server %u has not applied all that is committed",
+                         server->id);
+        return true;
+    }
+    if (is_unlisted (server)) {
+        (void) snprintf (text, TEXT_SIZE, "server %u has a new store, and is not listed with it",
                          server->id);
         return true;
     }
