@@ -362,7 +362,8 @@ void client_under_way (struct clients *self, struct client *client, uint32_t wri
     client->submitted_writes = writes;
 }
 
-/* Submits from the front on, up to what a write must not overtake.  again: everything, else what
+/* Submits from the front on, if a write stands there, up to what a write must not overtake: what is
+ * before the first one has to be answered before that is applied.  again: everything, else what
  * was never submitted to this leader. */
 static void submit_from_front (struct clients *self, struct client *client, bool again)
 {
@@ -380,8 +381,8 @@ static void submit_from_front (struct clients *self, struct client *client, bool
                               request->size - request->detail);
             }
             writes += open;
-        } else if (is_barrier (request) ||
-                   (request_is_read (request) && (reads_wait (self, client) || writes == 0))) {
+        } else if (writes == 0 || is_barrier (request) ||
+                   (request_is_read (request) && reads_wait (self, client))) {
             open = false;
         } else if (request_is_read (request)) {
             reads += request_weight (request);

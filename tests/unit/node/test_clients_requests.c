@@ -331,6 +331,38 @@ static void resent_writes_get_their_first_result (void **state)
     world_free (&world);
 }
 
+/* The answer to a write that was sent again waits for room in the pipe. What stands behind is not
+ * applied meanwhile: a read between two writes would see the second. */
+static void writes_wait_behind_an_answer_without_room (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct peer *peer = peer_attached (world, 0);
+    ask_create_bytes (peer, "/large", 600000);
+    ask_create (peer, "/a", "0", 0);
+    peer_do (peer);
+    forget_lines (peer);
+
+    peer->full = true;
+    ask_get (peer, "/large", false);
+    peer_send (peer);
+    peer->number--;
+    ask_create (peer, "/a", "0", 0);
+    ask_set (peer, "/a", "1", -1);
+    ask_get (peer, "/a", false);
+    ask_set (peer, "/a", "2", -1);
+    peer_do (peer);
+    peer->full = false;
+    world_flush (world);
+    world_run (world);
+    expect_prefix (peer, "reply 3 OK data=");
+    expect (peer, "reply 4 OK n=2 path=/a v=0");
+    expect (peer, "reply 5 OK n=3 v=1");
+    expect (peer, "reply 6 OK data=1 v=1");
+    expect (peer, "reply 7 OK n=4 v=2");
+    world_free (&world);
+}
+
 /* An old server's copy of a write is applied after the attach to a new one. */
 static void late_copies_do_no_harm (void **state)
 {
@@ -759,6 +791,7 @@ int main (void)
         cmocka_unit_test (writes_survive_the_leader),
         cmocka_unit_test (held_read_does_not_see_the_write_behind_it),
         cmocka_unit_test (resent_writes_get_their_first_result),
+        cmocka_unit_test (writes_wait_behind_an_answer_without_room),
         cmocka_unit_test (late_copies_do_no_harm),
         cmocka_unit_test (an_old_copy_overtakes_a_write_that_waits),
         cmocka_unit_test (a_gap_is_answered_and_filled),
