@@ -35,11 +35,15 @@ static bool begin (struct world *self, const struct sim_fault *fault)
     }
 }
 
-/* Clients come and go at any time. */
+/* Clients come and go at any time. A lull is announced behind the first event in it, which this may
+ * be. */
 static bool waits (const struct world *self, const struct sim_fault *fault)
 {
     enum fault_kind kind = fault->kind;
-    return self->lull && fault->nth < FAULT_OF_LULL && kind != FAULT_CLIENT_KILL &&
+    const struct fault_plan *plan = &self->plan;
+    int64_t now_ms = self->schedule.now_ms;
+    bool lull = self->lull || (now_ms >= plan->lull_from_ms && now_ms < plan->lull_until_ms);
+    return lull && fault->nth < FAULT_OF_LULL && kind != FAULT_CLIENT_KILL &&
            kind != FAULT_CLIENT_CLOSE && kind != FAULT_SESSION_KILL && kind != FAULT_SESSION_TAKE;
 }
 
