@@ -224,11 +224,11 @@ static void plan_details (const struct world *self, struct prng *prng, struct si
     }
 }
 
-/* What begins before a lull is over when that begins. */
+/* What begins before a lull, or in the very moment, is over when that has begun. */
 static int64_t bounded_ms (const struct sim_lull *lull, const struct sim_fault *fault)
 {
     int64_t left_ms = lull->from_ms - fault->at_ms;
-    bool shorter = left_ms > 0 && fault->length_ms >= left_ms;
+    bool shorter = left_ms >= 0 && fault->length_ms >= left_ms;
     return !shorter ? fault->length_ms : left_ms > 1 ? left_ms - 1 : 1;
 }
 
