@@ -157,12 +157,14 @@ static bool is_peaceful (const struct world *self)
     return self->wrong == 0 && has_whole_quorum (self);
 }
 
-/* Whether it has a connection that has ended, and only silence tells. */
-static bool is_deceived (const struct sim_client *client)
+/* Whether it has a connection that has ended, or whose server stands still, and only silence tells.
+ */
+static bool is_deceived (const struct world *self, const struct sim_client *client)
 {
     for (struct list_node *at = list_first (&client->links); at != NULL;
          at = list_next (&client->links, at)) {
-        if (list_entry (at, struct sim_connection, in_client)->cut) {
+        const struct sim_connection *connection = list_entry (at, struct sim_connection, in_client);
+        if (connection->cut || self->servers[connection->server].paused) {
             return true;
         }
     }
@@ -180,7 +182,7 @@ static int64_t unserved_ms (const struct world *self, struct sim_client *client)
         peace->since_ms = now_ms;
         peace->deceived = false;
     }
-    peace->deceived |= is_deceived (client);
+    peace->deceived |= is_deceived (self, client);
     return now_ms - peace->since_ms;
 }
 

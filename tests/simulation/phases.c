@@ -30,11 +30,11 @@ static void run_calmly_until (struct world *self, int64_t at_ms)
 void phase_safety (struct world *self)
 {
     int64_t end_ms = self->schedule.now_ms + self->options.safety_ms;
-    struct sim_lull lull = calm_draw (self);
+    const struct sim_lull *lull = &self->lull_due;
     faults_begin (self);
-    if (lull.from_ms < lull.until_ms) {
-        run_until (self, lull.from_ms);
-        run_calmly_until (self, lull.until_ms);
+    if (lull->from_ms < lull->until_ms) {
+        run_until (self, lull->from_ms);
+        run_calmly_until (self, lull->until_ms);
     }
     run_until (self, end_ms);
     self->working = false;
@@ -221,6 +221,18 @@ static bool are_at_odds (const struct world *self)
     return any != NULL && !servers_can_tell (self);
 }
 
+/* Those who are wrong would fill the others with what they have: people restore all from a backup
+ * then (docs/zab.md, section 14), and that is another ensemble. */
+static bool are_beyond_help (const struct world *self)
+{
+    size_t right = 0;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        right += !world_observes (self, i) && self->servers[i].up &&
+                 !server_is_wrong (&self->servers[i]);
+    }
+    return right < self->options.servers - self->options.servers / 2;
+}
+
 /* People can: they empty the folder of who is wrong, as the documentation says. */
 static void help_who_are_at_odds (struct world *self)
 {
@@ -246,6 +258,11 @@ static void come_to_rest (struct world *self, const char *phase)
         }
         if (!helped && self->schedule.now_ms - begin_ms >= self->options.liveness_ms / 2 &&
             are_at_odds (self)) {
+            if (are_beyond_help (self)) {
+                world_tell (self, "%s: most servers are wrong, and none can tell", phase);
+                calm_end (self);
+                return;
+            }
             helped = true;
             help_who_are_at_odds (self);
         }

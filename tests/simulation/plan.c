@@ -247,8 +247,7 @@ static void plan_apart (struct world *self, struct prng *prng, const struct sim_
         apart.a |= ((together >> i) & 1) == 0 ? UINT32_C (1) << i : 0;
     }
     if (apart.at_ms > self->schedule.now_ms) {
-        struct sim_lull lull = calm_draw (self);
-        apart.length_ms = bounded_ms (&lull, &apart);
+        apart.length_ms = bounded_ms (&self->lull_due, &apart);
         fault_list_add (&self->plan.planned, &apart);
     }
 }
@@ -258,7 +257,6 @@ static void plan_kind (struct world *self, enum fault_kind kind, struct prng *pr
     uint64_t mean_ms = self->plan.rates[kind];
     int64_t at_ms = self->schedule.now_ms;
     struct sim_fault fault = {.kind = kind};
-    struct sim_lull lull = calm_draw (self);
 
     for (; mean_ms > 0; fault.nth++) {
         at_ms += 1 + (int64_t) prng_below (prng, 2 * mean_ms);
@@ -267,7 +265,7 @@ static void plan_kind (struct world *self, enum fault_kind kind, struct prng *pr
         }
         fault.at_ms = at_ms;
         plan_details (self, prng, &fault);
-        fault.length_ms = bounded_ms (&lull, &fault);
+        fault.length_ms = bounded_ms (&self->lull_due, &fault);
         fault_list_add (&self->plan.planned, &fault);
         if (kind == FAULT_END_ROT && fault.b != 0) {
             plan_apart (self, prng, &fault);
@@ -348,10 +346,9 @@ static void plan_lull_clients (struct world *self, const struct sim_lull *lull)
 
 static void plan_lull (struct world *self)
 {
-    struct sim_lull lull = calm_draw (self);
-    if (lull.from_ms < lull.until_ms) {
-        plan_lull_clients (self, &lull);
-        plan_lull_server (self, &lull);
+    if (self->lull_due.from_ms < self->lull_due.until_ms) {
+        plan_lull_clients (self, &self->lull_due);
+        plan_lull_server (self, &self->lull_due);
     }
 }
 

@@ -187,6 +187,7 @@ struct world *world_new (const struct sim_options *options)
     draw_replaced (self);
     draw_observers (self);
     atlas_draw (self);
+    self->lull_due = calm_draw (self);
     plan_make (self);
     make_servers (self);
     make_clients (self);

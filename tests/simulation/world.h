@@ -277,6 +277,11 @@ struct sim_client {
     bool mirror_whole; /* up to mirror_zxid */
 };
 
+/* Of the first phase: when nothing goes wrong. */
+struct sim_lull {
+    int64_t from_ms, until_ms;
+};
+
 struct world {
     struct sim_options options;
     struct sim_trace *trace;
@@ -288,8 +293,9 @@ struct world {
     uint32_t wrong;  /* those whose state ever did */
     uint32_t harmed; /* those who ever lost, or misread, what was durable */
     int64_t calm_ms; /* since then nothing has gone wrong, and all servers follow one leader */
-    bool lull;       /* nothing goes wrong for a while, in which everything has to be in time; */
-    uint32_t away;   /* but to these servers, which do not belong to it any more */
+    struct sim_lull lull_due;
+    bool lull;     /* nothing goes wrong for a while, in which everything has to be in time; */
+    uint32_t away; /* but to these servers, which do not belong to it any more */
     struct sim_peace peace;
     bool working;           /* clients ask for more */
     size_t admin;           /* the client that is an administrator, if there are any; */
@@ -418,11 +424,6 @@ void atlas_closing (struct sim_server *server);
 bool atlas_excuses (struct sim_server *server);
 
 /* ---- calm.c ---------------------------------------------------------------------------------- */
-
-/* Of the first phase: when nothing goes wrong; the same at each. */
-struct sim_lull {
-    int64_t from_ms, until_ms;
-};
 
 /* Drawn from the seed, of a first phase that begins now; half of the worlds have none. */
 struct sim_lull calm_draw (const struct world *self);
