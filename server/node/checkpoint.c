@@ -131,14 +131,22 @@ static uint64_t log_limit (const struct checkpoint *self, uint64_t newest_size)
     return limit > least ? limit : least;
 }
 
+/* On a full disk the log does not grow, so that no snapshot would ever be due, and what only the
+ * older snapshot needs of the log would keep the disk full.  One that has room makes more. */
+static bool makes_room (const struct checkpoint *self, uint64_t newest_size)
+{
+    return store_space (self->store) != 0 && store_space_left (self->store) >= newest_size;
+}
+
 static bool is_due (const struct checkpoint *self, int64_t now_ms)
 {
-    struct store_snapshot_info newest;
+    struct store_snapshot_info newest = {.size = 0};
     if (now_ms < self->retry_at_ms) {
         return false;
     }
-    bool any = store_snapshot_newest (self->store, &newest);
-    return self->wanted || store_log_bytes (self->store) > log_limit (self, any ? newest.size : 0);
+    (void) store_snapshot_newest (self->store, &newest);
+    return self->wanted || store_log_bytes (self->store) > log_limit (self, newest.size) ||
+           makes_room (self, newest.size);
 }
 
 static void begin (struct checkpoint *self, struct tree *tree, struct zab_point point)

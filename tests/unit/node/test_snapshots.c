@@ -511,6 +511,41 @@ static void test_wrong_one_is_replaced_at_once (void **state)
 }
 
 /* Newer snapshots are written, and older ones removed: not the one that is being sent. */
+static void take_snapshot (void)
+{
+    uint64_t done = checkpoint_done (&world.checkpoint);
+    checkpoint_want (&world.checkpoint);
+    for (int i = 0; i < 200 && checkpoint_done (&world.checkpoint) == done; i++) {
+        leader_turn ();
+    }
+    assert_int_equal (checkpoint_done (&world.checkpoint), done + 1);
+}
+
+/* The log does not grow any more, and the older of two snapshots keeps it: no space would ever come
+ * back by itself. */
+static void test_due_on_a_full_disk (void **state)
+{
+    (void) state;
+    write_some (&world.leader, 50, 100);
+    take_snapshot ();
+    write_some (&world.leader, 50, 100);
+    take_snapshot ();
+    uint64_t done = checkpoint_done (&world.checkpoint);
+    for (int i = 0; i < 200; i++) {
+        leader_turn ();
+    }
+    assert_int_equal (checkpoint_done (&world.checkpoint), done); /* there is space */
+    crash_disk_set_space (world.leader.disk, crash_disk_used (world.leader.disk) + 50000);
+    for (int i = 0; i < 1000 && store_space (world.leader.store) == 0; i++) {
+        write_some (&world.leader, 1, 1000);
+    }
+    assert_true (store_space (world.leader.store) != 0);
+    for (int i = 0; i < 200; i++) {
+        leader_turn ();
+    }
+    assert_int_equal (checkpoint_done (&world.checkpoint), done + 1);
+}
+
 static void test_purged_meanwhile (void **state)
 {
     (void) state;
@@ -687,6 +722,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_leaders_file_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown (test_leaders_file_damaged_on_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown (test_wrong_one_is_replaced_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_due_on_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown (test_purged_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown (test_several, setup, teardown),
         cmocka_unit_test_setup_teardown (test_window, setup, teardown),
