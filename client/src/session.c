@@ -371,7 +371,7 @@ static void watch_active (struct session *self, int64_t now_ms)
     }
     bool silent = now_ms - self->active.heard_ms >= session_silence_ms (self);
     bool elsewhere = ask_alarmed (self, now_ms) || (self->hosts.count > 1 && unsure (self, now_ms));
-    if (silent && self->state == COHORT_CONNECTED) {
+    if (silent && self->state == COHORT_CONNECTED && !COHORT_MUTATED (silence_untold)) {
         session_note (self, "%s is silent", self->active.endpoint);
         link_suspend (self, now_ms);
     }

@@ -151,7 +151,9 @@ void link_suspend (struct session *self, int64_t now_ms)
 void link_lose_active (struct session *self, int64_t now_ms)
 {
     COHORT_ASSERT (self->active.phase == LINK_ATTACHED);
-    link_suspend (self, now_ms);
+    if (!COHORT_MUTATED (loss_untold)) {
+        link_suspend (self, now_ms);
+    }
     bool steady = now_ms - self->active.since_ms >= SESSION_STEADY_MS;
     link_drop (self, &self->active);
     self->moving = self->rearm_pending = self->held = self->no_quorum = false;

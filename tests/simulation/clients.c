@@ -73,6 +73,7 @@ void client_start (struct world *self, struct sim_client *client)
     COHORT_ASSERT (client->session != NULL);
     client->up = true;
     client->closing = client->paused = client->lost = client->fresh_sent = false;
+    client->told_connected = false;
     client->incarnation++;
     list_init (&client->links);
     client->timer_ms = 0;
@@ -162,6 +163,7 @@ void client_close (struct world *self, struct sim_client *client)
 static void session_state (struct world *self, struct sim_client *client, cohort_state_t state)
 {
     world_tell (self, "client %zu: state %d", (size_t) (client - self->clients), (int) state);
+    client->told_connected = state == COHORT_CONNECTED;
     if (state == COHORT_CONNECTED) {
         client->adopting = false;
         record_attached (self, client);
@@ -284,6 +286,7 @@ void client_drive (struct world *self, struct sim_client *client)
         bury (self, client);
         return;
     }
+    complaints_told (self, client);
     if (client->lost) {
         renew (self, client);
     }

@@ -1,4 +1,4 @@
-/* What sessions say of their servers, and when they give up. */
+/* What sessions say of their servers, when they give up, and what they call connected. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -6,7 +6,10 @@
 
 #include "tests/simulation/world.h"
 
-enum { MARGIN_MS_MIN = 50 };
+enum {
+    MARGIN_MS_MIN = 50,
+    DEAF_MS_MAX = 250 /* until who has stood still gets to its timer: put_off in world.c */
+};
 
 /* A server keeps to the protocol, whatever happens: what a session leaves it for, if it does not,
  * is never the reason. */
@@ -74,4 +77,65 @@ void complaints_lost (struct world *self, const struct sim_client *client)
                     (size_t) (client - self->clients));
     }
     check_patience (self, client, &view);
+}
+
+/* ---- Whether it is connected ----------------------------------------------------------------- */
+
+/* The connection by which its session is attached; NULL: it has ended. */
+static const struct sim_connection *find_attached (const struct world *self,
+                                                   const struct sim_client *client)
+{
+    for (struct list_node *at = list_first (&client->links); at != NULL;
+         at = list_next (&client->links, at)) {
+        const struct sim_connection *connection = list_entry (at, struct sim_connection, in_client);
+        if (record_attached_by (self, client, connection->number)) {
+            return connection;
+        }
+    }
+    return NULL;
+}
+
+/* Whether there is another one to the same server: then nobody knows from outside which counts. */
+static bool has_twin (const struct sim_client *client, const struct sim_connection *connection)
+{
+    for (struct list_node *at = list_first (&client->links); at != NULL;
+         at = list_next (&client->links, at)) {
+        const struct sim_connection *other = list_entry (at, struct sim_connection, in_client);
+        if (other != connection && other->server == connection->server) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether it has heard nothing of its server for as long as a session bears that: two thirds of the
+ * timeout. */
+static bool is_deaf (const struct world *self, const struct sim_client *client,
+                     const struct sim_connection *attached)
+{
+    struct session_view view;
+    int64_t silent_ms = client_now_ms (self, client) - client->heard_ms;
+    session_view (client->session, &view);
+    return client->has_identity && client->identity.id == view.id &&
+           client->heard_by == attached->number && !has_twin (client, attached) &&
+           silent_ms > (int64_t) client->identity.timeout_ms * 2 / 3;
+}
+
+void complaints_told (struct world *self, struct sim_client *client)
+{
+    int64_t now_ms = client_now_ms (self, client);
+    const struct sim_connection *attached = find_attached (self, client);
+    size_t number = (size_t) (client - self->clients);
+    if (client->told_connected && attached == NULL) {
+        world_fail (self, "client %zu is told that it is connected, and has no connection", number);
+    }
+    bool deaf = client->told_connected && is_deaf (self, client, attached);
+    if (!deaf || client->deaf_ms == INT64_MAX) {
+        client->deaf_ms = deaf ? now_ms : INT64_MAX;
+    } else if (now_ms - client->deaf_ms > DEAF_MS_MAX) {
+        world_fail (self,
+                    "client %zu is told that it is connected, and has heard nothing of its server "
+                    "for %" PRId64 " ms",
+                    number, now_ms - client->heard_ms);
+    }
 }

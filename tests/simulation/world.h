@@ -249,9 +249,11 @@ struct sim_client {
     size_t outstanding;
     int64_t timer_ms;
     bool lost;
-    char reason[192];  /* the newest that its session has given */
-    int64_t heard_ms;  /* when its server was heard last, by its own clock, */
-    uint64_t heard_by; /* by this connection */
+    char reason[192];    /* the newest that its session has given */
+    int64_t heard_ms;    /* when its server was heard last, by its own clock, */
+    uint64_t heard_by;   /* by this connection */
+    bool told_connected; /* what its application was told last: it is connected, */
+    int64_t deaf_ms;     /* and hears nothing: found then, by its own clock; or INT64_MAX */
 
     /* What it asks for: workload.c. */
     struct list purposes; /* of the requests without an answer */
@@ -567,6 +569,8 @@ void client_drive (struct world *self, struct sim_client *client);
 void complaints_hear (struct world *self, struct sim_client *client);
 void complaints_heard (struct world *self, struct sim_client *client, uint64_t connection);
 void complaints_lost (struct world *self, const struct sim_client *client);
+/* Its application has taken all that there is, and knows whether it is connected. */
+void complaints_told (struct world *self, struct sim_client *client);
 
 /* ---- workload.c ------------------------------------------------------------------------------ */
 
