@@ -43,7 +43,9 @@ void past_adopt (struct session *self, const struct session_identity *past, bool
 void past_welcome (struct session *self, int64_t now_ms)
 {
     uint32_t limit_ms = self->timeout_ms < self->grace_ms ? self->timeout_ms : self->grace_ms;
-    self->close_sent = false;
+    if (!COHORT_MUTATED (close_not_repeated)) {
+        self->close_sent = false;
+    }
     if (self->past != PAST_NONE && self->valid_from_ms == 0 && !COHORT_MUTATED (counts_at_once)) {
         self->valid_from_ms = now_ms + (COHORT_MUTATED (counts_early) ? limit_ms / 2 : limit_ms);
     }

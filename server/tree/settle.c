@@ -5,6 +5,7 @@
  * the digest must be that of the image.
  */
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/tree/estate.h"
 #include "server/tree/lapse.h"
 #include "server/tree/loader.h"
@@ -44,7 +45,7 @@ static void begin (struct tree_loader *self)
 static void end (struct tree_loader *self)
 {
     struct tree *tree = self->tree;
-    tree->effects.floor = tree->scalars.zxid;
+    tree->effects.floor = COHORT_MUTATED (past_taken_for_empty) ? 0 : tree->scalars.zxid;
     if (tree_digest (tree) == self->digest && system_adopt (tree)) {
         self->stage = STAGE_WHOLE;
     } else {
@@ -120,7 +121,9 @@ static void next_parent (struct tree_loader *self)
     }
     const struct parent *parent = &self->parents[self->parents_done++];
     loader_add_digest (self, parent->znode, parent->name);
-    lapse_update (self->tree, parent->znode);
+    if (!COHORT_MUTATED (lapses_not_loaded)) {
+        lapse_update (self->tree, parent->znode);
+    }
 }
 
 /* About as much work as one object is. */
