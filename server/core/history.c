@@ -6,6 +6,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 
 enum { HISTORY_BLOCK = 4096, HISTORY_GROUP = 32 };
 
@@ -214,8 +215,9 @@ void history_truncate (struct history *self, zxid_t zxid)
     self->end = position_behind (self, zxid);
     self->count = self->end - self->begin;
     self->last = point;
+    uint64_t end = self->end + COHORT_MUTATED (empty_epoch_kept);
     while (self->epochs_count > 0 &&
-           (self->epochs[self->epochs_count - 1].position >= self->end || self->count == 0)) {
+           (self->epochs[self->epochs_count - 1].position >= end || self->count == 0)) {
         self->epochs_count--;
     }
     uint64_t blocks = (self->end + HISTORY_BLOCK - 1) / HISTORY_BLOCK;

@@ -91,6 +91,32 @@ static void a_deposed_leader_confirms_nothing (void **state)
     world_free (&world);
 }
 
+/* What was proposed last is ahead of this server, and goes with its leader: nothing may come that
+ * is applied until somebody writes. */
+static void what_was_confirmed_is_asked_again (void **state)
+{
+    (void) state;
+    struct world *world = world_new (NULL);
+    struct clients *clients = world->servers[0].clients;
+    struct peer *peer = peer_attached (world, 0);
+    ask_exists (peer, "/a", false);
+    linearizable (peer);
+    ask_sync (peer);
+    peer_do (peer);
+    expect_note (world, 0, "sync 1");
+    clients_synced (clients, 1, tree_zxid (world->servers[0].tree) + 1);
+    world_run (world);
+    expect (peer, NULL);
+    world_lose_leader (world);
+    world_new_leader (world);
+    expect_note (world, 0, "sync 2");
+    clients_synced (clients, 2, tree_zxid (world->servers[0].tree));
+    world_run (world);
+    expect (peer, "reply 1 ENONODE");
+    expect (peer, "reply 2 OK");
+    world_free (&world);
+}
+
 static void reads_of_a_turn_are_one_question (void **state)
 {
     (void) state;
@@ -430,6 +456,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (a_linearizable_read_waits_for_a_round),
         cmocka_unit_test (a_deposed_leader_confirms_nothing),
+        cmocka_unit_test (what_was_confirmed_is_asked_again),
         cmocka_unit_test (reads_of_a_turn_are_one_question),
         cmocka_unit_test (a_linearizable_read_sets_its_watch),
         cmocka_unit_test (several_reads_see_one_state),
