@@ -19,6 +19,7 @@ enum {
     LULL_LED_MS = 3000,
     AWAY_LED_MS = 800,
     STOPPED_LED_MS = 900, /* or stands still, which is noticed by its silence */
+    STEADY_MS = 10000,    /* of a connection: then its client is as impatient as ever */
     SERVED_MS = 1500,     /* until a client is served, besides its session's timeout; */
     LULL_SERVED_MS = 2000 /* in a lull, whatever its timeout is, but for who is deceived */
 };
@@ -157,14 +158,16 @@ static bool is_peaceful (const struct world *self)
     return self->wrong == 0 && has_whole_quorum (self);
 }
 
-/* Whether it has a connection that has ended, or whose server stands still, and only silence tells.
- */
+/* Whether it has a connection that has ended, and only silence tells. Likewise one whose server
+ * stands still, if it is new: who was not answered by the server before is more patient for a
+ * while, for it may be the network that is slow. */
 static bool is_deceived (const struct world *self, const struct sim_client *client)
 {
     for (struct list_node *at = list_first (&client->links); at != NULL;
          at = list_next (&client->links, at)) {
         const struct sim_connection *connection = list_entry (at, struct sim_connection, in_client);
-        if (connection->cut || self->servers[connection->server].paused) {
+        bool is_new = self->schedule.now_ms - connection->opened_ms < STEADY_MS;
+        if (connection->cut || (is_new && self->servers[connection->server].paused)) {
             return true;
         }
     }

@@ -114,6 +114,7 @@ void network_connect (struct world *self, struct sim_client *client, uint32_t li
         .client_incarnation = client->incarnation,
         .link = link,
         .server = server,
+        .opened_ms = self->schedule.now_ms,
         .open_at_client = true,
     };
     connection->node.hash = connection->number;

@@ -198,6 +198,7 @@ struct sim_connection {
     uint64_t ordinal;           /* among those of its client */
     uint32_t client, client_incarnation, link;
     uint32_t server, server_incarnation;
+    int64_t opened_ms;
     bool open_at_client, open_at_server;
     uint32_t recorded;  /* who has said hello on it, in the history; 0: nobody yet, */
     uint64_t attach_no; /* under this number */
