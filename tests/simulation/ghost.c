@@ -430,7 +430,8 @@ static void note_answers (const struct ghost *self, struct ghost_server *server,
         }
         COHORT_ASSERT (message->peer <= GHOST_ID_MAX);
         struct ghost_answer *answer = &server->answers[message->peer];
-        if (answer->epoch != message->epoch || answer->round < message->nonce) {
+        if (answer->epoch != message->epoch || answer->store_id != server->store_id ||
+            answer->round < message->nonce) {
             *answer = (struct ghost_answer){
                 message->epoch, message->nonce, server->store_id,
                 config_set_counts (&self->configs, server->id, server->store_id)};
