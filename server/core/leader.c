@@ -345,12 +345,14 @@ static bool gives_way_full (const struct zab *self)
            !COHORT_MUTATED (full_leader_stays);
 }
 
-/* What a disk that hangs owes others have; their clients are served, those of this server wait,
- * and whatever the leader alone begins does. It does not vote before its disk has come back. */
+/* What a disk that hangs owes is committed, so there is a quorum without it; the others' clients
+ * are served, those of this server wait, and whatever the leader alone begins does. It does not
+ * vote before its disk has come back. */
 static bool gives_way_hanging (const struct zab *self)
 {
     return !self->full && persist_hangs (self, self->peer_timeout_ms * ZAB_STORE_TIMEOUTS) &&
-           has_successor (self, persist_owed (self)) && !COHORT_MUTATED (hanging_leader_stays);
+           self->committed > self->durable && has_successor (self, self->committed) &&
+           !COHORT_MUTATED (hanging_leader_stays);
 }
 
 static void check_store (struct zab *self)

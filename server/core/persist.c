@@ -124,6 +124,7 @@ bool persist_durable (struct zab *self, uint64_t number)
         }
         self->request_durable = entry->number;
         ring_pop (&self->requests);
+        self->stored_ms = self->now_ms;
         news = true;
     }
     return news;
@@ -188,12 +189,6 @@ bool persist_hangs (const struct zab *self, int64_t limit_ms)
     if (oldest == NULL) {
         return false;
     }
-    int64_t since_ms = oldest->issued_ms > self->awake_ms ? oldest->issued_ms : self->awake_ms;
+    int64_t since_ms = oldest->issued_ms > self->stored_ms ? oldest->issued_ms : self->stored_ms;
     return self->now_ms - since_ms >= limit_ms;
-}
-
-zxid_t persist_owed (const struct zab *self)
-{
-    const struct request *oldest = ring_front (&self->requests);
-    return oldest != NULL ? oldest->log_end : self->durable;
 }

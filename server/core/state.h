@@ -217,7 +217,7 @@ struct zab {
     uint64_t install_number;  /* 0: no snapshot is being installed */
     struct zab_point install_point;
     struct ring requests;
-    int64_t awake_ms; /* since then this server runs, and its store with it */
+    int64_t stored_ms; /* the store has done something, or could not have, for nothing ran */
 
     /* LOOKING */
     uint64_t round;
@@ -411,10 +411,9 @@ void persist_not_installed (struct zab *self);
 /* Nothing that is not durable will be: the log ends at this point. */
 void persist_withdrawn (struct zab *self, struct zab_point point);
 bool persist_drained (const struct zab *self);
-/* Whether the store has owed its oldest request for so long, while this server ran. */
+/* Whether the store has owed its oldest request, and done nothing at all, for so long, while this
+ * server ran. One that is slow does not hang. */
 bool persist_hangs (const struct zab *self, int64_t limit_ms);
-/* Where the log will end with the oldest request, or ends, if there is none. */
-zxid_t persist_owed (const struct zab *self);
 
 /* ---- send.c ------------------------------------------------------------------------------ */
 

@@ -299,7 +299,7 @@ static void on_tick (struct zab *self)
  */
 static void on_stall (struct zab *self)
 {
-    self->awake_ms = self->now_ms;
+    self->stored_ms = self->now_ms;
     if (self->role == ZAB_LEADING) {
         leader_on_stall (self);
     } else if (role_is_learner (self)) {
@@ -537,7 +537,7 @@ const struct zab_update *zab_start (struct zab *self, uint32_t accepted_epoch,
         self->committed = point.zxid;
     }
     self->now_ms = now_ms;
-    self->stamped_ms = self->awake_ms = now_ms;
+    self->stamped_ms = self->stored_ms = now_ms;
     self->epoch_chosen_ms = now_ms;
     begin (self, now_ms, self->stamp_ms);
     self->started = true;

@@ -132,10 +132,12 @@ static uint64_t log_limit (const struct checkpoint *self, uint64_t newest_size)
 }
 
 /* On a full disk the log does not grow, so that no snapshot would ever be due, and what only the
- * older snapshot needs of the log would keep the disk full.  One that has room makes more. */
+ * older snapshot needs of the log would keep the disk full.  One that has room makes more; one for
+ * each shortage. */
 static bool makes_room (const struct checkpoint *self, uint64_t newest_size)
 {
-    return store_space (self->store) != 0 && store_space_left (self->store) >= newest_size;
+    return store_space (self->store) != 0 && !self->relieved &&
+           store_space_left (self->store) >= newest_size;
 }
 
 static bool is_due (const struct checkpoint *self, int64_t now_ms)
@@ -144,9 +146,9 @@ static bool is_due (const struct checkpoint *self, int64_t now_ms)
     if (now_ms < self->retry_at_ms) {
         return false;
     }
-    (void) store_snapshot_newest (self->store, &newest);
+    bool any = store_snapshot_newest (self->store, &newest);
     return self->wanted || store_log_bytes (self->store) > log_limit (self, newest.size) ||
-           makes_room (self, newest.size);
+           (any && makes_room (self, newest.size));
 }
 
 static void begin (struct checkpoint *self, struct tree *tree, struct zab_point point)
@@ -207,6 +209,7 @@ bool checkpoint_turn (struct checkpoint *self, struct tree *tree, struct zab_poi
                       int64_t now_ms)
 {
     look (self, now_ms);
+    self->relieved &= store_space (self->store) != 0;
     if (self->writer == NULL && is_due (self, now_ms)) {
         begin (self, tree, point);
     }
@@ -225,6 +228,7 @@ bool checkpoint_turn (struct checkpoint *self, struct tree *tree, struct zab_poi
         logger_write (&self->logger, LOG_INFO, "snapshot-done", "zxid=%" PRIx64, self->zxid);
         store_writer_destroy (&self->writer);
         self->done++;
+        self->relieved = store_space (self->store) != 0;
     }
     return false;
 }

@@ -45,8 +45,9 @@ struct checkpoint {
     struct logger logger;
     uint64_t log_bytes;
     uint32_t slice_bytes;
-    bool wanted; /* whatever the log holds */
-    bool again;  /* even of a state that there is one of */
+    bool wanted;   /* whatever the log holds */
+    bool again;    /* even of a state that there is one of */
+    bool relieved; /* the disk is full, and one was written since it is */
     uint64_t done;
     uint64_t done_needed; /* what was finished before is damaged */
     uint64_t failures;

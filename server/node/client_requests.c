@@ -373,6 +373,9 @@ static void submit_from_front (struct clients *self, struct client *client, bool
     uint32_t share = share_of (self, client), before = client->submitted_writes;
     uint32_t writes = 0, reads = 0;
     bool open = true;
+    if (!again && before > 0 && request != NULL && request->kind != REQUEST_WRITE) {
+        return; /* the front is answered first, and what is under way behind it stays */
+    }
     while (request != NULL && writes < client->writes && open) {
         if (request->kind == REQUEST_WRITE) {
             open = writes < share || (writes < before && !again);

@@ -252,7 +252,10 @@ static int sync_file (struct disk_file *file)
 
 static int truncate_file (struct disk_file *file, uint64_t size)
 {
-    return ftruncate (file->fd, (off_t) size) == 0 ? 0 : -errno;
+    if (ftruncate (file->fd, (off_t) size) != 0) {
+        return errno == EDQUOT ? -ENOSPC : -errno;
+    }
+    return 0;
 }
 
 static int rename_file (struct disk *disk, const char *from, const char *to)

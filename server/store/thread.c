@@ -14,19 +14,44 @@
 #include "cohort/error.h"
 #include "server/store/state.h"
 
-/*  A sync that takes longer than that is left to the thread, so many times. */
-enum { SLOW_US = 2000, DECLINED = 16 };
+/*  A sync that takes longer than SLOW_US is left to the thread, so many times.  A full disk is
+ * tried again after RETRY_US, however much comes meanwhile. */
+enum { SLOW_US = 2000, DECLINED = 16, RETRY_US = 500000 };
 
 struct store_thread {
     struct store *store;
     store_notify_fn *notify;
     void *arg;
     pthread_t thread;
+    int64_t retry_us; /*  when a full disk is tried again; 0: not known yet */
 };
+
+static int64_t now_us (void)
+{
+    struct timespec now;
+    (void) clock_gettime (CLOCK_MONOTONIC, &now);
+    return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
 
 static bool has_failed (struct store *store)
 {
     return atomic_load_explicit (&store->failed, memory_order_relaxed) != 0;
+}
+
+/*  Whoever is given work all the time is never idle; what he has waits for space, as what comes. */
+static bool must_retry (struct store_thread *self)
+{
+    if (!worker_stuck (self->store)) {
+        self->retry_us = 0;
+        return false;
+    }
+    int64_t now = now_us ();
+    if (self->retry_us == 0) {
+        self->retry_us = now + RETRY_US;
+    }
+    bool due = now >= self->retry_us;
+    self->retry_us = due ? 0 : self->retry_us;
+    return due;
 }
 
 static void *run (void *arg)
@@ -38,7 +63,8 @@ static void *run (void *arg)
         bool did = worker_turn (store);
         if (!did && !has_failed (store)) {
             wake = queue_wait (store->queue, worker_due (store));
-            did = wake == QUEUE_TIMEOUT && worker_idle (store);
+            bool idle = wake == QUEUE_TIMEOUT || (wake == QUEUE_WORK && must_retry (self));
+            did = idle && worker_idle (store);
         }
         if (did && !has_failed (store)) {
             self->notify (self->arg);
@@ -94,13 +120,6 @@ void store_give_back (void)
 }
 
 /* ---- In place of the thread ---------------------------------------------------------------- */
-
-static int64_t now_us (void)
-{
-    struct timespec now;
-    (void) clock_gettime (CLOCK_MONOTONIC, &now);
-    return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 void store_gather (struct store *self)
 {

@@ -384,12 +384,17 @@ static bool retry (struct store *self)
     return !has_failed (self) && prepare (self);
 }
 
+bool worker_stuck (const struct store *self)
+{
+    return short_of_space (self) || self->purge_stuck;
+}
+
 int worker_due (const struct store *self)
 {
     if (has_failed (self)) {
         return -1;
     }
-    if (short_of_space (self) || self->purge_stuck) {
+    if (worker_stuck (self)) {
         return self->pause || self->purge_stuck ? RETRY_DELAY_MS : 0;
     }
     enum log_need need = log_need (&self->log);
@@ -406,7 +411,7 @@ bool worker_idle (struct store *self)
     if (has_failed (self)) {
         return false;
     }
-    if (short_of_space (self) || self->purge_stuck) {
+    if (worker_stuck (self)) {
         return retry (self);
     }
     enum log_need need = log_need (&self->log);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/base/alloc.h"
 #include "cohort/error.h"
@@ -29,22 +30,34 @@ static void notify (void *arg)
     (void) sem_post (&self->woken);
 }
 
-static void open_store (struct fixture *self)
+static void start_thread (struct fixture *self)
+{
+    assert_int_equal (store_thread_start (self->store, notify, self, &self->thread), 0);
+}
+
+static void open_store_on (struct fixture *self, struct disk *disk)
 {
     struct store_options options = {
+        .disk = disk,
         .server_id = 1,
         .store_id = 2,
         .segment_bytes = 256 << 10,
         .cache_bytes = 128 << 10,
     };
     char error[256];
-    if (self->folder[0] != '\0') {
-        assert_int_equal (posix_disk_new (self->folder, &options.disk), 0);
-    } else {
-        options.disk = memory_disk_new ();
-    }
     assert_int_equal (store_open (&options, &self->store, error, sizeof error), 0);
-    assert_int_equal (store_thread_start (self->store, notify, self, &self->thread), 0);
+    start_thread (self);
+}
+
+static void open_store (struct fixture *self)
+{
+    struct disk *disk = NULL;
+    if (self->folder[0] != '\0') {
+        assert_int_equal (posix_disk_new (self->folder, &disk), 0);
+    } else {
+        disk = memory_disk_new ();
+    }
+    open_store_on (self, disk);
 }
 
 static void close_store (struct fixture *self)
@@ -238,7 +251,7 @@ static void test_idle (void **state)
         (void) sem_wait (&self->woken);
         store_thread_stop (&self->thread);
         due = store_work_due (self->store);
-        assert_int_equal (store_thread_start (self->store, notify, self, &self->thread), 0);
+        start_thread (self);
     }
     while (sem_trywait (&self->woken) == 0) {
     }
@@ -247,6 +260,45 @@ static void test_idle (void **state)
     assert_int_equal (store_completed (self->store), 2);
     (void) sem_wait (&self->woken); /*  the mark  */
     fixture_destroy (self);
+}
+
+/*  The disk is full, and there is space again while requests go on to come, so that the thread is
+ *  never idle: it finds it all the same. */
+static void test_space_while_busy (void **state)
+{
+    (void) state;
+    struct fixture *self = fixture_new (false);
+    struct crash_disk *hardware = crash_disk_new (1);
+    close_store (self);
+    open_store_on (self, crash_disk_open (hardware));
+    store_thread_stop (&self->thread);
+    crash_disk_set_space (hardware, crash_disk_used (hardware) + (300 << 10));
+    start_thread (self);
+    for (int i = 0; i < 1000 && store_space (self->store) == 0; i++) {
+        append (self, 10, 1000);
+        (void) sem_wait (&self->woken);
+    }
+    assert_true (store_space (self->store) != 0);
+    store_thread_stop (&self->thread);
+    crash_disk_set_space (hardware, UINT64_MAX);
+    start_thread (self);
+    sem_t pace; /* of what comes */
+    assert_int_equal (sem_init (&pace, 0, 0), 0);
+    for (int i = 0; i < 200 && store_space (self->store) != 0; i++) {
+        struct timespec soon;
+        (void) clock_gettime (CLOCK_REALTIME, &soon);
+        soon.tv_nsec += 50000000;
+        soon.tv_sec += soon.tv_nsec / 1000000000;
+        soon.tv_nsec %= 1000000000;
+        append (self, 1, 10);
+        (void) sem_timedwait (&pace, &soon);
+    }
+    (void) sem_destroy (&pace);
+    assert_int_equal (store_space (self->store), 0);
+    await (self);
+    compare (self);
+    fixture_destroy (self);
+    crash_disk_destroy (&hardware);
 }
 
 /*  One turn of an owner that submits one request; true: it did it itself. */
@@ -278,7 +330,7 @@ static void test_in_place (void **state)
         (void) sem_wait (&self->woken);
         store_thread_stop (&self->thread);
         due = store_work_due (self->store);
-        assert_int_equal (store_thread_start (self->store, notify, self, &self->thread), 0);
+        start_thread (self);
     }
     for (int i = 0; i < 50; i++) {
         turn_in_place (self);
@@ -368,9 +420,10 @@ static void test_failure (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_memory),       cmocka_unit_test (test_files),
-        cmocka_unit_test (test_idle),         cmocka_unit_test (test_in_place),
-        cmocka_unit_test (test_not_in_place), cmocka_unit_test (test_failure),
+        cmocka_unit_test (test_memory),   cmocka_unit_test (test_files),
+        cmocka_unit_test (test_idle),     cmocka_unit_test (test_space_while_busy),
+        cmocka_unit_test (test_in_place), cmocka_unit_test (test_not_in_place),
+        cmocka_unit_test (test_failure),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
