@@ -134,8 +134,9 @@ static bool comes_before (const struct facts *facts, const struct fact_client *c
         return false;
     }
     for (; event != NULL;) {
-        if (event->zxid >= zxid || type == COHORT_EVENT_DELETED) {
-            return false;
+        if (event->zxid >= zxid || type == COHORT_EVENT_DELETED ||
+            model_at (model_find (&facts->model, watch->path), event->zxid) == NULL) {
+            return false; /* it is gone, perhaps with what the event was about: an absence */
         }
         event = fact_first_event (facts, client, watch->kind, watch->path, event->zxid, &type);
     }

@@ -117,6 +117,17 @@ static void test_events_out_of_order (void **state)
     BROKEN ("no watch is lost", TWO_WATCHES, MOVED, FIRED ("c2", EXISTENCE, CREATED, "/b", "6"));
     GOOD (TWO_WATCHES, WRITTEN ("c1", "1", "7", "4", "7", SET ("/a", "z")), MOVED,
           FIRED ("c2", EXISTENCE, CREATED, "/b", "6"), FIRED ("c2", DATA, CHANGED, "/a", "7"));
+    /* A znode goes with its child, which is told first; another server finds an absence, and just
+     * that it is so by now. */
+#define GONE_WHOLE                                                                                 \
+    TWO_CLIENTS, MADE, WRITTEN ("c1", "1", "3", "2", "5", CREATE ("/a/b", "")),                    \
+        CALL ("c2", "2", "0", CHILDREN_WATCH ("/a")), READ ("c2", "2", "5", "child=b"),            \
+        CALL ("c2", "6", "0", EXISTS_WATCH ("/b")), RETURN ("c2", "6", "-101", "5"),               \
+        WRITTEN ("c1", "1", "4", "3", "6", DELETE_TREE ("/a", "10")),                              \
+        WRITTEN ("c1", "1", "7", "4", "7", CREATE ("/b", ""))
+    GOOD (GONE_WHOLE, MOVED, FIRED ("c2", EXISTENCE, CREATED, "/b", "7"),
+          FIRED ("c2", CHILDREN_OF, DELETED, "/a", "7"));
+    BROKEN ("no watch is lost", GONE_WHOLE, FIRED ("c2", EXISTENCE, CREATED, "/b", "7"));
 }
 
 /* ---- Sessions -------------------------------------------------------------------------------- */
