@@ -40,9 +40,9 @@ static bool begin (struct world *self, const struct sim_fault *fault)
 static bool waits (const struct world *self, const struct sim_fault *fault)
 {
     enum fault_kind kind = fault->kind;
-    const struct fault_plan *plan = &self->plan;
+    const struct sim_lull *due = &self->lull_due;
     int64_t now_ms = self->schedule.now_ms;
-    bool lull = self->lull || (now_ms >= plan->lull_from_ms && now_ms < plan->lull_until_ms);
+    bool lull = self->lull || (now_ms >= due->from_ms && now_ms < due->until_ms);
     return lull && fault->nth < FAULT_OF_LULL && kind != FAULT_CLIENT_KILL &&
            kind != FAULT_CLIENT_CLOSE && kind != FAULT_SESSION_KILL && kind != FAULT_SESSION_TAKE;
 }

@@ -91,7 +91,6 @@ struct fault_list {
 };
 
 struct fault_plan {
-    int64_t lull_from_ms, lull_until_ms;
     uint64_t rates[FAULT_KINDS];
     uint64_t counts[FAULT_KINDS]; /* how many took effect */
     bool over;                    /* nothing goes wrong any more */

@@ -365,10 +365,7 @@ static void take_replay (struct fault_plan *plan, const struct fault_list *repla
 void plan_make (struct world *self)
 {
     struct fault_plan *plan = &self->plan;
-    struct sim_lull lull = calm_draw (self);
     plan->over = true; /* until faults_begin */
-    plan->lull_from_ms = lull.from_ms;
-    plan->lull_until_ms = lull.until_ms;
     if (self->options.replay != NULL) {
         take_replay (plan, self->options.replay);
     } else {
