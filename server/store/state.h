@@ -223,7 +223,8 @@ int recovery_run (struct store *self, const struct store_options *options, struc
 bool worker_turn (struct store *self);
 /*  What worker_due has announced; false: nothing. */
 bool worker_idle (struct store *self);
-/*  Whether it waits for space, so that worker_idle tries again. */
+/*  Whether it waits for space, so that worker_idle tries again, after so long. */
+enum { WORKER_RETRY_MS = 500 };
 bool worker_stuck (const struct store *self);
 int worker_due (const struct store *self);
 /*  An orderly end: the log says how far it is durable. */

@@ -14,9 +14,8 @@
 #include "cohort/error.h"
 #include "server/store/state.h"
 
-/*  A sync that takes longer than SLOW_US is left to the thread, so many times.  A full disk is
- * tried again after RETRY_US, however much comes meanwhile. */
-enum { SLOW_US = 2000, DECLINED = 16, RETRY_US = 500000 };
+/*  A sync that takes longer than that is left to the thread, so many times. */
+enum { SLOW_US = 2000, DECLINED = 16 };
 
 struct store_thread {
     struct store *store;
@@ -47,7 +46,7 @@ static bool must_retry (struct store_thread *self)
     }
     int64_t now = now_us ();
     if (self->retry_us == 0) {
-        self->retry_us = now + RETRY_US;
+        self->retry_us = now + WORKER_RETRY_MS * 1000;
     }
     bool due = now >= self->retry_us;
     self->retry_us = due ? 0 : self->retry_us;

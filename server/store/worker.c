@@ -11,7 +11,7 @@
 #include "cohort/error.h"
 #include "server/store/state.h"
 
-enum { MARK_DELAY_MS = 100, RETRY_DELAY_MS = 500, PREPARE_DELAY_MS = 10 };
+enum { MARK_DELAY_MS = 100, PREPARE_DELAY_MS = 10 };
 
 static bool has_failed (const struct store *self)
 {
@@ -395,7 +395,7 @@ int worker_due (const struct store *self)
         return -1;
     }
     if (worker_stuck (self)) {
-        return self->pause || self->purge_stuck ? RETRY_DELAY_MS : 0;
+        return self->pause || self->purge_stuck ? WORKER_RETRY_MS : 0;
     }
     enum log_need need = log_need (&self->log);
     return need == LOG_NEEDS_NOW       ? 0
