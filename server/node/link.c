@@ -38,6 +38,11 @@ void link_deinit (struct link *self)
 
 /* ---- States ---------------------------------------------------------------------------------- */
 
+static uint64_t process_of (uint64_t incarnation)
+{
+    return incarnation >> LINK_INCARNATION_SHIFT;
+}
+
 /* A pair has changed: both directions begin anew. */
 static void begin_pair (struct link *self)
 {
@@ -67,6 +72,10 @@ static void go_up (struct link *self)
     self->probe_at_ms = self->now_ms + LINK_PROBE_MS;
     self->probes = 0;
     self->echoed = self->doubted = false;
+    self->silent = 0;
+    self->usurper = self->usurper != process_of (self->theirs) ? self->usurper : 0;
+    self->twin = 0;
+    self->twin_told = false;
     self->backoff_ms = LINK_BACKOFF_MIN_MS;
     self->refused = LINK_WELCOME;
     logger_write (&self->logger, LOG_DEBUG, "link-up",
@@ -106,6 +115,71 @@ static void retry_later (struct link *self)
     self->hello_due = false;
 }
 
+/* ---- Two servers with one id ----------------------------------------------------------------- */
+
+/* The connection stands, and nobody has ever said anything: who is there answers somebody else. */
+static void note_silence (struct link *self)
+{
+    if (self->connection == LINK_CONNECTED && self->theirs == 0 &&
+        ++self->silent == LINK_SILENT_MAX) {
+        logger_write (&self->logger, LOG_WARNING, "peer-silent",
+                      "peer=%" PRIu32 " reason=\"it takes connections, and says nothing: it hangs, "
+                      "or has another address for server %" PRIu32
+                      ": is there a second server with this id?\"",
+                      self->peer, self->identity->id);
+    }
+}
+
+static const char *folder_of_twin (bool copied)
+{
+    return copied ? "a copy of its data folder" : "a data folder of its own";
+}
+
+/* The process that is known answers, and this one greets: for long, if it does not come late. */
+static void note_twin (struct link *self, const struct peer_frame *frame)
+{
+    uint64_t process = process_of (frame->header.mine);
+    if (process == process_of (self->theirs)) {
+        return;
+    }
+    bool again = process == self->twin && self->now_ms - self->twin_last_ms < LINK_TWIN_MS;
+    self->twin_last_ms = self->now_ms;
+    if (!again) {
+        self->twin = process;
+        self->twin_store = frame->hello.store_id;
+        self->twin_since_ms = self->now_ms;
+        self->twin_told = false;
+    } else if (!self->twin_told && self->now_ms - self->twin_since_ms >= LINK_TWIN_MS) {
+        self->twin_told = true;
+        self->hello_due = true;
+        logger_write (&self->logger, LOG_ERROR, "peer-twin",
+                      "peer=%" PRIu32 " reason=\"two servers say that they are server %" PRIu32
+                      ": the one at its configured address counts; the other has %s: stop it\"",
+                      self->peer, self->peer,
+                      folder_of_twin (self->twin_store == self->peer_store_id));
+    }
+}
+
+/* Its store; 0: there is none any more. */
+static uint64_t twin_now (const struct link *self)
+{
+    bool there = self->up && self->twin_told && self->now_ms - self->twin_last_ms < LINK_TWIN_MS;
+    return there ? self->twin_store : 0;
+}
+
+/* The peer knows of another process with this server's id. */
+static void hear_of_twin (struct link *self, uint64_t store_id)
+{
+    if (store_id != 0 && store_id != self->twin_heard) {
+        self->twin_heard = store_id;
+        logger_write (&self->logger, LOG_ERROR, "twin",
+                      "peer=%" PRIu32 " reason=\"another server tells it that it is server %" PRIu32
+                      ", too; it has %s: stop it\"",
+                      self->peer, self->identity->id,
+                      folder_of_twin (store_id == self->identity->store_id));
+    }
+}
+
 /* ---- Input ----------------------------------------------------------------------------------- */
 
 /* Questions are counted, not time: a server that was stopped itself must not blame its peers. */
@@ -134,6 +208,7 @@ void link_time (struct link *self, int64_t now_ms)
     if (self->connection == LINK_CONNECTED && !self->up) {
         self->hello_due |= now_ms >= self->hello_at_ms;
         if (now_ms - self->greeting_ms >= LINK_GREETING_MAX_MS) {
+            note_silence (self);
             retry_later (self);
         }
     }
@@ -223,8 +298,10 @@ static bool receive_hello (struct link *self, const struct peer_frame *frame)
     if (theirs == 0) {
         return false;
     }
-    if (self->up && theirs < self->theirs) {
+    bool usurps = self->usurper != 0 && process_of (theirs) == self->usurper;
+    if (self->up && (theirs < self->theirs || usurps)) {
         doubt (self);
+        note_twin (self, frame);
         return false;
     }
     enum link_refusal refusal = judge (self, &frame->hello);
@@ -233,6 +310,8 @@ static bool receive_hello (struct link *self, const struct peer_frame *frame)
         return false;
     }
     if (self->up && theirs > self->theirs) {
+        bool other = process_of (theirs) != process_of (self->theirs);
+        self->usurper = other ? process_of (theirs) : self->usurper;
         go_down (self, "the peer has begun anew");
     }
     if (theirs != self->theirs) {
@@ -240,6 +319,7 @@ static bool receive_hello (struct link *self, const struct peer_frame *frame)
         begin_pair (self);
     }
     self->peer_store_id = frame->hello.store_id;
+    hear_of_twin (self, frame->hello.twin);
     self->answer_due = true;
     self->answer_with_hello = true;
     if (self->connection == LINK_IDLE &&
@@ -350,6 +430,7 @@ bool link_take_hello (struct link *self, struct peer_frame *frame)
             .has_cluster = identity->has_cluster,
             .store_id = identity->store_id,
             .role = identity->role,
+            .twin = twin_now (self),
         };
         memcpy (frame->hello.cluster_id, identity->cluster_id, PEER_CLUSTER_SIZE);
     }

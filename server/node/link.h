@@ -18,6 +18,10 @@
  *    - A HELLO with a lower number while the link is UP raises doubt: it comes late, or the peer
  *      has returned with a clock that was set back, and nobody has noticed that it died. So the
  *      five questions are asked in half a second.
+ *    - There may be two servers with one id: both say HELLO, and my connection finds one of them. A
+ *      HELLO with a higher number takes the link down once; if it is the other process that then
+ *      answers, those of the first raise doubt only. If it goes on, it is named in the log, and the
+ *      other is told. It itself hears nothing at all, and says so.
  *
  * Flow: frames with bulk are counted against the peer's acknowledgements (header.received), so
  * that bulk never fills a pipe that votes and pings need.
@@ -45,10 +49,15 @@ enum {
     LINK_PROBE_MS = 500,         /* between two questions on a link that is up */
     LINK_PROBES_MAX = 5,         /* without an answer */
     LINK_DOUBT_MS = 100,         /* between them while there is doubt */
+    LINK_TWIN_MS = 2000,         /* for so long another process says HELLO: it does not come late */
+    LINK_SILENT_MAX = 3,         /* connections on which nothing is heard: that is told */
     LINK_FLIGHT_MAX = 1 << 16,   /* frames of bulk in flight */
     LINK_ACK_BYTES = 1 << 20,    /* of bulk received: time to acknowledge */
     LINK_WINDOW_BYTES = 16 << 20 /* of bulk in flight; classes of traffic use parts of it */
 };
+
+/* A process begins with its time in milliseconds, and counts below. */
+enum { LINK_INCARNATION_SHIFT = 20 };
 
 /* Who this server is; shared by its links, and changed when it joins a cluster. */
 struct link_identity {
@@ -101,6 +110,15 @@ struct link {
     unsigned probes;     /* questions without an answer */
     bool echoed;         /* since the last look it has shown that it does */
     bool doubted;        /* it may be another process than the one that is known */
+
+    uint64_t usurper;      /* a process whose HELLO took the link down, if another came up then */
+    uint64_t twin;         /* a process that says HELLO beside the one that answers; 0: none */
+    uint64_t twin_store;   /* its store; */
+    int64_t twin_since_ms; /* since when it does, and when it did last; */
+    int64_t twin_last_ms;
+    bool twin_told;      /* it is in the log */
+    uint64_t twin_heard; /* store of one that the peer has told of */
+    unsigned silent;     /* connections on which nothing was heard, ever */
 
     uint64_t sent;             /* number of the last frame of this pair */
     uint64_t received;         /* numbers up to it have come */

@@ -29,8 +29,6 @@ enum {
     GRACE_MIN_MS = 0
 };
 
-enum { INCARNATION_SHIFT = 20 }; /* a million in each millisecond */
-
 /* Of long turns, so many lines in the log in so many ms. */
 enum { LONG_TURN_LINES = 5, LONG_TURN_LINES_MS = 10000 };
 
@@ -337,8 +335,8 @@ static bool make_links (struct node *self)
     memcpy (options.identity.cluster_id, meta->cluster_id, PEER_CLUSTER_SIZE);
     /* Later processes of this server have higher ones; two of one millisecond different ones. */
     uint64_t wall_ms = self->wall_ms > 0 ? (uint64_t) self->wall_ms : 1;
-    options.incarnation = (wall_ms << INCARNATION_SHIFT) +
-                          (self->options.seed & ((UINT64_C (1) << INCARNATION_SHIFT) - 1));
+    options.incarnation = (wall_ms << LINK_INCARNATION_SHIFT) +
+                          (self->options.seed & ((UINT64_C (1) << LINK_INCARNATION_SHIFT) - 1));
     self->links = links_new (&options);
     return self->links != NULL;
 }

@@ -73,6 +73,7 @@ struct peer_hello {
     uint8_t cluster_id[PEER_CLUSTER_SIZE];
     uint64_t store_id;
     enum config_role role;
+    uint64_t twin; /* store of another process that says that it is the receiver; 0: none */
 };
 
 enum peer_stage {

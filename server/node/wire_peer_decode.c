@@ -304,6 +304,7 @@ static const char *get_hello (struct peer_hello *hello, const Cohort__Peer__Hell
     hello->features = wire->features;
     hello->store_id = wire->store_id;
     hello->role = wire->role == CONFIG_OBSERVER ? CONFIG_OBSERVER : CONFIG_VOTER;
+    hello->twin = wire->twin;
     return NULL;
 }
 

@@ -222,6 +222,7 @@ static bool put_envelope (struct buf *out, struct arena *arena, const struct pee
         hello.cluster_id = cluster_bytes (frame->hello.has_cluster, frame->hello.cluster_id);
         hello.store_id = frame->hello.store_id;
         hello.role = (uint32_t) frame->hello.role;
+        hello.twin = frame->hello.twin;
         wire.hello = &hello;
     }
     wire.hello_ack = frame->has_hello_ack ? &hello_ack : NULL;

@@ -60,7 +60,7 @@ static bool reserve_port (uint16_t port)
 
 /* A port that stays free while its server is down: below those that the kernel gives to connections
  * that are made, and neither this process nor another test was given it before. */
-static uint16_t free_port (int *holder)
+uint16_t ensemble_port (int *holder)
 {
     enum { FIRST = 10000, COUNT = 20000 };
     static unsigned given;
@@ -162,11 +162,11 @@ void ensemble_init_with (struct ensemble *self, const struct ensemble_options *o
         struct ensemble_server *server = &self->servers[i];
         server->id = (uint32_t) i + 1;
         name_files (self, server);
-        uint16_t port = free_port (&holders[2 * i]);
+        uint16_t port = ensemble_port (&holders[2 * i]);
         for (size_t from = 0; from < self->count; from++) {
             ports[from][i] = port;
         }
-        client_ports[i] = free_port (&holders[2 * i + 1]);
+        client_ports[i] = ensemble_port (&holders[2 * i + 1]);
         (void) snprintf (server->address, sizeof server->address, "127.0.0.1");
         if (self->net) {
             (void) packet_net_address (self->net, i + 1, server->address);
@@ -205,7 +205,7 @@ static void show_log (const struct ensemble_server *server)
 void ensemble_deinit (struct ensemble *self, bool failed)
 {
     char command[ENSEMBLE_TEXT];
-    for (size_t i = 0; i < self->count; i++) {
+    for (size_t i = 0; i < self->count + self->twin; i++) {
         if (self->servers[i].pid) {
             ensemble_signal (self, i, SIGKILL);
         }
@@ -301,7 +301,7 @@ static pid_t spawn (struct ensemble *self, const char *config, const char *outpu
         if (host > 0 && !packet_net_enter (self->net, host)) {
             _exit (127);
         }
-        if (self->preload && disk) {
+        if (self->preload && disk && *disk) {
             preload (self, disk);
         }
         (void) execl (self->cohortd, self->cohortd, "--config", config, (char *) NULL);
@@ -315,7 +315,7 @@ void ensemble_start (struct ensemble *self, size_t index)
     struct ensemble_server *server = &self->servers[index];
     assert_int_equal (server->pid, 0);
     server->pid =
-        spawn (self, server->config, server->log, server->disk, self->net ? index + 1 : 0);
+        spawn (self, server->config, server->log, server->disk, self->net ? server->id : 0);
 }
 
 void ensemble_start_all (struct ensemble *self)

@@ -28,9 +28,10 @@ struct ensemble {
     struct packet_net *net;
     char folder[ENSEMBLE_TEXT / 2];
     size_t count;
+    bool twin;                   /* servers[count] is one */
     char list[ENSEMBLE_TEXT];    /* all endpoints for clients */
     char proxied[ENSEMBLE_TEXT]; /* with a proxy: likewise, through it */
-    struct ensemble_server servers[ENSEMBLE_MAX];
+    struct ensemble_server servers[ENSEMBLE_MAX + 1];
 };
 
 struct tcp_proxy;
@@ -52,6 +53,11 @@ struct ensemble_options {
  * and starts none. Fails the test on error, like all of these. */
 void ensemble_init (struct ensemble *self, const char *cohortd, size_t count, const char *settings);
 void ensemble_init_with (struct ensemble *self, const struct ensemble_options *options);
+
+/* Lays out one server more, which says that it is server `of`, too: with a folder of its own, empty
+ * or a copy of the other's, and ports of its own, so that nobody's configuration leads to it. Does
+ * not start it; its index is `count`. One that was there before must not run any more. */
+void ensemble_make_twin (struct ensemble *self, size_t of, bool copied);
 
 /* Changes one byte of one of the files in the folder of a server that does not run: of those that
  * hold something, and not behind the last byte that is not 0. Says which; draw decides. false:
@@ -99,6 +105,9 @@ bool ensemble_log_has (struct ensemble *self, size_t index, const char *text);
 
 /* Runs cohortd until it ends by itself: its status; what it wrote goes to `output`. */
 int ensemble_run (struct ensemble *self, const char *config, char *output, size_t size);
+
+/* A port that stays free while its server is down. The holder keeps it until it is closed. */
+uint16_t ensemble_port (int *holder);
 
 int64_t test_now_ms (void);
 

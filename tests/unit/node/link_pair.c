@@ -7,18 +7,20 @@
 
 #include "tests/unit/unit.h"
 
-static void count_refusals (void *arg, enum log_level level, const char *event, const char *details)
+static void note_line (void *arg, enum log_level level, const char *event, const char *details)
 {
     struct end *end = arg;
     (void) details;
     if (level == LOG_ERROR && strcmp (event, "peer-refused") == 0) {
         end->refusals++;
     }
+    size_t used = strlen (end->told);
+    (void) snprintf (end->told + used, sizeof end->told - used, "%s; ", event);
 }
 
 void end_init (struct end *end, uint32_t id, uint32_t peer, uint64_t incarnation, int64_t now_ms)
 {
-    struct logger logger = {count_refusals, end, LOG_ERROR};
+    struct logger logger = {note_line, end, LOG_WARNING};
     end->identity = (struct link_identity){.id = id, .store_id = 100 + id, .role = CONFIG_VOTER};
     link_init (&end->link, peer, &end->identity, incarnation, &logger, now_ms);
     end->wire_count = 0;

@@ -15,6 +15,7 @@ struct end {
     size_t wire_count;
     uint64_t data_sent;
     unsigned refusals;
+    char told[256]; /* in its log, as warnings or worse */
 };
 
 struct pair {

@@ -104,6 +104,118 @@ static void test_own_stall (void **state)
     pair_deinit (&pair);
 }
 
+/* ---- Two servers with one id ----------------------------------------------------------------- */
+
+/* a's connections lead to b. The twin says that it is b, too, and hears nothing. */
+struct trio {
+    struct pair pair;
+    struct end twin;
+};
+
+static uint64_t process (unsigned number)
+{
+    return (uint64_t) number << LINK_INCARNATION_SHIFT | 0x777;
+}
+
+static void restart (struct pair *pair, struct end *end, uint64_t incarnation)
+{
+    link_deinit (&end->link);
+    end_init (end, end->identity.id, end->link.peer, incarnation, pair->now_ms);
+}
+
+/* b is the process `b`, its twin `twin`. */
+static void trio_init (struct trio *self, unsigned b, unsigned twin)
+{
+    pair_init (&self->pair);
+    restart (&self->pair, &self->pair.a, process (1));
+    restart (&self->pair, &self->pair.b, process (b));
+    end_init (&self->twin, 2, 1, process (twin), self->pair.now_ms);
+    self->twin.identity.store_id = 7777;
+    self->twin.told[0] = '\0';
+}
+
+static void trio_deinit (struct trio *self)
+{
+    link_deinit (&self->twin.link);
+    pair_deinit (&self->pair);
+}
+
+static void run_trio (struct trio *self, int ms)
+{
+    for (int i = 0; i < ms; i++) {
+        run (&self->pair, 1);
+        act (&self->pair, &self->twin, true);
+        for (size_t k = 0; k < self->twin.wire_count; k++) {
+            receive (&self->pair, &self->pair.a, &self->twin.wire[k]);
+        }
+        self->twin.wire_count = 0;
+    }
+}
+
+/* It begins later, so it has the higher number. */
+static void test_twin (void **state)
+{
+    (void) state;
+    struct trio trio;
+    trio_init (&trio, 2, 3);
+    run (&trio.pair, 3);
+    forget_trace (&trio.pair);
+    run_trio (&trio, 100);
+    assert_string_equal (trio.pair.trace, "a down; b down; a up; b up; "); /* once */
+    forget_trace (&trio.pair);
+    run_trio (&trio, 5 * LINK_TWIN_MS);
+    assert_string_equal (trio.pair.trace, "");
+    assert_false (trio.twin.link.up);
+    assert_string_equal (trio.pair.a.told, "peer-twin; ");
+    assert_string_equal (trio.pair.b.told, "twin; ");
+    assert_string_equal (trio.twin.told, "peer-silent; ");
+    /* The one that counts is started anew: it counts again. */
+    link_disconnected (&trio.pair.a.link);
+    restart (&trio.pair, &trio.pair.b, process (4));
+    run_trio (&trio, 300);
+    assert_true (trio.pair.a.link.up && trio.pair.b.link.up);
+    forget_trace (&trio.pair);
+    run_trio (&trio, 5 * LINK_TWIN_MS);
+    assert_string_equal (trio.pair.trace, "");
+    assert_string_equal (trio.pair.b.told, "twin; twin; ");
+    trio_deinit (&trio);
+}
+
+/* It was there before, so it has the lower number. */
+static void test_twin_came_first (void **state)
+{
+    (void) state;
+    struct trio trio;
+    trio_init (&trio, 3, 2);
+    run_trio (&trio, 300);
+    assert_true (trio.pair.a.link.up && trio.pair.b.link.up);
+    forget_trace (&trio.pair);
+    run_trio (&trio, 5 * LINK_TWIN_MS);
+    assert_string_equal (trio.pair.trace, "");
+    assert_string_equal (trio.pair.a.told, "peer-twin; ");
+    assert_string_equal (trio.pair.b.told, "twin; ");
+    trio_deinit (&trio);
+}
+
+/* The one that counted is gone, and the other has its address now. */
+static void test_twin_takes_its_place (void **state)
+{
+    (void) state;
+    struct trio trio;
+    trio_init (&trio, 2, 3);
+    run_trio (&trio, 3 * LINK_TWIN_MS);
+    assert_string_equal (trio.pair.b.told, "twin; ");
+    link_disconnected (&trio.pair.a.link);
+    restart (&trio.pair, &trio.pair.b, process (3));
+    run (&trio.pair, 300);
+    assert_true (trio.pair.a.link.up && trio.pair.b.link.up);
+    forget_trace (&trio.pair);
+    run (&trio.pair, 5 * LINK_TWIN_MS);
+    assert_string_equal (trio.pair.trace, "");
+    assert_string_equal (trio.pair.b.told, "twin; "); /* nothing new */
+    trio_deinit (&trio);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +224,9 @@ int main (void)
         cmocka_unit_test (test_deaf),
         cmocka_unit_test (test_answers),
         cmocka_unit_test (test_own_stall),
+        cmocka_unit_test (test_twin),
+        cmocka_unit_test (test_twin_came_first),
+        cmocka_unit_test (test_twin_takes_its_place),
     };
     return cmocka_run_group_tests_name ("link-probe", tests, NULL, NULL);
 }

@@ -77,6 +77,10 @@ static void test_golden_hello (void **state)
     assert_true (bench.decoded.has_hello);
     assert_false (bench.decoded.has_hello_ack);
     assert_memory_equal (&bench.decoded.hello, &frame.hello, sizeof frame.hello);
+    frame.hello.twin = 0x7766554433221100;
+    encode (&bench, &frame);
+    assert_null (decode (&bench));
+    assert_int_equal (bench.decoded.hello.twin, 0x7766554433221100);
     bench_deinit (&bench);
 }
 
