@@ -76,7 +76,8 @@ void stored_free (struct slab *slab, struct stored *self)
 struct stored *session_stored (const struct session *self, uint64_t number)
 {
     size_t count = ring_count (&self->results);
-    if (count == 0 || number > self->last_number || self->last_number - number >= count) {
+    if (count == 0 || number > self->last_number || self->last_number - number >= count ||
+        COHORT_MUTATED (result_kept_in_vain)) {
         return NULL;
     }
     size_t from_back = (size_t) (self->last_number - number);

@@ -18,7 +18,7 @@ bool rule_real_time (const struct facts *facts, const struct history_event *even
         return true; /* refused before it got anywhere */
     }
     if (call->number > 0) {
-        return result->zxid > call->floor || result->code == COHORT_EDUPLICATE ||
+        return result->zxid > call->floor ||
                object (objection,
                        "call %" PRIu64 " is a write at %#" PRIx64 ", asked for when %#" PRIx64
                        " was told already",
@@ -64,7 +64,7 @@ bool rule_write_result (const struct facts *facts, const struct history_event *e
     const struct fact_client *client = facts_client (facts, event->client);
     const struct model_result *known =
         model_result (&facts->model, client->session, client->incarnation, call->number);
-    if (known == NULL || result->zxid != known->zxid || result->code == COHORT_EDUPLICATE) {
+    if (known == NULL || result->zxid != known->zxid) {
         return true; /* none of this rule's business */
     }
     if (result->code != known->code) {

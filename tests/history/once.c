@@ -27,7 +27,9 @@ bool rule_acknowledged_once (const struct facts *facts, const struct history_eve
                        call->id);
     }
     if (result->code == COHORT_EDUPLICATE) {
-        return true; /* its result is not kept any more */
+        /* A result is kept until its client has acknowledged it, and that waits for no other. */
+        return object (objection, "call %" PRIu64 " at %#" PRIx64 " has lost its first result",
+                       call->id, known->zxid);
     }
     if (result->zxid != known->zxid) {
         return object (objection,

@@ -149,7 +149,7 @@ static struct search_op operation (const struct fact_call *call)
 static bool is_about_one (enum history_op_kind kind, int32_t code)
 {
     return code == 0 || code == COHORT_ENODEEXISTS || code == COHORT_EBADVERSION ||
-           code == COHORT_EDUPLICATE || code == COHORT_EBOUNDS || code == COHORT_ENOTNUMBER ||
+           code == COHORT_EBOUNDS || code == COHORT_ENOTNUMBER ||
            (code == COHORT_ENONODE && kind != HISTORY_CREATE);
 }
 
@@ -187,14 +187,12 @@ static void see_return (struct search *self, const struct facts *facts,
     const cohort_stat_t *stat = !write                  ? result->stat
                                 : result->ops_count > 0 ? result->ops[0].stat
                                                         : NULL;
-    if (result->code != COHORT_EDUPLICATE) {
-        op.until = facts->events + 1; /* of this event */
-        op.code = result->code;
-        op.told_version = stat != NULL ? stat->version : SEARCH_ANY;
-        op.told_value = value_of (result->value);
-        op.told_sum = write && result->ops_count > 0 ? result->ops[0].value : 0;
-        op.told_existed = write && result->ops_count > 0 && result->ops[0].existed;
-    }
+    op.until = facts->events + 1; /* of this event */
+    op.code = result->code;
+    op.told_version = stat != NULL ? stat->version : SEARCH_ANY;
+    op.told_value = value_of (result->value);
+    op.told_sum = write && result->ops_count > 0 ? result->ops[0].value : 0;
+    op.told_existed = write && result->ops_count > 0 && result->ops[0].existed;
     add (self, asked->path, &op);
 }
 

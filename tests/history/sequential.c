@@ -37,7 +37,7 @@ bool rule_order_of_session (const struct facts *facts, const struct history_even
     const struct fact_call *call = facts_call (facts, result->id);
     const struct fact_client *client = facts_client (facts, event->client);
     return call->number == 0 || result->zxid == 0 || client->server == 0 ||
-           result->code == COHORT_EDUPLICATE || result->zxid > client->read ||
+           result->zxid > client->read ||
            object (objection,
                    "call %" PRIu64 " of client %u is a write at %#" PRIx64
                    ", and a read that it has asked for before shows %#" PRIx64,

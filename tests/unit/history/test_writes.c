@@ -249,6 +249,7 @@ static void test_acknowledged_and_not_logged (void **state)
     /* Sent again, and logged again; but answered as if it had been done again. */
     GOOD (ASKED, LOGGED, REPEATED, RETURN ("c1", "1", "0", "3"));
     BROKEN (rule, ASKED, LOGGED, REPEATED, RETURN ("c1", "1", "0", "4"));
+    BROKEN (rule, ASKED, LOGGED, RETURN ("c1", "1", "-212", "4")); /* EDUPLICATE */
     /* Refused by the client itself, and logged all the same. */
     GOOD (ASKED, RETURN ("c1", "1", "-201", "0"));
     BROKEN (rule, ASKED, LOGGED, RETURN ("c1", "1", "-201", "0"));
