@@ -82,7 +82,10 @@ void leader_propose (struct zab *self, const struct zab_proposal *proposals, siz
                                            .entries_through = self->log.last.zxid});
         peer->learner.sent = self->log.last.zxid;
     }
-    if (zxid_counter (self->log.last.zxid) >= self->counter_max) {
+    uint64_t counter = zxid_counter (self->log.last.zxid);
+    bool ends = COHORT_MUTATED (counter_ends_early) ? counter > self->counter_max / 8
+                                                    : counter >= self->counter_max;
+    if (ends && !COHORT_MUTATED (counter_never_ends)) {
         zab_note (self, "the counter ends", self->id);
         leader_hand_over (self);
     }

@@ -85,6 +85,23 @@ static bool is_well (const struct sim_server *server, uint32_t *leader)
 }
 
 static bool is_calm (const struct world *self)
+/* What is wrong, or was found to be, is set right in its own time. Then all is as before. */
+static bool are_right (const struct world *self)
+{
+    for (size_t i = 0; i < self->servers_count && self->wrong != 0; i++) {
+        const struct sim_server *server = &self->servers[i];
+        struct node_status status;
+        if (!server->up) {
+            continue; /* what it will make of its disk is seen then */
+        }
+        node_status (server->node, &status);
+        if (server_is_wrong (server) || status.state != NODE_STATE_SOUND) {
+            return false;
+        }
+    }
+    return true;
+}
+
 {
     uint32_t leader = 0;
     for (size_t i = 0; i < self->servers_count; i++) {
@@ -92,8 +109,7 @@ static bool is_calm (const struct world *self)
             return false;
         }
     }
-    /* What is wrong, or may be found to be, is set right in its own time. */
-    return self->wrong == 0 && leader != 0 && is_core (self, leader - 1);
+    return are_right (self) && leader != 0 && is_core (self, leader - 1);
 }
 
 static bool is_late (const struct world *self, const struct sim_connection *connection)
@@ -155,7 +171,7 @@ static bool is_peaceful (const struct world *self)
             return false;
         }
     }
-    return self->wrong == 0 && has_whole_quorum (self);
+    return are_right (self) && has_whole_quorum (self);
 }
 
 /* Whether it has a connection that has ended, and only silence tells. Likewise one whose server
@@ -237,7 +253,7 @@ static void look_at_peace (struct world *self, bool calm)
         peace->since_ms = now_ms;
     }
     bool lost = peace->led && !calm;
-    if (lost && (now_ms - peace->since_ms <= LATE_MS || self->conditions.counter_max != 0)) {
+    if (lost && (now_ms - peace->since_ms <= LATE_MS || check_counter_ended (self))) {
         *peace =
             (struct sim_peace){.since_ms = now_ms}; /* late frames and notices; a counter's end */
     }

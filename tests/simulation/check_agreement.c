@@ -148,7 +148,8 @@ static bool commits_in_order (const struct ghost *ghost, const struct sight *sig
                    sight->server, committed, last.zxid);
 }
 
-/* 3, for what is proposed: no zxid is given out twice. */
+/* 3, for what is proposed: no zxid is given out twice, and none once the counter has come to its
+ * end: the next one would be of the next epoch, or one of this again. */
 static bool proposes_in_order (const struct ghost *ghost, const struct sight *sight,
                                struct objection *objection)
 {
@@ -159,6 +160,12 @@ static bool proposes_in_order (const struct ghost *ghost, const struct sight *si
     }
     const struct ghost_epoch *epoch = ghost_epoch (ghost, zxid_epoch (proposed->zxid));
     zxid_t last = epoch != NULL ? shadow_last (&epoch->broadcast).zxid : 0;
+    if (sight->counter_max > 0 && zxid_counter (last) >= sight->counter_max) {
+        return object (objection,
+                       "server %u proposes %#" PRIx64 " behind %#" PRIx64
+                       ", with which the counter has ended",
+                       sight->server, proposed->zxid, last);
+    }
     return proposed->zxid > last ||
            object (objection,
                    "server %u proposes %#" PRIx64 ", and %#" PRIx64 " was proposed before",

@@ -70,6 +70,7 @@ struct sight {
     const struct zab_update *update; /* UPDATE */
     const struct zab_status *status; /* UPDATE, TURN */
 
+    uint64_t counter_max;            /* UPDATE: of an epoch's zxids; 0: nobody says */
     const struct config_set *configs; /* TURN, CONFIG; NULL: none yet */
 
     /* TURN */

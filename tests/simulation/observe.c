@@ -203,9 +203,11 @@ static void on_update (void *arg, const struct zab_update *update, const struct 
             server->world,
             &(struct sight){.kind = SIGHT_WITHDRAWN, .server = server->id, .end = status->last});
     }
-    observe (server->world,
-             &(struct sight){
-                 .kind = SIGHT_UPDATE, .server = server->id, .update = update, .status = status});
+    observe (server->world, &(struct sight){.kind = SIGHT_UPDATE,
+                                            .server = server->id,
+                                            .update = update,
+                                            .status = status,
+                                            .counter_max = server->world->conditions.counter_max});
 }
 
 const struct zab_status *check_status (const struct sim_server *server)
@@ -219,6 +221,19 @@ zxid_t check_committed (const struct world *world)
 }
 
 struct zab_observer check_observer (struct sim_server *server)
+bool check_counter_ended (const struct world *world)
+{
+    const struct ghost *ghost = &world->checker->ghost;
+    uint64_t end = world->conditions.counter_max;
+    for (size_t i = ghost->epochs_count; i-- > 0;) {
+        const struct shadow *broadcast = &ghost->epochs[i].broadcast;
+        if (broadcast->count > 0) {
+            return end > 0 && zxid_counter (shadow_last (broadcast).zxid) >= end;
+        }
+    }
+    return false;
+}
+
 {
     return (struct zab_observer){server, on_update};
 }

@@ -710,6 +710,8 @@ zxid_t check_committed (const struct world *self);
 /* ---- observe_disks.c ------------------------------------------------------------------------- */
 
 /* A turn is over: whether the server does what one with a full disk shall, or with one that hangs;
+/* Whether the newest epoch of which something was proposed has come to the end of its counter. */
+bool check_counter_ended (const struct world *self);
  * it begins, or goes on. */
 void check_disks (struct world *world, struct sim_server *server);
 void check_disks_anew (struct world *world, struct sim_server *server);

@@ -120,6 +120,17 @@ static void test_zxid_proposed_twice (void **state)
     assert_false (fixture_holds (self, 3));
 }
 
+static void test_proposed_behind_the_end_of_the_counter (void **state)
+{
+    struct fixture *self = *state;
+    fixture_history (self, 1, 1, 3);
+    for (uint64_t end = 0; end <= 5; end++) {
+        sight_update (self, 1, ZAB_LEADING, 1)->counter_max = end;
+        update_entry (self, z (1, 4), 4);
+        assert_true (fixture_holds (self, 3) == (end == 0 || end > 3));
+    }
+}
+
 static void test_applied_beyond_the_log (void **state)
 {
     struct fixture *self = *state;
@@ -444,6 +455,7 @@ int main (void)
         INVARIANT_TEST (test_leader_without_what_is_committed),
         INVARIANT_TEST (test_follower_has_committed_what_its_leader_lacks),
         INVARIANT_TEST (test_peers_that_break_the_protocol),
+        INVARIANT_TEST (test_proposed_behind_the_end_of_the_counter),
         INVARIANT_TEST (test_round_that_no_quorum_has_answered),
         INVARIANT_TEST (test_round_answered_by_an_emptied_store),
         INVARIANT_TEST (test_epoch_promised_twice),
