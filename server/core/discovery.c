@@ -22,7 +22,10 @@ void follower_begin (struct zab *self)
     self->follow.session = ++self->session;
     self->follow.heard_ms = self->now_ms;
     send_message (self, leader,
-                  (struct zab_message){.type = ZAB_FOLLOWERINFO, .epoch = self->accepted_durable});
+                  (struct zab_message){.type = ZAB_FOLLOWERINFO,
+                                       .epoch = COHORT_MUTATED (promise_unsaid)
+                                                    ? self->current_durable
+                                                    : self->accepted_durable});
 }
 
 /* FollowerProcessLEADERINFO. */

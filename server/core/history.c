@@ -326,6 +326,7 @@ size_t history_points (const struct history *self, struct zab_point *points, siz
     COHORT_ASSERT (max >= 2);
     size_t count = 0;
     points[count++] = self->base;
+    points[0].chain += COHORT_MUTATED (base_of_another);
     size_t first = self->epochs_count > max - 1 ? self->epochs_count - (max - 1) : 0;
     for (size_t i = first; i < self->epochs_count; i++) {
         uint64_t end = i + 1 < self->epochs_count ? self->epochs[i + 1].position : self->end;

@@ -13,7 +13,7 @@ static struct zab_persist *request (struct zab *self)
     if (persist->number == 0) {
         COHORT_ASSERT (self->install_number == 0);
         persist->number = ++self->request_number;
-        persist->commit = self->committed;
+        persist->commit = COHORT_MUTATED (commit_unrecorded) ? 0 : self->committed;
     }
     COHORT_ASSERT (!persist->install);
     return persist;

@@ -172,7 +172,8 @@ static bool proposes_in_order (const struct ghost *ghost, const struct sight *si
                    sight->server, proposed->zxid, last);
 }
 
-/* 9. A synchronized follower has committed nothing that its leader does not have. */
+/* 9. A synchronized follower has nothing in its log, committed or not, that its leader does not
+ * have: entries come from nobody else. */
 bool check_history_consistency (const struct ghost *ghost, const struct sight *sight,
                                 struct objection *objection)
 {
@@ -182,14 +183,14 @@ bool check_history_consistency (const struct ghost *ghost, const struct sight *s
         return true;
     }
     const struct ghost_server *leader = &ghost->servers[status->leader];
-    const struct zab_point *point = shadow_floor (&server->log, status->committed);
+    struct zab_point last = shadow_last (&server->log);
     if (!leader->up || leader->status.role != ZAB_LEADING || !leader->status.activated ||
-        leader->status.current_epoch != status->current_epoch || point == NULL) {
+        leader->status.current_epoch != status->current_epoch) {
         return true;
     }
-    return shadow_covers (&leader->log, *point) ||
-           object (objection, "server %u has committed %#" PRIx64 ", which its leader %u lacks",
-                   sight->server, point->zxid, status->leader);
+    return shadow_covers (&leader->log, last) ||
+           object (objection, "server %u has %#" PRIx64 ", which its leader %u lacks",
+                   sight->server, last.zxid, status->leader);
 }
 
 /* 21. A round of a leader is confirmed only when a quorum has answered it, or a later one, as its

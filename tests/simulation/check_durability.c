@@ -141,14 +141,14 @@ static bool epochs_grow (const struct ghost_server *server, const struct sight *
 /* Whether the log that was read back is what a crash may have left: all that was durable, and of
  * what was asked for after that the first so many steps. The last point tells, for it stands for
  * all before it. */
-static bool may_be_left (const struct ghost_server *server, struct zab_point last)
+static bool may_be_left (const struct ghost_server *server, const struct shadow *log)
 {
-    struct zab_point point = shadow_last (&server->durable);
+    struct zab_point last = shadow_last (log), point = shadow_last (&server->durable);
     if (last.zxid == point.zxid && last.chain == point.chain) {
         return true;
     }
-    if (server->installing && last.zxid > point.zxid) {
-        return true; /* by a snapshot, which another invariant looks at */
+    if (server->installing && log->count == 0) {
+        return true; /* a snapshot, which is of what is committed, and nothing behind it */
     }
     for (size_t i = 0; i < ring_count (&server->pending); i++) {
         const struct ghost_persist *persist = ring_at (&server->pending, i);
@@ -176,8 +176,41 @@ static bool is_lost_end (const struct ghost_server *server, const struct sight *
     return beginning && may_be_lost (sight, all.zxid);
 }
 
+/* Whether its disk may have begun to cut off a part of its log. */
+static bool may_be_cut (const struct ghost_server *server)
+{
+    bool cut = false;
+    for (size_t i = 0; i < ring_count (&server->pending); i++) {
+        const struct ghost_persist *persist = ring_at (&server->pending, i);
+        cut |= persist->truncate;
+    }
+    return cut;
+}
+
+/* What the log stands on is committed, whoever has put it there; and it tells how far it is itself,
+ * as its records have said. Those of them that were cut off, or harmed, say nothing any more. */
+static bool knows_committed (const struct ghost *ghost, const struct sight *sight,
+                             struct objection *objection)
+{
+    const struct ghost_server *server = &ghost->servers[sight->server];
+    if (!shadow_covers (&ghost->committed, sight->log->base)) {
+        return object (objection,
+                       "server %u starts with a log behind %#" PRIx64 ", which is not committed",
+                       sight->server, sight->log->base.zxid);
+    }
+    if (sight->committed > shadow_last (&ghost->committed).zxid) {
+        return object (objection, "server %u takes %#" PRIx64 " for committed, and it is not",
+                       sight->server, sight->committed);
+    }
+    return sight->harmed || may_be_cut (server) || sight->committed >= server->recorded ||
+           object (objection,
+                   "server %u knows that its log is committed up to %#" PRIx64
+                   ", and its disk had said up to %#" PRIx64,
+                   sight->server, sight->committed, server->recorded);
+}
+
 /* 12. The current epoch is not above the accepted one, both only grow, the log has no gap; and what
- * was durable is there after a crash. */
+ * was durable is there after a crash, and how much of it is committed. */
 bool check_durable_image (const struct ghost *ghost, const struct sight *sight,
                           struct objection *objection)
 {
@@ -187,6 +220,9 @@ bool check_durable_image (const struct ghost *ghost, const struct sight *sight,
         return contiguous (server, sight, objection) &&
                (!persist->epochs || epochs_grow (server, sight, persist->accepted_epoch,
                                                  persist->current_epoch, objection));
+    }
+    if (!knows_committed (ghost, sight, objection)) {
+        return false;
     }
     if (server->id == 0) {
         return true;
@@ -200,7 +236,7 @@ bool check_durable_image (const struct ghost *ghost, const struct sight *sight,
     struct zab_point last = shadow_last (sight->log);
     return epochs_grow (server, sight, sight->accepted_epoch, sight->current_epoch, objection) &&
            mark_holds (server, sight, objection) && mark_has_cause (server, sight, objection) &&
-           (may_be_left (server, last) || is_lost_end (server, sight) ||
+           (may_be_left (server, sight->log) || is_lost_end (server, sight) ||
             object (objection,
                     "server %u reads a log back that ends at %#" PRIx64 "; %#" PRIx64
                     " was durable",
@@ -227,10 +263,24 @@ static bool trusted (const struct ghost_server *server, const struct zab_message
             (message->trust != ZAB_SUSPECT || message->suspect == server->suspect));
 }
 
+/* Whether its disk has all of these. */
+static bool has_points (const struct ghost_server *server, const struct zab_message *message)
+{
+    for (size_t i = 0; i < message->points_count; i++) {
+        if (!shadow_covers (&server->durable, message->points[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool justified (const struct ghost_server *server, const struct sight *sight,
                        const struct zab_message *message)
 {
     zxid_t last = shadow_last (&server->durable).zxid;
+    if (message->durable > last) {
+        return false;
+    }
     switch (message->type) {
     case ZAB_VOTE: /* for anyone, if it has a vote; for itself, by its own history */
         return trusted (server, message) &&
@@ -239,23 +289,30 @@ static bool justified (const struct ghost_server *server, const struct sight *si
                (message->role != ZAB_LOOKING || message->leader != sight->server ||
                 (message->epoch == ghost_vote_epoch (server) && message->zxid == last));
     case ZAB_FOLLOWERINFO:
-        return trusted (server, message);
+        return trusted (server, message) && message->epoch == server->accepted_epoch;
     case ZAB_LEADERINFO:
         return message->epoch == server->accepted_epoch;
     case ZAB_ACKEPOCH:
         return message->epoch == server->current_epoch && message->zxid == last &&
                sight->status->accepted_epoch == server->accepted_epoch &&
-               trusted (server, message) && !(message->counts && server->trust == ZAB_DAMAGED);
+               trusted (server, message) && !(message->counts && server->trust == ZAB_DAMAGED) &&
+               has_points (server, message);
+    case ZAB_TRY_ANSWER:
     case ZAB_SYNC_POINT:
         return shadow_covers (&server->durable, message->point);
     case ZAB_ACK:
         return server->trust == ZAB_WHOLE && acknowledges (server, message);
+    case ZAB_PING:
+    case ZAB_COMMIT:
+    case ZAB_UPTODATE:
+        return message->zxid <= sight->status->committed;
     default:
-        return message->durable <= last;
+        return true;
     }
 }
 
-/* 13. What a message says of its sender's epochs and log is true of its disk when it is sent. */
+/* 13. What a message says of its sender's epochs and log is true of its disk when it is sent; and
+ * what it says of commits is what its sender knows. */
 bool check_justified_messages (const struct ghost *ghost, const struct sight *sight,
                                struct objection *objection)
 {

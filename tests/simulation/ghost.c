@@ -304,8 +304,9 @@ static void see_start (struct ghost *self, struct ghost_server *server, const st
     server->installing = false;
     server->stamp_ms = 0;
     server->kept = 0;
+    server->recorded = sight->committed;
     server->applied = 0;
-    server->status = (struct zab_status){.role = ZAB_LOOKING};
+    server->status = (struct zab_status){.role = ZAB_LOOKING, .committed = sight->committed};
     drop_pending (server);
     note_kept (self, server);
 }
@@ -314,9 +315,13 @@ static void complete (struct ghost_server *server, const struct ghost_persist *p
 {
     if (persist->truncate) {
         shadow_truncate (&server->durable, persist->truncate_to);
+        server->recorded = 0; /* perhaps by what is cut off */
     }
     for (size_t i = 0; i < persist->points_count; i++) {
         shadow_append (&server->durable, persist->points[i]);
+    }
+    if (persist->points_count > 0 && persist->committed > server->recorded) {
+        server->recorded = persist->committed;
     }
     if (persist->epochs) {
         server->accepted_epoch = persist->accepted_epoch;
@@ -371,10 +376,13 @@ static void see_base (struct ghost *self, struct ghost_server *server, const str
 }
 
 /* Points of a request to the store: kept until it is durable. */
-static void take_persist (struct ghost_server *server, const struct zab_persist *persist)
+static void take_persist (struct ghost_server *server, const struct sight *sight)
 {
+    const struct zab_persist *persist = &sight->update->persist;
+    zxid_t before = server->status.committed, now = sight->status->committed;
     struct ghost_persist pending = {
         .number = persist->number,
+        .committed = before < now ? before : now,
         .truncate = persist->truncate,
         .truncate_to = persist->truncate_to,
         .points_count = persist->entries_count,
@@ -487,7 +495,7 @@ static void see_update (struct ghost *self, struct ghost_server *server, const s
     if (sight->update->persist.install) {
         server->installing = true;
     } else if (sight->update->persist.number != 0) {
-        take_persist (server, &sight->update->persist);
+        take_persist (server, sight);
     }
     if (sight_leads (sight)) {
         note_leader (need_epoch (self, status->current_epoch), server);

@@ -56,8 +56,9 @@ struct sight {
     enum zab_trust trust;
     zxid_t suspect;
     bool harmed;
-    bool emptied; /* nothing of what it had is left */
-    bool found;   /* this opening, or one before it that was interrupted, has found damage */
+    bool emptied;     /* nothing of what it had is left */
+    bool found;       /* this opening, or one before it that was interrupted, has found damage */
+    zxid_t committed; /* up to here it knows that its log is committed */
 
     uint64_t completed; /* DURABLE */
 
@@ -129,6 +130,7 @@ struct ghost_persist {
     uint32_t accepted_epoch, current_epoch;
     bool whole;
 };
+    zxid_t committed; /* known to be when it was asked for: its entries record that */
 
 /* What a server has told a leader last as one of its quorum may. */
 struct ghost_answer {
@@ -158,6 +160,7 @@ struct ghost_server {
     struct zab_status status;                       /* after its newest update */
     uint64_t confirmed;                             /* as a leader: the newest round, in it */
     struct ghost_answer answers[GHOST_ID_MAX + 1];  /* to whom; they outlive its process, */
+    zxid_t recorded;     /* what is durable says that it is committed up to there */
     struct ghost_answer promises[GHOST_ID_MAX + 1]; /* and so do these */
 };
 

@@ -94,6 +94,7 @@ void check_started (struct world *world, struct sim_server *server)
                                     .store_id = meta->store_id,
                                     .trust = meta->trust,
                                     .suspect = meta->suspect,
+                                    .committed = store_committed (server->store),
                                     .harmed = ((world->harmed >> (server->id - 1)) & 1) != 0,
                                     .found = server->found,
                                     .emptied = server->started_empty});

@@ -229,10 +229,18 @@ static void test_leader_without_what_is_committed (void **state)
 }
 
 /* 9 */
-static void test_follower_has_committed_what_its_leader_lacks (void **state)
+static void test_follower_has_what_its_leader_lacks (void **state)
 {
     struct fixture *self = *state;
     fixture_history (self, 1, 1, 3);
+    sight_update (self, 2, ZAB_FOLLOWING, 1);
+    assert_true (fixture_holds (self, 9));
+
+    /* Not committed, and from nobody. */
+    fixture_log (self, 2, ZAB_FOLLOWING, 1, 4, 4);
+    sight_update (self, 2, ZAB_FOLLOWING, 1);
+    assert_false (fixture_holds (self, 9));
+    fixture_log (self, 1, ZAB_LEADING, 1, 4, 4);
     sight_update (self, 2, ZAB_FOLLOWING, 1);
     assert_true (fixture_holds (self, 9));
 
@@ -447,15 +455,15 @@ int main (void)
         INVARIANT_TEST (test_commit_on_top_of_something_else),
         INVARIANT_TEST (test_commit_taken_back),
         INVARIANT_TEST (test_zxid_proposed_twice),
+        INVARIANT_TEST (test_proposed_behind_the_end_of_the_counter),
         INVARIANT_TEST (test_applied_beyond_the_log),
         INVARIANT_TEST (test_a_missing_before_b),
         INVARIANT_TEST (test_a_in_a_snapshot_before_b),
         INVARIANT_TEST (test_applying_goes_back),
         INVARIANT_TEST (test_leader_proposes_without_what_was_applied),
         INVARIANT_TEST (test_leader_without_what_is_committed),
-        INVARIANT_TEST (test_follower_has_committed_what_its_leader_lacks),
+        INVARIANT_TEST (test_follower_has_what_its_leader_lacks),
         INVARIANT_TEST (test_peers_that_break_the_protocol),
-        INVARIANT_TEST (test_proposed_behind_the_end_of_the_counter),
         INVARIANT_TEST (test_round_that_no_quorum_has_answered),
         INVARIANT_TEST (test_round_answered_by_an_emptied_store),
         INVARIANT_TEST (test_epoch_promised_twice),

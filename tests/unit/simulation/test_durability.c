@@ -1,4 +1,4 @@
-/* Invariants 8 and 11 to 14: what must be, and what must not. */
+/* Invariants 8, 11, 12, 14 and 24: what must be, and what must not. */
 
 #include "tests/unit/simulation/fixture.h"
 
@@ -286,6 +286,66 @@ static void test_log_read_back (void **state)
     shadow_deinit (&log);
 }
 
+/* A snapshot that was to replace the log has done so, or has not; it is of what is committed. */
+static void test_snapshot_read_back (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow log = {.count = 0};
+    fixture_history (self, 1, 1, 3);
+    fixture_log (self, 3, ZAB_FOLLOWING, 1, 1, 1);
+    sight_update (self, 3, ZAB_FOLLOWING, 1);
+    self->update.persist = (struct zab_persist){.number = 9, .install = true};
+    fixture_see (self);
+    shadow_replace (&log, (struct zab_point){z (1, 3), fixture_chain (z (1, 3))});
+    sight_started (self, 3, &log);
+    assert_true (fixture_holds (self, 12));
+    log.base.chain++;
+    sight_started (self, 3, &log);
+    assert_false (fixture_holds (self, 12)); /* of another history */
+    log.base = (struct zab_point){z (1, 4), fixture_chain (z (1, 4))};
+    sight_started (self, 3, &log);
+    assert_false (fixture_holds (self, 12)); /* nobody has committed it */
+    shadow_replace (&log, (struct zab_point){z (1, 2), fixture_chain (z (1, 2))});
+    shadow_append (&log, (struct zab_point){z (1, 3), fixture_chain (z (1, 3))});
+    sight_started (self, 3, &log);
+    assert_false (fixture_holds (self, 12)); /* where is what stands behind it from? */
+    shadow_deinit (&log);
+}
+
+/* What is durable says how much of it is committed: that of before the newest entries. */
+static void test_commit_read_back (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow log = {.count = 0};
+    fixture_history (self, 1, 1, 3);
+    fixture_log (self, 2, ZAB_FOLLOWING, 1, 4, 4);
+    fill (&log, 1, 4);
+    for (uint64_t known = 2; known <= 4; known++) {
+        sight_started (self, 2, &log)->committed = z (1, known);
+        assert_true (fixture_holds (self, 12) == (known == 3));
+    }
+    sight_started (self, 2, &log)->harmed = true;
+    assert_true (fixture_holds (self, 12)); /* its newest records may be gone */
+    sight_started (self, 2, &log)->committed = z (1, 3);
+    fixture_see (self);
+    sight_update (self, 2, ZAB_LOOKING, 1);
+    assert_true (fixture_holds (self, 3));
+    self->status.committed = z (1, 2);
+    assert_false (fixture_holds (self, 3)); /* and its core makes less of it */
+
+    /* Records that are cut off take with them what they say. */
+    sight_started (self, 2, &log)->committed = z (1, 3);
+    fixture_see (self);
+    sight_update (self, 2, ZAB_FOLLOWING, 2);
+    self->status.committed = z (1, 3);
+    self->update.persist =
+        (struct zab_persist){.number = 9, .truncate = true, .truncate_to = z (1, 3)};
+    fixture_see (self);
+    sight_started (self, 2, &log)->committed = z (1, 2);
+    assert_true (fixture_holds (self, 12));
+    shadow_deinit (&log);
+}
+
 static void test_truncation_read_back (void **state)
 {
     struct fixture *self = *state;
@@ -435,150 +495,6 @@ static void test_folder_of_an_idle_server (void **state)
     assert_false (fixture_holds (self, 24)); /* the end might be taken for torn */
 }
 
-/* ---- 13 -------------------------------------------------------------------------------------- */
-
-static bool may_send (struct fixture *self, struct zab_message message)
-{
-    sight_update (self, 1, ZAB_LOOKING, 3);
-    update_message (self, message);
-    return fixture_holds (self, 13);
-}
-
-/* The disk holds epochs (3, 3) and the log up to (3, 2); (3, 3) is on its way. */
-static void test_messages_and_the_disk (void **state)
-{
-    struct fixture *self = *state;
-    zxid_t last = z (3, 2), next = z (3, 3);
-    fixture_log (self, 1, ZAB_FOLLOWING, 3, 1, 2);
-    sight_update (self, 1, ZAB_FOLLOWING, 3);
-    update_entry (self, next, fixture_chain (next));
-    fixture_see (self);
-
-    struct zab_message vote = {
-        .type = ZAB_VOTE, .role = ZAB_LOOKING, .leader = 1, .epoch = 3, .zxid = last};
-    assert_true (may_send (self, vote));
-    vote.zxid = next;
-    assert_false (may_send (self, vote));
-    vote.leader = 2;
-    assert_true (may_send (self, vote)); /* for another: by that one's word */
-
-    struct zab_message message = {.type = ZAB_LEADERINFO, .epoch = 3};
-    assert_true (may_send (self, message));
-    message.epoch = 4;
-    assert_false (may_send (self, message));
-
-    message = (struct zab_message){.type = ZAB_ACKEPOCH, .epoch = 3, .zxid = last};
-    assert_true (may_send (self, message));
-    message.zxid = next;
-    assert_false (may_send (self, message));
-    message = (struct zab_message){.type = ZAB_ACKEPOCH, .epoch = 3, .zxid = last};
-    sight_update (self, 1, ZAB_FOLLOWING, 4);
-    update_message (self, message);
-    assert_false (fixture_holds (self, 13)); /* a promise that is not durable */
-
-    message = (struct zab_message){.type = ZAB_ACK, .epoch = 3, .zxid = z (3, 0)};
-    assert_true (may_send (self, message));
-    message.zxid = last;
-    assert_true (may_send (self, message));
-    message.zxid = next;
-    assert_false (may_send (self, message));
-    message = (struct zab_message){.type = ZAB_ACK, .epoch = 4, .zxid = z (4, 0)};
-    assert_false (may_send (self, message));
-
-    message = (struct zab_message){.type = ZAB_SYNC_POINT, .point = {last, fixture_chain (last)}};
-    assert_true (may_send (self, message));
-    message.point = (struct zab_point){next, fixture_chain (next)};
-    assert_false (may_send (self, message));
-
-    message = (struct zab_message){.type = ZAB_PROPOSAL, .durable = last};
-    assert_true (may_send (self, message));
-    message.durable = next;
-    assert_false (may_send (self, message));
-}
-
-/* A log that has lost something: what it may say, and that it must say so. The disk holds epochs
- * (3, 3) and the log up to (2, 2), where something came behind it. */
-static void test_messages_of_a_suspect_log (void **state)
-{
-    struct fixture *self = *state;
-    struct shadow log = {.count = 0};
-    zxid_t last = z (2, 2), lost = z (3, 1);
-    fixture_log (self, 1, ZAB_FOLLOWING, 2, 1, 2);
-    fixture_log (self, 1, ZAB_FOLLOWING, 3, 1, 1);
-    fill (&log, 2, 2);
-    sight_started (self, 1, &log)->harmed = true;
-    self->sight.trust = ZAB_SUSPECT;
-    self->sight.suspect = lost;
-    fixture_see (self);
-
-    struct zab_message vote = {.type = ZAB_VOTE, .role = ZAB_LOOKING, .leader = 1, .zxid = last};
-    vote.trust = ZAB_SUSPECT;
-    vote.suspect = lost;
-    vote.epoch = 2;
-    assert_true (may_send (self, vote)); /* that of its last entry */
-    vote.epoch = 3;
-    assert_false (may_send (self, vote));
-    vote.epoch = 1;
-    assert_false (may_send (self, vote)); /* nothing else */
-    vote.epoch = 2;
-    vote.suspect = last;
-    assert_false (may_send (self, vote));
-    vote.trust = ZAB_WHOLE;
-    assert_false (may_send (self, vote));
-
-    struct zab_message promise = {.type = ZAB_ACKEPOCH, .epoch = 3, .zxid = last, .counts = true};
-    promise.trust = ZAB_SUSPECT;
-    promise.suspect = lost;
-    assert_true (may_send (self, promise));
-    promise.trust = ZAB_WHOLE;
-    assert_false (may_send (self, promise));
-
-    struct zab_message info = {.type = ZAB_FOLLOWERINFO, .epoch = 3, .trust = ZAB_WHOLE};
-    assert_false (may_send (self, info));
-    info.trust = ZAB_DAMAGED; /* its disk is better by now */
-    assert_true (may_send (self, info));
-
-    struct zab_message ack = {.type = ZAB_ACK, .epoch = 3, .zxid = z (3, 0)};
-    assert_false (may_send (self, ack)); /* before it is whole */
-    shadow_deinit (&log);
-}
-
-static void test_messages_of_a_damaged_log (void **state)
-{
-    struct fixture *self = *state;
-    struct shadow log = {.count = 0};
-    zxid_t last = z (3, 2);
-    fixture_log (self, 1, ZAB_FOLLOWING, 3, 1, 3);
-    fill (&log, 3, 2);
-    sight_started (self, 1, &log)->harmed = true;
-    self->sight.trust = ZAB_DAMAGED;
-    fixture_see (self);
-
-    struct zab_message vote = {.type = ZAB_VOTE, .role = ZAB_LOOKING, .trust = ZAB_DAMAGED};
-    assert_true (may_send (self, vote)); /* a question */
-    vote.leader = 2;
-    assert_false (may_send (self, vote));
-
-    struct zab_message promise = {
-        .type = ZAB_ACKEPOCH, .epoch = 3, .zxid = last, .trust = ZAB_DAMAGED};
-    assert_true (may_send (self, promise));
-    promise.counts = true;
-    assert_false (may_send (self, promise));
-
-    struct zab_message ack = {.type = ZAB_ACK, .epoch = 3, .zxid = z (3, 0)};
-    assert_false (may_send (self, ack));
-    sight_update (self, 1, ZAB_FOLLOWING, 3);
-    self->update.persist = (struct zab_persist){
-        .number = 9, .epochs = true, .accepted_epoch = 3, .current_epoch = 3, .whole = true};
-    fixture_see (self);
-    assert_false (may_send (self, ack)); /* on its way to the disk */
-    sight_base (self, 1, 0, false)->kind = SIGHT_DURABLE;
-    self->sight.completed = 9;
-    fixture_see (self);
-    assert_true (may_send (self, ack));
-    shadow_deinit (&log);
-}
-
 /* ---- 14 -------------------------------------------------------------------------------------- */
 
 static void test_applied_before_it_is_durable (void **state)
@@ -616,6 +532,8 @@ int main (void)
         INVARIANT_TEST (test_log_with_a_gap),
         INVARIANT_TEST (test_log_whose_time_goes_back),
         INVARIANT_TEST (test_log_read_back),
+        INVARIANT_TEST (test_snapshot_read_back),
+        INVARIANT_TEST (test_commit_read_back),
         INVARIANT_TEST (test_truncation_read_back),
         INVARIANT_TEST (test_epochs_read_back),
         INVARIANT_TEST (test_harmed_log_read_back),
@@ -623,9 +541,6 @@ int main (void)
         INVARIANT_TEST (test_mark_read_back),
         INVARIANT_TEST (test_mark_comes_back),
         INVARIANT_TEST (test_folder_of_an_idle_server),
-        INVARIANT_TEST (test_messages_and_the_disk),
-        INVARIANT_TEST (test_messages_of_a_suspect_log),
-        INVARIANT_TEST (test_messages_of_a_damaged_log),
         INVARIANT_TEST (test_applied_before_it_is_durable),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
