@@ -659,7 +659,8 @@ bool tracker_turn (struct tracker *self)
         fill (self);
         return true;
     }
-    if (self->look_for_dead && !self->reaping) {
+    if (self->look_for_dead && !self->reaping &&
+        !(COHORT_MUTATED (reaps_seldom) && self->now_ms % 4096 > 64)) {
         reap (self);
     }
     bool leads = self->confirmed >= self->trust_round || COHORT_MUTATED (expiry_without_round);

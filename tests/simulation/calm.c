@@ -18,10 +18,11 @@ enum {
     PEACE_MS = 15000, /* more than until a snapshot that found no room is tried again */
     LULL_LED_MS = 3000,
     AWAY_LED_MS = 800,
-    STOPPED_LED_MS = 900, /* or stands still, which is noticed by its silence */
-    STEADY_MS = 10000,    /* of a connection: then its client is as impatient as ever */
-    SERVED_MS = 1500,     /* until a client is served, besides its session's timeout; */
-    LULL_SERVED_MS = 2000 /* in a lull, whatever its timeout is, but for who is deceived */
+    STOPPED_LED_MS = 900,  /* or stands still, which is noticed by its silence */
+    STEADY_MS = 10000,     /* of a connection: then its client is as impatient as ever */
+    SERVED_MS = 1500,      /* until a client is served, besides its session's timeout; */
+    LULL_SERVED_MS = 2000, /* in a lull, whatever its timeout is, but for who is deceived */
+    REAPED_MS = 1000       /* until the next step of what a dead session leaves */
 };
 
 struct sim_lull calm_draw (const struct world *self)
@@ -84,7 +85,6 @@ static bool is_well (const struct sim_server *server, uint32_t *leader)
     return true;
 }
 
-static bool is_calm (const struct world *self)
 /* What is wrong, or was found to be, is set right in its own time. Then all is as before. */
 static bool are_right (const struct world *self)
 {
@@ -102,6 +102,7 @@ static bool are_right (const struct world *self)
     return true;
 }
 
+static bool is_calm (const struct world *self)
 {
     uint32_t leader = 0;
     for (size_t i = 0; i < self->servers_count; i++) {
@@ -227,6 +228,26 @@ static void look_at_clients (struct world *self)
     }
 }
 
+/* What a dead session has left goes step by step. */
+static void look_at_dead (struct world *self, struct sim_server *server)
+{
+    struct tree_session dead = {.id = 0};
+    int64_t now_ms = self->schedule.now_ms;
+    (void) tree_session_dead (node_tree (server->node), &dead);
+    if (dead.id == 0 || dead.id != server->dead || dead.ephemerals != server->dead_has ||
+        server->dead_from_ms < self->peace.led_ms) {
+        server->dead = dead.id;
+        server->dead_has = dead.ephemerals;
+        server->dead_from_ms = now_ms;
+    }
+    observe (self, &(struct sight){.kind = SIGHT_PEACE,
+                                   .server = server->id,
+                                   .led = true,
+                                   .dead = dead.id,
+                                   .dead_ms = now_ms - server->dead_from_ms,
+                                   .dead_ms_max = REAPED_MS});
+}
+
 /* How long it may take until all follow one leader. */
 static int64_t led_ms_max (const struct world *self)
 {
@@ -264,6 +285,11 @@ static void look_at_peace (struct world *self, bool calm)
                                    .peace_ms_max = led_ms_max (self)});
     peace->led_ms = !calm ? 0 : peace->led ? peace->led_ms : now_ms;
     peace->led = calm;
+    for (size_t i = 0; i < self->servers_count && calm; i++) {
+        if (is_core (self, i)) {
+            look_at_dead (self, &self->servers[i]);
+        }
+    }
     if (calm) {
         look_at_clients (self);
     }

@@ -39,14 +39,21 @@ bool check_acknowledged (const struct ghost *ghost, const struct sight *sight,
     return true;
 }
 
-/* 17. An ephemeral exists only while its session lives; the names that sequential creates make are
- * all different. */
+/* 17. An ephemeral exists only while its session lives, or goes with all others in steps that
+ * follow one another; the names that sequential creates make are all different. */
 bool check_ephemerals (const struct ghost *ghost, const struct sight *sight,
                        struct objection *objection)
 {
     if (sight->kind == SIGHT_ANSWER) {
         return sight->name == NULL || !ghost_has_name (ghost, sight->name) ||
                object (objection, "%s is created again", sight->name);
+    }
+    if (sight->kind == SIGHT_PEACE) {
+        return sight->dead_ms <= sight->dead_ms_max ||
+               object (objection,
+                       "at server %u nothing has gone of dead session %" PRIu64 " for %" PRId64
+                       " ms, and nothing is amiss",
+                       sight->server, sight->dead, sight->dead_ms);
     }
     for (size_t i = 0; i < sight->ephemerals_count; i++) {
         const struct sight_ephemeral *ephemeral = &sight->ephemerals[i];

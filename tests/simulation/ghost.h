@@ -70,8 +70,8 @@ struct sight {
 
     const struct zab_update *update; /* UPDATE */
     const struct zab_status *status; /* UPDATE, TURN */
-
     uint64_t counter_max;            /* UPDATE: of an epoch's zxids; 0: nobody says */
+
     const struct config_set *configs; /* TURN, CONFIG; NULL: none yet */
 
     /* TURN */
@@ -99,6 +99,10 @@ struct sight {
     int64_t peace_ms, peace_ms_max, unserved_ms, unserved_ms_max;
     bool led, was_led;
     size_t client;
+    /* Likewise a server that follows: of a dead session it has kept as many ephemerals for so long.
+     */
+    uint64_t dead;
+    int64_t dead_ms, dead_ms_max;
 
     /* FOLDER: the log begins behind `base`, ends at `end`, and says to have been durable up to
      * `marked`; the oldest of its snapshots, 0: there is none; alone: it has dropped some of the
@@ -126,11 +130,11 @@ struct ghost_persist {
     zxid_t truncate_to;
     struct zab_point *points;
     size_t points_count;
+    zxid_t committed; /* known to be when it was asked for: its entries record that */
     bool epochs;
     uint32_t accepted_epoch, current_epoch;
     bool whole;
 };
-    zxid_t committed; /* known to be when it was asked for: its entries record that */
 
 /* What a server has told a leader last as one of its quorum may. */
 struct ghost_answer {
@@ -156,11 +160,11 @@ struct ghost_server {
     bool installing;     /* a snapshot was asked for, to replace the log */
     int64_t stamp_ms;    /* of the newest entry that its core has asked to keep; 0: not known */
     zxid_t kept;         /* the highest committed entry that was durable here */
+    zxid_t recorded;     /* what is durable says that it is committed up to there */
     zxid_t applied;
     struct zab_status status;                       /* after its newest update */
     uint64_t confirmed;                             /* as a leader: the newest round, in it */
     struct ghost_answer answers[GHOST_ID_MAX + 1];  /* to whom; they outlive its process, */
-    zxid_t recorded;     /* what is durable says that it is committed up to there */
     struct ghost_answer promises[GHOST_ID_MAX + 1]; /* and so do these */
 };
 

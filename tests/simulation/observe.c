@@ -24,7 +24,7 @@ struct view {
     zxid_t given; /* the base that it started with, or that was installed since */
     uint64_t completed;
     zxid_t applied;
-    uint64_t sessions;
+    uint64_t living;
     bool looked; /* in this incarnation */
 };
 
@@ -221,7 +221,6 @@ zxid_t check_committed (const struct world *world)
     return shadow_last (&world->checker->ghost.committed).zxid;
 }
 
-struct zab_observer check_observer (struct sim_server *server)
 bool check_counter_ended (const struct world *world)
 {
     const struct ghost *ghost = &world->checker->ghost;
@@ -235,6 +234,7 @@ bool check_counter_ended (const struct world *world)
     return false;
 }
 
+struct zab_observer check_observer (struct sim_server *server)
 {
     return (struct zab_observer){server, on_update};
 }
@@ -295,6 +295,17 @@ static uint64_t find_hoard (const struct tree *tree)
     return 0;
 }
 
+/* The sessions that live, as one number: another one if any of them ends, or begins. */
+static uint64_t living_in (const struct tree *tree)
+{
+    struct tree_session session = {.id = 0};
+    uint64_t living = 0;
+    while (tree_session_next (tree, session.id, &session)) {
+        living += session.dead ? 0 : hash64 (&session.id, sizeof session.id, 0);
+    }
+    return living;
+}
+
 static const struct config_set *configs_of (const struct sim_server *server,
                                             struct config_set *scratch)
 {
@@ -319,7 +330,6 @@ static void look_at_tree (struct world *world, struct sim_server *server, bool a
 {
     struct view *view = &world->checker->views[server->id - 1];
     const struct tree *tree = node_tree (server->node);
-    uint64_t sessions = tree_session_count (tree);
     struct ephemerals ephemerals = {.tree = tree, .at_rest = at_rest};
     struct node_status status;
     struct config_set scratch;
@@ -328,12 +338,13 @@ static void look_at_tree (struct world *world, struct sim_server *server, bool a
     if (view->looked && founded && !wrong && view->applied == tree_zxid (tree) && !at_rest) {
         return;
     }
+    uint64_t living = living_in (tree);
     node_status (server->node, &status);
-    if (sessions < view->sessions || at_rest) {
+    if (living != view->living || at_rest) {
         COHORT_ASSERT (tree_walk (tree, "/", 1, NULL, add_ephemeral, &ephemerals) == 0);
     }
     view->applied = status.applied;
-    view->sessions = sessions;
+    view->living = living;
     view->looked = true;
     observe (world, &(struct sight){.kind = SIGHT_TURN,
                                     .server = server->id,

@@ -61,6 +61,18 @@ static void test_ephemeral_outlives_its_session (void **state)
     assert_false (fixture_holds (self, 17));
 }
 
+static void test_dead_session_keeps_ephemerals (void **state)
+{
+    struct fixture *self = *state;
+    struct sight *sight = sight_turn (self, 1, 0, 0);
+    sight->kind = SIGHT_PEACE;
+    sight->dead_ms_max = 100;
+    sight->dead_ms = 100;
+    assert_true (fixture_holds (self, 17));
+    sight->dead_ms = 101;
+    assert_false (fixture_holds (self, 17));
+}
+
 static void test_sequential_name_repeats (void **state)
 {
     struct fixture *self = *state;
@@ -264,6 +276,7 @@ int main (void)
         INVARIANT_TEST (test_acknowledged_and_not_committed),
         INVARIANT_TEST (test_committed_and_gone_in_the_end),
         INVARIANT_TEST (test_ephemeral_outlives_its_session),
+        INVARIANT_TEST (test_dead_session_keeps_ephemerals),
         INVARIANT_TEST (test_sequential_name_repeats),
         INVARIANT_TEST (test_no_rest),
         INVARIANT_TEST (test_wrong_state_is_shown),
