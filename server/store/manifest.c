@@ -238,6 +238,7 @@ int manifest_write (struct manifest *self, struct disk *disk, const struct file_
         rc = fault_memory (fault);
         goto end;
     }
+    out.data[0] ^= COHORT_MUTATED (manifest_unsound);
     rc = replace (disk, &out, fault);
     if (rc == COHORT_EDISKFULL) {
         /*  Removing old files takes a manifest: so space for one is kept. */

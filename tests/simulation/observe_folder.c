@@ -43,7 +43,8 @@ void check_folder_of (struct world *world, struct sim_server *server)
     const uint8_t *bytes = crash_disk_bytes (server->disk, NAME_MANIFEST, &size);
     COHORT_ASSERT (bytes != NULL);
     if (manifest_decode (bytes, (size_t) size, &ids, &manifest, &out_of_memory) != FORMAT_OK) {
-        return; /* it may rot: another will be written */
+        world_fail (world, "server %u, whose disk nobody has harmed, has no sound manifest",
+                    server->id);
     }
     observe (world, &(struct sight){.kind = SIGHT_FOLDER,
                                     .server = server->id,
