@@ -556,6 +556,8 @@ void check_end (struct world *world)
     if (!judge_finish (judge)) {
         world_fail (world, "history, %s: %s", judge->broken, judge->objection.text);
     }
+    world->searched = judge->search.searched;
+    world->given_up = judge->search.given_up;
     world_tell (world, "the search took %zu operations on %zu znodes, left %zu out, gave %zu up",
                 judge->search.operations, judge->search.searched, judge->search.left_out,
                 judge->search.given_up);

@@ -50,6 +50,8 @@ static void note_end (const struct world *world, struct run_result *result)
     char counts[RUN_LINE_SIZE / 2];
     result->at_ms = world->schedule.now_ms;
     result->requests = world->requests;
+    result->searched = world->searched;
+    result->given_up = world->given_up;
     memcpy (result->counts, world->plan.counts, sizeof result->counts);
     put_counts (&world->plan, counts, sizeof counts);
     (void) snprintf (result->line, sizeof result->line,

@@ -17,9 +17,10 @@ struct run_result {
     int64_t at_ms;     /* the time in the world at its end */
     uint64_t requests; /* of its clients while things went wrong */
     uint64_t counts[FAULT_KINDS];
-    char line[RUN_LINE_SIZE]; /* of one that did not fail: what to say about it */
-    char kind[RUN_KIND_SIZE]; /* of failure: equal for the same failure in another run */
-    char text[RUN_TEXT_SIZE]; /* what did not hold */
+    size_t searched, given_up; /* znodes: see tests/history/search.h */
+    char line[RUN_LINE_SIZE];  /* of one that did not fail: what to say about it */
+    char kind[RUN_KIND_SIZE];  /* of failure: equal for the same failure in another run */
+    char text[RUN_TEXT_SIZE];  /* what did not hold */
 };
 
 /* Here; the process ends if something does not hold. */

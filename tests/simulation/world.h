@@ -333,6 +333,8 @@ struct world {
     /* For the closing line. */
     uint64_t frames, writes_acked, reads, sessions_lost, batches;
     uint32_t closers; /* processes that closed the session of the one before */
+    size_t searched,
+        given_up; /* znodes whose operations were put into an order, or took too long */
 };
 
 /* ---- world.c --------------------------------------------------------------------------------- */
@@ -708,12 +710,12 @@ const struct zab_status *check_status (const struct sim_server *server);
 
 /* The last entry that any core has said to be committed. */
 zxid_t check_committed (const struct world *self);
+/* Whether the newest epoch of which something was proposed has come to the end of its counter. */
+bool check_counter_ended (const struct world *self);
 
 /* ---- observe_disks.c ------------------------------------------------------------------------- */
 
 /* A turn is over: whether the server does what one with a full disk shall, or with one that hangs;
-/* Whether the newest epoch of which something was proposed has come to the end of its counter. */
-bool check_counter_ended (const struct world *self);
  * it begins, or goes on. */
 void check_disks (struct world *world, struct sim_server *server);
 void check_disks_anew (struct world *world, struct sim_server *server);
