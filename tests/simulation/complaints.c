@@ -42,11 +42,42 @@ static bool is_held_by (struct world *self, const struct sim_client *client, uin
     return view.state == COHORT_CONNECTED && record_attached_by (self, client, connection);
 }
 
+/* The connection by which its session is attached; NULL: it has ended. */
+static const struct sim_connection *find_attached (const struct world *self,
+                                                   const struct sim_client *client)
+{
+    for (struct list_node *at = list_first (&client->links); at != NULL;
+         at = list_next (&client->links, at)) {
+        const struct sim_connection *connection = list_entry (at, struct sim_connection, in_client);
+        if (record_attached_by (self, client, connection->number)) {
+            return connection;
+        }
+    }
+    return NULL;
+}
+
+/* Whether there is another one to the same server: then nobody knows from outside which counts. */
+static bool has_twin (const struct sim_client *client, const struct sim_connection *connection)
+{
+    for (struct list_node *at = list_first (&client->links); at != NULL;
+         at = list_next (&client->links, at)) {
+        const struct sim_connection *other = list_entry (at, struct sim_connection, in_client);
+        if (other != connection && other->server == connection->server) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of twins it may be the other one by which the session is attached: then nobody knows. */
 void complaints_heard (struct world *self, struct sim_client *client, uint64_t connection)
 {
+    const struct sim_connection *attached = find_attached (self, client);
     if (client->up && is_held_by (self, client, connection)) {
         client->heard_ms = client_now_ms (self, client);
         client->heard_by = connection;
+    } else if (attached != NULL && has_twin (client, attached)) {
+        client->heard_by = 0;
     }
 }
 
@@ -80,33 +111,6 @@ void complaints_lost (struct world *self, const struct sim_client *client)
 }
 
 /* ---- Whether it is connected ----------------------------------------------------------------- */
-
-/* The connection by which its session is attached; NULL: it has ended. */
-static const struct sim_connection *find_attached (const struct world *self,
-                                                   const struct sim_client *client)
-{
-    for (struct list_node *at = list_first (&client->links); at != NULL;
-         at = list_next (&client->links, at)) {
-        const struct sim_connection *connection = list_entry (at, struct sim_connection, in_client);
-        if (record_attached_by (self, client, connection->number)) {
-            return connection;
-        }
-    }
-    return NULL;
-}
-
-/* Whether there is another one to the same server: then nobody knows from outside which counts. */
-static bool has_twin (const struct sim_client *client, const struct sim_connection *connection)
-{
-    for (struct list_node *at = list_first (&client->links); at != NULL;
-         at = list_next (&client->links, at)) {
-        const struct sim_connection *other = list_entry (at, struct sim_connection, in_client);
-        if (other != connection && other->server == connection->server) {
-            return true;
-        }
-    }
-    return false;
-}
 
 /* Whether it has heard nothing of its server for as long as a session bears that: two thirds of the
  * timeout. */
