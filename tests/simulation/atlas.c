@@ -355,10 +355,10 @@ void atlas_opened (struct sim_server *server)
         }
         server->world->harmed |= UINT32_C (1) << (server->id - 1);
     }
-    server->started_empty = server->emptied;
+    server->started_empty = server->emptied || (server->unseen && server->started_empty);
     server->emptied = false;
-    server->found =
-        text[0] != '\0' || server->misled || server->condemned || server->harmed[0] != '\0';
+    server->found = text[0] != '\0' || server->misled || server->condemned ||
+                    server->harmed[0] != '\0' || (server->unseen && server->found);
     server->harmed[0] = '\0';
     server->misled = server->condemned = false;
 }

@@ -210,7 +210,8 @@ static int open_store (struct world *self, struct sim_server *server, char *erro
         return rc;
     }
     atlas_opened (server);
-    if (crash_disk_stopped (server->disk)) {
+    server->unseen = crash_disk_stopped (server->disk);
+    if (server->unseen) {
         return COHORT_ESYSTEM; /* killed behind the last operation: it reads nothing any more */
     }
     check_started (self, server);

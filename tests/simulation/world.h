@@ -166,6 +166,7 @@ struct sim_server {
     bool emptied;            /* its folder was lost, and it has not started since */
     bool started_empty;      /* likewise, and this is the first start since */
     bool found;              /* the opening, or one before it that did not succeed, found damage */
+    bool unseen;             /* it was opened, and its process died before anybody looked at it */
     bool misread_stale;      /* what the next read that goes wrong gives, and */
     uint64_t misread_dice;   /* how it is drawn */
     uint64_t disk_turns;     /* so many there have been */
