@@ -216,7 +216,10 @@ int log_sync (struct log *self, struct fault *fault)
     if (rc != 0 || !self->unsynced) {
         return rc;
     }
-    rc = segment_sync (&self->current, self->disk, fault);
+    if (!COHORT_MUTATED (beginning_unsynced) ||
+        self->current.end > SEGMENT_HEAD_SIZE + 2 * SECTOR_SIZE) {
+        rc = segment_sync (&self->current, self->disk, fault);
+    }
     if (rc == 0) {
         self->unsynced = false;
         self->unmarked = self->unmarked || self->durable != self->last.zxid;

@@ -209,8 +209,20 @@ static bool knows_committed (const struct ghost *ghost, const struct sight *sigh
                    sight->server, sight->committed, server->recorded);
 }
 
-/* 12. The current epoch is not above the accepted one, both only grow, the log has no gap; and what
- * was durable is there after a crash, and how much of it is committed. */
+/* What counts as durable is what a power cut would leave, whether there is ever one or not. */
+static bool outlives_power (const struct sight *sight, struct objection *objection)
+{
+    if (sight->copy_fleeting) {
+        return object (objection, "a power cut would take metadata that server %u calls durable",
+                       sight->server);
+    }
+    return sight->fleeting == 0 ||
+           object (objection, "a power cut would take %#" PRIx64 ", which server %u calls durable",
+                   sight->fleeting, sight->server);
+}
+
+/* 12. The current epoch is not above the accepted one, both only grow, the log has no gap; what is
+ * called durable is, and is there after a crash, and how much of it is committed. */
 bool check_durable_image (const struct ghost *ghost, const struct sight *sight,
                           struct objection *objection)
 {
@@ -221,7 +233,10 @@ bool check_durable_image (const struct ghost *ghost, const struct sight *sight,
                (!persist->epochs || epochs_grow (server, sight, persist->accepted_epoch,
                                                  persist->current_epoch, objection));
     }
-    if (!knows_committed (ghost, sight, objection)) {
+    if (sight->kind == SIGHT_DURABLE) {
+        return outlives_power (sight, objection);
+    }
+    if (!outlives_power (sight, objection) || !knows_committed (ghost, sight, objection)) {
         return false;
     }
     if (server->id == 0) {

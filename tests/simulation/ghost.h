@@ -62,6 +62,11 @@ struct sight {
 
     uint64_t completed; /* DURABLE */
 
+    /* STARTED, DURABLE: of what counts as durable from then on a power cut would take this entry,
+     * 0: none; or a copy of the metadata. */
+    zxid_t fleeting;
+    bool copy_fleeting;
+
     zxid_t end; /* WITHDRAWN */
 
     /* BASE */

@@ -16,7 +16,7 @@ const struct invariant invariants[INVARIANTS_COUNT] = {
     {9, "history consistency", SIGHT_UPDATE, check_history_consistency},
     {10, "no illegal action", SIGHT_UPDATE, check_actions},
     {11, "committed by a quorum's disks", SIGHT_UPDATE, check_quorum_durability},
-    {12, "durable image", SIGHT_STARTED | SIGHT_UPDATE, check_durable_image},
+    {12, "durable image", SIGHT_STARTED | SIGHT_DURABLE | SIGHT_UPDATE, check_durable_image},
     {13, "messages justified by the disk", SIGHT_UPDATE, check_justified_messages},
     {14, "applied is durable", SIGHT_UPDATE | SIGHT_TURN, check_applied_durable},
     {15, "equal zxid, equal state", SIGHT_TURN, check_equal_states},

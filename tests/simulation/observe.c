@@ -86,18 +86,20 @@ void check_started (struct world *world, struct sim_server *server)
     read_log (server, &log);
     crash_disk_spare (server->disk, false);
     *view = (struct view){.base = log.base.zxid, .given = log.base.zxid};
-    observe (world, &(struct sight){.kind = SIGHT_STARTED,
-                                    .server = server->id,
-                                    .log = &log,
-                                    .accepted_epoch = meta->accepted_epoch,
-                                    .current_epoch = meta->current_epoch,
-                                    .store_id = meta->store_id,
-                                    .trust = meta->trust,
-                                    .suspect = meta->suspect,
-                                    .committed = store_committed (server->store),
-                                    .harmed = ((world->harmed >> (server->id - 1)) & 1) != 0,
-                                    .found = server->found,
-                                    .emptied = server->started_empty});
+    struct sight sight = {.kind = SIGHT_STARTED,
+                          .server = server->id,
+                          .log = &log,
+                          .accepted_epoch = meta->accepted_epoch,
+                          .current_epoch = meta->current_epoch,
+                          .store_id = meta->store_id,
+                          .trust = meta->trust,
+                          .suspect = meta->suspect,
+                          .committed = store_committed (server->store),
+                          .harmed = ((world->harmed >> (server->id - 1)) & 1) != 0,
+                          .found = server->found,
+                          .emptied = server->started_empty};
+    check_found_durable (server, &sight);
+    observe (world, &sight);
     shadow_deinit (&log);
 }
 
@@ -122,8 +124,10 @@ static void look_at_store (struct world *world, struct sim_server *server)
     uint64_t completed = store_completed (server->store);
     if (completed != view->completed) {
         view->completed = completed;
-        observe (world, &(struct sight){
-                            .kind = SIGHT_DURABLE, .server = server->id, .completed = completed});
+        struct sight durable = {
+            .kind = SIGHT_DURABLE, .server = server->id, .completed = completed};
+        check_made_durable (server, &world->checker->ghost.servers[server->id], &durable);
+        observe (world, &durable);
     }
 }
 
@@ -444,4 +448,18 @@ void check_rest (struct world *world, int64_t after_ms, const char *waits_for)
                                     .after_ms = after_ms,
                                     .limit_ms = world->options.liveness_ms,
                                     .waits_for = waits_for});
+}
+
+/* Of a state that was wrong people find that, too. */
+void check_disks_left (struct world *world)
+{
+    for (size_t i = 0; i < world->servers_count; i++) {
+        struct sim_server *server = &world->servers[i];
+        if (server->up) {
+            server_crash (world, server, true);
+        }
+        if (((world->harmed >> i) & 1) == 0 && world->wrong == 0) {
+            check_left (world, server, &world->checker->ghost.servers[i + 1]);
+        }
+    }
 }

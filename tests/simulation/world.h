@@ -116,6 +116,12 @@ enum sim_end {
     SIM_END_VANISHES  /* what was written last, and is known to be durable, was never written */
 };
 
+/* A place in the log on a disk: behind a record. */
+struct sim_walk {
+    uint32_t segment; /* 0: before all */
+    uint64_t offset;
+};
+
 struct sim_server {
     struct world *world;
     uint32_t id; /* index + 1 */
@@ -159,6 +165,7 @@ struct sim_server {
     zxid_t logged;           /* its log ended there when somebody looked last, */
     int64_t logged_ms;       /* and since then */
     uint64_t store_id;       /* when its store was opened last */
+    struct sim_walk walk;    /* its newest record that was found to be durable */
     bool stale_meta;         /* a copy of its metadata was harmed so that it looks sound */
     bool misled;             /* a read went wrong while its store was to be opened, likewise: */
     char harmed[512];        /* files that were when its store was to be opened, until it was */
@@ -721,6 +728,24 @@ bool check_counter_ended (const struct world *self);
 void check_disks (struct world *world, struct sim_server *server);
 void check_disks_anew (struct world *world, struct sim_server *server);
 
+/* ---- observe_durable.c -----------------------------------------------------------------------
+ */
+
+struct ghost_server;
+struct sight;
+/* Fills in of a sight what a power cut would take of the log that a process has found; of requests
+ * that its store calls durable. A disk that was harmed is not looked at. */
+void check_found_durable (struct sim_server *server, struct sight *sight);
+void check_made_durable (struct sim_server *server, const struct ghost_server *ghost,
+                         struct sight *sight);
+
+/* ---- observe_left.c --------------------------------------------------------------------------
+ */
+
+/* What a power cut has left of a folder that nobody has harmed is in order, and all that was
+ * durable. */
+void check_left (struct world *world, struct sim_server *server, const struct ghost_server *ghost);
+
 /* ---- observe_folder.c ------------------------------------------------------------------------ */
 
 /* A server that runs has been idle for long enough to write down all that it has to. */
@@ -735,5 +760,8 @@ void check_answer (struct world *self, zxid_t zxid, const char *name);
 
 /* The ensemble has come to rest, or does not, and waits_for says why. */
 void check_rest (struct world *self, int64_t after_ms, const char *waits_for);
+
+/* All is over, and the power of all servers is cut. */
+void check_disks_left (struct world *self);
 
 #endif

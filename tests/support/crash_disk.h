@@ -107,6 +107,10 @@ int64_t crash_disk_written (const struct crash_disk *self, const char *name, uin
 /*  Whether a power cut would leave it as it is, name and all. */
 bool crash_disk_durable (const struct crash_disk *self, const char *name, uint64_t offset);
 
+/*  Likewise of just these bytes, whatever becomes of others in their sectors. */
+bool crash_disk_keeps (const struct crash_disk *self, const char *name, uint64_t offset,
+                       uint64_t size);
+
 /*  On the disk and in the cache the sector, or what of it is in the file, becomes something else,
  * and is harmed until all of it is written.  false: it is that already, or there is none. */
 bool crash_disk_harm (struct crash_disk *self, const char *name, uint64_t offset,

@@ -217,38 +217,54 @@ int64_t crash_disk_written (const struct crash_disk *self, const char *name, uin
 }
 
 /*  Whether a change that is not synced has to do with the sector, or with the size. */
-static bool is_changing (const struct image *image, uint64_t sector)
+static bool is_changing (const struct image *image, uint64_t offset, uint64_t size)
 {
-    uint64_t start = sector * CRASH_SECTOR;
     for (size_t i = 0; i < image->changes_count; i++) {
         const struct change *change = &image->changes[i];
-        if (change->data == NULL ||
-            (change->offset < start + CRASH_SECTOR && change->offset + change->size > start)) {
+        if (change->data == NULL
+                ? change->size < offset + size
+                : change->offset < offset + size && change->offset + change->size > offset) {
             return true;
         }
     }
     return false;
 }
 
-bool crash_disk_durable (const struct crash_disk *self, const char *name, uint64_t offset)
+/*  Whether the image has this name, for good. */
+static bool is_named (const struct crash_disk *self, const struct image *image, const char *name)
 {
-    const struct image *image = crash_find (self, name);
-    uint64_t sector = offset / CRASH_SECTOR;
     bool named = false;
-    for (size_t i = 0; i < self->durable.count && image != NULL; i++) {
+    for (size_t i = 0; i < self->durable.count; i++) {
         named |= self->durable.names[i].image == image &&
                  strcmp (self->durable.names[i].name, name) == 0;
     }
     for (size_t i = 0; i < self->changes_count; i++) {
         named &= self->changes[i].image != image;
     }
-    if (!named || offset >= image->durable.size || is_changing (image, sector)) {
+    return named;
+}
+
+bool crash_disk_durable (const struct crash_disk *self, const char *name, uint64_t offset)
+{
+    const struct image *image = crash_find (self, name);
+    uint64_t sector = offset / CRASH_SECTOR;
+    if (image == NULL || !is_named (self, image, name) || offset >= image->durable.size ||
+        is_changing (image, sector * CRASH_SECTOR, CRASH_SECTOR)) {
         return false;
     }
     uint8_t cached[CRASH_SECTOR], durable[CRASH_SECTOR];
     copy_sector (&image->cached, sector, cached);
     copy_sector (&image->durable, sector, durable);
     return memcmp (cached, durable, CRASH_SECTOR) == 0;
+}
+
+bool crash_disk_keeps (const struct crash_disk *self, const char *name, uint64_t offset,
+                       uint64_t size)
+{
+    const struct image *image = crash_find (self, name);
+    return image != NULL && is_named (self, image, name) && offset + size <= image->cached.size &&
+           offset + size <= image->durable.size && !is_changing (image, offset, size) &&
+           memcmp (image->cached.data + offset, image->durable.data + offset, (size_t) size) == 0;
 }
 
 /*  Notes the harm of a sector, which may be known already. */

@@ -379,6 +379,26 @@ static void test_epochs_read_back (void **state)
     shadow_deinit (&log);
 }
 
+/* What a store calls durable, or finds when it is opened, and a power cut would take. */
+static void test_durable_in_the_cache_alone (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow log = {.count = 0};
+    fixture_log (self, 1, ZAB_LEADING, 1, 1, 3);
+    fill (&log, 1, 3);
+    for (int kind = 0; kind < 2; kind++) {
+        struct sight *sight = sight_started (self, 1, &log);
+        sight->kind = kind == 0 ? SIGHT_STARTED : SIGHT_DURABLE;
+        assert_true (fixture_holds (self, 12));
+        sight->fleeting = z (1, 3);
+        assert_false (fixture_holds (self, 12));
+        sight->fleeting = 0;
+        sight->copy_fleeting = true;
+        assert_false (fixture_holds (self, 12));
+    }
+    shadow_deinit (&log);
+}
+
 /* A disk that was harmed may have lost the end of its log, if the mark says so. */
 static void test_harmed_log_read_back (void **state)
 {
@@ -536,6 +556,7 @@ int main (void)
         INVARIANT_TEST (test_commit_read_back),
         INVARIANT_TEST (test_truncation_read_back),
         INVARIANT_TEST (test_epochs_read_back),
+        INVARIANT_TEST (test_durable_in_the_cache_alone),
         INVARIANT_TEST (test_harmed_log_read_back),
         INVARIANT_TEST (test_folder_is_lost),
         INVARIANT_TEST (test_mark_read_back),

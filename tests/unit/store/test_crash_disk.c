@@ -294,8 +294,13 @@ static void test_versions (void **state)
     assert_int_equal (crash_disk_written (self.hardware, "file", 1 * SECTOR), 0);
     assert_true (crash_disk_durable (self.hardware, "file", 1 * SECTOR));
     assert_false (crash_disk_durable (self.hardware, "file", 2 * SECTOR));
+    assert_true (crash_disk_keeps (self.hardware, "file", 1, 2 * SECTOR - 1));
+    assert_false (crash_disk_keeps (self.hardware, "file", 1, 2 * SECTOR));
     assert_int_equal (self.disk->ops->sync (self.file), 0);
     assert_true (crash_disk_durable (self.hardware, "file", 2 * SECTOR));
+    assert_true (crash_disk_keeps (self.hardware, "file", 1, 2 * SECTOR));
+    assert_false (crash_disk_keeps (self.hardware, "file", 1, 4 * SECTOR)); /* it ends before */
+    assert_false (crash_disk_keeps (self.hardware, "other", 0, 1));
     assert_true (crash_disk_sector (self.hardware, "file", 2 * SECTOR, true, bytes));
     assert_int_equal (bytes[0], 'a');
     assert_true (crash_disk_sector (self.hardware, "file", 2 * SECTOR, false, bytes));
