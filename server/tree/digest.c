@@ -8,6 +8,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/hash.h"
+#include "client/base/mutation.h"
 #include "server/tree/estate.h"
 #include "server/tree/image.h"
 #include "server/tree/path.h"
@@ -24,7 +25,8 @@
 
 uint64_t digest_data (const struct znode *znode)
 {
-    return hash64 (znode_data (znode), znode->data_size, SEED_DATA);
+    uint32_t size = COHORT_MUTATED (digest_without_data) ? 0 : znode->data_size;
+    return hash64 (znode_data (znode), size, SEED_DATA);
 }
 
 uint64_t digest_stat (const struct znode *znode)
@@ -39,7 +41,8 @@ uint64_t digest_stat (const struct znode *znode)
     bytes_put_u64 (bytes + 32, (uint64_t) znode_mtime_ms (znode));
     bytes_put_u64 (bytes + 40, family != NULL ? family->sequence : 0);
     bytes_put_u64 (bytes + 48, tenure != NULL ? tenure->estate->id : 0);
-    bytes_put_u32 (bytes + 56, (uint32_t) znode->version);
+    bytes_put_u32 (bytes + 56,
+                   COHORT_MUTATED (digest_without_version) ? 0 : (uint32_t) znode->version);
     bytes_put_u32 (bytes + 60, family != NULL ? (uint32_t) family->cversion : 0);
     bytes_put_u32 (bytes + 64, znode->data_size);
     bytes_put_u32 (bytes + 68, znode->mode);

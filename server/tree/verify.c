@@ -7,6 +7,7 @@
 
 #include "client/base/assert.h"
 #include "client/base/buf.h"
+#include "client/base/mutation.h"
 #include "server/tree/digest.h"
 #include "server/tree/estate.h"
 #include "server/tree/path.h"
@@ -52,10 +53,10 @@ bool verify_stat (const struct tree *tree, const struct znode *znode)
 bool verify_znode (const struct tree *tree, const struct znode *znode)
 {
     if (!verify_stat (tree, znode)) {
-        return false;
+        return COHORT_MUTATED (rot_unseen);
     }
     uint64_t found = digest_data (znode);
-    if (found == znode->data_digest) {
+    if (found == znode->data_digest || COHORT_MUTATED (rot_unseen)) {
         return true;
     }
     damaged_znode (tree, znode, TREE_DAMAGED_DATA, znode->data_digest, found);

@@ -442,6 +442,9 @@ void check_rest (struct world *world, int64_t after_ms, const char *waits_for)
             look_at_tree (world, &world->servers[i], true);
         }
     }
+    if (waits_for == NULL) {
+        check_states (world);
+    }
     observe (world, &(struct sight){.kind = SIGHT_REST,
                                     .reached = waits_for == NULL,
                                     .core = world->core << 1,
@@ -451,11 +454,12 @@ void check_rest (struct world *world, int64_t after_ms, const char *waits_for)
 }
 
 /* Of a state that was wrong people find that, too. */
-void check_disks_left (struct world *world)
+void check_left_over (struct world *world)
 {
     for (size_t i = 0; i < world->servers_count; i++) {
         struct sim_server *server = &world->servers[i];
         if (server->up) {
+            check_rot_found (world, server);
             server_crash (world, server, true);
         }
         if (((world->harmed >> i) & 1) == 0 && world->wrong == 0) {

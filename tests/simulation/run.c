@@ -72,7 +72,7 @@ void run_here (const struct sim_options *options, struct run_result *result)
     phase_reunion (world);
     check_end (world);
     note_end (world, result);
-    check_disks_left (world);
+    check_left_over (world);
     running = NULL;
     world_free (world);
 }

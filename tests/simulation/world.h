@@ -373,6 +373,7 @@ enum sim_draw {
     SIM_DRAW_REPLACED,   /* when servers say that the administrators are others */
     SIM_DRAW_OBSERVERS,  /* how many there are, and which servers they are */
     SIM_DRAW_VEILS,      /* whether some znodes are hidden from some clients */
+    SIM_DRAW_MEMORY,     /* which bit changes by itself in the end */
     SIM_DRAW_PLAN = 100, /* of each kind of fault */
     SIM_DRAW_CHANCE = 200
 };
@@ -739,6 +740,14 @@ void check_found_durable (struct sim_server *server, struct sight *sight);
 void check_made_durable (struct sim_server *server, const struct ghost_server *ghost,
                          struct sight *sight);
 
+/* ---- observe_states.c ------------------------------------------------------------------------
+ */
+
+/* The core is at rest: its states are sound, and one to the byte. */
+void check_states (struct world *world);
+/* A bit of its memory that changes by itself, wherever, is found. */
+void check_rot_found (struct world *world, const struct sim_server *server);
+
 /* ---- observe_left.c --------------------------------------------------------------------------
  */
 
@@ -761,7 +770,7 @@ void check_answer (struct world *self, zxid_t zxid, const char *name);
 /* The ensemble has come to rest, or does not, and waits_for says why. */
 void check_rest (struct world *self, int64_t after_ms, const char *waits_for);
 
-/* All is over, and the power of all servers is cut. */
-void check_disks_left (struct world *self);
+/* All is over: what changes in memory now would be found; then the power of all servers is cut. */
+void check_left_over (struct world *self);
 
 #endif
