@@ -220,9 +220,21 @@ static bool is_founder (const struct bootstrap *self)
     return false;
 }
 
+/* Whether it has to wait for them: all voters found an ensemble, for a quorum of new ones may be
+ * what is left of an older one, whose other members have what was acknowledged. */
+static bool must_wait (const struct bootstrap *self, size_t missing)
+{
+    size_t voters = 0;
+    for (size_t i = 0; i < self->configured.count; i++) {
+        voters += self->configured.members[i].role == CONFIG_VOTER;
+    }
+    return missing > (COHORT_MUTATED (empty_quorum_founds) ? (voters - 1) / 2 : 0);
+}
+
 /* The members with the stores that are there now; false: a voter is missing, or done already. */
 static bool gather (const struct bootstrap *self, struct config *config)
 {
+    size_t missing = 0;
     *config = self->configured;
     config->version = 0;
     for (size_t i = 0; i < config->count; i++) {
@@ -234,13 +246,11 @@ static bool gather (const struct bootstrap *self, struct config *config)
         }
         const struct peer *peer = find ((struct bootstrap *) self, member->id);
         if (member->role == CONFIG_VOTER) {
-            if (!peer->up || !peer->heard || peer->said.stage == PEER_DONE) {
-                return false;
-            }
+            missing += !peer->up || !peer->heard || peer->said.stage == PEER_DONE;
             member->store_id = peer->store_id;
         }
     }
-    return true;
+    return !must_wait (self, missing);
 }
 
 static bool same_config (const struct config *a, const struct config *b)
@@ -312,12 +322,11 @@ static void found (struct bootstrap *self)
     if (anew && !begin_round (self, &config)) {
         return;
     }
+    size_t unprepared = 0;
     for (size_t i = 0; i < self->count; i++) {
-        if (self->peers[i].role == CONFIG_VOTER && !is_prepared (self, &self->peers[i])) {
-            return;
-        }
+        unprepared += self->peers[i].role == CONFIG_VOTER && !is_prepared (self, &self->peers[i]);
     }
-    if (self->failure == 0) {
+    if (!must_wait (self, unprepared) && self->failure == 0) {
         finish (self, self->meta.cluster_id, &self->wanted, "founded");
     }
 }

@@ -45,6 +45,7 @@ struct sim_recorder {
     uint32_t led_epoch; /* 0: nobody leads undisturbed */
     uint32_t led_epoch_max;
     bool calm;
+    bool judged; /* nothing more is recorded */
     struct recorded clients[SIM_CLIENTS_MAX];
 };
 
@@ -81,6 +82,9 @@ static void write_down (const struct sim_recorder *self, const struct history_ev
 static void record (struct world *world, struct history_event event)
 {
     struct sim_recorder *self = world->recorder;
+    if (self->judged) {
+        return;
+    }
     event.time_ms = world->schedule.now_ms;
     if (self->file != NULL) {
         write_down (self, &event);
@@ -553,6 +557,7 @@ void check_end (struct world *world)
     struct judge *judge = &world->recorder->judge;
     record_views (world);
     record (world, (struct history_event){.kind = HISTORY_SETTLED});
+    world->recorder->judged = true;
     if (!judge_finish (judge)) {
         world_fail (world, "history, %s: %s", judge->broken, judge->objection.text);
     }

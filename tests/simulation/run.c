@@ -72,6 +72,8 @@ void run_here (const struct sim_options *options, struct run_result *result)
     phase_reunion (world);
     check_end (world);
     note_end (world, result);
+    phase_ruin (world);
+    result->at_ms = world->schedule.now_ms;
     check_left_over (world);
     running = NULL;
     world_free (world);

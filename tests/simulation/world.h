@@ -17,6 +17,7 @@
  *   atlas.c      what may go wrong with disks, and where
  *   calm.c       stretches in which nothing goes wrong, and everything has to be in time
  *   phases.c     first safety, then liveness, then all of it together
+ *   ruin.c       and what must never come back by itself
  *   observe.c    what must hold at the servers: the table in invariants.h
  *   trace.c      the story, and its end when something does not hold
  */
@@ -374,6 +375,7 @@ enum sim_draw {
     SIM_DRAW_OBSERVERS,  /* how many there are, and which servers they are */
     SIM_DRAW_VEILS,      /* whether some znodes are hidden from some clients */
     SIM_DRAW_MEMORY,     /* which bit changes by itself in the end */
+    SIM_DRAW_RUIN,       /* whether most servers lose their folders in the end */
     SIM_DRAW_PLAN = 100, /* of each kind of fault */
     SIM_DRAW_CHANCE = 200
 };
@@ -466,6 +468,12 @@ bool phase_reaches (const struct world *self, size_t server);
 
 /* Reunion: the others come back, and everybody must come to rest within options.liveness_ms. */
 void phase_reunion (struct world *self);
+
+/* ---- ruin.c -----------------------------------------------------------------------------------
+ */
+
+/* All was judged. In some worlds a majority loses its folders then, and all stands still. */
+void phase_ruin (struct world *self);
 
 /* ---- trace.c --------------------------------------------------------------------------------- */
 
