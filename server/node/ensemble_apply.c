@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 #include "server/node/bootstrap.h"
 
@@ -87,6 +88,9 @@ static int after_apply (struct ensemble *self, const struct zab_entry *entry,
 static void apply_slice (struct ensemble *self)
 {
     struct zab_entry entries[SLICE_ENTRIES];
+    if (COHORT_MUTATED (applied_when_led) && !self->up) {
+        return;
+    }
     for (int left = SLICE_COST; left > 0 && self->applied.zxid < self->deliver;) {
         size_t count = store_read (self->store, self->applied.zxid, self->deliver, SLICE_BYTES,
                                    entries, SLICE_ENTRIES);

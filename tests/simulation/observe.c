@@ -15,7 +15,8 @@ enum {
     ALARM_MS = 3000,
     READ_ENTRIES = 512,
     READ_BYTES = 4 << 20,
-    LEADS_MS_MAX = 1500 /* three times as long as a leader waits for its followers */
+    LEADS_MS_MAX = 1500,  /* three times as long as a leader waits for its followers */
+    APPLIES_MS_MAX = 1000 /* until the next step of what waits for nobody */
 };
 
 /* What was seen of a server last: most turns change none of it. */
@@ -416,10 +417,31 @@ static void check_leads (struct world *world, struct sim_server *server)
     }
 }
 
+/* What is known to be committed, and is on the disk, is applied: by one that has just started, and
+ * follows nobody yet, likewise. */
+static void check_applies (struct world *world, struct sim_server *server)
+{
+    const struct zab_status *status = check_status (server);
+    zxid_t due = status->committed < status->durable ? status->committed : status->durable;
+    zxid_t applied = tree_zxid (node_tree (server->node));
+    int64_t now_ms = world->schedule.now_ms;
+    if (applied >= due || applied != server->applied) {
+        server->applied = applied;
+        server->applied_ms = now_ms;
+    }
+    if (now_ms - server->applied_ms > APPLIES_MS_MAX) {
+        world_fail (world,
+                    "server %u has applied no more than %#" PRIx64 " for %d ms, and knows %#" PRIx64
+                    " to be committed",
+                    server->id, applied, APPLIES_MS_MAX, due);
+    }
+}
+
 void check_server (struct world *world, struct sim_server *server)
 {
     look_at_store (world, server);
     look_at_tree (world, server, false);
+    check_applies (world, server);
     check_leads (world, server);
     check_disks (world, server);
     record_led (world, led (world), can_commit (world));

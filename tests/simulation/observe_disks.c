@@ -14,7 +14,7 @@ enum {
 void check_disks_anew (struct world *world, struct sim_server *server)
 {
     server->leads_full_from_ms = server->keeps_full_from_ms = server->untold_from_ms =
-        server->hangs_from_ms = world->schedule.now_ms;
+        server->hangs_from_ms = server->applied_ms = world->schedule.now_ms;
 }
 
 /* Whether this one follows the leader, has all of its log, and room for more. */

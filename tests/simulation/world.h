@@ -161,6 +161,8 @@ struct sim_server {
      * a full one that has room; a client waits for it and was not told why. */
     int64_t leads_full_from_ms, keeps_full_from_ms, untold_from_ms;
     int64_t hangs_from_ms;   /* and: its disk hangs, it serves, and others do without it */
+    zxid_t applied;          /* as far as it had when somebody looked last, */
+    int64_t applied_ms;      /* and since then, or all that it could */
     uint64_t dead, dead_has; /* a session that has died, and has so many ephemerals; */
     int64_t dead_from_ms;    /* and since then */
     zxid_t logged;           /* its log ended there when somebody looked last, */
