@@ -55,6 +55,7 @@ bool checkpoint_ready (struct checkpoint *self, zxid_t oldest, zxid_t applied)
 {
     struct store_snapshot_info newest;
     if (checkpoint_busy (self)) {
+        self->urgent = true;
         return false;
     }
     if (self->done < self->done_needed) {
@@ -151,7 +152,8 @@ static bool is_due (const struct checkpoint *self, int64_t now_ms)
            (any && makes_room (self, newest.size));
 }
 
-static void begin (struct checkpoint *self, struct tree *tree, struct zab_point point)
+static void begin (struct checkpoint *self, struct tree *tree, struct zab_point point,
+                   int64_t now_ms)
 {
     struct store_snapshot_info newest;
     if (point.zxid == 0 || tree_zxid (tree) != point.zxid) {
@@ -171,8 +173,12 @@ static void begin (struct checkpoint *self, struct tree *tree, struct zab_point 
         store_writer_destroy (&self->writer);
         return;
     }
+    self->urgent = self->wanted || store_space (self->store) != 0;
     self->wanted = self->again = false;
     self->zxid = point.zxid;
+    self->begun_ms = now_ms;
+    self->begun_log = store_log_bytes (self->store);
+    self->written = 0;
     logger_write (&self->logger, LOG_INFO, "snapshot-begun", "zxid=%" PRIx64, point.zxid);
 }
 
@@ -186,10 +192,26 @@ static void fail (struct checkpoint *self, int64_t now_ms, int code)
     self->retry_at_ms = now_ms + CHECKPOINT_RETRY_MS;
 }
 
+/* Whether it has been written faster than it needs to be.  A log that is shorter than it was has
+ * been cut, and says nothing. */
+static bool is_ahead (const struct checkpoint *self, int64_t now_ms)
+{
+    if (self->urgent || self->wanted || (self->calm && grows_slowly (self))) {
+        return false;
+    }
+    uint64_t log = store_log_bytes (self->store);
+    uint64_t grown = log > self->begun_log ? log - self->begun_log : 0;
+    uint64_t passed_ms = now_ms > self->begun_ms ? (uint64_t) (now_ms - self->begun_ms) : 0;
+    return self->written > passed_ms * CHECKPOINT_PACE + grown * CHECKPOINT_PACE_LOG;
+}
+
 static bool write_slice (struct checkpoint *self, int64_t now_ms)
 {
     if (store_writer_pending (self->writer) > CHECKPOINT_PENDING_MAX) {
         return false; /* the store wakes us */
+    }
+    if (is_ahead (self, now_ms)) {
+        return false; /* see checkpoint_deadline */
     }
     buf_clear (&self->slice);
     bool more = tree_snapshot_next (self->snapshot, &self->slice, self->slice_bytes);
@@ -198,6 +220,7 @@ static bool write_slice (struct checkpoint *self, int64_t now_ms)
         return false;
     }
     store_writer_append (self->writer, self->slice.data, self->slice.size);
+    self->written += self->slice.size;
     if (!more) {
         tree_snapshot_end (&self->snapshot);
         store_writer_finish (self->writer, false);
@@ -211,7 +234,7 @@ bool checkpoint_turn (struct checkpoint *self, struct tree *tree, struct zab_poi
     look (self, now_ms);
     self->relieved &= store_space (self->store) != 0;
     if (self->writer == NULL && is_due (self, now_ms)) {
-        begin (self, tree, point);
+        begin (self, tree, point, now_ms);
     }
     if (self->writer == NULL) {
         return false;
@@ -231,4 +254,12 @@ bool checkpoint_turn (struct checkpoint *self, struct tree *tree, struct zab_poi
         self->relieved = store_space (self->store) != 0;
     }
     return false;
+}
+
+int64_t checkpoint_deadline (const struct checkpoint *self)
+{
+    if (self->snapshot == NULL || store_writer_pending (self->writer) > CHECKPOINT_PENDING_MAX) {
+        return INT64_MAX;
+    }
+    return self->begun_ms + (int64_t) (self->written / CHECKPOINT_PACE) + 1;
 }

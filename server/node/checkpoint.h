@@ -3,7 +3,9 @@
  *
  * Due when the log since the last one holds more than max (snapshot_bytes, its size), or much less
  * and the server has time: a start has to apply that log again.  Written in slices while requests
- * go on, with a bound on what waits for the disk.
+ * go on, with a bound on what waits for the disk; and no faster than needed while the log grows,
+ * for all servers write theirs at about the same time, and to walk through a state and pack it
+ * takes all of a processor.
  *
  * The store keeps the newest two.  They may both be of a state that has gone wrong before anybody
  * knew; so the newest stays, too, with which the others have agreed (digests.h), and the log behind
@@ -25,6 +27,10 @@ enum {
     CHECKPOINT_SLICE = 64 << 10,      /* bytes in a turn, if not told otherwise */
     CHECKPOINT_PENDING_MAX = 4 << 20, /* bytes that wait for the disk */
     CHECKPOINT_RETRY_MS = 10000,      /* after one that failed (the disk was full) */
+    /* So many bytes a millisecond, and so many more for each byte that the log grows meanwhile: it
+     * is over before the log has grown by a quarter of what made it due. */
+    CHECKPOINT_PACE = 32 << 10,
+    CHECKPOINT_PACE_LOG = 4,
     /* It is calm when the log has grown by no more than so many bytes in so long; then one is due
      * if the log since the last holds more than max (these bytes, a part of its size). */
     CHECKPOINT_CALM_MS = 2000,
@@ -56,6 +62,10 @@ struct checkpoint {
     struct store_writer *writer; /* with snapshot NULL: it finishes */
     struct buf slice;
     zxid_t zxid;
+    bool urgent; /* somebody waits for it */
+    int64_t begun_ms;
+    uint64_t begun_log; /* what the log held then */
+    uint64_t written;
     zxid_t proven; /* the state was right there; 0: it is not known */
     int64_t retry_at_ms;
     bool calm;             /* the last time that somebody looked: */
@@ -105,5 +115,8 @@ bool checkpoint_busy (const struct checkpoint *self);
 /* Begins or goes on; point: the tree's zxid and the chain there.  true: more at once. */
 bool checkpoint_turn (struct checkpoint *self, struct tree *tree, struct zab_point point,
                       int64_t now_ms);
+
+/* When what is being written goes on by itself, if nothing else happens; INT64_MAX: it does not. */
+int64_t checkpoint_deadline (const struct checkpoint *self);
 
 #endif
