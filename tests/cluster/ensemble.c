@@ -452,6 +452,18 @@ size_t ensemble_leader (struct ensemble *self, int limit_ms)
     return leader;
 }
 
+void ensemble_epochs (struct ensemble *self, uint32_t epochs[ENSEMBLE_MAX], int limit_ms)
+{
+    memset (epochs, 0, ENSEMBLE_MAX * sizeof epochs[0]);
+    ask (self, limit_ms);
+    for (size_t i = 0; i < status.addresses.count; i++) {
+        size_t index = index_of (self, status.addresses.items[i]);
+        if (leads (&status.servers[i]) && index < self->count) {
+            epochs[index] = status.servers[i].epoch;
+        }
+    }
+}
+
 /* Of those that have just been asked. */
 static size_t count_following (const struct ensemble *self, size_t *leader)
 {

@@ -90,6 +90,9 @@ size_t ensemble_wait_leader (struct ensemble *self, size_t following, int limit_
 /* The index of who says that it leads, asked once; SIZE_MAX: nobody does. */
 size_t ensemble_leader (struct ensemble *self, int limit_ms);
 
+/* Which epoch each says that it leads, asked once; 0: none, or it does not answer. */
+void ensemble_epochs (struct ensemble *self, uint32_t epochs[ENSEMBLE_MAX], int limit_ms);
+
 /* How many follow, if exactly one leads; else SIZE_MAX. Asked once. */
 size_t ensemble_following (struct ensemble *self, int limit_ms);
 

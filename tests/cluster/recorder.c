@@ -30,6 +30,15 @@ struct noted {
     uint64_t number;  /* of the write that is asked for; 0: none is */
     uint64_t session; /* that its client has from now on; 0: as before */
     bool lost;        /* its client is told that its session has ended */
+    bool calm;        /* it says that all is well */
+    bool withdrawn;
+};
+
+/* Of entries behind this zxid with a stamp before that time nobody knows when they were proposed.
+ */
+struct doubt {
+    uint64_t after_zxid;
+    int64_t until_ms; /* of CLOCK_REALTIME */
 };
 
 struct recorder {
@@ -39,8 +48,9 @@ struct recorder {
     int64_t offset_ms; /* CLOCK_REALTIME to this recorder's time, at the beginning */
     int64_t last_ms;
     uint64_t zxid;
-    uint64_t stamped_zxid; /* through this the stamps of entries are to be believed */
-    bool doubts;           /* those behind it are not */
+    struct doubt *doubts;
+    size_t doubts_count, doubts_capacity;
+    bool clock_set; /* of this machine: a doubt without an end */
     uint32_t clients;
     uint64_t calls;
     struct noted *noted;
@@ -96,6 +106,7 @@ void recorder_free (struct recorder **self_p)
         (void) fclose (self->file);
         free (self->path);
         free (self->noted);
+        free (self->doubts);
         free (self);
     }
 }
@@ -106,12 +117,41 @@ int64_t recorder_now_ms (const struct recorder *self)
     return now_ms > self->last_ms ? now_ms : self->last_ms;
 }
 
+static bool is_in_doubt (const struct recorder *self)
+{
+    return self->doubts_count > 0 && self->doubts[self->doubts_count - 1].until_ms == INT64_MAX;
+}
+
 void recorder_doubt (struct recorder *self)
 {
-    if (!self->doubts) {
-        self->doubts = true;
-        self->stamped_zxid = self->zxid;
+    if (is_in_doubt (self)) {
+        return;
     }
+    if (self->doubts_count == self->doubts_capacity) {
+        self->doubts_capacity = self->doubts_capacity > 0 ? 2 * self->doubts_capacity : 16;
+        self->doubts = realloc (self->doubts, self->doubts_capacity * sizeof *self->doubts);
+        COHORT_ASSERT (self->doubts != NULL);
+    }
+    self->doubts[self->doubts_count++] = (struct doubt){self->zxid, INT64_MAX};
+}
+
+void recorder_trust (struct recorder *self)
+{
+    if (is_in_doubt (self) && !self->clock_set) {
+        self->doubts[self->doubts_count - 1].until_ms = clock_ms (CLOCK_REALTIME);
+    }
+}
+
+/* Whether the stamp of the entry says when it was proposed. */
+static bool is_stamped (const struct recorder *self, const struct history_entry *entry)
+{
+    for (size_t i = 0; i < self->doubts_count; i++) {
+        if (entry->zxid > self->doubts[i].after_zxid &&
+            entry->stamp_ms < self->doubts[i].until_ms) {
+            return false;
+        }
+    }
+    return entry->zxid <= self->zxid;
 }
 
 uint32_t recorder_new_client (struct recorder *self)
@@ -165,6 +205,21 @@ static void look_at_clock (struct recorder *self)
     int64_t drift_ms = offset_now (self) - self->offset_ms;
     if (drift_ms <= -CLOCK_STEP_MS || drift_ms >= CLOCK_STEP_MS) {
         recorder_doubt (self);
+        self->clock_set = true;
+    }
+}
+
+/* What is judged by how well all is. */
+static bool is_of_calm (enum history_kind kind)
+{
+    return kind == HISTORY_LED || kind == HISTORY_UNLED || kind == HISTORY_CALM ||
+           kind == HISTORY_UNCALM || kind == HISTORY_SERVED || kind == HISTORY_UNSERVED;
+}
+
+void recorder_withdraw_calm (struct recorder *self, uint64_t since)
+{
+    for (size_t i = since; i < self->noted_count; i++) {
+        self->noted[i].withdrawn = self->noted[i].calm;
     }
 }
 
@@ -186,6 +241,7 @@ void recorder_note (struct recorder *self, struct history_event event)
         .number = event.kind == HISTORY_CALL ? event.u.call.number : 0,
         .session = event.kind == HISTORY_SESSION ? event.u.session.id : 0,
         .lost = event.kind == HISTORY_LOST,
+        .calm = is_of_calm (event.kind),
     };
     self->zxid = zxid > self->zxid ? zxid : self->zxid;
 }
@@ -200,10 +256,8 @@ struct progress {
 struct merge {
     const struct recorder *recorder;
     const struct log_copy *log;
-    size_t at;             /* of the events */
-    size_t next;           /* of its entries */
-    uint64_t stamped_zxid; /* through this the stamps are to be believed */
-    bool doubts;           /* there are others */
+    size_t at;   /* of the events */
+    size_t next; /* of its entries */
     int64_t offset_ms;
     struct progress *clients; /* by their numbers */
     size_t clients_count;
@@ -270,7 +324,7 @@ static bool begins_later (const struct merge *self, uint64_t session)
 static uint64_t known_by (struct merge *self, const struct noted *noted)
 {
     uint64_t session = self->clients[noted->client].session, zxid = noted->zxid;
-    bool asked = self->doubts && noted->lost && session != 0;
+    bool asked = self->recorder->doubts_count > 0 && noted->lost && session != 0;
     for (size_t i = self->next; asked && i < self->log->count; i++) {
         struct history_entry entry = entry_at (self, i);
         asked = was_asked_for (self, &entry) && !begins_later (self, entry.session);
@@ -294,7 +348,7 @@ static void put_entries_before (struct merge *self, const struct noted *noted)
                                       .time_ms = noted->time_ms,
                                       .u.entry = entry_at (self, self->next)};
         const struct history_entry *entry = &event.u.entry;
-        bool proposed = entry->zxid <= self->stamped_zxid &&
+        bool proposed = is_stamped (self->recorder, entry) &&
                         entry->stamp_ms - self->offset_ms + CLOCKS_DIFFER_MS < noted->time_ms &&
                         was_asked_for (self, entry);
         more = entry->zxid <= through || proposed;
@@ -316,8 +370,6 @@ bool recorder_merge (struct recorder *self, const struct log_copy *log, const ch
         return false;
     }
     look_at_clock (self);
-    merge.doubts = self->doubts;
-    merge.stamped_zxid = self->doubts ? self->stamped_zxid : self->zxid;
     merge.offset_ms = drift_ms < 0 ? self->offset_ms + drift_ms : self->offset_ms;
     merge.clients_count = self->clients + 1;
     merge.clients = calloc (merge.clients_count, sizeof *merge.clients);
@@ -331,7 +383,7 @@ bool recorder_merge (struct recorder *self, const struct log_copy *log, const ch
         merge.at = i;
         put_entries_before (&merge, &self->noted[i]);
         check (getline (&line, &room, self->file) > 0, self->path);
-        check (fputs (line, merge.file) >= 0, path);
+        check (self->noted[i].withdrawn || fputs (line, merge.file) >= 0, path);
         see_progress (&merge, &self->noted[i]);
     }
     free (line);

@@ -31,6 +31,14 @@ void recorder_note (struct recorder *self, struct history_event event);
  * recorder notices by itself if that of its own machine is. */
 void recorder_doubt (struct recorder *self);
 
+/* All clocks are right again, and no stamp that was given meanwhile is later than now: entries with
+ * a later one are to be believed. */
+void recorder_trust (struct recorder *self);
+
+/* Since this event (of so many before it) the machine has had too much else to do: that there was
+ * calm, that somebody led or was served since then is not said. */
+void recorder_withdraw_calm (struct recorder *self, uint64_t since);
+
 /* Numbers that were not given before, from 1 on. */
 uint32_t recorder_new_client (struct recorder *self);
 uint64_t recorder_new_call (struct recorder *self);

@@ -19,11 +19,8 @@
 
 enum {
     TURN_MS = 5,
-    LIMIT_MS = 120000, /* for anything that is waited for, when nothing is wrong any more */
-    END_MS = 60000,    /* for a server to end */
-    CONFIRMED_MS = 1000,
+    END_MS = 60000, /* for a server to end */
     LOG_EVERY_MS = 5000,
-    STILL_MS_MAX = 1000,
     SYNC_MS_MAX = 10
 };
 
@@ -211,12 +208,12 @@ static void start_auditors (struct soak *self)
 
 /* ---- The turn -------------------------------------------------------------------------------- */
 
-static size_t observed_count (const struct soak *self)
+size_t soak_observed_count (const struct soak *self)
 {
     return self->workers_count + (self->auditing ? self->ensemble.count : 0);
 }
 
-static struct observed *observed_at (struct soak *self, size_t index)
+struct observed *soak_observed (struct soak *self, size_t index)
 {
     return index < self->workers_count ? &self->workers[index].observed
                                        : &self->auditors[index - self->workers_count];
@@ -225,16 +222,16 @@ static struct observed *observed_at (struct soak *self, size_t index)
 void soak_turn (struct soak *self, bool work)
 {
     struct pollfd fds[WORKERS_MAX + ENSEMBLE_MAX];
-    size_t count = observed_count (self);
+    size_t count = soak_observed_count (self);
     for (size_t i = 0; i < count && !self->settled; i++) {
-        bool runs = observed_at (self, i)->stopped == 0;
-        fds[i] = (struct pollfd){.fd = runs ? cohort_fd (observed_at (self, i)->client) : -1,
+        bool runs = soak_observed (self, i)->stopped == 0;
+        fds[i] = (struct pollfd){.fd = runs ? cohort_fd (soak_observed (self, i)->client) : -1,
                                  .events = POLLIN};
     }
     (void) poll (fds, self->settled ? 0 : (nfds_t) count, TURN_MS);
     for (size_t i = 0; i < count && !self->settled; i++) {
-        if (observed_at (self, i)->stopped == 0) {
-            observed_turn (observed_at (self, i));
+        if (soak_observed (self, i)->stopped == 0) {
+            observed_turn (soak_observed (self, i));
         }
     }
     for (size_t i = 0; i < self->workers_count && work; i++) {
@@ -243,94 +240,14 @@ void soak_turn (struct soak *self, bool work)
         }
     }
     look_after_servers (self);
+    soak_watch_calm (self);
+    if (self->clocks_wrong == 0 && soak_now_ms (self) >= self->doubt_until_ms) {
+        recorder_trust (self->recorder);
+    }
     if (soak_now_ms (self) >= self->next_log_ms) {
         soak_read_logs (self);
         self->next_log_ms = soak_now_ms (self) + LOG_EVERY_MS;
     }
-}
-
-/* ---- Calm ------------------------------------------------------------------------------------ */
-
-static bool all_well (struct soak *self)
-{
-    return ensemble_following (&self->ensemble, CONFIRMED_MS) == self->ensemble.count - 1 &&
-           ensemble_whole (&self->ensemble, CONFIRMED_MS);
-}
-
-static void await_all_well (struct soak *self)
-{
-    int64_t limit = soak_now_ms (self) + LIMIT_MS;
-    while (!all_well (self)) {
-        if (soak_now_ms (self) > limit) {
-            soak_fail (self,
-                       "nothing is wrong for %d s, and there is not one leader whom all follow, "
-                       "with whole logs",
-                       LIMIT_MS / 1000);
-        }
-        soak_turn (self, false);
-    }
-}
-
-static void tell_who_waits (struct soak *self, const char *what)
-{
-    for (size_t i = 0; i < observed_count (self); i++) {
-        const struct observed *observed = observed_at (self, i);
-        fprintf (stderr,
-                 "client %" PRIu32 ": state %d, %zu without an answer, stream at %#" PRIx64 "\n",
-                 observed->number, (int) cohort_state (observed->client), observed->outstanding,
-                 observed->streamed);
-    }
-    soak_fail (self, "nothing is wrong for %d s, and %s", LIMIT_MS / 1000, what);
-}
-
-/* An administrator, of whom nothing is recorded, ends the session of a client: it has to hear of
- * it, and its ephemerals to go, as the log says that it was killed. */
-static void kill_session (struct soak *self)
-{
-    struct observed *victim =
-        &self->workers[prng_below (&self->prng, self->workers_count)].observed;
-    uint64_t session = victim->session;
-    int64_t limit = soak_now_ms (self) + LIMIT_MS;
-    int existed = 0;
-    cohort_t *admin = cohort_new (self->ensemble.list, NULL);
-    COHORT_ASSERT (admin != NULL);
-    int rc = cohort_add_auth (admin, RIGHTS_SCHEME, rights_name (0), RIGHTS_PASSWORD);
-    rc = rc == 0 ? cohort_session_kill (admin, session, &existed) : rc;
-    cohort_destroy (&admin);
-    if (rc != 0) {
-        soak_fail (self, "the administrator cannot end a session: %s", cohort_error_text (rc));
-    }
-    soak_tell (self, "session %" PRIx64 " is killed%s", session,
-               existed ? "" : ", and was not there");
-    while (existed && victim->session == session) {
-        if (soak_now_ms (self) > limit) {
-            soak_fail (self, "a client does not hear that its session was killed");
-        }
-        soak_turn (self, true);
-    }
-}
-
-void soak_calm (struct soak *self)
-{
-    int64_t since = soak_now_ms (self);
-    size_t waiting = self->workers_count;
-    soak_heal (self);
-    soak_tell (self, "calm");
-    for (size_t i = 0; i < self->workers_count; i++) {
-        worker_write_fresh (&self->workers[i]);
-    }
-    while (waiting > 0) {
-        if (soak_now_ms (self) > since + LIMIT_MS) {
-            tell_who_waits (self, "not every client is served");
-        }
-        soak_turn (self, true);
-        waiting = 0;
-        for (size_t i = 0; i < self->workers_count; i++) {
-            waiting += self->workers[i].fresh_due;
-        }
-    }
-    soak_tell (self, "everybody was served within %" PRId64 " ms", soak_now_ms (self) - since);
-    kill_session (self);
 }
 
 /* ---- The end --------------------------------------------------------------------------------- */
@@ -339,10 +256,10 @@ typedef bool soak_condition_fn (struct soak *self);
 
 static void await (struct soak *self, soak_condition_fn *holds, const char *otherwise)
 {
-    int64_t limit = soak_now_ms (self) + LIMIT_MS;
+    int64_t since_ms = soak_now_ms (self);
     while (!holds (self)) {
-        if (soak_now_ms (self) > limit) {
-            tell_who_waits (self, otherwise);
+        if (soak_is_overdue (self, since_ms)) {
+            soak_fail_waiting (self, otherwise);
         }
         soak_turn (self, false);
     }
@@ -351,16 +268,16 @@ static void await (struct soak *self, soak_condition_fn *holds, const char *othe
 static bool all_answered (struct soak *self)
 {
     size_t outstanding = 0;
-    for (size_t i = 0; i < observed_count (self); i++) {
-        outstanding += observed_at (self, i)->outstanding;
+    for (size_t i = 0; i < soak_observed_count (self); i++) {
+        outstanding += soak_observed (self, i)->outstanding;
     }
     return outstanding == 0;
 }
 
 static bool all_streamed (struct soak *self)
 {
-    for (size_t i = 0; i < observed_count (self); i++) {
-        const struct observed *observed = observed_at (self, i);
+    for (size_t i = 0; i < soak_observed_count (self); i++) {
+        const struct observed *observed = soak_observed (self, i);
         if (observed->options.stream && (!observed->whole || observed->streamed < self->marker)) {
             return false;
         }
@@ -371,8 +288,8 @@ static bool all_streamed (struct soak *self)
 static void ask_all (struct soak *self, enum history_op_kind kind, const char *path)
 {
     struct history_op op = {.kind = kind, .path = path, .value = ""};
-    for (size_t i = 0; i < observed_count (self); i++) {
-        observed_ask (observed_at (self, i), false, &op, 1, &(struct purpose){.what = 0});
+    for (size_t i = 0; i < soak_observed_count (self); i++) {
+        observed_ask (soak_observed (self, i), false, &op, 1, &(struct purpose){.what = 0});
     }
     await (self, all_answered, "not everything is answered");
 }
@@ -393,14 +310,14 @@ static void await_ends_of_sessions (struct soak *self)
 {
     struct observed *auditor = &self->auditors[0];
     struct history_op op = {.kind = HISTORY_CHILDREN, .path = WORKLOAD_LIVE, .value = ""};
-    int64_t limit = soak_now_ms (self) + LIMIT_MS;
+    int64_t since_ms = soak_now_ms (self);
     self->live = SIZE_MAX;
     auditor->options.answered = on_live;
     auditor->options.arg = self;
     while (self->live != self->options.clients) {
-        if (soak_now_ms (self) > limit) {
+        if (soak_is_overdue (self, since_ms)) {
             soak_fail (self, "nothing is wrong for %d s, and %zu sessions live, of %zu clients",
-                       LIMIT_MS / 1000, self->live, self->options.clients);
+                       SOAK_LIMIT_MS / 1000, self->live, self->options.clients);
         }
         if (auditor->outstanding == 0) {
             observed_ask (auditor, false, &op, 1, &(struct purpose){.what = 0});
@@ -439,14 +356,14 @@ static void await_ends_of_mortals (struct soak *self)
 {
     struct observed *auditor = &self->auditors[0];
     struct history_op op = {.kind = HISTORY_CHILDREN, .path = "/", .value = ""};
-    int64_t limit = soak_now_ms (self) + LIMIT_MS;
+    int64_t since_ms = soak_now_ms (self);
     self->mortal = SIZE_MAX;
     auditor->options.answered = on_mortal;
     auditor->options.arg = self;
     while (self->mortal > 0) {
-        if (soak_now_ms (self) > limit) {
-            soak_fail (self, "nothing is wrong for %d s, and %zu znodes do not go", LIMIT_MS / 1000,
-                       self->mortal);
+        if (soak_is_overdue (self, since_ms)) {
+            soak_fail (self, "nothing is wrong for %d s, and %zu znodes do not go",
+                       SOAK_LIMIT_MS / 1000, self->mortal);
         }
         if (auditor->outstanding == 0) {
             observed_ask (auditor, false, &op, 1, &(struct purpose){.what = 0});
@@ -459,9 +376,8 @@ static void await_ends_of_mortals (struct soak *self)
 /* Everybody is shown the same last state, behind all that they have to be told. */
 static void settle (struct soak *self)
 {
-    int64_t led_ms = soak_now_ms (self);
     await (self, all_answered, "not everything is answered");
-    recorder_note (self->recorder, (struct history_event){.kind = HISTORY_LED});
+    soak_begin_calm (self);
     start_auditors (self);
     ask_all (self, HISTORY_SYNC, "");
     await_ends_of_sessions (self);
@@ -474,12 +390,7 @@ static void settle (struct soak *self)
     ask_all (self, HISTORY_SYNC, "");
     ask_all (self, HISTORY_EXISTS, WORKLOAD_LIVE);
     await (self, all_streamed, "not every stream is complete");
-    /* A machine that stood still is no leader's fault: then nothing is said about when sessions
-     * end. */
-    int64_t now = witness_now_ms ();
-    if (witness_still_ms (self->witness, now - (soak_now_ms (self) - led_ms), now) > STILL_MS_MAX) {
-        recorder_note (self->recorder, (struct history_event){.kind = HISTORY_UNLED});
-    }
+    soak_judge_calm (self);
     recorder_note (self->recorder, (struct history_event){.kind = HISTORY_SETTLED});
     self->settled = true;
 }
@@ -504,7 +415,7 @@ void soak_finish (struct soak *self)
 {
     char history[ENSEMBLE_TEXT];
     soak_heal (self);
-    await_all_well (self);
+    soak_await_all_well (self);
     settle (self);
     for (size_t i = 0; i < self->ensemble.count; i++) {
         self->frail[i] = true;
@@ -585,6 +496,7 @@ void soak_init (struct soak *self, const struct soak_options *options)
     self->witness = witness_new ();
     path_in (self, events, "events");
     self->recorder = recorder_new (events);
+    recorder_note (self->recorder, (struct history_event){.kind = HISTORY_BLIND});
     log_copy_init (&self->log);
     (void) snprintf (configured, sizeof configured, "%s%s\n", settings, rights_user (0, who));
     ensemble_init_with (&self->ensemble, &(struct ensemble_options){.cohortd = options->cohortd,
@@ -599,7 +511,7 @@ void soak_init (struct soak *self, const struct soak_options *options)
         tcp_proxy_start (self->proxy);
     }
     ensemble_start_all (&self->ensemble);
-    await_all_well (self);
+    soak_await_all_well (self);
     self->loop = cohort_loop_new (NULL);
     COHORT_ASSERT (self->loop != NULL);
     for (size_t i = 1; i < options->clients; i += 2) {
@@ -615,8 +527,8 @@ void soak_init (struct soak *self, const struct soak_options *options)
 
 void soak_deinit (struct soak *self)
 {
-    for (size_t i = 0; i < observed_count (self); i++) {
-        observed_abandon (observed_at (self, i));
+    for (size_t i = 0; i < soak_observed_count (self); i++) {
+        observed_abandon (soak_observed (self, i));
     }
     COHORT_ASSERT (cohort_loop_destroy (&self->loop) == 0);
     for (size_t i = 0; i < WORKERS_MAX; i++) {

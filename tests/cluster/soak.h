@@ -2,6 +2,7 @@
  *
  *      soak_main.c     the command: options, phases, what is said
  *      soak.c          servers, clients and recorder together; the turn; the end
+ *      soak_calm.c     when nothing is wrong any more: who has to be served then
  *      soak_faults.c   what goes wrong
  *      soak_schedule.c when, and what that means for each connection
  *
@@ -26,8 +27,9 @@
 
 enum {
     SOAK_FAULTS_MAX = 8,
-    SOAK_KINDS_MAX = 32,
-    SOAK_SKIPPED = 77 /* the exit status where its network may not be made */
+    SOAK_KINDS_MAX = 64,
+    SOAK_LIMIT_MS = 30000, /* for anything that is waited for, when nothing is wrong any more */
+    SOAK_SKIPPED = 77      /* the exit status where its network may not be made */
 };
 
 struct soak_options {
@@ -43,12 +45,29 @@ struct soak_options {
     bool kinds[SOAK_KINDS_MAX]; /* which of soak_kinds may happen */
 };
 
+/* The present calm, or the last one. */
+struct soak_calm {
+    bool is;
+    int64_t since_ms;
+    uint64_t since_event;
+    int64_t next_write_ms;                       /* when a write of the soak's own is tried again */
+    int64_t slowest_ms;                          /* so long did one take */
+    uint32_t served[WORKERS_MAX + ENSEMBLE_MAX]; /* by which numbers clients are, in the history */
+};
+
+/* A server that does not run, by SIGSTOP. */
+struct soak_stop {
+    uint32_t epoch; /* that it led; 0: none */
+    int64_t from_ms;
+};
+
 /* A fault under way. */
 struct soak_fault {
     size_t kind; /* of soak_kinds */
     size_t server, other;
     int64_t until_ms; /* of the recorder's time */
     uint64_t draw;    /* whatever else is to be decided */
+    int64_t step_ms;  /* by which a clock is wrong */
     enum bad_disk_call call;
     uint64_t failed; /* of these calls, when it began */
 };
@@ -65,6 +84,9 @@ struct soak {
     uint64_t emptied[ENSEMBLE_MAX]; /* when its folder was emptied last, as a zxid; 0: never */
     uint64_t known[ENSEMBLE_MAX];   /* through this its log says itself what is committed */
     bool frail[ENSEMBLE_MAX];       /* may end by itself: its disk fails */
+    struct soak_stop stops[ENSEMBLE_MAX];
+    size_t clocks_wrong;    /* faults under way that have set one */
+    int64_t doubt_until_ms; /* until then stamps may be later than it is */
     struct recorder *recorder;
     struct log_copy log;
     struct witness *witness;
@@ -86,6 +108,8 @@ struct soak {
     struct soak_fault faults[SOAK_FAULTS_MAX];
     size_t faults_count;
     int64_t next_fault_ms;
+    struct soak_calm calm;
+    uint64_t calms, calms_judged;
     uint64_t happened[SOAK_KINDS_MAX];
 };
 
@@ -97,9 +121,6 @@ void soak_init (struct soak *self, const struct soak_options *options);
 /* Takes what has come, asks for more if `work`, looks after the servers. Waits a little if there is
  * nothing to do. */
 void soak_turn (struct soak *self, bool work);
-
-/* All is well again: waits until every client has a write acknowledged that it asks for now. */
-void soak_calm (struct soak *self);
 
 /* The end: all is well, everything is answered, nothing more is asked. Stops the servers, puts the
  * history together and has it judged. */
@@ -129,8 +150,40 @@ void soak_read_logs (struct soak *self);
 /* The disk is as it was at the beginning. */
 void soak_heal_disk (struct soak *self, size_t server);
 
+/* Clients that there are: of the work, and in the end one on each server. */
+size_t soak_observed_count (const struct soak *self);
+struct observed *soak_observed (struct soak *self, size_t index);
+
 /* A client's process ends, abruptly or in order, and another begins. */
 void soak_replace_client (struct soak *self, size_t index, bool close);
+
+/* ---- soak_calm.c ----------------------------------------------------------------------------- */
+
+/* All is well again: waits until every client has a write acknowledged that it asks for now, and
+ * for some time goes on so, which is then judged. */
+void soak_calm (struct soak *self);
+
+/* The history says from now on that all is well, and so do all clients that are connected. */
+void soak_begin_calm (struct soak *self);
+
+/* Looks after that: for each turn. */
+void soak_watch_calm (struct soak *self);
+
+/* If the machine has had too much else to do, it is not said. */
+void soak_judge_calm (struct soak *self);
+
+/* Waits until there is one leader whom all follow, with whole logs. */
+void soak_await_all_well (struct soak *self);
+
+/* Whether what should have happened since, as nothing is wrong, is late; the time in which the
+ * machine stood still does not count. */
+bool soak_is_overdue (const struct soak *self, int64_t since_ms);
+
+/* Says for what each client waits, and that this is wrong. */
+#if defined(__GNUC__)
+__attribute__ ((noreturn))
+#endif
+void soak_fail_waiting (struct soak *self, const char *what);
 
 /* ---- soak_faults.c, soak_schedule.c ---------------------------------------------------------- */
 

@@ -12,6 +12,9 @@
 
 enum {
     WHOLE_QUERY_MS = 100,
+    LED_QUERY_MS = 100,
+    STALL_MS = 300,
+    RIGHT_AGAIN_MS = 1000,
     SETTLED_ENTRIES = 300 /* some seconds of work */
 };
 
@@ -53,14 +56,31 @@ static void end_kill_all (struct soak *self, struct soak_fault *fault)
     }
 }
 
-static void begin_stop (struct soak *self, struct soak_fault *fault)
+/* epochs: that they lead, by their own words. */
+static void stop (struct soak *self, size_t server, const uint32_t epochs[ENSEMBLE_MAX])
 {
-    self->held[fault->server] = true;
-    ensemble_signal (&self->ensemble, fault->server, SIGSTOP);
+    self->held[server] = true;
+    ensemble_signal (&self->ensemble, server, SIGSTOP);
+    self->stops[server] = (struct soak_stop){epochs[server], soak_now_ms (self)};
 }
 
+static void begin_stop (struct soak *self, struct soak_fault *fault)
+{
+    uint32_t epochs[ENSEMBLE_MAX];
+    ensemble_epochs (&self->ensemble, epochs, LED_QUERY_MS);
+    stop (self, fault->server, epochs);
+}
+
+/* A leader notices that it was away if that was for longer than half the time for which servers may
+ * be silent. */
 static void end_stop (struct soak *self, struct soak_fault *fault)
 {
+    const struct soak_stop *stop = &self->stops[fault->server];
+    if (stop->epoch != 0 && soak_now_ms (self) - stop->from_ms >= STALL_MS) {
+        recorder_note (self->recorder,
+                       (struct history_event){.kind = HISTORY_STALLED,
+                                              .u.stalled = {stop->epoch, stop->from_ms}});
+    }
     ensemble_signal (&self->ensemble, fault->server, SIGCONT);
     self->held[fault->server] = false;
 }
@@ -82,10 +102,12 @@ static void end_terminate (struct soak *self, struct soak_fault *fault)
 /* All that run, at the same time. */
 static void begin_stop_all (struct soak *self, struct soak_fault *fault)
 {
+    uint32_t epochs[ENSEMBLE_MAX];
+    ensemble_epochs (&self->ensemble, epochs, LED_QUERY_MS);
     fault->draw = 0;
     for (size_t i = 0; i < self->ensemble.count; i++) {
         if (!self->held[i] && self->ensemble.servers[i].pid != 0) {
-            begin_stop (self, &(struct soak_fault){.server = i});
+            stop (self, i, epochs);
             fault->draw |= UINT64_C (1) << i;
         }
     }
@@ -106,13 +128,21 @@ static void end_stop_all (struct soak *self, struct soak_fault *fault)
 static void begin_clock_step (struct soak *self, struct soak_fault *fault)
 {
     int64_t step_ms = 100 + (int64_t) (fault->draw % 60000);
+    fault->step_ms = fault->draw / 60000 % 2 == 0 ? step_ms : -step_ms;
     recorder_doubt (self->recorder);
-    self->disks[fault->server]->clock_ms = fault->draw / 60000 % 2 == 0 ? step_ms : -step_ms;
+    self->clocks_wrong++;
+    self->disks[fault->server]->clock_ms = fault->step_ms;
 }
 
+/* The stamps of entries do not go back: it takes as long as the clock was ahead until they are
+ * right again. */
 static void end_clock_step (struct soak *self, struct soak_fault *fault)
 {
+    int64_t until_ms =
+        soak_now_ms (self) + RIGHT_AGAIN_MS + (fault->step_ms > 0 ? fault->step_ms : 0);
     self->disks[fault->server]->clock_ms = 0;
+    self->doubt_until_ms = until_ms > self->doubt_until_ms ? until_ms : self->doubt_until_ms;
+    self->clocks_wrong--;
 }
 
 /* ---- Disks ----------------------------------------------------------------------------------- */

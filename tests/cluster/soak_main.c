@@ -218,6 +218,7 @@ static void tell_end (struct soak *self)
         printf ("\n%" PRIu64 " connections, %" PRIu64 " reset, %" PRIu64 " bytes, %" PRIu64 " lost",
                 counts.connections, counts.resets, counts.bytes, counts.bytes_lost);
     }
+    printf ("\n%" PRIu64 " calms, %" PRIu64 " of them judged", self->calms, self->calms_judged);
     printf ("\nsoak: all holds: seed %" PRIu64 ", %" PRId64 " s, %zu servers, %" PRIu64
             " faults, %" PRIu64 " events, log through %#" PRIx64 "\n",
             self->options.seed, soak_now_ms (self) / 1000, self->options.servers,

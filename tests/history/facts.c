@@ -443,6 +443,9 @@ static void see_return (struct facts *self, struct fact_client *client,
     if (call == NULL) {
         return;
     }
+    if (result->zxid != 0 && call->made_ms > client->answered_ms) {
+        client->answered_ms = call->made_ms;
+    }
     if (fact_is_read (call) && call->order > client->attach_order && result->zxid > client->read) {
         client->read = result->zxid;
     }
@@ -640,6 +643,9 @@ void facts_see (struct facts *self, const struct history_event *event)
         break;
     case HISTORY_STALLED:
         facts_see_stall (self, &event->u.stalled);
+        break;
+    case HISTORY_BLIND:
+        self->blind = true;
         break;
     case HISTORY_SETTLED:
         break;

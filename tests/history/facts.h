@@ -111,8 +111,9 @@ struct fact_client {
     uint64_t streamed;
     uint64_t written; /* of its newest answered write */
     int64_t valid_until_ms;
-    int64_t heard_ms; /* 0, or when the newest heartbeat was sent that a quorum has confirmed */
-    bool served;      /* since served_ms */
+    int64_t heard_ms;    /* 0, or when the newest heartbeat was sent that a quorum has confirmed */
+    int64_t answered_ms; /* 0, or when the newest call was made that a server has answered */
+    bool served;         /* since served_ms */
     int64_t served_ms;
     struct fact_beat beats[FACT_BEATS]; /* the newest, the n-th at n % FACT_BEATS */
     size_t beats_count;
@@ -147,7 +148,8 @@ struct facts {
     uint64_t told; /* the highest zxid in any answer */
     bool led;      /* since led_ms a leader with a quorum leads */
     int64_t led_ms;
-    bool calm; /* since calm_ms */
+    bool blind; /* nobody says what servers see, and when entries are logged may be told late */
+    bool calm;  /* since calm_ms */
     int64_t calm_ms;
     int64_t now_ms;
     struct model_applied applied; /* by the newest entry */

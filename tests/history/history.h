@@ -286,6 +286,7 @@ enum history_kind {
     HISTORY_CALM,     /* nothing is disturbed any more, and the servers follow one leader; */
     HISTORY_UNCALM,   /* from now on that may be otherwise */
     HISTORY_STALLED,  /* the leader of an epoch has stood still and goes on now */
+    HISTORY_BLIND,    /* the first of all: servers are real ones, and what they do is not seen */
     HISTORY_SETTLED   /* everything that was asked for has been answered, and who is still there has
                          been told everything */
 };

@@ -15,7 +15,7 @@ const char *const text_events[] = {"",       "session", "attached", "valid",  "l
                                    "call",   "return",  "unknown",  "fired",  "batch",    "opened",
                                    "closed", "refused", "told",     "served", "unserved", "seen",
                                    "entry",  "led",     "unled",    "ended",  "forgot",   "heard",
-                                   "calm",   "uncalm",  "stalled",  "settled"};
+                                   "calm",   "uncalm",  "stalled",  "blind",  "settled"};
 const char *const text_ops[] = {"",
                                 "create",
                                 "delete",

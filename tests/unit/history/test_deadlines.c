@@ -125,6 +125,36 @@ static void test_answer_is_late (void **state)
     GOOD (TWO, CALM ("10"), CALL ("c1", "1", "0", SYNC), UNSERVED_1);
 }
 
+/* Servers are real ones, of which nobody knows what they see: it counts what their clients know. */
+static void test_blind (void **state)
+{
+    (void) state;
+#define BLIND "0 c0 blind\n"
+#define REAL  BLIND AT "c1 session session=1 timeout=3000 grace=1000\n" LOG_SESSION ("1", "01")
+    const char *time = "sessions have their time";
+    /* Heard of at 1000, whoever leads since when. */
+    BROKEN (time, REAL, VALID ("1900"), CLOSED ("3600", OF_EPOCH_1, "1", "1"));
+    GOOD (REAL, VALID ("1900"), CLOSED ("4000", OF_EPOCH_1, "1", "1"));
+    GOOD (REAL, CLOSED ("2800", OF_EPOCH_1, "1", "1"));
+    /* The connection was there when what was answered was asked for. */
+#define ASKED_AT(at)    at " c1 call id=1 number=0 multi=0 " SYNC "\n"
+#define ANSWER_AT(time) time " c1 return id=1 code=0 zxid=1\n"
+    BROKEN (time, REAL, ASKED_AT ("500"), ANSWER_AT ("510"), CLOSED ("1400", OF_EPOCH_1, "1", "0"));
+    GOOD (REAL, ASKED_AT ("500"), ANSWER_AT ("900"), CLOSED ("1500", OF_EPOCH_1, "1", "0"));
+    GOOD (REAL, ASKED_AT ("500"), CLOSED ("1400", OF_EPOCH_1, "1", "0"));
+    /* Too late. */
+    const char *end = "sessions end in time";
+    BROKEN (end, REAL, AT "c0 led epoch=0\n", CALM ("10"), GONE, LATER ("6200"));
+    GOOD (REAL, AT "c0 led epoch=0\n", CALM ("10"), GONE, LATER ("6000"));
+    const char *served = "sessions of the served";
+    BROKEN (served, REAL, CALM ("10"), SERVED ("c1", "10"), CLOSED ("6200", OF_EPOCH_1, "1", "1"));
+    GOOD (REAL, CALM ("10"), SERVED ("c1", "10"), CLOSED ("6000", OF_EPOCH_1, "1", "1"));
+    const char *answer = "answers in calm";
+    BROKEN (answer, REAL, CALM ("10"), SERVED ("c1", "10"), ASKED_AT ("20"), ANSWER_AT ("4030"));
+    BROKEN (answer, REAL, CALM ("10"), SERVED ("c1", "10"), ASKED_AT ("20"), "4030 c1 unserved\n");
+    GOOD (REAL, CALM ("10"), SERVED ("c1", "10"), ASKED_AT ("20"), ANSWER_AT ("4020"));
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +163,7 @@ int main (void)
         cmocka_unit_test (test_session_ends_too_late),
         cmocka_unit_test (test_session_of_the_served_ends),
         cmocka_unit_test (test_answer_is_late),
+        cmocka_unit_test (test_blind),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

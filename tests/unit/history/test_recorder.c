@@ -133,10 +133,59 @@ static void test_lost (void **state)
     expect_order (self, &log, " session calm entry lost return");
 }
 
+/* The clock is right again: what is proposed from then on stands where its stamp says. */
+static void test_clock_set_right (void **state)
+{
+    struct log_copy log;
+    struct recorder *self = begin (&log);
+    (void) state;
+    recorder_doubt (self);
+    recorder_doubt (self);
+    note (self, HISTORY_CALM);
+    log_end (&log, 1, wall_ms () - 2);
+    note (self, HISTORY_UNCALM);
+    note_told (self, 1);
+    recorder_trust (self);
+    recorder_trust (self);
+    int64_t trusted_ms = wall_ms ();
+    while (wall_ms () <= trusted_ms + 10) {
+        /* by more than clocks differ */
+    }
+    log_end (&log, 2, trusted_ms + 1);
+    note (self, HISTORY_CALM);
+    note_told (self, 2);
+    /* And it is set once more. */
+    recorder_doubt (self);
+    log_end (&log, 3, trusted_ms + 2);
+    note (self, HISTORY_UNCALM);
+    note_told (self, 3);
+    expect_order (self, &log, " calm uncalm entry return entry calm return uncalm entry return");
+}
+
+/* A calm in which the machine stood still is no calm. */
+static void test_calm_withdrawn (void **state)
+{
+    struct log_copy log;
+    struct recorder *self = begin (&log);
+    (void) state;
+    note (self, HISTORY_CALM);
+    note (self, HISTORY_UNCALM);
+    uint64_t since = recorder_events (self);
+    log_end (&log, 1, wall_ms () - LONG_MS);
+    note (self, HISTORY_LED);
+    note (self, HISTORY_CALM);
+    note_told (self, 1);
+    note (self, HISTORY_UNCALM);
+    recorder_withdraw_calm (self, since);
+    note (self, HISTORY_SETTLED);
+    expect_order (self, &log, " entry calm uncalm return settled");
+}
+
 int main (void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test (test_stamps),
-                                       cmocka_unit_test (test_clock_set),
-                                       cmocka_unit_test (test_lost)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_stamps), cmocka_unit_test (test_clock_set),
+        cmocka_unit_test (test_lost), cmocka_unit_test (test_clock_set_right),
+        cmocka_unit_test (test_calm_withdrawn)};
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
