@@ -55,7 +55,7 @@ static void path_in (const struct soak *self, char path[ENSEMBLE_TEXT], const ch
 
 static void kill_servers (struct soak *self)
 {
-    for (size_t i = 0; i < self->ensemble.count; i++) {
+    for (size_t i = 0; i < self->ensemble.count + self->ensemble.twin; i++) {
         if (self->ensemble.servers[i].pid != 0) {
             ensemble_signal (&self->ensemble, i, SIGKILL);
         }
@@ -423,6 +423,7 @@ void soak_finish (struct soak *self)
         soak_await_end (self, i, "SIGTERM");
     }
     read_logs (self, recorder_zxid (self->recorder), self->marker);
+    soak_inspect (self);
     path_in (self, history, "history");
     if (!recorder_merge (self->recorder, &self->log, history)) {
         soak_fail (self, "the copy of the log ends at %#" PRIx64 ", clients were told of %#" PRIx64,

@@ -4,6 +4,7 @@
  *      soak.c          servers, clients and recorder together; the turn; the end
  *      soak_calm.c     when nothing is wrong any more: who has to be served then
  *      soak_faults.c   what goes wrong
+ *      soak_harm.c     likewise, with data folders
  *      soak_schedule.c when, and what that means for each connection
  *
  * One thread; the proxy and the clients' loop have their own. May include: all of tests/cluster and
@@ -84,6 +85,7 @@ struct soak {
     uint64_t emptied[ENSEMBLE_MAX]; /* when its folder was emptied last, as a zxid; 0: never */
     uint64_t known[ENSEMBLE_MAX];   /* through this its log says itself what is committed */
     bool frail[ENSEMBLE_MAX];       /* may end by itself: its disk fails */
+    bool harmed[ENSEMBLE_MAX];      /* somebody has damaged its folder, or emptied it */
     struct soak_stop stops[ENSEMBLE_MAX];
     size_t clocks_wrong;    /* faults under way that have set one */
     int64_t doubt_until_ms; /* until then stamps may be later than it is */
@@ -184,6 +186,18 @@ bool soak_is_overdue (const struct soak *self, int64_t since_ms);
 __attribute__ ((noreturn))
 #endif
 void soak_fail_waiting (struct soak *self, const char *what);
+
+/* ---- soak_harm.c ----------------------------------------------------------------------------- */
+
+bool soak_may_damage (struct soak *self, const struct soak_fault *fault);
+void soak_begin_damage (struct soak *self, struct soak_fault *fault);
+void soak_begin_empty (struct soak *self, struct soak_fault *fault);
+bool soak_may_be_twin (struct soak *self, const struct soak_fault *fault);
+void soak_begin_twin (struct soak *self, struct soak_fault *fault);
+void soak_end_twin (struct soak *self, struct soak_fault *fault);
+
+/* Of servers that do not run any more: the folders that nobody has harmed are sound. */
+void soak_inspect (struct soak *self);
 
 /* ---- soak_faults.c, soak_schedule.c ---------------------------------------------------------- */
 

@@ -7,16 +7,9 @@
 #include <string.h>
 
 #include "client/base/assert.h"
-#include "server/tree/entry.h"
 #include "tests/cluster/soak.h"
 
-enum {
-    WHOLE_QUERY_MS = 100,
-    LED_QUERY_MS = 100,
-    STALL_MS = 300,
-    RIGHT_AGAIN_MS = 1000,
-    SETTLED_ENTRIES = 300 /* some seconds of work */
-};
+enum { LED_QUERY_MS = 100, STALL_MS = 300, RIGHT_AGAIN_MS = 1000 };
 
 /* ---- Processes ------------------------------------------------------------------------------- */
 
@@ -46,12 +39,21 @@ static void begin_kill_all (struct soak *self, struct soak_fault *fault)
     }
 }
 
+/* In any order. */
 static void end_kill_all (struct soak *self, struct soak_fault *fault)
 {
-    for (size_t i = 0; i < self->ensemble.count; i++) {
-        if ((fault->draw >> i & 1) != 0) {
-            ensemble_start (&self->ensemble, i);
-            self->held[i] = false;
+    struct prng prng;
+    prng_seed (&prng, fault->draw);
+    size_t order[ENSEMBLE_MAX] = {0}, count = self->ensemble.count;
+    for (size_t i = 0; i < count; i++) {
+        size_t other = prng_below (&prng, i + 1);
+        order[i] = order[other];
+        order[other] = i;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if ((fault->draw >> order[i] & 1) != 0) {
+            ensemble_start (&self->ensemble, order[i]);
+            self->held[order[i]] = false;
         }
     }
 }
@@ -264,64 +266,6 @@ static void end_lies (struct soak *self, struct soak_fault *fault)
         soak_heal_disk (self, i);
     }
     end_kill_all (self, fault);
-}
-
-/* Since the folder of a server was emptied the log has taken it in again: it counts, for those who
- * know. What only the next victim knows does not help, nor what it has not synced; so somebody
- * else's log has to say so, and to have gone on since. */
-static bool counts_again (const struct soak *self, size_t server, size_t victim)
-{
-    uint64_t taken_in = 0;
-    size_t since = 0;
-    for (size_t i = self->log.count; i-- > 0 && taken_in == 0; since++) {
-        const struct log_copy_entry *logged = &self->log.entries[i];
-        struct entry entry;
-        if (logged->zxid <= self->emptied[server]) {
-            break;
-        }
-        COHORT_ASSERT (entry_decode (&entry, logged->data, logged->size));
-        if (entry.kind == ENTRY_MEMBER_STORE && entry.u.member_store.id == server + 1) {
-            taken_in = logged->zxid;
-        }
-    }
-    if (self->emptied[server] == 0) {
-        return true;
-    }
-    bool known = false;
-    for (size_t i = 0; i < self->ensemble.count; i++) {
-        known = known || (i != victim && i != server && self->known[i] > taken_in);
-    }
-    return taken_in != 0 && known && since > SETTLED_ENTRIES;
-}
-
-/* One at a time: what is lost is healed from the others. */
-static bool may_damage (struct soak *self, const struct soak_fault *fault)
-{
-    bool may = ensemble_whole (&self->ensemble, WHOLE_QUERY_MS);
-    soak_read_logs (self);
-    for (size_t i = 0; i < self->ensemble.count; i++) {
-        may = may && counts_again (self, i, fault->server);
-    }
-    return may;
-}
-
-static void begin_empty (struct soak *self, struct soak_fault *fault)
-{
-    char command[ENSEMBLE_TEXT + 16];
-    begin_kill (self, fault);
-    soak_read_logs (self);
-    self->emptied[fault->server] = log_copy_zxid (&self->log);
-    (void) snprintf (command, sizeof command, "rm -rf '%s'",
-                     self->ensemble.servers[fault->server].data);
-    COHORT_ASSERT (system (command) == 0);
-}
-
-static void begin_damage (struct soak *self, struct soak_fault *fault)
-{
-    char what[128] = "nothing";
-    begin_kill (self, fault);
-    (void) ensemble_damage (&self->ensemble, fault->server, fault->draw, what, sizeof what);
-    soak_tell (self, "server %zu: damaged: %s", fault->server + 1, what);
 }
 
 /* ---- Connections ----------------------------------------------------------------------------- */
@@ -620,18 +564,27 @@ const struct soak_kind soak_kinds[] = {
      .weight = 4,
      .ms_min = 50,
      .ms_max = 2000,
-     .begin = begin_damage,
+     .begin = soak_begin_damage,
      .end = start_again,
-     .may = may_damage},
+     .may = soak_may_damage},
     {.name = "empty",
      .text = "SIGKILL, and its folder is emptied",
      .process = true,
      .weight = 4,
      .ms_min = 50,
      .ms_max = 2000,
-     .begin = begin_empty,
+     .begin = soak_begin_empty,
      .end = start_again,
-     .may = may_damage},
+     .may = soak_may_damage},
+    {.name = "twin",
+     .text = "a second server with the id of one, with an empty folder or a copy of its",
+     .process = true,
+     .weight = 3,
+     .ms_min = 200,
+     .ms_max = 6000,
+     .begin = soak_begin_twin,
+     .end = soak_end_twin,
+     .may = soak_may_be_twin},
     {.name = "partition",
      .text = "a server and the others do not reach each other",
      .weight = 3,
