@@ -20,7 +20,7 @@ enum {
     TTL_MS_MAX = 1500
 };
 
-enum what { NOTHING, FRESH, REGISTER, LOCK, CHILD };
+enum what { NOTHING, FRESH, REGISTER, LOCK, CHILD, PRESENT };
 
 static uint64_t window_of (const struct worker *self)
 {
@@ -549,7 +549,6 @@ static void answered (void *arg, struct observed *observed, const struct purpose
                       const cohort_result_t *result)
 {
     struct worker *self = arg;
-    (void) observed;
     if (purpose->what == FRESH) {
         self->fresh_due = self->fresh_due && result->rc != 0;
     } else if (purpose->what == REGISTER) {
@@ -557,8 +556,22 @@ static void answered (void *arg, struct observed *observed, const struct purpose
     } else if (purpose->what == LOCK && result->rc == 0) {
         self->lock_window = purpose->window;
         self->lock_zxid = result->stat->czxid;
+    } else if (purpose->what == PRESENT && purpose->index == observed->number) {
+        self->before[0] = observed->number; /* what it has asked for first was done */
+        self->before_count = 1;
     } else if (purpose->what == CHILD && result->rc == 0) {
         (void) snprintf (self->child, sizeof self->child, "%s", result->path);
+    }
+}
+
+/* What the processes before have made stays, if their session goes on: that of the newest one, and
+ * of those before it, as long as none has heard that what is theirs is gone. */
+static void clear_up (struct worker *self)
+{
+    for (size_t i = 0; i < self->before_count; i++) {
+        char path[OBSERVED_PATH_SIZE];
+        (void) snprintf (path, sizeof path, WORKLOAD_LIVE "/%" PRIu32, self->before[i]);
+        ask_for (self, HISTORY_DELETE, path, "", 0, COHORT_ANY_VERSION);
     }
 }
 
@@ -573,14 +586,12 @@ static void renewed (void *arg, struct observed *observed)
     self->lock_zxid = self->lock_window = 0;
     memset (self->registers, 0, sizeof self->registers);
     ask_for (self, HISTORY_CREATE, WORKLOAD_LIVE, "", 0, 0);
-    if (self->before != 0) {
-        /* What the process before has made stays, if its session goes on. */
-        (void) snprintf (path, sizeof path, WORKLOAD_LIVE "/%" PRIu32, self->before);
-        ask_for (self, HISTORY_DELETE, path, "", 0, COHORT_ANY_VERSION);
-    }
-    self->before = observed->number;
+    clear_up (self);
+    COHORT_ASSERT (self->before_count < WORKER_BEFORE_MAX);
+    self->before[self->before_count++] = observed->number;
     (void) snprintf (path, sizeof path, WORKLOAD_LIVE "/%" PRIu32, observed->number);
-    ask_for (self, HISTORY_CREATE, path, "", COHORT_EPHEMERAL, 0);
+    struct history_op op = write_of (HISTORY_CREATE, path, "", COHORT_EPHEMERAL, 0);
+    submit (self, &op, &(struct purpose){.what = PRESENT, .index = observed->number});
     if (self->fresh_due) {
         set_own (self, FRESH);
     }
@@ -590,7 +601,9 @@ void worker_start (struct worker *self, size_t index, uint64_t seed,
                    const struct observed_options *options)
 {
     struct observed_options own = *options;
-    *self = (struct worker){.index = index, .before = self->before};
+    struct worker before = *self;
+    *self = (struct worker){.index = index, .before_count = before.before_count};
+    memcpy (self->before, before.before, sizeof self->before);
     prng_seed (&self->prng, seed);
     own.answered = answered;
     own.renewed = renewed;

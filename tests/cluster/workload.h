@@ -25,7 +25,7 @@
 #include "client/base/prng.h"
 #include "tests/cluster/observed.h"
 
-enum { WORKERS_MAX = 16, REGISTERS = 3 };
+enum { WORKERS_MAX = 16, WORKER_BEFORE_MAX = 64, REGISTERS = 3 };
 
 #define WORKLOAD_LIVE "/live"
 
@@ -46,9 +46,10 @@ struct worker {
     char child[OBSERVED_PATH_SIZE];
     uint64_t lock_zxid, lock_window;
     struct known_register registers[REGISTERS];
-    int64_t next_ms; /* when it asks again */
-    uint32_t before; /* the number of the client that it was last, in the history; 0: none */
-    bool fresh_due;  /* a write that was asked for by worker_write_fresh is not acknowledged yet */
+    int64_t next_ms;                    /* when it asks again */
+    uint32_t before[WORKER_BEFORE_MAX]; /* by which numbers it may be there still, in the history */
+    size_t before_count;
+    bool fresh_due; /* a write that was asked for by worker_write_fresh is not acknowledged yet */
 };
 
 /* Starts a session, or goes on with that of the process before, which is what *self was; options:
