@@ -3,7 +3,6 @@
 #include "tests/cluster/ensemble.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -215,59 +214,6 @@ void ensemble_deinit (struct ensemble *self, bool failed)
     }
     (void) snprintf (command, sizeof command, "rm -rf '%s'", self->folder);
     assert_int_equal (system (command), 0);
-}
-
-/* ---- Damage ---------------------------------------------------------------------------------- */
-
-static int is_kept (const struct dirent *entry)
-{
-    return strncmp (entry->d_name, "log.", 4) == 0 || strncmp (entry->d_name, "snap.", 5) == 0 ||
-           strncmp (entry->d_name, "meta.", 5) == 0 || strcmp (entry->d_name, "manifest") == 0;
-}
-
-/* false: there is nothing in it. */
-static bool change_byte (const char *path, uint64_t draw, long *offset)
-{
-    long last = -1;
-    FILE *file = fopen (path, "r+");
-    assert_non_null (file);
-    for (int byte; (byte = fgetc (file)) != EOF;) {
-        last = byte != 0 ? ftell (file) - 1 : last;
-    }
-    if (last >= 0) {
-        *offset = (long) (draw % ((uint64_t) last + 1));
-        assert_int_equal (fseek (file, *offset, SEEK_SET), 0);
-        int byte = fgetc (file);
-        assert_true (byte != EOF);
-        assert_int_equal (fseek (file, *offset, SEEK_SET), 0);
-        assert_true (fputc (byte ^ (1 << (draw >> 40) % 8), file) != EOF);
-    }
-    assert_int_equal (fclose (file), 0);
-    return last >= 0;
-}
-
-bool ensemble_damage (struct ensemble *self, size_t index, uint64_t draw, char *what, size_t size)
-{
-    struct ensemble_server *server = &self->servers[index];
-    struct dirent **names;
-    char path[2 * ENSEMBLE_TEXT];
-    long offset = 0;
-    assert_int_equal (server->pid, 0);
-    int count = scandir (server->data, &names, is_kept, alphasort);
-    assert_true (count >= 0);
-    bool done = false;
-    for (int i = 0; i < count && !done; i++) {
-        const char *name = names[(draw >> 48) % (uint64_t) count]->d_name;
-        (void) snprintf (path, sizeof path, "%s/%s", server->data, name);
-        done = change_byte (path, draw, &offset);
-        (void) snprintf (what, size, "%s at offset %ld", name, offset);
-        draw += UINT64_C (1) << 48; /* the next, if that was empty */
-    }
-    while (count > 0) {
-        free (names[--count]);
-    }
-    free (names);
-    return done;
 }
 
 /* ---- Processes ------------------------------------------------------------------------------- */
@@ -502,6 +448,19 @@ void ensemble_wait_whole (struct ensemble *self, int limit_ms)
     while (!ensemble_whole (self, QUERY_MS)) {
         assert_true (test_now_ms () < limit);
         breathe ();
+    }
+}
+
+void ensemble_wait_answer (struct ensemble *self, size_t index, int limit_ms)
+{
+    int64_t limit = test_now_ms () + limit_ms;
+    for (bool answered = false; !answered;) {
+        ask (self, QUERY_MS);
+        for (size_t i = 0; i < status.addresses.count; i++) {
+            answered |=
+                status.servers[i].answered && index_of (self, status.addresses.items[i]) == index;
+        }
+        assert_true (answered || test_now_ms () < limit);
     }
 }
 

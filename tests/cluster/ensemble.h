@@ -59,9 +59,11 @@ void ensemble_init_with (struct ensemble *self, const struct ensemble_options *o
  * not start it; its index is `count`. One that was there before must not run any more. */
 void ensemble_make_twin (struct ensemble *self, size_t of, bool copied);
 
-/* Changes one byte of one of the files in the folder of a server that does not run: of those that
- * hold something, and not behind the last byte that is not 0. Says which; draw decides. false:
- * there is no such file. */
+/* Damages one of the files in the folder of a server that does not run, of those that hold
+ * something: changes one byte, not behind the last that is not 0; or zeroes some sectors, cuts it
+ * off, removes it, or lets it and another of its kind change places. The newest segment of the log
+ * is neither zeroed nor cut nor removed: that it was longer is what no disk can tell. Says what it
+ * has done; draw decides. false: there is no such file. */
 bool ensemble_damage (struct ensemble *self, size_t index, uint64_t draw, char *what, size_t size);
 
 /* Kills what runs, removes the folder; after a failure shows the ends of the logs. */
@@ -95,6 +97,9 @@ void ensemble_epochs (struct ensemble *self, uint32_t epochs[ENSEMBLE_MAX], int 
 
 /* How many follow, if exactly one leads; else SIZE_MAX. Asked once. */
 size_t ensemble_following (struct ensemble *self, int limit_ms);
+
+/* Waits until this server answers, whatever it says. */
+void ensemble_wait_answer (struct ensemble *self, size_t index, int limit_ms);
 
 /* Whether all servers answer, and say that their logs are whole. Asked once. */
 bool ensemble_whole (struct ensemble *self, int limit_ms);

@@ -209,7 +209,13 @@ static void end_full (struct soak *self, struct soak_fault *fault)
 static void begin_slow (struct soak *self, struct soak_fault *fault)
 {
     struct bad_disk *disk = self->disks[fault->server];
-    disk->calls[BAD_DISK_SYNC].delay_ms = 20 + (uint32_t) (fault->draw % 500);
+    uint64_t calls = fault->draw / 500 % 3;
+    if (calls != 0) {
+        disk->calls[BAD_DISK_SYNC].delay_ms = 20 + (uint32_t) (fault->draw % 500);
+    }
+    if (calls != 1) {
+        disk->calls[BAD_DISK_WRITE].delay_ms = 5 + (uint32_t) (fault->draw % 100);
+    }
 }
 
 static void end_slow (struct soak *self, struct soak_fault *fault)
@@ -527,7 +533,7 @@ const struct soak_kind soak_kinds[] = {
      .begin = begin_full,
      .end = end_full},
     {.name = "slow-disk",
-     .text = "fsync takes long",
+     .text = "fsync takes long, or pwrite, or both",
      .weight = 2,
      .ms_min = 500,
      .ms_max = 4000,
@@ -559,7 +565,7 @@ const struct soak_kind soak_kinds[] = {
      .begin = begin_lies,
      .end = end_lies},
     {.name = "damage",
-     .text = "SIGKILL, and a byte of a file is changed",
+     .text = "SIGKILL, and a file is changed, zeroed, cut off, removed, or exchanged",
      .process = true,
      .weight = 4,
      .ms_min = 50,

@@ -172,6 +172,32 @@ static void test_all_killed (void **state)
     verify_all ();
 }
 
+/* Two of them have all that was acknowledged, whichever begin; the third comes later. */
+static void test_restarts_in_all_orders (void **state)
+{
+    static const size_t orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                       {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    (void) state;
+    (void) start (30000);
+    load_until (&load, 3000, LOAD_MS);
+    for (size_t round = 0; round < 6; round++) {
+        const size_t *order = orders[round];
+        for (size_t i = 0; i < ensemble.count; i++) {
+            ensemble_signal (&ensemble, i, SIGKILL);
+        }
+        ensemble_start (&ensemble, order[0]);
+        ensemble_wait_answer (&ensemble, order[0], START_MS);
+        ensemble_start (&ensemble, order[1]);
+        (void) ensemble_wait_leader (&ensemble, 1, START_MS);
+        load_until (&load, 3000 + round * 4000 + 2000, LOAD_MS);
+        ensemble_start (&ensemble, order[2]);
+        load_until (&load, 3000 + round * 4000 + 4000, LOAD_MS);
+        (void) ensemble_wait_leader (&ensemble, 2, START_MS);
+    }
+    load_until (&load, 30000, LOAD_MS);
+    verify_all ();
+}
+
 static void test_rolling_restart (void **state)
 {
     (void) state;
@@ -304,6 +330,7 @@ int main (int argc, char **argv)
         CLUSTER_TEST (test_follower_killed_and_stopped),
         CLUSTER_TEST (test_a_crowd_moves),
         CLUSTER_TEST (test_all_killed),
+        CLUSTER_TEST (test_restarts_in_all_orders),
         CLUSTER_TEST (test_rolling_restart),
         CLUSTER_TEST (test_killed_client_vanishes_within_grace),
         CLUSTER_TEST (test_clear_errors_at_start),

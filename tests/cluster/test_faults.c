@@ -283,13 +283,13 @@ static void test_damage_is_healed (void **state)
     (void) state;
     prng_seed (&prng, 1);
     begin_load (20000);
-    for (size_t round = 1; round <= 6; round++) {
+    for (size_t round = 1; round <= 12; round++) {
         size_t server = prng_below (&prng, 3);
         ensemble_signal (&ensemble, server, SIGKILL);
         assert_true (ensemble_damage (&ensemble, server, prng_u64 (&prng), what, sizeof what));
         printf ("  server %zu: %s\n", server + 1, what);
         ensemble_start (&ensemble, server);
-        load_until (&load, 5000 + round * 2000, LOAD_MS);
+        load_until (&load, 5000 + round * 1000, LOAD_MS);
         ensemble_wait_whole (&ensemble, START_MS);
     }
     verify_all ();
