@@ -71,7 +71,7 @@ bool config_set_counts (const struct config_set *self, uint32_t id, uint64_t sto
         const struct config_member *member = config_find (&self->configs[i], id);
         if (member != NULL && member->role == CONFIG_VOTER) {
             /* config_set_quorum sees ids only, so a store must be the listed one everywhere. */
-            if (member->store_id != store_id) {
+            if (member->store_id != store_id && !COHORT_MUTATED (unlisted_counts)) {
                 return false;
             }
             counts = true;

@@ -188,7 +188,9 @@ void follower_acknowledge (struct zab *self)
         send_message (self, leader,
                       (struct zab_message){.type = ZAB_ACK, .zxid = zxid_make (follow->epoch, 0)});
     }
-    if (follow->phase >= FOLLOW_SYNCED && self->durable > follow->acked) {
+    bool synced = follow->phase >= FOLLOW_SYNCED ||
+                  (COHORT_MUTATED (entry_acked_first) && follow->phase == FOLLOW_NEWLEADER);
+    if (synced && self->durable > follow->acked) {
         follow->acked = self->durable;
         send_message (self, leader, (struct zab_message){.type = ZAB_ACK, .zxid = self->durable});
     }

@@ -472,7 +472,8 @@ static void update_status (struct zab *self)
         status.starved = leader_starved (self);
     } else if (role_is_learner (self)) {
         status.leader = self->follow.leader;
-        status.activated = self->follow.phase == FOLLOW_BROADCAST;
+        status.activated = self->follow.phase == FOLLOW_BROADCAST ||
+                           (COHORT_MUTATED (served_early) && self->follow.phase == FOLLOW_SYNCED);
         status.snapshot_from = self->follow.phase == FOLLOW_SNAP ? self->follow.leader : 0;
         status.starved = self->follow.starved;
     }

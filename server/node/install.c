@@ -7,6 +7,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 #include "server/node/error_text.h"
 
@@ -337,7 +338,7 @@ bool install_turn (struct install *self, int64_t now_ms)
     case INSTALL_SETTLING:
         return settle (self);
     case INSTALL_RUNNING: {
-        int code = store_writer_state (self->writer);
+        int code = COHORT_MUTATED (installed_early) ? 1 : store_writer_state (self->writer);
         if (code != 0) {
             self->state = code == 1 ? INSTALL_DONE : INSTALL_FAILED;
             self->code = code == 1 ? 0 : code;

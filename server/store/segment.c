@@ -37,7 +37,7 @@ int segment_reserve (struct segment *self, struct disk *disk, uint64_t through, 
     if (through <= self->reserved) {
         return 0;
     }
-    uint64_t at = self->reserved;
+    uint64_t at = COHORT_MUTATED (zeros_before_end) ? self->end / 512 * 512 : self->reserved;
     while (at < through) {
         size_t part = through - at < ZEROS_SIZE ? (size_t) (through - at) : ZEROS_SIZE;
         int rc = disk->ops->write (self->file, at, zeros, part);
