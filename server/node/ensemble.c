@@ -252,7 +252,7 @@ static enum ensemble_held why_held (const struct ensemble *self)
     if (lost && self->full && (status.leader != 0 || status.settling)) {
         return HELD_STUCK;
     }
-    if (lost) {
+    if (lost && !COHORT_MUTATED (quorumless_untold)) {
         return HELD_NO_QUORUM;
     }
     if (!self->up && self->install.state >= INSTALL_RECEIVING) {

@@ -142,3 +142,14 @@ bool check_hanging_disks (const struct ghost *ghost, const struct sight *sight,
                    " ms with a disk that hangs, and others do without it",
                    sight->server, sight->hangs_ms);
 }
+
+/* 29. Clients of a server without a quorum hear why they wait. */
+bool check_told (const struct ghost *ghost, const struct sight *sight, struct objection *objection)
+{
+    (void) ghost;
+    return sight->lost_ms <= sight->lost_ms_max ||
+           object (objection,
+                   "a client of server %u, which is without a quorum, has waited for %" PRId64
+                   " ms and does not know why",
+                   sight->server, sight->lost_ms);
+}

@@ -593,6 +593,7 @@ void ghost_see (struct ghost *self, const struct sight *sight)
         break;
     case SIGHT_SPACE:
     case SIGHT_HANGS:
+    case SIGHT_LOST:
     case SIGHT_PEACE:
     case SIGHT_FOLDER:
     case SIGHT_REST:

@@ -35,6 +35,7 @@ enum sight_kind {
     SIGHT_PEACE = 2048,     /* in a time in which nothing goes wrong: who leads, who is served */
     SIGHT_FOLDER = 4096,    /* what is on the disk of a server that has been idle for a while */
     SIGHT_HANGS = 8192,     /* a turn of a server whose disk stands is over */
+    SIGHT_LOST = 16384,     /* a turn of a server without a quorum is over */
     SIGHT_REST = 128 /* the cluster came to rest after all faults had ended, or did not in time */
 };
 
@@ -96,6 +97,9 @@ struct sight {
 
     /* HANGS: for so long it leads, or follows, although others do without its disk. */
     int64_t hangs_ms, hangs_ms_max;
+
+    /* LOST: for so long a client of its has waited, and was not told why. */
+    int64_t lost_ms, lost_ms_max;
 
     /* PEACE: for so long nothing has been amiss with any server that counts (and after so long one
      * of them leads, and all follow it); led: that is so, was_led: it was when somebody looked

@@ -33,6 +33,7 @@ const struct invariant invariants[INVARIANTS_COUNT] = {
     {26, "beginnings are final", SIGHT_UPDATE, check_beginnings},
     {27, "epochs are begun with promises", SIGHT_UPDATE, check_begun_epochs},
     {28, "hanging disks give way", SIGHT_HANGS, check_hanging_disks},
+    {29, "who waits is told", SIGHT_LOST, check_told},
 };
 
 const struct invariant *invariants_see (struct ghost *ghost, const struct sight *sight,

@@ -1,5 +1,5 @@
-/* Looks at servers with full disks, and at those with disks that hang, for the invariants about
- * them. */
+/* Looks at servers with full disks, at those with disks that hang, and at those without a quorum,
+ * for the invariants about them and about what their clients are told. */
 
 #include <stdio.h>
 
@@ -8,13 +8,14 @@
 
 enum {
     PATIENCE_MS = 5000,
-    HANGS_MS_MAX = 3500 /* four times peer_timeout, and what was under way may be committed */
+    HANGS_MS_MAX = 3500, /* four times peer_timeout, and what was under way may be committed */
+    LOST_MS_MAX = 3000   /* likewise, besides what comes late to a client */
 };
 
 void check_disks_anew (struct world *world, struct sim_server *server)
 {
     server->leads_full_from_ms = server->keeps_full_from_ms = server->untold_from_ms =
-        server->hangs_from_ms = server->applied_ms = world->schedule.now_ms;
+        server->hangs_from_ms = server->applied_ms = server->lost_from_ms = world->schedule.now_ms;
 }
 
 /* Whether this one follows the leader, has all of its log, and room for more. */
@@ -45,7 +46,7 @@ static bool leads_in_vain (const struct world *world, const struct sim_server *s
     return any;
 }
 
-/* Whether a client waits for this server, reaches it, and knows nothing of the disk. */
+/* Whether a client waits for this server, reaches it, and does not know why. */
 static bool is_untold (const struct world *world, const struct sim_server *server, size_t i)
 {
     const struct sim_client *client = &world->clients[i];
@@ -104,8 +105,30 @@ static void look_at_full (struct world *world, struct sim_server *server)
                     });
 }
 
+/* Each client for itself: one that is told may go, and another one come. */
+static void look_at_lost (struct world *world, struct sim_server *server)
+{
+    int64_t now_ms = world->schedule.now_ms, lost_ms = 0;
+    if (check_status (server)->activated) {
+        server->lost_from_ms = now_ms;
+        return;
+    }
+    for (size_t i = 0; i < world->clients_count; i++) {
+        int64_t *from_ms = &server->lost_untold_from_ms[i];
+        *from_ms = *from_ms > server->lost_from_ms ? *from_ms : server->lost_from_ms;
+        int64_t ms = held_for (is_untold (world, server, i), from_ms, now_ms);
+        lost_ms = ms > lost_ms ? ms : lost_ms;
+    }
+    observe (world, &(struct sight){.kind = SIGHT_LOST,
+                                    .server = server->id,
+                                    .lost_ms = lost_ms,
+                                    .lost_ms_max = LOST_MS_MAX + world->conditions.latency_ms_max +
+                                                   world->conditions.delay_ms_max});
+}
+
 void check_disks (struct world *world, struct sim_server *server)
 {
     look_at_hanging (world, server);
     look_at_full (world, server);
+    look_at_lost (world, server);
 }

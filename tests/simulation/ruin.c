@@ -9,7 +9,7 @@
 
 enum {
     NOTICE_MS = 2500, /* until a leader has given up whom nobody follows any more */
-    STILL_MS = 2000,
+    STILL_MS = 3500, /* so that clients have to be told, too */
     STEP_MS = 50,
     AWAY_MS_MAX = 1000
 };
@@ -41,6 +41,15 @@ static void strike (struct world *self, uint32_t ruined, struct prng *prng)
     }
 }
 
+/* Everybody waits for a write, and is to be told why. */
+static void ask_for_writes (struct world *self)
+{
+    for (size_t i = 0; i < self->clients_count; i++) {
+        self->clients[i].fresh_due = true;
+        self->clients[i].fresh_sent = false;
+    }
+}
+
 static void check_still (struct world *self)
 {
     for (size_t i = 0; i < self->servers_count; i++) {
@@ -60,6 +69,7 @@ void phase_ruin (struct world *self)
     }
     world_tell (self, "most servers lose their folders");
     strike (self, draw_ruined (self, &prng), &prng);
+    ask_for_writes (self);
     world_run (self, NOTICE_MS);
     for (int64_t ms = 0; ms < STILL_MS; ms += STEP_MS) {
         world_run (self, STEP_MS);

@@ -160,9 +160,11 @@ struct sim_server {
     /* Since when not: it leads with a full disk although one with room could; it takes the disk for
      * a full one that has room; a client waits for it and was not told why. */
     int64_t leads_full_from_ms, keeps_full_from_ms, untold_from_ms;
-    int64_t hangs_from_ms;   /* and: its disk hangs, it serves, and others do without it */
-    zxid_t applied;          /* as far as it had when somebody looked last, */
-    int64_t applied_ms;      /* and since then, or all that it could */
+    int64_t hangs_from_ms; /* and: its disk hangs, it serves, and others do without it */
+    zxid_t applied;        /* as far as it had when somebody looked last, */
+    int64_t applied_ms;    /* and since then, or all that it could */
+    int64_t lost_from_ms;  /* and: it is without a quorum; and so far a client has waited for it, */
+    int64_t lost_untold_from_ms[SIM_CLIENTS_MAX]; /* and was not told why */
     uint64_t dead, dead_has; /* a session that has died, and has so many ephemerals; */
     int64_t dead_from_ms;    /* and since then */
     zxid_t logged;           /* its log ended there when somebody looked last, */
@@ -734,8 +736,8 @@ bool check_counter_ended (const struct world *self);
 
 /* ---- observe_disks.c ------------------------------------------------------------------------- */
 
-/* A turn is over: whether the server does what one with a full disk shall, or with one that hangs;
- * it begins, or goes on. */
+/* A turn is over: whether the server does what one with a full disk shall, or with one that hangs,
+ * or without a quorum; it begins, or goes on. */
 void check_disks (struct world *world, struct sim_server *server);
 void check_disks_anew (struct world *world, struct sim_server *server);
 

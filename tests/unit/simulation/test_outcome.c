@@ -241,6 +241,17 @@ static void test_hanging_disks (void **state)
     assert_false (fixture_holds (self, 28));
 }
 
+static void test_untold_without_a_quorum (void **state)
+{
+    struct fixture *self = *state;
+    struct sight *sight = sight_turn (self, 1, 0, 0);
+    sight->kind = SIGHT_LOST;
+    sight->lost_ms = sight->lost_ms_max = 100;
+    assert_true (fixture_holds (self, 29));
+    sight->lost_ms = 101;
+    assert_false (fixture_holds (self, 29));
+}
+
 /* ---- 23 -------------------------------------------------------------------------------------- */
 
 static void test_peace (void **state)
@@ -287,6 +298,7 @@ int main (void)
         INVARIANT_TEST (test_proposes_without_room),
         INVARIANT_TEST (test_full_disks),
         INVARIANT_TEST (test_hanging_disks),
+        INVARIANT_TEST (test_untold_without_a_quorum),
         INVARIANT_TEST (test_peace),
         cmocka_unit_test (test_shadow),
     };
