@@ -4,6 +4,7 @@
 #include "server/node/ensemble_state.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "client/base/assert.h"
@@ -91,7 +92,8 @@ static void apply_slice (struct ensemble *self)
     if (COHORT_MUTATED (applied_when_led) && !self->up) {
         return;
     }
-    for (int left = SLICE_COST; left > 0 && self->applied.zxid < self->deliver;) {
+    for (int left = COHORT_MUTATED (applied_at_once) ? INT_MAX : SLICE_COST;
+         left > 0 && self->applied.zxid < self->deliver;) {
         size_t count = store_read (self->store, self->applied.zxid, self->deliver, SLICE_BYTES,
                                    entries, SLICE_ENTRIES);
         if (count == 0) {

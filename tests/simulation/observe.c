@@ -368,6 +368,32 @@ static void look_at_tree (struct world *world, struct sim_server *server, bool a
     free_ephemerals (&ephemerals);
 }
 
+/* So many entries take up to 2 ms: nothing else of a server goes on meanwhile. */
+enum { FLUSH_ENTRIES_MAX = 300 };
+
+struct sim_flush check_flush_begins (const struct sim_server *server)
+{
+    const struct tree *tree = node_tree (server->node);
+    return (struct sim_flush){tree, tree_zxid (tree)};
+}
+
+/* Another tree is that of a snapshot, which was loaded in steps of its own. */
+void check_flush_ends (struct world *world, const struct sim_server *server,
+                       const struct sim_flush *flush)
+{
+    const struct shadow *committed = &world->checker->ghost.committed;
+    const struct tree *tree = node_tree (server->node);
+    if (tree != flush->tree || tree_zxid (tree) == flush->applied) {
+        return;
+    }
+    const struct zab_point *from = shadow_floor (committed, flush->applied);
+    const struct zab_point *to = shadow_floor (committed, tree_zxid (tree));
+    ptrdiff_t count = to != NULL ? to - (from != NULL ? from : committed->points) : 0;
+    if (count > FLUSH_ENTRIES_MAX) {
+        world_fail (world, "server %u applies %td entries in one go", server->id, count);
+    }
+}
+
 /* The epoch of the newest leader, if it runs. */
 static uint32_t led (const struct world *world)
 {

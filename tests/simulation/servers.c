@@ -469,7 +469,9 @@ static void turn (struct world *self, struct sim_server *server)
     bool more = true;
 
     while (more && flushes++ < self->conditions.flushes) {
+        struct sim_flush flush = check_flush_begins (server);
         more = node_flush (server->node);
+        check_flush_ends (self, server, &flush);
     }
     /* It goes on when it has looked at its sockets. */
     server->turns_on = more ? server->turns_on + 1 : 0;

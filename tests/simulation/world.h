@@ -724,6 +724,14 @@ void check_stopped (struct world *self, struct sim_server *server);
 /* Whether the log begins there because its process has dropped what was before. */
 bool check_has_purged (const struct sim_server *server, zxid_t base);
 void check_server (struct world *self, struct sim_server *server);
+/* Around each flush: it does not take long, whatever there is to do. */
+struct sim_flush {
+    const struct tree *tree;
+    zxid_t applied;
+};
+struct sim_flush check_flush_begins (const struct sim_server *server);
+void check_flush_ends (struct world *self, const struct sim_server *server,
+                       const struct sim_flush *flush);
 /* Sees each update of its core. */
 struct zab_observer check_observer (struct sim_server *server);
 /* Of its core, behind the newest update; LOOKING before the first. */
