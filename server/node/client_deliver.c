@@ -182,6 +182,9 @@ static bool put_trailer (const struct clients *self, const struct client *client
 
 bool deliver_send (struct clients *self, struct client *client)
 {
+    if (tree_damage (self->tree) != NULL) {
+        return true; /* the server ends with this turn; what found it has given no answer */
+    }
     for (;;) {
         struct list_node *node = list_first (&client->out);
         struct segment *segment = node != NULL ? list_entry (node, struct segment, node) : NULL;
