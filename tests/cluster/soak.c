@@ -114,6 +114,12 @@ void soak_read_logs (struct soak *self)
     read_logs (self, 0, 0);
 }
 
+/* A process that is told to end as soon as it has begun does not know yet what that means. */
+static bool ends_in_order (int status)
+{
+    return WIFEXITED (status) || (WIFSIGNALED (status) && WTERMSIG (status) == SIGTERM);
+}
+
 static void look_after_servers (struct soak *self)
 {
     for (size_t i = 0; i < self->ensemble.count; i++) {
@@ -124,7 +130,7 @@ static void look_after_servers (struct soak *self)
         soak_tell (self, "server %zu has ended: %s %d", i + 1,
                    WIFEXITED (status) ? "status" : "signal",
                    WIFEXITED (status) ? WEXITSTATUS (status) : WTERMSIG (status));
-        if (!self->frail[i] || !WIFEXITED (status)) {
+        if (!self->frail[i] || !ends_in_order (status)) {
             soak_fail (self, "server %zu has ended by itself, with %s %d; see the end of %s", i + 1,
                        WIFEXITED (status) ? "status" : "signal",
                        WIFEXITED (status) ? WEXITSTATUS (status) : WTERMSIG (status),

@@ -28,7 +28,7 @@ static const char usage[] =
     "  -v                 tells what happens\n"
     "\n"
     "A schedule of faults is drawn from the seed; every 15 s nothing is wrong until every client\n"
-    "was served.  In the end everything that clients have asked for and were told, with the log\n"
+    "was served, and for some seconds more.  In the end everything that clients have asked for and were told, with the log\n"
     "as it is on the servers' disks, is a history, which is judged (docs/testing.md).  Threads "
     "and\n"
     "processes run as they like: the same seed gives the same schedule, not the same run.\n"
