@@ -9,7 +9,7 @@
 
 enum {
     NOTICE_MS = 2500, /* until a leader has given up whom nobody follows any more */
-    STILL_MS = 3500, /* so that clients have to be told, too */
+    STILL_MS = 3500,  /* so that clients have to be told, too */
     STEP_MS = 50,
     AWAY_MS_MAX = 1000
 };
