@@ -182,7 +182,7 @@ static bool put_trailer (const struct clients *self, const struct client *client
 
 bool deliver_send (struct clients *self, struct client *client)
 {
-    if (tree_damage (self->tree) != NULL) {
+    if (tree_damage (self->tree) != NULL && !COHORT_MUTATED (told_behind_damage)) {
         return true; /* the server ends with this turn; what found it has given no answer */
     }
     for (;;) {

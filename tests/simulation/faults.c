@@ -30,6 +30,8 @@ static bool begin (struct world *self, const struct sim_fault *fault)
     case FAULT_SESSION_KILL:
     case FAULT_SESSION_TAKE:
         return fault_clients_begin (self, fault);
+    case FAULT_MEMORY_ROT:
+        return fault_memory_begin (self, fault);
     default:
         return fault_servers_begin (self, fault);
     }
@@ -50,13 +52,16 @@ static bool waits (const struct world *self, const struct sim_fault *fault)
 static bool has_end (enum fault_kind kind)
 {
     return kind == FAULT_PARTITION || kind == FAULT_ONE_WAY || kind == FAULT_BRIDGE ||
-           kind == FAULT_CUT || kind == FAULT_BREAK || kind == FAULT_FULL_DISK;
+           kind == FAULT_CUT || kind == FAULT_BREAK || kind == FAULT_FULL_DISK ||
+           kind == FAULT_MEMORY_ROT;
 }
 
 static void end (struct world *self, const struct sim_fault *fault)
 {
     if (fault->kind == FAULT_FULL_DISK) {
         fault_disks_end (self, fault);
+    } else if (fault->kind == FAULT_MEMORY_ROT) {
+        fault_memory_end (self, fault);
     } else {
         fault_links_end (self, fault);
     }
@@ -99,6 +104,7 @@ void faults_end (struct world *self)
     self->plan.over = true;
     fault_links_mend (self);
     fault_disks_mend (self);
+    fault_memory_mend (self);
     for (size_t i = 0; i < self->servers_count; i++) {
         self->servers[i].paused_until_ms = self->servers[i].apart_until_ms = self->schedule.now_ms;
     }

@@ -61,7 +61,8 @@ struct world;
     X (END_ROT, "end-rot", PLANNED, 60000, 3000, "a log's last entry rots when its server dies")   \
     X (TEAR, "tear", CHANCE, 1000, 200000, "a client's connection ends between two frames")        \
     X (LATE, "late", CHANCE, 100, 50000, "a frame of a client's connection comes late")            \
-    X (BAD_SECTOR, "bad-sector", PLANNED, 60000, 3000, "what was durable cannot be read (EIO)")
+    X (BAD_SECTOR, "bad-sector", PLANNED, 60000, 3000, "what was durable cannot be read (EIO)")    \
+    X (MEMORY_ROT, "memory-rot", PLANNED, 60000, 1500, "a bit of a state changes by itself")
 
 enum fault_kind {
 #define X(NAME, name, class, seldom, often, text) FAULT_##NAME,
@@ -160,5 +161,8 @@ void fault_disks_mend (struct world *self);
 /* What waits on disks for its operation does not happen. */
 void fault_disks_disarm (struct world *self);
 bool fault_clients_begin (struct world *self, const struct sim_fault *fault);
+bool fault_memory_begin (struct world *self, const struct sim_fault *fault);
+void fault_memory_end (struct world *self, const struct sim_fault *fault);
+void fault_memory_mend (struct world *self);
 
 #endif

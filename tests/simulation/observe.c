@@ -345,7 +345,7 @@ static void look_at_tree (struct world *world, struct sim_server *server, bool a
     }
     uint64_t living = living_in (tree);
     node_status (server->node, &status);
-    if (living != view->living || at_rest) {
+    if ((living != view->living || at_rest) && !server->memory_rots) {
         COHORT_ASSERT (tree_walk (tree, "/", 1, NULL, add_ephemeral, &ephemerals) == 0);
     }
     view->applied = status.applied;

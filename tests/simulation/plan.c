@@ -151,6 +151,13 @@ static void plan_rot (const struct world *self, struct prng *prng, struct sim_fa
     }
 }
 
+static void plan_memory (const struct world *self, struct prng *prng, struct sim_fault *fault)
+{
+    fault->a = one_server (self, prng);
+    fault->length_ms = 1 + (int64_t) rather_small (prng, 0, 4000);
+    fault->value = prng_u64 (prng);
+}
+
 /* Each 2^n-th operation is as likely to be the one. */
 static void plan_disk (const struct world *self, struct prng *prng, struct sim_fault *fault)
 {
@@ -217,6 +224,9 @@ static void plan_details (const struct world *self, struct prng *prng, struct si
     case FAULT_SESSION_KILL:
     case FAULT_SESSION_TAKE:
         plan_client (self, prng, fault);
+        break;
+    case FAULT_MEMORY_ROT:
+        plan_memory (self, prng, fault);
         break;
     default:
         plan_disk (self, prng, fault);

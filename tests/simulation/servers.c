@@ -60,7 +60,7 @@ void server_start_after (struct world *self, struct sim_server *server, int64_t 
 static void bury (struct world *self, struct sim_server *server, bool power_cut)
 {
     bool ran = server->up;
-    server->up = server->leaving = false;
+    server->up = server->leaving = server->memory_rots = false;
     server->apart_until_ms = 0;
     if (server->node != NULL) {
         node_destroy (&server->node);
@@ -175,6 +175,7 @@ static bool is_excused (struct sim_server *server, int rc)
     }
     return crash_disk_failures (server->disk) > server->failures ||
            (rc == COHORT_EDISKFULL && server->full) ||
+           (rc == COHORT_ECORRUPT && server->memory_rots) ||
            (rc == COHORT_ECORRUPT && atlas_excuses (server));
 }
 

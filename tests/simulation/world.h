@@ -156,6 +156,7 @@ struct sim_server {
     uint64_t failures; /* of its disk, before the last turn; and after it: */
     uint64_t failures_next;
     int64_t slow_until_ms, slow_ms; /* its disk is slow with what it does now: for so long */
+    bool memory_rots;               /* a bit of its state has changed by itself */
     bool full;                      /* its disk has been given no more space */
     /* Since when not: it leads with a full disk although one with room could; it takes the disk for
      * a full one that has room; a client waits for it and was not told why. */
