@@ -245,7 +245,8 @@ static void help_who_are_at_odds (struct world *self)
     }
 }
 
-static void come_to_rest (struct world *self, const char *phase)
+/* false: nobody can help them. */
+static bool come_to_rest (struct world *self, const char *phase)
 {
     int64_t begin_ms = self->schedule.now_ms;
     char why[TEXT_SIZE] = "";
@@ -261,7 +262,7 @@ static void come_to_rest (struct world *self, const char *phase)
             if (are_beyond_help (self)) {
                 world_tell (self, "%s: most servers are wrong, and none can tell", phase);
                 calm_end (self);
-                return;
+                return false;
             }
             helped = true;
             help_who_are_at_odds (self);
@@ -272,6 +273,7 @@ static void come_to_rest (struct world *self, const char *phase)
     calm_end (self);
     check_rest (self, self->schedule.now_ms - begin_ms, NULL);
     world_tell (self, "%s: at rest after %" PRId64 " ms", phase, self->schedule.now_ms - begin_ms);
+    return true;
 }
 
 /* Nothing happens, and nothing goes wrong: then nobody changes its leader, and what a disk has to
@@ -411,24 +413,32 @@ bool phase_reaches (const struct world *self, size_t server)
     return self->core == 0 || is_core (self, server);
 }
 
+static void tell_core (struct world *self, struct prng *prng)
+{
+    for (size_t i = 0; i < self->servers_count; i++) {
+        if (is_core (self, i)) {
+            world_tell (self, "server %zu: of the core", i + 1);
+        } else {
+            send_away (self, i, prng);
+        }
+    }
+}
+
 void phase_liveness (struct world *self)
 {
     struct prng prng;
     prng_seed (&prng, world_draw (self, SIM_DRAW_CORE, 0, 0, 0));
     draw_core (self, &prng);
-    for (size_t i = 0; i < self->servers_count; i++) {
-        if (is_core (self, i)) {
-            world_tell (self, "server %zu: of the core", i + 1);
-        } else {
-            send_away (self, i, &prng);
-        }
-    }
+    tell_core (self, &prng);
     start (self);
     ask_for_fresh_writes (self);
     come_to_rest (self, "liveness");
 }
 
-void phase_reunion (struct world *self)
+/* ---- All of them -------------------------------------------------------------------------------
+ */
+
+static bool reunite (struct world *self, const char *phase)
 {
     self->core = (UINT32_C (1) << self->servers_count) - 1;
     fault_links_mend (self);
@@ -440,7 +450,35 @@ void phase_reunion (struct world *self)
     }
     start (self);
     ask_for_fresh_writes (self);
-    come_to_rest (self, "reunion");
+    return come_to_rest (self, phase);
+}
+
+/* Who was healed is as good as who never had to be: without as many of those as a quorum can spare
+ * it goes on. */
+static void leave_it_to_the_healed (struct world *self)
+{
+    struct prng prng;
+    prng_seed (&prng, world_draw (self, SIM_DRAW_CORE, 1, 0, 0));
+    size_t spare = (self->options.servers - 1) / 2;
+    size_t first = prng_below (&prng, self->servers_count);
+    for (size_t i = 0; i < self->servers_count && spare > 0; i++) {
+        size_t server = (first + i) % self->servers_count;
+        if ((((self->harmed | self->observers) >> server) & 1) == 0) {
+            self->core &= ~(UINT32_C (1) << server);
+            spare--;
+        }
+    }
+    tell_core (self, &prng);
+    ask_for_fresh_writes (self);
+    come_to_rest (self, "healed");
+}
+
+void phase_reunion (struct world *self)
+{
+    if (reunite (self, "reunion") && (self->harmed & ~self->observers) != 0) {
+        leave_it_to_the_healed (self);
+        reunite (self, "return");
+    }
     stay_at_rest (self);
     come_to_rest (self, "end"); /* sessions may have ended meanwhile */
 }

@@ -471,7 +471,8 @@ void phase_liveness (struct world *self);
 /* Whether the server is not one of those others. */
 bool phase_reaches (const struct world *self, size_t server);
 
-/* Reunion: the others come back, and everybody must come to rest within options.liveness_ms. */
+/* Reunion: the others come back, and everybody must come to rest within options.liveness_ms. Where
+ * voters were healed as many of the others as a quorum can spare leave and come back once more. */
 void phase_reunion (struct world *self);
 
 /* ---- ruin.c -----------------------------------------------------------------------------------
