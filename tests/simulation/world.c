@@ -50,6 +50,12 @@ static void draw_conditions (struct world *self)
     conditions->pipe_frames = prng_chance (&prng, 1, 3) ? 1 + (uint32_t) prng_below (&prng, 8) : 0;
     conditions->connect_ms = 100 + (int64_t) prng_below (&prng, 900);
     conditions->flushes = UINT64_C (1) << prng_below (&prng, 6);
+    /* Many clients follow all there is: at one znode a turn they would take longer for it than a
+     * world lasts. */
+    uint32_t clients = (uint32_t) self->options.clients;
+    if (clients > 8 && conditions->walk_nodes * conditions->flushes < clients * 2) {
+        conditions->walk_nodes = clients * 2;
+    }
     /* What a client is told at once goes in many frames then. */
     conditions->turn_work =
         1 + (uint32_t) prng_below (&prng, prng_chance (&prng, 1, 4) ? 20 : 2000);
