@@ -29,8 +29,9 @@ struct noted {
     uint32_t client;
     uint64_t number;  /* of the write that is asked for; 0: none is */
     uint64_t session; /* that its client has from now on; 0: as before */
-    bool lost;        /* its client is told that its session has ended */
-    bool calm;        /* it says that all is well */
+    uint32_t incarnation;
+    bool lost; /* its client is told that its session has ended */
+    bool calm; /* it says that all is well */
     bool withdrawn;
 };
 
@@ -240,6 +241,7 @@ void recorder_note (struct recorder *self, struct history_event event)
         .client = event.client,
         .number = event.kind == HISTORY_CALL ? event.u.call.number : 0,
         .session = event.kind == HISTORY_SESSION ? event.u.session.id : 0,
+        .incarnation = event.kind == HISTORY_SESSION ? event.u.session.incarnation : 0,
         .lost = event.kind == HISTORY_LOST,
         .calm = is_of_calm (event.kind),
     };
@@ -251,6 +253,7 @@ void recorder_note (struct recorder *self, struct history_event event)
 /* How far a client has come, in the events so far. */
 struct progress {
     uint64_t session, asked;
+    uint32_t incarnation;
 };
 
 struct merge {
@@ -269,7 +272,10 @@ struct merge {
 static void see_progress (struct merge *self, const struct noted *noted)
 {
     struct progress *client = &self->clients[noted->client];
-    client->session = noted->session != 0 ? noted->session : client->session;
+    if (noted->session != 0) {
+        client->session = noted->session;
+        client->incarnation = noted->incarnation;
+    }
     client->asked = noted->number != 0 ? noted->number : client->asked;
 }
 
@@ -278,7 +284,8 @@ static void see_progress (struct merge *self, const struct noted *noted)
 static bool was_asked_for (const struct merge *self, const struct history_entry *entry)
 {
     for (size_t i = 1; i < self->clients_count && entry->kind == HISTORY_ENTRY_WRITE; i++) {
-        if (self->clients[i].session == entry->session) {
+        if (self->clients[i].session == entry->session &&
+            self->clients[i].incarnation == entry->incarnation) {
             return entry->number <= self->clients[i].asked;
         }
     }

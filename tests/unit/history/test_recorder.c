@@ -36,6 +36,39 @@ static void log_end (struct log_copy *log, uint64_t zxid, int64_t stamp_ms)
         .zxid = zxid, .stamp_ms = stamp_ms, .data = bytes.data, .size = bytes.size};
 }
 
+/* A write of session 1, as its process of that incarnation. */
+static void log_write (struct log_copy *log, uint64_t zxid, uint32_t incarnation, uint64_t number)
+{
+    struct buf bytes = {0};
+    struct entry entry = {.kind = ENTRY_WRITE};
+    struct op op = {.kind = OP_CLOSE_SESSION};
+    entry.u.write = (struct entry_write){
+        .session = 1, .incarnation = incarnation, .number = number, .count = 1};
+    entry_encode (&bytes, &entry);
+    op_encode (&bytes, &op);
+    assert_false (bytes.failed);
+    log->entries = realloc (log->entries, (log->count + 1) * sizeof *log->entries);
+    assert_non_null (log->entries);
+    log->entries[log->count++] = (struct log_copy_entry){
+        .zxid = zxid, .stamp_ms = wall_ms (), .data = bytes.data, .size = bytes.size};
+}
+
+static void note_session (struct recorder *self, uint32_t client, uint32_t incarnation)
+{
+    struct history_event event = {.kind = HISTORY_SESSION, .client = client};
+    event.u.session = (struct history_session){.id = 1, .incarnation = incarnation};
+    recorder_note (self, event);
+}
+
+static void note_call (struct recorder *self, uint32_t client, uint64_t number)
+{
+    struct history_op op = {.kind = HISTORY_CLOSE, .path = "", .value = ""};
+    struct history_event event = {.kind = HISTORY_CALL, .client = client};
+    event.u.call = (struct history_call){
+        .id = recorder_new_call (self), .number = number, .ops = &op, .count = 1};
+    recorder_note (self, event);
+}
+
 static void note (struct recorder *self, enum history_kind kind)
 {
     recorder_note (self, (struct history_event){.kind = kind});
@@ -181,11 +214,33 @@ static void test_calm_withdrawn (void **state)
     expect_order (self, &log, " entry calm uncalm return settled");
 }
 
+/* What the process before has asked for says nothing about the one that goes on with its session.
+ */
+static void test_asked_by_another_process (void **state)
+{
+    struct log_copy log;
+    struct recorder *self = begin (&log);
+    (void) state;
+    uint32_t first = recorder_new_client (self), second = recorder_new_client (self);
+    note_session (self, first, 1);
+    note_call (self, first, 1);
+    note_session (self, second, 2);
+    log_write (&log, 1, 2, 1);
+    int64_t logged_ms = wall_ms ();
+    while (wall_ms () <= logged_ms + 10) {
+        /* by more than clocks differ */
+    }
+    note (self, HISTORY_CALM);
+    note_call (self, second, 1);
+    note_told (self, 1);
+    expect_order (self, &log, " session call session calm call entry return");
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_stamps), cmocka_unit_test (test_clock_set),
-        cmocka_unit_test (test_lost), cmocka_unit_test (test_clock_set_right),
-        cmocka_unit_test (test_calm_withdrawn)};
+        cmocka_unit_test (test_stamps),         cmocka_unit_test (test_clock_set),
+        cmocka_unit_test (test_lost),           cmocka_unit_test (test_clock_set_right),
+        cmocka_unit_test (test_calm_withdrawn), cmocka_unit_test (test_asked_by_another_process)};
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
