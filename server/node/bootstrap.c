@@ -224,11 +224,7 @@ static bool is_founder (const struct bootstrap *self)
  * what is left of an older one, whose other members have what was acknowledged. */
 static bool must_wait (const struct bootstrap *self, size_t missing)
 {
-    size_t voters = 0;
-    for (size_t i = 0; i < self->configured.count; i++) {
-        voters += self->configured.members[i].role == CONFIG_VOTER;
-    }
-    return missing > (COHORT_MUTATED (empty_quorum_founds) ? (voters - 1) / 2 : 0);
+    return missing > (COHORT_MUTATED (empty_quorum_founds) ? self->configured.count / 2 : 0);
 }
 
 /* The members with the stores that are there now; false: a voter is missing, or done already. */

@@ -192,17 +192,23 @@ static void fail (struct checkpoint *self, int64_t now_ms, int code)
     self->retry_at_ms = now_ms + CHECKPOINT_RETRY_MS;
 }
 
-/* Whether it has been written faster than it needs to be.  A log that is shorter than it was has
- * been cut, and says nothing. */
-static bool is_ahead (const struct checkpoint *self, int64_t now_ms)
+/* What of it the time must allow: the log has allowed the rest.  A log that is shorter than it was
+ * has been cut, and says nothing. */
+static uint64_t paced_bytes (const struct checkpoint *self)
 {
-    if (self->urgent || self->wanted || (self->calm && grows_slowly (self))) {
-        return false;
-    }
     uint64_t log = store_log_bytes (self->store);
     uint64_t grown = log > self->begun_log ? log - self->begun_log : 0;
-    uint64_t passed_ms = now_ms > self->begun_ms ? (uint64_t) (now_ms - self->begun_ms) : 0;
-    return self->written > passed_ms * CHECKPOINT_PACE + grown * CHECKPOINT_PACE_LOG;
+    uint64_t allowed = grown * CHECKPOINT_PACE_LOG;
+    bool calm = self->calm && grows_slowly (self);
+    return self->urgent || self->wanted || calm || self->written < allowed
+               ? 0
+               : self->written - allowed;
+}
+
+static int64_t goes_on_ms (const struct checkpoint *self)
+{
+    uint64_t bytes = paced_bytes (self) + CHECKPOINT_PACE - 1;
+    return self->begun_ms + (int64_t) (bytes / CHECKPOINT_PACE);
 }
 
 static bool write_slice (struct checkpoint *self, int64_t now_ms)
@@ -210,7 +216,7 @@ static bool write_slice (struct checkpoint *self, int64_t now_ms)
     if (store_writer_pending (self->writer) > CHECKPOINT_PENDING_MAX) {
         return false; /* the store wakes us */
     }
-    if (is_ahead (self, now_ms)) {
+    if (now_ms < goes_on_ms (self)) {
         return false; /* see checkpoint_deadline */
     }
     buf_clear (&self->slice);
@@ -261,5 +267,5 @@ int64_t checkpoint_deadline (const struct checkpoint *self)
     if (self->snapshot == NULL || store_writer_pending (self->writer) > CHECKPOINT_PENDING_MAX) {
         return INT64_MAX;
     }
-    return self->begun_ms + (int64_t) (self->written / CHECKPOINT_PACE) + 1;
+    return goes_on_ms (self);
 }

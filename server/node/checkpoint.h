@@ -28,7 +28,7 @@ enum {
     CHECKPOINT_PENDING_MAX = 4 << 20, /* bytes that wait for the disk */
     CHECKPOINT_RETRY_MS = 10000,      /* after one that failed (the disk was full) */
     /* So many bytes a millisecond, and so many more for each byte that the log grows meanwhile: it
-     * is over before the log has grown by a quarter of what made it due. */
+     * is over before the log has grown by a quarter of its size. */
     CHECKPOINT_PACE = 32 << 10,
     CHECKPOINT_PACE_LOG = 4,
     /* It is calm when the log has grown by no more than so many bytes in so long; then one is due

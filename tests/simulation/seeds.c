@@ -195,12 +195,12 @@ static struct run_child *wait_for_any (struct seeds *self, int *status)
 }
 
 /* Of the searches for an order so few are given up that what they would have found is found by the
- * others. */
+ * others; one may be in a few worlds, too. */
 enum { GIVEN_UP_PERCENT_MAX = 1 };
 
 static bool too_many_given_up (const struct seeds *self)
 {
-    if (100 * self->given_up <= GIVEN_UP_PERCENT_MAX * self->searched) {
+    if (self->given_up <= 1 + self->searched * GIVEN_UP_PERCENT_MAX / 100) {
         return false;
     }
     fprintf (stderr, "of %" PRIu64 " znodes %" PRIu64 " were not searched to the end: too many\n",

@@ -112,6 +112,9 @@ static void test_faster_while_the_log_grows (void **state)
     uint64_t grown = store_log_bytes (world.server.store) - before;
     assert_true (grown >= 200 << 10);
     assert_about (grown * CHECKPOINT_PACE_LOG);
+    assert_in_range (checkpoint_deadline (&world.checkpoint), world.now_ms + 1, world.now_ms + 2);
+    server_create (&world.server, 1, 50 << 10, 0);
+    assert_true (checkpoint_deadline (&world.checkpoint) <= world.now_ms);
 }
 
 static void test_at_once_if_somebody_waits (void **state)
@@ -120,6 +123,7 @@ static void test_at_once_if_somebody_waits (void **state)
     turn ();
     assert_false (is_written ());
     assert_false (checkpoint_ready (&world.checkpoint, 1, world.server.applied.zxid));
+    assert_true (checkpoint_deadline (&world.checkpoint) <= world.now_ms);
     turn ();
     assert_true (is_written ());
 }
