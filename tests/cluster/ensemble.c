@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,19 @@
 #include "tests/unit/unit.h"
 
 enum { QUERY_MS = 200, LOG_TAIL = 4000, POLL_NS = 5000000 };
+
+void ensemble_shell (const char *format, ...)
+{
+    char line[4 * ENSEMBLE_TEXT];
+    va_list arguments;
+    va_start (arguments, format);
+    int size = vsnprintf (line, sizeof line, format, arguments);
+    va_end (arguments);
+    assert_true (size >= 0 && (size_t) size < sizeof line);
+    if (system (line) != 0) {
+        fail_msg ("%s", line);
+    }
+}
 
 int64_t test_now_ms (void)
 {
@@ -203,7 +217,6 @@ static void show_log (const struct ensemble_server *server)
 
 void ensemble_deinit (struct ensemble *self, bool failed)
 {
-    char command[ENSEMBLE_TEXT];
     for (size_t i = 0; i < self->count + self->twin; i++) {
         if (self->servers[i].pid) {
             ensemble_signal (self, i, SIGKILL);
@@ -212,8 +225,7 @@ void ensemble_deinit (struct ensemble *self, bool failed)
             show_log (&self->servers[i]);
         }
     }
-    (void) snprintf (command, sizeof command, "rm -rf '%s'", self->folder);
-    assert_int_equal (system (command), 0);
+    ensemble_shell ("rm -rf '%s'", self->folder);
 }
 
 /* ---- Processes ------------------------------------------------------------------------------- */
@@ -461,6 +473,7 @@ void ensemble_wait_answer (struct ensemble *self, size_t index, int limit_ms)
                 status.servers[i].answered && index_of (self, status.addresses.items[i]) == index;
         }
         assert_true (answered || test_now_ms () < limit);
+        breathe ();
     }
 }
 

@@ -114,6 +114,12 @@ bool ensemble_log_has (struct ensemble *self, size_t index, const char *text);
 /* Runs cohortd until it ends by itself: its status; what it wrote goes to `output`. */
 int ensemble_run (struct ensemble *self, const char *config, char *output, size_t size);
 
+/* Runs a line of the shell, which must succeed. */
+#if defined(__GNUC__)
+__attribute__ ((format (printf, 1, 2)))
+#endif
+void ensemble_shell (const char *format, ...);
+
 /* A port that stays free while its server is down. The holder keeps it until it is closed. */
 uint16_t ensemble_port (int *holder);
 

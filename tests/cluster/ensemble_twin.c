@@ -1,7 +1,6 @@
 /* A second server with the id of another. */
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,18 +47,10 @@ static void write_config (const struct ensemble_server *of, const struct ensembl
     assert_int_equal (fclose (to), 0);
 }
 
-static void run (const char *command)
-{
-    if (system (command) != 0) {
-        fail_msg ("%s", command);
-    }
-}
-
 void ensemble_make_twin (struct ensemble *self, size_t index, bool copied)
 {
     const struct ensemble_server *of = &self->servers[index];
     struct ensemble_server twin = {.id = of->id};
-    char command[4 * ENSEMBLE_TEXT];
     assert_int_equal (self->servers[self->count].pid, 0);
     memcpy (twin.address, of->address, sizeof twin.address);
     (void) snprintf (twin.config, sizeof twin.config, "%s/twin.cfg", self->folder);
@@ -67,12 +58,9 @@ void ensemble_make_twin (struct ensemble *self, size_t index, bool copied)
     (void) snprintf (twin.data, sizeof twin.data, "%s/twin", self->folder);
     (void) snprintf (twin.clients, sizeof twin.clients, "tcp://%s:%u", of->address, port ());
     write_config (of, &twin);
-    (void) snprintf (command, sizeof command, "rm -rf '%s'", twin.data);
-    run (command);
+    ensemble_shell ("rm -rf '%s'", twin.data);
     if (copied) {
-        (void) snprintf (command, sizeof command, "cp -a '%s' '%s' && rm -f '%s/lock'", of->data,
-                         twin.data, twin.data);
-        run (command);
+        ensemble_shell ("cp -a '%s' '%s' && rm -f '%s/lock'", of->data, twin.data, twin.data);
     }
     self->servers[self->count] = twin;
     self->twin = true;

@@ -297,23 +297,14 @@ static void test_damage_is_healed (void **state)
 
 static void test_emptied_folder (void **state)
 {
-    char command[2 * ENSEMBLE_TEXT];
     size_t server = (leader + 1) % 3;
     (void) state;
     begin_load (20000);
     ensemble_signal (&ensemble, server, SIGKILL);
-    (void) snprintf (command, sizeof command, "rm -rf '%s'", ensemble.servers[server].data);
-    assert_int_equal (system (command), 0);
+    ensemble_shell ("rm -rf '%s'", ensemble.servers[server].data);
     load_until (&load, 8000, LOAD_MS);
     ensemble_start (&ensemble, server);
     verify_all ();
-}
-
-static void run (const char *command, const char *from, const char *to)
-{
-    char line[4 * ENSEMBLE_TEXT];
-    (void) snprintf (line, sizeof line, "%s '%s' '%s'", command, from, to);
-    assert_int_equal (system (line), 0);
 }
 
 /* A copy of a folder is put back, which docs/storage.md warns of: while the others stay, which have
@@ -328,14 +319,14 @@ static void test_old_copy_of_a_folder (void **state)
     for (size_t round = 0; round < 2; round++) {
         size_t server = (leader + 1 + round) % 3;
         ensemble_stop (&ensemble, server, END_MS);
-        run ("cp -a", ensemble.servers[server].data, copy);
+        ensemble_shell ("cp -a '%s' '%s'", ensemble.servers[server].data, copy);
         load_until (&load, acked += 2000, LOAD_MS);
         ensemble_start (&ensemble, server);
         leader = ensemble_wait_leader (&ensemble, 2, START_MS);
         load_until (&load, acked += 2000, LOAD_MS);
         ensemble_signal (&ensemble, server, SIGKILL);
-        run ("rm -rf", ensemble.servers[server].data, "");
-        run ("mv", copy, ensemble.servers[server].data);
+        ensemble_shell ("rm -rf '%s' && mv '%s' '%s'", ensemble.servers[server].data, copy,
+                        ensemble.servers[server].data);
         load_until (&load, acked += 2000, LOAD_MS);
         ensemble_start (&ensemble, server);
         load_until (&load, acked += 1000, LOAD_MS);
