@@ -114,12 +114,6 @@ void soak_read_logs (struct soak *self)
     read_logs (self, 0, 0);
 }
 
-/* A process that is told to end as soon as it has begun does not know yet what that means. */
-static bool ends_in_order (int status)
-{
-    return WIFEXITED (status) || (WIFSIGNALED (status) && WTERMSIG (status) == SIGTERM);
-}
-
 static void look_after_servers (struct soak *self)
 {
     for (size_t i = 0; i < self->ensemble.count; i++) {
@@ -130,9 +124,9 @@ static void look_after_servers (struct soak *self)
         soak_tell (self, "server %zu has ended: %s %d", i + 1,
                    WIFEXITED (status) ? "status" : "signal",
                    WIFEXITED (status) ? WEXITSTATUS (status) : WTERMSIG (status));
-        if (!self->frail[i] || !ends_in_order (status)) {
-            soak_fail (self, "server %zu has ended by itself, with %s %d; see the end of %s", i + 1,
-                       WIFEXITED (status) ? "status" : "signal",
+        if (!soak_end_is_expected (self->ends[i], status)) {
+            soak_fail (self, "server %zu has ended with %s %d, which is wrong; see the end of %s",
+                       i + 1, WIFEXITED (status) ? "status" : "signal",
                        WIFEXITED (status) ? WEXITSTATUS (status) : WTERMSIG (status),
                        self->ensemble.servers[i].log);
         }
@@ -424,7 +418,7 @@ void soak_finish (struct soak *self)
     soak_await_all_well (self);
     settle (self);
     for (size_t i = 0; i < self->ensemble.count; i++) {
-        self->frail[i] = true;
+        self->ends[i] = SOAK_TOLD_TO_END;
         ensemble_signal (&self->ensemble, i, SIGTERM);
         soak_await_end (self, i, "SIGTERM");
     }

@@ -2,6 +2,7 @@
  *
  *      soak_main.c     the command: options, phases, what is said
  *      soak.c          servers, clients and recorder together; the turn; the end
+ *      soak_end.c      with which status a server may end
  *      soak_calm.c     when nothing is wrong any more: who has to be served then
  *      soak_faults.c   what goes wrong
  *      soak_harm.c     likewise, with data folders
@@ -20,6 +21,7 @@
 #include "tests/cluster/ensemble.h"
 #include "tests/cluster/log_copy.h"
 #include "tests/cluster/recorder.h"
+#include "tests/cluster/soak_end.h"
 #include "tests/cluster/workload.h"
 #include "tests/support/bad_disk.h"
 #include "tests/support/packet_net.h"
@@ -84,8 +86,8 @@ struct soak {
     bool held[ENSEMBLE_MAX];        /* by a fault of the process: stopped, or down */
     uint64_t emptied[ENSEMBLE_MAX]; /* when its folder was emptied last, as a zxid; 0: never */
     uint64_t known[ENSEMBLE_MAX];   /* through this its log says itself what is committed */
-    bool frail[ENSEMBLE_MAX];       /* may end by itself: its disk fails */
-    bool harmed[ENSEMBLE_MAX];      /* somebody has damaged its folder, or emptied it */
+    enum soak_end ends[ENSEMBLE_MAX]; /* how each may end now */
+    bool harmed[ENSEMBLE_MAX];        /* somebody has damaged its folder, or emptied it */
     struct soak_stop stops[ENSEMBLE_MAX];
     size_t clocks_wrong;    /* faults under way that have set one */
     int64_t doubt_until_ms; /* until then stamps may be later than it is */

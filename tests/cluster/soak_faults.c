@@ -90,14 +90,14 @@ static void end_stop (struct soak *self, struct soak_fault *fault)
 static void begin_terminate (struct soak *self, struct soak_fault *fault)
 {
     self->held[fault->server] = true;
-    self->frail[fault->server] = true; /* it ends by itself, with status 0 */
+    self->ends[fault->server] = SOAK_TOLD_TO_END;
     ensemble_signal (&self->ensemble, fault->server, SIGTERM);
 }
 
 static void end_terminate (struct soak *self, struct soak_fault *fault)
 {
     soak_await_end (self, fault->server, "SIGTERM");
-    self->frail[fault->server] = false;
+    self->ends[fault->server] = SOAK_GOES_ON;
     start_again (self, fault);
 }
 
@@ -154,7 +154,7 @@ static void begin_failing (struct soak *self, struct soak_fault *fault, enum bad
 {
     struct bad_disk *disk = self->disks[fault->server];
     self->held[fault->server] = true;
-    self->frail[fault->server] = true;
+    self->ends[fault->server] = SOAK_DISK_FAILS;
     fault->failed = disk->calls[call].failed;
     fault->call = call;
     disk->calls[call].pass = (uint32_t) (fault->draw % 4);
@@ -188,7 +188,8 @@ static void end_failing (struct soak *self, struct soak_fault *fault)
     if (self->ensemble.servers[server].pid == 0) {
         ensemble_start (&self->ensemble, server);
     }
-    self->held[server] = self->frail[server] = false;
+    self->held[server] = false;
+    self->ends[server] = SOAK_GOES_ON;
 }
 
 /* It goes on, without writing; and comes back by itself when there is room again. */

@@ -1,0 +1,29 @@
+/* How the process of a server may end, in a soak. */
+
+#include "tests/cluster/soak_end.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+/* Of cohortd. */
+enum { STOPPED = 0, CANNOT_START = 1, DISK_FAILED = 4 };
+
+static bool exits_with (int wait_status, int status)
+{
+    return WIFEXITED (wait_status) && WEXITSTATUS (wait_status) == status;
+}
+
+bool soak_end_is_expected (enum soak_end expected, int wait_status)
+{
+    switch (expected) {
+    case SOAK_TOLD_TO_END:
+        return exits_with (wait_status, STOPPED) ||
+               (WIFSIGNALED (wait_status) && WTERMSIG (wait_status) == SIGTERM);
+    case SOAK_DISK_FAILS:
+        return exits_with (wait_status, DISK_FAILED) || exits_with (wait_status, CANNOT_START);
+    case SOAK_IS_TWIN:
+        return exits_with (wait_status, CANNOT_START);
+    default:
+        return false;
+    }
+}

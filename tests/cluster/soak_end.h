@@ -1,0 +1,20 @@
+/* How the process of a server may end, in a soak: by what was done to it. May include: libc, POSIX.
+ */
+
+#ifndef TESTS_CLUSTER_SOAK_END_H
+#define TESTS_CLUSTER_SOAK_END_H
+
+#include <stdbool.h>
+
+enum soak_end {
+    SOAK_GOES_ON = 0,
+    SOAK_TOLD_TO_END, /* SIGTERM: as soon as it has begun it does not know yet what that means */
+    SOAK_DISK_FAILS,  /* when it meets the failure; as it starts, for whatever reason it cannot */
+    SOAK_IS_TWIN      /* it cannot start on what it has copied */
+};
+
+/* wait_status: as waitpid has it. What sanitizers end a process with is never expected, as long as
+ * tests give them a status of their own. */
+bool soak_end_is_expected (enum soak_end expected, int wait_status);
+
+#endif

@@ -1,0 +1,78 @@
+/* How a server of a soak may end, and that nothing else is taken for that. */
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/cluster/soak_end.h"
+#include "tests/unit/unit.h"
+
+/* The wait status of a process that ends so; signal: 0: none. */
+static int end_of_process (int status, int signal)
+{
+    int wait_status;
+    pid_t pid = fork ();
+    assert_true (pid >= 0);
+    if (pid == 0) {
+        if (signal != 0) {
+            (void) raise (signal);
+        }
+        _exit (status);
+    }
+    assert_int_equal (waitpid (pid, &wait_status, 0), pid);
+    return wait_status;
+}
+
+/* Of all statuses these alone; first = second: there is but one. */
+static void assert_statuses (enum soak_end expected, int first, int second)
+{
+    /* Of cohortd; of sanitizers: 23, 66 and 99; of a shell that finds no program. */
+    static const int statuses[] = {0, 1, 2, 3, 4, 5, 6, 7, 23, 66, 99, 127, 255};
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        assert_int_equal (soak_end_is_expected (expected, end_of_process (statuses[i], 0)),
+                          statuses[i] == first || statuses[i] == second);
+    }
+}
+
+static void test_goes_on (void **state)
+{
+    (void) state;
+    assert_statuses (SOAK_GOES_ON, -1, -1);
+    assert_false (soak_end_is_expected (SOAK_GOES_ON, end_of_process (0, SIGTERM)));
+}
+
+static void test_told_to_end (void **state)
+{
+    (void) state;
+    assert_statuses (SOAK_TOLD_TO_END, 0, 0);
+    assert_true (soak_end_is_expected (SOAK_TOLD_TO_END, end_of_process (0, SIGTERM)));
+    assert_false (soak_end_is_expected (SOAK_TOLD_TO_END, end_of_process (0, SIGKILL)));
+}
+
+/* 4: the disk has failed a server that ran; 1: one that started. */
+static void test_disk_fails (void **state)
+{
+    (void) state;
+    assert_statuses (SOAK_DISK_FAILS, 4, 1);
+    assert_false (soak_end_is_expected (SOAK_DISK_FAILS, end_of_process (0, SIGTERM)));
+}
+
+static void test_twin (void **state)
+{
+    (void) state;
+    assert_statuses (SOAK_IS_TWIN, 1, 1);
+    assert_false (soak_end_is_expected (SOAK_IS_TWIN, end_of_process (0, SIGTERM)));
+    assert_false (soak_end_is_expected (SOAK_IS_TWIN, end_of_process (0, SIGABRT)));
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_goes_on),
+        cmocka_unit_test (test_told_to_end),
+        cmocka_unit_test (test_disk_fails),
+        cmocka_unit_test (test_twin),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
