@@ -87,7 +87,7 @@ struct soak {
     uint64_t emptied[ENSEMBLE_MAX]; /* when its folder was emptied last, as a zxid; 0: never */
     uint64_t known[ENSEMBLE_MAX];   /* through this its log says itself what is committed */
     enum soak_end ends[ENSEMBLE_MAX]; /* how each may end now */
-    bool harmed[ENSEMBLE_MAX];        /* somebody has damaged its folder, or emptied it */
+    bool harmed[ENSEMBLE_MAX]; /* somebody has damaged its folder, and not emptied it since */
     struct soak_stop stops[ENSEMBLE_MAX];
     size_t clocks_wrong;    /* faults under way that have set one */
     int64_t doubt_until_ms; /* until then stamps may be later than it is */
@@ -202,6 +202,10 @@ void soak_end_twin (struct soak *self, struct soak_fault *fault);
 void soak_inspect (struct soak *self);
 
 /* ---- soak_faults.c, soak_schedule.c ---------------------------------------------------------- */
+
+/* SIGSTOP and SIGCONT; the history says so if it was a leader that stood still. */
+void soak_begin_stop (struct soak *self, struct soak_fault *fault);
+void soak_end_stop (struct soak *self, struct soak_fault *fault);
 
 /* Which network can do it. */
 enum soak_network { SOAK_ANY_NETWORK = 0, SOAK_CONNECTIONS, SOAK_PACKETS };

@@ -66,7 +66,7 @@ static void stop (struct soak *self, size_t server, const uint32_t epochs[ENSEMB
     self->stops[server] = (struct soak_stop){epochs[server], soak_now_ms (self)};
 }
 
-static void begin_stop (struct soak *self, struct soak_fault *fault)
+void soak_begin_stop (struct soak *self, struct soak_fault *fault)
 {
     uint32_t epochs[ENSEMBLE_MAX];
     ensemble_epochs (&self->ensemble, epochs, LED_QUERY_MS);
@@ -75,7 +75,7 @@ static void begin_stop (struct soak *self, struct soak_fault *fault)
 
 /* A leader notices that it was away if that was for longer than half the time for which servers may
  * be silent. */
-static void end_stop (struct soak *self, struct soak_fault *fault)
+void soak_end_stop (struct soak *self, struct soak_fault *fault)
 {
     const struct soak_stop *stop = &self->stops[fault->server];
     if (stop->epoch != 0 && soak_now_ms (self) - stop->from_ms >= STALL_MS) {
@@ -119,7 +119,7 @@ static void end_stop_all (struct soak *self, struct soak_fault *fault)
 {
     for (size_t i = 0; i < self->ensemble.count; i++) {
         if ((fault->draw >> i & 1) != 0) {
-            end_stop (self, &(struct soak_fault){.server = i});
+            soak_end_stop (self, &(struct soak_fault){.server = i});
         }
     }
 }
@@ -475,8 +475,8 @@ const struct soak_kind soak_kinds[] = {
      .weight = 4,
      .ms_min = 50,
      .ms_max = 4000,
-     .begin = begin_stop,
-     .end = end_stop},
+     .begin = soak_begin_stop,
+     .end = soak_end_stop},
     {.name = "stop-all",
      .text = "SIGSTOP of all servers at the same time, and SIGCONT",
      .process = true,

@@ -59,25 +59,29 @@ bool soak_may_damage (struct soak *self, const struct soak_fault *fault)
 static void kill_to_harm (struct soak *self, struct soak_fault *fault)
 {
     self->held[fault->server] = true;
-    self->harmed[fault->server] = true;
     ensemble_signal (&self->ensemble, fault->server, SIGKILL);
 }
 
+/* What it has in its place is new, and must be sound; so no later power cut may take back what the
+ * old one had not synced. */
 void soak_begin_empty (struct soak *self, struct soak_fault *fault)
 {
-    char command[ENSEMBLE_TEXT + 16];
+    const struct ensemble_server *server = &self->ensemble.servers[fault->server];
+    struct prng prng;
     kill_to_harm (self, fault);
     soak_read_logs (self);
     self->emptied[fault->server] = log_copy_zxid (&self->log);
-    (void) snprintf (command, sizeof command, "rm -rf '%s'",
-                     self->ensemble.servers[fault->server].data);
-    COHORT_ASSERT (system (command) == 0);
+    prng_seed (&prng, fault->draw);
+    (void) bad_disk_forget (server->disk, &prng, NULL);
+    ensemble_shell ("rm -rf '%s'", server->data);
+    self->harmed[fault->server] = false;
 }
 
 void soak_begin_damage (struct soak *self, struct soak_fault *fault)
 {
     char what[128] = "nothing";
     kill_to_harm (self, fault);
+    self->harmed[fault->server] = true;
     (void) ensemble_damage (&self->ensemble, fault->server, fault->draw, what, sizeof what);
     soak_tell (self, "server %zu: damaged: %s", fault->server + 1, what);
 }
@@ -96,11 +100,11 @@ void soak_begin_twin (struct soak *self, struct soak_fault *fault)
 {
     bool copied = fault->draw % 2 == 0;
     if (copied) {
-        ensemble_signal (&self->ensemble, fault->server, SIGSTOP);
+        soak_begin_stop (self, fault);
     }
     ensemble_make_twin (&self->ensemble, fault->server, copied);
     if (copied) {
-        ensemble_signal (&self->ensemble, fault->server, SIGCONT);
+        soak_end_stop (self, fault);
     }
     ensemble_start (&self->ensemble, self->ensemble.count);
 }
