@@ -89,14 +89,24 @@ static void await_all_served (struct soak *self)
 
 /* ---- Sessions are killed --------------------------------------------------------------------- */
 
-/* An administrator, of whom nothing is recorded, ends the session of a client: it has to hear of
- * it, and its ephemerals to go, as the log says that it was killed. */
-static void kill_session (struct soak *self)
+/* NULL: all are between two sessions. */
+static struct observed *draw_victim (struct soak *self)
 {
-    struct observed *victim =
-        &self->workers[prng_below (&self->prng, self->workers_count)].observed;
-    uint64_t session = victim->session;
-    int64_t since_ms = soak_now_ms (self);
+    size_t first = prng_below (&self->prng, self->workers_count);
+    for (size_t i = 0; i < self->workers_count; i++) {
+        struct observed *observed = &self->workers[(first + i) % self->workers_count].observed;
+        if (observed->session != 0) {
+            return observed;
+        }
+    }
+    return NULL;
+}
+
+/* An administrator, of whom nothing is recorded, ends the session of a client: its ephemerals have
+ * to go, as the log says that it was killed. Nothing else is done until he has his answer, so it is
+ * no time to judge. false: it was not there. */
+static bool kill_session (struct soak *self, uint64_t session)
+{
     int existed = 0;
     cohort_t *admin = cohort_new (self->ensemble.list, NULL);
     COHORT_ASSERT (admin != NULL);
@@ -108,7 +118,13 @@ static void kill_session (struct soak *self)
     }
     soak_tell (self, "session %" PRIx64 " is killed%s", session,
                existed ? "" : ", and was not there");
-    while (existed && victim->session == session) {
+    return existed != 0;
+}
+
+static void await_word_of_kill (struct soak *self, const struct observed *victim, uint64_t session)
+{
+    int64_t since_ms = soak_now_ms (self);
+    while (victim->session == session) {
         if (soak_is_overdue (self, since_ms)) {
             soak_fail (self, "a client does not hear that its session was killed");
         }
@@ -223,9 +239,14 @@ void soak_calm (struct soak *self)
     soak_tell (self, "calm");
     await_all_served (self);
     soak_await_all_well (self);
+    const struct observed *victim = draw_victim (self);
+    uint64_t session = victim != NULL ? victim->session : 0;
+    bool killed = session != 0 && kill_session (self, session);
     soak_begin_calm (self);
     int64_t end_ms = soak_now_ms (self) + (self->calms % LONG_EVERY == 0 ? LONG_CALM_MS : CALM_MS);
-    kill_session (self);
+    if (killed) {
+        await_word_of_kill (self, victim, session);
+    }
     while (soak_now_ms (self) < end_ms) {
         soak_turn (self, true);
     }

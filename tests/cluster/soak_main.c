@@ -219,6 +219,11 @@ static void tell_end (struct soak *self)
                 counts.connections, counts.resets, counts.bytes, counts.bytes_lost);
     }
     printf ("\n%" PRIu64 " calms, %" PRIu64 " of them judged", self->calms, self->calms_judged);
+    if (self->calms_judged == 0) {
+        printf ("\nsoak: WARNING: no calm was judged, as the machine stood still in each of them: "
+                "whether "
+                "anybody was served in time is not known");
+    }
     printf ("\nsoak: all holds: seed %" PRIu64 ", %" PRId64 " s, %zu servers, %" PRIu64
             " faults, %" PRIu64 " events, log through %#" PRIx64 "\n",
             self->options.seed, soak_now_ms (self) / 1000, self->options.servers,
