@@ -40,6 +40,7 @@ start_server () {
         < <(timeout 60 tail -n +1 -F "$folder/server.log" 2>/dev/null))
     port=${line##*:}
     export COHORT_SERVERS=tcp://127.0.0.1:$port
+    export COHORT_TIMEOUT=30000 # a busy machine takes longer than people are to wait
     if [ -z "$port" ] || ! cohort status --wait 60000 >/dev/null; then
         cat "$folder/server.log" >&2
         echo "the server does not start" >&2
