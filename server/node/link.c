@@ -8,6 +8,8 @@
 #include "client/base/assert.h"
 #include "client/base/mutation.h"
 
+#define LONG_AGO (INT64_MIN / 2)
+
 struct flight {
     uint64_t seq;
     uint64_t bytes;
@@ -24,7 +26,8 @@ void link_init (struct link *self, uint32_t peer, const struct link_identity *id
     self->logger = *logger;
     self->now_ms = now_ms;
     self->connect_at_ms = now_ms;
-    self->attempt_ms = INT64_MIN / 2;
+    self->attempt_ms = LONG_AGO;
+    self->other_last_ms = self->twin_told_ms = self->twin_heard_ms = LONG_AGO;
     self->backoff_ms = LINK_BACKOFF_MIN_MS;
     self->hello_wait_ms = LINK_HELLO_MIN_MS;
     self->mine = incarnation;
@@ -72,10 +75,9 @@ static void go_up (struct link *self)
     self->probe_at_ms = self->now_ms + LINK_PROBE_MS;
     self->probes = 0;
     self->echoed = self->doubted = false;
-    self->silent = 0;
-    self->usurper = self->usurper != process_of (self->theirs) ? self->usurper : 0;
-    self->twin = 0;
-    self->twin_told = false;
+    if (self->other == process_of (self->theirs)) {
+        self->other_last_ms = LONG_AGO; /* it has taken the place of the one that was known */
+    }
     self->backoff_ms = LINK_BACKOFF_MIN_MS;
     self->refused = LINK_WELCOME;
     logger_write (&self->logger, LOG_DEBUG, "link-up",
@@ -117,14 +119,15 @@ static void retry_later (struct link *self)
 
 /* ---- Two servers with one id ----------------------------------------------------------------- */
 
-/* The connection stands, and nobody has ever said anything: who is there answers somebody else. */
+/* HELLO goes out, and nobody has ever said anything: who is there answers somebody else. Counted
+ * are questions, not time, in which this server may have stood still itself. */
 static void note_silence (struct link *self)
 {
-    if (self->connection == LINK_CONNECTED && self->theirs == 0 &&
-        ++self->silent == LINK_SILENT_MAX) {
+    bool silent = self->theirs == 0 && self->refused == LINK_WELCOME;
+    if (silent && ++self->unanswered == LINK_SILENT_MAX) {
         logger_write (&self->logger, LOG_WARNING, "peer-silent",
-                      "peer=%" PRIu32 " reason=\"it takes connections, and says nothing: it hangs, "
-                      "or has another address for server %" PRIu32
+                      "peer=%" PRIu32 " reason=\"it takes connections, and says nothing: it is "
+                      "still starting, or hangs, or has another address for server %" PRIu32
                       ": is there a second server with this id?\"",
                       self->peer, self->identity->id);
     }
@@ -135,49 +138,79 @@ static const char *folder_of_twin (bool copied)
     return copied ? "a copy of its data folder" : "a data folder of its own";
 }
 
-/* The process that is known answers, and this one greets: for long, if it does not come late. */
-static void note_twin (struct link *self, const struct peer_frame *frame)
+static void note_other (struct link *self, const struct peer_frame *frame)
 {
-    uint64_t process = process_of (frame->header.mine);
-    if (process == process_of (self->theirs)) {
+    if (self->now_ms - self->other_last_ms >= LINK_TWIN_GAP_MS) {
+        self->other_since_ms = self->now_ms;
+    }
+    self->other = process_of (frame->header.mine);
+    self->other_store = frame->hello.store_id;
+    self->other_last_ms = self->now_ms;
+}
+
+/* It does not come late. */
+static bool other_goes_on (const struct link *self)
+{
+    return self->other_last_ms - self->other_since_ms >= LINK_TWIN_MS;
+}
+
+/* Who is at the address was found out when the other had spoken already. */
+static bool address_is_known (const struct link *self)
+{
+    return self->attempt_ms >= self->other_since_ms;
+}
+
+static void tell_of_twin (struct link *self)
+{
+    if (self->now_ms - self->twin_told_ms < LINK_TELL_AGAIN_MS) {
         return;
     }
-    bool again = process == self->twin && self->now_ms - self->twin_last_ms < LINK_TWIN_MS;
-    self->twin_last_ms = self->now_ms;
-    if (!again) {
-        self->twin = process;
-        self->twin_store = frame->hello.store_id;
-        self->twin_since_ms = self->now_ms;
-        self->twin_told = false;
-    } else if (!self->twin_told && self->now_ms - self->twin_since_ms >= LINK_TWIN_MS) {
-        self->twin_told = true;
-        self->hello_due = true;
-        logger_write (&self->logger, LOG_ERROR, "peer-twin",
-                      "peer=%" PRIu32 " reason=\"two servers say that they are server %" PRIu32
-                      ": the one at its configured address counts; the other has %s: stop it\"",
-                      self->peer, self->peer,
-                      folder_of_twin (self->twin_store == self->peer_store_id));
-    }
+    self->twin_told_ms = self->now_ms;
+    self->hello_due = true;
+    logger_write (&self->logger, LOG_ERROR, "peer-twin",
+                  "peer=%" PRIu32 " reason=\"two servers say that they are server %" PRIu32
+                  ": the one at its configured address counts; the other has %s: stop it\"",
+                  self->peer, self->peer,
+                  folder_of_twin (self->other_store == self->peer_store_id));
 }
 
 /* Its store; 0: there is none any more. */
 static uint64_t twin_now (const struct link *self)
 {
-    bool there = self->up && self->twin_told && self->now_ms - self->twin_last_ms < LINK_TWIN_MS;
-    return there ? self->twin_store : 0;
+    bool there = self->up && self->now_ms - self->other_last_ms < LINK_TWIN_MS &&
+                 other_goes_on (self) && address_is_known (self);
+    return there ? self->other_store : 0;
 }
 
 /* The peer knows of another process with this server's id. */
 static void hear_of_twin (struct link *self, uint64_t store_id)
 {
-    if (store_id != 0 && store_id != self->twin_heard) {
-        self->twin_heard = store_id;
+    if (store_id != 0 && self->now_ms - self->twin_heard_ms >= LINK_TELL_AGAIN_MS) {
+        self->twin_heard_ms = self->now_ms;
         logger_write (&self->logger, LOG_ERROR, "twin",
                       "peer=%" PRIu32 " reason=\"another server tells it that it is server %" PRIu32
                       ", too; it has %s: stop it\"",
                       self->peer, self->identity->id,
                       folder_of_twin (store_id == self->identity->store_id));
     }
+}
+
+/* Whether this HELLO ends a link that is up. That of another process does if it is newer, or goes
+ * on, unless what the address leads to is known: then it is a twin. */
+static bool ends_link (struct link *self, const struct peer_frame *frame)
+{
+    uint64_t theirs = frame->header.mine;
+    if (process_of (theirs) == process_of (self->theirs)) {
+        return theirs > self->theirs;
+    }
+    note_other (self, frame);
+    if (!address_is_known (self)) {
+        return theirs > self->theirs || other_goes_on (self);
+    }
+    if (other_goes_on (self)) {
+        tell_of_twin (self);
+    }
+    return false;
 }
 
 /* ---- Input ----------------------------------------------------------------------------------- */
@@ -208,7 +241,6 @@ void link_time (struct link *self, int64_t now_ms)
     if (self->connection == LINK_CONNECTED && !self->up) {
         self->hello_due |= now_ms >= self->hello_at_ms;
         if (now_ms - self->greeting_ms >= LINK_GREETING_MAX_MS) {
-            note_silence (self);
             retry_later (self);
         }
     }
@@ -298,10 +330,9 @@ static bool receive_hello (struct link *self, const struct peer_frame *frame)
     if (theirs == 0) {
         return false;
     }
-    bool usurps = self->usurper != 0 && process_of (theirs) == self->usurper;
-    if (self->up && (theirs < self->theirs || usurps)) {
+    bool anew = self->up && theirs != self->theirs;
+    if (anew && !ends_link (self, frame)) {
         doubt (self);
-        note_twin (self, frame);
         return false;
     }
     enum link_refusal refusal = judge (self, &frame->hello);
@@ -309,10 +340,13 @@ static bool receive_hello (struct link *self, const struct peer_frame *frame)
         log_refusal (self, refusal);
         return false;
     }
-    if (self->up && theirs > self->theirs) {
-        bool other = process_of (theirs) != process_of (self->theirs);
-        self->usurper = other ? process_of (theirs) : self->usurper;
-        go_down (self, "the peer has begun anew");
+    if (anew) {
+        static const char why[] = "the peer has begun anew";
+        if (process_of (theirs) == process_of (self->theirs)) {
+            go_down (self, why);
+        } else {
+            link_reset (self, why); /* who is at its address now? */
+        }
     }
     if (theirs != self->theirs) {
         self->theirs = theirs;
@@ -435,6 +469,7 @@ bool link_take_hello (struct link *self, struct peer_frame *frame)
         memcpy (frame->hello.cluster_id, identity->cluster_id, PEER_CLUSTER_SIZE);
     }
     if (self->hello_due) {
+        note_silence (self);
         self->hello_at_ms = self->now_ms + self->hello_wait_ms;
         self->hello_wait_ms = 2 * self->hello_wait_ms < LINK_HELLO_MAX_MS ? 2 * self->hello_wait_ms
                                                                           : LINK_HELLO_MAX_MS;

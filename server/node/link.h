@@ -18,10 +18,11 @@
  *    - A HELLO with a lower number while the link is UP raises doubt: it comes late, or the peer
  *      has returned with a clock that was set back, and nobody has noticed that it died. So the
  *      five questions are asked in half a second.
- *    - There may be two servers with one id: both say HELLO, and my connection finds one of them. A
- *      HELLO with a higher number takes the link down once; if it is the other process that then
- *      answers, those of the first raise doubt only. If it goes on, it is named in the log, and the
- *      other is told. It itself hears nothing at all, and says so.
+ *    - There may be two servers with one id: both say HELLO, and my connection finds one of them.
+ *      A HELLO of another process than the one that is known takes the link down, and the
+ *      connection is made anew: who is at the address then counts. On a connection that is younger
+ *      than the first HELLO of another, those of others raise doubt only. If they go on, they are
+ *      named in the log, and who counts is told. The others hear nothing at all, and say so.
  *
  * Flow: frames with bulk are counted against the peer's acknowledgements (header.received), so
  * that bulk never fills a pipe that votes and pings need.
@@ -50,7 +51,9 @@ enum {
     LINK_PROBES_MAX = 5,         /* without an answer */
     LINK_DOUBT_MS = 100,         /* between them while there is doubt */
     LINK_TWIN_MS = 2000,         /* for so long another process says HELLO: it does not come late */
-    LINK_SILENT_MAX = 3,         /* connections on which nothing is heard: that is told */
+    LINK_TWIN_GAP_MS = 60000,    /* so long after its last HELLO it is gone */
+    LINK_TELL_AGAIN_MS = 600000, /* between two lines on it in the log */
+    LINK_SILENT_MAX = 80,        /* questions, of a few connections, never answered: that is told */
     LINK_FLIGHT_MAX = 1 << 16,   /* frames of bulk in flight */
     LINK_ACK_BYTES = 1 << 20,    /* of bulk received: time to acknowledge */
     LINK_WINDOW_BYTES = 16 << 20 /* of bulk in flight; classes of traffic use parts of it */
@@ -111,14 +114,13 @@ struct link {
     bool echoed;         /* since the last look it has shown that it does */
     bool doubted;        /* it may be another process than the one that is known */
 
-    uint64_t usurper;      /* a process whose HELLO took the link down, if another came up then */
-    uint64_t twin;         /* a process that says HELLO beside the one that answers; 0: none */
-    uint64_t twin_store;   /* its store; */
-    int64_t twin_since_ms; /* since when it does, and when it did last; */
-    int64_t twin_last_ms;
-    bool twin_told;      /* it is in the log */
-    uint64_t twin_heard; /* store of one that the peer has told of */
-    unsigned silent;     /* connections on which nothing was heard, ever */
+    uint64_t other;         /* a process that says HELLO beside the one that answers, the last; */
+    uint64_t other_store;   /* its store; */
+    int64_t other_since_ms; /* since when there is such a one, and when it was heard last */
+    int64_t other_last_ms;
+    int64_t twin_told_ms;  /* when it was in the log, */
+    int64_t twin_heard_ms; /* and when the peer's word that this server has one was */
+    unsigned unanswered;   /* questions to a peer that has never said anything */
 
     uint64_t sent;             /* number of the last frame of this pair */
     uint64_t received;         /* numbers up to it have come */

@@ -337,17 +337,22 @@ void ensemble_stop (struct ensemble *self, size_t index, int limit_ms)
     assert_int_equal (WEXITSTATUS (status), 0);
 }
 
-bool ensemble_log_has (struct ensemble *self, size_t index, const char *text)
+size_t ensemble_log_count (struct ensemble *self, size_t index, const char *text)
 {
     char line[1024];
-    bool found = false;
+    size_t found = 0;
     FILE *file = fopen (self->servers[index].log, "r");
     assert_non_null (file);
-    while (!found && fgets (line, sizeof line, file)) {
-        found = strstr (line, text) != NULL;
+    while (fgets (line, sizeof line, file)) {
+        found += strstr (line, text) != NULL;
     }
     (void) fclose (file);
     return found;
+}
+
+bool ensemble_log_has (struct ensemble *self, size_t index, const char *text)
+{
+    return ensemble_log_count (self, index, text) > 0;
 }
 
 int ensemble_run (struct ensemble *self, const char *config, char *output, size_t size)

@@ -20,6 +20,7 @@ enum {
     WINDOW = 16,
     STEP = 300,
     STEPS = 6,
+    DOWNS_MAX = 10, /* a link that goes down with each HELLO does so five times a second */
     LOOK_AGAIN_MS = 5
 };
 
@@ -70,15 +71,32 @@ static void start_again (size_t index)
     (void) ensemble_wait_leader (&ensemble, 2, START_MS);
 }
 
+/* How often the others' links to it went down. */
+static size_t downs (size_t doubled)
+{
+    char text[64];
+    size_t count = 0;
+    (void) snprintf (text, sizeof text, "link-down peer=%u ", ensemble.servers[doubled].id);
+    for (size_t i = 0; i < 3; i++) {
+        count += ensemble_log_count (&ensemble, i, text);
+    }
+    return count;
+}
+
 /* Who has to know says it, and with what the folder is. */
 static void await_words (size_t doubled, const char *folder)
 {
-    static const char silent[] = "is there a second server with this id?";
     for (size_t i = 0; i < 3; i++) {
         await_log (i, i == doubled ? "another server tells it that it is server"
                                    : "two servers say that they are server");
         await_log (i, folder);
     }
+}
+
+/* The twin says that nobody speaks to it; no other server has reason to. */
+static void await_complaint (void)
+{
+    static const char silent[] = "is there a second server with this id?";
     await_log (ensemble.count, silent);
     for (size_t i = 0; i < 3; i++) {
         assert_false (ensemble_log_has (&ensemble, i, silent));
@@ -97,9 +115,12 @@ static void check (size_t doubled, bool copied)
         start_again (doubled);
     }
     write_more (); /* which a copy lacks */
+    size_t downs_before = downs (doubled);
     ensemble_start (&ensemble, twin);
     write_more ();
     await_words (doubled, copied ? "a copy of its data folder" : "a data folder of its own");
+    /* They lose it for a moment, each once; and then no more. */
+    assert_true (downs (doubled) - downs_before <= DOWNS_MAX);
     /* The one at its address counts: with it and another everything goes on. */
     size_t other = (doubled + 1) % 3;
     ensemble_signal (&ensemble, other, SIGKILL);
@@ -113,12 +134,14 @@ static void check (size_t doubled, bool copied)
     ensemble_signal (&ensemble, other, SIGKILL);
     write_more ();
     start_again (other);
+    await_complaint ();
     ensemble_stop (&ensemble, twin, STOP_MS);
     ensemble_wait_whole (&ensemble, START_MS);
     for (size_t i = 0; i < ensemble.count; i++) {
         load_verify (&load, ensemble.servers[i].clients);
     }
     ensemble_wait_equal (&ensemble, START_MS);
+    assert_true (downs (doubled) > 0); /* at least when it was killed */
     load_deinit (&load);
     finished = true;
 }

@@ -358,6 +358,20 @@ static void test_other_cluster (void **state)
     pair_deinit (&pair);
 }
 
+/* Who is refused is not silent: nothing else is wrong. */
+static void test_refused_speaks (void **state)
+{
+    (void) state;
+    struct pair pair;
+    pair_init (&pair);
+    pair.a.identity.has_cluster = pair.b.identity.has_cluster = true;
+    pair.a.identity.cluster_id[0] = 1;
+    run (&pair, 60000);
+    assert_string_equal (pair.a.told, "peer-refused; ");
+    assert_string_equal (pair.b.told, "peer-refused; ");
+    pair_deinit (&pair);
+}
+
 static void test_other_version (void **state)
 {
     (void) state;
@@ -563,6 +577,7 @@ int main (void)
         cmocka_unit_test (test_repeated_frames),
         cmocka_unit_test (test_half_dead),
         cmocka_unit_test (test_other_cluster),
+        cmocka_unit_test (test_refused_speaks),
         cmocka_unit_test (test_other_version),
         cmocka_unit_test (test_credit),
         cmocka_unit_test (test_hold),
