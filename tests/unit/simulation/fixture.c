@@ -41,6 +41,14 @@ uint64_t fixture_chain (zxid_t zxid)
     return zxid != 0 ? zxid * 31 + 7 : 0;
 }
 
+void fixture_fill (struct shadow *log, uint32_t epoch, uint64_t last)
+{
+    for (uint64_t counter = 1; counter <= last; counter++) {
+        zxid_t zxid = zxid_make (epoch, counter);
+        shadow_append (log, (struct zab_point){zxid, fixture_chain (zxid)});
+    }
+}
+
 /* ---- Sights ---------------------------------------------------------------------------------- */
 
 static struct sight *begin (struct fixture *self, enum sight_kind kind, uint32_t server)

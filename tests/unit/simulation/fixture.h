@@ -27,6 +27,9 @@ int fixture_tear_down (void **state);
 /* The chain hash of every entry that is what it should be. */
 uint64_t fixture_chain (zxid_t zxid);
 
+/* Adds the entries 1 to `last` of this epoch. */
+void fixture_fill (struct shadow *log, uint32_t epoch, uint64_t last);
+
 /* Each makes a sight, which is the next until another is made. */
 struct sight *sight_started (struct fixture *self, uint32_t server, const struct shadow *log);
 struct sight *sight_update (struct fixture *self, uint32_t server, enum zab_role role,

@@ -7,14 +7,6 @@ static zxid_t z (uint32_t epoch, uint64_t counter)
     return zxid_make (epoch, counter);
 }
 
-static void fill (struct shadow *log, uint32_t epoch, uint64_t last)
-{
-    for (uint64_t counter = 1; counter <= last; counter++) {
-        shadow_append (log,
-                       (struct zab_point){z (epoch, counter), fixture_chain (z (epoch, counter))});
-    }
-}
-
 /* ---- 8: what is committed stays where it is durable ------------------------------------------ */
 
 static void test_truncated_although_committed (void **state)
@@ -69,7 +61,7 @@ static void test_crash_loses_what_is_committed (void **state)
     struct fixture *self = *state;
     struct shadow log = {.count = 0};
     fixture_history (self, 1, 1, 3);
-    fill (&log, 1, 3);
+    fixture_fill (&log, 1, 3);
     sight_started (self, 2, &log);
     assert_true (fixture_holds (self, 8));
     shadow_truncate (&log, z (1, 2));
@@ -275,7 +267,7 @@ static void test_log_read_back (void **state)
     fixture_see (self);
     for (uint64_t last = 1; last <= 6; last++) {
         shadow_replace (&log, (struct zab_point){0, 0});
-        fill (&log, 1, last);
+        fixture_fill (&log, 1, last);
         sight_started (self, 1, &log);
         assert_true (fixture_holds (self, 12) == (last >= 3 && last <= 5));
     }
@@ -319,7 +311,7 @@ static void test_commit_read_back (void **state)
     struct shadow log = {.count = 0};
     fixture_history (self, 1, 1, 3);
     fixture_log (self, 2, ZAB_FOLLOWING, 1, 4, 4);
-    fill (&log, 1, 4);
+    fixture_fill (&log, 1, 4);
     for (uint64_t known = 2; known <= 4; known++) {
         sight_started (self, 2, &log)->committed = z (1, known);
         assert_true (fixture_holds (self, 12) == (known == 3));
@@ -357,7 +349,7 @@ static void test_truncation_read_back (void **state)
     fixture_see (self);
     for (uint64_t last = 0; last <= 3; last++) {
         shadow_replace (&log, (struct zab_point){0, 0});
-        fill (&log, 1, last);
+        fixture_fill (&log, 1, last);
         sight_started (self, 1, &log);
         assert_true (fixture_holds (self, 12) == (last == 1 || last == 3));
     }
@@ -369,7 +361,7 @@ static void test_epochs_read_back (void **state)
     struct fixture *self = *state;
     struct shadow log = {.count = 0};
     fixture_log (self, 1, ZAB_LEADING, 3, 1, 1);
-    fill (&log, 3, 1);
+    fixture_fill (&log, 3, 1);
     sight_started (self, 1, &log);
     assert_true (fixture_holds (self, 12));
     sight_started (self, 1, &log)->accepted_epoch = 2;
@@ -385,7 +377,7 @@ static void test_durable_in_the_cache_alone (void **state)
     struct fixture *self = *state;
     struct shadow log = {.count = 0};
     fixture_log (self, 1, ZAB_LEADING, 1, 1, 3);
-    fill (&log, 1, 3);
+    fixture_fill (&log, 1, 3);
     for (int kind = 0; kind < 2; kind++) {
         struct sight *sight = sight_started (self, 1, &log);
         sight->kind = kind == 0 ? SIGHT_STARTED : SIGHT_DURABLE;
@@ -405,7 +397,7 @@ static void test_harmed_log_read_back (void **state)
     struct fixture *self = *state;
     struct shadow log = {.count = 0};
     fixture_log (self, 1, ZAB_LEADING, 1, 1, 3);
-    fill (&log, 1, 2);
+    fixture_fill (&log, 1, 2);
     sight_started (self, 1, &log)->harmed = true;
     assert_false (fixture_holds (self, 12));
     self->sight.trust = ZAB_DAMAGED;
@@ -448,7 +440,7 @@ static void test_mark_read_back (void **state)
     struct fixture *self = *state;
     struct shadow log = {.count = 0};
     fixture_log (self, 1, ZAB_LEADING, 1, 1, 3);
-    fill (&log, 1, 3);
+    fixture_fill (&log, 1, 3);
     sight_started (self, 1, &log)->trust = ZAB_SUSPECT;
     self->sight.suspect = z (1, 5);
     fixture_see (self);
@@ -474,7 +466,7 @@ static void test_mark_comes_back (void **state)
     struct fixture *self = *state;
     struct shadow log = {.count = 0};
     fixture_log (self, 1, ZAB_LEADING, 1, 1, 3);
-    fill (&log, 1, 3);
+    fixture_fill (&log, 1, 3);
     sight_started (self, 1, &log)->trust = ZAB_DAMAGED;
     self->sight.harmed = true;
     self->sight.found = false;

@@ -7,14 +7,6 @@ static zxid_t z (uint32_t epoch, uint64_t counter)
     return zxid_make (epoch, counter);
 }
 
-static void fill (struct shadow *log, uint32_t epoch, uint64_t last)
-{
-    for (uint64_t counter = 1; counter <= last; counter++) {
-        shadow_append (log,
-                       (struct zab_point){z (epoch, counter), fixture_chain (z (epoch, counter))});
-    }
-}
-
 static bool may_send (struct fixture *self, struct zab_message message)
 {
     sight_update (self, 1, ZAB_LOOKING, 3);
@@ -83,7 +75,7 @@ static void test_messages_of_a_suspect_log (void **state)
     zxid_t last = z (2, 2), lost = z (3, 1);
     fixture_log (self, 1, ZAB_FOLLOWING, 2, 1, 2);
     fixture_log (self, 1, ZAB_FOLLOWING, 3, 1, 1);
-    fill (&log, 2, 2);
+    fixture_fill (&log, 2, 2);
     sight_started (self, 1, &log)->harmed = true;
     self->sight.trust = ZAB_SUSPECT;
     self->sight.suspect = lost;
@@ -127,7 +119,7 @@ static void test_messages_of_a_damaged_log (void **state)
     struct shadow log = {.count = 0};
     zxid_t last = z (3, 2);
     fixture_log (self, 1, ZAB_FOLLOWING, 3, 1, 3);
-    fill (&log, 3, 2);
+    fixture_fill (&log, 3, 2);
     sight_started (self, 1, &log)->harmed = true;
     self->sight.trust = ZAB_DAMAGED;
     fixture_see (self);
