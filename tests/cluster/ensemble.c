@@ -355,6 +355,17 @@ bool ensemble_log_has (struct ensemble *self, size_t index, const char *text)
     return ensemble_log_count (self, index, text) > 0;
 }
 
+void ensemble_await_log (struct ensemble *self, size_t index, const char *text, int limit_ms)
+{
+    int64_t limit = test_now_ms () + limit_ms;
+    while (!ensemble_log_has (self, index, text)) {
+        if (test_now_ms () > limit) {
+            fail_msg ("server %zu does not say: %s", index + 1, text);
+        }
+        breathe ();
+    }
+}
+
 int ensemble_run (struct ensemble *self, const char *config, char *output, size_t size)
 {
     char path[ENSEMBLE_TEXT];

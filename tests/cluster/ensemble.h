@@ -110,6 +110,8 @@ void ensemble_wait_equal (struct ensemble *self, int limit_ms);
 
 /* Whether a server, in all its lives, has logged a line with this text. */
 bool ensemble_log_has (struct ensemble *self, size_t index, const char *text);
+/* Waits for that. */
+void ensemble_await_log (struct ensemble *self, size_t index, const char *text, int limit_ms);
 /* How many lines of it do. */
 size_t ensemble_log_count (struct ensemble *self, size_t index, const char *text);
 

@@ -185,14 +185,6 @@ static void test_file_size_limited (void **state)
     verify_all ();
 }
 
-static void await_log (size_t server, const char *text)
-{
-    int64_t limit = test_now_ms () + END_MS;
-    while (!ensemble_log_has (&ensemble, server, text)) {
-        assert_true (test_now_ms () < limit);
-    }
-}
-
 /* The leader's disk takes nothing any more: no byte, not even where a file has it already, and no
  * rename. It leads no longer, and cannot follow either, for it could keep no promise; it says why,
  * may be read, and is back by itself as soon as there is space. */
@@ -212,7 +204,7 @@ static void test_nothing_is_taken (void **state)
     load_until (&load, 6000, LOAD_MS);
     assert_true (ensemble_wait_leader (&ensemble, 1, START_MS) != leader);
 
-    await_log (leader, "no quorum here: disk full");
+    ensemble_await_log (&ensemble, leader, "no quorum here: disk full", END_MS);
     assert_int_equal (cohort_exists (client, "/", NULL), 0);
     cohort_set_time_limit (client, 500);
     assert_int_equal (cohort_create (client, "/late", NULL, 0, COHORT_PERSISTENT, NULL, NULL, NULL),
@@ -227,7 +219,7 @@ static void test_nothing_is_taken (void **state)
     assert_int_equal (cohort_sync (client), 0);
     assert_int_equal (cohort_exists (client, "/late", NULL), 0);
     cohort_destroy (&client);
-    await_log (leader, "disk-has-room");
+    ensemble_await_log (&ensemble, leader, "disk-has-room", END_MS);
     verify_all ();
     assert_int_equal (ensemble_reap (&ensemble, leader), -1);
 }

@@ -161,24 +161,6 @@ static void damage (size_t index, int percent)
     assert_int_equal (fclose (file), 0);
 }
 
-static bool log_has (size_t index, const char *text)
-{
-    static char bytes[1 << 20];
-    FILE *file = fopen (ensemble.servers[index].log, "r");
-    assert_non_null (file);
-    bytes[fread (bytes, 1, sizeof bytes - 1, file)] = '\0';
-    (void) fclose (file);
-    return strstr (bytes, text) != NULL;
-}
-
-static void await_log (size_t index, const char *text)
-{
-    int64_t limit = test_now_ms () + START_MS;
-    while (!log_has (index, text)) {
-        assert_true (test_now_ms () < limit);
-    }
-}
-
 /* ---- Tests ----------------------------------------------------------------------------------- */
 
 /* One is whole; the others have been started since, wait without a vote, and nobody can be elected.
@@ -201,8 +183,8 @@ static void test_all_voters_decide (void **state)
     expect ("\"first_damage\": {");
 
     ensemble_start_all (&ensemble);
-    await_log (0, "store-damaged");
-    await_log (1, "store-damaged");
+    ensemble_await_log (&ensemble, 0, "store-damaged", START_MS);
+    ensemble_await_log (&ensemble, 1, "store-damaged", START_MS);
     for (size_t i = 0; i < 3; i++) {
         ensemble_signal (&ensemble, i, SIGKILL);
     }
@@ -359,8 +341,9 @@ static void test_metadata_of_the_only_one (void **state)
     lose_metadata (0);
     ensemble_start (&ensemble, 0);
     assert_int_equal (WEXITSTATUS (ensemble_wait_end (&ensemble, 0, STOP_MS)), EXIT_DAMAGED);
-    assert_true (log_has (0, "meta.0, meta.1: both copies are missing or damaged"));
-    assert_true (log_has (0, "cohortd repair"));
+    assert_true (
+        ensemble_log_has (&ensemble, 0, "meta.0, meta.1: both copies are missing or damaged"));
+    assert_true (ensemble_log_has (&ensemble, 0, "cohortd repair"));
     follow_advice (0, "--discard-acknowledged-writes-after");
     named_decision (decision);
     run_on (0, 0, "repair", decision);
@@ -386,7 +369,7 @@ static void test_forgotten_configuration (void **state)
     (void) snprintf (command, sizeof command, "rm -rf '%s'", ensemble.servers[emptied].data);
     assert_int_equal (system (command), 0);
     ensemble_start (&ensemble, emptied);
-    await_log (leader, " member-store ");
+    ensemble_await_log (&ensemble, leader, " member-store ", START_MS);
     ensemble_wait_whole (&ensemble, START_MS);
     ensemble_wait_equal (&ensemble, START_MS);
     for (size_t i = 0; i < 3; i++) {
@@ -395,9 +378,9 @@ static void test_forgotten_configuration (void **state)
     damage (leader, 50);
 
     ensemble_start_all (&ensemble);
-    await_log (leader, "store-damaged");
-    await_log (emptied, "reason=\"no quorum\"");
-    await_log (third, "reason=\"no quorum\"");
+    ensemble_await_log (&ensemble, leader, "store-damaged", START_MS);
+    ensemble_await_log (&ensemble, emptied, "reason=\"no quorum\"", START_MS);
+    ensemble_await_log (&ensemble, third, "reason=\"no quorum\"", START_MS);
     assert_true (ensemble_following (&ensemble, START_MS) == SIZE_MAX);
     stop_all ();
     run_with_others (leader, 1, "");

@@ -4,7 +4,6 @@
  *
  * usage: test-twins COHORTD [cmocka's name filter] */
 
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -20,8 +19,7 @@ enum {
     WINDOW = 16,
     STEP = 300,
     STEPS = 6,
-    DOWNS_MAX = 10, /* a link that goes down with each HELLO does so five times a second */
-    LOOK_AGAIN_MS = 5
+    DOWNS_MAX = 10 /* a link that goes down with each HELLO does so five times a second */
 };
 
 static const char *cohortd;
@@ -54,17 +52,6 @@ static void write_more (void)
     load_until (&load, ++steps * STEP, LOAD_MS);
 }
 
-static void await_log (size_t index, const char *text)
-{
-    int64_t limit = test_now_ms () + START_MS;
-    while (!ensemble_log_has (&ensemble, index, text)) {
-        if (test_now_ms () > limit) {
-            fail_msg ("server %zu does not say: %s", index + 1, text);
-        }
-        (void) poll (NULL, 0, LOOK_AGAIN_MS);
-    }
-}
-
 static void start_again (size_t index)
 {
     ensemble_start (&ensemble, index);
@@ -87,9 +74,11 @@ static size_t downs (size_t doubled)
 static void await_words (size_t doubled, const char *folder)
 {
     for (size_t i = 0; i < 3; i++) {
-        await_log (i, i == doubled ? "another server tells it that it is server"
-                                   : "two servers say that they are server");
-        await_log (i, folder);
+        ensemble_await_log (&ensemble, i,
+                            i == doubled ? "another server tells it that it is server"
+                                         : "two servers say that they are server",
+                            START_MS);
+        ensemble_await_log (&ensemble, i, folder, START_MS);
     }
 }
 
@@ -97,7 +86,7 @@ static void await_words (size_t doubled, const char *folder)
 static void await_complaint (void)
 {
     static const char silent[] = "is there a second server with this id?";
-    await_log (ensemble.count, silent);
+    ensemble_await_log (&ensemble, ensemble.count, silent, START_MS);
     for (size_t i = 0; i < 3; i++) {
         assert_false (ensemble_log_has (&ensemble, i, silent));
     }
