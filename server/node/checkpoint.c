@@ -20,6 +20,7 @@ void checkpoint_init (struct checkpoint *self, struct store *store, uint64_t log
     self->retry_at_ms = INT64_MIN;
     self->looked_ms = INT64_MIN / 2; /* long ago */
     self->looked_bytes = 0;
+    self->has_turn = true;
     buf_init (&self->slice);
 }
 
@@ -44,6 +45,21 @@ void checkpoint_deinit (struct checkpoint *self)
 void checkpoint_want (struct checkpoint *self)
 {
     self->wanted = true;
+}
+
+void checkpoint_set_turn (struct checkpoint *self, bool has_turn)
+{
+    self->has_turn = has_turn;
+}
+
+bool checkpoint_due (const struct checkpoint *self)
+{
+    return self->due || checkpoint_busy (self);
+}
+
+bool checkpoint_at_it (const struct checkpoint *self)
+{
+    return checkpoint_busy (self) || (self->due && self->has_turn);
 }
 
 void checkpoint_prove (struct checkpoint *self, zxid_t zxid)
@@ -141,15 +157,20 @@ static bool makes_room (const struct checkpoint *self, uint64_t newest_size)
            store_space_left (self->store) >= newest_size;
 }
 
-static bool is_due (const struct checkpoint *self, int64_t now_ms)
+/* Whether one is to begin now; and whether it is due at least. */
+static bool begins (struct checkpoint *self, int64_t now_ms)
 {
     struct store_snapshot_info newest = {.size = 0};
+    self->due = false;
     if (now_ms < self->retry_at_ms) {
         return false;
     }
     bool any = store_snapshot_newest (self->store, &newest);
-    return self->wanted || store_log_bytes (self->store) > log_limit (self, newest.size) ||
-           (any && makes_room (self, newest.size));
+    uint64_t bytes = store_log_bytes (self->store);
+    uint64_t limit = log_limit (self, newest.size);
+    bool urgent = self->wanted || (any && makes_room (self, newest.size));
+    self->due = urgent || bytes > limit;
+    return urgent || (self->due && (self->has_turn || bytes > limit + limit / CHECKPOINT_PATIENCE));
 }
 
 static void begin (struct checkpoint *self, struct tree *tree, struct zab_point point,
@@ -239,7 +260,7 @@ bool checkpoint_turn (struct checkpoint *self, struct tree *tree, struct zab_poi
 {
     look (self, now_ms);
     self->relieved &= store_space (self->store) != 0;
-    if (self->writer == NULL && is_due (self, now_ms)) {
+    if (self->writer == NULL && begins (self, now_ms)) {
         begin (self, tree, point, now_ms);
     }
     if (self->writer == NULL) {

@@ -4,8 +4,11 @@
  * Due when the log since the last one holds more than max (snapshot_bytes, its size), or much less
  * and the server has time: a start has to apply that log again.  Written in slices while requests
  * go on, with a bound on what waits for the disk; and no faster than needed while the log grows,
- * for all servers write theirs at about the same time, and to walk through a state and pack it
- * takes all of a processor.
+ * for to walk through a state and pack it takes all of a processor.
+ *
+ * The logs of all servers grow alike, so that theirs are due at the same time; but while one of
+ * them writes a quorum of others is as fast as ever, and while all of them do nobody is.  So one
+ * waits for its turn (checkpoint_set_turn), as long as the log allows.
  *
  * The store keeps the newest two.  They may both be of a state that has gone wrong before anybody
  * knew; so the newest stays, too, with which the others have agreed (digests.h), and the log behind
@@ -31,6 +34,7 @@ enum {
      * is over before the log has grown by a quarter of its size. */
     CHECKPOINT_PACE = 32 << 10,
     CHECKPOINT_PACE_LOG = 4,
+    CHECKPOINT_PATIENCE = 2, /* it waits for its turn until that part of the log more is there */
     /* It is calm when the log has grown by no more than so many bytes in so long; then one is due
      * if the log since the last holds more than max (these bytes, a part of its size). */
     CHECKPOINT_CALM_MS = 2000,
@@ -54,6 +58,8 @@ struct checkpoint {
     bool wanted;   /* whatever the log holds */
     bool again;    /* even of a state that there is one of */
     bool relieved; /* the disk is full, and one was written since it is */
+    bool has_turn; /* no other server writes one, or it is not known */
+    bool due;      /* the last time that somebody looked */
     uint64_t done;
     uint64_t done_needed; /* what was finished before is damaged */
     uint64_t failures;
@@ -82,6 +88,16 @@ void checkpoint_deinit (struct checkpoint *self);
 
 /* One is needed as soon as possible. */
 void checkpoint_want (struct checkpoint *self);
+
+/* Whether it is this server's turn, as far as it knows; at first it is.  One that somebody waits
+ * for, or that makes room on a full disk, does not wait for that. */
+void checkpoint_set_turn (struct checkpoint *self, bool has_turn);
+
+/* One is due, or being written. */
+bool checkpoint_due (const struct checkpoint *self);
+
+/* It will not let another server go first any more. */
+bool checkpoint_at_it (const struct checkpoint *self);
 
 /* The others agree with the state as it was at zxid; 0: it is that of another server now. */
 void checkpoint_prove (struct checkpoint *self, zxid_t zxid);

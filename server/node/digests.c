@@ -79,14 +79,15 @@ zxid_t digests_choose (const struct digests *self, zxid_t applied)
     return last > self->round.zxid && digests_find (self, last, &digest) ? last : applied;
 }
 
-void digests_begin (struct digests *self, uint32_t id, bool witness, zxid_t zxid, int64_t now_ms)
+void digests_begin (struct digests *self, const struct digests_report *mine, zxid_t zxid,
+                    int64_t now_ms)
 {
-    uint64_t digest = 0;
-    bool found = digests_find (self, zxid, &digest);
+    struct digests_report report = *mine;
+    bool found = digests_find (self, zxid, &report.digest);
     COHORT_ASSERT (found);
     self->round = (struct digests_round){.zxid = zxid};
     self->asked_ms = now_ms;
-    digests_add (&self->round, &(struct digests_report){id, witness, digest});
+    digests_add (&self->round, &report);
 }
 
 void digests_told (struct digests *self, zxid_t zxid, const struct digests_report *report)
@@ -182,6 +183,22 @@ void digests_judge (const struct digests_round *round, const struct config_set *
     } else {
         finding->verdict = finding->quorum ? DIGESTS_WRONG : DIGESTS_CONTESTED;
     }
+}
+
+bool digests_turn (const struct digests_round *round, uint32_t id)
+{
+    const struct digests_report *mine = find (round, id);
+    if (mine == NULL || mine->snapshot == DIGESTS_NONE) {
+        return false;
+    }
+    for (size_t i = 0; i < round->count; i++) {
+        const struct digests_report *other = &round->reports[i];
+        if (other->server != id && (other->snapshot == DIGESTS_AT_IT ||
+                                    (other->snapshot == mine->snapshot && other->server < id))) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* The lowest id of those that have told the same. */

@@ -14,6 +14,9 @@
  * It makes no difference who leads.  docs/zab.md, section 14, has the reasons, and what follows
  * from a verdict.
  *
+ * Reports also say who writes a snapshot of that state, or is about to: one after the other
+ * (checkpoint.h).
+ *
  * Pure: no I/O; time comes in.
  */
 #ifndef SERVER_NODE_DIGESTS_H
@@ -31,6 +34,9 @@ enum {
     DIGESTS_PAST = 4096  /* zxids back it is known */
 };
 
+/* What a server does about a snapshot of its own state. */
+enum digests_snapshot { DIGESTS_NONE = 0, DIGESTS_DUE, DIGESTS_AT_IT };
+
 /* witness: the server has made this state by itself, from its own log.  One that has taken over the
  * snapshot of another, an heir, says what that one would say, until its state is proven, also after
  * a restart. */
@@ -38,6 +44,7 @@ struct digests_report {
     uint32_t server;
     bool witness;
     uint64_t digest;
+    enum digests_snapshot snapshot;
 };
 
 /* What servers have told of one zxid, each once. */
@@ -89,8 +96,10 @@ bool digests_answer (struct digests *self, zxid_t applied, uint64_t *digest, zxi
  * for who is ahead of the leader has noted it, too; else just this. */
 zxid_t digests_choose (const struct digests *self, zxid_t applied);
 
-/* Begins a round with this server's own report; zxid is among those noted. */
-void digests_begin (struct digests *self, uint32_t id, bool witness, zxid_t zxid, int64_t now_ms);
+/* Begins a round with this server's own report, whose digest is found here; zxid is among those
+ * noted. */
+void digests_begin (struct digests *self, const struct digests_report *mine, zxid_t zxid,
+                    int64_t now_ms);
 
 /* What a server has told; of another zxid than that of the round: ignored. */
 void digests_told (struct digests *self, zxid_t zxid, const struct digests_report *report);
@@ -125,6 +134,10 @@ struct digests_finding {
 
 void digests_judge (const struct digests_round *round, const struct config_set *configs,
                     uint32_t id, struct digests_finding *finding);
+
+/* Whether it is this server's turn: its snapshot is due, as all others know, none of them is at it,
+ * nor is one due of a server with a lower id. */
+bool digests_turn (const struct digests_round *round, uint32_t id);
 
 /* Who agrees with whom, as a number: equal as long as that does not change; 0: all agree. */
 uint64_t digests_pattern (const struct digests_round *round);

@@ -333,7 +333,7 @@ static void compact (struct ensemble *self)
 }
 
 /* While states differ nothing takes the place of what the right one can be made of. */
-static bool takes_snapshots (const struct ensemble *self)
+bool ensemble_takes_snapshots (const struct ensemble *self)
 {
     return self->install.state == INSTALL_NONE && self->state == NODE_STATE_SOUND;
 }
@@ -342,7 +342,7 @@ static bool take_snapshots (struct ensemble *self)
 {
     bool busy = checkpoint_busy (&self->checkpoint);
     bool more = false;
-    if (takes_snapshots (self)) {
+    if (ensemble_takes_snapshots (self)) {
         more = checkpoint_turn (&self->checkpoint, self->tree, self->applied, self->now_ms);
     }
     snapshots_turn (self->snapshots, self->applied.zxid, self->now_ms);
@@ -452,7 +452,7 @@ int64_t ensemble_deadline (const struct ensemble *self)
     int64_t others[] = {
         install_deadline (&self->install),
         backups_deadline (self->backups),
-        takes_snapshots (self) ? checkpoint_deadline (&self->checkpoint) : INT64_MAX,
+        ensemble_takes_snapshots (self) ? checkpoint_deadline (&self->checkpoint) : INT64_MAX,
         self->resubmit_ms,
         ensemble_lapse_deadline (self),
         self->zab != NULL ? zab_deadline (self->zab) : INT64_MAX,

@@ -300,6 +300,24 @@ static void judge (struct ensemble *self, const struct digests_round *round)
 
 /* ---- Exchange -------------------------------------------------------------------------------- */
 
+/* What this server tells of itself, but for the digest. */
+static struct digests_report own_report (const struct ensemble *self)
+{
+    const struct checkpoint *checkpoint = &self->checkpoint;
+    struct digests_report report = {.server = self->id, .witness = self->witness};
+    if (ensemble_takes_snapshots (self) && checkpoint_due (checkpoint)) {
+        report.snapshot = checkpoint_at_it (checkpoint) ? DIGESTS_AT_IT : DIGESTS_DUE;
+    }
+    return report;
+}
+
+static void take_turns (struct ensemble *self, const struct digests_round *round)
+{
+    if (round->zxid != 0) {
+        checkpoint_set_turn (&self->checkpoint, digests_turn (round, self->id));
+    }
+}
+
 static bool takes_part (const struct ensemble *self, const struct ensemble_peer *peer)
 {
     return peer->told && peer->acked_epoch == ensemble_zab (self)->current_epoch;
@@ -344,16 +362,17 @@ static void lead_round (struct ensemble *self)
     }
     struct digests_round done = digests->round;
     self->round_ms = self->now_ms + self->peer_timeout_ms / ENSEMBLE_ROUNDS;
+    take_turns (self, &done);
+    struct digests_report mine = own_report (self);
     ensemble_note_digest (self);
-    digests_begin (digests, self->id, self->witness, digests_choose (digests, self->applied.zxid),
-                   self->now_ms);
+    digests_begin (digests, &mine, digests_choose (digests, self->applied.zxid), self->now_ms);
     send_round (self, &done); /* also if it speaks against this server: the others shall know */
     judge (self, &done);
 }
 
 static void answer (struct ensemble *self)
 {
-    struct digests_report report = {.server = self->id, .witness = self->witness};
+    struct digests_report report = own_report (self);
     zxid_t zxid = 0;
     if (is_void (self)) {
         return; /* the state that is being made will answer */
@@ -372,6 +391,7 @@ bool ensemble_digests_turn (struct ensemble *self)
         answer (self);
     } else {
         digests_end (&self->digests);
+        checkpoint_set_turn (&self->checkpoint, true); /* nobody tells, and nobody writes either */
     }
     bool more = self->failure == 0 && rebuild_goes_on (self);
     if (!self->stands && may_stand (self) && self->failure == 0) {
@@ -381,32 +401,49 @@ bool ensemble_digests_turn (struct ensemble *self)
 }
 
 /* A server speaks for itself only. */
+static void read_report (struct reader *reader, zxid_t *zxid, struct digests_report *report)
+{
+    *zxid = reader_u64 (reader);
+    report->digest = reader_u64 (reader);
+    uint64_t server = reader_u64 (reader);
+    report->server = (uint32_t) server;
+    report->witness = (server & PEER_WITNESS) != 0;
+    report->snapshot = (server & PEER_SNAPSHOT_AT_IT) != 0 ? DIGESTS_AT_IT
+                       : (server & PEER_SNAPSHOT_DUE) != 0 ? DIGESTS_DUE
+                                                           : DIGESTS_NONE;
+}
+
 static void take_answers (struct ensemble *self, uint32_t peer, struct reader *reader)
 {
     while (reader_left (reader) > 0) {
-        zxid_t zxid = reader_u64 (reader);
-        uint64_t digest = reader_u64 (reader);
-        bool witness = (reader_u64 (reader) & PEER_WITNESS) != 0;
-        digests_told (&self->digests, zxid, &(struct digests_report){peer, witness, digest});
+        struct digests_report report;
+        zxid_t zxid;
+        read_report (reader, &zxid, &report);
+        report.server = peer;
+        digests_told (&self->digests, zxid, &report);
     }
+}
+
+static void take_round (struct ensemble *self, const struct digests_round *round)
+{
+    take_turns (self, round);
+    judge (self, round);
 }
 
 static void take_rounds (struct ensemble *self, struct reader *reader)
 {
     struct digests_round round = {.zxid = 0};
     while (reader_left (reader) > 0) {
-        zxid_t zxid = reader_u64 (reader);
-        struct digests_report report = {.digest = reader_u64 (reader)};
-        uint64_t server = reader_u64 (reader);
-        report.server = (uint32_t) server;
-        report.witness = (server & PEER_WITNESS) != 0;
+        struct digests_report report;
+        zxid_t zxid;
+        read_report (reader, &zxid, &report);
         if (zxid != round.zxid) {
-            judge (self, &round);
+            take_round (self, &round);
             round = (struct digests_round){.zxid = zxid};
         }
         digests_add (&round, &report);
     }
-    judge (self, &round);
+    take_round (self, &round);
 }
 
 void ensemble_take_digests (struct ensemble *self, uint32_t peer, const struct peer_frame *frame)

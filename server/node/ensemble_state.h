@@ -152,6 +152,7 @@ struct ensemble {
 /* ensemble.c */
 void ensemble_fail (struct ensemble *self, int code, const char *text);
 struct ensemble_peer *ensemble_find (struct ensemble *self, uint32_t id);
+bool ensemble_takes_snapshots (const struct ensemble *self); /* of its own state */
 
 /* ensemble_core.c */
 void ensemble_step (struct ensemble *self, struct zab_event event);

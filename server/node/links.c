@@ -298,7 +298,9 @@ void links_digest (struct links *self, uint32_t id, zxid_t zxid,
 {
     struct peer *peer = find_up (self, id);
     if (peer != NULL) {
-        uint64_t server = report->server | (report->witness ? PEER_WITNESS : 0);
+        uint64_t server = report->server | (report->witness ? PEER_WITNESS : 0) |
+                          (report->snapshot == DIGESTS_DUE ? PEER_SNAPSHOT_DUE : 0) |
+                          (report->snapshot == DIGESTS_AT_IT ? PEER_SNAPSHOT_AT_IT : 0);
         outbox_record (&peer->outbox.digests, (uint64_t[]){zxid, report->digest, server}, 3);
     }
 }

@@ -10,7 +10,8 @@
  *      disconnects    u64 session, u64 attach_no
  *      syncs          u64 token
  *      synced         u64 token, u64 zxid
- *      digests        u64 zxid, u64 digest, u64 server and, if it is a witness, PEER_WITNESS
+ *      digests        u64 zxid, u64 digest, u64 server and what else is so of PEER_WITNESS,
+ *                     PEER_SNAPSHOT_DUE, PEER_SNAPSHOT_AT_IT
  *      asked          u64 zxid
  *
  * Decoding trusts nothing: counts are bounded, numbers are checked against their ranges, layouts
@@ -47,7 +48,9 @@ enum {
     PEER_FRAME_MAX = 256 << 20
 };
 
-#define PEER_WITNESS (UINT64_C (1) << 32)
+#define PEER_WITNESS        (UINT64_C (1) << 32)
+#define PEER_SNAPSHOT_DUE   (UINT64_C (1) << 33)
+#define PEER_SNAPSHOT_AT_IT (UINT64_C (1) << 34)
 
 /* Bytes that belong to somebody else. */
 struct peer_bytes {

@@ -150,6 +150,55 @@ static void test_at_once_in_the_calm (void **state)
     assert_true (checkpoint_busy (&world.checkpoint) && is_written ());
 }
 
+/* While another server writes one; but not for ever: the log grows. */
+static void test_in_turn (void **state)
+{
+    uint64_t limit = 4 << 20;
+    struct logger logger = {NULL, NULL, LOG_ERROR};
+    (void) state;
+    checkpoint_init (&world.checkpoint, world.server.store, limit, SLICE, &logger);
+    checkpoint_set_turn (&world.checkpoint, false);
+    turn ();
+    assert_false (checkpoint_due (&world.checkpoint)); /* the log has 2 MiB */
+    server_create (&world.server, 600, 4096, 0);
+    turn ();
+    assert_true (checkpoint_due (&world.checkpoint));
+    assert_false (checkpoint_at_it (&world.checkpoint));
+    checkpoint_set_turn (&world.checkpoint, true);
+    assert_true (checkpoint_at_it (&world.checkpoint));
+    turn ();
+    assert_true (checkpoint_busy (&world.checkpoint));
+    checkpoint_set_turn (&world.checkpoint, false); /* it has begun */
+    assert_true (checkpoint_at_it (&world.checkpoint));
+}
+
+static void test_not_in_turn_for_ever (void **state)
+{
+    uint64_t limit = 4 << 20;
+    struct logger logger = {NULL, NULL, LOG_ERROR};
+    (void) state;
+    checkpoint_init (&world.checkpoint, world.server.store, limit, SLICE, &logger);
+    checkpoint_set_turn (&world.checkpoint, false);
+    while (store_log_bytes (world.server.store) + (16 << 10) <
+           limit + limit / CHECKPOINT_PATIENCE) {
+        server_create (&world.server, 1, 4096, 0);
+        turn ();
+        assert_false (checkpoint_busy (&world.checkpoint));
+    }
+    server_create (&world.server, 16, 4096, 0);
+    turn ();
+    assert_true (checkpoint_busy (&world.checkpoint));
+}
+
+static void test_not_in_turn_if_somebody_waits (void **state)
+{
+    (void) state;
+    checkpoint_set_turn (&world.checkpoint, false);
+    checkpoint_want (&world.checkpoint);
+    turn ();
+    assert_true (is_written ());
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +208,9 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_at_once_if_somebody_waits, setup, teardown),
         cmocka_unit_test_setup_teardown (test_at_once_if_it_was_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown (test_at_once_in_the_calm, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_in_turn, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_not_in_turn_for_ever, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_not_in_turn_if_somebody_waits, setup, teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -22,7 +22,8 @@ static struct digests_round round_of (size_t count, const uint64_t *digests, uns
 {
     struct digests_round round = {.zxid = ZXID};
     for (size_t i = 0; i < count; i++) {
-        struct digests_report report = {(uint32_t) i + 1, !((heirs >> i) & 1), digests[i]};
+        struct digests_report report = {(uint32_t) i + 1, !((heirs >> i) & 1), digests[i],
+                                        DIGESTS_NONE};
         if (report.digest != 0) {
             assert_true (digests_add (&round, &report));
         }
@@ -212,7 +213,7 @@ static void the_leader_asks_for_what_all_know (void **state)
     (void) state;
     struct digests self = make (200);
     assert_int_equal (digests_choose (&self, 200), 192);
-    digests_begin (&self, 1, true, 192, 0);
+    digests_begin (&self, &(struct digests_report){1, true, 0, DIGESTS_NONE}, 192, 0);
     assert_int_equal (digests_choose (&self, 200), 200); /* nothing new of that kind */
     assert_true (digests_wants (&self, 256));
     assert_false (digests_wants (&self, 257));
@@ -241,26 +242,57 @@ static void the_past_ends (void **state)
     digests_deinit (&self);
 }
 
+/* What each of three says of its snapshot: n, d, a (nothing, due, at it); and whose turn it is. */
+static void assert_turn (const char *said, uint32_t whose)
+{
+    struct digests_round round = {.zxid = 100};
+    for (uint32_t id = 1; said[id - 1] != '\0'; id++) {
+        enum digests_snapshot snapshot = said[id - 1] == 'a'   ? DIGESTS_AT_IT
+                                         : said[id - 1] == 'd' ? DIGESTS_DUE
+                                                               : DIGESTS_NONE;
+        digests_add (&round, &(struct digests_report){id, true, 1, snapshot});
+    }
+    for (uint32_t id = 1; id <= 4; id++) {
+        assert_int_equal (digests_turn (&round, id), id == whose);
+    }
+}
+
+static void snapshots_take_turns (void **state)
+{
+    (void) state;
+    assert_turn ("nnn", 0); /* nobody has asked for it */
+    assert_turn ("ndn", 2);
+    assert_turn ("ndd", 2);
+    assert_turn ("ddd", 1);
+    assert_turn ("dda", 3);
+    assert_turn ("dna", 3);
+    assert_turn ("nnd", 3);
+    assert_turn ("aad", 0); /* none of them waited: both go on */
+}
+
 static void a_round_takes_one_report_of_each (void **state)
 {
     (void) state;
     struct digests self = make (100);
-    digests_begin (&self, 1, true, 100, 5);
-    digests_told (&self, 100, &(struct digests_report){2, true, 1100});
-    digests_told (&self, 100, &(struct digests_report){2, true, 1});
-    digests_told (&self, 99, &(struct digests_report){3, true, 1099}); /* of an earlier one */
+    digests_begin (&self, &(struct digests_report){1, true, 0, DIGESTS_DUE}, 100, 5);
+    digests_told (&self, 100, &(struct digests_report){2, true, 1100, DIGESTS_NONE});
+    digests_told (&self, 100, &(struct digests_report){2, true, 1, DIGESTS_NONE});
+    digests_told (&self, 99,
+                  &(struct digests_report){3, true, 1099, DIGESTS_NONE}); /* of an earlier one */
     assert_int_equal (self.round.count, 2);
     assert_true (digests_has (&self.round, 1));
+    assert_int_equal (self.round.reports[0].digest, 1100);
+    assert_int_equal (self.round.reports[0].snapshot, DIGESTS_DUE);
     assert_int_equal (self.round.reports[1].digest, 1100);
     assert_false (digests_has (&self.round, 3));
     digests_end (&self);
-    digests_told (&self, 100, &(struct digests_report){3, true, 1100});
+    digests_told (&self, 100, &(struct digests_report){3, true, 1100, DIGESTS_NONE});
     assert_int_equal (self.round.count, 0);
     struct digests_round full = {.zxid = 100};
     for (uint32_t id = 1; id <= CONFIG_MEMBERS_MAX; id++) {
-        assert_true (digests_add (&full, &(struct digests_report){id, true, 1}));
+        assert_true (digests_add (&full, &(struct digests_report){id, true, 1, DIGESTS_NONE}));
     }
-    assert_false (digests_add (&full, &(struct digests_report){99, true, 1}));
+    assert_false (digests_add (&full, &(struct digests_report){99, true, 1, DIGESTS_NONE}));
     digests_deinit (&self);
 }
 
@@ -277,6 +309,7 @@ int main (void)
         cmocka_unit_test (questions_are_answered_at_their_zxid),
         cmocka_unit_test (the_leader_asks_for_what_all_know),
         cmocka_unit_test (the_past_ends),
+        cmocka_unit_test (snapshots_take_turns),
         cmocka_unit_test (a_round_takes_one_report_of_each),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
