@@ -9,6 +9,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/prng.h"
 #include "client/base/ring.h"
 
 enum { FLUSHES_MAX = 2000, PIPE_MAX = 1 << 16 };
@@ -478,4 +479,55 @@ bool cluster_settled (struct cluster *self, void *unused)
         COHORT_ASSERT (status.digest == first.digest);
     }
     return true;
+}
+
+bool cluster_idle (struct cluster *self, void *unused)
+{
+    for (uint32_t id = 1; id <= self->count; id++) {
+        if (self->servers[id].node != NULL && stub_pending (stub_clients (id)) > 0) {
+            return false;
+        }
+    }
+    return cluster_settled (self, unused);
+}
+
+void cluster_begin (struct cluster *self, size_t count, uint64_t seed)
+{
+    cluster_init (self, count, seed);
+    cluster_start_all (self);
+    bool settled = cluster_until (self, 1000, cluster_settled, NULL);
+    COHORT_ASSERT (settled);
+}
+
+struct node_status cluster_status (struct cluster *self, uint32_t id)
+{
+    struct node_status status;
+    node_status (self->servers[id].node, &status);
+    return status;
+}
+
+uint64_t cluster_session (struct cluster *self, uint32_t id, uint8_t nonce)
+{
+    stub_create_session (stub_clients (id), nonce, 10000, 10000);
+    bool idle = cluster_until (self, 1000, cluster_idle, NULL);
+    uint64_t session = stub_clients (id)->created[nonce];
+    COHORT_ASSERT (idle && session != 0);
+    return session;
+}
+
+void cluster_write (uint32_t id, uint64_t session, uint64_t first, unsigned count, size_t size)
+{
+    static uint8_t data[64 << 10];
+    COHORT_ASSERT (size <= sizeof data);
+    for (unsigned i = 0; i < count; i++) {
+        char path[64];
+        snprintf (path, sizeof path, "/n-%llx-%llu", (unsigned long long) session,
+                  (unsigned long long) (first + i));
+        struct prng prng;
+        prng_seed (&prng, first + i);
+        for (size_t k = 0; k < size; k++) {
+            data[k] = (uint8_t) prng_u64 (&prng);
+        }
+        stub_create (stub_clients (id), session, first + i, path, data, size, 0);
+    }
 }

@@ -79,4 +79,19 @@ uint32_t cluster_leader (struct cluster *self);
 /* All servers that are up follow one activated leader, and have applied the same. */
 bool cluster_settled (struct cluster *self, void *unused);
 
+/* Likewise; and nobody's client waits for anything. */
+bool cluster_idle (struct cluster *self, void *unused);
+
+/* cluster_init, cluster_start_all, and until it has settled. */
+void cluster_begin (struct cluster *self, size_t count, uint64_t seed);
+
+struct node_status cluster_status (struct cluster *self, uint32_t id);
+
+/* A session made by way of a server; waits until it is there. */
+uint64_t cluster_session (struct cluster *self, uint32_t id, uint8_t nonce);
+
+/* By way of a server, numbered from `first`: so many new znodes, each with so many bytes that
+ * cannot be compressed.  Waits for nothing. */
+void cluster_write (uint32_t id, uint64_t session, uint64_t first, unsigned count, size_t size);
+
 #endif

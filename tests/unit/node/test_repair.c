@@ -9,19 +9,13 @@
 #include "cohort/error.h"
 #include "tests/unit/node/cluster.h"
 
-static struct node_status status_of (struct cluster *cluster, uint32_t id)
-{
-    struct node_status status;
-    node_status (cluster->servers[id].node, &status);
-    return status;
-}
-
 static bool all_whole (struct cluster *cluster, void *arg)
 {
     (void) arg;
     for (uint32_t id = 1; id <= cluster->count; id++) {
-        if (cluster->servers[id].node != NULL && (stub_pending (stub_clients (id)) > 0 ||
-                                                  status_of (cluster, id).zab.trust != ZAB_WHOLE)) {
+        if (cluster->servers[id].node != NULL &&
+            (stub_pending (stub_clients (id)) > 0 ||
+             cluster_status (cluster, id).zab.trust != ZAB_WHOLE)) {
             return false;
         }
     }
@@ -100,15 +94,15 @@ static void check_damaged (struct cluster *cluster, uint64_t session, uint64_t n
 {
     cluster_kill (cluster, 1);
     assert_int_equal (cluster_start (cluster, 3), 0);
-    assert_int_equal (status_of (cluster, 3).zab.trust, ZAB_DAMAGED);
+    assert_int_equal (cluster_status (cluster, 3).zab.trust, ZAB_DAMAGED);
     assert_true (has_file (cluster, 3, "damaged.1."));
     cluster_run (cluster, 3000);
     assert_int_equal (cluster_leader (cluster), 0);
-    assert_int_equal (status_of (cluster, 3).zab.trust, ZAB_DAMAGED);
+    assert_int_equal (cluster_status (cluster, 3).zab.trust, ZAB_DAMAGED);
 
     assert_int_equal (cluster_start (cluster, 1), 0);
     assert_true (cluster_until (cluster, 5000, all_whole, NULL));
-    assert_int_equal (status_of (cluster, 3).digest, status_of (cluster, 1).digest);
+    assert_int_equal (cluster_status (cluster, 3).digest, cluster_status (cluster, 1).digest);
     cluster_run (cluster, 100); /* a new store takes an entry of the log, too */
 
     cluster_kill (cluster, 2);
@@ -117,7 +111,7 @@ static void check_damaged (struct cluster *cluster, uint64_t session, uint64_t n
     write_some (cluster, 1, session, next, 20, 100);
     assert_int_equal (cluster_start (cluster, 2), 0);
     assert_true (cluster_until (cluster, 2000, all_whole, NULL));
-    assert_int_equal (status_of (cluster, 3).znodes, CLUSTER_FOUNDED + (next - 1) + 20);
+    assert_int_equal (cluster_status (cluster, 3).znodes, CLUSTER_FOUNDED + (next - 1) + 20);
 }
 
 static void test_log (void **state)
@@ -172,13 +166,13 @@ static void test_snapshot (void **state)
     uint64_t session = start (&cluster, 4);
     write_some (&cluster, 1, session, 1, 400, 1000);
     cluster_run (&cluster, 200);
-    uint64_t digest = status_of (&cluster, 3).digest;
+    uint64_t digest = cluster_status (&cluster, 3).digest;
     cluster_kill (&cluster, 3);
     flip (&cluster, 3, "snap.", 5000);
     assert_int_equal (cluster_start (&cluster, 3), 0);
-    assert_int_equal (status_of (&cluster, 3).zab.trust, ZAB_WHOLE);
+    assert_int_equal (cluster_status (&cluster, 3).zab.trust, ZAB_WHOLE);
     assert_true (cluster_until (&cluster, 2000, all_whole, NULL));
-    assert_int_equal (status_of (&cluster, 3).digest, digest);
+    assert_int_equal (cluster_status (&cluster, 3).digest, digest);
     assert_true (has_file (&cluster, 3, "damaged.1.snap."));
     cluster_deinit (&cluster);
 }
@@ -205,7 +199,7 @@ static void test_all_lost (void **state)
         }
         cluster_run (&cluster, 3000);
         for (uint32_t id = 1; id <= 3; id++) {
-            assert_int_equal (status_of (&cluster, id).zab.role, ZAB_LOOKING);
+            assert_int_equal (cluster_status (&cluster, id).zab.role, ZAB_LOOKING);
             assert_int_equal (store_last (cluster.servers[id].store), 0);
             cluster_kill (&cluster, id);
         }
