@@ -27,7 +27,7 @@ void link_init (struct link *self, uint32_t peer, const struct link_identity *id
     self->now_ms = now_ms;
     self->connect_at_ms = now_ms;
     self->attempt_ms = LONG_AGO;
-    self->other_last_ms = self->twin_told_ms = self->twin_heard_ms = LONG_AGO;
+    link_twin_init (&self->twin);
     self->backoff_ms = LINK_BACKOFF_MIN_MS;
     self->hello_wait_ms = LINK_HELLO_MIN_MS;
     self->mine = incarnation;
@@ -75,9 +75,7 @@ static void go_up (struct link *self)
     self->probe_at_ms = self->now_ms + LINK_PROBE_MS;
     self->probes = 0;
     self->echoed = self->doubted = false;
-    if (self->other == process_of (self->theirs)) {
-        self->other_last_ms = LONG_AGO; /* it has taken the place of the one that was known */
-    }
+    link_twin_settle (&self->twin, process_of (self->theirs));
     self->backoff_ms = LINK_BACKOFF_MIN_MS;
     self->refused = LINK_WELCOME;
     logger_write (&self->logger, LOG_DEBUG, "link-up",
@@ -117,7 +115,7 @@ static void retry_later (struct link *self)
     self->hello_due = false;
 }
 
-/* ---- Two servers with one id ----------------------------------------------------------------- */
+/* ---- Who is there ---------------------------------------------------------------------------- */
 
 /* HELLO goes out, and nobody has ever said anything: who is there answers somebody else. Counted
  * are questions, not time, in which this server may have stood still itself. */
@@ -133,68 +131,6 @@ static void note_silence (struct link *self)
     }
 }
 
-static const char *folder_of_twin (bool copied)
-{
-    return copied ? "a copy of its data folder" : "a data folder of its own";
-}
-
-static void note_other (struct link *self, const struct peer_frame *frame)
-{
-    if (self->now_ms - self->other_last_ms >= LINK_TWIN_GAP_MS) {
-        self->other_since_ms = self->now_ms;
-    }
-    self->other = process_of (frame->header.mine);
-    self->other_store = frame->hello.store_id;
-    self->other_last_ms = self->now_ms;
-}
-
-/* It does not come late. */
-static bool other_goes_on (const struct link *self)
-{
-    return self->other_last_ms - self->other_since_ms >= LINK_TWIN_MS;
-}
-
-/* Who is at the address was found out when the other had spoken already. */
-static bool address_is_known (const struct link *self)
-{
-    return self->attempt_ms >= self->other_since_ms;
-}
-
-static void tell_of_twin (struct link *self)
-{
-    if (self->now_ms - self->twin_told_ms < LINK_TELL_AGAIN_MS) {
-        return;
-    }
-    self->twin_told_ms = self->now_ms;
-    self->hello_due = true;
-    logger_write (&self->logger, LOG_ERROR, "peer-twin",
-                  "peer=%" PRIu32 " reason=\"two servers say that they are server %" PRIu32
-                  ": the one at its configured address counts; the other has %s: stop it\"",
-                  self->peer, self->peer,
-                  folder_of_twin (self->other_store == self->peer_store_id));
-}
-
-/* Its store; 0: there is none any more. */
-static uint64_t twin_now (const struct link *self)
-{
-    bool there = self->up && self->now_ms - self->other_last_ms < LINK_TWIN_MS &&
-                 other_goes_on (self) && address_is_known (self);
-    return there ? self->other_store : 0;
-}
-
-/* The peer knows of another process with this server's id. */
-static void hear_of_twin (struct link *self, uint64_t store_id)
-{
-    if (store_id != 0 && self->now_ms - self->twin_heard_ms >= LINK_TELL_AGAIN_MS) {
-        self->twin_heard_ms = self->now_ms;
-        logger_write (&self->logger, LOG_ERROR, "twin",
-                      "peer=%" PRIu32 " reason=\"another server tells it that it is server %" PRIu32
-                      ", too; it has %s: stop it\"",
-                      self->peer, self->identity->id,
-                      folder_of_twin (store_id == self->identity->store_id));
-    }
-}
-
 /* Whether this HELLO ends a link that is up. That of another process does if it is newer, or goes
  * on, unless what the address leads to is known: then it is a twin. */
 static bool ends_link (struct link *self, const struct peer_frame *frame)
@@ -203,12 +139,14 @@ static bool ends_link (struct link *self, const struct peer_frame *frame)
     if (process_of (theirs) == process_of (self->theirs)) {
         return theirs > self->theirs;
     }
-    note_other (self, frame);
-    if (!address_is_known (self)) {
-        return theirs > self->theirs || other_goes_on (self);
+    struct link_twin *twin = &self->twin;
+    link_twin_note (twin, process_of (theirs), frame->hello.store_id, self->now_ms);
+    if (!link_twin_address_known (twin, self->attempt_ms)) {
+        return theirs > self->theirs || link_twin_goes_on (twin);
     }
-    if (other_goes_on (self)) {
-        tell_of_twin (self);
+    if (link_twin_goes_on (twin)) {
+        self->hello_due |=
+            link_twin_tell (twin, self->peer, self->peer_store_id, &self->logger, self->now_ms);
     }
     return false;
 }
@@ -353,7 +291,10 @@ static bool receive_hello (struct link *self, const struct peer_frame *frame)
         begin_pair (self);
     }
     self->peer_store_id = frame->hello.store_id;
-    hear_of_twin (self, frame->hello.twin);
+    if (frame->hello.twin != 0) {
+        link_twin_hear (&self->twin, self->peer, self->identity->id, self->identity->store_id,
+                        frame->hello.twin, &self->logger, self->now_ms);
+    }
     self->answer_due = true;
     self->answer_with_hello = true;
     if (self->connection == LINK_IDLE &&
@@ -451,6 +392,7 @@ bool link_take_hello (struct link *self, struct peer_frame *frame)
         return false;
     }
     const struct link_identity *identity = self->identity;
+    bool twin = self->up && link_twin_present (&self->twin, self->attempt_ms, self->now_ms);
     memset (frame, 0, sizeof *frame);
     frame->header = (struct peer_header){identity->id, self->peer, self->mine,
                                          self->theirs, self->sent, self->announced};
@@ -464,7 +406,7 @@ bool link_take_hello (struct link *self, struct peer_frame *frame)
             .has_cluster = identity->has_cluster,
             .store_id = identity->store_id,
             .role = identity->role,
-            .twin = twin_now (self),
+            .twin = twin ? self->twin.store_id : 0,
         };
         memcpy (frame->hello.cluster_id, identity->cluster_id, PEER_CLUSTER_SIZE);
     }

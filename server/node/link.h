@@ -37,6 +37,7 @@
 #include <stdint.h>
 
 #include "client/base/ring.h"
+#include "server/node/link_twin.h"
 #include "server/node/logger.h"
 #include "server/node/wire_peer.h"
 
@@ -50,9 +51,6 @@ enum {
     LINK_PROBE_MS = 500,         /* between two questions on a link that is up */
     LINK_PROBES_MAX = 5,         /* without an answer */
     LINK_DOUBT_MS = 100,         /* between them while there is doubt */
-    LINK_TWIN_MS = 2000,         /* for so long another process says HELLO: it does not come late */
-    LINK_TWIN_GAP_MS = 60000,    /* so long after its last HELLO it is gone */
-    LINK_TELL_AGAIN_MS = 600000, /* between two lines on it in the log */
     LINK_SILENT_MAX = 80,        /* questions, of a few connections, never answered: that is told */
     LINK_FLIGHT_MAX = 1 << 16,   /* frames of bulk in flight */
     LINK_ACK_BYTES = 1 << 20,    /* of bulk received: time to acknowledge */
@@ -114,12 +112,7 @@ struct link {
     bool echoed;         /* since the last look it has shown that it does */
     bool doubted;        /* it may be another process than the one that is known */
 
-    uint64_t other;         /* a process that says HELLO beside the one that answers, the last; */
-    uint64_t other_store;   /* its store; */
-    int64_t other_since_ms; /* since when there is such a one, and when it was heard last */
-    int64_t other_last_ms;
-    int64_t twin_told_ms;  /* when it was in the log, */
-    int64_t twin_heard_ms; /* and when the peer's word that this server has one was */
+    struct link_twin twin; /* another process that says that it is the peer */
     unsigned unanswered;   /* questions to a peer that has never said anything */
 
     uint64_t sent;             /* number of the last frame of this pair */
