@@ -187,7 +187,8 @@ static void reset_idle_learners (struct zab *self)
         bool snap = learner->phase == LEARNER_SNAP;
         bool ours = learner->phase <= LEARNER_INFO || learner->phase == LEARNER_READY ||
                     learner->phase == LEARNER_SYNCED;
-        int64_t limit = self->peer_timeout_ms * (snap ? ZAB_SNAP_TIMEOUTS : ZAB_PROGRESS_TIMEOUTS);
+        int64_t limit =
+            persist_patience_ms (self, snap ? ZAB_SNAP_TIMEOUTS : ZAB_PROGRESS_TIMEOUTS);
         if (!peer->reset && !ours && self->now_ms - learner->progress_ms >= limit) {
             peer_reset (self, peer, "no progress");
         }
@@ -215,7 +216,7 @@ static const char *reason_to_step_down (const struct zab *self)
     if (now - lead->quorum_ms >= self->peer_timeout_ms && !COHORT_MUTATED (leads_without_quorum)) {
         return "no quorum is heard";
     }
-    int64_t limit = self->peer_timeout_ms * ZAB_PROGRESS_TIMEOUTS;
+    int64_t limit = persist_patience_ms (self, ZAB_PROGRESS_TIMEOUTS);
     int64_t patience =
         snapshot_under_way (self) ? self->peer_timeout_ms * ZAB_SNAP_TIMEOUTS : limit;
     if (lead->phase < LEAD_BROADCAST && now - lead->progress_ms >= patience) {
@@ -350,8 +351,7 @@ static bool gives_way_full (const struct zab *self)
  * vote before its disk has come back. */
 static bool gives_way_hanging (const struct zab *self)
 {
-    return !self->full && persist_hangs (self, self->peer_timeout_ms * ZAB_STORE_TIMEOUTS) &&
-           self->committed > self->durable && has_successor (self, self->committed) &&
+    return !self->full && persist_lags (self) && has_successor (self, self->committed) &&
            !COHORT_MUTATED (hanging_leader_stays);
 }
 

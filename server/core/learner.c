@@ -206,9 +206,7 @@ void follower_acknowledge (struct zab *self)
 void follower_check_store (struct zab *self)
 {
     if (role_is_learner (self) && self->follow.phase == FOLLOW_BROADCAST && !self->full &&
-        self->committed > self->durable &&
-        persist_hangs (self, self->peer_timeout_ms * ZAB_STORE_TIMEOUTS) &&
-        !COHORT_MUTATED (hanging_follower_stays)) {
+        persist_lags (self) && !COHORT_MUTATED (hanging_follower_stays)) {
         role_look (self, "the store hangs", self->id);
     }
 }

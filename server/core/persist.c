@@ -94,7 +94,8 @@ void persist_flush (struct zab *self)
                             .accepted_epoch = self->accepted_epoch,
                             .current_epoch = self->current_epoch,
                             .trust = self->trust,
-                            .issued_ms = self->now_ms};
+                            .issued_ms = self->now_ms,
+                            .open = self->log.last.zxid > self->committed};
     if (!ring_push (&self->requests, &entry)) {
         /* Too many, or no memory: it shares the record of its predecessor, which then counts as
          * durable only when this one is. */
@@ -105,12 +106,78 @@ void persist_flush (struct zab *self)
     }
 }
 
+/* ---- How long it takes ------------------------------------------------------------------- */
+
+/* From when on the store could have been at work on its oldest request. */
+static int64_t asked_ms (const struct zab *self, const struct request *oldest)
+{
+    return oldest->issued_ms > self->stored_ms ? oldest->issued_ms : self->stored_ms;
+}
+
+/* took_ms: what it has taken lately. */
+static int64_t patience_ms (const struct zab *self, int timeouts, int64_t took_ms)
+{
+    int64_t least_ms = self->peer_timeout_ms * timeouts;
+    int64_t most_ms = self->peer_timeout_ms * ZAB_SNAP_TIMEOUTS;
+    int64_t ms = took_ms < most_ms / ZAB_STORE_TIMES ? took_ms * ZAB_STORE_TIMES : most_ms;
+    return ms > least_ms ? ms : least_ms;
+}
+
+/* What has happened once says nothing. */
+int64_t persist_patience_ms (const struct zab *self, int timeouts)
+{
+    int64_t stores_ms =
+        self->stores_ms < self->stores_too_ms ? self->stores_ms : self->stores_too_ms;
+    return patience_ms (self, timeouts, stores_ms);
+}
+
+/* The oldest request that adds something behind that point; they are in the order of their ends. */
+static const struct request *first_behind (const struct zab *self, zxid_t zxid)
+{
+    size_t from = 0, to = ring_count (&self->requests);
+    while (from < to) {
+        size_t at = from + (to - from) / 2;
+        const struct request *request = ring_at (&self->requests, at);
+        if (request->log_end > zxid) {
+            to = at;
+        } else {
+            from = at + 1;
+        }
+    }
+    return from < ring_count (&self->requests) ? ring_at (&self->requests, from) : NULL;
+}
+
+void persist_compare (struct zab *self)
+{
+    if (self->committed <= self->compared) {
+        return;
+    }
+    zxid_t from = self->compared > self->durable ? self->compared : self->durable;
+    const struct request *request = first_behind (self, from);
+    if (request != NULL && request->open && request->log_end <= self->committed) {
+        self->outdone_ms = self->now_ms - request->issued_ms;
+    }
+    self->compared = self->committed;
+}
+
+bool persist_lags (const struct zab *self)
+{
+    return self->committed > self->durable &&
+           persist_hangs (self, patience_ms (self, ZAB_STORE_TIMEOUTS, self->outdone_ms));
+}
+
+/* ---- What is done ------------------------------------------------------------------------ */
+
 bool persist_durable (struct zab *self, uint64_t number)
 {
     COHORT_ASSERT (number <= self->request_number);
     COHORT_ASSERT (self->install_number == 0 || number < self->install_number);
     bool news = false;
-    const struct request *entry;
+    const struct request *entry = ring_front (&self->requests);
+    if (entry != NULL && entry->number <= number) {
+        self->stores_too_ms = self->stores_ms;
+        self->stores_ms = self->now_ms - asked_ms (self, entry);
+    }
     while ((entry = ring_front (&self->requests)) != NULL && entry->number <= number) {
         COHORT_ASSERT (entry->log_end <= self->log.last.zxid);
         COHORT_ASSERT (entry->accepted_epoch >= self->accepted_durable);
@@ -189,6 +256,5 @@ bool persist_hangs (const struct zab *self, int64_t limit_ms)
     if (oldest == NULL) {
         return false;
     }
-    int64_t since_ms = oldest->issued_ms > self->stored_ms ? oldest->issued_ms : self->stored_ms;
-    return self->now_ms - since_ms >= limit_ms;
+    return self->now_ms - asked_ms (self, oldest) >= limit_ms;
 }

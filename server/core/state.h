@@ -39,6 +39,8 @@ enum {
     ZAB_PROGRESS_TIMEOUTS = 10, /* peer_timeouts without progress: a learner stands still */
     ZAB_SNAP_TIMEOUTS = 60,     /* the same while it receives or installs a snapshot */
     ZAB_STORE_TIMEOUTS = 4,     /* a store that hangs, where others do without it */
+    ZAB_STORE_TIMES = 4,        /* or, where syncs take long, so many times that */
+    ZAB_STORE_UNKNOWN = 5,      /* for so many peer_timeouts each is taken to, before the first */
     ZAB_RESEND_MS = 50,         /* a vote is repeated after this, then after twice as much ... */
     ZAB_RESEND_MS_MAX = 1000,
     ZAB_STUCK_MS = 200,       /* so long may an election that hears a quorum take */
@@ -173,6 +175,7 @@ struct request {
     uint32_t current_epoch;
     enum zab_trust trust;
     int64_t issued_ms;
+    bool open; /* nobody knew then that what it adds is committed */
 };
 
 /* What is known of a log before there is a core. */
@@ -217,7 +220,11 @@ struct zab {
     uint64_t install_number;  /* 0: no snapshot is being installed */
     struct zab_point install_point;
     struct ring requests;
-    int64_t stored_ms; /* the store has done something, or could not have, for nothing ran */
+    int64_t stored_ms;     /* the store has done something, or could not have, for nothing ran */
+    int64_t stores_ms;     /* ... and has taken so long for it, */
+    int64_t stores_too_ms; /* and so long for what it did before */
+    int64_t outdone_ms; /* so long has a quorum taken for what the store did not have yet, lately */
+    zxid_t compared;    /* which was looked at up to here */
 
     /* LOOKING */
     uint64_t round;
@@ -411,6 +418,14 @@ void persist_not_installed (struct zab *self);
 /* Nothing that is not durable will be: the log ends at this point. */
 void persist_withdrawn (struct zab *self, struct zab_point point);
 bool persist_drained (const struct zab *self);
+/* At the end of a step: how fast others are with what this store has not done yet. */
+void persist_compare (struct zab *self);
+/* For how long to wait for stores, of this server and of others, which are such as this one: so
+ * many peer_timeouts, or longer where each thing that is stored takes long. */
+int64_t persist_patience_ms (const struct zab *self, int timeouts);
+/* Others have what this store owes, and it has done nothing for much longer than they took for it:
+ * where all disks are slow, each of them is behind now and then. */
+bool persist_lags (const struct zab *self);
 /* Whether the store has owed its oldest request, and done nothing at all, for so long, while this
  * server ran. One that is slow does not hang. */
 bool persist_hangs (const struct zab *self, int64_t limit_ms);

@@ -498,6 +498,7 @@ static const struct zab_update *end (struct zab *self)
         update->snapshots_count = 0;
     } else {
         leader_flush_commits (self);
+        persist_compare (self);
         leader_check_handover (self);
         follower_check_store (self);
         election_flush (self);
@@ -539,6 +540,7 @@ const struct zab_update *zab_start (struct zab *self, uint32_t accepted_epoch,
     }
     self->now_ms = now_ms;
     self->stamped_ms = self->stored_ms = now_ms;
+    self->stores_ms = self->stores_too_ms = self->peer_timeout_ms * ZAB_STORE_UNKNOWN;
     self->epoch_chosen_ms = now_ms;
     begin (self, now_ms, self->stamp_ms);
     self->started = true;

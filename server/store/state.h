@@ -189,6 +189,7 @@ struct store {
     _Atomic uint64_t space_left; /*  bytes, when the disk was last found full */
     _Atomic int withdrawal;      /*  enum withdrawal: the owner asks, and takes the answer */
     _Atomic int failed;          /*  0 or the code of worker_fault, which then stays as it is */
+    _Atomic bool slow;           /*  a turn of the thread was; until the owner has taken note */
 
     /*  worker; the owner's while withdrawal is WITHDRAWAL_DONE */
     struct {

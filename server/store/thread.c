@@ -14,8 +14,9 @@
 #include "cohort/error.h"
 #include "server/store/state.h"
 
-/*  A sync that takes longer than that is left to the thread, so many times. */
-enum { SLOW_US = 2000, DECLINED = 16 };
+/*  A sync that takes longer than that is left to the thread, so many times; and as long as it meets
+ *  one that would hold up the owner for much longer, it goes on to be. */
+enum { SLOW_US = 2000, DECLINED = 16, VERY_SLOW_US = 20000 };
 
 struct store_thread {
     struct store *store;
@@ -53,13 +54,24 @@ static bool must_retry (struct store_thread *self)
     return due;
 }
 
+/*  A turn of the thread; a slow one is told before its results are. */
+static bool timed_turn (struct store *store)
+{
+    int64_t begun_us = now_us ();
+    bool did = worker_turn (store);
+    if (did && now_us () - begun_us > VERY_SLOW_US) {
+        atomic_store_explicit (&store->slow, true, memory_order_relaxed);
+    }
+    return did;
+}
+
 static void *run (void *arg)
 {
     struct store_thread *self = arg;
     struct store *store = self->store;
     enum queue_wake wake = QUEUE_WORK;
     while (wake != QUEUE_STOP && !has_failed (store)) {
-        bool did = worker_turn (store);
+        bool did = timed_turn (store);
         if (!did && !has_failed (store)) {
             wake = queue_wait (store->queue, worker_due (store));
             bool idle = wake == QUEUE_TIMEOUT || (wake == QUEUE_WORK && must_retry (self));
@@ -124,6 +136,9 @@ void store_gather (struct store *self)
 {
     COHORT_ASSERT (!self->deferred);
     self->gathers = self->threaded;
+    if (atomic_exchange_explicit (&self->slow, false, memory_order_relaxed)) {
+        self->declined = DECLINED;
+    }
 }
 
 /*  Not if that would have to make room first, and not all the time: whoever is in the kernel for

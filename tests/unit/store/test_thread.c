@@ -380,6 +380,46 @@ static void test_not_in_place (void **state)
     fixture_destroy (self);
 }
 
+static bool disk_is_slow;
+static const struct disk_ops *quick_ops;
+
+static int sync_slowly (struct disk_file *file)
+{
+    struct timespec pause = {.tv_nsec = 25000000};
+    if (disk_is_slow) {
+        (void) clock_nanosleep (CLOCK_MONOTONIC, 0, &pause, NULL);
+    }
+    return quick_ops->sync (file);
+}
+
+/*  The owner waits for a slow disk once, or twice if it does not know yet how the thread fares, and
+ *  then leaves it to that as long as it is slow: who waits for a disk serves nobody. */
+static void test_slow_disk (void **state)
+{
+    (void) state;
+    struct fixture *self = fixture_new (true);
+    struct disk *disk = NULL;
+    close_store (self);
+    assert_int_equal (posix_disk_new (self->folder, &disk), 0);
+    quick_ops = disk->ops;
+    struct disk_ops ops = *quick_ops;
+    ops.sync = sync_slowly;
+    disk->ops = &ops;
+    open_store_on (self, disk);
+    turn_in_place (self);
+    disk_is_slow = true;
+    int waited = 0;
+    for (int i = 0; i < 100; i++) {
+        waited += turn (self, 1, 10);
+        await (self);
+    }
+    assert_in_range (waited, 0, 2);
+    disk_is_slow = false;
+    turn_in_place (self);
+    compare (self);
+    fixture_destroy (self);
+}
+
 /*  The worker's disk fails: the owner is woken, even though nothing was completed. */
 static void test_failure (void **state)
 {
@@ -420,10 +460,10 @@ static void test_failure (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_memory),   cmocka_unit_test (test_files),
-        cmocka_unit_test (test_idle),     cmocka_unit_test (test_space_while_busy),
-        cmocka_unit_test (test_in_place), cmocka_unit_test (test_not_in_place),
-        cmocka_unit_test (test_failure),
+        cmocka_unit_test (test_memory),    cmocka_unit_test (test_files),
+        cmocka_unit_test (test_idle),      cmocka_unit_test (test_space_while_busy),
+        cmocka_unit_test (test_in_place),  cmocka_unit_test (test_not_in_place),
+        cmocka_unit_test (test_slow_disk), cmocka_unit_test (test_failure),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
