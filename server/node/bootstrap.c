@@ -220,17 +220,21 @@ static bool is_founder (const struct bootstrap *self)
     return false;
 }
 
-/* Whether it has to wait for them: all voters found an ensemble, for a quorum of new ones may be
- * what is left of an older one, whose other members have what was acknowledged. */
-static bool must_wait (const struct bootstrap *self, size_t missing)
+/* So many voters found an ensemble: all of them, for a quorum of new ones may be what is left of an
+ * older one, whose other members have what was acknowledged. */
+static size_t founders (const struct bootstrap *self)
 {
-    return missing > (COHORT_MUTATED (empty_quorum_founds) ? self->configured.count / 2 : 0);
+    size_t voters = 0;
+    for (size_t i = 0; i < self->configured.count; i++) {
+        voters += self->configured.members[i].role == CONFIG_VOTER;
+    }
+    return COHORT_MUTATED (empty_quorum_founds) ? voters / 2 + 1 : voters;
 }
 
 /* The members with the stores that are there now; false: a voter is missing, or done already. */
 static bool gather (const struct bootstrap *self, struct config *config)
 {
-    size_t missing = 0;
+    size_t there = 1; /* itself */
     *config = self->configured;
     config->version = 0;
     for (size_t i = 0; i < config->count; i++) {
@@ -242,11 +246,11 @@ static bool gather (const struct bootstrap *self, struct config *config)
         }
         const struct peer *peer = find ((struct bootstrap *) self, member->id);
         if (member->role == CONFIG_VOTER) {
-            missing += !peer->up || !peer->heard || peer->said.stage == PEER_DONE;
+            there += peer->up && peer->heard && peer->said.stage != PEER_DONE;
             member->store_id = peer->store_id;
         }
     }
-    return !must_wait (self, missing);
+    return there >= founders (self);
 }
 
 static bool same_config (const struct config *a, const struct config *b)
@@ -318,11 +322,11 @@ static void found (struct bootstrap *self)
     if (anew && !begin_round (self, &config)) {
         return;
     }
-    size_t unprepared = 0;
+    size_t prepared = 1; /* itself */
     for (size_t i = 0; i < self->count; i++) {
-        unprepared += self->peers[i].role == CONFIG_VOTER && !is_prepared (self, &self->peers[i]);
+        prepared += self->peers[i].role == CONFIG_VOTER && is_prepared (self, &self->peers[i]);
     }
-    if (!must_wait (self, unprepared) && self->failure == 0) {
+    if (prepared >= founders (self) && self->failure == 0) {
         finish (self, self->meta.cluster_id, &self->wanted, "founded");
     }
 }
