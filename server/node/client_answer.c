@@ -16,6 +16,16 @@
 
 /* ---- The queue --------------------------------------------------------------------------- */
 
+static void release_credit (struct client *client, const struct request *request)
+{
+    if (!request->refused) {
+        COHORT_ASSERT (client->accepted > 0);
+        COHORT_ASSERT (client->write_bytes >= request->size);
+        client->accepted--;
+        client->write_bytes -= request->size;
+    }
+}
+
 static void pop (struct clients *self, struct client *client)
 {
     const struct request *request = pending_front (&client->queue);
@@ -23,10 +33,9 @@ static void pop (struct clients *self, struct client *client)
     client->reads -= request_weight (request);
     if (request->kind == REQUEST_WRITE) {
         COHORT_ASSERT (client->writes > 0);
-        COHORT_ASSERT (client->write_bytes >= request->size);
         client->writes--;
         self->writers -= client->writes == 0;
-        client->write_bytes -= request->size;
+        release_credit (client, request);
         client_under_way (self, client, client->submitted_writes - (client->submitted_writes > 0));
     } else if (request->kind == REQUEST_STREAM_OPEN) {
         COHORT_ASSERT (client->barriers > 0);
@@ -51,6 +60,7 @@ void client_answer_none (struct clients *self, struct client *client)
         pop (self, client);
     }
     COHORT_ASSERT (client->writes == 0);
+    COHORT_ASSERT (client->accepted == 0);
     COHORT_ASSERT (client->write_bytes == 0);
     COHORT_ASSERT (client->barriers == 0);
     COHORT_ASSERT (client->reads == 0);
@@ -541,7 +551,7 @@ static bool answer (struct clients *self, struct client *client, bool all)
     const struct request *request;
     while (client->doom_text == NULL && (request = pending_front (&client->queue)) != NULL) {
         bool may_wait = !all || client->writes == 0;
-        if (may_wait && (!deliver_room (client) || clients_tired (self))) {
+        if (may_wait && (!deliver_room (self, client) || clients_tired (self))) {
             return true;
         }
         if (!answer_front (self, client, request)) {

@@ -214,7 +214,8 @@ static void pull_slice (struct clients *self, struct feed *feed)
 
 static bool has_room (const struct clients *self, const struct feed *feed)
 {
-    return feed->phase == FEED_CHASING ? walk_has_room (self, feed) : deliver_room (feed->client);
+    return feed->phase == FEED_CHASING ? walk_has_room (self, feed)
+                                       : deliver_room (self, feed->client);
 }
 
 bool feed_pull (struct clients *self, struct client *client)

@@ -120,7 +120,10 @@ void deliver_end (struct clients *self, struct client *client)
     client_dirty (self, client);
     /* One item may be large; many are too many. */
     size_t before = client->out_bytes + client->withheld_bytes - added;
-    if (before + added <= self->options.output_bytes_max || before <= OUTPUT_LOW) {
+    if (before <= self->options.output_low && added > client->largest_item) {
+        client->largest_item = added;
+    }
+    if (before + added <= self->options.output_bytes_max || before <= self->options.output_low) {
         return;
     }
     if (!list_linked (&client->stuck_node)) {
@@ -142,9 +145,9 @@ void deliver_release (struct clients *self, struct client *client)
 
 /* ---- Sending ----------------------------------------------------------------------------- */
 
-bool deliver_room (const struct client *client)
+bool deliver_room (const struct clients *self, const struct client *client)
 {
-    return client->doom_text == NULL && client->out_bytes < OUTPUT_LOW;
+    return client->doom_text == NULL && client->out_bytes < self->options.output_low;
 }
 
 static bool send_frame (struct clients *self, struct client *client, const struct buf *frame)

@@ -331,8 +331,9 @@ static void withdraw (struct clients *self, struct feed *feed, zxid_t zxid)
  * withheld until then. */
 static bool has_room (const struct clients *self, const struct feed *feed)
 {
-    return feed->phase == FEED_LIVE ? deliver_room (feed->client) && feed->client->pulling == 0
-                                    : walk_has_room (self, feed);
+    return feed->phase == FEED_LIVE
+               ? deliver_room (self, feed->client) && feed->client->pulling == 0
+               : walk_has_room (self, feed);
 }
 
 /* Who has enough waiting is told nothing, and goes on from the transaction before; so do those for

@@ -26,7 +26,7 @@ struct pending_block {
 
 _Static_assert(alignof (struct request) <= ALIGNMENT, "records are aligned well enough");
 
-static size_t record_size (size_t payload)
+size_t pending_size (size_t payload)
 {
     size_t size = sizeof (struct request) + payload;
     return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -65,7 +65,7 @@ static void block_free (struct clients *self, struct pending_block *block)
 bool pending_push (struct clients *self, struct pending *queue, const struct request *request,
                    const void *payload)
 {
-    size_t size = record_size (request->size);
+    size_t size = pending_size (request->size);
     struct pending_block *block = queue->last;
     COHORT_ASSERT (size <= UINT32_MAX);
     if (block == NULL || block->size - block->tail < size) {
@@ -119,7 +119,7 @@ const struct request *pending_next (const struct pending *queue, const struct re
         *block = queue->first;
     }
     uint32_t offset = (uint32_t) ((const uint8_t *) request - (*block)->data);
-    offset += (uint32_t) record_size (request->size);
+    offset += (uint32_t) pending_size (request->size);
     if (offset == (*block)->tail) {
         *block = (*block)->next;
         return *block != NULL ? record_at (*block, (*block)->head) : NULL;
@@ -131,7 +131,7 @@ void pending_pop (struct clients *self, struct pending *queue)
 {
     struct pending_block *block = queue->first;
     COHORT_ASSERT (block != NULL);
-    size_t size = record_size (pending_front (queue)->size);
+    size_t size = pending_size (pending_front (queue)->size);
     COHORT_ASSERT (queue->bytes >= size);
     COHORT_ASSERT (self->queue_bytes >= size);
     queue->count--;

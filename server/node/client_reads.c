@@ -265,7 +265,7 @@ static bool may_answer (const struct clients *self, const struct client *client)
 {
     return client->doom_text == NULL && client->phase == CLIENT_ATTACHED && client->armed &&
            client->queue.count == 0 && client->pulling == 0 && !self->reads_held &&
-           deliver_room (client) && !clients_tired (self);
+           deliver_room (self, client) && !clients_tired (self);
 }
 
 enum { READS_AHEAD = 8 };

@@ -268,18 +268,17 @@ static int check_credit (const struct clients *self, const struct client *client
     return client->writes > 0 && client->write_bytes + size > client->credit ? COHORT_ELIMIT : 0;
 }
 
-/* The entry is in the scratch buffer afterwards: what was asked for, or its refusal.  Returns
- * whether it is a multi. */
-static bool encode (struct clients *self, const struct client *client,
-                    const Cohort__Wire__Request *request)
+/* The entry is in the scratch buffer afterwards: what was asked for, or its refusal. */
+static void encode (struct clients *self, const struct client *client,
+                    const Cohort__Wire__Request *from, struct request *request)
 {
-    bool multi = request->op_case == COHORT__WIRE__REQUEST__OP_MULTI;
-    size_t count = multi ? request->multi->n_ops : 1;
+    bool multi = from->op_case == COHORT__WIRE__REQUEST__OP_MULTI;
+    size_t count = multi ? from->multi->n_ops : 1;
     int rc = count <= ENTRY_OPS_MAX ? 0 : COHORT_ETOOBIG;
     self->detail[0] = '\0';
     if (rc == 0) {
-        encode_head (self, client, request, multi, count);
-        rc = encode_op (self, request);
+        encode_head (self, client, from, multi, count);
+        rc = encode_op (self, from);
     }
     if (rc == 0 && self->scratch.size > CLIENT_WRITE_BYTES_MAX) {
         (void) snprintf (self->detail, sizeof self->detail,
@@ -291,9 +290,10 @@ static bool encode (struct clients *self, const struct client *client,
         rc = check_credit (self, client, self->scratch.size);
     }
     if (rc != 0) {
-        encode_reject (self, client, request, rc);
+        encode_reject (self, client, from, rc);
     }
-    return multi && rc == 0;
+    request->refused = rc != 0;
+    request->multi = multi && rc == 0;
 }
 
 /* ---- Submitting -------------------------------------------------------------------------- */
@@ -414,12 +414,55 @@ void client_submit_more (struct clients *self, struct client *client)
 
 /* ---- Requests come in -------------------------------------------------------------------- */
 
+uint64_t client_queues_max (const struct clients *self)
+{
+    return 2 * self->options.pending_bytes_max;
+}
+
+static uint64_t queue_max (const struct clients *self, const struct client *client)
+{
+    uint64_t own = self->options.queue_bytes_max + client->credit, all = client_queues_max (self);
+    return own < all ? own : all;
+}
+
+/* Of all for whom something waits: the one for whom most does. */
+static struct client *find_greediest (const struct clients *self)
+{
+    struct client *greediest = NULL;
+    for (struct list_node *at = list_first (&self->busy); at != NULL;
+         at = list_next (&self->busy, at)) {
+        struct client *client = list_entry (at, struct client, busy_node);
+        if (greediest == NULL || client->queue.bytes > greediest->queue.bytes) {
+            greediest = client;
+        }
+    }
+    return greediest;
+}
+
+static void cut_off (struct clients *self, struct client *client)
+{
+    client_doom (self, client, COHORT_ELIMIT, "too many requests wait");
+    client_answer_none (self, client);
+}
+
+/* Room for so many bytes more of the client: where there is none among its own, it goes; where
+ * there is none among those of all, whoever has most of them, for the others are not to pay for
+ * that. */
+static void make_room (struct clients *self, struct client *client, size_t size)
+{
+    if (client->queue.bytes + size > queue_max (self, client)) {
+        cut_off (self, client);
+    }
+    while (client->doom_text == NULL && self->queue_bytes + size > client_queues_max (self)) {
+        cut_off (self, find_greediest (self));
+    }
+}
+
 bool client_queue (struct clients *self, struct client *client, const struct request *request,
                    const void *payload)
 {
-    if (client->queue.bytes + request->size > CLIENT_QUEUE_BYTES_MAX + client->credit ||
-        self->queue_bytes > 2 * self->options.pending_bytes_max) {
-        client_doom (self, client, COHORT_ELIMIT, "too many requests wait");
+    make_room (self, client, pending_size (request->size));
+    if (client->doom_text != NULL) {
         return false;
     }
     if (!pending_push (self, &client->queue, request, payload)) {
@@ -434,7 +477,8 @@ bool client_queue (struct clients *self, struct client *client, const struct req
     if (request->kind == REQUEST_WRITE) {
         self->writers += client->writes == 0;
         client->writes++;
-        client->write_bytes += request->size;
+        client->accepted += !request->refused;
+        client->write_bytes += request->refused ? 0 : request->size;
     }
     return true;
 }
@@ -455,7 +499,7 @@ static void receive_write (struct clients *self, struct client *client,
         return;
     }
     request.kind = REQUEST_WRITE;
-    request.multi = encode (self, client, from);
+    encode (self, client, from, &request);
     size_t entry_size = self->scratch.size;
     request.detail = (uint32_t) strlen (self->detail);
     buf_append (&self->scratch, self->detail, request.detail);

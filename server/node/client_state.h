@@ -15,6 +15,7 @@
  *   client_walk.c       streams: snapshots
  *   client_catchup.c    streams: catching up from the ring
  *   client_latest.c     the same, with the latest values only
+ *   client_bounds.c     how much of all that there may be
  *
  * A `client` is one connection that has said hello.  While it is attached it is the one that its
  * session has here; what the session waits for is in its queue and goes with it: the session's
@@ -49,7 +50,8 @@ enum {
     CLIENTS_DETAIL_SIZE = 320, /* of the text for people that goes with a refusal */
 
     CLIENT_ORIGIN_MAX = 2 * (2 + IDENTITY_CURVE_SIZE),
-    CLIENT_QUEUE_BYTES_MAX = 32 << 20, /* of requests of one session that wait */
+    CLIENT_QUEUE_BYTES_MAX = 32 << 20, /* of requests of one session that wait, besides its credit:
+                                          the default of queue_bytes_max */
     CLIENT_WATCHES_MAX = 1 << 20,      /* of one client: the default of watches_max */
     CLIENT_STREAMS_MAX = 1024,
     CLIENT_WRITE_BYTES_MAX = 32 << 20, /* of one encoded write */
@@ -65,7 +67,7 @@ enum {
     SEGMENT_KEEP = 64 << 10,   /* memory that an unused segment keeps */
     SEGMENTS_KEPT = 256,       /* unused ones */
     OUTPUT_LOW = 512 << 10,    /* waiting for a client: below it, reads are answered and streams
-                                  go on; above it, both wait */
+                                  go on; above it, both wait: the default of output_low */
 
     BATCH_BYTES = 256 << 10, /* of a fragment */
     LIST_BYTES = 512 << 10,  /* of a page of children */
@@ -161,6 +163,7 @@ struct request {
     uint32_t size;   /* of the payload */
     uint32_t detail; /* WRITE: of it, for people: why the entry refuses what was asked for */
     uint8_t kind;
+    bool refused; /* WRITE: it needs no credit */
     bool watch;
     bool multi;
     bool linearizable;        /* a read: it waits for its sync */
@@ -219,8 +222,9 @@ struct client {
     struct pending queue;
     uint64_t next_number; /* that may come next */
     uint64_t credit;
-    uint64_t write_bytes; /* in flight */
-    uint32_t writes;
+    uint32_t writes;           /* in flight; */
+    uint32_t accepted;         /* of them, those that were not refused here, and */
+    uint64_t write_bytes;      /* their bytes */
     uint32_t submitted_writes; /* the first so many of them, to the present leader */
     uint32_t reads;            /* in the queue, by weight */
     uint32_t barriers;         /* in the queue: what a write must not overtake */
@@ -232,9 +236,10 @@ struct client {
     struct list withheld; /* of segments */
     size_t out_bytes;
     size_t withheld_bytes;
-    uint64_t confirmed; /* heartbeat; 0: nothing new */
-    zxid_t seen;        /* the last zxid sent */
-    int64_t stuck_ms;   /* since when its pipe is full */
+    size_t largest_item; /* of those that went there with little before them */
+    uint64_t confirmed;  /* heartbeat; 0: nothing new */
+    zxid_t seen;         /* the last zxid sent */
+    int64_t stuck_ms;    /* since when its pipe is full */
 
     uint32_t watches;
     struct list missed; /* while not armed: events for when it is */
@@ -457,6 +462,8 @@ void client_answer_admins (struct clients *self, struct client *client,
 void client_receive (struct clients *self, struct client *client,
                      const Cohort__Wire__ClientFrame *frame);
 bool request_is_read (const struct request *request);
+/* Of requests of all sessions that wait. */
+uint64_t client_queues_max (const struct clients *self);
 /* What answering it may cost, in reads of one znode; 0: it reads nothing. */
 uint32_t request_weight (const struct request *request);
 /* Puts the request at the end of the client's queue; false: the client is doomed. */
@@ -512,6 +519,8 @@ void client_sync_applied (struct clients *self, zxid_t zxid);
 
 enum { PENDING_HEADER = sizeof (struct request) };
 
+/* What a request takes with a payload of this size. */
+size_t pending_size (size_t payload);
 /* The payload is copied; false: out of memory. */
 bool pending_push (struct clients *self, struct pending *queue, const struct request *request,
                    const void *payload);
@@ -538,7 +547,7 @@ void client_dirty (struct clients *self, struct client *client);
 /* Sends what there is; false: the pipe is full. */
 bool deliver_send (struct clients *self, struct client *client);
 /* Whether reads may be answered and streams go on. */
-bool deliver_room (const struct client *client);
+bool deliver_room (const struct clients *self, const struct client *client);
 void deliver_discard (struct clients *self, struct client *client);
 void deliver_free (struct clients *self);
 

@@ -135,7 +135,7 @@ uint64_t walk_confirm_after (const struct clients *self)
 bool walk_has_room (const struct clients *self, const struct feed *feed)
 {
     COHORT_ASSERT (feed->sent >= feed->taken);
-    return feed->client->pulling == 0 && deliver_room (feed->client) &&
+    return feed->client->pulling == 0 && deliver_room (self, feed->client) &&
            feed->sent - feed->taken < window (self);
 }
 

@@ -259,6 +259,10 @@ static bool rearm_watch (struct clients *self, struct client *client,
         type = COHORT_EVENT_DELETED;
         zxid = tree_zxid (self->tree);
     }
+    if (client->watches + client->missed_count >= self->options.watches_max) {
+        client_doom (self, client, COHORT_ELIMIT, "too many watches");
+        return false;
+    }
     if (type != 0 && !COHORT_MUTATED (missed_watch_lost)) {
         queue_event (self, client, kind, type, path, size, zxid);
         return client->doom_text == NULL;

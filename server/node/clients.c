@@ -24,6 +24,12 @@ struct clients *clients_new (const struct clients_options *options)
     if (self->options.pending_bytes_max == 0) {
         self->options.pending_bytes_max = CLIENTS_PENDING_BYTES;
     }
+    if (self->options.queue_bytes_max == 0) {
+        self->options.queue_bytes_max = CLIENT_QUEUE_BYTES_MAX;
+    }
+    if (self->options.output_low == 0) {
+        self->options.output_low = OUTPUT_LOW;
+    }
     if (self->options.output_bytes_max == 0) {
         self->options.output_bytes_max = CLIENTS_OUTPUT_BYTES;
     }

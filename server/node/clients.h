@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "server/node/backups.h"
+#include "server/node/bounds.h"
 #include "server/node/logger.h"
 #include "server/node/node.h"
 #include "server/tree/tree.h"
@@ -48,8 +49,12 @@ struct clients_options {
     struct logger logger;
     uint64_t hash_seed; /* random and secret: of the tables in memory (tree.h) */
     struct tree *tree;
-    uint64_t pending_bytes_max; /* of all sessions' unanswered writes; 0: 256 MiB */
+    uint64_t pending_bytes_max; /* of all sessions' unanswered writes; 0: 256 MiB.  With all else
+                                   that they have asked for twice as much waits at most: then
+                                   whoever has most of it is cut off */
+    uint64_t queue_bytes_max;   /* of one session's requests, besides its credit; 0: 32 MiB */
     uint64_t output_bytes_max;  /* waiting for one slow client before it is cut off; 0: 16 MiB */
+    uint64_t output_low;        /* likewise before its reads and streams wait; 0: 512 KiB */
     uint32_t watches_max;       /* one-shot watches of one client; 0: 1,048,576 */
     uint32_t hellos_max;        /* clients that wait to be attached; 0: 65,536 */
     uint32_t silence_ms;        /* for which a server may owe a client a sign of life; 0: none is
@@ -131,5 +136,8 @@ int64_t clients_deadline (const struct clients *self);
 void clients_leave (struct clients *self);
 
 uint64_t clients_connections (const struct clients *self);
+
+/* Looks at all that waits for them: between turns. */
+void clients_bounds (const struct clients *self, struct bounds *bounds);
 
 #endif

@@ -40,6 +40,7 @@ static void lose_leader (struct ensemble *self)
     self->down_since_ms = self->now_ms;
     forget_proposals (self);
     ensemble_forget_syncs (self);
+    links_forget_forwards (self->links, self->up_leader);
     self->resubmit_ms = INT64_MAX;
     tracker_unlead (self->tracker);
     digests_end (&self->digests);

@@ -31,6 +31,7 @@ void link_init (struct link *self, uint32_t peer, const struct link_identity *id
     self->backoff_ms = LINK_BACKOFF_MIN_MS;
     self->hello_wait_ms = LINK_HELLO_MIN_MS;
     self->mine = incarnation;
+    self->window = LINK_WINDOW_BYTES;
     ring_init (&self->flights, sizeof (struct flight), LINK_FLIGHT_MAX);
 }
 
@@ -435,20 +436,22 @@ void link_stamp (struct link *self, struct peer_header *header, size_t bulk)
         struct flight flight = {self->sent, bulk};
         if (ring_push (&self->flights, &flight)) {
             self->in_flight += bulk;
+            self->largest_flight = bulk > self->largest_flight ? bulk : self->largest_flight;
         }
     }
 }
 
 bool link_ack_due (const struct link *self)
 {
-    return self->up && !self->hold && self->unannounced >= LINK_ACK_BYTES;
+    return self->up && !self->hold && self->unannounced >= self->window / LINK_ACKS;
 }
 
 uint64_t link_credit (const struct link *self, unsigned share)
 {
     COHORT_ASSERT (share >= 1 && share <= 4);
-    uint64_t window = (uint64_t) LINK_WINDOW_BYTES / 4 * share;
-    return self->up && self->in_flight < window ? window - self->in_flight : 0;
+    uint64_t window = self->window / 4 * share;
+    bool open = self->up && self->in_flight < window && !ring_full (&self->flights);
+    return open ? window - self->in_flight : 0;
 }
 
 int64_t link_deadline (const struct link *self)

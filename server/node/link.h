@@ -53,8 +53,8 @@ enum {
     LINK_DOUBT_MS = 100,         /* between them while there is doubt */
     LINK_SILENT_MAX = 80,        /* questions, of a few connections, never answered: that is told */
     LINK_FLIGHT_MAX = 1 << 16,   /* frames of bulk in flight */
-    LINK_ACK_BYTES = 1 << 20,    /* of bulk received: time to acknowledge */
-    LINK_WINDOW_BYTES = 16 << 20 /* of bulk in flight; classes of traffic use parts of it */
+    LINK_WINDOW_BYTES = 16 << 20, /* of bulk in flight; classes of traffic use parts of it */
+    LINK_ACKS = 16                /* in a window: with this part of it received one is due */
 };
 
 /* A process begins with its time in milliseconds, and counts below. */
@@ -121,8 +121,10 @@ struct link {
     uint64_t heard;            /* of sent: what the peer has told to have received */
     uint64_t unannounced;      /* bytes of bulk received since */
     bool hold;                 /* tell nothing: the peer shall send less */
+    uint64_t window;           /* LINK_WINDOW_BYTES, or what the owner has put there */
     struct ring flights;       /* bulk under way */
     uint64_t in_flight;        /* bytes */
+    uint64_t largest_flight;   /* of one frame */
     enum link_refusal refused; /* what has been logged */
 };
 

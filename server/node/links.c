@@ -65,6 +65,9 @@ struct links *links_new (const struct links_options *options)
         peer->id = id;
         link_init (&peer->link, id, &self->identity, options->incarnation, &self->logger,
                    self->now_ms);
+        if (options->window > 0) {
+            peer->link.window = options->window;
+        }
         outbox_init (&peer->outbox);
         buf_init (&peer->stuck);
     }
@@ -281,7 +284,7 @@ void links_sync (struct links *self, uint32_t id, uint64_t token)
 {
     struct peer *peer = find_up (self, id);
     if (peer != NULL) {
-        outbox_record (&peer->outbox.syncs, &token, 1);
+        outbox_newest (&peer->outbox.syncs, &token, 1);
     }
 }
 
@@ -289,7 +292,7 @@ void links_synced (struct links *self, uint32_t id, uint64_t token, zxid_t zxid)
 {
     struct peer *peer = find_up (self, id);
     if (peer != NULL) {
-        outbox_record (&peer->outbox.synced, (uint64_t[]){token, zxid}, 2);
+        outbox_newest (&peer->outbox.synced, (uint64_t[]){token, zxid}, 2);
     }
 }
 
@@ -327,6 +330,14 @@ void links_reset (struct links *self, uint32_t id, const char *why)
     struct peer *peer = find (self, id);
     if (peer != NULL) {
         link_reset (&peer->link, why);
+    }
+}
+
+void links_forget_forwards (struct links *self, uint32_t id)
+{
+    struct peer *peer = find (self, id);
+    if (peer != NULL) {
+        outbox_forget_forwards (&peer->outbox);
     }
 }
 
@@ -451,4 +462,18 @@ int64_t links_deadline (const struct links *self)
         deadline = due < deadline ? due : deadline;
     }
     return deadline;
+}
+
+/* ---- Bounds ---------------------------------------------------------------------------------- */
+
+void links_bounds (const struct links *self, struct bounds *bounds)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        const struct link *link = &self->peers[i].link;
+        outbox_bounds (&self->peers[i].outbox, link->peer, bounds);
+        bounds_look (bounds, "frames of bulk in flight", link->peer, ring_count (&link->flights),
+                     LINK_FLIGHT_MAX);
+        bounds_look (bounds, "bytes of bulk in flight", link->peer, link->in_flight,
+                     link->window + link->largest_flight);
+    }
 }

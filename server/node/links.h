@@ -41,6 +41,7 @@ struct links_options {
     struct logger logger;
     struct links_sink sink;
     uint64_t incarnation; /* greater than any used before */
+    uint64_t window;      /* bytes of bulk in flight to one peer; 0: LINK_WINDOW_BYTES */
     int64_t now_ms;
 };
 
@@ -81,6 +82,9 @@ void links_snapshot (struct links *self, uint32_t peer, const struct peer_snapsh
 /* The peer broke a rule or stands still. */
 void links_reset (struct links *self, uint32_t peer, const char *why);
 
+/* It leads no more: requests that wait for it will be made again to the next leader. */
+void links_forget_forwards (struct links *self, uint32_t peer);
+
 /* Whether peers shall send less bulk, because this server is behind. */
 void links_hold (struct links *self, bool hold);
 
@@ -92,5 +96,8 @@ uint64_t links_store_id (const struct links *self, uint32_t peer);
 /* Connects, greets, sends.  true: there is more to send at once. */
 bool links_flush (struct links *self);
 int64_t links_deadline (const struct links *self);
+
+/* Looks at all that waits for peers. */
+void links_bounds (const struct links *self, struct bounds *bounds);
 
 #endif

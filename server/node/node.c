@@ -330,6 +330,7 @@ static bool make_links (struct node *self)
         .transport = self->options.transport,
         .logger = self->logger,
         .sink = {self, link_is_up, link_is_down, link_frame, link_read},
+        .window = self->options.link_window,
         .now_ms = self->now_ms,
     };
     memcpy (options.identity.cluster_id, meta->cluster_id, PEER_CLUSTER_SIZE);
@@ -445,6 +446,11 @@ static bool make_clients (struct node *self)
         .walk_window = self->options.walk_window,
         .turn_work = self->options.turn_work,
         .writes_under_way = self->options.writes_under_way,
+        .watches_max = self->options.watches_max,
+        .pending_bytes_max = self->options.pending_bytes_max,
+        .queue_bytes_max = self->options.queue_bytes_max,
+        .output_bytes_max = self->options.output_bytes_max,
+        .output_low = self->options.output_low,
         .status = host_status,
         .status_arg = self,
         .backup = host_backup,
@@ -705,4 +711,12 @@ uint32_t node_leader (const struct node *self)
 const struct tree *node_tree (const struct node *self)
 {
     return self->started ? ensemble_tree (self->ensemble) : NULL;
+}
+
+void node_bounds (const struct node *self, struct bounds *bounds)
+{
+    if (self->started) {
+        clients_bounds (self->clients, bounds);
+        links_bounds (self->links, bounds);
+    }
 }

@@ -24,6 +24,7 @@
 
 #include "server/core/config.h"
 #include "server/core/zab.h"
+#include "server/node/bounds.h"
 #include "server/node/logger.h"
 #include "server/node/recovery.h"
 #include "server/store/store.h"
@@ -84,7 +85,9 @@ struct node_options {
     uint32_t walk_nodes;       /* of streams' snapshots: see clients.h */
     uint32_t walk_window;
     uint32_t turn_work; /* for clients, likewise */
-    uint32_t writes_under_way;
+    uint32_t writes_under_way, watches_max;
+    uint64_t pending_bytes_max, queue_bytes_max, output_bytes_max, output_low;
+    uint64_t link_window;       /* see links.h */
     struct entry_limits limits; /* for a new ensemble; zero fields: the defaults */
     const char *admins;         /* of an ensemble that has none: see admins_parse; NULL: nobody */
     bool replace_admins;        /* of one that has others, too: see docs/acl.md */
@@ -175,5 +178,8 @@ void node_status (const struct node *self, struct node_status *status);
  * nothing, whereas a status has the digest of the state. */
 uint32_t node_leader (const struct node *self);
 const struct tree *node_tree (const struct node *self);
+
+/* Looks at all that waits here: between turns. */
+void node_bounds (const struct node *self, struct bounds *bounds);
 
 #endif

@@ -22,6 +22,7 @@ void outbox_init (struct outbox *self)
     ring_init (&self->core, sizeof (struct zab_message), OUTBOX_MESSAGES_MAX);
     ring_init (&self->urgent, sizeof (struct zab_message), OUTBOX_MESSAGES_MAX);
     ring_init (&self->snapshots, sizeof (struct outbox_part), OUTBOX_CHUNKS_MAX);
+    self->forwards_max = OUTBOX_FORWARDS_MAX;
 }
 
 static void pop_message (struct ring *lane)
@@ -39,6 +40,11 @@ static void pop_snapshot (struct outbox *self)
 }
 
 enum { LISTS = 8 };
+
+static size_t waiting_in (const struct outbox_bytes *list)
+{
+    return list->buf.size - list->taken;
+}
 
 static void find_lists (struct outbox *self, struct outbox_bytes *lists[LISTS])
 {
@@ -219,15 +225,33 @@ static void make_room (struct outbox_bytes *list)
 void outbox_forward (struct outbox *self, const uint8_t *request, size_t size)
 {
     make_room (&self->forwarded);
+    if (waiting_in (&self->forwarded) + size > self->forwards_max) {
+        self->failed = true; /* behind a new link what is still wanted is forwarded again */
+        return;
+    }
     peer_forward_encode (&self->forwarded.buf, request, size);
+}
+
+void outbox_forget_forwards (struct outbox *self)
+{
+    buf_truncate (&self->forwarded.buf, self->forwarded.taken);
 }
 
 void outbox_record (struct outbox_bytes *list, const uint64_t *numbers, size_t count)
 {
     make_room (list);
+    if (waiting_in (list) + count * sizeof *numbers > OUTBOX_RECORDS_MAX) {
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         buf_u64 (&list->buf, numbers[i]);
     }
+}
+
+void outbox_newest (struct outbox_bytes *list, const uint64_t *numbers, size_t count)
+{
+    buf_truncate (&list->buf, list->taken);
+    outbox_record (list, numbers, count);
 }
 
 void outbox_bootstrap (struct outbox *self, const struct peer_bootstrap *bootstrap)
@@ -465,7 +489,9 @@ enum outbox_result outbox_compose (struct outbox *self, const struct outbox_cred
     frame->digests = take_all (&self->digests);
     frame->asked = take_all (&self->asked);
     if (credit->forwards > 0) {
-        frame->forwarded = take_forwards (&self->forwarded, OUTBOX_FRAME_BYTES);
+        uint64_t budget =
+            credit->forwards < OUTBOX_FRAME_BYTES ? credit->forwards : OUTBOX_FRAME_BYTES;
+        frame->forwarded = take_forwards (&self->forwarded, budget);
     }
     if (!take_snapshots (self, credit->chunks > 0, arena, frame)) {
         return OUTBOX_BROKEN;
@@ -480,4 +506,24 @@ size_t outbox_bulk (const struct peer_frame *frame)
         size += frame->entry_parts[i].size;
     }
     return size;
+}
+
+void outbox_bounds (const struct outbox *self, uint32_t peer, struct bounds *bounds)
+{
+    const struct outbox_bytes *records[] = {&self->heartbeats, &self->confirmations,
+                                            &self->disconnects, &self->digests, &self->asked};
+    bounds_look (bounds, "messages for a peer", peer, ring_count (&self->core),
+                 OUTBOX_MESSAGES_MAX);
+    bounds_look (bounds, "urgent messages for a peer", peer, ring_count (&self->urgent),
+                 OUTBOX_MESSAGES_MAX);
+    bounds_look (bounds, "parts of a snapshot for a peer", peer, ring_count (&self->snapshots),
+                 OUTBOX_CHUNKS_MAX);
+    bounds_look (bounds, "bytes of requests for a peer", peer, waiting_in (&self->forwarded),
+                 self->forwards_max);
+    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
+        bounds_look (bounds, "records for a peer", peer, waiting_in (records[i]),
+                     OUTBOX_RECORDS_MAX);
+    }
+    bounds_look (bounds, "points asked for by a peer", peer, waiting_in (&self->syncs), 8);
+    bounds_look (bounds, "points told to a peer", peer, waiting_in (&self->synced), 16);
 }

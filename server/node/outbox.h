@@ -25,12 +25,15 @@
 #include "client/base/arena.h"
 #include "client/base/buf.h"
 #include "client/base/ring.h"
+#include "server/node/bounds.h"
 #include "server/node/wire_peer.h"
 
 enum {
     OUTBOX_FRAME_BYTES = 1 << 20, /* of each kind of bulk in one frame, but at least one entry */
     OUTBOX_MESSAGES_MAX = 1 << 14,
-    OUTBOX_CHUNKS_MAX = 64
+    OUTBOX_CHUNKS_MAX = 64,
+    OUTBOX_FORWARDS_MAX = 1 << 30, /* bytes: more than all clients of a server may have waiting */
+    OUTBOX_RECORDS_MAX = 24 << 20  /* bytes of a list of records: for a million sessions */
 };
 
 /* A first-in first-out run of bytes. */
@@ -46,6 +49,7 @@ struct outbox {
     struct ring snapshots; /* struct outbox_part */
     uint32_t session;      /* of the core lane; 0: none yet */
     struct outbox_bytes forwarded;
+    size_t forwards_max; /* OUTBOX_FORWARDS_MAX */
     struct outbox_bytes heartbeats;
     struct outbox_bytes confirmations;
     struct outbox_bytes disconnects;
@@ -91,8 +95,14 @@ void outbox_bootstrap (struct outbox *self, const struct peer_bootstrap *bootstr
 void outbox_snapshot (struct outbox *self, const struct peer_snapshot *part, const uint8_t *chunk,
                       size_t size);
 
-/* Records of 24, 16 and 8 bytes for one of the lists of records. */
+/* What is forwarded and waits goes. */
+void outbox_forget_forwards (struct outbox *self);
+
+/* Records of 24, 16 and 8 bytes for one of the lists of records.  One too many is lost: heartbeats
+ * come again, digests are compared again, and of an end of a connection the leader hears later. */
 void outbox_record (struct outbox_bytes *list, const uint64_t *numbers, size_t count);
+/* The same of what says all that those before it did: it takes their place. */
+void outbox_newest (struct outbox_bytes *list, const uint64_t *numbers, size_t count);
 
 /* Whether compose would have nothing to say; also false if it would say BROKEN. */
 bool outbox_empty (const struct outbox *self);
@@ -102,6 +112,8 @@ bool outbox_empty (const struct outbox *self);
 enum outbox_result outbox_compose (struct outbox *self, const struct outbox_credit *credit,
                                    outbox_read_fn *read, void *read_arg, struct arena *arena,
                                    struct peer_frame *frame);
+
+void outbox_bounds (const struct outbox *self, uint32_t peer, struct bounds *bounds);
 
 /* Bytes of bulk in a frame, decoded or to be encoded. */
 size_t outbox_bulk (const struct peer_frame *frame);

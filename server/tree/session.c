@@ -120,6 +120,17 @@ struct session *session_find_nonce (const struct tree *tree, const uint8_t nonce
 
 /* ---- Questions --------------------------------------------------------------------------- */
 
+static size_t before_newest (const struct session *session)
+{
+    size_t count = ring_count (&session->results);
+    if (count == 0) {
+        return 0;
+    }
+    const struct stored *newest = *(struct stored **) ring_at (&session->results, count - 1);
+    COHORT_ASSERT (session->results_size >= newest->size);
+    return session->results_size - newest->size;
+}
+
 static void describe (const struct session *session, struct tree_session *out)
 {
     *out = (struct tree_session){
@@ -131,6 +142,8 @@ static void describe (const struct session *session, struct tree_session *out)
         .server = session->server,
         .last_number = session->last_number,
         .acked = session->acked,
+        .results = ring_count (&session->results),
+        .results_before_newest = before_newest (session),
         .ephemerals = session->ephemeral_count,
         .condemned = session->condemned,
         .dead = session->dead,

@@ -301,6 +301,8 @@ struct tree_session {
     uint32_t server; /* of the current attach */
     uint64_t last_number;
     uint64_t acked; /* results up to it are trimmed */
+    size_t results; /* that are kept, and how many bytes there are before the newest of them */
+    size_t results_before_newest;
     uint64_t ephemerals;
     bool condemned; /* killed by an administrator: it has ended for its client, CLOSE follows */
     bool dead;      /* closed; REAP until its ephemerals are gone */

@@ -320,3 +320,9 @@ size_t stub_pending (const struct clients *self)
     }
     return count;
 }
+
+void clients_bounds (const struct clients *self, struct bounds *bounds)
+{
+    (void) self;
+    (void) bounds;
+}

@@ -1,5 +1,5 @@
-/* How many of a kind there may be: one-shot watches of a client, and clients that wait to be
- * attached. */
+/* How many of a kind there may be: one-shot watches of a client, requests that wait, and clients
+ * that wait to be attached. */
 
 #include "tests/unit/node/clients_world.h"
 
@@ -40,6 +40,71 @@ static void watches_of_a_client (void **state)
     expect (peer, "reply 6 ENONODE");
     expect (peer, "reply 7 ENONODE");
     expect_prefix (peer, "reply 8 ELIMIT");
+    world_free (&world);
+}
+
+/* What a client says to have watched counts, too, though it has happened and it will hear of it; it
+ * need not come to an end of telling that. */
+static void watches_of_the_past (void **state)
+{
+    (void) state;
+    struct world *world = world_new (&(struct world_options){.watches_max = 3});
+    struct peer *peer = peer_attached (world, 0);
+    for (int i = 0; i < 3; i++) {
+        ask_rearm (peer, 1, true);
+        ask_rearm_watch (peer, WATCH_DATA, "/gone");
+        peer_do (peer);
+    }
+    assert_false (peer->dropped);
+    ask_rearm (peer, 1, true);
+    ask_rearm_watch (peer, WATCH_DATA, "/gone");
+    peer_do (peer);
+    expect (peer, "refused ELIMIT: too many watches");
+    assert_true (peer->dropped);
+    world_free (&world);
+}
+
+/* ---- Requests that wait -----------------------------------------------------------------------
+ */
+
+enum { LONG_PATH = 3000, ASKED_AT_ONCE = 100 };
+
+/* So many reads, which have to wait for a write. */
+static void ask_much (struct peer *peer, int reads)
+{
+    char path[LONG_PATH + 1];
+    memset (path, 'x', LONG_PATH);
+    path[0] = '/';
+    path[LONG_PATH] = '\0';
+    for (int i = 0; i < reads; i++) {
+        ask_exists (peer, path, false);
+        if (i % ASKED_AT_ONCE == ASKED_AT_ONCE - 1) {
+            peer_send (peer);
+        }
+    }
+    peer_send (peer);
+}
+
+/* There is room for 2 MiB of all together: where it is short the one goes who takes most of it, and
+ * not who happens to ask next. */
+static void whoever_asks_most_pays (void **state)
+{
+    (void) state;
+    struct world *world = world_new (&(struct world_options){.pending_bytes = 1 << 20});
+    struct peer *flood = peer_attached (world, 0), *other = peer_attached (world, 0);
+    world->held = true;
+    ask_set (flood, "/a", "", -1);
+    ask_much (flood, 600);
+    assert_false (flood->dropped);
+    ask_set (other, "/a", "", -1);
+    ask_much (other, 100);
+    assert_false (other->dropped);
+    assert_true (flood->dropped);
+    expect (flood, "refused ELIMIT: too many requests wait");
+    world->held = false;
+    world_run (world);
+    expect (other, "reply 1 ENONODE n=1");
+    expect (other, "reply 2 ENONODE");
     world_free (&world);
 }
 
@@ -125,6 +190,8 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (watches_of_a_client),
+        cmocka_unit_test (watches_of_the_past),
+        cmocka_unit_test (whoever_asks_most_pays),
         cmocka_unit_test (clients_that_wait),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -424,6 +424,21 @@ static void test_credit (void **state)
     pair_deinit (&pair);
 }
 
+/* However small they are, of frames that nobody acknowledges there are only so many. */
+static void test_flights (void **state)
+{
+    (void) state;
+    struct pair pair;
+    struct peer_header header;
+    bring_up (&pair);
+    for (int i = 0; i < LINK_FLIGHT_MAX; i++) {
+        assert_true (link_credit (&pair.a.link, 1) > 0);
+        link_stamp (&pair.a.link, &header, 1);
+    }
+    assert_int_equal (link_credit (&pair.a.link, 4), 0);
+    pair_deinit (&pair);
+}
+
 static void test_hold (void **state)
 {
     (void) state;
@@ -580,6 +595,7 @@ int main (void)
         cmocka_unit_test (test_refused_speaks),
         cmocka_unit_test (test_other_version),
         cmocka_unit_test (test_credit),
+        cmocka_unit_test (test_flights),
         cmocka_unit_test (test_hold),
         cmocka_unit_test (test_random),
     };

@@ -350,6 +350,47 @@ static void test_new_attempt (void **state)
     assert_int_equal (compose (), OUTBOX_EMPTY);
 }
 
+/* What says all that those before it did takes their place; of others, one too many is lost. */
+static void test_records (void **state)
+{
+    (void) state;
+    for (uint64_t i = 1; i <= 3; i++) {
+        outbox_newest (&bench.outbox.syncs, &i, 1);
+        outbox_newest (&bench.outbox.synced, (uint64_t[]){i, 10 * i}, 2);
+    }
+    for (uint64_t i = 0; i < OUTBOX_RECORDS_MAX / 24 + 2; i++) {
+        outbox_record (&bench.outbox.heartbeats, (uint64_t[]){i, 1, 1}, 3);
+    }
+    assert_int_equal (compose (), OUTBOX_FRAME);
+    assert_int_equal (bench.frame.syncs.size, 8);
+    assert_int_equal (bytes_get_u64 (bench.frame.syncs.data), 3);
+    assert_int_equal (bench.frame.synced.size, 16);
+    assert_int_equal (bytes_get_u64 (bench.frame.synced.data + 8), 30);
+    assert_in_range (bench.frame.heartbeats.size, OUTBOX_RECORDS_MAX - 24, OUTBOX_RECORDS_MAX);
+    assert_int_equal (compose (), OUTBOX_EMPTY);
+}
+
+/* What waits for a leader that is none any more need not be sent; and of what waits for one that
+ * takes nothing there is an end. */
+static void test_forwards_that_wait (void **state)
+{
+    (void) state;
+    static const uint8_t request[100] = {0};
+    bench.outbox.forwards_max = 250;
+    outbox_forward (&bench.outbox, request, sizeof request);
+    outbox_forward (&bench.outbox, request, sizeof request);
+    outbox_forget_forwards (&bench.outbox);
+    assert_true (outbox_empty (&bench.outbox));
+    outbox_forward (&bench.outbox, request, sizeof request);
+    outbox_forward (&bench.outbox, request, sizeof request);
+    assert_int_equal (compose (), OUTBOX_FRAME);
+    assert_int_equal (bench.frame.forwarded.size, 2 * (4 + sizeof request));
+    for (int i = 0; i < 3; i++) {
+        outbox_forward (&bench.outbox, request, sizeof request);
+    }
+    assert_int_equal (compose (), OUTBOX_BROKEN);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +406,8 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_too_many, setup, teardown),
         cmocka_unit_test_setup_teardown (test_forwards, setup, teardown),
         cmocka_unit_test_setup_teardown (test_chunks, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_records, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_forwards_that_wait, setup, teardown),
     };
     return cmocka_run_group_tests_name ("outbox", tests, NULL, NULL);
 }
