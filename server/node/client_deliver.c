@@ -129,7 +129,8 @@ void deliver_end (struct clients *self, struct client *client)
     if (!list_linked (&client->stuck_node)) {
         deliver_send (self, client);
     }
-    if (client->out_bytes + client->withheld_bytes > self->options.output_bytes_max) {
+    if (client->out_bytes + client->withheld_bytes > self->options.output_bytes_max &&
+        !COHORT_MUTATED (slow_endured)) {
         client_doom (self, client, COHORT_ECONNECT, "what was sent is not taken: too slow");
     }
 }

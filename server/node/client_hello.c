@@ -256,6 +256,7 @@ static uint64_t grant_credit (struct clients *self)
     uint64_t credit = left / 16;
     credit = credit < CLIENTS_CREDIT_MAX ? credit : CLIENTS_CREDIT_MAX;
     credit = credit > CLIENTS_CREDIT_MIN ? credit : CLIENTS_CREDIT_MIN;
+    credit = COHORT_MUTATED (credit_without_end) ? bound : credit;
     self->credit_granted += credit;
     return credit;
 }

@@ -105,7 +105,7 @@ static void tell_missed (struct clients *self, struct client *client)
 int client_watch_set (struct clients *self, struct client *client, enum watch_kind kind,
                       const char *path, size_t size)
 {
-    if (client->watches >= self->options.watches_max) {
+    if (client->watches >= self->options.watches_max && !COHORT_MUTATED (watches_unbounded)) {
         return COHORT_ELIMIT;
     }
     size_t before = watches_count (self->watches);
@@ -259,7 +259,8 @@ static bool rearm_watch (struct clients *self, struct client *client,
         type = COHORT_EVENT_DELETED;
         zxid = tree_zxid (self->tree);
     }
-    if (client->watches + client->missed_count >= self->options.watches_max) {
+    if (client->watches + client->missed_count >= self->options.watches_max &&
+        !COHORT_MUTATED (missed_unbounded)) {
         client_doom (self, client, COHORT_ELIMIT, "too many watches");
         return false;
     }

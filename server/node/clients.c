@@ -609,7 +609,7 @@ static void retry_stuck (struct clients *self)
             continue;
         }
         client->stuck_ms = since;
-        if (self->now_ms - since >= CLIENTS_STALL_MS) {
+        if (self->now_ms - since >= CLIENTS_STALL_MS && !COHORT_MUTATED (stalled_endured)) {
             client_doom (self, client, COHORT_ECONNECT, "what was sent is not taken: stalled");
         }
     }

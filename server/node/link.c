@@ -450,8 +450,9 @@ uint64_t link_credit (const struct link *self, unsigned share)
 {
     COHORT_ASSERT (share >= 1 && share <= 4);
     uint64_t window = self->window / 4 * share;
-    bool open = self->up && self->in_flight < window && !ring_full (&self->flights);
-    return open ? window - self->in_flight : 0;
+    uint64_t used = COHORT_MUTATED (flights_ignored) ? 0 : self->in_flight;
+    bool open = self->up && used < window && !ring_full (&self->flights);
+    return open ? window - used : 0;
 }
 
 int64_t link_deadline (const struct link *self)

@@ -17,7 +17,8 @@ static bool window_full (const struct tree *self, const struct session *session,
 {
     size_t count = ring_count (&session->results);
     size_t size = session->results_size;
-    for (size_t i = 0; i < ring_count (&session->results); i++) {
+    for (size_t i = 0; i < ring_count (&session->results) && !COHORT_MUTATED (window_ignored);
+         i++) {
         if (count < self->scalars.limits.window && size < self->scalars.limits.results_size_max) {
             return false;
         }

@@ -1,4 +1,5 @@
-/* Invariants 15 to 20: states, answers, sessions, coming to rest, full disks. */
+/* Invariants 15 to 20, 22, 28 to 30: states, answers, sessions, coming to rest, full disks, what is
+ * kept for others. */
 
 #include <inttypes.h>
 
@@ -152,4 +153,16 @@ bool check_told (const struct ghost *ghost, const struct sight *sight, struct ob
                    "a client of server %u, which is without a quorum, has waited for %" PRId64
                    " ms and does not know why",
                    sight->server, sight->lost_ms);
+}
+
+/* 30. Whoever asks for more than his share, or takes nothing of what he is told, costs a server no
+ * more than it has set aside: each queue has its bound. */
+bool check_bounds (const struct ghost *ghost, const struct sight *sight,
+                   struct objection *objection)
+{
+    (void) ghost;
+    return sight->kept <= sight->kept_max ||
+           object (objection,
+                   "server %u has %" PRIu64 " %s for %" PRIu64 ", and at most %" PRIu64 " may be",
+                   sight->server, sight->kept, sight->kept_what, sight->kept_for, sight->kept_max);
 }

@@ -19,6 +19,7 @@ void complaints_hear (struct world *self, struct sim_client *client)
         "out of turn",       "cannot be part of",   "that was never sent",
         "not be understood", "before it was",       "has forgotten writes",
         "was not offered",   "for another session", "answered another attach",
+        "requests wait",     "does not count for",  "too many watches",
     };
     struct session_view view;
     session_view (client->session, &view);

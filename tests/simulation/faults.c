@@ -1,5 +1,6 @@
 /* When what is planned happens, and when nothing goes wrong any more. */
 
+#include "tests/simulation/rogues.h"
 #include "tests/simulation/world.h"
 
 static bool begin (struct world *self, const struct sim_fault *fault)
@@ -32,6 +33,8 @@ static bool begin (struct world *self, const struct sim_fault *fault)
         return fault_clients_begin (self, fault);
     case FAULT_MEMORY_ROT:
         return fault_memory_begin (self, fault);
+    case FAULT_ROGUE:
+        return rogue_begin (self, fault);
     default:
         return fault_servers_begin (self, fault);
     }
@@ -46,14 +49,15 @@ static bool waits (const struct world *self, const struct sim_fault *fault)
     int64_t now_ms = self->schedule.now_ms;
     bool lull = self->lull || (now_ms >= due->from_ms && now_ms < due->until_ms);
     return lull && fault->nth < FAULT_OF_LULL && kind != FAULT_CLIENT_KILL &&
-           kind != FAULT_CLIENT_CLOSE && kind != FAULT_SESSION_KILL && kind != FAULT_SESSION_TAKE;
+           kind != FAULT_CLIENT_CLOSE && kind != FAULT_SESSION_KILL && kind != FAULT_SESSION_TAKE &&
+           kind != FAULT_ROGUE;
 }
 
 static bool has_end (enum fault_kind kind)
 {
     return kind == FAULT_PARTITION || kind == FAULT_ONE_WAY || kind == FAULT_BRIDGE ||
            kind == FAULT_CUT || kind == FAULT_BREAK || kind == FAULT_FULL_DISK ||
-           kind == FAULT_MEMORY_ROT;
+           kind == FAULT_MEMORY_ROT || kind == FAULT_ROGUE;
 }
 
 static void end (struct world *self, const struct sim_fault *fault)
@@ -62,6 +66,8 @@ static void end (struct world *self, const struct sim_fault *fault)
         fault_disks_end (self, fault);
     } else if (fault->kind == FAULT_MEMORY_ROT) {
         fault_memory_end (self, fault);
+    } else if (fault->kind == FAULT_ROGUE) {
+        rogue_end (self, fault);
     } else {
         fault_links_end (self, fault);
     }
@@ -105,6 +111,7 @@ void faults_end (struct world *self)
     fault_links_mend (self);
     fault_disks_mend (self);
     fault_memory_mend (self);
+    rogues_end (self);
     for (size_t i = 0; i < self->servers_count; i++) {
         self->servers[i].paused_until_ms = self->servers[i].apart_until_ms = self->schedule.now_ms;
     }

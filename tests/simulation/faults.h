@@ -62,7 +62,8 @@ struct world;
     X (TEAR, "tear", CHANCE, 1000, 200000, "a client's connection ends between two frames")        \
     X (LATE, "late", CHANCE, 100, 50000, "a frame of a client's connection comes late")            \
     X (BAD_SECTOR, "bad-sector", PLANNED, 60000, 3000, "what was durable cannot be read (EIO)")    \
-    X (MEMORY_ROT, "memory-rot", PLANNED, 60000, 1500, "a bit of a state changes by itself")
+    X (MEMORY_ROT, "memory-rot", PLANNED, 60000, 1500, "a bit of a state changes by itself")       \
+    X (ROGUE, "rogue", PLANNED, 60000, 1500, "somebody comes who breaks the protocol")
 
 enum fault_kind {
 #define X(NAME, name, class, seldom, often, text) FAULT_##NAME,

@@ -36,6 +36,7 @@ enum sight_kind {
     SIGHT_FOLDER = 4096,    /* what is on the disk of a server that has been idle for a while */
     SIGHT_HANGS = 8192,     /* a turn of a server whose disk stands is over */
     SIGHT_LOST = 16384,     /* a turn of a server without a quorum is over */
+    SIGHT_KEPT = 32768,     /* a turn of a server is over, which keeps something for others */
     SIGHT_REST = 128 /* the cluster came to rest after all faults had ended, or did not in time */
 };
 
@@ -112,6 +113,10 @@ struct sight {
      */
     uint64_t dead;
     int64_t dead_ms, dead_ms_max;
+
+    /* KEPT: so much, and at most so much; for whom: a session, a peer; 0: for all of them. */
+    const char *kept_what;
+    uint64_t kept, kept_max, kept_for;
 
     /* FOLDER: the log begins behind `base`, ends at `end`, and says to have been durable up to
      * `marked`; the oldest of its snapshots, 0: there is none; alone: it has dropped some of the

@@ -34,6 +34,7 @@ const struct invariant invariants[INVARIANTS_COUNT] = {
     {27, "epochs are begun with promises", SIGHT_UPDATE, check_begun_epochs},
     {28, "hanging disks give way", SIGHT_HANGS, check_hanging_disks},
     {29, "who waits is told", SIGHT_LOST, check_told},
+    {30, "what is kept for others is bounded", SIGHT_KEPT, check_bounds},
 };
 
 const struct invariant *invariants_see (struct ghost *ghost, const struct sight *sight,

@@ -18,6 +18,11 @@ bool network_is_full (const struct world *self, uint32_t flying);
 
 /* ---- network_clients.c ----------------------------------------------------------------------- */
 
+/* A rogue connects to a server (an index), for the nth time; links: its connections. The number. */
+uint64_t network_rogue_connect (struct world *self, uint32_t rogue, uint32_t server,
+                                struct list *links, uint64_t nth);
+void network_rogue_disconnect (struct world *self, struct sim_connection *connection);
+
 bool network_client_send (void *arg, uint64_t connection, const uint8_t *data, size_t size);
 void network_client_drop (void *arg, uint64_t connection);
 void network_client_origin (void *arg, uint64_t connection, struct buf *identities);

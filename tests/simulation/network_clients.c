@@ -12,8 +12,15 @@
 #include "server/node/identity_text.h"
 #include "server/node/wire_client.h"
 #include "tests/simulation/network.h"
+#include "tests/simulation/rogues.h"
 
-enum { BLOCKED_MS = 20, CONNECT_MS = 250, LATE_MS_MAX = 500, HELLO_BLOCK = 4096 };
+enum {
+    BLOCKED_MS = 20,
+    CONNECT_MS = 250,
+    LATE_MS_MAX = 500,
+    HELLO_BLOCK = 4096,
+    ROGUE_FRAMES = 16
+};
 
 static bool number_equal (const struct map_node *node, const void *key)
 {
@@ -99,31 +106,45 @@ static void fly (struct world *self, struct sim_connection *connection, bool to_
 
 /* ---- A client's side ------------------------------------------------------------------------- */
 
-void network_connect (struct world *self, struct sim_client *client, uint32_t link,
-                      const char *endpoint)
+static void open_connection (struct world *self, struct sim_connection wanted, struct list *links)
 {
-    uint32_t server = (uint32_t) (endpoint[strlen ("tcp://s")] - '1');
-    COHORT_ASSERT (server < self->servers_count);
     struct sim_connection *connection = calloc (1, sizeof *connection);
     COHORT_ASSERT (connection != NULL);
+    COHORT_ASSERT (wanted.server < self->servers_count);
 
-    *connection = (struct sim_connection){
-        .number = ++self->last_number,
-        .ordinal = ++client->connections,
-        .client = (uint32_t) (client - self->clients),
-        .client_incarnation = client->incarnation,
-        .link = link,
-        .server = server,
-        .opened_ms = self->schedule.now_ms,
-        .open_at_client = true,
-    };
+    *connection = wanted;
+    connection->number = ++self->last_number;
+    connection->opened_ms = self->schedule.now_ms;
+    connection->open_at_client = true;
     connection->node.hash = connection->number;
     map_insert (&self->connections, &connection->node);
-    list_push_back (&client->links, &connection->in_client);
+    list_push_back (links, &connection->in_client);
     schedule_add (&self->schedule, (struct sim_event){.at_ms = self->schedule.now_ms + 1 +
                                                                latency (self, connection, 0),
                                                       .type = SIM_CLIENT_OPENED,
                                                       .number = connection->number});
+}
+
+void network_connect (struct world *self, struct sim_client *client, uint32_t link,
+                      const char *endpoint)
+{
+    struct sim_connection wanted = {
+        .ordinal = ++client->connections,
+        .client = (uint32_t) (client - self->clients),
+        .client_incarnation = client->incarnation,
+        .link = link,
+        .server = (uint32_t) (endpoint[strlen ("tcp://s")] - '1'),
+    };
+    open_connection (self, wanted, &client->links);
+}
+
+uint64_t network_rogue_connect (struct world *self, uint32_t rogue, uint32_t server,
+                                struct list *links, uint64_t nth)
+{
+    struct sim_connection wanted = {
+        .ordinal = nth, .client = SIM_CLIENTS_MAX + rogue, .server = server, .rogue = true};
+    open_connection (self, wanted, links);
+    return self->last_number;
 }
 
 /* The first frame says who it is. */
@@ -145,7 +166,7 @@ void network_send (struct world *self, struct sim_connection *connection, const 
     if (connection->cut) {
         return;
     }
-    if (connection->to_server_sent == 0) {
+    if (connection->to_server_sent == 0 && !connection->rogue) {
         note_hello (self, connection, data, size);
     }
     fly (self, connection, false, data, size);
@@ -206,6 +227,11 @@ static void end_at_client (struct world *self, struct sim_connection *connection
     forget_if_over (self, connection);
 }
 
+void network_rogue_disconnect (struct world *self, struct sim_connection *connection)
+{
+    end_at_client (self, connection);
+}
+
 void network_disconnect (struct world *self, struct sim_client *client, uint32_t link)
 {
     struct sim_connection *connection = find_link (client, link);
@@ -247,7 +273,8 @@ bool network_client_send (void *arg, uint64_t number, const uint8_t *data, size_
         crash_disk_stopped (server->disk)) {
         return true; /* lost with its connection, or the process has just died */
     }
-    if (network_is_full (self, connection->to_client_sent - connection->to_client_taken)) {
+    uint32_t flying = connection->to_client_sent - connection->to_client_taken;
+    if (network_is_full (self, flying) || (connection->rogue && flying >= ROGUE_FRAMES)) {
         return false;
     }
     fly (self, connection, true, data, size);
@@ -293,6 +320,9 @@ static bool is_blocked (const struct world *self, const struct sim_connection *c
                         bool to_client)
 {
     size_t client = world_node_of_client (connection->client), server = connection->server;
+    if (connection->rogue) {
+        return false;
+    }
     return to_client ? self->blocked[server][client] : self->blocked[client][server];
 }
 
@@ -343,6 +373,27 @@ static void connect_event (struct world *self, struct sim_event *event,
         session_link_down (client->session, connection->link, COHORT_ECONNECT, now_ms);
     }
     client_drive (self, client);
+}
+
+/* Nothing keeps it from its server, but that this may be down. */
+static void rogue_side_event (struct world *self, struct sim_event *event,
+                              struct sim_connection *connection)
+{
+    const struct sim_server *server = &self->servers[connection->server];
+    if (!connection->open_at_client) {
+        return;
+    }
+    if (event->type == SIM_CLIENT_OPENED && server->up && !connection->cut) {
+        connection->open_at_server = true;
+        connection->server_incarnation = server->incarnation;
+        rogue_opened (self, connection);
+    } else if (event->type != SIM_FRAME_TO_CLIENT) {
+        leave_client (connection);
+        rogue_closed (self, connection);
+    } else if (rogue_hears (self, connection) && !must_wait (self, event, connection) &&
+               !connection->torn) {
+        rogue_hear (self, connection, event->data, event->size);
+    }
 }
 
 static void client_side_event (struct world *self, struct sim_event *event,
@@ -402,6 +453,8 @@ void network_clients_event (struct world *self, struct sim_event *event)
     }
     if (event->type == SIM_FRAME_TO_SERVER || event->type == SIM_CONNECTION_GONE) {
         server_side_event (self, event, connection);
+    } else if (connection->rogue) {
+        rogue_side_event (self, event, connection);
     } else {
         client_side_event (self, event, connection);
     }

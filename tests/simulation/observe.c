@@ -300,14 +300,19 @@ static uint64_t find_hoard (const struct tree *tree)
     return 0;
 }
 
-/* The sessions that live, as one number: another one if any of them ends, or begins. */
-static uint64_t living_in (const struct tree *tree)
+/* The sessions that live, as one number: another one if any of them ends, or begins. For each no
+ * more is kept than there may be. */
+static uint64_t living_in (struct world *world, const struct sim_server *server)
 {
+    const struct tree *tree = node_tree (server->node);
     struct tree_session session = {.id = 0};
+    struct bounds bounds = {.what = NULL};
     uint64_t living = 0;
     while (tree_session_next (tree, session.id, &session)) {
+        check_results_of (tree, &session, &bounds);
         living += session.dead ? 0 : hash64 (&session.id, sizeof session.id, 0);
     }
+    check_kept (world, server, &bounds);
     return living;
 }
 
@@ -343,7 +348,7 @@ static void look_at_tree (struct world *world, struct sim_server *server, bool a
     if (view->looked && founded && !wrong && view->applied == tree_zxid (tree) && !at_rest) {
         return;
     }
-    uint64_t living = living_in (tree);
+    uint64_t living = living_in (world, server);
     node_status (server->node, &status);
     if ((living != view->living || at_rest) && !server->memory_rots) {
         COHORT_ASSERT (tree_walk (tree, "/", 1, NULL, add_ephemeral, &ephemerals) == 0);
@@ -470,6 +475,7 @@ void check_server (struct world *world, struct sim_server *server)
     check_applies (world, server);
     check_leads (world, server);
     check_disks (world, server);
+    check_bounds_of (world, server);
     record_led (world, led (world), can_commit (world));
     record_applied (world, server);
 }

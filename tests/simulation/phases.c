@@ -6,6 +6,7 @@
 
 #include "client/base/prng.h"
 #include "tests/simulation/faults.h"
+#include "tests/simulation/rogues.h"
 #include "tests/simulation/world.h"
 
 enum { TEXT_SIZE = 200, STEP_MS = 10, REST_MS = 1500, IDLE_MS = 500 };
@@ -180,6 +181,11 @@ static bool restless (const struct world *self, char *text)
         if (client_restless (self, &self->clients[i], tree, text)) {
             return true;
         }
+    }
+    uint64_t rogue = rogues_alive (self, tree);
+    if (rogue != 0) {
+        (void) snprintf (text, TEXT_SIZE, "session %" PRIu64 " of a rogue lives on", rogue);
+        return true;
     }
     /* What takes long to tell comes last. */
     return record_restless (self, text, TEXT_SIZE) || mirrors_differ (self, tree, text);

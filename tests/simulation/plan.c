@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "client/base/prng.h"
+#include "tests/simulation/rogues.h"
 #include "tests/simulation/world.h"
 
 enum {
@@ -158,6 +159,13 @@ static void plan_memory (const struct world *self, struct prng *prng, struct sim
     fault->value = prng_u64 (prng);
 }
 
+static void plan_rogue (struct prng *prng, struct sim_fault *fault)
+{
+    fault->a = (uint32_t) prng_below (prng, ROGUE_WAYS);
+    fault->length_ms = 200 + (int64_t) rather_small (prng, 0, 14000);
+    fault->value = prng_u64 (prng);
+}
+
 /* Each 2^n-th operation is as likely to be the one. */
 static void plan_disk (const struct world *self, struct prng *prng, struct sim_fault *fault)
 {
@@ -228,6 +236,9 @@ static void plan_details (const struct world *self, struct prng *prng, struct si
     case FAULT_MEMORY_ROT:
         plan_memory (self, prng, fault);
         break;
+    case FAULT_ROGUE:
+        plan_rogue (prng, fault);
+        break;
     default:
         plan_disk (self, prng, fault);
         break;
@@ -275,7 +286,9 @@ static void plan_kind (struct world *self, enum fault_kind kind, struct prng *pr
         }
         fault.at_ms = at_ms;
         plan_details (self, prng, &fault);
-        fault.length_ms = bounded_ms (&self->lull_due, &fault);
+        if (kind != FAULT_ROGUE) { /* which is nobody's trouble */
+            fault.length_ms = bounded_ms (&self->lull_due, &fault);
+        }
         fault_list_add (&self->plan.planned, &fault);
         if (kind == FAULT_END_ROT && fault.b != 0) {
             plan_apart (self, prng, &fault);

@@ -25,6 +25,7 @@ enum event_type {
     SIM_FRAME_TO_CLIENT, /* number: connection, a: place in its order, data */
     SIM_CLIENT_WORK,     /* a: client, b: its incarnation */
     SIM_CLIENT_START,    /* a: client, b: the incarnation that has ended */
+    SIM_ROGUE_ACT,       /* a: its place, number: which life */
     SIM_FAULT_BEGIN,     /* number: of the planned fault */
     SIM_FAULT_END        /* likewise */
 };

@@ -1,6 +1,6 @@
 /* A simulated world: making it, letting time pass, ending it. */
 
-#include "tests/simulation/world.h"
+#include "tests/simulation/rogues.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +61,24 @@ static void draw_conditions (struct world *self)
         1 + (uint32_t) prng_below (&prng, prng_chance (&prng, 1, 4) ? 20 : 2000);
     conditions->writes_under_way =
         prng_chance (&prng, 1, 2) ? 1 + (uint32_t) prng_below (&prng, 30) : 0;
+}
+
+/* Of what servers keep for others: in half of the worlds so little that who is careless comes to
+ * it. That is more than clients of the library ever need, but for what waits for them when they do
+ * not take it. */
+static void draw_bounds (struct world *self)
+{
+    struct sim_conditions *conditions = &self->conditions;
+    struct prng prng;
+    prng_seed (&prng, world_draw (self, SIM_DRAW_BOUNDS, 0, 0, 0));
+    if (prng_chance (&prng, 1, 2)) {
+        conditions->watches_max = 100 + (uint32_t) prng_below (&prng, 1000);
+        conditions->pending_bytes_max = UINT64_C (1) << (17 + prng_below (&prng, 5));
+        conditions->queue_bytes_max = UINT64_C (1) << (15 + prng_below (&prng, 6));
+        conditions->output_low = UINT64_C (1) << (12 + prng_below (&prng, 5));
+        conditions->output_bytes_max = UINT64_C (1) << (15 + prng_below (&prng, 4));
+        conditions->link_window = UINT64_C (1) << (12 + prng_below (&prng, 8));
+    }
 }
 
 const char *world_address (size_t client, char address[WORLD_ADDRESS_SIZE])
@@ -187,8 +205,10 @@ struct world *world_new (const struct sim_options *options)
     schedule_init (&self->schedule);
     map_init (&self->connections);
     self->checker = checker_new ();
+    self->rogues = rogues_new ();
     self->recorder = recorder_new (options->history);
     draw_conditions (self);
+    draw_bounds (self);
     draw_admins (self);
     draw_replaced (self);
     draw_observers (self);
@@ -208,6 +228,7 @@ static void free_connection (struct map_node *node, void *arg)
 
 void world_free (struct world *self)
 {
+    rogues_free (self);
     for (size_t i = 0; i < self->clients_count; i++) {
         if (self->clients[i].up) {
             client_kill (self, &self->clients[i]);
@@ -260,7 +281,7 @@ uint64_t world_digest (const struct world *self)
 static void find_target (struct world *self, const struct sim_event *event,
                          struct sim_server **server, struct sim_client **client)
 {
-    const struct sim_connection *connection;
+    struct sim_connection *connection;
     *server = NULL;
     *client = NULL;
     switch (event->type) {
@@ -286,7 +307,8 @@ static void find_target (struct world *self, const struct sim_event *event,
     case SIM_CLIENT_CLOSED:
     case SIM_FRAME_TO_CLIENT:
         connection = network_connection (self, event->number);
-        *client = connection != NULL ? &self->clients[connection->client] : NULL;
+        *client =
+            connection != NULL && !connection->rogue ? &self->clients[connection->client] : NULL;
         break;
     default:
         break;
@@ -352,6 +374,9 @@ static void dispatch (struct world *self, struct sim_event *event)
     case SIM_CLIENT_WORK:
     case SIM_CLIENT_START:
         client_event (self, event);
+        break;
+    case SIM_ROGUE_ACT:
+        rogue_event (self, event);
         break;
     case SIM_FAULT_BEGIN:
     case SIM_FAULT_END:

@@ -9,6 +9,7 @@
  *   network.c    connections between servers, and of clients to servers
  *   servers.c    nodes: starting, turning, crashing
  *   clients.c    sessions
+ *   rogues.h     clients that break the protocol
  *   workload.c   what they ask for, with workload_lives.c, workload_reads.c, workload_rights.c and
  *                followers.c
  *   record.c     what they are told, as a history that is judged, in the words of record_words.c
@@ -98,7 +99,8 @@ struct sim_conditions {
     uint64_t segment_bytes, cache_bytes, snapshot_bytes; /* of the servers */
     uint64_t effects_bytes;
     uint32_t walk_nodes, walk_window;
-    uint32_t turn_work, writes_under_way;
+    uint32_t turn_work, writes_under_way, watches_max;
+    uint64_t pending_bytes_max, queue_bytes_max, output_bytes_max, output_low, link_window;
     uint32_t snapshot_slice, sync_chunk_bytes;
     uint64_t counter_max;
     uint32_t window;      /* of writes, for sessions; 0: the default */
@@ -216,6 +218,7 @@ struct sim_connection {
     uint32_t server, server_incarnation;
     int64_t opened_ms;
     bool open_at_client, open_at_server;
+    bool rogue;         /* of one of rogues.h: client is SIM_CLIENTS_MAX and its place */
     uint32_t recorded;  /* who has said hello on it, in the history; 0: nobody yet, */
     uint64_t attach_no; /* under this number */
     bool dropped;       /* its server does not know it any more */
@@ -342,6 +345,7 @@ struct world {
     struct sim_client clients[SIM_CLIENTS_MAX];
     struct hosts hosts;
     struct sim_checker *checker;
+    struct sim_rogues *rogues;
     struct sim_recorder *recorder;
 
     /* For the closing line. */
@@ -381,6 +385,7 @@ enum sim_draw {
     SIM_DRAW_VEILS,      /* whether some znodes are hidden from some clients */
     SIM_DRAW_MEMORY,     /* which bit changes by itself in the end */
     SIM_DRAW_RUIN,       /* whether most servers lose their folders in the end */
+    SIM_DRAW_BOUNDS,     /* of what servers keep for clients and peers */
     SIM_DRAW_PLAN = 100, /* of each kind of fault */
     SIM_DRAW_CHANCE = 200
 };
@@ -776,6 +781,15 @@ void check_rot_found (struct world *world, const struct sim_server *server);
 /* What a power cut has left of a folder that nobody has harmed is in order, and all that was
  * durable. */
 void check_left (struct world *world, struct sim_server *server, const struct ghost_server *ghost);
+
+/* ---- observe_bounds.c ------------------------------------------------------------------------ */
+
+/* A turn is over: what the server keeps for its clients and peers is bounded. */
+void check_bounds_of (struct world *world, const struct sim_server *server);
+/* Looks at what is kept for a session in the state; and says what came of that. */
+void check_results_of (const struct tree *tree, const struct tree_session *session,
+                       struct bounds *bounds);
+void check_kept (struct world *world, const struct sim_server *server, const struct bounds *bounds);
 
 /* ---- observe_folder.c ------------------------------------------------------------------------ */
 

@@ -252,6 +252,18 @@ static void test_untold_without_a_quorum (void **state)
     assert_false (fixture_holds (self, 29));
 }
 
+static void test_unbounded (void **state)
+{
+    struct fixture *self = *state;
+    struct sight *sight = sight_turn (self, 1, 0, 0);
+    sight->kind = SIGHT_KEPT;
+    sight->kept_what = "bytes of requests";
+    sight->kept = sight->kept_max = 100;
+    assert_true (fixture_holds (self, 30));
+    sight->kept = 101;
+    assert_false (fixture_holds (self, 30));
+}
+
 /* ---- 23 -------------------------------------------------------------------------------------- */
 
 static void test_peace (void **state)
@@ -299,6 +311,7 @@ int main (void)
         INVARIANT_TEST (test_full_disks),
         INVARIANT_TEST (test_hanging_disks),
         INVARIANT_TEST (test_untold_without_a_quorum),
+        INVARIANT_TEST (test_unbounded),
         INVARIANT_TEST (test_peace),
         cmocka_unit_test (test_shadow),
     };
