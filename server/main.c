@@ -25,6 +25,7 @@
 #include "server/config_file.h"
 #include "server/dev.h"
 #include "server/inspect/command.h"
+#include "server/stderr_log.h"
 
 /* What ended the process; the names and numbers stand in the help text and the man page. */
 enum { EXIT_USAGE = 2, EXIT_DISK_FULL = 3, EXIT_DISK_FAILED = 4, EXIT_DAMAGED = 5 };
@@ -95,22 +96,7 @@ static const char usage[] =
     "     disk, then start again: the server checks what is there, and the others bring the rest\n"
     "  5  data, or the state in memory, is damaged, or contradicts that of the other servers\n";
 
-/* ---- Logging ----------------------------------------------------------------------------- */
-
-static void log_line (int level, const char *event, const char *details, void *arg)
-{
-    static const char *const names[] = {"ERROR", "WARN", "INFO", "DEBUG"};
-    struct timespec now;
-    struct tm utc;
-    char text[32];
-
-    (void) arg;
-    (void) clock_gettime (CLOCK_REALTIME, &now);
-    (void) gmtime_r (&now.tv_sec, &utc);
-    (void) strftime (text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    (void) fprintf (stderr, "%s.%03ldZ %-5s %s%s%s\n", text, now.tv_nsec / 1000000, names[level],
-                    event, *details ? " " : "", details);
-}
+/* ---- The end ------------------------------------------------------------------------------ */
 
 static int fail (const char *text)
 {
@@ -167,6 +153,8 @@ static int signals_open (void)
     (void) sigaddset (&set, SIGINT);
     /* A file that may not grow (ulimit -f) is a failed write, which is told, and no death. */
     (void) signal (SIGXFSZ, SIG_IGN);
+    /* So is a log whose reader has gone: nobody hears of it, but clients are served. */
+    (void) signal (SIGPIPE, SIG_IGN);
     return sigprocmask (SIG_BLOCK, &set, NULL) == 0 ? signalfd (-1, &set, SFD_CLOEXEC) : -1;
 }
 
@@ -189,10 +177,10 @@ static void log_endpoints (cohort_server_t *server, const cohort_server_options_
     const char *endpoint;
     for (size_t i = 0; (endpoint = cohort_server_endpoint (server, i)) != NULL; i++) {
         (void) snprintf (details, sizeof details, "clients=%s", endpoint);
-        log_line (COHORT_LOG_INFO, "listening", details, NULL);
+        log_to_stderr (COHORT_LOG_INFO, "listening", details, NULL);
     }
     if (options->members_count < 2 && cohort_server_wait (server, READY_LIMIT_MS) == 0) {
-        log_line (COHORT_LOG_INFO, "ready", "role=standalone", NULL);
+        log_to_stderr (COHORT_LOG_INFO, "ready", "role=standalone", NULL);
     }
 }
 
@@ -242,10 +230,10 @@ static int run (const cohort_server_options_t *options)
     } else {
         log_endpoints (server, options);
         if (wait_for_end (server, signals)) {
-            log_line (COHORT_LOG_INFO, "stopping", "reason=signal", NULL);
+            log_to_stderr (COHORT_LOG_INFO, "stopping", "reason=signal", NULL);
             rc = cohort_server_stop (server);
             status = rc == 0 ? EXIT_SUCCESS : exit_status_of (rc);
-            log_line (COHORT_LOG_INFO, "stopped", "", NULL);
+            log_to_stderr (COHORT_LOG_INFO, "stopped", "", NULL);
         } else {
             rc = cohort_server_failure (server);
             status = fail_server (options, rc, cohort_server_errmsg (server));
@@ -399,7 +387,7 @@ static int run_ensemble (const struct arguments *arguments, const cohort_server_
     struct dev_options options = {.nodes = arguments->nodes,
                                   .clients = server->clients,
                                   .admins = server->admins,
-                                  .log = log_line,
+                                  .log = log_to_stderr,
                                   .log_level = server->log_level,
                                   .signals = signals_open ()};
     if (options.signals < 0) {
@@ -417,7 +405,7 @@ static int run_dev (const struct arguments *arguments)
         .clients = arguments->clients ? arguments->clients : "tcp://127.0.0.1:5181",
         .data_dir = arguments->data,
         .admins = *arguments->admins ? arguments->admins : NULL,
-        .log = log_line,
+        .log = log_to_stderr,
         .log_level = arguments->log_level < 0 ? COHORT_LOG_INFO : arguments->log_level,
     };
     size_t size;
@@ -446,7 +434,7 @@ static int run_config (const struct arguments *arguments)
         return fail (error);
     }
     for (size_t i = 0; i < config.notices_count; i++) {
-        log_line (COHORT_LOG_WARNING, "configuration", config.notices[i], NULL);
+        log_to_stderr (COHORT_LOG_WARNING, "configuration", config.notices[i], NULL);
     }
     if (*config.certificate && !load_certificate (config.certificate, secret_key)) {
         (void) snprintf (error, sizeof error,
@@ -476,7 +464,7 @@ static int run_config (const struct arguments *arguments)
         .write_window = config.write_window,
         .session_timeout_min_ms = config.session_timeout_min_ms,
         .session_timeout_max_ms = config.session_timeout_max_ms,
-        .log = log_line,
+        .log = log_to_stderr,
         .log_level = arguments->log_level < 0 ? config.log_level : arguments->log_level,
         .secret_key = *config.certificate ? secret_key : NULL,
         .admins = *config.admins ? config.admins : NULL,

@@ -5,11 +5,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -224,6 +227,52 @@ static void test_nothing_is_taken (void **state)
     assert_int_equal (ensemble_reap (&ensemble, leader), -1);
 }
 
+/* Whatever comes of its log: first nobody reads the pipe that it is written to, and then that has
+ * no other end any more. What the server has to say is lost, and counted; its clients are served.
+ */
+static void test_log_that_nobody_reads (void **state)
+{
+    static char junk[4096];
+    char path[ENSEMBLE_TEXT], log[ENSEMBLE_TEXT], text[65536];
+    size_t server = (leader + 1) % 3, other = (leader + 2) % 3;
+    struct ensemble_server *talker = &ensemble.servers[server];
+    (void) state;
+    (void) snprintf (path, sizeof path, "%s/pipe", ensemble.folder);
+    (void) snprintf (log, sizeof log, "%s", talker->log);
+    assert_int_equal (mkfifo (path, 0600), 0);
+    int end = open (path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    assert_true (end >= 0);
+    while (write (end, junk, sizeof junk) > 0) {
+    }
+    assert_int_equal (errno, EAGAIN);
+    begin_load (8000);
+    ensemble_signal (&ensemble, server, SIGKILL);
+    (void) snprintf (talker->log, sizeof talker->log, "%s", path);
+    ensemble_start (&ensemble, server);
+    (void) snprintf (talker->log, sizeof talker->log, "%s", log);
+    (void) ensemble_wait_leader (&ensemble, 2, START_MS);
+
+    ssize_t size = 1;
+    while (size > 0) {
+        size = read (end, text, sizeof text);
+    }
+    ensemble_signal (&ensemble, other, SIGKILL); /* it has something to say */
+    struct pollfd words = {.fd = end, .events = POLLIN};
+    assert_int_equal (poll (&words, 1, END_MS), 1);
+    size = read (end, text, sizeof text - 1);
+    assert_true (size > 0);
+    text[size] = '\0';
+    assert_non_null (strstr (text, "log-dropped lines="));
+    load_until (&load, 4000, LOAD_MS);
+
+    assert_int_equal (close (end), 0);
+    ensemble_start (&ensemble, other);
+    (void) ensemble_wait_leader (&ensemble, 2, START_MS);
+    assert_int_equal (ensemble_reap (&ensemble, server), -1);
+    verify_all ();
+    assert_int_equal (ensemble_reap (&ensemble, server), -1);
+}
+
 /* What one disk takes so long to sync is durable on two others. */
 static void test_slow_disks (void **state)
 {
@@ -359,13 +408,13 @@ int main (int argc, char **argv)
 {
 #define FAULT_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        FAULT_TEST (test_follower_sync_fails), FAULT_TEST (test_leader_sync_fails),
-        FAULT_TEST (test_leader_write_fails),  FAULT_TEST (test_folder_removed),
-        FAULT_TEST (test_file_size_limited),   FAULT_TEST (test_follower_rename_fails),
-        FAULT_TEST (test_nothing_is_taken),    FAULT_TEST (test_slow_disks),
-        FAULT_TEST (test_power_cuts),          FAULT_TEST (test_damage_is_healed),
-        FAULT_TEST (test_emptied_folder),      FAULT_TEST (test_old_copy_of_a_folder),
-        FAULT_TEST (test_logs_are_read),
+        FAULT_TEST (test_follower_sync_fails),  FAULT_TEST (test_leader_sync_fails),
+        FAULT_TEST (test_leader_write_fails),   FAULT_TEST (test_folder_removed),
+        FAULT_TEST (test_file_size_limited),    FAULT_TEST (test_follower_rename_fails),
+        FAULT_TEST (test_nothing_is_taken),     FAULT_TEST (test_log_that_nobody_reads),
+        FAULT_TEST (test_slow_disks),           FAULT_TEST (test_power_cuts),
+        FAULT_TEST (test_damage_is_healed),     FAULT_TEST (test_emptied_folder),
+        FAULT_TEST (test_old_copy_of_a_folder), FAULT_TEST (test_logs_are_read),
     };
     if (argc < 3) {
         fprintf (stderr, "usage: test-cluster-faults COHORTD LIBRARY [NAME*]\n");
