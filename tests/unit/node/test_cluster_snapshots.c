@@ -125,24 +125,33 @@ static void test_snapshot_under_load (void **state)
     cluster_deinit (&cluster);
 }
 
+/* Of three servers a follower is down, and has nothing of what the others have written since: so
+ * many rounds of 480 KB.  Returns its id. */
+static uint32_t leave_behind (struct cluster *cluster, uint64_t seed, uint64_t snapshot_bytes,
+                              unsigned rounds)
+{
+    cluster_init (cluster, 3, seed);
+    cluster->options.snapshot_bytes = snapshot_bytes;
+    cluster_start_all (cluster);
+    assert_true (cluster_until (cluster, 1000, cluster_settled, NULL));
+    uint32_t leader = cluster_leader (cluster);
+    uint32_t follower = leader % 3 + 1;
+    uint64_t session = cluster_session (cluster, leader, 1);
+    cluster_kill (cluster, follower);
+    for (unsigned round = 0; round < rounds; round++) {
+        cluster_write (leader, session, 1 + 40 * (uint64_t) round, 40, 12000);
+        assert_true (cluster_until (cluster, 5000, cluster_idle, NULL));
+    }
+    return follower;
+}
+
 /* The transfer of a snapshot is broken off again and again; it goes on where it was. */
 static void test_snapshot_resumes (void **state)
 {
     (void) state;
     struct cluster cluster;
-    cluster_init (&cluster, 3, 27);
-    cluster.options.snapshot_bytes = 4 << 20;
-    cluster_start_all (&cluster);
-    assert_true (cluster_until (&cluster, 1000, cluster_settled, NULL));
+    uint32_t follower = leave_behind (&cluster, 27, 4 << 20, 50);
     uint32_t leader = cluster_leader (&cluster);
-    uint32_t follower = leader % 3 + 1;
-    uint64_t session = cluster_session (&cluster, leader, 1);
-    cluster_kill (&cluster, follower);
-    uint64_t number = 1;
-    for (int round = 0; round < 50; round++, number += 40) {
-        cluster_write (leader, session, number, 40, 12000);
-        assert_true (cluster_until (&cluster, 5000, cluster_idle, NULL));
-    }
     uint64_t before = cluster.bytes;
     uint64_t last = before;
     assert_int_equal (cluster_start (&cluster, follower), 0);
@@ -169,19 +178,8 @@ static void test_snapshot_not_installed (void **state)
 {
     (void) state;
     struct cluster cluster;
-    cluster_init (&cluster, 3, 28);
-    cluster.options.snapshot_bytes = 1 << 20;
-    cluster_start_all (&cluster);
-    assert_true (cluster_until (&cluster, 1000, cluster_settled, NULL));
+    uint32_t follower = leave_behind (&cluster, 28, 1 << 20, 20);
     uint32_t leader = cluster_leader (&cluster);
-    uint32_t follower = leader % 3 + 1;
-    uint64_t session = cluster_session (&cluster, leader, 1);
-    cluster_kill (&cluster, follower);
-    uint64_t number = 1;
-    for (int round = 0; round < 20; round++, number += 40) {
-        cluster_write (leader, session, number, 40, 12000);
-        assert_true (cluster_until (&cluster, 5000, cluster_idle, NULL));
-    }
     cluster_lose_snapshots (&cluster, follower, 2);
     int64_t begun_ms = cluster.now_ms;
     assert_int_equal (cluster_start (&cluster, follower), 0);
