@@ -8,14 +8,31 @@
 
 enum {
     PATIENCE_MS = 5000,
-    HANGS_MS_MAX = 3500, /* four times peer_timeout, and what was under way may be committed */
-    LOST_MS_MAX = 3000   /* likewise, besides what comes late to a client */
+    HANGS_MS = 2000,       /* four times peer_timeout: */
+    HANGS_MORE_MS = 1500,  /* what was under way may be committed besides; */
+    HANGS_TIMES = 4,       /* or so many times what a quorum takes, */
+    HANGS_MS_MOST = 30000, /* that at most */
+    LOST_MS_MAX = 3000     /* likewise, besides what comes late to a client */
 };
 
 void check_disks_anew (struct world *world, struct sim_server *server)
 {
     server->leads_full_from_ms = server->keeps_full_from_ms = server->untold_from_ms =
         server->hangs_from_ms = server->applied_ms = server->lost_from_ms = world->schedule.now_ms;
+}
+
+void check_debts_anew (struct sim_server *server)
+{
+    const struct zab_status *status = check_status (server);
+    debts_init (&server->debts, status->last, status->committed);
+}
+
+/* For so long its disk may hang. */
+static int64_t hangs_ms_max (const struct sim_server *server)
+{
+    int64_t ms = HANGS_TIMES * debts_took_ms (&server->debts);
+    ms = ms > HANGS_MS ? ms : HANGS_MS;
+    return HANGS_MORE_MS + (ms < HANGS_MS_MOST ? ms : HANGS_MS_MOST);
 }
 
 /* Whether this one follows the leader, has all of its log, and room for more. */
@@ -71,13 +88,15 @@ static int64_t held_for (bool holds, int64_t *from_ms, int64_t now_ms)
 static void look_at_hanging (struct world *world, struct sim_server *server)
 {
     const struct zab_status *status = check_status (server);
+    debts_look (&server->debts, status->last, status->durable, status->committed,
+                world->schedule.now_ms);
     bool hangs = server_disk_stands (server) && status->activated && !status->full &&
                  status->committed > status->durable;
     observe (world, &(struct sight){.kind = SIGHT_HANGS,
                                     .server = server->id,
                                     .hangs_ms = held_for (hangs, &server->hangs_from_ms,
                                                           world->schedule.now_ms),
-                                    .hangs_ms_max = HANGS_MS_MAX});
+                                    .hangs_ms_max = hangs_ms_max (server)});
 }
 
 static void look_at_full (struct world *world, struct sim_server *server)

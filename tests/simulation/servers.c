@@ -286,6 +286,7 @@ void server_start (struct world *self, struct sim_server *server)
     }
     server->up = true;
     check_disks_anew (self, server);
+    check_debts_anew (server);
     world_tell (self, "server %u: started", server->id);
     if (phase_reaches (self, server->id - 1)) {
         record_heard (self, server->id);

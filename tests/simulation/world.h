@@ -39,6 +39,7 @@
 #include "server/node/node.h"
 #include "server/store/store.h"
 #include "tests/simulation/clock.h"
+#include "tests/simulation/debts.h"
 #include "tests/simulation/faults.h"
 #include "tests/simulation/schedule.h"
 #include "tests/support/crash_disk.h"
@@ -163,7 +164,8 @@ struct sim_server {
     /* Since when not: it leads with a full disk although one with room could; it takes the disk for
      * a full one that has room; a client waits for it and was not told why. */
     int64_t leads_full_from_ms, keeps_full_from_ms, untold_from_ms;
-    int64_t hangs_from_ms; /* and: its disk hangs, it serves, and others do without it */
+    int64_t hangs_from_ms; /* and: its disk hangs, it serves, and others do without it; */
+    struct debts debts;    /* as quickly as that */
     zxid_t applied;        /* as far as it had when somebody looked last, */
     int64_t applied_ms;    /* and since then, or all that it could */
     int64_t lost_from_ms;  /* and: it is without a quorum; and so far a client has waited for it, */
@@ -755,6 +757,7 @@ bool check_counter_ended (const struct world *self);
  * or without a quorum; it begins, or goes on. */
 void check_disks (struct world *world, struct sim_server *server);
 void check_disks_anew (struct world *world, struct sim_server *server);
+void check_debts_anew (struct sim_server *server); /* its process begins */
 
 /* ---- observe_durable.c -----------------------------------------------------------------------
  */
