@@ -68,7 +68,7 @@ static const char *errno_text (int error)
     case EROFS:
         return "read-only file system (EROFS)";
     case ESTALE:
-        return "removed from its folder while it is in use (ESTALE)";
+        return "removed from its folder, or moved with it, while it is in use (ESTALE)";
     default:
         return NULL;
     }

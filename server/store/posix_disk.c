@@ -32,7 +32,8 @@ enum { SPARES = 8 };
 struct posix_disk {
     struct disk base;
     int folder;
-    int lock; /*  -1: not taken */
+    char *path; /*  libc's: where a start looks for the folder; NULL: nobody asks */
+    int lock;   /*  -1: not taken */
     /*  Other descriptors of the folder, to be given up for files; -1: none.  Of all threads. */
     _Atomic int spares[SPARES];
 };
@@ -119,6 +120,7 @@ static void destroy (struct disk *disk)
         (void) close (self->lock);
     }
     (void) close (self->folder);
+    free (self->path);
     mem_free (self);
 }
 
@@ -234,8 +236,22 @@ static int write_file (struct disk_file *file, uint64_t offset, const void *data
     return 0;
 }
 
+/*  Whether a start would find another folder there, or none: somebody has moved this one. */
+static bool is_elsewhere (const struct posix_disk *self)
+{
+    struct stat here, there;
+    if (self == NULL || self->path == NULL || fstat (self->folder, &here) != 0) {
+        return false;
+    }
+    if (stat (self->path, &there) != 0) {
+        return errno == ENOENT || errno == ENOTDIR;
+    }
+    return here.st_ino != there.st_ino || here.st_dev != there.st_dev;
+}
+
 /*  Sizes are metadata that fdatasync must write: they are needed to find the data.  What is in a
- *  file that somebody has removed, no start will find: it is not durable, whatever the disk says.
+ *  file that somebody has removed, or moved, no start will find: it is not durable, whatever the
+ *  disk says.
  *  Nobody asks for the times: who does makes the next write change them, however short it is after
  *  the last one, and a file system without a journal then syncs its inode, too. */
 static int sync_file (struct disk_file *file)
@@ -244,7 +260,7 @@ static int sync_file (struct disk_file *file)
     if (statx (file->fd, "", AT_EMPTY_PATH, STATX_NLINK, &status) != 0) {
         return -errno;
     }
-    if (status.stx_nlink == 0) {
+    if (status.stx_nlink == 0 || is_elsewhere (file->disk)) {
         return -ESTALE;
     }
     return fdatasync (file->fd) == 0 ? 0 : -errno;
@@ -384,6 +400,7 @@ static int open_folder (const char *folder, const struct disk_ops *ops, struct d
     }
     self->base.ops = ops;
     self->lock = -1;
+    self->path = NULL;
     for (size_t i = 0; i < SPARES; i++) {
         atomic_init (&self->spares[i], -1);
     }
@@ -403,6 +420,7 @@ int posix_disk_new (const char *folder, struct disk **disk)
     rc = rc == 0 ? open_folder (folder, &posix_ops, disk) : rc;
     if (rc == 0) {
         keep_spares (of (*disk));
+        of (*disk)->path = realpath (folder, NULL); /*  whoever embeds a server may go elsewhere */
     }
     return rc;
 }

@@ -165,6 +165,25 @@ static void test_folder_removed (void **state)
     verify_all ();
 }
 
+/* Likewise if the folder is moved away, though all files are in it: a start would find none there,
+ * or another. It is whole where it is now. */
+static void test_folder_moved (void **state)
+{
+    const char *folder = ensemble.servers[leader].data;
+    (void) state;
+    begin_load (20000);
+    ensemble_shell ("mv '%s' '%s-moved' && mkdir -m 700 '%s'", folder, folder, folder);
+    load_until (&load, 10000, LOAD_MS);
+    int status = ensemble_wait_end (&ensemble, leader, END_MS);
+    assert_true (WIFEXITED (status));
+    assert_int_equal (WEXITSTATUS (status), EXIT_DISK_FAILED);
+    assert_true (ensemble_log_has (&ensemble, leader, "moved with it"));
+    load_until (&load, 15000, LOAD_MS);
+    ensemble_shell ("rmdir '%s' && mv '%s-moved' '%s'", folder, folder, folder);
+    ensemble_start (&ensemble, leader);
+    verify_all ();
+}
+
 /* With `ulimit -f` the server hears of it, and says so, in place of a signal that ends it. */
 static void test_file_size_limited (void **state)
 {
@@ -408,13 +427,21 @@ int main (int argc, char **argv)
 {
 #define FAULT_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        FAULT_TEST (test_follower_sync_fails),  FAULT_TEST (test_leader_sync_fails),
-        FAULT_TEST (test_leader_write_fails),   FAULT_TEST (test_folder_removed),
-        FAULT_TEST (test_file_size_limited),    FAULT_TEST (test_follower_rename_fails),
-        FAULT_TEST (test_nothing_is_taken),     FAULT_TEST (test_log_that_nobody_reads),
-        FAULT_TEST (test_slow_disks),           FAULT_TEST (test_power_cuts),
-        FAULT_TEST (test_damage_is_healed),     FAULT_TEST (test_emptied_folder),
-        FAULT_TEST (test_old_copy_of_a_folder), FAULT_TEST (test_logs_are_read),
+        FAULT_TEST (test_follower_sync_fails),
+        FAULT_TEST (test_leader_sync_fails),
+        FAULT_TEST (test_leader_write_fails),
+        FAULT_TEST (test_folder_removed),
+        FAULT_TEST (test_folder_moved),
+        FAULT_TEST (test_file_size_limited),
+        FAULT_TEST (test_follower_rename_fails),
+        FAULT_TEST (test_nothing_is_taken),
+        FAULT_TEST (test_log_that_nobody_reads),
+        FAULT_TEST (test_slow_disks),
+        FAULT_TEST (test_power_cuts),
+        FAULT_TEST (test_damage_is_healed),
+        FAULT_TEST (test_emptied_folder),
+        FAULT_TEST (test_old_copy_of_a_folder),
+        FAULT_TEST (test_logs_are_read),
     };
     if (argc < 3) {
         fprintf (stderr, "usage: test-cluster-faults COHORTD LIBRARY [NAME*]\n");
