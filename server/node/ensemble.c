@@ -515,6 +515,11 @@ enum node_state ensemble_state (const struct ensemble *self, const char **reason
     return self->state;
 }
 
+void ensemble_bounds (const struct ensemble *self, struct bounds *bounds)
+{
+    proposals_bounds (&self->proposals, bounds);
+}
+
 struct tree *ensemble_tree (const struct ensemble *self)
 {
     return self->tree;

@@ -131,6 +131,7 @@ int ensemble_failure (const struct ensemble *self, const char **text);
 /* Before the core runs: LOOKING, what the log is worth, all else 0. */
 void ensemble_status (const struct ensemble *self, struct zab_status *status);
 struct tree *ensemble_tree (const struct ensemble *self);
+void ensemble_bounds (const struct ensemble *self, struct bounds *bounds);
 
 /* The silence after which followers give their leader up, and clients their server. */
 int ensemble_patience_ms (const struct ensemble *self);

@@ -189,6 +189,7 @@ void ensemble_link_down (struct ensemble *self, uint32_t id)
     peer->told = false;
     peer->acked_epoch = 0;
     snapshots_end (self->snapshots, id);
+    proposals_forget (&self->proposals, id); /* it makes them again, to whoever leads then */
     ensemble_forget_questions (self, id);
     ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_LINK_DOWN, .peer = id});
 }

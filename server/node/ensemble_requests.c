@@ -18,7 +18,7 @@ static void propose_entry (struct ensemble *self, const struct entry *entry)
     struct buf bytes;
     buf_init (&bytes);
     entry_encode (&bytes, entry);
-    if (bytes.failed || !proposals_add (&self->proposals, bytes.data, bytes.size)) {
+    if (bytes.failed || proposals_add (&self->proposals, 0, bytes.data, bytes.size) != 0) {
         ensemble_fail (self, COHORT_ENOMEM, "out of memory for what the leader proposes");
     }
     buf_deinit (&bytes);
@@ -50,9 +50,9 @@ static void touch (struct ensemble *self, const struct entry_attach *attach)
     }
 }
 
-/* 0, COHORT_EPROTOCOL: no server could apply it, COHORT_ENOMEM: whoever has it must send it again.
- */
-static int take_request (struct ensemble *self, const uint8_t *data, size_t size)
+/* Of a server's clients.  0, COHORT_EPROTOCOL: no server could apply it, COHORT_ENOMEM,
+ * COHORT_ELIMIT: whoever has it must send it again. */
+static int take_request (struct ensemble *self, uint32_t server, const uint8_t *data, size_t size)
 {
     struct entry entry;
     if (!proposals_acceptable (data, size, &entry)) {
@@ -61,7 +61,7 @@ static int take_request (struct ensemble *self, const uint8_t *data, size_t size
     if (entry.kind == ENTRY_ATTACH) {
         touch (self, &entry.u.attach);
     }
-    return proposals_add (&self->proposals, data, size) ? 0 : COHORT_ENOMEM;
+    return proposals_add (&self->proposals, server, data, size);
 }
 
 void ensemble_submit (struct ensemble *self, const uint8_t *entry, size_t size)
@@ -73,10 +73,15 @@ void ensemble_submit (struct ensemble *self, const uint8_t *entry, size_t size)
         links_forward (self->links, self->up_leader, entry, size);
         return;
     }
-    int code = take_request (self, entry, size);
+    int code = take_request (self, self->id, entry, size);
     if (code == COHORT_EPROTOCOL) {
         logger_write (&self->logger, LOG_ERROR, "request-malformed", "size=%zu", size);
-    } else if (code == COHORT_ENOMEM && self->resubmit_ms == INT64_MAX) {
+        return;
+    }
+    if (code == COHORT_ELIMIT) {
+        proposals_forget (&self->proposals, self->id); /* much of it nobody may want any more */
+    }
+    if (code != 0 && self->resubmit_ms == INT64_MAX) {
         self->resubmit_ms = self->now_ms + ENSEMBLE_NOMEM_MS;
     }
 }
@@ -89,7 +94,8 @@ void ensemble_resubmit (struct ensemble *self)
     }
     self->resubmit_ms = INT64_MAX;
     if (self->up) {
-        logger_write (&self->logger, LOG_WARNING, "requests-repeated", "reason=\"out of memory\"");
+        logger_write (&self->logger, LOG_WARNING, "requests-repeated",
+                      "reason=\"there was no room\"");
         self->host.leader (self->host.arg, false);
         self->host.leader (self->host.arg, true);
     }
@@ -101,7 +107,7 @@ static void take_forwarded (struct ensemble *self, uint32_t peer, struct peer_by
     struct peer_bytes request;
     reader_init (&reader, forwarded.data, forwarded.size);
     while (peer_forward_next (&reader, &request)) {
-        int code = take_request (self, request.data, request.size);
+        int code = take_request (self, peer, request.data, request.size);
         if (code == COHORT_EPROTOCOL) {
             logger_write (&self->logger, LOG_ERROR, "request-malformed",
                           "peer=%" PRIu32 " size=%zu", peer, request.size);
@@ -109,7 +115,9 @@ static void take_forwarded (struct ensemble *self, uint32_t peer, struct peer_by
         if (code != 0) {
             /* It sends all of them again, to whoever leads then. */
             links_reset (self->links, peer,
-                         code == COHORT_ENOMEM ? "out of memory" : "a malformed request");
+                         code == COHORT_ENOMEM   ? "out of memory"
+                         : code == COHORT_ELIMIT ? "too many of its requests wait"
+                                                 : "a malformed request");
             return;
         }
     }
@@ -203,7 +211,8 @@ static void propose_lapses (struct ensemble *self)
     entry.u.lapse.count = tree_lapses (self->tree, lapse_time_ms (self), &items);
     entry_encode (&bytes, &entry);
     buf_append (&bytes, items.data, items.size);
-    if (items.failed || bytes.failed || !proposals_add (&self->proposals, bytes.data, bytes.size)) {
+    if (items.failed || bytes.failed ||
+        proposals_add (&self->proposals, 0, bytes.data, bytes.size) != 0) {
         ensemble_fail (self, COHORT_ENOMEM, "out of memory for what the leader proposes");
     }
     self->lapsing = true;

@@ -718,5 +718,6 @@ void node_bounds (const struct node *self, struct bounds *bounds)
     if (self->started) {
         clients_bounds (self->clients, bounds);
         links_bounds (self->links, bounds);
+        ensemble_bounds (self->ensemble, bounds);
     }
 }

@@ -161,7 +161,7 @@ static void test_proposals (void **state)
         size_t added = 0;
         mem_fail_at (n);
         for (int i = 0; i < 100; i++) {
-            added += proposals_add (&proposals, entry, sizeof entry);
+            added += proposals_add (&proposals, 1, entry, sizeof entry) == 0;
         }
         bool failed = mem_fail_clear ();
         assert_int_equal (proposals_count (&proposals), added);
