@@ -219,7 +219,7 @@ static int take_transaction (struct stream_table *streams, struct cohort_stream 
         list_push_back (events, &event->event.node);
     }
     set_partial (streams, stream, batch->more);
-    if (!batch->more) {
+    if (!batch->more || COHORT_MUTATED (fragment_is_whole)) {
         stream->last_zxid = batch->zxid;
     }
     return COHORT_OK;

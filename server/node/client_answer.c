@@ -481,7 +481,7 @@ static bool answer_front (struct clients *self, struct client *client,
                           const struct request *request)
 {
     struct wire_client_reply reply = {.xid = request->xid, .number = request->number};
-    if (client->pulling > 0 && shows_state (request)) {
+    if (client->pulling > 0 && shows_state (request) && !COHORT_MUTATED (read_behind_events)) {
         return false; /* it would come behind events that are newer than what it shows */
     }
     switch ((enum request_kind) request->kind) {

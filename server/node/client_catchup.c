@@ -147,7 +147,7 @@ static bool pull_effect (void *arg, const struct effect *effect)
     if (effect->zxid != pull->zxid) {
         close_batch (pull, false);
         feed->zxid = pull->zxid;
-        if (pull->looked >= PULL_EFFECTS || pull->bytes >= BATCH_BYTES) {
+        if (pull->looked >= PULL_EFFECTS || pull->bytes >= PULL_BYTES) {
             pull->stopped = true;
             return false;
         }
@@ -167,7 +167,8 @@ static bool pull_effect (void *arg, const struct effect *effect)
     if (sight == TREE_HIDDEN) {
         return true;
     }
-    if (pull->batch.out != NULL && feed_batch_size (&pull->batch) >= BATCH_BYTES) {
+    if (pull->batch.out != NULL &&
+        feed_batch_size (&pull->batch) >= pull->self->options.frame_bytes) {
         close_batch (pull, true);
     }
     if (pull->batch.out == NULL) {

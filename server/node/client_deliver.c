@@ -81,7 +81,7 @@ static struct buf *begin (struct clients *self, struct client *client, bool ahea
     struct list *list = ahead ? &client->out : &client->withheld;
     struct list_node *last = list_last (list);
     struct segment *segment = last != NULL ? list_entry (last, struct segment, node) : NULL;
-    if (segment == NULL || segment->buf.size >= SEGMENT_BYTES) {
+    if (segment == NULL || segment->buf.size >= self->options.frame_bytes) {
         segment = segment_new (self);
         if (segment == NULL) {
             client_doom (self, client, COHORT_ENOMEM, "out of memory");

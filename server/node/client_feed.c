@@ -453,7 +453,7 @@ static void deliver_batch (struct clients *self, struct feed *feed, zxid_t zxid)
         if (!feed_batch_begin (self, feed, zxid, first, &batch)) {
             return;
         }
-        while (index != NO_LINK && feed_batch_size (&batch) < BATCH_BYTES) {
+        while (index != NO_LINK && feed_batch_size (&batch) < self->options.frame_bytes) {
             const struct link *link = link_at (self, index);
             buf_append (batch.out, self->changes.data + link->at, link->size);
             index = link->next;

@@ -108,7 +108,7 @@ static bool tell (struct slice *slice)
             return false;
         }
         first = false;
-        while (at != NULL && feed_batch_size (&batch) < BATCH_BYTES) {
+        while (at != NULL && feed_batch_size (&batch) < slice->self->options.frame_bytes) {
             const struct effect *effect = &list_entry (at, struct latest, order)->effect;
             enum tree_sight sight = feed_sight (slice->self, feed, effect);
             wire_client_change (batch.out, effect, feed_shows (feed, sight));

@@ -63,20 +63,21 @@ enum {
                                  Sessions that write have equal shares of them, */
     CLIENT_SHARE_MIN = 8,     /* but never less than this, whatever the others have */
 
-    SEGMENT_BYTES = 256 << 10, /* a frame ends with the item that goes beyond it */
-    SEGMENT_KEEP = 64 << 10,   /* memory that an unused segment keeps */
-    SEGMENTS_KEPT = 256,       /* unused ones */
-    OUTPUT_LOW = 512 << 10,    /* waiting for a client: below it, reads are answered and streams
+    FRAME_BYTES = 256 << 10, /* a frame ends with the item that goes beyond it, and a fragment of a
+                                transaction with the change: clients_options.frame_bytes */
+    SEGMENT_KEEP = 64 << 10, /* memory that an unused segment keeps */
+    SEGMENTS_KEPT = 256,     /* unused ones */
+    OUTPUT_LOW = 512 << 10,  /* waiting for a client: below it, reads are answered and streams
                                   go on; above it, both wait: the default of output_low */
 
-    BATCH_BYTES = 256 << 10, /* of a fragment */
-    LIST_BYTES = 512 << 10,  /* of a page of children */
-    LIST_LOOKS = 10000,      /* children that are looked at for one */
-    READS_MAX = 1024,        /* of a multi-read */
-    READS_BYTES = 4 << 20,   /* of its answer; what a first read needs beyond is allowed */
-    SESSIONS_PAGE = 4096,    /* sessions in an answer */
-    PULL_EFFECTS = 4096,     /* looked at in one slice of catching up */
-    PULL_SLICES = 16,        /* of one turn */
+    LIST_BYTES = 512 << 10, /* of a page of children */
+    LIST_LOOKS = 10000,     /* children that are looked at for one */
+    READS_MAX = 1024,       /* of a multi-read */
+    READS_BYTES = 4 << 20,  /* of its answer; what a first read needs beyond is allowed */
+    SESSIONS_PAGE = 4096,   /* sessions in an answer */
+    PULL_EFFECTS = 4096,    /* looked at in one slice of catching up, */
+    PULL_BYTES = 256 << 10, /* and told */
+    PULL_SLICES = 16,       /* of one turn */
     TURN_WORK = 4096, /* of one turn, for all clients together; what is left over is for the next:
                          clients_options.turn_work.
                          A unit is a reply, or an event, of about a microsecond; beside, a frame and

@@ -39,6 +39,9 @@ struct clients *clients_new (const struct clients_options *options)
     if (self->options.hellos_max == 0) {
         self->options.hellos_max = CLIENTS_HELLOS_MAX;
     }
+    if (self->options.frame_bytes == 0) {
+        self->options.frame_bytes = FRAME_BYTES;
+    }
     if (self->options.walk_nodes == 0) {
         self->options.walk_nodes = WALK_NODES;
     }
@@ -549,7 +552,8 @@ void clients_held (struct clients *self, const char *reason)
     size = size < sizeof self->held ? size : sizeof self->held - 1;
     memcpy (self->held, text, size);
     self->held[size] = '\0';
-    self->reads_held = strcmp (self->held, CLIENTS_NO_QUORUM) == 0;
+    self->reads_held =
+        strcmp (self->held, CLIENTS_NO_QUORUM) == 0 && !COHORT_MUTATED (reads_not_held);
     for (struct map_node *node = map_first (&self->connections); node != NULL;
          node = map_next (&self->connections, node)) {
         client_tell_held (self, map_entry (node, struct client, node));

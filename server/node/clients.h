@@ -61,8 +61,10 @@ struct clients_options {
                                    promised */
     uint32_t walk_nodes;        /* znodes of a slice of a stream's snapshot; 0: 128 */
     uint32_t walk_window;       /* bytes of it that are not confirmed; 0: up to 1 MiB */
-    uint32_t turn_work;         /* units of work in one clients_flush; 0: 4,096 */
-    uint32_t writes_under_way;  /* on their way to the leader and back, of all sessions; 0: 1,024 */
+    uint32_t frame_bytes; /* of a frame to a client, and of a fragment of what it is told of one
+                             transaction, at least 100; 0: 256 KiB */
+    uint32_t turn_work;   /* units of work in one clients_flush; 0: 4,096 */
+    uint32_t writes_under_way; /* on their way to the leader and back, of all sessions; 0: 1,024 */
 
     /* Answers StatusQuery. */
     void (*status) (void *arg, struct node_status *status);

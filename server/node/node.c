@@ -444,6 +444,7 @@ static bool make_clients (struct node *self)
         .silence_ms = (uint32_t) ensemble_patience_ms (self->ensemble),
         .walk_nodes = self->options.walk_nodes,
         .walk_window = self->options.walk_window,
+        .frame_bytes = self->options.frame_bytes,
         .turn_work = self->options.turn_work,
         .writes_under_way = self->options.writes_under_way,
         .watches_max = self->options.watches_max,

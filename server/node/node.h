@@ -84,7 +84,8 @@ struct node_options {
     uint64_t effects_bytes;    /* 0: 16 MiB */
     uint32_t walk_nodes;       /* of streams' snapshots: see clients.h */
     uint32_t walk_window;
-    uint32_t turn_work; /* for clients, likewise */
+    uint32_t frame_bytes; /* to clients, likewise */
+    uint32_t turn_work;   /* for clients, likewise */
     uint32_t writes_under_way, watches_max;
     uint64_t pending_bytes_max, queue_bytes_max, output_bytes_max, output_low;
     uint64_t link_window;       /* see links.h */

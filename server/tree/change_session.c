@@ -150,8 +150,8 @@ void change_session_renew (struct tree *self, struct session *session, uint32_t 
     drop_results (self, session, UINT64_MAX);
     session->incarnation = incarnation;
     memcpy (session->process, process, sizeof (session->process));
-    session->last_number = 0;
-    session->acked = 0;
+    session->last_number = COHORT_MUTATED (numbers_go_on) ? session->last_number : 0;
+    session->acked = session->last_number;
     finish_session (self, session);
 }
 

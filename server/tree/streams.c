@@ -169,7 +169,7 @@ bool stream_covers (const char *root, size_t root_size, const char *path, size_t
         return true;
     }
     return path_size >= root_size && memcmp (path, root, root_size) == 0 &&
-           (path_size == root_size || path[root_size] == '/');
+           (path_size == root_size || path[root_size] == '/' || COHORT_MUTATED (name_begins));
 }
 
 bool stream_concerns (const char *root, size_t root_size, const struct effect *effect)

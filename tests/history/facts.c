@@ -564,6 +564,7 @@ static void see_client (struct facts *self, struct fact_client *client,
         break;
     case HISTORY_SEEN:
         client->seen = event->u.zxid > client->seen ? event->u.zxid : client->seen;
+        facts_see_seen (client);
         break;
     case HISTORY_SERVED:
         client->served_ms = client->served ? client->served_ms : event->time_ms;

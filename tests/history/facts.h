@@ -72,8 +72,9 @@ struct fact_stream {
      * `judged`, 0: perhaps not yet. */
     bool resumes;
     uint64_t judged;
-    bool whole;    /* there was a snapshot, or none is wanted, and it is complete up to `zxid` */
-    bool told;     /* it has told something: its server knows it */
+    bool whole;  /* there was a snapshot, or none is wanted, and it is complete up to `zxid` */
+    bool told;   /* it has told something: its server knows it; */
+    bool behind; /* but it was opened behind an old zxid, and the answer to that names a new one */
     uint64_t zxid; /* nothing of it is missing through this */
     size_t change; /* index in the model's changes of the first that has not been told */
     /* A batch in fragments, not complete. */
@@ -109,7 +110,8 @@ struct fact_client {
     /* By streams: a snapshot overtakes answers that were ready before it, on one connection; what
      * another server shows must not be older. */
     uint64_t streamed;
-    uint64_t written; /* of its newest answered write */
+    uint64_t followed; /* of that the newest change, if it did not come in a snapshot */
+    uint64_t written;  /* of its newest answered write */
     int64_t valid_until_ms;
     int64_t heard_ms;    /* 0, or when the newest heartbeat was sent that a quorum has confirmed */
     int64_t answered_ms; /* 0, or when the newest call was made that a server has answered */

@@ -16,6 +16,8 @@ void facts_see_opened (struct facts *self, struct fact_client *client,
                        const struct history_stream *opened);
 void facts_see_resumed (const struct facts *self, struct fact_client *client);
 void facts_see_closed (struct fact_client *client, uint64_t id);
+/* Its client is taken to have seen something. */
+void facts_see_seen (struct fact_client *client);
 void facts_see_batch (struct facts *self, struct fact_client *client,
                       const struct history_batch *batch);
 void facts_see_told (struct facts *self, struct fact_client *client,

@@ -174,11 +174,18 @@ void facts_see_opened (struct facts *self, struct fact_client *client,
     stream->order = self->events;
     stream->floor = stream->since = client->seen;
     stream->attaches = client->attaches;
-    stream->resumes = opened->from_zxid != 0;
+    stream->resumes = stream->behind = opened->from_zxid != 0;
     if (opened->from_zxid != 0) {
         stream->whole = true;
         stream->zxid = opened->from_zxid;
         stream->change = model_changes_after (&self->model, opened->from_zxid);
+    }
+}
+
+void facts_see_seen (struct fact_client *client)
+{
+    for (size_t i = 0; i < client->streams_count; i++) {
+        client->streams[i].behind &= !client->streams[i].told;
     }
 }
 
@@ -197,6 +204,11 @@ static void tell (const struct facts *self, struct fact_stream *stream)
 {
     stream->told = true;
     stream->judged = stream->judged != 0 ? stream->judged : self->model.zxid;
+}
+
+static void follow (struct fact_client *client, uint64_t zxid)
+{
+    client->followed = zxid > client->followed ? zxid : client->followed;
 }
 
 /* On another connection it goes on behind what it has told; what it has passed over since, because
@@ -228,6 +240,7 @@ void facts_see_told (struct facts *self, struct fact_client *client,
     tell (self, stream);
     stream->zxid = told->zxid;
     client->streamed = told->zxid > client->streamed ? told->zxid : client->streamed;
+    follow (client, reset ? 0 : told->zxid);
 }
 
 /* The first fragment of a batch: what there was of an unfinished one is void. */
@@ -275,5 +288,6 @@ void facts_see_batch (struct facts *self, struct fact_client *client,
         stream->zxid = batch->zxid;
         stream->change = model_changes_after (&self->model, batch->zxid);
         client->streamed = batch->zxid > client->streamed ? batch->zxid : client->streamed;
+        follow (client, batch->snapshot || batch->reset ? 0 : batch->zxid);
     }
 }

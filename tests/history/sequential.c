@@ -11,7 +11,8 @@
 enum { PLACE_DIGITS = 16 };
 
 /* A read shows no older state than anything that its client was shown before: by its own writes, by
- * reads, by events; on whichever server. */
+ * reads, by events; on whichever server.  Changes that streams tell overtake answers that show
+ * nothing of the tree. */
 bool rule_reads_go_forward (const struct facts *facts, const struct history_event *event,
                             struct objection *objection)
 {
@@ -21,11 +22,12 @@ bool rule_reads_go_forward (const struct facts *facts, const struct history_even
     if (call->number > 0 || result->zxid == 0) {
         return true;
     }
-    return result->zxid >= client->seen ||
-           object (objection,
-                   "call %" PRIu64 " of client %u shows %#" PRIx64 ", it has seen %#" PRIx64
-                   " already",
-                   call->id, client->number, result->zxid, client->seen);
+    bool streams = fact_is_read (call) && call->ops[0].kind != HISTORY_WHOAMI;
+    uint64_t seen = streams && client->followed > client->seen ? client->followed : client->seen;
+    return result->zxid >= seen || object (objection,
+                                           "call %" PRIu64 " of client %u shows %#" PRIx64
+                                           ", it has seen %#" PRIx64 " already",
+                                           call->id, client->number, result->zxid, seen);
 }
 
 /* A read does not show what its session asks for behind it; but it is evaluated anew when its

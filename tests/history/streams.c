@@ -401,7 +401,7 @@ static bool none_is_overtaken (const struct facts *facts, const struct history_e
     const struct model *model = &facts->model;
     for (size_t i = 0; client != NULL && !client->closes && i < client->streams_count; i++) {
         const struct fact_stream *stream = &client->streams[i];
-        bool behind = seen ? stream->told : call->order > stream->order;
+        bool behind = seen ? stream->told && !stream->behind : call->order > stream->order;
         size_t due = stream->whole && !stream->partial && behind
                          ? fact_due_change (facts, client, stream, stream->change, zxid)
                          : model->changes_count;

@@ -30,7 +30,7 @@ int64_t client_now_ms (const struct world *self, const struct sim_client *client
     return clock_local_ms (&client->clock, self->schedule.now_ms);
 }
 
-static struct session_random draw (const struct world *self, const struct sim_client *client)
+static struct session_random draw (const struct world *self, struct sim_client *client)
 {
     uint64_t number = (uint64_t) (client - self->clients);
     struct prng prng;
@@ -45,6 +45,7 @@ static struct session_random draw (const struct world *self, const struct sim_cl
         }
     }
     random.seed = prng_u64 (&prng);
+    memcpy (client->process, random.nonce, WIRE_ID_SIZE);
     return random;
 }
 

@@ -108,6 +108,10 @@ void complaints_lost (struct world *self, const struct sim_client *client)
         world_fail (self, "client %zu is told that it has not the password of its session",
                     (size_t) (client - self->clients));
     }
+    if (view.rc == COHORT_ESESSIONMOVED && record_has_session (self, client, view.id)) {
+        world_fail (self, "client %zu is told that another process has its session, and none has",
+                    (size_t) (client - self->clients));
+    }
     check_patience (self, client, &view);
 }
 

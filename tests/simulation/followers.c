@@ -15,8 +15,11 @@ static const char *some_place (struct world *self, struct sim_client *client, ch
     if (workload_veils (self) && prng_chance (&client->prng, 1, 2)) {
         return workload_veiled (self, client, path);
     }
-    size_t place = prng_below (&client->prng, 6);
-    return place == 5 ? "/" : path_of (path, prefixes[place], 0, window_of (self));
+    size_t place = prng_below (&client->prng, 7);
+    /* Nobody makes the last one, but others' names begin with it. */
+    return place == 5   ? "/"
+           : place == 6 ? "/k"
+                        : path_of (path, prefixes[place], 0, window_of (self));
 }
 
 static void open_one (struct world *self, struct sim_client *client)

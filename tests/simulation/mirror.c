@@ -54,8 +54,35 @@ static void free_image (struct map_node *node, void *arg)
     free (map_entry (node, struct image, node));
 }
 
+/* A change of a transaction that is not whole yet. */
+struct news {
+    struct list_node node;
+    cohort_change_t change;
+    char path[];
+};
+
+static void forget_news (struct sim_client *client)
+{
+    struct list_node *node;
+    while ((node = list_pop_front (&client->mirror_news)) != NULL) {
+        free (list_entry (node, struct news, node));
+    }
+}
+
+static void keep_news (struct sim_client *client, const cohort_change_t *change)
+{
+    const char *path = change->path != NULL ? change->path : "";
+    size_t size = strlen (path) + 1;
+    struct news *news = calloc (1, sizeof *news + size);
+    COHORT_ASSERT (news != NULL);
+    news->change = *change;
+    news->change.path = memcpy (news->path, path, size);
+    list_push_back (&client->mirror_news, &news->node);
+}
+
 static void clear (struct sim_client *client)
 {
+    forget_news (client);
     map_drain (&client->mirror, free_image, NULL);
     client->mirror_zxid = 0;
     client->mirror_whole = false;
@@ -64,6 +91,7 @@ static void clear (struct sim_client *client)
 void mirror_open (struct world *self, struct sim_client *client)
 {
     COHORT_ASSERT (client->stream == NULL);
+    list_init (&client->mirror_news);
     client->stream = stream_new (++client->streams, "", "/");
     struct request *open = request_new (WIRE_STREAM_OPEN, "", "/", NULL, 0);
     COHORT_ASSERT (client->stream != NULL && open != NULL);
@@ -186,6 +214,25 @@ static const char *apply (struct sim_client *client, const cohort_batch_t *batch
     }
 }
 
+/* It is whole. */
+static void take_news (struct world *self, struct sim_client *client, const cohort_batch_t *batch)
+{
+    for (struct list_node *at = list_first (&client->mirror_news); at != NULL;
+         at = list_next (&client->mirror_news, at)) {
+        const cohort_change_t *change = &list_entry (at, struct news, node)->change;
+        const char *wrong = apply (client, batch, change);
+        if (wrong != NULL) {
+            world_fail (self,
+                        "client %zu: its stream, at %#" PRIx64 " after %#" PRIx64
+                        ", tells change %d of %s: %s",
+                        (size_t) (client - self->clients), batch->zxid, client->mirror_zxid,
+                        (int) change->kind, change->path, wrong);
+        }
+    }
+    forget_news (client);
+    client->mirror_zxid = batch->zxid;
+}
+
 static void take_batch (struct world *self, struct sim_client *client, const cohort_batch_t *batch)
 {
     size_t number = (size_t) (client - self->clients);
@@ -197,19 +244,17 @@ static void take_batch (struct world *self, struct sim_client *client, const coh
         world_fail (self, "client %zu: its stream goes back from %#" PRIx64 " to %#" PRIx64, number,
                     client->mirror_zxid, batch->zxid);
     }
-    for (size_t i = 0; i < batch->count; i++) {
-        const char *wrong = apply (client, batch, &batch->changes[i]);
-        if (wrong != NULL) {
-            world_fail (self,
-                        "client %zu: its stream, at %#" PRIx64 " after %#" PRIx64
-                        ", tells change %d of %s: %s",
-                        number, batch->zxid, client->mirror_zxid, (int) batch->changes[i].kind,
-                        batch->changes[i].path, wrong);
-        }
+    if (batch->first) {
+        forget_news (client); /* of a transaction that is told anew */
     }
-    client->mirror_zxid = batch->zxid;
+    for (size_t i = 0; i < batch->count; i++) {
+        keep_news (client, &batch->changes[i]);
+    }
     client->mirror_whole = !batch->more;
     self->batches++;
+    if (!batch->more) {
+        take_news (self, client, batch);
+    }
 }
 
 void mirror_batch (struct world *self, struct sim_client *client, struct batch_event *event)

@@ -277,6 +277,7 @@ bool network_client_send (void *arg, uint64_t number, const uint8_t *data, size_
     if (network_is_full (self, flying) || (connection->rogue && flying >= ROGUE_FRAMES)) {
         return false;
     }
+    check_reads_held (self, server, data, size);
     fly (self, connection, true, data, size);
     return true;
 }

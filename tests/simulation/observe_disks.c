@@ -1,8 +1,10 @@
 /* Looks at servers with full disks, at those with disks that hang, and at those without a quorum,
  * for the invariants about them and about what their clients are told. */
 
+#include <inttypes.h>
 #include <stdio.h>
 
+#include "client/src/wire.h"
 #include "tests/simulation/invariants.h"
 #include "tests/simulation/world.h"
 
@@ -12,13 +14,15 @@ enum {
     HANGS_MORE_MS = 1500,  /* what was under way may be committed besides; */
     HANGS_TIMES = 4,       /* or so many times what a quorum takes, */
     HANGS_MS_MOST = 30000, /* that at most */
-    LOST_MS_MAX = 3000     /* likewise, besides what comes late to a client */
+    LOST_MS_MAX = 3000,    /* likewise, besides what comes late to a client */
+    READS_MS_MAX = 2500    /* likewise: reads are answered for that long */
 };
 
 void check_disks_anew (struct world *world, struct sim_server *server)
 {
     server->leads_full_from_ms = server->keeps_full_from_ms = server->untold_from_ms =
-        server->hangs_from_ms = server->applied_ms = server->lost_from_ms = world->schedule.now_ms;
+        server->hangs_from_ms = server->applied_ms = server->lost_from_ms = server->shown_from_ms =
+            world->schedule.now_ms;
 }
 
 void check_debts_anew (struct sim_server *server)
@@ -145,8 +149,46 @@ static void look_at_lost (struct world *world, struct sim_server *server)
                                                    world->conditions.delay_ms_max});
 }
 
+/* A read that shows a znode, or says of it that it may be read. */
+static bool answers_read (const uint8_t *data, size_t size)
+{
+    struct wire_frame *frame = NULL;
+    bool answers = false;
+    if (size == 0 || wire_decode (data, size, &frame) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < frame->item_count; i++) {
+        const struct wire_item *item = &frame->items[i];
+        answers |= item->kind == WIRE_ITEM_REPLY && item->u.reply->number == 0 &&
+                   item->u.reply->stat != NULL;
+    }
+    wire_frame_release (frame);
+    return answers;
+}
+
+/* What waits in a full pipe may have been answered in time; and what a write waited for may have
+ * come before there was a quorum again: what is read behind it is of now. */
+void check_reads_held (struct world *world, const struct sim_server *server, const uint8_t *data,
+                       size_t size)
+{
+    int64_t lost_ms = world->schedule.now_ms - server->shown_from_ms;
+    const struct zab_status *status = check_status (server);
+    if (lost_ms > READS_MS_MAX && world->conditions.pipe_frames == 0 && !status->activated &&
+        !status->full && tree_zxid (node_tree (server->node)) == server->shown &&
+        answers_read (data, size)) {
+        world_fail (world,
+                    "server %u answers a read, and has been without a quorum for %" PRId64 " ms",
+                    server->id, lost_ms);
+    }
+}
+
 void check_disks (struct world *world, struct sim_server *server)
 {
+    zxid_t zxid = tree_zxid (node_tree (server->node));
+    if (check_status (server)->activated || zxid != server->shown) {
+        server->shown = zxid;
+        server->shown_from_ms = world->schedule.now_ms;
+    }
     look_at_hanging (world, server);
     look_at_full (world, server);
     look_at_lost (world, server);

@@ -205,6 +205,15 @@ bool record_attached_by (const struct world *world, const struct sim_client *cli
     return world->recorder->clients[client - world->clients].connection == connection;
 }
 
+bool record_has_session (const struct world *world, const struct sim_client *client, uint64_t id)
+{
+    uint32_t incarnation = client->past.id == id ? client->past.incarnation : 1;
+    const struct model_session *session = model_session (&world->recorder->judge.facts.model, id);
+    return session != NULL && !session->dead && !session->killed &&
+           session->incarnation == incarnation &&
+           (incarnation == 1 || memcmp (session->process, client->process, WIRE_ID_SIZE) == 0);
+}
+
 void record_view (struct world *world, const struct sim_client *client)
 {
     struct recorded *known = recorded (world, client);

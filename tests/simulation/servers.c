@@ -244,6 +244,7 @@ static int start_node (struct world *self, struct sim_server *server, char *erro
         .sync_chunk_bytes = self->conditions.sync_chunk_bytes,
         .counter_max = self->conditions.counter_max,
         .walk_window = self->conditions.walk_window,
+        .frame_bytes = self->conditions.frame_bytes,
         .turn_work = self->conditions.turn_work,
         .writes_under_way = self->conditions.writes_under_way,
         .watches_max = self->conditions.watches_max,

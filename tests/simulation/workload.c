@@ -26,7 +26,7 @@
 #include "client/src/watches.h"
 #include "tests/simulation/workload.h"
 
-enum { WINDOW_MS = 2000, WATCHES_MAX = 8, COUNTER = 0, SUM_MAX = 12, HIDING = 7 };
+enum { WINDOW_MS = 2000, WATCHES_MAX = 8, COUNTER = 0, SUM_MAX = 12, HIDING = 7, ONLOOKERS = 8 };
 
 uint64_t window_of (const struct world *self)
 {
@@ -424,7 +424,8 @@ static ask_fn *draw_ask (struct sim_client *client, const struct ask *asks)
 }
 
 /* For a while at a time a client only reads: behind writes that have not come about for want of a
- * quorum nothing could be read that is too old. */
+ * quorum nothing could be read that is too old.  A few never do anything else, nor ask for what is
+ * current: they notice how long a server without a quorum answers. */
 void workload_ask (struct world *self, struct sim_client *client)
 {
     static const struct ask asks[] = {
@@ -443,11 +444,15 @@ void workload_ask (struct world *self, struct sim_client *client)
                                        {45, get_current_register},
                                        {15, list_folder},
                                        {10, workload_look}};
+    static const struct ask looks[] = {{60, get_register}, {40, list_folder}};
     uint64_t number = (uint64_t) (client - self->clients);
     bool hides = workload_veils (self) && prng_chance (&client->prng, 1, HIDING);
     bool only_reads = world_draw (self, SIM_DRAW_MOOD, number, window_of (self), 0) % 3 == 0;
+    bool looks_on = world_draw (self, SIM_DRAW_MOOD, number, 0, 1) % ONLOOKERS == 0;
     self->requests++;
-    ask_fn *ask = hides ? workload_hide : draw_ask (client, only_reads ? reads : asks);
+    ask_fn *ask = looks_on ? draw_ask (client, looks)
+                  : hides  ? workload_hide
+                           : draw_ask (client, only_reads ? reads : asks);
     ask (self, client);
 }
 

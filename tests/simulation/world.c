@@ -61,6 +61,10 @@ static void draw_conditions (struct world *self)
         1 + (uint32_t) prng_below (&prng, prng_chance (&prng, 1, 4) ? 20 : 2000);
     conditions->writes_under_way =
         prng_chance (&prng, 1, 2) ? 1 + (uint32_t) prng_below (&prng, 30) : 0;
+    /* What is told of one transaction comes in fragments, each in a frame of its own, and some of
+     * them only when there is room again. */
+    conditions->frame_bytes =
+        prng_chance (&prng, 1, 3) ? 100 + (uint32_t) prng_below (&prng, 2000) : 0;
 }
 
 /* Of what servers keep for others: in half of the worlds so little that who is careless comes to

@@ -99,7 +99,7 @@ struct sim_conditions {
     int64_t notice_ms_max;  /* until an end of a connection is noticed late */
     uint64_t segment_bytes, cache_bytes, snapshot_bytes; /* of the servers */
     uint64_t effects_bytes;
-    uint32_t walk_nodes, walk_window;
+    uint32_t walk_nodes, walk_window, frame_bytes;
     uint32_t turn_work, writes_under_way, watches_max;
     uint64_t pending_bytes_max, queue_bytes_max, output_bytes_max, output_low, link_window;
     uint32_t snapshot_slice, sync_chunk_bytes;
@@ -170,6 +170,8 @@ struct sim_server {
     int64_t applied_ms;    /* and since then, or all that it could */
     int64_t lost_from_ms;  /* and: it is without a quorum; and so far a client has waited for it, */
     int64_t lost_untold_from_ms[SIM_CLIENTS_MAX]; /* and was not told why */
+    zxid_t shown;            /* its state was at this when somebody looked last, */
+    int64_t shown_from_ms;   /* and since then, and it is without a quorum */
     uint64_t dead, dead_has; /* a session that has died, and has so many ephemerals; */
     int64_t dead_from_ms;    /* and since then */
     zxid_t logged;           /* its log ended there when somebody looked last, */
@@ -265,6 +267,7 @@ struct sim_client {
     /* Its state file, if has_identity; and, until has_past is used up by a start, and until it
      * knows what became of that, the session that it shall go on with, or close first. */
     struct session_identity identity, past;
+    uint8_t process[WIRE_ID_SIZE]; /* the nonce that it has drawn for its session */
     bool has_identity, has_past, close_past;
     bool guesses;  /* the password of past, wrongly: it shall not have that session */
     bool adopting; /* it asks for nothing until it has a session */
@@ -297,6 +300,7 @@ struct sim_client {
     struct cohort_stream *followed[SIM_FOLLOWED_MAX];
     size_t followed_count;
     struct map mirror;
+    struct list mirror_news; /* fragments of a transaction, or of a snapshot, until it is whole */
     uint64_t mirror_zxid;
     bool mirror_whole; /* up to mirror_zxid */
 };
@@ -649,6 +653,8 @@ void record_lost (struct world *self, const struct sim_client *client);
 /* Whether its session is attached by this connection, or was last. */
 bool record_attached_by (const struct world *self, const struct sim_client *client,
                          uint64_t connection);
+/* Whether the log says that this session lives, and is this very process's. */
+bool record_has_session (const struct world *self, const struct sim_client *client, uint64_t id);
 void record_gone (struct world *self, const struct sim_client *client);
 
 /* A request that has just been submitted, its call's id in the history (0: it was refused at once);
@@ -758,6 +764,9 @@ bool check_counter_ended (const struct world *self);
 void check_disks (struct world *world, struct sim_server *server);
 void check_disks_anew (struct world *world, struct sim_server *server);
 void check_debts_anew (struct sim_server *server); /* its process begins */
+/* A frame goes to a client: whether there is a read in it that ought to wait for a quorum. */
+void check_reads_held (struct world *world, const struct sim_server *server, const uint8_t *data,
+                       size_t size);
 
 /* ---- observe_durable.c -----------------------------------------------------------------------
  */

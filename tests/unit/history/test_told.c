@@ -401,6 +401,15 @@ static void test_stream_is_overtaken (void **state)
     GOOD (FOLLOWED, CHANGE, BATCH ("5", CHANGES, A5), SEEN ("5"));
     BROKEN (rule, FOLLOWED, CHANGE, SEEN ("5"));
     GOOD (TWO_CLIENTS, MADE, OPENED ("0", "4"), CHANGE, SEEN ("5"));
+    /* Nor has a stream told it that is opened behind what its client knows: but the answer to that
+     * comes first, and for once says where its server is. */
+    GOOD (TWO_CLIENTS, MADE, OPENED ("0", "4"), CHANGE, CHANGE2, BATCH ("5", CHANGES, A5),
+          SEEN ("6"));
+    BROKEN (rule, TWO_CLIENTS, MADE, OPENED ("0", "4"), CHANGE, CHANGE2, BATCH ("5", CHANGES, A5),
+            SEEN ("5"), SEEN ("6"));
+    /* What is read behind it is not older. */
+    BROKEN ("reads go forward", FOLLOWED, CHANGE, LOOK, BATCH ("5", CHANGES, A5),
+            READ ("c2", "5", "4", "value=x"));
     /* While a new snapshot is made, results may be ahead of it. */
     GOOD (FOLLOWED, CHANGE, BATCH ("5", HEAD, ""), LOOK, READ ("c2", "5", "5", "value=y"));
 }
