@@ -147,10 +147,17 @@ static bool take_past_reply (struct session *self, const struct wire_reply *repl
     return true;
 }
 
+/* What the server has said of a zxid holds for all events up to it; while a transaction comes in
+ * fragments it need not hold for those. */
+static uint64_t settle (const struct session *self, uint64_t settled, uint64_t zxid)
+{
+    return zxid > settled && !stream_table_partial (&self->streams) ? zxid : settled;
+}
+
 static bool take_each (struct session *self, struct wire_frame *frame, size_t *references,
                        int64_t now_ms)
 {
-    uint64_t seen = frame->zxid, settled = frame->zxid;
+    uint64_t seen = frame->zxid, settled = 0;
     for (size_t i = 0; i < frame->item_count && !self->closed; i++) {
         const struct wire_item *item = &frame->items[i];
         bool good = true;
@@ -163,7 +170,7 @@ static bool take_each (struct session *self, struct wire_frame *frame, size_t *r
             good = take_reply (self, frame, item->u.reply, references);
             /* All events up to a reply's zxid came before it. */
             zxid = item->u.reply->zxid;
-            settled = settled > zxid ? settled : zxid;
+            settled = settle (self, settled, zxid);
             break;
         case WIRE_ITEM_EVENT:
             watch_table_fire (&self->watches, item->u.event, &self->events);
@@ -185,7 +192,8 @@ static bool take_each (struct session *self, struct wire_frame *frame, size_t *r
     if (self->zxid_seen < seen) {
         self->zxid_seen = seen;
     }
-    if (self->zxid_events < settled && !stream_table_partial (&self->streams)) {
+    settled = settle (self, settled, frame->zxid);
+    if (self->zxid_events < settled) {
         self->zxid_events = settled;
     }
     return true;

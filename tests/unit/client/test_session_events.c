@@ -131,6 +131,47 @@ static void test_stream (void **state)
     rig_end (&rig);
 }
 
+/* An answer, and behind it in one frame the first fragment of a transaction. */
+static void reply_and_fragment (struct rig *rig, uint64_t xid, uint64_t stream, uint64_t zxid)
+{
+    Cohort__Wire__Stat stat = COHORT__WIRE__STAT__INIT;
+    Cohort__Wire__Reply reply = COHORT__WIRE__REPLY__INIT;
+    Cohort__Wire__StreamBatch batch = COHORT__WIRE__STREAM_BATCH__INIT;
+    Cohort__Wire__Item first = COHORT__WIRE__ITEM__INIT, second = COHORT__WIRE__ITEM__INIT;
+    Cohort__Wire__Item *items[] = {&first, &second};
+    Cohort__Wire__ServerFrame frame = COHORT__WIRE__SERVER_FRAME__INIT;
+    reply.xid = xid;
+    reply.zxid = zxid;
+    reply.stat = &stat;
+    first.item_case = COHORT__WIRE__ITEM__ITEM_REPLY;
+    first.reply = &reply;
+    batch.stream_id = stream;
+    batch.zxid = zxid + 1;
+    batch.first = batch.more = true;
+    second.item_case = COHORT__WIRE__ITEM__ITEM_BATCH;
+    second.batch = &batch;
+    frame.items = items;
+    frame.n_items = 2;
+    rig_send (rig, rig->last_link, &frame);
+}
+
+/* A watch is not asked for from before it was set, whatever was to come behind the answer. */
+static void test_stream_behind_watch (void **state)
+{
+    (void) state;
+    static struct rig rig;
+    rig_connected (&rig, ONE);
+    struct cohort_stream *stream = rig_stream (&rig, 7, "/s");
+    rig_reply (&rig, 1, 1, 0);
+    rig_batch (&rig, 1, 7, 110, "sf", "/s", "0");
+    rig_submit_watch (&rig, WIRE_GET, "/a");
+    reply_and_fragment (&rig, 2, 7, 115);
+    reconnect (&rig, 2);
+    rig_expect (&rig, "2> rearm from 115 watch 1 /a stream 7 /s from 110\n2> beat 2\nconnected\n");
+    rig_stream_close (&rig, stream);
+    rig_end (&rig);
+}
+
 /* A snapshot is put together of what was found and what changed on the way; it is confirmed on the
  * way, and comes out as one, at the zxid of its last piece. */
 static void test_stream_snapshot (void **state)
@@ -405,6 +446,7 @@ int main (void)
         cmocka_unit_test (test_watch_replay),
         cmocka_unit_test (test_rearm_in_chunks),
         cmocka_unit_test (test_stream),
+        cmocka_unit_test (test_stream_behind_watch),
         cmocka_unit_test (test_stream_snapshot),
         cmocka_unit_test (test_stream_snapshot_begun_again),
         cmocka_unit_test (test_stream_too_large),
