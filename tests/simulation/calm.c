@@ -184,7 +184,8 @@ static bool is_deceived (const struct world *self, const struct sim_client *clie
          at = list_next (&client->links, at)) {
         const struct sim_connection *connection = list_entry (at, struct sim_connection, in_client);
         bool is_new = self->schedule.now_ms - connection->opened_ms < STEADY_MS;
-        if (connection->cut || (is_new && self->servers[connection->server].paused)) {
+        if (connection->cut || connection->silent ||
+            (is_new && self->servers[connection->server].paused)) {
             return true;
         }
     }

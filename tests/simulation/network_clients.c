@@ -189,8 +189,10 @@ static void tell_server (struct world *self, struct sim_connection *connection)
 static void tell_client (struct world *self, struct sim_connection *connection)
 {
     int64_t at_ms;
-    if (network_notice (self, (uint32_t) world_node_of_client (connection->client),
-                        connection->server, connection->ordinal, &at_ms)) {
+    bool told = network_notice (self, (uint32_t) world_node_of_client (connection->client),
+                                connection->server, connection->ordinal, &at_ms);
+    connection->silent = !told || at_ms - self->schedule.now_ms > self->conditions.latency_ms_max;
+    if (told) {
         schedule_add (&self->schedule, (struct sim_event){.at_ms = at_ms,
                                                           .type = SIM_CLIENT_CLOSED,
                                                           .number = connection->number});

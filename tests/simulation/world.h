@@ -228,6 +228,7 @@ struct sim_connection {
     bool dropped;       /* its server does not know it any more */
     bool cut;           /* nothing is sent any more, and each side may have noticed; */
     bool torn;          /* and what was under way does not get through */
+    bool silent;        /* its server has ended it, and its client hears that late, or never */
     /* TCP's promise: what is sent arrives in order, or the connection ends. What a partition
      * blocks waits. */
     uint32_t to_server_sent, to_server_taken, to_client_sent, to_client_taken;
