@@ -281,6 +281,9 @@ bool ensemble_propose (struct ensemble *self)
         ensemble_step (self, (struct zab_event){.type = ZAB_EVENT_PROPOSE,
                                                 .proposals = list,
                                                 .proposals_count = count});
+        if (!ensemble_leads (self)) {
+            return false; /* no longer: with the leadership the list has gone */
+        }
         note_attaches (self, list, count);
     }
     if (proposals_count (&self->proposals) > 0 && !starved) {

@@ -493,6 +493,27 @@ static void test_forwarded_requests_without_memory (void **state)
 
 /* ---- Ends ------------------------------------------------------------------------------------ */
 
+/* Of so much that its memory is given back with the leadership. */
+static void test_counter_ends_among_proposals (void **state)
+{
+    enum { COUNT = 200 };
+    (void) state;
+    struct cluster cluster;
+    cluster_init (&cluster, 3, 30);
+    cluster.options.counter_max = 60;
+    cluster_start_all (&cluster);
+    assert_true (cluster_until (&cluster, 1000, cluster_settled, NULL));
+    uint32_t leader = cluster_leader (&cluster);
+    uint32_t epoch = cluster_status (&cluster, leader).zab.current_epoch;
+    uint64_t session = cluster_session (&cluster, leader, 1);
+    cluster_write (leader, session, 1, COUNT, 60000);
+    assert_true (cluster_until (&cluster, 20000, cluster_idle, NULL));
+    leader = cluster_leader (&cluster);
+    assert_true (cluster_status (&cluster, leader).zab.current_epoch > epoch);
+    assert_int_equal (cluster_status (&cluster, leader).znodes, CLUSTER_FOUNDED + COUNT);
+    cluster_deinit (&cluster);
+}
+
 static void test_leave (void **state)
 {
     (void) state;
@@ -638,6 +659,7 @@ int main (void)
         cmocka_unit_test (test_sync),
         cmocka_unit_test (test_own_requests_without_memory),
         cmocka_unit_test (test_forwarded_requests_without_memory),
+        cmocka_unit_test (test_counter_ends_among_proposals),
         cmocka_unit_test (test_leave),
         cmocka_unit_test (test_other_configuration),
         cmocka_unit_test (test_slow_follower),
