@@ -460,6 +460,9 @@ void election_process_vote (struct zab *self, struct peer *peer, const struct za
     } else if (role_is_learner (self) && self->follow.leader == peer->id) {
         if (message->role != ZAB_LEADING) {
             role_look (self, "the leader follows another", peer->id);
+        } else if (self->follow.phase >= FOLLOW_EPOCH && message->epoch > self->follow.epoch) {
+            /* Whoever is a quorum alone needs no vote, nor time, to lead anew. */
+            role_look (self, "the leader leads in a later epoch", peer->id);
         }
     } else if (self->role == ZAB_LEADING && message->role == ZAB_LEADING &&
                message->epoch > self->accepted_epoch && peer_counts (self, peer)) {
