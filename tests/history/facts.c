@@ -366,6 +366,7 @@ static void see_call (struct facts *self, struct fact_client *client,
     kept->order = self->events;
     kept->made_ms = self->now_ms;
     kept->floor = self->told;
+    kept->seen = client->seen;
     bool asks = call->ops[0].linearizable;
     bool read = !history_is_write (call->ops[0].kind) && call->ops[0].kind != HISTORY_SYNC;
     kept->linearizable = read && (asks || client->synced);
@@ -433,6 +434,17 @@ static void take_names (struct facts *self, const struct fact_call *call,
     }
 }
 
+/* Whether the call was answered where it was asked, and not anew on another connection. Whoever has
+ * been shown something behind an attach has it from the server of that attach, or a later one:
+ * those before end with it. So where nobody sees servers the log says it, if nothing is attached
+ * behind what the client had seen when it asked. */
+static bool is_answered_there (const struct facts *self, const struct fact_client *client,
+                               const struct fact_call *call)
+{
+    return call->order > client->attach_order &&
+           (!self->blind || !facts_attaches_behind (self, client->session, call->seen));
+}
+
 static void see_return (struct facts *self, struct fact_client *client,
                         const struct history_return *result)
 {
@@ -446,7 +458,8 @@ static void see_return (struct facts *self, struct fact_client *client,
     if (result->zxid != 0 && call->made_ms > client->answered_ms) {
         client->answered_ms = call->made_ms;
     }
-    if (fact_is_read (call) && call->order > client->attach_order && result->zxid > client->read) {
+    if (fact_is_read (call) && result->zxid > client->read &&
+        is_answered_there (self, client, call)) {
         client->read = result->zxid;
     }
     if (call->number > 0 && result->zxid > client->written) {

@@ -21,7 +21,8 @@ struct fact_call {
     size_t count;
     uint64_t order; /* of the event that made it */
     int64_t made_ms;
-    uint64_t floor; /* the highest zxid that anybody had been told before */
+    uint64_t floor; /* the highest zxid that anybody had been told before, */
+    uint64_t seen;  /* and its own client */
     /* A read that says so is linearizable, and one right behind a sync of the same client, from the
      * sync on. */
     bool linearizable;
@@ -189,6 +190,9 @@ bool facts_is_heard (const struct facts *self, uint32_t server);
 
 /* When the session's present attach was applied for the first time; 0: not known. */
 int64_t facts_attached_ms (const struct facts *self, uint64_t session);
+
+/* Whether the log has it attach anew behind this zxid, or says nothing of it. */
+bool facts_attaches_behind (const struct facts *self, uint64_t session, uint64_t zxid);
 
 /* Of its entry, if it is one to this server; 0: not known. */
 uint64_t facts_attached_zxid (const struct facts *self, uint64_t session, uint32_t server);

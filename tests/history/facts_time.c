@@ -43,6 +43,12 @@ int64_t facts_attached_ms (const struct facts *self, uint64_t session)
     return attach != NULL ? attach->applied_ms : 0;
 }
 
+bool facts_attaches_behind (const struct facts *self, uint64_t session, uint64_t zxid)
+{
+    const struct fact_attach *attach = find_attach (self, session);
+    return attach == NULL || attach->zxid > zxid;
+}
+
 uint64_t facts_attached_zxid (const struct facts *self, uint64_t session, uint32_t server)
 {
     const struct fact_attach *attach = find_attach (self, session);

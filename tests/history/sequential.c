@@ -31,14 +31,14 @@ bool rule_reads_go_forward (const struct facts *facts, const struct history_even
 }
 
 /* A read does not show what its session asks for behind it; but it is evaluated anew when its
- * client attaches elsewhere. (Judged where it is known to which server that is, and when.) */
+ * client attaches elsewhere. (Judged where it is known when that is.) */
 bool rule_order_of_session (const struct facts *facts, const struct history_event *event,
                             struct objection *objection)
 {
     const struct history_return *result = &event->u.result;
     const struct fact_call *call = facts_call (facts, result->id);
     const struct fact_client *client = facts_client (facts, event->client);
-    return call->number == 0 || result->zxid == 0 || client->server == 0 ||
+    return call->number == 0 || result->zxid == 0 || (client->server == 0 && !facts->blind) ||
            result->zxid > client->read ||
            object (objection,
                    "call %" PRIu64 " of client %u is a write at %#" PRIx64

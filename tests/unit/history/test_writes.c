@@ -371,6 +371,26 @@ static void test_read_shows_what_is_asked_for_behind_it (void **state)
           RETURN ("c1", "2", "0", "5"));
 }
 
+/* Where nobody sees servers the log says when clients attach: a read that was asked for behind
+ * something of the present attach was not evaluated anew since. */
+static void test_order_of_a_session_of_a_real_server (void **state)
+{
+    (void) state;
+    const char *rule = "order of a session";
+#define SHOWN            "0 c0 blind\n", TWO_CLIENTS, MADE, CALL ("c2", "2", "0", GET ("/a"))
+#define BOTH_ASKED       CALL ("c2", "3", "0", GET ("/a")), CALL ("c2", "4", "1", SET ("/a", "y"))
+#define WRITTEN_AT(zxid) LOG_WRITE (zxid, "2", "1", SET ("/a", "y"))
+#define WRONG(zxid)      READ ("c2", "3", zxid, "value=y"), RETURN ("c2", "4", "0", zxid)
+    GOOD (SHOWN, READ ("c2", "2", "4", "value=x"), BOTH_ASKED, WRITTEN_AT ("5"),
+          READ ("c2", "3", "4", "value=x"), RETURN ("c2", "4", "0", "5"));
+    BROKEN (rule, SHOWN, READ ("c2", "2", "4", "value=x"), BOTH_ASKED, WRITTEN_AT ("5"),
+            WRONG ("5"));
+    /* It has attached since; or may have asked before it was attached at all. */
+    GOOD (SHOWN, READ ("c2", "2", "4", "value=x"), BOTH_ASKED, LOG_ATTACH ("5", "2", "2"),
+          WRITTEN_AT ("6"), WRONG ("6"));
+    GOOD (SHOWN, BOTH_ASKED, WRITTEN_AT ("5"), WRONG ("5"), READ ("c2", "2", "5", "value=y"));
+}
+
 static void test_read_of_what_was_not (void **state)
 {
     (void) state;
@@ -430,6 +450,7 @@ int main (void)
         cmocka_unit_test (test_sequential_name_again),
         cmocka_unit_test (test_read_goes_back),
         cmocka_unit_test (test_read_shows_what_is_asked_for_behind_it),
+        cmocka_unit_test (test_order_of_a_session_of_a_real_server),
         cmocka_unit_test (test_read_of_what_was_not),
         cmocka_unit_test (test_read_of_children),
     };
