@@ -7,6 +7,7 @@
  *      soak_faults.c   what goes wrong
  *      soak_harm.c     likewise, with data folders
  *      soak_schedule.c when, and what that means for each connection
+ *      soak_script.c   schedules by hand
  *
  * One thread; the proxy and the clients' loop have their own. May include: all of tests/cluster and
  * tests/support. */
@@ -40,6 +41,7 @@ struct soak_options {
     const char *checker; /* cohort-check-history */
     const char *preload; /* cohort-bad-disk.so; NULL: disks are well */
     const char *folder;  /* where everything is kept; NULL: a new one below /tmp */
+    const char *script;  /* one of soak_script.c, in place of a random schedule */
     uint64_t seed;
     int64_t limit_ms;
     size_t servers, clients;
@@ -170,6 +172,9 @@ void soak_calm (struct soak *self);
 /* The history says from now on that all is well, and so do all clients that are connected. */
 void soak_begin_calm (struct soak *self);
 
+/* Until every client has a write acknowledged that it asks for now. */
+void soak_await_served (struct soak *self, int64_t limit_ms);
+
 /* Looks after that: for each turn. */
 void soak_watch_calm (struct soak *self);
 
@@ -238,6 +243,15 @@ extern const size_t soak_kinds_count;
 
 /* Begins and ends faults by the time; heal: ends all. */
 void soak_schedule (struct soak *self);
+void soak_end_due (struct soak *self);
+/* One for so long, if it may happen now. */
+bool soak_begin (struct soak *self, struct soak_fault *fault, int64_t ms);
 void soak_heal (struct soak *self);
+
+/* ---- soak_script.c --------------------------------------------------------------------------- */
+
+void soak_list_scripts (void);
+bool soak_has_script (const char *name);
+void soak_script (struct soak *self, const char *name);
 
 #endif

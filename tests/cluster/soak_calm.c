@@ -67,7 +67,7 @@ void soak_await_all_well (struct soak *self)
     }
 }
 
-static void await_all_served (struct soak *self)
+void soak_await_served (struct soak *self, int64_t limit_ms)
 {
     int64_t since_ms = soak_now_ms (self);
     size_t waiting = self->workers_count;
@@ -75,7 +75,7 @@ static void await_all_served (struct soak *self)
         worker_write_fresh (&self->workers[i]);
     }
     while (waiting > 0) {
-        if (soak_is_overdue (self, since_ms)) {
+        if (soak_is_overdue (self, since_ms + limit_ms - SOAK_LIMIT_MS)) {
             soak_fail_waiting (self, "not every client is served");
         }
         soak_turn (self, true);
@@ -237,7 +237,7 @@ void soak_calm (struct soak *self)
 {
     soak_heal (self);
     soak_tell (self, "calm");
-    await_all_served (self);
+    soak_await_served (self, SOAK_LIMIT_MS);
     soak_await_all_well (self);
     const struct observed *victim = draw_victim (self);
     uint64_t session = victim != NULL ? victim->session : 0;

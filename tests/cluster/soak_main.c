@@ -20,6 +20,7 @@ static const char usage[] =
     "  --seed S           of the schedule and of what clients ask for (the time)\n"
     "  --faults LIST      only these, separated by commas; --kinds lists them\n"
     "  --without LIST     all but these\n"
+    "  --script NAME      a schedule by hand in place of a random one; --scripts lists them\n"
     "  --servers N        3 or 5 (3)\n"
     "  --clients N        up to 16 (6)\n"
     "  --packets          a network of packets in namespaces of its own, in place of a proxy of\n"
@@ -128,6 +129,14 @@ static int take (struct soak_options *options, char **argv)
         set_kinds (options, option, value, false);
     } else if (strcmp (option, "--folder") == 0 && value != NULL) {
         options->folder = value;
+    } else if (strcmp (option, "--script") == 0 && value != NULL) {
+        if (!soak_has_script (value)) {
+            mistake (value, "there is no such script; --scripts lists them");
+        }
+        options->script = value;
+    } else if (strcmp (option, "--scripts") == 0) {
+        soak_list_scripts ();
+        exit (EXIT_SUCCESS);
     } else if (strcmp (option, "--cohortd") == 0 && value != NULL) {
         options->cohortd = value;
     } else if (strcmp (option, "--checker") == 0 && value != NULL) {
@@ -239,7 +248,11 @@ int main (int argc, char **argv)
             options.limit_ms / 1000, options.servers, options.clients);
     (void) fflush (stdout);
     soak_init (&soak, &options);
-    run (&soak);
+    if (options.script != NULL) {
+        soak_script (&soak, options.script);
+    } else {
+        run (&soak);
+    }
     soak_finish (&soak);
     tell_end (&soak);
     soak_deinit (&soak);

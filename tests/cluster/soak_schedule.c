@@ -110,23 +110,30 @@ static void begin_fault (struct soak *self)
     fault.draw = prng_u64 (&self->prng);
     int64_t ms =
         (int64_t) prng_between (&self->prng, (uint64_t) kind->ms_min, (uint64_t) kind->ms_max);
+    (void) soak_begin (self, &fault, ms);
+}
+
+bool soak_begin (struct soak *self, struct soak_fault *fault, int64_t ms)
+{
+    const struct soak_kind *kind = &soak_kinds[fault->kind];
     if (self->faults_count == SOAK_FAULTS_MAX ||
         (kind->process &&
-         (self->held[fault.server] || self->ensemble.servers[fault.server].pid == 0)) ||
-        (kind->may != NULL && !kind->may (self, &fault))) {
-        return;
+         (self->held[fault->server] || self->ensemble.servers[fault->server].pid == 0)) ||
+        (kind->may != NULL && !kind->may (self, fault))) {
+        return false;
     }
-    soak_tell (self, "%s: server %zu, other %zu, %" PRId64 " ms", kind->name, fault.server + 1,
-               fault.other + 1, ms);
-    self->happened[fault.kind]++;
+    soak_tell (self, "%s: server %zu, other %zu, %" PRId64 " ms", kind->name, fault->server + 1,
+               fault->other + 1, ms);
+    self->happened[fault->kind]++;
     if (kind->begin != NULL) {
-        kind->begin (self, &fault);
+        kind->begin (self, fault);
     }
-    fault.until_ms = soak_now_ms (self) + ms;
-    self->faults[self->faults_count++] = fault;
+    fault->until_ms = soak_now_ms (self) + ms;
+    self->faults[self->faults_count++] = *fault;
     if (kind->links != NULL) {
         set_links (self);
     }
+    return true;
 }
 
 static void end_fault (struct soak *self, size_t index)
@@ -143,13 +150,18 @@ static void end_fault (struct soak *self, size_t index)
     }
 }
 
-void soak_schedule (struct soak *self)
+void soak_end_due (struct soak *self)
 {
     for (size_t i = self->faults_count; i-- > 0;) {
         if (i < self->faults_count && self->faults[i].until_ms <= soak_now_ms (self)) {
             end_fault (self, i);
         }
     }
+}
+
+void soak_schedule (struct soak *self)
+{
+    soak_end_due (self);
     if (self->next_fault_ms <= soak_now_ms (self)) {
         begin_fault (self);
         self->next_fault_ms =
