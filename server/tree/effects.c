@@ -10,6 +10,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/tree/effects_pack.h"
 #include "server/tree/state.h"
 
@@ -202,16 +203,29 @@ void effects_rollback (struct effects *self)
     self->pending = 0;
 }
 
+/* The last transaction of which there is something in the oldest chunk, and in all of them. */
+static zxid_t last_of_oldest (const struct effects *self)
+{
+    const struct effects_chunk *first = chunk_at (list_first (&self->chunks));
+    COHORT_ASSERT (first->count > 0);
+    return slot_zxid (first, first->count - 1);
+}
+
+static zxid_t last_of_all (const struct effects *self)
+{
+    const struct effects_chunk *last = newest (self);
+    return slot_zxid (last, last->count - 1);
+}
+
 /* Gives up the oldest chunks beyond the bound.  The newest transaction stays whole, however large
  * it is. */
 static void shrink (struct effects *self)
 {
-    struct effects_chunk *last = newest (self);
-    while (last != NULL && self->bytes > self->bytes_max) {
+    while (!list_empty (&self->chunks) && self->bytes > self->bytes_max &&
+           !COHORT_MUTATED (history_unbounded)) {
         struct effects_chunk *first = chunk_at (list_first (&self->chunks));
-        COHORT_ASSERT (first->count > 0);
-        zxid_t gone = slot_zxid (first, first->count - 1);
-        if (gone >= slot_zxid (last, last->count - 1)) {
+        zxid_t gone = last_of_oldest (self);
+        if (gone >= last_of_all (self)) {
             return;
         }
         /* The rest of its last transaction, in the next chunk, is below the floor with it. */
@@ -219,6 +233,13 @@ static void shrink (struct effects *self)
         self->floor = gone;
         release (self, first);
     }
+}
+
+size_t effects_bytes (const struct effects *self, size_t *may)
+{
+    bool whole = list_empty (&self->chunks) || last_of_oldest (self) >= last_of_all (self);
+    *may = whole && self->bytes > self->bytes_max ? self->bytes : self->bytes_max;
+    return self->bytes;
 }
 
 size_t effects_end (struct effects *self)
@@ -287,6 +308,11 @@ static const struct effects_chunk *seek (const struct effects *self, zxid_t afte
         }
     }
     return found;
+}
+
+size_t tree_effects_bytes (const struct tree *self, size_t *may)
+{
+    return effects_bytes (&self->effects, may);
 }
 
 zxid_t tree_effects_floor (const struct tree *self)

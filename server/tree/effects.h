@@ -53,6 +53,9 @@ void effects_add (struct effects *self, const struct effect *effect, uint64_t pa
 void effects_rollback (struct effects *self);
 size_t effects_end (struct effects *self);
 
+/* Between entries: bytes that it has, and may have. */
+size_t effects_bytes (const struct effects *self, size_t *may);
+
 /* The effects on the path with this hash and on its children with zxid > after, oldest first;
  * others may slip in, the caller compares.  fn returns false to stop.  *looked: how many there are
  * to look at.  false: that is more than `look_max`, or after is below the floor; nothing was

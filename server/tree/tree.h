@@ -408,6 +408,9 @@ struct effect {
 /* History is whole for every zxid above the floor. */
 zxid_t tree_effects_floor (const struct tree *self);
 
+/* Bytes of changes that are kept, and may be. */
+size_t tree_effects_bytes (const struct tree *self, size_t *may);
+
 /* The effects with a zxid > after, in order, up to and with `through`; fn returns false to
  * stop, but only between two transactions is it a place to go on from.  COHORT_EGAP if `after`
  * is below the floor. */

@@ -29,6 +29,8 @@ void check_kept (struct world *world, const struct sim_server *server, const str
 void check_bounds_of (struct world *world, const struct sim_server *server)
 {
     struct bounds bounds = {.what = NULL};
+    size_t may, has = tree_effects_bytes (node_tree (server->node), &may);
     node_bounds (server->node, &bounds);
+    bounds_look (&bounds, "bytes of changes", 0, has, may);
     check_kept (world, server, &bounds);
 }
