@@ -2,6 +2,7 @@
  * to be there while things are wrong, and ends in a calm. */
 
 #include <errno.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -370,10 +371,27 @@ static void metadata (struct soak *self)
     soak_calm (self);
 }
 
+/* They are written when enough was done. */
+static void await_snapshot (struct soak *self, size_t server)
+{
+    char pattern[ENSEMBLE_TEXT + 16];
+    glob_t found;
+    int64_t since_ms = soak_now_ms (self);
+    (void) snprintf (pattern, sizeof pattern, "%s/snap.*", self->ensemble.servers[server].data);
+    while (glob (pattern, 0, NULL, &found) != 0) {
+        if (soak_is_overdue (self, since_ms + LONG_MS)) {
+            soak_fail (self, "server %zu writes no snapshot", server + 1);
+        }
+        go (self, QUERY_MS);
+    }
+    globfree (&found);
+}
+
 static void snapshots (struct soak *self)
 {
     for (int round = 0; round < 3; round++) {
         size_t server = next_to (self, leader_of (self), (size_t) round);
+        await_snapshot (self, server);
         self->harmed[server] = true;
         begin (self, "kill", server, 0, 0, 600);
         flip_byte (self, server, "snap.*", 1, 700);
