@@ -182,7 +182,8 @@ static void begin (struct checkpoint *self, struct tree *tree, struct zab_point 
     }
     if (!self->again && store_snapshot_newest (self->store, &newest) &&
         newest.point.zxid >= point.zxid) {
-        self->wanted = false; /* there is one of just this state */
+        self->wanted = self->due = false; /* there is one of just this state */
+        self->relieved = store_space (self->store) != 0;
         return;
     }
     if (store_writer_new (self->store, point, tree_stamp_ms (tree), &self->writer) != 0) {

@@ -185,20 +185,40 @@ void digests_judge (const struct digests_round *round, const struct config_set *
     }
 }
 
-bool digests_turn (const struct digests_round *round, uint32_t id)
+/* Whether a server's snapshot goes before that of the server which has told `mine`. */
+static bool goes_before (const struct digests_report *other, const struct digests_report *mine)
+{
+    return other->snapshot == DIGESTS_AT_IT ||
+           (other->snapshot == DIGESTS_DUE && mine->snapshot == DIGESTS_DUE &&
+            other->server < mine->server);
+}
+
+bool digests_turn (const struct digests_round *round, const struct config_set *configs, uint32_t id)
 {
     const struct digests_report *mine = find (round, id);
     if (mine == NULL || mine->snapshot == DIGESTS_NONE) {
         return false;
     }
+    const struct config_member *member = config_set_find (configs, id);
+    if (member != NULL && member->role == CONFIG_OBSERVER) {
+        return true; /* no quorum misses it */
+    }
+    struct id_set busy = {.count = 0}, idle = {.count = 0};
     for (size_t i = 0; i < round->count; i++) {
         const struct digests_report *other = &round->reports[i];
-        if (other->server != id && (other->snapshot == DIGESTS_AT_IT ||
-                                    (other->snapshot == mine->snapshot && other->server < id))) {
-            return false;
+        if (other->server != id && goes_before (other, mine)) {
+            id_set_add (&busy, other->server);
         }
     }
-    return true;
+    for (size_t c = 0; c < configs->count; c++) {
+        for (size_t i = 0; i < configs->configs[c].count; i++) {
+            uint32_t other = configs->configs[c].members[i].id;
+            if (other != id && !id_set_has (&busy, other)) {
+                id_set_add (&idle, other);
+            }
+        }
+    }
+    return busy.count == 0 || config_set_quorum (configs, &idle);
 }
 
 /* The lowest id of those that have told the same. */

@@ -135,9 +135,11 @@ struct digests_finding {
 void digests_judge (const struct digests_round *round, const struct config_set *configs,
                     uint32_t id, struct digests_finding *finding);
 
-/* Whether it is this server's turn: its snapshot is due, as all others know, none of them is at it,
- * nor is one due of a server with a lower id. */
-bool digests_turn (const struct digests_round *round, uint32_t id);
+/* Whether it is this server's turn: its snapshot is due, as all others know, and without those that
+ * are at it, or that are due and have a lower id, a quorum is left that is not busy with that; or
+ * there are none of those; or it is an observer. */
+bool digests_turn (const struct digests_round *round, const struct config_set *configs,
+                   uint32_t id);
 
 /* Who agrees with whom, as a number: equal as long as that does not change; 0: all agree. */
 uint64_t digests_pattern (const struct digests_round *round);

@@ -240,15 +240,20 @@ static void look_at_space (struct ensemble *self)
     }
 }
 
+bool ensemble_is_lost (const struct ensemble *self)
+{
+    int64_t patience = (int64_t) ENSEMBLE_HELD_TIMEOUTS * self->peer_timeout_ms;
+    return !self->up && self->now_ms - self->down_since_ms >= patience;
+}
+
 /* Who looks for a leader in vain knows of none, full or not; with a leader, or before it has looked
  * for long, what is here may be read.  So it may where only the full disk is in the way: it takes
  * neither promise nor history. */
 static enum ensemble_held why_held (const struct ensemble *self)
 {
-    int64_t patience = (int64_t) ENSEMBLE_HELD_TIMEOUTS * self->peer_timeout_ms;
+    bool lost = ensemble_is_lost (self);
     struct zab_status status;
     ensemble_status (self, &status);
-    bool lost = !self->up && self->now_ms - self->down_since_ms >= patience;
     if (lost && self->full && (status.leader != 0 || status.settling)) {
         return HELD_STUCK;
     }

@@ -37,7 +37,9 @@ static void forget_proposals (struct ensemble *self)
 static void lose_leader (struct ensemble *self)
 {
     self->up = false;
-    self->down_since_ms = self->now_ms;
+    if (self->now_ms > self->up_since_ms) {
+        self->down_since_ms = self->now_ms; /* else nobody was served meanwhile */
+    }
     forget_proposals (self);
     ensemble_forget_syncs (self);
     links_forget_forwards (self->links, self->up_leader);
@@ -52,6 +54,7 @@ static void lose_leader (struct ensemble *self)
 static void gain_leader (struct ensemble *self, const struct zab_status *status)
 {
     self->up = true;
+    self->up_since_ms = self->now_ms;
     self->up_leader = status->leader;
     self->up_epoch = status->current_epoch;
     logger_write (&self->logger, LOG_INFO, "leader-elected",

@@ -86,9 +86,7 @@ static void stand (struct ensemble *self, bool stands)
  * be the only log with what is committed. */
 static bool may_stand (const struct ensemble *self)
 {
-    int64_t patience = (int64_t) ENSEMBLE_HELD_TIMEOUTS * self->peer_timeout_ms;
-    return self->state != NODE_STATE_QUARANTINED ||
-           (!is_void (self) && !self->up && self->now_ms - self->down_since_ms >= patience);
+    return self->state != NODE_STATE_QUARANTINED || (!is_void (self) && ensemble_is_lost (self));
 }
 
 /* The state goes on following the log until another takes its place, but for nobody's eyes: not
@@ -313,8 +311,9 @@ static struct digests_report own_report (const struct ensemble *self)
 
 static void take_turns (struct ensemble *self, const struct digests_round *round)
 {
-    if (round->zxid != 0) {
-        checkpoint_set_turn (&self->checkpoint, digests_turn (round, self->id));
+    const struct config_set *configs = tree_configs (self->tree);
+    if (round->zxid != 0 && configs != NULL) {
+        checkpoint_set_turn (&self->checkpoint, digests_turn (round, configs, self->id));
     }
 }
 
@@ -391,7 +390,7 @@ bool ensemble_digests_turn (struct ensemble *self)
         answer (self);
     } else {
         digests_end (&self->digests);
-        checkpoint_set_turn (&self->checkpoint, true); /* nobody tells, and nobody writes either */
+        checkpoint_set_turn (&self->checkpoint, ensemble_is_lost (self)); /* then nobody tells */
     }
     bool more = self->failure == 0 && rebuild_goes_on (self);
     if (!self->stands && may_stand (self) && self->failure == 0) {

@@ -108,6 +108,7 @@ struct ensemble {
     bool up;
     uint32_t up_leader;
     uint32_t up_epoch;
+    int64_t up_since_ms;
     int64_t down_since_ms;
     enum ensemble_held held; /* what the clients were told, and its text */
     char held_text[CLIENTS_HELD_SIZE];
@@ -153,6 +154,7 @@ struct ensemble {
 void ensemble_fail (struct ensemble *self, int code, const char *text);
 struct ensemble_peer *ensemble_find (struct ensemble *self, uint32_t id);
 bool ensemble_takes_snapshots (const struct ensemble *self); /* of its own state */
+bool ensemble_is_lost (const struct ensemble *self);         /* without a leader for too long */
 
 /* ensemble_core.c */
 void ensemble_step (struct ensemble *self, struct zab_event event);

@@ -242,32 +242,43 @@ static void the_past_ends (void **state)
     digests_deinit (&self);
 }
 
-/* What each of three says of its snapshot: n, d, a (nothing, due, at it); and whose turn it is. */
-static void assert_turn (const char *said, uint32_t whose)
+/* What each server says of its snapshot: n, d, a (nothing, due, at it); and who may go on, or
+ * begin. The first `voters` of them are. */
+static void assert_turns (uint32_t voters, const char *said, const char *turns)
 {
     struct digests_round round = {.zxid = 100};
+    struct config_set configs = {.count = 1};
     for (uint32_t id = 1; said[id - 1] != '\0'; id++) {
         enum digests_snapshot snapshot = said[id - 1] == 'a'   ? DIGESTS_AT_IT
                                          : said[id - 1] == 'd' ? DIGESTS_DUE
                                                                : DIGESTS_NONE;
+        struct config *config = &configs.configs[0];
+        config->members[config->count++] =
+            (struct config_member){.id = id, .role = id <= voters ? CONFIG_VOTER : CONFIG_OBSERVER};
         digests_add (&round, &(struct digests_report){id, true, 1, snapshot});
     }
-    for (uint32_t id = 1; id <= 4; id++) {
-        assert_int_equal (digests_turn (&round, id), id == whose);
+    for (uint32_t id = 1; said[id - 1] != '\0'; id++) {
+        assert_int_equal (digests_turn (&round, &configs, id), turns[id - 1] == '*');
     }
+    assert_false (digests_turn (&round, &configs, 9)); /* it has told nothing */
 }
 
 static void snapshots_take_turns (void **state)
 {
     (void) state;
-    assert_turn ("nnn", 0); /* nobody has asked for it */
-    assert_turn ("ndn", 2);
-    assert_turn ("ndd", 2);
-    assert_turn ("ddd", 1);
-    assert_turn ("dda", 3);
-    assert_turn ("dna", 3);
-    assert_turn ("nnd", 3);
-    assert_turn ("aad", 0); /* none of them waited: both go on */
+    assert_turns (1, "d", "*");
+    assert_turns (2, "dd", "*-");
+    assert_turns (3, "nnn", "---"); /* nobody has asked for it */
+    assert_turns (3, "ndn", "-*-");
+    assert_turns (3, "ddd", "*--");
+    assert_turns (3, "dda", "--*");
+    assert_turns (3, "nnd", "--*");
+    assert_turns (3, "aad", "---"); /* none of them waited: both go on */
+    assert_turns (5, "ddddd", "**---");
+    assert_turns (5, "ddadd", "*-*--");
+    assert_turns (5, "dandn", "**---");
+    assert_turns (3, "dddd", "*--*"); /* an observer is in no quorum */
+    assert_turns (3, "ddna", "*--*");
 }
 
 static void a_round_takes_one_report_of_each (void **state)
