@@ -119,7 +119,8 @@ void leader_process_followerinfo (struct zab *self, struct peer *peer,
         self->epoch_seen = learner->accepted_epoch;
     }
     if (self->lead.epoch != 0 && peer_counts (self, peer)) {
-        if (learner->accepted_epoch > self->lead.epoch) {
+        if (learner->accepted_epoch > self->lead.epoch &&
+            !COHORT_MUTATED (higher_promise_ignored)) {
             leader_step_down (self, "a voter has accepted a higher epoch", peer->id);
             return;
         }

@@ -506,7 +506,7 @@ void clients_tree (struct clients *self, struct tree *tree, bool reset)
 {
     self->tree = tree;
     client_note_admins (self);
-    if (!reset) {
+    if (!reset || COHORT_MUTATED (reset_untold)) {
         return;
     }
     for (struct map_node *node = map_first (&self->sessions); node != NULL;

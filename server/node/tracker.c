@@ -510,7 +510,8 @@ void tracker_applied (struct tracker *self, zxid_t zxid, const struct tree_outco
         return;
     }
     self->look_for_dead |= applied.dead;
-    if (outcome->kind == ENTRY_REAP || (outcome->code != 0 && session != NULL)) {
+    bool vain = outcome->kind == ENTRY_CLOSE && COHORT_MUTATED (close_not_rearmed);
+    if (outcome->kind == ENTRY_REAP || vain || (outcome->code != 0 && session != NULL)) {
         return;
     }
     take_over (self, &applied);
