@@ -452,6 +452,7 @@ static bool shows_state (const struct request *request)
     case REQUEST_GET_ACL:
     case REQUEST_GET_ADMINS:
     case REQUEST_SESSIONS:
+    case REQUEST_WHOAMI:
     case REQUEST_SYNC:
     case REQUEST_STREAM_OPEN:
     case REQUEST_FAILED:
@@ -507,12 +508,12 @@ static bool answer_front (struct clients *self, struct client *client,
     case REQUEST_MULTI_READ:
     case REQUEST_GET_ACL:
     case REQUEST_GET_ADMINS:
+    case REQUEST_WHOAMI:
         if (is_held (self, client) || (request->linearizable && !is_synced (self, request))) {
             return false;
         }
         client_read_answer (self, client, request);
         return true;
-    case REQUEST_WHOAMI:
     case REQUEST_UNWATCH:
         client_read_answer (self, client, request);
         return true;

@@ -313,6 +313,7 @@ bool request_is_read (const struct request *request)
     case REQUEST_GET_ACL:
     case REQUEST_GET_ADMINS:
     case REQUEST_SESSIONS:
+    case REQUEST_WHOAMI:
         return true;
     default:
         return false;
