@@ -1,6 +1,7 @@
 /* cohort-sim: whole clusters in one process, from one seed. */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,32 +24,33 @@ static int run_one (const struct arguments *arguments)
     return EXIT_SUCCESS;
 }
 
-static void note_fault (void *arg, const struct sim_fault *fault)
+/* Likewise, but apart, and what goes wrong is written down, also if something does not hold. */
+static int record_one (const struct arguments *arguments)
 {
-    fault_list_add (arg, fault);
-}
-
-/* Likewise, and what goes wrong is written down. */
-static int record_one (struct arguments *arguments)
-{
+    struct sim_options options = arguments->options;
     struct fault_list faults = {0};
+    struct run_result result;
+    FILE *output;
     FILE *file = fopen (arguments->record, "w");
     if (file == NULL) {
         fprintf (stderr, "cohort-sim: --record %s: %s\n", arguments->record, strerror (errno));
         return EXIT_USAGE;
     }
-    arguments->options.on_fault = note_fault;
-    arguments->options.on_fault_arg = &faults;
-    int status = run_one (arguments);
-    arguments->options.seed = arguments->first;
-    fault_list_sort_by_time (&faults);
-    replay_write (file, &arguments->options, &faults);
+    options.seed = arguments->first;
+    run_apart (&options, &result, &output, &faults);
+    replay_write (file, &options, &faults);
     fault_list_deinit (&faults);
+    run_show (output, result.failed ? stderr : stdout);
     if (fclose (file) != 0) {
         fprintf (stderr, "cohort-sim: --record %s: %s\n", arguments->record, strerror (errno));
         return EXIT_USAGE;
     }
-    return status;
+    if (result.failed) {
+        fprintf (stderr, "seed %" PRIu64 " failed: %s\n", options.seed, result.text);
+        return EXIT_FAILURE;
+    }
+    puts (result.line);
+    return EXIT_SUCCESS;
 }
 
 /* Likewise, and what clients see is written down, also if it does not hold. */

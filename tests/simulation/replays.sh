@@ -54,6 +54,20 @@ grep -q "invariant 18" "$folder/out" || fail "the smaller run fails otherwise"
 grep -v "^fault" "$folder/small" >"$folder/none"
 "$simulator" --replay "$folder/none" >"$folder/out" 2>&1 || fail "without its faults it fails, too"
 
+# ---- One that fails is written down as well: its replay fails in the same way, at the same moment.
+
+failure () {
+    grep -o "^seed $seed at .*" "$folder/out" | head -n 1
+}
+
+rm -f "$folder/replay"
+"$simulator" --seed "$seed" --ticks 10000 --liveness 600 --record "$folder/replay" >"$folder/out" 2>&1 &&
+    fail "seed $seed does not fail when it is recorded"
+recorded=$(failure)
+[ -n "$recorded" ] || fail "how seed $seed fails is not said: $(cat "$folder/out")"
+"$simulator" --replay "$folder/replay" >"$folder/out" 2>&1 && fail "the recorded run does not fail"
+[ "$(failure)" = "$recorded" ] || fail "recorded: $recorded; replayed: $(failure)"
+
 # ---- What is not a run.
 
 for line in "seed x" "servers 9" "fault rain at 1 a 0 b 0 nth 0 length 0 value 0" "fault loss at 1"; do

@@ -233,8 +233,19 @@ void run_end (struct run_child *self, int status, struct run_result *result)
     }
 }
 
+static void take_faults (FILE *file, struct fault_list *faults)
+{
+    struct sim_fault fault;
+    rewind (file);
+    while (fread (&fault, sizeof fault, 1, file) == 1) {
+        fault_list_add (faults, &fault);
+    }
+    (void) fclose (file);
+    fault_list_sort_by_time (faults);
+}
+
 void run_apart (const struct sim_options *options, struct run_result *result, FILE **output,
-                FILE **faults)
+                struct fault_list *faults)
 {
     struct run_child child;
     int status = 0;
@@ -252,7 +263,7 @@ void run_apart (const struct sim_options *options, struct run_result *result, FI
         (void) fclose (child.output);
     }
     if (faults != NULL) {
-        *faults = child.faults;
+        take_faults (child.faults, faults);
     }
 }
 

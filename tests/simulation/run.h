@@ -39,9 +39,10 @@ struct run_child {
 void run_begin (struct run_child *self, const struct sim_options *options, bool record);
 /* After its process has ended with this status; what is no run_result of its own is a failure. */
 void run_end (struct run_child *self, int status, struct run_result *result);
-/* All three in one; NULL: neither output nor faults are wanted. The files are the caller's. */
+/* Both in one. NULL: neither output nor faults are wanted. The file is the caller's; the faults, by
+ * time, are added to the list. */
 void run_apart (const struct sim_options *options, struct run_result *result, FILE **output,
-                FILE **faults);
+                struct fault_list *faults);
 
 /* Copies all of a file, and closes it. */
 void run_show (FILE *output, FILE *to);

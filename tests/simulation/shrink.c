@@ -214,18 +214,9 @@ static bool leave_out_faults (struct shrink *self)
 /* The run as it was asked for, with its faults written down. */
 static bool record (struct shrink *self, const struct arguments *arguments)
 {
-    struct sim_fault fault;
-    FILE *output, *faults;
     self->options = arguments->options;
     self->options.seed = arguments->first;
-    run_apart (&self->options, &self->result, &output, &faults);
-    (void) fclose (output);
-    rewind (faults);
-    while (fread (&fault, sizeof fault, 1, faults) == 1) {
-        fault_list_add (&self->faults, &fault);
-    }
-    (void) fclose (faults);
-    fault_list_sort_by_time (&self->faults);
+    run_apart (&self->options, &self->result, NULL, &self->faults);
     if (!self->result.failed) {
         fprintf (stderr, "cohort-sim: seed %" PRIu64 " does not fail\n", self->options.seed);
         return false;
