@@ -5,8 +5,9 @@
 
 #include "tests/simulation/arguments.h"
 
-/* Runs the arguments' seeds until one fails with a text that arguments.expect matches. Prints one
- * line. The exit status: 0, if there was one. */
+/* Runs the arguments' seeds until one fails with a text that arguments.expect matches, and came to
+ * the place of the mutation, if one is selected. Prints one line. The exit status: 0, if there was
+ * such a seed. */
 int hunt_run (const struct arguments *arguments);
 
 /* The mutation from now on; assertions that do not count (client/base/mutation.h). false: this

@@ -147,7 +147,7 @@ static void on_time_spent (int number)
         before_ms = running != NULL ? running->schedule.now_ms : -1;
         return;
     }
-    struct run_result result = {.failed = true, .at_ms = before_ms};
+    struct run_result result = {.failed = true, .mutated = hunt_mutated (), .at_ms = before_ms};
     memcpy (result.kind, text, strlen ("stands still"));
     memcpy (result.text, text, sizeof text);
     (void) !write (still_result, &result, sizeof result);
