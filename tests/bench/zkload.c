@@ -391,6 +391,7 @@ static void run_gap (const struct plan *plan)
             errors++;
         }
     }
+    longest = end - last > longest ? end - last : longest;
     printf ("gap     acknowledged %d  errors %d  longest %.0f ms\n", acknowledged, errors,
             (double) longest / 1e6);
 }

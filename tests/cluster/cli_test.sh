@@ -684,6 +684,26 @@ min [0-9]+ us  mean [0-9]+ us$' 'bench --rate --histogram'
         "$cohort" bench set --total 3
 }
 
+# A server that stands still until the end: also the time since the last write counts.
+test_bench_gap () {
+    local begun stopped
+    "$cohort" delete /gap >/dev/null 2>&1
+    begun=$(date +%s%3N)
+    "$cohort" bench gap --total 3 >"$folder/gap" 2>&1 &
+    local bench=$!
+    timeout 30 "$cohort" watch --count 1 /gap >/dev/null 2>&1 # until it writes
+    kill -STOP "$started"
+    stopped=$(date +%s%3N)
+    wait $bench
+    expect 0 1 '' echo $? # a write that was never answered
+    kill -CONT "$started"
+    matches "$(<"$folder/gap")" '^gap     acknowledged [0-9]+  errors 1  longest [0-9]+ ms$' \
+        'bench gap at a server that stands still'
+    checks=$((checks + 1))
+    [ "$(sed 's/.* longest \([0-9]*\) ms/\1/' "$folder/gap")" -ge $((3000 - (stopped - begun))) ] ||
+        fail "bench gap: $(<"$folder/gap"), stopped after $((stopped - begun)) ms of 3000"
+}
+
 test_help
 test_help_of_errors
 test_pages
@@ -707,6 +727,7 @@ test_who_and_what
 test_watch
 test_status
 test_bench
+test_bench_gap
 test_nobody
 test_no_quorum
 test_cohortd
