@@ -3,6 +3,7 @@
 
 #include "client/src/mailbox_private.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -203,8 +204,8 @@ static void take_view (struct mailbox *self, const struct session_view *view)
     self->view.valid_until_ms = view->valid_until_ms;
     self->view.held = view->held;
     self->view.no_quorum = view->no_quorum;
-    self->view.data_size_max = view->data_size_max;
-    self->view.path_size_max = view->path_size_max;
+    atomic_store_explicit (&self->data_size_max, view->data_size_max, memory_order_relaxed);
+    atomic_store_explicit (&self->path_size_max, view->path_size_max, memory_order_relaxed);
     /* They hardly ever change, and this is done with every answer. */
     if (strcmp (self->view.endpoint, view->endpoint) != 0) {
         copy_text (self->view.endpoint, sizeof (self->view.endpoint), view->endpoint);

@@ -26,7 +26,6 @@ struct published {
     uint8_t password[WIRE_ID_SIZE];
     int64_t valid_until_ms;
     bool held, no_quorum;
-    uint32_t data_size_max, path_size_max;
     char endpoint[HOSTS_ENDPOINT_MAX + 1];
     char reason[MAILBOX_TEXT_SIZE];
 };
@@ -64,6 +63,8 @@ struct mailbox {
     struct heap timers; /* of the application, all of them; key NEVER: not set */
     int64_t timers_ms;  /* the earliest as the driver knows it, INT64_MAX: none */
     struct published view;
+    /* The ensemble's limits, 0: not known.  Each write asks for them: without the lock. */
+    _Atomic uint32_t data_size_max, path_size_max;
     cohort_state_fn *state_fn;
     void *state_arg;
     int time_limit_ms;

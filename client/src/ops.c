@@ -58,6 +58,13 @@ const char *client_op_name (enum wire_kind kind)
 
 /* ---- Arguments ------------------------------------------------------------------------------- */
 
+/* That of the ensemble, once it is known; that of any until then. */
+static size_t limit_of (_Atomic uint32_t *limit, size_t most)
+{
+    uint32_t known = atomic_load_explicit (limit, memory_order_relaxed);
+    return known > 0 && known < most ? known : most;
+}
+
 static int check_path (cohort_t *self, const struct client_call *call)
 {
     char text[MAILBOX_TEXT_SIZE];
@@ -75,13 +82,12 @@ static int check_path (cohort_t *self, const struct client_call *call)
         return client_fail (self, COHORT_ETOOBIG, "%s: path and chroot have more than %d bytes",
                             client_op_name (call->kind), PATH_SIZE_MAX);
     }
-    struct published view;
-    mailbox_view (&self->mailbox, &view);
-    if (view.path_size_max > 0 && size > view.path_size_max) {
+    size_t limit = limit_of (&self->mailbox.path_size_max, PATH_SIZE_MAX);
+    if (size > limit) {
         return client_fail (self, COHORT_ETOOBIG,
                             "%s: path and chroot have %zu bytes, the limit is %zu (pathSizeMax of "
                             "the ensemble)",
-                            client_op_name (call->kind), size, (size_t) view.path_size_max);
+                            client_op_name (call->kind), size, limit);
     }
     return COHORT_OK;
 }
@@ -92,12 +98,7 @@ static int check_data (cohort_t *self, const struct client_call *call)
     if (call->data == NULL && call->size > 0) {
         return client_fail (self, COHORT_EINVAL, "%s: data is NULL, size is %zu", name, call->size);
     }
-    struct published view;
-    size_t limit = CLIENT_DATA_MAX;
-    if (call->size > 0) {
-        mailbox_view (&self->mailbox, &view);
-        limit = view.data_size_max > 0 && view.data_size_max < limit ? view.data_size_max : limit;
-    }
+    size_t limit = limit_of (&self->mailbox.data_size_max, CLIENT_DATA_MAX);
     if (call->size > limit) {
         return client_fail (
             self, COHORT_ETOOBIG, "%s: data has %zu bytes, the limit is %zu (%s)", name, call->size,

@@ -200,6 +200,9 @@ void znode_set_generation (struct znode *self, uint32_t generation)
 
 void znode_account (struct znode *self, uint64_t count, uint64_t size)
 {
+    if (count == 0 && size == 0) {
+        return; /* data of the same size, deep down */
+    }
     for (struct znode *at = self; at != NULL; at = at->parent) {
         at->u.family->below += count;
         at->u.family->below_size += size;
