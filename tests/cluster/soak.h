@@ -33,7 +33,7 @@ enum {
     SOAK_FAULTS_MAX = 8,
     SOAK_KINDS_MAX = 64,
     SOAK_LIMIT_MS = 30000, /* for anything that is waited for, when nothing is wrong any more */
-    SOAK_SKIPPED = 77      /* the exit status where its network may not be made */
+    SOAK_SKIPPED = 77 /* the exit status if its network may not be made, or no calm was judged */
 };
 
 struct soak_options {
@@ -115,7 +115,7 @@ struct soak {
     size_t faults_count;
     int64_t next_fault_ms;
     struct soak_calm calm;
-    uint64_t calms, calms_judged;
+    uint64_t calms, calms_judged; /* without the one at the end, which may be of no length */
     uint64_t happened[SOAK_KINDS_MAX];
 };
 
@@ -178,8 +178,8 @@ void soak_await_served (struct soak *self, int64_t limit_ms);
 /* Looks after that: for each turn. */
 void soak_watch_calm (struct soak *self);
 
-/* If the machine has had too much else to do, it is not said. */
-void soak_judge_calm (struct soak *self);
+/* If the machine has had too much else to do, it is not said: false. */
+bool soak_judge_calm (struct soak *self);
 
 /* Waits until there is one leader whom all follow, with whole logs. */
 void soak_await_all_well (struct soak *self);

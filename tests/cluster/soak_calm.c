@@ -174,7 +174,6 @@ void soak_begin_calm (struct soak *self)
     self->calm = (struct soak_calm){.is = true,
                                     .since_ms = soak_now_ms (self),
                                     .since_event = recorder_events (self->recorder)};
-    self->calms++;
     note (self, HISTORY_LED, 0);
     note (self, HISTORY_CALM, 0);
     note_served (self);
@@ -209,14 +208,14 @@ static bool machine_was_well (const struct soak *self)
     return well;
 }
 
-void soak_judge_calm (struct soak *self)
+bool soak_judge_calm (struct soak *self)
 {
     bool well = machine_was_well (self);
     if (!well) {
         recorder_withdraw_calm (self->recorder, self->calm.since_event);
     }
-    self->calms_judged += well;
     self->calm.is = false;
+    return well;
 }
 
 /* Of those of whom it was said. */
@@ -230,7 +229,7 @@ static void end_calm (struct soak *self)
     }
     note (self, HISTORY_UNCALM, 0);
     note (self, HISTORY_UNLED, 0);
-    soak_judge_calm (self);
+    self->calms_judged += soak_judge_calm (self);
 }
 
 void soak_calm (struct soak *self)
@@ -243,6 +242,7 @@ void soak_calm (struct soak *self)
     uint64_t session = victim != NULL ? victim->session : 0;
     bool killed = session != 0 && kill_session (self, session);
     soak_begin_calm (self);
+    self->calms++;
     int64_t end_ms = soak_now_ms (self) + (self->calms % LONG_EVERY == 0 ? LONG_CALM_MS : CALM_MS);
     if (killed) {
         await_word_of_kill (self, victim, session);
