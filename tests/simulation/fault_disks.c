@@ -95,6 +95,20 @@ static void give_space (struct sim_server *server)
     crash_disk_set_space (server->disk, UINT64_MAX);
 }
 
+static void on_strike (void *arg, enum crash_strike what)
+{
+    static const enum fault_kind kinds[] = {[CRASH_STOPPED] = FAULT_CRASH_POINT,
+                                            [CRASH_FAILED] = FAULT_WRITE_ERROR,
+                                            [CRASH_READ_FAILED] = FAULT_READ_ERROR};
+    const struct sim_server *server = arg;
+    plan_struck (server->world, kinds[what]);
+}
+
+void fault_disks_watch (struct sim_server *server)
+{
+    crash_disk_tell_strikes (server->disk, on_strike, server);
+}
+
 bool fault_disks_begin (struct world *self, const struct sim_fault *fault)
 {
     if (fault->a >= self->servers_count) {

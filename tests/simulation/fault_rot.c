@@ -277,10 +277,14 @@ void fault_rot_dead (struct world *self, struct sim_server *server)
     if (server->rot_dice != 0 && !self->plan.over) {
         if (server->rot_end == SIM_END_ROTS || server->rot_end == SIM_END_SPOILS) {
             bool rots = server->rot_end == SIM_END_ROTS;
-            (void) harm_end (server, &prng, rots ? rot_sector : spoil_sector);
+            if (harm_end (server, &prng, rots ? rot_sector : spoil_sector)) {
+                plan_struck (self, rots ? FAULT_ROT : FAULT_BAD_SECTOR);
+            }
         } else if (server->rot_end == SIM_END_VANISHES ? !vanish (server, &prng)
                                                        : !rot_unproved (server, &prng)) {
             return; /* the next time, perhaps */
+        } else {
+            plan_struck (self, FAULT_END_ROT);
         }
     }
     server->rot_dice = 0;
@@ -346,6 +350,7 @@ static bool misread (void *arg, const char *name, uint64_t offset, size_t size, 
         return false;
     }
     server->world->harmed |= UINT32_C (1) << (server->id - 1);
+    plan_struck (server->world, server->misread_stale ? FAULT_STALE_READ : FAULT_WRONG_READ);
     world_tell (server->world, "server %u: %s, at offset %" PRIu64 ": read as %s", server->id, name,
                 *at, server->misread_stale ? "it was before" : "another sector");
     return true;
@@ -453,8 +458,12 @@ static bool begin_harm (struct world *self, struct sim_server *server,
 {
     bool rots = fault->kind == FAULT_ROT;
     if (!prng_chance (prng, 1, 3)) {
-        return harm_some (server, prng, rots ? rot_sector : spoil_sector) &&
-               (die (self, server, fault, prng), true);
+        if (!harm_some (server, prng, rots ? rot_sector : spoil_sector)) {
+            return false;
+        }
+        plan_struck (self, fault->kind);
+        (void) die (self, server, fault, prng);
+        return true;
     }
     server->rot_dice = fault->value | 1;
     server->rot_end = rots ? SIM_END_ROTS : SIM_END_SPOILS;

@@ -154,6 +154,7 @@ void fault_servers_empty (struct world *self, struct sim_server *server, uint64_
     world_tell (self, "server %u: has lost its folder", server->id);
     crash_disk_destroy (&server->disk);
     server->disk = crash_disk_new (disk_seed);
+    fault_disks_watch (server);
     crash_disk_keep_versions (server->disk);
     server->emptied = true;
     server->stale_meta = server->misled = server->condemned = false;

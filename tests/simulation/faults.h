@@ -94,7 +94,7 @@ struct fault_list {
 
 struct fault_plan {
     uint64_t rates[FAULT_KINDS];
-    uint64_t counts[FAULT_KINDS]; /* how many took effect */
+    uint64_t counts[FAULT_KINDS]; /* how many have struck */
     bool over;                    /* nothing goes wrong any more */
     struct fault_list planned;    /* by time */
     bool replayed;                /* these are all there are; else chances are drawn: */
@@ -128,8 +128,10 @@ void plan_print (struct world *self);
 /* Whether the nth that is exposed to this kind is struck, and if so, a number to say how. */
 bool plan_strikes (struct world *self, enum fault_kind kind, uint32_t a, uint32_t b, uint64_t nth,
                    uint64_t *value);
-/* A planned fault has taken effect. */
+/* A planned fault has taken effect, or has been set, on a disk, to strike later. */
 void plan_happened (struct world *self, const struct sim_fault *fault);
+/* One that was set has struck. */
+void plan_struck (struct world *self, enum fault_kind kind);
 
 /* ---- faults.c -------------------------------------------------------------------------------- */
 
@@ -156,6 +158,8 @@ bool fault_rot_begin (struct world *self, const struct sim_fault *fault);
 bool fault_rot_look (struct world *self, struct sim_server *server);
 /* Its process has just ended. */
 void fault_rot_dead (struct world *self, struct sim_server *server);
+/* It has a new disk: what strikes there is counted. */
+void fault_disks_watch (struct sim_server *server);
 bool fault_disks_begin (struct world *self, const struct sim_fault *fault);
 void fault_disks_end (struct world *self, const struct sim_fault *fault);
 void fault_disks_mend (struct world *self);

@@ -441,9 +441,24 @@ void plan_print (struct world *self)
 
 /* ---- What happens ---------------------------------------------------------------------------- */
 
+/* Of these it is told when they have been set; whether they come to strike is seen later. */
+static bool strikes_later (enum fault_kind kind)
+{
+    return kind == FAULT_CRASH_POINT || kind == FAULT_WRITE_ERROR || kind == FAULT_READ_ERROR ||
+           kind == FAULT_ROT || kind == FAULT_BAD_SECTOR || kind == FAULT_END_ROT ||
+           kind == FAULT_WRONG_READ || kind == FAULT_STALE_READ;
+}
+
+void plan_struck (struct world *self, enum fault_kind kind)
+{
+    self->plan.counts[kind]++;
+}
+
 void plan_happened (struct world *self, const struct sim_fault *fault)
 {
-    self->plan.counts[fault->kind]++;
+    if (!strikes_later (fault->kind)) {
+        plan_struck (self, fault->kind);
+    }
     self->calm_ms = self->schedule.now_ms;
     fault_list_add (&self->plan.happened, fault);
     if (self->options.on_fault != NULL) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The same seed gives the same run, to the byte: story, figures and digest. So it does with each
-# kind of fault alone, and each of them can be seen to happen.
+# kind of fault alone, and each of them can be seen to strike.
 set -eu -o pipefail
 
 simulator=${1:?usage: repeats.sh COHORT-SIM}
@@ -32,14 +32,15 @@ while read -r kind class _; do
     *) rate=100000 ;;  # in a million
     esac
     # What is rare by itself needs an occasion.
-    other=()
+    ticks=4000 other=()
     case $kind in
     *-notice) rate=500000 other=(--rate "kill=500") ;;
+    *-read | read-error) ticks=10000 other=(--rate "kill=500") ;; # who starts reads most
     esac
     # A seed may draw none of a kind.
     happened=no
     for seed in 23 24 25; do
-        twice "$kind" --seed "$seed" --ticks 4000 --only "$kind${other:+,kill}" \
+        twice "$kind" --seed "$seed" --ticks $ticks --only "$kind${other:+,kill}" \
             --rate "$kind=$rate" ${other[@]+"${other[@]}"} --verbose --verbose
         if tail -n 1 "$folder/first" | grep -q -E "; ?.* $kind [0-9]"; then
             happened=yes
@@ -47,7 +48,7 @@ while read -r kind class _; do
         fi
     done
     if [ "$happened" = no ]; then
-        echo "$kind: it did not happen" >&2
+        echo "$kind: it did not strike" >&2
         exit 1
     fi
 done <"$folder/kinds"

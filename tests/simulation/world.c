@@ -174,6 +174,7 @@ static void make_servers (struct world *self)
         server->world = self;
         server->id = (uint32_t) i + 1;
         server->disk = crash_disk_new (world_draw (self, SIM_DRAW_DISK, i, 0, 0));
+        fault_disks_watch (server);
         if (atlas_is_weak (self, (uint32_t) i)) {
             crash_disk_keep_versions (server->disk);
         }

@@ -41,6 +41,19 @@ static bool is_counted (const struct crash_disk *self, const char *operation, co
     return counted && strncmp (name, self->stop_prefix, strlen (self->stop_prefix)) == 0;
 }
 
+void crash_disk_tell_strikes (struct crash_disk *self, crash_strike_fn *fn, void *arg)
+{
+    self->struck = fn;
+    self->struck_arg = arg;
+}
+
+static void tell_strike (struct crash_disk *self, enum crash_strike what)
+{
+    if (self->struck != NULL) {
+        self->struck (self->struck_arg, what);
+    }
+}
+
 static enum fate fate_of (struct crash_disk *self, const char *operation, const char *name,
                           uint64_t offset, uint64_t size, int *error)
 {
@@ -54,11 +67,13 @@ static enum fate fate_of (struct crash_disk *self, const char *operation, const 
     }
     if (self->stop_at > 0 && is_counted (self, operation, name) && --self->stop_at == 0) {
         self->stopped = true;
+        tell_strike (self, CRASH_STOPPED);
         return self->stop_whole ? FATE_DONE : FATE_PARTLY;
     }
     if (self->fail_at > 0 && --self->fail_at == 0) {
         self->failed = true;
         self->failures++;
+        tell_strike (self, CRASH_FAILED);
         *error = self->fail_error;
         return FATE_PARTLY;
     }
@@ -237,6 +252,7 @@ static int read_file (struct disk_file *file, uint64_t offset, void *data, size_
     }
     if (!file->disk->spared && file->disk->fail_read_at > 0 && --file->disk->fail_read_at == 0) {
         file->disk->failures++;
+        tell_strike (file->disk, CRASH_READ_FAILED);
         return -EIO;
     }
     if (size > 0) {

@@ -71,6 +71,11 @@ void crash_disk_spare (struct crash_disk *self, bool spared);
 /*  How many operations and reads have failed like this since the beginning. */
 uint64_t crash_disk_failures (const struct crash_disk *self);
 
+/*  Whenever something that was set above comes about it is told; NULL: nobody. */
+enum crash_strike { CRASH_STOPPED, CRASH_FAILED, CRASH_READ_FAILED };
+typedef void crash_strike_fn (void *arg, enum crash_strike what);
+void crash_disk_tell_strikes (struct crash_disk *self, crash_strike_fn *fn, void *arg);
+
 /*  Space for the data of all files together: beyond it, -ENOSPC.  UINT64_MAX at the beginning. */
 void crash_disk_set_space (struct crash_disk *self, uint64_t bytes);
 /*  Whatever is written goes elsewhere first and is then exchanged: so each write, new name and

@@ -77,6 +77,8 @@ struct crash_disk {
     size_t changes_count, changes_room;
     crash_disk_trace_fn *trace;
     void *trace_arg;
+    crash_strike_fn *struck;
+    void *struck_arg;
     uint64_t misread_at;
     crash_misread_fn *misread;
     void *misread_arg;
