@@ -13,6 +13,7 @@
 #include "server/inspect/overlay.h"
 #include "server/store/manifest.h"
 #include "server/store/segment.h"
+#include "server/store/strays.h"
 
 enum { CACHE_BYTES = 1 << 20, ROOM_MIN = 8 };
 
@@ -486,39 +487,92 @@ static int find_outcome (struct gathering *self, struct fault *fault)
     return 0;
 }
 
-static void note_strays (struct gathering *self)
+static void note_left_over (struct gathering *self, const char *name)
+{
+    struct inspect_finding *finding = gather_find (
+        self, INSPECT_STRAY, name, "an interruption has left it; nothing refers to it");
+    if (finding != NULL) {
+        finding->then = "a start removes it";
+    }
+}
+
+static void note_unnamed (struct gathering *self, const char *name, zxid_t last)
+{
+    char what[STRAY_TEXT_SIZE];
+    stray_text (what, last);
+    struct inspect_finding *finding = gather_find (self, INSPECT_CORRUPTION, name, what);
+    if (finding != NULL) {
+        finding->then = "a start sets it aside";
+    }
+}
+
+/* Before the log: what an older manifest does not name is the reason of what is wrong there. */
+static int note_stray_segments (struct gathering *self, bool *unnamed, struct fault *fault)
 {
     struct inspect_report *report = self->report;
-    static const char what[] = "an interruption has left it; nothing refers to it";
-    static const char then[] = "a start removes it";
-    char name[NAME_SIZE];
-    for (size_t i = 0; i < report->segments_count && report->manifest_code == 0; i++) {
-        if (report->segments[i].ending == INSPECT_UNLISTED) {
-            name_segment (name, report->segments[i].span.segment);
-            struct inspect_finding *finding = gather_find (self, INSPECT_STRAY, name, what);
-            if (finding != NULL) {
-                finding->then = then;
-            }
+    int rc = 0;
+    for (size_t i = 0; i < report->segments_count && report->manifest_code == 0 && rc == 0; i++) {
+        const struct inspect_segment *segment = &report->segments[i];
+        struct stray stray;
+        char name[NAME_SIZE];
+        if (segment->ending != INSPECT_UNLISTED) {
+            continue;
+        }
+        name_segment (name, segment->span.segment);
+        rc = stray_segment (self->options->disk, &report->ids, &report->manifest,
+                            segment->span.segment, &stray, fault);
+        if (rc == 0 && stray.acknowledged) {
+            note_unnamed (self, name, stray.last);
+            *unnamed = true;
+        } else if (rc == 0) {
+            note_left_over (self, name);
         }
     }
+    return rc;
+}
+
+/* What is left where the log is damaged. */
+static zxid_t kept_through (const struct inspect_report *report)
+{
+    zxid_t last = report->log_last;
+    for (size_t i = 0; i < report->snapshots_count; i++) {
+        const struct inspect_snapshot *snapshot = &report->snapshots[i];
+        zxid_t zxid = snapshot->entry.point.zxid;
+        last = snapshot->listed && snapshot->code == 0 && zxid > last ? zxid : last;
+    }
+    return last;
+}
+
+static void note_strays (struct gathering *self, bool unnamed, bool log_damaged)
+{
+    struct inspect_report *report = self->report;
+    zxid_t kept = unnamed ? 0 : log_damaged ? kept_through (report) : UINT64_MAX;
     for (size_t i = 0; i < report->snapshots_count && report->manifest_code == 0; i++) {
-        struct inspect_finding *finding =
-            report->snapshots[i].listed
-                ? NULL
-                : gather_find (self, INSPECT_STRAY, report->snapshots[i].name, what);
-        if (finding != NULL) {
-            finding->then = then;
+        const struct inspect_snapshot *snapshot = &report->snapshots[i];
+        zxid_t zxid = snapshot->entry.point.zxid;
+        if (snapshot->listed) {
+            continue;
+        }
+        if (zxid > kept) {
+            note_unnamed (self, snapshot->name, zxid);
+        } else {
+            note_left_over (self, snapshot->name);
         }
     }
     for (size_t i = 0; i < report->files_count; i++) {
-        struct inspect_finding *finding =
-            report->files[i].kind == INSPECT_LEFT_OVER
-                ? gather_find (self, INSPECT_STRAY, report->files[i].name, what)
-                : NULL;
-        if (finding != NULL) {
-            finding->then = then;
+        if (report->files[i].kind == INSPECT_LEFT_OVER) {
+            note_left_over (self, report->files[i].name);
         }
     }
+}
+
+static size_t count_damages (const struct inspect_report *report)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < report->findings_count; i++) {
+        count += inspect_is_damage (report->findings[i].kind);
+    }
+    return count;
 }
 
 static void put_damage_first (struct inspect_report *report)
@@ -552,7 +606,8 @@ static int gather (struct gathering *self, struct fault *fault)
     if (error != 0) {
         return fault_final (fault, "the folder", "list", error);
     }
-    bool history = has_history (report);
+    bool history = has_history (report), unnamed = false;
+    size_t before = 0;
     int rc = read_metadata (self, fault);
     bool promised =
         report->meta != NULL && (report->meta->bootstrapped || report->meta->accepted_epoch > 0);
@@ -565,13 +620,17 @@ static int gather (struct gathering *self, struct fault *fault)
         list (self);
         sort (report);
         measure (self);
+        rc = note_stray_segments (self, &unnamed, fault);
+    }
+    if (rc == 0) {
         rc = gather_snapshots (self, fault);
     }
     if (rc == 0) {
+        before = count_damages (report);
         rc = gather_log (self, fault);
     }
     if (rc == 0) {
-        note_strays (self);
+        note_strays (self, unnamed, count_damages (report) > before);
         put_damage_first (report);
         rc = find_outcome (self, fault);
     }

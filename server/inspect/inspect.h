@@ -33,7 +33,7 @@ enum inspect_ending {
     INSPECT_OPEN,       /* the last one */
     INSPECT_WAITING,    /* made ahead of time, not used yet */
     INSPECT_BROKEN,     /* ceases before its end, or cannot be read at all */
-    INSPECT_UNLISTED    /* not in the manifest: left by an interruption */
+    INSPECT_UNLISTED    /* not in the manifest: left by an interruption, or that is an older one */
 };
 
 struct inspect_segment {

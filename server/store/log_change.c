@@ -2,7 +2,7 @@
  *  server/store/log_change.c - the log as the worker writes it: what changes the manifest
  *
  *  Each change is one flip.  Files are removed only when the new manifest is durable; whatever an
- *  interruption leaves behind is not named by it, and recovery removes it.
+ *  interruption leaves behind is not named by it, and recovery removes it (strays.h).
  */
 #include <errno.h>
 #include <string.h>
@@ -54,6 +54,18 @@ static int flip_and_remove (struct log *self, struct manifest *draft, struct fau
     return rc == 0 ? removal_finish (&self->removal, fault) : rc;
 }
 
+/*  That the log goes on here stands in the segment itself: with an older manifest, too, it is told
+ *  (strays.h).  On a full disk that has to wait. */
+static int mark_beginning (struct log *self, struct fault *fault)
+{
+    int rc = log_mark (self, fault);
+    if (rc != COHORT_EDISKFULL) {
+        return rc;
+    }
+    self->unmarked = true;
+    return 0;
+}
+
 /*  Flips to the draft, whose log ends at `to`, and continues in a fresh segment: the one that is
  *  ready, or else a new one.  The draft is consumed. */
 static int switch_over (struct log *self, struct manifest *draft, struct zab_point to,
@@ -93,8 +105,7 @@ static int switch_over (struct log *self, struct manifest *draft, struct zab_poi
     self->next.file = NULL;
     self->last = to;
     self->durable = to.zxid;
-    self->unmarked = false;
-    return 0;
+    return mark_beginning (self, fault);
 }
 
 int log_truncate (struct log *self, struct zab_point to, uint32_t segment, uint64_t end,
@@ -143,10 +154,12 @@ int log_install (struct log *self, const struct snapshot_entry *snapshot, struct
     draft.base = snapshot->point;
     draft.base_stamp_ms = snapshot->stamp_ms;
     (void) manifest_add_snapshot (&draft, snapshot);
+    /*  A snapshot is of what was committed. */
+    zxid_t commit = self->commit;
+    self->commit = snapshot->point.zxid;
     int rc = switch_over (self, &draft, snapshot->point, fault);
-    if (rc == 0) {
-        /*  A snapshot is of what was committed. */
-        self->commit = snapshot->point.zxid;
+    if (rc != 0) {
+        self->commit = commit;
     }
     return rc;
 }

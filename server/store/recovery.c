@@ -14,27 +14,9 @@
 #include "cohort/error.h"
 #include "server/store/beside.h"
 #include "server/store/state.h"
+#include "server/store/strays.h"
 
 /* ---- What is in the folder --------------------------------------------------------------- */
-
-static bool is_listed (const struct manifest *manifest, const char *name)
-{
-    uint32_t segment;
-    zxid_t zxid;
-    uint64_t serial;
-    if (name_is_segment (name, &segment)) {
-        return manifest_has_segment (manifest, segment);
-    }
-    if (!name_is_snapshot (name, &zxid, &serial)) {
-        return false;
-    }
-    for (size_t i = 0; i < manifest->snapshots_count; i++) {
-        if (manifest->snapshots[i].serial == serial && manifest->snapshots[i].point.zxid == zxid) {
-            return true;
-        }
-    }
-    return false;
-}
 
 /*  Snapshots that are not sound, of which there was a better one. */
 static int keep_unsound (struct store *self, struct fault *fault)
@@ -50,12 +32,36 @@ static int keep_unsound (struct store *self, struct fault *fault)
     return rc;
 }
 
+/*  What the manifest does not name may go only if nothing in it was ever acknowledged. */
+static int check_strays (struct store *self, const struct listing *listing, struct fault *fault)
+{
+    const struct manifest *manifest = &self->log.manifest;
+    for (size_t i = 0; i < listing->count; i++) {
+        const char *name = listing->names[i];
+        uint32_t number;
+        struct stray stray;
+        if (!name_is_segment (name, &number) || stray_is_listed (manifest, name)) {
+            continue;
+        }
+        int rc = stray_segment (self->disk, &self->log.ids, manifest, number, &stray, fault);
+        if (rc == 0 && stray.acknowledged) {
+            char text[STRAY_TEXT_SIZE];
+            stray_text (text, stray.last);
+            rc = fault_set (fault, COHORT_ECORRUPT, "%s: damaged: %s", name, text);
+        }
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
 /*  What an interruption has left. */
 static int remove_strays (struct store *self, const struct listing *listing, struct fault *fault)
 {
     for (size_t i = 0; i < listing->count; i++) {
         const char *name = listing->names[i];
-        if (!is_listed (&self->log.manifest, name)) {
+        if (!stray_is_listed (&self->log.manifest, name)) {
             int rc = self->disk->ops->unlink (self->disk, name);
             if (rc != 0 && rc != -ENOENT) {
                 return fault_final (fault, name, "unlink", rc);
@@ -298,6 +304,11 @@ static int attempt (struct store *self, const struct store_options *options,
                     enum recovery_damage *damage, struct fault *fault)
 {
     int rc = read_store (self, options, listing, damage, fault);
+    if (rc != 0) {
+        return rc;
+    }
+    *damage = RECOVERY_STRAYS;
+    rc = check_strays (self, listing, fault);
     if (rc != 0) {
         return rc;
     }

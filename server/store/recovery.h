@@ -56,9 +56,10 @@ struct store_options;
 
 /*  What recovery could not make sense of. */
 enum recovery_damage {
-    RECOVERY_LOG = 1, /*  see log_damage */
-    RECOVERY_HISTORY, /*  manifest, or all snapshots: nothing can be used */
-    RECOVERY_METADATA /*  nor is it known what was promised */
+    RECOVERY_STRAYS = 1, /*  the manifest is an older one: see strays.h */
+    RECOVERY_LOG,        /*  see log_damage */
+    RECOVERY_HISTORY,    /*  manifest, or all snapshots: nothing can be used */
+    RECOVERY_METADATA    /*  nor is it known what was promised */
 };
 
 /*  Marks the store, sets aside what is damaged, and leaves a folder that recovers with what is

@@ -16,6 +16,7 @@
 #include "cohort/error.h"
 #include "server/store/recovery.h"
 #include "server/store/state.h"
+#include "server/store/strays.h"
 
 static int sync_names (struct store *self, struct fault *fault)
 {
@@ -113,6 +114,19 @@ static int forget_promises (struct store *self, const struct store_options *opti
 }
 
 /* ---- A part is sound --------------------------------------------------------------------- */
+
+/*  Snapshots that no manifest names, and that may be all that is left of what they hold. */
+static int keep_newer (struct store *self, const struct listing *listing, zxid_t last,
+                       struct fault *fault)
+{
+    int rc = 0;
+    for (size_t i = 0; i < listing->count && rc == 0; i++) {
+        if (stray_is_newer (&self->log.manifest, listing->names[i], last)) {
+            rc = aside_move (&self->aside, self->disk, listing->names[i], fault);
+        }
+    }
+    return rc;
+}
 
 /*  The log begins behind the snapshot. */
 static int keep_snapshot (struct store *self, const struct listing *listing, struct fault *fault)
@@ -216,11 +230,40 @@ static int repair_log (struct store *self, const struct listing *listing,
         recovered->has_snapshot && damage->last.zxid < recovered->snapshot.point.zxid;
     bool suspect = damage->suspect != 0 && !behind_snapshot;
     int rc = mark (self, suspect ? ZAB_SUSPECT : ZAB_DAMAGED, damage->suspect, false, fault);
+    if (rc == 0) {
+        zxid_t kept = behind_snapshot ? recovered->snapshot.point.zxid : damage->last.zxid;
+        rc = keep_newer (self, listing, kept, fault);
+    }
     if (rc != 0) {
         return rc;
     }
     return behind_snapshot ? keep_snapshot (self, listing, fault)
                            : cut (self, listing, damage, fault);
+}
+
+/* ---- The manifest is an older one -------------------------------------------------------- */
+
+/*  What it does not name is out of the way; what it names is looked at again. */
+static int set_strays_aside (struct store *self, const struct listing *listing, struct fault *fault)
+{
+    const struct manifest *manifest = &self->log.manifest;
+    int rc = mark (self, ZAB_DAMAGED, 0, false, fault);
+    if (rc == 0) {
+        rc = keep_newer (self, listing, 0, fault);
+    }
+    for (size_t i = 0; i < listing->count && rc == 0; i++) {
+        const char *name = listing->names[i];
+        uint32_t number;
+        struct stray stray;
+        if (!name_is_segment (name, &number) || stray_is_listed (manifest, name)) {
+            continue;
+        }
+        rc = stray_segment (self->disk, &self->log.ids, manifest, number, &stray, fault);
+        if (rc == 0 && stray.acknowledged) {
+            rc = aside_move (&self->aside, self->disk, name, fault);
+        }
+    }
+    return rc == 0 ? sync_names (self, fault) : rc;
 }
 
 int repair_run (struct store *self, const struct store_options *options,
@@ -229,6 +272,9 @@ int repair_run (struct store *self, const struct store_options *options,
 {
     COHORT_ASSERT (options->repair);
     aside_note (&self->aside, "%s", why);
+    if (damage == RECOVERY_STRAYS) {
+        return set_strays_aside (self, listing, fault);
+    }
     if (damage == RECOVERY_LOG) {
         return repair_log (self, listing, log, fault);
     }

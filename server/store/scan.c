@@ -120,6 +120,7 @@ int scan_record (struct scan *self, uint64_t offset, enum seen *seen, struct rec
 static void take_rest (struct scan_rest *rest, const struct record *record, bool behind)
 {
     rest->durable = record->durable > rest->durable ? record->durable : rest->durable;
+    rest->newest = record->zxid > rest->newest ? record->zxid : rest->newest;
     rest->goes_on |= behind && record->type == RECORD_ENTRY &&
                      record->previous == rest->last.chain &&
                      zxid_follows (record->zxid, rest->last.zxid);

@@ -41,6 +41,7 @@ struct scan_rest {
     zxid_t durable;       /*  given, and raised to the highest watermark that sound records carry */
     uint64_t garbage_end; /*  where the last byte that is not zero ends; the end: there is none */
     bool goes_on;         /*  the entry that follows `last` stands somewhere behind the end */
+    zxid_t newest;        /*  given, and raised to the highest zxid in sound headers */
 };
 
 /*  Looks through all that follows for sound records, whatever lies between. */
