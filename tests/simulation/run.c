@@ -43,6 +43,7 @@ static void put_counts (const struct fault_plan *plan, char *text, size_t size)
             used += more > 0 ? (size_t) more : 0;
         }
     }
+    COHORT_ASSERT (used < size); /* all of them are in the line */
 }
 
 static void note_end (const struct world *world, struct run_result *result)

@@ -8,7 +8,7 @@
 
 #include "tests/simulation/world.h"
 
-enum { RUN_LINE_SIZE = 320, RUN_KIND_SIZE = 160, RUN_TEXT_SIZE = 512 };
+enum { RUN_LINE_SIZE = 2048, RUN_KIND_SIZE = 160, RUN_TEXT_SIZE = 512 };
 
 /* How it ended. */
 struct run_result {
