@@ -210,7 +210,7 @@ cohort_leader () {
 }
 
 cohort_memory () {
-    awk '$1 == "RssAnon:" { print $2 * 1024 }' "/proc/${pids[$1]}/status"
+    awk '$1 == "RssAnon:" { printf "%.0f\n", $2 * 1024 }' "/proc/${pids[$1]}/status"
 }
 
 cohort_load () {
