@@ -7,6 +7,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/hash.h"
+#include "client/base/mutation.h"
 
 bool digests_init (struct digests *self)
 {
@@ -196,7 +197,7 @@ static bool goes_before (const struct digests_report *other, const struct digest
 bool digests_turn (const struct digests_round *round, const struct config_set *configs, uint32_t id)
 {
     const struct digests_report *mine = find (round, id);
-    if (mine == NULL || mine->snapshot == DIGESTS_NONE) {
+    if (mine == NULL || mine->snapshot == DIGESTS_NONE || COHORT_MUTATED (nobodys_turn)) {
         return false;
     }
     const struct config_member *member = config_set_find (configs, id);
@@ -213,7 +214,7 @@ bool digests_turn (const struct digests_round *round, const struct config_set *c
     for (size_t c = 0; c < configs->count; c++) {
         for (size_t i = 0; i < configs->configs[c].count; i++) {
             uint32_t other = configs->configs[c].members[i].id;
-            if (other != id && !id_set_has (&busy, other)) {
+            if (other != id && digests_has (round, other) && !id_set_has (&busy, other)) {
                 id_set_add (&idle, other);
             }
         }

@@ -136,8 +136,9 @@ void digests_judge (const struct digests_round *round, const struct config_set *
                     uint32_t id, struct digests_finding *finding);
 
 /* Whether it is this server's turn: its snapshot is due, as all others know, and without those that
- * are at it, or that are due and have a lower id, a quorum is left that is not busy with that; or
- * there are none of those; or it is an observer. */
+ * are at it, or that are due and have a lower id, a quorum is left of servers that have told and
+ * are not busy with that; or there are none of those; or it is an observer.  Who has told nothing
+ * is perhaps not there, and no quorum can count on him. */
 bool digests_turn (const struct digests_round *round, const struct config_set *configs,
                    uint32_t id);
 

@@ -242,8 +242,8 @@ static void the_past_ends (void **state)
     digests_deinit (&self);
 }
 
-/* What each server says of its snapshot: n, d, a (nothing, due, at it); and who may go on, or
- * begin. The first `voters` of them are. */
+/* What each server says of its snapshot: n, d, a (nothing, due, at it), or - if it has not told
+ * anything; and who may go on, or begin. The first `voters` of them are. */
 static void assert_turns (uint32_t voters, const char *said, const char *turns)
 {
     struct digests_round round = {.zxid = 100};
@@ -255,7 +255,9 @@ static void assert_turns (uint32_t voters, const char *said, const char *turns)
         struct config *config = &configs.configs[0];
         config->members[config->count++] =
             (struct config_member){.id = id, .role = id <= voters ? CONFIG_VOTER : CONFIG_OBSERVER};
-        digests_add (&round, &(struct digests_report){id, true, 1, snapshot});
+        if (said[id - 1] != '-') {
+            digests_add (&round, &(struct digests_report){id, true, 1, snapshot});
+        }
     }
     for (uint32_t id = 1; said[id - 1] != '\0'; id++) {
         assert_int_equal (digests_turn (&round, &configs, id), turns[id - 1] == '*');
@@ -277,6 +279,9 @@ static void snapshots_take_turns (void **state)
     assert_turns (5, "ddddd", "**---");
     assert_turns (5, "ddadd", "*-*--");
     assert_turns (5, "dandn", "**---");
+    assert_turns (5, "dan-n", "-*---"); /* without them only two would be left */
+    assert_turns (5, "ddd--", "*----");
+    assert_turns (3, "dd-", "*--");
     assert_turns (3, "dddd", "*--*"); /* an observer is in no quorum */
     assert_turns (3, "ddna", "*--*");
 }
