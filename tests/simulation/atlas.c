@@ -261,6 +261,17 @@ static void note_harmed (struct sim_server *server)
     }
 }
 
+bool atlas_has_harm (const struct sim_server *server)
+{
+    const char *name;
+    for (size_t i = 0; (name = crash_disk_name (server->disk, i)) != NULL; i++) {
+        if (atlas_area (name) != ATLAS_OTHER && crash_disk_harmed (server->disk, name) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether the text names one of them; or the manifest, which does not fit what is left then. */
 static bool tells_of_harm (const struct sim_server *server, const char *text)
 {

@@ -101,6 +101,9 @@ static bool server_restless (const struct sim_server *server, struct node_status
                          server->id);
         return true;
     }
+    if (snapshots_restless (server, text, TEXT_SIZE)) {
+        return true;
+    }
     if (tree_session_dead (node_tree (server->node), &dead)) {
         (void) snprintf (text, TEXT_SIZE, "server %u has still to reap session %" PRIu64,
                          server->id, dead.id);
@@ -459,13 +462,24 @@ static bool reunite (struct world *self, const char *phase)
     return come_to_rest (self, phase);
 }
 
+/* How many voters have something on their disks that is harmed, and perhaps do not know it yet. */
+static size_t count_unhealed (const struct world *self)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        count += !world_observes (self, i) && atlas_has_harm (&self->servers[i]);
+    }
+    return count;
+}
+
 /* Who was healed is as good as who never had to be: without as many of those as a quorum can spare
- * it goes on. */
+ * it goes on. Whoever finds harm only then takes a quorum of others. */
 static void leave_it_to_the_healed (struct world *self)
 {
     struct prng prng;
     prng_seed (&prng, world_draw (self, SIM_DRAW_CORE, 1, 0, 0));
-    size_t spare = (self->options.servers - 1) / 2;
+    size_t spare = (self->options.servers - 1) / 2, unhealed = count_unhealed (self);
+    spare -= unhealed < spare ? unhealed : spare;
     size_t first = prng_below (&prng, self->servers_count);
     for (size_t i = 0; i < self->servers_count && spare > 0; i++) {
         size_t server = (first + i) % self->servers_count;
