@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 #include "server/node/error_text.h"
 
@@ -54,12 +55,13 @@ void checkpoint_set_turn (struct checkpoint *self, bool has_turn)
 
 bool checkpoint_due (const struct checkpoint *self)
 {
-    return self->due || checkpoint_busy (self);
+    return self->due || checkpoint_busy (self) || (COHORT_MUTATED (turn_kept) && self->done > 0);
 }
 
 bool checkpoint_at_it (const struct checkpoint *self)
 {
-    return checkpoint_busy (self) || (self->due && self->has_turn);
+    return checkpoint_busy (self) || (self->due && self->has_turn) ||
+           (COHORT_MUTATED (turn_kept) && self->done > 0);
 }
 
 void checkpoint_prove (struct checkpoint *self, zxid_t zxid)
@@ -169,7 +171,7 @@ static bool begins (struct checkpoint *self, int64_t now_ms)
     uint64_t bytes = store_log_bytes (self->store);
     uint64_t limit = log_limit (self, newest.size);
     bool urgent = self->wanted || (any && makes_room (self, newest.size));
-    self->due = urgent || bytes > limit;
+    self->due = urgent || (bytes > limit && !COHORT_MUTATED (never_snapshots));
     return urgent || (self->due && (self->has_turn || bytes > limit + limit / CHECKPOINT_PATIENCE));
 }
 
@@ -211,7 +213,8 @@ static void fail (struct checkpoint *self, int64_t now_ms, int code)
     checkpoint_abort (self);
     self->failures++;
     self->code = code;
-    self->retry_at_ms = now_ms + CHECKPOINT_RETRY_MS;
+    self->retry_at_ms =
+        COHORT_MUTATED (snapshot_given_up) ? INT64_MAX : now_ms + CHECKPOINT_RETRY_MS;
 }
 
 /* What of it the time must allow: the log has allowed the rest.  A log that is shorter than it was

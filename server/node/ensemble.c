@@ -326,7 +326,7 @@ static void tell_held (struct ensemble *self)
 static void compact (struct ensemble *self)
 {
     struct zab_event event = {.type = ZAB_EVENT_COMPACTED};
-    if (self->state == NODE_STATE_QUARANTINED) {
+    if (self->state == NODE_STATE_QUARANTINED || COHORT_MUTATED (never_purges)) {
         return; /* what it may be made of stays */
     }
     self->compact_due = false;

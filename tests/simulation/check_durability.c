@@ -381,3 +381,21 @@ bool check_folder (const struct ghost *ghost, const struct sight *sight,
                    ", and its log begins behind %#" PRIx64,
                    sight->server, sight->snapshot, sight->base.zxid);
 }
+
+/* 31. Whose log has grown by more than makes a snapshot due writes one, soon; and what nobody needs
+ * of those before goes. */
+bool check_snapshots (const struct ghost *ghost, const struct sight *sight,
+                      struct objection *objection)
+{
+    (void) ghost;
+    if (sight->kind == SIGHT_FOLDER) {
+        return sight->snapshots <= sight->snapshots_max ||
+               object (objection, "server %u is idle, and keeps %zu snapshots; %zu are enough",
+                       sight->server, sight->snapshots, sight->snapshots_max);
+    }
+    return sight->overdue_ms <= sight->overdue_ms_max ||
+           object (objection,
+                   "the log of server %u has grown to %" PRIu64
+                   " bytes, and no snapshot was written for %" PRId64 " ms",
+                   sight->server, sight->log_bytes, sight->overdue_ms);
+}

@@ -595,6 +595,7 @@ void ghost_see (struct ghost *self, const struct sight *sight)
     case SIGHT_HANGS:
     case SIGHT_LOST:
     case SIGHT_KEPT:
+    case SIGHT_GROWS:
     case SIGHT_PEACE:
     case SIGHT_FOLDER:
     case SIGHT_REST:

@@ -37,6 +37,7 @@ enum sight_kind {
     SIGHT_HANGS = 8192,     /* a turn of a server whose disk stands is over */
     SIGHT_LOST = 16384,     /* a turn of a server without a quorum is over */
     SIGHT_KEPT = 32768,     /* a turn of a server is over, which keeps something for others */
+    SIGHT_GROWS = 65536,    /* a turn of a server is over, whose log snapshots have to shorten */
     SIGHT_REST = 128 /* the cluster came to rest after all faults had ended, or did not in time */
 };
 
@@ -120,9 +121,15 @@ struct sight {
 
     /* FOLDER: the log begins behind `base`, ends at `end`, and says to have been durable up to
      * `marked`; the oldest of its snapshots, 0: there is none; alone: it has dropped some of the
-     * log itself, and has no other. */
+     * log itself, and has no other.  Of `snapshots` there need be no more than snapshots_max. */
     zxid_t marked, snapshot;
     bool alone;
+    size_t snapshots, snapshots_max;
+
+    /* GROWS: for so long its log has been longer than another snapshot lets it become, and none was
+     * written, while nothing kept it from that. */
+    int64_t overdue_ms, overdue_ms_max;
+    uint64_t log_bytes;
 
     /* ANSWER. name: the path that a sequential create has made, or NULL. */
     zxid_t zxid;

@@ -35,6 +35,7 @@ const struct invariant invariants[INVARIANTS_COUNT] = {
     {28, "hanging disks give way", SIGHT_HANGS, check_hanging_disks},
     {29, "who waits is told", SIGHT_LOST, check_told},
     {30, "what is kept for others is bounded", SIGHT_KEPT, check_bounds},
+    {31, "snapshots shorten the log", SIGHT_GROWS | SIGHT_FOLDER, check_snapshots},
 };
 
 const struct invariant *invariants_see (struct ghost *ghost, const struct sight *sight,

@@ -7,7 +7,8 @@
  *
  *   check_agreement.c    1 to 7, 9, 10,  who leads, proposes, commits and applies what
  *                        21, 25 to 27
- *   check_durability.c   8, 11 to 14, 24 what is on which disk
+ *   check_durability.c   8, 11 to 14, 24, what is on which disk, and for how long
+ *                        31
  *   check_outcome.c      15 to 20, 22,   states, answers, sessions, coming to rest, full disks and
  *                        28 to 30        those that hang, what clients are told, memory
  *   check_peace.c        23              what nothing disturbs
@@ -31,9 +32,9 @@ struct invariant {
     invariant_fn *holds;
 };
 
-enum { INVARIANTS_COUNT = 30 };
+enum { INVARIANTS_COUNT = 31 };
 
-/* In the order of their numbers, 1 to 30. */
+/* In the order of their numbers, 1 to 31. */
 extern const struct invariant invariants[INVARIANTS_COUNT];
 
 /* Checks the sight against all of them, then takes it in. The first that does not hold, or NULL. */
@@ -46,6 +47,6 @@ invariant_fn check_leadership, check_integrity, check_total_order, check_local_p
     check_durable_image, check_justified_messages, check_applied_durable, check_equal_states,
     check_acknowledged, check_ephemerals, check_liveness, check_quarantine, check_full_disks,
     check_rounds, check_results, check_peace, check_folder, check_promises, check_beginnings,
-    check_begun_epochs, check_hanging_disks, check_told, check_bounds;
+    check_begun_epochs, check_hanging_disks, check_told, check_bounds, check_snapshots;
 
 #endif

@@ -476,6 +476,7 @@ void check_server (struct world *world, struct sim_server *server)
     check_leads (world, server);
     check_disks (world, server);
     check_bounds_of (world, server);
+    check_snapshots_of (world, server);
     record_led (world, led (world), can_commit (world));
     record_applied (world, server);
 }

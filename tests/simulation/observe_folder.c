@@ -6,6 +6,9 @@
 #include "tests/simulation/invariants.h"
 #include "tests/simulation/world.h"
 
+/* Of a state that the others agree with, as all do at rest. */
+enum { SNAPSHOTS_KEPT = 2 };
+
 /* Of the records of a span the newest word about what was durable; 0: there are none. */
 static zxid_t marked_in (const struct sim_server *server, const struct span *span)
 {
@@ -51,6 +54,8 @@ void check_folder_of (struct world *world, struct sim_server *server)
                                     .base = manifest.base,
                                     .end = store_last (server->store),
                                     .marked = marked_in_log (server, &manifest),
+                                    .snapshots = manifest.snapshots_count,
+                                    .snapshots_max = SNAPSHOTS_KEPT,
                                     .snapshot = manifest.snapshots_count > 0
                                                     ? manifest.snapshots[0].point.zxid
                                                     : 0,

@@ -288,6 +288,7 @@ void server_start (struct world *self, struct sim_server *server)
     server->up = true;
     check_disks_anew (self, server);
     check_debts_anew (server);
+    check_snapshots_anew (server);
     world_tell (self, "server %u: started", server->id);
     if (phase_reaches (self, server->id - 1)) {
         record_heard (self, server->id);
@@ -306,6 +307,7 @@ static void resume_leader (struct world *self, struct sim_server *server)
     node_status (server->node, &status);
     server->heard_from_ms = now_ms;
     check_disks_anew (self, server);
+    check_snapshots_resumed (server);
     if (status.zab.role == ZAB_LEADING && status.zab.activated &&
         now_ms - server->paused_from_ms >= STALL_MS) {
         record_stall (self, status.zab.current_epoch, server->paused_from_ms);

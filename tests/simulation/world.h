@@ -170,20 +170,23 @@ struct sim_server {
     int64_t applied_ms;    /* and since then, or all that it could */
     int64_t lost_from_ms;  /* and: it is without a quorum; and so far a client has waited for it, */
     int64_t lost_untold_from_ms[SIM_CLIENTS_MAX]; /* and was not told why */
-    zxid_t shown;            /* its state was at this when somebody looked last, */
-    int64_t shown_from_ms;   /* and since then, and it is without a quorum */
-    uint64_t dead, dead_has; /* a session that has died, and has so many ephemerals; */
-    int64_t dead_from_ms;    /* and since then */
-    zxid_t logged;           /* its log ended there when somebody looked last, */
-    int64_t logged_ms;       /* and since then */
-    uint64_t store_id;       /* when its store was opened last */
-    struct sim_walk walk;    /* its newest record that was found to be durable */
-    bool stale_meta;         /* a copy of its metadata was harmed so that it looks sound */
-    bool misled;             /* a read went wrong while its store was to be opened, likewise: */
-    char harmed[512];        /* files that were when its store was to be opened, until it was */
-    bool condemned;          /* it gives up its log when its store is opened, until it was */
-    bool emptied;            /* its folder was lost, and it has not started since */
-    bool started_empty;      /* likewise, and this is the first start since */
+    zxid_t shown;               /* its state was at this when somebody looked last, */
+    int64_t shown_from_ms;      /* and since then, and it is without a quorum */
+    uint64_t dead, dead_has;    /* a session that has died, and has so many ephemerals; */
+    int64_t dead_from_ms;       /* and since then */
+    zxid_t logged;              /* its log ended there when somebody looked last, */
+    int64_t logged_ms;          /* and since then */
+    zxid_t snapshot;            /* its newest one when somebody looked last, */
+    uint64_t snapshot_failures; /* and the failures of its disk; */
+    int64_t overdue_from_ms;    /* another is overdue since then */
+    uint64_t store_id;          /* when its store was opened last */
+    struct sim_walk walk;       /* its newest record that was found to be durable */
+    bool stale_meta;            /* a copy of its metadata was harmed so that it looks sound */
+    bool misled;                /* a read went wrong while its store was to be opened, likewise: */
+    char harmed[512];           /* files that were when its store was to be opened, until it was */
+    bool condemned;             /* it gives up its log when its store is opened, until it was */
+    bool emptied;               /* its folder was lost, and it has not started since */
+    bool started_empty;         /* likewise, and this is the first start since */
     bool found;              /* the opening, or one before it that did not succeed, found damage */
     bool unseen;             /* it was opened, and its process died before anybody looked at it */
     bool misread_stale;      /* what the next read that goes wrong gives, and */
@@ -446,6 +449,9 @@ bool atlas_allows (struct sim_server *server, const char *name, uint64_t offset,
 bool atlas_allows_emptying (const struct sim_server *server);
 /* It was. */
 void atlas_note (struct sim_server *server, const char *name, bool looks_unwritten);
+
+/* Whether something on its disk is harmed, found or not. */
+bool atlas_has_harm (const struct sim_server *server);
 
 /* Around the opening of a store, of which only the weak may hear of what a disk cannot read:
  * before; and after, whether it was opened. Damage that nobody has made ends the run. */
@@ -803,6 +809,16 @@ void check_bounds_of (struct world *world, const struct sim_server *server);
 void check_results_of (const struct tree *tree, const struct tree_session *session,
                        struct bounds *bounds);
 void check_kept (struct world *world, const struct sim_server *server, const struct bounds *bounds);
+
+/* ---- observe_snapshots.c ---------------------------------------------------------------------
+ */
+
+/* A turn is over: its log does not grow for ever; its process begins; it goes on. */
+void check_snapshots_of (struct world *world, struct sim_server *server);
+void check_snapshots_anew (struct sim_server *server);
+void check_snapshots_resumed (struct sim_server *server);
+/* Whether one that has nothing else to do will write another; says into `text` why. */
+bool snapshots_restless (const struct sim_server *server, char *text, size_t size);
 
 /* ---- observe_folder.c ------------------------------------------------------------------------ */
 

@@ -507,6 +507,25 @@ static void test_folder_of_an_idle_server (void **state)
     assert_false (fixture_holds (self, 24)); /* the end might be taken for torn */
 }
 
+/* ---- 31 -------------------------------------------------------------------------------------- */
+
+static void test_no_snapshot (void **state)
+{
+    struct fixture *self = *state;
+    struct sight *sight = sight_base (self, 1, 0, false);
+    sight->kind = SIGHT_GROWS;
+    sight->log_bytes = 1000;
+    sight->overdue_ms = sight->overdue_ms_max = 100;
+    assert_true (fixture_holds (self, 31));
+    sight->overdue_ms = 101;
+    assert_false (fixture_holds (self, 31));
+    sight->kind = SIGHT_FOLDER;
+    sight->snapshots = sight->snapshots_max = 2;
+    assert_true (fixture_holds (self, 31)); /* it is of another sight that the time speaks */
+    sight->snapshots = 3;
+    assert_false (fixture_holds (self, 31));
+}
+
 /* ---- 14 -------------------------------------------------------------------------------------- */
 
 static void test_applied_before_it_is_durable (void **state)
@@ -554,6 +573,7 @@ int main (void)
         INVARIANT_TEST (test_mark_read_back),
         INVARIANT_TEST (test_mark_comes_back),
         INVARIANT_TEST (test_folder_of_an_idle_server),
+        INVARIANT_TEST (test_no_snapshot),
         INVARIANT_TEST (test_applied_before_it_is_durable),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
