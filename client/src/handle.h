@@ -8,6 +8,7 @@
 #ifndef COHORT_CLIENT_HANDLE_H
 #define COHORT_CLIENT_HANDLE_H
 
+#include "client/base/heap.h"
 #include "client/src/channel.h"
 #include "client/src/faults.h"
 #include "client/src/hosts.h"
@@ -35,12 +36,14 @@ struct cohort {
     /* driver */
     struct session *session;
     struct list_node in_loop;
-    struct list_node touched; /* something happened: outputs are to be looked at */
+    struct list_node touched;  /* something happened: outputs are to be looked at */
+    struct heap_node deadline; /* when it is to be looked at; may be too early, never too late */
+    struct list_node closing;  /* its orderly end is awaited */
     struct channel *channels[HANDLE_CHANNELS];
     size_t received;     /* bytes, since the last publishing */
     bool attached;       /* in the loop's list */
     bool paused;         /* links are not read: the application does not dispatch */
-    int64_t close_by_us; /* when an orderly end has taken too long, 0: none is awaited */
+    int64_t close_by_us; /* when an orderly end has taken too long */
     /* dispatcher */
     struct list dispatch; /* events taken and not yet run */
     bool destroyed;       /* inside one of its own callbacks */
@@ -58,14 +61,16 @@ struct cohort_loop {
     struct list handles; /* attached */
     struct list touched;
     struct list connections;
-    struct list dirty;        /* connections to be read before the loop may sleep */
-    bool unread;              /* the last turn has left some of them to the next */
-    bool told;                /* results or events were given out in these turns */
-    struct list unsent;       /* and those that have something to send */
-    struct buf frame;         /* the one that is being made */
-    int64_t next_deadline_ms; /* of all sessions; may be too early, never too late */
-    size_t closing;           /* handles whose end is awaited */
-    uint64_t monitors;        /* names given */
+    struct list dirty;     /* connections to be read before the loop may sleep */
+    bool unread;           /* the last turn has left some of them to the next */
+    bool told;             /* results or events were given out in these turns */
+    struct list unsent;    /* and those that have something to send */
+    struct buf frame;      /* the one that is being made */
+    struct heap deadlines; /* of handles, in milliseconds */
+    bool astray;           /* some found no place there */
+    int64_t retry_ms;      /* when those, and connections that took nothing, are looked at again */
+    struct list closing;   /* handles whose end is awaited, that which ends first first */
+    uint64_t monitors;     /* names given */
 };
 
 int64_t loop_now_ms (const cohort_loop_t *self);

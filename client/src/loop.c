@@ -26,6 +26,8 @@
 #define DRIVE_TURNS_MAX 16
 /* How long an orderly end may take. */
 #define CLOSE_MS 1000
+/* How soon a handle is looked at for which there was no memory. */
+#define ASTRAY_MS 100
 /* How long cohort_loop_destroy waits for handles that were destroyed inside callbacks. */
 #define EMPTY_MS 5000
 
@@ -139,9 +141,11 @@ static void detach (struct cohort *handle)
     if (list_linked (&handle->touched)) {
         list_remove (&handle->touched);
     }
-    if (handle->close_by_us > 0) {
-        COHORT_ASSERT (loop->closing > 0);
-        loop->closing--;
+    if (heap_linked (&handle->deadline)) {
+        heap_remove (&loop->deadlines, &handle->deadline);
+    }
+    if (list_linked (&handle->closing)) {
+        list_remove (&handle->closing);
     }
     if (mailbox_finish (&handle->mailbox)) {
         handle_free (handle);
@@ -167,6 +171,41 @@ static int64_t deadline_of (const struct cohort *handle, int64_t now_ms)
         }
     }
     return deadline_ms;
+}
+
+static void retry_by (cohort_loop_t *self, int64_t at_ms)
+{
+    if (self->retry_ms > at_ms) {
+        self->retry_ms = at_ms;
+    }
+}
+
+/* Notes when the handle is to be looked at. One that is noted for an earlier moment is moved when
+ * that has come: most deadlines are put off again and again. */
+static void note_deadline (struct cohort *handle, int64_t now_ms)
+{
+    struct heap *deadlines = &handle->loop->deadlines;
+    int64_t deadline_ms = deadline_of (handle, now_ms);
+    uint64_t key = deadline_ms > 0 ? (uint64_t) deadline_ms : 0;
+    if (heap_linked (&handle->deadline)) {
+        if (key < handle->deadline.key) {
+            heap_move (deadlines, &handle->deadline, key);
+        }
+        return;
+    }
+    handle->deadline.key = key;
+    if (!heap_insert (deadlines, &handle->deadline)) {
+        handle->loop->astray = true;
+        retry_by (handle->loop, now_ms + ASTRAY_MS);
+    }
+}
+
+/* When something is due by itself; may be too early, never too late. */
+static int64_t next_deadline_ms (const cohort_loop_t *self)
+{
+    const struct heap_node *first = heap_first (&self->deadlines);
+    int64_t first_ms = first != NULL ? (int64_t) first->key : INT64_MAX;
+    return first_ms < self->retry_ms ? first_ms : self->retry_ms;
 }
 
 /* The process after this one must be able to go on with the session before anything is done in its
@@ -208,10 +247,7 @@ static void serve (struct cohort *handle, int64_t now_ms)
         detach (handle);
         return;
     }
-    int64_t deadline_ms = deadline_of (handle, now_ms);
-    if (handle->loop->next_deadline_ms > deadline_ms) {
-        handle->loop->next_deadline_ms = deadline_ms;
-    }
+    note_deadline (handle, now_ms);
 }
 
 /* Takes what the application has submitted. */
@@ -235,10 +271,10 @@ static void take_outgoing (struct cohort *handle, int64_t now_ms)
     }
     if (end == MAILBOX_ABANDON) {
         session_close (handle->session, false, now_ms);
-    } else if (end == MAILBOX_CLOSE && handle->close_by_us == 0) {
+    } else if (end == MAILBOX_CLOSE && !list_linked (&handle->closing)) {
         session_close (handle->session, true, now_ms);
         handle->close_by_us = real_us () + CLOSE_MS * 1000;
-        handle->loop->closing++;
+        list_push_back (&handle->loop->closing, &handle->closing);
     }
 }
 
@@ -261,9 +297,6 @@ static void tick (struct cohort *handle, int64_t now_ms)
 {
     loop_watch (handle, now_ms);
     session_tick (handle->session, now_ms);
-    if (handle->close_by_us > 0 && real_us () >= handle->close_by_us) {
-        session_close (handle->session, false, now_ms);
-    }
     loop_touch (handle);
 }
 
@@ -318,36 +351,64 @@ static bool flush_connections (cohort_loop_t *self, int64_t now_ms)
         any = connection_flush (connection, now_ms) || any;
         if (connection->stuck) {
             connection_await (connection);
-            if (self->next_deadline_ms > now_ms + IO_STUCK_MS) {
-                self->next_deadline_ms = now_ms + IO_STUCK_MS;
-            }
+            retry_by (self, now_ms + IO_STUCK_MS);
         }
     }
     return any;
 }
 
-/* Ticks the sessions that are due, or that have timers which are. A visit of all of them, but only
- * when one is. */
-static bool run_timers (cohort_loop_t *self, int64_t now_ms)
+/* Handles that found no place among the deadlines: there may be one now. */
+static bool run_astray (cohort_loop_t *self, int64_t now_ms)
 {
-    bool due = now_ms >= self->next_deadline_ms;
-    if (!due && self->closing == 0) {
-        return false;
-    }
     bool any = false;
-    if (due) {
-        self->next_deadline_ms = INT64_MAX;
-    }
+    self->astray = false;
     for (struct list_node *at = list_first (&self->handles); at != NULL;
          at = list_next (&self->handles, at)) {
         struct cohort *handle = list_entry (at, struct cohort, in_loop);
-        int64_t deadline_ms = due_ms (handle);
-        bool late = handle->close_by_us > 0 && real_us () >= handle->close_by_us;
-        if (late || (due && deadline_ms <= now_ms)) {
+        if (!heap_linked (&handle->deadline)) {
             tick (handle, now_ms);
             any = true;
-        } else if (due && deadline_ms < self->next_deadline_ms) {
-            self->next_deadline_ms = deadline_ms;
+        }
+    }
+    return any;
+}
+
+/* Ends those at once whose orderly end has taken too long. */
+static bool run_closing (cohort_loop_t *self, int64_t now_ms)
+{
+    struct list_node *at = list_first (&self->closing);
+    int64_t now_us = at != NULL ? real_us () : 0;
+    bool any = false;
+    for (; at != NULL; at = list_next (&self->closing, at)) {
+        struct cohort *handle = list_entry (at, struct cohort, closing);
+        if (handle->close_by_us > now_us) {
+            break;
+        }
+        session_close (handle->session, false, now_ms);
+        loop_touch (handle);
+        any = true;
+    }
+    return any;
+}
+
+/* Ticks the sessions that are due, or that have timers which are: those alone are visited. What
+ * they are due for next is noted when they are served. */
+static bool run_timers (cohort_loop_t *self, int64_t now_ms)
+{
+    bool any = run_closing (self, now_ms);
+    if (now_ms >= self->retry_ms) {
+        self->retry_ms = INT64_MAX;
+        any = (self->astray && run_astray (self, now_ms)) || any;
+    }
+    struct heap_node *first;
+    while ((first = heap_first (&self->deadlines)) != NULL && (int64_t) first->key <= now_ms) {
+        struct cohort *handle = container_of (first, struct cohort, deadline);
+        int64_t deadline_ms = due_ms (handle);
+        heap_move (&self->deadlines, first,
+                   deadline_ms <= now_ms ? INT64_MAX : (uint64_t) deadline_ms);
+        if (deadline_ms <= now_ms) {
+            tick (handle, now_ms);
+            any = true;
         }
     }
     return any;
@@ -377,7 +438,7 @@ static bool run_turn (cohort_loop_t *self)
     /* In this order: whoever waits for the loop to settle moved the clock before. */
     exchange_collect (&self->exchange, &mailboxes);
     int64_t now_ms = loop_now_ms (self);
-    if (now_ms >= self->next_deadline_ms) {
+    if (now_ms >= next_deadline_ms (self)) {
         /* After a pause of the whole process, what has arrived meanwhile speaks before the clock.
          */
         poll_connections (self, 0);
@@ -398,11 +459,12 @@ static bool run_turn (cohort_loop_t *self)
 static int64_t sleep_ms (const cohort_loop_t *self, int64_t limit_ms)
 {
     int64_t due_ms = -1;
-    if (self->next_deadline_ms != INT64_MAX) {
-        int64_t left = self->next_deadline_ms - loop_now_ms (self);
+    int64_t deadline_ms = next_deadline_ms (self);
+    if (deadline_ms != INT64_MAX) {
+        int64_t left = deadline_ms - loop_now_ms (self);
         due_ms = left > 0 ? left : 0;
     }
-    if (self->closing > 0 && (due_ms < 0 || due_ms > CLOSE_MS / 10)) {
+    if (!list_empty (&self->closing) && (due_ms < 0 || due_ms > CLOSE_MS / 10)) {
         due_ms = CLOSE_MS / 10;
     }
     if (limit_ms >= 0 && (due_ms < 0 || due_ms > limit_ms)) {
@@ -438,8 +500,8 @@ static void drive (void *arg, int64_t timeout_ms)
         exchange_sleep_end (&self->exchange);
         rest = run_turns (self, &any);
     }
-    int64_t deadline_ms = self->next_deadline_ms;
-    if (self->closing > 0 && deadline_ms > loop_now_ms (self) + CLOSE_MS / 10) {
+    int64_t deadline_ms = next_deadline_ms (self);
+    if (!list_empty (&self->closing) && deadline_ms > loop_now_ms (self) + CLOSE_MS / 10) {
         deadline_ms = loop_now_ms (self) + CLOSE_MS / 10;
     }
     exchange_driven_until (&self->exchange, deadline_ms, !rest);
@@ -495,7 +557,9 @@ int loop_new (const cohort_loop_options_t *given, cohort_loop_t **loop)
     self->clock = options.clock != NULL ? options.clock : boot_clock;
     self->clock_arg = options.clock_arg;
     self->epoll_fd = -1;
-    self->next_deadline_ms = INT64_MAX;
+    self->retry_ms = INT64_MAX;
+    heap_init (&self->deadlines);
+    list_init (&self->closing);
     list_init (&self->handles);
     list_init (&self->touched);
     list_init (&self->dirty);
@@ -530,6 +594,7 @@ void loop_free (cohort_loop_t *self)
         close (self->epoll_fd);
     }
     exchange_deinit (&self->exchange);
+    heap_deinit (&self->deadlines);
     buf_deinit (&self->frame);
     mem_free (self);
 }
