@@ -90,9 +90,7 @@ int feed_check (const struct clients *self, const struct feed_request *request)
 int feed_permit (const struct clients *self, const struct client *client,
                  const struct feed_request *request)
 {
-    struct tree_node node;
-    int rc =
-        tree_get_as (self->tree, client->session, TREE_WHOLE, request->path, request->size, &node);
+    int rc = tree_permit (self->tree, client->session, TREE_WHOLE, request->path, request->size);
     return rc == COHORT_ENOAUTH && !COHORT_MUTATED (follow_unpermitted) ? rc : 0;
 }
 

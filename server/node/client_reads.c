@@ -124,6 +124,7 @@ static uint32_t put_children (const struct reading *reading, struct buf *out)
         .prefix_size = asked->prefix_size,
         .filter = (enum tree_filter) asked->filter,
         .descending = asked->descending,
+        .with_data = asked->with_data,
         .limit = asked->limit,
         .looks = reading->looks,
         .looked = &looked,
@@ -148,7 +149,8 @@ static int find (const struct clients *self, const struct client *client, enum r
                  const struct tree_key *key, struct tree_node *node)
 {
     enum tree_sight wanted = kind == REQUEST_EXISTS ? TREE_BARE : TREE_WHOLE;
-    return tree_get_key_as (self->tree, client->session, wanted, key, node);
+    bool with_data = kind == REQUEST_GET;
+    return tree_get_key_as (self->tree, client->session, wanted, with_data, key, node);
 }
 
 /* About how many bytes the answer has. */

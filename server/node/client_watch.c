@@ -252,9 +252,8 @@ static bool rearm_watch (struct clients *self, struct client *client,
     }
     int type = watch_missed (self->tree, kind, path, size, seen + COHORT_MUTATED (watch_misses_one),
                              &self->looks, &zxid);
-    struct tree_node node;
     enum tree_sight wanted = kind == WATCH_CHILDREN ? TREE_WHOLE : TREE_BARE;
-    if (tree_get_as (self->tree, client->session, wanted, path, size, &node) == COHORT_ENOAUTH) {
+    if (tree_permit (self->tree, client->session, wanted, path, size) == COHORT_ENOAUTH) {
         /* Whatever is there: for this client it has gone, and it need not wait for ever. */
         type = COHORT_EVENT_DELETED;
         zxid = tree_zxid (self->tree);

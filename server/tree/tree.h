@@ -152,7 +152,7 @@ uint32_t tree_lapses (const struct tree *self, int64_t now_ms, struct buf *items
 struct tree_node {
     const struct znode *znode; /* for tree_node_sight */
     const char *path;          /* ended with 0 */
-    const uint8_t *data;
+    const uint8_t *data;       /* NULL: it was not asked for */
     uint32_t data_size;
     cohort_stat_t stat;
     uint64_t below;      /* znodes below it, at any depth */
@@ -176,6 +176,10 @@ enum tree_sight {
 int tree_get_as (const struct tree *self, uint64_t session, enum tree_sight wanted,
                  const char *path, size_t path_size, struct tree_node *node);
 
+/* Whether it may see so much; as tree_get_as, for who shows nothing of it. */
+int tree_permit (const struct tree *self, uint64_t session, enum tree_sight wanted,
+                 const char *path, size_t path_size);
+
 /* The same in steps, for who has many to read: what the memory takes to bring one closer passes
  * while the others are looked for.  A key lives as long as the path, until the next tree_apply. */
 struct tree_key {
@@ -185,8 +189,9 @@ struct tree_key {
 };
 struct tree_key tree_key_of (const struct tree *self, const char *path, size_t path_size);
 void tree_key_fetch (const struct tree *self, const struct tree_key *key);
+/* with_data: the data, too, which is looked at only then. */
 int tree_get_key_as (const struct tree *self, uint64_t session, enum tree_sight wanted,
-                     const struct tree_key *key, struct tree_node *node);
+                     bool with_data, const struct tree_key *key, struct tree_node *node);
 
 /* What a session may see of a znode, of a child that is listed (they live until the next
  * tree_apply), and of a change, as the lists were when it happened. */
@@ -233,9 +238,10 @@ struct tree_list {
     size_t prefix_size;
     enum tree_filter filter;
     bool descending;
+    bool with_data;
     uint32_t limit;   /* children to be listed; 0: no limit */
-    uint32_t looks;   /* children to be looked at, with those that are not listed, and one more for
-                         each 4,096 bytes of their data, of which all are checked; 0: no limit */
+    uint32_t looks;   /* children to be looked at, with those that are not listed, and, with data,
+                         one more for each 4,096 bytes, of which all are checked; 0: no limit */
     uint32_t *looked; /* NULL, or: is set to how much was looked at, in the same units */
 };
 

@@ -132,12 +132,15 @@ static void test_reads (void **state)
         assert_int_equal (tree_walk (f.tree, "/", 1, NULL, ignore_node, NULL), COHORT_ECORRUPT);
         expect_damage (&f, kind, "/p");
         forget_damage (f.tree);
-        struct tree_list all = {0};
+        struct tree_list all = {0}, whole = {.with_data = true};
         struct tree_name next;
         assert_int_equal (tree_children (f.tree, "/p", 2, &all, ignore_child, NULL, &next),
                           data ? 0 : COHORT_ECORRUPT);
         forget_damage (f.tree);
         assert_int_equal (tree_children (f.tree, "/", 1, &all, ignore_child, NULL, &next),
+                          data ? 0 : COHORT_ECORRUPT);
+        forget_damage (f.tree);
+        assert_int_equal (tree_children (f.tree, "/", 1, &whole, ignore_child, NULL, &next),
                           COHORT_ECORRUPT);
         expect_damage (&f, kind, "/p");
         forget_damage (f.tree);
@@ -147,6 +150,31 @@ static void test_reads (void **state)
         assert_false (tree_scrub (f.tree, 100, 1 << 20));
         assert_int_equal (get (&f, "/large"), 0);
         expect_damage (&f, kind, "/p");
+        fixture_deinit (&f);
+    }
+}
+
+/* Who is not shown the data need not wait until it is hashed. */
+static void test_what_is_shown (void **state)
+{
+    (void) state;
+    struct prng prng;
+    struct tree_rot rot;
+    prng_seed (&prng, 4);
+    for (int data = 0; data < 2; data++) {
+        struct fixture f;
+        build (&f);
+        assert_true (tree_rot (f.tree, &prng, "/p", data != 0, &rot));
+        int of_stat = data ? 0 : COHORT_ECORRUPT;
+        struct tree_key key = tree_key_of (f.tree, "/p", 2);
+        struct tree_node node;
+        assert_int_equal (tree_get_key_as (f.tree, 1, TREE_WHOLE, false, &key, &node), of_stat);
+        assert_true (data == 0 || node.data == NULL);
+        assert_int_equal (tree_permit (f.tree, 1, TREE_WHOLE, "/p", 2), of_stat);
+        assert_true (data == 0 || tree_damage (f.tree) == NULL);
+        forget_damage (f.tree);
+        assert_int_equal (tree_get_key_as (f.tree, 1, TREE_WHOLE, true, &key, &node),
+                          COHORT_ECORRUPT);
         fixture_deinit (&f);
     }
 }
@@ -367,11 +395,17 @@ static void test_scrub_is_bounded (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_every_bit),        cmocka_unit_test (test_reads),
-        cmocka_unit_test (test_writes),           cmocka_unit_test (test_undone),
-        cmocka_unit_test (test_overwritten),      cmocka_unit_test (test_snapshot),
-        cmocka_unit_test (test_the_rest),         cmocka_unit_test (test_scrub_under_change),
-        cmocka_unit_test (test_scrub_is_bounded), cmocka_unit_test (test_after_failed_snapshot),
+        cmocka_unit_test (test_every_bit),
+        cmocka_unit_test (test_reads),
+        cmocka_unit_test (test_what_is_shown),
+        cmocka_unit_test (test_writes),
+        cmocka_unit_test (test_undone),
+        cmocka_unit_test (test_overwritten),
+        cmocka_unit_test (test_snapshot),
+        cmocka_unit_test (test_the_rest),
+        cmocka_unit_test (test_scrub_under_change),
+        cmocka_unit_test (test_scrub_is_bounded),
+        cmocka_unit_test (test_after_failed_snapshot),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
