@@ -13,6 +13,12 @@
 
 enum { ENTRIES = 512, ENTRIES_BYTES = 4 << 20 };
 
+/* So many entries before it is applied, what an entry will change is looked for, and fetched. This
+ * is not done for the first of a batch. */
+enum { KEYS_AHEAD = 16, FETCHED_AHEAD = 8 };
+
+_Static_assert(FETCHED_AHEAD < KEYS_AHEAD, "what is fetched has been looked for");
+
 static int load (struct store_reader *reader, const struct store_snapshot_info *info,
                  const struct tree_options *options, struct tree **tree)
 {
@@ -126,6 +132,22 @@ static int load_any (struct store *store, const struct tree_options *options,
     return code;
 }
 
+/* A state of many znodes does not fit into the processor's caches: what the memory takes to bring
+ * closer its place in the index, and then the znode, passes while other entries are applied. */
+static void foresee (const struct tree *tree, const struct zab_entry *entries, size_t count,
+                     size_t next, struct tree_key keys[KEYS_AHEAD])
+{
+    size_t sought = next + KEYS_AHEAD;
+    size_t fetched = next + FETCHED_AHEAD;
+    if (sought < count) {
+        keys[sought % KEYS_AHEAD] =
+            tree_key_of_entry (tree, entries[sought].data, entries[sought].size);
+    }
+    if (fetched < count) {
+        tree_key_fetch (tree, &keys[fetched % KEYS_AHEAD]);
+    }
+}
+
 /* Applies what the log records as committed. */
 static int replay (struct store *store, struct tree *tree, struct zab_point *applied, char *error,
                    size_t error_size)
@@ -145,7 +167,9 @@ static int replay (struct store *store, struct tree *tree, struct zab_point *app
             snprintf (error, error_size, "the log behind zxid %" PRIx64 " cannot be read",
                       applied->zxid);
         }
+        struct tree_key keys[KEYS_AHEAD] = {0};
         for (size_t i = 0; i < count && code == 0; i++) {
+            foresee (tree, entries, count, i, keys);
             struct tree_outcome outcome;
             if (!tree_apply (tree, entries[i].zxid, entries[i].stamp_ms, entries[i].data,
                              entries[i].size, &outcome)) {

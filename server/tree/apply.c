@@ -173,6 +173,16 @@ static void dispatch (struct tree *self, const struct entry *entry, struct tree_
     assert_fail ("the kind of the entry is known", __FILE__, __LINE__);
 }
 
+struct tree_key tree_key_of_entry (const struct tree *self, const uint8_t *data, size_t size)
+{
+    struct entry entry;
+    struct op first;
+    bool known = self->scalars.level > 0 && entry_decode (&entry, data, size) &&
+                 entry.kind == ENTRY_WRITE && op_decode (&first, &entry.u.write.ops) &&
+                 first.path_size > 0;
+    return known ? tree_key_of (self, first.path, first.path_size) : (struct tree_key){0};
+}
+
 bool tree_apply (struct tree *self, zxid_t zxid, int64_t stamp_ms, const uint8_t *data, size_t size,
                  struct tree_outcome *outcome)
 {

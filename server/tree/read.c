@@ -31,7 +31,7 @@ enum { FETCH_BYTES = 256, FETCH_STEP = 64 }; /* of a znode, with little data */
 
 void tree_key_fetch (const struct tree *self, const struct tree_key *key)
 {
-    const struct map_node *node = map_peek (&self->znodes, key->hash);
+    const struct map_node *node = key->path != NULL ? map_peek (&self->znodes, key->hash) : NULL;
     for (size_t at = 0; node != NULL && at < FETCH_BYTES; at += FETCH_STEP) {
         __builtin_prefetch ((const char *) node + at);
     }

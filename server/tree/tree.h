@@ -181,7 +181,7 @@ int tree_permit (const struct tree *self, uint64_t session, enum tree_sight want
                  const char *path, size_t path_size);
 
 /* The same in steps, for who has many to read: what the memory takes to bring one closer passes
- * while the others are looked for.  A key lives as long as the path, until the next tree_apply. */
+ * while the others are looked for.  A key lives as long as the path. */
 struct tree_key {
     const char *path;
     size_t path_size;
@@ -189,6 +189,9 @@ struct tree_key {
 };
 struct tree_key tree_key_of (const struct tree *self, const char *path, size_t path_size);
 void tree_key_fetch (const struct tree *self, const struct tree_key *key);
+/* Of what an entry changes first; for who will apply many, one after the other.  Without a path
+ * (NULL) where there is none, and then there is nothing to fetch. */
+struct tree_key tree_key_of_entry (const struct tree *self, const uint8_t *data, size_t size);
 /* with_data: the data, too, which is looked at only then. */
 int tree_get_key_as (const struct tree *self, uint64_t session, enum tree_sight wanted,
                      bool with_data, const struct tree_key *key, struct tree_node *node);

@@ -53,9 +53,22 @@ void fixture_deinit (struct fixture *self)
     buf_deinit (&self->entry);
 }
 
+/* What is foreseen of an entry is what is found by the same path. */
+static void check_foreseen (const struct fixture *self)
+{
+    struct tree_key key = tree_key_of_entry (self->tree, self->entry.data, self->entry.size);
+    tree_key_fetch (self->tree, &key);
+    if (key.path != NULL) {
+        struct tree_key same = tree_key_of (self->tree, key.path, key.path_size);
+        assert_int_equal (key.hash, same.hash);
+        assert_int_equal (self->entry.data[0], ENTRY_WRITE);
+    }
+}
+
 void fixture_apply (struct fixture *self)
 {
     assert_false (self->entry.failed);
+    check_foreseen (self);
     self->zxid++;
     self->stamp_ms += 10;
     assert_true (tree_apply (self->tree, self->zxid, self->stamp_ms, self->entry.data,
