@@ -369,7 +369,8 @@ static int finish_tail (struct log_recovery *self, struct fault *fault)
     if (rc == 0) {
         rc = rewrite (self, start, fault);
     }
-    log->unmarked = self->durable < self->last.zxid;
+    /*  The mark that a fresh segment begins with may be what a power cut has taken. */
+    log->unmarked = self->durable < self->last.zxid || log->current.end == SEGMENT_HEAD_SIZE;
     return rc;
 }
 
