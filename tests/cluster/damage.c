@@ -11,6 +11,14 @@
 #include "tests/unit/unit.h"
 
 enum { PATH_SIZE = 2 * ENSEMBLE_TEXT, SECTOR = 512, SECTORS_MAX = 16 };
+enum {
+    MANIFEST_MAX = 64 << 10,
+    IDS_SIZE = 40 /* that its head begins with: of server and cluster */
+};
+
+/* What the newest segment ends with is left alone by what could make it look as if it had ended
+ * before: more than a batch, which the watermark behind it covers. */
+enum { BATCH_MAX = 128 << 10 };
 
 struct files {
     const char *folder;
@@ -77,6 +85,63 @@ static uint64_t used_of (const char *path)
     return used;
 }
 
+/* ---- An older manifest ----------------------------------------------------------------------- */
+
+static void manifest_paths (const struct ensemble_server *server, char path[PATH_SIZE],
+                            char kept[PATH_SIZE])
+{
+    (void) snprintf (path, PATH_SIZE, "%s/manifest", server->data);
+    (void) snprintf (kept, PATH_SIZE, "%s-manifest", server->data);
+}
+
+/* false: there is none. */
+static bool read_manifest (const char *path, uint8_t bytes[MANIFEST_MAX], size_t *size)
+{
+    FILE *file = fopen (path, "r");
+    if (file == NULL) {
+        return false;
+    }
+    *size = fread (bytes, 1, MANIFEST_MAX, file);
+    assert_true (*size < MANIFEST_MAX);
+    assert_int_equal (fclose (file), 0);
+    return *size >= IDS_SIZE;
+}
+
+static void write_manifest (const char *path, const uint8_t *bytes, size_t size)
+{
+    FILE *file = fopen (path, "w");
+    assert_non_null (file);
+    assert_int_equal (fwrite (bytes, 1, size, file), size);
+    assert_int_equal (fclose (file), 0);
+}
+
+void ensemble_keep_manifest (struct ensemble *self, size_t index)
+{
+    static uint8_t bytes[MANIFEST_MAX];
+    char path[PATH_SIZE], kept[PATH_SIZE];
+    size_t size;
+    manifest_paths (&self->servers[index], path, kept);
+    if (read_manifest (path, bytes, &size)) {
+        write_manifest (kept, bytes, size);
+    }
+}
+
+/* false: none was kept of this store, or it is the same. */
+static bool put_manifest_back (const struct ensemble_server *server)
+{
+    static uint8_t now[MANIFEST_MAX], before[MANIFEST_MAX];
+    char path[PATH_SIZE], kept[PATH_SIZE];
+    size_t now_size, before_size;
+    manifest_paths (server, path, kept);
+    if (!read_manifest (path, now, &now_size) || !read_manifest (kept, before, &before_size) ||
+        memcmp (now, before, IDS_SIZE) != 0 ||
+        (now_size == before_size && memcmp (now, before, now_size) == 0)) {
+        return false;
+    }
+    write_manifest (path, before, before_size);
+    return true;
+}
+
 /* ---- What becomes of one --------------------------------------------------------------------- */
 
 static void change_byte (const char *path, uint64_t offset, uint64_t draw)
@@ -138,7 +203,8 @@ static bool damage (const struct files *self, size_t index, uint64_t draw, char 
     if (kind == 0 && swap (self, index, what, size)) {
         return true;
     }
-    if (kind > 3 || kind == 0 || is_newest_segment (self, index)) {
+    bool last = is_newest_segment (self, index) && offset + BATCH_MAX > used;
+    if (kind > 3 || kind == 0 || (last && kind != 3)) {
         change_byte (path, offset, draw >> 44);
         (void) snprintf (what, size, "%s at offset %" PRIu64, name, offset);
     } else if (kind == 1) {
@@ -159,7 +225,10 @@ bool ensemble_damage (struct ensemble *self, size_t index, uint64_t draw, char *
     struct files files;
     assert_int_equal (self->servers[index].pid, 0);
     list_files (&files, self->servers[index].data);
-    bool done = false;
+    bool done = (draw >> 32) % 8 == 0 && put_manifest_back (&self->servers[index]);
+    if (done) {
+        (void) snprintf (what, size, "an older manifest is put back");
+    }
     for (size_t i = 0; i < files.count && !done; i++) {
         done = damage (&files, ((draw >> 48) + i) % files.count, draw, what, size);
     }

@@ -271,7 +271,9 @@ static pid_t spawn (struct ensemble *self, const char *config, const char *outpu
 void ensemble_start (struct ensemble *self, size_t index)
 {
     struct ensemble_server *server = &self->servers[index];
+    struct stat log;
     assert_int_equal (server->pid, 0);
+    server->log_from = stat (server->log, &log) == 0 ? (long) log.st_size : 0;
     server->pid =
         spawn (self, server->config, server->log, server->disk, self->net ? server->id : 0);
 }
@@ -337,17 +339,29 @@ void ensemble_stop (struct ensemble *self, size_t index, int limit_ms)
     assert_int_equal (WEXITSTATUS (status), 0);
 }
 
-size_t ensemble_log_count (struct ensemble *self, size_t index, const char *text)
+static size_t count_lines (const struct ensemble_server *server, long from, const char *text)
 {
     char line[1024];
     size_t found = 0;
-    FILE *file = fopen (self->servers[index].log, "r");
+    FILE *file = fopen (server->log, "r");
     assert_non_null (file);
+    assert_int_equal (fseek (file, from, SEEK_SET), 0);
     while (fgets (line, sizeof line, file)) {
         found += strstr (line, text) != NULL;
     }
     (void) fclose (file);
     return found;
+}
+
+size_t ensemble_log_count (struct ensemble *self, size_t index, const char *text)
+{
+    return count_lines (&self->servers[index], 0, text);
+}
+
+bool ensemble_life_has (struct ensemble *self, size_t index, const char *text)
+{
+    const struct ensemble_server *server = &self->servers[index];
+    return count_lines (server, server->log_from, text) > 0;
 }
 
 bool ensemble_log_has (struct ensemble *self, size_t index, const char *text)

@@ -18,6 +18,7 @@ struct ensemble_server {
     char disk[ENSEMBLE_TEXT]; /* the control file of its disk, see bad_disk.h */
     char address[16];
     char clients[64];                /* its endpoint for clients */
+    long log_from;                   /* where its log begins that is of its present life, or last */
     size_t client_link;              /* with a proxy: that of its clients, */
     size_t peer_links[ENSEMBLE_MAX]; /* and of its connections to each other server */
 };
@@ -59,11 +60,15 @@ void ensemble_init_with (struct ensemble *self, const struct ensemble_options *o
  * not start it; its index is `count`. One that was there before must not run any more. */
 void ensemble_make_twin (struct ensemble *self, size_t of, bool copied);
 
+/* Keeps a copy of a server's manifest, in place of the one before. */
+void ensemble_keep_manifest (struct ensemble *self, size_t index);
+
 /* Damages one of the files in the folder of a server that does not run, of those that hold
  * something: changes one byte, not behind the last that is not 0; or zeroes some sectors, cuts it
- * off, removes it, or lets it and another of its kind change places. The newest segment of the log
- * is neither zeroed nor cut nor removed: that it was longer is what no disk can tell. Says what it
- * has done; draw decides. false: there is no such file. */
+ * off, removes it, or lets it and another of its kind change places; or puts the manifest that was
+ * kept back. The newest segment of the log is neither zeroed nor cut where it ends: that it was
+ * longer is what no disk can tell. Says what it has done; draw decides. false: there is no such
+ * file. */
 bool ensemble_damage (struct ensemble *self, size_t index, uint64_t draw, char *what, size_t size);
 
 /* Kills what runs, removes the folder; after a failure shows the ends of the logs. */
@@ -110,7 +115,9 @@ void ensemble_wait_equal (struct ensemble *self, int limit_ms);
 
 /* Whether a server, in all its lives, has logged a line with this text. */
 bool ensemble_log_has (struct ensemble *self, size_t index, const char *text);
-/* Waits for that. */
+/* Likewise, in the present one, or the last. */
+bool ensemble_life_has (struct ensemble *self, size_t index, const char *text);
+/* Waits for that, in any. */
 void ensemble_await_log (struct ensemble *self, size_t index, const char *text, int limit_ms);
 /* How many lines of it do. */
 size_t ensemble_log_count (struct ensemble *self, size_t index, const char *text);

@@ -114,6 +114,11 @@ void soak_read_logs (struct soak *self)
     read_logs (self, 0, 0);
 }
 
+bool soak_has_started (struct soak *self, size_t server)
+{
+    return ensemble_life_has (&self->ensemble, server, " listening clients=");
+}
+
 static void look_after_servers (struct soak *self)
 {
     for (size_t i = 0; i < self->ensemble.count; i++) {
@@ -124,7 +129,7 @@ static void look_after_servers (struct soak *self)
         soak_tell (self, "server %zu has ended: %s %d", i + 1,
                    WIFEXITED (status) ? "status" : "signal",
                    WIFEXITED (status) ? WEXITSTATUS (status) : WTERMSIG (status));
-        if (!soak_end_is_expected (self->ends[i], status)) {
+        if (!soak_end_is_expected (self->ends[i], status, soak_has_started (self, i))) {
             soak_fail (self, "server %zu has ended with %s %d, which is wrong; see the end of %s",
                        i + 1, WIFEXITED (status) ? "status" : "signal",
                        WIFEXITED (status) ? WEXITSTATUS (status) : WTERMSIG (status),

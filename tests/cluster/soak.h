@@ -150,6 +150,9 @@ void soak_tell (const struct soak *self, const char *format, ...);
 /* The server has a reason to end: waits until it has. */
 void soak_await_end (struct soak *self, size_t server, const char *reason);
 
+/* Whether it has got so far as to listen, in this life, or the last. */
+bool soak_has_started (struct soak *self, size_t server);
+
 /* Takes in what the logs have, as they are now. */
 void soak_read_logs (struct soak *self);
 

@@ -13,16 +13,16 @@ static bool exits_with (int wait_status, int status)
     return WIFEXITED (wait_status) && WEXITSTATUS (wait_status) == status;
 }
 
-bool soak_end_is_expected (enum soak_end expected, int wait_status)
+bool soak_end_is_expected (enum soak_end expected, int wait_status, bool started)
 {
     switch (expected) {
     case SOAK_TOLD_TO_END:
         return exits_with (wait_status, STOPPED) ||
-               (WIFSIGNALED (wait_status) && WTERMSIG (wait_status) == SIGTERM);
+               (WIFSIGNALED (wait_status) && WTERMSIG (wait_status) == SIGTERM && !started);
     case SOAK_DISK_FAILS:
-        return exits_with (wait_status, DISK_FAILED) || exits_with (wait_status, CANNOT_START);
+        return exits_with (wait_status, started ? DISK_FAILED : CANNOT_START);
     case SOAK_IS_TWIN:
-        return exits_with (wait_status, CANNOT_START);
+        return exits_with (wait_status, CANNOT_START) && !started;
     default:
         return false;
     }

@@ -9,12 +9,12 @@
 enum soak_end {
     SOAK_GOES_ON = 0,
     SOAK_TOLD_TO_END, /* SIGTERM: as soon as it has begun it does not know yet what that means */
-    SOAK_DISK_FAILS,  /* when it meets the failure; as it starts, for whatever reason it cannot */
+    SOAK_DISK_FAILS,  /* when it meets the failure; with another status if it had not started yet */
     SOAK_IS_TWIN      /* it cannot start on what it has copied */
 };
 
-/* wait_status: as waitpid has it. What sanitizers end a process with is never expected, as long as
- * tests give them a status of their own. */
-bool soak_end_is_expected (enum soak_end expected, int wait_status);
+/* wait_status: as waitpid has it; started: it had got so far as to listen. What sanitizers end a
+ * process with is never expected, as long as tests give them a status of their own. */
+bool soak_end_is_expected (enum soak_end expected, int wait_status, bool started);
 
 #endif

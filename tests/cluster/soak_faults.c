@@ -13,8 +13,12 @@ enum { LED_QUERY_MS = 100, STALL_MS = 300, RIGHT_AGAIN_MS = 1000 };
 
 /* ---- Processes ------------------------------------------------------------------------------- */
 
+/* What its manifest is now is an older one some time later. */
 static void start_again (struct soak *self, struct soak_fault *fault)
 {
+    if (fault->draw % 3 == 0) {
+        ensemble_keep_manifest (&self->ensemble, fault->server);
+    }
     ensemble_start (&self->ensemble, fault->server);
     self->held[fault->server] = false;
 }

@@ -114,7 +114,8 @@ void soak_end_twin (struct soak *self, struct soak_fault *fault)
 {
     size_t twin = self->ensemble.count;
     int status = ensemble_reap (&self->ensemble, twin);
-    if (status != -1 && !soak_end_is_expected (SOAK_IS_TWIN, status)) {
+    if (status != -1 &&
+        !soak_end_is_expected (SOAK_IS_TWIN, status, soak_has_started (self, twin))) {
         soak_fail (self, "the twin of server %zu has ended with %s %d, which is wrong; see %s",
                    fault->server + 1, WIFEXITED (status) ? "status" : "signal",
                    WIFEXITED (status) ? WEXITSTATUS (status) : WTERMSIG (status),

@@ -24,46 +24,51 @@ static int end_of_process (int status, int signal)
     return wait_status;
 }
 
-/* Of all statuses these alone; first = second: there is but one. */
-static void assert_statuses (enum soak_end expected, int first, int second)
+/* Of all statuses this one alone, of a server that had started, or had not; -1: none. */
+static void assert_status (enum soak_end expected, bool started, int status)
 {
     /* Of cohortd; of sanitizers: 23, 66 and 99; of a shell that finds no program. */
     static const int statuses[] = {0, 1, 2, 3, 4, 5, 6, 7, 23, 66, 99, 127, 255};
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
-        assert_int_equal (soak_end_is_expected (expected, end_of_process (statuses[i], 0)),
-                          statuses[i] == first || statuses[i] == second);
+        assert_int_equal (soak_end_is_expected (expected, end_of_process (statuses[i], 0), started),
+                          statuses[i] == status);
     }
 }
 
 static void test_goes_on (void **state)
 {
     (void) state;
-    assert_statuses (SOAK_GOES_ON, -1, -1);
-    assert_false (soak_end_is_expected (SOAK_GOES_ON, end_of_process (0, SIGTERM)));
+    assert_status (SOAK_GOES_ON, true, -1);
+    assert_status (SOAK_GOES_ON, false, -1);
+    assert_false (soak_end_is_expected (SOAK_GOES_ON, end_of_process (0, SIGTERM), true));
 }
 
 static void test_told_to_end (void **state)
 {
     (void) state;
-    assert_statuses (SOAK_TOLD_TO_END, 0, 0);
-    assert_true (soak_end_is_expected (SOAK_TOLD_TO_END, end_of_process (0, SIGTERM)));
-    assert_false (soak_end_is_expected (SOAK_TOLD_TO_END, end_of_process (0, SIGKILL)));
+    assert_status (SOAK_TOLD_TO_END, true, 0);
+    assert_status (SOAK_TOLD_TO_END, false, 0);
+    assert_true (soak_end_is_expected (SOAK_TOLD_TO_END, end_of_process (0, SIGTERM), false));
+    assert_false (soak_end_is_expected (SOAK_TOLD_TO_END, end_of_process (0, SIGTERM), true));
+    assert_false (soak_end_is_expected (SOAK_TOLD_TO_END, end_of_process (0, SIGKILL), true));
 }
 
 /* 4: the disk has failed a server that ran; 1: one that started. */
 static void test_disk_fails (void **state)
 {
     (void) state;
-    assert_statuses (SOAK_DISK_FAILS, 4, 1);
-    assert_false (soak_end_is_expected (SOAK_DISK_FAILS, end_of_process (0, SIGTERM)));
+    assert_status (SOAK_DISK_FAILS, true, 4);
+    assert_status (SOAK_DISK_FAILS, false, 1);
+    assert_false (soak_end_is_expected (SOAK_DISK_FAILS, end_of_process (0, SIGTERM), true));
 }
 
 static void test_twin (void **state)
 {
     (void) state;
-    assert_statuses (SOAK_IS_TWIN, 1, 1);
-    assert_false (soak_end_is_expected (SOAK_IS_TWIN, end_of_process (0, SIGTERM)));
-    assert_false (soak_end_is_expected (SOAK_IS_TWIN, end_of_process (0, SIGABRT)));
+    assert_status (SOAK_IS_TWIN, false, 1);
+    assert_status (SOAK_IS_TWIN, true, -1);
+    assert_false (soak_end_is_expected (SOAK_IS_TWIN, end_of_process (0, SIGTERM), false));
+    assert_false (soak_end_is_expected (SOAK_IS_TWIN, end_of_process (0, SIGABRT), false));
 }
 
 int main (void)
