@@ -2,8 +2,8 @@
  * server/main.c - cohortd: the server as a process
  *
  * The main thread reads the configuration, starts a server (cohort/server.h) and waits for a
- * signal or for the server's end.  SIGTERM and SIGINT are taken from a descriptor, so that none
- * is missed between looking and waiting.
+ * signal or for the server's end.  SIGTERM and SIGINT are a thread's of their own, which sees to it
+ * that the process ends, whatever the others wait for.
  */
 #include <czmq.h>
 #include <errno.h>
@@ -11,12 +11,13 @@
 #include <limits.h>
 #include <malloc.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +32,11 @@
 enum { EXIT_USAGE = 2, EXIT_DISK_FULL = 3, EXIT_DISK_FAILED = 4, EXIT_DAMAGED = 5 };
 
 enum { ENDPOINT_SIZE = 160, READY_LIMIT_MS = 10000 };
+
+/* From a signal on: when the process ends as if killed, and when a second signal is taken for one.
+ * Some send the first twice (timeout, and a terminal besides it).  The help text and the man page
+ * have both numbers. */
+enum { STOP_LIMIT_MS = 10000, STOP_AGAIN_MS = 1000, STOP_LOOK_MS = 100 };
 
 static const char usage[] =
     "cohortd - a Cohort server\n"
@@ -85,11 +91,13 @@ static const char usage[] =
     "  and those of zoo.cfg: taken, with a notice where they mean nothing here\n"
     "\n"
     "Each event is one line on stderr: time, level, name, details.  Signals: SIGTERM and SIGINT\n"
-    "hand over leadership and stop.\n"
+    "hand over leadership and stop.  What is not over after 10 s, or when a second one comes a\n"
+    "second later or more, ends as if killed (a disk that does not answer): nothing that was\n"
+    "acknowledged is lost by that.\n"
     "\n"
     "exit status\n"
     "  0  stopped by a signal\n"
-    "  1  another failure than these; the last line says which\n"
+    "  1  another failure than these, an end as if killed among them; the last line says which\n"
     "  2  the command line\n"
     "  3  no space to start with; a server that runs goes on without, and waits for it\n"
     "  4  the disk failed: a write, fsync or rename; nobody knows what it holds.  Look at the\n"
@@ -144,24 +152,71 @@ static int fail_usage (const char *what, const char *value)
 
 /* ---- Running ----------------------------------------------------------------------------- */
 
-/* Before any thread is made, so that all of them leave these signals to the descriptor. */
+/* What the thread of the signals works with; one for the process. */
+static struct {
+    sigset_t set;
+    int asked; /* eventfd: the first one has come */
+} signals;
+
+/* Until another signal comes that is meant (true), or the limit is over.  Time in which this
+ * process did not run does not count: so looks are counted. */
+static bool wait_for_another (void)
+{
+    const struct timespec look = {.tv_nsec = STOP_LOOK_MS * 1000000L};
+    bool came = false;
+    for (int ms = 0; ms < STOP_LIMIT_MS && !came; ms += STOP_LOOK_MS) {
+        if (ms < STOP_AGAIN_MS) {
+            (void) poll (NULL, 0, STOP_LOOK_MS); /* what comes meanwhile waits, as one */
+        } else {
+            came = sigtimedwait (&signals.set, NULL, &look) > 0 && ms > STOP_AGAIN_MS;
+        }
+    }
+    return came;
+}
+
+/* The first signal asks for the end.  Whoever sees to that may wait for a sync that never comes
+ * back: then this thread ends the process.  Whatever was acknowledged is durable without any more.
+ */
+static void *await_signals (void *arg)
+{
+    int number;
+    uint64_t one = 1;
+    (void) arg;
+    (void) sigwait (&signals.set, &number);
+    ssize_t written = write (signals.asked, &one, sizeof one);
+    bool again = written != (ssize_t) sizeof one || wait_for_another ();
+    char text[128];
+    (void) snprintf (text, sizeof text, "reason=\"%s, and something does not answer\"",
+                     again ? "a second signal" : "10 s are over");
+    log_to_stderr (COHORT_LOG_ERROR, "ended-as-if-killed", text, NULL);
+    _exit (EXIT_FAILURE);
+}
+
+/* Before any thread is made, so that all of them leave these signals to that one.  A descriptor
+ * that is readable when the process is to end; -1: there is none. */
 static int signals_open (void)
 {
-    sigset_t set;
-    (void) sigemptyset (&set);
-    (void) sigaddset (&set, SIGTERM);
-    (void) sigaddset (&set, SIGINT);
+    pthread_t thread;
+    (void) sigemptyset (&signals.set);
+    (void) sigaddset (&signals.set, SIGTERM);
+    (void) sigaddset (&signals.set, SIGINT);
     /* A file that may not grow (ulimit -f) is a failed write, which is told, and no death. */
     (void) signal (SIGXFSZ, SIG_IGN);
     /* So is a log whose reader has gone: nobody hears of it, but clients are served. */
     (void) signal (SIGPIPE, SIG_IGN);
-    return sigprocmask (SIG_BLOCK, &set, NULL) == 0 ? signalfd (-1, &set, SFD_CLOEXEC) : -1;
+    signals.asked = eventfd (0, EFD_CLOEXEC);
+    if (signals.asked < 0 || sigprocmask (SIG_BLOCK, &signals.set, NULL) != 0 ||
+        pthread_create (&thread, NULL, await_signals, NULL) != 0) {
+        return -1;
+    }
+    (void) pthread_detach (thread);
+    return signals.asked;
 }
 
 /* Until a signal (true) or the server's own end (false). */
-static bool wait_for_end (cohort_server_t *server, int signals)
+static bool wait_for_end (cohort_server_t *server, int asked)
 {
-    struct pollfd fds[2] = {{.fd = signals, .events = POLLIN},
+    struct pollfd fds[2] = {{.fd = asked, .events = POLLIN},
                             {.fd = cohort_server_fd (server), .events = POLLIN}};
     while (poll (fds, 2, -1) < 0) {
         if (errno != EINTR) {
@@ -211,8 +266,8 @@ static void raise_descriptors (void)
 static int run (const cohort_server_options_t *options)
 {
     bound_allocator ();
-    int signals = signals_open ();
-    if (signals < 0) {
+    int asked = signals_open ();
+    if (asked < 0) {
         return fail ("signals cannot be handled");
     }
     cohort_server_t *server = cohort_server_new (options);
@@ -229,7 +284,7 @@ static int run (const cohort_server_options_t *options)
         status = fail_server (options, rc, cohort_server_errmsg (server));
     } else {
         log_endpoints (server, options);
-        if (wait_for_end (server, signals)) {
+        if (wait_for_end (server, asked)) {
             log_to_stderr (COHORT_LOG_INFO, "stopping", "reason=signal", NULL);
             rc = cohort_server_stop (server);
             status = rc == 0 ? EXIT_SUCCESS : exit_status_of (rc);
@@ -240,7 +295,6 @@ static int run (const cohort_server_options_t *options)
         }
     }
     cohort_server_destroy (&server);
-    (void) close (signals);
     return status;
 }
 
@@ -394,7 +448,6 @@ static int run_ensemble (const struct arguments *arguments, const cohort_server_
         return fail ("signals cannot be handled");
     }
     int rc = dev_run (&options, error, sizeof error);
-    (void) close (options.signals);
     return rc == 0 ? EXIT_SUCCESS : fail (error);
 }
 

@@ -306,6 +306,53 @@ static void test_slow_disks (void **state)
     verify_all ();
 }
 
+static void ended_as_if_killed (int end)
+{
+    assert_true (WIFEXITED (end));
+    assert_int_equal (WEXITSTATUS (end), 1);
+}
+
+/* As somebody does who does not want to wait. */
+static void ask_again_and_again (size_t server)
+{
+    int end = -1;
+    while ((end = ensemble_reap (&ensemble, server)) == -1) {
+        ensemble_signal (&ensemble, server, SIGINT);
+        (void) poll (NULL, 0, 50);
+    }
+    ended_as_if_killed (end);
+}
+
+/* A sync that does not come back keeps no server from its end: neither the one that meets it as it
+ * ends, nor one that has been waiting for it. What was acknowledged is there. */
+static void test_end_on_a_disk_that_hangs (void **state)
+{
+    enum { HANGS_MS = 600000, LATE_MS = 8000 };
+    static const int signals[] = {SIGTERM, SIGINT};
+    (void) state;
+    begin_load (8000);
+    for (size_t round = 0; round < 2; round++) {
+        size_t server = round == 0 ? (leader + 1) % 3 : leader;
+        disks[server]->calls[BAD_DISK_SYNC].delay_ms = HANGS_MS;
+        load_until (&load, 3000 + round * 2000, LOAD_MS);
+        int64_t asked_ms = test_now_ms ();
+        ensemble_signal (&ensemble, server, signals[round]);
+        if (round == 1) {
+            ensemble_await_log (&ensemble, server, " stopping ", END_MS);
+            ask_again_and_again (server);
+            assert_true (test_now_ms () - asked_ms < LATE_MS);
+        } else {
+            ended_as_if_killed (ensemble_wait_end (&ensemble, server, END_MS));
+            assert_true (test_now_ms () - asked_ms >= LATE_MS);
+        }
+        assert_true (ensemble_life_has (&ensemble, server, " ended-as-if-killed "));
+        bad_disk_heal (disks[server]);
+        ensemble_start (&ensemble, server);
+        leader = ensemble_wait_leader (&ensemble, 2, START_MS);
+    }
+    verify_all ();
+}
+
 static void test_power_cuts (void **state)
 {
     struct prng prng;
@@ -348,6 +395,7 @@ static void test_damage_is_healed (void **state)
         ensemble_signal (&ensemble, server, SIGKILL);
         assert_true (ensemble_damage (&ensemble, server, prng_u64 (&prng), what, sizeof what));
         printf ("  server %zu: %s\n", server + 1, what);
+        ensemble_keep_manifest (&ensemble, server);
         ensemble_start (&ensemble, server);
         load_until (&load, 5000 + round * 1000, LOAD_MS);
         ensemble_wait_whole (&ensemble, START_MS);
@@ -437,6 +485,7 @@ int main (int argc, char **argv)
         FAULT_TEST (test_nothing_is_taken),
         FAULT_TEST (test_log_that_nobody_reads),
         FAULT_TEST (test_slow_disks),
+        FAULT_TEST (test_end_on_a_disk_that_hangs),
         FAULT_TEST (test_power_cuts),
         FAULT_TEST (test_damage_is_healed),
         FAULT_TEST (test_emptied_folder),
