@@ -185,7 +185,10 @@ static bool add_folder (struct inputs *inputs, const char *folder)
     if (count < 0) {
         return complain (folder);
     }
-    bool good = true;
+    bool good = count > 0;
+    if (!good) {
+        fprintf (stderr, "fuzz-%s: %s: no inputs\n", fuzz_target.name, folder);
+    }
     for (int i = 0; i < count; i++) {
         char path[PATH_SIZE];
         int length = snprintf (path, sizeof (path), "%s/%s", folder, entries[i]->d_name);
@@ -330,14 +333,15 @@ int main (int argc, char **argv)
     for (int i = optind; i < argc; i++) {
         good = add_path (&inputs, argv[i]) && good;
     }
+    size_t files = inputs.count;
     if (rounds > 0 || optind == argc) {
         fuzz_target.seeds (add_input, &inputs);
     }
     prepare ();
     if (good && inputs.count > 0) {
         run_all (&inputs, rounds);
-        printf ("%s: %zu inputs and %llu changes of each\n", fuzz_target.name, inputs.count,
-                (unsigned long long) rounds);
+        printf ("%s: %zu inputs, %zu of them files, and %llu changes of each\n", fuzz_target.name,
+                inputs.count, files, (unsigned long long) rounds);
     }
     free_inputs (&inputs);
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
