@@ -36,6 +36,9 @@ struct disk_ops {
     /* All of it, or an error; reading past the end gives *done < size. */
     int (*read) (struct disk_file *file, uint64_t offset, void *data, size_t size, size_t *done);
     int (*write) (struct disk_file *file, uint64_t offset, const void *data, size_t size);
+    /* Takes space for so many bytes from there on: those that the file did not have are zeros, and
+     * none of them is written; those that it had stay.  -EOPNOTSUPP: not here.  NULL: never. */
+    int (*allocate) (struct disk_file *file, uint64_t offset, uint64_t size);
 
     /* Data and size are durable when it returns 0.  An error is final: what was written since
      *  the last success may be lost, and asking again proves nothing. */

@@ -18,7 +18,12 @@ enum {
     RESERVE_STEPS_AHEAD = 4,
     /*  Where much is written: so many, and in a pause so many times what was written. */
     RESERVE_STEPS_AHEAD_MAX = 20,
-    RESERVE_SHARE = 8
+    RESERVE_SHARE = 8,
+    /*  Syncs of more than that part of a step, 192 KiB, take longer if their space has been filled
+     *  than if they note what is not zero any more; then so many steps are taken at once. */
+    LARGE_PART = 3,
+    LARGE_OF = 16,
+    ALLOCATE_STEPS = 8
 };
 
 void log_init (struct log *self, struct disk *disk, uint64_t segment_bytes)
@@ -58,14 +63,32 @@ static uint64_t round_up (uint64_t value, uint64_t step)
 }
 
 /*  How far to reserve so that `through` is covered: whole steps, but not beyond the limit. */
-static uint64_t reserve_goal (const struct log *self, uint64_t through)
+static uint64_t reserve_goal (const struct log *self, uint64_t through, uint64_t step)
 {
-    uint64_t goal = round_up (through, self->reserve_bytes);
+    uint64_t goal = round_up (through, step);
     if (goal > self->segment_bytes) {
         goal =
             through > self->segment_bytes ? round_up (through, SECTOR_SIZE) : self->segment_bytes;
     }
     return goal;
+}
+
+/*  While others wait.  Where there is no room for many steps there may be for one. */
+static int reserve_now (struct log *self, uint64_t through, struct fault *fault)
+{
+    struct segment *current = &self->current;
+    if (through <= current->reserved) {
+        return 0;
+    }
+    if (self->batch >= self->reserve_bytes * LARGE_PART / LARGE_OF) {
+        uint64_t goal = reserve_goal (self, through, ALLOCATE_STEPS * self->reserve_bytes);
+        int rc = segment_allocate (current, self->disk, goal, fault);
+        if (rc != COHORT_EDISKFULL) {
+            return rc;
+        }
+    }
+    return segment_reserve (current, self->disk, reserve_goal (self, through, self->reserve_bytes),
+                            fault);
 }
 
 /*  Creates the next segment and lists it, so that its loss would be noticed. */
@@ -106,13 +129,24 @@ static bool next_is_due (const struct log *self)
     return self->next.file == NULL && self->current.file != NULL;
 }
 
-static bool reserve_is_due (const struct log *self, uint64_t steps)
+/*  Whether so many steps are not there ahead of the records: of what was reserved, or filled. */
+static bool lacks_steps (const struct log *self, uint64_t steps, uint64_t through)
 {
     uint64_t goal = self->current.end + steps * self->reserve_bytes;
     if (goal > self->segment_bytes) {
         goal = self->segment_bytes;
     }
-    return self->current.file != NULL && self->current.reserved < goal;
+    return self->current.file != NULL && through < goal;
+}
+
+static bool space_is_due (const struct log *self)
+{
+    return lacks_steps (self, RESERVE_STEPS_AHEAD / 2, self->current.reserved);
+}
+
+static bool reserve_is_due (const struct log *self, uint64_t steps)
+{
+    return lacks_steps (self, steps, self->current.filled);
 }
 
 /*  While space is being reserved nothing is written, on any server, for all write the same log: so
@@ -126,7 +160,7 @@ static bool burst_is_due (const struct log *self)
 
 enum log_need log_need (const struct log *self)
 {
-    if (reserve_is_due (self, RESERVE_STEPS_AHEAD / 2) ||
+    if (space_is_due (self) ||
         (next_is_due (self) && self->current.end > self->segment_bytes / 2)) {
         return LOG_NEEDS_NOW;
     }
@@ -138,8 +172,10 @@ enum log_need log_need (const struct log *self)
 
 static int reserve_step (struct log *self, struct fault *fault)
 {
+    const struct segment *current = &self->current;
+    uint64_t filled = current->filled > current->end ? current->filled : current->end;
     return segment_reserve (&self->current, self->disk,
-                            reserve_goal (self, self->current.reserved + 1), fault);
+                            reserve_goal (self, filled + 1, self->reserve_bytes), fault);
 }
 
 /*  Without room for that the disk is not called full. */
@@ -156,6 +192,9 @@ static int reserve_for_burst (struct log *self, struct fault *fault)
 int log_prepare (struct log *self, bool *did, struct fault *fault)
 {
     *did = true;
+    if (space_is_due (self)) {
+        return reserve_now (self, self->current.reserved + 1, fault);
+    }
     if (reserve_is_due (self, RESERVE_STEPS_AHEAD)) {
         return reserve_step (self, fault);
     }
@@ -222,6 +261,8 @@ int log_sync (struct log *self, struct fault *fault)
     }
     if (rc == 0) {
         self->unsynced = false;
+        self->batch = (3 * self->batch + self->unsynced_bytes) / 4;
+        self->unsynced_bytes = 0;
         self->unmarked = self->unmarked || self->durable != self->last.zxid;
         self->durable = COHORT_MUTATED (watermark_behind) ? self->durable : self->last.zxid;
     }
@@ -315,7 +356,8 @@ int log_mark (struct log *self, struct fault *fault)
     }
     /*  The seal must fit behind it. */
     uint64_t through = current->end + 2 * (uint64_t) NOTE_SIZE_MAX;
-    int rc = segment_reserve (current, self->disk, through, fault);
+    int rc =
+        through > current->reserved ? segment_reserve (current, self->disk, through, fault) : 0;
     return rc == 0 ? write_note (self, RECORD_MARK, fault) : rc;
 }
 
@@ -345,11 +387,7 @@ static int make_room (struct log *self, size_t total, struct fault *fault)
             return rc;
         }
     }
-    uint64_t through = self->current.end + total + NOTE_SIZE_MAX;
-    if (through <= self->current.reserved) {
-        return 0;
-    }
-    return segment_reserve (&self->current, self->disk, reserve_goal (self, through), fault);
+    return reserve_now (self, self->current.end + total + NOTE_SIZE_MAX, fault);
 }
 
 int log_append (struct log *self, uint8_t *records, size_t size, size_t *done, struct fault *fault)
@@ -379,6 +417,7 @@ int log_append (struct log *self, uint8_t *records, size_t size, size_t *done, s
         self->run_size += total;
         current->end += total;
         self->written += total;
+        self->unsynced_bytes += total;
         *done += total;
         self->last = (struct zab_point){.zxid = record_zxid (at), .chain = record_chain (at)};
         zxid_t commit = record_commit (at);

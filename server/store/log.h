@@ -36,6 +36,9 @@ struct log {
     uint64_t
         written; /*  by this process; from 0 again if that would need space that is not there */
 
+    uint64_t unsynced_bytes;
+    uint64_t batch; /*  bytes of a sync, about, of late */
+
     /*  Finished and not yet handed to the disk, or handed in vain, for want of room. */
     const uint8_t *run;
     size_t run_size;

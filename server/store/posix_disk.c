@@ -1,7 +1,7 @@
 /*
  *  server/store/posix_disk.c - a folder of the file system
  *
- *  May include: base, disk.h, POSIX, and Linux for statx.
+ *  May include: base, disk.h, POSIX, and Linux for statx and fallocate.
  */
 #define _FILE_OFFSET_BITS 64
 #define _GNU_SOURCE
@@ -236,6 +236,18 @@ static int write_file (struct disk_file *file, uint64_t offset, const void *data
     return 0;
 }
 
+static int allocate_file (struct disk_file *file, uint64_t offset, uint64_t size)
+{
+    int rc;
+    do {
+        rc = fallocate (file->fd, 0, (off_t) offset, (off_t) size);
+    } while (rc != 0 && errno == EINTR);
+    if (rc == 0) {
+        return 0;
+    }
+    return errno == EDQUOT ? -ENOSPC : errno == ENOSYS ? -EOPNOTSUPP : -errno;
+}
+
 /*  Whether a start would find another folder there, or none: somebody has moved this one. */
 static bool is_elsewhere (const struct posix_disk *self)
 {
@@ -357,6 +369,7 @@ static const struct disk_ops posix_ops = {
     .size = size_of,
     .read = read_file,
     .write = write_file,
+    .allocate = allocate_file,
     .sync = sync_file,
     .truncate = truncate_file,
     .rename = rename_file,

@@ -349,7 +349,7 @@ static int rewrite (struct log_recovery *self, uint64_t start, struct fault *fau
     uint64_t stop = current->end + record_note_size (current->end);
     stop = self->garbage_end > stop ? self->garbage_end : stop;
     int rc = recover_rewrite (current, self->log->disk, start, current->end, stop, fault);
-    current->reserved = stop;
+    current->reserved = current->filled = stop;
     return rc;
 }
 

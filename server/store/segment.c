@@ -34,10 +34,11 @@ static int give_back (struct segment *self, struct disk *disk, int code, struct 
 
 int segment_reserve (struct segment *self, struct disk *disk, uint64_t through, struct fault *fault)
 {
-    if (through <= self->reserved) {
+    uint64_t filled = self->filled > self->end ? self->filled : self->end;
+    if (through <= filled) {
         return 0;
     }
-    uint64_t at = COHORT_MUTATED (zeros_before_end) ? self->end / 512 * 512 : self->reserved;
+    uint64_t at = COHORT_MUTATED (zeros_before_end) ? self->end / 512 * 512 : filled;
     while (at < through) {
         size_t part = through - at < ZEROS_SIZE ? (size_t) (through - at) : ZEROS_SIZE;
         int rc = disk->ops->write (self->file, at, zeros, part);
@@ -47,6 +48,29 @@ int segment_reserve (struct segment *self, struct disk *disk, uint64_t through, 
         at += part;
     }
     int rc = segment_sync (self, disk, fault);
+    if (rc == 0) {
+        self->filled = through;
+        self->reserved = through > self->reserved ? through : self->reserved;
+    }
+    return rc;
+}
+
+int segment_allocate (struct segment *self, struct disk *disk, uint64_t through,
+                      struct fault *fault)
+{
+    if (through <= self->reserved) {
+        return 0;
+    }
+    int rc = disk->ops->allocate != NULL
+                 ? disk->ops->allocate (self->file, self->reserved, through - self->reserved)
+                 : -EOPNOTSUPP;
+    if (rc == -EOPNOTSUPP) {
+        return segment_reserve (self, disk, through, fault);
+    }
+    if (rc != 0) {
+        return give_back (self, disk, fault_disk (fault, self->name, "reserve", rc), fault);
+    }
+    rc = segment_sync (self, disk, fault);
     if (rc == 0) {
         self->reserved = through;
     }
@@ -63,6 +87,7 @@ int segment_create (struct segment *self, struct disk *disk, const struct file_i
         .salt = record_salt (ids->store_id, number),
         .end = SEGMENT_HEAD_SIZE,
         .reserved = SEGMENT_HEAD_SIZE,
+        .filled = SEGMENT_HEAD_SIZE,
     };
     name_segment (self->name, number);
     int rc = disk->ops->open (disk, self->name, true, &self->file);
@@ -165,6 +190,7 @@ int segment_open (struct segment *self, struct disk *disk, const struct file_ids
     if (self->reserved < SEGMENT_HEAD_SIZE) {
         self->reserved = SEGMENT_HEAD_SIZE; /*  cut short behind its head: nothing was there */
     }
+    self->filled = self->reserved;
     return 0;
 }
 

@@ -3,7 +3,8 @@
  *
  *  Space is reserved ahead of the records by writing real zeros and syncing them: want of space
  *  shows there and never in the middle of a record, and a sector that is still zero was never
- *  written.
+ *  written.  Where much is written at once the file system takes the space instead, and says that
+ *  there are zeros: each sync has to note what is none any more, but nothing is written twice.
  */
 #ifndef SERVER_STORE_SEGMENT_H
 #define SERVER_STORE_SEGMENT_H
@@ -19,6 +20,7 @@ struct segment {
     uint64_t salt;
     uint64_t end;      /*  the next record goes here */
     uint64_t reserved; /*  zeros are durable from end up to here, but for `tried` */
+    uint64_t filled;   /*  and were written up to here, if that is not before end */
     uint64_t tried;    /*  if behind end: up to here something was written in vain */
 };
 
@@ -32,9 +34,13 @@ int segment_create (struct segment *self, struct disk *disk, const struct file_i
 int segment_open (struct segment *self, struct disk *disk, const struct file_ids *ids,
                   uint32_t number, struct fault *fault);
 
-/*  Reserves through this offset; syncs.  COHORT_EDISKFULL: may be tried again; else final. */
+/*  Reserves through this offset, and fills; syncs.  COHORT_EDISKFULL: may be tried again; else
+ *  final. */
 int segment_reserve (struct segment *self, struct disk *disk, uint64_t through,
                      struct fault *fault);
+/*  Reserves through this offset without filling, if the disk can; else as segment_reserve. */
+int segment_allocate (struct segment *self, struct disk *disk, uint64_t through,
+                      struct fault *fault);
 
 /*  Of what is reserved.  COHORT_EDISKFULL (a file system that writes elsewhere and exchanges): some
  *  of it may be there, and the same may be written there again; else final. */

@@ -291,6 +291,25 @@ static int write_file (struct disk_file *file, uint64_t offset, const void *data
     return fate == FATE_PARTLY ? error : full ? -ENOSPC : 0;
 }
 
+uint64_t crash_disk_allocated (const struct crash_disk *self)
+{
+    return self->allocated;
+}
+
+/*  As zeros that are written: they, too, are there or not after a crash, and never anything else.
+ */
+static int allocate_file (struct disk_file *file, uint64_t offset, uint64_t size)
+{
+    static const uint8_t zeros[64 << 10];
+    int rc = 0;
+    file->disk->allocated += size;
+    for (uint64_t at = 0; at < size && rc == 0; at += sizeof zeros) {
+        size_t part = size - at < sizeof zeros ? (size_t) (size - at) : sizeof zeros;
+        rc = write_file (file, offset + at, zeros, part);
+    }
+    return rc;
+}
+
 static int sync_file (struct disk_file *file)
 {
     int error;
@@ -395,6 +414,7 @@ static const struct disk_ops crash_ops = {
     .size = size_of,
     .read = read_file,
     .write = write_file,
+    .allocate = allocate_file,
     .sync = sync_file,
     .truncate = truncate_file,
     .rename = rename_file,

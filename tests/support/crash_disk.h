@@ -82,6 +82,8 @@ void crash_disk_set_space (struct crash_disk *self, uint64_t bytes);
  * rename takes space for a moment, also where the file has it already. */
 void crash_disk_copy_on_write (struct crash_disk *self, bool copies);
 uint64_t crash_disk_used (const struct crash_disk *self);
+/*  Bytes of space that was taken without being written. */
+uint64_t crash_disk_allocated (const struct crash_disk *self);
 
 /*  Changes the byte on the disk, and in the cache.  false: no such file, or it is shorter. */
 bool crash_disk_flip (struct crash_disk *self, const char *name, uint64_t offset, uint8_t mask);

@@ -70,7 +70,8 @@ struct crash_disk {
     bool stop_names;                   /*  only what changes names is counted, */
     char stop_prefix[CRASH_NAME_SIZE]; /*  and only files whose names begin so */
     uint64_t operations, stop_at, fail_at, fail_read_at, failures, space;
-    bool copies; /*  on write */
+    uint64_t allocated; /*  bytes, without being written */
+    bool copies;        /*  on write */
     int fail_error;
     struct folder durable, cached;
     struct name_change *changes;

@@ -123,12 +123,55 @@ static void test_no_room_for_bursts (void **state)
     assert_int_equal (history_compare (&history, store), history.count);
 }
 
+/*  Much at once is not written twice: its space is taken, and filled only in the calm. */
+static void test_large_batches (void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < 100; i++) {
+        history_add (&history, i == 0 ? 1 : 0, ENTRY_SIZE, i);
+        history_submit (&history, store, i, ++number, 0);
+        work ();
+    }
+    assert_int_equal (crash_disk_allocated (disk), 0);
+    for (size_t i = 0; i < 40; i++) {
+        append_mib ();
+        (void) store_work (store);
+    }
+    work ();
+    assert_in_range (crash_disk_allocated (disk), 8 * MIB, 40 * MIB);
+    assert_int_equal (store_work_due (store), -1);
+    store_close (&store);
+    crash_disk_power_cut (disk);
+    open_store ();
+    assert_int_equal (history_compare (&history, store), history.count);
+}
+
+/*  Where there is no room for many steps there may be for one. */
+static void test_no_room_for_large_batches (void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < 12; i++) {
+        append_mib ();
+        work ();
+    }
+    uint64_t allocated = crash_disk_allocated (disk);
+    crash_disk_set_space (disk, crash_disk_used (disk) + 6 * MIB);
+    for (size_t i = 0; i < 20; i++) {
+        append_mib ();
+        (void) store_work (store);
+        assert_int_equal (store_space (store), 0);
+    }
+    assert_true (crash_disk_allocated (disk) > allocated); /* it was tried */
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown (test_more_for_bursts, setup, teardown),
         cmocka_unit_test_setup_teardown (test_mark_first, setup, teardown),
         cmocka_unit_test_setup_teardown (test_no_room_for_bursts, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_large_batches, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_no_room_for_large_batches, setup, teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
