@@ -427,6 +427,8 @@ void soak_finish (struct soak *self)
         ensemble_signal (&self->ensemble, i, SIGTERM);
         soak_await_end (self, i, "SIGTERM");
     }
+    /* What begins with a snapshot continues what the others have: so they are taken in before. */
+    read_logs (self, recorder_zxid (self->recorder), 0);
     read_logs (self, recorder_zxid (self->recorder), self->marker);
     soak_inspect (self);
     path_in (self, history, "history");

@@ -169,6 +169,91 @@ static void full_often (struct soak *self)
     soak_calm (self);
 }
 
+/* The disk of whoever leads takes nothing, then that of who does not, and round again. */
+static void full_turns (struct soak *self)
+{
+    for (int i = 0; i < 12; i++) {
+        size_t leader = leader_of (self);
+        size_t server = i % 2 == 0 ? leader : next_to (self, leader, 1 + (size_t) i % 4 / 2);
+        self->disks[server]->copies = i % 3 == 0;
+        self->disks[server]->calls[BAD_DISK_WRITE].error = ENOSPC;
+        go (self, 1500);
+        soak_heal_disk (self, server);
+        go (self, 300);
+    }
+    soak_calm (self);
+}
+
+/* What is written there fails as on a file system that has been mounted anew, to be read alone. */
+static void read_only (struct soak *self)
+{
+    for (int i = 0; i < 4; i++) {
+        size_t leader = leader_of (self), server = i % 2 == 0 ? leader : next_to (self, leader, 1);
+        self->held[server] = true;
+        self->ends[server] = SOAK_DISK_FAILS;
+        self->disks[server]->calls[BAD_DISK_WRITE].error = EROFS;
+        self->disks[server]->calls[BAD_DISK_RENAME].error = EROFS;
+        soak_await_end (self, server, "a disk that may only be read");
+        served (self, SOON_MS);
+        soak_heal_disk (self, server);
+        ensemble_start (&self->ensemble, server);
+        self->held[server] = false;
+        self->ends[server] = SOAK_GOES_ON;
+        soak_calm (self);
+    }
+}
+
+/* Whoever leads cannot read what others need of its log and snapshots, now and then or ever. */
+static void read_fails (struct soak *self)
+{
+    for (uint32_t i = 0; i < 6; i++) {
+        size_t leader = leader_of (self), learner = next_to (self, leader, 1);
+        begin (self, "kill", learner, 0, 0, 60000);
+        go (self, i % 2 == 0 ? 3000 : 9000);
+        leader = leader_of (self);
+        self->ends[leader] = SOAK_READ_FAILS;
+        self->disks[leader]->calls[BAD_DISK_READ].pass = i;
+        self->disks[leader]->calls[BAD_DISK_READ].error = EIO;
+        soak_heal (self);
+        go (self, 4000);
+        printf ("  %" PRIu64 " reads of server %zu failed%s\n",
+                self->disks[leader]->calls[BAD_DISK_READ].failed, leader + 1,
+                self->ensemble.servers[leader].pid == 0 ? ", and it has ended" : "");
+        served (self, SOON_MS);
+        soak_heal_disk (self, leader);
+        go (self, 500); /* what has failed is told */
+        self->ends[leader] = SOAK_GOES_ON;
+        if (self->ensemble.servers[leader].pid == 0) {
+            ensemble_start (&self->ensemble, leader);
+        }
+        soak_calm (self);
+    }
+}
+
+/* The power of all fails, again and again: as they work, as they elect, as they start. */
+static void blackouts (struct soak *self)
+{
+    for (int i = 0; i < 25; i++) {
+        begin (self, "blackout", 0, 0, prng_u64 (&self->prng), 1);
+        go (self, 10);
+        go (self, (int64_t) prng_below (&self->prng, i % 3 == 0 ? 2500 : 400));
+    }
+    soak_calm (self);
+}
+
+/* Two of three stand still for long, which two changes. */
+static void stop_two (struct soak *self)
+{
+    for (size_t i = 0; i < self->ensemble.count; i++) {
+        begin (self, "stop", i, 0, 0, 12000);
+        begin (self, "stop", next_to (self, i, 1), 0, 0, 12000 + (int64_t) i * 700);
+        go (self, 12500);
+        soak_heal (self);
+        served (self, LONG_MS);
+    }
+    soak_calm (self);
+}
+
 static void kill_leaders (struct soak *self)
 {
     for (int i = 0; i < 20; i++) {
@@ -405,6 +490,35 @@ static void snapshots (struct soak *self)
     }
 }
 
+/* A server's log is damaged; while it is healed, an old copy of its folder is put back on another:
+ * the third has everything. */
+static void old_folder (struct soak *self)
+{
+    COHORT_ASSERT (self->ensemble.count == 3);
+    for (int round = 0; round < 3; round++) {
+        size_t leader = leader_of (self), a, b = next_to (self, leader, 2);
+        const char *folder = self->ensemble.servers[b].data;
+        begin (self, "stop", b, 0, 0, 60000);
+        ensemble_shell ("rm -rf '%s-old' && cp -a '%s' '%s-old'", folder, folder, folder);
+        soak_heal (self);
+        go (self, 4000);
+        leader = leader_of (self);
+        if (leader == b) {
+            continue; /* it is the one that has everything */
+        }
+        a = 0 + 1 + 2 - leader - b;
+        self->harmed[a] = true;
+        begin (self, "kill", a, 0, 0, 60000);
+        flip_byte (self, a, "log.*", 1, 9000);
+        begin (self, "kill", b, 0, 0, 60000);
+        (void) bad_disk_forget (self->ensemble.servers[b].disk, &self->prng, NULL);
+        ensemble_shell ("rm -rf '%s' && mv '%s-old' '%s'", folder, folder, folder);
+        soak_heal (self);
+        go (self, 2000);
+        soak_calm (self);
+    }
+}
+
 static const struct {
     const char *name, *text;
     void (*run) (struct soak *self);
@@ -416,6 +530,12 @@ static const struct {
     {"slow-leader", "the leader's disk alone is slow, in several ways", slow_leader},
     {"full-all", "no disk takes a byte", full_all},
     {"full-often", "disks are full after some writes, in the middle of snapshots, too", full_often},
+    {"full-turns", "the leader's disk is full, then a follower's, and so on", full_turns},
+    {"read-only", "a disk may only be read any more, while its server writes", read_only},
+    {"read-fails", "the leader cannot read what a learner needs of it", read_fails},
+    {"blackouts", "the power of all fails, 25 times", blackouts},
+    {"stop-two", "two of three stand still for 12 s, in turns", stop_two},
+    {"old-folder", "one log is damaged, and an old copy of another folder put back", old_folder},
     {"kill-leaders", "20 leaders are killed, each soon after it was elected", kill_leaders},
     {"rolling", "one after the other ends by SIGTERM, twice", rolling},
     {"terminate-all", "all end by SIGTERM at once", terminate_all},

@@ -122,9 +122,11 @@ static void note (int fd, off_t offset, size_t size)
         return;
     }
     size_t kept = size < JOURNAL_SIZES ? size : 0;
+    ssize_t (*read_before) (int, void *, size_t, off_t);
+    *(void **) &read_before = next ("pread");
     record.path_size = strlen (path);
     uint8_t *bytes = calloc (1, sizeof record + kept + record.path_size);
-    if (bytes == NULL || (kept > 0 && pread (fd, bytes + sizeof record, kept, offset) < 0)) {
+    if (bytes == NULL || (kept > 0 && read_before (fd, bytes + sizeof record, kept, offset) < 0)) {
         abort ();
     }
     memcpy (bytes, &record, sizeof record);
@@ -192,6 +194,18 @@ static void drop_kept (void)
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
+static ssize_t read_at (int fd, void *data, size_t size, off_t offset)
+{
+    ssize_t (*real) (int, void *, size_t, off_t);
+    int error = meet (BAD_DISK_READ, false);
+    if (error != 0) {
+        errno = error;
+        return -1;
+    }
+    *(void **) &real = next ("pread");
+    return real (fd, data, size, offset);
+}
+
 static ssize_t write_at (int fd, const void *data, size_t size, off_t offset)
 {
     ssize_t (*real) (int, const void *, size_t, off_t);
@@ -230,6 +244,18 @@ static int sync_with (const char *name, int fd)
     }
     (void) pthread_mutex_unlock (&lock);
     return rc;
+}
+
+__attribute__ ((visibility ("default"))) ssize_t pread (int fd, void *data, size_t size,
+                                                        off_t offset)
+{
+    return read_at (fd, data, size, offset);
+}
+
+__attribute__ ((visibility ("default"))) ssize_t pread64 (int fd, void *data, size_t size,
+                                                          off_t offset)
+{
+    return read_at (fd, data, size, offset);
 }
 
 __attribute__ ((visibility ("default"))) ssize_t pwrite (int fd, const void *data, size_t size,

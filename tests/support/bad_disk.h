@@ -2,11 +2,10 @@
  * file by which a test tells it what to do.
  *
  * The library (bad_disk.c, cohort-bad-disk.so, of tests alone) stands between the program and
- * libc's pwrite, fsync, fdatasync, rename, renameat, openat, unlinkat, and clock_gettime: its clock
- * is on the same terms. The variable names a file
- * of one struct bad_disk, which both sides have mapped: a change counts from the next call on. Only
- * what is below the process's data folder passes here anyway, as sockets and logs are written by
- * other calls.
+ * libc's pread, pwrite, fsync, fdatasync, rename, renameat, openat, unlinkat, and clock_gettime:
+ * its clock is on the same terms. The variable names a file of one struct bad_disk, which both
+ * sides have mapped: a change counts from the next call on. Only what is below the process's data
+ * folder passes here anyway, as sockets and logs are written by other calls.
  *
  * A page that is in the kernel's cache survives SIGKILL. So, if `journal` is set, each write's
  * earlier bytes are noted in a file beside the control file until they are synced, and each change
@@ -24,7 +23,13 @@
 
 #define BAD_DISK_VARIABLE "COHORT_TEST_BAD_DISK"
 
-enum bad_disk_call { BAD_DISK_WRITE = 0, BAD_DISK_SYNC, BAD_DISK_RENAME, BAD_DISK_CALLS };
+enum bad_disk_call {
+    BAD_DISK_WRITE = 0,
+    BAD_DISK_SYNC,
+    BAD_DISK_RENAME,
+    BAD_DISK_READ,
+    BAD_DISK_CALLS
+};
 
 struct bad_disk {
     struct {

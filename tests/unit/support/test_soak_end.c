@@ -62,6 +62,15 @@ static void test_disk_fails (void **state)
     assert_false (soak_end_is_expected (SOAK_DISK_FAILS, end_of_process (0, SIGTERM), true));
 }
 
+/* 5: the log, when others need it. As it starts it repairs what it cannot read. */
+static void test_read_fails (void **state)
+{
+    (void) state;
+    assert_status (SOAK_READ_FAILS, true, 5);
+    assert_status (SOAK_READ_FAILS, false, -1);
+    assert_false (soak_end_is_expected (SOAK_READ_FAILS, end_of_process (0, SIGTERM), true));
+}
+
 static void test_twin (void **state)
 {
     (void) state;
@@ -74,9 +83,8 @@ static void test_twin (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_goes_on),
-        cmocka_unit_test (test_told_to_end),
-        cmocka_unit_test (test_disk_fails),
+        cmocka_unit_test (test_goes_on),    cmocka_unit_test (test_told_to_end),
+        cmocka_unit_test (test_disk_fails), cmocka_unit_test (test_read_fails),
         cmocka_unit_test (test_twin),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
