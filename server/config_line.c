@@ -18,7 +18,8 @@ void config_escape_controls (char *text, size_t size)
         if (c >= 0x20 && c != 0x7f) {
             continue;
         }
-        if (length + 3 >= size) {
+        /* A text that fills all there is was cut off: this one was not, and is not to look so. */
+        if (length + 4 >= size) {
             text[i] = '?';
             continue;
         }
