@@ -3,7 +3,11 @@
  *
  *     bound rtt ENDPOINT     one message of 100 bytes there and back over ZeroMQ: median, us
  *     bound echo SIZE        512 messages of SIZE bytes under way over TCP: messages a second
+ *     bound answer SIZE      100 bytes there, SIZE bytes back that nobody copies; three servers, 8
+ *                            under way at each: answers a second of all
  *     bound fdatasync DIR    128 bytes written to a file that has room, synced: median, us
+ *     bound logs DIR         1 MiB at a time written to each of three files that have room, synced:
+ *                            bytes a second of each
  *     bound memcpy           of 64 MiB: bytes a second
  *
  * One number on stdout.
@@ -33,6 +37,11 @@
 #define COPY_ROUNDS   16
 #define ENDPOINT_SIZE 256
 #define MESSAGE_SIZE  65536
+#define SERVERS       3
+#define ANSWER_WINDOW 8
+#define ANSWER_TOTAL  15000 /* of each server */
+#define LOG_PIECE     (1 << 20)
+#define LOG_SIZE      (32 << 20)
 
 static int64_t now_ns (void)
 {
@@ -55,10 +64,26 @@ struct echo {
     void *context;
     void *router;
     char endpoint[ENDPOINT_SIZE]; /* as bound: with the port that was free */
+    int answer_size;              /* 0: what came is sent back */
 };
+
+/* What is sent stays: nobody frees it. */
+static void keep (void *data, void *hint)
+{
+    (void) data;
+    (void) hint;
+}
+
+static bool send_data (void *socket, char *data, size_t size)
+{
+    zmq_msg_t message;
+    return zmq_msg_init_data (&message, data, size, keep, NULL) == 0 &&
+           zmq_msg_send (&message, socket, 0) >= 0;
+}
 
 static void *answer (void *arg)
 {
+    static char stays[MESSAGE_SIZE]; /* of all servers */
     struct echo *self = arg;
     char identity[256], data[MESSAGE_SIZE];
     for (;;) {
@@ -67,8 +92,10 @@ static void *answer (void *arg)
         if (size < 0) {
             return NULL; /* the context has ended */
         }
-        must (zmq_send (self->router, identity, (size_t) identity_size, ZMQ_SNDMORE) >= 0 &&
-                  zmq_send (self->router, data, (size_t) size, 0) >= 0,
+        must (zmq_send (self->router, identity, (size_t) identity_size, ZMQ_SNDMORE) >= 0,
+              "zmq_send");
+        must (self->answer_size > 0 ? send_data (self->router, stays, (size_t) self->answer_size)
+                                    : zmq_send (self->router, data, (size_t) size, 0) >= 0,
               "zmq_send");
     }
 }
@@ -87,11 +114,12 @@ static void *open_socket (void *context, int type)
 
 /* The two ends have contexts, and so threads of ZeroMQ's, of their own, as processes would; within
  * one process there is one. */
-static void echo (const char *endpoint, int size, int window, int total,
+static void echo (const char *endpoint, int size, int answer_size, int window, int total,
                   struct histogram *latencies)
 {
     bool inproc = strncmp (endpoint, "inproc:", 7) == 0;
-    struct echo server = {.context = zmq_ctx_new ()};
+    int wanted = answer_size > 0 ? answer_size : size;
+    struct echo server = {.context = zmq_ctx_new (), .answer_size = answer_size};
     void *context = inproc ? server.context : zmq_ctx_new ();
     server.router = open_socket (server.context, ZMQ_ROUTER);
     must (zmq_bind (server.router, endpoint) == 0, endpoint);
@@ -111,7 +139,10 @@ static void echo (const char *endpoint, int size, int window, int total,
             starts[sent % window] = now_ns ();
             must (zmq_send (dealer, data, (size_t) size, 0) == size, "zmq_send");
         }
-        must (zmq_recv (dealer, data, sizeof data, 0) == size, "zmq_recv");
+        zmq_msg_t got_back;
+        must (zmq_msg_init (&got_back) == 0 && zmq_msg_recv (&got_back, dealer, 0) == wanted,
+              "zmq_msg_recv");
+        zmq_msg_close (&got_back);
         histogram_record (latencies, now_ns () - starts[got++ % window]);
     }
     free (starts);
@@ -123,6 +154,29 @@ static void echo (const char *endpoint, int size, int window, int total,
     pthread_join (thread, NULL);
     zmq_close (server.router);
     zmq_ctx_term (server.context);
+}
+
+static void *ask (void *arg)
+{
+    struct histogram *latencies = histogram_new ();
+    must (latencies != NULL, "malloc");
+    echo ("tcp://127.0.0.1:*", RTT_SIZE, *(const int *) arg, ANSWER_WINDOW, ANSWER_TOTAL,
+          latencies);
+    free (latencies);
+    return NULL;
+}
+
+static double measure_answers (int size)
+{
+    pthread_t threads[SERVERS];
+    int64_t start = now_ns ();
+    for (int i = 0; i < SERVERS; i++) {
+        must (pthread_create (&threads[i], NULL, ask, &size) == 0, "pthread_create");
+    }
+    for (int i = 0; i < SERVERS; i++) {
+        pthread_join (threads[i], NULL);
+    }
+    return SERVERS * ANSWER_TOTAL / ((double) (now_ns () - start) / 1e9);
 }
 
 /* ---- The disk and the memory ------------------------------------------------------------------
@@ -146,6 +200,57 @@ static void measure_sync (const char *folder, struct histogram *latencies)
     }
     close (file);
     free (room);
+}
+
+static int open_room (const char *folder, size_t size)
+{
+    char path[4096], *zeros = calloc (1, LOG_PIECE);
+    snprintf (path, sizeof path, "%s/bound-XXXXXX", folder);
+    int file = mkstemp (path);
+    must (file >= 0 && zeros != NULL, path);
+    unlink (path);
+    for (size_t at = 0; at < size; at += LOG_PIECE) {
+        must (pwrite (file, zeros, LOG_PIECE, (off_t) at) == LOG_PIECE, path);
+    }
+    must (fsync (file) == 0, path);
+    free (zeros);
+    return file;
+}
+
+static void *write_log (void *arg)
+{
+    int file = *(int *) arg;
+    char *piece = malloc (LOG_PIECE);
+    must (piece != NULL, "malloc");
+    memset (piece, 'x', LOG_PIECE);
+    for (size_t at = 0; at < LOG_SIZE; at += LOG_PIECE) {
+        must (pwrite (file, piece, LOG_PIECE, (off_t) at) == LOG_PIECE && fdatasync (file) == 0,
+              "a log");
+    }
+    free (piece);
+    return NULL;
+}
+
+/* The logs of three servers are on one disk, and all of them have everything. */
+static double measure_logs (const char *folder)
+{
+    int files[SERVERS];
+    pthread_t threads[SERVERS];
+    for (int i = 0; i < SERVERS; i++) {
+        files[i] = open_room (folder, LOG_SIZE);
+    }
+    int64_t start = now_ns ();
+    for (int i = 0; i < SERVERS; i++) {
+        must (pthread_create (&threads[i], NULL, write_log, &files[i]) == 0, "pthread_create");
+    }
+    for (int i = 0; i < SERVERS; i++) {
+        pthread_join (threads[i], NULL);
+    }
+    double seconds = (double) (now_ns () - start) / 1e9;
+    for (int i = 0; i < SERVERS; i++) {
+        close (files[i]);
+    }
+    return LOG_SIZE / seconds;
 }
 
 static double measure_copy (void)
@@ -178,19 +283,25 @@ int main (int argc, char **argv)
     must (latencies != NULL, "malloc");
     long size = argument != NULL ? strtol (argument, NULL, 10) : 0;
     if (strcmp (what, "rtt") == 0 && argument != NULL) {
-        echo (argument, RTT_SIZE, 1, RTT_ROUNDS, latencies);
+        echo (argument, RTT_SIZE, 0, 1, RTT_ROUNDS, latencies);
         printf ("%.1f\n", median_us (latencies));
     } else if (strcmp (what, "echo") == 0 && size > 0 && size <= MESSAGE_SIZE) {
         int64_t start = now_ns ();
-        echo ("tcp://127.0.0.1:*", (int) size, ECHO_WINDOW, ECHO_TOTAL, latencies);
+        echo ("tcp://127.0.0.1:*", (int) size, 0, ECHO_WINDOW, ECHO_TOTAL, latencies);
         printf ("%.0f\n", ECHO_TOTAL / ((double) (now_ns () - start) / 1e9));
+    } else if (strcmp (what, "answer") == 0 && size > 0 && size <= MESSAGE_SIZE) {
+        printf ("%.0f\n", measure_answers ((int) size));
     } else if (strcmp (what, "fdatasync") == 0 && argument != NULL) {
         measure_sync (argument, latencies);
         printf ("%.1f\n", median_us (latencies));
+    } else if (strcmp (what, "logs") == 0 && argument != NULL) {
+        printf ("%.0f\n", measure_logs (argument));
     } else if (strcmp (what, "memcpy") == 0) {
         printf ("%.0f\n", measure_copy ());
     } else {
-        fputs ("usage: bound rtt ENDPOINT | echo SIZE | fdatasync DIR | memcpy\n", stderr);
+        fputs ("usage: bound rtt ENDPOINT | echo SIZE | answer SIZE | fdatasync DIR | logs DIR | "
+               "memcpy\n",
+               stderr);
         free (latencies);
         return 2;
     }

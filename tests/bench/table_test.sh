@@ -23,6 +23,10 @@ mix     ops/s  mix 8 64 60000 100 0  -    -   -    echo-32
 fanout  ms     fanout 500 1 20 100 0 0.1  -   -    round-trip
 gap     ms     gap 1 1 8 1 0         -    -   60   -
 vanish  ms     vanish 1 4000 3 0 0   -    -   50   -
+get-1   us     get 1 1 10000 100 0   -    -   -    round-trip
+get-1-trips  trips  get 1 1 10000 100 0  -  -  1.3  one
+delete  ms     delete 1 1 1 1 0      -    -   -    grace
+create  ms     create 1 1 1 1 0      -    -   -    fail-over
 END
 results () {
     local who=$1 name=$2 value
@@ -43,6 +47,9 @@ results () {
     results zookeeper fanout 34
     results cohort fanout 3.5
     results cohort gap 60
+    results cohort get-1 120 99 154
+    results cohort delete 31
+    results cohort create 11
 } >"$folder/results"
 
 table=$(awk -f "$here/table.awk" -v rounds=3 -v json="$folder/json" \
@@ -61,9 +68,14 @@ expect 'a ratio that is missed by little' \
     '| fanout | ms | 34.0 | - | 3.50 | 0.10 |  | 0.1 x ZooKeeper | no | 0.10 (35.0 x) |' "$(row fanout)"
 expect 'a goal of our own' '| gap | ms | - | - | 60.0 |  |  | 60 ms | yes |  |' "$(row gap)"
 expect 'a goal, and nothing measured' '| vanish | ms | - | - | - |  |  | 50 ms |  |  |' "$(row vanish)"
+expect 'so many round trips, each of its round' \
+    '| get-1-trips | trips | - | - | 1.20 (1.10-1.40) |  |  | 1.3 trips | yes | 1.00 (1.20 x) |' \
+    "$(row get-1-trips)"
+expect 'a grace and a write as bound' '30.5 (1.02 x)' "$(row delete | awk -F ' *\\| *' '{ print $(NF - 1) }')"
+expect 'a fail-over as bound' '1.10 (10.0 x)' "$(row create | awk -F ' *\\| *' '{ print $(NF - 1) }')"
 expect 'the values in JSON' '"cohort": {"median": 140000, "values": [140000, 1234567, 120000]}' \
     "$(grep -o '"cohort": {"median": 140000[^}]*}' "$folder/json")"
-expect 'the verdicts in JSON' 'true false false true' \
+expect 'the verdicts in JSON' 'true false false true true' \
     "$(grep -o '"reached": [a-z]*' "$folder/json" | cut -d ' ' -f 2 | paste -sd ' ')"
 
 expect 'an unknown workload' "compare: --only: 'sett' is not a workload (see --list)" \
@@ -71,7 +83,7 @@ expect 'an unknown workload' "compare: --only: 'sett' is not a workload (see --l
 expect 'an unknown peer' "compare: --peers: 'consul' is neither zookeeper nor etcd" \
     "$("$here/compare" --peers consul 2>&1)"
 expect 'no number' "compare: --rounds: '0' is not a number from 1" "$("$here/compare" --rounds 0 2>&1)"
-expect 'the workloads' 'set-1 get-1 set get' "$("$here/compare" --list | head -n 4 | paste -sd ' ')"
+expect 'the workloads' 'set-1 get-1 get-1-trips set' "$("$here/compare" --list | head -n 4 | paste -sd ' ')"
 
 if [ $failures -gt 0 ]; then
     exit 1
