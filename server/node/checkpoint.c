@@ -117,13 +117,16 @@ static bool grows_slowly (const struct checkpoint *self)
     return bytes >= self->looked_bytes && bytes - self->looked_bytes <= CHECKPOINT_CALM_GROWTH;
 }
 
-/* Looks now and then how fast the log grows. */
+/* Looks now and then how fast the log grows. Where it hardly does, its tail is read by nobody. */
 static void look (struct checkpoint *self, int64_t now_ms)
 {
     if (now_ms - self->looked_ms >= CHECKPOINT_CALM_MS) {
         self->calm = grows_slowly (self);
         self->looked_bytes = store_log_bytes (self->store);
         self->looked_ms = now_ms;
+        if (self->calm) {
+            store_rest (self->store);
+        }
     }
 }
 

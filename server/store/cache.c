@@ -333,11 +333,11 @@ static void note_runs_again (struct cache *self, struct chunk *chunk)
     }
 }
 
-void cache_evict (struct cache *self, uint64_t done)
+static void evict_to (struct cache *self, size_t bytes_max, uint64_t done)
 {
     drop_limbo (self, done);
     /*  The last chunk stays: it is being filled. */
-    while (self->bytes > self->bytes_max && self->evicted + 1 < self->count) {
+    while (self->bytes > bytes_max && self->evicted + 1 < self->count) {
         struct chunk *chunk = self->chunks[self->evicted];
         if (chunk->data == NULL) {
             self->evicted++;
@@ -350,6 +350,18 @@ void cache_evict (struct cache *self, uint64_t done)
         unload (self, chunk);
         self->evicted++;
     }
+}
+
+void cache_evict (struct cache *self, uint64_t done)
+{
+    evict_to (self, self->bytes_max, done);
+}
+
+void cache_rest (struct cache *self, uint64_t done)
+{
+    evict_to (self, 0, done);
+    mem_free (self->spare);
+    self->spare = NULL;
 }
 
 void cache_truncate (struct cache *self, struct chunk *chunk, size_t index, uint64_t done)

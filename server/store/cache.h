@@ -75,6 +75,8 @@ void cache_commit (struct cache *self, struct chunk *chunk, size_t total, zxid_t
 /*  Gives memory back: chunks from the front, as long as there is too much, and those that were
  *  cut off. */
 void cache_evict (struct cache *self, uint64_t done);
+/*  All that can be given back; the chunk that is being filled stays. */
+void cache_rest (struct cache *self, uint64_t done);
 
 /*  The record with the smallest zxid > after: its chunk and index in it; NULL: none. */
 struct chunk *cache_find (const struct cache *self, zxid_t after, size_t *index);

@@ -409,6 +409,11 @@ void store_persist (struct store *self, const struct zab_persist *persist)
     work_submit (self, LANE_LOG, &list);
 }
 
+void store_rest (struct store *self)
+{
+    cache_rest (&self->cache, done_ticket (self));
+}
+
 void store_withdraw (struct store *self)
 {
     if (self->owner_fault.code != 0 ||

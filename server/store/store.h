@@ -164,6 +164,10 @@ uint64_t store_backlog (struct store *self);
 /*  Bytes of log since the newest snapshot. */
 uint64_t store_log_bytes (const struct store *self);
 
+/*  It is calm: gives back the memory that the log's tail is read from; who asks for it is given it
+ *  from the disk, once. */
+void store_rest (struct store *self);
+
 /* ---- Snapshots: owner -------------------------------------------------------------------- */
 
 struct store_snapshot_info {

@@ -298,6 +298,9 @@ bool model_step (struct model *self)
     case 4:
         (void) store_work (self->store);
         break;
+    case 5:
+        store_rest (self->store);
+        break;
     default:
         if (!self->installing) {
             step_persist (self);
