@@ -195,8 +195,9 @@ static void add_item (struct buf *out, size_t begin, const struct acl_item *item
     if (out->failed || *count > ACL_ITEMS_MAX) {
         return;
     }
-    reader_init (&in, out->data + begin, out->size - begin);
-    while (out->size > begin && reader_left (&in) > 0 && acl_item_decode (&other, &in)) {
+    /* A buffer that has never held anything has no data to count from. */
+    reader_init (&in, out->size > begin ? out->data + begin : NULL, out->size - begin);
+    while (reader_left (&in) > 0 && acl_item_decode (&other, &in)) {
         if (other.perms == item->perms && same (&other.identity, &item->identity)) {
             return;
         }
