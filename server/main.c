@@ -263,8 +263,28 @@ static void raise_descriptors (void)
     }
 }
 
+/* Where there are fewer ZeroMQ ends the process, in the middle of whatever it does. */
+static bool has_descriptors (const cohort_server_options_t *options)
+{
+    enum { ALONE = 40, A_MEMBER = 8 };
+    char text[160];
+    struct rlimit limit;
+    rlim_t least = ALONE + A_MEMBER * (rlim_t) options->members_count;
+    if (getrlimit (RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= least) {
+        return true;
+    }
+    (void) snprintf (text, sizeof text,
+                     "%lu descriptors are too few: %lu, and one for each client (raise ulimit -n)",
+                     (unsigned long) limit.rlim_cur, (unsigned long) least);
+    (void) fail (text);
+    return false;
+}
+
 static int run (const cohort_server_options_t *options)
 {
+    if (!has_descriptors (options)) {
+        return EXIT_FAILURE;
+    }
     bound_allocator ();
     int asked = signals_open ();
     if (asked < 0) {

@@ -207,6 +207,35 @@ static void test_file_size_limited (void **state)
     verify_all ();
 }
 
+/* Of a server of an ensemble that goes on: with too few it says so and does not start; with just
+ * enough it follows. */
+static void test_few_descriptors (void **state)
+{
+    char script[ENSEMBLE_TEXT];
+    size_t server = (leader + 1) % 3;
+    (void) state;
+    begin_load (8000);
+    ensemble_signal (&ensemble, server, SIGKILL);
+    disks[server]->journal = 0; /* it takes some itself */
+    (void) snprintf (script, sizeof script, "%s/cohortd", ensemble.folder);
+    ensemble.cohortd = script;
+    for (unsigned few = 22; few <= 64; few += 14) {
+        ensemble_shell ("printf '#!/bin/sh\nulimit -n %u\nexec %s \"$@\"\n' >'%s' && chmod +x '%s'",
+                        few, cohortd, script, script);
+        ensemble_start (&ensemble, server);
+        if (few < 64) {
+            int status = ensemble_wait_end (&ensemble, server, END_MS);
+            assert_true (WIFEXITED (status));
+            assert_int_equal (WEXITSTATUS (status), 1);
+            assert_true (ensemble_life_has (&ensemble, server, "ulimit -n"));
+        }
+    }
+    (void) ensemble_wait_leader (&ensemble, 2, START_MS);
+    load_until (&load, 6000, LOAD_MS);
+    verify_all ();
+    ensemble.cohortd = cohortd;
+}
+
 /* The leader's disk takes nothing any more: no byte, not even where a file has it already, and no
  * rename. It leads no longer, and cannot follow either, for it could keep no promise; it says why,
  * may be read, and is back by itself as soon as there is space. */
@@ -482,6 +511,7 @@ int main (int argc, char **argv)
         FAULT_TEST (test_folder_moved),
         FAULT_TEST (test_file_size_limited),
         FAULT_TEST (test_follower_rename_fails),
+        FAULT_TEST (test_few_descriptors),
         FAULT_TEST (test_nothing_is_taken),
         FAULT_TEST (test_log_that_nobody_reads),
         FAULT_TEST (test_slow_disks),
