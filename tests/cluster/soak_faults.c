@@ -362,6 +362,28 @@ static void links_rough (const struct soak *self, const struct soak_fault *fault
     }
 }
 
+/* By the kernel, for all that a server sends: as netem does it; and where that is not in the
+ * kernel, or now and then, what does not fit into a bucket is late or lost. */
+static void begin_shape (struct soak *self, struct soak_fault *fault)
+{
+    char netem[128];
+    unsigned delay_ms = (unsigned) (fault->draw % 100);
+    (void) snprintf (netem, sizeof netem,
+                     "netem delay %ums %ums loss %u%% duplicate %u%% reorder %u%%", 1 + delay_ms,
+                     delay_ms / 2, (unsigned) (fault->draw / 100 % 20),
+                     (unsigned) (fault->draw / 2000 % 10), (unsigned) (fault->draw / 20000 % 30));
+    bool by_netem =
+        fault->draw / 600000 % 4 != 0 && packet_net_shape (self->net, fault->server + 1, netem);
+    bool by_tbf = !by_netem && packet_net_shape (self->net, fault->server + 1,
+                                                 "tbf rate 400kbit burst 4kb latency 300ms");
+    soak_tell (self, "tc: %s", by_netem ? netem : by_tbf ? "tbf" : "not on this machine");
+}
+
+static void end_shape (struct soak *self, struct soak_fault *fault)
+{
+    (void) packet_net_shape (self->net, fault->server + 1, NULL); /* another may have ended it */
+}
+
 static void links_refuse (const struct soak *self, const struct soak_fault *fault, size_t from,
                           size_t to, struct soak_link *link)
 {
@@ -655,6 +677,14 @@ const struct soak_kind soak_kinds[] = {
      .ms_min = 200,
      .ms_max = 6000,
      .links = links_rough},
+    {.name = "tc",
+     .text = "what a server sends is lost, late, doubled or throttled by the kernel",
+     .network = SOAK_PACKETS,
+     .weight = 3,
+     .ms_min = 200,
+     .ms_max = 6000,
+     .begin = begin_shape,
+     .end = end_shape},
     {.name = "client-kill",
      .text = "a client ends without a word",
      .weight = 2,

@@ -468,6 +468,29 @@ bool packet_net_enter (const struct packet_net *self, size_t host)
     return host < self->hosts && setns (self->spaces[host], CLONE_NEWNET) == 0;
 }
 
+bool packet_net_shape (const struct packet_net *self, size_t host, const char *what)
+{
+    char line[512];
+    int status;
+    if (what != NULL) {
+        (void) snprintf (line, sizeof line, "exec tc qdisc replace dev host%zu root %s", host,
+                         what);
+    } else {
+        (void) snprintf (line, sizeof line, "exec tc qdisc del dev host%zu root", host);
+    }
+    pid_t pid = fork ();
+    require (pid >= 0, "fork");
+    if (pid == 0) {
+        int nowhere = open ("/dev/null", O_RDWR | O_CLOEXEC);
+        if (nowhere >= 0 && dup2 (nowhere, STDERR_FILENO) >= 0 && packet_net_enter (self, host)) {
+            (void) execl ("/bin/sh", "sh", "-c", line, (char *) NULL);
+        }
+        _exit (127);
+    }
+    require (waitpid (pid, &status, 0) == pid, "waitpid");
+    return WIFEXITED (status) && WEXITSTATUS (status) == 0;
+}
+
 void packet_net_set (struct packet_net *self, size_t from, size_t to,
                      const struct packet_rule *rule)
 {

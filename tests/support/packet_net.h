@@ -1,9 +1,9 @@
 /* A network of the test's own, which loses, delays, doubles and reorders packets.
  *
  * Each host is a network namespace with one TUN device, and a thread of the test carries every IP
- * packet from one to another: so what happens to them takes neither veth nor tc, which not every
- * kernel has. Host 0 is the process itself, with all threads it makes from then on. Everything
- * vanishes with the process.
+ * packet from one to another: so what happens to them takes neither veth nor netem, which not every
+ * kernel has. Where it has something for that, tc may be had, too. Host 0 is the process itself,
+ * with all threads it makes from then on. Everything vanishes with the process.
  *
  * It takes root or user namespaces, and /dev/net/tun. The owner's calls are those of one thread;
  * what goes wrong once it stands ends the program. May include: libc, Linux, pthread, client/base.
@@ -42,6 +42,10 @@ bool packet_net_enter (const struct packet_net *self, size_t host);
 
 void packet_net_set (struct packet_net *self, size_t from, size_t to,
                      const struct packet_rule *rule);
+
+/* What the kernel does besides to all that a host sends: `tc qdisc replace dev ... root WHAT`;
+ * NULL: nothing any more. false: there is no tc here, or no such discipline in this kernel. */
+bool packet_net_shape (const struct packet_net *self, size_t host, const char *what);
 
 struct packet_net_counts {
     uint64_t carried, lost, duplicated, overtaken;

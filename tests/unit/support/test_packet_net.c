@@ -192,13 +192,35 @@ static void test_late_and_out_of_order (void **state)
     assert_true (backwards > 0);
 }
 
+/* As far as the kernel can: without netem, by a bucket that is too small. */
+static void test_kernel_shapes (void **state)
+{
+    static const char *const ways[] = {"netem loss 30%", "tbf rate 8kbit burst 1600 limit 800"};
+    size_t backwards, twice, shaped = 0;
+    (void) state;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        if (!packet_net_shape (net, 0, ways[i])) {
+            printf ("  not here: tc qdisc ... %s\n", ways[i]);
+            continue;
+        }
+        shaped++;
+        assert_in_range (exchange_many (&backwards, &twice), 1, MANY - 1);
+        assert_true (packet_net_shape (net, 0, NULL));
+    }
+    assert_false (packet_net_shape (net, 0, "no-such-discipline"));
+    assert_int_equal (exchange_many (&backwards, &twice), MANY);
+    if (shaped == 0) {
+        skip ();
+    }
+}
+
 int main (void)
 {
 #define NET_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         NET_TEST (test_all_pass_in_order),     NET_TEST (test_one_way),
         NET_TEST (test_some_are_lost),         NET_TEST (test_some_come_twice),
-        NET_TEST (test_late_and_out_of_order),
+        NET_TEST (test_late_and_out_of_order), NET_TEST (test_kernel_shapes),
     };
     char why[256];
     net = packet_net_new (2, 1, why, sizeof why);
