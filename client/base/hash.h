@@ -10,6 +10,8 @@
 /* XXH3, 64 bits, of `size` bytes; data may be NULL if size is 0. What comes in pieces is hashed as
  * a chain: hash64 (piece, size, hash of the pieces before). That is not the hash of the whole. */
 uint64_t hash64 (const void *data, size_t size, uint64_t seed);
+/* The same by what every processor has; for the test that both agree. */
+uint64_t hash64_portable (const void *data, size_t size, uint64_t seed);
 
 /* CRC-32C (Castagnoli) of `size` bytes that follow those whose checksum is `crc`; 0 for none:
  * crc32c (crc32c (0, a, m), b, n) is the checksum of a and b joined. */

@@ -44,6 +44,26 @@ static void test_hash64_depends_on_all (void **state)
     }
 }
 
+/* By what this processor has, and by what all have. */
+static void test_hash64_agrees (void **state)
+{
+    (void) state;
+    enum { SIZE = 70000 };
+    uint8_t *bytes = mem_alloc (SIZE);
+    struct prng prng;
+    assert_non_null (bytes);
+    prng_seed (&prng, 1);
+    for (size_t i = 0; i < SIZE; i++) {
+        bytes[i] = (uint8_t) prng_below (&prng, 256);
+    }
+    for (size_t size = 0; size < SIZE; size += 1 + size / 50) {
+        size_t from = size % 64 < SIZE - size ? size % 64 : 0;
+        assert_true (hash64 (bytes + from, size, size) ==
+                     hash64_portable (bytes + from, size, size));
+    }
+    mem_free (bytes);
+}
+
 /* The definition, bit by bit. */
 static uint32_t crc32c_slow (uint32_t crc, const uint8_t *data, size_t size)
 {
@@ -101,9 +121,8 @@ static void test_crc32c_agrees (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_hash64_golden_values),
-        cmocka_unit_test (test_hash64_depends_on_all),
-        cmocka_unit_test (test_crc32c_golden_values),
+        cmocka_unit_test (test_hash64_golden_values), cmocka_unit_test (test_hash64_depends_on_all),
+        cmocka_unit_test (test_hash64_agrees),        cmocka_unit_test (test_crc32c_golden_values),
         cmocka_unit_test (test_crc32c_agrees),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
