@@ -382,6 +382,27 @@ static void test_end_on_a_disk_that_hangs (void **state)
     verify_all ();
 }
 
+/* What waits for space keeps nobody either: it was acknowledged to nobody. */
+static void test_end_on_a_full_disk (void **state)
+{
+    (void) state;
+    begin_load (8000);
+    for (size_t round = 0; round < 2; round++) {
+        size_t server = round == 0 ? leader : (leader + 1) % 3;
+        disks[server]->copies = 1;
+        disks[server]->calls[BAD_DISK_WRITE].error = ENOSPC;
+        disks[server]->calls[BAD_DISK_RENAME].error = ENOSPC;
+        load_until (&load, 4000 + round * 2000, LOAD_MS);
+        ensemble_await_log (&ensemble, server, "disk-full", END_MS);
+        ensemble_stop (&ensemble, server, 8000);
+        assert_false (ensemble_life_has (&ensemble, server, "ended-as-if-killed"));
+        bad_disk_heal (disks[server]);
+        ensemble_start (&ensemble, server);
+        leader = ensemble_wait_leader (&ensemble, 2, START_MS);
+    }
+    verify_all ();
+}
+
 static void test_power_cuts (void **state)
 {
     struct prng prng;
@@ -516,6 +537,7 @@ int main (int argc, char **argv)
         FAULT_TEST (test_log_that_nobody_reads),
         FAULT_TEST (test_slow_disks),
         FAULT_TEST (test_end_on_a_disk_that_hangs),
+        FAULT_TEST (test_end_on_a_full_disk),
         FAULT_TEST (test_power_cuts),
         FAULT_TEST (test_damage_is_healed),
         FAULT_TEST (test_emptied_folder),
