@@ -37,6 +37,18 @@ static zxid_t marked_in_log (const struct sim_server *server, const struct manif
     return marked > manifest->durable ? marked : manifest->durable;
 }
 
+/* A snapshot that was damaged, or of a state that was wrong, is written again, perhaps of the very
+ * same zxid: a purge takes both or neither. */
+static size_t count_points (const struct manifest *manifest)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < manifest->snapshots_count; i++) {
+        count +=
+            i == 0 || manifest->snapshots[i].point.zxid != manifest->snapshots[i - 1].point.zxid;
+    }
+    return count;
+}
+
 void check_folder_of (struct world *world, struct sim_server *server)
 {
     struct manifest manifest = {.number = 0};
@@ -54,7 +66,7 @@ void check_folder_of (struct world *world, struct sim_server *server)
                                     .base = manifest.base,
                                     .end = store_last (server->store),
                                     .marked = marked_in_log (server, &manifest),
-                                    .snapshots = manifest.snapshots_count,
+                                    .snapshots = count_points (&manifest),
                                     .snapshots_max = SNAPSHOTS_KEPT,
                                     .snapshot = manifest.snapshots_count > 0
                                                     ? manifest.snapshots[0].point.zxid
