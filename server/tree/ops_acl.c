@@ -92,6 +92,10 @@ int op_set_acl (struct tree *self, const struct session *session, const struct o
         return rc;
     }
     if (!op->inherited) {
+        /* Whoever may read it from now on is told of its data. */
+        if (!verify_znode (self, znode)) {
+            return COHORT_ECORRUPT;
+        }
         struct acl *acl = take (self, self->acl.data, self->acl.size, aversion_after (aversion));
         change_acl (self, znode, op->path, op->path_size, acl);
         COHORT_ASSERT (acl_aversion (znode_acl (znode)) > 0);

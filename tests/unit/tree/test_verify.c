@@ -207,6 +207,22 @@ static void test_writes (void **state)
     }
 }
 
+/* A list that is set is told with the data, which some may read from then on. */
+static void test_list (void **state)
+{
+    (void) state;
+    struct prng prng;
+    struct tree_rot rot;
+    prng_seed (&prng, 5);
+    struct fixture f;
+    uint64_t session = build (&f);
+    assert_true (tree_rot (f.tree, &prng, "/p/a", true, &rot));
+    struct op op = op_set_acl_of ("/p/a", "anna:hash", COHORT_PERM_READ);
+    assert_int_equal (fixture_multi (&f, session, &op, 1), COHORT_ECORRUPT);
+    expect_damage (&f, TREE_DAMAGED_DATA, "/p/a");
+    fixture_deinit (&f);
+}
+
 /* A multi that is undone leaves the damage to be seen. */
 static void test_undone (void **state)
 {
@@ -399,6 +415,7 @@ int main (void)
         cmocka_unit_test (test_reads),
         cmocka_unit_test (test_what_is_shown),
         cmocka_unit_test (test_writes),
+        cmocka_unit_test (test_list),
         cmocka_unit_test (test_undone),
         cmocka_unit_test (test_overwritten),
         cmocka_unit_test (test_snapshot),
