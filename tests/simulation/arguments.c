@@ -354,9 +354,15 @@ void arguments_deinit (struct arguments *self)
     fault_list_deinit (&self->faults);
 }
 
-void arguments_print (FILE *file, const struct sim_options *options)
+/* The command line of such a run. */
+static void print_run (FILE *file, const struct arguments *self, uint64_t seed)
 {
-    fprintf (file, "--seed %" PRIu64 " --servers %zu --clients %zu --ticks %" PRId64, options->seed,
+    const struct sim_options *options = &self->options;
+    if (self->replay != NULL) {
+        fprintf (file, "--replay %s", self->replay);
+        return;
+    }
+    fprintf (file, "--seed %" PRIu64 " --servers %zu --clients %zu --ticks %" PRId64, seed,
              options->servers, options->clients, options->safety_ms);
     if (options->observers != SIM_OBSERVERS_DRAWN) {
         fprintf (file, " --observers %zu", options->observers);
@@ -373,4 +379,16 @@ void arguments_print (FILE *file, const struct sim_options *options)
                      options->rates[i]);
         }
     }
+    if (self->mutation != NULL) {
+        fprintf (file, " --mutation %s", self->mutation);
+    }
+}
+
+void arguments_tell_again (FILE *file, const struct arguments *self, uint64_t seed)
+{
+    fprintf (file, "  commit: " COHORT_COMMIT "\n  again:  cohort-sim ");
+    print_run (file, self, seed);
+    fprintf (file, " -v\n  smaller: cohort-sim ");
+    print_run (file, self, seed);
+    fprintf (file, " --shrink\n");
 }

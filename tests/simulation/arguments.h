@@ -28,7 +28,8 @@ struct arguments {
 bool arguments_parse (struct arguments *self, int argc, char **argv, int *status);
 void arguments_deinit (struct arguments *self);
 
-/* The command that makes such a run again, without the program's name. */
-void arguments_print (FILE *file, const struct sim_options *options);
+/* For who sees one of the worlds fail: the commit, and the commands that run this seed again, with
+ * its story, and that make the run smaller. */
+void arguments_tell_again (FILE *file, const struct arguments *self, uint64_t seed);
 
 #endif

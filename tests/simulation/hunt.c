@@ -22,7 +22,8 @@ struct hunt {
     struct run_child *children; /* of those that run; pid 0: none */
     uint64_t next;
     uint64_t worlds, mutated, failures;
-    char examples[EXAMPLES_MAX][RUN_TEXT_SIZE]; /* of failures of other kinds */
+    uint64_t others[EXAMPLES_MAX];              /* seeds of failures of other kinds, */
+    char examples[EXAMPLES_MAX][RUN_TEXT_SIZE]; /* and these */
     bool found;
     uint64_t seed; /* that was found, and how it failed */
     char text[RUN_TEXT_SIZE];
@@ -104,6 +105,7 @@ static void take_result (struct hunt *self, struct run_child *child, int status)
         self->seed = child->seed;
         memcpy (self->text, result.text, sizeof self->text);
     } else if (self->failures++ < EXAMPLES_MAX) {
+        self->others[self->failures - 1] = child->seed;
         memcpy (self->examples[self->failures - 1], result.text, sizeof result.text);
     }
 }
@@ -161,6 +163,7 @@ static void show_end (const struct hunt *self)
     if (self->found) {
         printf ("found: seed %" PRIu64 ", the %" PRIu64 ". world: %s\n", self->seed, self->worlds,
                 self->text);
+        arguments_tell_again (stdout, self->arguments, self->seed);
         return;
     }
     printf ("not found in %" PRIu64 " worlds; %" PRIu64 " failed otherwise", self->worlds,
@@ -170,7 +173,7 @@ static void show_end (const struct hunt *self)
     }
     printf ("\n");
     for (uint64_t i = 0; i < count; i++) {
-        printf ("  otherwise: %s\n", self->examples[i]);
+        printf ("  otherwise: seed %" PRIu64 ": %s\n", self->others[i], self->examples[i]);
     }
 }
 

@@ -13,18 +13,29 @@
 #include "tests/simulation/seeds.h"
 #include "tests/simulation/shrink.h"
 
-/* One run in this very process, for a story or a debugger. */
+/* How it ended, and how to have that again. */
+static int tell_end (const struct arguments *arguments, const struct run_result *result)
+{
+    if (!result->failed) {
+        puts (result->line);
+        return EXIT_SUCCESS;
+    }
+    fprintf (stderr, "seed %" PRIu64 " failed: %s\n", arguments->first, result->text);
+    arguments_tell_again (stderr, arguments, arguments->first);
+    return EXIT_FAILURE;
+}
+
+/* With its story as it goes. A debugger has to follow the child. */
 static int run_one (const struct arguments *arguments)
 {
     struct sim_options options = arguments->options;
     struct run_result result;
     options.seed = arguments->first;
-    run_here (&options, &result);
-    puts (result.line);
-    return EXIT_SUCCESS;
+    run_aloud (&options, &result);
+    return tell_end (arguments, &result);
 }
 
-/* Likewise, but apart, and what goes wrong is written down, also if something does not hold. */
+/* Likewise, and what goes wrong is written down, also if something does not hold. */
 static int record_one (const struct arguments *arguments)
 {
     struct sim_options options = arguments->options;
@@ -45,12 +56,7 @@ static int record_one (const struct arguments *arguments)
         fprintf (stderr, "cohort-sim: --record %s: %s\n", arguments->record, strerror (errno));
         return EXIT_USAGE;
     }
-    if (result.failed) {
-        fprintf (stderr, "seed %" PRIu64 " failed: %s\n", options.seed, result.text);
-        return EXIT_FAILURE;
-    }
-    puts (result.line);
-    return EXIT_SUCCESS;
+    return tell_end (arguments, &result);
 }
 
 /* Likewise, and what clients see is written down, also if it does not hold. */

@@ -193,21 +193,25 @@ static FILE *temporary (void)
     return file;
 }
 
-void run_begin (struct run_child *self, const struct sim_options *options, bool record)
+/* Of the child. */
+static bool redirect (FILE *output)
+{
+    return output == NULL || (dup2 (fileno (output), STDOUT_FILENO) >= 0 &&
+                              dup2 (fileno (output), STDERR_FILENO) >= 0);
+}
+
+static void begin (struct run_child *self, const struct sim_options *options)
 {
     int ends[2];
-    *self = (struct run_child){.seed = options->seed, .output = temporary ()};
-    self->faults = record ? temporary () : NULL;
     fflush (NULL);
     if (pipe (ends) != 0 || (self->pid = fork ()) < 0) {
         perror ("cohort-sim: process");
         exit (EXIT_FAILURE);
     }
     if (self->pid == 0) {
-        struct wires wires = {ends[1], record ? fileno (self->faults) : -1};
+        struct wires wires = {ends[1], self->faults != NULL ? fileno (self->faults) : -1};
         (void) close (ends[0]);
-        if (dup2 (fileno (self->output), STDOUT_FILENO) < 0 ||
-            dup2 (fileno (self->output), STDERR_FILENO) < 0) {
+        if (!redirect (self->output)) {
             _exit (EXIT_FAILURE);
         }
         live (options, &wires);
@@ -215,6 +219,13 @@ void run_begin (struct run_child *self, const struct sim_options *options, bool 
     }
     (void) close (ends[1]);
     self->result = ends[0];
+}
+
+void run_begin (struct run_child *self, const struct sim_options *options, bool record)
+{
+    *self = (struct run_child){.seed = options->seed, .output = temporary ()};
+    self->faults = record ? temporary () : NULL;
+    begin (self, options);
 }
 
 void run_end (struct run_child *self, int status, struct run_result *result)
@@ -245,19 +256,31 @@ static void take_faults (FILE *file, struct fault_list *faults)
     fault_list_sort_by_time (faults);
 }
 
-void run_apart (const struct sim_options *options, struct run_result *result, FILE **output,
-                struct fault_list *faults)
+static void wait_and_end (struct run_child *child, struct run_result *result)
 {
-    struct run_child child;
     int status = 0;
-    run_begin (&child, options, faults != NULL);
-    while (waitpid (child.pid, &status, 0) < 0) {
+    while (waitpid (child->pid, &status, 0) < 0) {
         if (errno != EINTR) {
             perror ("cohort-sim: waitpid");
             exit (EXIT_FAILURE);
         }
     }
-    run_end (&child, status, result);
+    run_end (child, status, result);
+}
+
+void run_aloud (const struct sim_options *options, struct run_result *result)
+{
+    struct run_child child = {.seed = options->seed};
+    begin (&child, options);
+    wait_and_end (&child, result);
+}
+
+void run_apart (const struct sim_options *options, struct run_result *result, FILE **output,
+                struct fault_list *faults)
+{
+    struct run_child child;
+    run_begin (&child, options, faults != NULL);
+    wait_and_end (&child, result);
     if (output != NULL) {
         *output = child.output;
     } else {

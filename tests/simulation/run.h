@@ -29,7 +29,7 @@ void run_here (const struct sim_options *options, struct run_result *result);
 /* In a process of its own, whose output is kept. */
 struct run_child {
     pid_t pid;
-    FILE *output; /* stdout and stderr */
+    FILE *output; /* stdout and stderr; NULL: those of this process */
     FILE *faults; /* struct sim_fault, one after the other, as they happened */
     int result;   /* a pipe: a struct run_result */
     uint64_t seed;
@@ -43,6 +43,8 @@ void run_end (struct run_child *self, int status, struct run_result *result);
  * time, are added to the list. */
 void run_apart (const struct sim_options *options, struct run_result *result, FILE **output,
                 struct fault_list *faults);
+/* Likewise, but what it tells is not kept: it goes where the output of this process goes. */
+void run_aloud (const struct sim_options *options, struct run_result *result);
 
 /* Copies all of a file, and closes it. */
 void run_show (FILE *output, FILE *to);

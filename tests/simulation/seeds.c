@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "client/base/assert.h"
-#include "commit.h"
 #include "tests/simulation/run.h"
 
 enum { BAR_WIDTH = 40, NAMED_MAX = 1000 };
@@ -125,15 +124,7 @@ static void show_failure (const struct seeds *self, const struct run_child *chil
         fprintf (stderr,
                  "A second run of the seed did not fail like this: it is not repeatable.\n");
     }
-    if (self->arguments->replay != NULL) {
-        fprintf (stderr, "  again: cohort-sim --replay %s -v\n", self->arguments->replay);
-        return;
-    }
-    fprintf (stderr, "  commit: " COHORT_COMMIT "\n  again:  cohort-sim ");
-    arguments_print (stderr, &options);
-    fprintf (stderr, " -v\n  smaller: cohort-sim ");
-    arguments_print (stderr, &options);
-    fprintf (stderr, " --shrink\n");
+    arguments_tell_again (stderr, self->arguments, child->seed);
 }
 
 static void take_result (struct seeds *self, struct run_child *child, int status)
