@@ -177,8 +177,9 @@ static bool is_peaceful (const struct world *self)
 
 /* Whether it has a connection that has ended, and only silence tells. Likewise one whose server
  * stands still, if it is new: who was not answered by the server before is more patient for a
- * while, for it may be the network that is slow. */
-static bool is_deceived (const struct world *self, const struct sim_client *client)
+ * while, for it may be the network that is slow. So is who waits to be greeted there. */
+static bool is_deceived (const struct world *self, const struct sim_client *client,
+                         int64_t *patient_ms)
 {
     for (struct list_node *at = list_first (&client->links); at != NULL;
          at = list_next (&client->links, at)) {
@@ -186,6 +187,7 @@ static bool is_deceived (const struct world *self, const struct sim_client *clie
         bool is_new = self->schedule.now_ms - connection->opened_ms < STEADY_MS;
         if (connection->cut || connection->silent ||
             (is_new && self->servers[connection->server].paused)) {
+            *patient_ms = connection->to_client_taken == 0 ? connection->patient_ms : 0;
             return true;
         }
     }
@@ -200,10 +202,13 @@ static int64_t unserved_ms (const struct world *self, struct sim_client *client)
     bool well =
         client->up && !client->paused && !client->closing && !client->adopting && !client->lost;
     if (!well || peace->since_ms < self->peace.led_ms || is_served (self, client)) {
-        peace->since_ms = now_ms;
-        peace->deceived = false;
+        *peace = (struct sim_peace){.since_ms = now_ms};
     }
-    peace->deceived |= is_deceived (self, client);
+    int64_t patient_ms = 0;
+    if (is_deceived (self, client, &patient_ms)) {
+        peace->deceived = true;
+        peace->patient_ms = patient_ms > peace->patient_ms ? patient_ms : peace->patient_ms;
+    }
     return now_ms - peace->since_ms;
 }
 
@@ -213,7 +218,7 @@ static int64_t served_ms_max (const struct world *self, const struct sim_client 
     uint32_t asked_ms = client->timeout_ms, had_ms = client->identity.timeout_ms;
     return self->lull && !client->peace.deceived
                ? LULL_SERVED_MS
-               : (asked_ms > had_ms ? asked_ms : had_ms) + SERVED_MS;
+               : (asked_ms > had_ms ? asked_ms : had_ms) + client->peace.patient_ms + SERVED_MS;
 }
 
 static void look_at_clients (struct world *self)

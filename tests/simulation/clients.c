@@ -79,6 +79,7 @@ void client_start (struct world *self, struct sim_client *client)
     list_init (&client->links);
     client->timer_ms = 0;
     client->reason[0] = '\0';
+    client->unanswered = 0;
     client->proven_count = 0;
     client->streams = 0;
     mirror_open (self, client);
@@ -167,6 +168,7 @@ static void session_state (struct world *self, struct sim_client *client, cohort
     client->told_connected = state == COHORT_CONNECTED;
     if (state == COHORT_CONNECTED) {
         client->adopting = false;
+        client->unanswered = 0;
         record_attached (self, client);
     } else if (state == COHORT_LOST) {
         self->sessions_lost++;
@@ -252,6 +254,7 @@ static void schedule_timer (struct world *self, struct sim_client *client)
 static void renew (struct world *self, struct sim_client *client)
 {
     client->lost = client->fresh_sent = client->adopting = false;
+    client->unanswered = 0;
     workload_renew (self, client);
     struct session_random random = draw (self, client);
     int rc = session_renew (client->session, &random, client_now_ms (self, client));

@@ -19,7 +19,8 @@ enum {
     CONNECT_MS = 250,
     LATE_MS_MAX = 500,
     HELLO_BLOCK = 4096,
-    ROGUE_FRAMES = 16
+    ROGUE_FRAMES = 16,
+    ROUNDS_MAX = 5
 };
 
 static bool number_equal (const struct map_node *node, const void *key)
@@ -125,6 +126,15 @@ static void open_connection (struct world *self, struct sim_connection wanted, s
                                                       .number = connection->number});
 }
 
+/* Whom no server has greeted in time, one after the other, takes them for slow: with each round it
+ * waits twice as long. */
+static int64_t patience_of (const struct world *self, const struct sim_client *client)
+{
+    size_t rounds = client->unanswered / self->hosts.count;
+    rounds = rounds < ROUNDS_MAX ? rounds : ROUNDS_MAX;
+    return rounds > 0 ? self->conditions.connect_ms << rounds : 0;
+}
+
 void network_connect (struct world *self, struct sim_client *client, uint32_t link,
                       const char *endpoint)
 {
@@ -134,6 +144,7 @@ void network_connect (struct world *self, struct sim_client *client, uint32_t li
         .client_incarnation = client->incarnation,
         .link = link,
         .server = (uint32_t) (endpoint[strlen ("tcp://s")] - '1'),
+        .patient_ms = patience_of (self, client),
     };
     open_connection (self, wanted, &client->links);
 }
@@ -238,6 +249,7 @@ void network_disconnect (struct world *self, struct sim_client *client, uint32_t
 {
     struct sim_connection *connection = find_link (client, link);
     if (connection) {
+        client->unanswered += connection->to_server_sent > 0 && connection->to_client_taken == 0;
         end_at_client (self, connection);
     }
 }

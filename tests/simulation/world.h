@@ -223,7 +223,7 @@ struct sim_connection {
     uint64_t ordinal;           /* among those of its client */
     uint32_t client, client_incarnation, link;
     uint32_t server, server_incarnation;
-    int64_t opened_ms;
+    int64_t opened_ms, patient_ms; /* so long its client waits to be greeted; 0: as ever */
     bool open_at_client, open_at_server;
     bool rogue;         /* of one of rogues.h: client is SIM_CLIENTS_MAX and its place */
     uint32_t recorded;  /* who has said hello on it, in the history; 0: nobody yet, */
@@ -243,6 +243,7 @@ struct sim_connection {
 struct sim_peace {
     int64_t since_ms, led_ms;
     bool led, deceived;
+    int64_t patient_ms; /* and for so long it waits for an answer by that; 0: as ever */
 };
 
 /* What a client knows of a register that all of them share. */
@@ -281,6 +282,7 @@ struct sim_client {
     char reason[192];    /* the newest that its session has given */
     int64_t heard_ms;    /* when its server was heard last, by its own clock, */
     uint64_t heard_by;   /* by this connection */
+    size_t unanswered;   /* servers in a row that did not greet it in time */
     bool told_connected; /* what its application was told last: it is connected, */
     int64_t deaf_ms;     /* and hears nothing: found then, by its own clock; or INT64_MAX */
 
