@@ -29,7 +29,8 @@ const char *inspect_kind_name (enum inspect_kind kind)
     static const char *const names[] = {
         [INSPECT_TORN] = "torn-tail",        [INSPECT_STRAY] = "left-over",
         [INSPECT_CORRUPTION] = "corruption", [INSPECT_SUSPECT] = "suspect",
-        [INSPECT_MARKED] = "not-healed",     [INSPECT_FOREIGN] = "foreign"};
+        [INSPECT_MARKED] = "not-healed",     [INSPECT_FOREIGN] = "foreign",
+        [INSPECT_UNFINISHED] = "unfinished"};
     return names[kind];
 }
 
@@ -487,6 +488,22 @@ static int find_outcome (struct gathering *self, struct fault *fault)
     return 0;
 }
 
+/* Whatever else is there, it is half of something: so it comes before all other damage. */
+static void note_restoring (struct gathering *self)
+{
+    const struct inspect_report *report = self->report;
+    for (size_t i = 0; i < report->files_count; i++) {
+        if (strcmp (report->files[i].name, NAME_RESTORING) == 0) {
+            struct inspect_finding *finding =
+                gather_find (self, INSPECT_UNFINISHED, NAME_RESTORING,
+                             "cohort snapshot restore did not get to its end here");
+            if (finding != NULL) {
+                finding->then = "no server starts here: remove what it has made, and restore again";
+            }
+        }
+    }
+}
+
 static void note_left_over (struct gathering *self, const char *name)
 {
     struct inspect_finding *finding = gather_find (
@@ -606,6 +623,7 @@ static int gather (struct gathering *self, struct fault *fault)
     if (error != 0) {
         return fault_final (fault, "the folder", "list", error);
     }
+    note_restoring (self);
     bool history = has_history (report), unnamed = false;
     size_t before = 0;
     int rc = read_metadata (self, fault);

@@ -76,9 +76,10 @@ enum inspect_kind {
     INSPECT_TORN = 1,   /* no damage: what a crash leaves behind the end of the log */
     INSPECT_STRAY,      /* no damage: files that an interruption has left */
     INSPECT_CORRUPTION, /* what was there is not any more */
-    INSPECT_SUSPECT, /* entries that cannot be read, of which nobody knows whether they counted */
-    INSPECT_MARKED,  /* an earlier recovery has lost something that is not healed yet */
-    INSPECT_FOREIGN  /* of another server, store, cluster or version */
+    INSPECT_SUSPECT,   /* entries that cannot be read, of which nobody knows whether they counted */
+    INSPECT_MARKED,    /* an earlier recovery has lost something that is not healed yet */
+    INSPECT_FOREIGN,   /* of another server, store, cluster or version */
+    INSPECT_UNFINISHED /* a backup was to be restored here, and was not to the end */
 };
 
 struct inspect_finding {

@@ -360,6 +360,27 @@ static void test_no_memory (void **state)
     crash_disk_destroy (&copy);
 }
 
+/* A restore was killed. All files that there are may be sound, and no server starts with them. */
+static void test_unfinished_restore (void **state)
+{
+    (void) state;
+    static struct inspect_report report;
+    struct crash_disk *copy = crash_disk_copy (built.disk, 1);
+    struct disk *view = crash_disk_open (copy);
+    struct disk_file *file;
+    assert_int_equal (view->ops->open (view, NAME_RESTORING, true, &file), 0);
+    view->ops->close (file);
+    view->ops->destroy (view);
+    inspect (copy, &report);
+    assert_int_equal (report.outcome.code, COHORT_ECONFIG);
+    check_outcome (copy, &report);
+    assert_int_equal (report.damages_count, 1);
+    assert_int_equal (report.findings[0].kind, INSPECT_UNFINISHED);
+    assert_string_equal (report.findings[0].file, NAME_RESTORING);
+    inspect_deinit (&report);
+    crash_disk_destroy (&copy);
+}
+
 static void test_zxids (void **state)
 {
     (void) state;
@@ -392,11 +413,17 @@ static void test_zxids (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_sound),        cmocka_unit_test (test_flip),
-        cmocka_unit_test (test_zero_sector),  cmocka_unit_test (test_bad_sector),
-        cmocka_unit_test (test_cut_short),    cmocka_unit_test (test_missing),
-        cmocka_unit_test (test_first_damage), cmocka_unit_test (test_left_over),
-        cmocka_unit_test (test_zxids),        cmocka_unit_test (test_no_memory),
+        cmocka_unit_test (test_sound),
+        cmocka_unit_test (test_flip),
+        cmocka_unit_test (test_zero_sector),
+        cmocka_unit_test (test_bad_sector),
+        cmocka_unit_test (test_cut_short),
+        cmocka_unit_test (test_missing),
+        cmocka_unit_test (test_first_damage),
+        cmocka_unit_test (test_left_over),
+        cmocka_unit_test (test_zxids),
+        cmocka_unit_test (test_no_memory),
+        cmocka_unit_test (test_unfinished_restore),
     };
     const struct CMUnitTest tail_tests[] = {
         cmocka_unit_test (test_tail_flip),
