@@ -106,8 +106,9 @@ static void write_config (struct ensemble *self, size_t from,
     assert_true (fprintf (file, "dataDir=%s\nid=%u\nclients=%s\n%s%s", server->data, server->id,
                           server->clients, self->net ? "insecure=yes\n" : "", settings) > 0);
     for (size_t to = 0; to < self->count && self->count > 1; to++) {
-        assert_true (fprintf (file, "server.%zu=%s:%u\nclients.%zu=%s\n", to + 1,
-                              self->servers[to].address, ports[from][to], to + 1,
+        assert_true (fprintf (file, "server.%zu=%s:%u%s\nclients.%zu=%s\n", to + 1,
+                              self->servers[to].address, ports[from][to],
+                              to + self->observers >= self->count ? ":observer" : "", to + 1,
                               self->servers[to].clients) > 0);
     }
     assert_int_equal (fclose (file), 0);
@@ -168,6 +169,7 @@ void ensemble_init_with (struct ensemble *self, const struct ensemble_options *o
     self->preload = options->preload;
     self->net = options->net;
     self->count = options->count;
+    self->observers = options->observers;
     (void) snprintf (self->folder, sizeof self->folder, "%s",
                      options->folder ? options->folder : "/tmp/cohort-test-XXXXXX");
     assert_true (options->folder || mkdtemp (self->folder));
@@ -462,7 +464,8 @@ static size_t count_following (const struct ensemble *self, size_t *leader)
             leaders++;
             *leader = index_of (self, status.addresses.items[i]);
         }
-        followers += server->answered && strcmp (server->role, "follower") == 0;
+        followers += server->answered && (strcmp (server->role, "follower") == 0 ||
+                                          strcmp (server->role, "observer") == 0);
     }
     return leaders == 1 && *leader < self->count ? followers : SIZE_MAX;
 }

@@ -28,7 +28,7 @@ struct ensemble {
     const char *preload; /* a library that servers are started with; NULL: none */
     struct packet_net *net;
     char folder[ENSEMBLE_TEXT / 2];
-    size_t count;
+    size_t count, observers;     /* the last ones have no vote */
     bool twin;                   /* servers[count] is one */
     char list[ENSEMBLE_TEXT];    /* all endpoints for clients */
     char proxied[ENSEMBLE_TEXT]; /* with a proxy: likewise, through it */
@@ -40,7 +40,7 @@ struct packet_net;
 
 struct ensemble_options {
     const char *cohortd;
-    size_t count;
+    size_t count, observers; /* the last ones of them have no vote */
     const char *settings;    /* lines of every configuration */
     const char *folder;      /* an empty one, which is kept; NULL: one of its own */
     struct tcp_proxy *proxy; /* all connections between servers go through it, and `proxied`; it is

@@ -81,9 +81,10 @@ void soak_fail (struct soak *self, const char *format, ...)
     }
     fprintf (stderr,
              "logs, data and history are kept in %s\n"
-             "again:  tests/cluster/soak --seed %" PRIu64 " --servers %zu --clients %zu%s\n",
-             self->folder, self->options.seed, self->options.servers, self->options.clients,
-             self->options.packets ? " --packets" : "");
+             "again:  tests/cluster/soak --seed %" PRIu64
+             " --servers %zu --observers %zu --clients %zu%s\n",
+             self->folder, self->options.seed, self->options.servers, self->options.observers,
+             self->options.clients, self->options.packets ? " --packets" : "");
     exit (EXIT_FAILURE);
 }
 
@@ -509,6 +510,7 @@ void soak_init (struct soak *self, const struct soak_options *options)
     (void) snprintf (configured, sizeof configured, "%s%s\n", settings, rights_user (0, who));
     ensemble_init_with (&self->ensemble, &(struct ensemble_options){.cohortd = options->cohortd,
                                                                     .count = options->servers,
+                                                                    .observers = options->observers,
                                                                     .settings = configured,
                                                                     .folder = self->folder,
                                                                     .proxy = self->proxy,

@@ -7,7 +7,7 @@
  *      soak_faults.c   what goes wrong
  *      soak_harm.c     likewise, with data folders
  *      soak_schedule.c when, and what that means for each connection
- *      soak_script.c   schedules by hand
+ *      soak_script*.c  schedules by hand
  *
  * One thread; the proxy and the clients' loop have their own. May include: all of tests/cluster and
  * tests/support. */
@@ -45,7 +45,8 @@ struct soak_options {
     uint64_t seed;
     int64_t limit_ms;
     size_t servers, clients;
-    bool packets; /* a network of packets, in place of the proxy */
+    size_t observers; /* so many of the servers */
+    bool packets;     /* a network of packets, in place of the proxy */
     bool verbose;
     bool kinds[SOAK_KINDS_MAX]; /* which of soak_kinds may happen */
 };
@@ -254,7 +255,8 @@ void soak_heal (struct soak *self);
 /* ---- soak_script.c --------------------------------------------------------------------------- */
 
 void soak_list_scripts (void);
-bool soak_has_script (const char *name);
+/* With as many servers as it is made for; false: there is none of that name. */
+bool soak_choose_script (struct soak_options *options, const char *name);
 void soak_script (struct soak *self, const char *name);
 
 #endif

@@ -10,6 +10,7 @@ enum soak_end {
     SOAK_GOES_ON = 0,
     SOAK_TOLD_TO_END, /* SIGTERM: as soon as it has begun it does not know yet what that means */
     SOAK_DISK_FAILS,  /* when it meets the failure; with another status if it had not started yet */
+    SOAK_NO_ROOM,     /* it goes on, but may not start: no file may grow there */
     SOAK_READ_FAILS,  /* what it has written cannot be read any more */
     SOAK_IS_TWIN      /* it cannot start on what it has copied */
 };

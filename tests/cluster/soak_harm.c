@@ -39,7 +39,7 @@ static bool counts_again (const struct soak *self, size_t server, size_t victim)
         return true;
     }
     bool known = false;
-    for (size_t i = 0; i < self->ensemble.count; i++) {
+    for (size_t i = 0; i < self->ensemble.count - self->ensemble.observers; i++) {
         known = known || (i != victim && i != server && self->known[i] > taken_in);
     }
     return taken_in != 0 && known && since > SETTLED_ENTRIES;

@@ -22,7 +22,8 @@ static const char usage[] =
     "  --faults LIST      only these, separated by commas; --kinds lists them\n"
     "  --without LIST     all but these\n"
     "  --script NAME      a schedule by hand in place of a random one; --scripts lists them\n"
-    "  --servers N        3 or 5 (3)\n"
+    "  --servers N        3 to 5 (3)\n"
+    "  --observers N      so many of these have no vote (0)\n"
     "  --clients N        up to 16 (6)\n"
     "  --packets          a network of packets in namespaces of its own, in place of a proxy of\n"
     "                     connections: loss, reordering; takes root or user namespaces\n"
@@ -124,6 +125,8 @@ static int take (struct soak_options *options, char **argv)
         options->seed = number (option, value, 0, UINT64_MAX);
     } else if (strcmp (option, "--servers") == 0) {
         options->servers = number (option, value, 3, ENSEMBLE_MAX);
+    } else if (strcmp (option, "--observers") == 0) {
+        options->observers = number (option, value, 0, ENSEMBLE_MAX - 1);
     } else if (strcmp (option, "--clients") == 0) {
         options->clients = number (option, value, 1, WORKERS_MAX);
     } else if (strcmp (option, "--faults") == 0) {
@@ -133,10 +136,9 @@ static int take (struct soak_options *options, char **argv)
     } else if (strcmp (option, "--folder") == 0 && value != NULL) {
         options->folder = value;
     } else if (strcmp (option, "--script") == 0 && value != NULL) {
-        if (!soak_has_script (value)) {
+        if (!soak_choose_script (options, value)) {
             mistake (value, "there is no such script; --scripts lists them");
         }
-        options->script = value;
     } else if (strcmp (option, "--scripts") == 0) {
         soak_list_scripts ();
         exit (EXIT_SUCCESS);
@@ -167,6 +169,9 @@ static void parse (struct soak_options *options, int argc, char **argv)
     for (size_t i = 0; i < soak_kinds_count; i++) {
         options->kinds[i] &= soak_kinds[i].network != other;
         any |= options->kinds[i];
+    }
+    if (options->observers >= options->servers) {
+        mistake ("--observers", "somebody must have a vote");
     }
     if (!any) {
         mistake ("--faults", "nothing is left that may go wrong");

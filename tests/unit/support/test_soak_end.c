@@ -62,6 +62,15 @@ static void test_disk_fails (void **state)
     assert_false (soak_end_is_expected (SOAK_DISK_FAILS, end_of_process (0, SIGTERM), true));
 }
 
+/* 3: there is no space to start with. For want of it nobody ends who runs. */
+static void test_no_room (void **state)
+{
+    (void) state;
+    assert_status (SOAK_NO_ROOM, false, 3);
+    assert_status (SOAK_NO_ROOM, true, -1);
+    assert_false (soak_end_is_expected (SOAK_NO_ROOM, end_of_process (0, SIGTERM), false));
+}
+
 /* 5: the log, when others need it. As it starts it repairs what it cannot read. */
 static void test_read_fails (void **state)
 {
@@ -85,7 +94,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_goes_on),    cmocka_unit_test (test_told_to_end),
         cmocka_unit_test (test_disk_fails), cmocka_unit_test (test_read_fails),
-        cmocka_unit_test (test_twin),
+        cmocka_unit_test (test_twin),       cmocka_unit_test (test_no_room),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
