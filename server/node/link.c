@@ -71,7 +71,7 @@ static void go_up (struct link *self)
     COHORT_ASSERT (!self->up);
     COHORT_ASSERT (self->theirs != 0);
     begin_pair (self);
-    self->up = true;
+    self->up = self->met = true;
     self->up_due = true;
     self->probe_at_ms = self->now_ms + LINK_PROBE_MS;
     self->probes = 0;
@@ -118,12 +118,20 @@ static void retry_later (struct link *self)
 
 /* ---- Who is there ---------------------------------------------------------------------------- */
 
-/* HELLO goes out, and nobody has ever said anything: who is there answers somebody else. Counted
- * are questions, not time, in which this server may have stood still itself. */
+/* HELLO goes out, and the link has never been up: nobody has ever said anything, for who is there
+ * answers somebody else; or the peer is heard, and what it should hear goes elsewhere. Counted are
+ * questions, not time, in which this server may have stood still itself. */
 static void note_silence (struct link *self)
 {
-    bool silent = self->theirs == 0 && self->refused == LINK_WELCOME;
-    if (silent && ++self->unanswered == LINK_SILENT_MAX) {
+    if (self->met || self->refused != LINK_WELCOME || ++self->unanswered != LINK_SILENT_MAX) {
+        return;
+    }
+    if (self->theirs != 0) {
+        logger_write (&self->logger, LOG_WARNING, "peer-deaf",
+                      "peer=%" PRIu32 " reason=\"it is heard, and never answers: server.%" PRIu32
+                      " leads to another server, or nothing gets through to it\"",
+                      self->peer, self->peer);
+    } else {
         logger_write (&self->logger, LOG_WARNING, "peer-silent",
                       "peer=%" PRIu32 " reason=\"it takes connections, and says nothing: it is "
                       "still starting, or hangs, or has another address for server %" PRIu32

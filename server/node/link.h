@@ -113,7 +113,8 @@ struct link {
     bool doubted;        /* it may be another process than the one that is known */
 
     struct link_twin twin; /* another process that says that it is the peer */
-    unsigned unanswered;   /* questions to a peer that has never said anything */
+    bool met;              /* it has been up */
+    unsigned unanswered;   /* questions before that */
 
     uint64_t sent;             /* number of the last frame of this pair */
     uint64_t received;         /* numbers up to it have come */

@@ -354,6 +354,27 @@ static void test_silent (void **state)
     pair_deinit (&pair);
 }
 
+/* What a says goes to somebody else, by a mistake in its configuration; b's finds it. */
+static void test_deaf_from_the_beginning (void **state)
+{
+    (void) state;
+    struct pair pair;
+    pair_init (&pair);
+    for (int i = 0; i < 90000; i++) {
+        pair.now_ms++;
+        act (&pair, &pair.a, true);
+        act (&pair, &pair.b, true);
+        lose (&pair.a, WIRE_MAX);
+        deliver (&pair, &pair.b, WIRE_MAX);
+        if (i == 12000) {
+            assert_string_equal (pair.a.told, "");
+        }
+    }
+    assert_string_equal (pair.a.told, "peer-deaf; ");
+    assert_string_equal (pair.b.told, "peer-silent; ");
+    pair_deinit (&pair);
+}
+
 /* The one that stands still is this one: who is not asked cannot answer. */
 static void test_silent_own_stalls (void **state)
 {
@@ -381,6 +402,7 @@ int main (void)
         cmocka_unit_test (test_twin_stammers),
         cmocka_unit_test (test_twin_stays),
         cmocka_unit_test (test_silent),
+        cmocka_unit_test (test_deaf_from_the_beginning),
         cmocka_unit_test (test_silent_own_stalls),
     };
     return cmocka_run_group_tests_name ("link-probe", tests, NULL, NULL);
