@@ -10,7 +10,7 @@
 #include "tests/cluster/ensemble.h"
 #include "tests/unit/unit.h"
 
-enum { PATH_SIZE = 64, CONNECT_MS = 20000 };
+enum { PATH_SIZE = 64, CONNECT_MS = 20000, SETTLE_MS = 60000 };
 
 static const char data[100] = "one hundred bytes of data";
 
@@ -152,4 +152,15 @@ void load_verify (struct load *self, const char *endpoint)
         verify_session (&self->sessions[i], client);
     }
     cohort_destroy (&client);
+}
+
+void load_verify_all (struct load *self, struct ensemble *ensemble)
+{
+    (void) ensemble_wait_leader (ensemble, ensemble->count - 1, SETTLE_MS);
+    ensemble_wait_whole (ensemble, SETTLE_MS);
+    for (size_t i = 0; i < ensemble->count; i++) {
+        load_verify (self, ensemble->servers[i].clients);
+    }
+    ensemble_wait_equal (ensemble, SETTLE_MS);
+    load_deinit (self);
 }

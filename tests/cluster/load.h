@@ -11,6 +11,7 @@
 
 enum { LOAD_SESSIONS_MAX = 1000 };
 
+struct ensemble;
 struct load;
 
 struct load_session {
@@ -45,5 +46,9 @@ void load_until (struct load *self, size_t acked, int limit_ms);
 /* The server at `endpoint` alone, asked directly, has every acknowledged znode, and none that was
  * not asked for. */
 void load_verify (struct load *self, const char *endpoint);
+
+/* Waits until all servers follow one leader, with whole logs; each has every acknowledged znode,
+ * and all are equal. Ends the load. */
+void load_verify_all (struct load *self, struct ensemble *ensemble);
 
 #endif

@@ -57,12 +57,7 @@ static int tear_down (void **state)
 static void verify_all (void)
 {
     load_until (&load, load.total * SESSIONS, LOAD_MS);
-    (void) ensemble_wait_leader (&ensemble, 2, START_MS);
-    for (size_t i = 0; i < ensemble.count; i++) {
-        load_verify (&load, ensemble.servers[i].clients);
-    }
-    ensemble_wait_equal (&ensemble, START_MS);
-    load_deinit (&load);
+    load_verify_all (&load, &ensemble);
     finished = true;
 }
 

@@ -52,13 +52,7 @@ static void verify_all (void)
         load.total = sent > load.total ? sent : load.total;
     }
     load_until (&load, load.total * SESSIONS, LOAD_MS);
-    (void) ensemble_wait_leader (&ensemble, 2, START_MS);
-    ensemble_wait_whole (&ensemble, START_MS);
-    for (size_t i = 0; i < ensemble.count; i++) {
-        load_verify (&load, ensemble.servers[i].clients);
-    }
-    ensemble_wait_equal (&ensemble, START_MS);
-    load_deinit (&load);
+    load_verify_all (&load, &ensemble);
     finished = true;
 }
 

@@ -83,13 +83,9 @@ static void write_more (void)
 static void verify_all (void)
 {
     ensemble_start_all (&ensemble);
-    (void) ensemble_wait_leader (&ensemble, ensemble.count - 1, START_MS);
-    for (size_t i = 0; i < ensemble.count; i++) {
-        load_verify (&load, ensemble.servers[i].clients);
-    }
+    load_verify_all (&load, &ensemble);
     write_more ();
     ensemble_wait_equal (&ensemble, START_MS);
-    load_deinit (&load);
     finished = true;
 }
 
