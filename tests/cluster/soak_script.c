@@ -473,6 +473,9 @@ static const struct {
      "leaders lose what they had not synced while the others hear each other "
      "one way",
      script_forgetful_leaders},
+    {"hanging-disks", "syncs do not come back, on the leader and then on the next one",
+     script_hanging_disks},
+    {"rot-below", "bytes rot under a leader that runs, and a learner needs them", script_rot_below},
     {"wiped-thrice", "a follower is emptied again and again while it is sent a snapshot slowly",
      script_wiped_thrice},
     {"full-chain", "the leader's disk is full, the next one's, all; the power fails meanwhile",

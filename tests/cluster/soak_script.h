@@ -36,6 +36,8 @@ void script_await_snapshot (struct soak *self, size_t server);
 /* ---- soak_script_mixed.c: several things at once --------------------------------------------- */
 
 void script_forgetful_leaders (struct soak *self);
+void script_hanging_disks (struct soak *self);
+void script_rot_below (struct soak *self);
 void script_wiped_thrice (struct soak *self);
 void script_full_chain (struct soak *self);
 void script_pauses_rolling (struct soak *self);

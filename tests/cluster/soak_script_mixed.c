@@ -124,6 +124,57 @@ void script_full_chain (struct soak *self)
     }
 }
 
+/* A sync does not come back: first on the leader, then on the next one. What helps is to end them.
+ */
+void script_hanging_disks (struct soak *self)
+{
+    enum { HANGS_MS = 600000 };
+    for (int round = 0; round < 3; round++) {
+        size_t first = script_leader (self);
+        self->disks[first]->calls[BAD_DISK_SYNC].delay_ms = HANGS_MS;
+        script_go (self, 4000);
+        script_served (self, SCRIPT_SOON_MS);
+        size_t second = script_leader (self);
+        self->disks[second]->calls[BAD_DISK_SYNC].delay_ms = HANGS_MS;
+        script_go (self, 3000);
+        heal_disks (self);
+        script_begin (self, "power-cut", first, 0, prng_u64 (&self->prng), 500);
+        script_go (self, 1000);
+        script_served (self, SCRIPT_SOON_MS);
+        script_begin (self, "power-cut", second, 0, prng_u64 (&self->prng), 500);
+        script_go (self, 1000);
+        soak_calm (self);
+    }
+}
+
+/* Bytes rot under the leader that runs, and a learner needs them. */
+void script_rot_below (struct soak *self)
+{
+    for (size_t round = 0; round < 4; round++) {
+        size_t leader = script_leader (self), learner = script_next (self, leader, 1);
+        script_begin (self, "kill", learner, 0, 0, 60000);
+        script_go (self, round % 2 == 0 ? 1500 : 9000);
+        leader = script_leader (self);
+        self->harmed[leader] = true;
+        self->ends[leader] = SOAK_READ_FAILS;
+        for (long at = 5000; at < 100000; at += 3000) {
+            script_flip_byte (self, leader, round < 2 ? "log.*" : "snap.*", 1 + round % 2, at);
+        }
+        soak_heal (self);
+        script_go (self, 4000);
+        printf ("  server %zu goes on: %d\n", leader + 1, self->ensemble.servers[leader].pid != 0);
+        script_served (self, SCRIPT_SOON_MS);
+        if (self->ensemble.servers[leader].pid != 0) {
+            script_begin (self, "kill", leader, 0, 0, 1);
+            script_go (self, 100);
+        } else {
+            ensemble_start (&self->ensemble, leader);
+        }
+        self->ends[leader] = SOAK_GOES_ON;
+        soak_calm (self);
+    }
+}
+
 /* With its links so slow that this takes seconds. */
 void script_wiped_thrice (struct soak *self)
 {
