@@ -7,6 +7,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/hash.h"
+#include "client/base/mutation.h"
 #include "client/src/wire.h"
 
 struct folded {
@@ -214,6 +215,9 @@ static void take_owner (struct fold *fold, const cohort_change_t *change)
 int fold_take (struct fold *fold, const cohort_change_t *change, uint64_t zxid)
 {
     if (change->kind == COHORT_CHANGE_OWNER) {
+        if (COHORT_MUTATED (fold_owner)) {
+            return COHORT_OK;
+        }
         take_owner (fold, change);
         return COHORT_OK;
     }

@@ -6,6 +6,7 @@
 
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "client/src/path.h"
 #include "client/src/streams.h"
 #include "client/src/watches.h"
@@ -272,7 +273,8 @@ size_t requests_next (struct requests *requests, const struct wire_request **bat
             break;
         }
         /* Stamped when sent, not when queued: the sooner the server may forget results. */
-        request->wire.ack_to = request->wire.number > 0 ? requests->acked : 0;
+        request->wire.ack_to =
+            request->wire.number > 0 ? requests->acked + COHORT_MUTATED (acked_too_far) : 0;
         /* A stream may have got on since its request was made. */
         if (request->wire.op.kind == WIRE_STREAM_OPEN) {
             request->wire.op.zxid = request->stream->last_zxid;

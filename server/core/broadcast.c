@@ -4,6 +4,7 @@
 #include "server/core/state.h"
 
 #include "client/base/alloc.h"
+#include "client/base/mutation.h"
 
 /* ---- The leader -------------------------------------------------------------------------- */
 
@@ -141,7 +142,8 @@ static void activate (struct zab *self)
 {
     struct lead *lead = &self->lead;
     COHORT_ASSERT (lead->phase == LEAD_SYNC);
-    if (self->current_durable != lead->epoch || !held_by_quorum (self, lead->history)) {
+    if (self->current_durable != lead->epoch ||
+        (!held_by_quorum (self, lead->history) && !COHORT_MUTATED (activated_alone))) {
         return;
     }
     COHORT_ASSERT (self->log.last.zxid == lead->history);

@@ -66,7 +66,9 @@ void follower_on_epochs_durable (struct zab *self)
     size_t count = history_points (&self->log, self->points, ZAB_EPOCHS_MAX);
     send_message (self, leader,
                   (struct zab_message){.type = ZAB_ACKEPOCH,
-                                       .epoch = self->current_durable,
+                                       .epoch = COHORT_MUTATED (epoch_of_promise)
+                                                    ? self->accepted_durable
+                                                    : self->current_durable,
                                        .zxid = self->durable,
                                        .counts = follow->counts,
                                        .points = self->points,

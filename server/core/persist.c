@@ -4,6 +4,7 @@
  * cumulatively. For each the core remembers what the store will hold with it, so that `durable`
  * always describes the disk and never the memory. May include: client/base, server/core. */
 
+#include "client/base/mutation.h"
 #include "server/core/state.h"
 
 /* This step's request; the number is drawn at its first use. */
@@ -13,7 +14,9 @@ static struct zab_persist *request (struct zab *self)
     if (persist->number == 0) {
         COHORT_ASSERT (self->install_number == 0);
         persist->number = ++self->request_number;
-        persist->commit = COHORT_MUTATED (commit_unrecorded) ? 0 : self->committed;
+        persist->commit = COHORT_MUTATED (commit_unrecorded)       ? 0
+                          : COHORT_MUTATED (commit_recorded_early) ? self->log.last.zxid
+                                                                   : self->committed;
     }
     COHORT_ASSERT (!persist->install);
     return persist;

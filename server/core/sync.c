@@ -9,6 +9,7 @@
  * whose agreement is older than this log gets a snapshot, and then what has come since.
  * May include: client/base, server/core. */
 
+#include "client/base/mutation.h"
 #include "server/core/state.h"
 
 #include <string.h>
@@ -65,7 +66,8 @@ static void send_diffs (struct zab *self, struct peer *peer)
         learner->flight[learner->flight_count++] = end;
     }
     /* Zab.tla: LeaderSyncFollower ends, and NEWLEADER follows, in one action. */
-    if (!learner->diff_begun || learner->sent != self->log.last.zxid) {
+    if (!learner->diff_begun ||
+        (learner->sent != self->log.last.zxid && !COHORT_MUTATED (last_diff_left_out))) {
         send_diff (self, peer, self->log.last.zxid);
     }
     learner->phase = LEARNER_FORWARD;

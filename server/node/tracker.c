@@ -461,7 +461,8 @@ void tracker_sync (struct tracker *self, uint32_t server, uint64_t token, zxid_t
         self->host.synced (self->host.arg, server, token, last);
         return;
     }
-    points_add (&self->points, &(struct point){self->begun + 1, server, token, last});
+    points_add (&self->points, &(struct point){self->begun + !COHORT_MUTATED (sync_round_before),
+                                               server, token, last});
 }
 
 void tracker_server_down (struct tracker *self, uint32_t server)

@@ -327,7 +327,8 @@ static int roll (struct log *self, struct fault *fault)
             return rc;
         }
     }
-    int rc = log_sync (self, fault);
+    int rc = COHORT_MUTATED (sealed_unsynced) ? flush_run (self, fault) : log_sync (self, fault);
+    self->unsynced = self->unsynced && !COHORT_MUTATED (sealed_unsynced);
     if (rc != 0) {
         return rc;
     }

@@ -86,7 +86,8 @@ static int switch_over (struct log *self, struct manifest *draft, struct zab_poi
         manifest_deinit (draft);
         return rc;
     }
-    draft->durable = to.zxid;
+    draft->durable =
+        COHORT_MUTATED (trunc_watermark) && draft->durable > to.zxid ? draft->durable : to.zxid;
     rc = flip_and_remove (self, draft, fault);
     if (rc == COHORT_EDISKFULL && created) {
         /*  Not listed: its number will be used again. */
@@ -104,7 +105,8 @@ static int switch_over (struct log *self, struct manifest *draft, struct zab_poi
     self->current = self->next;
     self->next.file = NULL;
     self->last = to;
-    self->durable = to.zxid;
+    self->durable =
+        COHORT_MUTATED (trunc_watermark_log) && self->durable > to.zxid ? self->durable : to.zxid;
     return mark_beginning (self, fault);
 }
 
@@ -208,7 +210,7 @@ int log_purge (struct log *self, struct zab_point base, int64_t stamp_ms, struct
     manifest_drop_snapshots (&draft, COHORT_MUTATED (old_snapshots_kept) ? 0 : base.zxid);
     size_t count = 0;
     while (count < draft.spans_count && draft.spans[count].end != 0 &&
-           draft.spans[count].last <= base.zxid) {
+           draft.spans[count].last <= base.zxid + COHORT_MUTATED (purged_too_far)) {
         count++;
     }
     manifest_drop_spans (&draft, count);

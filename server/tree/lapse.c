@@ -8,6 +8,7 @@
 #include "client/base/alloc.h"
 #include "client/base/assert.h"
 #include "client/base/container.h"
+#include "client/base/mutation.h"
 #include "server/tree/change.h"
 #include "server/tree/verify.h"
 
@@ -36,7 +37,8 @@ static uint64_t end_of (const struct znode *znode)
 {
     int64_t changed_ms = znode_mtime_ms (znode);
     uint64_t mtime_ms = changed_ms > 0 ? (uint64_t) changed_ms : 0;
-    return mtime_ms + znode_ttl_ms (znode); /* of 63 bits each */
+    return mtime_ms +
+           znode_ttl_ms (znode) / (1 + COHORT_MUTATED (lapses_early)); /* of 63 bits each */
 }
 
 void lapse_remove (struct tree *self, struct znode *znode)

@@ -5,6 +5,7 @@
  * when one fails, all that was done is undone.
  */
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/tree/change.h"
 #include "server/tree/ops.h"
 
@@ -42,7 +43,11 @@ int multi_execute (struct tree *self, struct session *session, const struct entr
         struct result_op result;
         int rc = op_execute (self, session, &op, &result);
         if (rc != 0) {
-            change_undo_all (self);
+            if (!COHORT_MUTATED (multi_half_done)) {
+                change_undo_all (self);
+            } else {
+                change_undo_discard (self);
+            }
             buf_truncate (out, begin);
             encode_failure (out, self->scalars.zxid, write->count, i, &result);
             return rc;

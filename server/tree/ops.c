@@ -45,7 +45,8 @@ static int locate (const struct tree *self, const struct session *session, const
 
 static bool version_matches (const struct znode *znode, int32_t version)
 {
-    return version == COHORT_ANY_VERSION || version == znode->version;
+    return version == COHORT_ANY_VERSION || version == znode->version ||
+           (COHORT_MUTATED (old_version_matches) && version < znode->version);
 }
 
 /* ---- Create ------------------------------------------------------------------------------ */
