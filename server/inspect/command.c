@@ -378,6 +378,9 @@ static void print_decisions (const struct arguments *arguments, struct disk *dis
     char last[PRINT_TEXT_SIZE];
     what_if.decision = REPAIR_DISCARD;
     what_if.discard_after = 0;
+    if (report->outcome.code == COHORT_ECONFIG) {
+        return; /* it is no damage that a decision could mend */
+    }
     if (report->meta == NULL) {
         (void) printf ("\nIf a majority of the ensemble's other servers is whole, no repair is "
                        "needed: start this one. It keeps\nits files as damaged.*, joins as an "

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "cohort/error.h"
+
 const char *print_zxid (zxid_t zxid, char text[PRINT_TEXT_SIZE])
 {
     if (zxid == 0) {
@@ -54,10 +56,11 @@ void print_outcome (const struct inspect_report *report, char *text, size_t size
 {
     const struct inspect_outcome *outcome = &report->outcome;
     char last[PRINT_TEXT_SIZE], suspect[PRINT_TEXT_SIZE];
-    if (outcome->code != 0 && report->meta == NULL) {
-        (void) snprintf (text, size,
-                         "a server alone does not start; a member of an ensemble sets everything "
-                         "aside, and joins as an emptied server");
+    if (outcome->code == COHORT_ECORRUPT && report->meta == NULL) {
+        (void) snprintf (
+            text, size,
+            "alone does not start; as a member of an ensemble it sets everything aside, "
+            "and joins as an emptied one");
     } else if (outcome->code != 0) {
         (void) snprintf (text, size, "does not start, and changes nothing");
     } else if (outcome->trust == ZAB_DAMAGED) {

@@ -226,11 +226,15 @@ static void describe (struct repairing *self)
     result->suspect = meta->suspect;
 }
 
-/* Without metadata nothing can be opened. */
+/* What is somebody else's, or half of a restore, is not repaired. Without metadata nothing can be
+ * opened. */
 static int begin (struct repairing *self, struct fault *fault)
 {
     const struct inspect_report *report = self->options->report;
     bool make_up = self->options->decision == REPAIR_MAKE_UP;
+    if (report->outcome.code == COHORT_ECONFIG) {
+        return fault_set (fault, COHORT_ECONFIG, "%s", report->outcome.text);
+    }
     if (report->meta == NULL && make_up) {
         return make_up_metadata (self->disk, report, fault);
     }

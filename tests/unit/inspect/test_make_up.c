@@ -183,6 +183,26 @@ static void test_interrupted (void **state)
     }
 }
 
+/* Half of a restore is no folder that has lost something. */
+static void test_unfinished_restore (void **state)
+{
+    static const enum repair_decision decisions[] = {REPAIR_KEEP, REPAIR_GIVE_UP, REPAIR_DISCARD,
+                                                     REPAIR_MAKE_UP};
+    (void) state;
+    struct disk *view = crash_disk_open (disk);
+    struct disk_file *file;
+    assert_int_equal (view->ops->open (view, NAME_RESTORING, true, &file), 0);
+    view->ops->close (file);
+    view->ops->destroy (view);
+    uint64_t operations = crash_disk_operations (disk);
+    for (size_t i = 0; i < sizeof decisions / sizeof *decisions; i++) {
+        struct repair_result refused = repair (disk, decisions[i]);
+        assert_int_equal (refused.code, COHORT_ECONFIG);
+        assert_non_null (strstr (refused.text, "restore again"));
+    }
+    assert_int_equal (crash_disk_operations (disk), operations);
+}
+
 /* Whose the files are has to stand in one of them at least. */
 static void test_nothing_tells (void **state)
 {
@@ -205,6 +225,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_decided, build, unbuild),
         cmocka_unit_test_setup_teardown (test_interrupted, build, unbuild),
         cmocka_unit_test_setup_teardown (test_nothing_tells, build, unbuild),
+        cmocka_unit_test_setup_teardown (test_unfinished_restore, build, unbuild),
     };
     return cmocka_run_group_tests_name ("inspect_make_up", tests, NULL, NULL);
 }
