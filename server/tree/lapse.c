@@ -119,7 +119,8 @@ static bool list_item (void *arg, struct heap_node *node)
     struct lapse_list *list = arg;
     const struct znode *znode = container_of (node, struct lapse, node)->znode;
     size_t path_size;
-    if (!znode_path (znode, &list->tree->scratch->get_path, &path_size)) {
+    if (!verify_stat (list->tree, znode) ||
+        !znode_path (znode, &list->tree->scratch->get_path, &path_size)) {
         return false;
     }
     lapse_encode (list->items, (const char *) list->tree->scratch->get_path.data, path_size,
@@ -148,11 +149,17 @@ void lapse_apply (struct tree *self, const struct entry_lapse *what)
         bool decoded = lapse_decode (&item, &items);
         COHORT_ASSERT (decoded);
         struct znode *znode = znode_find (&self->znodes, self->root, item.path, item.path_size);
-        if (znode == NULL || znode->czxid != item.czxid || !due (self, znode)) {
+        if (znode == NULL) {
             continue;
         }
-        if (!verify_stat (self, znode) || !verify_stat (self, znode->parent)) {
+        if (!verify_stat (self, znode)) {
             return; /* the state is given up */
+        }
+        if (znode->czxid != item.czxid || !due (self, znode)) {
+            continue;
+        }
+        if (!verify_stat (self, znode->parent)) {
+            return; /* likewise */
         }
         change_delete (self, znode, item.path, item.path_size);
     }

@@ -207,6 +207,39 @@ static void test_writes (void **state)
     }
 }
 
+/* What goes by itself is known by its stat, to who proposes that and to who does it. */
+static void test_lapses (void **state)
+{
+    (void) state;
+    for (int proposed = 0; proposed < 2; proposed++) {
+        struct fixture f;
+        struct buf items = {0};
+        struct entry entry = {.kind = ENTRY_LAPSE};
+        uint64_t session = build (&f);
+        assert_int_equal (fixture_create (&f, session, "/c", "", COHORT_CONTAINER), 0);
+        assert_int_equal (fixture_create (&f, session, "/c/a", "", 0), 0);
+        assert_int_equal (fixture_delete (&f, session, "/c/a", -1), 0);
+        int64_t due_ms = tree_lapse_ms (f.tree);
+        if (proposed) {
+            entry.u.lapse.count = tree_lapses (f.tree, due_ms, &items);
+            assert_int_equal (entry.u.lapse.count, 1);
+        }
+        at (&f, "/c")->czxid ^= 1;
+        if (proposed) {
+            buf_clear (&f.entry);
+            entry_encode (&f.entry, &entry);
+            buf_append (&f.entry, items.data, items.size);
+            f.stamp_ms = due_ms;
+            fixture_apply (&f);
+        } else {
+            assert_int_equal (tree_lapses (f.tree, due_ms, &items), 0);
+        }
+        expect_damage (&f, TREE_DAMAGED_STAT, "/c");
+        buf_deinit (&items);
+        fixture_deinit (&f);
+    }
+}
+
 /* A list that is set is told with the data, which some may read from then on. */
 static void test_list (void **state)
 {
@@ -415,6 +448,7 @@ int main (void)
         cmocka_unit_test (test_reads),
         cmocka_unit_test (test_what_is_shown),
         cmocka_unit_test (test_writes),
+        cmocka_unit_test (test_lapses),
         cmocka_unit_test (test_list),
         cmocka_unit_test (test_undone),
         cmocka_unit_test (test_overwritten),
