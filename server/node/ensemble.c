@@ -337,10 +337,19 @@ static void compact (struct ensemble *self)
     }
 }
 
-/* While states differ nothing takes the place of what the right one can be made of. */
+/* A learner waits for a snapshot, and this server does for a quorum: perhaps for just that one. */
+static bool is_waited_for (const struct ensemble *self)
+{
+    bool has_state = self->state != NODE_STATE_QUARANTINED || self->rebuild.phase == REBUILD_NONE;
+    return has_state && ensemble_is_lost (self) && snapshots_count (self->snapshots) > 0;
+}
+
+/* While states differ nothing takes the place of what the right one can be made of; but without a
+ * leader nothing is ever proven. What was proven last is kept all the same. */
 bool ensemble_takes_snapshots (const struct ensemble *self)
 {
-    return self->install.state == INSTALL_NONE && self->state == NODE_STATE_SOUND;
+    return self->install.state == INSTALL_NONE &&
+           (self->state == NODE_STATE_SOUND || is_waited_for (self));
 }
 
 static bool take_snapshots (struct ensemble *self)

@@ -357,6 +357,39 @@ static void who_was_filled_by_a_wrong_leader_outvotes_nobody (void **state)
     }
 }
 
+static bool is_contested (struct cluster *self, void *arg)
+{
+    (void) self;
+    return state_of (*(uint32_t *) arg) == NODE_STATE_CONTESTED;
+}
+
+/* While it writes a snapshot states differ, of two, and the other one dies. The third, which was
+ * away, takes a snapshot: without it there is no leader, and nothing is ever proven. */
+static void who_is_contested_fills_others (void **state)
+{
+    (void) state;
+    uint32_t leader = 0;
+    snapshot_bytes = 1;
+    uint64_t session = begin (3, &leader);
+    snapshot_bytes = 0;
+    uint32_t right = leader % 3 + 1, away = right % 3 + 1;
+    cluster_kill (&cluster, away);
+    write_much (leader, session, 2);
+    cluster_run (&cluster, PROVEN_MS); /* its log begins behind what that one has */
+    cluster.servers[right].slow_disk = true;
+    write_one (leader, session, 10);
+    (void) store_work (cluster.servers[right].store); /* the entry, and no more */
+    cluster_run (&cluster, 6);
+    go_wrong (leader);
+    assert_true (cluster_until (&cluster, ALARM_MS, is_contested, &right));
+    cluster.servers[right].slow_disk = false;
+    cluster_kill (&cluster, leader);
+    assert_int_equal (cluster_start (&cluster, away), 0);
+    assert_true (cluster_until (&cluster, HEAL_MS, follows, &away));
+    expect_data (away, "data");
+    cluster_deinit (&cluster);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +401,7 @@ int main (void)
         cmocka_unit_test (one_of_two_went_wrong_twice),
         cmocka_unit_test (a_disk_that_is_wrong_is_given_up),
         cmocka_unit_test (who_was_filled_by_a_wrong_leader_outvotes_nobody),
+        cmocka_unit_test (who_is_contested_fills_others),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
