@@ -309,7 +309,7 @@ static bool tells_of_interruption (const struct sim_server *server, const char *
  * given a snapshot of such a state. */
 static bool is_condemned (const struct sim_server *server, const char *text)
 {
-    return server->world->wrong != 0 &&
+    return ((server->world->wrong >> (server->id - 1)) & 1) != 0 &&
            strstr (text, "what log and snapshots make is not what") != NULL;
 }
 

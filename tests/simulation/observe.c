@@ -508,7 +508,7 @@ void check_rest (struct world *world, int64_t after_ms, const char *waits_for)
                                     .waits_for = waits_for});
 }
 
-/* Of a state that was wrong people find that, too. */
+/* Of a state that is wrong people find that, too. */
 void check_left_over (struct world *world)
 {
     for (size_t i = 0; i < world->servers_count; i++) {
@@ -517,7 +517,7 @@ void check_left_over (struct world *world)
             check_rot_found (world, server);
             server_crash (world, server, true);
         }
-        if (((world->harmed >> i) & 1) == 0 && world->wrong == 0) {
+        if ((((world->harmed | world->wrong) >> i) & 1) == 0) {
             check_left (world, server, &world->checker->ghost.servers[i + 1]);
         }
     }

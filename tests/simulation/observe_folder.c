@@ -55,6 +55,7 @@ void check_folder_of (struct world *world, struct sim_server *server)
     struct file_ids ids;
     bool out_of_memory = false;
     uint64_t size = 0;
+    bool was_wrong = ((world->wrong >> (server->id - 1)) & 1) != 0;
     const uint8_t *bytes = crash_disk_bytes (server->disk, NAME_MANIFEST, &size);
     COHORT_ASSERT (bytes != NULL);
     if (manifest_decode (bytes, (size_t) size, &ids, &manifest, &out_of_memory) != FORMAT_OK) {
@@ -71,7 +72,7 @@ void check_folder_of (struct world *world, struct sim_server *server)
                                     .snapshot = manifest.snapshots_count > 0
                                                     ? manifest.snapshots[0].point.zxid
                                                     : 0,
-                                    .alone = manifest.snapshots_count < 2 && world->wrong == 0 &&
+                                    .alone = manifest.snapshots_count < 2 && !was_wrong &&
                                              check_has_purged (server, manifest.base.zxid)});
     manifest_deinit (&manifest);
 }

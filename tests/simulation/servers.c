@@ -169,7 +169,8 @@ static bool at_crash_point (struct world *self, struct sim_server *server)
  * before, for what was read while frames were made up is looked at in the next. */
 static bool is_excused (struct sim_server *server, int rc)
 {
-    if (server->world->wrong != 0 && server->store != NULL &&
+    bool was_wrong = ((server->world->wrong >> (server->id - 1)) & 1) != 0;
+    if (rc == COHORT_ECORRUPT && was_wrong && server->store != NULL &&
         store_meta (server->store)->condemned) {
         return true; /* all that it had made what is wrong */
     }
@@ -352,12 +353,6 @@ struct sim_server *server_leader (struct world *self)
     return leader;
 }
 
-bool server_is_wrong (const struct sim_server *server)
-{
-    const struct entry_limits *limits = server->up ? tree_limits (node_tree (server->node)) : NULL;
-    return limits != NULL && limits->data_size_max != SIM_DATA_SIZE_MAX;
-}
-
 bool server_disk_stands (const struct sim_server *server)
 {
     return server->slow_until_ms > server->world->schedule.now_ms && server->slow_ms > STANDS_MS;
@@ -466,13 +461,6 @@ static void note_calm (struct world *self)
     }
 }
 
-static void note_wrong (const struct world *self, struct sim_server *server)
-{
-    if (self->wrong == 0 || !server_is_wrong (server)) {
-        server->wrong_ms = self->schedule.now_ms;
-    }
-}
-
 static void turn (struct world *self, struct sim_server *server)
 {
     const char *text = "";
@@ -505,7 +493,8 @@ static void turn (struct world *self, struct sim_server *server)
     server->failures = server->failures_next;
     server->failures_next = crash_disk_failures (server->disk);
     note_calm (self);
-    note_wrong (self, server);
+    wrongs_note (self, server);
+    wrongs_look (self);
     server->founded |= store_meta (server->store)->bootstrapped;
     check_server (self, server);
     if (has_left (self, server) || fault_rot_look (self, server)) {

@@ -322,10 +322,11 @@ struct world {
     struct schedule schedule;
     struct sim_conditions conditions;
     struct fault_plan plan;
-    uint32_t core;   /* in the liveness phase: the servers that are well */
-    uint32_t weak;   /* the atlas: the servers whose states and disks may go wrong */
-    uint32_t wrong;  /* those whose state ever did */
-    uint32_t harmed; /* those who ever lost, or misread, what was durable */
+    uint32_t core;  /* in the liveness phase: the servers that are well */
+    uint32_t weak;  /* the atlas: the servers whose states and disks may go wrong */
+    uint32_t wrong; /* those whose state did, or was made of one that had, and may again; */
+    int64_t wrong_looked_ms; /* as somebody looked last */
+    uint32_t harmed;         /* those who ever lost, or misread, what was durable */
     int64_t calm_ms; /* since then nothing has gone wrong, and all servers follow one leader */
     struct sim_lull lull_due;
     bool lull;     /* nothing goes wrong for a while, in which everything has to be in time; */
@@ -574,8 +575,6 @@ void servers_turn (struct world *self);
 /* A paused server goes on. */
 void server_resume (struct world *self, struct sim_server *server);
 
-/* Whether its state went wrong by FAULT_DIVERGENCE, or was made of one that had. */
-bool server_is_wrong (const struct sim_server *server);
 /* Whether those who are right, and have made their state by themselves, are a quorum: fewer cannot
  * tell who is wrong. */
 bool servers_can_tell (const struct world *self);
@@ -585,6 +584,15 @@ bool server_disk_stands (const struct sim_server *server);
 
 /* The activated leader of the highest epoch; NULL: nobody is. */
 struct sim_server *server_leader (struct world *self);
+
+/* ---- wrongs.c -------------------------------------------------------------------------------- */
+
+/* Whether its state went wrong by FAULT_DIVERGENCE, or was made of one that had. */
+bool server_is_wrong (const struct sim_server *server);
+/* A turn of its is over. */
+void wrongs_note (struct world *self, struct sim_server *server);
+/* Now and then: of whom nothing wrong is left is one of those who never were. */
+void wrongs_look (struct world *self);
 
 /* ---- clients.c ------------------------------------------------------------------------------- */
 
