@@ -10,6 +10,15 @@
 
 #include "client/base/assert.h"
 
+/* How often each server has said this, in all its lives. */
+static void tell_counts (struct soak *self, const char *event)
+{
+    for (size_t i = 0; i < self->ensemble.count; i++) {
+        printf ("  server %zu: %zu times %s\n", i + 1,
+                ensemble_log_count (&self->ensemble, i, event), event);
+    }
+}
+
 /* ---- Processes and disks --------------------------------------------------------------------- */
 
 static void stop_full (struct soak *self)
@@ -251,10 +260,7 @@ static void install (struct soak *self)
         script_go (self, 1000);
         soak_calm (self);
     }
-    for (size_t i = 0; i < self->ensemble.count; i++) {
-        printf ("  server %zu: %zu snapshots installed\n", i + 1,
-                ensemble_log_count (&self->ensemble, i, "snapshot-installed"));
-    }
+    tell_counts (self, "snapshot-installed");
 }
 
 /* ---- Networks -------------------------------------------------------------------------------- */
@@ -275,10 +281,7 @@ static void truncated (struct soak *self)
         script_go (self, 1000);
     }
     soak_calm (self);
-    for (size_t i = 0; i < self->ensemble.count; i++) {
-        printf ("  server %zu: %zu times truncated\n", i + 1,
-                ensemble_log_count (&self->ensemble, i, "log-truncated"));
-    }
+    tell_counts (self, "log-truncated");
 }
 
 static void one_way_clock (struct soak *self)
@@ -443,51 +446,95 @@ static const struct {
     size_t servers, observers; /* that it is made for; 0: whatever there is */
     bool packets;
 } scripts[] = {
-    {"stop-full", "the leader stands still while a follower's disk is full", stop_full},
-    {"stop-turns", "all stand still for 10 s, and go on in turns", stop_turns},
-    {"slow-500", "each sync of all disks takes 0.5 s", slow_500},
-    {"slow-2200", "each sync of all disks takes 2.2 s", slow_2200},
-    {"slow-leader", "the leader's disk alone is slow, in several ways", slow_leader},
-    {"full-all", "no disk takes a byte", full_all},
-    {"full-often", "disks are full after some writes, in the middle of snapshots, too", full_often},
-    {"full-turns", "the leader's disk is full, then a follower's, and so on", full_turns},
-    {"read-only", "a disk may only be read any more, while its server writes", read_only},
-    {"read-fails", "the leader cannot read what a learner needs of it", read_fails},
-    {"blackouts", "the power of all fails, 25 times", blackouts},
-    {"stop-two", "two of three stand still for 12 s, in turns", stop_two},
-    {"old-folder", "one log is damaged, and an old copy of another folder put back", old_folder},
-    {"kill-leaders", "20 leaders are killed, each soon after it was elected", kill_leaders},
-    {"rolling", "one after the other ends by SIGTERM, twice", rolling},
-    {"terminate-all", "all end by SIGTERM at once", terminate_all},
-    {"install", "who is sent a snapshot is killed, and then who sends it", install},
-    {"truncated", "the power of an old leader fails while its log is cut off", truncated},
-    {"one-way-clock", "the leader's clock is set while it hears or is heard only in part",
-     one_way_clock},
-    {"cut-one-way", "connections of one direction end in frames, while a server is away",
-     cut_one_way},
-    {"bridge", "one of five joins two halves", bridge, .servers = 5},
-    {"loss", "a third of the packets is lost, and all are late", loss, .packets = true},
-    {"metadata", "one copy of the metadata is damaged on two servers, then both of one", metadata},
-    {"snapshots", "the newest snapshot is damaged, and the log cut", snapshots},
-    {"forgetful-leaders",
-     "leaders lose what they had not synced while the others hear each other "
-     "one way",
-     script_forgetful_leaders},
-    {"hanging-disks", "syncs do not come back, on the leader and then on the next one",
-     script_hanging_disks},
-    {"rot-below", "bytes rot under a leader that runs, and a learner needs them", script_rot_below},
-    {"wiped-thrice", "a follower is emptied again and again while it is sent a snapshot slowly",
-     script_wiped_thrice},
-    {"full-chain", "the leader's disk is full, the next one's, all; the power fails meanwhile",
-     script_full_chain},
-    {"pauses-rolling", "leader and follower stand still in turns while the third ends and starts",
-     script_pauses_rolling},
-    {"clocks-apart", "clocks are hours apart, while leaders are killed", script_clocks_apart},
-    {"moving-clients", "clients are moved between servers that partitions cut off in turns",
-     script_moving_clients},
-    {"dark-and-damaged", "the power of all fails while a damaged log is healed",
-     script_dark_and_damaged},
-    {"observers", "observers are the majority of who runs", script_observers, .servers = 5,
+    {.name = "stop-full",
+     .text = "the leader stands still while a follower's disk is full",
+     .run = stop_full},
+    {.name = "stop-turns",
+     .text = "all stand still for 10 s, and go on in turns",
+     .run = stop_turns},
+    {.name = "slow-500", .text = "each sync of all disks takes 0.5 s", .run = slow_500},
+    {.name = "slow-2200", .text = "each sync of all disks takes 2.2 s", .run = slow_2200},
+    {.name = "slow-leader",
+     .text = "the leader's disk alone is slow, in several ways",
+     .run = slow_leader},
+    {.name = "full-all", .text = "no disk takes a byte", .run = full_all},
+    {.name = "full-often",
+     .text = "disks are full after some writes, in the middle of snapshots, too",
+     .run = full_often},
+    {.name = "full-turns",
+     .text = "the leader's disk is full, then a follower's, and so on",
+     .run = full_turns},
+    {.name = "read-only",
+     .text = "a disk may only be read any more, while its server writes",
+     .run = read_only},
+    {.name = "read-fails",
+     .text = "the leader cannot read what a learner needs of it",
+     .run = read_fails},
+    {.name = "blackouts", .text = "the power of all fails, 25 times", .run = blackouts},
+    {.name = "stop-two", .text = "two of three stand still for 12 s, in turns", .run = stop_two},
+    {.name = "old-folder",
+     .text = "one log is damaged, and an old copy of another folder put back",
+     .run = old_folder},
+    {.name = "kill-leaders",
+     .text = "20 leaders are killed, each soon after it was elected",
+     .run = kill_leaders},
+    {.name = "rolling", .text = "one after the other ends by SIGTERM, twice", .run = rolling},
+    {.name = "terminate-all", .text = "all end by SIGTERM at once", .run = terminate_all},
+    {.name = "install",
+     .text = "who is sent a snapshot is killed, and then who sends it",
+     .run = install},
+    {.name = "truncated",
+     .text = "the power of an old leader fails while its log is cut off",
+     .run = truncated},
+    {.name = "one-way-clock",
+     .text = "the leader's clock is set while it hears or is heard only in part",
+     .run = one_way_clock},
+    {.name = "cut-one-way",
+     .text = "connections of one direction end in frames, while a server is away",
+     .run = cut_one_way},
+    {.name = "bridge", .text = "one of five joins two halves", .run = bridge, .servers = 5},
+    {.name = "loss",
+     .text = "a third of the packets is lost, and all are late",
+     .run = loss,
+     .packets = true},
+    {.name = "metadata",
+     .text = "one copy of the metadata is damaged on two servers, then both of one",
+     .run = metadata},
+    {.name = "snapshots",
+     .text = "the newest snapshot is damaged, and the log cut",
+     .run = snapshots},
+    {.name = "forgetful-leaders",
+     .text = "leaders lose what they had not synced while the others hear each other "
+             "one way",
+     .run = script_forgetful_leaders},
+    {.name = "hanging-disks",
+     .text = "syncs do not come back, on the leader and then on the next one",
+     .run = script_hanging_disks},
+    {.name = "rot-below",
+     .text = "bytes rot under a leader that runs, and a learner needs them",
+     .run = script_rot_below},
+    {.name = "wiped-thrice",
+     .text = "a follower is emptied again and again while it is sent a snapshot slowly",
+     .run = script_wiped_thrice},
+    {.name = "full-chain",
+     .text = "the leader's disk is full, the next one's, all; the power fails meanwhile",
+     .run = script_full_chain},
+    {.name = "pauses-rolling",
+     .text = "leader and follower stand still in turns while the third ends and starts",
+     .run = script_pauses_rolling},
+    {.name = "clocks-apart",
+     .text = "clocks are hours apart, while leaders are killed",
+     .run = script_clocks_apart},
+    {.name = "moving-clients",
+     .text = "clients are moved between servers that partitions cut off in turns",
+     .run = script_moving_clients},
+    {.name = "dark-and-damaged",
+     .text = "the power of all fails while a damaged log is healed",
+     .run = script_dark_and_damaged},
+    {.name = "observers",
+     .text = "observers are the majority of who runs",
+     .run = script_observers,
+     .servers = 5,
      .observers = 2},
 };
 
