@@ -175,6 +175,11 @@ static int refuse (const struct tree *self, uint64_t session, int rc, const char
 }
 
 /* Only what is shown is checked: to hash the data takes time in proportion to its size. */
+static bool verify_shown (const struct tree *self, const struct znode *znode, bool with_data)
+{
+    return with_data ? verify_znode (self, znode) : verify_stat (self, znode);
+}
+
 static int get_key (const struct tree *self, const struct tree_key *key, bool with_data,
                     struct tree_node *node)
 {
@@ -183,7 +188,7 @@ static int get_key (const struct tree *self, const struct tree_key *key, bool wi
     if (rc != 0) {
         return rc;
     }
-    if (!(with_data ? verify_znode (self, znode) : verify_stat (self, znode))) {
+    if (!verify_shown (self, znode, with_data)) {
         return COHORT_ECORRUPT;
     }
     struct buf *copy = &self->scratch->get_path;
@@ -312,8 +317,7 @@ static bool list_child (void *arg, const struct znode *child)
         (list->looks > 0 && listing->looked >= list->looks)) {
         return false;
     }
-    if (!(list->with_data ? verify_znode (listing->tree, child)
-                          : verify_stat (listing->tree, child))) {
+    if (!verify_shown (listing->tree, child, list->with_data)) {
         listing->damaged = true;
         return false;
     }
