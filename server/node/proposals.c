@@ -8,7 +8,7 @@
 #include "client/base/bytes.h"
 #include "cohort/error.h"
 
-enum { KEEP_BYTES = 8 << 20, END_SIZE = 16 };
+enum { KEEP_BYTES = 8 << 20, PLACE_SIZE = 16 };
 
 void proposals_init (struct proposals *self)
 {
@@ -19,7 +19,7 @@ void proposals_init (struct proposals *self)
 void proposals_deinit (struct proposals *self)
 {
     buf_deinit (&self->bytes);
-    buf_deinit (&self->ends);
+    buf_deinit (&self->places);
 }
 
 void proposals_clear (struct proposals *self)
@@ -28,7 +28,7 @@ void proposals_clear (struct proposals *self)
         proposals_deinit (self);
     }
     buf_clear (&self->bytes);
-    buf_clear (&self->ends);
+    buf_clear (&self->places);
     self->taken = 0;
     self->taken_bytes = 0;
     self->sources_count = 0;
@@ -36,7 +36,7 @@ void proposals_clear (struct proposals *self)
 
 size_t proposals_count (const struct proposals *self)
 {
-    return self->ends.size / END_SIZE - self->taken;
+    return self->places.size / PLACE_SIZE - self->taken;
 }
 
 /* Its index; sources_count: nothing of it waits. */
@@ -65,38 +65,38 @@ int proposals_add (struct proposals *self, uint32_t source, const uint8_t *entry
         proposals_clear (self);
     }
     size_t bytes = self->bytes.size;
-    size_t ends = self->ends.size;
+    size_t places = self->places.size;
     size_t from = need_source (self, source);
     if (self->sources[from].waiting + size > self->waiting_max) {
         return COHORT_ELIMIT;
     }
     buf_append (&self->bytes, entry, size);
-    buf_u64 (&self->ends, self->bytes.size);
-    buf_u64 (&self->ends, from);
-    if (!self->bytes.failed && !self->ends.failed) {
+    buf_u64 (&self->places, self->bytes.size);
+    buf_u64 (&self->places, from);
+    if (!self->bytes.failed && !self->places.failed) {
         self->sources[from].waiting += size;
         return 0;
     }
     buf_truncate (&self->bytes, bytes);
-    buf_truncate (&self->ends, ends);
-    self->bytes.failed = self->ends.failed = false;
+    buf_truncate (&self->places, places);
+    self->bytes.failed = self->places.failed = false;
     return COHORT_ENOMEM;
 }
 
 /* Where the nth entry ends, and whose it is. */
 static size_t end_of (const struct proposals *self, size_t nth)
 {
-    return (size_t) bytes_get_u64 (self->ends.data + nth * END_SIZE);
+    return (size_t) bytes_get_u64 (self->places.data + nth * PLACE_SIZE);
 }
 
 static size_t source_of (const struct proposals *self, size_t nth)
 {
-    return (size_t) bytes_get_u64 (self->ends.data + nth * END_SIZE + sizeof (uint64_t));
+    return (size_t) bytes_get_u64 (self->places.data + nth * PLACE_SIZE + sizeof (uint64_t));
 }
 
 void proposals_forget (struct proposals *self, uint32_t source)
 {
-    size_t from = find_source (self, source), total = self->ends.size / END_SIZE;
+    size_t from = find_source (self, source), total = self->places.size / PLACE_SIZE;
     size_t start = self->taken_bytes, kept = self->taken, kept_bytes = self->taken_bytes;
     if (from == self->sources_count || self->sources[from].waiting == 0) {
         return;
@@ -106,20 +106,20 @@ void proposals_forget (struct proposals *self, uint32_t source)
         if (owner != from) {
             memmove (self->bytes.data + kept_bytes, self->bytes.data + start, end - start);
             kept_bytes += end - start;
-            bytes_put_u64 (self->ends.data + kept * END_SIZE, kept_bytes);
-            bytes_put_u64 (self->ends.data + kept * END_SIZE + sizeof (uint64_t), owner);
+            bytes_put_u64 (self->places.data + kept * PLACE_SIZE, kept_bytes);
+            bytes_put_u64 (self->places.data + kept * PLACE_SIZE + sizeof (uint64_t), owner);
             kept++;
         }
         start = end;
     }
     buf_truncate (&self->bytes, kept_bytes);
-    buf_truncate (&self->ends, kept * END_SIZE);
+    buf_truncate (&self->places, kept * PLACE_SIZE);
     self->sources[from].waiting = 0;
 }
 
 size_t proposals_take (struct proposals *self, const struct zab_proposal **list)
 {
-    size_t total = self->ends.size / END_SIZE;
+    size_t total = self->places.size / PLACE_SIZE;
     size_t count = 0;
     size_t start = self->taken_bytes;
     while (self->taken < total && count < PROPOSALS_COUNT) {

@@ -32,9 +32,9 @@ struct proposals_source {
 
 /* Private. */
 struct proposals {
-    struct buf bytes; /* the entries one after the other */
-    struct buf ends;  /* u64, u64: where each ends, and the index of its source */
-    size_t taken;     /* entries */
+    struct buf bytes;  /* the entries one after the other */
+    struct buf places; /* u64, u64: where each ends, and the index of its source */
+    size_t taken;      /* entries */
     size_t taken_bytes;
     size_t waiting_max; /* PROPOSALS_WAITING_MAX */
     size_t sources_count;
