@@ -9,8 +9,8 @@
 
 #include "client/base/alloc.h"
 #include "cohort/error.h"
-#include "server/inspect/inspect.h"
 #include "server/store/manifest.h"
+#include "tests/unit/inspect/inspected.h"
 #include "tests/unit/store/built.h"
 #include "tests/unit/unit.h"
 
@@ -38,19 +38,6 @@ static int unbuild (void **state)
     (void) state;
     built_free (&built);
     return 0;
-}
-
-static void inspect (struct crash_disk *disk, struct inspect_report *report)
-{
-    struct fault fault;
-    uint64_t operations = crash_disk_operations (disk);
-    struct inspect_options options = {.disk = crash_disk_open (disk), .checksums_only = true};
-    int rc = inspect_run (&options, report, &fault);
-    if (rc != 0) {
-        fail_msg ("%s", fault.text);
-    }
-    options.disk->ops->destroy (options.disk);
-    assert_int_equal (crash_disk_operations (disk), operations);
 }
 
 /* A store says the same, and after it there is nothing left that it would see to. */

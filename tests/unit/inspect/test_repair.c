@@ -11,6 +11,7 @@
 #include "cohort/error.h"
 #include "server/inspect/overlay.h"
 #include "server/inspect/repair.h"
+#include "tests/unit/inspect/inspected.h"
 #include "tests/unit/store/built.h"
 #include "tests/unit/store/kept_disk.h"
 #include "tests/unit/unit.h"
@@ -54,20 +55,12 @@ static int unbuild (void **state)
 
 static struct inspect_report report;
 
-static void inspect (struct crash_disk *disk)
-{
-    struct fault fault;
-    struct inspect_options options = {.disk = crash_disk_open (disk), .checksums_only = true};
-    assert_int_equal (inspect_run (&options, &report, &fault), 0);
-    options.disk->ops->destroy (options.disk);
-}
-
 /* Inspects and repairs; the report is gone afterwards. */
 static struct repair_result repair (struct crash_disk *disk, enum repair_decision decision,
                                     bool with_source, bool healable)
 {
     static struct repair_result rehearsed, result;
-    inspect (disk);
+    inspect (disk, &report);
     report.healable = healable;
     struct repair_options options = {.report = &report,
                                      .sources_count = with_source ? 1 : 0,
@@ -168,7 +161,7 @@ static void check (const struct built *self, struct crash_disk *disk, const char
         /* Nothing that counts was hurt: only a copy, a snapshot that can be spared, a tail. */
         assert_int_equal (kept.trust, ZAB_WHOLE);
         assert_int_equal (kept.last, self->last);
-        inspect (disk);
+        inspect (disk, &report);
         assert_int_equal (report.findings_count, 0);
         inspect_deinit (&report);
         assert_int_equal (check_store (disk), self->last);
@@ -267,7 +260,7 @@ static void test_no_metadata (void **state)
 /* The segment that holds the entry behind the watermark of all that is at rest, and its place. */
 static void damage_middle (struct crash_disk *disk)
 {
-    inspect (built.disk);
+    inspect (built.disk, &report);
     const struct inspect_segment *segment = NULL;
     for (size_t i = 0; i < report.segments_count; i++) {
         segment = report.segments[i].entries > 5 ? &report.segments[i] : segment;
@@ -323,12 +316,12 @@ static void test_named_zxid (void **state)
     struct repair_result result = repair (copy, REPAIR_KEEP, false, true);
     struct repair_options options = {
         .report = &report, .decision = REPAIR_DISCARD, .discard_after = result.last + 1};
-    inspect (copy);
+    inspect (copy, &report);
     report.healable = true;
     repair_folder (crash_disk_open (copy), &options, &result);
     assert_int_equal (result.code, COHORT_ESTATE);
     inspect_deinit (&report);
-    inspect (copy);
+    inspect (copy, &report);
     assert_int_equal (report.meta->trust, ZAB_DAMAGED);
     inspect_deinit (&report);
     crash_disk_destroy (&copy);
@@ -339,7 +332,7 @@ static void test_named_zxid (void **state)
 static void test_suspect (void **state)
 {
     (void) state;
-    inspect (built.disk);
+    inspect (built.disk, &report);
     char name[NAME_SIZE] = "";
     uint64_t end = 0;
     for (size_t i = 0; i < report.segments_count; i++) {
@@ -369,7 +362,7 @@ static void test_no_memory (void **state)
     static struct repair_result result;
     struct crash_disk *damaged = crash_disk_copy (built.disk, 1);
     damage_middle (damaged);
-    inspect (damaged);
+    inspect (damaged, &report);
     struct disk *memory = built_in_memory (damaged);
     struct disk *complete = built_in_memory (built.disk);
     struct repair_options options = {

@@ -11,6 +11,7 @@
 #include "cohort/error.h"
 #include "server/inspect/repair.h"
 #include "server/store/manifest.h"
+#include "tests/unit/inspect/inspected.h"
 #include "tests/unit/store/built.h"
 #include "tests/unit/unit.h"
 
@@ -26,12 +27,10 @@ static struct {
 } old[OLD_MAX];
 static size_t old_count, old_truncated; /* so many there were before the truncation */
 
-static void inspect (struct crash_disk *disk)
+/* As a folder that others can heal. */
+static void look (struct crash_disk *disk)
 {
-    struct fault fault;
-    struct inspect_options options = {.disk = crash_disk_open (disk), .checksums_only = true};
-    assert_int_equal (inspect_run (&options, &report, &fault), 0);
-    options.disk->ops->destroy (options.disk);
+    inspect (disk, &report);
     report.healable = true;
 }
 
@@ -149,16 +148,24 @@ static int build_installed (void **state)
     return 0;
 }
 
-/* The log's end is given up, and nothing comes after it. */
-static int build_truncated (void **state)
+/* All manifests that there were up to a truncation, which would leave this. */
+static struct store *build_to_truncate (zxid_t *to)
 {
-    (void) state;
     built_make (&built, true);
     keep_manifest ();
     struct store *store = open_built ();
     keep_manifest ();
-    zxid_t to = store_last (store) - 2;
+    *to = store_last (store) - 2;
     old_truncated = old_count;
+    return store;
+}
+
+/* The log's end is given up, and nothing comes after it. */
+static int build_truncated (void **state)
+{
+    zxid_t to;
+    (void) state;
+    struct store *store = build_to_truncate (&to);
     store_persist (store, &(struct zab_persist){.number = 1, .truncate = true, .truncate_to = to});
     built_work (store);
     keep_manifest ();
@@ -180,7 +187,7 @@ static bool truncate_half (struct crash_disk *before, zxid_t to, uint64_t stop)
     assert_true (crash_disk_stopped (built.disk));
     store_close (&store);
     crash_disk_power_cut (built.disk);
-    inspect (built.disk);
+    look (built.disk);
     bool half = false;
     for (size_t i = 0; i < report.segments_count && report.outcome.last == to; i++) {
         half |= report.segments[i].ending == INSPECT_OPEN && report.segments[i].records == 0;
@@ -192,13 +199,9 @@ static bool truncate_half (struct crash_disk *before, zxid_t to, uint64_t stop)
 /* Likewise, and the power fails between manifest and mark: the next start has to see to that. */
 static int build_truncated_half (void **state)
 {
+    zxid_t to;
     (void) state;
-    built_make (&built, true);
-    keep_manifest ();
-    struct store *store = open_built ();
-    keep_manifest ();
-    zxid_t to = store_last (store) - 2;
-    old_truncated = old_count;
+    struct store *store = build_to_truncate (&to);
     store_close (&store);
     crash_disk_power_cut (built.disk);
     struct crash_disk *before = crash_disk_copy (built.disk, 1);
@@ -228,7 +231,7 @@ static int unbuild (void **state)
 static struct repair_result repair (struct crash_disk *disk, enum repair_decision decision)
 {
     static struct repair_result result;
-    inspect (disk);
+    look (disk);
     struct repair_options options = {.report = &report, .decision = decision};
     repair_folder (crash_disk_open (disk), &options, &result);
     inspect_deinit (&report);
@@ -322,7 +325,7 @@ static void test_older_manifest (void **state)
         for (uint64_t stop = 1 + n % 5; stopped; stop += 5) {
             check_start (disk, stop, &stopped, &whole);
         }
-        inspect (disk);
+        look (disk);
         assert_int_equal (report.damages_count > 0, !whole);
         named += names_stray ();
         inspect_deinit (&report);
@@ -345,7 +348,7 @@ static void test_told (void **state)
     for (size_t n = 0; n < old_count; n++) {
         struct crash_disk *disk = crash_disk_copy (built.disk, 1);
         put_back (disk, n);
-        inspect (disk);
+        look (disk);
         if (names_stray ()) {
             assert_int_equal (report.findings[0].kind, INSPECT_CORRUPTION);
             assert_int_equal (strncmp (report.findings[0].file, "log.", 4), 0);
@@ -396,7 +399,7 @@ static void test_left_over (void **state)
     view->ops->destroy (view);
     manifest_deinit (&manifest);
 
-    inspect (disk);
+    look (disk);
     assert_int_equal (report.damages_count, 0);
     assert_int_equal (report.findings_count, 4);
     inspect_deinit (&report);
@@ -419,7 +422,7 @@ static void test_installed (void **state)
     struct crash_disk *disk = crash_disk_copy (built.disk, 1);
     put_back (disk, 0);
     bool stopped = true, whole;
-    inspect (disk);
+    look (disk);
     assert_true (names_stray ());
     inspect_deinit (&report);
     for (uint64_t stop = 0; stopped || stop < 2; stop++) {
