@@ -2,73 +2,11 @@
  * which is never refused, a list that changes, and the number of a snapshot's pieces.
  * ("batch 1 first" and nothing else is a reset.) */
 
-#include "tests/unit/node/clients_world.h"
+#include "tests/unit/node/clients_cast.h"
 
 #include <string.h>
 
-#define ROOT "10.9.9.9"
-
-enum { ALL = 31, NO_SNAPSHOT = 1, SHALLOW = 4, LATEST = 64 };
-
-static ProtobufCBinaryData bytes_of (const char *text)
-{
-    return (ProtobufCBinaryData){strlen (text), (uint8_t *) (uintptr_t) text};
-}
-
-static void *make (struct peer *peer, size_t size)
-{
-    void *made = arena_calloc (&peer->arena, 1, size);
-    assert_non_null (made);
-    return made;
-}
-
-/* Everything to the administrator alone, or to all. */
-static Cohort__Wire__AclItem **list_of (struct peer *peer, bool open)
-{
-    Cohort__Wire__AclItem **list = make (peer, sizeof *list);
-    list[0] = make (peer, sizeof **list);
-    cohort__wire__acl_item__init (list[0]);
-    list[0]->perms = ALL;
-    list[0]->scheme = bytes_of (open ? "world" : "ip");
-    list[0]->id = bytes_of (open ? "anyone" : ROOT);
-    return list;
-}
-
-static void ask_list_of (struct peer *peer, const char *path, bool open)
-{
-    Cohort__Wire__Request *request = ask_raw (peer, true);
-    request->set_acl = make (peer, sizeof *request->set_acl);
-    cohort__wire__set_acl__init (request->set_acl);
-    request->set_acl->path = bytes_of (path);
-    request->set_acl->version = -1;
-    request->set_acl->acl = list_of (peer, open);
-    request->set_acl->n_acl = 1;
-    request->op_case = COHORT__WIRE__REQUEST__OP_SET_ACL;
-}
-
-static void ask_create_hidden (struct peer *peer, const char *path)
-{
-    ask_create (peer, path, "secret", 0);
-    Cohort__Wire__Create *create = peer->requests[peer->frame.n_requests - 1]->create;
-    create->acl = list_of (peer, false);
-    create->n_acl = 1;
-}
-
-static struct peer *peer_from (struct world *world, const char *address)
-{
-    struct peer *peer = peer_new (world, 0);
-    peer->address = address;
-    peer_hello (peer);
-    world_run (world);
-    expect_prefix (peer, "welcome attach=1");
-    return peer;
-}
-
-static void quietly (struct peer *peer)
-{
-    peer_do (peer);
-    forget_lines (peer);
-}
+enum { NO_SNAPSHOT = 1, SHALLOW = 4, LATEST = 64 };
 
 /* What is hidden, with something open below, and what is not there, look alike; and no client is
  * sent away for it, for it would come back for ever. */
@@ -81,16 +19,16 @@ static void a_rearm_opens_nothing (void **state)
         bool bare = i / 2 % 2 == 1, behind = i / 4 == 1;
         struct world *world =
             world_new (&(struct world_options){.admins = "ip:" ROOT, .walk_nodes = 1});
-        struct peer *root = peer_from (world, ROOT);
-        ask_create_hidden (root, "/h");
-        ask_create_hidden (root, "/h/g");
+        struct peer *root = peer_from (world, ROOT, NULL);
+        ask_create_with (root, "/h", "secret", of_root);
+        ask_create_with (root, "/h/g", "secret", of_root);
         ask_create (root, "/h/g/open", "shown", 0);
         ask_create (root, "/h/g/open/x", "shown", 0);
         quietly (root);
         uint64_t from = tree_zxid (world->servers[0].tree);
         ask_set (root, "/h/g/open", "more", -1);
         quietly (root);
-        struct peer *peer = peer_from (world, "10.0.0.1");
+        struct peer *peer = peer_from (world, "10.0.0.1", NULL);
         peer->mad = true;
         ask_rearm (peer, 0, false);
         ask_rearm_stream (peer, 1, top, behind ? from : 0);
@@ -109,7 +47,7 @@ static void a_rearm_opens_nothing (void **state)
         ask_create (root, "/h/g/open/y", "", 0);
         ask_create (root, "/h/g/new", "", 0);
         ask_delete (root, "/h/g/open/x", -1);
-        ask_create_hidden (root, "/h/none");
+        ask_create_with (root, "/h/none", "secret", of_root);
         ask_create (root, "/h/none/open", "", 0);
         ask_delete (root, "/h/none/open", -1);
         ask_delete (root, "/h/none", -1);
@@ -118,7 +56,7 @@ static void a_rearm_opens_nothing (void **state)
         assert_false (peer->dropped);
         /* It was not for nothing: what becomes readable comes. */
         ask_create (root, "/h/none", "", 0);
-        ask_list_of (root, "/h/g", true);
+        ask_set_acl (root, "/h/g", open_list);
         quietly (root);
         const char *line = next_line (peer);
         assert_non_null (line);
@@ -134,7 +72,7 @@ static void a_top_that_is_hidden (void **state)
 {
     (void) state;
     struct world *world = world_new (&(struct world_options){.admins = "ip:" ROOT});
-    struct peer *root = peer_from (world, ROOT);
+    struct peer *root = peer_from (world, ROOT, NULL);
     struct peer *peer = peer_attached (world, 0);
     ask_create (root, "/p", "", 0);
     quietly (root);
@@ -142,7 +80,7 @@ static void a_top_that_is_hidden (void **state)
     ask_stream (peer, 2, "/p", 0);
     peer->requests[1]->stream_open->flags = NO_SNAPSHOT | SHALLOW;
     quietly (peer);
-    ask_list_of (root, "/p", false);
+    ask_set_acl (root, "/p", of_root);
     quietly (root);
     expect (peer, "batch 1 snapshot first more");
     expect (peer, "batch 2 first");
@@ -151,7 +89,7 @@ static void a_top_that_is_hidden (void **state)
     ask_set (root, "/p", "x", -1);
     quietly (root);
     expect (peer, NULL);
-    ask_list_of (root, "/p", true);
+    ask_set_acl (root, "/p", open_list);
     ask_create (root, "/p/more", "", 0);
     quietly (root);
     expect (peer, "batch 1 snapshot first more");
@@ -168,13 +106,13 @@ static void pieces_count_nothing (void **state)
     (void) state;
     struct world *world =
         world_new (&(struct world_options){.admins = "ip:" ROOT, .walk_nodes = 1});
-    struct peer *root = peer_from (world, ROOT);
+    struct peer *root = peer_from (world, ROOT, NULL);
     struct peer *peer = peer_attached (world, 0);
     ask_create (root, "/p", "", 0);
-    ask_create_hidden (root, "/p/h");
-    ask_create_hidden (root, "/p/h/1");
-    ask_create_hidden (root, "/p/h/2");
-    ask_create_hidden (root, "/p/h/3");
+    ask_create_with (root, "/p/h", "secret", of_root);
+    ask_create_with (root, "/p/h/1", "secret", of_root);
+    ask_create_with (root, "/p/h/2", "secret", of_root);
+    ask_create_with (root, "/p/h/3", "secret", of_root);
     ask_create (root, "/p/z", "", 0);
     quietly (root);
     ask_stream (peer, 1, "/p", 0);
@@ -189,20 +127,12 @@ static void pieces_count_nothing (void **state)
     world_free (&world);
 }
 
+/* The administrator, and a second one; NULL: none. */
 static void ask_admins (struct peer *peer, const char *second)
 {
-    Cohort__Wire__Request *request = ask_raw (peer, true);
-    Cohort__Wire__SetAdmins *set = make (peer, sizeof *set);
-    cohort__wire__set_admins__init (set);
-    set->n_acl = second != NULL ? 2 : 1;
-    set->acl = make (peer, 2 * sizeof *set->acl);
-    set->acl[0] = list_of (peer, false)[0];
-    set->acl[1] = list_of (peer, false)[0];
-    if (second != NULL) {
-        set->acl[1]->id = bytes_of (second);
-    }
-    request->op_case = COHORT__WIRE__REQUEST__OP_SET_ADMINS;
-    request->set_admins = set;
+    const struct item admins[] = {
+        {ALL, "ip", ROOT}, {ALL, second != NULL ? "ip" : NULL, second}, {0}};
+    ask_set_admins (peer, admins);
 }
 
 /* Who is administrator no more is shown nothing more of what he saw as one, at once; and who has
@@ -211,11 +141,11 @@ static void an_administrator_no_more (void **state)
 {
     (void) state;
     struct world *world = world_new (&(struct world_options){.admins = "ip:" ROOT});
-    struct peer *root = peer_from (world, ROOT);
-    struct peer *peer = peer_from (world, "10.0.0.1");
-    struct peer *other = peer_from (world, "10.0.0.2");
-    ask_create_hidden (root, "/h");
-    ask_create_hidden (root, "/h/a");
+    struct peer *root = peer_from (world, ROOT, NULL);
+    struct peer *peer = peer_from (world, "10.0.0.1", NULL);
+    struct peer *other = peer_from (world, "10.0.0.2", NULL);
+    ask_create_with (root, "/h", "secret", of_root);
+    ask_create_with (root, "/h/a", "secret", of_root);
     quietly (root);
     ask_stream (other, 3, "/zookeeper/quota", 0);
     quietly (other);
@@ -256,15 +186,15 @@ static void what_was_readable_then (void **state)
     (void) state;
     for (uint32_t flags = 0; flags <= LATEST; flags += LATEST) {
         struct world *world = world_new (&(struct world_options){.admins = "ip:" ROOT});
-        struct peer *root = peer_from (world, ROOT);
-        struct peer *peer = peer_from (world, "10.0.0.1");
+        struct peer *root = peer_from (world, ROOT, NULL);
+        struct peer *peer = peer_from (world, "10.0.0.1", NULL);
         ask_create (root, "/p", "", 0);
         quietly (root);
         uint64_t from = tree_zxid (world->servers[0].tree);
         ask_create (root, "/p/a", "then", 0);
         ask_set (root, "/p/a", "later", -1);
         ask_create (root, "/p/b", "open", 0);
-        ask_list_of (root, "/p/a", false);
+        ask_set_acl (root, "/p/a", of_root);
         quietly (root);
         ask_stream (peer, 1, "/p", from);
         peer->requests[0]->stream_open->flags = flags;
@@ -288,16 +218,16 @@ static void a_top_that_was_hidden (void **state)
     for (size_t i = 0; i < 6; i++) {
         bool parent = i >= 3;
         struct world *world = world_new (&(struct world_options){.admins = "ip:" ROOT});
-        struct peer *root = peer_from (world, ROOT);
-        struct peer *peer = peer_from (world, "10.0.0.1");
-        ask_create_hidden (root, "/p");
+        struct peer *root = peer_from (world, ROOT, NULL);
+        struct peer *peer = peer_from (world, "10.0.0.1", NULL);
+        ask_create_with (root, "/p", "secret", of_root);
         quietly (root);
         uint64_t from = tree_zxid (world->servers[0].tree);
         ask_set (root, "/p", "1", -1);
         if (parent) {
             ask_create (root, "/p/a", "", 0);
         }
-        ask_list_of (root, "/p", true);
+        ask_set_acl (root, "/p", open_list);
         quietly (root);
         peer->mad = true;
         ask_rearm (peer, 0, false);
