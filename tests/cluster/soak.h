@@ -5,6 +5,7 @@
  *      soak_end.c      with which status a server may end
  *      soak_calm.c     when nothing is wrong any more: who has to be served then
  *      soak_faults.c   what goes wrong
+ *      soak_links.c    likewise, with connections and clients
  *      soak_harm.c     likewise, with data folders
  *      soak_schedule.c when, and what that means for each connection
  *      soak_script*.c  schedules by hand
@@ -225,6 +226,12 @@ struct soak_link {
     uint32_t lose, duplicate, jitter_ms; /* see struct packet_rule; both directions */
 };
 
+typedef void soak_fault_fn (struct soak *self, struct soak_fault *fault);
+/* to: SOAK_CLIENTS: the link of from's clients. */
+typedef void soak_links_fn (const struct soak *self, const struct soak_fault *fault, size_t from,
+                            size_t to, struct soak_link *link);
+typedef bool soak_may_fn (struct soak *self, const struct soak_fault *fault);
+
 struct soak_kind {
     const char *name;
     const char *text;
@@ -233,11 +240,9 @@ struct soak_kind {
     bool process; /* of a process that is not held: it holds it until its end */
     unsigned weight;
     int64_t ms_min, ms_max; /* how long */
-    void (*begin) (struct soak *self, struct soak_fault *fault);
-    void (*end) (struct soak *self, struct soak_fault *fault);
-    void (*links) (const struct soak *self, const struct soak_fault *fault, size_t from, size_t to,
-                   struct soak_link *link); /* to: SOAK_CLIENTS: that of from's clients */
-    bool (*may) (struct soak *self, const struct soak_fault *fault); /* NULL: at any time */
+    soak_fault_fn *begin, *end;
+    soak_links_fn *links;
+    soak_may_fn *may; /* NULL: at any time */
 };
 
 #define SOAK_CLIENTS SIZE_MAX

@@ -1,13 +1,10 @@
-/* What goes wrong in a soak: kinds of faults, as a table. */
+/* What goes wrong in a soak: kinds of faults, as a table; processes, clocks and disks. */
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "client/base/assert.h"
 #include "tests/cluster/soak.h"
+#include "tests/cluster/soak_links.h"
 
 enum { LED_QUERY_MS = 100, STALL_MS = 300, RIGHT_AGAIN_MS = 1000 };
 
@@ -279,203 +276,6 @@ static void end_lies (struct soak *self, struct soak_fault *fault)
     end_kill_all (self, fault);
 }
 
-/* ---- Connections ----------------------------------------------------------------------------- */
-
-static bool touches (const struct soak_fault *fault, size_t from, size_t to)
-{
-    return to != SOAK_CLIENTS && (from == fault->server || to == fault->server);
-}
-
-static void links_partition (const struct soak *self, const struct soak_fault *fault, size_t from,
-                             size_t to, struct soak_link *link)
-{
-    (void) self;
-    if (touches (fault, from, to)) {
-        link->tcp.stall[TCP_PROXY_FORTH] = link->tcp.stall[TCP_PROXY_BACK] = true;
-    }
-}
-
-/* Nothing gets from the server to the other, on whichever connection. */
-static void links_one_way (const struct soak *self, const struct soak_fault *fault, size_t from,
-                           size_t to, struct soak_link *link)
-{
-    (void) self;
-    if (from == fault->server && to == fault->other) {
-        link->tcp.stall[TCP_PROXY_FORTH] = true;
-    } else if (from == fault->other && to == fault->server) {
-        link->tcp.stall[TCP_PROXY_BACK] = true;
-    }
-}
-
-/* The server hears everybody and is heard by nobody; or the other way round. */
-static void links_mute (const struct soak *self, const struct soak_fault *fault, size_t from,
-                        size_t to, struct soak_link *link)
-{
-    (void) self;
-    size_t mute = fault->draw % 2;
-    if (to != SOAK_CLIENTS && from == fault->server) {
-        link->tcp.stall[mute] = true;
-    } else if (to == fault->server) {
-        link->tcp.stall[!mute] = true;
-    }
-}
-
-static void links_half_open (const struct soak *self, const struct soak_fault *fault, size_t from,
-                             size_t to, struct soak_link *link)
-{
-    (void) self;
-    if (from == fault->server && to == fault->other) {
-        link->tcp.lose[fault->draw % 2] = true;
-    }
-}
-
-static void links_delay (const struct soak *self, const struct soak_fault *fault, size_t from,
-                         size_t to, struct soak_link *link)
-{
-    (void) self;
-    if (touches (fault, from, to)) {
-        link->tcp.delay_ms[TCP_PROXY_FORTH] = 5 + (uint32_t) (fault->draw % 300);
-        link->tcp.delay_ms[TCP_PROXY_BACK] = 5 + (uint32_t) (fault->draw / 300 % 300);
-    }
-}
-
-static void links_throttle (const struct soak *self, const struct soak_fault *fault, size_t from,
-                            size_t to, struct soak_link *link)
-{
-    (void) self;
-    if (touches (fault, from, to)) {
-        uint32_t rate = 2000 + (uint32_t) (fault->draw % 50000);
-        link->tcp.rate[TCP_PROXY_FORTH] = link->tcp.rate[TCP_PROXY_BACK] = rate;
-    }
-}
-
-/* Some packets of a server's are lost, doubled, or overtake each other: TCP has to put that right.
- */
-static void links_rough (const struct soak *self, const struct soak_fault *fault, size_t from,
-                         size_t to, struct soak_link *link)
-{
-    (void) self;
-    if (from == fault->server || to == fault->server) {
-        link->lose = (uint32_t) (fault->draw % 200);
-        link->duplicate = (uint32_t) (fault->draw / 200 % 200);
-        link->jitter_ms = (uint32_t) (fault->draw / 40000 % 60);
-    }
-}
-
-/* By the kernel, for all that a server sends: as netem does it; and where that is not in the
- * kernel, or now and then, what does not fit into a bucket is late or lost. */
-static void begin_shape (struct soak *self, struct soak_fault *fault)
-{
-    char netem[128];
-    unsigned delay_ms = (unsigned) (fault->draw % 100);
-    (void) snprintf (netem, sizeof netem,
-                     "netem delay %ums %ums loss %u%% duplicate %u%% reorder %u%%", 1 + delay_ms,
-                     delay_ms / 2, (unsigned) (fault->draw / 100 % 20),
-                     (unsigned) (fault->draw / 2000 % 10), (unsigned) (fault->draw / 20000 % 30));
-    bool by_netem =
-        fault->draw / 600000 % 4 != 0 && packet_net_shape (self->net, fault->server + 1, netem);
-    bool by_tbf = !by_netem && packet_net_shape (self->net, fault->server + 1,
-                                                 "tbf rate 400kbit burst 4kb latency 300ms");
-    soak_tell (self, "tc: %s", by_netem ? netem : by_tbf ? "tbf" : "not on this machine");
-}
-
-static void end_shape (struct soak *self, struct soak_fault *fault)
-{
-    (void) packet_net_shape (self->net, fault->server + 1, NULL); /* another may have ended it */
-}
-
-static void links_refuse (const struct soak *self, const struct soak_fault *fault, size_t from,
-                          size_t to, struct soak_link *link)
-{
-    (void) self;
-    link->tcp.refuse |= touches (fault, from, to);
-}
-
-/* In the middle of whatever is on its way. */
-static void begin_cut (struct soak *self, struct soak_fault *fault)
-{
-    const struct ensemble_server *server = &self->ensemble.servers[fault->server];
-    uint32_t after = (uint32_t) (fault->draw % 3000);
-    tcp_proxy_cut (self->proxy, server->peer_links[fault->other], after);
-    if (fault->draw / 3000 % 2 == 0) {
-        tcp_proxy_cut (self->proxy, self->ensemble.servers[fault->other].peer_links[fault->server],
-                       after / 2);
-    }
-}
-
-/* ---- Clients --------------------------------------------------------------------------------- */
-
-static void links_client_stall (const struct soak *self, const struct soak_fault *fault,
-                                size_t from, size_t to, struct soak_link *link)
-{
-    (void) self;
-    if (to == SOAK_CLIENTS && from == fault->server) {
-        uint64_t ways = fault->draw % 3;
-        link->tcp.stall[TCP_PROXY_FORTH] = ways != 0;
-        link->tcp.stall[TCP_PROXY_BACK] = ways != 1;
-    }
-}
-
-static void links_client_half_open (const struct soak *self, const struct soak_fault *fault,
-                                    size_t from, size_t to, struct soak_link *link)
-{
-    (void) self;
-    if (to == SOAK_CLIENTS && from == fault->server) {
-        link->tcp.lose[fault->draw % 2] = true;
-    }
-}
-
-static void links_client_slow (const struct soak *self, const struct soak_fault *fault, size_t from,
-                               size_t to, struct soak_link *link)
-{
-    (void) self;
-    if (to == SOAK_CLIENTS && from == fault->server) {
-        link->tcp.delay_ms[TCP_PROXY_FORTH] = (uint32_t) (fault->draw % 200);
-        link->tcp.rate[TCP_PROXY_BACK] = 1000 + (uint32_t) (fault->draw % 20000);
-    }
-}
-
-static void begin_client_cut (struct soak *self, struct soak_fault *fault)
-{
-    tcp_proxy_cut (self->proxy, self->ensemble.servers[fault->server].client_link,
-                   (uint32_t) (fault->draw % 2000));
-}
-
-static void begin_client_kill (struct soak *self, struct soak_fault *fault)
-{
-    soak_replace_client (self, fault->draw % self->options.clients, false);
-}
-
-/* One that has no threads of its own gets no turn: it does what a stopped process does, nothing.
- * What it believed of its session when it stopped it goes on believing. */
-static struct observed *stopped (struct soak *self, const struct soak_fault *fault)
-{
-    size_t index = fault->draw % (self->options.clients / 2) * 2 + 1;
-    return &self->workers[index].observed;
-}
-
-static void begin_client_stop (struct soak *self, struct soak_fault *fault)
-{
-    stopped (self, fault)->stopped++;
-}
-
-static void end_client_stop (struct soak *self, struct soak_fault *fault)
-{
-    struct observed *observed = stopped (self, fault);
-    observed->stopped -= observed->stopped > 0; /* another may have taken its place */
-}
-
-static bool may_stop_client (struct soak *self, const struct soak_fault *fault)
-{
-    (void) fault;
-    return self->options.clients > 1;
-}
-
-static void begin_client_close (struct soak *self, struct soak_fault *fault)
-{
-    soak_replace_client (self, fault->draw % self->options.clients, true);
-}
-
 /* ---- The table ------------------------------------------------------------------------------- */
 
 const struct soak_kind soak_kinds[] = {
@@ -623,115 +423,115 @@ const struct soak_kind soak_kinds[] = {
      .weight = 3,
      .ms_min = 200,
      .ms_max = 4000,
-     .links = links_partition},
+     .links = soak_links_partition},
     {.name = "one-way",
      .text = "nothing gets from one server to another",
      .weight = 3,
      .ms_min = 200,
      .ms_max = 4000,
-     .links = links_one_way},
+     .links = soak_links_one_way},
     {.name = "mute",
      .text = "a server only hears, or is only heard",
      .weight = 2,
      .ms_min = 200,
      .ms_max = 4000,
-     .links = links_mute},
+     .links = soak_links_mute},
     {.name = "half-open",
      .text = "a connection between servers loses what one end sends",
      .network = SOAK_CONNECTIONS,
      .weight = 2,
      .ms_min = 200,
      .ms_max = 4000,
-     .links = links_half_open},
+     .links = soak_links_half_open},
     {.name = "cut",
      .text = "connections between two servers end in the middle of a frame",
      .network = SOAK_CONNECTIONS,
      .weight = 5,
      .ms_min = 1,
      .ms_max = 10,
-     .begin = begin_cut},
+     .begin = soak_begin_cut},
     {.name = "delay",
      .text = "up to 0.3 s to and from a server",
      .weight = 2,
      .ms_min = 200,
      .ms_max = 4000,
-     .links = links_delay},
+     .links = soak_links_delay},
     {.name = "throttle",
      .text = "2 to 52 kB a second to and from a server",
      .network = SOAK_CONNECTIONS,
      .weight = 2,
      .ms_min = 200,
      .ms_max = 4000,
-     .links = links_throttle},
+     .links = soak_links_throttle},
     {.name = "refuse",
      .text = "connections of a server are reset, new ones too",
      .network = SOAK_CONNECTIONS,
      .weight = 2,
      .ms_min = 200,
      .ms_max = 3000,
-     .links = links_refuse},
+     .links = soak_links_refuse},
     {.name = "rough",
      .text = "packets of a server are lost, doubled, and overtake each other",
      .network = SOAK_PACKETS,
      .weight = 4,
      .ms_min = 200,
      .ms_max = 6000,
-     .links = links_rough},
+     .links = soak_links_rough},
     {.name = "tc",
      .text = "what a server sends is lost, late, doubled or throttled by the kernel",
      .network = SOAK_PACKETS,
      .weight = 3,
      .ms_min = 200,
      .ms_max = 6000,
-     .begin = begin_shape,
-     .end = end_shape},
+     .begin = soak_begin_shape,
+     .end = soak_end_shape},
     {.name = "client-kill",
      .text = "a client ends without a word",
      .weight = 2,
      .ms_min = 1,
      .ms_max = 10,
-     .begin = begin_client_kill},
+     .begin = soak_begin_client_kill},
     {.name = "client-close",
      .text = "a client closes its session",
      .weight = 1,
      .ms_min = 1,
      .ms_max = 10,
-     .begin = begin_client_close},
+     .begin = soak_begin_client_close},
     {.name = "client-stop",
      .text = "a client does not run, as if by SIGSTOP",
      .weight = 2,
      .ms_min = 100,
      .ms_max = 9000,
-     .begin = begin_client_stop,
-     .end = end_client_stop,
-     .may = may_stop_client},
+     .begin = soak_begin_client_stop,
+     .end = soak_end_client_stop,
+     .may = soak_may_stop_client},
     {.name = "client-cut",
      .text = "a server's clients lose their connections in the middle of a frame",
      .network = SOAK_CONNECTIONS,
      .weight = 3,
      .ms_min = 1,
      .ms_max = 10,
-     .begin = begin_client_cut},
+     .begin = soak_begin_client_cut},
     {.name = "client-stall",
      .text = "a server and its clients do not reach each other, one way or both",
      .weight = 2,
      .ms_min = 200,
      .ms_max = 4000,
-     .links = links_client_stall},
+     .links = soak_links_client_stall},
     {.name = "client-half-open",
      .text = "connections of clients lose what one end sends",
      .network = SOAK_CONNECTIONS,
      .weight = 2,
      .ms_min = 200,
      .ms_max = 4000,
-     .links = links_client_half_open},
+     .links = soak_links_client_half_open},
     {.name = "client-slow",
      .text = "a server's clients are far away",
      .network = SOAK_CONNECTIONS,
      .weight = 1,
      .ms_min = 200,
      .ms_max = 4000,
-     .links = links_client_slow},
+     .links = soak_links_client_slow},
 };
 
 const size_t soak_kinds_count = sizeof soak_kinds / sizeof soak_kinds[0];
