@@ -1,6 +1,6 @@
-/* Servers, disks and links of a cluster in one process: see cluster.h. */
+/* Servers and disks of a cluster in one process: see cluster.h. */
 
-#include "tests/scenario/cluster.h"
+#include "tests/scenario/cluster_links.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,86 +8,6 @@
 #include "client/base/assert.h"
 
 enum { WALL_MS = 1000000, RUN_MAX = 100000 };
-
-/* ---- Queues ------------------------------------------------------------------------------ */
-
-static void queue_push (struct queue *queue, struct item *item)
-{
-    item->next = NULL;
-    if (queue->last == NULL) {
-        queue->first = item;
-    } else {
-        queue->last->next = item;
-    }
-    queue->last = item;
-    queue->count++;
-}
-
-static bool is_urgent (const struct item *item)
-{
-    enum zab_message_type type = item->message.type;
-    return item->type == ITEM_MESSAGE && (type == ZAB_VOTE || type == ZAB_PING || type == ZAB_PONG);
-}
-
-/* Inserts in front of the items of the other lane that wait at the end. */
-static void queue_overtake (struct queue *queue, struct item *item)
-{
-    struct item *behind = NULL;
-    for (struct item *at = queue->first; at != NULL; at = at->next) {
-        if (at->type != ITEM_MESSAGE || is_urgent (at) == is_urgent (item)) {
-            behind = at;
-        }
-    }
-    if (behind == NULL || behind->next == NULL) {
-        queue_push (queue, item);
-        return;
-    }
-    item->next = behind->next;
-    behind->next = item;
-    queue->count++;
-}
-
-static struct item *queue_pop (struct queue *queue)
-{
-    struct item *item = queue->first;
-    if (item != NULL) {
-        queue->first = item->next;
-        if (queue->first == NULL) {
-            queue->last = NULL;
-        }
-        queue->count--;
-    }
-    return item;
-}
-
-static void item_free (struct item *item)
-{
-    records_free (&item->log);
-    free (item);
-}
-
-/* Drops all but the first `keep` items. */
-static void queue_cut (struct queue *queue, size_t keep)
-{
-    struct queue kept = {.blocked = queue->blocked};
-    struct item *item;
-    while ((item = queue_pop (queue)) != NULL) {
-        if (kept.count < keep) {
-            queue_push (&kept, item);
-        } else {
-            item_free (item);
-        }
-    }
-    *queue = kept;
-}
-
-static struct item *item_new (enum item_type type)
-{
-    struct item *item = calloc (1, sizeof *item);
-    COHORT_ASSERT (item != NULL);
-    item->type = type;
-    return item;
-}
 
 /* ---- Life -------------------------------------------------------------------------------- */
 
@@ -285,7 +205,7 @@ static void perform (struct cluster *self, struct server *server, const struct z
     }
 }
 
-static void step (struct cluster *self, uint32_t id, struct zab_event event)
+void cluster_step (struct cluster *self, uint32_t id, struct zab_event event)
 {
     struct server *server = &self->servers[id];
     COHORT_ASSERT (server->core != NULL);
@@ -297,7 +217,7 @@ static void step (struct cluster *self, uint32_t id, struct zab_event event)
 
 void cluster_event (struct cluster *self, uint32_t id, const struct zab_event *event)
 {
-    step (self, id, *event);
+    cluster_step (self, id, *event);
 }
 
 void cluster_space (struct cluster *self, uint32_t id, bool full)
@@ -305,7 +225,7 @@ void cluster_space (struct cluster *self, uint32_t id, bool full)
     struct server *server = &self->servers[id];
     server->full = full;
     if (server->core != NULL) {
-        step (self, id, (struct zab_event){.type = ZAB_EVENT_SPACE, .full = full});
+        cluster_step (self, id, (struct zab_event){.type = ZAB_EVENT_SPACE, .full = full});
     }
 }
 
@@ -350,8 +270,9 @@ bool cluster_withdraw (struct cluster *self, uint32_t id, size_t done)
     }
     requests_free (server);
     remember (server);
-    step (self, id,
-          (struct zab_event){.type = ZAB_EVENT_WITHDRAWN, .point = image_last (&server->disk)});
+    cluster_step (
+        self, id,
+        (struct zab_event){.type = ZAB_EVENT_WITHDRAWN, .point = image_last (&server->disk)});
     return true;
 }
 
@@ -420,119 +341,13 @@ void cluster_crash (struct cluster *self, uint32_t id, size_t done)
     }
 }
 
-/* ---- Links ------------------------------------------------------------------------------- */
-
-bool cluster_connect (struct cluster *self, uint32_t a, uint32_t b)
-{
-    if (a == b || self->connected[a][b] || self->up[a][b] || self->up[b][a] ||
-        self->queues[a][b].count > 0 || self->queues[b][a].count > 0 ||
-        self->servers[a].core == NULL || self->servers[b].core == NULL) {
-        return false;
-    }
-    self->connected[a][b] = self->connected[b][a] = true;
-    queue_push (&self->queues[a][b], item_new (ITEM_UP));
-    queue_push (&self->queues[b][a], item_new (ITEM_UP));
-    return true;
-}
-
-void cluster_cut (struct cluster *self, uint32_t a, uint32_t b, size_t keep_ab, size_t keep_ba)
-{
-    if (!self->connected[a][b]) {
-        return;
-    }
-    self->connected[a][b] = self->connected[b][a] = false;
-    queue_cut (&self->queues[a][b], keep_ab);
-    queue_cut (&self->queues[b][a], keep_ba);
-    queue_push (&self->queues[a][b], item_new (ITEM_DOWN));
-    queue_push (&self->queues[b][a], item_new (ITEM_DOWN));
-}
-
-void cluster_overtake (struct cluster *self, uint32_t from, uint32_t to, size_t n)
-{
-    struct queue *queue = &self->queues[from][to];
-    struct queue before = {.count = 0}, after = {.blocked = queue->blocked};
-    while (before.count < n && queue->count > 1) {
-        queue_push (&before, queue_pop (queue));
-    }
-    queue_push (&after, queue_pop (queue));
-    struct item *item;
-    while ((item = queue_pop (&before)) != NULL) {
-        queue_push (&after, item);
-    }
-    while ((item = queue_pop (queue)) != NULL) {
-        queue_push (&after, item);
-    }
-    *queue = after;
-}
-
-void cluster_delay (struct cluster *self, uint32_t from, uint32_t to)
-{
-    struct queue *queue = &self->queues[from][to];
-    queue_push (queue, queue_pop (queue));
-}
-
-static void deliver_message (struct cluster *self, uint32_t to, struct item *item)
-{
-    struct zab_entry *entries = NULL;
-    struct zab_message *message = &item->message;
-    if (item->log.count > 0) {
-        entries = calloc (item->log.count, sizeof *entries);
-        COHORT_ASSERT (entries != NULL);
-        for (size_t i = 0; i < item->log.count; i++) {
-            entries[i] = item->log.items[i].entry;
-            entries[i].data = item->log.items[i].data;
-        }
-    }
-    message->entries = entries;
-    message->entries_count = item->log.count;
-    message->points = item->points;
-    self->delivered_messages++;
-    step (self, to, (struct zab_event){.type = ZAB_EVENT_MESSAGE, .message = message});
-    free (entries);
-}
-
-bool cluster_deliver (struct cluster *self, uint32_t from, uint32_t to)
-{
-    struct server *server = &self->servers[to];
-    if (server->paused) {
-        return false;
-    }
-    struct item *item = queue_pop (&self->queues[from][to]);
-    if (item == NULL) {
-        return false;
-    }
-    if (server->core != NULL) {
-        switch (item->type) {
-        case ITEM_UP:
-            self->up[to][from] = true;
-            step (self, to,
-                  (struct zab_event){.type = ZAB_EVENT_LINK_UP,
-                                     .peer = from,
-                                     .store_id = self->servers[from].store_id});
-            break;
-        case ITEM_DOWN:
-            if (self->up[to][from]) {
-                self->up[to][from] = false;
-                step (self, to, (struct zab_event){.type = ZAB_EVENT_LINK_DOWN, .peer = from});
-            }
-            break;
-        case ITEM_MESSAGE:
-            if (self->up[to][from]) {
-                deliver_message (self, to, item);
-            }
-            break;
-        }
-    }
-    item_free (item);
-    return true;
-}
-
 /* ---- Disks ------------------------------------------------------------------------------- */
 
 static void report_durable (struct cluster *self, uint32_t id, uint64_t *number)
 {
     if (*number != 0) {
-        step (self, id, (struct zab_event){.type = ZAB_EVENT_DURABLE, .persisted = *number});
+        cluster_step (self, id,
+                      (struct zab_event){.type = ZAB_EVENT_DURABLE, .persisted = *number});
         *number = 0;
     }
 }
@@ -561,7 +376,7 @@ bool cluster_durable (struct cluster *self, uint32_t id, size_t requests)
         server->requests_count--;
         if (request->install && server->install_fails) {
             server->install_fails = false;
-            step (self, id, (struct zab_event){.type = ZAB_EVENT_NOT_INSTALLED});
+            cluster_step (self, id, (struct zab_event){.type = ZAB_EVENT_NOT_INSTALLED});
             request->install = false;
         }
         image_execute (&server->disk, request, SIZE_MAX);
@@ -571,10 +386,10 @@ bool cluster_durable (struct cluster *self, uint32_t id, size_t requests)
             if (server->delivered < request->point.zxid) {
                 server->delivered = request->point.zxid;
             }
-            step (self, id,
-                  (struct zab_event){.type = ZAB_EVENT_INSTALLED,
-                                     .point = request->point,
-                                     .stamp_ms = request->stamp_ms});
+            cluster_step (self, id,
+                          (struct zab_event){.type = ZAB_EVENT_INSTALLED,
+                                             .point = request->point,
+                                             .stamp_ms = request->stamp_ms});
         } else {
             number = request->number;
         }
@@ -605,11 +420,11 @@ bool cluster_snapshot (struct cluster *self, uint32_t from, uint32_t to)
         return false;
     }
     server->snapshot_due[to] = false;
-    step (self, to,
-          (struct zab_event){.type = ZAB_EVENT_SNAPSHOT,
-                             .peer = from,
-                             .point = server->snapshot[to],
-                             .stamp_ms = WALL_MS});
+    cluster_step (self, to,
+                  (struct zab_event){.type = ZAB_EVENT_SNAPSHOT,
+                                     .peer = from,
+                                     .point = server->snapshot[to],
+                                     .stamp_ms = WALL_MS});
     return true;
 }
 
@@ -630,7 +445,7 @@ void cluster_compact (struct cluster *self, uint32_t id, zxid_t zxid)
                               .stamp_ms = record->entry.stamp_ms};
     image_compact (&server->disk, zxid);
     image_compact (&server->memory, zxid);
-    step (self, id, event);
+    cluster_step (self, id, event);
 }
 
 /* ---- Time -------------------------------------------------------------------------------- */
@@ -670,7 +485,7 @@ void cluster_advance (struct cluster *self, int64_t ms)
         if (deadline > self->now_ms) {
             self->now_ms = deadline;
         }
-        step (self, id, (struct zab_event){.type = ZAB_EVENT_TICK});
+        cluster_step (self, id, (struct zab_event){.type = ZAB_EVENT_TICK});
     }
     COHORT_ASSERT (false); /* a deadline that a tick does not move */
 }
@@ -733,9 +548,9 @@ void cluster_propose (struct cluster *self, uint32_t id, size_t count, uint32_t 
         memcpy (data[i], &self->proposals, sizeof self->proposals);
         proposals[i] = (struct zab_proposal){.data = data[i], .size = size};
     }
-    step (self, id,
-          (struct zab_event){
-              .type = ZAB_EVENT_PROPOSE, .proposals = proposals, .proposals_count = count});
+    cluster_step (self, id,
+                  (struct zab_event){
+                      .type = ZAB_EVENT_PROPOSE, .proposals = proposals, .proposals_count = count});
 }
 
 const struct zab_status *cluster_status (const struct cluster *self, uint32_t id)

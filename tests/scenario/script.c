@@ -51,242 +51,9 @@
 #include <string.h>
 
 #include "client/base/assert.h"
-#include "tests/scenario/cluster.h"
+#include "tests/scenario/script_words.h"
 
-enum { WORDS_MAX = 32, WORD_MAX = 32, WAIT_STEP_MS = 5 };
-
-struct script {
-    const char *path;
-    size_t line;
-    struct cluster cluster;
-    bool made;
-    bool quiet;
-    FILE *trace;
-    /* The command being run. */
-    char words[WORDS_MAX][WORD_MAX];
-    size_t count;
-    bool failed;
-};
-
-static void complain (struct script *self, const char *what)
-{
-    if (!self->failed) {
-        fprintf (stderr, "%s:%zu: %s: %s\n", self->path, self->line, self->words[0], what);
-    }
-    self->failed = true;
-}
-
-/* ---- Reading words ----------------------------------------------------------------------- */
-
-static uint64_t number (struct script *self, size_t index)
-{
-    char *end = NULL;
-    uint64_t value = index < self->count ? strtoull (self->words[index], &end, 10) : 0;
-    if (end == NULL || end == self->words[index] || *end != '\0') {
-        complain (self, "a number is expected");
-        return 0;
-    }
-    return value;
-}
-
-static uint64_t number_or (struct script *self, size_t index, uint64_t otherwise)
-{
-    return index < self->count ? number (self, index) : otherwise;
-}
-
-static uint32_t server (struct script *self, size_t index)
-{
-    uint64_t id = number (self, index);
-    if (id < 1 || id > CLUSTER_SERVERS_MAX || self->cluster.servers[id].id == 0) {
-        complain (self, "there is no such server");
-        return 0;
-    }
-    return (uint32_t) id;
-}
-
-static uint32_t live_server (struct script *self, size_t index)
-{
-    uint32_t id = server (self, index);
-    if (id != 0 && self->cluster.servers[id].core == NULL) {
-        complain (self, "the server is down");
-        return 0;
-    }
-    return id;
-}
-
-/* E:C, E:C..D or E:C..D/X. */
-static bool range (struct script *self, const char *word, zxid_t *first, uint64_t *count,
-                   uint64_t *content)
-{
-    unsigned epoch;
-    uint64_t from, to;
-    *content = 0;
-    int parts = sscanf (word, "%u:%" SCNu64 "..%" SCNu64 "/%" SCNu64, &epoch, &from, &to, content);
-    if (parts < 2) {
-        complain (self, "E:C or E:C..D is expected");
-        return false;
-    }
-    if (parts == 2) {
-        to = from;
-        sscanf (word, "%u:%" SCNu64 "/%" SCNu64, &epoch, &from, content);
-    }
-    *first = zxid_make (epoch, from);
-    *count = to - from + 1;
-    return true;
-}
-
-static zxid_t zxid (struct script *self, size_t index)
-{
-    zxid_t first = 0;
-    uint64_t count, content;
-    if (index >= self->count || !range (self, self->words[index], &first, &count, &content)) {
-        complain (self, "E:C is expected");
-    }
-    return first;
-}
-
-/* ---- Setting up -------------------------------------------------------------------------- */
-
-/* 4, 4o or 3s99. */
-static bool member (struct script *self, size_t index, struct config_member *result,
-                    uint64_t *store_id)
-{
-    unsigned id = 0;
-    char kind = '\0';
-    uint64_t store = 0;
-    int parts = sscanf (self->words[index], "%u%c%" SCNu64, &id, &kind, &store);
-    if (parts < 1 || id < 1 || id > CLUSTER_SERVERS_MAX ||
-        (parts > 1 && kind != 'o' && kind != 's')) {
-        complain (self, "4, 4o or 3s99 is expected");
-        return false;
-    }
-    *result = (struct config_member){
-        .id = id, .role = kind == 'o' ? CONFIG_OBSERVER : CONFIG_VOTER, .store_id = id};
-    *store_id = parts == 3 ? store : id;
-    return true;
-}
-
-static void command_cluster (struct script *self)
-{
-    struct zab_options options = {.seed = 1, .configs = {.count = 1}};
-    struct config *config = &options.configs.configs[0];
-    uint64_t stores[WORDS_MAX];
-    for (size_t i = 1; i < self->count; i++) {
-        if (!member (self, i, &config->members[config->count], &stores[config->count])) {
-            return;
-        }
-        config->count++;
-    }
-    if (self->made || !config_valid (config)) {
-        complain (self, "one cluster, ascending ids");
-        return;
-    }
-    cluster_init (&self->cluster, &options);
-    self->made = true;
-    for (size_t i = 0; i < config->count; i++) {
-        cluster_add (&self->cluster, config->members[i].id, stores[i]);
-    }
-}
-
-static void command_second (struct script *self)
-{
-    struct config_set *configs = &self->cluster.options.configs;
-    struct config *config = &configs->configs[1];
-    memset (config, 0, sizeof *config);
-    configs->count = 2;
-    for (size_t i = 1; i < self->count; i++) {
-        uint64_t store;
-        struct config_member *added = &config->members[config->count];
-        if (!member (self, i, added, &store)) {
-            return;
-        }
-        config->count++;
-        if (self->cluster.servers[added->id].id == 0) {
-            cluster_add (&self->cluster, added->id, store);
-        }
-    }
-    if (!config_valid (config)) {
-        complain (self, "ascending ids");
-        return;
-    }
-    for (uint32_t id = 1; id <= CLUSTER_SERVERS_MAX; id++) {
-        if (self->cluster.servers[id].core != NULL) {
-            cluster_event (&self->cluster, id,
-                           &(struct zab_event){.type = ZAB_EVENT_CONFIG, .configs = configs});
-        }
-    }
-}
-
-static void command_option (struct script *self)
-{
-    struct zab_options *options = &self->cluster.options;
-    uint64_t value = number (self, 2);
-    if (strcmp (self->words[1], "chunk") == 0) {
-        options->sync_chunk_bytes = (uint32_t) value;
-    } else if (strcmp (self->words[1], "window") == 0) {
-        options->sync_window = (uint32_t) value;
-    } else if (strcmp (self->words[1], "counter_max") == 0) {
-        options->counter_max = value;
-    } else {
-        complain (self, "chunk, window or counter_max is expected");
-    }
-}
-
-static void command_disk (struct script *self)
-{
-    uint32_t id = server (self, 1);
-    struct image *disk = &self->cluster.servers[id].disk;
-    size_t first = 2;
-    for (; first + 1 < self->count && strchr (self->words[first], ':') == NULL; first += 2) {
-        const char *name = self->words[first];
-        if (strcmp (name, "accepted") == 0) {
-            disk->accepted_epoch = (uint32_t) number (self, first + 1);
-        } else if (strcmp (name, "current") == 0) {
-            disk->current_epoch = (uint32_t) number (self, first + 1);
-        } else if (strcmp (name, "base") == 0) {
-            /* Everything up to there was written, and compacted. */
-            cluster_compact_disk (&self->cluster, id, zxid (self, first + 1));
-        } else if (strcmp (name, "cut") == 0) {
-            image_truncate (disk, zxid (self, first + 1));
-        } else if (strcmp (name, "damaged") == 0) {
-            cluster_disk_damage (&self->cluster, id, zxid (self, first + 1), 0);
-        } else if (strcmp (name, "suspect") == 0) {
-            cluster_disk_damage (&self->cluster, id, zxid (self, first + 1),
-                                 zxid (self, first + 2));
-            first++;
-        } else {
-            complain (self, "accepted, current, base, cut, damaged or suspect is expected");
-        }
-    }
-    for (size_t i = first; i < self->count && !self->failed; i++) {
-        zxid_t from = 0;
-        uint64_t count = 0, content = 0;
-        if (range (self, self->words[i], &from, &count, &content)) {
-            for (uint64_t k = 0; k < count; k++) {
-                cluster_disk_append (&self->cluster, id, from + k, content);
-            }
-        }
-    }
-}
-
-static void command_replace (struct script *self)
-{
-    uint32_t id = server (self, 1);
-    if (self->failed || self->cluster.servers[id].core != NULL) {
-        complain (self, "the server runs");
-        return;
-    }
-    struct image *disk = &self->cluster.servers[id].disk;
-    records_free (&disk->log);
-    memset (disk, 0, sizeof *disk);
-    cluster_add (&self->cluster, id, number (self, 2));
-}
-
-static void command_committed (struct script *self)
-{
-    uint32_t id = server (self, 1);
-    checker_seed (&self->cluster, id, zxid (self, 2));
-}
+enum { WAIT_STEP_MS = 5 };
 
 /* ---- Servers, links ---------------------------------------------------------------------- */
 
@@ -302,9 +69,9 @@ static void link_all (struct script *self)
 static void command_start (struct script *self)
 {
     for (size_t i = 1; i < self->count; i++) {
-        uint32_t id = server (self, i);
+        uint32_t id = word_server (self, i);
         if (self->failed || self->cluster.servers[id].core != NULL) {
-            complain (self, "the server runs");
+            script_complain (self, "the server runs");
             return;
         }
         cluster_start (&self->cluster, id);
@@ -315,7 +82,7 @@ static void command_restart (struct script *self)
 {
     command_start (self);
     for (size_t i = 1; i < self->count && !self->failed; i++) {
-        uint32_t id = server (self, i);
+        uint32_t id = word_server (self, i);
         for (uint32_t peer = 1; peer <= CLUSTER_SERVERS_MAX; peer++) {
             /* What it sent before it died, and the end of that link. */
             while (!self->cluster.connected[id][peer] &&
@@ -330,8 +97,8 @@ static void command_restart (struct script *self)
 
 static void command_crash (struct script *self)
 {
-    uint32_t id = live_server (self, 1);
-    uint64_t operations = number_or (self, 2, 0);
+    uint32_t id = word_live_server (self, 1);
+    uint64_t operations = word_number_or (self, 2, 0);
     if (!self->failed) {
         cluster_crash (&self->cluster, id, operations);
     }
@@ -339,39 +106,39 @@ static void command_crash (struct script *self)
 
 static void command_pause (struct script *self)
 {
-    self->cluster.servers[server (self, 1)].paused = true;
+    self->cluster.servers[word_server (self, 1)].paused = true;
 }
 
 static void command_resume (struct script *self)
 {
-    self->cluster.servers[server (self, 1)].paused = false;
+    self->cluster.servers[word_server (self, 1)].paused = false;
 }
 
 static void command_hold (struct script *self)
 {
-    self->cluster.servers[server (self, 1)].held = true;
+    self->cluster.servers[word_server (self, 1)].held = true;
 }
 
 static void command_release (struct script *self)
 {
-    self->cluster.servers[server (self, 1)].held = false;
+    self->cluster.servers[word_server (self, 1)].held = false;
 }
 
 static void command_full (struct script *self)
 {
-    cluster_space (&self->cluster, server (self, 1), true);
+    cluster_space (&self->cluster, word_server (self, 1), true);
 }
 
 static void command_room (struct script *self)
 {
-    cluster_space (&self->cluster, server (self, 1), false);
+    cluster_space (&self->cluster, word_server (self, 1), false);
 }
 
 static void command_withdraw (struct script *self)
 {
-    size_t done = self->count > 2 ? (size_t) number (self, 2) : 0;
-    if (!cluster_withdraw (&self->cluster, server (self, 1), done)) {
-        complain (self, "nothing waits for room, or it does not look for a leader");
+    size_t done = self->count > 2 ? (size_t) word_number (self, 2) : 0;
+    if (!cluster_withdraw (&self->cluster, word_server (self, 1), done)) {
+        script_complain (self, "nothing waits for room, or it does not look for a leader");
     }
 }
 
@@ -379,26 +146,27 @@ static void command_link (struct script *self)
 {
     if (self->count == 1) {
         link_all (self);
-    } else if (!cluster_connect (&self->cluster, server (self, 1), server (self, 2))) {
-        complain (self, "the old link is not gone");
+    } else if (!cluster_connect (&self->cluster, word_server (self, 1), word_server (self, 2))) {
+        script_complain (self, "the old link is not gone");
     }
 }
 
 static void command_cut (struct script *self)
 {
-    uint32_t a = server (self, 1), b = server (self, 2);
-    cluster_cut (&self->cluster, a, b, number_or (self, 3, SIZE_MAX),
-                 number_or (self, 4, SIZE_MAX));
+    uint32_t a = word_server (self, 1), b = word_server (self, 2);
+    cluster_cut (&self->cluster, a, b, word_number_or (self, 3, SIZE_MAX),
+                 word_number_or (self, 4, SIZE_MAX));
 }
 
 static void command_overtake (struct script *self)
 {
-    cluster_overtake (&self->cluster, server (self, 1), server (self, 2), number (self, 3));
+    cluster_overtake (&self->cluster, word_server (self, 1), word_server (self, 2),
+                      word_number (self, 3));
 }
 
 static void command_delay (struct script *self)
 {
-    cluster_delay (&self->cluster, server (self, 1), server (self, 2));
+    cluster_delay (&self->cluster, word_server (self, 1), word_server (self, 2));
 }
 
 static void command_unchecked (struct script *self)
@@ -408,12 +176,12 @@ static void command_unchecked (struct script *self)
 
 static void command_block (struct script *self)
 {
-    self->cluster.queues[server (self, 1)][server (self, 2)].blocked = true;
+    self->cluster.queues[word_server (self, 1)][word_server (self, 2)].blocked = true;
 }
 
 static void command_unblock (struct script *self)
 {
-    self->cluster.queues[server (self, 1)][server (self, 2)].blocked = false;
+    self->cluster.queues[word_server (self, 1)][word_server (self, 2)].blocked = false;
 }
 
 /* ---- Making things happen ---------------------------------------------------------------- */
@@ -425,7 +193,7 @@ static void command_run (struct script *self)
 
 static void command_exchange (struct script *self)
 {
-    for (uint64_t i = number_or (self, 1, 1); i > 0; i--) {
+    for (uint64_t i = word_number_or (self, 1, 1); i > 0; i--) {
         cluster_exchange (&self->cluster);
     }
 }
@@ -441,38 +209,38 @@ static void command_disks (struct script *self)
 
 static void command_deliver (struct script *self)
 {
-    uint32_t from = server (self, 1), to = server (self, 2);
-    for (uint64_t i = number_or (self, 3, 1); i > 0 && !self->failed; i--) {
+    uint32_t from = word_server (self, 1), to = word_server (self, 2);
+    for (uint64_t i = word_number_or (self, 3, 1); i > 0 && !self->failed; i--) {
         if (!cluster_deliver (&self->cluster, from, to)) {
-            complain (self, "nothing is on its way");
+            script_complain (self, "nothing is on its way");
         }
     }
 }
 
 static void command_drain (struct script *self)
 {
-    uint32_t from = server (self, 1), to = server (self, 2);
+    uint32_t from = word_server (self, 1), to = word_server (self, 2);
     while (!self->failed && cluster_deliver (&self->cluster, from, to)) {
     }
 }
 
 static void command_durable (struct script *self)
 {
-    uint32_t id = live_server (self, 1);
-    uint64_t requests = number_or (self, 2, SIZE_MAX);
+    uint32_t id = word_live_server (self, 1);
+    uint64_t requests = word_number_or (self, 2, SIZE_MAX);
     if (!self->failed && !cluster_durable (&self->cluster, id, requests)) {
-        complain (self, "the disk has nothing to do");
+        script_complain (self, "the disk has nothing to do");
     }
 }
 
 static void command_pass (struct script *self)
 {
-    cluster_advance (&self->cluster, (int64_t) number (self, 1));
+    cluster_advance (&self->cluster, (int64_t) word_number (self, 1));
 }
 
 static void command_wait (struct script *self)
 {
-    int64_t left = (int64_t) number (self, 1);
+    int64_t left = (int64_t) word_number (self, 1);
     while (left > 0) {
         int64_t ms = left < WAIT_STEP_MS ? left : WAIT_STEP_MS;
         cluster_advance (&self->cluster, ms);
@@ -485,10 +253,10 @@ static void command_wait (struct script *self)
 
 static void command_propose (struct script *self)
 {
-    uint32_t id = live_server (self, 1);
-    uint64_t count = number (self, 2);
+    uint32_t id = word_live_server (self, 1);
+    uint64_t count = word_number (self, 2);
     if (self->failed || !cluster_can_propose (&self->cluster, id)) {
-        complain (self, "it may not propose");
+        script_complain (self, "it may not propose");
         return;
     }
     cluster_propose (&self->cluster, id, count, sizeof (uint64_t));
@@ -496,7 +264,7 @@ static void command_propose (struct script *self)
 
 static void plain_event (struct script *self, enum zab_event_type type)
 {
-    uint32_t id = live_server (self, 1);
+    uint32_t id = word_live_server (self, 1);
     if (!self->failed) {
         cluster_event (&self->cluster, id, &(struct zab_event){.type = type});
     }
@@ -514,7 +282,7 @@ static void command_leave (struct script *self)
 
 static void stand (struct script *self, bool stands)
 {
-    uint32_t id = live_server (self, 1);
+    uint32_t id = word_live_server (self, 1);
     if (!self->failed) {
         cluster_event (&self->cluster, id,
                        &(struct zab_event){.type = ZAB_EVENT_STAND, .stands = stands});
@@ -533,15 +301,15 @@ static void command_stand (struct script *self)
 
 static void command_snapshot (struct script *self)
 {
-    if (!cluster_snapshot (&self->cluster, server (self, 1), server (self, 2))) {
-        complain (self, "no snapshot is owed");
+    if (!cluster_snapshot (&self->cluster, word_server (self, 1), word_server (self, 2))) {
+        script_complain (self, "no snapshot is owed");
     }
 }
 
 static void command_offer (struct script *self)
 {
-    uint32_t from = live_server (self, 1), to = live_server (self, 2);
-    zxid_t at = zxid (self, 3);
+    uint32_t from = word_live_server (self, 1), to = word_live_server (self, 2);
+    zxid_t at = word_zxid (self, 3);
     const struct records *committed = &self->cluster.committed;
     for (size_t i = 0; i < committed->count && !self->failed; i++) {
         const struct zab_entry *entry = &committed->items[i].entry;
@@ -554,28 +322,28 @@ static void command_offer (struct script *self)
             return;
         }
     }
-    complain (self, "that was never committed");
+    script_complain (self, "that was never committed");
 }
 
 static void command_unfit (struct script *self)
 {
-    cluster_fail_install (&self->cluster, live_server (self, 1));
+    cluster_fail_install (&self->cluster, word_live_server (self, 1));
 }
 
 static void command_compact (struct script *self)
 {
-    uint32_t id = live_server (self, 1);
+    uint32_t id = word_live_server (self, 1);
     if (!self->failed) {
-        cluster_compact (&self->cluster, id, zxid (self, 2));
+        cluster_compact (&self->cluster, id, word_zxid (self, 2));
     }
 }
 
 /* The configuration now lists this store for this server; applied by all that run, or by one. */
 static void command_store (struct script *self)
 {
-    uint32_t id = server (self, 1);
-    uint32_t only = self->count > 4 ? live_server (self, 4) : 0;
-    zxid_t version = self->count > 3 ? zxid (self, 3) : 0;
+    uint32_t id = word_server (self, 1);
+    uint32_t only = self->count > 4 ? word_live_server (self, 4) : 0;
+    zxid_t version = self->count > 3 ? word_zxid (self, 3) : 0;
     struct config_set *configs = &self->cluster.options.configs;
     if (only == 0) {
         self->cluster.before = *configs;
@@ -584,7 +352,7 @@ static void command_store (struct script *self)
         configs->configs[i].version = version > 0 ? version : configs->configs[i].version + 1;
         for (size_t k = 0; k < configs->configs[i].count; k++) {
             if (configs->configs[i].members[k].id == id) {
-                configs->configs[i].members[k].store_id = number (self, 2);
+                configs->configs[i].members[k].store_id = word_number (self, 2);
             }
         }
     }
@@ -598,9 +366,9 @@ static void command_store (struct script *self)
 
 static void command_stale (struct script *self)
 {
-    uint32_t id = server (self, 1);
+    uint32_t id = word_server (self, 1);
     if (self->failed || self->cluster.servers[id].core != NULL) {
-        complain (self, "the server runs");
+        script_complain (self, "the server runs");
         return;
     }
     self->cluster.servers[id].stale = true;
@@ -663,7 +431,7 @@ static void run_line (struct script *self, const char *line, size_t size)
         }
         if (at > start) {
             if (self->count == WORDS_MAX || at - start >= WORD_MAX) {
-                complain (self, "too long");
+                script_complain (self, "too long");
                 return;
             }
             memcpy (self->words[self->count], line + start, at - start);
@@ -674,7 +442,7 @@ static void run_line (struct script *self, const char *line, size_t size)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (self->count > 0 && strcmp (self->words[0], commands[i].name) == 0) {
             if (!self->made && commands[i].run != command_cluster) {
-                complain (self, "the first command is cluster");
+                script_complain (self, "the first command is cluster");
                 return;
             }
             self->cluster.trace = self->quiet ? NULL : self->trace;
@@ -682,7 +450,7 @@ static void run_line (struct script *self, const char *line, size_t size)
             return;
         }
     }
-    complain (self, "there is no such command");
+    script_complain (self, "there is no such command");
 }
 
 static void take_trace (struct script *self, struct buf *result)
