@@ -4,10 +4,11 @@
  *     scale-load sessions SERVERS COUNT              COUNT sessions
  *     scale-load watches  SERVERS SESSIONS ZNODES    each session watches each of ZNODES znodes
  *     scale-load vanish   SERVERS COUNT              a process with COUNT ephemerals is killed
+ *     scale-load catch-up SERVER BEHIND              a server that comes back has what SERVER has
  *
  * Prints a line when something is there, and keeps it until there is a line on stdin: the sessions;
- * the znodes to be watched, then the watches.  No part of Cohort, and no test: the public API
- * alone.
+ * the znodes to be watched, then the watches; the session of SERVER, whereupon BEHIND is asked.  No
+ * part of Cohort, and no test: the public API alone.
  */
 #include <signal.h>
 #include <stdbool.h>
@@ -21,7 +22,7 @@
 
 #include "cohort/client.h"
 
-enum { TIMEOUT_MS = 30000, GRACE_MS = 100, WAIT_MS = 120000, WINDOW = 1000 };
+enum { TIMEOUT_MS = 30000, GRACE_MS = 100, WAIT_MS = 120000, WINDOW = 1000, SOON_MS = 50 };
 
 static const char *servers;
 static cohort_loop_t *loop;
@@ -33,7 +34,7 @@ static int64_t now_us (void)
     return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static void fail (const char *what, const char *why)
+static _Noreturn void fail (const char *what, const char *why)
 {
     (void) fprintf (stderr, "scale-load: %s: %s\n", what, why);
     exit (1);
@@ -278,6 +279,61 @@ static void run_vanish (size_t count)
     cohort_destroy (&watching);
 }
 
+/* ---- Catching up ------------------------------------------------------------------------- */
+
+static void on_zxid (cohort_t *client, const cohort_result_t *result, void *arg)
+{
+    pending--;
+    check (client, "reading", result->rc);
+    *(uint64_t *) arg = result->zxid;
+}
+
+/* Of the state that the client's server has. */
+static uint64_t zxid_at (cohort_t *client)
+{
+    uint64_t zxid = 0;
+    check (client, "reading", cohort_exists_async (client, "/", NULL, NULL, on_zxid, &zxid));
+    pending++;
+    await_room (client, 0);
+    return zxid;
+}
+
+/* The pauses between the attempts of one handle grow to a second. */
+static cohort_t *connect_soon (const char *server)
+{
+    servers = server;
+    for (int64_t end_us = now_us () + (int64_t) WAIT_MS * 1000; now_us () < end_us;) {
+        cohort_t *client = begin ();
+        if (cohort_wait (client, SOON_MS) == COHORT_OK) {
+            return client;
+        }
+        cohort_abandon (&client);
+    }
+    fail (server, "does not come back");
+}
+
+/* Both are asked over connections that stay: a process for each question, one after the other,
+ * would take half of a small machine from those who are measured. */
+static void run_catch_up (const char *behind)
+{
+    cohort_t *ahead = connect_one ();
+    hold ("sessions", 1, now_us ());
+    int64_t begun_us = now_us ();
+    uint64_t from = zxid_at (ahead);
+    cohort_t *client = connect_soon (behind);
+    uint64_t through = zxid_at (ahead);
+    while (zxid_at (client) < through) {
+        const struct timespec pause = {.tv_nsec = 2000000};
+        (void) nanosleep (&pause, NULL);
+    }
+    int64_t took_us = now_us () - begun_us;
+    uint64_t writes = zxid_at (ahead) - from;
+    (void) printf ("catch-up ms %lld writes/s %lld\n", (long long) took_us / 1000,
+                   (long long) writes * 1000000 / (long long) took_us);
+    cohort_destroy (&client);
+    cohort_destroy (&ahead);
+}
+
 /* ---- The command line -------------------------------------------------------------------- */
 
 static size_t number (const char *text)
@@ -296,9 +352,14 @@ int main (int argc, char **argv)
     bool watches = strcmp (what, "watches") == 0;
     if (argc != (watches ? 5 : 4)) {
         fail ("usage",
-              "scale-load sessions|vanish SERVERS COUNT | watches SERVERS SESSIONS ZNODES");
+              "scale-load sessions|vanish SERVERS COUNT | watches SERVERS SESSIONS ZNODES | "
+              "catch-up SERVER BEHIND");
     }
     servers = argv[2];
+    if (strcmp (what, "catch-up") == 0) {
+        run_catch_up (argv[3]);
+        return 0;
+    }
     if (strcmp (what, "vanish") == 0) {
         run_vanish (number (argv[3]));
         return 0;
