@@ -1,47 +1,6 @@
 /* Queues: what is put, taken, acknowledged and returned, and in which order. */
 
-#include "cohort/queue.h"
-
-#include "tests/unit/recipes/fixture.h"
-
-static void on_event (cohort_queue_t *self, const cohort_queue_event_t *event, void *arg)
-{
-    fake_in_handler ();
-    (void) self;
-    (void) arg;
-    switch (event->kind) {
-    case COHORT_QUEUE_READY:
-        trace ("ready; ");
-        break;
-    case COHORT_QUEUE_LOST:
-        assert_string_equal (event->path, "/q");
-        trace ("lost; ");
-        break;
-    case COHORT_QUEUE_BAD:
-        trace ("bad %s; ", event->path);
-        break;
-    case COHORT_QUEUE_ERROR:
-        trace ("error %d; ", event->rc);
-        break;
-    }
-}
-
-static void on_result (cohort_queue_t *self, const cohort_queue_result_t *result, void *arg)
-{
-    fake_in_handler ();
-    (void) self;
-    trace ("%s %d%s; ", (const char *) arg, result->rc, result->existed ? " existed" : "");
-}
-
-static cohort_queue_t *queue_with (cohort_t *client, int max_inflight, int64_t remember_ms)
-{
-    cohort_queue_options_t options = {
-        .size = sizeof (options), .max_inflight = max_inflight, .remember_ms = remember_ms};
-    cohort_queue_t *self = cohort_queue_new (client, "/q", &options);
-    assert_non_null (self);
-    cohort_queue_set_handler (self, on_event, NULL);
-    return self;
-}
+#include "tests/unit/recipes/queue_fixture.h"
 
 static cohort_queue_t *queue (cohort_t *client)
 {

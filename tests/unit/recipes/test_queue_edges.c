@@ -1,83 +1,10 @@
 /* Queues at the edges: sessions that end, time that is over, objects that are destroyed, and znodes
  * that are no items, at every step. */
 
-#include "cohort/queue.h"
-
-#include "tests/unit/recipes/fixture.h"
+#include "tests/unit/recipes/queue_fixture.h"
 
 /* More than any operation has. */
 #define STEPS 14
-
-static void on_event (cohort_queue_t *self, const cohort_queue_event_t *event, void *arg)
-{
-    fake_in_handler ();
-    (void) self;
-    (void) arg;
-    switch (event->kind) {
-    case COHORT_QUEUE_READY:
-        trace ("ready; ");
-        break;
-    case COHORT_QUEUE_LOST:
-        trace ("lost; ");
-        break;
-    case COHORT_QUEUE_BAD:
-        trace ("bad %s; ", event->path);
-        break;
-    case COHORT_QUEUE_ERROR:
-        trace ("error %d; ", event->rc);
-        break;
-    }
-}
-
-static void on_result (cohort_queue_t *self, const cohort_queue_result_t *result, void *arg)
-{
-    fake_in_handler ();
-    (void) self;
-    trace ("%s %d%s; ", (const char *) arg, result->rc, result->existed ? " existed" : "");
-}
-
-static cohort_queue_t *queue_with (cohort_t *client, int max_inflight)
-{
-    cohort_queue_options_t options = {.size = sizeof (options), .max_inflight = max_inflight};
-    cohort_queue_t *self = cohort_queue_new (client, "/q", &options);
-    assert_non_null (self);
-    cohort_queue_set_handler (self, on_event, NULL);
-    return self;
-}
-
-/* Items that are there, not only their marks. */
-static size_t items (void)
-{
-    return fake_count ("/q/items/0000-") - fake_count ("/q/items/0000-0000000000/") -
-           fake_count ("/q/items/0000-0000000001/");
-}
-
-static void create_missing (const char *path, const char *data)
-{
-    if (fake_data (path) == NULL) {
-        fake_create (path, data, 0);
-    }
-}
-
-static void fill (void)
-{
-    create_missing ("/q", "");
-    create_missing ("/q/items", "");
-    fake_create ("/q/items/0000-0000000000", "1 0 \na", 0);
-    fake_create ("/q/items/0000-0000000001", "1 0 \nb", 0);
-    fake_set_sequence ("/q/items", 2);
-}
-
-static void take_all (cohort_queue_t *self, const char *expected)
-{
-    cohort_item_t *item = NULL;
-    for (; *expected != 0; expected++) {
-        assert_int_equal (cohort_queue_take (self, -1, &item), 0);
-        assert_int_equal (*(const char *) cohort_item_data (item, NULL), *expected);
-        assert_int_equal (cohort_item_ack (&item, -1), 0);
-    }
-    assert_int_equal (cohort_queue_take (self, 1, &item), COHORT_ETIMEDOUT);
-}
 
 /* In whatever order: one of them may have been claimed before. */
 static void take_both (cohort_queue_t *self)
@@ -93,16 +20,6 @@ static void take_both (cohort_queue_t *self)
     take_all (self, "");
 }
 
-static void flush_steps (cohort_t *client, int steps)
-{
-    for (int i = 0; i < steps; i++) {
-        if (!fake_flush_one (client)) {
-            (void) cohort_dispatch (client, 0);
-            (void) fake_flush_one (client);
-        }
-    }
-}
-
 /* ---- Every step ------------------------------------------------------------------------------ */
 
 static void the_session_ends_while_items_are_claimed (void **state)
@@ -113,7 +30,7 @@ static void the_session_ends_while_items_are_claimed (void **state)
             (void) fake_start (NULL);
             cohort_t *client = fake_client ();
             fill ();
-            cohort_queue_t *self = queue_with (client, 2);
+            cohort_queue_t *self = queue_with (client, 2, 0);
             flush_steps (client, step);
             fake_expire (client, applied != 0, true);
             take_all (self, "ab");
@@ -132,7 +49,7 @@ static void destroyed_while_items_are_claimed (void **state)
         (void) fake_start (NULL);
         cohort_t *client = fake_client ();
         fill ();
-        cohort_queue_t *self = queue_with (client, 3);
+        cohort_queue_t *self = queue_with (client, 3, 0);
         flush_steps (client, step);
         cohort_queue_destroy (&self);
         fake_settle (client);
@@ -152,7 +69,7 @@ static void a_take_whose_time_is_over_leaves_nothing (void **state)
         if (step % 2 == 0) {
             fill ();
         }
-        cohort_queue_t *self = queue_with (client, 0);
+        cohort_queue_t *self = queue_with (client, 0, 0);
         fake_hold (client, true);
         cohort_item_t *item = NULL;
         assert_int_equal (cohort_queue_take (self, 0, &item), COHORT_ETIMEDOUT);
@@ -177,7 +94,7 @@ static void a_put_whose_session_ends_can_be_repeated (void **state)
         for (int applied = 0; applied < 2; applied++) {
             (void) fake_start (NULL);
             cohort_t *client = fake_client ();
-            cohort_queue_t *self = queue_with (client, 0);
+            cohort_queue_t *self = queue_with (client, 0, 0);
             cohort_put_options_t options = {
                 .size = sizeof (options), .id = "x", .delay_ms = step % 2};
             assert_int_equal (
@@ -207,7 +124,7 @@ static void a_release_whose_session_ends (void **state)
             (void) fake_start (NULL);
             cohort_t *client = fake_client ();
             fill ();
-            cohort_queue_t *self = queue_with (client, 0);
+            cohort_queue_t *self = queue_with (client, 0, 0);
             cohort_item_t *item = NULL;
             assert_int_equal (cohort_queue_take (self, -1, &item), 0);
             fake_settle (client);
@@ -245,7 +162,7 @@ static void who_lost_its_mark_is_fenced (void **state)
     (void) state;
     cohort_t *slow = fake_client (), *fast = fake_client ();
     fill ();
-    cohort_queue_t *mine = queue_with (slow, 0), *yours = queue_with (fast, 0);
+    cohort_queue_t *mine = queue_with (slow, 0, 0), *yours = queue_with (fast, 0, 0);
     cohort_item_t *late = NULL, *other = NULL;
     /* The same item, again and again; each time the one that had it comes too late. */
     for (int mode = 0; mode < 3; mode++) {
@@ -278,7 +195,7 @@ static void items_of_an_ended_session_are_refused_at_once (void **state)
     (void) state;
     cohort_t *client = fake_client ();
     fill ();
-    cohort_queue_t *self = queue_with (client, 0);
+    cohort_queue_t *self = queue_with (client, 0, 0);
     cohort_item_t *item = NULL, *second = NULL, *third = NULL;
     assert_int_equal (cohort_queue_take (self, -1, &item), 0);
     assert_int_equal (cohort_queue_take (self, -1, &second), 0);
@@ -365,7 +282,7 @@ static void what_is_no_item_is_left_alone (void **state)
     for (size_t i = 0; i < sizeof (contents) / sizeof (contents[0]); i++) {
         trace_text[0] = 0;
         fake_set ("/q/items/0000-0000000000", contents[i]);
-        cohort_queue_t *self = queue_with (client, 2);
+        cohort_queue_t *self = queue_with (client, 2, 0);
         cohort_item_t *item = NULL;
         assert_int_equal (cohort_queue_take (self, -1, &item), 0);
         assert_string_equal (cohort_item_path (item), "/q/items/0000-0000000001");
@@ -386,7 +303,7 @@ static void a_refusal_stops_until_it_is_tried_again (void **state)
         if (step % 2 == 0) {
             fill ();
         }
-        cohort_queue_t *self = queue_with (client, 3);
+        cohort_queue_t *self = queue_with (client, 3, 0);
         flush_steps (client, step);
         fake_fail_request (client, COHORT_ENOAUTH);
         fake_settle (client);
@@ -436,7 +353,7 @@ static void calls_that_fail_are_reported (void **state)
     cohort_t *client = fake_client ();
     fake_fail_stream (client);
     assert_null (cohort_queue_new (client, "/q", NULL));
-    cohort_queue_t *self = queue_with (client, 1);
+    cohort_queue_t *self = queue_with (client, 1, 0);
     fake_settle (client);
     fake_end_streams (client, COHORT_ELIMIT);
     fake_settle (client);
@@ -455,7 +372,7 @@ static void a_call_that_fails_later_is_told_in_a_dispatch (void **state)
     for (int how = 0; how < 4; how++) {
         (void) fake_start (NULL);
         cohort_t *client = fake_client ();
-        cohort_queue_t *self = queue_with (client, 1);
+        cohort_queue_t *self = queue_with (client, 1, 0);
         fill ();
         fake_settle (client);
         trace_text[0] = 0;
@@ -492,7 +409,7 @@ static void a_session_that_is_refused_is_not_renewed_again (void **state)
 {
     (void) state;
     cohort_t *client = fake_client ();
-    cohort_queue_t *self = queue_with (client, 1);
+    cohort_queue_t *self = queue_with (client, 1, 0);
     fake_settle (client);
     fake_expire (client, false, true);
     fake_refuse_session (client);
@@ -512,7 +429,7 @@ static void what_happened_is_not_known_any_more (void **state)
 {
     (void) state;
     cohort_t *client = fake_client ();
-    cohort_queue_t *self = queue_with (client, 1);
+    cohort_queue_t *self = queue_with (client, 1, 0);
     fake_settle (client);
     fake_suspend (client);
     fill ();
@@ -520,181 +437,6 @@ static void what_happened_is_not_known_any_more (void **state)
     fake_settle (client);
     assert_trace ("ready; ");
     take_all (self, "ab");
-    cohort_queue_destroy (&self);
-    fake_settle (client);
-}
-
-/* ---- Handlers -------------------------------------------------------------------------------- */
-
-static cohort_queue_t *doomed;
-
-static void take_inside (cohort_queue_t *self, const cohort_queue_event_t *event, void *arg)
-{
-    fake_in_handler ();
-    cohort_item_t *item = NULL;
-    (void) arg;
-    if (event->kind != COHORT_QUEUE_READY) {
-        return;
-    }
-    assert_int_equal (cohort_queue_take (self, 0, &item), 0);
-    assert_int_equal (cohort_item_ack (&item, 1), COHORT_EDEADLK);
-    assert_non_null (item);
-    assert_int_equal (cohort_queue_put (self, "x", 1, NULL, 1, NULL), COHORT_EDEADLK);
-    assert_int_equal (cohort_item_ack_async (&item, on_result, (void *) "ack"), 0);
-    assert_int_equal (cohort_queue_take (self, 0, &item), COHORT_ETIMEDOUT);
-    assert_int_equal (cohort_queue_take (self, 1, &item), COHORT_EDEADLK);
-}
-
-static void items_are_taken_inside_handlers (void **state)
-{
-    (void) state;
-    cohort_t *client = fake_client ();
-    fill ();
-    cohort_queue_t *self = queue_with (client, 1);
-    cohort_queue_set_handler (self, take_inside, NULL);
-    fake_settle (client);
-    assert_trace ("ack 0; ack 0; ");
-    assert_int_equal (fake_count ("/q/items/"), 0);
-    cohort_queue_destroy (&self);
-    fake_settle (client);
-}
-
-static cohort_item_t *mine;
-
-static void ack_mine (cohort_queue_t *self, const cohort_queue_event_t *event, void *arg)
-{
-    fake_in_handler ();
-    (void) self;
-    (void) arg;
-    if (event->kind == COHORT_QUEUE_READY && mine != NULL) {
-        assert_int_equal (cohort_item_ack_async (&mine, on_result, (void *) "ack"), 0);
-    }
-}
-
-/* Before it waits, the blocking call dispatches what was waiting for that. */
-static void an_item_is_acknowledged_by_a_handler_and_once_more (void **state)
-{
-    (void) state;
-    for (int returned = 0; returned < 2; returned++) {
-        (void) fake_start (NULL);
-        cohort_t *client = fake_client ();
-        fill ();
-        cohort_queue_t *self = queue_with (client, 2);
-        fake_settle (client);
-        assert_int_equal (cohort_queue_take (self, -1, &mine), 0);
-        cohort_item_t *other = NULL;
-        assert_int_equal (cohort_queue_take (self, -1, &other), 0);
-        assert_int_equal (cohort_item_return (&other, 0, -1), 0);
-        cohort_queue_set_handler (self, ack_mine, NULL);
-        trace_text[0] = 0;
-        fake_flush (client);
-        while (fake_callbacks (client) > 0 && cohort_queue_ready (self) == 0 && mine != NULL) {
-            assert_int_equal (returned == 0 ? cohort_item_ack (&mine, -1)
-                                            : cohort_item_return (&mine, 0, -1),
-                              COHORT_EFENCED);
-        }
-        assert_null (mine);
-        fake_settle (client);
-        assert_trace ("ack 0; ");
-        cohort_queue_destroy (&self);
-        fake_settle (client);
-    }
-}
-
-static void destroy_inside (cohort_queue_t *self, const cohort_queue_event_t *event, void *arg)
-{
-    fake_in_handler ();
-    (void) self;
-    (void) arg;
-    trace ("%d; ", event->kind);
-    cohort_queue_destroy (&doomed);
-}
-
-static void destroy_in_result (cohort_queue_t *self, const cohort_queue_result_t *result, void *arg)
-{
-    fake_in_handler ();
-    (void) self;
-    (void) arg;
-    assert_int_equal (result->rc, 0);
-    cohort_queue_destroy (&doomed);
-}
-
-static void destroyed_inside_its_handlers (void **state)
-{
-    (void) state;
-    cohort_t *client = fake_client ();
-    cohort_item_t *item = NULL;
-    fill ();
-    doomed = queue_with (client, 2);
-    cohort_queue_set_handler (doomed, destroy_inside, NULL);
-    assert_int_equal (cohort_queue_take (doomed, -1, &item), COHORT_ECLOSING);
-    assert_null (doomed);
-    fake_settle (client);
-    assert_int_equal (fake_count ("/q/items/"), 2);
-    doomed = queue_with (client, 0);
-    assert_int_equal (cohort_queue_put_async (doomed, "c", 1, NULL, destroy_in_result, NULL), 0);
-    fake_settle (client);
-    assert_null (doomed);
-    doomed = queue_with (client, 1);
-    fake_settle (client);
-    cohort_queue_set_handler (doomed, destroy_inside, NULL);
-    fake_expire (client, false, true);
-    fake_settle (client);
-    assert_null (doomed);
-    fake_set ("/q/items/0000-0000000000", "no item");
-    doomed = queue_with (client, 1);
-    cohort_queue_set_handler (doomed, destroy_inside, NULL);
-    fake_settle (client);
-    assert_null (doomed);
-    doomed = queue_with (client, 1);
-    cohort_queue_set_handler (doomed, destroy_inside, NULL);
-    fake_fail_request (client, COHORT_ENOAUTH);
-    fake_flush (client);
-    fake_fail_request (client, COHORT_ENOAUTH);
-    fake_settle (client);
-    cohort_queue_destroy (&doomed);
-    fake_settle (client);
-    trace_text[0] = 0;
-    /* While it waits for an answer. */
-    doomed = queue_with (client, 0);
-    cohort_queue_set_handler (doomed, destroy_inside, NULL);
-    fake_expire (client, false, true);
-    assert_int_equal (cohort_queue_put (doomed, "d", 1, NULL, -1, NULL), COHORT_ECLOSING);
-    assert_null (doomed);
-    fake_settle (client);
-}
-
-static void writes_go_on_without_their_queue (void **state)
-{
-    (void) state;
-    for (int step = 0; step < 8; step++) {
-        (void) fake_start (NULL);
-        cohort_t *client = fake_client ();
-        cohort_queue_t *self = queue_with (client, 0);
-        cohort_put_options_t options = {.size = sizeof (options), .delay_ms = 9, .id = "x"};
-        assert_int_equal (
-            cohort_queue_put_async (self, "a", 1, &options, on_result, (void *) "put"), 0);
-        flush_steps (client, step);
-        (void) cohort_dispatch (client, step % 2);
-        trace_text[0] = 0;
-        cohort_queue_destroy (&self);
-        fake_settle (client);
-        assert_trace ("");
-        char path[96];
-        assert_true (fake_first_child ("/q/delayed", path, sizeof (path)));
-        assert_non_null (fake_data ("/q/ids/x"));
-    }
-}
-
-static void a_put_whose_time_is_over_stays_queued (void **state)
-{
-    (void) state;
-    cohort_t *client = fake_client ();
-    cohort_queue_t *self = queue_with (client, 0);
-    fake_suspend (client);
-    assert_int_equal (cohort_queue_put (self, "a", 1, NULL, 1, NULL), COHORT_ETIMEDOUT);
-    fake_resume (client, false);
-    take_all (self, "a");
     cohort_queue_destroy (&self);
     fake_settle (client);
 }
@@ -717,11 +459,6 @@ int main (void)
         TEST (a_call_that_fails_later_is_told_in_a_dispatch),
         TEST (a_session_that_is_refused_is_not_renewed_again),
         TEST (what_happened_is_not_known_any_more),
-        TEST (items_are_taken_inside_handlers),
-        TEST (an_item_is_acknowledged_by_a_handler_and_once_more),
-        TEST (destroyed_inside_its_handlers),
-        TEST (writes_go_on_without_their_queue),
-        TEST (a_put_whose_time_is_over_stays_queued),
     };
 #undef TEST
     return cmocka_run_group_tests (tests, NULL, NULL);
