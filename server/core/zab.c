@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/base/alloc.h"
+#include "client/base/mutation.h"
 #include "server/core/state.h"
 
 /* ---- Life -------------------------------------------------------------------------------- */
@@ -329,7 +330,9 @@ static void on_installed (struct zab *self, const struct zab_event *event)
     COHORT_ASSERT (event->point.zxid == self->install_point.zxid);
     COHORT_ASSERT (event->point.chain == self->install_point.chain);
     persist_installed (self);
-    see_stamp (self, event->stamp_ms);
+    if (!COHORT_MUTATED (installed_stamp)) {
+        see_stamp (self, event->stamp_ms);
+    }
     if (self->role == ZAB_LOOKING) {
         election_on_drained (self);
     } else {

@@ -126,7 +126,7 @@ int ensemble_recover (struct ensemble *self, char *error, size_t error_size)
         return COHORT_ECONFIG;
     }
     self->deliver = self->applied.zxid;
-    self->witness = !store_meta (self->store)->heir;
+    self->witness = !store_meta (self->store)->heir || COHORT_MUTATED (unproven_witness);
     ensemble_note_digest (self);
     logger_write (&self->logger, LOG_INFO, "recovered",
                   "zxid=%" PRIx64 " log=%" PRIx64 " nodes=%" PRIu64, self->applied.zxid,

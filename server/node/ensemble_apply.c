@@ -242,7 +242,7 @@ static void finish_install (struct ensemble *self)
     struct tree *old = self->tree;
     self->tree = tree;
     self->applied = point;
-    self->witness = false;
+    self->witness = self->witness && COHORT_MUTATED (witness_kept);
     self->remade = false;
     checkpoint_prove (&self->checkpoint, 0);
     rebuild_abort (&self->rebuild);
@@ -253,6 +253,8 @@ static void finish_install (struct ensemble *self)
     logger_write (&self->logger, LOG_INFO, "snapshot-installed", "zxid=%" PRIx64, point.zxid);
     ensemble_step (self, (struct zab_event){
                              .type = ZAB_EVENT_INSTALLED, .point = point, .stamp_ms = stamp_ms});
+    /* What it proposes comes behind that state, by its time, too. */
+    COHORT_ASSERT (zab_stamp_ms (self->zab, self->now_ms, 0) >= stamp_ms);
     tell_config (self);
     self->compact_due = true;
 }

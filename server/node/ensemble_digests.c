@@ -272,8 +272,7 @@ static void judge (struct ensemble *self, const struct digests_round *round)
         return; /* it speaks of a state that has been replaced since */
     }
     if (finding.proven) {
-        self->witness = true;
-        store_prove (self->store);
+        self->witness = store_prove (self->store);
         checkpoint_prove (&self->checkpoint, round->zxid);
         self->compact_due = true;
     }
@@ -301,6 +300,8 @@ static void judge (struct ensemble *self, const struct digests_round *round)
 /* What this server tells of itself, but for the digest. */
 static struct digests_report own_report (const struct ensemble *self)
 {
+    /* A start would take back what this server says of itself. */
+    COHORT_ASSERT (!self->witness || !store_meta (self->store)->heir);
     const struct checkpoint *checkpoint = &self->checkpoint;
     struct digests_report report = {.server = self->id, .witness = self->witness};
     if (ensemble_takes_snapshots (self) && checkpoint_due (checkpoint)) {

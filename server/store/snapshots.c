@@ -70,7 +70,8 @@ static void apply (struct store *self, struct store_writer *writer)
         self->snapshot_position = 0;
     } else if (self->snapshots_count == 0 ||
                self->snapshots[self->snapshots_count - 1].point.zxid <= entry->point.zxid) {
-        self->snapshot_position = writer->log_position;
+        self->snapshot_position = COHORT_MUTATED (log_measured_from_end) ? cache_end (&self->cache)
+                                                                         : writer->log_position;
     }
     COHORT_ASSERT (self->snapshots_count < MANIFEST_SNAPSHOTS_MAX);
     size_t at = self->snapshots_count++;

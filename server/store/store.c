@@ -491,17 +491,22 @@ int store_set_meta (struct store *self, const struct store_meta *meta)
     return rc;
 }
 
-void store_prove (struct store *self)
+bool store_prove (struct store *self)
 {
-    if (!self->meta.heir || snapshots_installing (self) || self->owner_fault.code != 0) {
-        return;
+    if (!self->meta.heir) {
+        return true;
+    }
+    if (snapshots_installing (self) || self->owner_fault.code != 0) {
+        return false;
     }
     struct list list;
     list_init (&list);
-    if (add_work (self, &list, WORK_PROVEN) != NULL) {
-        self->meta.heir = false;
-        work_submit (self, LANE_LOG, &list);
+    if (add_work (self, &list, WORK_PROVEN) == NULL) {
+        return false;
     }
+    self->meta.heir = false;
+    work_submit (self, LANE_LOG, &list);
+    return true;
 }
 
 /* ---- Reading ----------------------------------------------------------------------------- */

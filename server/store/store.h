@@ -101,8 +101,8 @@ int store_set_meta (struct store *self, const struct store_meta *meta);
 const struct store_meta *store_meta (const struct store *self);
 
 /*  The state is right, whoever made it: this server is no heir any more, and soon its disk says so,
- *  too. */
-void store_prove (struct store *self);
+ *  too.  false: not now, for memory is short or another state is being installed. */
+bool store_prove (struct store *self);
 
 /* ---- The log: owner ---------------------------------------------------------------------- */
 

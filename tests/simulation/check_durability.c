@@ -382,16 +382,32 @@ bool check_folder (const struct ghost *ghost, const struct sight *sight,
                    sight->server, sight->snapshot, sight->base.zxid);
 }
 
+/* How many entries of the server's log stand behind its newest snapshot. */
+static uint64_t entries_to_shorten (const struct ghost *ghost, const struct sight *sight)
+{
+    const struct shadow *log = &ghost->servers[sight->server].log;
+    const struct zab_point *last = shadow_floor (log, sight->end);
+    const struct zab_point *before = shadow_floor (log, sight->newest);
+    const struct zab_point *first = before != NULL ? before + 1 : log->points;
+    return last != NULL && last >= first ? (uint64_t) (last - first) + 1 : 0;
+}
+
 /* 31. Whose log has grown by more than makes a snapshot due writes one, soon; and what nobody needs
- * of those before goes. */
+ * of those before goes. How much it has grown the server says itself, and no less than it has. */
 bool check_snapshots (const struct ghost *ghost, const struct sight *sight,
                       struct objection *objection)
 {
-    (void) ghost;
     if (sight->kind == SIGHT_FOLDER) {
         return sight->snapshots <= sight->snapshots_max ||
                object (objection, "server %u is idle, and keeps %zu snapshots; %zu are enough",
                        sight->server, sight->snapshots, sight->snapshots_max);
+    }
+    uint64_t entries = entries_to_shorten (ghost, sight);
+    if (sight->log_bytes < entries * sight->entry_bytes) {
+        return object (objection,
+                       "server %u takes its log for %" PRIu64 " bytes, and has %" PRIu64
+                       " entries behind its snapshot",
+                       sight->server, sight->log_bytes, entries);
     }
     return sight->overdue_ms <= sight->overdue_ms_max ||
            object (objection,

@@ -70,7 +70,7 @@ struct sight {
     zxid_t fleeting;
     bool copy_fleeting;
 
-    zxid_t end; /* WITHDRAWN */
+    zxid_t end; /* WITHDRAWN, FOLDER, GROWS: of the log */
 
     /* BASE */
     struct zab_point base;
@@ -129,7 +129,9 @@ struct sight {
     /* GROWS: for so long its log has been longer than another snapshot lets it become, and none was
      * written, while nothing kept it from that. */
     int64_t overdue_ms, overdue_ms_max;
-    uint64_t log_bytes;
+    uint64_t log_bytes; /* by its own measure: of the entries behind `newest`, its last snapshot, */
+    zxid_t newest;
+    uint64_t entry_bytes; /* of which none takes less than that */
 
     /* ANSWER. name: the path that a sequential create has made, or NULL. */
     zxid_t zxid;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "server/node/checkpoint.h"
+#include "server/store/format.h"
 #include "tests/simulation/invariants.h"
 #include "tests/simulation/world.h"
 
@@ -81,6 +82,9 @@ void check_snapshots_of (struct world *world, struct sim_server *server)
     observe (world, &(struct sight){.kind = SIGHT_GROWS,
                                     .server = server->id,
                                     .log_bytes = bytes,
+                                    .newest = newest (server),
+                                    .entry_bytes = RECORD_HEADER_SIZE,
+                                    .end = store_last (server->store),
                                     .overdue_ms = now_ms - server->overdue_from_ms,
                                     .overdue_ms_max = OVERDUE_MS});
 }

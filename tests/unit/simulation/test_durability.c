@@ -512,6 +512,7 @@ static void test_folder_of_an_idle_server (void **state)
 static void test_no_snapshot (void **state)
 {
     struct fixture *self = *state;
+    fixture_log (self, 1, ZAB_LEADING, 1, 1, 9);
     struct sight *sight = sight_base (self, 1, 0, false);
     sight->kind = SIGHT_GROWS;
     sight->log_bytes = 1000;
@@ -519,6 +520,13 @@ static void test_no_snapshot (void **state)
     assert_true (fixture_holds (self, 31));
     sight->overdue_ms = 101;
     assert_false (fixture_holds (self, 31));
+    sight->overdue_ms = 100;
+    sight->newest = z (1, 4);
+    sight->end = z (1, 8);
+    sight->entry_bytes = 250;
+    assert_true (fixture_holds (self, 31)); /* of four entries behind its snapshot */
+    sight->log_bytes = 999;
+    assert_false (fixture_holds (self, 31)); /* it measures less than there are */
     sight->kind = SIGHT_FOLDER;
     sight->snapshots = sight->snapshots_max = 2;
     assert_true (fixture_holds (self, 31)); /* it is of another sight that the time speaks */
