@@ -455,17 +455,26 @@ static bool run_turn (cohort_loop_t *self)
 
 /* ---- Sleeping -------------------------------------------------------------------------------- */
 
-/* Milliseconds until something is due by itself, at most limit_ms; -1: nothing. */
+/* When something is due by itself; INT64_MAX: nothing. Handles that close are looked at now and
+ * then. */
+static int64_t wake_ms (const cohort_loop_t *self)
+{
+    int64_t deadline_ms = next_deadline_ms (self);
+    if (list_empty (&self->closing)) {
+        return deadline_ms;
+    }
+    int64_t look_ms = loop_now_ms (self) + CLOSE_MS / 10;
+    return deadline_ms < look_ms ? deadline_ms : look_ms;
+}
+
+/* Milliseconds until then, at most limit_ms; -1: nothing is due. */
 static int64_t sleep_ms (const cohort_loop_t *self, int64_t limit_ms)
 {
     int64_t due_ms = -1;
-    int64_t deadline_ms = next_deadline_ms (self);
-    if (deadline_ms != INT64_MAX) {
-        int64_t left = deadline_ms - loop_now_ms (self);
+    int64_t at_ms = wake_ms (self);
+    if (at_ms != INT64_MAX) {
+        int64_t left = at_ms - loop_now_ms (self);
         due_ms = left > 0 ? left : 0;
-    }
-    if (!list_empty (&self->closing) && (due_ms < 0 || due_ms > CLOSE_MS / 10)) {
-        due_ms = CLOSE_MS / 10;
     }
     if (limit_ms >= 0 && (due_ms < 0 || due_ms > limit_ms)) {
         due_ms = limit_ms;
@@ -500,11 +509,7 @@ static void drive (void *arg, int64_t timeout_ms)
         exchange_sleep_end (&self->exchange);
         rest = run_turns (self, &any);
     }
-    int64_t deadline_ms = next_deadline_ms (self);
-    if (!list_empty (&self->closing) && deadline_ms > loop_now_ms (self) + CLOSE_MS / 10) {
-        deadline_ms = loop_now_ms (self) + CLOSE_MS / 10;
-    }
-    exchange_driven_until (&self->exchange, deadline_ms, !rest);
+    exchange_driven_until (&self->exchange, wake_ms (self), !rest);
 }
 
 /* ---- The public functions -------------------------------------------------------------------- */
