@@ -481,6 +481,7 @@ int recover_log (struct log_recovery *self, struct fault *fault)
 {
     const struct manifest *manifest = &self->log->manifest;
     self->begun = false;
+    self->watched_position = 0;
     self->log->unmarked = false; /*  what an attempt before this one has read does not count */
     self->last = manifest->base;
     self->durable = manifest->durable;

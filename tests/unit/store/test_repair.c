@@ -39,6 +39,8 @@ static int unbuild (void **state)
     return 0;
 }
 
+enum { LOG_BYTES_MAX = 1 << 24 };
+
 static char error[512];
 
 static struct store *try_open (struct crash_disk *disk, bool repair, int *rc)
@@ -65,6 +67,7 @@ static struct store *open_store (struct crash_disk *disk, bool repair)
 /*  Entries of the history, from its beginning or from a snapshot on, and no others. */
 static void check_log (struct store *store)
 {
+    assert_true (store_log_bytes (store) <= LOG_BYTES_MAX); /* what is left of it, at the most */
     struct zab_point base;
     int64_t stamp_ms;
     store_base (store, &base, &stamp_ms);
