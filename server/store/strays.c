@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "client/base/mutation.h"
 #include "cohort/error.h"
 #include "server/store/manifest.h"
 #include "server/store/scan.h"
@@ -66,7 +67,8 @@ int stray_segment (struct disk *disk, const struct file_ids *ids, const struct m
         return rc;
     }
     /*  What cannot be read may be anything. */
-    stray->acknowledged = rc != 0 || rest.garbage_end > SEGMENT_HEAD_SIZE;
+    stray->acknowledged =
+        (rc != 0 || rest.garbage_end > SEGMENT_HEAD_SIZE) && !COHORT_MUTATED (strays_overlooked);
     stray->last = rest.newest;
     return 0;
 }

@@ -2,12 +2,14 @@
  * told what must come of it (docs/testing.md).
  *
  * The weak are drawn when a world begins, and are a minority. What is older than a second may be
- * struck, on an ensemble that was founded. Two rules keep to what a single disk promises:
+ * struck, on an ensemble that was founded. Three rules keep to what a single disk promises:
  *
  *   - The end of a log is told from one that was torn by what stands behind it. So of the two
  *     newest segments in use one sector may be harmed at a time; and it may look as if it had never
  *     been written only if something was written behind it, later, that says that it was: a record
  *     with a watermark, or any record of the next segment.
+ *   - An older manifest is told by what stands in segments that it does not name yet. So nothing
+ *     else is harmed until its server has started with it.
  *   - Of two copies of the metadata the newer one holds. So no other is harmed while one is there
  *     that may have become an older one. */
 
@@ -77,7 +79,7 @@ bool atlas_concerns (enum fault_kind kind)
 {
     return kind == FAULT_DIVERGENCE || kind == FAULT_ROT || kind == FAULT_LOST_WRITE ||
            kind == FAULT_WRONG_READ || kind == FAULT_STALE_READ || kind == FAULT_EMPTIED ||
-           kind == FAULT_END_ROT || kind == FAULT_BAD_SECTOR;
+           kind == FAULT_END_ROT || kind == FAULT_BAD_SECTOR || kind == FAULT_OLD_MANIFEST;
 }
 
 void atlas_print (struct world *self)
@@ -212,7 +214,8 @@ bool atlas_allows (struct sim_server *server, const char *name, uint64_t offset,
                    bool looks_unwritten)
 {
     const struct world *world = server->world;
-    if (world->plan.over || !is_founded (world) || !atlas_is_weak (world, server->id - 1) ||
+    if (world->plan.over || server->old_manifest || !is_founded (world) ||
+        !atlas_is_weak (world, server->id - 1) ||
         !crash_disk_durable (server->disk, name, offset) ||
         (server->up &&
          world->schedule.now_ms - crash_disk_written (server->disk, name, offset) < AGE_MS)) {
@@ -237,6 +240,22 @@ bool atlas_allows_emptying (const struct sim_server *server)
     const struct world *world = server->world;
     return !world->plan.over && is_founded (world) && !server->full &&
            atlas_is_weak (world, server->id - 1);
+}
+
+/* What rots when it dies has not yet. */
+bool atlas_allows_old_manifest (const struct sim_server *server)
+{
+    const struct world *world = server->world;
+    return !world->plan.over && is_founded (world) && !server->full && !server->stale_meta &&
+           !server->misled && server->rot_dice == 0 && !atlas_has_harm (server) &&
+           atlas_is_weak (world, server->id - 1);
+}
+
+void atlas_note_old_manifest (struct sim_server *server)
+{
+    server->world->harmed |= UINT32_C (1) << (server->id - 1);
+    server->old_manifest = true;
+    server->old_had = check_had_durable (server);
 }
 
 void atlas_note (struct sim_server *server, const char *name, bool looks_unwritten)
@@ -269,7 +288,7 @@ bool atlas_has_harm (const struct sim_server *server)
             return true;
         }
     }
-    return false;
+    return server->old_manifest;
 }
 
 /* Whether the text names one of them; or the manifest, which does not fit what is left then. */
@@ -315,14 +334,14 @@ static bool is_condemned (const struct sim_server *server, const char *text)
 
 static bool is_explained (const struct sim_server *server, const char *text)
 {
-    return server->misled || is_condemned (server, text) || tells_of_harm (server, text) ||
-           tells_of_interruption (server, text);
+    return server->misled || server->old_manifest || is_condemned (server, text) ||
+           tells_of_harm (server, text) || tells_of_interruption (server, text);
 }
 
 bool atlas_excuses (struct sim_server *server)
 {
     note_harmed (server);
-    return server->misled || server->harmed[0] != '\0';
+    return server->misled || server->old_manifest || server->harmed[0] != '\0';
 }
 
 void atlas_opening (struct sim_server *server)
@@ -368,8 +387,18 @@ void atlas_opened (struct sim_server *server)
     }
     server->started_empty = server->emptied || (server->unseen && server->started_empty);
     server->emptied = false;
+    server->started_old = server->old_manifest || (server->unseen && server->started_old);
+    bool whole = store_meta (server->store)->trust == ZAB_WHOLE;
+    if (server->old_manifest && whole && store_last (server->store) < server->old_had) {
+        world_fail (
+            server->world,
+            "server %u has an older manifest, and does not say that what is behind %#" PRIx64
+            " is not in it, up to %#" PRIx64,
+            server->id, store_last (server->store), server->old_had);
+    }
     server->found = text[0] != '\0' || server->misled || server->condemned ||
-                    server->harmed[0] != '\0' || (server->unseen && server->found);
+                    server->old_manifest || server->harmed[0] != '\0' ||
+                    (server->unseen && server->found);
     server->harmed[0] = '\0';
-    server->misled = server->condemned = false;
+    server->misled = server->condemned = server->old_manifest = false;
 }

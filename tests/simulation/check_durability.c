@@ -176,6 +176,13 @@ static bool is_lost_end (const struct ghost_server *server, const struct sight *
     return beginning && may_be_lost (sight, all.zxid);
 }
 
+/* With an older manifest it is what there was before the end of it was cut off, and who knows that
+ * he knows nothing may well have that again. */
+static bool is_older_end (const struct sight *sight)
+{
+    return sight->older && sight->harmed && sight->trust == ZAB_DAMAGED;
+}
+
 /* Whether its disk may have begun to cut off a part of its log. */
 static bool may_be_cut (const struct ghost_server *server)
 {
@@ -252,6 +259,7 @@ bool check_durable_image (const struct ghost *ghost, const struct sight *sight,
     return epochs_grow (server, sight, sight->accepted_epoch, sight->current_epoch, objection) &&
            mark_holds (server, sight, objection) && mark_has_cause (server, sight, objection) &&
            (may_be_left (server, sight->log) || is_lost_end (server, sight) ||
+            is_older_end (sight) ||
             object (objection,
                     "server %u reads a log back that ends at %#" PRIx64 "; %#" PRIx64
                     " was durable",

@@ -157,7 +157,8 @@ void fault_servers_empty (struct world *self, struct sim_server *server, uint64_
     fault_disks_watch (server);
     crash_disk_keep_versions (server->disk);
     server->emptied = true;
-    server->stale_meta = server->misled = server->condemned = false;
+    server->stale_meta = server->misled = server->condemned = server->old_manifest = false;
+    fault_manifest_forget (server);
     server->harmed[0] = '\0';
     self->harmed |= UINT32_C (1) << (server->id - 1);
 }

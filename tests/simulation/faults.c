@@ -31,6 +31,8 @@ static bool begin (struct world *self, const struct sim_fault *fault)
     case FAULT_SESSION_KILL:
     case FAULT_SESSION_TAKE:
         return fault_clients_begin (self, fault);
+    case FAULT_OLD_MANIFEST:
+        return fault_manifest_begin (self, fault);
     case FAULT_MEMORY_ROT:
         return fault_memory_begin (self, fault);
     case FAULT_ROGUE:

@@ -63,7 +63,8 @@ struct world;
     X (LATE, "late", CHANCE, 100, 50000, "a frame of a client's connection comes late")            \
     X (BAD_SECTOR, "bad-sector", PLANNED, 60000, 3000, "what was durable cannot be read (EIO)")    \
     X (MEMORY_ROT, "memory-rot", PLANNED, 60000, 1500, "a bit of a state changes by itself")       \
-    X (ROGUE, "rogue", PLANNED, 60000, 1500, "somebody comes who breaks the protocol")
+    X (ROGUE, "rogue", PLANNED, 60000, 1500, "somebody comes who breaks the protocol")             \
+    X (OLD_MANIFEST, "old-manifest", PLANNED, 60000, 3000, "an older manifest is put back")
 
 enum fault_kind {
 #define X(NAME, name, class, seldom, often, text) FAULT_##NAME,
@@ -158,6 +159,11 @@ bool fault_rot_begin (struct world *self, const struct sim_fault *fault);
 bool fault_rot_look (struct world *self, struct sim_server *server);
 /* Its process has just ended. */
 void fault_rot_dead (struct world *self, struct sim_server *server);
+bool fault_manifest_begin (struct world *self, const struct sim_fault *fault);
+/* A turn of its is over; true: it has died, and has an older manifest now, perhaps. */
+bool fault_manifest_look (struct world *self, struct sim_server *server);
+/* What it keeps to be put back is of no use any more. */
+void fault_manifest_forget (struct sim_server *server);
 /* It has a new disk: what strikes there is counted. */
 void fault_disks_watch (struct sim_server *server);
 bool fault_disks_begin (struct world *self, const struct sim_fault *fault);

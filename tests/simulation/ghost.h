@@ -60,6 +60,7 @@ struct sight {
     zxid_t suspect;
     bool harmed;
     bool emptied;     /* nothing of what it had is left */
+    bool older;       /* its manifest was put back, and did not name what came later */
     bool found;       /* this opening, or one before it that was interrupted, has found damage */
     zxid_t committed; /* up to here it knows that its log is committed */
 

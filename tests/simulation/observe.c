@@ -98,7 +98,8 @@ void check_started (struct world *world, struct sim_server *server)
                           .committed = store_committed (server->store),
                           .harmed = ((world->harmed >> (server->id - 1)) & 1) != 0,
                           .found = server->found,
-                          .emptied = server->started_empty};
+                          .emptied = server->started_empty,
+                          .older = server->started_old};
     check_found_durable (server, &sight);
     observe (world, &sight);
     shadow_deinit (&log);
@@ -135,6 +136,11 @@ static void look_at_store (struct world *world, struct sim_server *server)
 bool check_has_purged (const struct sim_server *server, zxid_t base)
 {
     return base > server->world->checker->views[server->id - 1].given;
+}
+
+zxid_t check_had_durable (const struct sim_server *server)
+{
+    return shadow_last (&server->world->checker->ghost.servers[server->id].durable).zxid;
 }
 
 /* What its store has called durable counts, also if nobody has heard of it any more. */

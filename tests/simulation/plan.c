@@ -223,6 +223,7 @@ static void plan_details (const struct world *self, struct prng *prng, struct si
     case FAULT_WRONG_READ:
     case FAULT_STALE_READ:
     case FAULT_EMPTIED:
+    case FAULT_OLD_MANIFEST:
         plan_rot (self, prng, fault);
         break;
     case FAULT_CLIENT_KILL:
@@ -446,7 +447,7 @@ static bool strikes_later (enum fault_kind kind)
 {
     return kind == FAULT_CRASH_POINT || kind == FAULT_WRITE_ERROR || kind == FAULT_READ_ERROR ||
            kind == FAULT_ROT || kind == FAULT_BAD_SECTOR || kind == FAULT_END_ROT ||
-           kind == FAULT_WRONG_READ || kind == FAULT_STALE_READ;
+           kind == FAULT_WRONG_READ || kind == FAULT_STALE_READ || kind == FAULT_OLD_MANIFEST;
 }
 
 void plan_struck (struct world *self, enum fault_kind kind)

@@ -497,7 +497,8 @@ static void turn (struct world *self, struct sim_server *server)
     wrongs_look (self);
     server->founded |= store_meta (server->store)->bootstrapped;
     check_server (self, server);
-    if (has_left (self, server) || fault_rot_look (self, server)) {
+    if (has_left (self, server) || fault_rot_look (self, server) ||
+        fault_manifest_look (self, server)) {
         return;
     }
     schedule_disk (self, server);

@@ -245,6 +245,7 @@ void world_free (struct world *self)
             server_crash (self, &self->servers[i], false);
         }
         crash_disk_destroy (&self->servers[i].disk);
+        fault_manifest_forget (&self->servers[i]);
     }
     map_drain (&self->connections, free_connection, NULL);
     map_deinit (&self->connections);

@@ -184,9 +184,16 @@ struct sim_server {
     bool stale_meta;            /* a copy of its metadata was harmed so that it looks sound */
     bool misled;                /* a read went wrong while its store was to be opened, likewise: */
     char harmed[512];           /* files that were when its store was to be opened, until it was */
-    bool condemned;             /* it gives up its log when its store is opened, until it was */
-    bool emptied;               /* its folder was lost, and it has not started since */
-    bool started_empty;         /* likewise, and this is the first start since */
+    uint8_t *kept;              /* a manifest that is to be put back, for this; NULL: none */
+    size_t kept_size;
+    struct sim_fault keeps;
+    int64_t put_back_ms, kept_until_ms; /* not earlier, and not later */
+    bool old_manifest;                  /* it was, and it has not started since: */
+    zxid_t old_had;                     /* up to there its log was durable */
+    bool condemned;          /* it gives up its log when its store is opened, until it was */
+    bool emptied;            /* its folder was lost, and it has not started since */
+    bool started_empty;      /* likewise, and this is the first start since */
+    bool started_old;        /* likewise of old_manifest */
     bool found;              /* the opening, or one before it that did not succeed, found damage */
     bool unseen;             /* it was opened, and its process died before anybody looked at it */
     bool misread_stale;      /* what the next read that goes wrong gives, and */
@@ -448,6 +455,9 @@ enum atlas_area atlas_area (const char *name);
  * been written. */
 bool atlas_allows (struct sim_server *server, const char *name, uint64_t offset,
                    bool looks_unwritten);
+/* Whether its manifest may become an older one; it has. */
+bool atlas_allows_old_manifest (const struct sim_server *server);
+void atlas_note_old_manifest (struct sim_server *server);
 /* Whether its folder may be lost. */
 bool atlas_allows_emptying (const struct sim_server *server);
 /* It was. */
@@ -755,6 +765,8 @@ void check_started (struct world *self, struct sim_server *server);
 void check_stopped (struct world *self, struct sim_server *server);
 /* Whether the log begins there because its process has dropped what was before. */
 bool check_has_purged (const struct sim_server *server, zxid_t base);
+/* The end of what its store has called durable. */
+zxid_t check_had_durable (const struct sim_server *server);
 void check_server (struct world *self, struct sim_server *server);
 /* Around each flush: it does not take long, whatever there is to do. */
 struct sim_flush {

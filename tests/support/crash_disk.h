@@ -124,6 +124,10 @@ bool crash_disk_harm (struct crash_disk *self, const char *name, uint64_t offset
                       const uint8_t sector[CRASH_SECTOR_SIZE]);
 /*  Likewise it stays what it is, but whoever reads any of it gets -EIO. */
 bool crash_disk_set_bad (struct crash_disk *self, const char *name, uint64_t offset);
+/*  All of the file becomes these bytes, durably: somebody has copied them there.  false: there is
+ * no such file, or its name, or another, is not durable.  Nothing may be open. */
+bool crash_disk_put_back (struct crash_disk *self, const char *name, const uint8_t *data,
+                          size_t size);
 /*  How many sectors of a file are harmed. */
 size_t crash_disk_harmed (const struct crash_disk *self, const char *name);
 

@@ -307,6 +307,21 @@ bool crash_disk_harm (struct crash_disk *self, const char *name, uint64_t offset
     return true;
 }
 
+bool crash_disk_put_back (struct crash_disk *self, const char *name, const uint8_t *data,
+                          size_t size)
+{
+    struct image *image = crash_find (self, name);
+    COHORT_ASSERT (!self->opened);
+    if (image == NULL || self->changes_count > 0) {
+        return false;
+    }
+    image->harms_count = 0;
+    crash_truncate (image, 0);
+    crash_write (self, image, 0, data, size);
+    crash_sync (image);
+    return true;
+}
+
 bool crash_disk_set_bad (struct crash_disk *self, const char *name, uint64_t offset)
 {
     struct image *image = crash_find (self, name);

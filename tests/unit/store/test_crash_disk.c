@@ -245,6 +245,37 @@ static bool harm (struct fixture *self, uint64_t sector, char value)
     return crash_disk_harm (self->hardware, "file", sector * SECTOR, bytes);
 }
 
+/* Whatever was written, harmed or not synced: it is what is put there, durably. */
+static void test_put_back (void **state)
+{
+    struct fixture self;
+    uint8_t bytes[SECTOR + 1];
+    (void) state;
+    memset (bytes, 'o', sizeof bytes);
+    begin (&self, 1, 4);
+    assert_true (harm (&self, 1, 'x'));
+    assert_int_equal (put (&self, 0, 'b'), 0);
+    end_process (&self);
+    assert_false (crash_disk_put_back (self.hardware, "other", bytes, sizeof bytes));
+    assert_true (crash_disk_put_back (self.hardware, "file", bytes, sizeof bytes));
+    assert_int_equal (crash_disk_harmed (self.hardware, "file"), 0);
+    crash_disk_power_cut (self.hardware);
+    reopen (&self);
+    uint64_t size = 0;
+    assert_true (crash_disk_size (self.hardware, "file", &size));
+    assert_int_equal (size, sizeof bytes);
+    assert_int_equal (get (&self, 0), 'o');
+    assert_int_equal (get (&self, 1), 'o');
+
+    /* A name that is not durable yet. */
+    assert_int_equal (self.disk->ops->rename (self.disk, "file", "new"), 0);
+    end_process (&self);
+    assert_false (crash_disk_put_back (self.hardware, "new", bytes, sizeof bytes));
+    self.file = NULL;
+    reopen (&self);
+    end (&self);
+}
+
 static void test_harm_and_healing (void **state)
 {
     (void) state;
@@ -350,6 +381,7 @@ int main (void)
         cmocka_unit_test (test_read_error),
         cmocka_unit_test (test_no_space_and_space_again),
         cmocka_unit_test (test_harm_and_healing),
+        cmocka_unit_test (test_put_back),
         cmocka_unit_test (test_versions),
         cmocka_unit_test (test_misread),
     };
