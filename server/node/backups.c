@@ -80,6 +80,21 @@ size_t backups_count (const struct backups *self)
     return count;
 }
 
+/* A piece is in memory until it is sent. */
+void backups_bounds (const struct backups *self, struct bounds *bounds)
+{
+    for (size_t i = 0; i < BACKUPS_MAX; i++) {
+        const struct backup *backup = &self->items[i];
+        const uint8_t *data;
+        bounds_look (bounds, "bytes of a backup under way", backup->connection,
+                     backup->sent - backup->received, BACKUPS_WINDOW);
+        if (backup->source != NULL && store_source_state (backup->source) == 1) {
+            bounds_look (bounds, "bytes of a backup's piece", backup->connection,
+                         store_source_data (backup->source, &data), BACKUPS_CHUNK);
+        }
+    }
+}
+
 static struct backup *find (struct backups *self, uint64_t connection)
 {
     for (size_t i = 0; i < BACKUPS_MAX; i++) {

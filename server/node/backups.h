@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/node/bounds.h"
 #include "server/node/checkpoint.h"
 #include "server/node/logger.h"
 #include "server/store/store.h"
@@ -70,5 +71,8 @@ void backups_turn (struct backups *self, zxid_t applied, int64_t now_ms);
 int64_t backups_deadline (const struct backups *self);
 
 size_t backups_count (const struct backups *self);
+
+/* What of each is under way. */
+void backups_bounds (const struct backups *self, struct bounds *bounds);
 
 #endif

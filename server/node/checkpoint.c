@@ -105,6 +105,18 @@ bool checkpoint_busy (const struct checkpoint *self)
     return self->writer != NULL;
 }
 
+/* A slice ends with a whole record; and one is made only while no more waits than may. */
+void checkpoint_bounds (const struct checkpoint *self, struct bounds *bounds)
+{
+    if (self->writer != NULL) {
+        bounds_look (bounds, "bytes of a snapshot's slice", 0, self->slice.size,
+                     self->slice_bytes + CHECKPOINT_RECORD_MAX);
+        bounds_look (bounds, "bytes of a snapshot for the disk", 0,
+                     store_writer_pending (self->writer),
+                     CHECKPOINT_PENDING_MAX + self->slice.size + CHECKPOINT_BLOCK);
+    }
+}
+
 uint64_t checkpoint_done (const struct checkpoint *self)
 {
     return self->done;

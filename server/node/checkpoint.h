@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "client/base/buf.h"
+#include "server/node/bounds.h"
 #include "server/node/logger.h"
 #include "server/store/store.h"
 #include "server/tree/tree.h"
@@ -29,6 +30,8 @@
 enum {
     CHECKPOINT_SLICE = 64 << 10,      /* bytes in a turn, if not told otherwise */
     CHECKPOINT_PENDING_MAX = 4 << 20, /* bytes that wait for the disk */
+    CHECKPOINT_RECORD_MAX = 4 << 20,  /* the last one of a slice may be as large as a znode */
+    CHECKPOINT_BLOCK = 128 << 10,     /* the store hands on whole blocks */
     CHECKPOINT_RETRY_MS = 10000,      /* after one that failed (the disk was full) */
     /* So many bytes a millisecond, and so many more for each byte that the log grows meanwhile: it
      * is over before the log has grown by a quarter of its size. */
@@ -127,6 +130,9 @@ void checkpoint_abort (struct checkpoint *self);
 void checkpoint_discard (struct checkpoint *self);
 
 bool checkpoint_busy (const struct checkpoint *self);
+
+/* What of one that is being written waits for the disk, and in memory. */
+void checkpoint_bounds (const struct checkpoint *self, struct bounds *bounds);
 
 /* Begins or goes on; point: the tree's zxid and the chain there.  true: more at once. */
 bool checkpoint_turn (struct checkpoint *self, struct tree *tree, struct zab_point point,

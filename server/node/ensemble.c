@@ -532,6 +532,10 @@ enum node_state ensemble_state (const struct ensemble *self, const char **reason
 void ensemble_bounds (const struct ensemble *self, struct bounds *bounds)
 {
     proposals_bounds (&self->proposals, bounds);
+    checkpoint_bounds (&self->checkpoint, bounds);
+    install_bounds (&self->install, bounds);
+    snapshots_bounds (self->snapshots, bounds);
+    backups_bounds (self->backups, bounds);
 }
 
 struct tree *ensemble_tree (const struct ensemble *self)

@@ -10,6 +10,7 @@
 #include "client/base/mutation.h"
 #include "cohort/error.h"
 #include "server/node/error_text.h"
+#include "server/node/snapshots.h"
 
 struct chunk {
     struct list_node node;
@@ -232,6 +233,24 @@ bool install_message (struct install *self, uint32_t peer, const struct peer_sna
         }
     }
     return self->state == INSTALL_WAITING;
+}
+
+/* A leader sends no more than its window behind what it was told of; and it is told while no more
+ * waits for the disk than may. */
+void install_bounds (const struct install *self, struct bounds *bounds)
+{
+    uint64_t kept = 0;
+    for (struct list_node *at = list_first (&self->chunks); at != NULL;
+         at = list_next (&self->chunks, at)) {
+        const struct chunk *chunk = list_entry (at, struct chunk, node);
+        kept += chunk->size - chunk->used;
+    }
+    bounds_look (bounds, "bytes of a snapshot that have come", self->peer, kept, INSTALL_AHEAD_MAX);
+    if (self->writer != NULL) {
+        bounds_look (bounds, "bytes of a snapshot for the disk", self->peer,
+                     store_writer_pending (self->writer),
+                     INSTALL_PENDING_MAX + SNAPSHOTS_WINDOW + CHECKPOINT_BLOCK);
+    }
 }
 
 /* Loads some of the newest block.  false: it does not load. */

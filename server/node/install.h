@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "client/base/list.h"
+#include "server/node/bounds.h"
 #include "server/node/logger.h"
 #include "server/node/retired.h"
 #include "server/node/wire_peer.h"
@@ -86,6 +87,9 @@ void install_deinit (struct install *self);
  * the store's writer is needed (see checkpoint_abort). */
 bool install_message (struct install *self, uint32_t peer, const struct peer_snapshot *part,
                       struct peer_bytes chunk, zxid_t oldest);
+
+/* What of it is here and waits for its turn, or for the disk. */
+void install_bounds (const struct install *self, struct bounds *bounds);
 
 /* Goes on, as far as the store allows and a turn may take.  true: more at once. */
 bool install_turn (struct install *self, int64_t now_ms);

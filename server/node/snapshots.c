@@ -99,6 +99,16 @@ size_t snapshots_count (const struct snapshots *self)
     return count;
 }
 
+/* A chunk is in memory until it is sent. */
+void snapshots_bounds (const struct snapshots *self, struct bounds *bounds)
+{
+    for (size_t i = 0; i < TRANSFERS_MAX; i++) {
+        const struct transfer *transfer = &self->transfers[i];
+        bounds_look (bounds, "bytes of a snapshot under way", transfer->peer,
+                     transfer->sent - transfer->confirmed, SNAPSHOTS_WINDOW);
+    }
+}
+
 static struct transfer *find (struct snapshots *self, uint32_t peer)
 {
     for (size_t i = 0; i < TRANSFERS_MAX; i++) {

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/node/bounds.h"
 #include "server/node/checkpoint.h"
 #include "server/node/logger.h"
 #include "server/node/wire_peer.h"
@@ -57,5 +58,8 @@ void snapshots_turn (struct snapshots *self, zxid_t applied, int64_t now_ms);
 
 /* Transfers under way or pinned. */
 size_t snapshots_count (const struct snapshots *self);
+
+/* What of each is under way. */
+void snapshots_bounds (const struct snapshots *self, struct bounds *bounds);
 
 #endif

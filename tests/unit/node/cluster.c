@@ -3,6 +3,7 @@
 #include "tests/unit/node/cluster.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -378,6 +379,20 @@ static void deliver (struct cluster *self, struct cluster_pipe *pipe)
     }
 }
 
+/* What it keeps for others is bounded, whatever the test does. */
+static void check_bounds (const struct cluster_server *server)
+{
+    struct bounds bounds = {.what = NULL};
+    node_bounds (server->node, &bounds);
+    if (bounds.what != NULL) {
+        fprintf (stderr,
+                 "server %" PRIu32 " has %" PRIu64 " %s for %" PRIu64 ", and at most %" PRIu64
+                 " may be\n",
+                 server->id, bounds.has, bounds.what, bounds.who, bounds.may);
+    }
+    COHORT_ASSERT (bounds.what == NULL);
+}
+
 static void turn (struct cluster_server *server)
 {
     int flushes = 0;
@@ -389,6 +404,7 @@ static void turn (struct cluster_server *server)
     while (node_flush (server->node)) {
         COHORT_ASSERT (++flushes < FLUSHES_MAX);
     }
+    check_bounds (server);
 }
 
 void cluster_step (struct cluster *self)

@@ -136,6 +136,34 @@ static void test_at_once_if_it_was_asked_for (void **state)
     assert_true (is_written ());
 }
 
+static bool is_bounded (void)
+{
+    struct bounds bounds = {.what = NULL};
+    checkpoint_bounds (&world.checkpoint, &bounds);
+    return bounds.what == NULL;
+}
+
+/* However large the state is, and however slow the disk: so much is in memory, and no more. */
+static void test_bounded (void **state)
+{
+    (void) state;
+    server_create (&world.server, 3 * CHECKPOINT_PENDING_MAX / 4096, 4096, 0);
+    checkpoint_want (&world.checkpoint);
+    while (checkpoint_turn (&world.checkpoint, world.server.tree, world.server.applied,
+                            world.now_ms)) {
+        assert_true (is_bounded ());
+    }
+    assert_true (is_bounded ());
+    assert_false (is_written ()); /* there is more, and it waits: */
+    assert_true (store_writer_pending (world.checkpoint.writer) > CHECKPOINT_PENDING_MAX);
+    store_writer_append (world.checkpoint.writer, world.checkpoint.slice.data,
+                         world.checkpoint.slice.size);
+    static const uint8_t more[CHECKPOINT_BLOCK];
+    store_writer_append (world.checkpoint.writer, more, sizeof more);
+    store_writer_append (world.checkpoint.writer, more, sizeof more);
+    assert_false (is_bounded ());
+}
+
 /* Nobody is disturbed, and who is killed then starts soon. */
 static void test_at_once_in_the_calm (void **state)
 {
@@ -207,6 +235,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_faster_while_the_log_grows, setup, teardown),
         cmocka_unit_test_setup_teardown (test_at_once_if_somebody_waits, setup, teardown),
         cmocka_unit_test_setup_teardown (test_at_once_if_it_was_asked_for, setup, teardown),
+        cmocka_unit_test_setup_teardown (test_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown (test_at_once_in_the_calm, setup, teardown),
         cmocka_unit_test_setup_teardown (test_in_turn, setup, teardown),
         cmocka_unit_test_setup_teardown (test_not_in_turn_for_ever, setup, teardown),
