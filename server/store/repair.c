@@ -278,7 +278,8 @@ int repair_run (struct store *self, const struct store_options *options,
     if (damage == RECOVERY_LOG) {
         return repair_log (self, listing, log, fault);
     }
-    int rc = damage == RECOVERY_METADATA ? forget_promises (self, options, fault)
-                                         : mark (self, ZAB_DAMAGED, 0, true, fault);
+    int rc = damage == RECOVERY_METADATA            ? forget_promises (self, options, fault)
+             : COHORT_MUTATED (unreadable_is_empty) ? 0
+                                                    : mark (self, ZAB_DAMAGED, 0, true, fault);
     return rc == 0 ? start_over (self, listing, fault) : rc;
 }
