@@ -124,3 +124,33 @@ void peer_sweep (struct zab *self)
         }
     }
 }
+
+/* ---- Who is not heard -------------------------------------------------------------------- */
+
+static enum zab_silence silence_of (const struct zab *self, uint32_t id)
+{
+    bool own = id == self->id;
+    const struct peer *peer = own ? NULL : peer_find (self, id);
+    if (!own && peer == NULL) {
+        return ZAB_UNLINKED;
+    }
+    if (!config_set_counts (&self->configs, id, own ? self->store_id : peer->store_id)) {
+        return ZAB_EMPTIED;
+    }
+    return (own ? self->trust : peer->trust) == ZAB_DAMAGED ? ZAB_UNHEALED : ZAB_HEARD;
+}
+
+size_t zab_silent (const struct zab *self, struct zab_silent list[CONFIG_MEMBERS_MAX])
+{
+    const struct config *config = &self->configs.configs[self->configs.count - 1];
+    size_t count = 0;
+    for (size_t i = 0; i < config->count; i++) {
+        const struct config_member *member = &config->members[i];
+        enum zab_silence why = silence_of (self, member->id);
+        if (member->role == CONFIG_VOTER && why != ZAB_HEARD) {
+            list[count++] = (struct zab_silent){member->id, why};
+        }
+    }
+    COHORT_ASSERT (count <= config->count);
+    return count;
+}

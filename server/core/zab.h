@@ -332,6 +332,23 @@ const struct zab_update *zab_step (struct zab *self, const struct zab_event *eve
 
 const struct zab_status *zab_status (const struct zab *self);
 
+/* Why a voter has no vote in an election of this server's. */
+enum zab_silence {
+    ZAB_HEARD = 0,
+    ZAB_UNLINKED, /* its link is down */
+    ZAB_EMPTIED,  /* its store is another than the member list says */
+    ZAB_UNHEALED  /* its log is damaged */
+};
+
+struct zab_silent {
+    uint32_t id;
+    enum zab_silence why;
+};
+
+/* All voters that have none, by the member list as this server knows it, itself among them: for
+ * whoever has to find out why nobody leads. Returns how many. */
+size_t zab_silent (const struct zab *self, struct zab_silent list[CONFIG_MEMBERS_MAX]);
+
 /* The silence after which a leader is given up: half a ping less than the limit, so that, with the
  * election, writes stand still for no longer than the limit says. */
 int64_t zab_patience_ms (int64_t peer_timeout_ms);

@@ -283,10 +283,46 @@ static void withdraw (struct ensemble *self)
     }
 }
 
+static bool was_told (const struct ensemble *self, const struct zab_silent *silent)
+{
+    for (size_t i = 0; i < self->silent_count; i++) {
+        if (self->silent[i].id == silent->id && self->silent[i].why == silent->why) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whom an election lacks: all servers may be there, and too few of them have a vote. Each reason is
+ * told once, however often connections come and go. */
+static void tell_silent (struct ensemble *self)
+{
+    static const char *const texts[] = {
+        [ZAB_UNLINKED] = "there is no connection to it",
+        [ZAB_EMPTIED] = "its data folder was emptied, or is new: it has no vote until a majority "
+                        "without it has taken it in",
+        [ZAB_UNHEALED] = "its log is damaged: it has no vote until a leader has healed it"};
+    struct zab_silent list[CONFIG_MEMBERS_MAX];
+    size_t count = self->zab != NULL ? zab_silent (self->zab, list) : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (self->silent_count == ENSEMBLE_SILENT_MAX || was_told (self, &list[i])) {
+            continue;
+        }
+        self->silent[self->silent_count++] = list[i];
+        logger_write (&self->logger, LOG_WARNING, "voter-silent",
+                      "server=%" PRIu32 " reason=\"%s\"", list[i].id, texts[list[i].why]);
+    }
+}
+
 /* Why clients wait. */
 static void tell_held (struct ensemble *self)
 {
     enum ensemble_held held = why_held (self);
+    if (held == HELD_NO_QUORUM) {
+        tell_silent (self);
+    } else {
+        self->silent_count = 0;
+    }
     if (held == self->held) {
         return;
     }

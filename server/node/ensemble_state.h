@@ -26,6 +26,7 @@
 
 enum {
     ENSEMBLE_PEER_TIMEOUT_MS = 500,
+    ENSEMBLE_SILENT_MAX = 3 * CONFIG_MEMBERS_MAX, /* each server for each reason */
     /* Scrubbing: at most so often, and for so long a time at once; a round takes about a minute, or
      * as long as the bytes do. */
     ENSEMBLE_SCRUB_MS = 25,
@@ -112,6 +113,8 @@ struct ensemble {
     int64_t down_since_ms;
     enum ensemble_held held; /* what the clients were told, and its text */
     char held_text[CLIENTS_HELD_SIZE];
+    struct zab_silent silent[ENSEMBLE_SILENT_MAX]; /* without a quorum: who was told to have no */
+    size_t silent_count;                           /* vote, and why */
     bool full;      /* the disk: as the core and the people know it */
     zxid_t history; /* leading: the end of the initial history */
 

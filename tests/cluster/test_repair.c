@@ -181,6 +181,10 @@ static void test_all_voters_decide (void **state)
     ensemble_start_all (&ensemble);
     ensemble_await_log (&ensemble, 0, "store-damaged", START_MS);
     ensemble_await_log (&ensemble, 1, "store-damaged", START_MS);
+    ensemble_await_log (&ensemble, 2, "voter-silent server=1 reason=\"its log is damaged",
+                        START_MS);
+    ensemble_await_log (&ensemble, 2, "voter-silent server=2 reason=\"its log is damaged",
+                        START_MS);
     for (size_t i = 0; i < 3; i++) {
         ensemble_signal (&ensemble, i, SIGKILL);
     }
@@ -387,6 +391,37 @@ static void test_forgotten_configuration (void **state)
     verify_all ();
 }
 
+/* Two of three have lost everything, so that no vote but one counts: nobody leads, and each says
+ * why. Here the folders come back as they were. */
+static void test_majority_is_emptied (void **state)
+{
+    char text[64];
+    (void) state;
+    start ();
+    load_until (&load, WRITES, LOAD_MS);
+    stop_all ();
+    for (size_t i = 1; i < 3; i++) {
+        ensemble_shell ("mv '%s' '%s-away'", ensemble.servers[i].data, ensemble.servers[i].data);
+    }
+    ensemble_start_all (&ensemble);
+    for (size_t i = 0; i < 3; i++) {
+        for (unsigned emptied = 2; emptied <= 3; emptied++) {
+            (void) snprintf (text, sizeof text,
+                             "voter-silent server=%u reason=\"its data folder was emptied",
+                             emptied);
+            ensemble_await_log (&ensemble, i, text, START_MS);
+        }
+        assert_false (ensemble_log_has (&ensemble, i, "voter-silent server=1 "));
+    }
+    assert_true (ensemble_following (&ensemble, START_MS) == SIZE_MAX);
+    stop_all ();
+    for (size_t i = 1; i < 3; i++) {
+        ensemble_shell ("rm -rf '%s' && mv '%s-away' '%s'", ensemble.servers[i].data,
+                        ensemble.servers[i].data, ensemble.servers[i].data);
+    }
+    verify_all ();
+}
+
 int main (int argc, char **argv)
 {
 #define REPAIR_TEST(name) cmocka_unit_test_setup_teardown (name, set_up, tear_down)
@@ -395,6 +430,7 @@ int main (int argc, char **argv)
         REPAIR_TEST (test_damaged_ones_complete_each_other),
         REPAIR_TEST (test_one_is_gone),
         REPAIR_TEST (test_forgotten_configuration),
+        REPAIR_TEST (test_majority_is_emptied),
         REPAIR_TEST (test_metadata_of_all),
         REPAIR_TEST (test_metadata_of_one),
         cmocka_unit_test_setup_teardown (test_metadata_of_the_only_one, set_up_one, tear_down),
