@@ -5,10 +5,11 @@
  *     bound echo SIZE        512 messages of SIZE bytes under way over TCP: messages a second
  *     bound answer SIZE      100 bytes there, SIZE bytes back that nobody copies; three servers, 8
  *                            under way at each: answers a second of all
- *     bound fdatasync DIR    128 bytes written to a file that has room, synced: median, us
- *     bound logs DIR         1 MiB at a time written to each of three files that have room, synced:
- *                            bytes a second of each
- *     bound memcpy           of 64 MiB: bytes a second
+ *     bound quorum DIR       a request of 100 bytes to a server that writes and syncs it, and sends
+ * it to two others that do the same; the answer when its own sync and that of one of them are done;
+ * one at a time: median, us bound fdatasync DIR    128 bytes written to a file that has room,
+ * synced: median, us bound logs DIR         1 MiB at a time written to each of three files that
+ * have room, synced: bytes a second of each bound memcpy           of 64 MiB: bytes a second
  *
  * One number on stdout.
  * May include: client/cli/histogram; zmq, pthread. */
@@ -28,6 +29,7 @@
 
 #define RTT_SIZE      100
 #define RTT_ROUNDS    20000
+#define QUORUM_ROUNDS 3000
 #define ECHO_WINDOW   512
 #define ECHO_TOTAL    400000
 #define SYNC_ROUNDS   1000
@@ -179,7 +181,7 @@ static double measure_answers (int size)
     return SERVERS * ANSWER_TOTAL / ((double) (now_ns () - start) / 1e9);
 }
 
-/* ---- The disk and the memory ------------------------------------------------------------------
+/* ---- The disk ---------------------------------------------------------------------------------
  */
 
 static void measure_sync (const char *folder, struct histogram *latencies)
@@ -216,6 +218,146 @@ static int open_room (const char *folder, size_t size)
     free (zeros);
     return file;
 }
+
+/* ---- A write of a quorum, and nothing else ----------------------------------------------------
+ */
+
+/* One that has a thread and a context of its own, as a process would. */
+struct member {
+    void *context;
+    void *router;
+    void *others[SERVERS - 1]; /* the first server's */
+    char endpoint[ENDPOINT_SIZE];
+    int log;
+    off_t log_end;
+};
+
+static void member_bind (struct member *self, const char *folder)
+{
+    size_t length = sizeof self->endpoint;
+    *self = (struct member){.context = zmq_ctx_new (), .log = open_room (folder, SYNC_ROOM)};
+    self->router = open_socket (self->context, ZMQ_ROUTER);
+    must (zmq_bind (self->router, "tcp://127.0.0.1:*") == 0 &&
+              zmq_getsockopt (self->router, ZMQ_LAST_ENDPOINT, self->endpoint, &length) == 0,
+          "zmq_bind");
+}
+
+static void member_write (struct member *self, const char *data)
+{
+    must (pwrite (self->log, data, RTT_SIZE, self->log_end) == RTT_SIZE &&
+              fdatasync (self->log) == 0,
+          "a log");
+    self->log_end += SYNC_SIZE;
+}
+
+static void *follow (void *arg)
+{
+    struct member *self = arg;
+    char identity[256], data[RTT_SIZE];
+    for (;;) {
+        int size = zmq_recv (self->router, identity, sizeof identity, 0);
+        if (size < 0 || zmq_recv (self->router, data, sizeof data, 0) != RTT_SIZE) {
+            return NULL; /* the context has ended */
+        }
+        member_write (self, data);
+        must (zmq_send (self->router, identity, (size_t) size, ZMQ_SNDMORE) >= 0 &&
+                  zmq_send (self->router, data, sizeof data, 0) >= 0,
+              "zmq_send");
+    }
+}
+
+/* Until one of the others has written as many as this one. */
+static void await_other (struct member *self, int acknowledged[SERVERS - 1], int written)
+{
+    for (;;) {
+        zmq_pollitem_t items[SERVERS - 1];
+        for (int i = 0; i < SERVERS - 1; i++) {
+            items[i] = (zmq_pollitem_t){.socket = self->others[i], .events = ZMQ_POLLIN};
+        }
+        must (zmq_poll (items, SERVERS - 1, -1) > 0, "zmq_poll");
+        bool done = false;
+        for (int i = 0; i < SERVERS - 1; i++) {
+            char data[RTT_SIZE];
+            while (zmq_recv (self->others[i], data, sizeof data, ZMQ_DONTWAIT) == RTT_SIZE) {
+                acknowledged[i]++;
+            }
+            done = done || acknowledged[i] == written;
+        }
+        if (done) {
+            return;
+        }
+    }
+}
+
+static void *lead (void *arg)
+{
+    struct member *self = arg;
+    int acknowledged[SERVERS - 1] = {0};
+    for (int written = 1;; written++) {
+        char identity[256], data[RTT_SIZE];
+        int size = zmq_recv (self->router, identity, sizeof identity, 0);
+        if (size < 0 || zmq_recv (self->router, data, sizeof data, 0) != RTT_SIZE) {
+            return NULL;
+        }
+        for (int i = 0; i < SERVERS - 1; i++) {
+            must (zmq_send (self->others[i], data, sizeof data, 0) == RTT_SIZE, "zmq_send");
+        }
+        member_write (self, data);
+        await_other (self, acknowledged, written);
+        must (zmq_send (self->router, identity, (size_t) size, ZMQ_SNDMORE) >= 0 &&
+                  zmq_send (self->router, data, sizeof data, 0) >= 0,
+              "zmq_send");
+    }
+}
+
+static void write_one_by_one (const char *endpoint, struct histogram *latencies)
+{
+    void *context = zmq_ctx_new ();
+    void *dealer = open_socket (context, ZMQ_DEALER);
+    must (zmq_connect (dealer, endpoint) == 0, endpoint);
+    char data[RTT_SIZE];
+    memset (data, 'x', sizeof data);
+    for (int i = 0; i < QUORUM_ROUNDS; i++) {
+        int64_t start = now_ns ();
+        must (zmq_send (dealer, data, sizeof data, 0) == RTT_SIZE &&
+                  zmq_recv (dealer, data, sizeof data, 0) == RTT_SIZE,
+              "a write");
+        histogram_record (latencies, now_ns () - start);
+    }
+    zmq_close (dealer);
+    zmq_ctx_term (context);
+}
+
+static void measure_quorum (const char *folder, struct histogram *latencies)
+{
+    struct member members[SERVERS];
+    pthread_t threads[SERVERS];
+    for (int i = 0; i < SERVERS; i++) {
+        member_bind (&members[i], folder);
+    }
+    for (int i = 0; i < SERVERS - 1; i++) {
+        members[0].others[i] = open_socket (members[0].context, ZMQ_DEALER);
+        must (zmq_connect (members[0].others[i], members[i + 1].endpoint) == 0, "zmq_connect");
+    }
+    for (int i = 0; i < SERVERS; i++) {
+        must (pthread_create (&threads[i], NULL, i == 0 ? lead : follow, &members[i]) == 0,
+              "pthread_create");
+    }
+    write_one_by_one (members[0].endpoint, latencies);
+    for (int i = 0; i < SERVERS; i++) {
+        zmq_ctx_shutdown (members[i].context);
+        pthread_join (threads[i], NULL);
+        for (int k = 0; k < SERVERS - 1 && i == 0; k++) {
+            zmq_close (members[i].others[k]);
+        }
+        zmq_close (members[i].router);
+        zmq_ctx_term (members[i].context);
+        close (members[i].log);
+    }
+}
+
+/* ---- Three logs, and the memory ---------------------------------------------------------------
+ */
 
 static void *write_log (void *arg)
 {
@@ -291,6 +433,9 @@ int main (int argc, char **argv)
         printf ("%.0f\n", ECHO_TOTAL / ((double) (now_ns () - start) / 1e9));
     } else if (strcmp (what, "answer") == 0 && size > 0 && size <= MESSAGE_SIZE) {
         printf ("%.0f\n", measure_answers ((int) size));
+    } else if (strcmp (what, "quorum") == 0 && argument != NULL) {
+        measure_quorum (argument, latencies);
+        printf ("%.1f\n", median_us (latencies));
     } else if (strcmp (what, "fdatasync") == 0 && argument != NULL) {
         measure_sync (argument, latencies);
         printf ("%.1f\n", median_us (latencies));
@@ -299,8 +444,8 @@ int main (int argc, char **argv)
     } else if (strcmp (what, "memcpy") == 0) {
         printf ("%.0f\n", measure_copy ());
     } else {
-        fputs ("usage: bound rtt ENDPOINT | echo SIZE | answer SIZE | fdatasync DIR | logs DIR | "
-               "memcpy\n",
+        fputs ("usage: bound rtt ENDPOINT | echo SIZE | answer SIZE | quorum DIR | fdatasync DIR | "
+               "logs DIR | memcpy\n",
                stderr);
         free (latencies);
         return 2;

@@ -38,6 +38,7 @@ results () {
 {
     results machine round-trip 100 90 110
     results machine fdatasync 300
+    results machine quorum 400 500 600
     results machine echo-32 2500000 1500000
     results zookeeper set-1 1000 3000 2000
     results cohort set-1 1000 500 2500
