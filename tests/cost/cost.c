@@ -2,10 +2,14 @@
  * joined by function calls, so that the same instructions run every time.
  *
  *     cost get|set|attach ROUNDS
+ *     cost turns ZNODES
  *
  * Each round is WINDOW operations in one frame, on a znode of 100 bytes; or, of attach, a
  * connection that is lost and made again by a client with STREAMS streams. What valgrind is to
- * count is inside of cost_measured: see cost_test.sh. */
+ * count is inside of cost_measured: see cost_test.sh.
+ *
+ * The last one writes a snapshot of so many znodes while LOAD writes come with each turn: what a
+ * turn costs is inside of cost_turn, see turns_test.sh. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +22,10 @@
 #include "server/store/disk.h"
 
 enum { WINDOW = 64, KEYS = 1024, DATA_SIZE = 100, STREAMS = KEYS, WARM_ROUNDS = 40 };
+enum { LOAD = 5, TURN_MS = 10, REST_MS = 3900, TURNS_MAX = 100000 };
 enum { START_MS = 1000, STEP_MS = 10 };
 
-enum measured { MEASURED_GET, MEASURED_SET, MEASURED_ATTACH };
+enum measured { MEASURED_GET, MEASURED_SET, MEASURED_ATTACH, MEASURED_TURNS };
 
 struct cost {
     struct store *store;
@@ -37,6 +42,8 @@ struct cost {
 /* valgrind knows it by its name. */
 void cost_measured (struct cost *self, enum measured what, unsigned rounds)
     __attribute__ ((noinline));
+/* Likewise. What comes from the client, and one flush; whether there is more at once. */
+bool cost_turn (struct cost *self) __attribute__ ((noinline));
 
 /* ---- The server ------------------------------------------------------------------------------ */
 
@@ -170,16 +177,20 @@ static void submit_request (struct cost *self, struct request *request)
     session_enqueue (self->session, request);
 }
 
-static void submit (struct cost *self, enum wire_kind kind)
+static void submit_to (struct cost *self, enum wire_kind kind, const char *path)
 {
     static const char data[DATA_SIZE] = "data";
-    const char *path = self->keys[self->sent % KEYS];
     bool holds = kind != WIRE_GET;
     struct request *request =
         request_new (kind, "", path, holds ? data : NULL, holds ? sizeof data : 0);
     COHORT_ASSERT (request != NULL);
     request->wire.op.version = kind == WIRE_SET ? COHORT_ANY_VERSION : 0;
     submit_request (self, request);
+}
+
+static void submit (struct cost *self, enum wire_kind kind)
+{
+    submit_to (self, kind, self->keys[self->sent % KEYS]);
 }
 
 static void run (struct cost *self, enum wire_kind kind, unsigned rounds)
@@ -220,6 +231,81 @@ static void attach_again (struct cost *self)
     COHORT_ASSERT (view.state == COHORT_CONNECTED);
 }
 
+/* ---- Turns ----------------------------------------------------------------------------------- */
+
+/* In folders of KEYS znodes each. */
+static void fill (struct cost *self, unsigned znodes)
+{
+    char path[32];
+    for (unsigned i = 0; i < znodes; i++) {
+        if (i % KEYS == 0) {
+            snprintf (path, sizeof path, "/f%u", i / KEYS);
+            submit_to (self, WIRE_CREATE, path);
+        }
+        snprintf (path, sizeof path, "/f%u/%u", i / KEYS, i);
+        submit_to (self, WIRE_CREATE, path);
+        if (i % (WINDOW / 2) == 0) {
+            exchange (self);
+        }
+    }
+    exchange (self);
+    COHORT_ASSERT (self->answered == self->sent);
+}
+
+/* Whether a snapshot is there of this state, or a later one. */
+static bool has_snapshot (const struct cost *self, zxid_t zxid)
+{
+    struct store_snapshot_info newest;
+    return store_snapshot_newest (self->store, &newest) && newest.point.zxid >= zxid;
+}
+
+bool cost_turn (struct cost *self)
+{
+    node_time (self->node, self->now_ms, self->now_ms);
+    if (self->to_server.size > 0) {
+        node_client_frame (self->node, self->connection, self->to_server.data,
+                           self->to_server.size);
+    }
+    return node_flush (self->node);
+}
+
+/* Heartbeats alone: where the log hardly grows in two seconds a snapshot is due, but it is not
+ * known yet. */
+static void rest (struct cost *self)
+{
+    for (int64_t ms = 0; ms < REST_MS; ms += REST_MS / 10) {
+        self->now_ms += REST_MS / 10;
+        session_tick (self->session, self->now_ms);
+        exchange (self);
+    }
+}
+
+/* It begins in one of these turns, and ends in another. */
+static unsigned measure_turns (struct cost *self)
+{
+    zxid_t filled = tree_zxid (node_tree (self->node));
+    unsigned turns = 0;
+    for (; !has_snapshot (self, filled); turns++) {
+        COHORT_ASSERT (turns < TURNS_MAX);
+        self->now_ms += TURN_MS;
+        session_tick (self->session, self->now_ms);
+        for (unsigned i = 0; i < LOAD; i++) {
+            submit (self, WIRE_SET);
+        }
+        buf_clear (&self->to_server);
+        (void) session_next_frame (self->session, self->link, &self->to_server, self->now_ms);
+        (void) cost_turn (self);
+        (void) store_work (self->store); /* a disk that does a part of it at a time */
+        if (self->to_client.size > 0) {
+            session_frame (self->session, self->link, self->to_client.data, self->to_client.size,
+                           self->now_ms);
+            buf_clear (&self->to_client);
+        }
+        take_events (self);
+    }
+    return turns;
+}
+
 void cost_measured (struct cost *self, enum measured what, unsigned rounds)
 {
     for (unsigned i = 0; what == MEASURED_ATTACH && i < rounds; i++) {
@@ -243,7 +329,7 @@ static void finish (struct cost *self)
 
 int main (int argc, char **argv)
 {
-    static const char *const names[] = {"get", "set", "attach"};
+    static const char *const names[] = {"get", "set", "attach", "turns"};
     unsigned rounds = argc == 3 ? (unsigned) strtoul (argv[2], NULL, 10) : 0;
     size_t what = 0;
     while (argc == 3 && what < sizeof names / sizeof names[0] &&
@@ -251,7 +337,7 @@ int main (int argc, char **argv)
         what++;
     }
     if (rounds == 0 || what == sizeof names / sizeof names[0]) {
-        fprintf (stderr, "usage: cost get|set|attach ROUNDS\n");
+        fprintf (stderr, "usage: cost get|set|attach ROUNDS, or turns ZNODES\n");
         return 2;
     }
     static struct cost cost = {.now_ms = START_MS};
@@ -261,6 +347,14 @@ int main (int argc, char **argv)
     start_server (&cost);
     start_client (&cost);
     run (&cost, WIRE_CREATE, KEYS / WINDOW);
+    if (what == MEASURED_TURNS) {
+        fill (&cost, rounds);
+        rest (&cost);
+        printf ("%u\n", measure_turns (&cost));
+        exchange (&cost);
+        finish (&cost);
+        return 0;
+    }
     if (what == MEASURED_ATTACH) {
         open_streams (&cost);
         attach_again (&cost);
