@@ -40,6 +40,7 @@ void script_hanging_disks (struct soak *self);
 void script_rot_below (struct soak *self);
 void script_wiped_thrice (struct soak *self);
 void script_full_chain (struct soak *self);
+void script_still_starts (struct soak *self);
 void script_pauses_rolling (struct soak *self);
 void script_clocks_apart (struct soak *self);
 void script_moving_clients (struct soak *self);

@@ -219,6 +219,30 @@ void script_pauses_rolling (struct soak *self)
     soak_calm (self);
 }
 
+/* A server stands still as it starts, or while it is sent a snapshot, or while it sends one; what
+ * it believed then it goes on believing, and meanwhile others have led. */
+void script_still_starts (struct soak *self)
+{
+    for (size_t round = 0; round < 9; round++) {
+        size_t leader = script_leader (self), learner = script_next (self, leader, 1);
+        if (round % 3 == 0) {
+            script_begin (self, "kill", learner, 0, 0, 1);
+        } else {
+            soak_begin_empty (
+                self, &(struct soak_fault){.server = learner, .draw = prng_u64 (&self->prng)});
+            ensemble_start (&self->ensemble, learner);
+            self->held[learner] = false;
+        }
+        script_go (self, 2 + up_to (self, 60));
+        script_begin (self, "stop", round % 3 == 2 ? leader : learner, 0, 0, 2500);
+        script_go (self, 300);
+        script_begin (self, "kill", script_next (self, leader, round % 3 == 2 ? 2 : 0), 0, 0, 800);
+        script_go (self, 3000);
+        soak_heal (self);
+        soak_calm (self);
+    }
+}
+
 /* One is before 1970, one years ahead, one an hour. */
 void script_clocks_apart (struct soak *self)
 {
