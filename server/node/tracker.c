@@ -395,7 +395,9 @@ void tracker_heartbeat (struct tracker *self, uint32_t server, uint64_t id, uint
     struct session *session = find (self, id);
     if (session != NULL && session->known) {
         waiting.incarnation = session->incarnation;
-        waiting.behind = session->attaching > self->unsure ? session->attaching : self->unsure;
+        waiting.behind = COHORT_MUTATED (attaching_ignored)  ? 0
+                         : session->attaching > self->unsure ? session->attaching
+                                                             : self->unsure;
         if (session->attach_no == attach_no && session->server == server) {
             session->heard_ms = self->clock_ms;
         }

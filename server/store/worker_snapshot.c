@@ -88,7 +88,7 @@ static int install_it (struct store *self, const struct store_writer *writer, st
 {
     struct store_meta meta = self->meta_file.meta;
     int rc = 0;
-    if (writer->copies && !meta.heir) {
+    if (writer->copies && !meta.heir && !COHORT_MUTATED (heir_unmarked)) {
         meta.heir = true;
         rc = meta_write (&self->meta_file, &meta, fault);
     }

@@ -9,6 +9,9 @@
  * has a quorum: the disconnect, the next round, the entry's way to the disks. */
 enum { SLACK_MS = 5000 };
 
+/* So much later than another server a leader has applied an entry. */
+enum { APPLIED_MS = 20 };
+
 bool rule_ends (const struct model_session *session, const struct history_entry *entry)
 {
     if (session == NULL || session->dead) {
@@ -60,6 +63,24 @@ static bool end_is_due (const struct facts *facts, const struct history_event *e
     return nobody_counts_on_it (facts, event, objection);
 }
 
+/* A heartbeat that was sent behind the attach of another process confirms nothing. Clocks go wrong,
+ * and the log is seen when the first server has applied it. (One behind an administrator's wish may
+ * do so, until the leader has applied that.) */
+static bool beat_in_time (const struct facts *facts, const struct fact_client *client,
+                          const struct model_session *session, int64_t until_ms,
+                          struct objection *objection)
+{
+    int64_t limit_ms =
+        client->grace_ms < client->timeout_ms ? client->grace_ms : client->timeout_ms;
+    int64_t beat_ms = facts_beat_ms (client, until_ms) - rule_skew_ms (limit_ms) - APPLIED_MS;
+    int64_t attached_ms = facts_attached_ms (facts, session->id);
+    return facts->blind || session->incarnation <= client->incarnation || beat_ms <= attached_ms ||
+           object (objection,
+                   "client %u counts on its session by a heartbeat of %" PRId64
+                   " ms behind the attach of another process",
+                   client->number, beat_ms - attached_ms);
+}
+
 /* Who counts on a session is the only one, and it has not ended, but by his own wish. */
 static bool counts_alone (const struct facts *facts, const struct history_event *event,
                           struct objection *objection)
@@ -70,6 +91,9 @@ static bool counts_alone (const struct facts *facts, const struct history_event 
     int64_t left_ms = event->u.until_ms - event->time_ms;
     if (session == NULL || left_ms <= 0) {
         return true;
+    }
+    if (!beat_in_time (facts, client, session, event->u.until_ms, objection)) {
+        return false;
     }
     bool own_end = session->closed_by_owner && session->incarnation == client->incarnation;
     if (session->dead && !own_end) {

@@ -188,6 +188,9 @@ const struct fact_ending *facts_ending (const struct fact_client *client, uint64
 /* Whether the others hear of this server what it sees. */
 bool facts_is_heard (const struct facts *self, uint32_t server);
 
+/* When a heartbeat was sent by which its client knows its session to be valid until then. */
+int64_t facts_beat_ms (const struct fact_client *client, int64_t until_ms);
+
 /* When the session's present attach was applied for the first time; 0: not known. */
 int64_t facts_attached_ms (const struct facts *self, uint64_t session);
 

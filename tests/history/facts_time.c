@@ -131,15 +131,20 @@ void facts_see_attach (struct facts *self, const struct history_entry *entry)
 
 /* A client knows its session to be valid from when its heartbeat was sent: for the smaller one of
  * its limits, less a margin (docs/sessions.md). */
-void facts_see_valid (struct fact_client *client, int64_t until_ms)
+int64_t facts_beat_ms (const struct fact_client *client, int64_t until_ms)
 {
     enum { MARGIN_MS_MIN = 50 };
     int64_t limit_ms =
         client->grace_ms < client->timeout_ms ? client->grace_ms : client->timeout_ms;
     int64_t margin_ms = limit_ms / 10 > MARGIN_MS_MIN ? limit_ms / 10 : MARGIN_MS_MIN;
+    return until_ms - (limit_ms - margin_ms);
+}
+
+void facts_see_valid (struct fact_client *client, int64_t until_ms)
+{
     client->valid_until_ms = until_ms;
     if (until_ms > 0) {
-        client->heard_ms = until_ms - (limit_ms - margin_ms);
+        client->heard_ms = facts_beat_ms (client, until_ms);
     }
 }
 

@@ -228,6 +228,16 @@ static bool outlives_power (const struct sight *sight, struct objection *objecti
                    sight->fleeting, sight->server);
 }
 
+/* Whose state is that of another server knows it until it is proven. */
+static bool knows_its_state (const struct ghost_server *server, const struct sight *sight,
+                             struct objection *objection)
+{
+    return !server->heir || sight->heir || sight->harmed || sight->found ||
+           sight->store_id != server->store_id ||
+           object (objection, "server %u took over another's state, and does not know it any more",
+                   sight->server);
+}
+
 /* 12. The current epoch is not above the accepted one, both only grow, the log has no gap; what is
  * called durable is, and is there after a crash, and how much of it is committed. */
 bool check_durable_image (const struct ghost *ghost, const struct sight *sight,
@@ -257,7 +267,8 @@ bool check_durable_image (const struct ghost *ghost, const struct sight *sight,
     }
     struct zab_point last = shadow_last (sight->log);
     return epochs_grow (server, sight, sight->accepted_epoch, sight->current_epoch, objection) &&
-           mark_holds (server, sight, objection) && mark_has_cause (server, sight, objection) &&
+           knows_its_state (server, sight, objection) && mark_holds (server, sight, objection) &&
+           mark_has_cause (server, sight, objection) &&
            (may_be_left (server, sight->log) || is_lost_end (server, sight) ||
             is_older_end (sight) ||
             object (objection,

@@ -568,6 +568,7 @@ void ghost_see (struct ghost *self, const struct sight *sight)
         break;
     case SIGHT_STOPPED:
         server->up = false;
+        server->heir = sight->heir;
         break;
     case SIGHT_DURABLE:
         see_durable (self, server, sight->completed);

@@ -61,6 +61,7 @@ struct sight {
     bool harmed;
     bool emptied;     /* nothing of what it had is left */
     bool older;       /* its manifest was put back, and did not name what came later */
+    bool heir;        /* STARTED, STOPPED: its state is another server's, and not proven */
     bool found;       /* this opening, or one before it that was interrupted, has found damage */
     zxid_t committed; /* up to here it knows that its log is committed */
 
@@ -182,6 +183,7 @@ struct ghost_server {
     zxid_t suspect;
     struct ring pending; /* of struct ghost_persist */
     bool installing;     /* a snapshot was asked for, to replace the log */
+    bool heir;           /* it was when its process ended */
     int64_t stamp_ms;    /* of the newest entry that its core has asked to keep; 0: not known */
     zxid_t kept;         /* the highest committed entry that was durable here */
     zxid_t recorded;     /* what is durable says that it is committed up to there */

@@ -99,7 +99,8 @@ void check_started (struct world *world, struct sim_server *server)
                           .harmed = ((world->harmed >> (server->id - 1)) & 1) != 0,
                           .found = server->found,
                           .emptied = server->started_empty,
-                          .older = server->started_old};
+                          .older = server->started_old,
+                          .heir = meta->heir};
     check_found_durable (server, &sight);
     observe (world, &sight);
     shadow_deinit (&log);
@@ -147,7 +148,9 @@ zxid_t check_had_durable (const struct sim_server *server)
 void check_stopped (struct world *world, struct sim_server *server)
 {
     look_at_store (world, server);
-    observe (world, &(struct sight){.kind = SIGHT_STOPPED, .server = server->id});
+    observe (world, &(struct sight){.kind = SIGHT_STOPPED,
+                                    .server = server->id,
+                                    .heir = store_meta (server->store)->heir});
 }
 
 /* ---- Cores ----------------------------------------------------------------------------------- */

@@ -391,6 +391,24 @@ static void test_durable_in_the_cache_alone (void **state)
     shadow_deinit (&log);
 }
 
+/* Who had another server's state when it ended has it again, unless damage was found. */
+static void test_heir_forgets (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow log = {.count = 0};
+    sight_started (self, 1, &log);
+    self->sight.kind = SIGHT_STOPPED;
+    self->sight.heir = true;
+    fixture_see (self);
+    sight_started (self, 1, &log)->found = false;
+    assert_false (fixture_holds (self, 12));
+    self->sight.heir = true;
+    assert_true (fixture_holds (self, 12));
+    self->sight.heir = false;
+    self->sight.found = true;
+    assert_true (fixture_holds (self, 12));
+}
+
 /* A disk that was harmed may have lost the end of its log, if the mark says so. */
 static void test_harmed_log_read_back (void **state)
 {
@@ -576,6 +594,7 @@ int main (void)
         INVARIANT_TEST (test_truncation_read_back),
         INVARIANT_TEST (test_epochs_read_back),
         INVARIANT_TEST (test_durable_in_the_cache_alone),
+        INVARIANT_TEST (test_heir_forgets),
         INVARIANT_TEST (test_harmed_log_read_back),
         INVARIANT_TEST (test_folder_is_lost),
         INVARIANT_TEST (test_mark_read_back),
