@@ -212,13 +212,26 @@ static int64_t unserved_ms (const struct world *self, struct sim_client *client)
     return now_ms - peace->since_ms;
 }
 
+/* How long it takes to find that each of those who are not of the core does not answer: who has no
+ * session gives each as long as it gives any server. */
+static int64_t outsiders_ms (const struct world *self)
+{
+    int64_t ms = 0;
+    for (size_t i = 0; i < self->servers_count; i++) {
+        ms += is_core (self, i) ? 0 : self->conditions.connect_ms;
+    }
+    return ms;
+}
+
 /* A session that was taken up has the timeout that its first process asked for. */
 static int64_t served_ms_max (const struct world *self, const struct sim_client *client)
 {
     uint32_t asked_ms = client->timeout_ms, had_ms = client->identity.timeout_ms;
+    int64_t outsiders = outsiders_ms (self), timeout_ms = asked_ms > had_ms ? asked_ms : had_ms;
     return self->lull && !client->peace.deceived
                ? LULL_SERVED_MS
-               : (asked_ms > had_ms ? asked_ms : had_ms) + client->peace.patient_ms + SERVED_MS;
+               : (outsiders > timeout_ms ? outsiders : timeout_ms) + client->peace.patient_ms +
+                     SERVED_MS;
 }
 
 static void look_at_clients (struct world *self)
