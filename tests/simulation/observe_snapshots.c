@@ -48,6 +48,20 @@ static bool is_kept_from_it (const struct sim_server *server)
            newest (server) == status.applied;
 }
 
+/* Whether there are as many as a manifest names: while a learner takes the oldest of them none of
+ * those behind it goes, and another one finds no place. */
+static bool has_no_place (const struct sim_server *server)
+{
+    const char *name;
+    size_t count = 0;
+    for (size_t i = 0; (name = crash_disk_name (server->disk, i)) != NULL; i++) {
+        zxid_t zxid;
+        uint64_t serial;
+        count += name_is_snapshot (name, &zxid, &serial);
+    }
+    return count >= MANIFEST_SNAPSHOTS_MAX;
+}
+
 void check_snapshots_anew (struct sim_server *server)
 {
     server->overdue_from_ms = server->world->schedule.now_ms;
@@ -69,12 +83,12 @@ void check_snapshots_of (struct world *world, struct sim_server *server)
     uint64_t failures = crash_disk_failures (server->disk);
     uint64_t due = due_bytes (server, false), bytes = store_log_bytes (server->store);
     bool has_room = !server->full && !check_status (server)->full;
-    if (failures != server->snapshot_failures || !has_room) {
+    bool overdue = bytes > due + due / CHECKPOINT_PATIENCE;
+    if (failures != server->snapshot_failures || !has_room || (overdue && has_no_place (server))) {
         /* One that could not be written is tried again some time later. */
         server->overdue_from_ms = now_ms + CHECKPOINT_RETRY_MS;
     } else if (server->overdue_from_ms <= now_ms &&
-               (bytes <= due + due / CHECKPOINT_PATIENCE || newest (server) != server->snapshot ||
-                is_kept_from_it (server))) {
+               (!overdue || newest (server) != server->snapshot || is_kept_from_it (server))) {
         server->overdue_from_ms = now_ms;
     }
     server->snapshot = newest (server);
