@@ -7,6 +7,7 @@
  * A snapshot holds nothing up: what the client has of the stream is not whole, and it knows. */
 
 #include "client/base/assert.h"
+#include "client/base/mutation.h"
 #include "server/node/client_state.h"
 
 /* ---- Phases ------------------------------------------------------------------------------ */
@@ -81,6 +82,9 @@ void feed_start_again (struct clients *self, struct feed *feed)
         walk_again (self, feed);
         return;
     case FEED_WALKING:
+        if (COHORT_MUTATED (walk_goes_on)) {
+            return;
+        }
         walk_again (self, feed);
         return;
     case FEED_LIVE:
