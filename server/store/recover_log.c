@@ -481,12 +481,11 @@ int recover_log (struct log_recovery *self, struct fault *fault)
 {
     const struct manifest *manifest = &self->log->manifest;
     self->begun = false;
-    self->watched_position = 0;
+    self->watched_position = COHORT_MUTATED (log_measured_anew) ? self->watched_position : 0;
     self->log->unmarked = false; /*  what an attempt before this one has read does not count */
     self->last = manifest->base;
     self->durable = manifest->durable;
     self->unreadable = 0;
-    self->watched_position = COHORT_MUTATED (log_measured_anew) ? self->watched_position : 0;
     memset (&self->damage, 0, sizeof self->damage);
     cache_reset (self->cache, manifest->base, 0);
     zab_past_destroy (&self->past);
