@@ -68,17 +68,31 @@ static struct list *room_of (struct slab *self, size_t piece_size)
     return &self->rooms[piece_size / SLAB_UNIT - 1];
 }
 
+static struct slab_block *block_alloc (struct slab *self)
+{
+    struct slab_block *block = mem_alloc_aligned (BLOCK_ALIGNMENT, BLOCK_SIZE);
+    self->blocks += block != NULL ? 1 : 0;
+    return block;
+}
+
+void slab_foresee (struct slab *self, struct slab_foresight foresight)
+{
+    self->foresight = foresight;
+}
+
 /* A block for pieces of this size, in which all are free. */
 static struct slab_block *block_new (struct slab *self, size_t piece_size)
 {
-    struct slab_block *block = self->spare;
+    struct slab_block *block = self->spare != NULL ? self->spare : block_alloc (self);
     self->spare = NULL;
     if (block == NULL) {
-        block = mem_alloc_aligned (BLOCK_ALIGNMENT, BLOCK_SIZE);
-        if (block == NULL) {
-            return NULL;
+        return NULL;
+    }
+    if (self->foresight.coming != NULL) {
+        self->spare = block_alloc (self);
+        if (self->spare != NULL) {
+            self->foresight.coming (self->foresight.arg, self->spare, BLOCK_SIZE);
         }
-        self->blocks++;
     }
     *block = (struct slab_block){.piece_size = (uint32_t) piece_size, .touched = PIECES_BEGIN};
     ASAN_POISON_MEMORY_REGION ((uint8_t *) block + PIECES_BEGIN, BLOCK_SIZE - PIECES_BEGIN);

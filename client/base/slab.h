@@ -18,17 +18,28 @@ enum { SLAB_UNIT = 8, SLAB_SIZE_MAX = 1024, SLAB_SIZES = SLAB_SIZE_MAX / SLAB_UN
 
 struct slab_block;
 
+/* Who is told of a block before there is anything in it, so that it can be made ready meanwhile. */
+struct slab_foresight {
+    void (*coming) (void *arg, void *block, size_t size); /* NULL: nobody */
+    void *arg;
+};
+
 /* Private. */
 struct slab {
     struct list rooms[SLAB_SIZES]; /* by size: blocks in which there are free pieces */
     struct slab_block *spare;      /* one that is empty, so that the last piece can come and go */
     size_t blocks;
+    struct slab_foresight foresight;
 };
 
 /* An empty slab; allocates nothing, and must not move in memory. */
 void slab_init (struct slab *self);
 /* Every piece has been freed. */
 void slab_deinit (struct slab *self);
+
+/* From now on a block is there before it is needed, one at a time, and somebody is told of it.
+ * {NULL, NULL}: as slab_init leaves it. */
+void slab_foresee (struct slab *self, struct slab_foresight foresight);
 
 /* The size that a piece for so many bytes has in truth: all of it is the caller's. */
 size_t slab_size (size_t size);

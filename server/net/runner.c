@@ -20,6 +20,7 @@
 #include "cohort/error.h"
 #include "server/net/front.h"
 #include "server/net/peers.h"
+#include "server/store/pages.h"
 
 enum { EPOLL_EVENTS = 64, TEXT_SIZE = 512, SLEEP_MS_MAX = 60000, EXPIRE_MS = 10000 };
 
@@ -48,6 +49,7 @@ struct runner {
     struct runner_options options;
     struct store *store;
     struct recovery_early early; /* for the node */
+    struct pages *pages;         /* of its state, until there is one; NULL: none */
     struct store_thread *store_thread;
     struct node *node;
     struct front *front;
@@ -387,6 +389,10 @@ static int open_store (struct runner *self, char *error, size_t error_size)
     char text[TEXT_SIZE];
     suit_folder (self, &options);
     self->early.options = node_tree_options (&self->options.node);
+    self->pages = self->options.disk_thread ? pages_new () : NULL;
+    if (self->pages != NULL) {
+        self->early.options.foresight = (struct slab_foresight){pages_coming, self->pages};
+    }
     self->options.disk = NULL; /* taken over */
     int rc = store_open (&options, &self->store, text, sizeof text);
     if (rc != 0) {
@@ -475,8 +481,12 @@ static int open_node (struct runner *self, char *error, size_t error_size)
     if (!self->node) {
         return COHORT_ECONFIG;
     }
-    return node_start (self->node, self->options.now_ms (self->options.clock_arg),
-                       self->options.wall_ms (self->options.clock_arg), error, error_size);
+    int rc = node_start (self->node, self->options.now_ms (self->options.clock_arg),
+                         self->options.wall_ms (self->options.clock_arg), error, error_size);
+    if (rc == 0) {
+        pages_destroy (&self->pages); /* nothing tells it of memory any more */
+    }
+    return rc;
 }
 
 static int start_threads (struct runner *self, char *error, size_t error_size)
@@ -501,6 +511,7 @@ static void release (struct runner *self)
     }
     node_destroy (&self->node);
     recovery_early_deinit (&self->early);
+    pages_destroy (&self->pages);
     front_destroy (&self->front);
     peers_destroy (&self->peers);
     if (self->store) {

@@ -204,6 +204,7 @@ int recovery_tree (struct store *store, const struct tree_options *options,
         tree_destroy (&loaded);
         return code;
     }
+    tree_foresee (loaded, (struct slab_foresight){NULL, NULL});
     *tree = loaded;
     return 0;
 }

@@ -24,6 +24,9 @@ struct tree *tree_new (const struct tree_options *options)
         return NULL;
     }
     slab_init (&self->slab);
+    if (options != NULL) {
+        slab_foresee (&self->slab, options->foresight);
+    }
     map_init (&self->znodes);
     map_init (&self->acls);
     map_init (&self->sessions);
@@ -56,6 +59,11 @@ struct tree *tree_new (const struct tree_options *options)
     self->digest = digest_share (PATH_HASH_ROOT, self->root->data_digest) +
                    digest_share (PATH_HASH_ROOT, self->root->stat_digest);
     return self;
+}
+
+void tree_foresee (struct tree *self, struct slab_foresight foresight)
+{
+    slab_foresee (&self->slab, foresight);
 }
 
 /* Frees one znode below the doomed one, or makes it the doomed one; or that itself.  The last

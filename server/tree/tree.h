@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/base/slab.h"
 #include "cohort/error.h"
 #include "cohort/types.h"
 #include "server/core/config.h"
@@ -33,10 +34,14 @@ struct tree_options {
                                 paths that make these slow.  Nothing that comes out depends on it */
     uint64_t first_sequence; /* of the sequential names below each znode; not 0 only in tests,
                                 and then the same on all servers for as long as the state lives */
+    struct slab_foresight foresight; /* of its memory, until tree_foresee says otherwise */
 };
 
 struct tree *tree_new (const struct tree_options *options);
 void tree_destroy (struct tree **self_p);
+
+/* Who is told of its memory from now on (slab.h). */
+void tree_foresee (struct tree *self, struct slab_foresight foresight);
 
 /* Destroys it in slices: frees about `objects` objects and returns true while there are more.  Of
  * such a tree nothing else may be asked but to go on, or tree_destroy. */

@@ -126,6 +126,55 @@ static void test_without_memory (void **state)
     slab_deinit (&slab);
 }
 
+struct told {
+    uint8_t *block;
+    size_t size;
+    int times;
+};
+
+static void on_coming (void *arg, void *block, size_t size)
+{
+    struct told *told = arg;
+    *told = (struct told){block, size, told->times + 1};
+}
+
+/* Of every block but the first somebody is told before there is a piece in it, until nobody is to
+ * be told any more. */
+static void test_foresight (void **state)
+{
+    (void) state;
+    enum { PIECES = 4000 };
+    static struct piece pieces[PIECES];
+    struct slab slab;
+    struct told told = {.times = 0};
+    slab_init (&slab);
+    slab_foresee (&slab, (struct slab_foresight){on_coming, &told});
+    for (size_t i = 0; i < PIECES; i++) {
+        struct told before = told;
+        fill (&slab, &pieces[i], SLAB_SIZE_MAX, (uint8_t) i);
+        if (told.times > before.times) {
+            bool in_told = pieces[i].bytes >= before.block &&
+                           pieces[i].bytes + SLAB_SIZE_MAX <= before.block + before.size;
+            assert_true (i == 0 || in_told);
+        }
+    }
+    assert_int_equal (told.times, slab.blocks - 1);
+    assert_true (told.times > 2);
+    for (size_t i = 0; i < PIECES; i++) {
+        empty (&slab, &pieces[i]);
+    }
+    int times = told.times;
+    slab_foresee (&slab, (struct slab_foresight){NULL, NULL});
+    for (size_t i = 0; i < PIECES; i++) {
+        fill (&slab, &pieces[i], SLAB_SIZE_MAX, (uint8_t) i);
+    }
+    assert_int_equal (told.times, times);
+    for (size_t i = 0; i < PIECES; i++) {
+        empty (&slab, &pieces[i]);
+    }
+    slab_deinit (&slab);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +182,7 @@ int main (void)
         cmocka_unit_test (test_sizes),
         cmocka_unit_test (test_memory_is_given_back),
         cmocka_unit_test (test_without_memory),
+        cmocka_unit_test (test_foresight),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
