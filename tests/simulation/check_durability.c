@@ -195,7 +195,9 @@ static bool may_be_cut (const struct ghost_server *server)
 }
 
 /* What the log stands on is committed, whoever has put it there; and it tells how far it is itself,
- * as its records have said. Those of them that were cut off, or harmed, say nothing any more. */
+ * as its records have said. Those of them that were cut off, or harmed, say nothing any more. So
+ * does a snapshot, as long as it is there: one that could not be read is given up, and what it
+ * alone has said with it. */
 static bool knows_committed (const struct ghost *ghost, const struct sight *sight,
                              struct objection *objection)
 {
@@ -208,6 +210,12 @@ static bool knows_committed (const struct ghost *ghost, const struct sight *sigh
     if (sight->committed > shadow_last (&ghost->committed).zxid) {
         return object (objection, "server %u takes %#" PRIx64 " for committed, and it is not",
                        sight->server, sight->committed);
+    }
+    if (sight->committed < sight->newest) {
+        return object (objection,
+                       "server %u knows that its log is committed up to %#" PRIx64
+                       ", and has a snapshot at %#" PRIx64,
+                       sight->server, sight->committed, sight->newest);
     }
     return sight->harmed || may_be_cut (server) || sight->committed >= server->recorded ||
            object (objection,

@@ -304,7 +304,7 @@ static void see_start (struct ghost *self, struct ghost_server *server, const st
     server->installing = false;
     server->stamp_ms = 0;
     server->kept = 0;
-    server->recorded = sight->committed;
+    server->recorded = sight->recorded;
     server->applied = 0;
     server->status = (struct zab_status){.role = ZAB_LOOKING, .committed = sight->committed};
     drop_pending (server);

@@ -63,7 +63,8 @@ struct sight {
     bool older;       /* its manifest was put back, and did not name what came later */
     bool heir;        /* STARTED, STOPPED: its state is another server's, and not proven */
     bool found;       /* this opening, or one before it that was interrupted, has found damage */
-    zxid_t committed; /* up to here it knows that its log is committed */
+    zxid_t committed; /* up to here it knows that its log is committed: by what its records say, */
+    zxid_t recorded;  /* and by its newest snapshot, `newest`, 0: there is none */
 
     uint64_t completed; /* DURABLE */
 
@@ -132,7 +133,7 @@ struct sight {
      * written, while nothing kept it from that. */
     int64_t overdue_ms, overdue_ms_max;
     uint64_t log_bytes; /* by its own measure: of the entries behind `newest`, its last snapshot, */
-    zxid_t newest;
+    zxid_t newest;      /* STARTED, too */
     uint64_t entry_bytes; /* of which none takes less than that */
 
     /* ANSWER. name: the path that a sequential create has made, or NULL. */
@@ -186,7 +187,7 @@ struct ghost_server {
     bool heir;           /* it was when its process ended */
     int64_t stamp_ms;    /* of the newest entry that its core has asked to keep; 0: not known */
     zxid_t kept;         /* the highest committed entry that was durable here */
-    zxid_t recorded;     /* what is durable says that it is committed up to there */
+    zxid_t recorded;     /* what is durable of its log says that it is committed up to there */
     zxid_t applied;
     struct zab_status status;                       /* after its newest update */
     uint64_t confirmed;                             /* as a leader: the newest round, in it */

@@ -7,6 +7,7 @@
 
 #include "client/base/assert.h"
 #include "client/base/hash.h"
+#include "server/store/state.h"
 #include "server/tree/entry.h"
 #include "tests/simulation/invariants.h"
 #include "tests/simulation/world.h"
@@ -78,6 +79,20 @@ static void read_log (struct sim_server *server, struct shadow *log)
     }
 }
 
+/* How much of the log its own records say to be committed. */
+static zxid_t read_recorded (const struct sim_server *server)
+{
+    zxid_t recorded = server->store->log.commit, last = store_last (server->store);
+    return recorded < last ? recorded : last;
+}
+
+/* The newest snapshot's zxid; 0: there is none. */
+static zxid_t read_newest (const struct sim_server *server)
+{
+    struct store_snapshot_info info;
+    return store_snapshot_newest (server->store, &info) ? info.point.zxid : 0;
+}
+
 void check_started (struct world *world, struct sim_server *server)
 {
     struct view *view = &world->checker->views[server->id - 1];
@@ -96,6 +111,8 @@ void check_started (struct world *world, struct sim_server *server)
                           .trust = meta->trust,
                           .suspect = meta->suspect,
                           .committed = store_committed (server->store),
+                          .recorded = read_recorded (server),
+                          .newest = read_newest (server),
                           .harmed = ((world->harmed >> (server->id - 1)) & 1) != 0,
                           .found = server->found,
                           .emptied = server->started_empty,

@@ -338,6 +338,30 @@ static void test_commit_read_back (void **state)
     shadow_deinit (&log);
 }
 
+/* So does a snapshot, as long as it is there. */
+static void test_commit_of_snapshot (void **state)
+{
+    struct fixture *self = *state;
+    struct shadow log = {.count = 0};
+    fixture_history (self, 1, 1, 3);
+    fixture_log (self, 2, ZAB_FOLLOWING, 1, 4, 4);
+    fixture_fill (&log, 1, 4);
+    struct sight *sight = sight_started (self, 2, &log);
+    sight->newest = z (1, 4);
+    sight->committed = z (1, 3);
+    assert_false (fixture_holds (self, 12)); /* it is of what is committed */
+    sight->newest = z (1, 3);
+    sight->recorded = z (1, 2);
+    fixture_see (self);
+
+    /* It is given up; what the log says itself is there. */
+    for (uint64_t known = 1; known <= 3; known++) {
+        sight_started (self, 2, &log)->committed = z (1, known);
+        assert_true (fixture_holds (self, 12) == (known >= 2));
+    }
+    shadow_deinit (&log);
+}
+
 static void test_truncation_read_back (void **state)
 {
     struct fixture *self = *state;
@@ -591,6 +615,7 @@ int main (void)
         INVARIANT_TEST (test_log_read_back),
         INVARIANT_TEST (test_snapshot_read_back),
         INVARIANT_TEST (test_commit_read_back),
+        INVARIANT_TEST (test_commit_of_snapshot),
         INVARIANT_TEST (test_truncation_read_back),
         INVARIANT_TEST (test_epochs_read_back),
         INVARIANT_TEST (test_durable_in_the_cache_alone),
