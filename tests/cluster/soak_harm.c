@@ -45,10 +45,18 @@ static bool counts_again (const struct soak *self, size_t server, size_t victim)
     return taken_in != 0 && known && since > SETTLED_ENTRIES;
 }
 
+/* Without it there is a majority of the voters. One of two, or the only one, nobody can heal. */
+static bool is_healed_by_others (const struct soak *self, size_t server)
+{
+    size_t voters = self->ensemble.count - self->ensemble.observers;
+    return server >= voters || 2 * (voters - 1) > voters;
+}
+
 /* One at a time: what is lost is healed from the others. */
 bool soak_may_damage (struct soak *self, const struct soak_fault *fault)
 {
-    bool may = ensemble_whole (&self->ensemble, WHOLE_QUERY_MS);
+    bool may = is_healed_by_others (self, fault->server) &&
+               ensemble_whole (&self->ensemble, WHOLE_QUERY_MS);
     soak_read_logs (self);
     for (size_t i = 0; i < self->ensemble.count; i++) {
         may = may && counts_again (self, i, fault->server);
