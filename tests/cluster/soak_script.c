@@ -440,12 +440,15 @@ static void old_folder (struct soak *self)
     }
 }
 
-static const struct {
+struct script {
     const char *name, *text;
     void (*run) (struct soak *self);
-    size_t servers, observers; /* that it is made for; 0: whatever there is */
+    size_t servers; /* that it is made for; 0: as many as there are */
+    size_t observers;
     bool packets;
-} scripts[] = {
+};
+
+static const struct script scripts[] = {
     {.name = "stop-full",
      .text = "the leader stands still while a follower's disk is full",
      .run = stop_full},
@@ -548,25 +551,30 @@ void soak_list_scripts (void)
     }
 }
 
-bool soak_choose_script (struct soak_options *options, const char *name)
+static const struct script *find_script (const char *name)
 {
     for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
         if (strcmp (scripts[i].name, name) == 0) {
-            options->script = scripts[i].name;
-            options->servers = scripts[i].servers > 0 ? scripts[i].servers : options->servers;
-            options->observers = scripts[i].observers;
-            options->packets = options->packets || scripts[i].packets;
-            return true;
+            return &scripts[i];
         }
     }
-    return false;
+    return NULL;
+}
+
+bool soak_choose_script (struct soak_options *options, const char *name)
+{
+    const struct script *script = find_script (name);
+    if (script == NULL) {
+        return false;
+    }
+    options->script = script->name;
+    options->servers = script->servers > 0 ? script->servers : options->servers;
+    options->observers = script->observers;
+    options->packets = options->packets || script->packets;
+    return true;
 }
 
 void soak_script (struct soak *self, const char *name)
 {
-    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
-        if (strcmp (scripts[i].name, name) == 0) {
-            scripts[i].run (self);
-        }
-    }
+    find_script (name)->run (self);
 }

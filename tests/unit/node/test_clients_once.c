@@ -115,16 +115,24 @@ static void writes_wait_behind_an_answer_without_room (void **state)
     world_free (&world);
 }
 
+/* Nothing is committed from now on. The session asks for /a, not sent yet, and for another server,
+ * whose connection is returned. */
+static struct peer *move_while_held (struct world *world, struct peer *peer)
+{
+    world->held = true;
+    struct peer *moved = peer_clone (peer, 1);
+    peer_hello (moved);
+    ask_create (peer, "/a", "", 0);
+    return moved;
+}
+
 /* An old server's copy of a write is applied after the attach to a new one. */
 static void late_copies_do_no_harm (void **state)
 {
     (void) state;
     struct world *world = world_new (&(struct world_options){.servers = 2});
     struct peer *peer = peer_attached (world, 0);
-    world->held = true;
-    struct peer *moved = peer_clone (peer, 1);
-    peer_hello (moved);
-    ask_create (peer, "/a", "", 0);
+    struct peer *moved = move_while_held (world, peer);
     ask_sync (moved);
     peer_send (peer);
     /* The attach comes first in the log, then the old copy; then what the new server has. */
@@ -153,10 +161,7 @@ static void an_old_copy_overtakes_a_write_that_waits (void **state)
     (void) state;
     struct world *world = world_new (&(struct world_options){.servers = 2});
     struct peer *peer = peer_attached (world, 0);
-    world->held = true;
-    struct peer *moved = peer_clone (peer, 1);
-    peer_hello (moved);
-    ask_create (peer, "/a", "", 0);
+    struct peer *moved = move_while_held (world, peer);
     peer_send (peer);
     world_commit (world, 1);
     world_flush (world);
