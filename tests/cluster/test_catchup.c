@@ -16,6 +16,7 @@
 #include "cohort/client.h"
 #include "tests/cluster/ensemble.h"
 #include "tests/cluster/load.h"
+#include "tests/support/again.h"
 #include "tests/support/tcp_proxy.h"
 #include "tests/unit/unit.h"
 
@@ -133,13 +134,15 @@ static int count_files (size_t server, const char *prefix)
 
 /* ---- TRUNC ----------------------------------------------------------------------------------- */
 
-/* A process that is attached to a server, and writes once a byte comes. */
+/* A process that is attached to a server, and writes once a byte comes: its argv[0]. */
+#define WRITER "writer"
+
 struct writer {
     pid_t pid;
     int go, attached;
 };
 
-static void write_when_told (const char *server, int attached, int go)
+static int write_when_told (const char *server, int attached, int go)
 {
     char byte;
     cohort_t *client = cohort_new (server, NULL);
@@ -147,7 +150,7 @@ static void write_when_told (const char *server, int attached, int go)
         read (go, &byte, 1) != 1 ||
         cohort_create_async (client, "/uncommitted", NULL, 0, COHORT_PERSISTENT, NULL, NULL,
                              NULL) != 0) {
-        _exit (1);
+        return 1;
     }
     for (;;) {
         (void) cohort_run (client, START_MS);
@@ -160,11 +163,12 @@ static struct writer writer_new (const char *server)
     char byte;
     assert_int_equal (pipe (attached), 0);
     assert_int_equal (pipe (go), 0);
-    struct writer self = {.pid = fork (), .go = go[1], .attached = attached[0]};
-    assert_true (self.pid >= 0);
-    if (self.pid == 0) {
-        write_when_told (server, attached[1], go[0]);
-    }
+    char attached_end[AGAIN_NUMBER_SIZE], go_end[AGAIN_NUMBER_SIZE];
+    const char *const arguments[] = {server, again_number (attached_end, attached[1]),
+                                     again_number (go_end, go[0]), NULL};
+    struct writer self = {
+        .pid = again_start (WRITER, arguments), .go = go[1], .attached = attached[0]};
+    assert_true (self.pid > 0);
     (void) close (attached[1]);
     (void) close (go[0]);
     assert_int_equal (read (self.attached, &byte, 1), 1);
@@ -370,6 +374,10 @@ int main (int argc, char **argv)
         CATCHUP_TEST (test_old_log_is_purged_and_a_snapshot_sent),
         CATCHUP_TEST (test_watches_fire_once),
     };
+    if (argc == 4 && strcmp (argv[0], WRITER) == 0) {
+        return write_when_told (argv[1], (int) strtol (argv[2], NULL, 10),
+                                (int) strtol (argv[3], NULL, 10));
+    }
     if (argc < 2) {
         fprintf (stderr, "usage: test-catchup COHORTD [NAME*]\n");
         return 2;

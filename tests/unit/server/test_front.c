@@ -3,13 +3,17 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zmq.h>
 
+#include "tests/support/again.h"
 #include "tests/support/witness.h"
 #include "tests/unit/server/front_rig.h"
+
+enum { KILLED_FRAMES = 500 }; /* of the process that is killed */
 
 /* libzmq takes ports modulo 65536. */
 static void test_endpoints_are_looked_at (void **state)
@@ -108,35 +112,40 @@ static void test_many_reconnects (void **state)
     turn_until (&seen.closed, 200);
 }
 
+/* Of a process of its own: sends its frames and, when the last one is answered, which proves that
+ * all of them have left, a byte to the pipe; then it waits to be killed. */
+static int be_client (const char *endpoint, int pipe_end)
+{
+    char reply;
+    void *own = zmq_ctx_new ();
+    void *client = zmq_socket (own, ZMQ_DEALER);
+    if (zmq_connect (client, endpoint) != 0) {
+        return 1;
+    }
+    for (int i = 0; i < KILLED_FRAMES; i++) {
+        (void) zmq_send (client, "frame", 5, 0);
+    }
+    if (zmq_recv (client, &reply, 1, 0) != 1 || write (pipe_end, "r", 1) != 1) {
+        return 1;
+    }
+    for (;;) {
+        (void) pause ();
+    }
+}
+
 /* A killed process: all that it got into the kernel is read before its end is told. */
 static void test_killed_process (void **state)
 {
-    enum { FRAMES = 500 };
     (void) state;
     open_front ("tcp://127.0.0.1:*");
     int ready[2];
     assert_int_equal (pipe (ready), 0);
-    pid_t child = fork ();
-    assert_true (child >= 0);
-    if (child == 0) {
-        char reply;
-        void *own = zmq_ctx_new (); /* ZeroMQ's state of the parent is not for the child */
-        void *client = zmq_socket (own, ZMQ_DEALER);
-        if (zmq_connect (client, front_endpoint (front, 0)) != 0) {
-            _exit (1);
-        }
-        for (int i = 0; i < FRAMES; i++) {
-            (void) zmq_send (client, "frame", 5, 0);
-        }
-        /* The answer to the last frame proves that all of them have left. */
-        if (zmq_recv (client, &reply, 1, 0) != 1 || write (ready[1], "r", 1) != 1) {
-            _exit (1);
-        }
-        for (;;) {
-            (void) pause ();
-        }
-    }
-    turn_until (&seen.frames, FRAMES);
+    char pipe_end[AGAIN_NUMBER_SIZE];
+    const char *const arguments[] = {front_endpoint (front, 0), again_number (pipe_end, ready[1]),
+                                     NULL};
+    pid_t child = again_start ("client", arguments);
+    assert_true (child > 0);
+    turn_until (&seen.frames, KILLED_FRAMES);
     assert_true (front_send (front, seen.last_frame, (const uint8_t *) "r", 1));
     char byte;
     (void) turn (witness_now_ms ());
@@ -145,7 +154,7 @@ static void test_killed_process (void **state)
     int64_t killed_ms = witness_now_ms ();
     assert_int_equal (kill (child, SIGKILL), 0);
     turn_until (&seen.closed, 1);
-    assert_int_equal (seen.frames_at_close, FRAMES);
+    assert_int_equal (seen.frames_at_close, KILLED_FRAMES);
     int64_t told_ms = witness_now_ms ();
     assert_in_range (told_ms - killed_ms, 0, 1000 + witness_still_ms (witness, killed_ms, told_ms));
     witness_destroy (&witness);
@@ -352,8 +361,11 @@ static void test_inproc_at_rest (void **state)
     assert_int_equal (zmq_close (client), 0);
 }
 
-int main (void)
+int main (int argc, char **argv)
 {
+    if (argc == 3 && strcmp (argv[0], "client") == 0) {
+        return be_client (argv[1], (int) strtol (argv[2], NULL, 10));
+    }
     const struct CMUnitTest tests[] = {
         FRONT_TEST (test_endpoints_are_looked_at),
         FRONT_TEST (test_tcp),
