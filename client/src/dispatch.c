@@ -150,6 +150,9 @@ static bool run_batch (cohort_t *self, struct batch_event *event)
 
 static void run_state (cohort_t *self, cohort_state_t state)
 {
+    if (state == COHORT_LOST) {
+        mailbox_tell_loss (&self->mailbox);
+    }
     void *arg = NULL;
     cohort_state_fn *fn = mailbox_get_handler (&self->mailbox, &arg);
     if (fn != NULL) {

@@ -111,6 +111,8 @@ int mailbox_submit (struct mailbox *self, struct request *request, struct waiter
         exchange_consider_lending (exchange, waiter != NULL);
         request->waiter = waiter;
         request->blocking = waiter != NULL;
+        request->in_callback = mailbox_is_inside (self);
+        request->losses_told = self->losses_told;
         if (waiter != NULL) {
             waiter->request = request;
         }
@@ -435,6 +437,13 @@ bool mailbox_dispatch_end (struct mailbox *self, bool left, size_t requests, siz
     bool last = mailbox_let_go (self);
     exchange_unlock (exchange);
     return last;
+}
+
+void mailbox_tell_loss (struct mailbox *self)
+{
+    exchange_lock (self->exchange);
+    self->losses_told++;
+    exchange_unlock (self->exchange);
 }
 
 void mailbox_settled (struct mailbox *self, size_t bytes)

@@ -59,6 +59,7 @@ struct mailbox {
     bool hung;        /* that was too long ago */
     size_t backlog_max;
     uint64_t renewals, renewals_seen; /* while they differ the driver's view is of the past */
+    uint64_t losses_told;             /* by the dispatcher */
     uint64_t last_stream;
     struct heap timers; /* of the application, all of them; key NEVER: not set */
     int64_t timers_ms;  /* the earliest as the driver knows it, INT64_MAX: none */
@@ -139,6 +140,8 @@ bool mailbox_hung (struct mailbox *self, int64_t now_ms, int64_t limit_ms);
  * requests are done with; true if its was the last reference. */
 bool mailbox_dispatch_begin (struct mailbox *self, struct list *events, int64_t now_ms);
 bool mailbox_dispatch_end (struct mailbox *self, bool left, size_t requests, size_t bytes);
+/* For the dispatcher: what callbacks ask from now on, they ask knowing that a session is LOST. */
+void mailbox_tell_loss (struct mailbox *self);
 /* The waiter's request is freed: it counts no more. */
 void mailbox_settled (struct mailbox *self, size_t bytes);
 /* Whether this very thread is inside a callback of the handle. */

@@ -47,6 +47,8 @@ struct request {
     bool blocking;                  /* made with a waiter, which may have given up since */
     bool check;                     /* unwatch: they stay */
     bool own;                       /* of the session itself: nobody hears of its result */
+    bool in_callback;               /* made by a callback, ... */
+    uint64_t losses_told;           /* ... when so many losses of the handle had been told */
     struct watch *watch;            /* owned: set with the read; unwatch: like those that are to
                                        end, its fn NULL: all; or NULL */
     struct cohort_stream *stream;   /* one reference: stream_open and stream_close, or NULL */

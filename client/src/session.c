@@ -151,6 +151,7 @@ int session_renew (struct session *self, const struct session_random *random, in
     COHORT_ASSERT (self->requests.count == 0);
     COHORT_ASSERT (map_count (&self->watches.table) == 0);
     reset (self, random, lost_event);
+    self->renewals++;
     if (COHORT_MUTATED (not_proven_anew)) {
         event_free_all (&proving);
     }
@@ -271,6 +272,14 @@ void session_submit (struct session *self, struct request *request, int64_t now_
     session_evaluate (self, now_ms);
 }
 
+/* A callback that tells of a session from before its end asks in that session, although another
+ * callback, or thread, may have renewed it: its application does not know yet that it is LOST, and
+ * must not leave anything in the next one that it takes for gone when it hears of that. */
+static bool is_of_the_past (const struct session *self, const struct request *request)
+{
+    return request->in_callback && request->losses_told < self->renewals;
+}
+
 void session_enqueue (struct session *self, struct request *request)
 {
     COHORT_ASSERT (request != NULL);
@@ -288,9 +297,10 @@ void session_enqueue (struct session *self, struct request *request)
         /* Batches that are still under way find no stream and are dropped. */
         stream_table_remove (&self->streams, request->stream);
     }
-    int rc = self->closing                ? COHORT_ECLOSING
-             : self->state != COHORT_LOST ? requests_add (&self->requests, request)
-                                          : unanswered_rc (self);
+    int rc = self->closing                    ? COHORT_ECLOSING
+             : self->state == COHORT_LOST     ? unanswered_rc (self)
+             : is_of_the_past (self, request) ? COHORT_ESESSIONEXPIRED
+                                              : requests_add (&self->requests, request);
     if (rc != COHORT_OK) {
         session_complete (self, request, rc);
     } else if (op->kind == WIRE_STREAM_OPEN) {

@@ -105,6 +105,7 @@ struct session {
     uint8_t nonce[WIRE_ID_SIZE], password[WIRE_ID_SIZE], cluster_id[WIRE_ID_SIZE];
     bool cluster_known;
     uint64_t id;
+    uint64_t renewals; /* how many of the handle there were before it */
     uint32_t timeout_ms, grace_ms;
     uint32_t incarnation;
     uint64_t attach_no;   /* the highest used */

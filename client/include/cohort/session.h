@@ -137,7 +137,10 @@ COHORT_API void cohort_abandon (cohort_t **self_p);
 /* After LOST: starts a new session on the same handle. What was asked of the old one has been
  * answered or has failed; watches and streams are gone and are to be set again. The state handler
  * hears CONNECTING, after the LOST of the old session. Requests made before this call fail with
- * the old session. Never blocks. 0, COHORT_ESTATE: the session is not LOST, COHORT_ENOMEM. */
+ * the old session, and so do those of callbacks that tell of it: whoever runs in front of the LOST,
+ * renewed by another callback or thread or not, asks in the session that it hears of, and its own
+ * callback has COHORT_ESESSIONEXPIRED. Never blocks. 0, COHORT_ESTATE: the session is not LOST,
+ * COHORT_ENOMEM. */
 COHORT_API int cohort_renew (cohort_t *self) COHORT_MUST_CHECK;
 
 /* Blocks until CONNECTED; timeout_ms -1: for ever.  0, COHORT_ETIMEDOUT, COHORT_ESESSIONEXPIRED,

@@ -509,6 +509,79 @@ static void test_expired (void **state)
     }
 }
 
+/* What callbacks ask after another of them has renewed a session whose end is not told yet. */
+static struct renewal {
+    atomic_int told, before, after, answers;
+    int rc_before, rc_after;
+} renewal;
+
+static void on_made_before (cohort_t *client, const cohort_result_t *result, void *arg)
+{
+    (void) client;
+    (void) arg;
+    assert_true (renewal.told);
+    renewal.rc_before = result->rc;
+    renewal.before++;
+}
+
+static void on_made_after (cohort_t *client, const cohort_result_t *result, void *arg)
+{
+    (void) client;
+    (void) arg;
+    renewal.rc_after = result->rc;
+    renewal.after++;
+}
+
+static void on_renewed_state (cohort_t *client, cohort_state_t state, void *arg)
+{
+    (void) arg;
+    if (state == COHORT_LOST) {
+        renewal.told++;
+        assert_int_equal (cohort_create_async (client, "/after", "", 0, COHORT_EPHEMERAL, NULL,
+                                               on_made_after, NULL),
+                          0);
+    }
+}
+
+static void on_answer_renew (cohort_t *client, const cohort_result_t *result, void *arg)
+{
+    (void) arg;
+    assert_int_equal (result->rc, COHORT_ENONODE);
+    assert_int_equal (cohort_renew (client), renewal.answers == 0 ? 0 : COHORT_ESTATE);
+    assert_int_equal (cohort_create_async (client, "/before", "", 0, COHORT_EPHEMERAL, NULL,
+                                           on_made_before, NULL),
+                      0);
+    renewal.answers++;
+}
+
+static void test_renewed_before_its_end_is_told (void **state)
+{
+    (void) state;
+    for (int driver = COHORT_DRIVER_THREAD; driver <= COHORT_DRIVER_NONE; driver++) {
+        struct setup setup;
+        renewal = (struct renewal){0};
+        begin (&setup, 1, "tcp", driver);
+        cohort_t *client = setup.client;
+        cohort_dispatch (client, 0);
+        cohort_set_state_handler (client, on_renewed_state, NULL);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal (cohort_exists_async (client, "/e", NULL, NULL, on_answer_renew, NULL),
+                              0);
+        }
+        assert_int_equal (cohort_sync (client), 0);
+        fake_expire (setup.fake);
+        assert_int_equal (cohort_sync (client), COHORT_ESESSIONEXPIRED);
+        run_until (client, &renewal.after, 1);
+        run_until (client, &renewal.before, 2);
+        assert_int_equal (renewal.answers, 2);
+        assert_int_equal (renewal.rc_before, COHORT_ESESSIONEXPIRED);
+        assert_int_equal (renewal.rc_after, 0);
+        assert_int_equal (cohort_exists (client, "/before", NULL), COHORT_ENONODE);
+        assert_int_equal (cohort_exists (client, "/after", NULL), 0);
+        end (&setup);
+    }
+}
+
 static void test_time_limit (void **state)
 {
     (void) state;
@@ -678,6 +751,7 @@ int main (void)
         cmocka_unit_test (test_server_dies),
         cmocka_unit_test (test_lost_reply),
         cmocka_unit_test (test_expired),
+        cmocka_unit_test (test_renewed_before_its_end_is_told),
         cmocka_unit_test (test_time_limit),
         cmocka_unit_test (test_nobody_there),
         cmocka_unit_test (test_refused),

@@ -297,6 +297,63 @@ static void a_session_ends_between_asking_and_waiting (void **state)
     leave (&client);
 }
 
+static void on_answer_renew (cohort_t *client, const cohort_result_t *result, void *arg)
+{
+    (void) result;
+    *(bool *) arg = cohort_renew (client) == 0;
+}
+
+/* A session is renewed while the answers to what recipes asked in it are waiting to be dispatched:
+ * those who hear them go no further, for what they would make in the next session, without knowing
+ * of it, would stand in everybody's way. */
+static void a_session_is_renewed_before_its_end_is_told (void **state)
+{
+    (void) state;
+    bool renewed = false;
+    cohort_t *client = join ();
+    cohort_lock_t *lock = cohort_lock_new (client, "/y/lock", NULL, 0);
+    cohort_sem_t *sem = cohort_sem_new (client, "/y/sem", 2, NULL, 0);
+    cohort_election_t *election = cohort_election_new (client, "/y/election", 0);
+    cohort_barrier_t *barrier = cohort_barrier_new (client, "/y/barrier", 1, 1);
+    cohort_lease_t *lease = cohort_lease_new (client, "/y/lease", 60000, NULL);
+    for (int turn = 0; turn < 2; turn++) {
+        if (turn == 0) {
+            assert_int_equal (
+                cohort_exists_async (client, "/y", NULL, NULL, on_answer_renew, &renewed), 0);
+        }
+        assert_int_equal (cohort_lock_acquire (lock, COHORT_LOCK_EXCLUSIVE), 0);
+        assert_int_equal (cohort_sem_acquire (sem, 2), 0);
+        assert_int_equal (cohort_election_campaign (election, "x", 1), 0);
+        assert_int_equal (cohort_barrier_enter (barrier), 0);
+        assert_int_equal (cohort_lease_acquire (lease), 0);
+        if (turn == 0) {
+            assert_int_equal (cohort_sync (client), 0);
+            assert_int_equal (cohort_test_expire (test, client), 0);
+            int rc;
+            while ((rc = cohort_sync (client)) == 0) {
+                /* The servers are about to say it. */
+            }
+            assert_int_equal (rc, COHORT_ESESSIONEXPIRED);
+        }
+        int expected = turn == 0 ? COHORT_ESESSIONEXPIRED : 0;
+        assert_int_equal (cohort_lock_wait (lock, LIMIT_MS), expected);
+        assert_int_equal (cohort_sem_wait (sem, LIMIT_MS), expected);
+        assert_int_equal (cohort_election_wait (election, LIMIT_MS), expected);
+        assert_int_equal (cohort_barrier_wait (barrier, LIMIT_MS), expected);
+        assert_int_equal (cohort_lease_wait (lease, LIMIT_MS), expected);
+        assert_true (renewed);
+    }
+    assert_int_equal (count (client, "/y/lock") + count (client, "/y/lease"), 2);
+    assert_int_equal (count (client, "/y/sem") + count (client, "/y/election"), 2);
+    assert_int_equal (count (client, "/y/barrier/1"), 2); /* the party, and `ready` */
+    cohort_lease_destroy (&lease);
+    cohort_barrier_destroy (&barrier);
+    cohort_election_destroy (&election);
+    cohort_sem_destroy (&sem);
+    cohort_lock_destroy (&lock);
+    leave (&client);
+}
+
 /* ---- Time limits ----------------------------------------------------------------------------- */
 
 /* The holder lets go as the time of the one who waits is over: he has it, or has left no trace. */
@@ -525,6 +582,7 @@ int main (void)
         ONE (answers_are_lost_at_each_step),
         ONE (a_sum_is_known_although_its_answer_was_lost),
         ONE (a_session_ends_between_asking_and_waiting),
+        ONE (a_session_is_renewed_before_its_end_is_told),
         ONE (a_time_limit_ends_as_the_grant_comes),
         ONE (a_time_limit_of_nothing),
         ONE (a_line_moves_through_a_storm_of_reconnects),
